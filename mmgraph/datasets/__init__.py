@@ -1,0 +1,11 @@
+"""Real data sets, pinned by version and SHA-256 and read without installing their packages.
+
+>>> from mmgraph import datasets
+>>> sorted(datasets.catalog())[:2]
+['bnlearn', 'digits_six_views']
+"""
+
+from mmgraph.datasets.catalog import DatasetEntry, catalog, entry, load, read_member
+from mmgraph.datasets.wheels import cache_dir
+
+__all__ = ["DatasetEntry", "cache_dir", "catalog", "entry", "load", "read_member"]

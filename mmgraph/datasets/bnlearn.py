@@ -1,0 +1,57 @@
+"""Bayesian networks of the bnlearn repository, as bundled with pgmpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from mmgraph.datasets.catalog import InstalledFolder, entry, read_member
+from mmgraph.graph.errors import DatasetError
+
+_SUFFIX = ".bif.gz"
+
+
+@dataclass(frozen=True)
+class BundledNetworks:
+    """Networks that come with pgmpy.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the networks, such as ``"alarm"``.
+    """
+
+    names: tuple[str, ...]
+
+    def read(self, name: str) -> bytes:
+        """Bytes of a network's gzipped BIF file.
+
+        Parameters
+        ----------
+        name : str
+            One of :attr:`names`.
+
+        Returns
+        -------
+        bytes
+            Content of ``NAME.bif.gz``.
+        """
+        return read_member("bnlearn", f"{name}{_SUFFIX}")
+
+
+def load() -> BundledNetworks:
+    """List the bundled networks without importing pgmpy.
+
+    Returns
+    -------
+    BundledNetworks
+        Their names, and a method that reads one.
+    """
+    found = entry("bnlearn")
+    if isinstance(found.source, InstalledFolder):
+        found.source.path()  # raises a clear error where pgmpy is absent
+    if not found.members:
+        raise DatasetError("the installed pgmpy bundles no networks; install pgmpy 1.1.2")
+    return BundledNetworks(
+        tuple(PurePosixPath(member).name.removesuffix(_SUFFIX) for member in found.members)
+    )

@@ -1,0 +1,37 @@
+"""Reading a data set's CSV file with pandas, imported only then."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from mmgraph.datasets.catalog import read_member
+from mmgraph.graph.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_table(name: str, member: str) -> pd.DataFrame:
+    """Read one CSV file of a data set.
+
+    Parameters
+    ----------
+    name, member : str
+        As :func:`mmgraph.datasets.read_member` takes them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table.
+
+    Raises
+    ------
+    MissingExtraError
+        If pandas is not installed.
+    """
+    try:
+        import pandas as pd
+    except ImportError:
+        raise MissingExtraError("data", "pandas", "reading a table") from None
+    return pd.read_csv(io.BytesIO(read_member(name, member)))
