@@ -1,0 +1,110 @@
+"""Every error that mmgraph raises on purpose; each message names the thing that is wrong."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MmgraphError(Exception):
+    """The common base: catch this to catch every deliberate error of the package."""
+
+
+class GraphError(MmgraphError, ValueError):
+    """A model that is not well formed: a cycle, a wrong shape, a table that is not a distribution."""
+
+
+class UnknownVariableError(MmgraphError, LookupError):
+    """A variable that the model does not have."""
+
+
+class UnknownStateError(MmgraphError, LookupError):
+    """A state that the variable does not have."""
+
+
+class EvidenceError(MmgraphError, ValueError):
+    """Evidence that cannot be read: wrong shape, wrong type, a value that is not finite."""
+
+
+class ZeroProbabilityError(EvidenceError):
+    """Evidence that the model holds to be impossible.
+
+    Attributes
+    ----------
+    rows : tuple of int
+        The rows of the batch that have probability zero.
+    variables : tuple of str
+        The observed variables that clash first, in the first of those rows.
+    """
+
+    def __init__(self, message: str, rows: tuple[int, ...], variables: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.rows = rows
+        self.variables = variables
+
+
+class TreewidthError(MmgraphError, MemoryError):
+    """Exact inference would need more memory than the budget; nothing has been allocated.
+
+    Attributes
+    ----------
+    required_bytes, budget_bytes : int
+        What the tables would take, and what they may take.
+    cliques : tuple of (tuple of str, int)
+        The largest cliques and the size of their tables in bytes, largest first.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        required_bytes: int,
+        budget_bytes: int,
+        cliques: tuple[tuple[tuple[str, ...], int], ...],
+    ) -> None:
+        super().__init__(message)
+        self.required_bytes = required_bytes
+        self.budget_bytes = budget_bytes
+        self.cliques = cliques
+
+
+class NotTabularError(GraphError):
+    """A factor that has no finite table was given to a method that needs tables."""
+
+
+class LearningError(MmgraphError, ValueError):
+    """Data from which the parameters asked for cannot be learned."""
+
+
+class FormatError(MmgraphError, ValueError):
+    """A file that is not what its format promises; the message gives file, line and expectation."""
+
+
+class DatasetError(MmgraphError, RuntimeError):
+    """A data set that cannot be had: not in the catalogue, not reachable, or not the pinned bytes."""
+
+
+class MissingExtraError(MmgraphError, ImportError):
+    """An optional part of mmgraph whose packages are not installed.
+
+    Parameters
+    ----------
+    extra : str
+        The extra that brings the package.
+    package : str
+        The package that could not be imported.
+    purpose : str
+        What it is needed for, in a few words.
+    """
+
+    def __init__(self, extra: str, package: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package '{package}'; install it with: pip install 'mmgraph[{extra}]'"
+        )
+        self.extra = extra
+        self.package = package
+
+
+def suggestion(name: object, known: Iterable[object]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the nearest known name, or ``""`` if none is near."""
+    close = difflib.get_close_matches(str(name), [str(k) for k in known], n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""

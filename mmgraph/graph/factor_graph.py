@@ -1,0 +1,201 @@
+"""The factor graph: variables and factors, checked once and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import networkx as nx
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmgraph.graph.errors import GraphError, UnknownVariableError, suggestion
+from mmgraph.graph.factor import Factor, LogTable, TableFactor
+from mmgraph.graph.variable import Variable
+
+
+class FactorGraph:
+    """A product of factors over named variables.
+
+    Parameters
+    ----------
+    variables : iterable of Variable
+        Names must be unique.
+    factors : iterable of Factor
+        Each scope must consist of these very variables.
+
+    Raises
+    ------
+    GraphError
+        If a name is used twice, or a factor speaks of a variable that is not among them.
+
+    Attributes
+    ----------
+    variables : mapping of str to Variable
+        In the order given.
+    factors : tuple of Factor
+        In the order given.
+    plans : dict
+        Compiled inference plans, kept by the methods that made them. A graph never changes, so a
+        plan stays right for as long as the graph lives.
+    """
+
+    def __init__(self, variables: Iterable[Variable], factors: Iterable[Factor] = ()) -> None:
+        named: dict[str, Variable] = {}
+        for variable in variables:
+            if variable.name in named:
+                raise GraphError(f"two variables are called '{variable.name}'")
+            named[variable.name] = variable
+        self.variables: Mapping[str, Variable] = MappingProxyType(named)
+        self.factors: tuple[Factor, ...] = tuple(factors)
+        self.plans: dict[Any, Any] = {}
+        for factor in self.factors:
+            for variable in factor.scope:
+                if named.get(variable.name) is not variable:
+                    raise GraphError(
+                        f"{factor!r} speaks of '{variable.name}', which is not the graph's variable"
+                        f"{suggestion(variable.name, named)}"
+                    )
+
+    def variable(self, name: str) -> Variable:
+        """Return a variable by name, or raise UnknownVariableError with the nearest name."""
+        try:
+            return self.variables[name]
+        except KeyError:
+            hint = suggestion(name, self.variables)
+            raise UnknownVariableError(f"the model has no variable {name!r}{hint}") from None
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The modalities of the variables, in order of first appearance."""
+        named = (v.modality for v in self.variables.values() if v.modality is not None)
+        return tuple(dict.fromkeys(named))
+
+    def tables(self) -> Iterator[LogTable]:
+        """Yield the log-tables of all factors (the table view).
+
+        Raises
+        ------
+        NotTabularError
+            If a factor has no finite table.
+        """
+        for factor in self.factors:
+            yield from factor.tables()
+
+    def energy(self, assignment: Mapping[str, object]) -> Float[Tensor, " batch"]:
+        """Return minus the unnormalised log-probability of full assignments.
+
+        Parameters
+        ----------
+        assignment : mapping of str to array-like
+            For each variable its state indices or real values, one assignment of shape
+            ``(*shape,)`` or a batch ``(batch, *shape)``.
+
+        Raises
+        ------
+        UnknownVariableError
+            If a variable is missing or unknown.
+        """
+        for name in assignment:
+            self.variable(name)
+        rows: dict[str, Tensor] = {}
+        for name, variable in self.variables.items():
+            if name not in assignment:
+                raise UnknownVariableError(f"the assignment does not give '{name}'")
+            tensor = torch.as_tensor(assignment[name])
+            rows[name] = tensor if tensor.ndim > len(variable.shape) else tensor.unsqueeze(0)
+            if tuple(rows[name].shape[1:]) != variable.shape:
+                raise GraphError(
+                    f"the assignment of '{name}' has shape {tuple(tensor.shape)}; "
+                    f"(batch, {', '.join(map(str, variable.shape))}) was expected"
+                )
+        total = torch.zeros(1, dtype=torch.float64)
+        for factor in self.factors:
+            energy = factor.energy(rows)
+            total = total.to(energy.device) + energy
+        return total
+
+    def colouring(self) -> tuple[tuple[str, ...], ...]:
+        """Return groups of variables that share no factor and so can be updated at once."""
+        colours = nx.greedy_color(self.markov_network(), strategy="largest_first")
+        groups: dict[int, list[str]] = {}
+        for name in self.variables:
+            groups.setdefault(colours[name], []).append(name)
+        return tuple(tuple(groups[c]) for c in sorted(groups))
+
+    def markov_network(self) -> nx.Graph:
+        """Return the undirected graph that joins variables which share a factor."""
+        graph = nx.Graph()
+        for name, variable in self.variables.items():
+            graph.add_node(name, variable=variable, modality=variable.modality)
+        for factor in self.factors:
+            names = [v.name for v in factor.scope]
+            graph.add_edges_from((a, b) for i, a in enumerate(names) for b in names[i + 1 :])
+        return graph
+
+    def to_networkx(self) -> nx.Graph:
+        """Return the bipartite graph of variables and factors.
+
+        Variable nodes are their names and carry ``variable`` and ``modality``; factor nodes are
+        ``("factor", i)`` and carry ``factor``.
+        """
+        graph = nx.Graph()
+        for name, variable in self.variables.items():
+            graph.add_node(name, bipartite=0, variable=variable, modality=variable.modality)
+        for i, factor in enumerate(self.factors):
+            graph.add_node(("factor", i), bipartite=1, factor=factor)
+            graph.add_edges_from((("factor", i), v.name) for v in factor.scope)
+        return graph
+
+    @classmethod
+    def from_networkx(cls, graph: nx.Graph) -> FactorGraph:
+        """Build from a networkx graph.
+
+        Two forms are read: the bipartite graph of :meth:`to_networkx`, and a graph over variables
+        whose nodes carry ``states`` (and ``modality``), whose nodes may carry ``log_values`` and
+        whose edges carry a pairwise table ``values`` or ``log_values`` with axes ``(u, v)`` in the
+        order of the edge's attribute ``scope`` (default: the order in which the edge is listed).
+
+        Raises
+        ------
+        GraphError
+            If a node has no states or an edge has no table.
+        """
+        factors = [d["factor"] for _, d in graph.nodes(data=True) if "factor" in d]
+        if factors:
+            return cls((d["variable"] for _, d in graph.nodes(data=True) if "variable" in d), factors)
+        variables: dict[Any, Variable] = {}
+        for node, data in graph.nodes(data=True):
+            if "variable" in data:
+                variables[node] = data["variable"]
+            elif "states" in data:
+                variables[node] = Variable(str(node), data["states"], modality=data.get("modality"))
+            else:
+                raise GraphError(f"node {node!r} has neither 'variable' nor 'states'")
+            if "log_values" in data:
+                factors.append(TableFactor((variables[node],), log_values=data["log_values"]))
+        for u, v, data in graph.edges(data=True):
+            if "values" not in data and "log_values" not in data:
+                raise GraphError(f"edge ({u!r}, {v!r}) has neither 'values' nor 'log_values'")
+            scope = tuple(variables[n] for n in data.get("scope", (u, v)))
+            if "values" in data:
+                factors.append(TableFactor(scope, data["values"]))
+            else:
+                factors.append(TableFactor(scope, log_values=data["log_values"]))
+        return cls(variables.values(), factors)
+
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> FactorGraph:
+        """Return the graph with every factor on another device or in another precision."""
+        moved = FactorGraph(self.variables.values(), (f.to(device, dtype) for f in self.factors))
+        return moved
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(self.modalities)
+        return (
+            f"{type(self).__name__}({len(self.variables)} variables, {len(self.factors)} factors"
+            f"{f'; modalities {kinds}' if kinds else ''})"
+        )

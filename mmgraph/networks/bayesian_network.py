@@ -1,0 +1,260 @@
+"""Bayesian networks: a directed acyclic graph and one conditional distribution a variable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import torch
+
+from mmgraph.graph.errors import GraphError, UnknownStateError
+from mmgraph.graph.factor import Factor, TableFactor
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.variable import Variable
+
+ROW_SUM_TOLERANCE = 1e-6
+"""How far the sum of a distribution may be from one before it is an error."""
+
+
+class BayesianNetwork(FactorGraph):
+    """A factor graph whose factors are conditional distributions along a directed acyclic graph.
+
+    Parameters
+    ----------
+    variables : iterable of Variable
+        In any order.
+    distributions : iterable of Factor
+        One for each variable, with that variable as ``child``: a :class:`TableFactor` with axes
+        ``(*parents, child)``, a noisy-OR, a Gaussian leaf, …
+
+    Raises
+    ------
+    GraphError
+        If a distribution is missing, given twice, not normalised (which row, and its sum), or the
+        graph has a cycle (which one).
+    """
+
+    def __init__(self, variables: Iterable[Variable], distributions: Iterable[Factor]) -> None:
+        super().__init__(variables, (_with_child_last(d) for d in distributions))
+        self._by_child = _index_by_child(self.variables, self.factors)
+        for factor in self.factors:
+            if isinstance(factor, TableFactor):
+                _check_rows(factor)
+        self._directed: nx.DiGraph | None = None
+        _check_acyclic(self.directed())
+
+    @classmethod
+    def from_tables(
+        cls,
+        edges: Iterable[tuple[str, str]],
+        tables: Mapping[str, object],
+        states: Mapping[str, int | Sequence[Any]] | None = None,
+        modalities: Mapping[str, str] | None = None,
+    ) -> BayesianNetwork:
+        """Build from edges and one table a variable.
+
+        Parameters
+        ----------
+        edges : iterable of (parent, child)
+            The order in which a child's parents appear is the order of its table's axes.
+        tables : mapping of str to array-like
+            ``(*parent states, child states)`` for each variable.
+        states : mapping, optional
+            The number of states or their labels; by default the length of the table's last axis.
+        modalities : mapping of str to str, optional
+            The modality of some of the variables.
+
+        Raises
+        ------
+        GraphError
+            If an edge names a variable that has no table, beside the errors of the class itself.
+        """
+        arrays = {name: _as_table(name, table) for name, table in tables.items()}
+        parents: dict[str, list[str]] = {name: [] for name in arrays}
+        for parent, child in edges:
+            for name in (parent, child):
+                if name not in arrays:
+                    raise GraphError(f"the edge {parent} -> {child} names '{name}', without a table")
+            parents[child].append(parent)
+        states, modalities = states or {}, modalities or {}
+        for kind, given in (("states", states), ("a modality", modalities)):
+            for name in given:
+                if name not in arrays:
+                    raise GraphError(f"{kind} given for '{name}', which has no table")
+        variables = {}
+        for name, array in arrays.items():
+            labels = states.get(name, array.shape[-1])
+            labels = labels if isinstance(labels, int) else tuple(labels)
+            variables[name] = Variable(name, labels, modality=modalities.get(name))
+        return cls(
+            variables.values(),
+            (
+                TableFactor(
+                    [*(variables[p] for p in parents[name]), variables[name]],
+                    array,
+                    child=variables[name],
+                )
+                for name, array in arrays.items()
+            ),
+        )
+
+    def distribution(self, name: str) -> Factor:
+        """Return the conditional distribution of a variable."""
+        return self._by_child[self.variable(name).name]
+
+    def parents(self, name: str) -> tuple[str, ...]:
+        """Return the parents of a variable, in the order of its distribution's axes."""
+        return tuple(v.name for v in self.distribution(name).parents)
+
+    def children(self, name: str) -> tuple[str, ...]:
+        """Return the children of a variable."""
+        return tuple(self.directed().successors(self.variable(name).name))
+
+    @property
+    def edges(self) -> tuple[tuple[str, str], ...]:
+        """All (parent, child) pairs, child by child."""
+        return tuple((p.name, f.child.name) for f in self.factors if f.child for p in f.parents)
+
+    def directed(self) -> nx.DiGraph:
+        """Return the directed graph; nodes carry ``variable`` and ``modality``."""
+        if self._directed is None:
+            graph = nx.DiGraph()
+            for name, variable in self.variables.items():
+                graph.add_node(name, variable=variable, modality=variable.modality)
+            graph.add_edges_from(self.edges)
+            self._directed = graph
+        return self._directed
+
+    def topological_order(self) -> tuple[str, ...]:
+        """Return the variables so that parents come before their children."""
+        return tuple(nx.topological_sort(self.directed()))
+
+    def moral_graph(self) -> nx.Graph:
+        """Return the undirected graph in which parents of a common child are joined."""
+        return self.markov_network()
+
+    def markov_blanket(self, name: str) -> frozenset[str]:
+        """Return parents, children and the children's other parents."""
+        children = self.children(name)
+        spouses = (p for child in children for p in self.parents(child))
+        return frozenset((*self.parents(name), *children, *spouses)) - {name}
+
+    def is_d_separated(
+        self, first: str | Iterable[str], second: str | Iterable[str], given: Iterable[str] = ()
+    ) -> bool:
+        """Whether two sets of variables are d-separated by a third (Pearl 1988, section 3.3).
+
+        Raises
+        ------
+        UnknownVariableError
+            If a name is not in the network.
+        GraphError
+            If the sets overlap.
+        """
+        sets = [{s} if isinstance(s, str) else set(s) for s in (first, second, given)]
+        for name in set().union(*sets):
+            self.variable(name)
+        if sets[0] & sets[1] or sets[0] & sets[2] or sets[1] & sets[2]:
+            raise GraphError("d-separation asks for three disjoint sets of variables")
+        return bool(nx.is_d_separator(self.directed(), *sets))
+
+    def do(self, interventions: Mapping[str, object] | None = None, **named: object) -> BayesianNetwork:
+        """Return the mutilated network: the variables set by force, their causes cut off.
+
+        Parameters
+        ----------
+        interventions : mapping of str to state
+            The variables that are set, for names that are not Python identifiers.
+        **named
+            The same by keyword: ``net.do(HRBP="HIGH")``.
+
+        Raises
+        ------
+        UnknownVariableError, UnknownStateError
+            If the network lacks the variable or the variable lacks the state.
+
+        References
+        ----------
+        Pearl, *Causality* (2009), section 3.2.3, the truncated factorisation.
+        """
+        settings = {**(interventions or {}), **named}
+        forced: dict[str, Factor] = {}
+        for name, state in settings.items():
+            variable = self.variable(name)
+            if variable.shape or not variable.is_discrete:
+                raise UnknownStateError(f"do({name}=…): only a scalar discrete variable can be set")
+            table = torch.zeros(variable.cardinality, dtype=torch.float64)
+            table[variable.code(state)] = 1.0
+            forced[name] = TableFactor((variable,), table, child=variable)
+        return self.replace_distributions(forced)
+
+    def replace_distributions(self, distributions: Mapping[str, Factor]) -> BayesianNetwork:
+        """Return the network with the distributions of some variables exchanged."""
+        return BayesianNetwork(
+            self.variables.values(),
+            (distributions.get(name, self._by_child[name]) for name in self.variables),
+        )
+
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> BayesianNetwork:
+        return BayesianNetwork(self.variables.values(), (f.to(device, dtype) for f in self.factors))
+
+
+def _as_table(name: str, table: object) -> Any:
+    array = table if isinstance(table, torch.Tensor) else np.asarray(table, dtype=np.float64)
+    if array.ndim == 0:
+        raise GraphError(f"the table of '{name}' is a single number; it needs an axis of states")
+    return array
+
+
+def _with_child_last(factor: Factor) -> Factor:
+    """Conditional tables have the child on the last axis, so that a row is a distribution."""
+    if type(factor) is TableFactor and factor.child is not None:
+        if factor.scope[-1] is not factor.child:
+            axis = next(i for i, v in enumerate(factor.scope) if v is factor.child)
+            scope = (*factor.parents, factor.child)
+            return TableFactor(scope, factor.values.movedim(axis, -1), child=factor.child)
+    return factor
+
+
+def _index_by_child(
+    variables: Mapping[str, Variable], factors: Iterable[Factor]
+) -> dict[str, Factor]:
+    by_child: dict[str, Factor] = {}
+    for factor in factors:
+        if factor.child is None:
+            raise GraphError(f"{factor!r} is not a conditional distribution: it has no child")
+        if factor.child.name in by_child:
+            raise GraphError(f"'{factor.child.name}' has two conditional distributions")
+        by_child[factor.child.name] = factor
+    missing = [name for name in variables if name not in by_child]
+    if missing:
+        raise GraphError(f"no conditional distribution for {', '.join(missing[:5])}")
+    return by_child
+
+
+def _check_rows(factor: TableFactor) -> None:
+    """Every row of a conditional table must sum to one."""
+    sums = factor.values.detach().sum(-1)
+    wrong = ~((sums - 1.0).abs() <= ROW_SUM_TOLERANCE)
+    if bool(wrong.any()):
+        where = [int(i) for i in wrong.nonzero()[0]]
+        given = ", ".join(
+            f"{v.name}={v.labels[i]}" for v, i in zip(factor.parents, where, strict=True)
+        )
+        assert factor.child is not None
+        row = f"the row ({given})" if given else "the table"
+        raise GraphError(
+            f"the distribution of '{factor.child.name}': {row} sums to "
+            f"{float(sums[tuple(where)]):.9g}, not 1"
+        )
+
+
+def _check_acyclic(graph: nx.DiGraph) -> None:
+    if nx.is_directed_acyclic_graph(graph):
+        return
+    cycle = [u for u, _ in nx.find_cycle(graph)]
+    raise GraphError(f"the edges form a cycle: {' -> '.join((*cycle, cycle[0]))}")
