@@ -1,0 +1,312 @@
+"""The compiled interpreter: one loop that runs a plan of contractions over rows of evidence.
+
+A plan is a list of steps ``C[...] = sum over some axes of A[...] * B[...]``. All tables lie in one
+buffer, and their axes follow one order, so that every step is a nest of loops with constant strides
+whose innermost axis is contiguous in each table that has it. What the innermost loop does depends
+only on which tables have that axis; those five forms are written out so that they vectorise.
+
+Numbers stay in range because each result is divided by its total. The division is not carried out:
+its reciprocal waits in ``scales`` for the next step, and the total is kept in the evidence's
+logarithm.
+"""
+
+# The functions of this file are compiled: their arguments are arrays, and carry no annotations.
+# ruff: noqa: ANN001, ANN202
+# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+# The header of a step in the program, followed by five numbers a loop (outermost first).
+LENGTH, FORM, FIRST, SECOND, RESULT, SIZE, FLAGS, LOOPS = range(8)
+HEADER = 8
+LOOP = 4  # extent, stride in A, stride in B, stride in C
+
+# What the innermost loop is, by the tables that have its axis.
+SCALED_COPY, DOT, PRODUCT, TOTAL, FILL, SCALAR = range(6)
+
+# Flags of a step.
+CLEAR, NORMALISE, COUNTS, MAXIMISE = 1, 2, 4, 8
+
+_jit = numba.njit(cache=True, fastmath={"contract", "reassoc", "nsz"}, nogil=True, error_model="numpy")
+
+
+@_jit
+def _inner_sum(form, buffer, a, b, c, n, alpha, clear_first):
+    """The innermost loop of a sum-product; ``clear_first`` stores instead of adding."""
+    if form == SCALED_COPY:  # the axis belongs to B and C
+        x = alpha * buffer[a]
+        if clear_first:
+            for i in range(n):
+                buffer[c + i] = x * buffer[b + i]
+        else:
+            for i in range(n):
+                buffer[c + i] += x * buffer[b + i]
+    elif form == DOT:  # A and B; summed out
+        total = 0.0
+        for i in range(n):
+            total += buffer[a + i] * buffer[b + i]
+        if clear_first:
+            buffer[c] = alpha * total
+        else:
+            buffer[c] += alpha * total
+    elif form == PRODUCT:  # all three
+        if clear_first:
+            for i in range(n):
+                buffer[c + i] = alpha * buffer[a + i] * buffer[b + i]
+        else:
+            for i in range(n):
+                buffer[c + i] += alpha * buffer[a + i] * buffer[b + i]
+    elif form == TOTAL:  # B alone; summed out
+        total = 0.0
+        for i in range(n):
+            total += buffer[b + i]
+        if clear_first:
+            buffer[c] = alpha * buffer[a] * total
+        else:
+            buffer[c] += alpha * buffer[a] * total
+    elif form == FILL:  # C alone
+        x = alpha * buffer[a] * buffer[b]
+        if clear_first:
+            for i in range(n):
+                buffer[c + i] = x
+        else:
+            for i in range(n):
+                buffer[c + i] += x
+    else:
+        x = alpha * buffer[a] * buffer[b]
+        if clear_first:
+            buffer[c] = x
+        else:
+            buffer[c] += x
+
+
+@_jit
+def _inner_max(form, buffer, a, b, c, n, alpha):
+    """The innermost loop of a max-product; results start from zero."""
+    if form == SCALED_COPY:
+        x = alpha * buffer[a]
+        for i in range(n):
+            buffer[c + i] = max(buffer[c + i], x * buffer[b + i])
+    elif form == DOT:
+        best = 0.0
+        for i in range(n):
+            best = max(best, buffer[a + i] * buffer[b + i])
+        buffer[c] = max(buffer[c], alpha * best)
+    elif form == PRODUCT:
+        for i in range(n):
+            buffer[c + i] = max(buffer[c + i], alpha * buffer[a + i] * buffer[b + i])
+    elif form == TOTAL:
+        best = 0.0
+        for i in range(n):
+            best = max(best, buffer[b + i])
+        buffer[c] = max(buffer[c], alpha * buffer[a] * best)
+    elif form == FILL:
+        x = alpha * buffer[a] * buffer[b]
+        for i in range(n):
+            buffer[c + i] = max(buffer[c + i], x)
+    else:
+        buffer[c] = max(buffer[c], alpha * buffer[a] * buffer[b])
+
+
+@_jit
+def _contract(program, at, buffer, a, b, c, alpha, counter):
+    """Run one step of the program."""
+    form, loops, flags = program[at + FORM], program[at + LOOPS], program[at + FLAGS]
+    clear, maximise = flags & CLEAR, flags & MAXIMISE
+    if clear or maximise:
+        for i in range(program[at + SIZE]):
+            buffer[c + i] = 0.0
+    store = not clear
+    first = at + HEADER
+    last = first + LOOP * (loops - 1)
+    n = program[last]
+    if maximise:
+        if loops == 1:
+            _inner_max(form, buffer, a, b, c, n, alpha)
+            return
+    elif loops == 1:
+        _inner_sum(form, buffer, a, b, c, n, alpha, store)
+        return
+    second = last - LOOP
+    rows, row_a, row_b, row_c = (
+        program[second],
+        program[second + 1],
+        program[second + 2],
+        program[second + 3],
+    )
+    outer = loops - 2
+    for k in range(outer):
+        counter[k] = 0
+    while True:
+        ra, rb, rc = a, b, c
+        if maximise:
+            for _ in range(rows):
+                _inner_max(form, buffer, ra, rb, rc, n, alpha)
+                ra += row_a
+                rb += row_b
+                rc += row_c
+        else:
+            for _ in range(rows):
+                _inner_sum(form, buffer, ra, rb, rc, n, alpha, store)
+                ra += row_a
+                rb += row_b
+                rc += row_c
+        k = outer - 1
+        while k >= 0:
+            loop = first + LOOP * k
+            counter[k] += 1
+            a += program[loop + 1]
+            b += program[loop + 2]
+            c += program[loop + 3]
+            if counter[k] < program[loop]:
+                break
+            counter[k] = 0
+            a -= program[loop + 1] * program[loop]
+            b -= program[loop + 2] * program[loop]
+            c -= program[loop + 3] * program[loop]
+            k -= 1
+        if k < 0:
+            return
+
+
+@_jit
+def run_steps(program, start, stop, offsets, scales, buffer, counter):
+    """Run a stretch of the program.
+
+    Returns
+    -------
+    log_total : float
+        The logarithm of the totals divided out by the steps that count; ``-inf`` as soon as one
+        of them is zero.
+    failed : int
+        The position of the step whose result was all zero, or -1.
+    """
+    log_total, product = 0.0, 1.0
+    at = start
+    while at < stop:
+        first, second, result = program[at + FIRST], program[at + SECOND], program[at + RESULT]
+        c = offsets[result]
+        _contract(
+            program,
+            at,
+            buffer,
+            offsets[first],
+            offsets[second],
+            c,
+            scales[first] * scales[second],
+            counter,
+        )
+        flags = program[at + FLAGS]
+        if flags & NORMALISE:
+            total = 0.0
+            for i in range(program[at + SIZE]):
+                total += buffer[c + i]
+            if total == 0.0:
+                return -math.inf, at
+            scales[result] = 1.0 / total
+            if flags & COUNTS:
+                product *= total
+                if product < 1e-120 or product > 1e120:
+                    log_total += math.log(product)
+                    product = 1.0
+        else:
+            scales[result] = 1.0
+        at += program[at + LENGTH]
+    return log_total + math.log(product), -1
+
+
+@_jit
+def run_rows(
+    program,
+    sections,
+    offsets,
+    scales,
+    buffer,
+    counter,
+    slots,
+    strides,
+    codes,
+    soft_start,
+    soft,
+    observed,
+    output_start,
+    output,
+    log_evidence,
+    base_log,
+):
+    """Run a plan over rows of evidence.
+
+    Parameters
+    ----------
+    program, sections : int64 arrays
+        The steps; the dynamic ones lie between ``sections[0]`` and ``sections[1]``.
+    offsets, scales : arrays over slots
+        Where each table starts, and the factor it waits to be multiplied by.
+    buffer : float64 array
+        All tables.
+    slots : int64 array, shape (n, 4)
+        The tables that evidence slices: slot, unsliced start, first and last+1 row of ``strides``.
+    strides : int64 array, shape (m, 2)
+        Column of ``codes`` and stride of the sliced axis.
+    codes : int64 array, shape (rows, columns)
+        Observed states.
+    soft_start, soft : int, float64 array (rows, entries)
+        Where soft evidence goes, and the likelihoods of each row.
+    observed : int64 array, shape (columns,)
+        Where in a row of the output the observed variables' marginals start, or -1.
+    output_start, output : int, float64 array (rows, entries)
+        Where the marginals lie in the buffer, and where to copy them for each row.
+    log_evidence : float64 array (rows,)
+        Receives log P(evidence).
+    base_log : float
+        The part of it that no row changes.
+
+    Returns
+    -------
+    int
+        How many rows have probability zero; their outputs are zero and their logarithm ``-inf``.
+    """
+    impossible = 0
+    entries = output.shape[1]
+    for r in range(log_evidence.shape[0]):
+        for s in range(slots.shape[0]):
+            start = slots[s, 1]
+            for k in range(slots[s, 2], slots[s, 3]):
+                start += codes[r, strides[k, 0]] * strides[k, 1]
+            offsets[slots[s, 0]] = start
+        for i in range(soft.shape[1]):
+            buffer[soft_start + i] = soft[r, i]
+        log_total, failed = run_steps(
+            program, sections[0], sections[1], offsets, scales, buffer, counter
+        )
+        log_evidence[r] = base_log + log_total
+        if failed >= 0:
+            impossible += 1
+            for i in range(entries):
+                output[r, i] = 0.0
+            continue
+        for i in range(entries):
+            output[r, i] = buffer[output_start + i]
+        for k in range(observed.shape[0]):
+            if observed[k] >= 0:
+                output[r, observed[k] + codes[r, k]] = 1.0
+    return impossible
+
+
+@_jit
+def scale_blocks(output, starts, lengths):
+    """Divide each block of each row by its sum, so that it is a distribution."""
+    for r in range(output.shape[0]):
+        for k in range(len(starts)):
+            total = 0.0
+            for i in range(starts[k], starts[k] + lengths[k]):
+                total += output[r, i]
+            if total > 0.0:
+                inverse = 1.0 / total
+                for i in range(starts[k], starts[k] + lengths[k]):
+                    output[r, i] *= inverse
