@@ -191,6 +191,11 @@ class TableFactor(Factor):
             raise GraphError(f"{self!r}: {found} at ({states}) is not {wanted}")
 
     @property
+    def is_log(self) -> bool:
+        """Whether the table was given, and is kept, as logarithms."""
+        return self._is_log
+
+    @property
     def values(self) -> Float[Tensor, "..."]:
         """The potentials, shape ``(*states)``."""
         return self._table.exp() if self._is_log else self._table

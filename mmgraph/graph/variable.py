@@ -79,9 +79,11 @@ class Variable:
         labels = tuple(states)
         if not labels:
             raise GraphError(f"variable '{self.name}': needs at least one state, got none")
-        repeated = [label for i, label in enumerate(labels) if label in labels[:i]]
-        if repeated:
-            raise GraphError(f"variable '{self.name}': state {repeated[0]!r} is given twice")
+        seen: set[object] = set()
+        for label in labels:
+            if label in seen:
+                raise GraphError(f"variable '{self.name}': state {label!r} is given twice")
+            seen.add(label)
         return labels
 
     @property

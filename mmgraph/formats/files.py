@@ -1,0 +1,165 @@
+"""Files read within a size limit, and written whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import secrets
+import shutil
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from mmgraph.graph.errors import FormatError
+
+SIZE_LIMIT = 2 * 1024**3
+"""The bytes that a file may hold, after unpacking, unless a reader is told otherwise."""
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_CHUNK = 1 << 22
+
+
+def read_bytes(path: str | os.PathLike[str], size_limit: int = SIZE_LIMIT) -> bytes:
+    """Return the content of a file, unpacked where it is gzipped (told by its first bytes).
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    size_limit : int
+        The most bytes that the content may have; a larger one is refused while it is being
+        unpacked, so that a small file cannot fill the memory.
+
+    Raises
+    ------
+    FormatError
+        If the file is missing, cannot be read, is damaged, or holds more than the limit.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            packed = file.peek(2)[:2] == _GZIP_MAGIC
+            if not packed:
+                return _read_within(file, size_limit, f"{path} holds")
+            with gzip.GzipFile(fileobj=file) as unpacked:
+                found = f"{path} ({path.stat().st_size:,} bytes packed) unpacks to"
+                return _read_within(unpacked, size_limit, found)
+    except FileNotFoundError:
+        raise FormatError(f"there is no file {path}") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise FormatError(f"{path}: the gzip data is damaged ({error})") from None
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        raise FormatError(f"{path} cannot be read ({error})") from None
+
+
+def _read_within(file: BinaryIO | gzip.GzipFile, size_limit: int, found: str) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while chunk := file.read(_CHUNK):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > size_limit:
+            raise FormatError(f"{found} more than the limit of {size_limit:,} bytes")
+    return b"".join(chunks)
+
+
+def read_text(path: str | os.PathLike[str], size_limit: int = SIZE_LIMIT) -> str:
+    """Return the content of a UTF-8 file, unpacked where it is gzipped.
+
+    Raises
+    ------
+    FormatError
+        As :func:`read_bytes`; and if the content is not UTF-8, with the line.
+    """
+    content = read_bytes(path, size_limit)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        found = content[error.start : error.start + 1].hex()
+        raise FormatError(
+            f"{path}, line {line}: expected UTF-8 text, found the byte 0x{found}"
+        ) from None
+
+
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file whole: under a temporary name beside it, then renamed.
+
+    A name that ends in ``.gz`` is written gzipped (without a time stamp, so that equal content
+    makes equal files).
+
+    Raises
+    ------
+    FormatError
+        If the place cannot be written; what stood there before is unchanged.
+    """
+    path = Path(path)
+    if path.suffix == ".gz":
+        content = gzip.compress(content, mtime=0)
+    with _temporary_beside(path) as temporary:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write UTF-8 text as :func:`write_bytes` does.
+
+    Raises
+    ------
+    FormatError
+        Also if the text holds half of a surrogate pair, which UTF-8 cannot hold.
+    """
+    try:
+        content = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        around = text[max(0, error.start - 20) : error.end + 20]
+        raise FormatError(f"{path}: {around!r} cannot be written as UTF-8") from None
+    write_bytes(path, content)
+
+
+def write_directory(path: str | os.PathLike[str], fill: Callable[[Path], None]) -> None:
+    """Write a directory whole: ``fill`` a temporary one beside it, then rename.
+
+    A directory that stands there already is moved aside first and removed last; where the
+    renaming fails it is put back.
+
+    Raises
+    ------
+    FormatError
+        If the place cannot be written.
+    """
+    path = Path(path)
+    with _temporary_beside(path) as temporary:
+        temporary.mkdir()
+        fill(temporary)
+        if not path.exists():
+            os.rename(temporary, path)
+            return
+        aside = temporary.with_name(f"{temporary.name}.old")
+        os.rename(path, aside)
+        try:
+            os.rename(temporary, path)
+        except OSError:
+            os.rename(aside, path)
+            raise
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _temporary_beside(path: Path) -> Iterator[Path]:
+    """Yield a fresh hidden name in the same directory; whatever is left under it is removed."""
+    try:
+        temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}")
+    except ValueError:
+        raise FormatError(f"'{path}' names no file to write") from None
+    try:
+        yield temporary
+    except OSError as error:
+        raise FormatError(f"{path} cannot be written ({error})") from None
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)

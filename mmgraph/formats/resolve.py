@@ -1,0 +1,173 @@
+"""From a name or a path to a network, and back: which reader and which writer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from mmgraph.formats.bif import read_bif, write_bif
+from mmgraph.formats.native import is_native, read_native, write_native
+from mmgraph.formats.pgmpy import READERS, read_through_pgmpy
+from mmgraph.formats.text import nearest
+from mmgraph.formats.uai import read_uai, write_uai
+from mmgraph.graph.errors import FormatError
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.networks.bayesian_network import BayesianNetwork
+
+MODELS_VARIABLE = "MMGRAPH_MODELS"
+"""The environment variable that names another folder of ready models."""
+
+NATIVE_SUFFIX = ".mmgraph"
+SUFFIXES = (".bif", ".uai", *READERS)
+_MODEL_SUFFIXES = (".bif", ".bif.gz", "", NATIVE_SUFFIX)
+
+
+def models_directory() -> Path:
+    """Return the folder of ready models; it need not exist.
+
+    That is the one that the environment variable ``MMGRAPH_MODELS`` names, else the one that is
+    installed with the package, else the one beside it in the repository.
+    """
+    if given := os.environ.get(MODELS_VARIABLE):
+        return Path(given)
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "_models"
+    return installed if installed.is_dir() else package.parent / "models"
+
+
+def read(name_or_path: str | os.PathLike[str]) -> FactorGraph:
+    """Read a network from a file, or one that is known by name.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        A file, whose suffix says how it is read: ``.bif``, ``.uai`` (both perhaps followed by
+        ``.gz``), and through pgmpy ``.xmlbif``, ``.xml``, ``.net`` and ``.xdsl``; or a directory
+        that :func:`write` has written; or the name of a network in :func:`models_directory` or of
+        one that comes with pgmpy, such as ``"alarm"``.
+
+    Returns
+    -------
+    BayesianNetwork or FactorGraph
+
+    Raises
+    ------
+    FormatError
+        If there is no such file or network (with the nearest name), the suffix is not known, or
+        the file is not what its format promises.
+    MissingExtraError
+        If the format is read through pgmpy, and that is not installed.
+    """
+    name = os.fspath(name_or_path)
+    path = Path(name)
+    try:
+        is_directory = path.is_dir()
+        if is_native(path) or (path.exists() and not is_directory):
+            found: Path | None = path
+        else:
+            found = _known(path, name)
+    except (OSError, ValueError) as error:  # a null character, a name longer than a system takes
+        raise FormatError(f"{name[:200]!r} is no path ({error})") from None
+    if found is not None:
+        return read_native(found) if found.is_dir() else _read_file(found)
+    if is_directory:
+        raise FormatError(f"{path} is a directory without a network.json")
+    raise FormatError(
+        f"there is no file and no network called '{name}'{nearest(name, known_names())}"
+    )
+
+
+def _read_file(path: Path) -> FactorGraph:
+    suffix = _suffix(path)
+    if suffix == ".bif":
+        return read_bif(path)
+    if suffix == ".uai":
+        return read_uai(path)
+    if suffix in READERS:
+        return read_through_pgmpy(path)
+    raise FormatError(
+        f"{path}: expected a name that ends in {', '.join(SUFFIXES)}, found '{suffix}'"
+        f"{nearest(suffix, SUFFIXES)}"
+    )
+
+
+def write(net: FactorGraph, path: str | os.PathLike[str]) -> None:
+    """Write a network in the format that the suffix asks for.
+
+    Parameters
+    ----------
+    net : FactorGraph or BayesianNetwork
+        ``.bif`` holds Bayesian networks of tables, ``.uai`` tables without names, a directory
+        (``.mmgraph`` or no suffix) every kind of factor.
+    path : str or path
+        A name that ends in ``.bif``, ``.uai`` (both perhaps followed by ``.gz``) or ``.mmgraph``,
+        or has no suffix. Nothing half written is left there.
+
+    Raises
+    ------
+    FormatError
+        If the suffix is not known, the format cannot hold the network, or the place cannot be
+        written.
+    """
+    path = Path(path)
+    suffix = _suffix(path)
+    if suffix in (NATIVE_SUFFIX, ""):
+        write_native(net, path)
+    elif suffix == ".uai":
+        write_uai(net, path)
+    elif suffix == ".bif":
+        if not isinstance(net, BayesianNetwork):
+            raise FormatError(
+                f"{path}: BIF holds Bayesian networks; write .uai or .mmgraph instead"
+            )
+        write_bif(net, path)
+    else:
+        writable = (".bif", ".uai", NATIVE_SUFFIX)
+        raise FormatError(
+            f"{path}: expected a name that ends in {', '.join(writable)}, found '{suffix}'"
+            f"{nearest(suffix, writable)}"
+        )
+
+
+def _suffix(path: Path) -> str:
+    name = path.name.lower()
+    return Path(name.removesuffix(".gz")).suffix if name.endswith(".gz") else Path(name).suffix
+
+
+def known_names() -> list[str]:
+    """Return the names of all networks that :func:`read` finds by name."""
+    return sorted({name for folder in _folders() for name in _names_in(folder)})
+
+
+def _names_in(folder: Path) -> Iterator[str]:
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_dir():
+            if is_native(path):
+                yield path.name.removesuffix(NATIVE_SUFFIX)
+        elif path.name.endswith((".bif", ".bif.gz")):
+            yield path.name.removesuffix(".gz").removesuffix(".bif")
+
+
+def _folders() -> Iterator[Path]:
+    yield models_directory()
+    # Importing pgmpy would take seconds; its files lie where its specification says.
+    try:
+        specification = find_spec("pgmpy")
+    except ValueError:
+        specification = None
+    for location in (specification and specification.submodule_search_locations) or ():
+        yield Path(location) / "utils" / "example_models"
+
+
+def _known(path: Path, name: str) -> Path | None:
+    """Return the place of a network that is known by a bare name."""
+    if path.name != name:
+        return None
+    for folder in _folders():
+        for suffix in _MODEL_SUFFIXES:
+            candidate = folder / f"{name}{suffix}"
+            if is_native(candidate) or (suffix.startswith(".bif") and candidate.is_file()):
+                return candidate
+    return None

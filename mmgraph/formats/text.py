@@ -1,0 +1,186 @@
+"""Reading text token by token, with errors that say where."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import islice
+from os import PathLike
+from typing import NamedTuple, NoReturn
+
+from mmgraph.graph.errors import FormatError, suggestion
+
+WORD = re.compile(r'[^\s{}()\[\];,|"]+')
+"""A name that needs no quotes (unless a comment mark begins it)."""
+
+NUMBER = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
+"""A decimal number; neither ``nan`` nor ``inf`` is one."""
+
+_LONGEST_COUNT = 18
+
+_TOKEN = re.compile(
+    r"""
+      (?P<blank>\s++)
+    | (?P<comment>//[^\n]*+ | /\*.*?\*/)
+    | (?P<open>/\*)
+    | (?P<quoted>"[^"\\]*+(?:\\.[^"\\]*+)*+")
+    | (?P<quote>")
+    | (?P<mark>[{}()\[\];,|])
+    | (?P<word>[^\s{}()\[\];,|"]++)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_QUOTED = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_ESCAPE = re.compile(r'\\(["\\])')
+
+
+class Token(NamedTuple):
+    """A piece of text.
+
+    Attributes
+    ----------
+    kind : str
+        ``"word"``, ``"quoted"``, ``"mark"`` or, behind the last piece, ``"end"``.
+    text : str
+        The word, the quoted name without quotes and escapes, or the mark.
+    start : int
+        Where it begins.
+    """
+
+    kind: str
+    text: str
+    start: int
+
+    @property
+    def is_name(self) -> bool:
+        """Whether the token can name a variable or a state."""
+        return self.kind in ("word", "quoted")
+
+    def __str__(self) -> str:
+        if self.kind == "end":
+            return "the end of the file"
+        shown = self.text if len(self.text) <= 40 else f"{self.text[:40]}…"
+        return f"{shown!r}"
+
+
+def quoted(name: str) -> str:
+    """Return a name as it must stand in a file: bare where possible, else quoted and escaped."""
+    if WORD.fullmatch(name) and not name.startswith(("//", "/*")):
+        return name
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def unquoted(text: str) -> str:
+    """Return a name without the blanks, quotes and escapes around it."""
+    text = text.strip()
+    return _ESCAPE.sub(r"\1", text[1:-1]) if _QUOTED.fullmatch(text) else text
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return :func:`suggestion` at a bounded cost, whatever a file may call its variables."""
+    return suggestion(name[:60], (k for k in islice(known, 5000) if len(k) <= 60))
+
+
+def fail(path: str | PathLike[str], text: str, start: int, problem: str) -> NoReturn:
+    """Raise the error that names the file and the line of a position in its text."""
+    raise FormatError(f"{path}, line {text.count(chr(10), 0, start) + 1}: {problem}")
+
+
+class TokenReader:
+    r"""A cursor over the tokens of a text; blanks and comments are skipped.
+
+    A comment begins only where a token could begin, so that ``a//b`` and ``I/O`` are names.
+    Inside quotes ``\"`` stands for a quote and ``\\`` for a backslash; any other backslash is
+    itself.
+
+    Parameters
+    ----------
+    path : path
+        For the messages.
+    text : str
+        The whole file.
+    position : int
+        Where to begin.
+    """
+
+    def __init__(self, path: str | PathLike[str], text: str, position: int = 0) -> None:
+        self.path = path
+        self.text = text
+        self.position = position
+
+    def peek(self) -> Token:
+        """Return the next token without moving past it."""
+        token, _ = self._scan()
+        return token
+
+    def next(self) -> Token:
+        """Return the next token and move past it."""
+        token, self.position = self._scan()
+        return token
+
+    def _scan(self) -> tuple[Token, int]:
+        while (match := _TOKEN.match(self.text, self.position)) is not None:
+            kind = match.lastgroup or ""
+            if kind in ("blank", "comment"):
+                self.position = match.end()
+                continue
+            if kind == "open":
+                self.fail(match.start(), "the comment that begins here never ends")
+            if kind == "quote":
+                self.fail(match.start(), "the quoted name that begins here never ends")
+            text = match.group()
+            if kind == "quoted":
+                text = _ESCAPE.sub(r"\1", text[1:-1])
+            return Token(kind, text, match.start()), match.end()
+        return Token("end", "", len(self.text)), len(self.text)
+
+    def at(self, *marks: str) -> bool:
+        """Whether the next token is one of these marks."""
+        token = self.peek()
+        return token.kind == "mark" and token.text in marks
+
+    def at_word(self, *words: str) -> bool:
+        """Whether the next token is one of these words, unquoted."""
+        token = self.peek()
+        return token.kind == "word" and token.text in words
+
+    def mark(self, mark: str, where: str) -> Token:
+        """Move past a mark that must come next."""
+        token = self.next()
+        if token.kind != "mark" or token.text != mark:
+            self.fail(token.start, f"expected '{mark}' {where}, found {token}")
+        return token
+
+    def word(self, word: str, where: str) -> Token:
+        """Move past a keyword that must come next."""
+        token = self.next()
+        if token.kind != "word" or token.text != word:
+            self.fail(token.start, f"expected '{word}' {where}, found {token}")
+        return token
+
+    def name(self, what: str) -> Token:
+        """Move past a name that must come next."""
+        token = self.next()
+        if not token.is_name:
+            self.fail(token.start, f"expected {what}, found {token}")
+        return token
+
+    def count(self, what: str) -> int:
+        """Move past a whole number that must come next."""
+        token = self.next()
+        digits = token.text.isascii() and token.text.isdigit()
+        if token.kind != "word" or not digits or len(token.text) > _LONGEST_COUNT:
+            self.fail(token.start, f"expected {what}, found {token}")
+        return int(token.text)
+
+    def number(self, what: str) -> float:
+        """Move past a decimal number that must come next."""
+        token = self.next()
+        if token.kind != "word" or not NUMBER.fullmatch(token.text):
+            self.fail(token.start, f"expected {what}, found {token}")
+        return float(token.text)
+
+    def fail(self, start: int, problem: str) -> NoReturn:
+        """Raise the error that names the file and the line of a position."""
+        fail(self.path, self.text, start, problem)

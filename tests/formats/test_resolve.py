@@ -1,0 +1,126 @@
+"""From names and paths to networks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmgraph.formats import known_names, models_directory, read, resolve, write
+from mmgraph.formats.bif import write_bif
+from mmgraph.graph.errors import FormatError
+from mmgraph.graph.factor import TableFactor
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.variable import Variable
+from tests.formats.networks import assert_same, sprinkler
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch) -> Path:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    monkeypatch.setenv("MMGRAPH_MODELS", str(folder))
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["n.bif", "n.bif.gz", "n.BIF", "n.mmgraph", "n"])
+def test_written_and_read_it_is_the_same(models, name):
+    net = sprinkler()
+    write(net, name)
+    assert_same(read(name), net)
+    assert_same(read(Path(name).resolve()), net)
+    assert sorted(os.listdir()) == sorted(["models", name])
+
+
+@pytest.mark.parametrize("name", ["n.uai", "n.uai.gz"])
+def test_uai_is_chosen_by_the_suffix(models, name):
+    write(sprinkler(), name)
+    assert list(read(name).variables) == ["x0", "x1", "x2", "x3"]
+
+
+@pytest.mark.parametrize("name", ["garden.bif", "garden.bif.gz", "garden", "garden.mmgraph"])
+def test_a_name_in_the_models_folder(models, name):
+    write(sprinkler(), models / name)
+    assert_same(read("garden"), sprinkler())
+    assert "garden" in known_names()
+
+
+def test_a_file_wins_over_a_model_and_a_model_over_pgmpy(models):
+    assert len(read("asia").variables) == 8
+    write_bif(sprinkler(), models / "asia.bif")
+    assert_same(read("asia"), sprinkler())
+    other = sprinkler(seed=1)
+    write(other, "asia")
+    assert_same(read("asia"), other)
+
+
+def test_a_directory_of_the_same_name_does_not_hide_a_model(models):
+    write_bif(sprinkler(), models / "garden.bif")
+    Path("garden").mkdir()
+    assert_same(read("garden"), sprinkler())
+
+
+def test_networks_of_pgmpy_are_found_without_importing_it():
+    code = (
+        "import sys; from mmgraph.formats import read; net = read('cancer'); "
+        "print(len(net.variables), 'pgmpy' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        cwd=Path(resolve.__file__).parents[2],
+    )  # fmt: skip
+    assert done.stdout.split() == ["5", "False"]
+
+
+def test_without_pgmpy_there_are_the_models_alone(models, monkeypatch):
+    monkeypatch.setattr(resolve, "find_spec", lambda _: None)
+    write_bif(sprinkler(), models / "garden.bif")
+    assert known_names() == ["garden"]
+    with pytest.raises(FormatError, match="no network called 'alarm'"):
+        read("alarm")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("alram", "no file and no network called 'alram'; did you mean 'alarm'?"),
+        ("here/alarm", "no file and no network called 'here/alarm'"),
+        ("n.bif", "no file and no network called 'n.bif'"),
+        ("models", "is a directory without a network.json"),
+        ("", "is a directory without"),
+        ("n.biff", "expected a name that ends in .*; did you mean '.bif'?"),
+        ("a\0b", "is no path|no network called"),
+        ("x" * 5000, "is no path|no network called"),
+    ],
+)
+def test_what_is_not_found(models, name, message):
+    Path("n.biff").write_text("")
+    with pytest.raises(FormatError) as caught:
+        read(name)
+    assert any(all(p in str(caught.value) for p in m.split(".*")) for m in message.split("|"))
+
+
+def test_what_cannot_be_written(models):
+    a = Variable("a", 2)
+    graph = FactorGraph([a], [TableFactor([a], [1, 2])])
+    with pytest.raises(FormatError, match="BIF holds Bayesian networks"):
+        write(graph, "g.bif")
+    with pytest.raises(FormatError, match=r"found '\.xml'"):
+        write(sprinkler(), "g.xml")
+    with pytest.raises(FormatError, match="cannot be written"):
+        write(sprinkler(), "nowhere/g.bif")
+    with pytest.raises(FormatError, match="cannot be written"):
+        write(graph, "nowhere/g.mmgraph")
+    assert os.listdir() == ["models"]
+
+
+def test_the_models_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("MMGRAPH_MODELS", str(tmp_path))
+    assert models_directory() == tmp_path
+    monkeypatch.delenv("MMGRAPH_MODELS")
+    package = Path(resolve.__file__).resolve().parents[1]
+    assert models_directory() in (package / "_models", package.parent / "models")

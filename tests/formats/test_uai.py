@@ -1,0 +1,256 @@
+"""UAI networks and evidence."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmgraph.formats.uai import read_evidence, read_uai, write_evidence, write_uai
+from mmgraph.graph.errors import FormatError, UnknownStateError
+from mmgraph.graph.factor import TableFactor, UnaryFactor
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.variable import Variable
+from mmgraph.networks.bayesian_network import BayesianNetwork
+from tests.formats.networks import assert_same, sprinkler
+
+MARKOV = """MARKOV
+3
+2 2 3
+3
+1 0
+2 0 1
+2 2 1
+
+2
+ 0.436 0.564
+
+4
+ 0.128 0.872
+ 0.920 0.080
+
+6
+ 0.210 0.333
+ 0.457 0.811
+ 0.0 1e3
+"""
+BAYES = "BAYES 2  3 2  2  1 0  2 0 1  3  .5 .25 .25  6  .1 .9 .2 .8 .3 .7"
+
+
+def read(tmp_path, text):
+    path = tmp_path / "network.uai"
+    path.write_text(text)
+    return read_uai(path)
+
+
+def test_a_markov_network(tmp_path):
+    graph = read(tmp_path, MARKOV)
+    assert type(graph) is FactorGraph
+    assert [v.cardinality for v in graph.variables.values()] == [2, 2, 3]
+    assert [[v.name for v in f.scope] for f in graph.factors] == [
+        ["x0"],
+        ["x0", "x1"],
+        ["x2", "x1"],
+    ]
+    (_, _, last) = graph.factors
+    assert last.values.tolist() == [[0.210, 0.333], [0.457, 0.811], [0.0, 1000.0]]
+    assert last.child is None
+
+
+def test_a_bayesian_network_has_the_child_last(tmp_path):
+    net = read(tmp_path, f"{BAYES} # the end")
+    assert isinstance(net, BayesianNetwork)
+    assert net.edges == (("x0", "x1"),)
+    assert net.distribution("x1").values.tolist() == [[0.1, 0.9], [0.2, 0.8], [0.3, 0.7]]
+
+
+def test_a_constant_and_a_variable_of_no_function(tmp_path):
+    graph = read(tmp_path, "MARKOV 1 5 1 0 1 2.5")
+    assert graph.factors[0].values.item() == 2.5
+    assert graph.variable("x0").cardinality == 5
+
+
+def test_rounded_rows_of_a_bayesian_network(tmp_path):
+    net = read(tmp_path, "BAYES 1 3 1 1 0 3 .333 .333 .333")
+    assert net.distribution("x0").values.tolist() == pytest.approx([1 / 3] * 3, abs=1e-15)
+
+
+def test_written_and_read_it_is_the_same(tmp_path):
+    net = sprinkler()
+    write_uai(net, tmp_path / "net.uai.gz")
+    again = read_uai(tmp_path / "net.uai.gz")
+    assert isinstance(again, BayesianNetwork)
+    for f, g in zip(net.factors, again.factors, strict=True):
+        assert torch.equal(f.values, g.values)
+    write_uai(again, tmp_path / "again.uai")
+    assert_same(read_uai(tmp_path / "again.uai"), again)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_factor_graph_is_written_as_potentials(tmp_path):
+    a, b = Variable("a", 2), Variable("b", ("x", "y", "z"))
+    generator = np.random.default_rng(0)
+    graph = FactorGraph(
+        [a, b],
+        [
+            TableFactor([b, a], generator.random((3, 2))),
+            TableFactor([a], log_values=[0.0, -torch.inf]),
+            UnaryFactor(b, torch.tensor([0.0, -1.0, 1.0], dtype=torch.float64)),
+        ],
+    )
+    write_uai(graph, tmp_path / "g.uai")
+    again = read_uai(tmp_path / "g.uai")
+    first, second, third = again.factors
+    assert torch.equal(first.values, graph.factors[0].values)
+    assert second.values.tolist() == [1.0, 0.0]
+    assert third.values.tolist() == pytest.approx([1, np.exp(-1), np.exp(1)], rel=1e-15)
+
+
+@pytest.mark.parametrize("log_value", [800.0, -800.0])
+def test_log_potentials_beyond_a_double_are_refused(tmp_path, log_value):
+    a = Variable("a", 2)
+    graph = FactorGraph([a], [TableFactor([a], log_values=[0.0, log_value])])
+    with pytest.raises(FormatError, match="beyond the range of a double"):
+        write_uai(graph, tmp_path / "g.uai")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_arrays_are_refused(tmp_path):
+    image = Variable("image", 2, shape=(3,))
+    graph = FactorGraph([image], [UnaryFactor(image, torch.zeros(3, 2))])
+    with pytest.raises(FormatError, match="'image' is not a scalar discrete variable"):
+        write_uai(graph, tmp_path / "g.uai")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("", 1, "expected BAYES or MARKOV, found the end"),
+        ("\nBAYESIAN", 2, "expected BAYES or MARKOV, found 'BAYESIAN'"),
+        ("MARKOV\ntwo", 2, "expected the number of variables, found 'two'"),
+        ("MARKOV\n1000000000\n2", 3, "expected 1,000,000,000 numbers"),
+        ("MARKOV\n2\n2\n0 0", 4, "expected at least one state, found 0"),
+        ("MARKOV 1\n2\n1000000000", 3, "1,000,000,000 functions"),
+        ("MARKOV 1 1000000000 0", 1, "variable 0 claims 1,000,000,000 states"),
+        ("MARKOV 1\n2\n1\n9 0", 4, "expected 9 numbers"),
+        ("MARKOV 1\n2\n1\n1 1 2 1 1", 4, "expected a variable below 1 in function 0, found 1"),
+        ("MARKOV 1\n2\n1\n2 0\n0 4 1 1 1 1", 5, "variable 0 stands twice"),
+        ("MARKOV 1\n2\n1\n1 0\n3 1 1 1", 5, "expected 2 as the number of entries"),
+        ("MARKOV 2 1000000 1000000 1 2 0 1\n1000000000000 1", 2, "more than the file can hold"),
+        ("MARKOV 1 2 1 1 0 2\n1\n", 3, "expected 2 numbers for the table over x0"),
+        ("MARKOV 1 2 1 1 0 2\n1\nx", 3, "expected a number in the table over x0, found 'x'"),
+        ("MARKOV 1 2 1 1 0 2\n1\n-1", 3, "found -1.0"),
+        ("MARKOV 1 2 1 1 0 2\n1\n1e999", 3, "found inf"),
+        ("MARKOV 1 2 1 1 0 2 1 1\n7", 2, "expected the end of the file, found '7'"),
+        ("BAYES 1 2 1 0 1 1", 1, "expected a child in the scope"),
+        ("BAYES 2 2 2 2 1 0 2 0 1 2 1 0 4\n1 0\n.5 .4", 3, "the row (x0=1) of x1 sums to 0.9"),
+        (f"MARKOV 1 2 1 {'9' * 5000} 1", 1, "expected the size of the scope"),
+    ],
+)
+def test_the_message_gives_line_and_reason(tmp_path, text, line, message):
+    start = time.process_time()
+    with pytest.raises(FormatError) as caught:
+        read(tmp_path, text)
+    assert time.process_time() - start < 2
+    assert f"network.uai, line {line}: " in str(caught.value)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["BAYES 2 2 2 1 1 0 2 1 0", "BAYES 2 2 2 2 2 1 0 2 0 1 4 1 0 1 0 4 1 0 1 0"]
+)
+def test_the_network_as_a_whole_is_checked(tmp_path, text):
+    with pytest.raises(FormatError, match=r"no conditional distribution for x1|cycle"):
+        read(tmp_path, text)
+
+
+def test_every_prefix_is_refused(tmp_path):
+    for text in (MARKOV.strip(), BAYES):
+        for end in range(len(text) - 2):
+            with pytest.raises(FormatError):
+                read(tmp_path, text[:end])
+
+
+def test_a_scope_of_large_variables_is_refused_quickly(tmp_path):
+    states = " ".join(["9" * 18] * 60)
+    scope = " ".join(map(str, range(60)))
+    with pytest.raises(FormatError, match="more than the file can hold"):
+        read(tmp_path, f"MARKOV 60 {states} 1 60 {scope} 1 1")
+
+
+PIECES = st.sampled_from(
+    ["MARKOV", "BAYES", "0", "1", "2", "3", "4", "0.5", "-1", "nan", "1e400", "9" * 18, "x", "\0"]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(pieces=st.lists(PIECES, max_size=20), start=st.integers(0, 20), length=st.integers(0, 5))
+def test_mutated_files(tmp_path_factory, pieces, start, length):
+    for text in (MARKOV, BAYES):
+        words = text.split()
+        words[start : start + length] = pieces
+        path = tmp_path_factory.mktemp("uai") / "x.uai"
+        path.write_text(" ".join(words))
+        message = str(path)
+        try:
+            read_uai(path)
+        except FormatError as error:
+            message = str(error)
+        assert str(path) in message
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2 1 0 2 1", {"x1": 0, "x2": 1}),
+        ("0", {}),
+        ("", None),
+        ("1\n2 1 0 2 1\n", {"x1": 0, "x2": 1}),
+        ("1 2 1 0 2 1", {"x1": 0, "x2": 1}),
+        ("2\n1 1 0\n0\n", [{"x1": 0}, {}]),
+        ("2\n1 0\n2 1\n", {"x1": 0, "x2": 1}),
+        ("2 1 0 0 1", {"x1": 0, "x0": 1}),
+        ("3\n1 0 1\n1 1 1\n1 2 2", [{"x0": 1}, {"x1": 1}, {"x2": 2}]),
+        ("1 3 0", None),
+        ("1 2 3", None),
+        ("2 1 0 1 1", None),
+        ("2 1 0", None),
+        ("1 x 0", None),
+        ("999999999999999999", None),
+        ("1 1 0 7", None),
+    ],
+)
+def test_evidence(tmp_path, text, expected):
+    graph = read(tmp_path, MARKOV)
+    path = tmp_path / "network.uai.evid"
+    path.write_text(text)
+    if expected is None:
+        with pytest.raises(FormatError, match=r"network.uai.evid, line 1: "):
+            read_evidence(path, graph)
+    else:
+        assert read_evidence(path, graph) == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    samples=st.lists(
+        st.dictionaries(st.sampled_from(["x0", "x1"]), st.integers(0, 1)), min_size=2, max_size=4
+    )
+)
+def test_evidence_is_read_back(tmp_path_factory, samples):
+    folder = tmp_path_factory.mktemp("evidence")
+    graph = read(folder, MARKOV)
+    write_evidence(samples, graph, folder / "e.evid")
+    assert read_evidence(folder / "e.evid", graph) == samples
+    write_evidence(samples[0], graph, folder / "e.evid")
+    assert read_evidence(folder / "e.evid", graph) == samples[0]
+
+
+def test_evidence_with_an_unknown_state_is_not_written(tmp_path):
+    graph = read(tmp_path, MARKOV)
+    with pytest.raises(UnknownStateError, match="'x0' has 2 states; index 2"):
+        write_evidence({"x0": 2}, graph, tmp_path / "e.evid")
