@@ -1,0 +1,1 @@
+"""Inference: one file a method, one function a file, one posterior for all."""

@@ -113,6 +113,7 @@ class _Builder:
         self.tree.right = [-1] * count
         self.tree.eliminated = [frozenset()] * count
         self.tree.unit = [False] * count
+        self.keep = keep
         self.late = keep | barriers
         # A node is one for every state once the variables that it summed out are exactly the
         # children of the conditional distributions below it; None means that it never can be.
@@ -133,9 +134,8 @@ class _Builder:
     def build(self, order: Sequence[int]) -> ContractionTree:
         alive = set(range(self.tree.leaves))
         self.alive = alive
-        keep = self.late - set(order)
         for v in order:
-            if v in keep or not self.holders[v]:
+            if v in self.keep or not self.holders[v]:
                 continue
             self._eliminate(v)
         # What is kept ends in one table, however many components it comes from.

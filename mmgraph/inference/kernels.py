@@ -236,6 +236,7 @@ def run_rows(
     observed,
     output_start,
     output,
+    blocks,
     log_evidence,
     base_log,
 ):
@@ -261,6 +262,8 @@ def run_rows(
         Where in a row of the output the observed variables' marginals start, or -1.
     output_start, output : int, float64 array (rows, entries)
         Where the marginals lie in the buffer, and where to copy them for each row.
+    blocks : int64 array, shape (n, 2)
+        The stretches of an output row that are distributions, to be divided by their sums.
     log_evidence : float64 array (rows,)
         Receives log P(evidence).
     base_log : float
@@ -292,6 +295,13 @@ def run_rows(
             continue
         for i in range(entries):
             output[r, i] = buffer[output_start + i]
+        for k in range(blocks.shape[0]):
+            total = 0.0
+            for i in range(blocks[k, 0], blocks[k, 1]):
+                total += output[r, i]
+            inverse = 1.0 / total
+            for i in range(blocks[k, 0], blocks[k, 1]):
+                output[r, i] *= inverse
         for k in range(observed.shape[0]):
             if observed[k] >= 0:
                 output[r, observed[k] + codes[r, k]] = 1.0
@@ -299,14 +309,111 @@ def run_rows(
 
 
 @_jit
-def scale_blocks(output, starts, lengths):
-    """Divide each block of each row by its sum, so that it is a distribution."""
-    for r in range(output.shape[0]):
-        for k in range(len(starts)):
+def decode_rows(
+    program,
+    sections,
+    offsets,
+    scales,
+    buffer,
+    counter,
+    slots,
+    strides,
+    codes,
+    soft_start,
+    soft,
+    decoding,
+    uniforms,
+    assignment,
+    log_evidence,
+    base_log,
+):
+    """Run the forward pass for each row, then decide the eliminated variables from the roots down.
+
+    Given what the nodes above have decided, a node's variables follow the product of its two
+    tables: their most probable states where it maximised (the decoding of max-product), a draw
+    where it summed (exact sampling by forward filtering, backward sampling).
+
+    Parameters
+    ----------
+    decoding : int64 array
+        For each node, roots first: length, the two slots, the number of variables already decided,
+        the number to decide, the number of their joint states; then (variable, stride in the first
+        table, stride in the second) for each decided one, and (variable, states, stride, stride)
+        for each to be decided.
+    uniforms : float64 array, shape (rows, draws, nodes)
+        Numbers in [0, 1) to draw with; with no nodes the best state is taken instead.
+    assignment : int64 array, shape (rows, draws, variables)
+        Holds the observed states; receives the others.
+    """
+    impossible = 0
+    for r in range(log_evidence.shape[0]):
+        for s in range(slots.shape[0]):
+            start = slots[s, 1]
+            for k in range(slots[s, 2], slots[s, 3]):
+                start += codes[r, strides[k, 0]] * strides[k, 1]
+            offsets[slots[s, 0]] = start
+        for i in range(soft.shape[1]):
+            buffer[soft_start + i] = soft[r, i]
+        log_total, failed = run_steps(
+            program, sections[0], sections[1], offsets, scales, buffer, counter
+        )
+        log_evidence[r] = base_log + log_total
+        if failed >= 0:
+            impossible += 1
+            continue
+        for d in range(assignment.shape[1]):
+            _decode(decoding, offsets, buffer, uniforms, assignment, r, d, counter)
+    return impossible
+
+
+@_jit
+def _decode(decoding, offsets, buffer, uniforms, assignment, r, d, counter):
+    """Decide all variables of one draw of one row."""
+    at, node = 0, 0
+    greedy = uniforms.shape[2] == 0
+    while at < len(decoding):
+        fixed, free, states = decoding[at + 3], decoding[at + 4], decoding[at + 5]
+        a, b = offsets[decoding[at + 1]], offsets[decoding[at + 2]]
+        for k in range(at + 6, at + 6 + 3 * fixed, 3):
+            a += assignment[r, d, decoding[k]] * decoding[k + 1]
+            b += assignment[r, d, decoding[k]] * decoding[k + 2]
+        first = at + 6 + 3 * fixed
+        threshold = 0.0
+        if not greedy:
             total = 0.0
-            for i in range(starts[k], starts[k] + lengths[k]):
-                total += output[r, i]
-            if total > 0.0:
-                inverse = 1.0 / total
-                for i in range(starts[k], starts[k] + lengths[k]):
-                    output[r, i] *= inverse
+            for state in range(states):
+                x, y = _state_offsets(decoding, first, free, state)
+                total += buffer[a + x] * buffer[b + y]
+            threshold = uniforms[r, d, node] * total
+        chosen, best, running = 0, -1.0, 0.0
+        for state in range(states):
+            x, y = _state_offsets(decoding, first, free, state)
+            weight = buffer[a + x] * buffer[b + y]
+            if greedy:
+                if weight > best:
+                    best, chosen = weight, state
+            elif weight > 0.0:
+                # The last possible state is kept in case rounding leaves the sum short.
+                chosen = state
+                running += weight
+                if running > threshold:
+                    break
+        for k in range(free - 1, -1, -1):
+            loop = first + 4 * k
+            assignment[r, d, decoding[loop]] = chosen % decoding[loop + 1]
+            chosen //= decoding[loop + 1]
+        at += decoding[at]
+        node += 1
+
+
+@_jit
+def _state_offsets(decoding, first, free, state):
+    """Where a joint state of the variables to decide lies in the two tables."""
+    x, y = 0, 0
+    for k in range(free - 1, -1, -1):
+        loop = first + 4 * k
+        code = state % decoding[loop + 1]
+        state //= decoding[loop + 1]
+        x += code * decoding[loop + 2]
+        y += code * decoding[loop + 3]
+    return x, y

@@ -105,6 +105,38 @@ def axis_ranks(order: Sequence[int], latest_innermost: bool = True) -> list[int]
     return rank
 
 
+def decoding_steps(plan: Plan, only: frozenset[int] | None = None) -> np.ndarray:
+    """Write the program of ``decode_rows``: the nodes from the roots down.
+
+    Parameters
+    ----------
+    plan : Plan
+        With a forward pass at least.
+    only : frozenset of int, optional
+        The variables to decide (the maximised ones of marginal MAP); by default all.
+    """
+    tree, one = plan.tree, len(plan.tree.scopes)
+    steps: list[int] = []
+    for node in range(len(tree.scopes) - 1, tree.leaves - 1, -1):
+        free = sorted(tree.eliminated[node] if only is None else tree.eliminated[node] & only)
+        if not free:
+            continue
+        slots = [
+            one if child < 0 or tree.unit[child] else child
+            for child in (tree.left[node], tree.right[node])
+        ]
+        first, second = (plan.table_strides[slot] for slot in slots)
+        fixed = [v for v in tree.scopes[node] if v in first or v in second]
+        states = math.prod(tree.cardinalities[v] for v in free)
+        record = [*slots, len(fixed), len(free), states]
+        for v in fixed:
+            record += [v, first.get(v, 0), second.get(v, 0)]
+        for v in free:
+            record += [v, tree.cardinalities[v], first.get(v, 0), second.get(v, 0)]
+        steps += [len(record) + 1, *record]
+    return np.array(steps, np.int64)
+
+
 def compile_plan(
     tree: ContractionTree,
     leaves: Sequence[Leaf],

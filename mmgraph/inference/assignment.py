@@ -1,0 +1,80 @@
+"""The most probable assignment, and an account of how it was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from mmgraph.graph.errors import MissingExtraError, UnknownVariableError, suggestion
+from mmgraph.graph.variable import Variable
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The best states of some variables, for every row of evidence.
+
+    Attributes
+    ----------
+    states : dict of str to Tensor
+        State indices, ``(batch, *shape)``.
+    variables : mapping of str to Variable
+        The variables decided.
+    log_weight : Tensor, shape (batch,)
+        The logarithm of the assignment's unnormalised probability together with the evidence; of
+        max P(variables, evidence) in a Bayesian network.
+    method : str
+        The method that answered.
+    exact : bool
+        Whether no better assignment exists.
+    bound, gap : Tensor or None
+        An upper bound on the logarithm and the distance to it, from methods that are not exact.
+    seconds : float
+        Wall-clock time of the call.
+    """
+
+    states: dict[str, Int64[Tensor, "batch *shape"]]
+    variables: Mapping[str, Variable]
+    log_weight: Float[Tensor, " batch"]
+    method: str
+    exact: bool = True
+    bound: Tensor | None = None
+    gap: Tensor | None = None
+    seconds: float = 0.0
+
+    def labels(self, row: int = 0) -> dict[str, object]:
+        """Return the state labels of one row by variable."""
+        return {
+            name: self.variables[name].labels[int(codes[row])]
+            for name, codes in self.states.items()
+            if not self.variables[name].shape
+        }
+
+    def __getitem__(self, name: str) -> Int64[Tensor, "batch *shape"]:
+        try:
+            return self.states[name]
+        except KeyError:
+            raise UnknownVariableError(
+                f"the assignment does not hold {name!r}{suggestion(name, self.states)}"
+            ) from None
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Return one line a row of evidence and one column a variable, holding labels.
+
+        Raises
+        ------
+        MissingExtraError
+            If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise MissingExtraError("data", "pandas", "a data frame of assignments") from None
+        rows = range(len(self.log_weight))
+        return pandas.DataFrame([self.labels(row) for row in rows])
