@@ -6,12 +6,13 @@ from typing import NoReturn
 
 import numpy as np
 
-from mmgraph.graph.errors import ZeroProbabilityError
+import torch
+
+from mmgraph.graph.errors import EvidenceError, ZeroProbabilityError
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.batches import batches
-from mmgraph.inference.compiled import Request
 from mmgraph.inference.table_view import table_view
+from mmgraph.inference.torch_program import ForwardPass
 
 _ROWS_SHOWN = 8
 
@@ -24,8 +25,18 @@ def raise_impossible(
     Raises
     ------
     ZeroProbabilityError
-        Always.
+        If they are impossible.
+    EvidenceError
+        If they are not, but so improbable that doubles underflow.
     """
+    logs = log_evidence_in_logarithms(graph, evidence.rows(rows), memory_budget)
+    possible = ~np.isneginf(logs)
+    if possible.all():
+        raise EvidenceError(
+            f"row {rows[0]} of the evidence is possible (log-probability {logs[0]:.6g}), but its "
+            "parts contradict each other by more than a double can hold"
+        )
+    rows = rows[~possible]
     first = evidence.rows(slice(int(rows[0]), int(rows[0]) + 1))
     names = _clash(graph, first, memory_budget)
     shown = ", ".join(str(r) for r in rows[:_ROWS_SHOWN])
@@ -43,6 +54,38 @@ def raise_impossible(
         tuple(int(r) for r in rows),
         names,
     )
+
+
+def log_evidence_in_logarithms(
+    graph: FactorGraph, evidence: Evidence, memory_budget: int | None
+) -> np.ndarray:
+    """Return log P(evidence) of every row, ``-inf`` only where it is truly impossible."""
+    with torch.no_grad():
+        run = ForwardPass(graph, evidence, memory_budget=memory_budget, in_logarithms=True)
+        return run.log_total().cpu().double().numpy()
+
+
+def marginals_in_logarithms(
+    graph: FactorGraph, evidence: Evidence, wanted: tuple[int, ...], memory_budget: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return marginals side by side and log P(evidence), without underflow.
+
+    Rows that are impossible get ``-inf``.
+    """
+    view = table_view(graph)
+    widths = [view.cardinalities[v] for v in wanted]
+    run = ForwardPass(graph, evidence, wanted, memory_budget=memory_budget, in_logarithms=True)
+    with torch.enable_grad():
+        total = run.log_total()
+        finite = torch.where(torch.isneginf(total), 0.0, total).sum()
+        zeros = [run.ones[v] for v in wanted]
+        found = torch.autograd.grad(finite, zeros, allow_unused=True) if zeros else ()
+    flat = [
+        torch.full((evidence.batch, n), 1.0 / n) if g is None else g
+        for g, n in zip(found, widths, strict=True)
+    ]
+    joined = torch.cat(flat, 1) if flat else torch.empty(evidence.batch, 0)
+    return joined.cpu().double().numpy(), total.detach().cpu().double().numpy()
 
 
 def _clash(graph: FactorGraph, row: Evidence, memory_budget: int | None) -> tuple[str, ...]:
@@ -69,9 +112,7 @@ def _is_possible(
     graph: FactorGraph, row: Evidence, names: list[str], memory_budget: int | None
 ) -> bool:
     kept = row.without(*(n for n in row.observed() if n not in names))
-    view = table_view(graph)
-    (batch,) = batches(graph, view, kept, Request(), memory_budget)
-    return batch.compiled.run(batch.codes, batch.soft)[2] == 0
+    return not bool(np.isneginf(log_evidence_in_logarithms(graph, kept, memory_budget)).any())
 
 
 def _described(row: Evidence, name: str) -> str:

@@ -21,7 +21,11 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.batches import batches
 from mmgraph.inference.compiled import Request
-from mmgraph.inference.impossible import raise_impossible
+from mmgraph.inference.impossible import (
+    log_evidence_in_logarithms,
+    marginals_in_logarithms,
+    raise_impossible,
+)
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.table_view import TableView, table_view
 
@@ -61,15 +65,21 @@ def junction_tree(
         graph, view, evidence, Request(variables=wanted), memory_budget
     ):
         part, logs, impossible = compiled.run(codes, soft)
+        logs += row_logs
         if impossible:
-            raise_impossible(graph, evidence, rows[np.isneginf(logs)], memory_budget)
+            # What looks impossible may only be too small for a double: logarithms tell.
+            bad = np.isneginf(logs)
+            some = evidence.rows(rows[bad])
+            part[bad], logs[bad] = marginals_in_logarithms(graph, some, wanted, memory_budget)
+            if np.isneginf(logs).any():
+                raise_impossible(graph, evidence, rows[np.isneginf(logs)], memory_budget)
         if len(rows) == evidence.batch:
-            output, log_evidence = part, logs + row_logs
+            output, log_evidence = part, logs
         else:
             if not output.size:
                 output = np.empty((evidence.batch, part.shape[1]))
             output[rows] = part
-            log_evidence[rows] = logs + row_logs
+            log_evidence[rows] = logs
     return Posterior(
         places(view, wanted),
         graph.variables,
@@ -147,7 +157,14 @@ def log_evidence(
     for rows, compiled, codes, soft, row_logs in batches(
         graph, view, evidence, Request(), memory_budget
     ):
-        result[rows] = compiled.run(codes, soft)[1] + row_logs
+        _, logs, impossible = compiled.run(codes, soft)
+        if impossible:
+            bad = np.isneginf(logs)
+            logs[bad] = log_evidence_in_logarithms(graph, evidence.rows(rows[bad]), memory_budget)
+            logs[~bad] += row_logs[~bad] if isinstance(row_logs, np.ndarray) else row_logs
+        else:
+            logs += row_logs
+        result[rows] = logs
     return torch.from_numpy(result)
 
 
