@@ -290,8 +290,8 @@ def test_bad_parameters() -> None:
         GaussianLeaf(child, (HOME,), torch.zeros(2, 2), unit, "diagonal", weight=-1)
     with pytest.raises(GraphError, match="'home' must be a gaussian"):
         GaussianLeaf(HOME, (ACTIVITY,), torch.zeros(3, 1), torch.ones(3, 1), "diagonal")
+    other = Variable("light", shape=(2,), family="gaussian")
     with pytest.raises(GraphError, match="'sound' is not scalar and discrete"):
-        other = Variable("light", shape=(2,), family="gaussian")
         GaussianLeaf(other, (child,), torch.zeros(2), torch.ones(2), "diagonal")
     with pytest.raises(GraphError, match="twice"):
         GaussianLeaf(child, (HOME, HOME), torch.zeros(2, 2, 2), torch.ones(2, 2, 2), "diagonal")
@@ -313,7 +313,7 @@ def test_bad_rows() -> None:
         leaf.mean(torch.ones(2, 3))
     with pytest.raises(LearningError, match="responsibilities"):
         leaf.expected_statistics(torch.zeros(2, 3), torch.ones(2, 3))
+    weights = torch.ones(2, 3, 2)
+    weights[1, 0, 0] = -1
     with pytest.raises(LearningError, match="row 1 is negative"):
-        weights = torch.ones(2, 3, 2)
-        weights[1, 0, 0] = -1
         leaf.expected_statistics(torch.zeros(2, 3), weights)

@@ -227,7 +227,7 @@ def test_unobserved_features_and_rows() -> None:
 def test_bad_options() -> None:
     values, codes = labelled_rows(20)
     for options in ({"shrinkage": 1.5}, {"shrinkage": NAN}, {"floor": -1.0}, {"floor": math.inf}):
-        with pytest.raises(LearningError, match="shrinkage|floor"):
+        with pytest.raises(LearningError, match=r"shrinkage|floor"):
             GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes}, **options)
     with pytest.raises(GraphError, match="did you mean 'full'"):
         GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes}, None, "ful")  # type: ignore[arg-type]
