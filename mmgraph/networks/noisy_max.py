@@ -177,10 +177,11 @@ def absent_codes(
 def absent_labels(variables: Sequence[Variable], settings: Mapping[str, Any]) -> dict[str, object]:
     """The labels of the absent states whose indices the settings keep."""
     codes = settings.get("absent", [0] * len(variables))
-    if len(codes) != len(variables) or any(
-        not 0 <= c < v.cardinality for v, c in zip(variables, codes, strict=False)
+    fits = isinstance(codes, list) and len(codes) == len(variables)
+    if not fits or any(
+        c not in range(v.cardinality) for v, c in zip(variables, codes, strict=True)
     ):
-        raise GraphError(f"the absent states {codes} do not fit {[v.name for v in variables]}")
+        raise GraphError(f"the absent states {codes!r} do not fit {[v.name for v in variables]}")
     return {v.name: v.labels[c] for v, c in zip(variables, codes, strict=True)}
 
 

@@ -197,8 +197,9 @@ def test_bad_noisy_or() -> None:
         NoisyOr(y, [x], [0.5], absent={"z": "no"})
     with pytest.raises(UnknownStateError, match="did you mean 'no'"):
         NoisyOr(y, [x], [0.5], absent={"x": "noo"})
-    with pytest.raises(GraphError, match="absent states"):
-        NoisyOr.restore((x, y), y, NoisyOr(y, [x], [0.5]).parameters(), {"absent": [0, 5]})
+    for absent in ([0, 5], [0], "no", [0, "yes"], None):
+        with pytest.raises(GraphError, match="absent states"):
+            NoisyOr.restore((x, y), y, NoisyOr(y, [x], [0.5]).parameters(), {"absent": absent})
 
 
 def test_bad_noisy_max() -> None:
