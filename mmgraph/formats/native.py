@@ -26,6 +26,9 @@ from mmgraph.graph.gaussian import GaussianLeaf
 from mmgraph.graph.gaussian_mixture import GaussianMixtureLeaf
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
+from mmgraph.networks.conditionals import Deterministic, Softmax
+from mmgraph.networks.noisy_max import NoisyMax
+from mmgraph.networks.noisy_or import NoisyOr
 
 FORMAT, VERSION = "mmgraph network", 1
 NETWORK, PARAMETERS = "network.json", "parameters.safetensors"
@@ -111,6 +114,10 @@ FACTOR_KINDS: dict[str, FactorKind] = {
     "unary": FactorKind(
         UnaryFactor, lambda f: {"log_values": f.log_values}, lambda _: {}, _restore_unary
     ),
+    "deterministic": _described_by_itself(Deterministic),
+    "softmax": _described_by_itself(Softmax),
+    "noisy-or": _described_by_itself(NoisyOr),
+    "noisy-max": _described_by_itself(NoisyMax),
     "Gaussian": _described_by_itself(GaussianLeaf),
     "Gaussian mixture": _described_by_itself(GaussianMixtureLeaf),
 }
