@@ -179,7 +179,8 @@ def absent_labels(variables: Sequence[Variable], settings: Mapping[str, Any]) ->
     codes = settings.get("absent", [0] * len(variables))
     fits = isinstance(codes, list) and len(codes) == len(variables)
     if not fits or any(
-        c not in range(v.cardinality) for v, c in zip(variables, codes, strict=True)
+        type(c) is not int or not 0 <= c < v.cardinality
+        for v, c in zip(variables, codes, strict=True)
     ):
         raise GraphError(f"the absent states {codes!r} do not fit {[v.name for v in variables]}")
     return {v.name: v.labels[c] for v, c in zip(variables, codes, strict=True)}

@@ -197,7 +197,7 @@ def test_bad_noisy_or() -> None:
         NoisyOr(y, [x], [0.5], absent={"z": "no"})
     with pytest.raises(UnknownStateError, match="did you mean 'no'"):
         NoisyOr(y, [x], [0.5], absent={"x": "noo"})
-    for absent in ([0, 5], [0], "no", [0, "yes"], None):
+    for absent in ([0, 5], [0], "no", [0, "yes"], [0, 1.0], None):
         with pytest.raises(GraphError, match="absent states"):
             NoisyOr.restore((x, y), y, NoisyOr(y, [x], [0.5]).parameters(), {"absent": absent})
 
