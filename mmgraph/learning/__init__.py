@@ -1,0 +1,1 @@
+"""Learning: parameters from complete and from incomplete data."""
