@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from mmgraph.graph.errors import TreewidthError
-from mmgraph.inference import kernels
+from mmgraph.inference import kernels, lanes
 from mmgraph.inference.contraction import ContractionTree, contraction_tree
 from mmgraph.inference.elimination import best_elimination_order
 from mmgraph.inference.plan import Leaf, Plan, axis_ranks, compile_plan, decoding_steps
@@ -22,6 +22,10 @@ from mmgraph.inference.table_view import TableView
 def default_memory_budget() -> int:
     """Half of the machine's memory, in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+_LANE_ENTRIES = 40_000
+"""Above this the tables of eight rows no longer fit the cache, and one row at a time is faster."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ class CompiledPlan:
             maximised=frozenset(request.maximised),
         )
         self._lock = threading.Lock()
+        self._lanes: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self._decoding: np.ndarray | None = None
         self._bind()
         self._describe_outputs()
@@ -146,6 +151,8 @@ class CompiledPlan:
         rows = len(codes)
         output = np.empty((rows, self.width))
         log_evidence = np.empty(rows)
+        if rows >= lanes.LANES and plan.entries <= _LANE_ENTRIES and self.possible:
+            return output, log_evidence, self._run_lanes(codes, soft, output, log_evidence)
         with self._lock:
             impossible = kernels.run_rows(
                 plan.program,
@@ -167,6 +174,56 @@ class CompiledPlan:
                 self.base_log,
             )
         return output, log_evidence, rows if not self.possible else impossible
+
+    def _run_lanes(
+        self, codes: np.ndarray, soft: np.ndarray, output: np.ndarray, log_evidence: np.ndarray
+    ) -> int:
+        """Run many rows side by side; return how many are impossible."""
+        plan = self.plan
+        with self._lock:
+            if self._lanes is None:
+                self._lanes = self._make_lanes()
+            wide, sizes, memory = self._lanes
+            return int(
+                lanes.run_rows_in_lanes(
+                    plan.program,
+                    self.dynamic,
+                    plan.offsets,
+                    plan.scales,
+                    wide,
+                    self.buffer,
+                    memory,
+                    plan.counter,
+                    plan.slots,
+                    sizes,
+                    plan.strides,
+                    codes,
+                    plan.soft_start,
+                    soft,
+                    self.observed_places,
+                    plan.output_start,
+                    output,
+                    self.blocks,
+                    log_evidence,
+                    self.base_log,
+                )
+            )
+
+    def _make_lanes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Which slots differ from row to row, the sizes of the sliced ones, and their memory."""
+        plan = self.plan
+        wide = np.zeros(len(plan.offsets), np.bool_)
+        wide[plan.slots[:, 0]] = True
+        wide[[i for i, leaf in enumerate(self.leaves) if leaf.row_table]] = True
+        at = int(plan.sections[0])
+        while at < plan.sections[2]:
+            wide[plan.program[at + kernels.RESULT]] = True
+            at += int(plan.program[at + kernels.LENGTH])
+        sizes = [
+            math.prod(plan.tree.cardinalities[v] for v in plan.tree.scopes[slot])
+            for slot in plan.slots[:, 0]
+        ]
+        return wide, np.array(sizes, np.int64), np.zeros(plan.entries * lanes.LANES)
 
     def decode(
         self,

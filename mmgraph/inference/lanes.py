@@ -1,0 +1,282 @@
+"""The interpreter for many rows: eight rows of evidence go through each step side by side.
+
+Small tables leave a vector unit idle, and the bookkeeping of a step costs as much as its
+arithmetic. Here every table that depends on evidence holds eight numbers an entry, one for each row,
+so that each multiplication is one vector instruction whatever the shape of the table. Tables that
+are the same for all rows stay single numbers.
+"""
+
+# The functions of this file are compiled: their arguments are arrays, and carry no annotations.
+# ruff: noqa: ANN001, ANN202
+# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+from mmgraph.inference.kernels import (
+    COUNTS,
+    FIRST,
+    FLAGS,
+    HEADER,
+    LENGTH,
+    LOOP,
+    LOOPS,
+    NORMALISE,
+    RESULT,
+    SECOND,
+    SIZE,
+)
+
+LANES = 8
+ONE, TWO, THREE, FOUR, FIVE, SIX, SEVEN = (np.uint64(k) for k in range(1, LANES))
+
+_jit = numba.njit(cache=True, fastmath={"contract", "reassoc", "nsz"}, nogil=True, error_model="numpy")
+
+
+@_jit
+def _add_product(lanes, r, p, q):
+    """Add the product of two entries to a third, for each row.
+
+    All eight sums come before the first store, and the places are unsigned: so the compiler need
+    not fear that a store changes what is still to be read, and uses one vector for the eight.
+    """
+    s0 = lanes[r] + lanes[p] * lanes[q]
+    s1 = lanes[r + ONE] + lanes[p + ONE] * lanes[q + ONE]
+    s2 = lanes[r + TWO] + lanes[p + TWO] * lanes[q + TWO]
+    s3 = lanes[r + THREE] + lanes[p + THREE] * lanes[q + THREE]
+    s4 = lanes[r + FOUR] + lanes[p + FOUR] * lanes[q + FOUR]
+    s5 = lanes[r + FIVE] + lanes[p + FIVE] * lanes[q + FIVE]
+    s6 = lanes[r + SIX] + lanes[p + SIX] * lanes[q + SIX]
+    s7 = lanes[r + SEVEN] + lanes[p + SEVEN] * lanes[q + SEVEN]
+    lanes[r] = s0
+    lanes[r + ONE] = s1
+    lanes[r + TWO] = s2
+    lanes[r + THREE] = s3
+    lanes[r + FOUR] = s4
+    lanes[r + FIVE] = s5
+    lanes[r + SIX] = s6
+    lanes[r + SEVEN] = s7
+
+
+@_jit
+def _add_multiple(lanes, r, x, p):
+    """Add a multiple of one entry to another, for each row."""
+    s0 = lanes[r] + x * lanes[p]
+    s1 = lanes[r + ONE] + x * lanes[p + ONE]
+    s2 = lanes[r + TWO] + x * lanes[p + TWO]
+    s3 = lanes[r + THREE] + x * lanes[p + THREE]
+    s4 = lanes[r + FOUR] + x * lanes[p + FOUR]
+    s5 = lanes[r + FIVE] + x * lanes[p + FIVE]
+    s6 = lanes[r + SIX] + x * lanes[p + SIX]
+    s7 = lanes[r + SEVEN] + x * lanes[p + SEVEN]
+    lanes[r] = s0
+    lanes[r + ONE] = s1
+    lanes[r + TWO] = s2
+    lanes[r + THREE] = s3
+    lanes[r + FOUR] = s4
+    lanes[r + FIVE] = s5
+    lanes[r + SIX] = s6
+    lanes[r + SEVEN] = s7
+
+
+@_jit
+def _inner(buffer, lanes, a, b, c, n, step_a, step_b, step_c, wide_a, wide_b, alpha):
+    """The innermost loop, by which operands differ from row to row."""
+    r, step_r = np.uint64(c * LANES), np.uint64(step_c * LANES)
+    if wide_a and wide_b:
+        p, step_p = np.uint64(a * LANES), np.uint64(step_a * LANES)
+        q, step_q = np.uint64(b * LANES), np.uint64(step_b * LANES)
+        for _ in range(n):
+            _add_product(lanes, r, p, q)
+            p += step_p
+            q += step_q
+            r += step_r
+    elif wide_a or wide_b:
+        if wide_a:
+            p, step_p = np.uint64(a * LANES), np.uint64(step_a * LANES)
+            single, step_single = np.uint64(b), np.uint64(step_b)
+        else:
+            p, step_p = np.uint64(b * LANES), np.uint64(step_b * LANES)
+            single, step_single = np.uint64(a), np.uint64(step_a)
+        for _ in range(n):
+            _add_multiple(lanes, r, alpha * buffer[single], p)
+            p += step_p
+            single += step_single
+            r += step_r
+    else:
+        for _ in range(n):
+            x = alpha * buffer[a] * buffer[b]
+            for w in range(LANES):
+                lanes[r + np.uint64(w)] += x
+            a += step_a
+            b += step_b
+            r += step_r
+
+
+@_jit
+def _contract(program, at, buffer, lanes, a, b, c, wide_a, wide_b, alpha, counter):
+    """Run one step of the program for eight rows."""
+    loops = program[at + LOOPS]
+    for i in range(c * LANES, (c + program[at + SIZE]) * LANES):
+        lanes[i] = 0.0
+    first = at + HEADER
+    last = first + LOOP * (loops - 1)
+    n, step_a, step_b, step_c = (
+        program[last],
+        program[last + 1],
+        program[last + 2],
+        program[last + 3],
+    )
+    for k in range(loops - 1):
+        counter[k] = 0
+    while True:
+        _inner(buffer, lanes, a, b, c, n, step_a, step_b, step_c, wide_a, wide_b, alpha)
+        k = loops - 2
+        while k >= 0:
+            loop = first + LOOP * k
+            counter[k] += 1
+            a += program[loop + 1]
+            b += program[loop + 2]
+            c += program[loop + 3]
+            if counter[k] < program[loop]:
+                break
+            counter[k] = 0
+            a -= program[loop + 1] * program[loop]
+            b -= program[loop + 2] * program[loop]
+            c -= program[loop + 3] * program[loop]
+            k -= 1
+        if k < 0:
+            return
+
+
+@_jit
+def _normalise(lanes, c, size, total, product, log_total, counts):
+    """Divide each row's table by its total, and keep the totals that count."""
+    for w in range(LANES):
+        total[w] = 0.0
+    for i in range(c, c + size):
+        for w in range(LANES):
+            total[w] += lanes[i * LANES + w]
+    if counts:
+        for w in range(LANES):
+            product[w] *= total[w]
+            if product[w] < 1e-120 or product[w] > 1e120:
+                log_total[w] += math.log(product[w]) if product[w] > 0.0 else -math.inf
+                product[w] = 1.0
+    for w in range(LANES):
+        total[w] = 1.0 / total[w] if total[w] > 0.0 else 0.0
+    for i in range(c, c + size):
+        for w in range(LANES):
+            lanes[i * LANES + w] *= total[w]
+
+
+@_jit
+def _gather(buffer, lanes, slots, sizes, strides, codes, row, last):
+    """Copy what each row's evidence slices out of the tables side by side."""
+    for s in range(slots.shape[0]):
+        start = slots[s, 1]
+        for w in range(LANES):
+            r = min(row + w, last)
+            offset = start
+            for k in range(slots[s, 2], slots[s, 3]):
+                offset += codes[r, strides[k, 0]] * strides[k, 1]
+            for i in range(sizes[s]):
+                lanes[(start + i) * LANES + w] = buffer[offset + i]
+
+
+@_jit
+def run_rows_in_lanes(
+    program,
+    sections,
+    offsets,
+    scales,
+    wide,
+    buffer,
+    lanes,
+    counter,
+    slots,
+    slot_sizes,
+    strides,
+    codes,
+    soft_start,
+    soft,
+    observed,
+    output_start,
+    output,
+    blocks,
+    log_evidence,
+    base_log,
+):
+    """Run a plan over rows of evidence, eight at a time.
+
+    Parameters
+    ----------
+    wide : bool array over slots
+        Which tables depend on evidence.
+    lanes : float64 array, shape (entries * 8,)
+        The tables of eight rows, entry by entry.
+    slot_sizes : int64 array
+        The sizes of the sliced tables.
+
+    The other parameters, and the result, are those of ``kernels.run_rows``.
+    """
+    rows = log_evidence.shape[0]
+    total, product, log_total = np.empty(LANES), np.empty(LANES), np.empty(LANES)
+    impossible = 0
+    entries = output.shape[1]
+    for row in range(0, rows, LANES):
+        _gather(buffer, lanes, slots, slot_sizes, strides, codes, row, rows - 1)
+        for w in range(LANES):
+            r = min(row + w, rows - 1)
+            product[w], log_total[w] = 1.0, base_log
+            for i in range(soft.shape[1]):
+                lanes[(soft_start + i) * LANES + w] = soft[r, i]
+        at = sections[0]
+        while at < sections[1]:
+            first, second, result = program[at + FIRST], program[at + SECOND], program[at + RESULT]
+            alpha = 1.0
+            if not wide[first]:
+                alpha *= scales[first]
+            if not wide[second]:
+                alpha *= scales[second]
+            c = offsets[result]
+            _contract(
+                program,
+                at,
+                buffer,
+                lanes,
+                offsets[first],
+                offsets[second],
+                c,
+                wide[first],
+                wide[second],
+                alpha,
+                counter,
+            )
+            flags = program[at + FLAGS]
+            if flags & NORMALISE:
+                counts = flags & COUNTS != 0
+                _normalise(lanes, c, program[at + SIZE], total, product, log_total, counts)
+            at += program[at + LENGTH]
+        for w in range(min(LANES, rows - row)):
+            r = row + w
+            log_evidence[r] = log_total[w] + (math.log(product[w]) if product[w] > 0 else -math.inf)
+            if log_evidence[r] == -math.inf:
+                impossible += 1
+            for i in range(entries):
+                output[r, i] = lanes[(output_start + i) * LANES + w]
+            for k in range(blocks.shape[0]):
+                block_total = 0.0
+                for i in range(blocks[k, 0], blocks[k, 1]):
+                    block_total += output[r, i]
+                inverse = 1.0 / block_total if block_total > 0.0 else 0.0
+                for i in range(blocks[k, 0], blocks[k, 1]):
+                    output[r, i] *= inverse
+            for k in range(observed.shape[0]):
+                if observed[k] >= 0:
+                    output[r, observed[k] + codes[r, k]] = 1.0
+    return impossible
