@@ -121,7 +121,16 @@ def _patterns(
     if (present.all(0) | ~sliceable).all():
         return everything
     compile_cost = _PATTERN_COMPILE_NANOSECONDS * len(view.variables)
-    keys, inverse, counts = np.unique(present, axis=0, return_inverse=True, return_counts=True)
+    packed = np.packbits(present, axis=1)
+    patterns = np.ascontiguousarray(packed).view(f"V{packed.shape[1]}").ravel()
+    if packed.shape[1] <= 8:  # as whole numbers they sort faster
+        wide = np.zeros((rows, 8), np.uint8)
+        wide[:, : packed.shape[1]] = packed
+        patterns = wide.view(np.uint64).ravel()
+    _, first, inverse, counts = np.unique(
+        patterns, return_index=True, return_inverse=True, return_counts=True
+    )
+    keys = present[first]
     if counts.max() < 2 and rows > 1:
         return everything
     shared = replace(

@@ -24,8 +24,8 @@ def default_memory_budget() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
-_LANE_ENTRIES = 40_000
-"""Above this the tables of eight rows no longer fit the cache, and one row at a time is faster."""
+_LANE_ENTRIES = 16_000
+"""Above this the tables of a block of rows no longer fit the cache, and one row at a time is faster."""
 
 
 @dataclass(frozen=True)

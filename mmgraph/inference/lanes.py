@@ -1,9 +1,9 @@
-"""The interpreter for many rows: eight rows of evidence go through each step side by side.
+"""The interpreter for many rows: blocks of rows go through each step side by side.
 
 Small tables leave a vector unit idle, and the bookkeeping of a step costs as much as its
-arithmetic. Here every table that depends on evidence holds eight numbers an entry, one for each row,
-so that each multiplication is one vector instruction whatever the shape of the table. Tables that
-are the same for all rows stay single numbers.
+arithmetic. Here every table that depends on evidence holds a number for each row of a block in each
+entry, so that the innermost loop runs over rows and vectorises whatever the shape of the table.
+Tables that are the same for all rows stay single numbers.
 """
 
 # The functions of this file are compiled: their arguments are arrays, and carry no annotations.
@@ -31,67 +31,26 @@ from mmgraph.inference.kernels import (
     SIZE,
 )
 
-LANES = 8
-ONE, TWO, THREE, FOUR, FIVE, SIX, SEVEN = (np.uint64(k) for k in range(1, LANES))
+LANES = 32
+UNSIGNED_LANES = np.uint64(LANES)
 
 _jit = numba.njit(cache=True, fastmath={"contract", "reassoc", "nsz"}, nogil=True, error_model="numpy")
 
 
 @_jit
-def _add_product(lanes, r, p, q):
-    """Add the product of two entries to a third, for each row.
+def _inner(buffer, lanes, a, b, c, n, step_a, step_b, step_c, wide_a, wide_b, alpha, width):
+    """The innermost loop, by which operands differ from row to row.
 
-    All eight sums come before the first store, and the places are unsigned: so the compiler need
-    not fear that a store changes what is still to be read, and uses one vector for the eight.
+    Places are unsigned, so that the compiler need not ask whether one counts from the end, and the
+    width is an argument, since a loop of known length is unrolled before it could be vectorised.
     """
-    s0 = lanes[r] + lanes[p] * lanes[q]
-    s1 = lanes[r + ONE] + lanes[p + ONE] * lanes[q + ONE]
-    s2 = lanes[r + TWO] + lanes[p + TWO] * lanes[q + TWO]
-    s3 = lanes[r + THREE] + lanes[p + THREE] * lanes[q + THREE]
-    s4 = lanes[r + FOUR] + lanes[p + FOUR] * lanes[q + FOUR]
-    s5 = lanes[r + FIVE] + lanes[p + FIVE] * lanes[q + FIVE]
-    s6 = lanes[r + SIX] + lanes[p + SIX] * lanes[q + SIX]
-    s7 = lanes[r + SEVEN] + lanes[p + SEVEN] * lanes[q + SEVEN]
-    lanes[r] = s0
-    lanes[r + ONE] = s1
-    lanes[r + TWO] = s2
-    lanes[r + THREE] = s3
-    lanes[r + FOUR] = s4
-    lanes[r + FIVE] = s5
-    lanes[r + SIX] = s6
-    lanes[r + SEVEN] = s7
-
-
-@_jit
-def _add_multiple(lanes, r, x, p):
-    """Add a multiple of one entry to another, for each row."""
-    s0 = lanes[r] + x * lanes[p]
-    s1 = lanes[r + ONE] + x * lanes[p + ONE]
-    s2 = lanes[r + TWO] + x * lanes[p + TWO]
-    s3 = lanes[r + THREE] + x * lanes[p + THREE]
-    s4 = lanes[r + FOUR] + x * lanes[p + FOUR]
-    s5 = lanes[r + FIVE] + x * lanes[p + FIVE]
-    s6 = lanes[r + SIX] + x * lanes[p + SIX]
-    s7 = lanes[r + SEVEN] + x * lanes[p + SEVEN]
-    lanes[r] = s0
-    lanes[r + ONE] = s1
-    lanes[r + TWO] = s2
-    lanes[r + THREE] = s3
-    lanes[r + FOUR] = s4
-    lanes[r + FIVE] = s5
-    lanes[r + SIX] = s6
-    lanes[r + SEVEN] = s7
-
-
-@_jit
-def _inner(buffer, lanes, a, b, c, n, step_a, step_b, step_c, wide_a, wide_b, alpha):
-    """The innermost loop, by which operands differ from row to row."""
     r, step_r = np.uint64(c * LANES), np.uint64(step_c * LANES)
     if wide_a and wide_b:
         p, step_p = np.uint64(a * LANES), np.uint64(step_a * LANES)
         q, step_q = np.uint64(b * LANES), np.uint64(step_b * LANES)
         for _ in range(n):
-            _add_product(lanes, r, p, q)
+            for w in range(width):
+                lanes[r + w] += lanes[p + w] * lanes[q + w]
             p += step_p
             q += step_q
             r += step_r
@@ -103,25 +62,27 @@ def _inner(buffer, lanes, a, b, c, n, step_a, step_b, step_c, wide_a, wide_b, al
             p, step_p = np.uint64(b * LANES), np.uint64(step_b * LANES)
             single, step_single = np.uint64(a), np.uint64(step_a)
         for _ in range(n):
-            _add_multiple(lanes, r, alpha * buffer[single], p)
+            x = alpha * buffer[single]
+            for w in range(width):
+                lanes[r + w] += x * lanes[p + w]
             p += step_p
             single += step_single
             r += step_r
     else:
         for _ in range(n):
             x = alpha * buffer[a] * buffer[b]
-            for w in range(LANES):
-                lanes[r + np.uint64(w)] += x
+            for w in range(width):
+                lanes[r + w] += x
             a += step_a
             b += step_b
             r += step_r
 
 
 @_jit
-def _contract(program, at, buffer, lanes, a, b, c, wide_a, wide_b, alpha, counter):
-    """Run one step of the program for eight rows."""
+def _contract(program, at, buffer, lanes, a, b, c, wide_a, wide_b, alpha, counter, width):
+    """Run one step of the program for a block of rows."""
     loops = program[at + LOOPS]
-    for i in range(c * LANES, (c + program[at + SIZE]) * LANES):
+    for i in range(np.uint64(c * LANES), np.uint64((c + program[at + SIZE]) * LANES)):
         lanes[i] = 0.0
     first = at + HEADER
     last = first + LOOP * (loops - 1)
@@ -134,7 +95,7 @@ def _contract(program, at, buffer, lanes, a, b, c, wide_a, wide_b, alpha, counte
     for k in range(loops - 1):
         counter[k] = 0
     while True:
-        _inner(buffer, lanes, a, b, c, n, step_a, step_b, step_c, wide_a, wide_b, alpha)
+        _inner(buffer, lanes, a, b, c, n, step_a, step_b, step_c, wide_a, wide_b, alpha, width)
         k = loops - 2
         while k >= 0:
             loop = first + LOOP * k
@@ -154,24 +115,29 @@ def _contract(program, at, buffer, lanes, a, b, c, wide_a, wide_b, alpha, counte
 
 
 @_jit
-def _normalise(lanes, c, size, total, product, log_total, counts):
+def _normalise(lanes, c, size, total, product, log_total, counts, width):
     """Divide each row's table by its total, and keep the totals that count."""
-    for w in range(LANES):
-        total[w] = 0.0
-    for i in range(c, c + size):
-        for w in range(LANES):
-            total[w] += lanes[i * LANES + w]
+    start, stop = np.uint64(c * LANES), np.uint64((c + size) * LANES)
+    for w in range(width):
+        total[w] = lanes[start + w]
+    r = start + UNSIGNED_LANES
+    while r < stop:
+        for w in range(width):
+            total[w] += lanes[r + w]
+        r += UNSIGNED_LANES
     if counts:
-        for w in range(LANES):
+        for w in range(width):
             product[w] *= total[w]
             if product[w] < 1e-120 or product[w] > 1e120:
                 log_total[w] += math.log(product[w]) if product[w] > 0.0 else -math.inf
                 product[w] = 1.0
-    for w in range(LANES):
+    for w in range(width):
         total[w] = 1.0 / total[w] if total[w] > 0.0 else 0.0
-    for i in range(c, c + size):
-        for w in range(LANES):
-            lanes[i * LANES + w] *= total[w]
+    r = start
+    while r < stop:
+        for w in range(width):
+            lanes[r + w] *= total[w]
+        r += UNSIGNED_LANES
 
 
 @_jit
@@ -211,20 +177,21 @@ def run_rows_in_lanes(
     log_evidence,
     base_log,
 ):
-    """Run a plan over rows of evidence, eight at a time.
+    """Run a plan over rows of evidence, a block at a time.
 
     Parameters
     ----------
     wide : bool array over slots
         Which tables depend on evidence.
-    lanes : float64 array, shape (entries * 8,)
-        The tables of eight rows, entry by entry.
+    lanes : float64 array, shape (entries * LANES,)
+        The tables of a block of rows, entry by entry.
     slot_sizes : int64 array
         The sizes of the sliced tables.
 
     The other parameters, and the result, are those of ``kernels.run_rows``.
     """
     rows = log_evidence.shape[0]
+    width = np.uint64(lanes.shape[0] // np.int64(buffer.shape[0]))
     total, product, log_total = np.empty(LANES), np.empty(LANES), np.empty(LANES)
     impossible = 0
     entries = output.shape[1]
@@ -256,12 +223,17 @@ def run_rows_in_lanes(
                 wide[second],
                 alpha,
                 counter,
+                width,
             )
             flags = program[at + FLAGS]
             if flags & NORMALISE:
                 counts = flags & COUNTS != 0
-                _normalise(lanes, c, program[at + SIZE], total, product, log_total, counts)
+                _normalise(lanes, c, program[at + SIZE], total, product, log_total, counts, width)
             at += program[at + LENGTH]
+        for k in range(blocks.shape[0]):
+            start = output_start + blocks[k, 0]
+            size = blocks[k, 1] - blocks[k, 0]
+            _normalise(lanes, start, size, total, product, log_total, False, width)
         for w in range(min(LANES, rows - row)):
             r = row + w
             log_evidence[r] = log_total[w] + (math.log(product[w]) if product[w] > 0 else -math.inf)
@@ -269,13 +241,6 @@ def run_rows_in_lanes(
                 impossible += 1
             for i in range(entries):
                 output[r, i] = lanes[(output_start + i) * LANES + w]
-            for k in range(blocks.shape[0]):
-                block_total = 0.0
-                for i in range(blocks[k, 0], blocks[k, 1]):
-                    block_total += output[r, i]
-                inverse = 1.0 / block_total if block_total > 0.0 else 0.0
-                for i in range(blocks[k, 0], blocks[k, 1]):
-                    output[r, i] *= inverse
             for k in range(observed.shape[0]):
                 if observed[k] >= 0:
                     output[r, observed[k] + codes[r, k]] = 1.0
