@@ -15,7 +15,8 @@ def states_in(
 ) -> dict[str, tuple[Any, ...]]:
     """Return the distinct labels of some columns, sorted.
 
-    Text that spells numbers is read as numbers where all of a column does.
+    Text that spells numbers is read as numbers where all of a column does. A categorical column in
+    memory has its categories, in their order.
 
     Raises
     ------
@@ -24,14 +25,22 @@ def states_in(
         holds real numbers.
     """
     found: dict[str, dict[Any, None]] = {name: {} for name in columns}
+    declared: dict[str, tuple[Any, ...]] = {}
     any_rows = False
     for chunk in table.chunks(chunk_rows):
         any_rows = True
         for name in columns:
-            found[name].update(dict.fromkeys(factorised(chunk[name])[1]))
+            categories = getattr(getattr(chunk[name], "dtype", None), "categories", None)
+            if categories is not None and table.in_memory and len(categories):
+                declared[name] = tuple(categories.tolist())
+            else:
+                found[name].update(dict.fromkeys(factorised(chunk[name])[1]))
     if not any_rows:
         raise LearningError(f"{table.origin} has no rows to learn from")
-    return {name: _sorted_labels(name, labels, table) for name, labels in found.items()}
+    return {
+        name: declared.get(name) or _sorted_labels(name, labels, table)
+        for name, labels in found.items()
+    }
 
 
 def _sorted_labels(name: str, labels: Collection[Any], table: Table) -> tuple[Any, ...]:

@@ -7,15 +7,22 @@ named columns, and give their rows in chunks as often as they are asked.
 from __future__ import annotations
 
 import abc
+import copy
 import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from torch import Tensor
 
-from mmgraph.graph.errors import FormatError, LearningError, MissingExtraError
+from mmgraph.graph.errors import (
+    FormatError,
+    LearningError,
+    MissingExtraError,
+    UnknownVariableError,
+    suggestion,
+)
 
 MISSING_TEXT = frozenset({"", "NA", "N/A", "NaN", "nan", "<NA>", "null", "NULL", "None"})
 """What stands for a missing cell in a text file, unless it is the label of a state."""
@@ -43,6 +50,22 @@ class Table(abc.ABC):
     columns: tuple[str, ...]
     is_text: bool = False
     in_memory: bool = True
+
+    def select(self, columns: Collection[str]) -> Self:
+        """Return the table with some of its columns.
+
+        Raises
+        ------
+        UnknownVariableError
+            If it lacks one; with the nearest name.
+        """
+        for name in columns:
+            if name not in self.columns:
+                hint = suggestion(name, self.columns)
+                raise UnknownVariableError(f"{self.origin} has no column '{name}'{hint}")
+        selected = copy.copy(self)
+        selected.columns = tuple(dict.fromkeys(columns))
+        return selected
 
     @abc.abstractmethod
     def chunks(
@@ -90,7 +113,7 @@ class _FrameTable(Table):
     ) -> Iterator[dict[str, Any]]:
         for start in range(0, len(self._frame), rows):
             some = self._frame.iloc[start : start + rows]
-            yield {name: some[label] for name, label in self._labels.items()}
+            yield {name: some[self._labels[name]] for name in self.columns}
 
 
 class _ArraysTable(Table):
@@ -115,7 +138,7 @@ class _ArraysTable(Table):
         labels: Mapping[str, Collection[str]] | None = None,
     ) -> Iterator[dict[str, Any]]:
         for start in range(0, self._rows, rows):
-            yield {name: array[start : start + rows] for name, array in self._arrays.items()}
+            yield {name: self._arrays[name][start : start + rows] for name in self.columns}
 
 
 def _array(name: object, given: Any) -> np.ndarray:
@@ -163,6 +186,7 @@ class _CsvTable(Table):
             reader = self._pandas.read_csv(
                 self._path,
                 chunksize=rows,
+                usecols=list(self.columns),
                 dtype={name: np.float64 if name in numeric else str for name in self.columns},
                 keep_default_na=False,
                 na_values=missing,
@@ -201,7 +225,7 @@ class _ParquetTable(Table):
         labels: Mapping[str, Collection[str]] | None = None,
     ) -> Iterator[dict[str, Any]]:
         with self._file() as file:
-            batches = file.iter_batches(batch_size=rows)
+            batches = file.iter_batches(batch_size=rows, columns=list(self.columns))
             while True:
                 with _Reading(self._path):
                     batch = next(batches, None)

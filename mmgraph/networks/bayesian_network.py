@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import networkx as nx
 import numpy as np
 import torch
+from jaxtyping import Float64
 
 from mmgraph.graph.errors import GraphError, UnknownStateError
 from mmgraph.graph.factor import Factor, TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
+from mmgraph.learning import fitting, prediction
+
+if TYPE_CHECKING:
+    import pandas
+
+    from mmgraph.learning.expectation_maximization import EMReport
 
 ROW_SUM_TOLERANCE = 1e-6
 """How far the sum of a distribution may be from one before it is an error."""
@@ -34,16 +41,29 @@ class BayesianNetwork(FactorGraph):
     GraphError
         If a distribution is missing, given twice, not normalised (which row, and its sum), or the
         graph has a cycle (which one).
+
+    Attributes
+    ----------
+    fit_report : EMReport or None
+        How expectation maximisation went, if the last :meth:`fit` used it.
     """
 
     def __init__(self, variables: Iterable[Variable], distributions: Iterable[Factor]) -> None:
         super().__init__(variables, (_with_child_last(d) for d in distributions))
-        self._by_child = _index_by_child(self.variables, self.factors)
-        for factor in self.factors:
+        self.fit_report: EMReport | None = None
+        self._adopt(self.factors)
+        _check_acyclic(self.directed())
+
+    def _adopt(self, factors: Iterable[Factor]) -> None:
+        """Take on distributions over the same variables, and forget what was made for others."""
+        factors = tuple(factors)
+        by_child = _index_by_child(self.variables, factors)
+        for factor in factors:
             if isinstance(factor, TableFactor):
                 _check_rows(factor)
+        self.factors, self._by_child = factors, by_child
         self._directed: nx.DiGraph | None = None
-        _check_acyclic(self.directed())
+        self.plans = {}
 
     @classmethod
     def from_tables(
@@ -76,7 +96,9 @@ class BayesianNetwork(FactorGraph):
         for parent, child in edges:
             for name in (parent, child):
                 if name not in arrays:
-                    raise GraphError(f"the edge {parent} -> {child} names '{name}', without a table")
+                    raise GraphError(
+                        f"the edge {parent} -> {child} names '{name}', without a table"
+                    )
             parents[child].append(parent)
         states, modalities = states or {}, modalities or {}
         for kind, given in (("states", states), ("a modality", modalities)):
@@ -100,6 +122,44 @@ class BayesianNetwork(FactorGraph):
             ),
         )
 
+    @classmethod
+    def from_data(
+        cls,
+        data: object,
+        edges: Iterable[tuple[str, str]],
+        method: str = "auto",
+        states: Mapping[str, int | Sequence[Any]] | None = None,
+        modalities: Mapping[str, str] | None = None,
+        variables: Sequence[str] | None = None,
+        **options: Any,
+    ) -> Self:
+        """Build from edges and a table, learning states and parameters.
+
+        Parameters
+        ----------
+        data : pandas.DataFrame, mapping of str to array, or path of a CSV or Parquet file
+        edges : iterable of (parent, child)
+            Of columns, or of latent variables that ``states`` names.
+        method, **options
+            As for :meth:`fit`.
+        states : mapping, optional
+            The number of states or their labels of some variables; by default the sorted labels in
+            their column.
+        modalities : mapping of str to str, optional
+            The modality of some variables.
+        variables : sequence of str, optional
+            The columns to model; by default all of them.
+
+        Raises
+        ------
+        UnknownVariableError
+            If an edge or an option names what is no column.
+        LearningError
+            If there are no rows, a column is constant, or as for :meth:`fit`.
+        """
+        made, uniform, table = fitting.skeleton(data, edges, states, modalities, variables)
+        return cls(made, uniform).fit(table, method, **options)
+
     def distribution(self, name: str) -> Factor:
         """Return the conditional distribution of a variable."""
         return self._by_child[self.variable(name).name]
@@ -120,7 +180,7 @@ class BayesianNetwork(FactorGraph):
     def directed(self) -> nx.DiGraph:
         """Return the directed graph; nodes carry ``variable`` and ``modality``."""
         if self._directed is None:
-            graph = nx.DiGraph()
+            graph: nx.DiGraph = nx.DiGraph()
             for name, variable in self.variables.items():
                 graph.add_node(name, variable=variable, modality=variable.modality)
             graph.add_edges_from(self.edges)
@@ -160,7 +220,9 @@ class BayesianNetwork(FactorGraph):
             raise GraphError("d-separation asks for three disjoint sets of variables")
         return bool(nx.is_d_separator(self.directed(), *sets))
 
-    def do(self, interventions: Mapping[str, object] | None = None, **named: object) -> BayesianNetwork:
+    def do(
+        self, interventions: Mapping[str, object] | None = None, **named: object
+    ) -> BayesianNetwork:
         """Return the mutilated network: the variables set by force, their causes cut off.
 
         Parameters
@@ -197,9 +259,62 @@ class BayesianNetwork(FactorGraph):
             (distributions.get(name, self._by_child[name]) for name in self.variables),
         )
 
+    def fit(self, data: object, method: str = "auto", **options: Any) -> Self:
+        """Learn the parameters of all distributions, in place.
+
+        The one method that changes a network: what it learned replaces the distributions, and
+        plans made for the old ones are forgotten. If it fails, the network is as it was.
+
+        Parameters
+        ----------
+        data : pandas.DataFrame, mapping of str to array, path of a CSV or Parquet file, or Evidence
+            A variable without a column, or a cell without a value (None, NaN, -1), is missing.
+        method : {"auto", "maximum_likelihood", "bdeu", "dirichlet", "em"}
+            ``auto`` is ``em`` where anything is missing, and maximum likelihood where nothing is
+            and no prior is given.
+        **options
+            See :func:`mmgraph.learning.fitting.fitted`: ``equivalent_sample_size``,
+            ``pseudo_counts``, ``weights``, ``shrinkage``, ``floor``, ``chunk_rows``; of EM
+            ``start``, ``restarts``, ``max_iterations``, ``tolerance``, ``generator``, ``progress``,
+            ``checkpoint``, ``memory_budget``.
+
+        Returns
+        -------
+        BayesianNetwork
+            The network itself, so that ``net.fit(frame).predict(rows, "activity")`` works.
+
+        Raises
+        ------
+        LearningError, UnknownVariableError, UnknownStateError, EvidenceError, FormatError
+            If data, method and network do not fit together; names column, row and value.
+        """
+        factors, report = fitting.fitted(self, data, method, **options)
+        self._adopt(factors)
+        self.fit_report = report
+        return self
+
+    def predict(
+        self, data: object, variables: str | Sequence[str] | None = None
+    ) -> np.ndarray | pandas.DataFrame:
+        """Return the most probable labels, see :func:`mmgraph.learning.prediction.predict`.
+
+        By default of the variables that the data does not give; an array of one variable, a data
+        frame of several. Columns of the variables to predict are not looked at.
+        """
+        return prediction.predict(self, data, variables)
+
+    def predict_proba(self, data: object, variable: str) -> Float64[np.ndarray, "rows states"]:
+        """Return the posterior of a variable in every row; its own column is not looked at."""
+        return prediction.predict_proba(self, data, variable)
+
+    def score(self, data: object) -> float:
+        """Return the mean log-likelihood of the rows; ``-inf`` if one of them is impossible."""
+        return prediction.score(self, data)
+
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> BayesianNetwork:
+        """Return the network with every distribution on another device or in another precision."""
         return BayesianNetwork(self.variables.values(), (f.to(device, dtype) for f in self.factors))
 
 
@@ -212,11 +327,10 @@ def _as_table(name: str, table: object) -> Any:
 
 def _with_child_last(factor: Factor) -> Factor:
     """Conditional tables have the child on the last axis, so that a row is a distribution."""
-    if type(factor) is TableFactor and factor.child is not None:
-        if factor.scope[-1] is not factor.child:
-            axis = next(i for i, v in enumerate(factor.scope) if v is factor.child)
-            scope = (*factor.parents, factor.child)
-            return TableFactor(scope, factor.values.movedim(axis, -1), child=factor.child)
+    child = factor.child
+    if type(factor) is TableFactor and child is not None and factor.scope[-1] is not child:
+        axis = next(i for i, v in enumerate(factor.scope) if v is child)
+        return TableFactor((*factor.parents, child), factor.values.movedim(axis, -1), child=child)
     return factor
 
 
