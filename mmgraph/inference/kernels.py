@@ -37,7 +37,11 @@ _jit = numba.njit(cache=True, fastmath={"contract", "reassoc", "nsz"}, nogil=Tru
 
 @_jit
 def _inner_sum(form, buffer, a, b, c, n, alpha, clear_first):
-    """The innermost loop of a sum-product; ``clear_first`` stores instead of adding."""
+    """The innermost loop of a sum-product; ``clear_first`` stores instead of adding.
+
+    Places are unsigned, so that the compiler need not ask whether one counts from the end.
+    """
+    a, b, c, n = np.uint64(a), np.uint64(b), np.uint64(c), np.uint64(n)
     if form == SCALED_COPY:  # the axis belongs to B and C
         x = alpha * buffer[a]
         if clear_first:
@@ -88,6 +92,7 @@ def _inner_sum(form, buffer, a, b, c, n, alpha, clear_first):
 @_jit
 def _inner_max(form, buffer, a, b, c, n, alpha):
     """The innermost loop of a max-product; results start from zero."""
+    a, b, c, n = np.uint64(a), np.uint64(b), np.uint64(c), np.uint64(n)
     if form == SCALED_COPY:
         x = alpha * buffer[a]
         for i in range(n):
@@ -119,8 +124,8 @@ def _contract(program, at, buffer, a, b, c, alpha, counter):
     form, loops, flags = program[at + FORM], program[at + LOOPS], program[at + FLAGS]
     clear, maximise = flags & CLEAR, flags & MAXIMISE
     if clear or maximise:
-        for i in range(program[at + SIZE]):
-            buffer[c + i] = 0.0
+        for i in range(np.uint64(c), np.uint64(c + program[at + SIZE])):
+            buffer[i] = 0.0
     store = not clear
     first = at + HEADER
     last = first + LOOP * (loops - 1)
@@ -204,8 +209,8 @@ def run_steps(program, start, stop, offsets, scales, buffer, counter):
         flags = program[at + FLAGS]
         if flags & NORMALISE:
             total = 0.0
-            for i in range(program[at + SIZE]):
-                total += buffer[c + i]
+            for i in range(np.uint64(c), np.uint64(c + program[at + SIZE])):
+                total += buffer[i]
             if total == 0.0:
                 return -math.inf, at
             scales[result] = 1.0 / total
