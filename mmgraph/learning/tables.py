@@ -186,11 +186,9 @@ class _CsvTable(Table):
             reader = self._pandas.read_csv(
                 self._path,
                 chunksize=rows,
-                usecols=list(self.columns),
                 dtype={name: np.float64 if name in numeric else str for name in self.columns},
                 keep_default_na=False,
                 na_values=missing,
-                index_col=False,
             )
         with reader:
             while True:
@@ -198,6 +196,11 @@ class _CsvTable(Table):
                     frame = next(reader, None)
                 if frame is None:
                     return
+                if not isinstance(frame.index, self._pandas.RangeIndex):
+                    # pandas takes cells beyond the header for an index, and shifts the rest.
+                    raise FormatError(
+                        f"{self._path} cannot be read: rows have more cells than the header has names"
+                    )
                 yield {name: frame[name] for name in self.columns}
 
 
