@@ -1,0 +1,57 @@
+"""The figures against scikit-learn's and against hand-made cases."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, log_loss
+
+from mmgraph.comparison.metrics import classification_metrics, expected_calibration_error
+from mmgraph.graph.errors import MmgraphError
+
+
+def test_against_scikit_learn():
+    generator = np.random.default_rng(0)
+    probabilities = generator.dirichlet(np.ones(4), 200)
+    labels = generator.integers(0, 4, 200)
+    figures = classification_metrics(probabilities, labels)
+    assert figures["accuracy"] == accuracy_score(labels, probabilities.argmax(1))
+    assert figures["log_loss"] == pytest.approx(log_loss(labels, probabilities))
+    expected = np.mean([((p - np.eye(4)[y]) ** 2).sum() for p, y in zip(probabilities, labels, strict=True)])
+    assert figures["brier_score"] == pytest.approx(expected)
+
+
+def test_calibration_error_of_known_predictions():
+    # Two bins: confidence .9 with half of them right, confidence .6 with all of them right.
+    probabilities = np.array([[0.9, 0.1]] * 4 + [[0.6, 0.4]] * 2)
+    labels = np.array([0, 0, 1, 1, 0, 0])
+    expected = (4 * 0.4 + 2 * 0.4) / 6
+    assert expected_calibration_error(probabilities, labels) == pytest.approx(expected)
+
+
+def test_perfect_predictions_have_no_error():
+    figures = classification_metrics(np.eye(3), np.arange(3))
+    assert figures == {
+        "accuracy": 1.0,
+        "log_loss": 0.0,
+        "brier_score": 0.0,
+        "expected_calibration_error": 0.0,
+    }
+
+
+def test_a_certain_mistake_stays_finite():
+    assert np.isfinite(classification_metrics(np.eye(2), np.array([1, 0]))["log_loss"])
+
+
+@pytest.mark.parametrize(
+    ("table", "labels", "message"),
+    [
+        (np.ones((2, 2)), np.zeros(2, int), "row 0 is not a distribution"),
+        (np.array([[0.5, 0.5], [np.nan, 1.0]]), np.zeros(2, int), "row 1"),
+        (np.eye(2), np.zeros(3, int), "2 rows of probabilities, 3 labels"),
+        (np.empty((0, 2)), np.empty(0, int), "0 rows"),
+    ],
+)
+def test_bad_input(table: np.ndarray, labels: np.ndarray, message: str):
+    with pytest.raises(MmgraphError, match=message):
+        classification_metrics(table, labels)
