@@ -166,7 +166,10 @@ def expectation_maximization(
     if checkpoint is not None:
         limits = {"restarts": restarts, "max_iterations": max_iterations, "tolerance": tolerance}
         store = Checkpoint(Path(checkpoint), graph, {"start": start, **limits, **run.settings()})
-    state = (store.load() if store else None) or RestartState(seeds)
+    state = store.load() if store else None
+    if store and state:
+        _check_data(run, state, store)
+    state = state or RestartState(seeds)
     _iterate(run, state, start, max_iterations, tolerance, progress, store)
     assert state.best is not None
     best = state.best
@@ -193,6 +196,15 @@ def _check_options(start: str, restarts: int, max_iterations: int, tolerance: fl
         raise LearningError(f"the tolerance lies between 0 and 1, not at {tolerance}")
 
 
+def _check_data(run: _Run, state: RestartState, store: Checkpoint) -> None:
+    """Refuse a saved state whose likelihood is not that of these rows."""
+    saved = state.current or state.best
+    if saved and saved.log_likelihoods:
+        found = run.expectation(saved.factors).log_likelihood
+        if not np.isclose(found, saved.log_likelihoods[-1], rtol=1e-9):
+            raise store.mismatch("the data")
+
+
 def _iterate(
     run: _Run,
     state: RestartState,
@@ -212,9 +224,6 @@ def _iterate(
         if not current.objectives:
             _record(current, found, run)
             _report(state, progress, store)
-        elif not np.isclose(found.log_likelihood, current.log_likelihoods[-1], rtol=1e-6):
-            assert store is not None
-            raise store.mismatch("the data")
         while len(current.objectives) <= max_iterations and not current.converged:
             current.factors = run.maximisation(current.factors, found)
             found = run.expectation(current.factors)

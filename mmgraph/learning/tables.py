@@ -199,7 +199,7 @@ class _CsvTable(Table):
                 if not isinstance(frame.index, self._pandas.RangeIndex):
                     # pandas takes cells beyond the header for an index, and shifts the rest.
                     raise FormatError(
-                        f"{self._path} cannot be read: rows have more cells than the header has names"
+                        f"{self._path} cannot be read: rows have more cells than the header"
                     )
                 yield {name: frame[name] for name in self.columns}
 
