@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeGuard
 
 import numpy as np
 import torch
@@ -198,13 +199,15 @@ def coded_chunks(
 
     Parameters
     ----------
-    data : pandas.DataFrame, mapping of str to array, path, CodedTable, CodedRows or Evidence
+    data : pandas.DataFrame, mapping of str to array, path, Evidence, CodedRows or chunks of them
     variables, weights
         As for :class:`CodedTable`, which also says what is raised.
     chunk_rows : int, optional
         The rows of a chunk; by default ``CHUNK_ROWS`` of a file, and all of what is in memory.
     """
-    if isinstance(data, CodedTable):
+    if isinstance(data, CodedTable) or _are_coded(data):
+        if weights is not None:
+            raise LearningError("chunks of coded rows have weights of their own; give none beside")
         return data
     if isinstance(data, CodedRows):
         rows = data if weights is None else replace(data, weights=_checked_weights(weights))
@@ -215,6 +218,10 @@ def coded_chunks(
     if chunk_rows is None:
         chunk_rows = 1 << 62 if table.in_memory else CHUNK_ROWS
     return CodedTable(table, variables, chunk_rows, weights)
+
+
+def _are_coded(data: object) -> TypeGuard[list[CodedRows]]:
+    return isinstance(data, list) and bool(data) and all(isinstance(c, CodedRows) for c in data)
 
 
 def _of_evidence(evidence: Evidence, weights: np.ndarray | None) -> CodedRows:

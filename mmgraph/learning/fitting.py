@@ -39,6 +39,7 @@ def fitted(
     floor: float = 1e-6,
     weights: object = None,
     chunk_rows: int = CHUNK_ROWS,
+    device: torch.device | str | None = None,
     **options: Any,
 ) -> tuple[list[Factor], EMReport | None]:
     """Return the graph's conditional distributions, learned from data.
@@ -62,6 +63,8 @@ def fitted(
         How often each row counts.
     chunk_rows : int
         How many rows are worked through at once.
+    device : torch.device or str, optional
+        Where complete data is counted; by default the CPU.
     **options
         Of :func:`~mmgraph.learning.expectation_maximization.expectation_maximization`
         (``restarts``, ``generator``, ``progress``, ``checkpoint``, …).
@@ -91,7 +94,7 @@ def fitted(
     if method != "em":
         prior = _prior(method, equivalent_sample_size, pseudo_counts)
         try:
-            return learn_parameters(graph, chunks, prior, leaf_options), None
+            return learn_parameters(graph, chunks, prior, leaf_options, device=device), None
         except IncompleteDataError:
             if method != "auto":
                 raise

@@ -274,9 +274,9 @@ class BayesianNetwork(FactorGraph):
             and no prior is given.
         **options
             See :func:`mmgraph.learning.fitting.fitted`: ``equivalent_sample_size``,
-            ``pseudo_counts``, ``weights``, ``shrinkage``, ``floor``, ``chunk_rows``; of EM
-            ``start``, ``restarts``, ``max_iterations``, ``tolerance``, ``generator``, ``progress``,
-            ``checkpoint``, ``memory_budget``.
+            ``pseudo_counts``, ``weights``, ``shrinkage``, ``floor``, ``chunk_rows``, ``device``;
+            of EM ``start``, ``restarts``, ``max_iterations``, ``tolerance``, ``generator``,
+            ``progress``, ``checkpoint``, ``memory_budget``.
 
         Returns
         -------

@@ -192,6 +192,43 @@ def test_equal_rows_are_put_together_and_weights_are_repetitions():
         torch.testing.assert_close(a.values, b.values)
 
 
+def test_the_best_restart_is_returned_wherever_it_comes():
+    net = mixture_of_three()
+    data = {"x": mm.sample(net, 60, generator=seeded(3))["x"]}
+    best = set()
+    for seed in range(6):
+        learned, report = expectation_maximization(
+            net, data, restarts=3, max_iterations=5, tolerance=0, generator=seeded(seed)
+        )
+        best.add(report.restart)
+        assert report.objectives[-1] == report.restarts[report.restart] == max(report.restarts)
+        assert float(mm.log_partition(learned, data).sum()) == pytest.approx(report.log_likelihood)
+    assert {0, 2} <= best  # neither always the first nor always the last
+
+
+def test_restarts_differ_where_cells_are_missing():
+    net = random_network(5)
+    data = with_holes(net, 50, 0.5, 3)
+    _, report = expectation_maximization(net, data, restarts=3, max_iterations=1, tolerance=0)
+    assert len(set(report.restarts)) == 3
+
+
+@pytest.mark.parametrize("observed", [False, True])
+def test_weighted_rows_of_leaves_are_repeated_rows(observed):
+    net = mixture_of_three()
+    data = mm.sample(net, 80, generator=seeded(3))
+    times = torch.from_numpy(np.random.default_rng(0).integers(0, 4, 80))
+    if not observed:
+        del data["h"]
+    options = {"start": "current", "max_iterations": 4, "tolerance": 0.0}
+    weighted, one = expectation_maximization(net, data, weights=times, **options)
+    repeated, two = expectation_maximization(
+        net, {n: t.repeat_interleave(times, 0) for n, t in data.items()}, **options
+    )
+    np.testing.assert_allclose(one.objectives, two.objectives)
+    torch.testing.assert_close(weighted.factors[1].means, repeated.factors[1].means)
+
+
 def test_expected_counts_are_sums_over_completions():
     net = random_network(11, 4)
     data = with_holes(net, 15, 0.4, 2)

@@ -16,12 +16,15 @@ from mmgraph.graph.errors import (
     UnknownStateError,
     UnknownVariableError,
 )
+from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import TableFactor
 from mmgraph.graph.gaussian import GaussianLeaf
 from mmgraph.graph.variable import Variable
 from mmgraph.learning.counts import IncompleteDataError
+from mmgraph.learning.encoding import CodedTable, encode
 from mmgraph.learning.fitting import ConvergenceWarning
 from mmgraph.learning.parameters import Prior, learn_parameters
+from mmgraph.learning.tables import open_table
 from mmgraph.networks.bayesian_network import BayesianNetwork
 
 EDGES = [("season", "rain"), ("rain", "wet"), ("sprinkler", "wet")]
@@ -192,6 +195,22 @@ def test_complete_data_methods_refuse_missing_cells(net, frame):
     for method in ("maximum_likelihood", "bdeu", "dirichlet"):
         with pytest.raises(IncompleteDataError, match="method='em'"):
             net.fit(with_holes(frame), method)
+
+
+def test_evidence_and_coded_rows_are_data_too(net, frame):
+    expected = net.fit(frame).factors
+    rows = encode(frame, net.variables)
+    for data in (
+        Evidence.of(frame, net.variables),
+        rows,
+        [rows],
+        CodedTable(open_table(frame), net.variables),
+    ):
+        net.fit(data)
+        for a, b in zip(net.factors, expected, strict=True):
+            assert torch.equal(a.values, b.values)
+    with pytest.raises(LearningError, match="weights of their own"):
+        net.fit([rows], weights=np.ones(len(frame)))
 
 
 def test_em_that_does_not_converge_says_so(net, frame):
