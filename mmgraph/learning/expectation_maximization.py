@@ -7,7 +7,7 @@ graphical association models with missing data". The E-step is exact inference.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -106,7 +106,8 @@ def expectation_maximization(
     Parameters
     ----------
     graph : FactorGraph
-        Conditional distributions only; tables, parametric tables, continuous leaves.
+        Conditional distributions only: tables, parametric tables and continuous leaves, which
+        learn, and other continuous factors (scores of an encoder), which stay as they are.
     data : pandas.DataFrame, mapping of str to array, path, CodedTable, CodedRows or Evidence
         A variable without a column is latent. A file is read anew in every iteration.
     prior : Prior, optional
@@ -283,10 +284,12 @@ class _Run:
     def maximisation(self, factors: Sequence[Factor], found: Expectation) -> list[Factor]:
         """The M-step."""
         counts, moments = iter(found.counts), iter(found.moments)
-        return [self._updated(f, counts if f.is_tabular else moments) for f in factors]
+        return [
+            self._updated(f, next(counts if f.is_tabular else moments)) if _learns(f) else f
+            for f in factors
+        ]
 
-    def _updated(self, factor: Factor, statistics: Iterator[Any]) -> Factor:
-        found = next(statistics)
+    def _updated(self, factor: Factor, found: Any) -> Factor:
         if found is None:  # a leaf that no row observes
             return factor
         if isinstance(factor, ContinuousLeaf):
@@ -315,6 +318,10 @@ class _Run:
             "shrinkage": self.options.shrinkage,
             "floor": self.options.floor,
         }
+
+
+def _learns(factor: Factor) -> bool:
+    return factor.is_tabular or isinstance(factor, ContinuousLeaf)
 
 
 def _as_list(given: object) -> Any:

@@ -158,6 +158,9 @@ class LeafOptions:
 def check_learnable(factors: Sequence[Factor]) -> None:
     """Refuse factors that counts or moments cannot fit, by name.
 
+    A factor over a continuous variable that is no leaf that learns, as the scores of a trained
+    encoder, is let pass: learning leaves it as it is.
+
     Raises
     ------
     LearningError
@@ -168,7 +171,8 @@ def check_learnable(factors: Sequence[Factor]) -> None:
             raise LearningError(
                 f"{factor!r} is no conditional distribution: family counts do not fit it"
             )
-        if type(factor) is not TableFactor and not isinstance(factor, Updatable):
+        known = type(factor) is TableFactor or isinstance(factor, Updatable)
+        if factor.is_tabular and not known:
             raise LearningError(f"{factor!r} does not learn: it has no method 'updated'")
 
 
@@ -234,7 +238,7 @@ def learn_parameters(
 
     Tables become posterior means (of greatest likelihood without a prior); noisy-OR, softmax and
     other parametric tables fit themselves to the counts, without pseudo-counts; Gaussian leaves
-    have the likeliest means and covariances.
+    have the likeliest means and covariances; other continuous factors stay as they are.
 
     Parameters
     ----------
@@ -295,8 +299,8 @@ def learn_parameters(
     assert counts is not None
     fitted = fitted_factors(tabular, counts, prior)
     fitted_leaves = [options.updated(f, m) for f, m in zip(started, moments or (), strict=True)]
-    tables, moved = iter(fitted), iter(fitted_leaves)
-    return [next(tables) if f.is_tabular else next(moved) for f in graph.factors]
+    learned = dict(zip(map(id, (*tabular, *leaves)), (*fitted, *fitted_leaves), strict=True))
+    return [learned.get(id(f), f) for f in graph.factors]
 
 
 def fitted_factors(

@@ -92,7 +92,7 @@ def starting_factors(
         share = weighted_beliefs(plain, first, [v.name for v in leaf.parents], memory_budget)
         begun[id(leaf)] = options.initialised(leaf, values, share, generator)
     unmoved = replace(found, moments=[None] * len(leaves))
-    return [begun[id(f)] for f in graph.factors], unmoved
+    return [begun.get(id(f), f) for f in graph.factors], unmoved
 
 
 def _table(factor: Factor, generator: torch.Generator | None) -> Factor:

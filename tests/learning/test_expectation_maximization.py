@@ -5,6 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -16,7 +19,7 @@ from hypothesis import strategies as st
 import mmgraph as mm
 from mmgraph.graph.errors import FormatError, LearningError, ZeroProbabilityError
 from mmgraph.graph.evidence import Evidence, soft
-from mmgraph.graph.factor import TableFactor
+from mmgraph.graph.factor import Factor, LogTable, TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.gaussian import GaussianLeaf
 from mmgraph.graph.gaussian_mixture import GaussianMixtureLeaf
@@ -390,6 +393,49 @@ def test_a_leaf_that_is_never_observed_stays_as_it_is():
         expectation_maximization(net, {"h": h})
 
 
+class Encoder(Factor):
+    """A continuous factor that does not learn: what a trained classifier says of h."""
+
+    def __init__(self, child: Variable, parent: Variable) -> None:
+        self.scope, self.child = (parent, child), child
+
+    is_tabular = False
+
+    def energy(self, assignment):
+        raise NotImplementedError
+
+    def to(self, device=None, dtype=None):
+        return self
+
+    def likelihood(self, evidence):
+        values = evidence.values.get(self.child.name)
+        return None if values is None else LogTable(self.scope[:1], values)
+
+
+def test_a_continuous_factor_that_does_not_learn_speaks_and_stays():
+    h, a = Variable("h", 2), Variable("a", 2)
+    scores = Variable("scores", shape=(2,), family="gaussian")
+    encoder = Encoder(scores, h)
+    net = BayesianNetwork(
+        (h, a, scores),
+        (
+            TableFactor((h,), [0.5, 0.5], child=h),
+            encoder,
+            TableFactor((h, a), [[0.8, 0.2], [0.3, 0.7]], child=a),
+        ),
+    )
+    sure = 50.0 * np.array([[0, -1], [0, -1], [-1, 0], [0, -1]])
+    data = {"scores": sure, "a": [0, 0, 1, 1]}
+    learned, report = expectation_maximization(net, data, max_iterations=50)
+    check_monotone(report.objectives)
+    assert learned.factors[1] is encoder
+    np.testing.assert_allclose(learned.factors[0].values, [0.75, 0.25], atol=1e-4)
+    np.testing.assert_allclose(learned.factors[2].values, [[2 / 3, 1 / 3], [0, 1]], atol=1e-4)
+    known = learn_parameters(net, {"h": [0, 0, 1, 0], "a": data["a"], "scores": sure})
+    assert known[1] is encoder
+    np.testing.assert_allclose(known[2].values, [[2 / 3, 1 / 3], [0, 1]])
+
+
 # --- checkpoints ---------------------------------------------------------------------------------
 
 
@@ -463,6 +509,41 @@ def test_the_last_complete_iteration_is_kept_when_a_step_is_interrupted(tmp_path
         expectation_maximization(net, data, checkpoint=tmp_path / "em", **options)
     state = json.loads((tmp_path / "em" / "state.json").read_text())
     assert len(state["current"]["objectives"]) == 4  # the start and three iterations
+
+
+@pytest.mark.slow
+def test_a_killed_process_is_taken_up_where_it_stood(tmp_path):
+    """SIGKILL leaves no time to tidy up."""
+    program = """
+import os, signal, sys
+import mmgraph as mm, torch
+from mmgraph.learning.expectation_maximization import expectation_maximization
+
+net = mm.read("asia")
+data = mm.sample(net, 300, generator=torch.Generator().manual_seed(0))
+del data["either"], data["lung"]
+calls = []
+
+def progress(iteration, log_likelihood):
+    calls.append(iteration)
+    if len(calls) == 9 and sys.argv[2] == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+_, report = expectation_maximization(
+    net, data, restarts=2, max_iterations=6, tolerance=0, checkpoint=sys.argv[1],
+    generator=torch.Generator().manual_seed(1), progress=progress,
+)
+print(report.objectives, report.restarts)
+"""
+
+    def run(directory: str, fate: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", program, str(tmp_path / directory), fate]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    whole = run("whole", "live")
+    assert whole.returncode == 0, whole.stderr
+    assert run("killed", "die").returncode == -signal.SIGKILL
+    assert run("killed", "live").stdout == whole.stdout
 
 
 def test_a_failed_write_leaves_the_state_before(tmp_path, monkeypatch):
