@@ -1,0 +1,1 @@
+"""Ready models, cross-validated: data, figures, pictures."""

@@ -115,7 +115,9 @@ def _held_out_log_likelihoods(
     """Each leaf's log-likelihoods of every training row, from a fit without that row's fold."""
     shape = (len(data.codes), data.target.cardinality)
     held_out = {leaf.name: np.zeros(shape) for leaf in declaration.leaves}
-    for fit_rows, other_rows in stratified_folds(data.codes, declaration.weight_folds, declaration.seed + 100):
+    for fit_rows, other_rows in stratified_folds(
+        data.codes, declaration.weight_folds, declaration.seed + 100
+    ):
         part, rest = data.rows(fit_rows), data.rows(other_rows)
         for leaf in declaration.leaves:
             fitted = fit_leaf(

@@ -137,7 +137,9 @@ def _fit_encoder(
     try:
         from sklearn.ensemble import ExtraTreesClassifier
     except ImportError:
-        raise MissingExtraError("data", "scikit-learn", f"the encoder '{declaration.name}'") from None
+        raise MissingExtraError(
+            "data", "scikit-learn", f"the encoder '{declaration.name}'"
+        ) from None
     classifier = ExtraTreesClassifier(declaration.trees, random_state=seed).fit(features, codes)
     child = Variable(
         declaration.name,

@@ -24,6 +24,7 @@ from mmgraph.graph.factor import Factor, TableFactor, UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.gaussian import GaussianLeaf
 from mmgraph.graph.gaussian_mixture import GaussianMixtureLeaf
+from mmgraph.graph.score_leaf import ScoreLeaf
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
 from mmgraph.networks.conditionals import Deterministic, Softmax
@@ -120,6 +121,7 @@ FACTOR_KINDS: dict[str, FactorKind] = {
     "noisy-max": _described_by_itself(NoisyMax),
     "Gaussian": _described_by_itself(GaussianLeaf),
     "Gaussian mixture": _described_by_itself(GaussianMixtureLeaf),
+    "encoder scores": _described_by_itself(ScoreLeaf),
 }
 """The kinds of factors by name; the name is what ``network.json`` says."""
 

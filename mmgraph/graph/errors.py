@@ -11,7 +11,7 @@ class MmgraphError(Exception):
 
 
 class GraphError(MmgraphError, ValueError):
-    """A model that is not well formed: a cycle, a wrong shape, a table that is not a distribution."""
+    """A model that is not well formed: a cycle, a wrong shape, a row that does not sum to one."""
 
 
 class UnknownVariableError(MmgraphError, LookupError):
@@ -76,11 +76,11 @@ class LearningError(MmgraphError, ValueError):
 
 
 class FormatError(MmgraphError, ValueError):
-    """A file that is not what its format promises; the message gives file, line and expectation."""
+    """A file that is not what its format promises; the message says where and what was expected."""
 
 
 class DatasetError(MmgraphError, RuntimeError):
-    """A data set that cannot be had: not in the catalogue, not reachable, or not the pinned bytes."""
+    """A data set that cannot be had: not in the catalogue, out of reach, or of other bytes."""
 
 
 class MissingExtraError(MmgraphError, ImportError):

@@ -177,10 +177,8 @@ class TableFactor(Factor):
             )
         table = self._table.detach()
         # One comparison catches NaN, too large and too small: NaN compares false with everything.
-        if self._is_log:
-            bad = ~(table < torch.inf)
-        else:
-            bad = ~((table >= 0) & (table < torch.inf))
+        allowed = table < torch.inf if self._is_log else (table >= 0) & (table < torch.inf)
+        bad = ~allowed
         if bool(bad.any()):
             where = tuple(int(i) for i in bad.nonzero()[0])
             states = ", ".join(
@@ -218,15 +216,18 @@ class TableFactor(Factor):
         return (self._table - top).exp(), top
 
     def tables(self) -> Iterator[LogTable]:
+        """Yield the table itself."""
         yield LogTable(self.scope, self.log_values)
 
     def energy(self, assignment: Mapping[str, Tensor]) -> Float[Tensor, " batch"]:
+        """Look the rows up, see :meth:`Factor.energy`."""
         index = tuple(assignment[v.name].long() for v in self.scope)
         return -self.log_values[index] if index else -self.log_values.reshape(1)
 
     def field(
         self, variable: Variable, statistics: Mapping[str, Tensor]
     ) -> Float[Tensor, "batch *shape states"]:
+        """Average the log-table over the other variables, see :meth:`Factor.field`."""
         axis = next(i for i, v in enumerate(self.scope) if v is variable)
         others = [v for v in self.scope if v is not variable]
         log_table = self.log_values.movedim(axis, -1)
@@ -244,6 +245,7 @@ class TableFactor(Factor):
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> TableFactor:
+        """Return the table on another device or in another precision."""
         table = self._table.to(device=device, dtype=dtype)
         if self._is_log:
             return TableFactor(self.scope, log_values=table, child=self.child)
@@ -274,12 +276,14 @@ class UnaryFactor(Factor):
             raise GraphError(f"{self!r}: a log-potential is NaN or +inf")
 
     def tables(self) -> Iterator[LogTable]:
+        """Yield the one table of a scalar variable, see :meth:`Factor.tables`."""
         (variable,) = self.scope
         if variable.shape:
             raise NotTabularError(f"{self!r} is an array of tables, one for each element")
         yield LogTable(self.scope, self.log_values)
 
     def energy(self, assignment: Mapping[str, Tensor]) -> Float[Tensor, " batch"]:
+        """Sum over the elements of the array, see :meth:`Factor.energy`."""
         (variable,) = self.scope
         codes = assignment[variable.name].long().unsqueeze(-1)
         table = self.log_values.expand(codes.shape[0], *self.log_values.shape)
@@ -288,11 +292,13 @@ class UnaryFactor(Factor):
     def field(
         self, variable: Variable, statistics: Mapping[str, Tensor]
     ) -> Float[Tensor, "batch *shape states"]:
+        """Return the log-potentials: no other variable changes them."""
         return self.log_values.unsqueeze(0)
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> UnaryFactor:
+        """Return the factor on another device or in another precision."""
         return UnaryFactor(self.scope[0], self.log_values.to(device=device, dtype=dtype))
 
 

@@ -127,7 +127,7 @@ class FactorGraph:
 
     def markov_network(self) -> nx.Graph:
         """Return the undirected graph that joins variables which share a factor."""
-        graph = nx.Graph()
+        graph: nx.Graph[Any] = nx.Graph()
         for name, variable in self.variables.items():
             graph.add_node(name, variable=variable, modality=variable.modality)
         for factor in self.factors:
@@ -141,7 +141,7 @@ class FactorGraph:
         Variable nodes are their names and carry ``variable`` and ``modality``; factor nodes are
         ``("factor", i)`` and carry ``factor``.
         """
-        graph = nx.Graph()
+        graph: nx.Graph[Any] = nx.Graph()
         for name, variable in self.variables.items():
             graph.add_node(name, bipartite=0, variable=variable, modality=variable.modality)
         for i, factor in enumerate(self.factors):
@@ -165,7 +165,9 @@ class FactorGraph:
         """
         factors = [d["factor"] for _, d in graph.nodes(data=True) if "factor" in d]
         if factors:
-            return cls((d["variable"] for _, d in graph.nodes(data=True) if "variable" in d), factors)
+            return cls(
+                (d["variable"] for _, d in graph.nodes(data=True) if "variable" in d), factors
+            )
         variables: dict[Any, Variable] = {}
         for node, data in graph.nodes(data=True):
             if "variable" in data:

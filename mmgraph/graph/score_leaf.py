@@ -42,8 +42,8 @@ class ScoreLeaf(Factor):
     def __init__(
         self, child: Variable, parent: Variable, log_prior: object, weight: float = 1.0
     ) -> None:
-        self.scope = (parent, child)
-        self.child = child
+        self.scope: tuple[Variable, ...] = (parent, child)
+        self.child: Variable = child
         if child.family != "gaussian" or child.shape != (parent.cardinality,):
             raise GraphError(
                 f"{self!r}: '{child.name}' must be a gaussian variable of shape "
@@ -62,11 +62,13 @@ class ScoreLeaf(Factor):
         return False
 
     def energy(self, assignment: Mapping[str, Tensor]) -> Float[Tensor, " batch"]:
+        """Return minus the tempered log-likelihood, see :meth:`Factor.energy`."""
         parent, child = self.scope
         scores = self._log_likelihood(assignment[child.name])
         return -scores.gather(1, assignment[parent.name].long().unsqueeze(1)).squeeze(1)
 
     def likelihood(self, evidence: Evidence) -> LogTable | None:
+        """Return the tempered log-likelihood of rows whose scores are all there."""
         parent, child = self.scope
         scores = evidence.values.get(child.name)
         if scores is None:
@@ -109,12 +111,13 @@ class ScoreLeaf(Factor):
         settings: Mapping[str, Any],
     ) -> Self:
         """Return the leaf that ``parameters`` and ``settings`` describe."""
-        (parent,) = (v for v in scope if v is not child)
+        parent, child = scope
         return cls(child, parent, parameters["log_prior"], settings["weight"])
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> ScoreLeaf:
+        """Return the leaf on another device or in another precision."""
         moved = ScoreLeaf(self.child, self.scope[0], self.log_prior, self.weight)
         moved.log_prior = self.log_prior.to(device=device, dtype=dtype)
         return moved

@@ -128,12 +128,14 @@ class Variable:
             if 0 <= label < self.cardinality:
                 return label
             raise UnknownStateError(
-                f"variable '{self.name}' has {self.cardinality} states; index {label} is out of range"
+                f"variable '{self.name}' has {self.cardinality} states; {label} is out of range"
             )
         code = self._codes.get(str(label))
         if code is not None:
             return code
-        shown = ", ".join(repr(k) for k in self.labels[:8]) + (", …" if self.cardinality > 8 else "")
+        shown = ", ".join(repr(k) for k in self.labels[:8]) + (
+            ", …" if self.cardinality > 8 else ""
+        )
         raise UnknownStateError(
             f"variable '{self.name}' has no state {label!r}{suggestion(label, self.labels)} "
             f"(its states: {shown})"

@@ -94,7 +94,7 @@ def batches(
         for start in range(0, len(rows), step):
             some = rows[start : start + step]
             soft, logs = tables.flat(compiled, some, codes, partial)
-            fixed_codes = np.ascontiguousarray(codes[np.ix_(some, fixed)])
+            fixed_codes = np.ascontiguousarray(codes[some][:, fixed])
             yield Batch(some, compiled, fixed_codes, soft, logs)
 
 

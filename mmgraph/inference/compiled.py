@@ -15,7 +15,7 @@ from mmgraph.graph.errors import TreewidthError
 from mmgraph.inference import kernels, lanes
 from mmgraph.inference.contraction import ContractionTree, contraction_tree
 from mmgraph.inference.elimination import best_elimination_order
-from mmgraph.inference.plan import Leaf, Plan, axis_ranks, compile_plan, decoding_steps
+from mmgraph.inference.plan import Leaf, axis_ranks, compile_plan, decoding_steps
 from mmgraph.inference.table_view import TableView
 
 
@@ -25,7 +25,7 @@ def default_memory_budget() -> int:
 
 
 _LANE_ENTRIES = 16_000
-"""Above this the tables of a block of rows no longer fit the cache, and one row at a time is faster."""
+"""Above this a block of rows no longer fits the cache, and one row at a time is faster."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,9 @@ class CompiledPlan:
         for node, array in enumerate(arrays):
             start, axes = plan.layout[node]
             if array is None:  # a variable that no factor mentions
-                self.buffer[start : start + self.view.cardinalities[self.view.scopes[node][0]]] = 1.0
+                self.buffer[start : start + self.view.cardinalities[self.view.scopes[node][0]]] = (
+                    1.0
+                )
             else:
                 self.buffer[start : start + array.size] = array.transpose(axes).ravel()
         static, failed = kernels.run_steps(
@@ -121,9 +123,7 @@ class CompiledPlan:
         outputs = self.plan.outputs
         place = {axes[0]: start for start, _, axes in outputs[: len(self.request.variables)]}
         fixed = set(self.request.observed)
-        self.observed_places = np.array(
-            [place.get(v, -1) for v in self.request.observed], np.int64
-        )
+        self.observed_places = np.array([place.get(v, -1) for v in self.request.observed], np.int64)
         self.blocks = np.array(
             [
                 (start, start + entries)
@@ -283,6 +283,7 @@ class CompiledPlan:
 
 
 def request_leaves(view: TableView, request: Request) -> list[Leaf]:
+    """Return the leaves of a request: the model's factors, then the row tables."""
     column = {v: i for i, v in enumerate(request.observed)}
     leaves = [
         Leaf(scope, tuple((v, column[v]) for v in scope if v in column)) for scope in view.scopes
@@ -293,6 +294,7 @@ def request_leaves(view: TableView, request: Request) -> list[Leaf]:
 def join_tree(
     view: TableView, leaves: Sequence[Leaf], request: Request
 ) -> tuple[ContractionTree, list[int]]:
+    """Return the join tree of a request, and the elimination order behind it."""
     fixed = set(request.observed)
     scopes = [[v for v in leaf.scope if v not in fixed] for leaf in leaves]
     cards = view.cardinalities

@@ -1,8 +1,8 @@
 """Elimination orders: which variable to sum out next, so that the tables stay small.
 
-Finding the best order is NP-hard (Arnborg, Corneil and Proskurowski 1987). Greedy orders are good in
-practice (Kjærulff 1990) and cheap, so several are tried, ties broken by a seeded random number, and
-the one with the smallest total table size is kept.
+Finding the best order is NP-hard (Arnborg, Corneil and Proskurowski 1987). Greedy orders are good
+in practice (Kjærulff 1990) and cheap, so several are tried, ties broken by a seeded random number,
+and the one with the smallest total table size is kept.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def _greedy_order(adjacency, log_sizes, late, heuristic, seed):  # type: ignore[
     touched = np.zeros(words, np.uint64)
     one = np.uint64(1)
     if seed > 0:
-        np.random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002 - compiled code has no Generator of its own seed
     for v in range(count):
         cost[v], size[v] = _cost(v, adjacency, log_sizes, heuristic, scratch)
     waiting = count - late.sum()
@@ -173,7 +173,7 @@ def _greedy_order(adjacency, log_sizes, late, heuristic, seed):  # type: ignore[
                 continue
             if seed > 0 and abs(cost[v] - best_cost) < 1e-9 + 0.02 * abs(best_cost):
                 ties += 1
-                if np.random.random() * (ties + 1) < 1.0:
+                if np.random.random() * (ties + 1) < 1.0:  # noqa: NPY002
                     best, best_cost = v, min(cost[v], best_cost)
             elif cost[v] < best_cost:
                 best, best_cost, ties = v, cost[v], 0

@@ -122,10 +122,10 @@ def log_joint_table(
             (table,) = factor.tables()
             total = total + _aligned(table.values.double().unsqueeze(0), scope, count)
     for factor in view.continuous:
-        table = factor.likelihood(evidence)
-        if table is not None:
-            scope = tuple(view.index[v.name] for v in table.scope)
-            total = total + _aligned(table.values.double(), scope, count)
+        likelihood = factor.likelihood(evidence)
+        if likelihood is not None:
+            scope = tuple(view.index[v.name] for v in likelihood.scope)
+            total = total + _aligned(likelihood.values.double(), scope, count)
     for name, values in evidence.soft.items():
         total = total + _aligned(values.double(), (view.index[name],), count)
     for i, name in enumerate(evidence.columns):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NoReturn
 
 import numpy as np
-
 import torch
 
 from mmgraph.graph.errors import EvidenceError, ZeroProbabilityError

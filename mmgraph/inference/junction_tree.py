@@ -29,6 +29,7 @@ from mmgraph.inference.impossible import (
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.table_view import TableView, table_view
 
+
 def junction_tree(
     graph: FactorGraph,
     evidence: Evidence,
@@ -220,9 +221,7 @@ def exact_samples(
     """
     view = table_view(graph)
     result = np.empty((evidence.batch, draws, len(view.variables)), np.int64)
-    for rows, compiled, codes, soft, _ in batches(
-        graph, view, evidence, Request(), memory_budget
-    ):
+    for rows, compiled, codes, soft, _ in batches(graph, view, evidence, Request(), memory_budget):
         nodes = compiled.decoding_nodes
         # Random numbers for some draws at a time keep their memory bounded.
         step = max(1, 4_000_000 // max(1, nodes * len(rows)))
@@ -343,9 +342,8 @@ def _mean_log(belief: np.ndarray, log_table: np.ndarray) -> np.ndarray:
     return np.where(belief > 0, belief * np.where(belief > 0, log_table, 0.0), 0.0).sum(1)
 
 
-def indices(
-    view: TableView, graph: FactorGraph, names: Sequence[str] | None
-) -> tuple[int, ...]:
+def indices(view: TableView, graph: FactorGraph, names: Sequence[str] | None) -> tuple[int, ...]:
+    """Return the places of variables in the table view; of all where no names are given."""
     if names is None:
         return tuple(range(len(view.variables)))
     if isinstance(names, str):
@@ -360,6 +358,7 @@ def indices(
 
 
 def places(view: TableView, wanted: Sequence[int]) -> dict[str, tuple[int, int]]:
+    """Return where each variable\'s marginal stands in a row of the output."""
     places, start = {}, 0
     for v in wanted:
         places[view.variables[v].name] = (start, start + view.cardinalities[v])

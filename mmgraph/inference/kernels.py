@@ -11,7 +11,6 @@ logarithm.
 """
 
 # The functions of this file are compiled: their arguments are arrays, and carry no annotations.
-# ruff: noqa: ANN001, ANN202
 # mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
 
 from __future__ import annotations
@@ -32,7 +31,9 @@ SCALED_COPY, DOT, PRODUCT, TOTAL, FILL, SCALAR = range(6)
 # Flags of a step.
 CLEAR, NORMALISE, COUNTS, MAXIMISE = 1, 2, 4, 8
 
-_jit = numba.njit(cache=True, fastmath={"contract", "reassoc", "nsz"}, nogil=True, error_model="numpy")
+_jit = numba.njit(
+    cache=True, fastmath={"contract", "reassoc", "nsz"}, nogil=True, error_model="numpy"
+)
 
 
 @_jit

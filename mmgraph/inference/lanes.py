@@ -7,7 +7,6 @@ Tables that are the same for all rows stay single numbers.
 """
 
 # The functions of this file are compiled: their arguments are arrays, and carry no annotations.
-# ruff: noqa: ANN001, ANN202
 # mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
 
 from __future__ import annotations
@@ -34,7 +33,9 @@ from mmgraph.inference.kernels import (
 LANES = 32
 UNSIGNED_LANES = np.uint64(LANES)
 
-_jit = numba.njit(cache=True, fastmath={"contract", "reassoc", "nsz"}, nogil=True, error_model="numpy")
+_jit = numba.njit(
+    cache=True, fastmath={"contract", "reassoc", "nsz"}, nogil=True, error_model="numpy"
+)
 
 
 @_jit

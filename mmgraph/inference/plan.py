@@ -169,9 +169,7 @@ def compile_plan(
     soft_start, soft_entries = builder.place_leaves()
     builder.forward()
     backward_start = len(builder.steps)
-    output_start, outputs = (
-        builder.joint(keep) if keep else builder.beliefs(variables, factors)
-    )
+    output_start, outputs = builder.joint(keep) if keep else builder.beliefs(variables, factors)
     return Plan(
         tree=tree,
         program=np.array(builder.steps, np.int64),

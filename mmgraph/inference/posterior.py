@@ -134,7 +134,9 @@ class Posterior:
             If the method that made this posterior cannot tell.
         """
         if self._entropy is None:
-            raise UnknownVariableError(f"the method '{self.method}' does not give the joint entropy")
+            raise UnknownVariableError(
+                f"the method '{self.method}' does not give the joint entropy"
+            )
         return self._entropy()
 
     def to_frame(self) -> pandas.DataFrame:

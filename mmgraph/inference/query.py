@@ -139,9 +139,7 @@ def _single_row(
         method="junction_tree",
         exact=True,
         seconds=time.perf_counter() - began,
-        entropy=lambda: junction_tree.joint_entropy(
-            model, Evidence.of(evidence, model.variables)
-        ),
+        entropy=lambda: junction_tree.joint_entropy(model, Evidence.of(evidence, model.variables)),
     )
 
 
@@ -253,9 +251,7 @@ def sample(
     states = junction_tree.exact_samples(model, given, draws, generator, **options)
     for factor in table_view(model).continuous:
         parents = {v.name: states[v.name].reshape(-1) for v in factor.parents}
-        states[factor.child.name] = _continuous_samples(
-            factor, given, parents, draws, generator
-        )
+        states[factor.child.name] = _continuous_samples(factor, given, parents, draws, generator)
     return {
         name: states[name][0] if given.batch == 1 else states[name]
         for name in model.variables

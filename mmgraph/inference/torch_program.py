@@ -118,10 +118,10 @@ class ForwardPass:
         for name, values in evidence.soft.items():
             soft.append(((self.view.index[graph.variable(name).name],), self._likelihood(values)))
         for factor in self.view.continuous:
-            table = factor.likelihood(evidence)
-            if table is not None:
-                scope = tuple(self.view.index[v.name] for v in table.scope)
-                soft.append((scope, self._likelihood(table.values)))
+            likelihood = factor.likelihood(evidence)
+            if likelihood is not None:
+                scope = tuple(self.view.index[v.name] for v in likelihood.scope)
+                soft.append((scope, self._likelihood(likelihood.values)))
         for i, name in enumerate(evidence.columns):
             v = self.view.index[name]
             codes = torch.from_numpy(evidence.codes[:, i]).to(self.device)[:, None]

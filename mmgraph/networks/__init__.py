@@ -1,0 +1,1 @@
+"""Kinds of models: thin faces over a factor graph."""

@@ -17,7 +17,9 @@ def test_against_scikit_learn():
     figures = classification_metrics(probabilities, labels)
     assert figures["accuracy"] == accuracy_score(labels, probabilities.argmax(1))
     assert figures["log_loss"] == pytest.approx(log_loss(labels, probabilities))
-    expected = np.mean([((p - np.eye(4)[y]) ** 2).sum() for p, y in zip(probabilities, labels, strict=True)])
+    expected = np.mean(
+        [((p - np.eye(4)[y]) ** 2).sum() for p, y in zip(probabilities, labels, strict=True)]
+    )
     assert figures["brier_score"] == pytest.approx(expected)
 
 

@@ -75,7 +75,9 @@ def test_joint_equals_enumeration(seed: int, rows: int):
     names = [str(n) for n in generator.choice(discrete, count, replace=False)]
     found = mm.joint(net, names, evidence)
     log_joint = enumeration.log_joint_table(net, evidence)
-    probability = (log_joint - log_joint.flatten(1).logsumexp(1).reshape(-1, *[1] * len(discrete))).exp()
+    probability = (
+        log_joint - log_joint.flatten(1).logsumexp(1).reshape(-1, *[1] * len(discrete))
+    ).exp()
     others = [1 + i for i, n in enumerate(discrete) if n not in names]
     expected = probability.sum(others) if others else probability
     left = [n for n in discrete if n in names]
@@ -167,7 +169,9 @@ def test_samples_of_a_continuous_leaf_have_its_moments():
     a = mm.Variable("a", 2)
     x = mm.Variable("x", shape=(2,), family="gaussian")
     prior = mm.TableFactor([a], [0.25, 0.75], child=a)
-    leaf = mm.GaussianLeaf(x, [a], [[0.0, 1.0], [4.0, -1.0]], np.ones((2, 2)), covariance="diagonal")
+    leaf = mm.GaussianLeaf(
+        x, [a], [[0.0, 1.0], [4.0, -1.0]], np.ones((2, 2)), covariance="diagonal"
+    )
     net = mm.BayesianNetwork([a, x], [prior, leaf])
     drawn = mm.sample(net, 20_000, generator=torch.Generator().manual_seed(0))
     assert drawn["x"].shape == (20_000, 2)
@@ -274,8 +278,10 @@ def test_impossible_evidence_names_rows_and_variables():
         },
         states={"rain": ("no", "yes"), "wet": ("no", "yes")},
     )
-    with pytest.raises(ZeroProbabilityError, match="row 1.*rain=no, wet=yes") as caught:
-        mm.query(net, {"noise": [0, 1, 0], "rain": ["no", "no", "yes"], "wet": ["no", "yes", "yes"]})
+    with pytest.raises(ZeroProbabilityError, match=r"row 1.*rain=no, wet=yes") as caught:
+        mm.query(
+            net, {"noise": [0, 1, 0], "rain": ["no", "no", "yes"], "wet": ["no", "yes", "yes"]}
+        )
     assert caught.value.rows == (1,)
     assert caught.value.variables == ("rain", "wet")
     with pytest.raises(ZeroProbabilityError):

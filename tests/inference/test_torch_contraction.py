@@ -31,7 +31,9 @@ def test_torch_equals_the_kernel(seed: int, zeros: float, rows: int, network: bo
 
 def small_graph(first: torch.Tensor, second: torch.Tensor) -> mm.FactorGraph:
     a, b, c = mm.Variable("a", 2), mm.Variable("b", 3), mm.Variable("c", 2)
-    return mm.FactorGraph([a, b, c], [mm.TableFactor([a, b], first), mm.TableFactor([b, c], second)])
+    return mm.FactorGraph(
+        [a, b, c], [mm.TableFactor([a, b], first), mm.TableFactor([b, c], second)]
+    )
 
 
 def test_gradients_of_marginals_and_log_partition():
