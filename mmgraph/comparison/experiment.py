@@ -158,7 +158,7 @@ def load_data(declaration: Declaration) -> MultimodalData:
     """
     from mmgraph import datasets
 
-    loaded: Any = datasets.load(declaration.dataset)  # type: ignore[call-overload]
+    loaded: Any = datasets.load(declaration.dataset)
     missing = [m for m in declaration.modalities if m not in getattr(loaded, "features", {})]
     if missing or declaration.label_column not in loaded.frame:
         what = f"modality '{missing[0]}'" if missing else f"column '{declaration.label_column}'"

@@ -82,7 +82,7 @@ class ScoreLeaf(Factor):
 
     def reweighted(self, weight: float) -> Self:
         """Return the leaf with another power on its likelihood."""
-        return type(self)(self.child, self.scope[0], self.log_prior, weight)  # type: ignore[arg-type]
+        return type(self)(self.child, self.scope[0], self.log_prior, weight)
 
     def sample(self, *_: Any, **__: Any) -> Tensor:
         """Refuse: a classifier's scores have no distribution to draw from.

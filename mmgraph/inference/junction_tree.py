@@ -358,7 +358,7 @@ def indices(view: TableView, graph: FactorGraph, names: Sequence[str] | None) ->
 
 
 def places(view: TableView, wanted: Sequence[int]) -> dict[str, tuple[int, int]]:
-    """Return where each variable\'s marginal stands in a row of the output."""
+    """Return where each variable's marginal stands in a row of the output."""
     places, start = {}, 0
     for v in wanted:
         places[view.variables[v].name] = (start, start + view.cardinalities[v])

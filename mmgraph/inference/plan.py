@@ -3,8 +3,8 @@
 The forward pass contracts from the leaves to the roots; each total that it divides out goes into
 log P(evidence). The backward pass contracts the other way: the gradient of a node is the product of
 everything outside it, so that ``value * gradient`` is the unnormalised belief over the node's
-variables (Darwiche 2003; Shafer and Shenoy 1990). A marginal is read off the smallest table that has
-the variable.
+variables (Darwiche 2003; Shafer and Shenoy 1990). A marginal is read off the smallest table that
+has the variable.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mmgraph.inference import kernels
 from mmgraph.inference.contraction import ContractionTree
 
 Strides = dict[int, int]
-"""The stride of each variable's axis in a table; a variable that is not there does not change it."""
+"""The stride of each variable's axis in a table."""
 
 
 @dataclass(frozen=True)
@@ -362,7 +362,7 @@ class _PlanBuilder:
         return start, outputs
 
     def _smallest_nodes(self, variables: Sequence[int]) -> dict[int, int]:
-        """For each variable the node with the smallest table that has it, near the root if equal."""
+        """For each variable the node with the smallest table that has it, the nearest to a root."""
         wanted = set(variables)
         smallest: dict[int, int] = {}
         sizes: dict[int, int] = {}

@@ -47,7 +47,7 @@ def query(
         ``auto`` is exact: the compiled junction tree on the CPU, and the same tree run by torch on
         a GPU or where a table or a soft evidence asks for gradients.
     device : str
-        ``"auto"``, ``"cpu"`` or ``"cuda"``; ``auto`` is the CPU, or wherever the model's tables are.
+        ``"auto"`` (wherever the model's tables are), ``"cpu"`` or ``"cuda"``.
     dtype : torch.dtype, optional
         The precision of the torch method; double by default.
     **options
@@ -250,6 +250,7 @@ def sample(
     given = Evidence.of(evidence, model.variables)
     states = junction_tree.exact_samples(model, given, draws, generator, **options)
     for factor in table_view(model).continuous:
+        assert factor.child is not None
         parents = {v.name: states[v.name].reshape(-1) for v in factor.parents}
         states[factor.child.name] = _continuous_samples(factor, given, parents, draws, generator)
     return {

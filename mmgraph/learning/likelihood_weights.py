@@ -1,4 +1,4 @@
-"""How far to trust each leaf: powers on likelihoods, learned on rows that the leaves have not seen."""
+"""How far to trust each leaf: powers on likelihoods, learned on rows that no leaf has seen."""
 
 from __future__ import annotations
 

@@ -1,0 +1,5 @@
+"""``python -m mmgraph`` is the command ``mmgraph``."""
+
+from mmgraph.cli import main
+
+main()

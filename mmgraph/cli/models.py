@@ -1,0 +1,129 @@
+"""The commands that make and look at models: fit, show, convert."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mmgraph.cli.common import JsonOption, Model, print_json, print_table, progress_bar
+from mmgraph.graph.errors import GraphError
+
+if TYPE_CHECKING:
+    from mmgraph.networks.bayesian_network import BayesianNetwork
+
+
+def fit(
+    model: Model,
+    data: Annotated[Path, typer.Option(help="A CSV or Parquet file, a column a variable.")],
+    output: Annotated[Path, typer.Option(help="Where the fitted network goes (.bif, .uai, …).")],
+    method: Annotated[
+        str, typer.Option(help="auto, maximum_likelihood, bdeu, dirichlet or em.")
+    ] = "auto",
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A directory that EM can resume from.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Learn a network's parameters from a table, and write it."""
+    import mmgraph
+
+    network = _network(mmgraph.read(model), model)
+    options: dict[str, Any] = {}
+    with progress_bar("reading and counting", None) as (bar, task):
+
+        def progress(iteration: int, log_likelihood: float) -> None:
+            text = f"EM iteration {iteration}, log-likelihood {log_likelihood:.6g}"
+            bar.update(task, description=text)
+
+        if method in ("auto", "em"):
+            options["progress"] = progress
+        if checkpoint is not None:
+            options["checkpoint"] = checkpoint
+        network.fit(data, method, **options)
+    mmgraph.write(network, output)
+    report = network.fit_report
+    result = {
+        "model": model,
+        "output": str(output),
+        "method": "em" if report is not None else method,
+        "iterations": getattr(report, "iterations", None),
+        "converged": getattr(report, "converged", True),
+        "log_likelihood": getattr(report, "log_likelihood", None),
+    }
+    if as_json:
+        print_json(result)
+    else:
+        print_table(("", "value"), [(k, "-" if v is None else v) for k, v in result.items()])
+
+
+def show(
+    model: Model,
+    output: Annotated[
+        Path | None, typer.Option(help="A picture (.png, .svg, .pdf) instead of a table.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List a model's variables, or draw its network coloured by modality."""
+    import mmgraph
+
+    graph = mmgraph.read(model)
+    if output is not None:
+        from mmgraph.plots import draw_network
+
+        draw_network(graph, output)
+        if as_json:
+            print_json({"model": model, "output": str(output)})
+        return
+    parents = getattr(graph, "parents", None)
+    variables = [
+        {
+            "name": name,
+            "states": [str(label) for label in variable.labels] if variable.is_discrete else None,
+            "shape": list(variable.shape),
+            "family": variable.family,
+            "modality": variable.modality,
+            "parents": list(parents(name)) if parents else None,
+        }
+        for name, variable in graph.variables.items()
+    ]
+    if as_json:
+        print_json({"model": model, "factors": len(graph.factors), "variables": variables})
+        return
+    print_table(
+        ("variable", "states", "modality", "parents"),
+        [
+            (v["name"], _states(v), v["modality"] or "-", ", ".join(v["parents"] or ()) or "-")
+            for v in variables
+        ],
+        f"{model}: {len(variables)} variables, {len(graph.factors)} factors",
+    )
+
+
+def _states(variable: dict[str, Any]) -> str:
+    if variable["states"] is None:
+        return f"{variable['family']} {tuple(variable['shape'])}"
+    shown = ", ".join(variable["states"][:6])
+    return shown + (f", … ({len(variable['states'])})" if len(variable["states"]) > 6 else "")
+
+
+def convert(
+    source: Model,
+    target: Annotated[Path, typer.Argument(help="The new file; its ending says the format.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Write a model in another format."""
+    import mmgraph
+
+    mmgraph.write(mmgraph.read(source), target)
+    if as_json:
+        print_json({"source": source, "target": str(target)})
+
+
+def _network(graph: Any, name: str) -> BayesianNetwork:
+    from mmgraph.networks.bayesian_network import BayesianNetwork
+
+    if not isinstance(graph, BayesianNetwork):
+        raise GraphError(f"'{name}' is not a Bayesian network; only those can be fitted")
+    return graph

@@ -1,0 +1,92 @@
+"""The commands around data: run a ready model, list the data sets."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmgraph.cli.common import JsonOption, print_json, print_table, progress_bar
+
+_INDENT = {"initial_indent": "  ", "subsequent_indent": "    "}
+_FIGURES = ("accuracy", "log_loss", "brier_score", "expected_calibration_error")
+
+
+def run(
+    model: Annotated[str, typer.Argument(help="A ready model in models/, or its .toml file.")],
+    folds: Annotated[int | None, typer.Option(min=1, help="Run only the first folds.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Directory for results and pictures; default: MODEL_run.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit a ready model by cross-validation and report it, with modalities missing too.
+
+    A run that was interrupted goes on where it stopped.
+    """
+    from mmgraph.comparison.declaration import find_declaration
+    from mmgraph.comparison.experiment import run as run_experiment
+
+    directory = output or Path(f"{find_declaration(model).stem}_run")
+    with progress_bar("loading the data", None) as (bar, task):
+
+        def progress(done: int, total: int, text: str) -> None:
+            bar.update(task, description=text, completed=done, total=total)
+
+        report = run_experiment(model, directory, folds=folds, progress=progress)
+    if as_json:
+        print_json({key: report[key] for key in ("model", "seconds", "results")})
+        return
+    print_table(
+        ("given", "method", *(figure.replace("_", " ") for figure in _FIGURES)),
+        [
+            (
+                " + ".join(row["given"]),
+                row["method"],
+                *(f"{row[figure]:.3f}" for figure in _FIGURES),
+            )
+            for row in report["results"]
+        ],
+        f"{report['model']}, {report['seconds']:.0f} s",
+    )
+    for file in report["files"]:
+        print(f"wrote {file}", file=sys.stderr)
+
+
+def list_datasets(
+    name: Annotated[str | None, typer.Argument(help="One data set; by default all.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the data sets with their sizes, licences and citations."""
+    from mmgraph.datasets import catalog
+    from mmgraph.datasets.catalog import entry
+
+    entries = [entry(name)] if name else list(catalog().values())
+    records = [
+        {
+            "name": e.name,
+            "title": e.title,
+            "content": e.content,
+            "modalities": list(e.modalities),
+            "bytes": getattr(e.source, "size", None),
+            "licence": e.licence,
+            "citation": e.citation,
+        }
+        for e in entries
+    ]
+    if as_json:
+        print_json(records)
+        return
+    for found, record in zip(entries, records, strict=True):
+        size = getattr(found.source, "size", None)
+        where = "installed with pgmpy" if size is None else f"{size / 1e6:.1f} MB to fetch"
+        typer.echo(f"{found.name}: {found.title} ({where})")
+        for key in ("content", "modalities", "licence", "citation"):
+            value = record[key]
+            text = ", ".join(value) if isinstance(value, list) else str(value)
+            if text:
+                typer.echo(textwrap.fill(f"{key}: {text}", 96, **_INDENT))
+        typer.echo()

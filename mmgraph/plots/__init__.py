@@ -1,0 +1,11 @@
+"""Pictures of networks and of predictions, drawn by matplotlib, which is imported only then.
+
+Every function returns a :class:`matplotlib.figure.Figure` of its own and leaves pyplot alone, so
+that nothing depends on a display.
+"""
+
+from mmgraph.plots.charts import confusion_matrix, reliability_diagram
+from mmgraph.plots.figures import save
+from mmgraph.plots.network import draw_network
+
+__all__ = ["confusion_matrix", "draw_network", "reliability_diagram", "save"]

@@ -1,0 +1,242 @@
+"""Charts of predictions: which classes are confused, and how far probabilities can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from mmgraph.graph.errors import MmgraphError
+from mmgraph.plots.figures import INK, PALETTE, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MOST_NUMBERS = 25
+_MARKERS = "osD^vPX"
+_SUM_TOLERANCE = 1e-3
+
+
+class ReliabilityBins(NamedTuple):
+    """Predictions by their confidence; empty bins are left out.
+
+    Attributes
+    ----------
+    confidence, accuracy : ndarray, shape (bins,)
+        Means over the predictions of each bin.
+    counts : ndarray of int, shape (bins,)
+        How many there are.
+    """
+
+    confidence: Float[np.ndarray, " bins"]
+    accuracy: Float[np.ndarray, " bins"]
+    counts: Int[np.ndarray, " bins"]
+
+    @property
+    def expected_calibration_error(self) -> float:
+        """The mean distance of accuracy from confidence (Naeini et al., AAAI 2015)."""
+        weights = self.counts / self.counts.sum()
+        return float(weights @ np.abs(self.accuracy - self.confidence))
+
+
+def confusion_matrix(
+    truth: object,
+    predicted: object,
+    labels: Sequence[object] | None = None,
+    *,
+    title: str | None = None,
+) -> Figure:
+    """Draw how often each true class is taken for each other one.
+
+    The colour is the share of the true class (of the row), the number is the count.
+
+    Parameters
+    ----------
+    truth, predicted : array-like of int, shape (rows,)
+        State indices.
+    labels : sequence, optional
+        The states' names; by default their indices.
+    title : str, optional
+        A line above the picture.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    MmgraphError
+        If the arrays differ in length, are empty, or an index has no label.
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    true, guess = _codes(truth, "truth"), _codes(predicted, "predicted")
+    if len(true) != len(guess):
+        raise MmgraphError(f"truth has {len(true)} rows, predicted has {len(guess)}")
+    names = list(range(max(true.max(), guess.max()) + 1)) if labels is None else list(labels)
+    for what, codes in (("truth", true), ("predicted", guess)):
+        if codes.max() >= len(names):
+            raise MmgraphError(
+                f"{what} holds the index {codes.max()}; there are {len(names)} labels"
+            )
+    counts = np.bincount(true * len(names) + guess, minlength=len(names) ** 2)
+    counts = counts.reshape(len(names), len(names))
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    side = min(max(0.55 * len(names), 2.6), 16.0)
+    figure = new_figure(side + 2.2, side + 1.4)
+    axes = figure.add_subplot()
+    image = axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
+    if len(names) <= _MOST_NUMBERS:
+        _write_counts(axes, counts, shares)
+    ticks = range(len(names))
+    axes.set_xticks(ticks, [str(n) for n in names], rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(ticks, [str(n) for n in names])
+    axes.tick_params(length=0, colors=INK)
+    axes.set_xlabel("predicted", color=INK)
+    axes.set_ylabel("true", color=INK)
+    axes.spines[:].set_visible(False)
+    # Thin white lines part the cells.
+    axes.set_xticks(np.arange(len(names) - 1) + 0.5, minor=True)
+    axes.set_yticks(np.arange(len(names) - 1) + 0.5, minor=True)
+    axes.grid(which="minor", color="white", linewidth=1.0)
+    axes.tick_params(which="minor", length=0)
+    bar = figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class")
+    bar.outline.set_visible(False)
+    accuracy = float(np.trace(counts) / counts.sum())
+    measured = f"accuracy {accuracy:.1%} of {counts.sum():,} rows"
+    axes.set_title(f"{title}\n{measured}" if title else measured, color=INK, fontsize=11, pad=10)
+    return figure
+
+
+def _write_counts(axes: Axes, counts: np.ndarray, shares: np.ndarray) -> None:
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            colour = "white" if shares[row, column] > 0.55 else INK
+            axes.text(column, row, f"{count:,}", ha="center", va="center", color=colour, fontsize=9)
+
+
+def reliability_bins(truth: object, probabilities: object, bins: int = 10) -> ReliabilityBins:
+    """Sort predictions into bins of equal width by the probability of the predicted class.
+
+    Parameters
+    ----------
+    truth : array-like of int, shape (rows,)
+        State indices.
+    probabilities : array-like, shape (rows, states)
+        The predicted distributions.
+    bins : int
+        How many bins share the range from 0 to 1.
+
+    Returns
+    -------
+    ReliabilityBins
+
+    Raises
+    ------
+    MmgraphError
+        If shapes differ, an index is out of range, or a row is no distribution (which one).
+    """
+    if bins < 1:
+        raise MmgraphError(f"there must be at least one bin, not {bins}")
+    true = _codes(truth, "truth")
+    table = np.asarray(probabilities, dtype=np.float64)
+    if table.ndim != 2 or len(table) != len(true):
+        raise MmgraphError(
+            f"probabilities have shape {table.shape}; ({len(true)}, states) was expected"
+        )
+    if true.max() >= table.shape[1]:
+        raise MmgraphError(f"truth holds the index {true.max()} of {table.shape[1]} states")
+    wrong = ~((table >= 0).all(1) & (np.abs(table.sum(1) - 1.0) <= _SUM_TOLERANCE))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise MmgraphError(f"the probabilities of row {row} are no distribution: {table[row][:8]}")
+    confidence = table.max(1)
+    correct = table.argmax(1) == true
+    places = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    counts = np.bincount(places, minlength=bins)
+    filled = counts > 0
+    return ReliabilityBins(
+        np.bincount(places, confidence, bins)[filled] / counts[filled],
+        np.bincount(places, correct, bins)[filled] / counts[filled],
+        counts[filled],
+    )
+
+
+def reliability_diagram(
+    truth: object,
+    probabilities: Mapping[str, Any] | object,
+    bins: int = 10,
+    *,
+    title: str | None = None,
+) -> Figure:
+    """Draw how often predictions of each confidence are right, one curve a situation.
+
+    Below the curves stands how many predictions each bin holds.
+
+    Parameters
+    ----------
+    truth : array-like of int, shape (rows,)
+        State indices.
+    probabilities : mapping of str to array-like, or array-like, shape (rows, states)
+        The predicted distributions in each situation, such as each set of modalities given.
+    bins : int
+        How many bins share the range from 0 to 1.
+    title : str, optional
+        A line above the picture.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    MmgraphError
+        As :func:`reliability_bins`.
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    situations = probabilities if isinstance(probabilities, Mapping) else {"": probabilities}
+    if not situations:
+        raise MmgraphError("a reliability diagram needs at least one situation")
+    curves = {name: reliability_bins(truth, table, bins) for name, table in situations.items()}
+    figure = new_figure(6.0, 6.4)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.2, 1.0))
+    upper.plot([0, 1], [0, 1], color="#8C8C8C", linewidth=1.0, linestyle=(0, (4, 3)))
+    for i, (name, curve) in enumerate(curves.items()):
+        colour = PALETTE[i % len(PALETTE)]
+        error = f"calibration error {curve.expected_calibration_error:.3f}"
+        style = {"color": colour, "marker": _MARKERS[i % len(_MARKERS)], "markersize": 5.5}
+        label = f"{name} ({error})" if name else error
+        upper.plot(curve.confidence, curve.accuracy, linewidth=1.8, label=label, **style)
+        lower.plot(curve.confidence, curve.counts, linewidth=1.2, **style)
+    upper.set_ylabel("share that is right", color=INK)
+    upper.set_ylim(-0.02, 1.02)
+    upper.legend(frameon=False, labelcolor=INK, loc="upper left", fontsize=9)
+    lower.set_yscale("log")
+    lower.set_ylim(bottom=0.7)
+    lower.set_ylabel("predictions\na bin", color=INK)
+    lower.set_xlabel("confidence: the probability of the predicted state", color=INK)
+    for axes in (upper, lower):
+        axes.set_xlim(0.0, 1.02)
+        axes.grid(color="#E4E4E4", linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(colors=INK)
+    if title is not None:
+        upper.set_title(title, color=INK)
+    return figure
+
+
+def _codes(values: object, what: str) -> Int[np.ndarray, " rows"]:
+    array = np.asarray(values)
+    if array.ndim != 1 or not len(array) or array.dtype.kind not in "iu":
+        raise MmgraphError(
+            f"{what} must be a one-dimensional array of state indices, "
+            f"not {array.dtype} of shape {array.shape}"
+        )
+    if array.min() < 0:
+        raise MmgraphError(f"{what} holds the negative index {array.min()}")
+    return array.astype(np.int64)

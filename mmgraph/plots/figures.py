@@ -1,0 +1,95 @@
+"""What all pictures share: figures without pyplot, colours, and files written whole."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmgraph.formats.files import write_bytes
+from mmgraph.graph.errors import FormatError, MissingExtraError, suggestion
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INK = "#262626"
+"""The colour of text and of what carries no meaning by its colour."""
+
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
+"""Colours that people with any kind of colour vision tell apart.
+
+From Okabe and Ito, "Color universal design" (2008).
+"""
+
+SUFFIXES = (".png", ".svg", ".pdf")
+_DPI = 150
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of a size in inches.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtraError("plots", "matplotlib", "drawing") from None
+    return Figure(figsize=(width, height), facecolor="white", layout="constrained")
+
+
+def lighter(colour: str, share: float) -> tuple[float, float, float]:
+    """Return a colour mixed with a share of white."""
+    from matplotlib.colors import to_rgb
+
+    red, green, blue = (channel + (1 - channel) * share for channel in to_rgb(colour))
+    return red, green, blue
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure whole or not at all.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Any figure.
+    path : str or path
+        A name that ends in ``.png``, ``.svg`` or ``.pdf``. Equal figures make equal files.
+
+    Raises
+    ------
+    FormatError
+        If the ending is another, or the place cannot be written.
+    """
+    suffix = checked_suffix(path)
+    without_date: dict[str, dict[str, Any]] = {
+        ".svg": {"Date": None},
+        ".pdf": {"CreationDate": None},
+    }
+    from matplotlib import rc_context
+
+    buffer = io.BytesIO()
+    with rc_context({"svg.hashsalt": "mmgraph"}):
+        figure.savefig(
+            buffer,
+            format=suffix[1:],
+            dpi=_DPI,
+            bbox_inches="tight",
+            pad_inches=0.15,
+            metadata=without_date.get(suffix),
+        )
+    write_bytes(path, buffer.getvalue())
+
+
+def checked_suffix(path: str | os.PathLike[str]) -> str:
+    """Return the ending of a picture's name, or raise FormatError if it is none of ``SUFFIXES``."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise FormatError(
+            f"{os.fspath(path)}: expected a name that ends in {', '.join(SUFFIXES)}, "
+            f"found '{suffix}'{suggestion(suffix, SUFFIXES)}"
+        )
+    return suffix

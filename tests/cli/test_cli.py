@@ -1,0 +1,204 @@
+"""The command line: JSON, errors in one line, exit codes; help without torch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mmgraph as mm
+from mmgraph.cli import main
+from mmgraph.comparison import experiment
+
+
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str):
+    """Run the command line in this process; return exit code, standard output and error."""
+    monkeypatch.setattr(sys, "argv", ["mmgraph", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    output = capsys.readouterr()
+    return stopped.value.code, output.out, output.err
+
+
+@pytest.fixture
+def mmgraph(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    return lambda *arguments: run(capsys, monkeypatch, *map(str, arguments))
+
+
+def test_infer_gives_the_posterior(mmgraph):
+    code, out, err = mmgraph(
+        "infer", "alarm", "--evidence", "HRBP=HIGH", "--query", "HISTORY", "--json"
+    )
+    assert (code, err) == (0, "")
+    answer = json.loads(out)
+    post = mm.query(mm.read("alarm"), {"HRBP": "HIGH"}, ["HISTORY"])
+    assert answer == {
+        "method": "junction_tree",
+        "exact": True,
+        "converged": True,
+        "log_evidence": float(post.log_evidence[0]),
+        "marginals": {
+            "HISTORY": dict(
+                zip(("TRUE", "FALSE"), post.marginal("HISTORY")[0].tolist(), strict=True)
+            )
+        },
+    }
+
+
+def test_infer_takes_rows_from_a_file(mmgraph, tmp_path: Path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("xray,smoke\nyes,no\n,yes\n")
+    code, out, _ = mmgraph("infer", "asia", "--evidence-file", rows, "-q", "lung", "--json")
+    answers = json.loads(out)
+    assert code == 0
+    net = mm.read("asia")
+    for answer, evidence in zip(
+        answers, ({"xray": "yes", "smoke": "no"}, {"smoke": "yes"}), strict=True
+    ):
+        expected = mm.query(net, evidence).marginal("lung")[0, 0]
+        assert answer["marginals"]["lung"]["yes"] == pytest.approx(float(expected))
+
+
+def test_infer_for_people(mmgraph):
+    code, out, _ = mmgraph("infer", "asia", "-q", "lung")
+    assert code == 0
+    assert "lung" in out
+    assert "0.055" in out
+
+
+def test_map_and_marginal_map(mmgraph):
+    code, out, _ = mmgraph("map", "asia", "-e", "xray=yes", "--json")
+    best = mm.map_query(mm.read("asia"), {"xray": "yes"})
+    answer = json.loads(out)
+    assert code == 0
+    assert answer["assignment"] == best.labels()
+    assert answer["log_weight"] == float(best.log_weight[0])
+    _, out, _ = mmgraph("map", "asia", "-e", "xray=yes", "-q", "lung", "--json")
+    assert list(json.loads(out)["assignment"]) == ["lung"]
+
+
+def test_samples_are_seeded_and_can_be_fitted_again(mmgraph, tmp_path: Path):
+    file = tmp_path / "rows.csv"
+    code, out, _ = mmgraph("sample", "asia", "-n", "200", "--seed", "3", "--output", file)
+    assert (code, out) == (0, "")
+    text = file.read_text()
+    assert mmgraph("sample", "asia", "-n", "200", "--seed", "3")[1] == text
+    assert mmgraph("sample", "asia", "-n", "200", "--seed", "4")[1] != text
+    fitted = tmp_path / "fitted.bif"
+    code, out, _ = mmgraph(
+        "fit", "asia", "--data", file, "--method", "bdeu", "--output", fitted, "--json"
+    )
+    assert code == 0
+    assert json.loads(out)["output"] == str(fitted)
+    net = mm.read(str(fitted))
+    share = text.count("\nno,") / 200
+    expected = (200 * share + 5) / 210
+    assert float(net.distribution("asia").values[1]) == pytest.approx(expected)
+
+
+def test_show_and_convert(mmgraph, tmp_path: Path):
+    code, out, _ = mmgraph("show", "asia", "--json")
+    assert code == 0
+    shown = json.loads(out)
+    assert [v["name"] for v in shown["variables"]] == list(mm.read("asia").variables)
+    picture = tmp_path / "asia.png"
+    assert mmgraph("show", "asia", "--output", picture)[0] == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    target = tmp_path / "asia.uai"
+    assert mmgraph("convert", "asia", target)[0] == 0
+    assert len(mm.read(str(target)).variables) == 8
+
+
+def test_datasets(mmgraph):
+    code, out, _ = mmgraph("datasets", "--json")
+    assert code == 0
+    records = json.loads(out)
+    assert {"home_activities", "sachs", "bnlearn"} <= {r["name"] for r in records}
+    assert all(r["licence"] and r["citation"] for r in records)
+    assert "citation" in mmgraph("datasets", "sachs")[1]
+
+
+def test_run_prints_one_object(mmgraph, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    def stand_in(name, directory, folds, progress):
+        progress(0, folds, "fold 1")
+        row = {"given": ["sound"], "method": "exact", "accuracy": 0.5, "log_loss": 1.0}
+        row |= {"brier_score": 0.4, "expected_calibration_error": 0.1}
+        return {"model": name, "seconds": 1.0, "results": [row], "files": [str(directory)]}
+
+    monkeypatch.setattr(experiment, "run", stand_in)
+    arguments = ("run", "home_activities", "--folds", "1", "--output", tmp_path)
+    code, out, _ = mmgraph(*arguments, "--json")
+    report = json.loads(out)
+    assert code == 0
+    assert set(report) == {"model", "seconds", "results"}
+    assert report["results"][0]["given"] == ["sound"]
+    code, out, err = mmgraph(*arguments)
+    assert "0.500" in out
+    assert f"wrote {tmp_path}" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("infer", "alrm"), "did you mean 'alarm'"),
+        (("infer", "alarm", "-e", "HRPB=HIGH"), "did you mean 'HRBP'"),
+        (("infer", "alarm", "-e", "HRBP=HGH"), "did you mean 'HIGH'"),
+        (("infer", "alarm", "-e", "HRBP"), "NAME=STATE"),
+        (("infer", "alarm", "-e", "HRBP=HIGH", "-e", "HRBP=LOW"), "given twice"),
+        (("infer", "alarm", "-q", "HISTRY"), "did you mean 'HISTORY'"),
+        (("infer", "alarm", "--method", "junctiontree"), "did you mean 'junction_tree'"),
+        (("infer", "alarm", "--evidence-file", "missing.csv"), "missing.csv"),
+        (("infer",), "--help tells more"),
+        (("infer", "alarm", "--evidense", "x"), "--evidence"),
+        (("sample", "asia", "--draws", "0"), "draws"),
+        (("run", "home_activites"), "did you mean 'home_activities'"),
+        (("datasets", "sach"), "sachs"),
+        (("convert", "asia", "asia.xyz"), ".xyz"),
+        (("show", "asia", "--output", "asia.gif"), ".gif"),
+    ],
+)
+def test_errors_are_one_line_and_exit_2(mmgraph, arguments: tuple[str, ...], message: str):
+    code, out, err = mmgraph(*arguments)
+    assert code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert message in err
+
+
+def test_impossible_evidence_is_told(mmgraph):
+    code, _, err = mmgraph("infer", "asia", "-e", "either=no", "-e", "lung=yes")
+    assert code == 2
+    assert "probability zero" in err
+    assert "lung=yes" in err
+
+
+def test_rows_that_do_not_fit_the_header(mmgraph, tmp_path: Path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("xray,smoke\nyes\n")
+    code, _, err = mmgraph("infer", "asia", "--evidence-file", rows)
+    assert code == 2
+    assert "line 2" in err
+
+
+def test_help_does_not_load_torch():
+    script = (
+        "import sys; sys.argv = ['mmgraph', '--help']\n"
+        "from mmgraph.cli import main\n"
+        "try: main()\n"
+        "finally: print('loaded', sorted({'torch', 'numba', 'pandas', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert "loaded []" in done.stdout
+    assert "infer" in done.stdout
+
+
+def test_a_closed_pipe_is_no_error():
+    command = f"'{sys.executable}' -m mmgraph sample alarm -n 20000 | head -n 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""

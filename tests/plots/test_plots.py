@@ -1,0 +1,86 @@
+"""Pictures: they are drawn, labels keep inside their nodes, bad input is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mmgraph as mm
+from mmgraph.graph.errors import FormatError, MmgraphError
+from mmgraph.plots import confusion_matrix, draw_network, reliability_diagram, save
+
+
+def small_network() -> mm.BayesianNetwork:
+    return mm.BayesianNetwork.from_tables(
+        [("activity", "sound"), ("activity", "movement_of_the_wrist")],
+        {
+            "activity": [0.5, 0.5],
+            "sound": np.full((2, 2), 0.5),
+            "movement_of_the_wrist": np.full((2, 2), 0.5),
+        },
+        modalities={"sound": "sound", "movement_of_the_wrist": "movement"},
+    )
+
+
+@pytest.mark.parametrize("net", [small_network(), mm.read("alarm")], ids=["small", "alarm"])
+def test_labels_keep_inside_their_nodes(net: mm.BayesianNetwork):
+    figure = draw_network(net)
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    boxes = [patch.get_window_extent() for patch in axes.patches]
+    texts = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) == len(texts) == len(net.variables)
+    for box, text in zip(boxes, texts, strict=True):
+        assert box.x0 <= text.x0
+        assert text.x1 <= box.x1
+    for i, first in enumerate(boxes):
+        assert not any(first.overlaps(second) for second in boxes[i + 1 :])
+
+
+def test_modalities_are_named_in_the_legend():
+    (legend,) = draw_network(small_network()).legends
+    assert [t.get_text() for t in legend.get_texts()] == ["sound", "movement", "no modality"]
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_files_are_written_and_equal(tmp_path: Path, suffix: str):
+    first, second = tmp_path / f"a.{suffix}", tmp_path / f"b.{suffix}"
+    draw_network(small_network(), first)
+    draw_network(small_network(), second)
+    assert first.read_bytes() == second.read_bytes()
+    assert len(first.read_bytes()) > 1000
+
+
+def test_a_markov_network_and_a_large_network_are_drawn(tmp_path: Path):
+    a, b = mm.Variable("a", 2), mm.Variable("b", 2)
+    draw_network(mm.FactorGraph([a, b], [mm.TableFactor([a, b], np.ones((2, 2)))]))
+    draw_network(mm.read("andes"), tmp_path / "andes.png")
+    assert (tmp_path / "andes.png").stat().st_size > 10_000
+
+
+def test_confusion_matrix_counts():
+    figure = confusion_matrix([0, 0, 1, 1], [0, 1, 1, 1], ["eat", "walk"])
+    counts = sorted(text.get_text() for text in figure.axes[0].texts)
+    assert counts == ["1", "1", "2"]
+
+
+def test_reliability_diagram_has_a_curve_a_situation(tmp_path: Path):
+    generator = np.random.default_rng(0)
+    truth = generator.integers(0, 3, 100)
+    tables = {name: generator.dirichlet(np.ones(3), 100) for name in ("both", "sound")}
+    figure = reliability_diagram(truth, tables)
+    (legend,) = (axes.get_legend() for axes in figure.axes if axes.get_legend())
+    assert [t.get_text().split(" (")[0] for t in legend.get_texts()] == ["both", "sound"]
+    save(figure, tmp_path / "reliability.png")
+
+
+def test_bad_input(tmp_path: Path):
+    with pytest.raises(FormatError, match="gif"):
+        draw_network(small_network(), tmp_path / "net.gif")
+    with pytest.raises(MmgraphError, match="rows"):
+        confusion_matrix([0, 1], [0])
+    with pytest.raises(MmgraphError, match="index 2"):
+        confusion_matrix([0, 2], [0, 1], ["a", "b"])
+    assert not list(tmp_path.iterdir())
