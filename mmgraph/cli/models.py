@@ -48,9 +48,9 @@ def fit(
         "model": model,
         "output": str(output),
         "method": "em" if report is not None else method,
-        "iterations": getattr(report, "iterations", None),
-        "converged": getattr(report, "converged", True),
-        "log_likelihood": getattr(report, "log_likelihood", None),
+        "iterations": None if report is None else len(report.log_likelihoods) - 1,
+        "converged": True if report is None else report.converged,
+        "log_likelihood": None if report is None else report.log_likelihoods[-1],
     }
     if as_json:
         print_json(result)
@@ -77,7 +77,7 @@ def show(
             print_json({"model": model, "output": str(output)})
         return
     parents = getattr(graph, "parents", None)
-    variables = [
+    variables: list[dict[str, Any]] = [
         {
             "name": name,
             "states": [str(label) for label in variable.labels] if variable.is_discrete else None,

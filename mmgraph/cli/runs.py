@@ -11,7 +11,6 @@ import typer
 
 from mmgraph.cli.common import JsonOption, print_json, print_table, progress_bar
 
-_INDENT = {"initial_indent": "  ", "subsequent_indent": "    "}
 _FIGURES = ("accuracy", "log_loss", "brier_score", "expected_calibration_error")
 
 
@@ -88,5 +87,5 @@ def list_datasets(
             value = record[key]
             text = ", ".join(value) if isinstance(value, list) else str(value)
             if text:
-                typer.echo(textwrap.fill(f"{key}: {text}", 96, **_INDENT))
+                typer.echo(textwrap.indent(textwrap.fill(f"{key}: {text}", 94), "  "))
         typer.echo()

@@ -275,7 +275,7 @@ def _fold_path(directory: Path, number: int) -> Path:
 def _read_fold(
     directory: Path | None, number: int, fingerprint: str
 ) -> dict[tuple[str, ...], np.ndarray] | None:
-    """A fold's predictions from an earlier run of the very same model and data, if there are any."""
+    """A fold's predictions from an earlier run of the same model and data, if there is one."""
     from safetensors import SafetensorError, safe_open
 
     if directory is None or not _fold_path(directory, number).is_file():

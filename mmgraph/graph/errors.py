@@ -98,7 +98,8 @@ class MissingExtraError(MmgraphError, ImportError):
 
     def __init__(self, extra: str, package: str, purpose: str) -> None:
         super().__init__(
-            f"{purpose} needs the package '{package}'; install it with: pip install 'mmgraph[{extra}]'"
+            f"{purpose} needs the package '{package}'; "
+            f"install it with: pip install 'mmgraph[{extra}]'"
         )
         self.extra = extra
         self.package = package

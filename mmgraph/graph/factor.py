@@ -11,6 +11,7 @@ import abc
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -304,6 +305,8 @@ class UnaryFactor(Factor):
 
 def _float_tensor(values: object, owner: str) -> Tensor:
     """Turn array-like numbers into a floating tensor without a copy where that is possible."""
+    if isinstance(values, np.ndarray) and not values.flags.writeable:
+        values = values.copy()  # a tensor on memory that may not be written would be a trap
     try:
         tensor = values if isinstance(values, Tensor) else torch.as_tensor(values)
     except (TypeError, ValueError, RuntimeError) as error:

@@ -252,6 +252,18 @@ class BayesianNetwork(FactorGraph):
             forced[name] = TableFactor((variable,), table, child=variable)
         return self.replace_distributions(forced)
 
+    def to_pgmpy(self) -> Any:
+        """Return the network as a ``pgmpy.models.DiscreteBayesianNetwork``.
+
+        Raises
+        ------
+        MissingExtraError
+            If pgmpy is not installed.
+        """
+        from mmgraph.formats.pgmpy import to_pgmpy
+
+        return to_pgmpy(self)
+
     def replace_distributions(self, distributions: Mapping[str, Factor]) -> BayesianNetwork:
         """Return the network with the distributions of some variables exchanged."""
         return BayesianNetwork(

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from mmgraph.graph.errors import GraphError, LearningError, UnknownStateError
+from mmgraph.graph.errors import GraphError, LearningError, UnknownStateError, suggestion
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.noisy_max import NoisyMax
 from mmgraph.networks.noisy_or import NoisyOr
@@ -79,6 +79,10 @@ class Deterministic(ParametricTable):
         """Return the child's state index for each state of the parents."""
         return {"index": self.index}
 
+    def settings(self) -> dict[str, Any]:
+        """Return the table's precision."""
+        return {"dtype": str(self.values.dtype).removeprefix("torch.")}
+
     @classmethod
     def restore(
         cls,
@@ -87,8 +91,16 @@ class Deterministic(ParametricTable):
         parameters: Mapping[str, Tensor],
         settings: Mapping[str, Any],
     ) -> Self:
-        """Rebuild a distribution from its parameters; there are no settings."""
-        return cls(child, parents_of(scope, child), stored(cls, child, parameters, "index"))
+        """Rebuild a distribution from its parameters and the precision of its table."""
+        precisions = {"float64": torch.float64, "float32": torch.float32}
+        dtype = precisions.get(settings.get("dtype", "float64"))
+        if dtype is None:
+            raise GraphError(
+                f"Deterministic({child.name}): unknown dtype {settings['dtype']!r}"
+                f"{suggestion(settings['dtype'], precisions)}"
+            )
+        index = stored(cls, child, parameters, "index")
+        return cls(child, parents_of(scope, child), index, dtype)
 
     def updated(self, counts: Float[Tensor, "*parents child"]) -> Self:
         """Return the distribution itself: a function has nothing to learn."""

@@ -211,7 +211,7 @@ def _place(
         )
     for sweep in range(_PLACEMENTS):
         downwards = sweep % 2 == 0
-        for layer in layers if downwards else reversed(layers):
+        for layer in (*layers,) if downwards else (*layers,)[::-1]:
             wanted, weights = [], []
             for node in layer:
                 sides = above[node] if downwards else below[node]

@@ -94,9 +94,9 @@ def draw_network(
     xs = [s * n.width / 2 + n.x for n in nodes.values() for s in (-1, 1)]
     xs += [float(x) for course in courses.values() for x in course[:, 0]]
     ys = [s * n.height / 2 + n.y for n in nodes.values() for s in (-1, 1)]
-    bounds = (min(xs, default=0.0), max(xs, default=1.0))
-    bounds += (min(ys, default=0.0), max(ys, default=1.0))
-    width, height = bounds[1] - bounds[0], bounds[3] - bounds[2]
+    left, right = min(xs, default=0.0), max(xs, default=1.0)
+    bottom, top = min(ys, default=0.0), max(ys, default=1.0)
+    width, height = right - left, top - bottom
     if target is None or path is not None:
         scale = min(1.0, _LARGEST / max(width, height))
         axes = _framed_axes(figure, net, scale * width, scale * height, title is not None)
@@ -107,8 +107,8 @@ def draw_network(
         scale = min(room.width / width, room.height / height) / figure.dpi
     axes.set_axis_off()
     axes.set_aspect("equal")
-    axes.set_xlim(bounds[0] - 0.05, bounds[1] + 0.05)
-    axes.set_ylim(bounds[2] - 0.05, bounds[3] + 0.05)
+    axes.set_xlim(left - 0.05, right + 0.05)
+    axes.set_ylim(bottom - 0.05, top + 0.05)
     _draw_edges(axes, courses, isinstance(net, BayesianNetwork), len(nodes) > MOST_LABELS, scale)
     _draw_nodes(axes, net, nodes, scale)
     if target is not None and path is None:

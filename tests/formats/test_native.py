@@ -19,6 +19,7 @@ from mmgraph.graph.factor import Factor, TableFactor, UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.gaussian import GaussianLeaf
 from mmgraph.graph.gaussian_mixture import GaussianMixtureLeaf
+from mmgraph.graph.score_leaf import ScoreLeaf
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
 from mmgraph.networks.conditionals import Deterministic, Softmax
@@ -55,6 +56,7 @@ def hybrid() -> BayesianNetwork:
     both, group = Variable("both", 4), Variable("group", 3)
     scan = Variable("scan", shape=(2,), family="gaussian", modality="scanner")
     level = Variable("level", family="gaussian")
+    votes = Variable("votes", shape=(2,), family="gaussian", modality="sound")
     effects = [[[1.0, 0.0, 0.0], [0.2, 0.3, 0.5]], [[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]]]
     means, variances = random(3, 2), random(3, 2)
     weights = torch.full((2, 2), 0.5, dtype=torch.float64)
@@ -67,6 +69,7 @@ def hybrid() -> BayesianNetwork:
         Softmax(group, [both], [random(4, 3)], random(3)),
         GaussianLeaf(scan, [group], means, variances, covariance="diagonal", weight=0.5),
         GaussianMixtureLeaf(level, [flu], weights, random(2, 2), random(2, 2) + 0.1, "diagonal"),
+        ScoreLeaf(votes, flu, [-0.5, -1.0], 0.75),
     ]
     return BayesianNetwork([f.child for f in factors if f.child], factors)
 
