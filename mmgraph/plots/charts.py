@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _MOST_NUMBERS = 25
 _MARKERS = "osD^vPX"
+_FEW = 10
 _SUM_TOLERANCE = 1e-3
 
 
@@ -174,7 +175,8 @@ def reliability_diagram(
 ) -> Figure:
     """Draw how often predictions of each confidence are right, one curve a situation.
 
-    Below the curves stands how many predictions each bin holds.
+    Below the curves stands how many predictions each bin holds; a point that rests on fewer than
+    ten is hollow.
 
     Parameters
     ----------
@@ -211,11 +213,14 @@ def reliability_diagram(
         style = {"color": colour, "marker": _MARKERS[i % len(_MARKERS)], "markersize": 5.5}
         label = f"{name} ({error})" if name else error
         upper.plot(curve.confidence, curve.accuracy, linewidth=1.8, label=label, **style)
+        few = curve.counts < _FEW
+        hollow = {**style, "markerfacecolor": "white", "linestyle": "none"}
+        upper.plot(curve.confidence[few], curve.accuracy[few], **hollow)
         lower.plot(curve.confidence, curve.counts, linewidth=1.2, **style)
     upper.set_ylabel("share that is right", color=INK)
     upper.set_ylim(-0.02, 1.02)
-    upper.legend(frameon=False, labelcolor=INK, loc="upper left", fontsize=9)
     lower.set_yscale("log")
+    lower.yaxis.set_major_formatter("{x:,.0f}")
     lower.set_ylim(bottom=0.7)
     lower.set_ylabel("predictions\na bin", color=INK)
     lower.set_xlabel("confidence: the probability of the predicted state", color=INK)
@@ -225,6 +230,8 @@ def reliability_diagram(
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(colors=INK)
+    # Above the axes, where no curve can run through it.
+    figure.legend(loc="outside upper center", frameon=False, labelcolor=INK, fontsize=9)
     if title is not None:
         upper.set_title(title, color=INK)
     return figure

@@ -202,7 +202,7 @@ def _place(
 ) -> dict[Any, float]:
     """Draw nodes to the mean of their neighbours, and long edges upright, as far as may be."""
     above, below = neighbours
-    course = {bend: chain for chain in chains for bend in chain[1:-1]}
+    course: dict[Any, Sequence[Any]] = {bend: chain for chain in chains for bend in chain[1:-1]}
     x: dict[Any, float] = {}
     for layer in layers:
         offsets = _offsets(layer, width, gap)
@@ -211,16 +211,16 @@ def _place(
         )
     for sweep in range(_PLACEMENTS):
         downwards = sweep % 2 == 0
-        for layer in (*layers,) if downwards else (*layers,)[::-1]:
+        for nodes in (*layers,) if downwards else (*layers,)[::-1]:
             wanted, weights = [], []
-            for node in layer:
-                sides = above[node] if downwards else below[node]
+            for node in nodes:
+                sides: Sequence[Any] = above[node] if downwards else below[node]
                 if sweep >= _PLACEMENTS // 3:
                     sides = course.get(node) or above[node] + below[node]
                 wanted.append(sum(x[n] for n in sides) / len(sides) if sides else x[node])
                 weights.append(4.0 if node in course else 1.0 if sides else 0.1)
-            places = _separated(wanted, weights, _offsets(layer, width, gap))
-            x.update(zip(layer, places, strict=True))
+            places = _separated(wanted, weights, _offsets(nodes, width, gap))
+            x.update(zip(nodes, places, strict=True))
     return x
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ _HEIGHT = 0.34
 _PADDING = 0.3
 _LEGEND_COLUMNS = 4
 _DOT = 0.09
+_PORTS_APART = 0.18
 _LARGEST = 30.0
 _HATCHES = ("", "////", "....")
 _NO_MODALITY = "#9A9A9A"
@@ -47,11 +48,16 @@ class _Node:
     height: float
     radius: float
 
-    def port(self, towards: float, side: int) -> Point:
-        """A point on the upper (1) or lower (-1) border, shifted towards another ``x``."""
+    def ports(self, towards: Sequence[float]) -> list[float]:
+        """Where edges touch the upper or lower border: side by side, in the order of their ends."""
         flat = self.width / 2 - self.radius
-        shift = min(max(0.25 * (towards - self.x), -flat), flat)
-        return self.x + shift, self.y + side * self.height / 2
+        apart = min(2 * flat / max(len(towards) - 1, 1), _PORTS_APART)
+        reach = flat - apart * (len(towards) - 1) / 2
+        lean = 0.25 * (sum(towards) / len(towards) - self.x)
+        first = self.x + min(max(lean, -reach), reach) - apart * (len(towards) - 1) / 2
+        order = sorted(range(len(towards)), key=lambda i: towards[i])
+        places = {i: first + apart * rank for rank, i in enumerate(order)}
+        return [places[i] for i in range(len(towards))]
 
 
 def draw_network(
@@ -164,17 +170,40 @@ def _shapes(net: FactorGraph) -> tuple[dict[str, _Node], dict[tuple[str, str], C
         for name, (x, layer) in layout.places.items()
         if isinstance(name, str)
     }
-    half = (_DOT if small else _HEIGHT) / 2
+    bends = {
+        (str(parent), str(child)): [(x, -layer * step) for x, layer in points]
+        for (parent, child), points in layout.bends.items()
+    }
+    return nodes, _courses(nodes, bends)
+
+
+def _courses(
+    nodes: Mapping[str, _Node], bends: Mapping[tuple[str, str], list[Point]]
+) -> dict[tuple[str, str], Course]:
+    """The courses of directed edges, from lower border to upper border."""
+    leaving: dict[str, list[tuple[str, str]]] = {name: [] for name in nodes}
+    arriving: dict[str, list[tuple[str, str]]] = {name: [] for name in nodes}
+    for parent, child in bends:
+        leaving[parent].append((parent, child))
+        arriving[child].append((parent, child))
+    start: dict[tuple[str, str], float] = {}
+    end: dict[tuple[str, str], float] = {}
+    for name, node in nodes.items():
+        if edges := leaving[name]:
+            towards = [bends[e][0][0] if bends[e] else nodes[e[1]].x for e in edges]
+            start.update(zip(edges, node.ports(towards), strict=True))
+        if edges := arriving[name]:
+            towards = [bends[e][-1][0] if bends[e] else nodes[e[0]].x for e in edges]
+            end.update(zip(edges, node.ports(towards), strict=True))
     courses = {}
-    for (parent, child), bends in layout.bends.items():
-        upper, lower = nodes[str(parent)], nodes[str(child)]
-        points = [(x, -layer * step) for x, layer in bends]
-        start = upper.port(points[0][0] if points else lower.x, -1)
-        end = lower.port(points[-1][0] if points else upper.x, 1)
+    for edge, points in bends.items():
+        upper, lower = (nodes[name] for name in edge)
+        half = upper.height / 2
         # An edge passes a layer straight down, so that it touches no node there.
         passes = [p for x, y in points for p in ((x, y + half), (x, y - half))]
-        courses[str(parent), str(child)] = _course([start, *passes, end])
-    return nodes, courses
+        first, last = (start[edge], upper.y - half), (end[edge], lower.y + half)
+        courses[edge] = _course([first, *passes, last])
+    return courses
 
 
 def _layer_step(places: Mapping[Any, Point], small: bool) -> float:

@@ -173,7 +173,7 @@ def error_of(folder) -> str:
         (lambda d: d.pop("format"), "expected the member 'format'"),
         (lambda d: d.update(kind="Bayes network"), "did you mean 'Bayesian network'?"),
         (lambda d: d.update(variables=3), "expected 'variables' to be of type list"),
-        (lambda d: d["variables"].append("x"), "variables[8]: expected a JSON object"),
+        (lambda d: d["variables"].append("x"), "variables[9]: expected a JSON object"),
         (lambda d: d["variables"].append(d["variables"][0]), "'cough' is declared twice"),
         (lambda d: d["variables"][0].update(name=1), "expected 'name' to be of type str"),
         (lambda d: d["variables"][0].update(states=10**12), "the variables claim 1,000,000,000,"),
