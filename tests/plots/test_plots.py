@@ -71,7 +71,7 @@ def test_reliability_diagram_has_a_curve_a_situation(tmp_path: Path):
     truth = generator.integers(0, 3, 100)
     tables = {name: generator.dirichlet(np.ones(3), 100) for name in ("both", "sound")}
     figure = reliability_diagram(truth, tables)
-    (legend,) = (axes.get_legend() for axes in figure.axes if axes.get_legend())
+    legend = figure.axes[0].get_legend() or figure.legends[0]
     assert [t.get_text().split(" (")[0] for t in legend.get_texts()] == ["both", "sound"]
     save(figure, tmp_path / "reliability.png")
 
