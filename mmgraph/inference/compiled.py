@@ -12,10 +12,11 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from mmgraph.graph.errors import TreewidthError
-from mmgraph.inference import kernels, lanes
+from mmgraph.inference import decoding_kernels, kernels, lanes
 from mmgraph.inference.contraction import ContractionTree, contraction_tree
 from mmgraph.inference.elimination import best_elimination_order
-from mmgraph.inference.plan import Leaf, axis_ranks, compile_plan, decoding_steps
+from mmgraph.inference.plan import Leaf, axis_ranks, decoding_steps
+from mmgraph.inference.plan_builder import compile_plan
 from mmgraph.inference.table_view import TableView
 
 
@@ -239,7 +240,7 @@ class CompiledPlan:
         log_evidence = np.empty(rows)
         forward = np.array([self.dynamic[0], plan.sections[1]], np.int64)
         with self._lock:
-            impossible = kernels.decode_rows(
+            impossible = decoding_kernels.decode_rows(
                 plan.program,
                 forward,
                 plan.offsets,

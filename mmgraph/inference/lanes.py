@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 
 from mmgraph.inference.kernels import (
@@ -28,17 +27,14 @@ from mmgraph.inference.kernels import (
     RESULT,
     SECOND,
     SIZE,
+    compiled,
 )
 
 LANES = 32
 UNSIGNED_LANES = np.uint64(LANES)
 
-_jit = numba.njit(
-    cache=True, fastmath={"contract", "reassoc", "nsz"}, nogil=True, error_model="numpy"
-)
 
-
-@_jit
+@compiled
 def _inner(buffer, lanes, a, b, c, n, step_a, step_b, step_c, wide_a, wide_b, alpha, width):
     """The innermost loop, by which operands differ from row to row.
 
@@ -79,7 +75,7 @@ def _inner(buffer, lanes, a, b, c, n, step_a, step_b, step_c, wide_a, wide_b, al
             r += step_r
 
 
-@_jit
+@compiled
 def _contract(program, at, buffer, lanes, a, b, c, wide_a, wide_b, alpha, counter, width):
     """Run one step of the program for a block of rows."""
     loops = program[at + LOOPS]
@@ -115,7 +111,7 @@ def _contract(program, at, buffer, lanes, a, b, c, wide_a, wide_b, alpha, counte
             return
 
 
-@_jit
+@compiled
 def _normalise(lanes, c, size, total, product, log_total, counts, width):
     """Divide each row's table by its total, and keep the totals that count."""
     start, stop = np.uint64(c * LANES), np.uint64((c + size) * LANES)
@@ -141,7 +137,7 @@ def _normalise(lanes, c, size, total, product, log_total, counts, width):
         r += UNSIGNED_LANES
 
 
-@_jit
+@compiled
 def _gather(buffer, lanes, slots, sizes, strides, codes, row, last):
     """Copy what each row's evidence slices out of the tables side by side."""
     for s in range(slots.shape[0]):
@@ -155,7 +151,7 @@ def _gather(buffer, lanes, slots, sizes, strides, codes, row, last):
                 lanes[(start + i) * LANES + w] = buffer[offset + i]
 
 
-@_jit
+@compiled
 def run_rows_in_lanes(
     program,
     sections,
