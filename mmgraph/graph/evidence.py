@@ -249,7 +249,7 @@ def _codes(variable: Variable, given: object) -> np.ndarray:
     known: dict[object, int] = {}
     codes = np.empty(len(flat), np.int64)
     for i, label in enumerate(flat):
-        code = known.get(label) if label == label else MISSING
+        code = MISSING if _is_missing(label) else known.get(label)
         if code is None:
             code = known[label] = _code(variable, label, row=i)
         codes[i] = code
@@ -277,9 +277,13 @@ def _checked_indices(variable: Variable, array: np.ndarray) -> np.ndarray:
     return codes
 
 
+def _is_missing(label: object) -> bool:
+    """Whether a cell says nothing: None, NaN, or pandas' NA, whose comparison has no truth value."""
+    return label is None or type(label).__name__ in ("NAType", "NaTType") or label != label
+
+
 def _code(variable: Variable, label: object, row: int | None = None) -> int:
-    # NaN and pandas' NA (whose comparison is not a truth value) are missing, like None.
-    if label is None or type(label).__name__ in ("NAType", "NaTType") or label != label:
+    if _is_missing(label):
         return MISSING
     try:
         return variable.code(label)

@@ -123,6 +123,8 @@ class Variable:
         item = getattr(label, "item", None)
         if item is not None and getattr(label, "ndim", 0) == 0:
             return self.code(item())
+        if isinstance(label, float) and label.is_integer():  # what a column with gaps turns it into
+            label = int(label)
         integer_labels = any(isinstance(k, int) and not isinstance(k, bool) for k in self._codes)
         if isinstance(label, int) and not isinstance(label, bool) and not integer_labels:
             if 0 <= label < self.cardinality:
@@ -130,9 +132,9 @@ class Variable:
             raise UnknownStateError(
                 f"variable '{self.name}' has {self.cardinality} states; {label} is out of range"
             )
-        code = self._codes.get(str(label))
-        if code is not None:
-            return code
+        for known, code in self._codes.items():
+            if str(known) == str(label):
+                return code
         shown = ", ".join(repr(k) for k in self.labels[:8]) + (
             ", …" if self.cardinality > 8 else ""
         )

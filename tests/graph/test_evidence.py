@@ -1,0 +1,121 @@
+"""Evidence from everything that users have, and errors that name variable, state and row."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from mmgraph.graph.errors import EvidenceError, UnknownStateError, UnknownVariableError
+from mmgraph.graph.evidence import MISSING, Evidence, soft
+from mmgraph.graph.variable import Variable
+
+VARIABLES = {
+    v.name: v
+    for v in (
+        Variable("weather", ("sun", "rain"), modality="sky"),
+        Variable("count", 4),
+        Variable("image", 3, shape=(2, 2), modality="camera"),
+        Variable("x", shape=(2,), family="gaussian", modality="scanner"),
+    )
+}
+
+
+def codes(evidence: Evidence, name: str) -> list[int]:
+    found = evidence.hard(name)
+    assert found is not None
+    return found.tolist()
+
+
+def test_no_evidence_is_one_row():
+    assert Evidence.of(None, VARIABLES).batch == 1
+    assert Evidence.of({}, VARIABLES).observed() == ()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["rain", None, "sun"],
+        np.array(["rain", None, "sun"], dtype=object),
+        [1, float("nan"), 0],
+        np.array([1.0, np.nan, 0.0]),
+        np.array([1, -1, 0]),
+        torch.tensor([1, -1, 0]),
+        ("rain", np.nan, "sun"),
+        pd.array(["rain", pd.NA, "sun"], dtype="string"),
+    ],
+)
+def test_columns_of_any_kind(given: object):
+    evidence = Evidence.of({"weather": given}, VARIABLES)
+    assert codes(evidence, "weather") == [1, MISSING, 0]
+
+
+def test_single_values_stand_for_every_row():
+    evidence = Evidence.of({"weather": "rain", "count": [0, 3]}, VARIABLES)
+    assert evidence.batch == 2
+    assert codes(evidence, "weather") == [1, 1]
+
+
+def test_a_data_frame_with_vector_columns():
+    frame = pd.DataFrame(
+        {"weather": pd.Categorical(["rain", None]), "x[1]": [1.0, 2.0], "x[0]": [3.0, np.nan]}
+    )
+    evidence = Evidence.of(frame, VARIABLES)
+    assert codes(evidence, "weather") == [1, MISSING]
+    np.testing.assert_array_equal(evidence.values["x"].numpy(), [[3.0, 1.0], [np.nan, 2.0]])
+
+
+def test_soft_evidence():
+    logs = [0.0, -1.0]
+    one = Evidence.of({"weather": soft(logs)}, VARIABLES)
+    assert one.soft["weather"].tolist() == [logs]
+    many = Evidence.of({"weather": np.array([logs, [-2.0, 0.0]])}, VARIABLES)
+    assert many.batch == 2
+
+
+def test_arrays_of_states():
+    evidence = Evidence.of({"image": np.array([[0, 1], [2, -1]])}, VARIABLES)
+    assert codes(evidence, "image") == [[[0, 1], [2, -1]]]
+
+
+def test_whole_modalities_are_taken_away():
+    evidence = Evidence.of({"weather": "sun", "count": 1, "x": [[1.0, 2.0]]}, VARIABLES)
+    assert evidence.without("scanner", "sky").observed() == ("count",)
+    with pytest.raises(UnknownVariableError, match="did you mean 'scanner'"):
+        evidence.without("scaner")
+
+
+def test_rows_are_picked():
+    evidence = Evidence.of({"count": [0, 1, 2], "x": np.arange(6.0).reshape(3, 2)}, VARIABLES)
+    some = evidence.rows(np.array([2, 0]))
+    assert codes(some, "count") == [2, 0]
+    assert some.values["x"].tolist() == [[4.0, 5.0], [0.0, 1.0]]
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "message"),
+    [
+        ({"wether": "sun"}, UnknownVariableError, "did you mean 'weather'"),
+        ({"weather": "rian"}, UnknownStateError, "did you mean 'rain'"),
+        ({"weather": ["sun", "snow"]}, UnknownStateError, "row 1.*'snow'"),
+        ({"count": [0, 4]}, UnknownStateError, "index 4 in row 1|row 1"),
+        ({"count": np.array([0.5])}, UnknownStateError, "0.5"),
+        ({"weather": ["sun"] * 2, "count": [0] * 3}, EvidenceError, "'count' has 3 rows"),
+        ({"weather": []}, EvidenceError, "no rows"),
+        ({"weather": soft([0.0, 0.0, 0.0])}, EvidenceError, "shape"),
+        ({"weather": soft([0.0, np.nan])}, EvidenceError, "NaN"),
+        ({"x": soft([0.0])}, EvidenceError, "no states"),
+        ({"x": [[1.0, np.inf]]}, EvidenceError, r"infinite in row 0, element \[1\]"),
+        ({"x": [[1.0, 2.0, 3.0]]}, EvidenceError, "shape"),
+        ({"x": "loud"}, EvidenceError, "not an array of numbers"),
+        ({"image": [0, 1]}, EvidenceError, "image"),
+        ("weather=sun", EvidenceError, "dict"),
+        (pd.DataFrame({"weather": []}), EvidenceError, "no rows"),
+        (pd.DataFrame({"x[0]": [1.0]}), EvidenceError, "its elements"),
+        (pd.DataFrame({"rain": [1.0]}), UnknownVariableError, "column 'rain'"),
+    ],
+)
+def test_bad_input(data: object, error: type[Exception], message: str):
+    with pytest.raises(error, match=message):
+        Evidence.of(data, VARIABLES)

@@ -1,0 +1,87 @@
+"""Factor graphs: validation, energy, colouring, networkx."""
+
+from __future__ import annotations
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+
+import mmgraph as mm
+from mmgraph.graph.errors import GraphError, UnknownVariableError
+
+
+def chain() -> mm.FactorGraph:
+    a, b, c = mm.Variable("a", 2, modality="sound"), mm.Variable("b", 3), mm.Variable("c", 2)
+    generator = np.random.default_rng(0)
+    return mm.FactorGraph(
+        [a, b, c],
+        [
+            mm.TableFactor([a, b], generator.random((2, 3))),
+            mm.TableFactor([b, c], generator.random((3, 2))),
+            mm.UnaryFactor(a, [0.0, 1.0]),
+        ],
+    )
+
+
+def test_energy_is_minus_the_log_of_the_product():
+    graph = chain()
+    first, second, _ = graph.factors
+    rows = {"a": [0, 1], "b": [2, 0], "c": [1, 1]}
+    expected = -np.log(first.values.numpy()[[0, 1], [2, 0]] * second.values.numpy()[[2, 0], [1, 1]])
+    np.testing.assert_allclose(graph.energy(rows).numpy(), expected - [0.0, 1.0])
+    assert graph.energy({"a": 0, "b": 2, "c": 1}).shape == (1,)
+
+
+def test_the_energy_of_all_states_gives_the_partition_function():
+    graph = chain()
+    a, b, c = np.meshgrid(range(2), range(3), range(2), indexing="ij")
+    energy = graph.energy({"a": a.ravel(), "b": b.ravel(), "c": c.ravel()})
+    torch.testing.assert_close(torch.logsumexp(-energy, 0)[None], mm.log_partition(graph))
+
+
+def test_colours_part_neighbours():
+    groups = chain().colouring()
+    assert sorted(name for group in groups for name in group) == ["a", "b", "c"]
+    for group in groups:
+        assert not {"a", "b"} <= set(group)
+        assert not {"b", "c"} <= set(group)
+
+
+def test_networkx_there_and_back():
+    graph = chain()
+    bipartite = graph.to_networkx()
+    assert bipartite.nodes["a"]["modality"] == "sound"
+    assert nx.is_bipartite(bipartite)
+    again = mm.FactorGraph.from_networkx(bipartite)
+    torch.testing.assert_close(mm.log_partition(again), mm.log_partition(graph))
+
+
+def test_a_pairwise_networkx_graph():
+    graph = nx.Graph()
+    graph.add_node("u", states=("no", "yes"), modality="camera", log_values=[0.0, 0.5])
+    graph.add_node("v", states=2)
+    graph.add_edge("u", "v", values=[[2.0, 1.0], [1.0, 2.0]])
+    built = mm.FactorGraph.from_networkx(graph)
+    expected = np.log(3.0 + 3.0 * np.exp(0.5))
+    assert float(mm.log_partition(built)) == pytest.approx(expected)
+    assert built.modalities == ("camera",)
+    del graph.edges["u", "v"]["values"]
+    with pytest.raises(GraphError, match="neither 'values' nor 'log_values'"):
+        mm.FactorGraph.from_networkx(graph)
+
+
+def test_moves_change_the_precision():
+    assert chain().to(dtype=torch.float32).factors[0].values.dtype == torch.float32
+
+
+def test_bad_input():
+    a, other = mm.Variable("a", 2), mm.Variable("a", 2)
+    with pytest.raises(GraphError, match="two variables are called 'a'"):
+        mm.FactorGraph([a, other])
+    with pytest.raises(GraphError, match="'a', which is not the graph's variable"):
+        mm.FactorGraph([a], [mm.TableFactor([other], [0.5, 0.5])])
+    with pytest.raises(UnknownVariableError, match="does not give 'c'"):
+        chain().energy({"a": 0, "b": 0})
+    with pytest.raises(UnknownVariableError, match="'d'"):
+        chain().energy({"a": 0, "b": 0, "c": 0, "d": 0})
