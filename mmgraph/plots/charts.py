@@ -233,7 +233,7 @@ def reliability_diagram(
     # Above the axes, where no curve can run through it.
     figure.legend(loc="outside upper center", frameon=False, labelcolor=INK, fontsize=9)
     if title is not None:
-        upper.set_title(title, color=INK)
+        figure.suptitle(title, color=INK)
     return figure
 
 

@@ -86,7 +86,7 @@ def _layers_with_bends(graph: nx.DiGraph) -> tuple[list[list[Any]], list[list[An
     level = _levels(graph)
     layers: list[list[Any]] = [[] for _ in range(max(level.values(), default=-1) + 1)]
     # A depth-first order puts the members of one branch side by side from the start.
-    for node in nx.dfs_preorder_nodes(graph.to_undirected(as_view=True)):
+    for node in nx.dfs_preorder_nodes(graph.to_undirected()):
         layers[level[node]].append(node)
     chains = []
     for parent, child in graph.edges:

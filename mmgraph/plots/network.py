@@ -240,14 +240,16 @@ def _undirected_shapes(
     nodes: dict[str, _Node] = {}
     left = 0.0
     for component in nx.connected_components(graph):
-        part = graph.subgraph(component)
+        part = nx.Graph()
+        part.add_nodes_from(n for n in net.variables if n in component)  # sets have no fixed order
+        part.add_edges_from(graph.edges(list(part)))
         if len(part) <= MOST_LABELS:
             places = nx.kamada_kawai_layout(part)
         else:
             places = nx.spring_layout(part, seed=0)
         spread = 1.3 * max(sizes[n][0] for n in part) * len(part) ** 0.5 / 2
         edge = min(float(places[n][0]) * spread - sizes[n][0] / 2 for n in part)
-        for name in (n for n in net.variables if n in component):
+        for name in part:
             x, y = (float(value) * spread for value in places[name])
             nodes[name] = _node(net.variables[name], left + x - edge, y, sizes[name])
         left = 0.4 + max(nodes[n].x + nodes[n].width / 2 for n in part)
