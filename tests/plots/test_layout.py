@@ -77,9 +77,9 @@ def test_the_empty_graph_and_lonely_nodes():
 
 def test_the_layout_does_not_depend_on_the_seed_of_hashes():
     script = (
-        "from tests.plots.test_layout import random_graph\n"
+        "import mmgraph\n"
         "from mmgraph.plots.layout import layered_layout\n"
-        "graph = random_graph(0, 40)\n"
+        "graph = mmgraph.read('alarm').directed()\n"
         "print(layered_layout(graph, dict.fromkeys(graph, 1.0)))"
     )
     root = str(Path(__file__).parents[2])
