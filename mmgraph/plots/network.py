@@ -240,7 +240,7 @@ def _undirected_shapes(
     nodes: dict[str, _Node] = {}
     left = 0.0
     for component in nx.connected_components(graph):
-        part = nx.Graph()
+        part: nx.Graph[str] = nx.Graph()
         part.add_nodes_from(n for n in net.variables if n in component)  # sets have no fixed order
         part.add_edges_from(graph.edges(list(part)))
         if len(part) <= MOST_LABELS:
