@@ -278,7 +278,7 @@ def _checked_indices(variable: Variable, array: np.ndarray) -> np.ndarray:
 
 
 def _is_missing(label: object) -> bool:
-    """Whether a cell says nothing: None, NaN, or pandas' NA, whose comparison has no truth value."""
+    """Whether a cell is None, NaN, or pandas' NA, whose comparison has no truth value."""
     return label is None or type(label).__name__ in ("NAType", "NaTType") or label != label
 
 
