@@ -7,27 +7,29 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
+import warnings
+from typing import NoReturn, TextIO
 
 import typer
 
 from mmgraph.cli import models, queries, runs
+from mmgraph.cli.common import SeveralValues
 from mmgraph.graph.errors import MmgraphError
 
+CLOSED_PIPE = 1
 USAGE_ERROR = 2
 INTERRUPTED = 130
 
 app = typer.Typer(
     name="mmgraph",
     help="Probabilistic graphical models for multimodal data.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.command("run")(runs.run)
-app.command("infer")(queries.infer)
-app.command("map")(queries.most_probable)
-app.command("sample")(queries.draw_samples)
+app.command("infer", cls=SeveralValues)(queries.infer)
+app.command("map", cls=SeveralValues)(queries.most_probable)
+app.command("sample", cls=SeveralValues)(queries.draw_samples)
 app.command("fit")(models.fit)
 app.command("show")(models.show)
 app.command("convert")(models.convert)
@@ -35,25 +37,54 @@ app.command("datasets")(runs.list_datasets)
 
 
 def main() -> NoReturn:
-    """Run the command line and exit: 0 done, 2 wrong usage or input, 130 interrupted."""
+    """Run the command line and exit: 0 done, 2 wrong usage or input, 130 interrupted.
+
+    Where the reader of a pipe has gone, the code is 1, as the reader's own says more.
+    """
+    warnings.showwarning = _warn
     try:
         status = app(standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it may have been closed before the start
+            sys.stdout.flush()
     except MmgraphError as error:
         _fail(str(error))
     except (KeyboardInterrupt, typer.Abort):
         print("mmgraph: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        # The reader has seen enough; what Python would still flush has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        _drop_output()
+        sys.exit(CLOSED_PIPE)
+    except OSError as error:
+        _drop_output()
+        _fail(str(error))
+    except MemoryError as error:
+        _fail(str(error) or "there is not enough memory")
     except Exception as error:
         # Typer's own errors have no public base class; all of them know how to say what is wrong.
         if not hasattr(error, "format_message"):
             raise
-        _fail(f"{error.format_message()} (mmgraph --help tells more)")
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "mmgraph"
+        _fail(f"{error.format_message()} ({command} --help tells more)")
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _drop_output() -> None:
+    """Send what Python would still write at its end to nowhere: its place takes no more."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Say in one line what the library warns of."""
+    print(f"mmgraph: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _fail(message: str) -> NoReturn:

@@ -16,11 +16,13 @@ from mmgraph.cli.common import (
     Model,
     print_json,
     print_table,
-    read_evidence,
 )
+from mmgraph.cli.evidence import read_evidence
+from mmgraph.graph.errors import MmgraphError, suggestion
 
 Query = Annotated[
-    list[str] | None, typer.Option("--query", "-q", help="A variable asked for; by default all.")
+    list[str] | None,
+    typer.Option("--query", "-q", help="Variables asked for, one or several; by default all."),
 ]
 
 
@@ -36,6 +38,7 @@ def infer(
     """Print the probabilities of variables given evidence."""
     import mmgraph
 
+    _check_device(device)
     graph = mmgraph.read(model)
     given, is_file = read_evidence(graph, evidence, evidence_file)
     posterior = mmgraph.query(graph, given, query or None, method=method, device=device)
@@ -55,6 +58,22 @@ def infer(
             ],
             f"row {row}: {title}" if is_file else title,
         )
+
+
+def _check_device(device: str) -> None:
+    """Refuse a device that there is not, before anything is read."""
+    if device in ("auto", "cpu"):
+        return
+    kind, colon, number = device.partition(":")
+    if kind != "cuda" or (colon and not (number.isascii() and number.isdigit())):
+        known = ("auto", "cpu", "cuda")
+        raise MmgraphError(
+            f"unknown device {device!r}{suggestion(device, known)} (known: {', '.join(known)})"
+        )
+    import torch
+
+    if int(number or 0) >= torch.cuda.device_count():
+        raise MmgraphError(f"there is no device '{device}' here; torch finds no such GPU")
 
 
 def _answers(posterior: Any, graph: Any) -> list[dict[str, Any]]:
@@ -111,7 +130,9 @@ def most_probable(
 def draw_samples(
     model: Model,
     draws: Annotated[int, typer.Option("--draws", "-n", min=1, help="How many.")] = 1,
-    seed: Annotated[int, typer.Option(help="The same seed draws the same samples.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="The same seed draws the same samples.")
+    ] = 0,
     evidence: EvidenceOption = None,
     output: Annotated[Path | None, typer.Option(help="A CSV file instead of the screen.")] = None,
     as_json: JsonOption = False,

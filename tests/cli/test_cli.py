@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,11 @@ def test_run_prints_one_object(mmgraph, monkeypatch: pytest.MonkeyPatch, tmp_pat
         (("infer",), "--help tells more"),
         (("infer", "alarm", "--evidense", "x"), "--evidence"),
         (("sample", "asia", "--draws", "0"), "draws"),
+        (("sample", "asia", "--seed", "-1"), "seed"),
+        ((), "command"),
+        (("infer", "asia", "--device", "cuda:99"), "no device 'cuda:99'"),
+        (("infer", "asia", "--device", "cpuu"), "did you mean 'cpu'"),
+        (("fit", "asia", "--data", "missing.csv", "--output", "x.bif"), "missing.csv"),
         (("run", "home_activites"), "did you mean 'home_activities'"),
         (("datasets", "sach"), "sachs"),
         (("convert", "asia", "asia.xyz"), ".xyz"),
@@ -168,19 +174,65 @@ def test_errors_are_one_line_and_exit_2(mmgraph, arguments: tuple[str, ...], mes
     assert message in err
 
 
+def test_several_values_behind_one_option(mmgraph):
+    spread = mmgraph(
+        "infer", "asia", "-e", "xray=yes", "-e", "smoke=no", "-q", "lung", "-q", "dysp", "--json"
+    )
+    assert spread[0] == 0
+    together = ("infer", "asia", "--evidence", "xray=yes", "smoke=no")
+    assert mmgraph(*together, "--query", "lung", "dysp", "--json") == spread
+    together = ("infer", "asia", "--evidence=xray=yes", "smoke=no")
+    assert mmgraph(*together, "--json", "--query=lung", "dysp") == spread
+
+
+def test_the_model_may_come_last(mmgraph):
+    first = mmgraph("infer", "asia", "--query", "lung", "--json")
+    assert mmgraph("infer", "--json", "--query", "lung", "asia") == first
+
+
+def test_an_interruption_ends_with_130(mmgraph, monkeypatch: pytest.MonkeyPatch):
+    def interrupted(name: str):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mm, "read", interrupted)
+    code, out, _ = mmgraph("infer", "asia")
+    assert (code, out) == (130, "")
+
+
+def test_memory_that_there_is_not(mmgraph):
+    code, out, err = mmgraph("sample", "asia", "--draws", "100000000000000")
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+
+
+def test_names_are_no_markup(mmgraph, tmp_path: Path):
+    net = mm.BayesianNetwork.from_tables(
+        [], {"x[/red]": [0.5, 0.5]}, {"x[/red]": ("[on]", ":off:")}
+    )
+    mm.write(net, tmp_path / "net.bif")
+    _, out, err = mmgraph("infer", tmp_path / "net.bif")
+    assert err == ""
+    assert all(name in out for name in ("x[/red]", "[on]", ":off:"))
+
+
+def test_warnings_are_one_line(mmgraph, monkeypatch: pytest.MonkeyPatch):
+    def read(name: str):
+        warnings.warn("two\nlines", stacklevel=1)
+        return asia
+
+    asia = mm.read("asia")
+    monkeypatch.setattr(mm, "read", read)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        code, _, err = mmgraph("infer", "asia", "--json")
+    assert (code, err) == (0, "mmgraph: warning: two lines\n")
+
+
 def test_impossible_evidence_is_told(mmgraph):
     code, _, err = mmgraph("infer", "asia", "-e", "either=no", "-e", "lung=yes")
     assert code == 2
     assert "probability zero" in err
     assert "lung=yes" in err
-
-
-def test_rows_that_do_not_fit_the_header(mmgraph, tmp_path: Path):
-    rows = tmp_path / "rows.csv"
-    rows.write_text("xray,smoke\nyes\n")
-    code, _, err = mmgraph("infer", "asia", "--evidence-file", rows)
-    assert code == 2
-    assert "line 2" in err
 
 
 def test_help_does_not_load_torch():
@@ -202,3 +254,10 @@ def test_a_closed_pipe_is_no_error():
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""
+
+
+def test_a_full_disk_is_one_line():
+    command = f"'{sys.executable}' -m mmgraph datasets > /dev/full"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
