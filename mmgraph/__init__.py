@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from mmgraph.graph.gaussian_mixture import GaussianMixtureLeaf
     from mmgraph.graph.variable import Variable
     from mmgraph.inference.posterior import Posterior
-    from mmgraph.inference.query import joint, log_partition, map_query, query, sample
+    from mmgraph.inference.query import (
+        expected_family_counts,
+        joint,
+        log_partition,
+        map_query,
+        query,
+        sample,
+    )
+    from mmgraph.learning.expectation_maximization import expectation_maximization
+    from mmgraph.learning.parameters import Prior, learn_parameters
     from mmgraph.networks.bayesian_network import BayesianNetwork
     from mmgraph.networks.conditionals import Deterministic, Softmax
     from mmgraph.networks.noisy_max import NoisyMax
@@ -40,7 +49,11 @@ _HOMES = {
     "TableFactor": "mmgraph.graph.factor",
     "UnaryFactor": "mmgraph.graph.factor",
     "Variable": "mmgraph.graph.variable",
+    "Prior": "mmgraph.learning.parameters",
+    "expectation_maximization": "mmgraph.learning.expectation_maximization",
+    "expected_family_counts": "mmgraph.inference.query",
     "from_pgmpy": "mmgraph.formats.pgmpy",
+    "learn_parameters": "mmgraph.learning.parameters",
     "joint": "mmgraph.inference.query",
     "log_partition": "mmgraph.inference.query",
     "map_query": "mmgraph.inference.query",
@@ -63,12 +76,16 @@ __all__ = [
     "NoisyMax",
     "NoisyOr",
     "Posterior",
+    "Prior",
     "Softmax",
     "TableFactor",
     "UnaryFactor",
     "Variable",
+    "expectation_maximization",
+    "expected_family_counts",
     "from_pgmpy",
     "joint",
+    "learn_parameters",
     "log_partition",
     "map_query",
     "query",

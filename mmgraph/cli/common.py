@@ -82,14 +82,17 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title or None, title_justify="left")
+    table = Table()
     for i, column in enumerate(columns):
         numbers = all(isinstance(row[i], int | float) for row in rows)
         table.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*(f"{c:.6g}" if isinstance(c, float) else str(c) for c in row))
     # Names are no markup: 'x[0]' is not a style.
-    Console(markup=False, emoji=False, highlight=False).print(table)
+    console = Console(markup=False, emoji=False, highlight=False)
+    if title:  # above the table rather than as its title, which wraps at the table's width
+        console.print(title)
+    console.print(table)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import mmgraph as mm
 from mmgraph.graph.errors import (
+    MmgraphError,
     NotTabularError,
     TreewidthError,
     UnknownStateError,
@@ -143,6 +144,19 @@ def test_expected_family_counts_equal_enumeration(seed: int, rows: int):
         left = [n for n in discrete if n in names]
         expected = joint.sum(others).transpose([left.index(n) for n in names])
         np.testing.assert_allclose(found, expected, atol=1e-10)
+
+
+def test_expected_family_counts_by_child():
+    net = mm.BayesianNetwork.from_tables(
+        [("a", "b")], {"a": [0.5, 0.5], "b": [[0.9, 0.1], [0.3, 0.7]]}
+    )
+    counts = mm.expected_family_counts(net, {"b": [1, 0, None]}, weights=[2.0, 1.0, 4.0])
+    expected = 2 * np.array([[0, 0.1], [0, 0.7]]) / 0.8 + np.array([[0.9, 0], [0.3, 0]]) / 1.2
+    expected += 4 * np.array([[0.45, 0.05], [0.15, 0.35]])
+    np.testing.assert_allclose(counts["b"].numpy(), expected)
+    np.testing.assert_allclose(counts["a"].numpy(), expected.sum(1))
+    with pytest.raises(MmgraphError, match="3 rows"):
+        mm.expected_family_counts(net, {"b": [1, 0, None]}, weights=[1.0])
 
 
 def test_samples_follow_the_posterior():
