@@ -1,0 +1,24 @@
+"""Every notebook runs from its first cell to its last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_notebook_runs(path: Path):
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    codes = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert codes
+    assert all(cell.execution_count for cell in codes)
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS
