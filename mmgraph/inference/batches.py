@@ -18,7 +18,8 @@ _PATTERN_COMPILE_NANOSECONDS = 40_000
 """What compiling a plan costs for each variable; decides whether a pattern gets its own plan."""
 
 _ROWS_AT_ONCE = 4096
-_PLANS_KEPT = 256
+PLANS_KEPT = 256
+"""How many plans stay with a graph, whatever they are for."""
 
 
 class Batch(NamedTuple):
@@ -51,14 +52,14 @@ def compiled_plan(
     if found is None:
         budget = default_memory_budget() if memory_budget is None else memory_budget
         found = graph.plans[request] = CompiledPlan(view, request, budget)
-        _forget_old_plans(graph)
+        forget_old_plans(graph)
     return found
 
 
-def _forget_old_plans(graph: FactorGraph) -> None:
-    """Many patterns of evidence must not fill the memory with their plans."""
-    plans = [key for key in graph.plans if isinstance(key, Request)]
-    for key in plans[: max(0, len(plans) - _PLANS_KEPT)]:
+def forget_old_plans(graph: FactorGraph) -> None:
+    """Let the oldest plans go: many patterns of evidence must not fill the memory with them."""
+    plans = [key for key in graph.plans if not isinstance(key, str)]
+    for key in plans[: max(0, len(plans) - PLANS_KEPT)]:
         del graph.plans[key]
 
 

@@ -16,7 +16,7 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import enumeration, junction_tree, torch_contraction
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.batches import compiled_plan
+from mmgraph.inference.batches import compiled_plan, forget_old_plans
 from mmgraph.inference.compiled import CompiledPlan, Request
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.table_view import table_view
@@ -122,6 +122,7 @@ def _single_row(
         if found is None:
             return None
         model.plans[key] = found
+        forget_old_plans(model)
     try:
         codes = [table[v] for table, v in zip(found.codes, evidence.values(), strict=True)]
     except (KeyError, TypeError):

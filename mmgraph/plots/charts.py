@@ -230,10 +230,15 @@ def reliability_diagram(
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(colors=INK)
-    # Above the axes, where no curve can run through it.
-    figure.legend(loc="outside upper center", frameon=False, labelcolor=INK, fontsize=9)
-    if title is not None:
-        figure.suptitle(title, color=INK)
+    # Above the axes, where no curve can run through it; its title is the figure's.
+    figure.legend(
+        loc="outside upper center",
+        frameon=False,
+        labelcolor=INK,
+        fontsize=9,
+        title=title,
+        title_fontsize=12,
+    )
     return figure
 
 

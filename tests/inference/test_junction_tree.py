@@ -20,7 +20,7 @@ from mmgraph.graph.errors import (
     ZeroProbabilityError,
 )
 from mmgraph.graph.evidence import Evidence
-from mmgraph.inference import enumeration, junction_tree
+from mmgraph.inference import batches, enumeration, junction_tree
 from tests.inference.models import random_evidence, random_graph, random_network, seeds
 
 examples = settings(max_examples=120, deadline=None)
@@ -340,6 +340,16 @@ def test_wrong_names_and_states():
     image = mm.Variable("image", 2, shape=(3, 3))
     with pytest.raises(NotTabularError, match="image"):
         mm.query(mm.FactorGraph([image], [mm.UnaryFactor(image, np.zeros((3, 3, 2)))]))
+
+
+def test_old_plans_are_let_go(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(batches, "PLANS_KEPT", 6)
+    net = mm.read("asia")
+    expected = mm.query(net, {"xray": "yes"}).marginal("lung")
+    for name in net.variables:
+        mm.query(net, {name: 0})
+    assert len([key for key in net.plans if not isinstance(key, str)]) <= 6
+    assert torch.equal(mm.query(net, {"xray": "yes"}).marginal("lung"), expected)
 
 
 def test_evidence_is_not_remembered_from_call_to_call():

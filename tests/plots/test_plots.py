@@ -10,6 +10,7 @@ import pytest
 import mmgraph as mm
 from mmgraph.graph.errors import FormatError, MmgraphError
 from mmgraph.plots import confusion_matrix, draw_network, reliability_diagram, save
+from mmgraph.plots.charts import reliability_bins
 
 
 def small_network() -> mm.BayesianNetwork:
@@ -71,9 +72,47 @@ def test_reliability_diagram_has_a_curve_a_situation(tmp_path: Path):
     truth = generator.integers(0, 3, 100)
     tables = {name: generator.dirichlet(np.ones(3), 100) for name in ("both", "sound")}
     figure = reliability_diagram(truth, tables)
-    legend = figure.axes[0].get_legend() or figure.legends[0]
+    (legend,) = figure.legends
     assert [t.get_text().split(" (")[0] for t in legend.get_texts()] == ["both", "sound"]
     save(figure, tmp_path / "reliability.png")
+
+
+def test_nothing_lies_upon_the_title_of_a_reliability_diagram():
+    table = np.full((40, 2), 0.5)
+    figure = reliability_diagram(np.arange(40) % 2, {"sound": table}, title="Calibration")
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    title = legend.get_title()
+    assert title.get_text() == "Calibration"
+    below = [*legend.get_texts(), *figure.axes]
+    assert not any(title.get_window_extent().overlaps(b.get_window_extent()) for b in below)
+
+
+def test_reliability_bins_match_their_definition():
+    table = np.array([[0.95, 0.05], [0.91, 0.09], [0.35, 0.65], [1.0, 0.0]])
+    bins = reliability_bins([0, 1, 1, 0], table, bins=10)
+    assert bins.counts.tolist() == [1, 3]
+    np.testing.assert_allclose(bins.confidence, [0.65, (0.95 + 0.91 + 1.0) / 3])
+    np.testing.assert_allclose(bins.accuracy, [1.0, 2 / 3])
+    expected = 0.25 * 0.35 + 0.75 * abs(2 / 3 - (0.95 + 0.91 + 1.0) / 3)
+    assert bins.expected_calibration_error == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("truth", "table", "message"),
+    [
+        ([0, 1], [[0.5, 0.5]], r"\(2, states\) was expected"),
+        ([2], [[0.5, 0.5]], "index 2 of 2 states"),
+        ([0], [[0.5, 0.6]], "row 0 are no distribution"),
+        ([0], [[np.nan, 1.0]], "row 0 are no distribution"),
+        ([-1], [[0.5, 0.5]], "negative index"),
+        ([], np.zeros((0, 2)), "one-dimensional array"),
+        ([0.5], [[0.5, 0.5]], "one-dimensional array"),
+    ],
+)
+def test_predictions_that_are_none(truth: object, table: object, message: str):
+    with pytest.raises(MmgraphError, match=message):
+        reliability_diagram(truth, table)
 
 
 def test_bad_input(tmp_path: Path):
