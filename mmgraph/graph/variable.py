@@ -132,8 +132,10 @@ class Variable:
             raise UnknownStateError(
                 f"variable '{self.name}' has {self.cardinality} states; {label} is out of range"
             )
+        # A table reader that sees TRUE and FALSE makes truth values of them.
+        fold = str.casefold if isinstance(label, bool) else str
         for known, code in self._codes.items():
-            if str(known) == str(label):
+            if fold(str(known)) == fold(str(label)):
                 return code
         shown = ", ".join(repr(k) for k in self.labels[:8]) + (
             ", …" if self.cardinality > 8 else ""

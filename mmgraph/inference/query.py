@@ -84,11 +84,26 @@ def _method(model: FactorGraph, evidence: Evidence, method: str, device: str) ->
     if method not in _METHODS:
         hint = suggestion(method, _METHODS)
         raise MmgraphError(f"unknown method {method!r}{hint} (known: {', '.join(_METHODS)})")
+    _check_device(device)
     if method != "auto":
         return method
-    if device.startswith("cuda") or torch_contraction.wants_torch(model, evidence):
+    if device not in ("auto", "cpu") or torch_contraction.wants_torch(model, evidence):
         return "torch"
     return "junction_tree"
+
+
+def _check_device(device: str) -> None:
+    """Raise MmgraphError if torch does not know the device, or does not have it."""
+    if device in ("auto", "cpu"):
+        return
+    try:
+        kind = torch.device(device).type
+    except RuntimeError:
+        raise MmgraphError(f"unknown device {device!r} (known: auto, cpu, cuda)") from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise MmgraphError(
+            f"device {device!r} was asked for, but torch finds no CUDA device; use device='cpu'"
+        )
 
 
 class _SingleRow:

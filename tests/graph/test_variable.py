@@ -35,6 +35,13 @@ def test_a_count_of_states_has_its_indices_as_labels():
         v.code(3)
 
 
+def test_truth_values_that_a_reader_made_of_labels():
+    v = Variable("history", ("TRUE", "FALSE"))
+    assert [v.code(True), v.code(np.bool_(False))] == [0, 1]
+    with pytest.raises(UnknownStateError, match="True"):
+        Variable("x", ("yes", "no")).code(True)
+
+
 def test_families_and_shapes():
     assert Variable("u", family="bernoulli").cardinality == 2
     features = Variable("f", shape=(4, 5), family="gaussian")

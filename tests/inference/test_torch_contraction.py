@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mmgraph as mm
-from mmgraph.graph.errors import ZeroProbabilityError
+from mmgraph.graph.errors import MmgraphError, ZeroProbabilityError
 from tests.inference.models import random_evidence, random_graph, random_network, seeds
 from tests.inference.test_junction_tree import possible_rows
 
@@ -70,6 +70,15 @@ def test_impossible_evidence_is_an_error():
     net = mm.BayesianNetwork.from_tables([], {"a": [1.0, 0.0]})
     with pytest.raises(ZeroProbabilityError, match="a=1"):
         mm.query(net, {"a": 1}, method="torch")
+
+
+def test_devices_that_are_not_there(monkeypatch: pytest.MonkeyPatch):
+    net = mm.read("asia")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(MmgraphError, match="no CUDA device"):
+        mm.query(net, device="cuda")
+    with pytest.raises(MmgraphError, match="unknown device 'gpuu'"):
+        mm.query(net, device="gpuu")
 
 
 @pytest.mark.gpu
