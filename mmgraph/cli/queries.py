@@ -18,7 +18,6 @@ from mmgraph.cli.common import (
     print_table,
 )
 from mmgraph.cli.evidence import read_evidence
-from mmgraph.graph.errors import MmgraphError, suggestion
 
 Query = Annotated[
     list[str] | None,
@@ -38,7 +37,6 @@ def infer(
     """Print the probabilities of variables given evidence."""
     import mmgraph
 
-    _check_device(device)
     graph = mmgraph.read(model)
     given, is_file = read_evidence(graph, evidence, evidence_file)
     posterior = mmgraph.query(graph, given, query or None, method=method, device=device)
@@ -58,22 +56,6 @@ def infer(
             ],
             f"row {row}: {title}" if is_file else title,
         )
-
-
-def _check_device(device: str) -> None:
-    """Refuse a device that there is not, before anything is read."""
-    if device in ("auto", "cpu"):
-        return
-    kind, colon, number = device.partition(":")
-    if kind != "cuda" or (colon and not (number.isascii() and number.isdigit())):
-        known = ("auto", "cpu", "cuda")
-        raise MmgraphError(
-            f"unknown device {device!r}{suggestion(device, known)} (known: {', '.join(known)})"
-        )
-    import torch
-
-    if int(number or 0) >= torch.cuda.device_count():
-        raise MmgraphError(f"there is no device '{device}' here; torch finds no such GPU")
 
 
 def _answers(posterior: Any, graph: Any) -> list[dict[str, Any]]:
