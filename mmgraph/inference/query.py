@@ -96,13 +96,14 @@ def _check_device(device: str) -> None:
     """Raise MmgraphError if torch does not know the device, or does not have it."""
     if device in ("auto", "cpu"):
         return
-    try:
-        kind = torch.device(device).type
-    except RuntimeError:
-        raise MmgraphError(f"unknown device {device!r} (known: auto, cpu, cuda)") from None
-    if kind == "cuda" and not torch.cuda.is_available():
+    kind, colon, number = device.partition(":")
+    if kind != "cuda" or bool(colon) != number.isdecimal():
+        hint = suggestion(device, ("auto", "cpu", "cuda"))
+        raise MmgraphError(f"unknown device {device!r}{hint} (known: auto, cpu, cuda, cuda:0, …)")
+    if not torch.cuda.is_available() or int(number or 0) >= torch.cuda.device_count():
         raise MmgraphError(
-            f"device {device!r} was asked for, but torch finds no CUDA device; use device='cpu'"
+            f"device {device!r} was asked for, but torch finds no such CUDA device; "
+            "use device='cpu'"
         )
 
 

@@ -75,10 +75,11 @@ def test_impossible_evidence_is_an_error():
 def test_devices_that_are_not_there(monkeypatch: pytest.MonkeyPatch):
     net = mm.read("asia")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(MmgraphError, match="no CUDA device"):
+    with pytest.raises(MmgraphError, match="no such CUDA device"):
         mm.query(net, device="cuda")
-    with pytest.raises(MmgraphError, match="unknown device 'gpuu'"):
-        mm.query(net, device="gpuu")
+    for device in ("gpuu", "meta", "cuda:", "cuda:x"):
+        with pytest.raises(MmgraphError, match=f"unknown device '{device}'"):
+            mm.query(net, device=device)
 
 
 @pytest.mark.gpu
