@@ -74,6 +74,8 @@ def read(name_or_path: str | os.PathLike[str]) -> FactorGraph:
         return read_native(found) if found.is_dir() else _read_file(found)
     if is_directory:
         raise FormatError(f"{path} is a directory without a network.json")
+    if (models_directory() / f"{name}.toml").is_file():
+        raise FormatError(f"'{name}' is a ready model to be fitted: mmgraph run {name}")
     raise FormatError(
         f"there is no file and no network called '{name}'{nearest(name, known_names())}"
     )
@@ -100,10 +102,10 @@ def write(net: FactorGraph, path: str | os.PathLike[str]) -> None:
     ----------
     net : FactorGraph or BayesianNetwork
         ``.bif`` holds Bayesian networks of tables, ``.uai`` tables without names, a directory
-        (``.mmgraph`` or no suffix) every kind of factor.
+        ``NAME.mmgraph`` every kind of factor.
     path : str or path
-        A name that ends in ``.bif``, ``.uai`` (both perhaps followed by ``.gz``) or ``.mmgraph``,
-        or has no suffix. Nothing half written is left there.
+        A name that ends in ``.bif``, ``.uai`` (both perhaps followed by ``.gz``) or ``.mmgraph``.
+        Nothing half written is left there.
 
     Raises
     ------
@@ -113,7 +115,7 @@ def write(net: FactorGraph, path: str | os.PathLike[str]) -> None:
     """
     path = Path(path)
     suffix = _suffix(path)
-    if suffix in (NATIVE_SUFFIX, ""):
+    if suffix == NATIVE_SUFFIX or (suffix == "" and is_native(path)):
         write_native(net, path)
     elif suffix == ".uai":
         write_uai(net, path)

@@ -249,7 +249,12 @@ def _codes(variable: Variable, given: object) -> np.ndarray:
     known: dict[object, int] = {}
     codes = np.empty(len(flat), np.int64)
     for i, label in enumerate(flat):
-        code = MISSING if _is_missing(label) else known.get(label)
+        try:
+            code = MISSING if _is_missing(label) else known.get(label)
+        except (TypeError, ValueError):
+            raise EvidenceError(
+                f"evidence for '{variable.name}' holds {label!r}, which is no single state"
+            ) from None
         if code is None:
             code = known[label] = _code(variable, label, row=i)
         codes[i] = code
@@ -293,11 +298,25 @@ def _code(variable: Variable, label: object, row: int | None = None) -> int:
         raise UnknownStateError(f"row {row}: {error}") from None
 
 
+def _numbers(variable: Variable, given: object) -> Tensor:
+    """Numbers as a floating tensor, lists in double precision; a row that is None is NaN."""
+    try:
+        if isinstance(given, list | tuple) and any(row is None for row in given):
+            nothing = np.full(variable.shape, np.nan)
+            given = np.stack([nothing if r is None else np.asarray(r, np.float64) for r in given])
+        if not isinstance(given, Tensor):
+            given = torch.from_numpy(np.array(given, np.float64))
+    except (TypeError, ValueError) as error:
+        raise EvidenceError(
+            f"evidence for '{variable.name}' is not an array of numbers ({error})"
+        ) from None
+    return given if given.is_floating_point() else given.to(torch.float64)
+
+
 def _soft_tensor(variable: Variable, given: object) -> Float[Tensor, "batch *shape states"]:
     if not variable.is_discrete:
         raise EvidenceError(f"soft evidence for '{variable.name}', which has no states")
-    tensor = torch.as_tensor(given)
-    tensor = tensor if tensor.is_floating_point() else tensor.to(torch.float64)
+    tensor = _numbers(variable, given)
     expected = (*variable.shape, variable.cardinality)
     if tensor.ndim == len(expected):
         tensor = tensor.unsqueeze(0)
@@ -314,13 +333,7 @@ def _soft_tensor(variable: Variable, given: object) -> Float[Tensor, "batch *sha
 
 
 def _value_tensor(variable: Variable, given: object) -> Float[Tensor, "batch *shape"]:
-    try:
-        tensor = torch.as_tensor(given)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise EvidenceError(
-            f"evidence for '{variable.name}' is not an array of numbers ({error})"
-        ) from None
-    tensor = tensor if tensor.is_floating_point() else tensor.to(torch.float64)
+    tensor = _numbers(variable, given)
     if tensor.ndim == len(variable.shape):
         tensor = tensor.unsqueeze(0)
     if tuple(tensor.shape[1:]) != variable.shape:
@@ -345,7 +358,9 @@ def _columns_of_frame(frame: Any, variables: Mapping[str, Variable]) -> dict[str
     for label in frame.columns:
         name = str(label)
         if name in variables:
-            data[name] = _column_values(frame[label])
+            column = frame[label]
+            discrete = variables[name].is_discrete
+            data[name] = _column_values(column) if discrete else column.tolist()
             continue
         stem, bracket, rest = name.partition("[")
         if bracket and stem in variables and rest.endswith("]") and rest[:-1].isdigit():

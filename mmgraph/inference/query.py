@@ -62,6 +62,8 @@ def query(
     TreewidthError
         If exact inference would not fit the memory budget.
     """
+    if not isinstance(model, FactorGraph):
+        raise MmgraphError(f"query asks for a model, not {model!r}; mm.read(name) reads one")
     if method == "auto" and type(evidence) is dict and device == "auto" and not options:
         quick = _single_row(model, evidence, variables)
         if quick is not None:

@@ -93,7 +93,10 @@ class BayesianNetwork(FactorGraph):
         """
         arrays = {name: _as_table(name, table) for name, table in tables.items()}
         parents: dict[str, list[str]] = {name: [] for name in arrays}
-        for parent, child in edges:
+        for edge in edges:
+            if isinstance(edge, str) or len(edge) != 2:
+                raise GraphError(f"the edge {edge!r} is not a pair (parent, child)")
+            parent, child = edge
             for name in (parent, child):
                 if name not in arrays:
                     raise GraphError(
@@ -331,7 +334,10 @@ class BayesianNetwork(FactorGraph):
 
 
 def _as_table(name: str, table: object) -> Any:
-    array = table if isinstance(table, torch.Tensor) else np.asarray(table, dtype=np.float64)
+    try:
+        array = table if isinstance(table, torch.Tensor) else np.asarray(table, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise GraphError(f"the table of '{name}' is not an array of numbers ({error})") from None
     if array.ndim == 0:
         raise GraphError(f"the table of '{name}' is a single number; it needs an axis of states")
     return array

@@ -11,6 +11,7 @@ import pytest
 
 from mmgraph.formats import known_names, models_directory, read, resolve, write
 from mmgraph.formats.bif import write_bif
+from mmgraph.formats.native import write_native
 from mmgraph.graph.errors import FormatError
 from mmgraph.graph.factor import TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
@@ -27,7 +28,7 @@ def models(tmp_path, monkeypatch) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", ["n.bif", "n.bif.gz", "n.BIF", "n.mmgraph", "n"])
+@pytest.mark.parametrize("name", ["n.bif", "n.bif.gz", "n.BIF", "n.mmgraph"])
 def test_written_and_read_it_is_the_same(models, name):
     net = sprinkler()
     write(net, name)
@@ -44,7 +45,8 @@ def test_uai_is_chosen_by_the_suffix(models, name):
 
 @pytest.mark.parametrize("name", ["garden.bif", "garden.bif.gz", "garden", "garden.mmgraph"])
 def test_a_name_in_the_models_folder(models, name):
-    write(sprinkler(), models / name)
+    place = models / name
+    write(sprinkler(), place) if place.suffix else write_native(sprinkler(), place)
     assert_same(read("garden"), sprinkler())
     assert "garden" in known_names()
 
@@ -54,8 +56,21 @@ def test_a_file_wins_over_a_model_and_a_model_over_pgmpy(models):
     write_bif(sprinkler(), models / "asia.bif")
     assert_same(read("asia"), sprinkler())
     other = sprinkler(seed=1)
-    write(other, "asia")
+    write_native(other, "asia")
     assert_same(read("asia"), other)
+
+
+def test_a_name_without_an_ending_is_not_written(models):
+    # It would stand before the bundled network of that name from then on.
+    with pytest.raises(FormatError, match="expected a name that ends in"):
+        write(sprinkler(), "asia")
+    assert not Path("asia").exists()
+
+
+def test_a_ready_model_is_run_and_not_read(models):
+    (models / "kitchen.toml").write_text("")
+    with pytest.raises(FormatError, match="mmgraph run kitchen"):
+        read("kitchen")
 
 
 def test_a_directory_of_the_same_name_does_not_hide_a_model(models):

@@ -66,6 +66,20 @@ def test_a_data_frame_with_vector_columns():
     np.testing.assert_array_equal(evidence.values["x"].numpy(), [[3.0, 1.0], [np.nan, 2.0]])
 
 
+def test_numbers_in_lists_keep_double_precision():
+    evidence = Evidence.of({"x": [[0.1, 1e200], None]}, VARIABLES)
+    assert evidence.values["x"].tolist()[0] == [0.1, 1e200]
+    assert bool(evidence.values["x"][1].isnan().all())
+    assert Evidence.of({"weather": soft([0.1, 0.2])}, VARIABLES).soft["weather"].tolist() == [
+        [0.1, 0.2]
+    ]
+
+
+def test_a_data_frame_with_a_list_in_each_cell():
+    evidence = Evidence.of(pd.DataFrame({"x": [[1.0, 2.0], None]}), VARIABLES)
+    assert evidence.values["x"].tolist()[0] == [1.0, 2.0]
+
+
 def test_soft_evidence():
     logs = [0.0, -1.0]
     one = Evidence.of({"weather": soft(logs)}, VARIABLES)
@@ -111,6 +125,8 @@ def test_rows_are_picked():
         ({"x": "loud"}, EvidenceError, "not an array of numbers"),
         ({"image": [0, 1]}, EvidenceError, "image"),
         ("weather=sun", EvidenceError, "dict"),
+        ({"weather": [{"sun"}]}, EvidenceError, "no single state"),
+        (pd.DataFrame({"x": [[1.0, 2.0], [0.0]]}), EvidenceError, "'x'"),
         (pd.DataFrame({"weather": []}), EvidenceError, "no rows"),
         (pd.DataFrame({"x[0]": [1.0]}), EvidenceError, "its elements"),
         (pd.DataFrame({"rain": [1.0]}), UnknownVariableError, "column 'rain'"),

@@ -337,6 +337,8 @@ def test_wrong_names_and_states():
         mm.query(net, {"HRBP": "HIHG"})
     with pytest.raises(UnknownVariableError, match="HISTORY"):
         mm.query(net, variables=["HISTRY"])
+    with pytest.raises(MmgraphError, match=r"mm\.read"):
+        mm.query("alarm")  # type: ignore[arg-type]
     image = mm.Variable("image", 2, shape=(3, 3))
     with pytest.raises(NotTabularError, match="image"):
         mm.query(mm.FactorGraph([image], [mm.UnaryFactor(image, np.zeros((3, 3, 2)))]))
