@@ -69,7 +69,7 @@ def starting_factors(
     Raises
     ------
     LearningError
-        If a leaf has no observed value in the first chunk.
+        If a leaf has no observed value in the first chunk, or nothing has.
     """
     begun = {
         id(f): _table(f, generator if random_tables else None)
@@ -78,6 +78,7 @@ def starting_factors(
     }
     discrete = [v for v in graph.variables.values() if v.is_discrete]
     plain = FactorGraph(discrete, begun.values())
+    _check_something_observed(rows.first().evidence)
     leaning = _Leaning(graph, rows.first(), generator)
     found = expectation(plain, map(leaning, rows), memory_budget)
     first = leaning(rows.first())
@@ -202,3 +203,10 @@ def _draw(mass: Float64[np.ndarray, " rows"], generator: torch.Generator) -> int
     cumulative = np.cumsum(mass)
     point = float(torch.rand((), generator=generator, dtype=torch.float64)) * cumulative[-1]
     return min(int(np.searchsorted(cumulative, point, side="right")), len(mass) - 1)
+
+
+def _check_something_observed(evidence: Evidence) -> None:
+    """Raise LearningError where every cell is missing: any parameters would fit such rows."""
+    values = any(not bool(t.isnan().all()) for t in evidence.values.values())
+    if not values and not evidence.soft and not bool((evidence.codes != MISSING).any()):
+        raise LearningError("no cell of the first chunk of rows is observed: nothing to learn from")
