@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -104,8 +103,7 @@ def find_declaration(name: str | os.PathLike[str]) -> Path:
     if candidate.is_file():
         return candidate
     known = sorted(p.stem for p in models_directory().glob("*.toml"))
-    close = difflib.get_close_matches(str(name), known, 1)
-    hint = f"; did you mean '{close[0]}'?" if close else f" (known: {', '.join(known) or 'none'})"
+    hint = suggestion(name, known) or f" (known: {', '.join(known) or 'none'})"
     raise FormatError(f"no ready model is called '{name}'{hint}")
 
 

@@ -75,9 +75,9 @@ class FittedModel:
         """Return the target's posterior when only some modalities are there."""
         evidence = {}
         for fitted in self.leaves:
-            (child,) = (v for v in fitted.leaf.scope if not v.is_discrete)
-            if child.modality in given:
-                evidence[child.name] = fitted.values(data.features[str(child.modality)])
+            if fitted.child.modality in given:
+                features = data.features[str(fitted.child.modality)]
+                evidence[fitted.child.name] = fitted.values(features)
         return query(self.network, evidence, [data.target.name]).marginal(data.target.name).numpy()
 
 
@@ -97,15 +97,24 @@ def fit_model(declaration: Declaration, data: MultimodalData) -> FittedModel:
         stacked = torch.as_tensor(np.stack([held_out[n] for n in names]))
         learned = learn_likelihood_weights(stacked, log_prior, torch.as_tensor(data.codes))
         weights.update(zip(names, learned.tolist(), strict=True))
+    return _assembled(declaration, data, weights)
+
+
+def _assembled(
+    declaration: Declaration, data: MultimodalData, weights: Mapping[str, float]
+) -> FittedModel:
+    """Fit every leaf on all rows, give it its power, and hang it on the target."""
     leaves = []
     for leaf in declaration.leaves:
         features = data.features[leaf.modality]
         fitted = fit_leaf(leaf, data.target, features, data.codes, declaration.seed)
         weighted = fitted.leaf.reweighted(weights[leaf.name])
         leaves.append(FittedLeaf(weighted, fitted.preparation))
+    counts = np.bincount(data.codes, minlength=data.target.cardinality)
     prior = TableFactor((data.target,), counts / counts.sum(), child=data.target)
-    children = [v for f in leaves for v in f.leaf.scope if not v.is_discrete]
-    network = BayesianNetwork([data.target, *children], [prior, *(f.leaf for f in leaves)])
+    network = BayesianNetwork(
+        [data.target, *(f.child for f in leaves)], [prior, *(f.leaf for f in leaves)]
+    )
     return FittedModel(network, tuple(leaves))
 
 
@@ -236,7 +245,10 @@ def run(
         from mmgraph.comparison.pictures import draw_pictures
 
         if network is None:
-            network = _drawn_network(declaration, data)
+            # Every fold came from an earlier run; the picture does not show powers.
+            network = _assembled(
+                declaration, data, {f.name: 1.0 for f in declaration.leaves}
+            ).network
         files = draw_pictures(directory, network, data.target, joined, labels)
         files.append(str(directory / "results.json"))
     report["seconds"] = time.perf_counter() - began
@@ -245,18 +257,6 @@ def run(
         write_text(directory / "results.json", text)
     report["files"] = files
     return report
-
-
-def _drawn_network(declaration: Declaration, data: MultimodalData) -> BayesianNetwork:
-    """The network to draw where every fold came from an earlier run: one fit without weights."""
-    counts = np.bincount(data.codes, minlength=data.target.cardinality)
-    leaves = [
-        fit_leaf(leaf, data.target, data.features[leaf.modality], data.codes, declaration.seed).leaf
-        for leaf in declaration.leaves
-    ]
-    prior = TableFactor((data.target,), counts / counts.sum(), child=data.target)
-    children = [v for leaf in leaves for v in leaf.scope if not v.is_discrete]
-    return BayesianNetwork([data.target, *children], [prior, *leaves])
 
 
 def _fingerprint(declaration: Declaration, data: MultimodalData) -> str:

@@ -11,6 +11,7 @@ from jaxtyping import Float64, Int64
 
 from mmgraph.comparison.declaration import LeafDeclaration
 from mmgraph.graph.errors import LearningError, MissingExtraError
+from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.gaussian_mixture import GaussianMixtureLeaf
 from mmgraph.graph.score_leaf import ScoreLeaf
 from mmgraph.graph.variable import Variable
@@ -37,6 +38,11 @@ class FittedLeaf:
     leaf: GaussianMixtureLeaf | ScoreLeaf
     preparation: Any
 
+    @property
+    def child(self) -> Variable:
+        """The variable that the leaf observes."""
+        return self.leaf.child
+
     def values(self, features: Features) -> Float64[np.ndarray, "rows size"]:
         """Return what the leaf observes in rows of features."""
         if self.preparation is None:
@@ -47,11 +53,8 @@ class FittedLeaf:
 
     def log_likelihoods(self, features: Features) -> Float64[np.ndarray, "rows states"]:
         """Return log p(features | state) of rows, up to a constant a row."""
-        from mmgraph.graph.evidence import Evidence
-
-        (child,) = (v for v in self.leaf.scope if not v.is_discrete)
         variables = {v.name: v for v in self.leaf.scope}
-        evidence = Evidence.of({child.name: self.values(features)}, variables)
+        evidence = Evidence.of({self.child.name: self.values(features)}, variables)
         table = self.leaf.likelihood(evidence)
         assert table is not None
         return table.values.numpy()

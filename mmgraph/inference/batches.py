@@ -80,12 +80,7 @@ def batches(
     for rows, fixed in _patterns(graph, view, codes, observed, request, tables, memory_budget):
         partial = [i for i in range(len(observed)) if i not in fixed]
         partial = [i for i in partial if (codes[rows, i] != MISSING).any()]
-        here = replace(
-            request,
-            observed=tuple(int(observed[i]) for i in fixed),
-            row_scopes=tables.scopes + tuple((int(observed[i]),) for i in partial),
-            keep=tuple(v for v in request.keep if v not in set(observed[fixed].tolist())),
-        )
+        here = _specialised(request, tables, observed[fixed], observed[partial])
         compiled = compiled_plan(graph, view, here, memory_budget)
         step = min(len(rows), max(1, min(_ROWS_AT_ONCE, 2**27 // max(compiled.width, 1))))
         if step == evidence.batch:
@@ -97,6 +92,18 @@ def batches(
             soft, logs = tables.flat(compiled, some, codes, partial)
             fixed_codes = np.ascontiguousarray(codes[some][:, fixed])
             yield Batch(some, compiled, fixed_codes, soft, logs)
+
+
+def _specialised(
+    request: Request, tables: RowTables, fixed: np.ndarray, partial: np.ndarray
+) -> Request:
+    """The request for rows that all observe some variables, and others only here and there."""
+    return replace(
+        request,
+        observed=tuple(fixed.tolist()),
+        row_scopes=tables.scopes + tuple((v,) for v in partial.tolist()),
+        keep=tuple(v for v in request.keep if v not in set(fixed.tolist())),
+    )
 
 
 def _patterns(
@@ -134,23 +141,17 @@ def _patterns(
     keys = present[first]
     if counts.max() < 2 and rows > 1:
         return everything
-    shared = replace(
-        request,
-        observed=tuple(int(v) for v in observed[always]),
-        row_scopes=tables.scopes + tuple((int(v),) for v in observed[~always]),
-        keep=tuple(v for v in request.keep if v not in set(observed[always].tolist())),
-    )
+    shared = _specialised(request, tables, observed[always], observed[~always])
     row_cost = compiled_plan(graph, view, shared, memory_budget).plan.cost
     groups: list[tuple[np.ndarray, list[int]]] = []
     left = np.ones(rows, bool)
-    for k in np.argsort(-counts):
-        fixed = keys[k] & sliceable
-        # Slicing saves at most the share of the work that the observed variables cause.
-        saving = row_cost * 0.5 * (fixed.sum() - always.sum()) / max(1, columns)
-        if counts[k] * saving < compile_cost and rows > 1:
-            continue
+    fixed = keys & sliceable
+    # Slicing saves at most the share of the work that the observed variables cause.
+    savings = row_cost * 0.5 * (fixed.sum(1) - always.sum()) / max(1, columns)
+    worthwhile = counts * savings >= compile_cost if rows > 1 else np.ones(len(keys), bool)
+    for k in np.flatnonzero(worthwhile):
         group = np.flatnonzero(inverse == k)
-        groups.append((group, np.flatnonzero(fixed).tolist()))
+        groups.append((group, np.flatnonzero(fixed[k]).tolist()))
         left[group] = False
     if left.any():
         groups.append((np.flatnonzero(left), np.flatnonzero(always).tolist()))

@@ -58,10 +58,6 @@ class ContractionTree:
         """The variables that meet in a node before it sums any out."""
         return self.scopes[node] | self.eliminated[node]
 
-    def message_entries(self) -> int:
-        """The entries of all inner tables together."""
-        return sum(self.size(self.scopes[n]) for n in range(self.leaves, len(self.scopes)))
-
     def multiplications(self) -> int:
         """The products that one pass from the leaves to the roots takes."""
         return sum(self.size(self.clique(n)) for n in range(self.leaves, len(self.scopes)))

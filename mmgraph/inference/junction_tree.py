@@ -122,17 +122,15 @@ def joint_distribution(
         if impossible:
             raise_impossible(graph, evidence, rows[np.isneginf(logs)], memory_budget)
         column = {v: i for i, v in enumerate(compiled.request.observed)}
-        where: list[Any] = [rows]
         if free:
             axes = compiled.plan.outputs[0][2]
             part = part.reshape(len(rows), *(view.cardinalities[v] for v in axes))
             part = part.transpose(0, *(1 + axes.index(v) for v in wanted if v in free))
-            # The kept table was normalised; its total is part of log P(evidence).
         else:
             part = np.ones(len(rows))
         # Observed axes are indexed by each row's state, the others taken whole.
         grid = np.ix_(np.arange(len(rows)), *(np.arange(n) for n in part.shape[1:]))
-        where = [rows[grid[0]]]
+        where: list[Any] = [rows[grid[0]]]
         used = 1
         for v in wanted:
             if v in free:
@@ -311,14 +309,15 @@ def joint_entropy(
     """
     view = table_view(graph)
     result = np.empty(evidence.batch)
+    arrays, log_scale = view.arrays()
     with np.errstate(divide="ignore"):
-        logs = [None if a is None else np.log(a) for a in view.arrays()[0]]
+        logs = [None if a is None else np.log(a) for a in arrays]
     for batch in batches(graph, view, evidence, Request(families=True), memory_budget):
         output, log_z, impossible = batch.compiled.run(batch.codes, batch.soft)
         if impossible:
             raise_impossible(graph, evidence, batch.rows[np.isneginf(log_z)], memory_budget)
         # The scale that log-tables were divided by is in log Z and not in their logarithms.
-        entropy = log_z - view.arrays()[1]
+        entropy = log_z - log_scale
         column = {v: i for i, v in enumerate(batch.compiled.request.observed)}
         blocks = [(output[:, s : s + n], axes) for s, n, axes in batch.compiled.plan.outputs]
         for scope, log_table, (belief, axes) in zip(view.scopes, logs, blocks, strict=False):

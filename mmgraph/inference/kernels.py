@@ -120,6 +120,26 @@ def _inner_max(form, buffer, a, b, c, n, alpha):
 
 
 @compiled
+def advance(program, first, outer, counter, a, b, c):
+    """Step the outer loops of a nest once, like an odometer; return the places and whether on."""
+    k = outer - 1
+    while k >= 0:
+        loop = first + LOOP * k
+        counter[k] += 1
+        a += program[loop + 1]
+        b += program[loop + 2]
+        c += program[loop + 3]
+        if counter[k] < program[loop]:
+            return a, b, c, True
+        counter[k] = 0
+        a -= program[loop + 1] * program[loop]
+        b -= program[loop + 2] * program[loop]
+        c -= program[loop + 3] * program[loop]
+        k -= 1
+    return a, b, c, False
+
+
+@compiled
 def _contract(program, at, buffer, a, b, c, alpha, counter):
     """Run one step of the program."""
     form, loops, flags = program[at + FORM], program[at + LOOPS], program[at + FLAGS]
@@ -162,21 +182,8 @@ def _contract(program, at, buffer, a, b, c, alpha, counter):
                 ra += row_a
                 rb += row_b
                 rc += row_c
-        k = outer - 1
-        while k >= 0:
-            loop = first + LOOP * k
-            counter[k] += 1
-            a += program[loop + 1]
-            b += program[loop + 2]
-            c += program[loop + 3]
-            if counter[k] < program[loop]:
-                break
-            counter[k] = 0
-            a -= program[loop + 1] * program[loop]
-            b -= program[loop + 2] * program[loop]
-            c -= program[loop + 3] * program[loop]
-            k -= 1
-        if k < 0:
+        a, b, c, more = advance(program, first, outer, counter, a, b, c)
+        if not more:
             return
 
 
@@ -227,13 +234,19 @@ def run_steps(program, start, stop, offsets, scales, buffer, counter):
 
 
 @compiled
+def slice_start(slots, s, strides, codes, r):
+    """Where the slice of a table begins that a row's observed states pick."""
+    start = slots[s, 1]
+    for k in range(slots[s, 2], slots[s, 3]):
+        start += codes[r, strides[k, 0]] * strides[k, 1]
+    return start
+
+
+@compiled
 def place_evidence(r, offsets, buffer, slots, strides, codes, soft_start, soft):
     """Move the sliced tables to where a row's states point, and copy its soft evidence in."""
     for s in range(slots.shape[0]):
-        start = slots[s, 1]
-        for k in range(slots[s, 2], slots[s, 3]):
-            start += codes[r, strides[k, 0]] * strides[k, 1]
-        offsets[slots[s, 0]] = start
+        offsets[slots[s, 0]] = slice_start(slots, s, strides, codes, r)
     for i in range(soft.shape[1]):
         buffer[soft_start + i] = soft[r, i]
 

@@ -27,7 +27,9 @@ from mmgraph.inference.kernels import (
     RESULT,
     SECOND,
     SIZE,
+    advance,
     compiled,
+    slice_start,
 )
 
 LANES = 32
@@ -93,21 +95,8 @@ def _contract(program, at, buffer, lanes, a, b, c, wide_a, wide_b, alpha, counte
         counter[k] = 0
     while True:
         _inner(buffer, lanes, a, b, c, n, step_a, step_b, step_c, wide_a, wide_b, alpha, width)
-        k = loops - 2
-        while k >= 0:
-            loop = first + LOOP * k
-            counter[k] += 1
-            a += program[loop + 1]
-            b += program[loop + 2]
-            c += program[loop + 3]
-            if counter[k] < program[loop]:
-                break
-            counter[k] = 0
-            a -= program[loop + 1] * program[loop]
-            b -= program[loop + 2] * program[loop]
-            c -= program[loop + 3] * program[loop]
-            k -= 1
-        if k < 0:
+        a, b, c, more = advance(program, first, loops - 1, counter, a, b, c)
+        if not more:
             return
 
 
@@ -144,9 +133,7 @@ def _gather(buffer, lanes, slots, sizes, strides, codes, row, last):
         start = slots[s, 1]
         for w in range(LANES):
             r = min(row + w, last)
-            offset = start
-            for k in range(slots[s, 2], slots[s, 3]):
-                offset += codes[r, strides[k, 0]] * strides[k, 1]
+            offset = slice_start(slots, s, strides, codes, r)
             for i in range(sizes[s]):
                 lanes[(start + i) * LANES + w] = buffer[offset + i]
 
