@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmgraph.graph.continuous_data import flat_responsibilities, rows_of, state_indices
 from mmgraph.graph.errors import EvidenceError, GraphError, LearningError, UnknownVariableError
-from mmgraph.graph.factor import Factor, LogTable, _float_tensor
+from mmgraph.graph.factor import Factor, LogTable, float_tensor
 from mmgraph.graph.gaussian_density import Covariance, Normals, check_covariance, rows_per_block
 from mmgraph.graph.gaussian_moments import GaussianStatistics, expected_moments
 from mmgraph.graph.variable import Variable
@@ -68,7 +68,7 @@ class ContinuousLeaf(Factor):
 
     def _parameter(self, given: object, what: str, expected: tuple[int, ...]) -> Tensor:
         """A parameter as a tensor of the expected shape; a scalar child may leave out its axes."""
-        tensor = _float_tensor(given, f"{what} of {self!r}")
+        tensor = float_tensor(given, f"{what} of {self!r}")
         if not self.child.shape and tensor.ndim < len(expected):
             tensor = tensor.reshape(*tensor.shape, *(1,) * (len(expected) - tensor.ndim))
         if tuple(tensor.shape) != expected:

@@ -160,7 +160,7 @@ class TableFactor(Factor):
         if (values is None) == (log_values is None):
             raise GraphError(f"{self!r}: give either values or log_values")
         self._is_log = values is None
-        self._table = _float_tensor(log_values if self._is_log else values, repr(self))
+        self._table = float_tensor(log_values if self._is_log else values, repr(self))
         self._validate()
 
     def _validate(self) -> None:
@@ -266,7 +266,7 @@ class UnaryFactor(Factor):
 
     def __init__(self, variable: Variable, log_values: object) -> None:
         self.scope = (variable,)
-        self.log_values = _float_tensor(log_values, repr(self))
+        self.log_values = float_tensor(log_values, repr(self))
         expected = (*variable.shape, variable.cardinality)
         if tuple(self.log_values.shape) != expected:
             raise GraphError(
@@ -303,7 +303,7 @@ class UnaryFactor(Factor):
         return UnaryFactor(self.scope[0], self.log_values.to(device=device, dtype=dtype))
 
 
-def _float_tensor(values: object, owner: str) -> Tensor:
+def float_tensor(values: object, owner: str) -> Tensor:
     """Turn array-like numbers into a floating tensor without a copy where that is possible."""
     if isinstance(values, np.ndarray) and not values.flags.writeable:
         values = values.copy()  # a tensor on memory that may not be written would be a trap

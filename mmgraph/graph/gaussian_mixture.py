@@ -12,7 +12,7 @@ from torch import Tensor
 from mmgraph.graph.continuous import ContinuousLeaf
 from mmgraph.graph.continuous_data import flat_responsibilities, rows_of
 from mmgraph.graph.errors import GraphError, LearningError
-from mmgraph.graph.factor import _float_tensor
+from mmgraph.graph.factor import float_tensor
 from mmgraph.graph.gaussian_density import Covariance, Normals, check_covariance
 from mmgraph.graph.gaussian_moments import (
     GaussianStatistics,
@@ -72,7 +72,7 @@ class GaussianMixtureLeaf(ContinuousLeaf):
         weight: float = 1.0,
     ) -> None:
         super().__init__(child, parents, weight)
-        shape = tuple(_float_tensor(weights, f"weights of {self!r}").shape)
+        shape = tuple(float_tensor(weights, f"weights of {self!r}").shape)
         if len(shape) != len(parents) + 1 or not shape[-1]:
             raise GraphError(
                 f"{self!r}: the weights have shape {shape}, "

@@ -1,0 +1,187 @@
+"""Min-sum messages along one edge, compiled: linear in the number of states where that is possible.
+
+A message says to each state of one end what the other end and the edge cost at best. Its smallest
+entry is subtracted and returned. ``inf`` is a hard zero, and needs no care where energies are only
+added and compared; NaN never arises because no kernel here subtracts an infinite value.
+"""
+
+# The functions of this file are compiled: their arguments are arrays, and carry no annotations.
+# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from mmgraph.inference.pairwise_graph import LINEAR, POTTS, QUADRATIC, SELECTS_FIRST, TABLE
+
+# Infinities are legal, so that flag is left out; there are no NaNs.
+compiled = numba.njit(
+    cache=True, fastmath={"nnan", "nsz", "contract", "reassoc"}, nogil=True, error_model="numpy"
+)
+
+
+@compiled
+def lowest(values, count):
+    """The smallest of the first ``count`` values."""
+    low = values[0]
+    for k in range(np.uint64(1), np.uint64(count)):
+        low = min(low, values[k])
+    return low
+
+
+@compiled
+def potts_message(weight, source, count, target, begin):
+    """Either the same state, or the best other one and the weight."""
+    low = lowest(source, count)
+    if low == np.inf:
+        return low
+    begin = np.uint64(begin)
+    for k in range(np.uint64(count)):
+        target[begin + k] = min(source[k] - low, weight)
+    return low
+
+
+@compiled
+def linear_message(weight, truncation, source, count, target, begin):
+    """Lower envelope of cones in two passes (Felzenszwalb and Huttenlocher 2006, section 3.1)."""
+    low = lowest(source, count)
+    if low == np.inf:
+        return low
+    cap = weight * truncation
+    begin, count = np.uint64(begin), np.uint64(count)
+    value = source[0] - low
+    target[begin] = value
+    for k in range(np.uint64(1), count):
+        value = min(value + weight, source[k] - low)
+        target[begin + k] = value
+    value = min(value, cap)
+    target[begin + count - np.uint64(1)] = value
+    for i in range(np.uint64(1), count):
+        k = begin + count - np.uint64(1) - i
+        value = min(min(value + weight, target[k]), cap)
+        target[k] = value
+    return low
+
+
+@compiled
+def quadratic_message(weight, truncation, source, count, target, begin, apex, limit):
+    """Lower envelope of parabolas (Felzenszwalb and Huttenlocher 2006, section 3.2).
+
+    ``apex`` and ``limit`` are scratch of the length of a message and one more: whose parabola is
+    lowest, and up to where.
+    """
+    low = lowest(source, count)
+    if low == np.inf:
+        return low
+    last = -1
+    for q in range(count):
+        if source[q] == np.inf:  # no parabola starts from a forbidden state
+            continue
+        crossing = -np.inf
+        while last >= 0:
+            p = apex[last]
+            crossing = ((source[q] - source[p]) / weight + q * q - p * p) / (2 * (q - p))
+            if crossing > limit[last]:
+                break
+            last -= 1
+            crossing = -np.inf
+        last += 1
+        apex[last] = q
+        limit[last] = crossing
+    limit[last + 1] = np.inf
+    cap = weight * truncation
+    place = 0
+    for k in range(count):
+        while limit[place + 1] < k:
+            place += 1
+        p = apex[place]
+        target[begin + k] = min(weight * (k - p) * (k - p) + source[p] - low, cap)
+    return low
+
+
+@compiled
+def table_message(weight, tables, place, source, rows, target, begin, columns, towards_second):
+    """Any function of the two states, in rows * columns steps; rows are the source's states."""
+    for k in range(columns):
+        target[begin + k] = np.inf
+    if towards_second:
+        for j in range(rows):
+            if source[j] < np.inf:
+                for k in range(columns):
+                    value = source[j] + weight * tables[place + j * columns + k]
+                    target[begin + k] = min(target[begin + k], value)
+    else:
+        for k in range(columns):
+            low = np.inf
+            for j in range(rows):
+                low = min(low, source[j] + weight * tables[place + k * rows + j])
+            target[begin + k] = low
+    return _normalised(target, begin, columns)
+
+
+@compiled
+def selection_message(stride, source, rows, target, begin, columns, towards_cells):
+    """Between a variable and the node of a table: each cell selects one of the variable's states."""
+    if towards_cells:
+        for cell in range(columns):
+            target[begin + cell] = source[(cell // stride) % rows]
+    else:
+        for k in range(columns):
+            target[begin + k] = np.inf
+        for cell in range(rows):
+            k = begin + (cell // stride) % columns
+            target[k] = min(target[k], source[cell])
+    return _normalised(target, begin, columns)
+
+
+@compiled
+def _normalised(target, begin, count):
+    low = np.inf
+    for k in range(count):
+        low = min(low, target[begin + k])
+    if low < np.inf:
+        for k in range(count):
+            target[begin + k] -= low
+    return low
+
+
+@compiled
+def min_sum_message(
+    kind, weight, truncation, place, tables, towards_second,
+    source, rows, target, begin, columns, apex, limit,
+):  # fmt: skip
+    """Write the message that ``source`` sends along an edge, and return what was subtracted.
+
+    ``inf`` is returned, and the message left unfinished, where no state is possible.
+    """
+    if kind == POTTS:
+        return potts_message(weight, source, rows, target, begin)
+    if kind == LINEAR:
+        return linear_message(weight, truncation, source, rows, target, begin)
+    if kind == QUADRATIC:
+        return quadratic_message(weight, truncation, source, rows, target, begin, apex, limit)
+    if kind == TABLE:
+        return table_message(
+            weight, tables, place, source, rows, target, begin, columns, towards_second
+        )
+    towards_cells = towards_second == (kind == SELECTS_FIRST)
+    return selection_message(place, source, rows, target, begin, columns, towards_cells)
+
+
+@compiled
+def edge_energy(kind, weight, truncation, place, tables, x, y, states_first, states_second):
+    """The energy of an edge at states ``x`` of its first and ``y`` of its second node."""
+    if kind == POTTS:
+        return weight if x != y else weight * 0
+    if kind == LINEAR:
+        return weight * min(truncation, abs(x - y))
+    if kind == QUADRATIC:
+        return weight * min(truncation, (x - y) * (x - y))
+    if kind == TABLE:
+        return weight * tables[place + x * states_second + y]
+    if kind == SELECTS_FIRST:
+        agrees = (y // place) % states_first == x
+    else:
+        agrees = (x // place) % states_second == y
+    return weight * 0 if agrees else weight * np.inf

@@ -1,0 +1,108 @@
+"""The passes of sequential tree-reweighted message passing, compiled for any pairwise graph."""
+
+# The functions of this file are compiled: their arguments are arrays, and carry no annotations.
+# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
+
+from __future__ import annotations
+
+import numpy as np
+
+from mmgraph.inference.min_sum_kernels import compiled, edge_energy, lowest, min_sum_message
+from mmgraph.inference.pairwise_graph import POTTS
+
+
+@compiled
+def trws_pass(
+    forward, offsets, unary, first, second, function, weight,
+    kind, truncation, place, tables, start, middle, incident, slots, messages, largest,
+):  # fmt: skip
+    """Visit the nodes in order (backwards unless ``forward``), and update the messages ahead.
+
+    The slot of an edge holds the message towards the end that is visited later; the pass turns it
+    round. Returns a lower bound on the energy, ``inf`` if no labelling has a finite energy.
+    """
+    belief = np.empty(largest, unary.dtype)
+    source = np.empty(largest, unary.dtype)
+    apex = np.empty(largest, np.int64)
+    limit = np.empty(largest + 1, np.float64)
+    zero, one = unary.dtype.type(0), unary.dtype.type(1)
+    nodes = len(offsets) - 1
+    bound = 0.0
+    for step in range(nodes):
+        n = step if forward else nodes - 1 - step
+        begin = np.uint64(offsets[n])
+        states = np.uint64(offsets[n + 1]) - begin
+        for k in range(states):
+            belief[k] = unary[begin + k]
+        for i in range(start[n], start[n + 1]):
+            slot = np.uint64(slots[incident[i]])
+            for k in range(states):
+                belief[k] += messages[slot + k]
+        low = lowest(belief, states)
+        if low == np.inf:
+            return np.inf
+        bound += low
+        behind, ahead = middle[n] - start[n], start[n + 1] - middle[n]
+        share = one / unary.dtype.type(max(behind, ahead, 1))
+        for k in range(states):
+            belief[k] = (belief[k] - low) * share
+        for i in range(middle[n] if forward else start[n], start[n + 1] if forward else middle[n]):
+            e = incident[i]
+            f = function[e]
+            slot = np.uint64(slots[e])
+            for k in range(states):
+                message = messages[slot + k]
+                # Where the message is infinite the belief is, and stays so.
+                source[k] = belief[k] - (message if message < np.inf else zero)
+            other = second[e] if forward else first[e]
+            bound += min_sum_message(
+                kind[f], weight[e], truncation[f], place[f], tables, forward,
+                source, states, messages, slot, offsets[other + 1] - offsets[other], apex, limit,
+            )  # fmt: skip
+            if bound == np.inf:
+                return np.inf
+    return bound
+
+
+@compiled
+def sequential_labelling(
+    offsets, unary, first, second, function, weight,
+    kind, truncation, place, tables, start, middle, incident, slots, messages, largest, labelling,
+):  # fmt: skip
+    """Label the nodes in order, each given the labels before it and the messages from behind.
+
+    To be called after a backward pass. Returns the energy of the labelling, ``inf`` where a node
+    had no possible state left (Kolmogorov 2006, section 3.3).
+    """
+    own = np.empty(largest, unary.dtype)
+    energy = 0.0
+    for n in range(len(offsets) - 1):
+        begin = np.uint64(offsets[n])
+        states = np.uint64(offsets[n + 1]) - begin
+        for k in range(states):
+            own[k] = unary[begin + k]
+        for i in range(start[n], middle[n]):
+            e = incident[i]
+            f = function[e]
+            x = labelling[first[e]]
+            if kind[f] == POTTS:
+                for k in range(states):
+                    own[k] += weight[e]
+                own[x] -= weight[e]
+            else:
+                before = offsets[first[e] + 1] - offsets[first[e]]
+                for k in range(states):
+                    own[k] += edge_energy(
+                        kind[f], weight[e], truncation[f], place[f], tables,
+                        x, np.int64(k), before, np.int64(states),
+                    )  # fmt: skip
+        best, best_ahead = np.int64(0), np.inf
+        for k in range(states):
+            ahead = np.float64(own[k])
+            for i in range(middle[n], start[n + 1]):
+                ahead += messages[np.uint64(slots[incident[i]]) + k]
+            if ahead < best_ahead:
+                best, best_ahead = np.int64(k), ahead
+        labelling[n] = best
+        energy += own[best]
+    return energy
