@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -14,6 +14,22 @@ from mmgraph.graph.variable import Variable
 
 if TYPE_CHECKING:
     import pandas
+
+
+class TracePoint(NamedTuple):
+    """How far a search had come.
+
+    Attributes
+    ----------
+    seconds : float
+        Since its start.
+    energy, bound : float
+        The best energy so far, and the best lower bound on the energy (``-inf`` without one).
+    """
+
+    seconds: float
+    energy: float
+    bound: float
 
 
 @dataclass(frozen=True)
@@ -35,6 +51,12 @@ class Assignment:
         Whether no better assignment exists.
     bound, gap : Tensor or None
         An upper bound on the logarithm and the distance to it, from methods that are not exact.
+    converged : bool
+        Whether an iterative method reached its tolerance.
+    iterations : int or None
+        How many iterations it took.
+    trace : tuple of TracePoint
+        Energy and bound against time, of the first row, from methods that improve both.
     seconds : float
         Wall-clock time of the call.
     """
@@ -47,6 +69,19 @@ class Assignment:
     bound: Tensor | None = None
     gap: Tensor | None = None
     seconds: float = 0.0
+    converged: bool = True
+    iterations: int | None = None
+    trace: tuple[TracePoint, ...] = ()
+
+    @property
+    def energy(self) -> Float[Tensor, " batch"]:
+        """Minus ``log_weight``: what methods that minimise an energy speak of."""
+        return -self.log_weight
+
+    @property
+    def lower_bound(self) -> Float[Tensor, " batch"] | None:
+        """A lower bound on the energy of every assignment."""
+        return None if self.bound is None else -self.bound
 
     def labels(self, row: int = 0) -> dict[str, object]:
         """Return the state labels of one row by variable."""

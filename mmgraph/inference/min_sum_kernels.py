@@ -122,7 +122,7 @@ def table_message(weight, tables, place, source, rows, target, begin, columns, t
 
 @compiled
 def selection_message(stride, source, rows, target, begin, columns, towards_cells):
-    """Between a variable and the node of a table: each cell selects one of the variable's states."""
+    """Between a variable and the node of a table: each cell selects one state of the variable."""
     if towards_cells:
         for cell in range(columns):
             target[begin + cell] = source[(cell // stride) % rows]

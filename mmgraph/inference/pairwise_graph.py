@@ -1,11 +1,11 @@
 """The pairwise view of a graph: what message passing, move making and sampling run on.
 
 Every element of every discrete variable becomes a node, every edge of an edge factor and every
-table over two variables an edge. A table over more variables becomes a node of its own, whose states
-are the table's cells, joined to each of its variables by an edge that selects that variable's state
-from a cell: belief propagation on this graph is belief propagation on the factor graph (Weiss and
-Freeman 2001, "On the optimality of solutions of the max-product belief-propagation algorithm",
-section I), and bounds for pairwise graphs hold for it.
+table over two variables an edge. A table over more variables becomes a node of its own, whose
+states are the table's cells, joined to each of its variables by an edge that selects that
+variable's state from a cell: belief propagation on this graph is belief propagation on the factor
+graph (Weiss and Freeman 2001, "On the optimality of solutions of the max-product
+belief-propagation algorithm", section I), and bounds for pairwise graphs hold for it.
 
 Nodes are numbered so that a table's node comes between its variables; each edge leads from a lower
 number to a higher one. States lie in one flat array, a node after the other, so that nodes may

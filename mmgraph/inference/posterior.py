@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -29,9 +30,14 @@ class Posterior:
         Whether an iterative method reached its tolerance; always true for an exact one.
     iterations : int or None
         How many iterations it took.
-    residual, bound, gap : float or None
-        The last change, a bound on the quantity sought and how far it may be from the truth, where
-        the method has them.
+    residual : float or None
+        The largest change of the last iteration.
+    bound, gap : Tensor of shape (batch,) or None
+        A bound on ``log_evidence`` (which side, the method says), and how far ``log_evidence`` may
+        be from the truth, where the method has them.
+    diagnostics : dict of str to dict of str to Tensor
+        What a sampler knows of its chains, by quantity and variable: ``"r_hat"`` and
+        ``"effective_sample_size"``, each ``(batch, *shape)``; empty for other methods.
     seconds : float
         Wall-clock time of the call.
     """
@@ -45,6 +51,7 @@ class Posterior:
         "_variables",
         "bound",
         "converged",
+        "diagnostics",
         "exact",
         "gap",
         "iterations",
@@ -76,9 +83,57 @@ class Posterior:
         self.converged = True
         self.iterations: int | None = None
         self.residual: float | None = None
-        self.bound: float | None = None
-        self.gap: float | None = None
+        self.bound: Tensor | None = None
+        self.gap: Tensor | None = None
+        self.diagnostics: dict[str, dict[str, Tensor]] = {}
         self.seconds = seconds
+
+    @classmethod
+    def of(
+        cls,
+        variables: Mapping[str, Variable],
+        marginals: Mapping[str, Float[Tensor, "batch *shape states"]],
+        log_evidence: Float[Tensor, " batch"] | Callable[[], Tensor] | None = None,
+        *,
+        method: str,
+        exact: bool = False,
+        converged: bool = True,
+        iterations: int | None = None,
+        residual: float | None = None,
+        bound: Float[Tensor, " batch"] | None = None,
+        diagnostics: Mapping[str, dict[str, Tensor]] | None = None,
+        seconds: float = 0.0,
+    ) -> Posterior:
+        """Build a posterior from marginals that may be arrays.
+
+        Parameters
+        ----------
+        variables : mapping of str to Variable
+            Those of the model.
+        marginals : mapping of str to Tensor
+            ``(batch, *shape, states)`` for each variable asked for.
+        log_evidence : Tensor, function or None
+            A function is called when the number is asked for; None if the method cannot tell.
+        """
+        batch = len(next(iter(marginals.values()))) if marginals else 0
+        posterior = cls(
+            dict.fromkeys(marginals, (0, 0)),
+            variables,
+            torch.empty(batch, 0),
+            log_evidence,
+            method=method,
+            exact=exact,
+            seconds=seconds,
+        )
+        posterior._split = dict(marginals)
+        posterior.converged = converged
+        posterior.iterations = iterations
+        posterior.residual = residual
+        posterior.bound = bound
+        posterior.diagnostics = dict(diagnostics or {})
+        if bound is not None and isinstance(log_evidence, Tensor):
+            posterior.gap = (bound - log_evidence).abs()
+        return posterior
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -92,13 +147,23 @@ class Posterior:
 
     @property
     def log_evidence(self) -> Float[Tensor, " batch"]:
-        """The logarithm of P(evidence), for each row; for a Markov random field of its weight."""
+        """The logarithm of P(evidence), for each row; for a Markov random field of its weight.
+
+        Raises
+        ------
+        UnknownVariableError
+            If the method that made this posterior cannot tell.
+        """
+        if self._log_evidence is None:
+            raise UnknownVariableError(f"the method '{self.method}' does not give log P(evidence)")
+        if callable(self._log_evidence):
+            self._log_evidence = self._log_evidence()
         if not isinstance(self._log_evidence, Tensor):
             self._log_evidence = torch.from_numpy(self._log_evidence)
         return self._log_evidence
 
     @property
-    def marginals(self) -> dict[str, Float[Tensor, "batch states"]]:
+    def marginals(self) -> dict[str, Float[Tensor, "batch *shape states"]]:
         """All marginals by variable."""
         if self._split is None:
             flat = self._flat if isinstance(self._flat, Tensor) else torch.from_numpy(self._flat)
@@ -106,8 +171,8 @@ class Posterior:
             self._split = dict(zip(self._names, parts, strict=True))
         return self._split
 
-    def marginal(self, name: str) -> Float[Tensor, "batch states"]:
-        """Return the distribution of one variable, a row for each row of evidence.
+    def marginal(self, name: str) -> Float[Tensor, "batch *shape states"]:
+        """Return the distribution of one variable (of each element), for each row of evidence.
 
         Raises
         ------
@@ -121,7 +186,7 @@ class Posterior:
                 f"the posterior holds no marginal of {name!r}{suggestion(name, self._names)}"
             ) from None
 
-    def mode(self, name: str) -> Int64[Tensor, " batch"]:
+    def mode(self, name: str) -> Int64[Tensor, "batch *shape"]:
         """Return the index of the most probable state of one variable, for each row."""
         return self.marginal(name).argmax(-1)
 
@@ -157,10 +222,13 @@ class Posterior:
 
     def _lines(self) -> Iterator[tuple[int, str, object, float]]:
         for name, table in self.marginals.items():
-            labels = self._variables[name].labels
-            for row, distribution in enumerate(table.tolist()):
-                for label, probability in zip(labels, distribution, strict=True):
-                    yield row, name, label, probability
+            variable = self._variables[name]
+            places = list(np.ndindex(variable.shape))
+            elements = [f"{name}{list(p)}".replace(" ", "") if p else name for p in places]
+            for row, distributions in enumerate(table.reshape(len(table), len(places), -1)):
+                for element, distribution in zip(elements, distributions.tolist(), strict=True):
+                    for label, probability in zip(variable.labels, distribution, strict=True):
+                        yield row, element, label, probability
 
     def __repr__(self) -> str:
         kind = "exact" if self.exact else "approximate"
