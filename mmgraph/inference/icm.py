@@ -1,0 +1,322 @@
+"""Iterated conditional modes: each element in turn takes its best state given all the others.
+
+Fast and local: the energy never rises, and the assignment at the end is one that no change of a
+single element betters (Besag 1986, "On the statistical analysis of dirty pictures", section 2.5).
+"""
+
+# The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
+# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from mmgraph.graph.errors import EvidenceError, MmgraphError, ZeroProbabilityError
+from mmgraph.graph.evidence import MISSING, Evidence
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.assignment import Assignment
+from mmgraph.inference.min_sum_kernels import compiled, edge_energy
+from mmgraph.inference.pairwise_graph import (
+    SELECTS_FIRST,
+    SELECTS_SECOND,
+    PairwiseGraph,
+    pairwise_graph,
+)
+
+
+class Descent(NamedTuple):
+    """Where the search of one row of evidence ended.
+
+    Attributes
+    ----------
+    labelling : ndarray of int64, shape (nodes,)
+        State indices; of a table's node, the index of its cell.
+    energy : float
+        Of the labelling; ``inf`` if a hard zero is left.
+    sweeps : int
+        How many were made.
+    converged : bool
+        Whether the last sweep changed nothing.
+    """
+
+    labelling: Int64[np.ndarray, " nodes"]
+    energy: float
+    sweeps: int
+    converged: bool
+
+
+def icm(
+    graph: FactorGraph,
+    evidence: Evidence,
+    initial: Mapping[str, object] | None = None,
+    iterations: int = 100,
+) -> Assignment:
+    """Return an assignment that no change of a single element betters.
+
+    Parameters
+    ----------
+    graph : FactorGraph
+        Discrete variables, arrays or scalars; observed continuous leaves.
+    evidence : Evidence
+        Hard, soft and missing; each row is searched by itself.
+    initial : mapping of str to array-like, optional
+        State indices ``(*shape,)`` or ``(batch, *shape)`` to start some variables from. By default
+        every element starts from the state that its own factors and evidence say is best.
+    iterations : int, default 100
+        The most sweeps over all elements.
+
+    Returns
+    -------
+    Assignment
+        Of all discrete variables; ``converged`` says whether the last sweep changed nothing.
+
+    Raises
+    ------
+    ZeroProbabilityError
+        If the evidence leaves an element no state.
+    EvidenceError
+        If the search ends where the assignment is forbidden: hard zeros had it trapped. Another
+        start may help, and an exact method does.
+    UnknownVariableError, MmgraphError
+        If the start names no variable of the graph, or does not fit it.
+
+    Notes
+    -----
+    While hard zeros are violated, a state that violates fewer of them is better whatever its
+    energy, so that a start need not be feasible.
+
+    References
+    ----------
+    Besag (1986), "On the statistical analysis of dirty pictures", J. R. Statist. Soc. B 48.
+    """
+    if iterations < 1:
+        raise MmgraphError(f"iterations must be at least 1, not {iterations}")
+    began = time.perf_counter()
+    view = pairwise_graph(graph)
+    starts = _checked_starts(graph, evidence, initial)
+    rows = [
+        descend(
+            view, view.unary(evidence, row), row, {n: t[row] for n, t in starts.items()}, iterations
+        )
+        for row in range(evidence.batch)
+    ]
+    for row, found in enumerate(rows):
+        if found.energy == np.inf:
+            raise EvidenceError(
+                f"ICM ended in row {row} of the evidence at an assignment that the model forbids; "
+                "hard zeros had it trapped: give another 'initial', or use an exact method"
+            )
+    states = [view.states_of(found.labelling) for found in rows]
+    return Assignment(
+        {name: torch.cat([s[name] for s in states]) for name in view.first_node},
+        {name: graph.variables[name] for name in view.first_node},
+        -torch.tensor([found.energy for found in rows], dtype=torch.float64),
+        method="icm",
+        exact=False,
+        converged=all(found.converged for found in rows),
+        iterations=max(found.sweeps for found in rows),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def descend(
+    view: PairwiseGraph,
+    unary: Float[np.ndarray, " states"],
+    row: int = 0,
+    start: Mapping[str, Tensor] | None = None,
+    iterations: int = 100,
+) -> Descent:
+    """Search from the best unary states, or from those given, of one row of evidence."""
+    labelling = best_unary(unary, view.offsets, view.largest)
+    if (labelling < 0).any():
+        names = _without_state(view, int(np.argmax(labelling < 0)))
+        raise ZeroProbabilityError(
+            f"the evidence in row {row} leaves {' and '.join(names)} no state of positive "
+            "probability",
+            (row,),
+            names,
+        )
+    for name, codes in (start or {}).items():
+        first = view.first_node[name]
+        labelling[first : first + len(codes.reshape(-1))] = codes.reshape(-1).numpy()
+    functions, adjacency = view.functions, view.adjacency
+    set_cells(labelling, view.first, view.second, view.function, functions.kind, functions.place)
+    sweeps, converged = icm_sweeps(
+        labelling, iterations, view.offsets, unary, view.first, view.second, view.function,
+        view.weight, functions.kind, functions.truncation, functions.place, functions.tables,
+        adjacency.start, adjacency.edges, view.largest,
+    )  # fmt: skip
+    return Descent(labelling, energy_of(view, unary, labelling), int(sweeps), bool(converged))
+
+
+def energy_of(
+    view: PairwiseGraph, unary: Float[np.ndarray, " states"], labelling: Int64[np.ndarray, " nodes"]
+) -> float:
+    """Return the energy of a labelling of all nodes, those of tables included."""
+    functions = view.functions
+    total = labelling_energy(
+        labelling, view.offsets, unary, view.first, view.second, view.function, view.weight,
+        functions.kind, functions.truncation, functions.place, functions.tables,
+    )  # fmt: skip
+    return float(total) + view.constant
+
+
+def _checked_starts(
+    graph: FactorGraph, evidence: Evidence, initial: Mapping[str, object] | None
+) -> dict[str, Int64[Tensor, "batch *shape"]]:
+    starts = {}
+    for name, given in (initial or {}).items():
+        variable = graph.variable(name)
+        if not variable.is_discrete:
+            raise MmgraphError(f"the start gives '{name}', which has no states")
+        codes = torch.as_tensor(given).long().cpu()
+        if tuple(codes.shape) not in (variable.shape, (evidence.batch, *variable.shape)):
+            raise MmgraphError(
+                f"the start of '{name}' has shape {tuple(codes.shape)}; {variable.shape} or "
+                f"{(evidence.batch, *variable.shape)} was expected"
+            )
+        if bool(((codes < 0) | (codes >= variable.cardinality)).any()):
+            raise MmgraphError(
+                f"the start of '{name}' holds a state outside 0 … {variable.cardinality - 1}"
+            )
+        codes = codes.expand(evidence.batch, *variable.shape)
+        observed = evidence.hard(name)
+        starts[name] = (
+            codes if observed is None else torch.where(observed == MISSING, codes, observed)
+        )
+    return starts
+
+
+def _without_state(view: PairwiseGraph, node: int) -> tuple[str, ...]:
+    """The variable that a node belongs to; of a table's node, its variables."""
+    for name, first in view.first_node.items():
+        if first <= node < first + view.graph.variables[name].size:
+            return (name,)
+    edges = np.flatnonzero((view.first == node) | (view.second == node))
+    ends = view.first[edges] + view.second[edges] - node
+    return tuple(name for end in ends for name in _without_state(view, int(end)))
+
+
+@compiled
+def best_unary(unary, offsets, largest):
+    """The state of lowest unary energy of each node, -1 where all are forbidden."""
+    labelling = np.empty(len(offsets) - 1, np.int64)
+    for n in range(len(offsets) - 1):
+        low, best = np.inf, -1
+        for k in range(offsets[n], offsets[n + 1]):
+            if unary[k] < low:
+                low, best = unary[k], k - offsets[n]
+        labelling[n] = best
+    return labelling
+
+
+@compiled
+def set_cells(labelling, first, second, function, kind, place):
+    """Let the node of every table stand at the cell that its variables' states select."""
+    for e in range(len(first)):
+        f = function[e]
+        if kind[f] == SELECTS_FIRST:
+            labelling[second[e]] = 0
+        elif kind[f] == SELECTS_SECOND:
+            labelling[first[e]] = 0
+    for e in range(len(first)):
+        f = function[e]
+        if kind[f] == SELECTS_FIRST:
+            labelling[second[e]] += labelling[first[e]] * place[f]
+        elif kind[f] == SELECTS_SECOND:
+            labelling[first[e]] += labelling[second[e]] * place[f]
+
+
+@compiled
+def icm_sweeps(
+    labelling, iterations, offsets, unary, first, second, function,
+    weight, kind, truncation, place, tables, start, incident, largest,
+):  # fmt: skip
+    """Sweep over the nodes in order until none changes; returns the sweeps and whether none did.
+
+    Nodes of tables are not visited: they move along with their variables.
+    """
+    nodes = len(labelling)
+    is_cell = np.zeros(nodes, np.bool_)
+    for e in range(len(first)):
+        if kind[function[e]] == SELECTS_FIRST:
+            is_cell[second[e]] = True
+        elif kind[function[e]] == SELECTS_SECOND:
+            is_cell[first[e]] = True
+    cost = np.empty(largest, np.float64)
+    violated = np.empty(largest, np.int64)
+    for sweep in range(iterations):
+        changed = 0
+        for n in range(nodes):
+            if is_cell[n]:
+                continue
+            begin, states = offsets[n], offsets[n + 1] - offsets[n]
+            for k in range(states):
+                forbidden = unary[begin + k] == np.inf
+                violated[k] = forbidden
+                cost[k] = 0.0 if forbidden else unary[begin + k]
+            for i in range(start[n], start[n + 1]):
+                e = incident[i]
+                f = function[e]
+                other = second[e] if first[e] == n else first[e]
+                for k in range(states):
+                    if kind[f] >= SELECTS_FIRST:
+                        cell = labelling[other] + (k - labelling[n]) * place[f]
+                        energy = unary[offsets[other] + cell]
+                    elif first[e] == n:
+                        energy = edge_energy(
+                            kind[f], weight[e], truncation[f], place[f], tables,
+                            k, labelling[other], states, offsets[other + 1] - offsets[other],
+                        )  # fmt: skip
+                    else:
+                        energy = edge_energy(
+                            kind[f], weight[e], truncation[f], place[f], tables,
+                            labelling[other], k, offsets[other + 1] - offsets[other], states,
+                        )  # fmt: skip
+                    if energy == np.inf:
+                        violated[k] += 1
+                    else:
+                        cost[k] += energy
+            best = labelling[n]  # a tie keeps the state, or sweeps might never end
+            for k in range(states):
+                if violated[k] < violated[best] or (
+                    violated[k] == violated[best] and cost[k] < cost[best]
+                ):
+                    best = k
+            if best == labelling[n]:
+                continue
+            changed += 1
+            for i in range(start[n], start[n + 1]):
+                e = incident[i]
+                if kind[function[e]] >= SELECTS_FIRST:
+                    other = second[e] if first[e] == n else first[e]
+                    labelling[other] += (best - labelling[n]) * place[function[e]]
+            labelling[n] = best
+        if changed == 0:
+            return sweep + 1, True
+    return iterations, False
+
+
+@compiled
+def labelling_energy(
+    labelling, offsets, unary, first, second, function, weight, kind, truncation, place, tables
+):
+    """The sum of all unary energies and those of the edges."""
+    total = 0.0
+    for n in range(len(labelling)):
+        total += unary[offsets[n] + labelling[n]]
+    for e in range(len(first)):
+        a, b, f = first[e], second[e], function[e]
+        if kind[f] < SELECTS_FIRST:
+            total += edge_energy(
+                kind[f], weight[e], truncation[f], place[f], tables, labelling[a], labelling[b],
+                offsets[a + 1] - offsets[a], offsets[b + 1] - offsets[b],
+            )  # fmt: skip
+    return total
