@@ -6,6 +6,15 @@ that nothing depends on a display.
 
 from mmgraph.plots.charts import confusion_matrix, reliability_diagram
 from mmgraph.plots.figures import save
+from mmgraph.plots.label_maps import energy_trace, label_map, uncertainty_map
 from mmgraph.plots.network import draw_network
 
-__all__ = ["confusion_matrix", "draw_network", "reliability_diagram", "save"]
+__all__ = [
+    "confusion_matrix",
+    "draw_network",
+    "energy_trace",
+    "label_map",
+    "reliability_diagram",
+    "save",
+    "uncertainty_map",
+]

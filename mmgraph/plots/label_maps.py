@@ -1,0 +1,338 @@
+"""Pictures of labelled images: the labels beside the image, their uncertainty, and the search."""
+
+from __future__ import annotations
+
+import colorsys
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from mmgraph.graph.errors import MmgraphError
+from mmgraph.plots.figures import INK, PALETTE, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from mmgraph.inference.assignment import TracePoint
+
+UNLABELLED = "#D9D9D9"
+"""The colour of pixels without a label."""
+
+_LONGEST = 5.2
+_STRETCH = (2.0, 98.0)
+_GOLDEN_RATIO = 0.618033988749895
+_LEGEND_ROWS = 18
+
+
+def class_colours(count: int) -> list[str]:
+    """Return colours, as ``#RRGGBB``, that tell so many classes apart.
+
+    The first seven are those of Okabe and Ito; after them come darker and lighter ones of the same
+    hues, and then hues in steps of the golden ratio.
+
+    Parameters
+    ----------
+    count : int
+        How many.
+    """
+    base = [tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)) for colour in PALETTE]
+    lighter = [tuple(x + (1 - x) * 0.5 for x in colour) for colour in base]
+    darker = [tuple(x * 0.55 for x in colour) for colour in base]
+    colours: list[tuple[float, ...]] = [*base, *darker, *lighter]
+    for i in range(count - len(colours)):
+        hue = (0.05 + i * _GOLDEN_RATIO) % 1.0
+        colours.append(colorsys.hsv_to_rgb(hue, (0.85, 0.5)[i % 2], (0.9, 0.7, 0.45)[i % 3]))
+    return ["#" + "".join(f"{round(255 * x):02X}" for x in colour) for colour in colours[:count]]
+
+
+def as_picture(image: object) -> Float[np.ndarray, "height width *colours"]:
+    """Return an image of any number of bands as grey values or colours between 0 and 1.
+
+    One or two bands give grey values of the first; more give red, green and blue: the first three
+    of up to four bands, three spread over the spectrum of many. Each is stretched between its 2nd
+    and its 98th percentile. Missing values (NaN) stay so.
+
+    Parameters
+    ----------
+    image : array-like
+        Shape ``(height, width)`` or ``(height, width, bands)``.
+
+    Raises
+    ------
+    MmgraphError
+        If the array has another number of axes.
+    """
+    array = np.asarray(image)
+    if array.ndim not in (2, 3) or not array.size:
+        raise MmgraphError(
+            f"a picture is drawn of (height, width) or (height, width, bands), not {array.shape}"
+        )
+    if array.ndim == 3:
+        bands = array.shape[2]
+        # Of a whole spectrum, the long waves are red.
+        chosen = (0, 1, 2) if bands <= 4 else (3 * bands // 4, bands // 2, bands // 4)
+        array = array[..., 0] if bands < 3 else array[..., chosen]
+    array = array.astype(np.float64)
+    known = np.where(np.isfinite(array), array, np.nan).reshape(-1, *array.shape[2:])
+    if np.isnan(known).all():
+        return np.full(array.shape, np.nan)
+    low, high = np.nanpercentile(known, _STRETCH, axis=0)
+    stretched = (array - low) / np.where(high > low, high - low, 1.0)
+    return np.asarray(np.clip(stretched, 0.0, 1.0))
+
+
+def label_map(
+    axes: Axes | None,
+    labels: object,
+    classes: Sequence[object] | None = None,
+    *,
+    image: object = None,
+    colours: Sequence[str] | None = None,
+    legend: bool = True,
+    title: str | None = None,
+) -> Figure:
+    """Draw the labels of an image, with a legend of the classes that occur.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes or None
+        Where to draw; None makes a figure of its own.
+    labels : array-like of int, shape (height, width) or (depth, height, width)
+        Class indices; negative or NaN where there is none. Of a volume the middle slice is drawn.
+    classes : sequence, optional
+        The names of the classes; by default their indices.
+    image : array-like, optional
+        Shape ``(height, width)``, with or without a last axis of bands (of a volume likewise). Only
+        without ``axes``: it is drawn beside the labels.
+    colours : sequence of str, optional
+        One for each class, by default :func:`class_colours`.
+    legend : bool, default True
+        Whether to name the classes.
+    title : str, optional
+        Above the labels.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    MmgraphError
+        If the array is no image of labels, or an index has no name.
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    codes = _codes(labels)
+    plane, where = _middle_slice(codes, 2)
+    top = int(codes.max(initial=-1)) + 1
+    names = [str(c) for c in (range(top) if classes is None else classes)]
+    paints = class_colours(len(names)) if colours is None else list(colours)
+    if top > len(names) or len(names) > len(paints):
+        raise MmgraphError(
+            f"the labels go up to {top - 1}; there are {len(names)} classes and "
+            f"{len(paints)} colours"
+        )
+    shown = [image] if image is not None and axes is None else []
+    figure, places = _panels(axes, 1 + len(shown), plane.shape, 2.0 if legend else 0.0)
+    for place, picture in zip(places, shown, strict=False):
+        array = np.asarray(picture)
+        array, _ = _middle_slice(array, array.ndim - codes.ndim + 2)
+        _show(place, as_picture(array), cmap="gray", vmin=0.0, vmax=1.0)
+        place.set_title("image", color=INK, fontsize=11)
+    _show(places[-1], _painted(plane, paints), interpolation="nearest")
+    places[-1].set_title((title or "labels") + where, color=INK, fontsize=11)
+    if legend:
+        _name_classes(places[-1], plane, names, paints)
+    return figure
+
+
+def uncertainty_map(
+    axes: Axes | None,
+    uncertainty: object,
+    *,
+    largest: float | None = None,
+    label: str = "entropy, nats",
+    title: str = "uncertainty",
+) -> Figure:
+    """Draw how uncertain the label of each pixel is.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes or None
+        Where to draw; None makes a figure of its own.
+    uncertainty : array-like, shape (height, width) or (depth, height, width)
+        Of a volume the middle slice is drawn; NaN is left white.
+    largest : float, optional
+        The value that the darkest colour stands for; by default the largest that occurs.
+    label : str
+        What is measured, and in which unit.
+    title : str
+        Above the map.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    MmgraphError
+        If the array is no image.
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    array = np.asarray(uncertainty, dtype=np.float64)
+    plane, where = _middle_slice(array, 2)
+    if largest is None:
+        known = array[np.isfinite(array)]
+        largest = float(known.max(initial=0.0)) or 1.0
+    figure, (place,) = _panels(axes, 1, plane.shape, 1.1)
+    drawn = _show(place, plane, cmap="magma_r", vmin=0.0, vmax=largest, interpolation="nearest")
+    place.set_title(title + where, color=INK, fontsize=11)
+    bar = figure.colorbar(drawn, ax=place, shrink=0.85, fraction=0.06, pad=0.03)
+    bar.set_label(label, color=INK)
+    bar.ax.tick_params(colors=INK, labelsize=9)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def energy_trace(
+    traces: Sequence[TracePoint] | Mapping[str, Sequence[TracePoint]],
+    axes: Axes | None = None,
+    *,
+    title: str | None = None,
+) -> Figure:
+    """Draw energy and lower bound of a search against time.
+
+    Parameters
+    ----------
+    traces : sequence of TracePoint, or mapping of str to those
+        ``assignment.trace``; several by the name of their method.
+    axes : matplotlib.axes.Axes, optional
+        Where to draw; by default in a figure of its own.
+    title : str, optional
+        Above the picture.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Energies are full lines, bounds broken ones.
+
+    Raises
+    ------
+    MmgraphError
+        If there is no point to draw.
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    curves = dict(traces) if isinstance(traces, Mapping) else {"": traces}
+    if not any(len(points) for points in curves.values()):
+        raise MmgraphError("there is no trace to draw; the method may not keep one")
+    figure: Any = new_figure(6.4, 4.2) if axes is None else axes.get_figure()
+    place = figure.add_subplot() if axes is None else axes
+    for i, (name, points) in enumerate(curves.items()):
+        seconds, energy, bound = np.array(points, dtype=np.float64).reshape(-1, 3).T
+        colour = PALETTE[i % len(PALETTE)]
+        style: dict[str, Any] = {"color": colour, "linewidth": 1.8, "drawstyle": "steps-post"}
+        marker = "o" if len(seconds) == 1 else ""
+        head = f"{name}: " if name else ""
+        place.plot(seconds, energy, label=f"{head}energy", marker=marker, **style)
+        if np.isfinite(bound).any():
+            known = np.isfinite(bound)
+            place.plot(
+                seconds[known], bound[known], linestyle=(0, (4, 2)), label=f"{head}bound", **style
+            )
+    place.set_xlabel("seconds", color=INK)
+    place.set_ylabel("energy", color=INK)
+    place.ticklabel_format(axis="y", useOffset=False)
+    place.grid(color="#E4E4E4", linewidth=0.8)
+    place.set_axisbelow(True)
+    place.spines[["top", "right"]].set_visible(False)
+    place.tick_params(colors=INK)
+    place.legend(frameon=False, labelcolor=INK, fontsize=9)
+    if title:
+        place.set_title(title, color=INK, fontsize=11)
+    return figure
+
+
+def _codes(labels: object) -> Int[np.ndarray, "*shape"]:
+    array = np.asarray(labels)
+    if array.ndim not in (2, 3) or not array.size or array.dtype.kind not in "iufb":
+        raise MmgraphError(
+            "labels are an array of class indices of shape (height, width) or (depth, height, "
+            f"width), not {array.dtype} of shape {array.shape}"
+        )
+    return np.where(np.isfinite(array), array, -1).astype(np.int64)
+
+
+def _middle_slice(array: np.ndarray, axes: int) -> tuple[np.ndarray, str]:
+    """Return an image as it is and of a volume the middle slice, with words for the title."""
+    if array.ndim not in (axes, axes + 1) or not array.size:
+        raise MmgraphError(f"an image or a volume was expected, not an array of {array.shape}")
+    if array.ndim == axes:
+        return array, ""
+    middle = len(array) // 2
+    return array[middle], f" (slice {middle + 1} of {len(array)})"
+
+
+def _panels(
+    axes: Axes | None, count: int, shape: tuple[int, ...], margin: float
+) -> tuple[Any, list[Any]]:
+    """Return the figure and the places to draw images of one shape in."""
+    if axes is not None:
+        return axes.get_figure(), [axes]
+    height, width = shape
+    scale = _LONGEST / max(height, width)
+    wide, high = max(width * scale, 1.6), max(height * scale, 1.2)
+    # Wide images stand one above the other.
+    stacked = count > 1 and width > 2 * height
+    rows, columns = (count, 1) if stacked else (1, count)
+    figure = new_figure(columns * wide + margin, rows * (high + 0.4))
+    return figure, list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
+
+
+def _show(axes: Any, picture: np.ndarray, **style: Any) -> Any:
+    drawn = axes.imshow(picture, **style)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    return drawn
+
+
+def _painted(
+    codes: Int[np.ndarray, "height width"], colours: Sequence[str]
+) -> Float[np.ndarray, "height width 3"]:
+    from matplotlib.colors import to_rgb
+
+    table = np.array([to_rgb(colour) for colour in (*colours, UNLABELLED)])
+    return np.asarray(table[np.where(codes >= 0, codes, len(colours))])
+
+
+def _name_classes(
+    axes: Any, codes: np.ndarray, names: Sequence[str], colours: Sequence[str]
+) -> None:
+    """Write a legend beside the map, of those classes only that occur in it."""
+    from matplotlib.patches import Patch
+
+    counts = np.bincount(codes[codes >= 0], minlength=len(names))
+    entries = [
+        Patch(facecolor=colour, label=name)
+        for name, colour, count in zip(names, colours, counts, strict=False)
+        if count
+    ]
+    if (codes < 0).any():
+        entries.append(Patch(facecolor=UNLABELLED, label="unlabelled"))
+    axes.legend(
+        handles=entries,
+        loc="center left",
+        bbox_to_anchor=(1.01, 0.5),
+        frameon=False,
+        labelcolor=INK,
+        fontsize=9,
+        handlelength=1.0,
+        handleheight=1.0,
+        ncols=math.ceil(len(entries) / _LEGEND_ROWS),
+    )
