@@ -51,6 +51,11 @@ class EdgeFactor(Factor):
         """Return all edges with their weights."""
 
     @property
+    @abc.abstractmethod
+    def edge_count(self) -> int:
+        """The number of edges (an upper bound, and cheaper than listing them)."""
+
+    @property
     def is_tabular(self) -> bool:
         """An array of tables is no table; inference asks for the edges."""
         return False
@@ -183,6 +188,11 @@ class PairwiseFactor(EdgeFactor):
             raise GraphError(
                 f"{self!r}: weights of shape {tuple(self._weights.shape)} for {len(pairs)} edges"
             )
+
+    @property
+    def edge_count(self) -> int:
+        """The number of edges, see :attr:`EdgeFactor.edge_count`."""
+        return len(self._pairs)
 
     def edges(self) -> Edges:
         """Return the edges as given, see :meth:`EdgeFactor.edges`."""

@@ -43,7 +43,22 @@ class ZeroProbabilityError(EvidenceError):
         self.variables = variables
 
 
-class TreewidthError(MmgraphError, MemoryError):
+class MemoryBudgetError(MmgraphError, MemoryError):
+    """A method would need more memory than its budget; nothing has been allocated.
+
+    Attributes
+    ----------
+    required_bytes, budget_bytes : int
+        What it would take, and what it may take.
+    """
+
+    def __init__(self, message: str, required_bytes: int, budget_bytes: int) -> None:
+        super().__init__(message)
+        self.required_bytes = required_bytes
+        self.budget_bytes = budget_bytes
+
+
+class TreewidthError(MemoryBudgetError):
     """Exact inference would need more memory than the budget; nothing has been allocated.
 
     Attributes
@@ -61,9 +76,7 @@ class TreewidthError(MmgraphError, MemoryError):
         budget_bytes: int,
         cliques: tuple[tuple[tuple[str, ...], int], ...],
     ) -> None:
-        super().__init__(message)
-        self.required_bytes = required_bytes
-        self.budget_bytes = budget_bytes
+        super().__init__(message, required_bytes, budget_bytes)
         self.cliques = cliques
 
 

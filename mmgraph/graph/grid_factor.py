@@ -132,6 +132,11 @@ class GridFactor(EdgeFactor):
             weights = self.weights if self.weights.ndim == 0 else self.weights[number]
             yield starts, stops, weights[starts] if weights.ndim else weights
 
+    @property
+    def edge_count(self) -> int:
+        """As many as elements and offsets, see :attr:`EdgeFactor.edge_count`."""
+        return self.ends[0].size * len(self.offsets)
+
     def edges(self) -> Edges:
         """Return the edges, offset by offset, each in scan order."""
         variable = self.ends[0]

@@ -19,35 +19,76 @@ from mmgraph.inference.pairwise_graph import LINEAR, POTTS, QUADRATIC, SELECTS_F
 compiled = numba.njit(
     cache=True, fastmath={"nnan", "nsz", "contract", "reassoc"}, nogil=True, error_model="numpy"
 )
+# A call passes every array as seven numbers, which costs more than the few states it is about.
+inlined = numba.njit(
+    cache=True,
+    fastmath={"nnan", "nsz", "contract", "reassoc"},
+    nogil=True,
+    error_model="numpy",
+    inline="always",
+)
 
 
-@compiled
-def lowest(values, count):
-    """The smallest of the first ``count`` values."""
-    low = values[0]
-    for k in range(np.uint64(1), np.uint64(count)):
-        low = min(low, values[k])
+@inlined
+def gathered(unary, begin, states, incident, start, stop, slots, messages, belief):
+    """Write the sum of unary energies and incoming messages to ``belief``; return its minimum.
+
+    Four messages are read at once: the loops over states are short, and starting one costs as much
+    as running it. The last entries of ``messages`` are zeros that stand for a message not there.
+    """
+    begin, states = np.uint64(begin), np.uint64(states)
+    zeros = np.uint64(len(messages)) - states
+    low = messages.dtype.type(np.inf)
+    for i in range(start, max(stop, start + 1), 4):
+        a = np.uint64(slots[incident[i]]) if i < stop else zeros
+        b = np.uint64(slots[incident[i + 1]]) if i + 1 < stop else zeros
+        c = np.uint64(slots[incident[i + 2]]) if i + 2 < stop else zeros
+        d = np.uint64(slots[incident[i + 3]]) if i + 3 < stop else zeros
+        low = messages.dtype.type(np.inf)
+        if i == start:
+            for k in range(states):
+                value = (messages[a + k] + messages[b + k]) + (messages[c + k] + messages[d + k])
+                value += unary[begin + k]
+                belief[k] = value
+                low = min(low, value)
+        else:
+            for k in range(states):
+                value = (messages[a + k] + messages[b + k]) + (messages[c + k] + messages[d + k])
+                value += belief[k]
+                belief[k] = value
+                low = min(low, value)
     return low
 
 
-@compiled
-def potts_message(weight, source, count, target, begin):
+@inlined
+def without_message(belief, low, share, messages, slot, states, source):
+    """Write what a node says without one neighbour's message; return its minimum.
+
+    Where that message is infinite the belief is, and stays so.
+    """
+    zero = belief.dtype.type(0)
+    least = belief.dtype.type(np.inf)
+    slot, states = np.uint64(slot), np.uint64(states)
+    for k in range(states):
+        message = messages[slot + k]
+        value = (belief[k] - low) * share - (message if message < np.inf else zero)
+        source[k] = value
+        least = min(least, value)
+    return least
+
+
+@inlined
+def potts_message(weight, source, low, count, target, begin):
     """Either the same state, or the best other one and the weight."""
-    low = lowest(source, count)
-    if low == np.inf:
-        return low
     begin = np.uint64(begin)
     for k in range(np.uint64(count)):
         target[begin + k] = min(source[k] - low, weight)
     return low
 
 
-@compiled
-def linear_message(weight, truncation, source, count, target, begin):
+@inlined
+def linear_message(weight, truncation, source, low, count, target, begin):
     """Lower envelope of cones in two passes (Felzenszwalb and Huttenlocher 2006, section 3.1)."""
-    low = lowest(source, count)
-    if low == np.inf:
-        return low
     cap = weight * truncation
     begin, count = np.uint64(begin), np.uint64(count)
     value = source[0] - low
@@ -65,15 +106,12 @@ def linear_message(weight, truncation, source, count, target, begin):
 
 
 @compiled
-def quadratic_message(weight, truncation, source, count, target, begin, apex, limit):
+def quadratic_message(weight, truncation, source, low, count, target, begin, apex, limit):
     """Lower envelope of parabolas (Felzenszwalb and Huttenlocher 2006, section 3.2).
 
     ``apex`` and ``limit`` are scratch of the length of a message and one more: whose parabola is
     lowest, and up to where.
     """
-    low = lowest(source, count)
-    if low == np.inf:
-        return low
     last = -1
     for q in range(count):
         if source[q] == np.inf:  # no parabola starts from a forbidden state
@@ -149,18 +187,21 @@ def _normalised(target, begin, count):
 @compiled
 def min_sum_message(
     kind, weight, truncation, place, tables, towards_second,
-    source, rows, target, begin, columns, apex, limit,
+    source, low, rows, target, begin, columns, apex, limit,
 ):  # fmt: skip
     """Write the message that ``source`` sends along an edge, and return what was subtracted.
 
-    ``inf`` is returned, and the message left unfinished, where no state is possible.
+    ``low`` is the least value of ``source``. ``inf`` is returned, and the message left unfinished,
+    where no state is possible.
     """
+    if low == np.inf:
+        return low
     if kind == POTTS:
-        return potts_message(weight, source, rows, target, begin)
+        return potts_message(weight, source, low, rows, target, begin)
     if kind == LINEAR:
-        return linear_message(weight, truncation, source, rows, target, begin)
+        return linear_message(weight, truncation, source, low, rows, target, begin)
     if kind == QUADRATIC:
-        return quadratic_message(weight, truncation, source, rows, target, begin, apex, limit)
+        return quadratic_message(weight, truncation, source, low, rows, target, begin, apex, limit)
     if kind == TABLE:
         return table_message(
             weight, tables, place, source, rows, target, begin, columns, towards_second
@@ -185,3 +226,33 @@ def edge_energy(kind, weight, truncation, place, tables, x, y, states_first, sta
     else:
         agrees = (x // place) % states_second == y
     return weight * 0 if agrees else weight * np.inf
+
+
+@compiled
+def labelling_energy(
+    labelling, unary, offsets, first, second, function, weight, kind, truncation, place, tables
+):  # fmt: skip
+    """The energy of a labelling of the nodes, summed in double precision."""
+    energy = 0.0
+    for n in range(len(offsets) - 1):
+        energy += unary[offsets[n] + labelling[n]]
+    for e in range(len(first)):
+        a, b, f = first[e], second[e], function[e]
+        energy += edge_energy(
+            kind[f], np.float64(weight[e]), truncation[f], place[f], tables,
+            labelling[a], labelling[b], offsets[a + 1] - offsets[a], offsets[b + 1] - offsets[b],
+        )  # fmt: skip
+    return energy
+
+
+@compiled
+def with_messages(offsets, unary, start, middle, incident, slots, messages):
+    """Unary energies and the messages from higher nodes, as they stand after a backward pass."""
+    beliefs = unary.copy()
+    for n in range(len(offsets) - 1):
+        begin = np.uint64(offsets[n])
+        for i in range(middle[n], start[n + 1]):
+            slot = np.uint64(slots[incident[i]])
+            for k in range(np.uint64(offsets[n + 1]) - begin):
+                beliefs[begin + k] += messages[slot + k]
+    return beliefs

@@ -168,6 +168,23 @@ class PairwiseGraph:
         return np.concatenate([[0], np.cumsum(sizes)])
 
     @property
+    def edge_arrays(self) -> tuple[np.ndarray, ...]:
+        """What kernels need to know of the edges, in the order in which they take it."""
+        f = self.functions
+        edges = (self.first, self.second, self.function, self.weight)
+        return (*edges, f.kind, f.truncation, f.place, f.tables)
+
+    @property
+    def incidence_arrays(self) -> tuple[np.ndarray, ...]:
+        """What kernels need to know of the edges at each node and of the messages' places."""
+        a = self.adjacency
+        return (a.start, a.middle, a.edges, self.slots)
+
+    def empty_messages(self, dtype: np.dtype | None = None) -> np.ndarray:
+        """Return room for a message along each edge, and zeros for a message that is not there."""
+        return np.zeros(int(self.slots[-1]) + self.largest, dtype or self.dtype)
+
+    @property
     def has_tables_of_many(self) -> bool:
         """Whether some node stands for a table over several variables."""
         return bool((self.functions.kind >= SELECTS_FIRST).any())

@@ -7,8 +7,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmgraph.inference.min_sum_kernels import compiled, edge_energy, lowest, min_sum_message
-from mmgraph.inference.pairwise_graph import POTTS
+from mmgraph.inference.min_sum_kernels import (
+    compiled,
+    edge_energy,
+    gathered,
+    linear_message,
+    min_sum_message,
+    potts_message,
+    without_message,
+)
+from mmgraph.inference.pairwise_graph import LINEAR, POTTS
 
 
 @compiled
@@ -19,46 +27,45 @@ def trws_pass(
     """Visit the nodes in order (backwards unless ``forward``), and update the messages ahead.
 
     The slot of an edge holds the message towards the end that is visited later; the pass turns it
-    round. Returns a lower bound on the energy, ``inf`` if no labelling has a finite energy.
+    round. Returns a lower bound on the energy, ``inf`` if no labelling has a finite energy. All is
+    computed in the precision of the messages, which may be higher than that of the energies.
     """
-    belief = np.empty(largest, unary.dtype)
-    source = np.empty(largest, unary.dtype)
+    belief = np.empty(largest, messages.dtype)
+    source = np.empty(largest, messages.dtype)
     apex = np.empty(largest, np.int64)
     limit = np.empty(largest + 1, np.float64)
-    zero, one = unary.dtype.type(0), unary.dtype.type(1)
+    one = messages.dtype.type(1)
     nodes = len(offsets) - 1
     bound = 0.0
     for step in range(nodes):
         n = step if forward else nodes - 1 - step
         begin = np.uint64(offsets[n])
         states = np.uint64(offsets[n + 1]) - begin
-        for k in range(states):
-            belief[k] = unary[begin + k]
-        for i in range(start[n], start[n + 1]):
-            slot = np.uint64(slots[incident[i]])
-            for k in range(states):
-                belief[k] += messages[slot + k]
-        low = lowest(belief, states)
+        low = gathered(
+            unary, begin, states, incident, start[n], start[n + 1], slots, messages, belief
+        )
         if low == np.inf:
             return np.inf
         bound += low
         behind, ahead = middle[n] - start[n], start[n + 1] - middle[n]
-        share = one / unary.dtype.type(max(behind, ahead, 1))
-        for k in range(states):
-            belief[k] = (belief[k] - low) * share
+        share = one / messages.dtype.type(max(behind, ahead, 1))
         for i in range(middle[n] if forward else start[n], start[n + 1] if forward else middle[n]):
             e = incident[i]
             f = function[e]
             slot = np.uint64(slots[e])
-            for k in range(states):
-                message = messages[slot + k]
-                # Where the message is infinite the belief is, and stays so.
-                source[k] = belief[k] - (message if message < np.inf else zero)
+            least = without_message(belief, low, share, messages, slot, states, source)
             other = second[e] if forward else first[e]
-            bound += min_sum_message(
-                kind[f], weight[e], truncation[f], place[f], tables, forward,
-                source, states, messages, slot, offsets[other + 1] - offsets[other], apex, limit,
-            )  # fmt: skip
+            if kind[f] == POTTS:
+                potts_message(weight[e], source, least, states, messages, slot)
+                bound += least
+            elif kind[f] == LINEAR:
+                linear_message(weight[e], truncation[f], source, least, states, messages, slot)
+                bound += least
+            else:
+                bound += min_sum_message(
+                    kind[f], weight[e], truncation[f], place[f], tables, forward, source, least,
+                    states, messages, slot, offsets[other + 1] - offsets[other], apex, limit,
+                )  # fmt: skip
             if bound == np.inf:
                 return np.inf
     return bound

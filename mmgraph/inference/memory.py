@@ -1,0 +1,63 @@
+"""How much memory message passing takes, asked before any of it is taken."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from mmgraph.graph.edge_factor import EdgeFactor
+from mmgraph.graph.errors import MemoryBudgetError
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.compiled import default_memory_budget, format_bytes
+
+_BYTES_PER_EDGE = 48
+"""Ends, function, weight, places of the messages, and the lists of edges at each node."""
+
+
+def check_memory(
+    graph: FactorGraph,
+    dtype: torch.dtype | None,
+    memory_budget: int | None,
+    messages_per_edge: int,
+) -> None:
+    """Refuse a graph whose messages would not fit.
+
+    Parameters
+    ----------
+    graph : FactorGraph
+        The graph.
+    dtype : torch.dtype or None
+        Of the messages; None counts as double.
+    memory_budget : int or None
+        In bytes; by default half of the machine's memory.
+    messages_per_edge : int
+        How many messages the method keeps for each edge.
+
+    Raises
+    ------
+    MemoryBudgetError
+        With the sizes, and what to do instead.
+    """
+    budget = default_memory_budget() if memory_budget is None else memory_budget
+    width = 4 if dtype == torch.float32 else 8
+    states = sum(v.size * v.cardinality for v in graph.variables.values() if v.is_discrete)
+    edges, numbers = 0, 3 * states
+    for factor in graph.factors:
+        if isinstance(factor, EdgeFactor):
+            count, states = factor.edge_count, factor.ends[0].cardinality
+        else:
+            discrete = [v for v in factor.scope if v.is_discrete and not v.shape]
+            count = len(discrete) if len(discrete) > 1 else 0
+            states = math.prod(v.cardinality for v in discrete)
+        edges += count
+        numbers += messages_per_edge * count * states
+    required = numbers * width + edges * _BYTES_PER_EDGE
+    if required > budget:
+        raise MemoryBudgetError(
+            f"messages along {edges:,} edges would need {format_bytes(required)}, the budget is "
+            f"{format_bytes(budget)}. Use dtype=torch.float32, label a part of the image at a "
+            "time, merge states, or raise memory_budget",
+            required,
+            budget,
+        )
