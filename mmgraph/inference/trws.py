@@ -6,6 +6,8 @@ labelling no worse, and a labelling is read off the messages. On trees the bound
 is, the labelling is optimal; elsewhere the gap tells how far from optimal it can be.
 """
 
+# mypy: disable-error-code="call-arg"
+
 from __future__ import annotations
 
 import time

@@ -1,0 +1,348 @@
+"""Loopy belief propagation: approximate marginals, or an approximate best assignment.
+
+Pearl (1988); on factor graphs Kschischang, Frey and Loeliger (2001), "Factor graphs and the
+sum-product algorithm". Exact on trees. With loops a fixed point is a stationary point of the Bethe
+free energy (Yedidia, Freeman and Weiss 2005, "Constructing free-energy approximations and
+generalized belief propagation algorithms").
+"""
+
+# mypy: disable-error-code="call-arg"
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64
+
+from mmgraph.graph.errors import MmgraphError, suggestion
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.assignment import Assignment
+from mmgraph.inference.belief_propagation_kernels import (
+    beliefs,
+    free_energy,
+    parallel_pass,
+    residual_pass,
+    sequential_pass,
+)
+from mmgraph.inference.feasible import feasible_labelling, infeasible
+from mmgraph.inference.memory import check_memory
+from mmgraph.inference.min_sum_kernels import labelling_energy
+from mmgraph.inference.pairwise_graph import PairwiseGraph, pairwise_graph
+from mmgraph.inference.posterior import Posterior
+from mmgraph.inference.trws_kernels import sequential_labelling
+
+Schedule = Literal["sequential", "parallel", "residual"]
+SCHEDULES: tuple[Schedule, ...] = ("sequential", "parallel", "residual")
+
+
+class Messages:
+    """The messages of one row of evidence, and the passes that improve them.
+
+    Parameters
+    ----------
+    pairwise : PairwiseGraph
+        The graph.
+    unary : ndarray, shape (states,)
+        Unary energies with the evidence.
+    sums : bool
+        Sum-product (marginals) rather than max-product (the best assignment).
+    appearance : ndarray, shape (edges,), optional
+        Edge appearance probabilities of tree-reweighted propagation; one by default.
+    """
+
+    def __init__(
+        self,
+        pairwise: PairwiseGraph,
+        unary: Float[np.ndarray, " states"],
+        sums: bool = True,
+        appearance: Float64[np.ndarray, " edges"] | None = None,
+    ) -> None:
+        self.pairwise, self.unary, self.sums = pairwise, unary, sums
+        self.appearance = np.ones(pairwise.edges) if appearance is None else appearance
+        self.potentials = np.exp(-pairwise.functions.tables.astype(np.float64))
+        self.towards_second = pairwise.empty_messages()
+        self.towards_first = pairwise.empty_messages()
+        self.iterations = 0
+        self.residual = np.inf
+
+    def _arrays(self, *messages: np.ndarray) -> tuple[np.ndarray | int, ...]:
+        p = self.pairwise
+        shared = (self.potentials, self.appearance)
+        return (p.offsets, *p.edge_arrays, *p.incidence_arrays, *shared, *messages, p.largest)
+
+    def run(
+        self, schedule: Schedule, iterations: int, tolerance: float, damping: float
+    ) -> None:  # fmt: skip
+        """Pass messages until none changes by more than the tolerance.
+
+        Raises
+        ------
+        ZeroProbabilityError
+            If the messages leave a node without a possible state.
+        """
+        step = {
+            "sequential": self._sequential,
+            "parallel": self._parallel,
+            "residual": self._residual,
+        }[schedule](tolerance, damping)
+        for _ in range(iterations):
+            self.residual = step()
+            self.iterations += 1
+            if self.residual == np.inf:
+                raise infeasible()
+            if self.residual <= tolerance:
+                break
+
+    def _sequential(self, tolerance: float, damping: float) -> Callable[[], float]:
+        arrays = self._arrays(self.towards_second, self.towards_first)
+
+        def step() -> float:
+            passes = (sequential_pass(self.sums, f, damping, self.unary, *arrays)
+                      for f in (True, False))  # fmt: skip
+            return float(max(passes))
+
+        return step
+
+    def _parallel(self, tolerance: float, damping: float) -> Callable[[], float]:
+        fresh = (self.towards_second.copy(), self.towards_first.copy())
+
+        def step() -> float:
+            nonlocal fresh
+            old = (self.towards_second, self.towards_first)
+            arrays = self._arrays(*old, *fresh)
+            change = float(parallel_pass(self.sums, damping, self.unary, *arrays))
+            (self.towards_second, self.towards_first), fresh = fresh, old
+            return change
+
+        return step
+
+    def _residual(self, tolerance: float, damping: float) -> Callable[[], float]:
+        nodes = self.pairwise.nodes
+        # Every node speaks once before any speaks twice.
+        waiting = np.full(nodes, np.finfo(np.float64).max)
+        heap, where = np.arange(nodes), np.arange(nodes)
+        arrays = self._arrays(self.towards_second, self.towards_first)
+
+        def step() -> float:
+            queue = (waiting, heap, where)
+            return float(
+                residual_pass(self.sums, nodes, tolerance, damping, *queue, self.unary, *arrays)
+            )
+
+        return step
+
+    def beliefs(self) -> Float64[np.ndarray, " states"]:
+        """Return the energies of all states, messages included."""
+        p = self.pairwise
+        messages = (self.towards_second, self.towards_first)
+        found: np.ndarray = beliefs(
+            self.unary, p.offsets, self.appearance, *p.incidence_arrays, *messages
+        )
+        return found
+
+    def marginals(self) -> dict[str, Float64[torch.Tensor, "*shape states"]]:
+        """Return the normalised beliefs of each variable."""
+        energies = self.beliefs()
+        marginals = {}
+        for name in self.pairwise.first_node:
+            variable = self.pairwise.graph.variables[name]
+            block = torch.from_numpy(self.pairwise.block(energies, name))
+            shape = (*variable.shape, variable.cardinality)
+            marginals[name] = torch.softmax(-block, -1).reshape(shape)
+        return marginals
+
+    def log_partition(self) -> float:
+        """Return the approximation of log Z that the messages stand for."""
+        p = self.pairwise
+        arrays = (*p.edge_arrays, p.slots, self.potentials, self.appearance)
+        messages = (self.towards_second, self.towards_first)
+        value = free_energy(self.beliefs(), p.offsets, *arrays, *messages, p.largest)
+        return float(value) - p.constant
+
+    def labelling(self) -> tuple[np.ndarray, float]:
+        """Read a labelling off the messages, node by node; return it with its energy.
+
+        Each node is labelled given the labels before it, so that ties are broken alike.
+        """
+        p = self.pairwise
+        labelling = np.zeros(p.nodes, np.int32)
+        sequential_labelling(
+            p.offsets, self.unary, *p.edge_arrays, *p.incidence_arrays, self.towards_first,
+            p.largest, labelling,
+        )  # fmt: skip
+        energy = float(labelling_energy(labelling, self.unary, p.offsets, *p.edge_arrays))
+        if energy == np.inf:
+            labelling = feasible_labelling(p, self.beliefs().astype(p.dtype))
+            energy = float(labelling_energy(labelling, self.unary, p.offsets, *p.edge_arrays))
+        return labelling, energy
+
+
+def passed_messages(
+    graph: FactorGraph,
+    evidence: Evidence,
+    *,
+    sums: bool,
+    schedule: Schedule,
+    iterations: int,
+    tolerance: float,
+    damping: float,
+    dtype: torch.dtype | None,
+    memory_budget: int | None,
+    appearance: Callable[[PairwiseGraph], Float64[np.ndarray, " edges"]] | None = None,
+) -> list[Messages]:
+    """Pass messages on every row of evidence, rows side by side on the machine's cores.
+
+    Raises
+    ------
+    MmgraphError
+        If an option is out of range.
+    MemoryBudgetError
+        If the messages would not fit.
+    ZeroProbabilityError
+        If a row of evidence is impossible.
+    """
+    if schedule not in SCHEDULES:
+        hint = suggestion(schedule, SCHEDULES)
+        raise MmgraphError(f"unknown schedule {schedule!r}{hint} (known: {', '.join(SCHEDULES)})")
+    if not 0 <= damping < 1:
+        raise MmgraphError(f"damping must lie in [0, 1), not {damping}")
+    if iterations < 1:
+        raise MmgraphError(f"iterations must be at least 1, not {iterations}")
+    check_memory(graph, dtype, memory_budget, messages_per_edge=4 if schedule == "parallel" else 2)
+    pairwise = pairwise_graph(graph, dtype)
+    shares = None if appearance is None else appearance(pairwise)
+
+    def work(row: int) -> Messages:
+        messages = Messages(pairwise, pairwise.unary(evidence, row), sums, shares)
+        messages.run(schedule, iterations, tolerance, damping)
+        return messages
+
+    if evidence.batch == 1:
+        return [work(0)]
+    with ThreadPoolExecutor(min(evidence.batch, os.cpu_count() or 1)) as pool:
+        return list(pool.map(work, range(evidence.batch)))
+
+
+def belief_propagation(
+    graph: FactorGraph,
+    evidence: Evidence,
+    variables: Sequence[str] | None = None,
+    *,
+    schedule: Schedule = "sequential",
+    iterations: int = 200,
+    tolerance: float = 1e-6,
+    damping: float = 0.0,
+    dtype: torch.dtype | None = None,
+    memory_budget: int | None = None,
+) -> Posterior:
+    """Return marginals from sum-product messages, exact on trees.
+
+    Parameters
+    ----------
+    graph : FactorGraph
+        Any graph of discrete variables, with continuous leaves.
+    evidence : Evidence
+        Hard, soft or missing, for each row.
+    variables : sequence of str, optional
+        The marginals wanted; by default all.
+    schedule : {"sequential", "parallel", "residual"}
+        Nodes in scan order forwards and backwards; all messages at once; or always the node whose
+        incoming messages changed most (Elidan, McGraw and Koller 2006, "Residual belief
+        propagation"; residuals accumulate at the receiver, as in Sutton and McCallum 2007).
+    iterations : int, default 200
+        At most so many; one sends every message about once (twice in the sequential schedule).
+    tolerance : float, default 1e-6
+        The largest change of a message, in nats, that counts as none.
+    damping : float, default 0
+        How much of its old value a message keeps, below 1. Helps where messages oscillate.
+    dtype : torch.dtype, optional
+        In which messages are kept; see :func:`pairwise_graph`.
+    memory_budget : int, optional
+        In bytes; by default half of the machine's memory.
+
+    Returns
+    -------
+    Posterior
+        ``log_evidence`` is the Bethe approximation (no bound); ``converged`` and ``residual`` say
+        whether the messages came to rest.
+
+    Raises
+    ------
+    ZeroProbabilityError, MemoryBudgetError, MmgraphError
+        If a row is impossible, messages would not fit, or an option is out of range.
+    """
+    began = time.perf_counter()
+    rows = passed_messages(
+        graph, evidence, sums=True, schedule=schedule, iterations=iterations, tolerance=tolerance,
+        damping=damping, dtype=dtype, memory_budget=memory_budget,
+    )  # fmt: skip
+    return posterior_of(rows, graph, variables, "belief_propagation", tolerance, began)
+
+
+def posterior_of(
+    rows: Sequence[Messages],
+    graph: FactorGraph,
+    variables: Sequence[str] | None,
+    method: str,
+    tolerance: float,
+    began: float,
+    bound: torch.Tensor | None = None,
+) -> Posterior:
+    """Return the beliefs of the messages of every row as a posterior."""
+    names = [graph.variable(n).name for n in variables or rows[0].pairwise.first_node]
+    found = [messages.marginals() for messages in rows]
+    return Posterior.of(
+        graph.variables,
+        {n: torch.stack([marginals[n] for marginals in found]) for n in names},
+        lambda: torch.tensor([m.log_partition() for m in rows], dtype=torch.float64),
+        method=method,
+        converged=all(m.residual <= tolerance for m in rows),
+        iterations=max(m.iterations for m in rows),
+        residual=max(m.residual for m in rows),
+        bound=bound,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def max_product(
+    graph: FactorGraph,
+    evidence: Evidence,
+    variables: Sequence[str] | None = None,
+    *,
+    schedule: Schedule = "sequential",
+    iterations: int = 200,
+    tolerance: float = 1e-6,
+    damping: float = 0.0,
+    dtype: torch.dtype | None = None,
+    memory_budget: int | None = None,
+) -> Assignment:
+    """Return the assignment that max-product messages point to, optimal on trees.
+
+    The options are those of :func:`belief_propagation`; the assignment has no bound.
+    """
+    began = time.perf_counter()
+    rows = passed_messages(
+        graph, evidence, sums=False, schedule=schedule, iterations=iterations, tolerance=tolerance,
+        damping=damping, dtype=dtype, memory_budget=memory_budget,
+    )  # fmt: skip
+    pairwise = rows[0].pairwise
+    labellings, energies = zip(*(messages.labelling() for messages in rows), strict=True)
+    found = [pairwise.states_of(labelling) for labelling in labellings]
+    names = [graph.variable(n).name for n in variables or pairwise.first_node]
+    return Assignment(
+        {n: torch.cat([states[n] for states in found]) for n in names},
+        {n: graph.variables[n] for n in names},
+        -torch.tensor(energies, dtype=torch.float64) - pairwise.constant,
+        method="max_product",
+        exact=False,
+        converged=all(m.residual <= tolerance for m in rows),
+        iterations=max(m.iterations for m in rows),
+        seconds=time.perf_counter() - began,
+    )
