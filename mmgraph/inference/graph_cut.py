@@ -1,0 +1,145 @@
+"""The most probable assignment by one minimum cut: exact where there is a choice of two states.
+
+Kolmogorov and Zabih (2004, "What energy functions can be minimized via graph cuts?"): a pairwise
+energy of two-valued variables becomes a cut if no edge rewards different states, E(0, 0) + E(1, 1)
+<= E(0, 1) + E(1, 0). Hard zeros need no stand-in: an infinite energy of a node decides it before the
+cut, and one of an edge becomes an arc of infinite capacity, which no finite cut crosses.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from mmgraph.graph.errors import GraphError
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.assignment import Assignment
+from mmgraph.inference.binary_energy import (
+    Energies,
+    best_choice,
+    is_binary_submodular,
+    opposed_edge_of,
+)
+from mmgraph.inference.feasible import infeasible
+from mmgraph.inference.min_sum_kernels import labelling_energy
+from mmgraph.inference.pairwise_graph import PairwiseGraph, pairwise_graph
+
+__all__ = ["cut_labelling", "element_name", "graph_cut", "is_binary_submodular"]
+
+
+def graph_cut(
+    graph: FactorGraph,
+    evidence: Evidence,
+    variables: Sequence[str] | None = None,
+    *,
+    dtype: torch.dtype | None = None,
+) -> Assignment:
+    """Return an assignment that no other betters.
+
+    Parameters
+    ----------
+    graph : FactorGraph
+        After the evidence, every element has at most two states left and no edge between two that
+        have is opposed.
+    evidence : Evidence
+        Each row is solved for itself.
+    variables : sequence of str, optional
+        The variables to report; all are maximised.
+    dtype : torch.dtype, optional
+        Of the energies, see :func:`pairwise_graph`; the cut itself is in double precision.
+
+    Raises
+    ------
+    GraphError
+        If an element has more states left, or an edge is opposed; the message names it and its
+        four energies.
+    ZeroProbabilityError
+        If a row of evidence leaves no assignment of positive probability.
+    """
+    began = time.perf_counter()
+    names = None if variables is None else [graph.variable(name).name for name in variables]
+    pairwise = pairwise_graph(graph, dtype)
+    names = list(pairwise.first_node) if names is None else names
+    energies, found = [], []
+    for row in range(evidence.batch):
+        unary = pairwise.unary(evidence, row)
+        labelling, energy = cut_labelling(pairwise, unary)
+        found.append(pairwise.states_of(labelling))
+        energies.append(energy + pairwise.constant)
+    log_weight = -torch.tensor(energies, dtype=torch.float64)
+    return Assignment(
+        {name: torch.cat([states[name] for states in found]) for name in names},
+        {name: graph.variables[name] for name in names},
+        log_weight,
+        method="graph_cut",
+        exact=True,
+        bound=log_weight,
+        gap=torch.zeros_like(log_weight),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def cut_labelling(
+    pairwise: PairwiseGraph, unary: Float[np.ndarray, " states"]
+) -> tuple[Int[np.ndarray, " nodes"], float]:
+    """Return the best labelling of a graph that a minimum cut can solve, and its energy.
+
+    Raises
+    ------
+    GraphError, ZeroProbabilityError
+        See :func:`graph_cut`.
+    """
+    zero, one = _two_states(pairwise, unary)
+    energies = Energies(pairwise, unary)
+    opposed = opposed_edge_of(energies, zero, one)
+    if opposed is not None:
+        edge, (a, b, c, d) = opposed
+        first, second = int(pairwise.first[edge]), int(pairwise.second[edge])
+        raise GraphError(
+            f"the edge between {element_name(pairwise, first)} and "
+            f"{element_name(pairwise, second)} rewards different states, which no cut can express: "
+            f"E(0, 0) + E(1, 1) = {a:g} + {d:g} exceeds E(0, 1) + E(1, 0) = {b:g} + {c:g}; "
+            "method='trws' or 'branch_and_bound' can do without"
+        )
+    labelling = best_choice(energies, zero, one)
+    energy = float(labelling_energy(labelling, unary, pairwise.offsets, *pairwise.edge_arrays))
+    if energy == np.inf:
+        raise infeasible()
+    return labelling, energy
+
+
+def element_name(pairwise: PairwiseGraph, node: int) -> str:
+    """Say which element of which variable a node is, or that it stands for a table."""
+    for name, first in pairwise.first_node.items():
+        variable = pairwise.graph.variables[name]
+        if first <= node < first + variable.size:
+            if not variable.shape:
+                return f"'{name}'"
+            place = np.unravel_index(node - first, variable.shape)
+            return f"'{name}'[{', '.join(str(int(i)) for i in place)}]"
+    return "the node of a table over several variables"
+
+
+def _two_states(
+    pairwise: PairwiseGraph, unary: Float[np.ndarray, " states"]
+) -> tuple[Int[np.ndarray, " nodes"], Int[np.ndarray, " nodes"]]:
+    """The lowest and the highest possible state of each node."""
+    possible = np.flatnonzero(unary < np.inf)
+    nodes = np.repeat(np.arange(pairwise.nodes), pairwise.cardinalities)[possible]
+    count = np.bincount(nodes, minlength=pairwise.nodes)
+    if (count == 0).any():
+        raise infeasible()
+    if (count > 2).any():
+        node = int(np.flatnonzero(count > 2)[0])
+        raise GraphError(
+            f"a minimum cut decides between two states; {element_name(pairwise, node)} has "
+            f"{int(count[node])} left: method='alpha_expansion' or 'trws' takes more"
+        )
+    last = np.cumsum(count) - 1
+    states = possible - pairwise.offsets[nodes]
+    return states[last - count + 1].astype(np.int32), states[last].astype(np.int32)
