@@ -1,0 +1,226 @@
+"""Labels of a few pixels, from an array, an image of indices, or a table of places."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64
+
+from mmgraph.formats.files import read_text
+from mmgraph.graph.errors import FormatError, suggestion
+from mmgraph.spatial.images import PathLike, read_array
+
+UNLABELLED = -1
+"""The class index of a pixel that nobody has labelled."""
+
+
+@dataclass(frozen=True, eq=False)
+class Annotations:
+    """What is known of some pixels.
+
+    Attributes
+    ----------
+    codes : ndarray of int64, shape (height, width) or (depth, height, width)
+        Indices into ``classes``; ``UNLABELLED`` (-1) where nothing is known.
+    classes : tuple of str
+        The names of the classes.
+    values : tuple of int
+        The number that stands for each class in files.
+    """
+
+    codes: Int64[np.ndarray, "*shape"]
+    classes: tuple[str, ...]
+    values: tuple[int, ...]
+
+    @classmethod
+    def of(
+        cls,
+        array: object,
+        classes: Sequence[object] | None = None,
+        *,
+        unlabelled: int = UNLABELLED,
+        source: str = "the annotations",
+    ) -> Annotations:
+        """Read annotations from an array of numbers.
+
+        Parameters
+        ----------
+        array : array-like
+            Whole numbers, one a pixel; NaN and the unlabelled value where nothing is known.
+        classes : sequence, optional
+            Names of the numbers 0, 1, 2, … in order, the unlabelled one left out. By default the
+            numbers that occur are the classes, and are their own names.
+        unlabelled : int, default -1
+            The number of pixels without a label.
+        source : str
+            What the array is called in errors.
+
+        Raises
+        ------
+        FormatError
+            If the array is not one of whole numbers, or a number has no name.
+        """
+        numbers = _whole_numbers(array, unlabelled, source)
+        known = numbers != unlabelled
+        if classes is None:
+            values = np.unique(numbers[known])
+            names = tuple(str(value) for value in values.tolist())
+        else:
+            names = _distinct(classes, source)
+            values = np.arange(len(names) + 1)
+            values = values[values != unlabelled][: len(names)]
+        strange = known & ~np.isin(numbers, values)
+        if strange.any():
+            place = tuple(int(i) for i in np.argwhere(strange)[0])
+            listed = ", ".join(f"{v} {n}" for v, n in zip(values.tolist(), names, strict=True))
+            raise FormatError(
+                f"{source}: the pixel at {place} has the label {int(numbers[place])}, "
+                f"which is no class ({listed})"
+            )
+        codes = np.where(known, np.searchsorted(values, numbers), UNLABELLED)
+        return cls(codes.astype(np.int64), names, tuple(values.tolist()))
+
+
+def _whole_numbers(array: object, unlabelled: int, source: str) -> Int64[np.ndarray, "*shape"]:
+    numbers = np.asarray(array)
+    if numbers.dtype.kind not in "biuf" or numbers.ndim not in (2, 3) or not numbers.size:
+        raise FormatError(
+            f"{source}: {numbers.dtype} of shape {numbers.shape}; one whole number a pixel was "
+            "expected, (height, width) or (depth, height, width)"
+        )
+    if numbers.dtype.kind == "f":
+        numbers = np.where(np.isnan(numbers), unlabelled, numbers)
+        broken = ~np.isfinite(numbers) | (numbers != np.floor(numbers))
+        if broken.any():
+            place = tuple(int(i) for i in np.argwhere(broken)[0])
+            raise FormatError(f"{source}: the label at {place} is {numbers[place]}, no number")
+    return numbers.astype(np.int64)
+
+
+def _distinct(classes: Sequence[object], source: str) -> tuple[str, ...]:
+    names = tuple(str(name) for name in classes)
+    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
+    if twice is not None or not names:
+        reason = "there are none" if twice is None else f"'{twice}' is there twice"
+        raise FormatError(f"{source}: the classes must have different names; {reason}")
+    return names
+
+
+def read_classes(path: PathLike) -> tuple[str, ...]:
+    """Return the names of classes from a text file, one a line; empty lines are left out.
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be read, holds no name, or one twice.
+    """
+    names = [line.strip() for line in read_text(path).splitlines()]
+    return _distinct([name for name in names if name], str(path))
+
+
+def is_table(path: PathLike) -> bool:
+    """Whether annotations are a table of places (``.csv``) rather than an image."""
+    return Path(path).suffix.lower() == ".csv"
+
+
+def read_annotations(
+    path: PathLike,
+    classes: Sequence[object] | None = None,
+    *,
+    unlabelled: int = 0,
+    shape: tuple[int, ...] | None = None,
+) -> Annotations:
+    """Return the labels that a file gives some pixels.
+
+    Parameters
+    ----------
+    path : path
+        An image of whole numbers in any format of :data:`~mmgraph.spatial.images.SUFFIXES` (of a
+        PNG with a palette the indices count), or a ``.csv`` table with the columns ``row``,
+        ``column`` and ``label``, and ``slice`` in a volume; all places count from 0.
+    classes, unlabelled
+        As for :meth:`Annotations.of`. A table holds names, or numbers; it has no unlabelled value.
+    shape : tuple of int, optional
+        Of the image; a table needs it.
+
+    Raises
+    ------
+    FormatError
+        If the file is not what it should be; the message names the line or the pixel.
+    """
+    if is_table(path):
+        if shape is None:
+            raise FormatError(f"{path}: a table of places needs the size of the image")
+        return _from_table(path, classes, shape)
+    array = read_array(path, indices=True)
+    if array.ndim == 3 and str(path).lower().endswith(".png"):
+        raise FormatError(
+            f"{path} has {array.shape[2]} bands of colour; labels are one whole number a pixel "
+            "(a grey image, or one with a palette)"
+        )
+    return Annotations.of(array, classes, unlabelled=unlabelled, source=str(path))
+
+
+def table_dimensions(path: PathLike) -> int:
+    """Return 3 if a table of places has the column ``slice``, else 2."""
+    header = next(csv.reader(io.StringIO(read_text(path))), [])
+    return 3 if "slice" in [name.strip() for name in header] else 2
+
+
+def _from_table(
+    path: PathLike, classes: Sequence[object] | None, shape: tuple[int, ...]
+) -> Annotations:
+    reader = csv.DictReader(io.StringIO(read_text(path)), skipinitialspace=True)
+    columns = ("slice", "row", "column")[-len(shape) :]
+    for name in (*columns, "label"):
+        if name not in (reader.fieldnames or ()):
+            found = ", ".join(reader.fieldnames or ()) or "nothing"
+            hint = suggestion(name, reader.fieldnames or ())
+            raise FormatError(f"{path}, line 1: no column '{name}' (found {found}){hint}")
+    labels: dict[tuple[int, ...], str] = {}
+    for record in reader:
+        line = reader.line_num
+        place = tuple(
+            _index(record[name], name, size, f"{path}, line {line}")
+            for name, size in zip(columns, shape, strict=True)
+        )
+        label = (record["label"] or "").strip()
+        if not label:
+            continue
+        if labels.setdefault(place, label) != label:
+            raise FormatError(
+                f"{path}, line {line}: the pixel {place} is '{label}' here and "
+                f"'{labels[place]}' above"
+            )
+    numeric = all(label.isdecimal() for label in labels.values())
+    if numeric:
+        array = np.full(shape, UNLABELLED, np.int64)
+        for place, label in labels.items():
+            array[place] = int(label)
+        return Annotations.of(array, classes, source=str(path))
+    occurring = dict.fromkeys(labels.values())
+    names = _distinct(tuple(occurring) if classes is None else classes, str(path))
+    codes = np.full(shape, UNLABELLED, np.int64)
+    for place, label in labels.items():
+        if label not in names:
+            raise FormatError(
+                f"{path}: the label '{label}' of the pixel {place} is no class"
+                f"{suggestion(label, names)}"
+            )
+        codes[place] = names.index(label)
+    return Annotations(codes, names, tuple(range(1, len(names) + 1)))
+
+
+def _index(text: str | None, column: str, size: int, where: str) -> int:
+    try:
+        index = int(text or "")
+    except ValueError:
+        raise FormatError(f"{where}: the {column} is {text!r}, no whole number") from None
+    if not 0 <= index < size:
+        raise FormatError(f"{where}: the {column} {index} lies outside the image (0 to {size - 1})")
+    return index

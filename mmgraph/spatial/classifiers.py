@@ -1,0 +1,186 @@
+"""Classifiers as unaries, calibrated; and the unaries that a user may name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from mmgraph.graph.errors import LearningError, MissingExtraError, suggestion
+from mmgraph.learning.likelihood_weights import learn_likelihood_weights
+from mmgraph.spatial.unaries import (
+    ArrayUnary,
+    Codes,
+    GaussianMixtureUnary,
+    ModuleUnary,
+    Rows,
+    Unary,
+    check_every_class,
+    floored,
+)
+
+_SMALLEST = 1e-12
+_HELD_OUT_FLOOR = 1e-6
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ClassifierUnary(Unary):
+    """Any classifier with the methods of scikit-learn, calibrated on pixels that it has not seen.
+
+    ``predict_proba`` (or the decision function, where there is none) of out-of-fold pixels is given
+    the temperature that fits their labels best; the classes' shares among the labelled pixels are
+    divided out, which leaves a likelihood.
+
+    Parameters
+    ----------
+    classifier : scikit-learn classifier
+        Cloned before it is fitted.
+    folds : int, default 3
+        For the temperature; classes with fewer pixels take part in fewer folds.
+
+    References
+    ----------
+    Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks" (ICML 2017), section
+    4.2; Bourlard and Morgan, "Connectionist speech recognition" (1994), on scaled likelihoods.
+    """
+
+    classifier: Any
+    folds: int = 3
+    _power: float = 1.0
+    _log_shares: Any = None
+
+    def fitted(self, rows: Rows, codes: Codes, classes: Sequence[str], seed: int = 0) -> Unary:
+        """Fit and calibrate, see :meth:`Unary.fitted`."""
+        check_every_class(codes, classes)
+        counts = np.bincount(codes, minlength=len(classes))
+        shares = np.log(counts / counts.sum())
+        fold = stratified_folds(codes, self.folds, np.random.default_rng(seed))
+        scores, scored = [], []
+        for k in range(self.folds):
+            held_out = fold == k
+            if held_out.any():
+                part = self._trained(rows[~held_out], codes[~held_out], seed)
+                scores.append(_class_scores(part, rows[held_out]))
+                scored.append(codes[held_out])
+        power = 1.0
+        if scores:
+            logits = torch.from_numpy(floored(np.concatenate(scores), _HELD_OUT_FLOOR))
+            held = torch.from_numpy(np.concatenate(scored))
+            even = torch.zeros(len(classes), dtype=logits.dtype)
+            power = float(learn_likelihood_weights(logits[None], even, held, start=0.0)[0])
+        whole = self._trained(rows, codes, seed)
+        return ClassifierUnary(whole, self.folds, power, shares)
+
+    def _trained(self, rows: Rows, codes: Codes, seed: int) -> Any:
+        sklearn_base = _sklearn("base")
+        model = sklearn_base.clone(self.classifier)
+        random = [p for p in model.get_params() if p.split("__")[-1] == "random_state"]
+        model.set_params(**dict.fromkeys(random, seed))
+        return model.fit(rows, codes)
+
+    def _scores(self, rows: Rows) -> Float[np.ndarray, "rows classes"]:
+        if self._log_shares is None:
+            raise LearningError(f"{self.classifier!r} has not been fitted")
+        scores = floored(_class_scores(self.classifier, rows), _HELD_OUT_FLOOR)
+        return self._power * scores - self._log_shares
+
+    def __repr__(self) -> str:
+        return f"ClassifierUnary({self.classifier!r})"
+
+
+def _class_scores(model: Any, rows: Rows) -> Float[np.ndarray, "rows classes"]:
+    """Log-probabilities, or the decision function of a classifier that has none."""
+    if hasattr(model, "predict_proba"):
+        probabilities = np.asarray(model.predict_proba(rows), np.float64)
+        return np.log(np.maximum(probabilities, _SMALLEST))
+    decision = np.asarray(model.decision_function(rows), np.float64)
+    return np.stack([-decision / 2, decision / 2], -1) if decision.ndim == 1 else decision
+
+
+def stratified_folds(codes: Codes, folds: int, random: np.random.Generator) -> Codes:
+    """Return the fold of each row, drawn class by class; -1 for the only row of its class.
+
+    Such a row is never held out, as nothing would be left to learn its class from.
+    """
+    fold = np.full(len(codes), -1)
+    for code in np.unique(codes):
+        members = random.permutation(np.flatnonzero(codes == code))
+        if len(members) > 1:
+            fold[members] = np.arange(len(members)) % folds
+    return fold
+
+
+def _svm() -> Unary:
+    scaler, svm = _sklearn("preprocessing").StandardScaler(), _sklearn("svm").SVC(C=100.0)
+    return ClassifierUnary(_sklearn("pipeline").make_pipeline(scaler, svm))
+
+
+def _extra_trees() -> Unary:
+    return ClassifierUnary(_sklearn("ensemble").ExtraTreesClassifier(300, min_samples_leaf=2))
+
+
+def _logistic() -> Unary:
+    scaler = _sklearn("preprocessing").StandardScaler()
+    logistic = _sklearn("linear_model").LogisticRegression(max_iter=2000)
+    return ClassifierUnary(_sklearn("pipeline").make_pipeline(scaler, logistic))
+
+
+UNARIES: Mapping[str, Callable[[], Unary]] = {
+    "gaussian_mixture": GaussianMixtureUnary,
+    "svm": _svm,
+    "extra_trees": _extra_trees,
+    "logistic": _logistic,
+}
+"""The unaries that have a name."""
+
+
+def as_unary(given: object, sensor: str) -> Unary:
+    """Return the unary that is meant by a name, a unary, a classifier, a module or an array.
+
+    Parameters
+    ----------
+    given : str, Unary, scikit-learn classifier, torch.nn.Module or array-like
+        An array whose last axis sums to one holds probabilities, any other log-likelihoods.
+    sensor : str
+        For the error.
+
+    Raises
+    ------
+    LearningError
+        If it is none of those; with the nearest name.
+    """
+    if isinstance(given, Unary):
+        return given
+    if isinstance(given, str):
+        if given not in UNARIES:
+            raise LearningError(
+                f"sensor '{sensor}': no unary is called {given!r}{suggestion(given, UNARIES)} "
+                f"(known: {', '.join(UNARIES)})"
+            )
+        return UNARIES[given]()
+    if isinstance(given, torch.nn.Module):
+        return ModuleUnary(given)
+    if hasattr(given, "fit") and (
+        hasattr(given, "predict_proba") or hasattr(given, "decision_function")
+    ):
+        return ClassifierUnary(given)
+    try:
+        values = np.asarray(given, np.float64)
+    except (TypeError, ValueError):
+        raise LearningError(f"sensor '{sensor}': {given!r} is no unary") from None
+    known = values[~np.isnan(values).any(-1)] if values.ndim else values
+    if values.ndim and (known >= 0).all() and np.allclose(known.sum(-1), 1.0, atol=1e-4):
+        return ArrayUnary(probabilities=values)
+    return ArrayUnary(log_likelihoods=values)
+
+
+def _sklearn(module: str) -> Any:
+    try:
+        return importlib.import_module(f"sklearn.{module}")
+    except ImportError:
+        raise MissingExtraError("data", "scikit-learn", "a classifier for each pixel") from None

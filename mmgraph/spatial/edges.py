@@ -1,0 +1,127 @@
+"""How strongly neighbouring pixels hold together: less where a sensor sees an edge between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from mmgraph.graph.errors import GraphError
+from mmgraph.graph.grid_factor import Offset, neighbourhood
+
+_NEUTRAL = math.exp(-0.5)
+"""The weight of the mean squared distance: of a neighbour that nothing is known of."""
+
+
+def default_neighbours(dimensions: int) -> int:
+    """Return 8 in an image and 6 in a volume."""
+    return 8 if dimensions == 2 else 2 * dimensions
+
+
+def contrast_weights(
+    image: Float[np.ndarray, "*shape bands"],
+    neighbours: int | Sequence[Offset] | None = None,
+    *,
+    sigma: float | None = None,
+    missing: Bool[np.ndarray, "*shape"] | None = None,
+    distance_scaled: bool = True,
+) -> Float[np.ndarray, "offsets *shape"]:
+    """Return the weight of every edge between neighbours, ``exp(-d² / 2 sigma²)``.
+
+    ``d`` is the Euclidean distance of the two pixels' values, each band in units of its standard
+    deviation.
+
+    Parameters
+    ----------
+    image : ndarray, shape (height, width, bands) or (depth, height, width, bands)
+        What one sensor sees; NaN is missing.
+    neighbours : int or sequence of offsets, default: 8 in an image, 6 in a volume
+        See :func:`~mmgraph.graph.grid_factor.neighbourhood`.
+    sigma : float, optional
+        The contrast that counts as one edge; by default ``sigma²`` is the mean of ``d²`` over all
+        edges with both ends known.
+    missing : ndarray of bool, optional
+        Further pixels that are missing. An edge with a missing end has the neutral weight: the mean
+        over the known edges, so that a gap holds together neither more nor less than the rest.
+    distance_scaled : bool, default True
+        Whether weights are divided by the length of the edge (1.41 for a diagonal), so that the
+        length of a border does not depend on its direction.
+
+    Returns
+    -------
+    ndarray, shape (offsets, *shape)
+        What :class:`~mmgraph.graph.grid_factor.GridFactor` wants: entry ``[o, i, j]`` belongs to
+        the edge from ``(i, j)`` to ``(i, j) + offset o``; zero where that leaves the image.
+
+    Raises
+    ------
+    GraphError
+        If ``sigma`` is not positive or the neighbourhood is unknown.
+
+    References
+    ----------
+    Boykov and Jolly, "Interactive graph cuts" (ICCV 2001), section 3; Rother, Kolmogorov and Blake,
+    "GrabCut" (2004), section 2, for sigma from the data.
+    """
+    shape = image.shape[:-1]
+    if neighbours is None:
+        neighbours = default_neighbours(len(shape))
+    offsets = neighbourhood(len(shape), neighbours) if isinstance(neighbours, int) else neighbours
+    if sigma is not None and not 0 < sigma < math.inf:
+        raise GraphError(f"sigma must be a positive number, not {sigma}")
+    values, hidden = _standardised(image, missing)
+    squares = np.full((len(offsets), *shape), np.nan)
+    for number, offset in enumerate(offsets):
+        starts, stops = _ends(offset, shape)
+        difference = values[starts] - values[stops]
+        distance = np.einsum("...b,...b->...", difference, difference)
+        squares[number][starts] = np.where(hidden[starts] | hidden[stops], np.nan, distance)
+    known = ~np.isnan(squares)
+    variance = sigma**2 if sigma is not None else float(squares[known].mean()) if known.any() else 0
+    scaled = squares / (2 * variance) if variance > 0 else np.where(known, 0.0, np.nan)
+    weights = np.exp(-scaled)
+    neutral = float(weights[known].mean()) if known.any() else _NEUTRAL
+    weights[~known] = neutral
+    for number, offset in enumerate(offsets):
+        inside = np.zeros(shape, bool)
+        inside[_ends(offset, shape)[0]] = True
+        length = math.hypot(*offset) if distance_scaled else 1.0
+        weights[number] = np.where(inside, weights[number] / length, 0.0)
+    return weights
+
+
+def plain_weights(
+    shape: tuple[int, ...], neighbours: int | Sequence[Offset] | None = None
+) -> Float[np.ndarray, "offsets *shape"]:
+    """Return weights without any contrast: one over the length of the edge."""
+    return contrast_weights(np.zeros((*shape, 1)), neighbours)
+
+
+def _standardised(
+    image: np.ndarray, missing: np.ndarray | None
+) -> tuple[Float[np.ndarray, "*shape bands"], Bool[np.ndarray, "*shape"]]:
+    """Return bands of unit variance, with zeros where a pixel is missing, and which ones are."""
+    hidden = ~np.isfinite(image).all(-1)
+    if missing is not None:
+        hidden |= missing
+    values = np.where(hidden[..., None], 0.0, image)
+    known = image[~hidden]
+    if len(known):
+        scale = known.std(0)
+        values = (values - known.mean(0)) / np.where(scale > 0, scale, 1.0)
+    return values, hidden
+
+
+def _ends(offset: Offset, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Return where the edges of an offset start and where they end."""
+    starts = tuple(
+        slice(max(0, -step), max(0, length - max(0, step)))
+        for step, length in zip(offset, shape, strict=True)
+    )
+    stops = tuple(
+        slice(max(0, step), max(0, length + min(0, step)))
+        for step, length in zip(offset, shape, strict=True)
+    )
+    return starts, stops

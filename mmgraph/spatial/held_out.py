@@ -1,0 +1,278 @@
+"""Weights of sensors and edges, chosen by how well labelled pixels that were held out are foretold.
+
+A weight is a power on what a sensor says. Alone, sensors could be weighed by logistic regression
+(:mod:`mmgraph.learning.likelihood_weights`), and that is where the search starts. But neighbours
+repeat one another, so that the weights of sensors and edges must be chosen together: a coordinate
+search in steps of a factor minimises the mean log-loss of the held-out pixels' marginals.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+
+from mmgraph.inference.query import query
+from mmgraph.learning.likelihood_weights import learn_likelihood_weights
+from mmgraph.spatial.annotations import UNLABELLED
+from mmgraph.spatial.pixel_model import LABEL, PixelModel, Progress, Window
+from mmgraph.spatial.task import Task
+
+FOLDS = 3
+_STRIPES = 4
+"""Stretches of neighbouring pixels a fold and class."""
+
+_WINDOW = 48
+_BUDGET = 1 << 18
+"""The most pixels times classes that the search looks at."""
+
+_STEPS = (2.0, math.sqrt(2.0))
+_LARGEST = 64.0
+_WORTHWHILE = 2e-3
+"""Nats a pixel; a smaller gain is no reason to move away from the start."""
+
+_SMALLEST_PROBABILITY = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """A part of the image as models see it that have not seen some labels.
+
+    Attributes
+    ----------
+    model : PixelModel
+        Log-likelihoods by unaries that were fitted without ``places``.
+    places : ndarray of int64, shape (pixels,)
+        Flat indices of the held-out pixels.
+    codes : ndarray of int64, shape (pixels,)
+        Their classes.
+    """
+
+    model: PixelModel
+    places: Int64[np.ndarray, " pixels"]
+    codes: Int64[np.ndarray, " pixels"]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What was chosen.
+
+    Attributes
+    ----------
+    sensors : dict of str to float
+        The power on each sensor's likelihood.
+    edge : float
+        What the edges' weights are multiplied by.
+    log_loss : float
+        Nats a held-out pixel.
+    """
+
+    sensors: dict[str, float]
+    edge: float
+    log_loss: float
+
+
+def spatial_folds(
+    places: Int64[np.ndarray, "pixels axes"],
+    codes: Int64[np.ndarray, " pixels"],
+    folds: int = FOLDS,
+) -> Int64[np.ndarray, " pixels"]:
+    """Return the fold of each labelled pixel; -1 for the only one of its class.
+
+    Neighbours look alike, so that a pixel next to a held-out one would give it away. Along the
+    direction in which they spread most, the pixels of each class are therefore cut into stretches,
+    which are dealt out to the folds in turn.
+
+    Parameters
+    ----------
+    places : ndarray
+        Rows and columns.
+    codes : ndarray
+        Class indices.
+    folds : int
+        At least 2.
+    """
+    fold = np.full(len(codes), -1)
+    for code in np.unique(codes):
+        members = np.flatnonzero(codes == code)
+        count = len(members)
+        if count < 2:
+            continue
+        centred = places[members] - places[members].mean(0)
+        direction = np.linalg.svd(centred, full_matrices=False)[2][0]
+        order = members[np.argsort(centred @ direction, kind="stable")]
+        stretches = min(count, _STRIPES * folds)
+        fold[order] = (np.arange(count) * stretches // count) % folds
+    return fold
+
+
+def search_windows(
+    labelled: Int64[np.ndarray, "pixels axes"], shape: tuple[int, ...], classes: int
+) -> list[Window]:
+    """Return the parts of an image that the search looks at: all of a small one.
+
+    Of a large image those squares are taken that hold most labelled pixels, until the budget is
+    spent.
+    """
+    if math.prod(shape) * classes <= _BUDGET:
+        return [tuple(slice(0, length) for length in shape)]
+    side = _WINDOW if len(shape) == 2 else _WINDOW // 3
+    tiles, counts = np.unique(labelled // side, axis=0, return_counts=True)
+    most = max(1, _BUDGET // (side ** len(shape) * classes))
+    chosen = tiles[np.argsort(-counts, kind="stable")[:most]]
+    return [tuple(slice(i * side, (i + 1) * side) for i in tile) for tile in chosen.tolist()]
+
+
+def held_out_parts(task: Task, model: PixelModel) -> list[HeldOut]:
+    """Return, for each fold and window, what unaries say that have not seen the fold's labels.
+
+    Where a sensor would have no pixel left of some class, its unary has seen them all. No label is
+    held out, and the list is empty, where no class has two.
+    """
+    labelled = task.codes != UNLABELLED
+    places = np.argwhere(labelled)
+    codes = task.codes[labelled]
+    fold = spatial_folds(places, codes)
+    windows = search_windows(places, task.codes.shape, len(task.classes))
+    parts = []
+    for k in range(FOLDS):
+        if not (fold == k).any():
+            continue
+        task.report("learning without some pixels", k, FOLDS)
+        kept = np.zeros(labelled.shape, bool)
+        kept[tuple(places[fold != k].T)] = True
+        unaries = {
+            name: task.fitted(name, kept if task.learns_every_class(name, kept) else labelled)
+            for name in task.sensors
+        }
+        for window in windows:
+            inside = (fold == k) & _lies_in(window, places)
+            if not inside.any():
+                continue
+            part = model.cropped(window)
+            opinions = {
+                # A unary that does not learn may look at the whole image.
+                name: part.log_likelihoods[name]
+                if unary is task.unaries[name]
+                else task.opinion(name, unary, window)
+                for name, unary in unaries.items()
+            }
+            local = places[inside] - [side.start for side in window]
+            flat = np.ravel_multi_index(tuple(local.T), part.shape)
+            seen = replace(part, log_likelihoods=opinions)
+            parts.append(HeldOut(seen, np.asarray(flat), codes[inside]))
+    return parts
+
+
+def _lies_in(window: Window, places: Int64[np.ndarray, "pixels axes"]) -> np.ndarray:
+    starts, stops = [side.start for side in window], [side.stop for side in window]
+    return np.asarray(((places >= starts) & (places < stops)).all(1))
+
+
+def start_weights(parts: Sequence[HeldOut], sensors: Sequence[str]) -> dict[str, float]:
+    """Return the powers that fit the held-out labels best without any neighbours.
+
+    A sensor that sees none of the held-out pixels keeps the weight one.
+    """
+    speaking: list[str] = []
+    stacked: list[Float[np.ndarray, "pixels classes"]] = []
+    classes = len(parts[0].model.classes)
+    for name in sensors:
+        rows = [p.model.log_likelihoods[name].reshape(-1, classes)[p.places] for p in parts]
+        values = np.concatenate(rows)
+        if np.ptp(values) > 0 and np.isfinite(values).all():
+            speaking.append(name)
+            stacked.append(values)
+    weights = dict.fromkeys(sensors, 1.0)
+    if speaking:
+        learned = learn_likelihood_weights(
+            torch.from_numpy(np.stack(stacked)),
+            torch.from_numpy(parts[0].model.log_prior),
+            torch.from_numpy(np.concatenate([p.codes for p in parts])),
+        )
+        weights.update(zip(speaking, learned.tolist(), strict=True))
+    return weights
+
+
+def held_out_log_loss(
+    parts: Sequence[HeldOut], sensor_weights: Mapping[str, float], edge_weight: float
+) -> float:
+    """Return the mean log-loss, in nats, of the held-out pixels' marginals."""
+    total, count = 0.0, 0
+    for part in parts:
+        if edge_weight:
+            graph = part.model.graph(sensor_weights, edge_weight)
+            posterior = query(graph, None, LABEL, method="belief_propagation")
+            table = posterior.marginal(LABEL)[0].reshape(-1, len(part.model.classes)).numpy()
+            probability = table[part.places, part.codes]
+        else:
+            scores = part.model.log_values(sensor_weights)
+            scores = scores.reshape(-1, len(part.model.classes))[part.places]
+            scores = np.exp(scores - scores.max(1, keepdims=True))
+            probability = scores[np.arange(len(scores)), part.codes] / scores.sum(1)
+        total -= float(np.log(np.maximum(probability, _SMALLEST_PROBABILITY)).sum())
+        count += len(part.codes)
+    return total / count
+
+
+def search_weights(
+    parts: Sequence[HeldOut],
+    sensor_weights: Mapping[str, float],
+    edge_weight: float,
+    free: Sequence[str | None],
+    progress: Progress | None = None,
+) -> Weights:
+    """Minimise the log-loss of held-out pixels over the weights that are free.
+
+    Parameters
+    ----------
+    parts : sequence of HeldOut
+        What is foretold.
+    sensor_weights, edge_weight
+        Where the search starts.
+    free : sequence of str or None
+        The sensors whose weight is sought; None stands for the weight of the edges.
+    progress : function, optional
+        Told of every step.
+
+    Returns
+    -------
+    Weights
+        In each round one weight after the other is multiplied or divided by the step for as long
+        as that helps; when none moves, the step becomes smaller.
+    """
+    point: dict[str | None, float] = dict(sensor_weights.items())
+    point[None] = edge_weight
+    known: dict[tuple[float, ...], float] = {}
+
+    def loss(at: Mapping[str | None, float]) -> float:
+        key = tuple(round(value, 9) for value in at.values())
+        if key not in known:
+            sensors = {name: value for name, value in at.items() if name is not None}
+            known[key] = held_out_log_loss(parts, sensors, at[None])
+            if progress is not None:
+                progress("choosing the weights", len(known), None)
+        return known[key]
+
+    best = loss(point)
+    for step in _STEPS:
+        moved = True
+        while moved:
+            moved = False
+            for name, factor in itertools.product(free, (step, 1 / step)):
+                while point[name] * factor <= _LARGEST and point[name] * factor >= 1 / _LARGEST:
+                    candidate = {**point, name: point[name] * factor}
+                    found = loss(candidate)
+                    if found > best - _WORTHWHILE:
+                        break
+                    point, best, moved = candidate, found, True
+    if None in free and loss({**point, None: 0.0}) < best:
+        point[None] = 0.0
+        best = loss(point)
+    edge = point.pop(None)
+    return Weights({str(name): value for name, value in point.items()}, edge, best)

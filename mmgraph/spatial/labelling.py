@@ -1,0 +1,369 @@
+"""Label every pixel of what several sensors see, from the labels of a few."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings as warnings_of_python
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+
+from mmgraph.graph.errors import MmgraphError, suggestion
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.grid_factor import Offset, neighbourhood
+from mmgraph.graph.interaction import Interaction, Potts
+from mmgraph.inference.assignment import TracePoint
+from mmgraph.inference.query import map_query, query
+from mmgraph.spatial.annotations import UNLABELLED, Annotations
+from mmgraph.spatial.edges import contrast_weights, default_neighbours, plain_weights
+from mmgraph.spatial.held_out import held_out_parts, search_weights, start_weights
+from mmgraph.spatial.pixel_model import LABEL, PixelModel, Progress
+from mmgraph.spatial.task import Task, read_task
+
+LEARN = "learn"
+MARGINAL_METHODS = ("belief_propagation", "mean_field", "gibbs", "enumeration", "junction_tree")
+"""Methods that give marginals; asked for as ``method`` they also decide the labels."""
+
+_EDGE_WEIGHT = 1.0
+_LEARNINGS = ("cross_validation",)
+
+
+class LabellingWarning(UserWarning):
+    """What a reader of the labels should know, such as that a sensor does not see all pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Labelling:
+    """The labels of an image or a volume, and how sure they are.
+
+    Attributes
+    ----------
+    labels : ndarray of int64, shape (*shape,)
+        Class indices: the most probable labelling as a whole.
+    marginals : ndarray, shape (*shape, classes)
+        The probability of each class in each pixel.
+    uncertainty : ndarray, shape (*shape,)
+        The entropy of the marginals in nats.
+    classes : tuple of str
+        The names of the classes.
+    energy : float
+        Of the labelling.
+    lower_bound, gap : float or None
+        No labelling has a lower energy than the bound; how far the energy is above it.
+    method, marginal_method : str
+        What found the labels, and what the marginals.
+    exact, converged : bool
+        Whether no better labelling exists; whether both methods converged.
+    sensor_weights : dict of str to float
+        The power on what each sensor says.
+    edge_weight : float
+        The common factor of the edges' weights.
+    edge_weights : ndarray, shape (offsets, *shape)
+        Of every edge, the common factor included.
+    log_loss : float or None
+        Nats a held-out labelled pixel, where weights were learned.
+    missing : dict of str to int
+        Pixels that each sensor does not see.
+    warnings : tuple of str
+        What a reader of the labels should know.
+    trace : tuple of TracePoint
+        Energy and bound against time.
+    graph : FactorGraph
+        The Markov random field; its variable is called ``"label"``.
+    seconds : float
+        Wall-clock time.
+    """
+
+    labels: Int64[np.ndarray, "*shape"]
+    marginals: Float[np.ndarray, "*shape classes"]
+    uncertainty: Float[np.ndarray, "*shape"]
+    classes: tuple[str, ...]
+    energy: float
+    lower_bound: float | None
+    gap: float | None
+    method: str
+    marginal_method: str
+    exact: bool
+    converged: bool
+    sensor_weights: dict[str, float]
+    edge_weight: float
+    edge_weights: Float[np.ndarray, "offsets *shape"]
+    log_loss: float | None
+    missing: dict[str, int]
+    warnings: tuple[str, ...]
+    trace: tuple[TracePoint, ...]
+    graph: FactorGraph
+    seconds: float
+
+    @property
+    def relative_uncertainty(self) -> Float[np.ndarray, "*shape"]:
+        """The entropy as a share of its largest value, that of the even distribution."""
+        return self.uncertainty / max(math.log(len(self.classes)), 1e-12)
+
+    def __repr__(self) -> str:
+        size = " x ".join(map(str, self.labels.shape))
+        gap = "" if self.gap is None else f", gap {self.gap:.3g}"
+        return (
+            f"Labelling({size} pixels, {len(self.classes)} classes, {self.method}, "
+            f"energy {self.energy:.6g}{gap}, {self.seconds:.3g} s)"
+        )
+
+
+def label_image(
+    sensors: Mapping[str, object] | object,
+    annotations: Annotations | object | None = None,
+    *,
+    classes: Sequence[object] | None = None,
+    unaries: object = "gaussian_mixture",
+    sensor_weights: Mapping[str, float] | Literal["learn"] = "learn",
+    edge_weight: float | Literal["learn"] = "learn",
+    edge_sensors: Sequence[str] | Mapping[str, float] | None = None,
+    neighbours: int | None = None,
+    interaction: Interaction | None = None,
+    method: str = "auto",
+    marginal_method: str = "belief_propagation",
+    clamp: bool = True,
+    missing: Mapping[str, object] | None = None,
+    prior: Literal["even", "annotated"] | Sequence[float] = "even",
+    learning: str = "cross_validation",
+    generator: torch.Generator | None = None,
+    progress: Progress | None = None,
+) -> Labelling:
+    """Label every pixel of an image or a volume that one or several sensors see.
+
+    The labels form a Markov random field: each sensor says what it makes of each pixel, and
+    neighbours tend to agree, less so across edges that the sensors see. A pixel that a sensor does
+    not see hears the other sensors and its neighbours.
+
+    Parameters
+    ----------
+    sensors : mapping of str to array-like
+        By sensor: shape ``(height, width)`` or ``(height, width, bands)`` for images, ``(depth,
+        height, width, bands)`` for volumes; all of one size. NaN is missing. One array alone is
+        the sensor ``"image"``. With ``annotations`` of three axes, arrays of three axes are volumes
+        of one band.
+    annotations : Annotations or array-like of int, optional
+        Shape ``(height, width)`` or ``(depth, height, width)``: class indices, -1 or NaN where
+        nothing is known. May be left out where no unary learns.
+    classes : sequence, optional
+        Names of the classes in the order of their indices; by default the numbers that occur.
+    unaries : str, Unary, classifier, module, array, or mapping of str to those
+        What each sensor makes of a pixel, see :func:`~mmgraph.spatial.classifiers.as_unary`:
+        ``"gaussian_mixture"``, ``"svm"``, ``"extra_trees"``, ``"logistic"``, any scikit-learn
+        classifier or torch module, or an array of probabilities or log-likelihoods.
+    sensor_weights : mapping of str to float, or "learn"
+        The power on each sensor's likelihood.
+    edge_weight : float or "learn"
+        The energy of two neighbours that look alike and differ in label.
+    edge_sensors : sequence of str or mapping of str to float, optional
+        The sensors (and their shares) whose contrast weakens edges; by default all alike, and
+        none where it is empty.
+    neighbours : {4, 8} or {6, 26}, optional
+        By default 8 in an image, 6 in a volume.
+    interaction : Interaction, default Potts
+        The energy of a pair of classes.
+    method : str, default "auto"
+        Of :func:`~mmgraph.inference.query.map_query`; or one that gives marginals, and then each
+        pixel gets its most probable class.
+    marginal_method : str, default "belief_propagation"
+        Of :func:`~mmgraph.inference.query.query`.
+    clamp : bool, default True
+        Whether labelled pixels keep their labels.
+    missing : mapping of str to array-like of bool, optional
+        By sensor: further pixels that it does not see (a cloud, a dead stripe).
+    prior : {"even", "annotated"} or sequence of float
+        Of the classes: even, as among the labelled pixels, or these probabilities.
+    learning : {"cross_validation"}
+        How weights are learned, see :mod:`mmgraph.spatial.held_out`.
+    generator : torch.Generator, optional
+        The same seed gives the same labels.
+    progress : function, optional
+        Called with what is being done, the steps done and their number (None if unknown).
+
+    Raises
+    ------
+    LearningError
+        If sizes differ, a class has no labelled pixel, or a unary cannot learn.
+    MmgraphError
+        If a name, a method or an option is unknown; with the nearest one.
+
+    Warns
+    -----
+    LabellingWarning
+        Of pixels that a sensor does not see, and of methods that have not converged.
+
+    References
+    ----------
+    Boykov and Jolly (ICCV 2001); Kolmogorov (2006) for the bound of TRW-S; Moser, Serpico and
+    Benediktsson, "Land-cover mapping by Markov modeling of spatial-contextual information" (2013).
+    """
+    began = time.perf_counter()
+    _check_name("way to learn weights", learning, _LEARNINGS)
+    task = read_task(sensors, annotations, classes, unaries, missing, generator, progress)
+    model = _pixel_model(task, edge_sensors, neighbours, interaction or Potts(), prior)
+    found, log_loss, told = _weights(task, model, sensor_weights, edge_weight)
+    chosen, edge = found
+    graph = model.graph(chosen, edge)
+    labelled = task.codes != UNLABELLED
+    evidence = {LABEL: task.codes} if clamp and labelled.any() else None
+    answer = _answer(graph, evidence, method, marginal_method, task)
+    notes = (*task.missing_notes(), *told)
+    if not answer["converged"]:
+        notes += (f"{answer['method']} or {answer['marginal_method']} has not converged",)
+    for note in notes:
+        warnings_of_python.warn(note, LabellingWarning, stacklevel=2)
+    return Labelling(
+        **answer,
+        classes=task.classes,
+        sensor_weights=chosen,
+        edge_weight=edge,
+        edge_weights=edge * model.contrast,
+        log_loss=log_loss,
+        missing={name: int((~task.sees(name)).sum()) for name in task.sensors},
+        warnings=notes,
+        graph=graph,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _check_name(what: str, given: object, known: Sequence[str]) -> None:
+    if given not in known:
+        raise MmgraphError(
+            f"no {what} is called {given!r}{suggestion(given, known)} (known: {', '.join(known)})"
+        )
+
+
+def _pixel_model(
+    task: Task,
+    edge_sensors: Sequence[str] | Mapping[str, float] | None,
+    neighbours: int | None,
+    interaction: Interaction,
+    prior: str | Sequence[float],
+) -> PixelModel:
+    """Fit the unaries to all labelled pixels, and look for edges."""
+    shape = task.codes.shape
+    offsets = neighbourhood(len(shape), neighbours or default_neighbours(len(shape)))
+    labelled = task.codes != UNLABELLED
+    opinions = {}
+    for number, name in enumerate(task.sensors):
+        task.report(f"learning from {name}", number, len(task.sensors))
+        opinions[name] = task.opinion(name, task.fitted(name, labelled))
+    return PixelModel(
+        task.classes,
+        task.log_prior(prior),
+        opinions,
+        _contrast(task, edge_sensors, offsets),
+        offsets,
+        interaction,
+    )
+
+
+def _contrast(
+    task: Task,
+    edge_sensors: Sequence[str] | Mapping[str, float] | None,
+    offsets: Sequence[Offset],
+) -> Float[np.ndarray, "offsets *shape"]:
+    """Mean of the sensors' contrasts; a sensor that sees nothing has no part in it."""
+    names = list(task.sensors) if edge_sensors is None else edge_sensors
+    shares = dict(names) if isinstance(names, Mapping) else dict.fromkeys(names, 1.0)
+    for name in shares:
+        _check_name("sensor", name, list(task.sensors))
+    shares = {name: share for name, share in shares.items() if share and task.sees(name).any()}
+    if not shares:
+        return plain_weights(task.codes.shape, offsets)
+    parts = [
+        share * contrast_weights(task.sensors[name], offsets) for name, share in shares.items()
+    ]
+    return np.asarray(sum(parts) / sum(shares.values()))
+
+
+def _weights(
+    task: Task,
+    model: PixelModel,
+    sensor_weights: Mapping[str, float] | str,
+    edge_weight: float | str,
+) -> tuple[tuple[dict[str, float], float], float | None, tuple[str, ...]]:
+    """Return the weights of sensors and edges, the held-out log-loss, and notes."""
+    names = list(task.sensors)
+    given = dict.fromkeys(names, 1.0)
+    free: list[str | None] = []
+    if isinstance(sensor_weights, Mapping):
+        for name, value in sensor_weights.items():
+            _check_name("sensor", name, names)
+            given[name] = _checked_weight(f"of sensor '{name}'", value)
+    else:
+        _check_name("sensor weight", sensor_weights, (LEARN,))
+        free += [name for name in names if task.sees(name).any()]
+    edge = _EDGE_WEIGHT
+    if isinstance(edge_weight, str):
+        _check_name("edge weight", edge_weight, (LEARN,))
+        free.append(None)
+    else:
+        edge = _checked_weight("of the edges", edge_weight)
+    if not free or len(task.classes) == 1:
+        return (given, edge), None, ()
+    parts = held_out_parts(task, model)
+    if not parts:
+        note = "no class has two labelled pixels, one to hold out: weights are one where not given"
+        return (given, edge), None, (note,)
+    if len(free) > 1 or free[0] is not None:
+        given.update(start_weights(parts, [name for name in free if name is not None]))
+    found = search_weights(parts, given, edge, free, task.progress)
+    return (found.sensors, found.edge), found.log_loss, ()
+
+
+def _checked_weight(what: str, value: object) -> float:
+    if not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise MmgraphError(f"the weight {what} must be a finite number >= 0, not {value!r}")
+    return float(value)
+
+
+def _answer(
+    graph: FactorGraph,
+    evidence: dict[str, Int64[np.ndarray, "*shape"]] | None,
+    method: str,
+    marginal_method: str,
+    task: Task,
+) -> dict[str, Any]:
+    """Ask for labels and marginals; return the fields of the record that they fill."""
+    task.report("marginals", 0, None)
+    by_marginals = method in MARGINAL_METHODS
+    posterior = query(graph, evidence, LABEL, method=method if by_marginals else marginal_method)
+    marginals = posterior.marginal(LABEL)[0].double().numpy()
+    answer: dict[str, Any] = {
+        "marginals": marginals,
+        "uncertainty": -(marginals * np.log(np.where(marginals > 0, marginals, 1.0))).sum(-1),
+        "marginal_method": posterior.method,
+    }
+    if by_marginals:
+        labels = marginals.argmax(-1)
+        energy = float(graph.energy({LABEL: labels})[0])
+        return answer | {
+            "labels": labels,
+            "energy": energy,
+            "lower_bound": None,
+            "gap": None,
+            "method": posterior.method,
+            "exact": False,
+            "converged": posterior.converged,
+            "trace": (),
+        }
+    task.report("most probable labels", 0, None)
+    best = map_query(graph, evidence, method=method)
+    bound, gap = best.lower_bound, best.gap
+    energy = float(best.energy[0])
+    return answer | {
+        "labels": best[LABEL][0].numpy().astype(np.int64),
+        "energy": energy,
+        "lower_bound": energy if best.exact else None if bound is None else float(bound[0]),
+        "gap": 0.0 if best.exact else None if gap is None else float(gap[0]),
+        "method": best.method,
+        "exact": best.exact,
+        "converged": best.converged and posterior.converged,
+        "trace": best.trace,
+    }
