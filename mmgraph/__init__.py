@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mmgraph.formats.pgmpy import from_pgmpy, to_pgmpy
     from mmgraph.formats.resolve import read, write
+    from mmgraph.graph.edge_factor import PairwiseFactor
     from mmgraph.graph.evidence import Evidence, soft
     from mmgraph.graph.factor import Factor, TableFactor, UnaryFactor
     from mmgraph.graph.factor_graph import FactorGraph
     from mmgraph.graph.gaussian import GaussianLeaf
     from mmgraph.graph.gaussian_mixture import GaussianMixtureLeaf
+    from mmgraph.graph.grid_factor import GridFactor
+    from mmgraph.graph.interaction import Potts, Tabulated, TruncatedLinear, TruncatedQuadratic
     from mmgraph.graph.variable import Variable
     from mmgraph.inference.posterior import Posterior
     from mmgraph.inference.query import (
@@ -30,31 +33,42 @@ if TYPE_CHECKING:
     from mmgraph.learning.expectation_maximization import expectation_maximization
     from mmgraph.learning.parameters import Prior, learn_parameters
     from mmgraph.networks.bayesian_network import BayesianNetwork
+    from mmgraph.networks.conditional_random_field import ConditionalRandomField, LabelledImage
     from mmgraph.networks.conditionals import Deterministic, Softmax
+    from mmgraph.networks.markov_random_field import MarkovRandomField
     from mmgraph.networks.noisy_max import NoisyMax
     from mmgraph.networks.noisy_or import NoisyOr
 
 _HOMES = {
     "BayesianNetwork": "mmgraph.networks.bayesian_network",
+    "ConditionalRandomField": "mmgraph.networks.conditional_random_field",
     "Deterministic": "mmgraph.networks.conditionals",
     "Evidence": "mmgraph.graph.evidence",
     "Factor": "mmgraph.graph.factor",
     "FactorGraph": "mmgraph.graph.factor_graph",
     "GaussianLeaf": "mmgraph.graph.gaussian",
     "GaussianMixtureLeaf": "mmgraph.graph.gaussian_mixture",
+    "GridFactor": "mmgraph.graph.grid_factor",
+    "LabelledImage": "mmgraph.networks.conditional_random_field",
+    "MarkovRandomField": "mmgraph.networks.markov_random_field",
     "NoisyMax": "mmgraph.networks.noisy_max",
     "NoisyOr": "mmgraph.networks.noisy_or",
+    "PairwiseFactor": "mmgraph.graph.edge_factor",
     "Posterior": "mmgraph.inference.posterior",
+    "Potts": "mmgraph.graph.interaction",
+    "Prior": "mmgraph.learning.parameters",
     "Softmax": "mmgraph.networks.conditionals",
     "TableFactor": "mmgraph.graph.factor",
+    "Tabulated": "mmgraph.graph.interaction",
+    "TruncatedLinear": "mmgraph.graph.interaction",
+    "TruncatedQuadratic": "mmgraph.graph.interaction",
     "UnaryFactor": "mmgraph.graph.factor",
     "Variable": "mmgraph.graph.variable",
-    "Prior": "mmgraph.learning.parameters",
     "expectation_maximization": "mmgraph.learning.expectation_maximization",
     "expected_family_counts": "mmgraph.inference.query",
     "from_pgmpy": "mmgraph.formats.pgmpy",
-    "learn_parameters": "mmgraph.learning.parameters",
     "joint": "mmgraph.inference.query",
+    "learn_parameters": "mmgraph.learning.parameters",
     "log_partition": "mmgraph.inference.query",
     "map_query": "mmgraph.inference.query",
     "query": "mmgraph.inference.query",
@@ -67,18 +81,27 @@ _HOMES = {
 
 __all__ = [
     "BayesianNetwork",
+    "ConditionalRandomField",
     "Deterministic",
     "Evidence",
     "Factor",
     "FactorGraph",
     "GaussianLeaf",
     "GaussianMixtureLeaf",
+    "GridFactor",
+    "LabelledImage",
+    "MarkovRandomField",
     "NoisyMax",
     "NoisyOr",
+    "PairwiseFactor",
     "Posterior",
+    "Potts",
     "Prior",
     "Softmax",
     "TableFactor",
+    "Tabulated",
+    "TruncatedLinear",
+    "TruncatedQuadratic",
     "UnaryFactor",
     "Variable",
     "expectation_maximization",

@@ -17,22 +17,35 @@ from typing import Any
 from torch import Tensor
 
 from mmgraph.formats.files import SIZE_LIMIT, read_bytes, write_directory
+from mmgraph.formats.interactions import (
+    grid_parameters,
+    grid_settings,
+    pairwise_parameters,
+    pairwise_settings,
+    restore_grid,
+    restore_pairwise,
+)
 from mmgraph.formats.json_object import JsonObject, read_json, shown
 from mmgraph.formats.text import nearest
+from mmgraph.graph.edge_factor import PairwiseFactor
 from mmgraph.graph.errors import FormatError, GraphError, LearningError
 from mmgraph.graph.factor import Factor, TableFactor, UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.gaussian import GaussianLeaf
 from mmgraph.graph.gaussian_mixture import GaussianMixtureLeaf
+from mmgraph.graph.grid_factor import GridFactor
 from mmgraph.graph.score_leaf import ScoreLeaf
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
 from mmgraph.networks.conditionals import Deterministic, Softmax
+from mmgraph.networks.markov_random_field import MarkovRandomField
 from mmgraph.networks.noisy_max import NoisyMax
 from mmgraph.networks.noisy_or import NoisyOr
 
 FORMAT, VERSION = "mmgraph network", 1
 NETWORK, PARAMETERS = "network.json", "parameters.safetensors"
+CONDITIONAL_RANDOM_FIELD = "conditional random field"
+"""The kind of model that is no graph; a module of its own reads and writes it."""
 
 _FREE_STATES = 2**24
 """The states that counts may claim, all together, beyond what the parameters hold."""
@@ -115,6 +128,10 @@ FACTOR_KINDS: dict[str, FactorKind] = {
     "unary": FactorKind(
         UnaryFactor, lambda f: {"log_values": f.log_values}, lambda _: {}, _restore_unary
     ),
+    "grid": FactorKind(GridFactor, grid_parameters, grid_settings, restore_grid),
+    "pairwise": FactorKind(
+        PairwiseFactor, pairwise_parameters, pairwise_settings, restore_pairwise
+    ),
     "deterministic": _described_by_itself(Deterministic),
     "softmax": _described_by_itself(Softmax),
     "noisy-or": _described_by_itself(NoisyOr),
@@ -128,6 +145,7 @@ FACTOR_KINDS: dict[str, FactorKind] = {
 GRAPH_KINDS: dict[str, type[FactorGraph]] = {
     "factor graph": FactorGraph,
     "Bayesian network": BayesianNetwork,
+    "Markov random field": MarkovRandomField,
 }
 """The kinds of graphs by name, each built from variables and factors."""
 
@@ -142,8 +160,7 @@ def write_native(graph: FactorGraph, path: str | os.PathLike[str]) -> None:
         something else.
     """
     path = Path(path)
-    if path.exists() and not is_native(path) and not (path.is_dir() and not any(path.iterdir())):
-        raise FormatError(f"{path} stands there already and is no network; it is left as it is")
+    check_replaceable(path)
     kind = _kind_of(graph, GRAPH_KINDS, "graph")
     tensors: dict[str, Tensor] = {}
     factors = []
@@ -158,14 +175,18 @@ def write_native(graph: FactorGraph, path: str | os.PathLike[str]) -> None:
             entry["child"] = factor.child.name
         if parameters:
             entry["parameters"] = list(parameters)
-        if settings := FACTOR_KINDS[name].settings(factor):
+        try:
+            settings = FACTOR_KINDS[name].settings(factor)
+        except GraphError as error:
+            raise FormatError(f"{path}: {factor!r}: {error}") from None
+        if settings:
             entry["settings"] = settings
         factors.append(entry)
     document = {
         "format": FORMAT,
         "version": VERSION,
         "kind": kind,
-        "variables": [_described(v) for v in graph.variables.values()],
+        "variables": [described(v) for v in graph.variables.values()],
         "factors": factors,
     }
     try:
@@ -191,7 +212,14 @@ def _kind_of(thing: object, kinds: Mapping[str, type], what: str) -> str:
     )
 
 
-def _described(variable: Variable) -> dict[str, Any]:
+def check_replaceable(path: Path) -> None:
+    """Raise FormatError if something stands there that this package has not written."""
+    if path.exists() and not is_native(path) and not (path.is_dir() and not any(path.iterdir())):
+        raise FormatError(f"{path} stands there already and is no network; it is left as it is")
+
+
+def described(variable: Variable) -> dict[str, Any]:
+    """Return what JSON says of a variable."""
     entry: dict[str, Any] = {"name": variable.name}
     if variable.states is not None:
         states = variable.states
@@ -228,24 +256,19 @@ def read_native(path: str | os.PathLike[str], *, size_limit: int = SIZE_LIMIT) -
     """
     path = Path(path)
     file = path / NETWORK
-    document = JsonObject(f"{file}", read_json(file, size_limit))
-    if document.get("format", str) != FORMAT:
+    document = read_document(path, size_limit)
+    if document.get("kind", str) == CONDITIONAL_RANDOM_FIELD:
         raise FormatError(
-            f"{file}: expected the format '{FORMAT}', found {shown(document.members['format'])}"
-        )
-    if document.get("version", int) != VERSION:
-        raise FormatError(
-            f"{file}: expected the version {VERSION}, found {document.members['version']}; "
-            "another version of mmgraph has written it"
+            f"{path} holds a conditional random field; ConditionalRandomField.read reads it"
         )
     graph_kind = document.choice("kind", GRAPH_KINDS)
-    tensors = _tensors(path / PARAMETERS, size_limit)
+    tensors = read_tensors(path / PARAMETERS, size_limit)
     entries = document.items("variables")
     _check_free_states(str(file), entries, tensors)
     variables: dict[str, Variable] = {}
     try:
         for entry in entries:
-            variable = _variable(entry)
+            variable = restored_variable(entry)
             if variable.name in variables:
                 raise FormatError(f"{entry.where}: '{variable.name}' is declared twice")
             variables[variable.name] = variable
@@ -260,7 +283,24 @@ def read_native(path: str | os.PathLike[str], *, size_limit: int = SIZE_LIMIT) -
         raise FormatError(f"{file}: {error}") from None
 
 
-def _tensors(file: Path, size_limit: int) -> dict[str, Tensor]:
+def read_document(path: Path, size_limit: int) -> JsonObject:
+    """Return what ``network.json`` of a directory says, in the version that is known here."""
+    file = path / NETWORK
+    document = JsonObject(f"{file}", read_json(file, size_limit))
+    if document.get("format", str) != FORMAT:
+        raise FormatError(
+            f"{file}: expected the format '{FORMAT}', found {shown(document.members['format'])}"
+        )
+    if document.get("version", int) != VERSION:
+        raise FormatError(
+            f"{file}: expected the version {VERSION}, found {document.members['version']}; "
+            "another version of mmgraph has written it"
+        )
+    return document
+
+
+def read_tensors(file: Path, size_limit: int) -> dict[str, Tensor]:
+    """Return the tensors of a file in the safetensors format."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -282,7 +322,8 @@ def _check_free_states(
         raise FormatError(f"{where}: the variables claim {sum(counts):,} states, beyond {bound:,}")
 
 
-def _variable(entry: JsonObject) -> Variable:
+def restored_variable(entry: JsonObject) -> Variable:
+    """Return the variable that :func:`described` has described."""
     states = entry.get("states", object, ())
     if isinstance(states, list):
         for label in states:

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mmgraph.formats.bif import read_bif, write_bif
+from mmgraph.formats.conditional_random_field import write_conditional_random_field
 from mmgraph.formats.native import is_native, read_native, write_native
 from mmgraph.formats.pgmpy import READERS, read_through_pgmpy
 from mmgraph.formats.text import nearest
@@ -15,6 +16,7 @@ from mmgraph.formats.uai import read_uai, write_uai
 from mmgraph.graph.errors import FormatError
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.networks.bayesian_network import BayesianNetwork
+from mmgraph.networks.conditional_random_field import ConditionalRandomField
 
 MODELS_VARIABLE = "MMGRAPH_MODELS"
 """The environment variable that names another folder of ready models."""
@@ -50,7 +52,7 @@ def read(name_or_path: str | os.PathLike[str]) -> FactorGraph:
 
     Returns
     -------
-    BayesianNetwork or FactorGraph
+    BayesianNetwork, MarkovRandomField or FactorGraph
 
     Raises
     ------
@@ -95,14 +97,15 @@ def _read_file(path: Path) -> FactorGraph:
     )
 
 
-def write(net: FactorGraph, path: str | os.PathLike[str]) -> None:
+def write(net: FactorGraph | ConditionalRandomField, path: str | os.PathLike[str]) -> None:
     """Write a network in the format that the suffix asks for.
 
     Parameters
     ----------
-    net : FactorGraph or BayesianNetwork
+    net : FactorGraph, BayesianNetwork, MarkovRandomField or ConditionalRandomField
         ``.bif`` holds Bayesian networks of tables, ``.uai`` tables without names, a directory
-        ``NAME.mmgraph`` every kind of factor.
+        ``NAME.mmgraph`` every kind of factor, and conditional random fields
+        (``ConditionalRandomField.read`` reads those).
     path : str or path
         A name that ends in ``.bif``, ``.uai`` (both perhaps followed by ``.gz``) or ``.mmgraph``.
         Nothing half written is left there.
@@ -115,7 +118,12 @@ def write(net: FactorGraph, path: str | os.PathLike[str]) -> None:
     """
     path = Path(path)
     suffix = _suffix(path)
-    if suffix == NATIVE_SUFFIX or (suffix == "" and is_native(path)):
+    in_native = suffix == NATIVE_SUFFIX or (suffix == "" and is_native(path))
+    if isinstance(net, ConditionalRandomField):
+        if not in_native:
+            raise FormatError(f"{path}: a conditional random field is written to {NATIVE_SUFFIX}")
+        write_conditional_random_field(net, path)
+    elif in_native:
         write_native(net, path)
     elif suffix == ".uai":
         write_uai(net, path)

@@ -28,6 +28,7 @@ from mmgraph.graph.factor import Factor, TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
+from mmgraph.networks.markov_random_field import MarkovRandomField
 
 _COMMENT = re.compile(r"#[^\n]*")
 _PIECE = re.compile(r"\S+")
@@ -94,7 +95,7 @@ class _Numbers:
 
 
 def read_uai(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> FactorGraph:
-    """Read a UAI file: ``BAYES`` as a :class:`BayesianNetwork`, ``MARKOV`` as a factor graph.
+    """Read a UAI file: ``BAYES`` as a Bayesian network, ``MARKOV`` as a Markov random field.
 
     Rows of a ``BAYES`` file that are off one by rounding (within 0.01) are divided by their sum;
     those within 1e-12 are kept to the last bit.
@@ -130,7 +131,7 @@ def read_uai(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> Fact
     try:
         if kind == "MARKOV":
             pairs = zip(scopes, tables, strict=True)
-            return FactorGraph(
+            return MarkovRandomField(
                 variables, [TableFactor([variables[i] for i in s], t) for s, t in pairs]
             )
         return BayesianNetwork(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -216,6 +217,25 @@ class ConditionalRandomField:
         """Return the marginals of every element; as :meth:`predict`, options of ``query``."""
         field = self.graph(scores, features, edges=edges, missing=missing)
         return field.predict_proba(self._evidence(labels), **options)
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the field to a directory, see :func:`mmgraph.write`."""
+        from mmgraph.formats.resolve import write
+
+        write(self, path)
+
+    @staticmethod
+    def read(path: str | os.PathLike[str]) -> ConditionalRandomField:
+        """Read a field from a directory that :meth:`write` has written.
+
+        Raises
+        ------
+        FormatError
+            If the directory holds something else, or is damaged.
+        """
+        from mmgraph.formats.conditional_random_field import read_conditional_random_field
+
+        return read_conditional_random_field(path)
 
     def _evidence(self, labels: object) -> dict[str, object] | None:
         return None if labels is None else {self.name: _codes(labels)}

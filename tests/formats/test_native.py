@@ -14,33 +14,42 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from mmgraph.formats.native import FACTOR_KINDS, is_native, read_native, write_native
+from mmgraph.graph.edge_factor import PairwiseFactor
 from mmgraph.graph.errors import FormatError
 from mmgraph.graph.factor import Factor, TableFactor, UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.gaussian import GaussianLeaf
 from mmgraph.graph.gaussian_mixture import GaussianMixtureLeaf
+from mmgraph.graph.grid_factor import GridFactor
+from mmgraph.graph.interaction import Interaction, Potts, TruncatedLinear, TruncatedQuadratic
 from mmgraph.graph.score_leaf import ScoreLeaf
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
 from mmgraph.networks.conditionals import Deterministic, Softmax
+from mmgraph.networks.markov_random_field import MarkovRandomField
 from mmgraph.networks.noisy_max import NoisyMax
 from mmgraph.networks.noisy_or import NoisyOr
 from tests.formats.networks import assert_same, named_networks, sprinkler
 
 
-def markov() -> FactorGraph:
-    """Return a graph with an array, logarithms, single precision and labels of every type."""
+def markov() -> MarkovRandomField:
+    """Return a field with an array, logarithms, single precision and labels of every type."""
     image = Variable("image", ("sea", "land"), shape=(2, 3), modality="radar")
     mixed = Variable("mixed", ("a", 1, 2.5, False), family="categorical")
     unit = Variable("unit", family="bernoulli")
     generator = torch.Generator().manual_seed(0)
-    return FactorGraph(
+    return MarkovRandomField(
         [image, mixed, unit, Variable("alone", 7)],
         [
             UnaryFactor(image, torch.randn(2, 3, 2, generator=generator)),
             TableFactor([mixed, unit], torch.rand(4, 2, generator=generator)),
             TableFactor([unit], log_values=[-torch.inf, 0.1]),
             TableFactor([], torch.tensor(2.5)),
+            GridFactor(image, TruncatedLinear(1.5), torch.rand(2, 2, 3, generator=generator)),
+            GridFactor(image, [[0.0, torch.inf], [0.5, 0.0]], 0.5, neighbours=[(1, -1)]),
+            GridFactor(image, TruncatedQuadratic()),
+            PairwiseFactor(image, [[0, 5], [2, 3]], Potts(), [0.5, -1.0]),
+            PairwiseFactor((image, unit), [[4, 0]], torch.rand(1, 2, 2, generator=generator)),
         ],
     )
 
@@ -143,6 +152,58 @@ def test_unknown_kinds_are_not_written(tmp_path):
     with pytest.raises(FormatError, match="the graph StrangeGraph"):
         write_native(StrangeGraph([a]), tmp_path / "x")
     assert os.listdir(tmp_path) == []
+
+
+def test_a_graph_of_no_special_kind_stays_one(tmp_path):
+    field = markov()
+    write_native(FactorGraph(field.variables.values(), field.factors), tmp_path / "x")
+    assert type(read_native(tmp_path / "x")) is FactorGraph
+
+
+def test_an_interaction_of_ones_own_is_not_written(tmp_path):
+    class Own(Interaction):
+        def energies(self, first, second):
+            return torch.zeros(first, second)
+
+    image = Variable("image", 2, shape=(2, 3))
+    with pytest.raises(FormatError, match="Own"):
+        write_native(FactorGraph([image], [GridFactor(image, Own())]), tmp_path / "x")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("factor", "change", "message"),
+    [
+        (4, {"interaction": "Pots"}, "interaction 'Pots' is not known"),
+        (4, {"interaction": "truncated linear", "truncation": -1}, "truncation must be positive"),
+        (4, {"interaction": "truncated linear", "truncation": "1"}, "expected a truncation"),
+        (4, {"offsets": [[0, 0], [0, 1]]}, "is no offset"),
+        (4, {"offsets": [[0, 1], [0, 1.5]]}, "expected an offset"),
+        (4, {"offsets": 4}, "expected a list of offsets"),
+        (5, {"interaction": "Potts"}, "expected the parameters weights, found"),
+        (7, {"interaction": "table"}, "expected the parameter energies"),
+    ],
+)
+def test_damaged_interactions(tmp_path, factor, change, message):
+    write_native(markov(), tmp_path / "x")
+    file = tmp_path / "x" / "network.json"
+    document = json.loads(file.read_text())
+    document["factors"][factor]["settings"].update(change)
+    file.write_text(json.dumps(document))
+    with pytest.raises(FormatError, match=message):
+        read_native(tmp_path / "x")
+
+
+def test_damaged_edges(tmp_path):
+    write_native(markov(), tmp_path / "x")
+    file = tmp_path / "x" / "parameters.safetensors"
+    tensors = load_file(file)
+    save_file({**tensors, "7.edges": torch.tensor([[0, 5], [2, 600]])}, file)
+    with pytest.raises(FormatError, match="edge 1 ends at element 600"):
+        read_native(tmp_path / "x")
+    save_file({**tensors, "7.edges": tensors["7.edges"].double()}, file)
+    with pytest.raises(FormatError, match="not int64"):
+        read_native(tmp_path / "x")
 
 
 def written(folder) -> tuple[dict, dict]:

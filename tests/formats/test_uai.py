@@ -16,6 +16,7 @@ from mmgraph.graph.factor import TableFactor, UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
+from mmgraph.networks.markov_random_field import MarkovRandomField
 from tests.formats.networks import assert_same, sprinkler
 
 MARKOV = """MARKOV
@@ -49,7 +50,7 @@ def read(tmp_path, text):
 
 def test_a_markov_network(tmp_path):
     graph = read(tmp_path, MARKOV)
-    assert type(graph) is FactorGraph
+    assert type(graph) is MarkovRandomField
     assert [v.cardinality for v in graph.variables.values()] == [2, 2, 3]
     assert [[v.name for v in f.scope] for f in graph.factors] == [
         ["x0"],
