@@ -1,0 +1,318 @@
+"""Chromatic block Gibbs sampling with many chains at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float64, Int, Int64
+from torch import Tensor
+
+from mmgraph.graph.errors import MmgraphError
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.diagnostics import LEAST_DRAWS, state_diagnostics
+from mmgraph.inference.field_view import named_variables, tables_device
+from mmgraph.inference.gibbs_chains import ChainRecord, Schedule, run_chains
+from mmgraph.inference.gibbs_program import ConditionedProgram, GibbsProgram, gibbs_program
+from mmgraph.inference.gibbs_start import starting_states
+from mmgraph.inference.gibbs_torch import gibbs_torch
+from mmgraph.inference.philox import random_keys
+from mmgraph.inference.posterior import Posterior
+
+TRACE_BUDGET = 1 << 27
+"""Bytes of states that diagnostics look at, unless told otherwise."""
+
+
+def gibbs(
+    graph: FactorGraph,
+    evidence: Evidence,
+    variables: Sequence[str] | str | None = None,
+    draws: int = 1000,
+    burn_in: int | None = None,
+    chains: int = 4,
+    thinning: int = 1,
+    generator: torch.Generator | None = None,
+    device: str = "auto",
+    r_hat_limit: float = 1.01,
+    trace_budget: int = TRACE_BUDGET,
+    threads: int | None = None,
+) -> Posterior:
+    """Return marginals from Gibbs sampling, element colour after element colour.
+
+    Elements that share no factor are drawn together (Gonzalez, Low, Gretton and Guestrin 2011,
+    "Parallel Gibbs sampling: from colored fields to thin junction trees", section 3). Marginals are
+    means of the conditional distributions that states were drawn from.
+
+    Where factors have hard zeros, single elements may be unable to get from one part of the
+    possible states to another: chains are then not ergodic, and only ``r_hat`` may tell, if chains
+    started in different parts. Parallel tempering crosses hard zeros.
+
+    Parameters
+    ----------
+    graph : FactorGraph
+        Arrays, tables over any number of variables, and continuous leaves.
+    evidence : Evidence
+        Each row gets chains of its own.
+    variables : str or sequence of str, optional
+        The marginals wanted; by default those of all discrete variables.
+    draws : int
+        Sweeps recorded of each chain.
+    burn_in : int, optional
+        Sweeps before the first that is recorded; by default half as many as follow.
+    chains : int
+        For each row of evidence.
+    thinning : int
+        One sweep in so many is recorded.
+    generator : torch.Generator, optional
+        The same seed gives the same answer, on any number of threads.
+    device : str
+        ``"auto"`` (wherever the graph's tables are), ``"cpu"`` or ``"cuda"``.
+    r_hat_limit : float
+        The chains count as converged if no element's R-hat is above it.
+    trace_budget : int
+        Bytes of states kept for diagnostics. Where all would take more, only one draw in so many
+        is looked at, and the effective sample size is that of those draws.
+    threads : int, optional
+        Of the CPU; by default as many as torch uses.
+
+    Returns
+    -------
+    Posterior
+        ``diagnostics`` has ``"r_hat"`` and ``"effective_sample_size"``, each by variable ``(batch,
+        *shape)``, the worst over the states of an element; nothing of fewer than four draws.
+        ``log_evidence`` is not known.
+
+    Raises
+    ------
+    ZeroProbabilityError
+        If a row of evidence is impossible.
+    EvidenceError
+        If no start of positive probability was found.
+    MmgraphError
+        If a number is not positive.
+    """
+    began = time.perf_counter()
+    evidence = Evidence.of(evidence, graph.variables)
+    names = named_variables(graph, variables)
+    schedule = checked_schedule(draws, burn_in, chains, thinning, threads)
+    where = tables_device(graph) if device == "auto" else torch.device(device)
+    if where.type == "cpu":
+        found = _by_rows(graph, evidence, names, schedule, generator, trace_budget)
+    else:
+        found = _by_torch(graph, evidence, names, schedule, generator, trace_budget, where)
+    told = draws >= LEAST_DRAWS
+    worst = max((float(r.max()) for r in found.r_hat.values()), default=1.0)
+    diagnostics = {"r_hat": found.r_hat, "effective_sample_size": found.sample_size}
+    return Posterior.of(
+        graph.variables,
+        found.marginals,
+        method="gibbs",
+        converged=told and worst <= r_hat_limit,
+        iterations=schedule.sweeps,
+        diagnostics=diagnostics if told else {},
+        seconds=time.perf_counter() - began,
+    )
+
+
+def gibbs_samples(
+    graph: FactorGraph,
+    evidence: Evidence,
+    draws: int,
+    generator: torch.Generator | None = None,
+    burn_in: int = 500,
+    chains: int | None = None,
+    thinning: int = 10,
+    threads: int | None = None,
+) -> dict[str, Int64[Tensor, "... draws *shape"]]:
+    """Return states of all discrete variables, drawn by several chains in turn.
+
+    Draws of one chain resemble each other; more thinning makes them less so.
+
+    Parameters
+    ----------
+    draws : int
+        For each row of evidence, over all chains.
+    chains : int, optional
+        By default 16, or as many as there are draws.
+    burn_in, thinning, generator, threads
+        As for :func:`gibbs`.
+
+    Returns
+    -------
+    dict of str to Tensor
+        State indices ``(draws, *shape)``, or ``(batch, draws, *shape)`` where the evidence has more
+        than one row.
+
+    Raises
+    ------
+    ZeroProbabilityError, EvidenceError, MmgraphError
+        As for :func:`gibbs`.
+    """
+    evidence = Evidence.of(evidence, graph.variables)
+    if draws < 1:
+        raise MmgraphError(f"draws must be at least 1, not {draws}")
+    chains = min(16, draws) if chains is None else chains
+    each = -(-draws // chains) if chains > 0 else 1
+    schedule = checked_schedule(each, burn_in, chains, thinning, threads)
+    program = gibbs_program(graph)
+    rows: list[dict[str, Tensor]] = []
+    for row, key in enumerate(random_keys(generator, evidence.batch)):
+        conditioned = program.conditioned(evidence, row)
+        states = starting_states(conditioned, evidence, chains, key, generator)
+        fixed = states[0].copy()
+        record = run_chains(conditioned, states, key, schedule)
+        drawn = record.trace.reshape(each * chains, -1)[:draws]
+        labelling = np.repeat(fixed[None], draws, 0)
+        labelling[:, record.nodes] = drawn
+        rows.append(states_of(program, labelling))
+    if len(rows) == 1:
+        return rows[0]
+    return {name: torch.stack([r[name] for r in rows]) for name in rows[0]}
+
+
+def checked_schedule(
+    draws: int, burn_in: int | None, chains: int, thinning: int, threads: int | None
+) -> Schedule:
+    """Return the schedule asked for, or raise MmgraphError naming the number that is wrong."""
+    burn_in = draws * thinning // 2 if burn_in is None else burn_in
+    threads = torch.get_num_threads() if threads is None else threads
+    for name, value in (
+        ("draws", draws), ("chains", chains), ("thinning", thinning), ("threads", threads),
+    ):  # fmt: skip
+        if value < 1:
+            raise MmgraphError(f"{name} must be at least 1, not {value}")
+    if burn_in < 0:
+        raise MmgraphError(f"burn_in must not be negative, not {burn_in}")
+    return Schedule(chains, draws, burn_in, thinning, 1, threads)
+
+
+def flat_marginals(
+    conditioned: ConditionedProgram,
+    probabilities: Float64[np.ndarray, " states"],
+    states: Int[np.ndarray, "chains nodes"],
+) -> dict[str, Float64[Tensor, "*shape states"]]:
+    """Return probabilities by variable; an element without a choice has its one state."""
+    program = conditioned.program
+    pairwise = program.pairwise
+    flat = probabilities.astype(np.float64, copy=True)
+    is_fixed = ~program.is_table
+    is_fixed[conditioned.order] = False
+    flat[np.repeat(is_fixed, pairwise.cardinalities)] = 0.0
+    fixed = np.flatnonzero(is_fixed)
+    flat[pairwise.offsets[fixed] + states[0, fixed]] = 1.0
+    variables = pairwise.graph.variables
+    return {
+        name: torch.from_numpy(pairwise.block(flat, name).copy()).reshape(
+            *variables[name].shape, variables[name].cardinality
+        )
+        for name in pairwise.first_node
+    }
+
+
+class _Found(NamedTuple):
+    marginals: dict[str, Float64[Tensor, "batch *shape states"]]
+    r_hat: dict[str, Float64[Tensor, "batch *shape"]]
+    sample_size: dict[str, Float64[Tensor, "batch *shape"]]
+
+
+def _by_rows(
+    graph: FactorGraph,
+    evidence: Evidence,
+    names: Sequence[str],
+    schedule: Schedule,
+    generator: torch.Generator | None,
+    trace_budget: int,
+) -> _Found:
+    """One row of evidence after the other, by compiled kernels."""
+    program = gibbs_program(graph)
+    found = _Found({}, {}, {})
+    rows: list[_Found] = []
+    for row, key in enumerate(random_keys(generator, evidence.batch)):
+        conditioned = program.conditioned(evidence, row)
+        states = starting_states(conditioned, evidence, schedule.chains, key, generator)
+        size = len(conditioned.order) * states.itemsize
+        limited = within_budget(schedule, size, trace_budget)
+        record = run_chains(conditioned, states, key, limited)
+        marginals = flat_marginals(conditioned, record.probabilities, states)
+        rows.append(_Found(marginals, *diagnosed(program, record, limited)))
+    for joined, parts in zip(found, zip(*rows, strict=True), strict=True):
+        joined.update({name: torch.stack([part[name] for part in parts]) for name in names})
+    return found
+
+
+def diagnosed(
+    program: GibbsProgram, record: ChainRecord, schedule: Schedule
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return R-hat and effective sample size by variable; what has no choice has mixed."""
+    pairwise = program.pairwise
+    r_hat = np.ones(pairwise.nodes)
+    size = np.full(pairwise.nodes, float(schedule.kept * schedule.chains))
+    if schedule.kept >= LEAST_DRAWS:
+        states = pairwise.cardinalities[record.nodes]
+        r_hat[record.nodes], size[record.nodes] = state_diagnostics(
+            record.trace, states, schedule.threads
+        )
+    both = []
+    for values in (r_hat, size):
+        by_name = {}
+        for name, node in pairwise.first_node.items():
+            variable = pairwise.graph.variables[name]
+            block = values[node : node + variable.size].reshape(variable.shape)
+            by_name[name] = torch.from_numpy(block.copy())
+        both.append(by_name)
+    return both[0], both[1]
+
+
+def _by_torch(
+    graph: FactorGraph,
+    evidence: Evidence,
+    names: Sequence[str],
+    schedule: Schedule,
+    generator: torch.Generator | None,
+    trace_budget: int,
+    device: torch.device,
+) -> _Found:
+    """All rows at once, on a device."""
+    size = 8 * evidence.batch * sum(v.size for v in graph.variables.values() if v.is_discrete)
+    limited = within_budget(schedule, size, trace_budget)
+    record = gibbs_torch(graph, evidence, limited, generator, device)
+    found = _Found({n: record.marginals[n] for n in names}, {}, {})
+    for name in names:
+        variable = graph.variables[name]
+        found.r_hat[name] = torch.ones(evidence.batch, *variable.shape, dtype=torch.float64)
+        kept = float(limited.kept * limited.chains)
+        found.sample_size[name] = torch.full_like(found.r_hat[name], kept)
+        if limited.kept < LEAST_DRAWS:
+            continue
+        states = np.full(variable.size, variable.cardinality)
+        for row in range(evidence.batch):
+            trace = record.trace[name][:, row].flatten(2) if variable.shape else None
+            trace = record.trace[name][:, row, :, None] if trace is None else trace
+            r_hat, sizes = state_diagnostics(trace.numpy(), states, schedule.threads)
+            found.r_hat[name][row] = torch.from_numpy(r_hat).reshape(variable.shape)
+            found.sample_size[name][row] = torch.from_numpy(sizes).reshape(variable.shape)
+    return found
+
+
+def within_budget(schedule: Schedule, bytes_of_a_chain: int, budget: int) -> Schedule:
+    """Return the schedule that keeps as many draws as fit the budget, or the fewest that tell."""
+    fitting = max(budget // max(1, bytes_of_a_chain * schedule.chains), LEAST_DRAWS)
+    interval = max(1, -(-schedule.draws // fitting))
+    if schedule.draws // interval < LEAST_DRAWS:
+        interval = max(1, schedule.draws // LEAST_DRAWS)
+    return replace(schedule, interval=interval)
+
+
+def states_of(program: GibbsProgram, labelling: np.ndarray) -> dict[str, Int64[Tensor, "..."]]:
+    """Return labellings of the nodes as state indices of the variables."""
+    states = {}
+    for name, node in program.pairwise.first_node.items():
+        variable = program.pairwise.graph.variables[name]
+        codes = labelling[:, node : node + variable.size].astype(np.int64)
+        states[name] = torch.from_numpy(codes.reshape(-1, *variable.shape))
+    return states

@@ -1,0 +1,211 @@
+"""Parallel tempering: replicas at higher temperatures carry chains between far-off modes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from jaxtyping import Float64, Int, UInt32
+from torch import Tensor
+
+from mmgraph.graph.errors import MmgraphError
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.diagnostics import LEAST_DRAWS
+from mmgraph.inference.field_view import named_variables
+from mmgraph.inference.gibbs import (
+    TRACE_BUDGET,
+    checked_schedule,
+    diagnosed,
+    flat_marginals,
+    within_budget,
+)
+from mmgraph.inference.gibbs_chains import ChainRecord, Schedule, cuts
+from mmgraph.inference.gibbs_program import ConditionedProgram, gibbs_program
+from mmgraph.inference.gibbs_start import (
+    energies_of,
+    starting_states,
+    tempered_sweeps,
+    zero_costs,
+)
+from mmgraph.inference.philox import random_keys
+from mmgraph.inference.posterior import Posterior
+
+_WORTH_THREADS = 1 << 13
+"""Elements in all replicas from which on a sweep is shared between threads."""
+
+
+def parallel_tempering(
+    graph: FactorGraph,
+    evidence: Evidence,
+    variables: Sequence[str] | str | None = None,
+    temperatures: Sequence[float] | None = None,
+    draws: int = 1000,
+    burn_in: int | None = None,
+    chains: int = 4,
+    generator: torch.Generator | None = None,
+    r_hat_limit: float = 1.01,
+    trace_budget: int = TRACE_BUDGET,
+    threads: int | None = None,
+) -> Posterior:
+    """Return marginals from replica exchange (Geyer 1991; Hukushima and Nemoto 1996, section 2).
+
+    A temperature divides the energies of everything that joins elements; unary factors and evidence
+    stay as they are, so that at temperature infinity all elements are independent. Hard zeros cost
+    a finite energy above temperature one: replicas cross what the model itself forbids.
+
+    Parameters
+    ----------
+    graph, evidence, variables, generator, r_hat_limit, trace_budget, threads
+        As for :func:`mmgraph.inference.gibbs.gibbs`.
+    temperatures : sequence of float, optional
+        Increasing, the first 1, the last perhaps infinity; by default twelve whose inverses are
+        evenly spaced from 1 to 0.
+    draws : int
+        Sweeps recorded of each chain; after each sweep, neighbouring replicas may swap.
+    burn_in : int, optional
+        Sweeps before the first that is recorded; by default half as many as follow.
+    chains : int
+        Independent ladders of replicas for each row of evidence.
+
+    Returns
+    -------
+    Posterior
+        Of the replicas at temperature one; ``diagnostics["swap_acceptance"]["rate"]`` is the share
+        of swaps that were accepted, ``(batch, replicas - 1)``. ``log_evidence`` is not known.
+
+    Raises
+    ------
+    ZeroProbabilityError
+        If a row of evidence is impossible.
+    MmgraphError
+        If a number is not positive, the temperatures do not increase from one, or no start of
+        positive probability was found.
+    """
+    began = time.perf_counter()
+    evidence = Evidence.of(evidence, graph.variables)
+    names = named_variables(graph, variables)
+    schedule = checked_schedule(draws, burn_in, chains, 1, threads)
+    inverse = _inverses(temperatures)
+    program = gibbs_program(graph)
+    rows: list[tuple[dict[str, Tensor], ...]] = []
+    rates = []
+    for row, key in enumerate(random_keys(generator, evidence.batch)):
+        conditioned = program.conditioned(evidence, row)
+        states = starting_states(conditioned, evidence, chains * len(inverse), key, generator)
+        limited = within_budget(schedule, len(conditioned.order) * states.itemsize, trace_budget)
+        ladder = _Ladder(conditioned, inverse, states, key, generator, limited)
+        record = ladder.run()
+        marginals = flat_marginals(conditioned, record.probabilities, states)
+        rows.append((marginals, *diagnosed(program, record, limited)))
+        rates.append(torch.from_numpy(ladder.rates))
+    marginals, r_hat, size = (
+        {name: torch.stack([row[part][name] for row in rows]) for name in names}
+        for part in range(3)
+    )
+    diagnostics = {"swap_acceptance": {"rate": torch.stack(rates)}}
+    if draws >= LEAST_DRAWS:
+        diagnostics |= {"r_hat": r_hat, "effective_sample_size": size}
+    worst = max((float(r.max()) for r in r_hat.values()), default=1.0)
+    return Posterior.of(
+        graph.variables,
+        marginals,
+        method="parallel_tempering",
+        converged=draws >= LEAST_DRAWS and worst <= r_hat_limit,
+        iterations=schedule.sweeps,
+        diagnostics=diagnostics,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _inverses(temperatures: Sequence[float] | None) -> Float64[np.ndarray, " replicas"]:
+    if temperatures is None:
+        return np.linspace(1.0, 0.0, 12)
+    ladder = np.asarray(temperatures, np.float64)
+    if ladder.ndim != 1 or not len(ladder) or ladder[0] != 1 or not (np.diff(ladder) > 0).all():
+        raise MmgraphError(
+            f"the temperatures must increase from 1, which {list(np.atleast_1d(ladder))} do not"
+        )
+    return 1.0 / ladder
+
+
+class _Ladder:
+    """Replicas of all chains: those at one temperature side by side, the coldest first."""
+
+    def __init__(
+        self,
+        conditioned: ConditionedProgram,
+        inverse: Float64[np.ndarray, " replicas"],
+        states: Int[np.ndarray, "replicas*chains nodes"],
+        key: UInt32[np.ndarray, " 2"],
+        generator: torch.Generator | None,
+        schedule: Schedule,
+    ) -> None:
+        self.conditioned, self.states, self.key, self.schedule = conditioned, states, key, schedule
+        self.generator = generator
+        self.levels = len(inverse)
+        self.inverse = np.repeat(inverse, schedule.chains)
+        self.penalty = zero_costs(self.inverse)
+        self.accepted = np.zeros(max(self.levels - 1, 0))
+        self.offered = np.zeros(max(self.levels - 1, 0))
+
+    @property
+    def rates(self) -> Float64[np.ndarray, " replicas-1"]:
+        """The share of swaps accepted between each temperature and the next."""
+        return self.accepted / np.maximum(self.offered, 1)
+
+    def run(self) -> ChainRecord:
+        """Sweep and swap; return what is kept of the coldest replicas."""
+        schedule, order = self.schedule, self.conditioned.order
+        cold = schedule.chains
+        sums = np.zeros((cold, int(self.conditioned.program.pairwise.offsets[-1])))
+        trace = np.zeros((schedule.kept, cold, len(order)), self.states.dtype)
+        shares = schedule.threads if self.states.size >= _WORTH_THREADS else 1
+        with ThreadPoolExecutor(shares) as pool:
+            for sweep in range(schedule.sweeps):
+                number = sweep - schedule.burn_in
+                recorded = number >= 0
+                parts = [(part, sums if recorded else None) for part in cuts(0, cold, shares, 1)]
+                parts += [(part, None) for part in cuts(cold, len(self.states), shares, 1)]
+                numbers = (sweep, sweep + 1)
+                if shares == 1:
+                    for part, total in parts:
+                        self._sweep(numbers, part, total)
+                else:
+                    for done in [pool.submit(self._sweep, numbers, *part) for part in parts]:
+                        done.result()
+                if recorded and number % schedule.interval == 0:
+                    trace[number // schedule.interval] = self.states[:cold, order]
+                self._swap(sweep % 2)
+        return ChainRecord(order, trace, sums.sum(0) / (cold * schedule.draws))
+
+    def _sweep(
+        self, numbers: tuple[int, int], part: tuple[int, int], sums: np.ndarray | None
+    ) -> None:
+        tempered_sweeps(
+            self.conditioned, self.states, self.inverse, self.penalty, self.key, numbers, part, sums
+        )
+
+    def _swap(self, parity: int) -> None:
+        """Offer swaps between every second pair of neighbouring temperatures."""
+        chains = self.schedule.chains
+        lower = np.arange(parity, self.levels - 1, 2)
+        if not len(lower):
+            return
+        a = (lower[:, None] * chains + np.arange(chains)).reshape(-1)
+        b = a + chains
+        finite, violated = energies_of(self.conditioned, self.states).T
+        gain = (self.inverse[a] - self.inverse[b]) * (finite[a] - finite[b])
+        differ = violated[a] != violated[b]  # infinitely much times nothing is nothing
+        cost = (self.penalty[a] - self.penalty[b])[differ]
+        gain[differ] += cost * (violated[a] - violated[b])[differ]
+        uniform = torch.rand(len(a), dtype=torch.float64, generator=self.generator).numpy()
+        with np.errstate(divide="ignore"):
+            accepted = np.log(uniform) < gain
+        to, fro = a[accepted], b[accepted]
+        self.states[to], self.states[fro] = self.states[fro], self.states[to]
+        self.accepted[lower] += accepted.reshape(len(lower), chains).sum(1)
+        self.offered[lower] += chains
