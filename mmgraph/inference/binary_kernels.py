@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmgraph.inference.min_sum_kernels import compiled, edge_energy
+from mmgraph.inference.min_sum_kernels import compiled, edge_energy, inlined
 from mmgraph.inference.pairwise_graph import LINEAR, POTTS, QUADRATIC, TABLE
 
 # A member that waits to be looked at again is open, too.
@@ -50,69 +50,82 @@ def spreads(
 
 
 @compiled
-def pair_energy(e, x, y, offsets, first, second, function, weight, kind, truncation, place, tables):
-    """The energy of edge ``e`` at states ``x`` and ``y`` of its ends, in double precision."""
-    f, a, b = function[e], first[e], second[e]
-    return np.float64(
-        edge_energy(
-            kind[f], np.float64(weight[e]), truncation[f], place[f], tables,
-            x, y, offsets[a + 1] - offsets[a], offsets[b + 1] - offsets[b],
-        )
-    )  # fmt: skip
+def four_energies(kind, weight, truncation, place, tables, x, u, y, v, rows, columns):
+    """The energies of an edge for the states ``x`` or ``u`` of one end and ``y`` or ``v`` there."""
+    w = np.float64(weight)
+    if kind == POTTS:
+        return w * (x != y), w * (x != v), w * (u != y), w * (u != v)
+    return (
+        np.float64(edge_energy(kind, w, truncation, place, tables, x, y, rows, columns)),
+        np.float64(edge_energy(kind, w, truncation, place, tables, x, v, rows, columns)),
+        np.float64(edge_energy(kind, w, truncation, place, tables, u, y, rows, columns)),
+        np.float64(edge_energy(kind, w, truncation, place, tables, u, v, rows, columns)),
+    )
 
 
 @compiled
-def _rise(
-    e, n, low, high, y,
-    offsets, first, second, function, weight, kind, truncation, place, tables,
-):  # fmt: skip
-    """Whether edge ``e`` says anything, and how much dearer ``high`` is than ``low`` at node ``n``.
+def _rise(kind, weight, truncation, place, tables, at_first, low, high, y, rows, columns):
+    """Whether an edge says anything, and how much dearer ``high`` is than ``low`` at one end.
 
     ``y`` is the state of its other end; where that rules out both states the edge says nothing.
     """
-    if kind[function[e]] == POTTS:
-        return True, np.float64(weight[e]) * (np.float64(high != y) - np.float64(low != y))
-    arrays = (offsets, first, second, function, weight, kind, truncation, place, tables)
-    if first[e] == n:
-        before, after = pair_energy(e, low, y, *arrays), pair_energy(e, high, y, *arrays)
+    w = np.float64(weight)
+    if at_first:
+        before = edge_energy(kind, w, truncation, place, tables, low, y, rows, columns)
+        after = edge_energy(kind, w, truncation, place, tables, high, y, rows, columns)
     else:
-        before, after = pair_energy(e, y, low, *arrays), pair_energy(e, y, high, *arrays)
-    if before == np.inf and after == np.inf:
-        return False, 0.0
-    return True, after - before
+        before = edge_energy(kind, w, truncation, place, tables, y, low, rows, columns)
+        after = edge_energy(kind, w, truncation, place, tables, y, high, rows, columns)
+    says = before < np.inf or after < np.inf
+    return says, np.float64(after - before) if says else 0.0
 
 
-@compiled
+@inlined
 def _verdict(
     n, own, zero, one, choice, start, incident,
     offsets, first, second, function, weight, kind, truncation, place, tables,
 ):  # fmt: skip
     """What a node chooses whatever its open neighbours do, ``OPEN`` if that depends."""
-    arrays = (offsets, first, second, function, weight, kind, truncation, place, tables)
     least, most = own, own
-    for i in range(start[n], start[n + 1]):
-        e = incident[i]
-        m = second[e] if first[e] == n else first[e]
-        low, high = np.inf, -np.inf
-        if choice[m] != ONE:
-            says, rise = _rise(e, n, zero[n], one[n], zero[m], *arrays)
-            if says:
-                low, high = min(low, rise), max(high, rise)
-        if choice[m] != ZERO:
-            says, rise = _rise(e, n, zero[n], one[n], one[m], *arrays)
-            if says:
-                low, high = min(low, rise), max(high, rise)
-        if low > high:
+    forced = OPEN
+    for i in range(np.uint64(start[n]), np.uint64(start[n + 1])):
+        e = np.uint64(incident[i])
+        f = np.uint64(function[e])
+        at_first = first[e] == n
+        m = second[e] if at_first else first[e]
+        decided, x, y = choice[m], zero[m], one[m]
+        if kind[f] == POTTS:
+            w = np.float64(weight[e])
+            low = w * (np.float64(one[n] != x) - np.float64(zero[n] != x))
+            high = w * (np.float64(one[n] != y) - np.float64(zero[n] != y))
+            low, high = (high if decided == ONE else low), (low if decided == ZERO else high)
+            least += min(low, high)
+            most += max(low, high)
             continue
-        if low == np.inf:
-            return ZERO
-        if high == -np.inf:
-            return ONE
-        least += low
-        most += high
-    if least >= 0:
-        return ZERO
-    return ONE if most <= 0 else OPEN
+        low, high = np.inf, -np.inf
+        rows = offsets[first[e] + 1] - offsets[first[e]]
+        columns = offsets[second[e] + 1] - offsets[second[e]]
+        for other in range(2):
+            if decided == 1 - other:  # it has chosen the other state
+                continue
+            says, rise = _rise(
+                kind[f], weight[e], truncation[f], place[f], tables, at_first,
+                zero[n], one[n], y if other == 1 else x, rows, columns,
+            )  # fmt: skip
+            if says:
+                low, high = min(low, rise), max(high, rise)
+        if low == np.inf and high == np.inf:
+            forced = ZERO
+            break
+        if low == -np.inf and high == -np.inf:
+            forced = ONE
+            break
+        if low <= high:
+            least += low
+            most += high
+    if forced == OPEN:
+        forced = ZERO if least >= 0 else ONE if most <= 0 else OPEN
+    return forced
 
 
 @compiled
@@ -125,7 +138,6 @@ def settle(
     ``members`` are in ascending order; ``choice`` is ``OPEN`` at them and ``ZERO`` elsewhere, and
     is changed in place. Returns the members that stay open.
     """
-    arrays = (offsets, first, second, function, weight, kind, truncation, place, tables)
     queue = np.empty(len(members), np.int64)
     waiting, step, scanned = 0, 0, np.int64(-1)
     while step < len(members) or waiting > 0:
@@ -143,7 +155,11 @@ def settle(
         elif own <= -spread[n]:
             choice[n] = ONE
         else:
-            choice[n] = _verdict(n, own, zero, one, choice, start, incident, *arrays)
+            decision = _verdict(
+                n, own, zero, one, choice, start, incident, offsets,
+                first, second, function, weight, kind, truncation, place, tables,
+            )  # fmt: skip
+            choice[n] = decision
             if choice[n] == OPEN:
                 continue
         for i in range(start[n], start[n + 1]):
@@ -192,13 +208,8 @@ def is_opposed(a, b, c, d, tolerance):
 
 
 @compiled
-def _tilt(e, x, y, zero, one, first, second, slots, towards_first, towards_second):
+def _tilt(before, after, left, right):
     """The difference of what the messages add to the two ends of an edge."""
-    if len(towards_first) == 0:
-        return 0.0
-    slot = slots[e]
-    before, after = towards_first[slot + zero[x]], towards_first[slot + one[x]]
-    left, right = towards_second[slot + zero[y]], towards_second[slot + one[y]]
     if max(max(before, after), max(left, right)) == np.inf:
         return 0.0
     return (np.float64(right) - np.float64(left)) - (np.float64(after) - np.float64(before))
@@ -215,7 +226,6 @@ def remainder(
     An edge costs ``forward`` for the choices (0, 1) and ``backward`` for (1, 0); where it is opposed
     the choice of its second end counts the other way round.
     """
-    arrays = (offsets, first, second, function, weight, kind, truncation, place, tables)
     count = 0
     for k in range(len(members)):
         n = members[k]
@@ -233,21 +243,35 @@ def remainder(
         terminal[k] += np.float64(unary[offsets[n] + one[n]]) - unary[offsets[n] + zero[n]]
         for i in range(start[n], start[n + 1]):
             e = incident[i]
+            f = function[e]
             m = second[e] if first[e] == n else first[e]
             if choice[m] != OPEN:
                 y = one[m] if choice[m] == ONE else zero[m]
-                says, rise = _rise(e, n, zero[n], one[n], y, *arrays)
+                says, rise = _rise(
+                    kind[f], weight[e], truncation[f], place[f], tables,
+                    first[e] == n, zero[n], one[n], y,
+                    offsets[first[e] + 1] - offsets[first[e]],
+                    offsets[second[e] + 1] - offsets[second[e]],
+                )  # fmt: skip
                 terminal[k] += rise
                 continue
             if first[e] != n:
                 continue
-            a, b = pair_energy(e, zero[n], zero[m], *arrays), pair_energy(e, zero[n], one[m], *arrays)
-            c, d = pair_energy(e, one[n], zero[m], *arrays), pair_energy(e, one[n], one[m], *arrays)
+            a, b, c, d = four_energies(
+                kind[f], weight[e], truncation[f], place[f], tables,
+                zero[n], one[n], zero[m], one[m],
+                offsets[n + 1] - offsets[n], offsets[m + 1] - offsets[m],
+            )  # fmt: skip
             sign = 1.0
             if is_opposed(a, b, c, d, tolerance):
                 a, b, c, d, sign = b, a, d, c, -1.0
-            messages = (first, second, slots, towards_first, towards_second)
-            tilt = _tilt(e, n, m, zero, one, *messages) if sign > 0 else 0.0
+            tilt = 0.0
+            if sign > 0 and len(towards_first) > 0:
+                slot = slots[e]
+                tilt = _tilt(
+                    towards_first[slot + zero[n]], towards_first[slot + one[n]],
+                    towards_second[slot + zero[m]], towards_second[slot + one[m]],
+                )  # fmt: skip
             x, y, costs[0, edge], costs[1, edge] = _split(a, b, c, d, tilt)
             terminal[k] += x
             terminal[position[m]] += sign * y
@@ -262,13 +286,16 @@ def opposed_edge(
     zero, one, tolerance, offsets, first, second, function, weight, kind, truncation, place, tables
 ):  # fmt: skip
     """The first edge between nodes with a choice that is opposed, and its four energies, or -1."""
-    arrays = (offsets, first, second, function, weight, kind, truncation, place, tables)
     for e in range(len(first)):
         n, m = first[e], second[e]
         if zero[n] == one[n] or zero[m] == one[m]:
             continue
-        a, b = pair_energy(e, zero[n], zero[m], *arrays), pair_energy(e, zero[n], one[m], *arrays)
-        c, d = pair_energy(e, one[n], zero[m], *arrays), pair_energy(e, one[n], one[m], *arrays)
+        f = function[e]
+        a, b, c, d = four_energies(
+            kind[f], weight[e], truncation[f], place[f], tables,
+            zero[n], one[n], zero[m], one[m],
+            offsets[n + 1] - offsets[n], offsets[m + 1] - offsets[m],
+        )  # fmt: skip
         if is_opposed(a, b, c, d, tolerance):
             return e, a, b, c, d
     return -1, 0.0, 0.0, 0.0, 0.0
@@ -280,7 +307,6 @@ def change(
     offsets, first, second, function, weight, kind, truncation, place, tables,
 ):  # fmt: skip
     """How much the energy rises when the members that differ change their states; and how many."""
-    arrays = (offsets, first, second, function, weight, kind, truncation, place, tables)
     total, changed = 0.0, 0
     for k in range(len(members)):
         n = members[k]
@@ -293,6 +319,80 @@ def change(
             a, b = first[e], second[e]
             if b == n and before[a] != after[a]:
                 continue  # counted at its first end
-            total += pair_energy(e, after[a], after[b], *arrays)
-            total -= pair_energy(e, before[a], before[b], *arrays)
+            f = function[e]
+            apart, _, _, together = four_energies(
+                kind[f], weight[e], truncation[f], place[f], tables,
+                before[a], after[a], before[b], after[b],
+                offsets[a + 1] - offsets[a], offsets[b + 1] - offsets[b],
+            )  # fmt: skip
+            total += together - apart
     return total, changed
+
+
+@compiled
+def broken_inequality(
+    swaps, tolerance, offsets,
+    first, second, function, weight, kind, truncation, place, tables,
+):  # fmt: skip
+    """An edge and the states for which a move would be opposed, or -1.
+
+    With ``swaps`` states ``x`` and ``y`` are exchanged; otherwise the ends at ``x`` and ``y`` may
+    take a third state. Each function is looked at once for each sign of its weight.
+    """
+    seen = np.zeros((len(kind), 2), np.bool_)
+    for e in range(len(first)):
+        f, negative = function[e], np.int64(weight[e] < 0)
+        if seen[f, negative]:
+            continue
+        seen[f, negative] = True
+        if not negative and (kind[f] == POTTS or kind[f] == LINEAR):
+            continue  # these are metrics
+        rows = offsets[first[e] + 1] - offsets[first[e]]
+        columns = offsets[second[e] + 1] - offsets[second[e]]
+        for z in range(min(rows, columns)):
+            for x in range(z + 1, min(rows, columns)) if swaps else range(rows):
+                for y in range(x, x + 1) if swaps else range(columns):
+                    a, b, c, d = four_energies(
+                        kind[f], weight[e], truncation[f], place[f], tables,
+                        x, z, y, z, rows, columns,
+                    )  # fmt: skip
+                    if is_opposed(a, b, c, d, tolerance):
+                        return e, x, y, z
+    return -1, 0, 0, 0
+
+
+@compiled
+def best_responses(
+    labelling, unary, start, incident,
+    offsets, first, second, function, weight, kind, truncation, place, tables,
+):  # fmt: skip
+    """The best state of each node if all others keep theirs."""
+    answer = labelling.copy()
+    for n in range(len(labelling)):
+        lowest = np.inf
+        for x in range(offsets[n + 1] - offsets[n]):
+            energy = np.float64(unary[offsets[n] + x])
+            for i in range(start[n], start[n + 1]):
+                if energy >= lowest:
+                    break
+                e = incident[i]
+                f, a, b = function[e], first[e], second[e]
+                energy += edge_energy(
+                    kind[f], weight[e], truncation[f], place[f], tables,
+                    x if a == n else labelling[a], x if b == n else labelling[b],
+                    offsets[a + 1] - offsets[a], offsets[b + 1] - offsets[b],
+                )  # fmt: skip
+            if energy < lowest:
+                lowest, answer[n] = energy, x
+    return answer
+
+
+@compiled
+def takes_state(labelling, state, unary, offsets):
+    """The labelling with a state wherever a node has it and may take it."""
+    answer = labelling.copy()
+    for n in range(len(labelling)):
+        place = offsets[n] + state
+        if place < offsets[n + 1] and unary[place] < np.inf:
+            answer[n] = state
+    return answer
