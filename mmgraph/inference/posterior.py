@@ -103,6 +103,7 @@ class Posterior:
         bound: Float[Tensor, " batch"] | None = None,
         diagnostics: Mapping[str, dict[str, Tensor]] | None = None,
         seconds: float = 0.0,
+        entropy: Callable[[], Tensor] | None = None,
     ) -> Posterior:
         """Build a posterior from marginals that may be arrays.
 
@@ -124,6 +125,7 @@ class Posterior:
             method=method,
             exact=exact,
             seconds=seconds,
+            entropy=entropy,
         )
         posterior._split = dict(marginals)
         posterior.converged = converged

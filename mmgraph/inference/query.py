@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,17 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.graph.errors import MmgraphError, suggestion
+from mmgraph.graph.errors import MmgraphError, TreewidthError, suggestion
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference import enumeration, junction_tree, torch_contraction
+from mmgraph.inference import exact, junction_tree, methods, torch_contraction
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.batches import compiled_plan, forget_old_plans
-from mmgraph.inference.compiled import CompiledPlan, Request
 from mmgraph.inference.posterior import Posterior
-from mmgraph.inference.table_view import table_view
-
-_NO_SOFT = np.empty((1, 0))
+from mmgraph.inference.single_row import single_row
 
 
 def query(
@@ -43,15 +38,19 @@ def query(
         See :meth:`Evidence.of`. Rows may differ in what they observe.
     variables : str or sequence of str, optional
         By default all discrete variables; an observed one gets the point mass it was given.
-    method : {"auto", "junction_tree", "enumeration", "torch"}
-        ``auto`` is exact: the compiled junction tree on the CPU, and the same tree run by torch on
-        a GPU or where a table or a soft evidence asks for gradients.
+    method : str
+        ``auto`` is exact where that fits the memory budget: the compiled junction tree on the CPU,
+        and the same tree run by torch on a GPU or where a table or a soft evidence asks for
+        gradients; arrays are unrolled to their elements. Where it does not fit,
+        ``belief_propagation``, or ``tree_reweighted`` where that does not converge. Others:
+        ``enumeration``, ``torch``, ``mean_field``, ``gibbs``, ``parallel_tempering``,
+        ``annealed_importance_sampling``. The posterior says which method answered.
     device : str
         ``"auto"`` (wherever the model's tables are), ``"cpu"`` or ``"cuda"``.
     dtype : torch.dtype, optional
-        The precision of the torch method; double by default.
+        The precision; double by default, or single where arrays are kept in single.
     **options
-        Passed to the method: ``memory_budget`` in bytes.
+        Passed to the method: ``memory_budget`` in bytes, and what the method's own function takes.
 
     Raises
     ------
@@ -60,38 +59,58 @@ def query(
     ZeroProbabilityError
         If the evidence is impossible.
     TreewidthError
-        If exact inference would not fit the memory budget.
+        If an exact method was asked for by name and would not fit the memory budget.
+    MmgraphError
+        If there is no such method, or it has no such option.
     """
     if not isinstance(model, FactorGraph):
         raise MmgraphError(f"query asks for a model, not {model!r}; mm.read(name) reads one")
     if method == "auto" and type(evidence) is dict and device == "auto" and not options:
-        quick = _single_row(model, evidence, variables)
+        quick = single_row(model, evidence, variables)
         if quick is not None:
             return quick
     names = (variables,) if isinstance(variables, str) else variables
     given = Evidence.of(evidence, model.variables)
-    chosen = _method(model, given, method, device)
-    if chosen == "junction_tree":
-        return junction_tree.junction_tree(model, given, names, **options)
-    if chosen == "enumeration":
-        return enumeration.enumeration(model, given, names, **options)
-    where = None if device == "auto" else device
-    return torch_contraction.torch_contraction(model, given, names, where, dtype, **options)
-
-
-_METHODS = ("auto", "junction_tree", "enumeration", "torch")
-
-
-def _method(model: FactorGraph, evidence: Evidence, method: str, device: str) -> str:
-    if method not in _METHODS:
-        hint = suggestion(method, _METHODS)
-        raise MmgraphError(f"unknown method {method!r}{hint} (known: {', '.join(_METHODS)})")
+    methods.check(method, (*methods.EXACT, *methods.MARGINALS), "query")
     _check_device(device)
+    if method in methods.MARGINALS:
+        options |= methods.given_options(method, methods.MARGINALS, device, dtype)
+        found: Posterior = methods.call(method, methods.MARGINALS, model, given, names, **options)
+        return found
+    where = None if device == "auto" else device
     if method != "auto":
-        return method
-    if device not in ("auto", "cpu") or torch_contraction.wants_torch(model, evidence):
-        return "torch"
-    return "junction_tree"
+        return exact.marginals(model, given, names, method, where, dtype, **options)
+    return _best_query(model, given, names, where, dtype, **options)
+
+
+def _best_query(
+    model: FactorGraph,
+    evidence: Evidence,
+    names: Sequence[str] | None,
+    device: str | None,
+    dtype: torch.dtype | None,
+    memory_budget: int | None = None,
+    **options: Any,
+) -> Posterior:
+    """Exact marginals if they fit, else approximate ones."""
+    chosen = _exact_method(model, evidence, device)
+    budget = methods.auto_budget(model, memory_budget)
+    if methods.exact_may_fit(model, budget):
+        try:
+            return exact.marginals(
+                model, evidence, names, chosen, device, dtype, memory_budget=budget, **options
+            )
+        except TreewidthError:
+            if chosen == "torch":  # asked for gradients or another device
+                raise
+    options |= {"dtype": dtype, "memory_budget": memory_budget}
+    found: Posterior = methods.best_marginals(model, evidence, names, **options)
+    return found
+
+
+def _exact_method(model: FactorGraph, evidence: Evidence, device: str | None) -> str:
+    wanted = device not in (None, "cpu") or torch_contraction.wants_torch(model, evidence)
+    return "torch" if wanted else "junction_tree"
 
 
 def _check_device(device: str) -> None:
@@ -109,83 +128,6 @@ def _check_device(device: str) -> None:
         )
 
 
-class _SingleRow:
-    """What one dictionary of plain states with known keys needs, and nothing more."""
-
-    __slots__ = ("codes", "compiled", "places", "variables")
-
-    def __init__(
-        self,
-        compiled: CompiledPlan,
-        codes: list[dict[object, int]],
-        places: dict[str, tuple[int, int]],
-        variables: Mapping[str, Any],
-    ) -> None:
-        self.compiled = compiled
-        self.codes = codes
-        self.places = places
-        self.variables = variables
-
-
-def _single_row(
-    model: FactorGraph, evidence: dict[str, Any], variables: Sequence[str] | str | None
-) -> Posterior | None:
-    """Answer for one row in as few steps as Python allows; None where the general way is needed."""
-    began = time.perf_counter()
-    wanted = variables if variables is None or isinstance(variables, str) else tuple(variables)
-    key = (tuple(evidence), wanted)
-    found = model.plans.get(key)
-    if found is None:
-        found = _prepare_single_row(model, evidence, wanted)
-        if found is None:
-            return None
-        model.plans[key] = found
-        forget_old_plans(model)
-    try:
-        codes = [table[v] for table, v in zip(found.codes, evidence.values(), strict=True)]
-    except (KeyError, TypeError):
-        return None
-    output, log_evidence, impossible = found.compiled.run(
-        np.array([codes], np.int64).reshape(1, -1), _NO_SOFT
-    )
-    if impossible:
-        return None
-    return Posterior(
-        found.places,
-        found.variables,
-        output,
-        log_evidence,
-        method="junction_tree",
-        exact=True,
-        seconds=time.perf_counter() - began,
-        entropy=lambda: junction_tree.joint_entropy(model, Evidence.of(evidence, model.variables)),
-    )
-
-
-def _prepare_single_row(
-    model: FactorGraph, evidence: dict[str, Any], wanted: tuple[str, ...] | str | None
-) -> _SingleRow | None:
-    given = Evidence.of(evidence, model.variables)
-    if given.batch != 1 or given.columns != tuple(evidence):
-        return None
-    if _method(model, given, "auto", "auto") != "junction_tree":
-        return None
-    view = table_view(model)
-    names = (wanted,) if isinstance(wanted, str) else wanted
-    indices = junction_tree.indices(view, model, names)
-    request = Request(tuple(view.index[n] for n in evidence), variables=indices)
-    compiled = compiled_plan(model, view, request, None)
-    codes = []
-    for name in evidence:
-        variable = model.variables[name]
-        labels: dict[object, int] = {}
-        if all(isinstance(label, str) for label in variable.labels):
-            labels.update({i: i for i in range(variable.cardinality)})
-        labels.update({label: i for i, label in enumerate(variable.labels)})
-        codes.append(labels)
-    return _SingleRow(compiled, codes, junction_tree.places(view, indices), model.variables)
-
-
 def joint(
     model: FactorGraph,
     variables: Sequence[str],
@@ -200,7 +142,7 @@ def joint(
         If the joint table or the tables behind it would not fit the memory budget.
     """
     given = Evidence.of(evidence, model.variables)
-    return junction_tree.joint_distribution(model, given, variables, **options)[0]
+    return exact.joint(model, given, variables, **options)
 
 
 def map_query(
@@ -217,8 +159,14 @@ def map_query(
     variables : str or sequence of str, optional
         Only these are maximised and the others summed out (marginal MAP, exact where it fits); by
         default all (most probable explanation).
-    method : {"auto", "junction_tree", "enumeration"}
-        Both are exact.
+    method : str
+        ``auto`` is exact where that fits the memory budget (``junction_tree``), or where a minimum
+        cut finds the optimum (``graph_cut``); elsewhere TRW-S, whose gap moves then narrow
+        (``trws_and_moves``). Others: ``enumeration``, ``trws``, ``max_product``,
+        ``alpha_expansion``, ``alpha_beta_swap``, ``icm``, ``branch_and_bound``. The assignment
+        carries its energy, and from most methods a bound and the gap.
+    **options
+        Passed to the method.
 
     Raises
     ------
@@ -227,19 +175,38 @@ def map_query(
     """
     names = (variables,) if isinstance(variables, str) else variables
     given = Evidence.of(evidence, model.variables)
-    began = time.perf_counter()
-    chosen = "junction_tree" if method == "auto" else _method(model, given, method, "cpu")
-    if chosen == "torch":
-        raise MmgraphError("the torch method does not answer map_query; use 'junction_tree'")
-    find = enumeration.best_assignment if chosen == "enumeration" else junction_tree.best_assignment
-    states, log_weight = find(model, given, names, **options)
-    return Assignment(
-        states,
-        {n: model.variables[n] for n in states},
-        log_weight,
-        method=chosen,
-        seconds=time.perf_counter() - began,
-    )
+    methods.check(method, ("junction_tree", "enumeration", *methods.ASSIGNMENTS), "map_query")
+    if method in methods.ASSIGNMENTS:
+        return _approximate_assignment(model, given, names, method, **options)
+    if method != "auto":
+        return exact.best_assignment(model, given, names, method, **options)
+    budget = methods.auto_budget(model, options.pop("memory_budget", None))
+    if methods.exact_may_fit(model, budget):
+        try:
+            return exact.best_assignment(model, given, names, "junction_tree", memory_budget=budget)
+        except TreewidthError:
+            if names is not None:  # a marginal MAP has no approximate method
+                raise
+    chosen = methods.best_assignment_method(model, given)
+    return _approximate_assignment(model, given, names, chosen, **options)
+
+
+def _approximate_assignment(
+    model: FactorGraph,
+    evidence: Evidence,
+    names: Sequence[str] | None,
+    method: str,
+    **options: Any,
+) -> Assignment:
+    """Maximise over all variables; refuse to call that the maximum of some of them."""
+    whole = [n for n, v in model.variables.items() if v.is_discrete]
+    if names is not None and set(names) != set(whole):
+        raise MmgraphError(
+            f"the method '{method}' maximises over all variables; to maximise over some and sum "
+            "the others out use method='junction_tree'"
+        )
+    found: Assignment = methods.call(method, methods.ASSIGNMENTS, model, evidence, **options)
+    return found
 
 
 def sample(
@@ -247,14 +214,18 @@ def sample(
     draws: int,
     evidence: object = None,
     generator: torch.Generator | None = None,
+    method: str = "auto",
     **options: Any,
 ) -> dict[str, Tensor]:
-    """Draw independent, exact samples of every variable given evidence.
+    """Draw samples of every variable given evidence.
 
     Parameters
     ----------
     draws : int
         How many for each row of evidence.
+    method : {"auto", "junction_tree", "gibbs"}
+        ``auto`` draws independent, exact samples (``junction_tree``) where that fits the memory
+        budget, and resorts to Gibbs chains, whose draws resemble each other, where it does not.
     generator : torch.Generator, optional
         The same seed gives the same samples.
 
@@ -267,9 +238,10 @@ def sample(
     if draws < 1:
         raise MmgraphError(f"draws must be at least 1, not {draws}")
     given = Evidence.of(evidence, model.variables)
-    states = junction_tree.exact_samples(model, given, draws, generator, **options)
-    for factor in table_view(model).continuous:
-        assert factor.child is not None
+    states = _sampled_states(model, given, draws, generator, method, **options)
+    for factor in model.factors:
+        if factor.child is None or factor.child.is_discrete:
+            continue
         parents = {v.name: states[v.name].reshape(-1) for v in factor.parents}
         states[factor.child.name] = _continuous_samples(factor, given, parents, draws, generator)
     return {
@@ -277,6 +249,34 @@ def sample(
         for name in model.variables
         if name in states
     }
+
+
+def _sampled_states(
+    model: FactorGraph,
+    evidence: Evidence,
+    draws: int,
+    generator: torch.Generator | None,
+    method: str,
+    **options: Any,
+) -> dict[str, Tensor]:
+    """States of the discrete variables, ``(batch, draws, *shape)``."""
+    methods.check(method, ("junction_tree", "gibbs"), "sample")
+    if method != "gibbs":
+        budget = options.get("memory_budget")
+        budget = methods.auto_budget(model, budget) if method == "auto" else budget
+        if method == "junction_tree" or methods.exact_may_fit(model, budget):
+            try:
+                return exact.samples(
+                    model, evidence, draws, generator, **(options | {"memory_budget": budget})
+                )
+            except TreewidthError:
+                if method == "junction_tree":
+                    raise
+    from mmgraph.inference.gibbs import gibbs_samples  # its kernels are loaded where used
+
+    options.pop("memory_budget", None)
+    drawn = gibbs_samples(model, evidence, draws, generator, **options)
+    return {n: t if evidence.batch > 1 else t.unsqueeze(0) for n, t in drawn.items()}
 
 
 def _continuous_samples(
@@ -343,11 +343,24 @@ def log_partition(
     """Return log P(evidence), for a Markov random field the logarithm of what evidence leaves of Z.
 
     Impossible evidence gives ``-inf``.
+
+    Parameters
+    ----------
+    method : str
+        ``auto`` is exact. ``belief_propagation`` gives the Bethe approximation,
+        ``tree_reweighted`` an upper bound, ``mean_field`` a lower bound,
+        ``annealed_importance_sampling`` an estimate; :func:`query` by the same method tells more.
+
+    Raises
+    ------
+    TreewidthError
+        If the exact answer would not fit the memory budget: there is no silent approximation.
     """
     given = Evidence.of(evidence, model.variables)
-    chosen = _method(model, given, method, "auto")
-    if chosen == "enumeration":
-        return enumeration.log_evidence(model, given, **options)
-    if chosen == "torch":
-        return torch_contraction.log_evidence(model, given, **options)
-    return junction_tree.log_evidence(model, given, **options)
+    methods.check(method, (*methods.EXACT, *methods.MARGINALS), "log_partition")
+    if method in methods.MARGINALS:
+        found: Posterior = methods.call(method, methods.MARGINALS, model, given, (), **options)
+        return found.log_evidence
+    if method == "auto":
+        method = _exact_method(model, given, None)
+    return exact.log_evidence(model, given, method, **options)

@@ -22,7 +22,7 @@ def covering_forests(pairwise: PairwiseGraph) -> Bool[np.ndarray, "forests edges
     kept = pairwise.graph.plans
     if "covering forests" not in kept:
         uses = np.zeros(pairwise.edges, np.int32)
-        forests = []
+        forests: list[np.ndarray] = []
         while not forests or not uses.all():
             member = _spanning_forest(pairwise.first, pairwise.second, pairwise.nodes, uses)
             uses += member

@@ -319,14 +319,16 @@ def test_what_would_not_fit_is_refused_with_its_cliques():
         variables, [mm.TableFactor(pair, table) for pair in itertools.combinations(variables, 2)]
     )
     with pytest.raises(TreewidthError, match="budget") as caught:
-        mm.query(graph)
+        mm.query(graph, method="junction_tree")
+    approximate = mm.query(graph)
+    assert (approximate.method, approximate.exact) == ("belief_propagation", False)
     assert caught.value.required_bytes > caught.value.budget_bytes
     names, size = caught.value.cliques[0]
     assert len(names) == 40
     assert size == 8 * 4**40
     small = mm.read("alarm")
     with pytest.raises(TreewidthError):
-        mm.query(small, memory_budget=1000)
+        mm.query(small, method="junction_tree", memory_budget=1000)
 
 
 def test_wrong_names_and_states():

@@ -1,0 +1,146 @@
+"""The methods by name: which there are, what each answers, and which one suits a graph."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from mmgraph.graph.errors import MmgraphError, suggestion
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.grid_factor import GridFactor
+from mmgraph.graph.variable import Variable
+from mmgraph.inference.compiled import default_memory_budget
+from mmgraph.inference.unrolling import MOST_ELEMENTS, has_arrays
+
+EXACT = ("junction_tree", "enumeration", "torch")
+
+_HERE = "mmgraph.inference"
+MARGINALS = {
+    "belief_propagation": f"{_HERE}.belief_propagation",
+    "tree_reweighted": f"{_HERE}.tree_reweighted",
+    "mean_field": f"{_HERE}.mean_field",
+    "gibbs": f"{_HERE}.gibbs",
+    "parallel_tempering": f"{_HERE}.parallel_tempering",
+    "annealed_importance_sampling": f"{_HERE}.annealing",
+}
+"""Approximate methods that give marginals, and the modules of the functions of that name."""
+
+ASSIGNMENTS = {
+    "max_product": f"{_HERE}.belief_propagation",
+    "trws": f"{_HERE}.trws",
+    "trws_and_moves": f"{_HERE}.energy_minimization",
+    "graph_cut": f"{_HERE}.graph_cut",
+    "alpha_expansion": f"{_HERE}.move_making",
+    "alpha_beta_swap": f"{_HERE}.move_making",
+    "icm": f"{_HERE}.icm",
+    "branch_and_bound": f"{_HERE}.branch_and_bound",
+}
+"""Methods that give an assignment of all variables."""
+
+
+def check(method: str, known: Sequence[str], question: str) -> None:
+    """Raise MmgraphError if a question has no such method."""
+    if method in known or method == "auto":
+        return
+    hint = suggestion(method, known)
+    raise MmgraphError(f"{question} knows no method {method!r}{hint} (known: {', '.join(known)})")
+
+
+def function_of(method: str, table: dict[str, str]) -> Callable[..., Any]:
+    """Return a method's function; its module is imported at first use."""
+    found: Callable[..., Any] = getattr(importlib.import_module(table[method]), method)
+    return found
+
+
+def call(method: str, table: dict[str, str], *arguments: Any, **options: Any) -> Any:
+    """Call a method; an option that it does not know is an error that names those it knows."""
+    function = function_of(method, table)
+    known = list(inspect.signature(function).parameters)[len(arguments) :]
+    for name in options:
+        if name not in known:
+            hint = suggestion(name, known)
+            raise MmgraphError(
+                f"the method '{method}' has no option {name!r}{hint} (it has: {', '.join(known)})"
+            )
+    return function(*arguments, **options)
+
+
+def given_options(
+    method: str, table: dict[str, str], device: str, dtype: torch.dtype | None
+) -> dict[str, Any]:
+    """Return device and dtype as options of a method, where they are asked for.
+
+    Raises
+    ------
+    MmgraphError
+        If the method runs on the CPU only and another device is asked for.
+    """
+    known = inspect.signature(function_of(method, table)).parameters
+    options: dict[str, Any] = {} if dtype is None else {"dtype": dtype}
+    if "device" in known:
+        options["device"] = device
+    elif device not in ("auto", "cpu"):
+        able = [m for m in table if "device" in inspect.signature(function_of(m, table)).parameters]
+        raise MmgraphError(
+            f"the method '{method}' runs on the CPU; on {device!r}: {', '.join(able) or 'none'}"
+        )
+    return options
+
+
+def exact_may_fit(graph: FactorGraph, memory_budget: int | None) -> bool:
+    """Whether exact inference on arrays is worth preparing: a quick look at their sizes.
+
+    A grid's treewidth is its shorter side (in a volume, about the product of the two shorter
+    ones), so that its largest table has at least that power of the number of states.
+    """
+    if not has_arrays(graph):
+        return True
+    if sum(v.size for v in graph.variables.values() if v.is_discrete) > MOST_ELEMENTS:
+        return False
+    budget = default_memory_budget() if memory_budget is None else memory_budget
+    return all(
+        _least_log2_bytes(factor.ends[0]) <= math.log2(budget)
+        for factor in graph.factors
+        if isinstance(factor, GridFactor)
+    )
+
+
+def _least_log2_bytes(variable: Variable) -> float:
+    width = math.prod(sorted(variable.shape)[:-1]) + 1
+    return 3 + width * math.log2(variable.cardinality)
+
+
+def auto_budget(graph: FactorGraph, memory_budget: int | None) -> int | None:
+    """Return what exact inference may take when nobody asked for it by name.
+
+    On arrays an eighth of the machine's memory: beyond, it would take minutes where the
+    approximate methods take seconds.
+    """
+    if memory_budget is None and has_arrays(graph):
+        return default_memory_budget() // 4
+    return memory_budget
+
+
+def best_marginals(
+    graph: FactorGraph, evidence: Evidence, variables: Sequence[str] | None, **options: Any
+) -> Any:
+    """Approximate marginals: belief propagation, and its convex form where that does not settle."""
+    found = call("belief_propagation", MARGINALS, graph, evidence, variables, **options)
+    if not found.converged:
+        convex = call("tree_reweighted", MARGINALS, graph, evidence, variables, **options)
+        found = convex if convex.converged else found
+    return found
+
+
+def best_assignment_method(graph: FactorGraph, evidence: Evidence) -> str:
+    """Return the method for the best assignment where a junction tree does not fit."""
+    from mmgraph.inference.graph_cut import is_binary_submodular
+    from mmgraph.inference.pairwise_graph import pairwise_graph
+
+    return "graph_cut" if is_binary_submodular(pairwise_graph(graph)) else "trws_and_moves"

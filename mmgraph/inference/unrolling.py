@@ -1,0 +1,173 @@
+"""A graph of arrays as a graph of scalars, one for each element: for methods that need tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmgraph.graph.edge_factor import EdgeFactor
+from mmgraph.graph.errors import NotTabularError, TreewidthError
+from mmgraph.graph.evidence import MISSING, Evidence
+from mmgraph.graph.factor import Factor, TableFactor, UnaryFactor
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.interaction import Tabulated
+from mmgraph.graph.variable import Variable
+
+MOST_ELEMENTS = 20_000
+"""Exact methods on larger arrays would fail anyway, after long preparations."""
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """The scalar form of a graph.
+
+    Attributes
+    ----------
+    graph : FactorGraph
+        Scalar discrete variables (and the continuous leaves as they are).
+    elements : dict of str to tuple of str
+        The scalar variables of each discrete variable, in scan order.
+    source : FactorGraph
+        The graph it was made from.
+    """
+
+    graph: FactorGraph
+    elements: dict[str, tuple[str, ...]]
+    source: FactorGraph
+
+    def names(self, variables: Sequence[str] | None) -> list[str] | None:
+        """Return the scalar variables of some variables; an element may be named itself."""
+        if variables is None:
+            return None
+        names: list[str] = []
+        for name in variables:
+            if name in self.elements:
+                names.extend(self.elements[name])
+            else:
+                names.append(self.graph.variable(name).name)
+        return names
+
+    def evidence(self, given: Evidence) -> Evidence:
+        """Return evidence on arrays as evidence on their elements."""
+        columns = list(given.columns)
+        codes = [given.codes]
+        for name, array in given.arrays.items():
+            flat = array.reshape(given.batch, -1).cpu().numpy()
+            seen = np.flatnonzero((flat != MISSING).any(0))
+            columns.extend(self.elements[name][i] for i in seen)
+            codes.append(flat[:, seen])
+        soft = {}
+        for name, tensor in given.soft.items():
+            variable = self.source.variables[name]
+            rows = tensor.reshape(given.batch, variable.size, variable.cardinality)
+            soft.update({e: rows[:, i] for i, e in enumerate(self.elements[name])})
+        return Evidence(
+            self.graph.variables,
+            given.batch,
+            tuple(columns),
+            np.ascontiguousarray(np.concatenate(codes, 1)),
+            {},
+            soft,
+            given.values,
+        )
+
+    def gathered(self, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Put what was found of elements, ``(batch, …)`` each, together as ``(batch, *shape, …)``.
+
+        Axes between batch and shape, as of draws, stay where they are if ``found`` has them first.
+        """
+        result = {}
+        for name, elements in self.elements.items():
+            if elements[0] not in found:
+                continue
+            shape = self.source.variables[name].shape
+            if not shape:
+                result[name] = found[name]
+                continue
+            stacked = torch.stack([found[e] for e in elements], 1)
+            result[name] = stacked.reshape(stacked.shape[0], *shape, *stacked.shape[2:])
+        return result
+
+
+def has_arrays(graph: FactorGraph) -> bool:
+    """Whether a discrete variable of the graph is an array."""
+    kept = graph.plans.get("has arrays")
+    if kept is None:
+        kept = any(v.shape and v.is_discrete for v in graph.variables.values())
+        graph.plans["has arrays"] = kept
+    return bool(kept)
+
+
+def unrolled(graph: FactorGraph) -> Unrolled:
+    """Return the scalar form of a graph, made once and kept with it.
+
+    Raises
+    ------
+    TreewidthError
+        If the arrays have more elements than any exact method could bear.
+    NotTabularError
+        If a factor over arrays has no tables.
+    """
+    found: Unrolled | None = graph.plans.get("unrolled")
+    if found is None:
+        found = graph.plans["unrolled"] = _unroll(graph)
+    return found
+
+
+def _unroll(graph: FactorGraph) -> Unrolled:
+    size = sum(v.size for v in graph.variables.values() if v.is_discrete)
+    if size > MOST_ELEMENTS:
+        raise TreewidthError(
+            f"exact inference lists every element of an array, up to {MOST_ELEMENTS:,} of them; "
+            f"here are {size:,}. Use belief propagation, TRW-S or sampling",
+            0,
+            0,
+            (),
+        )
+    elements: dict[str, tuple[str, ...]] = {}
+    variables: dict[str, Variable] = {}
+    for name, v in graph.variables.items():
+        if not v.shape or not v.is_discrete:
+            variables[name] = v
+            elements.update({name: (name,)} if v.is_discrete else {})
+            continue
+        names = [f"{name}[{','.join(map(str, place))}]" for place in np.ndindex(v.shape)]
+        elements[name] = tuple(names)
+        variables.update({e: Variable(e, v.states, (), v.modality, v.family) for e in names})
+    factors: list[Factor] = []
+    for factor in graph.factors:
+        if isinstance(factor, EdgeFactor):
+            factors.extend(_edge_tables(factor, elements, variables))
+        elif isinstance(factor, UnaryFactor) and factor.scope[0].shape:
+            states = factor.scope[0].cardinality
+            tables = factor.log_values.reshape(-1, states)
+            factors.extend(
+                TableFactor((variables[e],), log_values=table)
+                for e, table in zip(elements[factor.scope[0].name], tables, strict=True)
+            )
+        elif any(v.shape and v.is_discrete for v in factor.scope):
+            raise NotTabularError(f"{factor!r} has no tables of single elements")
+        else:
+            factors.append(factor)
+    return Unrolled(FactorGraph(variables.values(), factors), elements, graph)
+
+
+def _edge_tables(
+    factor: EdgeFactor, elements: Mapping[str, tuple[str, ...]], variables: Mapping[str, Variable]
+) -> list[Factor]:
+    a, b = factor.ends
+    energies = factor.interaction.energies(a.cardinality, b.cardinality)
+    first, second, weights = factor.edges()
+    one_for_all = not isinstance(factor.interaction, Tabulated) or factor.interaction.is_shared
+    tables: list[Factor] = []
+    for e, (i, j) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
+        if float(weights[e].detach()) == 0:
+            continue  # no edge, even where the table forbids pairs
+        table = energies if one_for_all else energies[e]
+        scope = (variables[elements[a.name][i]], variables[elements[b.name][j]])
+        tables.append(TableFactor(scope, log_values=-weights[e] * table.to(weights.device)))
+    return tables
