@@ -11,12 +11,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 
+from mmgraph.graph.evidence import soft
 from mmgraph.inference.query import query
 from mmgraph.learning.likelihood_weights import learn_likelihood_weights
 from mmgraph.spatial.annotations import UNLABELLED
@@ -27,9 +29,12 @@ FOLDS = 3
 _STRIPES = 4
 """Stretches of neighbouring pixels a fold and class."""
 
-_WINDOW = 48
-_BUDGET = 1 << 18
+_WINDOW = 32
+_BUDGET = 1 << 17
 """The most pixels times classes that the search looks at."""
+
+_PROPAGATION: dict[str, Any] = {"iterations": 15, "tolerance": 1e-2}
+"""Belief propagation may end early where only its log-loss is compared."""
 
 _STEPS = (2.0, math.sqrt(2.0))
 _LARGEST = 64.0
@@ -41,21 +46,29 @@ _SMALLEST_PROBABILITY = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """A part of the image as models see it that have not seen some labels.
+    """A part of the image as models see it that have not seen some labels, fold by fold.
 
     Attributes
     ----------
-    model : PixelModel
-        Log-likelihoods by unaries that were fitted without ``places``.
-    places : ndarray of int64, shape (pixels,)
-        Flat indices of the held-out pixels.
-    codes : ndarray of int64, shape (pixels,)
+    models : list of PixelModel
+        Log-likelihoods by unaries that were fitted without the fold's labels; all else is alike.
+    places : list of ndarray of int64, shape (pixels,)
+        Flat indices of the pixels that the fold holds out.
+    codes : list of ndarray of int64, shape (pixels,)
         Their classes.
     """
 
-    model: PixelModel
-    places: Int64[np.ndarray, " pixels"]
-    codes: Int64[np.ndarray, " pixels"]
+    models: list[PixelModel] = field(default_factory=list)
+    places: list[Int64[np.ndarray, " pixels"]] = field(default_factory=list)
+    codes: list[Int64[np.ndarray, " pixels"]] = field(default_factory=list)
+
+    def at_places(self, tables: Sequence[np.ndarray]) -> Float[np.ndarray, "pixels classes"]:
+        """Return the rows of the held-out pixels from a table over the image for each fold."""
+        rows = [
+            table.reshape(-1, table.shape[-1])[places]
+            for table, places in zip(tables, self.places, strict=True)
+        ]
+        return np.concatenate(rows)
 
 
 @dataclass(frozen=True)
@@ -139,7 +152,7 @@ def held_out_parts(task: Task, model: PixelModel) -> list[HeldOut]:
     codes = task.codes[labelled]
     fold = spatial_folds(places, codes)
     windows = search_windows(places, task.codes.shape, len(task.classes))
-    parts = []
+    parts = [HeldOut() for _ in windows]
     for k in range(FOLDS):
         if not (fold == k).any():
             continue
@@ -150,23 +163,24 @@ def held_out_parts(task: Task, model: PixelModel) -> list[HeldOut]:
             name: task.fitted(name, kept if task.learns_every_class(name, kept) else labelled)
             for name in task.sensors
         }
-        for window in windows:
+        for part, window in zip(parts, windows, strict=True):
             inside = (fold == k) & _lies_in(window, places)
             if not inside.any():
                 continue
-            part = model.cropped(window)
+            cropped = model.cropped(window)
             opinions = {
                 # A unary that does not learn may look at the whole image.
-                name: part.log_likelihoods[name]
+                name: cropped.log_likelihoods[name]
                 if unary is task.unaries[name]
                 else task.opinion(name, unary, window)
                 for name, unary in unaries.items()
             }
             local = places[inside] - [side.start for side in window]
-            flat = np.ravel_multi_index(tuple(local.T), part.shape)
-            seen = replace(part, log_likelihoods=opinions)
-            parts.append(HeldOut(seen, np.asarray(flat), codes[inside]))
-    return parts
+            flat = np.ravel_multi_index(tuple(local.T), cropped.shape)
+            part.models.append(replace(cropped, log_likelihoods=opinions))
+            part.places.append(np.asarray(flat))
+            part.codes.append(codes[inside])
+    return [part for part in parts if part.models]
 
 
 def _lies_in(window: Window, places: Int64[np.ndarray, "pixels axes"]) -> np.ndarray:
@@ -181,9 +195,8 @@ def start_weights(parts: Sequence[HeldOut], sensors: Sequence[str]) -> dict[str,
     """
     speaking: list[str] = []
     stacked: list[Float[np.ndarray, "pixels classes"]] = []
-    classes = len(parts[0].model.classes)
     for name in sensors:
-        rows = [p.model.log_likelihoods[name].reshape(-1, classes)[p.places] for p in parts]
+        rows = [p.at_places([m.log_likelihoods[name] for m in p.models]) for p in parts]
         values = np.concatenate(rows)
         if np.ptp(values) > 0 and np.isfinite(values).all():
             speaking.append(name)
@@ -192,8 +205,8 @@ def start_weights(parts: Sequence[HeldOut], sensors: Sequence[str]) -> dict[str,
     if speaking:
         learned = learn_likelihood_weights(
             torch.from_numpy(np.stack(stacked)),
-            torch.from_numpy(parts[0].model.log_prior),
-            torch.from_numpy(np.concatenate([p.codes for p in parts])),
+            torch.from_numpy(parts[0].models[0].log_prior),
+            torch.from_numpy(np.concatenate([codes for p in parts for codes in p.codes])),
         )
         weights.update(zip(speaking, learned.tolist(), strict=True))
     return weights
@@ -205,18 +218,20 @@ def held_out_log_loss(
     """Return the mean log-loss, in nats, of the held-out pixels' marginals."""
     total, count = 0.0, 0
     for part in parts:
+        tables = [model.log_values(sensor_weights) for model in part.models]
         if edge_weight:
-            graph = part.model.graph(sensor_weights, edge_weight)
-            posterior = query(graph, None, LABEL, method="belief_propagation")
-            table = posterior.marginal(LABEL)[0].reshape(-1, len(part.model.classes)).numpy()
-            probability = table[part.places, part.codes]
+            graph = part.models[0].neighbours_alone(edge_weight)
+            evidence = {LABEL: soft(np.stack(tables))}
+            posterior = query(graph, evidence, LABEL, method="belief_propagation", **_PROPAGATION)
+            rows = part.at_places(list(posterior.marginal(LABEL).numpy()))
         else:
-            scores = part.model.log_values(sensor_weights)
-            scores = scores.reshape(-1, len(part.model.classes))[part.places]
-            scores = np.exp(scores - scores.max(1, keepdims=True))
-            probability = scores[np.arange(len(scores)), part.codes] / scores.sum(1)
+            scores = part.at_places(tables)
+            rows = np.exp(scores - scores.max(1, keepdims=True))
+            rows /= rows.sum(1, keepdims=True)
+        codes = np.concatenate(part.codes)
+        probability = rows[np.arange(len(codes)), codes]
         total -= float(np.log(np.maximum(probability, _SMALLEST_PROBABILITY)).sum())
-        count += len(part.codes)
+        count += len(codes)
     return total / count
 
 

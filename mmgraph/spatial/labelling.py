@@ -17,6 +17,7 @@ from mmgraph.graph.errors import MmgraphError, suggestion
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.grid_factor import Offset, neighbourhood
 from mmgraph.graph.interaction import Interaction, Potts
+from mmgraph.inference import methods
 from mmgraph.inference.assignment import TracePoint
 from mmgraph.inference.query import map_query, query
 from mmgraph.spatial.annotations import UNLABELLED, Annotations
@@ -26,8 +27,8 @@ from mmgraph.spatial.pixel_model import LABEL, PixelModel, Progress
 from mmgraph.spatial.task import Task, read_task
 
 LEARN = "learn"
-MARGINAL_METHODS = ("belief_propagation", "mean_field", "gibbs", "enumeration", "junction_tree")
-"""Methods that give marginals; asked for as ``method`` they also decide the labels."""
+_QUICK = 1 << 26
+"""The bytes that exact inference may take under ``method="auto"``; beyond, it takes too long."""
 
 _EDGE_WEIGHT = 1.0
 _LEARNINGS = ("cross_validation",)
@@ -204,6 +205,8 @@ def label_image(
     """
     began = time.perf_counter()
     _check_name("way to learn weights", learning, _LEARNINGS)
+    methods.check(method, (*methods.EXACT, *methods.ASSIGNMENTS, *methods.MARGINALS), "label_image")
+    methods.check(marginal_method, (*methods.EXACT, *methods.MARGINALS), "label_image")
     task = read_task(sensors, annotations, classes, unaries, missing, generator, progress)
     model = _pixel_model(task, edge_sensors, neighbours, interaction or Potts(), prior)
     found, log_loss, told = _weights(task, model, sensor_weights, edge_weight)
@@ -332,7 +335,7 @@ def _answer(
 ) -> dict[str, Any]:
     """Ask for labels and marginals; return the fields of the record that they fill."""
     task.report("marginals", 0, None)
-    by_marginals = method in MARGINAL_METHODS
+    by_marginals = method in methods.MARGINALS
     posterior = query(graph, evidence, LABEL, method=method if by_marginals else marginal_method)
     marginals = posterior.marginal(LABEL)[0].double().numpy()
     answer: dict[str, Any] = {
@@ -354,7 +357,8 @@ def _answer(
             "trace": (),
         }
     task.report("most probable labels", 0, None)
-    best = map_query(graph, evidence, method=method)
+    options: dict[str, Any] = {"memory_budget": _QUICK} if method == "auto" else {}
+    best = map_query(graph, evidence, method=method, **options)
     bound, gap = best.lower_bound, best.gap
     energy = float(best.energy[0])
     return answer | {

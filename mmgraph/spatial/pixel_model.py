@@ -72,8 +72,15 @@ class PixelModel:
 
     def graph(self, sensor_weights: Mapping[str, float], edge_weight: float) -> FactorGraph:
         """Return the Markov random field over the labels of all pixels."""
+        label, grid = self._grid(edge_weight)
+        return FactorGraph([label], [UnaryFactor(label, self.log_values(sensor_weights)), grid])
+
+    def neighbours_alone(self, edge_weight: float) -> FactorGraph:
+        """Return the field without the sensors, whose opinions come as soft evidence."""
+        label, grid = self._grid(edge_weight)
+        return FactorGraph([label], [grid])
+
+    def _grid(self, edge_weight: float) -> tuple[Variable, GridFactor]:
         label = Variable(LABEL, self.classes, self.shape)
-        unary = UnaryFactor(label, self.log_values(sensor_weights))
         weights = edge_weight * self.contrast
-        grid = GridFactor(label, self.interaction, weights, neighbours=self.offsets)
-        return FactorGraph([label], [unary, grid])
+        return label, GridFactor(label, self.interaction, weights, neighbours=self.offsets)
