@@ -1,4 +1,4 @@
-"""The command line: ``mmgraph run | infer | map | sample | fit | show | convert | datasets``.
+"""The command line ``mmgraph``: run, infer, map, sample, fit, label, show, convert, datasets.
 
 The commands import what they need when they run, so that help and wrong arguments answer at once.
 """
@@ -12,7 +12,7 @@ from typing import NoReturn, TextIO
 
 import typer
 
-from mmgraph.cli import models, queries, runs
+from mmgraph.cli import labelling, models, queries, runs
 from mmgraph.cli.common import SeveralValues
 from mmgraph.graph.errors import MmgraphError
 
@@ -31,6 +31,7 @@ app.command("infer", cls=SeveralValues)(queries.infer)
 app.command("map", cls=SeveralValues)(queries.most_probable)
 app.command("sample", cls=SeveralValues)(queries.draw_samples)
 app.command("fit")(models.fit)
+app.command("label")(labelling.label)
 app.command("show")(models.show)
 app.command("convert")(models.convert)
 app.command("datasets")(runs.list_datasets)

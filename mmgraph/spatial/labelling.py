@@ -359,13 +359,14 @@ def _answer(
     task.report("most probable labels", 0, None)
     options: dict[str, Any] = {"memory_budget": _QUICK} if method == "auto" else {}
     best = map_query(graph, evidence, method=method, **options)
-    bound, gap = best.lower_bound, best.gap
     energy = float(best.energy[0])
+    bound = -math.inf if best.lower_bound is None else float(best.lower_bound[0])
+    bound = energy if best.exact else bound
     return answer | {
         "labels": best[LABEL][0].numpy().astype(np.int64),
         "energy": energy,
-        "lower_bound": energy if best.exact else None if bound is None else float(bound[0]),
-        "gap": 0.0 if best.exact else None if gap is None else float(gap[0]),
+        "lower_bound": bound if math.isfinite(bound) else None,
+        "gap": max(energy - bound, 0.0) if math.isfinite(bound) else None,
         "method": best.method,
         "exact": best.exact,
         "converged": best.converged and posterior.converged,

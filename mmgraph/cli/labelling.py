@@ -1,0 +1,275 @@
+"""The command that labels images: label."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mmgraph.cli.common import JsonOption, print_json, print_table, progress_bar
+from mmgraph.graph.errors import MmgraphError, suggestion
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mmgraph.spatial.annotations import Annotations
+    from mmgraph.spatial.labelling import Labelling
+
+SensorOption = Annotated[
+    list[str],
+    typer.Option("--sensor", help="NAME=FILE (.png, .tif, .npy, .nii), once for each sensor."),
+]
+LabelsOption = Annotated[
+    Path,
+    typer.Option(help="Labels of some pixels: an image of indices, or a CSV of row,column,label."),
+]
+MissingOption = Annotated[
+    list[str] | None,
+    typer.Option("--missing", help="NAME=FILE: not zero where the sensor does not see."),
+]
+WeightOption = Annotated[
+    list[str] | None,
+    typer.Option("--sensor-weight", help="NAME=NUMBER instead of learning it."),
+]
+
+
+def label(
+    sensor: SensorOption,
+    labels: LabelsOption,
+    classes: Annotated[Path | None, typer.Option(help="Names of the classes, one a line.")] = None,
+    unlabelled: Annotated[int, typer.Option(help="The index of pixels without a label.")] = 0,
+    missing: MissingOption = None,
+    unary: Annotated[
+        str, typer.Option(help="gaussian_mixture, svm, extra_trees or logistic.")
+    ] = "gaussian_mixture",
+    neighbours: Annotated[
+        int | None, typer.Option(help="4 or 8 in an image, 6 or 26 in a volume.")
+    ] = None,
+    edge_weight: Annotated[str, typer.Option(help="A number, or learn.")] = "learn",
+    sensor_weight: WeightOption = None,
+    method: Annotated[
+        str, typer.Option(help="auto, trws, graph_cut, alpha_expansion, belief_propagation, …")
+    ] = "auto",
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of what is random.")] = 0,
+    output: Annotated[Path, typer.Option(help="A directory for maps and report.")] = Path(
+        "labelled"
+    ),
+    picture: Annotated[
+        bool, typer.Option("--picture", help="Draw labels and uncertainty, too (matplotlib).")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Label every pixel of an image or a volume, from the labels of a few."""
+    import torch
+
+    from mmgraph.spatial.labelling import label_image
+
+    paths = _pairs(sensor, "--sensor")
+    weights = _pairs(sensor_weight or (), "--sensor-weight", paths)
+    with progress_bar("reading", None) as (bar, task):
+
+        def progress(text: str, done: int, total: int | None) -> None:
+            bar.update(task, description=text, completed=done, total=total)
+
+        masks = _pairs(missing or (), "--missing", paths)
+        sensors, annotations, hidden = _read(paths, labels, masks, classes, unlabelled)
+        labelling = label_image(
+            sensors,
+            annotations,
+            unaries=unary,
+            sensor_weights={name: _number(text) for name, text in weights.items()} or "learn",
+            edge_weight="learn" if edge_weight == "learn" else _number(edge_weight),
+            neighbours=neighbours,
+            method=method,
+            missing=hidden,
+            generator=torch.Generator().manual_seed(seed),
+            progress=progress,
+        )
+        like = next(iter(paths.values()))
+        files = _write_maps(output, labelling, annotations, unlabelled, like)
+        if picture:
+            files += _draw(output, labelling, next(iter(sensors.values())))
+    report = _report(labelling, annotations)
+    files.append(_write_report(output, report))
+    if as_json:
+        print_json(report | {"files": [str(file) for file in files]})
+        return
+    _print(report)
+    for file in files:
+        print(f"wrote {file}", file=sys.stderr)
+
+
+def _pairs(
+    given: Iterable[str], option: str, known: Mapping[str, object] | None = None
+) -> dict[str, str]:
+    """Read ``NAME=VALUE`` pairs; with ``known``, the names must be among those."""
+    pairs: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not name or not equals or not value:
+            raise MmgraphError(f"{option}: expected NAME=VALUE, found {text!r}")
+        if name in pairs:
+            raise MmgraphError(f"{option}: '{name}' is given twice")
+        if known is not None and name not in known:
+            raise MmgraphError(f"{option}: there is no sensor '{name}'{suggestion(name, known)}")
+        pairs[name] = value
+    return pairs
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise MmgraphError(f"expected a number or 'learn' for a weight, found {text!r}") from None
+
+
+def _read(
+    paths: Mapping[str, str],
+    labels: Path,
+    masks: Mapping[str, str],
+    classes: Path | None,
+    unlabelled: int,
+) -> tuple[dict[str, np.ndarray], Annotations, dict[str, np.ndarray]]:
+    """Read all files; the labels say whether they are images or volumes."""
+    from mmgraph.spatial.annotations import (
+        is_table,
+        read_annotations,
+        read_classes,
+        table_dimensions,
+    )
+    from mmgraph.spatial.images import check_sizes, read_array, read_sensors
+
+    names = None if classes is None else read_classes(classes)
+    if is_table(labels):
+        sensors = read_sensors(paths, table_dimensions(labels))
+        shape = next(iter(sensors.values())).shape[:-1]
+        annotations = read_annotations(labels, names, shape=shape)
+    else:
+        annotations = read_annotations(labels, names, unlabelled=unlabelled)
+        sensors = read_sensors(paths, annotations.codes.ndim)
+    sizes = {paths[name]: image.shape[:-1] for name, image in sensors.items()}
+    hidden = {name: read_array(path, indices=True) for name, path in masks.items()}
+    sizes |= {masks[name]: mask.shape for name, mask in hidden.items()}
+    check_sizes(sizes | {str(labels): annotations.codes.shape})
+    return sensors, annotations, {name: mask != 0 for name, mask in hidden.items()}
+
+
+def _write_maps(
+    output: Path, labelling: Labelling, annotations: Annotations, unlabelled: int, like: str
+) -> list[Path]:
+    """Write labels as the numbers that the annotations use, and their uncertainty."""
+    import numpy as np
+
+    from mmgraph.plots.label_maps import UNLABELLED, class_colours
+    from mmgraph.spatial.images import write_array, write_labels
+
+    _make_directory(output)
+    numbers = np.array(annotations.values)[labelling.labels]
+    certain = labelling.relative_uncertainty
+    files = [output / "labels.npy", output / "uncertainty.npy", output / "probabilities.npy"]
+    write_array(files[0], numbers)
+    write_array(files[1], labelling.uncertainty)
+    write_array(files[2], labelling.marginals)
+    if labelling.labels.ndim == 3 or like.lower().endswith((".nii", ".nii.gz")):
+        files += [output / "labels.nii.gz", output / "uncertainty.nii.gz"]
+        try:
+            write_array(files[-2], numbers, like=like)
+            write_array(files[-1], labelling.uncertainty, like=like)
+        except ImportError:  # the arrays are written already
+            files = files[:-2]
+    if labelling.labels.ndim == 2 and numbers.min() >= 0 and numbers.max() <= 65535:
+        files += [output / "labels.png", output / "uncertainty.png"]
+        palette = [UNLABELLED] * (max(annotations.values) + 1)
+        for value, colour in zip(
+            annotations.values, class_colours(len(annotations.values)), strict=True
+        ):
+            palette[value] = colour
+        write_labels(files[-2], numbers, palette)
+        write_array(files[-1], np.round(255 * certain.clip(0, 1)).astype(np.uint8))
+    return files
+
+
+def _make_directory(output: Path) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise MmgraphError(f"--output {output} is a file and no directory") from None
+
+
+def _draw(output: Path, labelling: Labelling, image: np.ndarray) -> list[Path]:
+    from mmgraph.plots import energy_trace, label_map, save, uncertainty_map
+
+    files = [output / "label_map.png", output / "uncertainty_map.png"]
+    save(label_map(None, labelling.labels, labelling.classes, image=image), files[0])
+    save(uncertainty_map(None, labelling.uncertainty), files[1])
+    if len(labelling.trace) > 1:
+        files.append(output / "energy.png")
+        save(energy_trace(labelling.trace, title=labelling.method), files[-1])
+    return files
+
+
+def _report(labelling: Labelling, annotations: Annotations) -> dict[str, Any]:
+    import numpy as np
+
+    counts = np.bincount(labelling.labels.reshape(-1), minlength=len(labelling.classes)).tolist()
+    uncertain = [
+        float(labelling.uncertainty[labelling.labels == code].mean()) if count else None
+        for code, count in enumerate(counts)
+    ]
+    labelled = np.bincount(
+        annotations.codes[annotations.codes >= 0], minlength=len(labelling.classes)
+    ).tolist()
+    columns = (annotations.values, labelling.classes, labelled, counts, uncertain)
+    keys = ("value", "class", "labelled", "pixels", "mean_uncertainty")
+    return {
+        "size": list(labelling.labels.shape),
+        "method": labelling.method,
+        "marginal_method": labelling.marginal_method,
+        "energy": labelling.energy,
+        "lower_bound": labelling.lower_bound,
+        "gap": labelling.gap,
+        "exact": labelling.exact,
+        "converged": labelling.converged,
+        "sensor_weights": labelling.sensor_weights,
+        "edge_weight": labelling.edge_weight,
+        "held_out_log_loss": labelling.log_loss,
+        "missing_pixels": labelling.missing,
+        "warnings": list(labelling.warnings),
+        "classes": [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)],
+        "seconds": labelling.seconds,
+    }
+
+
+def _write_report(output: Path, report: Mapping[str, Any]) -> Path:
+    from mmgraph.formats.files import write_text
+
+    path = output / "report.json"
+    write_text(path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    return path
+
+
+def _print(report: Mapping[str, Any]) -> None:
+    bound = "" if report["lower_bound"] is None else f", bound {report['lower_bound']:.6g}"
+    title = f"{' x '.join(map(str, report['size']))} pixels, {report['method']}, "
+    title += f"energy {report['energy']:.6g}{bound}, {report['seconds']:.1f} s"
+    weights = [f"{name} {value:.3g}" for name, value in report["sensor_weights"].items()]
+    weights.append(f"edges {report['edge_weight']:.3g}")
+    title += f"\nweights: {', '.join(weights)}"
+    rows: Sequence[dict[str, Any]] = report["classes"]
+    print_table(
+        ("class", "labelled", "pixels", "uncertainty, nats"),
+        [
+            (
+                row["class"],
+                row["labelled"],
+                row["pixels"],
+                "-" if row["mean_uncertainty"] is None else f"{row['mean_uncertainty']:.3f}",
+            )
+            for row in rows
+        ],
+        title,
+    )
