@@ -6,6 +6,7 @@ single element betters (Besag 1986, "On the statistical analysis of dirty pictur
 
 # The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
 # mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
+# mypy: disable-error-code="call-arg"
 
 from __future__ import annotations
 
@@ -18,11 +19,12 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from mmgraph.graph.errors import EvidenceError, MmgraphError, ZeroProbabilityError
+from mmgraph.graph.errors import MmgraphError, ZeroProbabilityError
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.min_sum_kernels import compiled, edge_energy
+from mmgraph.inference.feasible import feasible_labelling
+from mmgraph.inference.min_sum_kernels import compiled, edge_energy, labelling_energy
 from mmgraph.inference.pairwise_graph import (
     SELECTS_FIRST,
     SELECTS_SECOND,
@@ -80,17 +82,16 @@ def icm(
     Raises
     ------
     ZeroProbabilityError
-        If the evidence leaves an element no state.
-    EvidenceError
-        If the search ends where the assignment is forbidden: hard zeros had it trapped. Another
-        start may help, and an exact method does.
+        If the evidence leaves an element no state, or no assignment has positive probability.
     UnknownVariableError, MmgraphError
-        If the start names no variable of the graph, or does not fit it.
+        If the start names no variable of the graph, or does not fit it; if hard zeros trap the
+        search, and no assignment that they allow was found within reasonable time.
 
     Notes
     -----
     While hard zeros are violated, a state that violates fewer of them is better whatever its
-    energy, so that a start need not be feasible.
+    energy, so that a start need not be feasible. Where that leads nowhere, the search starts again
+    from an assignment that constraint propagation has found.
 
     References
     ----------
@@ -107,12 +108,6 @@ def icm(
         )
         for row in range(evidence.batch)
     ]
-    for row, found in enumerate(rows):
-        if found.energy == np.inf:
-            raise EvidenceError(
-                f"ICM ended in row {row} of the evidence at an assignment that the model forbids; "
-                "hard zeros had it trapped: give another 'initial', or use an exact method"
-            )
     states = [view.states_of(found.labelling) for found in rows]
     return Assignment(
         {name: torch.cat([s[name] for s in states]) for name in view.first_node},
@@ -146,11 +141,27 @@ def descend(
     for name, codes in (start or {}).items():
         first = view.first_node[name]
         labelling[first : first + len(codes.reshape(-1))] = codes.reshape(-1).numpy()
+    found = _descend_from(view, unary, labelling, iterations)
+    if found.energy < np.inf:
+        return found
+    try:
+        feasible = feasible_labelling(view, unary)
+    except ZeroProbabilityError as error:
+        raise ZeroProbabilityError(f"row {row} of the evidence: {error}", (row,), ()) from None
+    return _descend_from(view, unary, feasible.astype(np.int64), iterations)
+
+
+def _descend_from(
+    view: PairwiseGraph,
+    unary: Float[np.ndarray, " states"],
+    labelling: Int64[np.ndarray, " nodes"],
+    iterations: int,
+) -> Descent:
+    """Search from the states of the variables' nodes, in place."""
     functions, adjacency = view.functions, view.adjacency
     set_cells(labelling, view.first, view.second, view.function, functions.kind, functions.place)
     sweeps, converged = icm_sweeps(
-        labelling, iterations, view.offsets, unary, view.first, view.second, view.function,
-        view.weight, functions.kind, functions.truncation, functions.place, functions.tables,
+        labelling, iterations, view.offsets, unary, *view.edge_arrays,
         adjacency.start, adjacency.edges, view.largest,
     )  # fmt: skip
     return Descent(labelling, energy_of(view, unary, labelling), int(sweeps), bool(converged))
@@ -160,11 +171,7 @@ def energy_of(
     view: PairwiseGraph, unary: Float[np.ndarray, " states"], labelling: Int64[np.ndarray, " nodes"]
 ) -> float:
     """Return the energy of a labelling of all nodes, those of tables included."""
-    functions = view.functions
-    total = labelling_energy(
-        labelling, view.offsets, unary, view.first, view.second, view.function, view.weight,
-        functions.kind, functions.truncation, functions.place, functions.tables,
-    )  # fmt: skip
+    total = labelling_energy(labelling, unary, view.offsets, *view.edge_arrays)
     return float(total) + view.constant
 
 
@@ -302,21 +309,3 @@ def icm_sweeps(
         if changed == 0:
             return sweep + 1, True
     return iterations, False
-
-
-@compiled
-def labelling_energy(
-    labelling, offsets, unary, first, second, function, weight, kind, truncation, place, tables
-):
-    """The sum of all unary energies and those of the edges."""
-    total = 0.0
-    for n in range(len(labelling)):
-        total += unary[offsets[n] + labelling[n]]
-    for e in range(len(first)):
-        a, b, f = first[e], second[e], function[e]
-        if kind[f] < SELECTS_FIRST:
-            total += edge_energy(
-                kind[f], weight[e], truncation[f], place[f], tables, labelling[a], labelling[b],
-                offsets[a + 1] - offsets[a], offsets[b + 1] - offsets[b],
-            )  # fmt: skip
-    return total

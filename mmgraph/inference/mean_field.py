@@ -97,9 +97,9 @@ def mean_field(
     Raises
     ------
     ZeroProbabilityError
-        If the evidence leaves an element no state.
+        If the evidence leaves an element no state, or no assignment has positive probability.
     EvidenceError
-        If the start gives positive probability to what hard zeros exclude, or none was found.
+        If the start gives positive probability to what hard zeros exclude.
     MmgraphError
         If an option is out of its range.
 
@@ -369,10 +369,4 @@ def _possible_assignment(graph: FactorGraph, one: Evidence, row: int) -> Mapping
     except (NotTabularError, TreewidthError):
         pass
     view = pairwise_graph(graph)
-    found = descend(view, view.unary(one, 0), row)
-    if found.energy == torch.inf:
-        raise EvidenceError(
-            f"no assignment that the hard zeros allow was found for row {row}; give distributions "
-            "to start from as 'initial'"
-        )
-    return view.states_of(found.labelling)
+    return view.states_of(descend(view, view.unary(one, 0), row).labelling)
