@@ -42,11 +42,12 @@ def annealed_importance_sampling(
 ) -> Posterior:
     """Return log P(evidence) and marginals by annealing.
 
-    The method is that of Neal (2001), "Annealed importance sampling", section 2. Chains start from the product of all unary factors and the evidence, whose partition function is
-    known, and the inverse temperature of everything that joins elements grows from zero to one,
-    a Gibbs sweep a step. A hard zero costs a finite energy until the last step, so that every state
-    can be passed through; a chain that ends in a forbidden state has weight zero. The mean weight
-    is unbiased with hard zeros, too.
+    The method is that of Neal (2001), "Annealed importance sampling", section 2. Chains start from
+    the product of all unary factors and the evidence, whose partition function is known, and the
+    inverse temperature of everything that joins elements grows from zero to one, a Gibbs sweep a
+    step. A hard zero costs a finite energy until the last step, so that every state can be passed
+    through; a chain that ends in a forbidden state has weight zero. The mean weight is unbiased
+    with hard zeros, too.
 
     Parameters
     ----------

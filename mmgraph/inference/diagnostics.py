@@ -72,7 +72,7 @@ def state_diagnostics(
     """
     _check_length(trace.shape[0])
     elements = trace.shape[2]
-    r_hat, size = np.ones(elements), np.full(elements, float(trace.shape[0] * trace.shape[1]))
+    r_hat, size = np.zeros(elements), np.full(elements, float(trace.shape[0] * trace.shape[1]))
     cuts = np.linspace(0, elements, 4 * threads + 1).astype(np.int64)
     with ThreadPoolExecutor(threads) as pool:
         parts = [

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmgraph.inference.min_sum_kernels import compiled
+from mmgraph.inference.min_sum_kernels import compiled, inlined
 from mmgraph.inference.pairwise_graph import POTTS, QUADRATIC
 from mmgraph.inference.philox import HALF_STEP_DOUBLE, STEP_DOUBLE, random_words
 
@@ -21,7 +21,7 @@ BLOCK = 256
 _SWEEPS_STREAM = 2  # the fourth counter of random numbers made here; the two boards have 0 and 1
 
 
-@compiled
+@inlined
 def conditional(n, state, offsets, values, joined, inverse, penalty, energy):
     """Write the energies of all states of a node given the others; return how many there are."""
     begin = offsets[n]
@@ -51,7 +51,7 @@ def conditional(n, state, offsets, values, joined, inverse, penalty, energy):
     return states
 
 
-@compiled
+@inlined
 def draw(energy, states, uniform):
     """Turn energies into probabilities in place, and return a state drawn from them."""
     low = energy[0]
