@@ -221,22 +221,30 @@ def trws(
     began = time.perf_counter()
     check_memory(graph, dtype, memory_budget, messages_per_edge=1)
     pairwise = pairwise_graph(graph, dtype)
-    searches, trace = [], []
+    searches: list[Search] = []
+    trace: list[TracePoint] = []
     for row in range(evidence.batch):
-        start = time.perf_counter()
-
-        def report(search: Search, row: int = row) -> None:
-            point = (search.energy + pairwise.constant, search.bound + pairwise.constant)
-            if row == 0:
-                trace.append(TracePoint(time.perf_counter() - began, *point))
-            if progress is not None:
-                progress(search.iterations, *point)
-
+        deadline = time.perf_counter() + (time_limit or np.inf)
+        report = reporter(trace if row == 0 else [], progress, pairwise.constant, began)
         search = Search.start(pairwise, pairwise.unary(evidence, row))
-        search.run(iterations, tolerance, start + (time_limit or np.inf), report)
+        search.run(iterations, tolerance, deadline, report)
         search.settle()
         searches.append(search)
     return assignment_of(searches, graph, variables, "trws", began, tuple(trace), tolerance)
+
+
+def reporter(
+    trace: list[TracePoint], progress: Progress | None, constant: float, began: float
+) -> Callable[[Search], None]:
+    """Return a function that notes how far a search has come."""
+
+    def report(search: Search) -> None:
+        point = (search.energy + constant, search.bound + constant)
+        trace.append(TracePoint(time.perf_counter() - began, *point))
+        if progress is not None:
+            progress(search.iterations, *point)
+
+    return report
 
 
 def assignment_of(
