@@ -91,10 +91,8 @@ def gibbs(
     ------
     ZeroProbabilityError
         If a row of evidence is impossible.
-    EvidenceError
-        If no start of positive probability was found.
     MmgraphError
-        If a number is not positive.
+        If a number is not positive, or no start of positive probability was found.
     """
     began = time.perf_counter()
     evidence = Evidence.of(evidence, graph.variables)
@@ -150,7 +148,7 @@ def gibbs_samples(
 
     Raises
     ------
-    ZeroProbabilityError, EvidenceError, MmgraphError
+    ZeroProbabilityError, MmgraphError
         As for :func:`gibbs`.
     """
     evidence = Evidence.of(evidence, graph.variables)

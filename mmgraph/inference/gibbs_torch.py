@@ -49,7 +49,7 @@ def gibbs_torch(
 
     Raises
     ------
-    ZeroProbabilityError, EvidenceError
+    ZeroProbabilityError, MmgraphError
         As for :func:`mmgraph.inference.gibbs.gibbs`.
     """
     chains = schedule.chains
