@@ -17,8 +17,8 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.grid_factor import GridFactor
 from mmgraph.graph.interaction import Potts
 from mmgraph.inference.icm import icm
+from tests.inference.mixed_models import all_assignments, log_weights, mixed_evidence, mixed_graph
 from tests.inference.models import seeds
-from tests.inference.spatial_models import all_assignments, log_weights, mixed_evidence, mixed_graph
 
 
 def nothing(graph) -> Evidence:

@@ -20,8 +20,8 @@ from mmgraph.graph.interaction import Potts, TruncatedLinear
 from mmgraph.inference.mean_field import mean_field, mean_field_marginals
 from mmgraph.inference.pairwise_graph import pairwise_graph
 from mmgraph.inference.structured_mean_field import forests
+from tests.inference.mixed_models import all_assignments, log_weights, mixed_evidence, mixed_graph
 from tests.inference.models import random_evidence, random_network, seeds
-from tests.inference.spatial_models import all_assignments, log_weights, mixed_evidence, mixed_graph
 
 
 def potts(weight: float = 0.8, shape=(3, 3), states: int = 2, seed: int = 0) -> mm.FactorGraph:

@@ -15,8 +15,8 @@ from mmgraph.graph.grid_factor import GridFactor
 from mmgraph.graph.interaction import Potts
 from mmgraph.inference.icm import energy_of, set_cells
 from mmgraph.inference.pairwise_graph import pairwise_graph
+from tests.inference.mixed_models import all_assignments, log_weights, mixed_evidence, mixed_graph
 from tests.inference.models import random_graph, seeds
-from tests.inference.spatial_models import all_assignments, log_weights, mixed_evidence, mixed_graph
 
 
 def pairwise_energies(graph, evidence, row, assignments) -> np.ndarray:
