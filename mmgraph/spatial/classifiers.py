@@ -33,8 +33,9 @@ class ClassifierUnary(Unary):
     """Any classifier with the methods of scikit-learn, calibrated on pixels that it has not seen.
 
     ``predict_proba`` (or the decision function, where there is none) of out-of-fold pixels is given
-    the temperature that fits their labels best; the classes' shares among the labelled pixels are
-    divided out, which leaves a likelihood.
+    the temperature, and the power of the classes' shares, that fit their labels best. What then is
+    a posterior, as far as shares like those among the labelled pixels go, is divided by the shares,
+    which leaves a likelihood.
 
     Parameters
     ----------
@@ -52,13 +53,12 @@ class ClassifierUnary(Unary):
     classifier: Any
     folds: int = 3
     _power: float = 1.0
-    _log_shares: Any = None
+    _bias: Any = None
 
     def fitted(self, rows: Rows, codes: Codes, classes: Sequence[str], seed: int = 0) -> Unary:
         """Fit and calibrate, see :meth:`Unary.fitted`."""
         check_every_class(codes, classes)
-        counts = np.bincount(codes, minlength=len(classes))
-        shares = np.log(counts / counts.sum())
+        shares = np.log(np.bincount(codes, minlength=len(classes)) / len(codes))
         fold = stratified_folds(codes, self.folds, np.random.default_rng(seed))
         scores, scored = [], []
         for k in range(self.folds):
@@ -67,14 +67,15 @@ class ClassifierUnary(Unary):
                 part = self._trained(rows[~held_out], codes[~held_out], seed)
                 scores.append(_class_scores(part, rows[held_out]))
                 scored.append(codes[held_out])
-        power = 1.0
+        power, bias = 1.0, -shares
         if scores:
-            logits = torch.from_numpy(floored(np.concatenate(scores), _HELD_OUT_FLOOR))
+            logits = floored(np.concatenate(scores), _HELD_OUT_FLOOR)
+            both = torch.from_numpy(np.stack([logits, np.broadcast_to(shares, logits.shape)]))
+            even = torch.zeros(len(classes), dtype=both.dtype)
             held = torch.from_numpy(np.concatenate(scored))
-            even = torch.zeros(len(classes), dtype=logits.dtype)
-            power = float(learn_likelihood_weights(logits[None], even, held, start=0.0)[0])
-        whole = self._trained(rows, codes, seed)
-        return ClassifierUnary(whole, self.folds, power, shares)
+            power, share = learn_likelihood_weights(both, even, held, start=0.0).tolist()
+            bias = (share - 1) * shares
+        return ClassifierUnary(self._trained(rows, codes, seed), self.folds, power, bias)
 
     def _trained(self, rows: Rows, codes: Codes, seed: int) -> Any:
         sklearn_base = _sklearn("base")
@@ -84,10 +85,10 @@ class ClassifierUnary(Unary):
         return model.fit(rows, codes)
 
     def _scores(self, rows: Rows) -> Float[np.ndarray, "rows classes"]:
-        if self._log_shares is None:
+        if self._bias is None:
             raise LearningError(f"{self.classifier!r} has not been fitted")
         scores = floored(_class_scores(self.classifier, rows), _HELD_OUT_FLOOR)
-        return self._power * scores - self._log_shares
+        return self._power * scores + self._bias
 
     def __repr__(self) -> str:
         return f"ClassifierUnary({self.classifier!r})"

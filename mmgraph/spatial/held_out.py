@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
+from scipy import ndimage
 
 from mmgraph.graph.evidence import soft
 from mmgraph.inference.query import query
@@ -26,8 +27,8 @@ from mmgraph.spatial.pixel_model import LABEL, PixelModel, Progress, Window
 from mmgraph.spatial.task import Task
 
 FOLDS = 3
-_STRIPES = 4
-"""Stretches of neighbouring pixels a fold and class."""
+_STRETCHES = 4
+"""Into how many parts a fold and class a single patch is cut."""
 
 _WINDOW = 32
 _BUDGET = 1 << 17
@@ -97,9 +98,10 @@ def spatial_folds(
 ) -> Int64[np.ndarray, " pixels"]:
     """Return the fold of each labelled pixel; -1 for the only one of its class.
 
-    Neighbours look alike, so that a pixel next to a held-out one would give it away. Along the
-    direction in which they spread most, the pixels of each class are therefore cut into stretches,
-    which are dealt out to the folds in turn.
+    Neighbours look alike, so that a pixel next to a held-out one would give it away. The labelled
+    pixels of a class that hang together are therefore held out together; a patch that is large is
+    cut into stretches along the direction in which it spreads most. Scattered pixels are dealt out
+    one by one.
 
     Parameters
     ----------
@@ -113,15 +115,38 @@ def spatial_folds(
     fold = np.full(len(codes), -1)
     for code in np.unique(codes):
         members = np.flatnonzero(codes == code)
-        count = len(members)
-        if count < 2:
+        if len(members) < 2:
             continue
-        centred = places[members] - places[members].mean(0)
-        direction = np.linalg.svd(centred, full_matrices=False)[2][0]
-        order = members[np.argsort(centred @ direction, kind="stable")]
-        stretches = min(count, _STRIPES * folds)
-        fold[order] = (np.arange(count) * stretches // count) % folds
+        most = max(1, len(members) // (_STRETCHES * folds))
+        units = [unit for patch in _patches(places[members]) for unit in _stretches(patch, most)]
+        for number, unit in enumerate(units):
+            fold[members[unit]] = number % folds
     return fold
+
+
+def _patches(places: Int64[np.ndarray, "pixels axes"]) -> list[Int64[np.ndarray, "pixels axes"]]:
+    """Return, for each patch of pixels that touch, their indices and places."""
+    corner = places.min(0)
+    mask = np.zeros(places.max(0) - corner + 1, bool)
+    at = tuple((places - corner).T)
+    mask[at] = True
+    patch = ndimage.label(mask, np.ones((3,) * mask.ndim))[0][at]
+    order = np.argsort(patch, kind="stable")
+    indexed = np.column_stack([order, places[order]])
+    return np.split(indexed, np.flatnonzero(np.diff(patch[order])) + 1)
+
+
+def _stretches(
+    patch: Int64[np.ndarray, "pixels axes"], most: int
+) -> list[Int64[np.ndarray, " pixels"]]:
+    """Return the indices of a patch's pixels, cut into stretches of at most so many."""
+    index, places = patch[:, 0], patch[:, 1:]
+    if len(index) <= most:
+        return [index]
+    centred = places - places.mean(0)
+    direction = np.linalg.svd(centred, full_matrices=False)[2][0]
+    order = index[np.argsort(centred @ direction, kind="stable")]
+    return np.array_split(order, -(-len(order) // most))
 
 
 def search_windows(

@@ -130,7 +130,7 @@ def label_image(
     marginal_method: str = "belief_propagation",
     clamp: bool = True,
     missing: Mapping[str, object] | None = None,
-    prior: Literal["even", "annotated"] | Sequence[float] = "even",
+    prior: Literal["annotated", "even"] | Sequence[float] = "annotated",
     learning: str = "cross_validation",
     generator: torch.Generator | None = None,
     progress: Progress | None = None,
@@ -177,8 +177,9 @@ def label_image(
         Whether labelled pixels keep their labels.
     missing : mapping of str to array-like of bool, optional
         By sensor: further pixels that it does not see (a cloud, a dead stripe).
-    prior : {"even", "annotated"} or sequence of float
-        Of the classes: even, as among the labelled pixels, or these probabilities.
+    prior : {"annotated", "even"} or sequence of float
+        Of the classes: as among the labelled pixels, which suits labels of places taken at random;
+        even, where labels were sought class by class; or these probabilities.
     learning : {"cross_validation"}
         How weights are learned, see :mod:`mmgraph.spatial.held_out`.
     generator : torch.Generator, optional
@@ -217,7 +218,8 @@ def label_image(
     answer = _answer(graph, evidence, method, marginal_method, task)
     notes = (*task.missing_notes(), *told)
     if not answer["converged"]:
-        notes += (f"{answer['method']} or {answer['marginal_method']} has not converged",)
+        asked = dict.fromkeys((answer["method"], answer["marginal_method"]))
+        notes += (f"not converged: {' or '.join(asked)}",)
     for note in notes:
         warnings_of_python.warn(note, LabellingWarning, stacklevel=2)
     return Labelling(
