@@ -9,19 +9,47 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from mmgraph.inference.binary_kernels import (
-    ONE,
-    OPEN,
+    NOT_ONE,
+    NOT_ZERO,
     change,
+    edges_inside,
     opposed_edge,
-    remainder,
-    settle,
-    spreads,
+    rises,
+    split_edges,
 )
-from mmgraph.inference.maximum_flow import minimum_cut
+from mmgraph.inference.maximum_flow_kernels import arcs_of_edges, saturate
 from mmgraph.inference.pairwise_graph import PairwiseGraph
 from mmgraph.inference.trws_kernels import trws_pass
 
 _NO_MESSAGES = np.empty(0)
+_NO_SLOTS = np.zeros(1, np.int64)
+
+
+@dataclass(frozen=True)
+class Region:
+    """Nodes that a move may change, and the edges between them.
+
+    Attributes
+    ----------
+    nodes : ndarray of int, shape (members,)
+        In ascending order.
+    position : ndarray of int32, shape (all nodes,)
+        The place of each node among the members, -1 outside.
+    edges : ndarray of int32, shape (edges,)
+        Their numbers in the graph.
+    ends : ndarray of int32, shape (2, edges)
+        Places of their ends among the members.
+    """
+
+    nodes: Int[np.ndarray, " members"]
+    position: Int[np.ndarray, " nodes"]
+    edges: Int[np.ndarray, " edges"]
+    ends: Int[np.ndarray, "2 edges"]
+
+    @cached_property
+    def arcs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Where each member's arcs start, the arcs and their heads."""
+        return arcs_of_edges(self.ends[0], self.ends[1], len(self.nodes))
 
 
 @dataclass(frozen=True)
@@ -55,14 +83,20 @@ class Energies:
         return adjacency.start, adjacency.edges
 
     @cached_property
-    def spread(self) -> Float[np.ndarray, " nodes"]:
-        """How much the edges at each node can prefer one of its states to another."""
-        return spreads(*self.edge_arrays)
+    def everywhere(self) -> Region:
+        """The region of all nodes."""
+        p = self.pairwise
+        nodes = np.arange(p.nodes)
+        ends = np.stack([p.first, p.second])
+        return Region(nodes, nodes.astype(np.int32), np.arange(p.edges, dtype=np.int32), ends)
 
-    @cached_property
-    def everywhere(self) -> Int[np.ndarray, " nodes"]:
-        """The numbers of all nodes."""
-        return np.arange(self.pairwise.nodes)
+    def region(self, nodes: Int[np.ndarray, " members"]) -> Region:
+        """Return the region of some nodes, given in ascending order."""
+        p = self.pairwise
+        position = np.full(p.nodes, -1, np.int32)
+        a = p.adjacency
+        edges, ends = edges_inside(nodes, position, a.start, a.middle, a.edges, p.second)
+        return Region(nodes, position, edges, ends)
 
     @cached_property
     def both_messages(self) -> tuple[np.ndarray, np.ndarray]:
@@ -90,7 +124,7 @@ class Energies:
 
         ``members`` are the nodes that may differ.
         """
-        nodes = self.everywhere if members is None else members
+        nodes = self.everywhere.nodes if members is None else members
         rise, count = change(nodes, before, after, self.unary, *self.incidences, *self.edge_arrays)
         return float(rise), int(count)
 
@@ -99,7 +133,7 @@ def best_choice(
     energies: Energies,
     zero: Int[np.ndarray, " nodes"],
     one: Int[np.ndarray, " nodes"],
-    members: Int[np.ndarray, " members"] | None = None,
+    region: Region | None = None,
 ) -> Int[np.ndarray, " nodes"]:
     """Return the labelling of least energy among those that mix two labellings.
 
@@ -114,30 +148,39 @@ def best_choice(
         The graph and its unary energies.
     zero, one : ndarray of int32, shape (nodes,)
         The two labellings.
-    members : ndarray of int, optional
-        Nodes outside of which the two agree, in ascending order; by default all nodes.
+    region : Region, optional
+        Outside of which the two agree, or are held at ``zero``; by default there is no outside.
     """
-    nodes = energies.everywhere if members is None else members
-    choice = np.zeros(energies.pairwise.nodes, np.uint8)
-    choice[nodes] = OPEN
-    arrays = (*energies.incidences, *energies.edge_arrays)
-    left = settle(nodes, zero, one, choice, energies.unary, energies.spread, *arrays)
-    if left.size:
-        terminal, ends, costs, opposed = remainder(
-            left,
-            np.empty(energies.pairwise.nodes, np.int32),
-            zero,
-            one,
-            choice,
-            energies.unary,
-            energies.tolerance,
-            *energies.incidences,
-            energies.pairwise.slots,
-            *energies.both_messages,
-            *energies.edge_arrays,
-        )
-        choice[left] = _cut(terminal, ends, costs, opposed)
-    return np.where(choice == ONE, one, zero)
+    place = energies.everywhere if region is None else region
+    terminal, barred = rises(
+        place.nodes,
+        place.position,
+        zero,
+        one,
+        energies.unary,
+        *energies.incidences,
+        *energies.edge_arrays,
+    )
+    residual, opposed = split_edges(
+        place.edges,
+        place.ends,
+        zero,
+        one,
+        energies.tolerance,
+        terminal,
+        barred,
+        energies.pairwise.slots if energies.messages is not None else _NO_SLOTS,
+        *energies.both_messages,
+        *energies.edge_arrays,
+    )
+    if barred.any():
+        terminal[(barred & NOT_ZERO) != 0] = -np.inf
+        terminal[(barred & NOT_ONE) != 0] = np.inf
+    answer = zero.copy()
+    if (terminal < 0).any():  # else nobody gains
+        chosen = place.nodes[_cut(place, terminal, residual, opposed)]
+        answer[chosen] = one[chosen]
+    return answer
 
 
 def opposed_edge_of(
@@ -165,25 +208,23 @@ def is_binary_submodular(pairwise: PairwiseGraph) -> bool:
 
 
 def _cut(
-    terminal: Float[np.ndarray, " nodes"],
-    ends: Int[np.ndarray, "2 edges"],
-    costs: Float[np.ndarray, "2 edges"],
+    region: Region,
+    terminal: Float[np.ndarray, " members"],
+    residual: Float[np.ndarray, " arcs"],
     opposed: Bool[np.ndarray, " edges"],
-) -> Bool[np.ndarray, " nodes"]:
-    """Which nodes choose one: the sink's side of a cut."""
+) -> Bool[np.ndarray, " members"]:
+    """Which members choose one: the sink's side of a minimum cut."""
     if not opposed.any():
-        if (terminal >= 0).all():  # nobody gains
-            return np.zeros(len(terminal), np.bool_)
-        return minimum_cut(terminal, *ends, *costs).sink_side
+        return saturate(*region.arcs, residual, terminal)[1]
     # Each node has a double that chooses the other way; an opposed edge joins nodes to doubles.
     nodes = len(terminal)
-    (first, second), (forward, backward) = ends, costs
-    away = np.where(opposed, nodes, 0)
-    sink_side = minimum_cut(
-        np.concatenate([terminal, -terminal]),
-        np.concatenate([first, second + nodes - away]),
-        np.concatenate([second + away, first + nodes]),
-        np.concatenate([forward, forward]),
-        np.concatenate([backward, backward]),
-    ).sink_side
+    first, second = region.ends
+    across = np.where(opposed, nodes, 0).astype(np.int32)
+    arcs = arcs_of_edges(
+        np.concatenate([first, second + (nodes - across)]),
+        np.concatenate([second + across, first + nodes]),
+        2 * nodes,
+    )
+    capacities = np.concatenate([residual, residual])
+    _, sink_side = saturate(*arcs, capacities, np.concatenate([terminal, -terminal]))
     return sink_side[:nodes] & ~sink_side[nodes:]

@@ -1,8 +1,8 @@
 """Choosing between two states at every node: the binary energy, compiled.
 
-A node that has the choice is settled at once where no decision of its neighbours could change its
-own. What is left becomes a minimum cut. Energies are in double precision, and ``inf`` is a hard
-zero: two infinite energies are never subtracted.
+Energies are in double precision, and ``inf`` is a hard zero: two infinite energies are never
+subtracted. Where a hard zero rules a choice out whatever the neighbours do, that is noted, and the
+rest of the edge's energy goes to its other end.
 """
 
 # The functions of this file are compiled: their arguments are arrays, and carry no annotations.
@@ -12,41 +12,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmgraph.inference.min_sum_kernels import compiled, edge_energy, inlined
-from mmgraph.inference.pairwise_graph import LINEAR, POTTS, QUADRATIC, TABLE
+from mmgraph.inference.min_sum_kernels import compiled, edge_energy
+from mmgraph.inference.pairwise_graph import LINEAR, POTTS
 
-# A member that waits to be looked at again is open, too.
-ZERO, ONE, OPEN, WAITING = 0, 1, 2, 3
-
-
-@compiled
-def spreads(
-    offsets, first, second, function, weight, kind, truncation, place, tables
-):  # fmt: skip
-    """How much all edges at a node together can prefer one of its states to another."""
-    total = np.zeros(len(offsets) - 1, np.float64)
-    known = np.full(len(kind), -1.0)
-    for e in range(len(first)):
-        f, a, b = function[e], first[e], second[e]
-        if known[f] < 0:
-            rows, columns = offsets[a + 1] - offsets[a], offsets[b + 1] - offsets[b]
-            farthest = np.float64(max(rows, columns) - 1)
-            if kind[f] == POTTS:
-                known[f] = 1.0
-            elif kind[f] == LINEAR:
-                known[f] = min(np.float64(truncation[f]), farthest)
-            elif kind[f] == QUADRATIC:
-                known[f] = min(np.float64(truncation[f]), farthest * farthest)
-            elif kind[f] == TABLE:
-                low, high = np.inf, -np.inf
-                for i in range(place[f], place[f] + rows * columns):
-                    low, high = min(low, tables[i]), max(high, tables[i])
-                known[f] = high - low if high < np.inf else np.inf
-            else:
-                known[f] = np.inf
-        total[a] += abs(weight[e]) * known[f]
-        total[b] += abs(weight[e]) * known[f]
-    return total
+# Bits: which of the two choices are ruled out.
+NOT_ZERO, NOT_ONE = np.uint8(1), np.uint8(2)
 
 
 @compiled
@@ -64,140 +34,6 @@ def four_energies(kind, weight, truncation, place, tables, x, u, y, v, rows, col
 
 
 @compiled
-def _rise(kind, weight, truncation, place, tables, at_first, low, high, y, rows, columns):
-    """Whether an edge says anything, and how much dearer ``high`` is than ``low`` at one end.
-
-    ``y`` is the state of its other end; where that rules out both states the edge says nothing.
-    """
-    w = np.float64(weight)
-    if at_first:
-        before = edge_energy(kind, w, truncation, place, tables, low, y, rows, columns)
-        after = edge_energy(kind, w, truncation, place, tables, high, y, rows, columns)
-    else:
-        before = edge_energy(kind, w, truncation, place, tables, y, low, rows, columns)
-        after = edge_energy(kind, w, truncation, place, tables, y, high, rows, columns)
-    says = before < np.inf or after < np.inf
-    return says, np.float64(after - before) if says else 0.0
-
-
-@inlined
-def _verdict(
-    n, own, zero, one, choice, start, incident,
-    offsets, first, second, function, weight, kind, truncation, place, tables,
-):  # fmt: skip
-    """What a node chooses whatever its open neighbours do, ``OPEN`` if that depends."""
-    least, most = own, own
-    forced = OPEN
-    for i in range(np.uint64(start[n]), np.uint64(start[n + 1])):
-        e = np.uint64(incident[i])
-        f = np.uint64(function[e])
-        at_first = first[e] == n
-        m = second[e] if at_first else first[e]
-        decided, x, y = choice[m], zero[m], one[m]
-        if kind[f] == POTTS:
-            w = np.float64(weight[e])
-            low = w * (np.float64(one[n] != x) - np.float64(zero[n] != x))
-            high = w * (np.float64(one[n] != y) - np.float64(zero[n] != y))
-            low, high = (high if decided == ONE else low), (low if decided == ZERO else high)
-            least += min(low, high)
-            most += max(low, high)
-            continue
-        low, high = np.inf, -np.inf
-        rows = offsets[first[e] + 1] - offsets[first[e]]
-        columns = offsets[second[e] + 1] - offsets[second[e]]
-        for other in range(2):
-            if decided == 1 - other:  # it has chosen the other state
-                continue
-            says, rise = _rise(
-                kind[f], weight[e], truncation[f], place[f], tables, at_first,
-                zero[n], one[n], y if other == 1 else x, rows, columns,
-            )  # fmt: skip
-            if says:
-                low, high = min(low, rise), max(high, rise)
-        if low == np.inf and high == np.inf:
-            forced = ZERO
-            break
-        if low == -np.inf and high == -np.inf:
-            forced = ONE
-            break
-        if low <= high:
-            least += low
-            most += high
-    if forced == OPEN:
-        forced = ZERO if least >= 0 else ONE if most <= 0 else OPEN
-    return forced
-
-
-@compiled
-def settle(
-    members, zero, one, choice, unary, spread, start, incident,
-    offsets, first, second, function, weight, kind, truncation, place, tables,
-):  # fmt: skip
-    """Decide every member that can be decided alone, again after each decision beside it.
-
-    ``members`` are in ascending order; ``choice`` is ``OPEN`` at them and ``ZERO`` elsewhere, and
-    is changed in place. Returns the members that stay open.
-    """
-    queue = np.empty(len(members), np.int64)
-    waiting, step, scanned = 0, 0, np.int64(-1)
-    while step < len(members) or waiting > 0:
-        if waiting > 0:
-            waiting -= 1
-            n = queue[waiting]
-            choice[n] = OPEN
-        else:
-            n = scanned = np.int64(members[step])
-            step += 1
-        before, after = unary[offsets[n] + zero[n]], unary[offsets[n] + one[n]]
-        own = np.float64(after) - np.float64(before) if before < np.inf else -np.inf
-        if zero[n] == one[n] or after == np.inf or own >= spread[n]:
-            choice[n] = ZERO
-        elif own <= -spread[n]:
-            choice[n] = ONE
-        else:
-            decision = _verdict(
-                n, own, zero, one, choice, start, incident, offsets,
-                first, second, function, weight, kind, truncation, place, tables,
-            )  # fmt: skip
-            choice[n] = decision
-            if choice[n] == OPEN:
-                continue
-        for i in range(start[n], start[n + 1]):
-            e = incident[i]
-            m = second[e] if first[e] == n else first[e]
-            if choice[m] == OPEN and m <= scanned:  # the others will be looked at anyway
-                choice[m] = WAITING
-                queue[waiting] = m
-                waiting += 1
-    left = 0
-    for i in range(len(members)):
-        if choice[members[i]] == OPEN:
-            queue[left] = members[i]
-            left += 1
-    return queue[:left]
-
-
-@compiled
-def _split(a, b, c, d, tilt):
-    """Write four energies as a constant, two unary terms and the costs of (0, 1) and (1, 0).
-
-    ``tilt`` is how much more of the whole rise the second end should carry than the first.
-    """
-    rise = d - a
-    if b == np.inf and c == np.inf:
-        own = 0.5 * (rise + tilt)
-        return rise - own, own, np.inf, np.inf
-    if b == np.inf:
-        return c - a, rise - (c - a), np.inf, 0.0
-    if c == np.inf:
-        return rise - (b - a), b - a, 0.0, np.inf
-    room = max(b + c - a - d, 0.0)
-    own = max(min(0.5 * (rise + tilt), b - a), b - a - room)
-    across = min(max(b - a - own, 0.0), room)
-    return rise - own, own, across, room - across
-
-
-@compiled
 def is_opposed(a, b, c, d, tolerance):
     """Whether equal choices at two ends cost more than different ones."""
     if a == np.inf or d == np.inf:
@@ -208,77 +44,167 @@ def is_opposed(a, b, c, d, tolerance):
 
 
 @compiled
+def edges_inside(members, position, start, middle, incident, second):
+    """Number the members of a region in ``position`` and list the edges between them.
+
+    ``position`` is -1 at all nodes before. Returns the edges' numbers and the places of their ends
+    among the members.
+    """
+    for k in range(len(members)):
+        position[members[k]] = k
+    count = 0
+    for k in range(len(members)):
+        n = members[k]
+        for i in range(middle[n], start[n + 1]):
+            count += position[second[incident[i]]] >= 0
+    edges = np.empty(count, np.int32)
+    ends = np.empty((2, count), np.int32)
+    edge = 0
+    for k in range(len(members)):
+        n = members[k]
+        for i in range(middle[n], start[n + 1]):
+            e = incident[i]
+            if position[second[e]] >= 0:
+                edges[edge], ends[0, edge], ends[1, edge] = e, k, position[second[e]]
+                edge += 1
+    return edges, ends
+
+
+@compiled
+def rises(
+    members, position, zero, one, unary, start, incident,
+    offsets, first, second, function, weight, kind, truncation, place, tables,
+):  # fmt: skip
+    """How much dearer one is than zero for each member, the edges that leave the region included.
+
+    Returns that and which choices are ruled out.
+    """
+    terminal = np.zeros(len(members), np.float64)
+    barred = np.zeros(len(members), np.uint8)
+    none_leaves = len(members) == len(zero)
+    for k in range(len(members)):
+        n = members[k]
+        x, u = zero[n], one[n]
+        if x == u:
+            continue
+        before, after = np.float64(unary[offsets[n] + x]), np.float64(unary[offsets[n] + u])
+        total = 0.0
+        barred[k] |= _ruled_out(before, after)
+        if barred[k] == 0:
+            total = after - before
+        for i in range(start[n], start[n] if none_leaves else start[n + 1]):
+            e = incident[i]
+            a, b, f = first[e], second[e], function[e]
+            other = b if a == n else a
+            if position[other] >= 0:
+                continue
+            y = zero[other]
+            w, rows = np.float64(weight[e]), offsets[a + 1] - offsets[a]
+            columns = offsets[b + 1] - offsets[b]
+            before = np.float64(
+                edge_energy(
+                    kind[f], w, truncation[f], place[f], tables,
+                    x if a == n else y, x if b == n else y, rows, columns,
+                )
+            )  # fmt: skip
+            after = np.float64(
+                edge_energy(
+                    kind[f], w, truncation[f], place[f], tables,
+                    u if a == n else y, u if b == n else y, rows, columns,
+                )
+            )  # fmt: skip
+            ruled_out = _ruled_out(before, after)
+            barred[k] |= ruled_out
+            if ruled_out == 0:
+                total += after - before
+        terminal[k] = total
+    return terminal, barred
+
+
+@compiled
+def _ruled_out(zero, one):
+    return (NOT_ZERO if zero == np.inf else np.uint8(0)) | (
+        NOT_ONE if one == np.inf else np.uint8(0)
+    )
+
+
+@compiled
+def _split(a, b, c, d, tilt):
+    """Write four energies as a constant, two unary terms and the costs of (0, 1) and (1, 0).
+
+    Returns the terms, the costs, and which choices are ruled out at each end. ``tilt`` is how much
+    more of the whole rise the second end should carry than the first.
+    """
+    free = np.uint8(0)
+    if max(max(a, b), max(c, d)) < np.inf:
+        rise = d - a
+        room = max(b + c - a - d, 0.0)
+        own = max(min(0.5 * (rise + tilt), b - a), b - a - room)
+        across = min(max(b - a - own, 0.0), room)
+        return rise - own, own, across, room - across, free, free
+    if a < np.inf and d < np.inf:
+        rise = d - a
+        own = 0.5 * rise if b == c else b - a if b < np.inf else rise - (c - a)
+        across, back = (np.inf if b == np.inf else 0.0), (np.inf if c == np.inf else 0.0)
+        return rise - own, own, across, back, free, free
+    # A choice of one end is ruled out; what is left depends on the other end alone.
+    one, two = _ruled_out(min(a, b), min(c, d)), _ruled_out(min(a, c), min(b, d))
+    x = min(c, d) - min(a, b) if one == 0 else 0.0
+    y = min(b, d) - min(a, c) if two == 0 else 0.0
+    return x, y, 0.0, 0.0, one, two
+
+
+@compiled
+def split_edges(
+    edges, ends, zero, one, tolerance, terminal, barred,
+    slots, towards_first, towards_second,
+    offsets, first, second, function, weight, kind, truncation, place, tables,
+):  # fmt: skip
+    """Divide the energy of edges inside a region between their ends and themselves.
+
+    The ends' shares are added to ``terminal`` and ``barred``. Returns for each edge the costs of the
+    choices (0, 1) and (1, 0), and whether it is opposed: then its second end counts the other way
+    round.
+    """
+    residual = np.empty(2 * len(edges), np.float64)
+    opposed = np.zeros(len(edges), np.bool_)
+    for k in range(len(edges)):
+        e = edges[k]
+        n, m, f = first[e], second[e], function[e]
+        x, u, y, v = zero[n], one[n], zero[m], one[m]
+        if x == u and y == v:
+            residual[2 * k] = residual[2 * k + 1] = 0.0
+            continue
+        a, b, c, d = four_energies(
+            kind[f], weight[e], truncation[f], place[f], tables, x, u, y, v,
+            offsets[n + 1] - offsets[n], offsets[m + 1] - offsets[m],
+        )  # fmt: skip
+        opposed[k] = x != u and y != v and is_opposed(a, b, c, d, tolerance)
+        tilt = 0.0
+        if opposed[k]:
+            a, b, c, d = b, a, d, c
+        elif len(towards_first) > 0:
+            slot = slots[e]
+            tilt = _tilt(
+                towards_first[slot + x], towards_first[slot + u],
+                towards_second[slot + y], towards_second[slot + v],
+            )  # fmt: skip
+        own, share, residual[2 * k], residual[2 * k + 1], bar, other = _split(a, b, c, d, tilt)
+        terminal[ends[0, k]] += own
+        terminal[ends[1, k]] += -share if opposed[k] else share
+        if bar | other:
+            # Never at an opposed edge, whose two different choices are possible.
+            barred[ends[0, k]] |= bar
+            barred[ends[1, k]] |= other
+    return residual, opposed
+
+
+@compiled
 def _tilt(before, after, left, right):
     """The difference of what the messages add to the two ends of an edge."""
     if max(max(before, after), max(left, right)) == np.inf:
         return 0.0
     return (np.float64(right) - np.float64(left)) - (np.float64(after) - np.float64(before))
-
-
-@compiled
-def remainder(
-    members, position, zero, one, choice, unary, tolerance, start, incident,
-    slots, towards_first, towards_second,
-    offsets, first, second, function, weight, kind, truncation, place, tables,
-):  # fmt: skip
-    """Return the energy of the open members: rises of single nodes, and edges between them.
-
-    An edge costs ``forward`` for the choices (0, 1) and ``backward`` for (1, 0); where it is opposed
-    the choice of its second end counts the other way round.
-    """
-    count = 0
-    for k in range(len(members)):
-        n = members[k]
-        position[n] = k
-        for i in range(start[n], start[n + 1]):
-            e = incident[i]
-            count += first[e] == n and choice[second[e]] == OPEN
-    terminal = np.zeros(len(members), np.float64)
-    ends = np.empty((2, count), np.int32)
-    costs = np.empty((2, count), np.float64)
-    opposed = np.zeros(count, np.bool_)
-    edge = 0
-    for k in range(len(members)):
-        n = members[k]
-        terminal[k] += np.float64(unary[offsets[n] + one[n]]) - unary[offsets[n] + zero[n]]
-        for i in range(start[n], start[n + 1]):
-            e = incident[i]
-            f = function[e]
-            m = second[e] if first[e] == n else first[e]
-            if choice[m] != OPEN:
-                y = one[m] if choice[m] == ONE else zero[m]
-                says, rise = _rise(
-                    kind[f], weight[e], truncation[f], place[f], tables,
-                    first[e] == n, zero[n], one[n], y,
-                    offsets[first[e] + 1] - offsets[first[e]],
-                    offsets[second[e] + 1] - offsets[second[e]],
-                )  # fmt: skip
-                terminal[k] += rise
-                continue
-            if first[e] != n:
-                continue
-            a, b, c, d = four_energies(
-                kind[f], weight[e], truncation[f], place[f], tables,
-                zero[n], one[n], zero[m], one[m],
-                offsets[n + 1] - offsets[n], offsets[m + 1] - offsets[m],
-            )  # fmt: skip
-            sign = 1.0
-            if is_opposed(a, b, c, d, tolerance):
-                a, b, c, d, sign = b, a, d, c, -1.0
-            tilt = 0.0
-            if sign > 0 and len(towards_first) > 0:
-                slot = slots[e]
-                tilt = _tilt(
-                    towards_first[slot + zero[n]], towards_first[slot + one[n]],
-                    towards_second[slot + zero[m]], towards_second[slot + one[m]],
-                )  # fmt: skip
-            x, y, costs[0, edge], costs[1, edge] = _split(a, b, c, d, tilt)
-            terminal[k] += x
-            terminal[position[m]] += sign * y
-            ends[0, edge], ends[1, edge] = k, position[m]
-            opposed[edge] = sign < 0
-            edge += 1
-    return terminal, ends, costs, opposed
 
 
 @compiled
@@ -395,4 +321,28 @@ def takes_state(labelling, state, unary, offsets):
         place = offsets[n] + state
         if place < offsets[n + 1] and unary[place] < np.inf:
             answer[n] = state
+    return answer
+
+
+@compiled
+def disputed(
+    labelling, unary, offsets, start, middle, incident, slots, towards_first, towards_second
+):  # fmt: skip
+    """Which nodes would rather have another state by their unary energies and all messages."""
+    answer = np.zeros(len(labelling), np.bool_)
+    for n in range(len(labelling)):
+        begin, states = offsets[n], offsets[n + 1] - offsets[n]
+        own = np.float64(0)
+        for step in range(states + 1):  # its own state comes first
+            k = labelling[n] if step == 0 else step - 1
+            belief = np.float64(unary[begin + k])
+            for i in range(start[n], middle[n]):
+                belief += towards_second[slots[incident[i]] + k]
+            for i in range(middle[n], start[n + 1]):
+                belief += towards_first[slots[incident[i]] + k]
+            if step == 0:
+                own = belief
+            elif belief < own:
+                answer[n] = True
+                break
     return answer

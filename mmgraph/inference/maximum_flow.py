@@ -77,8 +77,8 @@ def minimum_cut(
                 f"edge {edge} from node {int(first[edge])} to node {int(second[edge])} has the "
                 f"capacity {capacity[edge]}; it must not be negative"
             )
-    arcs = arcs_of_edges(
-        first, second, forward.astype(np.float64), backward.astype(np.float64), nodes
-    )
-    flow, sink_side = saturate(*arcs, terminal.astype(np.float64))
+    residual = np.empty((edges, 2))
+    residual[:, 0], residual[:, 1] = forward, backward
+    arcs = arcs_of_edges(first, second, nodes)
+    flow, sink_side = saturate(*arcs, residual.reshape(-1), terminal.astype(np.float64))
     return MinimumCut(float(flow), sink_side)

@@ -27,7 +27,7 @@ from mmgraph.graph.errors import GraphError, MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.binary_energy import Energies, best_choice
+from mmgraph.inference.binary_energy import Energies, Region, best_choice
 from mmgraph.inference.binary_kernels import best_responses, broken_inequality, takes_state
 from mmgraph.inference.feasible import feasible_labelling, infeasible
 from mmgraph.inference.graph_cut import element_name
@@ -39,14 +39,18 @@ Labelling = Int[np.ndarray, " nodes"]
 Move = Callable[[Labelling], Labelling]
 
 
-def expansion_move(energies: Energies, labelling: Labelling, state: int) -> Labelling:
+def expansion_move(
+    energies: Energies, labelling: Labelling, state: int, region: Region | None = None
+) -> Labelling:
     """Return the best labelling in which every node keeps its state or takes the one given.
 
     The energy is never higher. It is the best where the edges are a metric; elsewhere see
-    :func:`fusion_move`. A node that does not have the state, or may not take it, keeps its own.
+    :func:`fusion_move`. A node that does not have the state, or may not take it, keeps its own, and
+    so do all outside of the region.
     """
     offsets = energies.pairwise.offsets
-    return fusion_move(energies, labelling, takes_state(labelling, state, energies.unary, offsets))
+    proposal = takes_state(labelling, state, energies.unary, offsets)
+    return fusion_move(energies, labelling, proposal, region)
 
 
 def swap_move(energies: Energies, labelling: Labelling, first: int, second: int) -> Labelling:
@@ -62,18 +66,23 @@ def swap_move(energies: Energies, labelling: Labelling, first: int, second: int)
     members = having[free]
     zero, one = labelling.copy(), labelling.copy()
     zero[members], one[members] = first, second
-    return _if_better(energies, labelling, best_choice(energies, zero, one, members), members)
+    mixed = best_choice(energies, zero, one, energies.region(members))
+    return _if_better(energies, labelling, mixed, members)
 
 
-def fusion_move(energies: Energies, labelling: Labelling, proposal: Labelling) -> Labelling:
+def fusion_move(
+    energies: Energies, labelling: Labelling, proposal: Labelling, region: Region | None = None
+) -> Labelling:
     """Return a labelling in which every node keeps its state or takes the proposal's.
 
     The energy is never higher than that of ``labelling``. It is the lowest possible where no edge
-    is opposed, see :func:`mmgraph.inference.binary_energy.best_choice`.
+    is opposed, see :func:`mmgraph.inference.binary_energy.best_choice`. Outside of the region all
+    nodes keep their states.
     """
-    members = np.flatnonzero(labelling != proposal)
-    mixed = best_choice(energies, labelling, proposal, members)
-    return _if_better(energies, labelling, mixed, members)
+    place = energies.everywhere if region is None else region
+    return _if_better(
+        energies, labelling, best_choice(energies, labelling, proposal, place), place.nodes
+    )
 
 
 def _if_better(
