@@ -1,0 +1,101 @@
+"""Labels of a few pixels, from arrays, images and tables; what does not fit is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmgraph.graph.errors import FormatError
+from mmgraph.spatial.annotations import (
+    Annotations,
+    read_annotations,
+    read_classes,
+    table_dimensions,
+)
+
+
+def test_numbers_that_occur_are_the_classes():
+    read = Annotations.of([[0, 3, -1], [7, 3, 0]])
+    assert read.classes == ("0", "3", "7")
+    assert read.values == (0, 3, 7)
+    np.testing.assert_array_equal(read.codes, [[0, 1, -1], [2, 1, 0]])
+
+
+def test_names_skip_the_unlabelled_number():
+    read = Annotations.of([[0, 1], [2, 0]], ["water", "woods"], unlabelled=0)
+    assert read.values == (1, 2)
+    np.testing.assert_array_equal(read.codes, [[-1, 0], [1, -1]])
+    read = Annotations.of([[0, 2], [1, 1]], ["water", "woods"], unlabelled=1)
+    assert read.values == (0, 2)
+    np.testing.assert_array_equal(read.codes, [[0, 1], [-1, -1]])
+
+
+def test_nan_is_unlabelled_and_fractions_are_refused():
+    read = Annotations.of([[np.nan, 1.0]])
+    np.testing.assert_array_equal(read.codes, [[-1, 0]])
+    with pytest.raises(FormatError, match=r"label at \(0, 1\) is 1.5"):
+        Annotations.of([[0.0, 1.5]])
+
+
+def test_a_number_without_a_name_is_named():
+    with pytest.raises(FormatError, match=r"pixel at \(0, 1\) has the label 3.*0 a, 1 b"):
+        Annotations.of([[0, 3]], ["a", "b"])
+    with pytest.raises(FormatError, match="'a' is there twice"):
+        Annotations.of([[0, 1]], ["a", "a"])
+    with pytest.raises(FormatError, match="one whole number a pixel"):
+        Annotations.of([0, 1])
+
+
+def test_an_image_of_indices(tmp_path: Path):
+    np.save(tmp_path / "labels.npy", np.array([[0, 2], [1, 0]]))
+    read = read_annotations(tmp_path / "labels.npy")
+    assert read.classes == ("1", "2")
+    np.testing.assert_array_equal(read.codes, [[-1, 1], [0, -1]])
+    pillow = pytest.importorskip("PIL.Image")
+    pillow.fromarray(np.zeros((2, 2, 3), np.uint8)).save(tmp_path / "colours.png")
+    with pytest.raises(FormatError, match="3 bands of colour"):
+        read_annotations(tmp_path / "colours.png")
+
+
+def test_a_table_of_places(tmp_path: Path):
+    table = tmp_path / "labels.csv"
+    table.write_text("row,column,label\n0,1,woods\n1,0,water\n1,1,\n")
+    read = read_annotations(table, shape=(2, 2))
+    assert read.classes == ("woods", "water")
+    assert read.values == (1, 2)
+    np.testing.assert_array_equal(read.codes, [[-1, 0], [1, -1]])
+    assert read_annotations(table, ["water", "woods"], shape=(2, 2)).codes[0, 1] == 1
+    assert table_dimensions(table) == 2
+    table.write_text("slice,row,column,label\n0,0,1,5\n")
+    assert table_dimensions(table) == 3
+    read = read_annotations(table, shape=(1, 1, 2))
+    assert read.values == (5,)
+    np.testing.assert_array_equal(read.codes, [[[-1, 0]]])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("row,colum,label\n", "line 1: no column 'column'.*did you mean 'colum'"),
+        ("row,column,label\n0,x,woods\n", "line 2: the column is 'x'"),
+        ("row,column,label\n0,0,a\n5,0,woods\n", r"line 3: the row 5 lies outside"),
+        ("row,column,label\n0,0,a\n0,0,b\n", r"line 3: the pixel \(0, 0\) is 'b' here and 'a'"),
+        ("row,column,label\n0,0,wods\n", "label 'wods'.*did you mean 'woods'"),
+        ("", "found nothing"),
+    ],
+)
+def test_bad_tables_are_named(tmp_path: Path, text: str, message: str):
+    table = tmp_path / "labels.csv"
+    table.write_text(text)
+    with pytest.raises(FormatError, match=message):
+        read_annotations(table, ["woods", "a", "b"], shape=(2, 2))
+
+
+def test_class_names_from_a_file(tmp_path: Path):
+    (tmp_path / "names.txt").write_text("water\n\n woods \n")
+    assert read_classes(tmp_path / "names.txt") == ("water", "woods")
+    (tmp_path / "names.txt").write_text("\n")
+    with pytest.raises(FormatError, match="there are none"):
+        read_classes(tmp_path / "names.txt")

@@ -1,0 +1,67 @@
+"""Weights of edges: one by one as the formula has it, gaps neutral, borders of the image zero."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from mmgraph.graph.errors import GraphError
+from mmgraph.graph.grid_factor import GridFactor, neighbourhood
+from mmgraph.graph.interaction import Potts
+from mmgraph.graph.variable import Variable
+from mmgraph.spatial.edges import contrast_weights, plain_weights
+
+
+@pytest.mark.parametrize(("shape", "neighbours"), [((4, 5), 4), ((4, 5), 8), ((3, 2, 4), 26)])
+def test_every_edge_has_its_weight(shape: tuple[int, ...], neighbours: int):
+    image = np.random.default_rng(0).normal(size=(*shape, 2)) * [1.0, 50.0]
+    offsets = neighbourhood(len(shape), neighbours)
+    weights = contrast_weights(image, neighbours)
+    assert weights.shape == (len(offsets), *shape)
+    standard = image / image.reshape(-1, 2).std(0)
+    squares, places = [], []
+    for number, offset in enumerate(offsets):
+        for place in np.ndindex(shape):
+            far = tuple(np.add(place, offset))
+            if all(0 <= i < n for i, n in zip(far, shape, strict=True)):
+                squares.append(float(((standard[place] - standard[far]) ** 2).sum()))
+                places.append((number, *place))
+            else:
+                assert weights[(number, *place)] == 0
+    variance = np.mean(squares)
+    for square, place in zip(squares, places, strict=True):
+        expected = math.exp(-square / (2 * variance)) / math.hypot(*offsets[place[0]])
+        assert weights[place] == pytest.approx(expected)
+    GridFactor(Variable("label", 2, shape), Potts(), weights, neighbours=neighbours)
+
+
+def test_gaps_are_neutral():
+    image = np.array([[0.0, 0.0, 9.0, np.nan]])[..., None]
+    known = contrast_weights(image, 4, distance_scaled=False)
+    horizontal = known[[o == (0, 1) for o in neighbourhood(2, 4)].index(True)][0]
+    assert horizontal[0] == 1.0
+    assert horizontal[2] == pytest.approx(horizontal[:2].mean())
+    assert horizontal[3] == 0.0
+    masked = contrast_weights(np.nan_to_num(image), 4, missing=np.isnan(image[..., 0]))
+    np.testing.assert_allclose(masked, known)
+
+
+def test_images_without_contrast_or_values_have_even_weights():
+    plain = plain_weights((3, 4), 8)
+    assert set(np.unique(plain).round(6)) == {0.0, round(1 / math.sqrt(2), 6), 1.0}
+    nothing = contrast_weights(np.full((3, 4, 2), np.nan), 8)
+    np.testing.assert_allclose(nothing, math.exp(-0.5) * plain)
+    assert (plain_weights((1, 1)) == 0).all()
+
+
+def test_sigma_is_the_contrast_of_an_edge():
+    image = np.array([[-1.0, 1.0]])[..., None]
+    weights = contrast_weights(image, 4, sigma=2.0)
+    assert weights.max() == pytest.approx(math.exp(-0.5))
+    for sigma in (0.0, -1.0, math.inf, math.nan):
+        with pytest.raises(GraphError, match="sigma must be a positive number"):
+            contrast_weights(image, sigma=sigma)
+    with pytest.raises(GraphError, match="5 neighbours"):
+        contrast_weights(image, 5)
