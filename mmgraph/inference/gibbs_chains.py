@@ -179,10 +179,14 @@ def _run_grid(
         together([task(0, 2, 0, height, i, j, 0, sweeps) for i, j in parts])
     states[:] = boards[:, :, 1:-1, 1:-1].reshape(chains, -1)[:, grid.place]
     one = sums.sum(0, dtype=np.float64).reshape(-1)[grid.place] / (chains * schedule.draws)
-    nodes = np.sort(conditioned.order)
+    # The trace stays in the order of the boards; only columns without a choice are left out.
+    element = np.full(2 * height * half, -1)
+    element[grid.place[conditioned.order]] = conditioned.order
+    free = element >= 0
+    flat = trace.reshape(schedule.kept, chains, -1)
     return ChainRecord(
-        nodes,
-        trace.reshape(schedule.kept, chains, -1)[:, :, grid.place[nodes]],
+        element[free],
+        flat if free.all() else flat[:, :, free],
         np.stack([1 - one, one], 1).reshape(-1),
     )
 
