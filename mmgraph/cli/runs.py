@@ -11,23 +11,34 @@ import typer
 
 from mmgraph.cli.common import JsonOption, print_json, print_table, progress_bar
 
-_FIGURES = ("accuracy", "log_loss", "brier_score", "expected_calibration_error")
+_COLUMNS = {
+    "classification": (
+        "given", "method", "accuracy", "log_loss", "brier_score", "expected_calibration_error",
+    ),
+    "land_cover": (
+        "split", "given", "missing", "method", "overall_accuracy", "overall_accuracy_deviation",
+        "average_accuracy", "kappa",
+    ),
+}  # fmt: skip
+"""What the table of each kind shows of a row; of others everything."""
 
 
 def run(
     model: Annotated[str, typer.Argument(help="A ready model in models/, or its .toml file.")],
-    folds: Annotated[int | None, typer.Option(min=1, help="Run only the first folds.")] = None,
+    folds: Annotated[
+        int | None, typer.Option(min=1, help="Run only the first folds (or seeds).")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Directory for results and pictures; default: MODEL_run.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Fit a ready model by cross-validation and report it, with modalities missing too.
+    """Run a ready model and report it, with modalities missing too.
 
     A run that was interrupted goes on where it stopped.
     """
-    from mmgraph.comparison.declaration import find_declaration
     from mmgraph.comparison.experiment import run as run_experiment
+    from mmgraph.comparison.reader import find_declaration
 
     directory = output or Path(f"{find_declaration(model).stem}_run")
     with progress_bar("loading the data", None) as (bar, task):
@@ -37,22 +48,26 @@ def run(
 
         report = run_experiment(model, directory, folds=folds, progress=progress)
     if as_json:
-        print_json({key: report[key] for key in ("model", "seconds", "results")})
+        keys = ("model", "kind", "seconds", "results", "chosen")
+        print_json({key: report[key] for key in keys if key in report})
         return
+    columns = _COLUMNS.get(report["kind"]) or tuple(report["results"][0])
     print_table(
-        ("given", "method", *(figure.replace("_", " ") for figure in _FIGURES)),
-        [
-            (
-                " + ".join(row["given"]),
-                row["method"],
-                *(f"{row[figure]:.3f}" for figure in _FIGURES),
-            )
-            for row in report["results"]
-        ],
+        [column.replace("_", " ") for column in columns],
+        [[_cell(row[column]) for column in columns] for row in report["results"]],
         f"{report['model']}, {report['seconds']:.0f} s",
     )
     for file in report["files"]:
         print(f"wrote {file}", file=sys.stderr)
+
+
+def _cell(value: object) -> str:
+    """A value as people read it: lists joined, numbers to three places or whole."""
+    if isinstance(value, list):
+        return " + ".join(map(str, value))
+    if isinstance(value, float):
+        return f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}"
+    return "" if value is None else str(value)
 
 
 def list_datasets(

@@ -69,3 +69,42 @@ def check_probabilities(probabilities: np.ndarray, labels: np.ndarray) -> None:
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise MmgraphError(f"row {row} is not a distribution: it sums to {sums[row]:.9g}")
+
+
+def label_metrics(
+    truth: Int[np.ndarray, " rows"], predicted: Int[np.ndarray, " rows"], classes: int
+) -> dict[str, float]:
+    """Return overall accuracy, average accuracy and Cohen's kappa of labels.
+
+    The average accuracy is the mean over the classes that occur of the share that is right, so that
+    rare classes count as much as common ones; kappa is the agreement beyond that of chance
+    (Cohen 1960, "A coefficient of agreement for nominal scales").
+
+    Parameters
+    ----------
+    truth, predicted : ndarray
+        Class indices.
+    classes : int
+        How many classes there are.
+
+    Raises
+    ------
+    MmgraphError
+        If there are no rows, or an index is out of range.
+    """
+    if not len(truth) or len(truth) != len(predicted):
+        raise MmgraphError(f"{len(truth)} true labels, {len(predicted)} predicted ones")
+    for what, codes in (("true", truth), ("predicted", predicted)):
+        if codes.min() < 0 or codes.max() >= classes:
+            raise MmgraphError(f"a {what} label is not one of {classes} classes")
+    counts = np.bincount(truth * classes + predicted, minlength=classes**2)
+    table = counts.reshape(classes, classes) / len(truth)
+    occurring = table.sum(1) > 0
+    agreement = float(np.trace(table))
+    by_chance = float(table.sum(1) @ table.sum(0))
+    kappa = 1.0 if by_chance >= 1 else (agreement - by_chance) / (1 - by_chance)
+    return {
+        "overall_accuracy": agreement,
+        "average_accuracy": float((np.diag(table)[occurring] / table.sum(1)[occurring]).mean()),
+        "kappa": kappa,
+    }

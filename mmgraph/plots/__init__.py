@@ -5,12 +5,14 @@ that nothing depends on a display.
 """
 
 from mmgraph.plots.charts import confusion_matrix, reliability_diagram
+from mmgraph.plots.disparity_maps import disparity_maps
 from mmgraph.plots.figures import save
 from mmgraph.plots.label_maps import energy_trace, label_map, uncertainty_map
 from mmgraph.plots.network import draw_network
 
 __all__ = [
     "confusion_matrix",
+    "disparity_maps",
     "draw_network",
     "energy_trace",
     "label_map",

@@ -127,14 +127,15 @@ def test_run_prints_one_object(mmgraph, monkeypatch: pytest.MonkeyPatch, tmp_pat
         progress(0, folds, "fold 1")
         row = {"given": ["sound"], "method": "exact", "accuracy": 0.5, "log_loss": 1.0}
         row |= {"brier_score": 0.4, "expected_calibration_error": 0.1}
-        return {"model": name, "seconds": 1.0, "results": [row], "files": [str(directory)]}
+        report = {"model": name, "kind": "classification", "seconds": 1.0, "results": [row]}
+        return report | {"files": [str(directory)]}
 
     monkeypatch.setattr(experiment, "run", stand_in)
     arguments = ("run", "home_activities", "--folds", "1", "--output", tmp_path)
     code, out, _ = mmgraph(*arguments, "--json")
     report = json.loads(out)
     assert code == 0
-    assert set(report) == {"model", "seconds", "results"}
+    assert set(report) == {"model", "kind", "seconds", "results"}
     assert report["results"][0]["given"] == ["sound"]
     code, out, err = mmgraph(*arguments)
     assert "0.500" in out

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmgraph.comparison import experiment
+from mmgraph.comparison import classification, experiment
+from mmgraph.comparison.classification import MultimodalData
 from mmgraph.comparison.declaration import read_declaration
-from mmgraph.comparison.experiment import MultimodalData
 from mmgraph.graph.errors import FormatError, LearningError, MmgraphError
 from mmgraph.graph.variable import Variable
 
@@ -55,7 +55,7 @@ def small_data(rows: int = 150) -> MultimodalData:
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "small.toml"
     path.write_text(SMALL)
-    monkeypatch.setattr(experiment, "load_data", lambda declaration: small_data())
+    monkeypatch.setattr(classification, "load_data", lambda declaration: small_data())
     return path
 
 
@@ -79,7 +79,7 @@ def test_a_run_reports_every_situation(model: Path, tmp_path: Path):
 
 def test_an_interrupted_run_goes_on(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     whole = experiment.run(model, tmp_path / "whole")
-    fitted = experiment.fit_model
+    fitted = classification.fit_model
     calls = []
 
     def fit_twice(*arguments: object) -> object:
@@ -88,7 +88,7 @@ def test_an_interrupted_run_goes_on(model: Path, tmp_path: Path, monkeypatch: py
             raise KeyboardInterrupt
         return fitted(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(experiment, "fit_model", fit_twice)
+    monkeypatch.setattr(classification, "fit_model", fit_twice)
     with pytest.raises(KeyboardInterrupt):
         experiment.run(model, tmp_path / "broken")
     resumed = experiment.run(model, tmp_path / "broken")
@@ -114,7 +114,7 @@ def test_a_state_without_rows_is_named():
     data = small_data()
     declaration = read_declaration("home_activities")
     with pytest.raises(LearningError, match="activity=walk"):
-        experiment.fit_leaf(
+        classification.fit_leaf(
             declaration.leaves[0], data.target, data.features["sound"], data.codes % 2, 0
         )
 
