@@ -41,10 +41,13 @@ class EdgeFactor(Factor):
         Whose elements the first and the second ends of the edges are; often the same variable.
     interaction : Interaction
         The energy of a pair of states.
+    weights : Tensor
+        The weights in the shape in which they are kept.
     """
 
     ends: tuple[Variable, Variable]
     interaction: Interaction
+    weights: Tensor
 
     @abc.abstractmethod
     def edges(self) -> Edges:
@@ -59,6 +62,11 @@ class EdgeFactor(Factor):
     def is_tabular(self) -> bool:
         """An array of tables is no table; inference asks for the edges."""
         return False
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Return the tensors that the factor is made of: the weights, and a table if it has one."""
+        table = (self.interaction.table,) if isinstance(self.interaction, Tabulated) else ()
+        return (self.weights, *table)
 
     def _check_ends(self) -> None:
         first, second = self.ends
@@ -181,12 +189,12 @@ class PairwiseFactor(EdgeFactor):
         if tables is not None and tables.ndim == 3 and len(tables) != len(pairs):
             raise GraphError(f"{self!r}: {len(tables)} tables for {len(pairs)} edges")
         self._pairs = pairs
-        self._weights = self._float_weights(weights)
-        if self._weights.ndim == 0:
-            self._weights = self._weights.expand(len(pairs))
-        if tuple(self._weights.shape) != (len(pairs),):
+        self.weights = self._float_weights(weights)
+        if self.weights.ndim == 0:
+            self.weights = self.weights.expand(len(pairs))
+        if tuple(self.weights.shape) != (len(pairs),):
             raise GraphError(
-                f"{self!r}: weights of shape {tuple(self._weights.shape)} for {len(pairs)} edges"
+                f"{self!r}: weights of shape {tuple(self.weights.shape)} for {len(pairs)} edges"
             )
 
     @property
@@ -196,7 +204,7 @@ class PairwiseFactor(EdgeFactor):
 
     def edges(self) -> Edges:
         """Return the edges as given, see :meth:`EdgeFactor.edges`."""
-        return Edges(self._pairs[:, 0], self._pairs[:, 1], self._weights)
+        return Edges(self._pairs[:, 0], self._pairs[:, 1], self.weights)
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
@@ -209,5 +217,5 @@ class PairwiseFactor(EdgeFactor):
             self.ends if len(self.scope) == 2 else self.ends[0],
             self._pairs.to(device=device),
             interaction,
-            self._weights.to(device=device, dtype=dtype),
+            self.weights.to(device=device, dtype=dtype),
         )

@@ -10,15 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.graph.errors import TreewidthError
+from mmgraph.graph.edge_factor import EdgeFactor
 from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor import UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import enumeration, junction_tree, torch_contraction
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.batches import batches
-from mmgraph.inference.compiled import Request
 from mmgraph.inference.posterior import Posterior
-from mmgraph.inference.table_view import table_view
 from mmgraph.inference.unrolling import has_arrays, unrolled
 
 
@@ -138,14 +136,16 @@ def log_evidence(
     return junction_tree.log_evidence(graph, evidence, **options)
 
 
-def fits(graph: FactorGraph, evidence: Evidence, memory_budget: int | None) -> bool:
-    """Whether the junction tree of every pattern of evidence fits the budget."""
-    try:
-        if has_arrays(graph):
-            scalar = unrolled(graph)
-            graph, evidence = scalar.graph, scalar.evidence(evidence)
-        for _ in batches(graph, table_view(graph), evidence, Request(), memory_budget):
-            pass
-    except TreewidthError:
-        return False
-    return True
+def wants_torch(graph: FactorGraph, evidence: Evidence) -> bool:
+    """Whether a factor or soft evidence asks for gradients, or lies on another device."""
+    if not has_arrays(graph):
+        return torch_contraction.wants_torch(graph, evidence)
+    tensors: list[Tensor] = [*evidence.soft.values()]
+    for factor in graph.factors:
+        if isinstance(factor, EdgeFactor):
+            tensors.extend(factor.tensors())
+        elif isinstance(factor, UnaryFactor):
+            tensors.append(factor.log_values)
+        elif factor.is_tabular:
+            tensors.extend(table.values for table in factor.tables())
+    return any(t.requires_grad or t.device.type != "cpu" for t in tensors)

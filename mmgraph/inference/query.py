@@ -13,7 +13,7 @@ from torch import Tensor
 from mmgraph.graph.errors import MmgraphError, TreewidthError, suggestion
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference import exact, junction_tree, methods, torch_contraction
+from mmgraph.inference import exact, junction_tree, methods
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.single_row import single_row
@@ -109,7 +109,7 @@ def _best_query(
 
 
 def _exact_method(model: FactorGraph, evidence: Evidence, device: str | None) -> str:
-    wanted = device not in (None, "cpu") or torch_contraction.wants_torch(model, evidence)
+    wanted = device not in (None, "cpu") or exact.wants_torch(model, evidence)
     return "torch" if wanted else "junction_tree"
 
 

@@ -224,7 +224,7 @@ def trws(
     searches: list[Search] = []
     trace: list[TracePoint] = []
     for row in range(evidence.batch):
-        deadline = time.perf_counter() + (time_limit or np.inf)
+        deadline = time.perf_counter() + (np.inf if time_limit is None else time_limit)
         report = reporter(trace if row == 0 else [], progress, pairwise.constant, began)
         search = Search.start(pairwise, pairwise.unary(evidence, row))
         search.run(iterations, tolerance, deadline, report)

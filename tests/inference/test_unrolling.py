@@ -1,0 +1,88 @@
+"""Exact answers on arrays, element by element."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+
+import mmgraph as mm
+from mmgraph.graph.errors import TreewidthError, UnknownVariableError
+from mmgraph.graph.evidence import Evidence
+from tests.inference.models import seeds
+from tests.inference.spatial_models import listed, mixed_graph
+from tests.inference.test_trws import grid
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=seeds)
+def test_marginals_and_log_partition(seed):
+    graph = mixed_graph(seed, zeros=True)
+    codes = np.full((2, 2, 2), -1)
+    codes[1, 0, 1] = 2
+    data = {"labels": codes, "line": mm.soft(np.random.default_rng(seed).normal(size=(2, 2, 2)))}
+    evidence = Evidence.of(data, graph.variables)
+    for method in ("junction_tree", "enumeration", "torch"):
+        found = mm.query(graph, data, method=method)
+        log_z = mm.log_partition(graph, data, method=method)
+        assert found.exact
+        for row in range(2):
+            marginals, expected = listed(graph, evidence, row)
+            assert float(log_z[row]) == pytest.approx(expected)
+            for name, table in marginals.items():
+                torch.testing.assert_close(found.marginal(name)[row], table, atol=1e-9, rtol=1e-9)
+
+
+def test_best_assignment_joint_and_samples():
+    graph = grid((3, 3), 2, mm.Potts(), 0.7)
+    exact = mm.query(graph)
+    assert exact.method == "junction_tree"
+    best = mm.map_query(graph)
+    assert best["label"].shape == (1, 3, 3)
+    torch.testing.assert_close(graph.energy(best.states), best.energy)
+    pair = mm.joint(graph, ["label[0,0]", "label[0,1]"])
+    torch.testing.assert_close(pair.sum(2)[0], exact.marginal("label")[0, 0, 0])
+    drawn = mm.sample(graph, 4000, generator=torch.Generator().manual_seed(0))["label"]
+    assert drawn.shape == (4000, 3, 3)
+    share = drawn.double().mean(0)
+    torch.testing.assert_close(share, exact.marginal("label")[0, ..., 1], atol=0.04, rtol=0)
+    two = mm.sample(graph, 5, {"label": np.full((2, 3, 3), -1)})["label"]
+    assert two.shape == (2, 5, 3, 3)
+
+
+def test_an_element_can_be_asked_for_by_name():
+    graph = grid((2, 2), 3, mm.Potts())
+    found = mm.query(graph, variables=["label[1,0]"], method="junction_tree")
+    whole = mm.query(graph, variables="label", method="junction_tree").marginal("label")
+    torch.testing.assert_close(found.marginal("label[1,0]"), whole[:, 1, 0])
+    with pytest.raises(UnknownVariableError):
+        mm.query(graph, variables=["label[5,0]"], method="junction_tree")
+
+
+def test_frames_of_arrays_name_their_elements():
+    frame = mm.query(grid((2, 2), 2, mm.Potts())).to_frame()
+    assert len(frame) == 8
+    assert frame.variable[2] == "label[0,1]"
+
+
+def test_large_arrays_are_refused_at_once_and_answered_approximately():
+    graph = grid((200, 200), 2, mm.Potts(), 0.3)
+    with pytest.raises(TreewidthError, match="every element"):
+        mm.query(graph, method="junction_tree")
+    found = mm.query(graph)
+    assert (found.method, found.exact) == ("belief_propagation", False)
+    with pytest.raises(TreewidthError):
+        mm.log_partition(graph)
+
+
+def test_gradients_flow_through_an_unrolled_grid():
+    v = mm.Variable("x", 2, (2, 3))
+    unary = torch.randn(2, 3, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    weights = torch.full((2,), 0.5, dtype=torch.float64, requires_grad=True)
+
+    def log_z(w):
+        graph = mm.FactorGraph([v], [mm.UnaryFactor(v, unary), mm.GridFactor(v, mm.Potts(), w)])
+        return mm.log_partition(graph)
+
+    assert torch.autograd.gradcheck(log_z, (weights,))
