@@ -20,7 +20,8 @@ from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.interaction import Tabulated
 from mmgraph.inference.field_view import FieldView, default_precision, tables_device
-from mmgraph.inference.mean_field import mean_field, mean_field_marginals
+from mmgraph.inference.mean_field import mean_field_marginals
+from mmgraph.learning.log_partition import bethe_log_partition, mean_field_log_partition
 from mmgraph.learning.pseudo_likelihood import (
     labelled_statistics,
     log_pseudo_likelihood,
@@ -34,6 +35,7 @@ METHODS: tuple[Method, ...] = (
     "maximum_likelihood",
     "marginal_likelihood",
 )
+INFERENCES = ("mean_field", "belief_propagation")
 Parameters = Float[Tensor, " parameters"]
 
 
@@ -93,7 +95,7 @@ class Options:
         The mean-field updates that the marginal likelihood differentiates through.
     clamp : bool, default True
         Whether the labels of the other folds are given when a fold is predicted.
-    inference : {"mean_field"}
+    inference : {"mean_field", "belief_propagation"}
         What approximates the partition functions of maximum likelihood.
     progress : callable, optional
         Called with the number of evaluations and the loss.
@@ -129,9 +131,10 @@ def fit_parameters(
         McCallum 2005); only edges between two labelled elements count. ``pseudo_likelihood``: each
         labelled element given all others; unlabelled neighbours by their mean-field marginals.
         ``maximum_likelihood``: the labels' likelihood, both partition functions approximated by
-        mean field; unlabelled elements are summed out. ``marginal_likelihood``: the mean-field
-        marginals of one fold of the labels after another, given the others, differentiated through
-        the updates (Domke 2013); right where labels are few and scattered.
+        mean field or belief propagation; unlabelled elements are summed out.
+        ``marginal_likelihood``: the mean-field marginals of one fold of the labels after another,
+        given the others, differentiated through the updates (Domke 2013); right where labels are
+        few and scattered.
 
     Raises
     ------
@@ -229,39 +232,46 @@ def _pseudo(fields: Sequence[LabelledField], start: Parameters, options: Options
 
 
 def _maximum(fields: Sequence[LabelledField], start: Parameters, options: Options) -> _Objective:
-    # Each evaluation goes on from the marginals of the one before.
-    starts: list[tuple[dict[str, Tensor] | None, dict[str, Tensor] | None]] = [
-        (None, None) for _ in fields
-    ]
+    log_likelihood = (
+        _log_likelihoods_by_bounds(fields)
+        if options.inference == "mean_field"
+        else _bethe_log_likelihood
+    )
 
     def objective(parameters: Parameters) -> Tensor:
         terms = []
         for i, f in enumerate(fields):
             graph = f.build(parameters, None)
             labels = Evidence.of({f.name: f.labels}, graph.variables)
-            nothing = Evidence.of(None, graph.variables)
-            clamped, given = _bound(graph, labels, starts[i][0])
-            # Both starts, so that the free bound is never below the clamped one, as log Z never is.
-            tries = [_bound(graph, nothing, s) for s in (starts[i][1], given)]
-            free, alone = max(tries, key=lambda found: float(found[0].detach()))
-            starts[i] = (given, alone)
-            terms.append(clamped - free)
+            terms.append(log_likelihood(i, graph, labels))
         return sum_of(terms)
 
     return objective
 
 
-def _bound(
-    graph: FactorGraph, evidence: Evidence, initial: dict[str, Tensor] | None
-) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
-    """The mean-field bound on log Z, differentiable at the marginals that maximise it."""
-    posterior = mean_field(graph, evidence, tolerance=1e-5, initial=initial)
-    marginals = posterior.marginals
-    view = FieldView(graph, evidence, tables_device(graph), default_precision(graph))
-    mean = view.expected_log_weight(marginals).sum()
-    # At a maximum the bound changes with the parameters through this mean only, not the entropy.
-    entropy = posterior.log_evidence.sum() - mean.detach()
-    return mean + entropy, marginals
+def _bethe_log_likelihood(field: int, graph: FactorGraph, labels: Evidence) -> Tensor:
+    nothing = Evidence.of(None, graph.variables)
+    return bethe_log_partition(graph, labels) - bethe_log_partition(graph, nothing)
+
+
+def _log_likelihoods_by_bounds(
+    fields: Sequence[LabelledField],
+) -> Callable[[int, FactorGraph, Evidence], Tensor]:
+    """Each evaluation goes on from the marginals of the one before."""
+    starts: list[tuple[dict[str, Tensor] | None, dict[str, Tensor] | None]] = [
+        (None, None) for _ in fields
+    ]
+
+    def log_likelihood(field: int, graph: FactorGraph, labels: Evidence) -> Tensor:
+        nothing = Evidence.of(None, graph.variables)
+        clamped, given = mean_field_log_partition(graph, labels, starts[field][0])
+        # Both starts, so that the free bound is never below the clamped one, as log Z never is.
+        tries = [mean_field_log_partition(graph, nothing, s) for s in (starts[field][1], given)]
+        free, alone = max(tries, key=lambda found: float(found[0].detach()))
+        starts[field] = (given, alone)
+        return clamped - free
+
+    return log_likelihood
 
 
 def _marginal(fields: Sequence[LabelledField], start: Parameters, options: Options) -> _Objective:
@@ -339,9 +349,10 @@ def _check(
     if method not in METHODS:
         hint = suggestion(method, METHODS)
         raise LearningError(f"unknown method {method!r}{hint} (known: {', '.join(METHODS)})")
-    if options.inference != "mean_field":
+    if options.inference not in INFERENCES:
+        hint = suggestion(options.inference, INFERENCES)
         raise LearningError(
-            f"unknown inference {options.inference!r} for learning (known: mean_field)"
+            f"unknown inference {options.inference!r}{hint} (known: {', '.join(INFERENCES)})"
         )
     if options.iterations < 1 or options.rounds < 1 or options.updates < 1:
         raise LearningError("iterations, rounds and updates must be at least 1")

@@ -257,7 +257,7 @@ class ConditionalRandomField:
     ) -> Self:
         """Learn all weights in place from images of which some elements are labelled.
 
-        Every method but ``piecewise`` starts from what that finds.
+        The costlier methods start from what ``piecewise`` and then ``pseudo_likelihood`` find.
 
         Parameters
         ----------
@@ -286,20 +286,19 @@ fit_parameters`. Where few elements are labelled, far from each other, choose th
         )
         scales = {**self._training_scales(images), **self.contrast_scales}
         fields = [self._field(image, scales, method, folds, generator) for image in images]
-        start = self.parameters.clamp(min=1e-3)
         count = len(self.sensors)
         positive = torch.arange(2 * count + 1) >= count
-        start = torch.where(positive, start, self.parameters)
-        if method != "piecewise":
-            start = learning.fit_parameters(
-                fields, start, positive, "piecewise", options
-            ).parameters
-            start = torch.where(positive, start.clamp(min=1e-3), start)
-        report = learning.fit_parameters(fields, start, positive, method, options)
-        found = report.parameters.tolist()
-        self.score_weights = dict(zip(self.sensors, found[:count], strict=True))
-        self.edge_weight = found[count]
-        self.contrast_weights = dict(zip(self.sensors, found[count + 1 :], strict=True))
+        found = self.parameters
+        # What costs more starts where what costs less has ended.
+        steps = dict.fromkeys(("piecewise", "pseudo_likelihood", method))
+        for step in (method,) if method == "piecewise" else steps:
+            start = torch.where(positive, found.clamp(min=1e-3), found)
+            report = learning.fit_parameters(fields, start, positive, step, options)
+            found = report.parameters
+        values = found.tolist()
+        self.score_weights = dict(zip(self.sensors, values[:count], strict=True))
+        self.edge_weight = values[count]
+        self.contrast_weights = dict(zip(self.sensors, values[count + 1 :], strict=True))
         self.contrast_scales, self.fit_report = scales, report
         return self
 
