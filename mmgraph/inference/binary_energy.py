@@ -98,6 +98,17 @@ class Energies:
         edges, ends = edges_inside(nodes, position, a.start, a.middle, a.edges, p.second)
         return Region(nodes, position, edges, ends)
 
+    def around(self, marked: Bool[np.ndarray, " nodes"], reach: int) -> Region:
+        """Return the region of all nodes within so many edges of those marked."""
+        p = self.pairwise
+        near = marked
+        for _ in range(reach):
+            wider = near.copy()
+            wider[p.first[near[p.second]]] = True
+            wider[p.second[near[p.first]]] = True
+            near = wider
+        return self.region(np.flatnonzero(near))
+
     @cached_property
     def both_messages(self) -> tuple[np.ndarray, np.ndarray]:
         """The messages towards the first and towards the second node of each edge."""

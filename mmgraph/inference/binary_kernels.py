@@ -12,35 +12,40 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmgraph.inference.min_sum_kernels import compiled, edge_energy
+from mmgraph.inference.min_sum_kernels import compiled, edge_energy, inlined
 from mmgraph.inference.pairwise_graph import LINEAR, POTTS
 
 # Bits: which of the two choices are ruled out.
 NOT_ZERO, NOT_ONE = np.uint8(1), np.uint8(2)
+_ONE, _TWO = np.uint64(1), np.uint64(2)
 
 
-@compiled
+@inlined
 def four_energies(kind, weight, truncation, place, tables, x, u, y, v, rows, columns):
     """The energies of an edge for the states ``x`` or ``u`` of one end and ``y`` or ``v`` there."""
     w = np.float64(weight)
     if kind == POTTS:
-        return w * (x != y), w * (x != v), w * (u != y), w * (u != v)
-    return (
-        np.float64(edge_energy(kind, w, truncation, place, tables, x, y, rows, columns)),
-        np.float64(edge_energy(kind, w, truncation, place, tables, x, v, rows, columns)),
-        np.float64(edge_energy(kind, w, truncation, place, tables, u, y, rows, columns)),
-        np.float64(edge_energy(kind, w, truncation, place, tables, u, v, rows, columns)),
-    )
+        a, b = w * np.float64(x != y), w * np.float64(x != v)
+        c, d = w * np.float64(u != y), w * np.float64(u != v)
+    elif kind == LINEAR:
+        most = np.float64(truncation)
+        a, b = w * min(most, np.float64(abs(x - y))), w * min(most, np.float64(abs(x - v)))
+        c, d = w * min(most, np.float64(abs(u - y))), w * min(most, np.float64(abs(u - v)))
+    else:
+        a = np.float64(edge_energy(kind, w, truncation, place, tables, x, y, rows, columns))
+        b = np.float64(edge_energy(kind, w, truncation, place, tables, x, v, rows, columns))
+        c = np.float64(edge_energy(kind, w, truncation, place, tables, u, y, rows, columns))
+        d = np.float64(edge_energy(kind, w, truncation, place, tables, u, v, rows, columns))
+    return a, b, c, d
 
 
-@compiled
+@inlined
 def is_opposed(a, b, c, d, tolerance):
     """Whether equal choices at two ends cost more than different ones."""
-    if a == np.inf or d == np.inf:
-        return b < np.inf and c < np.inf
-    if b == np.inf or c == np.inf:
-        return False
-    return a + d - b - c > tolerance * (abs(a) + abs(b) + abs(c) + abs(d))
+    equal, different = a + d, b + c
+    if equal == np.inf or different == np.inf:
+        return different < np.inf
+    return equal - different > tolerance * (abs(a) + abs(b) + abs(c) + abs(d))
 
 
 @compiled
@@ -129,19 +134,13 @@ def _ruled_out(zero, one):
 
 
 @compiled
-def _split(a, b, c, d, tilt):
-    """Write four energies as a constant, two unary terms and the costs of (0, 1) and (1, 0).
+def _split_with_zeros(a, b, c, d):
+    """Split an edge's energy where not all of it is finite, see :func:`split_edges`.
 
-    Returns the terms, the costs, and which choices are ruled out at each end. ``tilt`` is how much
-    more of the whole rise the second end should carry than the first.
+    Returns the ends' shares, the costs of (0, 1) and (1, 0), and which choices are ruled out at each
+    end.
     """
     free = np.uint8(0)
-    if max(max(a, b), max(c, d)) < np.inf:
-        rise = d - a
-        room = max(b + c - a - d, 0.0)
-        own = max(min(0.5 * (rise + tilt), b - a), b - a - room)
-        across = min(max(b - a - own, 0.0), room)
-        return rise - own, own, across, room - across, free, free
     if a < np.inf and d < np.inf:
         rise = d - a
         own = 0.5 * rise if b == c else b - a if b < np.inf else rise - (c - a)
@@ -162,49 +161,57 @@ def split_edges(
 ):  # fmt: skip
     """Divide the energy of edges inside a region between their ends and themselves.
 
-    The ends' shares are added to ``terminal`` and ``barred``. Returns for each edge the costs of the
-    choices (0, 1) and (1, 0), and whether it is opposed: then its second end counts the other way
-    round.
+    The ends' shares are added to ``terminal`` and ``barred``; messages tell how large each should
+    be. Returns for each edge the costs of the choices (0, 1) and (1, 0), and whether it is opposed:
+    then its second end counts the other way round.
     """
     residual = np.empty(2 * len(edges), np.float64)
     opposed = np.zeros(len(edges), np.bool_)
-    for k in range(len(edges)):
-        e = edges[k]
-        n, m, f = first[e], second[e], function[e]
+    for k in range(np.uint64(len(edges))):
+        e = np.uint64(edges[k])
+        n, m, f = np.uint64(first[e]), np.uint64(second[e]), np.uint64(function[e])
         x, u, y, v = zero[n], one[n], zero[m], one[m]
         if x == u and y == v:
-            residual[2 * k] = residual[2 * k + 1] = 0.0
+            residual[_TWO * k] = residual[_TWO * k + _ONE] = 0.0
             continue
         a, b, c, d = four_energies(
             kind[f], weight[e], truncation[f], place[f], tables, x, u, y, v,
-            offsets[n + 1] - offsets[n], offsets[m + 1] - offsets[m],
+            offsets[n + _ONE] - offsets[n], offsets[m + _ONE] - offsets[m],
         )  # fmt: skip
         opposed[k] = x != u and y != v and is_opposed(a, b, c, d, tolerance)
         tilt = 0.0
         if opposed[k]:
             a, b, c, d = b, a, d, c
         elif len(towards_first) > 0:
-            slot = slots[e]
+            slot = np.uint64(slots[e])
             tilt = _tilt(
-                towards_first[slot + x], towards_first[slot + u],
-                towards_second[slot + y], towards_second[slot + v],
+                towards_first[slot + np.uint64(x)], towards_first[slot + np.uint64(u)],
+                towards_second[slot + np.uint64(y)], towards_second[slot + np.uint64(v)],
             )  # fmt: skip
-        own, share, residual[2 * k], residual[2 * k + 1], bar, other = _split(a, b, c, d, tilt)
-        terminal[ends[0, k]] += own
-        terminal[ends[1, k]] += -share if opposed[k] else share
-        if bar | other:
-            # Never at an opposed edge, whose two different choices are possible.
+        if a + b + c + d < np.inf:
+            room = max(b + c - a - d, 0.0)
+            share = max(min(0.5 * (d - a + tilt), b - a), b - a - room)
+            own = d - a - share
+            there = min(max(b - a - share, 0.0), room)
+            back = room - there
+        else:
+            own, share, there, back, bar, other = _split_with_zeros(a, b, c, d)
+            # None at an opposed edge, whose two different choices are possible.
             barred[ends[0, k]] |= bar
             barred[ends[1, k]] |= other
+        residual[_TWO * k], residual[_TWO * k + _ONE] = there, back
+        terminal[np.uint64(ends[0, k])] += own
+        terminal[np.uint64(ends[1, k])] += -share if opposed[k] else share
     return residual, opposed
 
 
-@compiled
+@inlined
 def _tilt(before, after, left, right):
     """The difference of what the messages add to the two ends of an edge."""
-    if max(max(before, after), max(left, right)) == np.inf:
-        return 0.0
-    return (np.float64(right) - np.float64(left)) - (np.float64(after) - np.float64(before))
+    tilt = 0.0
+    if max(max(before, after), max(left, right)) < np.inf:
+        tilt = (np.float64(right) - np.float64(left)) - (np.float64(after) - np.float64(before))
+    return tilt
 
 
 @compiled
@@ -321,28 +328,4 @@ def takes_state(labelling, state, unary, offsets):
         place = offsets[n] + state
         if place < offsets[n + 1] and unary[place] < np.inf:
             answer[n] = state
-    return answer
-
-
-@compiled
-def disputed(
-    labelling, unary, offsets, start, middle, incident, slots, towards_first, towards_second
-):  # fmt: skip
-    """Which nodes would rather have another state by their unary energies and all messages."""
-    answer = np.zeros(len(labelling), np.bool_)
-    for n in range(len(labelling)):
-        begin, states = offsets[n], offsets[n + 1] - offsets[n]
-        own = np.float64(0)
-        for step in range(states + 1):  # its own state comes first
-            k = labelling[n] if step == 0 else step - 1
-            belief = np.float64(unary[begin + k])
-            for i in range(start[n], middle[n]):
-                belief += towards_second[slots[incident[i]] + k]
-            for i in range(middle[n], start[n + 1]):
-                belief += towards_first[slots[incident[i]] + k]
-            if step == 0:
-                own = belief
-            elif belief < own:
-                answer[n] = True
-                break
     return answer

@@ -36,7 +36,10 @@ from mmgraph.inference.min_sum_kernels import labelling_energy, with_messages
 from mmgraph.inference.pairwise_graph import PairwiseGraph, pairwise_graph
 
 Labelling = Int[np.ndarray, " nodes"]
-Move = Callable[[Labelling], Labelling]
+Move = Callable[[Labelling, Region | None], Labelling]
+
+_REACH = 8
+"""Steps from a change within which :func:`improve` looks for the next."""
 
 
 def expansion_move(
@@ -139,7 +142,9 @@ class MoveMaking:
         arrays = (self.energies.unary, p.offsets, *p.edge_arrays)
         return float(labelling_energy(self.labelling, *arrays))
 
-    def run(self, kind: str, cycles: int, deadline: float = np.inf) -> None:
+    def run(
+        self, kind: str, cycles: int, deadline: float = np.inf, reach: int | None = None
+    ) -> None:
         """Make all moves of a kind in turn until none changes anything.
 
         Parameters
@@ -150,17 +155,24 @@ class MoveMaking:
             At most so many times through all moves.
         deadline : float
             On the clock of ``time.perf_counter``; looked at between two moves.
+        reach : int, optional
+            After the first cycle, only nodes within so many edges of one that the cycle before has
+            changed may change again. That is quick, but what is found last may not be the best.
         """
         moves = list(self._moves(kind))
         quiet = 0  # moves in a row that found nothing
+        region = None
         for _ in range(cycles):
+            before = self.labelling
             for move in moves:
                 if quiet == len(moves) or time.perf_counter() > deadline:
                     break
-                moved = move(self.labelling)
+                moved = move(self.labelling, region)
                 self.moves += 1
                 quiet = quiet + 1 if moved is self.labelling else 0
                 self.labelling = moved
+            if reach is not None:
+                region = self.energies.around(before != self.labelling, reach)
         self.converged = quiet == len(moves)
 
     def _moves(self, kind: str) -> Iterator[Move]:
@@ -169,15 +181,20 @@ class MoveMaking:
         if kind == "swap":
             for b in states:
                 for a in range(b):
-                    yield lambda x, a=a, b=b: swap_move(energies, x, a, b)  # type: ignore[misc]
+                    yield lambda x, _, a=a, b=b: swap_move(energies, x, a, b)  # type: ignore[misc]
             return
         if kind == "fusion":
-            yield from self._proposals()
+            for propose in self._proposals():
+                yield lambda x, region, propose=propose: fusion_move(  # type: ignore[misc]
+                    energies, x, propose(x), region
+                )
         for a in states:
-            yield lambda x, a=a: expansion_move(energies, x, a)  # type: ignore[misc]
+            yield lambda x, region, a=a: expansion_move(  # type: ignore[misc]
+                energies, x, a, region
+            )
 
-    def _proposals(self) -> Iterator[Move]:
-        """Fusions with what single nodes would like best, and with the next states up and down."""
+    def _proposals(self) -> Iterator[Callable[[Labelling], Labelling]]:
+        """What single nodes would like best, alone and among the others, and the next states."""
         energies, p = self.energies, self.energies.pairwise
         beliefs = energies.unary
         if energies.messages is not None:
@@ -186,10 +203,10 @@ class MoveMaking:
         liked = np.maximum(best_unary(beliefs, p.offsets, p.largest), 0).astype(np.int32)
         arrays = (energies.unary, *energies.incidences, *energies.edge_arrays)
         last = (p.cardinalities - 1).astype(np.int32)
-        yield lambda x: fusion_move(energies, x, liked)
-        yield lambda x: fusion_move(energies, x, best_responses(x, *arrays))
-        yield lambda x: fusion_move(energies, x, np.minimum(x + np.int32(1), last))
-        yield lambda x: fusion_move(energies, x, np.maximum(x - np.int32(1), np.int32(0)))
+        yield lambda labelling: liked
+        yield lambda labelling: best_responses(labelling, *arrays)
+        yield lambda labelling: np.minimum(labelling + np.int32(1), last)
+        yield lambda labelling: np.maximum(labelling - np.int32(1), np.int32(0))
 
 
 def improve(
@@ -214,7 +231,7 @@ def improve(
     messages : ndarray, optional
         Of TRW-S after a backward pass, in ``pairwise.slots``: they spare most of the work.
     cycles : int, default 5
-        At most so many times through all moves.
+        At most so many times through all moves; after the first one only near its changes.
     deadline : float
         On the clock of ``time.perf_counter``.
 
@@ -227,7 +244,7 @@ def improve(
     start = labelling.astype(np.int32)
     search = MoveMaking(Energies(pairwise, unary, messages), start)
     if np.isfinite(search.energy):
-        search.run(search.kind, cycles, deadline)
+        search.run(search.kind, cycles, deadline, _REACH)
     return search.labelling, search.energy
 
 
