@@ -109,10 +109,14 @@ def icm(
         for row in range(evidence.batch)
     ]
     states = [view.states_of(found.labelling) for found in rows]
+    energies = [
+        found.energy - view.constant + view.constant_given(evidence, row)
+        for row, found in enumerate(rows)
+    ]
     return Assignment(
         {name: torch.cat([s[name] for s in states]) for name in view.first_node},
         {name: graph.variables[name] for name in view.first_node},
-        -torch.tensor([found.energy for found in rows], dtype=torch.float64),
+        -torch.tensor(energies, dtype=torch.float64),
         method="icm",
         exact=False,
         converged=all(found.converged for found in rows),

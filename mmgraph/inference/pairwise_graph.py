@@ -210,6 +210,15 @@ class PairwiseGraph:
                 energies[self.offsets[node] : self.offsets[node + 1]] -= values.astype(self.dtype)
         return energies
 
+    def constant_given(self, evidence: Evidence, row: int) -> float:
+        """Return the energy that no state changes: ``constant``, and leaves without a parent."""
+        total = self.constant
+        one = evidence.rows(slice(row, row + 1))
+        for factor, node in self.likelihoods:
+            if node < 0 and (table := factor.likelihood(one)) is not None:
+                total -= float(table.values.sum())
+        return total
+
     def block(self, states: np.ndarray, name: str) -> np.ndarray:
         """Return the part of a flat array of states that belongs to a variable, (size, states)."""
         variable = self.graph.variables[name]

@@ -110,7 +110,7 @@ def improved_by_forests(
             functions.truncation, functions.place, functions.tables, adjacency.start,
             adjacency.edges, view.slots, view.largest,
         )  # fmt: skip
-        bounds[row] = bound - view.constant
+        bounds[row] = bound - view.constant_given(evidence, row)
         sweeps, residual = max(sweeps, int(done)), max(residual, float(change))
         for name, q in improved.items():
             q[row] = torch.from_numpy(view.block(beliefs, name)).reshape(q[row].shape)

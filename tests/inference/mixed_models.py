@@ -66,7 +66,7 @@ def mixed_graph(seed: int, zeros: float = 0.0, leaves: bool = True) -> FactorGra
     ]
     variables = [scalars[0], image, scalars[1], chain, scalars[2]]
     if leaves:
-        for i, parents in enumerate((scalars[:1], scalars[1:])):
+        for i, parents in enumerate((scalars[:1], scalars[1:], [])):
             leaf = Variable(f"x{i}", shape=(2,), family="gaussian")
             shape = [v.cardinality for v in parents]
             means = generator.normal(size=(*shape, 2))

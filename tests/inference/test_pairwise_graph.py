@@ -33,7 +33,8 @@ def pairwise_energies(graph, evidence, row, assignments) -> np.ndarray:
             labelling, view.first, view.second, view.function, functions.kind, functions.place
         )
         energies.append(energy_of(view, unary, labelling))
-    return np.array(energies)
+    alone = view.constant_given(evidence, row) - view.constant
+    return np.array(energies) + alone
 
 
 @settings(max_examples=15, deadline=None)
