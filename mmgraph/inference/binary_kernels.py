@@ -134,13 +134,18 @@ def _ruled_out(zero, one):
 
 
 @compiled
-def _split_with_zeros(a, b, c, d):
-    """Split an edge's energy where not all of it is finite, see :func:`split_edges`.
+def _split(a, b, c, d, tilt):
+    """Split an edge's energy, which need not be finite, see :func:`split_edges`.
 
     Returns the ends' shares, the costs of (0, 1) and (1, 0), and which choices are ruled out at each
     end.
     """
     free = np.uint8(0)
+    if a + b + c + d < np.inf:
+        room = max(b + c - a - d, 0.0)
+        share = max(min(0.5 * (d - a + tilt), b - a), b - a - room)
+        there = min(max(b - a - share, 0.0), room)
+        return d - a - share, share, there, room - there, free, free
     if a < np.inf and d < np.inf:
         rise = d - a
         own = 0.5 * rise if b == c else b - a if b < np.inf else rise - (c - a)
@@ -167,41 +172,44 @@ def split_edges(
     """
     residual = np.empty(2 * len(edges), np.float64)
     opposed = np.zeros(len(edges), np.bool_)
+    with_messages = len(towards_first) > 0
     for k in range(np.uint64(len(edges))):
         e = np.uint64(edges[k])
         n, m, f = np.uint64(first[e]), np.uint64(second[e]), np.uint64(function[e])
         x, u, y, v = zero[n], one[n], zero[m], one[m]
-        if x == u and y == v:
-            residual[_TWO * k] = residual[_TWO * k + _ONE] = 0.0
-            continue
-        a, b, c, d = four_energies(
-            kind[f], weight[e], truncation[f], place[f], tables, x, u, y, v,
-            offsets[n + _ONE] - offsets[n], offsets[m + _ONE] - offsets[m],
-        )  # fmt: skip
-        opposed[k] = x != u and y != v and is_opposed(a, b, c, d, tolerance)
         tilt = 0.0
-        if opposed[k]:
-            a, b, c, d = b, a, d, c
-        elif len(towards_first) > 0:
+        if with_messages:
             slot = np.uint64(slots[e])
             tilt = _tilt(
                 towards_first[slot + np.uint64(x)], towards_first[slot + np.uint64(u)],
                 towards_second[slot + np.uint64(y)], towards_second[slot + np.uint64(v)],
             )  # fmt: skip
-        if a + b + c + d < np.inf:
+        if kind[f] <= LINEAR:  # a metric: nothing to look out for
+            w, most = np.float64(weight[e]), np.float64(truncation[f] if kind[f] else 1)
+            a, b = w * min(most, np.float64(abs(x - y))), w * min(most, np.float64(abs(x - v)))
+            c, d = w * min(most, np.float64(abs(u - y))), w * min(most, np.float64(abs(u - v)))
             room = max(b + c - a - d, 0.0)
             share = max(min(0.5 * (d - a + tilt), b - a), b - a - room)
             own = d - a - share
             there = min(max(b - a - share, 0.0), room)
             back = room - there
         else:
-            own, share, there, back, bar, other = _split_with_zeros(a, b, c, d)
-            # None at an opposed edge, whose two different choices are possible.
-            barred[ends[0, k]] |= bar
-            barred[ends[1, k]] |= other
+            a, b, c, d = four_energies(
+                kind[f], weight[e], truncation[f], place[f], tables, x, u, y, v,
+                offsets[n + _ONE] - offsets[n], offsets[m + _ONE] - offsets[m],
+            )  # fmt: skip
+            opposed[k] = x != u and y != v and is_opposed(a, b, c, d, tolerance)
+            if opposed[k]:
+                a, b, c, d, tilt = b, a, d, c, 0.0
+            own, share, there, back, bar, other = _split(a, b, c, d, tilt)
+            if opposed[k]:
+                share = -share
+            # None is barred at an opposed edge, whose two different choices are possible.
+            barred[np.uint64(ends[0, k])] |= bar
+            barred[np.uint64(ends[1, k])] |= other
         residual[_TWO * k], residual[_TWO * k + _ONE] = there, back
         terminal[np.uint64(ends[0, k])] += own
-        terminal[np.uint64(ends[1, k])] += -share if opposed[k] else share
+        terminal[np.uint64(ends[1, k])] += share
     return residual, opposed
 
 
