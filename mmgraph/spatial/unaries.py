@@ -27,6 +27,8 @@ FLOOR = 1e-4
 
 _ROWS = 1 << 16
 _SMALLEST = 1e-12
+_FEW = 3
+"""Features that are kept however few pixels there are."""
 
 
 class Unary:
@@ -119,7 +121,7 @@ class GaussianMixtureUnary(Unary):
     components : int, default 2
         Normal densities a class; fewer where the smallest class has not ten pixels for each.
     features : int, default 20
-        The most features that a density is over.
+        The most features that a density is over; fewer where a class has not three pixels for each.
     shrinkage : float, optional
         Share of the pooled covariance, 0 to 1; by default ``features / (features + n)`` with ``n``
         the labelled pixels a density has on average.
@@ -143,7 +145,7 @@ class GaussianMixtureUnary(Unary):
     def fitted(self, rows: Rows, codes: Codes, classes: Sequence[str], seed: int = 0) -> Unary:
         """Fit by expectation maximisation, see :meth:`Unary.fitted`."""
         check_every_class(codes, classes)
-        centre, projection = self._axes(rows)
+        centre, projection = self._axes(rows, len(rows) // (3 * len(classes)))
         values = torch.from_numpy((rows - centre) @ projection)
         smallest = int(np.bincount(codes).min())
         components = max(1, min(self.components, smallest // 10))
@@ -178,14 +180,15 @@ class GaussianMixtureUnary(Unary):
             projection,
         )
 
-    def _axes(self, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+    def _axes(self, rows: Rows, affordable: int) -> tuple[np.ndarray, np.ndarray]:
         """The mean, and what turns deviations from it into features of about unit variance."""
         centre, scale = rows.mean(0), rows.std(0)
         varying = scale > _SMALLEST * np.maximum(np.abs(centre), 1.0)
         projection = np.diag(np.where(varying, 1 / np.where(varying, scale, 1.0), 0.0))
-        if rows.shape[1] > self.features:
+        most = min(self.features, max(affordable, _FEW))
+        if rows.shape[1] > most and varying.any():
             _, spread, axes = np.linalg.svd((rows - centre) @ projection, full_matrices=False)
-            kept = min(self.features, int((spread > 1e-6 * spread[0]).sum()))
+            kept = min(most, int((spread > 1e-6 * spread[0]).sum()))
             projection = projection @ axes[:kept].T * (math.sqrt(len(rows)) / spread[:kept])
         elif varying.any():
             projection = projection[:, varying]

@@ -1,0 +1,150 @@
+"""The command ``label``: maps and report in a directory, errors in one line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmgraph.cli import main
+from mmgraph.spatial.images import read_array
+
+FIXED = ("--edge-weight", "1", "--sensor-weight", "optical=1", "--method", "trws")
+
+
+@pytest.fixture
+def mmgraph(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    def run(*arguments: object) -> tuple[object, str, str]:
+        monkeypatch.setattr(sys, "argv", ["mmgraph", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        output = capsys.readouterr()
+        return stopped.value.code, output.out, output.err
+
+    return run
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two sensors, labels in four forms, a mask and names, in the current directory."""
+    random = np.random.default_rng(0)
+    truth = np.zeros((10, 12), int)
+    truth[:, 6:] = 1
+    np.save(tmp_path / "truth.npy", truth)
+    np.save(tmp_path / "optical.npy", truth[..., None] + random.normal(0, 0.3, (10, 12, 2)))
+    np.save(tmp_path / "radar.npy", truth + random.normal(0, 0.6, (10, 12)))
+    labels = np.zeros((10, 12), np.uint8)
+    labels[::3, ::3] = truth[::3, ::3] * 2 + 3
+    np.save(tmp_path / "labels.npy", labels)
+    names = {3: "water", 5: "woods"}
+    lines = [f"{r},{c},{names[labels[r, c]]}" for r, c in np.argwhere(labels)]
+    (tmp_path / "labels.csv").write_text("\n".join(["row,column,label", *lines]))
+    (tmp_path / "names.txt").write_text("water\nwoods\n")
+    mask = np.zeros((10, 12), np.uint8)
+    mask[2:5, 2:5] = 1
+    np.save(tmp_path / "cloud.npy", mask)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_maps_and_report(mmgraph, files: Path):
+    code, out, err = mmgraph(
+        "label", "--sensor", "optical=optical.npy", "--sensor", "radar=radar.npy",
+        "--labels", "labels.npy", "--missing", "radar=cloud.npy", *FIXED, "--json",
+    )  # fmt: skip
+    assert code == 0
+    assert err == "mmgraph: warning: sensor 'radar' does not see 9 of 120 pixels\n"
+    report = json.loads(out)
+    truth = np.load("truth.npy")
+    labels = np.load("labelled/labels.npy")
+    np.testing.assert_array_equal(labels, truth * 2 + 3)
+    assert np.load("labelled/uncertainty.npy").shape == (10, 12)
+    assert np.load("labelled/probabilities.npy").shape == (10, 12, 2)
+    assert report["missing_pixels"] == {"optical": 0, "radar": 9}
+    assert report["sensor_weights"] == {"optical": 1.0, "radar": 1.0}
+    assert report["gap"] == pytest.approx(report["energy"] - report["lower_bound"])
+    assert [row["value"] for row in report["classes"]] == [3, 5]
+    assert [row["pixels"] for row in report["classes"]] == [60, 60]
+    written = json.loads(Path("labelled/report.json").read_text())
+    assert written == {k: v for k, v in report.items() if k != "files"}
+    assert all(Path(file).is_file() for file in report["files"])
+    pytest.importorskip("PIL")
+    np.testing.assert_array_equal(read_array("labelled/labels.png", indices=True), labels)
+    assert read_array("labelled/uncertainty.png").dtype == np.uint8
+
+
+def test_a_table_of_places_and_learned_weights_for_people(mmgraph, files: Path):
+    code, out, err = mmgraph(
+        "label", "--sensor", "optical=optical.npy", "--labels", "labels.csv",
+        "--classes", "names.txt", "--method", "belief_propagation", "--output", "maps",
+    )  # fmt: skip
+    assert code == 0
+    assert "woods" in out
+    assert "weights: optical" in out
+    assert "wrote maps/labels.npy" in err
+    assert (np.load("maps/labels.npy") == np.load("truth.npy") + 1).mean() > 0.97
+
+
+def test_pictures(mmgraph, files: Path):
+    pytest.importorskip("matplotlib")
+    code, _, _ = mmgraph(
+        "label", "--sensor", "optical=optical.npy", "--labels", "labels.npy", *FIXED, "--picture"
+    )
+    assert code == 0
+    for name in ("label_map.png", "uncertainty_map.png"):
+        assert Path("labelled", name).read_bytes()[:4] == b"\x89PNG"
+
+
+def test_volumes_keep_their_orientation(mmgraph, files: Path):
+    nibabel = pytest.importorskip("nibabel")
+    affine = np.diag([2.0, 2.0, 5.0, 1.0])
+    truth = np.zeros((8, 6, 3), np.int16)
+    truth[4:] = 1
+    scan = truth + np.random.default_rng(0).normal(0, 0.05, truth.shape)
+    labels = np.zeros_like(truth)
+    labels[::3, ::2, 1] = truth[::3, ::2, 1] + 1
+    for name, array in (("scan", scan.astype(np.float32)), ("labels", labels)):
+        Path(f"{name}.nii").write_bytes(nibabel.Nifti1Image(array, affine).to_bytes())
+    code, _, err = mmgraph(
+        "label", "--sensor", "optical=scan.nii", "--labels", "labels.nii", *FIXED
+    )
+    assert (code, "Error" in err) == (0, False)
+    written = nibabel.load("labelled/labels.nii.gz")
+    np.testing.assert_array_equal(np.asarray(written.dataobj), truth + 1)
+    np.testing.assert_array_equal(written.affine, affine)
+    assert not Path("labelled/labels.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--sensor optical=nowhere.npy --labels labels.npy", "there is no file nowhere.npy"),
+        ("--sensor optical --labels labels.npy", "expected NAME=VALUE, found 'optical'"),
+        ("--sensor a=optical.npy --sensor a=radar.npy --labels labels.npy", "'a' is given twice"),
+        ("--sensor a=small.npy --labels labels.npy", "small.npy 2 x 3, labels.npy 10 x 12"),
+        ("--sensor a=radar.npy --labels labels.npy --missing b=cloud.npy", "no sensor 'b'"),
+        ("--sensor a=radar.npy --labels labels.npy --edge-weight many", "found 'many'"),
+        ("--sensor a=radar.npy --labels labels.npy --unary svn", "did you mean 'svm'"),
+        ("--sensor a=radar.npy --labels labels.npy --method trw", "did you mean 'trws'"),
+        ("--sensor a=radar.npy --labels labels.npy --classes names.txt", "label 3, which is no"),
+        ("--sensor a=radar.npy --labels labels.csv --classes more.txt", "labelled as 'sand'"),
+        ("--sensor a=objects.npy --labels labels.npy", "no readable NumPy array"),
+        ("--sensor a=radar.npy --labels labels.npy --output names.txt", "is a file and no dir"),
+        ("--labels labels.npy", "--sensor"),
+    ],
+)
+def test_errors_take_one_line(mmgraph, files: Path, arguments: str, message: str):
+    np.save("small.npy", np.zeros((2, 3)))
+    np.save("objects.npy", np.array([{}], dtype=object), allow_pickle=True)
+    Path("more.txt").write_text("water\nwoods\nsand\n")
+    fixed = [] if "--method" in arguments else ["--method", "trws"]
+    fixed += [] if "--edge" in arguments else ["--edge-weight", "1"]
+    code, out, err = mmgraph("label", *arguments.split(), *fixed)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("mmgraph: ")
+    assert err.count("\n") == 1
+    assert message in err

@@ -1,0 +1,239 @@
+"""Labelling images and volumes: right, honest about its bound, and at ease with gaps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import mmgraph as mm
+from mmgraph.graph.errors import LearningError, MmgraphError
+from mmgraph.spatial.annotations import Annotations
+from mmgraph.spatial.labelling import LabellingWarning, label_image
+from mmgraph.spatial.unaries import GaussianMixtureUnary
+
+CLASSES = ("water", "woods", "town")
+FIXED = {"sensor_weights": {}, "edge_weight": 1.0, "method": "trws"}
+
+
+def scene(shape: tuple[int, ...] = (14, 18), each: int = 12, seed: int = 0):
+    """Three regions, two noisy sensors, and a few labelled pixels of each."""
+    random = np.random.default_rng(seed)
+    truth = np.zeros(shape, int)
+    truth[..., shape[-1] // 3 :] = 1
+    truth[..., shape[-2] // 2 :, 2 * shape[-1] // 3 :] = 2
+    optical = truth[..., None] * 1.0 + random.normal(0, 0.7, (*shape, 2))
+    radar = (truth == 2) * 1.5 + random.normal(0, 0.7, shape)
+    labels = np.full(shape, -1)
+    for code in range(3):
+        places = np.argwhere(truth == code)
+        labels[tuple(places[random.choice(len(places), each, replace=False)].T)] = code
+    return truth, {"optical": optical, "radar": radar}, labels
+
+
+def test_neighbours_mend_noise_and_the_bound_is_tight():
+    truth, sensors, labels = scene()
+    found = label_image(sensors, labels, classes=CLASSES, **FIXED)
+    alone = label_image(sensors, labels, classes=CLASSES, **(FIXED | {"edge_weight": 0.0}))
+    assert (found.labels == truth).mean() > 0.93
+    assert (found.labels == truth).mean() > (alone.labels == truth).mean() + 0.03
+    np.testing.assert_array_equal(found.labels[labels >= 0], labels[labels >= 0])
+    assert found.energy == pytest.approx(
+        float(found.graph.energy({"label": found.labels})[0]), rel=1e-6
+    )
+    assert found.lower_bound is not None
+    assert found.lower_bound <= found.energy + 1e-6
+    assert found.gap == pytest.approx(found.energy - found.lower_bound)
+    assert found.marginals.shape == (14, 18, 3)
+    assert found.marginals.sum(-1) == pytest.approx(1.0)
+    assert (found.uncertainty[labels >= 0] < 1e-6).all()
+    assert found.relative_uncertainty.max() <= 1.0
+    assert found.edge_weights.shape == (4, 14, 18)
+    assert found.classes == CLASSES
+    assert found.warnings == ()
+    assert "14 x 18 pixels, 3 classes, trws" in repr(found)
+
+
+def test_marginals_are_those_of_the_graph():
+    _, sensors, labels = scene((2, 5), each=1)
+    found = label_image(sensors, labels, **FIXED, neighbours=4, marginal_method="enumeration")
+    exact = mm.query(found.graph, {"label": labels}, method="enumeration")
+    np.testing.assert_allclose(found.marginals, exact.marginal("label")[0].numpy())
+    best = mm.map_query(found.graph, {"label": labels}, method="enumeration")
+    np.testing.assert_array_equal(found.labels, best["label"][0].numpy())
+
+
+def test_weights_are_learned_and_seeded():
+    truth, sensors, labels = scene((12, 12))
+    told: list[str] = []
+    generator = torch.Generator().manual_seed(3)
+    found = label_image(
+        sensors, labels, method="trws", generator=generator, progress=lambda t, *_: told.append(t)
+    )
+    assert set(found.sensor_weights) == {"optical", "radar"}
+    assert found.edge_weight > 0
+    assert found.log_loss is not None
+    assert found.log_loss < np.log(3)
+    assert (found.labels == truth).mean() > 0.85
+    assert {"learning from radar", "choosing the weights", "marginals"} <= set(told)
+    again = label_image(sensors, labels, method="trws", generator=torch.Generator().manual_seed(3))
+    np.testing.assert_array_equal(again.labels, found.labels)
+    assert again.sensor_weights == found.sensor_weights
+
+
+def test_a_cloud_hides_one_sensor_and_the_rest_speaks():
+    truth, sensors, labels = scene()
+    optical = sensors["optical"].copy()
+    optical[3:7, 4:9] = np.nan
+    stripe = np.zeros(truth.shape, bool)
+    stripe[:, 12] = True
+    with (
+        pytest.warns(LabellingWarning, match="'optical' does not see 20 of 252 pixels"),
+        pytest.warns(LabellingWarning, match="'radar' does not see 14 of 252 pixels"),
+    ):
+        found = label_image(
+            {"optical": optical, "radar": sensors["radar"]},
+            labels,
+            missing={"radar": stripe},
+            **FIXED,
+        )
+    assert found.missing == {"optical": 20, "radar": 14}
+    assert len(found.warnings) == 2
+    assert np.isfinite(found.marginals).all()
+    assert (found.labels == truth).mean() > 0.9
+
+
+def test_a_sensor_that_sees_nothing_is_left_out():
+    _, sensors, labels = scene()
+    blind = {**sensors, "radar": np.full(labels.shape, np.nan)}
+    with pytest.warns(LabellingWarning, match="'radar' sees no pixel"):
+        found = label_image(blind, labels, **FIXED)
+    alone = label_image({"optical": sensors["optical"]}, labels, **FIXED)
+    np.testing.assert_array_equal(found.labels, alone.labels)
+    np.testing.assert_allclose(found.edge_weights, alone.edge_weights)
+    with pytest.warns(LabellingWarning, match="sees no pixel"):
+        nothing = label_image(np.full(labels.shape, np.nan), labels, **FIXED)
+    np.testing.assert_array_equal(nothing.labels[labels >= 0], labels[labels >= 0])
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (1, 1, 1), (2, 1, 3)])
+def test_one_class_and_small_shapes(shape: tuple[int, ...]):
+    labels = np.full(shape, -1)
+    labels.reshape(-1)[0] = 0
+    found = label_image(np.ones((*shape, 2)), labels, method="trws")
+    assert (found.labels == 0).all()
+    assert found.marginals == pytest.approx(np.ones((*shape, 1)))
+    assert (found.relative_uncertainty == 0).all()
+
+
+def test_one_row_of_two_classes_with_learned_weights():
+    labels = np.full((1, 12), -1)
+    labels[0, [0, 2, 4]], labels[0, [7, 9, 11]] = 0, 1
+    image = (np.arange(12) > 5) * 1.0 + np.random.default_rng(0).normal(0, 0.1, 12)
+    found = label_image(image[None], labels, method="trws")
+    np.testing.assert_array_equal(found.labels[0], np.arange(12) > 5)
+
+
+def test_a_volume():
+    truth, sensors, labels = scene((3, 8, 9), each=8)
+    found = label_image(sensors, labels, **FIXED)
+    assert found.labels.shape == (3, 8, 9)
+    assert found.edge_weights.shape == (3, 3, 8, 9)
+    assert (found.labels == truth).mean() > 0.85
+
+
+def test_pixels_that_are_not_clamped_may_change():
+    truth, sensors, labels = scene()
+    wrong = labels.copy()
+    place = tuple(np.argwhere(labels == 0)[0])
+    wrong[place] = 2
+    assert label_image(sensors, wrong, **FIXED).labels[place] == 2
+    loose = label_image(sensors, wrong, clamp=False, **(FIXED | {"edge_weight": 3.0}))
+    assert loose.labels[place] == truth[place]
+
+
+def test_labels_by_marginals():
+    truth, sensors, labels = scene()
+    found = label_image(sensors, labels, **(FIXED | {"method": "belief_propagation"}))
+    np.testing.assert_array_equal(found.labels, found.marginals.argmax(-1))
+    assert found.method == found.marginal_method == "belief_propagation"
+    assert found.lower_bound is None
+    assert (found.labels == truth).mean() > 0.9
+
+
+def test_a_ready_opinion_needs_no_annotations():
+    probabilities = np.full((4, 4, 2), 0.5)
+    probabilities[:, 2:] = 0.1, 0.9
+    given = {"classes": ("a", "b"), "unaries": probabilities, "prior": [0.6, 0.4]}
+    found = label_image(np.zeros((4, 4)), **given, **(FIXED | {"edge_weight": 0.05}))
+    np.testing.assert_array_equal(found.labels, np.arange(4)[None].repeat(4, 0) >= 2)
+    with pytest.warns(LabellingWarning, match="weights are one where not given"):
+        label_image(np.zeros((4, 4)), **given, method="trws")
+
+
+def test_the_prior_counts_once():
+    image = np.zeros((1, 2))
+    even = np.full((1, 2, 2), 0.5)
+    options = {"classes": ("a", "b"), "unaries": even, **(FIXED | {"edge_weight": 0.0})}
+    found = label_image({"x": image, "y": image}, prior=[0.8, 0.2], **options)
+    assert found.marginals[0, 0] == pytest.approx([0.8, 0.2])
+    labels = [[0, -1]]
+    counted = label_image(image, labels, **options)
+    assert counted.marginals[0, 1] == pytest.approx([2 / 3, 1 / 3])
+    for prior in ([1.0], [0.0, 1.0], "evn"):
+        with pytest.raises(MmgraphError, match="prior"):
+            label_image(image, labels, prior=prior, **options)
+
+
+def bad(match: str, error: type[Exception] = MmgraphError, **changed) -> None:
+    _, sensors, labels = scene()
+    arguments = {"sensors": sensors, "annotations": labels, **FIXED, **changed}
+    with pytest.raises(error, match=match):
+        label_image(**arguments)
+
+
+def test_bad_input_is_named():
+    truth, sensors, labels = scene()
+    bad(
+        r"sensor 'optical' 14 x 18, sensor 'radar' 3 x 4",
+        sensors={**sensors, "radar": np.ones((3, 4))},
+    )
+    bad("annotations 2 x 2", annotations=np.zeros((2, 2), int))
+    bad("no pixel is labelled as 'sand'", LearningError, classes=(*CLASSES, "sand"))
+    bad("no pixel is labelled, and no classes", annotations=np.full_like(labels, -1))
+    bad("there is no sensor", sensors={})
+    bad("classes must be given", annotations=None)
+    bad("sensor 'radar' has the shape", sensors={"radar": np.ones(4)})
+    bad("not real numbers", sensors={"radar": np.array([["a"]])})
+    bad("did you mean 'trws'", method="trw")
+    bad("did you mean 'mean_field'", marginal_method="meanfield")
+    bad("no sensor.* 'radr'; did you mean 'radar'", missing={"radr": labels > 0})
+    bad("no sensor is called 'radr'", edge_sensors=["radr"])
+    bad("no sensor is called 'radr'", sensor_weights={"radr": 1.0})
+    bad("weight of sensor 'radar'.* not -1", sensor_weights={"radar": -1})
+    bad("weight of the edges .* not nan", edge_weight=float("nan"))
+    bad("did you mean 'learn'", edge_weight="lern")
+    bad("did you mean 'learn'", sensor_weights="lern")
+    bad("5 neighbours", neighbours=5)
+    bad("the mask of sensor 'radar'", missing={"radar": np.zeros((2, 2))})
+    bad("did you mean 'cross_validation'", learning="crossvalidation")
+    bad("did you mean 'svm'", unaries="svn")
+    assert truth.shape == labels.shape
+
+
+def test_a_class_under_the_cloud_is_named_with_its_sensor():
+    _, sensors, labels = scene()
+    hidden = labels == 2
+    bad("sensor 'radar': .*no labelled pixel.*'2'", LearningError, missing={"radar": hidden})
+    assert sensors["radar"].shape == labels.shape
+
+
+def test_edge_sensors_and_annotations_records():
+    _, sensors, labels = scene()
+    record = Annotations.of(labels, CLASSES)
+    found = label_image(sensors, record, edge_sensors=(), **FIXED)
+    assert set(np.unique(found.edge_weights).round(4)) == {0.0, 0.7071, 1.0}
+    unaries = {"optical": GaussianMixtureUnary(components=1)}
+    half = label_image(sensors, record, edge_sensors={"radar": 2.0}, unaries=unaries, **FIXED)
+    radar = label_image(sensors, record, edge_sensors=["radar"], unaries=unaries, **FIXED)
+    np.testing.assert_allclose(half.edge_weights, radar.edge_weights)
