@@ -246,6 +246,34 @@ def set_cells(labelling, first, second, function, kind, place):
 
 
 @compiled
+def _add_edges(
+    n, states, labelling, cost, violated, offsets, unary, first, second, function,
+    weight, kind, truncation, place, tables, start, incident,
+):  # fmt: skip
+    """Add what edges and tables cost each state of a node, hard zeros apart from energies."""
+    for i in range(start[n], start[n + 1]):
+        e = incident[i]
+        f = function[e]
+        other = first[e] + second[e] - n
+        count, state = offsets[other + 1] - offsets[other], labelling[other]
+        for k in range(states):
+            if kind[f] >= SELECTS_FIRST:
+                energy = unary[offsets[other] + state + (k - labelling[n]) * place[f]]
+            elif first[e] == n:
+                energy = edge_energy(
+                    kind[f], weight[e], truncation[f], place[f], tables, k, state, states, count
+                )
+            else:
+                energy = edge_energy(
+                    kind[f], weight[e], truncation[f], place[f], tables, state, k, count, states
+                )
+            if energy == np.inf:
+                violated[k] += 1
+            else:
+                cost[k] += energy
+
+
+@compiled
 def icm_sweeps(
     labelling, iterations, offsets, unary, first, second, function,
     weight, kind, truncation, place, tables, start, incident, largest,
@@ -273,28 +301,10 @@ def icm_sweeps(
                 forbidden = unary[begin + k] == np.inf
                 violated[k] = forbidden
                 cost[k] = 0.0 if forbidden else unary[begin + k]
-            for i in range(start[n], start[n + 1]):
-                e = incident[i]
-                f = function[e]
-                other = second[e] if first[e] == n else first[e]
-                for k in range(states):
-                    if kind[f] >= SELECTS_FIRST:
-                        cell = labelling[other] + (k - labelling[n]) * place[f]
-                        energy = unary[offsets[other] + cell]
-                    elif first[e] == n:
-                        energy = edge_energy(
-                            kind[f], weight[e], truncation[f], place[f], tables,
-                            k, labelling[other], states, offsets[other + 1] - offsets[other],
-                        )  # fmt: skip
-                    else:
-                        energy = edge_energy(
-                            kind[f], weight[e], truncation[f], place[f], tables,
-                            labelling[other], k, offsets[other + 1] - offsets[other], states,
-                        )  # fmt: skip
-                    if energy == np.inf:
-                        violated[k] += 1
-                    else:
-                        cost[k] += energy
+            _add_edges(
+                n, states, labelling, cost, violated, offsets, unary, first, second, function,
+                weight, kind, truncation, place, tables, start, incident,
+            )  # fmt: skip
             best = labelling[n]  # a tie keeps the state, or sweeps might never end
             for k in range(states):
                 if violated[k] < violated[best] or (
