@@ -38,8 +38,10 @@ from mmgraph.inference.pairwise_graph import PairwiseGraph, pairwise_graph
 Labelling = Int[np.ndarray, " nodes"]
 Move = Callable[[Labelling, Region | None], Labelling]
 
-_REACH = 8
+_REACH = 4
 """Steps from a change within which :func:`improve` looks for the next."""
+_CACHE_LINE = 64
+"""Bytes; longer messages take more time to fetch for two states than they spare the flow."""
 
 
 def expansion_move(
@@ -163,6 +165,8 @@ class MoveMaking:
         quiet = 0  # moves in a row that found nothing
         region = None
         for _ in range(cycles):
+            if region is not None and not region.nodes.size:
+                break
             before = self.labelling
             for move in moves:
                 if quiet == len(moves) or time.perf_counter() > deadline:
@@ -173,7 +177,7 @@ class MoveMaking:
                 self.labelling = moved
             if reach is not None:
                 region = self.energies.around(before != self.labelling, reach)
-        self.converged = quiet == len(moves)
+        self.converged = reach is None and quiet == len(moves)
 
     def _moves(self, kind: str) -> Iterator[Move]:
         energies = self.energies
@@ -241,8 +245,9 @@ def improve(
     energy : float
         Of that labelling, not above that of the one given; without the graph's constant.
     """
-    start = labelling.astype(np.int32)
-    search = MoveMaking(Energies(pairwise, unary, messages), start)
+    if messages is not None and pairwise.largest * messages.itemsize > _CACHE_LINE:
+        messages = None
+    search = MoveMaking(Energies(pairwise, unary, messages), labelling.astype(np.int32))
     if np.isfinite(search.energy):
         search.run(search.kind, cycles, deadline, _REACH)
     return search.labelling, search.energy
