@@ -26,6 +26,7 @@ from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.feasible import feasible_labelling
 from mmgraph.inference.min_sum_kernels import compiled, edge_energy, labelling_energy
 from mmgraph.inference.pairwise_graph import (
+    POTTS,
     SELECTS_FIRST,
     SELECTS_SECOND,
     PairwiseGraph,
@@ -256,6 +257,11 @@ def _add_edges(
         f = function[e]
         other = first[e] + second[e] - n
         count, state = offsets[other + 1] - offsets[other], labelling[other]
+        if kind[f] == POTTS:
+            for k in range(states):
+                if k != state:
+                    cost[k] += weight[e]
+            continue
         for k in range(states):
             if kind[f] >= SELECTS_FIRST:
                 energy = unary[offsets[other] + state + (k - labelling[n]) * place[f]]
