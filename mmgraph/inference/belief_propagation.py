@@ -31,6 +31,8 @@ from mmgraph.inference.belief_propagation_kernels import (
     residual_pass,
     sequential_pass,
 )
+from mmgraph.inference.belief_propagation_torch import belief_propagation_torch
+from mmgraph.inference.exact import wants_torch
 from mmgraph.inference.feasible import feasible_labelling, infeasible
 from mmgraph.inference.memory import check_memory
 from mmgraph.inference.min_sum_kernels import labelling_energy
@@ -239,6 +241,7 @@ def belief_propagation(
     iterations: int = 200,
     tolerance: float = 1e-6,
     damping: float = 0.0,
+    device: str = "auto",
     dtype: torch.dtype | None = None,
     memory_budget: int | None = None,
 ) -> Posterior:
@@ -262,6 +265,9 @@ def belief_propagation(
         The largest change of a message, in nats, that counts as none.
     damping : float, default 0
         How much of its old value a message keeps, below 1. Helps where messages oscillate.
+    device : str
+        Away from the CPU, and where a factor or soft evidence asks for gradients, messages are
+        tensors in the parallel schedule (:func:`belief_propagation_torch`), damped by at least .3.
     dtype : torch.dtype, optional
         In which messages are kept; see :func:`pairwise_graph`.
     memory_budget : int, optional
@@ -279,6 +285,17 @@ def belief_propagation(
         If a row is impossible, messages would not fit, or an option is out of range.
     """
     began = time.perf_counter()
+    if device not in ("auto", "cpu") or wants_torch(graph, evidence):
+        return belief_propagation_torch(
+            graph,
+            evidence,
+            variables,
+            device=None if device == "auto" else device,
+            dtype=dtype,
+            iterations=iterations,
+            tolerance=tolerance,
+            damping=max(damping, 0.3),
+        )
     rows = passed_messages(
         graph, evidence, sums=True, schedule=schedule, iterations=iterations, tolerance=tolerance,
         damping=damping, dtype=dtype, memory_budget=memory_budget,

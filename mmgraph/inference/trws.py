@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ from mmgraph.inference.memory import check_memory
 from mmgraph.inference.min_sum_kernels import labelling_energy, with_messages
 from mmgraph.inference.pairwise_graph import PairwiseGraph, pairwise_graph
 from mmgraph.inference.trws_kernels import sequential_labelling, trws_pass
+from mmgraph.inference.trws_torch import trws_torch
 
 _PASSES_BETWEEN_LABELLINGS = 4
 _STALLED = 1e-3
@@ -182,6 +184,7 @@ def trws(
     iterations: int = 100,
     tolerance: float = 1e-7,
     time_limit: float | None = None,
+    device: str = "auto",
     dtype: torch.dtype | None = None,
     memory_budget: int | None = None,
     progress: Progress | None = None,
@@ -202,6 +205,9 @@ def trws(
         The gap, relative to the energy, that counts as closed.
     time_limit : float, optional
         In seconds, for each row.
+    device : str
+        Away from the CPU all nodes of a colour are visited at once (:func:`trws_torch`), without
+        time limit and progress.
     dtype : torch.dtype, optional
         Of the messages; see :func:`pairwise_graph`. The bound is exact in either precision.
     memory_budget : int, optional
@@ -218,6 +224,9 @@ def trws(
     """
     if iterations < 1:
         raise MmgraphError(f"iterations must be at least 1, not {iterations}")
+    if device not in ("auto", "cpu"):
+        options: dict[str, Any] = {"dtype": dtype, "iterations": iterations, "tolerance": tolerance}
+        return trws_torch(graph, evidence, variables, device=device, **options)
     began = time.perf_counter()
     check_memory(graph, dtype, memory_budget, messages_per_edge=1)
     pairwise = pairwise_graph(graph, dtype)
