@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mmgraph.cli.common import JsonOption, print_json, print_table, progress_bar
-from mmgraph.graph.errors import MmgraphError, suggestion
+from mmgraph.graph.errors import MissingExtraError, MmgraphError, suggestion
 
 if TYPE_CHECKING:
     import numpy as np
@@ -169,28 +169,34 @@ def _write_maps(
 
     _make_directory(output)
     numbers = np.array(annotations.values)[labelling.labels]
-    certain = labelling.relative_uncertainty
     files = [output / "labels.npy", output / "uncertainty.npy", output / "probabilities.npy"]
     write_array(files[0], numbers)
     write_array(files[1], labelling.uncertainty)
     write_array(files[2], labelling.marginals)
     if labelling.labels.ndim == 3 or like.lower().endswith((".nii", ".nii.gz")):
-        files += [output / "labels.nii.gz", output / "uncertainty.nii.gz"]
-        try:
-            write_array(files[-2], numbers, like=like)
-            write_array(files[-1], labelling.uncertainty, like=like)
-        except ImportError:  # the arrays are written already
-            files = files[:-2]
+        files += _if_installed(write_array, output / "labels.nii.gz", numbers, like=like)
+        uncertainty = output / "uncertainty.nii.gz"
+        files += _if_installed(write_array, uncertainty, labelling.uncertainty, like=like)
     if labelling.labels.ndim == 2 and numbers.min() >= 0 and numbers.max() <= 65535:
-        files += [output / "labels.png", output / "uncertainty.png"]
         palette = [UNLABELLED] * (max(annotations.values) + 1)
-        for value, colour in zip(
-            annotations.values, class_colours(len(annotations.values)), strict=True
-        ):
+        colours = class_colours(len(annotations.values))
+        for value, colour in zip(annotations.values, colours, strict=True):
             palette[value] = colour
-        write_labels(files[-2], numbers, palette)
-        write_array(files[-1], np.round(255 * certain.clip(0, 1)).astype(np.uint8))
+        shades = np.round(255 * labelling.relative_uncertainty.clip(0, 1)).astype(np.uint8)
+        files += _if_installed(write_labels, output / "labels.png", numbers, palette)
+        files += _if_installed(write_array, output / "uncertainty.png", shades)
     return files
+
+
+def _if_installed(
+    write: Callable[..., None], path: Path, *content: object, **options: object
+) -> list[Path]:
+    """Write a file, or leave it out where its package is missing: the arrays are written anyway."""
+    try:
+        write(path, *content, **options)
+    except MissingExtraError:
+        return []
+    return [path]
 
 
 def _make_directory(output: Path) -> None:

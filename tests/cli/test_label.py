@@ -98,6 +98,18 @@ def test_pictures(mmgraph, files: Path):
         assert Path("labelled", name).read_bytes()[:4] == b"\x89PNG"
 
 
+def test_without_pillow_the_arrays_are_written(
+    mmgraph, files: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    code, _, _ = mmgraph(
+        "label", "--sensor", "optical=optical.npy", "--labels", "labels.npy", *FIXED
+    )
+    assert code == 0
+    written = sorted(path.name for path in Path("labelled").iterdir())
+    assert written == ["labels.npy", "probabilities.npy", "report.json", "uncertainty.npy"]
+
+
 def test_volumes_keep_their_orientation(mmgraph, files: Path):
     nibabel = pytest.importorskip("nibabel")
     affine = np.diag([2.0, 2.0, 5.0, 1.0])
