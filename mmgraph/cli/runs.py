@@ -53,7 +53,7 @@ def run(
         return
     columns = _COLUMNS.get(report["kind"]) or tuple(report["results"][0])
     print_table(
-        [column.replace("_", " ") for column in columns],
+        [_heading(column) for column in columns],
         [[_cell(row[column]) for column in columns] for row in report["results"]],
         f"{report['model']}, {report['seconds']:.0f} s",
     )
@@ -61,10 +61,24 @@ def run(
         print(f"wrote {file}", file=sys.stderr)
 
 
+def _heading(column: str) -> str:
+    """A short heading, so that the table fits a narrow terminal."""
+    short = {
+        "missing": "lacks",
+        "overall_accuracy": "overall",
+        "overall_accuracy_deviation": "±",
+        "average_accuracy": "average",
+        "lower_bound": "bound",
+    }
+    if column.endswith("px_unseen"):
+        return "unseen"
+    return short.get(column, column.replace("_", " "))
+
+
 def _cell(value: object) -> str:
     """A value as people read it: lists joined, numbers to three places or whole."""
     if isinstance(value, list):
-        return " + ".join(map(str, value))
+        return "+".join(map(str, value))
     if isinstance(value, float):
         return f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}"
     return "" if value is None else str(value)

@@ -77,7 +77,7 @@ def run(
     steps = KeptSteps(directory, fingerprint(declaration, arrays))
     results: list[dict[str, Any]] = []
     chosen: dict[str, Any] = {}
-    first: dict[str, tuple[Split, dict[str, np.ndarray]]] = {}
+    first: dict[str, tuple[int, Split, dict[str, np.ndarray]]] = {}
     total, done = len(declaration.splits) * len(seeds), 0
     for split_declaration in declaration.splits:
         kept = []
@@ -93,7 +93,7 @@ def run(
             maps, chosen[step] = found
             kept.append((seed, split, maps))
             done += 1
-        first[split_declaration.name] = kept[0][1:]
+        first[split_declaration.name] = kept[0]
         results += _rows(declaration, scene, split_declaration.name, kept)
     if progress:
         progress(total, total, "report")

@@ -159,6 +159,9 @@ def choose_field(
 ) -> FieldSettings:
     """Return the settings under which held-out training pixels have the least log-loss.
 
+    Powers and weights are tried together at the first contrast, then the other contrasts with the
+    best of them.
+
     Parameters
     ----------
     field : LandCoverField
@@ -169,9 +172,8 @@ def choose_field(
         The training pixels, their classes, and those that each fold holds out.
     """
     d = field.declaration
-    candidates = [
-        FieldSettings(*values) for values in itertools.product(d.powers, d.weights, d.contrasts)
-    ]
+    pairs = itertools.product(d.powers, d.weights)
+    candidates = [FieldSettings(power, weight, d.contrasts[0]) for power, weight in pairs]
 
     def with_loss(settings: FieldSettings) -> FieldSettings:
         loss = 0.0
@@ -184,4 +186,6 @@ def choose_field(
 
     # Message passing runs outside Python's lock, so that threads share the work.
     with ThreadPoolExecutor(_THREADS) as pool:
-        return min(pool.map(with_loss, candidates), key=lambda settings: settings.log_loss)
+        best = min(pool.map(with_loss, candidates), key=lambda settings: settings.log_loss)
+        others = [replace(best, contrast=contrast) for contrast in d.contrasts[1:]]
+        return min([best, *pool.map(with_loss, others)], key=lambda settings: settings.log_loss)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmgraph.comparison.land_cover_experiment import Scene, Situation, situations
+from mmgraph.comparison.land_cover_experiment import Scene, Situation, cloud, situations
 from mmgraph.comparison.splits import Split
 from mmgraph.plots import label_map, save, uncertainty_map
 from mmgraph.plots.figures import INK, new_figure
+from mmgraph.plots.label_maps import class_colours
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,12 +21,18 @@ if TYPE_CHECKING:
 
 _PANEL = 3.6
 
+_COLOURS = (
+    "#3CB44B", "#FFE119", "#F58231", "#E6194B", "#AAFFC3", "#469990", "#FABED4", "#4363D8",
+    "#911EB4", "#808000", "#BFA6E8", "#42D4F4", "#9A6324", "#004D1A", "#800000", "#000075",
+)  # fmt: skip
+"""Colours far apart, after Trubetskoy, "List of 20 simple, distinct colors" (2017)."""
+
 
 def draw_land_cover(
     directory: Path,
     declaration: LandCoverDeclaration,
     scene: Scene,
-    first: Mapping[str, tuple[Split, Mapping[str, np.ndarray]]],
+    first: Mapping[str, tuple[int, Split, Mapping[str, np.ndarray]]],
 ) -> list[str]:
     """Draw the first seed of each split, and return the files written.
 
@@ -35,8 +42,8 @@ def draw_land_cover(
         Made if it is not there; receives a picture for each split and situation.
     declaration, scene : LandCoverDeclaration, Scene
         What was run.
-    first : mapping of str to (Split, mapping of str to ndarray)
-        The pixels and the maps of the first seed of each split.
+    first : mapping of str to (int, Split, mapping of str to ndarray)
+        The first seed of each split, its pixels and its maps.
 
     Raises
     ------
@@ -45,9 +52,9 @@ def draw_land_cover(
     """
     directory.mkdir(parents=True, exist_ok=True)
     files = []
-    for split_name, (split, maps) in first.items():
+    for split_name, (seed, split, maps) in first.items():
         for situation in situations(declaration):
-            figure = _situation(declaration, scene, split, maps, situation)
+            figure = _situation(declaration, scene, split, maps, situation, seed)
             hidden = f"_without_{situation.missing}" if situation.missing else ""
             path = directory / f"{split_name}_{'_'.join(situation.given)}{hidden}.png"
             save(figure, path)
@@ -61,6 +68,7 @@ def _situation(
     split: Split,
     maps: Mapping[str, np.ndarray],
     situation: Situation,
+    seed: int,
 ) -> Figure:
     """Truth with legend, training pixels, what each method says, and the field's entropy."""
     training = np.full(scene.labels.size, -1)
@@ -71,30 +79,37 @@ def _situation(
         declaration.field.name: "Markov random field",
     }
     given = " and ".join(situation.given)
-    cloud = f", {situation.missing} missing in a part" if situation.missing else ""
-    figure = new_figure(3 * _PANEL + 2.4, 2 * (_PANEL + 0.3) + 0.4)
+    hidden = f", {situation.missing} hidden within the line" if situation.missing else ""
+    count = len(scene.classes)
+    colours = _COLOURS if count <= len(_COLOURS) else class_colours(count)
+    figure = new_figure(3 * _PANEL + 2.4, 2 * _PANEL + 0.6)
     panels = figure.subplots(2, 3).ravel()
-    label_map(panels[0], scene.labels, scene.classes, legend=False, title="truth")
-    label_map(
-        panels[1], training.reshape(scene.labels.shape), scene.classes, legend=False,
-        title="training pixels",
-    )  # fmt: skip
+    drawn = {
+        "truth": scene.labels,
+        "training pixels": training.reshape(scene.labels.shape),
+        **{title: maps[situation.key(method)] for method, title in names.items()},
+    }
+    places = (*panels[:2], *panels[3:])
+    for panel, (title, labels) in zip(places, drawn.items(), strict=True):
+        label_map(panel, labels, scene.classes, legend=False, colours=colours[:count], title=title)
     uncertainty_map(panels[2], maps[situation.key("entropy")], title="uncertainty of the field")
-    for panel, (method, title) in zip(panels[3:], names.items(), strict=True):
-        label_map(panel, maps[situation.key(method)], scene.classes, legend=False, title=title)
-    _legend(figure, scene.classes)
-    figure.suptitle(f"given {given}{cloud}", color=INK, fontsize=13)
+    if situation.missing is not None:
+        covered = cloud(scene.labels.shape, declaration.cloud.share, seed)
+        for panel in panels:
+            for colour, width in (("white", 3.0), (INK, 1.2)):
+                panel.contour(covered, levels=[0.5], colors=[colour], linewidths=width)
+    _legend(figure, scene.classes, colours)
+    figure.suptitle(f"given {given}{hidden}", color=INK, fontsize=13)
     return figure
 
 
-def _legend(figure: Figure, classes: tuple[str, ...]) -> None:
+def _legend(figure: Figure, classes: tuple[str, ...], colours: Sequence[str]) -> None:
     from matplotlib.patches import Patch
 
-    from mmgraph.plots.label_maps import UNLABELLED, class_colours
+    from mmgraph.plots.label_maps import UNLABELLED
 
     entries = [
-        Patch(facecolor=colour, label=name)
-        for name, colour in zip(classes, class_colours(len(classes)), strict=True)
+        Patch(facecolor=colour, label=name) for name, colour in zip(classes, colours, strict=False)
     ]
     entries.append(Patch(facecolor=UNLABELLED, label="unlabelled"))
     figure.legend(

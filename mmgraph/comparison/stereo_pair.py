@@ -86,7 +86,8 @@ def run(
     if found is None:
         found = _searched(declaration, pair, progress)
         steps.write("search", *found)
-    maps, notes = found
+    kept, notes = found
+    maps = {method: kept[method] for method in notes["energy"]}
     if progress:
         progress(2, 2, "report")
     report: dict[str, Any] = {

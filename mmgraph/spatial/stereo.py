@@ -211,8 +211,8 @@ def contrast_weights(
     image: Image,
     *,
     strength: float = 1.0,
-    across_edges: float = 0.2,
-    scale: float = 8.0,
+    across_edges: float = 0.1,
+    scale: float = 12.0,
     neighbours: int = 4,
 ) -> Float32[np.ndarray, "offsets height width"]:
     """Return a weight for each edge between neighbours, weaker where the image changes.
