@@ -230,8 +230,8 @@ def contrast_weights(
         The share of it that is left across the strongest edges, from 0 to 1.
     scale : float, default 12
         The difference that counts as strong.
-    neighbours : int or sequence of offsets, default 4
-        As of :class:`GridFactor`, whose ``weights`` these are.
+    neighbours : int, default 4
+        4 or 8, as of :class:`GridFactor`, whose ``weights`` these are.
 
     Raises
     ------

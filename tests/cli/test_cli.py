@@ -142,6 +142,25 @@ def test_run_prints_one_object(mmgraph, monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert f"wrote {tmp_path}" in err
 
 
+def test_each_kind_of_run_has_its_table(mmgraph, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    land_cover = {"split": "random", "given": ["near", "far"], "missing": None, "method": "mrf"}
+    land_cover |= {"overall_accuracy": 0.98, "overall_accuracy_deviation": 0.01, "kappa": 0.97}
+    land_cover |= {"average_accuracy": 0.96, "accuracy_beneath_cloud": None, "seeds": 5}
+    stereo = {"method": "trws", "bad_2px": 0.078, "bad_2px_unseen": 0.083, "energy": 149128.4}
+    stereo |= {"lower_bound": 148466.0, "gap": 662.4, "seconds": 20.0}
+    for kind, row, shown in (
+        ("land_cover", land_cover, ("near+far", "overall", "0.980", "0.960")),
+        ("stereo", stereo, ("bad 2px", "unseen", "0.083", "149,128", "148,466")),
+    ):
+        report = {"model": "m", "kind": kind, "seconds": 1.0, "results": [row], "files": []}
+        monkeypatch.setattr(experiment, "run", lambda *_, report=report, **__: report)
+        code, out, _ = mmgraph("run", "home_activities", "--output", tmp_path)
+        assert code == 0
+        assert all(text in out for text in shown)
+        answer = json.loads(mmgraph("run", "home_activities", "--output", tmp_path, "--json")[1])
+        assert answer["results"] == [row]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
