@@ -1,5 +1,7 @@
 """The best choice between two states at every node: the step that cuts and moves are made of."""
 
+# mypy: disable-error-code="call-arg"
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field

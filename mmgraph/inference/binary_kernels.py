@@ -137,8 +137,8 @@ def _ruled_out(zero, one):
 def _split(a, b, c, d, tilt):
     """Split an edge's energy, which need not be finite, see :func:`split_edges`.
 
-    Returns the ends' shares, the costs of (0, 1) and (1, 0), and which choices are ruled out at each
-    end.
+    Returns the ends' shares, the costs of (0, 1) and (1, 0), and which choices are ruled out at
+    each end.
     """
     free = np.uint8(0)
     if a + b + c + d < np.inf:

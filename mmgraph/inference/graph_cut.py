@@ -2,8 +2,8 @@
 
 Kolmogorov and Zabih (2004, "What energy functions can be minimized via graph cuts?"): a pairwise
 energy of two-valued variables becomes a cut if no edge rewards different states, E(0, 0) + E(1, 1)
-<= E(0, 1) + E(1, 0). Hard zeros need no stand-in: an infinite energy of a node decides it before the
-cut, and one of an edge becomes an arc of infinite capacity, which no finite cut crosses.
+<= E(0, 1) + E(1, 0). Hard zeros need no stand-in: they become arcs of infinite capacity, which no
+finite cut crosses.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def graph_cut(
         unary = pairwise.unary(evidence, row)
         labelling, energy = cut_labelling(pairwise, unary)
         found.append(pairwise.states_of(labelling))
-        energies.append(energy + pairwise.constant)
+        energies.append(energy + pairwise.constant_given(evidence, row))
     log_weight = -torch.tensor(energies, dtype=torch.float64)
     return Assignment(
         {name: torch.cat([states[name] for states in found]) for name in names},

@@ -1,5 +1,7 @@
 """Maximum flow and minimum cut in a sparse graph, as they arise from images."""
 
+# mypy: disable-error-code="call-arg"
+
 from __future__ import annotations
 
 from typing import NamedTuple

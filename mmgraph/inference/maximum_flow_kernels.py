@@ -1,8 +1,8 @@
 """Maximum flow by a search tree that is kept between augmentations, compiled.
 
-The algorithm is that of Boykov and Kolmogorov (2004, "An experimental comparison of min-cut/max-flow
-algorithms for energy minimization in vision", section 3), with the time stamps and distances of
-Kolmogorov's thesis (2004, section 3.2.3) that keep paths short, but with one tree instead of two:
+The algorithm is that of Boykov and Kolmogorov (2004, "An experimental comparison of min-cut/
+max-flow algorithms for energy minimization in vision", section 3), with the time stamps and
+distances of Kolmogorov's thesis (2004, section 3.2.3) that keep paths short, but with one tree:
 it grows from the sink, and a node joined to the source empties itself into the tree before the tree
 takes it in. On images that is no slower, and where few nodes are joined to the sink, as in a move
 from a good labelling, most nodes are never looked at.
@@ -62,11 +62,11 @@ def saturate(start, arcs, heads, residual, terminal):
     queue = np.empty(count + 1, np.uint32)
     orphans = np.empty(count, np.uint32)
     front, back = 0, 0
-    for n in range(np.uint64(count)):
-        nodes[n, PARENT] = FREE
-        if terminal[n] < 0:
-            nodes[n, PARENT], nodes[n, DISTANCE], nodes[n, WAITS] = SINK, 1, 1
-            queue[back] = n
+    for k in range(np.uint64(count)):
+        nodes[k, PARENT] = FREE
+        if terminal[k] < 0:
+            nodes[k, PARENT], nodes[k, DISTANCE], nodes[k, WAITS] = SINK, 1, 1
+            queue[back] = k
             back += 1
     flow, time = 0.0, 0
     while front != back:
@@ -79,15 +79,13 @@ def saturate(start, arcs, heads, residual, terminal):
                 flow += pushed
                 if flow == np.inf:
                     break
-                back = _adopt(
-                    start, arcs, heads, residual, nodes, orphans, lost, time, queue, back
-                )
+                back = _adopt(start, arcs, heads, residual, nodes, orphans, lost, time, queue, back)
                 continue  # its other arcs come next
         nodes[n, WAITS] = 0
         front = 0 if front == count else front + 1
     side = np.empty(count, np.bool_)
-    for n in range(np.uint64(count)):
-        side[n] = nodes[n, PARENT] != FREE
+    for k in range(np.uint64(count)):
+        side[k] = nodes[k, PARENT] != FREE
     return flow, side
 
 
@@ -167,7 +165,7 @@ def _adopt(start, arcs, heads, residual, nodes, orphans, lost, time, queue, back
     while place < lost:
         n = np.uint64(orphans[place])
         place += 1
-        parent, nearest = FREE, _NOWHERE
+        parent, nearest = np.int32(FREE), np.int32(_NOWHERE)
         for i in range(np.uint64(start[n]), np.uint64(start[n + _ONE])):
             arc = np.uint64(arcs[i])
             m = np.uint64(heads[arc])

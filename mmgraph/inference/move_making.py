@@ -1,15 +1,6 @@
-"""Moves that change many elements at once, each the best of its kind: one minimum cut a move.
+"""Searches by moves, each of which changes many elements at once: expansions, swaps and fusions.
 
-Boykov, Veksler and Zabih (2001, "Fast approximate energy minimization via graph cuts"). An
-*expansion* of a state lets every element take that state or keep its own, and asks for a metric; a
-*swap* of two states divides the elements that have either anew, and asks for a semimetric; a
-*fusion* lets every element take its state of a proposal or keep its own (Lempitsky, Rother, Roth and
-Blake 2010, "Fusion moves for Markov random field optimization"), and asks for nothing: where it is
-no cut, roof duality leaves some elements undecided, and these keep their states. No move ever
-raises the energy.
-
-Most elements of a move are decided by their own and their neighbours' energies, whatever the
-neighbours do; only the others go into the cut. Messages of TRW-S decide most of those.
+See :mod:`mmgraph.inference.moves` for what they are.
 """
 
 from __future__ import annotations
@@ -21,92 +12,33 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from mmgraph.graph.errors import GraphError, MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.binary_energy import Energies, Region, best_choice
-from mmgraph.inference.binary_kernels import best_responses, broken_inequality, takes_state
+from mmgraph.inference.binary_energy import Energies, Region
+from mmgraph.inference.binary_kernels import best_responses
 from mmgraph.inference.feasible import feasible_labelling, infeasible
 from mmgraph.inference.graph_cut import element_name
 from mmgraph.inference.icm import _checked_starts, best_unary
 from mmgraph.inference.min_sum_kernels import labelling_energy, with_messages
+from mmgraph.inference.moves import (
+    Labelling,
+    broken_metric,
+    expansion_move,
+    fusion_move,
+    swap_move,
+)
 from mmgraph.inference.pairwise_graph import PairwiseGraph, pairwise_graph
 
-Labelling = Int[np.ndarray, " nodes"]
 Move = Callable[[Labelling, Region | None], Labelling]
 
 _REACH = 4
 """Steps from a change within which :func:`improve` looks for the next."""
 _CACHE_LINE = 64
 """Bytes; longer messages take more time to fetch for two states than they spare the flow."""
-
-
-def expansion_move(
-    energies: Energies, labelling: Labelling, state: int, region: Region | None = None
-) -> Labelling:
-    """Return the best labelling in which every node keeps its state or takes the one given.
-
-    The energy is never higher. It is the best where the edges are a metric; elsewhere see
-    :func:`fusion_move`. A node that does not have the state, or may not take it, keeps its own, and
-    so do all outside of the region.
-    """
-    offsets = energies.pairwise.offsets
-    proposal = takes_state(labelling, state, energies.unary, offsets)
-    return fusion_move(energies, labelling, proposal, region)
-
-
-def swap_move(energies: Energies, labelling: Labelling, first: int, second: int) -> Labelling:
-    """Return the best labelling in which nodes of two states are divided between these anew.
-
-    The energy is never higher. It is the best where the edges are a semimetric.
-    """
-    offsets, unary = energies.pairwise.offsets, energies.unary
-    having = np.flatnonzero((labelling == first) | (labelling == second))
-    # Only a node that may take both states can be given either.
-    a, b = (takes_state(labelling, state, unary, offsets)[having] for state in (first, second))
-    free = (a == first) & (b == second)
-    members = having[free]
-    zero, one = labelling.copy(), labelling.copy()
-    zero[members], one[members] = first, second
-    mixed = best_choice(energies, zero, one, energies.region(members))
-    return _if_better(energies, labelling, mixed, members)
-
-
-def fusion_move(
-    energies: Energies, labelling: Labelling, proposal: Labelling, region: Region | None = None
-) -> Labelling:
-    """Return a labelling in which every node keeps its state or takes the proposal's.
-
-    The energy is never higher than that of ``labelling``. It is the lowest possible where no edge
-    is opposed, see :func:`mmgraph.inference.binary_energy.best_choice`. Outside of the region all
-    nodes keep their states.
-    """
-    place = energies.everywhere if region is None else region
-    return _if_better(
-        energies, labelling, best_choice(energies, labelling, proposal, place), place.nodes
-    )
-
-
-def _if_better(
-    energies: Energies, labelling: Labelling, mixed: Labelling, members: Int[np.ndarray, " members"]
-) -> Labelling:
-    rise, _ = energies.change(labelling, mixed, members)
-    return mixed if rise < 0 else labelling
-
-
-def broken_metric(
-    energies: Energies, semimetric: bool = False
-) -> tuple[int, tuple[int, int, int]] | None:
-    """Return an edge that is no metric (no semimetric), and three states that show it.
-
-    For states ``x``, ``y`` and ``z`` a metric has E(x, y) + E(z, z) <= E(x, z) + E(z, y); a
-    semimetric need have it for ``x = y`` only.
-    """
-    edge, x, y, z = broken_inequality(semimetric, energies.tolerance, *energies.edge_arrays)
-    return None if edge < 0 else (int(edge), (int(x), int(y), int(z)))
 
 
 @dataclass
@@ -265,7 +197,7 @@ def alpha_expansion(
 ) -> Assignment:
     """Return an assignment that no expansion of any state betters.
 
-    For Potts edges its energy (less the constant part) is at most twice the optimum's (Boykov et al.
+    With Potts edges and no negative energy, its energy is at most twice the lowest (Boykov et al.
     2001, theorem 6.1).
 
     Parameters
@@ -356,7 +288,9 @@ def _search_all_rows(
         search.run(kind, cycles, deadline)
         searches.append(search)
     found = [pairwise.states_of(search.labelling) for search in searches]
-    energy = torch.tensor([s.energy for s in searches], dtype=torch.float64) + pairwise.constant
+    constants = [pairwise.constant_given(evidence, row) for row in range(evidence.batch)]
+    energy = torch.tensor([s.energy for s in searches], dtype=torch.float64)
+    energy = energy + torch.tensor(constants, dtype=torch.float64)
     return Assignment(
         {name: torch.cat([states[name] for states in found]) for name in names},
         {name: graph.variables[name] for name in names},
