@@ -18,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 
 from mmgraph.graph.errors import MmgraphError, suggestion
 from mmgraph.graph.evidence import Evidence
@@ -38,6 +38,7 @@ from mmgraph.inference.memory import check_memory
 from mmgraph.inference.min_sum_kernels import labelling_energy
 from mmgraph.inference.pairwise_graph import PairwiseGraph, pairwise_graph
 from mmgraph.inference.posterior import Posterior
+from mmgraph.inference.scaled_messages import ScaledMessages
 from mmgraph.inference.trws_kernels import sequential_labelling
 
 Schedule = Literal["sequential", "parallel", "residual"]
@@ -51,8 +52,10 @@ class Messages:
     ----------
     pairwise : PairwiseGraph
         The graph.
-    unary : ndarray, shape (states,)
-        Unary energies with the evidence.
+    evidence : Evidence
+        Of which one row counts.
+    row : int
+        That row.
     sums : bool
         Sum-product (marginals) rather than max-product (the best assignment).
     appearance : ndarray, shape (edges,), optional
@@ -62,11 +65,14 @@ class Messages:
     def __init__(
         self,
         pairwise: PairwiseGraph,
-        unary: Float[np.ndarray, " states"],
+        evidence: Evidence,
+        row: int,
         sums: bool = True,
         appearance: Float64[np.ndarray, " edges"] | None = None,
     ) -> None:
-        self.pairwise, self.unary, self.sums = pairwise, unary, sums
+        self.pairwise, self.sums = pairwise, sums
+        self.unary = pairwise.unary(evidence, row)
+        self.constant = pairwise.constant_given(evidence, row)
         self.appearance = np.ones(pairwise.edges) if appearance is None else appearance
         self.potentials = np.exp(-pairwise.functions.tables.astype(np.float64))
         self.towards_second = pairwise.empty_messages()
@@ -89,6 +95,9 @@ class Messages:
         ZeroProbabilityError
             If the messages leave a node without a possible state.
         """
+        plain = schedule == "sequential" and damping == 0 and bool((self.appearance == 1).all())
+        if self.sums and plain and self._run_scaled(iterations, tolerance):
+            return
         step = {
             "sequential": self._sequential,
             "parallel": self._parallel,
@@ -101,6 +110,20 @@ class Messages:
                 raise infeasible()
             if self.residual <= tolerance:
                 break
+
+    def _run_scaled(self, iterations: int, tolerance: float) -> bool:
+        """Pass messages without logarithms; return False if numbers get too small for that."""
+        scaled = ScaledMessages(self.pairwise, self.unary, self.potentials)
+        done, residual = 0, np.inf
+        while done < iterations and residual > tolerance:
+            changes = (scaled.run_pass(True), scaled.run_pass(False))
+            if min(changes) < 0:
+                return False
+            residual = max(changes)
+            done += 1
+        self.towards_second, self.towards_first = scaled.energies()
+        self.iterations, self.residual = done, residual
+        return True
 
     def _sequential(self, tolerance: float, damping: float) -> Callable[[], float]:
         arrays = self._arrays(self.towards_second, self.towards_first)
@@ -166,7 +189,7 @@ class Messages:
         arrays = (*p.edge_arrays, p.slots, self.potentials, self.appearance)
         messages = (self.towards_second, self.towards_first)
         value = free_energy(self.beliefs(), p.offsets, *arrays, *messages, p.largest)
-        return float(value) - p.constant
+        return float(value) - self.constant
 
     def labelling(self) -> tuple[np.ndarray, float]:
         """Read a labelling off the messages, node by node; return it with its energy.
@@ -183,7 +206,7 @@ class Messages:
         if energy == np.inf:
             labelling = feasible_labelling(p, self.beliefs().astype(p.dtype))
             energy = float(labelling_energy(labelling, self.unary, p.offsets, *p.edge_arrays))
-        return labelling, energy
+        return labelling, energy + self.constant
 
 
 def passed_messages(
@@ -222,7 +245,7 @@ def passed_messages(
     shares = None if appearance is None else appearance(pairwise)
 
     def work(row: int) -> Messages:
-        messages = Messages(pairwise, pairwise.unary(evidence, row), sums, shares)
+        messages = Messages(pairwise, evidence, row, sums, shares)
         messages.run(schedule, iterations, tolerance, damping)
         return messages
 
@@ -356,7 +379,7 @@ def max_product(
     return Assignment(
         {n: torch.cat([states[n] for states in found]) for n in names},
         {n: graph.variables[n] for n in names},
-        -torch.tensor(energies, dtype=torch.float64) - pairwise.constant,
+        -torch.tensor(energies, dtype=torch.float64),
         method="max_product",
         exact=False,
         converged=all(m.residual <= tolerance for m in rows),

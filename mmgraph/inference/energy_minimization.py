@@ -54,8 +54,8 @@ def trws_and_moves(
     trace: list[TracePoint] = []
     for row in range(evidence.batch):
         deadline = time.perf_counter() + (np.inf if time_limit is None else time_limit)
-        report = reporter(trace if row == 0 else [], progress, pairwise.constant, began)
-        search = Search.start(pairwise, pairwise.unary(evidence, row))
+        report = reporter(trace if row == 0 else [], progress, began)
+        search = Search.of_row(pairwise, evidence, row)
         search.run(iterations, tolerance, deadline, report)
         search.settle()
         if search.energy - search.bound > tolerance * max(1.0, abs(search.energy)):

@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from mmgraph.inference.min_sum_kernels import compiled
+from mmgraph.inference.min_sum_kernels import compiled, edge_energy
 from mmgraph.inference.pairwise_graph import LINEAR, POTTS, QUADRATIC, SELECTS_FIRST, TABLE
 
 
@@ -36,6 +36,56 @@ def sum_product_message(
     for j in range(rows):
         weights[j] = math.exp(low - source[j])
         total += weights[j]
+    weigh(
+        kind, weight, truncation, place, tables, potentials, towards_second, weights, total, rows,
+        target, begin, columns,
+    )  # fmt: skip
+    least = np.inf
+    for k in range(columns):
+        if target[begin + k] > 0:
+            energy = low - math.log(target[begin + k])
+        else:
+            energy = _log_weighed(
+                kind, weight, truncation, place, tables, towards_second, source, rows, k, columns
+            )
+        target[begin + k] = energy
+        least = min(least, energy)
+    if least < np.inf:
+        for k in range(columns):
+            target[begin + k] -= least
+    return least
+
+
+@compiled
+def _log_weighed(
+    kind, weight, truncation, place, tables, towards_second, source, rows, k, columns
+):  # fmt: skip
+    """The energy of one receiving state where the sum was too small for a double."""
+    low, total = np.inf, 0.0
+    for j in range(rows):
+        if source[j] == np.inf:
+            continue
+        x, y, a, b = (j, k, rows, columns) if towards_second else (k, j, columns, rows)
+        energy = source[j] + edge_energy(kind, weight, truncation, place, tables, x, y, a, b)
+        if energy == np.inf:
+            continue
+        if energy < low:
+            total = total * math.exp(energy - low) + 1.0 if low < np.inf else 1.0
+            low = energy
+        else:
+            total += math.exp(low - energy)
+    return low - math.log(total) if low < np.inf else np.inf
+
+
+@compiled
+def weigh(
+    kind, weight, truncation, place, tables, potentials, towards_second, weights, total, rows,
+    target, begin, columns,
+):  # fmt: skip
+    """Sum over the sender's states what they weigh together with the edge, for each receiving one.
+
+    ``total`` is the sum of ``weights``. No logarithms are taken.
+    """
     if kind == POTTS:
         agree = math.exp(-weight)
         for k in range(columns):
@@ -62,15 +112,6 @@ def sum_product_message(
             target[begin + k] = 0
         for cell in range(rows):
             target[begin + (cell // place) % columns] += weights[cell]
-    top = target[begin]
-    for k in range(1, columns):
-        top = max(top, target[begin + k])
-    if top <= 0:
-        return np.inf
-    for k in range(columns):
-        share = target[begin + k] / top
-        target[begin + k] = -math.log(share) if share > 0 else np.inf
-    return low - math.log(top)
 
 
 @compiled

@@ -170,7 +170,7 @@ class TorchGraph:
             names = [v.name for v in table.scope]
             energies = -table.values.to(self.constant)
             if not names:
-                self.constant = self.constant + energies
+                self.constant = self.constant + energies.reshape(-1)
             elif len(names) == 1:
                 rows = energies.reshape(-1, 1, blocks[names[0]].shape[2])
                 blocks[names[0]] = blocks[names[0]] + rows

@@ -89,4 +89,4 @@ def upper_bound(messages: Messages) -> float:
         )
         for member in forests
     )
-    return total / len(forests) - p.constant
+    return total / len(forests) - messages.constant

@@ -48,6 +48,8 @@ class Search:
         The graph.
     unary : ndarray, shape (states,)
         Unary energies with the evidence.
+    constant : float
+        The energy that no state changes.
     messages : ndarray
         One along each edge, towards its first node (after any number of iterations).
     labelling : ndarray of int32, shape (nodes,)
@@ -62,6 +64,7 @@ class Search:
 
     pairwise: PairwiseGraph
     unary: Float[np.ndarray, " states"]
+    constant: float
     messages: Float[np.ndarray, " slots"]
     labelling: Int[np.ndarray, " nodes"]
     energy: float = np.inf
@@ -70,10 +73,18 @@ class Search:
     converged: bool = False
 
     @classmethod
-    def start(cls, pairwise: PairwiseGraph, unary: Float[np.ndarray, " states"]) -> Search:
+    def start(
+        cls, pairwise: PairwiseGraph, unary: Float[np.ndarray, " states"], constant: float = 0.0
+    ) -> Search:
         """Return a search that has not begun."""
         labelling = np.zeros(pairwise.nodes, np.int32)
-        return cls(pairwise, unary, pairwise.empty_messages(), labelling)
+        return cls(pairwise, unary, constant, pairwise.empty_messages(), labelling)
+
+    @classmethod
+    def of_row(cls, pairwise: PairwiseGraph, evidence: Evidence, row: int) -> Search:
+        """Return a search on a row of evidence that has not begun."""
+        constant = pairwise.constant_given(evidence, row)
+        return cls.start(pairwise, pairwise.unary(evidence, row), constant)
 
     def run(
         self,
@@ -234,8 +245,8 @@ def trws(
     trace: list[TracePoint] = []
     for row in range(evidence.batch):
         deadline = time.perf_counter() + (np.inf if time_limit is None else time_limit)
-        report = reporter(trace if row == 0 else [], progress, pairwise.constant, began)
-        search = Search.start(pairwise, pairwise.unary(evidence, row))
+        report = reporter(trace if row == 0 else [], progress, began)
+        search = Search.of_row(pairwise, evidence, row)
         search.run(iterations, tolerance, deadline, report)
         search.settle()
         searches.append(search)
@@ -243,12 +254,12 @@ def trws(
 
 
 def reporter(
-    trace: list[TracePoint], progress: Progress | None, constant: float, began: float
+    trace: list[TracePoint], progress: Progress | None, began: float
 ) -> Callable[[Search], None]:
     """Return a function that notes how far a search has come."""
 
     def report(search: Search) -> None:
-        point = (search.energy + constant, search.bound + constant)
+        point = (search.energy + search.constant, search.bound + search.constant)
         trace.append(TracePoint(time.perf_counter() - began, *point))
         if progress is not None:
             progress(search.iterations, *point)
@@ -271,8 +282,8 @@ def assignment_of(
     names = list(pairwise.first_node) if variables is None else [
         graph.variable(name).name for name in variables
     ]  # fmt: skip
-    energy = torch.tensor([s.energy for s in searches], dtype=torch.float64) + pairwise.constant
-    lower = torch.tensor([s.bound for s in searches], dtype=torch.float64) + pairwise.constant
+    energy = torch.tensor([s.energy + s.constant for s in searches], dtype=torch.float64)
+    lower = torch.tensor([s.bound + s.constant for s in searches], dtype=torch.float64)
     gap = (energy - lower).clamp(min=0.0)
     return Assignment(
         {name: torch.cat([states[name] for states in found]) for name in names},

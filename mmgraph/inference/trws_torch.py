@@ -226,5 +226,6 @@ def _energy(graph: FactorGraph, evidence: Evidence, states: dict[str, Tensor]) -
             flat = states[name][row].reshape(-1).numpy()
             labelling[node : node + len(flat)] = flat
         unary = p.unary(evidence, row)
-        energies.append(labelling_energy(labelling, unary, p.offsets, *p.edge_arrays) + p.constant)
-    return torch.tensor(energies, dtype=torch.float64)
+        energies.append(labelling_energy(labelling, unary, p.offsets, *p.edge_arrays))
+    constants = [p.constant_given(evidence, row) for row in range(evidence.batch)]
+    return torch.tensor(energies, dtype=torch.float64) + torch.tensor(constants)

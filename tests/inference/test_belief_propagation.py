@@ -100,7 +100,7 @@ def test_the_bound_holds_for_any_messages():
     log_z = listed(graph, nothing(graph))[1]
     pairwise = pairwise_graph(graph)
     share = covering_forests(pairwise).mean(0)
-    messages = Messages(pairwise, pairwise.unary(nothing(graph), 0), True, share)
+    messages = Messages(pairwise, nothing(graph), 0, True, share)
     rng = np.random.default_rng(0)
     bounds = []
     for _ in range(20):
@@ -181,3 +181,29 @@ def test_impossible_evidence_and_wrong_options():
         mm.query(graph, method="belief_propagation", iterations=0)
     with pytest.raises(MemoryBudgetError):
         mm.query(graph, method="belief_propagation", memory_budget=10)
+
+
+def test_contradictions_too_large_for_doubles_are_taken_in_logarithms():
+    v = mm.Variable("x", 2, (3,))
+    unary = [[0.0, -1500.0], [0.0, 0.0], [-1500.0, 0.0]]
+    hard = [[0.0, np.inf], [np.inf, 0.0]]
+    graph = mm.FactorGraph(
+        [v], [mm.UnaryFactor(v, unary), mm.PairwiseFactor(v, [(0, 1), (1, 2)], hard)]
+    )
+    found = mm.query(graph, method="belief_propagation").marginal("x")[0]
+    torch.testing.assert_close(found, torch.full((3, 2), 0.5, dtype=torch.float64))
+
+
+def test_leaves_without_parents_count():
+    height = mm.Variable("height", shape=(1,), family="gaussian")
+    leaf = mm.GaussianLeaf(height, [], means=[1.0], covariances=[[4.0]])
+    coin = mm.Variable("coin", 2)
+    net = mm.BayesianNetwork([height, coin], [leaf, mm.TableFactor([coin], [0.3, 0.7], child=coin)])
+    data = {"height": [[2.0], [5.0]]}
+    exact = mm.log_partition(net, data)
+    for method in ("belief_propagation", "tree_reweighted", "mean_field"):
+        torch.testing.assert_close(mm.log_partition(net, data, method=method), exact)
+    best = mm.map_query(net, data)
+    for method in ("trws", "max_product", "icm"):
+        found = mm.map_query(net, data, method=method)
+        torch.testing.assert_close(found.log_weight, best.log_weight)
