@@ -74,19 +74,8 @@ def upper_bound(messages: Messages) -> float:
     shares = (messages.potentials, messages.appearance)
     directed = (messages.towards_second, messages.towards_first)
     forests = covering_forests(p)
-    total = sum(
-        float(
-            forest_log_partition(
-                member,
-                believed,
-                p.offsets,
-                *p.edge_arrays,
-                *adjacency,
-                *shares,
-                *directed,
-                p.largest,
-            )
-        )
-        for member in forests
-    )
+    arrays = (*p.edge_arrays, *adjacency, *shares, *directed)
+    total = 0.0
+    for member in forests:
+        total += float(forest_log_partition(member, believed, p.offsets, *arrays, p.largest))
     return total / len(forests) - messages.constant
