@@ -1,0 +1,140 @@
+"""Cuts of a photograph of 512 x 512 pixels, beside PyMaxflow; one thread, compiled before.
+
+The photograph is the cameraman of scikit-image, read out of the wheel that holds the stereo pair.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mmgraph as mm
+from mmgraph.datasets.catalog import entry
+from mmgraph.datasets.wheels import WheelPin, read_from_wheel
+from mmgraph.graph.errors import DatasetError
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.interaction import Interaction
+from mmgraph.inference.assignment import Assignment
+from mmgraph.inference.energy_minimization import trws_and_moves
+from mmgraph.inference.graph_cut import graph_cut
+from mmgraph.inference.move_making import alpha_expansion
+
+MOST_TIME_OF_A_CUT = 4.0
+LEAST_RATIO_OF_MAP = 4.0
+ROUNDS = 3
+
+
+@pytest.fixture(scope="module")
+def photograph() -> np.ndarray:
+    """Grey values from 0 to 1, with noise."""
+    image_module = pytest.importorskip("PIL.Image")
+    source = entry("motorcycle_stereo").source
+    assert isinstance(source, WheelPin)
+    try:
+        content = read_from_wheel(source, "skimage/data/camera.png")
+    except DatasetError as error:
+        pytest.skip(f"the photograph cannot be had: {error}")
+    with image_module.open(io.BytesIO(content)) as image:
+        grey = np.asarray(image.convert("L"), np.float64) / 255
+    return grey + np.random.default_rng(0).normal(size=grey.shape) * 0.1
+
+
+@pytest.fixture(scope="module")
+def maxflow() -> Any:
+    return pytest.importorskip("maxflow")
+
+
+def nothing(graph: mm.FactorGraph) -> Evidence:
+    return Evidence.of(None, graph.variables)
+
+
+def best_of(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds of the quickest round, and the last answer."""
+    times, answer = [], None
+    for _ in range(ROUNDS):
+        begin = time.perf_counter()
+        answer = work()
+        times.append(time.perf_counter() - begin)
+    return min(times), answer
+
+
+def labelling_problem(
+    photograph: np.ndarray, states: int, interaction: Interaction, weight: float
+) -> tuple[mm.FactorGraph, np.ndarray]:
+    """Grey levels of a denoised photograph: how far each is, at most 0.15, and smoothness."""
+    levels = (np.arange(states) + 0.5) / states
+    unary = np.minimum(np.abs(photograph[..., None] - levels), 0.15).astype(np.float32)
+    v = mm.Variable("level", states, photograph.shape)
+    factors = [mm.UnaryFactor(v, -unary), mm.GridFactor(v, interaction, np.float32(weight))]
+    return mm.FactorGraph([v], factors), unary
+
+
+def test_a_binary_cut_takes_about_as_long_as_that_of_pymaxflow(benchmark, maxflow, photograph):
+    v = mm.Variable("bright", 2, photograph.shape)
+    contrast = (photograph - 0.5) * 6
+    unary = np.stack([contrast * 0, contrast], -1)
+    graph = mm.FactorGraph([v], [mm.UnaryFactor(v, unary), mm.GridFactor(v, mm.Potts(), 1.0)])
+
+    def peer() -> np.ndarray:
+        cut = maxflow.Graph[float](contrast.size, 2 * contrast.size)
+        nodes = cut.add_grid_nodes(contrast.shape)
+        cut.add_grid_edges(nodes, 1.0, symmetric=True)
+        cut.add_grid_tedges(nodes, np.maximum(contrast, 0), np.maximum(-contrast, 0))
+        cut.maxflow()
+        return ~cut.get_grid_segments(nodes)
+
+    graph_cut(graph, nothing(graph))  # compiles
+    theirs, labels = best_of(peer)
+    ours, found = benchmark.pedantic(
+        lambda: best_of(lambda: graph_cut(graph, nothing(graph))), rounds=1
+    )
+    benchmark.extra_info.update(mmgraph=ours, pymaxflow=theirs)
+    print(f"\nbinary cut: {ours * 1e3:.0f} ms, PyMaxflow {theirs * 1e3:.0f} ms")
+    expected = float(graph.energy({"bright": labels.astype(int)}))
+    assert float(found.energy) == pytest.approx(expected, rel=1e-9)
+    assert ours <= MOST_TIME_OF_A_CUT * theirs
+
+
+@pytest.mark.parametrize(
+    ("states", "interaction", "weight", "iterations"),
+    [
+        (5, mm.Potts(), 0.06, 10),
+        (16, mm.Potts(), 0.06, 10),
+        (32, mm.TruncatedLinear(4.0), 0.012, 4),
+    ],
+    ids=["5 Potts", "16 Potts", "32 linear"],
+)
+def test_a_labelling_is_no_worse_and_quicker_than_expansions_of_pymaxflow(
+    benchmark, maxflow, photograph, states, interaction, weight, iterations
+):
+    from maxflow.fastmin import aexpansion_grid
+
+    graph, unary = labelling_problem(photograph, states, interaction, weight)
+    table = interaction.energies(states, states).numpy() * weight
+    begin = time.perf_counter()
+    labels = aexpansion_grid(unary.astype(np.float64), table, 5)
+    theirs = time.perf_counter() - begin
+    energy = float(graph.energy({"level": labels}))
+
+    def search() -> Assignment:
+        return trws_and_moves(graph, nothing(graph), iterations=iterations)
+
+    search()  # compiles
+    ours, found = benchmark.pedantic(lambda: best_of(search), rounds=1)
+    expansion, expanded = best_of(lambda: alpha_expansion(graph, nothing(graph)))
+    benchmark.extra_info.update(
+        mmgraph=ours, alpha_expansion=expansion, pymaxflow=theirs, energy=float(found.energy)
+    )
+    print(
+        f"\n{states} states, {interaction}: {ours:.2f} s to {float(found.energy):.2f} (bound "
+        f"{float(found.lower_bound):.2f}), our expansion {expansion:.2f} s to "
+        f"{float(expanded.energy):.2f}, PyMaxflow {theirs:.2f} s to {energy:.2f}: "
+        f"{theirs / ours:.1f} times"
+    )
+    assert float(found.energy) <= energy * (1 + 1e-6)
+    assert theirs >= LEAST_RATIO_OF_MAP * ours
