@@ -87,7 +87,7 @@ def branch_and_bound(
         graph.variable(name).name for name in variables
     ]  # fmt: skip
     solutions = [
-        _solve(solver, Search.start(pairwise, evidence, row), time_limit)
+        _solve(solver, Search.of_row(pairwise, evidence, row), time_limit)
         for row in range(evidence.batch)
     ]
     found = [pairwise.states_of(solution.labelling) for solution in solutions]

@@ -153,7 +153,7 @@ def test_a_move_stays_in_its_region():
 def test_messages_change_no_move(interaction):
     graph = grid((12, 12), 4, interaction, seed=3)
     energies = energies_of(graph)
-    search = Search.start(energies.pairwise, nothing(graph), 0)
+    search = Search.of_row(energies.pairwise, nothing(graph), 0)
     search.run(2)
     told = Energies(energies.pairwise, energies.unary, search.messages)
     labelling = random_labelling(energies.pairwise, 5)
@@ -169,7 +169,7 @@ def test_improving_mixed_graphs_never_raises_the_energy(seed):
     graph = mixed_graph(seed, zeros=0.15, leaves=False)
     pairwise = pairwise_graph(graph)
     best = -float(log_weights(graph, nothing(graph), 0).max()) - pairwise.constant
-    search = Search.start(pairwise, nothing(graph), 0)
+    search = Search.of_row(pairwise, nothing(graph), 0)
     try:
         search.run(1)
         search.settle()
@@ -208,7 +208,7 @@ def test_the_strongest_moves_that_the_edges_allow_are_chosen(interaction, kind):
 def test_improving_closes_the_gap_that_messages_leave():
     graph = grid((40, 40), 5, mm.Potts(), seed=2, noise=0.5)
     pairwise = pairwise_graph(graph)
-    search = Search.start(pairwise, nothing(graph), 0)
+    search = Search.of_row(pairwise, nothing(graph), 0)
     search.run(3)
     _, found = improve(pairwise, search.unary, search.labelling, search.messages)
     assert search.bound <= found < search.energy
