@@ -82,19 +82,16 @@ def branch_and_bound(
         raise MmgraphError(f"time_limit must be positive, not {time_limit}")
     began = time.perf_counter()
     solver = _solver()
+    names = None if variables is None else [graph.variable(name).name for name in variables]
     pairwise = pairwise_graph(graph, dtype)
-    names = list(pairwise.first_node) if variables is None else [
-        graph.variable(name).name for name in variables
-    ]  # fmt: skip
     solutions = [
         _solve(solver, Search.of_row(pairwise, evidence, row), time_limit)
         for row in range(evidence.batch)
     ]
     found = [pairwise.states_of(solution.labelling) for solution in solutions]
-    constants = [pairwise.constant_given(evidence, row) for row in range(evidence.batch)]
-    constant = torch.tensor(constants, dtype=torch.float64)
-    energy = torch.tensor([s.energy for s in solutions], dtype=torch.float64) + constant
-    bound = torch.tensor([s.bound for s in solutions], dtype=torch.float64) + constant
+    names = list(found[0]) if names is None else names
+    values = torch.tensor([(s.energy, s.bound) for s in solutions], dtype=torch.float64)
+    energy, bound = values.unbind(1)
     exact = all(s.exact for s in solutions)
     return Assignment(
         {name: torch.cat([states[name] for states in found]) for name in names},
@@ -153,7 +150,8 @@ def _solve(solver: Any, fallback: Search, limit: float | None) -> _Solution:
     labelling[names] = states
     energy = sum(float(table[tuple(labelling[list(scope)])]) for scope, table in tables)
     proven = not struck or float(problem.GetDDualBound()) >= float(cost)
-    return _Solution(labelling, energy, energy if proven else min(dual - slack, energy), proven)
+    bound = energy if proven else min(dual - slack, energy)
+    return _Solution(labelling, energy + fallback.constant, bound + fallback.constant, proven)
 
 
 def _add_variables(problem: Any, pairwise: PairwiseGraph) -> tuple[list[int], dict[int, int]]:
@@ -210,4 +208,5 @@ def _quick_answer(search: Search, bound: float) -> _Solution:
     search.run(_QUICK_ITERATIONS)
     search.settle()
     labelling = search.labelling.astype(np.int64)
-    return _Solution(labelling, search.energy, min(max(bound, search.bound), search.energy), False)
+    bound = min(max(bound, search.bound), search.energy)
+    return _Solution(labelling, search.energy + search.constant, bound + search.constant, False)
