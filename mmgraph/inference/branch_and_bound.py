@@ -59,8 +59,8 @@ def branch_and_bound(
     variables : sequence of str, optional
         The variables to report; all are maximised.
     time_limit : float, optional
-        In seconds of processor time for each row, rounded up to whole seconds. When it strikes,
-        ``exact`` is false, and ``bound`` and ``gap`` tell how much better an assignment could be.
+        In whole seconds (rounded up) for each row. When it strikes, ``exact`` is false, and
+        ``bound`` and ``gap`` tell how much better an assignment could be.
     dtype : torch.dtype, optional
         Of the energies, see :func:`pairwise_graph`.
 
@@ -71,7 +71,7 @@ def branch_and_bound(
     ZeroProbabilityError
         If a row of evidence leaves no assignment of positive probability.
     MmgraphError
-        If the time limit is not positive, or strikes before any assignment was found.
+        If the time limit is not positive, or strikes before any possible assignment was found.
 
     Notes
     -----
@@ -82,14 +82,11 @@ def branch_and_bound(
         raise MmgraphError(f"time_limit must be positive, not {time_limit}")
     began = time.perf_counter()
     solver = _solver()
-    names = None if variables is None else [graph.variable(name).name for name in variables]
     pairwise = pairwise_graph(graph, dtype)
-    solutions = [
-        _solve(solver, Search.of_row(pairwise, evidence, row), time_limit)
-        for row in range(evidence.batch)
-    ]
+    names = [graph.variable(n).name for n in variables or pairwise.first_node]
+    searches = (Search.of_row(pairwise, evidence, row) for row in range(evidence.batch))
+    solutions = [_solve(solver, search, time_limit) for search in searches]
     found = [pairwise.states_of(solution.labelling) for solution in solutions]
-    names = list(found[0]) if names is None else names
     values = torch.tensor([(s.energy, s.bound) for s in solutions], dtype=torch.float64)
     energy, bound = values.unbind(1)
     exact = all(s.exact for s in solutions)
