@@ -87,8 +87,7 @@ def branch_and_bound(
     searches = (Search.of_row(pairwise, evidence, row) for row in range(evidence.batch))
     solutions = [_solve(solver, search, time_limit) for search in searches]
     found = [pairwise.states_of(solution.labelling) for solution in solutions]
-    values = torch.tensor([(s.energy, s.bound) for s in solutions], dtype=torch.float64)
-    energy, bound = values.unbind(1)
+    energy, bound = torch.tensor([(s.energy, s.bound) for s in solutions], dtype=torch.float64).T
     exact = all(s.exact for s in solutions)
     return Assignment(
         {name: torch.cat([states[name] for states in found]) for name in names},
