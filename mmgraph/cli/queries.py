@@ -30,23 +30,41 @@ def infer(
     evidence: EvidenceOption = None,
     evidence_file: EvidenceFile = None,
     query: Query = None,
-    method: Annotated[str, typer.Option(help="auto, junction_tree, enumeration, torch.")] = "auto",
+    method: Annotated[
+        str,
+        typer.Option(
+            help="auto, junction_tree, enumeration, torch, belief_propagation, tree_reweighted, "
+            "mean_field, gibbs, parallel_tempering or annealed_importance_sampling."
+        ),
+    ] = "auto",
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="For the methods that sample.")
+    ] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Print the probabilities of variables given evidence."""
+    import torch
+
     import mmgraph
+    from mmgraph.inference.methods import SAMPLING
 
     graph = mmgraph.read(model)
     given, is_file = read_evidence(graph, evidence, evidence_file)
-    posterior = mmgraph.query(graph, given, query or None, method=method, device=device)
+    options: dict[str, Any] = {}
+    if method in SAMPLING:
+        options["generator"] = torch.Generator().manual_seed(seed)
+    posterior = mmgraph.query(graph, given, query or None, method=method, device=device, **options)
     answers = _answers(posterior, graph)
     if as_json:
         print_json(answers if is_file else answers[0])
         return
     for row, answer in enumerate(answers):
-        title = f"log P(evidence) = {answer['log_evidence']:.6g}, {answer['method']}"
-        title += ", exact" if answer["exact"] else ", approximate"
+        title = f"{answer['method']}, {'exact' if answer['exact'] else 'approximate'}"
+        if not answer["converged"]:
+            title += ", NOT CONVERGED"
+        if answer["log_evidence"] is not None:
+            title = f"log P(evidence) = {answer['log_evidence']:.6g}, {title}"
         print_table(
             ("variable", "state", "probability"),
             [
@@ -59,22 +77,36 @@ def infer(
 
 
 def _answers(posterior: Any, graph: Any) -> list[dict[str, Any]]:
-    """One record a row of evidence."""
-    tables = {name: table.tolist() for name, table in posterior.marginals.items()}
-    labels = {name: [str(x) for x in graph.variables[name].labels] for name in tables}
-    return [
+    """One record a row of evidence; an array is answered element by element."""
+    from mmgraph.inference.posterior import element_names
+
+    answers = [
         {
             "method": posterior.method,
             "exact": posterior.exact,
             "converged": posterior.converged,
             "log_evidence": log_evidence,
-            "marginals": {
-                name: dict(zip(labels[name], rows[row], strict=True))
-                for name, rows in tables.items()
-            },
+            "marginals": {},
         }
-        for row, log_evidence in enumerate(posterior.log_evidence.tolist())
+        for log_evidence in _log_evidence(posterior)
     ]
+    for name, table in posterior.marginals.items():
+        # An element of an array may have been asked for by its own name, as x[0,1].
+        variable = graph.variables.get(name) or graph.variables[name.partition("[")[0]]
+        elements = element_names(variable) if name in graph.variables else [name]
+        labels = [str(label) for label in variable.labels]
+        rows = table.reshape(len(table), len(elements), len(labels)).tolist()
+        for answer, distributions in zip(answers, rows, strict=True):
+            for element, distribution in zip(elements, distributions, strict=True):
+                answer["marginals"][element] = dict(zip(labels, distribution, strict=True))
+    return answers
+
+
+def _log_evidence(posterior: Any) -> list[float | None]:
+    """Of each row; None from a method that does not know it."""
+    return (
+        posterior.log_evidence.tolist() if posterior.has_log_evidence else [None] * posterior.batch
+    )
 
 
 def most_probable(
@@ -82,7 +114,13 @@ def most_probable(
     evidence: EvidenceOption = None,
     evidence_file: EvidenceFile = None,
     query: Query = None,
-    method: Annotated[str, typer.Option(help="auto, junction_tree, enumeration.")] = "auto",
+    method: Annotated[
+        str,
+        typer.Option(
+            help="auto, junction_tree, enumeration, graph_cut, trws, trws_and_moves, max_product, "
+            "alpha_expansion, alpha_beta_swap, icm or branch_and_bound."
+        ),
+    ] = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Print the most probable states of all variables, or of those asked for with --query."""
@@ -95,8 +133,9 @@ def most_probable(
         {
             "method": best.method,
             "exact": best.exact,
-            "assignment": {name: str(label) for name, label in best.labels(row).items()},
+            "assignment": _labels(best, row),
             "log_weight": log_weight,
+            "gap": None if best.gap is None else float(best.gap[row]),
         }
         for row, log_weight in enumerate(best.log_weight.tolist())
     ]
@@ -105,8 +144,23 @@ def most_probable(
         return
     for row, answer in enumerate(answers):
         title = f"log-probability {answer['log_weight']:.6g}, {answer['method']}"
+        if not answer["exact"] and answer["gap"] is not None:
+            title += f", at most {answer['gap']:.3g} from the best"
         lines = list(answer["assignment"].items())
         print_table(("variable", "state"), lines, f"row {row}: {title}" if is_file else title)
+
+
+def _labels(best: Any, row: int) -> dict[str, str]:
+    """The labels of one row; an array element by element."""
+    from mmgraph.inference.posterior import element_names
+
+    return {
+        element: str(best.variables[name].labels[code])
+        for name, codes in best.states.items()
+        for element, code in zip(
+            element_names(best.variables[name]), codes[row].reshape(-1).tolist(), strict=True
+        )
+    }
 
 
 def draw_samples(

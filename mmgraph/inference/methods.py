@@ -31,6 +31,9 @@ MARGINALS = {
 }
 """Approximate methods that give marginals, and the modules of the functions of that name."""
 
+SAMPLING = ("gibbs", "parallel_tempering", "annealed_importance_sampling")
+"""Those of them that draw random numbers, and take a ``generator``."""
+
 ASSIGNMENTS = {
     "max_product": f"{_HERE}.belief_propagation",
     "trws": f"{_HERE}.trws",

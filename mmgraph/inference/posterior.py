@@ -148,6 +148,11 @@ class Posterior:
         return int(self._flat.shape[0])
 
     @property
+    def has_log_evidence(self) -> bool:
+        """Whether the method that made this posterior knows log P(evidence)."""
+        return self._log_evidence is not None
+
+    @property
     def log_evidence(self) -> Float[Tensor, " batch"]:
         """The logarithm of P(evidence), for each row; for a Markov random field of its weight.
 
@@ -225,9 +230,8 @@ class Posterior:
     def _lines(self) -> Iterator[tuple[int, str, object, float]]:
         for name, table in self.marginals.items():
             variable = self._variables[name]
-            places = list(np.ndindex(variable.shape))
-            elements = [f"{name}{list(p)}".replace(" ", "") if p else name for p in places]
-            for row, distributions in enumerate(table.reshape(len(table), len(places), -1)):
+            elements = element_names(variable)
+            for row, distributions in enumerate(table.reshape(len(table), len(elements), -1)):
                 for element, distribution in zip(elements, distributions.tolist(), strict=True):
                     for label, probability in zip(variable.labels, distribution, strict=True):
                         yield row, element, label, probability
@@ -238,3 +242,10 @@ class Posterior:
             f"Posterior({len(self._names)} variables, {self.batch} rows, {self.method}, {kind}, "
             f"{self.seconds:.3g} s)"
         )
+
+
+def element_names(variable: Variable) -> list[str]:
+    """Return ``x[0,1]`` for each element of an array in scan order, or the name of a scalar."""
+    if not variable.shape:
+        return [variable.name]
+    return [f"{variable.name}[{','.join(map(str, p))}]" for p in np.ndindex(variable.shape)]

@@ -16,6 +16,7 @@ from mmgraph.graph.factor import Factor, TableFactor, UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.interaction import Tabulated
 from mmgraph.graph.variable import Variable
+from mmgraph.inference.posterior import element_names
 
 MOST_ELEMENTS = 20_000
 """Exact methods on larger arrays would fail anyway, after long preparations."""
@@ -135,7 +136,7 @@ def _unroll(graph: FactorGraph) -> Unrolled:
             variables[name] = v
             elements.update({name: (name,)} if v.is_discrete else {})
             continue
-        names = [f"{name}[{','.join(map(str, place))}]" for place in np.ndindex(v.shape)]
+        names = element_names(v)
         elements[name] = tuple(names)
         variables.update({e: Variable(e, v.states, (), v.modality, v.family) for e in names})
     factors: list[Factor] = []

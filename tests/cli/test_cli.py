@@ -280,3 +280,35 @@ def test_a_full_disk_is_one_line():
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
+
+
+def test_infer_and_map_take_approximate_methods_and_say_so(mmgraph):
+    code, out, _ = mmgraph("infer", "asia", "-q", "lung", "--method", "gibbs", "--json")
+    answer = json.loads(out)
+    assert code == 0
+    assert (answer["method"], answer["exact"], answer["log_evidence"]) == ("gibbs", False, None)
+    again = mmgraph("infer", "asia", "-q", "lung", "--method", "gibbs", "--json", "--seed", 0)[1]
+    assert again == out
+    code, out, _ = mmgraph("infer", "asia", "-q", "lung", "--method", "mean_field")
+    assert "mean_field, approximate" in out
+    code, out, _ = mmgraph("map", "asia", "--method", "trws", "--json")
+    answer = json.loads(out)
+    assert (answer["method"], answer["assignment"]["lung"]) == ("trws", "no")
+    assert answer["gap"] < 1e-6
+    code, _, err = mmgraph("map", "asia", "--method", "trwss")
+    assert code == 2
+    assert "did you mean 'trws'" in err
+
+
+def test_fields_are_answered_element_by_element(mmgraph, tmp_path: Path):
+    field = mm.MarkovRandomField.grid([[[0.0, 1.0], [2.0, 0.0]]], mm.Potts(), 0.5, name="pixel")
+    mm.write(field, tmp_path / "field.mmgraph")
+    code, out, _ = mmgraph("infer", tmp_path / "field.mmgraph", "--json")
+    assert code == 0
+    expected = mm.query(field).marginal("pixel")[0, 0, 1]
+    assert json.loads(out)["marginals"]["pixel[0,1]"] == {
+        "0": pytest.approx(float(expected[0])),
+        "1": pytest.approx(float(expected[1])),
+    }
+    code, out, _ = mmgraph("map", tmp_path / "field.mmgraph", "--json")
+    assert json.loads(out)["assignment"] == {"pixel[0,0]": "1", "pixel[0,1]": "0"}
