@@ -103,8 +103,8 @@ def test_a_binary_cut_takes_about_as_long_as_that_of_pymaxflow(benchmark, maxflo
 @pytest.mark.parametrize(
     ("states", "interaction", "weight", "iterations"),
     [
-        (5, mm.Potts(), 0.06, 10),
-        (16, mm.Potts(), 0.06, 10),
+        (5, mm.Potts(), 0.06, 6),
+        (16, mm.Potts(), 0.06, 6),
         (32, mm.TruncatedLinear(4.0), 0.012, 4),
     ],
     ids=["5 Potts", "16 Potts", "32 linear"],
