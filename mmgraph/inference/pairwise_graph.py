@@ -23,30 +23,15 @@ import torch
 from jaxtyping import Float, Int32, Int64, UInt8
 from torch import Tensor
 
-from mmgraph.graph.edge_factor import EdgeFactor
-from mmgraph.graph.errors import NotTabularError
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor import Factor, UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.interaction import (
-    Interaction,
-    Potts,
-    Tabulated,
-    TruncatedLinear,
-    TruncatedQuadratic,
-)
 
 # What an edge's energy is: weight times this function of the two states.
 POTTS, LINEAR, QUADRATIC, TABLE = 0, 1, 2, 3
 # The second (the first) end is a table's node, the other end one of its variables: no energy where
 # the cell has that state, else a hard zero.
 SELECTS_FIRST, SELECTS_SECOND = 4, 5
-
-_KINDS: dict[type[Interaction], int] = {
-    Potts: POTTS,
-    TruncatedLinear: LINEAR,
-    TruncatedQuadratic: QUADRATIC,
-}
 
 
 @dataclass(frozen=True)
@@ -267,178 +252,11 @@ def pairwise_graph(graph: FactorGraph, dtype: torch.dtype | None = None) -> Pair
     key = f"pairwise graph in {dtype}"
     found = graph.plans.get(key)
     if found is None:
+        from mmgraph.inference.pairwise_builder import built  # it makes what this file describes
+
         precision = np.float32 if dtype == torch.float32 else np.float64
-        found = graph.plans[key] = _Builder(graph, np.dtype(precision)).built()
+        found = graph.plans[key] = built(graph, np.dtype(precision))
     return found
-
-
-class _Builder:
-    """Collects nodes and edges; variables and tables are blocks of nodes until all are known."""
-
-    def __init__(self, graph: FactorGraph, dtype: np.dtype) -> None:
-        self.graph = graph
-        self.dtype = dtype
-        self.names = [n for n, v in graph.variables.items() if v.is_discrete]
-        variables = [graph.variables[n] for n in self.names]
-        self.place = {n: i for i, n in enumerate(self.names)}
-        # A block is (sort key, nodes, states of each).
-        self.blocks = [(float(i), v.size, v.cardinality) for i, v in enumerate(variables)]
-        self.unary: list[tuple[int, np.ndarray]] = []
-        self.edges: list[tuple[int, np.ndarray, int, np.ndarray, np.ndarray, np.ndarray]] = []
-        self.kind: list[int] = []
-        self.truncation: list[float] = []
-        self.starts: list[int] = []
-        self.tables: list[np.ndarray] = []
-        self.cells = 0
-        self.constant = 0.0
-        self.likelihoods: list[tuple[Factor, int]] = []
-
-    def built(self) -> PairwiseGraph:
-        for factor in self.graph.factors:
-            self._add(factor)
-        order = sorted(range(len(self.blocks)), key=lambda b: (self.blocks[b][0], b))
-        sizes = np.array([self.blocks[b][1] for b in order], np.int64)
-        starts = dict(zip(order, np.cumsum(sizes) - sizes, strict=True))
-        cardinalities = np.repeat(np.array([self.blocks[b][2] for b in order], np.int64), sizes)
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(cardinalities)])
-        prior = np.zeros(int(offsets[-1]), self.dtype)
-        for block, energies in self.unary:
-            begin = offsets[starts[block]]
-            prior[begin : begin + energies.size] += energies.reshape(-1)
-        first, second, function, weight = self._joined(starts)
-        return PairwiseGraph(
-            self.graph,
-            {n: int(starts[i]) for i, n in enumerate(self.names)},
-            offsets,
-            prior,
-            first,
-            second,
-            function,
-            weight,
-            Functions(
-                np.array(self.kind, np.uint8),
-                np.array(self.truncation, self.dtype),
-                np.array(self.starts, np.int64),
-                np.concatenate([np.zeros(0), *self.tables]).astype(self.dtype),
-            ),
-            self.constant,
-            [(f, int(starts[b]) if b >= 0 else -1) for f, b in self.likelihoods],
-        )
-
-    def _add(self, factor: Factor) -> None:
-        if isinstance(factor, EdgeFactor):
-            self._add_edges(factor)
-        elif isinstance(factor, UnaryFactor):
-            self.unary.append((self.place[factor.scope[0].name], -_array(factor.log_values)))
-        elif factor.is_tabular:
-            for table in factor.tables():
-                self._add_table([v.name for v in table.scope], -_array(table.values))
-        elif factor.child is not None and not factor.child.is_discrete:
-            parents = [v.name for v in factor.parents]
-            if len(parents) > 1:
-                shape = [v.cardinality for v in factor.parents]
-                block = self._add_cells(parents, np.zeros(shape))
-            else:
-                block = self.place[parents[0]] if parents else -1
-            self.likelihoods.append((factor, block))
-        else:
-            raise NotTabularError(f"{factor!r} has neither edges nor tables")
-
-    def _add_table(self, names: list[str], energies: np.ndarray) -> None:
-        if not names:
-            self.constant += float(energies)
-        elif len(names) == 1:
-            self.unary.append((self.place[names[0]], energies))
-        elif len(names) == 2:
-            zero = np.zeros(1, np.int64)
-            functions = np.array([[self._function(TABLE, table=t) for t in (energies, energies.T)]])
-            a, b = self.place[names[0]], self.place[names[1]]
-            self.edges.append((a, zero, b, zero, functions, np.ones(1, self.dtype)))
-        else:
-            self._add_cells(names, energies)
-
-    def _add_cells(self, names: list[str], energies: np.ndarray) -> int:
-        """Add a node for a table over several variables, and an edge to each of them."""
-        block = len(self.blocks)
-        places = [self.place[n] for n in names]
-        self.blocks.append((float(np.mean(places)), 1, energies.size))
-        self.unary.append((block, energies))
-        zero, one = np.zeros(1, np.int64), np.ones(1, self.dtype)
-        stride = energies.size
-        for place, states in zip(places, energies.shape, strict=True):
-            stride //= states
-            functions = np.array(
-                [[self._function(SELECTS_FIRST, stride), self._function(SELECTS_SECOND, stride)]]
-            )
-            self.edges.append((place, zero, block, zero, functions, one))
-        return block
-
-    def _add_edges(self, factor: EdgeFactor) -> None:
-        a, b = factor.ends
-        edges = factor.edges()
-        first, second, weight = (_array(t) for t in edges)
-        kept = weight != 0  # also because zero times a forbidden pair is no energy
-        functions = self._functions(factor.interaction, a.cardinality, len(first), weight)
-        if not kept.all():
-            first, second, weight = first[kept], second[kept], weight[kept]
-            functions = functions[kept] if len(functions) > 1 else functions
-        self.edges.append(
-            (self.place[a.name], first, self.place[b.name], second, functions, weight)
-        )
-
-    def _functions(
-        self, interaction: Interaction, states: int, edges: int, weight: np.ndarray
-    ) -> np.ndarray:
-        """Each edge's function, as given and with its ends exchanged; one row serves all edges."""
-        kind = _KINDS.get(type(interaction))
-        if kind is None:
-            tables = _array(
-                interaction.table
-                if isinstance(interaction, Tabulated)
-                else interaction.energies(states, states)
-            )
-            tables = tables[None] if tables.ndim == 2 else tables
-            return np.array(
-                [[self._function(TABLE, table=t) for t in (table, table.T)] for table in tables],
-                np.int64,
-            ).reshape(-1, 2)
-        truncation = float(getattr(interaction, "truncation", np.inf))
-        positive = self._function(kind, truncation=truncation)
-        functions = np.array([[positive, positive]])
-        if (weight < 0).any():  # the fast messages are for attraction only
-            table = self._function(TABLE, table=_array(interaction.energies(states, states)))
-            functions = np.where((weight < 0)[:, None], table, functions)
-        return functions
-
-    def _function(
-        self, kind: int, place: int = 0, truncation: float = np.inf, table: np.ndarray | None = None
-    ) -> int:
-        if table is not None:
-            place = self.cells
-            self.tables.append(np.ascontiguousarray(table).reshape(-1))
-            self.cells += table.size
-        self.kind.append(kind)
-        self.truncation.append(truncation)
-        self.starts.append(place)
-        return len(self.kind) - 1
-
-    def _joined(self, starts: dict[int, np.int64]) -> tuple[np.ndarray, ...]:
-        total = sum(len(e[1]) for e in self.edges)
-        first, second = np.empty(total, np.int32), np.empty(total, np.int32)
-        function, weight = np.empty(total, np.int32), np.empty(total, self.dtype)
-        begin = 0
-        for a, at_a, b, at_b, functions, weights in self.edges:
-            part = slice(begin, begin + len(at_a))
-            x, y = starts[a] + at_a, starts[b] + at_b
-            first[part], second[part] = np.minimum(x, y), np.maximum(x, y)
-            function[part] = np.where(x < y, functions[:, 0], functions[:, 1])
-            weight[part] = weights
-            begin = part.stop
-        return first, second, function, weight
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().cpu().numpy()
 
 
 @numba.njit(cache=True, nogil=True)
