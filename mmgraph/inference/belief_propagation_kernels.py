@@ -40,9 +40,9 @@ def node_belief(
 
 @compiled
 def _send(
-    sums, e, upwards, belief, low, offsets, first, second, function, weight, kind, truncation, place,
-    tables, potentials, appearance, slots, old_second, old_first, target, damping, source, scratch,
-    apex, limit, fresh,
+    sums, e, upwards, belief, low, offsets, first, second, function, weight, kind, truncation,
+    place, tables, potentials, appearance, slots, old_second, old_first, target, damping, source,
+    scratch, apex, limit, fresh,
 ):  # fmt: skip
     """Send the message of edge ``e`` to its second node (to the first one unless ``upwards``).
 
@@ -85,9 +85,9 @@ def _send(
 
 @compiled
 def sequential_pass(
-    sums, forward, damping, unary, offsets, first, second, function, weight, kind, truncation, place,
-    tables, start, middle, incident, slots, potentials, appearance, towards_second, towards_first,
-    largest,
+    sums, forward, damping, unary, offsets, first, second, function, weight, kind, truncation,
+    place, tables, start, middle, incident, slots, potentials, appearance, towards_second,
+    towards_first, largest,
 ):  # fmt: skip
     """Visit the nodes in order, each sending to the nodes ahead; return the largest change."""
     belief, source, scratch, fresh = np.empty((4, largest))
@@ -142,9 +142,9 @@ def parallel_pass(
 
 @compiled
 def residual_pass(
-    sums, visits, tolerance, damping, residual, heap, where, unary, offsets, first, second, function,
-    weight, kind, truncation, place, tables, start, middle, incident, slots, potentials, appearance,
-    towards_second, towards_first, largest,
+    sums, visits, tolerance, damping, residual, heap, where, unary, offsets, first, second,
+    function, weight, kind, truncation, place, tables, start, middle, incident, slots, potentials,
+    appearance, towards_second, towards_first, largest,
 ):  # fmt: skip
     """Visit ``visits`` times the node whose incoming messages have changed most; it sends to all.
 

@@ -102,7 +102,7 @@ def icm(
         raise MmgraphError(f"iterations must be at least 1, not {iterations}")
     began = time.perf_counter()
     view = pairwise_graph(graph)
-    starts = _checked_starts(graph, evidence, initial)
+    starts = checked_starts(graph, evidence, initial)
     rows = [
         descend(
             view, view.unary(evidence, row), row, {n: t[row] for n, t in starts.items()}, iterations
@@ -180,7 +180,7 @@ def energy_of(
     return float(total) + view.constant
 
 
-def _checked_starts(
+def checked_starts(
     graph: FactorGraph, evidence: Evidence, initial: Mapping[str, object] | None
 ) -> dict[str, Int64[Tensor, "batch *shape"]]:
     starts = {}

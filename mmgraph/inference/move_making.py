@@ -22,7 +22,7 @@ from mmgraph.inference.binary_energy import Energies, Region
 from mmgraph.inference.binary_kernels import best_responses
 from mmgraph.inference.feasible import feasible_labelling, infeasible
 from mmgraph.inference.graph_cut import element_name
-from mmgraph.inference.icm import _checked_starts, best_unary
+from mmgraph.inference.icm import checked_starts, best_unary
 from mmgraph.inference.min_sum_kernels import labelling_energy, with_messages
 from mmgraph.inference.moves import (
     Labelling,
@@ -278,7 +278,7 @@ def _search_all_rows(
         graph.variable(name).name for name in variables
     ]  # fmt: skip
     _refuse_unless_allowed(Energies(pairwise, pairwise.prior), kind)
-    starts = _checked_starts(graph, evidence, initial)
+    starts = checked_starts(graph, evidence, initial)
     searches = []
     for row in range(evidence.batch):
         deadline = time.perf_counter() + (np.inf if time_limit is None else time_limit)
