@@ -183,6 +183,13 @@ def energy_of(
 def checked_starts(
     graph: FactorGraph, evidence: Evidence, initial: Mapping[str, object] | None
 ) -> dict[str, Int64[Tensor, "batch *shape"]]:
+    """Return given starts as state indices of every row; raise the error that names what is wrong.
+
+    Raises
+    ------
+    UnknownVariableError, MmgraphError
+        If a start names no discrete variable of the graph, or does not fit it.
+    """
     starts = {}
     for name, given in (initial or {}).items():
         variable = graph.variable(name)

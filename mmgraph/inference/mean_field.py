@@ -14,7 +14,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mmgraph.graph.edge_factor import EdgeFactor
 from mmgraph.graph.errors import (
     EvidenceError,
     MmgraphError,
@@ -26,7 +25,7 @@ from mmgraph.graph.errors import (
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import junction_tree
-from mmgraph.inference.colouring import colour_elements
+from mmgraph.inference.colouring import colour_masks
 from mmgraph.inference.field_view import (
     FieldView,
     default_precision,
@@ -228,7 +227,7 @@ def _ascend(
     damping: float,
 ) -> tuple[int, float]:
     """Update the marginals in place, colour by colour; return the passes and the last change."""
-    colours = _colours(graph)
+    colours = colour_masks(graph)
     residual, done = torch.inf, 0
     while done < iterations and residual > tolerance:
         largest = torch.zeros((), device=view.device, dtype=view.dtype)
@@ -244,29 +243,6 @@ def _ascend(
                 marginals[name] = new
         residual, done = float(largest), done + 1
     return done, residual
-
-
-def _colours(graph: FactorGraph) -> list[dict[str, Bool[Tensor, " *shape"] | None]]:
-    """Masks over the elements of each colour, None for all of them; kept with the graph."""
-    found: list[dict[str, Tensor | None]] | None = graph.plans.get("masks of colours")
-    if found is not None:
-        return found
-    if not any(isinstance(f, EdgeFactor) for f in graph.factors):
-        groups = [[n for n in g if graph.variables[n].is_discrete] for g in graph.colouring()]
-        found = [dict.fromkeys(group) for group in groups]
-    else:
-        view = pairwise_graph(graph)
-        colouring = colour_elements(view)
-        found = [{} for _ in range(colouring.count)]
-        for name, first in view.first_node.items():
-            variable = graph.variables[name]
-            colours = torch.from_numpy(colouring.colours[first : first + variable.size])
-            used = torch.unique(colours).tolist()
-            for colour in used:
-                mask = (colours == colour).reshape(variable.shape)
-                found[colour][name] = None if len(used) == 1 else mask
-    graph.plans["masks of colours"] = found
-    return found
 
 
 def _entropy(marginals: Marginals) -> Float[Tensor, " batch"]:

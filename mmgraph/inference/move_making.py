@@ -22,7 +22,7 @@ from mmgraph.inference.binary_energy import Energies, Region
 from mmgraph.inference.binary_kernels import best_responses
 from mmgraph.inference.feasible import feasible_labelling, infeasible
 from mmgraph.inference.graph_cut import element_name
-from mmgraph.inference.icm import checked_starts, best_unary
+from mmgraph.inference.icm import best_unary, checked_starts
 from mmgraph.inference.min_sum_kernels import labelling_energy, with_messages
 from mmgraph.inference.moves import (
     Labelling,
