@@ -2,9 +2,10 @@
 
     python peak_memory.py UNARY.npy WEIGHT
 
-Prints the bytes of the highest resident set during the search, less those before it, when the
-libraries are loaded, the kernels compiled and the graph made. The operating system's own mark is
-read: Linux only. ``getrusage`` would start from the peak of the process that started this one.
+Loads the libraries, compiles the kernels, makes the graph; then searches. Prints two numbers of
+bytes: by how much the search raised the peak of the resident set, and that peak less what was
+resident just before the search. Linux only: ``getrusage`` would begin with the peak of the process
+that started this one.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ def main(path: str, weight: float) -> None:
     log_potentials = np.load(path, allow_pickle=False)
     mm.map_query(grid_of(log_potentials[:16, :16], weight), method="trws")
     graph = grid_of(log_potentials, weight)
-    before = resident("VmRSS")
+    peak, now = resident("VmHWM"), resident("VmRSS")
     found = mm.map_query(graph, method="trws", iterations=8)
     assert found.states["label"].shape == (1, *log_potentials.shape[:-1])
-    print(resident("VmHWM") - before)
+    print(resident("VmHWM") - peak, resident("VmHWM") - now)
 
 
 if __name__ == "__main__":
