@@ -28,7 +28,7 @@ def pgmax_seconds_a_sweep(
     neighbours: int = 4,
     sweeps: int = 3,
 ) -> float:
-    """Seconds of one sweep, which sends every message once; skips the test without PGMax."""
+    """Seconds of a processor for one sweep, which sends every message once; skips without PGMax."""
     interpreter = os.environ.get("MMGRAPH_PGMAX_PYTHON")
     if not interpreter:
         pytest.skip("MMGRAPH_PGMAX_PYTHON names no interpreter that has PGMax")

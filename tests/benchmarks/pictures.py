@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from time import perf_counter
+from time import thread_time
 
 import numpy as np
 import pytest
@@ -83,13 +83,17 @@ def grid_of(
 
 
 def quickest(work: Callable[[], object], rounds: int = 5) -> float:
-    """Seconds of the quickest round; the first one, which may compile, does not count."""
+    """Seconds of the quickest round; the first one, which may compile, does not count.
+
+    They are seconds of this thread on a processor: those in which the system lets other programs
+    run are not among them, so that figures from a busy machine can be compared.
+    """
     work()
     seconds = []
     for _ in range(rounds):
-        begin = perf_counter()
+        begin = thread_time()
         work()
-        seconds.append(perf_counter() - begin)
+        seconds.append(thread_time() - begin)
     return min(seconds)
 
 

@@ -3,7 +3,8 @@
     pytest tests/benchmarks/test_belief_propagation.py --benchmark-only -s
 
 In the sequential schedule an iteration is a pass forwards and one back, and sends every message
-once, as a sweep of PGMax does (in parallel: PGMax needs more sweeps). One thread.
+once, as a sweep of PGMax does (in parallel: PGMax needs more sweeps). One thread; figures are
+seconds that a processor spends.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from tests.benchmarks.pgmax_peer import pgmax_seconds_a_sweep
 from tests.benchmarks.pictures import Costs, grid_of, land_cover_costs, quickest
 
 WEIGHT = 1.0
-ROUNDS = 15
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +42,8 @@ def seconds_of_iteration(benchmark: Any, graph: mm.FactorGraph) -> float:
         assert min(scaled.run_pass(True), scaled.run_pass(False)) >= 0
 
     iterate()  # compiles
-    benchmark.pedantic(iterate, rounds=ROUNDS, warmup_rounds=1)
-    return float(benchmark.stats.stats.min) if benchmark.stats else quickest(iterate, 1)
+    benchmark.pedantic(iterate, rounds=5)
+    return quickest(iterate, 15)
 
 
 @pytest.mark.parametrize("neighbours", [4, 8])
