@@ -17,7 +17,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import enumeration, junction_tree, torch_contraction
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.posterior import Posterior
-from mmgraph.inference.unrolling import has_arrays, unrolled
+from mmgraph.inference.unrolling import needs_unrolling, unrolled
 
 
 def marginals(
@@ -30,7 +30,7 @@ def marginals(
     **options: Any,
 ) -> Posterior:
     """Return exact marginals by ``method``: junction_tree, enumeration or torch."""
-    if not has_arrays(graph):
+    if not needs_unrolling(graph):
         return _scalar_marginals(graph, evidence, variables, method, device, dtype, **options)
     scalar = unrolled(graph)
     given, names = scalar.evidence(evidence), scalar.names(variables)
@@ -77,7 +77,7 @@ def best_assignment(
     """Return the most probable assignment by ``method``: junction_tree or enumeration."""
     began = time.perf_counter()
     find = enumeration.best_assignment if method == "enumeration" else junction_tree.best_assignment
-    if has_arrays(graph):
+    if needs_unrolling(graph):
         scalar = unrolled(graph)
         names = scalar.names(variables)
         states, log_weight = find(scalar.graph, scalar.evidence(evidence), names, **options)
@@ -101,7 +101,7 @@ def samples(
     **options: Any,
 ) -> dict[str, Tensor]:
     """Return exact samples of the discrete variables, ``(batch, draws, *shape)``."""
-    if not has_arrays(graph):
+    if not needs_unrolling(graph):
         return junction_tree.exact_samples(graph, evidence, draws, generator, **options)
     scalar = unrolled(graph)
     given = scalar.evidence(evidence)
@@ -115,7 +115,7 @@ def joint(
     graph: FactorGraph, evidence: Evidence, variables: Sequence[str], **options: Any
 ) -> Float[Tensor, "batch *states"]:
     """Return the joint distribution of a few scalar variables, or elements named ``x[0,1]``."""
-    if has_arrays(graph):
+    if needs_unrolling(graph):
         scalar = unrolled(graph)
         names = scalar.names(variables) or []
         graph, evidence, variables = scalar.graph, scalar.evidence(evidence), names
@@ -126,7 +126,7 @@ def log_evidence(
     graph: FactorGraph, evidence: Evidence, method: str, **options: Any
 ) -> Float[Tensor, " batch"]:
     """Return log P(evidence) by ``method``: junction_tree, enumeration or torch."""
-    if has_arrays(graph):
+    if needs_unrolling(graph):
         scalar = unrolled(graph)
         graph, evidence = scalar.graph, scalar.evidence(evidence)
     if method == "enumeration":
@@ -138,7 +138,7 @@ def log_evidence(
 
 def wants_torch(graph: FactorGraph, evidence: Evidence) -> bool:
     """Whether a factor or soft evidence asks for gradients, or lies on another device."""
-    if not has_arrays(graph):
+    if not needs_unrolling(graph):
         return torch_contraction.wants_torch(graph, evidence)
     tensors: list[Tensor] = [*evidence.soft.values()]
     for factor in graph.factors:

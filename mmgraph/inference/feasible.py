@@ -194,7 +194,6 @@ def _search(
                 queue, queued, 1, possible, left, trail, struck, offsets, first, second, function,
                 weight, kind, truncation, place, tables, start, incident,
             )  # fmt: skip
-        n = 0 if depth == 0 else min(n, owner[chosen[0]])
     for n in range(nodes):
         for k in range(offsets[n], offsets[n + 1]):
             if possible[k]:

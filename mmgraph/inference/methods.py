@@ -16,7 +16,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.grid_factor import GridFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.compiled import default_memory_budget
-from mmgraph.inference.unrolling import MOST_ELEMENTS, has_arrays
+from mmgraph.inference.unrolling import MOST_ELEMENTS, needs_unrolling
 
 EXACT = ("junction_tree", "enumeration", "torch")
 
@@ -102,7 +102,7 @@ def exact_may_fit(graph: FactorGraph, memory_budget: int | None) -> bool:
     A grid's treewidth is its shorter side (in a volume, about the product of the two shorter
     ones), so that its largest table has at least that power of the number of states.
     """
-    if not has_arrays(graph):
+    if not needs_unrolling(graph):
         return True
     if sum(v.size for v in graph.variables.values() if v.is_discrete) > MOST_ELEMENTS:
         return False
@@ -125,7 +125,7 @@ def auto_budget(graph: FactorGraph, memory_budget: int | None) -> int | None:
     On arrays an eighth of the machine's memory: beyond, it would take minutes where the
     approximate methods take seconds.
     """
-    if memory_budget is None and has_arrays(graph):
+    if memory_budget is None and needs_unrolling(graph):
         return default_memory_budget() // 4
     return memory_budget
 

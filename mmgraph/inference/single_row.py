@@ -15,7 +15,7 @@ from mmgraph.inference.batches import compiled_plan, forget_old_plans
 from mmgraph.inference.compiled import CompiledPlan, Request
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.table_view import table_view
-from mmgraph.inference.unrolling import has_arrays
+from mmgraph.inference.unrolling import needs_unrolling
 
 _NO_SOFT = np.empty((1, 0))
 
@@ -79,7 +79,7 @@ def _prepare_single_row(
     given = Evidence.of(evidence, model.variables)
     if given.batch != 1 or given.columns != tuple(evidence):
         return None
-    if has_arrays(model) or torch_contraction.wants_torch(model, given):
+    if needs_unrolling(model) or torch_contraction.wants_torch(model, given):
         return None
     view = table_view(model)
     names = (wanted,) if isinstance(wanted, str) else wanted

@@ -94,12 +94,13 @@ class Unrolled:
         return result
 
 
-def has_arrays(graph: FactorGraph) -> bool:
-    """Whether a discrete variable of the graph is an array."""
-    kept = graph.plans.get("has arrays")
+def needs_unrolling(graph: FactorGraph) -> bool:
+    """Whether exact methods need the scalar form: for discrete arrays, and for lists of edges."""
+    kept = graph.plans.get("needs unrolling")
     if kept is None:
-        kept = any(v.shape and v.is_discrete for v in graph.variables.values())
-        graph.plans["has arrays"] = kept
+        arrays = any(v.shape and v.is_discrete for v in graph.variables.values())
+        kept = arrays or any(isinstance(factor, EdgeFactor) for factor in graph.factors)
+        graph.plans["needs unrolling"] = kept
     return bool(kept)
 
 

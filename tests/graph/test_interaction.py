@@ -25,9 +25,10 @@ CASES = [
     (TruncatedQuadratic(2.5), lambda x, y: min(2.5, (x - y) ** 2)),
     (Tabulated(TABLE), lambda x, y: float(TABLE[x, y])),
 ]
+NAMES = [repr(interaction) for interaction, _ in CASES]
 
 
-@pytest.mark.parametrize(("interaction", "energy"), CASES, ids=lambda c: repr(c))
+@pytest.mark.parametrize(("interaction", "energy"), CASES, ids=NAMES)
 def test_tables_and_pairs_are_the_definition(interaction, energy):
     expected = torch.tensor([[energy(x, y) for y in range(3)] for x in range(3)])
     torch.testing.assert_close(interaction.energies(3, 3), expected, check_dtype=False)
@@ -36,7 +37,7 @@ def test_tables_and_pairs_are_the_definition(interaction, energy):
     torch.testing.assert_close(pairs, expected, check_dtype=False)
 
 
-@pytest.mark.parametrize(("interaction", "energy"), CASES, ids=lambda c: repr(c))
+@pytest.mark.parametrize(("interaction", "energy"), CASES, ids=NAMES)
 def test_means_are_tables_times_distributions(interaction, energy):
     statistics = torch.rand(2, 4, 3, dtype=torch.float64)
     statistics /= statistics.sum(-1, keepdim=True)

@@ -86,3 +86,13 @@ def test_gradients_flow_through_an_unrolled_grid():
         return mm.log_partition(graph)
 
     assert torch.autograd.gradcheck(log_z, (weights,))
+
+
+def test_scalars_joined_by_edges_are_exact_too():
+    a, b = mm.Variable("a", 2), mm.Variable("b", 2)
+    graph = mm.FactorGraph([a, b], [mm.PairwiseFactor((a, b), [(0, 0)], mm.Potts(), 0.7)])
+    for method in ("auto", "junction_tree", "enumeration", "belief_propagation"):
+        found = mm.query(graph, {"a": 0}, method=method).marginal("b")[0]
+        torch.testing.assert_close(found, torch.tensor([0.0, -0.7]).double().softmax(0))
+    assert mm.map_query(graph, {"a": 1})["b"].tolist() == [1]
+    assert mm.sample(graph, 3)["a"].shape == (3,)
