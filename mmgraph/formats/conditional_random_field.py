@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from mmgraph.formats.files import SIZE_LIMIT, write_directory
+from mmgraph.formats.files import SIZE_LIMIT
 from mmgraph.formats.interactions import (
     interaction_parameters,
     interaction_settings,
@@ -17,7 +17,6 @@ from mmgraph.formats.json_object import JsonObject, shown
 from mmgraph.formats.native import (
     CONDITIONAL_RANDOM_FIELD,
     FORMAT,
-    NETWORK,
     PARAMETERS,
     VERSION,
     check_replaceable,
@@ -25,6 +24,7 @@ from mmgraph.formats.native import (
     read_document,
     read_tensors,
     restored_variable,
+    write_document,
 )
 from mmgraph.graph.errors import FormatError, GraphError
 from mmgraph.graph.variable import Variable
@@ -63,18 +63,7 @@ def write_conditional_random_field(
         text = json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False)
     except (GraphError, TypeError, ValueError) as error:
         raise FormatError(f"{path}: {error}") from None
-    tensors = {
-        name: tensor.detach().cpu().contiguous().clone()
-        for name, tensor in interaction_parameters(field.interaction).items()
-    }
-
-    def fill(directory: Path) -> None:
-        from safetensors.torch import save
-
-        (directory / NETWORK).write_text(text + "\n", encoding="ascii")
-        (directory / PARAMETERS).write_bytes(save(tensors))
-
-    write_directory(path, fill)
+    write_document(path, text, interaction_parameters(field.interaction))
 
 
 def read_conditional_random_field(

@@ -168,8 +168,7 @@ def write_native(graph: FactorGraph, path: str | os.PathLike[str]) -> None:
         name = _kind_of(factor, {n: k.type for n, k in FACTOR_KINDS.items()}, "factor")
         parameters = FACTOR_KINDS[name].parameters(factor)
         for key, tensor in parameters.items():
-            # A copy of its own: the file format refuses tensors that share their memory.
-            tensors[f"{i}.{key}"] = tensor.detach().cpu().contiguous().clone()
+            tensors[f"{i}.{key}"] = tensor
         entry: dict[str, Any] = {"kind": name, "scope": [v.name for v in factor.scope]}
         if factor.child is not None:
             entry["child"] = factor.child.name
@@ -194,11 +193,25 @@ def write_native(graph: FactorGraph, path: str | os.PathLike[str]) -> None:
     except TypeError as error:
         raise FormatError(f"{path}: a state or a setting has no place in JSON ({error})") from None
 
+    write_document(path, text, tensors)
+
+
+def write_document(path: Path, text: str, tensors: Mapping[str, Tensor]) -> None:
+    """Write the directory of JSON and numbers that a model is kept in.
+
+    Raises
+    ------
+    FormatError
+        If the place cannot be written.
+    """
+    # Copies of their own: the file format refuses tensors that share their memory.
+    copies = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+
     def fill(directory: Path) -> None:
         from safetensors.torch import save
 
         (directory / NETWORK).write_text(text + "\n", encoding="ascii")
-        (directory / PARAMETERS).write_bytes(save(tensors))
+        (directory / PARAMETERS).write_bytes(save(copies))
 
     write_directory(path, fill)
 

@@ -49,6 +49,29 @@ def neighbourhood(dimensions: int, neighbours: int) -> tuple[Offset, ...]:
     return tuple(sorted(onwards, key=lambda offset: (sum(map(abs, offset)), offset)))
 
 
+def offset_slices(
+    shape: Sequence[int], offset: Offset
+) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Return the parts of an array in which the edges of an offset start and end.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the array.
+    offset : tuple of int
+        One step for each axis; where it leads nowhere inside the array, both parts are empty.
+    """
+    starts = tuple(
+        slice(max(0, -step), max(0, length - max(0, step)))
+        for step, length in zip(offset, shape, strict=True)
+    )
+    stops = tuple(
+        slice(max(0, step), max(0, length + min(0, step)))
+        for step, length in zip(offset, shape, strict=True)
+    )
+    return starts, stops
+
+
 class GridFactor(EdgeFactor):
     """An interaction between every element of an array and its neighbours.
 
@@ -119,16 +142,8 @@ class GridFactor(EdgeFactor):
 
     def _shifts(self) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...], Tensor]]:
         """Yield where the edges of each offset start and end, and their weights."""
-        shape = self.ends[0].shape
         for number, offset in enumerate(self.offsets):
-            starts = tuple(
-                slice(max(0, -step), max(0, length - max(0, step)))
-                for step, length in zip(offset, shape, strict=True)
-            )
-            stops = tuple(
-                slice(max(0, step), max(0, length + min(0, step)))
-                for step, length in zip(offset, shape, strict=True)
-            )
+            starts, stops = offset_slices(self.ends[0].shape, offset)
             weights = self.weights if self.weights.ndim == 0 else self.weights[number]
             yield starts, stops, weights[starts] if weights.ndim else weights
 

@@ -23,6 +23,7 @@ from mmgraph.inference.field_view import FieldView, default_precision, tables_de
 from mmgraph.inference.mean_field import mean_field_marginals
 from mmgraph.learning.log_partition import bethe_log_partition, mean_field_log_partition
 from mmgraph.learning.pseudo_likelihood import (
+    inverse_softplus,
     labelled_statistics,
     log_pseudo_likelihood,
     minimised,
@@ -151,7 +152,7 @@ def fit_parameters(
     _check(fields, start, positive, method, options)
     count = sum(int((f.labels != MISSING).sum()) for f in fields)
     objective = _OBJECTIVES[method]
-    free = torch.where(positive, _inverse_softplus(start.double()), start.double())
+    free = torch.where(positive, inverse_softplus(start.double()), start.double())
     losses: list[float] = []
     rounds = options.rounds if method == "pseudo_likelihood" else 1
     for _ in range(rounds):
@@ -333,10 +334,6 @@ def sum_of(terms: Iterator[Tensor] | Sequence[Tensor]) -> Tensor:
 
 def _constrained(free: Parameters, positive: Bool[Tensor, " parameters"]) -> Parameters:
     return torch.where(positive, torch.nn.functional.softplus(free), free)
-
-
-def _inverse_softplus(values: Parameters) -> Parameters:
-    return values + torch.log(-torch.expm1(-values.clamp(min=1e-6)))
 
 
 def _check(

@@ -115,7 +115,7 @@ def fit_scales(
         raise LearningError(
             "the graph has no grid or pairwise factor whose weights could be fitted"
         )
-    raw = torch.full((len(groups),), _inverse_softplus(1.0), dtype=torch.float64)
+    raw = inverse_softplus(torch.ones(len(groups), dtype=torch.float64))
     for _ in range(1 if _is_complete(graph, labels) else rounds):
         current = rescaled(graph, torch.nn.functional.softplus(raw))
         statistics = labelled_statistics(current, labels)
@@ -183,8 +183,9 @@ def minimised(
     return parameters.detach(), losses
 
 
-def _inverse_softplus(value: float) -> float:
-    return float(torch.tensor(value, dtype=torch.float64).expm1().log())
+def inverse_softplus(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Return what softplus maps to these positive values; as of 1e-6 where they are smaller."""
+    return values + torch.log(-torch.expm1(-values.clamp(min=1e-6)))
 
 
 def _is_complete(graph: FactorGraph, labels: Evidence) -> bool:

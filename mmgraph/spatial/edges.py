@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from mmgraph.graph.errors import GraphError
-from mmgraph.graph.grid_factor import Offset, neighbourhood
+from mmgraph.graph.grid_factor import Offset, neighbourhood, offset_slices
 
 _NEUTRAL = math.exp(-0.5)
 """The weight of the mean squared distance: of a neighbour that nothing is known of."""
@@ -74,7 +74,7 @@ def contrast_weights(
     values, hidden = _standardised(image, missing)
     squares = np.full((len(offsets), *shape), np.nan)
     for number, offset in enumerate(offsets):
-        starts, stops = _ends(offset, shape)
+        starts, stops = offset_slices(shape, offset)
         difference = values[starts] - values[stops]
         distance = np.einsum("...b,...b->...", difference, difference)
         squares[number][starts] = np.where(hidden[starts] | hidden[stops], np.nan, distance)
@@ -86,7 +86,7 @@ def contrast_weights(
     weights[~known] = neutral
     for number, offset in enumerate(offsets):
         inside = np.zeros(shape, bool)
-        inside[_ends(offset, shape)[0]] = True
+        inside[offset_slices(shape, offset)[0]] = True
         length = math.hypot(*offset) if distance_scaled else 1.0
         weights[number] = np.where(inside, weights[number] / length, 0.0)
     return weights
@@ -112,16 +112,3 @@ def _standardised(
         scale = known.std(0)
         values = (values - known.mean(0)) / np.where(scale > 0, scale, 1.0)
     return values, hidden
-
-
-def _ends(offset: Offset, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Return where the edges of an offset start and where they end."""
-    starts = tuple(
-        slice(max(0, -step), max(0, length - max(0, step)))
-        for step, length in zip(offset, shape, strict=True)
-    )
-    stops = tuple(
-        slice(max(0, step), max(0, length + min(0, step)))
-        for step, length in zip(offset, shape, strict=True)
-    )
-    return starts, stops

@@ -25,7 +25,7 @@ from jaxtyping import Bool, Float, Float32, Int64
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.factor import UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.grid_factor import GridFactor, neighbourhood
+from mmgraph.graph.grid_factor import GridFactor, neighbourhood, offset_slices
 from mmgraph.graph.interaction import TruncatedLinear
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.assignment import Assignment
@@ -207,7 +207,7 @@ def mutual_matches(
     return np.asarray((column >= 0) & (np.abs(back - own) <= tolerance))
 
 
-def contrast_weights(
+def colour_difference_weights(
     image: Image,
     *,
     strength: float = 1.0,
@@ -244,16 +244,14 @@ def contrast_weights(
             f"strength {strength}, across_edges {across_edges} and scale {scale} must be not "
             "negative, between 0 and 1, and positive"
         )
-    height, width = array.shape[:2]
+    shape = array.shape[:2]
     offsets = neighbourhood(2, neighbours)
-    weights = np.zeros((len(offsets), height, width), np.float32)
-    for number, (down, along) in enumerate(offsets):
-        start = slice(max(0, -along), width - max(0, along))
-        stop = slice(max(0, along), width + min(0, along))
-        difference = np.abs(array[: height - down, start] - array[down:, stop]).mean(2)
-        even = np.exp(-difference / scale)
-        share = across_edges + (1 - across_edges) * even
-        weights[number, : height - down, start] = strength * share / math.hypot(down, along)
+    weights = np.zeros((len(offsets), *shape), np.float32)
+    for number, offset in enumerate(offsets):
+        starts, stops = offset_slices(shape, offset)
+        difference = np.abs(array[starts] - array[stops]).mean(2)
+        share = across_edges + (1 - across_edges) * np.exp(-difference / scale)
+        weights[number][starts] = strength * share / math.hypot(*offset)
     return weights
 
 
@@ -277,7 +275,7 @@ def stereo_graph(
     image : array-like
         The left image, for the weights of the edges.
     strength, across_edges, scale, neighbours
-        As of :func:`contrast_weights`.
+        As of :func:`colour_difference_weights`.
     truncation : float, default 8
         The energy between neighbours grows with the difference of their disparities up to here.
     unmatched : float, default 0.1
@@ -299,7 +297,7 @@ def stereo_graph(
         raise MmgraphError(f"unmatched must lie between 0 and 1, not {unmatched}")
     trusted = np.where(mutual_matches(array), 1.0, unmatched).astype(np.float32)
     variable = Variable("disparity", array.shape[2], array.shape[:2])
-    weights = contrast_weights(
+    weights = colour_difference_weights(
         picture, strength=strength, across_edges=across_edges, scale=scale, neighbours=neighbours
     )
     unary = UnaryFactor(variable, -(array.astype(np.float32) * trusted[..., None]))

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mmgraph.graph.errors import GraphError
-from mmgraph.graph.grid_factor import GridFactor, neighbourhood
+from mmgraph.graph.grid_factor import GridFactor, neighbourhood, offset_slices
 from mmgraph.graph.interaction import Potts, Tabulated, TruncatedLinear, TruncatedQuadratic
 from mmgraph.graph.variable import Variable
 from tests.graph.test_edge_factor import assert_field_fits_energy, one_hot
@@ -152,3 +152,14 @@ def test_a_scalar_has_no_neighbours():
         GridFactor(Variable("v", 2), Potts())
     with pytest.raises(GraphError, match="'x' has no states"):
         GridFactor(Variable("x", shape=(3, 3), family="gaussian"), Potts())
+
+
+@pytest.mark.parametrize("offset", [(1, 0), (-1, 2), (0, -1), (3, 1), (5, 0)])
+def test_slices_of_an_offset_hold_both_ends_of_its_edges(offset):
+    places = np.argwhere(np.ones((3, 4), bool)).reshape(3, 4, 2)
+    starts, stops = offset_slices((3, 4), offset)
+    inside = [
+        p for p in np.ndindex(3, 4) if 0 <= p[0] + offset[0] < 3 and 0 <= p[1] + offset[1] < 4
+    ]
+    assert places[starts].reshape(-1, 2).tolist() == [list(p) for p in inside]
+    assert (places[stops] - places[starts] == offset).all()

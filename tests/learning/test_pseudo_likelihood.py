@@ -11,6 +11,7 @@ from mmgraph.graph.errors import LearningError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.learning.pseudo_likelihood import (
     fit_scales,
+    inverse_softplus,
     labelled_statistics,
     log_pseudo_likelihood,
     minimised,
@@ -98,3 +99,9 @@ def test_a_loss_that_is_not_finite():
     found, losses = minimised(lambda x: ((x - 3) ** 2).sum(), start, 20)
     torch.testing.assert_close(found, torch.full_like(found, 3.0))
     assert losses[0] == 18.0
+
+
+def test_softplus_and_its_inverse():
+    values = torch.tensor([[1e-4, 0.5], [1.0, 40.0]], dtype=torch.float64)
+    torch.testing.assert_close(torch.nn.functional.softplus(inverse_softplus(values)), values)
+    assert torch.isfinite(inverse_softplus(torch.zeros(1)))

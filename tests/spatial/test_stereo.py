@@ -7,7 +7,7 @@ import pytest
 
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.spatial.stereo import (
-    contrast_weights,
+    colour_difference_weights,
     disparity,
     matching_cost,
     mutual_matches,
@@ -98,7 +98,7 @@ def test_energy_is_what_the_parts_add_up_to():
     costs = matching_cost(left, right, 4)
     graph = stereo_graph(costs, left, strength=0.5, truncation=2.0, unmatched=1.0)
     states = np.random.default_rng(1).integers(0, 4, (6, 9))
-    weights = contrast_weights(left, strength=0.5)
+    weights = colour_difference_weights(left, strength=0.5)
     expected = np.take_along_axis(costs, states[..., None], 2).sum()
     for number, (dy, dx) in enumerate(((0, 1), (1, 0))):
         gap = np.abs(states[: 6 - dy, : 9 - dx] - states[dy:, dx:]).clip(max=2)
@@ -116,10 +116,12 @@ def test_unmatched_pixels_say_less():
     np.testing.assert_allclose(log_values[~mutual], -0.25 * costs[~mutual])
 
 
-def test_contrast_weights():
+def test_colour_difference_weights():
     image = np.zeros((3, 4))
     image[:, 2:] = 100.0
-    weights = contrast_weights(image, strength=2.0, across_edges=0.25, scale=10.0, neighbours=8)
+    weights = colour_difference_weights(
+        image, strength=2.0, across_edges=0.25, scale=10.0, neighbours=8
+    )
     assert weights.shape == (4, 3, 4)
     assert weights[0, 0, 0] == 2.0
     assert weights[0, 0, 1] == pytest.approx(2.0 * (0.25 + 0.75 * np.exp(-10)))
@@ -159,4 +161,4 @@ def test_bad_graph():
     with pytest.raises(MmgraphError, match="unmatched"):
         stereo_graph(costs, np.zeros((4, 5)), unmatched=2.0)
     with pytest.raises(MmgraphError, match="across_edges 3"):
-        contrast_weights(np.zeros((4, 5)), across_edges=3.0)
+        colour_difference_weights(np.zeros((4, 5)), across_edges=3.0)
