@@ -80,6 +80,10 @@ class TreewidthError(MemoryBudgetError):
         self.cliques = cliques
 
 
+class UnderflowError(MmgraphError, ArithmeticError):
+    """Potentials lie further apart than the doubles of a method can tell."""
+
+
 class NotTabularError(GraphError):
     """A factor that has no finite table was given to a method that needs tables."""
 

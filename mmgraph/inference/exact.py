@@ -6,18 +6,31 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from mmgraph.graph.edge_factor import EdgeFactor
+from mmgraph.graph.errors import UnderflowError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import enumeration, junction_tree, torch_contraction
 from mmgraph.inference.assignment import Assignment
+from mmgraph.inference.impossible import (
+    log_evidence_in_logarithms,
+    marginals_in_logarithms,
+    raise_impossible,
+)
 from mmgraph.inference.posterior import Posterior
+from mmgraph.inference.table_view import table_view
 from mmgraph.inference.unrolling import needs_unrolling, unrolled
+
+DOUBLES_HOLD = 600.0
+"""Nats between the largest and the smallest potential that products of doubles keep apart."""
+
+_LARGEST_CLIQUE = 32
 
 
 def marginals(
@@ -34,7 +47,10 @@ def marginals(
         return _scalar_marginals(graph, evidence, variables, method, device, dtype, **options)
     scalar = unrolled(graph)
     given, names = scalar.evidence(evidence), scalar.names(variables)
-    post = _scalar_marginals(scalar.graph, given, names, method, device, dtype, **options)
+    if method == "junction_tree" and spread(scalar.graph, given) > DOUBLES_HOLD:
+        post = _in_logarithms(scalar.graph, given, names, **options)
+    else:
+        post = _scalar_marginals(scalar.graph, given, names, method, device, dtype, **options)
     gathered = scalar.gathered(post.marginals)
     if variables is not None:
         gathered.update({n: post.marginals[n] for n in variables if n not in gathered})
@@ -49,6 +65,32 @@ def marginals(
         entropy=post.entropy,
     )
     return whole
+
+
+def _in_logarithms(
+    graph: FactorGraph,
+    evidence: Evidence,
+    variables: Sequence[str] | None,
+    memory_budget: int | None = None,
+) -> Posterior:
+    """The same tree run in logarithms: slower, and nothing underflows."""
+    began = time.perf_counter()
+    view = table_view(graph)
+    wanted = junction_tree.indices(view, graph, variables)
+    flat, log_total = marginals_in_logarithms(graph, evidence, wanted, memory_budget)
+    impossible = np.flatnonzero(np.isneginf(log_total))
+    if len(impossible):
+        raise_impossible(graph, evidence, impossible, memory_budget)
+    places = junction_tree.places(view, wanted)
+    return Posterior(
+        places,
+        graph.variables,
+        flat,
+        log_total,
+        method="junction_tree",
+        exact=True,
+        seconds=time.perf_counter() - began,
+    )
 
 
 def _scalar_marginals(
@@ -80,6 +122,8 @@ def best_assignment(
     if needs_unrolling(graph):
         scalar = unrolled(graph)
         names = scalar.names(variables)
+        if method == "junction_tree":
+            _refuse_what_doubles_lose(scalar.graph, scalar.evidence(evidence))
         states, log_weight = find(scalar.graph, scalar.evidence(evidence), names, **options)
         found = scalar.gathered(states)
     else:
@@ -105,6 +149,7 @@ def samples(
         return junction_tree.exact_samples(graph, evidence, draws, generator, **options)
     scalar = unrolled(graph)
     given = scalar.evidence(evidence)
+    _refuse_what_doubles_lose(scalar.graph, given)
     found = junction_tree.exact_samples(scalar.graph, given, draws, generator, **options)
     flat = {name: drawn.reshape(-1) for name, drawn in found.items()}
     gathered = scalar.gathered(flat)
@@ -119,6 +164,7 @@ def joint(
         scalar = unrolled(graph)
         names = scalar.names(variables) or []
         graph, evidence, variables = scalar.graph, scalar.evidence(evidence), names
+        _refuse_what_doubles_lose(graph, evidence)
     return junction_tree.joint_distribution(graph, evidence, variables, **options)[0]
 
 
@@ -129,11 +175,45 @@ def log_evidence(
     if needs_unrolling(graph):
         scalar = unrolled(graph)
         graph, evidence = scalar.graph, scalar.evidence(evidence)
+        if method == "junction_tree" and spread(graph, evidence) > DOUBLES_HOLD:
+            budget = options.get("memory_budget")
+            return torch.from_numpy(log_evidence_in_logarithms(graph, evidence, budget))
     if method == "enumeration":
         return enumeration.log_evidence(graph, evidence, **options)
     if method == "torch":
         return torch_contraction.log_evidence(graph, evidence, **options)
     return junction_tree.log_evidence(graph, evidence, **options)
+
+
+def spread(graph: FactorGraph, evidence: Evidence) -> float:
+    """Return how many nats the finite entries of one clique's table may lie apart, at most.
+
+    The compiled junction tree multiplies potentials; what lies further below the largest than
+    doubles reach becomes a false zero. A variable moves its clique by no more than the ranges of
+    all its factors, and no clique that fits a memory holds more than some thirty variables.
+    """
+    ranges = dict.fromkeys(graph.variables, 0.0)
+    for factor in graph.factors:
+        for table in factor.tables() if factor.is_tabular else ():
+            for variable in table.scope:
+                ranges[variable.name] += _range(table.values)
+    for name, values in evidence.soft.items():
+        ranges[name] += _range(values)
+    return sum(sorted(ranges.values())[-_LARGEST_CLIQUE:])
+
+
+def _range(values: Tensor) -> float:
+    finite = values.detach()[torch.isfinite(values.detach())]
+    return float(finite.max() - finite.min()) if finite.numel() else 0.0
+
+
+def _refuse_what_doubles_lose(graph: FactorGraph, evidence: Evidence) -> None:
+    apart = spread(graph, evidence)
+    if apart > DOUBLES_HOLD:
+        raise UnderflowError(
+            f"potentials of neighbouring elements may lie {apart:.0f} nats apart, more than a "
+            "product of doubles holds; 'trws_and_moves', 'graph_cut' and 'gibbs' work on energies"
+        )
 
 
 def wants_torch(graph: FactorGraph, evidence: Evidence) -> bool:

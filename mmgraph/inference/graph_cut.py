@@ -26,10 +26,11 @@ from mmgraph.inference.binary_energy import (
     opposed_edge_of,
 )
 from mmgraph.inference.feasible import infeasible
+from mmgraph.inference.field_view import named_variables
 from mmgraph.inference.min_sum_kernels import labelling_energy
 from mmgraph.inference.pairwise_graph import PairwiseGraph, pairwise_graph
 
-__all__ = ["cut_labelling", "element_name", "graph_cut", "is_binary_submodular"]
+__all__ = ["cut_labelling", "graph_cut", "is_binary_submodular"]
 
 
 def graph_cut(
@@ -62,9 +63,8 @@ def graph_cut(
         If a row of evidence leaves no assignment of positive probability.
     """
     began = time.perf_counter()
-    names = None if variables is None else [graph.variable(name).name for name in variables]
+    names = named_variables(graph, variables)
     pairwise = pairwise_graph(graph, dtype)
-    names = list(pairwise.first_node) if names is None else names
     energies, found = [], []
     for row in range(evidence.batch):
         unary = pairwise.unary(evidence, row)
@@ -101,9 +101,10 @@ def cut_labelling(
         edge, (a, b, c, d) = opposed
         first, second = int(pairwise.first[edge]), int(pairwise.second[edge])
         raise GraphError(
-            f"the edge between {element_name(pairwise, first)} and "
-            f"{element_name(pairwise, second)} rewards different states, which no cut can express: "
-            f"E(0, 0) + E(1, 1) = {a:g} + {d:g} exceeds E(0, 1) + E(1, 0) = {b:g} + {c:g}; "
+            f"the edge between {pairwise.element_name(first)} and "
+            f"{pairwise.element_name(second)} rewards different states, which no cut can express: "
+            f"E(0, 0) + E(1, 1) = {a + 0:g} + {d + 0:g} exceeds E(0, 1) + E(1, 0) = "
+            f"{b + 0:g} + {c + 0:g}, up to a constant; "
             "method='trws' or 'branch_and_bound' can do without"
         )
     labelling = best_choice(energies, zero, one)
@@ -111,18 +112,6 @@ def cut_labelling(
     if energy == np.inf:
         raise infeasible()
     return labelling, energy
-
-
-def element_name(pairwise: PairwiseGraph, node: int) -> str:
-    """Say which element of which variable a node is, or that it stands for a table."""
-    for name, first in pairwise.first_node.items():
-        variable = pairwise.graph.variables[name]
-        if first <= node < first + variable.size:
-            if not variable.shape:
-                return f"'{name}'"
-            place = np.unravel_index(node - first, variable.shape)
-            return f"'{name}'[{', '.join(str(int(i)) for i in place)}]"
-    return "the node of a table over several variables"
 
 
 def _two_states(
@@ -137,7 +126,7 @@ def _two_states(
     if (count > 2).any():
         node = int(np.flatnonzero(count > 2)[0])
         raise GraphError(
-            f"a minimum cut decides between two states; {element_name(pairwise, node)} has "
+            f"a minimum cut decides between two states; {pairwise.element_name(node)} has "
             f"{int(count[node])} left: method='alpha_expansion' or 'trws' takes more"
         )
     last = np.cumsum(count) - 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.grid_factor import GridFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.compiled import default_memory_budget
+from mmgraph.inference.exact import wants_torch
 from mmgraph.inference.unrolling import MOST_ELEMENTS, needs_unrolling
 
 EXACT = ("junction_tree", "enumeration", "torch")
@@ -45,6 +46,11 @@ ASSIGNMENTS = {
     "branch_and_bound": f"{_HERE}.branch_and_bound",
 }
 """Methods that give an assignment of all variables."""
+
+
+AUTO_MARGINALS = ("belief_propagation", "tree_reweighted")
+AUTO_ASSIGNMENTS = ("graph_cut", "trws_and_moves")
+"""What ``auto`` resorts to where exact tables do not fit."""
 
 
 def check(method: str, known: Sequence[str], question: str) -> None:
@@ -96,7 +102,7 @@ def given_options(
     return options
 
 
-def exact_may_fit(graph: FactorGraph, memory_budget: int | None) -> bool:
+def exact_may_fit(graph: FactorGraph, budget: int) -> bool:
     """Whether exact inference on arrays is worth preparing: a quick look at their sizes.
 
     A grid's treewidth is its shorter side (in a volume, about the product of the two shorter
@@ -106,7 +112,6 @@ def exact_may_fit(graph: FactorGraph, memory_budget: int | None) -> bool:
         return True
     if sum(v.size for v in graph.variables.values() if v.is_discrete) > MOST_ELEMENTS:
         return False
-    budget = default_memory_budget() if memory_budget is None else memory_budget
     return all(
         _least_log2_bytes(factor.ends[0]) <= math.log2(budget)
         for factor in graph.factors
@@ -119,29 +124,59 @@ def _least_log2_bytes(variable: Variable) -> float:
     return 3 + width * math.log2(variable.cardinality)
 
 
-def auto_budget(graph: FactorGraph, memory_budget: int | None) -> int | None:
+def auto_budget(graph: FactorGraph, exact_budget: int | None, memory_budget: int | None) -> int:
     """Return what exact inference may take when nobody asked for it by name.
 
-    On arrays an eighth of the machine's memory: beyond, it would take minutes where the
-    approximate methods take seconds.
+    On arrays a quarter of the usual: beyond, it would take minutes where the approximate methods
+    take seconds.
     """
-    if memory_budget is None and needs_unrolling(graph):
-        return default_memory_budget() // 4
-    return memory_budget
+    whole = default_memory_budget() if memory_budget is None else memory_budget
+    if exact_budget is not None:
+        return min(exact_budget, whole)
+    return whole // 4 if memory_budget is None and needs_unrolling(graph) else whole
+
+
+def check_auto_options(options: Iterable[str], functions: Iterable[Callable[..., Any]]) -> None:
+    """Refuse options that no method behind ``auto`` has; each takes those that it knows."""
+    known = {"exact_budget", "memory_budget"}
+    for function in functions:
+        known |= set(list(inspect.signature(function).parameters)[3:])
+    for name in options:
+        if name not in known:
+            hint = suggestion(name, known)
+            raise MmgraphError(
+                f"no method behind 'auto' has an option {name!r}{hint} "
+                f"(they have: {', '.join(sorted(known))})"
+            )
+
+
+def understood(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the options that a function knows."""
+    known = inspect.signature(function).parameters
+    return {name: value for name, value in options.items() if name in known}
 
 
 def best_marginals(
-    graph: FactorGraph, evidence: Evidence, variables: Sequence[str] | None, **options: Any
+    graph: FactorGraph,
+    evidence: Evidence,
+    variables: Sequence[str] | None,
+    device: str | None,
+    **options: Any,
 ) -> Any:
-    """Approximate marginals: belief propagation, and its convex form where that does not settle."""
-    found = call("belief_propagation", MARGINALS, graph, evidence, variables, **options)
-    if not found.converged:
-        convex = call("tree_reweighted", MARGINALS, graph, evidence, variables, **options)
+    """Approximate marginals: belief propagation, and its convex form where that does not settle.
+
+    The convex form has neither gradients nor another device.
+    """
+    first = function_of("belief_propagation", MARGINALS)
+    found = first(graph, evidence, variables, device=device or "auto", **options)
+    if not found.converged and device in (None, "cpu") and not wants_torch(graph, evidence):
+        second = function_of("tree_reweighted", MARGINALS)
+        convex = second(graph, evidence, variables, **understood(second, options))
         found = convex if convex.converged else found
     return found
 
 
-def best_assignment_method(graph: FactorGraph, evidence: Evidence) -> str:
+def best_assignment_method(graph: FactorGraph) -> str:
     """Return the method for the best assignment where a junction tree does not fit."""
     from mmgraph.inference.graph_cut import is_binary_submodular
     from mmgraph.inference.pairwise_graph import pairwise_graph

@@ -124,7 +124,7 @@ class _Builder:
             self.unary.append((self.place[names[0]], energies))
         elif len(names) == 2:
             zero = np.zeros(1, np.int64)
-            functions = np.array([[self._function(TABLE, table=t) for t in (energies, energies.T)]])
+            functions = self._table_functions(energies[None], np.ones(1))
             a, b = self.place[names[0]], self.place[names[1]]
             self.edges.append((a, zero, b, zero, functions, np.ones(1, self.dtype)))
         else:
@@ -154,7 +154,7 @@ class _Builder:
         functions = self._functions(factor.interaction, a.cardinality, len(first), weight)
         if not kept.all():
             first, second, weight = first[kept], second[kept], weight[kept]
-            functions = functions[kept] if len(functions) > 1 else functions
+            functions = functions[kept] if len(functions) == len(kept) else functions
         self.edges.append(
             (self.place[a.name], first, self.place[b.name], second, functions, weight)
         )
@@ -170,17 +170,38 @@ class _Builder:
                 if isinstance(interaction, Tabulated)
                 else interaction.energies(states, states)
             )
-            tables = tables[None] if tables.ndim == 2 else tables
-            return np.array(
-                [[self._function(TABLE, table=t) for t in (table, table.T)] for table in tables],
-                np.int64,
-            ).reshape(-1, 2)
+            return self._table_functions(tables[None] if tables.ndim == 2 else tables, weight)
         truncation = float(getattr(interaction, "truncation", np.inf))
         positive = self._function(kind, truncation=truncation)
         functions = np.array([[positive, positive]])
         if (weight < 0).any():  # the fast messages are for attraction only
-            table = self._function(TABLE, table=_array(interaction.energies(states, states)))
-            functions = np.where((weight < 0)[:, None], table, functions)
+            repelled = np.minimum(weight, 0)
+            tables = _array(interaction.energies(states, states))[None]
+            functions = np.where(
+                (weight < 0)[:, None], self._table_functions(tables, repelled), functions
+            )
+        return functions
+
+    def _table_functions(self, tables: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Functions of tables, shifted so that weight times energy is never negative.
+
+        Exponentials of minus the energies are then at most one; the shifts go into the constant.
+        """
+        functions = np.empty((len(weight), 2), np.int64)
+        for chosen, end in ((weight >= 0, np.min), (weight < 0, np.max)):
+            if not chosen.any():
+                continue
+            shifts, made = [], []
+            for table in tables:
+                finite = table[np.isfinite(table)]
+                shifts.append(float(end(finite)) if finite.size else 0.0)
+                made.append([self._function(TABLE, table=t - shifts[-1]) for t in (table, table.T)])
+            if len(tables) == 1:
+                functions[chosen] = made[0]
+                self.constant += shifts[0] * float(weight[chosen].sum())
+            else:
+                functions[chosen] = np.array(made)[chosen]
+                self.constant += float((np.array(shifts) * weight)[chosen].sum())
         return functions
 
     def _function(

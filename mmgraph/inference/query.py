@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.graph.errors import MmgraphError, TreewidthError, suggestion
+from mmgraph.graph.errors import MmgraphError, TreewidthError, UnderflowError, suggestion
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import exact, junction_tree, methods
@@ -51,6 +52,8 @@ def query(
         The precision; double by default, or single where arrays are kept in single.
     **options
         Passed to the method: ``memory_budget`` in bytes, and what the method's own function takes.
+        Under ``auto`` also ``exact_budget``, the bytes that exact inference may take; options of
+        approximate methods count only where these are chosen.
 
     Raises
     ------
@@ -89,22 +92,22 @@ def _best_query(
     names: Sequence[str] | None,
     device: str | None,
     dtype: torch.dtype | None,
+    exact_budget: int | None = None,
     memory_budget: int | None = None,
     **options: Any,
 ) -> Posterior:
     """Exact marginals if they fit, else approximate ones."""
+    functions = [methods.function_of(m, methods.MARGINALS) for m in methods.AUTO_MARGINALS]
+    methods.check_auto_options(options, functions)
     chosen = _exact_method(model, evidence, device)
-    budget = methods.auto_budget(model, memory_budget)
+    budget = methods.auto_budget(model, exact_budget, memory_budget)
     if methods.exact_may_fit(model, budget):
-        try:
+        with contextlib.suppress(TreewidthError):
             return exact.marginals(
-                model, evidence, names, chosen, device, dtype, memory_budget=budget, **options
+                model, evidence, names, chosen, device, dtype, memory_budget=budget
             )
-        except TreewidthError:
-            if chosen == "torch":  # asked for gradients or another device
-                raise
     options |= {"dtype": dtype, "memory_budget": memory_budget}
-    found: Posterior = methods.best_marginals(model, evidence, names, **options)
+    found: Posterior = methods.best_marginals(model, evidence, names, device, **options)
     return found
 
 
@@ -166,10 +169,14 @@ def map_query(
         ``alpha_expansion``, ``alpha_beta_swap``, ``icm``, ``branch_and_bound``. The assignment
         carries its energy, and from most methods a bound and the gap.
     **options
-        Passed to the method.
+        Passed to the method. Under ``auto``: ``exact_budget``, the bytes that exact inference may
+        take, ``memory_budget`` for whatever answers, and options of the approximate methods, which
+        count only where these are chosen.
 
     Raises
     ------
+    UnderflowError
+        If ``junction_tree`` was asked for by name and potentials lie too far apart for doubles.
     ZeroProbabilityError, TreewidthError, UnknownVariableError, UnknownStateError
         As for :func:`query`.
     """
@@ -180,15 +187,32 @@ def map_query(
         return _approximate_assignment(model, given, names, method, **options)
     if method != "auto":
         return exact.best_assignment(model, given, names, method, **options)
-    budget = methods.auto_budget(model, options.pop("memory_budget", None))
+    return _best_assignment(model, given, names, **options)
+
+
+def _best_assignment(
+    model: FactorGraph,
+    evidence: Evidence,
+    names: Sequence[str] | None,
+    exact_budget: int | None = None,
+    memory_budget: int | None = None,
+    **options: Any,
+) -> Assignment:
+    """The exact answer if it fits, else a minimum cut, else TRW-S and moves."""
+    functions = {m: methods.function_of(m, methods.ASSIGNMENTS) for m in methods.AUTO_ASSIGNMENTS}
+    methods.check_auto_options(options, functions.values())
+    budget = methods.auto_budget(model, exact_budget, memory_budget)
     if methods.exact_may_fit(model, budget):
         try:
-            return exact.best_assignment(model, given, names, "junction_tree", memory_budget=budget)
-        except TreewidthError:
+            return exact.best_assignment(
+                model, evidence, names, "junction_tree", memory_budget=budget
+            )
+        except (TreewidthError, UnderflowError):
             if names is not None:  # a marginal MAP has no approximate method
                 raise
-    chosen = methods.best_assignment_method(model, given)
-    return _approximate_assignment(model, given, names, chosen, **options)
+    chosen = methods.best_assignment_method(model)
+    options = methods.understood(functions[chosen], options | {"memory_budget": memory_budget})
+    return _approximate_assignment(model, evidence, names, chosen, **options)
 
 
 def _approximate_assignment(
@@ -260,21 +284,19 @@ def _sampled_states(
     **options: Any,
 ) -> dict[str, Tensor]:
     """States of the discrete variables, ``(batch, draws, *shape)``."""
-    methods.check(method, ("junction_tree", "gibbs"), "sample")
-    if method != "gibbs":
-        budget = options.get("memory_budget")
-        budget = methods.auto_budget(model, budget) if method == "auto" else budget
-        if method == "junction_tree" or methods.exact_may_fit(model, budget):
-            try:
-                return exact.samples(
-                    model, evidence, draws, generator, **(options | {"memory_budget": budget})
-                )
-            except TreewidthError:
-                if method == "junction_tree":
-                    raise
     from mmgraph.inference.gibbs import gibbs_samples  # its kernels are loaded where used
 
-    options.pop("memory_budget", None)
+    methods.check(method, ("junction_tree", "gibbs"), "sample")
+    if method == "junction_tree":
+        return exact.samples(model, evidence, draws, generator, **options)
+    if method == "auto":
+        methods.check_auto_options(options, [gibbs_samples])
+        budget = methods.auto_budget(
+            model, options.pop("exact_budget", None), options.pop("memory_budget", None)
+        )
+        if methods.exact_may_fit(model, budget):
+            with contextlib.suppress(TreewidthError, UnderflowError):
+                return exact.samples(model, evidence, draws, generator, memory_budget=budget)
     drawn = gibbs_samples(model, evidence, draws, generator, **options)
     return {n: t if evidence.batch > 1 else t.unsqueeze(0) for n, t in drawn.items()}
 

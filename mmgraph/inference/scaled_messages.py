@@ -49,7 +49,7 @@ class ScaledMessages:
         self.weights = scaled_weights(unary, p.offsets)
         self.arrays = (
             p.offsets, *p.edge_arrays, *p.incidence_arrays, potentials,
-            np.exp(-p.weight.astype(np.float64)),
+            np.exp(-np.abs(p.weight.astype(np.float64))),
         )  # fmt: skip
 
     def run_pass(self, forward: bool) -> float:

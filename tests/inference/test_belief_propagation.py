@@ -87,6 +87,9 @@ def test_networks_with_leaves_and_zeros(seed):
     try:
         exact = mm.query(net, evidence, method="enumeration")
     except ZeroProbabilityError:
+        for method in ("tree_reweighted", "belief_propagation"):
+            with pytest.raises(ZeroProbabilityError):
+                mm.query(net, evidence, method=method)
         return
     bound = mm.query(net, evidence, method="tree_reweighted")
     assert (bound.bound >= exact.log_evidence - 1e-9).all()
@@ -207,3 +210,18 @@ def test_leaves_without_parents_count():
     for method in ("trws", "max_product", "icm"):
         found = mm.map_query(net, data, method=method)
         torch.testing.assert_close(found.log_weight, best.log_weight)
+
+
+def test_strong_attraction_written_as_negative_energies():
+    v = mm.Variable("x", 2, (1, 3))
+    unary = mm.UnaryFactor(v, [[[0.0, 0.4], [0.0, -0.1], [0.2, 0.0]]])
+    for factor in (
+        mm.GridFactor(v, mm.Tabulated([[-1000.0, 0.0], [0.0, -1000.0]])),
+        mm.GridFactor(v, mm.Potts(), -800.0),
+    ):
+        graph = mm.FactorGraph([v], [unary, factor])
+        exact = mm.query(graph, method="enumeration")
+        for method in ("belief_propagation", "tree_reweighted"):
+            found = mm.query(graph, method=method)
+            torch.testing.assert_close(found.marginal("x"), exact.marginal("x"))
+            torch.testing.assert_close(found.log_evidence, exact.log_evidence)

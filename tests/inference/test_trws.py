@@ -10,7 +10,12 @@ import torch
 from hypothesis import given, settings
 
 import mmgraph as mm
-from mmgraph.graph.errors import MemoryBudgetError, MmgraphError, ZeroProbabilityError
+from mmgraph.graph.errors import (
+    MemoryBudgetError,
+    MmgraphError,
+    UnderflowError,
+    ZeroProbabilityError,
+)
 from mmgraph.graph.evidence import Evidence
 from mmgraph.inference.pairwise_graph import pairwise_graph
 from mmgraph.inference.trws import trws
@@ -195,3 +200,42 @@ def test_auto_says_what_it_did():
     many = mm.map_query(grid((40, 40), 5, mm.Potts()))
     assert many.method == "trws_and_moves"
     assert many.bound is not None
+
+
+def test_potentials_further_apart_than_doubles_reach():
+    """Exact tables would lose them; the answer comes from energies, and is right."""
+    rng = np.random.default_rng(4)
+    v = mm.Variable("x", 3, (3, 3))
+    unary, weights = 400 * rng.normal(size=(3, 3, 3)), 300 * rng.random((2, 3, 3))
+    graph = mm.FactorGraph(
+        [v], [mm.UnaryFactor(v, unary), mm.GridFactor(v, mm.TruncatedQuadratic(4.0), weights)]
+    )
+    listed = mm.map_query(graph, method="enumeration")
+    found = mm.map_query(graph)
+    assert found.method == "trws_and_moves"
+    torch.testing.assert_close(found.log_weight, listed.log_weight)
+    with pytest.raises(UnderflowError, match="nats apart"):
+        mm.map_query(graph, method="junction_tree")
+    marginals = mm.query(graph)
+    assert (marginals.method, marginals.exact) == ("junction_tree", True)
+    truth = mm.query(graph, method="enumeration")
+    torch.testing.assert_close(marginals.marginal("x"), truth.marginal("x"))
+    torch.testing.assert_close(mm.log_partition(graph), truth.log_evidence)
+
+
+def test_auto_takes_options_of_what_it_may_choose_and_no_others():
+    small, large = grid((3, 3), 3, mm.Potts()), grid((60, 60), 3, mm.Potts())
+    with pytest.raises(MmgraphError, match="did you mean 'iterations'"):
+        mm.map_query(small, iteration=3)
+    with pytest.raises(MmgraphError, match="'burn_in'"):
+        mm.query(small, burn_in=3)
+    with pytest.raises(MmgraphError, match="behind 'auto'"):
+        mm.sample(small, 2, iterations=3)
+    assert mm.map_query(small, iterations=3).exact
+    assert mm.map_query(small, exact_budget=10, iterations=3).method == "trws_and_moves"
+    assert mm.map_query(large, iterations=3).iterations <= 3
+    binary = grid((60, 60), 2, mm.Potts())
+    assert mm.map_query(binary, time_limit=1.0, iterations=3).method == "graph_cut"
+    assert mm.query(small, exact_budget=10, schedule="residual").method == "belief_propagation"
+    with pytest.raises(MemoryBudgetError):
+        mm.map_query(large, memory_budget=1000)
