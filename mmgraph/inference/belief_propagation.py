@@ -34,6 +34,7 @@ from mmgraph.inference.belief_propagation_kernels import (
 from mmgraph.inference.belief_propagation_torch import belief_propagation_torch
 from mmgraph.inference.exact import wants_torch
 from mmgraph.inference.feasible import feasible_labelling, infeasible
+from mmgraph.inference.field_view import named_variables
 from mmgraph.inference.memory import check_memory
 from mmgraph.inference.min_sum_kernels import labelling_energy
 from mmgraph.inference.pairwise_graph import PairwiseGraph, pairwise_graph
@@ -240,7 +241,8 @@ def passed_messages(
         raise MmgraphError(f"damping must lie in [0, 1), not {damping}")
     if iterations < 1:
         raise MmgraphError(f"iterations must be at least 1, not {iterations}")
-    check_memory(graph, dtype, memory_budget, messages_per_edge=4 if schedule == "parallel" else 2)
+    each = 4 if schedule == "parallel" else 2
+    check_memory(graph, dtype, memory_budget, messages_per_edge=each * evidence.batch)
     pairwise = pairwise_graph(graph, dtype)
     shares = None if appearance is None else appearance(pairwise)
 
@@ -335,13 +337,20 @@ def posterior_of(
     began: float,
     bound: torch.Tensor | None = None,
 ) -> Posterior:
-    """Return the beliefs of the messages of every row as a posterior."""
-    names = [graph.variable(n).name for n in variables or rows[0].pairwise.first_node]
+    """Return the beliefs of the messages of every row as a posterior.
+
+    A bound stands for log P(evidence) itself; else the messages' own approximation does.
+    """
+    names = named_variables(graph, variables)
     found = [messages.marginals() for messages in rows]
+
+    def log_partition() -> torch.Tensor:
+        return torch.tensor([m.log_partition() for m in rows], dtype=torch.float64)
+
     return Posterior.of(
         graph.variables,
         {n: torch.stack([marginals[n] for marginals in found]) for n in names},
-        lambda: torch.tensor([m.log_partition() for m in rows], dtype=torch.float64),
+        bound if bound is not None else log_partition,
         method=method,
         converged=all(m.residual <= tolerance for m in rows),
         iterations=max(m.iterations for m in rows),
@@ -375,7 +384,7 @@ def max_product(
     pairwise = rows[0].pairwise
     labellings, energies = zip(*(messages.labelling() for messages in rows), strict=True)
     found = [pairwise.states_of(labelling) for labelling in labellings]
-    names = [graph.variable(n).name for n in variables or pairwise.first_node]
+    names = named_variables(graph, variables)
     return Assignment(
         {n: torch.cat([states[n] for states in found]) for n in names},
         {n: graph.variables[n] for n in names},

@@ -68,6 +68,7 @@ def trws_and_moves(
                 deadline=deadline,
             )
             report(search)
+        search.messages = search.messages[:0]  # of one row at a time is enough
         searches.append(search)
     return assignment_of(
         searches, graph, variables, "trws_and_moves", began, tuple(trace), tolerance

@@ -24,6 +24,7 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment, TracePoint
 from mmgraph.inference.feasible import feasible_labelling, infeasible
+from mmgraph.inference.field_view import named_variables
 from mmgraph.inference.memory import check_memory
 from mmgraph.inference.min_sum_kernels import labelling_energy, with_messages
 from mmgraph.inference.pairwise_graph import PairwiseGraph, pairwise_graph
@@ -249,6 +250,7 @@ def trws(
         search = Search.of_row(pairwise, evidence, row)
         search.run(iterations, tolerance, deadline, report)
         search.settle()
+        search.messages = search.messages[:0]  # of one row at a time is enough
         searches.append(search)
     return assignment_of(searches, graph, variables, "trws", began, tuple(trace), tolerance)
 
@@ -279,9 +281,7 @@ def assignment_of(
     """Return the best labellings of one search a row as an assignment."""
     pairwise = searches[0].pairwise
     found = [pairwise.states_of(s.labelling) for s in searches]
-    names = list(pairwise.first_node) if variables is None else [
-        graph.variable(name).name for name in variables
-    ]  # fmt: skip
+    names = named_variables(pairwise.graph, variables)
     energy = torch.tensor([s.energy + s.constant for s in searches], dtype=torch.float64)
     lower = torch.tensor([s.bound + s.constant for s in searches], dtype=torch.float64)
     gap = (energy - lower).clamp(min=0.0)
