@@ -9,11 +9,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.feasible import infeasible
+from mmgraph.inference.field_view import named_variables
 from mmgraph.inference.posterior import Posterior
-from mmgraph.inference.torch_messages import TorchGraph, normalised, without
+from mmgraph.inference.torch_graph import TorchGraph
+from mmgraph.inference.torch_messages import log_sum_exp, normalised, without
+
+_COPIES = 12
+"""Tensors as large as all beliefs and messages that an iteration takes (as measured)."""
 
 
 class TorchMessages:
@@ -78,12 +84,12 @@ class TorchMessages:
     def log_partition(self) -> Float[Tensor, " batch"]:
         """Return the Bethe approximation of log Z."""
         total = self.beliefs()
-        node = torch.logsumexp(-total, -1)
+        node = log_sum_exp(-total, -1)
         value = node.sum(1) - self.torch_graph.constant
         for i, group in enumerate(self.torch_graph.groups):
             source = without(total[:, group.first], self.towards_first[i])
             target = without(total[:, group.second], self.towards_second[i])
-            pair = torch.logsumexp(-target - group.send(source, True, sums=True), -1)
+            pair = log_sum_exp(-target - group.send(source, True, sums=True), -1)
             value = value + (pair - node[:, group.first] - node[:, group.second]).sum(1)
         return value
 
@@ -98,11 +104,13 @@ def belief_propagation_torch(
     iterations: int = 200,
     tolerance: float = 1e-6,
     damping: float = 0.3,
+    memory_budget: int | None = None,
 ) -> Posterior:
     """Return marginals from sum-product messages in the parallel schedule.
 
     Marginals and ``log_evidence`` are differentiable with respect to unary factors, weights, tables
-    and soft evidence, through all iterations made.
+    and soft evidence, through all iterations made. A hard zero is a constant: no gradient reaches
+    it, and none is NaN for its sake.
 
     Parameters
     ----------
@@ -110,23 +118,38 @@ def belief_propagation_torch(
         By default where the factors' tensors are.
     dtype, iterations, tolerance, damping
         As for :func:`mmgraph.inference.belief_propagation.belief_propagation`.
+    memory_budget : int, optional
+        In bytes; by default half of the machine's memory, or what a GPU has free. Gradients keep
+        the tensors of every iteration.
 
     Raises
     ------
     ZeroProbabilityError
         If a row of evidence is impossible.
+    MemoryBudgetError
+        If the messages would not fit.
+    UnknownVariableError
+        If the graph has no states for one of ``variables``.
+    MmgraphError
+        If ``damping`` or ``iterations`` is out of range.
     NotTabularError
         If a table joins three or more variables.
     """
     began = time.perf_counter()
-    messages = TorchMessages(TorchGraph(graph, evidence, device, dtype))
+    if not 0 <= damping < 1:
+        raise MmgraphError(f"damping must lie in [0, 1), not {damping}")
+    if iterations < 1:
+        raise MmgraphError(f"iterations must be at least 1, not {iterations}")
+    names = named_variables(graph, variables)
+    torch_graph = TorchGraph(graph, evidence, device, dtype, _COPIES, memory_budget)
+    messages = TorchMessages(torch_graph)
     residual = torch.inf
     done = 0
     while done < iterations and residual > tolerance:
+        torch_graph.check_memory(1 + done if torch_graph.differentiable else 1)
         residual = messages.step(damping)
         done += 1
     marginals = messages.marginals()
-    names = [graph.variable(n).name for n in marginals if variables is None or n in variables]
     return Posterior.of(
         graph.variables,
         {n: marginals[n] for n in names},

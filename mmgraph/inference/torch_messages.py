@@ -1,28 +1,21 @@
 """Messages as tensors: all rows and all edges of a group at once, on any device, differentiable.
 
-Nodes are the elements of all discrete variables, padded to the largest number of states with
-``inf``. Edges come in groups that share an interaction. As in the compiled kernels all values are
-energies. Potts messages take a number of steps linear in the number of states; others go through
-the table of the interaction, edges in portions that bound the memory.
+Edges come in groups that share an interaction. As in the compiled kernels all values are energies,
+and ``inf`` is a hard zero, through which no gradient flows. Potts messages take a number of steps
+linear in the number of states; others go through the table of the interaction, edges in portions
+that bound the memory.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
-from mmgraph.graph.edge_factor import EdgeFactor
-from mmgraph.graph.errors import NotTabularError
-from mmgraph.graph.evidence import MISSING, Evidence
-from mmgraph.graph.factor import Factor, UnaryFactor
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.interaction import Interaction, Potts, Tabulated
-
-_NUMBERS_AT_ONCE = 1 << 26
+NUMBERS_AT_ONCE = 1 << 24
 """Entries of the largest temporary tensor."""
 
 
@@ -68,25 +61,21 @@ class EdgeGroup:
         """
         weights = self.weights if chosen is None else self.weights[chosen]
         if self.table is None:
-            return _potts(source, weights, sums)
+            return _potts_sum(source, weights) if sums else _potts_minimum(source, weights)
         table = self.table if len(self.table) == 1 or chosen is None else self.table[chosen]
         table = table if towards_second else table.mT
         batch, edges, states = source.shape
-        step = max(1, _NUMBERS_AT_ONCE // (batch * states * states))
+        step = max(1, NUMBERS_AT_ONCE // (batch * states * states))
         parts = []
         for start in range(0, edges, step):
             part = slice(start, start + step)
             tables = table if len(table) == 1 else table[part]
-            energies = weights[part, None, None] * tables
-            # Zero times a forbidden pair is no energy.
-            energies = energies.masked_fill(weights[part, None, None] == 0, 0.0)
-            joint = source[:, part, :, None] + energies
-            parts.append(-torch.logsumexp(-joint, 2) if sums else joint.amin(2))
+            parts.append(_by_table(source[:, part], weights[part], tables, sums))
         return torch.cat(parts, 1) if parts else source
 
     def pair_energies(
         self,
-        x: Int64[Tensor, "batch edges"],
+        x: Int64[Tensor, "batch chosen"],
         towards_second: bool,
         chosen: Int64[Tensor, " chosen"],
     ) -> Float[Tensor, "batch chosen states"]:
@@ -95,166 +84,26 @@ class EdgeGroup:
         if self.table is None:
             states = torch.arange(self.states, device=x.device)
             return weights * (states != x[..., None]).to(weights)
-        table = self.table.expand(len(self.weights), -1, -1)[chosen]
-        table = table if towards_second else table.mT
-        rows = table[torch.arange(len(chosen), device=x.device), x]
-        return (weights * rows).masked_fill(weights == 0, 0.0)
+        table = self.table if towards_second else self.table.mT
+        rows = table[0][x] if len(table) == 1 else table[chosen, x]
+        return weighted_energies(weights, rows)
 
 
-class TorchGraph:
-    """The nodes and edges of a graph as tensors, with the evidence folded in.
+def weighted_energies(weights: Tensor, energies: Tensor) -> Tensor:
+    """Multiply energies by weights; zero times a forbidden pair is no energy.
 
-    Parameters
-    ----------
-    graph : FactorGraph
-        Arrays and scalars joined by edge factors and by tables over at most two variables.
-    evidence : Evidence
-        Hard, soft or missing; all rows together.
-    device, dtype : optional
-        Where and how precisely to compute; by default as the first factor's tensors.
-
-    Raises
-    ------
-    NotTabularError
-        If a table joins three or more variables.
-
-    Attributes
-    ----------
-    unary : Tensor, shape (batch, nodes, states)
-        Unary energies.
-    groups : list of EdgeGroup
-        The edges.
-    constant : Tensor, shape (batch,)
-        Energy of factors without free variables.
+    Forbidden pairs stay forbidden, with gradient zero and not NaN.
     """
+    forbidden = torch.isinf(energies)
+    finite = weights * energies.masked_fill(forbidden, 0.0)
+    return finite.masked_fill(forbidden & (weights != 0), torch.inf)
 
-    def __init__(
-        self,
-        graph: FactorGraph,
-        evidence: Evidence,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        self.graph = graph
-        variables = {n: v for n, v in graph.variables.items() if v.is_discrete}
-        sizes = [v.size for v in variables.values()]
-        starts = np.cumsum([0, *sizes])
-        self.first_node = dict(zip(variables, starts[:-1].tolist(), strict=True))
-        self.nodes = int(starts[-1])
-        self.states = max((v.cardinality for v in variables.values()), default=1)
-        like = self._like(device, dtype)
-        self.device, self.dtype = like.device, like.dtype
-        self.groups: list[EdgeGroup] = []
-        self.constant = like.new_zeros(evidence.batch)
-        blocks = {
-            n: like.new_zeros(evidence.batch, v.size, v.cardinality) for n, v in variables.items()
-        }
-        for factor in graph.factors:
-            if isinstance(factor, EdgeFactor):
-                self._add_edges(factor)
-            elif isinstance(factor, UnaryFactor):
-                name = factor.scope[0].name
-                block = factor.log_values.to(like).reshape(1, *blocks[name].shape[1:])
-                blocks[name] = blocks[name] - block
-            else:
-                self._add_tables(factor, evidence, blocks)
-        self.unary = self._with_evidence(blocks, evidence)
 
-    def _add_tables(self, factor: Factor, evidence: Evidence, blocks: dict[str, Tensor]) -> None:
-        if factor.is_tabular:
-            tables = list(factor.tables())
-        else:
-            likelihood = factor.likelihood(evidence)
-            tables = [] if likelihood is None else [likelihood]
-        for table in tables:
-            names = [v.name for v in table.scope]
-            energies = -table.values.to(self.constant)
-            if not names:
-                self.constant = self.constant + energies.reshape(-1)
-            elif len(names) == 1:
-                rows = energies.reshape(-1, 1, blocks[names[0]].shape[2])
-                blocks[names[0]] = blocks[names[0]] + rows
-            elif len(names) == 2 and energies.ndim == 2:
-                self._add_table(names, energies)
-            else:
-                raise NotTabularError(
-                    f"{factor!r} joins {len(names)} variables; messages on tensors join two. Use "
-                    "the CPU, or method='torch'"
-                )
-
-    def _like(self, device: torch.device | str | None, dtype: torch.dtype | None) -> Tensor:
-        tensors: list[Tensor] = []
-        precisions = set()
-        for factor in self.graph.factors:
-            if isinstance(factor, EdgeFactor):
-                tensors.extend(factor.tensors())
-            elif isinstance(factor, UnaryFactor):
-                tensors.append(factor.log_values)
-                precisions |= {factor.log_values.dtype} if factor.scope[0].shape else set()
-        if device in (None, "auto"):
-            device = next((t.device for t in tensors if t.device.type != "cpu"), None)
-        if dtype is None:
-            dtype = torch.float32 if precisions == {torch.float32} else torch.float64
-        return torch.empty(0, device=device, dtype=dtype)
-
-    def _add_edges(self, factor: EdgeFactor) -> None:
-        a, b = factor.ends
-        first, second, weights = (t.to(self.device) for t in factor.edges())
-        interaction = factor.interaction
-        self.groups.append(
-            EdgeGroup(
-                first + self.first_node[a.name],
-                second + self.first_node[b.name],
-                weights.to(self.dtype),
-                self._table(interaction, a.cardinality, b.cardinality),
-                self.states,
-            )
-        )
-
-    def _add_table(self, names: list[str], energies: Tensor) -> None:
-        first, second = (torch.tensor([self.first_node[n]], device=self.device) for n in names)
-        weights = torch.ones(1, device=self.device, dtype=self.dtype)
-        table = self._padded(energies[None])
-        self.groups.append(EdgeGroup(first, second, weights, table, self.states))
-
-    def _table(self, interaction: Interaction, rows: int, columns: int) -> Tensor | None:
-        if isinstance(interaction, Potts) and rows == columns == self.states:
-            return None
-        table = (
-            interaction.table
-            if isinstance(interaction, Tabulated)
-            else interaction.energies(rows, columns)
-        )
-        table = table.to(device=self.device, dtype=self.dtype)
-        return self._padded(table if table.ndim == 3 else table[None])
-
-    def _padded(self, table: Tensor) -> Tensor:
-        right, below = self.states - table.shape[2], self.states - table.shape[1]
-        return torch.nn.functional.pad(table, (0, right, 0, below))
-
-    def _with_evidence(self, blocks: dict[str, Tensor], evidence: Evidence) -> Tensor:
-        padded = []
-        for name, block in blocks.items():
-            if name in evidence.soft:
-                block = block - evidence.soft[name].to(block).reshape(block.shape)
-            hard = evidence.hard(name)
-            if hard is not None:
-                codes = hard.to(self.device).reshape(block.shape[0], -1, 1)
-                states = torch.arange(block.shape[2], device=self.device)
-                block = block.masked_fill((codes != states) & (codes != MISSING), torch.inf)
-            padded.append(
-                torch.nn.functional.pad(block, (0, self.states - block.shape[2]), value=torch.inf)
-            )
-        return torch.cat(padded, 1)
-
-    def by_variable(self, values: Float[Tensor, "batch nodes states"]) -> dict[str, Tensor]:
-        """Split what holds for nodes and states into one tensor a variable."""
-        found = {}
-        for name, start in self.first_node.items():
-            variable = self.graph.variables[name]
-            block = values[:, start : start + variable.size, : variable.cardinality]
-            found[name] = block.reshape(-1, *variable.shape, variable.cardinality)
-        return found
+def log_sum_exp(values: Tensor, axis: int) -> Tensor:
+    """Sum in logarithms; where all is ``-inf`` so is the result, with gradient zero and not NaN."""
+    top = values.detach().amax(axis, keepdim=True)
+    top = top.masked_fill(torch.isinf(top), 0.0)
+    return _log((values - top).exp().sum(axis)) + top.squeeze(axis)
 
 
 def without(total: Tensor, message: Tensor) -> Tensor:
@@ -263,26 +112,67 @@ def without(total: Tensor, message: Tensor) -> Tensor:
 
 
 def normalised(message: Tensor) -> Tensor:
-    """Subtract each message's smallest entry, if that is finite."""
-    low = message.amin(-1, keepdim=True)
+    """Subtract each message's smallest entry, if that is finite.
+
+    No answer depends on what is subtracted, so that it may count as constant.
+    """
+    low = message.detach().amin(-1, keepdim=True)
     return message - low.masked_fill(torch.isinf(low), 0.0)
 
 
-def _potts(source: Tensor, weights: Tensor, sums: bool) -> Tensor:
-    if not sums:
-        # Attraction: the own state, or the best one and the weight. Repulsion: the own state and
-        # nothing, or the best other one and the (negative) weight.
-        ranked = source.topk(min(2, source.shape[-1]), -1, largest=False)
-        best, runner_up = ranked.values[..., :1], ranked.values[..., -1:]
-        is_best = torch.arange(source.shape[-1], device=source.device) == ranked.indices[..., :1]
-        other = torch.where(is_best, runner_up, best)
-        if source.shape[-1] == 1:
-            return source
-        return torch.minimum(source, other + weights[:, None])
-    low = source.amin(-1, keepdim=True)
-    low = low.masked_fill(torch.isinf(low), 0.0)
+def _log(values: Tensor) -> Tensor:
+    """Logarithms of non-negative numbers, with gradient zero at zero."""
+    possible = values > 0
+    return torch.where(possible, values, 1.0).log().masked_fill(~possible, -torch.inf)
+
+
+def _by_table(source: Tensor, weights: Tensor, tables: Tensor, sums: bool) -> Tensor:
+    """Messages through tables. For gradients only the arguments are kept, and all is done again.
+
+    What lies between has an entry for each pair of states.
+    """
+
+    def send(source: Tensor, weights: Tensor, tables: Tensor) -> Tensor:
+        joint = source[..., None] + weighted_energies(weights[:, None, None], tables)
+        return -log_sum_exp(-joint, 2) if sums else joint.amin(2)
+
+    if not torch.is_grad_enabled() or not any(t.requires_grad for t in (source, weights, tables)):
+        return send(source, weights, tables)
+    found: Tensor = checkpoint(
+        send, source, weights, tables, use_reentrant=False, preserve_rng_state=False
+    )
+    return found
+
+
+def _potts_minimum(source: Tensor, weights: Tensor) -> Tensor:
+    """Min-sum. Attraction: the own state, or the best one and the weight.
+
+    Repulsion: the own state and nothing, or the best other one and the (negative) weight.
+    """
+    if source.shape[-1] == 1:
+        return source
+    ranked = source.topk(2, -1, largest=False)
+    best, runner_up = ranked.values[..., :1], ranked.values[..., 1:]
+    is_best = torch.arange(source.shape[-1], device=source.device) == ranked.indices[..., :1]
+    return torch.minimum(source, torch.where(is_best, runner_up, best) + weights[:, None])
+
+
+def _potts_sum(source: Tensor, weights: Tensor) -> Tensor:
+    """Sum-product: of the own state, and of all others at the cost of the weight.
+
+    In logarithms to the end: ``exp(-weight)`` would be zero for a strong attraction.
+    """
+    best = source.detach().argmin(-1, keepdim=True)
+    is_best = torch.arange(source.shape[-1], device=source.device) == best
+    rest = source.masked_fill(is_best, torch.inf)
+    low, runner_up = (
+        lowest.masked_fill(torch.isinf(lowest), 0.0)
+        for lowest in (s.detach().amin(-1, keepdim=True) for s in (source, rest))
+    )
     shares = torch.exp(low - source)
-    agree = torch.exp(-weights)[:, None]
-    # Written with the others' total first: a difference of two shares would lose small ones.
-    others = shares.sum(-1, keepdim=True) - shares
-    return low - torch.log(shares + agree * others)
+    # The best state's share may be nearly all, and those of the others lost beside it: they are
+    # added up apart, in units of their own. To any other state the best one leaves at least one.
+    beside_best = torch.exp(runner_up - rest).sum(-1, keepdim=True)
+    beside = torch.where(is_best, beside_best, shares.sum(-1, keepdim=True) - shares)
+    others = _log(beside) - torch.where(is_best, runner_up, low)
+    return -torch.logaddexp(-source, others - weights[:, None])

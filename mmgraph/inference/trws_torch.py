@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import MmgraphError
@@ -24,9 +25,17 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment, TracePoint
 from mmgraph.inference.colouring import colour_nodes
 from mmgraph.inference.feasible import infeasible
+from mmgraph.inference.field_view import named_variables
 from mmgraph.inference.min_sum_kernels import labelling_energy
 from mmgraph.inference.pairwise_graph import pairwise_graph
-from mmgraph.inference.torch_messages import EdgeGroup, TorchGraph, normalised, without
+from mmgraph.inference.torch_graph import TorchGraph
+from mmgraph.inference.torch_messages import EdgeGroup, normalised, without
+
+_PASSES_BETWEEN_LABELLINGS = 5
+_STALLED = 1e-4
+"""Further passes are in vain where one closes less than this part of the gap."""
+_COPIES = 7
+"""Tensors as large as all beliefs and messages that a pass takes (as measured)."""
 
 
 class ColouredPasses:
@@ -126,6 +135,111 @@ class ColouredPasses:
         return labels
 
 
+@dataclass
+class ColouredSearch:
+    """The best labellings of all rows so far, and the bounds that the passes proved.
+
+    Attributes
+    ----------
+    graph, evidence
+        What to search.
+    torch_graph, passes
+        The same as tensors, and the messages.
+    tolerance : float
+        The gap, relative to the energy, that counts as closed.
+    began : float
+        When, on the clock of ``time.perf_counter``.
+    states : dict of str to Tensor
+        The best labelling of each row, on the CPU.
+    energy, bound : Tensor of float64, shape (batch,)
+        Its energy, and a lower bound on the energy of all.
+    trace : list of TracePoint
+        How the first row came there.
+    """
+
+    graph: FactorGraph
+    evidence: Evidence
+    torch_graph: TorchGraph
+    passes: ColouredPasses
+    tolerance: float
+    began: float
+    states: dict[str, Tensor] = field(default_factory=dict)
+    energy: Float[Tensor, " batch"] = field(init=False)
+    bound: Float[Tensor, " batch"] = field(init=False)
+    trace: list[TracePoint] = field(default_factory=list)
+    iterations: int = 0
+    converged: bool = False
+
+    def __post_init__(self) -> None:
+        self.energy = torch.full((self.evidence.batch,), torch.inf, dtype=torch.float64)
+        self.bound = -self.energy
+
+    def run(self, iterations: int) -> None:
+        """Pass messages to and fro until the gaps are closed or do not narrow any more.
+
+        Raises
+        ------
+        ZeroProbabilityError
+            If no labelling of a row has a finite energy.
+        """
+        constant = self.torch_graph.constant.double().cpu()
+        while self.iterations < iterations and not self.converged:
+            self.passes.run_pass(True)
+            fresh = self.passes.run_pass(False).cpu() + constant
+            growth, self.bound = fresh - self.bound, torch.maximum(self.bound, fresh)
+            self.iterations += 1
+            if self.iterations % _PASSES_BETWEEN_LABELLINGS == 0 or self.iterations == iterations:
+                self._label()
+                gap = self.energy - self.bound
+                self.converged = bool((self.is_closed | (growth <= _STALLED * gap)).all())
+                point = (float(self.energy[0]), float(self.bound[0]))
+                self.trace.append(TracePoint(time.perf_counter() - self.began, *point))
+
+    def _label(self) -> None:
+        """Read a labelling of every row off the messages, and keep it where it is the best."""
+        labels = self.passes.labelling().unsqueeze(-1)
+        blocks = self.torch_graph.by_variable(labels.expand(-1, -1, self.torch_graph.states))
+        states = {name: block[..., 0].cpu() for name, block in blocks.items()}
+        energy = _energy(self.graph, self.evidence, states)
+        better = energy < self.energy
+        self.energy = torch.where(better, energy, self.energy)
+        for name, codes in states.items():
+            rows = better.reshape(-1, *(1,) * (codes.ndim - 1))
+            self.states[name] = torch.where(rows, codes, self.states.get(name, codes))
+
+    @property
+    def is_closed(self) -> Bool[Tensor, " batch"]:
+        """Whether the gap of each row is."""
+        return self.energy - self.bound <= self.tolerance * self.energy.abs().clamp(min=1.0)
+
+    def assignment(self, names: Sequence[str]) -> Assignment:
+        """Return the best labellings of some variables.
+
+        Raises
+        ------
+        MmgraphError
+            If no labelling of a row was of finite energy.
+        """
+        if bool(torch.isinf(self.energy).any()):
+            raise MmgraphError(
+                "hard zeros kept TRW-S on tensors from an assignment of positive probability; on "
+                "the CPU method='trws' searches for one"
+            )
+        return Assignment(
+            {n: self.states[n] for n in names},
+            {n: self.graph.variables[n] for n in names},
+            -self.energy,
+            method="trws",
+            exact=bool(self.is_closed.all()),
+            bound=-self.bound,
+            gap=(self.energy - self.bound).clamp(min=0.0),
+            converged=self.converged,
+            iterations=self.iterations,
+            trace=tuple(self.trace),
+            seconds=time.perf_counter() - self.began,
+        )
+
+
 def trws_torch(
     graph: FactorGraph,
     evidence: Evidence,
@@ -135,6 +249,7 @@ def trws_torch(
     dtype: torch.dtype | None = None,
     iterations: int = 200,
     tolerance: float = 1e-7,
+    memory_budget: int | None = None,
 ) -> Assignment:
     """Return an assignment of low energy and a bound, all rows and all nodes of a colour at once.
 
@@ -144,6 +259,8 @@ def trws_torch(
         By default where the factors' tensors are.
     dtype, iterations, tolerance
         As for :func:`mmgraph.inference.trws.trws`.
+    memory_budget : int, optional
+        In bytes; by default half of the machine's memory, or what a GPU has free.
 
     Returns
     -------
@@ -155,77 +272,38 @@ def trws_torch(
     ------
     ZeroProbabilityError
         If a row of evidence leaves no assignment of positive probability.
+    MemoryBudgetError
+        If the messages would not fit.
+    UnknownVariableError
+        If the graph has no states for one of ``variables``.
     MmgraphError
-        If hard zeros kept every pass from an assignment of positive probability.
+        If ``iterations`` is out of range, or hard zeros kept every pass from an assignment of
+        positive probability.
     """
     began = time.perf_counter()
+    if iterations < 1:
+        raise MmgraphError(f"iterations must be at least 1, not {iterations}")
+    names = named_variables(graph, variables)
     with torch.no_grad():
-        torch_graph = TorchGraph(graph, evidence, device, dtype)
+        torch_graph = TorchGraph(graph, evidence, device, dtype, _COPIES, memory_budget)
         colouring = colour_nodes(pairwise_graph(graph, torch.float64))
         colours = torch.as_tensor(colouring.colours, dtype=torch.int64, device=torch_graph.device)
         passes = ColouredPasses(torch_graph, colours)
-        best_energy = torch.full((evidence.batch,), torch.inf, dtype=torch.float64)
-        bound = torch.full((evidence.batch,), -torch.inf, dtype=torch.float64)
-        best: dict[str, Tensor] = {}
-        trace = []
-        done, converged = 0, False
-        while done < iterations and not converged:
-            passes.run_pass(True)
-            fresh = passes.run_pass(False).cpu()
-            growth, bound = fresh - bound, torch.maximum(bound, fresh)
-            done += 1
-            if done % 5 and done < iterations:
-                continue
-            states = _by_variable(torch_graph, passes.labelling())
-            energy = _energy(graph, evidence, states)
-            better = energy < best_energy
-            best_energy = torch.where(better, energy, best_energy)
-            for name, codes in states.items():
-                where = better.reshape(-1, *(1,) * (codes.ndim - 1))
-                best[name] = torch.where(where, codes, best.get(name, codes))
-            gap = best_energy - bound - torch_graph.constant.cpu()
-            closed = gap <= tolerance * best_energy.abs().clamp(min=1.0)
-            converged = bool((closed | (growth <= 1e-4 * gap)).all())
-            lower = float(bound[0] + torch_graph.constant[0])
-            trace.append(TracePoint(time.perf_counter() - began, float(best_energy[0]), lower))
-    if bool(torch.isinf(best_energy).any()):
-        raise MmgraphError(
-            "hard zeros kept TRW-S on tensors from an assignment of positive probability; on the "
-            "CPU method='trws' searches for one"
-        )
-    bound = bound + torch_graph.constant.cpu()
-    gap = (best_energy - bound).clamp(min=0.0)
-    names = [n for n in best if variables is None or n in variables]
-    return Assignment(
-        {n: best[n] for n in names},
-        {n: graph.variables[n] for n in names},
-        -best_energy,
-        method="trws",
-        exact=bool((gap <= tolerance * best_energy.abs().clamp(min=1.0)).all()),
-        bound=-bound,
-        gap=gap,
-        converged=converged,
-        iterations=done,
-        trace=tuple(trace),
-        seconds=time.perf_counter() - began,
-    )
-
-
-def _by_variable(torch_graph: TorchGraph, labels: Tensor) -> dict[str, Tensor]:
-    one_state = torch_graph.by_variable(labels.unsqueeze(-1).expand(-1, -1, torch_graph.states))
-    return {name: block[..., 0].cpu() for name, block in one_state.items()}
+        search = ColouredSearch(graph, evidence, torch_graph, passes, tolerance, began)
+        search.run(iterations)
+    return search.assignment(names)
 
 
 def _energy(graph: FactorGraph, evidence: Evidence, states: dict[str, Tensor]) -> Tensor:
     """The energies of the rows' labellings with their soft and continuous evidence, in double."""
     p = pairwise_graph(graph, torch.float64)
-    energies = []
+    energies = torch.zeros(evidence.batch, dtype=torch.float64)
     for row in range(evidence.batch):
         labelling = np.zeros(p.nodes, np.int32)
         for name, node in p.first_node.items():
             flat = states[name][row].reshape(-1).numpy()
             labelling[node : node + len(flat)] = flat
         unary = p.unary(evidence, row)
-        energies.append(labelling_energy(labelling, unary, p.offsets, *p.edge_arrays))
-    constants = [p.constant_given(evidence, row) for row in range(evidence.batch)]
-    return torch.tensor(energies, dtype=torch.float64) + torch.tensor(constants)
+        energies[row] = labelling_energy(labelling, unary, p.offsets, *p.edge_arrays)
+        energies[row] += p.constant_given(evidence, row)
+    return energies

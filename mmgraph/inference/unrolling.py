@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from mmgraph.graph.edge_factor import EdgeFactor
-from mmgraph.graph.errors import NotTabularError, TreewidthError
+from mmgraph.graph.errors import GraphError, NotTabularError, TreewidthError
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor import Factor, TableFactor, UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.interaction import Tabulated
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.posterior import element_names
+from mmgraph.inference.torch_messages import weighted_energies
 
 MOST_ELEMENTS = 20_000
 """Exact methods on larger arrays would fail anyway, after long preparations."""
@@ -107,13 +107,20 @@ def needs_unrolling(graph: FactorGraph) -> bool:
 def unrolled(graph: FactorGraph) -> Unrolled:
     """Return the scalar form of a graph, made once and kept with it.
 
+    Where a factor asks for gradients the form is made anew each time: its tables belong to one
+    backward pass, and an optimiser changes what they are made of.
+
     Raises
     ------
+    GraphError
+        If a variable has the name of an element of an array.
     TreewidthError
         If the arrays have more elements than any exact method could bear.
     NotTabularError
         If a factor over arrays has no tables.
     """
+    if any(t.requires_grad for factor in graph.factors for t in _tensors(factor)):
+        return _unroll(graph)
     found: Unrolled | None = graph.plans.get("unrolled")
     if found is None:
         found = graph.plans["unrolled"] = _unroll(graph)
@@ -130,16 +137,8 @@ def _unroll(graph: FactorGraph) -> Unrolled:
             0,
             (),
         )
-    elements: dict[str, tuple[str, ...]] = {}
-    variables: dict[str, Variable] = {}
-    for name, v in graph.variables.items():
-        if not v.shape or not v.is_discrete:
-            variables[name] = v
-            elements.update({name: (name,)} if v.is_discrete else {})
-            continue
-        names = element_names(v)
-        elements[name] = tuple(names)
-        variables.update({e: Variable(e, v.states, (), v.modality, v.family) for e in names})
+    elements = {n: tuple(element_names(v)) for n, v in graph.variables.items() if v.is_discrete}
+    variables = _scalars(graph, elements)
     factors: list[Factor] = []
     for factor in graph.factors:
         if isinstance(factor, EdgeFactor):
@@ -158,18 +157,42 @@ def _unroll(graph: FactorGraph) -> Unrolled:
     return Unrolled(FactorGraph(variables.values(), factors), elements, graph)
 
 
+def _tensors(factor: Factor) -> tuple[Tensor, ...]:
+    """What the tables of a factor over arrays are made of."""
+    if isinstance(factor, EdgeFactor):
+        return factor.tensors()
+    return (factor.log_values,) if isinstance(factor, UnaryFactor) else ()
+
+
+def _scalars(graph: FactorGraph, elements: Mapping[str, tuple[str, ...]]) -> dict[str, Variable]:
+    """The scalar variables, and the continuous leaves as they are."""
+    scalars: dict[str, Variable] = {}
+    owner: dict[str, str] = {}
+    for name, v in graph.variables.items():
+        is_array = bool(v.shape) and v.is_discrete
+        for element in elements[name] if is_array else (name,):
+            if element in scalars:
+                raise GraphError(
+                    f"'{element}' names an element of the array "
+                    f"'{name if is_array else owner[element]}' and another variable too; exact "
+                    "inference lists the elements by name, so give the variable another one"
+                )
+            fresh = Variable(element, v.states, (), v.modality, v.family) if is_array else v
+            scalars[element], owner[element] = fresh, name
+    return scalars
+
+
 def _edge_tables(
     factor: EdgeFactor, elements: Mapping[str, tuple[str, ...]], variables: Mapping[str, Variable]
 ) -> list[Factor]:
     a, b = factor.ends
     energies = factor.interaction.energies(a.cardinality, b.cardinality)
     first, second, weights = factor.edges()
-    one_for_all = not isinstance(factor.interaction, Tabulated) or factor.interaction.is_shared
-    tables: list[Factor] = []
-    for e, (i, j) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
-        if float(weights[e].detach()) == 0:
-            continue  # no edge, even where the table forbids pairs
-        table = energies if one_for_all else energies[e]
-        scope = (variables[elements[a.name][i]], variables[elements[b.name][j]])
-        tables.append(TableFactor(scope, log_values=-weights[e] * table.to(weights.device)))
-    return tables
+    logs = -weighted_energies(weights[:, None, None], energies.to(weights.device))
+    # A weight of zero is no edge, even where the table forbids pairs, but it may have a gradient.
+    kept = ((weights != 0) | weights.requires_grad).nonzero().flatten().tolist()
+    scopes = [
+        (variables[elements[a.name][i]], variables[elements[b.name][j]])
+        for i, j in zip(first.tolist(), second.tolist(), strict=True)
+    ]
+    return [TableFactor(scopes[e], log_values=logs[e]) for e in kept]

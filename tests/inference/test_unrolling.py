@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 
 import mmgraph as mm
-from mmgraph.graph.errors import TreewidthError, UnknownVariableError
+from mmgraph.graph.errors import GraphError, TreewidthError, UnknownVariableError
 from mmgraph.graph.evidence import Evidence
 from tests.inference.models import seeds
 from tests.inference.spatial_models import listed, mixed_graph
@@ -96,3 +96,38 @@ def test_scalars_joined_by_edges_are_exact_too():
         torch.testing.assert_close(found, torch.tensor([0.0, -0.7]).double().softmax(0))
     assert mm.map_query(graph, {"a": 1})["b"].tolist() == [1]
     assert mm.sample(graph, 3)["a"].shape == (3,)
+
+
+def test_gradients_of_two_steps_on_one_graph():
+    v = mm.Variable("x", 2, (2, 3))
+    unary = torch.randn(2, 3, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    weights = torch.full((2,), 0.5, dtype=torch.float64, requires_grad=True)
+    factors = [mm.UnaryFactor(v, unary), mm.GridFactor(v, mm.Potts(), weights)]
+    graph = mm.FactorGraph([v], factors)
+    optimiser = torch.optim.SGD([weights], lr=0.1)
+    for _ in range(2):
+        optimiser.zero_grad()
+        found = mm.query(graph).log_evidence
+        fresh = mm.FactorGraph([v], [factors[0], mm.GridFactor(v, mm.Potts(), weights.detach())])
+        torch.testing.assert_close(found.detach(), mm.log_partition(fresh))
+        found.sum().backward()
+        assert bool((weights.grad != 0).all())
+        optimiser.step()
+
+
+def test_a_weight_of_zero_has_a_gradient():
+    v = mm.Variable("x", 2, (2,))
+    weights = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    graph = mm.FactorGraph([v], [mm.GridFactor(v, mm.Potts(), weights)])
+    mm.log_partition(graph).backward()
+    assert float(weights.grad) == pytest.approx(-0.5)  # minus the mean energy
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_a_scalar_with_the_name_of_an_element_is_refused(last):
+    pair = [mm.Variable("x[0]", 2), mm.Variable("x", 2, (2,))]
+    array = pair[1]
+    variables = pair[::-1] if last else pair
+    graph = mm.FactorGraph(variables, [mm.UnaryFactor(array, np.zeros((2, 2)))])
+    with pytest.raises(GraphError, match=r"'x\[0\]' names an element of the array 'x'"):
+        mm.query(graph, method="junction_tree")
