@@ -33,27 +33,30 @@ inlined = numba.njit(
 def gathered(unary, begin, states, incident, start, stop, slots, messages, belief):
     """Write the sum of unary energies and incoming messages to ``belief``; return its minimum.
 
-    Four messages are read at once: the loops over states are short, and starting one costs as much
-    as running it. The last entries of ``messages`` are zeros that stand for a message not there.
+    Sums are in the precision of ``belief``. Four messages are read at once: the loops over states
+    are short, and starting one costs as much as running it. The last entries of ``messages`` are
+    zeros that stand for a message not there.
     """
     begin, states = np.uint64(begin), np.uint64(states)
     zeros = np.uint64(len(messages)) - states
-    low = messages.dtype.type(np.inf)
+    low, zero = belief.dtype.type(np.inf), belief.dtype.type(0)
     for i in range(start, max(stop, start + 1), 4):
         a = np.uint64(slots[incident[i]]) if i < stop else zeros
         b = np.uint64(slots[incident[i + 1]]) if i + 1 < stop else zeros
         c = np.uint64(slots[incident[i + 2]]) if i + 2 < stop else zeros
         d = np.uint64(slots[incident[i + 3]]) if i + 3 < stop else zeros
-        low = messages.dtype.type(np.inf)
+        low = belief.dtype.type(np.inf)
         if i == start:
             for k in range(states):
-                value = (messages[a + k] + messages[b + k]) + (messages[c + k] + messages[d + k])
+                value = (zero + messages[a + k]) + messages[b + k]
+                value += (zero + messages[c + k]) + messages[d + k]
                 value += unary[begin + k]
                 belief[k] = value
                 low = min(low, value)
         else:
             for k in range(states):
-                value = (messages[a + k] + messages[b + k]) + (messages[c + k] + messages[d + k])
+                value = (zero + messages[a + k]) + messages[b + k]
+                value += (zero + messages[c + k]) + messages[d + k]
                 value += belief[k]
                 belief[k] = value
                 low = min(low, value)

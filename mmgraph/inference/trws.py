@@ -28,7 +28,7 @@ from mmgraph.inference.field_view import named_variables
 from mmgraph.inference.memory import check_memory
 from mmgraph.inference.min_sum_kernels import labelling_energy, with_messages
 from mmgraph.inference.pairwise_graph import PairwiseGraph, pairwise_graph
-from mmgraph.inference.trws_kernels import sequential_labelling, trws_pass
+from mmgraph.inference.trws_kernels import proven_bound, sequential_labelling, trws_pass
 from mmgraph.inference.trws_torch import trws_torch
 
 _PASSES_BETWEEN_LABELLINGS = 4
@@ -144,10 +144,9 @@ class Search:
         p = self.pairwise
         if p.dtype == np.float64:
             return self.bound
-        precise = self.messages.astype(np.float64)
-        arrays = (*p.edge_arrays, *p.incidence_arrays, precise, p.largest)
-        bound = float(trws_pass(True, p.offsets, self.unary, *arrays))
-        return min(bound, self.energy)
+        arrays = (*p.edge_arrays, *p.incidence_arrays, self.messages, p.largest)
+        trws_pass(True, p.offsets, self.unary, *arrays)
+        return min(float(proven_bound(p.offsets, self.unary, *arrays)), self.energy)
 
     def _label(self) -> None:
         p = self.pairwise
