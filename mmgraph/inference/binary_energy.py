@@ -19,6 +19,7 @@ from mmgraph.inference.binary_kernels import (
     rises,
     split_edges,
 )
+from mmgraph.inference.maximum_flow import minimum_cut
 from mmgraph.inference.maximum_flow_kernels import arcs_of_edges, saturate
 from mmgraph.inference.pairwise_graph import PairwiseGraph
 from mmgraph.inference.trws_kernels import trws_pass
@@ -233,11 +234,11 @@ def _cut(
     nodes = len(terminal)
     first, second = region.ends
     across = np.where(opposed, nodes, 0).astype(np.int32)
-    arcs = arcs_of_edges(
+    sink_side = minimum_cut(
+        np.concatenate([terminal, -terminal]),
         np.concatenate([first, second + (nodes - across)]),
         np.concatenate([second + across, first + nodes]),
-        2 * nodes,
-    )
-    capacities = np.concatenate([residual, residual])
-    _, sink_side = saturate(*arcs, capacities, np.concatenate([terminal, -terminal]))
+        np.tile(residual[0::2], 2),
+        np.tile(residual[1::2], 2),
+    ).sink_side
     return sink_side[:nodes] & ~sink_side[nodes:]

@@ -21,6 +21,7 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.feasible import infeasible
+from mmgraph.inference.field_view import named_variables
 from mmgraph.inference.min_sum_kernels import edge_energy
 from mmgraph.inference.pairwise_graph import SELECTS_FIRST, PairwiseGraph, pairwise_graph
 from mmgraph.inference.trws import Search
@@ -81,9 +82,9 @@ def branch_and_bound(
     if time_limit is not None and not time_limit > 0:
         raise MmgraphError(f"time_limit must be positive, not {time_limit}")
     began = time.perf_counter()
+    names = named_variables(graph, variables)
     solver = _solver()
     pairwise = pairwise_graph(graph, dtype)
-    names = [graph.variable(n).name for n in variables or pairwise.first_node]
     searches = (Search.of_row(pairwise, evidence, row) for row in range(evidence.batch))
     solutions = [_solve(solver, search, time_limit) for search in searches]
     found = [pairwise.states_of(solution.labelling) for solution in solutions]

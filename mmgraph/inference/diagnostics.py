@@ -11,48 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import numpy as np
-import torch
-from jaxtyping import Float, Float64, Int, Int64
-from scipy import stats
-from torch import Tensor
+from jaxtyping import Float64, Int, Int64
 
 from mmgraph.graph.errors import MmgraphError
 
 LEAST_DRAWS = 4
 """Draws of a chain below which nothing is said: its halves need a variance."""
-
-
-def split_r_hat(draws: Float[Tensor, "chains draws *shape"]) -> Float64[Tensor, "*shape"]:
-    """Return rank-normalised split R-hat of every quantity, one where it never varies.
-
-    The larger of two: that of the values, and that of their distances from the median (section
-    4.2). Chains that each stand still in different places have infinite R-hat.
-
-    Raises
-    ------
-    MmgraphError
-        If a chain has fewer than four draws.
-    """
-    values = _series(draws)
-    folded = np.abs(values - np.median(values, axis=(1, 2), keepdims=True))
-    both = (_r_hats(_rank_normalised(_split(v))) for v in (values, folded))
-    return torch.from_numpy(np.maximum(*both).reshape(draws.shape[2:]))
-
-
-def effective_sample_size(draws: Float[Tensor, "chains draws *shape"]) -> Float64[Tensor, "*shape"]:
-    """Return the bulk effective sample size of every quantity (section 4.3).
-
-    A quantity that never varies counts all draws; chains that each stand still in different
-    places count as one draw.
-
-    Raises
-    ------
-    MmgraphError
-        If a chain has fewer than four draws.
-    """
-    values = _series(draws)
-    sizes = _sample_sizes(_rank_normalised(_split(values)))
-    return torch.from_numpy(sizes.reshape(draws.shape[2:]))
 
 
 def state_diagnostics(
@@ -70,9 +34,12 @@ def state_diagnostics(
     MmgraphError
         If a chain has fewer than four draws.
     """
-    _check_length(trace.shape[0])
+    if trace.shape[0] < LEAST_DRAWS:
+        raise MmgraphError(
+            f"{trace.shape[0]} draws a chain are too few; at least {LEAST_DRAWS} are needed"
+        )
     elements = trace.shape[2]
-    r_hat, size = np.zeros(elements), np.full(elements, float(trace.shape[0] * trace.shape[1]))
+    r_hat, size = np.zeros(elements), np.full(elements, np.inf)
     cuts = np.linspace(0, elements, 4 * threads + 1).astype(np.int64)
     with ThreadPoolExecutor(threads) as pool:
         parts = [
@@ -83,32 +50,6 @@ def state_diagnostics(
         for part in parts:
             part.result()
     return r_hat, size
-
-
-def _check_length(draws: int) -> None:
-    if draws < LEAST_DRAWS:
-        raise MmgraphError(f"{draws} draws a chain are too few; at least {LEAST_DRAWS} are needed")
-
-
-def _series(draws: Tensor) -> Float64[np.ndarray, "quantities chains draws"]:
-    _check_length(draws.shape[1])
-    flat = draws.detach().cpu().double().numpy().reshape(*draws.shape[:2], -1)
-    return np.ascontiguousarray(np.moveaxis(flat, 2, 0))
-
-
-def _split(values: np.ndarray) -> np.ndarray:
-    """Halve each chain; the middle draw of an odd number is left out."""
-    half = values.shape[2] // 2
-    return np.concatenate([values[..., :half], values[..., values.shape[2] - half :]], axis=1)
-
-
-def _rank_normalised(values: np.ndarray) -> Float64[np.ndarray, "quantities chains draws"]:
-    """Normal quantiles of the ranks over all chains, ties at their mean (equation 14)."""
-    flat = values.reshape(len(values), -1)
-    ranks = stats.rankdata(flat, axis=1)
-    quantiles = stats.norm.ppf((ranks - 0.375) / (flat.shape[1] + 0.25))
-    normal: np.ndarray = np.ascontiguousarray(quantiles.reshape(values.shape))
-    return normal
 
 
 @numba.njit(cache=True, nogil=True)
@@ -167,24 +108,6 @@ def _sample_size(x, within, between):  # type: ignore[no-untyped-def]
         time += 2.0 * last
     total = float(chains * draws)
     return total / max(time, 1.0 / np.log10(total))
-
-
-@numba.njit(cache=True, nogil=True)
-def _r_hats(values):  # type: ignore[no-untyped-def]
-    result = np.empty(len(values))
-    for q in range(len(values)):
-        within, between = _variances(values[q])
-        result[q] = _r_hat(within, between, values.shape[2])
-    return result
-
-
-@numba.njit(cache=True, nogil=True)
-def _sample_sizes(values):  # type: ignore[no-untyped-def]
-    result = np.empty(len(values))
-    for q in range(len(values)):
-        within, between = _variances(values[q])
-        result[q] = _sample_size(values[q], within, between)
-    return result
 
 
 @numba.njit(cache=True, nogil=True)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mmgraph.graph.edge_factor import EdgeFactor
-from mmgraph.graph.errors import EvidenceError
+from mmgraph.graph.errors import EvidenceError, UnknownVariableError
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor import Factor, LogTable, TableFactor, UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
@@ -209,14 +209,12 @@ def named_variables(graph: FactorGraph, names: Sequence[str] | str | None) -> li
     Raises
     ------
     UnknownVariableError
-        If the graph has no such variable.
-    EvidenceError
-        If it has no states.
+        If the graph has no such variable, or it is continuous.
     """
     if names is None:
         return [n for n, v in graph.variables.items() if v.is_discrete]
     names = [names] if isinstance(names, str) else list(names)
     for name in names:
         if not graph.variable(name).is_discrete:
-            raise EvidenceError(f"'{name}' is continuous: it has no distribution over states")
+            raise UnknownVariableError(f"'{name}' is continuous: it has no states to ask for")
     return names

@@ -167,7 +167,7 @@ def gibbs_samples(
         drawn = record.trace.reshape(each * chains, -1)[:draws]
         labelling = np.repeat(fixed[None], draws, 0)
         labelling[:, record.nodes] = drawn
-        rows.append(states_of(program, labelling))
+        rows.append(program.pairwise.states_of(labelling))
     if len(rows) == 1:
         return rows[0]
     return {name: torch.stack([r[name] for r in rows]) for name in rows[0]}
@@ -304,13 +304,3 @@ def within_budget(schedule: Schedule, bytes_of_a_chain: int, budget: int) -> Sch
     if schedule.draws // interval < LEAST_DRAWS:
         interval = max(1, schedule.draws // LEAST_DRAWS)
     return replace(schedule, interval=interval)
-
-
-def states_of(program: GibbsProgram, labelling: np.ndarray) -> dict[str, Int64[Tensor, "..."]]:
-    """Return labellings of the nodes as state indices of the variables."""
-    states = {}
-    for name, node in program.pairwise.first_node.items():
-        variable = program.pairwise.graph.variables[name]
-        codes = labelling[:, node : node + variable.size].astype(np.int64)
-        states[name] = torch.from_numpy(codes.reshape(-1, *variable.shape))
-    return states

@@ -155,7 +155,8 @@ def _run_grid(
     boards[:, :, 1:-1, 1:-1] = inside
     odds = grid.odds(conditioned.unary.astype(np.float64).reshape(-1, 2))
     shared = height * half * 2 >= _LARGE
-    sums = np.zeros((1 if shared else chains, *grid.boards), np.float32)
+    # In double precision: a sum in single would round the same way in every one of many sweeps.
+    sums = np.zeros((1 if shared else chains, *grid.boards))
     trace = np.zeros((schedule.kept, chains, *grid.boards), np.uint8)
 
     def task(
@@ -178,7 +179,7 @@ def _run_grid(
         parts = cuts(0, chains, schedule.threads, 1)
         together([task(0, 2, 0, height, i, j, 0, sweeps) for i, j in parts])
     states[:] = boards[:, :, 1:-1, 1:-1].reshape(chains, -1)[:, grid.place]
-    one = sums.sum(0, dtype=np.float64).reshape(-1)[grid.place] / (chains * schedule.draws)
+    one = sums.sum(0).reshape(-1)[grid.place] / (chains * schedule.draws)
     # The trace stays in the order of the boards; only columns without a choice are left out.
     element = np.full(2 * height * half, -1)
     element[grid.place[conditioned.order]] = conditioned.order

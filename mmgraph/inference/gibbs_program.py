@@ -100,7 +100,8 @@ class GibbsProgram:
         possible = np.add.reduceat(unary < np.inf, pairwise.offsets[:-1], dtype=np.int64)
         excluded = self.elements[possible[self.elements] == 0]
         if excluded.size:
-            name = self._variable_of(int(excluded[0]))
+            name = pairwise.variable_of(int(excluded[0]))
+            assert name is not None  # of elements only
             raise ZeroProbabilityError(
                 f"row {row} of the evidence is impossible: no state of '{name}' is left",
                 (row,),
@@ -111,10 +112,6 @@ class GibbsProgram:
         sizes = np.array([len(c) for c in nodes], np.int64)
         order = np.concatenate([np.zeros(0, np.int64), *nodes]).astype(np.int32)
         return ConditionedProgram(self, row, values, order, np.append(0, np.cumsum(sizes)))
-
-    def _variable_of(self, node: int) -> str:
-        before = {first: n for n, first in self.pairwise.first_node.items() if first <= node}
-        return before[max(before)]
 
 
 @dataclass(frozen=True)

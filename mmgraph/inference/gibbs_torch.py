@@ -107,12 +107,8 @@ def _starts(
             for row, key in enumerate(keys)
         ]
     )
-    states = {}
-    for name, node in program.pairwise.first_node.items():
-        variable = graph.variables[name]
-        codes = starts[:, node : node + variable.size].astype(np.int64)
-        states[name] = torch.from_numpy(codes).reshape(-1, *variable.shape).to(view.device)
-    return states
+    states = program.pairwise.states_of(starts)
+    return {name: codes.to(view.device) for name, codes in states.items()}
 
 
 def _one_hot(view: FieldView, name: str, codes: Tensor) -> Tensor:

@@ -215,9 +215,9 @@ def checked_starts(
 
 def _without_state(view: PairwiseGraph, node: int) -> tuple[str, ...]:
     """The variable that a node belongs to; of a table's node, its variables."""
-    for name, first in view.first_node.items():
-        if first <= node < first + view.graph.variables[name].size:
-            return (name,)
+    name = view.variable_of(node)
+    if name is not None:
+        return (name,)
     edges = np.flatnonzero((view.first == node) | (view.second == node))
     ends = view.first[edges] + view.second[edges] - node
     return tuple(name for end in ends for name in _without_state(view, int(end)))

@@ -21,7 +21,7 @@ from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.binary_energy import Energies, Region
 from mmgraph.inference.binary_kernels import best_responses
 from mmgraph.inference.feasible import feasible_labelling, infeasible
-from mmgraph.inference.graph_cut import element_name
+from mmgraph.inference.field_view import named_variables
 from mmgraph.inference.icm import best_unary, checked_starts
 from mmgraph.inference.min_sum_kernels import labelling_energy, with_messages
 from mmgraph.inference.moves import (
@@ -273,10 +273,8 @@ def _search_all_rows(
     if cycles < 1:
         raise MmgraphError(f"cycles must be at least 1, not {cycles}")
     began = time.perf_counter()
+    names = named_variables(graph, variables)
     pairwise = pairwise_graph(graph, dtype)
-    names = list(pairwise.first_node) if variables is None else [
-        graph.variable(name).name for name in variables
-    ]  # fmt: skip
     _refuse_unless_allowed(Energies(pairwise, pairwise.prior), kind)
     starts = checked_starts(graph, evidence, initial)
     searches = []
@@ -323,7 +321,7 @@ def _refuse_unless_allowed(energies: Energies, kind: str) -> None:
         return
     p = energies.pairwise
     edge, (x, y, z) = found
-    ends = " and ".join(element_name(p, int(end[edge])) for end in (p.first, p.second))
+    ends = " and ".join(p.element_name(int(end[edge])) for end in (p.first, p.second))
     if kind == "swap":
         raise GraphError(
             f"the edge between {ends} is no semimetric: E({x}, {x}) + E({z}, {z}) exceeds "

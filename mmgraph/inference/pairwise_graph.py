@@ -20,12 +20,13 @@ from functools import cached_property
 import numba
 import numpy as np
 import torch
-from jaxtyping import Float, Int32, Int64, UInt8
+from jaxtyping import Float, Int, Int32, Int64, UInt8
 from torch import Tensor
 
 from mmgraph.graph.evidence import MISSING, Evidence
-from mmgraph.graph.factor import Factor, UnaryFactor
+from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.field_view import default_precision
 
 # What an edge's energy is: weight times this function of the two states.
 POTTS, LINEAR, QUADRATIC, TABLE = 0, 1, 2, 3
@@ -169,11 +170,6 @@ class PairwiseGraph:
         """Return room for a message along each edge, and zeros for a message that is not there."""
         return np.zeros(int(self.slots[-1]) + self.largest, dtype or self.dtype)
 
-    @property
-    def has_tables_of_many(self) -> bool:
-        """Whether some node stands for a table over several variables."""
-        return bool((self.functions.kind >= SELECTS_FIRST).any())
-
     def unary(self, evidence: Evidence, row: int) -> Float[np.ndarray, " states"]:
         """Return the unary energies of one row of evidence: hard, soft and continuous.
 
@@ -219,14 +215,34 @@ class PairwiseGraph:
         block[rows] = np.inf
         block[rows, codes[rows]] = kept
 
-    def states_of(self, labelling: Int64[np.ndarray, " nodes"]) -> dict[str, Tensor]:
-        """Return a labelling of the nodes as state indices of the variables, ``(1, *shape)``."""
+    def states_of(
+        self, labelling: Int[np.ndarray, "*labellings nodes"]
+    ) -> dict[str, Int64[Tensor, "labellings *shape"]]:
+        """Return one or several labellings of the nodes as state indices of the variables."""
         states = {}
         for name, node in self.first_node.items():
             variable = self.graph.variables[name]
-            codes = labelling[node : node + variable.size].astype(np.int64)
-            states[name] = torch.from_numpy(codes.reshape(1, *variable.shape))
+            codes = labelling[..., node : node + variable.size].astype(np.int64)
+            states[name] = torch.from_numpy(codes.reshape(-1, *variable.shape))
         return states
+
+    def variable_of(self, node: int) -> str | None:
+        """Return the name of the variable that has an element at a node, or None at a table."""
+        for name, first in self.first_node.items():
+            if first <= node < first + self.graph.variables[name].size:
+                return name
+        return None
+
+    def element_name(self, node: int) -> str:
+        """Say which element of which variable a node is, or that it stands for a table."""
+        name = self.variable_of(node)
+        if name is None:
+            return "the node of a table over several variables"
+        shape = self.graph.variables[name].shape
+        if not shape:
+            return f"'{name}'"
+        place = np.unravel_index(node - self.first_node[name], shape)
+        return f"'{name}'[{', '.join(str(int(i)) for i in place)}]"
 
 
 def pairwise_graph(graph: FactorGraph, dtype: torch.dtype | None = None) -> PairwiseGraph:
@@ -246,9 +262,7 @@ def pairwise_graph(graph: FactorGraph, dtype: torch.dtype | None = None) -> Pair
         If a factor has neither edges nor tables nor a likelihood.
     """
     if dtype is None:
-        arrays = [f for f in graph.factors if isinstance(f, UnaryFactor) and f.scope[0].shape]
-        single = bool(arrays) and all(f.log_values.dtype == torch.float32 for f in arrays)
-        dtype = torch.float32 if single else torch.float64
+        dtype = default_precision(graph)
     key = f"pairwise graph in {dtype}"
     found = graph.plans.get(key)
     if found is None:

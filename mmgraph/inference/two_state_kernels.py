@@ -35,7 +35,8 @@ def sweep_uniform(
 
     Parameters are arrays ``boards`` (2, height + 2, width + 2) of uint8, ``odds`` (2, height,
     width), ``across`` and ``down`` (3,), the factor for none, one or two neighbours in state one,
-    and ``sums`` (2, height, width), to which the probabilities are added where ``recorded``.
+    and ``sums`` (2, height, width) of float64, to which the probabilities are added where
+    ``recorded``.
     """
     width = np.uint64(odds.shape[2])
     quarter = np.uint64((odds.shape[2] + 3) // 4)

@@ -68,6 +68,20 @@ def test_two_state_grids(shape, varying):
     assert_agrees(posterior, graph, evidence)
 
 
+@pytest.mark.parametrize("varying", [False, True])
+def test_sums_over_many_sweeps_are_not_rounded(varying):
+    """An element that nothing is coupled to adds the same number to its sum in each sweep."""
+    weights = np.zeros((2, 2, 2))
+    weights[0, 1, 0] = 0.8 if varying else 0.0
+    graph = ising_grid((2, 2), weights, field=1.0)
+    grid = two_state_grid(gibbs_program(graph))
+    assert grid is not None
+    assert grid.uniform is not varying
+    posterior = gibbs(graph, nothing(graph), draws=300_000, chains=1, burn_in=0, trace_budget=1)
+    expected = graph.factors[1].log_values.softmax(-1)[0]
+    torch.testing.assert_close(posterior.marginal("spins")[0, 0], expected, rtol=2e-6, atol=0)
+
+
 def test_a_table_that_is_no_potts_energy_is_an_ising_model_too():
     spins = Variable("spins", 2, (3, 3))
     table = [[0.3, 1.1], [-0.7, 0.5]]

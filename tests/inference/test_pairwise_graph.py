@@ -14,7 +14,7 @@ from mmgraph.graph.factor import Factor
 from mmgraph.graph.grid_factor import GridFactor
 from mmgraph.graph.interaction import Potts
 from mmgraph.inference.icm import energy_of, set_cells
-from mmgraph.inference.pairwise_graph import pairwise_graph
+from mmgraph.inference.pairwise_graph import POTTS, SELECTS_FIRST, SELECTS_SECOND, pairwise_graph
 from tests.inference.mixed_models import all_assignments, log_weights, mixed_evidence, mixed_graph
 from tests.inference.models import random_graph, seeds
 
@@ -66,7 +66,7 @@ def test_alarm():
     draws = mm.sample(network, 20, generator=torch.Generator().manual_seed(0))
     found = pairwise_energies(network, Evidence.of(None, network.variables), 0, draws)
     np.testing.assert_allclose(found, network.energy(draws).numpy(), rtol=1e-9)
-    assert pairwise_graph(network).has_tables_of_many
+    assert set(pairwise_graph(network).functions.kind) >= {SELECTS_FIRST, SELECTS_SECOND}
 
 
 def test_nodes_edges_and_their_order():
@@ -75,7 +75,7 @@ def test_nodes_edges_and_their_order():
     view = pairwise_graph(graph)
     assert (view.nodes, view.edges, view.largest) == (6, 7, 3)
     assert (view.first < view.second).all()
-    assert not view.has_tables_of_many
+    assert set(view.functions.kind) == {POTTS}
     assert pairwise_graph(graph) is view
     start, middle, edges = view.adjacency.start, view.adjacency.middle, view.adjacency.edges
     for node in range(6):
@@ -83,6 +83,28 @@ def test_nodes_edges_and_their_order():
         assert (view.second[before] == node).all()
         assert (view.first[after] == node).all()
     assert start[-1] == 14
+
+
+def test_nodes_are_named_and_labellings_become_states():
+    image, a = mm.Variable("image", 3, (2, 3)), mm.Variable("a", 2)
+    b, c = mm.Variable("b", 2), mm.Variable("c", 2)
+    table = mm.TableFactor((a, b, c), log_values=torch.zeros(2, 2, 2))
+    view = pairwise_graph(mm.FactorGraph([image, a, b, c], [table]))
+    first = view.first_node["image"]
+    assert view.variable_of(first + 5) == "image"
+    assert view.element_name(first + 5) == "'image'[1, 2]"
+    assert view.element_name(view.first_node["c"]) == "'c'"
+    (cells,) = set(range(view.nodes)) - {
+        node + i for n, node in view.first_node.items() for i in range(view.graph.variables[n].size)
+    }
+    assert view.variable_of(cells) is None
+    assert view.element_name(cells) == "the node of a table over several variables"
+    labellings = np.zeros((4, view.nodes), np.uint8)
+    labellings[3, first + 5] = 2
+    states = view.states_of(labellings)
+    assert states["image"].shape == (4, 2, 3)
+    assert states["image"].nonzero().tolist() == [[3, 1, 2]]
+    assert torch.equal(view.states_of(labellings[3])["image"], states["image"][3:])
 
 
 def test_edges_of_weight_zero_are_dropped():
