@@ -33,7 +33,7 @@ MissingOption = Annotated[
 ]
 WeightOption = Annotated[
     list[str] | None,
-    typer.Option("--sensor-weight", help="NAME=NUMBER instead of learning it."),
+    typer.Option("--sensor-weight", help="NAME=NUMBER; those not given are learned."),
 ]
 
 
@@ -41,7 +41,7 @@ def label(
     sensor: SensorOption,
     labels: LabelsOption,
     classes: Annotated[Path | None, typer.Option(help="Names of the classes, one a line.")] = None,
-    unlabelled: Annotated[int, typer.Option(help="The index of pixels without a label.")] = 0,
+    unlabelled: Annotated[int, typer.Option(help="The number of pixels without a label.")] = 0,
     missing: MissingOption = None,
     unary: Annotated[
         str, typer.Option(help="gaussian_mixture, svm, extra_trees or logistic.")
@@ -81,7 +81,7 @@ def label(
             sensors,
             annotations,
             unaries=unary,
-            sensor_weights={name: _number(text) for name, text in weights.items()} or "learn",
+            sensor_weights={name: _number(text) for name, text in weights.items()},
             edge_weight="learn" if edge_weight == "learn" else _number(edge_weight),
             neighbours=neighbours,
             method=method,
@@ -90,7 +90,7 @@ def label(
             progress=progress,
         )
         like = next(iter(paths.values()))
-        files = _write_maps(output, labelling, annotations, unlabelled, like)
+        files = _write_maps(output, labelling, annotations, like)
         if picture:
             files += _draw(output, labelling, next(iter(sensors.values())))
     report = _report(labelling, annotations)
@@ -147,7 +147,7 @@ def _read(
     if is_table(labels):
         sensors = read_sensors(paths, table_dimensions(labels))
         shape = next(iter(sensors.values())).shape[:-1]
-        annotations = read_annotations(labels, names, shape=shape)
+        annotations = read_annotations(labels, names, unlabelled=unlabelled, shape=shape)
     else:
         annotations = read_annotations(labels, names, unlabelled=unlabelled)
         sensors = read_sensors(paths, annotations.codes.ndim)
@@ -159,7 +159,7 @@ def _read(
 
 
 def _write_maps(
-    output: Path, labelling: Labelling, annotations: Annotations, unlabelled: int, like: str
+    output: Path, labelling: Labelling, annotations: Annotations, like: str
 ) -> list[Path]:
     """Write labels as the numbers that the annotations use, and their uncertainty."""
     import numpy as np

@@ -140,8 +140,13 @@ def fit_parameters(
     Raises
     ------
     LearningError
-        If nothing is labelled, the method is unknown, folds are needed and missing, or the loss is
-        not finite.
+        If nothing is labelled, the method is unknown, folds are needed and missing (of the whole or
+        of a labelled element), or the loss is not finite.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Of belief propagation that did not converge; see :func:`bethe_log_partition`.
 
     References
     ----------
@@ -361,3 +366,23 @@ def _check(
         raise LearningError(f"the start {start.tolist()} is not finite, or not positive")
     if method == "marginal_likelihood" and any(f.folds is None for f in fields):
         raise LearningError("the marginal likelihood needs folds of the labelled elements")
+    for example in fields:
+        _check_folds(example)
+
+
+def _check_folds(example: LabelledField) -> None:
+    """Raise LearningError unless every labelled element has a fold, if there are folds."""
+    folds = example.folds
+    if folds is None:
+        return
+    if folds.shape != example.labels.shape:
+        raise LearningError(
+            f"folds of shape {tuple(folds.shape)} for labels of {tuple(example.labels.shape)}"
+        )
+    without = (example.labels != MISSING) & (folds < 0)
+    if bool(without.any()):
+        place = tuple(without.nonzero()[0].tolist())
+        raise LearningError(
+            f"the element {place} of '{example.name}' is labelled, but its fold is "
+            f"{int(folds[place])}; folds count from 0"
+        )

@@ -12,6 +12,8 @@ Freeman and Weiss 2005, section VI).
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -26,8 +28,11 @@ from mmgraph.inference.field_view import FieldView, default_precision, tables_de
 from mmgraph.inference.mean_field import mean_field
 from mmgraph.inference.min_sum_kernels import compiled, edge_energy
 from mmgraph.inference.pairwise_graph import POTTS
+from mmgraph.learning.fitting import ConvergenceWarning
 
 Marginals = dict[str, Tensor]
+
+_TOLERANCE = 1e-5
 
 
 def mean_field_log_partition(
@@ -48,6 +53,11 @@ def bethe_log_partition(graph: FactorGraph, evidence: Evidence) -> Float[Tensor,
     ------
     LearningError
         If variables are joined by other factors than pairwise and grid factors.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Of messages that did not converge: the gradient is right at a fixed point only.
     """
     view = FieldView(graph, evidence, tables_device(graph), default_precision(graph))
     if not all(isinstance(factor, EdgeFactor) for factor in view.factors):
@@ -56,9 +66,18 @@ def bethe_log_partition(graph: FactorGraph, evidence: Evidence) -> Float[Tensor,
             "graph joins variables by others; use inference='mean_field'"
         )
     rows = passed_messages(
-        graph, evidence, sums=True, schedule="sequential", iterations=200, tolerance=1e-5,
+        graph, evidence, sums=True, schedule="sequential", iterations=200, tolerance=_TOLERANCE,
         damping=0.0, dtype=torch.float64, memory_budget=None,
     )  # fmt: skip
+    if any(messages.residual > _TOLERANCE for messages in rows):
+        # Without the residual in its text, so that it is shown once, not at each evaluation.
+        warnings.warn(
+            "the messages of belief propagation did not converge, so that the gradient of the "
+            "Bethe approximation is not right; use inference='mean_field', or start from weaker "
+            "edges",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
     means, value = [], 0.0
     for row, messages in enumerate(rows):
         value += messages.log_partition()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+import itertools
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,10 @@ from mmgraph.spatial.images import PathLike, read_array
 
 UNLABELLED = -1
 """The class index of a pixel that nobody has labelled."""
+
+
+class AnnotationWarning(UserWarning):
+    """Annotations that may not say what was meant."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +78,7 @@ class Annotations:
             names = tuple(str(value) for value in values.tolist())
         else:
             names = _distinct(classes, source)
-            values = np.arange(len(names) + 1)
-            values = values[values != unlabelled][: len(names)]
+            values = np.array(_numbers_of(names, unlabelled))
         strange = known & ~np.isin(numbers, values)
         if strange.any():
             place = tuple(int(i) for i in np.argwhere(strange)[0])
@@ -84,6 +89,12 @@ class Annotations:
             )
         codes = np.where(known, np.searchsorted(values, numbers), UNLABELLED)
         return cls(codes.astype(np.int64), names, tuple(values.tolist()))
+
+
+def _numbers_of(names: Sequence[str], unlabelled: int) -> tuple[int, ...]:
+    """The numbers 0, 1, 2, … that stand for named classes, the unlabelled one left out."""
+    numbers = (number for number in range(len(names) + 1) if number != unlabelled)
+    return tuple(itertools.islice(numbers, len(names)))
 
 
 def _whole_numbers(array: object, unlabelled: int, source: str) -> Int64[np.ndarray, "*shape"]:
@@ -144,7 +155,8 @@ def read_annotations(
         PNG with a palette the indices count), or a ``.csv`` table with the columns ``row``,
         ``column`` and ``label``, and ``slice`` in a volume; all places count from 0.
     classes, unlabelled
-        As for :meth:`Annotations.of`. A table holds names, or numbers; it has no unlabelled value.
+        As for :meth:`Annotations.of`. A table holds names, or the numbers that an image would hold:
+        where all its labels are among ``classes`` they are names, even if they look like numbers.
     shape : tuple of int, optional
         Of the image; a table needs it.
 
@@ -152,11 +164,16 @@ def read_annotations(
     ------
     FormatError
         If the file is not what it should be; the message names the line or the pixel.
+
+    Warns
+    -----
+    AnnotationWarning
+        Of rows of a table whose number is the unlabelled one, as they say nothing.
     """
     if is_table(path):
         if shape is None:
             raise FormatError(f"{path}: a table of places needs the size of the image")
-        return _from_table(path, classes, shape)
+        return _from_table(path, classes, unlabelled, shape)
     array = read_array(path, indices=True)
     if array.ndim == 3 and str(path).lower().endswith(".png"):
         raise FormatError(
@@ -173,8 +190,54 @@ def table_dimensions(path: PathLike) -> int:
 
 
 def _from_table(
-    path: PathLike, classes: Sequence[object] | None, shape: tuple[int, ...]
+    path: PathLike, classes: Sequence[object] | None, unlabelled: int, shape: tuple[int, ...]
 ) -> Annotations:
+    labels = _table_labels(path, shape)
+    given = None if classes is None else _distinct(classes, str(path))
+    named = given is not None and set(labels.values()) <= set(given)
+    if not named and all(label.removeprefix("-").isdecimal() for label in labels.values()):
+        return _from_numbers(path, labels, given, unlabelled, shape)
+    names = tuple(dict.fromkeys(labels.values())) if given is None else given
+    codes = np.full(shape, UNLABELLED, np.int64)
+    for place, label in labels.items():
+        if label not in names:
+            raise FormatError(
+                f"{path}: the label '{label}' of the pixel {place} is no class"
+                f"{suggestion(label, names)}"
+            )
+        codes[place] = names.index(label)
+    return Annotations(codes, names, _numbers_of(names, unlabelled))
+
+
+def _from_numbers(
+    path: PathLike,
+    labels: Mapping[tuple[int, ...], str],
+    names: Sequence[str] | None,
+    unlabelled: int,
+    shape: tuple[int, ...],
+) -> Annotations:
+    """Read numbers as an image would hold them."""
+    array = np.full(shape, unlabelled, np.int64)
+    for place, label in labels.items():
+        try:
+            array[place] = int(label)
+        except OverflowError:
+            raise FormatError(
+                f"{path}: the label {label} of the pixel {place} is too large"
+            ) from None
+    silent = sum(int(label) == unlabelled for label in labels.values())
+    if silent:
+        warnings.warn(
+            f"{path}: {silent} of {len(labels)} pixels have the number {unlabelled}, which stands "
+            "for no label",
+            AnnotationWarning,
+            stacklevel=4,
+        )
+    return Annotations.of(array, names, unlabelled=unlabelled, source=str(path))
+
+
+def _table_labels(path: PathLike, shape: tuple[int, ...]) -> dict[tuple[int, ...], str]:
+    """Read what a table says of each pixel, as text."""
     reader = csv.DictReader(io.StringIO(read_text(path)), skipinitialspace=True)
     columns = ("slice", "row", "column")[-len(shape) :]
     for name in (*columns, "label"):
@@ -197,23 +260,7 @@ def _from_table(
                 f"{path}, line {line}: the pixel {place} is '{label}' here and "
                 f"'{labels[place]}' above"
             )
-    numeric = all(label.isdecimal() for label in labels.values())
-    if numeric:
-        array = np.full(shape, UNLABELLED, np.int64)
-        for place, label in labels.items():
-            array[place] = int(label)
-        return Annotations.of(array, classes, source=str(path))
-    occurring = dict.fromkeys(labels.values())
-    names = _distinct(tuple(occurring) if classes is None else classes, str(path))
-    codes = np.full(shape, UNLABELLED, np.int64)
-    for place, label in labels.items():
-        if label not in names:
-            raise FormatError(
-                f"{path}: the label '{label}' of the pixel {place} is no class"
-                f"{suggestion(label, names)}"
-            )
-        codes[place] = names.index(label)
-    return Annotations(codes, names, tuple(range(1, len(names) + 1)))
+    return labels
 
 
 def _index(text: str | None, column: str, size: int, where: str) -> int:

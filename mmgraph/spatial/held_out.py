@@ -25,6 +25,7 @@ from mmgraph.learning.likelihood_weights import learn_likelihood_weights
 from mmgraph.spatial.annotations import UNLABELLED
 from mmgraph.spatial.pixel_model import LABEL, PixelModel, Progress, Window
 from mmgraph.spatial.task import Task
+from mmgraph.spatial.unaries import ArrayUnary
 
 FOLDS = 3
 _STRETCHES = 4
@@ -194,9 +195,9 @@ def held_out_parts(task: Task, model: PixelModel) -> list[HeldOut]:
                 continue
             cropped = model.cropped(window)
             opinions = {
-                # A unary that does not learn may look at the whole image.
+                # A unary that does not learn may look at the whole image, an array is of all of it.
                 name: cropped.log_likelihoods[name]
-                if unary is task.unaries[name]
+                if unary is task.unaries[name] or isinstance(unary, ArrayUnary)
                 else task.opinion(name, unary, window)
                 for name, unary in unaries.items()
             }
@@ -216,7 +217,8 @@ def _lies_in(window: Window, places: Int64[np.ndarray, "pixels axes"]) -> np.nda
 def start_weights(parts: Sequence[HeldOut], sensors: Sequence[str]) -> dict[str, float]:
     """Return the powers that fit the held-out labels best without any neighbours.
 
-    A sensor that sees none of the held-out pixels keeps the weight one.
+    Sensors that are not asked for do not take part. A sensor that sees none of the held-out pixels
+    keeps the weight one.
     """
     speaking: list[str] = []
     stacked: list[Float[np.ndarray, "pixels classes"]] = []

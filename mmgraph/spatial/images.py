@@ -146,6 +146,11 @@ def _pillow() -> Any:
 
 def _read_pillow(path: PathLike, content: bytes, indices: bool) -> np.ndarray:
     pillow = _pillow()
+    if _is_deep_colour(content):
+        raise FormatError(
+            f"{path} is a PNG file with 16 bits in each of several bands, which would be rounded "
+            "to 8; give it as TIFF or .npy, or one grey PNG file for each band"
+        )
     try:
         with warnings.catch_warnings(), pillow.open(io.BytesIO(content)) as image:
             warnings.simplefilter("ignore", pillow.DecompressionBombWarning)
@@ -161,6 +166,16 @@ def _read_pillow(path: PathLike, content: bytes, indices: bool) -> np.ndarray:
             array = np.where(hidden[..., None], np.nan, array)
         array = array[..., 0] if mode == "LA" else array
     return array
+
+
+def _is_deep_colour(content: bytes) -> bool:
+    """Whether a PNG file has bands of 16 bits other than one of grey, which Pillow rounds.
+
+    The header, which comes first, holds the depth and the type of colour in these two bytes (PNG
+    specification, section 11.2.1).
+    """
+    is_png = content[:8] == b"\x89PNG\r\n\x1a\n" and content[12:16] == b"IHDR"
+    return is_png and len(content) > 25 and content[24] == 16 and content[25] != 0
 
 
 def _read_tiff(path: PathLike, content: bytes, dimensions: int | None, indices: bool) -> np.ndarray:

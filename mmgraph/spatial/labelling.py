@@ -30,6 +30,12 @@ LEARN = "learn"
 _QUICK = 1 << 26
 """The bytes that exact inference may take under ``method="auto"``; beyond, it takes too long."""
 
+MARGINAL_METHODS = (*methods.EXACT, *methods.MARGINALS)
+"""What finds the marginals."""
+
+LABEL_METHODS = ("junction_tree", "enumeration", *methods.ASSIGNMENTS, *methods.MARGINALS)
+"""What finds the labels: what maximises, and what gives marginals approximately."""
+
 _EDGE_WEIGHT = 1.0
 _LEARNINGS = ("cross_validation",)
 
@@ -121,7 +127,7 @@ def label_image(
     *,
     classes: Sequence[object] | None = None,
     unaries: object = "gaussian_mixture",
-    sensor_weights: Mapping[str, float] | Literal["learn"] = "learn",
+    sensor_weights: Mapping[str, float] | float | Literal["learn"] = "learn",
     edge_weight: float | Literal["learn"] = "learn",
     edge_sensors: Sequence[str] | Mapping[str, float] | None = None,
     neighbours: int | None = None,
@@ -157,8 +163,9 @@ def label_image(
         What each sensor makes of a pixel, see :func:`~mmgraph.spatial.classifiers.as_unary`:
         ``"gaussian_mixture"``, ``"svm"``, ``"extra_trees"``, ``"logistic"``, any scikit-learn
         classifier or torch module, or an array of probabilities or log-likelihoods.
-    sensor_weights : mapping of str to float, or "learn"
-        The power on each sensor's likelihood.
+    sensor_weights : float, mapping of str to float, or "learn"
+        The power on each sensor's likelihood: one number for all; or by sensor, and those that are
+        not named are learned.
     edge_weight : float or "learn"
         The energy of two neighbours that look alike and differ in label.
     edge_sensors : sequence of str or mapping of str to float, optional
@@ -183,7 +190,7 @@ def label_image(
     learning : {"cross_validation"}
         How weights are learned, see :mod:`mmgraph.spatial.held_out`.
     generator : torch.Generator, optional
-        The same seed gives the same labels.
+        Seeds classifiers, folds and methods that sample; the same seed gives the same labels.
     progress : function, optional
         Called with what is being done, the steps done and their number (None if unknown).
 
@@ -206,8 +213,8 @@ def label_image(
     """
     began = time.perf_counter()
     _check_name("way to learn weights", learning, _LEARNINGS)
-    methods.check(method, (*methods.EXACT, *methods.ASSIGNMENTS, *methods.MARGINALS), "label_image")
-    methods.check(marginal_method, (*methods.EXACT, *methods.MARGINALS), "label_image")
+    methods.check(method, LABEL_METHODS, "label_image")
+    methods.check(marginal_method, MARGINAL_METHODS, "label_image(marginal_method=…)")
     task = read_task(sensors, annotations, classes, unaries, missing, generator, progress)
     model = _pixel_model(task, edge_sensors, neighbours, interaction or Potts(), prior)
     found, log_loss, told = _weights(task, model, sensor_weights, edge_weight)
@@ -290,20 +297,14 @@ def _contrast(
 def _weights(
     task: Task,
     model: PixelModel,
-    sensor_weights: Mapping[str, float] | str,
+    sensor_weights: Mapping[str, float] | float | str,
     edge_weight: float | str,
 ) -> tuple[tuple[dict[str, float], float], float | None, tuple[str, ...]]:
     """Return the weights of sensors and edges, the held-out log-loss, and notes."""
     names = list(task.sensors)
-    given = dict.fromkeys(names, 1.0)
-    free: list[str | None] = []
-    if isinstance(sensor_weights, Mapping):
-        for name, value in sensor_weights.items():
-            _check_name("sensor", name, names)
-            given[name] = _checked_weight(f"of sensor '{name}'", value)
-    else:
-        _check_name("sensor weight", sensor_weights, (LEARN,))
-        free += [name for name in names if task.sees(name).any()]
+    fixed = _fixed_weights(names, sensor_weights)
+    given = dict.fromkeys(names, 1.0) | fixed
+    free: list[str | None] = [n for n in names if n not in fixed and task.sees(n).any()]
     edge = _EDGE_WEIGHT
     if isinstance(edge_weight, str):
         _check_name("edge weight", edge_weight, (LEARN,))
@@ -316,10 +317,23 @@ def _weights(
     if not parts:
         note = "no class has two labelled pixels, one to hold out: weights are one where not given"
         return (given, edge), None, (note,)
-    if len(free) > 1 or free[0] is not None:
+    if free != [None]:
         given.update(start_weights(parts, [name for name in free if name is not None]))
     found = search_weights(parts, given, edge, free, task.progress)
     return (found.sensors, found.edge), found.log_loss, ()
+
+
+def _fixed_weights(
+    names: Sequence[str], given: Mapping[str, float] | float | str
+) -> dict[str, float]:
+    """Return the weights of those sensors whose weight is not learned."""
+    if isinstance(given, str):
+        _check_name("sensor weight", given, (LEARN,))
+        return {}
+    weights = given if isinstance(given, Mapping) else dict.fromkeys(names, given)
+    for name in weights:
+        _check_name("sensor", name, names)
+    return {n: _checked_weight(f"of sensor '{n}'", value) for n, value in weights.items()}
 
 
 def _checked_weight(what: str, value: object) -> float:
@@ -338,7 +352,11 @@ def _answer(
     """Ask for labels and marginals; return the fields of the record that they fill."""
     task.report("marginals", 0, None)
     by_marginals = method in methods.MARGINALS
-    posterior = query(graph, evidence, LABEL, method=method if by_marginals else marginal_method)
+    asked = method if by_marginals else marginal_method
+    seeded: dict[str, Any] = {}
+    if asked in methods.SAMPLING:
+        seeded["generator"] = torch.Generator().manual_seed(task.seed)
+    posterior = query(graph, evidence, LABEL, method=asked, **seeded)
     marginals = posterior.marginal(LABEL)[0].double().numpy()
     answer: dict[str, Any] = {
         "marginals": marginals,
@@ -359,7 +377,7 @@ def _answer(
             "trace": (),
         }
     task.report("most probable labels", 0, None)
-    options: dict[str, Any] = {"memory_budget": _QUICK} if method == "auto" else {}
+    options: dict[str, Any] = {"exact_budget": _QUICK} if method == "auto" else {}
     best = map_query(graph, evidence, method=method, **options)
     energy = float(best.energy[0])
     bound = -math.inf if best.lower_bound is None else float(best.lower_bound[0])

@@ -85,17 +85,20 @@ class Task:
     def log_prior(self, prior: str | Sequence[float]) -> Float[np.ndarray, " classes"]:
         """Return the logarithm of the classes' probabilities before any sensor speaks."""
         count = len(self.classes)
-        if prior == "annotated":
-            counts = np.bincount(self.codes[self.codes != UNLABELLED], minlength=count) + 1.0
-            return np.asarray(np.log(counts / counts.sum()))
         if isinstance(prior, str):
-            if prior != "even":
+            if prior == "even":
+                return np.zeros(count)
+            if prior != "annotated":
                 hint = suggestion(prior, ("even", "annotated"))
                 raise MmgraphError(
                     f"the prior is 'even', 'annotated' or numbers, not {prior!r}{hint}"
                 )
-            return np.zeros(count)
-        values = np.asarray(prior, np.float64)
+            counts = np.bincount(self.codes[self.codes != UNLABELLED], minlength=count) + 1.0
+            return np.asarray(np.log(counts / counts.sum()))
+        try:
+            values = np.asarray(prior, np.float64)
+        except (TypeError, ValueError):
+            values = np.empty(0)
         if values.shape != (count,) or not (values > 0).all() or not np.isfinite(values).all():
             raise MmgraphError(f"the prior must be {count} positive numbers, not {prior!r}")
         return np.asarray(np.log(values / values.sum()))

@@ -53,7 +53,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_maps_and_report(mmgraph, files: Path):
     code, out, err = mmgraph(
         "label", "--sensor", "optical=optical.npy", "--sensor", "radar=radar.npy",
-        "--labels", "labels.npy", "--missing", "radar=cloud.npy", *FIXED, "--json",
+        "--labels", "labels.npy", "--missing", "radar=cloud.npy", *FIXED,
+        "--sensor-weight", "radar=1", "--json",
     )  # fmt: skip
     assert code == 0
     assert err == "mmgraph: warning: sensor 'radar' does not see 9 of 120 pixels\n"
@@ -86,6 +87,39 @@ def test_a_table_of_places_and_learned_weights_for_people(mmgraph, files: Path):
     assert "weights: optical" in out
     assert "wrote maps/labels.npy" in err
     assert (np.load("maps/labels.npy") == np.load("truth.npy") + 1).mean() > 0.97
+
+
+def test_a_weight_that_is_not_given_is_learned(mmgraph, files: Path):
+    code, out, _ = mmgraph(
+        "label", "--sensor", "optical=optical.npy", "--sensor", "radar=radar.npy",
+        "--labels", "labels.npy", *FIXED, "--json",
+    )  # fmt: skip
+    report = json.loads(out)
+    assert code == 0
+    assert report["sensor_weights"]["optical"] == 1.0
+    assert report["sensor_weights"]["radar"] != 1.0
+    assert report["held_out_log_loss"] is not None
+
+
+def test_numbers_in_a_table_and_in_an_image_mean_the_same(mmgraph, files: Path):
+    labels = np.load("labels.npy").astype(int)
+    labels[labels > 0] = (labels[labels > 0] - 1) // 2  # 1 and 2
+    np.save("numbers.npy", labels)
+    lines = [f"{r},{c},{labels[r, c]}" for r, c in np.argwhere(labels)]
+    Path("numbers.csv").write_text("\n".join(["row,column,label", *lines]))
+    reports = []
+    for form in ("npy", "csv"):
+        code, out, _ = mmgraph(
+            "label", "--sensor", "optical=optical.npy", "--labels", f"numbers.{form}",
+            "--classes", "names.txt", *FIXED, "--json", "--output", form,
+        )  # fmt: skip
+        assert code == 0
+        reports.append(json.loads(out)["classes"])
+    assert reports[0] == reports[1]
+    assert [row["value"] for row in reports[0]] == [1, 2]
+    found = np.load("csv/labels.npy")
+    np.testing.assert_array_equal(found, np.load("npy/labels.npy"))
+    assert (found == np.load("truth.npy") + 1).mean() > 0.97
 
 
 def test_pictures(mmgraph, files: Path):

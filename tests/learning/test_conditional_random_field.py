@@ -143,3 +143,23 @@ def test_bad_input():
         fit_parameters(fields, torch.ones(2), POSITIVE, options=Options(inference="mean_feild"))
     with pytest.raises(LearningError, match="no element is labelled"):
         fit_parameters([], torch.ones(2), POSITIVE)
+
+
+def test_a_labelled_element_without_a_fold_is_named():
+    labels = torch.full((3, 3), -1)
+    labels[0, 1], labels[2, 2] = 0, 1
+    folds = torch.where(labels == -1, -1, 0)
+    folds[2, 2] = 1
+    options = Options(iterations=1, updates=2)
+    good = LabelledField(build, "label", labels, folds)
+    fit_parameters([good], torch.ones(2), POSITIVE, "marginal_likelihood", options)
+    folds = folds.clone()
+    folds[2, 2] = -1
+    for bad, message in (
+        (folds, r"\(2, 2\) of 'label' .* fold is -1"),
+        (folds[:2], "folds of shape"),
+    ):
+        with pytest.raises(LearningError, match=message):
+            fit_parameters(
+                [good, good._replace(folds=bad)], torch.ones(2), POSITIVE, "marginal_likelihood"
+            )

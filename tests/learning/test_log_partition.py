@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ import torch
 import mmgraph as mm
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.evidence import Evidence
+from mmgraph.learning.fitting import ConvergenceWarning
 from mmgraph.learning.log_partition import bethe_log_partition, mean_field_log_partition
 from tests.inference.mixed_models import all_assignments, log_weights
 
@@ -90,3 +93,20 @@ def test_other_factors_are_refused():
     graph = mm.FactorGraph([a, b], [mm.TableFactor([a, b], torch.ones(2, 2))])
     with pytest.raises(LearningError, match="inference='mean_field'"):
         bethe_log_partition(graph, Evidence.of(None, graph.variables))
+
+
+def test_messages_that_do_not_converge_are_told():
+    pairs = torch.combinations(torch.arange(4))
+    generator = torch.Generator().manual_seed(0)
+    signs = torch.randn(len(pairs), generator=generator, dtype=torch.float64)
+    unary = 0.1 * torch.randn(4, 2, generator=generator, dtype=torch.float64)
+    frustrated, loose = (
+        mm.MarkovRandomField.from_edges(pairs, unary, weights=scale * signs)
+        for scale in (-4.0, 0.1)
+    )
+    evidence = Evidence.of(None, loose.variables)
+    with pytest.warns(ConvergenceWarning, match="gradient .* is not right"):
+        bethe_log_partition(frustrated, evidence)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        bethe_log_partition(loose, evidence)

@@ -205,6 +205,11 @@ def test_folds_have_scores_of_their_own():
     short = LabelledImage(example.scores, example.labels, folds=folds, fold_scores=[worse])
     with pytest.raises(LearningError, match="fold 1 has no scores"):
         field.fit(short, "marginal_likelihood")
+    folds = np.where(np.indices((8, 8)).sum(0) == 0, -1, folds)
+    labels = np.where(np.indices((8, 8)).sum(0) == 0, 1, example.labels)
+    loose = LabelledImage(example.scores, labels, folds=folds, fold_scores=[worse, worse])
+    with pytest.raises(LearningError, match=r"\(0, 0\) of 'label' is labelled, but its fold is -1"):
+        field.fit(loose, "marginal_likelihood")
 
 
 def test_known_labels_are_kept():

@@ -10,6 +10,7 @@ import pytest
 from mmgraph.graph.errors import FormatError
 from mmgraph.spatial.annotations import (
     Annotations,
+    AnnotationWarning,
     read_annotations,
     read_classes,
     table_dimensions,
@@ -99,3 +100,49 @@ def test_class_names_from_a_file(tmp_path: Path):
     (tmp_path / "names.txt").write_text("\n")
     with pytest.raises(FormatError, match="there are none"):
         read_classes(tmp_path / "names.txt")
+
+
+@pytest.mark.parametrize("unlabelled", [-1, 0, 1])
+@pytest.mark.parametrize("classes", [None, ["water", "woods", "town"]])
+def test_numbers_in_a_table_are_those_of_an_image(
+    tmp_path: Path, unlabelled: int, classes: list[str] | None
+):
+    image = np.full((2, 3), unlabelled)
+    places = {(0, 1): 2, (1, 0): 3 if unlabelled >= 0 else 0, (1, 2): 2}
+    for place, number in places.items():
+        image[place] = number
+    np.save(tmp_path / "labels.npy", image)
+    lines = [f"{row},{column},{number}" for (row, column), number in places.items()]
+    (tmp_path / "labels.csv").write_text("\n".join(["row,column,label", *lines]))
+    drawn = read_annotations(tmp_path / "labels.npy", classes, unlabelled=unlabelled)
+    listed = read_annotations(tmp_path / "labels.csv", classes, unlabelled=unlabelled, shape=(2, 3))
+    np.testing.assert_array_equal(listed.codes, drawn.codes)
+    assert (listed.classes, listed.values) == (drawn.classes, drawn.values)
+
+
+def test_names_that_look_like_numbers_are_names(tmp_path: Path):
+    table = tmp_path / "labels.csv"
+    table.write_text("row,column,label\n0,0,1\n0,1,3\n")
+    read = read_annotations(table, ["1", "2", "3"], shape=(1, 3))
+    np.testing.assert_array_equal(read.codes, [[0, 2, -1]])
+    assert read.values == (1, 2, 3)
+    table.write_text("row,column,label\n0,0,2019\n0,1,2020\n")
+    read = read_annotations(table, ["2020", "2019"], unlabelled=1, shape=(1, 2))
+    np.testing.assert_array_equal(read.codes, [[1, 0]])
+    assert read.values == (0, 2)
+    table.write_text("row,column,label\n0,0,1\n0,1,4\n")
+    with pytest.raises(FormatError, match=r"pixel at \(0, 1\) has the label 4"):
+        read_annotations(table, ["1", "2", "3"], shape=(1, 2))
+
+
+def test_rows_with_the_unlabelled_number_are_told(tmp_path: Path):
+    table = tmp_path / "labels.csv"
+    table.write_text("row,column,label\n0,0,0\n0,1,1\n")
+    with pytest.warns(AnnotationWarning, match="1 of 2 pixels have the number 0"):
+        read = read_annotations(table, shape=(1, 2))
+    np.testing.assert_array_equal(read.codes, [[-1, 0]])
+    read = read_annotations(table, unlabelled=-1, shape=(1, 2))
+    assert read.classes == ("0", "1")
+    table.write_text(f"row,column,label\n0,0,{'9' * 30}\n")
+    with pytest.raises(FormatError, match=r"pixel \(0, 0\) is too large"):
+        read_annotations(table, shape=(1, 2))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import builtins
 import io
 import pickle
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -168,3 +170,27 @@ def test_a_missing_package_says_which_extra(tmp_path: Path, monkeypatch: pytest.
     without(monkeypatch, "PIL")
     with pytest.raises(MissingExtraError, match="pillow"):
         write_array(tmp_path / "map.png", np.zeros((2, 2), int))
+
+
+def png(colour_type: int, bands: int) -> bytes:
+    """A PNG file of 2 x 3 pixels with 16 bits a band, each with a value of its own."""
+    rows = np.arange(2 * 3 * bands).astype(">u2").reshape(2, -1) + 1000
+    filtered = b"".join(b"\0" + row.tobytes() for row in rows.astype(">u2"))
+    header = struct.pack(">IIBBBBB", 3, 2, 16, colour_type, 0, 0, 0)
+    parts = [(b"IHDR", header), (b"IDAT", zlib.compress(filtered)), (b"IEND", b"")]
+    chunks = (
+        struct.pack(">I", len(content)) + kind + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in parts
+    )  # fmt: skip
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+@pytest.mark.parametrize(("colour_type", "bands"), [(2, 3), (4, 2), (6, 4)])
+def test_png_files_that_would_be_rounded_are_refused(tmp_path: Path, colour_type: int, bands: int):
+    (tmp_path / "deep.png").write_bytes(png(colour_type, bands))
+    with pytest.raises(FormatError, match=r"deep\.png .* 16 bits .* TIFF or \.npy"):
+        read_image(tmp_path / "deep.png")
+    (tmp_path / "grey.png").write_bytes(png(0, 1))
+    expected = np.arange(6).reshape(2, 3) + 1000
+    np.testing.assert_array_equal(read_image(tmp_path / "grey.png")[..., 0], expected)

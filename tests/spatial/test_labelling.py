@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 
 import mmgraph as mm
 from mmgraph.graph.errors import LearningError, MmgraphError
+from mmgraph.inference.methods import SAMPLING
 from mmgraph.spatial.annotations import Annotations
 from mmgraph.spatial.labelling import LabellingWarning, label_image
 from mmgraph.spatial.unaries import GaussianMixtureUnary
 
 CLASSES = ("water", "woods", "town")
-FIXED = {"sensor_weights": {}, "edge_weight": 1.0, "method": "trws"}
+FIXED = {"sensor_weights": 1.0, "edge_weight": 1.0, "method": "trws"}
 
 
 def scene(shape: tuple[int, ...] = (14, 18), each: int = 12, seed: int = 0):
@@ -180,7 +183,9 @@ def test_the_prior_counts_once():
     labels = [[0, -1]]
     counted = label_image(image, labels, **options)
     assert counted.marginals[0, 1] == pytest.approx([2 / 3, 1 / 3])
-    for prior in ([1.0], [0.0, 1.0], "evn"):
+    drawn = label_image(image, prior=np.array([0.8, 0.2]), **options)
+    assert drawn.marginals[0, 0] == pytest.approx([0.8, 0.2])
+    for prior in ([1.0], [0.0, 1.0], "evn", ["a", "b"], np.ones((2, 2)), [[1.0], [1.0, 2.0]]):
         with pytest.raises(MmgraphError, match="prior"):
             label_image(image, labels, prior=prior, **options)
 
@@ -207,10 +212,12 @@ def test_bad_input_is_named():
     bad("not real numbers", sensors={"radar": np.array([["a"]])})
     bad("did you mean 'trws'", method="trw")
     bad("did you mean 'mean_field'", marginal_method="meanfield")
+    bad("knows no method 'graph_cut'", marginal_method="graph_cut")
     bad("no sensor.* 'radr'; did you mean 'radar'", missing={"radr": labels > 0})
     bad("no sensor is called 'radr'", edge_sensors=["radr"])
     bad("no sensor is called 'radr'", sensor_weights={"radr": 1.0})
     bad("weight of sensor 'radar'.* not -1", sensor_weights={"radar": -1})
+    bad("weight of sensor 'optical'.* not -1", sensor_weights=-1)
     bad("weight of the edges .* not nan", edge_weight=float("nan"))
     bad("did you mean 'learn'", edge_weight="lern")
     bad("did you mean 'learn'", sensor_weights="lern")
@@ -237,3 +244,52 @@ def test_edge_sensors_and_annotations_records():
     half = label_image(sensors, record, edge_sensors={"radar": 2.0}, unaries=unaries, **FIXED)
     radar = label_image(sensors, record, edge_sensors=["radar"], unaries=unaries, **FIXED)
     np.testing.assert_allclose(half.edge_weights, radar.edge_weights)
+
+
+@pytest.mark.parametrize("method", SAMPLING)
+def test_the_same_seed_gives_the_same_samples(method: str):
+    _, sensors, labels = scene((5, 6), each=3)
+
+    def marginals(seed: int, **options) -> np.ndarray:
+        generator = torch.Generator().manual_seed(seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LabellingWarning)
+            found = label_image(sensors, labels, generator=generator, **(FIXED | options))
+        return found.marginals
+
+    once, again = (marginals(1, method=method) for _ in range(2))
+    np.testing.assert_array_equal(once, again)
+    assert not np.array_equal(once, marginals(2, method=method))
+    np.testing.assert_array_equal(marginals(1, marginal_method=method), once)
+
+
+def test_sensors_whose_weight_is_not_given_are_learned():
+    _, sensors, labels = scene((12, 12))
+    doubled = {**sensors, "copy": sensors["optical"]}
+    given = {"edge_weight": 1.0, "method": "trws"}
+    learned = label_image(doubled, labels, sensor_weights={"optical": 1.0}, **given)
+    assert learned.sensor_weights["optical"] == 1.0
+    assert learned.sensor_weights["copy"] < 0.7  # what it says has been said
+    assert learned.sensor_weights["radar"] != 1.0
+    assert learned.log_loss is not None
+    fixed = label_image(doubled, labels, sensor_weights=0.5, **given)
+    assert fixed.sensor_weights == dict.fromkeys(doubled, 0.5)
+    assert fixed.log_loss is None
+
+
+def test_methods_that_cannot_label_are_refused_before_anything_is_learned():
+    told: list[str] = []
+    for method in ("torch", "trw"):
+        bad(f"knows no method '{method}'", method=method, progress=lambda t, *_: told.append(t))
+    assert told == []
+
+
+def test_a_blind_sensor_beside_a_large_image():
+    truth, sensors, labels = scene((230, 230), each=12)
+    blind = {**sensors, "radar": np.full(truth.shape, np.nan)}
+    assert truth.size * 3 > 1 << 17  # the search looks at windows
+    with pytest.warns(LabellingWarning, match="'radar' sees no pixel"):
+        found = label_image(blind, labels, method="icm")
+    assert found.sensor_weights["radar"] == 1.0
+    assert found.log_loss is not None
+    assert (found.labels == truth).mean() > 0.9
