@@ -12,22 +12,24 @@ Freeman and Weiss 2005, section VI).
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from mmgraph.graph.edge_factor import EdgeFactor
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.interaction import Tabulated
 from mmgraph.inference.belief_propagation import passed_messages
 from mmgraph.inference.field_view import FieldView, default_precision, tables_device
 from mmgraph.inference.mean_field import mean_field
 from mmgraph.inference.min_sum_kernels import compiled, edge_energy
-from mmgraph.inference.pairwise_graph import POTTS
+from mmgraph.inference.pairwise_graph import POTTS, TABLE, PairwiseGraph
 from mmgraph.learning.fitting import ConvergenceWarning
 
 Marginals = dict[str, Tensor]
@@ -97,11 +99,37 @@ def bethe_log_partition(graph: FactorGraph, evidence: Evidence) -> Float[Tensor,
             if isinstance(factor, EdgeFactor):
                 weights = factor.edges().weights
                 weights = weights[weights.detach() != 0]  # the pairwise view drops the others
-                part = energies[begin : begin + len(weights)].to(weights)
+                edges = slice(begin, begin + len(weights))
+                part = (energies[edges] + _shifts(factor, p, edges)).to(weights)
                 means.append(-(weights * part).sum().to(view.dtype))
                 begin += len(weights)
     mean = torch.stack(means).sum() + view.constant.sum()
     return _with_value(mean, torch.tensor(value, dtype=mean.dtype, device=mean.device))
+
+
+def _shifts(factor: EdgeFactor, pairwise: PairwiseGraph, edges: slice) -> Float64[Tensor, "#edges"]:
+    """Return what the pairwise view has taken off the energies of a factor's tables."""
+    functions, states = pairwise.functions, [v.cardinality for v in factor.ends]
+    interaction = factor.interaction
+    if isinstance(interaction, Tabulated) and not interaction.is_shared:
+        tables = interaction.table.detach()[factor.edges().weights.detach().cpu() != 0]
+    else:
+        tables = interaction.energies(*states).detach()[None]
+    used, of_edge = np.unique(pairwise.function[edges], return_inverse=True)
+    left = [
+        _least(functions.tables[functions.place[f] : functions.place[f] + math.prod(states)])
+        if functions.kind[f] == TABLE
+        else 0.0
+        for f in used.tolist()
+    ]
+    given = [_least(table) for table in tables.cpu().numpy()]
+    return torch.from_numpy(np.array(given, np.float64) - np.array(left, np.float64)[of_edge])
+
+
+def _least(energies: Float[np.ndarray, "..."]) -> float:
+    """The smallest finite energy, zero where there is none."""
+    finite = energies[np.isfinite(energies)]
+    return float(finite.min()) if finite.size else 0.0
 
 
 def _with_value(mean: Tensor, value: Tensor) -> Tensor:
