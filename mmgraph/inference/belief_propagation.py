@@ -320,6 +320,7 @@ def belief_propagation(
             iterations=iterations,
             tolerance=tolerance,
             damping=max(damping, 0.3),
+            memory_budget=memory_budget,
         )
     rows = passed_messages(
         graph, evidence, sums=True, schedule=schedule, iterations=iterations, tolerance=tolerance,

@@ -162,17 +162,13 @@ def _potts_sum(source: Tensor, weights: Tensor) -> Tensor:
 
     In logarithms to the end: ``exp(-weight)`` would be zero for a strong attraction.
     """
-    best = source.detach().argmin(-1, keepdim=True)
+    low, best = source.detach().min(-1, keepdim=True)
+    low = low.masked_fill(torch.isinf(low), 0.0)
     is_best = torch.arange(source.shape[-1], device=source.device) == best
-    rest = source.masked_fill(is_best, torch.inf)
-    low, runner_up = (
-        lowest.masked_fill(torch.isinf(lowest), 0.0)
-        for lowest in (s.detach().amin(-1, keepdim=True) for s in (source, rest))
-    )
     shares = torch.exp(low - source)
-    # The best state's share may be nearly all, and those of the others lost beside it: they are
-    # added up apart, in units of their own. To any other state the best one leaves at least one.
-    beside_best = torch.exp(runner_up - rest).sum(-1, keepdim=True)
-    beside = torch.where(is_best, beside_best, shares.sum(-1, keepdim=True) - shares)
-    others = _log(beside) - torch.where(is_best, runner_up, low)
+    # To any other state the best one leaves a share of one. Its own may be nearly all, and those of
+    # the others lost beside it: they are added up apart.
+    beside = torch.where(is_best, 1.0, shares.sum(-1, keepdim=True) - shares).log() - low
+    beside_best = log_sum_exp(-source.masked_fill(is_best, torch.inf), -1).unsqueeze(-1)
+    others = torch.where(is_best, beside_best, beside)
     return -torch.logaddexp(-source, others - weights[:, None])

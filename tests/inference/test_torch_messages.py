@@ -258,6 +258,8 @@ def test_gradients_keep_the_tensors_of_every_iteration():
     options = {"iterations": 50, "tolerance": 0.0, "memory_budget": 20 * 10**6}
     with pytest.raises(MemoryBudgetError, match="iterations, kept for gradients"):
         belief_propagation_torch(graph, evidence_of(graph), **options)
+    with pytest.raises(MemoryBudgetError, match="kept for gradients"):
+        mm.query(graph, method="belief_propagation", **options)
     with torch.no_grad():
         assert belief_propagation_torch(graph, evidence_of(graph), **options).iterations == 50
 
