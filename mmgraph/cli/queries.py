@@ -78,7 +78,7 @@ def infer(
 
 def _answers(posterior: Any, graph: Any) -> list[dict[str, Any]]:
     """One record a row of evidence; an array is answered element by element."""
-    from mmgraph.inference.posterior import element_names
+    from mmgraph.graph.variable import element_names
 
     answers = [
         {
@@ -152,7 +152,7 @@ def most_probable(
 
 def _labels(best: Any, row: int) -> dict[str, str]:
     """The labels of one row; an array element by element."""
-    from mmgraph.inference.posterior import element_names
+    from mmgraph.graph.variable import element_names
 
     return {
         element: str(best.variables[name].labels[code])
@@ -177,6 +177,7 @@ def draw_samples(
     import torch
 
     import mmgraph
+    from mmgraph.graph.variable import element_names
 
     graph = mmgraph.read(model)
     given, _ = read_evidence(graph, evidence, None)
@@ -187,7 +188,9 @@ def draw_samples(
         variable = graph.variables[name]
         if variable.is_discrete:
             labels = [str(label) for label in variable.labels]
-            columns[name] = [labels[code] for code in values.tolist()]
+            elements = values.reshape(len(values), -1).T.tolist()
+            for element, codes in zip(element_names(variable), elements, strict=True):
+                columns[element] = [labels[code] for code in codes]
         elif variable.shape:
             for i in range(variable.size):
                 columns[f"{name}[{i}]"] = values.flatten(1)[:, i].tolist()

@@ -171,7 +171,10 @@ class PairwiseFactor(EdgeFactor):
             interaction = Tabulated(interaction)
         self.interaction = interaction
         self._check_ends()
-        pairs = torch.as_tensor(edges).long()
+        given = torch.as_tensor(edges)
+        if given.is_floating_point() and not bool((given == given.floor()).all()):
+            raise GraphError(f"{self!r}: an edge ends at places that are no whole numbers")
+        pairs = given.long().reshape(-1, 2) if not given.numel() else given.long()
         if pairs.ndim != 2 or pairs.shape[1] != 2:
             raise GraphError(f"{self!r}: edges of shape {tuple(pairs.shape)}, not (edges, 2)")
         for column, variable in enumerate(self.ends):

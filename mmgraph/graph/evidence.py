@@ -240,7 +240,12 @@ def _codes(variable: Variable, given: object) -> np.ndarray:
         given = given.detach().cpu().numpy()
     if isinstance(given, str | int | float | bool) or given is None:
         return np.array(_code(variable, given), np.int64)
+    if isinstance(given, np.ma.MaskedArray):
+        mask, given = np.ma.getmaskarray(given), np.ma.getdata(given).astype(object)
+        given[mask] = None
     array = given if isinstance(given, np.ndarray) else np.asarray(given, dtype=object)
+    if array.dtype == object and all(type(x) is int for x in array.reshape(-1)):
+        array = array.astype(np.int64)  # a list of indices reads as an array of them does
     if array.dtype.kind in "iu" and all(isinstance(x, str) for x in variable.labels):
         return _checked_indices(variable, array)
     if isinstance(variable.states, int) and array.dtype.kind in "iuf":

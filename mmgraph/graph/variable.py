@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, field
 from typing import Literal
@@ -166,3 +167,11 @@ class Variable:
             and self.shape == other.shape
             and self.family == other.family
         )
+
+
+def element_names(variable: Variable) -> list[str]:
+    """Return ``x[0,1]`` for each element of an array in scan order, or the name of a scalar."""
+    if not variable.shape:
+        return [variable.name]
+    places = itertools.product(*map(range, variable.shape))
+    return [f"{variable.name}[{','.join(map(str, place))}]" for place in places]

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import MissingExtraError, UnknownVariableError, suggestion
-from mmgraph.graph.variable import Variable
+from mmgraph.graph.variable import Variable, element_names
 
 if TYPE_CHECKING:
     import pandas
@@ -32,7 +32,7 @@ class TracePoint(NamedTuple):
     bound: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Assignment:
     """The best states of some variables, for every row of evidence.
 
@@ -76,7 +76,7 @@ class Assignment:
     @property
     def energy(self) -> Float[Tensor, " batch"]:
         """Minus ``log_weight``: what methods that minimise an energy speak of."""
-        return -self.log_weight
+        return 0.0 - self.log_weight  # zero rather than minus zero
 
     @property
     def lower_bound(self) -> Float[Tensor, " batch"] | None:
@@ -84,12 +84,22 @@ class Assignment:
         return None if self.bound is None else -self.bound
 
     def labels(self, row: int = 0) -> dict[str, object]:
-        """Return the state labels of one row by variable."""
+        """Return the state labels of one row by variable, of an array by element (``x[0,1]``)."""
         return {
-            name: self.variables[name].labels[int(codes[row])]
+            element: self.variables[name].labels[code]
             for name, codes in self.states.items()
-            if not self.variables[name].shape
+            for element, code in zip(
+                element_names(self.variables[name]), codes[row].reshape(-1).tolist(), strict=True
+            )
         }
+
+    def __repr__(self) -> str:
+        kind = "exact" if self.exact else "approximate"
+        gap = "" if self.exact or self.gap is None else f", gap {float(self.gap.max()):.3g}"
+        return (
+            f"Assignment({len(self.states)} variables, {len(self.log_weight)} rows, {self.method}, "
+            f"{kind}{gap}, {self.seconds:.3g} s)"
+        )
 
     def __getitem__(self, name: str) -> Int64[Tensor, "batch *shape"]:
         try:

@@ -210,6 +210,17 @@ class Messages:
         return labelling, energy + self.constant
 
 
+def check_options(schedule: str, iterations: int, damping: float) -> None:
+    """Raise MmgraphError if an option of message passing is out of range."""
+    if schedule not in SCHEDULES:
+        hint = suggestion(schedule, SCHEDULES)
+        raise MmgraphError(f"unknown schedule {schedule!r}{hint} (known: {', '.join(SCHEDULES)})")
+    if not 0 <= damping < 1:
+        raise MmgraphError(f"damping must lie in [0, 1), not {damping}")
+    if iterations < 1:
+        raise MmgraphError(f"iterations must be at least 1, not {iterations}")
+
+
 def passed_messages(
     graph: FactorGraph,
     evidence: Evidence,
@@ -234,13 +245,7 @@ def passed_messages(
     ZeroProbabilityError
         If a row of evidence is impossible.
     """
-    if schedule not in SCHEDULES:
-        hint = suggestion(schedule, SCHEDULES)
-        raise MmgraphError(f"unknown schedule {schedule!r}{hint} (known: {', '.join(SCHEDULES)})")
-    if not 0 <= damping < 1:
-        raise MmgraphError(f"damping must lie in [0, 1), not {damping}")
-    if iterations < 1:
-        raise MmgraphError(f"iterations must be at least 1, not {iterations}")
+    check_options(schedule, iterations, damping)
     each = 4 if schedule == "parallel" else 2
     check_memory(graph, dtype, memory_budget, messages_per_edge=each * evidence.batch)
     pairwise = pairwise_graph(graph, dtype)
@@ -310,6 +315,7 @@ def belief_propagation(
         If a row is impossible, messages would not fit, or an option is out of range.
     """
     began = time.perf_counter()
+    check_options(schedule, iterations, damping)
     if device not in ("auto", "cpu") or wants_torch(graph, evidence):
         return belief_propagation_torch(
             graph,

@@ -119,20 +119,24 @@ def best_assignment(
     """Return the most probable assignment by ``method``: junction_tree or enumeration."""
     began = time.perf_counter()
     find = enumeration.best_assignment if method == "enumeration" else junction_tree.best_assignment
+    known = graph.variables
     if needs_unrolling(graph):
         scalar = unrolled(graph)
-        names = scalar.names(variables)
+        names, known = scalar.names(variables), {**scalar.graph.variables, **known}
         if method == "junction_tree":
             _refuse_what_doubles_lose(scalar.graph, scalar.evidence(evidence))
         states, log_weight = find(scalar.graph, scalar.evidence(evidence), names, **options)
         found = scalar.gathered(states)
+        found.update({n: states[n] for n in variables or () if n in states})
     else:
         found, log_weight = find(graph, evidence, variables, **options)
     return Assignment(
         found,
-        {n: graph.variables[n] for n in found},
+        {n: known[n] for n in found},
         log_weight,
         method=method,
+        bound=log_weight,
+        gap=torch.zeros_like(log_weight),
         seconds=time.perf_counter() - began,
     )
 

@@ -165,14 +165,18 @@ def best_marginals(
 ) -> Any:
     """Approximate marginals: belief propagation, and its convex form where that does not settle.
 
-    The convex form has neither gradients nor another device.
+    The convex form has neither gradients nor another device, and gets as many iterations as belief
+    propagation had. Where neither settles, belief propagation answers. The time of both counts.
     """
     first = function_of("belief_propagation", MARGINALS)
     found = first(graph, evidence, variables, device=device or "auto", **options)
     if not found.converged and device in (None, "cpu") and not wants_torch(graph, evidence):
         second = function_of("tree_reweighted", MARGINALS)
-        convex = second(graph, evidence, variables, **understood(second, options))
+        limits = {"iterations": found.iterations} | understood(second, options)
+        convex = second(graph, evidence, variables, **limits)
+        seconds = found.seconds + convex.seconds
         found = convex if convex.converged else found
+        found.seconds = seconds
     return found
 
 

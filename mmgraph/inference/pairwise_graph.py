@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numba
 import numpy as np
@@ -23,8 +24,9 @@ import torch
 from jaxtyping import Float, Int, Int32, Int64, UInt8
 from torch import Tensor
 
+from mmgraph.graph.edge_factor import EdgeFactor
 from mmgraph.graph.evidence import MISSING, Evidence
-from mmgraph.graph.factor import Factor
+from mmgraph.graph.factor import Factor, UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.field_view import default_precision
 
@@ -98,10 +100,12 @@ class PairwiseGraph:
     functions : Functions
         What edges refer to.
     constant : float
-        The energy of factors without variables.
+        The energy of factors without variables, and what tables were shifted by.
     likelihoods : list of (Factor, int)
         Factors with a continuous variable and the node that their likelihood falls on: the parent,
         or a node of the joint states of several parents; -1 where there is no parent.
+    plans : dict
+        What methods have made of the view, kept by them.
     """
 
     graph: FactorGraph = field(repr=False)
@@ -115,6 +119,7 @@ class PairwiseGraph:
     functions: Functions
     constant: float
     likelihoods: list[tuple[Factor, int]]
+    plans: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def nodes(self) -> int:
@@ -256,6 +261,10 @@ def pairwise_graph(graph: FactorGraph, dtype: torch.dtype | None = None) -> Pair
         Of the energies; by default double, or single where the unary factors of all arrays are
         kept in single.
 
+    Notes
+    -----
+    Where a factor asks for gradients its tensors may change in place, and nothing is kept.
+
     Raises
     ------
     NotTabularError
@@ -269,8 +278,17 @@ def pairwise_graph(graph: FactorGraph, dtype: torch.dtype | None = None) -> Pair
         from mmgraph.inference.pairwise_builder import built  # it makes what this file describes
 
         precision = np.float32 if dtype == torch.float32 else np.float64
-        found = graph.plans[key] = built(graph, np.dtype(precision))
+        found = built(graph, np.dtype(precision))
+        if not any(t.requires_grad for factor in graph.factors for t in factor_tensors(factor)):
+            graph.plans[key] = found
     return found
+
+
+def factor_tensors(factor: Factor) -> tuple[Tensor, ...]:
+    """Return what a factor over arrays is made of; nothing of other factors."""
+    if isinstance(factor, EdgeFactor):
+        return factor.tensors()
+    return (factor.log_values,) if isinstance(factor, UnaryFactor) else ()
 
 
 @numba.njit(cache=True, nogil=True)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import MissingExtraError, UnknownVariableError, suggestion
-from mmgraph.graph.variable import Variable
+from mmgraph.graph.variable import Variable, element_names
 
 if TYPE_CHECKING:
     import pandas
@@ -242,10 +241,3 @@ class Posterior:
             f"Posterior({len(self._names)} variables, {self.batch} rows, {self.method}, {kind}, "
             f"{self.seconds:.3g} s)"
         )
-
-
-def element_names(variable: Variable) -> list[str]:
-    """Return ``x[0,1]`` for each element of an array in scan order, or the name of a scalar."""
-    if not variable.shape:
-        return [variable.name]
-    return [f"{variable.name}[{','.join(map(str, p))}]" for p in np.ndindex(variable.shape)]

@@ -17,9 +17,9 @@ from mmgraph.inference.sum_product_kernels import sum_product_message
 def covering_forests(pairwise: PairwiseGraph) -> Bool[np.ndarray, "forests edges"]:
     """Return spanning forests that cover every edge, those least used going first each time.
 
-    Kept with the graph; where the graph is a forest there is one.
+    Kept with the view; where the graph is a forest there is one.
     """
-    kept = pairwise.graph.plans
+    kept = pairwise.plans
     if "covering forests" not in kept:
         uses = np.zeros(pairwise.edges, np.int32)
         forests: list[np.ndarray] = []

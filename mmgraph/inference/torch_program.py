@@ -160,7 +160,12 @@ class ForwardPass:
         for root in tree.roots:
             table = tables[root]
             assert table is not None
-            log_total = log_total + (table if self.in_logarithms else table.log()).squeeze(1)
+            if not self.in_logarithms:
+                # The logarithm of an impossible row would spoil the gradients of all rows.
+                possible = table > 0
+                logarithm = torch.where(possible, table, 1.0).log()
+                table = logarithm.masked_fill(~possible, -torch.inf)
+            log_total = log_total + table.squeeze(1)
         return log_total
 
 

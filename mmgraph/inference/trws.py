@@ -237,6 +237,7 @@ def trws(
         raise MmgraphError(f"iterations must be at least 1, not {iterations}")
     if device not in ("auto", "cpu"):
         options: dict[str, Any] = {"dtype": dtype, "iterations": iterations, "tolerance": tolerance}
+        options["memory_budget"] = memory_budget
         return trws_torch(graph, evidence, variables, device=device, **options)
     began = time.perf_counter()
     check_memory(graph, dtype, memory_budget, messages_per_edge=1)

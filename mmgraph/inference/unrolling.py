@@ -14,8 +14,8 @@ from mmgraph.graph.errors import GraphError, NotTabularError, TreewidthError
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor import Factor, TableFactor, UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.variable import Variable
-from mmgraph.inference.posterior import element_names
+from mmgraph.graph.variable import Variable, element_names
+from mmgraph.inference.pairwise_graph import factor_tensors
 from mmgraph.inference.torch_messages import weighted_energies
 
 MOST_ELEMENTS = 20_000
@@ -83,8 +83,8 @@ class Unrolled:
         """
         result = {}
         for name, elements in self.elements.items():
-            if elements[0] not in found:
-                continue
+            if any(element not in found for element in elements):
+                continue  # single elements stay under their own names
             shape = self.source.variables[name].shape
             if not shape:
                 result[name] = found[name]
@@ -119,7 +119,7 @@ def unrolled(graph: FactorGraph) -> Unrolled:
     NotTabularError
         If a factor over arrays has no tables.
     """
-    if any(t.requires_grad for factor in graph.factors for t in _tensors(factor)):
+    if any(t.requires_grad for factor in graph.factors for t in factor_tensors(factor)):
         return _unroll(graph)
     found: Unrolled | None = graph.plans.get("unrolled")
     if found is None:
@@ -155,13 +155,6 @@ def _unroll(graph: FactorGraph) -> Unrolled:
         else:
             factors.append(factor)
     return Unrolled(FactorGraph(variables.values(), factors), elements, graph)
-
-
-def _tensors(factor: Factor) -> tuple[Tensor, ...]:
-    """What the tables of a factor over arrays are made of."""
-    if isinstance(factor, EdgeFactor):
-        return factor.tensors()
-    return (factor.log_values,) if isinstance(factor, UnaryFactor) else ()
 
 
 def _scalars(graph: FactorGraph, elements: Mapping[str, tuple[str, ...]]) -> dict[str, Variable]:

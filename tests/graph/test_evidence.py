@@ -135,3 +135,11 @@ def test_rows_are_picked():
 def test_bad_input(data: object, error: type[Exception], message: str):
     with pytest.raises(error, match=message):
         Evidence.of(data, VARIABLES)
+
+
+def test_what_a_mask_hides_is_missing_and_lists_read_as_arrays():
+    variables = {"x": Variable("x", 3, (2, 2))}
+    masked = np.ma.masked_array([[0, 1], [2, 0]], mask=[[True, False], [False, True]])
+    for given in (masked, [[-1, 1], [2, -1]], np.array([[-1, 1], [2, -1]]), [[None, 1], [2, None]]):
+        evidence = Evidence.of({"x": given}, variables)
+        assert evidence.arrays["x"].tolist() == [[[-1, 1], [2, -1]]]

@@ -131,3 +131,16 @@ def test_a_scalar_with_the_name_of_an_element_is_refused(last):
     graph = mm.FactorGraph(variables, [mm.UnaryFactor(array, np.zeros((2, 2)))])
     with pytest.raises(GraphError, match=r"'x\[0\]' names an element of the array 'x'"):
         mm.query(graph, method="junction_tree")
+
+
+def test_best_elements_and_labels_of_arrays():
+    graph = grid((2, 2), 2, mm.Potts())
+    best = mm.map_query(graph)
+    assert list(best.labels()) == ["label[0,0]", "label[0,1]", "label[1,0]", "label[1,1]"]
+    assert best.to_frame().shape == (1, 4)
+    assert float(best.gap) == 0.0
+    assert "exact" in repr(best)
+    one = mm.map_query(graph, None, ["label[1,1]"])
+    assert list(one.labels()) == ["label[1,1]"]
+    first = mm.query(graph, variables=["label[0,0]"])
+    assert list(first.marginals) == ["label[0,0]"]
