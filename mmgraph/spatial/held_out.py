@@ -1,14 +1,7 @@
-"""Weights of sensors and edges, chosen by how well labelled pixels that were held out are foretold.
-
-A weight is a power on what a sensor says. Alone, sensors could be weighed by logistic regression
-(:mod:`mmgraph.learning.likelihood_weights`), and that is where the search starts. But neighbours
-repeat one another, so that the weights of sensors and edges must be chosen together: a coordinate
-search in steps of a factor minimises the mean log-loss of the held-out pixels' marginals.
-"""
+"""What models foretell of labelled pixels that they have not seen."""
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,7 +16,7 @@ from mmgraph.graph.evidence import soft
 from mmgraph.inference.query import query
 from mmgraph.learning.likelihood_weights import learn_likelihood_weights
 from mmgraph.spatial.annotations import UNLABELLED
-from mmgraph.spatial.pixel_model import LABEL, PixelModel, Progress, Window
+from mmgraph.spatial.pixel_model import LABEL, PixelModel, Window
 from mmgraph.spatial.task import Task
 from mmgraph.spatial.unaries import ArrayUnary
 
@@ -37,11 +30,6 @@ _BUDGET = 1 << 17
 
 _PROPAGATION: dict[str, Any] = {"iterations": 15, "tolerance": 1e-2}
 """Belief propagation may end early where only its log-loss is compared."""
-
-_STEPS = (2.0, math.sqrt(2.0))
-_LARGEST = 64.0
-_WORTHWHILE = 2e-3
-"""Nats a pixel; a smaller gain is no reason to move away from the start."""
 
 _SMALLEST_PROBABILITY = 1e-12
 
@@ -71,25 +59,6 @@ class HeldOut:
             for table, places in zip(tables, self.places, strict=True)
         ]
         return np.concatenate(rows)
-
-
-@dataclass(frozen=True)
-class Weights:
-    """What was chosen.
-
-    Attributes
-    ----------
-    sensors : dict of str to float
-        The power on each sensor's likelihood.
-    edge : float
-        What the edges' weights are multiplied by.
-    log_loss : float
-        Nats a held-out pixel.
-    """
-
-    sensors: dict[str, float]
-    edge: float
-    log_loss: float
 
 
 def spatial_folds(
@@ -239,11 +208,11 @@ def start_weights(parts: Sequence[HeldOut], sensors: Sequence[str]) -> dict[str,
     return weights
 
 
-def held_out_log_loss(
+def held_out_marginals(
     parts: Sequence[HeldOut], sensor_weights: Mapping[str, float], edge_weight: float
-) -> float:
-    """Return the mean log-loss, in nats, of the held-out pixels' marginals."""
-    total, count = 0.0, 0
+) -> tuple[Float[np.ndarray, "pixels classes"], Int64[np.ndarray, " pixels"]]:
+    """Return the marginals of the held-out pixels, and their classes."""
+    marginals, codes = [], []
     for part in parts:
         tables = [model.log_values(sensor_weights) for model in part.models]
         if edge_weight:
@@ -255,66 +224,24 @@ def held_out_log_loss(
             scores = part.at_places(tables)
             rows = np.exp(scores - scores.max(1, keepdims=True))
             rows /= rows.sum(1, keepdims=True)
-        codes = np.concatenate(part.codes)
-        probability = rows[np.arange(len(codes)), codes]
-        total -= float(np.log(np.maximum(probability, _SMALLEST_PROBABILITY)).sum())
-        count += len(codes)
-    return total / count
+        marginals.append(rows)
+        codes.extend(part.codes)
+    return np.concatenate(marginals), np.concatenate(codes)
 
 
-def search_weights(
-    parts: Sequence[HeldOut],
-    sensor_weights: Mapping[str, float],
-    edge_weight: float,
-    free: Sequence[str | None],
-    progress: Progress | None = None,
-) -> Weights:
-    """Minimise the log-loss of held-out pixels over the weights that are free.
+def held_out_log_loss(
+    parts: Sequence[HeldOut], sensor_weights: Mapping[str, float], edge_weight: float
+) -> float:
+    """Return the mean log-loss, in nats, of the held-out pixels' marginals."""
+    marginals, codes = held_out_marginals(parts, sensor_weights, edge_weight)
+    probability = marginals[np.arange(len(codes)), codes]
+    return -float(np.log(np.maximum(probability, _SMALLEST_PROBABILITY)).mean())
 
-    Parameters
-    ----------
-    parts : sequence of HeldOut
-        What is foretold.
-    sensor_weights, edge_weight
-        Where the search starts.
-    free : sequence of str or None
-        The sensors whose weight is sought; None stands for the weight of the edges.
-    progress : function, optional
-        Told of every step.
 
-    Returns
-    -------
-    Weights
-        In each round one weight after the other is multiplied or divided by the step for as long
-        as that helps; when none moves, the step becomes smaller.
-    """
-    point: dict[str | None, float] = dict(sensor_weights.items())
-    point[None] = edge_weight
-    known: dict[tuple[float, ...], float] = {}
-
-    def loss(at: Mapping[str | None, float]) -> float:
-        key = tuple(round(value, 9) for value in at.values())
-        if key not in known:
-            sensors = {name: value for name, value in at.items() if name is not None}
-            known[key] = held_out_log_loss(parts, sensors, at[None])
-            if progress is not None:
-                progress("choosing the weights", len(known), None)
-        return known[key]
-
-    best = loss(point)
-    for step in _STEPS:
-        moved = True
-        while moved:
-            moved = False
-            for name, factor in itertools.product(free, (step, 1 / step)):
-                while point[name] * factor <= _LARGEST and point[name] * factor >= 1 / _LARGEST:
-                    candidate = {**point, name: point[name] * factor}
-                    found = loss(candidate)
-                    if found > best - _WORTHWHILE:
-                        break
-                    point, best, moved = candidate, found, True
-    if None in free and loss({**point, None: 0.0}) < best:
-        point[None] = 0.0
-        best = loss(point)
-    edge = point.pop(None)
-    return Weights({str(name): value for name, value in point.items()}, edge, best)
+def held_out_brier_scores(
+    parts: Sequence[HeldOut], sensor_weights: Mapping[str, float], edge_weight: float
+) -> Float[np.ndarray, " pixels"]:
+    """Return the Brier score of each held-out pixel: zero is perfect, two is surely wrong."""
+    marginals, codes = held_out_marginals(parts, sensor_weights, edge_weight)
+    truth = np.eye(marginals.shape[1])[codes]
+    return np.asarray(((marginals - truth) ** 2).sum(1))

@@ -22,9 +22,10 @@ from mmgraph.inference.assignment import TracePoint
 from mmgraph.inference.query import map_query, query
 from mmgraph.spatial.annotations import UNLABELLED, Annotations
 from mmgraph.spatial.edges import contrast_weights, default_neighbours, plain_weights
-from mmgraph.spatial.held_out import held_out_parts, search_weights, start_weights
+from mmgraph.spatial.held_out import held_out_parts, start_weights
 from mmgraph.spatial.pixel_model import LABEL, PixelModel, Progress
 from mmgraph.spatial.task import Task, read_task
+from mmgraph.spatial.weight_search import search_weights
 
 LEARN = "learn"
 _QUICK = 1 << 26
@@ -188,7 +189,7 @@ def label_image(
         Of the classes: as among the labelled pixels, which suits labels of places taken at random;
         even, where labels were sought class by class; or these probabilities.
     learning : {"cross_validation"}
-        How weights are learned, see :mod:`mmgraph.spatial.held_out`.
+        How weights are learned, see :mod:`mmgraph.spatial.weight_search`.
     generator : torch.Generator, optional
         Seeds classifiers, folds and methods that sample; the same seed gives the same labels.
     progress : function, optional
@@ -204,7 +205,8 @@ def label_image(
     Warns
     -----
     LabellingWarning
-        Of pixels that a sensor does not see, and of methods that have not converged.
+        Of pixels that a sensor does not see, of classes that no unlabelled pixel gets, and of
+        methods that have not converged.
 
     References
     ----------
@@ -223,7 +225,7 @@ def label_image(
     labelled = task.codes != UNLABELLED
     evidence = {LABEL: task.codes} if clamp and labelled.any() else None
     answer = _answer(graph, evidence, method, marginal_method, task)
-    notes = (*task.missing_notes(), *told)
+    notes = (*task.missing_notes(), *told, *task.lost_notes(answer["labels"]))
     if not answer["converged"]:
         asked = dict.fromkeys((answer["method"], answer["marginal_method"]))
         notes += (f"not converged: {' or '.join(asked)}",)

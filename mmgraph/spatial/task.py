@@ -115,6 +115,17 @@ class Task:
                 notes.append(f"sensor '{name}' does not see {hidden:,} of {seen.size:,} pixels")
         return tuple(notes)
 
+    def lost_notes(self, labels: Int64[np.ndarray, "*shape"]) -> tuple[str, ...]:
+        """Say of each labelled class if it was given to no pixel but its own labelled ones."""
+        if not (self.codes == UNLABELLED).any():
+            return ()
+        return tuple(
+            f"class '{name}' was given to no pixel beyond those labelled as it; neighbours may "
+            "count too much, or its labels be too few"
+            for code, name in enumerate(self.classes)
+            if (self.codes == code).any() and not (labels[self.codes != code] == code).any()
+        )
+
 
 def read_task(
     sensors: object,

@@ -11,12 +11,12 @@ from mmgraph.spatial.edges import plain_weights
 from mmgraph.spatial.held_out import (
     HeldOut,
     held_out_log_loss,
-    search_weights,
     search_windows,
     spatial_folds,
     start_weights,
 )
 from mmgraph.spatial.pixel_model import PixelModel
+from mmgraph.spatial.weight_search import search_weights
 
 
 def test_patches_are_held_out_together():
@@ -105,4 +105,12 @@ def test_the_search_gives_neighbours_up_where_they_mislead():
     places = part.places[0]
     part = HeldOut([model], [places], [checkered.reshape(-1)[places]])
     found = search_weights([part], {"good": 1.0, "noise": 0.0}, 1.0, [None])
-    assert found.edge <= 1 / 32
+    assert found.edge <= 1 / 16
+
+
+def test_plain_weights_stay_where_nothing_is_certainly_better():
+    part = noisy_part()
+    few = HeldOut(part.models, [part.places[0][:2]], [part.codes[0][:2]])
+    found = search_weights([few], {"good": 0.2, "noise": 0.1}, 1.0, ["good", "noise", None])
+    assert found.sensors == {"good": 1.0, "noise": 1.0}
+    assert found.edge == 1.0

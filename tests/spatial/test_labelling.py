@@ -293,3 +293,41 @@ def test_a_blind_sensor_beside_a_large_image():
     assert found.sensor_weights["radar"] == 1.0
     assert found.log_loss is not None
     assert (found.labels == truth).mean() > 0.9
+
+
+def disc_and_half_plane(seed: int):
+    """Three classes under much noise, 3 % labelled at random, a cloud over a third of `optical`."""
+    random = np.random.default_rng(seed)
+    row, column = np.mgrid[:60, :80]
+    truth = (column > 40).astype(int)
+    truth[(row - 30) ** 2 + (column - 80 / 3) ** 2 < 14**2] = 2
+    level = np.array([[0.0, 1.0, 2.0], [0.0, 2.0, 1.0]][seed % 2])
+    radar = level[truth] + random.normal(0, 0.8, truth.shape)
+    optical = np.array([[0.2, 0.4, 0.6], [0.5, 0.4, 0.3], [0.4, 0.8, 0.3]])[truth]
+    optical += random.normal(0, 0.8 / 3, optical.shape)
+    optical[:, :26] = np.nan
+    labels = np.where(random.random(truth.shape) < 0.03, truth, -1)
+    return truth, {"radar": radar, "optical": optical}, labels
+
+
+@pytest.mark.filterwarnings("ignore::mmgraph.spatial.labelling.LabellingWarning")
+@pytest.mark.parametrize(
+    ("seed", "names"), [(0, ["radar", "optical"]), (1, ["radar", "optical"]), (2, ["radar"])]
+)
+def test_learned_weights_label_at_least_as_well_as_plain_ones(seed: int, names: list[str]):
+    truth, sensors, labels = disc_and_half_plane(seed)
+    sensors = {name: sensors[name] for name in names}
+    learned = label_image(sensors, labels, method="trws")
+    plain = label_image(sensors, labels, **FIXED)
+    accuracy = [float((found.labels == truth).mean()) for found in (learned, plain)]
+    assert accuracy[0] >= accuracy[1] - 0.003
+
+
+def test_a_class_that_no_unlabelled_pixel_gets_is_told_of():
+    labels = np.full((6, 6), -1)
+    labels[0, :3], labels[3, 3] = 0, 1
+    likelihoods = np.broadcast_to(np.array([0.0, -3.0]), (6, 6, 2))
+    with pytest.warns(LabellingWarning, match="class 'town' was given to no pixel beyond"):
+        label_image(
+            np.zeros((6, 6)), labels, classes=("water", "town"), unaries=likelihoods, **FIXED
+        )
