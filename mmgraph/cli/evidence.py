@@ -63,7 +63,7 @@ def read_evidence(
         name, state = _split(graph, argument)
         if name in evidence:
             raise EvidenceError(f"'{name}' is given twice as evidence")
-        evidence[name] = _state(graph.variable(name), state)
+        evidence[name] = _state(_variable(graph, name), state)
     if file is None:
         return evidence, False
     table = read_table(file)
@@ -77,21 +77,38 @@ def read_evidence(
 
 def _split(graph: FactorGraph, argument: str) -> tuple[str, str]:
     """Split NAME=STATE at the last ``=`` that has the name of a variable before it."""
+    from mmgraph.graph.element_evidence import element_of
+
     parts = argument.split("=")
     if len(parts) == 1:
         raise EvidenceError(f"--evidence {argument!r} is not of the form NAME=STATE")
     for count in range(len(parts) - 1, 0, -1):
         name = "=".join(parts[:count])
-        if name in graph.variables:
+        if name in graph.variables or element_of(name, graph.variables) is not None:
             return name, "=".join(parts[count:])
     return graph.variable(parts[0]).name, ""  # raises: the first part is no name either
+
+
+def _variable(graph: FactorGraph, name: str) -> Variable:
+    """The variable of that name, or a scalar one like the element that it names."""
+    from mmgraph.graph.element_evidence import element_of
+    from mmgraph.graph.variable import Variable
+
+    place = element_of(name, graph.variables)
+    if place is None:
+        return graph.variable(name)
+    array = graph.variables[place[0]]
+    return Variable(name, array.states, family=array.family)
 
 
 def _state(variable: Variable, text: str) -> object:
     """A state as the model spells it; a number may be a label that is no string, or an index."""
     if not variable.is_discrete or variable.shape:
         what = "continuous" if not variable.is_discrete else f"an array of shape {variable.shape}"
-        raise EvidenceError(f"'{variable.name}' is {what}: --evidence takes one state")
+        from mmgraph.graph.variable import element_names
+
+        hint = f", as in {element_names(variable)[0]}=STATE" if variable.is_discrete else ""
+        raise EvidenceError(f"'{variable.name}' is {what}: --evidence takes one state{hint}")
     by_text = {str(label): label for label in variable.labels}
     if text in by_text:
         return by_text[text]

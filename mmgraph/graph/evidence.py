@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from mmgraph.graph.element_evidence import with_elements_gathered
 from mmgraph.graph.errors import EvidenceError, UnknownStateError, UnknownVariableError, suggestion
 from mmgraph.graph.variable import Variable
 
@@ -79,7 +80,8 @@ class Evidence:
         data : None, Evidence, mapping or pandas.DataFrame
             A mapping gives each variable a label, an index, ``None`` (missing), a sequence or array
             of those (one a row), a :class:`Soft`, or a floating array with a last axis over the
-            states (soft as well). A data frame has a column for each variable; the elements of a
+            states (soft as well). An element of a discrete array may be a key itself, ``x[0,1]``.
+            A data frame has a column for each variable; the elements of a
             vector variable ``x`` stand in columns ``x[0]``, ``x[1]``, ….
         variables : mapping of str to Variable
             The model's variables.
@@ -101,7 +103,7 @@ class Evidence:
             raise EvidenceError(
                 f"evidence is a dict, a pandas DataFrame or an Evidence, not {type(data).__name__}"
             )
-        return _from_mapping(cls, data, variables)
+        return _from_mapping(cls, with_elements_gathered(data, variables, _codes), variables)
 
     def observed(self) -> tuple[str, ...]:
         """The names of the variables that any row says something about."""

@@ -143,3 +143,21 @@ def test_what_a_mask_hides_is_missing_and_lists_read_as_arrays():
     for given in (masked, [[-1, 1], [2, -1]], np.array([[-1, 1], [2, -1]]), [[None, 1], [2, None]]):
         evidence = Evidence.of({"x": given}, variables)
         assert evidence.arrays["x"].tolist() == [[[-1, 1], [2, -1]]]
+
+
+def test_single_elements_of_an_array():
+    variables = {"x": Variable("x", ("sea", "land"), (2, 2)), "y": Variable("y", 2)}
+    one = Evidence.of({"x[0,1]": "land", "x[1,0]": 0, "y": 1}, variables)
+    assert one.arrays["x"].tolist() == [[[-1, 1], [0, -1]]]
+    rows = Evidence.of({"x[0,1]": ["land", None], "x[1,1]": "sea"}, variables)
+    assert rows.arrays["x"].tolist() == [[[-1, 1], [-1, 0]], [[-1, -1], [-1, 0]]]
+    with pytest.raises(EvidenceError, match=r"no element of 'x', whose shape is \(2, 2\)"):
+        Evidence.of({"x[2,0]": 1}, variables)
+    with pytest.raises(EvidenceError, match="as a whole"):
+        Evidence.of({"x": np.zeros((2, 2), int), "x[0,0]": 1}, variables)
+    with pytest.raises(EvidenceError, match="has 3 rows"):
+        Evidence.of({"x[0,0]": [0, 1], "x[0,1]": [0, 1, 0]}, variables)
+    with pytest.raises(UnknownStateError, match="lake"):
+        Evidence.of({"x[0,0]": "lake"}, variables)
+    with pytest.raises(UnknownVariableError):
+        Evidence.of({"x[a]": 1}, variables)
