@@ -242,6 +242,7 @@ def _report(labelling: Labelling, annotations: Annotations) -> dict[str, Any]:
         "converged": labelling.converged,
         "sensor_weights": labelling.sensor_weights,
         "edge_weight": labelling.edge_weight,
+        "temperature": labelling.temperature,
         "held_out_log_loss": labelling.log_loss,
         "missing_pixels": labelling.missing,
         "warnings": list(labelling.warnings),

@@ -29,9 +29,7 @@ _BUDGET = 1 << 17
 """The most pixels times classes that the search looks at."""
 
 _PROPAGATION: dict[str, Any] = {"iterations": 15, "tolerance": 1e-2}
-"""Belief propagation may end early where only its log-loss is compared."""
-
-_SMALLEST_PROBABILITY = 1e-12
+"""Belief propagation may end early where only weights are compared."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,15 +225,6 @@ def held_out_marginals(
         marginals.append(rows)
         codes.extend(part.codes)
     return np.concatenate(marginals), np.concatenate(codes)
-
-
-def held_out_log_loss(
-    parts: Sequence[HeldOut], sensor_weights: Mapping[str, float], edge_weight: float
-) -> float:
-    """Return the mean log-loss, in nats, of the held-out pixels' marginals."""
-    marginals, codes = held_out_marginals(parts, sensor_weights, edge_weight)
-    probability = marginals[np.arange(len(codes)), codes]
-    return -float(np.log(np.maximum(probability, _SMALLEST_PROBABILITY)).mean())
 
 
 def held_out_brier_scores(

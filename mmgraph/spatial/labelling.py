@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 
-from mmgraph.graph.errors import MmgraphError, suggestion
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.grid_factor import Offset, neighbourhood
 from mmgraph.graph.interaction import Interaction, Potts
@@ -22,12 +21,11 @@ from mmgraph.inference.assignment import TracePoint
 from mmgraph.inference.query import map_query, query
 from mmgraph.spatial.annotations import UNLABELLED, Annotations
 from mmgraph.spatial.edges import contrast_weights, default_neighbours, plain_weights
-from mmgraph.spatial.held_out import held_out_parts, start_weights
 from mmgraph.spatial.pixel_model import LABEL, PixelModel, Progress
-from mmgraph.spatial.task import Task, read_task
-from mmgraph.spatial.weight_search import search_weights
+from mmgraph.spatial.task import Task, check_name, read_task
+from mmgraph.spatial.temperature import tempered
+from mmgraph.spatial.weight_search import chosen_weights
 
-LEARN = "learn"
 _QUICK = 1 << 26
 """The bytes that exact inference may take under ``method="auto"``; beyond, it takes too long."""
 
@@ -37,7 +35,6 @@ MARGINAL_METHODS = (*methods.EXACT, *methods.MARGINALS)
 LABEL_METHODS = ("junction_tree", "enumeration", *methods.ASSIGNMENTS, *methods.MARGINALS)
 """What finds the labels: what maximises, and what gives marginals approximately."""
 
-_EDGE_WEIGHT = 1.0
 _LEARNINGS = ("cross_validation",)
 
 
@@ -54,7 +51,7 @@ class Labelling:
     labels : ndarray of int64, shape (*shape,)
         Class indices: the most probable labelling as a whole.
     marginals : ndarray, shape (*shape, classes)
-        The probability of each class in each pixel.
+        The probability of each class in each pixel, at the temperature below.
     uncertainty : ndarray, shape (*shape,)
         The entropy of the marginals in nats.
     classes : tuple of str
@@ -73,8 +70,11 @@ class Labelling:
         The common factor of the edges' weights.
     edge_weights : ndarray, shape (offsets, *shape)
         Of every edge, the common factor included.
+    temperature : float
+        What flattens the marginals, see :mod:`mmgraph.spatial.temperature`: at least one, and one
+        where no weights were learned. Those of ``graph`` are to be raised to one over it.
     log_loss : float or None
-        Nats a held-out labelled pixel, where weights were learned.
+        Nats a held-out labelled pixel, at that temperature, where weights were learned.
     missing : dict of str to int
         Pixels that each sensor does not see.
     warnings : tuple of str
@@ -101,6 +101,7 @@ class Labelling:
     sensor_weights: dict[str, float]
     edge_weight: float
     edge_weights: Float[np.ndarray, "offsets *shape"]
+    temperature: float
     log_loss: float | None
     missing: dict[str, int]
     warnings: tuple[str, ...]
@@ -214,18 +215,17 @@ def label_image(
     Benediktsson, "Land-cover mapping by Markov modeling of spatial-contextual information" (2013).
     """
     began = time.perf_counter()
-    _check_name("way to learn weights", learning, _LEARNINGS)
+    check_name("way to learn weights", learning, _LEARNINGS)
     methods.check(method, LABEL_METHODS, "label_image")
     methods.check(marginal_method, MARGINAL_METHODS, "label_image(marginal_method=…)")
     task = read_task(sensors, annotations, classes, unaries, missing, generator, progress)
     model = _pixel_model(task, edge_sensors, neighbours, interaction or Potts(), prior)
-    found, log_loss, told = _weights(task, model, sensor_weights, edge_weight)
-    chosen, edge = found
-    graph = model.graph(chosen, edge)
+    weights = chosen_weights(task, model, sensor_weights, edge_weight)
+    graph = model.graph(weights.sensors, weights.edge)
     labelled = task.codes != UNLABELLED
     evidence = {LABEL: task.codes} if clamp and labelled.any() else None
-    answer = _answer(graph, evidence, method, marginal_method, task)
-    notes = (*task.missing_notes(), *told, *task.lost_notes(answer["labels"]))
+    answer = _answer(graph, evidence, method, marginal_method, weights.temperature, task)
+    notes = (*task.missing_notes(), *weights.notes, *task.lost_notes(answer["labels"]))
     if not answer["converged"]:
         asked = dict.fromkeys((answer["method"], answer["marginal_method"]))
         notes += (f"not converged: {' or '.join(asked)}",)
@@ -234,22 +234,16 @@ def label_image(
     return Labelling(
         **answer,
         classes=task.classes,
-        sensor_weights=chosen,
-        edge_weight=edge,
-        edge_weights=edge * model.contrast,
-        log_loss=log_loss,
+        sensor_weights=weights.sensors,
+        edge_weight=weights.edge,
+        edge_weights=weights.edge * model.contrast,
+        temperature=weights.temperature,
+        log_loss=weights.log_loss,
         missing={name: int((~task.sees(name)).sum()) for name in task.sensors},
         warnings=notes,
         graph=graph,
         seconds=time.perf_counter() - began,
     )
-
-
-def _check_name(what: str, given: object, known: Sequence[str]) -> None:
-    if given not in known:
-        raise MmgraphError(
-            f"no {what} is called {given!r}{suggestion(given, known)} (known: {', '.join(known)})"
-        )
 
 
 def _pixel_model(
@@ -286,7 +280,7 @@ def _contrast(
     names = list(task.sensors) if edge_sensors is None else edge_sensors
     shares = dict(names) if isinstance(names, Mapping) else dict.fromkeys(names, 1.0)
     for name in shares:
-        _check_name("sensor", name, list(task.sensors))
+        check_name("sensor", name, list(task.sensors))
     shares = {name: share for name, share in shares.items() if share and task.sees(name).any()}
     if not shares:
         return plain_weights(task.codes.shape, offsets)
@@ -296,59 +290,12 @@ def _contrast(
     return np.asarray(sum(parts) / sum(shares.values()))
 
 
-def _weights(
-    task: Task,
-    model: PixelModel,
-    sensor_weights: Mapping[str, float] | float | str,
-    edge_weight: float | str,
-) -> tuple[tuple[dict[str, float], float], float | None, tuple[str, ...]]:
-    """Return the weights of sensors and edges, the held-out log-loss, and notes."""
-    names = list(task.sensors)
-    fixed = _fixed_weights(names, sensor_weights)
-    given = dict.fromkeys(names, 1.0) | fixed
-    free: list[str | None] = [n for n in names if n not in fixed and task.sees(n).any()]
-    edge = _EDGE_WEIGHT
-    if isinstance(edge_weight, str):
-        _check_name("edge weight", edge_weight, (LEARN,))
-        free.append(None)
-    else:
-        edge = _checked_weight("of the edges", edge_weight)
-    if not free or len(task.classes) == 1:
-        return (given, edge), None, ()
-    parts = held_out_parts(task, model)
-    if not parts:
-        note = "no class has two labelled pixels, one to hold out: weights are one where not given"
-        return (given, edge), None, (note,)
-    if free != [None]:
-        given.update(start_weights(parts, [name for name in free if name is not None]))
-    found = search_weights(parts, given, edge, free, task.progress)
-    return (found.sensors, found.edge), found.log_loss, ()
-
-
-def _fixed_weights(
-    names: Sequence[str], given: Mapping[str, float] | float | str
-) -> dict[str, float]:
-    """Return the weights of those sensors whose weight is not learned."""
-    if isinstance(given, str):
-        _check_name("sensor weight", given, (LEARN,))
-        return {}
-    weights = given if isinstance(given, Mapping) else dict.fromkeys(names, given)
-    for name in weights:
-        _check_name("sensor", name, names)
-    return {n: _checked_weight(f"of sensor '{n}'", value) for n, value in weights.items()}
-
-
-def _checked_weight(what: str, value: object) -> float:
-    if not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise MmgraphError(f"the weight {what} must be a finite number >= 0, not {value!r}")
-    return float(value)
-
-
 def _answer(
     graph: FactorGraph,
     evidence: dict[str, Int64[np.ndarray, "*shape"]] | None,
     method: str,
     marginal_method: str,
+    temperature: float,
     task: Task,
 ) -> dict[str, Any]:
     """Ask for labels and marginals; return the fields of the record that they fill."""
@@ -359,14 +306,16 @@ def _answer(
     if asked in methods.SAMPLING:
         seeded["generator"] = torch.Generator().manual_seed(task.seed)
     posterior = query(graph, evidence, LABEL, method=asked, **seeded)
-    marginals = posterior.marginal(LABEL)[0].double().numpy()
+    found = posterior.marginal(LABEL)[0].double().numpy()
+    free = np.ones(found.shape[:-1], bool) if evidence is None else evidence[LABEL] == UNLABELLED
+    marginals = np.where(free[..., None], tempered(found, temperature), found)
     answer: dict[str, Any] = {
         "marginals": marginals,
         "uncertainty": -(marginals * np.log(np.where(marginals > 0, marginals, 1.0))).sum(-1),
         "marginal_method": posterior.method,
     }
     if by_marginals:
-        labels = marginals.argmax(-1)
+        labels = found.argmax(-1)
         energy = float(graph.energy({LABEL: labels})[0])
         return answer | {
             "labels": labels,

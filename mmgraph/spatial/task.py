@@ -219,3 +219,11 @@ def _check_labelled(
     if absent:
         named = ", ".join(f"'{name}'" for name in absent)
         raise LearningError(f"no pixel is labelled as {named}; every class needs one to learn from")
+
+
+def check_name(what: str, given: object, known: Sequence[str]) -> None:
+    """Raise MmgraphError if a name is not among those known; with the nearest one."""
+    if given not in known:
+        raise MmgraphError(
+            f"no {what} is called {given!r}{suggestion(given, known)} (known: {', '.join(known)})"
+        )

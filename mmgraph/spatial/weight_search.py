@@ -9,7 +9,8 @@ What is minimised is the Brier score of the held-out pixels' marginals, which is
 pixel, and not their log-loss: loopy propagation is too sure of itself where edges are strong, so
 that a few pixels confidently wrong would rule the log-loss and buy weak edges at the cost of worse
 labels. As few pixels are held out, weights must beat the plain ones (all one) by more than the
-standard error of the difference.
+standard error of the difference. What the propagation is too sure of is mended when weights have
+been chosen: by a temperature, see :mod:`mmgraph.spatial.temperature`.
 
 References
 ----------
@@ -28,8 +29,19 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from mmgraph.spatial.held_out import HeldOut, held_out_brier_scores, held_out_log_loss
-from mmgraph.spatial.pixel_model import Progress
+from mmgraph.graph.errors import MmgraphError
+from mmgraph.spatial.held_out import (
+    HeldOut,
+    held_out_brier_scores,
+    held_out_marginals,
+    held_out_parts,
+    start_weights,
+)
+from mmgraph.spatial.pixel_model import PixelModel, Progress
+from mmgraph.spatial.task import Task, check_name
+from mmgraph.spatial.temperature import fitted_temperature, log_loss, tempered
+
+LEARN = "learn"
 
 _STEPS = (2.0, math.sqrt(2.0))
 _LARGEST = 64.0
@@ -54,13 +66,19 @@ class Weights:
         The power on each sensor's likelihood.
     edge : float
         What the edges' weights are multiplied by.
-    log_loss : float
-        Nats a held-out pixel.
+    temperature : float
+        What flattens the marginals under these weights.
+    log_loss : float or None
+        Nats a held-out pixel at that temperature; None where none was held out.
+    notes : tuple of str
+        What a reader of the labels should know.
     """
 
     sensors: dict[str, float]
     edge: float
-    log_loss: float
+    temperature: float = 1.0
+    log_loss: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 class _Comparison:
@@ -134,7 +152,8 @@ def search_weights(
         Multiples of the plain and the given powers are tried with several weights of the edges.
         From the best on, in each round one weight after the other is multiplied or divided by the
         step for as long as that helps; when none moves, the step becomes smaller. Plain weights
-        stay unless others are better by more than the standard error of the difference.
+        stay unless others are better by more than the standard error of the difference. The
+        temperature is fitted to the weights that were found.
     """
     given: dict[str | None, float] = dict(sensor_weights.items())
     given[None] = edge_weight
@@ -159,7 +178,10 @@ def search_weights(
     if None in free and worse({**point, None: 0.0}) < best:
         point = {**point, None: 0.0}
     sensors = {name: value for name, value in point.items() if name is not None}
-    return Weights(sensors, point[None], held_out_log_loss(parts, sensors, point[None]))
+    marginals, codes = held_out_marginals(parts, sensors, point[None])
+    temperature = fitted_temperature(marginals, codes)
+    loss = log_loss(tempered(marginals, temperature), codes)
+    return Weights(sensors, point[None], temperature, loss)
 
 
 def _first_candidates(
@@ -173,3 +195,56 @@ def _first_candidates(
     powers = itertools.product((plain, given), _SCALES) if sensors else [(plain, 1.0)]
     for (base, scale), edge in itertools.product(powers, edges):
         yield {**plain, **{name: scale * base[name] for name in sensors}, None: edge}
+
+
+def chosen_weights(
+    task: Task,
+    model: PixelModel,
+    sensor_weights: Mapping[str, float] | float | str,
+    edge_weight: float | str,
+) -> Weights:
+    """Return the weights of :func:`~mmgraph.spatial.labelling.label_image`: given or searched.
+
+    Raises
+    ------
+    MmgraphError
+        If a weight is no finite number >= 0, or there is no sensor of its name.
+    """
+    names = list(task.sensors)
+    fixed = _fixed_weights(names, sensor_weights)
+    given = dict.fromkeys(names, 1.0) | fixed
+    free: list[str | None] = [n for n in names if n not in fixed and task.sees(n).any()]
+    edge = 1.0
+    if isinstance(edge_weight, str):
+        check_name("edge weight", edge_weight, (LEARN,))
+        free.append(None)
+    else:
+        edge = _checked_weight("of the edges", edge_weight)
+    if not free or len(task.classes) == 1:
+        return Weights(given, edge)
+    parts = held_out_parts(task, model)
+    if not parts:
+        note = "no class has two labelled pixels, one to hold out: weights are one where not given"
+        return Weights(given, edge, notes=(note,))
+    if free != [None]:
+        given.update(start_weights(parts, [name for name in free if name is not None]))
+    return search_weights(parts, given, edge, free, task.progress)
+
+
+def _fixed_weights(
+    names: Sequence[str], given: Mapping[str, float] | float | str
+) -> dict[str, float]:
+    """Return the weights of those sensors whose weight is not learned."""
+    if isinstance(given, str):
+        check_name("sensor weight", given, (LEARN,))
+        return {}
+    weights = given if isinstance(given, Mapping) else dict.fromkeys(names, given)
+    for name in weights:
+        check_name("sensor", name, names)
+    return {n: _checked_weight(f"of sensor '{n}'", value) for n, value in weights.items()}
+
+
+def _checked_weight(what: str, value: object) -> float:
+    if not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise MmgraphError(f"the weight {what} must be a finite number >= 0, not {value!r}")
+    return float(value)

@@ -99,6 +99,8 @@ def test_a_weight_that_is_not_given_is_learned(mmgraph, files: Path):
     assert report["sensor_weights"]["optical"] == 1.0
     assert report["held_out_log_loss"] > 0
     assert report["held_out_log_loss"] is not None
+    assert report["temperature"] >= 1.0
+    assert '"temperature"' in Path("labelled/report.json").read_text()
 
 
 def test_numbers_in_a_table_and_in_an_image_mean_the_same(mmgraph, files: Path):

@@ -10,12 +10,13 @@ from mmgraph.graph.interaction import Potts
 from mmgraph.spatial.edges import plain_weights
 from mmgraph.spatial.held_out import (
     HeldOut,
-    held_out_log_loss,
+    held_out_marginals,
     search_windows,
     spatial_folds,
     start_weights,
 )
 from mmgraph.spatial.pixel_model import PixelModel
+from mmgraph.spatial.temperature import log_loss, tempered
 from mmgraph.spatial.weight_search import search_weights
 
 
@@ -84,15 +85,18 @@ def test_powers_without_neighbours_undo_overconfidence():
 def test_the_search_finds_that_neighbours_help():
     part = noisy_part()
     start = start_weights([part], ["good", "noise"])
-    before = held_out_log_loss([part], start, 0.0)
+    before = log_loss(*held_out_marginals([part], start, 0.0))
     steps = []
     found = search_weights(
         [part], start, 1.0, ["good", None], lambda text, done, total: steps.append(done)
     )
     assert found.edge > 0.2
+    assert found.log_loss is not None
     assert found.log_loss < before - 0.1
     assert found.sensors["noise"] == start["noise"]
-    assert found.log_loss == pytest.approx(held_out_log_loss([part], found.sensors, found.edge))
+    marginals, codes = held_out_marginals([part], found.sensors, found.edge)
+    assert found.log_loss == pytest.approx(log_loss(tempered(marginals, found.temperature), codes))
+    assert found.log_loss <= log_loss(marginals, codes)
     assert steps == list(range(1, len(steps) + 1))
 
 

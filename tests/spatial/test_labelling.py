@@ -13,6 +13,7 @@ from mmgraph.graph.errors import LearningError, MmgraphError
 from mmgraph.inference.methods import SAMPLING
 from mmgraph.spatial.annotations import Annotations
 from mmgraph.spatial.labelling import LabellingWarning, label_image
+from mmgraph.spatial.temperature import log_loss, tempered
 from mmgraph.spatial.unaries import GaussianMixtureUnary
 
 CLASSES = ("water", "woods", "town")
@@ -275,6 +276,7 @@ def test_sensors_whose_weight_is_not_given_are_learned():
     fixed = label_image(doubled, labels, sensor_weights=0.5, **given)
     assert fixed.sensor_weights == dict.fromkeys(doubled, 0.5)
     assert fixed.log_loss is None
+    assert fixed.temperature == 1.0
 
 
 def test_methods_that_cannot_label_are_refused_before_anything_is_learned():
@@ -321,6 +323,36 @@ def test_learned_weights_label_at_least_as_well_as_plain_ones(seed: int, names: 
     plain = label_image(sensors, labels, **FIXED)
     accuracy = [float((found.labels == truth).mean()) for found in (learned, plain)]
     assert accuracy[0] >= accuracy[1] - 0.003
+
+
+@pytest.mark.filterwarnings("ignore::mmgraph.spatial.labelling.LabellingWarning")
+@pytest.mark.parametrize("seed", [0, 3])
+@pytest.mark.parametrize("method", ["trws", "belief_propagation"])
+def test_a_temperature_makes_marginals_less_sure_and_less_wrong(seed: int, method: str):
+    truth, sensors, labels = disc_and_half_plane(seed)
+    found = label_image(sensors, labels, method=method)
+    posterior = mm.query(found.graph, {"label": labels}, "label", method="belief_propagation")
+    raw = posterior.marginal("label")[0].double().numpy()
+    free = labels < 0
+    assert found.temperature > 1.5
+    losses = [log_loss(marginals[free], truth[free]) for marginals in (found.marginals, raw)]
+    assert losses[0] < losses[1] - 0.1
+    np.testing.assert_allclose(found.marginals[free], tempered(raw[free], found.temperature))
+    np.testing.assert_array_equal(found.marginals[~free], raw[~free])
+    entropy = -(raw * np.log(np.where(raw > 0, raw, 1.0))).sum(-1)
+    assert (found.uncertainty[free] >= entropy[free] - 1e-9).all()
+    if method == "belief_propagation":
+        np.testing.assert_array_equal(found.labels, raw.argmax(-1))
+
+
+@pytest.mark.filterwarnings("ignore::mmgraph.spatial.labelling.LabellingWarning")
+def test_a_labelled_pixel_is_tempered_where_it_is_not_clamped():
+    _, sensors, labels = disc_and_half_plane(0)
+    found = label_image(sensors, labels, method="icm", clamp=False)
+    raw = mm.query(found.graph, None, "label", method="belief_propagation").marginal("label")[0]
+    expected = tempered(raw.double().numpy(), found.temperature)
+    assert found.temperature > 1.0
+    np.testing.assert_allclose(found.marginals, expected)
 
 
 def test_a_class_that_no_unlabelled_pixel_gets_is_told_of():
