@@ -122,38 +122,30 @@ def sequential_labelling(
 ):  # fmt: skip
     """Label the nodes in order, each given the labels before it and the messages from behind.
 
-    To be called after a backward pass. Returns the energy of the labelling, ``inf`` where a node
-    had no possible state left (Kolmogorov 2006, section 3.3).
+    To be called after a backward pass (Kolmogorov 2006, section 3.3). Where a node has no possible
+    state left the energy of the labelling is infinite.
     """
-    own = np.empty(largest, unary.dtype)
-    energy = 0.0
+    belief = np.empty(largest, messages.dtype)
     for n in range(len(offsets) - 1):
-        begin = np.uint64(offsets[n])
-        states = np.uint64(offsets[n + 1]) - begin
-        for k in range(states):
-            own[k] = unary[begin + k]
+        states = np.uint64(offsets[n + 1] - offsets[n])
+        gathered(
+            unary, offsets[n], states, incident, middle[n], start[n + 1], slots, messages, belief
+        )
         for i in range(start[n], middle[n]):
             e = incident[i]
             f = function[e]
             x = labelling[first[e]]
             if kind[f] == POTTS:
-                for k in range(states):
-                    own[k] += weight[e]
-                own[x] -= weight[e]
+                belief[x] -= weight[e]  # as good as adding it to all the others
             else:
                 before = offsets[first[e] + 1] - offsets[first[e]]
                 for k in range(states):
-                    own[k] += edge_energy(
+                    belief[k] += edge_energy(
                         kind[f], weight[e], truncation[f], place[f], tables,
                         x, np.int64(k), before, np.int64(states),
                     )  # fmt: skip
-        best, best_ahead = np.int64(0), np.inf
+        best = np.int64(0)
         for k in range(states):
-            ahead = np.float64(own[k])
-            for i in range(middle[n], start[n + 1]):
-                ahead += messages[np.uint64(slots[incident[i]]) + k]
-            if ahead < best_ahead:
-                best, best_ahead = np.int64(k), ahead
+            if belief[k] < belief[best]:
+                best = np.int64(k)
         labelling[n] = best
-        energy += own[best]
-    return energy
