@@ -15,7 +15,7 @@ from mmgraph.comparison.land_cover_declaration import FieldDeclaration
 from mmgraph.comparison.spectral_classifier import Features
 from mmgraph.graph.evidence import soft
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.grid_factor import GridFactor, neighbourhood
+from mmgraph.graph.grid_factor import GridFactor, neighbourhood, offset_slices
 from mmgraph.graph.interaction import Potts
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.query import query
@@ -72,13 +72,11 @@ def edge_contrast(
         cube = features.reshape(*shape, -1)
         distance = np.zeros_like(total)
         both = np.zeros(total.shape, bool)
-        for number, (down, along) in enumerate(offsets):
-            rows, below = slice(None, shape[0] - down), slice(down, None)
-            start = slice(max(0, -along), shape[1] - max(0, along))
-            stop = slice(max(0, along), shape[1] + min(0, along))
-            change = ((cube[rows, start] - cube[below, stop]) ** 2).mean(2)
-            distance[number, rows, start] = change
-            both[number, rows, start] = present[rows, start] & present[below, stop]
+        for number, offset in enumerate(offsets):
+            start, stop = offset_slices(shape, offset)
+            change = ((cube[start] - cube[stop]) ** 2).mean(2)
+            distance[number][start] = change
+            both[number][start] = present[start] & present[stop]
         if both.any():
             typical = max(float(distance[both].mean()), 1e-12)
             total += np.where(both, 1 - np.exp(-distance / typical), 0.0)
