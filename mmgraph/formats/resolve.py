@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmgraph.formats.bif import read_bif, write_bif
-from mmgraph.formats.conditional_random_field import write_conditional_random_field
 from mmgraph.formats.native import is_native, read_native, write_native
 from mmgraph.formats.pgmpy import READERS, read_through_pgmpy
 from mmgraph.formats.text import nearest
@@ -16,7 +16,11 @@ from mmgraph.formats.uai import read_uai, write_uai
 from mmgraph.graph.errors import FormatError
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.networks.bayesian_network import BayesianNetwork
-from mmgraph.networks.conditional_random_field import ConditionalRandomField
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
+    from mmgraph.networks.conditional_random_field import ConditionalRandomField
 
 MODELS_VARIABLE = "MMGRAPH_MODELS"
 """The environment variable that names another folder of ready models."""
@@ -97,6 +101,15 @@ def _read_file(path: Path) -> FactorGraph:
     )
 
 
+def _is_conditional(net: object) -> TypeIs[ConditionalRandomField]:
+    """Whether this is a conditional random field, whose module only its holders have loaded."""
+    if isinstance(net, FactorGraph):
+        return False
+    from mmgraph.networks.conditional_random_field import ConditionalRandomField
+
+    return isinstance(net, ConditionalRandomField)
+
+
 def write(net: FactorGraph | ConditionalRandomField, path: str | os.PathLike[str]) -> None:
     """Write a network in the format that the suffix asks for.
 
@@ -119,7 +132,9 @@ def write(net: FactorGraph | ConditionalRandomField, path: str | os.PathLike[str
     path = Path(path)
     suffix = _suffix(path)
     in_native = suffix == NATIVE_SUFFIX or (suffix == "" and is_native(path))
-    if isinstance(net, ConditionalRandomField):
+    if _is_conditional(net):
+        from mmgraph.formats.conditional_random_field import write_conditional_random_field
+
         if not in_native:
             raise FormatError(f"{path}: a conditional random field is written to {NATIVE_SUFFIX}")
         write_conditional_random_field(net, path)

@@ -11,16 +11,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.assignment import Assignment, TracePoint
+from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.memory import check_memory
 from mmgraph.inference.move_making import improve
 from mmgraph.inference.pairwise_graph import pairwise_graph
-from mmgraph.inference.trws import Progress, Search, assignment_of, reporter
+from mmgraph.inference.trws import Progress, Search, assignment_of, searched_rows
 
 
 def trws_and_moves(
@@ -50,26 +49,21 @@ def trws_and_moves(
     began = time.perf_counter()
     check_memory(graph, dtype, memory_budget, messages_per_edge=2)
     pairwise = pairwise_graph(graph, dtype)
-    searches: list[Search] = []
-    trace: list[TracePoint] = []
-    for row in range(evidence.batch):
-        deadline = time.perf_counter() + (np.inf if time_limit is None else time_limit)
-        report = reporter(trace if row == 0 else [], progress, began)
-        search = Search.of_row(pairwise, evidence, row)
-        search.run(iterations, tolerance, deadline, report)
-        search.settle()
-        if search.energy - search.bound > tolerance * max(1.0, abs(search.energy)):
-            search.labelling, search.energy = improve(
-                pairwise,
-                search.unary,
-                search.labelling,
-                search.messages,
-                cycles=cycles,
-                deadline=deadline,
-            )
-            report(search)
-        search.messages = search.messages[:0]  # of one row at a time is enough
-        searches.append(search)
-    return assignment_of(
-        searches, graph, variables, "trws_and_moves", began, tuple(trace), tolerance
+
+    def finish(search: Search, deadline: float) -> bool:
+        if search.energy - search.bound <= tolerance * max(1.0, abs(search.energy)):
+            return False
+        search.labelling, search.energy = improve(
+            pairwise,
+            search.unary,
+            search.labelling,
+            search.messages,
+            cycles=cycles,
+            deadline=deadline,
+        )
+        return True
+
+    searches, trace = searched_rows(
+        pairwise, evidence, iterations, tolerance, time_limit, progress, began, finish
     )
+    return assignment_of(searches, graph, variables, "trws_and_moves", began, trace, tolerance)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mmgraph.graph.edge_factor import EdgeFactor
@@ -62,9 +62,9 @@ class FieldView:
         for name, tensor in evidence.soft.items():
             self.unary[name] = self.unary[name] + tensor.to(device, dtype)
         for name in (*evidence.columns, *evidence.arrays):
-            self.unary[name] = self.unary[name].masked_fill(
-                _excluded(evidence, name).to(device), -torch.inf
-            )
+            excluded = excluded_states(evidence, name)
+            assert excluded is not None
+            self.unary[name] = self.unary[name].masked_fill(excluded.to(device), -torch.inf)
 
     def _add(self, factor: Factor) -> None:
         if not factor.scope:
@@ -172,10 +172,11 @@ class _RowTable(Factor):
         return _RowTable(LogTable(self.scope, values), len(values))
 
 
-def _excluded(evidence: Evidence, name: str) -> Tensor:
-    """Which states hard evidence rules out, (batch, *shape, states)."""
+def excluded_states(evidence: Evidence, name: str) -> Bool[Tensor, "batch *shape states"] | None:
+    """Return which states hard evidence rules out, or None where there is none."""
     codes = evidence.hard(name)
-    assert codes is not None
+    if codes is None:
+        return None
     states = torch.arange(evidence.variables[name].cardinality, device=codes.device)
     return (codes.unsqueeze(-1) != states) & (codes.unsqueeze(-1) != MISSING)
 

@@ -32,6 +32,9 @@ MARGINALS = {
 }
 """Approximate methods that give marginals, and the modules of the functions of that name."""
 
+SAMPLERS = {"gibbs_samples": f"{_HERE}.gibbs"}
+"""Functions that draw states where exact samples do not fit."""
+
 SAMPLING = ("gibbs", "parallel_tempering", "annealed_importance_sampling")
 """Those of them that draw random numbers, and take a ``generator``."""
 
@@ -136,11 +139,18 @@ def auto_budget(graph: FactorGraph, exact_budget: int | None, memory_budget: int
     return whole // 4 if memory_budget is None and needs_unrolling(graph) else whole
 
 
-def check_auto_options(options: Iterable[str], functions: Iterable[Callable[..., Any]]) -> None:
-    """Refuse options that no method behind ``auto`` has; each takes those that it knows."""
+def check_auto_options(
+    options: Iterable[str], behind: Iterable[str], table: dict[str, str]
+) -> None:
+    """Refuse options that no method behind ``auto`` has; each takes those that it knows.
+
+    The methods are imported only where there are options to check.
+    """
     known = {"exact_budget", "memory_budget"}
-    for function in functions:
-        known |= set(list(inspect.signature(function).parameters)[3:])
+    if options:
+        for method in behind:
+            parameters = inspect.signature(function_of(method, table)).parameters
+            known |= set(list(parameters)[3:])
     for name in options:
         if name not in known:
             hint = suggestion(name, known)

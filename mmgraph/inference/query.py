@@ -97,8 +97,7 @@ def _best_query(
     **options: Any,
 ) -> Posterior:
     """Exact marginals if they fit, else approximate ones."""
-    functions = [methods.function_of(m, methods.MARGINALS) for m in methods.AUTO_MARGINALS]
-    methods.check_auto_options(options, functions)
+    methods.check_auto_options(options, methods.AUTO_MARGINALS, methods.MARGINALS)
     chosen = _exact_method(model, evidence, device)
     budget = methods.auto_budget(model, exact_budget, memory_budget)
     if methods.exact_may_fit(model, budget):
@@ -199,8 +198,7 @@ def _best_assignment(
     **options: Any,
 ) -> Assignment:
     """The exact answer if it fits, else a minimum cut, else TRW-S and moves."""
-    functions = {m: methods.function_of(m, methods.ASSIGNMENTS) for m in methods.AUTO_ASSIGNMENTS}
-    methods.check_auto_options(options, functions.values())
+    methods.check_auto_options(options, methods.AUTO_ASSIGNMENTS, methods.ASSIGNMENTS)
     budget = methods.auto_budget(model, exact_budget, memory_budget)
     if methods.exact_may_fit(model, budget):
         try:
@@ -211,7 +209,8 @@ def _best_assignment(
             if names is not None:  # a marginal MAP has no approximate method
                 raise
     chosen = methods.best_assignment_method(model)
-    options = methods.understood(functions[chosen], options | {"memory_budget": memory_budget})
+    function = methods.function_of(chosen, methods.ASSIGNMENTS)
+    options = methods.understood(function, options | {"memory_budget": memory_budget})
     return _approximate_assignment(model, evidence, names, chosen, **options)
 
 
@@ -284,19 +283,18 @@ def _sampled_states(
     **options: Any,
 ) -> dict[str, Tensor]:
     """States of the discrete variables, ``(batch, draws, *shape)``."""
-    from mmgraph.inference.gibbs import gibbs_samples  # its kernels are loaded where used
-
     methods.check(method, ("junction_tree", "gibbs"), "sample")
     if method == "junction_tree":
         return exact.samples(model, evidence, draws, generator, **options)
     if method == "auto":
-        methods.check_auto_options(options, [gibbs_samples])
+        methods.check_auto_options(options, ("gibbs_samples",), methods.SAMPLERS)
         budget = methods.auto_budget(
             model, options.pop("exact_budget", None), options.pop("memory_budget", None)
         )
         if methods.exact_may_fit(model, budget):
             with contextlib.suppress(TreewidthError, UnderflowError):
                 return exact.samples(model, evidence, draws, generator, memory_budget=budget)
+    gibbs_samples = methods.function_of("gibbs_samples", methods.SAMPLERS)
     drawn = gibbs_samples(model, evidence, draws, generator, **options)
     return {n: t if evidence.batch > 1 else t.unsqueeze(0) for n, t in drawn.items()}
 

@@ -15,12 +15,14 @@ from torch import Tensor
 
 from mmgraph.graph.edge_factor import EdgeFactor
 from mmgraph.graph.errors import MemoryBudgetError, NotTabularError
-from mmgraph.graph.evidence import MISSING, Evidence
+from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor, LogTable, TableFactor, UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.interaction import Interaction, Potts
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.compiled import default_memory_budget, format_bytes
+from mmgraph.inference.field_view import default_precision, excluded_states
+from mmgraph.inference.pairwise_graph import factor_tensors
 from mmgraph.inference.torch_messages import NUMBERS_AT_ONCE, EdgeGroup
 
 _BYTES_PER_EDGE = 24
@@ -170,19 +172,10 @@ class TorchGraph:
                 )
 
     def _like(self, device: torch.device | str | None, dtype: torch.dtype | None) -> Tensor:
-        tensors: list[Tensor] = []
-        precisions = set()
-        for factor in self.graph.factors:
-            if isinstance(factor, EdgeFactor):
-                tensors.extend(factor.tensors())
-            elif isinstance(factor, UnaryFactor):
-                tensors.append(factor.log_values)
-                precisions |= {factor.log_values.dtype} if factor.scope[0].shape else set()
         if device in (None, "auto"):
+            tensors = (t for factor in self.graph.factors for t in factor_tensors(factor))
             device = next((t.device for t in tensors if t.device.type != "cpu"), None)
-        if dtype is None:
-            dtype = torch.float32 if precisions == {torch.float32} else torch.float64
-        return torch.empty(0, device=device, dtype=dtype)
+        return torch.empty(0, device=device, dtype=dtype or default_precision(self.graph))
 
     def _add_edges(self, factor: EdgeFactor) -> None:
         a, b = factor.ends
@@ -218,11 +211,9 @@ class TorchGraph:
         for name, block in blocks.items():
             if name in evidence.soft:
                 block = block - evidence.soft[name].to(block).reshape(block.shape)
-            hard = evidence.hard(name)
-            if hard is not None:
-                codes = hard.to(self.device).reshape(block.shape[0], -1, 1)
-                states = torch.arange(block.shape[2], device=self.device)
-                block = block.masked_fill((codes != states) & (codes != MISSING), torch.inf)
+            excluded = excluded_states(evidence, name)
+            if excluded is not None:
+                block = block.masked_fill(excluded.to(self.device).reshape(block.shape), torch.inf)
             padded.append(
                 torch.nn.functional.pad(block, (0, self.states - block.shape[2]), value=torch.inf)
             )

@@ -242,6 +242,29 @@ def trws(
     began = time.perf_counter()
     check_memory(graph, dtype, memory_budget, messages_per_edge=1)
     pairwise = pairwise_graph(graph, dtype)
+    searches, trace = searched_rows(
+        pairwise, evidence, iterations, tolerance, time_limit, progress, began
+    )
+    return assignment_of(searches, graph, variables, "trws", began, trace, tolerance)
+
+
+def searched_rows(
+    pairwise: PairwiseGraph,
+    evidence: Evidence,
+    iterations: int,
+    tolerance: float,
+    time_limit: float | None,
+    progress: Progress | None,
+    began: float,
+    finish: Callable[[Search, float], bool] | None = None,
+) -> tuple[list[Search], tuple[TracePoint, ...]]:
+    """Search every row of evidence; return the searches, and the trace of the first.
+
+    Parameters
+    ----------
+    finish : function, optional
+        Goes on from a search that has settled, until a deadline; says whether it did anything.
+    """
     searches: list[Search] = []
     trace: list[TracePoint] = []
     for row in range(evidence.batch):
@@ -250,9 +273,11 @@ def trws(
         search = Search.of_row(pairwise, evidence, row)
         search.run(iterations, tolerance, deadline, report)
         search.settle()
+        if finish is not None and finish(search, deadline):
+            report(search)
         search.messages = search.messages[:0]  # of one row at a time is enough
         searches.append(search)
-    return assignment_of(searches, graph, variables, "trws", began, tuple(trace), tolerance)
+    return searches, tuple(trace)
 
 
 def reporter(

@@ -19,7 +19,6 @@ from mmgraph.graph.grid_factor import GridFactor, Offset
 from mmgraph.graph.interaction import Interaction, Potts, Tabulated
 from mmgraph.graph.variable import Variable
 from mmgraph.inference import query
-from mmgraph.learning import pseudo_likelihood
 
 States = int | Sequence[str | int | bool | float]
 
@@ -269,6 +268,8 @@ class MarkovRandomField(FactorGraph):
             If nothing is labelled, or there is no edge factor.
         """
         data = labels if isinstance(labels, Mapping) else {self._only(None): labels}
+        from mmgraph.learning import pseudo_likelihood  # it loads mean field and its kernels
+
         self.factors = pseudo_likelihood.fit_scales(self, data, strength, iterations, rounds)
         self.plans = {}
         return self
