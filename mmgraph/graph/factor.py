@@ -49,10 +49,14 @@ class Factor(abc.ABC):
     child : Variable or None
         Set where the factor is a conditional distribution: it sums to one over ``child`` for every
         state of the other variables. Inference uses this to drop barren nodes.
+    compact : bool
+        Whether the field view speaks of a Bernoulli variable by one number a unit, its log-odds
+        and its mean, rather than by a distribution over two states.
     """
 
     scope: tuple[Variable, ...]
     child: Variable | None = None
+    compact: bool = False
 
     @property
     def parents(self) -> tuple[Variable, ...]:

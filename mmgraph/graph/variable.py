@@ -9,8 +9,16 @@ from typing import Literal
 
 from mmgraph.graph.errors import GraphError, UnknownStateError, suggestion
 
-Family = Literal["categorical", "bernoulli", "gaussian", "replicated_softmax"]
-FAMILIES: tuple[Family, ...] = ("categorical", "bernoulli", "gaussian", "replicated_softmax")
+Family = Literal[
+    "categorical", "bernoulli", "gaussian", "rectified_gaussian", "replicated_softmax"
+]
+FAMILIES: tuple[Family, ...] = (
+    "categorical",
+    "bernoulli",
+    "gaussian",
+    "rectified_gaussian",
+    "replicated_softmax",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +36,10 @@ class Variable:
         feature vector or a layer of units.
     modality : str, optional
         The sensor or source that the variable belongs to (``"sound"``, ``"scanner"``).
-    family : {"categorical", "bernoulli", "gaussian", "replicated_softmax"}
-        The exponential family of each element.
+    family : str
+        The exponential family of each element: ``categorical``, ``bernoulli``, ``gaussian``,
+        ``rectified_gaussian`` (zero or positive), or ``replicated_softmax`` (the counts of the
+        words of a vocabulary, which is the variable's one axis).
 
     Raises
     ------
@@ -65,7 +75,7 @@ class Variable:
 
     def _normalised_states(self) -> int | tuple[str | int | bool | float, ...] | None:
         states = self.states
-        if self.family in ("gaussian", "replicated_softmax"):
+        if self.family in ("gaussian", "rectified_gaussian", "replicated_softmax"):
             if states is not None:
                 raise GraphError(f"variable '{self.name}': a {self.family} variable has no states")
             return None
