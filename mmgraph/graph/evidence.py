@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmgraph.graph.element_evidence import with_elements_gathered
 from mmgraph.graph.errors import EvidenceError, UnknownStateError, UnknownVariableError, suggestion
+from mmgraph.graph.value_evidence import numbers, place_of, value_tensor
 from mmgraph.graph.variable import Variable
 
 MISSING = -1
@@ -91,7 +92,7 @@ class Evidence:
         UnknownVariableError, UnknownStateError
             With the nearest known name.
         EvidenceError
-            If shapes or row counts do not fit, or a value is infinite.
+            If shapes or row counts do not fit, or a value lies outside its family's range.
         """
         if data is None:
             return cls(variables, 1)
@@ -221,7 +222,7 @@ def _read(variable: Variable, given: object) -> tuple[str, Any]:
     if isinstance(given, Soft):
         return "soft", _soft_tensor(variable, given.log_likelihood)
     if not variable.is_discrete:
-        return "values", _value_tensor(variable, given)
+        return "values", value_tensor(variable, given)
     axes = len(variable.shape)
     if isinstance(given, Tensor | np.ndarray) and given.ndim == axes + 2:
         return "soft", _soft_tensor(variable, given)
@@ -263,7 +264,9 @@ def _codes(variable: Variable, given: object) -> np.ndarray:
                 f"evidence for '{variable.name}' holds {label!r}, which is no single state"
             ) from None
         if code is None:
-            code = known[label] = _code(variable, label, row=i)
+            index = [int(n) for n in np.unravel_index(i, array.shape)]
+            place = place_of(variable, index) if array.ndim else ""
+            code = known[label] = _code(variable, label, place)
         codes[i] = code
     return codes.reshape(array.shape)
 
@@ -276,7 +279,7 @@ def _checked_indices(variable: Variable, array: np.ndarray) -> np.ndarray:
         if fractional.any():
             raise UnknownStateError(
                 f"variable '{variable.name}' has no state {array[fractional][0]} "
-                f"(row {int(np.argwhere(fractional)[0][0])})"
+                f"({place_of(variable, np.argwhere(fractional)[0])})"
             )
         array = np.where(missing, MISSING, array)
     codes = array.astype(np.int64)
@@ -284,7 +287,7 @@ def _checked_indices(variable: Variable, array: np.ndarray) -> np.ndarray:
     if wrong.any():
         raise UnknownStateError(
             f"variable '{variable.name}' has {variable.cardinality} states; index "
-            f"{int(codes[wrong][0])} in row {int(np.argwhere(wrong)[0][0])} is out of range"
+            f"{int(codes[wrong][0])} in {place_of(variable, np.argwhere(wrong)[0])} is out of range"
         )
     return codes
 
@@ -294,36 +297,21 @@ def _is_missing(label: object) -> bool:
     return label is None or type(label).__name__ in ("NAType", "NaTType") or label != label
 
 
-def _code(variable: Variable, label: object, row: int | None = None) -> int:
+def _code(variable: Variable, label: object, place: str = "") -> int:
     if _is_missing(label):
         return MISSING
     try:
         return variable.code(label)
     except UnknownStateError as error:
-        if row is None:
+        if not place:
             raise
-        raise UnknownStateError(f"row {row}: {error}") from None
-
-
-def _numbers(variable: Variable, given: object) -> Tensor:
-    """Numbers as a floating tensor, lists in double precision; a row that is None is NaN."""
-    try:
-        if isinstance(given, list | tuple) and any(row is None for row in given):
-            nothing = np.full(variable.shape, np.nan)
-            given = np.stack([nothing if r is None else np.asarray(r, np.float64) for r in given])
-        if not isinstance(given, Tensor):
-            given = torch.from_numpy(np.array(given, np.float64))
-    except (TypeError, ValueError) as error:
-        raise EvidenceError(
-            f"evidence for '{variable.name}' is not an array of numbers ({error})"
-        ) from None
-    return given if given.is_floating_point() else given.to(torch.float64)
+        raise UnknownStateError(f"{place}: {error}") from None
 
 
 def _soft_tensor(variable: Variable, given: object) -> Float[Tensor, "batch *shape states"]:
     if not variable.is_discrete:
         raise EvidenceError(f"soft evidence for '{variable.name}', which has no states")
-    tensor = _numbers(variable, given)
+    tensor = numbers(variable, given)
     expected = (*variable.shape, variable.cardinality)
     if tensor.ndim == len(expected):
         tensor = tensor.unsqueeze(0)
@@ -336,25 +324,6 @@ def _soft_tensor(variable: Variable, given: object) -> Float[Tensor, "batch *sha
     if bool(bad.any()):
         row = int(bad.nonzero()[0, 0])
         raise EvidenceError(f"soft evidence for '{variable.name}' is NaN or +inf in row {row}")
-    return tensor
-
-
-def _value_tensor(variable: Variable, given: object) -> Float[Tensor, "batch *shape"]:
-    tensor = _numbers(variable, given)
-    if tensor.ndim == len(variable.shape):
-        tensor = tensor.unsqueeze(0)
-    if tuple(tensor.shape[1:]) != variable.shape:
-        raise EvidenceError(
-            f"evidence for '{variable.name}' has shape {tuple(tensor.shape)}; "
-            f"(batch, {', '.join(map(str, variable.shape))}) was expected"
-        )
-    infinite = torch.isinf(tensor.detach())
-    if bool(infinite.any()):
-        where = [int(i) for i in infinite.nonzero()[0]]
-        raise EvidenceError(
-            f"evidence for '{variable.name}' is infinite in row {where[0]}, element {where[1:]}; "
-            "a missing value is NaN"
-        )
     return tensor
 
 

@@ -9,9 +9,7 @@ from typing import Literal
 
 from mmgraph.graph.errors import GraphError, UnknownStateError, suggestion
 
-Family = Literal[
-    "categorical", "bernoulli", "gaussian", "rectified_gaussian", "replicated_softmax"
-]
+Family = Literal["categorical", "bernoulli", "gaussian", "rectified_gaussian", "replicated_softmax"]
 FAMILIES: tuple[Family, ...] = (
     "categorical",
     "bernoulli",
@@ -44,8 +42,8 @@ class Variable:
     Raises
     ------
     GraphError
-        If the name is empty, the states are fewer than one or repeated, the shape is not positive
-        or the family is unknown.
+        If the name is empty, the states are fewer than one or repeated, the shape is not positive,
+        the family is unknown, or word counts do not have their one axis.
     """
 
     name: str
@@ -65,6 +63,11 @@ class Variable:
         shape = tuple(int(n) for n in self.shape)
         if any(n < 1 for n in shape):
             raise GraphError(f"variable '{self.name}': shape {self.shape} must be positive")
+        if self.family == "replicated_softmax" and len(shape) != 1:
+            raise GraphError(
+                f"variable '{self.name}': word counts have one axis, the vocabulary, not the shape "
+                f"{shape}"
+            )
         states = self._normalised_states()
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "states", states)

@@ -61,6 +61,8 @@ def test_families_and_shapes():
         ({"name": "x", "states": 2, "shape": (3, 0)}, "positive"),
         ({"name": "x", "states": 2, "family": "gausian"}, "did you mean 'gaussian'"),
         ({"name": "x", "states": 2, "family": "gaussian"}, "has no states"),
+        ({"name": "w", "family": "replicated_softmax"}, "'w': word counts have one axis"),
+        ({"name": "w", "family": "replicated_softmax", "shape": (3, 4)}, "one axis"),
     ],
 )
 def test_bad_input(arguments: dict[str, object], message: str):

@@ -1,0 +1,107 @@
+"""Evidence on real values and counts: read from what users have, and checked by family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from mmgraph.graph.errors import EvidenceError
+from mmgraph.graph.variable import Variable
+
+
+def numbers(variable: Variable, given: object) -> Tensor:
+    """Return numbers as a floating tensor, lists in double precision; a row that is None is NaN.
+
+    Raises
+    ------
+    EvidenceError
+        If they are none.
+    """
+    try:
+        if isinstance(given, list | tuple) and any(row is None for row in given):
+            nothing = np.full(variable.shape, np.nan)
+            given = np.stack([nothing if r is None else np.asarray(r, np.float64) for r in given])
+        if not isinstance(given, Tensor):
+            given = torch.from_numpy(np.array(given, np.float64))
+    except (TypeError, ValueError) as error:
+        raise EvidenceError(
+            f"evidence for '{variable.name}' is not an array of numbers ({error})"
+        ) from None
+    return given if given.is_floating_point() else given.to(torch.float64)
+
+
+def value_tensor(variable: Variable, given: object) -> Float[Tensor, "batch *shape"]:
+    """Return the values of a continuous variable or of word counts, NaN where missing.
+
+    Parameters
+    ----------
+    variable : Variable
+        Gaussian, rectified Gaussian or replicated softmax.
+    given : array-like
+        One row ``(*shape)`` or many ``(batch, *shape)``.
+
+    Raises
+    ------
+    EvidenceError
+        If the shape does not fit or a value lies outside the family's range: an infinite one, one
+        below zero of a rectified Gaussian or count, a count that is not whole, a document without
+        words or with only some of its counts.
+    """
+    tensor = numbers(variable, given)
+    if tensor.ndim == len(variable.shape):
+        tensor = tensor.unsqueeze(0)
+    if tuple(tensor.shape[1:]) != variable.shape:
+        raise EvidenceError(
+            f"evidence for '{variable.name}' has shape {tuple(tensor.shape)}; "
+            f"(batch, {', '.join(map(str, variable.shape))}) was expected"
+        )
+    values = tensor.detach()
+    _refuse(variable, values, values.isinf(), "is infinite", "a missing value is NaN")
+    if variable.family in ("rectified_gaussian", "replicated_softmax"):
+        _refuse(variable, values, values < 0, "is negative", f"{variable.family} values are not")
+    if variable.family == "replicated_softmax":
+        fractional = values != values.floor()
+        _refuse(variable, values, fractional & ~values.isnan(), "is no whole number", "it counts")
+        _check_documents(variable, values)
+    return tensor
+
+
+def place_of(variable: Variable, index: Sequence[int]) -> str:
+    """Return what an index ``(row, *element)``, or ``(*element)`` of one row, points at."""
+    row, *element = index if len(index) > len(variable.shape) else (0, *index)
+    where = f", element {[int(i) for i in element]}" if element else ""
+    return f"row {int(row)}{where}"
+
+
+def _refuse(
+    variable: Variable, values: Tensor, wrong: Bool[Tensor, "batch *shape"], what: str, hint: str
+) -> None:
+    if bool(wrong.any()):
+        index = wrong.nonzero()[0].tolist()
+        raise EvidenceError(
+            f"evidence for '{variable.name}' {what} in {place_of(variable, index)} "
+            f"({float(values[tuple(index)]):g}); {hint}"
+        )
+
+
+def _check_documents(variable: Variable, counts: Float[Tensor, "batch words"]) -> None:
+    """Refuse documents that are given in part, and those without a word."""
+    missing = counts.isnan()
+    partly = missing.any(1) & ~missing.all(1)
+    if bool(partly.any()):
+        row = int(partly.nonzero()[0, 0])
+        word = int(missing[row].nonzero()[0, 0])
+        raise EvidenceError(
+            f"evidence for '{variable.name}' lacks the count of word {word} in row {row}; a "
+            "document is given as a whole, or missing as a whole (NaN everywhere)"
+        )
+    empty = counts.sum(1) == 0
+    if bool(empty.any()):
+        raise EvidenceError(
+            f"the document '{variable.name}' has no words in row {int(empty.nonzero()[0, 0])}; "
+            "mark it missing with NaN"
+        )
