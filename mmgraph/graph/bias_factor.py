@@ -31,6 +31,8 @@ class BiasFactor(Factor):
         Shape ``(*shape)``, or ``(*shape, states)`` of a categorical variable.
     precision : array-like, optional
         Shape ``(*shape)``, positive; for Gaussian and rectified Gaussian variables, and only them.
+    length : int, default 100
+        The words that a document has where it is not observed; for word counts only.
 
     Raises
     ------
@@ -41,8 +43,13 @@ class BiasFactor(Factor):
 
     compact = True
 
-    def __init__(self, variable: Variable, bias: object, precision: object = None) -> None:
+    def __init__(
+        self, variable: Variable, bias: object, precision: object = None, length: int = 100
+    ) -> None:
         self.scope = (variable,)
+        self.length = length
+        if length < 1:
+            raise GraphError(f"{self!r}: a document of {length} words")
         self.bias = float_tensor(bias, repr(self))
         self._check(self.bias, statistics_shape(variable), "bias")
         self.precision: Tensor | None = None
@@ -138,4 +145,5 @@ class BiasFactor(Factor):
     ) -> BiasFactor:
         """Return the factor on another device or in another precision."""
         moved = [t.to(device=device, dtype=dtype) for t in self.tensors()]
-        return BiasFactor(self.scope[0], *moved)
+        precision = moved[1] if len(moved) > 1 else None
+        return BiasFactor(self.scope[0], moved[0], precision, self.length)

@@ -112,7 +112,7 @@ class BilinearFactor(Factor):
                 table = torch.cat([torch.zeros_like(table), table], axis)
         energies = -table.permute(0, 2, 1, 3).flatten(0, 1)
         units = torch.cartesian_prod(torch.arange(first.size), torch.arange(second.size))
-        return PairwiseFactor(self.scope, units, Tabulated(energies))
+        return PairwiseFactor((first, second), units, Tabulated(energies))
 
     @staticmethod
     def _states(variable: Variable) -> int:
@@ -130,4 +130,5 @@ class BilinearFactor(Factor):
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> BilinearFactor:
         """Return the factor on another device or in another precision."""
-        return BilinearFactor(*self.scope, self.weights.to(device=device, dtype=dtype))
+        first, second = self.scope
+        return BilinearFactor(first, second, self.weights.to(device=device, dtype=dtype))

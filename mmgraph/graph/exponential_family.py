@@ -18,6 +18,9 @@ from mmgraph.graph.errors import GraphError
 from mmgraph.graph.variable import Variable
 
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
+_LEAST_CHANCE = 1e-6
+"""Chances nearer to zero than this are taken for it where natural parameters are asked for."""
+_NEWTON_STEPS = 30
 _FAR = -30.0
 """Standardised fields below which a rectified unit is an exponential one to machine precision."""
 
@@ -54,6 +57,10 @@ class ExponentialFamily(abc.ABC):
         It is what the log-partition function exceeds ``natural * mean`` by.
         """
 
+    @abc.abstractmethod
+    def natural(self, mean: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+        """Return natural parameters with these means (nearly, where a mean is at its limit)."""
+
     def log_base(self, values: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
         """Return the logarithm of the base measure at each unit's value."""
         return torch.zeros_like(values[..., 0] if self.inner else values)
@@ -75,6 +82,10 @@ class Bernoulli(ExponentialFamily):
     def mean(self, natural: Tensor) -> Tensor:
         """Return the probabilities of 1."""
         return natural.sigmoid()
+
+    def natural(self, mean: Tensor) -> Tensor:
+        """Return the log-odds."""
+        return mean.logit(_LEAST_CHANCE)
 
     def sample(self, natural: Tensor, generator: torch.Generator | None) -> Tensor:
         """Draw 0 or 1."""
@@ -104,6 +115,10 @@ class Categorical(ExponentialFamily):
     def mean(self, natural: Tensor) -> Tensor:
         """Return the probabilities of the states."""
         return natural.softmax(-1)
+
+    def natural(self, mean: Tensor) -> Tensor:
+        """Return log-probabilities."""
+        return mean.clamp_min(_LEAST_CHANCE).log()
 
     def sample(self, natural: Tensor, generator: torch.Generator | None) -> Tensor:
         """Draw one-hot rows: the first of exponential clocks to ring; one of rate zero never does."""
@@ -139,6 +154,10 @@ class Gaussian(ExponentialFamily):
     def mean(self, natural: Tensor) -> Tensor:
         """Return ``natural / precision``."""
         return natural / self.precision
+
+    def natural(self, mean: Tensor) -> Tensor:
+        """Return ``mean * precision``."""
+        return mean * self.precision
 
     def sample(self, natural: Tensor, generator: torch.Generator | None) -> Tensor:
         """Draw real values."""
@@ -209,16 +228,22 @@ class RectifiedGaussian(ExponentialFamily):
         below = torch.special.erfcx(-standard.clamp_max(0.0) * math.sqrt(0.5)).log() - math.log(2)
         return torch.where(standard > 0, above, below) + self._log_width
 
-    def entropy(self, mean: Tensor) -> Tensor:
-        """Return the entropy relative to the base measure; the field is found by Newton's steps."""
+    def natural(self, mean: Tensor) -> Tensor:
+        """Return the fields, found by Newton's steps."""
         target = mean * self.precision.sqrt()
         # The mean lies above max(0, field) and, for fields far below zero, is about -1 / field.
-        standard = torch.where(target > 0.5, target, -1 / target.clamp_min(1e-12))
-        for _ in range(30):
+        standard = torch.where(target > 0.5, target, -1 / target.clamp_min(_LEAST_CHANCE))
+        for _ in range(_NEWTON_STEPS):
             mills = _inverse_mills(standard)
             slope = (1 - mills * (standard + mills)).clamp_min(1e-12)
-            standard = standard - (standard + mills - target) / slope
-        natural = standard * self.precision.sqrt()
+            standard = (standard - (standard + mills - target) / slope).clamp_min(
+                -1 / _LEAST_CHANCE
+            )
+        return standard * self.precision.sqrt()
+
+    def entropy(self, mean: Tensor) -> Tensor:
+        """Return the entropy relative to the base measure."""
+        natural = self.natural(mean)
         return self.log_partition(natural) - natural * mean
 
     def log_base(self, values: Tensor) -> Tensor:
@@ -258,6 +283,11 @@ class ReplicatedSoftmax(ExponentialFamily):
         """Return the expected counts."""
         return natural.softmax(-1) * self.lengths.unsqueeze(-1)
 
+    def natural(self, mean: Tensor) -> Tensor:
+        """Return the words' log-probabilities."""
+        chances = mean / mean.sum(-1, keepdim=True).clamp_min(_LEAST_CHANCE)
+        return chances.clamp_min(_LEAST_CHANCE).log()
+
     def sample(self, natural: Tensor, generator: torch.Generator | None) -> Tensor:
         """Draw counts."""
         longest = max(int(self.lengths.max()), 1)
@@ -275,6 +305,10 @@ class ReplicatedSoftmax(ExponentialFamily):
         """Return the entropy relative to the base measure: that of the words in their order."""
         lengths = self.lengths.clamp_min(1.0)
         return torch.special.entr(mean / lengths.unsqueeze(-1)).sum(-1) * lengths
+
+    def second_moment(self, natural: Tensor, mean: Tensor) -> Tensor:
+        """Return the expected square of each count."""
+        return mean.square() + mean * (1 - natural.softmax(-1))
 
     def log_base(self, values: Tensor) -> Tensor:
         """Return the logarithm of the number of orders that the words may have."""

@@ -16,7 +16,7 @@ from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.field_view import named_variables
+from mmgraph.inference.field_variables import named_variables
 from mmgraph.inference.gibbs import flat_marginals
 from mmgraph.inference.gibbs_chains import cuts
 from mmgraph.inference.gibbs_program import ConditionedProgram, gibbs_program

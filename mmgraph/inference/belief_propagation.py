@@ -34,7 +34,7 @@ from mmgraph.inference.belief_propagation_kernels import (
 from mmgraph.inference.belief_propagation_torch import belief_propagation_torch
 from mmgraph.inference.exact import wants_torch
 from mmgraph.inference.feasible import feasible_labelling, infeasible
-from mmgraph.inference.field_view import named_variables
+from mmgraph.inference.field_variables import named_variables
 from mmgraph.inference.memory import check_memory
 from mmgraph.inference.min_sum_kernels import labelling_energy
 from mmgraph.inference.pairwise_graph import PairwiseGraph, pairwise_graph

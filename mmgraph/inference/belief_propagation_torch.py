@@ -13,7 +13,7 @@ from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.feasible import infeasible
-from mmgraph.inference.field_view import named_variables
+from mmgraph.inference.field_variables import named_variables
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.torch_graph import TorchGraph
 from mmgraph.inference.torch_messages import log_sum_exp, normalised, without

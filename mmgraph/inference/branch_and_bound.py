@@ -21,7 +21,7 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.feasible import infeasible
-from mmgraph.inference.field_view import named_variables
+from mmgraph.inference.field_variables import named_variables
 from mmgraph.inference.min_sum_kernels import edge_energy
 from mmgraph.inference.pairwise_graph import SELECTS_FIRST, PairwiseGraph, pairwise_graph
 from mmgraph.inference.trws import Search

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from mmgraph.graph.edge_factor import EdgeFactor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.field_variables import field_variables
 from mmgraph.inference.pairwise_graph import PairwiseGraph, pairwise_graph
 
 Masks = dict[str, Bool[Tensor, "*shape"] | None]
@@ -70,7 +71,8 @@ def colour_masks(graph: FactorGraph) -> list[Masks]:
     if found is not None:
         return found
     if not any(isinstance(factor, EdgeFactor) for factor in graph.factors):
-        groups = [[n for n in g if graph.variables[n].is_discrete] for g in graph.colouring()]
+        known = set(field_variables(graph))
+        groups = [[n for n in group if n in known] for group in graph.colouring()]
         found = [dict.fromkeys(group) for group in groups if group]
     else:
         view = pairwise_graph(graph)

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import numpy as np
-from jaxtyping import Float64, Int, Int64
+from jaxtyping import Float, Float64, Int, Int64
 
 from mmgraph.graph.errors import MmgraphError
 
@@ -49,6 +49,26 @@ def state_diagnostics(
         ]
         for part in parts:
             part.result()
+    return r_hat, size
+
+
+def value_diagnostics(
+    trace: Float[np.ndarray, "draws chains elements"],
+) -> tuple[Float64[np.ndarray, " elements"], Float64[np.ndarray, " elements"]]:
+    """Return split R-hat and effective sample size of real-valued elements.
+
+    Raises
+    ------
+    MmgraphError
+        If a chain has fewer than four draws.
+    """
+    if trace.shape[0] < LEAST_DRAWS:
+        raise MmgraphError(
+            f"{trace.shape[0]} draws a chain are too few; at least {LEAST_DRAWS} are needed"
+        )
+    elements = trace.shape[2]
+    r_hat, size = np.zeros(elements), np.full(elements, np.inf)
+    _of_values(np.ascontiguousarray(trace, np.float64), r_hat, size)
     return r_hat, size
 
 
@@ -125,3 +145,19 @@ def _of_states(trace, cardinalities, first, last, r_hat, size):  # type: ignore[
             within, between = _variances(x)
             r_hat[n] = max(r_hat[n], _r_hat(within, between, half))
             size[n] = min(size[n], _sample_size(x, within, between))
+
+
+@numba.njit(cache=True, nogil=True)
+def _of_values(trace, r_hat, size):  # type: ignore[no-untyped-def]
+    draws, chains, elements = trace.shape
+    half = draws // 2
+    x = np.empty((2 * chains, half))
+    for n in range(elements):
+        centre = trace[:, :, n].mean()
+        for c in range(chains):
+            for t in range(half):
+                x[2 * c, t] = trace[t, c, n] - centre
+                x[2 * c + 1, t] = trace[draws - half + t, c, n] - centre
+        within, between = _variances(x)
+        r_hat[n] = _r_hat(within, between, half)
+        size[n] = _sample_size(x, within, between)

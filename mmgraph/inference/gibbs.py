@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int, Int64
+from jaxtyping import Float64, Int, Shaped
 from torch import Tensor
 
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.diagnostics import LEAST_DRAWS, state_diagnostics
-from mmgraph.inference.field_view import named_variables, tables_device
+from mmgraph.graph.variable import Variable
+from mmgraph.inference.diagnostics import LEAST_DRAWS, state_diagnostics, value_diagnostics
+from mmgraph.inference.field_variables import (
+    has_compact_factors,
+    named_variables,
+    tables_device,
+)
 from mmgraph.inference.gibbs_chains import ChainRecord, Schedule, run_chains
 from mmgraph.inference.gibbs_program import ConditionedProgram, GibbsProgram, gibbs_program
 from mmgraph.inference.gibbs_start import starting_states
@@ -99,7 +105,7 @@ def gibbs(
     names = named_variables(graph, variables)
     schedule = checked_schedule(draws, burn_in, chains, thinning, threads)
     where = tables_device(graph) if device == "auto" else torch.device(device)
-    if where.type == "cpu":
+    if where.type == "cpu" and not has_compact_factors(graph):
         found = _by_rows(graph, evidence, names, schedule, generator, trace_budget)
     else:
         found = _by_torch(graph, evidence, names, schedule, generator, trace_budget, where)
@@ -109,6 +115,8 @@ def gibbs(
     return Posterior.of(
         graph.variables,
         found.marginals,
+        means=found.means,
+        variances=found.variances,
         method="gibbs",
         converged=told and worst <= r_hat_limit,
         iterations=schedule.sweeps,
@@ -126,8 +134,8 @@ def gibbs_samples(
     chains: int | None = None,
     thinning: int = 10,
     threads: int | None = None,
-) -> dict[str, Int64[Tensor, "... draws *shape"]]:
-    """Return states of all discrete variables, drawn by several chains in turn.
+) -> dict[str, Shaped[Tensor, "... draws *shape"]]:
+    """Return states (or real values) of all variables, drawn by several chains in turn.
 
     Draws of one chain resemble each other; more thinning makes them less so.
 
@@ -157,16 +165,19 @@ def gibbs_samples(
     chains = min(16, draws) if chains is None else chains
     each = -(-draws // chains) if chains > 0 else 1
     schedule = checked_schedule(each, burn_in, chains, thinning, threads)
+    if has_compact_factors(graph):
+        record = gibbs_torch(graph, evidence, schedule, generator, tables_device(graph))
+        drawn = {n: t.movedim(1, 0).flatten(1, 2)[:, :draws] for n, t in record.trace.items()}
+        return drawn if evidence.batch > 1 else {n: t[0] for n, t in drawn.items()}
     program = gibbs_program(graph)
     rows: list[dict[str, Tensor]] = []
     for row, key in enumerate(random_keys(generator, evidence.batch)):
         conditioned = program.conditioned(evidence, row)
         states = starting_states(conditioned, evidence, chains, key, generator)
         fixed = states[0].copy()
-        record = run_chains(conditioned, states, key, schedule)
-        drawn = record.trace.reshape(each * chains, -1)[:draws]
+        kept = run_chains(conditioned, states, key, schedule)
         labelling = np.repeat(fixed[None], draws, 0)
-        labelling[:, record.nodes] = drawn
+        labelling[:, kept.nodes] = kept.trace.reshape(each * chains, -1)[:draws]
         rows.append(program.pairwise.states_of(labelling))
     if len(rows) == 1:
         return rows[0]
@@ -216,6 +227,8 @@ class _Found(NamedTuple):
     marginals: dict[str, Float64[Tensor, "batch *shape states"]]
     r_hat: dict[str, Float64[Tensor, "batch *shape"]]
     sample_size: dict[str, Float64[Tensor, "batch *shape"]]
+    means: Mapping[str, Tensor] = MappingProxyType({})
+    variances: Mapping[str, Tensor] = MappingProxyType({})
 
 
 def _by_rows(
@@ -238,7 +251,7 @@ def _by_rows(
         record = run_chains(conditioned, states, key, limited)
         marginals = flat_marginals(conditioned, record.probabilities, states)
         rows.append(_Found(marginals, *diagnosed(program, record, limited)))
-    for joined, parts in zip(found, zip(*rows, strict=True), strict=True):
+    for joined, parts in zip(found[:3], zip(*(r[:3] for r in rows), strict=True), strict=True):
         joined.update({name: torch.stack([part[name] for part in parts]) for name in names})
     return found
 
@@ -276,25 +289,43 @@ def _by_torch(
     device: torch.device,
 ) -> _Found:
     """All rows at once, on a device."""
-    size = 8 * evidence.batch * sum(v.size for v in graph.variables.values() if v.is_discrete)
+    size = 8 * evidence.batch * sum(v.size for v in graph.variables.values())
     limited = within_budget(schedule, size, trace_budget)
     record = gibbs_torch(graph, evidence, limited, generator, device)
-    found = _Found({n: record.marginals[n] for n in names}, {}, {})
+    moments = record.moments
+    found = _Found(
+        {n: moments.marginals[n] for n in names if n in moments.marginals},
+        {},
+        {},
+        {n: moments.means[n] for n in names if n in moments.means},
+        {n: moments.variances[n] for n in names if n in moments.variances},
+    )
     for name in names:
-        variable = graph.variables[name]
-        found.r_hat[name] = torch.ones(evidence.batch, *variable.shape, dtype=torch.float64)
-        kept = float(limited.kept * limited.chains)
-        found.sample_size[name] = torch.full_like(found.r_hat[name], kept)
-        if limited.kept < LEAST_DRAWS:
-            continue
-        states = np.full(variable.size, variable.cardinality)
-        for row in range(evidence.batch):
-            trace = record.trace[name][:, row].flatten(2) if variable.shape else None
-            trace = record.trace[name][:, row, :, None] if trace is None else trace
-            r_hat, sizes = state_diagnostics(trace.numpy(), states, schedule.threads)
-            found.r_hat[name][row] = torch.from_numpy(r_hat).reshape(variable.shape)
-            found.sample_size[name][row] = torch.from_numpy(sizes).reshape(variable.shape)
+        found.r_hat[name], found.sample_size[name] = trace_diagnostics(
+            graph.variables[name], record.trace[name], limited
+        )
     return found
+
+
+def trace_diagnostics(
+    variable: Variable, trace: Shaped[Tensor, "kept batch chains *shape"], schedule: Schedule
+) -> tuple[Float64[Tensor, "batch *shape"], Float64[Tensor, "batch *shape"]]:
+    """Return R-hat and effective sample size of each element, for each row of evidence."""
+    batch = trace.shape[1]
+    r_hat = torch.ones(batch, *variable.shape, dtype=torch.float64)
+    size = torch.full_like(r_hat, float(schedule.kept * schedule.chains))
+    if schedule.kept < LEAST_DRAWS:
+        return r_hat, size
+    states = np.full(variable.size, variable.cardinality)
+    for row in range(batch):
+        values = trace[:, row].reshape(*trace[:, row].shape[:2], -1).numpy()
+        if variable.is_discrete:
+            told = state_diagnostics(values, states, schedule.threads)
+        else:
+            told = value_diagnostics(values)
+        r_hat[row] = torch.from_numpy(told[0]).reshape(variable.shape)
+        size[row] = torch.from_numpy(told[1]).reshape(variable.shape)
+    return r_hat, size
 
 
 def within_budget(schedule: Schedule, bytes_of_a_chain: int, budget: int) -> Schedule:

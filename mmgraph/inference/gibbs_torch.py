@@ -1,6 +1,7 @@
 """Block Gibbs sampling by torch, on any device: all rows and chains are one batch.
 
-Driven by nothing but :meth:`Factor.field` and one-hot statistics.
+Driven by nothing but the field view; the CPU takes this way for layers of units, whose fields are
+matrix products.
 """
 
 from __future__ import annotations
@@ -9,17 +10,21 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Shaped
 from torch import Tensor
 
 from mmgraph.graph.errors import NotTabularError
 from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.exponential_family import one_hot
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.block_gibbs import States, sweep
 from mmgraph.inference.colouring import colour_masks
-from mmgraph.inference.field_view import FieldView, default_precision
+from mmgraph.inference.field_variables import default_precision
+from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.gibbs_chains import Schedule
 from mmgraph.inference.gibbs_program import gibbs_program
 from mmgraph.inference.gibbs_start import starting_states
+from mmgraph.inference.moments import Moments, moments
 from mmgraph.inference.philox import random_keys
 
 
@@ -28,14 +33,14 @@ class TorchRecord(NamedTuple):
 
     Attributes
     ----------
-    marginals : dict of str to Tensor
-        The mean of the distributions drawn from, ``(batch, *shape, states)``.
+    moments : Moments
+        From the means of the distributions drawn from.
     trace : dict of str to Tensor
-        States, ``(kept, batch, chains, *shape)``.
+        State indices or real values, ``(kept, batch, chains, *shape)``.
     """
 
-    marginals: dict[str, Float[Tensor, "batch *shape states"]]
-    trace: dict[str, Int64[Tensor, "kept batch chains *shape"]]
+    moments: Moments
+    trace: dict[str, Shaped[Tensor, "kept batch chains *shape"]]
 
 
 def gibbs_torch(
@@ -44,8 +49,14 @@ def gibbs_torch(
     schedule: Schedule,
     generator: torch.Generator | None,
     device: torch.device,
+    start: States | None = None,
 ) -> TorchRecord:
     """Run the chains of every row of evidence.
+
+    Parameters
+    ----------
+    start : dict of str to Tensor, optional
+        Statistics that chains start from, ``(batch * chains, *statistics)`` each.
 
     Raises
     ------
@@ -55,34 +66,77 @@ def gibbs_torch(
     chains = schedule.chains
     repeated = evidence.rows(np.repeat(np.arange(evidence.batch), chains))
     view = FieldView(graph, repeated, device, default_precision(graph))
-    states = _starts(graph, evidence, view, chains, generator)
+    states = _starts(graph, evidence, view, chains, generator) if start is None else dict(start)
     seed = int(torch.randint(2**62, (), generator=generator))
     drawing = torch.Generator(device).manual_seed(seed)
-    one_hot = {n: _one_hot(view, n, codes) for n, codes in states.items()}
-    sums = {n: torch.zeros_like(s, dtype=torch.float64) for n, s in one_hot.items()}
+    sums = MomentSums(view, states)
     trace: dict[str, list[Tensor]] = {n: [] for n in states}
-    for sweep in range(schedule.sweeps):
-        after = sweep - schedule.burn_in + 1
+    colours = colour_masks(graph)
+    for number in range(schedule.sweeps):
+        after = number - schedule.burn_in + 1
         recorded = after > 0 and after % schedule.thinning == 0
-        for colour in colour_masks(graph):
-            for name, mask in colour.items():
-                chances = view.field(name, one_hot).softmax(-1)
-                drawn = _drawn(chances, drawing)
-                if mask is not None:
-                    drawn = torch.where(mask.to(device), drawn, states[name])
-                states[name] = drawn
-                one_hot[name] = _one_hot(view, name, drawn)
-                if recorded:
-                    kept = chances if mask is None else chances * mask.to(device).unsqueeze(-1)
-                    sums[name] += kept
+        sweep(view, colours, states, drawing, watch=sums.add if recorded else None)
         if recorded and (after // schedule.thinning - 1) % schedule.interval == 0:
-            for name, codes in states.items():
-                trace[name].append(codes.cpu())
-    rows = (evidence.batch, chains)
+            for name, statistics in states.items():
+                trace[name].append(_values(view, name, statistics).cpu())
     return TorchRecord(
-        {n: s.unflatten(0, rows).mean(1) / schedule.draws for n, s in sums.items()},
-        {n: torch.stack(t).unflatten(1, rows) for n, t in trace.items()},
+        sums.moments((evidence.batch, chains), schedule.draws),
+        {n: torch.stack(t).unflatten(1, (evidence.batch, chains)) for n, t in trace.items()},
     )
+
+
+class MomentSums:
+    """Sums of means and squares of the distributions that states are drawn from.
+
+    Parameters
+    ----------
+    view : FieldView
+    states : dict of str to Tensor
+        Of every variable; those of variables clamped as a whole count as they are.
+    """
+
+    def __init__(self, view: FieldView, states: States) -> None:
+        self.view = view
+        self.fixed = {n: s.double() for n, s in states.items() if view.is_whole(n)}
+        self.means = {
+            n: torch.zeros_like(s, dtype=torch.float64)
+            for n, s in states.items()
+            if n not in self.fixed
+        }
+        self.squares = {
+            n: torch.zeros_like(m)
+            for n, m in self.means.items()
+            if not view.variables[n].is_discrete
+        }
+
+    def add(self, name: str, mask: Tensor | None, natural: Tensor) -> None:
+        """Add the distribution that a variable (or its masked elements) is drawn from."""
+        view = self.view
+        mean = view.families[name].mean(natural)
+        kept = view.kept(name, mean)
+        if mask is not None:
+            kept = kept * mask.to(kept.device).unsqueeze(-1)
+        self.means[name] += kept
+        if name in self.squares:
+            square = view.families[name].second_moment(natural, mean)
+            known = view.clamped.get(name)
+            if known is not None and known.known is not None:
+                of_unit = known.known.unsqueeze(-1) if view.families[name].inner else known.known
+                square = torch.where(of_unit, known.values.square(), square)
+            self.squares[name] += square
+
+    def moments(self, rows: tuple[int, int], count: int) -> Moments:
+        """Return the averages over ``count`` sweeps and over the chains of each row."""
+
+        def average(total: Tensor) -> Tensor:
+            averaged: Tensor = total.unflatten(0, rows).mean(1)
+            return averaged
+
+        means = {n: average(t) / count for n, t in self.means.items()}
+        squares = {n: average(t) / count for n, t in self.squares.items()}
+        for name, values in self.fixed.items():
+            means[name], squares[name] = average(values), average(values.square())
+        return moments(self.view, means, squares, self.view.variables)
 
 
 def _starts(
@@ -91,15 +145,14 @@ def _starts(
     view: FieldView,
     chains: int,
     generator: torch.Generator | None,
-) -> dict[str, Int64[Tensor, "batch *shape"]]:
-    """Starts of positive probability; of factors without tables, which have no hard zeros, any."""
+) -> States:
+    """Starts of positive probability; of units, which have no hard zeros, any."""
+    if view.compact:
+        return view.start(draw=True, generator=_of_device(generator, view.device))
     try:
         program = gibbs_program(graph)
     except NotTabularError:
-        any_state = torch.Generator(view.device).manual_seed(
-            int(torch.randint(2**62, (), generator=generator))
-        )
-        return {n: _drawn(u.softmax(-1), any_state) for n, u in view.unary.items()}
+        return view.start(draw=True, generator=_of_device(generator, view.device))
     keys = random_keys(generator, evidence.batch)
     starts = np.concatenate(
         [
@@ -108,14 +161,22 @@ def _starts(
         ]
     )
     states = program.pairwise.states_of(starts)
-    return {name: codes.to(view.device) for name, codes in states.items()}
+    return {
+        name: one_hot(codes.to(view.device), view.variables[name].cardinality, view.dtype)
+        for name, codes in states.items()
+    }
 
 
-def _one_hot(view: FieldView, name: str, codes: Tensor) -> Tensor:
-    return torch.nn.functional.one_hot(codes, view.variables[name].cardinality).to(view.dtype)
+def _of_device(generator: torch.Generator | None, device: torch.device) -> torch.Generator:
+    seed = int(torch.randint(2**62, (), generator=generator))
+    return torch.Generator(device).manual_seed(seed)
 
 
-def _drawn(chances: Tensor, generator: torch.Generator) -> Int64[Tensor, "batch *shape"]:
-    """The first of exponential clocks to ring; one of rate zero never does."""
-    clocks = torch.empty_like(chances).exponential_(generator=generator)
-    return (chances / clocks).argmax(-1)
+def _values(view: FieldView, name: str, statistics: Tensor) -> Tensor:
+    """State indices, or the real values themselves."""
+    variable = view.variables[name]
+    if not variable.is_discrete:
+        return statistics
+    if name in view.compact and variable.family == "bernoulli":
+        return statistics.long()
+    return statistics.argmax(-1)

@@ -26,7 +26,7 @@ from mmgraph.inference.binary_energy import (
     opposed_edge_of,
 )
 from mmgraph.inference.feasible import infeasible
-from mmgraph.inference.field_view import named_variables
+from mmgraph.inference.field_variables import named_variables
 from mmgraph.inference.min_sum_kernels import labelling_energy
 from mmgraph.inference.pairwise_graph import PairwiseGraph, pairwise_graph
 

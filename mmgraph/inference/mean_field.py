@@ -25,19 +25,19 @@ from mmgraph.graph.errors import (
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import junction_tree
-from mmgraph.inference.colouring import colour_masks
-from mmgraph.inference.field_view import (
-    FieldView,
-    default_precision,
-    named_variables,
-    tables_device,
-)
+from mmgraph.inference.colouring import Masks, colour_masks
+from mmgraph.inference.field_variables import default_precision, named_variables, tables_device
+from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.icm import descend
+from mmgraph.inference.moments import moments, second_moments
 from mmgraph.inference.pairwise_graph import pairwise_graph
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.structured_mean_field import improved_by_forests
 
 Marginals = dict[str, Float[Tensor, "batch *shape states"]]
+Means = dict[str, Float[Tensor, "batch ..."]]
+"""Expected statistics; of variables that are kept with their states, marginals."""
+
 Start = Literal["random"] | Mapping[str, object] | None
 _STRUCTURES = ("naive", "chains")
 _START_BUDGET = 2**26
@@ -118,16 +118,22 @@ def mean_field(
         moved = graph if device == "auto" and dtype is None else _moved(graph, place, precision)
         view = FieldView(moved, evidence, place, precision)
         marginals = _start(graph, evidence, view, initial, generator)
-        done, residual = _ascend(graph, view, marginals, iterations, tolerance, damping)
-        bound = view.expected_log_weight(marginals) + _entropy(marginals)
+        # Changes are looked at for their own sake, too: a tolerance of zero asks for all passes.
+        watched = max(tolerance, torch.finfo(precision).tiny)
+        colours = colour_masks(graph)
+        done, residual = ascend(view, colours, marginals, iterations, watched, damping)
+        bound = view.expected_log_weight(marginals) + view.entropy(marginals)
         if structure == "chains":
             marginals, bound, done, residual = improved_by_forests(
                 graph, evidence, marginals, iterations, tolerance
             )
+        found = moments(view, marginals, second_moments(view, marginals, names), names)
     posterior = Posterior.of(
         graph.variables,
-        {name: marginals[name] for name in names},
+        found.marginals,
         bound,
+        means=found.means,
+        variances=found.variances,
         method="mean_field" if structure == "naive" else "structured_mean_field",
         converged=residual <= tolerance,
         iterations=done,
@@ -182,6 +188,10 @@ def mean_field_marginals(
     """
     _check_options("naive", iterations, 0.0, damping)
     view = FieldView(graph, evidence, tables_device(graph), default_precision(graph))
+    if view.compact:
+        raise MmgraphError(
+            "layers of units are updated by 'ascend', which is differentiable as well"
+        )
     fields = dict(view.unary)
     statistics = {name: field.softmax(-1) for name, field in fields.items()}
     statistics.update(initial or {})
@@ -218,36 +228,54 @@ def _moved(graph: FactorGraph, device: torch.device, dtype: torch.dtype) -> Fact
     return FactorGraph(graph.variables.values(), (f.to(device, dtype) for f in graph.factors))
 
 
-def _ascend(
-    graph: FactorGraph,
+def ascend(
     view: FieldView,
-    marginals: Marginals,
+    colours: Sequence[Masks],
+    means: Means,
     iterations: int,
-    tolerance: float,
-    damping: float,
+    tolerance: float = 0.0,
+    damping: float = 0.0,
 ) -> tuple[int, float]:
-    """Update the marginals in place, colour by colour; return the passes and the last change."""
-    colours = colour_masks(graph)
+    """Update the means in place, colour by colour, and tell how far that came.
+
+    Parameters
+    ----------
+    view : FieldView
+    colours : sequence of masks
+        See :func:`mmgraph.inference.colouring.colour_masks`.
+    means : dict of str to Tensor
+        Expected statistics of every variable; entries are replaced, so that gradients flow.
+    iterations : int
+        The most passes over all variables.
+    tolerance : float, default 0
+        Passes end when no mean changes by more. At zero changes are not looked at.
+    damping : float in [0, 1), default 0
+        The share of the old mean that an update keeps.
+
+    Returns
+    -------
+    tuple of int and float
+        The passes, and the largest change of the last (infinite where not looked at).
+    """
     residual, done = torch.inf, 0
+    free = set(view.free)
     while done < iterations and residual > tolerance:
         largest = torch.zeros((), device=view.device, dtype=view.dtype)
         for colour in colours:
             for name, mask in colour.items():
-                old = marginals[name]
-                new = view.log_conditional(name, marginals).exp()
+                if name not in free:
+                    continue
+                old = means[name]
+                new = view.mean(name, means)
                 if damping:
                     new = damping * old + (1 - damping) * new
                 if mask is not None:
                     new = torch.where(mask.to(view.device).unsqueeze(-1), new, old)
-                largest = torch.maximum(largest, (new - old).abs().amax())
-                marginals[name] = new
-        residual, done = float(largest), done + 1
+                if tolerance:
+                    largest = torch.maximum(largest, (new - old).detach().abs().amax())
+                means[name] = new
+        residual, done = float(largest) if tolerance else torch.inf, done + 1
     return done, residual
-
-
-def _entropy(marginals: Marginals) -> Float[Tensor, " batch"]:
-    parts = [torch.special.entr(q).flatten(1).sum(1) for q in marginals.values()]
-    return torch.stack(parts).sum(0)
 
 
 def _start(
@@ -259,11 +287,12 @@ def _start(
 ) -> Marginals:
     """Distributions of finite mean log-weight."""
     _check_unary(view)
-    marginals = {name: unary.softmax(-1) for name, unary in view.unary.items()}
+    marginals = view.start()
     if isinstance(initial, str):
         if initial != "random":
             raise MmgraphError(f"unknown start {initial!r} (known: 'random', or distributions)")
-        marginals = {name: _random(unary, generator) for name, unary in view.unary.items()}
+        for name in view.free:
+            marginals[name] = _random_mean(view, name, generator)
     elif initial is not None:
         marginals.update(_given(graph, view, initial))
     excluded = torch.isneginf(view.expected_log_weight(marginals))
@@ -274,12 +303,15 @@ def _start(
         raise EvidenceError(
             f"the start gives positive probability to what hard zeros exclude, in row {row}"
         )
-    _use_assignments(graph, evidence, marginals, excluded)
+    if not view.compact:  # which have no hard zeros
+        _use_assignments(graph, evidence, marginals, excluded)
     return marginals
 
 
 def _check_unary(view: FieldView) -> None:
     for name, unary in view.unary.items():
+        if name in view.compact:
+            continue
         impossible = torch.isneginf(unary).all(-1).reshape(view.batch, -1).any(1)
         if bool(impossible.any()):
             rows = tuple(impossible.nonzero().flatten().tolist())
@@ -289,6 +321,17 @@ def _check_unary(view: FieldView) -> None:
                 rows,
                 (name,),
             )
+
+
+def _random_mean(
+    view: FieldView, name: str, generator: torch.Generator | None
+) -> Float[Tensor, "batch ..."]:
+    """A random distribution over the states; of units without an axis of states a random value."""
+    unary = view.unary[name]
+    if view.families[name].inner and view.variables[name].is_discrete:
+        return _random(unary.expand(view.batch, *unary.shape[1:]), generator)
+    drawn: Tensor = view.start(draw=True, generator=generator)[name]
+    return drawn
 
 
 def _random(unary: Tensor, generator: torch.Generator | None) -> Tensor:
@@ -304,22 +347,33 @@ def _given(graph: FactorGraph, view: FieldView, initial: Mapping[str, object]) -
     marginals = {}
     for name, given in initial.items():
         graph.variable(name)
-        if name not in view.unary:
+        if name not in view.variables:
             raise EvidenceError(f"the start gives '{name}', which has no states")
-        unary = view.unary[name]
         tensor = torch.as_tensor(given).to(view.device, view.dtype)
-        if tuple(tensor.shape) not in (tuple(unary.shape), tuple(unary.shape[1:])):
+        variable = view.variables[name]
+        shape = (*variable.shape, variable.cardinality) if variable.is_discrete else variable.shape
+        if tuple(tensor.shape) not in (shape, (view.batch, *shape)):
             raise MmgraphError(
                 f"the start of '{name}' has shape {tuple(tensor.shape)}; "
-                f"{tuple(unary.shape)} was expected"
+                f"{(view.batch, *shape)} was expected"
             )
-        if not bool(((tensor >= 0) & (tensor < torch.inf)).all()):
+        positive = variable.family == "gaussian" or bool((tensor >= 0).all())
+        if not positive or not bool(torch.isfinite(tensor).all()):
             raise MmgraphError(f"the start of '{name}' holds what is no probability")
-        # Evidence may exclude some of the states; what is left is spread by the unary potentials.
-        tensor = tensor.expand(unary.shape).masked_fill(torch.isneginf(unary), 0.0)
-        total = tensor.sum(-1, keepdim=True)
-        marginals[name] = torch.where(total > 0, tensor / total, unary.softmax(-1))
-    return marginals
+        tensor = tensor.expand(view.batch, *shape)
+        if name in view.compact and variable.family == "bernoulli":
+            total = tensor.sum(-1)
+            marginals[name] = torch.where(total > 0, tensor[..., 1] / total, 0.5)
+        elif not variable.is_discrete:
+            marginals[name] = tensor
+        else:
+            # Evidence may exclude some of the states; what is left is spread by the unary
+            # potentials.
+            unary = view.unary[name]
+            tensor = tensor.masked_fill(torch.isneginf(unary), 0.0)
+            total = tensor.sum(-1, keepdim=True)
+            marginals[name] = torch.where(total > 0, tensor / total, unary.softmax(-1))
+    return {name: view.kept(name, mean) for name, mean in marginals.items()}
 
 
 def _use_assignments(

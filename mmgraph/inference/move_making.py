@@ -21,7 +21,7 @@ from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.binary_energy import Energies, Region
 from mmgraph.inference.binary_kernels import best_responses
 from mmgraph.inference.feasible import feasible_labelling, infeasible
-from mmgraph.inference.field_view import named_variables
+from mmgraph.inference.field_variables import named_variables
 from mmgraph.inference.icm import best_unary, checked_starts
 from mmgraph.inference.min_sum_kernels import labelling_energy, with_messages
 from mmgraph.inference.moves import (

@@ -28,7 +28,7 @@ from mmgraph.graph.edge_factor import EdgeFactor
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor import Factor, UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.field_view import default_precision
+from mmgraph.inference.field_variables import default_precision
 
 # What an edge's energy is: weight times this function of the two states.
 POTTS, LINEAR, QUADRATIC, TABLE = 0, 1, 2, 3

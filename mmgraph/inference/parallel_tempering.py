@@ -15,7 +15,7 @@ from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.diagnostics import LEAST_DRAWS
-from mmgraph.inference.field_view import named_variables
+from mmgraph.inference.field_variables import named_variables
 from mmgraph.inference.gibbs import (
     TRACE_BUDGET,
     checked_schedule,

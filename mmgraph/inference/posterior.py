@@ -45,9 +45,11 @@ class Posterior:
         "_entropy",
         "_flat",
         "_log_evidence",
+        "_means",
         "_names",
         "_split",
         "_variables",
+        "_variances",
         "bound",
         "converged",
         "diagnostics",
@@ -77,6 +79,8 @@ class Posterior:
         self._log_evidence = log_evidence
         self._split: dict[str, Tensor] | None = None
         self._entropy = entropy
+        self._means: dict[str, Tensor] = {}
+        self._variances: dict[str, Tensor] = {}
         self.method = method
         self.exact = exact
         self.converged = True
@@ -94,6 +98,8 @@ class Posterior:
         marginals: Mapping[str, Float[Tensor, "batch *shape states"]],
         log_evidence: Float[Tensor, " batch"] | Callable[[], Tensor] | None = None,
         *,
+        means: Mapping[str, Float[Tensor, "batch *shape"]] | None = None,
+        variances: Mapping[str, Float[Tensor, "batch *shape"]] | None = None,
         method: str,
         exact: bool = False,
         converged: bool = True,
@@ -114,8 +120,11 @@ class Posterior:
             ``(batch, *shape, states)`` for each variable asked for.
         log_evidence : Tensor, function or None
             A function is called when the number is asked for; None if the method cannot tell.
+        means, variances : mapping of str to Tensor, optional
+            Of variables without states, ``(batch, *shape)``.
         """
-        batch = len(next(iter(marginals.values()))) if marginals else 0
+        of_any = [*marginals.values(), *(means or {}).values()]
+        batch = len(of_any[0]) if of_any else 0
         posterior = cls(
             dict.fromkeys(marginals, (0, 0)),
             variables,
@@ -127,6 +136,7 @@ class Posterior:
             entropy=entropy,
         )
         posterior._split = dict(marginals)
+        posterior._means, posterior._variances = dict(means or {}), dict(variances or {})
         posterior.converged = converged
         posterior.iterations = iterations
         posterior.residual = residual
@@ -138,8 +148,8 @@ class Posterior:
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """The variables whose marginals are held."""
-        return tuple(self._names)
+        """The variables whose marginals or means are held."""
+        return (*self._names, *self._means)
 
     @property
     def batch(self) -> int:
@@ -188,9 +198,40 @@ class Posterior:
         try:
             return self.marginals[name]
         except KeyError:
+            hint = suggestion(name, self._names)
+            if name in self._means:
+                hint = f": it is {self._variables[name].family}, and has a mean and a variance"
             raise UnknownVariableError(
-                f"the posterior holds no marginal of {name!r}{suggestion(name, self._names)}"
+                f"the posterior holds no marginal of {name!r}{hint}"
             ) from None
+
+    def mean(self, name: str) -> Float[Tensor, "batch *shape"]:
+        """Return the expected value of a variable of numbers, for each row of evidence.
+
+        Of a Bernoulli variable that is the probability of its second state.
+
+        Raises
+        ------
+        UnknownVariableError
+            If the variable was not among those asked for, or its states are no numbers.
+        """
+        return self._moment(name, self._means, lambda chance: chance)
+
+    def variance(self, name: str) -> Float[Tensor, "batch *shape"]:
+        """Return the variance of a variable of numbers, see :meth:`mean`."""
+        return self._moment(name, self._variances, lambda chance: chance * (1 - chance))
+
+    def _moment(
+        self, name: str, kept: Mapping[str, Tensor], of_chance: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        if name in kept:
+            return kept[name]
+        if name in self._names and self._variables[name].family == "bernoulli":
+            return of_chance(self.marginal(name)[..., 1])
+        if name in self._names:
+            raise UnknownVariableError(f"the states of '{name}' are no numbers, so it has no mean")
+        hint = suggestion(name, self.variables)
+        raise UnknownVariableError(f"the posterior holds no mean of {name!r}{hint}")
 
     def mode(self, name: str) -> Int64[Tensor, "batch *shape"]:
         """Return the index of the most probable state of one variable, for each row."""
@@ -238,6 +279,6 @@ class Posterior:
     def __repr__(self) -> str:
         kind = "exact" if self.exact else "approximate"
         return (
-            f"Posterior({len(self._names)} variables, {self.batch} rows, {self.method}, {kind}, "
+            f"Posterior({len(self.variables)} variables, {self.batch} rows, {self.method}, {kind}, "
             f"{self.seconds:.3g} s)"
         )

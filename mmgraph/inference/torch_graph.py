@@ -21,8 +21,9 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.interaction import Interaction, Potts
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.compiled import default_memory_budget, format_bytes
-from mmgraph.inference.field_view import default_precision, excluded_states
+from mmgraph.inference.field_variables import default_precision
 from mmgraph.inference.pairwise_graph import factor_tensors
+from mmgraph.inference.row_table import excluded_states
 from mmgraph.inference.torch_messages import NUMBERS_AT_ONCE, EdgeGroup
 
 _BYTES_PER_EDGE = 24

@@ -24,7 +24,7 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment, TracePoint
 from mmgraph.inference.feasible import feasible_labelling, infeasible
-from mmgraph.inference.field_view import named_variables
+from mmgraph.inference.field_variables import named_variables
 from mmgraph.inference.memory import check_memory
 from mmgraph.inference.min_sum_kernels import labelling_energy, with_messages
 from mmgraph.inference.pairwise_graph import PairwiseGraph, pairwise_graph

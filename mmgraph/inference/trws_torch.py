@@ -25,7 +25,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment, TracePoint
 from mmgraph.inference.colouring import colour_nodes
 from mmgraph.inference.feasible import infeasible
-from mmgraph.inference.field_view import named_variables
+from mmgraph.inference.field_variables import named_variables
 from mmgraph.inference.min_sum_kernels import labelling_energy
 from mmgraph.inference.pairwise_graph import pairwise_graph
 from mmgraph.inference.torch_graph import TorchGraph

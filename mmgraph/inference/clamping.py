@@ -1,0 +1,55 @@
+"""Observed units as statistics: what evidence clamps, whole layers or single units of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from mmgraph.graph.evidence import MISSING, Evidence
+from mmgraph.graph.exponential_family import statistics_of
+from mmgraph.graph.variable import Variable
+
+
+class Clamped(NamedTuple):
+    """The known units of one variable.
+
+    Attributes
+    ----------
+    values : Tensor, shape (batch, *statistics)
+        Their statistics; zero where unknown.
+    known : Tensor of bool, shape (batch, *shape), or None
+        Which units are known; of a document ``(batch,)``. None stands for all.
+    """
+
+    values: Float[Tensor, "batch *statistics"]
+    known: Bool[Tensor, "batch *shape"] | None = None
+
+
+def clamped(
+    evidence: Evidence, variable: Variable, device: torch.device, dtype: torch.dtype
+) -> Clamped | None:
+    """Return the units that hard evidence knows, or None where it knows none."""
+    if variable.is_discrete:
+        codes = evidence.hard(variable.name)
+        if codes is None:
+            return None
+        codes = codes.to(device)
+        known = codes != MISSING
+        values = statistics_of(variable, codes.clamp_min(0), dtype)
+        if variable.family == "categorical":
+            values = values * known.unsqueeze(-1)
+    else:
+        given = evidence.values.get(variable.name)
+        if given is None:
+            return None
+        given = given.to(device, dtype)
+        known = ~given.isnan()
+        values = torch.where(known, given, 0.0)
+        if variable.family == "replicated_softmax":
+            known = known.all(-1)
+    if not bool(known.any()):
+        return None
+    return Clamped(values, None if bool(known.all()) else known)

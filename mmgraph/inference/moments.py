@@ -1,0 +1,69 @@
+"""From statistics of units to what a posterior tells: marginals, means and variances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmgraph.inference.field_view import FieldView
+
+
+class Moments(NamedTuple):
+    """What is known of variables.
+
+    Attributes
+    ----------
+    marginals : dict of str to Tensor
+        Of discrete variables, ``(batch, *shape, states)``.
+    means, variances : dict of str to Tensor
+        Of the others, ``(batch, *shape)``.
+    """
+
+    marginals: dict[str, Float[Tensor, "batch *shape states"]]
+    means: dict[str, Float[Tensor, "batch *shape"]]
+    variances: dict[str, Float[Tensor, "batch *shape"]]
+
+
+def second_moments(
+    view: FieldView, statistics: Mapping[str, Tensor], names: Iterable[str]
+) -> dict[str, Float[Tensor, "batch *shape"]]:
+    """Return expected squares of the variables among ``names`` that have no states."""
+    return {
+        n: view.second_moment(n, statistics) for n in names if not view.variables[n].is_discrete
+    }
+
+
+def moments(
+    view: FieldView,
+    means: Mapping[str, Tensor],
+    squares: Mapping[str, Tensor],
+    names: Iterable[str],
+) -> Moments:
+    """Return what mean statistics and expected squares say of some variables.
+
+    Parameters
+    ----------
+    view : FieldView
+        Knows how variables are kept.
+    means : mapping of str to Tensor
+        Mean statistics, ``(batch, ...)``.
+    squares : mapping of str to Tensor
+        Mean squares of variables without states, see :func:`second_moments`.
+    names : iterable of str
+        The variables wanted.
+    """
+    found = Moments({}, {}, {})
+    for name in names:
+        variable, mean = view.variables[name], means[name]
+        if not variable.is_discrete:
+            found.means[name] = mean
+            found.variances[name] = (squares[name] - mean.square()).clamp_min(0.0)
+        elif variable.family == "bernoulli" and name in view.compact:
+            found.marginals[name] = torch.stack([1 - mean, mean], -1)
+        else:
+            found.marginals[name] = mean
+    return found
