@@ -121,7 +121,7 @@ class Categorical(ExponentialFamily):
         return mean.clamp_min(_LEAST_CHANCE).log()
 
     def sample(self, natural: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Draw one-hot rows: the first of exponential clocks to ring; one of rate zero never does."""
+        """Draw one-hot rows: the first of exponential clocks to ring; rate zero never does."""
         chances = natural.softmax(-1)
         clocks = torch.empty_like(chances).exponential_(generator=generator)
         return one_hot((chances / clocks).argmax(-1), chances.shape[-1], chances.dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -16,7 +16,12 @@ from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.field_variables import named_variables
+from mmgraph.inference.annealing_torch import Annealed, annealed_by_torch
+from mmgraph.inference.field_variables import (
+    has_compact_factors,
+    named_variables,
+    tables_device,
+)
 from mmgraph.inference.gibbs import flat_marginals
 from mmgraph.inference.gibbs_chains import cuts
 from mmgraph.inference.gibbs_program import ConditionedProgram, gibbs_program
@@ -26,6 +31,7 @@ from mmgraph.inference.gibbs_start import (
     tempered_sweeps,
     zero_costs,
 )
+from mmgraph.inference.moments import Moments
 from mmgraph.inference.philox import random_keys
 from mmgraph.inference.posterior import Posterior
 
@@ -39,6 +45,8 @@ def annealed_importance_sampling(
     generator: torch.Generator | None = None,
     tolerance: float = 0.1,
     threads: int | None = None,
+    base: Mapping[str, Tensor] | None = None,
+    device: str = "auto",
 ) -> Posterior:
     """Return log P(evidence) and marginals by annealing.
 
@@ -63,6 +71,11 @@ def annealed_importance_sampling(
         The standard error up to which the answer counts as converged.
     threads : int, optional
         Of the CPU; by default as many as torch uses.
+    base : mapping of str to Tensor, optional
+        Of layers of units: mean statistics of free variables that chains start from, better ones
+        than their biases give, such as the means of the data; ``(batch or 1, *statistics)``.
+    device : str
+        Of layers of units: ``"auto"`` (wherever the parameters are), ``"cpu"`` or ``"cuda"``.
 
     Returns
     -------
@@ -88,31 +101,58 @@ def annealed_importance_sampling(
     ):  # fmt: skip
         if value < least:
             raise MmgraphError(f"{name} must be at least {least}, not {value}")
+    if has_compact_factors(graph):
+        where = tables_device(graph) if device == "auto" else torch.device(device)
+        annealed = annealed_by_torch(
+            graph, evidence, steps, chains, generator, where, torch.float64, base
+        )
+        return _posterior(graph, names, annealed, steps, tolerance, began)
+    if base is not None or device not in ("auto", "cpu"):
+        raise MmgraphError("'base' and another device are for graphs of layers of units")
     program = gibbs_program(graph)
     rows = []
     for row, key in enumerate(random_keys(generator, evidence.batch)):
         conditioned = program.conditioned(evidence, row)
         rows.append(_annealed(conditioned, evidence, steps, chains, key, generator, threads))
-    error = torch.tensor([r.standard_error for r in rows], dtype=torch.float64)
-    log_evidence = torch.tensor([r.log_weight for r in rows], dtype=torch.float64)
+    joined = Annealed(
+        torch.tensor([r.log_weight for r in rows], dtype=torch.float64)
+        + _observed_alone(program.pairwise.likelihoods, evidence),
+        torch.tensor([r.standard_error for r in rows], dtype=torch.float64),
+        torch.tensor([r.sample_size for r in rows], dtype=torch.float64),
+        Moments({name: torch.stack([r.marginals[name] for r in rows]) for name in names}, {}, {}),
+    )
+    return _posterior(graph, names, joined, steps, tolerance, began)
+
+
+def _posterior(
+    graph: FactorGraph,
+    names: Sequence[str],
+    found: Annealed,
+    steps: int,
+    tolerance: float,
+    began: float,
+) -> Posterior:
+    marginals, means, variances = (
+        {n: part[n] for n in names if n in part} for part in found.moments
+    )
     return Posterior.of(
         graph.variables,
-        {name: torch.stack([r.marginals[name] for r in rows]) for name in names},
-        log_evidence + _observed_alone(program.pairwise.likelihoods, evidence),
+        marginals,
+        found.log_weight,
+        means=means,
+        variances=variances,
         method="annealed_importance_sampling",
-        converged=bool((error <= tolerance).all()),
+        converged=bool((found.standard_error <= tolerance).all()),
         iterations=steps,
         diagnostics={
-            "standard_error": {"log_evidence": error},
-            "effective_sample_size": {
-                "weights": torch.tensor([r.sample_size for r in rows], dtype=torch.float64)
-            },
+            "standard_error": {"log_evidence": found.standard_error},
+            "effective_sample_size": {"weights": found.sample_size},
         },
         seconds=time.perf_counter() - began,
     )
 
 
-class _Annealed(NamedTuple):
+class _Row(NamedTuple):
     log_weight: float
     standard_error: float
     sample_size: float
@@ -127,7 +167,7 @@ def _annealed(
     key: UInt32[np.ndarray, " 2"],
     generator: torch.Generator | None,
     threads: int,
-) -> _Annealed:
+) -> _Row:
     states = conditioned.first_states(chains)
     log_weights = np.zeros(chains)
     with ThreadPoolExecutor(threads) as pool:
@@ -146,7 +186,7 @@ def _annealed(
     weights = np.exp(log_weights - top)
     mean = weights.mean()
     share = weights / weights.sum()
-    return _Annealed(
+    return _Row(
         float(top + np.log(mean)) + _log_base(conditioned),
         float(weights.std(ddof=1) / mean / np.sqrt(chains)),
         float(1 / (share**2).sum()),

@@ -28,7 +28,6 @@ from mmgraph.graph.exponential_family import (
 )
 from mmgraph.graph.factor import Factor, TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.variable import Variable
 from mmgraph.inference.clamping import Clamped, clamped
 from mmgraph.inference.field_variables import field_variables, is_compact
 from mmgraph.inference.row_table import RowTable, excluded_states

@@ -6,6 +6,7 @@ matrix products.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -78,7 +79,7 @@ def gibbs_torch(
         sweep(view, colours, states, drawing, watch=sums.add if recorded else None)
         if recorded and (after // schedule.thinning - 1) % schedule.interval == 0:
             for name, statistics in states.items():
-                trace[name].append(_values(view, name, statistics).cpu())
+                trace[name].append(values_of(view, name, statistics).cpu())
     return TorchRecord(
         sums.moments((evidence.batch, chains), schedule.draws),
         {n: torch.stack(t).unflatten(1, (evidence.batch, chains)) for n, t in trace.items()},
@@ -124,6 +125,13 @@ class MomentSums:
                 of_unit = known.known.unsqueeze(-1) if view.families[name].inner else known.known
                 square = torch.where(of_unit, known.values.square(), square)
             self.squares[name] += square
+
+    def rows(self, part: slice) -> MomentSums:
+        """Return the sums of some of the rows."""
+        chosen = copy(self)
+        for field in ("fixed", "means", "squares"):
+            setattr(chosen, field, {n: t[part] for n, t in getattr(self, field).items()})
+        return chosen
 
     def moments(self, rows: tuple[int, int], count: int) -> Moments:
         """Return the averages over ``count`` sweeps and over the chains of each row."""
@@ -172,8 +180,8 @@ def _of_device(generator: torch.Generator | None, device: torch.device) -> torch
     return torch.Generator(device).manual_seed(seed)
 
 
-def _values(view: FieldView, name: str, statistics: Tensor) -> Tensor:
-    """State indices, or the real values themselves."""
+def values_of(view: FieldView, name: str, statistics: Tensor) -> Tensor:
+    """Return the state indices that statistics stand for, or the real values themselves."""
     variable = view.variables[name]
     if not variable.is_discrete:
         return statistics

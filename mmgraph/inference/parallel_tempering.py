@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int, UInt32
+from jaxtyping import Float64, Int, Shaped, UInt32
 from torch import Tensor
 
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.diagnostics import LEAST_DRAWS
-from mmgraph.inference.field_variables import named_variables
+from mmgraph.inference.field_variables import (
+    has_compact_factors,
+    named_variables,
+    tables_device,
+)
 from mmgraph.inference.gibbs import (
     TRACE_BUDGET,
     checked_schedule,
     diagnosed,
     flat_marginals,
+    trace_diagnostics,
     within_budget,
 )
 from mmgraph.inference.gibbs_chains import ChainRecord, Schedule, cuts
@@ -33,6 +38,7 @@ from mmgraph.inference.gibbs_start import (
 )
 from mmgraph.inference.philox import random_keys
 from mmgraph.inference.posterior import Posterior
+from mmgraph.inference.tempering_torch import tempered_by_torch
 
 _WORTH_THREADS = 1 << 13
 """Elements in all replicas from which on a sweep is shared between threads."""
@@ -90,6 +96,8 @@ def parallel_tempering(
     names = named_variables(graph, variables)
     schedule = checked_schedule(draws, burn_in, chains, 1, threads)
     inverse = _inverses(temperatures)
+    if has_compact_factors(graph):
+        return _of_layers(graph, evidence, names, inverse, schedule, generator, r_hat_limit)
     program = gibbs_program(graph)
     rows: list[tuple[dict[str, Tensor], ...]] = []
     rates = []
@@ -119,6 +127,106 @@ def parallel_tempering(
         diagnostics=diagnostics,
         seconds=time.perf_counter() - began,
     )
+
+
+def _of_layers(
+    graph: FactorGraph,
+    evidence: Evidence,
+    names: Sequence[str],
+    inverse: Float64[np.ndarray, " replicas"],
+    schedule: Schedule,
+    generator: torch.Generator | None,
+    r_hat_limit: float,
+) -> Posterior:
+    """Layers of units, row after row of evidence."""
+    began = time.perf_counter()
+    size = 8 * sum(v.size for v in graph.variables.values())
+    limited = within_budget(schedule, size, TRACE_BUDGET)
+    place = tables_device(graph)
+    records = [
+        tempered_by_torch(
+            graph, evidence.rows(slice(row, row + 1)), inverse, limited, generator, place
+        )
+        for row in range(evidence.batch)
+    ]
+    marginals, means, variances = (
+        {n: torch.cat([r.moments[part][n] for r in records]) for n in names
+         if n in records[0].moments[part]}
+        for part in range(3)
+    )  # fmt: skip
+    told = [
+        {n: trace_diagnostics(graph.variables[n], r.trace[n], limited) for n in names}
+        for r in records
+    ]
+    r_hat, sample_size = (
+        {n: torch.cat([row[n][part] for row in told]) for n in names} for part in range(2)
+    )
+    diagnostics = {"swap_acceptance": {"rate": torch.stack([r.rates for r in records])}}
+    if schedule.draws >= LEAST_DRAWS:
+        diagnostics |= {"r_hat": r_hat, "effective_sample_size": sample_size}
+    worst = max((float(r.max()) for r in r_hat.values()), default=1.0)
+    return Posterior.of(
+        graph.variables,
+        marginals,
+        means=means,
+        variances=variances,
+        method="parallel_tempering",
+        converged=schedule.draws >= LEAST_DRAWS and worst <= r_hat_limit,
+        iterations=schedule.sweeps,
+        diagnostics=diagnostics,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def tempered_samples(
+    graph: FactorGraph,
+    evidence: Evidence,
+    draws: int,
+    generator: torch.Generator | None = None,
+    temperatures: Sequence[float] | None = None,
+    burn_in: int = 500,
+    chains: int | None = None,
+    thinning: int = 10,
+    base: Mapping[str, Tensor] | None = None,
+) -> dict[str, Shaped[Tensor, "... draws *shape"]]:
+    """Return states or values of layers of units, drawn at temperature one of several ladders.
+
+    Parameters
+    ----------
+    draws : int
+        For each row of evidence, over all chains.
+    temperatures : sequence of float, optional
+        As for :func:`parallel_tempering`.
+    chains : int, optional
+        By default 16, or as many as there are draws.
+    base : mapping of str to Tensor, optional
+        Mean statistics of free variables at temperature infinity.
+
+    Returns
+    -------
+    dict of str to Tensor
+        ``(draws, *shape)``, or ``(batch, draws, *shape)`` of several rows.
+
+    Raises
+    ------
+    MmgraphError
+        If a number is not positive, or the graph has no layers of units.
+    """
+    if not has_compact_factors(graph):
+        raise MmgraphError("tempered samples are of layers of units; use 'gibbs' on this graph")
+    chains = min(16, draws) if chains is None else chains
+    each = -(-draws // chains) if chains > 0 else 1
+    schedule = checked_schedule(each, burn_in, chains, thinning, None)
+    place, inverse = tables_device(graph), _inverses(temperatures)
+    rows = []
+    for row in range(evidence.batch):
+        record = tempered_by_torch(
+            graph, evidence.rows(slice(row, row + 1)), inverse, schedule, generator, place, base
+        )
+        rows.append({n: t[:, 0].flatten(0, 1)[:draws] for n, t in record.trace.items()})
+    if len(rows) == 1:
+        return rows[0]
+    return {n: torch.stack([r[n] for r in rows]) for n in rows[0]}
 
 
 def _inverses(temperatures: Sequence[float] | None) -> Float64[np.ndarray, " replicas"]:

@@ -8,7 +8,7 @@ from mmgraph.graph.errors import UnknownVariableError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.inference.annealing import annealed_importance_sampling
 from mmgraph.inference.branch_and_bound import branch_and_bound
-from mmgraph.inference.field_view import named_variables
+from mmgraph.inference.field_variables import named_variables
 from mmgraph.inference.gibbs import gibbs
 from mmgraph.inference.graph_cut import graph_cut
 from mmgraph.inference.mean_field import mean_field

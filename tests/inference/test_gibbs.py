@@ -188,7 +188,7 @@ def test_the_torch_form_agrees():
         record = gibbs_torch(graph, evidence, Schedule(400, 60, 60), seeded(), torch.device("cpu"))
         compiled = gibbs(graph, evidence, draws=8000, generator=seeded(1))
         for name in graph.variables:
-            difference = record.marginals[name] - compiled.marginal(name)
+            difference = record.moments.marginals[name] - compiled.marginal(name)
             # 24,000 draws that are correlated within 400 chains; at least 1,500 independent ones.
             assert float(difference.abs().max()) < 5 * 0.5 / 1500**0.5, name
 

@@ -1,0 +1,119 @@
+"""Annealed importance sampling by torch, on any device: all rows and chains are one batch.
+
+Some layers are summed out given the others, whose weights are averaged (Salakhutdinov and Murray
+2008, "On the quantitative analysis of deep belief networks", section 4.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.block_gibbs import sweep
+from mmgraph.inference.colouring import Masks, colour_masks
+from mmgraph.inference.field_view import FieldView
+from mmgraph.inference.gibbs_torch import MomentSums
+from mmgraph.inference.moments import Moments, moments
+from mmgraph.inference.summed_layers import (
+    SummedView,
+    layers_to_sum,
+    log_base_partition,
+    unit_count,
+)
+
+
+class Annealed(NamedTuple):
+    """What annealing found, for each row of evidence.
+
+    Attributes
+    ----------
+    log_weight, standard_error, sample_size : Tensor, shape (batch,)
+        The logarithm of the mean weight, its error, and how many equal weights would do as well.
+    moments : Moments
+        By the chains' weights.
+    """
+
+    log_weight: Float64[Tensor, " batch"]
+    standard_error: Float64[Tensor, " batch"]
+    sample_size: Float64[Tensor, " batch"]
+    moments: Moments
+
+
+def annealed_by_torch(
+    graph: FactorGraph,
+    evidence: Evidence,
+    steps: int,
+    chains: int,
+    generator: torch.Generator | None,
+    device: torch.device,
+    dtype: torch.dtype = torch.float64,
+    base: Mapping[str, Tensor] | None = None,
+) -> Annealed:
+    """Anneal the chains of every row of evidence from independent units to the model.
+
+    Parameters
+    ----------
+    base : mapping of str to Tensor, optional
+        Mean statistics of free variables at the start; by default what each one's biases say.
+    """
+    repeated = evidence.rows(np.repeat(np.arange(evidence.batch), chains))
+    view = FieldView(graph, repeated, device, dtype)
+    view.tilt(base or {})
+    seed = int(torch.randint(2**62, (), generator=generator))
+    drawing = torch.Generator(device).manual_seed(seed)
+    colours = colour_masks(graph)
+    summed = SummedView(view, layers_to_sum(view, unit_count(view)))
+    states = view.start(draw=True, generator=drawing)
+    log_weights = log_base_partition(view).double()
+    for step in range(steps):
+        now, following = step / steps, (step + 1) / steps
+        weighed = summed.weigh(states)
+        log_weights = log_weights + (weighed.log_weight(following) - weighed.log_weight(now))
+        if step + 1 < steps:
+            sweep(view, colours, states, drawing, following)
+    return _summary(view, colours, states, log_weights.reshape(evidence.batch, chains), drawing)
+
+
+def _summary(
+    view: FieldView,
+    colours: list[Masks],
+    states: dict[str, Tensor],
+    log_weights: Float64[Tensor, "batch chains"],
+    generator: torch.Generator,
+) -> Annealed:
+    batch, chains = log_weights.shape
+    top = log_weights.amax(1, keepdim=True)
+    weights = (log_weights - top).exp()
+    share = weights / weights.sum(1, keepdim=True)
+    mean = weights.mean(1)
+    sums = MomentSums(view, states)
+    sweep(view, colours, states, generator, watch=sums.add)  # of the model itself
+
+    def averaged(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        found = {}
+        for name, value in values.items():
+            rows = value.reshape(batch, chains, -1)
+            mixed = torch.einsum("bc,bcd->bd", share.to(rows), rows)
+            found[name] = mixed.reshape(batch, *value.shape[1:])
+        return found
+
+    fixed_squares = {n: v.square() for n, v in sums.fixed.items()}
+    found = moments(
+        view,
+        averaged({**sums.means, **sums.fixed}),
+        averaged({**sums.squares, **fixed_squares}),
+        view.variables,
+    )
+    return Annealed(
+        top[:, 0] + mean.log(),
+        weights.std(1) / mean / np.sqrt(chains),
+        1 / share.square().sum(1),
+        found,
+    )

@@ -1,0 +1,90 @@
+"""Parallel tempering of layers of units by torch, see :mod:`mmgraph.inference.parallel_tempering`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float64, Shaped
+from torch import Tensor
+
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.block_gibbs import swap_neighbours, sweep
+from mmgraph.inference.colouring import colour_masks
+from mmgraph.inference.field_variables import default_precision
+from mmgraph.inference.field_view import FieldView
+from mmgraph.inference.gibbs_chains import Schedule
+from mmgraph.inference.gibbs_torch import MomentSums, values_of
+from mmgraph.inference.moments import Moments
+
+
+class TemperedRecord(NamedTuple):
+    """What is kept of the replicas at temperature one, for one row of evidence.
+
+    Attributes
+    ----------
+    moments : Moments
+        With a batch of one.
+    trace : dict of str to Tensor
+        State indices or real values, ``(kept, 1, chains, *shape)``.
+    rates : Tensor, shape (levels - 1,)
+        The share of swaps accepted.
+    """
+
+    moments: Moments
+    trace: dict[str, Shaped[Tensor, "kept 1 chains *shape"]]
+    rates: Float64[Tensor, " levels-1"]
+
+
+def tempered_by_torch(
+    graph: FactorGraph,
+    evidence: Evidence,
+    inverse: Float64[np.ndarray, " levels"],
+    schedule: Schedule,
+    generator: torch.Generator | None,
+    device: torch.device,
+    base: Mapping[str, Tensor] | None = None,
+) -> TemperedRecord:
+    """Run the replicas of one row of evidence, which is the only one.
+
+    Parameters
+    ----------
+    inverse : ndarray, shape (levels,)
+        Inverse temperatures, from one downwards.
+    base : mapping of str to Tensor, optional
+        Mean statistics of free variables at inverse temperature zero.
+    """
+    levels, chains = len(inverse), schedule.chains
+    view = FieldView(
+        graph, evidence.rows(np.zeros(levels * chains, np.int64)), device, default_precision(graph)
+    )
+    view.tilt(base or {})
+    seed = int(torch.randint(2**62, (), generator=generator))
+    drawing = torch.Generator(device).manual_seed(seed)
+    ladder = torch.from_numpy(inverse).to(device, view.dtype)
+    of_rows = ladder.repeat_interleave(chains)
+    states = view.start(draw=True, generator=drawing)
+    sums = MomentSums(view, states)
+    trace: dict[str, list[Tensor]] = {n: [] for n in states}
+    colours = colour_masks(graph)
+    accepted = torch.zeros(max(levels - 1, 0), dtype=torch.float64)
+    offered = torch.zeros_like(accepted)
+    for number in range(schedule.sweeps):
+        after = number - schedule.burn_in
+        recorded = after >= 0 and after % schedule.thinning == schedule.thinning - 1
+        sweep(view, colours, states, drawing, of_rows, sums.add if recorded else None)
+        if recorded and (after // schedule.thinning) % schedule.interval == 0:
+            for name, statistics in states.items():
+                trace[name].append(values_of(view, name, statistics[:chains]).cpu())
+        if levels > 1:
+            swaps, lower = swap_neighbours(view, states, ladder, number % 2, drawing)
+            accepted[lower.cpu()] += swaps.double().sum(1).cpu()
+            offered[lower.cpu()] += chains
+    return TemperedRecord(
+        sums.rows(slice(chains)).moments((1, chains), schedule.draws),
+        {n: torch.stack(t).unsqueeze(1) for n, t in trace.items()},
+        accepted / offered.clamp_min(1),
+    )
