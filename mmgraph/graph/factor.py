@@ -107,6 +107,10 @@ class Factor(abc.ABC):
         """
         raise GraphError(f"{self!r} has no field view")
 
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Return the tensors that the factor is made of, as far as it tells."""
+        return ()
+
     @abc.abstractmethod
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None

@@ -435,13 +435,16 @@ class FieldView:
 
     def second_moment(self, name: str, statistics: Statistics) -> Float[Tensor, "batch *shape"]:
         """Return the expected squares of real units given the statistics of the others."""
+        if self.is_whole(name):
+            return self.clamped[name].values.square()
+        return self.second_moment_of(name, self.field(name, statistics))
+
+    def second_moment_of(self, name: str, natural: Tensor) -> Float[Tensor, "batch *shape"]:
+        """Return what :meth:`second_moment` does, from natural parameters."""
         family = self.families[name]
-        known = self.clamped.get(name)
-        if known is not None and known.known is None:
-            return known.values.square()
-        field = self.field(name, statistics)
-        free = family.second_moment(field, family.mean(field))
+        free = family.second_moment(natural, family.mean(natural))
         free = free.expand(self.batch, *free.shape[1:])
+        known = self.clamped.get(name)
         if known is None or known.known is None:
             return free
         mask = known.known.unsqueeze(-1) if family.inner else known.known

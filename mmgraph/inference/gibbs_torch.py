@@ -113,17 +113,12 @@ class MomentSums:
     def add(self, name: str, mask: Tensor | None, natural: Tensor) -> None:
         """Add the distribution that a variable (or its masked elements) is drawn from."""
         view = self.view
-        mean = view.families[name].mean(natural)
-        kept = view.kept(name, mean)
+        kept = view.kept(name, view.families[name].mean(natural))
         if mask is not None:
             kept = kept * mask.to(kept.device).unsqueeze(-1)
         self.means[name] += kept
         if name in self.squares:
-            square = view.families[name].second_moment(natural, mean)
-            known = view.clamped.get(name)
-            if known is not None and known.known is not None:
-                of_unit = known.known.unsqueeze(-1) if view.families[name].inner else known.known
-                square = torch.where(of_unit, known.values.square(), square)
+            square = view.second_moment_of(name, natural)
             self.squares[name] += square
 
     def rows(self, part: slice) -> MomentSums:

@@ -24,6 +24,8 @@ from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.feasible import feasible_labelling
+from mmgraph.inference.field_variables import has_compact_factors
+from mmgraph.inference.icm_layers import icm_of_layers
 from mmgraph.inference.min_sum_kernels import compiled, edge_energy, labelling_energy
 from mmgraph.inference.pairwise_graph import (
     POTTS,
@@ -100,6 +102,10 @@ def icm(
     """
     if iterations < 1:
         raise MmgraphError(f"iterations must be at least 1, not {iterations}")
+    if has_compact_factors(graph):
+        if initial is not None:
+            raise MmgraphError("layers of units start from mean field; 'initial' is for others")
+        return icm_of_layers(graph, evidence, iterations)
     began = time.perf_counter()
     view = pairwise_graph(graph)
     starts = checked_starts(graph, evidence, initial)

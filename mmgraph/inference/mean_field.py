@@ -25,7 +25,8 @@ from mmgraph.graph.errors import (
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import junction_tree
-from mmgraph.inference.colouring import Masks, colour_masks
+from mmgraph.inference.colouring import colour_masks
+from mmgraph.inference.coordinate_ascent import ascend
 from mmgraph.inference.field_variables import default_precision, named_variables, tables_device
 from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.icm import descend
@@ -35,9 +36,6 @@ from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.structured_mean_field import improved_by_forests
 
 Marginals = dict[str, Float[Tensor, "batch *shape states"]]
-Means = dict[str, Float[Tensor, "batch ..."]]
-"""Expected statistics; of variables that are kept with their states, marginals."""
-
 Start = Literal["random"] | Mapping[str, object] | None
 _STRUCTURES = ("naive", "chains")
 _START_BUDGET = 2**26
@@ -226,56 +224,6 @@ def _check_options(structure: str, iterations: int, tolerance: float, damping: f
 
 def _moved(graph: FactorGraph, device: torch.device, dtype: torch.dtype) -> FactorGraph:
     return FactorGraph(graph.variables.values(), (f.to(device, dtype) for f in graph.factors))
-
-
-def ascend(
-    view: FieldView,
-    colours: Sequence[Masks],
-    means: Means,
-    iterations: int,
-    tolerance: float = 0.0,
-    damping: float = 0.0,
-) -> tuple[int, float]:
-    """Update the means in place, colour by colour, and tell how far that came.
-
-    Parameters
-    ----------
-    view : FieldView
-    colours : sequence of masks
-        See :func:`mmgraph.inference.colouring.colour_masks`.
-    means : dict of str to Tensor
-        Expected statistics of every variable; entries are replaced, so that gradients flow.
-    iterations : int
-        The most passes over all variables.
-    tolerance : float, default 0
-        Passes end when no mean changes by more. At zero changes are not looked at.
-    damping : float in [0, 1), default 0
-        The share of the old mean that an update keeps.
-
-    Returns
-    -------
-    tuple of int and float
-        The passes, and the largest change of the last (infinite where not looked at).
-    """
-    residual, done = torch.inf, 0
-    free = set(view.free)
-    while done < iterations and residual > tolerance:
-        largest = torch.zeros((), device=view.device, dtype=view.dtype)
-        for colour in colours:
-            for name, mask in colour.items():
-                if name not in free:
-                    continue
-                old = means[name]
-                new = view.mean(name, means)
-                if damping:
-                    new = damping * old + (1 - damping) * new
-                if mask is not None:
-                    new = torch.where(mask.to(view.device).unsqueeze(-1), new, old)
-                if tolerance:
-                    largest = torch.maximum(largest, (new - old).detach().abs().amax())
-                means[name] = new
-        residual, done = float(largest) if tolerance else torch.inf, done + 1
-    return done, residual
 
 
 def _start(

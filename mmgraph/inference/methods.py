@@ -19,7 +19,7 @@ from mmgraph.inference.compiled import default_memory_budget
 from mmgraph.inference.exact import wants_torch
 from mmgraph.inference.unrolling import MOST_ELEMENTS, needs_unrolling
 
-EXACT = ("junction_tree", "enumeration", "torch")
+EXACT = ("junction_tree", "enumeration", "torch", "layer_summation")
 
 _HERE = "mmgraph.inference"
 MARGINALS = {
@@ -32,8 +32,11 @@ MARGINALS = {
 }
 """Approximate methods that give marginals, and the modules of the functions of that name."""
 
-SAMPLERS = {"gibbs_samples": f"{_HERE}.gibbs"}
-"""Functions that draw states where exact samples do not fit."""
+SAMPLERS = {
+    "gibbs": f"{_HERE}.gibbs:gibbs_samples",
+    "parallel_tempering": f"{_HERE}.parallel_tempering:tempered_samples",
+}
+"""Methods that draw states where exact samples do not fit, and their functions."""
 
 SAMPLING = ("gibbs", "parallel_tempering", "annealed_importance_sampling")
 """Those of them that draw random numbers, and take a ``generator``."""
@@ -66,7 +69,8 @@ def check(method: str, known: Sequence[str], question: str) -> None:
 
 def function_of(method: str, table: dict[str, str]) -> Callable[..., Any]:
     """Return a method's function; its module is imported at first use."""
-    found: Callable[..., Any] = getattr(importlib.import_module(table[method]), method)
+    module, _colon, function = table[method].partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), function or method)
     return found
 
 

@@ -14,8 +14,9 @@ from torch import Tensor
 from mmgraph.graph.errors import MmgraphError, TreewidthError, UnderflowError, suggestion
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference import exact, junction_tree, methods
+from mmgraph.inference import exact, junction_tree, layer_summation, layers, methods
 from mmgraph.inference.assignment import Assignment
+from mmgraph.inference.field_variables import has_compact_factors
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.single_row import single_row
 
@@ -76,6 +77,10 @@ def query(
     given = Evidence.of(evidence, model.variables)
     methods.check(method, (*methods.EXACT, *methods.MARGINALS), "query")
     _check_device(device)
+    if has_compact_factors(model):
+        method, model = layers.method_for(method, model, given, "query", options)
+        if method == layers.SUMMATION:
+            return layer_summation.layer_summation(model, given, names, **options)
     if method in methods.MARGINALS:
         options |= methods.given_options(method, methods.MARGINALS, device, dtype)
         found: Posterior = methods.call(method, methods.MARGINALS, model, given, names, **options)
@@ -181,7 +186,12 @@ def map_query(
     """
     names = (variables,) if isinstance(variables, str) else variables
     given = Evidence.of(evidence, model.variables)
-    methods.check(method, ("junction_tree", "enumeration", *methods.ASSIGNMENTS), "map_query")
+    known = ("junction_tree", "enumeration", "layer_summation", *methods.ASSIGNMENTS)
+    methods.check(method, known, "map_query")
+    if has_compact_factors(model):
+        method, model = layers.method_for(method, model, given, "map_query", options)
+        if method == layers.SUMMATION:
+            return layer_summation.best_assignment(model, given, names, **options)
     if method in methods.ASSIGNMENTS:
         return _approximate_assignment(model, given, names, method, **options)
     if method != "auto":
@@ -246,7 +256,7 @@ def sample(
     ----------
     draws : int
         How many for each row of evidence.
-    method : {"auto", "junction_tree", "gibbs"}
+    method : {"auto", "junction_tree", "layer_summation", "gibbs", "parallel_tempering"}
         ``auto`` draws independent, exact samples (``junction_tree``) where that fits the memory
         budget, and resorts to Gibbs chains, whose draws resemble each other, where it does not.
     generator : torch.Generator, optional
@@ -283,19 +293,25 @@ def _sampled_states(
     **options: Any,
 ) -> dict[str, Tensor]:
     """States of the discrete variables, ``(batch, draws, *shape)``."""
-    methods.check(method, ("junction_tree", "gibbs"), "sample")
+    methods.check(method, ("junction_tree", "layer_summation", *methods.SAMPLERS), "sample")
+    if has_compact_factors(model):
+        method, model = layers.method_for(method, model, evidence, "sample", options)
+        if method == layers.SUMMATION:
+            return layer_summation.samples(model, evidence, draws, generator, **options)
     if method == "junction_tree":
         return exact.samples(model, evidence, draws, generator, **options)
     if method == "auto":
-        methods.check_auto_options(options, ("gibbs_samples",), methods.SAMPLERS)
+        methods.check_auto_options(options, ("gibbs",), methods.SAMPLERS)
         budget = methods.auto_budget(
             model, options.pop("exact_budget", None), options.pop("memory_budget", None)
         )
         if methods.exact_may_fit(model, budget):
             with contextlib.suppress(TreewidthError, UnderflowError):
                 return exact.samples(model, evidence, draws, generator, memory_budget=budget)
-    gibbs_samples = methods.function_of("gibbs_samples", methods.SAMPLERS)
-    drawn = gibbs_samples(model, evidence, draws, generator, **options)
+    chosen = "gibbs" if method == "auto" else method
+    drawn = methods.call(
+        chosen, methods.SAMPLERS, model, evidence, draws, generator=generator, **options
+    )
     return {n: t if evidence.batch > 1 else t.unsqueeze(0) for n, t in drawn.items()}
 
 
@@ -378,6 +394,10 @@ def log_partition(
     """
     given = Evidence.of(evidence, model.variables)
     methods.check(method, (*methods.EXACT, *methods.MARGINALS), "log_partition")
+    if has_compact_factors(model):
+        method, model = layers.method_for(method, model, given, "log_partition", options)
+        if method == layers.SUMMATION:
+            return layer_summation.log_evidence(model, given, **options)
     if method in methods.MARGINALS:
         found: Posterior = methods.call(method, methods.MARGINALS, model, given, (), **options)
         return found.log_evidence

@@ -13,6 +13,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import junction_tree, torch_contraction
 from mmgraph.inference.batches import compiled_plan, forget_old_plans
 from mmgraph.inference.compiled import CompiledPlan, Request
+from mmgraph.inference.field_variables import has_compact_factors
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.table_view import table_view
 from mmgraph.inference.unrolling import needs_unrolling
@@ -79,7 +80,11 @@ def _prepare_single_row(
     given = Evidence.of(evidence, model.variables)
     if given.batch != 1 or given.columns != tuple(evidence):
         return None
-    if needs_unrolling(model) or torch_contraction.wants_torch(model, given):
+    if (
+        has_compact_factors(model)
+        or needs_unrolling(model)
+        or torch_contraction.wants_torch(model, given)
+    ):
         return None
     view = table_view(model)
     names = (wanted,) if isinstance(wanted, str) else wanted

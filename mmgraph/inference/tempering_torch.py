@@ -1,4 +1,4 @@
-"""Parallel tempering of layers of units by torch, see :mod:`mmgraph.inference.parallel_tempering`."""
+"""Parallel tempering of layers of units by torch, on any device."""
 
 from __future__ import annotations
 

@@ -19,7 +19,8 @@ from mmgraph.graph.errors import LearningError, suggestion
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.interaction import Tabulated
-from mmgraph.inference.field_view import FieldView, default_precision, tables_device
+from mmgraph.inference.field_variables import default_precision, tables_device
+from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.mean_field import mean_field_marginals
 from mmgraph.learning.log_partition import bethe_log_partition, mean_field_log_partition
 from mmgraph.learning.pseudo_likelihood import (

@@ -26,7 +26,8 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.interaction import Tabulated
 from mmgraph.inference.belief_propagation import passed_messages
-from mmgraph.inference.field_view import FieldView, default_precision, tables_device
+from mmgraph.inference.field_variables import default_precision, tables_device
+from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.mean_field import mean_field
 from mmgraph.inference.min_sum_kernels import compiled, edge_energy
 from mmgraph.inference.pairwise_graph import POTTS, TABLE, PairwiseGraph

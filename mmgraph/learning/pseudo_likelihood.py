@@ -21,7 +21,8 @@ from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.grid_factor import GridFactor
-from mmgraph.inference.field_view import FieldView, Statistics, default_precision, tables_device
+from mmgraph.inference.field_variables import default_precision, tables_device
+from mmgraph.inference.field_view import FieldView, Statistics
 from mmgraph.inference.mean_field import mean_field
 
 
