@@ -20,6 +20,7 @@ from mmgraph.inference.block_gibbs import sweep
 from mmgraph.inference.colouring import Masks, colour_masks
 from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.gibbs_torch import MomentSums
+from mmgraph.inference.memory import check_statistics_memory
 from mmgraph.inference.moments import Moments, moments
 from mmgraph.inference.summed_layers import (
     SummedView,
@@ -63,6 +64,7 @@ def annealed_by_torch(
     base : mapping of str to Tensor, optional
         Mean statistics of free variables at the start; by default what each one's biases say.
     """
+    check_statistics_memory(graph, evidence.batch * chains, dtype)
     repeated = evidence.rows(np.repeat(np.arange(evidence.batch), chains))
     view = FieldView(graph, repeated, device, dtype)
     view.tilt(base or {})

@@ -25,6 +25,7 @@ from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.gibbs_chains import Schedule
 from mmgraph.inference.gibbs_program import gibbs_program
 from mmgraph.inference.gibbs_start import starting_states
+from mmgraph.inference.memory import check_statistics_memory
 from mmgraph.inference.moments import Moments, moments
 from mmgraph.inference.philox import random_keys
 
@@ -65,6 +66,7 @@ def gibbs_torch(
         As for :func:`mmgraph.inference.gibbs.gibbs`.
     """
     chains = schedule.chains
+    check_statistics_memory(graph, evidence.batch * chains, default_precision(graph))
     repeated = evidence.rows(np.repeat(np.arange(evidence.batch), chains))
     view = FieldView(graph, repeated, device, default_precision(graph))
     states = _starts(graph, evidence, view, chains, generator) if start is None else dict(start)

@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from mmgraph.graph.errors import TreewidthError
+from mmgraph.graph.errors import MmgraphError, TreewidthError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.field_variables import has_compact_factors
 from mmgraph.inference.layer_summation import log_terms
 from mmgraph.inference.tabulation import tabulated
 
@@ -19,6 +20,24 @@ BY_FIELD = ("mean_field", "gibbs", "parallel_tempering", "annealed_importance_sa
 _OTHERWISE = {"query": "mean_field", "sample": "gibbs", "map_query": "icm"}
 _AUTO_TERMS = 2**18
 """The terms, of all rows together, that summation may take when nobody asked for it by name."""
+
+
+def answer(graph: FactorGraph, method: str) -> bool:
+    """Whether a graph has layers of units, so that what is said here holds for it.
+
+    Raises
+    ------
+    MmgraphError
+        If a method for such layers is asked for on another graph.
+    """
+    if has_compact_factors(graph):
+        return True
+    if method == SUMMATION:
+        raise MmgraphError(
+            f"'{SUMMATION}' is for layers of units, joined by bilinear factors; this graph has "
+            "none, and junction_tree or enumeration are exact on it"
+        )
+    return False
 
 
 def method_for(

@@ -27,9 +27,15 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import junction_tree
 from mmgraph.inference.colouring import colour_masks
 from mmgraph.inference.coordinate_ascent import ascend
-from mmgraph.inference.field_variables import default_precision, named_variables, tables_device
+from mmgraph.inference.field_variables import (
+    default_precision,
+    has_compact_factors,
+    named_variables,
+    tables_device,
+)
 from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.icm import descend
+from mmgraph.inference.memory import check_statistics_memory
 from mmgraph.inference.moments import moments, second_moments
 from mmgraph.inference.pairwise_graph import pairwise_graph
 from mmgraph.inference.posterior import Posterior
@@ -111,6 +117,8 @@ def mean_field(
     names = named_variables(graph, variables)
     place = tables_device(graph) if device == "auto" else torch.device(device)
     precision = default_precision(graph) if dtype is None else dtype
+    if has_compact_factors(graph):
+        check_statistics_memory(graph, evidence.batch, precision)
     with torch.no_grad():
         # Factors answer in their own precision and place, so they are moved where asked to.
         moved = graph if device == "auto" and dtype is None else _moved(graph, place, precision)

@@ -11,6 +11,9 @@ from mmgraph.graph.errors import MemoryBudgetError
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.compiled import default_memory_budget, format_bytes
 
+_STATISTICS_COPIES = 4
+"""Statistics, natural parameters, and what is made on the way from one to the other."""
+
 _BYTES_PER_EDGE = 48
 """Ends, function, weight, places of the messages, and the lists of edges at each node."""
 
@@ -58,6 +61,43 @@ def check_memory(
             f"messages along {edges:,} edges would need {format_bytes(required)}, the budget is "
             f"{format_bytes(budget)}. Use dtype=torch.float32, label a part of the image at a "
             "time, merge states, or raise memory_budget",
+            required,
+            budget,
+        )
+
+
+def check_statistics_memory(
+    graph: FactorGraph, rows: int, dtype: torch.dtype, memory_budget: int | None = None
+) -> None:
+    """Refuse rows of layers of units whose statistics would not fit.
+
+    Parameters
+    ----------
+    graph : FactorGraph
+        With layers of units; others are counted elsewhere.
+    rows : int
+        Of evidence, times the chains of each.
+    dtype : torch.dtype
+        Of the statistics.
+    memory_budget : int, optional
+        In bytes; by default half of the machine's memory.
+
+    Raises
+    ------
+    MemoryBudgetError
+        With the sizes, and what to do instead.
+    """
+    budget = default_memory_budget() if memory_budget is None else memory_budget
+    numbers = sum(
+        v.size * (v.cardinality if v.family == "categorical" else 1)
+        for v in graph.variables.values()
+    )
+    required = _STATISTICS_COPIES * rows * numbers * (4 if dtype == torch.float32 else 8)
+    if required > budget:
+        raise MemoryBudgetError(
+            f"the statistics of {rows:,} rows of {numbers:,} numbers would need "
+            f"{format_bytes(required)}, the budget is {format_bytes(budget)}. Give fewer rows of "
+            "evidence at a time, or fewer chains, or raise memory_budget",
             required,
             budget,
         )

@@ -16,7 +16,6 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import exact, junction_tree, layer_summation, layers, methods
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.field_variables import has_compact_factors
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.single_row import single_row
 
@@ -46,7 +45,9 @@ def query(
         gradients; arrays are unrolled to their elements. Where it does not fit,
         ``belief_propagation``, or ``tree_reweighted`` where that does not converge. Others:
         ``enumeration``, ``torch``, ``mean_field``, ``gibbs``, ``parallel_tempering``,
-        ``annealed_importance_sampling``. The posterior says which method answered.
+        ``annealed_importance_sampling``. On layers of units (bias and bilinear factors) ``auto`` is
+        ``layer_summation`` where that is a sum of few terms, and else ``mean_field``. The posterior
+        says which method answered.
     device : str
         ``"auto"`` (wherever the model's tables are), ``"cpu"`` or ``"cuda"``.
     dtype : torch.dtype, optional
@@ -77,7 +78,7 @@ def query(
     given = Evidence.of(evidence, model.variables)
     methods.check(method, (*methods.EXACT, *methods.MARGINALS), "query")
     _check_device(device)
-    if has_compact_factors(model):
+    if layers.answer(model, method):
         method, model = layers.method_for(method, model, given, "query", options)
         if method == layers.SUMMATION:
             return layer_summation.layer_summation(model, given, names, **options)
@@ -188,7 +189,7 @@ def map_query(
     given = Evidence.of(evidence, model.variables)
     known = ("junction_tree", "enumeration", "layer_summation", *methods.ASSIGNMENTS)
     methods.check(method, known, "map_query")
-    if has_compact_factors(model):
+    if layers.answer(model, method):
         method, model = layers.method_for(method, model, given, "map_query", options)
         if method == layers.SUMMATION:
             return layer_summation.best_assignment(model, given, names, **options)
@@ -294,7 +295,7 @@ def _sampled_states(
 ) -> dict[str, Tensor]:
     """States of the discrete variables, ``(batch, draws, *shape)``."""
     methods.check(method, ("junction_tree", "layer_summation", *methods.SAMPLERS), "sample")
-    if has_compact_factors(model):
+    if layers.answer(model, method):
         method, model = layers.method_for(method, model, evidence, "sample", options)
         if method == layers.SUMMATION:
             return layer_summation.samples(model, evidence, draws, generator, **options)
@@ -394,7 +395,7 @@ def log_partition(
     """
     given = Evidence.of(evidence, model.variables)
     methods.check(method, (*methods.EXACT, *methods.MARGINALS), "log_partition")
-    if has_compact_factors(model):
+    if layers.answer(model, method):
         method, model = layers.method_for(method, model, given, "log_partition", options)
         if method == layers.SUMMATION:
             return layer_summation.log_evidence(model, given, **options)

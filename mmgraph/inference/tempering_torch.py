@@ -18,6 +18,7 @@ from mmgraph.inference.field_variables import default_precision
 from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.gibbs_chains import Schedule
 from mmgraph.inference.gibbs_torch import MomentSums, values_of
+from mmgraph.inference.memory import check_statistics_memory
 from mmgraph.inference.moments import Moments
 
 
@@ -58,6 +59,7 @@ def tempered_by_torch(
         Mean statistics of free variables at inverse temperature zero.
     """
     levels, chains = len(inverse), schedule.chains
+    check_statistics_memory(graph, levels * chains, default_precision(graph))
     view = FieldView(
         graph, evidence.rows(np.zeros(levels * chains, np.int64)), device, default_precision(graph)
     )
