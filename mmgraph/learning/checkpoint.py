@@ -139,8 +139,8 @@ class Checkpoint:
                 tensors.update(_tensors_of(role, restart.factors))
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            _write(self.directory / document["parameters"], save(tensors))
-            _write(self.directory / STATE, json.dumps(document, indent=1).encode("ascii"))
+            write_atomically(self.directory / document["parameters"], save(tensors))
+            write_atomically(self.directory / STATE, json.dumps(document, indent=1).encode("ascii"))
             for old in self.directory.glob("parameters-*.safetensors"):
                 if old.name != document["parameters"]:
                     old.unlink(missing_ok=True)
@@ -230,7 +230,7 @@ def _restored(like: Factor, tensors: Mapping[str, Tensor], settings: Mapping[str
         raise FormatError(f"the saved parameters of {like!r} do not fit it: {error}") from None
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     """Write under a temporary name in the same directory, then rename."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:

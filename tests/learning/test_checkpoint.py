@@ -135,18 +135,18 @@ def test_a_failed_write_leaves_the_state_before(tmp_path, monkeypatch):
     net, data, options = interrupted_example()
     from mmgraph.learning import checkpoint as module
 
-    real, calls = module._write, itertools.count()
+    real, calls = module.write_atomically, itertools.count()
 
     def full_disk(path, content):
         if next(calls) == 5:  # the JSON of the third state
             raise OSError("no space left")
         real(path, content)
 
-    monkeypatch.setattr(module, "_write", full_disk)
+    monkeypatch.setattr(module, "write_atomically", full_disk)
     directory = tmp_path / "em"
     with pytest.raises(FormatError, match="cannot be written"):
         expectation_maximization(net, data, checkpoint=directory, generator=seeded(7), **options)
-    monkeypatch.setattr(module, "_write", real)
+    monkeypatch.setattr(module, "write_atomically", real)
     resumed, _ = expectation_maximization(net, data, checkpoint=directory, **options)
     whole, _ = expectation_maximization(net, data, generator=seeded(7), **options)
     assert same_factors(whole, resumed)

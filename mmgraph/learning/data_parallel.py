@@ -1,0 +1,190 @@
+"""Several processes that train one model: each has a share of every batch and of the chains.
+
+The processes are those that ``torchrun`` starts. Gradients are added up, so that all processes take
+the same steps; what stops one of them stops all, with the reason.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from mmgraph.graph.errors import LearningError
+
+_MESSAGE_BYTES = 1024
+_BLOCK = "block:"
+
+
+class Processes:
+    """The processes that train together; one alone by default.
+
+    Parameters
+    ----------
+    rank, count : int
+        Which process this is, and how many there are.
+    device : torch.device
+        Where messages between them lie.
+    """
+
+    def __init__(self, rank: int = 0, count: int = 1, device: torch.device | str = "cpu") -> None:
+        self.rank, self.count, self.device = rank, count, torch.device(device)
+        self._failed = False
+
+    @classmethod
+    def of_environment(
+        cls, device: torch.device | str = "cpu", timeout_seconds: float = 600.0
+    ) -> Processes:
+        """Return the processes that ``torchrun`` started, or this one alone.
+
+        Parameters
+        ----------
+        device : torch.device or str
+            Where the parameters are: ``gloo`` joins CPUs, ``nccl`` GPUs.
+        timeout_seconds : float, default 600
+            How long one waits for the others before it takes them for dead.
+
+        Raises
+        ------
+        LearningError
+            If the others cannot be reached.
+        """
+        place = torch.device(device)
+        count = int(os.environ.get("WORLD_SIZE", "1"))
+        if count <= 1:
+            return cls(device=place)
+        if not dist.is_initialized():
+            backend = "nccl" if place.type == "cuda" else "gloo"
+            try:
+                dist.init_process_group(backend, timeout=timedelta(seconds=timeout_seconds))
+            except (RuntimeError, ValueError) as error:
+                raise LearningError(f"the other processes cannot be reached ({error})") from None
+        return cls(dist.get_rank(), dist.get_world_size(), place)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes files and reports progress."""
+        return self.rank == 0
+
+    def blocks(self, count: int) -> range:
+        """Return which of the blocks of rows and chains are this process's.
+
+        Raises
+        ------
+        LearningError
+            If the processes do not divide the blocks.
+        """
+        if count % self.count:
+            raise LearningError(
+                f"{count} blocks of chains cannot be shared by {self.count} processes alike; set "
+                f"blocks to a multiple of {self.count}"
+            )
+        each = count // self.count
+        return range(self.rank * each, (self.rank + 1) * each)
+
+    def check(self, error: BaseException | None = None) -> None:
+        """Wait for the others, and stop if one of them has failed.
+
+        Parameters
+        ----------
+        error : BaseException, optional
+            What has stopped this process. It then returns, so that the caller raises it.
+
+        Raises
+        ------
+        LearningError
+            With the message of the process that failed first by rank, or that one is gone.
+        """
+        if self.count == 1 or self._failed:
+            return
+        flag = torch.tensor([0.0 if error is None else 1.0], device=self.device)
+        self._joined(dist.all_reduce, flag)
+        if not float(flag):
+            return
+        self._failed = True
+        own = b"" if error is None else f"{type(error).__name__}: {error}".encode()
+        buffer = torch.zeros(_MESSAGE_BYTES, dtype=torch.uint8)
+        cut = own[: _MESSAGE_BYTES - 1]
+        buffer[: len(cut)] = torch.frombuffer(bytearray(cut or b"\0"), dtype=torch.uint8)[
+            : len(cut)
+        ]
+        buffer = buffer.to(self.device)
+        all_of_them = [torch.zeros_like(buffer) for _ in range(self.count)]
+        self._joined(dist.all_gather, all_of_them, buffer)
+        if error is not None:
+            return
+        for rank, told in enumerate(all_of_them):
+            message = bytes(told.cpu().tolist()).rstrip(b"\0").decode(errors="replace")
+            if message:
+                raise LearningError(f"process {rank} stopped: {message}")
+
+    def added(self, tensors: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+        """Return the sums over all processes of tensors times a process's share."""
+        if self.count == 1:
+            return dict(tensors)
+        first = next(iter(tensors.values()))
+        flat = torch.cat([t.reshape(-1).to(first.dtype) for t in tensors.values()]) * share
+        self._joined(dist.all_reduce, flat)
+        result, start = {}, 0
+        for name, tensor in tensors.items():
+            result[name] = flat[start : start + tensor.numel()].reshape(tensor.shape)
+            start += tensor.numel()
+        return result
+
+    def decided(self, choice: bool) -> bool:
+        """Return the choice of the process that leads."""
+        if self.count == 1:
+            return choice
+        flag = torch.tensor([float(choice)], device=self.device)
+        self._joined(dist.broadcast, flag, 0)
+        return bool(flag)
+
+    def gathered(self, state: Mapping[str, Tensor], blocks: int) -> dict[str, Tensor]:
+        """Return a state with the blocks of all processes.
+
+        Parameters
+        ----------
+        state : mapping of str to Tensor
+            Entries ``"block:K:…"`` of the own blocks, and others that all processes share.
+        blocks : int
+            How many blocks there are in all.
+        """
+        if self.count == 1:
+            return dict(state)
+        own = self.blocks(blocks)
+        result = {k: t for k, t in state.items() if not k.startswith(_BLOCK)}
+        prefix = f"{_BLOCK}{own[0]}:"
+        names = [k.removeprefix(prefix) for k in state if k.startswith(prefix)]
+        each = len(own)
+        for block in range(blocks):
+            for name in names:
+                if block in own:
+                    tensor = state[f"{_BLOCK}{block}:{name}"]
+                else:
+                    tensor = torch.empty_like(state[prefix + name])
+                place = tensor.device
+                sent = tensor.to(self.device).contiguous()
+                self._joined(dist.broadcast, sent, block // each)
+                result[f"{_BLOCK}{block}:{name}"] = sent.to(place)
+        return result
+
+    def close(self) -> None:
+        """Leave the group of processes."""
+        if self.count > 1 and dist.is_initialized():
+            dist.destroy_process_group()
+
+    def _joined(self, operation: object, *arguments: object) -> None:
+        """Carry out what all processes take part in."""
+        assert callable(operation)
+        try:
+            operation(*arguments)
+        except RuntimeError as error:
+            self._failed = True
+            raise LearningError(
+                f"process {self.rank}: another process is gone ({str(error).splitlines()[0]}); the "
+                "last checkpoint is whole"
+            ) from None
