@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -35,8 +35,7 @@ from mmgraph.inference.field_variables import (
 )
 from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.icm import descend
-from mmgraph.inference.memory import check_statistics_memory
-from mmgraph.inference.moments import moments, second_moments
+from mmgraph.inference.moments import Moments, moments, second_moments
 from mmgraph.inference.pairwise_graph import pairwise_graph
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.structured_mean_field import improved_by_forests
@@ -44,6 +43,7 @@ from mmgraph.inference.structured_mean_field import improved_by_forests
 Marginals = dict[str, Float[Tensor, "batch *shape states"]]
 Start = Literal["random"] | Mapping[str, object] | None
 _STRUCTURES = ("naive", "chains")
+_ROWS_AT_ONCE = 1024
 _START_BUDGET = 2**26
 """The bytes that the search for a start among hard zeros may spend on exact tables."""
 
@@ -117,23 +117,27 @@ def mean_field(
     names = named_variables(graph, variables)
     place = tables_device(graph) if device == "auto" else torch.device(device)
     precision = default_precision(graph) if dtype is None else dtype
-    if has_compact_factors(graph):
-        check_statistics_memory(graph, evidence.batch, precision)
+    # Factors answer in their own precision and place, so they are moved where asked to.
+    moved = graph if device == "auto" and dtype is None else _moved(graph, place, precision)
+    blocks = _row_blocks(graph, evidence, structure, initial)
     with torch.no_grad():
-        # Factors answer in their own precision and place, so they are moved where asked to.
-        moved = graph if device == "auto" and dtype is None else _moved(graph, place, precision)
-        view = FieldView(moved, evidence, place, precision)
-        marginals = _start(graph, evidence, view, initial, generator)
-        # Changes are looked at for their own sake, too: a tolerance of zero asks for all passes.
-        watched = max(tolerance, torch.finfo(precision).tiny)
-        colours = colour_masks(graph)
-        done, residual = ascend(view, colours, marginals, iterations, watched, damping)
-        bound = view.expected_log_weight(marginals) + view.entropy(marginals)
-        if structure == "chains":
-            marginals, bound, done, residual = improved_by_forests(
-                graph, evidence, marginals, iterations, tolerance
+        solved = []
+        for rows in blocks:
+            view = FieldView(moved, rows, place, precision)
+            marginals = _start(graph, rows, view, initial, generator)
+            # Changes are looked at for their own sake, too: zero asks for all passes.
+            watched = max(tolerance, torch.finfo(precision).tiny)
+            done, residual = ascend(
+                view, colour_masks(graph), marginals, iterations, watched, damping
             )
-        found = moments(view, marginals, second_moments(view, marginals, names), names)
+            bound = view.expected_log_weight(marginals) + view.entropy(marginals)
+            if structure == "chains":
+                marginals, bound, done, residual = improved_by_forests(
+                    graph, rows, marginals, iterations, tolerance
+                )
+            found = moments(view, marginals, second_moments(view, marginals, names), names)
+            solved.append(_Solved(found, bound, done, residual))
+    found, bound, done, residual = _joined(solved)
     posterior = Posterior.of(
         graph.variables,
         found.marginals,
@@ -149,6 +153,40 @@ def mean_field(
     )
     posterior.gap = None  # a bound on one side says nothing of the distance
     return posterior
+
+
+class _Solved(NamedTuple):
+    moments: Moments
+    bound: Float[Tensor, " batch"]
+    iterations: int
+    residual: float
+
+
+def _row_blocks(
+    graph: FactorGraph, evidence: Evidence, structure: str, initial: Start
+) -> list[Evidence]:
+    """Rows of layers of units in blocks whose statistics stay in a processor's caches."""
+    whole = structure == "chains" or isinstance(initial, Mapping)
+    if whole or not has_compact_factors(graph) or evidence.batch <= _ROWS_AT_ONCE:
+        return [evidence]
+    starts = range(0, evidence.batch, _ROWS_AT_ONCE)
+    return [evidence.rows(slice(first, first + _ROWS_AT_ONCE)) for first in starts]
+
+
+def _joined(solved: Sequence[_Solved]) -> _Solved:
+    """The answers of all blocks, and how far the slowest of them came."""
+    if len(solved) == 1:
+        return solved[0]
+    parts = [
+        {name: torch.cat([one.moments[part][name] for one in solved]) for name in first}
+        for part, first in enumerate(solved[0].moments)
+    ]
+    return _Solved(
+        Moments(*parts),
+        torch.cat([one.bound for one in solved]),
+        max(one.iterations for one in solved),
+        max(one.residual for one in solved),
+    )
 
 
 def mean_field_marginals(
