@@ -7,7 +7,7 @@ log-likelihood of the hidden ones under it is propagated back through all of its
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -17,8 +17,10 @@ from torch import Tensor
 from mmgraph.graph.errors import MmgraphError, UnknownVariableError, suggestion
 from mmgraph.graph.exponential_family import ExponentialFamily, ReplicatedSoftmax
 from mmgraph.inference.clamping import Clamped
+from mmgraph.inference.colouring import Masks
 from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.mean_field import ascend
+from mmgraph.inference.update_order import observed_last
 from mmgraph.learning.boltzmann_objective import MEAN, Objective, RandomBlocks
 from mmgraph.learning.boltzmann_parameters import BoltzmannParameters
 from mmgraph.learning.disturbance import Disturbance
@@ -74,12 +76,14 @@ class PredictionSettings:
     disturbance: Disturbance = field(default_factory=Disturbance)
 
     def __post_init__(self) -> None:
-        through = self.sweeps if self.gradient_sweeps is None else self.gradient_sweeps
-        for name, count in (("gradient_sweeps", through), ("scored_sweeps", self.scored_sweeps)):
-            if not 1 <= count <= self.sweeps:
-                raise MmgraphError(
-                    f"{name} must lie between 1 and sweeps ({self.sweeps}), but it is {count}"
-                )
+        if self.sweeps < 1:
+            raise MmgraphError(f"sweeps must be at least 1, not {self.sweeps}")
+        for name, count, most in (
+            ("gradient_sweeps", self.through, self.sweeps),
+            ("scored_sweeps", self.scored_sweeps, self.through),
+        ):
+            if not 1 <= count <= most:
+                raise MmgraphError(f"{name} must lie between 1 and {most}, but it is {count}")
         for name in ("damping", "label_smoothing"):
             if not 0 <= getattr(self, name) < 1:
                 raise MmgraphError(f"{name} must lie in [0, 1), but it is {getattr(self, name)}")
@@ -90,6 +94,11 @@ class PredictionSettings:
             for name, weight in group.items():
                 if not 0 <= weight < torch.inf:
                     raise MmgraphError(f"the weight of '{name}' must not be negative: {weight}")
+
+    @property
+    def through(self) -> int:
+        """The sweeps that are differentiated."""
+        return self.sweeps if self.gradient_sweeps is None else self.gradient_sweeps
 
 
 class MultiPrediction(Objective):
@@ -169,18 +178,20 @@ class MultiPrediction(Objective):
             parameters.graph(), drawn.shown, rows, parameters.device, parameters.dtype
         )
         means, scales = _start(view), self._dropped(rows)
-        through = options.sweeps if options.gradient_sweeps is None else options.gradient_sweeps
+        order = observed_last(parameters.colours, [n for n in batch if n not in self.labels])
+        scored = [name for name in drawn.hidden if self._counts(name)]
         with torch.no_grad():
-            self._sweep(view, means, options.sweeps - through, scales)
-        self._sweep(view, means, through - options.scored_sweeps, scales)
+            self._sweep(view, order, means, options.sweeps - options.through, scales)
+        self._sweep(view, order, means, options.through - options.scored_sweeps, scales)
         total = torch.zeros((), device=view.device, dtype=view.dtype)
         parts: dict[str, Tensor] = {}
-        for _ in range(options.scored_sweeps):
-            self._sweep(view, means, 1, scales)
-            for name, mask in drawn.hidden.items():
-                if self._counts(name):
-                    part, parts[name] = self._score(view, means, name, drawn.clean[name], mask)
-                    total = total + part / options.scored_sweeps
+        for left in reversed(range(options.scored_sweeps)):
+            colours = order if left else _without_unheard(view, order, batch, scored)
+            self._sweep(view, colours, means, 1, scales)
+            for name in scored:
+                mask, values = drawn.hidden[name], drawn.clean[name]
+                part, parts[name] = self._score(view, means, name, values, mask)
+                total = total + part / options.scored_sweeps
         return total, parts, means
 
     def state(self) -> dict[str, Tensor]:
@@ -229,15 +240,20 @@ class MultiPrediction(Objective):
         return scales
 
     def _sweep(
-        self, view: FieldView, means: dict[str, Tensor], sweeps: int, scales: Mapping[str, Tensor]
+        self,
+        view: FieldView,
+        order: Sequence[Masks],
+        means: dict[str, Tensor],
+        sweeps: int,
+        scales: Mapping[str, Tensor],
     ) -> None:
         """Make some passes of mean field, with dropout after each colour."""
-        colours, damping = self.parameters.colours, self.settings.damping
+        damping = self.settings.damping
         if not scales:
-            ascend(view, colours, means, sweeps, damping=damping)
+            ascend(view, order, means, sweeps, damping=damping)
             return
         for _ in range(sweeps):
-            for colour in colours:
+            for colour in order:
                 ascend(view, [colour], means, 1, damping=damping)
                 for name in colour:
                     if name in scales:
@@ -282,6 +298,18 @@ def _start(view: FieldView) -> dict[str, Tensor]:
     alike = [n for n, u in view.unary.items() if len(u) == 1 and n not in view.clamped]
     means.update((name, means[name][:1]) for name in alike)
     return means
+
+
+def _without_unheard(
+    view: FieldView, order: Sequence[Masks], observed: Container[str], scored: Sequence[str]
+) -> list[Masks]:
+    """The colours of the last sweep, without observed variables that nothing scored hears."""
+
+    def is_heard(name: str) -> bool:
+        others = {v.name for f in view.couplings[name] for v in f.scope} - {name}
+        return name not in observed or not others.isdisjoint(scored)
+
+    return [*order[:-1], {n: mask for n, mask in order[-1].items() if is_heard(n)}]
 
 
 def negative_log_likelihood(
