@@ -80,7 +80,7 @@ class Monitors:
         watched = self.rows if self.validation is None else self.validation
         device = next(iter(watched.clamped.values())).values.device
         annealed = annealed_importance_sampling(
-            graph,
+            graph.to(dtype=torch.float64),
             Evidence.of(None, graph.variables),
             steps=steps,
             chains=chains,

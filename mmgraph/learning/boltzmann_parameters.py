@@ -90,13 +90,16 @@ class BoltzmannParameters:
         for tensor in self.tensors.values():
             tensor.requires_grad_()
         self._stale = True
-        self._working = self._made(
-            [tuple(t.detach().clone() for t in row) for row in self.natural()]
-        )
+        self._working = self._made([self._kept(row) for row in self.natural()])
         colour_masks(self._working)
         field_variables(self._working)
         for name in graph.variables:
             is_compact(self._working, name)
+
+    def _kept(self, row: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Tensors of the working graph; weights without a scale are the parameters themselves."""
+        own = {t.data_ptr() for t in self.tensors.values()}
+        return tuple(t.detach() if t.data_ptr() in own else t.detach().clone() for t in row)
 
     def _start(self) -> None:
         """Take the numbers of the graph, with centres at zero."""
@@ -190,7 +193,8 @@ class BoltzmannParameters:
             for factor, row in zip(graph.factors, self.natural(), strict=True):
                 assert isinstance(factor, BiasFactor | BilinearFactor)
                 for kept, tensor in zip(factor.tensors(), row, strict=True):
-                    kept.copy_(tensor)
+                    if kept.data_ptr() != tensor.data_ptr():
+                        kept.copy_(tensor)
 
     def _made(self, natural: Sequence[tuple[Tensor, ...]]) -> FactorGraph:
         factors = []

@@ -36,7 +36,8 @@ class Ascent:
             {"params": [tensors[k] for k in self._weights], "weight_decay": settings.weight_decay},
             {"params": [tensors[k] for k in others], "weight_decay": 0.0},
         ]
-        groups = [group for group in groups if group["params"]]
+        if not settings.weight_decay:
+            groups = [{"params": list(tensors.values())}]  # one group is quicker than two
         self._optimiser: torch.optim.Optimizer
         if settings.optimiser == "sgd":
             self._optimiser = torch.optim.SGD(

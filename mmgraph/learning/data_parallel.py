@@ -158,7 +158,7 @@ class Processes:
         own = self.blocks(blocks)
         result = {k: t for k, t in state.items() if not k.startswith(_BLOCK)}
         prefix = f"{_BLOCK}{own[0]}:"
-        names = [k.removeprefix(prefix) for k in state if k.startswith(prefix)]
+        names = sorted(k.removeprefix(prefix) for k in state if k.startswith(prefix))
         each = len(own)
         for block in range(blocks):
             for name in names:

@@ -120,7 +120,7 @@ def log_likelihood(
     at_zero = joint(torch.zeros(1, visible.size, dtype=torch.float64))[0]
     precision = next(row[1] for row in natural if len(row) > 1)
     bias = next(row[0] for row in natural if len(row) > 1)
-    place = [i for i, f in enumerate(graph.factors) if len(f.scope) == 2][0]
+    place = next(i for i, f in enumerate(graph.factors) if len(f.scope) == 2)
     field = bias + hidden["h1"] @ natural[place][0].T
     integral = (field.square() / precision + (2 * torch.pi / precision).log()).sum(1) / 2
     return (above - (at_zero + integral).logsumexp(0)).mean()

@@ -1,0 +1,84 @@
+"""Training in a process of its own, which tests kill, start again, or run twice at once.
+
+    python boltzmann_runs.py DIRECTORY RESULT [slow] [fail]
+
+In ``slow`` mode each step takes a moment, so that a kill comes in the midst; in ``fail`` mode the
+last of several processes raises an error in its fifth step, and in ``die`` mode it ends itself.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from mmgraph.graph.errors import MmgraphError
+from mmgraph.inference.clamping import Clamped
+from mmgraph.learning.boltzmann_parameters import BoltzmannParameters
+from mmgraph.learning.boltzmann_settings import TrainingSettings
+from mmgraph.learning.boltzmann_training import train
+from mmgraph.learning.contrastive_divergence import ContrastiveDivergence
+from mmgraph.learning.training_rows import TrainingRows
+from tests.learning.boltzmann_machines import data_of, machine
+
+SETTINGS = TrainingSettings(
+    epochs=4, batch_size=20, chains=12, gibbs_steps=2, learning_rate=0.05, momentum=0.9,
+    averaging=0.9, temperatures=(1.0, 2.0), sparsity_cost=0.1, weight_decay=1e-3, norm_bound=2.0,
+    checkpoint_steps=3, stopping_monitor="free_energy", patience=50,
+)  # fmt: skip
+
+
+class Slowly(ContrastiveDivergence):
+    """The likelihood, with pauses or failures between steps."""
+
+    mode = ""
+
+    def gradients(self, batch):
+        if self.mode == "slow":
+            time.sleep(0.02)
+        if self._step == 4 and os.environ.get("RANK", "0") == "1":
+            if self.mode == "fail":
+                raise MmgraphError("the disk of this process is full")
+            if self.mode == "die":
+                os._exit(9)
+        return super().gradients(batch)
+
+
+def rows_of(graph, count=105):
+    return TrainingRows(count, {"v": Clamped(data_of(graph, count).float())})
+
+
+def run(directory: str | None, mode: str = "", settings: TrainingSettings = SETTINGS):
+    graph = machine("bernoulli", (4, 3), dtype=torch.float32)
+    Slowly.mode = mode
+
+    def objective(parameters: BoltzmannParameters, random):
+        return Slowly(parameters, settings.chains, settings.gibbs_steps, 5,
+                      temperatures=settings.temperatures, random=random)  # fmt: skip
+
+    report = train(graph, rows_of(graph), rows_of(graph, 30), settings, objective,
+                   checkpoint=directory)  # fmt: skip
+    return graph, report
+
+
+def tensors_of(graph) -> dict[str, torch.Tensor]:
+    rows = [f.tensors() for f in graph.factors]
+    return {f"{i}:{j}": t.clone() for i, row in enumerate(rows) for j, t in enumerate(row)}
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    try:
+        made, told = run(sys.argv[1], sys.argv[3] if len(sys.argv) > 3 else "")
+    except MmgraphError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(3)
+    result = Path(sys.argv[2])
+    rank = os.environ.get("RANK", "0")
+    tensors = tensors_of(made)
+    tensors["energies"] = torch.tensor([h["free_energy"] for h in told.history])
+    save_file(tensors, result.with_suffix(f".{rank}"))
