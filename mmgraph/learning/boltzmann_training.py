@@ -174,7 +174,8 @@ class _Training:
             self.checkpoint = BoltzmannCheckpoint(
                 directory, graph, settings.as_dict(), rows.fingerprint()
             )
-        _check_stopping(settings, validation is not None)
+        discrete = any(graph.variables[n].is_discrete for n in rows.clamped)
+        _check_stopping(settings, validation is not None, discrete)
 
     def _likelihood(self, parameters: BoltzmannParameters, random: RandomBlocks) -> Objective:
         settings = self.settings
@@ -355,8 +356,10 @@ def _first(rows: TrainingRows, settings: TrainingSettings) -> TrainingRows:
     return rows.some(torch.randperm(rows.count, generator=generator)[: settings.monitor_rows])
 
 
-def _check_stopping(settings: TrainingSettings, has_validation: bool) -> None:
+def _check_stopping(settings: TrainingSettings, has_validation: bool, discrete: bool) -> None:
     watched = settings.stopping_monitor
+    if watched == "pseudo_likelihood" and not discrete:
+        raise LearningError("the pseudo-likelihood is watched, but no discrete layer is observed")
     if watched == "free_energy_gap" and not has_validation:
         raise LearningError("the free-energy gap is watched, but there are no validation rows")
     if watched == "log_likelihood" and not settings.likelihood_epochs:

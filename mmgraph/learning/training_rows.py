@@ -46,8 +46,8 @@ class TrainingRows:
         ------
         LearningError
             If nothing is observed, in all rows or in one; if evidence is soft, or speaks of what
-            is no layer of units; if a document has no words, or a Gaussian unit always has the same
-            value, so that its precision would grow without bound.
+            is no layer of units; or if a Gaussian unit always has the same value, so that its
+            precision would grow without bound.
         """
         if evidence.soft:
             name = next(iter(evidence.soft))
@@ -67,15 +67,10 @@ class TrainingRows:
 
     def _check(self, graph: FactorGraph) -> None:
         seen = torch.zeros(self.count, dtype=torch.bool)
-        for name, (values, known) in self.clamped.items():
+        for name, (_, known) in self.clamped.items():
             variable = graph.variables[name]
             here = torch.ones(self.count, dtype=torch.bool) if known is None else known.cpu()
             seen |= here.reshape(self.count, -1).any(1)
-            if variable.family == "replicated_softmax":
-                empty = (values.sum(-1).cpu() == 0) & here
-                if bool(empty.any()):
-                    row = int(empty.nonzero()[0, 0])
-                    raise LearningError(f"the document '{name}' of row {row} has no words")
             if variable.family == "gaussian" and self.count > 1:
                 self._check_variation(name)
         if not bool(seen.all()):
