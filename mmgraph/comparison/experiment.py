@@ -13,6 +13,7 @@ from mmgraph.comparison.reader import Reader
 from mmgraph.formats.files import write_text
 
 KINDS = {
+    "boltzmann_machine": "mmgraph.comparison.machine_experiment",
     "classification": "mmgraph.comparison.classification",
     "land_cover": "mmgraph.comparison.land_cover",
     "stereo": "mmgraph.comparison.stereo_pair",

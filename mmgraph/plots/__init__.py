@@ -8,6 +8,7 @@ from mmgraph.plots.charts import confusion_matrix, reliability_diagram
 from mmgraph.plots.disparity_maps import disparity_maps
 from mmgraph.plots.figures import save
 from mmgraph.plots.label_maps import energy_trace, label_map, uncertainty_map
+from mmgraph.plots.machines import image_grid, training_curves
 from mmgraph.plots.network import draw_network
 
 __all__ = [
@@ -15,8 +16,10 @@ __all__ = [
     "disparity_maps",
     "draw_network",
     "energy_trace",
+    "image_grid",
     "label_map",
     "reliability_diagram",
     "save",
+    "training_curves",
     "uncertainty_map",
 ]

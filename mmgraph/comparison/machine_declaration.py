@@ -1,0 +1,168 @@
+"""The declaration of a multimodal deep Boltzmann machine: its data, pathways, training, report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mmgraph.comparison.reader import Reader
+
+TRANSFORMS = ("standardise", "one_scale", "normal_quantiles")
+LABEL_LINKS = ("joint", "all")
+
+
+@dataclass(frozen=True)
+class ViewDeclaration:
+    """The features of one modality, and the hidden layers above them.
+
+    Attributes
+    ----------
+    modality : str
+        Its name in the data, and of the variable.
+    hidden : tuple of int
+        The units of each hidden layer, from below.
+    transform : {"standardise", "one_scale", "normal_quantiles"}
+        Fitted on the training rows: mean zero and variance one of each feature; one scale for all
+        features, so that those that hardly vary stay small; quantiles of a normal distribution.
+    image : tuple of int, default ()
+        Height and width, where the features are the pixels of an image that pictures can show.
+    """
+
+    modality: str
+    hidden: tuple[int, ...]
+    transform: str = "standardise"
+    image: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImputationDeclaration:
+    """A modality to fill in, and those that are given."""
+
+    imputed: str
+    given: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NetworkDeclaration:
+    """The layers above the pathways.
+
+    Attributes
+    ----------
+    joint : int
+        Units of the joint layer.
+    labels : str
+        The label units' variable.
+    label_links : {"joint", "all"}
+        Whether labels are joined to the joint layer alone, or to the top of each pathway too.
+    passes : int
+        Passes of mean field when the machine is used: as many as it was trained with.
+    """
+
+    joint: int
+    labels: str
+    label_links: str = "joint"
+    passes: int = 10
+
+
+@dataclass(frozen=True)
+class MachineReport:
+    """What is reported: situations, imputations, and whether the representation is scored."""
+
+    folds: int
+    seed: int
+    given: tuple[tuple[str, ...], ...]
+    imputations: tuple[ImputationDeclaration, ...]
+    representation: bool
+
+
+@dataclass(frozen=True)
+class MachineDeclaration:
+    """A ready model of the kind ``boltzmann_machine``.
+
+    Attributes
+    ----------
+    name, title : str
+        Its file name without ending, and what it says of itself.
+    dataset, label_column : str
+        The entry of the catalogue, and the column of labels where the data is a table.
+    network, views, report
+        See there.
+    fit : mapping
+        What :meth:`BoltzmannMachine.fit` is called with: the settings of training, and what it is
+        to learn to predict.
+    """
+
+    name: str
+    title: str
+    dataset: str
+    label_column: str
+    network: NetworkDeclaration
+    views: tuple[ViewDeclaration, ...]
+    fit: Mapping[str, Any]
+    report: MachineReport
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The modalities, in order."""
+        return tuple(view.modality for view in self.views)
+
+
+def read_machine(name: str | os.PathLike[str]) -> MachineDeclaration:
+    """Read the declaration of a machine.
+
+    Raises
+    ------
+    FormatError
+        If the file is not TOML, or an entry is missing, unknown or of the wrong kind. Settings of
+        training are checked when it begins.
+    """
+    reader = Reader(name)
+    reader.only("kind", "title", "data", "network", "view", "training", "prediction", "report")
+    data = reader.table("data")
+    views = tuple(
+        reader.record(ViewDeclaration, entry, f"[[view]] {entry.get('modality', '')}".strip())
+        for entry in reader.list_of_tables("view")
+    )
+    for view in views:
+        where = f"[[view]] {view.modality}"
+        reader.choice(view.transform, TRANSFORMS, f"{where} transform")
+        if view.image and len(view.image) != 2:
+            raise reader.error(f"{where} 'image' is a height and a width, not {list(view.image)}")
+    network = reader.record(NetworkDeclaration, reader.table("network"), "[network]")
+    reader.choice(network.label_links, LABEL_LINKS, "[network] label_links")
+    reader.within(network.passes, 1, 10**6, "[network] 'passes'")
+    return MachineDeclaration(
+        name=reader.path.stem,
+        title=reader.value(reader.content, "title", str, "the file"),
+        dataset=reader.value(data, "dataset", str, "[data]"),
+        label_column=reader.value(data, "target", str, "[data]") if "target" in data else "",
+        network=network,
+        views=views,
+        fit={**reader.table("training"), "prediction": reader.content.get("prediction", {})},
+        report=_report(reader, [view.modality for view in views]),
+    )
+
+
+def _report(reader: Reader, modalities: list[str]) -> MachineReport:
+    table = reader.table("report")
+    imputations = []
+    for entry in table.get("impute", []):
+        if not isinstance(entry, dict):
+            raise reader.error("[report] 'impute' is a list of tables with 'imputed' and 'given'")
+        one = reader.record(ImputationDeclaration, entry, "[[report.impute]]")
+        reader.lists_of_names([[one.imputed, *one.given]], modalities, "[[report.impute]]")
+        if one.imputed in one.given:
+            raise reader.error(f"[[report.impute]] gives '{one.imputed}', which is to be imputed")
+        imputations.append(one)
+    representation = table.get("representation", False)
+    if not isinstance(representation, bool):
+        raise reader.error(f"[report] 'representation' is true or false, not {representation!r}")
+    return MachineReport(
+        folds=reader.value(table, "folds", int, "[report]"),
+        seed=reader.value(table, "seed", int, "[report]"),
+        given=reader.lists_of_names(table.get("given"), modalities, "[report] given"),
+        imputations=tuple(imputations),
+        representation=representation,
+    )
