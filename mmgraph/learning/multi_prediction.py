@@ -18,9 +18,9 @@ from mmgraph.graph.errors import MmgraphError, UnknownVariableError, suggestion
 from mmgraph.graph.exponential_family import ExponentialFamily, ReplicatedSoftmax
 from mmgraph.inference.clamping import Clamped
 from mmgraph.inference.colouring import Masks
+from mmgraph.inference.few_sweeps import even_start, observed_last
 from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.mean_field import ascend
-from mmgraph.inference.update_order import observed_last
 from mmgraph.learning.boltzmann_objective import MEAN, Objective, RandomBlocks
 from mmgraph.learning.boltzmann_parameters import BoltzmannParameters
 from mmgraph.learning.disturbance import Disturbance
@@ -177,7 +177,7 @@ class MultiPrediction(Objective):
         view = FieldView.given(
             parameters.graph(), drawn.shown, rows, parameters.device, parameters.dtype
         )
-        means, scales = _start(view), self._dropped(rows)
+        means, scales = even_start(view), self._dropped(rows)
         order = observed_last(parameters.colours, [n for n in batch if n not in self.labels])
         scored = [name for name in drawn.hidden if self._counts(name)]
         with torch.no_grad():
@@ -290,14 +290,6 @@ class MultiPrediction(Objective):
             error = error.mean(-1) if family.inner else error
             loss = loss + squared * (error * share).sum() / (rows * units)
         return loss, summed.detach() / share.sum().clamp_min(1.0)
-
-
-def _start(view: FieldView) -> dict[str, Tensor]:
-    """The means to start from; one row stands for all where nothing is known of a variable."""
-    means = view.start()
-    alike = [n for n, u in view.unary.items() if len(u) == 1 and n not in view.clamped]
-    means.update((name, means[name][:1]) for name in alike)
-    return means
 
 
 def _without_unheard(

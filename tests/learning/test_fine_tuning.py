@@ -7,9 +7,9 @@ import torch
 
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.inference.clamping import Clamped
+from mmgraph.inference.few_sweeps import even_start, observed_last
 from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.mean_field import ascend
-from mmgraph.inference.update_order import observed_last
 from mmgraph.learning.boltzmann_objective import MEAN, RandomBlocks
 from mmgraph.learning.boltzmann_parameters import BoltzmannParameters
 from mmgraph.learning.fine_tuning import FineTuning
@@ -42,7 +42,7 @@ def test_the_loss_is_the_cross_entropy_of_the_labels():
     graph = tuning.parameters.working()
     given = {n: c for n, c in batch.items() if n != "label"}
     view = FieldView.given(graph, given, 20, torch.device("cpu"), torch.float64)
-    means = view.start()
+    means = even_start(view)
     ascend(view, tuning.parameters.colours, means, 80)
     logits = view.field("label", means)
     expected = torch.nn.functional.cross_entropy(logits, batch["label"].values.argmax(1))
@@ -97,7 +97,7 @@ def test_labels_are_learned_from_all_and_from_single_modalities():
         graph = tuning.parameters.graph()
         with torch.no_grad():
             view = FieldView.given(graph, clamped, 200, torch.device("cpu"), torch.float64)
-            means = view.start()
+            means = even_start(view)
             ascend(view, observed_last(tuning.parameters.colours, clamped), means, 4)
         right = means["label"].argmax(1) == fresh["label"].values.argmax(1)
         assert float(right.double().mean()) > 0.8, given

@@ -17,9 +17,9 @@ from mmgraph.graph.exponential_family import (
     ReplicatedSoftmax,
 )
 from mmgraph.inference.clamping import Clamped
+from mmgraph.inference.few_sweeps import even_start, observed_last
 from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.mean_field import ascend
-from mmgraph.inference.update_order import observed_last
 from mmgraph.learning.boltzmann_objective import MEAN, RandomBlocks
 from mmgraph.learning.boltzmann_parameters import BoltzmannParameters
 from mmgraph.learning.disturbance import Disturbance
@@ -115,7 +115,7 @@ def test_predictions_are_those_of_inference_after_as_many_sweeps():
     shown = {n: batch[n] for n in ("pixels", "depth")}
     parameters = prediction.parameters
     view = FieldView.given(parameters.working(), shown, 20, parameters.device, parameters.dtype)
-    means = view.start()
+    means = even_start(view)
     ascend(view, observed_last(parameters.colours, shown), means, 3)
     logits = view.field("label", means)
     expected = torch.nn.functional.cross_entropy(logits, batch["label"].values.argmax(1))

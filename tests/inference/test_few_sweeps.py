@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmgraph.inference.colouring import Masks
-from mmgraph.inference.update_order import observed_last
+from mmgraph.inference.few_sweeps import observed_last
 
 COLOURS: list[Masks] = [{"joint": None, "x": None, "y": None}, {"label": None}, {"h": None}]
 
