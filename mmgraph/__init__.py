@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mmgraph.formats.pgmpy import from_pgmpy, to_pgmpy
     from mmgraph.formats.resolve import read, write
+    from mmgraph.graph.bias_factor import BiasFactor
+    from mmgraph.graph.bilinear_factor import BilinearFactor
     from mmgraph.graph.edge_factor import PairwiseFactor
     from mmgraph.graph.evidence import Evidence, soft
     from mmgraph.graph.factor import Factor, TableFactor, UnaryFactor
@@ -33,15 +35,22 @@ if TYPE_CHECKING:
     from mmgraph.learning.expectation_maximization import expectation_maximization
     from mmgraph.learning.parameters import Prior, learn_parameters
     from mmgraph.networks.bayesian_network import BayesianNetwork
+    from mmgraph.networks.boltzmann_layers import Pathway
     from mmgraph.networks.conditional_random_field import ConditionalRandomField, LabelledImage
     from mmgraph.networks.conditionals import Deterministic, Softmax
+    from mmgraph.networks.deep_boltzmann_machine import DeepBoltzmannMachine
     from mmgraph.networks.markov_random_field import MarkovRandomField
+    from mmgraph.networks.multimodal_deep_boltzmann_machine import MultimodalDeepBoltzmannMachine
     from mmgraph.networks.noisy_max import NoisyMax
     from mmgraph.networks.noisy_or import NoisyOr
+    from mmgraph.networks.restricted_boltzmann_machine import RestrictedBoltzmannMachine
 
 _HOMES = {
     "BayesianNetwork": "mmgraph.networks.bayesian_network",
+    "BiasFactor": "mmgraph.graph.bias_factor",
+    "BilinearFactor": "mmgraph.graph.bilinear_factor",
     "ConditionalRandomField": "mmgraph.networks.conditional_random_field",
+    "DeepBoltzmannMachine": "mmgraph.networks.deep_boltzmann_machine",
     "Deterministic": "mmgraph.networks.conditionals",
     "Evidence": "mmgraph.graph.evidence",
     "Factor": "mmgraph.graph.factor",
@@ -51,12 +60,15 @@ _HOMES = {
     "GridFactor": "mmgraph.graph.grid_factor",
     "LabelledImage": "mmgraph.networks.conditional_random_field",
     "MarkovRandomField": "mmgraph.networks.markov_random_field",
+    "MultimodalDeepBoltzmannMachine": "mmgraph.networks.multimodal_deep_boltzmann_machine",
     "NoisyMax": "mmgraph.networks.noisy_max",
     "NoisyOr": "mmgraph.networks.noisy_or",
     "PairwiseFactor": "mmgraph.graph.edge_factor",
+    "Pathway": "mmgraph.networks.boltzmann_layers",
     "Posterior": "mmgraph.inference.posterior",
     "Potts": "mmgraph.graph.interaction",
     "Prior": "mmgraph.learning.parameters",
+    "RestrictedBoltzmannMachine": "mmgraph.networks.restricted_boltzmann_machine",
     "Softmax": "mmgraph.networks.conditionals",
     "TableFactor": "mmgraph.graph.factor",
     "Tabulated": "mmgraph.graph.interaction",
@@ -81,7 +93,10 @@ _HOMES = {
 
 __all__ = [
     "BayesianNetwork",
+    "BiasFactor",
+    "BilinearFactor",
     "ConditionalRandomField",
+    "DeepBoltzmannMachine",
     "Deterministic",
     "Evidence",
     "Factor",
@@ -91,12 +106,15 @@ __all__ = [
     "GridFactor",
     "LabelledImage",
     "MarkovRandomField",
+    "MultimodalDeepBoltzmannMachine",
     "NoisyMax",
     "NoisyOr",
     "PairwiseFactor",
+    "Pathway",
     "Posterior",
     "Potts",
     "Prior",
+    "RestrictedBoltzmannMachine",
     "Softmax",
     "TableFactor",
     "Tabulated",

@@ -20,12 +20,11 @@ from mmgraph.formats.native import (
     PARAMETERS,
     VERSION,
     check_replaceable,
-    described,
     read_document,
     read_tensors,
-    restored_variable,
     write_document,
 )
+from mmgraph.formats.variables import described, restored_variable
 from mmgraph.graph.errors import FormatError, GraphError
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.conditional_random_field import ConditionalRandomField

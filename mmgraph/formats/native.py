@@ -11,11 +11,21 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from mmgraph.formats.boltzmann_machine import (
+    BOLTZMANN_MACHINES,
+    bias_parameters,
+    bias_settings,
+    machine_settings,
+    restore_bias,
+    restore_bilinear,
+    restore_machine,
+)
 from mmgraph.formats.files import SIZE_LIMIT, read_bytes, write_directory
 from mmgraph.formats.interactions import (
     grid_parameters,
@@ -27,6 +37,9 @@ from mmgraph.formats.interactions import (
 )
 from mmgraph.formats.json_object import JsonObject, read_json, shown
 from mmgraph.formats.text import nearest
+from mmgraph.formats.variables import check_free_states, described, restored_variable
+from mmgraph.graph.bias_factor import BiasFactor
+from mmgraph.graph.bilinear_factor import BilinearFactor
 from mmgraph.graph.edge_factor import PairwiseFactor
 from mmgraph.graph.errors import FormatError, GraphError, LearningError
 from mmgraph.graph.factor import Factor, TableFactor, UnaryFactor
@@ -46,9 +59,6 @@ FORMAT, VERSION = "mmgraph network", 1
 NETWORK, PARAMETERS = "network.json", "parameters.safetensors"
 CONDITIONAL_RANDOM_FIELD = "conditional random field"
 """The kind of model that is no graph; a module of its own reads and writes it."""
-
-_FREE_STATES = 2**24
-"""The states that counts may claim, all together, beyond what the parameters hold."""
 
 Restore = Callable[[Sequence[Variable], Variable | None, Mapping[str, Tensor], Any], Factor]
 
@@ -139,15 +149,48 @@ FACTOR_KINDS: dict[str, FactorKind] = {
     "Gaussian": _described_by_itself(GaussianLeaf),
     "Gaussian mixture": _described_by_itself(GaussianMixtureLeaf),
     "encoder scores": _described_by_itself(ScoreLeaf),
+    "bias": FactorKind(BiasFactor, bias_parameters, bias_settings, restore_bias),
+    "bilinear": FactorKind(
+        BilinearFactor, lambda f: {"weights": f.weights}, lambda _: {}, restore_bilinear
+    ),
 }
 """The kinds of factors by name; the name is what ``network.json`` says."""
 
-GRAPH_KINDS: dict[str, type[FactorGraph]] = {
-    "factor graph": FactorGraph,
-    "Bayesian network": BayesianNetwork,
-    "Markov random field": MarkovRandomField,
+
+@dataclass(frozen=True)
+class GraphKind:
+    """How graphs of a class are put together from their variables and factors.
+
+    Attributes
+    ----------
+    type : type
+        The class itself; its subclasses are other kinds.
+    settings : callable
+        ``(graph) -> dict`` of JSON values.
+    restore : callable
+        ``(variables, factors, settings) -> graph``.
+    """
+
+    type: type[FactorGraph]
+    settings: Callable[[Any], dict[str, Any]]
+    restore: Callable[[Sequence[Variable], Sequence[Factor], JsonObject], FactorGraph]
+
+
+def _of_factors(graph_class: type[FactorGraph]) -> GraphKind:
+    """The kind of a class that variables and factors say all of."""
+    return GraphKind(graph_class, lambda _: {}, lambda v, f, _: graph_class(v, f))
+
+
+GRAPH_KINDS: dict[str, GraphKind] = {
+    "factor graph": _of_factors(FactorGraph),
+    "Bayesian network": _of_factors(BayesianNetwork),
+    "Markov random field": _of_factors(MarkovRandomField),
+    **{
+        name: GraphKind(machine, machine_settings, partial(restore_machine, machine))
+        for name, machine in BOLTZMANN_MACHINES.items()
+    },
 }
-"""The kinds of graphs by name, each built from variables and factors."""
+"""The kinds of graphs by name."""
 
 
 def write_native(graph: FactorGraph, path: str | os.PathLike[str]) -> None:
@@ -161,7 +204,7 @@ def write_native(graph: FactorGraph, path: str | os.PathLike[str]) -> None:
     """
     path = Path(path)
     check_replaceable(path)
-    kind = _kind_of(graph, GRAPH_KINDS, "graph")
+    kind = _kind_of(graph, {n: k.type for n, k in GRAPH_KINDS.items()}, "graph")
     tensors: dict[str, Tensor] = {}
     factors = []
     for i, factor in enumerate(graph.factors):
@@ -188,6 +231,8 @@ def write_native(graph: FactorGraph, path: str | os.PathLike[str]) -> None:
         "variables": [described(v) for v in graph.variables.values()],
         "factors": factors,
     }
+    if settings := GRAPH_KINDS[kind].settings(graph):
+        document["settings"] = settings
     try:
         text = json.dumps(document, indent=1, ensure_ascii=True)
     except TypeError as error:
@@ -231,21 +276,6 @@ def check_replaceable(path: Path) -> None:
         raise FormatError(f"{path} stands there already and is no network; it is left as it is")
 
 
-def described(variable: Variable) -> dict[str, Any]:
-    """Return what JSON says of a variable."""
-    entry: dict[str, Any] = {"name": variable.name}
-    if variable.states is not None:
-        states = variable.states
-        entry["states"] = states if isinstance(states, int) else list(states)
-    if variable.shape:
-        entry["shape"] = list(variable.shape)
-    if variable.modality is not None:
-        entry["modality"] = variable.modality
-    if variable.family != "categorical":
-        entry["family"] = variable.family
-    return entry
-
-
 def is_native(path: str | os.PathLike[str]) -> bool:
     """Whether a path is a directory that holds a network of this format."""
     return (Path(path) / NETWORK).is_file()
@@ -277,7 +307,7 @@ def read_native(path: str | os.PathLike[str], *, size_limit: int = SIZE_LIMIT) -
     graph_kind = document.choice("kind", GRAPH_KINDS)
     tensors = read_tensors(path / PARAMETERS, size_limit)
     entries = document.items("variables")
-    _check_free_states(str(file), entries, tensors)
+    check_free_states(str(file), entries, tensors)
     variables: dict[str, Variable] = {}
     try:
         for entry in entries:
@@ -291,7 +321,8 @@ def read_native(path: str | os.PathLike[str], *, size_limit: int = SIZE_LIMIT) -
         ]
         if tensors:  # each factor has taken out its own
             raise FormatError(f"{path / PARAMETERS}: '{min(tensors)}' belongs to no factor")
-        return graph_kind(variables.values(), factors)
+        settings = JsonObject(f"{file}, settings", document.get("settings", dict, {}))
+        return graph_kind.restore(list(variables.values()), factors, settings)
     except (GraphError, LearningError) as error:
         raise FormatError(f"{file}: {error}") from None
 
@@ -322,41 +353,6 @@ def read_tensors(file: Path, size_limit: int) -> dict[str, Tensor]:
         return load(content)
     except (SafetensorError, KeyError, ValueError, RuntimeError, OverflowError) as error:
         raise FormatError(f"{file}: expected tensors in the safetensors format ({error})") from None
-
-
-def _check_free_states(
-    where: str, entries: Sequence[JsonObject], tensors: Mapping[str, Tensor]
-) -> None:
-    """Refuse counts of states that nothing in the files stands behind."""
-    claims = (entry.get("states", object, ()) for entry in entries)
-    counts = [states for states in claims if isinstance(states, int)]
-    bound = _FREE_STATES + sum(t.numel() for t in tensors.values())
-    if sum(counts) > bound:
-        raise FormatError(f"{where}: the variables claim {sum(counts):,} states, beyond {bound:,}")
-
-
-def restored_variable(entry: JsonObject) -> Variable:
-    """Return the variable that :func:`described` has described."""
-    states = entry.get("states", object, ())
-    if isinstance(states, list):
-        for label in states:
-            if not isinstance(label, str | int | float):
-                raise FormatError(f"{entry.where}: {shown(label)} is no state")
-        states = tuple(states)
-    elif states == ():
-        states = None
-    elif not isinstance(states, int):
-        raise FormatError(f"{entry.where}: expected states, found {shown(states)}")
-    shape = entry.get("shape", list, [])
-    if not all(isinstance(n, int) and not isinstance(n, bool) for n in shape):
-        raise FormatError(f"{entry.where}: expected a shape of integers, found {shown(shape)}")
-    return Variable(
-        entry.get("name", str),
-        states,
-        shape=tuple(shape),
-        modality=entry.get("modality", str) if "modality" in entry else None,
-        family=entry.get("family", str, "categorical"),
-    )
 
 
 def _factor(

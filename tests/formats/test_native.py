@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from mmgraph.formats.native import FACTOR_KINDS, is_native, read_native, write_native
+from mmgraph.graph.bias_factor import BiasFactor
+from mmgraph.graph.bilinear_factor import BilinearFactor
 from mmgraph.graph.edge_factor import PairwiseFactor
 from mmgraph.graph.errors import FormatError
 from mmgraph.graph.factor import Factor, TableFactor, UnaryFactor
@@ -37,9 +39,11 @@ def markov() -> MarkovRandomField:
     image = Variable("image", ("sea", "land"), shape=(2, 3), modality="radar")
     mixed = Variable("mixed", ("a", 1, 2.5, False), family="categorical")
     unit = Variable("unit", family="bernoulli")
+    layer = Variable("layer", shape=(3,), family="gaussian")
+    words = Variable("words", shape=(2,), family="replicated_softmax")
     generator = torch.Generator().manual_seed(0)
     return MarkovRandomField(
-        [image, mixed, unit, Variable("alone", 7)],
+        [image, mixed, unit, Variable("alone", 7), layer, words],
         [
             UnaryFactor(image, torch.randn(2, 3, 2, generator=generator)),
             TableFactor([mixed, unit], torch.rand(4, 2, generator=generator)),
@@ -50,6 +54,9 @@ def markov() -> MarkovRandomField:
             GridFactor(image, TruncatedQuadratic()),
             PairwiseFactor(image, [[0, 5], [2, 3]], Potts(), [0.5, -1.0]),
             PairwiseFactor((image, unit), [[4, 0]], torch.rand(1, 2, 2, generator=generator)),
+            BiasFactor(layer, torch.randn(3, generator=generator), torch.tensor([0.5, 1.0, 2.0])),
+            BiasFactor(words, torch.randn(2, generator=generator), length=7),
+            BilinearFactor(layer, words, torch.randn(3, 2, generator=generator)),
         ],
     )
 

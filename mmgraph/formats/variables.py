@@ -1,0 +1,65 @@
+"""Variables as JSON describes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from mmgraph.formats.json_object import JsonObject, shown
+from mmgraph.graph.errors import FormatError
+from mmgraph.graph.variable import Variable
+
+_FREE_STATES = 2**24
+"""The states that counts may claim, all together, beyond what the parameters hold."""
+
+
+def described(variable: Variable) -> dict[str, Any]:
+    """Return what JSON says of a variable."""
+    entry: dict[str, Any] = {"name": variable.name}
+    if variable.states is not None:
+        states = variable.states
+        entry["states"] = states if isinstance(states, int) else list(states)
+    if variable.shape:
+        entry["shape"] = list(variable.shape)
+    if variable.modality is not None:
+        entry["modality"] = variable.modality
+    if variable.family != "categorical":
+        entry["family"] = variable.family
+    return entry
+
+
+def restored_variable(entry: JsonObject) -> Variable:
+    """Return the variable that :func:`described` has described."""
+    states = entry.get("states", object, ())
+    if isinstance(states, list):
+        for label in states:
+            if not isinstance(label, str | int | float):
+                raise FormatError(f"{entry.where}: {shown(label)} is no state")
+        states = tuple(states)
+    elif states == ():
+        states = None
+    elif not isinstance(states, int):
+        raise FormatError(f"{entry.where}: expected states, found {shown(states)}")
+    shape = entry.get("shape", list, [])
+    if not all(isinstance(n, int) and not isinstance(n, bool) for n in shape):
+        raise FormatError(f"{entry.where}: expected a shape of integers, found {shown(shape)}")
+    return Variable(
+        entry.get("name", str),
+        states,
+        shape=tuple(shape),
+        modality=entry.get("modality", str) if "modality" in entry else None,
+        family=entry.get("family", str, "categorical"),
+    )
+
+
+def check_free_states(
+    where: str, entries: Sequence[JsonObject], tensors: Mapping[str, Tensor]
+) -> None:
+    """Refuse counts of states that nothing in the files stands behind."""
+    claims = (entry.get("states", object, ()) for entry in entries)
+    counts = [states for states in claims if isinstance(states, int)]
+    bound = _FREE_STATES + sum(t.numel() for t in tensors.values())
+    if sum(counts) > bound:
+        raise FormatError(f"{where}: the variables claim {sum(counts):,} states, beyond {bound:,}")

@@ -1,0 +1,272 @@
+"""The training of a Boltzmann machine from data: first numbers, the objective by name, units."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from mmgraph.graph.bias_factor import BiasFactor
+from mmgraph.graph.bilinear_factor import BilinearFactor
+from mmgraph.graph.errors import LearningError, suggestion
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.exponential_family import RectifiedGaussian
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.learning.boltzmann_settings import TrainingSettings
+from mmgraph.learning.boltzmann_training import ObjectiveMaker, Progress, TrainingReport, train
+from mmgraph.learning.fine_tuning import FineTuning
+from mmgraph.learning.multi_prediction import MultiPrediction, PredictionSettings
+from mmgraph.learning.pretraining import pretrain
+from mmgraph.learning.training_rows import TrainingRows
+from mmgraph.networks.boltzmann_layers import WEIGHT_SCALE, balanced_scale
+from mmgraph.networks.boltzmann_units import Units
+
+if TYPE_CHECKING:
+    from mmgraph.networks.boltzmann_machine import BoltzmannMachine
+
+OBJECTIVES = ("contrastive_divergence", "multi_prediction", "fine_tuning")
+_LEAST_CHANCE = 1e-3
+"""First biases of units that are always on, or never, say no more than this."""
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How a machine is fitted.
+
+    Parameters
+    ----------
+    settings : TrainingSettings
+        Of the loop.
+    objective : {"contrastive_divergence", "multi_prediction", "fine_tuning"}
+        The log-likelihood by persistent chains; the prediction of what is hidden from the rest; the
+        prediction of the labels alone, which starts from the machine as it is.
+    prediction : PredictionSettings, optional
+        Of the last two.
+    pretrain : "greedy" or None
+        Whether restricted machines are trained first, one after another.
+    pretraining : TrainingSettings, optional
+        Of those; by default ``settings``.
+    warm_start : bool, optional
+        Whether training goes on from the machine's numbers; by default for fine-tuning only.
+    standardise : bool, default True
+        Whether Gaussian variables have mean zero and variance one while they are trained on.
+    weight_scale : float, optional
+        The standard deviation of first weights, of standardised variables. By default 0.01, and
+        where predictions are propagated back a scale at which signals do not fade.
+
+    Raises
+    ------
+    LearningError
+        If an option is unknown or out of its range.
+    """
+
+    settings: TrainingSettings = field(default_factory=TrainingSettings)
+    objective: str = "contrastive_divergence"
+    prediction: PredictionSettings | None = None
+    pretrain: str | None = None
+    pretraining: TrainingSettings | None = None
+    warm_start: bool | None = None
+    standardise: bool = True
+    weight_scale: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.objective not in OBJECTIVES:
+            hint = suggestion(self.objective, OBJECTIVES)
+            raise LearningError(
+                f"unknown objective {self.objective!r}{hint} (known: {', '.join(OBJECTIVES)})"
+            )
+        if self.pretrain not in (None, "greedy"):
+            raise LearningError(f"pretrain is 'greedy' or None, not {self.pretrain!r}")
+        scale = self.weight_scale
+        if scale is not None and not 0 < scale < torch.inf:
+            raise LearningError(f"weight_scale must be positive, not {scale}")
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the machine's numbers are the start."""
+        return self.objective == "fine_tuning" if self.warm_start is None else self.warm_start
+
+
+def fit_options(
+    usual: Mapping[str, Any] | None,
+    settings: TrainingSettings | Mapping[str, Any] | None,
+    options: Mapping[str, Any],
+) -> FitOptions:
+    """Return the options: those of the call win over those that the machine was made with.
+
+    Raises
+    ------
+    LearningError
+        If an option is unknown, with the nearest known one.
+    """
+    known = [f.name for f in fields(FitOptions)]
+    training = [f.name for f in fields(TrainingSettings)]
+    given: dict[str, Any] = dict(usual or {})
+    if settings is not None:
+        given = {k: v for k, v in given.items() if k not in training} | {"settings": settings}
+    given.update(options)
+    single = {k: given.pop(k) for k in list(given) if k in training}
+    for name in given:
+        if name not in known:
+            hint = suggestion(name, [*known, *training])
+            raise LearningError(f"fit has no option {name!r}{hint}")
+    base = given.pop("settings", None)
+    whole = base.as_dict() if isinstance(base, TrainingSettings) else dict(base or {})
+    for name, kind in (("prediction", PredictionSettings), ("pretraining", TrainingSettings)):
+        if isinstance(given.get(name), Mapping):
+            try:
+                given[name] = kind(**given[name])
+            except TypeError as error:
+                raise LearningError(f"{name}: {error}") from None
+    return FitOptions(settings=TrainingSettings.of(whole | single), **given)
+
+
+def fitted(
+    machine: BoltzmannMachine,
+    evidence: Evidence,
+    validation: Evidence | None,
+    options: FitOptions,
+    checkpoint: Path | str | None,
+    progress: Progress | None,
+    generator: torch.Generator | None,
+) -> TrainingReport:
+    """Train a machine in place, see :meth:`BoltzmannMachine.fit`."""
+    place, precision = machine.device, machine.dtype
+    rows = TrainingRows.of(machine, evidence, place, precision)
+    watched = None
+    if validation is not None:
+        watched = TrainingRows.of(machine, validation, place, precision)
+    units = Units.of(machine, rows) if options.standardise else Units({}, {})
+    graph = units.of_data(machine)
+    rows = units.standardised(rows)
+    watched = watched and units.standardised(watched)
+    _use_lengths(graph, rows)
+    if not options.goes_on:
+        seeded = torch.Generator().manual_seed(options.settings.seed)
+        _start(graph, rows, options, generator or seeded)
+    told = partial(_told, machine, graph, units, progress)
+    kept = None if checkpoint is None else Path(checkpoint)
+    with _written_back(machine, graph, units):
+        if options.pretrain == "greedy":
+            own = options.pretraining or options.settings
+            below = None if kept is None else kept / "pretraining"
+            pretrain(graph, rows, machine.levels, own, checkpoint=below)
+        objective = _objective(machine, options)
+        return train(graph, rows, watched, options.settings, objective, told, kept)
+
+
+def _objective(machine: BoltzmannMachine, options: FitOptions) -> ObjectiveMaker | None:
+    labels = () if machine.labels is None else (machine.labels.name,)
+    if options.objective == "contrastive_divergence":
+        return None
+    kind = MultiPrediction if options.objective == "multi_prediction" else FineTuning
+    if kind is FineTuning and not labels:
+        raise LearningError("fine_tuning needs a machine with label units")
+    return lambda parameters, random: kind(parameters, labels, options.prediction, random)
+
+
+def _told(
+    machine: BoltzmannMachine,
+    graph: FactorGraph,
+    units: Units,
+    progress: Progress | None,
+    epoch: int,
+    monitors: Mapping[str, float],
+) -> None:
+    """Let the machine have the numbers of an epoch before anybody hears of it."""
+    units.write(graph, machine)
+    if progress is not None:
+        progress(epoch, monitors)
+
+
+@contextlib.contextmanager
+def _written_back(machine: BoltzmannMachine, graph: FactorGraph, units: Units) -> Iterator[None]:
+    """Give the machine the numbers that training ends with, however it ends."""
+    try:
+        yield
+    finally:
+        units.write(graph, machine)
+
+
+def _use_lengths(graph: FactorGraph, rows: TrainingRows) -> None:
+    """Let documents that are missing have as many words as those seen, on average."""
+    lengths = rows.lengths()
+    for factor in graph.factors:
+        if isinstance(factor, BiasFactor) and factor.scope[0].family == "replicated_softmax":
+            seen = lengths.get(factor.scope[0].name)
+            if seen is not None and len(seen):
+                factor.length = max(1, round(float(seen.double().mean())))
+
+
+@torch.no_grad()
+def _start(
+    graph: FactorGraph, rows: TrainingRows, options: FitOptions, generator: torch.Generator
+) -> None:
+    """Write small random weights, and biases with which units by themselves have their means."""
+    means = rows.means()
+    scales: dict[str, Tensor] = {}
+    for factor in graph.factors:
+        if isinstance(factor, BiasFactor):
+            name = factor.scope[0].name
+            factor.bias.zero_()
+            if factor.precision is not None:
+                factor.precision.copy_(_first_precision(factor, rows))
+                if factor.scope[0].family == "gaussian":
+                    scales[name] = factor.precision.sqrt()
+            if name in means:
+                factor.bias.copy_(_first_bias(factor, means[name]))
+    for factor in graph.factors:
+        if not isinstance(factor, BilinearFactor):
+            continue
+        scale = options.weight_scale
+        if scale is None:
+            likelihood = options.objective == "contrastive_divergence"
+            scale = WEIGHT_SCALE if likelihood else balanced_scale(factor)
+        drawn = torch.randn(
+            factor.weights.shape, generator=generator, dtype=torch.float64, device=generator.device
+        )
+        factor.weights.copy_(scale * drawn)
+        first, second = factor.scope
+        if first.name in scales:
+            wide = scales[first.name]
+            factor.weights.mul_(wide.reshape(*wide.shape, *(1,) * (drawn.ndim - wide.ndim)))
+        if second.name in scales:
+            factor.weights.mul_(scales[second.name])
+
+
+def _first_precision(factor: BiasFactor, rows: TrainingRows) -> Tensor:
+    """Of Gaussian units the inverse variance; of rectified ones such that their size fits."""
+    assert factor.precision is not None
+    known = rows.clamped.get(factor.scope[0].name)
+    if known is None:
+        return torch.ones_like(factor.precision)
+    values = known.values.double()
+    here = torch.ones_like(values) if known.known is None else known.known.double()
+    count = here.sum(0).clamp_min(1.0)
+    squares = (values.square() * here).sum(0) / count
+    if factor.scope[0].family == "gaussian":
+        squares = squares - ((values * here).sum(0) / count).square()
+    return 1 / squares.clamp_min(1e-12)
+
+
+def _first_bias(factor: BiasFactor, mean: Tensor) -> Tensor:
+    """The natural parameters of units with these means."""
+    family = factor.scope[0].family
+    mean = mean.double()
+    if family == "bernoulli":
+        return mean.logit(_LEAST_CHANCE)
+    if family in ("categorical", "replicated_softmax"):
+        chances = mean / mean.sum(-1, keepdim=True).clamp_min(1e-12)
+        logarithms = chances.clamp_min(_LEAST_CHANCE / chances.shape[-1]).log()
+        return logarithms - logarithms.mean(-1, keepdim=True)
+    assert factor.precision is not None
+    precision = factor.precision.double()
+    if family == "gaussian":
+        return precision * mean
+    return RectifiedGaussian(precision).natural(mean.clamp_min(1e-3 / precision.sqrt()))

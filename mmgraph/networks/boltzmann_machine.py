@@ -1,0 +1,414 @@
+"""Boltzmann machines of layers: what restricted, deep and multimodal ones have in common."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from mmgraph.graph.bias_factor import BiasFactor
+from mmgraph.graph.bilinear_factor import BilinearFactor
+from mmgraph.graph.errors import GraphError
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.variable import Variable
+from mmgraph.inference import query
+from mmgraph.networks.boltzmann_answers import (
+    Imputation,
+    given_rows,
+    imputation,
+    method_named,
+    posterior_means,
+)
+from mmgraph.networks.boltzmann_data import evidence_of
+from mmgraph.networks.boltzmann_estimator import BoltzmannEstimator
+from mmgraph.networks.boltzmann_layers import (
+    Pathway,
+    checked_labels,
+    factors_of,
+    levels_of,
+    pathways_of,
+)
+from mmgraph.networks.boltzmann_likelihood import LogLikelihood, log_likelihood
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mmgraph.learning.boltzmann_settings import TrainingSettings
+    from mmgraph.learning.boltzmann_training import Progress, TrainingReport
+
+
+class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
+    """A pathway of hidden layers above the variables of each modality, which meet in a joint layer.
+
+    It is a :class:`FactorGraph` of biases and bilinear factors, so that ``mm.query``,
+    ``mm.sample``, ``mm.log_partition`` and ``mm.map_query`` work on it. Its subclasses are what is
+    built: :class:`RestrictedBoltzmannMachine`, :class:`DeepBoltzmannMachine` and
+    :class:`MultimodalDeepBoltzmannMachine`.
+
+    Parameters
+    ----------
+    arguments : mapping of str to object
+        Those that the subclass was made from.
+    pathways : sequence of Pathway
+    layers : sequence of sequence of Variable
+        The hidden layers of each pathway below the joint one, from below.
+    joint : Variable
+        The layer at the top.
+    labels : Variable, optional
+        A categorical variable joined to the joint layer.
+
+    Attributes
+    ----------
+    pathways : tuple of Pathway
+    visible : tuple of Variable
+        The variables of all pathways, in order; labels are not among them.
+    hidden : tuple of Variable
+        The hidden layers: pathway after pathway, each from below, and the joint layer last.
+    joint : Variable
+    labels : Variable or None
+    levels : tuple of tuple of str
+        The names of all variables by their distance from the data; labels are at the bottom.
+    fit_report : TrainingReport or None
+        How the last :meth:`fit` went.
+
+    Raises
+    ------
+    GraphError
+        If a name is used twice, a size is not positive, or labels are not categorical.
+    """
+
+    def __init__(
+        self,
+        arguments: Mapping[str, Any],
+        pathways: Sequence[Pathway],
+        layers: Sequence[Sequence[Variable]],
+        joint: Variable,
+        labels: Variable | None,
+        dtype: torch.dtype,
+        generator: torch.Generator | None,
+    ) -> None:
+        self.pathways = pathways_of(pathways)
+        self.labels = checked_labels(labels)
+        self.joint = joint
+        self.visible = tuple(v for pathway in self.pathways for v in pathway.variables)
+        self.hidden = (*(layer for tower in layers for layer in tower), joint)
+        self.levels = levels_of(self.pathways, layers, joint, self.labels)
+        self.fit_report: TrainingReport | None = None
+        self._arguments = dict(arguments)
+        outer = self.visible if self.labels is None else (*self.visible, self.labels)
+        variables = (*outer, *self.hidden)
+        super().__init__(variables)  # names are checked before weights are drawn
+        self.factors = factors_of(
+            variables, self.pathways, layers, joint, self.labels, dtype, generator
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return self._bias_factors()[0].bias.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of the parameters."""
+        return self._bias_factors()[0].bias.dtype
+
+    @property
+    def parameters_count(self) -> int:
+        """How many numbers the machine has: weights, biases and precisions."""
+        return sum(t.numel() for f in self._layer_factors() for t in f.tensors())
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Return the natural parameters by name.
+
+        ``"bias:NAME"`` and ``"precision:NAME"`` of each variable, and ``"weights:FIRST:SECOND"`` of
+        each two that are joined.
+        """
+        found: dict[str, Tensor] = {}
+        for factor in self._layer_factors():
+            names = ":".join(v.name for v in factor.scope)
+            kinds = ("weights",) if isinstance(factor, BilinearFactor) else ("bias", "precision")
+            found.update(
+                (f"{kind}:{names}", t) for kind, t in zip(kinds, factor.tensors(), strict=False)
+            )
+        return found
+
+    def fit(
+        self,
+        data: object,
+        y: object = None,
+        *,
+        validation: object = None,
+        settings: TrainingSettings | Mapping[str, Any] | None = None,
+        checkpoint: Path | str | None = None,
+        progress: Progress | None = None,
+        generator: torch.Generator | None = None,
+        **options: Any,
+    ) -> Self:
+        """Train in place, from fresh weights and biases that the data suggest.
+
+        Gaussian variables are standardised for training; the result speaks of them in their own
+        units. At the end of every epoch, and when training stops with an error, the machine has
+        the parameters of the last sound epoch.
+
+        Parameters
+        ----------
+        data : mapping, pandas.DataFrame, Evidence or array-like
+            Arrays by visible variable or modality; or one array ``(rows, columns)`` whose columns
+            are the visible variables side by side. What is missing is NaN (-1 of state indices).
+        y : array-like, shape (rows,), optional
+            Labels, where the machine has label units; -1 or None where unknown. A machine without
+            label units passes over them, as scikit-learn's transformers do.
+        validation : data, or tuple of data and labels, optional
+            Rows that are watched and not learned from.
+        settings : TrainingSettings or mapping, optional
+            Options of the loop; by default those of ``fit_options`` of the constructor.
+        checkpoint : path, optional
+            A directory; where it holds the state of this very training, that goes on.
+        progress : callable, optional
+            Called after each epoch, counted from 1, with its monitors.
+        generator : torch.Generator, optional
+            Draws the first weights; by default one that is seeded by the settings.
+        **options
+            Single settings of training (``epochs=20``), and what
+            :class:`mmgraph.networks.boltzmann_fitting.FitOptions` says: ``objective``,
+            ``prediction``, ``pretrain``, ``warm_start``, ``standardise``, ``weight_scale``.
+
+        Raises
+        ------
+        LearningError
+            If a Gaussian unit always has the same value (which column), a row observes nothing,
+            there are no labels for label units, an option is unknown, or training diverges.
+        EvidenceError, UnknownStateError
+            If a value is outside the range of its family (which row and column).
+        FormatError
+            If the checkpoint is that of another machine, other data or other settings.
+        """
+        from mmgraph.networks.boltzmann_fitting import fit_options, fitted
+
+        chosen = fit_options(self._arguments.get("fit_options"), settings, options)
+        evidence = evidence_of(self, data, y, needs_labels=True)
+        watched = None
+        if validation is not None:
+            pair = validation if isinstance(validation, tuple) else (validation, None)
+            watched = evidence_of(self, *pair)
+        self.fit_report = fitted(self, evidence, watched, chosen, checkpoint, progress, generator)
+        return self
+
+    def represent(
+        self, evidence: object = None, method: str = "mean_field", **options: Any
+    ) -> Float[Tensor, "batch joint"]:
+        """Return the posterior means of the joint layer: the joint representation of each row.
+
+        Parameters
+        ----------
+        evidence : None, mapping, pandas.DataFrame, Evidence or array-like
+            As the data of :meth:`fit`; any modality may be missing, in any row.
+        method : str, default "mean_field"
+            Any method of :func:`mmgraph.query`.
+        **options
+            Of that method: ``iterations``, ``tolerance``, …
+
+        Warns
+        -----
+        PriorWarning
+            If rows observe nothing.
+        """
+        given = given_rows(self, evidence)
+        return posterior_means(self, given, [self.joint.name], method, options)[self.joint.name]
+
+    def impute(
+        self,
+        evidence: object = None,
+        variables: Sequence[str] | str | None = None,
+        draws: int = 0,
+        generator: torch.Generator | None = None,
+        method: str = "mean_field",
+        sampling: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Imputation:
+        """Fill in what is missing: posterior means, and samples given what is observed.
+
+        Parameters
+        ----------
+        evidence
+            As for :meth:`represent`.
+        variables : str or sequence of str, optional
+            Those to fill in; by default the visible ones of which something is missing.
+        draws : int, default 0
+            Samples of each row, by block Gibbs with what is observed held fixed.
+        generator : torch.Generator, optional
+            Draws the samples.
+        method : str, default "mean_field"
+            Of the posterior means; ``**options`` are its options.
+        sampling : mapping, optional
+            Options of :func:`mmgraph.sample`: ``method``, ``burn_in``, ``thinning``, ``chains``.
+
+        Warns
+        -----
+        PriorWarning
+            If rows observe nothing.
+        """
+        given = given_rows(self, evidence)
+        return imputation(self, given, variables, draws, generator, method, sampling, options)
+
+    def predict_proba(
+        self, evidence: object = None, method: str = "mean_field", **options: Any
+    ) -> Float[np.ndarray, "batch classes"]:
+        """Return the probabilities of the labels given whatever is there.
+
+        Parameters
+        ----------
+        evidence, method, **options
+            As for :meth:`represent`.
+
+        Raises
+        ------
+        GraphError
+            If the machine has no label units.
+        """
+        labels = self._label_units()
+        given = given_rows(self, evidence)
+        return (
+            posterior_means(self, given, [labels.name], method, options)[labels.name].cpu().numpy()
+        )
+
+    def log_likelihood(
+        self,
+        evidence: object = None,
+        method: str = "auto",
+        steps: int = 1000,
+        chains: int = 100,
+        generator: torch.Generator | None = None,
+        base: Mapping[str, Tensor] | None = None,
+    ) -> LogLikelihood:
+        """Return log p of what each row observes, and how well that is known.
+
+        It is the logarithm of the weight that the observed values leave, less the log-partition
+        function. That is exact for small machines, and else estimated by annealed importance
+        sampling, once for given parameters. The weight is exact where hidden layers are not joined
+        to each other and visible variables are observed as a whole, or not at all.
+
+        Parameters
+        ----------
+        evidence
+            As for :meth:`represent`. Documents count as given their length.
+        method : {"auto", "mean_field", "annealed_importance_sampling"}
+            For rows whose weight is not exact: ``mean_field`` (also under ``auto``) makes the value
+            a lower bound, up to the error of the log-partition function; the other estimates it.
+        steps, chains, generator, base
+            Of annealed importance sampling; ``base`` by default from short Gibbs chains.
+
+        Warns
+        -----
+        PriorWarning
+            If rows observe nothing: their value is zero, up to errors.
+        """
+        given = given_rows(self, evidence)
+        return log_likelihood(self, given, method, steps, chains, generator, base)
+
+    def sample(
+        self,
+        n: int,
+        evidence: object = None,
+        generator: torch.Generator | None = None,
+        method: str = "gibbs",
+        **options: Any,
+    ) -> dict[str, Shaped[Tensor, "... n *shape"]]:
+        """Draw samples of all variables.
+
+        Parameters
+        ----------
+        n : int
+            For each row of evidence.
+        evidence
+            As for :meth:`represent`; by default nothing is observed.
+        method : {"gibbs", "tempering", "layer_summation", "auto"}
+            Block Gibbs chains; the same with replicas at higher temperatures; exact where small.
+        **options
+            ``burn_in``, ``thinning``, ``chains``, of tempering also ``temperatures``.
+
+        Returns
+        -------
+        dict of str to Tensor
+            ``(n, *shape)``, or ``(batch, n, *shape)`` where the evidence has more than one row.
+        """
+        given = evidence_of(self, evidence)
+        return query.sample(self, n, given, generator, method_named(method), **options)
+
+    def load(self, path: str | os.PathLike[str]) -> Self:
+        """Take over the parameters of a machine that :func:`mmgraph.write` has written.
+
+        Raises
+        ------
+        FormatError
+            If the file is damaged, or its machine is of another architecture (what differs).
+        """
+        from mmgraph.formats.boltzmann_machine import load_parameters
+
+        load_parameters(self, path)
+        return self
+
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> Self:
+        """Return the machine on another device or in another precision."""
+        fixed = torch.Generator().manual_seed(0)  # its numbers are replaced
+        moved = type(self)(**{**self._arguments, "generator": fixed})
+        moved._arguments = {**self._arguments, **({} if dtype is None else {"dtype": dtype})}
+        moved.adopt(f.to(device, dtype) for f in self._layer_factors())
+        moved.fit_report = self.fit_report
+        return moved
+
+    def adopt(self, factors: Iterable[BiasFactor | BilinearFactor]) -> None:
+        """Take over the numbers of factors that speak of variables of the same description.
+
+        Raises
+        ------
+        GraphError
+            If they are not those of this machine; the message says what differs.
+        """
+        given = {(type(f), *(v.name for v in f.scope)): f for f in factors}
+        made: list[BiasFactor | BilinearFactor] = []
+        for own in self._layer_factors():
+            found = given.pop((type(own), *(v.name for v in own.scope)), None)
+            if found is None:
+                raise GraphError(f"there is no {own!r}")
+            for own_variable, variable in zip(own.scope, found.scope, strict=True):
+                if not own_variable.describes_same_as(variable):
+                    raise GraphError(f"{variable!r} is not {own_variable!r}")
+            taken = own.with_tensors(*found.tensors())
+            if isinstance(taken, BiasFactor) and isinstance(found, BiasFactor):
+                taken.length = found.length
+            made.append(taken)
+        if given:
+            raise GraphError(f"this machine has no {next(iter(given.values()))!r}")
+        self.factors = tuple(made)
+        self.plans = {}
+
+    def _layer_factors(self) -> list[BiasFactor | BilinearFactor]:
+        return [f for f in self.factors if isinstance(f, BiasFactor | BilinearFactor)]
+
+    def _bias_factors(self) -> list[BiasFactor]:
+        return [f for f in self.factors if isinstance(f, BiasFactor)]
+
+    def _label_units(self) -> Variable:
+        if self.labels is None:
+            raise GraphError(f"{self!r} has no label units; give 'labels' to the constructor")
+        return self.labels
+
+    def __repr__(self) -> str:
+        towers = [
+            "-".join(["+".join(str(v.size) for v in p.variables), *map(str, p.sizes)])
+            for p in self.pathways
+        ]
+        below = towers[0] if len(towers) == 1 else f"({', '.join(towers)})"
+        ending = "" if self.labels is None else f", labels '{self.labels.name}'"
+        return (
+            f"{type(self).__name__}({below}-{self.joint.size}{ending}; "
+            f"{self.parameters_count:,} parameters)"
+        )
