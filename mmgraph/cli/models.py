@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmgraph.cli import machines
 from mmgraph.cli.common import JsonOption, Model, print_json, print_table, progress_bar
 from mmgraph.graph.errors import GraphError
 
@@ -16,19 +17,33 @@ if TYPE_CHECKING:
 
 def fit(
     model: Model,
-    data: Annotated[Path, typer.Option(help="A CSV or Parquet file, a column a variable.")],
-    output: Annotated[Path, typer.Option(help="Where the fitted network goes (.bif, .uai, …).")],
+    output: Annotated[Path, typer.Option(help="Where the fitted model goes (.bif, .mmgraph, …).")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="A CSV or Parquet file, a column a variable; a declared machine (.toml) has a "
+            "data set of its own."
+        ),
+    ] = None,
     method: Annotated[
         str, typer.Option(help="auto, maximum_likelihood, bdeu, dirichlet or em.")
     ] = "auto",
     checkpoint: Annotated[
-        Path | None, typer.Option(help="A directory that EM can resume from.")
+        Path | None, typer.Option(help="A directory that training can resume from.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Learn a network's parameters from a table, and write it."""
+    """Learn a model's parameters, and write it.
+
+    A deep Boltzmann machine may be trained by several processes:
+    torchrun --nproc-per-node 2 -m mmgraph fit MODEL --output FILE.mmgraph
+    """
     import mmgraph
 
+    if machines.declares_machine(model):
+        machines.fit_machine(model, data, output, checkpoint, as_json)
+        return
+    data = machines.refuse_without_data(model, data)
     network = _network(mmgraph.read(model), model)
     options: dict[str, Any] = {}
     with progress_bar("reading and counting", None) as (bar, task):

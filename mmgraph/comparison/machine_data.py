@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -135,3 +136,43 @@ def load_data(declaration: MachineDeclaration) -> MultimodalData:
         np.asarray(codes, np.int64),
         Variable(declaration.network.labels, tuple(str(label) for label in labels)),
     )
+
+
+def read_rows(declaration: MachineDeclaration, path: Path) -> MultimodalData:
+    """Read rows from a CSV or Parquet file.
+
+    The features of a modality are the columns ``MODALITY[0]``, ``MODALITY[1]``, …, and the labels
+    a column of the label units' name.
+
+    Raises
+    ------
+    DatasetError
+        If a column is missing, or a label.
+    MissingExtraError
+        If pandas is not installed.
+    """
+    try:
+        import pandas
+    except ImportError:
+        raise MissingExtraError("data", "pandas", "reading a table") from None
+    read = pandas.read_parquet if path.suffix == ".parquet" else pandas.read_csv
+    try:
+        frame = read(path)
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path}: {error}") from None
+    label = declaration.network.labels
+    if label not in frame:
+        raise DatasetError(f"{path}: no column '{label}'{suggestion(label, frame.columns)}")
+    if frame[label].isna().any():
+        raise DatasetError(f"{path}: row {int(frame[label].isna().argmax())} has no '{label}'")
+    tables = {}
+    for modality in declaration.modalities:
+        count = sum(str(c).startswith(f"{modality}[") for c in frame.columns)
+        names = [f"{modality}[{i}]" for i in range(count)]
+        missing = [n for n in names or [f"{modality}[0]"] if n not in frame]
+        if missing:
+            raise DatasetError(f"{path}: no column '{missing[0]}'")
+        tables[modality] = frame[names].to_numpy(np.float64)
+    codes, labels = frame[label].factorize(sort=True)
+    target = Variable(label, tuple(str(one) for one in labels))
+    return MultimodalData(tables, codes.astype(np.int64), target)

@@ -141,7 +141,7 @@ def _results(
 def _write_machine(directory: Path, fitted: FittedMachine) -> None:
     import mmgraph
 
-    mmgraph.write(fitted.machine, directory / "machine")
+    mmgraph.write(fitted.machine, directory / "machine.mmgraph")
 
 
 def _read_machine(
@@ -151,7 +151,7 @@ def _read_machine(
     import mmgraph
     from mmgraph.comparison.machine_data import fit_transform
 
-    machine: Any = mmgraph.read(directory / "machine")
+    machine: Any = mmgraph.read(directory / "machine.mmgraph")
     transforms = {
         v.modality: fit_transform(v, train.features[v.modality]) for v in declaration.views
     }

@@ -25,8 +25,9 @@ from mmgraph.graph.errors import (
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import junction_tree
-from mmgraph.inference.colouring import colour_masks
+from mmgraph.inference.colouring import Masks, colour_masks
 from mmgraph.inference.coordinate_ascent import ascend
+from mmgraph.inference.few_sweeps import even_start, observed_last
 from mmgraph.inference.field_variables import (
     default_precision,
     has_compact_factors,
@@ -84,7 +85,7 @@ def mean_field(
     initial : "random" or mapping of str to array-like, optional
         Distributions to start from, ``(*shape, states)`` or ``(batch, *shape, states)``. By default
         what the factors of each element alone say; where hard zeros exclude that, an assignment
-        that they allow.
+        that they allow; of layers of units what they say while the others lean to no value.
     device : str or torch.device
         ``"auto"``: where the tables are.
     dtype : torch.dtype, optional
@@ -128,7 +129,7 @@ def mean_field(
             # Changes are looked at for their own sake, too: zero asks for all passes.
             watched = max(tolerance, torch.finfo(precision).tiny)
             done, residual = ascend(
-                view, colour_masks(graph), marginals, iterations, watched, damping
+                view, _order(graph, evidence), marginals, iterations, watched, damping
             )
             bound = view.expected_log_weight(marginals) + view.entropy(marginals)
             if structure == "chains":
@@ -281,7 +282,11 @@ def _start(
 ) -> Marginals:
     """Distributions of finite mean log-weight."""
     _check_unary(view)
-    marginals = view.start()
+    marginals = (
+        {n: _all_rows(view, m) for n, m in even_start(view).items()}
+        if view.compact
+        else (view.start())
+    )
     if isinstance(initial, str):
         if initial != "random":
             raise MmgraphError(f"unknown start {initial!r} (known: 'random', or distributions)")
@@ -300,6 +305,16 @@ def _start(
     if not view.compact:  # which have no hard zeros
         _use_assignments(graph, evidence, marginals, excluded)
     return marginals
+
+
+def _order(graph: FactorGraph, evidence: Evidence) -> list[Masks]:
+    """The colours, of layers of units in the order in which they are trained."""
+    colours = colour_masks(graph)
+    return observed_last(colours, evidence.observed()) if has_compact_factors(graph) else colours
+
+
+def _all_rows(view: FieldView, mean: Tensor) -> Tensor:
+    return mean.expand(view.batch, *mean.shape[1:])
 
 
 def _check_unary(view: FieldView) -> None:

@@ -1,0 +1,92 @@
+"""Fitting a machine that a file declares, in one process or in several that torchrun starts."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mmgraph.cli.common import print_json, print_table, progress_bar
+from mmgraph.graph.errors import GraphError
+
+KIND = "boltzmann_machine"
+
+
+def declares_machine(model: str) -> bool:
+    """Whether a name or path is that of a declared machine."""
+    from mmgraph.comparison.experiment import kind_of
+    from mmgraph.formats.resolve import models_directory
+
+    path = Path(model)
+    if path.suffix != ".toml" and not (models_directory() / f"{model}.toml").is_file():
+        return False
+    return kind_of(model) == KIND
+
+
+def fit_machine(
+    model: str, data: Path | None, output: Path, checkpoint: Path | None, as_json: bool
+) -> None:
+    """Train a declared machine on its data set, or on rows of a file, and write it.
+
+    Parameters
+    ----------
+    data : Path, optional
+        A CSV or Parquet file with columns ``MODALITY[0]``, ``MODALITY[1]``, … and one of the
+        labels' name; by default all rows of the data set that the declaration names.
+    """
+    import mmgraph
+    from mmgraph.comparison.machine_data import load_data, read_rows
+    from mmgraph.comparison.machine_declaration import read_machine
+    from mmgraph.comparison.machine_fold import fit_machine as fit
+    from mmgraph.learning.data_parallel import Processes
+
+    declaration = read_machine(model)
+    rows = load_data(declaration) if data is None else read_rows(declaration, data)
+    processes = Processes.of_environment()
+    epochs = int(declaration.fit.get("epochs", 0)) or None
+    with _progress(processes.leads, epochs) as told:
+        fitted = fit(declaration, rows, checkpoint, told)
+    if not processes.leads:
+        return
+    mmgraph.write(fitted.machine, output)
+    report = fitted.machine.fit_report
+    assert report is not None
+    result: dict[str, Any] = {
+        "model": model,
+        "output": str(output),
+        "processes": processes.count,
+        "rows": len(rows.codes),
+        "epochs": len(report.history),
+        "seconds": report.seconds,
+        "monitors": report.history[-1] if report.history else {},
+    }
+    if as_json:
+        print_json(result)
+        return
+    monitors = result.pop("monitors")
+    print_table(("", "value"), [*result.items(), *((k, f"{v:.6g}") for k, v in monitors.items())])
+
+
+@contextlib.contextmanager
+def _progress(
+    leads: bool, epochs: int | None
+) -> Iterator[Callable[[int, Mapping[str, float]], None] | None]:
+    """A bar over the epochs, in the process that leads."""
+    if not leads:
+        yield None
+        return
+    with progress_bar("training", epochs) as (bar, task):
+
+        def told(epoch: int, monitors: Mapping[str, float]) -> None:
+            loss = f", loss {monitors['loss']:.4g}" if "loss" in monitors else ""
+            bar.update(task, description=f"epoch {epoch}{loss}", completed=epoch)
+
+        yield told
+
+
+def refuse_without_data(model: str, data: Path | None) -> Path:
+    """Return the file of rows, or raise GraphError: a network has no data set of its own."""
+    if data is None:
+        raise GraphError(f"'{model}' is learned from a table; give one with --data")
+    return data
