@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -18,6 +18,8 @@ from mmgraph.graph.exponential_family import statistics_shape
 from mmgraph.graph.variable import Variable
 
 HiddenFamily = Literal["bernoulli", "rectified_gaussian"]
+LabelLinks = Literal["joint", "all"]
+LABEL_LINKS: tuple[LabelLinks, ...] = ("joint", "all")
 HIDDEN_FAMILIES: tuple[HiddenFamily, ...] = ("bernoulli", "rectified_gaussian")
 
 WEIGHT_SCALE = 0.01
@@ -145,6 +147,13 @@ def checked_labels(labels: Variable | None) -> Variable | None:
     return labels
 
 
+def check_label_links(links: str) -> None:
+    """Raise GraphError if labels cannot be joined to these layers."""
+    if links not in LABEL_LINKS:
+        hint = suggestion(links, LABEL_LINKS)
+        raise GraphError(f"label_links is {links!r}{hint} (known: {', '.join(LABEL_LINKS)})")
+
+
 def levels_of(
     pathways: Sequence[Pathway],
     layers: Sequence[Sequence[Variable]],
@@ -166,6 +175,7 @@ def factors_of(
     layers: Sequence[Sequence[Variable]],
     joint: Variable,
     labels: Variable | None,
+    label_links: LabelLinks,
     dtype: torch.dtype,
     generator: torch.Generator | None,
 ) -> tuple[BiasFactor | BilinearFactor, ...]:
@@ -175,7 +185,7 @@ def factors_of(
         precision = torch.ones(variable.shape, dtype=dtype) if variable.family in _REAL else None
         bias = torch.zeros(statistics_shape(variable), dtype=dtype)
         factors.append(BiasFactor(variable, bias, precision))
-    for first, second in _joined(pathways, layers, joint, labels):
+    for first, second in _joined(pathways, layers, joint, labels, label_links):
         shape = (*statistics_shape(first), *statistics_shape(second))
         factors.append(BilinearFactor(first, second, _drawn(shape, dtype, generator)))
     return tuple(factors)
@@ -186,6 +196,7 @@ def _joined(
     layers: Sequence[Sequence[Variable]],
     joint: Variable,
     labels: Variable | None,
+    label_links: LabelLinks,
 ) -> list[tuple[Variable, Variable]]:
     """The layers that are joined, the lower one first."""
     pairs = []
@@ -195,6 +206,8 @@ def _joined(
         pairs += list(itertools.pairwise(above))
     if labels is not None:
         pairs.append((labels, joint))
+        tops = [tower[-1] for tower in layers if tower] if label_links == "all" else []
+        pairs += [(labels, top) for top in tops]
     return pairs
 
 
@@ -202,6 +215,34 @@ def _drawn(shape: Sequence[int], dtype: torch.dtype, generator: torch.Generator 
     device = "cpu" if generator is None else generator.device
     numbers = torch.randn(tuple(shape), generator=generator, dtype=dtype, device=device)
     return WEIGHT_SCALE * numbers.cpu()
+
+
+def adopted(
+    own: Iterable[BiasFactor | BilinearFactor], others: Iterable[BiasFactor | BilinearFactor]
+) -> tuple[BiasFactor | BilinearFactor, ...]:
+    """Return factors with the numbers of others, which speak of layers of the same description.
+
+    Raises
+    ------
+    GraphError
+        If a factor is missing, there is one too many, or layers differ.
+    """
+    given = {(type(f), *(v.name for v in f.scope)): f for f in others}
+    made: list[BiasFactor | BilinearFactor] = []
+    for factor in own:
+        found = given.pop((type(factor), *(v.name for v in factor.scope)), None)
+        if found is None:
+            raise GraphError(f"there is no {factor!r}")
+        for own_variable, variable in zip(factor.scope, found.scope, strict=True):
+            if not own_variable.describes_same_as(variable):
+                raise GraphError(f"{variable!r} is not {own_variable!r}")
+        taken = factor.with_tensors(*found.tensors())
+        if isinstance(taken, BiasFactor) and isinstance(found, BiasFactor):
+            taken.length = found.length
+        made.append(taken)
+    if given:
+        raise GraphError(f"this machine has no {next(iter(given.values()))!r}")
+    return tuple(made)
 
 
 def balanced_scale(factor: BilinearFactor) -> float:

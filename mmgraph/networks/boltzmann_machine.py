@@ -28,6 +28,7 @@ from mmgraph.networks.boltzmann_data import evidence_of
 from mmgraph.networks.boltzmann_estimator import BoltzmannEstimator
 from mmgraph.networks.boltzmann_layers import (
     Pathway,
+    adopted,
     checked_labels,
     factors_of,
     levels_of,
@@ -372,22 +373,7 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
         GraphError
             If they are not those of this machine; the message says what differs.
         """
-        given = {(type(f), *(v.name for v in f.scope)): f for f in factors}
-        made: list[BiasFactor | BilinearFactor] = []
-        for own in self._layer_factors():
-            found = given.pop((type(own), *(v.name for v in own.scope)), None)
-            if found is None:
-                raise GraphError(f"there is no {own!r}")
-            for own_variable, variable in zip(own.scope, found.scope, strict=True):
-                if not own_variable.describes_same_as(variable):
-                    raise GraphError(f"{variable!r} is not {own_variable!r}")
-            taken = own.with_tensors(*found.tensors())
-            if isinstance(taken, BiasFactor) and isinstance(found, BiasFactor):
-                taken.length = found.length
-            made.append(taken)
-        if given:
-            raise GraphError(f"this machine has no {next(iter(given.values()))!r}")
-        self.factors = tuple(made)
+        self.factors = adopted(self._layer_factors(), factors)
         self.plans = {}
 
     def _layer_factors(self) -> list[BiasFactor | BilinearFactor]:
