@@ -22,7 +22,7 @@ from mmgraph.graph.errors import FormatError, GraphError
 from mmgraph.graph.exponential_family import statistics_shape
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.variable import Variable
-from mmgraph.networks.boltzmann_layers import Pathway, check_family
+from mmgraph.networks.boltzmann_layers import Pathway, check_family, check_label_links
 from mmgraph.networks.boltzmann_machine import BoltzmannMachine
 from mmgraph.networks.deep_boltzmann_machine import DeepBoltzmannMachine
 from mmgraph.networks.multimodal_deep_boltzmann_machine import MultimodalDeepBoltzmannMachine
@@ -111,6 +111,7 @@ def machine_settings(machine: BoltzmannMachine) -> dict[str, Any]:
     }
     if machine.labels is not None:
         settings["labels"] = machine.labels.name
+        settings["label_links"] = machine.label_links
     return settings
 
 
@@ -139,14 +140,16 @@ def restore_machine(
         sizes = tuple(v.size for v in hidden)
         pathways.append(Pathway(visible, sizes, entry.get("name", str), own.pop()))
     joint = _named(settings, settings.get("joint", str), named)
-    labels = None
+    labels, links = None, "joint"
     if "labels" in settings:
         labels = _named(settings, settings.get("labels", str), named)
+        links = settings.get("label_links", str, "joint")
+        check_label_links(links)
     layers = [f for f in factors if isinstance(f, BiasFactor | BilinearFactor)]
     if len(layers) != len(factors):
         raise GraphError("a Boltzmann machine is made of biases and bilinear factors alone")
-    _check_weights(pathways, joint.size, labels, layers)
-    machine = _made(kind, pathways, joint, labels)
+    _check_weights(pathways, joint.size, labels, links, layers)
+    machine = _made(kind, pathways, joint, labels, links)
     machine.adopt(layers)
     for variable in variables:
         if variable.name not in machine.variables:
@@ -166,10 +169,13 @@ def _check_weights(
     pathways: Sequence[Pathway],
     joint: int,
     labels: Variable | None,
+    links: str,
     factors: Sequence[BiasFactor | BilinearFactor],
 ) -> None:
     """Refuse layers whose weights the file does not hold, before there is memory for them."""
     needed = 0 if labels is None else labels.cardinality * joint
+    if labels is not None and links == "all":
+        needed += labels.cardinality * sum(p.sizes[-1] for p in pathways if p.sizes)
     for pathway in pathways:
         below = sum(math.prod(statistics_shape(v)) for v in pathway.variables)
         needed += sum(a * b for a, b in itertools.pairwise((below, *pathway.sizes, joint)))
@@ -183,12 +189,17 @@ def _made(
     pathways: Sequence[Pathway],
     joint: Variable,
     labels: Variable | None,
+    links: Any,
 ) -> BoltzmannMachine:
     """A machine of these layers, with any numbers."""
     family: Any = joint.family
     check_family(family)
     if kind is MultimodalDeepBoltzmannMachine:
-        return MultimodalDeepBoltzmannMachine(pathways, joint.size, labels, family)
+        return MultimodalDeepBoltzmannMachine(
+            pathways, joint.size, labels, family, label_links=links
+        )
+    if links != "joint":
+        raise GraphError(f"the labels of such a machine are joined to its top, not to {links!r}")
     if len(pathways) != 1:
         raise GraphError(f"such a machine has one pathway, not {len(pathways)}")
     visible, sizes = pathways[0].variables, (*pathways[0].sizes, joint.size)

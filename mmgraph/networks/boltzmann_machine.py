@@ -27,8 +27,10 @@ from mmgraph.networks.boltzmann_answers import (
 from mmgraph.networks.boltzmann_data import evidence_of
 from mmgraph.networks.boltzmann_estimator import BoltzmannEstimator
 from mmgraph.networks.boltzmann_layers import (
+    LabelLinks,
     Pathway,
     adopted,
+    check_label_links,
     checked_labels,
     factors_of,
     levels_of,
@@ -62,6 +64,8 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
         The layer at the top.
     labels : Variable, optional
         A categorical variable joined to the joint layer.
+    label_links : {"joint", "all"}
+        Whether labels are joined to the last hidden layer of each pathway as well.
 
     Attributes
     ----------
@@ -92,7 +96,10 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
         labels: Variable | None,
         dtype: torch.dtype,
         generator: torch.Generator | None,
+        label_links: LabelLinks = "joint",
     ) -> None:
+        check_label_links(label_links)
+        self.label_links = label_links
         self.pathways = pathways_of(pathways)
         self.labels = checked_labels(labels)
         self.joint = joint
@@ -105,7 +112,7 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
         variables = (*outer, *self.hidden)
         super().__init__(variables)  # names are checked before weights are drawn
         self.factors = factors_of(
-            variables, self.pathways, layers, joint, self.labels, dtype, generator
+            variables, self.pathways, layers, joint, self.labels, label_links, dtype, generator
         )
 
     @property

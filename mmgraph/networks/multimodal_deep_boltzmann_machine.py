@@ -10,7 +10,7 @@ import torch
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.boltzmann_estimator import arguments_of
-from mmgraph.networks.boltzmann_layers import HiddenFamily, Pathway, hidden_layer
+from mmgraph.networks.boltzmann_layers import HiddenFamily, LabelLinks, Pathway, hidden_layer
 from mmgraph.networks.boltzmann_machine import BoltzmannMachine
 
 
@@ -35,6 +35,9 @@ class MultimodalDeepBoltzmannMachine(BoltzmannMachine):
         Draws the first weights.
     fit_options : mapping, optional
         Options of :meth:`fit`, in force where a call does not say otherwise.
+    label_links : {"joint", "all"}
+        Whether labels are joined to the last hidden layer of each pathway as well, so that one
+        modality by itself says more of them.
 
     Raises
     ------
@@ -56,6 +59,7 @@ class MultimodalDeepBoltzmannMachine(BoltzmannMachine):
         dtype: torch.dtype = torch.float32,
         generator: torch.Generator | None = None,
         fit_options: Mapping[str, Any] | None = None,
+        label_links: LabelLinks = "joint",
     ) -> None:
         arguments = arguments_of(MultimodalDeepBoltzmannMachine, locals())
         if isinstance(pathways, Mapping):
@@ -72,4 +76,4 @@ class MultimodalDeepBoltzmannMachine(BoltzmannMachine):
                 for i, size in enumerate(pathway.sizes, 1)
             ])  # fmt: skip
         top = hidden_layer("joint", joint, hidden_family)
-        super().__init__(arguments, pathways, layers, top, labels, dtype, generator)
+        super().__init__(arguments, pathways, layers, top, labels, dtype, generator, label_links)
