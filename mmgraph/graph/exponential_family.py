@@ -90,9 +90,10 @@ class Bernoulli(ExponentialFamily):
     def sample(self, natural: Tensor, generator: torch.Generator | None) -> Tensor:
         """Draw 0 or 1."""
         chance = natural.sigmoid()
-        return (torch.rand(
+        uniform = torch.rand(
             chance.shape, generator=generator, device=chance.device, dtype=chance.dtype
-        ) < chance).to(chance.dtype)  # fmt: skip
+        )
+        return uniform.lt_(chance)
 
     def log_partition(self, natural: Tensor) -> Tensor:
         """Return ``log(1 + exp(natural))``."""

@@ -82,6 +82,7 @@ class ContrastiveDivergence(Objective):
             [1 / t for t in levels], device=parameters.device, dtype=parameters.dtype
         )
         self._states: dict[int, States] = {}
+        self._views: dict[int, FieldView] = {}
         self._lengths = self._spread(lengths or {})
         self._step = 0
         self._record = ChainRecord()
@@ -136,12 +137,20 @@ class ContrastiveDivergence(Objective):
         return Phase(statistics, squares, share)
 
     def _view(self, block: int) -> FieldView:
-        """The view of a block's chains, nothing clamped."""
+        """The view of a block's chains, nothing clamped.
+
+        It is made once: it holds the biases and precisions of the working graph, which are written
+        to in place.
+        """
+        if block in self._views:
+            self.parameters.working()
+            return self._views[block]
         rows = self.chains // self.random.count * len(self._inverse)
         parameters = self.parameters
         view = FieldView.given(parameters.working(), {}, rows, parameters.device, parameters.dtype)
         for name, lengths in self._lengths.items():
             view.families[name] = ReplicatedSoftmax(lengths[block])
+        self._views[block] = view
         return view
 
     def _from_data(

@@ -100,10 +100,16 @@ class TrainingRows:
     def batch(self, index: Int64[Tensor, " rows"] | slice) -> dict[str, Clamped]:
         """Return some rows, in the order asked for."""
         if isinstance(index, Tensor):
-            index = index.to(next(iter(self.clamped.values())).values.device)
+            place = index.to(next(iter(self.clamped.values())).values.device)
+            return {
+                n: Clamped(
+                    v.index_select(0, place), None if k is None else k.index_select(0, place)
+                )
+                for n, (v, k) in self.clamped.items()
+            }
         return {
-            name: Clamped(values[index], None if known is None else known[index])
-            for name, (values, known) in self.clamped.items()
+            n: Clamped(v[index], None if k is None else k[index])
+            for n, (v, k) in self.clamped.items()
         }
 
     def some(self, index: Int64[Tensor, " rows"] | slice) -> TrainingRows:

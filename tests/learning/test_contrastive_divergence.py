@@ -163,6 +163,25 @@ def test_chains_go_on_from_a_state():
     assert 0 <= told["saturated"] <= 1
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_chains_see_the_present_parameters(family):
+    graph = machine(family, (3, 2))
+    batch = {"v": Clamped(data_of(graph, 4))}
+    parameters = BoltzmannParameters(graph)
+    objective = ContrastiveDivergence(parameters, chains=6)
+    for _ in range(2):
+        objective.gradients(batch)
+        with torch.no_grad():
+            for tensor in parameters.tensors.values():
+                tensor += 0.3
+        parameters.changed()
+    other = ContrastiveDivergence(BoltzmannParameters(parameters.graph()), chains=6)
+    other.load(objective.state())
+    (first, _), (second, _) = objective.gradients(batch), other.gradients(batch)
+    for name in ("bias:h1", "bias:h2"):
+        torch.testing.assert_close(first[name], second[name])
+
+
 def test_documents_of_chains_are_as_long_as_those_of_the_data():
     graph = machine("replicated_softmax", (2,))
     lengths = torch.tensor([2.0, 2.0, 5.0, 9.0], dtype=torch.float64)
