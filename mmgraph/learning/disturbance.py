@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mmgraph.graph.errors import MmgraphError
@@ -27,8 +27,11 @@ class Disturbance:
     noise : mapping of str to float, optional
         The standard deviation of Gaussian noise on what is seen of a variable; what is to be
         predicted stays as it is.
+    spread : float in [0, 1], default 0
+        How much noise differs between rows: its deviation is multiplied by a number between
+        ``1 - spread`` and ``1 + spread``, one a row.
     blended : float, default 0
-        The share of rows that are blended with rows of the batch that have the same label, after
+        The share of rows that are blended with others of the same label, after
         Zhang et al. (2018), "mixup: beyond empirical risk minimization", within classes. The
         blend is predicted, too.
     strength : float in [0, 1], default 0.5
@@ -44,6 +47,7 @@ class Disturbance:
     """
 
     noise: Mapping[str, float] = field(default_factory=dict)
+    spread: float = 0.0
     blended: float = 0.0
     strength: float = 0.5
     kind: Blend = "towards"
@@ -52,7 +56,7 @@ class Disturbance:
         for name, deviation in self.noise.items():
             if not 0 <= deviation < torch.inf:
                 raise MmgraphError(f"the noise of '{name}' must not be negative, but {deviation}")
-        for name in ("blended", "strength"):
+        for name in ("spread", "blended", "strength"):
             if not 0 <= getattr(self, name) <= 1:
                 raise MmgraphError(f"{name} must lie in [0, 1], but it is {getattr(self, name)}")
         if self.kind not in ("towards", "difference"):
@@ -73,47 +77,57 @@ class Disturbance:
     def blend(
         self,
         batch: Mapping[str, Clamped],
-        label: Clamped | None,
+        label: str | None,
         variables: Mapping[str, Variable],
         generator: torch.Generator | None,
+        partners: Mapping[str, Clamped] | None = None,
     ) -> dict[str, Clamped]:
-        """Return the batch with some rows blended; rows without a label stay as they are."""
-        result = dict(batch)
-        if not self.blended or label is None:
+        """Return the batch with some rows blended; rows without a label stay as they are.
+
+        Parameters
+        ----------
+        batch : mapping of str to Clamped
+        label : str, optional
+            The variable that tells which rows are alike; without one nothing is blended.
+        variables : mapping of str to Variable
+        generator : torch.Generator, optional
+        partners : mapping of str to Clamped, optional
+            The rows to blend with, by default the batch itself.
+        """
+        result, pool = dict(batch), batch if partners is None else partners
+        if not self.blended or label is None or label not in batch or label not in pool:
             return result
-        one, other = (self._partners(label, generator) for _ in range(2))
-        rows = len(one)
+        alike = _alike(batch[label], pool[label])
         device = torch.device("cpu") if generator is None else generator.device
+        rows = len(alike)
         moved = torch.rand(rows, generator=generator, device=device) < self.blended
         share = self.strength * torch.rand(rows, generator=generator, device=device) * moved
-        for name, (values, known) in batch.items():
-            if variables[name].family not in _REAL:
-                continue
-            column = share.to(values).reshape(-1, *(1,) * (values.ndim - 1))
-            start = values if self.kind == "towards" else values[other]
-            change = column * (values[one] - start)
-            if known is not None:
-                # Only what all of the rows have can be blended.
-                change = change * (known & known[one] & known[other])
-            fresh = values + change
-            if variables[name].family == "rectified_gaussian":
-                fresh = fresh.clamp_min(0.0)
-            result[name] = Clamped(fresh, known)
+        share = share.to(alike.device) * alike.any(1)
+        # A row without any like it draws one all the same, and is not moved.
+        chances = (alike | ~alike.any(1, keepdim=True)).to(device, torch.float32)
+        one, other = (
+            torch.multinomial(chances, 1, generator=generator).squeeze(1).to(alike.device)
+            for _ in range(2)
+        )
+        for name, here in batch.items():
+            if variables[name].family in _REAL and name in pool:
+                fresh = self._moved(here, pool[name], share, one, other)
+                if variables[name].family == "rectified_gaussian":
+                    fresh = fresh.clamp_min(0.0)
+                result[name] = Clamped(fresh, here.known)
         return result
 
-    @staticmethod
-    def _partners(label: Clamped, generator: torch.Generator | None) -> Int64[Tensor, " batch"]:
-        """For each row one of the same label, drawn uniformly; for a row without label itself."""
-        flat = label.values.flatten(1)
-        if label.known is not None:
-            flat = flat * label.known.reshape(len(flat), -1).all(1, keepdim=True)
-        count = flat.sum(1, keepdim=True)
-        alike = ((flat @ flat.T) > count - 0.5) & (count > 0.5)
-        alike.fill_diagonal_(True)
-        device = torch.device("cpu") if generator is None else generator.device
-        chances = alike.to(device, torch.float32)
-        drawn = torch.multinomial(chances, 1, generator=generator).squeeze(1)
-        return drawn.to(flat.device)
+    def _moved(
+        self, here: Clamped, pool: Clamped, share: Tensor, one: Tensor, other: Tensor
+    ) -> Float[Tensor, "batch *shape"]:
+        """Values moved by a share of the way that other rows point; only where all are known."""
+        values = here.values
+        column = share.to(values.dtype).reshape(-1, *(1,) * (values.ndim - 1))
+        start = values if self.kind == "towards" else pool.values[other]
+        change = column * (pool.values[one] - start)
+        if pool.known is not None:
+            change = change * (pool.known[one] & pool.known[other])
+        return values + (change if here.known is None else change * here.known)
 
     def noisy(
         self,
@@ -127,5 +141,23 @@ class Disturbance:
             return values
         device = torch.device("cpu") if generator is None else generator.device
         drawn = torch.randn(values.shape, generator=generator, device=device, dtype=values.dtype)
+        if self.spread:
+            shape = (len(values), *(1,) * (values.ndim - 1))
+            uniform = torch.rand(shape, generator=generator, device=device, dtype=values.dtype)
+            drawn = drawn * (1 + self.spread * (2 * uniform - 1))
         fresh = torch.add(values, drawn.to(values.device), alpha=deviation)
         return fresh.clamp_min(0.0) if variable.family == "rectified_gaussian" else fresh
+
+
+def _alike(label: Clamped, pool: Clamped) -> Bool[Tensor, "batch pool"]:
+    """Which rows have the same label; a row without one is like none."""
+    (one, count), (two, _) = (_flat(c) for c in (label, pool))
+    return ((one @ two.T) > count - 0.5) & (count > 0.5)
+
+
+def _flat(label: Clamped) -> tuple[Float[Tensor, "rows states"], Float[Tensor, "rows 1"]]:
+    """One-hot labels in a row, zero where some of them is unknown, and how many there are."""
+    flat = label.values.flatten(1)
+    if label.known is not None:
+        flat = flat * label.known.reshape(len(flat), -1).all(1, keepdim=True)
+    return flat, flat.sum(1, keepdim=True)

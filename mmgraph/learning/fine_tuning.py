@@ -8,10 +8,11 @@ of its modalities.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from mmgraph.graph.errors import MmgraphError
+from mmgraph.inference.clamping import Clamped
 from mmgraph.learning.boltzmann_objective import RandomBlocks
 from mmgraph.learning.boltzmann_parameters import BoltzmannParameters
 from mmgraph.learning.multi_prediction import MultiPrediction, PredictionSettings
@@ -34,6 +35,8 @@ class FineTuning(MultiPrediction):
         of the rows, and half of the modalities in the others.
     random : RandomBlocks, optional
         Generators of this process's blocks of rows.
+    partners : mapping of str to Clamped, optional
+        All rows of the data, which rows may be blended with.
 
     Raises
     ------
@@ -47,6 +50,7 @@ class FineTuning(MultiPrediction):
         labels: Sequence[str] | str,
         settings: PredictionSettings | None = None,
         random: RandomBlocks | None = None,
+        partners: Mapping[str, Clamped] | None = None,
     ) -> None:
         if not labels:
             raise MmgraphError("fine-tuning needs the variables that are labels")
@@ -61,4 +65,4 @@ class FineTuning(MultiPrediction):
         tuned = replace(
             given, hiding=replace(hiding, labels=1.0), weights=only, squared_error_weights=squared
         )
-        super().__init__(parameters, names, tuned, random)
+        super().__init__(parameters, names, tuned, random, partners)

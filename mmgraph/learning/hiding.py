@@ -171,6 +171,7 @@ def hide(
     hiding: HidingDistribution,
     disturbance: Disturbance,
     generator: torch.Generator | None = None,
+    partners: Mapping[str, Clamped] | None = None,
 ) -> HiddenBatch:
     """Draw what is hidden of a batch, and disturb the rest.
 
@@ -185,6 +186,8 @@ def hide(
     hiding : HidingDistribution
     disturbance : Disturbance
     generator : torch.Generator, optional
+    partners : mapping of str to Clamped, optional
+        The rows that rows are blended with, by default the batch.
 
     Raises
     ------
@@ -192,8 +195,8 @@ def hide(
         If the distribution names a modality that the batch does not have.
     """
     rows = len(next(iter(batch.values())).values)
-    label = batch.get(labels[0]) if labels else None
-    blended = disturbance.blend(batch, label, variables, generator)
+    label = labels[0] if labels else None
+    blended = disturbance.blend(batch, label, variables, generator, partners)
     modality_of = {n: variables[n].modality or n for n in batch if n not in labels}
     modalities = list(dict.fromkeys(modality_of.values()))
     hiding.check(modalities)

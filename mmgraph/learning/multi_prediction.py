@@ -113,6 +113,8 @@ class MultiPrediction(Objective):
     settings : PredictionSettings, optional
     random : RandomBlocks, optional
         Generators of this process's blocks of rows: they draw what is hidden, and noise.
+    partners : mapping of str to Clamped, optional
+        All rows of the data, which rows may be blended with; by default those of their batch.
 
     Raises
     ------
@@ -126,8 +128,9 @@ class MultiPrediction(Objective):
         labels: Sequence[str] | str = (),
         settings: PredictionSettings | None = None,
         random: RandomBlocks | None = None,
+        partners: Mapping[str, Clamped] | None = None,
     ) -> None:
-        self.parameters = parameters
+        self.parameters, self.partners = parameters, partners
         self.labels = (labels,) if isinstance(labels, str) else tuple(labels)
         self.settings = PredictionSettings() if settings is None else settings
         self.random = RandomBlocks(1, 0, parameters.device) if random is None else random
@@ -206,6 +209,8 @@ class MultiPrediction(Objective):
         """Draw what is hidden, each block of rows with random numbers of its own."""
         drawn = []
         for block, part in self.random.parts(rows).items():
+            if part.start == part.stop:
+                continue
             some = {
                 n: Clamped(v[part], None if k is None else k[part]) for n, (v, k) in batch.items()
             }
@@ -218,6 +223,7 @@ class MultiPrediction(Objective):
                     options.hiding,
                     options.disturbance,
                     generator,
+                    self.partners,
                 )
             )
         return joined(drawn)

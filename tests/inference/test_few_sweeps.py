@@ -1,9 +1,15 @@
-"""The colour with most of the observed variables is updated last, and others keep their order."""
+"""Where few sweeps start, and that observed variables are updated last."""
 
 from __future__ import annotations
 
+import torch
+
+from mmgraph.graph.bias_factor import BiasFactor
+from mmgraph.graph.bilinear_factor import BilinearFactor
 from mmgraph.inference.colouring import Masks
-from mmgraph.inference.few_sweeps import observed_last
+from mmgraph.inference.few_sweeps import even_start, observed_last
+from mmgraph.inference.field_view import FieldView
+from tests.learning.multimodal_machines import multimodal_machine, multimodal_rows, with_missing
 
 COLOURS: list[Masks] = [{"joint": None, "x": None, "y": None}, {"label": None}, {"h": None}]
 
@@ -17,3 +23,23 @@ def test_what_is_observed_comes_last():
 def test_nothing_observed_is_as_one_modality():
     assert observed_last(COLOURS, []) == observed_last(COLOURS, ["x"])
     assert observed_last([], ["x"]) == []
+
+
+def test_the_start_is_what_units_say_given_others_that_lean_to_nothing():
+    graph = multimodal_machine()
+    rows = multimodal_rows(4)
+    half = torch.arange(4) < 2
+    shown = with_missing({n: rows[n] for n in ("depth", "words")}, "words", half, 0.0)
+    view = FieldView.given(graph, shown, 4, torch.device("cpu"), torch.float64)
+    means = even_start(view)
+    assert means["depth"] is shown["depth"].values
+    assert torch.equal(means["words"][2:], rows["words"].values[2:])
+    weights = {f.scope: f.weights for f in graph.factors if isinstance(f, BilinearFactor)}
+    biases = {f.scope[0].name: f.bias for f in graph.factors if isinstance(f, BiasFactor)}
+    expected = biases["joint"] + sum(
+        w.sum(0) / (3 if first.name == "label" else 2)
+        for (first, second), w in weights.items()
+        if second.name == "joint"
+    )
+    torch.testing.assert_close(means["joint"], expected.sigmoid().unsqueeze(0))
+    assert len(means["colour"]) == 1

@@ -116,6 +116,15 @@ def test_noise_is_on_what_is_shown_alone():
     assert float(drawn.shown["rate"].values.min()) == 0.0
 
 
+def test_noise_may_differ_between_rows():
+    variable = VISIBLE["depth"]
+    values = torch.zeros(5000, 2, dtype=torch.float64)
+    noisy = Disturbance({"depth": 1.0}, spread=0.9).noisy(variable, values, generator())
+    # The mean fourth power over the squared mean square is 3 where rows are alike.
+    kurtosis = float(noisy.pow(4).mean() / noisy.square().mean().square())
+    assert kurtosis > 3.8
+
+
 @pytest.mark.parametrize("kind", ["towards", "difference"])
 def test_rows_are_blended_within_their_label(kind):
     batch = multimodal_rows(300)
@@ -125,18 +134,29 @@ def test_rows_are_blended_within_their_label(kind):
     noise = torch.rand(300, 2, generator=generator(), dtype=torch.float64)
     batch["depth"] = Clamped(base + noise)
     disturbance = Disturbance(blended=0.5, strength=0.6, kind=kind)
-    blended = disturbance.blend(batch, batch["label"], VARIABLES, generator())
+    blended = disturbance.blend(batch, "label", VARIABLES, generator())
     moved = (blended["depth"].values != batch["depth"].values).any(1)
     assert 0.35 < float(moved.double().mean()) < 0.6
     assert bool(((blended["depth"].values - base).abs() < 1.6).all())
     assert torch.equal(blended["words"].values, batch["words"].values)
 
 
+def test_rows_are_blended_with_those_of_a_pool():
+    batch, pool = multimodal_rows(50), multimodal_rows(400, seed=7)
+    pool["depth"] = Clamped(pool["depth"].values + 1000)
+    disturbance = Disturbance(blended=1.0, strength=1.0)
+    blended = disturbance.blend(batch, "label", VARIABLES, generator(), pool)
+    assert float(blended["depth"].values.max()) > 500
+    alone = {n: pool[n] for n in ("label",)}
+    kept = disturbance.blend(batch, "label", VARIABLES, generator(), alone)
+    assert kept["depth"] is batch["depth"]
+
+
 def test_rows_without_a_label_are_not_blended():
     missing = torch.arange(40) % 2 == 0
     batch = with_missing(multimodal_rows(40), "label", missing, 1.0)
     disturbance = Disturbance(blended=1.0)
-    blended = disturbance.blend(batch, batch["label"], VARIABLES, generator())
+    blended = disturbance.blend(batch, "label", VARIABLES, generator())
     same = (blended["depth"].values == batch["depth"].values).all(1)
     assert bool(same[missing].all())
     assert not bool(same[~missing].all())
@@ -146,7 +166,7 @@ def test_rows_without_a_label_are_not_blended():
 def test_unknown_values_stay_out_of_blends():
     missing = torch.arange(40) % 2 == 0
     batch = with_missing(multimodal_rows(40), "depth", missing, 1e6)
-    blended = Disturbance(blended=1.0).blend(batch, batch["label"], VARIABLES, generator())
+    blended = Disturbance(blended=1.0).blend(batch, "label", VARIABLES, generator())
     assert float(blended["depth"].values[~missing].abs().max()) < 10
 
 
@@ -170,6 +190,7 @@ def test_shares_out_of_range(arguments: dict, message: str):
     [
         ({"noise": {"a": -1.0}}, "noise of 'a'"),
         ({"blended": 2.0}, "blended must lie"),
+        ({"spread": 2.0}, "spread must lie"),
         ({"strength": 1.1}, "strength must lie"),
         ({"kind": "mixed"}, "unknown blend 'mixed'"),
     ],
