@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
+from mmgraph.graph.bias_factor import BiasFactor
 from mmgraph.graph.errors import GraphError, MissingExtraError, suggestion
 from mmgraph.graph.variable import element_names
 from mmgraph.networks.boltzmann_data import columns_count
@@ -145,13 +146,15 @@ class BoltzmannEstimator:
         machine = self._machine
         arguments = {k: v for k, v in self._arguments.items() if k != "generator"}
         numbers = {name: t.detach().cpu().numpy() for name, t in machine.parameters().items()}
-        return _restored, (type(self), arguments, numbers, str(machine.device))
+        lengths = [f.length for f in machine.factors if isinstance(f, BiasFactor)]
+        return _restored, (type(self), arguments, numbers, lengths, str(machine.device))
 
 
 def _restored(
     kind: type[BoltzmannMachine],
     arguments: Mapping[str, Any],
     numbers: Mapping[str, np.ndarray],
+    lengths: Sequence[int],
     device: str,
 ) -> BoltzmannMachine:
     make: Any = kind
@@ -160,6 +163,9 @@ def _restored(
     )
     for name, tensor in machine.parameters().items():
         tensor.copy_(torch.from_numpy(numbers[name]))
+    biases = (f for f in machine.factors if isinstance(f, BiasFactor))
+    for factor, length in zip(biases, lengths, strict=True):
+        factor.length = length
     return machine
 
 
