@@ -6,6 +6,7 @@ the same steps; what stops one of them stops all, with the reason.
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Mapping
 from datetime import timedelta
@@ -63,6 +64,7 @@ class Processes:
                 dist.init_process_group(backend, timeout=timedelta(seconds=timeout_seconds))
             except (RuntimeError, ValueError) as error:
                 raise LearningError(f"the other processes cannot be reached ({error})") from None
+            atexit.register(_leave)
         return cls(dist.get_rank(), dist.get_world_size(), place)
 
     @property
@@ -173,9 +175,9 @@ class Processes:
         return result
 
     def close(self) -> None:
-        """Leave the group of processes."""
-        if self.count > 1 and dist.is_initialized():
-            dist.destroy_process_group()
+        """Leave the group of processes; it is left at the end of the program in any case."""
+        if self.count > 1:
+            _leave()
 
     def _joined(self, operation: object, *arguments: object) -> None:
         """Carry out what all processes take part in."""
@@ -184,7 +186,13 @@ class Processes:
             operation(*arguments)
         except RuntimeError as error:
             self._failed = True
+            _leave()  # its threads would end the program before the message is out
             raise LearningError(
                 f"process {self.rank}: another process is gone ({str(error).splitlines()[0]}); the "
                 "last checkpoint is whole"
             ) from None
+
+
+def _leave() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()

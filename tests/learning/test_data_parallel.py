@@ -93,7 +93,9 @@ def test_an_error_of_one_process_stops_the_other(tmp_path):
 
 def test_a_process_that_dies_stops_the_other(tmp_path):
     codes, said = together(tmp_path / "run", tmp_path / "result", "die")
-    assert codes == [3, 9], said
+    # Gloo may abort at the exit of a process whose peer has died, after the message is out.
+    assert codes[0] in (3, -6), said
+    assert codes[1] == 9
     assert "LearningError: process 0: another process is gone" in said[0]
 
 
