@@ -120,15 +120,7 @@ def train(
     except BaseException as error:
         group.check(error)
         raise
-    state = training.state
-    stopping = settings.stopping_monitor is not None
-    return TrainingReport(
-        state.history,
-        state.best_epoch if stopping and state.best_epoch else state.epoch,
-        state.epoch < settings.epochs,
-        time.perf_counter() - began,
-        parameters,
-    )
+    return training.report(time.perf_counter() - began)
 
 
 def _read(graph: FactorGraph, parameters: BoltzmannParameters, rows: object) -> TrainingRows:
@@ -206,6 +198,17 @@ class _Training:
                 progress(self.state.epoch, self.state.history[-1])
         if self.best is not None:
             _write(self.graph, self.best)
+
+    def report(self, seconds: float) -> TrainingReport:
+        """Return what came of it."""
+        state = self.state
+        return TrainingReport(
+            state.history,
+            state.best_epoch or state.epoch,
+            state.epoch < self.settings.epochs,
+            seconds,
+            self.parameters,
+        )
 
     def _epoch(self) -> None:
         """Make the steps of an epoch that are left of it."""
