@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,10 @@ from mmgraph.comparison.machine_fold import FittedMachine, fit_machine, run_fold
 from mmgraph.comparison.metrics import classification_metrics
 from mmgraph.comparison.progress import Progress
 from mmgraph.graph.errors import MmgraphError
+
+MACHINE = "machine.mmgraph"
+"""Where the first fold's machine lies in the directory of a run."""
+History = list[dict[str, float]]
 
 
 def run(
@@ -42,27 +47,8 @@ def run(
         raise MmgraphError(f"the model has {len(splits)} folds; {folds} cannot be run")
     splits = splits[: folds or len(splits)]
     directory = None if output_directory is None else Path(output_directory)
-    steps = KeptSteps(directory, fingerprint(declaration, (*data.features.values(), data.codes)))
-    found: list[Mapping[str, np.ndarray]] = []
-    histories: list[list[dict[str, float]]] = []
-    first: FittedMachine | None = None
-    for number, (train, test) in enumerate(splits):
-        kept = steps.read(f"fold_{number}")
-        if kept is None:
-            told = _EpochProgress(progress, number, len(splits), _epochs(declaration))
-            checkpoint = None if directory is None else directory / "checkpoints" / str(number)
-            fitted = fit_machine(declaration, data.rows(train), checkpoint, told)
-            first = fitted if number == 0 else first
-            arrays = run_fold(declaration, fitted, data.rows(train), data.rows(test))
-            assert fitted.machine.fit_report is not None
-            histories.append(fitted.machine.fit_report.history)
-            steps.write(f"fold_{number}", arrays, histories[-1])
-            if number == 0 and directory is not None:
-                _write_machine(directory, fitted)
-            found.append(arrays)
-        else:
-            found.append(kept[0])
-            histories.append(kept[1] or [])
+    folded = _Folds(declaration, data, splits, directory, progress)
+    found, histories = folded.all()
     if progress:
         progress(1, 1, "report")
     order = np.concatenate([test for _, test in splits])
@@ -75,14 +61,85 @@ def run(
     if directory is not None:
         from mmgraph.comparison.machine_pictures import draw_pictures
 
-        train, test = splits[0]
-        if first is None:
-            first = _read_machine(directory, declaration, data.rows(train))
         result["files"] = draw_pictures(
-            directory, declaration, first, data.rows(test), joined, data.codes[order], histories
+            directory,
+            declaration,
+            folded.first(),
+            data.rows(splits[0][1]),
+            joined,
+            data.codes[order],
+            histories,
         )
     result["seconds"] = time.perf_counter() - began
     return result
+
+
+class _Folds:
+    """The folds of a run; those that an earlier run of the same has done are not done again.
+
+    Parameters
+    ----------
+    declaration, data
+        Of all folds.
+    splits : sequence of (train, test)
+    directory : Path or None
+        Keeps what folds said, the first machine, and the state of a training that is interrupted.
+    progress : callable or None
+    """
+
+    def __init__(
+        self,
+        declaration: MachineDeclaration,
+        data: MultimodalData,
+        splits: Sequence[tuple[np.ndarray, np.ndarray]],
+        directory: Path | None,
+        progress: Progress | None,
+    ) -> None:
+        self.declaration, self.data, self.splits = declaration, data, splits
+        self.directory, self.progress = directory, progress
+        self._fingerprint = fingerprint(declaration, (*data.features.values(), data.codes))
+        self._steps = KeptSteps(directory, self._fingerprint)
+        self._first: FittedMachine | None = None
+
+    def all(self) -> tuple[list[Mapping[str, np.ndarray]], list[History]]:
+        """Return what each fold says of its test rows, and the monitors of its training."""
+        pairs = [self._fold(number) for number in range(len(self.splits))]
+        return [said for said, _ in pairs], [history for _, history in pairs]
+
+    def first(self) -> FittedMachine:
+        """Return the machine of the first fold, from its file if this run has not fitted it."""
+        if self._first is None:
+            assert self.directory is not None
+            train = self.data.rows(self.splits[0][0])
+            self._first = _read_machine(self.directory, self.declaration, train)
+        return self._first
+
+    def _has_machine(self) -> bool:
+        return self.directory is not None and (self.directory / MACHINE).exists()
+
+    def _fold(self, number: int) -> tuple[Mapping[str, np.ndarray], History]:
+        kept = self._steps.read(f"fold_{number}")
+        if kept is not None and (number or self._has_machine()):
+            return kept[0], kept[1] or []
+        train, test = (self.data.rows(index) for index in self.splits[number])
+        told = _EpochProgress(self.progress, number, len(self.splits), _epochs(self.declaration))
+        checkpoint = None
+        if self.directory is not None:
+            # By declaration: the state of another one's training is of no use.
+            checkpoint = self.directory / "checkpoints" / self._fingerprint[:16] / str(number)
+        fitted = fit_machine(self.declaration, train, checkpoint, told)
+        assert fitted.machine.fit_report is not None
+        history = fitted.machine.fit_report.history
+        said = run_fold(self.declaration, fitted, train, test)
+        if number == 0:
+            self._first = fitted
+            if self.directory is not None:
+                # Before what it said: a first fold that is kept has its machine.
+                _write_machine(self.directory, fitted)
+        self._steps.write(f"fold_{number}", said, history)
+        if checkpoint is not None:
+            shutil.rmtree(checkpoint)
+        return said, history
 
 
 class _EpochProgress:
@@ -141,7 +198,8 @@ def _results(
 def _write_machine(directory: Path, fitted: FittedMachine) -> None:
     import mmgraph
 
-    mmgraph.write(fitted.machine, directory / "machine.mmgraph")
+    directory.mkdir(parents=True, exist_ok=True)
+    mmgraph.write(fitted.machine, directory / MACHINE)
 
 
 def _read_machine(
@@ -151,7 +209,7 @@ def _read_machine(
     import mmgraph
     from mmgraph.comparison.machine_data import fit_transform
 
-    machine: Any = mmgraph.read(directory / "machine.mmgraph")
+    machine: Any = mmgraph.read(directory / MACHINE)
     transforms = {
         v.modality: fit_transform(v, train.features[v.modality]) for v in declaration.views
     }

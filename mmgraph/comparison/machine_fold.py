@@ -94,8 +94,9 @@ def fit_machine(
         pathways.append(Pathway(visible, view.hidden))
     generator = torch.Generator().manual_seed(declaration.report.seed)
     network = declaration.network
+    links: Any = network.label_links
     machine = MultimodalDeepBoltzmannMachine(
-        pathways, network.joint, data.target, label_links=network.label_links, generator=generator
+        pathways, network.joint, data.target, label_links=links, generator=generator
     )
     fitted = FittedMachine(machine, transforms, network.passes)
     machine.fit(

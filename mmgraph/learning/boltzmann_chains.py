@@ -26,7 +26,7 @@ class ChainRecord:
     def add(self, block: int, states: Mapping[str, Float[Tensor, "chains *shape"]]) -> None:
         """Record the hidden states of a block after a step."""
         for name, values in states.items():
-            flat = values.flatten(1)
+            flat = values.reshape(len(values), -1)
             trace = self._traces.setdefault((block, name), [])
             if trace and len(trace[0]) != len(flat):
                 trace.clear()  # the last batch was a smaller one, whose chains are others

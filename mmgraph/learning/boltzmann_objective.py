@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -48,6 +49,13 @@ class Objective(abc.ABC):
     @abc.abstractmethod
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Take up a state; blocks of other processes are passed over."""
+
+    def described(self) -> dict[str, Any]:
+        """Return what the objective depends on beside the settings of the loop, as JSON has it.
+
+        Training goes on from a checkpoint only with the objective that it was begun with.
+        """
+        return {"kind": type(self).__name__}
 
     def report(self) -> dict[str, float]:
         """Return monitors of the epoch that ends, and begin a new one."""

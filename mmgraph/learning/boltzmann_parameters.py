@@ -237,11 +237,13 @@ class BoltzmannParameters:
         weight[rows[0] :] = -negative.share / rows[1]
         centred, by_bias, by_precision = {}, {}, {}
         for name, centre in self.centres.items():
-            both = torch.cat([positive.statistics[name], negative.statistics[name]]).flatten(1)
+            both = torch.cat([positive.statistics[name], negative.statistics[name]])
+            both = both.reshape(sum(rows), -1)
             centred[name] = both.sub_(centre.reshape(-1))
             by_bias[name] = (weight.T @ both).reshape(centre.shape)
         for name in self.with_precision:
-            squares = torch.cat([positive.squares[name], negative.squares[name]]).flatten(1)
+            squares = torch.cat([positive.squares[name], negative.squares[name]])
+            squares = squares.reshape(sum(rows), -1)
             by_precision[name] = (weight.T @ squares).reshape(self.centres[name].shape) * -0.5
         by_weights = {}
         for key, joint in self._joints.items():

@@ -38,6 +38,10 @@ class TrainingSettings:
         Over which the rate rises from zero.
     momentum : float in [0, 1), default 0.5
         Of gradient descent; Adam's first moment decays by it if it is not zero, else by 0.9.
+    squared_momentum : float in [0, 1), default 0.999
+        The decay of Adam's second moment.
+    gradient_bound : float, optional
+        The longest that the vector of all gradients may be; a longer one is shortened.
     weight_decay : float, default 0
         Of weights, not of biases.
     norm_bound : float, optional
@@ -46,8 +50,8 @@ class TrainingSettings:
         The mean activation that hidden units are drawn to, by their biases alone (Lee, Ekanadham
         and Ng 2008, "Sparse deep belief net model for visual area V2", section 3).
     averaging : float in [0, 1), default 0
-        The decay of the moving average of the natural parameters that is the result; 0 takes the
-        last ones.
+        The decay of the moving average of the natural parameters that is the result, smaller in the
+        first steps; 0 takes the last ones.
     centring : bool, default True
     centring_rate : float in (0, 1], default 0.01
         How fast centres of hidden layers follow their mean activations.
@@ -84,6 +88,8 @@ class TrainingSettings:
     schedule: Schedule = "constant"
     warm_up_epochs: float = 0.0
     momentum: float = 0.5
+    squared_momentum: float = 0.999
+    gradient_bound: float | None = None
     weight_decay: float = 0.0
     norm_bound: float | None = None
     sparsity_target: float = 0.1
@@ -122,12 +128,14 @@ class TrainingSettings:
         for name in ("warm_up_epochs", "weight_decay", "sparsity_cost", "tolerance"):
             _between(self, name, 0.0, math.inf)
         _between(self, "momentum", 0.0, 1.0)
+        _between(self, "squared_momentum", 0.0, 1.0)
         _between(self, "averaging", 0.0, 1.0)
         _between(self, "sparsity_target", 0.0, 1.0, low_open=True)
         if not 0 < self.centring_rate <= 1:
             raise LearningError(f"centring_rate must lie in (0, 1], not {self.centring_rate}")
-        if self.norm_bound is not None:
-            _between(self, "norm_bound", 0.0, math.inf, low_open=True)
+        for name in ("norm_bound", "gradient_bound"):
+            if getattr(self, name) is not None:
+                _between(self, name, 0.0, math.inf, low_open=True)
         if not isinstance(self.seed, int) or self.seed < 0:
             raise LearningError(f"seed must be a whole number from 0 on, not {self.seed!r}")
         if self.batch_size < self.blocks:

@@ -45,10 +45,15 @@ class Ascent:
             )
         else:
             self._optimiser = torch.optim.AdamW(
-                groups, lr=1.0, betas=(settings.momentum or 0.9, 0.999), maximize=True, fused=True
+                groups,
+                lr=1.0,
+                betas=(settings.momentum or 0.9, settings.squared_momentum),
+                maximize=True,
+                fused=True,
             )
         self._into = self._incoming(set(observed))
         self._averages: Natural | None = None
+        self._averaged = 0
 
     def _incoming(self, observed: set[str]) -> dict[str, int]:
         """The axis of the hidden units that each matrix of weights leads into.
@@ -74,6 +79,8 @@ class Ascent:
                 pull = settings.sparsity_target - means[name]
                 gradient = gradient + settings.sparsity_cost * pull
             tensor.grad = gradient
+        if settings.gradient_bound is not None:
+            torch.nn.utils.clip_grad_norm_(parameters.tensors.values(), settings.gradient_bound)
         for group in self._optimiser.param_groups:
             group["lr"] = rate
         self._optimiser.step()
@@ -106,9 +113,12 @@ class Ascent:
         if self._averages is None:
             self._averages = [tuple(t.clone() for t in row) for row in natural]
             return
+        # Early averages are those of few steps, so that the random start is soon forgotten.
+        self._averaged += 1
+        kept_share = min(self.settings.averaging, self._averaged / (self._averaged + 9))
         for kept, row in zip(self._averages, natural, strict=True):
             for average, tensor in zip(kept, row, strict=True):
-                average.lerp_(tensor, 1 - self.settings.averaging)
+                average.lerp_(tensor, 1 - kept_share)
 
     def result(self) -> Natural:
         """Return the natural parameters that training has come to: averages, if there are any."""
@@ -124,6 +134,8 @@ class Ascent:
             for name, value in self._optimiser.state.get(tensor, {}).items():
                 if isinstance(value, Tensor):
                     state[f"optimiser:{name}:{key}"] = value
+        if self._averages is not None:
+            state["averaged"] = torch.tensor(self._averaged)
         for i, row in enumerate(self._averages or ()):
             state.update({f"average:{i}:{j}": t for j, t in enumerate(row)})
         return state
@@ -147,6 +159,7 @@ class Ascent:
             centre.copy_(state[f"centre:{name}"])
         parameters.changed()
         self._averages = None
+        self._averaged = int(state.get("averaged", torch.tensor(0)))
         if any(key.startswith("average:") for key in state):
             self._averages = [
                 tuple(state[f"average:{i}:{j}"].to(t.device).clone() for j, t in enumerate(row))

@@ -164,7 +164,10 @@ class _Training:
         self.checkpoint = None
         if directory is not None:
             self.checkpoint = BoltzmannCheckpoint(
-                directory, graph, settings.as_dict(), rows.fingerprint()
+                directory,
+                graph,
+                settings.as_dict() | {"objective": self.objective.described()},
+                rows.fingerprint(),
             )
         discrete = any(graph.variables[n].is_discrete for n in rows.clamped)
         _check_stopping(settings, validation is not None, discrete)

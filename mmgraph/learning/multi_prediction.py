@@ -7,11 +7,12 @@ log-likelihood of the hidden ones under it is propagated back through all of its
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import MmgraphError, UnknownVariableError, suggestion
@@ -23,82 +24,8 @@ from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.mean_field import ascend
 from mmgraph.learning.boltzmann_objective import MEAN, Objective, RandomBlocks
 from mmgraph.learning.boltzmann_parameters import BoltzmannParameters
-from mmgraph.learning.disturbance import Disturbance
-from mmgraph.learning.hiding import HiddenBatch, HidingDistribution, hide, joined
-
-
-@dataclass(frozen=True)
-class PredictionSettings:
-    """What is predicted, from what, and how much it counts.
-
-    Parameters
-    ----------
-    sweeps : int, default 8
-        The passes of mean field that are unrolled.
-    gradient_sweeps : int, optional
-        Only the last so many are differentiated; by default all.
-    scored_sweeps : int, default 1
-        The losses are averaged over the means after each of the last so many sweeps.
-    damping : float in [0, 1), default 0
-        The share of the old means that an update keeps.
-    weights : mapping of str to float, optional
-        What the prediction loss of a variable counts: the nats of its hidden units, divided by its
-        number of units (of a document by its words), averaged over rows. 1 of those not named.
-    squared_error_weights : mapping of str to float, optional
-        What the squared error of a variable's predicted means counts besides, in the same measure;
-        0 of those not named.
-    label_smoothing : float in [0, 1), default 0
-        The share of a label that is spread over all of them.
-    dropout : mapping of str to float, optional
-        The share of the units of a hidden layer that are silent in a row (they stay at their
-        centre, and what the others say beyond theirs is scaled up), after Srivastava et al. (2014),
-        "Dropout: a simple way to prevent neural networks from overfitting"; 0 of those not named.
-    hiding : HidingDistribution
-        What is hidden.
-    disturbance : Disturbance
-        What is done to inputs.
-
-    Raises
-    ------
-    MmgraphError
-        If a number is out of its range.
-    """
-
-    sweeps: int = 8
-    gradient_sweeps: int | None = None
-    scored_sweeps: int = 1
-    damping: float = 0.0
-    weights: Mapping[str, float] = field(default_factory=dict)
-    squared_error_weights: Mapping[str, float] = field(default_factory=dict)
-    label_smoothing: float = 0.0
-    dropout: Mapping[str, float] = field(default_factory=dict)
-    hiding: HidingDistribution = field(default_factory=HidingDistribution)
-    disturbance: Disturbance = field(default_factory=Disturbance)
-
-    def __post_init__(self) -> None:
-        if self.sweeps < 1:
-            raise MmgraphError(f"sweeps must be at least 1, not {self.sweeps}")
-        for name, count, most in (
-            ("gradient_sweeps", self.through, self.sweeps),
-            ("scored_sweeps", self.scored_sweeps, self.through),
-        ):
-            if not 1 <= count <= most:
-                raise MmgraphError(f"{name} must lie between 1 and {most}, but it is {count}")
-        for name in ("damping", "label_smoothing"):
-            if not 0 <= getattr(self, name) < 1:
-                raise MmgraphError(f"{name} must lie in [0, 1), but it is {getattr(self, name)}")
-        for name, share in self.dropout.items():
-            if not 0 <= share < 1:
-                raise MmgraphError(f"the dropout of '{name}' must lie in [0, 1), but it is {share}")
-        for group in (self.weights, self.squared_error_weights):
-            for name, weight in group.items():
-                if not 0 <= weight < torch.inf:
-                    raise MmgraphError(f"the weight of '{name}' must not be negative: {weight}")
-
-    @property
-    def through(self) -> int:
-        """The sweeps that are differentiated."""
-        return self.sweeps if self.gradient_sweeps is None else self.gradient_sweeps
+from mmgraph.learning.hiding import HiddenBatch, hide, joined
+from mmgraph.learning.prediction_settings import PredictionRows, PredictionSettings
 
 
 class MultiPrediction(Objective):
@@ -110,7 +37,8 @@ class MultiPrediction(Objective):
         What is trained.
     labels : str or sequence of str, default ()
         Variables that are hidden and given by themselves, apart from the modalities.
-    settings : PredictionSettings, optional
+    settings : PredictionSettings or sequence of PredictionRows, optional
+        What is hidden, and what counts, may differ between shares of the rows.
     random : RandomBlocks, optional
         Generators of this process's blocks of rows: they draw what is hidden, and noise.
     partners : mapping of str to Clamped, optional
@@ -119,29 +47,39 @@ class MultiPrediction(Objective):
     Raises
     ------
     MmgraphError
-        If the settings name what the machine does not have.
+        If the settings name what the machine does not have, or those of several shares of rows
+        differ in their sweeps.
     """
 
     def __init__(
         self,
         parameters: BoltzmannParameters,
         labels: Sequence[str] | str = (),
-        settings: PredictionSettings | None = None,
+        settings: PredictionSettings | Sequence[PredictionRows] | None = None,
         random: RandomBlocks | None = None,
         partners: Mapping[str, Clamped] | None = None,
     ) -> None:
         self.parameters, self.partners = parameters, partners
         self.labels = (labels,) if isinstance(labels, str) else tuple(labels)
-        self.settings = PredictionSettings() if settings is None else settings
+        if settings is None or isinstance(settings, PredictionSettings):
+            settings = [PredictionRows(1.0, settings or PredictionSettings())]
+        self.rows = tuple(settings)
+        self.settings = self.rows[0].settings
         self.random = RandomBlocks(1, 0, parameters.device) if random is None else random
         self._variables = parameters.working().variables
-        options = self.settings
+        for row in self.rows:
+            self._check(row.settings)
+
+    def _check(self, options: PredictionSettings) -> None:
         named = (*options.weights, *options.squared_error_weights, *options.dropout)
         for name in (*self.labels, *named):
             if name not in self._variables:
                 hint = suggestion(name, self._variables)
                 raise UnknownVariableError(f"the machine has no variable {name!r}{hint}")
         options.disturbance.check(self._variables)
+        for name in ("sweeps", "gradient_sweeps", "scored_sweeps", "damping"):
+            if getattr(options, name) != getattr(self.settings, name):
+                raise MmgraphError(f"{name} must be the same in all rows")
 
     def gradients(
         self, batch: Mapping[str, Clamped]
@@ -180,7 +118,8 @@ class MultiPrediction(Objective):
         view = FieldView.given(
             parameters.graph(), drawn.shown, rows, parameters.device, parameters.dtype
         )
-        means, scales = even_start(view), self._dropped(rows)
+        kinds = self._kinds(rows)
+        means, scales = even_start(view), self._dropped(kinds, rows)
         order = observed_last(parameters.colours, [n for n in batch if n not in self.labels])
         scored = [name for name in drawn.hidden if self._counts(name)]
         with torch.no_grad():
@@ -193,9 +132,14 @@ class MultiPrediction(Objective):
             self._sweep(view, colours, means, 1, scales)
             for name in scored:
                 mask, values = drawn.hidden[name], drawn.clean[name]
-                part, parts[name] = self._score(view, means, name, values, mask)
+                part, parts[name] = self._score(view, means, name, values, mask, kinds)
                 total = total + part / options.scored_sweeps
         return total, parts, means
+
+    def described(self) -> dict[str, Any]:
+        """Return the settings, see :meth:`Objective.described`."""
+        rows = [{"share": r.share, "settings": r.settings.as_dict()} for r in self.rows]
+        return {**super().described(), "labels": list(self.labels), "rows": rows}
 
     def state(self) -> dict[str, Tensor]:
         """Return the state of the random numbers."""
@@ -211,38 +155,73 @@ class MultiPrediction(Objective):
         for block, part in self.random.parts(rows).items():
             if part.start == part.stop:
                 continue
-            some = {
-                n: Clamped(v[part], None if k is None else k[part]) for n, (v, k) in batch.items()
-            }
-            options, generator = self.settings, self.random.generators[block]
-            drawn.append(
-                hide(
-                    some,
-                    self._variables,
-                    self.labels,
-                    options.hiding,
-                    options.disturbance,
-                    generator,
-                    self.partners,
+            generator = self.random.generators[block]
+            for row, own in zip(self.rows, self._shared(part), strict=True):
+                if own.start == own.stop:
+                    continue
+                some = {
+                    n: Clamped(v[own], None if k is None else k[own]) for n, (v, k) in batch.items()
+                }
+                drawn.append(
+                    hide(
+                        some,
+                        self._variables,
+                        self.labels,
+                        row.settings.hiding,
+                        row.settings.disturbance,
+                        generator,
+                        self.partners,
+                    )
                 )
-            )
         return joined(drawn)
 
-    def _dropped(self, rows: int) -> dict[str, Tensor]:
+    def _shared(self, part: slice) -> list[slice]:
+        """The rows of each share among those of a block; rows come in random order."""
+        total, passed, ends = sum(r.share for r in self.rows), 0.0, [part.start]
+        for row in self.rows:
+            passed += row.share
+            ends.append(part.start + round((part.stop - part.start) * passed / total))
+        return [slice(first, last) for first, last in itertools.pairwise(ends)]
+
+    def _kinds(self, rows: int) -> Int64[Tensor, " batch"] | None:
+        """Which of the shares each row belongs to; None where there is but one."""
+        if len(self.rows) == 1:
+            return None
+        kinds = torch.empty(rows, dtype=torch.int64)
+        for part in self.random.parts(rows).values():
+            for kind, own in enumerate(self._shared(part)):
+                kinds[own] = kind
+        return kinds.to(self.parameters.device)
+
+    def _by_row(
+        self, values: Sequence[float], kinds: Tensor | None, axes: int
+    ) -> float | Float[Tensor, "batch ..."]:
+        """A number for each row, with so many axes; one for all where they do not differ."""
+        if kinds is None or len(set(values)) == 1:
+            return values[0]
+        numbers = torch.tensor(values, device=kinds.device, dtype=self.parameters.dtype)
+        return numbers[kinds].reshape(-1, *(1,) * (axes - 1))
+
+    def _dropped(self, kinds: Tensor | None, rows: int) -> dict[str, Tensor]:
         """What the distance of each mean from its centre is multiplied by: zero where silent."""
         scales = {}
-        for name, share in self.settings.dropout.items():
+        names = dict.fromkeys(name for row in self.rows for name in row.settings.dropout)
+        for name in names:
             shape = self.parameters.centres[name].shape
+            shares = [row.settings.dropout.get(name, 0.0) for row in self.rows]
+            share = self._by_row(shares, kinds, 1 + len(shape))
             drawn = [
                 torch.rand(
                     part.stop - part.start, *shape, generator=generator, device=generator.device
                 )
                 for part, generator in zip(
-                    self.random.parts(rows).values(), self.random.generators.values(), strict=True
+                    self.random.parts(rows).values(),
+                    self.random.generators.values(),
+                    strict=True,
                 )
             ]
-            heard = (torch.cat(drawn) >= share).to(self.parameters.device, self.parameters.dtype)
-            scales[name] = heard / (1 - share)
+            uniform = torch.cat(drawn).to(self.parameters.device, self.parameters.dtype)
+            scales[name] = (uniform >= share).to(uniform.dtype) / (1 - share)
         return scales
 
     def _sweep(
@@ -268,34 +247,45 @@ class MultiPrediction(Objective):
 
     def _counts(self, name: str) -> bool:
         """Whether the predictions of a variable are looked at."""
-        options = self.settings
-        return options.weights.get(name, 1.0) > 0 or options.squared_error_weights.get(name, 0) > 0
+        return any(
+            row.settings.weights.get(name, 1.0) > 0
+            or row.settings.squared_error_weights.get(name, 0) > 0
+            for row in self.rows
+        )
 
     def _score(
-        self, view: FieldView, means: Mapping[str, Tensor], name: str, values: Tensor, mask: Tensor
+        self,
+        view: FieldView,
+        means: Mapping[str, Tensor],
+        name: str,
+        values: Tensor,
+        mask: Tensor,
+        kinds: Tensor | None,
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """The weighted loss of a variable's hidden units, and the mean loss of one."""
-        options = self.settings
-        weight = options.weights.get(name, 1.0)
-        squared = options.squared_error_weights.get(name, 0.0)
+        every = [row.settings for row in self.rows]
+        weights = [o.weights.get(name, 1.0) for o in every]
+        squared = [o.squared_error_weights.get(name, 0.0) for o in every]
+        smoothing = [o.label_smoothing if name in self.labels else 0.0 for o in every]
         variable, family = self._variables[name], view.families[name]
         natural = view.field(name, means)
         if isinstance(family, ReplicatedSoftmax):
             # The document is longer or shorter than an unknown one is taken to be.
             family = ReplicatedSoftmax(values.sum(-1))
-        smoothing = options.label_smoothing if name in self.labels else 0.0
-        nats = negative_log_likelihood(family, natural, values, smoothing)
+        smooth = self._by_row(smoothing, kinds, values.ndim)
+        nats = negative_log_likelihood(family, natural, values, smooth)
         share = mask.to(nats)
         rows, units = len(values), 1 if family.inner and not variable.is_discrete else variable.size
         if isinstance(family, ReplicatedSoftmax):
             nats = nats / family.lengths.clamp_min(1.0)
-        summed = (nats * share).sum()
-        loss = weight * summed / (rows * units)
-        if squared:
+        hidden = nats * share
+        loss = (hidden * self._by_row(weights, kinds, hidden.ndim)).sum() / (rows * units)
+        if any(squared):
             error = (values - family.mean(natural)).square()
-            error = error.mean(-1) if family.inner else error
-            loss = loss + squared * (error * share).sum() / (rows * units)
-        return loss, summed.detach() / share.sum().clamp_min(1.0)
+            error = (error.mean(-1) if family.inner else error) * share
+            weighted = error * self._by_row(squared, kinds, error.ndim)
+            loss = loss + weighted.sum() / (rows * units)
+        return loss, hidden.detach().sum() / share.sum().clamp_min(1.0)
 
 
 def _without_unheard(
@@ -314,7 +304,7 @@ def negative_log_likelihood(
     family: ExponentialFamily,
     natural: Float[Tensor, "batch ..."],
     values: Float[Tensor, "batch ..."],
-    smoothing: float = 0.0,
+    smoothing: float | Float[Tensor, "batch ..."] = 0.0,
 ) -> Float[Tensor, "batch ..."]:
     """Return minus the log-density of each unit's statistics under its natural parameters.
 
@@ -322,12 +312,12 @@ def negative_log_likelihood(
     ----------
     family : ExponentialFamily
     natural, values : Tensor, shape (batch, *statistics)
-    smoothing : float, default 0
-        The share of a categorical value that is spread over all states; of a Bernoulli one over
-        both.
+    smoothing : float or Tensor, default 0
+        The share, of each row, of a categorical value that is spread over all states; of a
+        Bernoulli one over both.
     """
     target = values
-    if smoothing:
+    if isinstance(smoothing, Tensor) or smoothing:
         states = values.shape[-1] if family.inner else 2
         target = (1 - smoothing) * values + smoothing / states
     said = natural * target

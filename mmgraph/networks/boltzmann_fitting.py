@@ -21,7 +21,9 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.learning.boltzmann_settings import TrainingSettings
 from mmgraph.learning.boltzmann_training import ObjectiveMaker, Progress, TrainingReport, train
 from mmgraph.learning.fine_tuning import FineTuning
-from mmgraph.learning.multi_prediction import MultiPrediction, PredictionSettings
+from mmgraph.learning.multi_prediction import MultiPrediction
+from mmgraph.learning.prediction_rows import prediction_rows
+from mmgraph.learning.prediction_settings import PredictionRows, PredictionSettings
 from mmgraph.learning.pretraining import pretrain
 from mmgraph.learning.training_rows import TrainingRows
 from mmgraph.networks.boltzmann_layers import WEIGHT_SCALE, balanced_scale
@@ -46,8 +48,10 @@ class FitOptions:
     objective : {"contrastive_divergence", "multi_prediction", "fine_tuning"}
         The log-likelihood by persistent chains; the prediction of what is hidden from the rest; the
         prediction of the labels alone, which starts from the machine as it is.
-    prediction : PredictionSettings, optional
-        Of the last two.
+    prediction : tuple of PredictionRows
+        Of the last two. :meth:`BoltzmannMachine.fit` takes :class:`PredictionSettings`, or a
+        mapping as of :func:`mmgraph.learning.prediction_rows.prediction_rows`; of fine-tuning the
+        first counts.
     pretrain : "greedy" or None
         Whether restricted machines are trained first, one after another.
     pretraining : TrainingSettings, optional
@@ -55,7 +59,8 @@ class FitOptions:
     warm_start : bool, optional
         Whether training goes on from the machine's numbers; by default for fine-tuning only.
     standardise : bool, default True
-        Whether Gaussian variables have mean zero and variance one while they are trained on.
+        Whether real variables are trained on in units of their standard deviation, Gaussian ones
+        from their mean on.
     weight_scale : float, optional
         The standard deviation of first weights, of standardised variables. By default 0.01, and
         where predictions are propagated back a scale at which signals do not fade.
@@ -68,7 +73,7 @@ class FitOptions:
 
     settings: TrainingSettings = field(default_factory=TrainingSettings)
     objective: str = "contrastive_divergence"
-    prediction: PredictionSettings | None = None
+    prediction: tuple[PredictionRows, ...] = (PredictionRows(1.0, PredictionSettings()),)
     pretrain: str | None = None
     pretraining: TrainingSettings | None = None
     warm_start: bool | None = None
@@ -118,12 +123,12 @@ def fit_options(
             raise LearningError(f"fit has no option {name!r}{hint}")
     base = given.pop("settings", None)
     whole = base.as_dict() if isinstance(base, TrainingSettings) else dict(base or {})
-    for name, kind in (("prediction", PredictionSettings), ("pretraining", TrainingSettings)):
-        if isinstance(given.get(name), Mapping):
-            try:
-                given[name] = kind(**given[name])
-            except TypeError as error:
-                raise LearningError(f"{name}: {error}") from None
+    if isinstance(given.get("prediction"), Mapping):
+        given["prediction"] = prediction_rows(given["prediction"])
+    elif isinstance(given.get("prediction"), PredictionSettings):
+        given["prediction"] = (PredictionRows(1.0, given["prediction"]),)
+    if isinstance(given.get("pretraining"), Mapping):
+        given["pretraining"] = TrainingSettings.of(given["pretraining"])
     return FitOptions(settings=TrainingSettings.of(whole | single), **given)
 
 
@@ -157,18 +162,24 @@ def fitted(
             own = options.pretraining or options.settings
             below = None if kept is None else kept / "pretraining"
             pretrain(graph, rows, machine.levels, own, checkpoint=below)
-        objective = _objective(machine, options)
+        objective = _objective(machine, options, rows)
         return train(graph, rows, watched, options.settings, objective, told, kept)
 
 
-def _objective(machine: BoltzmannMachine, options: FitOptions) -> ObjectiveMaker | None:
+def _objective(
+    machine: BoltzmannMachine, options: FitOptions, rows: TrainingRows
+) -> ObjectiveMaker | None:
     labels = () if machine.labels is None else (machine.labels.name,)
     if options.objective == "contrastive_divergence":
         return None
-    kind = MultiPrediction if options.objective == "multi_prediction" else FineTuning
-    if kind is FineTuning and not labels:
-        raise LearningError("fine_tuning needs a machine with label units")
-    return lambda parameters, random: kind(parameters, labels, options.prediction, random)
+    if options.objective == "fine_tuning":
+        if not labels:
+            raise LearningError("fine_tuning needs a machine with label units")
+        own = options.prediction[0].settings
+        return lambda parameters, random: FineTuning(parameters, labels, own, random)
+    return lambda parameters, random: MultiPrediction(
+        parameters, labels, options.prediction, random, rows.clamped
+    )
 
 
 def _told(
