@@ -103,6 +103,21 @@ def fit_transform(view: ViewDeclaration, features: Features) -> Transform:
     return Scale(mean, features.std(0) + 1e-3 * features.std())
 
 
+def check_images(declaration: MachineDeclaration, data: MultimodalData) -> None:
+    """Refuse images that are not as large as there are features.
+
+    Raises
+    ------
+    DatasetError
+        Which modality.
+    """
+    for view in declaration.views:
+        count = data.features[view.modality].shape[1]
+        if view.image and view.image[0] * view.image[1] != count:
+            size = " x ".join(map(str, view.image))
+            raise DatasetError(f"'{view.modality}' has {count} features, no image of {size}")
+
+
 def load_data(declaration: MachineDeclaration) -> MultimodalData:
     """Load the data set that a declaration names.
 

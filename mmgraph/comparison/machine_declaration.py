@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmgraph.comparison.reader import Reader
+from mmgraph.graph.errors import MmgraphError, suggestion
 
 TRANSFORMS = ("standardise", "one_scale", "normal_quantiles")
 LABEL_LINKS = ("joint", "all")
@@ -115,24 +116,19 @@ def read_machine(name: str | os.PathLike[str]) -> MachineDeclaration:
     Raises
     ------
     FormatError
-        If the file is not TOML, or an entry is missing, unknown or of the wrong kind. Settings of
-        training are checked when it begins.
+        If the file is not TOML, or an entry is missing, unknown or of the wrong kind.
     """
     reader = Reader(name)
     reader.only("kind", "title", "data", "network", "view", "training", "prediction", "report")
     data = reader.table("data")
-    views = tuple(
-        reader.record(ViewDeclaration, entry, f"[[view]] {entry.get('modality', '')}".strip())
-        for entry in reader.list_of_tables("view")
-    )
-    for view in views:
-        where = f"[[view]] {view.modality}"
-        reader.choice(view.transform, TRANSFORMS, f"{where} transform")
-        if view.image and len(view.image) != 2:
-            raise reader.error(f"{where} 'image' is a height and a width, not {list(view.image)}")
+    _only(reader, data, "[data]", "dataset", "target")
+    views = _views(reader)
     network = reader.record(NetworkDeclaration, reader.table("network"), "[network]")
     reader.choice(network.label_links, LABEL_LINKS, "[network] label_links")
+    reader.within(network.joint, 1, 10**6, "[network] 'joint'")
     reader.within(network.passes, 1, 10**6, "[network] 'passes'")
+    if network.labels in [view.modality for view in views]:
+        raise reader.error(f"[network] 'labels' and a view are both called '{network.labels}'")
     return MachineDeclaration(
         name=reader.path.stem,
         title=reader.value(reader.content, "title", str, "the file"),
@@ -140,17 +136,56 @@ def read_machine(name: str | os.PathLike[str]) -> MachineDeclaration:
         label_column=reader.value(data, "target", str, "[data]") if "target" in data else "",
         network=network,
         views=views,
-        fit={**reader.table("training"), "prediction": reader.content.get("prediction", {})},
+        fit=_fit(reader),
         report=_report(reader, [view.modality for view in views]),
     )
 
 
+def _only(reader: Reader, table: Mapping[str, Any], where: str, *known: str) -> None:
+    for key in table:
+        if key not in known:
+            raise reader.error(f"{where} has '{key}'{suggestion(key, known)}")
+
+
+def _views(reader: Reader) -> tuple[ViewDeclaration, ...]:
+    views: list[ViewDeclaration] = []
+    for entry in reader.list_of_tables("view"):
+        where = f"[[view]] {entry.get('modality', '')}".strip()
+        view = reader.record(ViewDeclaration, entry, where)
+        if view.modality in [other.modality for other in views]:
+            raise reader.error(f"there are two {where}")
+        reader.choice(view.transform, TRANSFORMS, f"{where} transform")
+        for units in view.hidden:
+            reader.within(units, 1, 10**6, f"{where} 'hidden'")
+        if view.image and (len(view.image) != 2 or min(view.image) < 1):
+            raise reader.error(f"{where} 'image' is a height and a width, not {list(view.image)}")
+        views.append(view)
+    return tuple(views)
+
+
+def _fit(reader: Reader) -> dict[str, Any]:
+    """What training is called with, checked now: data may take long to load."""
+    from mmgraph.networks.boltzmann_fitting import fit_options
+
+    fit = dict(reader.table("training"))
+    if "prediction" in fit:
+        raise reader.error("[training] has 'prediction', which is a table of its own")
+    if "prediction" in reader.content:
+        fit["prediction"] = reader.table("prediction")
+    try:
+        fit_options(None, None, fit)
+    except MmgraphError as error:
+        raise reader.error(f"[training] and [prediction]: {error}") from None
+    return fit
+
+
 def _report(reader: Reader, modalities: list[str]) -> MachineReport:
     table = reader.table("report")
-    imputations = []
-    for entry in table.get("impute", []):
-        if not isinstance(entry, dict):
-            raise reader.error("[report] 'impute' is a list of tables with 'imputed' and 'given'")
+    _only(reader, table, "[report]", "folds", "seed", "given", "impute", "representation")
+    entries, imputations = table.get("impute", []), []
+    if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+        raise reader.error("[report] 'impute' is a list of tables with 'imputed' and 'given'")
+    for entry in entries:
         one = reader.record(ImputationDeclaration, entry, "[[report.impute]]")
         reader.lists_of_names([[one.imputed, *one.given]], modalities, "[[report.impute]]")
         if one.imputed in one.given:
@@ -159,8 +194,10 @@ def _report(reader: Reader, modalities: list[str]) -> MachineReport:
     representation = table.get("representation", False)
     if not isinstance(representation, bool):
         raise reader.error(f"[report] 'representation' is true or false, not {representation!r}")
+    folds = reader.value(table, "folds", int, "[report]")
+    reader.within(folds, 2, 10**6, "[report] 'folds'")
     return MachineReport(
-        folds=reader.value(table, "folds", int, "[report]"),
+        folds=folds,
         seed=reader.value(table, "seed", int, "[report]"),
         given=reader.lists_of_names(table.get("given"), modalities, "[report] given"),
         imputations=tuple(imputations),

@@ -13,7 +13,7 @@ import numpy as np
 
 from mmgraph.comparison.classification import MultimodalData, stratified_folds
 from mmgraph.comparison.kept_steps import KeptSteps, fingerprint
-from mmgraph.comparison.machine_data import load_data
+from mmgraph.comparison.machine_data import check_images, load_data
 from mmgraph.comparison.machine_declaration import MachineDeclaration, read_machine
 from mmgraph.comparison.machine_fold import FittedMachine, fit_machine, run_fold
 from mmgraph.comparison.metrics import classification_metrics
@@ -41,6 +41,7 @@ def run(
     began = time.perf_counter()
     declaration = read_machine(name)
     data = load_data(declaration)
+    check_images(declaration, data)
     report = declaration.report
     splits = stratified_folds(data.codes, report.folds, report.seed)
     if folds is not None and not 1 <= folds <= len(splits):
