@@ -51,7 +51,7 @@ class FitOptions:
     prediction : tuple of PredictionRows
         Of the last two. :meth:`BoltzmannMachine.fit` takes :class:`PredictionSettings`, or a
         mapping as of :func:`mmgraph.learning.prediction_rows.prediction_rows`; of fine-tuning the
-        first counts.
+        first counts. Without any, the objectives' own defaults hold.
     pretrain : "greedy" or None
         Whether restricted machines are trained first, one after another.
     pretraining : TrainingSettings, optional
@@ -73,7 +73,7 @@ class FitOptions:
 
     settings: TrainingSettings = field(default_factory=TrainingSettings)
     objective: str = "contrastive_divergence"
-    prediction: tuple[PredictionRows, ...] = (PredictionRows(1.0, PredictionSettings()),)
+    prediction: tuple[PredictionRows, ...] = ()
     pretrain: str | None = None
     pretraining: TrainingSettings | None = None
     warm_start: bool | None = None
@@ -175,10 +175,10 @@ def _objective(
     if options.objective == "fine_tuning":
         if not labels:
             raise LearningError("fine_tuning needs a machine with label units")
-        own = options.prediction[0].settings
+        own = options.prediction[0].settings if options.prediction else None
         return lambda parameters, random: FineTuning(parameters, labels, own, random)
     return lambda parameters, random: MultiPrediction(
-        parameters, labels, options.prediction, random, rows.clamped
+        parameters, labels, options.prediction or None, random, rows.clamped
     )
 
 

@@ -48,10 +48,8 @@ if TYPE_CHECKING:
 class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
     """A pathway of hidden layers above the variables of each modality, which meet in a joint layer.
 
-    It is a :class:`FactorGraph` of biases and bilinear factors, so that ``mm.query``,
-    ``mm.sample``, ``mm.log_partition`` and ``mm.map_query`` work on it. Its subclasses are what is
-    built: :class:`RestrictedBoltzmannMachine`, :class:`DeepBoltzmannMachine` and
-    :class:`MultimodalDeepBoltzmannMachine`.
+    It is a :class:`FactorGraph` of biases and bilinear factors: ``mm.query``, ``mm.sample``,
+    ``mm.log_partition`` and ``mm.map_query`` work on it. What is built are its subclasses.
 
     Parameters
     ----------
@@ -118,12 +116,12 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
-        return self._bias_factors()[0].bias.device
+        return self._layer_factors()[0].tensors()[0].device
 
     @property
     def dtype(self) -> torch.dtype:
         """The precision of the parameters."""
-        return self._bias_factors()[0].bias.dtype
+        return self._layer_factors()[0].tensors()[0].dtype
 
     @property
     def parameters_count(self) -> int:
@@ -159,9 +157,9 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
     ) -> Self:
         """Train in place, from fresh weights and biases that the data suggest.
 
-        Gaussian variables are standardised for training; the result speaks of them in their own
-        units. At the end of every epoch, and when training stops with an error, the machine has
-        the parameters of the last sound epoch.
+        Real variables are standardised for training, which is what monitors speak of; the result
+        speaks of them in their own units. At the end of every epoch, and when training stops with
+        an error, the machine has the parameters of the last sound epoch.
 
         Parameters
         ----------
@@ -216,10 +214,8 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
         ----------
         evidence : None, mapping, pandas.DataFrame, Evidence or array-like
             As the data of :meth:`fit`; any modality may be missing, in any row.
-        method : str, default "mean_field"
-            Any method of :func:`mmgraph.query`.
-        **options
-            Of that method: ``iterations``, ``tolerance``, …
+        method, **options
+            Any method of :func:`mmgraph.query`, and its ``iterations``, ``tolerance``, …
 
         Warns
         -----
@@ -297,9 +293,8 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
         """Return log p of what each row observes, and how well that is known.
 
         It is the logarithm of the weight that the observed values leave, less the log-partition
-        function. That is exact for small machines, and else estimated by annealed importance
-        sampling, once for given parameters. The weight is exact where hidden layers are not joined
-        to each other and visible variables are observed as a whole, or not at all.
+        function: exact for small machines, else by annealed importance sampling, once for given
+        parameters. The weight is exact where what is unobserved is small or not joined.
 
         Parameters
         ----------
@@ -314,7 +309,7 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
         Warns
         -----
         PriorWarning
-            If rows observe nothing: their value is zero, up to errors.
+            If rows observe nothing.
         """
         given = given_rows(self, evidence)
         return log_likelihood(self, given, method, steps, chains, generator, base)
@@ -385,9 +380,6 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
 
     def _layer_factors(self) -> list[BiasFactor | BilinearFactor]:
         return [f for f in self.factors if isinstance(f, BiasFactor | BilinearFactor)]
-
-    def _bias_factors(self) -> list[BiasFactor]:
-        return [f for f in self.factors if isinstance(f, BiasFactor)]
 
     def _label_units(self) -> Variable:
         if self.labels is None:

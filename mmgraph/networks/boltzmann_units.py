@@ -1,4 +1,4 @@
-"""The units that Gaussian variables are measured in, and what a change of them does to a machine.
+"""The units that real variables are measured in, and what a change of them does to a machine.
 
 With ``x = m + s z`` the log-potential ``b x - p x^2 / 2 + x^T W h`` of ``x`` is one of ``z`` with
 the bias ``s (b - p m)``, the precision ``s^2 p`` and the weights ``s W``, but for a constant and
@@ -23,7 +23,7 @@ from mmgraph.learning.training_rows import TrainingRows
 
 @dataclass(frozen=True)
 class Units:
-    """Means and standard deviations of Gaussian variables.
+    """Where real variables have their zero, and their one.
 
     Attributes
     ----------
@@ -36,21 +36,26 @@ class Units:
 
     @classmethod
     def of(cls, graph: FactorGraph, rows: TrainingRows) -> Units:
-        """Return those of the Gaussian variables among some rows."""
+        """Return means and standard deviations of Gaussian variables.
+
+        Rectified ones keep their zero, and have the root of their mean square for their one.
+        """
         shifts, scales = {}, {}
         for name, (values, known) in rows.clamped.items():
-            if graph.variables[name].family != "gaussian" or rows.count < 2:
+            family = graph.variables[name].family
+            if family not in ("gaussian", "rectified_gaussian") or rows.count < 2:
                 continue
             wide = values.double()
             here = torch.ones_like(wide) if known is None else known.double()
-            count = here.sum(0)
-            shifts[name] = (wide * here).sum(0) / count
-            deviations = (wide - shifts[name]).square() * here
-            scales[name] = (deviations.sum(0) / count).sqrt().clamp_min(1e-30)
+            count = here.sum(0).clamp_min(1.0)
+            mean = (wide * here).sum(0) / count
+            shifts[name] = mean if family == "gaussian" else torch.zeros_like(mean)
+            squares = ((wide - shifts[name]).square() * here).sum(0) / count
+            scales[name] = torch.where(squares > 0, squares.sqrt(), 1.0)
         return cls(shifts, scales)
 
     def standardised(self, rows: TrainingRows) -> TrainingRows:
-        """Return rows in these units: mean zero, variance one."""
+        """Return rows in these units."""
         clamped = dict(rows.clamped)
         for name, shift in self.shifts.items():
             if name not in clamped:
@@ -63,7 +68,7 @@ class Units:
         return TrainingRows(rows.count, clamped)
 
     def of_data(self, machine: FactorGraph) -> FactorGraph:
-        """Return a copy of a machine that speaks of standardised values."""
+        """Return a copy of a machine that speaks of values in these units."""
         copied = [_copied(f) for f in machine.factors]
         graph = FactorGraph(machine.variables.values(), copied)
         _reexpress(copied, self.shifts, self.scales)

@@ -71,14 +71,14 @@ def test_a_change_of_units_leaves_the_distribution_as_it_is():
     units = Units.of(machine, rows)
     graph = units.of_data(machine)
     standard = (data["depth"] - data["depth"].mean(0)) / data["depth"].std(0)
-    values = units.standardised(rows).clamped["depth"].values
-    np.testing.assert_allclose(values, standard)
+    rate = data["rate"] / np.sqrt(np.square(data["rate"]).mean(0))
+    for name, expected in (("depth", standard), ("rate", rate)):
+        np.testing.assert_allclose(units.standardised(rows).clamped[name].values, expected)
     before = mm.query(machine, data)
-    after = mm.query(graph, {**data, "depth": standard})
-    for name in ("joint", "depth.hidden1", "lidar.hidden1"):
-        if name in machine.variables:
-            torch.testing.assert_close(before.mean(name), after.mean(name))
-    logarithms = float(np.log(data["depth"].std(0)).sum())
+    after = mm.query(graph, {**data, "depth": standard, "rate": rate})
+    for name in ("joint", "lidar.hidden1", "camera.hidden1"):
+        torch.testing.assert_close(before.mean(name), after.mean(name))
+    logarithms = float(torch.cat([s.log() for s in units.scales.values()]).sum())
     ratio = mm.log_partition(machine) - mm.log_partition(graph)
     joint = before.log_evidence - after.log_evidence
     torch.testing.assert_close(joint, ratio.expand(3) - logarithms)

@@ -16,7 +16,7 @@ from mmgraph.graph.errors import (
     UnknownStateError,
     UnknownVariableError,
 )
-from tests.networks.boltzmann_enumeration import every_family, rows_of, scattered
+from tests.networks.boltzmann_enumeration import Enumeration, every_family, rows_of, scattered
 
 SOUND = mm.Variable("spectrum", shape=(4,), family="gaussian", modality="sound")
 LEVEL = mm.Variable("level", family="gaussian", modality="sound")
@@ -166,6 +166,32 @@ def test_data_may_come_in_many_forms():
     torch.testing.assert_close(machine.represent({"sound": sound, "camera": None}), without_camera)
     columns[:, 5:] = np.nan
     torch.testing.assert_close(machine.represent(columns), without_camera)
+
+
+def test_variables_may_be_single_quantities():
+    visible = [
+        mm.Variable("c", ("x", "y", "z")),
+        mm.Variable("b", ("off", "on"), family="bernoulli"),
+        mm.Variable("r", family="rectified_gaussian"),
+        mm.Variable("g", family="gaussian"),
+    ]
+    machine = scattered(mm.DeepBoltzmannMachine(visible, (3, 2), dtype=torch.float64))
+    data = {
+        "c": ["x", None, "z"], "b": ["on", "off", None],
+        "r": [0.3, np.nan, 1.0], "g": [np.nan, 2.0, 1.0],
+    }  # fmt: skip
+    columns = [[0, 1, 0.3, np.nan], [np.nan, 0, np.nan, 2.0], [2, np.nan, 1.0, 1.0]]
+    exact = machine.represent(data, method="auto")
+    torch.testing.assert_close(machine.represent(columns, method="auto"), exact)
+    row = {"c": 0, "b": 1, "r": 0.3, "g": np.nan}
+    truth = Enumeration(machine, {n: np.array(v) for n, v in row.items()})
+    np.testing.assert_allclose(exact[0], truth.mean("hidden2"))
+    assert machine.impute(columns)["g"].shape == (3,)
+    assert machine.impute(columns, draws=2, sampling={"burn_in": 1}).samples["c"].shape == (3, 2)
+    machine.fit({n: values * 5 for n, values in data.items()}, epochs=2, learning_rate=1e-3)
+    machine.fit({n: values * 5 for n, values in data.items()}, epochs=2,
+                objective="multi_prediction", learning_rate=1e-3)  # fmt: skip
+    assert machine.represent(data).isfinite().all()
 
 
 def test_sparse_arrays_are_read():
