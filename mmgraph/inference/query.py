@@ -16,6 +16,7 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import exact, junction_tree, layer_summation, layers, methods
 from mmgraph.inference.assignment import Assignment
+from mmgraph.inference.continuous_samples import continuous_samples
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.single_row import single_row
 
@@ -277,7 +278,7 @@ def sample(
         if factor.child is None or factor.child.is_discrete:
             continue
         parents = {v.name: states[v.name].reshape(-1) for v in factor.parents}
-        states[factor.child.name] = _continuous_samples(factor, given, parents, draws, generator)
+        states[factor.child.name] = continuous_samples(factor, given, parents, draws, generator)
     return {
         name: states[name][0] if given.batch == 1 else states[name]
         for name in model.variables
@@ -314,25 +315,6 @@ def _sampled_states(
         chosen, methods.SAMPLERS, model, evidence, draws, generator=generator, **options
     )
     return {n: t if evidence.batch > 1 else t.unsqueeze(0) for n, t in drawn.items()}
-
-
-def _continuous_samples(
-    factor: Any,
-    evidence: Evidence,
-    parents: dict[str, Tensor],
-    draws: int,
-    generator: torch.Generator | None,
-) -> Tensor:
-    """Values of a continuous leaf: drawn where missing, kept where observed."""
-    drawn = factor.sample(parents, generator, rows=evidence.batch * draws)
-    given = evidence.values.get(factor.child.name)
-    if given is not None:
-        known = given.to(drawn).repeat_interleave(draws, dim=0).reshape(drawn.shape)
-        partly = known.isnan().flatten(1) if known.ndim > 1 else known.isnan()[:, None]
-        if bool((partly.any(1) & ~partly.all(1)).any()):
-            drawn = factor.sample_given(parents, known, generator)
-        drawn = torch.where(known.isnan(), drawn, known)
-    return drawn.reshape(evidence.batch, draws, *factor.child.shape)
 
 
 def expected_family_counts(
