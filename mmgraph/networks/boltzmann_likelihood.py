@@ -18,6 +18,7 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import query
 from mmgraph.inference.field_view import FieldView
+from mmgraph.networks.boltzmann_answers import check_finite
 from mmgraph.networks.boltzmann_data import patterns
 
 if TYPE_CHECKING:
@@ -219,6 +220,7 @@ def _computed(graph: FactorGraph, annealing: _Annealing) -> tuple[float, float]:
         generator=annealing.generator,
         base=base,
     )
+    check_finite(graph, "the log-partition function", found.log_evidence)
     error = found.diagnostics["standard_error"]["log_evidence"]
     return float(found.log_evidence[0]), float(error[0])
 
@@ -234,10 +236,13 @@ def _model_means(graph: FactorGraph, annealing: _Annealing) -> dict[str, Tensor]
         chains=8,
         generator=annealing.generator,
     )
-    return {
+    means = {
         name: found.marginal(name) if variable.family == "categorical" else found.mean(name)
         for name, variable in graph.variables.items()
     }
+    for name, mean in means.items():
+        check_finite(graph, f"the mean of '{name}' along Gibbs chains", mean)
+    return means
 
 
 def _place(graph: FactorGraph) -> torch.device:

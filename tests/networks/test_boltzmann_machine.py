@@ -13,9 +13,11 @@ import mmgraph as mm
 from mmgraph.graph.errors import (
     EvidenceError,
     GraphError,
+    MmgraphError,
     UnknownStateError,
     UnknownVariableError,
 )
+from mmgraph.networks.boltzmann_answers import PriorWarning
 from tests.networks.boltzmann_enumeration import Enumeration, every_family, rows_of, scattered
 
 SOUND = mm.Variable("spectrum", shape=(4,), family="gaussian", modality="sound")
@@ -272,6 +274,21 @@ def test_predictions_are_labels_of_the_variable():
     assert (machine.predict(data_of()) == expected).all()
     with pytest.raises(GraphError, match="no label units"):
         two_sensors(labels=None).predict_proba(data_of())
+
+
+def test_layers_without_a_distribution_are_no_answer():
+    machine = mm.RestrictedBoltzmannMachine(SOUND, 3, hidden_family="rectified_gaussian")
+    machine.parameters()["weights:spectrum:hidden"].fill_(5.0)  # the precisions are one
+    message = "'spectrum' and 'hidden', whose units are not bounded"
+    with (
+        pytest.warns(PriorWarning),
+        pytest.raises(MmgraphError, match=f"mean of 'hidden' is not finite.*{message}"),
+    ):
+        machine.represent(iterations=200)
+    data = {"spectrum": torch.ones(2, 4)}
+    assert machine.represent(data).isfinite().all()
+    with pytest.raises(MmgraphError, match=f"along Gibbs chains is not finite.*{message}"):
+        machine.log_likelihood(data, steps=400, chains=10)
 
 
 def test_moved_machines_answer_the_same():
