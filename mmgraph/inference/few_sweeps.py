@@ -47,7 +47,9 @@ def even_start(view: FieldView) -> dict[str, Tensor]:
     for name, variable in view.variables.items():
         shape = statistics_shape(variable) if name in view.compact else view.unary[name].shape[1:]
         nothing = torch.zeros(1, *shape, device=view.device, dtype=view.dtype)
-        even[name] = view.families[name].mean(nothing)
+        lean = view.families[name].mean(nothing)
+        # Known units say what they are, whether they are known in every row or in some.
+        even[name] = view.kept(name, lean) if name in view.clamped else lean
     means = {}
     for name in view.variables:
         if view.is_whole(name):
