@@ -112,6 +112,8 @@ def machine_settings(machine: BoltzmannMachine) -> dict[str, Any]:
     if machine.labels is not None:
         settings["labels"] = machine.labels.name
         settings["label_links"] = machine.label_links
+    if machine.passes is not None:
+        settings["passes"] = machine.passes
     return settings
 
 
@@ -155,6 +157,10 @@ def restore_machine(
         if variable.name not in machine.variables:
             raise GraphError(f"'{variable.name}' is no layer of the machine")
     machine._arguments["dtype"] = machine.dtype
+    if "passes" in settings:
+        machine.passes = settings.get("passes", int)
+        if machine.passes < 1:
+            raise GraphError(f"a machine cannot answer with {machine.passes} passes of mean field")
     return machine
 
 

@@ -93,6 +93,15 @@ class FitOptions:
             raise LearningError(f"weight_scale must be positive, not {scale}")
 
     @property
+    def passes(self) -> int | None:
+        """The passes of mean field that predictions were trained with; None of other objectives."""
+        if self.objective == "contrastive_divergence":
+            return None
+        return (
+            self.prediction[0].settings.sweeps if self.prediction else PredictionSettings().sweeps
+        )
+
+    @property
     def goes_on(self) -> bool:
         """Whether the machine's numbers are the start."""
         return self.objective == "fine_tuning" if self.warm_start is None else self.warm_start

@@ -296,3 +296,28 @@ def test_without_labels_the_score_is_the_mean_log_likelihood():
     assert machine.score(x) == pytest.approx(float(machine.log_likelihood(x).value.mean()))
     assert not is_classifier(machine)
     assert not hasattr(machine, "classes_")
+
+
+def test_a_machine_answers_with_the_passes_that_it_was_trained_with(tmp_path):
+    left = mm.Variable("left", shape=(3,), family="gaussian", modality="left")
+    right = mm.Variable("right", shape=(2,), family="gaussian", modality="right")
+    machine = mm.MultimodalDeepBoltzmannMachine(
+        [mm.Pathway(left, 4), mm.Pathway(right, 3)], 4, mm.Variable("state", 2)
+    )
+    assert machine.passes is None
+    generator = torch.Generator().manual_seed(0)
+    codes = torch.arange(40) % 2
+    rows = {n: torch.randn(40, k, generator=generator) + codes[:, None] for n, k in
+            (("left", 3), ("right", 2))}  # fmt: skip
+    machine.fit(rows, codes, objective="multi_prediction", prediction={"sweeps": 3}, epochs=2)
+    assert machine.passes == 3
+    given = {"left": rows["left"]}
+    few = machine.represent(given, iterations=3, tolerance=0.0)
+    torch.testing.assert_close(machine.represent(given), few, rtol=0, atol=0)
+    assert not torch.equal(machine.represent(given, iterations=4), few)
+    mm.write(machine, tmp_path / "machine.mmgraph")
+    torch.testing.assert_close(
+        mm.read(tmp_path / "machine.mmgraph").represent(given), few, rtol=0, atol=0
+    )
+    machine.fit(rows, codes, epochs=1)
+    assert machine.passes is None
