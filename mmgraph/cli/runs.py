@@ -12,6 +12,10 @@ import typer
 from mmgraph.cli.common import JsonOption, print_json, print_table, progress_bar
 
 _COLUMNS = {
+    "boltzmann_machine": (
+        "given", "imputed", "representation", "accuracy", "expected_calibration_error",
+        "mean_squared_error",
+    ),
     "classification": (
         "given", "method", "accuracy", "log_loss", "brier_score", "expected_calibration_error",
     ),
@@ -54,7 +58,7 @@ def run(
     columns = _COLUMNS.get(report["kind"]) or tuple(report["results"][0])
     print_table(
         [_heading(column) for column in columns],
-        [[_cell(row[column]) for column in columns] for row in report["results"]],
+        [[_cell(row.get(column)) for column in columns] for row in report["results"]],
         f"{report['model']}, {report['seconds']:.0f} s",
     )
     for file in report["files"]:

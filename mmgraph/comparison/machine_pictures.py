@@ -13,6 +13,11 @@ from mmgraph.comparison.classification import MultimodalData
 from mmgraph.comparison.machine_declaration import MachineDeclaration, ViewDeclaration
 from mmgraph.comparison.machine_fold import FittedMachine
 from mmgraph.comparison.metrics import BINS
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.exponential_family import statistics_of
+from mmgraph.inference.block_gibbs import sweep
+from mmgraph.inference.colouring import colour_masks
+from mmgraph.inference.field_view import FieldView
 from mmgraph.plots import confusion_matrix, reliability_diagram, save
 from mmgraph.plots.machines import image_grid, in_rows, training_curves
 
@@ -21,7 +26,9 @@ if TYPE_CHECKING:
 
 _FIELDS, _COLUMNS = 64, 16
 _SHOWN = 10
-_CHAINS, _BURN_IN = 10, 500
+_SETTLING = 50
+"""Sweeps in which everything but the image and the label forgets where it started."""
+_SWEEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _MONITORS = ("loss", "pseudo_likelihood", "reconstruction_error", "free_energy_gap", "saturation")
 
 
@@ -90,7 +97,7 @@ def _of_images(
     name, shape = view.modality, (view.image[0], view.image[1])
     figures = {
         f"receptive_fields_{name}": _receptive_fields(fitted, name, shape),
-        f"samples_{name}": _samples(fitted, name, shape),
+        f"samples_{name}": _samples(fitted, test, name, shape),
     }
     for one in declaration.report.imputations:
         if one.imputed == name:
@@ -100,39 +107,61 @@ def _of_images(
 
 
 def _receptive_fields(fitted: FittedMachine, name: str, shape: tuple[int, int]) -> Figure:
-    """The weights into the hidden units of longest weight vectors."""
-    machine = fitted.machine
-    key = next(k for k in machine.parameters() if k.startswith(f"weights:{name}:"))
-    weights = machine.parameters()[key].detach().double().numpy().T
+    """What hidden units add to the mean image; those that add most."""
+    parameters = {k: t.detach().double().numpy() for k, t in fitted.machine.parameters().items()}
+    key = next(k for k in parameters if k.startswith(f"weights:{name}:"))
+    weights = (parameters[key] / parameters[f"precision:{name}"][:, None]).T
     chosen = np.sort(np.argsort(-np.linalg.norm(weights, axis=1))[:_FIELDS])
     fields = weights[chosen].reshape(-1, *shape)
     return image_grid(
         in_rows(fields, _COLUMNS),
-        title=f"Receptive fields of {len(fields)} hidden units above '{name}'",
+        title=f"What {len(fields)} hidden units add to the mean of '{name}': red more, blue less",
         signed=True,
     )
 
 
-def _samples(fitted: FittedMachine, name: str, shape: tuple[int, int]) -> Figure:
-    """Means of a modality along Gibbs chains, the label held fixed."""
+def _samples(
+    fitted: FittedMachine, test: MultimodalData, name: str, shape: tuple[int, int]
+) -> Figure:
+    """Means of a modality along Gibbs chains that start from test rows, the label held fixed."""
     machine, labels = fitted.machine, fitted.machine.labels
     assert labels is not None
+    rows = _one_of_each(test)
+    some = test.rows(rows)
     generator = torch.Generator().manual_seed(0)
-    count = labels.cardinality
-    evidence = {labels.name: torch.arange(count)}
+    held = {labels.name: torch.as_tensor(some.codes)}
     drawn = machine.sample(
-        _CHAINS, evidence, generator, burn_in=_BURN_IN, chains=_CHAINS, thinning=1
+        1, {**fitted.evidence(some, (name,)), **held}, generator, burn_in=_SETTLING
     )
-    first = next(v.name for v in machine.hidden if v.name.startswith(f"{name}."))
-    rows = {}
-    for code in range(count):
-        given = {first: drawn[first][code], labels.name: torch.full((_CHAINS,), code)}
-        mean = machine.impute(given, name, iterations=1, tolerance=0.0)[name]
-        pixels = fitted.transforms[name].backward(mean.double().numpy())
-        rows[str(labels.labels[code])] = pixels.reshape(-1, *shape)
+    view = FieldView(machine, Evidence.of(held, machine.variables), machine.device, machine.dtype)
+    states = {
+        v.name: statistics_of(v, drawn[v.name][:, 0], machine.dtype)
+        for v in machine.variables.values()
+    }
+    colours, seen = colour_masks(machine), [some.features[name]]
+    for passed in range(1, _SWEEPS[-1] + 1):
+        sweep(view, colours, states, generator)
+        if passed in _SWEEPS:
+            mean = view.mean(name, states).double().numpy()
+            seen.append(fitted.transforms[name].backward(mean))
+    images = np.stack(seen, 1).reshape(len(rows), len(seen), *shape)
     return image_grid(
-        rows, title=f"'{name}' in {_CHAINS} Gibbs chains, the {labels.name} held fixed"
+        {str(labels.labels[code]): one for code, one in zip(some.codes, images, strict=True)},
+        title=f"'{name}' after sweeps of Gibbs sampling from test rows, the {labels.name} held",
+        headings=["start", *(f"{n:,}" for n in _SWEEPS)],
+        limits=_limits(test, name),
     )
+
+
+def _one_of_each(test: MultimodalData) -> np.ndarray:
+    """The first row of each label."""
+    return np.unique(test.codes, return_index=True)[1][:_SHOWN]
+
+
+def _limits(test: MultimodalData, name: str) -> tuple[float, float]:
+    """The range of a modality; images that reach beyond it are as white, or as black."""
+    low, high = float(test.features[name].min()), float(test.features[name].max())
+    return low, high if high > low else low + 1
 
 
 def _imputed(
@@ -144,7 +173,7 @@ def _imputed(
     shape: tuple[int, int],
 ) -> Figure:
     """Imputed images beside the truth, one test row of each label."""
-    rows = [int(np.flatnonzero(test.codes == code)[0]) for code in np.unique(test.codes)[:_SHOWN]]
+    rows = _one_of_each(test)
     truth = test.features[name][rows].reshape(-1, *shape)
     filled = guess[rows].reshape(-1, *shape)  # the first fold stands first
     headings = [str(test.target.labels[int(test.codes[row])]) for row in rows]
@@ -152,4 +181,5 @@ def _imputed(
         {"truth": truth, "imputed": filled},
         title=f"'{name}' imputed from {', '.join(given)}",
         headings=headings,
+        limits=_limits(test, name),
     )

@@ -210,7 +210,10 @@ def reliability_diagram(
     for i, (name, curve) in enumerate(curves.items()):
         colour = PALETTE[i % len(PALETTE)]
         error = f"calibration error {curve.expected_calibration_error:.3f}"
-        style = {"color": colour, "marker": _MARKERS[i % len(_MARKERS)], "markersize": 5.5}
+        style: dict[str, Any] = {"color": colour, "marker": _MARKERS[i % len(_MARKERS)]}
+        style["markersize"] = 5.5
+        if i >= len(PALETTE):  # a colour and marker that is there already
+            style |= {"linestyle": (0, (2, 1.2)), "markersize": 4.0}
         label = f"{name} ({error})" if name else error
         upper.plot(curve.confidence, curve.accuracy, linewidth=1.8, label=label, **style)
         few = curve.counts < _FEW

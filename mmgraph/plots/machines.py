@@ -25,6 +25,7 @@ def image_grid(
     title: str | None = None,
     headings: Sequence[str] = (),
     signed: bool = False,
+    limits: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw rows of small images, all on one scale.
 
@@ -38,11 +39,14 @@ def image_grid(
         Above the columns.
     signed : bool, default False
         Whether zero is the middle of the colours, as for weights; else grey from least to largest.
+    limits : tuple of float, optional
+        The values of white and black, instead of the least and the largest.
 
     Raises
     ------
     MmgraphError
-        If there is no image, or the images are not of one shape or hold what is no number.
+        If there is no image, the images are not of one shape or hold what is no number, or the
+        limits are no range.
     MissingExtraError
         If matplotlib is not installed.
     """
@@ -53,7 +57,9 @@ def image_grid(
         reach = float(np.quantile(np.abs(values), 0.995)) or 1.0
         style: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -reach, "vmax": reach}
     else:
-        low, high = float(values.min()), float(values.max())
+        low, high = limits or (float(values.min()), float(values.max()))
+        if limits is not None and not low < high:
+            raise MmgraphError(f"white must stand for less than black, not {low:g} for {high:g}")
         style = {"cmap": "gray_r", "vmin": low, "vmax": high if high > low else low + 1}
     height, width = next(iter(planes.values())).shape[1:]
     named = any(planes)
@@ -148,7 +154,7 @@ def training_curves(
             if points:
                 place.plot(*zip(*points, strict=True), lw=1.2, label=name,
                            color=PALETTE[number % len(PALETTE)])  # fmt: skip
-        place.set_title(monitor.replace("_", " "), color=INK, fontsize=10)
+        place.set_title(_told(monitor), color=INK, fontsize=10)
         place.set_xlabel("epoch", color=INK, fontsize=9)
         place.tick_params(colors=INK, labelsize=8)
         place.spines[["top", "right"]].set_visible(False)
@@ -157,3 +163,9 @@ def training_curves(
     if title:
         figure.suptitle(title, color=INK, fontsize=12)
     return figure
+
+
+def _told(monitor: str) -> str:
+    """The name of a monitor as people read it."""
+    name, _, variable = monitor.partition(":")
+    return name.replace("_", " ") + (f" of '{variable}'" if variable else "")

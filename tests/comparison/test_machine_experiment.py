@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import mmgraph as mm
+from mmgraph import cli
 from mmgraph.comparison import experiment, machine_experiment, machine_fold
 from mmgraph.graph.errors import LearningError, MmgraphError
 from tests.comparison.small_machine import DECLARATION, small_data
@@ -164,6 +165,22 @@ def test_what_is_missing_is_not_looked_at(model: Path):
     after = fitted.predict_proba(data, ("tone",)), fitted.impute(data, ("tone",), "picture")
     for one, two in zip(before, after, strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+def test_the_command_prints_a_row_for_every_result(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(
+        "sys.argv",
+        ["mmgraph", "run", str(model), "--folds", "1", "--output", str(tmp_path / "out")],
+    )
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert not stopped.value.code
+    printed = capsys.readouterr().out
+    assert "picture+tone" in printed
+    for column in ("imputed", "accuracy", "calibration", "squared"):
+        assert column in printed
 
 
 def test_folds_can_be_limited(model: Path):
