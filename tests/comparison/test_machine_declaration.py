@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mmgraph.comparison.experiment import kind_of
 from mmgraph.comparison.machine_declaration import ImputationDeclaration, read_machine
 from mmgraph.graph.errors import FormatError
 from tests.comparison.small_machine import DECLARATION
@@ -34,6 +35,7 @@ def test_a_declaration_is_read(tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["digits_six_views", "home_activities_dbm"])
 def test_the_ready_machines_are_read(name: str):
+    assert kind_of(name) == "boltzmann_machine"
     read = read_machine(name)
     assert read.report.folds == 5
     assert read.report.given[0] == read.modalities
