@@ -53,14 +53,7 @@ def image_grid(
     planes = _checked(rows)
     columns = max(len(plane) for plane in planes.values())
     values = np.concatenate([plane.ravel() for plane in planes.values()])
-    if signed:
-        reach = float(np.quantile(np.abs(values), 0.995)) or 1.0
-        style: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -reach, "vmax": reach}
-    else:
-        low, high = limits or (float(values.min()), float(values.max()))
-        if limits is not None and not low < high:
-            raise MmgraphError(f"white must stand for less than black, not {low:g} for {high:g}")
-        style = {"cmap": "gray_r", "vmin": low, "vmax": high if high > low else low + 1}
+    style = _colours(values, signed, limits)
     height, width = next(iter(planes.values())).shape[1:]
     named = any(planes)
     figure = new_figure(
@@ -81,6 +74,21 @@ def image_grid(
     if title:
         figure.suptitle(title, color=INK, fontsize=11)
     return figure
+
+
+def _colours(
+    values: np.ndarray, signed: bool, limits: tuple[float, float] | None
+) -> dict[str, Any]:
+    """The colours of values, as matplotlib takes them."""
+    if signed:
+        reach = float(np.quantile(np.abs(values), 0.995)) or 1.0
+        return {"cmap": "RdBu_r", "vmin": -reach, "vmax": reach}
+    if limits is not None and not limits[0] < limits[1]:
+        raise MmgraphError(
+            f"white must stand for less than black, not {limits[0]:g} for {limits[1]:g}"
+        )
+    low, high = limits or (float(values.min()), float(values.max()))
+    return {"cmap": "gray_r", "vmin": low, "vmax": high if high > low else low + 1}
 
 
 def _checked(rows: Mapping[str, object]) -> dict[str, Images]:
