@@ -84,9 +84,11 @@ class BiasFactor(Factor):
         (variable,) = self.scope
         given = assignment[variable.name].to(self.bias.device)
         statistics = statistics_of(variable, given, self.bias.dtype)
-        result = -(statistics * self.bias).flatten(1).sum(1)
+        rows = len(statistics)
+        result = -(statistics * self.bias).reshape(rows, -1).sum(1)
         if self.precision is not None:
-            result = result + 0.5 * (self.precision * statistics.square()).flatten(1).sum(1)
+            squares = (self.precision * statistics.square()).reshape(rows, -1)
+            result = result + 0.5 * squares.sum(1)
         if variable.family == "replicated_softmax":
             result = result - log_orders(statistics)
         return result

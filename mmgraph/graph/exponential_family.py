@@ -21,6 +21,9 @@ _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 _LEAST_CHANCE = 1e-6
 """Chances nearer to zero than this are taken for it where natural parameters are asked for."""
 _NEWTON_STEPS = 30
+_TAIL = -5.0
+"""Standardised fields below which moments are continued fractions of so many terms."""
+_TERMS = 24
 _FAR = -30.0
 """Standardised fields below which a rectified unit is an exponential one to machine precision."""
 
@@ -206,8 +209,7 @@ class RectifiedGaussian(ExponentialFamily):
     def mean(self, natural: Tensor) -> Tensor:
         """Return the mean of the truncated Gaussian."""
         root = self.precision.sqrt()
-        standard = natural / root
-        return (standard + _inverse_mills(standard)).clamp_min(0.0) / root
+        return _rectified_mean(natural / root) / root
 
     def sample(self, natural: Tensor, generator: torch.Generator | None) -> Tensor:
         """Draw by the inverse distribution function, in double precision."""
@@ -235,11 +237,11 @@ class RectifiedGaussian(ExponentialFamily):
         # The mean lies above max(0, field) and, for fields far below zero, is about -1 / field.
         standard = torch.where(target > 0.5, target, -1 / target.clamp_min(_LEAST_CHANCE))
         for _ in range(_NEWTON_STEPS):
-            mills = _inverse_mills(standard)
-            slope = (1 - mills * (standard + mills)).clamp_min(1e-12)
-            standard = (standard - (standard + mills - target) / slope).clamp_min(
-                -1 / _LEAST_CHANCE
-            )
+            mean = _rectified_mean(standard)
+            slope = _rectified_square(standard) - mean.square()
+            # The variance is at least about the mean's square where that is small, and at most 1.
+            slope = slope.clamp_min(torch.finfo(mean.dtype).tiny)
+            standard = (standard - (mean - target) / slope).clamp_min(-1 / _LEAST_CHANCE)
         return standard * self.precision.sqrt()
 
     def entropy(self, mean: Tensor) -> Tensor:
@@ -257,7 +259,7 @@ class RectifiedGaussian(ExponentialFamily):
 
     def second_moment(self, natural: Tensor, mean: Tensor) -> Tensor:
         """Return the expected square."""
-        return (1 + natural * mean) / self.precision
+        return _rectified_square(natural / self.precision.sqrt()) / self.precision
 
     @property
     def _log_width(self) -> Tensor:
@@ -316,11 +318,18 @@ class ReplicatedSoftmax(ExponentialFamily):
         return log_orders(values)
 
     def mode(self, natural: Tensor) -> Tensor:
-        """Return counts near the mean that add up to the length: a mode, or next to one."""
-        mean = self.mean(natural)
-        counts = mean.floor()
-        rank = (mean - counts).argsort(-1, descending=True).argsort(-1)
-        return counts + (rank < (self.lengths - counts.sum(-1)).round().unsqueeze(-1))
+        """Return the most probable counts.
+
+        None is below the mean rounded down (Feller 1968, "An introduction to probability theory",
+        chapter VI.10, exercise 28); the words left go where the next one costs least.
+        """
+        chances = natural.softmax(-1)
+        counts = (chances * self.lengths.unsqueeze(-1)).floor()
+        left = (self.lengths - counts.sum(-1)).round()
+        for given in range(int(left.max())):
+            place = (chances / (counts + 1)).argmax(-1, keepdim=True)
+            counts = counts.scatter_add(-1, place, (left > given).to(counts.dtype).unsqueeze(-1))
+        return counts
 
 
 def log_orders(counts: Float[Tensor, "batch words"]) -> Float[Tensor, " batch"]:
@@ -351,6 +360,33 @@ def one_hot(codes: Tensor, states: int, dtype: torch.dtype) -> Float[Tensor, "..
     """Return one-hot rows in a floating type."""
     result = torch.zeros(*codes.shape, states, dtype=dtype, device=codes.device)
     return result.scatter_(-1, codes.unsqueeze(-1), 1.0)
+
+
+def _rectified_mean(standard: Tensor) -> Tensor:
+    """The mean of a rectified unit of precision one."""
+    distance = -standard.clamp_max(_TAIL)
+    tail = 1 / (distance + _fraction(distance))
+    return torch.where(standard < _TAIL, tail, standard + _inverse_mills(standard))
+
+
+def _rectified_square(standard: Tensor) -> Tensor:
+    """The mean square of a rectified unit of precision one."""
+    distance = -standard.clamp_max(_TAIL)
+    fraction = _fraction(distance)
+    near = 1 + standard * (standard + _inverse_mills(standard))
+    return torch.where(standard < _TAIL, fraction / (distance + fraction), near)
+
+
+def _fraction(distance: Tensor) -> Tensor:
+    """What the inverse Mills ratio's reciprocal mean exceeds the distance from zero by.
+
+    Laplace's continued fraction, ``2 / (t + 3 / (t + 4 / (t + ...)))``: far below zero the field
+    and the inverse Mills ratio cancel, which it avoids.
+    """
+    found = torch.zeros_like(distance)
+    for number in range(_TERMS, 1, -1):
+        found = number / (distance + found)
+    return found
 
 
 def _inverse_mills(standard: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.block_gibbs import sweep
@@ -67,6 +68,7 @@ def annealed_by_torch(
     check_statistics_memory(graph, evidence.batch * chains, dtype)
     repeated = evidence.rows(np.repeat(np.arange(evidence.batch), chains))
     view = FieldView(graph, repeated, device, dtype)
+    view.check_possible()
     view.tilt(base or {})
     seed = int(torch.randint(2**62, (), generator=generator))
     drawing = torch.Generator(device).manual_seed(seed)
@@ -80,6 +82,11 @@ def annealed_by_torch(
         log_weights = log_weights + (weighed.log_weight(following) - weighed.log_weight(now))
         if step + 1 < steps:
             sweep(view, colours, states, drawing, following)
+    if not bool(torch.isfinite(log_weights).all()):  # infinitely much times nothing
+        raise MmgraphError(
+            "a table that joins layers has zeros, which annealing of layers does not pass through; "
+            "use method='layer_summation' or 'gibbs'"
+        )
     return _summary(view, colours, states, log_weights.reshape(evidence.batch, chains), drawing)
 
 

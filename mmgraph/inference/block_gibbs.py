@@ -51,7 +51,8 @@ def sweep(
             natural = view.field(name, states, inverse)
             if watch is not None:
                 watch(name, mask, natural)
-            drawn = view.kept(name, view.families[name].sample(natural, generator))
+            each = natural.expand(view.batch, *natural.shape[1:])  # every row draws its own
+            drawn = view.kept(name, view.families[name].sample(each, generator))
             states[name] = drawn if mask is None else merged(view, mask, drawn, states[name])
 
 

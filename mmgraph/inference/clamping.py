@@ -31,9 +31,14 @@ class Clamped(NamedTuple):
 def clamped(
     evidence: Evidence, variable: Variable, device: torch.device, dtype: torch.dtype
 ) -> Clamped | None:
-    """Return the units that hard evidence knows, or None where it knows none."""
+    """Return the units that evidence knows, or None where it knows none.
+
+    Soft evidence knows a unit of which it leaves one state.
+    """
     if variable.is_discrete:
         codes = evidence.hard(variable.name)
+        if codes is None and variable.name in evidence.soft:
+            codes = _only_states(evidence.soft[variable.name])
         if codes is None:
             return None
         codes = codes.to(device)
@@ -53,3 +58,22 @@ def clamped(
     if not bool(known.any()):
         return None
     return Clamped(values, None if bool(known.all()) else known)
+
+
+def without_certain(potentials: Tensor) -> tuple[Tensor, Bool[Tensor, " batch"]]:
+    """Return log-potentials of states without the minus infinities of units known by them.
+
+    Also returned are the rows that leave some unit no state.
+    """
+    impossible = torch.isneginf(potentials.detach())
+    certain = impossible.sum(-1, keepdim=True) >= potentials.shape[-1] - 1
+    rows = impossible.all(-1).reshape(len(potentials), -1).any(1)
+    return potentials.masked_fill(certain & impossible, 0.0), rows
+
+
+def _only_states(potentials: Tensor) -> Tensor | None:
+    """The state of each unit that has but one, else missing; None where there is no such unit."""
+    possible = ~torch.isneginf(potentials.detach())
+    if bool(possible.all()):
+        return None
+    return torch.where(possible.sum(-1) == 1, possible.long().argmax(-1), MISSING)

@@ -14,8 +14,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mmgraph.graph.bias_factor import BiasFactor
+from mmgraph.graph.bilinear_factor import BilinearFactor
 from mmgraph.graph.edge_factor import EdgeFactor
-from mmgraph.graph.errors import GraphError
+from mmgraph.graph.errors import GraphError, ZeroProbabilityError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.exponential_family import (
     Bernoulli,
@@ -28,7 +29,7 @@ from mmgraph.graph.exponential_family import (
 )
 from mmgraph.graph.factor import Factor, TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.clamping import Clamped, clamped
+from mmgraph.inference.clamping import Clamped, clamped, without_certain
 from mmgraph.inference.field_variables import field_variables, is_compact
 from mmgraph.inference.row_table import RowTable, excluded_states
 
@@ -80,7 +81,7 @@ class FieldTerms:
                 self.clamped[name] = known
         self._add_all(part for factor in graph.factors for part in _parts(factor, evidence))
         for name, tensor in evidence.soft.items():
-            self._add_potentials(name, tensor.to(device, dtype))
+            self._add_soft(name, tensor.to(device, dtype))
         for name in (*evidence.columns, *evidence.arrays):
             if name not in self.compact:
                 excluded = excluded_states(evidence, name)
@@ -125,7 +126,7 @@ class FieldTerms:
 
     def _add_all(self, factors: Iterable[Factor]) -> None:
         joining = []
-        for factor in factors:
+        for factor in map(self._moved, factors):
             if len(factor.scope) == 1 and not isinstance(factor, EdgeFactor):
                 self._add_alone(factor)
             elif factor.scope:
@@ -137,6 +138,17 @@ class FieldTerms:
         self._find_families()
         for factor in joining:
             self._add_joining(factor)
+
+    def _moved(self, factor: Factor) -> Factor:
+        """The factor in the place and precision of the view, once and not for every field."""
+        if not factor.compact:
+            return factor
+        tensors = factor.tensors()
+        moved = [t.to(self.device, self.dtype) for t in tensors]
+        if all(a is b for a, b in zip(moved, tensors, strict=True)):
+            return factor
+        assert isinstance(factor, BiasFactor | BilinearFactor)
+        return factor.with_tensors(*moved)
 
     def _add_observed_layers(self) -> None:
         self.free = [n for n in self.variables if not self.is_whole(n)]
@@ -208,6 +220,12 @@ class FieldTerms:
             field = self._as_states(name, field)
         self.unary[name] = self.unary[name] + field if name in self.unary else field
 
+    def _add_soft(self, name: str, potentials: Tensor) -> None:
+        if name in self.compact:  # units that it knows are clamped
+            potentials, impossible = without_certain(potentials)
+            self.constant = self.constant.masked_fill(impossible, -torch.inf)
+        self._add_potentials(name, potentials)
+
     def _add_potentials(self, name: str, potentials: Tensor) -> None:
         """Add log-potentials of states, which a compact variable takes as log-odds."""
         if name not in self.compact or self.variables[name].family == "categorical":
@@ -226,6 +244,15 @@ class FieldTerms:
     def is_whole(self, name: str) -> bool:
         """Whether a variable is clamped as a whole in every row."""
         return name in self.clamped and self.clamped[name].known is None
+
+    def check_possible(self) -> None:
+        """Raise ZeroProbabilityError if soft evidence leaves a unit no state in some row."""
+        impossible = torch.isneginf(self.constant.detach())
+        if bool(impossible.any()):
+            rows = tuple(impossible.nonzero().flatten().tolist())
+            raise ZeroProbabilityError(
+                f"the evidence has probability zero in rows {list(rows[:8])}", rows, ()
+            )
 
     def tilt(self, base: Statistics) -> None:
         """Start from other means: what the model says beyond them counts as what joins variables.

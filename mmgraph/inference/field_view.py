@@ -149,7 +149,7 @@ class FieldView(FieldTerms):
         """Return the mean log-weight of some of the factors, and of the tilts of some variables."""
         total = torch.zeros_like(self.constant)
         for name in tilts:
-            total = total + _mean(statistics[name], self.tilts[name])
+            total = total + summed_mean(statistics[name], self.tilts[name])
         for factor in factors:
             variable = factor.scope[0]
             if factor.compact:
@@ -157,7 +157,7 @@ class FieldView(FieldTerms):
                 field = self._as_states(variable.name, field)
             else:
                 field = factor.field(variable, statistics)
-            mean = _mean(statistics[variable.name], field.to(self.device, self.dtype))
+            mean = summed_mean(statistics[variable.name], field.to(self.device, self.dtype))
             # An edge within one variable is seen from both of its ends.
             total = total + (mean / 2 if len(factor.scope) == 1 else mean)
         return total
@@ -169,7 +169,7 @@ class FieldView(FieldTerms):
         """
         total = self.constant
         for name in self.free:
-            total = total + _mean(statistics[name], self.unary[name])
+            total = total + summed_mean(statistics[name], self.unary[name])
         return total + self.coupling_log_weight(statistics)
 
     def entropy(self, means: Statistics) -> Float[Tensor, " batch"]:
@@ -229,13 +229,13 @@ class FieldView(FieldTerms):
         return torch.where(mask, known.values.square(), free)
 
 
-def _mean(
+def summed_mean(
     probability: Float[Tensor, "batch ..."], values: Float[Tensor, "batch ..."]
 ) -> Float[Tensor, " batch"]:
     """The mean, summed over elements; zero times minus infinity is zero."""
     if values.shape[0] != probability.shape[0]:
         values = values.expand(probability.shape[0], *values.shape[1:])
-    return (probability * values.masked_fill(probability == 0, 0.0)).flatten(1).sum(1)
+    return summed(probability * values.masked_fill(probability == 0, 0.0))
 
 
 def _rows(inverse: float | Tensor, like: Tensor) -> float | Tensor:

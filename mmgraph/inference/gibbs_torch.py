@@ -69,6 +69,7 @@ def gibbs_torch(
     check_statistics_memory(graph, evidence.batch * chains, default_precision(graph))
     repeated = evidence.rows(np.repeat(np.arange(evidence.batch), chains))
     view = FieldView(graph, repeated, device, default_precision(graph))
+    view.check_possible()
     states = _starts(graph, evidence, view, chains, generator) if start is None else dict(start)
     seed = int(torch.randint(2**62, (), generator=generator))
     drawing = torch.Generator(device).manual_seed(seed)

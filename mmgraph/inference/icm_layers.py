@@ -27,6 +27,7 @@ def icm_of_layers(graph: FactorGraph, evidence: Evidence, iterations: int) -> As
     """
     began = time.perf_counter()
     view = FieldView(graph, evidence, tables_device(graph), default_precision(graph))
+    view.check_possible()
     colours = colour_masks(graph)
     with torch.no_grad():
         states = view.start()

@@ -16,7 +16,12 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from mmgraph.graph.errors import MmgraphError, NotTabularError, TreewidthError
+from mmgraph.graph.errors import (
+    MmgraphError,
+    NotTabularError,
+    TreewidthError,
+    ZeroProbabilityError,
+)
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.exponential_family import one_hot
 from mmgraph.graph.factor_graph import FactorGraph
@@ -60,6 +65,8 @@ def layer_summation(
     NotTabularError
         If real-valued or counting layers are joined to each other, so that one of them would have
         to be listed.
+    ZeroProbabilityError
+        If a row of evidence is impossible.
     """
     began = time.perf_counter()
     found = [_Row(graph, evidence, row, most_terms) for row in range(evidence.batch)]
@@ -173,6 +180,15 @@ class _Row:
         self.terms = round(math.exp(log_terms))
         self.log_weights = torch.cat([block.log_weights for block in self._blocks()])
         self.log_total = self.log_weights.logsumexp(0, keepdim=True)
+        self._number = row
+
+    def _check_possible(self) -> None:
+        if torch.isneginf(self.log_total).all():
+            raise ZeroProbabilityError(
+                f"row {self._number} of the evidence has probability zero",
+                (self._number,),
+                self.evidence.observed(),
+            )
 
     def _view(self, batch: int) -> FieldView:
         repeated = self.evidence.rows(np.zeros(batch, np.int64))
@@ -206,6 +222,7 @@ class _Row:
 
     def moments(self, names: Sequence[str]) -> tuple[dict[str, Tensor], ...]:
         """Marginals, means and variances of some variables, each with a batch of one."""
+        self._check_possible()
         means: dict[str, Tensor] = {}
         squares: dict[str, Tensor] = {}
         for block in self._blocks():
@@ -232,6 +249,7 @@ class _Row:
 
     def samples(self, draws: int, generator: torch.Generator | None) -> dict[str, Tensor]:
         """Draw terms by their weights, then the summed layers given them."""
+        self._check_possible()
         seed = int(torch.randint(2**62, (), generator=generator))
         drawing = torch.Generator(self.device).manual_seed(seed)
         cumulative = (self.log_weights - self.log_total).exp().cumsum(0)
@@ -246,6 +264,7 @@ class _Row:
 
     def best(self) -> tuple[dict[str, Tensor], Float64[Tensor, " 1"]]:
         """The values of highest weight, each with a batch of one, and the log-weight."""
+        self._check_possible()
         top: tuple[float, int] = (-math.inf, 0)
         for block in self._blocks():
             weights = self._with_modes(block)

@@ -71,6 +71,7 @@ def starting_means(
 
 
 def _check_unary(view: FieldView) -> None:
+    view.check_possible()
     for name, unary in view.unary.items():
         if name in view.compact:
             continue

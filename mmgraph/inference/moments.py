@@ -63,7 +63,8 @@ def moments(
             found.means[name] = mean
             found.variances[name] = (squares[name] - mean.square()).clamp_min(0.0)
         elif variable.family == "bernoulli" and name in view.compact:
-            found.marginals[name] = torch.stack([1 - mean, mean], -1)
+            chance = mean.clamp(0.0, 1.0)  # a sum of shares may exceed one by rounding
+            found.marginals[name] = torch.stack([1 - chance, chance], -1)
         else:
             found.marginals[name] = mean
     return found

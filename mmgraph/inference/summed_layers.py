@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.inference.field_view import FieldView
+from mmgraph.inference.field_terms import summed
+from mmgraph.inference.field_view import FieldView, summed_mean
 
 _FEW = 24
 """Variables up to which all maximal independent sets are compared."""
@@ -79,8 +80,7 @@ class SummedView:
         for name in self.kept:
             family, value = view.families[name], states[name]
             base = family.log_base(value)
-            alone = alone + (value * view.unary[name]).flatten(1).sum(1)
-            alone = alone + (base.flatten(1).sum(1) if base.ndim > 1 else base)
+            alone = alone + summed_mean(value, view.unary[name]) + summed(base)
         joined = view.coupling_log_weight_of(self._between, self._tilts, states)
         fields = {name: view.coupling_field(name, states) for name in self.summed}
         return Weighed(self, alone, joined, fields)

@@ -63,6 +63,7 @@ def tempered_by_torch(
     view = FieldView(
         graph, evidence.rows(np.zeros(levels * chains, np.int64)), device, default_precision(graph)
     )
+    view.check_possible()
     view.tilt(base or {})
     seed = int(torch.randint(2**62, (), generator=generator))
     drawing = torch.Generator(device).manual_seed(seed)
