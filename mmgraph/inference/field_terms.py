@@ -67,8 +67,6 @@ class FieldTerms:
         one, ``(batch or 1, *statistics)``. Layers that are clamped as a whole count in.
     couplings : dict of str to list of Factor
         The factors through which others speak of a variable.
-    constant : Tensor, shape (batch,)
-        The log-weight of what depends on no free variable.
     """
 
     def __init__(
@@ -120,7 +118,8 @@ class FieldTerms:
             for n, v in self.variables.items()
             if n not in self.compact
         }
-        self.constant = torch.zeros(batch, device=device, dtype=dtype)
+        self._constant = self.zeros()
+        self._uncounted: list[str] = []
         self.couplings: dict[str, list[Factor]] = {n: [] for n in self.variables}
         self.factors: list[Factor] = []
 
@@ -134,7 +133,7 @@ class FieldTerms:
             else:
                 table = next(factor.tables()).values if factor.is_tabular else None
                 assert table is not None
-                self.constant = self.constant + table.to(self.device, self.dtype)
+                self._constant = self._constant + table.to(self.device, self.dtype)
         self._find_families()
         for factor in joining:
             self._add_joining(factor)
@@ -152,11 +151,21 @@ class FieldTerms:
 
     def _add_observed_layers(self) -> None:
         self.free = [n for n in self.variables if not self.is_whole(n)]
-        for name in self.variables:
-            if self.is_whole(name):
-                values = self.clamped[name].values
-                self.constant = self.constant + summed(self.unary[name] * values)
-                self.constant = self.constant + summed(self.families[name].log_base(values))
+        self._uncounted = [n for n in self.variables if self.is_whole(n)]
+
+    @property
+    def constant(self) -> Float[Tensor, " batch"]:
+        """The log-weight of what depends on no free variable, summed when it is asked for."""
+        for name in self._uncounted:
+            values = self.clamped[name].values
+            self._constant = self._constant + summed(self.unary[name] * values)
+            self._constant = self._constant + summed(self.families[name].log_base(values))
+        self._uncounted = []
+        return self._constant
+
+    def zeros(self) -> Float[Tensor, " batch"]:
+        """Return a zero for each row."""
+        return torch.zeros(self.batch, device=self.device, dtype=self.dtype)
 
     def _add_alone(self, factor: Factor) -> None:
         (variable,) = factor.scope
@@ -210,7 +219,7 @@ class FieldTerms:
         (other,) = (v for v in factor.scope if v is not seen)
         said = factor.field(other, {seen.name: self.clamped[seen.name].values})
         if len(whole) == 2:
-            self.constant = self.constant + summed(said * self.clamped[other.name].values)
+            self._constant = self._constant + summed(said * self.clamped[other.name].values)
         else:
             self._add_field(other.name, self._as_states(other.name, said))
 
@@ -223,7 +232,7 @@ class FieldTerms:
     def _add_soft(self, name: str, potentials: Tensor) -> None:
         if name in self.compact:  # units that it knows are clamped
             potentials, impossible = without_certain(potentials)
-            self.constant = self.constant.masked_fill(impossible, -torch.inf)
+            self._constant = self._constant.masked_fill(impossible, -torch.inf)
         self._add_potentials(name, potentials)
 
     def _add_potentials(self, name: str, potentials: Tensor) -> None:
@@ -232,7 +241,7 @@ class FieldTerms:
             self._add_field(name, potentials)
             return
         self._add_field(name, potentials[..., 1] - potentials[..., 0])
-        self.constant = self.constant + summed(potentials[..., 0])
+        self._constant = self._constant + summed(potentials[..., 0])
 
     def _as_states(self, name: str, field: Tensor) -> Tensor:
         """Log-odds as log-potentials of two states where the variable is kept so."""
@@ -247,7 +256,7 @@ class FieldTerms:
 
     def check_possible(self) -> None:
         """Raise ZeroProbabilityError if soft evidence leaves a unit no state in some row."""
-        impossible = torch.isneginf(self.constant.detach())
+        impossible = torch.isneginf(self._constant.detach())
         if bool(impossible.any()):
             rows = tuple(impossible.nonzero().flatten().tolist())
             raise ZeroProbabilityError(

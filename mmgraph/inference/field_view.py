@@ -147,7 +147,7 @@ class FieldView(FieldTerms):
         self, factors: Iterable[Factor], tilts: Iterable[str], statistics: Statistics
     ) -> Float[Tensor, " batch"]:
         """Return the mean log-weight of some of the factors, and of the tilts of some variables."""
-        total = torch.zeros_like(self.constant)
+        total = self.zeros()
         for name in tilts:
             total = total + summed_mean(statistics[name], self.tilts[name])
         for factor in factors:
@@ -177,7 +177,7 @@ class FieldView(FieldTerms):
 
         A known unit has the logarithm of its base measure instead.
         """
-        total = torch.zeros_like(self.constant)
+        total = self.zeros()
         for name in self.free:
             family, mean = self.families[name], means[name]
             part = family.entropy(mean)
@@ -189,7 +189,7 @@ class FieldView(FieldTerms):
 
     def log_base(self, statistics: Statistics) -> Float[Tensor, " batch"]:
         """Return the logarithm of the base measures at values of the free variables."""
-        total = torch.zeros_like(self.constant)
+        total = self.zeros()
         for name in self.free:
             total = total + summed(self.families[name].log_base(statistics[name]))
         return total

@@ -58,6 +58,8 @@ def prediction_settings(entry: Mapping[str, Any]) -> PredictionSettings:
     for name, kind in (("hiding", HidingDistribution), ("disturbance", Disturbance)):
         if isinstance(values.get(name), Mapping):
             values[name] = _record(kind, values[name], f"prediction.{name}")
+        elif name in values and not isinstance(values[name], kind):
+            raise LearningError(f"prediction.{name} is a mapping, not {values[name]!r}")
     made: PredictionSettings = _record(PredictionSettings, values, "prediction")
     return made
 

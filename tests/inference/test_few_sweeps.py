@@ -43,3 +43,20 @@ def test_the_start_is_what_units_say_given_others_that_lean_to_nothing():
     )
     torch.testing.assert_close(means["joint"], expected.sigmoid().unsqueeze(0))
     assert len(means["colour"]) == 1
+
+
+def test_the_start_is_the_same_whether_all_rows_are_known_or_some():
+    """What a layer hears of a row does not depend on what is known of other rows."""
+    graph, rows = multimodal_machine(), multimodal_rows(4)
+    names = ("depth", "colour", "words")
+    whole = {n: rows[n] for n in names}
+    partly = dict(whole)
+    for name in names:
+        partly = with_missing(partly, name, torch.arange(4) < 2, 0.0)
+    device = torch.device("cpu")
+    one = even_start(FieldView.given(graph, whole, 4, device, torch.float64))
+    other = even_start(FieldView.given(graph, partly, 4, device, torch.float64))
+    for name, means in one.items():
+        rows_of = means.expand(4, *means.shape[1:])
+        others = other[name].expand(4, *other[name].shape[1:])
+        torch.testing.assert_close(rows_of[2:], others[2:])
