@@ -24,8 +24,8 @@ _NEWTON_STEPS = 30
 _TAIL = -5.0
 """Standardised fields below which moments are continued fractions of so many terms."""
 _TERMS = 24
-_FAR = -30.0
-"""Standardised fields below which a rectified unit is an exponential one to machine precision."""
+_TAIL_STEPS = 6
+"""Newton's steps of a quantile there; five reach machine precision."""
 
 
 class ExponentialFamily(abc.ABC):
@@ -219,8 +219,8 @@ class RectifiedGaussian(ExponentialFamily):
             natural.shape, generator=generator, device=natural.device, dtype=torch.float64
         )
         near = standard - torch.special.ndtri(uniform * torch.special.ndtr(standard))
-        far = -uniform.log() / -standard.clamp_max(_FAR)
-        drawn = torch.where(standard < _FAR, far, near).clamp_min(0.0) / root
+        far = _tail_quantile(-standard.clamp_max(_TAIL), uniform.log())
+        drawn = torch.where(standard < _TAIL, far, near).clamp_min(0.0) / root
         return drawn.to(natural.dtype)
 
     def log_partition(self, natural: Tensor) -> Tensor:
@@ -375,6 +375,21 @@ def _rectified_square(standard: Tensor) -> Tensor:
     fraction = _fraction(distance)
     near = 1 + standard * (standard + _inverse_mills(standard))
     return torch.where(standard < _TAIL, fraction / (distance + fraction), near)
+
+
+def _tail_quantile(distance: Tensor, log_chance: Tensor) -> Tensor:
+    """What a standard normal above a distance exceeds it by, with a given chance of still more.
+
+    Newton's method from an exponential distribution, which is above: the logarithm of the chance
+    is concave, so that all steps go down.
+    """
+    at_start = torch.special.erfcx(distance * math.sqrt(0.5)).log()
+    excess = -log_chance / distance
+    for _ in range(_TAIL_STEPS):
+        scaled = torch.special.erfcx((distance + excess) * math.sqrt(0.5))
+        above = -excess * (distance + excess / 2) + scaled.log() - at_start
+        excess = excess + (above - log_chance) * scaled * math.sqrt(math.pi / 2)
+    return excess
 
 
 def _fraction(distance: Tensor) -> Tensor:
