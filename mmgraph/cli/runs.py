@@ -56,6 +56,8 @@ def run(
         print_json({key: report[key] for key in keys if key in report})
         return
     columns = _COLUMNS.get(report["kind"]) or tuple(report["results"][0])
+    if report["kind"] == "boltzmann_machine":  # whose rows are of several kinds
+        columns = tuple(c for c in columns if any(c in row for row in report["results"]))
     print_table(
         [_heading(column) for column in columns],
         [[_cell(row.get(column)) for column in columns] for row in report["results"]],
@@ -73,6 +75,8 @@ def _heading(column: str) -> str:
         "overall_accuracy_deviation": "±",
         "average_accuracy": "average",
         "lower_bound": "bound",
+        "mean_squared_error": "squared error",
+        "representation": "from joint units",
     }
     if column.endswith("px_unseen"):
         return "unseen"

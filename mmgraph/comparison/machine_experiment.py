@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -140,6 +141,9 @@ class _Folds:
         self._steps.write(f"fold_{number}", said, history)
         if checkpoint is not None:
             shutil.rmtree(checkpoint)
+            with contextlib.suppress(OSError):  # other folds or declarations may have theirs there
+                checkpoint.parent.rmdir()
+                checkpoint.parent.parent.rmdir()
         return said, history
 
 

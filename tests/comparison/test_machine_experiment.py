@@ -121,6 +121,7 @@ def test_checkpoints_go_when_their_fold_is_done(model: Path, tmp_path: Path):
     kept = [p.name for p in (tmp_path / "out").rglob("*.safetensors")]
     assert "fold_0.safetensors" in kept
     assert not [name for name in kept if name.startswith("tensors-")]
+    assert not (tmp_path / "out" / "checkpoints").exists()
 
 
 def test_a_machine_that_is_gone_is_fitted_again(model: Path, tmp_path: Path):
