@@ -19,7 +19,6 @@ from mmgraph.graph.edge_factor import EdgeFactor
 from mmgraph.graph.errors import GraphError, ZeroProbabilityError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.exponential_family import (
-    Bernoulli,
     Categorical,
     ExponentialFamily,
     Gaussian,
@@ -29,6 +28,7 @@ from mmgraph.graph.exponential_family import (
 )
 from mmgraph.graph.factor import Factor, TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.bernoulli_sampler import CountedBernoulli
 from mmgraph.inference.clamping import Clamped, clamped, without_certain
 from mmgraph.inference.field_variables import field_variables, is_compact
 from mmgraph.inference.row_table import RowTable, excluded_states
@@ -192,7 +192,7 @@ class FieldTerms:
             if name not in self.compact or variable.family == "categorical":
                 self.families[name] = Categorical()
             elif variable.family == "bernoulli":
-                self.families[name] = Bernoulli()
+                self.families[name] = CountedBernoulli()
             else:
                 raise GraphError(
                     f"'{name}' is {variable.family} and has no base measure; a BiasFactor gives it"
