@@ -29,6 +29,9 @@ def fit_machine(
 ) -> None:
     """Train a declared machine on its data set, or on rows of a file, and write it.
 
+    What is written takes features in their own units (or normal quantiles, where the declaration
+    asks for those).
+
     Parameters
     ----------
     data : Path, optional
@@ -49,7 +52,7 @@ def fit_machine(
         fitted = fit(declaration, rows, checkpoint, told)
     if not processes.leads:
         return
-    mmgraph.write(fitted.machine, output)
+    mmgraph.write(fitted.in_units_of_data(), output)
     report = fitted.machine.fit_report
     assert report is not None
     result: dict[str, Any] = {

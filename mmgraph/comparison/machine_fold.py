@@ -12,11 +12,12 @@ import torch
 from jaxtyping import Float64
 
 from mmgraph.comparison.classification import MultimodalData
-from mmgraph.comparison.machine_data import Transform, fit_transform
+from mmgraph.comparison.machine_data import Scale, Transform, fit_transform
 from mmgraph.comparison.machine_declaration import MachineDeclaration
 from mmgraph.graph.errors import MissingExtraError
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.boltzmann_layers import Pathway
+from mmgraph.networks.boltzmann_units import Units
 from mmgraph.networks.multimodal_deep_boltzmann_machine import MultimodalDeepBoltzmannMachine
 
 EpochProgress = Callable[[int, Mapping[str, float]], None]
@@ -65,6 +66,21 @@ class FittedMachine:
         """Return the joint representation of rows of which everything is given but the label."""
         given = self.evidence(data, tuple(data.features))
         return self.machine.represent(given, **self._options).double().numpy()
+
+    def in_units_of_data(self) -> MultimodalDeepBoltzmannMachine:
+        """Return a machine that speaks of features in their own units.
+
+        Natural parameters take up a scale without loss. Normal quantiles are no change of scale:
+        modalities on them stay so.
+        """
+        linear = {m: t for m, t in self.transforms.items() if isinstance(t, Scale)}
+        units = Units(
+            {m: torch.as_tensor(t.mean) for m, t in linear.items()},
+            {m: torch.as_tensor(t.deviation) for m, t in linear.items()},
+        )
+        made = self.machine.to(dtype=torch.float64)
+        units.write(self.machine.to(dtype=torch.float64), made)
+        return made
 
     @property
     def _options(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ class DigitsSixViews:
     views : dict of str to array, each of shape (2000, features)
         ``fac`` profile correlations (216), ``fou`` Fourier coefficients (76), ``kar``
         Karhunen-Loeve coefficients (64), ``mor`` morphology (6), ``pix`` pixel averages (240: an
-        image of 15 x 16 with values 0 to 6), ``zer`` Zernike moments (47).
+        image of 16 rows and 15 columns with values 0 to 6), ``zer`` Zernike moments (47).
     labels : array of int, shape (2000,)
         The digit of each row.
     """

@@ -11,6 +11,8 @@ from mmgraph.graph.exponential_family import statistics_shape
 from mmgraph.inference.colouring import Masks
 from mmgraph.inference.field_view import FieldView
 
+_REAL = ("gaussian", "rectified_gaussian")
+
 
 def observed_last(colours: Sequence[Masks], observed: Container[str]) -> list[Masks]:
     """Return the colours so that the one with most of the observed variables comes last.
@@ -36,7 +38,9 @@ def even_start(view: FieldView) -> dict[str, Tensor]:
     """Return the mean of each variable given others that lean to no value; known units have theirs.
 
     The biases of a machine alone say little: they count with what layers say that are never at
-    zero. Where each row has the same means, there is one row of them.
+    zero. Units with states and words lean to none of them; real ones have the means that those
+    give them, so that nothing depends on the units that they are measured in. Where each row has
+    the same means, there is one row of them.
 
     Parameters
     ----------
@@ -47,9 +51,13 @@ def even_start(view: FieldView) -> dict[str, Tensor]:
     for name, variable in view.variables.items():
         shape = statistics_shape(variable) if name in view.compact else view.unary[name].shape[1:]
         nothing = torch.zeros(1, *shape, device=view.device, dtype=view.dtype)
-        lean = view.families[name].mean(nothing)
-        # Known units say what they are, whether they are known in every row or in some.
-        even[name] = view.kept(name, lean) if name in view.clamped else lean
+        even[name] = view.families[name].mean(nothing)
+    leaning = dict(even)
+    for name, variable in view.variables.items():
+        if variable.family in _REAL and not view.is_whole(name):
+            even[name] = view.families[name].mean(view.field(name, leaning))
+    for name in view.clamped:  # known in every row or in some: it makes no difference
+        even[name] = view.kept(name, even[name])
     means = {}
     for name in view.variables:
         if view.is_whole(name):

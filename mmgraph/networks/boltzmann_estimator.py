@@ -131,7 +131,7 @@ class BoltzmannEstimator:
         try:
             from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags, TransformerTags
         except ImportError:
-            raise MissingExtraError("compare", "scikit-learn", "its estimator tags") from None
+            raise MissingExtraError("data", "scikit-learn", "its estimator tags") from None
         classifies = self._machine.labels is not None
         return Tags(
             estimator_type="classifier" if classifies else None,
