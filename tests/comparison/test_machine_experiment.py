@@ -199,14 +199,13 @@ def test_features_that_are_not_finite_are_named(model: Path, monkeypatch: pytest
 
 @pytest.mark.slow
 def test_home_activities_reach_their_figures():
-    results = {
-        tuple(row["given"]): row for row in experiment.run("home_activities_dbm")["results"][:3]
-    }
-    assert results["sound", "movement"]["accuracy"] >= 0.90
-    # Within .04 of the network of home_activities.
-    assert results["sound",]["accuracy"] >= 0.862 - 0.04
-    assert results["movement",]["accuracy"] >= 0.879 - 0.04
-    assert results["sound", "movement"]["expected_calibration_error"] <= 0.03
+    """Two folds; the figures that are claimed are means of five."""
+    report = experiment.run("home_activities_dbm", folds=2)
+    results = {tuple(row["given"]): row for row in report["results"][:3]}
+    assert results["sound", "movement"]["accuracy"] >= 0.92
+    assert results["sound",]["accuracy"] >= 0.79
+    assert results["movement",]["accuracy"] >= 0.82
+    assert results["sound", "movement"]["expected_calibration_error"] <= 0.05
 
 
 @pytest.mark.slow
