@@ -72,8 +72,8 @@ def annealed_importance_sampling(
     threads : int, optional
         Of the CPU; by default as many as torch uses.
     base : mapping of str to Tensor, optional
-        Of layers of units: mean statistics of free variables that chains start from, better ones
-        than their biases give, such as the means of the data; ``(batch or 1, *statistics)``.
+        Of layers of units: mean statistics of free variables that chains start from, such as the
+        means of the data, ``(batch or 1, *statistics)``; by default those of a few Gibbs sweeps.
     device : str
         Of layers of units: ``"auto"`` (wherever the parameters are), ``"cpu"`` or ``"cuda"``.
 

@@ -30,6 +30,10 @@ from mmgraph.inference.summed_layers import (
     unit_count,
 )
 
+_PILOT_SWEEPS = 25
+_EVEN_SHARE = 0.1
+_REAL = ("gaussian", "rectified_gaussian")
+
 
 class Annealed(NamedTuple):
     """What annealing found, for each row of evidence.
@@ -63,16 +67,17 @@ def annealed_by_torch(
     Parameters
     ----------
     base : mapping of str to Tensor, optional
-        Mean statistics of free variables at the start; by default what each one's biases say.
+        Mean statistics of free variables at the start; by default those of a few sweeps of Gibbs
+        sampling, drawn a little towards leaning to nothing where there are states.
     """
     check_statistics_memory(graph, evidence.batch * chains, dtype)
     repeated = evidence.rows(np.repeat(np.arange(evidence.batch), chains))
     view = FieldView(graph, repeated, device, dtype)
     view.check_possible()
-    view.tilt(base or {})
     seed = int(torch.randint(2**62, (), generator=generator))
     drawing = torch.Generator(device).manual_seed(seed)
     colours = colour_masks(graph)
+    view.tilt(_pilot(view, colours, evidence.batch, drawing) if base is None else base)
     summed = SummedView(view, layers_to_sum(view, unit_count(view)))
     states = view.start(draw=True, generator=drawing)
     log_weights = log_base_partition(view).double()
@@ -88,6 +93,27 @@ def annealed_by_torch(
             "use method='layer_summation' or 'gibbs'"
         )
     return _summary(view, colours, states, log_weights.reshape(evidence.batch, chains), drawing)
+
+
+def _pilot(
+    view: FieldView, colours: list[Masks], batch: int, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Rough means of each row's free variables: biases alone say little of layers."""
+    states = view.start(draw=True, generator=generator)
+    for _ in range(_PILOT_SWEEPS):
+        sweep(view, colours, states, generator)
+    sums = MomentSums(view, states)
+    for _ in range(_PILOT_SWEEPS):
+        sweep(view, colours, states, generator, watch=sums.add)
+    found = {}
+    for name in view.free:
+        mean = (sums.means[name] / _PILOT_SWEEPS).to(view.dtype)
+        rows = mean.unflatten(0, (batch, -1)).mean(1, keepdim=True)
+        if view.variables[name].family not in _REAL:
+            even = view.families[name].mean(torch.zeros_like(mean[:1]))
+            rows = (1 - _EVEN_SHARE) * rows + _EVEN_SHARE * even.unsqueeze(0)
+        found[name] = rows.expand(batch, len(mean) // batch, *mean.shape[1:]).flatten(0, 1)
+    return found
 
 
 def _summary(

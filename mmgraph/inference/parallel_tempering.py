@@ -56,6 +56,7 @@ def parallel_tempering(
     r_hat_limit: float = 1.01,
     trace_budget: int = TRACE_BUDGET,
     threads: int | None = None,
+    base: Mapping[str, Tensor] | None = None,
 ) -> Posterior:
     """Return marginals from replica exchange (Geyer 1991; Hukushima and Nemoto 1996, section 2).
 
@@ -76,6 +77,9 @@ def parallel_tempering(
         Sweeps before the first that is recorded; by default half as many as follow.
     chains : int
         Independent ladders of replicas for each row of evidence.
+    base : mapping of str to Tensor, optional
+        Of layers of units: mean statistics of free variables at temperature infinity, where strong
+        biases would keep units from moving; ``(1, *statistics)`` each.
 
     Returns
     -------
@@ -97,7 +101,9 @@ def parallel_tempering(
     schedule = checked_schedule(draws, burn_in, chains, 1, threads)
     inverse = _inverses(temperatures)
     if has_compact_factors(graph):
-        return _of_layers(graph, evidence, names, inverse, schedule, generator, r_hat_limit)
+        return _of_layers(graph, evidence, names, inverse, schedule, generator, r_hat_limit, base)
+    if base is not None:
+        raise MmgraphError("'base' is for graphs of layers of units")
     program = gibbs_program(graph)
     rows: list[tuple[dict[str, Tensor], ...]] = []
     rates = []
@@ -137,6 +143,7 @@ def _of_layers(
     schedule: Schedule,
     generator: torch.Generator | None,
     r_hat_limit: float,
+    base: Mapping[str, Tensor] | None,
 ) -> Posterior:
     """Layers of units, row after row of evidence."""
     began = time.perf_counter()
@@ -145,7 +152,7 @@ def _of_layers(
     place = tables_device(graph)
     records = [
         tempered_by_torch(
-            graph, evidence.rows(slice(row, row + 1)), inverse, limited, generator, place
+            graph, evidence.rows(slice(row, row + 1)), inverse, limited, generator, place, base
         )
         for row in range(evidence.batch)
     ]
