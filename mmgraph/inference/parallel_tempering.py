@@ -207,7 +207,8 @@ def tempered_samples(
     chains : int, optional
         By default 16, or as many as there are draws.
     base : mapping of str to Tensor, optional
-        Mean statistics of free variables at temperature infinity.
+        Mean statistics of free variables at temperature infinity; by default those of a few Gibbs
+        sweeps.
 
     Returns
     -------
