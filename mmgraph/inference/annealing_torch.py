@@ -23,16 +23,13 @@ from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.gibbs_torch import MomentSums
 from mmgraph.inference.memory import check_statistics_memory
 from mmgraph.inference.moments import Moments, moments
+from mmgraph.inference.pilot import pilot_means
 from mmgraph.inference.summed_layers import (
     SummedView,
     layers_to_sum,
     log_base_partition,
     unit_count,
 )
-
-_PILOT_SWEEPS = 25
-_EVEN_SHARE = 0.1
-_REAL = ("gaussian", "rectified_gaussian")
 
 
 class Annealed(NamedTuple):
@@ -77,7 +74,7 @@ def annealed_by_torch(
     seed = int(torch.randint(2**62, (), generator=generator))
     drawing = torch.Generator(device).manual_seed(seed)
     colours = colour_masks(graph)
-    view.tilt(_pilot(view, colours, evidence.batch, drawing) if base is None else base)
+    view.tilt(pilot_means(view, colours, evidence.batch, drawing) if base is None else base)
     summed = SummedView(view, layers_to_sum(view, unit_count(view)))
     states = view.start(draw=True, generator=drawing)
     log_weights = log_base_partition(view).double()
@@ -93,27 +90,6 @@ def annealed_by_torch(
             "use method='layer_summation' or 'gibbs'"
         )
     return _summary(view, colours, states, log_weights.reshape(evidence.batch, chains), drawing)
-
-
-def _pilot(
-    view: FieldView, colours: list[Masks], batch: int, generator: torch.Generator
-) -> dict[str, Tensor]:
-    """Rough means of each row's free variables: biases alone say little of layers."""
-    states = view.start(draw=True, generator=generator)
-    for _ in range(_PILOT_SWEEPS):
-        sweep(view, colours, states, generator)
-    sums = MomentSums(view, states)
-    for _ in range(_PILOT_SWEEPS):
-        sweep(view, colours, states, generator, watch=sums.add)
-    found = {}
-    for name in view.free:
-        mean = (sums.means[name] / _PILOT_SWEEPS).to(view.dtype)
-        rows = mean.unflatten(0, (batch, -1)).mean(1, keepdim=True)
-        if view.variables[name].family not in _REAL:
-            even = view.families[name].mean(torch.zeros_like(mean[:1]))
-            rows = (1 - _EVEN_SHARE) * rows + _EVEN_SHARE * even.unsqueeze(0)
-        found[name] = rows.expand(batch, len(mean) // batch, *mean.shape[1:]).flatten(0, 1)
-    return found
 
 
 def _summary(

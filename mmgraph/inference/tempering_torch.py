@@ -20,6 +20,7 @@ from mmgraph.inference.gibbs_chains import Schedule
 from mmgraph.inference.gibbs_torch import MomentSums, values_of
 from mmgraph.inference.memory import check_statistics_memory
 from mmgraph.inference.moments import Moments
+from mmgraph.inference.pilot import pilot_means
 
 
 class TemperedRecord(NamedTuple):
@@ -56,7 +57,8 @@ def tempered_by_torch(
     inverse : ndarray, shape (levels,)
         Inverse temperatures, from one downwards.
     base : mapping of str to Tensor, optional
-        Mean statistics of free variables at inverse temperature zero.
+        Mean statistics of free variables at inverse temperature zero; by default those of a few
+        Gibbs sweeps.
     """
     levels, chains = len(inverse), schedule.chains
     check_statistics_memory(graph, levels * chains, default_precision(graph))
@@ -64,15 +66,15 @@ def tempered_by_torch(
         graph, evidence.rows(np.zeros(levels * chains, np.int64)), device, default_precision(graph)
     )
     view.check_possible()
-    view.tilt(base or {})
     seed = int(torch.randint(2**62, (), generator=generator))
     drawing = torch.Generator(device).manual_seed(seed)
+    colours = colour_masks(graph)
+    view.tilt(pilot_means(view, colours, 1, drawing) if base is None else base)
     ladder = torch.from_numpy(inverse).to(device, view.dtype)
     of_rows = ladder.repeat_interleave(chains)
     states = view.start(draw=True, generator=drawing)
     sums = MomentSums(view, states)
     trace: dict[str, list[Tensor]] = {n: [] for n in states}
-    colours = colour_masks(graph)
     accepted = torch.zeros(max(levels - 1, 0), dtype=torch.float64)
     offered = torch.zeros_like(accepted)
     for number in range(schedule.sweeps):

@@ -58,8 +58,10 @@ def test_it_crosses_two_modes_that_gibbs_does_not():
         one = mm.query(graph, method="gibbs", chains=1, generator=seeded(seed), **options)
         stuck.append(float((one.mean("v") - exact).abs().max()))
     assert min(stuck) > 0.2
-    biased = mm.query(graph, method="parallel_tempering", generator=seeded(), **options)
-    assert float((biased.mean("v") - exact).abs().max()) > 0.2  # hot units do what biases say
+    by_itself = mm.query(
+        graph, method="parallel_tempering", chains=8, generator=seeded(), **options
+    )
+    assert float((by_itself.mean("v") - exact).abs().max()) < 0.1
 
 
 def test_samples_are_at_temperature_one():

@@ -126,7 +126,8 @@ def test_samples_have_the_posterior_means(build, method):
             if variable.family == "categorical":
                 states = variable.cardinality
                 values = np.eye(states)[values.astype(int)].reshape(3000, -1)
-            error = 5 * values.std(0) / np.sqrt(3000 / 3) + 1e-9
+            # Rare values may not have been drawn at all: their variance is at least of one of them.
+            error = 5 * np.maximum(values.std(0), 3000**-0.5) / np.sqrt(3000 / 3) + 1e-9
             assert (np.abs(values.mean(0) - truth.mean(name)) <= error).all(), name
 
 
