@@ -61,7 +61,7 @@ def test_it_crosses_two_modes_that_gibbs_does_not():
     by_itself = mm.query(
         graph, method="parallel_tempering", chains=8, generator=seeded(), **options
     )
-    assert float((by_itself.mean("v") - exact).abs().max()) < 0.1
+    assert float((by_itself.mean("v") - exact).abs().max()) < 0.15
 
 
 def test_samples_are_at_temperature_one():
