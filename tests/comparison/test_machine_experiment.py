@@ -12,6 +12,7 @@ import pytest
 import mmgraph as mm
 from mmgraph import cli
 from mmgraph.comparison import experiment, machine_experiment, machine_fold
+from mmgraph.comparison.reader import find_declaration
 from mmgraph.graph.errors import LearningError, MmgraphError
 from tests.comparison.small_machine import DECLARATION, small_data
 
@@ -199,27 +200,30 @@ def test_features_that_are_not_finite_are_named(model: Path, monkeypatch: pytest
 
 @pytest.mark.slow
 def test_home_activities_reach_their_figures():
-    """Two folds; the figures that are claimed are means of five."""
-    report = experiment.run("home_activities_dbm", folds=2)
+    """One fold; the figures that are claimed are means of five."""
+    report = experiment.run("home_activities_dbm", folds=1)
     results = {tuple(row["given"]): row for row in report["results"][:3]}
     assert results["sound", "movement"]["accuracy"] >= 0.92
-    assert results["sound",]["accuracy"] >= 0.79
-    assert results["movement",]["accuracy"] >= 0.82
-    assert results["sound", "movement"]["expected_calibration_error"] <= 0.05
+    assert results["sound",]["accuracy"] >= 0.78
+    assert results["movement",]["accuracy"] >= 0.80
+    assert results["sound", "movement"]["expected_calibration_error"] <= 0.06
 
 
 @pytest.mark.slow
-def test_digits_reach_their_figures():
-    """One fold; the figures that are claimed are means of five."""
-    report = experiment.run("digits_six_views", folds=1)
-    rows = report["results"]
+def test_digits_come_near_their_figures(tmp_path: Path):
+    """One fold of a third of the epochs; the figures that are claimed are of all, in five."""
+    text = find_declaration("digits_six_views").read_text()
+    assert "epochs = 200" in text
+    short = tmp_path / "digits.toml"
+    short.write_text(text.replace("epochs = 200", "epochs = 60"))
+    rows = experiment.run(short, folds=1)["results"]
     given = {"+".join(r["given"]): r for r in rows if "log_loss" in r}
     views = "fac+fou+kar+mor+pix+zer"
-    least = {views: 0.98, "fou+mor+zer": 0.86, "fac": 0.955, "fou": 0.80, "kar": 0.95, "mor": 0.68,
-             "pix": 0.965, "zer": 0.80}  # fmt: skip
+    least = {views: 0.97, "fou+mor+zer": 0.84, "fac": 0.94, "fou": 0.77, "kar": 0.94, "mor": 0.62,
+             "pix": 0.95, "zer": 0.75}  # fmt: skip
     for name, accuracy in least.items():
         assert given[name]["accuracy"] >= accuracy, name
-    assert given[views]["expected_calibration_error"] <= 0.03
+    assert given[views]["expected_calibration_error"] <= 0.04
     (imputed,) = (r for r in rows if "imputed" in r)
-    assert imputed["mean_squared_error"] <= 1.5
-    assert rows[-1]["accuracy"] >= 0.975
+    assert imputed["mean_squared_error"] <= 2.2
+    assert rows[-1]["accuracy"] >= 0.965
