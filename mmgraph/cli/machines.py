@@ -47,8 +47,7 @@ def fit_machine(
     declaration = read_machine(model)
     rows = load_data(declaration) if data is None else read_rows(declaration, data)
     processes = Processes.of_environment()
-    epochs = int(declaration.fit.get("epochs", 0)) or None
-    with _progress(processes.leads, epochs) as told:
+    with _progress(processes.leads, declaration.epochs) as told:
         fitted = fit(declaration, rows, checkpoint, told)
     if not processes.leads:
         return
@@ -73,7 +72,7 @@ def fit_machine(
 
 @contextlib.contextmanager
 def _progress(
-    leads: bool, epochs: int | None
+    leads: bool, epochs: int
 ) -> Iterator[Callable[[int, Mapping[str, float]], None] | None]:
     """A bar over the epochs, in the process that leads."""
     if not leads:

@@ -9,9 +9,9 @@ from typing import Any
 
 from mmgraph.comparison.reader import Reader
 from mmgraph.graph.errors import MmgraphError, suggestion
+from mmgraph.networks.boltzmann_layers import LABEL_LINKS
 
 TRANSFORMS = ("standardise", "one_scale", "normal_quantiles")
-LABEL_LINKS = ("joint", "all")
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,13 @@ class MachineDeclaration:
     def modalities(self) -> tuple[str, ...]:
         """The modalities, in order."""
         return tuple(view.modality for view in self.views)
+
+    @property
+    def epochs(self) -> int:
+        """The epochs of training."""
+        from mmgraph.learning.boltzmann_settings import TrainingSettings
+
+        return int(self.fit.get("epochs", TrainingSettings.epochs))
 
 
 def read_machine(name: str | os.PathLike[str]) -> MachineDeclaration:

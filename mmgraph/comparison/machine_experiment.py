@@ -124,7 +124,7 @@ class _Folds:
         if kept is not None and (number or self._has_machine()):
             return kept[0], kept[1] or []
         train, test = (self.data.rows(index) for index in self.splits[number])
-        told = _EpochProgress(self.progress, number, len(self.splits), _epochs(self.declaration))
+        told = _EpochProgress(self.progress, number, len(self.splits), self.declaration.epochs)
         checkpoint = None
         if self.directory is not None:
             # By declaration: the state of another one's training is of no use.
@@ -162,12 +162,6 @@ class _EpochProgress:
             text += f", loss {loss:.3g}"
         done = self.fold * self.epochs + epoch
         self.progress(done, self.folds * self.epochs, text)
-
-
-def _epochs(declaration: MachineDeclaration) -> int:
-    from mmgraph.learning.boltzmann_settings import TrainingSettings
-
-    return int(declaration.fit.get("epochs", TrainingSettings.epochs))
 
 
 def _results(

@@ -14,8 +14,6 @@ from mmgraph.graph.exponential_family import log_orders, statistics_of, statisti
 from mmgraph.graph.factor import Factor, UnaryFactor, float_tensor
 from mmgraph.graph.variable import Variable
 
-_WITH_PRECISION = ("gaussian", "rectified_gaussian")
-
 
 class BiasFactor(Factor):
     """The natural parameters of every unit of one variable, of any family.
@@ -53,7 +51,7 @@ class BiasFactor(Factor):
         self.bias = float_tensor(bias, repr(self))
         self._check(self.bias, statistics_shape(variable), "bias")
         self.precision: Tensor | None = None
-        if (variable.family in _WITH_PRECISION) != (precision is not None):
+        if variable.is_real != (precision is not None):
             verb = "needs" if precision is None else "has no"
             raise GraphError(f"{self!r}: a {variable.family} variable {verb} precision")
         if precision is not None:

@@ -117,6 +117,11 @@ class Variable:
         """Whether each element has finitely many states."""
         return self.family in ("categorical", "bernoulli")
 
+    @property
+    def is_real(self) -> bool:
+        """Whether each element is a real number, with a precision where it is a unit."""
+        return self.family in ("gaussian", "rectified_gaussian")
+
     def code(self, label: object) -> int:
         """Return the index of a state given by its label, or by its index.
 

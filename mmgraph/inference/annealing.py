@@ -132,15 +132,13 @@ def _posterior(
     tolerance: float,
     began: float,
 ) -> Posterior:
-    marginals, means, variances = (
-        {n: part[n] for n in names if n in part} for part in found.moments
-    )
+    known = found.moments.of(names)
     return Posterior.of(
         graph.variables,
-        marginals,
+        known.marginals,
         found.log_weight,
-        means=means,
-        variances=variances,
+        means=known.means,
+        variances=known.variances,
         method="annealed_importance_sampling",
         converged=bool((found.standard_error <= tolerance).all()),
         iterations=steps,

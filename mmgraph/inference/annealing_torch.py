@@ -23,6 +23,7 @@ from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.gibbs_torch import MomentSums
 from mmgraph.inference.memory import check_statistics_memory
 from mmgraph.inference.moments import Moments, moments
+from mmgraph.inference.philox import device_generator
 from mmgraph.inference.pilot import pilot_means
 from mmgraph.inference.summed_layers import (
     SummedView,
@@ -71,8 +72,7 @@ def annealed_by_torch(
     repeated = evidence.rows(np.repeat(np.arange(evidence.batch), chains))
     view = FieldView(graph, repeated, device, dtype)
     view.check_possible()
-    seed = int(torch.randint(2**62, (), generator=generator))
-    drawing = torch.Generator(device).manual_seed(seed)
+    drawing = device_generator(generator, device)
     colours = colour_masks(graph)
     view.tilt(pilot_means(view, colours, evidence.batch, drawing) if base is None else base)
     summed = SummedView(view, layers_to_sum(view, unit_count(view)))

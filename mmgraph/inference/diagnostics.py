@@ -34,13 +34,8 @@ def state_diagnostics(
     MmgraphError
         If a chain has fewer than four draws.
     """
-    if trace.shape[0] < LEAST_DRAWS:
-        raise MmgraphError(
-            f"{trace.shape[0]} draws a chain are too few; at least {LEAST_DRAWS} are needed"
-        )
-    elements = trace.shape[2]
-    r_hat, size = np.zeros(elements), np.full(elements, np.inf)
-    cuts = np.linspace(0, elements, 4 * threads + 1).astype(np.int64)
+    r_hat, size = _unknown(trace)
+    cuts = np.linspace(0, len(size), 4 * threads + 1).astype(np.int64)
     with ThreadPoolExecutor(threads) as pool:
         parts = [
             pool.submit(_of_states, trace, cardinalities, first, last, r_hat, size)
@@ -62,14 +57,21 @@ def value_diagnostics(
     MmgraphError
         If a chain has fewer than four draws.
     """
+    r_hat, size = _unknown(trace)
+    _of_values(np.ascontiguousarray(trace, np.float64), r_hat, size)
+    return r_hat, size
+
+
+def _unknown(
+    trace: np.ndarray,
+) -> tuple[Float64[np.ndarray, " elements"], Float64[np.ndarray, " elements"]]:
+    """What R-hat and sample size start from, or MmgraphError where there are too few draws."""
     if trace.shape[0] < LEAST_DRAWS:
         raise MmgraphError(
             f"{trace.shape[0]} draws a chain are too few; at least {LEAST_DRAWS} are needed"
         )
     elements = trace.shape[2]
-    r_hat, size = np.zeros(elements), np.full(elements, np.inf)
-    _of_values(np.ascontiguousarray(trace, np.float64), r_hat, size)
-    return r_hat, size
+    return np.zeros(elements), np.full(elements, np.inf)
 
 
 @numba.njit(cache=True, nogil=True)

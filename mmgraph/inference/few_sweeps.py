@@ -11,8 +11,6 @@ from mmgraph.graph.exponential_family import statistics_shape
 from mmgraph.inference.colouring import Masks
 from mmgraph.inference.field_view import FieldView
 
-_REAL = ("gaussian", "rectified_gaussian")
-
 
 def observed_last(colours: Sequence[Masks], observed: Container[str]) -> list[Masks]:
     """Return the colours so that the one with most of the observed variables comes last.
@@ -54,7 +52,7 @@ def even_start(view: FieldView) -> dict[str, Tensor]:
         even[name] = view.families[name].mean(nothing)
     leaning = dict(even)
     for name, variable in view.variables.items():
-        if variable.family in _REAL and not view.is_whole(name):
+        if variable.is_real and not view.is_whole(name):
             even[name] = view.families[name].mean(view.field(name, leaning))
     for name in view.clamped:  # known in every row or in some: it makes no difference
         even[name] = view.kept(name, even[name])

@@ -22,12 +22,12 @@ from mmgraph.graph.exponential_family import (
     Categorical,
     ExponentialFamily,
     Gaussian,
-    RectifiedGaussian,
     ReplicatedSoftmax,
     statistics_shape,
 )
 from mmgraph.graph.factor import Factor, TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.rectified_gaussian import RectifiedGaussian
 from mmgraph.inference.bernoulli_sampler import CountedBernoulli
 from mmgraph.inference.clamping import Clamped, clamped, without_certain
 from mmgraph.inference.field_variables import field_variables, is_compact
@@ -245,10 +245,13 @@ class FieldTerms:
 
     def _as_states(self, name: str, field: Tensor) -> Tensor:
         """Log-odds as log-potentials of two states where the variable is kept so."""
-        bernoulli = self.variables[name].family == "bernoulli"
-        if bernoulli and name not in self.compact:
+        if self._has_two_states(name):
             return torch.stack([torch.zeros_like(field), field], -1)
         return field
+
+    def _has_two_states(self, name: str) -> bool:
+        """Whether a Bernoulli variable is kept with an axis of states."""
+        return self.variables[name].family == "bernoulli" and name not in self.compact
 
     def is_whole(self, name: str) -> bool:
         """Whether a variable is clamped as a whole in every row."""

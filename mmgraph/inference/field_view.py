@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmgraph.graph.errors import EvidenceError
 from mmgraph.graph.factor import Factor
+from mmgraph.graph.variable import Variable
 from mmgraph.inference.field_terms import FieldTerms, Statistics, summed
 
 
@@ -45,29 +46,28 @@ class FieldView(FieldTerms):
         total = self.tilts.get(name)
         variable = self.variables[name]
         for factor in self.couplings[name]:
-            if factor.compact:
-                said = factor.field(variable, self._means(factor, statistics))
-                said = self._as_states(name, said)
-            else:
-                said = factor.field(variable, statistics)
-            said = said.to(self.device, self.dtype)
+            said = self._said(factor, variable, statistics)
             total = said if total is None else total + said
         return total
 
+    def _said(
+        self, factor: Factor, variable: Variable, statistics: Statistics
+    ) -> Float[Tensor, "batch ..."]:
+        """What a factor says of a variable, in the form in which the variable is kept."""
+        if factor.compact:
+            said = factor.field(variable, self._means(factor, statistics))
+            said = self._as_states(variable.name, said)
+        else:
+            said = factor.field(variable, statistics)
+        return said.to(self.device, self.dtype)
+
     def _means(self, factor: Factor, statistics: Statistics) -> Statistics:
         """The statistics as a compact factor expects them."""
-        for v in factor.scope:
-            if v.family == "bernoulli" and v.name not in self.compact:
-                break
-        else:
+        with_states = [v.name for v in factor.scope if self._has_two_states(v.name)]
+        if not with_states:
             return statistics
-        return {
-            v.name: statistics[v.name][..., 1]
-            if v.family == "bernoulli" and v.name not in self.compact
-            else statistics[v.name]
-            for v in factor.scope
-            if v.name in statistics
-        }
+        chances = {n: statistics[n][..., 1] for n in with_states if n in statistics}
+        return {**statistics, **chances}
 
     def log_conditional(
         self, name: str, statistics: Statistics
@@ -96,9 +96,7 @@ class FieldView(FieldTerms):
             )
         return field
 
-    def mean(
-        self, name: str, statistics: Statistics, inverse: float | Tensor | None = None
-    ) -> Float[Tensor, "batch ..."]:
+    def mean(self, name: str, statistics: Statistics) -> Float[Tensor, "batch ..."]:
         """Return a variable's expected statistics given those of the others.
 
         Known units keep theirs.
@@ -108,7 +106,7 @@ class FieldView(FieldTerms):
         EvidenceError
             If no state of some element is possible.
         """
-        field = self._possible(name, self.field(name, statistics, inverse))
+        field = self._possible(name, self.field(name, statistics))
         return self.kept(name, self.families[name].mean(field))
 
     def kept(self, name: str, fresh: Tensor) -> Float[Tensor, "batch ..."]:
@@ -119,9 +117,7 @@ class FieldView(FieldTerms):
             return fresh
         if known.known is None:
             return known.values
-        mask = known.known
-        return torch.where(mask.reshape(*mask.shape, *(1,) * (fresh.ndim - mask.ndim)),
-                           known.values, fresh)  # fmt: skip
+        return torch.where(_over(known.known, fresh), known.values, fresh)
 
     def start(
         self, draw: bool = False, generator: torch.Generator | None = None
@@ -152,12 +148,8 @@ class FieldView(FieldTerms):
             total = total + summed_mean(statistics[name], self.tilts[name])
         for factor in factors:
             variable = factor.scope[0]
-            if factor.compact:
-                field = factor.field(variable, self._means(factor, statistics))
-                field = self._as_states(variable.name, field)
-            else:
-                field = factor.field(variable, statistics)
-            mean = summed_mean(statistics[variable.name], field.to(self.device, self.dtype))
+            said = self._said(factor, variable, statistics)
+            mean = summed_mean(statistics[variable.name], said)
             # An edge within one variable is seen from both of its ends.
             total = total + (mean / 2 if len(factor.scope) == 1 else mean)
         return total
@@ -194,11 +186,9 @@ class FieldView(FieldTerms):
             total = total + summed(self.families[name].log_base(statistics[name]))
         return total
 
-    def log_partition(
-        self, name: str, statistics: Statistics, inverse: float | Tensor | None = None
-    ) -> Float[Tensor, " batch"]:
+    def log_partition(self, name: str, statistics: Statistics) -> Float[Tensor, " batch"]:
         """Return the logarithm of a variable's sum over all values of its unknown units."""
-        return self.log_partition_of(name, self.field(name, statistics, inverse))
+        return self.log_partition_of(name, self.field(name, statistics))
 
     def log_partition_of(self, name: str, field: Tensor) -> Float[Tensor, " batch"]:
         """Return what :meth:`log_partition` does, of natural parameters."""
@@ -225,8 +215,7 @@ class FieldView(FieldTerms):
         known = self.clamped.get(name)
         if known is None or known.known is None:
             return free
-        mask = known.known.unsqueeze(-1) if family.inner else known.known
-        return torch.where(mask, known.values.square(), free)
+        return torch.where(_over(known.known, free), known.values.square(), free)
 
 
 def summed_mean(
@@ -236,6 +225,11 @@ def summed_mean(
     if values.shape[0] != probability.shape[0]:
         values = values.expand(probability.shape[0], *values.shape[1:])
     return summed(probability * values.masked_fill(probability == 0, 0.0))
+
+
+def _over(known: Tensor, statistics: Tensor) -> Tensor:
+    """A mask of units as one of their statistics."""
+    return known.reshape(*known.shape, *(1,) * (statistics.ndim - known.ndim))
 
 
 def _rows(inverse: float | Tensor, like: Tensor) -> float | Tensor:

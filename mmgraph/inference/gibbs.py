@@ -292,14 +292,8 @@ def _by_torch(
     size = 8 * evidence.batch * sum(v.size for v in graph.variables.values())
     limited = within_budget(schedule, size, trace_budget)
     record = gibbs_torch(graph, evidence, limited, generator, device)
-    moments = record.moments
-    found = _Found(
-        {n: moments.marginals[n] for n in names if n in moments.marginals},
-        {},
-        {},
-        {n: moments.means[n] for n in names if n in moments.means},
-        {n: moments.variances[n] for n in names if n in moments.variances},
-    )
+    known = record.moments.of(names)
+    found = _Found(known.marginals, {}, {}, known.means, known.variances)
     for name in names:
         found.r_hat[name], found.sample_size[name] = trace_diagnostics(
             graph.variables[name], record.trace[name], limited

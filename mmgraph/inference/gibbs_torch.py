@@ -27,7 +27,7 @@ from mmgraph.inference.gibbs_program import gibbs_program
 from mmgraph.inference.gibbs_start import starting_states
 from mmgraph.inference.memory import check_statistics_memory
 from mmgraph.inference.moments import Moments, moments
-from mmgraph.inference.philox import random_keys
+from mmgraph.inference.philox import device_generator, random_keys
 
 
 class TorchRecord(NamedTuple):
@@ -51,14 +51,8 @@ def gibbs_torch(
     schedule: Schedule,
     generator: torch.Generator | None,
     device: torch.device,
-    start: States | None = None,
 ) -> TorchRecord:
     """Run the chains of every row of evidence.
-
-    Parameters
-    ----------
-    start : dict of str to Tensor, optional
-        Statistics that chains start from, ``(batch * chains, *statistics)`` each.
 
     Raises
     ------
@@ -70,9 +64,8 @@ def gibbs_torch(
     repeated = evidence.rows(np.repeat(np.arange(evidence.batch), chains))
     view = FieldView(graph, repeated, device, default_precision(graph))
     view.check_possible()
-    states = _starts(graph, evidence, view, chains, generator) if start is None else dict(start)
-    seed = int(torch.randint(2**62, (), generator=generator))
-    drawing = torch.Generator(device).manual_seed(seed)
+    states = _starts(graph, evidence, view, chains, generator)
+    drawing = device_generator(generator, device)
     sums = MomentSums(view, states)
     trace: dict[str, list[Tensor]] = {n: [] for n in states}
     colours = colour_masks(graph)
@@ -154,11 +147,11 @@ def _starts(
 ) -> States:
     """Starts of positive probability; of units, which have no hard zeros, any."""
     if view.compact:
-        return view.start(draw=True, generator=_of_device(generator, view.device))
+        return view.start(draw=True, generator=device_generator(generator, view.device))
     try:
         program = gibbs_program(graph)
     except NotTabularError:
-        return view.start(draw=True, generator=_of_device(generator, view.device))
+        return view.start(draw=True, generator=device_generator(generator, view.device))
     keys = random_keys(generator, evidence.batch)
     starts = np.concatenate(
         [
@@ -171,11 +164,6 @@ def _starts(
         name: one_hot(codes.to(view.device), view.variables[name].cardinality, view.dtype)
         for name, codes in states.items()
     }
-
-
-def _of_device(generator: torch.Generator | None, device: torch.device) -> torch.Generator:
-    seed = int(torch.randint(2**62, (), generator=generator))
-    return torch.Generator(device).manual_seed(seed)
 
 
 def values_of(view: FieldView, name: str, statistics: Tensor) -> Tensor:

@@ -30,7 +30,8 @@ from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.field_variables import named_variables, tables_device
 from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.gibbs_torch import values_of
-from mmgraph.inference.moments import moments
+from mmgraph.inference.moments import Moments, joined_moments, moments
+from mmgraph.inference.philox import device_generator
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.summed_layers import SummedView, Weighed, layers_to_sum
 
@@ -71,17 +72,13 @@ def layer_summation(
     began = time.perf_counter()
     found = [_Row(graph, evidence, row, most_terms) for row in range(evidence.batch)]
     names = named_variables(graph, variables)
-    summed = [row.moments(names) for row in found]
-    marginals, means, variances = (
-        {n: torch.cat([row[part][n] for row in summed]) for n in summed[0][part]}
-        for part in range(3)
-    )
+    known = joined_moments([row.moments(names) for row in found])
     return Posterior.of(
         graph.variables,
-        marginals,
+        known.marginals,
         torch.cat([row.log_total for row in found]),
-        means=means,
-        variances=variances,
+        means=known.means,
+        variances=known.variances,
         method="layer_summation",
         exact=True,
         seconds=time.perf_counter() - began,
@@ -220,7 +217,7 @@ class _Row:
         weighed = SummedView(view, self.summed).weigh(states)
         return _Block(int(terms[0]), view, states, weighed, weighed.log_weight())
 
-    def moments(self, names: Sequence[str]) -> tuple[dict[str, Tensor], ...]:
+    def moments(self, names: Sequence[str]) -> Moments:
         """Marginals, means and variances of some variables, each with a batch of one."""
         self._check_possible()
         means: dict[str, Tensor] = {}
@@ -234,7 +231,7 @@ class _Row:
                         part = torch.tensordot(share, values.double(), 1).unsqueeze(0)
                         sums[name] = sums[name] + part if name in sums else part
         view = self._view(1)
-        return tuple(moments(view, means, squares, names))
+        return moments(view, means, squares, names)
 
     def _expected(self, block: _Block, name: str) -> tuple[Tensor, Tensor | None]:
         """A variable's mean statistics and squares, given each term's values of the others."""
@@ -250,8 +247,7 @@ class _Row:
     def samples(self, draws: int, generator: torch.Generator | None) -> dict[str, Tensor]:
         """Draw terms by their weights, then the summed layers given them."""
         self._check_possible()
-        seed = int(torch.randint(2**62, (), generator=generator))
-        drawing = torch.Generator(self.device).manual_seed(seed)
+        drawing = device_generator(generator, self.device)
         cumulative = (self.log_weights - self.log_total).exp().cumsum(0)
         uniform = torch.rand(draws, generator=drawing, device=self.device, dtype=torch.float64)
         terms = torch.searchsorted(cumulative, uniform * cumulative[-1]).clamp_max(self.terms - 1)

@@ -31,7 +31,7 @@ from mmgraph.inference.field_variables import (
 )
 from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.mean_field_start import Start, starting_means
-from mmgraph.inference.moments import Moments, moments, second_moments
+from mmgraph.inference.moments import Moments, joined_moments, moments, second_moments
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.structured_mean_field import improved_by_forests
 
@@ -169,12 +169,8 @@ def _joined(solved: Sequence[_Solved]) -> _Solved:
     """The answers of all blocks, and how far the slowest of them came."""
     if len(solved) == 1:
         return solved[0]
-    parts = [
-        {name: torch.cat([one.moments[part][name] for one in solved]) for name in first}
-        for part, first in enumerate(solved[0].moments)
-    ]
     return _Solved(
-        Moments(*parts),
+        joined_moments([one.moments for one in solved]),
         torch.cat([one.bound for one in solved]),
         max(one.iterations for one in solved),
         max(one.residual for one in solved),

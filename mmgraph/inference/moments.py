@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -26,6 +26,22 @@ class Moments(NamedTuple):
     marginals: dict[str, Float[Tensor, "batch *shape states"]]
     means: dict[str, Float[Tensor, "batch *shape"]]
     variances: dict[str, Float[Tensor, "batch *shape"]]
+
+    def of(self, names: Iterable[str]) -> Moments:
+        """Return what is known of some of the variables."""
+        wanted = list(names)
+        return Moments(*({n: part[n] for n in wanted if n in part} for part in self))
+
+
+def joined_moments(blocks: Sequence[Moments]) -> Moments:
+    """Return what is known of the rows of all blocks, which know of the same variables."""
+    first = blocks[0]
+    return Moments(
+        *(
+            {n: torch.cat([block[part][n] for block in blocks]) for n in first[part]}
+            for part in range(len(first))
+        )
+    )
 
 
 def second_moments(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -36,6 +37,7 @@ from mmgraph.inference.gibbs_start import (
     tempered_sweeps,
     zero_costs,
 )
+from mmgraph.inference.moments import Moments, joined_moments
 from mmgraph.inference.philox import random_keys
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.tempering_torch import tempered_by_torch
@@ -101,15 +103,53 @@ def parallel_tempering(
     schedule = checked_schedule(draws, burn_in, chains, 1, threads)
     inverse = _inverses(temperatures)
     if has_compact_factors(graph):
-        return _of_layers(graph, evidence, names, inverse, schedule, generator, r_hat_limit, base)
-    if base is not None:
+        found = _of_layers(graph, evidence, names, inverse, schedule, generator, trace_budget, base)
+    elif base is not None:
         raise MmgraphError("'base' is for graphs of layers of units")
+    else:
+        found = _by_rows(graph, evidence, names, inverse, schedule, generator, trace_budget)
+    diagnostics = {"swap_acceptance": {"rate": found.rates}}
+    told = draws >= LEAST_DRAWS
+    if told:
+        diagnostics |= {"r_hat": found.r_hat, "effective_sample_size": found.sample_size}
+    worst = max((float(r.max()) for r in found.r_hat.values()), default=1.0)
+    return Posterior.of(
+        graph.variables,
+        found.moments.marginals,
+        means=found.moments.means,
+        variances=found.moments.variances,
+        method="parallel_tempering",
+        converged=told and worst <= r_hat_limit,
+        iterations=schedule.sweeps,
+        diagnostics=diagnostics,
+        seconds=time.perf_counter() - began,
+    )
+
+
+class _Found(NamedTuple):
+    moments: Moments
+    r_hat: dict[str, Float64[Tensor, "batch *shape"]]
+    sample_size: dict[str, Float64[Tensor, "batch *shape"]]
+    rates: Float64[Tensor, "batch replicas-1"]
+
+
+def _by_rows(
+    graph: FactorGraph,
+    evidence: Evidence,
+    names: Sequence[str],
+    inverse: Float64[np.ndarray, " replicas"],
+    schedule: Schedule,
+    generator: torch.Generator | None,
+    trace_budget: int,
+) -> _Found:
+    """One row of evidence after the other, by compiled kernels."""
     program = gibbs_program(graph)
     rows: list[tuple[dict[str, Tensor], ...]] = []
     rates = []
     for row, key in enumerate(random_keys(generator, evidence.batch)):
         conditioned = program.conditioned(evidence, row)
-        states = starting_states(conditioned, evidence, chains * len(inverse), key, generator)
+        replicas = schedule.chains * len(inverse)
+        states = starting_states(conditioned, evidence, replicas, key, generator)
         limited = within_budget(schedule, len(conditioned.order) * states.itemsize, trace_budget)
         ladder = _Ladder(conditioned, inverse, states, key, generator, limited)
         record = ladder.run()
@@ -120,19 +160,7 @@ def parallel_tempering(
         {name: torch.stack([row[part][name] for row in rows]) for name in names}
         for part in range(3)
     )
-    diagnostics = {"swap_acceptance": {"rate": torch.stack(rates)}}
-    if draws >= LEAST_DRAWS:
-        diagnostics |= {"r_hat": r_hat, "effective_sample_size": size}
-    worst = max((float(r.max()) for r in r_hat.values()), default=1.0)
-    return Posterior.of(
-        graph.variables,
-        marginals,
-        method="parallel_tempering",
-        converged=draws >= LEAST_DRAWS and worst <= r_hat_limit,
-        iterations=schedule.sweeps,
-        diagnostics=diagnostics,
-        seconds=time.perf_counter() - began,
-    )
+    return _Found(Moments(marginals, {}, {}), r_hat, size, torch.stack(rates))
 
 
 def _of_layers(
@@ -142,13 +170,12 @@ def _of_layers(
     inverse: Float64[np.ndarray, " replicas"],
     schedule: Schedule,
     generator: torch.Generator | None,
-    r_hat_limit: float,
+    trace_budget: int,
     base: Mapping[str, Tensor] | None,
-) -> Posterior:
+) -> _Found:
     """Layers of units, row after row of evidence."""
-    began = time.perf_counter()
     size = 8 * sum(v.size for v in graph.variables.values())
-    limited = within_budget(schedule, size, TRACE_BUDGET)
+    limited = within_budget(schedule, size, trace_budget)
     place = tables_device(graph)
     records = [
         tempered_by_torch(
@@ -156,11 +183,6 @@ def _of_layers(
         )
         for row in range(evidence.batch)
     ]
-    marginals, means, variances = (
-        {n: torch.cat([r.moments[part][n] for r in records]) for n in names
-         if n in records[0].moments[part]}
-        for part in range(3)
-    )  # fmt: skip
     told = [
         {n: trace_diagnostics(graph.variables[n], r.trace[n], limited) for n in names}
         for r in records
@@ -168,20 +190,11 @@ def _of_layers(
     r_hat, sample_size = (
         {n: torch.cat([row[n][part] for row in told]) for n in names} for part in range(2)
     )
-    diagnostics = {"swap_acceptance": {"rate": torch.stack([r.rates for r in records])}}
-    if schedule.draws >= LEAST_DRAWS:
-        diagnostics |= {"r_hat": r_hat, "effective_sample_size": sample_size}
-    worst = max((float(r.max()) for r in r_hat.values()), default=1.0)
-    return Posterior.of(
-        graph.variables,
-        marginals,
-        means=means,
-        variances=variances,
-        method="parallel_tempering",
-        converged=schedule.draws >= LEAST_DRAWS and worst <= r_hat_limit,
-        iterations=schedule.sweeps,
-        diagnostics=diagnostics,
-        seconds=time.perf_counter() - began,
+    return _Found(
+        joined_moments([r.moments.of(names) for r in records]),
+        r_hat,
+        sample_size,
+        torch.stack([r.rates for r in records]),
     )
 
 

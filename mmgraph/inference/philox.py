@@ -32,6 +32,12 @@ def random_keys(generator: torch.Generator | None, count: int) -> np.ndarray:
     return bits.numpy().astype(np.uint32)
 
 
+def device_generator(generator: torch.Generator | None, device: torch.device) -> torch.Generator:
+    """Return a generator on a device, seeded by one that is perhaps elsewhere."""
+    seed = int(torch.randint(2**62, (), generator=generator))
+    return torch.Generator(device).manual_seed(seed)
+
+
 @compiled
 def random_words(words, quarter, first, second, third, fourth, key):
     """Fill ``4 * quarter`` words of 32 random bits from ``quarter`` counters.

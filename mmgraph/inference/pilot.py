@@ -20,7 +20,6 @@ from mmgraph.inference.gibbs_torch import MomentSums
 _SWEEPS = 25
 _EVEN_SHARE = 0.1
 """How far means of units with states are drawn towards leaning to none of them."""
-_REAL = ("gaussian", "rectified_gaussian")
 
 
 def pilot_means(
@@ -51,7 +50,7 @@ def pilot_means(
     for name in view.free:
         mean = (sums.means[name] / _SWEEPS).to(view.dtype)
         rows = mean.unflatten(0, (batch, -1)).mean(1, keepdim=True)
-        if view.variables[name].family not in _REAL:
+        if not view.variables[name].is_real:
             even = view.families[name].mean(torch.zeros_like(mean)).unflatten(0, (batch, -1))
             rows = (1 - _EVEN_SHARE) * rows + _EVEN_SHARE * even[:, :1]
         found[name] = rows.expand(batch, len(mean) // batch, *mean.shape[1:]).flatten(0, 1)
@@ -62,7 +61,7 @@ def _even_draws(view: FieldView, generator: torch.Generator) -> States:
     """Values of free variables that lean to nothing; of real ones those that their biases say."""
     states = view.start(draw=True, generator=generator)
     for name in view.free:
-        if view.variables[name].family not in _REAL:
+        if not view.variables[name].is_real:
             drawn = view.families[name].sample(torch.zeros_like(states[name]), generator)
             states[name] = view.kept(name, drawn)
     return states

@@ -20,6 +20,7 @@ from mmgraph.inference.gibbs_chains import Schedule
 from mmgraph.inference.gibbs_torch import MomentSums, values_of
 from mmgraph.inference.memory import check_statistics_memory
 from mmgraph.inference.moments import Moments
+from mmgraph.inference.philox import device_generator
 from mmgraph.inference.pilot import pilot_means
 
 
@@ -66,8 +67,7 @@ def tempered_by_torch(
         graph, evidence.rows(np.zeros(levels * chains, np.int64)), device, default_precision(graph)
     )
     view.check_possible()
-    seed = int(torch.randint(2**62, (), generator=generator))
-    drawing = torch.Generator(device).manual_seed(seed)
+    drawing = device_generator(generator, device)
     colours = colour_masks(graph)
     view.tilt(pilot_means(view, colours, 1, drawing) if base is None else base)
     ladder = torch.from_numpy(inverse).to(device, view.dtype)

@@ -17,8 +17,8 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.annealing import annealed_importance_sampling
 from mmgraph.inference.clamping import Clamped
 from mmgraph.inference.colouring import colour_masks
+from mmgraph.inference.coordinate_ascent import ascend
 from mmgraph.inference.field_view import FieldView
-from mmgraph.inference.mean_field import ascend
 from mmgraph.learning.training_rows import TrainingRows
 
 

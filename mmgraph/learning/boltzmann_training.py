@@ -173,18 +173,8 @@ class _Training:
         _check_stopping(settings, validation is not None, discrete)
 
     def _likelihood(self, parameters: BoltzmannParameters, random: RandomBlocks) -> Objective:
-        settings = self.settings
-        return ContrastiveDivergence(
-            parameters,
-            settings.chains,
-            settings.gibbs_steps,
-            settings.mean_field_steps,
-            settings.tolerance,
-            settings.temperatures,
-            random,
-            settings.persistent,
-            self.rows.lengths(),
-        )
+        lengths = self.rows.lengths()
+        return ContrastiveDivergence.of_settings(parameters, self.settings, random, lengths)
 
     def run(self, progress: Progress | None) -> None:
         """Train to the end, from the checkpoint if there is one."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 import torch
 from jaxtyping import Float
@@ -19,11 +20,12 @@ from mmgraph.graph.errors import LearningError
 from mmgraph.graph.exponential_family import ReplicatedSoftmax
 from mmgraph.inference.block_gibbs import States, swap_neighbours, sweep
 from mmgraph.inference.clamping import Clamped
+from mmgraph.inference.coordinate_ascent import ascend
 from mmgraph.inference.field_view import FieldView
-from mmgraph.inference.mean_field import ascend
 from mmgraph.learning.boltzmann_chains import ChainRecord
 from mmgraph.learning.boltzmann_objective import MEAN, Objective, RandomBlocks
 from mmgraph.learning.boltzmann_parameters import BoltzmannParameters, Phase
+from mmgraph.learning.boltzmann_settings import TrainingSettings
 
 
 class ContrastiveDivergence(Objective):
@@ -86,6 +88,27 @@ class ContrastiveDivergence(Objective):
         self._lengths = self._spread(lengths or {})
         self._step = 0
         self._record = ChainRecord()
+
+    @classmethod
+    def of_settings(
+        cls,
+        parameters: BoltzmannParameters,
+        settings: TrainingSettings,
+        random: RandomBlocks,
+        lengths: Mapping[str, Float[Tensor, " documents"]],
+    ) -> Self:
+        """Return the objective that the settings of training describe."""
+        return cls(
+            parameters,
+            settings.chains,
+            settings.gibbs_steps,
+            settings.mean_field_steps,
+            settings.tolerance,
+            settings.temperatures,
+            random,
+            settings.persistent,
+            lengths,
+        )
 
     def gradients(
         self, batch: Mapping[str, Clamped]

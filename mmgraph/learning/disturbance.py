@@ -15,7 +15,6 @@ from mmgraph.graph.variable import Variable
 from mmgraph.inference.clamping import Clamped
 
 Blend = Literal["towards", "difference"]
-_REAL = ("gaussian", "rectified_gaussian")
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class Disturbance:
             If a variable is unknown or of another family.
         """
         for name in self.noise:
-            if name not in variables or variables[name].family not in _REAL:
+            if name not in variables or not variables[name].is_real:
                 raise MmgraphError(f"noise on '{name}', which is no real-valued variable")
 
     def blend(
@@ -110,7 +109,7 @@ class Disturbance:
             for _ in range(2)
         )
         for name, here in batch.items():
-            if variables[name].family in _REAL and name in pool:
+            if variables[name].is_real and name in pool:
                 fresh = self._moved(here, pool[name], share, one, other)
                 if variables[name].family == "rectified_gaussian":
                     fresh = fresh.clamp_min(0.0)

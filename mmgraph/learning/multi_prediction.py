@@ -19,9 +19,9 @@ from mmgraph.graph.errors import MmgraphError, UnknownVariableError, suggestion
 from mmgraph.graph.exponential_family import ExponentialFamily, ReplicatedSoftmax
 from mmgraph.inference.clamping import Clamped
 from mmgraph.inference.colouring import Masks
+from mmgraph.inference.coordinate_ascent import ascend
 from mmgraph.inference.few_sweeps import even_start, observed_last
 from mmgraph.inference.field_view import FieldView
-from mmgraph.inference.mean_field import ascend
 from mmgraph.learning.boltzmann_objective import MEAN, Objective, RandomBlocks
 from mmgraph.learning.boltzmann_parameters import BoltzmannParameters
 from mmgraph.learning.hiding import HiddenBatch, hide, joined

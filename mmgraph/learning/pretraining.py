@@ -32,8 +32,8 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.clamping import Clamped
 from mmgraph.inference.colouring import colour_masks
+from mmgraph.inference.coordinate_ascent import ascend
 from mmgraph.inference.field_view import FieldView
-from mmgraph.inference.mean_field import ascend
 from mmgraph.learning.boltzmann_objective import MEAN, RandomBlocks
 from mmgraph.learning.boltzmann_parameters import BoltzmannParameters
 from mmgraph.learning.boltzmann_settings import TrainingSettings
@@ -234,17 +234,7 @@ class _CopiedMachine:
         ties += [[f"weights:{a}:{b}" for a, b in self._pairs(j)] for j in self.stage.joints]
 
         def make(parameters: BoltzmannParameters, random: RandomBlocks) -> _Tied:
-            made = _Tied(
-                parameters,
-                settings.chains,
-                settings.gibbs_steps,
-                settings.mean_field_steps,
-                settings.tolerance,
-                settings.temperatures,
-                random,
-                settings.persistent,
-                rows.lengths(),
-            )
+            made = _Tied.of_settings(parameters, settings, random, rows.lengths())
             made.ties = [tie for tie in ties if len(tie) > 1]
             return made
 

@@ -16,8 +16,8 @@ from mmgraph.graph.bias_factor import BiasFactor
 from mmgraph.graph.bilinear_factor import BilinearFactor
 from mmgraph.graph.errors import LearningError, suggestion
 from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.exponential_family import RectifiedGaussian
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.rectified_gaussian import RectifiedGaussian
 from mmgraph.learning.boltzmann_settings import TrainingSettings
 from mmgraph.learning.boltzmann_training import ObjectiveMaker, Progress, TrainingReport, train
 from mmgraph.learning.fine_tuning import FineTuning

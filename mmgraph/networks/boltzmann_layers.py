@@ -26,8 +26,6 @@ WEIGHT_SCALE = 0.01
 """The standard deviation of first weights (Hinton 2012, "A practical guide to training restricted
 Boltzmann machines", section 8)."""
 
-_REAL = ("gaussian", "rectified_gaussian")
-
 
 @dataclass(frozen=True, eq=False)
 class Pathway:
@@ -182,7 +180,7 @@ def factors_of(
     """Return biases of zero, precisions of one and small random weights."""
     factors: list[BiasFactor | BilinearFactor] = []
     for variable in variables:
-        precision = torch.ones(variable.shape, dtype=dtype) if variable.family in _REAL else None
+        precision = torch.ones(variable.shape, dtype=dtype) if variable.is_real else None
         bias = torch.zeros(statistics_shape(variable), dtype=dtype)
         factors.append(BiasFactor(variable, bias, precision))
     for first, second in _joined(pathways, layers, joint, labels, label_links):

@@ -17,6 +17,7 @@ from mmgraph.graph.errors import MmgraphError, TreewidthError, suggestion
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import query
+from mmgraph.inference.field_variables import tables_device
 from mmgraph.inference.field_view import FieldView
 from mmgraph.networks.boltzmann_answers import check_finite
 from mmgraph.networks.boltzmann_data import patterns
@@ -118,7 +119,7 @@ def _log_weights(
     graph: FactorGraph, evidence: Evidence, method: str, annealing: _Annealing
 ) -> tuple[Tensor, Tensor, bool]:
     """The log-weights of rows with everything unobserved summed out, errors, whether a bound."""
-    view = FieldView(graph, evidence, _place(graph), torch.float64)
+    view = FieldView(graph, evidence, tables_device(graph), torch.float64)
     none = torch.zeros(evidence.batch, dtype=torch.float64)
     if not any(view.couplings[name] for name in view.free):
         total = view.constant
@@ -243,7 +244,3 @@ def _model_means(graph: FactorGraph, annealing: _Annealing) -> dict[str, Tensor]
     for name, mean in means.items():
         check_finite(graph, f"the mean of '{name}' along Gibbs chains", mean)
     return means
-
-
-def _place(graph: FactorGraph) -> torch.device:
-    return next(t.device for f in graph.factors for t in vars(f).values() if isinstance(t, Tensor))

@@ -42,14 +42,14 @@ class Units:
         """
         shifts, scales = {}, {}
         for name, (values, known) in rows.clamped.items():
-            family = graph.variables[name].family
-            if family not in ("gaussian", "rectified_gaussian") or rows.count < 2:
+            variable = graph.variables[name]
+            if not variable.is_real or rows.count < 2:
                 continue
             wide = values.double()
             here = torch.ones_like(wide) if known is None else known.double()
             count = here.sum(0).clamp_min(1.0)
             mean = (wide * here).sum(0) / count
-            shifts[name] = mean if family == "gaussian" else torch.zeros_like(mean)
+            shifts[name] = mean if variable.family == "gaussian" else torch.zeros_like(mean)
             squares = ((wide - shifts[name]).square() * here).sum(0) / count
             scales[name] = torch.where(squares > 0, squares.sqrt(), 1.0)
         return cls(shifts, scales)

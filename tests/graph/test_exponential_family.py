@@ -17,12 +17,12 @@ from mmgraph.graph.exponential_family import (
     Categorical,
     ExponentialFamily,
     Gaussian,
-    RectifiedGaussian,
     ReplicatedSoftmax,
     log_orders,
     statistics_of,
     statistics_shape,
 )
+from mmgraph.graph.rectified_gaussian import RectifiedGaussian
 from mmgraph.graph.variable import Variable
 from tests.inference.unit_models import by_quadrature
 

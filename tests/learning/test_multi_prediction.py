@@ -13,9 +13,9 @@ from mmgraph.graph.exponential_family import (
     Bernoulli,
     Categorical,
     Gaussian,
-    RectifiedGaussian,
     ReplicatedSoftmax,
 )
+from mmgraph.graph.rectified_gaussian import RectifiedGaussian
 from mmgraph.inference.clamping import Clamped
 from mmgraph.inference.few_sweeps import even_start, observed_last
 from mmgraph.inference.field_view import FieldView
