@@ -117,6 +117,7 @@ def train(
             group,
         )
         training.run(progress)
+        group.check()  # what stops the leading process at the very end stops the others too
     except BaseException as error:
         group.check(error)
         raise

@@ -7,6 +7,7 @@ the same steps; what stops one of them stops all, with the reason.
 from __future__ import annotations
 
 import atexit
+import importlib
 import os
 from collections.abc import Mapping
 from datetime import timedelta
@@ -59,6 +60,9 @@ class Processes:
         if count <= 1:
             return cls(device=place)
         if not dist.is_initialized():
+            # Functions of this module hold, as a default, the group that exists when it is first
+            # imported (optimizers do); its threads would then outlive the interpreter, and abort.
+            importlib.import_module("torch.distributed.nn.functional")
             backend = "nccl" if place.type == "cuda" else "gloo"
             try:
                 dist.init_process_group(backend, timeout=timedelta(seconds=timeout_seconds))
@@ -184,13 +188,16 @@ class Processes:
         assert callable(operation)
         try:
             operation(*arguments)
+            return
         except RuntimeError as error:
-            self._failed = True
-            _leave()  # its threads would end the program before the message is out
-            raise LearningError(
-                f"process {self.rank}: another process is gone ({str(error).splitlines()[0]}); the "
-                "last checkpoint is whole"
-            ) from None
+            reason = str(error).splitlines()[0]
+        # Out of the handler: an error in whose context torch's frames stand would hold the group,
+        # whose threads then end the program before the message is out.
+        self._failed = True
+        _leave()
+        raise LearningError(
+            f"process {self.rank}: another process is gone ({reason}); the last checkpoint is whole"
+        )
 
 
 def _leave() -> None:

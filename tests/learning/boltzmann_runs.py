@@ -1,13 +1,16 @@
 """Training in a process of its own, which tests kill, start again, or run twice at once.
 
-    python boltzmann_runs.py DIRECTORY RESULT [slow] [fail]
+    python boltzmann_runs.py DIRECTORY RESULT ["MODE …"]
 
 In ``slow`` mode each step takes a moment, so that a kill comes in the midst; in ``fail`` mode the
-last of several processes raises an error in its fifth step, and in ``die`` mode it ends itself.
+last of several processes raises an error in its fifth step, and in ``die`` mode it ends itself. In
+``end`` mode the first raises one after the last step. In ``threads`` mode each tells which threads
+it has when it is about to end.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import time
@@ -38,12 +41,12 @@ class Slowly(ContrastiveDivergence):
     mode = ""
 
     def gradients(self, batch):
-        if self.mode == "slow":
+        if "slow" in self.mode:
             time.sleep(0.02)
         if self._step == 4 and os.environ.get("RANK", "0") == "1":
-            if self.mode == "fail":
+            if "fail" in self.mode:
                 raise MmgraphError("the disk of this process is full")
-            if self.mode == "die":
+            if "die" in self.mode:
                 os._exit(9)
         return super().gradients(batch)
 
@@ -60,7 +63,11 @@ def run(directory: str | None, mode: str = "", settings: TrainingSettings = SETT
         return Slowly(parameters, settings.chains, settings.gibbs_steps, 5,
                       temperatures=settings.temperatures, random=random)  # fmt: skip
 
-    report = train(graph, rows_of(graph), rows_of(graph, 30), settings, objective,
+    def progress(epoch, monitors):
+        if "end" in mode and epoch == settings.epochs:
+            raise MmgraphError("the disk of the leading process is full")
+
+    report = train(graph, rows_of(graph), rows_of(graph, 30), settings, objective, progress,
                    checkpoint=directory)  # fmt: skip
     return graph, report
 
@@ -70,10 +77,18 @@ def tensors_of(graph) -> dict[str, torch.Tensor]:
     return {f"{i}:{j}": t.clone() for i, row in enumerate(rows) for j, t in enumerate(row)}
 
 
+def tell_threads() -> None:
+    names = sorted(path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm"))
+    print("threads at the end:", *names, file=sys.stderr)
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    chosen = sys.argv[3] if len(sys.argv) > 3 else ""
+    if "threads" in chosen:
+        atexit.register(tell_threads)  # first registered, last called: the group has been left
     try:
-        made, told = run(sys.argv[1], sys.argv[3] if len(sys.argv) > 3 else "")
+        made, told = run(sys.argv[1], chosen)
     except MmgraphError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(3)

@@ -91,11 +91,24 @@ def test_an_error_of_one_process_stops_the_other(tmp_path):
     assert (tmp_path / "run" / "state.json").exists()
 
 
+def test_an_error_after_the_last_step_stops_all(tmp_path):
+    codes, said = together(tmp_path / "run", tmp_path / "result", "end")
+    assert codes == [3, 3], said
+    assert "MmgraphError: the disk of the leading process is full" in said[0]
+    assert "LearningError: process 0 stopped: MmgraphError: the disk of the leading" in said[1]
+
+
+@pytest.mark.parametrize(("mode", "codes"), [("threads", [0, 0]), ("threads die", [3, 9])])
+def test_no_thread_of_the_group_outlives_the_interpreter(tmp_path, mode, codes):
+    found, said = together(tmp_path / "run", tmp_path / "result", mode)
+    assert found == codes, said
+    assert "threads at the end:" in said[0]
+    assert not any("gloo" in text.split("threads at the end:")[-1] for text in said)
+
+
 def test_a_process_that_dies_stops_the_other(tmp_path):
     codes, said = together(tmp_path / "run", tmp_path / "result", "die")
-    # Gloo may abort at the exit of a process whose peer has died, after the message is out.
-    assert codes[0] in (3, -6), said
-    assert codes[1] == 9
+    assert codes == [3, 9], said
     assert "LearningError: process 0: another process is gone" in said[0]
 
 
