@@ -20,6 +20,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.block_gibbs import sweep
 from mmgraph.inference.colouring import Masks, colour_masks
 from mmgraph.inference.field_view import FieldView
+from mmgraph.inference.finiteness import check_finite
 from mmgraph.inference.gibbs_torch import MomentSums
 from mmgraph.inference.memory import check_statistics_memory
 from mmgraph.inference.moments import Moments, moments
@@ -84,12 +85,19 @@ def annealed_by_torch(
         log_weights = log_weights + (weighed.log_weight(following) - weighed.log_weight(now))
         if step + 1 < steps:
             sweep(view, colours, states, drawing, following)
-    if not bool(torch.isfinite(log_weights).all()):  # infinitely much times nothing
+    _check_weights(view, log_weights)
+    return _summary(view, colours, states, log_weights.reshape(evidence.batch, chains), drawing)
+
+
+def _check_weights(view: FieldView, log_weights: Tensor) -> None:
+    if not bool(log_weights.isfinite().all()) and any(
+        not factor.compact for couplings in view.couplings.values() for factor in couplings
+    ):  # infinitely much times nothing
         raise MmgraphError(
             "a table that joins layers has zeros, which annealing of layers does not pass through; "
             "use method='layer_summation' or 'gibbs'"
         )
-    return _summary(view, colours, states, log_weights.reshape(evidence.batch, chains), drawing)
+    check_finite(view, "the weight of a chain", log_weights)
 
 
 def _summary(

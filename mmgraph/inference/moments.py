@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mmgraph.inference.field_view import FieldView
+from mmgraph.inference.finiteness import check_finite
 
 
 class Moments(NamedTuple):
@@ -71,13 +72,20 @@ def moments(
         Mean squares of variables without states, see :func:`second_moments`.
     names : iterable of str
         The variables wanted.
+
+    Raises
+    ------
+    MmgraphError
+        If a mean or a variance is not finite.
     """
     found = Moments({}, {}, {})
     for name in names:
         variable, mean = view.variables[name], means[name]
+        check_finite(view, f"the mean of '{name}'", mean)
         if not variable.is_discrete:
             found.means[name] = mean
             found.variances[name] = (squares[name] - mean.square()).clamp_min(0.0)
+            check_finite(view, f"the variance of '{name}'", found.variances[name])
         elif variable.family == "bernoulli" and name in view.compact:
             chance = mean.clamp(0.0, 1.0)  # a sum of shares may exceed one by rounding
             found.marginals[name] = torch.stack([1 - chance, chance], -1)

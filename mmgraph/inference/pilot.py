@@ -15,6 +15,7 @@ from torch import Tensor
 from mmgraph.inference.block_gibbs import States, sweep
 from mmgraph.inference.colouring import Masks
 from mmgraph.inference.field_view import FieldView
+from mmgraph.inference.finiteness import check_finite
 from mmgraph.inference.gibbs_torch import MomentSums
 
 _SWEEPS = 25
@@ -39,6 +40,11 @@ def pilot_means(
         Rows of evidence: equal numbers of the view's rows, one after the other, belong to each.
     generator : torch.Generator
         On the device of the view.
+
+    Raises
+    ------
+    MmgraphError
+        If a mean is not finite.
     """
     states = _even_draws(view, generator)
     for _ in range(_SWEEPS):
@@ -49,6 +55,7 @@ def pilot_means(
     found = {}
     for name in view.free:
         mean = (sums.means[name] / _SWEEPS).to(view.dtype)
+        check_finite(view, f"the mean of '{name}' along Gibbs chains", mean)
         rows = mean.unflatten(0, (batch, -1)).mean(1, keepdim=True)
         if not view.variables[name].is_real:
             even = view.families[name].mean(torch.zeros_like(mean)).unflatten(0, (batch, -1))

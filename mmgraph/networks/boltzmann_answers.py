@@ -12,9 +12,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import query
 from mmgraph.networks.boltzmann_data import empty_rows, evidence_of, incomplete, patterns
 
@@ -75,30 +73,6 @@ def given_rows(machine: BoltzmannMachine, evidence: object) -> Evidence:
     return given
 
 
-def check_finite(machine: FactorGraph, what: str, numbers: Tensor) -> None:
-    """Raise MmgraphError if numbers are not finite, as those of a machine without a distribution.
-
-    Two real-valued layers that are joined have one only if their precisions outweigh the weights.
-    """
-    if bool(numbers.isfinite().all()):
-        return
-    joined = (
-        f.scope
-        for f in machine.factors
-        if len(f.scope) == 2 and not any(v.is_discrete for v in f.scope)
-    )
-    names = next((f"'{a.name}' and '{b.name}'" for a, b in joined), None)
-    why = (
-        "the parameters are too large"
-        if names is None
-        else (
-            f"the weights between {names}, whose units are not bounded, may be too large for them "
-            "to have a distribution"
-        )
-    )
-    raise MmgraphError(f"{what} is not finite: {why}")
-
-
 def posterior_means(
     machine: BoltzmannMachine,
     evidence: Evidence,
@@ -124,7 +98,6 @@ def posterior_means(
         for name in names:
             categorical = machine.variables[name].family == "categorical"
             found = posterior.marginal(name) if categorical else posterior.mean(name)
-            check_finite(machine, f"the posterior mean of '{name}'", found)
             if len(index) == evidence.batch:
                 result[name] = found
                 continue

@@ -19,7 +19,6 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import query
 from mmgraph.inference.field_variables import tables_device
 from mmgraph.inference.field_view import FieldView
-from mmgraph.networks.boltzmann_answers import check_finite
 from mmgraph.networks.boltzmann_data import patterns
 
 if TYPE_CHECKING:
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 METHODS = ("auto", "mean_field", "annealed_importance_sampling")
 _ROWS_AT_ONCE = 1024
-_BASE_SWEEPS = 100
-"""Gibbs sweeps whose means annealing starts from."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +207,6 @@ def _of_lengths(graph: FactorGraph, lengths: tuple[int, ...]) -> FactorGraph:
 def _computed(graph: FactorGraph, annealing: _Annealing) -> tuple[float, float]:
     with contextlib.suppress(TreewidthError):
         return float(query.log_partition(graph)[0]), 0.0
-    base = _model_means(graph, annealing) if annealing.base is None else dict(annealing.base)
     found = query.query(
         graph,
         None,
@@ -219,28 +215,7 @@ def _computed(graph: FactorGraph, annealing: _Annealing) -> tuple[float, float]:
         steps=annealing.steps,
         chains=annealing.chains,
         generator=annealing.generator,
-        base=base,
+        base=annealing.base and dict(annealing.base),
     )
-    check_finite(graph, "the log-partition function", found.log_evidence)
     error = found.diagnostics["standard_error"]["log_evidence"]
     return float(found.log_evidence[0]), float(error[0])
-
-
-def _model_means(graph: FactorGraph, annealing: _Annealing) -> dict[str, Tensor]:
-    """Mean statistics along short Gibbs chains: a start for annealing that is near the model."""
-    found = query.query(
-        graph,
-        None,
-        method="gibbs",
-        draws=_BASE_SWEEPS,
-        burn_in=_BASE_SWEEPS,
-        chains=8,
-        generator=annealing.generator,
-    )
-    means = {
-        name: found.marginal(name) if variable.family == "categorical" else found.mean(name)
-        for name, variable in graph.variables.items()
-    }
-    for name, mean in means.items():
-        check_finite(graph, f"the mean of '{name}' along Gibbs chains", mean)
-    return means

@@ -287,7 +287,7 @@ def test_layers_without_a_distribution_are_no_answer():
         machine.represent(iterations=200)
     data = {"spectrum": torch.ones(2, 4)}
     assert machine.represent(data).isfinite().all()
-    with pytest.raises(MmgraphError, match=f"along Gibbs chains is not finite.*{message}"):
+    with pytest.raises(MmgraphError, match=f"weight of a chain is not finite.*{message}"):
         machine.log_likelihood(data, steps=400, chains=10)
 
 
