@@ -57,14 +57,11 @@ class NetworkDeclaration:
         The label units' variable.
     label_links : {"joint", "all"}
         Whether labels are joined to the joint layer alone, or to the top of each pathway too.
-    passes : int
-        Passes of mean field when the machine is used: as many as it was trained with.
     """
 
     joint: int
     labels: str
     label_links: str = "joint"
-    passes: int = 10
 
 
 @dataclass(frozen=True)
@@ -133,7 +130,6 @@ def read_machine(name: str | os.PathLike[str]) -> MachineDeclaration:
     network = reader.record(NetworkDeclaration, reader.table("network"), "[network]")
     reader.choice(network.label_links, LABEL_LINKS, "[network] label_links")
     reader.within(network.joint, 1, 10**6, "[network] 'joint'")
-    reader.within(network.passes, 1, 10**6, "[network] 'passes'")
     if network.labels in [view.modality for view in views]:
         raise reader.error(f"[network] 'labels' and a view are both called '{network.labels}'")
     return MachineDeclaration(

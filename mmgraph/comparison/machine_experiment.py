@@ -212,4 +212,4 @@ def _read_machine(
     transforms = {
         v.modality: fit_transform(v, train.features[v.modality]) for v in declaration.views
     }
-    return FittedMachine(machine, transforms, declaration.network.passes)
+    return FittedMachine(machine, transforms)

@@ -32,13 +32,10 @@ class FittedMachine:
     machine : MultimodalDeepBoltzmannMachine
     transforms : dict of str to Transform
         By modality.
-    passes : int
-        Of mean field.
     """
 
     machine: MultimodalDeepBoltzmannMachine
     transforms: dict[str, Transform]
-    passes: int
 
     def evidence(self, data: MultimodalData, given: tuple[str, ...]) -> dict[str, torch.Tensor]:
         """Return the rows of some modalities on the machine's scales."""
@@ -51,7 +48,7 @@ class FittedMachine:
         self, data: MultimodalData, given: tuple[str, ...]
     ) -> Float64[np.ndarray, "rows states"]:
         """Return the label probabilities when only some modalities are there."""
-        found = self.machine.predict_proba(self.evidence(data, given), **self._options)
+        found = self.machine.predict_proba(self.evidence(data, given))
         found = np.asarray(found, np.float64)
         return found / found.sum(1, keepdims=True)
 
@@ -59,13 +56,13 @@ class FittedMachine:
         self, data: MultimodalData, given: tuple[str, ...], imputed: str
     ) -> Float64[np.ndarray, "rows features"]:
         """Return the posterior means of a modality in its own units."""
-        found = self.machine.impute(self.evidence(data, given), imputed, **self._options)
+        found = self.machine.impute(self.evidence(data, given), imputed)
         return self.transforms[imputed].backward(found[imputed].double().numpy())
 
     def represent(self, data: MultimodalData) -> Float64[np.ndarray, "rows joint"]:
         """Return the joint representation of rows of which everything is given but the label."""
         given = self.evidence(data, tuple(data.features))
-        return self.machine.represent(given, **self._options).double().numpy()
+        return self.machine.represent(given).double().numpy()
 
     def in_units_of_data(self) -> MultimodalDeepBoltzmannMachine:
         """Return a machine that speaks of features in their own units.
@@ -81,10 +78,6 @@ class FittedMachine:
         made = self.machine.to(dtype=torch.float64)
         units.write(self.machine.to(dtype=torch.float64), made)
         return made
-
-    @property
-    def _options(self) -> dict[str, Any]:
-        return {"iterations": self.passes, "tolerance": 0.0}
 
 
 def fit_machine(
@@ -114,7 +107,7 @@ def fit_machine(
     machine = MultimodalDeepBoltzmannMachine(
         pathways, network.joint, data.target, label_links=links, generator=generator
     )
-    fitted = FittedMachine(machine, transforms, network.passes)
+    fitted = FittedMachine(machine, transforms)
     machine.fit(
         fitted.evidence(data, declaration.modalities),
         torch.as_tensor(data.codes),

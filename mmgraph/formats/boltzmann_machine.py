@@ -112,8 +112,8 @@ def machine_settings(machine: BoltzmannMachine) -> dict[str, Any]:
     if machine.labels is not None:
         settings["labels"] = machine.labels.name
         settings["label_links"] = machine.label_links
-    if machine.passes is not None:
-        settings["passes"] = machine.passes
+    if machine.sweeps is not None:
+        settings["sweeps"] = machine.sweeps
     return settings
 
 
@@ -157,10 +157,10 @@ def restore_machine(
         if variable.name not in machine.variables:
             raise GraphError(f"'{variable.name}' is no layer of the machine")
     machine._arguments["dtype"] = machine.dtype
-    if "passes" in settings:
-        machine.passes = settings.get("passes", int)
-        if machine.passes < 1:
-            raise GraphError(f"a machine cannot answer with {machine.passes} passes of mean field")
+    if "sweeps" in settings:
+        machine.sweeps = settings.get("sweeps", int)
+        if machine.sweeps < 1:
+            raise GraphError(f"a machine cannot answer with {machine.sweeps} sweeps of mean field")
     return machine
 
 

@@ -89,8 +89,8 @@ def posterior_means(
     MmgraphError
         If a mean is not finite.
     """
-    if method == "mean_field" and machine.passes is not None:
-        options = {"iterations": machine.passes, "tolerance": 0.0, **options}
+    if method == "mean_field" and machine.sweeps is not None:
+        options = {"iterations": machine.sweeps, "tolerance": 0.0, **options}
     result: dict[str, Tensor] = {}
     for index in patterns(evidence):
         rows = evidence if len(index) == evidence.batch else evidence.rows(index)

@@ -93,8 +93,8 @@ class FitOptions:
             raise LearningError(f"weight_scale must be positive, not {scale}")
 
     @property
-    def passes(self) -> int | None:
-        """The passes of mean field that predictions were trained with; None of other objectives."""
+    def sweeps(self) -> int | None:
+        """The sweeps of mean field that predictions were trained with; None of other objectives."""
         if self.objective == "contrastive_divergence":
             return None
         return (

@@ -76,8 +76,8 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
     labels : Variable or None
     levels : tuple of tuple of str
         The names of all variables by their distance from the data; labels are at the bottom.
-    passes : int or None
-        The passes of mean field with which the machine answers: those that it was trained to
+    sweeps : int or None
+        The sweeps of mean field with which the machine answers: those that it was trained to
         predict with; None for as many as it takes to converge. It may be set.
     fit_report : TrainingReport or None
         How the last :meth:`fit` went.
@@ -108,7 +108,7 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
         self.hidden = (*(layer for tower in layers for layer in tower), joint)
         self.levels = levels_of(self.pathways, layers, joint, self.labels)
         self.fit_report: TrainingReport | None = None
-        self.passes: int | None = None
+        self.sweeps: int | None = None
         self._arguments = dict(arguments)
         outer = self.visible if self.labels is None else (*self.visible, self.labels)
         variables = (*outer, *self.hidden)
@@ -207,7 +207,7 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
             pair = validation if isinstance(validation, tuple) else (validation, None)
             watched = evidence_of(self, *pair)
         self.fit_report = fitted(self, evidence, watched, chosen, checkpoint, progress, generator)
-        self.passes = chosen.passes
+        self.sweeps = chosen.sweeps
         return self
 
     def represent(
@@ -369,7 +369,7 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
         moved = type(self)(**{**self._arguments, "generator": fixed})
         moved._arguments = {**self._arguments, **({} if dtype is None else {"dtype": dtype})}
         moved.adopt(f.to(device, dtype) for f in self._layer_factors())
-        moved.fit_report, moved.passes = self.fit_report, self.passes
+        moved.fit_report, moved.sweeps = self.fit_report, self.sweeps
         return moved
 
     def adopt(self, factors: Iterable[BiasFactor | BilinearFactor]) -> None:

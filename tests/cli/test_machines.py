@@ -22,7 +22,6 @@ dataset = "digits_six_views"
 [network]
 joint = 6
 labels = "state"
-passes = 5
 [[view]]
 modality = "left"
 hidden = [5]

@@ -16,7 +16,6 @@ dataset = "digits_six_views"
 joint = 12
 labels = "shape"
 label_links = "all"
-passes = 6
 [[view]]
 modality = "picture"
 hidden = [10]

@@ -24,7 +24,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> FittedMachine:
 def test_in_units_of_the_data_it_says_the_same(fitted: FittedMachine, given: tuple[str, ...]):
     data = small_data()
     own = fitted.in_units_of_data()
-    assert own.passes == fitted.machine.passes == fitted.passes
+    assert own.sweeps == fitted.machine.sweeps == 6
     rows = {name: torch.as_tensor(data.features[name]) for name in given}
     np.testing.assert_allclose(
         own.predict_proba(rows), fitted.predict_proba(data, given), rtol=1e-3, atol=1e-5

@@ -298,19 +298,19 @@ def test_without_labels_the_score_is_the_mean_log_likelihood():
     assert not hasattr(machine, "classes_")
 
 
-def test_a_machine_answers_with_the_passes_that_it_was_trained_with(tmp_path):
+def test_a_machine_answers_with_the_sweeps_that_it_was_trained_with(tmp_path):
     left = mm.Variable("left", shape=(3,), family="gaussian", modality="left")
     right = mm.Variable("right", shape=(2,), family="gaussian", modality="right")
     machine = mm.MultimodalDeepBoltzmannMachine(
         [mm.Pathway(left, 4), mm.Pathway(right, 3)], 4, mm.Variable("state", 2)
     )
-    assert machine.passes is None
+    assert machine.sweeps is None
     generator = torch.Generator().manual_seed(0)
     codes = torch.arange(40) % 2
     rows = {n: torch.randn(40, k, generator=generator) + codes[:, None] for n, k in
             (("left", 3), ("right", 2))}  # fmt: skip
     machine.fit(rows, codes, objective="multi_prediction", prediction={"sweeps": 3}, epochs=2)
-    assert machine.passes == 3
+    assert machine.sweeps == 3
     given = {"left": rows["left"]}
     few = machine.represent(given, iterations=3, tolerance=0.0)
     torch.testing.assert_close(machine.represent(given), few, rtol=0, atol=0)
@@ -320,4 +320,4 @@ def test_a_machine_answers_with_the_passes_that_it_was_trained_with(tmp_path):
         mm.read(tmp_path / "machine.mmgraph").represent(given), few, rtol=0, atol=0
     )
     machine.fit(rows, codes, epochs=1)
-    assert machine.passes is None
+    assert machine.sweeps is None
