@@ -254,6 +254,10 @@ def test_impossible_evidence_is_told(mmgraph):
     assert "lung=yes" in err
 
 
+def test_the_version_is_that_of_the_package(mmgraph):
+    assert mmgraph("--version") == (0, f"mmgraph {mm.__version__}\n", "")
+
+
 def test_help_does_not_load_torch():
     script = (
         "import sys; sys.argv = ['mmgraph', '--help']\n"
