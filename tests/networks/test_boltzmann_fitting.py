@@ -15,6 +15,7 @@ import mmgraph as mm
 from mmgraph.graph.errors import EvidenceError, FormatError, GraphError, LearningError
 from mmgraph.learning.boltzmann_settings import TrainingSettings
 from mmgraph.learning.training_rows import TrainingRows
+from mmgraph.networks.boltzmann_fitting import BACK_PROPAGATION, fit_options
 from mmgraph.networks.boltzmann_units import Units
 from tests.networks.boltzmann_enumeration import every_family, rows_of, scattered
 
@@ -166,6 +167,35 @@ def test_a_checkpoint_goes_on_to_the_same_numbers(tmp_path):
         assert torch.equal(tensor, whole.parameters()[name])
     with pytest.raises(FormatError, match="another training"):
         classifier(hidden=7).fit(x, y, checkpoint=tmp_path / "cut", **QUICK)
+
+
+def test_multi_prediction_has_defaults_of_its_own():
+    given = {"objective": "multi_prediction", "learning_rate": 0.01}
+    chosen = fit_options({}, None, given).settings
+    assert (chosen.optimiser, chosen.schedule, chosen.learning_rate) == ("adam", "cosine", 0.01)
+    assert chosen.momentum == BACK_PROPAGATION["momentum"]
+    plain = TrainingSettings()
+    named = {"objective": "multi_prediction", "optimiser": "sgd"}
+    assert fit_options({}, None, named).settings == plain
+    assert fit_options({}, plain, {"objective": "multi_prediction"}).settings == plain
+    assert fit_options({}, None, {}).settings == plain
+    both = {"objective": "multi_prediction", "pretrain": "greedy", "epochs": 3}
+    assert fit_options({}, None, both).pretraining == TrainingSettings(epochs=3)
+
+
+def test_multi_prediction_gets_far_with_its_defaults():
+    generator = np.random.default_rng(0)
+    y = generator.integers(0, 3, 300)
+    centres = generator.normal(size=(3, 6))
+    x = centres[y] + 0.7 * generator.normal(size=(300, 6))
+    visible = mm.Variable("x", shape=(6,), family="gaussian")
+    machines = [mm.RestrictedBoltzmannMachine(visible, 20, mm.Variable("y", 3)) for _ in range(2)]
+    machines[0].fit(x, y, objective="multi_prediction")
+    machines[1].fit(x, y, objective="multi_prediction", optimiser="sgd")
+    chances = [m.predict_proba(x)[np.arange(300), y] for m in machines]
+    losses = [float(-np.log(np.asarray(c)).mean()) for c in chances]
+    assert losses[0] < 0.7 * losses[1]
+    assert (machines[0].predict(x) == y).mean() > 0.85
 
 
 def test_greedy_pretraining_is_called_by_name(tmp_path):
