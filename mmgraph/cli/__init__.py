@@ -30,9 +30,9 @@ app = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
+        from mmgraph import __version__
 
-        print(f"mmgraph {version('mmgraph')}")
+        print(f"mmgraph {__version__}")
         raise typer.Exit
 
 

@@ -33,15 +33,14 @@ if TYPE_CHECKING:
     from mmgraph.networks.boltzmann_machine import BoltzmannMachine
 
 OBJECTIVES = ("contrastive_divergence", "multi_prediction", "fine_tuning")
-BACK_PROPAGATION: Mapping[str, Any] = {
+MULTI_PREDICTION_DEFAULTS: Mapping[str, Any] = {
     "optimiser": "adam",
     "learning_rate": 0.003,
     "schedule": "cosine",
     "momentum": 0.9,
     "gradient_bound": 5.0,
 }
-"""What training starts from where predictions are propagated back: plain gradient descent would be
-far from done when its epochs end, as biases and weights differ by orders in their gradients."""
+"""Defaults of multi-prediction: plain gradient descent is far from done when its epochs end."""
 _LEAST_CHANCE = 1e-3
 """First biases of units that are always on, or never, say no more than this."""
 
@@ -54,7 +53,7 @@ class FitOptions:
     ----------
     settings : TrainingSettings
         Of the loop. Given as single options or a mapping, those of multi-prediction have the
-        defaults of :data:`BACK_PROPAGATION` unless they name an optimiser.
+        defaults of :data:`MULTI_PREDICTION_DEFAULTS` unless they name an optimiser.
     objective : {"contrastive_divergence", "multi_prediction", "fine_tuning"}
         The log-likelihood by persistent chains; the prediction of what is hidden from the rest; the
         prediction of the labels alone, which starts from the machine as it is.
@@ -148,13 +147,11 @@ def fit_options(
         given["prediction"] = (PredictionRows(1.0, given["prediction"]),)
     if isinstance(given.get("pretraining"), Mapping):
         given["pretraining"] = TrainingSettings.of(given["pretraining"])
-    own = whole | single
-    usual_settings: Mapping[str, Any] = {}
-    if given.get("objective") == "multi_prediction" and "optimiser" not in own:
-        usual_settings = BACK_PROPAGATION
-        if given.get("pretrain") is not None:
-            given.setdefault("pretraining", TrainingSettings.of(own))
-    return FitOptions(settings=TrainingSettings.of({**usual_settings, **own}), **given)
+    chosen = whole | single
+    if given.get("objective") == "multi_prediction" and "optimiser" not in chosen:
+        given.setdefault("pretraining", TrainingSettings.of(chosen))  # that is no multi-prediction
+        chosen = {**MULTI_PREDICTION_DEFAULTS, **chosen}
+    return FitOptions(settings=TrainingSettings.of(chosen), **given)
 
 
 def fitted(

@@ -15,7 +15,7 @@ import mmgraph as mm
 from mmgraph.graph.errors import EvidenceError, FormatError, GraphError, LearningError
 from mmgraph.learning.boltzmann_settings import TrainingSettings
 from mmgraph.learning.training_rows import TrainingRows
-from mmgraph.networks.boltzmann_fitting import BACK_PROPAGATION, fit_options
+from mmgraph.networks.boltzmann_fitting import MULTI_PREDICTION_DEFAULTS, fit_options
 from mmgraph.networks.boltzmann_units import Units
 from tests.networks.boltzmann_enumeration import every_family, rows_of, scattered
 
@@ -173,7 +173,7 @@ def test_multi_prediction_has_defaults_of_its_own():
     given = {"objective": "multi_prediction", "learning_rate": 0.01}
     chosen = fit_options({}, None, given).settings
     assert (chosen.optimiser, chosen.schedule, chosen.learning_rate) == ("adam", "cosine", 0.01)
-    assert chosen.momentum == BACK_PROPAGATION["momentum"]
+    assert chosen.momentum == MULTI_PREDICTION_DEFAULTS["momentum"]
     plain = TrainingSettings()
     named = {"objective": "multi_prediction", "optimiser": "sgd"}
     assert fit_options({}, None, named).settings == plain
