@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mmgraph.graph.gaussian_mixture import GaussianMixtureLeaf
     from mmgraph.graph.grid_factor import GridFactor
     from mmgraph.graph.interaction import Potts, Tabulated, TruncatedLinear, TruncatedQuadratic
+    from mmgraph.graph.state_labels import index
     from mmgraph.graph.variable import Variable
     from mmgraph.inference.posterior import Posterior
     from mmgraph.inference.query import (
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
         query,
         sample,
     )
+    from mmgraph.inference.samples import Samples
     from mmgraph.learning.expectation_maximization import expectation_maximization
     from mmgraph.learning.parameters import Prior, learn_parameters
+    from mmgraph.learning.tables import open_table
     from mmgraph.networks.bayesian_network import BayesianNetwork
     from mmgraph.networks.boltzmann_layers import Pathway
     from mmgraph.networks.conditional_random_field import ConditionalRandomField, LabelledImage
@@ -69,6 +72,7 @@ _HOMES = {
     "Potts": "mmgraph.graph.interaction",
     "Prior": "mmgraph.learning.parameters",
     "RestrictedBoltzmannMachine": "mmgraph.networks.restricted_boltzmann_machine",
+    "Samples": "mmgraph.inference.samples",
     "Softmax": "mmgraph.networks.conditionals",
     "TableFactor": "mmgraph.graph.factor",
     "Tabulated": "mmgraph.graph.interaction",
@@ -79,10 +83,12 @@ _HOMES = {
     "expectation_maximization": "mmgraph.learning.expectation_maximization",
     "expected_family_counts": "mmgraph.inference.query",
     "from_pgmpy": "mmgraph.formats.pgmpy",
+    "index": "mmgraph.graph.state_labels",
     "joint": "mmgraph.inference.query",
     "learn_parameters": "mmgraph.learning.parameters",
     "log_partition": "mmgraph.inference.query",
     "map_query": "mmgraph.inference.query",
+    "open_table": "mmgraph.learning.tables",
     "query": "mmgraph.inference.query",
     "read": "mmgraph.formats.resolve",
     "sample": "mmgraph.inference.query",
@@ -115,6 +121,7 @@ __all__ = [
     "Potts",
     "Prior",
     "RestrictedBoltzmannMachine",
+    "Samples",
     "Softmax",
     "TableFactor",
     "Tabulated",
@@ -125,10 +132,12 @@ __all__ = [
     "expectation_maximization",
     "expected_family_counts",
     "from_pgmpy",
+    "index",
     "joint",
     "learn_parameters",
     "log_partition",
     "map_query",
+    "open_table",
     "query",
     "read",
     "sample",

@@ -182,7 +182,7 @@ def draw_samples(
     graph = mmgraph.read(model)
     given, _ = read_evidence(graph, evidence, None)
     generator = torch.Generator().manual_seed(seed)
-    drawn = mmgraph.sample(graph, draws, given, generator)
+    drawn = mmgraph.sample(graph, draws, given, generator).codes
     columns: dict[str, list[Any]] = {}
     for name, values in drawn.items():
         variable = graph.variables[name]

@@ -132,7 +132,7 @@ def _samples(
     held = {labels.name: torch.as_tensor(some.codes)}
     drawn = machine.sample(
         1, {**fitted.evidence(some, (name,)), **held}, generator, burn_in=_SETTLING
-    )
+    ).codes
     view = FieldView(machine, Evidence.of(held, machine.variables), machine.device, machine.dtype)
     states = {
         v.name: statistics_of(v, drawn[v.name][:, 0], machine.dtype)

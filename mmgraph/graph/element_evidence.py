@@ -1,84 +1,146 @@
-"""Evidence on single elements of arrays, named ``x[0,1]``."""
+"""Elements of arrays that stand by themselves: ``x[0,1]``, or columns with names of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from mmgraph.graph.errors import EvidenceError
-from mmgraph.graph.variable import Variable
+from mmgraph.graph.variable import Variable, element_names
 
-Codes = Callable[[Variable, object], np.ndarray]
-"""Turns labels into state indices, -1 where missing."""
+Element = tuple[str, tuple[int, ...]]
+"""An array and a place in it."""
+
+_ELEMENT = re.compile(r"(.+)\[([0-9]{1,9}(?:, ?[0-9]{1,9})*)\]", re.DOTALL)
+
+Reader = Callable[[Variable, object], np.ndarray]
+"""Reads the cells of one element: state indices, or numbers; one, or one a row."""
+
+
+def element_of(key: str, variables: Mapping[str, Variable]) -> Element | None:
+    """Return the array and the place that one key names, see :func:`elements_in`."""
+    return elements_in([key], variables).get(key)
+
+
+def elements_in(keys: Iterable[object], variables: Mapping[str, Variable]) -> dict[str, Element]:
+    """Return the array and the place of each key that names an element of an array.
+
+    Parameters
+    ----------
+    keys : iterable of str
+        ``x[0,1]`` names an element, and so does one of the ``columns`` of a variable. Other keys,
+        the variables' own names among them, are passed over.
+    variables : mapping of str to Variable
+        Those of the model.
+
+    Raises
+    ------
+    EvidenceError
+        If an array has no such element.
+    """
+    named = {
+        column: (variable.name, (i,))
+        for variable in variables.values()
+        for i, column in enumerate(variable.columns or ())
+    }
+    found: dict[str, Element] = {}
+    for key in keys:
+        if not isinstance(key, str) or key in variables:
+            continue
+        match = _ELEMENT.fullmatch(key)
+        variable = variables.get(match[1]) if match else None
+        if match and variable is not None and variable.shape:
+            found[key] = (match[1], _place(variable, match[2], key))
+        elif key in named:
+            found[key] = named[key]
+    return found
+
+
+def _place(variable: Variable, numbers: str, key: str) -> tuple[int, ...]:
+    place = tuple(int(number) for number in numbers.split(","))
+    inside = len(place) == len(variable.shape) and all(
+        i < n for i, n in zip(place, variable.shape, strict=True)
+    )
+    if not inside:
+        raise EvidenceError(
+            f"'{key}' is no element of '{variable.name}', whose shape is {variable.shape}"
+        )
+    return place
+
+
+def check_complete(
+    elements: Iterable[Element], variables: Mapping[str, Variable], origin: str
+) -> None:
+    """Raise EvidenceError if a table gives some elements of an array and lacks others."""
+    seen: dict[str, int] = {}
+    for name, _place in elements:
+        seen[name] = seen.get(name, 0) + 1
+    for name, count in seen.items():
+        variable = variables[name]
+        if count < variable.size:
+            raise EvidenceError(
+                f"{origin} has columns of {count} of the {variable.size} elements of '{name}', "
+                f"which are called {', '.join(element_names(variable)[:4])}, …"
+            )
 
 
 def with_elements_gathered(
-    data: Mapping[str, Any], variables: Mapping[str, Variable], codes: Codes
+    data: Mapping[str, Any], variables: Mapping[str, Variable], read: Reader
 ) -> Mapping[str, Any]:
     """Return evidence in which observations of single elements stand in arrays.
 
     Parameters
     ----------
     data : mapping of str to object
-        A key ``x[0,1]`` gives one element of the discrete array ``x``: a label, or one a row.
+        A key ``x[0,1]``, or a column of a variable, gives one element: a cell, or one a row.
+        Elements that no key names are missing.
     variables : mapping of str to Variable
         Those of the model.
-    codes : function
-        Reads labels.
+    read : function
+        Reads the cells of an element.
 
     Raises
     ------
     EvidenceError
-        If the element does not exist, rows do not fit, or the array is given as a whole as well.
+        If an element does not exist, rows do not fit, or the array is given as a whole as well.
     """
-    named = {key: element_of(key, variables) for key in data}
-    elements = {key: place for key, place in named.items() if place is not None}
+    elements = elements_in(data, variables)
     if not elements:
         return data
     gathered: dict[str, Any] = {key: value for key, value in data.items() if key not in elements}
-    for key, (name, index) in elements.items():
-        variable = variables[name]
+    by_array: dict[str, dict[str, np.ndarray]] = {}
+    for key, (name, _index) in elements.items():
         if name in data:
             raise EvidenceError(f"evidence gives '{name}' as a whole and its element '{key}' too")
-        scalar = Variable(key, variable.states, family=variable.family)
-        found = np.atleast_1d(codes(scalar, data[key]))
-        array = gathered.get(name)
-        if array is None:
-            array = np.full((1, *variable.shape), -1)
-        if len(found) != len(array) and 1 not in (len(found), len(array)):
-            raise EvidenceError(
-                f"evidence for '{key}' has {len(found)} rows, but other elements have {len(array)}"
-            )
-        rows = max(len(found), len(array))
-        array = np.broadcast_to(array, (rows, *variable.shape)).copy()
-        array.reshape(rows, -1)[:, np.ravel_multi_index(index, variable.shape)] = found
-        gathered[name] = array
+        by_array.setdefault(name, {})[key] = read(scalar_like(variables[name], key), data[key])
+    for name, columns in by_array.items():
+        gathered[name] = _joined(variables[name], columns, elements)
     return gathered
 
 
-def element_of(key: str, variables: Mapping[str, Variable]) -> tuple[str, tuple[int, ...]] | None:
-    """Return the array and the place that ``x[0,1]`` names; None if a key does not look like that.
+def scalar_like(variable: Variable, key: str) -> Variable:
+    """Return a scalar variable that takes what one element of an array takes."""
+    family = variable.family if variable.is_discrete else "gaussian"
+    return Variable(key, variable.states, family=family)
 
-    Raises
-    ------
-    EvidenceError
-        If the array has no such element.
-    """
-    name, bracket, rest = key.rpartition("[")
-    variable = variables.get(name)
-    if key in variables or variable is None or not variable.is_discrete:
-        return None
-    if not bracket or not rest.endswith("]") or not variable.shape:
-        return None
-    try:
-        index = tuple(int(i) for i in rest[:-1].split(","))
-    except ValueError:
-        return None
-    inside = len(index) == len(variable.shape) and all(
-        0 <= i < n for i, n in zip(index, variable.shape, strict=True)
+
+def _joined(
+    variable: Variable, columns: Mapping[str, np.ndarray], elements: Mapping[str, Element]
+) -> np.ndarray:
+    """One array ``(rows, *shape)`` of the columns of its elements."""
+    columns = {key: np.atleast_1d(column) for key, column in columns.items()}
+    rows = max(map(len, columns.values()))
+    nothing: float = -1 if variable.is_discrete else np.nan
+    array = np.full(
+        (rows, variable.size), nothing, np.int64 if variable.is_discrete else np.float64
     )
-    if not inside:
-        raise EvidenceError(f"'{key}' is no element of '{name}', whose shape is {variable.shape}")
-    return name, index
+    for key, column in columns.items():
+        if len(column) not in (1, rows):
+            raise EvidenceError(
+                f"evidence for '{key}' has {len(column)} rows, but other elements have {rows}"
+            )
+        array[:, np.ravel_multi_index(elements[key][1], variable.shape)] = column
+    return array.reshape(rows, *variable.shape)

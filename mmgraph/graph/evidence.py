@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,13 +11,12 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from mmgraph.graph.element_evidence import with_elements_gathered
-from mmgraph.graph.errors import EvidenceError, UnknownStateError, UnknownVariableError, suggestion
+from mmgraph.graph.cells import codes as codes_in
+from mmgraph.graph.element_evidence import check_complete, elements_in, with_elements_gathered
+from mmgraph.graph.errors import EvidenceError, UnknownVariableError, suggestion
+from mmgraph.graph.state_labels import MISSING
 from mmgraph.graph.value_evidence import numbers, place_of, value_tensor
 from mmgraph.graph.variable import Variable
-
-MISSING = -1
-"""The state index that stands for "not observed"."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +27,33 @@ class Soft:
     ----------
     log_likelihood : array-like
         Shape ``(*shape, states)`` for every row alike, or ``(batch, *shape, states)``.
+    probabilities : array-like
+        The same as likelihoods, zero or more, in place of their logarithms.
     """
 
-    log_likelihood: Any
+    log_likelihood: Any = None
+    probabilities: Any = None
 
 
-def soft(log_likelihood: object) -> Soft:
-    """Mark an array as soft evidence, so that it is not read as state indices."""
-    return Soft(log_likelihood)
+def soft(log_likelihood: object = None, *, probabilities: object = None) -> Soft:
+    """Mark an array as soft evidence; nothing else is read as such.
+
+    Parameters
+    ----------
+    log_likelihood : array-like
+        Log-likelihoods over the states, ``(*shape, states)`` or ``(batch, *shape, states)``.
+    probabilities : array-like
+        Likelihoods instead, such as a classifier's probabilities divided by its training
+        frequencies; they need not sum to one.
+
+    Raises
+    ------
+    EvidenceError
+        If neither is given, or both.
+    """
+    if (log_likelihood is None) == (probabilities is None):
+        raise EvidenceError("soft evidence is a log-likelihood or probabilities=…, one of the two")
+    return Soft(log_likelihood, probabilities)
 
 
 @dataclass(frozen=True)
@@ -73,19 +91,30 @@ class Evidence:
     values: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, data: object, variables: Mapping[str, Variable]) -> Evidence:
+    def of(
+        cls,
+        data: object,
+        variables: Mapping[str, Variable],
+        extra: str = "raise",
+        missing: Collection[object] = (),
+    ) -> Evidence:
         """Read evidence from whatever the user has.
 
         Parameters
         ----------
         data : None, Evidence, mapping or pandas.DataFrame
-            A mapping gives each variable a label, an index, ``None`` (missing), a sequence or array
-            of those (one a row), a :class:`Soft`, or a floating array with a last axis over the
-            states (soft as well). An element of a discrete array may be a key itself, ``x[0,1]``.
-            A data frame has a column for each variable; the elements of a
-            vector variable ``x`` stand in columns ``x[0]``, ``x[1]``, ….
+            A mapping gives each variable a cell, a sequence or array of cells (one a row), or a
+            :class:`Soft`. A cell is a label, an index (see
+            :class:`~mmgraph.graph.state_labels.StateLabels`), or ``None`` (missing). An element of
+            an array may be a key itself, ``x[0,1]``. A data frame has a column for each variable;
+            the elements of a vector variable ``x`` stand in columns ``x[0]``, ``x[1]``, …, or in
+            those that its ``columns`` name.
         variables : mapping of str to Variable
             The model's variables.
+        extra : {"raise", "ignore"}
+            What happens to keys and columns that are no variables.
+        missing : collection of cells
+            What stands for a missing cell beside None and NaN: ``missing=["NA", -9]``.
 
         Raises
         ------
@@ -98,13 +127,23 @@ class Evidence:
             return cls(variables, 1)
         if isinstance(data, Evidence):
             return data
+        check_extra(extra)
         if hasattr(data, "columns") and hasattr(data, "iloc"):
-            data = _columns_of_frame(data, variables)
+            data = _columns_of_frame(data, variables, extra)
         if not isinstance(data, Mapping):
             raise EvidenceError(
                 f"evidence is a dict, a pandas DataFrame or an Evidence, not {type(data).__name__}"
             )
-        return _from_mapping(cls, with_elements_gathered(data, variables, _codes), variables)
+
+        def element(variable: Variable, given: object) -> np.ndarray:
+            if variable.is_discrete:
+                return _codes(variable, given, missing)
+            return numbers(variable, given).numpy()
+
+        data = with_elements_gathered(data, variables, element)
+        if extra == "ignore":
+            data = {name: given for name, given in data.items() if name in variables}
+        return _from_mapping(cls, data, variables, missing)
 
     def observed(self) -> tuple[str, ...]:
         """The names of the variables that any row says something about."""
@@ -165,11 +204,16 @@ class Evidence:
 
 
 def _from_mapping(
-    cls: type[Evidence], data: Mapping[str, Any], variables: Mapping[str, Variable]
+    cls: type[Evidence],
+    data: Mapping[str, Any],
+    variables: Mapping[str, Variable],
+    missing: Collection[object],
 ) -> Evidence:
     columns: dict[str, np.ndarray] = {}
     tensors: dict[str, dict[str, Tensor]] = {"arrays": {}, "soft": {}, "values": {}}
     for name, given in data.items():
+        if not isinstance(name, str):
+            raise UnknownVariableError(f"evidence names {name!r}; a variable's name is a text")
         variable = variables.get(name)
         if variable is None:
             raise UnknownVariableError(
@@ -178,7 +222,7 @@ def _from_mapping(
             )
         if given is None:
             continue
-        kind, array = _read(variable, given)
+        kind, array = _read(variable, given, missing)
         if kind == "codes":
             columns[name] = array
         else:
@@ -217,101 +261,49 @@ def _common_batch(*groups: Mapping[str, Any]) -> int:
     return batch
 
 
-def _read(variable: Variable, given: object) -> tuple[str, Any]:
+def _read(variable: Variable, given: object, missing: Collection[object]) -> tuple[str, Any]:
     """Return which field of Evidence the data belongs in, and the data with its batch axis."""
     if isinstance(given, Soft):
-        return "soft", _soft_tensor(variable, given.log_likelihood)
+        return "soft", _soft_tensor(variable, given)
     if not variable.is_discrete:
         return "values", value_tensor(variable, given)
     axes = len(variable.shape)
-    if isinstance(given, Tensor | np.ndarray) and given.ndim == axes + 2:
-        return "soft", _soft_tensor(variable, given)
-    codes = _codes(variable, given)
-    if codes.ndim == axes:
+    shape = getattr(given, "shape", None)
+    codes = (
+        None if shape is not None and len(shape) > axes + 1 else _codes(variable, given, missing)
+    )
+    if codes is not None and codes.ndim == axes:
         codes = codes[None]
-    if codes.shape[1:] != variable.shape:
+    if codes is None or codes.shape[1:] != variable.shape:
         raise EvidenceError(
-            f"evidence for '{variable.name}' has shape {codes.shape}; "
-            f"{variable.shape or 'one state'} a row was expected"
+            f"evidence for '{variable.name}' has shape "
+            f"{tuple(shape or ()) if codes is None else codes.shape}; "
+            f"{variable.shape or 'one state'} a row was expected (likelihoods of the states are "
+            "written mm.soft(…))"
         )
     return ("arrays", torch.from_numpy(codes)) if variable.shape else ("codes", codes)
 
 
-def _codes(variable: Variable, given: object) -> np.ndarray:
-    """State indices of labels or indices in any container, ``MISSING`` for None and NaN."""
-    if isinstance(given, Tensor):
-        given = given.detach().cpu().numpy()
-    if isinstance(given, str | int | float | bool) or given is None:
-        return np.array(_code(variable, given), np.int64)
-    if isinstance(given, np.ma.MaskedArray):
-        mask, given = np.ma.getmaskarray(given), np.ma.getdata(given).astype(object)
-        given[mask] = None
-    array = given if isinstance(given, np.ndarray) else np.asarray(given, dtype=object)
-    if array.dtype == object and all(type(x) is int for x in array.reshape(-1)):
-        array = array.astype(np.int64)  # a list of indices reads as an array of them does
-    if array.dtype.kind in "iu" and all(isinstance(x, str) for x in variable.labels):
-        return _checked_indices(variable, array)
-    if isinstance(variable.states, int) and array.dtype.kind in "iuf":
-        return _checked_indices(variable, array)
-    flat = array.reshape(-1).tolist()
-    known: dict[object, int] = {}
-    codes = np.empty(len(flat), np.int64)
-    for i, label in enumerate(flat):
-        try:
-            code = MISSING if _is_missing(label) else known.get(label)
-        except (TypeError, ValueError):
-            raise EvidenceError(
-                f"evidence for '{variable.name}' holds {label!r}, which is no single state"
-            ) from None
-        if code is None:
-            index = [int(n) for n in np.unravel_index(i, array.shape)]
-            place = place_of(variable, index) if array.ndim else ""
-            code = known[label] = _code(variable, label, place)
-        codes[i] = code
-    return codes.reshape(array.shape)
+def _codes(variable: Variable, given: object, missing: Collection[object]) -> np.ndarray:
+    """State indices of cells in any container; errors say row and element."""
+
+    def place(cell: int) -> str:
+        shape = getattr(given, "shape", None) or np.asarray(given, dtype=object).shape
+        return place_of(variable, [int(i) for i in np.unravel_index(cell, shape)])
+
+    return codes_in(variable, given, place, missing)
 
 
-def _checked_indices(variable: Variable, array: np.ndarray) -> np.ndarray:
-    """Indices from a numeric array: NaN is missing, everything else must be a state."""
-    if array.dtype.kind == "f":
-        missing = np.isnan(array)
-        fractional = ~missing & (array != np.floor(array))
-        if fractional.any():
-            raise UnknownStateError(
-                f"variable '{variable.name}' has no state {array[fractional][0]} "
-                f"({place_of(variable, np.argwhere(fractional)[0])})"
-            )
-        array = np.where(missing, MISSING, array)
-    codes = array.astype(np.int64)
-    wrong = (codes < MISSING) | (codes >= variable.cardinality)
-    if wrong.any():
-        raise UnknownStateError(
-            f"variable '{variable.name}' has {variable.cardinality} states; index "
-            f"{int(codes[wrong][0])} in {place_of(variable, np.argwhere(wrong)[0])} is out of range"
-        )
-    return codes
-
-
-def _is_missing(label: object) -> bool:
-    """Whether a cell is None, NaN, or pandas' NA, whose comparison has no truth value."""
-    return label is None or type(label).__name__ in ("NAType", "NaTType") or label != label
-
-
-def _code(variable: Variable, label: object, place: str = "") -> int:
-    if _is_missing(label):
-        return MISSING
-    try:
-        return variable.code(label)
-    except UnknownStateError as error:
-        if not place:
-            raise
-        raise UnknownStateError(f"{place}: {error}") from None
-
-
-def _soft_tensor(variable: Variable, given: object) -> Float[Tensor, "batch *shape states"]:
+def _soft_tensor(variable: Variable, given: Soft) -> Float[Tensor, "batch *shape states"]:
     if not variable.is_discrete:
         raise EvidenceError(f"soft evidence for '{variable.name}', which has no states")
-    tensor = numbers(variable, given)
+    if given.probabilities is None:
+        tensor = numbers(variable, given.log_likelihood)
+    else:
+        tensor = numbers(variable, given.probabilities)
+        if bool((tensor.detach() < 0).any()):
+            raise EvidenceError(f"a probability of soft evidence for '{variable.name}' is negative")
+        tensor = tensor.log()
     expected = (*variable.shape, variable.cardinality)
     if tensor.ndim == len(expected):
         tensor = tensor.unsqueeze(0)
@@ -327,46 +319,30 @@ def _soft_tensor(variable: Variable, given: object) -> Float[Tensor, "batch *sha
     return tensor
 
 
-def _columns_of_frame(frame: Any, variables: Mapping[str, Variable]) -> dict[str, Any]:
-    """One entry a variable; columns ``x[0]``, ``x[1]``, … are put together into one array."""
-    data: dict[str, Any] = {}
-    vectors: dict[str, dict[int, np.ndarray]] = {}
-    for label in frame.columns:
-        name = str(label)
-        if name in variables:
-            column = frame[label]
-            discrete = variables[name].is_discrete
-            data[name] = _column_values(column) if discrete else column.tolist()
-            continue
-        stem, bracket, rest = name.partition("[")
-        if bracket and stem in variables and rest.endswith("]") and rest[:-1].isdigit():
-            vectors.setdefault(stem, {})[int(rest[:-1])] = frame[label].to_numpy(np.float64)
-            continue
-        raise UnknownVariableError(
-            f"the column {name!r} is not a variable of the model{suggestion(name, variables)}"
-        )
-    for name, elements in vectors.items():
-        data[name] = _stacked(variables[name], elements)
+def check_extra(extra: str) -> None:
+    """Raise EvidenceError if this is no way to treat columns that are no variables."""
+    if extra not in ("raise", "ignore"):
+        raise EvidenceError(f"extra is 'raise' or 'ignore', not {extra!r}")
+
+
+def _columns_of_frame(frame: Any, variables: Mapping[str, Variable], extra: str) -> dict[str, Any]:
+    """The columns by name, those of a vector put together; an incomplete vector is an error."""
     if not len(frame):
         raise EvidenceError("the data frame has no rows")
+    data: dict[str, Any] = {}
+    for label in frame.columns:
+        name = str(label)
+        if name in data:
+            raise EvidenceError(f"the data frame has two columns called '{name}'")
+        column = frame[label]
+        scalar = name in variables and not variables[name].shape and variables[name].is_discrete
+        data[name] = column if scalar else column.tolist()
+    elements = elements_in(data, variables)
+    check_complete(elements.values(), variables, "the data frame")
+    for name in data:
+        if name not in variables and name not in elements and extra == "raise":
+            raise UnknownVariableError(
+                f"the column {name!r} is not a variable of the model"
+                f"{suggestion(name, variables)} (extra='ignore' passes over such columns)"
+            )
     return data
-
-
-def _column_values(column: Any) -> np.ndarray:
-    """A column as codes of plain objects; categories are looked up once each."""
-    if str(column.dtype) in ("category", "string", "str", "object", "boolean", "Int64"):
-        codes, labels = column.factorize()
-        table = np.array([*labels.tolist(), None], dtype=object)
-        return table[codes]
-    return column.to_numpy()
-
-
-def _stacked(variable: Variable, elements: Mapping[int, np.ndarray]) -> np.ndarray:
-    (length,) = variable.shape if len(variable.shape) == 1 else (-1,)
-    missing: Iterable[int] = [i for i in range(length) if i not in elements]
-    if length < 0 or missing or len(elements) != length:
-        raise EvidenceError(
-            f"'{variable.name}' has shape {variable.shape}, but the columns give its elements "
-            f"{sorted(elements)[:8]}"
-        )
-    return np.stack([elements[i] for i in range(length)], axis=1)

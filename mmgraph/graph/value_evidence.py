@@ -6,32 +6,67 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from mmgraph.graph.errors import EvidenceError
+from mmgraph.graph.state_labels import NUMBER, is_missing
 from mmgraph.graph.variable import Variable
 
 
 def numbers(variable: Variable, given: object) -> Tensor:
     """Return numbers as a floating tensor, lists in double precision; a row that is None is NaN.
 
+    What a mask hides is NaN. A text is the number that it spells in decimals.
+
     Raises
     ------
     EvidenceError
         If they are none.
     """
+    if isinstance(given, Tensor) and not given.is_complex():
+        return given if given.is_floating_point() else given.to(torch.float64)
     try:
-        if isinstance(given, list | tuple) and any(row is None for row in given):
+        if isinstance(given, np.ma.MaskedArray):
+            given = np.ma.filled(given.astype(np.float64), np.nan)
+        if variable.shape and isinstance(given, list | tuple) and any(row is None for row in given):
             nothing = np.full(variable.shape, np.nan)
-            given = np.stack([nothing if r is None else np.asarray(r, np.float64) for r in given])
-        if not isinstance(given, Tensor):
-            given = torch.from_numpy(np.array(given, np.float64))
+            given = np.stack([nothing if r is None else _floats(r) for r in given])
+        return torch.from_numpy(_floats(given))
     except (TypeError, ValueError) as error:
         raise EvidenceError(
             f"evidence for '{variable.name}' is not an array of numbers ({error})"
         ) from None
-    return given if given.is_floating_point() else given.to(torch.float64)
+
+
+def _floats(given: object) -> Float64[np.ndarray, "..."]:
+    """Numbers in double precision, in an array of their own; texts are read one by one."""
+    array = np.asarray(given)
+    if array.dtype.kind == "c":
+        raise TypeError("complex numbers")
+    if array.dtype.kind not in "OUS":
+        return array.astype(np.float64)
+    cells = ["nan" if is_missing(cell) else cell for cell in array.reshape(-1).tolist()]
+    if all(type(cell) is str for cell in cells):
+        joined = "".join(cells)
+        if joined.isascii() and "_" not in joined:  # float() reads these as number_in() does
+            return np.array(list(map(float, cells)), np.float64).reshape(array.shape)
+    plain = [number_in(cell) if isinstance(cell, str) else float(cell) for cell in cells]
+    return np.array(plain, np.float64).reshape(array.shape)
+
+
+def number_in(text: str) -> float:
+    """Return the decimal number that a text is: no ``1_0``, no digits of other scripts; or NaN.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    stripped = text.strip()
+    if NUMBER.fullmatch(stripped) or stripped.lower() in ("nan", "inf", "-inf", "+inf"):
+        return float(stripped)
+    raise ValueError(f"{text[:60]!r} is no number")
 
 
 def value_tensor(variable: Variable, given: object) -> Float[Tensor, "batch *shape"]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from mmgraph.graph.errors import GraphError, UnknownStateError, suggestion
+from mmgraph.graph.state_labels import MISSING, Label, StateLabels
 
 Family = Literal["categorical", "bernoulli", "gaussian", "rectified_gaussian", "replicated_softmax"]
 FAMILIES: tuple[Family, ...] = (
@@ -38,21 +42,26 @@ class Variable:
         The exponential family of each element: ``categorical``, ``bernoulli``, ``gaussian``,
         ``rectified_gaussian`` (zero or positive), or ``replicated_softmax`` (the counts of the
         words of a vocabulary, which is the variable's one axis).
+    columns : sequence of str, optional
+        The names of the elements of a variable with one axis, as the columns of tables bear them
+        (``("BRCA1", "TP53")``); by default ``x[0]``, ``x[1]``, ….
 
     Raises
     ------
     GraphError
         If the name is empty, the states are fewer than one or repeated, the shape is not positive,
-        the family is unknown, or word counts do not have their one axis.
+        the family is unknown, word counts do not have their one axis, or the columns do not name
+        each element once.
     """
 
     name: str
-    states: int | tuple[str | int | bool | float, ...] | None = None
+    states: int | tuple[Label, ...] | None = None
     shape: tuple[int, ...] = ()
     modality: str | None = None
     family: Family = "categorical"
+    columns: tuple[str, ...] | None = None
     cardinality: int = field(init=False)
-    _codes: dict[object, int] = field(init=False, repr=False)
+    _reader: StateLabels | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
@@ -68,15 +77,34 @@ class Variable:
                 f"variable '{self.name}': word counts have one axis, the vocabulary, not the shape "
                 f"{shape}"
             )
+        if self.columns is not None:
+            object.__setattr__(self, "columns", self._checked_columns(shape))
         states = self._normalised_states()
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "states", states)
         count = 0 if states is None else states if isinstance(states, int) else len(states)
         object.__setattr__(self, "cardinality", count)
-        labels = range(states) if isinstance(states, int) else states or ()
-        object.__setattr__(self, "_codes", {label: code for code, label in enumerate(labels)})
+        reader = None
+        if states is not None:
+            labels = range(states) if isinstance(states, int) else states
+            reader = StateLabels(self.name, labels, self.family == "bernoulli")
+        object.__setattr__(self, "_reader", reader)
 
-    def _normalised_states(self) -> int | tuple[str | int | bool | float, ...] | None:
+    def _checked_columns(self, shape: tuple[int, ...]) -> tuple[str, ...]:
+        columns = () if isinstance(self.columns, str) else tuple(self.columns or ())
+        if len(shape) != 1 or len(columns) != shape[0]:
+            raise GraphError(
+                f"variable '{self.name}' has shape {shape}; its columns name each element of one "
+                f"axis, and {len(columns)} are given"
+            )
+        for column in columns:
+            if not isinstance(column, str) or not column or columns.count(column) > 1:
+                raise GraphError(
+                    f"variable '{self.name}': the column {column!r} is no text, or is given twice"
+                )
+        return columns
+
+    def _normalised_states(self) -> int | tuple[Label, ...] | None:
         states = self.states
         if self.family in ("gaussian", "rectified_gaussian", "replicated_softmax"):
             if states is not None:
@@ -86,22 +114,32 @@ class Variable:
             if self.family == "bernoulli":
                 return 2
             raise GraphError(f"variable '{self.name}': a categorical variable needs its states")
-        if isinstance(states, bool) or (isinstance(states, int) and states < 1):
-            raise GraphError(f"variable '{self.name}': needs at least one state, not {states}")
-        if isinstance(states, int):
-            return states
-        labels = tuple(states)
+        if isinstance(states, int | np.integer) and not isinstance(states, bool):
+            if states < 1:
+                raise GraphError(f"variable '{self.name}': needs at least one state, not {states}")
+            return int(states)
+        if isinstance(states, str | bool | set | frozenset) or not isinstance(states, Iterable):
+            raise GraphError(
+                f"variable '{self.name}': states are a number of them or a sequence of labels, not "
+                f"{states!r}"
+            )
+        labels = tuple(map(_plain_label, states))
         if not labels:
             raise GraphError(f"variable '{self.name}': needs at least one state, got none")
         seen: set[object] = set()
         for label in labels:
+            if not isinstance(label, Label) or label != label:
+                raise GraphError(
+                    f"variable '{self.name}': a state is a text, a number or a truth value, not "
+                    f"{label!r}"
+                )
             if label in seen:
                 raise GraphError(f"variable '{self.name}': state {label!r} is given twice")
             seen.add(label)
         return labels
 
     @property
-    def labels(self) -> tuple[str | int | bool | float, ...]:
+    def labels(self) -> tuple[Label, ...]:
         """The state labels in order; ``0 … n-1`` where only a count was given."""
         if self.states is None:
             raise GraphError(f"variable '{self.name}' is {self.family} and has no states")
@@ -122,47 +160,37 @@ class Variable:
         """Whether each element is a real number, with a precision where it is a unit."""
         return self.family in ("gaussian", "rectified_gaussian")
 
-    def code(self, label: object) -> int:
-        """Return the index of a state given by its label, or by its index.
+    @property
+    def reader(self) -> StateLabels:
+        """What a cell means: the rule by which labels, numbers and texts name a state.
 
-        A label wins over an index: where the labels are themselves integers (say 1, 2, 3), an
-        integer is always read as a label. NumPy scalars count as their Python values.
+        Raises
+        ------
+        GraphError
+            If the variable has no states.
+        """
+        if self._reader is None:
+            raise GraphError(f"variable '{self.name}' is {self.family} and has no states")
+        return self._reader
+
+    def code(self, label: object) -> int:
+        """Return the index of the state that a label, a number, a truth value or a text names.
+
+        By the rule of :class:`~mmgraph.graph.state_labels.StateLabels`: a label wins over an index,
+        so that where labels are themselves numbers (say 1, 2, 3) a number is always a label.
 
         Raises
         ------
         UnknownStateError
-            If the variable has no such state; the message gives the nearest one.
+            If the variable has no such state (the message gives the nearest one), or the cell is
+            a missing one.
         """
-        try:
-            code = self._codes.get(label)
-        except TypeError:  # unhashable
-            code = None
-        if code is not None:
-            return code
-        item = getattr(label, "item", None)
-        if item is not None and getattr(label, "ndim", 0) == 0:
-            return self.code(item())
-        if isinstance(label, float) and label.is_integer():  # what a column with gaps turns it into
-            label = int(label)
-        integer_labels = any(isinstance(k, int) and not isinstance(k, bool) for k in self._codes)
-        if isinstance(label, int) and not isinstance(label, bool) and not integer_labels:
-            if 0 <= label < self.cardinality:
-                return label
+        code = self.reader.read(label)
+        if code == MISSING:
             raise UnknownStateError(
-                f"variable '{self.name}' has {self.cardinality} states; {label} is out of range"
+                f"variable '{self.name}' is to have a state, and {label!r} stands for a missing one"
             )
-        # A table reader that sees TRUE and FALSE makes truth values of them.
-        fold = str.casefold if isinstance(label, bool) else str
-        for known, code in self._codes.items():
-            if fold(str(known)) == fold(str(label)):
-                return code
-        shown = ", ".join(repr(k) for k in self.labels[:8]) + (
-            ", …" if self.cardinality > 8 else ""
-        )
-        raise UnknownStateError(
-            f"variable '{self.name}' has no state {label!r}{suggestion(label, self.labels)} "
-            f"(its states: {shown})"
-        )
+        return code
 
     def __repr__(self) -> str:
         parts = [repr(self.name)]
@@ -174,6 +202,8 @@ class Variable:
             parts.append(f"modality={self.modality!r}")
         if self.family != "categorical":
             parts.append(f"family={self.family!r}")
+        if self.columns is not None:
+            parts.append(f"columns={self.columns}")
         return f"Variable({', '.join(parts)})"
 
     def describes_same_as(self, other: Variable) -> bool:
@@ -187,9 +217,16 @@ class Variable:
         )
 
 
+def _plain_label(label: Any) -> Any:
+    """A NumPy scalar as the Python value that it is."""
+    return label.item() if isinstance(label, np.generic) else label
+
+
 def element_names(variable: Variable) -> list[str]:
-    """Return ``x[0,1]`` for each element of an array in scan order, or the name of a scalar."""
+    """Return ``x[0,1]`` (or its column) for each element in scan order, or a scalar's name."""
     if not variable.shape:
         return [variable.name]
+    if variable.columns is not None:
+        return list(variable.columns)
     places = itertools.product(*map(range, variable.shape))
     return [f"{variable.name}[{','.join(map(str, place))}]" for place in places]

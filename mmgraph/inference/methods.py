@@ -17,6 +17,7 @@ from mmgraph.graph.grid_factor import GridFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.compiled import default_memory_budget
 from mmgraph.inference.exact import wants_torch
+from mmgraph.inference.options import check_known, check_type, check_types
 from mmgraph.inference.unrolling import MOST_ELEMENTS, needs_unrolling
 
 EXACT = ("junction_tree", "enumeration", "torch", "layer_summation")
@@ -61,7 +62,7 @@ AUTO_ASSIGNMENTS = ("graph_cut", "trws_and_moves")
 
 def check(method: str, known: Sequence[str], question: str) -> None:
     """Raise MmgraphError if a question has no such method."""
-    if method in known or method == "auto":
+    if isinstance(method, str) and (method in known or method == "auto"):
         return
     hint = suggestion(method, known)
     raise MmgraphError(f"{question} knows no method {method!r}{hint} (known: {', '.join(known)})")
@@ -75,15 +76,11 @@ def function_of(method: str, table: dict[str, str]) -> Callable[..., Any]:
 
 
 def call(method: str, table: dict[str, str], *arguments: Any, **options: Any) -> Any:
-    """Call a method; an option that it does not know is an error that names those it knows."""
+    """Call a method with options that it knows, of the types that it takes."""
     function = function_of(method, table)
     known = list(inspect.signature(function).parameters)[len(arguments) :]
-    for name in options:
-        if name not in known:
-            hint = suggestion(name, known)
-            raise MmgraphError(
-                f"the method '{method}' has no option {name!r}{hint} (it has: {', '.join(known)})"
-            )
+    check_known(options, known, method)
+    check_types(function, options)
     return function(*arguments, **options)
 
 
@@ -137,6 +134,8 @@ def auto_budget(graph: FactorGraph, exact_budget: int | None, memory_budget: int
     On arrays a quarter of the usual: beyond, it would take minutes where the approximate methods
     take seconds.
     """
+    check_type("exact_budget", exact_budget, "int | None")
+    check_type("memory_budget", memory_budget, "int | None")
     whole = default_memory_budget() if memory_budget is None else memory_budget
     if exact_budget is not None:
         return min(exact_budget, whole)
@@ -144,7 +143,7 @@ def auto_budget(graph: FactorGraph, exact_budget: int | None, memory_budget: int
 
 
 def check_auto_options(
-    options: Iterable[str], behind: Iterable[str], table: dict[str, str]
+    options: Mapping[str, Any], behind: Iterable[str], table: dict[str, str]
 ) -> None:
     """Refuse options that no method behind ``auto`` has; each takes those that it knows.
 
@@ -153,8 +152,9 @@ def check_auto_options(
     known = {"exact_budget", "memory_budget"}
     if options:
         for method in behind:
-            parameters = inspect.signature(function_of(method, table)).parameters
-            known |= set(list(parameters)[3:])
+            function = function_of(method, table)
+            check_types(function, options)
+            known |= set(list(inspect.signature(function).parameters)[3:])
     for name in options:
         if name not in known:
             hint = suggestion(name, known)

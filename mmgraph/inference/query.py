@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,27 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.graph.errors import MmgraphError, TreewidthError, UnderflowError, suggestion
+from mmgraph.graph.errors import (
+    MmgraphError,
+    TreewidthError,
+    UnderflowError,
+    UnknownVariableError,
+    suggestion,
+)
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import exact, junction_tree, layer_summation, layers, methods
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.continuous_samples import continuous_samples
+from mmgraph.inference.options import (
+    check_count,
+    check_known,
+    check_model,
+    check_type,
+    variable_names,
+)
 from mmgraph.inference.posterior import Posterior
+from mmgraph.inference.samples import Samples
 from mmgraph.inference.single_row import single_row
 
 
@@ -69,13 +83,16 @@ def query(
     MmgraphError
         If there is no such method, or it has no such option.
     """
-    if not isinstance(model, FactorGraph):
-        raise MmgraphError(f"query asks for a model, not {model!r}; mm.read(name) reads one")
-    if method == "auto" and type(evidence) is dict and device == "auto" and not options:
-        quick = single_row(model, evidence, variables)
+    if type(evidence) is dict and method == "auto" and device == "auto" and not options:
+        check_model(model, "query")
+        names = variables if variables is None else variable_names(variables)
+        quick = single_row(model, evidence, names)
         if quick is not None:
             return quick
-    names = (variables,) if isinstance(variables, str) else variables
+    check_model(model, "query")
+    names = variable_names(variables)
+    device = str(device)
+    check_type("dtype", dtype, "torch.dtype | None")
     given = Evidence.of(evidence, model.variables)
     methods.check(method, (*methods.EXACT, *methods.MARGINALS), "query")
     _check_device(device)
@@ -89,6 +106,7 @@ def query(
         return found
     where = None if device == "auto" else device
     if method != "auto":
+        _check_exact_options(options, method)
         return exact.marginals(model, given, names, method, where, dtype, **options)
     return _best_query(model, given, names, where, dtype, **options)
 
@@ -122,6 +140,12 @@ def _exact_method(model: FactorGraph, evidence: Evidence, device: str | None) ->
     return "torch" if wanted else "junction_tree"
 
 
+def _check_exact_options(options: Mapping[str, Any], method: str) -> None:
+    """Raise MmgraphError for options that an exact method lacks, or of a wrong type."""
+    check_known(options, ("memory_budget",), method)
+    check_type("memory_budget", options.get("memory_budget"), "int | None")
+
+
 def _check_device(device: str) -> None:
     """Raise MmgraphError if torch does not know the device, or does not have it."""
     if device in ("auto", "cpu"):
@@ -150,8 +174,14 @@ def joint(
     TreewidthError
         If the joint table or the tables behind it would not fit the memory budget.
     """
+    check_model(model, "joint")
+    _check_exact_options(options, "junction_tree")
+    names = variable_names(variables) or ()
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise UnknownVariableError(f"the joint distribution asks for '{name}' twice")
     given = Evidence.of(evidence, model.variables)
-    return exact.joint(model, given, variables, **options)
+    return exact.joint(model, given, names, **options)
 
 
 def map_query(
@@ -186,7 +216,8 @@ def map_query(
     ZeroProbabilityError, TreewidthError, UnknownVariableError, UnknownStateError
         As for :func:`query`.
     """
-    names = (variables,) if isinstance(variables, str) else variables
+    check_model(model, "map_query")
+    names = variable_names(variables)
     given = Evidence.of(evidence, model.variables)
     known = ("junction_tree", "enumeration", "layer_summation", *methods.ASSIGNMENTS)
     methods.check(method, known, "map_query")
@@ -197,6 +228,7 @@ def map_query(
     if method in methods.ASSIGNMENTS:
         return _approximate_assignment(model, given, names, method, **options)
     if method != "auto":
+        _check_exact_options(options, method)
         return exact.best_assignment(model, given, names, method, **options)
     return _best_assignment(model, given, names, **options)
 
@@ -251,7 +283,7 @@ def sample(
     generator: torch.Generator | None = None,
     method: str = "auto",
     **options: Any,
-) -> dict[str, Tensor]:
+) -> Samples:
     """Draw samples of every variable given evidence.
 
     Parameters
@@ -266,12 +298,13 @@ def sample(
 
     Returns
     -------
-    dict of str to Tensor
-        State indices (real values for continuous leaves), shape ``(draws, *shape)``, or
-        ``(batch, draws, *shape)`` where the evidence has more than one row.
+    Samples
+        By variable, labels and real values of shape ``(draws, *shape)``, or ``(batch, draws,
+        *shape)`` where the evidence has more than one row; ``.codes`` holds state indices.
     """
-    if draws < 1:
-        raise MmgraphError(f"draws must be at least 1, not {draws}")
+    check_model(model, "sample")
+    check_count(draws, "draws")
+    check_type("generator", generator, "torch.Generator | None")
     given = Evidence.of(evidence, model.variables)
     states = _sampled_states(model, given, draws, generator, method, **options)
     for factor in model.factors:
@@ -279,11 +312,11 @@ def sample(
             continue
         parents = {v.name: states[v.name].reshape(-1) for v in factor.parents}
         states[factor.child.name] = continuous_samples(factor, given, parents, draws, generator)
-    return {
-        name: states[name][0] if given.batch == 1 else states[name]
-        for name in model.variables
-        if name in states
-    }
+    batch = None if given.batch == 1 else given.batch
+    found = {n: states[n] for n in model.variables if n in states}
+    if batch is None:
+        found = {name: tensor[0] for name, tensor in found.items()}
+    return Samples(model.variables, found, batch)
 
 
 def _sampled_states(
@@ -301,6 +334,7 @@ def _sampled_states(
         if method == layers.SUMMATION:
             return layer_summation.samples(model, evidence, draws, generator, **options)
     if method == "junction_tree":
+        _check_exact_options(options, method)
         return exact.samples(model, evidence, draws, generator, **options)
     if method == "auto":
         methods.check_auto_options(options, ("gibbs",), methods.SAMPLERS)
@@ -343,6 +377,8 @@ def expected_family_counts(
     MmgraphError
         If a table is no conditional distribution, or the weights do not fit the rows.
     """
+    check_model(model, "expected_family_counts")
+    _check_exact_options(options, "junction_tree")
     given = Evidence.of(evidence, model.variables)
     rows = None if weights is None else np.asarray(weights, np.float64)
     if rows is not None and rows.shape != (given.batch,):
@@ -375,6 +411,7 @@ def log_partition(
     TreewidthError
         If the exact answer would not fit the memory budget: there is no silent approximation.
     """
+    check_model(model, "log_partition")
     given = Evidence.of(evidence, model.variables)
     methods.check(method, (*methods.EXACT, *methods.MARGINALS), "log_partition")
     if layers.answer(model, method):
@@ -386,4 +423,5 @@ def log_partition(
         return found.log_evidence
     if method == "auto":
         method = _exact_method(model, given, None)
+    _check_exact_options(options, method)
     return exact.log_evidence(model, given, method, **options)

@@ -24,17 +24,17 @@ _NO_SOFT = np.empty((1, 0))
 class _SingleRow:
     """What one dictionary of plain states with known keys needs, and nothing more."""
 
-    __slots__ = ("codes", "compiled", "places", "variables")
+    __slots__ = ("compiled", "memos", "places", "variables")
 
     def __init__(
         self,
         compiled: CompiledPlan,
-        codes: list[dict[object, int]],
+        memos: list[dict[tuple[type, Any], int]],
         places: dict[str, tuple[int, int]],
         variables: Mapping[str, Any],
     ) -> None:
         self.compiled = compiled
-        self.codes = codes
+        self.memos = memos
         self.places = places
         self.variables = variables
 
@@ -54,7 +54,11 @@ def single_row(
         model.plans[key] = found
         forget_old_plans(model)
     try:
-        codes = [table[v] for table, v in zip(found.codes, evidence.values(), strict=True)]
+        # Only cells that the one reader of cells has read before are in its memo.
+        codes = [
+            memo[cell.__class__, cell]
+            for memo, cell in zip(found.memos, evidence.values(), strict=True)
+        ]
     except (KeyError, TypeError):
         return None
     output, log_evidence, impossible = found.compiled.run(
@@ -91,12 +95,5 @@ def _prepare_single_row(
     indices = junction_tree.indices(view, model, names)
     request = Request(tuple(view.index[n] for n in evidence), variables=indices)
     compiled = compiled_plan(model, view, request, None)
-    codes = []
-    for name in evidence:
-        variable = model.variables[name]
-        labels: dict[object, int] = {}
-        if all(isinstance(label, str) for label in variable.labels):
-            labels.update({i: i for i in range(variable.cardinality)})
-        labels.update({label: i for i, label in enumerate(variable.labels)})
-        codes.append(labels)
-    return _SingleRow(compiled, codes, junction_tree.places(view, indices), model.variables)
+    memos = [model.variables[name].reader.memo for name in evidence]
+    return _SingleRow(compiled, memos, junction_tree.places(view, indices), model.variables)

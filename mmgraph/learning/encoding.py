@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
 from jaxtyping import Float64, Integer
 from torch import Tensor
 
+from mmgraph.graph.element_evidence import check_complete, elements_in
 from mmgraph.graph.errors import LearningError, UnknownVariableError, suggestion
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.variable import Variable
-from mmgraph.learning.cells import Place, code_type, coded, real_values
+from mmgraph.learning.cells import code_type, coded, real_values
 from mmgraph.learning.tables import CHUNK_ROWS, Table, open_table
+
+READING = ("missing", "encoding", "separator", "extra")
+"""The options that say how a table is read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +91,8 @@ class CodedTable:
     ------
     UnknownVariableError
         If a column is no variable of the model.
-    LearningError
-        If a variable is a discrete array, or a vector variable has columns too few or too many.
+    LearningError, EvidenceError
+        If a variable is a discrete array, or a vector variable lacks columns.
     """
 
     def __init__(
@@ -134,18 +138,17 @@ class CodedTable:
 
     def _read(self) -> Iterator[CodedRows]:
         discrete = [n for n in self._elements if self.variables[n].is_discrete]
-        numeric = [c for n in self._elements if n not in discrete for c in self._elements[n]]
-        labels = {n: [str(x) for x in self.variables[n].labels] for n in discrete}
         kind = code_type(max((self.variables[n].cardinality for n in discrete), default=1))
         first = 0
-        for chunk in self.table.chunks(self.chunk_rows, numeric, labels):
+        for chunk in self.table.chunks(self.chunk_rows):
             count = len(next(iter(chunk.values())))
             codes = np.empty((count, len(discrete)), kind, order="F")
-            where = Place(self.table.origin, first, self.table.is_text)
             for i, name in enumerate(discrete):
-                codes[:, i] = coded(self.variables[name], chunk[name], where)
+                codes[:, i] = coded(self.variables[name], chunk[name], self.table, first)
             values = {
-                name: real_values(self.variables[name], [chunk[c] for c in columns], where)
+                name: real_values(
+                    self.variables[name], [chunk[c] for c in columns], self.table, first
+                )
                 for name, columns in self._elements.items()
                 if name not in discrete
             }
@@ -187,6 +190,33 @@ def encode(
         codes[chunk.first_row : chunk.first_row + len(chunk)] = chunk.codes
     values = {n: torch.cat([c.values[n] for c in chunks]) for n in chunks[0].values}
     return replace(chunks[0], codes=codes, values=values)
+
+
+def read_with(data: object, reading: Mapping[str, Any]) -> object:
+    """Return data that is to be read in a certain way: a table, or coded rows as they are.
+
+    Parameters
+    ----------
+    data : pandas.DataFrame, mapping, path, Table, Evidence or coded rows
+    reading : mapping
+        Options of :func:`~mmgraph.learning.tables.open_table`; those in ``READING``.
+
+    Raises
+    ------
+    LearningError
+        If there is no such option, or evidence, which is read already, is given one.
+    """
+    for name in reading:
+        if name not in READING:
+            raise LearningError(
+                f"there is no option {name!r}{suggestion(name, READING)} (known: "
+                f"{', '.join(READING)})"
+            )
+    if not reading:
+        return data
+    if isinstance(data, Evidence | CodedRows | CodedTable | list):
+        raise LearningError(f"the rows are read already; '{next(iter(reading))}' comes too late")
+    return open_table(data, **reading)
 
 
 def coded_chunks(
@@ -250,28 +280,28 @@ def _checked_weights(weights: object) -> np.ndarray:
 
 
 def _matched(table: Table, variables: Mapping[str, Variable]) -> dict[str, tuple[str, ...]]:
-    """The columns of each variable: its name, or ``x[0]``, ``x[1]``, … for a vector ``x``."""
+    """The columns of each variable: its name, or those of the elements of a vector."""
+    places = elements_in(table.columns, variables)
+    check_complete(places.values(), variables, table.origin)
     found: dict[str, tuple[str, ...]] = {}
-    elements: dict[str, dict[int, str]] = {}
+    elements: dict[str, dict[tuple[int, ...], str]] = {}
     for column in table.columns:
-        stem, bracket, rest = column.partition("[")
         if column in variables:
             found[column] = (column,)
-        elif bracket and stem in variables and rest[-1:] == "]" and rest[:-1].isdigit():
-            elements.setdefault(stem, {})[int(rest[:-1])] = column
-        else:
+        elif column in places:
+            name, place = places[column]
+            elements.setdefault(name, {})[place] = column
+        elif table.extra != "ignore":
             raise UnknownVariableError(
                 f"the column '{column}' of {table.origin} is not a variable of the model"
-                f"{suggestion(column, variables)}"
+                f"{suggestion(column, variables)} (extra='ignore' passes over such columns)"
             )
     for name, columns in elements.items():
-        expected = range(variables[name].size)
-        if name in found or sorted(columns) != list(expected):
+        if name in found:
             raise LearningError(
-                f"'{name}' has shape {variables[name].shape}, but the columns of {table.origin} "
-                f"give its elements {sorted(columns)[:8]}"
+                f"{table.origin} gives '{name}' as a whole and its element '{columns.popitem()[1]}'"
             )
-        found[name] = tuple(columns[i] for i in expected)
+        found[name] = tuple(columns[place] for place in sorted(columns))
     for name in found:
         if variables[name].is_discrete and variables[name].shape:
             raise LearningError(f"'{name}' is an array of discrete variables; learning takes none")

@@ -18,7 +18,7 @@ from mmgraph.learning.counts import TABLE_BUDGET_BYTES, IncompleteDataError
 from mmgraph.learning.encoding import coded_chunks
 from mmgraph.learning.expectation_maximization import EMReport, expectation_maximization
 from mmgraph.learning.parameters import NO_PRIOR, LeafOptions, Prior, learn_parameters
-from mmgraph.learning.states import states_in
+from mmgraph.learning.states import Bins, binned_states, states_in
 from mmgraph.learning.tables import CHUNK_ROWS, Table, open_table
 
 METHODS = ("auto", "maximum_likelihood", "bdeu", "dirichlet", "em")
@@ -155,6 +155,7 @@ def skeleton(
     states: Mapping[str, int | Sequence[Any]] | None = None,
     modalities: Mapping[str, str] | None = None,
     variables: Sequence[str] | None = None,
+    bins: Bins | None = None,
 ) -> tuple[list[Variable], list[Factor], Table]:
     """Return variables whose states are those in a table, and uniform distributions along edges.
 
@@ -170,6 +171,9 @@ def skeleton(
         The modality of some variables.
     variables : sequence of str, optional
         The columns to model; by default all of them.
+    bins : mapping of str to int or sequence of float, optional
+        Numeric columns whose states are intervals, see
+        :func:`~mmgraph.learning.states.binned_states`.
 
     Returns
     -------
@@ -186,7 +190,7 @@ def skeleton(
         If there are no rows, a column is constant, or a conditional table would be too large.
     """
     table = open_table(data)
-    states, modalities = states or {}, modalities or {}
+    states, modalities, bins = states or {}, modalities or {}, bins or {}
     edges = [(parent, child) for parent, child in edges]
     if variables is not None:
         table = table.select(variables)
@@ -196,6 +200,7 @@ def skeleton(
         ("an edge", [n for edge in edges for n in edge]),
         ("states", [n for n in latent if not any(n in edge for edge in edges)]),
         ("modalities", list(modalities)),
+        ("bins", list(bins)),
     ):
         for name in names:
             if name not in known or what == "states":
@@ -203,6 +208,10 @@ def skeleton(
                     f"{what} names '{name}', which is no column of {table.origin}"
                     f"{suggestion(name, table.columns)}"
                 )
+    for name in bins:
+        if name in states:
+            raise LearningError(f"'{name}' is given both states and bins")
+    states = {**states, **binned_states(table.select(bins), bins)}
     learned = states_in(table, [n for n in table.columns if n not in states])
     made: dict[str, Variable] = {}
     for name in known:

@@ -11,11 +11,12 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from mmgraph.graph.continuous import ContinuousLeaf
-from mmgraph.graph.errors import EvidenceError, MissingExtraError
+from mmgraph.graph.errors import EvidenceError, MissingExtraError, ZeroProbabilityError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.query import joint, log_partition, query
-from mmgraph.learning.encoding import CodedRows, CodedTable, coded_chunks
+from mmgraph.inference.samples import Samples, label_array
+from mmgraph.learning.encoding import CodedRows, CodedTable, coded_chunks, read_with
 from mmgraph.learning.tables import Table
 
 if TYPE_CHECKING:
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 
 
 def predict(
-    graph: FactorGraph, data: object, variables: str | Sequence[str] | None = None
+    graph: FactorGraph,
+    data: object,
+    variables: str | Sequence[str] | None = None,
+    impossible: str = "raise",
+    **reading: Any,
 ) -> np.ndarray | pandas.DataFrame:
     """Return the most probable label of some variables, each by its marginal, in every row.
 
@@ -34,6 +39,10 @@ def predict(
         What is known. Columns of the variables to predict are not looked at.
     variables : str or sequence of str, optional
         By default the discrete variables of which the data says nothing.
+    impossible : {"raise", "nan"}
+        What becomes of rows of probability zero: an error, or the label None.
+    **reading
+        How the data is read, see :func:`~mmgraph.learning.tables.open_table`.
 
     Returns
     -------
@@ -49,6 +58,7 @@ def predict(
     UnknownVariableError, ZeroProbabilityError, TreewidthError
         As :func:`mmgraph.query` does.
     """
+    data = read_with(data, reading)
     names = _targets(graph, data, variables)
     if len(names) > 1:
         for name in names:
@@ -56,15 +66,16 @@ def predict(
                 raise EvidenceError(f"'{name}' is continuous: predict it by itself")
     elif not graph.variable(names[0]).is_discrete:
         return _expected_values(graph, data, names[0])
-    parts: list[list[np.ndarray]] = []
-    for evidence in _evidence(graph, data):
-        known = _without(evidence, names)
-        posterior = query(graph, known, names)
-        parts.append([np.asarray(posterior.mode(name)) for name in names])
-    columns = {
-        name: _labels(graph, name)[np.concatenate([part[i] for part in parts])]
-        for i, name in enumerate(names)
-    }
+    parts = _marginals(graph, data, names, impossible)
+    columns = {}
+    for name in names:
+        table = np.concatenate([part[name] for part in parts])
+        found = label_array(graph.variable(name))[table.argmax(1)]
+        unknown = np.isnan(table[:, 0])
+        if unknown.any():
+            found = found.astype(object)
+            found[unknown] = None
+        columns[name] = found
     if len(names) == 1:
         return columns[names[0]]
     try:
@@ -75,9 +86,17 @@ def predict(
 
 
 def predict_proba(
-    graph: FactorGraph, data: object, variable: str
+    graph: FactorGraph, data: object, variable: str, impossible: str = "raise", **reading: Any
 ) -> Float64[np.ndarray, "rows states"]:
     """Return the posterior of one variable in every row; its own column is not looked at.
+
+    Parameters
+    ----------
+    impossible : {"raise", "nan"}
+        What becomes of rows of probability zero: an error that names them, or NaN in those rows
+        and an answer in the others.
+    **reading
+        How the data is read, see :func:`~mmgraph.learning.tables.open_table`.
 
     Raises
     ------
@@ -85,24 +104,63 @@ def predict_proba(
         As :func:`mmgraph.query` does.
     """
     graph.variable(variable)
-    parts = [
-        query(graph, _without(evidence, [variable]), variable).marginal(variable)
-        for evidence in _evidence(graph, data)
-    ]
-    return np.concatenate([_array(part) for part in parts])
+    parts = _marginals(graph, read_with(data, reading), (variable,), impossible)
+    return np.concatenate([part[variable] for part in parts])
 
 
-def score(graph: FactorGraph, data: object) -> float:
+def score(graph: FactorGraph, data: object, **reading: Any) -> float:
     """Return the mean over rows of log P(what is observed), ``-inf`` if a row is impossible."""
     total, rows = 0.0, 0
-    for evidence in _evidence(graph, data):
+    for evidence in _evidence(graph, read_with(data, reading)):
         total += float(log_partition(graph, evidence).sum())
         rows += evidence.batch
     return total / rows
 
 
+def _marginals(
+    graph: FactorGraph, data: object, names: Sequence[str], impossible: str
+) -> list[dict[str, Float64[np.ndarray, "rows states"]]]:
+    """Marginals chunk by chunk; in rows of probability zero an error, or NaN."""
+    if impossible not in ("raise", "nan"):
+        raise EvidenceError(f"impossible is 'raise' or 'nan', not {impossible!r}")
+    parts, first = [], 0
+    for evidence in _evidence(graph, data):
+        known = _without(evidence, names)
+        try:
+            found = query(graph, known, names)
+            parts.append({name: _array(found.marginal(name)) for name in names})
+        except ZeroProbabilityError as error:
+            if impossible == "raise":
+                raise _with_rows_counted_from(first, error) from None
+            parts.append(_marginals_of_possible_rows(graph, known, names, error.rows))
+        first += evidence.batch
+    return parts
+
+
+def _marginals_of_possible_rows(
+    graph: FactorGraph, evidence: Evidence, names: Sequence[str], impossible: Sequence[int]
+) -> dict[str, Float64[np.ndarray, "rows states"]]:
+    tables = {
+        name: np.full((evidence.batch, graph.variable(name).cardinality), np.nan) for name in names
+    }
+    possible = np.setdiff1d(np.arange(evidence.batch), impossible)
+    if len(possible):
+        found = query(graph, evidence.rows(possible), names)
+        for name in names:
+            tables[name][possible] = _array(found.marginal(name))
+    return tables
+
+
+def _with_rows_counted_from(first: int, error: ZeroProbabilityError) -> ZeroProbabilityError:
+    """The same error with rows as the whole table counts them."""
+    if not first:
+        return error
+    rows = tuple(first + row for row in error.rows)
+    return ZeroProbabilityError(f"{error} (rows counted from row {first})", rows, error.variables)
+
+
 def _evidence(graph: FactorGraph, data: object) -> Iterator[Evidence]:
-    if isinstance(data, str | os.PathLike | Table | CodedTable | CodedRows):
+    if isinstance(data, str | os.PathLike | Table | CodedTable | CodedRows | Samples):
         for chunk in coded_chunks(data, graph.variables):
             yield chunk.evidence()
     else:
@@ -139,15 +197,6 @@ def _expected_values(graph: FactorGraph, data: object, name: str) -> np.ndarray:
         belief = joint(graph, parents, _without(evidence, [name]))
         parts.append(_array(leaf.mean(belief)))
     return np.concatenate(parts)
-
-
-def _labels(graph: FactorGraph, name: str) -> np.ndarray:
-    labels = graph.variable(name).labels
-    if len({type(x) for x in labels}) == 1:
-        return np.array(labels)
-    mixed = np.empty(len(labels), dtype=object)
-    mixed[:] = labels
-    return mixed
 
 
 def _array(tensor: Tensor) -> Any:

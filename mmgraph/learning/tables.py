@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 from torch import Tensor
 
+from mmgraph.graph.cells import plain_array
 from mmgraph.graph.errors import (
     FormatError,
     LearningError,
@@ -23,9 +24,9 @@ from mmgraph.graph.errors import (
     UnknownVariableError,
     suggestion,
 )
-
-MISSING_TEXT = frozenset({"", "NA", "N/A", "NaN", "nan", "<NA>", "null", "NULL", "None"})
-"""What stands for a missing cell in a text file, unless it is the label of a state."""
+from mmgraph.graph.evidence import check_extra
+from mmgraph.graph.state_labels import Index
+from mmgraph.inference.samples import Samples
 
 CHUNK_ROWS = 100_000
 """How many rows are read at once where nothing else is asked for."""
@@ -41,15 +42,25 @@ class Table(abc.ABC):
     columns : tuple of str
         The names of the columns.
     is_text : bool
-        Whether cells are text whatever they mean, as in a CSV file.
+        Whether cells are text whatever they mean, as in a CSV file; an empty one is missing.
     in_memory : bool
         Whether all rows are in memory anyway.
+    missing : tuple
+        What stands for a missing cell beside None, NaN and the empty text of a file.
+    extra : {"raise", "ignore"}
+        What becomes of columns that are no variables of a model.
     """
 
     origin: str
     columns: tuple[str, ...]
     is_text: bool = False
     in_memory: bool = True
+    missing: tuple[object, ...] = ()
+    extra: str = "raise"
+
+    def place(self, row: int) -> str:
+        """Return the words for a row, for messages."""
+        return f"{self.origin}, row {row}"
 
     def select(self, columns: Collection[str]) -> Self:
         """Return the table with some of its columns.
@@ -68,28 +79,13 @@ class Table(abc.ABC):
         return selected
 
     @abc.abstractmethod
-    def chunks(
-        self,
-        rows: int,
-        numeric: Collection[str] = (),
-        labels: Mapping[str, Collection[str]] | None = None,
-    ) -> Iterator[dict[str, Any]]:
-        """Yield the columns, arrays or pandas Series, of ``rows`` rows at a time.
-
-        Parameters
-        ----------
-        rows : int
-            At most so many rows in a chunk.
-        numeric : collection of str
-            Columns of real numbers (a text file must be told).
-        labels : mapping of str to collection of str, optional
-            Labels of the states of columns: they are labels even where they look like missing
-            cells, as a state called "None" does.
+    def chunks(self, rows: int) -> Iterator[dict[str, Any]]:
+        """Yield the columns, lists, arrays or pandas Series, of ``rows`` rows at a time.
 
         Raises
         ------
         FormatError
-            If a file cannot be read, or a number in it is none.
+            If a file cannot be read.
         """
 
 
@@ -105,21 +101,15 @@ class _FrameTable(Table):
             twice = next(n for n in names if names.count(n) > 1)
             raise LearningError(f"the data frame has two columns called '{twice}'")
 
-    def chunks(
-        self,
-        rows: int,
-        numeric: Collection[str] = (),
-        labels: Mapping[str, Collection[str]] | None = None,
-    ) -> Iterator[dict[str, Any]]:
+    def chunks(self, rows: int) -> Iterator[dict[str, Any]]:
         for start in range(0, len(self._frame), rows):
             some = self._frame.iloc[start : start + rows]
             yield {name: some[self._labels[name]] for name in self.columns}
 
 
 class _ArraysTable(Table):
-    origin = "the arrays"
-
-    def __init__(self, arrays: Mapping[str, Any]) -> None:
+    def __init__(self, arrays: Mapping[str, Any], origin: str = "the arrays") -> None:
+        self.origin = origin
         self._arrays = {str(name): _array(name, given) for name, given in arrays.items()}
         self.columns = tuple(self._arrays)
         lengths = {name: len(array) for name, array in self._arrays.items()}
@@ -131,77 +121,20 @@ class _ArraysTable(Table):
                 )
         self._rows = max(lengths.values(), default=0)
 
-    def chunks(
-        self,
-        rows: int,
-        numeric: Collection[str] = (),
-        labels: Mapping[str, Collection[str]] | None = None,
-    ) -> Iterator[dict[str, Any]]:
+    def chunks(self, rows: int) -> Iterator[dict[str, Any]]:
         for start in range(0, self._rows, rows):
             yield {name: self._arrays[name][start : start + rows] for name in self.columns}
 
 
-def _array(name: object, given: Any) -> np.ndarray:
-    if isinstance(given, Tensor):
-        return np.asarray(given.detach().cpu().numpy())
-    if isinstance(given, np.ndarray):
-        array = given
-    elif hasattr(given, "to_numpy"):
-        array = given.to_numpy()
-    else:
-        if isinstance(given, str) or not hasattr(given, "__len__"):
-            raise LearningError(f"the column '{name}' is {given!r}, and no sequence of cells")
-        array = np.asarray(given)
-        if array.dtype.kind not in "iufb":  # numpy would turn mixed cells, None too, into text
-            array = np.empty(len(given), dtype=object)
-            array[:] = list(given)
+def _array(name: object, given: Any) -> np.ndarray | Index:
+    if isinstance(given, Index):
+        return Index(np.asarray(plain_array(given.codes)))
+    if not isinstance(given, Tensor) and (isinstance(given, str) or not hasattr(given, "__len__")):
+        raise LearningError(f"the column '{name}' is {given!r}, and no sequence of cells")
+    array: np.ndarray = np.asarray(plain_array(given))
     if not array.ndim:
         raise LearningError(f"the column '{name}' is a single cell, and no sequence of cells")
     return array
-
-
-class _CsvTable(Table):
-    is_text = True
-    in_memory = False
-
-    def __init__(self, path: Path) -> None:
-        self.origin, self._path = str(path), path
-        self._pandas = _pandas("reading a CSV file")
-        with _Reading(path):
-            header = self._pandas.read_csv(path, nrows=0)
-        self.columns = tuple(str(c) for c in header.columns)
-
-    def chunks(
-        self,
-        rows: int,
-        numeric: Collection[str] = (),
-        labels: Mapping[str, Collection[str]] | None = None,
-    ) -> Iterator[dict[str, Any]]:
-        states = labels or {}
-        missing = {
-            name: sorted(MISSING_TEXT - set(map(str, states.get(name, ()))))
-            for name in self.columns
-        }
-        with _Reading(self._path):
-            reader = self._pandas.read_csv(
-                self._path,
-                chunksize=rows,
-                dtype={name: np.float64 if name in numeric else str for name in self.columns},
-                keep_default_na=False,
-                na_values=missing,
-            )
-        with reader:
-            while True:
-                with _Reading(self._path):
-                    frame = next(reader, None)
-                if frame is None:
-                    return
-                if not isinstance(frame.index, self._pandas.RangeIndex):
-                    # pandas takes cells beyond the header for an index, and shifts the rest.
-                    raise FormatError(
-                        f"{self._path} cannot be read: rows have more cells than the header"
-                    )
-                yield {name: frame[name] for name in self.columns}
 
 
 class _ParquetTable(Table):
@@ -221,12 +154,7 @@ class _ParquetTable(Table):
         with _Reading(self._path):
             return pyarrow.parquet.ParquetFile(self._path)
 
-    def chunks(
-        self,
-        rows: int,
-        numeric: Collection[str] = (),
-        labels: Mapping[str, Collection[str]] | None = None,
-    ) -> Iterator[dict[str, Any]]:
+    def chunks(self, rows: int) -> Iterator[dict[str, Any]]:
         with self._file() as file:
             batches = file.iter_batches(batch_size=rows, columns=list(self.columns))
             while True:
@@ -264,21 +192,32 @@ def _pandas(purpose: str) -> Any:
     return pandas
 
 
-_FILES: dict[str, type[_CsvTable] | type[_ParquetTable]] = {
-    ".csv": _CsvTable,
-    ".csv.gz": _CsvTable,
-    ".parquet": _ParquetTable,
-    ".pq": _ParquetTable,
-}
+_TEXT = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+_PARQUET = (".parquet", ".pq")
 
 
-def open_table(data: object) -> Table:
+def open_table(
+    data: object,
+    *,
+    missing: Collection[object] = (),
+    encoding: str | None = None,
+    separator: str | None = None,
+    extra: str = "raise",
+) -> Table:
     """Return the table that some data is.
 
     Parameters
     ----------
-    data : pandas.DataFrame, mapping of str to array, or path
-        A path ends in ``.csv``, ``.csv.gz``, ``.parquet`` or ``.pq``.
+    data : pandas.DataFrame, mapping of str to array, Samples, Table, or path
+        A path ends in ``.csv``, ``.tsv`` (both perhaps followed by ``.gz``), ``.parquet`` or
+        ``.pq``.
+    missing : collection of cells
+        What stands for a missing cell beside None, NaN and a file's empty cells: ``["NA", -9]``. A
+        state of that name is missing then, too.
+    encoding, separator : str, optional
+        Of a text file; by default UTF-8 and a comma (a tab in ``.tsv``).
+    extra : {"raise", "ignore"}
+        What becomes of columns that are no variables of a model.
 
     Raises
     ------
@@ -289,14 +228,30 @@ def open_table(data: object) -> Table:
     MissingExtraError
         If pandas, or pyarrow for a Parquet file, is not installed.
     """
+    check_extra(extra)
+    if isinstance(missing, str) or not isinstance(missing, Collection):
+        raise LearningError(f"missing is a list of cells, as in missing=['NA'], not {missing!r}")
+    table = copy.copy(_table(data, encoding, separator))
+    table.missing = (*table.missing, *missing)
+    table.extra = extra if extra != "raise" else table.extra
+    return table
+
+
+def _table(data: object, encoding: str | None, separator: str | None) -> Table:
     if isinstance(data, Table):
         return data
     if isinstance(data, str | os.PathLike):
         path = Path(data)
-        for ending, kind in _FILES.items():
-            if path.name.lower().endswith(ending):
-                return kind(path)
-        raise FormatError(f"{path}: a table's file name ends in {', '.join(_FILES)}")
+        name = path.name.lower()
+        if name.endswith(_TEXT):
+            from mmgraph.learning.csv_table import CsvTable
+
+            return CsvTable(path, encoding, separator)
+        if name.endswith(_PARQUET):
+            return _ParquetTable(path)
+        raise FormatError(f"{path}: a table's file name ends in {', '.join((*_TEXT, *_PARQUET))}")
+    if isinstance(data, Samples):
+        return _ArraysTable(data.columns(), "the samples")
     if hasattr(data, "columns") and hasattr(data, "iloc"):
         return _FrameTable(data)
     if isinstance(data, Mapping):

@@ -15,6 +15,9 @@ from mmgraph.graph.factor import Factor, TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
 from mmgraph.learning import fitting, prediction
+from mmgraph.learning.encoding import READING, read_with
+from mmgraph.learning.states import Bins
+from mmgraph.learning.tables import open_table
 
 if TYPE_CHECKING:
     import pandas
@@ -134,6 +137,7 @@ class BayesianNetwork(FactorGraph):
         states: Mapping[str, int | Sequence[Any]] | None = None,
         modalities: Mapping[str, str] | None = None,
         variables: Sequence[str] | None = None,
+        bins: Bins | None = None,
         **options: Any,
     ) -> Self:
         """Build from edges and a table, learning states and parameters.
@@ -144,7 +148,7 @@ class BayesianNetwork(FactorGraph):
         edges : iterable of (parent, child)
             Of columns, or of latent variables that ``states`` names.
         method, **options
-            As for :meth:`fit`.
+            As for :meth:`fit`, ``missing`` and ``encoding`` among them.
         states : mapping, optional
             The number of states or their labels of some variables; by default the sorted labels in
             their column.
@@ -152,6 +156,15 @@ class BayesianNetwork(FactorGraph):
             The modality of some variables.
         variables : sequence of str, optional
             The columns to model; by default all of them.
+        bins : mapping of str to int or sequence of float, optional
+            Numeric columns that are put into bins, so many of equally many rows or between these
+            edges: ``bins={"age": 5, "weight": [0, 50, 70, 90, inf]}``. Their states are intervals,
+            and a number is read as the one that holds it, here and in evidence.
+
+        Warns
+        -----
+        ManyStatesWarning
+            If a column has more than twenty distinct cells: a measurement, or an identifier?
 
         Raises
         ------
@@ -160,7 +173,8 @@ class BayesianNetwork(FactorGraph):
         LearningError
             If there are no rows, a column is constant, or as for :meth:`fit`.
         """
-        made, uniform, table = fitting.skeleton(data, edges, states, modalities, variables)
+        table = open_table(data, **{k: options.pop(k) for k in READING if k in options})
+        made, uniform, table = fitting.skeleton(table, edges, states, modalities, variables, bins)
         return cls(made, uniform).fit(table, method, **options)
 
     def distribution(self, name: str) -> Factor:
@@ -283,7 +297,8 @@ class BayesianNetwork(FactorGraph):
         Parameters
         ----------
         data : pandas.DataFrame, mapping of str to array, path of a CSV or Parquet file, or Evidence
-            A variable without a column, or a cell without a value (None, NaN, -1), is missing.
+            A variable without a column, or a cell without a value (None, NaN, empty in a file, -1
+            where that is no label), is missing.
         method : {"auto", "maximum_likelihood", "bdeu", "dirichlet", "em"}
             ``auto`` is ``em`` where anything is missing, and maximum likelihood where nothing is
             and no prior is given.
@@ -291,7 +306,10 @@ class BayesianNetwork(FactorGraph):
             See :func:`mmgraph.learning.fitting.fitted`: ``equivalent_sample_size``,
             ``pseudo_counts``, ``weights``, ``shrinkage``, ``floor``, ``chunk_rows``, ``device``;
             of EM ``start``, ``restarts``, ``max_iterations``, ``tolerance``, ``generator``,
-            ``progress``, ``checkpoint``, ``memory_budget``.
+            ``progress``, ``checkpoint``, ``memory_budget``. Of the table, see
+            :func:`~mmgraph.learning.tables.open_table`: ``missing`` (what else stands for a missing
+            cell), ``encoding``, ``separator``, and ``extra="ignore"`` to pass over columns that are
+            no variables.
 
         Returns
         -------
@@ -303,28 +321,39 @@ class BayesianNetwork(FactorGraph):
         LearningError, UnknownVariableError, UnknownStateError, EvidenceError, FormatError
             If data, method and network do not fit together; names column, row and value.
         """
-        factors, report = fitting.fitted(self, data, method, **options)
+        reading = {k: options.pop(k) for k in READING if k in options}
+        factors, report = fitting.fitted(self, read_with(data, reading), method, **options)
         self._adopt(factors)
         self.fit_report = report
         return self
 
     def predict(
-        self, data: object, variables: str | Sequence[str] | None = None
+        self,
+        data: object,
+        variables: str | Sequence[str] | None = None,
+        impossible: str = "raise",
+        **reading: Any,
     ) -> np.ndarray | pandas.DataFrame:
         """Return the most probable labels, see :func:`mmgraph.learning.prediction.predict`.
 
         By default of the variables that the data does not give; an array of one variable, a data
         frame of several. Columns of the variables to predict are not looked at.
         """
-        return prediction.predict(self, data, variables)
+        return prediction.predict(self, data, variables, impossible, **reading)
 
-    def predict_proba(self, data: object, variable: str) -> Float64[np.ndarray, "rows states"]:
-        """Return the posterior of a variable in every row; its own column is not looked at."""
-        return prediction.predict_proba(self, data, variable)
+    def predict_proba(
+        self, data: object, variable: str, impossible: str = "raise", **reading: Any
+    ) -> Float64[np.ndarray, "rows states"]:
+        """Return the posterior of a variable in every row; its own column is not looked at.
 
-    def score(self, data: object) -> float:
+        See :func:`mmgraph.learning.prediction.predict_proba`: ``impossible="nan"`` fills rows of
+        probability zero with NaN, ``extra="ignore"`` passes over columns that are no variables.
+        """
+        return prediction.predict_proba(self, data, variable, impossible, **reading)
+
+    def score(self, data: object, **reading: Any) -> float:
         """Return the mean log-likelihood of the rows; ``-inf`` if one of them is impossible."""
-        return prediction.score(self, data)
+        return prediction.score(self, data, **reading)
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None

@@ -128,6 +128,6 @@ def imputation(
     samples: dict[str, Tensor] = {}
     if draws and names:
         chosen = {"method": "gibbs", **(sampling or {})}
-        drawn = machine.sample(draws, evidence, generator, **chosen)
+        drawn = machine.sample(draws, evidence, generator, **chosen).codes
         samples = {n: drawn[n] if evidence.batch > 1 else drawn[n].unsqueeze(0) for n in names}
     return Imputation(means, samples)

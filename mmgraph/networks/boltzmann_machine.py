@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from torch import Tensor
 
 from mmgraph.graph.bias_factor import BiasFactor
@@ -17,6 +17,7 @@ from mmgraph.graph.errors import GraphError
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
 from mmgraph.inference import query
+from mmgraph.inference.samples import Samples
 from mmgraph.networks.boltzmann_answers import (
     Imputation,
     given_rows,
@@ -326,7 +327,7 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
         generator: torch.Generator | None = None,
         method: str = "gibbs",
         **options: Any,
-    ) -> dict[str, Shaped[Tensor, "... n *shape"]]:
+    ) -> Samples:
         """Draw samples of all variables.
 
         Parameters
@@ -342,8 +343,9 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
 
         Returns
         -------
-        dict of str to Tensor
-            ``(n, *shape)``, or ``(batch, n, *shape)`` where the evidence has more than one row.
+        Samples
+            By variable, ``(n, *shape)``, or ``(batch, n, *shape)`` where the evidence has more than
+            one row; ``.codes`` holds tensors.
         """
         given = evidence_of(self, evidence)
         return query.sample(self, n, given, generator, method_named(method), **options)

@@ -19,6 +19,7 @@ from mmgraph.graph.grid_factor import GridFactor, Offset
 from mmgraph.graph.interaction import Interaction, Potts, Tabulated
 from mmgraph.graph.variable import Variable
 from mmgraph.inference import query
+from mmgraph.inference.samples import Samples
 
 States = int | Sequence[str | int | bool | float]
 
@@ -233,7 +234,7 @@ class MarkovRandomField(FactorGraph):
         evidence: object = None,
         generator: torch.Generator | None = None,
         **options: Any,
-    ) -> dict[str, Tensor]:
+    ) -> Samples:
         """Draw samples of all variables, see :func:`mmgraph.sample`."""
         return query.sample(self, draws, evidence, generator, **options)
 

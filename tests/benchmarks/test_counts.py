@@ -32,7 +32,7 @@ def alarm() -> BayesianNetwork:
 
 @pytest.fixture(scope="module")
 def samples(alarm: BayesianNetwork) -> dict[str, torch.Tensor]:
-    return mm.sample(alarm, ROWS, generator=torch.Generator().manual_seed(0))
+    return mm.sample(alarm, ROWS, generator=torch.Generator().manual_seed(0)).codes
 
 
 @pytest.fixture(scope="module")

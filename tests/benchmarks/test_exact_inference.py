@@ -129,7 +129,7 @@ def test_from_scratch_pyagrum(name: str, benchmark: Any, pyagrum: ModuleType):
 def alarm_rows(count: int) -> tuple[mm.BayesianNetwork, dict[str, np.ndarray]]:
     """Ten observed nodes of alarm, a fifth of their cells missing at random."""
     net = mm.read("alarm")
-    drawn = mm.sample(net, count, generator=torch.Generator().manual_seed(0))
+    drawn = mm.sample(net, count, generator=torch.Generator().manual_seed(0)).codes
     generator = np.random.default_rng(0)
     names = generator.choice(sorted(net.variables), 10, replace=False)
     return net, {

@@ -84,7 +84,7 @@ def test_soft_evidence():
     logs = [0.0, -1.0]
     one = Evidence.of({"weather": soft(logs)}, VARIABLES)
     assert one.soft["weather"].tolist() == [logs]
-    many = Evidence.of({"weather": np.array([logs, [-2.0, 0.0]])}, VARIABLES)
+    many = Evidence.of({"weather": soft(np.array([logs, [-2.0, 0.0]]))}, VARIABLES)
     assert many.batch == 2
 
 
@@ -128,7 +128,7 @@ def test_rows_are_picked():
         ({"weather": [{"sun"}]}, EvidenceError, "no single state"),
         (pd.DataFrame({"x": [[1.0, 2.0], [0.0]]}), EvidenceError, "'x'"),
         (pd.DataFrame({"weather": []}), EvidenceError, "no rows"),
-        (pd.DataFrame({"x[0]": [1.0]}), EvidenceError, "its elements"),
+        (pd.DataFrame({"x[0]": [1.0]}), EvidenceError, "1 of the 2 elements of 'x'"),
         (pd.DataFrame({"rain": [1.0]}), UnknownVariableError, "column 'rain'"),
     ],
 )
@@ -155,7 +155,7 @@ def test_single_elements_of_an_array():
         Evidence.of({"x[2,0]": 1}, variables)
     with pytest.raises(EvidenceError, match="as a whole"):
         Evidence.of({"x": np.zeros((2, 2), int), "x[0,0]": 1}, variables)
-    with pytest.raises(EvidenceError, match="has 3 rows"):
+    with pytest.raises(EvidenceError, match="has 2 rows, but other elements have 3"):
         Evidence.of({"x[0,0]": [0, 1], "x[0,1]": [0, 1, 0]}, variables)
     with pytest.raises(UnknownStateError, match="lake"):
         Evidence.of({"x[0,0]": "lake"}, variables)

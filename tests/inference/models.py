@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
+from mmgraph.graph.evidence import soft
 from mmgraph.graph.factor import Factor, TableFactor, UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.gaussian import GaussianLeaf
@@ -100,5 +101,5 @@ def random_evidence(graph: FactorGraph, seed: int, rows: int) -> dict[str, Any]:
                 codes[generator.random(rows) < 0.4] = -1
             evidence[name] = codes if rows > 1 else int(codes[0]) if codes[0] >= 0 else None
         elif kind < 0.45:
-            evidence[name] = generator.normal(size=(rows, v.cardinality)) * 2 - 900.0
+            evidence[name] = soft(generator.normal(size=(rows, v.cardinality)) * 2 - 900.0)
     return evidence

@@ -164,8 +164,8 @@ def test_samples_follow_the_posterior():
     names = list(net.variables)
     evidence = {names[-1]: 0}
     generator = torch.Generator().manual_seed(3)
-    drawn = mm.sample(net, 40_000, evidence, generator)
-    again = mm.sample(net, 40_000, evidence, torch.Generator().manual_seed(3))
+    drawn = mm.sample(net, 40_000, evidence, generator).codes
+    again = mm.sample(net, 40_000, evidence, torch.Generator().manual_seed(3)).codes
     post = mm.query(net, evidence)
     for name in names:
         assert torch.equal(drawn[name], again[name])
@@ -187,17 +187,17 @@ def test_samples_of_a_continuous_leaf_have_its_moments():
         x, [a], [[0.0, 1.0], [4.0, -1.0]], np.ones((2, 2)), covariance="diagonal"
     )
     net = mm.BayesianNetwork([a, x], [prior, leaf])
-    drawn = mm.sample(net, 20_000, generator=torch.Generator().manual_seed(0))
+    drawn = mm.sample(net, 20_000, generator=torch.Generator().manual_seed(0)).codes
     assert drawn["x"].shape == (20_000, 2)
     expected = torch.tensor([3.0, -0.5], dtype=torch.float64)
     torch.testing.assert_close(drawn["x"].mean(0), expected, rtol=0, atol=0.08)
-    kept = mm.sample(net, 3, {"x": np.array([[4.0, -1.0]])})
+    kept = mm.sample(net, 3, {"x": np.array([[4.0, -1.0]])}).codes
     assert torch.equal(kept["x"], torch.tensor([[4.0, -1.0]]).double().expand(3, 2))
 
 
 def test_rows_with_different_patterns_equal_single_rows():
     net = mm.read("alarm")
-    drawn = mm.sample(net, 200, generator=torch.Generator().manual_seed(0))
+    drawn = mm.sample(net, 200, generator=torch.Generator().manual_seed(0)).codes
     generator = np.random.default_rng(0)
     names = [str(n) for n in generator.choice(list(net.variables), 10, replace=False)]
     codes = {n: np.where(generator.random(200) < 0.3, -1, drawn[n].numpy()) for n in names}
@@ -213,7 +213,7 @@ def test_rows_with_different_patterns_equal_single_rows():
 
 def test_a_pattern_with_many_rows_gets_its_own_plan():
     net = mm.read("alarm")
-    drawn = mm.sample(net, 30_000, generator=torch.Generator().manual_seed(0))
+    drawn = mm.sample(net, 30_000, generator=torch.Generator().manual_seed(0)).codes
     hidden = np.arange(30_000) % 3 == 0
     codes = {
         "HISTORY": np.where(hidden, -1, drawn["HISTORY"].numpy()),

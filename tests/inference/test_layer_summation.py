@@ -101,7 +101,7 @@ def test_discrete_machines_agree_with_methods_on_tables(seed):
 def test_samples_are_as_frequent_as_their_values_weigh(seed):
     graph = random_machine(seed, ["bernoulli", "replicated_softmax", "categorical"])
     data, hard, soft = random_evidence(graph, seed, 2, hard=0.3)
-    drawn = mm.sample(graph, 4000, data, torch.Generator().manual_seed(seed), **SUMMATION)
+    drawn = mm.sample(graph, 4000, data, torch.Generator().manual_seed(seed), **SUMMATION).codes
     drawn = {n: t.reshape(-1, 4000, *t.shape[-len(graph.variables[n].shape) or t.ndim:])
              for n, t in drawn.items()}  # fmt: skip
     for row, truth in enumerate(truth_of(graph, hard, soft)[: 2 if data else 1]):
@@ -136,13 +136,13 @@ def _key(graph, value):
 def test_samples_of_real_units_have_their_moments(seed):
     graph = random_machine(seed, ["bernoulli", "gaussian", "rectified_gaussian"], joined=1.0)
     truth = by_loops(graph)
-    drawn = mm.sample(graph, 5000, None, torch.Generator().manual_seed(seed), **SUMMATION)
+    drawn = mm.sample(graph, 5000, None, torch.Generator().manual_seed(seed), **SUMMATION).codes
     for name in graph.variables:
         for power, expected in ((1, truth.means[name]), (2, truth.squares[name])):
             values = drawn[name].double().reshape(5000, -1).numpy() ** power
             error = 4.5 * values.std(0) / 5000**0.5
             assert (np.abs(values.mean(0) - expected) <= error + 1e-12).all()
-    again = mm.sample(graph, 5000, None, torch.Generator().manual_seed(seed), **SUMMATION)
+    again = mm.sample(graph, 5000, None, torch.Generator().manual_seed(seed), **SUMMATION).codes
     assert all(torch.equal(drawn[n], again[n]) for n in drawn)
 
 
@@ -189,7 +189,7 @@ def test_tables_beside_layers_and_their_zeros():
             torch.testing.assert_close(own.marginal(name), tree.marginal(name))
     clash = {"t": 0, "u": 1}
     assert torch.isneginf(mm.log_partition(graph, clash, **SUMMATION)).all()
-    for ask in (mm.query, mm.map_query, lambda g, d, **o: mm.sample(g, 2, d, **o)):
+    for ask in (mm.query, mm.map_query, lambda g, d, **o: mm.sample(g, 2, d, **o).codes):
         with pytest.raises(ZeroProbabilityError, match="row 0 of the evidence has probability"):
             ask(graph, clash, **SUMMATION)
 

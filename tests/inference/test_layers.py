@@ -45,7 +45,7 @@ def test_auto_sums_small_machines_and_approximates_large_ones():
     found = mm.map_query(large)
     assert found.method == "icm"
     assert not found.exact
-    drawn = mm.sample(large, 3, generator=torch.Generator().manual_seed(0), burn_in=2)
+    drawn = mm.sample(large, 3, generator=torch.Generator().manual_seed(0), burn_in=2).codes
     assert drawn["v"].shape == (3, 60)
     # What is observed need not be listed.
     assert mm.query(large, {"v": torch.zeros(2, 60).long()}).method == "layer_summation"

@@ -63,7 +63,7 @@ def test_tables_of_any_scale(seed):
 
 def test_alarm():
     network = mm.read("alarm")
-    draws = mm.sample(network, 20, generator=torch.Generator().manual_seed(0))
+    draws = mm.sample(network, 20, generator=torch.Generator().manual_seed(0)).codes
     found = pairwise_energies(network, Evidence.of(None, network.variables), 0, draws)
     np.testing.assert_allclose(found, network.energy(draws).numpy(), rtol=1e-9)
     assert set(pairwise_graph(network).functions.kind) >= {SELECTS_FIRST, SELECTS_SECOND}

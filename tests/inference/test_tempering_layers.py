@@ -70,11 +70,11 @@ def test_samples_are_at_temperature_one():
     drawn = mm.sample(
         graph, 1600, None, seeded(), method="parallel_tempering", burn_in=50, thinning=3,
         base={n: torch.full((1, 8), 0.5) for n in "vh"},
-    )  # fmt: skip
+    ).codes  # fmt: skip
     assert drawn["v"].shape == (1600, 8)
     assert float((drawn["v"].double().mean(0) - exact).abs().max()) < 0.1
     rows = mm.sample(graph, 3, {"v": [[1, *[-1] * 7], [0, *[-1] * 7]]}, seeded(),
-                     method="parallel_tempering", burn_in=2)  # fmt: skip
+                     method="parallel_tempering", burn_in=2).codes  # fmt: skip
     assert rows["h"].shape == (2, 3, 8)
     assert rows["v"][0, :, 0].all()
     assert not rows["v"][1, :, 0].any()

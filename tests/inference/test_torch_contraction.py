@@ -86,7 +86,7 @@ def test_devices_that_are_not_there(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_equals_cpu():
     net = mm.read("alarm")
-    drawn = mm.sample(net, 64, generator=torch.Generator().manual_seed(0))
+    drawn = mm.sample(net, 64, generator=torch.Generator().manual_seed(0)).codes
     evidence = {n: drawn[n] for n in ("HRBP", "BP", "CVP")}
     expected = mm.query(net, evidence)
     found = mm.query(net, evidence, device="cuda")

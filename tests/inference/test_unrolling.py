@@ -43,11 +43,11 @@ def test_best_assignment_joint_and_samples():
     torch.testing.assert_close(graph.energy(best.states), best.energy)
     pair = mm.joint(graph, ["label[0,0]", "label[0,1]"])
     torch.testing.assert_close(pair.sum(2)[0], exact.marginal("label")[0, 0, 0])
-    drawn = mm.sample(graph, 4000, generator=torch.Generator().manual_seed(0))["label"]
+    drawn = mm.sample(graph, 4000, generator=torch.Generator().manual_seed(0)).codes["label"]
     assert drawn.shape == (4000, 3, 3)
     share = drawn.double().mean(0)
     torch.testing.assert_close(share, exact.marginal("label")[0, ..., 1], atol=0.04, rtol=0)
-    two = mm.sample(graph, 5, {"label": np.full((2, 3, 3), -1)})["label"]
+    two = mm.sample(graph, 5, {"label": np.full((2, 3, 3), -1)}).codes["label"]
     assert two.shape == (2, 5, 3, 3)
 
 
@@ -95,7 +95,7 @@ def test_scalars_joined_by_edges_are_exact_too():
         found = mm.query(graph, {"a": 0}, method=method).marginal("b")[0]
         torch.testing.assert_close(found, torch.tensor([0.0, -0.7]).double().softmax(0))
     assert mm.map_query(graph, {"a": 1})["b"].tolist() == [1]
-    assert mm.sample(graph, 3)["a"].shape == (3,)
+    assert mm.sample(graph, 3).codes["a"].shape == (3,)
 
 
 def test_gradients_of_two_steps_on_one_graph():

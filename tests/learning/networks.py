@@ -34,7 +34,7 @@ def with_holes(net: BayesianNetwork, rows: int, share: float, seed: int) -> dict
     generator = np.random.default_rng(seed)
     return {
         name: np.where(generator.random(rows) < share, -1, codes.numpy())
-        for name, codes in mm.sample(net, rows, generator=seeded(seed)).items()
+        for name, codes in mm.sample(net, rows, generator=seeded(seed)).codes.items()
     }
 
 

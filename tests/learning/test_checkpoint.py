@@ -38,7 +38,7 @@ class Interruption:
 
 def interrupted_example() -> tuple[BayesianNetwork, dict, dict]:
     net = mixture_of_three()
-    x = mm.sample(net, 200, generator=seeded(1))["x"]
+    x = mm.sample(net, 200, generator=seeded(1)).codes["x"]
     options = {"restarts": 3, "max_iterations": 6, "tolerance": 0.0, "prior": Prior(1.0)}
     return net, {"x": x}, options
 
@@ -105,7 +105,7 @@ import mmgraph as mm, torch
 from mmgraph.learning.expectation_maximization import expectation_maximization
 
 net = mm.read("asia")
-data = mm.sample(net, 300, generator=torch.Generator().manual_seed(0))
+data = mm.sample(net, 300, generator=torch.Generator().manual_seed(0)).codes
 del data["either"], data["lung"]
 calls = []
 

@@ -74,8 +74,9 @@ def check(rows) -> None:
 @pytest.mark.parametrize("ending", [".csv", ".csv.gz", ".parquet"])
 @pytest.mark.parametrize("chunk_rows", [1, 2, 100])
 def test_files_are_read_in_chunks(tmp_path, ending, chunk_rows):
-    check(encode(in_file(FRAME, tmp_path, ending), VARIABLES, chunk_rows))
-    table = coded_chunks(in_file(FRAME, tmp_path, ending), VARIABLES, chunk_rows)
+    file = open_table(in_file(FRAME, tmp_path, ending), missing=["NA"])
+    check(encode(file, VARIABLES, chunk_rows))
+    table = coded_chunks(file, VARIABLES, chunk_rows)
     sizes = [len(rows) for rows in table]
     assert sizes == [len(rows) for rows in table]  # a second pass
     assert sum(sizes) == 5
@@ -131,7 +132,7 @@ def test_a_state_that_the_model_lacks_is_named_with_its_row(tmp_path, ending):
     frame = pd.DataFrame({"colour": ["red", "green", "gren", "red"]})
     data = frame if ending is None else in_file(frame, tmp_path, ending)
     table = coded_chunks(data, VARIABLES, 2)
-    with pytest.raises(UnknownStateError, match=r"row 2: .*'colour'.*'gren'.*'green'"):
+    with pytest.raises(UnknownStateError, match=r"row 2.*: .*'colour'.*'gren'.*'green'"):
         list(table)
 
 
@@ -154,7 +155,7 @@ def test_an_empty_table_is_refused(tmp_path):
 
 
 def test_columns_of_a_vector_must_be_complete():
-    with pytest.raises(LearningError, match=r"'sound' has shape \(2,\)"):
+    with pytest.raises(EvidenceError, match="1 of the 2 elements of 'sound'"):
         encode(FRAME.drop(columns="sound[0]"), VARIABLES)
 
 
@@ -171,8 +172,11 @@ def test_numbers_that_are_none_are_refused(tmp_path):
     text.loc[3, "sound[0]"] = "loud"
     with pytest.raises(EvidenceError, match="'sound' is no number"):
         encode(text, VARIABLES)
-    with pytest.raises(FormatError, match=r"table\.csv"):
-        encode(in_file(text, tmp_path, ".csv"), VARIABLES)
+    file = open_table(in_file(text, tmp_path, ".csv"), missing=["NA"])
+    with pytest.raises(
+        EvidenceError, match=r"table\.csv, row 3 \(line 5\): 'sound' is no number: 'lou"
+    ):
+        encode(file, VARIABLES)
     infinite = FRAME.assign(**{"sound[1]": [0, 0, np.inf, 0, 0]})
     with pytest.raises(EvidenceError, match="row 2: 'sound' is infinite"):
         encode(infinite, VARIABLES)
@@ -211,7 +215,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
     with pytest.raises(FormatError, match=r"empty\.csv cannot be read"):
         open_table(tmp_path / "empty.csv")
     (tmp_path / "ragged.csv").write_text("level\n1\n1,2,3\n")
-    with pytest.raises(FormatError, match=r"ragged\.csv cannot be read"):
+    with pytest.raises(FormatError, match=r"ragged\.csv, line 3: expected 1 cells"):
         encode(tmp_path / "ragged.csv", VARIABLES)
 
 
@@ -252,7 +256,9 @@ def test_states_are_sorted_labels(tmp_path, ending):
     frame = pd.DataFrame(
         {"a": ["y", "x", None, "y"], "b": [10, 9, 100, 9], "c": [1.0, np.nan, 0.0, 1.0]}
     )
-    table = open_table(frame if ending is None else in_file(frame, tmp_path, ending))
+    table = open_table(
+        frame if ending is None else in_file(frame, tmp_path, ending), missing=["NA"]
+    )
     states = states_in(table, ["a", "b", "c"], chunk_rows=2)
     assert states == {"a": ("x", "y"), "b": (9, 10, 100), "c": (0, 1)}
     assert all(type(x) is int for x in states["b"] + states["c"])

@@ -59,7 +59,7 @@ def test_the_objective_never_falls(seed, share, latent, amount):
 @pytest.mark.parametrize("prior", [Prior(), Prior(5.0), Prior(0.0, 0.5)])
 def test_complete_data_give_the_closed_form_at_once(prior):
     net = random_network(3)
-    data = mm.sample(net, 300, generator=seeded())
+    data = mm.sample(net, 300, generator=seeded()).codes
     learned, report = expectation_maximization(net, data, prior=prior)
     assert report.converged
     assert report.iterations == 1
@@ -99,7 +99,7 @@ def test_a_missing_pattern_that_is_ignorable_is_filled_in():
             TableFactor((b, c), [[0.9, 0.1], [0.2, 0.8]], child=c),
         ),
     )
-    data = {n: t.numpy() for n, t in mm.sample(graph, 40_000, generator=seeded(4)).items()}
+    data = {n: t.numpy() for n, t in mm.sample(graph, 40_000, generator=seeded(4)).codes.items()}
     data["b"] = np.where((data["a"] == 1) & (data["c"] == 0), -1, data["b"])
     learned, report = expectation_maximization(graph, data, tolerance=1e-9, max_iterations=500)
     assert report.converged
@@ -121,7 +121,7 @@ def test_a_latent_class_is_recovered():
             ),
         ),
     )
-    data = mm.sample(graph, 20_000, generator=seeded(5))
+    data = mm.sample(graph, 20_000, generator=seeded(5)).codes
     del data["h"]
     learned, report = expectation_maximization(
         graph, data, restarts=2, generator=seeded(6), tolerance=1e-8, max_iterations=500
@@ -153,7 +153,7 @@ def test_equal_rows_are_put_together_and_weights_are_repetitions():
 
 def test_the_best_restart_is_returned_wherever_it_comes():
     net = mixture_of_three()
-    data = {"x": mm.sample(net, 60, generator=seeded(3))["x"]}
+    data = {"x": mm.sample(net, 60, generator=seeded(3)).codes["x"]}
     best = set()
     for seed in range(6):
         learned, report = expectation_maximization(
@@ -175,7 +175,7 @@ def test_restarts_differ_where_cells_are_missing():
 @pytest.mark.parametrize("observed", [False, True])
 def test_weighted_rows_of_leaves_are_repeated_rows(observed):
     net = mixture_of_three()
-    data = mm.sample(net, 80, generator=seeded(3))
+    data = mm.sample(net, 80, generator=seeded(3)).codes
     times = torch.from_numpy(np.random.default_rng(0).integers(0, 4, 80))
     if not observed:
         del data["h"]

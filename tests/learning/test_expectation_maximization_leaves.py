@@ -27,7 +27,7 @@ from tests.learning.networks import (
 @pytest.mark.parametrize("holes", [0.0, 0.2])
 def test_a_mixture_of_normals_is_recovered(holes):
     net = mixture_of_three()
-    x = mm.sample(net, 4000, generator=seeded(1))["x"].numpy().copy()
+    x = mm.sample(net, 4000, generator=seeded(1)).codes["x"].numpy().copy()
     x[np.random.default_rng(0).random(x.shape) < holes] = np.nan
     learned, report = expectation_maximization(
         net, {"x": x}, restarts=3, generator=seeded(2), tolerance=1e-8
@@ -82,7 +82,7 @@ def test_leaves_of_both_kinds_go_uphill(seed, covariance):
 
 def test_a_leaf_that_is_never_observed_stays_as_it_is():
     net = mixture_of_three()
-    h = mm.sample(net, 50, generator=seeded())["h"]
+    h = mm.sample(net, 50, generator=seeded()).codes["h"]
     learned, _ = expectation_maximization(net, {"h": h}, start="current")
     assert learned.factors[1] is net.factors[1]
     with pytest.raises(LearningError, match="'x' has no observed value"):

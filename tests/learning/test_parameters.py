@@ -89,7 +89,7 @@ def test_a_table_can_keep_rows_that_nothing_speaks_of():
 @pytest.mark.parametrize("chunk_rows", [1, 3, 1000])
 def test_chunks_and_files_give_the_same(tmp_path, chunk_rows):
     net = mm.read("asia")
-    samples = mm.sample(net, 500, generator=torch.Generator().manual_seed(1))
+    samples = mm.sample(net, 500, generator=torch.Generator().manual_seed(1)).codes
     frame = pd.DataFrame({n: np.array(net.variables[n].labels)[c] for n, c in samples.items()})
     frame.to_csv(tmp_path / "asia.csv", index=False)
     frame.to_parquet(tmp_path / "asia.parquet")
@@ -108,7 +108,7 @@ def test_alarm_agrees_with_pgmpy(prior):
     from pgmpy.parameter_estimator import DiscreteBayesianEstimator, DiscreteMLE
 
     net = mm.read("alarm")
-    samples = mm.sample(net, 400, generator=torch.Generator().manual_seed(2))
+    samples = mm.sample(net, 400, generator=torch.Generator().manual_seed(2)).codes
     frame = pd.DataFrame({n: np.array(net.variables[n].labels)[c] for n, c in samples.items()})
     peer = DiscreteBayesianNetwork(net.edges)
     labels = {n: list(v.labels) for n, v in net.variables.items()}

@@ -45,7 +45,7 @@ def test_labels_are_learned_whatever_the_units(objective):
     machine = classifier(objective=objective).fit(x, y)
     held_out, truth = labelled(200, 1)
     assert machine.score(held_out, truth) > 0.9
-    drawn = machine.sample(300, generator=torch.Generator().manual_seed(0), chains=300)["x"]
+    drawn = machine.sample(300, generator=torch.Generator().manual_seed(0), chains=300).codes["x"]
     assert (np.abs(drawn.numpy().mean(0) - x.mean(0)) < 0.6 * x.std(0)).all()
     assert (np.abs(np.log(drawn.numpy().std(0) / x.std(0))) < 0.5).all()
 

@@ -105,7 +105,7 @@ def test_the_best_assignment_has_the_highest_weight(build):
     machine = build()
     data = rows_of(machine)
     best = mm.map_query(machine, data)
-    drawn = mm.sample(machine, 200, data, torch.Generator().manual_seed(0))
+    drawn = mm.sample(machine, 200, data, torch.Generator().manual_seed(0)).codes
     for row in range(6):
         own = {n: best[n][row] for n in machine.variables}
         others = {n: v[row] for n, v in drawn.items()}
@@ -119,7 +119,9 @@ def test_samples_have_the_posterior_means(build, method):
     machine = build()
     data = {n: a[:5] for n, a in rows_of(machine).items()}
     options = {"burn_in": 50, "thinning": 3} if method == "gibbs" else {}
-    drawn = machine.sample(3000, data, torch.Generator().manual_seed(2), method=method, **options)
+    drawn = machine.sample(
+        3000, data, torch.Generator().manual_seed(2), method=method, **options
+    ).codes
     for row, truth in enumerate(enumerated(machine, data)):
         for name, variable in machine.variables.items():
             values = drawn[name][row].double().numpy().reshape(3000, -1)
@@ -134,7 +136,7 @@ def test_samples_have_the_posterior_means(build, method):
 def test_what_is_observed_stays_in_samples():
     machine = every_family()
     data = rows_of(machine)
-    drawn = machine.sample(4, data, torch.Generator().manual_seed(0), burn_in=2)
+    drawn = machine.sample(4, data, torch.Generator().manual_seed(0), burn_in=2).codes
     for name, given in data.items():
         values = drawn[name].double().numpy()
         known = given >= 0  # neither -1 nor NaN: values here are not negative
@@ -149,7 +151,7 @@ def test_tempering_draws_as_gibbs_does():
     drawn = machine.sample(
         2000, generator=torch.Generator().manual_seed(0), method="tempering",
         burn_in=30, thinning=2,
-    )  # fmt: skip
+    ).codes  # fmt: skip
     truth = Enumeration(machine, {})
     found = drawn["pixels"].double().mean(0).numpy()
     assert np.abs(found - truth.mean("pixels")).max() < 0.06

@@ -131,7 +131,7 @@ def test_predictions_are_those_of_the_queries():
         torch.nn.functional.one_hot(states["label"], 2).double(),
     )
     np.testing.assert_allclose(probabilities, exact.numpy(), atol=0.05)
-    draws = field.sample(7, generator=torch.Generator().manual_seed(0))
+    draws = field.sample(7, generator=torch.Generator().manual_seed(0)).codes
     assert draws["label"].shape == (7, 2, 3)
 
 

@@ -1,0 +1,183 @@
+"""Columns of cells as state indices or real numbers: the reader behind every door to a model.
+
+Evidence, learning, tables on disk, ``do`` and the command line all read through here; what a single
+cell means is said by :class:`~mmgraph.graph.state_labels.StateLabels`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64
+from torch import Tensor
+
+from mmgraph.graph.errors import EvidenceError, UnknownStateError
+from mmgraph.graph.state_labels import MISSING, Index, StateLabels, is_missing, number_spelled
+from mmgraph.graph.variable import Variable
+
+Place = Callable[[int], str]
+"""Says where the cell with this number in scan order stands, for messages."""
+
+
+def codes(
+    variable: Variable, column: object, place: Place, missing: Collection[object] = ()
+) -> Int64[np.ndarray, "*cells"]:
+    """Return the state indices of cells in any container, ``MISSING`` where nothing is said.
+
+    Parameters
+    ----------
+    variable : Variable
+        A discrete one.
+    column : scalar, sequence, array, Tensor, pandas.Series or Index
+        Of any shape; what a mask hides is missing.
+    place : function
+        Where a cell stands.
+    missing : collection of cells
+        What else stands for a missing cell, however it is spelled: ``-9`` is also ``"-9"``.
+
+    Raises
+    ------
+    UnknownStateError
+        If a cell names no state, with its place.
+    EvidenceError
+        If a cell is no single value.
+    """
+    reader = variable.reader
+    listed = {spelling(cell) for cell in missing}
+
+    def hidden(cell: object) -> bool:
+        return bool(listed) and spelling(cell) in listed
+
+    if isinstance(column, Index):
+        return _indices(reader, np.asarray(plain_array(column.codes)), place)
+    array = plain_array(column)
+    if isinstance(array, np.ndarray):
+        if not array.ndim:
+            cell = array.item()
+            return np.array(MISSING if hidden(cell) else reader.read(cell), np.int64)
+        if array.dtype.kind in "iuf" and reader.takes_indices and not missing:
+            return _indices(reader, array, place)
+    inverse, cells = factorised(variable, array)
+    table = np.full(len(cells) + 1, MISSING, np.int64)  # the last stands for missing cells
+    for i, cell in enumerate(cells):
+        try:
+            table[i] = MISSING if hidden(cell) else reader.read(cell)
+        except UnknownStateError as error:
+            first = int((inverse.reshape(-1) == i).argmax())
+            raise UnknownStateError(f"{place(first)}: {error}") from None
+    found: np.ndarray = table[inverse]
+    return found
+
+
+def factorised(
+    variable: Variable, column: Any
+) -> tuple[Int64[np.ndarray, "*cells"], Sequence[Any]]:
+    """Return each cell's place among the distinct cells (-1 where missing), and those.
+
+    Cells of different types are distinct: the truth value True is not the number 1.
+    """
+    if hasattr(column, "factorize"):
+        inverse, distinct = column.factorize()
+        cells = distinct.tolist()
+        if str(column.dtype) != "object" or all(isinstance(cell, str) for cell in cells):
+            return inverse, cells
+        column = np.asarray(column, dtype=object)  # pandas takes True and 1 for the same
+    array = np.asarray(column)
+    if array.dtype.kind in "biuf":
+        known = ~np.isnan(array) if array.dtype.kind == "f" else np.ones(array.shape, bool)
+        distinct, places = np.unique(array[known], return_inverse=True)
+        inverse = np.full(array.shape, -1, np.int64)
+        inverse[known] = places.reshape(-1)
+        return inverse, distinct.tolist()
+    distinct_text = _distinct_text(array)
+    if distinct_text is not None:
+        number = {cell: i for i, cell in enumerate(distinct_text)} | {None: -1}
+        places = np.fromiter(map(number.__getitem__, array.reshape(-1)), np.int64, array.size)
+        return places.reshape(array.shape), distinct_text
+    seen: dict[tuple[type, Any], int] = {}
+    inverse = np.empty(array.size, np.int64)
+    for i, cell in enumerate(array.reshape(-1).tolist()):
+        if is_missing(cell):
+            inverse[i] = -1
+            continue
+        try:
+            inverse[i] = seen.setdefault((type(cell), cell), len(seen))
+        except TypeError:
+            raise EvidenceError(
+                f"evidence for '{variable.name}' holds {cell!r}, which is no single state"
+            ) from None
+    return inverse.reshape(array.shape), [cell for _, cell in seen]
+
+
+def _distinct_text(array: np.ndarray) -> list[str] | None:
+    """The distinct texts of an array that holds nothing but texts and None; else None."""
+    try:
+        distinct = dict.fromkeys(array.reshape(-1))
+    except TypeError:  # something unhashable
+        return None
+    distinct.pop(None, None)
+    return list(distinct) if all(isinstance(cell, str) for cell in distinct) else None
+
+
+def plain_array(column: Any) -> Any:
+    """Return the column as an array in which cells are as they were, or as pandas holds it."""
+    if isinstance(column, Tensor):
+        column = column.detach().cpu()
+        return (column.double() if column.is_floating_point() else column).numpy()
+    if isinstance(column, np.ma.MaskedArray):
+        mask, cells = np.ma.getmaskarray(column), np.ma.getdata(column).astype(object)
+        cells[mask] = None
+        return cells
+    if isinstance(column, np.ndarray) or hasattr(column, "factorize"):
+        return column
+    if isinstance(column, list | tuple | range):
+        if all(type(cell) is int for cell in column):
+            return np.asarray(column, dtype=np.int64 if _fits(column) else object)
+        return _object_array(column)
+    whole = np.empty((), dtype=object)
+    whole[()] = column
+    return whole
+
+
+def _fits(cells: Sequence[int]) -> bool:
+    return not cells or (min(cells) >= -(2**63) and max(cells) < 2**63)
+
+
+def _object_array(cells: Sequence[Any]) -> np.ndarray:
+    """Nested lists as an array with an axis a level; NumPy would turn mixed cells into text."""
+    try:
+        return np.asarray(cells, dtype=object)
+    except ValueError:  # arrays of unequal shapes within a list
+        array = np.empty(len(cells), dtype=object)
+        array[:] = cells
+        return array
+
+
+def _indices(reader: StateLabels, array: np.ndarray, place: Place) -> Int64[np.ndarray, "*cells"]:
+    """Indices from numbers: NaN is missing, everything else must be a state."""
+    if array.dtype.kind not in "iuf":
+        raise EvidenceError(f"the state indices of '{reader.name}' are no numbers: {array!r:.100}")
+    with np.errstate(invalid="ignore"):
+        missing = np.isnan(array) if array.dtype.kind == "f" else np.zeros(array.shape, bool)
+        wrong = ~missing & ((array < MISSING) | (array >= len(reader.labels)))
+        if array.dtype.kind == "f":
+            wrong |= ~missing & (array != np.floor(array))
+    if wrong.any():
+        first = int(wrong.reshape(-1).argmax())
+        try:
+            reader.checked_index(array.reshape(-1)[first].item())
+        except UnknownStateError as error:
+            raise UnknownStateError(f"{place(first)}: {error}") from None
+    return np.where(missing, MISSING, array).astype(np.int64)
+
+
+def spelling(cell: object) -> str:
+    """Return how a cell is spelled, whole numbers without a decimal point."""
+    if isinstance(cell, str):
+        number = number_spelled(cell)
+        return cell if number is None else spelling(number)
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return str(cell)

@@ -1,0 +1,117 @@
+"""What sampling returns: draws of every variable, as labels to read and as indices to compute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import Tensor
+
+from mmgraph.graph.errors import MissingExtraError, UnknownVariableError, suggestion
+from mmgraph.graph.state_labels import index
+from mmgraph.graph.variable import Variable, element_names
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class Samples(Mapping[str, np.ndarray]):
+    """Draws by variable: ``samples["rain"]`` holds labels, as evidence and ``fit`` read them.
+
+    Of a discrete variable the labels of its states, of a continuous one its values, in shape
+    ``(draws, *shape)``, or ``(batch, draws, *shape)`` where the evidence has several rows.
+
+    Parameters
+    ----------
+    variables : mapping of str to Variable
+        Those of the model.
+    codes : dict of str to Tensor
+        The draws; see the attribute.
+    batch : int or None
+        The rows of evidence, if the draws have an axis of them.
+
+    Attributes
+    ----------
+    codes : dict of str to Tensor
+        The draws as tensors on the device that drew them: state indices of discrete variables,
+        values of continuous ones. Where labels are themselves numbers, mark indices with
+        :func:`mmgraph.index` before they are used as evidence.
+    """
+
+    def __init__(
+        self,
+        variables: Mapping[str, Variable],
+        codes: Mapping[str, Tensor],
+        batch: int | None = None,
+    ) -> None:
+        self.codes = dict(codes)
+        self.batch = batch
+        self._variables = {name: variables[name] for name in self.codes}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self.codes:
+            hint = suggestion(name, self.codes)
+            raise UnknownVariableError(f"the samples hold no variable {name!r}{hint}")
+        values = self.codes[name].detach().cpu().numpy()
+        variable = self._variables[name]
+        if not variable.is_discrete or isinstance(variable.states, int):
+            return values
+        return label_array(variable)[values]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.codes)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def columns(self) -> dict[str, Any]:
+        """Return the draws, one a row, as columns that no reader of labels needs to look up.
+
+        Draws for several rows of evidence stand one row's after the other.
+        """
+        columns: dict[str, Any] = {}
+        for name, tensor in self.codes.items():
+            flat = tensor if self.batch is None else tensor.flatten(0, 1)
+            columns[name] = index(flat) if self._variables[name].is_discrete else flat
+        return columns
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Return one line a draw and one column a variable (``x[0,1]`` for elements of arrays).
+
+        Where the evidence has several rows, the first column, ``row``, says whose draw it is.
+
+        Raises
+        ------
+        MissingExtraError
+            If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise MissingExtraError("data", "pandas", "a data frame of samples") from None
+        columns: dict[str, Any] = {}
+        draws = 0
+        for name in self:
+            values = self[name] if self.batch is None else np.concatenate(self[name])
+            draws = len(values)
+            elements = element_names(self._variables[name])
+            columns.update(zip(elements, values.reshape(draws, -1).T, strict=True))
+        if self.batch is not None:
+            columns = {"row": np.repeat(np.arange(self.batch), draws // self.batch)} | columns
+        return pandas.DataFrame(columns)
+
+    def __repr__(self) -> str:
+        shape = next(iter(self.codes.values())).shape[: 1 if self.batch is None else 2]
+        draws = " × ".join(map(str, shape))
+        return f"Samples({len(self)} variables, {draws} draws)"
+
+
+def label_array(variable: Variable) -> np.ndarray:
+    """Return the labels of a variable's states as an array, which indices pick from."""
+    labels = variable.labels
+    if len({type(label) for label in labels}) == 1 and not isinstance(labels[0], str):
+        return np.array(labels)
+    array = np.empty(len(labels), dtype=object)
+    array[:] = labels
+    return array

@@ -1,0 +1,139 @@
+"""Delimited text files as tables: every cell is text, and every row says which line it is on."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from mmgraph.graph.errors import FormatError
+from mmgraph.learning.tables import Table
+
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+class CsvTable(Table):
+    """A CSV file, plain or gzipped, read row by row.
+
+    Lines may end in any way, and a byte order mark is skipped. A line without any character is a
+    row of a file with one column, and nothing in one with several.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    encoding : str, optional
+        By default UTF-8.
+    separator : str, optional
+        By default a comma, or a tab where the name ends in ``.tsv``.
+
+    Raises
+    ------
+    FormatError
+        If the file is missing or not in that encoding, has no header, or the header names a column
+        twice or seems to have another separator.
+    """
+
+    is_text = True
+    in_memory = False
+
+    def __init__(
+        self, path: Path, encoding: str | None = None, separator: str | None = None
+    ) -> None:
+        self.origin, self._path = str(path), path
+        self._encoding = encoding or "utf-8-sig"
+        ending = path.name.lower().removesuffix(".gz")
+        self._separator = separator or ("\t" if ending.endswith(".tsv") else ",")
+        if len(self._separator) != 1:
+            raise FormatError(f"{path}: a separator is one character, not {separator!r}")
+        self._first_row, self._lines = 0, [0]
+        with self._reading() as rows:
+            header: list[str] = next(rows, [])
+        if not header:
+            raise FormatError(f"{path} cannot be read: expected a header of column names")
+        others = [mark for mark in ";\t|" if mark in header[0]]
+        if len(header) == 1 and others and separator is None:
+            raise FormatError(
+                f"{path}: the header is one column, {header[0][:60]!r}; is the separator "
+                f"{others[0]!r}? say separator={others[0]!r}"
+            )
+        for i, name in enumerate(header):
+            if name in header[:i]:
+                raise FormatError(f"{path}: the column '{name}' stands there twice")
+        self._header = self.columns = tuple(header)
+
+    def place(self, row: int) -> str:
+        """Return the words for a row of the chunk that was read last, with its line."""
+        at = row - self._first_row
+        line = f" (line {self._lines[at]})" if 0 <= at < len(self._lines) else ""
+        return f"{self.origin}, row {row}{line}"
+
+    def chunks(self, rows: int) -> Iterator[dict[str, Any]]:
+        """Yield the columns, lists of text, of ``rows`` rows at a time.
+
+        Raises
+        ------
+        FormatError
+            If a row has not as many cells as the header, or the text is no CSV (which line).
+        """
+        kept = [(name, self._header.index(name)) for name in self.columns]
+        first = 0
+        with self._reading() as reader:
+            next(reader)
+            while True:
+                lines: list[int] = []
+                cells = list(self._rows(reader, rows, lines))
+                if not cells:
+                    return
+                self._first_row, self._lines = first, lines
+                columns = list(zip(*cells, strict=True))
+                yield {name: list(columns[i]) for name, i in kept}
+                first += len(cells)
+
+    def _rows(self, reader: Any, count: int, lines: list[int]) -> Iterator[list[str]]:
+        width = len(self._header)
+        for row in reader:
+            if not row and width > 1:
+                continue
+            row = row or [""]
+            if len(row) != width:
+                raise FormatError(
+                    f"{self._path}, line {reader.line_num}: expected {width} cells, as the header "
+                    f"has, found {len(row)}"
+                )
+            lines.append(reader.line_num)
+            yield row
+            if len(lines) == count:
+                return
+
+    @contextmanager
+    def _reading(self) -> Iterator[Any]:
+        reader: Any = None
+        try:
+            with self._path.open("rb") as raw:
+                packed = raw.peek(2)[:2] == _GZIP_MAGIC
+                plain: Any = gzip.GzipFile(fileobj=raw) if packed else raw
+                with io.TextIOWrapper(plain, self._encoding, newline="") as text:
+                    reader = csv.reader(text, delimiter=self._separator, strict=True)
+                    yield reader
+        except FileNotFoundError:
+            raise FormatError(f"there is no file {self._path}") from None
+        except UnicodeDecodeError as error:
+            self._fail(
+                reader,
+                f"expected text in {error.encoding}, found the byte "
+                f"0x{error.object[error.start]:02x}; say encoding=… (latin-1, cp1252, utf-16 …)",
+            )
+        except LookupError:
+            raise FormatError(f"{self._path}: there is no encoding {self._encoding!r}") from None
+        except (csv.Error, EOFError, OSError, zlib.error) as error:
+            self._fail(reader, str(error))
+
+    def _fail(self, reader: Any, problem: str) -> NoReturn:
+        line = reader.line_num + 1 if reader is not None else 1
+        raise FormatError(f"{self._path} cannot be read near line {line}: {problem}") from None
