@@ -27,6 +27,8 @@ def described(variable: Variable) -> dict[str, Any]:
         entry["modality"] = variable.modality
     if variable.family != "categorical":
         entry["family"] = variable.family
+    if variable.columns is not None:
+        entry["columns"] = list(variable.columns)
     return entry
 
 
@@ -45,12 +47,14 @@ def restored_variable(entry: JsonObject) -> Variable:
     shape = entry.get("shape", list, [])
     if not all(isinstance(n, int) and not isinstance(n, bool) for n in shape):
         raise FormatError(f"{entry.where}: expected a shape of integers, found {shown(shape)}")
+    columns = tuple(entry.get("columns", list)) if "columns" in entry else None
     return Variable(
         entry.get("name", str),
         states,
         shape=tuple(shape),
         modality=entry.get("modality", str) if "modality" in entry else None,
         family=entry.get("family", str, "categorical"),
+        columns=columns,
     )
 
 

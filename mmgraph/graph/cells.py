@@ -10,11 +10,19 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import EvidenceError, UnknownStateError
-from mmgraph.graph.state_labels import MISSING, Index, StateLabels, is_missing, number_spelled
+from mmgraph.graph.state_labels import (
+    MISSING,
+    Index,
+    StateLabels,
+    is_missing,
+    number_spelled,
+    plain_cell,
+)
 from mmgraph.graph.variable import Variable
 
 Place = Callable[[int], str]
@@ -51,11 +59,14 @@ def codes(
         return bool(listed) and spelling(cell) in listed
 
     if isinstance(column, Index):
-        return _indices(reader, np.asarray(plain_array(column.codes)), place)
+        marked = np.asarray(plain_array(column.codes))
+        if not marked.ndim:
+            return np.array(reader.checked_index(marked.item()), np.int64)
+        return _indices(reader, marked, place)
     array = plain_array(column)
     if isinstance(array, np.ndarray):
         if not array.ndim:
-            cell = array.item()
+            cell = plain_cell(array[()])
             return np.array(MISSING if hidden(cell) else reader.read(cell), np.int64)
         if array.dtype.kind in "iuf" and reader.takes_indices and not missing:
             return _indices(reader, array, place)
@@ -90,7 +101,7 @@ def factorised(
         distinct, places = np.unique(array[known], return_inverse=True)
         inverse = np.full(array.shape, -1, np.int64)
         inverse[known] = places.reshape(-1)
-        return inverse, distinct.tolist()
+        return inverse, [plain_cell(cell) for cell in distinct]
     distinct_text = _distinct_text(array)
     if distinct_text is not None:
         number = {cell: i for i, cell in enumerate(distinct_text)} | {None: -1}
@@ -125,7 +136,7 @@ def plain_array(column: Any) -> Any:
     """Return the column as an array in which cells are as they were, or as pandas holds it."""
     if isinstance(column, Tensor):
         column = column.detach().cpu()
-        return (column.double() if column.is_floating_point() else column).numpy()
+        return (column.float() if column.dtype == torch.bfloat16 else column).numpy()
     if isinstance(column, np.ma.MaskedArray):
         mask, cells = np.ma.getmaskarray(column), np.ma.getdata(column).astype(object)
         cells[mask] = None

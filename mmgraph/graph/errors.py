@@ -123,6 +123,10 @@ class MissingExtraError(MmgraphError, ImportError):
 
 
 def suggestion(name: object, known: Iterable[object]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the nearest known name, or ``""`` if none is near."""
-    close = difflib.get_close_matches(str(name), [str(k) for k in known], n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""
+    """Return ``"; did you mean 'x'?"`` for the nearest known name, or ``""`` if none is near.
+
+    Names that differ in case alone are near.
+    """
+    folded = {str(k).casefold(): str(k) for k in known}
+    close = difflib.get_close_matches(str(name).casefold(), folded, n=1)
+    return f"; did you mean '{folded[close[0]]}'?" if close else ""

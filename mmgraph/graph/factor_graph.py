@@ -63,7 +63,7 @@ class FactorGraph:
         """Return a variable by name, or raise UnknownVariableError with the nearest name."""
         try:
             return self.variables[name]
-        except KeyError:
+        except (KeyError, TypeError):
             hint = suggestion(name, self.variables)
             raise UnknownVariableError(f"the model has no variable {name!r}{hint}") from None
 

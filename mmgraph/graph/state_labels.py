@@ -23,6 +23,7 @@ _STARTS_WITH_DIGIT = re.compile(r"[\s(\[<>=≤≥~+._-]*[0-9]")
 _INTERVAL = re.compile(r"([(\[])\s*([^\s,]+)\s*,\s*([^\s,]+)\s*([)\]])")
 _TRUTH = {"true": True, "false": False}
 _OFTEN_MISSING = frozenset(("", "-", ".", "?", "n/a", "na", "nan", "nil", "none", "null", "<na>"))
+_HUGE = 1e300
 _MOST_REMEMBERED = 10_000
 _PLAIN_CELLS = (str, int, float, bool, np.generic)
 
@@ -160,11 +161,11 @@ class StateLabels:
         if isinstance(cell, Index):
             return self.checked_index(cell.codes)
         if hasattr(cell, "item") and getattr(cell, "ndim", 0) == 0:
-            return self.read(cell.item())
+            return self.read(plain_cell(cell))
         if isinstance(cell, bool):
             return self._only(self._truths[cell], cell)
         if isinstance(cell, numbers.Real):
-            return self._of_number(cell)
+            return self._of_number(cell, cell)
         if isinstance(cell, set | frozenset | dict | list | np.ndarray) or hasattr(cell, "shape"):
             raise EvidenceError(
                 f"evidence for '{self.name}' holds {cell!r}, which is no single state"
@@ -173,27 +174,20 @@ class StateLabels:
             cell.decode(errors="replace") if isinstance(cell, bytes) else str(cell)
         )
 
-    def _of_number(self, number: Any) -> int:
+    def _of_number(self, number: Any, cell: object) -> int:
         if isinstance(self.labels, range):
-            if number == MISSING:
-                return MISSING
             return self.checked_index(number)
         codes = self._numbers.get(number, [])
-        if len(codes) > 1:  # "1" and "1.0" are both labels
-            return (
-                self._texts[str(number)]
-                if str(number) in self._texts
-                else self._only(codes, number)
-            )
+        if not codes and self.intervals and abs(number) < _HUGE:
+            codes = self._intervals_around(float(number))
+        if len(codes) > 1 and (code := self._texts.get(str(cell))) is not None:
+            return code  # "1" and "1.0" are both labels
         if codes:
-            return codes[0]
-        inside = self._intervals_around(float(number)) if abs(number) < 1e300 else []
-        if inside:
-            return self._only(inside, number)
+            return self._only(codes, cell)
         if number == MISSING:
             return MISSING
         if self.numeric:
-            raise self._unknown(number)
+            raise self._unknown(cell)
         return self.checked_index(number)
 
     def _of_text(self, text: str) -> int:
@@ -203,7 +197,7 @@ class StateLabels:
         if (truth := _TRUTH.get(text.casefold())) is not None and self._truths[truth]:
             return self._only(self._truths[truth], text)
         if (number := number_spelled(text)) is not None:
-            return self._of_number(number)
+            return self._of_number(number, text)
         if self.intervals and NUMBER.fullmatch(text):
             return self._only(self._intervals_around(float(text)), text)
         raise self._unknown(text)
@@ -259,6 +253,18 @@ def is_missing(cell: object) -> bool:
     if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(cell, float | np.floating) and bool(cell != cell)
+
+
+def plain_cell(cell: Any) -> Any:
+    """Return a NumPy scalar or a tensor of one number as the Python value that it is spelled like.
+
+    In single precision 0.1 is another number than in double; it is the label 0.1 all the same.
+    """
+    if isinstance(cell, np.floating) and not isinstance(cell, float):
+        return float(str(cell))
+    if isinstance(cell, np.generic) or not hasattr(cell, "numpy"):
+        return cell.item() if hasattr(cell, "item") else cell
+    return plain_cell(cell.detach().cpu().numpy()[()])
 
 
 def number_spelled(text: str) -> float | None:

@@ -83,7 +83,8 @@ def query(
     MmgraphError
         If there is no such method, or it has no such option.
     """
-    if type(evidence) is dict and method == "auto" and device == "auto" and not options:
+    plain = method == "auto" and device == "auto" and dtype is None and not options
+    if plain and type(evidence) is dict:
         check_model(model, "query")
         names = variables if variables is None else variable_names(variables)
         quick = single_row(model, evidence, names)

@@ -14,6 +14,7 @@ from mmgraph.graph.errors import LearningError, UnknownVariableError, suggestion
 from mmgraph.graph.factor import Factor, TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
+from mmgraph.inference.options import check_types
 from mmgraph.learning.counts import TABLE_BUDGET_BYTES, IncompleteDataError
 from mmgraph.learning.encoding import coded_chunks
 from mmgraph.learning.expectation_maximization import EMReport, expectation_maximization
@@ -137,6 +138,7 @@ def _check_options(
             raise LearningError(f"there is no option {name!r}{suggestion(name, passed_on)}")
         if method not in ("auto", "em"):
             raise LearningError(f"the method '{method}' takes no option '{name}', EM does")
+    check_types(expectation_maximization, options)
 
 
 def _prior(method: str, equivalent_sample_size: float | None, pseudo_counts: Any) -> Prior:
