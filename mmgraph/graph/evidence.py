@@ -336,7 +336,8 @@ def _columns_of_frame(frame: Any, variables: Mapping[str, Variable], extra: str)
             raise EvidenceError(f"the data frame has two columns called '{name}'")
         column = frame[label]
         scalar = name in variables and not variables[name].shape and variables[name].is_discrete
-        data[name] = column if scalar else column.tolist()
+        numeric = getattr(column.dtype, "kind", "O") in "iuf" and isinstance(column.dtype, np.dtype)
+        data[name] = column if scalar else column.to_numpy() if numeric else column.tolist()
     elements = elements_in(data, variables)
     check_complete(elements.values(), variables, "the data frame")
     for name in data:

@@ -110,7 +110,7 @@ class Samples(Mapping[str, np.ndarray]):
 def label_array(variable: Variable) -> np.ndarray:
     """Return the labels of a variable's states as an array, which indices pick from."""
     labels = variable.labels
-    if len({type(label) for label in labels}) == 1 and not isinstance(labels[0], str):
+    if len({type(label) for label in labels}) == 1:
         return np.array(labels)
     array = np.empty(len(labels), dtype=object)
     array[:] = labels

@@ -19,6 +19,7 @@ from mmgraph.graph.errors import LearningError, suggestion
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.interaction import Tabulated
+from mmgraph.graph.state_labels import index
 from mmgraph.inference.field_variables import default_precision, tables_device
 from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.mean_field import mean_field_marginals
@@ -226,7 +227,7 @@ def _pseudo(fields: Sequence[LabelledField], start: Parameters, options: Options
     for f in fields:
         with torch.no_grad():
             graph = f.build(start, None)
-        labels = Evidence.of({f.name: f.labels}, graph.variables)
+        labels = Evidence.of({f.name: index(f.labels)}, graph.variables)
         prepared.append((f, labels, labelled_statistics(graph, labels)))
 
     def objective(parameters: Parameters) -> Tensor:
@@ -249,7 +250,7 @@ def _maximum(fields: Sequence[LabelledField], start: Parameters, options: Option
         terms = []
         for i, f in enumerate(fields):
             graph = f.build(parameters, None)
-            labels = Evidence.of({f.name: f.labels}, graph.variables)
+            labels = Evidence.of({f.name: index(f.labels)}, graph.variables)
             terms.append(log_likelihood(i, graph, labels))
         return sum_of(terms)
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from mmgraph.graph.errors import GraphError, LearningError, suggestion
 from mmgraph.graph.grid_factor import Offset
 from mmgraph.graph.interaction import Interaction, Potts, Tabulated
+from mmgraph.graph.state_labels import index
 from mmgraph.graph.variable import Variable
 from mmgraph.learning import conditional_random_field as learning
 from mmgraph.networks.markov_random_field import MarkovRandomField
@@ -238,7 +239,7 @@ class ConditionalRandomField:
         return read_conditional_random_field(path)
 
     def _evidence(self, labels: object) -> dict[str, object] | None:
-        return None if labels is None else {self.name: _codes(labels)}
+        return None if labels is None else {self.name: index(_codes(labels))}
 
     def fit(
         self,

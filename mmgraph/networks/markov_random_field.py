@@ -17,9 +17,10 @@ from mmgraph.graph.factor import Factor, UnaryFactor, float_tensor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.grid_factor import GridFactor, Offset
 from mmgraph.graph.interaction import Interaction, Potts, Tabulated
+from mmgraph.graph.state_labels import index
 from mmgraph.graph.variable import Variable
 from mmgraph.inference import query
-from mmgraph.inference.samples import Samples
+from mmgraph.inference.samples import Samples, label_array
 
 States = int | Sequence[str | int | bool | float]
 
@@ -218,7 +219,7 @@ class MarkovRandomField(FactorGraph):
         """
         name = self._only(variable)
         codes = query.map_query(self, evidence, **options)[name]
-        return _squeezed(_label_array(self.variables[name])[codes.cpu().numpy()])
+        return _squeezed(label_array(self.variables[name])[codes.cpu().numpy()])
 
     def predict_proba(
         self, evidence: object = None, variable: str | None = None, **options: Any
@@ -268,7 +269,7 @@ class MarkovRandomField(FactorGraph):
         LearningError
             If nothing is labelled, or there is no edge factor.
         """
-        data = labels if isinstance(labels, Mapping) else {self._only(None): labels}
+        data = labels if isinstance(labels, Mapping) else {self._only(None): index(labels)}
         from mmgraph.learning import pseudo_likelihood  # it loads mean field and its kernels
 
         self.factors = pseudo_likelihood.fit_scales(self, data, strength, iterations, rounds)
@@ -307,15 +308,6 @@ def _count(node: Mapping[str, Any]) -> int:
     if states is None:
         raise GraphError("a node has neither 'variable' nor 'states'; give 'states' for all")
     return states if isinstance(states, int) else len(states)
-
-
-def _label_array(variable: Variable) -> np.ndarray:
-    labels = variable.labels
-    if len({type(x) for x in labels}) == 1:
-        return np.array(labels)
-    mixed = np.empty(len(labels), dtype=object)
-    mixed[:] = labels
-    return mixed
 
 
 def _squeezed(rows: np.ndarray) -> np.ndarray:
