@@ -15,6 +15,7 @@ from mmgraph.comparison.classification import MultimodalData
 from mmgraph.comparison.machine_data import Scale, Transform, fit_transform
 from mmgraph.comparison.machine_declaration import MachineDeclaration
 from mmgraph.graph.errors import MissingExtraError
+from mmgraph.graph.state_labels import index
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.boltzmann_layers import Pathway
 from mmgraph.networks.boltzmann_units import Units
@@ -110,7 +111,7 @@ def fit_machine(
     fitted = FittedMachine(machine, transforms)
     machine.fit(
         fitted.evidence(data, declaration.modalities),
-        torch.as_tensor(data.codes),
+        index(data.codes),
         checkpoint=checkpoint,
         progress=progress,
         generator=generator,

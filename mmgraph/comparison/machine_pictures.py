@@ -15,6 +15,7 @@ from mmgraph.comparison.machine_fold import FittedMachine
 from mmgraph.comparison.metrics import BINS
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.exponential_family import statistics_of
+from mmgraph.graph.state_labels import index
 from mmgraph.inference.block_gibbs import sweep
 from mmgraph.inference.colouring import colour_masks
 from mmgraph.inference.field_view import FieldView
@@ -129,7 +130,7 @@ def _samples(
     rows = _one_of_each(test)
     some = test.rows(rows)
     generator = torch.Generator().manual_seed(0)
-    held = {labels.name: torch.as_tensor(some.codes)}
+    held = {labels.name: index(some.codes)}
     drawn = machine.sample(
         1, {**fitted.evidence(some, (name,)), **held}, generator, burn_in=_SETTLING
     ).codes

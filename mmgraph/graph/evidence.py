@@ -330,10 +330,11 @@ def _columns_of_frame(frame: Any, variables: Mapping[str, Variable], extra: str)
     if not len(frame):
         raise EvidenceError("the data frame has no rows")
     data: dict[str, Any] = {}
-    for label in frame.columns:
-        name = str(label)
-        if name in data:
-            raise EvidenceError(f"the data frame has two columns called '{name}'")
+    names = [str(label) for label in frame.columns]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise EvidenceError(f"the data frame has two columns called '{twice}'")
+    for name, label in zip(names, frame.columns, strict=True):
         column = frame[label]
         scalar = name in variables and not variables[name].shape and variables[name].is_discrete
         numeric = getattr(column.dtype, "kind", "O") in "iuf" and isinstance(column.dtype, np.dtype)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mmgraph.graph.errors import EvidenceError, LearningError
 from mmgraph.graph.evidence import MISSING, Evidence
+from mmgraph.graph.state_labels import Index, index
 from mmgraph.graph.variable import Variable
 
 if TYPE_CHECKING:
@@ -120,14 +121,15 @@ def side_by_side(variables: Sequence[Variable], given: object, what: str) -> dic
 
 
 def _with_labels(evidence: Evidence, labels: Variable, y: object) -> Evidence:
-    given: Any = y if isinstance(y, Tensor) else np.asarray(y)
+    marked = isinstance(y, Index)
+    given: Any = y.codes if isinstance(y, Index) else y if isinstance(y, Tensor) else np.asarray(y)
     if labels.name in evidence.observed():
         raise EvidenceError(f"'{labels.name}' is given in the data and as y too")
     if given.ndim != 1 or len(given) != evidence.batch:
         raise EvidenceError(
             f"y has shape {tuple(given.shape)}, but the data has {evidence.batch} rows"
         )
-    read = Evidence.of({labels.name: given}, evidence.variables)
+    read = Evidence.of({labels.name: index(given) if marked else given}, evidence.variables)
     if labels.name not in read.columns:  # not a single label
         return evidence
     codes = np.concatenate([evidence.codes, read.codes], axis=1)

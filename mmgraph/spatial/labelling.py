@@ -16,6 +16,7 @@ from jaxtyping import Float, Int64
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.grid_factor import Offset, neighbourhood
 from mmgraph.graph.interaction import Interaction, Potts
+from mmgraph.graph.state_labels import index
 from mmgraph.inference import methods
 from mmgraph.inference.assignment import TracePoint
 from mmgraph.inference.query import map_query, query
@@ -223,8 +224,8 @@ def label_image(
     weights = chosen_weights(task, model, sensor_weights, edge_weight)
     graph = model.graph(weights.sensors, weights.edge)
     labelled = task.codes != UNLABELLED
-    evidence = {LABEL: task.codes} if clamp and labelled.any() else None
-    answer = _answer(graph, evidence, method, marginal_method, weights.temperature, task)
+    clamped = task.codes if clamp and labelled.any() else None
+    answer = _answer(graph, clamped, method, marginal_method, weights.temperature, task)
     notes = (*task.missing_notes(), *weights.notes, *task.lost_notes(answer["labels"]))
     if not answer["converged"]:
         asked = dict.fromkeys((answer["method"], answer["marginal_method"]))
@@ -292,7 +293,7 @@ def _contrast(
 
 def _answer(
     graph: FactorGraph,
-    evidence: dict[str, Int64[np.ndarray, "*shape"]] | None,
+    clamped: Int64[np.ndarray, "*shape"] | None,
     method: str,
     marginal_method: str,
     temperature: float,
@@ -300,6 +301,7 @@ def _answer(
 ) -> dict[str, Any]:
     """Ask for labels and marginals; return the fields of the record that they fill."""
     task.report("marginals", 0, None)
+    evidence = None if clamped is None else {LABEL: index(clamped)}
     by_marginals = method in methods.MARGINALS
     asked = method if by_marginals else marginal_method
     seeded: dict[str, Any] = {}
@@ -307,7 +309,7 @@ def _answer(
         seeded["generator"] = torch.Generator().manual_seed(task.seed)
     posterior = query(graph, evidence, LABEL, method=asked, **seeded)
     found = posterior.marginal(LABEL)[0].double().numpy()
-    free = np.ones(found.shape[:-1], bool) if evidence is None else evidence[LABEL] == UNLABELLED
+    free = np.ones(found.shape[:-1], bool) if clamped is None else clamped == UNLABELLED
     marginals = np.where(free[..., None], tempered(found, temperature), found)
     answer: dict[str, Any] = {
         "marginals": marginals,
