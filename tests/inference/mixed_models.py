@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mmgraph.graph.edge_factor import PairwiseFactor
-from mmgraph.graph.evidence import MISSING, Evidence
+from mmgraph.graph.evidence import MISSING, Evidence, soft
 from mmgraph.graph.factor import Factor, TableFactor, UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.gaussian import GaussianLeaf
@@ -91,7 +91,7 @@ def mixed_evidence(graph: FactorGraph, seed: int, rows: int) -> Evidence:
             codes[generator.random(codes.shape) < 0.6] = MISSING
             data[name] = codes
         elif chance < 0.6:
-            data[name] = generator.normal(size=(rows, *v.shape, v.cardinality))
+            data[name] = soft(generator.normal(size=(rows, *v.shape, v.cardinality)))
     return Evidence.of(data, graph.variables)
 
 

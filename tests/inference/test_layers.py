@@ -98,7 +98,7 @@ def test_unknown_names_are_named_with_the_nearest():
 
 
 def test_values_out_of_range_are_refused():
-    with pytest.raises(MmgraphError, match=r"'v' has 2 states; index 7 in row 1, element \[2\]"):
+    with pytest.raises(MmgraphError, match=r"row 1, element \[2\]: .*'v' has 2 states; index 7"):
         mm.query(restricted(3, 2), {"v": [[0, 1, 0], [0, 1, 7]]})
     with pytest.raises(EvidenceError, match=r"'v' is infinite in row 0, element \[1\]"):
         mm.query(restricted(2, 2, "gaussian"), {"v": [0.0, float("inf")]})
