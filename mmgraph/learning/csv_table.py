@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import itertools
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from mmgraph.graph.errors import FormatError
 from mmgraph.learning.tables import Table
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_BLOCK_ROWS = 1000
 
 
 class CsvTable(Table):
@@ -51,7 +53,6 @@ class CsvTable(Table):
         self._separator = separator or ("\t" if ending.endswith(".tsv") else ",")
         if len(self._separator) != 1:
             raise FormatError(f"{path}: a separator is one character, not {separator!r}")
-        self._first_row, self._lines = 0, [0]
         with self._reading() as rows:
             header: list[str] = next(rows, [])
         if not header:
@@ -68,10 +69,12 @@ class CsvTable(Table):
         self._header = self.columns = tuple(header)
 
     def place(self, row: int) -> str:
-        """Return the words for a row of the chunk that was read last, with its line."""
-        at = row - self._first_row
-        line = f" (line {self._lines[at]})" if 0 <= at < len(self._lines) else ""
-        return f"{self.origin}, row {row}{line}"
+        """Return the words for a row, with its line, which is looked up in the file."""
+        with self._reading() as reader:
+            next(reader)
+            lines = (reader.line_num for cells in reader if self._is_row(cells))
+            line = next(itertools.islice(lines, row, None), None)
+        return f"{self.origin}, row {row}" + (f" (line {line})" if line else "")
 
     def chunks(self, rows: int) -> Iterator[dict[str, Any]]:
         """Yield the columns, lists of text, of ``rows`` rows at a time.
@@ -82,34 +85,43 @@ class CsvTable(Table):
             If a row has not as many cells as the header, or the text is no CSV (which line).
         """
         kept = [(name, self._header.index(name)) for name in self.columns]
-        first = 0
         with self._reading() as reader:
             next(reader)
-            while True:
-                lines: list[int] = []
-                cells = list(self._rows(reader, rows, lines))
-                if not cells:
-                    return
-                self._first_row, self._lines = first, lines
-                columns = list(zip(*cells, strict=True))
-                yield {name: list(columns[i]) for name, i in kept}
-                first += len(cells)
+            done = False
+            while not done:
+                columns: list[list[str]] = [[] for _ in self._header]
+                # Rows are turned into columns a block at a time: millions of lists, one a row,
+                # would keep the garbage collector busy.
+                while not done and (room := rows - len(columns[0])):
+                    block = list(itertools.islice(reader, min(room, _BLOCK_ROWS)))
+                    done = not block
+                    for column, cells in zip(columns, self._transposed(block), strict=False):
+                        column.extend(cells)
+                if columns[0]:
+                    yield {name: columns[i] for name, i in kept}
 
-    def _rows(self, reader: Any, count: int, lines: list[int]) -> Iterator[list[str]]:
+    def _is_row(self, cells: list[str]) -> bool:
+        """Whether a line counts: one without any character only where there is one column."""
+        return bool(cells) or len(self._header) == 1
+
+    def _transposed(self, block: list[list[str]]) -> Iterator[tuple[str, ...]]:
+        """The columns of some lines."""
+        if [] in block:
+            block = [cells or [""] for cells in block if self._is_row(cells)]
+        if any(len(cells) != len(self._header) for cells in block):
+            self._refuse_ragged()
+        return zip(*block, strict=True)
+
+    def _refuse_ragged(self) -> NoReturn:
+        """Raise the error that names the first line with too many or too few cells."""
         width = len(self._header)
-        for row in reader:
-            if not row and width > 1:
-                continue
-            row = row or [""]
-            if len(row) != width:
-                raise FormatError(
-                    f"{self._path}, line {reader.line_num}: expected {width} cells, as the header "
-                    f"has, found {len(row)}"
-                )
-            lines.append(reader.line_num)
-            yield row
-            if len(lines) == count:
-                return
+        with self._reading() as reader:
+            ragged = (c for c in reader if self._is_row(c) and len(c or [""]) != width)
+            found = len(next(ragged))
+            raise FormatError(
+                f"{self._path}, line {reader.line_num}: expected {width} cells, as the header has, "
+                f"found {found}"
+            )
 
     @contextmanager
     def _reading(self) -> Iterator[Any]:
