@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from mmgraph.graph.errors import EvidenceError, UnknownVariableError, suggestion
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from mmgraph.graph.factor_graph import FactorGraph
     from mmgraph.graph.variable import Variable
 
@@ -99,10 +101,12 @@ def _value(variable: Variable, text: str) -> object:
 
 def _columns(graph: FactorGraph, file: Path, reading: dict[str, Any]) -> dict[str, Any]:
     """The columns of a file: state indices, marked as such, and numbers."""
+    import numpy as np
+
     from mmgraph.graph.element_evidence import check_complete, elements_in
     from mmgraph.graph.state_labels import index
     from mmgraph.learning.cells import coded, real_values
-    from mmgraph.learning.tables import open_table
+    from mmgraph.learning.tables import CHUNK_ROWS, open_table
 
     table = open_table(file, **reading)
     elements = elements_in(table.columns, graph.variables)
@@ -115,12 +119,16 @@ def _columns(graph: FactorGraph, file: Path, reading: dict[str, Any]) -> dict[st
                 f"{suggestion(column, graph.variables)}"
             )
     variables = {column: _variable(graph, column) for column in known}
-    chunk = next(table.chunks(1 << 62), None)
-    if chunk is None:
+    parts: dict[str, list[np.ndarray]] = {column: [] for column in known}
+    rows = 0
+    for chunk in table.chunks(CHUNK_ROWS):
+        for column, variable in variables.items():
+            if variable.is_discrete:
+                parts[column].append(coded(variable, chunk[column], table, rows))
+            else:
+                parts[column].append(real_values(variable, [chunk[column]], table, rows).numpy())
+        rows += len(next(iter(chunk.values())))
+    if not rows:
         raise EvidenceError(f"{file}: expected at least one row below the header")
-    return {
-        column: index(coded(variable, chunk[column], table, 0))
-        if variable.is_discrete
-        else real_values(variable, [chunk[column]], table, 0)
-        for column, variable in variables.items()
-    }
+    joined = {column: np.concatenate(part) for column, part in parts.items()}
+    return {c: index(x) if variables[c].is_discrete else x for c, x in joined.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import mmgraph as mm
@@ -99,6 +100,16 @@ def test_an_empty_quoted_cell_is_missing(tmp_path: Path):
     evidence = from_file(tmp_path, 'colour,digit\n"","2"\n')
     assert evidence.columns == ("digit",)
     assert codes(evidence, "digit") == [1]
+
+
+def test_all_row_groups_of_a_parquet_file_are_read(tmp_path: Path):
+    frame = pd.DataFrame({"colour": ["red", "green", None] * 4, "temperature": np.arange(12.0)})
+    frame.to_parquet(tmp_path / "rows.parquet", row_group_size=5)
+    evidence, _ = read_evidence(MODEL, ["flag=True"], tmp_path / "rows.parquet")
+    found = mm.Evidence.of(evidence, MODEL.variables)
+    assert codes(found, "colour") == [0, 1, -1] * 4
+    assert codes(found, "flag") == [1] * 12
+    assert found.values["temperature"].tolist() == list(range(12))
 
 
 def test_how_a_file_is_read_can_be_said(tmp_path: Path):
