@@ -55,8 +55,8 @@ def codes(
     reader = variable.reader
     listed = {spelling(cell) for cell in missing}
 
-    def hidden(cell: object) -> bool:
-        return bool(listed) and spelling(cell) in listed
+    def read(cell: object) -> int:
+        return MISSING if listed and spelling(cell) in listed else reader.read(cell)
 
     if isinstance(column, Index):
         marked = np.asarray(plain_array(column.codes))
@@ -67,14 +67,14 @@ def codes(
     if isinstance(array, np.ndarray):
         if not array.ndim:
             cell = plain_cell(array[()])
-            return np.array(MISSING if hidden(cell) else reader.read(cell), np.int64)
+            return np.array(read(cell), np.int64)
         if array.dtype.kind in "iuf" and reader.takes_indices and not missing:
             return _indices(reader, array, place)
     inverse, cells = factorised(variable, array)
     table = np.full(len(cells) + 1, MISSING, np.int64)  # the last stands for missing cells
     for i, cell in enumerate(cells):
         try:
-            table[i] = MISSING if hidden(cell) else reader.read(cell)
+            table[i] = read(cell)
         except UnknownStateError as error:
             first = int((inverse.reshape(-1) == i).argmax())
             raise UnknownStateError(f"{place(first)}: {error}") from None
@@ -182,6 +182,25 @@ def _indices(reader: StateLabels, array: np.ndarray, place: Place) -> Int64[np.n
         except UnknownStateError as error:
             raise UnknownStateError(f"{place(first)}: {error}") from None
     return np.where(missing, MISSING, array).astype(np.int64)
+
+
+def hidden(column: object, missing: Collection[object]) -> object:
+    """Return a column of cells in which those that stand for missing ones are None.
+
+    Parameters
+    ----------
+    column : scalar, sequence, array, Tensor or pandas.Series
+        Of any shape; it is returned as it is where nothing stands for a missing cell.
+    missing : collection of cells
+        As for :func:`codes`.
+    """
+    if not missing:
+        return column
+    listed = {spelling(cell) for cell in missing}
+    array = np.asarray(plain_array(column), dtype=object)
+    cells = np.empty(array.size, dtype=object)
+    cells[:] = [None if spelling(cell) in listed else cell for cell in array.reshape(-1).tolist()]
+    return cells.reshape(array.shape)
 
 
 def spelling(cell: object) -> str:

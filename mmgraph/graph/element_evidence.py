@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmgraph.graph.errors import EvidenceError
+from mmgraph.graph.state_labels import index
 from mmgraph.graph.variable import Variable, element_names
 
 Element = tuple[str, tuple[int, ...]]
@@ -117,7 +118,8 @@ def with_elements_gathered(
             raise EvidenceError(f"evidence gives '{name}' as a whole and its element '{key}' too")
         by_array.setdefault(name, {})[key] = read(scalar_like(variables[name], key), data[key])
     for name, columns in by_array.items():
-        gathered[name] = _joined(variables[name], columns, elements)
+        array = _joined(variables[name], columns, elements)
+        gathered[name] = index(array) if variables[name].is_discrete else array
     return gathered
 
 

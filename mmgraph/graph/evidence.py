@@ -12,6 +12,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mmgraph.graph.cells import codes as codes_in
+from mmgraph.graph.cells import hidden
 from mmgraph.graph.element_evidence import check_complete, elements_in, with_elements_gathered
 from mmgraph.graph.errors import EvidenceError, UnknownVariableError, suggestion
 from mmgraph.graph.state_labels import MISSING
@@ -138,7 +139,7 @@ class Evidence:
         def element(variable: Variable, given: object) -> np.ndarray:
             if variable.is_discrete:
                 return _codes(variable, given, missing)
-            return numbers(variable, given).numpy()
+            return numbers(variable, hidden(given, missing)).detach().cpu().numpy()
 
         data = with_elements_gathered(data, variables, element)
         if extra == "ignore":
@@ -266,7 +267,7 @@ def _read(variable: Variable, given: object, missing: Collection[object]) -> tup
     if isinstance(given, Soft):
         return "soft", _soft_tensor(variable, given)
     if not variable.is_discrete:
-        return "values", value_tensor(variable, given)
+        return "values", value_tensor(variable, hidden(given, missing))
     axes = len(variable.shape)
     shape = getattr(given, "shape", None)
     codes = (

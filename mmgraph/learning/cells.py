@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float64, Integer
 from torch import Tensor
 
-from mmgraph.graph.cells import codes, spelling
+from mmgraph.graph.cells import codes, hidden
 from mmgraph.graph.errors import EvidenceError, LearningError
 from mmgraph.graph.value_evidence import numbers
 from mmgraph.graph.variable import Variable
@@ -80,12 +80,10 @@ def _numbers(
     variable: Variable, column: Any, table: Table, first_row: int
 ) -> Float64[np.ndarray, "rows *features"]:
     """The numbers of one column in an array of their own, NaN where missing."""
-    cells = column.to_numpy() if hasattr(column, "to_numpy") else column
+    cells: Any = column.to_numpy() if hasattr(column, "to_numpy") else column
     if table.is_text:
         cells = [cell or None for cell in cells]
-    if table.missing and np.ndim(cells) == 1:
-        listed = {spelling(cell) for cell in table.missing}
-        cells = [None if spelling(cell) in listed else cell for cell in cells]
+    cells = hidden(cells, table.missing)
     try:
         array = numbers(Variable(variable.name, family="gaussian"), cells).numpy()
         return array.astype(np.float64, copy=not table.is_text)

@@ -145,6 +145,19 @@ def test_what_a_mask_hides_is_missing_and_lists_read_as_arrays():
         assert evidence.arrays["x"].tolist() == [[[-1, 1], [2, -1]]]
 
 
+def test_elements_of_an_array_with_numbers_for_labels():
+    variables = {
+        "x": Variable("x", (2, 1), (2,)),
+        "y": Variable("y", shape=(2,), family="gaussian"),
+    }
+    found = Evidence.of({"x[0]": 1, "x[1]": [2, None]}, variables)
+    assert found.arrays["x"].tolist() == [[1, 0], [1, -1]]
+    frame = pd.DataFrame({"x[1]": [1, 2], "x[0]": [2, -9], "y[0]": ["1.5", "-9"], "y[1]": [-9, 3]})
+    found = Evidence.of(frame, variables, missing=[-9])
+    assert found.arrays["x"].tolist() == [[0, 1], [-1, 0]]
+    np.testing.assert_array_equal(found.values["y"], [[1.5, np.nan], [np.nan, 3.0]])
+
+
 def test_single_elements_of_an_array():
     variables = {"x": Variable("x", ("sea", "land"), (2, 2)), "y": Variable("y", 2)}
     one = Evidence.of({"x[0,1]": "land", "x[1,0]": 0, "y": 1}, variables)
