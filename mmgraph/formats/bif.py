@@ -18,6 +18,7 @@ from os import PathLike
 from mmgraph.formats.bif_syntax import Declaration, Distribution, parse
 from mmgraph.formats.bif_tables import TableReader
 from mmgraph.formats.files import SIZE_LIMIT, read_text, write_text
+from mmgraph.formats.tables import bayesian_network, check_discrete, conditional_values
 from mmgraph.formats.text import fail, quoted
 from mmgraph.graph.errors import FormatError, GraphError
 from mmgraph.graph.factor import Factor, TableFactor
@@ -62,10 +63,7 @@ def read_bif(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> Baye
         if child in factors:
             fail(path, text, distribution.start, f"the distribution of '{child}' is given twice")
         factors[child] = _factor(reader, distribution, variables)
-    try:
-        return BayesianNetwork(variables.values(), factors.values())
-    except GraphError as error:
-        raise FormatError(f"{path}: {error}") from None
+    return bayesian_network(path, variables.values(), factors.values())
 
 
 def _variable(path: str | PathLike[str], text: str, declaration: Declaration) -> Variable:
@@ -119,11 +117,7 @@ def write_bif(net: BayesianNetwork, path: str | PathLike[str]) -> None:
 
 
 def _variable_block(variable: Variable) -> str:
-    if variable.shape or not variable.is_discrete:
-        raise FormatError(
-            f"'{variable.name}' is not a scalar discrete variable, and BIF holds no others; "
-            "write a .mmgraph directory instead"
-        )
+    check_discrete(variable, "BIF")
     states = _spellings(variable)
     lines = [
         f"variable {quoted(variable.name)} {{\n",
@@ -144,15 +138,7 @@ def _variable_block(variable: Variable) -> str:
 
 
 def _probability_block(factor: Factor) -> Iterator[str]:
-    child = factor.child
-    if child is None or not isinstance(factor, TableFactor):
-        raise FormatError(
-            f"{factor!r} is not a conditional table, and BIF holds no others; "
-            "write a .mmgraph directory instead"
-        )
-    parents = factor.parents
-    axis = next(i for i, v in enumerate(factor.scope) if v is child)
-    table = factor.values.detach().double().movedim(axis, -1)
+    child, parents, table = conditional_values(factor, "BIF")
     rows = table.reshape(-1, child.cardinality).tolist()
     given = f" | {', '.join(quoted(p.name) for p in parents)}" if parents else ""
     yield f"probability ( {quoted(child.name)}{given} ) {{\n"

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from os import PathLike
 from typing import NamedTuple
 
-from mmgraph.formats.text import WORD, Token, TokenReader, unquoted
+from mmgraph.formats.text import (
+    BIF_NAMES,
+    BIF_TOKENS,
+    BRACKETED_WORD,
+    WORD,
+    Token,
+    TokenReader,
+    unquoted,
+)
 
 Groups = tuple[tuple[str, ...], ...]
 """Names as commas group them."""
@@ -136,7 +144,7 @@ def _plain_variable(text: str, position: int) -> tuple[Declaration, int] | None:
     if match is None or _has_comment(match.group()):
         return None
     states = tuple(s.strip() for s in match["states"].split(","))
-    if str(len(states)) != match["count"] or not all(map(WORD.fullmatch, states)):
+    if str(len(states)) != match["count"] or not all(map(BRACKETED_WORD.fullmatch, states)):
         return None
     return Declaration(match["name"], states, {}, match.start("block")), match.end()
 
@@ -205,6 +213,7 @@ def _groups(reader: TokenReader, close: str, what: str) -> Groups:
     """Read names up to a closing mark, grouped by commas (which are optional)."""
     groups: list[tuple[str, ...]] = []
     group: list[str] = []
+    reader.tokens = BIF_NAMES
     while True:
         token = reader.next()
         if token.is_name:
@@ -216,6 +225,7 @@ def _groups(reader: TokenReader, close: str, what: str) -> Groups:
             groups.append(tuple(group))
             group = []
         if token.text == close:
+            reader.tokens = BIF_TOKENS
             return tuple(groups)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from mmgraph.formats.bif_syntax import Distribution, Entry, names_in, parse_distribution
-from mmgraph.formats.rows import bounded_product, normalise, problem_of, state_of
-from mmgraph.formats.text import WORD, TokenReader, fail, nearest
+from mmgraph.formats.rows import bounded_product, normalise, problem_of, row_name, state_of
+from mmgraph.formats.text import BRACKETED_WORD, TokenReader, fail, nearest
 from mmgraph.graph.variable import Variable
 
 DEFAULT_LIMIT = 2**24
@@ -49,7 +49,7 @@ class TableReader:
         self.codes = {name: {s: i for i, s in enumerate(s_)} for name, s_ in states.items()}
         # Only bare words may be looked up in text that no tokenizer has seen.
         self.bare_codes = {
-            name: {s: i for s, i in codes.items() if WORD.fullmatch(s)}
+            name: {s: i for s, i in codes.items() if BRACKETED_WORD.fullmatch(s)}
             for name, codes in self.codes.items()
         }
         self.default_left = DEFAULT_LIMIT
@@ -159,7 +159,7 @@ class TableReader:
             table, starts, elsewhere = self._table_of_rows(distribution, child, parents)
         wrong = normalise(table)
         if wrong is not None:
-            row = self._row(child, parents, state_of(wrong, cardinalities))
+            row = row_name(child, parents, state_of(wrong, cardinalities))
             self._fail(starts.get(wrong, elsewhere), f"{row} {problem_of(table[wrong])}")
         return table
 
@@ -180,7 +180,7 @@ class TableReader:
                 default = entry
                 continue
             states = self._states(entry, child, parents)
-            name = self._row(child, parents, states)
+            name = row_name(child, parents, states)
             row = 0
             for parent, state in zip(parents, states, strict=True):
                 row = row * parent.cardinality + state
@@ -192,8 +192,8 @@ class TableReader:
         rows = bounded_product(cardinalities, len(given))
         if rows != len(given) and default is None:
             missing = next(i for i in range(len(given) + 1) if i not in given)
-            row_name = self._row(child, parents, state_of(missing, cardinalities))
-            self._fail(distribution.start, f"{row_name} is missing, and there is no default")
+            missing_row = row_name(child, parents, state_of(missing, cardinalities))
+            self._fail(distribution.start, f"{missing_row} is missing, and there is no default")
         table = self._filled(distribution.start, given, default, cardinalities, child)
         starts = {row: entry.start for row, entry in given.items()}
         return table, starts, distribution.start if default is None else default.start
@@ -250,13 +250,6 @@ class TableReader:
             self._fail(
                 entry.start, f"expected {count} numbers in {what}, found {len(entry.numbers)}"
             )
-
-    def _row(self, child: Variable, parents: Sequence[Variable], states: Sequence[int]) -> str:
-        """Name a row for a message."""
-        if not parents:
-            return f"the distribution of '{child.name}'"
-        pairs = (f"{p.name}={p.labels[s]}" for p, s in zip(parents, states, strict=True))
-        return f"the row ({', '.join(pairs)}) of '{child.name}'"
 
 
 def _plain_numbers(pieces: list[str], count: int) -> Float64[np.ndarray, "rows numbers"] | None:

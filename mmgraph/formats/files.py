@@ -65,18 +65,30 @@ def _read_within(file: BinaryIO | gzip.GzipFile, size_limit: int, found: str) ->
     return b"".join(chunks)
 
 
-def read_text(path: str | os.PathLike[str], size_limit: int = SIZE_LIMIT) -> str:
+def read_text(
+    path: str | os.PathLike[str], size_limit: int = SIZE_LIMIT, *, legacy: str | None = None
+) -> str:
     """Return the content of a UTF-8 file, unpacked where it is gzipped.
+
+    Parameters
+    ----------
+    path, size_limit
+        As :func:`read_bytes`.
+    legacy : str, optional
+        The encoding of bytes that are not UTF-8, where a format is older than that.
 
     Raises
     ------
     FormatError
-        As :func:`read_bytes`; and if the content is not UTF-8, with the line.
+        As :func:`read_bytes`; and if the content is not UTF-8 and no other encoding is given, with
+        the line.
     """
     content = read_bytes(path, size_limit)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        if legacy is not None:
+            return content.decode(legacy)
         line = content.count(b"\n", 0, error.start) + 1
         found = content[error.start : error.start + 1].hex()
         raise FormatError(

@@ -1,4 +1,4 @@
-"""To and from pgmpy, and through its readers from the formats that it knows.
+"""To and from pgmpy.
 
 pgmpy keeps a conditional table with the child on the first axis; here the child is the last.
 """
@@ -6,13 +6,10 @@ pgmpy keeps a conditional table with the child on the first axis; here the child
 from __future__ import annotations
 
 from collections.abc import Mapping
-from os import PathLike, fspath
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmgraph.formats.files import SIZE_LIMIT, read_text
 from mmgraph.formats.rows import LARGEST_RANK, normalise, problem_of
 from mmgraph.graph.errors import FormatError, GraphError, MissingExtraError
 from mmgraph.graph.factor import TableFactor
@@ -21,14 +18,6 @@ from mmgraph.networks.bayesian_network import BayesianNetwork
 
 if TYPE_CHECKING:
     from pgmpy.models import DiscreteBayesianNetwork
-
-READERS = {
-    ".xmlbif": "XMLBIFReader",
-    ".xml": "XMLBIFReader",
-    ".net": "NETReader",
-    ".xdsl": "XDSLReader",
-}
-"""The reader of ``pgmpy.readwrite`` for each suffix."""
 
 
 def to_pgmpy(net: BayesianNetwork) -> DiscreteBayesianNetwork:
@@ -140,53 +129,6 @@ def _factor(table: Any, variables: Mapping[str, Variable]) -> TableFactor:
                 )
             array = array.take([labels.index(label) for label in parent.labels], axis=axis)
     return TableFactor((*parents, child), np.ascontiguousarray(array), child=child)
-
-
-def read_through_pgmpy(
-    path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT
-) -> BayesianNetwork:
-    """Read XMLBIF, Hugin NET or GeNIe XDSL through pgmpy's reader for the suffix.
-
-    Parameters
-    ----------
-    path : path
-        A name that ends in ``.xmlbif``, ``.xml``, ``.net`` or ``.xdsl``, and perhaps ``.gz``.
-    size_limit : int
-        The most bytes that the file may hold, unpacked.
-
-    Raises
-    ------
-    MissingExtraError
-        If pgmpy is not installed.
-    FormatError
-        If the suffix is none of these, or the file cannot be read.
-    """
-    name = fspath(path)
-    suffix = PurePath(name.removesuffix(".gz")).suffix.lower()
-    if suffix not in READERS:
-        known = ", ".join(READERS)
-        raise FormatError(f"{path}: expected a name that ends in {known}, found '{suffix}'")
-    text = read_text(path, size_limit)
-    if not text.strip():
-        raise FormatError(f"{path}: the file is empty")
-    if "<!ENTITY" in text:
-        # A few nested entities expand to more than any memory holds.
-        raise FormatError(f"{path}: declares XML entities, which are not expanded here")
-    reader = getattr(_import("readwrite"), READERS[suffix])
-    # pgmpy looks for no mistakes: what a bad file ends in depends on where it goes wrong.
-    try:
-        model = reader(string=text).get_model()
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"[:300]
-        raise FormatError(
-            f"{path} cannot be read by pgmpy's {READERS[suffix]} ({reason})"
-        ) from error
-    if not model.nodes:
-        raise FormatError(f"{path}: pgmpy's {READERS[suffix]} finds no variable in it")
-    try:
-        return from_pgmpy(model)
-    except FormatError as error:
-        raise FormatError(f"{path}: {error}") from None
 
 
 def _import(module: str) -> Any:

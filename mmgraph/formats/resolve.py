@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmgraph.formats.bif import read_bif, write_bif
+from mmgraph.formats.hugin import read_dsc, read_net, write_net
 from mmgraph.formats.native import is_native, read_native, write_native
-from mmgraph.formats.pgmpy import READERS, read_through_pgmpy
 from mmgraph.formats.text import nearest
 from mmgraph.formats.uai import read_uai, write_uai
+from mmgraph.formats.xml import read_xdsl, read_xmlbif, write_xdsl, write_xmlbif
 from mmgraph.graph.errors import FormatError
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.networks.bayesian_network import BayesianNetwork
@@ -26,7 +27,29 @@ MODELS_VARIABLE = "MMGRAPH_MODELS"
 """The environment variable that names another folder of ready models."""
 
 NATIVE_SUFFIX = ".mmgraph"
-SUFFIXES = (".bif", ".uai", *READERS)
+
+READERS: Mapping[str, Callable[[Path], FactorGraph]] = {
+    ".bif": read_bif,
+    ".uai": read_uai,
+    ".net": read_net,
+    ".dsc": read_dsc,
+    ".xmlbif": read_xmlbif,
+    ".xml": read_xmlbif,
+    ".bifxml": read_xmlbif,
+    ".xdsl": read_xdsl,
+}
+"""The reader for each suffix, behind which ``.gz`` may stand."""
+
+WRITERS: Mapping[str, Callable[[BayesianNetwork, Path], None]] = {
+    ".bif": write_bif,
+    ".net": write_net,
+    ".xmlbif": write_xmlbif,
+    ".xml": write_xmlbif,
+    ".bifxml": write_xmlbif,
+    ".xdsl": write_xdsl,
+}
+"""The writer for each suffix of a format that holds Bayesian networks alone."""
+
 _MODEL_SUFFIXES = (".bif", ".bif.gz", "", NATIVE_SUFFIX)
 
 
@@ -49,10 +72,10 @@ def read(name_or_path: str | os.PathLike[str]) -> FactorGraph:
     Parameters
     ----------
     name_or_path : str or path
-        A file, whose suffix says how it is read: ``.bif``, ``.uai`` (both perhaps followed by
-        ``.gz``), and through pgmpy ``.xmlbif``, ``.xml``, ``.net`` and ``.xdsl``; or a directory
-        that :func:`write` has written; or the name of a network in :func:`models_directory` or of
-        one that comes with pgmpy, such as ``"alarm"``.
+        A file, whose suffix says how it is read: ``.bif``, ``.uai``, ``.net``, ``.dsc``,
+        ``.xmlbif``, ``.xml``, ``.bifxml`` or ``.xdsl``, each perhaps followed by ``.gz``; or a
+        directory that :func:`write` has written; or the name of a network in
+        :func:`models_directory` or of one that comes with pgmpy, such as ``"alarm"``.
 
     Returns
     -------
@@ -63,8 +86,6 @@ def read(name_or_path: str | os.PathLike[str]) -> FactorGraph:
     FormatError
         If there is no such file or network (with the nearest name), the suffix is not known, or
         the file is not what its format promises.
-    MissingExtraError
-        If the format is read through pgmpy, and that is not installed.
     """
     name = os.fspath(name_or_path)
     path = Path(name)
@@ -89,15 +110,11 @@ def read(name_or_path: str | os.PathLike[str]) -> FactorGraph:
 
 def _read_file(path: Path) -> FactorGraph:
     suffix = _suffix(path)
-    if suffix == ".bif":
-        return read_bif(path)
-    if suffix == ".uai":
-        return read_uai(path)
     if suffix in READERS:
-        return read_through_pgmpy(path)
+        return READERS[suffix](path)
     raise FormatError(
-        f"{path}: expected a name that ends in {', '.join(SUFFIXES)}, found '{suffix}'"
-        f"{nearest(suffix, SUFFIXES)}"
+        f"{path}: expected a name that ends in {', '.join(READERS)}, found '{suffix}'"
+        f"{nearest(suffix, READERS)}"
     )
 
 
@@ -116,12 +133,13 @@ def write(net: FactorGraph | ConditionalRandomField, path: str | os.PathLike[str
     Parameters
     ----------
     net : FactorGraph, BayesianNetwork, MarkovRandomField or ConditionalRandomField
-        ``.bif`` holds Bayesian networks of tables, ``.uai`` tables without names, a directory
-        ``NAME.mmgraph`` every kind of factor, and conditional random fields
-        (``ConditionalRandomField.read`` reads those).
+        ``.bif``, ``.net``, ``.xmlbif`` and ``.xdsl`` hold Bayesian networks of tables, ``.uai``
+        tables without names, a directory ``NAME.mmgraph`` every kind of factor, and conditional
+        random fields (``ConditionalRandomField.read`` reads those).
     path : str or path
-        A name that ends in ``.bif``, ``.uai`` (both perhaps followed by ``.gz``) or ``.mmgraph``.
-        Nothing half written is left there.
+        A name that ends in ``.bif``, ``.net``, ``.xmlbif``, ``.xml``, ``.bifxml``, ``.xdsl``,
+        ``.uai`` (each perhaps followed by ``.gz``) or ``.mmgraph``. Nothing half written is left
+        there.
 
     Raises
     ------
@@ -142,14 +160,14 @@ def write(net: FactorGraph | ConditionalRandomField, path: str | os.PathLike[str
         write_native(net, path)
     elif suffix == ".uai":
         write_uai(net, path)
-    elif suffix == ".bif":
+    elif suffix in WRITERS:
         if not isinstance(net, BayesianNetwork):
             raise FormatError(
-                f"{path}: BIF holds Bayesian networks; write .uai or .mmgraph instead"
+                f"{path}: {suffix} holds Bayesian networks; write .uai or .mmgraph instead"
             )
-        write_bif(net, path)
+        WRITERS[suffix](net, path)
     else:
-        writable = (".bif", ".uai", NATIVE_SUFFIX)
+        writable = (*WRITERS, ".uai", NATIVE_SUFFIX)
         raise FormatError(
             f"{path}: expected a name that ends in {', '.join(writable)}, found '{suffix}'"
             f"{nearest(suffix, writable)}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Float64
+
+from mmgraph.graph.variable import Variable
 
 ROUNDING = 0.01
 """How far the sum of a row may be from one for the digits that its file left out."""
@@ -26,7 +28,8 @@ def normalise(table: Float64[np.ndarray, "rows states"]) -> int | None:
         The first row that is no distribution (a negative or infinite number, or a sum further
         than ``ROUNDING`` from one), or None if there is none.
     """
-    sums = table.sum(axis=1)
+    with np.errstate(over="ignore"):
+        sums = table.sum(axis=1)
     off = np.abs(sums - 1.0)
     wrong = ~(off <= ROUNDING) | (table < 0).any(axis=1)
     if wrong.any():
@@ -65,3 +68,11 @@ def state_of(row: int, cardinalities: list[int]) -> list[int]:
         row, state = divmod(row, cardinality)
         states.append(state)
     return states[::-1]
+
+
+def row_name(child: Variable, parents: Sequence[Variable], states: Sequence[int]) -> str:
+    """Name the row of a conditional table for a message."""
+    if not parents:
+        return f"the distribution of '{child.name}'"
+    pairs = (f"{p.name}={p.labels[s]}" for p, s in zip(parents, states, strict=True))
+    return f"the row ({', '.join(pairs)}) of '{child.name}'"

@@ -3,33 +3,61 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from os import PathLike
 from typing import NamedTuple, NoReturn
 
+import numpy as np
+from jaxtyping import Float64
+
 from mmgraph.graph.errors import FormatError, suggestion
+
+Fail = Callable[[str], NoReturn]
+"""Raises a FormatError with the file, the line and this problem."""
 
 WORD = re.compile(r'[^\s{}()\[\];,|"]+')
 """A name that needs no quotes (unless a comment mark begins it)."""
+
+BRACKETED_WORD = re.compile(r'[^\s{}();,|"]+')
+"""A name as other programs write it where names are listed."""
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
 """A decimal number; neither ``nan`` nor ``inf`` is one."""
 
 _LONGEST_COUNT = 18
 
-_TOKEN = re.compile(
-    r"""
-      (?P<blank>\s++)
-    | (?P<comment>//[^\n]*+ | /\*.*?\*/)
-    | (?P<open>/\*)
-    | (?P<quoted>"[^"\\]*+(?:\\.[^"\\]*+)*+")
-    | (?P<quote>")
-    | (?P<mark>[{}()\[\];,|])
-    | (?P<word>[^\s{}()\[\];,|"]++)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+
+def token_pattern(marks: str, line_comments: str = "//") -> re.Pattern[str]:
+    """Return the pattern of the tokens of a format, for :class:`TokenReader`.
+
+    Parameters
+    ----------
+    marks : str
+        The characters that are tokens of their own.
+    line_comments : str
+        A regular expression of what begins a comment that ends with its line; comments between
+        ``/*`` and ``*/`` are always known. A single ``%`` among them also ends a word.
+    """
+    stops = re.escape(marks) + ("%" if "%" in line_comments else "")
+    return re.compile(
+        rf"""
+          (?P<blank>\s++)
+        | (?P<comment>(?:{line_comments})[^\n]*+ | /\*.*?\*/)
+        | (?P<open>/\*)
+        | (?P<quoted>"[^"\\]*+(?:\\.[^"\\]*+)*+")
+        | (?P<quote>")
+        | (?P<mark>[{re.escape(marks)}])
+        | (?P<word>[^\s"{stops}]++)
+        """,
+        re.VERBOSE | re.DOTALL,
+    )
+
+
+BIF_TOKENS = token_pattern("{}()[];,|")
+BIF_NAMES = token_pattern("{}();,|")
+"""Where names are listed in a BIF file; brackets belong to them: R writes ``[0_5]``."""
+
 _QUOTED = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _ESCAPE = re.compile(r'\\(["\\])')
 
@@ -77,6 +105,27 @@ def unquoted(text: str) -> str:
     return _ESCAPE.sub(r"\1", text[1:-1]) if _QUOTED.fullmatch(text) else text
 
 
+def decimal_numbers(text: str) -> Float64[np.ndarray, " numbers"] | None:
+    """Return the finite decimal numbers that blanks separate, or None if anything else is there.
+
+    Whatever :func:`is_number` denies is something else.
+    """
+    pieces = text.split()
+    # float() would read other digits, and 1_000: only what can hold neither is left to it.
+    if (not text.isascii() or "_" in text) and not all(map(is_number, pieces)):
+        return None
+    try:
+        numbers = np.array(list(map(float, pieces)), dtype=np.float64)
+    except ValueError:
+        return None
+    return numbers if bool(np.isfinite(numbers).all()) else None
+
+
+def is_number(piece: str) -> bool:
+    """Whether this is a decimal number in the range of a double."""
+    return NUMBER.fullmatch(piece) is not None and abs(float(piece)) < float("inf")
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return :func:`suggestion` at a bounded cost, whatever a file may call its variables."""
     return suggestion(name[:60], (k for k in islice(known, 5000) if len(k) <= 60))
@@ -102,12 +151,21 @@ class TokenReader:
         The whole file.
     position : int
         Where to begin.
+    tokens : re.Pattern
+        The tokens of the format, see :func:`token_pattern`; may be exchanged on the way.
     """
 
-    def __init__(self, path: str | PathLike[str], text: str, position: int = 0) -> None:
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        text: str,
+        position: int = 0,
+        tokens: re.Pattern[str] = BIF_TOKENS,
+    ) -> None:
         self.path = path
         self.text = text
         self.position = position
+        self.tokens = tokens
 
     def peek(self) -> Token:
         """Return the next token without moving past it."""
@@ -120,7 +178,7 @@ class TokenReader:
         return token
 
     def _scan(self) -> tuple[Token, int]:
-        while (match := _TOKEN.match(self.text, self.position)) is not None:
+        while (match := self.tokens.match(self.text, self.position)) is not None:
             kind = match.lastgroup or ""
             if kind in ("blank", "comment"):
                 self.position = match.end()

@@ -114,9 +114,9 @@ def read_uai(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> Fact
         not allocated.
     """
     numbers = _Numbers(path, read_text(path, size_limit))
-    kind = numbers.next("BAYES or MARKOV")
+    kind = numbers.next("BAYES or MARKOV").upper()
     if kind not in ("BAYES", "MARKOV"):
-        numbers.fail(f"expected BAYES or MARKOV, found {kind[:40]!r}", 0)
+        numbers.fail(f"expected BAYES or MARKOV, found {numbers.pieces[0][:40]!r}", 0)
     states = numbers.counts(numbers.count("the number of variables"), "the number of states")
     if 0 in states:
         numbers.fail("expected at least one state, found 0", _FIRST_STATES + states.index(0))

@@ -36,7 +36,8 @@ class NoisyMax(ParametricTable):
     Parameters
     ----------
     child : Variable
-        Its states in ascending order; the first means that there is no effect.
+        Its states in ascending order; the first means that there is no effect (in descending
+        order, the last: see ``descending``).
     parents : sequence of Variable
         All scalar and discrete.
     effects : sequence of array-like
@@ -47,6 +48,9 @@ class NoisyMax(ParametricTable):
         default no effect at all.
     absent : mapping of str to label, optional
         The state of a parent that has no effect; by default the first.
+    descending : bool, default False
+        Whether the child's states are listed from the greatest to the one without effect, as GeNIe
+        lists them; rows of the effects and the leak are in the child's own order all the same.
 
     Raises
     ------
@@ -67,20 +71,25 @@ class NoisyMax(ParametricTable):
         effects: Sequence[object],
         leak: object = None,
         absent: Mapping[str, object] | None = None,
+        descending: bool = False,
     ) -> None:
         check_family(type(self).__name__, child, parents)
+        self.descending = descending
         self._absent = absent_codes(type(self).__name__, parents, absent)
-        self.effects, self.leak = _checked_effects(child, parents, effects, leak, self._absent)
-        table = table_of_maximum(self.effects, self.leak)
-        super().__init__((*parents, child), table, child=child)
+        self.effects, self.leak = _checked_effects(
+            child, parents, effects, leak, self._absent, descending
+        )
+        table = table_of_maximum(*_by_rank(self.effects, self.leak, descending))
+        super().__init__((*parents, child), table.flip(-1) if descending else table, child=child)
 
     def parameters(self) -> dict[str, Tensor]:
         """Return the leak and one array of effects for each parent."""
         return {"leak": self.leak, **{f"effects_{i}": e for i, e in enumerate(self.effects)}}
 
     def settings(self) -> dict[str, Any]:
-        """Return the index of each parent's absent state."""
-        return {"absent": list(self._absent)}
+        """Return the index of each parent's absent state, and the order if it is descending."""
+        order = {"descending": True} if self.descending else {}
+        return {"absent": list(self._absent), **order}
 
     @classmethod
     def restore(
@@ -94,7 +103,8 @@ class NoisyMax(ParametricTable):
         parents = parents_of(scope, child)
         effects = [stored(cls, child, parameters, f"effects_{i}") for i in range(len(parents))]
         leak = stored(cls, child, parameters, "leak")
-        return cls(child, parents, effects, leak, absent_labels(parents, settings))
+        absent = absent_labels(parents, settings)
+        return cls(child, parents, effects, leak, absent, settings.get("descending", False) is True)
 
     def updated(
         self,
@@ -123,11 +133,16 @@ class NoisyMax(ParametricTable):
             state to which these parameters give probability zero (which, and for which parents).
         """
         counts = self._checked_counts(counts)
-        effects = [*self.effects, self.leak.unsqueeze(0)]
-        found = fitted_effects(self.scope, effects, counts, max_iterations, tolerance)
+        counts = counts.flip(-1) if self.descending else counts
+        ranked, base = _by_rank(self.effects, self.leak, self.descending)
+        effects = [*ranked, base.unsqueeze(0)]
+        found = fitted_effects(
+            self.scope, effects, counts, max_iterations, tolerance, self.descending
+        )
         parents = parents_of(self.scope, self.child)
         absent = absent_labels(parents, self.settings())
-        return type(self)(self.child, parents, found[:-1], found[-1][0], absent)
+        fitted, leak = _by_rank(found[:-1], found[-1][0], self.descending)
+        return type(self)(self.child, parents, fitted, leak, absent, self.descending)
 
     @classmethod
     def chain(
@@ -137,6 +152,7 @@ class NoisyMax(ParametricTable):
         effects: Sequence[object],
         leak: object = None,
         absent: Mapping[str, object] | None = None,
+        descending: bool = False,
     ) -> tuple[TableFactor, ...]:
         """Return small tables that together say the same; no large one is ever built.
 
@@ -153,13 +169,23 @@ class NoisyMax(ParametricTable):
             network as well.
         """
         codes = absent_codes(cls.__name__, parents, absent)
-        checked, base = _checked_effects(child, parents, effects, leak, codes)
-        return chain_of_maxima(child, parents, checked, base)
+        checked, base = _checked_effects(child, parents, effects, leak, codes, descending)
+        return chain_of_maxima(child, parents, *_by_rank(checked, base, descending), descending)
 
     def decomposed(self) -> tuple[TableFactor, ...]:
         """Return the :meth:`chain` of small tables that is equivalent to this one."""
         parents = parents_of(self.scope, self.child)
-        return chain_of_maxima(self.child, parents, self.effects, self.leak)
+        ranked, base = _by_rank(self.effects, self.leak, self.descending)
+        return chain_of_maxima(self.child, parents, ranked, base, self.descending)
+
+
+def _by_rank(
+    effects: Sequence[Tensor], leak: Tensor, descending: bool
+) -> tuple[tuple[Tensor, ...], Tensor]:
+    """Turn effects from the child's own order into ascending order, or back."""
+    if not descending:
+        return tuple(effects), leak
+    return tuple(effect.flip(-1) for effect in effects), leak.flip(-1)
 
 
 def absent_codes(
@@ -192,13 +218,15 @@ def _checked_effects(
     effects: Sequence[object],
     leak: object,
     absent: Sequence[int],
+    descending: bool,
 ) -> tuple[tuple[Tensor, ...], Float[Tensor, " states"]]:
     owner = f"NoisyMax of '{child.name}'"
     if len(effects) != len(parents):
         raise GraphError(f"{owner}: {len(effects)} arrays of effects, {len(parents)} parents")
     states = child.cardinality
+    none = states - 1 if descending else 0
     if leak is None:
-        leak = torch.eye(1, states, dtype=torch.float64)[0]
+        leak = torch.eye(states, dtype=torch.float64)[none]
     base = real_parameter(f"{owner}, leak", leak, (states,))
     _check_distributions(f"{owner}, leak", base.unsqueeze(0), None)
     checked = []
@@ -206,10 +234,11 @@ def _checked_effects(
         name = f"{owner}, effects of '{v.name}'"
         effect = real_parameter(name, given, (v.cardinality, states)).to(base)
         _check_distributions(name, effect, v)
-        if float(effect[code, 0].detach()) < 1 - ROW_SUM_TOLERANCE:
+        if float(effect[code, none].detach()) < 1 - ROW_SUM_TOLERANCE:
+            wanted = "(…, 0, 1)" if descending else "(1, 0, …)"
             raise GraphError(
                 f"{name}: the absent state {v.labels[code]!r} has the effect "
-                f"{effect[code].tolist()}; it must be (1, 0, …)"
+                f"{effect[code].tolist()}; it must be {wanted}"
             )
         checked.append(effect)
     return tuple(checked), base

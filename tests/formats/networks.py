@@ -74,3 +74,95 @@ def named_networks(draw: st.DrawFn) -> BayesianNetwork:
         factors.append(TableFactor([*parents, child], table, child=child))
         variables.append(child)
     return BayesianNetwork(variables, factors)
+
+
+_BIF = b"""network n { property author = me ; }
+variable a { type discrete [2] { yes, no }; property position = (1, 2) ; }
+variable "b c" { type discrete [3] { [0_5], _5_10], "x y" }; property modality = sound ; }
+variable d { type discrete [2] { 0, 1 }; property state_type = count ; }
+probability (a) { table 0.25, 0.75; }
+probability ("b c" | a) { (yes) 0.5, 0.25, 0.25; default 0.125, 0.5, 0.375; }
+probability (d | a, "b c") { table .5 .5 .5 .5 .5 .5 .5 .5 .5 .5 .5 .5 ; } // done
+"""
+_UAI = b"BAYES\n3\n2 2 3\n3\n1 0\n2 0 1\n3 1 0 2\n\n2\n.5 .5\n4\n.5 .5 # x\n.25 .75\n12\n" + (
+    b"0.25 0.25 0.5\n" * 4
+)
+_MARKOV = b"markov\n2\n2 3\n2\n1 0\n2 0 1\n2\n1 2.5\n6\n1 2 3 4e0 5 0\n"
+_NET = b"""net { name = "n"; node_size = (80 40); HR_Desc = "a; b"; }
+node a { states = ("yes" "no (really)"); label = "states = (1 2)"; subtype = label; } % comment
+discrete node b { states = (1 2 3); subtype = number; state_values = (1 2 3); modality = camera; }
+node c { subtype = boolean; position = (1 2); // another
+}
+node d { states = 2; mmgraph = "'name': 'true d', 'states': [0.5, 'x'], 'family': 'categorical'"; }
+potential (a) { data = (0.25 0.75); experience = 12; }
+potential (b | a) { data = ((0.5 0.25 0.25) % a=yes
+  (0.125 0.5 0.375)); }
+potential (c | a b) { data = (.5 .5 .5 .5 .5 .5 1 0 1e0 0 0 1); }
+potential (d | c) { model_nodes = (); }
+"""
+_CLASS = b"""class K { inputs = (); outputs = (x);
+node x { states = ("\xe9t\xe9" "hiver"); }
+potential (x) { } }
+"""
+_DSC = b"""belief network "n"
+node a { name: "A; really"; type: discrete[2] = {"yes", "no"}; position: (1, 2); }
+node b { type : discrete [ 3 ] = { "p", "q", "r" }; }
+node c { type : discrete [2]; }
+probability ( a ) { 0.25, 0.75; }
+probability ( b | a ) { (0) : 0.5, 0.25, 0.25; (no) : 0.125, 0.5, 0.375; }
+probability ( c | a, b ) { (0, 0) : 0.5, 0.5; default : 1, 0; }
+"""
+_XMLBIF = b"""<?xml version="1.0" encoding="ISO-8859-1"?>
+<!DOCTYPE BIF [ <!ELEMENT BIF ( NETWORK )*> <!ATTLIST BIF VERSION CDATA #REQUIRED> ]>
+<BIF VERSION="0.3"><NETWORK><PROPERTY>made by hand</PROPERTY>
+<VARIABLE TYPE="nature"><NAME>a</NAME><OUTCOME>\xe9t\xe9</OUTCOME><VALUE>y</VALUE></VARIABLE>
+<VARIABLE><NAME>b</NAME><OUTCOME>p &lt; 1</OUTCOME><OUTCOME>q</OUTCOME>
+<PROPERTY>modality = camera</PROPERTY></VARIABLE>
+<DEFINITION><FOR>a</FOR><TABLE>0.25 <!-- y --> 0.75</TABLE></DEFINITION>
+<DEFINITION><FOR>b</FOR><GIVEN>a</GIVEN><TABLE>0.5 0.5 0.25 0.75</TABLE></DEFINITION>
+</NETWORK></BIF>"""
+_XDSL = b"""<?xml version="1.0" encoding="ISO-8859-1"?>
+<smile version="1.0" id="n" numsamples="1000"><nodes>
+<cpt id="a"><state id="x"/><state id="y"/><probabilities>0.25 0.75</probabilities></cpt>
+<submodel id="s"><cpt id="b"><state id="p"/><state id="q"/><state id="r"/><parents>a</parents>
+<probabilities>0.5 0.25 0.25 0.125 0.5 0.375</probabilities></cpt></submodel>
+<deterministic id="d"><state id="u"/><state id="v"/><parents>a b</parents>
+<resultingstates>u v u v u v</resultingstates></deterministic>
+<noisymax id="e"><state id="high"/><state id="low"/><state id="none"/><parents>a b</parents>
+<strengths>0 1 2 0 1</strengths>
+<parameters>.5 .25 .25 0 0 1 .25 .25 .5 .125 .125 .75 0 0 1 .125 .125 .75</parameters>
+<property id="modality">sound</property></noisymax>
+</nodes><extensions><genie version="1.0" app="GeNIe 3.0" name="n"><node id="a"><name>A</name></node>
+</genie></extensions></smile>"""
+
+FUZZ_SEEDS: dict[str, list[bytes]] = {
+    ".bif": [_BIF],
+    ".uai": [_UAI, _MARKOV],
+    ".net": [_NET, _CLASS],
+    ".dsc": [_DSC],
+    ".xmlbif": [_XMLBIF],
+    ".xdsl": [_XDSL],
+    ".evid": [b"1\n2 0 1 2 1\n", b"2 0 1 2 1\n", b"2\n1 0 1\n2 1 0 3 1\n", b"0"],
+}
+"""Whole files with a little of everything that a format knows."""
+
+
+@st.composite
+def odd_networks(draw: st.DrawFn) -> BayesianNetwork:
+    """Draw networks whose names and labels are of every kind that a variable can have."""
+    text = st.text(st.characters(codec="utf-8"), min_size=1, max_size=5)
+    numbers = st.integers(-3, 3) | st.booleans() | st.floats(allow_nan=False, width=32)
+    labels = st.lists(text | numbers | st.sampled_from(["", " x", "node", "1"]), min_size=1)
+    names = draw(st.lists(text, min_size=1, max_size=3, unique=True))
+    generator = np.random.default_rng(draw(st.integers(0, 1000)))
+    variables: list[Variable] = []
+    factors = []
+    for name in names:
+        states = draw(st.integers(1, 3) | labels.map(lambda found: tuple(dict.fromkeys(found))))
+        family = draw(st.sampled_from(["categorical", "bernoulli"]))
+        child = Variable(name, states, modality=draw(st.none() | text), family=family)
+        parents = variables[-1:] if draw(st.booleans()) else []
+        table = random_table(generator, *(v.cardinality for v in (*parents, child)))
+        factors.append(TableFactor([*parents, child], table, child=child))
+        variables.append(child)
+    return BayesianNetwork(variables, factors)

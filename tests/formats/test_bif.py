@@ -93,6 +93,25 @@ def test_states_that_other_readers_stumble_over(tmp_path):
     assert net.variable("x").labels == tuple(states)
 
 
+@pytest.mark.parametrize("comment", ["", "/* token by token */"])
+def test_levels_of_r_hold_brackets(tmp_path, comment):
+    """``cut()`` makes levels such as ``[0,5]`` and ``(5,10]``; bnlearn writes them like this."""
+    levels = ("[0_5]", "_5_10]", "[10_15_")
+    text = (
+        f"network unknown {{\n}}\nvariable age {{ {comment}\n"
+        f"  type discrete [ 3 ] {{ {', '.join(levels)} }};\n}}\n"
+        "variable ill {\n  type discrete [ 2 ] { no, yes };\n}\n"
+        f"probability ( age ) {{ {comment}\n  table 0.5, 0.25, 0.25;\n}}\n"
+        f"probability ( ill | age ) {{ {comment}\n  ([0_5]) 0.9, 0.1;\n  (_5_10]) 0.8, 0.2;\n"
+        "  ([10_15_) 0.3, 0.7;\n}\n"
+    )
+    net = read(tmp_path, text)
+    assert net.variable("age").labels == levels
+    assert net.distribution("ill").values.tolist() == [[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]]
+    write_bif(net, tmp_path / "again.bif")
+    assert_same(read_bif(tmp_path / "again.bif"), net)
+
+
 def test_comments_begin_only_where_a_token_could(tmp_path):
     net = read(
         tmp_path,

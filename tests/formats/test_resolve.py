@@ -28,13 +28,29 @@ def models(tmp_path, monkeypatch) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", ["n.bif", "n.bif.gz", "n.BIF", "n.mmgraph"])
+NAMES = [f"n{suffix}" for suffix in resolve.WRITERS]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "n.bif.gz", "n.BIF", "n.xdsl.GZ", "n.mmgraph"])
 def test_written_and_read_it_is_the_same(models, name):
     net = sprinkler()
     write(net, name)
     assert_same(read(name), net)
     assert_same(read(Path(name).resolve()), net)
     assert sorted(os.listdir()) == sorted(["models", name])
+
+
+def test_other_formats_need_no_other_package(models):
+    code = (
+        "import sys; from mmgraph.formats import read, write; net = read('cancer')\n"
+        "for name in ('n.net', 'n.xml', 'n.xdsl'):\n    write(net, name); read(name)\n"
+        "print('pgmpy' in sys.modules, 'pandas' in sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(resolve.__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout.split() == ["False", "False"]
 
 
 @pytest.mark.parametrize("name", ["n.uai", "n.uai.gz"])
@@ -122,10 +138,11 @@ def test_what_is_not_found(models, name, message):
 def test_what_cannot_be_written(models):
     a = Variable("a", 2)
     graph = FactorGraph([a], [TableFactor([a], [1, 2])])
-    with pytest.raises(FormatError, match="BIF holds Bayesian networks"):
-        write(graph, "g.bif")
-    with pytest.raises(FormatError, match=r"found '\.xml'"):
-        write(sprinkler(), "g.xml")
+    for name in NAMES:
+        with pytest.raises(FormatError, match=r"holds Bayesian networks; write \.uai or"):
+            write(graph, name)
+    with pytest.raises(FormatError, match=r"found '\.dsc'"):
+        write(sprinkler(), "g.dsc")
     with pytest.raises(FormatError, match="cannot be written"):
         write(sprinkler(), "nowhere/g.bif")
     with pytest.raises(FormatError, match="cannot be written"):

@@ -69,6 +69,16 @@ def test_a_bayesian_network_has_the_child_last(tmp_path):
     assert net.distribution("x1").values.tolist() == [[0.1, 0.9], [0.2, 0.8], [0.3, 0.7]]
 
 
+@pytest.mark.parametrize("spelling", [str.lower, str.capitalize])
+def test_the_kind_in_any_case(tmp_path, spelling):
+    for text in (MARKOV, BAYES):
+        kind = text.split()[0]
+        first, second = read(tmp_path, text), read(tmp_path, text.replace(kind, spelling(kind)))
+        assert type(first) is type(second)
+        for factor, other in zip(first.factors, second.factors, strict=True):
+            assert factor.values.tolist() == other.values.tolist()
+
+
 def test_a_constant_and_a_variable_of_no_function(tmp_path):
     graph = read(tmp_path, "MARKOV 1 5 1 0 1 2.5")
     assert graph.factors[0].values.item() == 2.5

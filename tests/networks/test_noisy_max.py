@@ -96,6 +96,31 @@ def test_noisy_or_is_the_product_of_inhibitors(flipped: list[bool], leak: float,
     assert torch.allclose(marginal(model.decomposed(), model.scope), model.values, atol=1e-14)
 
 
+@given(
+    sizes=st.lists(st.integers(1, 3), max_size=3), states=st.integers(1, 4), seed=st.integers(0, 99)
+)
+@settings(max_examples=20, deadline=None)
+def test_descending_order_is_the_same_turned_round(
+    sizes: list[int], states: int, seed: int
+) -> None:
+    model = random_max(sizes, states, seed)
+    absent = {
+        v.name: v.labels[i] for v, i in zip(model.parents, model.settings()["absent"], strict=True)
+    }
+    child = Variable("y", states)
+    effects = [effect.flip(-1) for effect in model.effects]
+    turned = NoisyMax(child, model.parents, effects, model.leak.flip(-1), absent, descending=True)
+    assert torch.equal(turned.values, model.values.flip(-1))
+    scope = (*model.parents, child)
+    assert torch.allclose(marginal(turned.decomposed(), scope), turned.values, atol=1e-12)
+    again = NoisyMax.restore(turned.scope, child, turned.parameters(), turned.settings())
+    assert torch.equal(again.values, turned.values)
+    counts = counts_of(model, seed) + 1
+    fitted, other = model.updated(counts), turned.updated(counts.flip(-1))
+    assert torch.equal(other.values, fitted.values.flip(-1))
+    assert other.descending
+
+
 def test_small_probabilities_keep_their_digits() -> None:
     parents = [Variable(f"x{i}", 2) for i in range(2)]
     model = NoisyOr(Variable("y", 2), parents, [1e-20, 3e-20], 5e-20)
@@ -200,6 +225,17 @@ def test_bad_noisy_or() -> None:
     for absent in ([0, 5], [0], "no", [0, "yes"], [0, 1.0], None):
         with pytest.raises(GraphError, match="absent states"):
             NoisyOr.restore((x, y), y, NoisyOr(y, [x], [0.5]).parameters(), {"absent": absent})
+
+
+def test_descending_order_says_what_no_effect_is() -> None:
+    child = Variable("y", ("high", "low", "none"))
+    parent = Variable("x", ("no", "yes"))
+    effects = [[[0, 0, 1], [0.5, 0.25, 0.25]]]
+    assert NoisyMax(child, [parent], effects, descending=True).values.tolist() == effects[0]
+    with pytest.raises(GraphError, match=r"'yes' has the effect .* it must be \(…, 0, 1\)"):
+        NoisyMax(child, [parent], effects, absent={"x": "yes"}, descending=True)
+    with pytest.raises(GraphError, match=r"it must be \(1, 0, …\)"):
+        NoisyMax(child, [parent], effects)
 
 
 def test_bad_noisy_max() -> None:

@@ -1,0 +1,292 @@
+"""Bayesian networks in the DSC files of Microsoft's MSBN, which bnlearn and SamIam write as well.
+
+A ``probability`` block holds one row for each combination of the parents' states, which stand in
+front of it as zero-based indices or as names, in any order; ``default`` gives the rows that are
+left out. Text that is not UTF-8 is ISO 8859-1.
+
+The format: "Microsoft Belief Network Tools", the *Bayes Network Interchange Format* of Microsoft
+Research (1996), and ``write.dsc`` of the R package bnlearn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from os import PathLike
+
+import numpy as np
+
+from mmgraph.formats.files import SIZE_LIMIT, read_text
+from mmgraph.formats.rows import bounded_product, row_name, state_of
+from mmgraph.formats.tables import TableBuilder, bayesian_network, check_family
+from mmgraph.formats.text import Fail, Token, TokenReader, nearest, token_pattern
+from mmgraph.graph.errors import FormatError, GraphError
+from mmgraph.graph.factor import Factor
+from mmgraph.graph.variable import Variable
+from mmgraph.networks.bayesian_network import BayesianNetwork
+
+DSC_TOKENS = token_pattern("{}()[]=;|,:")
+
+
+@dataclass
+class Distribution:
+    """A ``probability`` block.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The child, then its parents.
+    start : int
+        The position of the block.
+    rows : list of (tuple of Token, list of float, int)
+        The parents' states, the numbers, and the position of each row.
+    default : list of float or None
+    """
+
+    names: tuple[str, ...]
+    start: int
+    rows: list[tuple[tuple[Token, ...], list[float], int]] = field(default_factory=list)
+    default: list[float] | None = None
+
+
+def read_dsc(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> BayesianNetwork:
+    """Read a Bayesian network from a DSC file.
+
+    Rows that are off one by rounding (within 0.01) are divided by their sum; those within 1e-12
+    are kept to the last bit.
+
+    Parameters
+    ----------
+    path : path
+        The file; gzipped content is unpacked.
+    size_limit : int
+        The most bytes that it may hold, unpacked.
+
+    Raises
+    ------
+    FormatError
+        With file, line, what was expected and what was found; and if a node is not discrete or its
+        distribution is a function, with the name.
+    """
+    reader = TokenReader(path, read_text(path, size_limit, legacy="iso-8859-1"), tokens=DSC_TOKENS)
+    builder = TableBuilder()
+    variables: dict[str, Variable] = {}
+    distributions: dict[str, Distribution] = {}
+    reader.word("belief", "at the beginning")
+    reader.word("network", "after 'belief'")
+    if reader.peek().kind == "quoted":
+        reader.next()
+    while (token := reader.next()).kind != "end":
+        if token.kind == "word" and token.text == "node":
+            variable = _node(reader, builder, token.start)
+            if variable.name in variables:
+                reader.fail(token.start, f"the node '{variable.name}' is given twice")
+            variables[variable.name] = variable
+        elif token.kind == "word" and token.text == "probability":
+            distribution = _distribution(reader, token.start)
+            child = distribution.names[0]
+            if child in distributions:
+                reader.fail(token.start, f"the distribution of '{child}' is given twice")
+            distributions[child] = distribution
+        elif token.kind == "word":
+            _skip_statement(reader, token)
+        else:
+            reader.fail(token.start, f"expected 'node' or 'probability', found {token}")
+    if not variables:
+        raise FormatError(f"{path}: expected a block 'node', found none")
+    factors = [_factor(reader, d, variables, builder) for d in distributions.values()]
+    return bayesian_network(path, variables.values(), factors)
+
+
+def _skip_statement(reader: TokenReader, keyword: Token) -> None:
+    """Move past ``key : value ;`` or ``key … { … }``, which say nothing of probabilities."""
+    depth = 0
+    while True:
+        token = reader.next()
+        if token.kind == "end":
+            reader.fail(keyword.start, f"expected ';' or '}}' after {keyword}, found {token}")
+        if token.kind != "mark":
+            continue
+        depth += {"{": 1, "}": -1}.get(token.text, 0)
+        if depth < 0:
+            reader.fail(token.start, f"expected ';' after {keyword}, found {token}")
+        if depth == 0 and token.text in (";", "}"):
+            return
+
+
+def _node(reader: TokenReader, builder: TableBuilder, start: int) -> Variable:
+    name = reader.name("the name of a node").text
+    fail = partial(reader.fail, start)
+    reader.mark("{", f"after the name of the node '{name}'")
+    states: tuple[str, ...] | int | None = None
+    while not reader.at("}"):
+        key = reader.name(f"an attribute of '{name}' or '}}'")
+        if key.kind == "word" and key.text == "type":
+            if states is not None:
+                reader.fail(key.start, f"the type of '{name}' is given twice")
+            states = _type(reader, name)
+        else:
+            _skip_statement(reader, key)
+    reader.next()
+    if states is None:
+        fail(f"expected the type of '{name}', found the end of its block")
+    if isinstance(states, int):
+        builder.reserve_states(name, states, fail)
+    try:
+        return Variable(name, states)
+    except GraphError as error:
+        fail(str(error))
+
+
+def _type(reader: TokenReader, name: str) -> tuple[str, ...] | int:
+    if reader.at(":", "="):
+        reader.next()
+    reader.word("discrete", f"as the type of '{name}'")
+    reader.mark("[", f"after the type of '{name}'")
+    count = reader.count(f"the number of states of '{name}'")
+    reader.mark("]", "after the number of states")
+    if reader.at(";"):
+        reader.next()
+        return count
+    reader.mark("=", f"before the states of '{name}'")
+    start = reader.mark("{", f"before the states of '{name}'").start
+    states = []
+    while not reader.at("}"):
+        states.append(reader.name(f"a state of '{name}' or '}}'").text)
+        if not reader.at("}"):
+            reader.mark(",", f"between the states of '{name}'")
+    reader.next()
+    reader.mark(";", f"after the states of '{name}'")
+    if len(states) != count:
+        reader.fail(start, f"'{name}' declares {count} states, but {len(states)} are listed")
+    return tuple(states)
+
+
+def _distribution(reader: TokenReader, start: int) -> Distribution:
+    reader.mark("(", "after 'probability'")
+    names = [reader.name("the name of a node").text]
+    if reader.at("|"):
+        reader.next()
+        while not reader.at(")"):
+            names.append(reader.name(f"a parent of '{names[0]}' or ')'").text)
+            if not reader.at(")"):
+                reader.mark(",", f"between the parents of '{names[0]}'")
+    reader.mark(")", f"after 'probability ({names[0]} …'")
+    distribution = Distribution(tuple(names), start)
+    reader.mark("{", f"after 'probability ({names[0]} …)'")
+    while not reader.at("}"):
+        _entry(reader, distribution)
+    reader.next()
+    return distribution
+
+
+def _entry(reader: TokenReader, distribution: Distribution) -> None:
+    child, first = distribution.names[0], reader.peek()
+    if reader.at_word("function"):
+        reader.fail(
+            first.start, f"the distribution of '{child}' is a function; rows alone can be read"
+        )
+    if reader.at_word("default"):
+        reader.next()
+        if reader.at(":", "="):
+            reader.next()
+        if distribution.default is not None:
+            reader.fail(first.start, f"the default of '{child}' is given twice")
+        distribution.default = _numbers(reader, child)
+        return
+    states: list[Token] = []
+    if reader.at("("):
+        reader.next()
+        while not reader.at(")"):
+            states.append(reader.name(f"a state in a row of '{child}' or ')'"))
+            if not reader.at(")"):
+                reader.mark(",", f"between the states in a row of '{child}'")
+        reader.next()
+        reader.mark(":", f"after the states in a row of '{child}'")
+    distribution.rows.append((tuple(states), _numbers(reader, child), first.start))
+
+
+def _numbers(reader: TokenReader, child: str) -> list[float]:
+    numbers = []
+    while not reader.at(";"):
+        numbers.append(reader.number(f"a number or ';' in the distribution of '{child}'"))
+        if reader.at(","):
+            reader.next()
+    reader.next()
+    return numbers
+
+
+def _factor(
+    reader: TokenReader,
+    distribution: Distribution,
+    variables: Mapping[str, Variable],
+    builder: TableBuilder,
+) -> Factor:
+    fail = partial(reader.fail, distribution.start)
+    for name in distribution.names:
+        if name not in variables:
+            fail(f"expected the name of a node, found '{name[:60]}'{nearest(name, variables)}")
+    child, *parents = (variables[name] for name in distribution.names)
+    check_family(child, parents, fail)
+    given: dict[int, list[float]] = {}
+    for states, numbers, start in distribution.rows:
+        at_row = partial(reader.fail, start)
+        codes = list(_codes(states, parents, child, at_row))
+        row = 0
+        for parent, code in zip(parents, codes, strict=True):
+            row = row * parent.cardinality + code
+        name = row_name(child, parents, codes)
+        if row in given:
+            at_row(f"{name} is given twice")
+        _check_count(numbers, child, name, at_row)
+        given[row] = numbers
+    cardinalities = [p.cardinality for p in parents]
+    rows = bounded_product(cardinalities, len(given))
+    if rows != len(given):
+        default = distribution.default
+        if default is None:
+            missing = next(i for i in range(len(given) + 1) if i not in given)
+            name = row_name(child, parents, state_of(missing, cardinalities))
+            fail(f"{name} is missing, and there is no default")
+        _check_count(default, child, f"the default of '{child.name}'", fail)
+        sizes = [*cardinalities, child.cardinality]
+        rows = builder.reserve(sizes, f"the default of '{child.name}'", fail) // child.cardinality
+    table = np.empty((rows, child.cardinality))
+    if len(given) < rows:
+        table[:] = distribution.default
+    for row, numbers in given.items():
+        table[row] = numbers
+    return builder.table(child, parents, table.ravel(), fail)
+
+
+def _check_count(numbers: list[float], child: Variable, what: str, fail: Fail) -> None:
+    if len(numbers) != child.cardinality:
+        fail(f"expected {child.cardinality} numbers in {what}, found {len(numbers)}")
+
+
+def _codes(
+    states: tuple[Token, ...], parents: list[Variable], child: Variable, fail: Fail
+) -> Iterator[int]:
+    if len(states) != len(parents):
+        fail(
+            f"expected {len(parents)} states in a row of '{child.name}', one for each parent, "
+            f"found {len(states)}"
+        )
+    for parent, token in zip(parents, states, strict=True):
+        digits = token.text.isascii() and token.text.isdigit() and len(token.text) < 10
+        if token.kind == "word" and digits:
+            code = int(token.text)
+            if code >= parent.cardinality:
+                fail(
+                    f"in a row of '{child.name}': expected a state of '{parent.name}' below "
+                    f"{parent.cardinality}, found {code}"
+                )
+            yield code
+        elif token.text in parent.labels:
+            yield parent.labels.index(token.text)
+        else:
+            fail(
+                f"in a row of '{child.name}': expected a state of '{parent.name}', found {token}"
+                f"{nearest(token.text, map(str, parent.labels))}"
+            )

@@ -1,0 +1,135 @@
+"""Bayesian networks as the XDSL files of GeNIe and SMILE."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from os import PathLike
+from xml.sax.saxutils import escape, quoteattr
+
+import networkx as nx
+
+from mmgraph.formats.files import write_text
+from mmgraph.formats.notes import NOTE, is_plain_text, note_of, spellings
+from mmgraph.formats.tables import check_discrete, conditional_values
+from mmgraph.graph.errors import FormatError
+from mmgraph.graph.factor import Factor
+from mmgraph.graph.variable import Variable
+from mmgraph.networks.bayesian_network import BayesianNetwork
+from mmgraph.networks.conditionals import Deterministic, NoisyMax
+
+_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_COLUMNS = 8
+"""How many nodes stand side by side in the drawing."""
+
+
+@dataclass(frozen=True)
+class _Spelling:
+    """The identifiers of a variable and of its states, and what else is to be said of it."""
+
+    name: str
+    states: list[str]
+    properties: dict[str, str]
+
+
+def write_xdsl(net: BayesianNetwork, path: str | PathLike[str]) -> None:
+    """Write a Bayesian network of tables to an XDSL file (gzipped where it ends in ``.gz``).
+
+    ``Deterministic`` distributions and ``NoisyMax`` ones in descending order remain what they are;
+    all others are written as their tables, with the digits that give back the same double. Names
+    and states that are no identifiers are written as such, with the true name for the eye and a
+    note that :func:`~mmgraph.formats.xml.xdsl.read_xdsl` understands: a network in double precision
+    whose rows sum to one within 1e-12 is read back to the last bit, with its names, states,
+    modalities and families.
+
+    Raises
+    ------
+    FormatError
+        If a distribution is not a table, or the file cannot be written.
+    """
+    if not net.variables:
+        raise FormatError(f"{path}: a network without variables cannot be written as XDSL")
+    names = spellings(list(net.variables), _is_identifier)
+    spelled = {
+        variable.name: _spelling(variable, name)
+        for variable, name in zip(net.variables.values(), names, strict=True)
+    }
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        '<smile version="1.0" id="network" numsamples="10000" discsamples="10000">',
+        "  <nodes>",
+    ]
+    factors = {factor.child.name: factor for factor in net.factors if factor.child is not None}
+    for name in _parents_first(net):
+        lines += _node_lines(factors[name], spelled)
+    lines += ["  </nodes>", "  <extensions>"]
+    lines.append('    <genie version="1.0" app="mmgraph" name="network">')
+    for i, (name, spelling) in enumerate(spelled.items()):
+        lines += _drawing_lines(name, spelling.name, i)
+    lines += ["    </genie>", "  </extensions>", "</smile>", ""]
+    write_text(path, "\n".join(lines))
+
+
+def _is_identifier(name: str) -> bool:
+    return _IDENTIFIER.fullmatch(name) is not None
+
+
+def _parents_first(net: BayesianNetwork) -> Iterator[str]:
+    """Yield the names as SMILE wants its nodes, otherwise in the order of the network."""
+    position = {name: i for i, name in enumerate(net.variables)}
+    yield from nx.lexicographical_topological_sort(net.directed(), position.__getitem__)
+
+
+def _spelling(variable: Variable, name: str) -> _Spelling:
+    check_discrete(variable, "XDSL")
+    states = spellings([str(label) for label in variable.labels], _is_identifier)
+    modality = variable.modality if is_plain_text(variable.modality or "") else None
+    note = note_of(variable, Variable(name, tuple(states), modality=modality))
+    found = {"modality": modality, NOTE: note}
+    return _Spelling(name, states, {key: text for key, text in found.items() if text is not None})
+
+
+def _node_lines(factor: Factor, spelled: Mapping[str, _Spelling]) -> Iterator[str]:
+    child, parents, table = conditional_values(factor, "XDSL")
+    spelling = spelled[child.name]
+    kind, content = "cpt", {"probabilities": " ".join(map(repr, table.flatten().tolist()))}
+    if isinstance(factor, Deterministic):
+        states = (spelling.states[i] for i in factor.index.flatten().tolist())
+        kind, content = "deterministic", {"resultingstates": " ".join(states)}
+    elif isinstance(factor, NoisyMax) and factor.descending:
+        kind, content = "noisymax", _noisy_max_content(factor)
+    yield f'    <{kind} id="{spelling.name}">'
+    for state in spelling.states:
+        yield f'      <state id="{state}" />'
+    if parents:
+        yield f"      <parents>{' '.join(spelled[p.name].name for p in parents)}</parents>"
+    for tag, text in content.items():
+        yield f"      <{tag}>{text}</{tag}>"
+    for key, text in spelling.properties.items():
+        yield f"      <property id={quoteattr(key)}>{escape(text)}</property>"
+    yield f"    </{kind}>"
+
+
+def _noisy_max_content(factor: NoisyMax) -> dict[str, str]:
+    """Return the strengths and the columns, the absent state of each parent last."""
+    absent = factor.settings()["absent"]
+    strengths: list[int] = []
+    columns: list[float] = []
+    for effect, last in zip(factor.effects, absent, strict=True):
+        order = [*(i for i in range(len(effect)) if i != last), last]
+        strengths += order
+        columns += effect.detach().double()[order].flatten().tolist()
+    columns += factor.leak.detach().double().tolist()
+    found = {"parameters": " ".join(map(repr, columns))}
+    return {"strengths": " ".join(map(str, strengths)), **found} if strengths else found
+
+
+def _drawing_lines(name: str, identifier: str, position: int) -> Iterator[str]:
+    row, column = divmod(position, _COLUMNS)
+    left, top = 20 + 120 * column, 20 + 80 * row
+    shown = escape(name) if is_plain_text(name) else identifier
+    yield f'      <node id="{identifier}">'
+    yield f"        <name>{shown}</name>"
+    yield f"        <position>{left} {top} {left + 96} {top + 48}</position>"
+    yield "      </node>"

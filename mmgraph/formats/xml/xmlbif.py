@@ -1,0 +1,204 @@
+"""Bayesian networks in XMLBIF, and in the ``.bifxml`` of aGrUM, which is the same.
+
+The numbers of a ``<TABLE>`` stand with the child moving fastest and, before it, the last
+``<GIVEN>``. States are ``<OUTCOME>`` or, in older files, ``<VALUE>``. Properties are free text;
+``modality = …`` is read.
+
+The format: Cozman, "The Interchange Format for Bayesian Networks", XMLBIF version 0.3 (1998),
+https://www.cs.cmu.edu/~fgcozman/Research/InterchangeFormat/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from os import PathLike
+from xml.sax.saxutils import escape
+
+from mmgraph.formats.files import SIZE_LIMIT, write_text
+from mmgraph.formats.notes import NOTE, annotated, is_plain_text, note_of, spellings
+from mmgraph.formats.tables import (
+    TableBuilder,
+    bayesian_network,
+    check_discrete,
+    conditional_values,
+)
+from mmgraph.formats.text import nearest
+from mmgraph.formats.xml.elements import Element, read_xml
+from mmgraph.graph.errors import FormatError, GraphError
+from mmgraph.graph.factor import Factor
+from mmgraph.graph.variable import Variable
+from mmgraph.networks.bayesian_network import BayesianNetwork
+
+_REFUSED = {"decision": "a decision", "utility": "a utility"}
+
+
+def read_xmlbif(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> BayesianNetwork:
+    """Read a Bayesian network from an XMLBIF file.
+
+    Rows that are off one by rounding (within 0.01) are divided by their sum; those within 1e-12
+    are kept to the last bit.
+
+    Parameters
+    ----------
+    path : path
+        The file; gzipped content is unpacked.
+    size_limit : int
+        The most bytes that it may hold, unpacked.
+
+    Raises
+    ------
+    FormatError
+        With file, line, what was expected and what was found; and if the file holds a decision, a
+        utility or a joint distribution, with the name.
+    """
+    root = read_xml(path, "BIF", size_limit)
+    networks = [child for child in root.children if child.tag == "NETWORK"]
+    if len(networks) != 1 or len(root.children) > 1:
+        root.fail(f"expected one <NETWORK> in <BIF>, found {_tags(root)}")
+    builder = TableBuilder()
+    variables: dict[str, Variable] = {}
+    names: set[str] = set()
+    definitions: dict[str, Element] = {}
+    for element in networks[0].children:
+        if element.tag == "VARIABLE":
+            name, variable = _variable(element)
+            if name in variables or variable.name in names:
+                element.fail(f"the variable '{variable.name}' is given twice")
+            names.add(variable.name)
+            variables[name] = variable
+        elif element.tag in ("DEFINITION", "PROBABILITY"):
+            child = _child(element)
+            if child in definitions:
+                element.fail(f"the distribution of '{child}' is given twice")
+            definitions[child] = element
+        elif element.tag not in ("NAME", "PROPERTY"):
+            element.fail(f"expected <VARIABLE> or <DEFINITION>, found <{element.tag[:60]}>")
+    if not variables:
+        raise FormatError(f"{path}: expected a <VARIABLE>, found none")
+    factors = [_factor(child, d, variables, builder) for child, d in definitions.items()]
+    return bayesian_network(path, variables.values(), factors)
+
+
+def _tags(element: Element) -> str:
+    return ", ".join(f"<{child.tag[:60]}>" for child in element.children[:5]) or "nothing"
+
+
+def _variable(element: Element) -> tuple[str, Variable]:
+    """Return the name by which the file calls a variable, and the variable."""
+    found = element.one("NAME", "variable")
+    name = found.text if found is not None else ""
+    if not name:
+        element.fail("expected a <NAME> in <VARIABLE>, found none")
+    for kind in (element.attributes.get("TYPE", "nature"), *_texts(element, "TYPE")):
+        if kind.casefold() not in ("nature", "discrete"):
+            what = _REFUSED.get(kind.casefold(), f"of the type '{kind[:60]}'")
+            element.fail(
+                f"'{name}' is {what}; networks of discrete random variables alone can be read"
+            )
+    states: list[str] = []
+    modality = note = None
+    for child in element.children:
+        if child.tag in ("OUTCOME", "VALUE"):
+            states.append(child.text)
+        elif child.tag == "PROPERTY":
+            key, _, value = child.text.partition("=")
+            if key.strip() == "modality":
+                modality = value.strip() or None
+            elif key.strip() == NOTE:
+                note = value.strip()
+        elif child.tag not in ("NAME", "TYPE"):
+            child.fail(f"expected <OUTCOME> or <PROPERTY> in '{name}', found <{child.tag[:60]}>")
+    try:
+        variable = Variable(name, tuple(states), modality=modality)
+    except GraphError as error:
+        element.fail(str(error))
+    return name, annotated(variable, note, element.fail) if note is not None else variable
+
+
+def _texts(element: Element, tag: str) -> list[str]:
+    return [child.text for child in element.children if child.tag == tag]
+
+
+def _child(element: Element) -> str:
+    """Return the one name in ``<FOR>``."""
+    names = _texts(element, "FOR")
+    if len(names) != 1:
+        found = " ".join(names)[:60] or "none"
+        element.fail(f"expected one <FOR> in <{element.tag}>, found {found}")
+    for child in element.children:
+        if child.tag not in ("FOR", "GIVEN", "TABLE", "PROPERTY"):
+            child.fail(f"expected <GIVEN> or <TABLE> for '{names[0]}', found <{child.tag[:60]}>")
+    return names[0]
+
+
+def _factor(
+    child: str, element: Element, variables: Mapping[str, Variable], builder: TableBuilder
+) -> Factor:
+    names = [*_texts(element, "GIVEN"), child]
+    for name in names:
+        if name not in variables:
+            element.fail(
+                f"expected the name of a variable, found '{name[:60]}'{nearest(name, variables)}"
+            )
+    table = element.one("TABLE", child)
+    if table is None:
+        element.fail(f"expected a <TABLE> for '{child}', found none")
+    if table.children:
+        table.children[0].fail(
+            f"expected numbers in the <TABLE> of '{child}', found <{table.children[0].tag[:60]}>"
+        )
+    *parents, variable = (variables[name] for name in names)
+    return builder.table(variable, parents, table.numbers(child), table.fail)
+
+
+def write_xmlbif(net: BayesianNetwork, path: str | PathLike[str]) -> None:
+    """Write a Bayesian network of tables to an XMLBIF file (gzipped where it ends in ``.gz``).
+
+    Numbers are written with the digits that give back the same double, and what XMLBIF has no
+    words for (modalities, families, states that are not strings, unprintable names) as properties,
+    which other programs skip: a network in double precision whose rows sum to one within 1e-12 is
+    read back to the last bit.
+
+    Raises
+    ------
+    FormatError
+        If a distribution is not a table, or the file cannot be written.
+    """
+    if not net.variables:
+        raise FormatError(f"{path}: a network without variables cannot be written as XMLBIF")
+    names = dict(zip(net.variables, spellings(list(net.variables), is_plain_text), strict=True))
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<BIF VERSION="0.3">', "<NETWORK>"]
+    lines.append("<NAME>network</NAME>")
+    for name, variable in net.variables.items():
+        lines += _variable_lines(variable, names[name])
+    for factor in net.factors:
+        lines += _definition_lines(factor, names)
+    write_text(path, "\n".join((*lines, "</NETWORK>", "</BIF>", "")))
+
+
+def _variable_lines(variable: Variable, name: str) -> Iterator[str]:
+    check_discrete(variable, "XMLBIF")
+    states = spellings([str(label) for label in variable.labels], is_plain_text)
+    modality = variable.modality if is_plain_text(variable.modality or "") else None
+    note = note_of(variable, Variable(name, tuple(states), modality=modality))
+    yield '<VARIABLE TYPE="nature">'
+    yield f"  <NAME>{escape(name)}</NAME>"
+    for state in states:
+        yield f"  <OUTCOME>{escape(state)}</OUTCOME>"
+    if modality is not None:
+        yield f"  <PROPERTY>modality = {escape(modality)}</PROPERTY>"
+    if note is not None:
+        yield f"  <PROPERTY>{NOTE} = {escape(note)}</PROPERTY>"
+    yield "</VARIABLE>"
+
+
+def _definition_lines(factor: Factor, names: Mapping[str, str]) -> Iterator[str]:
+    child, parents, table = conditional_values(factor, "XMLBIF")
+    yield "<DEFINITION>"
+    yield f"  <FOR>{escape(names[child.name])}</FOR>"
+    for parent in parents:
+        yield f"  <GIVEN>{escape(names[parent.name])}</GIVEN>"
+    rows = table.reshape(-1, child.cardinality).tolist()
+    numbers = "\n    ".join(" ".join(map(repr, row)) for row in rows)
+    yield f"  <TABLE>\n    {numbers}\n  </TABLE>"
+    yield "</DEFINITION>"

@@ -1,0 +1,224 @@
+"""Files to and from pgmpy and pyAgrum: what we write they read, what they write we read."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mmgraph.formats import read, write
+from mmgraph.inference.query import query
+from mmgraph.networks.bayesian_network import BayesianNetwork
+from tests.formats.networks import random_table, sprinkler
+from tests.formats.test_bif import bundled
+
+gum = pytest.importorskip("pyagrum")
+
+SINGLE = 2e-6
+"""pyAgrum keeps and writes six digits in some formats."""
+
+
+def chain() -> BayesianNetwork:
+    """Return a network in which no node has two parents."""
+    generator = np.random.default_rng(1)
+    return BayesianNetwork.from_tables(
+        [("first", "second"), ("second", "third")],
+        {
+            "first": random_table(generator, 3),
+            "second": random_table(generator, 3, 2),
+            "third": random_table(generator, 2, 4),
+        },
+        states={"first": ("a", "b", "c"), "second": ("no", "yes"), "third": ("w", "x", "y", "z")},
+    )
+
+
+def assert_pgmpy_has(model: Any, net: BayesianNetwork, tolerance: float) -> None:
+    assert set(model.nodes) == set(net.variables)
+    for child in net.variables:
+        table, factor = model.get_cpds(child), net.distribution(child)
+        assert tuple(table.variables[1:]) == net.parents(child)
+        for variable in factor.scope:
+            assert tuple(table.state_names[variable.name]) == variable.labels
+        values = np.moveaxis(np.asarray(table.values), 0, -1)
+        assert values == pytest.approx(factor.values.numpy(), abs=tolerance)
+
+
+def assert_agrum_has(model: Any, net: BayesianNetwork, tolerance: float) -> None:
+    assert model.names() == set(net.variables)
+    for child, variable in net.variables.items():
+        assert model.variable(child).labels() == variable.labels
+        factor, table = net.distribution(child), model.cpt(child)
+        assert set(table.names) == {v.name for v in factor.scope}
+        for index, value in np.ndenumerate(factor.values.numpy()):
+            at = dict(zip((v.name for v in factor.scope), index, strict=True))
+            assert table[at] == pytest.approx(value, abs=tolerance)
+
+
+def assert_tables(found: BayesianNetwork, net: BayesianNetwork, tolerance: float) -> None:
+    assert set(found.variables) == set(net.variables)
+    for child, variable in net.variables.items():
+        assert found.variable(child).labels == variable.labels
+        one, other = found.distribution(child), net.distribution(child)
+        order = [[v.name for v in one.scope].index(v.name) for v in other.scope]
+        values = one.values.permute(order)
+        assert values.numpy() == pytest.approx(other.values.numpy(), abs=tolerance)
+
+
+PGMPY_READERS = {".net": "NETReader", ".xmlbif": "XMLBIFReader", ".xdsl": "XDSLReader"}
+PGMPY_WRITERS: dict[str, Callable[[Any, str], None]] = {
+    ".net": lambda m, p: _pgmpy().NETWriter(m).write(filename=p),
+    ".xmlbif": lambda m, p: _pgmpy().XMLBIFWriter(m).write(filename=p),
+    ".xdsl": lambda m, p: _pgmpy().XDSLWriter(m).write(filename=p),
+    ".bif": lambda m, p: _pgmpy().BIFWriter(m).write(filename=p),
+}
+
+
+def _pgmpy() -> Any:
+    import pgmpy.readwrite
+
+    return pgmpy.readwrite
+
+
+@pytest.fixture(autouse=True)
+def silence(caplog):
+    caplog.set_level(logging.CRITICAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@pytest.mark.parametrize("suffix", PGMPY_READERS)
+def test_pgmpy_reads_what_is_written_here(tmp_path, suffix):
+    net = sprinkler()
+    write(net, tmp_path / f"n{suffix}")
+    reader = getattr(_pgmpy(), PGMPY_READERS[suffix])(str(tmp_path / f"n{suffix}"))
+    assert_pgmpy_has(reader.get_model(), net, 1e-12)
+
+
+@pytest.mark.parametrize("suffix", PGMPY_WRITERS)
+def test_what_pgmpy_writes_is_read_here(tmp_path, suffix):
+    net = sprinkler()
+    PGMPY_WRITERS[suffix](net.to_pgmpy(), str(tmp_path / f"n{suffix}"))
+    found = read(tmp_path / f"n{suffix}")
+    assert_tables(found, net, 1e-8)
+    if suffix != ".xdsl":  # which it writes without properties
+        assert found.variable("rain").modality == "weather station"
+
+
+@pytest.mark.parametrize("suffix", [".bif", ".net", ".bifxml"])
+def test_agrum_reads_what_is_written_here(tmp_path, suffix):
+    net = sprinkler()
+    write(net, tmp_path / f"n{suffix}")
+    assert_agrum_has(gum.loadBN(str(tmp_path / f"n{suffix}")), net, SINGLE)
+
+
+def test_agrum_reads_xdsl_where_no_node_has_two_parents(tmp_path):
+    # It takes the first parent to move fastest, in GeNIe's own files as well.
+    net = chain()
+    write(net, tmp_path / "n.xdsl")
+    assert_agrum_has(gum.loadBN(str(tmp_path / "n.xdsl")), net, SINGLE)
+
+
+@pytest.mark.parametrize("suffix", [".bif", ".net", ".bifxml", ".xdsl"])
+def test_what_agrum_writes_is_read_here(tmp_path, suffix):
+    net = sprinkler()
+    write(net, tmp_path / "here.net")
+    gum.saveBN(gum.loadBN(str(tmp_path / "here.net")), str(tmp_path / f"there{suffix}"))
+    assert_tables(read(tmp_path / f"there{suffix}"), net, SINGLE)
+
+
+@pytest.mark.parametrize("suffix", [".net", ".bifxml", ".xdsl"])
+def test_every_kind_of_variable_of_agrum(tmp_path, suffix):
+    model = gum.BayesNet("kinds")
+    model.add(gum.RangeVariable("range", "", -1, 1))
+    model.add(gum.DiscretizedVariable("bins", "", [0, 0.5, 10]))
+    model.add(gum.IntegerVariable("integers", "", [3, 7]))
+    model.add(gum.NumericalDiscreteVariable("numbers", "", [0.5, 1.5]))
+    for child in ("bins", "integers", "numbers"):
+        model.addArc("range", child)
+    model.addArc("bins", "integers")
+    gum.initRandom(3)
+    model.generateCPTs()
+    path = tmp_path / f"n{suffix}"
+    gum.saveBN(model, str(path))
+    assert_agrum_has(model, read(path), SINGLE)
+
+
+SUFFIXES = (".net", ".xmlbif", ".xdsl")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("path", bundled(), ids=lambda p: p.name.removesuffix(".bif.gz"))
+def test_bundled_networks_keep_their_tables(tmp_path, path, suffix):
+    """Every network file of the two packages, through every format, to the last bit."""
+    if path.stat().st_size > 8_000:
+        pytest.skip("a larger network; the slow tests take it")
+    _keeps_tables(tmp_path, path, suffix)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("path", bundled(), ids=lambda p: p.name.removesuffix(".bif.gz"))
+def test_all_bundled_networks_keep_their_tables(tmp_path, path, suffix):
+    _keeps_tables(tmp_path, path, suffix)
+
+
+def _keeps_tables(tmp_path: Path, path: Path, suffix: str) -> None:
+    net = read(path)
+    write(net, tmp_path / f"n{suffix}")
+    again = read(tmp_path / f"n{suffix}")
+    assert list(again.variables) == list(net.variables)
+    for child, variable in net.variables.items():
+        assert again.variable(child).labels == variable.labels
+        assert again.parents(child) == net.parents(child)
+        assert again.distribution(child).values.tolist() == net.distribution(child).values.tolist()
+
+
+def _agrum_marginals(path: Path, tmp_path: Path) -> None:
+    """Assert that pyAgrum finds the same marginals in the same file, read by its own reader."""
+    (tmp_path / "n.bif").write_bytes(gzip.decompress(path.read_bytes()))
+    model = gum.loadBN(str(tmp_path / "n.bif"))
+    engine = gum.LazyPropagation(model)
+    engine.makeInference()
+    net = read(path)
+    answer = query(net)
+    assert model.names() == set(net.variables)
+    for name, variable in net.variables.items():
+        assert model.variable(name).labels() == variable.labels
+        found = answer.marginal(name)[0]
+        assert found.tolist() == pytest.approx(engine.posterior(name).tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["asia", "cancer", "earthquake", "survey", "sachs", "alarm"])
+def test_agrum_finds_the_same_marginals(tmp_path, name):
+    (path,) = (p for p in bundled() if p.name == f"{name}.bif.gz")
+    _agrum_marginals(path, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", bundled(), ids=lambda p: p.name.removesuffix(".bif.gz"))
+def test_agrum_finds_the_same_marginals_in_all(tmp_path, path):
+    _agrum_marginals(path, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["asia", "cancer"])
+def test_pgmpy_finds_the_same_marginals(tmp_path, name):
+    from pgmpy.inference import VariableElimination
+
+    (path,) = (p for p in bundled() if p.name == f"{name}.bif.gz")
+    net = read(path)
+    answer = query(net)
+    for suffix, reader in PGMPY_READERS.items():
+        write(net, tmp_path / f"n{suffix}")
+        model = getattr(_pgmpy(), reader)(str(tmp_path / f"n{suffix}")).get_model()
+        engine = VariableElimination(model)
+        for variable in net.variables.values():
+            found = engine.query([variable.name], show_progress=False)
+            values = [found.get_value(**{variable.name: s}) for s in variable.labels]
+            assert values == pytest.approx(answer.marginal(variable.name)[0].tolist(), abs=1e-9)
