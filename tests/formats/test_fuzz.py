@@ -150,11 +150,13 @@ def place(folder: Path, suffix: str, content: bytes) -> Path:
     """Write damaged content where its reader finds it."""
     path = folder / f"damaged{suffix}"
     if suffix != ".mmgraph":
+        path.unlink(missing_ok=True)  # to cut an old file short would wait for the disk
         path.write_bytes(content)
         return path
     # a directory: its description is damaged, its tensors are whole
     if not path.exists():
         write(sprinkler(), path)
+    (path / "network.json").unlink()
     (path / "network.json").write_bytes(content)
     return path
 

@@ -16,6 +16,9 @@ from collections.abc import Mapping
 from functools import partial
 from os import PathLike
 
+import numpy as np
+from jaxtyping import Float64
+
 from mmgraph.formats.files import SIZE_LIMIT, read_text
 from mmgraph.formats.hugin.net_syntax import Node, Potential, parse
 from mmgraph.formats.notes import NOTE, annotated
@@ -33,8 +36,9 @@ LEGACY_ENCODING = "iso-8859-1"
 def read_net(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> BayesianNetwork:
     """Read a Bayesian network of discrete nodes from a NET file.
 
-    Rows that are off one by rounding (within 0.01) are divided by their sum; those within 1e-12
-    are kept to the last bit. An attribute ``modality`` of a node is the variable's modality.
+    Rows of counts, and rows that are off one by rounding (within 0.01), are divided by their sum;
+    those within 1e-12 are kept to the last bit. An attribute ``modality`` of a node is the
+    variable's modality.
 
     Parameters
     ----------
@@ -113,7 +117,22 @@ def _factor(
                 f"expected rows of {child.cardinality} numbers in the data of '{potential.child}', "
                 f"found {potential.row}"
             )
+        _divide_counts(potential.data, child.cardinality)
         return builder.table(child, parents, potential.data, fail)
     if potential.has_model:
         fail(f"the potential of '{potential.child}' is given by expressions, without 'data'")
     return builder.uniform(child, parents, fail)
+
+
+def _divide_counts(numbers: Float64[np.ndarray, " numbers"], states: int) -> None:
+    """Divide rows of whole numbers by their sums, in place, as Hugin does.
+
+    A row of fractions whose sum is not one is left alone: that is more likely a slip.
+    """
+    if len(numbers) % states:
+        return
+    rows = numbers.reshape(-1, states)
+    with np.errstate(over="ignore"):
+        sums = rows.sum(axis=1)
+    counts = ((rows == np.floor(rows)) & (rows >= 0)).all(axis=1) & (sums > 1) & (sums < np.inf)
+    rows[counts] /= sums[counts, None]

@@ -107,6 +107,16 @@ def test_data_that_are_left_out_are_uniform(tmp_path):
     assert net.distribution("b").values.tolist() == [[1 / 3] * 3] * 2
 
 
+def test_counts_are_divided_by_their_sum(tmp_path):
+    net = net_of(tmp_path, PAIR % "data = ((8 0 0) (1.0 2.0 1));")
+    assert net.distribution("b").values.tolist() == [[1, 0, 0], [0.25, 0.5, 0.25]]
+    net = net_of(tmp_path, f"{A}potential (a) {{ data = (1 1); }}")
+    assert net.distribution("a").values.tolist() == [0.5, 0.5]
+    assert "sums to 0, not 1" in error_of(tmp_path, f"{A}potential (a) {{ data = (0 0); }}")
+    assert "sums to 2.5, not 1" in error_of(tmp_path, f"{A}potential (a) {{ data = (2 0.5); }}")
+    assert "holds -1" in error_of(tmp_path, f"{A}potential (a) {{ data = (3 -1); }}")
+
+
 def test_a_class_is_a_network(tmp_path):
     text = f"class K {{ inputs = (); outputs = (a b); {A}{B}{ROOT}potential (b) {{ }} }}"
     assert list(net_of(tmp_path, text).variables) == ["a", "b"]
