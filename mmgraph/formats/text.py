@@ -131,9 +131,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return suggestion(name[:60], (k for k in islice(known, 5000) if len(k) <= 60))
 
 
+def line_of(text: str, start: int) -> int:
+    """Return the line, from 1, of a position in a text."""
+    return text.count("\n", 0, start) + 1
+
+
 def fail(path: str | PathLike[str], text: str, start: int, problem: str) -> NoReturn:
     """Raise the error that names the file and the line of a position in its text."""
-    raise FormatError(f"{path}, line {text.count(chr(10), 0, start) + 1}: {problem}")
+    raise FormatError(f"{path}, line {line_of(text, start)}: {problem}")
 
 
 class TokenReader:

@@ -2,7 +2,8 @@
 
 A ``probability`` block holds one row for each combination of the parents' states, which stand in
 front of it as zero-based indices or as names, in any order; ``default`` gives the rows that are
-left out. Text that is not UTF-8 is ISO 8859-1.
+left out. GeNIe writes zeros in front of every row, one more than there are parents: its rows stand
+in order, the last parent moving fastest. Text that is not UTF-8 is ISO 8859-1.
 
 The format: "Microsoft Belief Network Tools", the *Bayes Network Interchange Format* of Microsoft
 Research (1996), and ``write.dsc`` of the R package bnlearn.
@@ -10,7 +11,7 @@ Research (1996), and ``write.dsc`` of the R package bnlearn.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from os import PathLike
@@ -230,9 +231,11 @@ def _factor(
     child, *parents = (variables[name] for name in distribution.names)
     check_family(child, parents, fail)
     given: dict[int, list[float]] = {}
-    for states, numbers, start in distribution.rows:
+    cardinalities = [p.cardinality for p in parents]
+    in_order = _is_of_genie(distribution, cardinalities)
+    for i, (states, numbers, start) in enumerate(distribution.rows):
         at_row = partial(reader.fail, start)
-        codes = list(_codes(states, parents, child, at_row))
+        codes = state_of(i, cardinalities) if in_order else _codes(states, parents, child, at_row)
         row = 0
         for parent, code in zip(parents, codes, strict=True):
             row = row * parent.cardinality + code
@@ -241,7 +244,6 @@ def _factor(
             at_row(f"{name} is given twice")
         _check_count(numbers, child, name, at_row)
         given[row] = numbers
-    cardinalities = [p.cardinality for p in parents]
     rows = bounded_product(cardinalities, len(given))
     if rows != len(given):
         default = distribution.default
@@ -260,6 +262,17 @@ def _factor(
     return builder.table(child, parents, table.ravel(), fail)
 
 
+def _is_of_genie(distribution: Distribution, cardinalities: list[int]) -> bool:
+    """Whether every row is numbered by zeros, one more than there are parents."""
+    rows = distribution.rows
+    zeros = ["0"] * (len(cardinalities) + 1)
+    return (
+        len(cardinalities) > 0
+        and bounded_product(cardinalities, len(rows)) == len(rows)
+        and all([token.text for token in states] == zeros for states, _, _ in rows)
+    )
+
+
 def _check_count(numbers: list[float], child: Variable, what: str, fail: Fail) -> None:
     if len(numbers) != child.cardinality:
         fail(f"expected {child.cardinality} numbers in {what}, found {len(numbers)}")
@@ -267,12 +280,13 @@ def _check_count(numbers: list[float], child: Variable, what: str, fail: Fail) -
 
 def _codes(
     states: tuple[Token, ...], parents: list[Variable], child: Variable, fail: Fail
-) -> Iterator[int]:
+) -> list[int]:
     if len(states) != len(parents):
         fail(
             f"expected {len(parents)} states in a row of '{child.name}', one for each parent, "
             f"found {len(states)}"
         )
+    codes = []
     for parent, token in zip(parents, states, strict=True):
         digits = token.text.isascii() and token.text.isdigit() and len(token.text) < 10
         if token.kind == "word" and digits:
@@ -282,11 +296,12 @@ def _codes(
                     f"in a row of '{child.name}': expected a state of '{parent.name}' below "
                     f"{parent.cardinality}, found {code}"
                 )
-            yield code
+            codes.append(code)
         elif token.text in parent.labels:
-            yield parent.labels.index(token.text)
+            codes.append(parent.labels.index(token.text))
         else:
             fail(
                 f"in a row of '{child.name}': expected a state of '{parent.name}', found {token}"
                 f"{nearest(token.text, map(str, parent.labels))}"
             )
+    return codes

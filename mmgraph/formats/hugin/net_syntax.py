@@ -30,7 +30,7 @@ _VISIBLE = re.compile(r"[^\n]")
 _MARKS = str.maketrans("(),", "   ")
 _PARENTHESES = re.compile(r"[()]++")
 _PIECE = re.compile(r"[^\s(),]++")
-_KEPT = ("label", "subtype", "modality", NOTE)
+_KEPT = ("subtype", "state_values", "modality", NOTE)
 _PREFIXES = ("discrete", "continuous", "interval", "labeled", "labelled", "numbered", "boolean")
 _REFUSED = {
     "continuous": "a continuous (conditional Gaussian) node",

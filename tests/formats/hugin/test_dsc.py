@@ -52,6 +52,16 @@ def test_two_parents_in_any_order_of_rows(tmp_path):
     assert net.distribution("c").values[..., 0].tolist() == [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]
 
 
+def test_genie_numbers_every_row_by_zeros(tmp_path):
+    text = f"{HEAD}{A}{B}{ROOT}probability (b) {{ .5, .25, .25; }}\n"
+    text += 'node c { type : discrete [2] = { "u", "v" }; }\nprobability ( c | a, b ) {'
+    rows = [f"(0, 0, 0) : 0.{i}, 0.{10 - i}\n;" for i in range(1, 7)]
+    net = net_of(tmp_path, f"{text}{' '.join(rows)} }}")
+    assert net.distribution("c").values[..., 0].tolist() == [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]
+    with pytest.raises(FormatError, match="expected 2 states in a row of 'c'"):
+        net_of(tmp_path, f"{text}{' '.join(rows[:5])} }}")
+
+
 def test_what_says_nothing_of_probabilities_is_skipped(tmp_path):
     net = net_of(
         tmp_path,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from mmgraph.formats import read, write
-from mmgraph.formats.hugin.net import read_net
+from mmgraph.formats.hugin.net import UnnormalisedTableWarning, read_net
 from mmgraph.formats.hugin.net_writer import write_net
 from mmgraph.graph.errors import FormatError
 from mmgraph.graph.factor import TableFactor
@@ -107,14 +107,34 @@ def test_data_that_are_left_out_are_uniform(tmp_path):
     assert net.distribution("b").values.tolist() == [[1 / 3] * 3] * 2
 
 
-def test_counts_are_divided_by_their_sum(tmp_path):
+def test_rows_are_weights(tmp_path):
     net = net_of(tmp_path, PAIR % "data = ((8 0 0) (1.0 2.0 1));")
     assert net.distribution("b").values.tolist() == [[1, 0, 0], [0.25, 0.5, 0.25]]
     net = net_of(tmp_path, f"{A}potential (a) {{ data = (1 1); }}")
     assert net.distribution("a").values.tolist() == [0.5, 0.5]
+    with pytest.warns(UnnormalisedTableWarning, match=r"n\.net: rows .* 'b' \(line 5\)"):
+        net = net_of(tmp_path, PAIR % "data = ((0.05 0.5 0.25) (1 0 0));")
+    assert net.distribution("b").values[0].tolist() == pytest.approx([0.0625, 0.625, 0.3125])
     assert "sums to 0, not 1" in error_of(tmp_path, f"{A}potential (a) {{ data = (0 0); }}")
-    assert "sums to 2.5, not 1" in error_of(tmp_path, f"{A}potential (a) {{ data = (2 0.5); }}")
     assert "holds -1" in error_of(tmp_path, f"{A}potential (a) {{ data = (3 -1); }}")
+
+
+def test_states_without_labels_have_values(tmp_path):
+    net = net_of(
+        tmp_path,
+        'class K { node a { states = ("" "" ""); subtype = interval;\n'
+        "state_values = (0 10 60 inf); }\n"
+        'node b { states = ("" ""); subtype = number; state_values = (2 4.5); }\n'
+        'node c { states = ("" ""); subtype = boolean; }\n'
+        'node d { states = ("" ""); }\n'
+        "node e { subtype = number; state_values = (-1 0 1); }\n"
+        f"{''.join(f'potential ({name}) {{ }}' for name in 'abcde')} }} % class K\n",
+    )
+    assert net.variable("a").labels == ("0 - 10", "10 - 60", "60 - inf")
+    assert net.variable("b").labels == ("2", "4.5")
+    assert net.variable("c").labels == ("false", "true")
+    assert net.variable("d").states == 2
+    assert net.variable("e").labels == ("-1", "0", "1")
 
 
 def test_a_class_is_a_network(tmp_path):
@@ -169,7 +189,7 @@ def test_text_of_old_programs_is_latin_1(tmp_path, encoding):
             2,
             "expected 2 numbers in the table of 'a', found 1",
         ),
-        (A + "potential (a) { data = (0.5 0.4); }", 2, "'a' sums to 0.9, not 1"),
+        (A + "potential (a) { data = (0 0); }", 2, "'a' sums to 0, not 1"),
         (A + "potential (a) { data = (1.5 -.5); }", 2, "holds -0.5, which is no probability"),
         (A + "potential (a) { data = (); data = (); }", 2, "the data of 'a' are given twice"),
         (A + "potential (a) { model_data = (f(x)); }", 2, "'a' is given by expressions"),
@@ -183,7 +203,7 @@ def test_text_of_old_programs_is_latin_1(tmp_path, encoding):
             5,
             "expected rows of 3 numbers in the data of",
         ),
-        (PAIR % "data = ((0.5 0.25 0.2) (1 0 0));", 5, "the row (a=yes) of 'b' sums to 0.95"),
+        (PAIR % "data = ((1 0 0) (0 0 0));", 5, "the row (a=no) of 'b' sums to 0"),
         (PAIR % "data = (1 0 0);", 5, "expected 6 numbers (2 × 3) in the table of 'b', found 3"),
         ('node a { states = (x y); mmgraph = "nonsense"; }', 1, "'mmgraph' of 'a' is damaged"),
         ("node a { states = (x y); mmgraph = \"'name': 'b', 'states': 9999999999\"; }", 1, "9999"),
