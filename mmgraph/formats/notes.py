@@ -82,8 +82,8 @@ def spellings(names: Sequence[str], is_plain: Callable[[str], bool]) -> list[str
         else:
             stem = _NO_LETTER.sub("_", name)
             stem = stem if stem[:1].isalpha() else f"x{stem}"
-            candidates = (f"{stem}_{i}" if i else stem for i in range(len(names) + 1))
-            name = next(c for c in candidates if c not in taken)
+            candidates = (f"{stem}_{i}" if i else stem for i in range(len(names) + 2))
+            name = next(c for c in candidates if c not in taken and is_plain(c))
             taken.add(name)
         spelled.append(name)
     return spelled

@@ -54,22 +54,23 @@ def _is_identifier(name: str) -> bool:
 
 def _node(variable: Variable, name: str) -> str:
     check_discrete(variable, "NET")
-    states = spellings([str(label) for label in variable.labels], bool)
-    modality = variable.modality if is_plain_text(variable.modality or "") else None
-    lines = [f"node {name}", "{", f"  states = ({' '.join(map(_quoted, states))});"]
-    if is_plain_text(variable.name):
-        lines.append(f"  label = {_quoted(variable.name)};")
+    states = spellings([str(label) for label in variable.labels], _is_quotable)
+    modality = variable.modality if _is_quotable(variable.modality or "") else None
+    listed = " ".join(f'"{state}"' for state in states)
+    lines = [f"node {name}", "{", f"  states = ({listed});"]
+    if _is_quotable(variable.name):
+        lines.append(f'  label = "{variable.name}";')
     if modality is not None:
-        lines.append(f"  modality = {_quoted(modality)};")
+        lines.append(f'  modality = "{modality}";')
     note = note_of(variable, Variable(name, tuple(states), modality=modality))
     if note is not None:
         lines.append(f'  {NOTE} = "{note}";')
     return "\n".join((*lines, "}\n"))
 
 
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+def _is_quotable(text: str) -> bool:
+    """Whether text can stand between quotes for every reader; some know no escapes there."""
+    return is_plain_text(text) and '"' not in text and "\\" not in text
 
 
 def _nested(values: list[Any]) -> Iterator[str]:

@@ -104,6 +104,8 @@ def read_xdsl(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> Bay
         elif child.tag == "extensions" and (genie := child.one("genie", "smile")) is not None:
             application = genie.attributes.get("app", "")
             drawn = [e.attributes.get("id", "") for e in genie.children]
+        elif child.tag not in ("extensions", "property", "properties", "cases", "comment"):
+            child.fail(f"expected <nodes> or <extensions>, found <{child.tag[:60]}>")
     nodes: dict[str, Node] = {}
     names: set[str] = set()
     for element in elements:

@@ -176,6 +176,7 @@ def test_the_network_as_a_whole_is_checked(tmp_path):
             file_of(A).replace("<nodes>", "<dynamic numslices='4'/><nodes>"),
             "line 2: the network is",
         ),
+        (file_of(A).replace("<nodes>", "<arcs/><nodes>"), "expected <nodes> or .* found <arcs>"),
         ("<BIF/>", "expected the root <smile>, found <BIF>"),
     ):
         with pytest.raises(FormatError, match=message):
