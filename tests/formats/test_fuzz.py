@@ -28,6 +28,10 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.networks.bayesian_network import BayesianNetwork
 from tests.formats.networks import FUZZ_SEEDS, sprinkler
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::mmgraph.formats.hugin.net.UnnormalisedTableWarning"
+)
+
 QUICK_FILES = 250
 SLOW_FILES = int(os.environ.get("MMGRAPH_FUZZ_FILES", "10000"))
 SEED = int(os.environ.get("MMGRAPH_FUZZ_SEED", "0"))
