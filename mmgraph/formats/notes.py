@@ -4,7 +4,7 @@ Identifiers of NET and XDSL hold letters, digits and underscores only, and label
 Where that would change a variable, it is written under another spelling, and a property called
 ``mmgraph`` beside it says what it truly is: the JSON of
 :func:`~mmgraph.formats.variables.described` with apostrophes for quotes, in characters that no
-scanner stumbles over.
+scanner stumbles over. What another program has changed since then counts more than the note.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from mmgraph.formats.json_object import JsonObject, shown
 from mmgraph.formats.text import Fail
@@ -24,6 +25,47 @@ NOTE = "mmgraph"
 
 _ESCAPED = re.compile(r'\\["\\]|[^\w .,:"\\\[\]+-]', re.ASCII)
 _NO_LETTER = re.compile(r"\W", re.ASCII)
+_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_NET_KEYWORDS = re.compile(
+    "net|class|node|potential|data|states|discrete|continuous|interval|decision|utility|function|"
+    "instance|normal|labell?ed|numbered|boolean"
+)
+
+
+class Spelling(NamedTuple):
+    """What a format can hold as it is.
+
+    Attributes
+    ----------
+    is_name, is_state : callable
+        Whether the name of a variable, or the label of a state, is written unchanged.
+    """
+
+    is_name: Callable[[str], bool]
+    is_state: Callable[[str], bool]
+
+
+def is_plain_text(text: str) -> bool:
+    """Whether text stands in any file as it is: printable, not empty, no blanks around it."""
+    return text.isprintable() and text != "" and text == text.strip()
+
+
+def is_quotable(text: str) -> bool:
+    """Whether text can stand between quotes for every reader; some know no escapes there."""
+    return is_plain_text(text) and '"' not in text and "\\" not in text
+
+
+def _is_identifier(text: str) -> bool:
+    return _IDENTIFIER.fullmatch(text) is not None
+
+
+def _is_net_identifier(text: str) -> bool:
+    return _is_identifier(text) and _NET_KEYWORDS.fullmatch(text) is None
+
+
+NET = Spelling(_is_net_identifier, is_quotable)
+XDSL = Spelling(_is_identifier, _is_identifier)
+XMLBIF = Spelling(is_plain_text, is_plain_text)
 
 
 def note_of(variable: Variable, plain: Variable) -> str | None:
@@ -51,24 +93,37 @@ def _escaped(match: re.Match[str]) -> str:
     return f"\\u{ord(match.group()[-1]):04x}"
 
 
-def annotated(plain: Variable, note: str, fail: Fail) -> Variable:
+def annotated(plain: Variable, note: str, spelling: Spelling, fail: Fail) -> Variable:
     """Return the variable that a note describes, where a file gives ``plain``.
 
-    Fails if the note is damaged, or tells of another number of states.
+    A name or states that the note would not have been written with are those of the file. Fails if
+    the note is damaged.
     """
     try:
         value = json.loads("{" + note.replace("'", '"') + "}")
         entry = JsonObject(f"the property '{NOTE}'", value)
+        if not _is_spelled(entry.get("name", str), plain.name, spelling):
+            value["name"] = plain.name
         states = entry.get("states", object)
-        count = len(states) if isinstance(states, list) else states
-        if count != plain.cardinality:
-            fail(f"'{plain.name}' has {plain.cardinality} states, but {shown(states)} in its note")
+        labels = range(min(states, plain.cardinality + 1)) if isinstance(states, int) else states
+        if not isinstance(labels, range | list):
+            fail(f"the states in the property '{NOTE}' of '{plain.name}' are {shown(states)}")
+        if spellings([str(label) for label in labels], spelling.is_state) != list(plain.labels):
+            value["states"] = plain.states if isinstance(plain.states, int) else list(plain.labels)
+        if plain.modality is not None:
+            value["modality"] = plain.modality
         variable = restored_variable(entry)
     except (ValueError, RecursionError, GraphError) as error:
         fail(f"the property '{NOTE}' of '{plain.name}' is damaged: {shown(note)} ({error})")
-    if variable.shape:
-        fail(f"the property '{NOTE}' of '{plain.name}' tells of the shape {shown(variable.shape)}")
+    if variable.shape or variable.cardinality != plain.cardinality:
+        fail(f"the property '{NOTE}' of '{plain.name}' tells of another variable: {variable!r}")
     return variable
+
+
+def _is_spelled(name: str, found: str, spelling: Spelling) -> bool:
+    """Whether a file may call that name so: beside other names, an identifier is numbered."""
+    (stem,) = spellings([name], spelling.is_name)
+    return re.fullmatch(rf"{re.escape(stem)}(?:_[0-9]+)?", found) is not None
 
 
 def spellings(names: Sequence[str], is_plain: Callable[[str], bool]) -> list[str]:
@@ -87,8 +142,3 @@ def spellings(names: Sequence[str], is_plain: Callable[[str], bool]) -> list[str
             taken.add(name)
         spelled.append(name)
     return spelled
-
-
-def is_plain_text(text: str) -> bool:
-    """Whether text stands in any file as it is: printable, not empty, no blanks around it."""
-    return text.isprintable() and text != "" and text == text.strip()

@@ -93,7 +93,7 @@ node a { states = ("yes" "no (really)"); label = "states = (1 2)"; subtype = lab
 discrete node b { states = (1 2 3); subtype = number; state_values = (1 2 3); modality = camera; }
 node c { subtype = boolean; position = (1 2); // another
 }
-node d { states = 2; mmgraph = "'name': 'true d', 'states': [0.5, 'x'], 'family': 'categorical'"; }
+node d { states = ("0.5" "x"); mmgraph = "'name': 'd', 'modality': 'm', 'states': [0.5, 'x']"; }
 potential (a) { data = (0.25 0.75); experience = 12; }
 potential (b | a) { data = ((0.5 0.25 0.25) % a=yes
   (0.125 0.5 0.375)); }

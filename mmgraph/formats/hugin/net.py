@@ -26,7 +26,7 @@ from jaxtyping import Float64
 
 from mmgraph.formats.files import SIZE_LIMIT, read_text
 from mmgraph.formats.hugin.net_syntax import Document, Node, Potential, parse
-from mmgraph.formats.notes import NOTE, annotated
+from mmgraph.formats.notes import NET, NOTE, annotated
 from mmgraph.formats.rows import ROUNDING
 from mmgraph.formats.tables import TableBuilder, bayesian_network
 from mmgraph.formats.text import Fail, fail, line_of, nearest
@@ -117,7 +117,7 @@ def _variables(
             at_node(f"the node '{node.name}' is given twice")
         plain = _variable(node, potentials.get(node.name), builder, at_node)
         note = node.properties.get(NOTE)
-        variable = annotated(plain, note, at_node) if note is not None else plain
+        variable = annotated(plain, note, NET, at_node) if note is not None else plain
         if variable.name in names:
             at_node(f"a second variable is called '{variable.name}'")
         names.add(variable.name)

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from os import PathLike
 from typing import Any
 
 from mmgraph.formats.files import write_text
-from mmgraph.formats.notes import NOTE, is_plain_text, note_of, spellings
+from mmgraph.formats.notes import NET, NOTE, is_quotable, note_of, spellings
 from mmgraph.formats.tables import check_discrete, conditional_values
 from mmgraph.graph.errors import FormatError
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
-
-_KEYWORDS = (
-    "net|class|node|potential|data|states|discrete|continuous|interval|decision|utility|function|"
-    "instance|normal|labell?ed|numbered|boolean"
-)
-_IDENTIFIER = re.compile(rf"(?!(?:{_KEYWORDS})\Z)[A-Za-z_][A-Za-z0-9_]*")
 
 
 def write_net(net: BayesianNetwork, path: str | PathLike[str]) -> None:
@@ -37,7 +30,7 @@ def write_net(net: BayesianNetwork, path: str | PathLike[str]) -> None:
     """
     if not net.variables:
         raise FormatError(f"{path}: a network without variables cannot be written as NET")
-    names = dict(zip(net.variables, spellings(list(net.variables), _is_identifier), strict=True))
+    names = dict(zip(net.variables, spellings(list(net.variables), NET.is_name), strict=True))
     blocks = ["net\n{\n}\n"]
     blocks += [_node(variable, names[name]) for name, variable in net.variables.items()]
     for factor in net.factors:
@@ -48,17 +41,13 @@ def write_net(net: BayesianNetwork, path: str | PathLike[str]) -> None:
     write_text(path, "\n".join(blocks))
 
 
-def _is_identifier(name: str) -> bool:
-    return _IDENTIFIER.fullmatch(name) is not None
-
-
 def _node(variable: Variable, name: str) -> str:
     check_discrete(variable, "NET")
-    states = spellings([str(label) for label in variable.labels], _is_quotable)
-    modality = variable.modality if _is_quotable(variable.modality or "") else None
+    states = spellings([str(label) for label in variable.labels], NET.is_state)
+    modality = variable.modality if is_quotable(variable.modality or "") else None
     listed = " ".join(f'"{state}"' for state in states)
     lines = [f"node {name}", "{", f"  states = ({listed});"]
-    if _is_quotable(variable.name):
+    if is_quotable(variable.name):
         lines.append(f'  label = "{variable.name}";')
     if modality is not None:
         lines.append(f'  modality = "{modality}";')
@@ -66,11 +55,6 @@ def _node(variable: Variable, name: str) -> str:
     if note is not None:
         lines.append(f'  {NOTE} = "{note}";')
     return "\n".join((*lines, "}\n"))
-
-
-def _is_quotable(text: str) -> bool:
-    """Whether text can stand between quotes for every reader; some know no escapes there."""
-    return is_plain_text(text) and '"' not in text and "\\" not in text
 
 
 def _nested(values: list[Any]) -> Iterator[str]:

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from mmgraph.formats.files import SIZE_LIMIT
-from mmgraph.formats.notes import NOTE, annotated
+from mmgraph.formats.notes import NOTE, XDSL, annotated
 from mmgraph.formats.tables import TableBuilder, bayesian_network, check_family
 from mmgraph.formats.text import nearest
 from mmgraph.formats.xml.elements import Element, read_xml
@@ -160,7 +160,7 @@ def _node(element: Element) -> Node:
     except GraphError as error:
         element.fail(str(error))
     note = properties.get(NOTE)
-    variable = annotated(plain, note, element.fail) if note is not None else plain
+    variable = annotated(plain, note, XDSL, element.fail) if note is not None else plain
     return Node(element, variable, tuple(states))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -11,7 +10,7 @@ from xml.sax.saxutils import escape, quoteattr
 import networkx as nx
 
 from mmgraph.formats.files import write_text
-from mmgraph.formats.notes import NOTE, is_plain_text, note_of, spellings
+from mmgraph.formats.notes import NOTE, XDSL, is_plain_text, note_of, spellings
 from mmgraph.formats.tables import check_discrete, conditional_values
 from mmgraph.graph.errors import FormatError
 from mmgraph.graph.factor import Factor
@@ -19,7 +18,6 @@ from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
 from mmgraph.networks.conditionals import Deterministic, NoisyMax
 
-_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _COLUMNS = 8
 """How many nodes stand side by side in the drawing."""
 
@@ -50,7 +48,7 @@ def write_xdsl(net: BayesianNetwork, path: str | PathLike[str]) -> None:
     """
     if not net.variables:
         raise FormatError(f"{path}: a network without variables cannot be written as XDSL")
-    names = spellings(list(net.variables), _is_identifier)
+    names = spellings(list(net.variables), XDSL.is_name)
     spelled = {
         variable.name: _spelling(variable, name)
         for variable, name in zip(net.variables.values(), names, strict=True)
@@ -71,10 +69,6 @@ def write_xdsl(net: BayesianNetwork, path: str | PathLike[str]) -> None:
     write_text(path, "\n".join(lines))
 
 
-def _is_identifier(name: str) -> bool:
-    return _IDENTIFIER.fullmatch(name) is not None
-
-
 def _parents_first(net: BayesianNetwork) -> Iterator[str]:
     """Yield the names as SMILE wants its nodes, otherwise in the order of the network."""
     position = {name: i for i, name in enumerate(net.variables)}
@@ -83,7 +77,7 @@ def _parents_first(net: BayesianNetwork) -> Iterator[str]:
 
 def _spelling(variable: Variable, name: str) -> _Spelling:
     check_discrete(variable, "XDSL")
-    states = spellings([str(label) for label in variable.labels], _is_identifier)
+    states = spellings([str(label) for label in variable.labels], XDSL.is_state)
     modality = variable.modality if is_plain_text(variable.modality or "") else None
     note = note_of(variable, Variable(name, tuple(states), modality=modality))
     found = {"modality": modality, NOTE: note}

@@ -15,7 +15,7 @@ from os import PathLike
 from xml.sax.saxutils import escape
 
 from mmgraph.formats.files import SIZE_LIMIT, write_text
-from mmgraph.formats.notes import NOTE, annotated, is_plain_text, note_of, spellings
+from mmgraph.formats.notes import NOTE, XMLBIF, annotated, is_plain_text, note_of, spellings
 from mmgraph.formats.tables import (
     TableBuilder,
     bayesian_network,
@@ -112,7 +112,9 @@ def _variable(element: Element) -> tuple[str, Variable]:
         variable = Variable(name, tuple(states), modality=modality)
     except GraphError as error:
         element.fail(str(error))
-    return name, annotated(variable, note, element.fail) if note is not None else variable
+    if note is not None:
+        variable = annotated(variable, note, XMLBIF, element.fail)
+    return name, variable
 
 
 def _texts(element: Element, tag: str) -> list[str]:
@@ -166,7 +168,7 @@ def write_xmlbif(net: BayesianNetwork, path: str | PathLike[str]) -> None:
     """
     if not net.variables:
         raise FormatError(f"{path}: a network without variables cannot be written as XMLBIF")
-    names = dict(zip(net.variables, spellings(list(net.variables), is_plain_text), strict=True))
+    names = dict(zip(net.variables, spellings(list(net.variables), XMLBIF.is_name), strict=True))
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<BIF VERSION="0.3">', "<NETWORK>"]
     lines.append("<NAME>network</NAME>")
     for name, variable in net.variables.items():
@@ -178,7 +180,7 @@ def write_xmlbif(net: BayesianNetwork, path: str | PathLike[str]) -> None:
 
 def _variable_lines(variable: Variable, name: str) -> Iterator[str]:
     check_discrete(variable, "XMLBIF")
-    states = spellings([str(label) for label in variable.labels], is_plain_text)
+    states = spellings([str(label) for label in variable.labels], XMLBIF.is_state)
     modality = variable.modality if is_plain_text(variable.modality or "") else None
     note = note_of(variable, Variable(name, tuple(states), modality=modality))
     yield '<VARIABLE TYPE="nature">'

@@ -206,15 +206,15 @@ def test_text_of_old_programs_is_latin_1(tmp_path, encoding):
         (PAIR % "data = ((1 0 0) (0 0 0));", 5, "the row (a=no) of 'b' sums to 0"),
         (PAIR % "data = (1 0 0);", 5, "expected 6 numbers (2 × 3) in the table of 'b', found 3"),
         ('node a { states = (x y); mmgraph = "nonsense"; }', 1, "'mmgraph' of 'a' is damaged"),
-        ("node a { states = (x y); mmgraph = \"'name': 'b', 'states': 9999999999\"; }", 1, "9999"),
-        ("node a { states = (x y); mmgraph = \"'name': '', 'states': 2\"; }", 1, "is damaged"),
+        ("node a { states = (x y); mmgraph = \"'name': 'b', 'states': {}\"; }", 1, "states"),
+        ("node a { states = (x y); mmgraph = \"'name': 3, 'states': 2\"; }", 1, "is damaged"),
         (
             "node a { states = (x); mmgraph = \"'name': 'b', 'states': 1, 'shape': [9]\"; }",
             1,
             "shape",
         ),
         (
-            A + "node c { states = (x); mmgraph = \"'name': 'a', 'states': 1\"; }",
+            A + "node a_1 { states = (x); mmgraph = \"'name': 'a', 'states': 1\"; }",
             2,
             "second variable",
         ),
