@@ -97,6 +97,8 @@ class _Numbers:
 def read_uai(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> FactorGraph:
     """Read a UAI file: ``BAYES`` as a Bayesian network, ``MARKOV`` as a Markov random field.
 
+    Either word may be in lower case.
+
     Rows of a ``BAYES`` file that are off one by rounding (within 0.01) are divided by their sum;
     those within 1e-12 are kept to the last bit.
 

@@ -180,23 +180,21 @@ def test_names_that_a_format_cannot_hold_disturb_no_other_program(tmp_path, suff
 SUFFIXES = (".net", ".xmlbif", ".xdsl")
 
 
+LARGE = 8_000
+"""A packed file of more bytes is left to the slow tests."""
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("path", bundled(), ids=lambda p: p.name.removesuffix(".bif.gz"))
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(p, marks=[pytest.mark.slow] if p.stat().st_size > LARGE else [])
+        for p in bundled()
+    ],
+    ids=lambda p: p.name.removesuffix(".bif.gz"),
+)
 def test_bundled_networks_keep_their_tables(tmp_path, path, suffix):
     """Every network file of the two packages, through every format, to the last bit."""
-    if path.stat().st_size > 8_000:
-        pytest.skip("a larger network; the slow tests take it")
-    _keeps_tables(tmp_path, path, suffix)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("path", bundled(), ids=lambda p: p.name.removesuffix(".bif.gz"))
-def test_all_bundled_networks_keep_their_tables(tmp_path, path, suffix):
-    _keeps_tables(tmp_path, path, suffix)
-
-
-def _keeps_tables(tmp_path: Path, path: Path, suffix: str) -> None:
     net = read(path)
     write(net, tmp_path / f"n{suffix}")
     again = read(tmp_path / f"n{suffix}")
