@@ -8,6 +8,7 @@ rest by name; nothing outside a factor knows its inside.
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +22,12 @@ from mmgraph.graph.variable import Variable
 
 if TYPE_CHECKING:
     from mmgraph.graph.evidence import Evidence
+
+
+LEAST_POTENTIAL = 1e-281
+"""What stands for a positive potential that is smaller still, beside a largest one of one.
+
+Exact inference tells by its size that a sum must be taken again, in logarithms."""
 
 
 class LogTable(NamedTuple):
@@ -213,16 +220,29 @@ class TableFactor(Factor):
         return self._table if self._is_log else self._table.log()
 
     def scaled(self) -> tuple[Float[Tensor, "..."], float]:
-        """Return potentials that a double can hold, and the logarithm of what they were divided by.
+        """Return potentials of at most one, and the logarithm of what they were divided by.
 
-        Log-potentials far from zero would over- or underflow; they are shifted by their maximum.
+        A table of numbers is divided by a power of two, which rounds nothing. A conditional
+        distribution stays as it is: it sums to one, and inference counts on that. No positive
+        number comes out smaller than ``LEAST_POTENTIAL``.
         """
-        if not self._is_log:
-            return self._table, 0.0
-        top = float(self._table.detach().max()) if self._table.numel() else 0.0
-        if top == -torch.inf:
-            return torch.zeros_like(self._table), 0.0
-        return (self._table - top).exp(), top
+        table = self._table.double()
+        if self.child is not None and not self._is_log:
+            return table, 0.0
+        top = float(table.detach().max()) if self.child is None else 0.0
+        if self._is_log:
+            if top == -torch.inf:
+                return torch.zeros_like(table), 0.0
+            possible = table.detach() > -torch.inf
+            scaled = (table - top).exp()
+        else:
+            possible = table.detach() > 0
+            exponent = math.frexp(top)[1]
+            half = exponent // 2  # the whole power of two may be out of a double's range
+            scaled = table * 2.0**-half * 2.0 ** (half - exponent)
+            top = exponent * math.log(2)
+        lost = possible & (scaled.detach() < LEAST_POTENTIAL)
+        return scaled.masked_fill(lost, LEAST_POTENTIAL) if bool(lost.any()) else scaled, top
 
     def tables(self) -> Iterator[LogTable]:
         """Yield the table itself."""

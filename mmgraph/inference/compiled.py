@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,10 @@ def default_memory_budget() -> int:
     """Half of the machine's memory, in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
+
+_SPARE_NATS = 600.0
+"""Doubles reach 667 nats below one before the kernels take a total for lost; what is lost is then
+below 1e-29 of the sum."""
 
 _LANE_ENTRIES = 16_000
 """Above this a block of rows no longer fits the cache, and one row at a time is faster."""
@@ -118,6 +122,8 @@ class CompiledPlan:
             [plan.sections[0] if failed < 0 else plan.sections[2], plan.sections[2]], np.int64
         )
         self.possible = failed < 0
+        most = log_most(self.view, plan.tree, self.request.observed)
+        self.doubt_below = log_scale + most - _SPARE_NATS
 
     def _describe_outputs(self) -> None:
         """Find where each marginal stands in an output row, and which ones evidence decides."""
@@ -138,7 +144,10 @@ class CompiledPlan:
     def run(
         self, codes: Int64[np.ndarray, "rows columns"], soft: Float64[np.ndarray, "rows entries"]
     ) -> tuple[Float64[np.ndarray, "rows outputs"], Float64[np.ndarray, " rows"], int]:
-        """Return the outputs and log P(evidence) of every row, and how many are impossible.
+        """Return the outputs and log P(evidence) of every row, and how many have to be run again.
+
+        Those are the rows that are impossible, or that doubles do not hold; their outputs are zero
+        and their logarithms ``-inf``.
 
         Parameters
         ----------
@@ -148,14 +157,28 @@ class CompiledPlan:
             The row tables one after the other, axes as in :meth:`row_axes`; likelihoods, not
             logarithms.
         """
+        rows = len(codes)
+        if rows < lanes.LANES or self.plan.entries > _LANE_ENTRIES or not self.possible:
+            return self._run_rows(codes, soft)
+        output = np.empty((rows, self.width))
+        log_evidence = np.empty(rows)
+        self._run_lanes(codes, soft, output, log_evidence)
+        doubtful = np.flatnonzero(~(log_evidence >= self.doubt_below))
+        if not len(doubtful):
+            return output, log_evidence, 0
+        output[doubtful], log_evidence[doubtful], failed = self._run_rows(
+            codes[doubtful], soft[doubtful]
+        )
+        return output, log_evidence, failed
+
+    def _run_rows(self, codes: np.ndarray, soft: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+        """Run one row after the other."""
         plan = self.plan
         rows = len(codes)
         output = np.empty((rows, self.width))
         log_evidence = np.empty(rows)
-        if rows >= lanes.LANES and plan.entries <= _LANE_ENTRIES and self.possible:
-            return output, log_evidence, self._run_lanes(codes, soft, output, log_evidence)
         with self._lock:
-            impossible = kernels.run_rows(
+            failed = kernels.run_rows(
                 plan.program,
                 self.dynamic,
                 plan.offsets,
@@ -173,41 +196,40 @@ class CompiledPlan:
                 self.blocks,
                 log_evidence,
                 self.base_log,
+                self.doubt_below,
             )
-        return output, log_evidence, rows if not self.possible else impossible
+        return output, log_evidence, failed
 
     def _run_lanes(
         self, codes: np.ndarray, soft: np.ndarray, output: np.ndarray, log_evidence: np.ndarray
-    ) -> int:
-        """Run many rows side by side; return how many are impossible."""
+    ) -> None:
+        """Run many rows side by side."""
         plan = self.plan
         with self._lock:
             if self._lanes is None:
                 self._lanes = self._make_lanes()
             wide, sizes, memory = self._lanes
-            return int(
-                lanes.run_rows_in_lanes(
-                    plan.program,
-                    self.dynamic,
-                    plan.offsets,
-                    plan.scales,
-                    wide,
-                    self.buffer,
-                    memory,
-                    plan.counter,
-                    plan.slots,
-                    sizes,
-                    plan.strides,
-                    codes,
-                    plan.soft_start,
-                    soft,
-                    self.observed_places,
-                    plan.output_start,
-                    output,
-                    self.blocks,
-                    log_evidence,
-                    self.base_log,
-                )
+            lanes.run_rows_in_lanes(
+                plan.program,
+                self.dynamic,
+                plan.offsets,
+                plan.scales,
+                wide,
+                self.buffer,
+                memory,
+                plan.counter,
+                plan.slots,
+                sizes,
+                plan.strides,
+                codes,
+                plan.soft_start,
+                soft,
+                self.observed_places,
+                plan.output_start,
+                output,
+                self.blocks,
+                log_evidence,
+                self.base_log,
             )
 
     def _make_lanes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -232,7 +254,11 @@ class CompiledPlan:
         soft: Float64[np.ndarray, "rows entries"],
         uniforms: Float64[np.ndarray, "rows draws nodes"],
     ) -> tuple[Int64[np.ndarray, "rows draws variables"], Float64[np.ndarray, " rows"], int]:
-        """Return full assignments: the best one of each row, or draws where uniforms are given."""
+        """Return full assignments: the best one of each row, or draws where uniforms are given.
+
+        Beside them log P(evidence) or that of the best, and how many rows have to be run again, as
+        in :meth:`run`.
+        """
         plan = self.plan
         rows, draws = uniforms.shape[:2]
         assignment = np.full((rows, draws, len(self.view.variables)), -1, np.int64)
@@ -240,7 +266,7 @@ class CompiledPlan:
         log_evidence = np.empty(rows)
         forward = np.array([self.dynamic[0], plan.sections[1]], np.int64)
         with self._lock:
-            impossible = decoding_kernels.decode_rows(
+            failed = decoding_kernels.decode_rows(
                 plan.program,
                 forward,
                 plan.offsets,
@@ -257,8 +283,9 @@ class CompiledPlan:
                 assignment,
                 log_evidence,
                 self.base_log,
+                self.doubt_below,
             )
-        return assignment, log_evidence, rows if not self.possible else impossible
+        return assignment, log_evidence, failed
 
     @property
     def decoding(self) -> np.ndarray:
@@ -316,6 +343,16 @@ def join_tree(
 
 def _children(view: TableView, leaves: Sequence[Leaf]) -> list[int]:
     return view.children + [-1] * (len(leaves) - len(view.children))
+
+
+def log_most(view: TableView, tree: ContractionTree, observed: Collection[int]) -> float:
+    """Return a bound on the logarithm of any table's total in a pass, over all assignments.
+
+    No potential is above one, and a conditional distribution sums to one over its child.
+    """
+    alone = set(range(len(view.variables))) - set(view.children) - set(observed)
+    largest = max((tree.size(scope) for scope in tree.scopes), default=1)
+    return math.log(largest) + sum(math.log(view.cardinalities[v]) for v in alone)
 
 
 def check_budget(view: TableView, tree: ContractionTree, budget: int) -> None:

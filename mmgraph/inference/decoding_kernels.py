@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from mmgraph.inference.kernels import compiled, place_evidence, run_steps
+import math
+
+from mmgraph.inference.kernels import compiled, has_lost, place_evidence, run_steps
 
 
 @compiled
@@ -26,6 +28,7 @@ def decode_rows(
     assignment,
     log_evidence,
     base_log,
+    doubt_below,
 ):
     """Run the forward pass for each row, then decide the eliminated variables from the roots down.
 
@@ -52,22 +55,27 @@ def decode_rows(
             program, sections[0], sections[1], offsets, scales, buffer, counter
         )
         log_evidence[r] = base_log + log_total
-        if failed >= 0:
+        lost = failed >= 0 or not log_evidence[r] > -math.inf
+        if not lost and log_evidence[r] < doubt_below:
+            lost = has_lost(program, sections[1], offsets, scales, buffer, counter)
+        if lost:
             impossible += 1
+            log_evidence[r] = -math.inf
             continue
         for d in range(assignment.shape[1]):
-            _decode(decoding, offsets, buffer, uniforms, assignment, r, d, counter)
+            _decode(decoding, offsets, scales, buffer, uniforms, assignment, r, d, counter)
     return impossible
 
 
 @compiled
-def _decode(decoding, offsets, buffer, uniforms, assignment, r, d, counter):
+def _decode(decoding, offsets, scales, buffer, uniforms, assignment, r, d, counter):
     """Decide all variables of one draw of one row."""
     at, node = 0, 0
     greedy = uniforms.shape[2] == 0
     while at < len(decoding):
         fixed, free, states = decoding[at + 3], decoding[at + 4], decoding[at + 5]
         a, b = offsets[decoding[at + 1]], offsets[decoding[at + 2]]
+        scale = scales[decoding[at + 1]] * scales[decoding[at + 2]]
         for k in range(at + 6, at + 6 + 3 * fixed, 3):
             a += assignment[r, d, decoding[k]] * decoding[k + 1]
             b += assignment[r, d, decoding[k]] * decoding[k + 2]
@@ -77,12 +85,12 @@ def _decode(decoding, offsets, buffer, uniforms, assignment, r, d, counter):
             total = 0.0
             for state in range(states):
                 x, y = _state_offsets(decoding, first, free, state)
-                total += buffer[a + x] * buffer[b + y]
+                total += scale * buffer[a + x] * buffer[b + y]
             threshold = uniforms[r, d, node] * total
         chosen, best, running = 0, -1.0, 0.0
         for state in range(states):
             x, y = _state_offsets(decoding, first, free, state)
-            weight = buffer[a + x] * buffer[b + y]
+            weight = scale * buffer[a + x] * buffer[b + y]
             if greedy:
                 if weight > best:
                     best, chosen = weight, state

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -18,13 +17,7 @@ from mmgraph.graph.factor import UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import enumeration, junction_tree, torch_contraction
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.impossible import (
-    log_evidence_in_logarithms,
-    marginals_in_logarithms,
-    raise_impossible,
-)
 from mmgraph.inference.posterior import Posterior
-from mmgraph.inference.table_view import table_view
 from mmgraph.inference.unrolling import needs_unrolling, unrolled
 
 DOUBLES_HOLD = 600.0
@@ -47,10 +40,7 @@ def marginals(
         return _scalar_marginals(graph, evidence, variables, method, device, dtype, **options)
     scalar = unrolled(graph)
     given, names = scalar.evidence(evidence), scalar.names(variables)
-    if method == "junction_tree" and spread(scalar.graph, given) > DOUBLES_HOLD:
-        post = _in_logarithms(scalar.graph, given, names, **options)
-    else:
-        post = _scalar_marginals(scalar.graph, given, names, method, device, dtype, **options)
+    post = _scalar_marginals(scalar.graph, given, names, method, device, dtype, **options)
     gathered = scalar.gathered(post.marginals)
     if variables is not None:
         gathered.update({n: post.marginals[n] for n in variables if n not in gathered})
@@ -65,32 +55,6 @@ def marginals(
         entropy=post.entropy,
     )
     return whole
-
-
-def _in_logarithms(
-    graph: FactorGraph,
-    evidence: Evidence,
-    variables: Sequence[str] | None,
-    memory_budget: int | None = None,
-) -> Posterior:
-    """The same tree run in logarithms: slower, and nothing underflows."""
-    began = time.perf_counter()
-    view = table_view(graph)
-    wanted = junction_tree.indices(view, graph, variables)
-    flat, log_total = marginals_in_logarithms(graph, evidence, wanted, memory_budget)
-    impossible = np.flatnonzero(np.isneginf(log_total))
-    if len(impossible):
-        raise_impossible(graph, evidence, impossible, memory_budget)
-    places = junction_tree.places(view, wanted)
-    return Posterior(
-        places,
-        graph.variables,
-        flat,
-        log_total,
-        method="junction_tree",
-        exact=True,
-        seconds=time.perf_counter() - began,
-    )
 
 
 def _scalar_marginals(
@@ -153,7 +117,6 @@ def samples(
         return junction_tree.exact_samples(graph, evidence, draws, generator, **options)
     scalar = unrolled(graph)
     given = scalar.evidence(evidence)
-    _refuse_what_doubles_lose(scalar.graph, given)
     found = junction_tree.exact_samples(scalar.graph, given, draws, generator, **options)
     flat = {name: drawn.reshape(-1) for name, drawn in found.items()}
     gathered = scalar.gathered(flat)
@@ -168,7 +131,6 @@ def joint(
         scalar = unrolled(graph)
         names = scalar.names(variables) or []
         graph, evidence, variables = scalar.graph, scalar.evidence(evidence), names
-        _refuse_what_doubles_lose(graph, evidence)
     return junction_tree.joint_distribution(graph, evidence, variables, **options)[0]
 
 
@@ -179,9 +141,6 @@ def log_evidence(
     if needs_unrolling(graph):
         scalar = unrolled(graph)
         graph, evidence = scalar.graph, scalar.evidence(evidence)
-        if method == "junction_tree" and spread(graph, evidence) > DOUBLES_HOLD:
-            budget = options.get("memory_budget")
-            return torch.from_numpy(log_evidence_in_logarithms(graph, evidence, budget))
     if method == "enumeration":
         return enumeration.log_evidence(graph, evidence, **options)
     if method == "torch":
@@ -192,9 +151,10 @@ def log_evidence(
 def spread(graph: FactorGraph, evidence: Evidence) -> float:
     """Return how many nats the finite entries of one clique's table may lie apart, at most.
 
-    The compiled junction tree multiplies potentials; what lies further below the largest than
-    doubles reach becomes a false zero. A variable moves its clique by no more than the ranges of
-    all its factors, and no clique that fits a memory holds more than some thirty variables.
+    What lies further below the largest than doubles reach takes the compiled junction tree into
+    logarithms, which cost more than methods that work on energies. A variable moves its clique by
+    no more than the ranges of all its factors, and no clique that fits a memory holds more than
+    some thirty variables.
     """
     ranges = dict.fromkeys(graph.variables, 0.0)
     for factor in graph.factors:

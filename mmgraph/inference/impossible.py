@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import NoReturn
 
 import numpy as np
-import torch
 
-from mmgraph.graph.errors import EvidenceError, ZeroProbabilityError
+from mmgraph.graph.errors import ZeroProbabilityError
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.table_view import table_view
-from mmgraph.inference.torch_program import ForwardPass
+from mmgraph.inference.logarithms import log_evidence_in_logarithms
 
 _ROWS_SHOWN = 8
 
@@ -19,23 +17,7 @@ _ROWS_SHOWN = 8
 def raise_impossible(
     graph: FactorGraph, evidence: Evidence, rows: np.ndarray, memory_budget: int | None
 ) -> NoReturn:
-    """Raise the error for rows of evidence that have probability zero.
-
-    Raises
-    ------
-    ZeroProbabilityError
-        If they are impossible.
-    EvidenceError
-        If they are not, but so improbable that doubles underflow.
-    """
-    logs = log_evidence_in_logarithms(graph, evidence.rows(rows), memory_budget)
-    possible = ~np.isneginf(logs)
-    if possible.all():
-        raise EvidenceError(
-            f"row {rows[0]} of the evidence is possible (log-probability {logs[0]:.6g}), but its "
-            "parts contradict each other by more than a double can hold"
-        )
-    rows = rows[~possible]
+    """Raise ZeroProbabilityError for rows of evidence that have probability zero."""
     first = evidence.rows(slice(int(rows[0]), int(rows[0]) + 1))
     names = _clash(graph, first, memory_budget)
     shown = ", ".join(str(r) for r in rows[:_ROWS_SHOWN])
@@ -53,38 +35,6 @@ def raise_impossible(
         tuple(int(r) for r in rows),
         names,
     )
-
-
-def log_evidence_in_logarithms(
-    graph: FactorGraph, evidence: Evidence, memory_budget: int | None
-) -> np.ndarray:
-    """Return log P(evidence) of every row, ``-inf`` only where it is truly impossible."""
-    with torch.no_grad():
-        run = ForwardPass(graph, evidence, memory_budget=memory_budget, in_logarithms=True)
-        return run.log_total().cpu().double().numpy()
-
-
-def marginals_in_logarithms(
-    graph: FactorGraph, evidence: Evidence, wanted: tuple[int, ...], memory_budget: int | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return marginals side by side and log P(evidence), without underflow.
-
-    Rows that are impossible get ``-inf``.
-    """
-    view = table_view(graph)
-    widths = [view.cardinalities[v] for v in wanted]
-    run = ForwardPass(graph, evidence, wanted, memory_budget=memory_budget, in_logarithms=True)
-    with torch.enable_grad():
-        total = run.log_total()
-        finite = torch.where(torch.isneginf(total), 0.0, total).sum()
-        zeros = [run.ones[v] for v in wanted]
-        found = torch.autograd.grad(finite, zeros, allow_unused=True) if zeros else ()
-    flat = [
-        torch.full((evidence.batch, n), 1.0 / n) if g is None else g
-        for g, n in zip(found, widths, strict=True)
-    ]
-    joined = torch.cat(flat, 1) if flat else torch.empty(evidence.batch, 0)
-    return joined.cpu().double().numpy(), total.detach().cpu().double().numpy()
 
 
 def _clash(graph: FactorGraph, row: Evidence, memory_budget: int | None) -> tuple[str, ...]:

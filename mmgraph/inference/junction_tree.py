@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,14 +19,15 @@ from torch import Tensor
 from mmgraph.graph.errors import UnknownVariableError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.batches import batches
+from mmgraph.inference.batches import Batch, batches
 from mmgraph.inference.compiled import Request
-from mmgraph.inference.impossible import (
-    log_evidence_in_logarithms,
-    marginals_in_logarithms,
-    raise_impossible,
+from mmgraph.inference.impossible import raise_impossible
+from mmgraph.inference.logarithms import (
+    decisions_in_logarithms,
+    outputs_in_logarithms,
 )
 from mmgraph.inference.posterior import Posterior
+from mmgraph.inference.row_tables import row_tables
 from mmgraph.inference.table_view import TableView, table_view
 
 
@@ -62,18 +63,8 @@ def junction_tree(
     view = table_view(graph)
     wanted = indices(view, graph, variables)
     output, log_evidence = np.empty((0, 0)), np.empty(evidence.batch)
-    for rows, compiled, codes, soft, row_logs in batches(
-        graph, view, evidence, Request(variables=wanted), memory_budget
-    ):
-        part, logs, impossible = compiled.run(codes, soft)
-        logs += row_logs
-        if impossible:
-            # What looks impossible may only be too small for a double: logarithms tell.
-            bad = np.isneginf(logs)
-            some = evidence.rows(rows[bad])
-            part[bad], logs[bad] = marginals_in_logarithms(graph, some, wanted, memory_budget)
-            if np.isneginf(logs).any():
-                raise_impossible(graph, evidence, rows[np.isneginf(logs)], memory_budget)
+    request = Request(variables=wanted)
+    for (rows, *_), part, logs in _outputs(graph, view, evidence, request, memory_budget):
         if len(rows) == evidence.batch:
             output, log_evidence = part, logs
         else:
@@ -114,13 +105,10 @@ def joint_distribution(
     cards = [view.cardinalities[v] for v in wanted]
     joint = np.zeros((evidence.batch, *cards))
     log_evidence = np.empty(evidence.batch)
-    for rows, compiled, codes, soft, row_logs in batches(
-        graph, view, evidence, Request(keep=wanted), memory_budget
-    ):
+    request = Request(keep=wanted)
+    for batch, part, logs in _outputs(graph, view, evidence, request, memory_budget):
+        rows, compiled, codes, *_ = batch
         free = set(compiled.request.keep)
-        part, logs, impossible = compiled.run(codes, soft)
-        if impossible:
-            raise_impossible(graph, evidence, rows[np.isneginf(logs)], memory_budget)
         column = {v: i for i, v in enumerate(compiled.request.observed)}
         if free:
             axes = compiled.plan.outputs[0][2]
@@ -139,7 +127,7 @@ def joint_distribution(
             else:
                 where.append(codes[:, column[v]].reshape(-1, *(1,) * (part.ndim - 1)))
         joint[tuple(where)] = part
-        log_evidence[rows] = logs + row_logs
+        log_evidence[rows] = logs
     return torch.from_numpy(joint), torch.from_numpy(log_evidence)
 
 
@@ -153,16 +141,9 @@ def log_evidence(
     """
     view = table_view(graph)
     result = np.empty(evidence.batch)
-    for rows, compiled, codes, soft, row_logs in batches(
-        graph, view, evidence, Request(), memory_budget
+    for (rows, *_), _, logs in _outputs(
+        graph, view, evidence, Request(), memory_budget, impossible=True
     ):
-        _, logs, impossible = compiled.run(codes, soft)
-        if impossible:
-            bad = np.isneginf(logs)
-            logs[bad] = log_evidence_in_logarithms(graph, evidence.rows(rows[bad]), memory_budget)
-            logs[~bad] += row_logs[~bad] if isinstance(row_logs, np.ndarray) else row_logs
-        else:
-            logs += row_logs
         result[rows] = logs
     return torch.from_numpy(result)
 
@@ -194,11 +175,16 @@ def best_assignment(
     for rows, compiled, codes, soft, row_logs in batches(
         graph, view, evidence, Request(maximised=wanted), memory_budget
     ):
-        found, logs, impossible = compiled.decode(codes, soft, np.empty((len(rows), 1, 0)))
-        if impossible:
-            raise_impossible(graph, evidence, rows[np.isneginf(logs)], memory_budget)
+        found, logs, failed = compiled.decode(codes, soft, np.empty((len(rows), 1, 0)))
+        logs += row_logs
+        if failed:
+            bad = np.isneginf(logs)
+            found[bad, 0], logs[bad] = decisions_in_logarithms(
+                graph, evidence.rows(rows[bad]), compiled.request, "maximum", memory_budget
+            )
+            _check_possible(graph, evidence, rows, logs, memory_budget)
         states[rows] = found[:, 0]
-        log_weight[rows] = logs + row_logs
+        log_weight[rows] = logs
     assignment = {view.variables[v].name: torch.from_numpy(states[:, v].copy()) for v in wanted}
     return assignment, torch.from_numpy(log_weight)
 
@@ -228,9 +214,16 @@ def exact_samples(
             uniforms = torch.rand(
                 (len(rows), count, max(nodes, 1)), dtype=torch.float64, generator=generator
             ).numpy()
-            found, logs, impossible = compiled.decode(codes, soft, uniforms)
-            if impossible:
-                raise_impossible(graph, evidence, rows[np.isneginf(logs)], memory_budget)
+            found, logs, failed = compiled.decode(codes, soft, uniforms)
+            if failed:
+                bad = np.flatnonzero(np.isneginf(logs))
+                some = evidence.rows(rows[np.repeat(bad, count)])
+                drawn, again = decisions_in_logarithms(
+                    graph, some, compiled.request, "draw", memory_budget, generator
+                )
+                found[bad] = drawn.reshape(len(bad), count, -1)
+                logs[bad] = again.reshape(len(bad), count)[:, 0]
+                _check_possible(graph, evidence, rows, logs, memory_budget)
             result[rows, first : first + count] = found
     return {v.name: torch.from_numpy(result[:, :, i].copy()) for i, v in enumerate(view.variables)}
 
@@ -257,13 +250,10 @@ def factor_beliefs(
     view = table_view(graph)
     counts = [np.zeros([view.cardinalities[v] for v in scope]) for scope in view.scopes]
     result = np.empty(evidence.batch)
-    for rows, compiled, codes, soft, row_logs in batches(
-        graph, view, evidence, Request(families=True), memory_budget
-    ):
-        output, logs, impossible = compiled.run(codes, soft)
-        if impossible:
-            raise_impossible(graph, evidence, rows[np.isneginf(logs)], memory_budget)
-        result[rows] = logs + row_logs
+    request = Request(families=True)
+    for batch, output, logs in _outputs(graph, view, evidence, request, memory_budget):
+        rows, compiled, codes, *_ = batch
+        result[rows] = logs
         if weights is not None:
             output = output * weights[rows, None]
         column = {v: i for i, v in enumerate(compiled.request.observed)}
@@ -309,15 +299,10 @@ def joint_entropy(
     """
     view = table_view(graph)
     result = np.empty(evidence.batch)
-    arrays, log_scale = view.arrays()
-    with np.errstate(divide="ignore"):
-        logs = [None if a is None else np.log(a) for a in arrays]
-    for batch in batches(graph, view, evidence, Request(families=True), memory_budget):
-        output, log_z, impossible = batch.compiled.run(batch.codes, batch.soft)
-        if impossible:
-            raise_impossible(graph, evidence, batch.rows[np.isneginf(log_z)], memory_budget)
-        # The scale that log-tables were divided by is in log Z and not in their logarithms.
-        entropy = log_z - log_scale
+    logs = [None if t is None else t.detach().cpu().numpy() for t in view.log_tensors()]
+    tables, request = row_tables(graph, view, evidence), Request(families=True)
+    for batch, output, log_z in _outputs(graph, view, evidence, request, memory_budget):
+        entropy = log_z.copy()
         column = {v: i for i, v in enumerate(batch.compiled.request.observed)}
         blocks = [(output[:, s : s + n], axes) for s, n, axes in batch.compiled.plan.outputs]
         for scope, log_table, (belief, axes) in zip(view.scopes, logs, blocks, strict=False):
@@ -326,14 +311,49 @@ def joint_entropy(
                 table = log_table.transpose([scope.index(v) for v in (*fixed, *axes)])
                 table = table[tuple(batch.codes[:, column[v]] for v in fixed)] if fixed else table
                 entropy -= _mean_log(belief, table.reshape(-1, belief.shape[1]))
-        position = 0
-        for belief, _ in blocks[len(view.scopes) :]:
-            table = batch.soft[:, position : position + belief.shape[1]]
-            position += belief.shape[1]
-            with np.errstate(divide="ignore"):
-                entropy -= _mean_log(belief, np.log(table))
+        of_rows = zip(tables.scopes, tables.values, blocks[len(view.scopes) :], strict=False)
+        for scope, values, (belief, axes) in of_rows:
+            table = values[batch.rows].transpose(0, *(1 + scope.index(v) for v in axes))
+            entropy -= _mean_log(belief, table.reshape(belief.shape))
         result[batch.rows] = entropy
     return torch.from_numpy(result)
+
+
+def _outputs(
+    graph: FactorGraph,
+    view: TableView,
+    evidence: Evidence,
+    request: Request,
+    memory_budget: int | None,
+    impossible: bool = False,
+) -> Iterator[tuple[Batch, np.ndarray, np.ndarray]]:
+    """Yield each batch with the outputs of its plan and log P(evidence).
+
+    Rows that doubles do not hold are run in logarithms. If one is impossible that is an error,
+    unless ``impossible`` asks for its ``-inf``.
+    """
+    for batch in batches(graph, view, evidence, request, memory_budget):
+        output, logs, failed = batch.compiled.run(batch.codes, batch.soft)
+        logs += batch.row_logs
+        if failed:
+            bad = np.isneginf(logs)
+            output[bad], logs[bad] = outputs_in_logarithms(
+                graph, evidence.rows(batch.rows[bad]), batch.compiled, memory_budget
+            )
+            if not impossible:
+                _check_possible(graph, evidence, batch.rows, logs, memory_budget)
+        yield batch, output, logs
+
+
+def _check_possible(
+    graph: FactorGraph,
+    evidence: Evidence,
+    rows: np.ndarray,
+    logs: np.ndarray,
+    memory_budget: int | None,
+) -> None:
+    if np.isneginf(logs).any():
+        raise_impossible(graph, evidence, rows[np.isneginf(logs)], memory_budget)
 
 
 def _mean_log(belief: np.ndarray, log_table: np.ndarray) -> np.ndarray:

@@ -8,6 +8,12 @@ only on which tables have that axis; those five forms are written out so that th
 Numbers stay in range because each result is divided by its total. The division is not carried out:
 its reciprocal waits in ``scales`` for the next step, and the total is kept in the evidence's
 logarithm.
+
+What is lost to underflow is below 1e-290 of the total of the table that lost it, so that all of it
+together is below 1e-280 of the largest total that the assignments could have. As long as the total
+found is far above that, the loss is below rounding, and one comparison a row says so
+(``doubt_below``). Only where it is not (many observations, or tables that contradict one another)
+are the tables of the pass, which all still lie in the buffer, looked at one by one.
 """
 
 # The functions of this file are compiled: their arguments are arrays, and carry no annotations.
@@ -30,6 +36,12 @@ SCALED_COPY, DOT, PRODUCT, TOTAL, FILL, SCALAR = range(6)
 
 # Flags of a step.
 CLEAR, NORMALISE, COUNTS, MAXIMISE = 1, 2, 4, 8
+
+LEAST_TOTAL, LARGEST_TOTAL = 1e-290, 1e290
+"""A table whose total lies outside has lost its numbers, or is about to."""
+
+LEAST_ENTRY = 1e-280
+"""A smaller positive entry may have been rounded, or stand for one that is smaller still."""
 
 compiled = numba.njit(
     cache=True, fastmath={"contract", "reassoc", "nsz"}, nogil=True, error_model="numpy"
@@ -195,9 +207,9 @@ def run_steps(program, start, stop, offsets, scales, buffer, counter):
     -------
     log_total : float
         The logarithm of the totals divided out by the steps that count; ``-inf`` as soon as one
-        of them is zero.
+        of them is zero, or out of the range of doubles.
     failed : int
-        The position of the step whose result was all zero, or -1.
+        The position of the step whose result was all zero, or out of the range of doubles, or -1.
     """
     log_total, product = 0.0, 1.0
     at = start
@@ -219,7 +231,7 @@ def run_steps(program, start, stop, offsets, scales, buffer, counter):
             total = 0.0
             for i in range(np.uint64(c), np.uint64(c + program[at + SIZE])):
                 total += buffer[i]
-            if total == 0.0:
+            if not LEAST_TOTAL < total < LARGEST_TOTAL:  # a NaN neither
                 return -math.inf, at
             scales[result] = 1.0 / total
             if flags & COUNTS:
@@ -231,6 +243,33 @@ def run_steps(program, start, stop, offsets, scales, buffer, counter):
             scales[result] = 1.0
         at += program[at + LENGTH]
     return log_total + math.log(product), -1
+
+
+@compiled
+def has_lost(program, stop, offsets, scales, buffer, counter):
+    """Whether a sum of products in the program's tables came out too small to be trusted.
+
+    True zeros are no loss: only where a product of two positive numbers has ended in an entry, or
+    come from one, that is below ``LEAST_ENTRY``.
+    """
+    at = 0
+    while at < stop:
+        first, second = program[at + FIRST], program[at + SECOND]
+        a, b, c = offsets[first], offsets[second], offsets[program[at + RESULT]]
+        # The products are added up before or after they are scaled.
+        least = LEAST_ENTRY * max(scales[first] * scales[second], 1.0)
+        loops = program[at + LOOPS]
+        for k in range(loops):
+            counter[k] = 0
+        more = True
+        while more:
+            x, y = buffer[a], buffer[b]
+            is_small = x < LEAST_ENTRY or y < LEAST_ENTRY or not buffer[c] > least
+            if is_small and x > 0.0 and y > 0.0:
+                return True
+            a, b, c, more = advance(program, at + HEADER, loops, counter, a, b, c)
+        at += program[at + LENGTH]
+    return False
 
 
 @compiled
@@ -270,6 +309,7 @@ def run_rows(
     blocks,
     log_evidence,
     base_log,
+    doubt_below,
 ):
     """Run a plan over rows of evidence.
 
@@ -299,11 +339,14 @@ def run_rows(
         Receives log P(evidence).
     base_log : float
         The part of it that no row changes.
+    doubt_below : float
+        A smaller log P(evidence) is trusted only after a look at the tables.
 
     Returns
     -------
     int
-        How many rows have probability zero; their outputs are zero and their logarithm ``-inf``.
+        How many rows have probability zero, or one that doubles do not hold; their outputs are
+        zero and their logarithm ``-inf``.
     """
     impossible = 0
     entries = output.shape[1]
@@ -312,21 +355,26 @@ def run_rows(
         log_total, failed = run_steps(
             program, sections[0], sections[1], offsets, scales, buffer, counter
         )
-        log_evidence[r] = base_log + log_total
-        if failed >= 0:
-            impossible += 1
-            for i in range(entries):
-                output[r, i] = 0.0
-            continue
+        lost = failed >= 0 or not base_log + log_total > -math.inf
+        if not lost and base_log + log_total < doubt_below:
+            lost = has_lost(program, sections[1], offsets, scales, buffer, counter)
         for i in range(entries):
             output[r, i] = buffer[output_start + i]
         for k in range(blocks.shape[0]):
             total = 0.0
             for i in range(blocks[k, 0], blocks[k, 1]):
                 total += output[r, i]
+            lost |= not LEAST_TOTAL < total < LARGEST_TOTAL
             inverse = 1.0 / total
             for i in range(blocks[k, 0], blocks[k, 1]):
                 output[r, i] *= inverse
+        log_evidence[r] = base_log + log_total
+        if lost:
+            impossible += 1
+            log_evidence[r] = -math.inf
+            for i in range(entries):
+                output[r, i] = 0.0
+            continue
         for k in range(observed.shape[0]):
             if observed[k] >= 0:
                 output[r, observed[k] + codes[r, k]] = 1.0

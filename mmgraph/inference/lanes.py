@@ -20,6 +20,8 @@ from mmgraph.inference.kernels import (
     FIRST,
     FLAGS,
     HEADER,
+    LARGEST_TOTAL,
+    LEAST_TOTAL,
     LENGTH,
     LOOP,
     LOOPS,
@@ -118,7 +120,9 @@ def _normalise(lanes, c, size, total, product, log_total, counts, width):
                 log_total[w] += math.log(product[w]) if product[w] > 0.0 else -math.inf
                 product[w] = 1.0
     for w in range(width):
-        total[w] = 1.0 / total[w] if total[w] > 0.0 else 0.0
+        inside = LEAST_TOTAL < total[w] < LARGEST_TOTAL
+        log_total[w] = log_total[w] if inside else -math.inf
+        total[w] = 1.0 / total[w] if inside else 0.0
     r = start
     while r < stop:
         for w in range(width):
@@ -172,12 +176,12 @@ def run_rows_in_lanes(
     slot_sizes : int64 array
         The sizes of the sliced tables.
 
-    The other parameters, and the result, are those of ``kernels.run_rows``.
+    The other parameters are those of ``kernels.run_rows``; a row whose numbers are lost has the
+    logarithm ``-inf``, but nobody looks whether rows of small probability have lost some.
     """
     rows = log_evidence.shape[0]
     width = np.uint64(lanes.shape[0] // np.int64(buffer.shape[0]))
     total, product, log_total = np.empty(LANES), np.empty(LANES), np.empty(LANES)
-    impossible = 0
     entries = output.shape[1]
     for row in range(0, rows, LANES):
         _gather(buffer, lanes, slots, slot_sizes, strides, codes, row, rows - 1)
@@ -221,11 +225,8 @@ def run_rows_in_lanes(
         for w in range(min(LANES, rows - row)):
             r = row + w
             log_evidence[r] = log_total[w] + (math.log(product[w]) if product[w] > 0 else -math.inf)
-            if log_evidence[r] == -math.inf:
-                impossible += 1
             for i in range(entries):
                 output[r, i] = lanes[(output_start + i) * LANES + w]
             for k in range(observed.shape[0]):
                 if observed[k] >= 0:
                     output[r, observed[k] + codes[r, k]] = 1.0
-    return impossible

@@ -10,6 +10,7 @@ from jaxtyping import Float64
 
 from mmgraph.graph.errors import EvidenceError
 from mmgraph.graph.evidence import MISSING, Evidence
+from mmgraph.graph.factor import LEAST_POTENTIAL
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.compiled import CompiledPlan
 from mmgraph.inference.table_view import TableView
@@ -39,6 +40,8 @@ class RowTables:
     ) -> tuple[np.ndarray, np.ndarray | float]:
         """Return likelihoods side by side for some rows, and the logarithms they were divided by.
 
+        ``LEAST_POTENTIAL`` stands for a positive one that is smaller still.
+
         Parameters
         ----------
         compiled : CompiledPlan
@@ -63,7 +66,9 @@ class RowTables:
             top = table.max(1)
             finite = np.where(np.isneginf(top), 0.0, top)
             logs += finite
-            blocks.append(np.exp(table - finite[:, None]))
+            likelihood = np.exp(table - finite[:, None])
+            lost = (likelihood < LEAST_POTENTIAL) & (table > -np.inf)
+            blocks.append(np.where(lost, LEAST_POTENTIAL, likelihood))
         for i in partial:
             column = codes[:, i] if rows is None else codes[rows, i]
             (variable,) = compiled.request.row_scopes[len(blocks)]

@@ -50,6 +50,10 @@ class TableView:
         """
         return [(None, 0.0) if factor is None else _scaled(factor) for factor in self.factors]
 
+    def log_tensors(self) -> list[Tensor | None]:
+        """Each factor's log-potentials, as they are: nothing is divided out."""
+        return [None if f is None else next(f.tables()).values.double() for f in self.factors]
+
     def arrays(self) -> tuple[list[np.ndarray | None], float]:
         """The potentials as float64 arrays, and the sum of the logarithms divided out."""
         arrays: list[np.ndarray | None] = []

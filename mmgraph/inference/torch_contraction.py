@@ -65,28 +65,21 @@ def torch_contraction(
     view = table_view(graph)
     names = list(view.index) if variables is None else list(variables)
     wanted = [view.index[graph.variable(name).name] for name in names]
-    run = ForwardPass(graph, evidence, wanted, device, dtype, memory_budget)
     with torch.enable_grad():
-        log_total = run.log_total()
+        run, log_total = _trusted_pass(graph, evidence, wanted, device, dtype, memory_budget)
         impossible = torch.isneginf(log_total.detach())
         if bool(impossible.any()):
             rows = impossible.nonzero().flatten().cpu().numpy()
             raise_impossible(graph, evidence, rows, memory_budget)
-        ones = [run.ones[v] for v in wanted]
-        gradients = torch.autograd.grad(
-            log_total.sum(), ones, create_graph=run.differentiable, allow_unused=True
-        )
-    flat = torch.cat(
-        [
-            torch.full_like(one, 1.0 / one.shape[1]) if gradient is None else gradient
-            for one, gradient in zip(ones, gradients, strict=True)
-        ],
-        1,
-    )
+        found = run.joint_marginals(log_total)
+    blocks = [found[(v,)] for v in wanted]
+    flat = torch.cat(blocks, 1) if blocks else log_total.new_empty(evidence.batch, 0)
+    if dtype is not None:
+        flat, log_total = flat.to(dtype), log_total.to(dtype)
     places, start = {}, 0
-    for name, one in zip(names, ones, strict=True):
-        places[name] = (start, start + one.shape[1])
-        start += one.shape[1]
+    for name, block in zip(names, blocks, strict=True):
+        places[name] = (start, start + block.shape[1])
+        start += block.shape[1]
     return Posterior(
         places,
         graph.variables,
@@ -106,6 +99,26 @@ def log_evidence(
     memory_budget: int | None = None,
 ) -> Float[Tensor, " batch"]:
     """Return log P(evidence) of every row, differentiable, ``-inf`` where it is impossible."""
-    run = ForwardPass(graph, evidence, (), device, dtype, memory_budget)
-    total = run.log_total()
+    run, total = _trusted_pass(graph, evidence, (), device, dtype, memory_budget)
+    total = total if dtype is None else total.to(dtype)
     return total if run.differentiable else total.detach()
+
+
+def _trusted_pass(
+    graph: FactorGraph,
+    evidence: Evidence,
+    wanted: Sequence[int],
+    device: torch.device | str | None,
+    dtype: torch.dtype | None,
+    memory_budget: int | None,
+) -> tuple[ForwardPass, Float[Tensor, " batch"]]:
+    """Run in probabilities, and again in logarithms of doubles where those may have underflown."""
+    scopes = [(v,) for v in wanted]
+    run = ForwardPass(graph, evidence, scopes, device, dtype, memory_budget)
+    total = run.log_total()
+    if run.is_trusted(total):
+        return run, total
+    run = ForwardPass(
+        graph, evidence, scopes, device, memory_budget=memory_budget, in_logarithms=True
+    )
+    return run, run.log_total()
