@@ -1,4 +1,7 @@
-"""Every error that mmgraph raises on purpose; each message names the thing that is wrong."""
+"""Every error that mmgraph raises on purpose; each message names the thing that is wrong.
+
+A warning that several parts of the package give stands here, too.
+"""
 
 from __future__ import annotations
 
@@ -120,6 +123,10 @@ class MissingExtraError(MmgraphError, ImportError):
         )
         self.extra = extra
         self.package = package
+
+
+class ConvergenceWarning(UserWarning):
+    """An iterative method that ended before it converged; names the method, and by how much."""
 
 
 def suggestion(name: object, known: Iterable[object]) -> str:

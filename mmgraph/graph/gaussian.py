@@ -97,20 +97,25 @@ class GaussianLeaf(ContinuousLeaf):
         return {"means": self.means, "covariances": self.covariances}
 
     def updated(
-        self, statistics: GaussianStatistics, shrinkage: float = 0.0, floor: float = 1e-6
+        self, statistics: GaussianStatistics, shrinkage: float | None = None, floor: float = 1e-6
     ) -> Self:
         """Return the leaf that fits the statistics best: the M-step of EM.
 
-        With ``shrinkage`` 0 this maximises the expected log-likelihood among covariances that
-        respect the floor, so that EM never lowers the observed-data log-likelihood.
+        With ``shrinkage`` 0, and by default where rows are ample, this maximises the expected
+        log-likelihood among covariances that respect the floor, so that EM never lowers the
+        observed-data log-likelihood.
 
         Parameters
         ----------
         statistics : GaussianStatistics
             From :meth:`expected_statistics`, summed over all rows.
-        shrinkage : float, default 0
+        shrinkage : float, optional
             Between 0 and 1: each covariance moves so far towards the one pooled within parent
-            states. A shared covariance is the pooled one already.
+            states. A shared covariance is the pooled one already. By default the data decides: a
+            full or shared covariance of fewer than ten rows a feature moves towards independent
+            features by the intensity of Ledoit and Wolf (2004), "A well-conditioned estimator for
+            large-dimensional covariance matrices", and a parent state of fewer than two rows has
+            the pooled covariance.
         floor : float, default 1e-6
             The least variance in any direction, as a share of the features' overall variance.
             A feature that is constant is an error with a floor of 0; otherwise the largest
@@ -140,7 +145,7 @@ class GaussianLeaf(ContinuousLeaf):
         responsibilities: Float[Tensor, "rows *parents"] | Mapping[str, Tensor],
         generator: torch.Generator | None = None,
         covariance: Covariance = "full",
-        shrinkage: float = 0.0,
+        shrinkage: float | None = None,
         floor: float = 1e-6,
         weight: float = 1.0,
     ) -> Self:

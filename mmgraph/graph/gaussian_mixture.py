@@ -157,7 +157,7 @@ class GaussianMixtureLeaf(ContinuousLeaf):
     def updated(
         self,
         statistics: GaussianStatistics,
-        shrinkage: float = 0.0,
+        shrinkage: float | None = None,
         floor: float = 1e-6,
         pseudo_count: float = 0.0,
     ) -> Self:
@@ -201,7 +201,7 @@ class GaussianMixtureLeaf(ContinuousLeaf):
         generator: torch.Generator | None = None,
         components: int = 2,
         covariance: Covariance = "full",
-        shrinkage: float = 0.0,
+        shrinkage: float | None = None,
         floor: float = 1e-6,
         pseudo_count: float = 0.0,
         weight: float = 1.0,

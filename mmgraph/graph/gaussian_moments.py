@@ -10,87 +10,11 @@ from torch import Tensor
 
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.gaussian_density import Completion, Covariance, Normals, rows_per_block
+from mmgraph.graph.leaves.feature_spread import FeatureSpread
+from mmgraph.graph.leaves.shrinkage import AMPLE, RadialMoments, ledoit_wolf
 
 _NOTHING = 1e-10
 """A share of the total weight below which a density has seen nothing."""
-
-_CONSTANT = 1e-12
-"""A standard deviation, relative to the mean, that only rounding can explain."""
-
-
-@dataclass(frozen=True, eq=False)
-class FeatureSpread:
-    """Mean and variance of every feature over the cells in which it is observed.
-
-    Attributes
-    ----------
-    origin : Tensor, shape (features,)
-        The point that the sums are taken about.
-    weights, sums, squares : Tensor, shape (features,)
-        Sums over the observed cells of the rows' weights, of ``x - origin`` and of its square.
-    """
-
-    origin: Float[Tensor, " features"]
-    weights: Float[Tensor, " features"]
-    sums: Float[Tensor, " features"]
-    squares: Float[Tensor, " features"]
-
-    @classmethod
-    def of(
-        cls,
-        values: Float[Tensor, "rows features"],
-        weights: Float[Tensor, " rows"],
-        origin: Float[Tensor, " features"],
-    ) -> FeatureSpread:
-        """Return the spread of weighted rows; NaN is missing."""
-        observed = (~values.isnan()).to(values)
-        deviation = torch.where(values.isnan(), 0.0, values - origin)
-        return cls(origin, weights @ observed, weights @ deviation, weights @ deviation.square())
-
-    def __add__(self, other: FeatureSpread) -> FeatureSpread:
-        shift = other.origin - self.origin
-        sums = other.sums + other.weights * shift
-        squares = other.squares + shift * (other.sums + sums)
-        return FeatureSpread(
-            self.origin, self.weights + other.weights, self.sums + sums, self.squares + squares
-        )
-
-    def mean(self, name: str) -> Float[Tensor, " features"]:
-        """Return the mean of every feature; LearningError names one that is never observed."""
-        if not bool((self.weights > 0).any()):
-            raise LearningError(f"'{name}' is not observed in any row that has weight")
-        if not bool((self.weights > 0).all()):
-            feature = int((self.weights <= 0).nonzero()[0])
-            raise LearningError(
-                f"feature {feature} of '{name}' is not observed in any row that has weight"
-            )
-        return self.origin + self.sums / self.weights
-
-    def variance(self, floor: float, name: str) -> tuple[Tensor, Tensor]:
-        """Return the variance of every feature, positive throughout, and which are constant.
-
-        Raises
-        ------
-        LearningError
-            If a feature is constant and ``floor`` cannot help: it is 0, or every feature is
-            constant. With a floor above 0 the largest variance of any feature stands in for that
-            of a constant one, as it does in scikit-learn's ``GaussianNB``.
-        """
-        mean = self.mean(name)
-        offset = self.sums / self.weights
-        variance = self.squares / self.weights - offset.square()
-        noise = (_CONSTANT * mean).square() + 1e-15 * offset.square()
-        constant = variance <= noise
-        if not bool(constant.any()):
-            return variance, constant
-        if floor == 0 or bool(constant.all()):
-            feature = int(constant.nonzero()[0])
-            remedy = "" if bool(constant.all()) else ", or give a variance floor above 0"
-            raise LearningError(
-                f"feature {feature} of '{name}' has the same value ({float(mean[feature]):.6g}) "
-                f"wherever it is observed: leave it out{remedy}"
-            )
-        return torch.where(constant, variance.max(), variance), constant
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +41,9 @@ class GaussianStatistics:
         features)`` if shared.
     spread : FeatureSpread
         What is observed of each feature in all the rows.
+    radial : RadialMoments or None
+        What shrinkage by the data asks for; None of diagonal covariances, and of sums of
+        statistics that leaves of different scale expected.
     """
 
     covariance: Covariance
@@ -125,6 +52,7 @@ class GaussianStatistics:
     sums: Float[Tensor, "densities features"]
     products: Float[Tensor, "..."]
     spread: FeatureSpread
+    radial: RadialMoments | None = None
 
     def about(self, centres: Float[Tensor, "densities features"]) -> GaussianStatistics:
         """Return the same statistics taken about other centres."""
@@ -133,7 +61,13 @@ class GaussianStatistics:
         # Σ(x-c')(x-c')ᵀ = Σ(x-c)(x-c)ᵀ + sums shiftᵀ + shift sumsᵀ + weight shift shiftᵀ
         products = self.products + _products(self.covariance, self.sums, shift)
         products = products + _products(self.covariance, shift, moved)
-        return replace(self, centres=centres, sums=moved, products=products)
+        radial = self.radial
+        if radial is not None:
+            own = self.products
+            if self.covariance == "shared":  # of each density only its share is known
+                own = self.weights[:, None, None] / self.weights.sum() * own
+            radial = radial.about(shift, self.weights, self.sums, own)
+        return replace(self, centres=centres, sums=moved, products=products, radial=radial)
 
     def __add__(self, other: GaussianStatistics) -> GaussianStatistics:
         if self.covariance != other.covariance or self.sums.shape != other.sums.shape:
@@ -143,8 +77,13 @@ class GaussianStatistics:
             )
         if not torch.equal(self.centres, other.centres):
             other = other.about(self.centres)
+        radial = None
+        if self.radial is not None and other.radial is not None:
+            same = torch.equal(self.radial.units, other.radial.units)
+            radial = self.radial + other.radial if same else None
         return replace(
             self,
+            radial=radial,
             weights=self.weights + other.weights,
             sums=self.sums + other.sums,
             products=self.products + other.products,
@@ -187,6 +126,8 @@ def expected_moments(
     count, features = centres.shape
     weights, sums = centres.new_zeros(count), torch.zeros_like(centres)
     products = torch.zeros_like(_products(normals.covariance, centres, centres))
+    variances = normals.covariances.detach().diagonal(dim1=-2, dim2=-1).reshape(-1, features)
+    radial = RadialMoments(variances.mean(0).sqrt(), sums.clone(), weights.clone())
     for completion in normals.completions(values):
         if len(completion.missing) == features:
             continue
@@ -199,8 +140,9 @@ def expected_moments(
             products += weighted.reshape(-1, features).T @ deviation.reshape(-1, features)
         else:
             products += weighted.permute(1, 2, 0) @ deviation.permute(1, 0, 2)
+        radial = radial.plus(deviation, weight, _conditional_variances(completion, centres))
         _add_uncertainty(normals.covariance, products, completion, weight.sum(0))
-    return GaussianStatistics(normals.covariance, weights, centres, sums, products, spread)
+    return GaussianStatistics(normals.covariance, weights, centres, sums, products, spread, radial)
 
 
 def _expected_moments_diagonal(
@@ -223,6 +165,14 @@ def _expected_moments_diagonal(
         products += (weighted * deviation).sum(0)
         products += weight.T @ missing.to(centres) * normals.covariances
     return GaussianStatistics("diagonal", weights, centres, sums, products, spread)
+
+
+def _conditional_variances(completion: Completion, centres: Tensor) -> Tensor | float:
+    if not len(completion.missing):
+        return 0.0
+    variances = torch.zeros_like(centres)
+    variances[:, completion.missing] = completion.covariance.diagonal(dim1=-2, dim2=-1)
+    return variances
 
 
 def _add_uncertainty(
@@ -266,7 +216,11 @@ def starting_normals(
 
 @torch.no_grad()
 def fitted_normals(
-    statistics: GaussianStatistics, components: int, shrinkage: float, floor: float, name: str
+    statistics: GaussianStatistics,
+    components: int,
+    shrinkage: float | None,
+    floor: float,
+    name: str,
 ) -> Normals:
     """Return the normal densities of greatest likelihood under the statistics.
 
@@ -276,9 +230,11 @@ def fitted_normals(
         Of ``groups × components`` densities.
     components : int
         How many densities in a row belong to one group (to one parent state).
-    shrinkage : float
+    shrinkage : float or None
         Between 0 and 1: the share of the covariance pooled within groups that is mixed into each
-        (regularised discriminant analysis; Friedman 1989).
+        (regularised discriminant analysis; Friedman 1989). None leaves it to the data: a density
+        of fewer than ten rows a feature is shrunk towards independent features by the intensity of
+        Ledoit and Wolf (2004), and one of fewer than two rows has the pooled covariance.
     floor : float
         No variance, in any direction, is less than this share of the features' overall variance:
         eigenvalues of the covariance, measured in overall standard deviations, are raised to it.
@@ -298,7 +254,7 @@ def fitted_normals(
         If an option is out of its range, a feature is never observed, or it is constant (see
         :meth:`FeatureSpread.variance`).
     """
-    if not 0 <= shrinkage <= 1:
+    if shrinkage is not None and not 0 <= shrinkage <= 1:
         raise LearningError(f"'{name}': shrinkage lies between 0 and 1, not at {shrinkage}")
     if not 0 <= floor < torch.inf:
         raise LearningError(f"'{name}': the variance floor is a number >= 0, not {floor}")
@@ -319,8 +275,40 @@ def fitted_normals(
         shape = (-1, *(1,) * (scatter.products.ndim - 1))
         own = scatter.products / torch.where(seen, weights, 1.0).reshape(shape)
         own = torch.where(seen.reshape(shape), own, pooled)
-    mixed = (1 - shrinkage) * own + shrinkage * pooled
+    if shrinkage is not None:
+        mixed = (1 - shrinkage) * own + shrinkage * pooled
+    else:
+        mixed = _shrunk_by_data(scatter, own, pooled, variance, name)
     return Normals(means, _raised(kind, mixed, variance, floor), kind)
+
+
+def _shrunk_by_data(
+    scatter: GaussianStatistics,
+    own: Tensor,
+    pooled: Tensor,
+    variance: Float[Tensor, " features"],
+    name: str,
+) -> Tensor:
+    """Covariances as ``shrinkage=None`` has them; ``scatter`` is taken about the means."""
+    kind, weights, features = scatter.covariance, scatter.weights, len(variance)
+    if weights.sum() - len(weights) < 1:  # nothing varies within the groups
+        pooled = variance if kind == "diagonal" else variance.diag()
+    if kind == "shared":
+        own, weights = own.unsqueeze(0), weights.sum(0, keepdim=True)
+    few = (weights < 2).reshape(-1, *(1,) * (own.ndim - 1))
+    own = torch.where(few, pooled, own)
+    if kind != "diagonal":
+        radial = scatter.radial
+        if radial is None:
+            raise LearningError(
+                f"'{name}': statistics that leaves of different scale expected do not tell how far "
+                "to shrink; give a shrinkage"
+            )
+        squares = radial.squares.sum(0, keepdim=True) if kind == "shared" else radial.squares
+        shrunk = ledoit_wolf(own, weights.clamp_min(1.0), squares, radial.units)
+        ample = weights >= AMPLE * features
+        own = torch.where(ample[:, None, None] | few, own, shrunk)
+    return own.squeeze(0) if kind == "shared" else own
 
 
 def _means(

@@ -21,6 +21,7 @@ from mmgraph.graph.errors import LearningError, suggestion
 from mmgraph.graph.factor import Factor, TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.learning.checkpoint import Checkpoint, RestartState
+from mmgraph.learning.conditionals.few_rows import warn_of_few_rows
 from mmgraph.learning.encoding import coded_chunks
 from mmgraph.learning.expectation import (
     Expectation,
@@ -174,6 +175,7 @@ def expectation_maximization(
     _iterate(run, state, start, max_iterations, tolerance, progress, store)
     assert state.best is not None
     best = state.best
+    run.warn_of_few_rows()
     report = EMReport(
         tuple(best.log_likelihoods),
         tuple(best.objectives),
@@ -265,6 +267,7 @@ class _Run:
     prior: Prior
     options: LeafOptions
     memory_budget: int | None
+    found: Expectation | None = None
 
     def started(self, start: Start, number: int, seed: int) -> list[Factor]:
         """Return the parameters that a restart begins with."""
@@ -283,11 +286,18 @@ class _Run:
 
     def maximisation(self, factors: Sequence[Factor], found: Expectation) -> list[Factor]:
         """The M-step."""
+        self.found = found
         counts, moments = iter(found.counts), iter(found.moments)
         return [
             self._updated(f, next(counts if f.is_tabular else moments)) if _learns(f) else f
             for f in factors
         ]
+
+    def warn_of_few_rows(self) -> None:
+        """Warn of covariances that too few rows speak of, as the last E-step shares them out."""
+        if self.found is not None:
+            leaves = [f for f in self.graph.factors if isinstance(f, ContinuousLeaf)]
+            warn_of_few_rows(leaves, self.found.moments, self.options.shrinkage)
 
     def _updated(self, factor: Factor, found: Any) -> Factor:
         if found is None:  # a leaf that no row observes

@@ -10,7 +10,12 @@ from typing import Any
 
 import torch
 
-from mmgraph.graph.errors import LearningError, UnknownVariableError, suggestion
+from mmgraph.graph.errors import (
+    ConvergenceWarning,
+    LearningError,
+    UnknownVariableError,
+    suggestion,
+)
 from mmgraph.graph.factor import Factor, TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
@@ -22,11 +27,9 @@ from mmgraph.learning.parameters import NO_PRIOR, LeafOptions, Prior, learn_para
 from mmgraph.learning.states import Bins, binned_states, states_in
 from mmgraph.learning.tables import CHUNK_ROWS, Table, open_table
 
+__all__ = ["METHODS", "ConvergenceWarning", "fitted", "skeleton"]
+
 METHODS = ("auto", "maximum_likelihood", "bdeu", "dirichlet", "em")
-
-
-class ConvergenceWarning(UserWarning):
-    """An iterative method that ended before it converged."""
 
 
 def fitted(
@@ -36,7 +39,7 @@ def fitted(
     *,
     equivalent_sample_size: float | None = None,
     pseudo_counts: float | Mapping[str, Any] | None = None,
-    shrinkage: float = 0.0,
+    shrinkage: float | None = None,
     floor: float = 1e-6,
     weights: object = None,
     chunk_rows: int = CHUNK_ROWS,
@@ -107,9 +110,11 @@ def fitted(
         **options,
     )
     if not report.converged:
+        before, last = report.objectives[-2:]
+        change = abs(last - before) / max(1.0, abs(before))
         warnings.warn(
-            f"EM has not converged after {report.iterations} iterations: raise max_iterations, or "
-            "the tolerance",
+            f"EM has not converged after {report.iterations} iterations: the last one changed the "
+            f"objective by {change:.2g} of it; raise max_iterations, or the tolerance",
             ConvergenceWarning,
             stacklevel=3,
         )

@@ -21,7 +21,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from mmgraph.graph.edge_factor import EdgeFactor
-from mmgraph.graph.errors import LearningError
+from mmgraph.graph.errors import ConvergenceWarning, LearningError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.interaction import Tabulated
@@ -31,11 +31,11 @@ from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.mean_field import mean_field
 from mmgraph.inference.min_sum_kernels import compiled, edge_energy
 from mmgraph.inference.pairwise_graph import POTTS, TABLE, PairwiseGraph
-from mmgraph.learning.fitting import ConvergenceWarning
 
 Marginals = dict[str, Tensor]
 
 _TOLERANCE = 1e-5
+_ITERATIONS = 200
 
 
 def mean_field_log_partition(
@@ -69,15 +69,17 @@ def bethe_log_partition(graph: FactorGraph, evidence: Evidence) -> Float[Tensor,
             "graph joins variables by others; use inference='mean_field'"
         )
     rows = passed_messages(
-        graph, evidence, sums=True, schedule="sequential", iterations=200, tolerance=_TOLERANCE,
+        graph, evidence, sums=True, schedule="sequential", iterations=_ITERATIONS,
+        tolerance=_TOLERANCE,
         damping=0.0, dtype=torch.float64, memory_budget=None,
     )  # fmt: skip
     if any(messages.residual > _TOLERANCE for messages in rows):
-        # Without the residual in its text, so that it is shown once, not at each evaluation.
+        residual = max(messages.residual for messages in rows)
+        # With a rough residual in its text, so that it is not shown at each evaluation.
         warnings.warn(
-            "the messages of belief propagation did not converge, so that the gradient of the "
-            "Bethe approximation is not right; use inference='mean_field', or start from weaker "
-            "edges",
+            f"belief_propagation did not converge (residual about {residual:.0e} after "
+            f"{_ITERATIONS} iterations, not {_TOLERANCE:.0e}), so that the gradient of the Bethe "
+            "approximation is not right; use inference='mean_field', or start from weaker edges",
             ConvergenceWarning,
             stacklevel=2,
         )

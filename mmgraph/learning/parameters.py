@@ -19,6 +19,7 @@ from mmgraph.graph.factor import Factor, TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.gaussian_mixture import GaussianMixtureLeaf
 from mmgraph.graph.gaussian_moments import GaussianStatistics
+from mmgraph.learning.conditionals.few_rows import warn_of_few_rows
 from mmgraph.learning.counts import IncompleteDataError, family_counts
 from mmgraph.learning.encoding import CodedRows, coded_chunks
 from mmgraph.learning.tables import CHUNK_ROWS
@@ -115,13 +116,15 @@ class LeafOptions:
 
     Parameters
     ----------
-    shrinkage : float, default 0
-        Each covariance moves so far (0 to 1) towards the one pooled within parent states.
+    shrinkage : float, optional
+        Each covariance moves so far (0 to 1) towards the one pooled within parent states. By
+        default the data decides, see
+        :meth:`GaussianLeaf.updated <mmgraph.graph.gaussian.GaussianLeaf.updated>`.
     floor : float, default 1e-6
         The least variance in any direction, as a share of the features' overall variance.
     """
 
-    shrinkage: float = 0.0
+    shrinkage: float | None = None
     floor: float = 1e-6
 
     def updated(self, leaf: ContinuousLeaf, statistics: GaussianStatistics) -> ContinuousLeaf:
@@ -265,6 +268,8 @@ def learn_parameters(
     -----
     UnseenConfigurationWarning
         If parent configurations have neither rows nor pseudo-counts: which, and how many.
+    FewRowsWarning
+        If a covariance has no more rows than features: where, and both numbers.
 
     Raises
     ------
@@ -299,6 +304,7 @@ def learn_parameters(
     assert counts is not None
     fitted = fitted_factors(tabular, counts, prior)
     fitted_leaves = [options.updated(f, m) for f, m in zip(started, moments or (), strict=True)]
+    warn_of_few_rows(started, moments or (), options.shrinkage)
     learned = dict(zip(map(id, (*tabular, *leaves)), (*fitted, *fitted_leaves), strict=True))
     return [learned.get(id(f), f) for f in graph.factors]
 

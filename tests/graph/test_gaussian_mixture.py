@@ -177,7 +177,8 @@ def test_em_step_agrees_with_scikit_learn(covariance: Covariance) -> None:
     )
     if covariance == "shared":  # scikit-learn ties components only within a mixture of its own
         values, codes = values[codes == 0], codes[codes == 0]
-    stepped = leaf.updated(leaf.expected_statistics(values, {"class": codes}), floor=0.0)
+    statistics = leaf.expected_statistics(values, {"class": codes})
+    stepped = leaf.updated(statistics, shrinkage=0.0, floor=0.0)
     for state in codes.unique().tolist():
         kind = {"full": "full", "diagonal": "diag", "shared": "tied"}[covariance]
         spread = leaf.covariances if covariance == "shared" else leaf.covariances[state]

@@ -21,7 +21,7 @@ from mmgraph.graph.variable import Variable
 from mmgraph.learning.encoding import coded_chunks
 from mmgraph.learning.expectation import Rows, expectation
 from mmgraph.learning.expectation_maximization import expectation_maximization
-from mmgraph.learning.parameters import Prior, learn_parameters
+from mmgraph.learning.parameters import LeafOptions, Prior, learn_parameters
 from mmgraph.networks.bayesian_network import BayesianNetwork
 from mmgraph.networks.conditionals import NoisyOr, Softmax
 from tests.learning.networks import (
@@ -157,7 +157,13 @@ def test_the_best_restart_is_returned_wherever_it_comes():
     best = set()
     for seed in range(6):
         learned, report = expectation_maximization(
-            net, data, restarts=3, max_iterations=5, tolerance=0, generator=seeded(seed)
+            net,
+            data,
+            options=LeafOptions(shrinkage=0),
+            restarts=3,
+            max_iterations=5,
+            tolerance=0,
+            generator=seeded(seed),
         )
         best.add(report.restart)
         assert report.objectives[-1] == report.restarts[report.restart] == max(report.restarts)

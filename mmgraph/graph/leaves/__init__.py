@@ -1,0 +1,1 @@
+"""Continuous leaves: densities of a variable given its discrete parents."""

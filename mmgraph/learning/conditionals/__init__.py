@@ -1,0 +1,1 @@
+"""Conditional distributions learned from tables."""

@@ -1,0 +1,71 @@
+"""Warn of covariances that their rows do not determine."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+from mmgraph.graph.continuous import ContinuousLeaf
+from mmgraph.graph.gaussian_mixture import GaussianMixtureLeaf
+from mmgraph.graph.gaussian_moments import GaussianStatistics
+
+_REMEDIES = {
+    "full": "more rows, fewer features, or a shared or diagonal covariance",
+    "shared": "more rows, fewer features, or a diagonal covariance",
+    "diagonal": "more rows",
+}
+
+
+class FewRowsWarning(UserWarning):
+    """A covariance of no more rows than features: it is what shrinkage and floor make of it."""
+
+
+def warn_of_few_rows(
+    leaves: Sequence[ContinuousLeaf],
+    moments: Sequence[GaussianStatistics | None],
+    shrinkage: float | None,
+) -> None:
+    """Warn of each leaf that has such covariances: where, how many rows, and how many features.
+
+    Parameters
+    ----------
+    moments : sequence of GaussianStatistics or None
+        What each leaf was fitted to; None if no row observes it.
+    shrinkage : float or None
+        That it was fitted with.
+    """
+    if shrinkage is None:
+        made = "it was shrunk by as much as the data asks for (Ledoit and Wolf), or pooled"
+    else:
+        made = f"it was shrunk by {shrinkage:g}"
+    for leaf, statistics in zip(leaves, moments, strict=True):
+        if statistics is None:
+            continue
+        kind, features = statistics.covariance, statistics.sums.shape[1]
+        rows = statistics.weights.sum(0, keepdim=True) if kind == "shared" else statistics.weights
+        enough = 1 if kind == "diagonal" else features
+        few = ((rows > 0) & (rows <= enough + 1e-9)).nonzero().flatten().tolist()
+        if few:
+            more = f" (and {len(few) - 1} more like it)" if len(few) > 1 else ""
+            warnings.warn(
+                f"'{leaf.child.name}' has {features} features and {float(rows[few[0]]):.4g} rows"
+                f"{_place(leaf, kind, few[0])}{more}, too few for a {kind} covariance: {made}; "
+                f"{_REMEDIES[kind]} would determine it",
+                FewRowsWarning,
+                stacklevel=4,
+            )
+
+
+def _place(leaf: ContinuousLeaf, kind: str, density: int) -> str:
+    """Where a density stands: the states of its parents, and which component it is."""
+    if kind == "shared":
+        return ""
+    components = leaf.components if isinstance(leaf, GaussianMixtureLeaf) else 1
+    shape = tuple(v.cardinality for v in leaf.parents)
+    cell = np.unravel_index(density // components, shape) if shape else ()
+    states = [f"{v.name}={v.labels[i]}" for v, i in zip(leaf.parents, cell, strict=True)]
+    if components > 1:
+        states.append(f"component {density % components}")
+    return f" at {', '.join(states)}" if states else ""
