@@ -62,7 +62,7 @@ def infer(
     for row, answer in enumerate(answers):
         title = f"{answer['method']}, {'exact' if answer['exact'] else 'approximate'}"
         if not answer["converged"]:
-            title += ", NOT CONVERGED"
+            title += f", NOT CONVERGED ({posterior.shortfall})"
         if answer["log_evidence"] is not None:
             title = f"log P(evidence) = {answer['log_evidence']:.6g}, {title}"
         print_table(

@@ -16,6 +16,11 @@ from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.annealing_schedule import (
+    have_collapsed,
+    inverse_temperatures,
+    warn_of_collapse,
+)
 from mmgraph.inference.annealing_torch import Annealed, annealed_by_torch
 from mmgraph.inference.field_variables import (
     has_compact_factors,
@@ -34,6 +39,10 @@ from mmgraph.inference.gibbs_start import (
 from mmgraph.inference.moments import Moments
 from mmgraph.inference.philox import random_keys
 from mmgraph.inference.posterior import Posterior
+from mmgraph.inference.shortfall import shortfall
+
+_PILOTS = 32
+_PILOT_KEY = np.uint32(0x27D4EB2F)
 
 
 def annealed_importance_sampling(
@@ -53,9 +62,10 @@ def annealed_importance_sampling(
     The method is that of Neal (2001), "Annealed importance sampling", section 2. Chains start from
     the product of all unary factors and the evidence, whose partition function is known, and the
     inverse temperature of everything that joins elements grows from zero to one, a Gibbs sweep a
-    step. A hard zero costs a finite energy until the last step, so that every state can be passed
-    through; a chain that ends in a forbidden state has weight zero. The mean weight is unbiased
-    with hard zeros, too.
+    step: evenly, or by equal ratios where energies are so large that an even first step would tear
+    the weights apart. A hard zero costs a finite energy until the last step, so that every state
+    can be passed through; a chain that ends in a forbidden state has weight zero. The mean weight
+    is unbiased with hard zeros, too.
 
     Parameters
     ----------
@@ -82,8 +92,13 @@ def annealed_importance_sampling(
     Posterior
         ``log_evidence``, its ``diagnostics["standard_error"]["log_evidence"]``, and
         ``diagnostics["effective_sample_size"]["weights"]``, each ``(batch,)``. The error is
-        that of the weights seen: it is too small where all chains have missed a mode. Marginals are
-        means over the chains by weight.
+        that of the weights seen: it is too small where all chains have missed a mode, and infinite
+        where nearly all weight falls on one chain. Marginals are means over the chains by weight.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If nearly all weight falls on one chain.
 
     Raises
     ------
@@ -106,7 +121,7 @@ def annealed_importance_sampling(
         annealed = annealed_by_torch(
             graph, evidence, steps, chains, generator, where, torch.float64, base
         )
-        return _posterior(graph, names, annealed, steps, tolerance, began)
+        return _posterior(graph, names, annealed, (steps, chains), tolerance, began)
     if base is not None or device not in ("auto", "cpu"):
         raise MmgraphError("'base' and another device are for graphs of layers of units")
     program = gibbs_program(graph)
@@ -121,18 +136,22 @@ def annealed_importance_sampling(
         torch.tensor([r.sample_size for r in rows], dtype=torch.float64),
         Moments({name: torch.stack([r.marginals[name] for r in rows]) for name in names}, {}, {}),
     )
-    return _posterior(graph, names, joined, steps, tolerance, began)
+    return _posterior(graph, names, joined, (steps, chains), tolerance, began)
 
 
 def _posterior(
     graph: FactorGraph,
     names: Sequence[str],
     found: Annealed,
-    steps: int,
+    schedule: tuple[int, int],
     tolerance: float,
     began: float,
 ) -> Posterior:
+    steps, chains = schedule
     known = found.moments.of(names)
+    collapsed = have_collapsed(found.sample_size, chains)
+    error = found.standard_error.masked_fill(collapsed, torch.inf)
+    warn_of_collapse(found.sample_size, chains, steps)
     return Posterior.of(
         graph.variables,
         known.marginals,
@@ -140,10 +159,18 @@ def _posterior(
         means=known.means,
         variances=known.variances,
         method="annealed_importance_sampling",
-        converged=bool((found.standard_error <= tolerance).all()),
+        converged=bool((error <= tolerance).all()),
+        shortfall=shortfall(
+            "annealed_importance_sampling",
+            "standard error",
+            float(error.max()),
+            tolerance,
+            steps,
+            "steps",
+        ),
         iterations=steps,
         diagnostics={
-            "standard_error": {"log_evidence": found.standard_error},
+            "standard_error": {"log_evidence": error},
             "effective_sample_size": {"weights": found.sample_size},
         },
         seconds=time.perf_counter() - began,
@@ -168,9 +195,10 @@ def _annealed(
 ) -> _Row:
     states = conditioned.first_states(chains)
     log_weights = np.zeros(chains)
+    inverse = inverse_temperatures(steps, _spread(conditioned, chains, key) / steps)
     with ThreadPoolExecutor(threads) as pool:
         for done in [
-            pool.submit(_anneal, conditioned, states, log_weights, steps, key, part)
+            pool.submit(_anneal, conditioned, states, log_weights, inverse, key, part)
             for part in cuts(0, chains, threads, 1)
         ]:
             done.result()
@@ -192,18 +220,26 @@ def _annealed(
     )
 
 
+def _spread(conditioned: ConditionedProgram, chains: int, key: UInt32[np.ndarray, " 2"]) -> float:
+    """The standard deviation of the energies of what joins elements, over states of the base."""
+    states = conditioned.first_states(max(chains, _PILOTS))
+    never = np.zeros(len(states))
+    tempered_sweeps(conditioned, states, never, never, key ^ _PILOT_KEY, (0, 1))
+    return float(energies_of(conditioned, states)[:, 0].std())
+
+
 def _anneal(
     conditioned: ConditionedProgram,
     states: np.ndarray,
     log_weights: np.ndarray,
-    steps: int,
+    inverse: Float64[np.ndarray, " steps+1"],
     key: np.ndarray,
     part: tuple[int, int],
 ) -> None:
     """Take some chains from the base to the model, and add up their log-weights."""
     first, last = part
-    inverse = np.linspace(0.0, 1.0, steps + 1)
-    costs = zero_costs(inverse)
+    steps = len(inverse) - 1
+    costs = zero_costs(np.linspace(0.0, 1.0, steps + 1))
     for step in range(steps):
         now = (np.full(len(states), inverse[step]), np.full(len(states), costs[step]))
         tempered_sweeps(conditioned, states, *now, key, (step, step + 1), part)

@@ -17,6 +17,7 @@ from torch import Tensor
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.annealing_schedule import inverse_temperatures
 from mmgraph.inference.block_gibbs import sweep
 from mmgraph.inference.colouring import Masks, colour_masks
 from mmgraph.inference.field_view import FieldView
@@ -32,6 +33,8 @@ from mmgraph.inference.summed_layers import (
     log_base_partition,
     unit_count,
 )
+
+_PILOT_SEED = 0x27D4EB2F
 
 
 class Annealed(NamedTuple):
@@ -79,14 +82,25 @@ def annealed_by_torch(
     summed = SummedView(view, layers_to_sum(view, unit_count(view)))
     states = view.start(draw=True, generator=drawing)
     log_weights = log_base_partition(view).double()
+    inverse = inverse_temperatures(steps, _first_step(summed, evidence.batch, steps, drawing))
     for step in range(steps):
-        now, following = step / steps, (step + 1) / steps
+        now, following = float(inverse[step]), float(inverse[step + 1])
         weighed = summed.weigh(states)
         log_weights = log_weights + (weighed.log_weight(following) - weighed.log_weight(now))
         if step + 1 < steps:
             sweep(view, colours, states, drawing, following)
     _check_weights(view, log_weights)
     return _summary(view, colours, states, log_weights.reshape(evidence.batch, chains), drawing)
+
+
+def _first_step(summed: SummedView, batch: int, steps: int, generator: torch.Generator) -> float:
+    """The largest standard deviation, over the base, of the log-weights of an even first step."""
+    view = summed.view
+    # Random numbers of its own: the weights must not depend on the chains that they are taken of.
+    pilot = torch.Generator(view.device).manual_seed(generator.initial_seed() ^ _PILOT_SEED)
+    weighed = summed.weigh(view.start(draw=True, generator=pilot))
+    gain = weighed.log_weight(1 / steps) - weighed.log_weight(0.0)
+    return float(gain.double().reshape(batch, -1).std(1).max())
 
 
 def _check_weights(view: FieldView, log_weights: Tensor) -> None:

@@ -52,7 +52,10 @@ class Assignment:
     bound, gap : Tensor or None
         An upper bound on the logarithm and the distance to it, from methods that are not exact.
     converged : bool
-        Whether an iterative method reached its tolerance.
+        Whether an iterative method reached its tolerance, does not come any further, or has a bound
+        within 1e-4 of the energy.
+    shortfall : str
+        If not, the method, what it reached and what it should have; else empty.
     iterations : int or None
         How many iterations it took.
     trace : tuple of TracePoint
@@ -72,6 +75,7 @@ class Assignment:
     converged: bool = True
     iterations: int | None = None
     trace: tuple[TracePoint, ...] = ()
+    shortfall: str = ""
 
     @property
     def energy(self) -> Float[Tensor, " batch"]:

@@ -40,6 +40,7 @@ from mmgraph.inference.min_sum_kernels import labelling_energy
 from mmgraph.inference.pairwise_graph import PairwiseGraph, pairwise_graph
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.scaled_messages import ScaledMessages
+from mmgraph.inference.shortfall import shortfall
 from mmgraph.inference.trws_kernels import sequential_labelling
 
 Schedule = Literal["sequential", "parallel", "residual"]
@@ -354,17 +355,24 @@ def posterior_of(
     def log_partition() -> torch.Tensor:
         return torch.tensor([m.log_partition() for m in rows], dtype=torch.float64)
 
+    residual, iterations = _worst(rows)
     return Posterior.of(
         graph.variables,
         {n: torch.stack([marginals[n] for marginals in found]) for n in names},
         bound if bound is not None else log_partition,
         method=method,
-        converged=all(m.residual <= tolerance for m in rows),
-        iterations=max(m.iterations for m in rows),
-        residual=max(m.residual for m in rows),
+        converged=residual <= tolerance,
+        shortfall=shortfall(method, "residual", residual, tolerance, iterations),
+        iterations=iterations,
+        residual=residual,
         bound=bound,
         seconds=time.perf_counter() - began,
     )
+
+
+def _worst(rows: Sequence[Messages]) -> tuple[float, int]:
+    """The largest residual of any row, and the most iterations."""
+    return max(m.residual for m in rows), max(m.iterations for m in rows)
 
 
 def max_product(
@@ -392,13 +400,15 @@ def max_product(
     labellings, energies = zip(*(messages.labelling() for messages in rows), strict=True)
     found = [pairwise.states_of(labelling) for labelling in labellings]
     names = named_variables(graph, variables)
+    residual, done = _worst(rows)
     return Assignment(
         {n: torch.cat([states[n] for states in found]) for n in names},
         {n: graph.variables[n] for n in names},
         -torch.tensor(energies, dtype=torch.float64),
         method="max_product",
         exact=False,
-        converged=all(m.residual <= tolerance for m in rows),
-        iterations=max(m.iterations for m in rows),
+        converged=residual <= tolerance,
+        shortfall=shortfall("max_product", "residual", residual, tolerance, done),
+        iterations=done,
         seconds=time.perf_counter() - began,
     )

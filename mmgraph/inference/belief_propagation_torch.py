@@ -15,6 +15,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.feasible import infeasible
 from mmgraph.inference.field_variables import named_variables
 from mmgraph.inference.posterior import Posterior
+from mmgraph.inference.shortfall import shortfall
 from mmgraph.inference.torch_graph import TorchGraph
 from mmgraph.inference.torch_messages import log_sum_exp, normalised, without
 
@@ -156,6 +157,7 @@ def belief_propagation_torch(
         messages.log_partition(),
         method="belief_propagation",
         converged=residual <= tolerance,
+        shortfall=shortfall("belief_propagation", "residual", residual, tolerance, done),
         iterations=done,
         residual=residual,
         seconds=time.perf_counter() - began,

@@ -100,6 +100,10 @@ def branch_and_bound(
         gap=(energy - bound).clamp(min=0.0),
         seconds=time.perf_counter() - began,
         converged=exact,
+        shortfall=""
+        if exact
+        else f"branch_and_bound: ended after {time_limit} s, "
+        f"{float((energy - bound).max()):.2g} above its bound",
     )
 
 

@@ -2,21 +2,45 @@
 
 Vehtari, Gelman, Simpson, Carpenter and Bürkner (2021), "Rank-normalization, folding, and
 localization: an improved R-hat for assessing convergence of MCMC", sections 3 and 4.
+
+Where R-hat is above its limit, chains do not agree and the autocorrelation within them says little:
+the effective sample size is then at most that which such an R-hat goes with (Vats and Knudson 2021,
+"Revisiting the Gelman-Rubin diagnostic", section 3). Of an element that has one value in all draws
+of all chains R-hat is undefined, and reported as infinite; its sample size is one.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import numpy as np
 from jaxtyping import Float, Float64, Int, Int64
+from torch import Tensor
 
 from mmgraph.graph.errors import MmgraphError
+from mmgraph.inference.shortfall import shortfall
+
+R_HAT_LIMIT = 1.01
+"""Up to which chains count as mixed."""
 
 LEAST_DRAWS = 4
 """Draws of a chain below which nothing is said: its halves need a variance."""
+
+
+def r_hat_shortfall(
+    method: str, r_hat: Mapping[str, Tensor], limit: float, sweeps: int, told: bool
+) -> str:
+    """Return which variable's R-hat is largest; empty if all are within the limit."""
+    if not told:
+        return f"{method}: fewer than {LEAST_DRAWS} draws of a chain tell nothing"
+    name = max(r_hat, key=lambda n: float(r_hat[n].max()), default=None)
+    if name is None or float(r_hat[name].max()) <= limit:
+        return ""
+    worst = float(r_hat[name].max())
+    return shortfall(method, f"R-hat of '{name}'", worst, limit, sweeps, "sweeps")
 
 
 def state_diagnostics(
@@ -44,7 +68,7 @@ def state_diagnostics(
         ]
         for part in parts:
             part.result()
-    return r_hat, size
+    return r_hat, _limited(size, r_hat, trace.shape[1])
 
 
 def value_diagnostics(
@@ -59,7 +83,18 @@ def value_diagnostics(
     """
     r_hat, size = _unknown(trace)
     _of_values(np.ascontiguousarray(trace, np.float64), r_hat, size)
-    return r_hat, size
+    return r_hat, _limited(size, r_hat, trace.shape[1])
+
+
+def _limited(
+    size: Float64[np.ndarray, " elements"], r_hat: Float64[np.ndarray, " elements"], chains: int
+) -> Float64[np.ndarray, " elements"]:
+    """Sample sizes no larger than R-hat allows: it is about ``sqrt(1 + chains / size)``."""
+    halves = 2 * chains
+    most = np.full(len(r_hat), np.inf)
+    apart = r_hat > R_HAT_LIMIT
+    most[apart] = np.maximum(halves / (r_hat[apart] ** 2 - 1), 1.0)
+    return np.minimum(size, most)
 
 
 def _unknown(
@@ -97,8 +132,8 @@ def _variances(x):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _r_hat(within, between, draws):  # type: ignore[no-untyped-def]
-    if within <= 1e-24:
-        return 1.0 if between <= 1e-24 else np.inf
+    if within <= 1e-24:  # constant in each chain: undefined, or a disagreement
+        return np.inf
     return np.sqrt((within * (draws - 1) / draws + between) / within)
 
 
@@ -117,7 +152,7 @@ def _sample_size(x, within, between):  # type: ignore[no-untyped-def]
     """Draws divided by the autocorrelation time, summed over Geyer's initial monotone sequence."""
     chains, draws = x.shape
     if within <= 1e-24:
-        return float(chains * draws) if between <= 1e-24 else 1.0
+        return 1.0
     variance = within * (draws - 1) / draws + between
     time, last = -1.0, np.inf
     for lag in range(0, draws - 1, 2):
@@ -139,14 +174,20 @@ def _of_states(trace, cardinalities, first, last, r_hat, size):  # type: ignore[
     x = np.empty((2 * chains, half))
     for n in range(first, last):
         states = cardinalities[n]
+        seen = False
         for k in range(1 if states == 2 else 0, states):
             for c in range(chains):
                 for t in range(half):
                     x[2 * c, t] = 1.0 if trace[t, c, n] == k else 0.0
                     x[2 * c + 1, t] = 1.0 if trace[draws - half + t, c, n] == k else 0.0
             within, between = _variances(x)
+            if within <= 1e-24 and between <= 1e-24:
+                continue  # a state that nobody visits, or that nobody leaves
+            seen = True
             r_hat[n] = max(r_hat[n], _r_hat(within, between, half))
             size[n] = min(size[n], _sample_size(x, within, between))
+        if not seen:
+            r_hat[n], size[n] = np.inf, 1.0
 
 
 @numba.njit(cache=True, nogil=True)

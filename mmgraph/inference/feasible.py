@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int32
+from jaxtyping import Bool, Float, Int32
 
 from mmgraph.graph.errors import MmgraphError, ZeroProbabilityError
 from mmgraph.inference.min_sum_kernels import compiled, edge_energy
@@ -53,6 +53,16 @@ def feasible_labelling(
             "tell whether there is one"
         )
     return labelling
+
+
+def consistent_states(
+    pairwise: PairwiseGraph, energies: Float[np.ndarray, " states"]
+) -> Bool[np.ndarray, " states"]:
+    """Return the states that keep a partner across every edge: the others are impossible."""
+    p = pairwise
+    possible = energies < np.inf
+    _make_consistent(p.offsets, possible, *p.edge_arrays, p.adjacency.start, p.adjacency.edges)
+    return possible
 
 
 def infeasible() -> ZeroProbabilityError:
@@ -117,6 +127,23 @@ def _strike_out(
                 queued[b] = True
                 waiting += 1
     return struck if consistent else -struck - 1
+
+
+@compiled
+def _make_consistent(
+    offsets, possible, first, second, function, weight, kind, truncation, place, tables,
+    start, incident,
+):  # fmt: skip
+    nodes = len(offsets) - 1
+    left = np.zeros(nodes, np.int64)
+    queue, queued = np.arange(nodes), np.ones(nodes, np.bool_)
+    for n in range(nodes):
+        for k in range(offsets[n], offsets[n + 1]):
+            left[n] += possible[k]
+    _strike_out(
+        queue, queued, nodes, possible, left, np.empty(len(possible), np.int64), 0, offsets, first,
+        second, function, weight, kind, truncation, place, tables, start, incident,
+    )  # fmt: skip
 
 
 @compiled

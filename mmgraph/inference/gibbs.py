@@ -10,25 +10,38 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int, Shaped
+from jaxtyping import Bool, Float64, Int, Shaped
 from torch import Tensor
 
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
-from mmgraph.inference.diagnostics import LEAST_DRAWS, state_diagnostics, value_diagnostics
+from mmgraph.inference.diagnostics import (
+    LEAST_DRAWS,
+    R_HAT_LIMIT,
+    r_hat_shortfall,
+    state_diagnostics,
+    value_diagnostics,
+)
 from mmgraph.inference.field_variables import (
     has_compact_factors,
     named_variables,
     tables_device,
 )
+from mmgraph.inference.frozen import settled_elements, settled_units, warn_of_frozen
 from mmgraph.inference.gibbs_chains import ChainRecord, Schedule, run_chains
-from mmgraph.inference.gibbs_program import ConditionedProgram, GibbsProgram, gibbs_program
+from mmgraph.inference.gibbs_program import ConditionedProgram, gibbs_program
 from mmgraph.inference.gibbs_start import starting_states
 from mmgraph.inference.gibbs_torch import gibbs_torch
 from mmgraph.inference.philox import random_keys
 from mmgraph.inference.posterior import Posterior
+
+REMEDIES = (
+    "method='parallel_tempering' crosses hard zeros",
+    "method='junction_tree' is exact where it fits the memory",
+)
+"""What may help where chains are frozen."""
 
 TRACE_BUDGET = 1 << 27
 """Bytes of states that diagnostics look at, unless told otherwise."""
@@ -44,7 +57,7 @@ def gibbs(
     thinning: int = 1,
     generator: torch.Generator | None = None,
     device: str = "auto",
-    r_hat_limit: float = 1.01,
+    r_hat_limit: float = R_HAT_LIMIT,
     trace_budget: int = TRACE_BUDGET,
     threads: int | None = None,
 ) -> Posterior:
@@ -55,8 +68,7 @@ def gibbs(
     means of the conditional distributions that states were drawn from.
 
     Where factors have hard zeros, single elements may be unable to get from one part of the
-    possible states to another: chains are then not ergodic, and only ``r_hat`` may tell, if chains
-    started in different parts. Parallel tempering crosses hard zeros.
+    possible states to another: chains are then not ergodic. Parallel tempering crosses hard zeros.
 
     Parameters
     ----------
@@ -91,7 +103,15 @@ def gibbs(
     Posterior
         ``diagnostics`` has ``"r_hat"`` and ``"effective_sample_size"``, each by variable ``(batch,
         *shape)``, the worst over the states of an element; nothing of fewer than four draws.
-        ``log_evidence`` is not known.
+        R-hat is infinite, for undefined, of an element that never changed its state, unless it can
+        be told that this is no accident: evidence and hard zeros leave it one state, or all that
+        it depends on has moved (see :mod:`mmgraph.inference.diagnostics`). ``log_evidence`` is not
+        known.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If elements never changed their state, and hard zeros may be why.
 
     Raises
     ------
@@ -110,7 +130,10 @@ def gibbs(
     else:
         found = _by_torch(graph, evidence, names, schedule, generator, trace_budget, where)
     told = draws >= LEAST_DRAWS
-    worst = max((float(r.max()) for r in found.r_hat.values()), default=1.0)
+    missed = r_hat_shortfall("gibbs", found.r_hat, r_hat_limit, schedule.sweeps, told)
+    if told and found.has_hard_zeros:
+        undefined = {name: r_hat.isinf() for name, r_hat in found.r_hat.items()}
+        warn_of_frozen("gibbs", undefined, REMEDIES)
     diagnostics = {"r_hat": found.r_hat, "effective_sample_size": found.sample_size}
     return Posterior.of(
         graph.variables,
@@ -118,7 +141,8 @@ def gibbs(
         means=found.means,
         variances=found.variances,
         method="gibbs",
-        converged=told and worst <= r_hat_limit,
+        converged=not missed,
+        shortfall=missed,
         iterations=schedule.sweeps,
         diagnostics=diagnostics if told else {},
         seconds=time.perf_counter() - began,
@@ -176,12 +200,26 @@ def gibbs_samples(
         states = starting_states(conditioned, evidence, chains, key, generator)
         fixed = states[0].copy()
         kept = run_chains(conditioned, states, key, schedule)
+        _warn_of_frozen_draws(conditioned, kept, schedule)
         labelling = np.repeat(fixed[None], draws, 0)
         labelling[:, kept.nodes] = kept.trace.reshape(each * chains, -1)[:draws]
         rows.append(program.pairwise.states_of(labelling))
     if len(rows) == 1:
         return rows[0]
     return {name: torch.stack([r[name] for r in rows]) for name in rows[0]}
+
+
+def _warn_of_frozen_draws(
+    conditioned: ConditionedProgram, record: ChainRecord, schedule: Schedule
+) -> None:
+    """Warn where no chain ever left a state, and could not have: hard zeros forbid it."""
+    if schedule.kept < LEAST_DRAWS or not conditioned.has_hard_zeros:
+        return
+    within = (record.trace == record.trace[:1]).all((0, 1))
+    stuck = record.nodes[within & ~settled_elements(conditioned, record)]
+    pairwise = conditioned.program.pairwise
+    names = [pairwise.variable_of(int(n)) for n in stuck]
+    warn_of_frozen("gibbs", {str(n): torch.tensor(True) for n in names}, REMEDIES, 7)
 
 
 def checked_schedule(
@@ -229,6 +267,7 @@ class _Found(NamedTuple):
     sample_size: dict[str, Float64[Tensor, "batch *shape"]]
     means: Mapping[str, Tensor] = MappingProxyType({})
     variances: Mapping[str, Tensor] = MappingProxyType({})
+    has_hard_zeros: bool = False
 
 
 def _by_rows(
@@ -243,6 +282,7 @@ def _by_rows(
     program = gibbs_program(graph)
     found = _Found({}, {}, {})
     rows: list[_Found] = []
+    has_hard_zeros = False
     for row, key in enumerate(random_keys(generator, evidence.batch)):
         conditioned = program.conditioned(evidence, row)
         states = starting_states(conditioned, evidence, schedule.chains, key, generator)
@@ -250,17 +290,18 @@ def _by_rows(
         limited = within_budget(schedule, size, trace_budget)
         record = run_chains(conditioned, states, key, limited)
         marginals = flat_marginals(conditioned, record.probabilities, states)
-        rows.append(_Found(marginals, *diagnosed(program, record, limited)))
+        rows.append(_Found(marginals, *diagnosed(conditioned, record, limited)))
+        has_hard_zeros |= conditioned.has_hard_zeros
     for joined, parts in zip(found[:3], zip(*(r[:3] for r in rows), strict=True), strict=True):
         joined.update({name: torch.stack([part[name] for part in parts]) for name in names})
-    return found
+    return found._replace(has_hard_zeros=has_hard_zeros)
 
 
 def diagnosed(
-    program: GibbsProgram, record: ChainRecord, schedule: Schedule
+    conditioned: ConditionedProgram, record: ChainRecord, schedule: Schedule
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return R-hat and effective sample size by variable; what has no choice has mixed."""
-    pairwise = program.pairwise
+    pairwise = conditioned.program.pairwise
     r_hat = np.ones(pairwise.nodes)
     size = np.full(pairwise.nodes, float(schedule.kept * schedule.chains))
     if schedule.kept >= LEAST_DRAWS:
@@ -268,6 +309,8 @@ def diagnosed(
         r_hat[record.nodes], size[record.nodes] = state_diagnostics(
             record.trace, states, schedule.threads
         )
+        settled = record.nodes[settled_elements(conditioned, record)]
+        r_hat[settled], size[settled] = 1.0, float(schedule.kept * schedule.chains)
     both = []
     for values in (r_hat, size):
         by_name = {}
@@ -294,17 +337,21 @@ def _by_torch(
     record = gibbs_torch(graph, evidence, limited, generator, device)
     known = record.moments.of(names)
     found = _Found(known.marginals, {}, {}, known.means, known.variances)
+    settled = settled_units(graph, evidence, record.trace)
     for name in names:
         found.r_hat[name], found.sample_size[name] = trace_diagnostics(
-            graph.variables[name], record.trace[name], limited
+            graph.variables[name], record.trace[name], settled[name], limited
         )
     return found
 
 
 def trace_diagnostics(
-    variable: Variable, trace: Shaped[Tensor, "kept batch chains *shape"], schedule: Schedule
+    variable: Variable,
+    trace: Shaped[Tensor, "kept batch chains *shape"],
+    settled: Bool[Tensor, "batch *shape"],
+    schedule: Schedule,
 ) -> tuple[Float64[Tensor, "batch *shape"], Float64[Tensor, "batch *shape"]]:
-    """Return R-hat and effective sample size of each element, for each row of evidence."""
+    """Return R-hat and effective sample size of each element; those ``settled`` have mixed."""
     batch = trace.shape[1]
     r_hat = torch.ones(batch, *variable.shape, dtype=torch.float64)
     size = torch.full_like(r_hat, float(schedule.kept * schedule.chains))
@@ -319,7 +366,8 @@ def trace_diagnostics(
             told = value_diagnostics(values)
         r_hat[row] = torch.from_numpy(told[0]).reshape(variable.shape)
         size[row] = torch.from_numpy(told[1]).reshape(variable.shape)
-    return r_hat, size
+    size[settled] = float(schedule.kept * schedule.chains)
+    return r_hat.masked_fill(settled, 1.0), size
 
 
 def within_budget(schedule: Schedule, bytes_of_a_chain: int, budget: int) -> Schedule:

@@ -127,6 +127,9 @@ def icm(
         method="icm",
         exact=False,
         converged=all(found.converged for found in rows),
+        shortfall=""
+        if all(found.converged for found in rows)
+        else f"icm: states still changed in sweep {iterations}, the last",
         iterations=max(found.sweeps for found in rows),
         seconds=time.perf_counter() - began,
     )

@@ -51,6 +51,7 @@ def icm_of_layers(graph: FactorGraph, evidence: Evidence, iterations: int) -> As
         method="icm",
         exact=False,
         converged=not changed,
+        shortfall=f"icm: units still changed in sweep {done}, the last" if changed else "",
         iterations=done,
         seconds=time.perf_counter() - began,
     )

@@ -33,6 +33,7 @@ from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.mean_field_start import Start, starting_means
 from mmgraph.inference.moments import Moments, joined_moments, moments, second_moments
 from mmgraph.inference.posterior import Posterior
+from mmgraph.inference.shortfall import shortfall
 from mmgraph.inference.structured_mean_field import improved_by_forests
 
 Marginals = dict[str, Float[Tensor, "batch *shape states"]]
@@ -138,6 +139,7 @@ def mean_field(
         variances=found.variances,
         method="mean_field" if structure == "naive" else "structured_mean_field",
         converged=residual <= tolerance,
+        shortfall=shortfall("mean_field", "residual", residual, tolerance, done),
         iterations=done,
         residual=residual,
         bound=bound,

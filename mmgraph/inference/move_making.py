@@ -296,6 +296,10 @@ def _search_all_rows(
         method=method,
         exact=False,
         converged=all(s.converged for s in searches),
+        shortfall=""
+        if all(s.converged for s in searches)
+        else f"{method}: some moves still lowered the energy when it ended "
+        f"({cycles} cycles, {max(s.moves for s in searches)} moves)",
         iterations=max(s.moves for s in searches),
         seconds=time.perf_counter() - began,
     )

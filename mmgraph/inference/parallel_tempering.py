@@ -15,12 +15,13 @@ from torch import Tensor
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.diagnostics import LEAST_DRAWS
+from mmgraph.inference.diagnostics import LEAST_DRAWS, R_HAT_LIMIT, r_hat_shortfall
 from mmgraph.inference.field_variables import (
     has_compact_factors,
     named_variables,
     tables_device,
 )
+from mmgraph.inference.frozen import settled_units
 from mmgraph.inference.gibbs import (
     TRACE_BUDGET,
     checked_schedule,
@@ -55,7 +56,7 @@ def parallel_tempering(
     burn_in: int | None = None,
     chains: int = 4,
     generator: torch.Generator | None = None,
-    r_hat_limit: float = 1.01,
+    r_hat_limit: float = R_HAT_LIMIT,
     trace_budget: int = TRACE_BUDGET,
     threads: int | None = None,
     base: Mapping[str, Tensor] | None = None,
@@ -112,14 +113,15 @@ def parallel_tempering(
     told = draws >= LEAST_DRAWS
     if told:
         diagnostics |= {"r_hat": found.r_hat, "effective_sample_size": found.sample_size}
-    worst = max((float(r.max()) for r in found.r_hat.values()), default=1.0)
+    missed = r_hat_shortfall("parallel_tempering", found.r_hat, r_hat_limit, schedule.sweeps, told)
     return Posterior.of(
         graph.variables,
         found.moments.marginals,
         means=found.moments.means,
         variances=found.moments.variances,
         method="parallel_tempering",
-        converged=told and worst <= r_hat_limit,
+        converged=not missed,
+        shortfall=missed,
         iterations=schedule.sweeps,
         diagnostics=diagnostics,
         seconds=time.perf_counter() - began,
@@ -154,7 +156,7 @@ def _by_rows(
         ladder = _Ladder(conditioned, inverse, states, key, generator, limited)
         record = ladder.run()
         marginals = flat_marginals(conditioned, record.probabilities, states)
-        rows.append((marginals, *diagnosed(program, record, limited)))
+        rows.append((marginals, *diagnosed(conditioned, record, limited)))
         rates.append(torch.from_numpy(ladder.rates))
     marginals, r_hat, size = (
         {name: torch.stack([row[part][name] for row in rows]) for name in names}
@@ -183,10 +185,15 @@ def _of_layers(
         )
         for row in range(evidence.batch)
     ]
-    told = [
-        {n: trace_diagnostics(graph.variables[n], r.trace[n], limited) for n in names}
-        for r in records
-    ]
+    told = []
+    for row, record in enumerate(records):
+        settled = settled_units(graph, evidence.rows(slice(row, row + 1)), record.trace)
+        told.append(
+            {
+                n: trace_diagnostics(graph.variables[n], record.trace[n], settled[n], limited)
+                for n in names
+            }
+        )
     r_hat, sample_size = (
         {n: torch.cat([row[n][part] for row in told]) for n in names} for part in range(2)
     )

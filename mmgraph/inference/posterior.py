@@ -27,6 +27,8 @@ class Posterior:
         Whether the answer is exact up to rounding.
     converged : bool
         Whether an iterative method reached its tolerance; always true for an exact one.
+    shortfall : str
+        If not, the method, what it reached and what it should have; else empty.
     iterations : int or None
         How many iterations it took.
     residual : float or None
@@ -59,6 +61,7 @@ class Posterior:
         "method",
         "residual",
         "seconds",
+        "shortfall",
     )
 
     def __init__(
@@ -84,6 +87,7 @@ class Posterior:
         self.method = method
         self.exact = exact
         self.converged = True
+        self.shortfall = ""
         self.iterations: int | None = None
         self.residual: float | None = None
         self.bound: Tensor | None = None
@@ -103,6 +107,7 @@ class Posterior:
         method: str,
         exact: bool = False,
         converged: bool = True,
+        shortfall: str = "",
         iterations: int | None = None,
         residual: float | None = None,
         bound: Float[Tensor, " batch"] | None = None,
@@ -138,6 +143,7 @@ class Posterior:
         posterior._split = dict(marginals)
         posterior._means, posterior._variances = dict(means or {}), dict(variances or {})
         posterior.converged = converged
+        posterior.shortfall = "" if converged else shortfall
         posterior.iterations = iterations
         posterior.residual = residual
         posterior.bound = bound

@@ -32,6 +32,7 @@ from mmgraph.inference.options import (
 )
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.samples import Samples
+from mmgraph.inference.shortfall import warn_unless_converged
 from mmgraph.inference.single_row import single_row
 
 
@@ -411,6 +412,11 @@ def log_partition(
     ------
     TreewidthError
         If the exact answer would not fit the memory budget: there is no silent approximation.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If an approximate method has not converged: by how much.
     """
     check_model(model, "log_partition")
     given = Evidence.of(evidence, model.variables)
@@ -421,6 +427,7 @@ def log_partition(
             return layer_summation.log_evidence(model, given, **options)
     if method in methods.MARGINALS:
         found: Posterior = methods.call(method, methods.MARGINALS, model, given, (), **options)
+        warn_unless_converged(found)
         return found.log_evidence
     if method == "auto":
         method = _exact_method(model, given, None)

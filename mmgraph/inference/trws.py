@@ -28,6 +28,7 @@ from mmgraph.inference.field_variables import named_variables
 from mmgraph.inference.memory import check_memory
 from mmgraph.inference.min_sum_kernels import labelling_energy, with_messages
 from mmgraph.inference.pairwise_graph import PairwiseGraph, pairwise_graph
+from mmgraph.inference.shortfall import PRACTICAL_GAP, shortfall
 from mmgraph.inference.trws_kernels import proven_bound, sequential_labelling, trws_pass
 from mmgraph.inference.trws_torch import trws_torch
 
@@ -129,6 +130,12 @@ class Search:
             if self.converged or late:
                 break
         self.bound = self._exact_bound()
+        self.converged = self.converged or self.relative_gap <= PRACTICAL_GAP
+
+    @property
+    def relative_gap(self) -> float:
+        """How far the energy may be above the least one, as a share of it."""
+        return float((self.energy - self.bound) / max(1.0, abs(self.energy)))
 
     def _iterate(self) -> float:
         """One pass forwards, one back; both keep the bound, the second one returns it."""
@@ -310,6 +317,9 @@ def assignment_of(
     energy = torch.tensor([s.energy + s.constant for s in searches], dtype=torch.float64)
     lower = torch.tensor([s.bound + s.constant for s in searches], dtype=torch.float64)
     gap = (energy - lower).clamp(min=0.0)
+    converged = all(s.converged or s.relative_gap <= PRACTICAL_GAP for s in searches)
+    worst = max(s.relative_gap for s in searches)
+    done = max(s.iterations for s in searches)
     return Assignment(
         {name: torch.cat([states[name] for states in found]) for name in names},
         {name: graph.variables[name] for name in names},
@@ -319,7 +329,10 @@ def assignment_of(
         bound=-lower,
         gap=gap,
         seconds=time.perf_counter() - began,
-        converged=all(s.converged for s in searches),
-        iterations=max(s.iterations for s in searches),
+        converged=converged,
+        shortfall=""
+        if converged
+        else shortfall(method, "gap relative to the energy", worst, tolerance, done),
+        iterations=done,
         trace=trace,
     )

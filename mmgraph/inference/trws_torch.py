@@ -28,6 +28,7 @@ from mmgraph.inference.feasible import infeasible
 from mmgraph.inference.field_variables import named_variables
 from mmgraph.inference.min_sum_kernels import labelling_energy
 from mmgraph.inference.pairwise_graph import pairwise_graph
+from mmgraph.inference.shortfall import PRACTICAL_GAP, shortfall
 from mmgraph.inference.torch_graph import TorchGraph
 from mmgraph.inference.torch_messages import EdgeGroup, normalised, without
 
@@ -225,6 +226,9 @@ class ColouredSearch:
                 "hard zeros kept TRW-S on tensors from an assignment of positive probability; on "
                 "the CPU method='trws' searches for one"
             )
+        relative = (self.energy - self.bound) / self.energy.abs().clamp(min=1.0)
+        converged = self.converged or bool((relative <= PRACTICAL_GAP).all())
+        measure, worst = "gap relative to the energy", float(relative.max())
         return Assignment(
             {n: self.states[n] for n in names},
             {n: self.graph.variables[n] for n in names},
@@ -233,7 +237,10 @@ class ColouredSearch:
             exact=bool(self.is_closed.all()),
             bound=-self.bound,
             gap=(self.energy - self.bound).clamp(min=0.0),
-            converged=self.converged,
+            converged=converged,
+            shortfall=""
+            if converged
+            else shortfall("trws", measure, worst, self.tolerance, self.iterations),
             iterations=self.iterations,
             trace=tuple(self.trace),
             seconds=time.perf_counter() - self.began,

@@ -227,9 +227,9 @@ def label_image(
     clamped = task.codes if clamp and labelled.any() else None
     answer = _answer(graph, clamped, method, marginal_method, weights.temperature, task)
     notes = (*task.missing_notes(), *weights.notes, *task.lost_notes(answer["labels"]))
+    missed = dict.fromkeys(answer.pop("shortfalls"))
     if not answer["converged"]:
-        asked = dict.fromkeys((answer["method"], answer["marginal_method"]))
-        notes += (f"not converged: {' or '.join(asked)}",)
+        notes += (f"not converged: {'; '.join(missed)}",)
     for note in notes:
         warnings_of_python.warn(note, LabellingWarning, stacklevel=2)
     return Labelling(
@@ -327,6 +327,7 @@ def _answer(
             "method": posterior.method,
             "exact": False,
             "converged": posterior.converged,
+            "shortfalls": [posterior.shortfall],
             "trace": (),
         }
     task.report("most probable labels", 0, None)
@@ -343,5 +344,6 @@ def _answer(
         "method": best.method,
         "exact": best.exact,
         "converged": best.converged and posterior.converged,
+        "shortfalls": [f.shortfall for f in (best, posterior) if not f.converged],
         "trace": best.trace,
     }

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import mmgraph as mm
-from mmgraph.graph.errors import MmgraphError, ZeroProbabilityError
+from mmgraph.graph.errors import ConvergenceWarning, MmgraphError, ZeroProbabilityError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import TableFactor, UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
@@ -16,6 +16,7 @@ from mmgraph.graph.grid_factor import GridFactor
 from mmgraph.graph.interaction import Tabulated
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.annealing import annealed_importance_sampling
+from mmgraph.inference.annealing_schedule import inverse_temperatures
 from tests.inference.models import random_evidence, random_network
 from tests.inference.spatial_models import ising_grid, listed, mixed_graph
 
@@ -145,3 +146,41 @@ def test_impossible_evidence():
     evidence = Evidence.of({"line": np.array([1, -1, 0])}, graph.variables)
     with pytest.raises(ZeroProbabilityError, match="impossible"):
         annealed_importance_sampling(graph, evidence, steps=5, chains=5)
+
+
+@pytest.mark.parametrize("weight", [1e6, 1e3, -1e6])
+def test_large_energies_leave_the_base_slowly(weight):
+    """Even steps left all weight on one run: log Z -4994.5 for 1.218."""
+    labels = Variable("labels", 2, (3, 3))
+    unary = 0.3 * np.random.default_rng(0).normal(size=(3, 3, 2))
+    graph = FactorGraph(
+        [labels], [UnaryFactor(labels, unary), GridFactor(labels, mm.Potts(), weight)]
+    )
+    exact = float(mm.log_partition(graph))
+    found = annealed_importance_sampling(graph, nothing(graph), generator=seeded())
+    error = float(found.diagnostics["standard_error"]["log_evidence"])
+    assert error < 0.5
+    assert float(found.log_evidence) == pytest.approx(exact, abs=4 * error)
+
+
+def test_weights_on_one_run_have_no_error_to_tell():
+    graph = ising_grid((12, 12), 20.0)
+    with pytest.warns(ConvergenceWarning, match=r"one of 100 runs \(effective sample size 1"):
+        found = mm.query(graph, method="annealed_importance_sampling", steps=3, generator=seeded())
+    assert not found.converged
+    assert found.diagnostics["standard_error"]["log_evidence"].tolist() == [np.inf]
+    assert found.shortfall.endswith("sampling: standard error inf after 3 steps, not 0.1")
+    with pytest.warns(ConvergenceWarning, match="annealed_importance_sampling: in row 0") as seen:
+        mm.log_partition(graph, method="annealed_importance_sampling", steps=3, generator=seeded())
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.4, 3.0, 1e6, 1e300, np.inf])
+def test_schedules_rise_from_zero_to_one(spread):
+    inverse = inverse_temperatures(100, spread)
+    assert (inverse[0], inverse[-1], len(inverse)) == (0.0, 1.0, 101)
+    assert (np.diff(inverse) > 0).all() or spread == 1e300
+    if spread <= 0.5:
+        np.testing.assert_allclose(np.diff(inverse), 0.01)
+    elif spread < 1e300:
+        assert inverse[1] * 100 * spread == pytest.approx(0.5, rel=0.15)

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from mmgraph.graph.errors import MmgraphError
-from mmgraph.inference.diagnostics import state_diagnostics
+from mmgraph.inference.diagnostics import state_diagnostics, value_diagnostics
 
 
 def switching(correlation: float, chains: int, draws: int, seed: int = 0) -> np.ndarray:
@@ -63,12 +63,29 @@ def test_r_hat_sees_a_drift_within_each_chain():
     assert r_hat[0] > 1.1
 
 
-def test_constants_have_mixed_and_stuck_chains_have_not():
+def test_of_constants_r_hat_is_undefined_and_stuck_chains_disagree():
     trace = np.zeros((100, 4, 2), np.uint8)
     trace[:, :2, 1] = 1
     r_hat, size = state_diagnostics(trace, np.full(2, 2))
-    assert r_hat.tolist() == [1.0, np.inf]
-    assert size.tolist() == [400, 1]
+    assert r_hat.tolist() == [np.inf, np.inf]
+    assert size.tolist() == [1, 1]
+    r_hat, size = value_diagnostics(np.ones((100, 4, 1)))
+    assert (r_hat.tolist(), size.tolist()) == ([np.inf], [1])
+
+
+def test_a_state_that_nobody_visits_changes_nothing():
+    trace = np.random.default_rng(0).integers(0, 2, (500, 4, 1)).astype(np.uint8)
+    two, three = (state_diagnostics(trace, np.full(1, states)) for states in (2, 3))
+    np.testing.assert_allclose(two, three, rtol=1e-9)
+
+
+def test_sample_sizes_are_no_larger_than_r_hat_allows():
+    """Chains of independent draws around four means that differ: the draws say little."""
+    chances = np.array([0.3, 0.4, 0.5, 0.6])
+    trace = (np.random.default_rng(0).random((4000, 4, 1)) < chances[:, None]).astype(np.uint8)
+    r_hat, size = state_diagnostics(trace, np.full(1, 2))
+    assert r_hat[0] > 1.01
+    assert size[0] <= 8 / (r_hat[0] ** 2 - 1) + 1e-9
 
 
 def test_the_worst_state_counts_on_any_number_of_threads():
