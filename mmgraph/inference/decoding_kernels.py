@@ -57,7 +57,8 @@ def decode_rows(
         log_evidence[r] = base_log + log_total
         lost = failed >= 0 or not log_evidence[r] > -math.inf
         if not lost and log_evidence[r] < doubt_below:
-            lost = has_lost(program, sections[1], offsets, scales, buffer, counter)
+            leaves_stop = soft_start + soft.shape[1]
+            lost = has_lost(program, sections[1], leaves_stop, offsets, scales, buffer, counter)
         if lost:
             impossible += 1
             log_evidence[r] = -math.inf

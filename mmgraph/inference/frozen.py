@@ -91,7 +91,10 @@ def settled_units(
         if given is not None:
             mask = torch.tensor(True) if given.known is None else given.known
             known[name] |= mask.reshape(*mask.shape, *(1,) * (constant.ndim - mask.ndim))
-    moving = {n: (~s).flatten(1).any(1) | known[n].flatten(1).all(1) for n, s in still.items()}
+    moving = {
+        n: (~s).reshape(len(s), -1).any(1) | known[n].reshape(len(s), -1).all(1)
+        for n, s in still.items()
+    }
     found = {}
     for name, constant in still.items():
         around = _joined_to(graph, name)

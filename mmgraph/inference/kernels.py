@@ -246,29 +246,46 @@ def run_steps(program, start, stop, offsets, scales, buffer, counter):
 
 
 @compiled
-def has_lost(program, stop, offsets, scales, buffer, counter):
+def has_lost(program, stop, leaves_stop, offsets, scales, buffer, counter):
     """Whether a sum of products in the program's tables came out too small to be trusted.
 
     True zeros are no loss: only where a product of two positive numbers has ended in an entry, or
-    come from one, that is below ``LEAST_ENTRY``.
+    come from one, that is below ``LEAST_ENTRY``. Products are looked at one by one only where some
+    entry of a leaf, or of their sum, is so small.
     """
+    is_small = False
+    for i in range(np.uint64(1), np.uint64(leaves_stop)):
+        is_small |= 0.0 < buffer[i] < LEAST_ENTRY
     at = 0
     while at < stop:
         first, second = program[at + FIRST], program[at + SECOND]
-        a, b, c = offsets[first], offsets[second], offsets[program[at + RESULT]]
+        c = offsets[program[at + RESULT]]
         # The products are added up before or after they are scaled.
         least = LEAST_ENTRY * max(scales[first] * scales[second], 1.0)
-        loops = program[at + LOOPS]
-        for k in range(loops):
-            counter[k] = 0
-        more = True
-        while more:
-            x, y = buffer[a], buffer[b]
-            is_small = x < LEAST_ENTRY or y < LEAST_ENTRY or not buffer[c] > least
-            if is_small and x > 0.0 and y > 0.0:
-                return True
-            a, b, c, more = advance(program, at + HEADER, loops, counter, a, b, c)
+        suspect = is_small
+        for i in range(np.uint64(c), np.uint64(c + program[at + SIZE])):
+            suspect |= not buffer[i] > least
+        if suspect and _loses(
+            program, at, offsets[first], offsets[second], c, least, buffer, counter
+        ):
+            return True
         at += program[at + LENGTH]
+    return False
+
+
+@compiled
+def _loses(program, at, a, b, c, least, buffer, counter):
+    """Whether a product of one step has lost its number."""
+    loops = program[at + LOOPS]
+    for k in range(loops):
+        counter[k] = 0
+    more = True
+    while more:
+        x, y = buffer[a], buffer[b]
+        is_small = x < LEAST_ENTRY or y < LEAST_ENTRY or not buffer[c] > least
+        if is_small and x > 0.0 and y > 0.0:
+            return True
+        a, b, c, more = advance(program, at + HEADER, loops, counter, a, b, c)
     return False
 
 
@@ -357,7 +374,8 @@ def run_rows(
         )
         lost = failed >= 0 or not base_log + log_total > -math.inf
         if not lost and base_log + log_total < doubt_below:
-            lost = has_lost(program, sections[1], offsets, scales, buffer, counter)
+            leaves_stop = soft_start + soft.shape[1]
+            lost = has_lost(program, sections[1], leaves_stop, offsets, scales, buffer, counter)
         for i in range(entries):
             output[r, i] = buffer[output_start + i]
         for k in range(blocks.shape[0]):

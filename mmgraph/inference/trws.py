@@ -130,12 +130,6 @@ class Search:
             if self.converged or late:
                 break
         self.bound = self._exact_bound()
-        self.converged = self.converged or self.relative_gap <= PRACTICAL_GAP
-
-    @property
-    def relative_gap(self) -> float:
-        """How far the energy may be above the least one, as a share of it."""
-        return float((self.energy - self.bound) / max(1.0, abs(self.energy)))
 
     def _iterate(self) -> float:
         """One pass forwards, one back; both keep the bound, the second one returns it."""
@@ -317,22 +311,25 @@ def assignment_of(
     energy = torch.tensor([s.energy + s.constant for s in searches], dtype=torch.float64)
     lower = torch.tensor([s.bound + s.constant for s in searches], dtype=torch.float64)
     gap = (energy - lower).clamp(min=0.0)
-    converged = all(s.converged or s.relative_gap <= PRACTICAL_GAP for s in searches)
-    worst = max(s.relative_gap for s in searches)
+    relative = gap / energy.abs().clamp(min=1.0)
+    open_gaps = relative[[not s.converged for s in searches]]
+    converged = bool((open_gaps <= PRACTICAL_GAP).all())
     done = max(s.iterations for s in searches)
     return Assignment(
         {name: torch.cat([states[name] for states in found]) for name in names},
         {name: graph.variables[name] for name in names},
         -energy,
         method=method,
-        exact=bool((gap <= tolerance * energy.abs().clamp(min=1.0)).all()),
+        exact=bool((relative <= tolerance).all()),
         bound=-lower,
         gap=gap,
         seconds=time.perf_counter() - began,
         converged=converged,
         shortfall=""
         if converged
-        else shortfall(method, "gap relative to the energy", worst, tolerance, done),
+        else shortfall(
+            method, "gap relative to the energy", float(open_gaps.max()), tolerance, done
+        ),
         iterations=done,
         trace=trace,
     )

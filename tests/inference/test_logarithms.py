@@ -98,7 +98,7 @@ def random_case(seed: int, zeros: float, width: float) -> Case:
     return case
 
 
-examples = settings(max_examples=60, deadline=None)
+examples = settings(max_examples=40, deadline=None)
 widths = st.sampled_from([1.0, 60.0, 150.0, 300.0])
 
 
