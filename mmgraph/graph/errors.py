@@ -7,10 +7,21 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class MmgraphError(Exception):
     """The common base: catch this to catch every deliberate error of the package."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By default an error is made again from its message alone, which not every class takes:
+        # a worker process that raised one could not hand it back.
+        return _remade, (type(self), self.args), self.__dict__
+
+
+def _remade(kind: type[MmgraphError], arguments: tuple[Any, ...]) -> MmgraphError:
+    """Make an error without its constructor; its attributes follow."""
+    return Exception.__new__(kind, *arguments)
 
 
 class GraphError(MmgraphError, ValueError):

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmgraph.graph.cells import codes as codes_in
 from mmgraph.graph.cells import hidden
+from mmgraph.graph.copying import DeepCopied
 from mmgraph.graph.element_evidence import check_complete, elements_in, with_elements_gathered
 from mmgraph.graph.errors import EvidenceError, UnknownVariableError, suggestion
 from mmgraph.graph.state_labels import MISSING
@@ -21,7 +22,7 @@ from mmgraph.graph.variable import Variable
 
 
 @dataclass(frozen=True)
-class Soft:
+class Soft(DeepCopied):
     """Soft evidence: a log-likelihood over the states of a variable.
 
     Parameters
@@ -58,7 +59,7 @@ def soft(log_likelihood: object = None, *, probabilities: object = None) -> Soft
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Evidence(DeepCopied):
     """What is observed, for ``batch`` rows at once.
 
     Build one with :meth:`of`; the fields below are what it holds inside.

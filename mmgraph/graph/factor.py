@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmgraph.graph.copying import DeepCopied
 from mmgraph.graph.errors import GraphError, NotTabularError
 from mmgraph.graph.variable import Variable
 
@@ -46,7 +47,7 @@ class LogTable(NamedTuple):
     values: Float[Tensor, "..."]
 
 
-class Factor(abc.ABC):
+class Factor(DeepCopied, abc.ABC):
     """A factor of a graphical model.
 
     Attributes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
 from typing import Any
 
 import networkx as nx
@@ -11,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmgraph.graph.copying import ReadOnlyDict
 from mmgraph.graph.errors import GraphError, UnknownVariableError, suggestion
 from mmgraph.graph.factor import Factor, LogTable, TableFactor
 from mmgraph.graph.variable import Variable
@@ -48,7 +48,7 @@ class FactorGraph:
             if variable.name in named:
                 raise GraphError(f"two variables are called '{variable.name}'")
             named[variable.name] = variable
-        self.variables: Mapping[str, Variable] = MappingProxyType(named)
+        self.variables: Mapping[str, Variable] = ReadOnlyDict(named)
         self.factors: tuple[Factor, ...] = tuple(factors)
         self.plans: dict[Any, Any] = {}
         for factor in self.factors:
@@ -58,6 +58,10 @@ class FactorGraph:
                         f"{factor!r} speaks of '{variable.name}', which is not the graph's variable"
                         f"{suggestion(variable.name, named)}"
                     )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what pickles and copies hold: all but the plans, which are compiled again."""
+        return {**self.__dict__, "plans": {}}
 
     def variable(self, name: str) -> Variable:
         """Return a variable by name, or raise UnknownVariableError with the nearest name."""
@@ -136,10 +140,18 @@ class FactorGraph:
         return graph
 
     def to_networkx(self) -> nx.Graph:
-        """Return the bipartite graph of variables and factors.
+        """Return the bipartite graph of :meth:`to_factor_graph`.
+
+        Of a Bayesian network this is its directed graph instead; :meth:`markov_network` is the
+        undirected graph over variables alone.
+        """
+        return self.to_factor_graph()
+
+    def to_factor_graph(self) -> nx.Graph:
+        """Return the bipartite networkx graph of variables and factors.
 
         Variable nodes are their names and carry ``variable`` and ``modality``; factor nodes are
-        ``("factor", i)`` and carry ``factor``.
+        ``("factor", i)`` and carry ``factor``. :meth:`from_networkx` reads it back.
         """
         graph: nx.Graph[Any] = nx.Graph()
         for name, variable in self.variables.items():
@@ -153,10 +165,11 @@ class FactorGraph:
     def from_networkx(cls, graph: nx.Graph) -> FactorGraph:
         """Build from a networkx graph.
 
-        Two forms are read: the bipartite graph of :meth:`to_networkx`, and a graph over variables
-        whose nodes carry ``states`` (and ``modality``), whose nodes may carry ``log_values`` and
-        whose edges carry a pairwise table ``values`` or ``log_values`` with axes ``(u, v)`` in the
-        order of the edge's attribute ``scope`` (default: the order in which the edge is listed).
+        Two forms are read: the bipartite graph of :meth:`to_factor_graph`, and a graph over
+        variables whose nodes carry ``states`` (and ``modality``), whose nodes may carry
+        ``log_values`` and whose edges carry a pairwise table ``values`` or ``log_values`` with axes
+        ``(u, v)`` in the order of the edge's attribute ``scope`` (default: the order in which the
+        edge is listed).
 
         Raises
         ------

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from mmgraph.graph.copying import DeepCopied
 from mmgraph.graph.errors import GraphError, suggestion
 
 Covariance = Literal["full", "diagonal", "shared"]
@@ -87,7 +88,7 @@ def check_covariance(covariance: str) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class Normals:
+class Normals(DeepCopied):
     """Several multivariate normal densities over the same features.
 
     Attributes

@@ -14,10 +14,11 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from mmgraph.graph.copying import DeepCopied
 from mmgraph.graph.errors import GraphError
 
 
-class Interaction(abc.ABC):
+class Interaction(DeepCopied, abc.ABC):
     """The energy of a pair of states, before the weight of the edge."""
 
     @abc.abstractmethod

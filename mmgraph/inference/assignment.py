@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from mmgraph.graph.copying import DeepCopied
 from mmgraph.graph.errors import MissingExtraError, UnknownVariableError, suggestion
 from mmgraph.graph.variable import Variable, element_names
 
@@ -33,7 +34,7 @@ class TracePoint(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
-class Assignment:
+class Assignment(DeepCopied):
     """The best states of some variables, for every row of evidence.
 
     Attributes

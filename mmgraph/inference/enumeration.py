@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -66,8 +67,12 @@ def enumeration(
         method="enumeration",
         exact=True,
         seconds=time.perf_counter() - began,
-        entropy=lambda: -torch.special.xlogy(probability, probability).sum(1),
+        entropy=partial(_entropy, probability),
     )
+
+
+def _entropy(probability: Float[Tensor, "batch joint"]) -> Float[Tensor, " batch"]:
+    return -torch.special.xlogy(probability, probability).sum(1)
 
 
 def log_evidence(

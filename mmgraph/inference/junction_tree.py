@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,7 @@ def junction_tree(
         method="junction_tree",
         exact=True,
         seconds=time.perf_counter() - began,
-        entropy=lambda: joint_entropy(graph, evidence, memory_budget),
+        entropy=partial(joint_entropy, graph, evidence, memory_budget),
     )
 
 

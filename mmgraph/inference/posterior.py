@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from mmgraph.graph.copying import DeepCopied
 from mmgraph.graph.errors import MissingExtraError, UnknownVariableError, suggestion
 from mmgraph.graph.variable import Variable, element_names
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import pandas
 
 
-class Posterior:
+class Posterior(DeepCopied):
     """Marginals of some variables given evidence, for every row of it.
 
     Attributes
@@ -151,6 +152,12 @@ class Posterior:
         if bound is not None and isinstance(log_evidence, Tensor):
             posterior.gap = (bound - log_evidence).abs()
         return posterior
+
+    def __getstate__(self) -> object:
+        """Return what pickles and copies hold; a number that is still to be computed is."""
+        if self.has_log_evidence:
+            self._log_evidence = self.log_evidence
+        return super().__getstate__()
 
     @property
     def variables(self) -> tuple[str, ...]:

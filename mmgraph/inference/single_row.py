@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
@@ -74,8 +76,12 @@ def single_row(
         method="junction_tree",
         exact=True,
         seconds=time.perf_counter() - began,
-        entropy=lambda: junction_tree.joint_entropy(model, Evidence.of(evidence, model.variables)),
+        entropy=partial(_entropy, model, evidence),
     )
+
+
+def _entropy(model: FactorGraph, evidence: dict[str, Any]) -> Tensor:
+    return junction_tree.joint_entropy(model, Evidence.of(evidence, model.variables))
 
 
 def _prepare_single_row(

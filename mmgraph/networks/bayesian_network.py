@@ -65,7 +65,6 @@ class BayesianNetwork(FactorGraph):
             if isinstance(factor, TableFactor):
                 _check_rows(factor)
         self.factors, self._by_child = factors, by_child
-        self._directed: nx.DiGraph | None = None
         self.plans = {}
 
     @classmethod
@@ -196,13 +195,20 @@ class BayesianNetwork(FactorGraph):
 
     def directed(self) -> nx.DiGraph:
         """Return the directed graph; nodes carry ``variable`` and ``modality``."""
-        if self._directed is None:
-            graph: nx.DiGraph = nx.DiGraph()
+        graph: nx.DiGraph | None = self.plans.get("directed")
+        if graph is None:
+            graph = self.plans["directed"] = nx.DiGraph()
             for name, variable in self.variables.items():
                 graph.add_node(name, variable=variable, modality=variable.modality)
             graph.add_edges_from(self.edges)
-            self._directed = graph
-        return self._directed
+        return graph
+
+    def to_networkx(self) -> nx.DiGraph:
+        """Return a copy of the directed graph; nodes carry ``variable`` and ``modality``.
+
+        The graph of variables and distributions is :meth:`to_factor_graph`.
+        """
+        return self.directed().copy()
 
     def topological_order(self) -> tuple[str, ...]:
         """Return the variables so that parents come before their children."""

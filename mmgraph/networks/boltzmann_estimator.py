@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
-from mmgraph.graph.bias_factor import BiasFactor
 from mmgraph.graph.errors import GraphError, MissingExtraError, suggestion
 from mmgraph.graph.variable import element_names
 from mmgraph.networks.boltzmann_data import columns_count
@@ -140,33 +138,6 @@ class BoltzmannEstimator:
             classifier_tags=ClassifierTags() if classifies else None,
             input_tags=InputTags(allow_nan=True),
         )
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """How processes hand the machine to each other: what it is made from, and its numbers."""
-        machine = self._machine
-        arguments = {k: v for k, v in self._arguments.items() if k != "generator"}
-        numbers = {name: t.detach().cpu().numpy() for name, t in machine.parameters().items()}
-        lengths = [f.length for f in machine.factors if isinstance(f, BiasFactor)]
-        return _restored, (type(self), arguments, numbers, lengths, str(machine.device))
-
-
-def _restored(
-    kind: type[BoltzmannMachine],
-    arguments: Mapping[str, Any],
-    numbers: Mapping[str, np.ndarray],
-    lengths: Sequence[int],
-    device: str,
-) -> BoltzmannMachine:
-    make: Any = kind
-    machine: BoltzmannMachine = make(**arguments, generator=torch.Generator().manual_seed(0)).to(
-        device
-    )
-    for name, tensor in machine.parameters().items():
-        tensor.copy_(torch.from_numpy(numbers[name]))
-    biases = (f for f in machine.factors if isinstance(f, BiasFactor))
-    for factor, length in zip(biases, lengths, strict=True):
-        factor.length = length
-    return machine
 
 
 def arguments_of(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -73,6 +73,10 @@ class ParametricTable(TableFactor):
         }
         return self.restore(self.scope, self.child, moved, self.settings())
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The table is computed again, so that a copy's gradients flow to the copy's parameters.
+        return self.restore, (self.scope, self.child, self.parameters(), self.settings())
+
     def _checked_counts(self, counts: Tensor) -> Float[Tensor, "*parents child"]:
         """Expected family counts in double precision."""
         expected = tuple(v.cardinality for v in self.scope)

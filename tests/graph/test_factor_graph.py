@@ -50,7 +50,8 @@ def test_colours_part_neighbours():
 
 def test_networkx_there_and_back():
     graph = chain()
-    bipartite = graph.to_networkx()
+    bipartite = graph.to_factor_graph()
+    assert nx.utils.graphs_equal(graph.to_networkx(), bipartite)
     assert bipartite.nodes["a"]["modality"] == "sound"
     assert nx.is_bipartite(bipartite)
     again = mm.FactorGraph.from_networkx(bipartite)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import networkx as nx
 import numpy as np
 import pytest
 import torch
@@ -110,3 +111,18 @@ def test_errors_name_the_thing():
         mm.BayesianNetwork([a], [mm.TableFactor([a], [0.5, 0.5])])
     with pytest.raises(GraphError, match="nan"):
         mm.BayesianNetwork.from_tables([], {"a": [np.nan, 0.5]})
+
+
+def test_networkx_sees_the_directed_graph():
+    net = mm.read("asia")
+    graph = net.to_networkx()
+    assert isinstance(graph, nx.DiGraph)
+    assert set(graph.edges) == set(net.edges)
+    assert all(graph.nodes[n]["variable"] is v for n, v in net.variables.items())
+    assert set(graph.nodes["lung"]) == {"variable", "modality"}
+    graph.add_edge("dysp", "asia")  # a graph of the user's own
+    assert net.topological_order()[-1] != "asia"
+    assert ("dysp", "asia") not in net.directed().edges
+    again = mm.BayesianNetwork.from_networkx(net.to_factor_graph())
+    assert again.edges == net.edges
+    torch.testing.assert_close(mm.query(again).marginal("lung"), mm.query(net).marginal("lung"))
