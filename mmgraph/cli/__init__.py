@@ -5,15 +5,19 @@ The commands import what they need when they run, so that help and wrong argumen
 
 from __future__ import annotations
 
+import inspect
+import logging
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Annotated, NoReturn, TextIO
 
 import typer
 
-from mmgraph.cli import labelling, models, queries, runs
-from mmgraph.cli.common import SeveralValues
+from mmgraph.cli import labelling, models, queries, runs, sampling
+from mmgraph.cli.common import SeveralValues, say
+from mmgraph.cli.interruption import Interrupted
 from mmgraph.graph.errors import MmgraphError
 
 CLOSED_PIPE = 1
@@ -23,7 +27,7 @@ INTERRUPTED = 130
 app = typer.Typer(
     name="mmgraph",
     help="Probabilistic graphical models for multimodal data.",
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 
@@ -48,15 +52,25 @@ def _options(
     """Options of the command itself, before those of its parts."""
 
 
-app.command("run")(runs.run)
-app.command("infer", cls=SeveralValues)(queries.infer)
-app.command("map", cls=SeveralValues)(queries.most_probable)
-app.command("sample", cls=SeveralValues)(queries.draw_samples)
-app.command("fit")(models.fit)
-app.command("label")(labelling.label)
-app.command("show")(models.show)
-app.command("convert")(models.convert)
-app.command("datasets")(runs.list_datasets)
+def _help(command: Callable[..., None]) -> str:
+    """The docstring with a line a paragraph, since Typer keeps the breaks of the source."""
+    text = inspect.cleandoc(command.__doc__ or "")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "run": runs.run,
+    "infer": queries.infer,
+    "map": queries.most_probable,
+    "sample": sampling.draw_samples,
+    "fit": models.fit,
+    "label": labelling.label,
+    "show": models.show,
+    "convert": models.convert,
+    "datasets": runs.list_datasets,
+}
+for _name, _command in _COMMANDS.items():
+    app.command(_name, cls=SeveralValues, help=_help(_command))(_command)
 
 
 def main() -> NoReturn:
@@ -65,15 +79,21 @@ def main() -> NoReturn:
     Where the reader of a pipe has gone, the code is 1, as the reader's own says more.
     """
     warnings.showwarning = _warn
+    library = logging.getLogger("mmgraph")
+    library.setLevel(logging.INFO)
+    if not any(isinstance(handler, _Told) for handler in library.handlers):
+        library.addHandler(_Told())
     try:
         status = app(standalone_mode=False)
         if sys.stdout is not None:  # it may have been closed before the start
             sys.stdout.flush()
     except MmgraphError as error:
         _fail(str(error))
-    except (KeyboardInterrupt, typer.Abort):
-        print("mmgraph: interrupted", file=sys.stderr)
+    except Interrupted as interruption:
+        say(f"interrupted; {interruption}")
         sys.exit(INTERRUPTED)
+    except (KeyboardInterrupt, typer.Abort):
+        status = INTERRUPTED
     except BrokenPipeError:
         _drop_output()
         sys.exit(CLOSED_PIPE)
@@ -89,6 +109,8 @@ def main() -> NoReturn:
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "mmgraph"
         _fail(f"{error.format_message()} ({command} --help tells more)")
+    if status == INTERRUPTED:
+        say("interrupted")
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -107,10 +129,17 @@ def _warn(
     line: str | None = None,
 ) -> None:
     """Say in one line what the library warns of."""
-    print(f"mmgraph: warning: {' '.join(str(message).split())}", file=sys.stderr)
+    say(f"warning: {message}")
+
+
+class _Told(logging.Handler):
+    """Says in one line what the library tells of, such as the place from which it goes on."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
 
 
 def _fail(message: str) -> NoReturn:
     """Say in one line what is wrong, and exit."""
-    print(f"mmgraph: {' '.join(message.split())}", file=sys.stderr)
+    say(message)
     sys.exit(USAGE_ERROR)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,17 @@ EvidenceOption = Annotated[
 EvidenceFile = Annotated[
     Path | None,
     typer.Option(help="A CSV file: a column a variable, a row a case, empty where missing."),
+]
+Seed = Annotated[
+    int,
+    typer.Option(
+        min=0, max=2**63 - 1, help="Of what is random: the same seed gives the same answer."
+    ),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+RowsOutput = Annotated[
+    Path | None,
+    typer.Option(help="A table (.csv, .csv.gz, .parquet) with a line for each row of evidence."),
 ]
 _SEVERAL = ("--evidence", "-e", "--query", "-q")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
@@ -77,6 +89,11 @@ def _finite(content: Any) -> Any:
     return content
 
 
+def say(message: str) -> None:
+    """Say something in one line on standard error."""
+    print(f"mmgraph: {' '.join(message.split())}", file=sys.stderr)
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
     """Print a table for people."""
     from rich.console import Console
@@ -97,13 +114,31 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title:
 
 @contextmanager
 def progress_bar(description: str, total: float | None) -> Iterator[tuple[Progress, TaskID]]:
-    """Show progress on standard error if that is a terminal, and leave nothing behind."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    """Show progress on standard error if that is a terminal, and leave nothing behind.
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    Where a total is known, the time left is shown beside the time that it took so far.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     console = Console(stderr=True)
     with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
+        *columns,
+        console=console,
+        transient=True,
+        redirect_stdout=False,  # what is printed there is the answer, and no part of the bar
+        disable=not console.is_terminal,
     ) as bar:
         yield bar, bar.add_task(description, total=total)

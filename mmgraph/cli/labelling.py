@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmgraph.cli.common import JsonOption, print_json, print_table, progress_bar
+from mmgraph.cli.interruption import keeps, unwritten
+from mmgraph.cli.outputs import check_directory, check_drawing
 from mmgraph.graph.errors import MissingExtraError, MmgraphError, suggestion
 
 if TYPE_CHECKING:
@@ -68,9 +70,12 @@ def label(
 
     from mmgraph.spatial.labelling import label_image
 
+    check_directory(output)
+    if picture:
+        check_drawing()
     paths = _pairs(sensor, "--sensor")
     weights = _pairs(sensor_weight or (), "--sensor-weight", paths)
-    with progress_bar("reading", None) as (bar, task):
+    with keeps(None, unwritten(output)), progress_bar("reading", None) as (bar, task):
 
         def progress(text: str, done: int, total: int | None) -> None:
             bar.update(task, description=text, completed=done, total=total)
@@ -167,7 +172,7 @@ def _write_maps(
     from mmgraph.plots.label_maps import UNLABELLED, class_colours
     from mmgraph.spatial.images import write_array, write_labels
 
-    _make_directory(output)
+    output.mkdir(parents=True, exist_ok=True)
     numbers = np.array(annotations.values)[labelling.labels]
     files = [output / "labels.npy", output / "uncertainty.npy", output / "probabilities.npy"]
     write_array(files[0], numbers)
@@ -197,13 +202,6 @@ def _if_installed(
     except MissingExtraError:
         return []
     return [path]
-
-
-def _make_directory(output: Path) -> None:
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise MmgraphError(f"--output {output} is a file and no directory") from None
 
 
 def _draw(output: Path, labelling: Labelling, image: np.ndarray) -> list[Path]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mmgraph.cli.common import print_json, print_table, progress_bar
+from mmgraph.cli.interruption import NOT_KEPT, keeps
+from mmgraph.cli.outputs import check_model_file
 from mmgraph.graph.errors import GraphError
 
 KIND = "boltzmann_machine"
@@ -45,9 +47,11 @@ def fit_machine(
     from mmgraph.learning.data_parallel import Processes
 
     declaration = read_machine(model)
+    visible = mmgraph.Variable("visible", shape=(1,), family="bernoulli")
+    check_model_file(mmgraph.RestrictedBoltzmannMachine(visible, 1), output)
     rows = load_data(declaration) if data is None else read_rows(declaration, data)
     processes = Processes.of_environment()
-    with _progress(processes.leads, declaration.epochs) as told:
+    with keeps(checkpoint, NOT_KEPT), _progress(processes.leads, declaration.epochs) as told:
         fitted = fit(declaration, rows, checkpoint, told)
     if not processes.leads:
         return

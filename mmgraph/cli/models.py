@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmgraph.cli import machines
-from mmgraph.cli.common import JsonOption, Model, print_json, print_table, progress_bar
+from mmgraph.cli.common import JsonOption, Model, Seed, print_json, print_table, progress_bar, say
+from mmgraph.cli.interruption import NOT_KEPT, keeps
+from mmgraph.cli.outputs import check_directory, check_model_file, check_parent, check_picture
 from mmgraph.graph.errors import GraphError
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ def fit(
     checkpoint: Annotated[
         Path | None, typer.Option(help="A directory that training can resume from.")
     ] = None,
+    seed: Seed = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Learn a model's parameters, and write it.
@@ -38,13 +41,18 @@ def fit(
     A deep Boltzmann machine may be trained by several processes:
     torchrun --nproc-per-node 2 -m mmgraph fit MODEL --output FILE.mmgraph
     """
+    import torch
+
     import mmgraph
 
+    if checkpoint is not None:
+        check_directory(checkpoint)
     if machines.declares_machine(model):
         machines.fit_machine(model, data, output, checkpoint, as_json)
         return
     data = machines.refuse_without_data(model, data)
     network = _network(mmgraph.read(model), model)
+    check_model_file(network, output)
     options: dict[str, Any] = {}
     with progress_bar("reading and counting", None) as (bar, task):
 
@@ -54,9 +62,11 @@ def fit(
 
         if method in ("auto", "em"):
             options["progress"] = progress
+            options["generator"] = torch.Generator().manual_seed(seed)
         if checkpoint is not None:
             options["checkpoint"] = checkpoint
-        network.fit(data, method, **options)
+        with keeps(checkpoint, NOT_KEPT):
+            network.fit(data, method, **options)
     mmgraph.write(network, output)
     report = network.fit_report
     result = {
@@ -83,6 +93,8 @@ def show(
     """List a model's variables, or draw its network coloured by modality."""
     import mmgraph
 
+    if output is not None:
+        check_picture(output)
     graph = mmgraph.read(model)
     if output is not None:
         from mmgraph.plots import draw_network
@@ -90,6 +102,8 @@ def show(
         draw_network(graph, output)
         if as_json:
             print_json({"model": model, "output": str(output)})
+        else:
+            say(f"wrote {output}")
         return
     parents = getattr(graph, "parents", None)
     variables: list[dict[str, Any]] = [
@@ -131,9 +145,12 @@ def convert(
     """Write a model in another format."""
     import mmgraph
 
+    check_parent(target)
     mmgraph.write(mmgraph.read(source), target)
     if as_json:
         print_json({"source": source, "target": str(target)})
+    else:
+        say(f"wrote {target}")
 
 
 def _network(graph: Any, name: str) -> BayesianNetwork:

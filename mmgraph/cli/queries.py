@@ -1,23 +1,32 @@
-"""The commands that ask a model: infer, map, sample."""
+"""The commands that ask a model about given evidence: infer and map."""
 
 from __future__ import annotations
 
-import csv
-import io
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from mmgraph.cli.answers import (
+    Account,
+    assignment_columns,
+    assignment_records,
+    posterior_columns,
+    posterior_records,
+)
 from mmgraph.cli.common import (
+    Device,
     EvidenceFile,
     EvidenceOption,
     JsonOption,
     Model,
+    RowsOutput,
+    Seed,
     print_json,
     print_table,
 )
 from mmgraph.cli.evidence import read_evidence
+from mmgraph.cli.question import Question
+from mmgraph.cli.rows import batch_size, check_table
 
 Query = Annotated[
     list[str] | None,
@@ -37,76 +46,58 @@ def infer(
             "mean_field, gibbs, parallel_tempering or annealed_importance_sampling."
         ),
     ] = "auto",
-    seed: Annotated[
-        int, typer.Option(min=0, max=2**63 - 1, help="For the methods that sample.")
-    ] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    seed: Seed = 0,
+    device: Device = "auto",
+    output: RowsOutput = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the probabilities of variables given evidence."""
+    """Print the probabilities of variables given evidence, or write them row by row.
+
+    An evidence file, or --output, asks for a table with a line for each row of evidence: its number
+    in the column 'row', from 1; for each variable asked for its most probable state in the column
+    NAME, and the probability of each state in columns NAME=STATE. Rows that the model holds to be
+    impossible are warned of and have empty cells.
+    """
     import torch
 
     import mmgraph
     from mmgraph.inference.methods import SAMPLING
 
+    check_table(output)
     graph = mmgraph.read(model)
     given, is_file = read_evidence(graph, evidence, evidence_file)
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"method": method, "device": device}
     if method in SAMPLING:
         options["generator"] = torch.Generator().manual_seed(seed)
-    posterior = mmgraph.query(graph, given, query or None, method=method, device=device, **options)
-    answers = _answers(posterior, graph)
-    if as_json:
-        print_json(answers if is_file else answers[0])
+
+    def ask(rows: Any) -> Any:
+        return mmgraph.query(graph, rows, query or None, **options)
+
+    question = Question(graph, ask, posterior_columns, posterior_records)
+    if is_file or output is not None:
+        question.answer_rows(model, given, batch_size(graph, method), output, as_json)
         return
-    for row, answer in enumerate(answers):
-        title = f"{answer['method']}, {'exact' if answer['exact'] else 'approximate'}"
-        if not answer["converged"]:
-            title += f", NOT CONVERGED ({posterior.shortfall})"
-        if answer["log_evidence"] is not None:
-            title = f"log P(evidence) = {answer['log_evidence']:.6g}, {title}"
-        print_table(
-            ("variable", "state", "probability"),
-            [
-                (name, state, probability)
-                for name, table in answer["marginals"].items()
-                for state, probability in table.items()
-            ],
-            f"row {row}: {title}" if is_file else title,
-        )
-
-
-def _answers(posterior: Any, graph: Any) -> list[dict[str, Any]]:
-    """One record a row of evidence; an array is answered element by element."""
-    from mmgraph.graph.variable import element_names
-
-    answers = [
-        {
-            "method": posterior.method,
-            "exact": posterior.exact,
-            "converged": posterior.converged,
-            "log_evidence": log_evidence,
-            "marginals": {},
-        }
-        for log_evidence in _log_evidence(posterior)
-    ]
-    for name, table in posterior.marginals.items():
-        # An element of an array may have been asked for by its own name, as x[0,1].
-        variable = graph.variables.get(name) or graph.variables[name.partition("[")[0]]
-        elements = element_names(variable) if name in graph.variables else [name]
-        labels = [str(label) for label in variable.labels]
-        rows = table.reshape(len(table), len(elements), len(labels)).tolist()
-        for answer, distributions in zip(answers, rows, strict=True):
-            for element, distribution in zip(elements, distributions, strict=True):
-                answer["marginals"][element] = dict(zip(labels, distribution, strict=True))
-    return answers
-
-
-def _log_evidence(posterior: Any) -> list[float | None]:
-    """Of each row; None from a method that does not know it."""
-    return (
-        posterior.log_evidence.tolist() if posterior.has_log_evidence else [None] * posterior.batch
+    posterior = ask(given)
+    (record,) = posterior_records(posterior, graph)
+    if as_json:
+        print_json(record)
+        return
+    account = Account()
+    account.add(posterior)
+    title = str(account)
+    if posterior.has_log_evidence:
+        title = f"log P(evidence) = {record['log_evidence']:.6g}, {title}"
+    print_table(
+        ("variable", "state", "probability"),
+        [
+            (name, state, probability)
+            for name, table in record["marginals"].items()
+            for state, probability in table.items()
+        ],
+        title,
     )
+    if "means" in record:
+        print_table(("variable", "mean"), list(record["means"].items()))
 
 
 def most_probable(
@@ -121,92 +112,36 @@ def most_probable(
             "alpha_expansion, alpha_beta_swap, icm or branch_and_bound."
         ),
     ] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda (trws alone).")] = "auto",
+    output: RowsOutput = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the most probable states of all variables, or of those asked for with --query."""
+    """Print the most probable states of all variables, or of those asked for with --query.
+
+    An evidence file, or --output, asks for a table with a line for each row of evidence: its number
+    in the column 'row', from 1, and a column of states for each variable. Rows that the model holds
+    to be impossible are warned of and have empty cells.
+    """
     import mmgraph
 
+    check_table(output)
     graph = mmgraph.read(model)
     given, is_file = read_evidence(graph, evidence, evidence_file)
-    best = mmgraph.map_query(graph, given, query or None, method=method)
-    answers = [
-        {
-            "method": best.method,
-            "exact": best.exact,
-            "assignment": _labels(best, row),
-            "log_weight": log_weight,
-            "gap": None if best.gap is None else float(best.gap[row]),
-        }
-        for row, log_weight in enumerate(best.log_weight.tolist())
-    ]
+    options = {"method": method} | ({} if device == "auto" else {"device": device})
+
+    def ask(rows: Any) -> Any:
+        return mmgraph.map_query(graph, rows, query or None, **options)
+
+    question = Question(graph, ask, assignment_columns, assignment_records)
+    if is_file or output is not None:
+        question.answer_rows(model, given, batch_size(graph, method), output, as_json)
+        return
+    best = ask(given)
+    (record,) = assignment_records(best, graph)
     if as_json:
-        print_json(answers if is_file else answers[0])
+        print_json(record)
         return
-    for row, answer in enumerate(answers):
-        title = f"log-probability {answer['log_weight']:.6g}, {answer['method']}"
-        if not answer["exact"] and answer["gap"] is not None:
-            title += f", at most {answer['gap']:.3g} from the best"
-        lines = list(answer["assignment"].items())
-        print_table(("variable", "state"), lines, f"row {row}: {title}" if is_file else title)
-
-
-def _labels(best: Any, row: int) -> dict[str, str]:
-    """The labels of one row; an array element by element."""
-    from mmgraph.graph.variable import element_names
-
-    return {
-        element: str(best.variables[name].labels[code])
-        for name, codes in best.states.items()
-        for element, code in zip(
-            element_names(best.variables[name]), codes[row].reshape(-1).tolist(), strict=True
-        )
-    }
-
-
-def draw_samples(
-    model: Model,
-    draws: Annotated[int, typer.Option("--draws", "-n", min=1, help="How many.")] = 1,
-    seed: Annotated[
-        int, typer.Option(min=0, max=2**63 - 1, help="The same seed draws the same samples.")
-    ] = 0,
-    evidence: EvidenceOption = None,
-    output: Annotated[Path | None, typer.Option(help="A CSV file instead of the screen.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Draw independent samples of all variables, given evidence if there is any."""
-    import torch
-
-    import mmgraph
-    from mmgraph.graph.variable import element_names
-
-    graph = mmgraph.read(model)
-    given, _ = read_evidence(graph, evidence, None)
-    generator = torch.Generator().manual_seed(seed)
-    drawn = mmgraph.sample(graph, draws, given, generator).codes
-    columns: dict[str, list[Any]] = {}
-    for name, values in drawn.items():
-        variable = graph.variables[name]
-        if variable.is_discrete:
-            labels = [str(label) for label in variable.labels]
-            elements = values.reshape(len(values), -1).T.tolist()
-            for element, codes in zip(element_names(variable), elements, strict=True):
-                columns[element] = [labels[code] for code in codes]
-        elif variable.shape:
-            for i in range(variable.size):
-                columns[f"{name}[{i}]"] = values.flatten(1)[:, i].tolist()
-        else:
-            columns[name] = values.tolist()
-    rows = list(zip(*columns.values(), strict=True))
-    if as_json:
-        print_json([dict(zip(columns, row, strict=True)) for row in rows])
-        return
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    if output is None:
-        typer.echo(text.getvalue(), nl=False)
-        return
-    from mmgraph.formats.files import write_text
-
-    write_text(output, text.getvalue())
+    title = f"log-probability {record['log_weight']:.6g}, {best.method}"
+    if not best.exact and record["gap"] is not None:
+        title += f", at most {record['gap']:.3g} from the best"
+    print_table(("variable", "state"), list(record["assignment"].items()), title)

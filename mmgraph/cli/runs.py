@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from mmgraph.cli.common import JsonOption, print_json, print_table, progress_bar
+from mmgraph.cli.interruption import keeps
+from mmgraph.cli.outputs import check_directory, check_drawing
 
 _COLUMNS = {
     "boltzmann_machine": (
@@ -45,7 +47,12 @@ def run(
     from mmgraph.comparison.reader import find_declaration
 
     directory = output or Path(f"{find_declaration(model).stem}_run")
-    with progress_bar("loading the data", None) as (bar, task):
+    check_directory(directory)
+    check_drawing()
+    with (
+        keeps(directory, parts=("steps", "checkpoints")),
+        progress_bar("loading the data", None) as (bar, task),
+    ):
 
         def progress(done: int, total: int, text: str) -> None:
             bar.update(task, description=text, completed=done, total=total)

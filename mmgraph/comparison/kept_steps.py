@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from mmgraph.formats.files import write_bytes
+
+_log = logging.getLogger(__name__)
 
 
 class KeptSteps:
@@ -41,9 +44,11 @@ class KeptSteps:
                 if about.get("fingerprint") != self.fingerprint:
                     return None
                 arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            return arrays, json.loads(about.get("notes", "null"))
+            notes = json.loads(about.get("notes", "null"))
         except (SafetensorError, json.JSONDecodeError):
             return None
+        _log.info("an earlier run has done %s, which is taken from %s", step, self._path(step))
+        return arrays, notes
 
     def write(self, step: str, arrays: Mapping[str, np.ndarray], notes: object = None) -> None:
         """Keep the arrays of a step, and notes that JSON can hold."""

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from mmgraph.graph.errors import FormatError
 
@@ -129,6 +129,29 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         around = text[max(0, error.start - 20) : error.end + 20]
         raise FormatError(f"{path}: {around!r} cannot be written as UTF-8") from None
     write_bytes(path, content)
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file to be written piece by piece, whole or not at all.
+
+    It has a temporary name beside ``path`` and is renamed at the end of the ``with`` block, unless
+    that ends with an error. A name that ends in ``.gz`` is gzipped as by :func:`write_bytes`.
+
+    Raises
+    ------
+    FormatError
+        If the place cannot be written; what stood there before is unchanged.
+    """
+    path = Path(path)
+    with _temporary_beside(path) as temporary:
+        with temporary.open("wb") as file:
+            if path.suffix == ".gz":
+                with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
+                    yield cast(BinaryIO, packed)
+            else:
+                yield file
+        os.replace(temporary, path)
 
 
 def write_directory(path: str | os.PathLike[str], fill: Callable[[Path], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ from mmgraph.learning.training_rows import TrainingRows, check_same_layers
 
 Progress = Callable[[int, Mapping[str, float]], None]
 ObjectiveMaker = Callable[[BoltzmannParameters, RandomBlocks], Objective]
+
+_log = logging.getLogger(__name__)
 
 _LARGEST = 1e4
 """A parameter beyond this has run away: no unit's log-odds need it."""
@@ -318,6 +321,11 @@ class _Training:
 
     def _resume(self, found: TrainingState) -> None:
         """Go on from a checkpoint."""
+        assert self.checkpoint is not None
+        if self.processes.leads:
+            _log.info(
+                "going on after epoch %d, which %s keeps", found.epoch, self.checkpoint.directory
+            )
         tensors, device = found.tensors, self.parameters.device
         self.state = found
         self.ascent.load(tensors)

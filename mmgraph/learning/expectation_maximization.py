@@ -6,6 +6,7 @@ graphical association models with missing data". The E-step is exact inference.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ from mmgraph.learning.parameters import (
 )
 from mmgraph.learning.starting import starting_factors
 from mmgraph.learning.tables import CHUNK_ROWS
+
+_log = logging.getLogger(__name__)
 
 Start = Literal["data", "current"]
 
@@ -171,6 +174,7 @@ def expectation_maximization(
     state = store.load() if store else None
     if store and state:
         _check_data(run, state, store)
+        _log.info("going on from iteration %d, which %s keeps", _iterations(state), checkpoint)
     state = state or RestartState(seeds)
     _iterate(run, state, start, max_iterations, tolerance, progress, store)
     assert state.best is not None
@@ -186,6 +190,12 @@ def expectation_maximization(
         time.perf_counter() - began,
     )
     return with_factors(graph, best.factors), report
+
+
+def _iterations(state: RestartState) -> int:
+    """How many iterations the restart that is running, or the best one, has behind it."""
+    saved = state.current or state.best
+    return len(saved.objectives) - 1 if saved and saved.objectives else 0
 
 
 def _check_options(start: str, restarts: int, max_iterations: int, tolerance: float) -> None:

@@ -11,22 +11,7 @@ from pathlib import Path
 import pytest
 
 import mmgraph as mm
-from mmgraph.cli import main
 from mmgraph.comparison import experiment
-
-
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str):
-    """Run the command line in this process; return exit code, standard output and error."""
-    monkeypatch.setattr(sys, "argv", ["mmgraph", *arguments])
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    output = capsys.readouterr()
-    return stopped.value.code, output.out, output.err
-
-
-@pytest.fixture
-def mmgraph(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    return lambda *arguments: run(capsys, monkeypatch, *map(str, arguments))
 
 
 def test_infer_gives_the_posterior(mmgraph):
@@ -214,8 +199,7 @@ def test_an_interruption_ends_with_130(mmgraph, monkeypatch: pytest.MonkeyPatch)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(mm, "read", interrupted)
-    code, out, _ = mmgraph("infer", "asia")
-    assert (code, out) == (130, "")
+    assert mmgraph("infer", "asia") == (130, "", "mmgraph: interrupted\n")
 
 
 def test_memory_that_there_is_not(mmgraph):
@@ -316,3 +300,24 @@ def test_fields_are_answered_element_by_element(mmgraph, tmp_path: Path):
     }
     code, out, _ = mmgraph("map", tmp_path / "field.mmgraph", "--json")
     assert json.loads(out)["assignment"] == {"pixel[0,0]": "1", "pixel[0,1]": "0"}
+
+
+@pytest.mark.parametrize(
+    "command", ["", "infer", "map", "sample", "fit", "label", "show", "convert", "datasets", "run"]
+)
+def test_help_has_a_short_name(mmgraph, command: str):
+    short, long = (mmgraph(*command.split(), option) for option in ("-h", "--help"))
+    assert short == long
+    assert short[0] == 0
+    assert "Usage" in short[1]
+
+
+def test_shells_complete_commands(mmgraph, monkeypatch: pytest.MonkeyPatch):
+    assert "--install-completion" in mmgraph("--help")[1]
+    monkeypatch.setenv("_MMGRAPH_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "mmgraph con")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    assert mmgraph()[1].strip() == "convert"
+    monkeypatch.setenv("COMP_WORDS", "mmgraph infer --evidence-f")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    assert mmgraph()[1].strip() == "--evidence-file"

@@ -9,22 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmgraph.cli import main
 from mmgraph.spatial.images import read_array
 
 FIXED = ("--edge-weight", "1", "--sensor-weight", "optical=1", "--method", "trws")
-
-
-@pytest.fixture
-def mmgraph(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    def run(*arguments: object) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["mmgraph", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        output = capsys.readouterr()
-        return stopped.value.code, output.out, output.err
-
-    return run
 
 
 @pytest.fixture

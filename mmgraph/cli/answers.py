@@ -1,0 +1,157 @@
+"""What a model answered, as records for JSON and as columns for tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mmgraph.graph.errors import MmgraphError
+
+if TYPE_CHECKING:
+    from mmgraph.graph.factor_graph import FactorGraph
+    from mmgraph.graph.variable import Variable
+    from mmgraph.inference.assignment import Assignment
+    from mmgraph.inference.posterior import Posterior
+
+Columns = dict[str, list[Any]]
+Record = dict[str, Any]
+
+
+def posterior_records(posterior: Posterior, graph: FactorGraph) -> list[Record]:
+    """Return one record a row of evidence; an array is answered element by element."""
+    records: list[Record] = [
+        {
+            "method": posterior.method,
+            "exact": posterior.exact,
+            "converged": posterior.converged,
+            "log_evidence": log_evidence,
+            "marginals": {},
+        }
+        for log_evidence in _log_evidence(posterior)
+    ]
+    for element, labels, rows in _distributions(posterior, graph):
+        names = [str(label) for label in labels]
+        for record, distribution in zip(records, rows, strict=True):
+            record["marginals"][element] = dict(zip(names, distribution, strict=True))
+    for element, column in _means(posterior, graph).items():
+        for record, mean in zip(records, column, strict=True):
+            record.setdefault("means", {})[element] = mean
+    return records
+
+
+def posterior_columns(posterior: Posterior, graph: FactorGraph) -> Columns:
+    """Return the most probable state of each element, and the probability of each of its states.
+
+    Raises
+    ------
+    MmgraphError
+        If two columns would have the same name.
+    """
+    columns: Columns = {}
+    for element, labels, rows in _distributions(posterior, graph):
+        best = [labels[max(range(len(row)), key=row.__getitem__)] for row in rows]
+        by_state = zip(*rows, strict=True)
+        found = {f"{element}={x}": list(p) for x, p in zip(labels, by_state, strict=True)}
+        for name, column in {element: best, **found}.items():
+            if name in columns:
+                raise MmgraphError(f"two columns are called '{name}'; ask for one with --query")
+            columns[name] = column
+    return columns | _means(posterior, graph)
+
+
+def assignment_records(best: Assignment, graph: FactorGraph) -> list[Record]:
+    """Return one record a row of evidence."""
+    gaps = [None] * len(best.log_weight) if best.gap is None else best.gap.tolist()
+    return [
+        {
+            "method": best.method,
+            "exact": best.exact,
+            "assignment": {name: str(label) for name, label in best.labels(row).items()},
+            "log_weight": log_weight,
+            "gap": gap,
+        }
+        for row, (log_weight, gap) in enumerate(zip(best.log_weight.tolist(), gaps, strict=True))
+    ]
+
+
+def assignment_columns(best: Assignment, graph: FactorGraph) -> Columns:
+    """Return the states of each variable, of an array element by element."""
+    columns: Columns = {}
+    for name, codes in best.states.items():
+        columns |= state_columns(best.variables[name], codes)
+    return columns
+
+
+def state_columns(variable: Variable, codes: Any) -> Columns:
+    """Return the labels of state indices ``(lines, *shape)``, a column an element."""
+    labels = _spelled(variable)
+    return {
+        element: [labels[code] for code in column]
+        for element, column in value_columns(variable, codes).items()
+    }
+
+
+def value_columns(variable: Variable, values: Any) -> Columns:
+    """Return numbers ``(lines, *shape)``, a column an element."""
+    from mmgraph.graph.variable import element_names
+
+    by_element = values.reshape(len(values), -1).T.tolist()
+    return dict(zip(element_names(variable), by_element, strict=True))
+
+
+@dataclass
+class Account:
+    """By which methods answers were found, and whether all are exact, and all converged."""
+
+    methods: list[str] = field(default_factory=list)
+    exact: bool = True
+    converged: bool = True
+
+    def add(self, answer: Posterior | Assignment) -> None:
+        """Count an answer in."""
+        if answer.method not in self.methods:
+            self.methods.append(answer.method)
+        self.exact &= answer.exact
+        self.converged &= answer.converged
+
+    def __str__(self) -> str:
+        title = f"{', '.join(self.methods)}, {'exact' if self.exact else 'approximate'}"
+        return title if self.converged else f"{title}, NOT CONVERGED"
+
+
+def _distributions(
+    posterior: Posterior, graph: FactorGraph
+) -> list[tuple[str, list[Any], list[list[float]]]]:
+    """Each element with its labels, and a distribution a row."""
+    from mmgraph.graph.variable import element_names
+
+    found = []
+    for name, table in posterior.marginals.items():
+        # An element of an array may have been asked for by its own name, as x[0,1].
+        variable = graph.variables.get(name) or graph.variables[name.partition("[")[0]]
+        elements = element_names(variable) if name in graph.variables else [name]
+        labels = _spelled(variable)
+        parts = table.detach().cpu().reshape(len(table), len(elements), len(labels)).unbind(1)
+        found += [(e, labels, p.tolist()) for e, p in zip(elements, parts, strict=True)]
+    return found
+
+
+def _means(posterior: Posterior, graph: FactorGraph) -> Columns:
+    columns: Columns = {}
+    for name in posterior.variables:
+        if name not in posterior.marginals:
+            columns |= value_columns(graph.variables[name], posterior.mean(name).detach().cpu())
+    return columns
+
+
+def _log_evidence(posterior: Posterior) -> list[float | None]:
+    """Of each row; None from a method that does not know it."""
+    if not posterior.has_log_evidence:
+        return [None] * posterior.batch
+    return list(posterior.log_evidence.tolist())
+
+
+def _spelled(variable: Variable) -> list[Any]:
+    """A variable's labels; as text where they are of several types."""
+    labels = list(variable.labels)
+    return labels if len({type(label) for label in labels}) == 1 else [str(x) for x in labels]

@@ -1,0 +1,53 @@
+"""What a command says when it is interrupted: what is kept, and how to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class Interrupted(Exception):
+    """An interruption, with what is to be said of it.
+
+    It is no KeyboardInterrupt: of those Typer keeps but the exit code.
+    """
+
+
+def unwritten(output: Path | None) -> str:
+    """Return what is to be said of a table that was not finished."""
+    return "nothing is kept" if output is None else f"{output} is not written"
+
+
+NOT_KEPT = "nothing is kept; with --checkpoint DIRECTORY it can go on another time"
+
+
+@contextmanager
+def keeps(
+    directory: Path | None, otherwise: str = "nothing is kept", parts: Sequence[str] = (".",)
+) -> Iterator[None]:
+    """Let an interruption say whether the directory holds what the same command goes on from.
+
+    Parameters
+    ----------
+    directory : Path or None
+        Where the work keeps its steps; None if nowhere.
+    otherwise : str
+        What is said where nothing is kept.
+    parts : sequence of str
+        The folders of the directory in which there is a file if anything is kept.
+
+    Raises
+    ------
+    Interrupted
+        In place of KeyboardInterrupt.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        places = [] if directory is None else [directory / part for part in parts]
+        if not any(path.is_file() for place in places for path in place.rglob("*")):
+            raise Interrupted(otherwise) from None
+        raise Interrupted(
+            f"what was done is kept in {directory}: run the same command again to go on"
+        ) from None

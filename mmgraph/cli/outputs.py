@@ -1,0 +1,128 @@
+"""Where results go, checked before the work: the place, and whether the format holds the model."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmgraph.graph.errors import FormatError, suggestion
+
+
+def check_file(path: Path, suffixes: Sequence[str] = ()) -> None:
+    """Refuse a file that could not be written.
+
+    Parameters
+    ----------
+    path : Path
+        The file; what may stand there is left alone.
+    suffixes : sequence of str, optional
+        The endings that its name may have.
+
+    Raises
+    ------
+    FormatError
+        If the name ends in none of them, it is that of a directory, or its directory does not
+        exist or cannot be written.
+    """
+    ending = "".join(path.suffixes[-2:]).lower()
+    if suffixes and not ending.endswith(tuple(suffixes)):
+        found = path.suffix.lower()
+        raise FormatError(
+            f"{path}: expected a name that ends in {', '.join(suffixes)}, found '{found}'"
+            f"{suggestion(found, suffixes)}"
+        )
+    if path.is_dir():
+        raise FormatError(f"{path} is a directory and no file")
+    check_parent(path)
+
+
+def check_directory(path: Path) -> None:
+    """Refuse a directory that could neither be written nor made.
+
+    Raises
+    ------
+    FormatError
+        If it is a file, or it (or where it would be made) cannot be written.
+    """
+    if path.exists() and not path.is_dir():
+        raise FormatError(f"{path} is a file and no directory")
+    there = path
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise FormatError(f"{path} cannot be made: {there} is no directory that can be written")
+
+
+def check_model_file(model: Any, path: Path) -> None:
+    """Refuse a file in which a model such as this one could not be written.
+
+    The model is written beside it as it is, under a temporary name: that tells all at once,
+    whichever formats there are.
+
+    Parameters
+    ----------
+    model : FactorGraph or ConditionalRandomField
+        Before it is fitted, or a small one of its kind.
+
+    Raises
+    ------
+    FormatError
+        If the ending is not known, the format cannot hold the model, or the place cannot be
+        written.
+    """
+    import mmgraph
+    from mmgraph.formats.native import is_native
+
+    if path.is_dir() and not is_native(path):
+        raise FormatError(f"{path} is a directory, and not one of a model")
+    check_parent(path)
+    with tempfile.TemporaryDirectory(prefix=".mmgraph-", dir=path.parent) as beside:
+        try:
+            mmgraph.write(model, Path(beside) / path.name)
+        except FormatError as error:
+            message = str(error).replace(f"{beside}{os.sep}", _prefix(path))
+            raise FormatError(message if path.name in message else f"{path}: {message}") from None
+
+
+def check_picture(path: Path) -> None:
+    """Refuse a picture that could not be drawn or written.
+
+    Raises
+    ------
+    FormatError
+        As :func:`check_file`.
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    from mmgraph.plots.figures import SUFFIXES
+
+    check_file(path, SUFFIXES)
+    check_drawing()
+
+
+def check_drawing() -> None:
+    """Refuse to draw where matplotlib is not installed.
+
+    Raises
+    ------
+    MissingExtraError
+    """
+    from mmgraph.plots.figures import new_figure
+
+    new_figure(1.0, 1.0)
+
+
+def check_parent(path: Path) -> None:
+    """Refuse a name in a directory that does not exist or takes no files, with a FormatError."""
+    parent = path.parent
+    if not parent.is_dir():
+        raise FormatError(f"{path} cannot be written: there is no directory {parent}")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise FormatError(f"{path} cannot be written: the directory {parent} takes no files")
+
+
+def _prefix(path: Path) -> str:
+    return "" if str(path) == path.name else f"{path.parent}{os.sep}"

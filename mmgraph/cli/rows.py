@@ -1,0 +1,253 @@
+"""Answers to many rows of evidence: asked batch by batch, written as a table with a line a row."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+
+from mmgraph.cli.answers import Columns
+from mmgraph.cli.common import progress_bar
+from mmgraph.cli.outputs import check_file
+from mmgraph.graph.errors import MissingExtraError, ZeroProbabilityError
+
+if TYPE_CHECKING:
+    from mmgraph.graph.evidence import Evidence
+    from mmgraph.graph.factor_graph import FactorGraph
+
+SUFFIXES = (".csv", ".csv.gz", ".parquet")
+_MOST_ROWS = 4096
+_MOST_CELLS = 1 << 22
+_SAMPLED_ROWS = 16
+_SHOWN = 8
+
+Ask = Callable[["Evidence"], Any]
+
+
+def check_table(path: Path | None) -> None:
+    """Refuse a table that could not be written, before anything is asked.
+
+    Raises
+    ------
+    FormatError
+        As :func:`check_file`.
+    MissingExtraError
+        If it is a Parquet file, and pyarrow is not installed.
+    """
+    if path is None:
+        return
+    check_file(path, SUFFIXES)
+    if path.suffix.lower() == ".parquet":
+        _parquet()
+
+
+def batch_size(graph: FactorGraph, method: str, draws: int = 1) -> int:
+    """Return how many rows are asked at once: enough to be fast, few enough to show progress.
+
+    The same question has the same batches, so that a seed has the same answer.
+    """
+    from mmgraph.inference.methods import SAMPLING
+
+    cells = draws * sum(v.size * max(v.cardinality, 1) for v in graph.variables.values())
+    most = _SAMPLED_ROWS if method in SAMPLING else _MOST_ROWS
+    return max(1, min(most, _MOST_CELLS // max(cells, 1)))
+
+
+def answers(
+    evidence: Evidence, ask: Ask, size: int, output: Path | None
+) -> Iterator[tuple[list[int], list[int], Any]]:
+    """Ask ``size`` rows at a time, and set those apart that the model holds to be impossible.
+
+    Yields
+    ------
+    rows : list of int
+        The rows of the batch, counted from 0.
+    possible : list of int
+        Those of them that are answered.
+    answer
+        What ``ask`` returned for these; None if there are none.
+
+    Raises
+    ------
+    ZeroProbabilityError
+        If every row is impossible.
+
+    Warns
+    -----
+    UserWarning
+        If some rows are impossible.
+    """
+    impossible: list[int] = []
+    with ExitStack() as stack:
+        told = None
+        if output is not None or not sys.stdout.isatty():  # a bar among printed lines is no help
+            told = stack.enter_context(progress_bar("answering", evidence.batch))
+        for start in range(0, evidence.batch, size):
+            rows = list(range(start, min(start + size, evidence.batch)))
+            possible, answer, error = _answered(evidence, ask, rows)
+            impossible += [row for row in rows if row not in set(possible)]
+            if error is not None and len(impossible) == evidence.batch:
+                raise error
+            yield rows, possible, answer
+            if told is not None:
+                told[0].update(told[1], completed=rows[-1] + 1)
+    if impossible:
+        _warn_of(impossible)
+
+
+def _answered(
+    evidence: Evidence, ask: Ask, rows: Sequence[int]
+) -> tuple[list[int], Any, ZeroProbabilityError | None]:
+    """Ask again without the impossible rows, until there are none; the error is their last."""
+    import numpy as np
+
+    possible, last = list(rows), None
+    while possible:
+        try:
+            return possible, ask(evidence.rows(np.array(possible))), last
+        except ZeroProbabilityError as error:
+            if not error.rows:
+                raise
+            last = error
+            possible = [row for i, row in enumerate(possible) if i not in error.rows]
+    return [], None, last
+
+
+def _warn_of(impossible: Sequence[int]) -> None:
+    shown = ", ".join(str(row + 1) for row in impossible[:_SHOWN])
+    more = f" and {len(impossible) - _SHOWN} more" if len(impossible) > _SHOWN else ""
+    which = "row" if len(impossible) == 1 else "rows"
+    warnings.warn(
+        f"the evidence of {which} {shown}{more} has probability zero: there is no answer",
+        stacklevel=3,
+    )
+
+
+def in_columns(
+    batches: Iterator[tuple[list[int], list[int], Any]],
+    cells: Callable[[Any], Columns],
+    each: int | None = None,
+) -> Iterator[Columns]:
+    """Lay answers out as columns, the first of which is the number of the row, from 1.
+
+    Parameters
+    ----------
+    batches
+        Of :func:`answers`.
+    cells : callable
+        Makes columns of an answer.
+    each : int, optional
+        How many lines a row has, of which impossible rows have none; by default one, which is
+        empty where the row is impossible.
+    """
+    waiting: list[int] = []  # rows before the first that is possible: no column has a name yet
+    names: list[str] | None = None
+    for rows, possible, answer in batches:
+        waiting += rows
+        if answer is not None:
+            found = cells(answer)
+            names = list(found)
+        elif names is None:
+            continue
+        else:
+            found = {name: [] for name in names}
+        if each is None:
+            place = {row: i for i, row in enumerate(possible)}
+            lines = [place.get(row) for row in waiting]
+            numbers = [row + 1 for row in waiting]
+            found = {
+                name: [None if i is None else values[i] for i in lines]
+                for name, values in found.items()
+            }
+        else:
+            numbers = [row + 1 for row in possible for _ in range(each)]
+        yield {row_column(found): numbers, **found}
+        waiting = []
+
+
+def row_column(names: Iterable[str]) -> str:
+    """Return ``row``, or a longer name where a column of the answer has that one."""
+    taken, name = set(names), "row"
+    while name in taken:
+        name = f"input_{name}"
+    return name
+
+
+def write_table(path: Path | None, batches: Iterable[Columns]) -> int:
+    """Write columns batch by batch, and return how many lines there were.
+
+    Parameters
+    ----------
+    path : Path or None
+        A name that ends in one of ``SUFFIXES``; None is standard output, as CSV.
+    batches : iterable of dict of str to list
+        All of the same columns.
+
+    Raises
+    ------
+    FormatError
+        If the place cannot be written.
+    """
+    if path is None:
+        return _write_csv(sys.stdout, batches)
+    from mmgraph.formats.files import whole_file
+
+    with whole_file(path) as file:
+        if path.suffix.lower() == ".parquet":
+            return _write_parquet(file, batches)
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+        lines = _write_csv(text, batches)
+        text.detach()
+        return lines
+
+
+def _write_csv(file: TextIO, batches: Iterable[Columns]) -> int:
+    writer = csv.writer(file, lineterminator="\n")
+    lines = 0
+    for columns in batches:
+        if not lines:
+            writer.writerow(columns)
+        rows = list(zip(*columns.values(), strict=True))
+        writer.writerows(rows)
+        lines += len(rows)
+    return lines
+
+
+def _write_parquet(file: BinaryIO, batches: Iterable[Columns]) -> int:
+    pyarrow, parquet = _parquet()
+    kinds = {
+        str: pyarrow.string(),
+        int: pyarrow.int64(),
+        float: pyarrow.float64(),
+        bool: pyarrow.bool_(),
+    }
+    lines = 0
+    writer = None
+    try:
+        for columns in batches:
+            if writer is None:
+                values = (next(v for v in c if v is not None) for c in columns.values())
+                schema = pyarrow.schema(
+                    [(name, kinds[type(v)]) for name, v in zip(columns, values, strict=True)]
+                )
+                writer = parquet.ParquetWriter(file, schema)
+            writer.write_table(pyarrow.table(columns, schema=schema))
+            lines += len(next(iter(columns.values())))
+    finally:
+        if writer is not None:
+            writer.close()
+    return lines
+
+
+def _parquet() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise MissingExtraError("data", "pyarrow", "writing Parquet files") from None
+    return pyarrow, parquet

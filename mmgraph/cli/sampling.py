@@ -1,0 +1,92 @@
+"""The command that draws from a model: sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mmgraph.cli.answers import Columns, state_columns, value_columns
+from mmgraph.cli.common import (
+    EvidenceFile,
+    EvidenceOption,
+    JsonOption,
+    Model,
+    Seed,
+    print_json,
+    say,
+)
+from mmgraph.cli.evidence import read_evidence
+from mmgraph.cli.interruption import keeps, unwritten
+from mmgraph.cli.rows import answers, batch_size, check_table, in_columns, write_table
+
+if TYPE_CHECKING:
+    from mmgraph.graph.factor_graph import FactorGraph
+
+
+def draw_samples(
+    model: Model,
+    draws: Annotated[
+        int, typer.Option("--draws", "-n", min=1, help="How many, for each row of evidence.")
+    ] = 1,
+    seed: Seed = 0,
+    evidence: EvidenceOption = None,
+    evidence_file: EvidenceFile = None,
+    method: Annotated[
+        str, typer.Option(help="auto, junction_tree, layer_summation, gibbs or parallel_tempering.")
+    ] = "auto",
+    output: Annotated[
+        Path | None, typer.Option(help="A table (.csv, .csv.gz, .parquet) instead of the screen.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Draw samples of all variables, given evidence if there is any, as CSV.
+
+    With an evidence file, the column 'row' says which row of it a sample belongs to, from 1; rows
+    that the model holds to be impossible are warned of and have none.
+    """
+    import torch
+
+    import mmgraph
+    from mmgraph.graph.evidence import Evidence
+
+    check_table(output)
+    graph = mmgraph.read(model)
+    given, is_file = read_evidence(graph, evidence, evidence_file)
+    generator = torch.Generator().manual_seed(seed)
+
+    def ask(rows: Any) -> Any:
+        return mmgraph.sample(graph, draws, rows, generator, method)
+
+    def cells(drawn: Any) -> Columns:
+        return sample_columns(drawn, graph)
+
+    batches: Iterator[Columns]
+    if is_file:
+        rows = Evidence.of(given, graph.variables)
+        size = batch_size(graph, method, draws)
+        batches = in_columns(answers(rows, ask, size, output), cells, draws)
+    else:
+        batches = iter([cells(ask(given))])
+    if as_json and output is None:
+        lines = ((c, line) for c in batches for line in zip(*c.values(), strict=True))
+        print_json([dict(zip(columns, line, strict=True)) for columns, line in lines])
+        return
+    with keeps(None, unwritten(output)):
+        count = write_table(output, batches)
+    if as_json:
+        print_json({"model": model, "output": str(output), "rows": count})
+    elif output is not None:
+        say(f"wrote {count} rows to {output}")
+
+
+def sample_columns(drawn: Mapping[str, Any], graph: FactorGraph) -> Columns:
+    """Return samples ``(draws, *shape)`` or ``(batch, draws, *shape)``, a line a draw."""
+    columns: Columns = {}
+    for name, values in drawn.items():
+        variable = graph.variables[name]
+        lines = values.reshape(-1, *variable.shape)
+        columns |= (state_columns if variable.is_discrete else value_columns)(variable, lines)
+    return columns
