@@ -71,8 +71,12 @@ def from_pgmpy(model: DiscreteBayesianNetwork) -> BayesianNetwork:
     Raises
     ------
     FormatError
-        If a node has no table, its name is not a string, or a column is no distribution.
+        If it is no such network, a node has no table, its name is not a string, or a column is no
+        distribution.
     """
+    if not hasattr(model, "get_cpds"):
+        kind = type(model).__name__
+        raise FormatError(f"a DiscreteBayesianNetwork of pgmpy was expected, not {kind}")
     nodes = list(model.nodes)
     tables = {node: model.get_cpds(node) for node in nodes}
     for node, table in tables.items():

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmgraph.formats.bif import read_bif, write_bif
+from mmgraph.formats.bundled import BUNDLED
 from mmgraph.formats.hugin import read_dsc, read_net, write_net
 from mmgraph.formats.native import is_native, read_native, write_native
 from mmgraph.formats.text import nearest
 from mmgraph.formats.uai import read_uai, write_uai
 from mmgraph.formats.xml import read_xdsl, read_xmlbif, write_xdsl, write_xmlbif
-from mmgraph.graph.errors import FormatError
+from mmgraph.graph.errors import FormatError, MissingExtraError
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.networks.bayesian_network import BayesianNetwork
 
@@ -86,6 +87,8 @@ def read(name_or_path: str | os.PathLike[str]) -> FactorGraph:
     FormatError
         If there is no such file or network (with the nearest name), the suffix is not known, or
         the file is not what its format promises.
+    MissingExtraError
+        If the network comes with pgmpy, and that is not installed.
     """
     name = os.fspath(name_or_path)
     path = Path(name)
@@ -103,9 +106,10 @@ def read(name_or_path: str | os.PathLike[str]) -> FactorGraph:
         raise FormatError(f"{path} is a directory without a network.json")
     if (models_directory() / f"{name}.toml").is_file():
         raise FormatError(f"'{name}' is a ready model to be fitted: mmgraph run {name}")
-    raise FormatError(
-        f"there is no file and no network called '{name}'{nearest(name, known_names())}"
-    )
+    if name in BUNDLED:
+        raise MissingExtraError("interop", "pgmpy", f"the network '{name}'")
+    known = dict.fromkeys((*known_names(), *BUNDLED))
+    raise FormatError(f"there is no file and no network called '{name}'{nearest(name, known)}")
 
 
 def _read_file(path: Path) -> FactorGraph:

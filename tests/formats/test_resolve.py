@@ -11,8 +11,9 @@ import pytest
 
 from mmgraph.formats import known_names, models_directory, read, resolve, write
 from mmgraph.formats.bif import write_bif
+from mmgraph.formats.bundled import BUNDLED
 from mmgraph.formats.native import write_native
-from mmgraph.graph.errors import FormatError
+from mmgraph.graph.errors import FormatError, MissingExtraError
 from mmgraph.graph.factor import TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
@@ -101,8 +102,17 @@ def test_without_pgmpy_there_are_the_models_alone(models, monkeypatch):
     monkeypatch.setattr(resolve, "find_spec", lambda _: None)
     write_bif(sprinkler(), models / "garden.bif")
     assert known_names() == ["garden"]
-    with pytest.raises(FormatError, match="no network called 'alarm'"):
-        read("alarm")
+    for name in BUNDLED:
+        with pytest.raises(MissingExtraError, match=f"'{name}' needs .*mmgraph.interop.") as raised:
+            read(name)
+        assert (raised.value.extra, raised.value.package) == ("interop", "pgmpy")
+    with pytest.raises(FormatError, match="no network called 'alram'; did you mean 'alarm'"):
+        read("alram")
+
+
+def test_the_networks_of_pgmpy_are_those_that_are_listed(monkeypatch):
+    monkeypatch.setattr(resolve, "models_directory", lambda: Path("nowhere"))
+    assert known_names() == sorted(BUNDLED)
 
 
 @pytest.mark.parametrize(

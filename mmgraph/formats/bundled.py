@@ -1,0 +1,31 @@
+"""The networks that come with pgmpy, by name, so that their extra can be named without it."""
+
+from __future__ import annotations
+
+BUNDLED = (
+    "alarm",
+    "andes",
+    "asia",
+    "barley",
+    "cancer",
+    "child",
+    "diabetes",
+    "earthquake",
+    "hailfinder",
+    "hepar2",
+    "insurance",
+    "link",
+    "mildew",
+    "munin",
+    "munin1",
+    "munin2",
+    "munin3",
+    "munin4",
+    "pathfinder",
+    "pigs",
+    "sachs",
+    "survey",
+    "water",
+    "win95pts",
+)
+"""Names that :func:`mmgraph.read` finds where the extra ``interop`` is installed."""
