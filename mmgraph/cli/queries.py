@@ -127,7 +127,8 @@ def most_probable(
     check_table(output)
     graph = mmgraph.read(model)
     given, is_file = read_evidence(graph, evidence, evidence_file)
-    options = {"method": method} | ({} if device == "auto" else {"device": device})
+    # What is read from a file is on the CPU, where every method runs.
+    options = {"method": method} | ({} if device in ("auto", "cpu") else {"device": device})
 
     def ask(rows: Any) -> Any:
         return mmgraph.map_query(graph, rows, query or None, **options)

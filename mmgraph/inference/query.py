@@ -148,8 +148,9 @@ def _check_exact_options(options: Mapping[str, Any], method: str) -> None:
     check_type("memory_budget", options.get("memory_budget"), "int | None")
 
 
-def _check_device(device: str) -> None:
+def _check_device(device: object) -> None:
     """Raise MmgraphError if torch does not know the device, or does not have it."""
+    device = str(device)  # a torch.device too
     if device in ("auto", "cpu"):
         return
     kind, colon, number = device.partition(":")
@@ -223,6 +224,7 @@ def map_query(
     given = Evidence.of(evidence, model.variables)
     known = ("junction_tree", "enumeration", "layer_summation", *methods.ASSIGNMENTS)
     methods.check(method, known, "map_query")
+    _check_device(options.get("device", "auto"))
     if layers.answer(model, method):
         method, model = layers.method_for(method, model, given, "map_query", options)
         if method == layers.SUMMATION:
@@ -331,6 +333,7 @@ def _sampled_states(
 ) -> dict[str, Tensor]:
     """States of the discrete variables, ``(batch, draws, *shape)``."""
     methods.check(method, ("junction_tree", "layer_summation", *methods.SAMPLERS), "sample")
+    _check_device(options.get("device", "auto"))
     if layers.answer(model, method):
         method, model = layers.method_for(method, model, evidence, "sample", options)
         if method == layers.SUMMATION:
@@ -421,6 +424,7 @@ def log_partition(
     check_model(model, "log_partition")
     given = Evidence.of(evidence, model.variables)
     methods.check(method, (*methods.EXACT, *methods.MARGINALS), "log_partition")
+    _check_device(options.get("device", "auto"))
     if layers.answer(model, method):
         method, model = layers.method_for(method, model, given, "log_partition", options)
         if method == layers.SUMMATION:
