@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mmgraph.cli.answers import Account, Columns, Record
 from mmgraph.cli.common import print_json, say
 from mmgraph.cli.interruption import keeps, unwritten
-from mmgraph.cli.rows import answers, in_columns, write_table
+from mmgraph.cli.rows import answers, in_columns, lines_to, write_table
 
 if TYPE_CHECKING:
     from mmgraph.graph.factor_graph import FactorGraph
@@ -68,6 +68,6 @@ class Question:
         if as_json:
             print_json({"model": model, "output": str(output), "rows": count, **asdict(account)})
         elif output is not None:
-            say(f"wrote {count} rows to {output} ({account})")
+            say(f"wrote {lines_to(count, output)} ({account})")
         elif not (account.exact and account.converged):
             say(str(account))

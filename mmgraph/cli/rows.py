@@ -206,6 +206,11 @@ def write_table(path: Path | None, batches: Iterable[Columns]) -> int:
         return lines
 
 
+def lines_to(count: int, path: Path) -> str:
+    """Return the words for that many lines of a table."""
+    return f"{count} {'row' if count == 1 else 'rows'} to {path}"
+
+
 def _write_csv(file: TextIO, batches: Iterable[Columns]) -> int:
     writer = csv.writer(file, lineterminator="\n")
     lines = 0

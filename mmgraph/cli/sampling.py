@@ -20,7 +20,14 @@ from mmgraph.cli.common import (
 )
 from mmgraph.cli.evidence import read_evidence
 from mmgraph.cli.interruption import keeps, unwritten
-from mmgraph.cli.rows import answers, batch_size, check_table, in_columns, write_table
+from mmgraph.cli.rows import (
+    answers,
+    batch_size,
+    check_table,
+    in_columns,
+    lines_to,
+    write_table,
+)
 
 if TYPE_CHECKING:
     from mmgraph.graph.factor_graph import FactorGraph
@@ -79,7 +86,7 @@ def draw_samples(
     if as_json:
         print_json({"model": model, "output": str(output), "rows": count})
     elif output is not None:
-        say(f"wrote {count} rows to {output}")
+        say(f"wrote {lines_to(count, output)}")
 
 
 def sample_columns(drawn: Mapping[str, Any], graph: FactorGraph) -> Columns:

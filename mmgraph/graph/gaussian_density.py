@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -103,6 +103,10 @@ class Normals(DeepCopied):
     means: Float[Tensor, "densities features"]
     covariances: Float[Tensor, "..."]
     covariance: Covariance
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what pickles and copies hold: all but the factors, which are computed again."""
+        return {name: getattr(self, name) for name in ("means", "covariances", "covariance")}
 
     @property
     def densities(self) -> int:

@@ -136,7 +136,7 @@ def test_one_row_of_arguments_can_be_written_too(mmgraph, tmp_path: Path):
     target = tmp_path / "one.csv"
     code, _, err = mmgraph("infer", "asia", "-e", "xray=yes", "-q", "lung", "--output", target)
     assert code == 0
-    assert err == f"mmgraph: wrote 1 rows to {target} (junction_tree, exact)\n"
+    assert err == f"mmgraph: wrote 1 row to {target} (junction_tree, exact)\n"
     assert [line["row"] for line in table(target.read_text())] == ["1"]
     code, out, err = mmgraph("sample", "asia", "-n", "3", "--output", target, "--json")
     assert json.loads(out) == {"model": "asia", "output": str(target), "rows": 3}
