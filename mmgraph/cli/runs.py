@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,11 +16,12 @@ from mmgraph.cli.outputs import check_directory, check_drawing
 
 _COLUMNS = {
     "boltzmann_machine": (
-        "given", "imputed", "representation", "accuracy", "expected_calibration_error",
-        "mean_squared_error",
+        "split", "given", "imputed", "representation", "accuracy", "log_loss",
+        "expected_calibration_error", "calibration_error_by_chance", "mean_squared_error",
     ),
     "classification": (
-        "given", "method", "accuracy", "log_loss", "brier_score", "expected_calibration_error",
+        "split", "given", "accuracy", "log_loss", "brier_score", "expected_calibration_error",
+        "calibration_error_by_chance",
     ),
     "land_cover": (
         "split", "given", "missing", "method", "overall_accuracy", "overall_accuracy_deviation",
@@ -27,6 +29,9 @@ _COLUMNS = {
     ),
 }  # fmt: skip
 """What the table of each kind shows of a row; of others everything."""
+_NOTE = """\
+± is the standard error: over rows, or in a split by groups over the groups. By chance: what the
+calibration error of these predictions would be if they were calibrated, mean and 95% quantile."""
 
 
 def run(
@@ -67,9 +72,11 @@ def run(
         columns = tuple(c for c in columns if any(c in row for row in report["results"]))
     print_table(
         [_heading(column) for column in columns],
-        [[_cell(row.get(column)) for column in columns] for row in report["results"]],
+        [[_cell(row, column) for column in columns] for row in report["results"]],
         f"{report['model']}, {report['seconds']:.0f} s",
     )
+    if "calibration_error_by_chance" in columns:
+        typer.echo(_NOTE)
     for file in report["files"]:
         print(f"wrote {file}", file=sys.stderr)
 
@@ -81,6 +88,8 @@ def _heading(column: str) -> str:
         "overall_accuracy": "overall",
         "overall_accuracy_deviation": "±",
         "average_accuracy": "average",
+        "expected_calibration_error": "calibration error",
+        "calibration_error_by_chance": "by chance",
         "lower_bound": "bound",
         "mean_squared_error": "squared error",
         "representation": "from joint units",
@@ -90,7 +99,17 @@ def _heading(column: str) -> str:
     return short.get(column, column.replace("_", " "))
 
 
-def _cell(value: object) -> str:
+def _cell(row: Mapping[str, Any], column: str) -> str:
+    """A figure of a row, with its standard error or 95% quantile where there is one."""
+    text = _text(row.get(column))
+    if (error := row.get(f"{column}_standard_error")) is not None:
+        return f"{text} ± {_text(error)}"
+    if (quantile := row.get(f"{column}_95")) is not None:
+        return f"{text}, {_text(quantile)}"
+    return text
+
+
+def _text(value: object) -> str:
     """A value as people read it: lists joined, numbers to three places or whole."""
     if isinstance(value, list):
         return "+".join(map(str, value))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,41 +13,19 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
+from mmgraph.comparison.cross_validation import CrossValidation, cross_validations, folds_of
 from mmgraph.comparison.declaration import Declaration, read_declaration
 from mmgraph.comparison.kept_steps import KeptSteps, fingerprint
-from mmgraph.comparison.leaves import Codes, Features, FittedLeaf, fit_leaf
-from mmgraph.comparison.metrics import classification_metrics
+from mmgraph.comparison.leaves import FittedLeaf, fit_leaf
+from mmgraph.comparison.multimodal_data import MultimodalData, groups_of
+from mmgraph.comparison.noise import figures_with_noise
 from mmgraph.comparison.progress import Progress
-from mmgraph.graph.errors import DatasetError, MissingExtraError, MmgraphError
+from mmgraph.graph.errors import DatasetError
 from mmgraph.graph.factor import TableFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.query import query
 from mmgraph.learning.likelihood_weights import learn_likelihood_weights
 from mmgraph.networks.bayesian_network import BayesianNetwork
-
-
-@dataclass(frozen=True)
-class MultimodalData:
-    """Rows of features by modality, with the target.
-
-    Attributes
-    ----------
-    features : dict of str to ndarray
-        ``(rows, features)`` for each modality.
-    codes : ndarray of int
-        The target's states.
-    target : Variable
-        The target.
-    """
-
-    features: dict[str, Features]
-    codes: Codes
-    target: Variable
-
-    def rows(self, index: np.ndarray) -> MultimodalData:
-        """Return some of the rows."""
-        features = {m: x[index] for m, x in self.features.items()}
-        return MultimodalData(features, self.codes[index], self.target)
 
 
 @dataclass(frozen=True)
@@ -82,7 +60,8 @@ def fit_model(declaration: Declaration, data: MultimodalData) -> FittedModel:
 
     The powers of one modality are learned for that modality alone, so that its posterior is
     calibrated by itself; given the target the modalities are independent, and fusing calibrated
-    likelihoods needs no further number.
+    likelihoods needs no further number. Rows that it has not seen are of groups that it has not
+    seen, where data have groups.
     """
     counts = np.bincount(data.codes, minlength=data.target.cardinality)
     log_prior = torch.as_tensor(np.log(counts / counts.sum()))
@@ -117,12 +96,13 @@ def _assembled(
 def _held_out_log_likelihoods(
     declaration: Declaration, data: MultimodalData
 ) -> dict[str, Float64[np.ndarray, "rows states"]]:
-    """Each leaf's log-likelihoods of every training row, from a fit without that row's fold."""
+    """Each leaf's log-likelihoods of every training row, from a fit without that row's fold.
+
+    Where data have groups no leaf has seen a row of that row's group either.
+    """
     shape = (len(data.codes), data.target.cardinality)
     held_out = {leaf.name: np.zeros(shape) for leaf in declaration.leaves}
-    for fit_rows, other_rows in stratified_folds(
-        data.codes, declaration.weight_folds, declaration.seed + 100
-    ):
+    for fit_rows, other_rows in folds_of(data, declaration.weight_folds, declaration.seed + 100):
         part, rest = data.rows(fit_rows), data.rows(other_rows)
         for leaf in declaration.leaves:
             fitted = fit_leaf(
@@ -132,34 +112,13 @@ def _held_out_log_likelihoods(
     return held_out
 
 
-def stratified_folds(codes: Codes, count: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return stratified folds as (training rows, test rows).
-
-    Raises
-    ------
-    MmgraphError
-        If there are fewer than two folds, or a state has fewer rows than folds.
-    """
-    try:
-        from sklearn.model_selection import StratifiedKFold
-    except ImportError:
-        raise MissingExtraError("data", "scikit-learn", "cross-validation") from None
-    if count < 2:
-        raise MmgraphError(f"cross-validation needs at least two folds, not {count}")
-    smallest = int(np.bincount(codes).min())
-    if smallest < count:
-        raise MmgraphError(f"a state of the target has {smallest} rows, fewer than {count} folds")
-    splitter = StratifiedKFold(count, shuffle=True, random_state=seed)
-    return list(splitter.split(np.zeros(len(codes)), codes))
-
-
 def load_data(declaration: Declaration) -> MultimodalData:
     """Load the data set that a declaration names.
 
     Raises
     ------
     DatasetError
-        If the data set cannot be had, or has not the modalities of the leaves.
+        If the data set cannot be had, or has not the modalities of the leaves, or the groups.
     """
     from mmgraph import datasets
 
@@ -176,6 +135,7 @@ def load_data(declaration: Declaration) -> MultimodalData:
         },
         codes.astype(np.int64),
         Variable(declaration.target, tuple(str(label) for label in labels)),
+        groups_of(loaded, declaration.groups, declaration.dataset, len(codes)),
     )
 
 
@@ -187,55 +147,106 @@ def run(
 ) -> dict[str, Any]:
     """Cross-validate a ready model; parameters and result are those of :func:`experiment.run`.
 
-    A row of the results has ``given``, ``method`` and the figures of
-    :func:`~mmgraph.comparison.metrics.classification_metrics`.
+    A row of the results has ``split``, ``given``, ``method`` and the figures of
+    :func:`~mmgraph.comparison.noise.figures_with_noise`. Folds are random and, where the
+    declaration names groups, of whole groups, too.
     """
     began = time.perf_counter()
     declaration = read_declaration(name)
     data = load_data(declaration)
-    splits = stratified_folds(data.codes, declaration.folds, declaration.seed)
-    if folds is not None and not 1 <= folds <= len(splits):
-        raise MmgraphError(f"the model has {len(splits)} folds; {folds} cannot be run")
-    splits = splits[: folds or len(splits)]
+    splits = cross_validations(data, declaration.folds, declaration.seed, folds)
     directory = None if output_directory is None else Path(output_directory)
-    arrays = (*data.features.values(), data.codes)
-    steps = KeptSteps(directory, fingerprint(declaration, arrays))
-    predictions: dict[tuple[str, ...], list[np.ndarray]] = {g: [] for g in declaration.given}
-    network: BayesianNetwork | None = None
-    for number, (train, test) in enumerate(splits):
-        if progress:
-            progress(number, len(splits), f"fold {number + 1} of {len(splits)}")
-        found = steps.read(f"fold_{number}")
-        if found is None:
-            model = fit_model(declaration, data.rows(train))
-            network = model.network
-            kept = {"+".join(g): model.predict_proba(data.rows(test), g) for g in declaration.given}
-            steps.write(f"fold_{number}", kept)
-        else:
-            kept = found[0]
-        for given in declaration.given:
-            predictions[given].append(kept["+".join(given)])
+    run_folds = _Folds(declaration, splits, directory, progress)
+    predictions = [run_folds.predictions(split) for split in splits]
     if progress:
-        progress(len(splits), len(splits), "report")
-    labels = data.codes[np.concatenate([test for _, test in splits])]
-    joined = {given: np.concatenate(parts) for given, parts in predictions.items()}
-    results = [
-        {"given": list(given), "method": "exact", **classification_metrics(table, labels)}
-        for given, table in joined.items()
-    ]
+        progress(run_folds.total, run_folds.total, "report")
     report: dict[str, Any] = {
         "model": declaration.name,
         "kind": "classification",
-        "results": results,
+        "results": [
+            row
+            for split, tables in zip(splits, predictions, strict=True)
+            for row in _results(split, tables)
+        ],
     }
     if directory is not None:
-        from mmgraph.comparison.pictures import draw_pictures
+        from mmgraph.comparison.pictures import draw_calibration, draw_structure
 
-        if network is None:
-            # Every fold came from an earlier run; the picture does not show powers.
-            network = _assembled(
-                declaration, data, {f.name: 1.0 for f in declaration.leaves}
-            ).network
-        report["files"] = draw_pictures(directory, network, data.target, joined, labels)
+        report["files"] = draw_structure(directory, run_folds.network())
+        for split, tables in zip(splits, predictions, strict=True):
+            report["files"] += draw_calibration(directory, split, tables)
     report["seconds"] = time.perf_counter() - began
     return report
+
+
+class _Folds:
+    """The folds of all splits; those that an earlier run of the same has done are not done again.
+
+    Parameters
+    ----------
+    declaration, splits
+        The first split is of all data.
+    directory : Path or None
+        Keeps what folds said.
+    progress : callable or None
+    """
+
+    def __init__(
+        self,
+        declaration: Declaration,
+        splits: Sequence[CrossValidation],
+        directory: Path | None,
+        progress: Progress | None,
+    ) -> None:
+        self.declaration, self.progress = declaration, progress
+        self.total = sum(len(split.folds) for split in splits)
+        self._done = 0
+        self._data = splits[-1].data
+        self._steps = KeptSteps(directory, fingerprint(declaration, self._data.arrays()))
+        self._network: BayesianNetwork | None = None
+
+    def predictions(self, split: CrossValidation) -> dict[tuple[str, ...], np.ndarray]:
+        """Return the posteriors of all test rows of a split in each situation."""
+        said = [self._fold(split, number) for number in range(len(split.folds))]
+        return {
+            given: np.concatenate([one["+".join(given)] for one in said])
+            for given in self.declaration.given
+        }
+
+    def network(self) -> BayesianNetwork:
+        """Return a network that was fitted."""
+        if self._network is None:
+            # Every fold came from an earlier run; the picture does not show powers.
+            powers = {leaf.name: 1.0 for leaf in self.declaration.leaves}
+            self._network = _assembled(self.declaration, self._data, powers).network
+        return self._network
+
+    def _fold(self, split: CrossValidation, number: int) -> Mapping[str, np.ndarray]:
+        if self.progress:
+            self.progress(self._done, self.total, split.fold_name(number))
+        self._done += 1
+        found = self._steps.read(split.step(number))
+        if found is not None:
+            return found[0]
+        train, test = (split.data.rows(index) for index in split.folds[number])
+        model = fit_model(self.declaration, train)
+        self._network = model.network
+        said = {"+".join(g): model.predict_proba(test, g) for g in self.declaration.given}
+        self._steps.write(split.step(number), said)
+        return said
+
+
+def _results(
+    split: CrossValidation, tables: Mapping[tuple[str, ...], np.ndarray]
+) -> list[dict[str, Any]]:
+    tested = split.data.rows(split.tested)
+    groups = None if tested.groups is None else tested.groups.codes
+    return [
+        {
+            "split": split.split,
+            "given": list(given),
+            "method": "exact",
+            **figures_with_noise(table, tested.codes, groups),
+        }
+        for given, table in tables.items()
+    ]

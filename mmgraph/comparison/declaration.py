@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mmgraph.comparison.multimodal_data import GroupsDeclaration
 from mmgraph.comparison.reader import Reader
 
 LEAF_KINDS = ("gaussian_mixture", "encoder")
@@ -64,6 +66,9 @@ class Declaration:
         Outer folds, inner folds on which the likelihood weights are learned, and the seed.
     given : tuple of tuple of str
         The situations to report, each the modalities that are there.
+    groups : str or tuple of int, optional
+        Rows that belong together, by a column or by the first row of each block: the model is then
+        cross-validated over whole groups, too.
     """
 
     name: str
@@ -76,6 +81,7 @@ class Declaration:
     weight_folds: int
     seed: int
     given: tuple[tuple[str, ...], ...]
+    groups: GroupsDeclaration | None = None
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -107,7 +113,33 @@ def read_declaration(name: str | os.PathLike[str]) -> Declaration:
         weight_folds=reader.value(learning, "weight_folds", int, "[learning]"),
         seed=reader.value(learning, "seed", int, "[learning]"),
         given=reader.lists_of_names(given, modalities, "[report] given"),
+        groups=read_groups(reader, data),
     )
+
+
+def read_groups(reader: Reader, data: Mapping[str, Any]) -> GroupsDeclaration | None:
+    """Return the groups that the table ``[data]`` names, if it does.
+
+    Raises
+    ------
+    FormatError
+        If they are neither a name nor the first rows of two blocks or more, from row 0 upwards.
+    """
+    groups = data.get("groups")
+    if groups is None or (isinstance(groups, str) and groups):
+        return groups
+    starts = groups if isinstance(groups, list) else []
+    if (
+        len(starts) < 2
+        or not all(isinstance(start, int) and not isinstance(start, bool) for start in starts)
+        or starts[0] != 0
+        or any(after <= before for before, after in itertools.pairwise(starts))
+    ):
+        raise reader.error(
+            "[data] 'groups' is the name of a column, or the first row of each block, such as "
+            f"[0, 466, 932]; not {groups!r}"
+        )
+    return tuple(starts)
 
 
 def _leaf(reader: Reader, entry: Mapping[str, Any]) -> LeafDeclaration:

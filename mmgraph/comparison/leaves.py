@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
 from mmgraph.comparison.declaration import LeafDeclaration
+from mmgraph.comparison.multimodal_data import Codes, Features
 from mmgraph.graph.errors import LearningError, MissingExtraError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.gaussian_mixture import GaussianMixtureLeaf
@@ -18,9 +19,6 @@ from mmgraph.graph.variable import Variable
 
 _SMALLEST_SCORE = 1e-3
 """A forest of 200 trees cannot tell smaller probabilities from zero."""
-
-Features = Float64[np.ndarray, "rows features"]
-Codes = Int64[np.ndarray, " rows"]
 
 
 @dataclass(frozen=True)

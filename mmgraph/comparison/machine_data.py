@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import Float64
 
-from mmgraph.comparison.classification import MultimodalData
 from mmgraph.comparison.machine_declaration import MachineDeclaration, ViewDeclaration
+from mmgraph.comparison.multimodal_data import MultimodalData, groups_of
 from mmgraph.graph.errors import DatasetError, LearningError, MissingExtraError, suggestion
 from mmgraph.graph.variable import Variable
 
@@ -124,7 +124,7 @@ def load_data(declaration: MachineDeclaration) -> MultimodalData:
     Raises
     ------
     DatasetError
-        If the data set cannot be had, or lacks a modality or the labels.
+        If the data set cannot be had, or lacks a modality, the labels or the groups.
     """
     from mmgraph import datasets
 
@@ -150,6 +150,7 @@ def load_data(declaration: MachineDeclaration) -> MultimodalData:
         {m: np.asarray(tables[m], np.float64) for m in declaration.modalities},
         np.asarray(codes, np.int64),
         Variable(declaration.network.labels, tuple(str(label) for label in labels)),
+        groups_of(loaded, declaration.groups, declaration.dataset, len(codes)),
     )
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mmgraph.comparison.declaration import read_groups
+from mmgraph.comparison.multimodal_data import GroupsDeclaration
 from mmgraph.comparison.reader import Reader
 from mmgraph.graph.errors import MmgraphError, suggestion
 from mmgraph.networks.boltzmann_layers import LABEL_LINKS
@@ -90,6 +92,8 @@ class MachineDeclaration:
     fit : mapping
         What :meth:`BoltzmannMachine.fit` is called with: the settings of training, and what it is
         to learn to predict.
+    groups : str or tuple of int, optional
+        As of :class:`~mmgraph.comparison.declaration.Declaration`.
     """
 
     name: str
@@ -100,6 +104,7 @@ class MachineDeclaration:
     views: tuple[ViewDeclaration, ...]
     fit: Mapping[str, Any]
     report: MachineReport
+    groups: GroupsDeclaration | None = None
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -125,7 +130,7 @@ def read_machine(name: str | os.PathLike[str]) -> MachineDeclaration:
     reader = Reader(name)
     reader.only("kind", "title", "data", "network", "view", "training", "prediction", "report")
     data = reader.table("data")
-    _only(reader, data, "[data]", "dataset", "target")
+    _only(reader, data, "[data]", "dataset", "target", "groups")
     views = _views(reader)
     network = reader.record(NetworkDeclaration, reader.table("network"), "[network]")
     reader.choice(network.label_links, LABEL_LINKS, "[network] label_links")
@@ -141,6 +146,7 @@ def read_machine(name: str | os.PathLike[str]) -> MachineDeclaration:
         views=views,
         fit=_fit(reader),
         report=_report(reader, [view.modality for view in views]),
+        groups=read_groups(reader, data),
     )
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
-from mmgraph.comparison.classification import MultimodalData
 from mmgraph.comparison.machine_data import Scale, Transform, fit_transform
 from mmgraph.comparison.machine_declaration import MachineDeclaration
+from mmgraph.comparison.multimodal_data import MultimodalData
 from mmgraph.graph.errors import MissingExtraError
 from mmgraph.graph.state_labels import index
 from mmgraph.graph.variable import Variable

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from mmgraph.comparison.classification import MultimodalData
+from mmgraph.comparison.cross_validation import CrossValidation
 from mmgraph.comparison.machine_declaration import MachineDeclaration, ViewDeclaration
 from mmgraph.comparison.machine_fold import FittedMachine
 from mmgraph.comparison.metrics import BINS
+from mmgraph.comparison.multimodal_data import MultimodalData
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.exponential_family import statistics_of
 from mmgraph.graph.state_labels import index
@@ -33,16 +34,57 @@ _SWEEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _MONITORS = ("loss", "pseudo_likelihood", "reconstruction_error", "free_energy_gap", "saturation")
 
 
-def draw_pictures(
+def draw_predictions(
+    directory: Path,
+    declaration: MachineDeclaration,
+    split: CrossValidation,
+    joined: Mapping[str, np.ndarray],
+    histories: Sequence[Sequence[Mapping[str, float]]],
+) -> list[str]:
+    """Draw calibration, confusion and training of a split's folds, and return the files written.
+
+    Parameters
+    ----------
+    directory : Path
+        Made if it is not there.
+    declaration : MachineDeclaration
+    split : CrossValidation
+        Has the true labels. The files of a split by groups are named after it.
+    joined : mapping of str to ndarray
+        What all folds said, in the order of the split; see :func:`machine_fold.run_fold`.
+    histories : sequence
+        The monitors of each fold's training.
+    """
+    tables = {
+        " and ".join(given): joined[f"probabilities:{'+'.join(given)}"]
+        for given in declaration.report.given
+    }
+    target, codes = split.data.target, split.data.codes[split.tested]
+    figures = {
+        "reliability": reliability_diagram(
+            codes, tables, BINS, title=split.titled(f"Calibration of {target.name}")
+        )
+    }
+    first, table = next(iter(tables.items()))
+    title = split.titled(f"{target.name} given {first}")
+    figures["confusion"] = confusion_matrix(codes, table.argmax(1), target.labels, title=title)
+    named = {f"fold {i + 1}": history for i, history in enumerate(histories) if history}
+    if named:
+        occurring = {name for history in named.values() for epoch in history for name in epoch}
+        losses = sorted(n for n in occurring if n.startswith("loss:"))
+        monitors = [*_MONITORS, *losses]
+        figures["monitors"] = training_curves(named, monitors, title=split.titled("Training"))
+    return _saved(directory, {f"{name}{split.suffix}": f for name, f in figures.items()})
+
+
+def draw_images(
     directory: Path,
     declaration: MachineDeclaration,
     fitted: FittedMachine,
     test: MultimodalData,
     joined: Mapping[str, np.ndarray],
-    codes: np.ndarray,
-    histories: Sequence[Sequence[Mapping[str, float]]],
 ) -> list[str]:
-    """Draw everything into a directory and return the files written.
+    """Draw what a machine makes of images, where there are any, and return the files written.
 
     Parameters
     ----------
@@ -51,34 +93,17 @@ def draw_pictures(
     declaration, fitted, test
         The machine of the first fold, and its test rows.
     joined : mapping of str to ndarray
-        What all folds said, in the order of ``codes``; see :func:`machine_fold.run_fold`.
-    codes : ndarray of int
-        The true labels.
-    histories : sequence
-        The monitors of each fold's training.
+        What all folds said, those test rows first.
     """
-    directory.mkdir(parents=True, exist_ok=True)
     figures: dict[str, Figure] = {}
-    tables = {
-        " and ".join(given): joined[f"probabilities:{'+'.join(given)}"]
-        for given in declaration.report.given
-    }
-    target = test.target
-    figures["reliability"] = reliability_diagram(
-        codes, tables, BINS, title=f"Calibration of {target.name}"
-    )
-    first, table = next(iter(tables.items()))
-    figures["confusion"] = confusion_matrix(
-        codes, table.argmax(1), target.labels, title=f"{target.name} given {first}"
-    )
-    named = {f"fold {i + 1}": history for i, history in enumerate(histories) if history}
-    if named:
-        occurring = {name for history in named.values() for epoch in history for name in epoch}
-        losses = sorted(n for n in occurring if n.startswith("loss:"))
-        figures["monitors"] = training_curves(named, [*_MONITORS, *losses], title="Training")
     for view in declaration.views:
         if view.image:
             figures.update(_of_images(view, declaration, fitted, test, joined))
+    return _saved(directory, figures)
+
+
+def _saved(directory: Path, figures: Mapping[str, Figure]) -> list[str]:
+    directory.mkdir(parents=True, exist_ok=True)
     files = []
     for name, figure in figures.items():
         path = directory / f"{name}.png"

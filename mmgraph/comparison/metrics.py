@@ -30,15 +30,28 @@ def classification_metrics(
         If there are no rows, or a row is not a distribution.
     """
     check_probabilities(probabilities, labels)
-    rows = np.arange(len(labels))
     one_hot = np.eye(probabilities.shape[1])[labels]
-    likelihood = np.maximum(probabilities[rows, labels], _SMALLEST_PROBABILITY)
     return {
         "accuracy": float((probabilities.argmax(1) == labels).mean()),
-        "log_loss": float(-np.log(likelihood).mean()),
+        "log_loss": float(negative_log_likelihoods(probabilities, labels).mean()),
         "brier_score": float(((probabilities - one_hot) ** 2).sum(1).mean()),
         "expected_calibration_error": expected_calibration_error(probabilities, labels),
     }
+
+
+def negative_log_likelihoods(
+    probabilities: Float[np.ndarray, "rows states"], labels: Int[np.ndarray, " rows"]
+) -> Float[np.ndarray, " rows"]:
+    """Return each row's minus log-probability of its label; a certain mistake stays finite."""
+    likelihood = probabilities[np.arange(len(labels)), labels]
+    return -np.log(np.maximum(likelihood, _SMALLEST_PROBABILITY))
+
+
+def calibration_bins(
+    confidence: Float[np.ndarray, " rows"], bins: int = BINS
+) -> Int[np.ndarray, " rows"]:
+    """Return the bin of equal width in which each confidence lies."""
+    return np.minimum((confidence * bins).astype(int), bins - 1)
 
 
 def expected_calibration_error(
@@ -55,7 +68,7 @@ def expected_calibration_error(
     check_probabilities(probabilities, labels)
     confidence = probabilities.max(1)
     hit = probabilities.argmax(1) == labels
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    place = calibration_bins(confidence, bins)
     gaps = np.bincount(place, hit.astype(float) - confidence, minlength=bins)
     return float(np.abs(gaps).sum() / len(labels))
 

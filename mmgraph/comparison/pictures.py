@@ -1,4 +1,4 @@
-"""The pictures of a run: the network, a confusion matrix a situation, the reliability diagram."""
+"""The pictures of a run: the network; of each split the confusion matrices and reliability."""
 
 from __future__ import annotations
 
@@ -7,33 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from mmgraph.comparison.cross_validation import CrossValidation
 from mmgraph.comparison.metrics import BINS
-from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
 from mmgraph.plots import confusion_matrix, draw_network, reliability_diagram, save
 
 
-def draw_pictures(
-    directory: Path,
-    network: BayesianNetwork,
-    target: Variable,
-    predictions: Mapping[tuple[str, ...], np.ndarray],
-    labels: np.ndarray,
-) -> list[str]:
-    """Draw everything into a directory and return the files written.
-
-    Parameters
-    ----------
-    directory : Path
-        Made if it is not there.
-    network : BayesianNetwork
-        Coloured by modality.
-    target : Variable
-        Gives the labels of the confusion matrices.
-    predictions : mapping of tuple of str to ndarray
-        For each situation (the modalities given) the posteriors of all rows.
-    labels : ndarray of int
-        The true states of the same rows.
+def draw_structure(directory: Path, network: BayesianNetwork) -> list[str]:
+    """Draw a network, coloured by modality, and return the file written.
 
     Raises
     ------
@@ -41,19 +22,47 @@ def draw_pictures(
         If matplotlib is not installed.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    files = [directory / "network.png"]
-    draw_network(network, files[0])
-    for given, table in predictions.items():
-        situation = " and ".join(given)
-        path = directory / f"confusion_{'_'.join(given)}.png"
-        save(
-            confusion_matrix(
-                labels, table.argmax(1), target.labels, title=f"{target.name} given {situation}"
-            ),
-            path,
-        )
-        files.append(path)
-    path = directory / "reliability.png"
+    path = directory / "network.png"
+    draw_network(network, path)
+    return [str(path)]
+
+
+def draw_calibration(
+    directory: Path, split: CrossValidation, predictions: Mapping[tuple[str, ...], np.ndarray]
+) -> list[str]:
+    """Draw how good the predictions of a split are, and return the files written.
+
+    Parameters
+    ----------
+    directory : Path
+        Made if it is not there.
+    split : CrossValidation
+        Has the true states. The files of a split by groups are named after it.
+    predictions : mapping of tuple of str to ndarray
+        For each situation (the modalities given) the posteriors of all test rows.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    target, labels = split.data.target, split.data.codes[split.tested]
     named = {" and ".join(given): table for given, table in predictions.items()}
-    save(reliability_diagram(labels, named, BINS, title=f"Calibration of {target.name}"), path)
-    return [str(file) for file in (*files, path)]
+    figures = {
+        f"confusion_{'_'.join(given)}": confusion_matrix(
+            labels,
+            table.argmax(1),
+            target.labels,
+            title=split.titled(f"{target.name} given {' and '.join(given)}"),
+        )
+        for given, table in predictions.items()
+    }
+    title = split.titled(f"Calibration of {target.name}")
+    figures["reliability"] = reliability_diagram(labels, named, BINS, title=title)
+    files = []
+    for name, figure in figures.items():
+        path = directory / f"{name}{split.suffix}.png"
+        save(figure, path)
+        files.append(str(path))
+    return files

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int64
 
+from mmgraph.comparison.cross_validation import fold_of_groups
 from mmgraph.comparison.land_cover_declaration import SplitDeclaration, TrainingDeclaration
 from mmgraph.graph.errors import DatasetError
 
@@ -66,7 +67,7 @@ def make_split(
     inside, outside, block = _checkerboard(labels, split, training.least, generator)
     train = _drawn(labels.reshape(-1), inside, training, generator)
     test = np.flatnonzero(outside & (labels.reshape(-1) >= 0))
-    return Split(train, test, _grouped(block[train], training.folds))
+    return Split(train, test, fold_of_groups(block[train], training.folds))
 
 
 def _drawn(
@@ -91,17 +92,6 @@ def _dealt(codes: Pixels, folds: int, generator: np.random.Generator) -> Pixels:
         rows = generator.permutation(np.flatnonzero(codes == code))
         fold[rows] = (np.arange(len(rows)) + generator.integers(folds)) % folds
     return fold
-
-
-def _grouped(block: Pixels, folds: int) -> Pixels:
-    """Whole squares to each fold, the largest first, each to the fold that holds least."""
-    names, place, counts = np.unique(block, return_inverse=True, return_counts=True)
-    sizes = np.zeros(min(folds, len(names)), np.int64)
-    fold_of = np.empty(len(names), np.int64)
-    for square in np.argsort(-counts, kind="stable"):
-        fold_of[square] = sizes.argmin()
-        sizes[fold_of[square]] += counts[square]
-    return fold_of[place]
 
 
 def _checkerboard(

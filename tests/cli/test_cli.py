@@ -111,11 +111,14 @@ def test_run_prints_one_object(mmgraph, monkeypatch: pytest.MonkeyPatch, tmp_pat
     def stand_in(name, directory, folds, progress):
         progress(0, folds, "fold 1")
         row = {"given": ["sound"], "method": "exact", "accuracy": 0.5, "log_loss": 1.0}
-        row |= {"brier_score": 0.4, "expected_calibration_error": 0.1}
+        row |= {"brier_score": 0.4, "expected_calibration_error": 0.1, "split": "by block"}
+        row |= {"accuracy_standard_error": 0.031, "log_loss_standard_error": None}
+        row |= {"calibration_error_by_chance": 0.012, "calibration_error_by_chance_95": 0.017}
         report = {"model": name, "kind": "classification", "seconds": 1.0, "results": [row]}
         return report | {"files": [str(directory)]}
 
     monkeypatch.setattr(experiment, "run", stand_in)
+    monkeypatch.setenv("COLUMNS", "120")
     arguments = ("run", "home_activities", "--folds", "1", "--output", tmp_path)
     code, out, _ = mmgraph(*arguments, "--json")
     report = json.loads(out)
@@ -123,7 +126,8 @@ def test_run_prints_one_object(mmgraph, monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert set(report) == {"model", "kind", "seconds", "results"}
     assert report["results"][0]["given"] == ["sound"]
     code, out, err = mmgraph(*arguments)
-    assert "0.500" in out
+    for shown in ("by block", "0.500 ± 0.031", "1.000", "0.012, 0.017", "± is the standard error"):
+        assert shown in " ".join(out.split())
     assert f"wrote {tmp_path}" in err
 
 

@@ -48,6 +48,7 @@ def test_the_ready_machines_are_read(name: str):
         ("[network]", "[net]", "no place for 'net'"),
         ('title = "Shapes and sounds"', "title = 3", "'title' must be of type str"),
         ("dataset =", "data_set =", r"\[data\] has 'data_set'; did you mean 'dataset'"),
+        ('"digits_six_views"', '"digits_six_views"\ngroups = [1, 2]', "first row of each block"),
         ("joint = 12", "", r"\[network\] lacks 'joint'"),
         ("joint = 12", "joint = 0", r"\[network\] 'joint' must lie between 1"),
         ("joint = 12", "joint = true", r"\[network\] 'joint' cannot be True"),

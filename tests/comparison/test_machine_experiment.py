@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ import pytest
 import mmgraph as mm
 from mmgraph import cli
 from mmgraph.comparison import experiment, machine_experiment, machine_fold
+from mmgraph.comparison.cross_validation import stratified_folds
+from mmgraph.comparison.multimodal_data import Groups
 from mmgraph.comparison.reader import find_declaration
 from mmgraph.graph.errors import LearningError, MmgraphError
 from tests.comparison.small_machine import DECLARATION, small_data
@@ -136,7 +139,7 @@ def test_a_machine_that_is_read_again_says_the_same(model: Path, tmp_path: Path)
     experiment.run(model, tmp_path / "out", folds=1)
     declaration = machine_experiment.read_machine(model)
     data = small_data()
-    train, test = machine_experiment.stratified_folds(data.codes, 3, 0)[0]
+    train, test = stratified_folds(data.codes, 3, 0)[0]
     read = machine_experiment._read_machine(tmp_path / "out", declaration, data.rows(train))
     fitted = machine_fold.fit_machine(declaration, data.rows(train))
     for given in declaration.report.given:
@@ -150,7 +153,7 @@ def test_a_machine_that_is_read_again_says_the_same(model: Path, tmp_path: Path)
 def test_nothing_of_the_test_rows_is_learned(model: Path):
     """Other test rows change nothing of the machine, nor of the scales."""
     declaration, data = machine_experiment.read_machine(model), small_data()
-    train, test = machine_experiment.stratified_folds(data.codes, 3, 0)[0]
+    train, test = stratified_folds(data.codes, 3, 0)[0]
     one = machine_fold.fit_machine(declaration, data.rows(train))
     data.features["tone"][test] += 100
     other = machine_fold.fit_machine(declaration, data.rows(train))
@@ -196,6 +199,41 @@ def test_features_that_are_not_finite_are_named(model: Path, monkeypatch: pytest
     monkeypatch.setattr(machine_experiment, "load_data", lambda declaration: data)
     with pytest.raises(LearningError, match="feature 2 of 'tone' is not finite"):
         experiment.run(model)
+
+
+@pytest.fixture
+def recorded(model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same data, their rows from three recordings."""
+    data = small_data()
+    groups = Groups("recording", np.arange(90) // 30)
+    grouped = replace(data, groups=groups)
+    monkeypatch.setattr(machine_experiment, "load_data", lambda declaration: grouped)
+    return model
+
+
+def test_both_splits_of_recordings_are_reported(recorded: Path, tmp_path: Path):
+    told: list[tuple[int, int, str]] = []
+    report = experiment.run(
+        recorded, tmp_path / "out", folds=1, progress=lambda *step: told.append(step)
+    )
+    assert [row["split"] for row in report["results"]] == ["random"] * 5 + ["by recording"] * 5
+    for row in report["results"]:
+        if "log_loss" in row:
+            assert row["accuracy"] > 0.5
+            assert row["calibration_error_by_chance"] < row["calibration_error_by_chance_95"]
+    names = [Path(f).name for f in report["files"]]
+    assert len(set(names)) == len(names)
+    for name in ("reliability", "confusion", "monitors"):
+        assert {f"{name}.png", f"{name}_by_recording.png"} <= set(names)
+    assert [done for done, whole, _ in told[:-1] if whole == 24] == list(range(1, 25))
+    assert told[12][2].startswith("fold 1 of 1 by recording, epoch 1")
+    # The machine that is kept is that of the first random fold; nothing is fitted again.
+    train, _ = stratified_folds(small_data().codes, 3, 0)[0]
+    machine = mm.read(tmp_path / "out" / "machine.mmgraph")
+    own = machine_fold.fit_machine(machine_experiment.read_machine(recorded),
+                                   small_data().rows(train)).machine  # fmt: skip
+    for name, tensor in machine.parameters().items():
+        np.testing.assert_array_equal(tensor, own.parameters()[name])
 
 
 @pytest.mark.slow

@@ -21,6 +21,13 @@ def test_home_activities() -> None:
         "movement": 16,
     }
     assert not data.frame.isna().any().any()
+    block = data.groups["block"]
+    assert np.flatnonzero(np.diff(block)).tolist() == [465, 931]
+    for one in range(3):
+        activities = data.frame[data.target][block == one]
+        assert activities.nunique() == 7
+        # Recorded one after the other: whoever wrote the table did not shuffle it.
+        assert (activities.to_numpy()[1:] == activities.to_numpy()[:-1]).mean() > 0.98
 
 
 def test_digits_six_views() -> None:
