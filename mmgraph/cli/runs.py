@@ -16,7 +16,7 @@ from mmgraph.cli.outputs import check_directory, check_drawing
 
 _COLUMNS = {
     "boltzmann_machine": (
-        "split", "given", "imputed", "representation", "accuracy", "log_loss",
+        "split", "given", "imputed", "representation", "accuracy",
         "expected_calibration_error", "calibration_error_by_chance", "mean_squared_error",
     ),
     "classification": (
@@ -30,8 +30,10 @@ _COLUMNS = {
 }  # fmt: skip
 """What the table of each kind shows of a row; of others everything."""
 _NOTE = """\
-± is the standard error: over rows, or in a split by groups over the groups. By chance: what the
-calibration error of these predictions would be if they were calibrated, mean and 95% quantile."""
+± is the standard error: over rows, or in a split by groups over the groups. ECE is the expected
+calibration error; by chance: what it would be if these predictions were calibrated, its mean and
+95% quantile."""
+_GIVEN_WIDTH = 16
 
 
 def run(
@@ -70,6 +72,8 @@ def run(
     columns = _COLUMNS.get(report["kind"]) or tuple(report["results"][0])
     if report["kind"] == "boltzmann_machine":  # whose rows are of several kinds
         columns = tuple(c for c in columns if any(c in row for row in report["results"]))
+    if {row.get("split") for row in report["results"]} == {"random"}:
+        columns = tuple(c for c in columns if c != "split")
     print_table(
         [_heading(column) for column in columns],
         [[_cell(row, column) for column in columns] for row in report["results"]],
@@ -82,17 +86,18 @@ def run(
 
 
 def _heading(column: str) -> str:
-    """A short heading, so that the table fits a narrow terminal."""
+    """A short heading, so that the table fits a terminal of 80 columns."""
     short = {
         "missing": "lacks",
         "overall_accuracy": "overall",
         "overall_accuracy_deviation": "±",
         "average_accuracy": "average",
-        "expected_calibration_error": "calibration error",
-        "calibration_error_by_chance": "by chance",
+        "expected_calibration_error": "ECE",
+        "brier_score": "brier\nscore",
+        "calibration_error_by_chance": "by\nchance",
         "lower_bound": "bound",
-        "mean_squared_error": "squared error",
-        "representation": "from joint units",
+        "mean_squared_error": "squared\nerror",
+        "representation": "from\njoint\nunits",
     }
     if column.endswith("px_unseen"):
         return "unseen"
@@ -103,16 +108,16 @@ def _cell(row: Mapping[str, Any], column: str) -> str:
     """A figure of a row, with its standard error or 95% quantile where there is one."""
     text = _text(row.get(column))
     if (error := row.get(f"{column}_standard_error")) is not None:
-        return f"{text} ± {_text(error)}"
+        return f"{text}±{_text(error).removeprefix('0')}"
     if (quantile := row.get(f"{column}_95")) is not None:
-        return f"{text}, {_text(quantile)}"
+        return f"{text},\n{_text(quantile)}"
     return text
 
 
 def _text(value: object) -> str:
     """A value as people read it: lists joined, numbers to three places or whole."""
     if isinstance(value, list):
-        return "+".join(map(str, value))
+        return textwrap.fill("+ ".join(map(str, value)), _GIVEN_WIDTH).replace("+ ", "+")
     if isinstance(value, float):
         return f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}"
     return "" if value is None else str(value)

@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_cdt
 
-from mmgraph.comparison.land_cover_declaration import SplitDeclaration, TrainingDeclaration
-from mmgraph.comparison.splits import make_split
+from mmgraph.comparison.land_cover_declaration import (
+    SplitDeclaration,
+    TrainingDeclaration,
+    read_land_cover,
+)
+from mmgraph.comparison.splits import Split, make_split
+from mmgraph.datasets import indian_pines
 from mmgraph.graph.errors import DatasetError
 
 TRAINING = TrainingDeclaration(share=0.1, least=5, folds=4, seeds=(0,))
@@ -67,3 +72,27 @@ def test_a_class_with_too_few_pixels(kind: str):
     truth[3, 3] = 1
     with pytest.raises(DatasetError, match=r"class 1 has 1 pixels|leaves every class 5 pixels"):
         make_split(truth, SplitDeclaration("d", kind, block=4), TRAINING, 0)
+
+
+@pytest.mark.slow
+def test_how_near_the_test_pixels_of_indian_pines_lie():
+    """Half of the random split's touch a training pixel; of the disjoint split's none lies near."""
+    declaration, labels = read_land_cover("indian_pines"), indian_pines.load().labels
+    truth = labels.astype(np.int64) - 1
+    random, disjoint = declaration.splits
+    touching, window = [], []
+    for seed in declaration.training.seeds:
+        near = distances(make_split(truth, random, declaration.training, seed), truth.shape)
+        touching.append(near <= 1)
+        window.append(near <= 4)
+        far = distances(make_split(truth, disjoint, declaration.training, seed), truth.shape)
+        assert far.min() > 4
+    assert np.mean(np.concatenate(touching)) == pytest.approx(0.5, abs=0.05)
+    assert np.mean(np.concatenate(window)) > 0.98
+
+
+def distances(split: Split, shape: tuple[int, ...]) -> np.ndarray:
+    """How many steps each test pixel is from a training pixel, diagonal ones counted as one."""
+    others = np.ones(shape, bool)
+    others.reshape(-1)[split.train] = False
+    return distance_transform_cdt(others, metric="chessboard").reshape(-1)[split.test]
