@@ -106,6 +106,7 @@ class Account:
     methods: list[str] = field(default_factory=list)
     exact: bool = True
     converged: bool = True
+    shortfall: str = ""
 
     def add(self, answer: Posterior | Assignment) -> None:
         """Count an answer in."""
@@ -113,10 +114,14 @@ class Account:
             self.methods.append(answer.method)
         self.exact &= answer.exact
         self.converged &= answer.converged
+        if not answer.converged:
+            self.shortfall = answer.shortfall
 
     def __str__(self) -> str:
         title = f"{', '.join(self.methods)}, {'exact' if self.exact else 'approximate'}"
-        return title if self.converged else f"{title}, NOT CONVERGED"
+        if self.converged:
+            return title
+        return f"{title}, NOT CONVERGED" + (f" ({self.shortfall})" if self.shortfall else "")
 
 
 def _distributions(
@@ -128,7 +133,7 @@ def _distributions(
     found = []
     for name, table in posterior.marginals.items():
         # An element of an array may have been asked for by its own name, as x[0,1].
-        variable = graph.variables.get(name) or graph.variables[name.partition("[")[0]]
+        variable = graph.variables.get(name) or graph.variables[name.rpartition("[")[0]]
         elements = element_names(variable) if name in graph.variables else [name]
         labels = _spelled(variable)
         parts = table.detach().cpu().reshape(len(table), len(elements), len(labels)).unbind(1)

@@ -26,7 +26,17 @@ EvidenceOption = Annotated[
 ]
 EvidenceFile = Annotated[
     Path | None,
-    typer.Option(help="A CSV file: a column a variable, a row a case, empty where missing."),
+    typer.Option(
+        help="A CSV, TSV or Parquet file: a column a variable, a row a case, empty where missing."
+    ),
+]
+ReadOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--read",
+        help="How the file is read, as often as needed: missing=CELL (what stands for a missing "
+        "cell), encoding=latin-1, separator=';', extra=ignore (columns that are no variables).",
+    ),
 ]
 Seed = Annotated[
     int,

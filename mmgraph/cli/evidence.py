@@ -15,6 +15,25 @@ if TYPE_CHECKING:
     from mmgraph.graph.variable import Variable
 
 
+def reading(options: Sequence[str] | None) -> dict[str, Any]:
+    """Return what ``--read`` says of a table, as options of ``open_table``.
+
+    Raises
+    ------
+    EvidenceError
+        If an argument is none of missing=…, encoding=…, separator=… and extra=….
+    """
+    found: dict[str, Any] = {}
+    for option in options or ():
+        name, equals, value = option.partition("=")
+        if name not in ("missing", "encoding", "separator", "extra") or not equals:
+            raise EvidenceError(
+                f"--read {option!r} is none of missing=…, encoding=…, separator=… and extra=…"
+            )
+        found[name] = [*found.get(name, ()), value] if name == "missing" else value
+    return found
+
+
 def read_evidence(
     graph: FactorGraph, given: Sequence[str] | None, file: Path | None, **reading: Any
 ) -> tuple[dict[str, Any], bool]:

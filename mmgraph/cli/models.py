@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmgraph.cli import machines
-from mmgraph.cli.common import JsonOption, Model, Seed, print_json, print_table, progress_bar, say
+from mmgraph.cli.common import (
+    JsonOption,
+    Model,
+    ReadOption,
+    Seed,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+)
+from mmgraph.cli.evidence import reading
 from mmgraph.cli.interruption import NOT_KEPT, keeps
 from mmgraph.cli.outputs import check_directory, check_model_file, check_parent, check_picture
 from mmgraph.graph.errors import GraphError
@@ -34,6 +44,7 @@ def fit(
         Path | None, typer.Option(help="A directory that training can resume from.")
     ] = None,
     seed: Seed = 0,
+    read: ReadOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Learn a model's parameters, and write it.
@@ -66,7 +77,7 @@ def fit(
         if checkpoint is not None:
             options["checkpoint"] = checkpoint
         with keeps(checkpoint, NOT_KEPT):
-            network.fit(data, method, **options)
+            network.fit(data, method, **options, **reading(read))
     mmgraph.write(network, output)
     report = network.fit_report
     result = {

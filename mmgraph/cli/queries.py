@@ -19,12 +19,13 @@ from mmgraph.cli.common import (
     EvidenceOption,
     JsonOption,
     Model,
+    ReadOption,
     RowsOutput,
     Seed,
     print_json,
     print_table,
 )
-from mmgraph.cli.evidence import read_evidence
+from mmgraph.cli.evidence import read_evidence, reading
 from mmgraph.cli.question import Question
 from mmgraph.cli.rows import batch_size, check_table
 
@@ -38,6 +39,7 @@ def infer(
     model: Model,
     evidence: EvidenceOption = None,
     evidence_file: EvidenceFile = None,
+    read: ReadOption = None,
     query: Query = None,
     method: Annotated[
         str,
@@ -65,7 +67,7 @@ def infer(
 
     check_table(output)
     graph = mmgraph.read(model)
-    given, is_file = read_evidence(graph, evidence, evidence_file)
+    given, is_file = read_evidence(graph, evidence, evidence_file, **reading(read))
     options: dict[str, Any] = {"method": method, "device": device}
     if method in SAMPLING:
         options["generator"] = torch.Generator().manual_seed(seed)
@@ -104,6 +106,7 @@ def most_probable(
     model: Model,
     evidence: EvidenceOption = None,
     evidence_file: EvidenceFile = None,
+    read: ReadOption = None,
     query: Query = None,
     method: Annotated[
         str,
@@ -126,7 +129,7 @@ def most_probable(
 
     check_table(output)
     graph = mmgraph.read(model)
-    given, is_file = read_evidence(graph, evidence, evidence_file)
+    given, is_file = read_evidence(graph, evidence, evidence_file, **reading(read))
     # What is read from a file is on the CPU, where every method runs.
     options = {"method": method} | ({} if device in ("auto", "cpu") else {"device": device})
 

@@ -14,11 +14,12 @@ from mmgraph.cli.common import (
     EvidenceOption,
     JsonOption,
     Model,
+    ReadOption,
     Seed,
     print_json,
     say,
 )
-from mmgraph.cli.evidence import read_evidence
+from mmgraph.cli.evidence import read_evidence, reading
 from mmgraph.cli.interruption import keeps, unwritten
 from mmgraph.cli.rows import (
     answers,
@@ -41,6 +42,7 @@ def draw_samples(
     seed: Seed = 0,
     evidence: EvidenceOption = None,
     evidence_file: EvidenceFile = None,
+    read: ReadOption = None,
     method: Annotated[
         str, typer.Option(help="auto, junction_tree, layer_summation, gibbs or parallel_tempering.")
     ] = "auto",
@@ -61,11 +63,11 @@ def draw_samples(
 
     check_table(output)
     graph = mmgraph.read(model)
-    given, is_file = read_evidence(graph, evidence, evidence_file)
+    given, is_file = read_evidence(graph, evidence, evidence_file, **reading(read))
     generator = torch.Generator().manual_seed(seed)
 
     def ask(rows: Any) -> Any:
-        return mmgraph.sample(graph, draws, rows, generator, method)
+        return mmgraph.sample(graph, draws, rows, generator, method).codes
 
     def cells(drawn: Any) -> Columns:
         return sample_columns(drawn, graph)
