@@ -70,7 +70,7 @@ def _scaled(factor: Factor) -> tuple[Tensor, float]:
     if isinstance(factor, TableFactor):
         return factor.scaled()
     (table,) = factor.tables()
-    return TableFactor(table.scope, log_values=table.values).scaled()
+    return TableFactor(table.scope, log_values=table.values, child=factor.child).scaled()
 
 
 def table_view(graph: FactorGraph) -> TableView:

@@ -331,3 +331,83 @@ def test_what_memory_does_not_allow_is_an_error_of_underflow():
     given = Evidence.of(None, graph.variables)
     with pytest.raises(UnderflowError, match="budget"):
         exact.marginals(graph, given, None, "junction_tree", memory_budget=300_000)
+
+
+def test_arrays_take_the_same_way():
+    """Elements of a grid whose energies lie thousands of nats apart: joint and samples, too."""
+    v = mm.Variable("x", 2, (2, 3))
+    unary = np.array([[[0.0, 900.0], [900.0, 0.0], [0.0, 0.0]], [[0.0, 0.0]] * 3])
+    graph = mm.FactorGraph([v], [mm.UnaryFactor(v, unary), mm.GridFactor(v, mm.Potts(), 800.0)])
+    listed = mm.query(graph, method="enumeration").marginal("x")
+    torch.testing.assert_close(mm.query(graph).marginal("x"), listed)
+    pair = mm.joint(graph, ["x[0,0]", "x[0,2]"])[0]
+    torch.testing.assert_close(pair.sum(1), listed[0, 0, 0])
+    torch.testing.assert_close(pair.sum(0), listed[0, 0, 2])
+    drawn = mm.sample(
+        graph, 400, generator=torch.Generator().manual_seed(0), method="junction_tree"
+    )
+    share = (torch.as_tensor(np.asarray(drawn["x"])) == 1).double().mean(0)
+    torch.testing.assert_close(share, listed[0, ..., 1], rtol=0, atol=0.1)
+
+
+def test_gradients_of_what_doubles_lose():
+    """log P(evidence) and marginals differentiate in logarithms as they do in probabilities."""
+    logs = torch.tensor([[0.0, -800.0], [-900.0, -1.0]], dtype=torch.float64, requires_grad=True)
+    graph = mm.FactorGraph(
+        [A, B],
+        [
+            mm.TableFactor([A, B], log_values=logs),
+            mm.TableFactor([A], log_values=[-500.0, 0.0]),
+            mm.TableFactor([A], log_values=[-500.0, 0.0]),
+            mm.TableFactor([B], log_values=[0.0, -800.0]),
+        ],
+    )
+    found = mm.query(graph)
+    (gradient,) = torch.autograd.grad(found.log_evidence.sum(), logs, retain_graph=True)
+    weights = np.array([[-1000.0, -2600.0], [-900.0, -801.0]])
+    truth = np.exp(weights - np.logaddexp.reduce(weights, axis=None))
+    np.testing.assert_allclose(gradient, truth, atol=1e-12)
+    (again,) = torch.autograd.grad(found.marginal("b")[0, 1], logs)
+    assert bool(again.isfinite().all())
+
+
+def test_a_network_of_tiny_probabilities_at_every_door():
+    """A clique of contradictions: what a class makes almost impossible is seen in four children."""
+    names = ["child0", "child1", "child2", "child3"]
+    tiny = {n: [[1 - 1e-200, 1e-200], [1 - 1e-199, 1e-199]] for n in names}
+    net = mm.BayesianNetwork.from_tables([("a", n) for n in names], {"a": [0.5, 0.5], **tiny})
+    evidence = dict.fromkeys(names, 1)
+    log_p = math.log(0.5) - 796 * LN10 + math.log1p(1e-4)
+    truth = [1e-4 / (1 + 1e-4), 1 / (1 + 1e-4)]
+    for _ in range(2):  # the second time by the plan that is kept
+        found = mm.query(net, evidence)
+        assert found.method == "junction_tree"
+        assert float(found.log_evidence) == pytest.approx(log_p)
+        np.testing.assert_allclose(found.marginal("a")[0], truth, rtol=1e-9)
+    rows = {n: [1] * 50 + [0] for n in names}
+    many = mm.query(net, rows)
+    np.testing.assert_allclose(many.marginal("a")[:50, 0], np.full(50, truth[0]), rtol=1e-9)
+    np.testing.assert_allclose(many.marginal("a")[50], [0.5, 0.5])
+    np.testing.assert_allclose(mm.joint(net, ["a", "child0"], evidence)[0, :, 1], truth, rtol=1e-9)
+    counts = mm.expected_family_counts(net, rows)
+    np.testing.assert_allclose(counts["child2"][:, 1], 50 * np.array(truth), rtol=1e-9)
+    np.testing.assert_allclose(counts["a"], 50 * np.array(truth) + 0.5, rtol=1e-9)
+    best = mm.map_query(net, evidence, "a")
+    assert int(best["a"][0]) == 1
+    assert float(best.log_weight) == pytest.approx(math.log(0.5) - 796 * LN10)
+    drawn = mm.sample(net, 100, evidence, torch.Generator().manual_seed(0))
+    assert int((torch.as_tensor(np.asarray(drawn["a"])) == 0).sum()) <= 2
+    entropy = -sum(p * math.log(p) for p in truth)
+    assert float(found.entropy()) == pytest.approx(entropy, rel=1e-6)
+
+
+@pytest.mark.parametrize("shift", [-5000.0, 800.0, 1e6])
+def test_soft_evidence_of_any_size(shift: float):
+    net = mm.BayesianNetwork.from_tables(
+        [("a", "b")], {"a": [0.3, 0.7], "b": [[0.9, 0.1], [0.2, 0.8]]}
+    )
+    truth = mm.query(net, {"b": mm.soft([[0.0, 1.0]])}).marginal("a")
+    for method in ("auto", "torch", "enumeration", "belief_propagation"):
+        found = mm.query(net, {"b": mm.soft([[shift, shift + 1.0]])}, method=method)
+        torch.testing.assert_close(found.marginal("a"), truth, rtol=1e-6, atol=1e-9)
+        assert bool(found.log_evidence.isfinite().all())
