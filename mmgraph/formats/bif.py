@@ -173,15 +173,10 @@ def _state_type(variable: Variable) -> str:
     """Name the types of the labels, so that 1 is read back as a number and not as ``"1"``."""
     if isinstance(variable.states, int):
         return "count"
-    kinds = []
-    for label in variable.labels:
-        kind = next((k for k in (bool, int, float, str) if isinstance(label, k)), None)
-        if kind is None:
-            raise FormatError(
-                f"'{variable.name}': the state {label!r} is neither text nor a number, and cannot "
-                "be written as BIF"
-            )
-        kinds.append(kind.__name__)
+    kinds = [
+        next(k.__name__ for k in (bool, int, float, str) if isinstance(label, k))
+        for label in variable.labels
+    ]
     return kinds[0] if len(set(kinds)) == 1 else ", ".join(kinds)
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from mmgraph.formats.json_object import JsonObject, shown
 from mmgraph.formats.text import Fail
 from mmgraph.formats.variables import described, restored_variable
-from mmgraph.graph.errors import FormatError, GraphError
+from mmgraph.graph.errors import GraphError
 from mmgraph.graph.variable import Variable
 
 NOTE = "mmgraph"
@@ -78,12 +78,6 @@ def note_of(variable: Variable, plain: Variable) -> str | None:
     )
     if same:
         return None
-    for label in variable.labels:
-        if not isinstance(label, str | int | float):
-            raise FormatError(
-                f"'{variable.name}': the state {label!r} is neither text nor a number, and cannot "
-                "be written"
-            )
     text = json.dumps(described(variable))
     # Braces around the whole are left out: crude readers of NET count them.
     return _ESCAPED.sub(_escaped, text[1:-1]).replace('"', "'")

@@ -118,6 +118,7 @@ def test_parquet_keeps_types(mmgraph, tmp_path: Path):
             "model": str(model),
             "output": str(target),
             "rows": 4,
+            "shortfall": "",
             "methods": ["junction_tree"],
             "exact": True,
             "converged": True,

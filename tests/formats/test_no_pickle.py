@@ -24,7 +24,7 @@ _watched: list[list[object]] = []
 def _hook(event: str, arguments: tuple[object, ...]) -> None:
     # numba keeps its compiled kernels as pickles, beside the source and not in users' files.
     if event == "pickle.find_class" and not any(
-        "numba" in frame.f_code.co_filename for frame, _ in traceback.walk_stack(None)
+        "numba" in frame.f_code.co_filename for frame, _ in traceback.walk_stack(sys._getframe())
     ):
         for seen in _watched:
             seen.append(arguments)

@@ -6,7 +6,6 @@ import pytest
 
 from mmgraph.formats import read, write
 from mmgraph.formats.notes import XDSL, note_of, spellings
-from mmgraph.graph.errors import FormatError
 from mmgraph.graph.factor import TableFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
@@ -86,10 +85,3 @@ def test_spellings_are_identifiers_and_distinct():
     assert len(set(found)) == len(names)
     assert all(map(XDSL.is_name, found))
     assert found[1] == "a_b"
-
-
-def test_states_that_are_no_text_and_no_number_are_refused(tmp_path):
-    net = net_of(Variable("a", ((1, 2), "b", "c")))
-    for suffix in SUFFIXES:
-        with pytest.raises(FormatError, match=r"the state \(1, 2\) is neither text nor a number"):
-            write(net, tmp_path / f"n{suffix}")

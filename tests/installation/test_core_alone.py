@@ -36,7 +36,6 @@ ASKED_FOR = {
     "mmgraph map net.bif --evidence-file rows.csv --output answers.parquet": "data",
     "mmgraph sample net.bif --evidence-file rows.csv --output answers.parquet": "data",
     "mmgraph infer alarm": "interop",
-    "mmgraph fit net.bif --data rows.csv --output fitted.bif": "data",
     "mmgraph fit home_activities_dbm --output machine.mmgraph": "data",
     "mmgraph show net.bif --output net.png": "plots",
     "mmgraph run home_activities": "plots",
