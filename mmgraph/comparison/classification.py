@@ -185,7 +185,7 @@ class _Folds:
     Parameters
     ----------
     declaration, splits
-        The first split is of all data.
+        All of the same rows; those of the last one have groups if any have.
     directory : Path or None
         Keeps what folds said.
     progress : callable or None
