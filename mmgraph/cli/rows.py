@@ -21,9 +21,15 @@ if TYPE_CHECKING:
     from mmgraph.graph.factor_graph import FactorGraph
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
+"""What a table's name may end in."""
+
 _MOST_ROWS = 4096
 _MOST_CELLS = 1 << 22
+"""The most rows of a batch, and the most probabilities that their answers may hold."""
+
 _SAMPLED_ROWS = 16
+"""The most rows of a batch for methods that sample, which take about a second a row."""
+
 _SHOWN = 8
 
 Ask = Callable[["Evidence"], Any]
@@ -90,7 +96,7 @@ def answers(
         for start in range(0, evidence.batch, size):
             rows = list(range(start, min(start + size, evidence.batch)))
             possible, answer, error = _answered(evidence, ask, rows)
-            impossible += [row for row in rows if row not in set(possible)]
+            impossible += sorted({*rows} - {*possible})
             if error is not None and len(impossible) == evidence.batch:
                 raise error
             yield rows, possible, answer
@@ -113,8 +119,8 @@ def _answered(
         except ZeroProbabilityError as error:
             if not error.rows:
                 raise
-            last = error
-            possible = [row for i, row in enumerate(possible) if i not in error.rows]
+            last, bad = error, set(error.rows)
+            possible = [row for i, row in enumerate(possible) if i not in bad]
     return [], None, last
 
 
