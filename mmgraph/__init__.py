@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from mmgraph.graph.interaction import Potts, Tabulated, TruncatedLinear, TruncatedQuadratic
     from mmgraph.graph.state_labels import index
     from mmgraph.graph.variable import Variable
+    from mmgraph.inference.family_counts import expected_family_counts
     from mmgraph.inference.posterior import Posterior
     from mmgraph.inference.query import (
-        expected_family_counts,
         joint,
         log_partition,
         map_query,
@@ -81,7 +81,7 @@ _HOMES = {
     "UnaryFactor": "mmgraph.graph.factor",
     "Variable": "mmgraph.graph.variable",
     "expectation_maximization": "mmgraph.learning.expectation_maximization",
-    "expected_family_counts": "mmgraph.inference.query",
+    "expected_family_counts": "mmgraph.inference.family_counts",
     "from_pgmpy": "mmgraph.formats.pgmpy",
     "index": "mmgraph.graph.state_labels",
     "joint": "mmgraph.inference.query",

@@ -97,3 +97,9 @@ def check_known(options: Iterable[str], known: Iterable[str], method: str) -> No
                 f"the method '{method}' has no option {name!r}{suggestion(name, names)} (it has: "
                 f"{', '.join(names) or 'none'})"
             )
+
+
+def check_exact(options: Mapping[str, Any], method: str) -> None:
+    """Raise MmgraphError for options that an exact method lacks, or of a wrong type."""
+    check_known(options, ("memory_budget",), method)
+    check_type("memory_budget", options.get("memory_budget"), "int | None")

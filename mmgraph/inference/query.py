@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -20,12 +19,12 @@ from mmgraph.graph.errors import (
 )
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference import exact, junction_tree, layer_summation, layers, methods
+from mmgraph.inference import exact, layer_summation, layers, methods
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.continuous_samples import continuous_samples
 from mmgraph.inference.options import (
     check_count,
-    check_known,
+    check_exact,
     check_model,
     check_type,
     variable_names,
@@ -108,7 +107,7 @@ def query(
         return found
     where = None if device == "auto" else device
     if method != "auto":
-        _check_exact_options(options, method)
+        check_exact(options, method)
         return exact.marginals(model, given, names, method, where, dtype, **options)
     return _best_query(model, given, names, where, dtype, **options)
 
@@ -142,12 +141,6 @@ def _exact_method(model: FactorGraph, evidence: Evidence, device: str | None) ->
     return "torch" if wanted else "junction_tree"
 
 
-def _check_exact_options(options: Mapping[str, Any], method: str) -> None:
-    """Raise MmgraphError for options that an exact method lacks, or of a wrong type."""
-    check_known(options, ("memory_budget",), method)
-    check_type("memory_budget", options.get("memory_budget"), "int | None")
-
-
 def _check_device(device: object) -> None:
     """Raise MmgraphError if torch does not know the device, or does not have it."""
     device = str(device)  # a torch.device too
@@ -178,7 +171,7 @@ def joint(
         If the joint table or the tables behind it would not fit the memory budget.
     """
     check_model(model, "joint")
-    _check_exact_options(options, "junction_tree")
+    check_exact(options, "junction_tree")
     names = variable_names(variables) or ()
     for i, name in enumerate(names):
         if name in names[:i]:
@@ -232,7 +225,7 @@ def map_query(
     if method in methods.ASSIGNMENTS:
         return _approximate_assignment(model, given, names, method, **options)
     if method != "auto":
-        _check_exact_options(options, method)
+        check_exact(options, method)
         return exact.best_assignment(model, given, names, method, **options)
     return _best_assignment(model, given, names, **options)
 
@@ -339,7 +332,7 @@ def _sampled_states(
         if method == layers.SUMMATION:
             return layer_summation.samples(model, evidence, draws, generator, **options)
     if method == "junction_tree":
-        _check_exact_options(options, method)
+        check_exact(options, method)
         return exact.samples(model, evidence, draws, generator, **options)
     if method == "auto":
         methods.check_auto_options(options, ("gibbs",), methods.SAMPLERS)
@@ -354,47 +347,6 @@ def _sampled_states(
         chosen, methods.SAMPLERS, model, evidence, draws, generator=generator, **options
     )
     return {n: t if evidence.batch > 1 else t.unsqueeze(0) for n, t in drawn.items()}
-
-
-def expected_family_counts(
-    model: FactorGraph,
-    evidence: object = None,
-    weights: object = None,
-    **options: Any,
-) -> dict[str, Float[Tensor, "*states"]]:
-    """Return each conditional table's posterior, summed over the rows of evidence.
-
-    The expected sufficient statistics of maximum likelihood with missing cells (Lauritzen 1995,
-    "The EM algorithm for graphical association models with missing data").
-
-    Parameters
-    ----------
-    weights : array-like, shape (batch,), optional
-        How often each row counts.
-
-    Returns
-    -------
-    dict of str to Tensor
-        By child; axes as in the scope of the child's distribution, ``(*parents, child)``.
-
-    Raises
-    ------
-    MmgraphError
-        If a table is no conditional distribution, or the weights do not fit the rows.
-    """
-    check_model(model, "expected_family_counts")
-    _check_exact_options(options, "junction_tree")
-    given = Evidence.of(evidence, model.variables)
-    rows = None if weights is None else np.asarray(weights, np.float64)
-    if rows is not None and rows.shape != (given.batch,):
-        raise MmgraphError(f"weights of shape {rows.shape} for {given.batch} rows")
-    tabular = [f for f in model.factors if f.is_tabular]
-    for factor in tabular:
-        if factor.child is None:
-            raise MmgraphError(f"{factor!r} is not a conditional distribution and has no family")
-    counts, _ = junction_tree.factor_beliefs(model, given, rows, **options)
-    families = zip(tabular, counts, strict=False)
-    return {f.child.name: torch.from_numpy(c) for f, c in families if f.child is not None}
 
 
 def log_partition(
@@ -435,5 +387,5 @@ def log_partition(
         return found.log_evidence
     if method == "auto":
         method = _exact_method(model, given, None)
-    _check_exact_options(options, method)
+    check_exact(options, method)
     return exact.log_evidence(model, given, method, **options)

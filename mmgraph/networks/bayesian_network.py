@@ -18,14 +18,18 @@ from mmgraph.learning import fitting, prediction
 from mmgraph.learning.encoding import READING, read_with
 from mmgraph.learning.states import Bins
 from mmgraph.learning.tables import open_table
+from mmgraph.networks.conditional_tables import (
+    as_table,
+    check_acyclic,
+    check_rows,
+    index_by_child,
+    with_child_last,
+)
 
 if TYPE_CHECKING:
     import pandas
 
     from mmgraph.learning.expectation_maximization import EMReport
-
-ROW_SUM_TOLERANCE = 1e-6
-"""How far the sum of a distribution may be from one before it is an error."""
 
 
 class BayesianNetwork(FactorGraph):
@@ -52,18 +56,18 @@ class BayesianNetwork(FactorGraph):
     """
 
     def __init__(self, variables: Iterable[Variable], distributions: Iterable[Factor]) -> None:
-        super().__init__(variables, (_with_child_last(d) for d in distributions))
+        super().__init__(variables, (with_child_last(d) for d in distributions))
         self.fit_report: EMReport | None = None
         self._adopt(self.factors)
-        _check_acyclic(self.directed())
+        check_acyclic(self.directed())
 
     def _adopt(self, factors: Iterable[Factor]) -> None:
         """Take on distributions over the same variables, and forget what was made for others."""
         factors = tuple(factors)
-        by_child = _index_by_child(self.variables, factors)
+        by_child = index_by_child(self.variables, factors)
         for factor in factors:
             if isinstance(factor, TableFactor):
-                _check_rows(factor)
+                check_rows(factor)
         self.factors, self._by_child = factors, by_child
         self.plans = {}
 
@@ -93,7 +97,7 @@ class BayesianNetwork(FactorGraph):
         GraphError
             If an edge names a variable that has no table, beside the errors of the class itself.
         """
-        arrays = {name: _as_table(name, table) for name, table in tables.items()}
+        arrays = {name: as_table(name, table) for name, table in tables.items()}
         parents: dict[str, list[str]] = {name: [] for name in arrays}
         for edge in edges:
             if isinstance(edge, str) or len(edge) != 2:
@@ -366,62 +370,3 @@ class BayesianNetwork(FactorGraph):
     ) -> BayesianNetwork:
         """Return the network with every distribution on another device or in another precision."""
         return BayesianNetwork(self.variables.values(), (f.to(device, dtype) for f in self.factors))
-
-
-def _as_table(name: str, table: object) -> Any:
-    try:
-        array = table if isinstance(table, torch.Tensor) else np.asarray(table, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise GraphError(f"the table of '{name}' is not an array of numbers ({error})") from None
-    if array.ndim == 0:
-        raise GraphError(f"the table of '{name}' is a single number; it needs an axis of states")
-    return array
-
-
-def _with_child_last(factor: Factor) -> Factor:
-    """Conditional tables have the child on the last axis, so that a row is a distribution."""
-    child = factor.child
-    if type(factor) is TableFactor and child is not None and factor.scope[-1] is not child:
-        axis = next(i for i, v in enumerate(factor.scope) if v is child)
-        return TableFactor((*factor.parents, child), factor.values.movedim(axis, -1), child=child)
-    return factor
-
-
-def _index_by_child(
-    variables: Mapping[str, Variable], factors: Iterable[Factor]
-) -> dict[str, Factor]:
-    by_child: dict[str, Factor] = {}
-    for factor in factors:
-        if factor.child is None:
-            raise GraphError(f"{factor!r} is not a conditional distribution: it has no child")
-        if factor.child.name in by_child:
-            raise GraphError(f"'{factor.child.name}' has two conditional distributions")
-        by_child[factor.child.name] = factor
-    missing = [name for name in variables if name not in by_child]
-    if missing:
-        raise GraphError(f"no conditional distribution for {', '.join(missing[:5])}")
-    return by_child
-
-
-def _check_rows(factor: TableFactor) -> None:
-    """Every row of a conditional table must sum to one."""
-    sums = factor.values.detach().sum(-1)
-    wrong = ~((sums - 1.0).abs() <= ROW_SUM_TOLERANCE)
-    if bool(wrong.any()):
-        where = [int(i) for i in wrong.nonzero()[0]]
-        given = ", ".join(
-            f"{v.name}={v.labels[i]}" for v, i in zip(factor.parents, where, strict=True)
-        )
-        assert factor.child is not None
-        row = f"the row ({given})" if given else "the table"
-        raise GraphError(
-            f"the distribution of '{factor.child.name}': {row} sums to "
-            f"{float(sums[tuple(where)]):.9g}, not 1"
-        )
-
-
-def _check_acyclic(graph: nx.DiGraph) -> None:
-    if nx.is_directed_acyclic_graph(graph):
-        return
-    cycle = [u for u, _ in nx.find_cycle(graph)]
-    raise GraphError(f"the edges form a cycle: {' -> '.join((*cycle, cycle[0]))}")

@@ -1,0 +1,91 @@
+"""What makes tables a Bayesian network: one a variable, rows that sum to one, and no cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import torch
+
+from mmgraph.graph.errors import GraphError
+from mmgraph.graph.factor import Factor, TableFactor
+from mmgraph.graph.variable import Variable
+
+ROW_SUM_TOLERANCE = 1e-6
+"""How far the sum of a distribution may be from one before it is an error."""
+
+
+def as_table(name: str, table: object) -> Any:
+    """Return a table as an array of doubles, a tensor as it is.
+
+    Raises
+    ------
+    GraphError
+        If it is no array of numbers, or has no axis of states.
+    """
+    try:
+        array = table if isinstance(table, torch.Tensor) else np.asarray(table, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise GraphError(f"the table of '{name}' is not an array of numbers ({error})") from None
+    if array.ndim == 0:
+        raise GraphError(f"the table of '{name}' is a single number; it needs an axis of states")
+    return array
+
+
+def with_child_last(factor: Factor) -> Factor:
+    """Conditional tables have the child on the last axis, so that a row is a distribution."""
+    child = factor.child
+    if type(factor) is TableFactor and child is not None and factor.scope[-1] is not child:
+        axis = next(i for i, v in enumerate(factor.scope) if v is child)
+        return TableFactor((*factor.parents, child), factor.values.movedim(axis, -1), child=child)
+    return factor
+
+
+def index_by_child(
+    variables: Mapping[str, Variable], factors: Iterable[Factor]
+) -> dict[str, Factor]:
+    """Return the distribution of each variable.
+
+    Raises
+    ------
+    GraphError
+        If a variable has none, or two, or a factor is no distribution.
+    """
+    by_child: dict[str, Factor] = {}
+    for factor in factors:
+        if factor.child is None:
+            raise GraphError(f"{factor!r} is not a conditional distribution: it has no child")
+        if factor.child.name in by_child:
+            raise GraphError(f"'{factor.child.name}' has two conditional distributions")
+        by_child[factor.child.name] = factor
+    missing = [name for name in variables if name not in by_child]
+    if missing:
+        raise GraphError(f"no conditional distribution for {', '.join(missing[:5])}")
+    return by_child
+
+
+def check_rows(factor: TableFactor) -> None:
+    """Raise GraphError if a row of a conditional table does not sum to one: which, and its sum."""
+    sums = factor.values.detach().sum(-1)
+    wrong = ~((sums - 1.0).abs() <= ROW_SUM_TOLERANCE)
+    if bool(wrong.any()):
+        where = [int(i) for i in wrong.nonzero()[0]]
+        given = ", ".join(
+            f"{v.name}={v.labels[i]}" for v, i in zip(factor.parents, where, strict=True)
+        )
+        assert factor.child is not None
+        row = f"the row ({given})" if given else "the table"
+        raise GraphError(
+            f"the distribution of '{factor.child.name}': {row} sums to "
+            f"{float(sums[tuple(where)]):.9g}, not 1"
+        )
+
+
+def check_acyclic(graph: nx.DiGraph) -> None:
+    """Raise GraphError if the edges form a cycle; it names the variables on it."""
+    if nx.is_directed_acyclic_graph(graph):
+        return
+    cycle = [u for u, _ in nx.find_cycle(graph)]
+    raise GraphError(f"the edges form a cycle: {' -> '.join((*cycle, cycle[0]))}")
