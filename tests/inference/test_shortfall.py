@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 import mmgraph as mm
+from mmgraph.cli import main
 from mmgraph.graph.errors import ConvergenceWarning
 
 
@@ -99,3 +102,22 @@ def test_searches_that_are_cut_off():
     assert found.shortfall.startswith("max_product: residual")
     found = mm.map_query(glass(12, 2.0), method="icm", iterations=1)
     assert found.shortfall == "icm: states still changed in sweep 1, the last"
+
+
+def test_the_command_line_says_by_how_much(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    tables = {"a": [0.5, 0.5], "b": [[1.0, 0.0], [0.0, 1.0]]}
+    mm.write(mm.BayesianNetwork.from_tables([("a", "b")], tables), tmp_path / "copy.bif")
+    monkeypatch.setenv("COLUMNS", "200")
+    for method, said in (("gibbs", True), ("belief_propagation", False)):
+        command = ["mmgraph", "infer", str(tmp_path / "copy.bif"), "--method", method]
+        monkeypatch.setattr(sys, "argv", command)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with pytest.raises(SystemExit) as stopped:
+                main()
+        assert stopped.value.code == 0
+        found = "".join(capsys.readouterr().out.split())
+        assert ("NOTCONVERGED(gibbs:R-hatof'a'infafter" in found) == said
+        assert ("NOTCONVERGED" in found) == said
