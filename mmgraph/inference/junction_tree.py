@@ -55,6 +55,8 @@ def junction_tree(
     ------
     TreewidthError
         If the tables would not fit the budget.
+    UnderflowError
+        If doubles do not hold a row, and the budget not the same tree in logarithms.
     ZeroProbabilityError
         If a row of evidence is impossible; names rows and variables.
     NotTabularError

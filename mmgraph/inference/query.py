@@ -127,7 +127,7 @@ def _best_query(
     chosen = _exact_method(model, evidence, device)
     budget = methods.auto_budget(model, exact_budget, memory_budget)
     if methods.exact_may_fit(model, budget):
-        with contextlib.suppress(TreewidthError):
+        with contextlib.suppress(TreewidthError, UnderflowError):
             return exact.marginals(
                 model, evidence, names, chosen, device, dtype, memory_budget=budget
             )

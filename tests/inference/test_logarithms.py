@@ -411,3 +411,13 @@ def test_soft_evidence_of_any_size(shift: float):
         found = mm.query(net, {"b": mm.soft([[shift, shift + 1.0]])}, method=method)
         torch.testing.assert_close(found.marginal("a"), truth, rtol=1e-6, atol=1e-9)
         assert bool(found.log_evidence.isfinite().all())
+
+
+def test_auto_goes_on_to_messages_where_logarithms_do_not_fit():
+    """The tree in doubles fits the budget, the one in logarithms does not."""
+    v = mm.Variable("x", 2, (8, 8))
+    unary = 2000 * np.random.default_rng(0).normal(size=(8, 8, 2))
+    graph = mm.FactorGraph([v], [mm.UnaryFactor(v, unary), mm.GridFactor(v, mm.Potts(), 3000.0)])
+    found = mm.query(graph, exact_budget=300_000)
+    assert found.method in ("belief_propagation", "tree_reweighted")
+    assert mm.query(graph, exact_budget=3_000_000).exact
