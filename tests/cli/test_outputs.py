@@ -84,7 +84,7 @@ def test_fitted_machines(mmgraph, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(machine_data, "load_data", never)
     for path, message in (
-        (tmp_path / "machine.bif", ".bif holds Bayesian networks"),
+        (tmp_path / "machine.bif", "holds Bayesian networks"),
         (tmp_path / "missing" / "machine.mmgraph", "there is no directory"),
     ):
         code, _, err = mmgraph("fit", "digits_six_views", "--output", path)

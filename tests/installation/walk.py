@@ -66,7 +66,15 @@ SOME = {"A": ["x", None, "x", "y"], "B": ["u", "v", None, "u"]}
 def files_and_questions() -> None:
     net = network()
     field = mm.MarkovRandomField.grid(torch.eye(2).repeat(3, 2, 1).reshape(3, 4, 2), mm.Potts())
-    for name in ("net.bif", "net.bif.gz", "net.uai", "net.mmgraph"):
+    for name in (
+        "net.bif",
+        "net.bif.gz",
+        "net.uai",
+        "net.mmgraph",
+        "net.net",
+        "net.xdsl",
+        "net.xml",
+    ):
         attempt(f"write {name}", lambda name=name: mm.write(net, name))
         attempt(f"read {name}", lambda name=name: mm.read(name))
     attempt("write field.mmgraph", lambda: mm.write(field, "field.mmgraph"))
