@@ -23,7 +23,6 @@ from jaxtyping import Float64
 from mmgraph.graph.errors import MmgraphError, suggestion
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.belief_propagation_kernels import (
     beliefs,
     free_energy,
@@ -355,7 +354,7 @@ def posterior_of(
     def log_partition() -> torch.Tensor:
         return torch.tensor([m.log_partition() for m in rows], dtype=torch.float64)
 
-    residual, iterations = _worst(rows)
+    residual, iterations = worst(rows)
     return Posterior.of(
         graph.variables,
         {n: torch.stack([marginals[n] for marginals in found]) for n in names},
@@ -370,45 +369,6 @@ def posterior_of(
     )
 
 
-def _worst(rows: Sequence[Messages]) -> tuple[float, int]:
-    """The largest residual of any row, and the most iterations."""
+def worst(rows: Sequence[Messages]) -> tuple[float, int]:
+    """Return the largest residual of any row, and the most iterations."""
     return max(m.residual for m in rows), max(m.iterations for m in rows)
-
-
-def max_product(
-    graph: FactorGraph,
-    evidence: Evidence,
-    variables: Sequence[str] | None = None,
-    *,
-    schedule: Schedule = "sequential",
-    iterations: int = 200,
-    tolerance: float = 1e-6,
-    damping: float = 0.0,
-    dtype: torch.dtype | None = None,
-    memory_budget: int | None = None,
-) -> Assignment:
-    """Return the assignment that max-product messages point to, optimal on trees.
-
-    The options are those of :func:`belief_propagation`; the assignment has no bound.
-    """
-    began = time.perf_counter()
-    rows = passed_messages(
-        graph, evidence, sums=False, schedule=schedule, iterations=iterations, tolerance=tolerance,
-        damping=damping, dtype=dtype, memory_budget=memory_budget,
-    )  # fmt: skip
-    pairwise = rows[0].pairwise
-    labellings, energies = zip(*(messages.labelling() for messages in rows), strict=True)
-    found = [pairwise.states_of(labelling) for labelling in labellings]
-    names = named_variables(graph, variables)
-    residual, done = _worst(rows)
-    return Assignment(
-        {n: torch.cat([states[n] for states in found]) for n in names},
-        {n: graph.variables[n] for n in names},
-        -torch.tensor(energies, dtype=torch.float64),
-        method="max_product",
-        exact=False,
-        converged=residual <= tolerance,
-        shortfall=shortfall("max_product", "residual", residual, tolerance, done),
-        iterations=done,
-        seconds=time.perf_counter() - began,
-    )

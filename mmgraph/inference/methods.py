@@ -43,7 +43,7 @@ SAMPLING = ("gibbs", "parallel_tempering", "annealed_importance_sampling")
 """Those of them that draw random numbers, and take a ``generator``."""
 
 ASSIGNMENTS = {
-    "max_product": f"{_HERE}.belief_propagation",
+    "max_product": f"{_HERE}.max_product",
     "trws": f"{_HERE}.trws",
     "trws_and_moves": f"{_HERE}.energy_minimization",
     "graph_cut": f"{_HERE}.graph_cut",

@@ -328,12 +328,10 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
         method: str = "gibbs",
         **options: Any,
     ) -> Samples:
-        """Draw samples of all variables.
+        """Draw ``n`` samples of all variables for each row of evidence.
 
         Parameters
         ----------
-        n : int
-            For each row of evidence.
         evidence
             As for :meth:`represent`; by default nothing is observed.
         method : {"gibbs", "tempering", "layer_summation", "auto"}
@@ -341,11 +339,7 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
         **options
             ``burn_in``, ``thinning``, ``chains``, of tempering also ``temperatures``.
 
-        Returns
-        -------
-        Samples
-            By variable, ``(n, *shape)``, or ``(batch, n, *shape)`` where the evidence has more than
-            one row; ``.codes`` holds tensors.
+        Returns what :func:`mmgraph.sample` does.
         """
         given = evidence_of(self, evidence)
         return query.sample(self, n, given, generator, method_named(method), **options)

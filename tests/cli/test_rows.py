@@ -122,7 +122,6 @@ def test_parquet_keeps_types(mmgraph, tmp_path: Path):
             "methods": ["junction_tree"],
             "exact": True,
             "converged": True,
-            "shortfall": "",
         }
         frame = pd.read_parquet(target)
         assert frame["row"].tolist() == [1, 2, 3, 4]
