@@ -230,8 +230,16 @@ def test_agrum_finds_the_same_marginals(tmp_path, name):
     _agrum_marginals(path, tmp_path)
 
 
+BEYOND_AGRUM = ("link", "munin1")
+"""Networks for whose marginals pyAgrum takes many minutes, or more memory than a machine has."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("path", bundled(), ids=lambda p: p.name.removesuffix(".bif.gz"))
+@pytest.mark.parametrize(
+    "path",
+    [p for p in bundled() if p.name.removesuffix(".bif.gz") not in BEYOND_AGRUM],
+    ids=lambda p: p.name.removesuffix(".bif.gz"),
+)
 def test_agrum_finds_the_same_marginals_in_all(tmp_path, path):
     _agrum_marginals(path, tmp_path)
 
