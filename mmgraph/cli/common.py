@@ -22,7 +22,9 @@ Model = Annotated[
 ]
 EvidenceOption = Annotated[
     list[str] | None,
-    typer.Option("--evidence", "-e", help="NAME=STATE, one or several, as often as needed."),
+    typer.Option(
+        "--evidence", "-e", help="NAME=STATE or NAME=NUMBER, one or several, as often as needed."
+    ),
 ]
 EvidenceFile = Annotated[
     Path | None,
