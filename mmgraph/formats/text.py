@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from mmgraph.graph.errors import FormatError, suggestion
+from mmgraph.graph.state_labels import NUMBER
 
 Fail = Callable[[str], NoReturn]
 """Raises a FormatError with the file, the line and this problem."""
@@ -21,9 +22,6 @@ WORD = re.compile(r'[^\s{}()\[\];,|"]+')
 
 BRACKETED_WORD = re.compile(r'[^\s{}();,|"]+')
 """A name as other programs write it where names are listed."""
-
-NUMBER = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
-"""A decimal number; neither ``nan`` nor ``inf`` is one."""
 
 _LONGEST_COUNT = 18
 

@@ -22,10 +22,11 @@ from torch import Tensor
 
 from mmgraph.formats.files import SIZE_LIMIT, read_text, write_text
 from mmgraph.formats.rows import LARGEST_RANK, bounded_product, normalise, problem_of, state_of
-from mmgraph.formats.text import NUMBER, fail
+from mmgraph.formats.text import fail
 from mmgraph.graph.errors import FormatError, GraphError, NotTabularError, UnknownStateError
 from mmgraph.graph.factor import Factor, TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.state_labels import NUMBER
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
 from mmgraph.networks.markov_random_field import MarkovRandomField

@@ -19,6 +19,8 @@ MISSING = -1
 Label = str | int | bool | float
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
+"""A decimal number; neither ``nan`` nor ``inf`` is one."""
+
 _STARTS_WITH_DIGIT = re.compile(r"[\s(\[<>=≤≥~+._-]*[0-9]")
 _INTERVAL = re.compile(r"([(\[])\s*([^\s,]+)\s*,\s*([^\s,]+)\s*([)\]])")
 _TRUTH = {"true": True, "false": False}
