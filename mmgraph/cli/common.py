@@ -51,7 +51,7 @@ RowsOutput = Annotated[
     Path | None,
     typer.Option(help="A table (.csv, .csv.gz, .parquet) with a line for each row of evidence."),
 ]
-_SEVERAL = ("--evidence", "-e", "--query", "-q")
+_SEVERAL = ("--evidence", "-e", "--query", "-q", "--read")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 

@@ -23,10 +23,12 @@ def reading(options: Sequence[str] | None) -> dict[str, Any]:
     EvidenceError
         If an argument is none of missing=…, encoding=…, separator=… and extra=….
     """
+    from mmgraph.learning.encoding import READING
+
     found: dict[str, Any] = {}
     for option in options or ():
         name, equals, value = option.partition("=")
-        if name not in ("missing", "encoding", "separator", "extra") or not equals:
+        if name not in READING or not equals:
             raise EvidenceError(
                 f"--read {option!r} is none of missing=…, encoding=…, separator=… and extra=…"
             )
@@ -65,6 +67,8 @@ def read_evidence(
             raise EvidenceError(f"'{name}' is given twice as evidence")
         evidence[name] = _value(_variable(graph, name), text)
     if file is None:
+        if reading:
+            raise EvidenceError("--read says how a file is read, and there is no --evidence-file")
         return evidence, False
     for name, values in _columns(graph, file, reading).items():
         if name in evidence:
@@ -130,15 +134,16 @@ def _columns(graph: FactorGraph, file: Path, reading: dict[str, Any]) -> dict[st
     table = open_table(file, **reading)
     elements = elements_in(table.columns, graph.variables)
     check_complete(elements.values(), graph.variables, str(file))
-    known = [c for c in table.columns if c in graph.variables or c in elements]
+    variables = {}
     for column in table.columns:
-        if column not in known and table.extra != "ignore":
+        if column in graph.variables or column in elements:
+            variables[column] = _variable(graph, column)
+        elif table.extra != "ignore":
             raise UnknownVariableError(
                 f"{file}: the column '{column}' is not a variable of the model"
-                f"{suggestion(column, graph.variables)}"
+                f"{suggestion(column, graph.variables)} (--read extra=ignore passes over it)"
             )
-    variables = {column: _variable(graph, column) for column in known}
-    parts: dict[str, list[np.ndarray]] = {column: [] for column in known}
+    parts: dict[str, list[np.ndarray]] = {column: [] for column in variables}
     rows = 0
     for chunk in table.chunks(CHUNK_ROWS):
         for column, variable in variables.items():

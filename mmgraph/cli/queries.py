@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -68,6 +69,12 @@ def infer(
     check_table(output)
     graph = mmgraph.read(model)
     given, is_file = read_evidence(graph, evidence, evidence_file, **reading(read))
+    for name in query or ():
+        if is_file and name in given:
+            warnings.warn(
+                f"the evidence gives '{name}' itself: where it does, the answer is what it says",
+                stacklevel=2,
+            )
     options: dict[str, Any] = {"method": method, "device": device}
     if method in SAMPLING:
         options["generator"] = torch.Generator().manual_seed(seed)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 from mmgraph.cli.answers import Columns
 from mmgraph.cli.common import progress_bar
 from mmgraph.cli.outputs import check_file
-from mmgraph.graph.errors import MissingExtraError, ZeroProbabilityError
+from mmgraph.graph.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from mmgraph.graph.evidence import Evidence
@@ -88,6 +88,8 @@ def answers(
     UserWarning
         If some rows are impossible.
     """
+    from mmgraph.inference.possible_rows import ask_possible_rows
+
     impossible: list[int] = []
     with ExitStack() as stack:
         told = None
@@ -95,7 +97,8 @@ def answers(
             told = stack.enter_context(progress_bar("answering", evidence.batch))
         for start in range(0, evidence.batch, size):
             rows = list(range(start, min(start + size, evidence.batch)))
-            possible, answer, error = _answered(evidence, ask, rows)
+            found, answer, error = ask_possible_rows(evidence.rows(slice(start, start + size)), ask)
+            possible = [start + row for row in found.tolist()]
             impossible += sorted({*rows} - {*possible})
             if error is not None and len(impossible) == evidence.batch:
                 raise error
@@ -104,24 +107,6 @@ def answers(
                 told[0].update(told[1], completed=rows[-1] + 1)
     if impossible:
         _warn_of(impossible)
-
-
-def _answered(
-    evidence: Evidence, ask: Ask, rows: Sequence[int]
-) -> tuple[list[int], Any, ZeroProbabilityError | None]:
-    """Ask again without the impossible rows, until there are none; the error is their last."""
-    import numpy as np
-
-    possible, last = list(rows), None
-    while possible:
-        try:
-            return possible, ask(evidence.rows(np.array(possible))), last
-        except ZeroProbabilityError as error:
-            if not error.rows:
-                raise
-            last, bad = error, set(error.rows)
-            possible = [row for i, row in enumerate(possible) if i not in bad]
-    return [], None, last
 
 
 def _warn_of(impossible: Sequence[int]) -> None:
@@ -151,6 +136,8 @@ def in_columns(
         How many lines a row has, of which impossible rows have none; by default one, which is
         empty where the row is impossible.
     """
+    from mmgraph.inference.samples import row_column
+
     waiting: list[int] = []  # rows before the first that is possible: no column has a name yet
     names: list[str] | None = None
     for rows, possible, answer in batches:
@@ -174,14 +161,6 @@ def in_columns(
             numbers = [row + 1 for row in possible for _ in range(each)]
         yield {row_column(found): numbers, **found}
         waiting = []
-
-
-def row_column(names: Iterable[str]) -> str:
-    """Return ``row``, or a longer name where a column of the answer has that one."""
-    taken, name = set(names), "row"
-    while name in taken:
-        name = f"input_{name}"
-    return name
 
 
 def write_table(path: Path | None, batches: Iterable[Columns]) -> int:

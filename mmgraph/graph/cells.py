@@ -53,7 +53,7 @@ def codes(
         If a cell is no single value.
     """
     reader = variable.reader
-    listed = {spelling(cell) for cell in missing}
+    listed = spellings(missing)
 
     def read(cell: object) -> int:
         return MISSING if listed and spelling(cell) in listed else reader.read(cell)
@@ -90,10 +90,15 @@ def factorised(
     Cells of different types are distinct: the truth value True is not the number 1.
     """
     if hasattr(column, "factorize"):
-        inverse, distinct = column.factorize()
-        cells = distinct.tolist()
-        if str(column.dtype) != "object" or all(isinstance(cell, str) for cell in cells):
-            return inverse, cells
+        try:
+            inverse, distinct = column.factorize()
+        except TypeError:  # something unhashable
+            distinct = None
+        if distinct is not None:
+            single = getattr(distinct.dtype, "itemsize", 8) < 8  # floats that are spelled shorter
+            cells = [plain_cell(c) for c in distinct.to_numpy()] if single else distinct.tolist()
+            if str(column.dtype) != "object" or all(isinstance(cell, str) for cell in cells):
+                return inverse, cells
         column = np.asarray(column, dtype=object)  # pandas takes True and 1 for the same
     array = np.asarray(column)
     if array.dtype.kind in "biuf":
@@ -194,13 +199,30 @@ def hidden(column: object, missing: Collection[object]) -> object:
     missing : collection of cells
         As for :func:`codes`.
     """
-    if not missing:
+    if not spellings(missing):
         return column
-    listed = {spelling(cell) for cell in missing}
+    listed = spellings(missing)
     array = np.asarray(plain_array(column), dtype=object)
     cells = np.empty(array.size, dtype=object)
-    cells[:] = [None if spelling(cell) in listed else cell for cell in array.reshape(-1).tolist()]
-    return cells.reshape(array.shape)
+    for i, cell in enumerate(array.reshape(-1).tolist()):
+        if isinstance(cell, list | tuple | np.ndarray):  # a row of a vector
+            cells[i] = hidden(cell, missing)
+        else:
+            cells[i] = None if spelling(cell) in listed else cell
+    return cells.reshape(array.shape) if array.ndim else cells[0]
+
+
+def spellings(missing: Collection[object]) -> set[str]:
+    """Return how cells that stand for missing ones are spelled; those that are missing anyway not.
+
+    Raises
+    ------
+    EvidenceError
+        If they are no collection of cells.
+    """
+    if isinstance(missing, str) or not isinstance(missing, Collection):
+        raise EvidenceError(f"missing is a list of cells, as in missing=['NA'], not {missing!r}")
+    return {spelling(cell) for cell in missing if not is_missing(cell)}
 
 
 def spelling(cell: object) -> str:

@@ -40,7 +40,7 @@ def elements_in(keys: Iterable[object], variables: Mapping[str, Variable]) -> di
     Raises
     ------
     EvidenceError
-        If an array has no such element.
+        If an array has no such element, or two keys name the same.
     """
     named = {
         column: (variable.name, (i,))
@@ -57,6 +57,14 @@ def elements_in(keys: Iterable[object], variables: Mapping[str, Variable]) -> di
             found[key] = (match[1], _place(variable, match[2], key))
         elif key in named:
             found[key] = named[key]
+    if len(set(found.values())) < len(found):
+        seen: dict[Element, str] = {}
+        for key, element in found.items():
+            if element in seen:
+                raise EvidenceError(
+                    f"'{seen[element]}' and '{key}' are the same element of '{element[0]}'"
+                )
+            seen[element] = key
     return found
 
 
@@ -84,7 +92,8 @@ def check_complete(
         if count < variable.size:
             raise EvidenceError(
                 f"{origin} has columns of {count} of the {variable.size} elements of '{name}', "
-                f"which are called {', '.join(element_names(variable)[:4])}, …"
+                f"which are called {', '.join(element_names(variable)[:4])}, …; where one is "
+                "missing in every row, give a column without values"
             )
 
 

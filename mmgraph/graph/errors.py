@@ -147,4 +147,5 @@ def suggestion(name: object, known: Iterable[object]) -> str:
     """
     folded = {str(k).casefold(): str(k) for k in known}
     close = difflib.get_close_matches(str(name).casefold(), folded, n=1)
-    return f"; did you mean '{folded[close[0]]}'?" if close else ""
+    nearest = folded[close[0]] if close else str(name)
+    return "" if nearest == str(name) else f"; did you mean '{nearest}'?"

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mmgraph.graph.cells import codes as codes_in
-from mmgraph.graph.cells import hidden
+from mmgraph.graph.cells import hidden, spellings
 from mmgraph.graph.copying import DeepCopied
 from mmgraph.graph.element_evidence import check_complete, elements_in, with_elements_gathered
 from mmgraph.graph.errors import EvidenceError, UnknownVariableError, suggestion
@@ -43,7 +43,8 @@ def soft(log_likelihood: object = None, *, probabilities: object = None) -> Soft
     Parameters
     ----------
     log_likelihood : array-like
-        Log-likelihoods over the states, ``(*shape, states)`` or ``(batch, *shape, states)``.
+        Log-likelihoods over the states, ``(*shape, states)`` or ``(batch, *shape, states)``. A
+        mapping or a pandas object whose index (or columns) are labels is put in their order.
     probabilities : array-like
         Likelihoods instead, such as a classifier's probabilities divided by its training
         frequencies; they need not sum to one.
@@ -128,10 +129,12 @@ class Evidence(DeepCopied):
         if data is None:
             return cls(variables, 1)
         if isinstance(data, Evidence):
-            return data
+            return data._of_model(variables)
         check_extra(extra)
+        spellings(missing)
+        rows = None
         if hasattr(data, "columns") and hasattr(data, "iloc"):
-            data = _columns_of_frame(data, variables, extra)
+            data, rows = _columns_of_frame(data, variables, extra)
         if not isinstance(data, Mapping):
             raise EvidenceError(
                 f"evidence is a dict, a pandas DataFrame or an Evidence, not {type(data).__name__}"
@@ -145,7 +148,23 @@ class Evidence(DeepCopied):
         data = with_elements_gathered(data, variables, element)
         if extra == "ignore":
             data = {name: given for name, given in data.items() if name in variables}
-        return _from_mapping(cls, data, variables, missing)
+        found = _from_mapping(cls, data, variables, missing)
+        if rows is not None and rows != found.batch:  # a frame that says nothing of any variable
+            found = replace(found, batch=rows, codes=np.empty((rows, 0), np.int64))
+        return found
+
+    def _of_model(self, variables: Mapping[str, Variable]) -> Evidence:
+        """The evidence itself, if the variables that it observes are those of a model."""
+        if self.variables is variables:
+            return self
+        for name in self.observed():
+            other = variables.get(name)
+            if other is None or not self.variables[name].describes_same_as(other):
+                raise EvidenceError(
+                    f"the evidence was read for another model, in which '{name}' "
+                    f"is {self.variables[name]!r}"
+                )
+        return self
 
     def observed(self) -> tuple[str, ...]:
         """The names of the variables that any row says something about."""
@@ -300,9 +319,9 @@ def _soft_tensor(variable: Variable, given: Soft) -> Float[Tensor, "batch *shape
     if not variable.is_discrete:
         raise EvidenceError(f"soft evidence for '{variable.name}', which has no states")
     if given.probabilities is None:
-        tensor = numbers(variable, given.log_likelihood)
+        tensor = numbers(variable, _in_order(variable, given.log_likelihood))
     else:
-        tensor = numbers(variable, given.probabilities)
+        tensor = numbers(variable, _in_order(variable, given.probabilities))
         if bool((tensor.detach() < 0).any()):
             raise EvidenceError(f"a probability of soft evidence for '{variable.name}' is negative")
         tensor = tensor.log()
@@ -321,14 +340,35 @@ def _soft_tensor(variable: Variable, given: Soft) -> Float[Tensor, "batch *shape
     return tensor
 
 
+def _in_order(variable: Variable, given: Any) -> Any:
+    """Numbers by state in the order of the states, if they say which state each belongs to."""
+    if isinstance(given, Mapping):
+        labels, array = list(given), np.stack([np.asarray(x) for x in given.values()], axis=-1)
+    elif hasattr(given, "index") and hasattr(given, "iloc"):  # a series, or a frame of rows
+        labels, array = getattr(given, "columns", given.index), given.to_numpy()
+        if type(labels).__name__ == "RangeIndex":
+            return array
+    else:
+        return given
+    codes = [variable.code(label) for label in labels]
+    if sorted(codes) != list(range(variable.cardinality)):
+        raise EvidenceError(
+            f"soft evidence for '{variable.name}' names {len(set(codes))} of its "
+            f"{variable.cardinality} states; give a number for each, once"
+        )
+    return array[..., np.argsort(codes)]
+
+
 def check_extra(extra: str) -> None:
     """Raise EvidenceError if this is no way to treat columns that are no variables."""
     if extra not in ("raise", "ignore"):
         raise EvidenceError(f"extra is 'raise' or 'ignore', not {extra!r}")
 
 
-def _columns_of_frame(frame: Any, variables: Mapping[str, Variable], extra: str) -> dict[str, Any]:
-    """The columns by name, those of a vector put together; an incomplete vector is an error."""
+def _columns_of_frame(
+    frame: Any, variables: Mapping[str, Variable], extra: str
+) -> tuple[dict[str, Any], int]:
+    """The columns by name, and how many rows; a vector that lacks columns is an error."""
     if not len(frame):
         raise EvidenceError("the data frame has no rows")
     data: dict[str, Any] = {}
@@ -347,6 +387,7 @@ def _columns_of_frame(frame: Any, variables: Mapping[str, Variable], extra: str)
         if name not in variables and name not in elements and extra == "raise":
             raise UnknownVariableError(
                 f"the column {name!r} is not a variable of the model"
-                f"{suggestion(name, variables)} (extra='ignore' passes over such columns)"
+                f"{suggestion(name, variables)} (Evidence.of(…, extra='ignore') and extra='ignore' "
+                "of fit and predict_proba pass over such columns)"
             )
-    return data
+    return data, len(frame)

@@ -21,13 +21,15 @@ Label = str | int | bool | float
 NUMBER = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
 """A decimal number; neither ``nan`` nor ``inf`` is one."""
 
+_PLAIN_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?")
 _STARTS_WITH_DIGIT = re.compile(r"[\s(\[<>=≤≥~+._-]*[0-9]")
 _INTERVAL = re.compile(r"([(\[])\s*([^\s,]+)\s*,\s*([^\s,]+)\s*([)\]])")
 _TRUTH = {"true": True, "false": False}
 _OFTEN_MISSING = frozenset(("", "-", ".", "?", "n/a", "na", "nan", "nil", "none", "null", "<na>"))
 _HUGE = 1e300
 _MOST_REMEMBERED = 10_000
-_PLAIN_CELLS = (str, int, float, bool, np.generic)
+PLAIN_CELLS = (str, int, float, bool, np.generic)
+"""What :meth:`StateLabels.read` remembers."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,9 @@ class StateLabels:
     1. An :class:`Index` is an index; ``None``, NaN and pandas' NA are missing.
     2. A truth value is the label that spells it (``true``, ``FALSE`` …); it is never a number.
     3. A number is the label that equals it, spells it (``"1"``, ``"1.0"``) or is an interval that
-       holds it (``"[20, 35)"``); else -1 is missing; else, where no label could be meant since none
-       begins with a digit, it is an index.
+       holds it (``"[20, 35)"``); else -1 is missing (unless labels are intervals); else, where no
+       label could be meant since none begins with a digit, it is an index. Beside labels that
+       spell truth values, 0 and 1 are indices only where these are the same states.
     4. A text is the label that is spelled like it; else what it spells is a truth value or a
        number, which it is only if it spells back to itself (``"01"``, ``"1_0"``, ``"1E2"`` do not).
 
@@ -95,11 +98,23 @@ class StateLabels:
         Whether the two states of counted labels are false and true (a Bernoulli variable).
     """
 
-    __slots__ = ("_memo", "_numbers", "_texts", "_truths", "intervals", "labels", "name", "numeric")
+    __slots__ = (
+        "_exact",
+        "_memo",
+        "_numbers",
+        "_texts",
+        "_truths",
+        "intervals",
+        "labels",
+        "name",
+        "numeric",
+        "takes_indices",
+    )
 
     def __init__(self, name: str, labels: Sequence[Label], counts_truth: bool = False) -> None:
         self.name, self.labels = name, labels
         self._memo: dict[tuple[type, Any], int] = {}
+        self._exact: dict[tuple[type, Label], int] = {}
         self._texts: dict[str, int] = {}
         self._numbers: dict[float, list[int]] = {}
         self._truths: dict[bool, list[int]] = {False: [], True: []}
@@ -108,14 +123,20 @@ class StateLabels:
         if isinstance(labels, range):
             if counts_truth and len(labels) == 2:
                 self._truths = {False: [0], True: [1]}
+            self.takes_indices = True
             return
         for code, label in enumerate(labels):
             self._take(label, code)
         self.numeric = bool(self._numbers or self.intervals) or any(
             isinstance(label, str) and _STARTS_WITH_DIGIT.match(label) for label in labels
         )
+        # Whether a number can only be an index.
+        self.takes_indices = not self.numeric and all(
+            codes in ([], [int(truth)]) for truth, codes in self._truths.items()
+        )
 
     def _take(self, label: Label, code: int) -> None:
+        self._exact[type(label), label] = code
         if isinstance(label, str):
             self._texts[label] = code
             if (truth := _TRUTH.get(label.casefold())) is not None:
@@ -127,12 +148,9 @@ class StateLabels:
             return
         if isinstance(label, bool):
             self._truths[label].append(code)
+        elif not math.isfinite(label):
+            self._texts.setdefault(str(label), code)
         self._numbers.setdefault(label, []).append(code)
-
-    @property
-    def takes_indices(self) -> bool:
-        """Whether a number can only be an index: no label is a number or begins with one."""
-        return not self.numeric
 
     @property
     def memo(self) -> dict[tuple[type, Any], int]:
@@ -151,7 +169,7 @@ class StateLabels:
         """
         if is_missing(cell):
             return MISSING
-        plain = isinstance(cell, _PLAIN_CELLS)
+        plain = isinstance(cell, PLAIN_CELLS)
         if plain and (code := self._memo.get((type(cell), cell))) is not None:
             return code
         code = self._read(cell)
@@ -162,6 +180,8 @@ class StateLabels:
     def _read(self, cell: Any) -> int:
         if isinstance(cell, Index):
             return self.checked_index(cell.codes)
+        if isinstance(cell, str | int | float) and (type(cell), cell) in self._exact:
+            return self._exact[type(cell), cell]
         if hasattr(cell, "item") and getattr(cell, "ndim", 0) == 0:
             return self.read(plain_cell(cell))
         if isinstance(cell, bool):
@@ -172,9 +192,10 @@ class StateLabels:
             raise EvidenceError(
                 f"evidence for '{self.name}' holds {cell!r}, which is no single state"
             )
-        return self._of_text(
-            cell.decode(errors="replace") if isinstance(cell, bytes) else str(cell)
-        )
+        if isinstance(cell, bytes):
+            cell = cell.decode(errors="replace")
+        # A member of an enumeration of texts is that text, and not its name.
+        return self._of_text(str.__str__(cell) if isinstance(cell, str) else str(cell))
 
     def _of_number(self, number: Any, cell: object) -> int:
         if isinstance(self.labels, range):
@@ -186,11 +207,14 @@ class StateLabels:
             return code  # "1" and "1.0" are both labels
         if codes:
             return self._only(codes, cell)
-        if number == MISSING:
+        if number == MISSING and not self.intervals:
             return MISSING
         if self.numeric:
             raise self._unknown(cell)
-        return self.checked_index(number)
+        found = self.checked_index(number)
+        if found in (0, 1) and found not in (meant := self._truths[bool(found)] or [found]):
+            self._only([*meant, found], cell)  # refuses it
+        return found
 
     def _of_text(self, text: str) -> int:
         code = self._texts.get(text)
@@ -200,7 +224,7 @@ class StateLabels:
             return self._only(self._truths[truth], text)
         if (number := number_spelled(text)) is not None:
             return self._of_number(number, text)
-        if self.intervals and NUMBER.fullmatch(text):
+        if self.intervals and _PLAIN_DECIMAL.fullmatch(text):
             return self._only(self._intervals_around(float(text)), text)
         raise self._unknown(text)
 
@@ -232,7 +256,7 @@ class StateLabels:
             raise self._unknown(cell)
         meant = " or ".join(repr(self.labels[c]) for c in codes)
         raise UnknownStateError(
-            f"variable '{self.name}': {cell!r} could mean {meant}; write the label itself"
+            f"variable '{self.name}': {cell!r} could mean {meant}; write the label, or mm.index(…)"
         )
 
     def _unknown(self, cell: object) -> UnknownStateError:
@@ -243,7 +267,10 @@ class StateLabels:
         if isinstance(cell, float) and 0 < cell < 1:
             advice = "; probabilities of the states are written mm.soft(probabilities=…)"
         elif str(cell).casefold() in _OFTEN_MISSING:
-            advice = f"; where that stands for a missing cell, say missing=[{cell!r}]"
+            advice = (
+                f"; where that stands for a missing cell, say missing=[{cell!r}] to what reads the "
+                "table, such as mm.open_table or mm.Evidence.of"
+            )
         text = repr(cell) if len(str(cell)) <= 100 else f"{str(cell)[:100]!r}…"
         return UnknownStateError(
             f"variable '{self.name}' has no state {text}{hint} (its states: {shown}{more}){advice}"
@@ -266,6 +293,8 @@ def plain_cell(cell: Any) -> Any:
         return float(str(cell))
     if isinstance(cell, np.generic) or not hasattr(cell, "numpy"):
         return cell.item() if hasattr(cell, "item") else cell
+    if str(cell.dtype) == "torch.bfloat16":  # which NumPy lacks
+        cell = cell.float()
     return plain_cell(cell.detach().cpu().numpy()[()])
 
 

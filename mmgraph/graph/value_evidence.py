@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,6 +25,11 @@ def numbers(variable: Variable, given: object) -> Tensor:
     EvidenceError
         If they are none.
     """
+    if hasattr(given, "columns") and hasattr(given, "iloc"):
+        raise EvidenceError(
+            f"evidence for '{variable.name}' is a data frame, whose columns stand by themselves: "
+            "give the frame as the evidence"
+        )
     if isinstance(given, Tensor) and not given.is_complex():
         return given if given.is_floating_point() else given.to(torch.float64)
     try:
@@ -33,7 +39,7 @@ def numbers(variable: Variable, given: object) -> Tensor:
             nothing = np.full(variable.shape, np.nan)
             given = np.stack([nothing if r is None else _floats(r) for r in given])
         return torch.from_numpy(_floats(given))
-    except (TypeError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise EvidenceError(
             f"evidence for '{variable.name}' is not an array of numbers ({error})"
         ) from None
@@ -42,21 +48,25 @@ def numbers(variable: Variable, given: object) -> Tensor:
 def _floats(given: object) -> Float64[np.ndarray, "..."]:
     """Numbers in double precision, in an array of their own; texts are read one by one."""
     array = np.asarray(given)
-    if array.dtype.kind == "c":
-        raise TypeError("complex numbers")
-    if array.dtype.kind not in "OUS":
+    if array.dtype.kind in "biuf":
         return array.astype(np.float64)
+    if array.dtype.kind not in "OUS":
+        raise TypeError(f"of the type {array.dtype}")
     cells = ["nan" if is_missing(cell) else cell for cell in array.reshape(-1).tolist()]
+    cells = [c.decode(errors="replace") if isinstance(c, bytes) else c for c in cells]
     if all(type(cell) is str for cell in cells):
         joined = "".join(cells)
         if joined.isascii() and "_" not in joined:  # float() reads these as number_in() does
-            return np.array(list(map(float, cells)), np.float64).reshape(array.shape)
+            with contextlib.suppress(ValueError):
+                return np.array(list(map(float, cells)), np.float64).reshape(array.shape)
     plain = [number_in(cell) if isinstance(cell, str) else float(cell) for cell in cells]
     return np.array(plain, np.float64).reshape(array.shape)
 
 
 def number_in(text: str) -> float:
     """Return the decimal number that a text is: no ``1_0``, no digits of other scripts; or NaN.
+
+    Truth values, as tables print them, are 0 and 1.
 
     Raises
     ------
@@ -66,6 +76,8 @@ def number_in(text: str) -> float:
     stripped = text.strip()
     if NUMBER.fullmatch(stripped) or stripped.lower() in ("nan", "inf", "-inf", "+inf"):
         return float(stripped)
+    if stripped.casefold() in ("false", "true"):
+        return float(stripped.casefold() == "true")
     raise ValueError(f"{text[:60]!r} is no number")
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from mmgraph.graph.errors import GraphError, UnknownStateError, suggestion
-from mmgraph.graph.state_labels import MISSING, Label, StateLabels
+from mmgraph.graph.state_labels import MISSING, Label, StateLabels, plain_cell
 
 Family = Literal["categorical", "bernoulli", "gaussian", "rectified_gaussian", "replicated_softmax"]
 FAMILIES: tuple[Family, ...] = (
@@ -69,9 +70,9 @@ class Variable:
         if self.family not in FAMILIES:
             hint = suggestion(self.family, FAMILIES)
             raise GraphError(f"variable '{self.name}': unknown family {self.family!r}{hint}")
-        shape = tuple(int(n) for n in self.shape)
-        if any(n < 1 for n in shape):
-            raise GraphError(f"variable '{self.name}': shape {self.shape} must be positive")
+        if self.modality is not None and not isinstance(self.modality, str):
+            raise GraphError(f"variable '{self.name}': a modality is a text, not {self.modality!r}")
+        shape = self._checked_shape()
         if self.family == "replicated_softmax" and len(shape) != 1:
             raise GraphError(
                 f"variable '{self.name}': word counts have one axis, the vocabulary, not the shape "
@@ -90,18 +91,32 @@ class Variable:
             reader = StateLabels(self.name, labels, self.family == "bernoulli")
         object.__setattr__(self, "_reader", reader)
 
+    def _checked_shape(self) -> tuple[int, ...]:
+        try:
+            shape = tuple(map(operator.index, self.shape))
+        except TypeError:
+            raise GraphError(
+                f"variable '{self.name}': a shape is a tuple of whole numbers, not {self.shape!r}"
+            ) from None
+        if any(n < 1 for n in shape):
+            raise GraphError(f"variable '{self.name}': shape {self.shape} must be positive")
+        return shape
+
     def _checked_columns(self, shape: tuple[int, ...]) -> tuple[str, ...]:
-        columns = () if isinstance(self.columns, str) else tuple(self.columns or ())
+        named = isinstance(self.columns, Iterable) and not isinstance(self.columns, str)
+        columns = tuple(self.columns or ()) if named else ()
         if len(shape) != 1 or len(columns) != shape[0]:
             raise GraphError(
                 f"variable '{self.name}' has shape {shape}; its columns name each element of one "
                 f"axis, and {len(columns)} are given"
             )
+        seen: set[object] = set()
         for column in columns:
-            if not isinstance(column, str) or not column or columns.count(column) > 1:
+            if not isinstance(column, str) or not column or column in seen:
                 raise GraphError(
                     f"variable '{self.name}': the column {column!r} is no text, or is given twice"
                 )
+            seen.add(column)
         return columns
 
     def _normalised_states(self) -> int | tuple[Label, ...] | None:
@@ -123,7 +138,7 @@ class Variable:
                 f"variable '{self.name}': states are a number of them or a sequence of labels, not "
                 f"{states!r}"
             )
-        labels = tuple(map(_plain_label, states))
+        labels = tuple(map(plain_cell, states))
         if not labels:
             raise GraphError(f"variable '{self.name}': needs at least one state, got none")
         seen: set[object] = set()
@@ -215,11 +230,6 @@ class Variable:
             and self.shape == other.shape
             and self.family == other.family
         )
-
-
-def _plain_label(label: Any) -> Any:
-    """A NumPy scalar as the Python value that it is."""
-    return label.item() if isinstance(label, np.generic) else label
 
 
 def element_names(variable: Variable) -> list[str]:

@@ -32,7 +32,7 @@ def check_model(model: object, question: str) -> None:
 
 
 def variable_names(variables: object) -> tuple[str, ...] | None:
-    """Return the names of the variables asked for, None for all.
+    """Return the names of the variables asked for, each once, None for all.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def variable_names(variables: object) -> tuple[str, ...] | None:
     for name in names:
         if not isinstance(name, str):
             raise UnknownVariableError(f"variables are names, and {name!r} is none")
-    return names
+    return tuple(dict.fromkeys(names))
 
 
 def check_count(value: object, name: str) -> None:

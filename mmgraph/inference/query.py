@@ -94,6 +94,8 @@ def query(
     names = variable_names(variables)
     device = str(device)
     check_type("dtype", dtype, "torch.dtype | None")
+    if dtype is not None and not dtype.is_floating_point:
+        raise MmgraphError(f"the precision is a floating type, not {dtype}")
     given = Evidence.of(evidence, model.variables)
     methods.check(method, (*methods.EXACT, *methods.MARGINALS), "query")
     _check_device(device)
@@ -173,9 +175,9 @@ def joint(
     check_model(model, "joint")
     check_exact(options, "junction_tree")
     names = variable_names(variables) or ()
-    for i, name in enumerate(names):
-        if name in names[:i]:
-            raise UnknownVariableError(f"the joint distribution asks for '{name}' twice")
+    if not isinstance(variables, str) and len(names) < len(variables):
+        twice = next(name for name in names if list(variables).count(name) > 1)
+        raise UnknownVariableError(f"the joint distribution asks for '{twice}' twice")
     given = Evidence.of(evidence, model.variables)
     return exact.joint(model, given, names, **options)
 

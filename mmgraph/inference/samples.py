@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
 
 from mmgraph.graph.errors import MissingExtraError, UnknownVariableError, suggestion
-from mmgraph.graph.state_labels import index
 from mmgraph.graph.variable import Variable, element_names
 
 if TYPE_CHECKING:
@@ -65,21 +64,18 @@ class Samples(Mapping[str, np.ndarray]):
     def __len__(self) -> int:
         return len(self.codes)
 
-    def columns(self) -> dict[str, Any]:
-        """Return the draws, one a row, as columns that no reader of labels needs to look up.
+    def columns(self) -> dict[str, np.ndarray]:
+        """Return the draws, one a row: those of several rows of evidence one row's after another's.
 
-        Draws for several rows of evidence stand one row's after the other.
+        Labels and values, ``(rows, *shape)`` for each variable.
         """
-        columns: dict[str, Any] = {}
-        for name, tensor in self.codes.items():
-            flat = tensor if self.batch is None else tensor.flatten(0, 1)
-            columns[name] = index(flat) if self._variables[name].is_discrete else flat
-        return columns
+        return {n: self[n] if self.batch is None else np.concatenate(self[n]) for n in self}
 
     def to_frame(self) -> pandas.DataFrame:
         """Return one line a draw and one column a variable (``x[0,1]`` for elements of arrays).
 
-        Where the evidence has several rows, the first column, ``row``, says whose draw it is.
+        Where the evidence has several rows, the first column, ``row``, says whose draw it is
+        (``input_row`` if a variable has that name).
 
         Raises
         ------
@@ -92,19 +88,27 @@ class Samples(Mapping[str, np.ndarray]):
             raise MissingExtraError("data", "pandas", "a data frame of samples") from None
         columns: dict[str, Any] = {}
         draws = 0
-        for name in self:
-            values = self[name] if self.batch is None else np.concatenate(self[name])
+        for name, values in self.columns().items():
             draws = len(values)
             elements = element_names(self._variables[name])
             columns.update(zip(elements, values.reshape(draws, -1).T, strict=True))
         if self.batch is not None:
-            columns = {"row": np.repeat(np.arange(self.batch), draws // self.batch)} | columns
+            rows = np.repeat(np.arange(self.batch), draws // self.batch)
+            columns = {row_column(columns): rows} | columns
         return pandas.DataFrame(columns)
 
     def __repr__(self) -> str:
         shape = next(iter(self.codes.values())).shape[: 1 if self.batch is None else 2]
         draws = " × ".join(map(str, shape))
         return f"Samples({len(self)} variables, {draws} draws)"
+
+
+def row_column(names: Iterable[str]) -> str:
+    """Return ``row``, or a longer name where a column has that one."""
+    taken, name = set(names), "row"
+    while name in taken:
+        name = f"input_{name}"
+    return name
 
 
 def label_array(variable: Variable) -> np.ndarray:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.state_labels import PLAIN_CELLS
 from mmgraph.inference import junction_tree, torch_contraction
 from mmgraph.inference.batches import compiled_plan, forget_old_plans
 from mmgraph.inference.compiled import CompiledPlan, Request
@@ -87,6 +88,8 @@ def _entropy(model: FactorGraph, evidence: dict[str, Any]) -> Tensor:
 def _prepare_single_row(
     model: FactorGraph, evidence: dict[str, Any], wanted: tuple[str, ...] | str | None
 ) -> _SingleRow | None:
+    if not all(isinstance(cell, PLAIN_CELLS) for cell in evidence.values()):
+        return None
     given = Evidence.of(evidence, model.variables)
     if given.batch != 1 or given.columns != tuple(evidence):
         return None

@@ -48,7 +48,8 @@ class CsvTable(Table):
         self, path: Path, encoding: str | None = None, separator: str | None = None
     ) -> None:
         self.origin, self._path = str(path), path
-        self._encoding = encoding or "utf-8-sig"
+        is_utf8 = encoding is None or encoding.lower().replace("_", "-") in ("utf-8", "utf8")
+        self._encoding = "utf-8-sig" if is_utf8 else str(encoding)
         ending = path.name.lower().removesuffix(".gz")
         self._separator = separator or ("\t" if ending.endswith(".tsv") else ",")
         if len(self._separator) != 1:
@@ -63,18 +64,18 @@ class CsvTable(Table):
                 f"{path}: the header is one column, {header[0][:60]!r}; is the separator "
                 f"{others[0]!r}? say separator={others[0]!r}"
             )
-        for i, name in enumerate(header):
-            if name in header[:i]:
-                raise FormatError(f"{path}: the column '{name}' stands there twice")
+        if len(set(header)) < len(header):
+            twice = next(name for name in header if header.count(name) > 1)
+            raise FormatError(f"{path}: the column '{twice}' stands there twice")
         self._header = self.columns = tuple(header)
 
     def place(self, row: int) -> str:
-        """Return the words for a row, with its line, which is looked up in the file."""
+        """Return the words for a row: its line, which is looked up in the file."""
         with self._reading() as reader:
             next(reader)
             lines = (reader.line_num for cells in reader if self._is_row(cells))
             line = next(itertools.islice(lines, row, None), None)
-        return f"{self.origin}, row {row}" + (f" (line {line})" if line else "")
+        return f"{self.origin}, line {line}" if line else super().place(row)
 
     def chunks(self, rows: int) -> Iterator[dict[str, Any]]:
         """Yield the columns, lists of text, of ``rows`` rows at a time.
@@ -84,7 +85,8 @@ class CsvTable(Table):
         FormatError
             If a row has not as many cells as the header, or the text is no CSV (which line).
         """
-        kept = [(name, self._header.index(name)) for name in self.columns]
+        number = {name: i for i, name in enumerate(self._header)}
+        kept = [(name, number[name]) for name in self.columns]
         with self._reading() as reader:
             next(reader)
             done = False
@@ -141,9 +143,11 @@ class CsvTable(Table):
                 f"expected text in {error.encoding}, found the byte "
                 f"0x{error.object[error.start]:02x}; say encoding=… (latin-1, cp1252, utf-16 …)",
             )
+        except UnicodeError as error:  # such as UTF-16 without a byte order mark
+            self._fail(reader, f"expected text in {self._encoding} ({error})")
         except LookupError:
             raise FormatError(f"{self._path}: there is no encoding {self._encoding!r}") from None
-        except (csv.Error, EOFError, OSError, zlib.error) as error:
+        except (csv.Error, EOFError, OSError, ValueError, zlib.error) as error:
             self._fail(reader, str(error))
 
     def _fail(self, reader: Any, problem: str) -> NoReturn:

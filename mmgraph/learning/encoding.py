@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeGuard
 
@@ -156,7 +156,7 @@ class CodedTable:
             yield CodedRows(self.variables, tuple(discrete), codes, values, {}, weights, first)
             first += count
         if not first:
-            raise LearningError(f"{self.table.origin} has no rows to learn from")
+            raise LearningError(f"{self.table.origin} has no rows")
         if self._weights is not None and len(self._weights) != first:
             raise LearningError(f"{len(self._weights)} weights for {first} rows")
 
@@ -192,6 +192,18 @@ def encode(
     return replace(chunks[0], codes=codes, values=values)
 
 
+def checked_reading(
+    reading: Mapping[str, Any], known: Sequence[str] = READING
+) -> Mapping[str, Any]:
+    """Return options of reading, or raise LearningError if there is one that is not known."""
+    for name in reading:
+        if name not in known:
+            raise LearningError(
+                f"there is no option {name!r}{suggestion(name, known)} (here: {', '.join(known)})"
+            )
+    return reading
+
+
 def read_with(data: object, reading: Mapping[str, Any]) -> object:
     """Return data that is to be read in a certain way: a table, or coded rows as they are.
 
@@ -206,12 +218,7 @@ def read_with(data: object, reading: Mapping[str, Any]) -> object:
     LearningError
         If there is no such option, or evidence, which is read already, is given one.
     """
-    for name in reading:
-        if name not in READING:
-            raise LearningError(
-                f"there is no option {name!r}{suggestion(name, READING)} (known: "
-                f"{', '.join(READING)})"
-            )
+    checked_reading(reading)
     if not reading:
         return data
     if isinstance(data, Evidence | CodedRows | CodedTable | list):

@@ -21,13 +21,18 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.options import check_types
 from mmgraph.learning.counts import TABLE_BUDGET_BYTES, IncompleteDataError
-from mmgraph.learning.encoding import coded_chunks
+from mmgraph.learning.encoding import CodedRows, coded_chunks
 from mmgraph.learning.expectation_maximization import EMReport, expectation_maximization
 from mmgraph.learning.parameters import NO_PRIOR, LeafOptions, Prior, learn_parameters
 from mmgraph.learning.states import Bins, binned_states, states_in
 from mmgraph.learning.tables import CHUNK_ROWS, Table, open_table
 
 __all__ = ["METHODS", "ConvergenceWarning", "fitted", "skeleton"]
+
+
+class LatentVariableWarning(UserWarning):
+    """A variable of which the data says nothing, learned without having been asked to."""
+
 
 METHODS = ("auto", "maximum_likelihood", "bdeu", "dirichlet", "em")
 
@@ -93,6 +98,15 @@ def fitted(
         If method and options do not fit each other, beside what the methods raise.
     """
     _check_options(method, equivalent_sample_size, pseudo_counts, options)
+    check_types(
+        fitted,
+        {
+            "equivalent_sample_size": equivalent_sample_size,
+            "shrinkage": shrinkage,
+            "floor": floor,
+            "chunk_rows": chunk_rows,
+        },
+    )
     leaf_options = LeafOptions(shrinkage, floor)
     chunks = coded_chunks(data, graph.variables, chunk_rows, weights)
     if method != "em":
@@ -102,6 +116,7 @@ def fitted(
         except IncompleteDataError:
             if method != "auto":
                 raise
+        _warn_of_latent(graph, chunks)
     found, report = expectation_maximization(
         graph,
         chunks,
@@ -119,6 +134,21 @@ def fitted(
             stacklevel=3,
         )
     return list(found.factors), report
+
+
+def _warn_of_latent(graph: FactorGraph, chunks: Iterable[CodedRows]) -> None:
+    """Warn of variables that no row observes: a column that is missing, or called otherwise?"""
+    seen: set[str] = set()
+    for chunk in chunks:
+        seen.update(chunk.evidence().observed())
+    latent = [name for name in graph.variables if name not in seen]
+    if latent:
+        warnings.warn(
+            f"no row observes {', '.join(map(repr, latent[:5]))}: learned as a latent variable, by "
+            "EM from random parameters (method='em' says that this is meant)",
+            LatentVariableWarning,
+            stacklevel=4,
+        )
 
 
 def _check_options(
@@ -198,9 +228,11 @@ def skeleton(
     """
     table = open_table(data)
     states, modalities, bins = states or {}, modalities or {}, bins or {}
-    edges = [(parent, child) for parent, child in edges]
+    edges = _checked_edges(edges)
+    if not isinstance(bins, Mapping):
+        raise LearningError(f"bins are given by column, as in bins={{'age': 5}}, not {bins!r}")
     if variables is not None:
-        table = table.select(variables)
+        table = table.select([variables] if isinstance(variables, str) else variables)
     latent = [n for n in states if n not in table.columns]
     known = (*table.columns, *latent)
     for what, names in (
@@ -223,7 +255,6 @@ def skeleton(
     made: dict[str, Variable] = {}
     for name in known:
         labels: Any = states[name] if name in states else learned[name]
-        labels = labels if isinstance(labels, int) else tuple(labels)
         made[name] = Variable(name, labels, modality=modalities.get(name))
     return (
         list(made.values()),
@@ -233,6 +264,18 @@ def skeleton(
         ],
         table,
     )
+
+
+def _checked_edges(edges: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Pairs (parent, child), each once."""
+    checked: list[tuple[str, str]] = []
+    for edge in edges:
+        if isinstance(edge, str) or not isinstance(edge, Sequence) or len(edge) != 2:
+            raise LearningError(f"the edge {edge!r} is not a pair (parent, child)")
+        if tuple(edge) in checked:
+            raise LearningError(f"the edge {edge[0]} -> {edge[1]} is given twice")
+        checked.append((edge[0], edge[1]))
+    return checked
 
 
 def _uniform(parents: Sequence[Variable], child: Variable) -> Factor:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,13 +13,27 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from mmgraph.graph.continuous import ContinuousLeaf
-from mmgraph.graph.errors import EvidenceError, MissingExtraError, ZeroProbabilityError
+from mmgraph.graph.errors import (
+    EvidenceError,
+    MissingExtraError,
+    UnknownVariableError,
+    ZeroProbabilityError,
+)
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.variable import element_names
+from mmgraph.inference.options import variable_names
+from mmgraph.inference.possible_rows import ask_possible_rows
 from mmgraph.inference.query import joint, log_partition, query
 from mmgraph.inference.samples import Samples, label_array
-from mmgraph.learning.encoding import CodedRows, CodedTable, coded_chunks, read_with
-from mmgraph.learning.tables import Table
+from mmgraph.learning.encoding import (
+    CodedRows,
+    CodedTable,
+    checked_reading,
+    coded_chunks,
+    read_with,
+)
+from mmgraph.learning.tables import Table, open_table
 
 if TYPE_CHECKING:
     import pandas
@@ -58,20 +74,20 @@ def predict(
     UnknownVariableError, ZeroProbabilityError, TreewidthError
         As :func:`mmgraph.query` does.
     """
-    data = read_with(data, reading)
-    names = _targets(graph, data, variables)
+    names = _targets(graph, data, variables, reading)
     if len(names) > 1:
         for name in names:
             if not graph.variable(name).is_discrete:
                 raise EvidenceError(f"'{name}' is continuous: predict it by itself")
     elif not graph.variable(names[0]).is_discrete:
-        return _expected_values(graph, data, names[0])
-    parts = _marginals(graph, data, names, impossible)
+        return np.concatenate(_answers(graph, data, names, impossible, reading, _expected_values))
+    parts = _answers(graph, data, names, impossible, reading, _marginals)
+    tables = np.split(np.concatenate(parts), _ends(graph, names), axis=1)
     columns = {}
-    for name in names:
-        table = np.concatenate([part[name] for part in parts])
-        found = label_array(graph.variable(name))[table.argmax(1)]
-        unknown = np.isnan(table[:, 0])
+    for name, side_by_side in zip(names, tables, strict=True):
+        table = _table(graph, name, side_by_side)
+        found = label_array(graph.variable(name))[table.argmax(-1)]
+        unknown = np.isnan(table[..., 0])
         if unknown.any():
             found = found.astype(object)
             found[unknown] = None
@@ -103,52 +119,78 @@ def predict_proba(
     UnknownVariableError, ZeroProbabilityError, TreewidthError
         As :func:`mmgraph.query` does.
     """
+    if not isinstance(variable, str):
+        raise UnknownVariableError(
+            f"predict_proba takes the name of one variable, not {variable!r}"
+        )
     graph.variable(variable)
-    parts = _marginals(graph, read_with(data, reading), (variable,), impossible)
-    return np.concatenate([part[variable] for part in parts])
+    parts = _answers(graph, data, (variable,), impossible, reading, _marginals)
+    return _table(graph, variable, np.concatenate(parts))
 
 
 def score(graph: FactorGraph, data: object, **reading: Any) -> float:
     """Return the mean over rows of log P(what is observed), ``-inf`` if a row is impossible."""
     total, rows = 0.0, 0
-    for evidence in _evidence(graph, read_with(data, reading)):
+    for evidence in _evidence(graph, data, (), reading):
         total += float(log_partition(graph, evidence).sum())
         rows += evidence.batch
     return total / rows
 
 
-def _marginals(
-    graph: FactorGraph, data: object, names: Sequence[str], impossible: str
-) -> list[dict[str, Float64[np.ndarray, "rows states"]]]:
-    """Marginals chunk by chunk; in rows of probability zero an error, or NaN."""
+def _answers(
+    graph: FactorGraph,
+    data: object,
+    names: Sequence[str],
+    impossible: str,
+    reading: Mapping[str, Any],
+    ask: Callable[[FactorGraph, Sequence[str], Evidence], Float64[np.ndarray, "rows columns"]],
+) -> list[Float64[np.ndarray, "rows columns"]]:
+    """Answers chunk by chunk; in rows of probability zero an error, or NaN."""
     if impossible not in ("raise", "nan"):
         raise EvidenceError(f"impossible is 'raise' or 'nan', not {impossible!r}")
     parts, first = [], 0
-    for evidence in _evidence(graph, data):
-        known = _without(evidence, names)
-        try:
-            found = query(graph, known, names)
-            parts.append({name: _array(found.marginal(name)) for name in names})
-        except ZeroProbabilityError as error:
-            if impossible == "raise":
+    for evidence in _evidence(graph, data, names, reading):
+        if impossible == "raise":
+            try:
+                parts.append(ask(graph, names, evidence))
+            except ZeroProbabilityError as error:
                 raise _with_rows_counted_from(first, error) from None
-            parts.append(_marginals_of_possible_rows(graph, known, names, error.rows))
+        else:
+            possible, found, _ = ask_possible_rows(evidence, partial(ask, graph, names))
+            part = np.full((evidence.batch, *_shape(graph, names)), np.nan)
+            if found is not None:
+                part[possible] = found
+            parts.append(part)
         first += evidence.batch
     return parts
 
 
-def _marginals_of_possible_rows(
-    graph: FactorGraph, evidence: Evidence, names: Sequence[str], impossible: Sequence[int]
-) -> dict[str, Float64[np.ndarray, "rows states"]]:
-    tables = {
-        name: np.full((evidence.batch, graph.variable(name).cardinality), np.nan) for name in names
-    }
-    possible = np.setdiff1d(np.arange(evidence.batch), impossible)
-    if len(possible):
-        found = query(graph, evidence.rows(possible), names)
-        for name in names:
-            tables[name][possible] = _array(found.marginal(name))
-    return tables
+def _marginals(
+    graph: FactorGraph, names: Sequence[str], evidence: Evidence
+) -> Float64[np.ndarray, "rows states"]:
+    """The marginals of some variables, side by side."""
+    found = query(graph, evidence, names)
+    return np.concatenate([_array(found.marginal(n).flatten(1)) for n in names], axis=1)
+
+
+def _ends(graph: FactorGraph, names: Sequence[str]) -> list[int]:
+    """Where one variable's states end and the next one's begin, in :func:`_marginals`."""
+    return list(itertools.accumulate(_shape(graph, [name])[0] for name in names[:-1]))
+
+
+def _shape(graph: FactorGraph, names: Sequence[str]) -> tuple[int, ...]:
+    """The shape of a row of an answer: states side by side, or that of a continuous variable."""
+    variables = [graph.variable(name) for name in names]
+    if not variables[0].is_discrete:
+        return variables[0].shape
+    return (sum(v.size * v.cardinality for v in variables),)
+
+
+def _table(
+    graph: FactorGraph, name: str, side_by_side: Float64[np.ndarray, "rows columns"]
+) -> Float64[np.ndarray, "rows *shape states"]:
+    variable = graph.variable(name)
+    return side_by_side.reshape(-1, *variable.shape, variable.cardinality)
 
 
 def _with_rows_counted_from(first: int, error: ZeroProbabilityError) -> ZeroProbabilityError:
@@ -159,12 +201,40 @@ def _with_rows_counted_from(first: int, error: ZeroProbabilityError) -> ZeroProb
     return ZeroProbabilityError(f"{error} (rows counted from row {first})", rows, error.variables)
 
 
-def _evidence(graph: FactorGraph, data: object) -> Iterator[Evidence]:
-    if isinstance(data, str | os.PathLike | Table | CodedTable | CodedRows | Samples):
-        for chunk in coded_chunks(data, graph.variables):
-            yield chunk.evidence()
+def _evidence(
+    graph: FactorGraph, data: object, targets: Sequence[str], reading: Mapping[str, Any]
+) -> Iterator[Evidence]:
+    """The rows chunk by chunk, without what they say of the targets, which is not even read."""
+    if isinstance(data, str | os.PathLike | Table):
+        table = open_table(data, **checked_reading(reading))
+        yield from (c.evidence() for c in coded_chunks(_others(table, targets), graph.variables))
+    elif isinstance(data, CodedTable | CodedRows | list):
+        for chunk in coded_chunks(read_with(data, reading), graph.variables):
+            yield _without(chunk.evidence(), targets)
+    elif isinstance(data, Evidence):
+        yield _without(Evidence.of(read_with(data, reading), graph.variables), targets)
     else:
-        yield Evidence.of(data, graph.variables)
+        known = checked_reading(reading, ("missing", "extra"))
+        if isinstance(data, Samples):
+            data = data.columns()
+        yield Evidence.of(_without_columns(data, targets, graph), graph.variables, **known)
+
+
+def _others(table: Table, targets: Sequence[str]) -> Table:
+    return table.select([c for c in table.columns if c not in targets])
+
+
+def _without_columns(data: Any, targets: Sequence[str], graph: FactorGraph) -> Any:
+    """A frame or a mapping without the columns of the targets."""
+    names = set(targets)
+    for name in targets:
+        variable = graph.variables.get(name)
+        names |= set(element_names(variable)) if variable is not None and variable.shape else set()
+    if hasattr(data, "columns") and hasattr(data, "iloc"):
+        return data[[c for c in data.columns if str(c) not in names]] if names else data
+    if isinstance(data, Mapping):
+        return {c: given for c, given in data.items() if c not in names}
+    return data
 
 
 def _without(evidence: Evidence, names: Sequence[str]) -> Evidence:
@@ -172,31 +242,33 @@ def _without(evidence: Evidence, names: Sequence[str]) -> Evidence:
 
 
 def _targets(
-    graph: FactorGraph, data: object, variables: str | Sequence[str] | None
+    graph: FactorGraph,
+    data: object,
+    variables: str | Sequence[str] | None,
+    reading: Mapping[str, Any],
 ) -> tuple[str, ...]:
-    if isinstance(variables, str):
-        return (variables,)
-    if variables is not None:
-        if not len(variables):
+    asked = variable_names(variables)
+    if asked is not None:
+        if not asked:
             raise EvidenceError("no variable to predict is named")
-        return tuple(variables)
-    observed = {n for evidence in _evidence(graph, data) for n in evidence.observed()}
+        return asked
+    observed = {n for evidence in _evidence(graph, data, (), reading) for n in evidence.observed()}
     names = tuple(n for n, v in graph.variables.items() if v.is_discrete and n not in observed)
     if not names:
         raise EvidenceError("the data gives every variable: name those to predict")
     return names
 
 
-def _expected_values(graph: FactorGraph, data: object, name: str) -> np.ndarray:
+def _expected_values(
+    graph: FactorGraph, names: Sequence[str], evidence: Evidence
+) -> Float64[np.ndarray, "rows *shape"]:
+    (name,) = names
     leaf = next(f for f in graph.factors if f.child is graph.variable(name))
     if not isinstance(leaf, ContinuousLeaf):
         raise EvidenceError(f"'{name}' has no distribution with a mean")
-    parents = [v.name for v in leaf.parents]
-    parts = []
-    for evidence in _evidence(graph, data):
-        belief = joint(graph, parents, _without(evidence, [name]))
-        parts.append(_array(leaf.mean(belief)))
-    return np.concatenate(parts)
+    belief = joint(graph, [v.name for v in leaf.parents], evidence)
+    found: np.ndarray = _array(leaf.mean(belief))
+    return found
 
 
 def _array(tensor: Tensor) -> Any:

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from mmgraph.graph.cells import factorised, plain_array, spelling
+from mmgraph.graph.cells import factorised, plain_array, spelling, spellings
 from mmgraph.graph.errors import LearningError
-from mmgraph.graph.state_labels import number_spelled
+from mmgraph.graph.state_labels import number_spelled, plain_cell
 from mmgraph.graph.variable import Label, Variable
 from mmgraph.learning.cells import real_values
 from mmgraph.learning.tables import CHUNK_ROWS, Table
@@ -26,6 +26,10 @@ Bins = Mapping[str, int | Sequence[float]]
 
 class ManyStatesWarning(UserWarning):
     """A column whose distinct cells are so many that they are hardly states."""
+
+
+class BinsWarning(UserWarning):
+    """Fewer bins than were asked for."""
 
 
 def states_in(
@@ -51,7 +55,7 @@ def states_in(
     """
     found: dict[str, dict[Any, None]] = {name: {} for name in columns}
     declared: dict[str, tuple[Any, ...]] = {}
-    hidden = {spelling(cell) for cell in (*table.missing, *([""] if table.is_text else []))}
+    hidden = spellings((*table.missing, *([""] if table.is_text else [])))
     rows = 0
     for chunk in table.chunks(chunk_rows):
         for name in columns:
@@ -59,10 +63,12 @@ def states_in(
             rows += len(column) if name == next(iter(columns)) else 0
             categories = getattr(getattr(column, "dtype", None), "categories", None)
             if categories is not None and table.in_memory and len(categories):
-                declared[name] = tuple(categories.tolist())
+                declared[name] = tuple(c for c in categories.tolist() if spelling(c) not in hidden)
             else:
                 _, cells = factorised(Variable(name, 1), plain_array(column))
                 found[name].update(dict.fromkeys(c for c in cells if spelling(c) not in hidden))
+    if not table.columns:
+        raise LearningError(f"{table.origin} has no columns to learn from")
     if columns and not rows:
         raise LearningError(f"{table.origin} has no rows to learn from")
     states = {}
@@ -94,12 +100,15 @@ def binned_states(
         If it holds what is no number.
     """
     values: dict[str, list[np.ndarray]] = {name: [] for name in bins}
-    counted = [name for name, wanted in bins.items() if isinstance(wanted, int)]
+    counted = [name for name, wanted in bins.items() if isinstance(wanted, int | np.integer)]
     first = 0
     for chunk in table.chunks(chunk_rows) if counted else ():
         for name in counted:
             variable = Variable(name, family="gaussian")
-            values[name].append(real_values(variable, [chunk[name]], table, first).numpy())
+            column: Any = chunk[name]
+            if getattr(column, "dtype", None) == np.float32:  # as their cells are read later
+                column = [plain_cell(cell) for cell in np.asarray(column)]
+            values[name].append(real_values(variable, [column], table, first).numpy())
         first += len(next(iter(chunk.values())))
     return {name: _intervals(name, wanted, values[name]) for name, wanted in bins.items()}
 
@@ -108,7 +117,7 @@ def _intervals(
     name: str, bins: int | Sequence[float], values: Sequence[np.ndarray]
 ) -> tuple[str, ...]:
     """Labels ``[low, high)``; the last one is closed where it is finite."""
-    if isinstance(bins, int) and not isinstance(bins, bool):
+    if isinstance(bins, int | np.integer) and not isinstance(bins, bool):
         known = np.concatenate([*values, np.empty(0)])
         known = known[~np.isnan(known)]
         if bins < 2 or len(np.unique(known)) < 2:
@@ -116,11 +125,22 @@ def _intervals(
                 f"'{name}' cannot be put into {bins} bins: at least two bins, and two distinct "
                 "values, are needed"
             )
-        inner = np.unique(np.quantile(known, np.arange(1, bins) / bins, method="higher"))
-        inner = inner[inner > known.min()]  # else the first bin would be empty
+        # An edge at the smallest value would leave the first bin empty: it moves to the next one.
+        inner = np.quantile(known, np.arange(1, bins) / bins, method="higher")
+        inner = np.unique(np.maximum(inner, np.unique(known)[1]))
         edges = [-math.inf, *inner.tolist(), math.inf]
+        if len(edges) - 1 < bins:
+            warnings.warn(
+                f"'{name}' is put into {len(edges) - 1} bins, not {bins}: many of its values are "
+                "the same",
+                BinsWarning,
+                stacklevel=6,
+            )
     else:
-        edges = [float(edge) for edge in np.asarray(bins, np.float64).reshape(-1)]
+        try:
+            edges = [] if isinstance(bins, bool) else [float(edge) for edge in bins]
+        except (TypeError, ValueError):
+            edges = []
         if len(edges) < 3 or any(not a < b for a, b in itertools.pairwise(edges)):
             raise LearningError(f"the edges of '{name}' are three or more that rise, not {bins!r}")
     labels = []
@@ -160,7 +180,9 @@ def _label(cell: Any) -> Label:
 
 
 def _as_numbers(labels: list[str]) -> list[Any]:
-    """Numbers where every label spells one of its own, or where all are plainly real numbers."""
+    """Numbers, or truth values, where every label spells one of its own."""
+    if set(labels) == {"False", "True"}:
+        return [label == "True" for label in labels]
     numbers = [number_spelled(label) for label in labels]
     spelled = [n for n in numbers if n is not None]
     if len(set(spelled)) < len(labels):

@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 from torch import Tensor
 
-from mmgraph.graph.cells import plain_array
+from mmgraph.graph.cells import plain_array, spellings
 from mmgraph.graph.errors import (
     FormatError,
     LearningError,
@@ -70,8 +70,9 @@ class Table(abc.ABC):
         UnknownVariableError
             If it lacks one; with the nearest name.
         """
+        known = set(self.columns)
         for name in columns:
-            if name not in self.columns:
+            if name not in known:
                 hint = suggestion(name, self.columns)
                 raise UnknownVariableError(f"{self.origin} has no column '{name}'{hint}")
         selected = copy.copy(self)
@@ -110,7 +111,10 @@ class _FrameTable(Table):
 class _ArraysTable(Table):
     def __init__(self, arrays: Mapping[str, Any], origin: str = "the arrays") -> None:
         self.origin = origin
-        self._arrays = {str(name): _array(name, given) for name, given in arrays.items()}
+        for name in arrays:
+            if not isinstance(name, str):
+                raise UnknownVariableError(f"a column is called {name!r}, and not by a text")
+        self._arrays = {name: _array(name, given) for name, given in arrays.items()}
         self.columns = tuple(self._arrays)
         lengths = {name: len(array) for name, array in self._arrays.items()}
         for name, length in lengths.items():
@@ -128,7 +132,10 @@ class _ArraysTable(Table):
 
 def _array(name: object, given: Any) -> np.ndarray | Index:
     if isinstance(given, Index):
-        return Index(np.asarray(plain_array(given.codes)))
+        marked = np.asarray(plain_array(given.codes))
+        if not marked.ndim:
+            raise LearningError(f"the column '{name}' is {given!r}, and no sequence of cells")
+        return Index(marked)
     if not isinstance(given, Tensor) and (isinstance(given, str) or not hasattr(given, "__len__")):
         raise LearningError(f"the column '{name}' is {given!r}, and no sequence of cells")
     array: np.ndarray = np.asarray(plain_array(given))
@@ -229,9 +236,15 @@ def open_table(
         If pandas, or pyarrow for a Parquet file, is not installed.
     """
     check_extra(extra)
-    if isinstance(missing, str) or not isinstance(missing, Collection):
-        raise LearningError(f"missing is a list of cells, as in missing=['NA'], not {missing!r}")
+    spellings(missing)
+    for name, value in (("encoding", encoding), ("separator", separator)):
+        if value is not None and not isinstance(value, str):
+            raise LearningError(f"{name} is a text, not {value!r}")
     table = copy.copy(_table(data, encoding, separator))
+    if (encoding or separator) and not table.is_text:
+        raise LearningError(
+            f"{table.origin} is no text file, which alone has an encoding and a separator"
+        )
     table.missing = (*table.missing, *missing)
     table.extra = extra if extra != "raise" else table.extra
     return table

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
-from mmgraph.graph.errors import GraphError, UnknownStateError
+from mmgraph.graph.errors import GraphError, UnknownStateError, UnknownVariableError
 from mmgraph.graph.factor import Factor, TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
@@ -116,8 +116,7 @@ class BayesianNetwork(FactorGraph):
                     raise GraphError(f"{kind} given for '{name}', which has no table")
         variables = {}
         for name, array in arrays.items():
-            labels = states.get(name, array.shape[-1])
-            labels = labels if isinstance(labels, int) else tuple(labels)
+            labels: Any = states.get(name, array.shape[-1])
             variables[name] = Variable(name, labels, modality=modalities.get(name))
         return cls(
             variables.values(),
@@ -268,6 +267,8 @@ class BayesianNetwork(FactorGraph):
         ----------
         Pearl, *Causality* (2009), section 3.2.3, the truncated factorisation.
         """
+        if not isinstance(interventions, Mapping | None):
+            raise UnknownVariableError(f"do takes states by variable, not {interventions!r}")
         settings = {**(interventions or {}), **named}
         forced: dict[str, Factor] = {}
         for name, state in settings.items():

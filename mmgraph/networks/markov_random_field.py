@@ -17,7 +17,6 @@ from mmgraph.graph.factor import Factor, UnaryFactor, float_tensor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.grid_factor import GridFactor, Offset
 from mmgraph.graph.interaction import Interaction, Potts, Tabulated
-from mmgraph.graph.state_labels import index
 from mmgraph.graph.variable import Variable
 from mmgraph.inference import query
 from mmgraph.inference.samples import Samples, label_array
@@ -251,9 +250,9 @@ class MarkovRandomField(FactorGraph):
         Parameters
         ----------
         labels : mapping of str to array, or array
-            State indices or labels of the variables, one field ``(*shape,)`` or several
-            ``(batch, *shape)``; -1 where unlabelled. An array alone is read as state indices of the
-            only variable.
+            Labels of the variables, or indices as evidence reads them, one field ``(*shape,)`` or
+            several ``(batch, *shape)``; -1 where unlabelled. An array alone is of the only
+            variable.
         strength : float, default 1e-3
             Of the Gaussian prior on the scales.
         iterations, rounds
@@ -269,7 +268,7 @@ class MarkovRandomField(FactorGraph):
         LearningError
             If nothing is labelled, or there is no edge factor.
         """
-        data = labels if isinstance(labels, Mapping) else {self._only(None): index(labels)}
+        data = labels if isinstance(labels, Mapping) else {self._only(None): labels}
         from mmgraph.learning import pseudo_likelihood  # it loads mean field and its kernels
 
         self.factors = pseudo_likelihood.fit_scales(self, data, strength, iterations, rounds)

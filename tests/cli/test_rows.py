@@ -46,6 +46,8 @@ def test_infer_writes_a_line_a_row(mmgraph, rows: Path, tmp_path: Path):
     code, out, err = mmgraph(*arguments, "--output", target)
     assert (code, out) == (0, "")
     assert err == (
+        "mmgraph: warning: the evidence gives 'lung' itself: where it does, the answer is what it "
+        "says\n"
         "mmgraph: warning: the evidence of row 3 has probability zero: there is no answer\n"
         f"mmgraph: wrote 4 rows to {target} (junction_tree, exact)\n"
     )

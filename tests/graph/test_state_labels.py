@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import math
 from decimal import Decimal
 
@@ -13,6 +14,11 @@ import torch
 from mmgraph.graph.errors import EvidenceError, UnknownStateError
 from mmgraph.graph.state_labels import MISSING, StateLabels, index, number_spelled
 from mmgraph.graph.variable import Variable
+
+
+class Colour(enum.StrEnum):
+    A = "a"
+    B = "b"
 
 
 def read(labels, cell) -> int:
@@ -51,7 +57,15 @@ def read(labels, cell) -> int:
         (("no", "yes"), 1.0, 1),
         (("state0", "state1"), 1, 1),
         (("no", "yes"), torch.tensor(1), 1),
-        (("true", "false"), 1, 1),
+        (("false", "true"), 1, 1),
+        ((1, "1"), 1, 0),
+        ((1, "1"), "1", 1),
+        ((True, "true"), True, 0),
+        ((True, "true"), "true", 1),
+        ((1.0, math.inf), "inf", 1),
+        ((0.1, 0.2), np.float32(0.1), 0),
+        ((np.float32(0.1), 0.2), 0.1, 0),
+        (("a", "b"), Colour.B, 1),
         # said outright
         ((1, 0), index(0), 0),
         (("2", "1"), index(1), 1),
@@ -93,6 +107,11 @@ def test_what_a_cell_means(labels, cell, code):
         (("true", "True"), True, "could mean 'true' or 'True'"),
         (("1", "1.0", "x"), "1.00", "no state '1.00'"),
         (("01", "02"), 1, "no state 1"),
+        (("true", "false"), 1, "1 could mean 'true' or 'false'; write the label"),
+        (("TRUE", "FALSE"), 0.0, "could mean 'FALSE' or 'TRUE'"),
+        (("[0, 10)", "[10, 20]"), -1.0, "no state -1.0"),
+        (("[0, 18)", "[18, 65)"), "045", "no state '045'"),
+        (("[0, 18)", "[18, 65)"), "1E1", "no state '1E1'"),
         (("02139", "10001"), "2139", "no state '2139'"),
         (("02139", "x"), 1, "no state 1"),
         (("<20", "20-40"), 1, "no state 1"),

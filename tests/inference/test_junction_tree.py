@@ -201,9 +201,9 @@ def test_rows_with_different_patterns_equal_single_rows():
     generator = np.random.default_rng(0)
     names = [str(n) for n in generator.choice(list(net.variables), 10, replace=False)]
     codes = {n: np.where(generator.random(200) < 0.3, -1, drawn[n].numpy()) for n in names}
-    post = mm.query(net, codes)
+    post = mm.query(net, {n: mm.index(c) for n, c in codes.items()})
     for row in range(0, 200, 17):
-        single = mm.query(net, {n: int(c[row]) for n, c in codes.items() if c[row] >= 0})
+        single = mm.query(net, {n: mm.index(int(c[row])) for n, c in codes.items() if c[row] >= 0})
         assert float(single.log_evidence[0]) == pytest.approx(float(post.log_evidence[row]), 1e-10)
         for name in net.variables:
             torch.testing.assert_close(
@@ -220,9 +220,9 @@ def test_a_pattern_with_many_rows_gets_its_own_plan():
         "CVP": np.where(hidden, -1, drawn["CVP"].numpy()),
         "BP": drawn["BP"].numpy(),
     }
-    post = mm.query(net, codes, variables=["LVFAILURE"])
+    post = mm.query(net, {n: mm.index(c) for n, c in codes.items()}, variables=["LVFAILURE"])
     for row in (0, 1, 2, 29_999):
-        single = mm.query(net, {n: int(c[row]) for n, c in codes.items() if c[row] >= 0})
+        single = mm.query(net, {n: mm.index(int(c[row])) for n, c in codes.items() if c[row] >= 0})
         torch.testing.assert_close(
             post.marginal("LVFAILURE")[row], single.marginal("LVFAILURE")[0], rtol=0, atol=1e-12
         )

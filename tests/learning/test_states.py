@@ -11,7 +11,7 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.errors import LearningError, UnknownStateError, UnknownVariableError
-from mmgraph.learning.states import ManyStatesWarning
+from mmgraph.learning.states import BinsWarning, ManyStatesWarning
 
 GENERATOR = np.random.default_rng(0)
 AGE = GENERATOR.integers(20, 52, 300)
@@ -54,6 +54,37 @@ def test_numbers_are_read_by_the_bin_that_holds_them(tmp_path):
     mm.write(net, tmp_path / "net.bif")
     again = mm.read(tmp_path / "net.bif")
     np.testing.assert_allclose(again.predict_proba(FRAME, "ill"), net.predict_proba(FRAME, "ill"))
+
+
+def test_values_that_are_the_same_share_a_bin():
+    z = [0.0] * 70 + [1, 2, 3, 4, 5] * 6
+    frame = pd.DataFrame({"z": z, "y": [int(x > 0) for x in z]})
+    for count in (2, 3, 5):
+        with pytest.warns(BinsWarning) if count > 2 else warnings.catch_warnings():
+            net = mm.BayesianNetwork.from_data(frame, [("z", "y")], bins={"z": count})
+        assert len(net.variables["z"].labels) > 1
+        assert net.variables["z"].code(0) == 0
+        assert net.distribution("y").values[0].tolist() == [1, 0]
+    with pytest.warns(BinsWarning, match="into 2 bins, not 3"):
+        mm.BayesianNetwork.from_data({"a": [1, 1, 1, 2]}, [], bins={"a": 3})
+
+
+def test_single_precision_falls_into_the_bins_of_its_spelling():
+    cells = np.array([0.1, 0.2, 0.3, 0.4] * 5, np.float32)
+    for data in ({"A": cells}, pd.DataFrame({"A": cells})):
+        net = mm.BayesianNetwork.from_data(data, [], bins={"A": 2})
+        assert net.distribution("A").values.tolist() == [0.5, 0.5]
+
+
+def test_truth_values_in_text_are_truth_values(tmp_path):
+    frame = pd.DataFrame({"a": [True, False, True], "b": ["NA", "x", "y"]})
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    for data in (frame, tmp_path / "rows.csv"):
+        net = mm.BayesianNetwork.from_data(data, [], missing=["NA"], method="em")
+        assert net.variables["a"].labels == (False, True)
+        assert net.variables["b"].labels == ("x", "y")
+    net = mm.BayesianNetwork.from_data(frame.astype("category"), [], missing=["NA"], method="em")
+    assert net.variables["b"].labels == ("x", "y")
 
 
 def test_bins_between_edges():

@@ -243,6 +243,21 @@ def test_one_impossible_row_does_not_fail_a_batch(tmp_path):
         (lambda net: mm.sample(net, 2, generator=0), "'generator' is torch.Generator.* not 0"),
         (lambda net: mm.sample(net, 2, generator=np.random.default_rng(0)), "not Generator"),
         (lambda net: mm.joint(net, ["lung", "lung"]), "'lung' twice"),
+        (lambda net: mm.query(net, pd.DataFrame({"smoke": [mm.soft([0, 0]), "no"]})), "no single"),
+        (lambda net: mm.query(net, {}, dtype=torch.int32), "floating type"),
+        (lambda net: net.fit({1: ["yes"]}), "a column is called 1"),
+        (lambda net: net.fit({"smoke": mm.index(0)}), "no sequence of cells"),
+        (lambda net: net.fit({"smoke": ["yes"]}, chunk_rows="5"), "'chunk_rows' is int"),
+        (lambda net: net.fit({"smoke": ["yes"]}, encoding="latin-1"), "no text file"),
+        (lambda net: net.predict({"smoke": ["yes"]}, 5), "variables are names, not 5"),
+        (lambda net: net.predict_proba({"smoke": ["yes"]}, ["lung"]), "the name of one variable"),
+        (lambda net: net.do(5), "states by variable, not 5"),
+        (lambda net: mm.Variable("x", states=5.5), "not 5.5"),
+        (lambda net: mm.Variable("x", 2, shape=3), "tuple of whole numbers, not 3"),
+        (lambda net: mm.Variable("x", 2, modality=5), "a modality is a text"),
+        (lambda net: mm.BayesianNetwork.from_data({"a": [1, 2]}, ["ab"]), "no.* a pair"),
+        (lambda net: mm.BayesianNetwork.from_data({"a": [1, 2]}, [], bins=4), "bins are given"),
+        (lambda net: mm.BayesianNetwork.from_data({"a": [1, 2]}, [], variables=[]), "no columns"),
         (lambda net: mm.joint(net, "lung", foo=1), "no option 'foo'"),
         (lambda net: mm.map_query(net, method="junction_tree", foo=1), "no option 'foo'"),
         (lambda net: mm.log_partition(net, foo=1), "no option 'foo'"),
@@ -262,7 +277,7 @@ def test_one_impossible_row_does_not_fail_a_batch(tmp_path):
         (lambda net: net.fit(pd.DataFrame({"smoke": ["yes"]}), missing="NA"), "missing is a list"),
         (
             lambda net: net.predict_proba({"smoke": ["yes"]}, "lung", encodng="x"),
-            "did you mean 'enc",
+            "no option 'encodng'",
         ),
         (lambda net: net.do({3: "yes"}), "3"),
         (lambda net: net.do(smoke=None), "missing"),
@@ -273,6 +288,121 @@ def test_one_impossible_row_does_not_fail_a_batch(tmp_path):
 def test_what_is_of_the_wrong_kind_is_named(ask, message):
     with pytest.raises(MmgraphError, match=message):
         ask(mm.read("asia"))
+
+
+def clinic() -> mm.BayesianNetwork:
+    sex, lab = (
+        mm.Variable("sex", ("F", "M")),
+        mm.Variable("lab", shape=(2,), family="gaussian", columns=("sbp", "crp")),
+    )
+    leaf = mm.GaussianLeaf(lab, [sex], [[130, 3], [145, 5]], [[[100, 5], [5, 4]]] * 2)
+    return mm.BayesianNetwork([sex, lab], [mm.TableFactor([sex], [0.5, 0.5], child=sex), leaf])
+
+
+def test_an_element_has_one_column(tmp_path):
+    net = clinic()
+    twice = {"sbp": [140.0], "lab[0]": [100.0], "crp": [4.0]}
+    (tmp_path / "rows.csv").write_text("sbp,lab[0],crp\n140,100,4\n")
+    for ask in (
+        lambda: mm.query(net, twice),
+        lambda: mm.query(net, pd.DataFrame(twice)),
+        lambda: net.predict_proba(tmp_path / "rows.csv", "sex"),
+        lambda: net.fit(tmp_path / "rows.csv"),
+        lambda: read_evidence(net, None, tmp_path / "rows.csv"),
+    ):
+        with pytest.raises(MmgraphError, match="are the same element of 'lab'"):
+            ask()
+    with pytest.raises(MmgraphError, match="is a data frame, whose columns stand by themselves"):
+        mm.query(net, {"lab": pd.DataFrame({"crp": [4.0], "sbp": [140.0]})})
+
+
+def test_soft_evidence_by_label_is_put_in_order():
+    net = mm.read("asia")
+    ordered = mm.query(net, {"smoke": mm.soft(probabilities=[0.2, 0.8])}).marginal("lung")
+    for by_label in (
+        {"no": 0.8, "yes": 0.2},
+        pd.Series({"no": 0.8, "yes": 0.2}),
+        pd.Series(["no"] * 8 + ["yes"] * 2).value_counts(normalize=True),
+        pd.DataFrame({"no": [0.8], "yes": [0.2]}),
+        pd.Series([0.2, 0.8]),
+    ):
+        found = mm.query(net, {"smoke": mm.soft(probabilities=by_label)}).marginal("lung")
+        assert torch.allclose(found, ordered)
+    with pytest.raises(MmgraphError, match="names 1 of its 2 states"):
+        mm.query(net, {"smoke": mm.soft(probabilities={"yes": 1.0})})
+
+
+def test_evidence_and_samples_of_another_model_are_read_by_label_or_refused():
+    def net(states):
+        return mm.BayesianNetwork.from_tables(
+            [("A", "B")], {"A": [0.9, 0.1], "B": [[0.8, 0.2], [0.3, 0.7]]}, states={"A": states}
+        )
+
+    one, other = net(("a", "b")), net(("b", "a"))
+    drawn = mm.sample(one, 2000, generator=torch.Generator().manual_seed(0))
+    share = float((drawn["A"] == "a").mean())
+    np.testing.assert_allclose(
+        other.predict_proba(drawn, "B"), other.predict_proba(drawn.to_frame(), "B")
+    )
+    assert float(other.fit(drawn).distribution("A").values[1]) == pytest.approx(share)
+    with pytest.raises(MmgraphError, match="read for another model, in which 'A' is"):
+        mm.query(other, mm.Evidence.of({"A": "a"}, one.variables))
+    made = mm.BayesianNetwork.from_data(drawn, [("A", "B")])
+    assert float(made.distribution("A").values[0]) == pytest.approx(share)
+
+
+def test_the_columns_of_what_is_predicted_are_not_read(tmp_path):
+    net = mm.read("asia")
+    rows = pd.DataFrame({"smoke": ["yes", "no"], "lung": ["?", "??"]})
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    expected = net.predict_proba(rows[["smoke"]], "lung")
+    for data in (rows, dict(rows), tmp_path / "rows.csv"):
+        np.testing.assert_array_equal(net.predict_proba(data, "lung"), expected)
+        assert net.predict(data, "lung").tolist() == ["no", "no"]
+    assert len(net.predict_proba(rows[["lung"]], "lung")) == 2
+    assert mm.Evidence.of(rows, {}, extra="ignore").batch == 2
+
+
+def test_options_of_reading_do_not_change_the_reader():
+    net = clinic()
+    for data in ({"sex": "M"}, {"sex": mm.soft(probabilities=[0.5, 0.5])}, {"sbp": [140.0, -9]},
+                 {"lab": [[140.0, -9], None]}):  # fmt: skip
+        plain = net.predict_proba(data, "sex")
+        assert net.predict_proba(data, "sex", extra="ignore").shape == plain.shape
+    hidden = net.predict_proba({"lab": [[140.0, -9], [-9, -9]]}, "sex", missing=[-9])
+    np.testing.assert_allclose(hidden, net.predict_proba({"lab": [[140.0, None], None]}, "sex"))
+    with pytest.raises(MmgraphError, match="missing is a list of cells"):
+        mm.Evidence.of({"sex": ["M"]}, net.variables, missing="NA")
+    named = mm.BayesianNetwork.from_tables([], {"A": [0.5, 0.5]}, states={"A": ("None", "nan")})
+    for nothing in ([None], [float("nan")], [None, -9]):
+        found = mm.Evidence.of({"A": ["None", "nan"]}, named.variables, missing=nothing)
+        assert found.codes.tolist() == [[0], [1]]
+
+
+def test_impossible_rows_of_every_target_are_set_apart():
+    sex = mm.Variable("sex", ("F", "M"))
+    copy = mm.Variable("copy", ("F", "M"))
+    x = mm.Variable("x", family="gaussian", shape=(1,))
+    net = mm.BayesianNetwork(
+        [sex, copy, x],
+        [
+            mm.TableFactor([sex], [0.5, 0.5], child=sex),
+            mm.TableFactor([sex, copy], [[1, 0], [0, 1]], child=copy),
+            mm.GaussianLeaf(x, [sex], [[1.0], [2.0]], [[1.0], [1.0]], covariance="diagonal"),
+        ],
+    )
+    rows = {"sex": ["F", "F", "M"], "copy": ["F", "M", "M"]}
+    found = net.predict(rows, "x", impossible="nan")
+    np.testing.assert_array_equal(found, [[1], [np.nan], [2]])
+    with pytest.raises(MmgraphError, match="impossible is"):
+        net.predict(rows, "x", impossible="foo")
+
+
+def test_a_variable_that_no_row_observes_is_said_to_be_latent():
+    net = mm.read("asia")
+    frame = mm.sample(net, 60, generator=torch.Generator().manual_seed(0)).to_frame()
+    with pytest.warns(UserWarning, match="no row observes 'smoke': learned as a latent variable"):
+        net.fit(frame.drop(columns="smoke"), max_iterations=1)
 
 
 def test_repeated_columns_are_named():

@@ -1,0 +1,46 @@
+"""Rows of evidence that a model holds to be impossible, set apart so that they fail no others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+from jaxtyping import Int64
+
+from mmgraph.graph.errors import ZeroProbabilityError
+from mmgraph.graph.evidence import Evidence
+
+Answer = TypeVar("Answer")
+
+
+def ask_possible_rows(
+    evidence: Evidence, ask: Callable[[Evidence], Answer]
+) -> tuple[Int64[np.ndarray, " rows"], Answer | None, ZeroProbabilityError | None]:
+    """Ask about all rows, and again without the impossible ones, until there are none.
+
+    Returns
+    -------
+    possible : ndarray of int
+        The rows that are answered.
+    answer
+        Of these rows; None if there are none.
+    error : ZeroProbabilityError or None
+        What was said last of impossible rows.
+
+    Raises
+    ------
+    ZeroProbabilityError
+        If a method does not say which rows are impossible.
+    """
+    possible, last = np.arange(evidence.batch), None
+    while len(possible):
+        whole = len(possible) == evidence.batch
+        try:
+            return possible, ask(evidence if whole else evidence.rows(possible)), last
+        except ZeroProbabilityError as error:
+            if not error.rows:
+                raise
+            last = error
+            possible = np.delete(possible, list(error.rows))
+    return possible, None, last
