@@ -83,7 +83,11 @@ def fit(
     result = {
         "model": model,
         "output": str(output),
-        "method": "em" if report is not None else method,
+        "method": "em"
+        if report is not None
+        else "maximum_likelihood"
+        if method == "auto"
+        else method,
         "iterations": None if report is None else len(report.log_likelihoods) - 1,
         "converged": True if report is None else report.converged,
         "log_likelihood": None if report is None else report.log_likelihoods[-1],

@@ -83,7 +83,7 @@ def check_model_file(model: Any, path: Path) -> None:
         try:
             mmgraph.write(model, Path(beside) / path.name)
         except FormatError as error:
-            message = str(error).replace(f"{beside}{os.sep}", _prefix(path))
+            message = str(error).replace(f"{Path(beside)}{os.sep}", _prefix(path))
             raise FormatError(message if path.name in message else f"{path}: {message}") from None
 
 
