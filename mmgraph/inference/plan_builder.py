@@ -50,8 +50,12 @@ def compile_plan(
     builder = _PlanBuilder(tree, leaves, rank, maximised)
     soft_start, soft_entries = builder.place_leaves()
     builder.forward()
-    backward_start = len(builder.steps)
-    output_start, outputs = builder.joint(keep) if keep else builder.beliefs(variables, factors)
+    if keep:  # nothing runs backwards
+        output_start, outputs = builder.joint(keep)
+        backward_start = len(builder.steps)
+    else:
+        backward_start = len(builder.steps)
+        output_start, outputs = builder.beliefs(variables, factors)
     return Plan(
         tree=tree,
         program=np.array(builder.steps, np.int64),
@@ -212,11 +216,15 @@ class _PlanBuilder:
         return 0 if skip else kernels.NORMALISE
 
     def joint(self, keep: Sequence[int]) -> tuple[int, list[tuple[int, int, tuple[int, ...]]]]:
-        """Write the root's table out as the result."""
+        """Write the root's table out as the result.
+
+        What evidence leaves of it counts here: it may be a factor's slice that no step has divided
+        by its total.
+        """
         (root,) = (r for r in self.tree.roots if self.tree.scopes[r])
         start = self.position
         slot = self._new_slot(keep)
-        self.contract(self.value(root), self.one, slot, 0)
+        self.contract(self.value(root), self.one, slot, kernels.NORMALISE | kernels.COUNTS)
         return start, [(0, self.position - start, tuple(sorted(keep, key=self.rank.__getitem__)))]
 
     def beliefs(

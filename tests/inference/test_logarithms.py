@@ -1,14 +1,11 @@
 """Tables of any size: exact answers against a sum over all assignments in logarithms.
 
-The referee lists every assignment and adds weights by numpy's ``logaddexp``; it shares no code with
-the package.
+The referee (``wide_cases``) shares no code with the package.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -21,81 +18,11 @@ from mmgraph.graph.errors import UnderflowError, ZeroProbabilityError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.inference import exact, junction_tree
 from tests.inference.models import seeds
+from tests.inference.wide_cases import Case, random_case
 
 A, B = mm.Variable("a", 2), mm.Variable("b", 2)
 RISING = np.array([[1.0, 2.0], [3.0, 4.0]])
 MIRRORED = np.array([[1.0, 1e-170], [1e-170, 1.0]])
-
-
-@dataclass
-class Case:
-    """A small graph, and what it says in logarithms."""
-
-    cards: list[int]
-    scopes: list[tuple[int, ...]] = field(default_factory=list)
-    logs: list[np.ndarray] = field(default_factory=list)
-    factors: list[mm.TableFactor] = field(default_factory=list)
-    observed: dict[int, int] = field(default_factory=dict)
-    soft: dict[int, np.ndarray] = field(default_factory=dict)
-
-    def graph(self) -> mm.FactorGraph:
-        return mm.FactorGraph(self.variables, self.factors)
-
-    def __post_init__(self) -> None:
-        self.variables = [mm.Variable(f"v{i}", n) for i, n in enumerate(self.cards)]
-
-    def evidence(self, rows: int = 1) -> dict[str, object]:
-        hard = {f"v{i}": [state] * rows for i, state in self.observed.items()}
-        soft = {f"v{i}": mm.soft(np.tile(logs, (rows, 1))) for i, logs in self.soft.items()}
-        return {**hard, **soft}
-
-    def weights(self) -> np.ndarray:
-        """The logarithm of every assignment's weight, one axis a variable."""
-        total = np.zeros(self.cards)
-        for states in itertools.product(*(range(n) for n in self.cards)):
-            for scope, logs in zip(self.scopes, self.logs, strict=True):
-                total[states] += logs[tuple(states[v] for v in scope)]
-            for v, logs in self.soft.items():
-                total[states] += logs[states[v]]
-            if any(states[v] != state for v, state in self.observed.items()):
-                total[states] = -np.inf
-        return total
-
-    def probabilities(self) -> np.ndarray:
-        weights = self.weights()
-        return np.exp(weights - np.logaddexp.reduce(weights, axis=None))
-
-
-def random_case(seed: int, zeros: float, width: float) -> Case:
-    """Up to five variables and eight tables, each on a scale of its own."""
-    rng = np.random.default_rng(seed)
-    case = Case(rng.integers(2, 4, int(rng.integers(2, 6))).tolist())
-    variables = case.variables
-    for _ in range(int(rng.integers(2, 9))):
-        count = int(rng.integers(1, min(3, len(case.cards)) + 1))
-        scope = tuple(rng.choice(len(case.cards), count, replace=False).tolist())
-        shape = [case.cards[v] for v in scope]
-        kind = rng.random()
-        if kind < 0.3:  # given as logarithms, which reach further
-            logs = rng.uniform(-1e4, 1e4) + width * rng.uniform(-5, 5, shape)
-            logs[rng.random(shape) < zeros] = -np.inf
-            factor = mm.TableFactor([variables[v] for v in scope], log_values=logs)
-        else:
-            powers = np.clip(rng.integers(-300, 300) + width * rng.uniform(-1, 1, shape), -307, 307)
-            table = 10.0**powers * (rng.random(shape) >= zeros)
-            factor = mm.TableFactor([variables[v] for v in scope], table)
-            with np.errstate(divide="ignore"):
-                logs = np.log(table)
-        case.scopes.append(scope)
-        case.logs.append(logs)
-        case.factors.append(factor)
-    for v, states in enumerate(case.cards):
-        kind = rng.random()
-        if kind < 0.2:
-            case.observed[v] = int(rng.integers(states))
-        elif kind < 0.4:
-            case.soft[v] = rng.choice([-5000.0, 0.0, 800.0]) + width * rng.uniform(-5, 5, states)
-    return case
 
 
 examples = settings(max_examples=40, deadline=None)
