@@ -32,7 +32,7 @@ from mmgraph.inference.belief_propagation_kernels import (
 )
 from mmgraph.inference.belief_propagation_torch import belief_propagation_torch
 from mmgraph.inference.exact import wants_torch
-from mmgraph.inference.feasible import feasible_labelling, infeasible
+from mmgraph.inference.feasible import feasible_labelling, infeasible, of_row
 from mmgraph.inference.field_variables import named_variables
 from mmgraph.inference.memory import check_memory
 from mmgraph.inference.min_sum_kernels import labelling_energy
@@ -253,7 +253,8 @@ def passed_messages(
 
     def work(row: int) -> Messages:
         messages = Messages(pairwise, evidence, row, sums, shares)
-        messages.run(schedule, iterations, tolerance, damping)
+        with of_row(row):
+            messages.run(schedule, iterations, tolerance, damping)
         return messages
 
     if evidence.batch == 1:

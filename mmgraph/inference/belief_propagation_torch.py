@@ -12,7 +12,7 @@ from torch import Tensor
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.feasible import infeasible
+from mmgraph.inference.feasible import check_rows
 from mmgraph.inference.field_variables import named_variables
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.shortfall import shortfall
@@ -78,8 +78,7 @@ class TorchMessages:
             If an element of a row has no possible state.
         """
         total = self.beliefs()
-        if bool(torch.isinf(total.detach().amin(-1)).any()):
-            raise infeasible()
+        check_rows(torch.isinf(total.detach().amin(-1)))
         return self.torch_graph.by_variable(torch.softmax(-total, -1))
 
     def log_partition(self) -> Float[Tensor, " batch"]:

@@ -20,7 +20,7 @@ from mmgraph.graph.errors import MissingExtraError, MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.feasible import infeasible
+from mmgraph.inference.feasible import infeasible, of_row
 from mmgraph.inference.field_variables import named_variables
 from mmgraph.inference.min_sum_kernels import edge_energy
 from mmgraph.inference.pairwise_graph import SELECTS_FIRST, PairwiseGraph, pairwise_graph
@@ -85,8 +85,11 @@ def branch_and_bound(
     names = named_variables(graph, variables)
     solver = _solver()
     pairwise = pairwise_graph(graph, dtype)
-    searches = (Search.of_row(pairwise, evidence, row) for row in range(evidence.batch))
-    solutions = [_solve(solver, search, time_limit) for search in searches]
+    solutions = []
+    for row in range(evidence.batch):
+        with of_row(row):
+            search = Search.of_row(pairwise, evidence, row)
+            solutions.append(_solve(solver, search, time_limit))
     found = [pairwise.states_of(solution.labelling) for solution in solutions]
     energy, bound = torch.tensor([(s.energy, s.bound) for s in solutions], dtype=torch.float64).T
     exact = all(s.exact for s in solutions)

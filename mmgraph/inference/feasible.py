@@ -7,10 +7,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 from jaxtyping import Bool, Float, Int32
+from torch import Tensor
 
 from mmgraph.graph.errors import MmgraphError, ZeroProbabilityError
+from mmgraph.inference.impossible import named_rows
 from mmgraph.inference.min_sum_kernels import compiled, edge_energy
 from mmgraph.inference.pairwise_graph import SELECTS_FIRST, TABLE, PairwiseGraph
 
@@ -72,6 +77,34 @@ def infeasible() -> ZeroProbabilityError:
         "contradict each other",
         (),
         (),
+    )
+
+
+@contextmanager
+def of_row(row: int) -> Iterator[None]:
+    """Let what finds its evidence impossible say which row that is.
+
+    Raises
+    ------
+    ZeroProbabilityError
+        With the row's number, and in its message.
+    """
+    try:
+        yield
+    except ZeroProbabilityError as error:
+        raise error if error.rows else _numbered(error, (row,)) from None
+
+
+def check_rows(is_infeasible: Bool[Tensor, "batch ..."]) -> None:
+    """Raise ZeroProbabilityError for the rows in which anything is infeasible."""
+    rows = is_infeasible.flatten(1).any(1).nonzero().flatten().tolist()
+    if rows:
+        raise _numbered(infeasible(), tuple(rows))
+
+
+def _numbered(error: ZeroProbabilityError, rows: tuple[int, ...]) -> ZeroProbabilityError:
+    return ZeroProbabilityError(
+        f"{named_rows(rows)} of the evidence: {error}", rows, error.variables
     )
 
 

@@ -25,7 +25,7 @@ from mmgraph.inference.binary_energy import (
     is_binary_submodular,
     opposed_edge_of,
 )
-from mmgraph.inference.feasible import infeasible
+from mmgraph.inference.feasible import infeasible, of_row
 from mmgraph.inference.field_variables import named_variables
 from mmgraph.inference.min_sum_kernels import labelling_energy
 from mmgraph.inference.pairwise_graph import PairwiseGraph, pairwise_graph
@@ -67,8 +67,8 @@ def graph_cut(
     pairwise = pairwise_graph(graph, dtype)
     energies, found = [], []
     for row in range(evidence.batch):
-        unary = pairwise.unary(evidence, row)
-        labelling, energy = cut_labelling(pairwise, unary)
+        with of_row(row):
+            labelling, energy = cut_labelling(pairwise, pairwise.unary(evidence, row))
         found.append(pairwise.states_of(labelling))
         energies.append(energy + pairwise.constant_given(evidence, row))
     log_weight = -torch.tensor(energies, dtype=torch.float64)

@@ -23,7 +23,7 @@ from mmgraph.graph.errors import MmgraphError, ZeroProbabilityError
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.feasible import feasible_labelling
+from mmgraph.inference.feasible import feasible_labelling, of_row
 from mmgraph.inference.field_variables import has_compact_factors
 from mmgraph.inference.icm_layers import icm_of_layers
 from mmgraph.inference.min_sum_kernels import compiled, edge_energy, labelling_energy
@@ -158,10 +158,8 @@ def descend(
     found = _descend_from(view, unary, labelling, iterations)
     if found.energy < np.inf:
         return found
-    try:
+    with of_row(row):
         feasible = feasible_labelling(view, unary)
-    except ZeroProbabilityError as error:
-        raise ZeroProbabilityError(f"row {row} of the evidence: {error}", (row,), ()) from None
     return _descend_from(view, unary, feasible.astype(np.int64), iterations)
 
 

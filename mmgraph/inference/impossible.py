@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -20,9 +21,6 @@ def raise_impossible(
     """Raise ZeroProbabilityError for rows of evidence that have probability zero."""
     first = evidence.rows(slice(int(rows[0]), int(rows[0]) + 1))
     names = _clash(graph, first, memory_budget)
-    shown = ", ".join(str(r) for r in rows[:_ROWS_SHOWN])
-    more = f" and {len(rows) - _ROWS_SHOWN} more" if len(rows) > _ROWS_SHOWN else ""
-    where = f"row {shown}" if len(rows) == 1 else f"rows {shown}{more}"
     if not names:
         raise ZeroProbabilityError(
             "the model gives every state probability zero, whatever the evidence",
@@ -30,11 +28,18 @@ def raise_impossible(
             (),
         )
     raise ZeroProbabilityError(
-        f"the evidence has probability zero in {where}; in row {rows[0]} these clash first: "
-        f"{', '.join(_described(first, name) for name in names)}",
+        f"the evidence has probability zero in {named_rows(rows)}; in row {rows[0]} these clash "
+        f"first: {', '.join(_described(first, name) for name in names)}",
         tuple(int(r) for r in rows),
         names,
     )
+
+
+def named_rows(rows: Sequence[int] | np.ndarray) -> str:
+    """Return the first few of some rows as people read them: ``"rows 1, 4"``."""
+    shown = ", ".join(str(r) for r in rows[:_ROWS_SHOWN])
+    more = f" and {len(rows) - _ROWS_SHOWN} more" if len(rows) > _ROWS_SHOWN else ""
+    return f"row {shown}" if len(rows) == 1 else f"rows {shown}{more}"
 
 
 def _clash(graph: FactorGraph, row: Evidence, memory_budget: int | None) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.belief_propagation import Schedule, passed_messages, worst
+from mmgraph.inference.feasible import of_row
 from mmgraph.inference.field_variables import named_variables
 from mmgraph.inference.shortfall import shortfall
 
@@ -38,8 +39,12 @@ def max_product(
         damping=damping, dtype=dtype, memory_budget=memory_budget,
     )  # fmt: skip
     pairwise = rows[0].pairwise
-    labellings, energies = zip(*(messages.labelling() for messages in rows), strict=True)
-    found = [pairwise.states_of(labelling) for labelling in labellings]
+    found, energies = [], []
+    for row, messages in enumerate(rows):
+        with of_row(row):
+            labelling, energy = messages.labelling()
+        found.append(pairwise.states_of(labelling))
+        energies.append(energy)
     names = named_variables(graph, variables)
     residual, done = worst(rows)
     return Assignment(

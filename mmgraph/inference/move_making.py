@@ -20,7 +20,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.binary_energy import Energies, Region
 from mmgraph.inference.binary_kernels import best_responses
-from mmgraph.inference.feasible import feasible_labelling, infeasible
+from mmgraph.inference.feasible import feasible_labelling, infeasible, of_row
 from mmgraph.inference.field_variables import named_variables
 from mmgraph.inference.icm import best_unary, checked_starts
 from mmgraph.inference.min_sum_kernels import labelling_energy, with_messages
@@ -282,7 +282,8 @@ def _search_all_rows(
         deadline = time.perf_counter() + (np.inf if time_limit is None else time_limit)
         energies = Energies(pairwise, pairwise.unary(evidence, row))
         given = {name: codes[row].numpy() for name, codes in starts.items()}
-        search = MoveMaking(energies, _start(energies, given))
+        with of_row(row):
+            search = MoveMaking(energies, _start(energies, given))
         search.run(kind, cycles, deadline)
         searches.append(search)
     found = [pairwise.states_of(search.labelling) for search in searches]

@@ -23,7 +23,7 @@ from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment, TracePoint
-from mmgraph.inference.feasible import feasible_labelling, infeasible
+from mmgraph.inference.feasible import feasible_labelling, infeasible, of_row
 from mmgraph.inference.field_variables import named_variables
 from mmgraph.inference.memory import check_memory
 from mmgraph.inference.min_sum_kernels import labelling_energy, with_messages
@@ -272,8 +272,9 @@ def searched_rows(
         deadline = time.perf_counter() + (np.inf if time_limit is None else time_limit)
         report = reporter(trace if row == 0 else [], progress, began)
         search = Search.of_row(pairwise, evidence, row)
-        search.run(iterations, tolerance, deadline, report)
-        search.settle()
+        with of_row(row):
+            search.run(iterations, tolerance, deadline, report)
+            search.settle()
         if finish is not None and finish(search, deadline):
             report(search)
         search.messages = search.messages[:0]  # of one row at a time is enough

@@ -24,7 +24,7 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment, TracePoint
 from mmgraph.inference.colouring import colour_nodes
-from mmgraph.inference.feasible import infeasible
+from mmgraph.inference.feasible import check_rows
 from mmgraph.inference.field_variables import named_variables
 from mmgraph.inference.min_sum_kernels import labelling_energy
 from mmgraph.inference.pairwise_graph import pairwise_graph
@@ -102,8 +102,7 @@ class ColouredPasses:
             members = (self.colours == colour).nonzero().flatten()
             total = self._beliefs()
             low = total.amin(-1, keepdim=True)
-            if bool(torch.isinf(low[:, members]).any()):
-                raise infeasible()
+            check_rows(torch.isinf(low[:, members]))
             bound = bound + low[:, members, 0].double().sum(1)
             scaled = (total - low.masked_fill(torch.isinf(low), 0.0)) * self.share[:, None]
             for i, group in enumerate(groups):
@@ -112,8 +111,7 @@ class ColouredPasses:
                     source = without(scaled[:, sender], self.messages[i][:, edges])
                     sent = group.send(source, is_first, sums=False, chosen=edges)
                     least = sent.amin(-1)
-                    if bool(torch.isinf(least).any()):
-                        raise infeasible()
+                    check_rows(torch.isinf(least))
                     bound = bound + least.double().sum(1)
                     self.messages[i][:, edges] = normalised(sent)
                     self._points_up[i][edges] = upwards
