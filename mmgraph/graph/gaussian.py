@@ -18,6 +18,7 @@ from mmgraph.graph.gaussian_moments import (
     fitted_normals,
     starting_normals,
 )
+from mmgraph.graph.leaves.covariance_prior import CovariancePrior
 from mmgraph.graph.variable import Variable
 
 
@@ -97,7 +98,10 @@ class GaussianLeaf(ContinuousLeaf):
         return {"means": self.means, "covariances": self.covariances}
 
     def updated(
-        self, statistics: GaussianStatistics, shrinkage: float | None = None, floor: float = 1e-6
+        self,
+        statistics: GaussianStatistics,
+        shrinkage: float | CovariancePrior | None = None,
+        floor: float = 1e-6,
     ) -> Self:
         """Return the leaf that fits the statistics best: the M-step of EM.
 
@@ -109,13 +113,13 @@ class GaussianLeaf(ContinuousLeaf):
         ----------
         statistics : GaussianStatistics
             From :meth:`expected_statistics`, summed over all rows.
-        shrinkage : float, optional
+        shrinkage : float or CovariancePrior, optional
             Between 0 and 1: each covariance moves so far towards the one pooled within parent
             states. A shared covariance is the pooled one already. By default the data decides: a
             full or shared covariance of fewer than ten rows a feature moves towards independent
             features by the intensity of Ledoit and Wolf (2004), "A well-conditioned estimator for
             large-dimensional covariance matrices", and a parent state of fewer than two rows has
-            the pooled covariance.
+            the pooled covariance. A prior holds targets and strengths fixed, as EM needs them.
         floor : float, default 1e-6
             The least variance in any direction, as a share of the features' overall variance.
             A feature that is constant is an error with a floor of 0; otherwise the largest

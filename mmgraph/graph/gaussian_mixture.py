@@ -20,6 +20,7 @@ from mmgraph.graph.gaussian_moments import (
     fitted_normals,
     starting_normals,
 )
+from mmgraph.graph.leaves.covariance_prior import CovariancePrior
 from mmgraph.graph.variable import Variable
 
 _LLOYD_ITERATIONS = 10
@@ -157,7 +158,7 @@ class GaussianMixtureLeaf(ContinuousLeaf):
     def updated(
         self,
         statistics: GaussianStatistics,
-        shrinkage: float | None = None,
+        shrinkage: float | CovariancePrior | None = None,
         floor: float = 1e-6,
         pseudo_count: float = 0.0,
     ) -> Self:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.gaussian_density import Completion, Covariance, Normals, rows_per_block
+from mmgraph.graph.leaves.covariance_prior import CovariancePrior
 from mmgraph.graph.leaves.feature_spread import FeatureSpread
 from mmgraph.graph.leaves.shrinkage import AMPLE, RadialMoments, ledoit_wolf
 
@@ -218,7 +219,7 @@ def starting_normals(
 def fitted_normals(
     statistics: GaussianStatistics,
     components: int,
-    shrinkage: float | None,
+    shrinkage: float | CovariancePrior | None,
     floor: float,
     name: str,
 ) -> Normals:
@@ -230,11 +231,12 @@ def fitted_normals(
         Of ``groups × components`` densities.
     components : int
         How many densities in a row belong to one group (to one parent state).
-    shrinkage : float or None
+    shrinkage : float, CovariancePrior or None
         Between 0 and 1: the share of the covariance pooled within groups that is mixed into each
         (regularised discriminant analysis; Friedman 1989). None leaves it to the data: a density
         of fewer than ten rows a feature is shrunk towards independent features by the intensity of
-        Ledoit and Wolf (2004), and one of fewer than two rows has the pooled covariance.
+        Ledoit and Wolf (2004), and one of fewer than two rows has the pooled covariance. A prior
+        is what it is shrunk towards and how far, whatever the data.
     floor : float
         No variance, in any direction, is less than this share of the features' overall variance:
         eigenvalues of the covariance, measured in overall standard deviations, are raised to it.
@@ -254,61 +256,103 @@ def fitted_normals(
         If an option is out of its range, a feature is never observed, or it is constant (see
         :meth:`FeatureSpread.variance`).
     """
-    if shrinkage is not None and not 0 <= shrinkage <= 1:
-        raise LearningError(f"'{name}': shrinkage lies between 0 and 1, not at {shrinkage}")
-    if not 0 <= floor < torch.inf:
-        raise LearningError(f"'{name}': the variance floor is a number >= 0, not {floor}")
-    variance, _ = statistics.spread.variance(floor, name)
-    weights, total = statistics.weights, statistics.weights.sum()
-    means, group_means = _means(statistics, components, statistics.spread.mean(name))
-    scatter = statistics.about(means)
-    kind = statistics.covariance
-    within = scatter.products if kind == "shared" else scatter.products.sum(0)
-    offset = means - group_means
-    between = _products(kind, weights.unsqueeze(-1) * offset, offset)
-    between = between if kind == "shared" else between.sum(0)
-    pooled = (within + between) / total
-    if kind == "shared":
-        own = within / total
+    found = _Estimates.of(statistics, components, floor, name)
+    weights, kind = statistics.weights, statistics.covariance
+    if shrinkage is None:
+        shrinkage = found.prior(name)
+    if isinstance(shrinkage, CovariancePrior):
+        mixed = shrinkage.mixed(found.own, weights)
+    elif 0 <= shrinkage <= 1:
+        mixed = (1 - shrinkage) * found.own + shrinkage * found.pooled
     else:
+        raise LearningError(f"'{name}': shrinkage lies between 0 and 1, not at {shrinkage}")
+    return Normals(found.scatter.centres, _raised(kind, mixed, found.variance, floor), kind)
+
+
+def covariance_prior(
+    statistics: GaussianStatistics, components: int, floor: float, name: str
+) -> CovariancePrior:
+    """Return how ``fitted_normals`` shrinks by itself, to be held fixed while the rows move.
+
+    What draws a covariance counts as no more rows than would be ample, so that a density that
+    gathers rows later on is left to them. Parameters and errors are those of ``fitted_normals``.
+    """
+    found = _Estimates.of(statistics, components, floor, name)
+    prior = found.prior(name)
+    least = floor or 1e-6  # without a bound a pooled covariance of few rows has no density
+    return CovariancePrior(
+        _raised(statistics.covariance, prior.targets, found.variance, least),
+        prior.strengths.clamp_max(AMPLE * len(found.variance)),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Estimates:
+    """Covariances before they are shrunk, in the shape of their kind.
+
+    Attributes
+    ----------
+    scatter : GaussianStatistics
+        Taken about the means.
+    own, pooled : Tensor
+        Of each density, and of all within their groups.
+    variance : Tensor, shape (features,)
+        Overall.
+    """
+
+    scatter: GaussianStatistics
+    own: Float[Tensor, "..."]
+    pooled: Float[Tensor, "..."]
+    variance: Float[Tensor, " features"]
+
+    @classmethod
+    def of(
+        cls, statistics: GaussianStatistics, components: int, floor: float, name: str
+    ) -> _Estimates:
+        if not 0 <= floor < torch.inf:
+            raise LearningError(f"'{name}': the variance floor is a number >= 0, not {floor}")
+        variance, _ = statistics.spread.variance(floor, name)
+        weights, total = statistics.weights, statistics.weights.sum()
+        means, group_means = _means(statistics, components, statistics.spread.mean(name))
+        scatter = statistics.about(means)
+        kind = statistics.covariance
+        within = scatter.products if kind == "shared" else scatter.products.sum(0)
+        offset = means - group_means
+        between = _products(kind, weights.unsqueeze(-1) * offset, offset)
+        between = between if kind == "shared" else between.sum(0)
+        pooled = (within + between) / total
+        if kind == "shared":
+            return cls(scatter, within / total, pooled, variance)
         seen = weights > _NOTHING * total
         shape = (-1, *(1,) * (scatter.products.ndim - 1))
         own = scatter.products / torch.where(seen, weights, 1.0).reshape(shape)
-        own = torch.where(seen.reshape(shape), own, pooled)
-    if shrinkage is not None:
-        mixed = (1 - shrinkage) * own + shrinkage * pooled
-    else:
-        mixed = _shrunk_by_data(scatter, own, pooled, variance, name)
-    return Normals(means, _raised(kind, mixed, variance, floor), kind)
+        return cls(scatter, torch.where(seen.reshape(shape), own, pooled), pooled, variance)
 
-
-def _shrunk_by_data(
-    scatter: GaussianStatistics,
-    own: Tensor,
-    pooled: Tensor,
-    variance: Float[Tensor, " features"],
-    name: str,
-) -> Tensor:
-    """Covariances as ``shrinkage=None`` has them; ``scatter`` is taken about the means."""
-    kind, weights, features = scatter.covariance, scatter.weights, len(variance)
-    if weights.sum() - len(weights) < 1:  # nothing varies within the groups
-        pooled = variance if kind == "diagonal" else variance.diag()
-    if kind == "shared":
-        own, weights = own.unsqueeze(0), weights.sum(0, keepdim=True)
-    few = (weights < 2).reshape(-1, *(1,) * (own.ndim - 1))
-    own = torch.where(few, pooled, own)
-    if kind != "diagonal":
-        radial = scatter.radial
-        if radial is None:
-            raise LearningError(
-                f"'{name}': statistics that leaves of different scale expected do not tell how far "
-                "to shrink; give a shrinkage"
-            )
-        squares = radial.squares.sum(0, keepdim=True) if kind == "shared" else radial.squares
-        shrunk = ledoit_wolf(own, weights.clamp_min(1.0), squares, radial.units)
-        ample = weights >= AMPLE * features
-        own = torch.where(ample[:, None, None] | few, own, shrunk)
-    return own.squeeze(0) if kind == "shared" else own
+    def prior(self, name: str) -> CovariancePrior:
+        """How far the data asks each covariance to be shrunk, and towards what."""
+        scatter, own, pooled, features = self.scatter, self.own, self.pooled, len(self.variance)
+        kind, weights = scatter.covariance, scatter.weights
+        if weights.sum() - len(weights) < 1:  # nothing varies within the groups
+            pooled = self.variance if kind == "diagonal" else self.variance.diag()
+        if kind == "shared":
+            own, weights = own.unsqueeze(0), weights.sum(0, keepdim=True)
+        few = weights < 2
+        wide = few.reshape(-1, *(1,) * (own.ndim - 1))
+        targets, strengths = own, torch.zeros_like(weights)
+        if kind != "diagonal":
+            radial = scatter.radial
+            if radial is None:
+                raise LearningError(
+                    f"'{name}': statistics that leaves of different scale expected do not tell how "
+                    "far to shrink; give a shrinkage"
+                )
+            squares = radial.squares.sum(0, keepdim=True) if kind == "shared" else radial.squares
+            found = ledoit_wolf(own, weights.clamp_min(1.0), squares, radial.units)
+            targets = found.targets
+            strengths = torch.where(weights >= AMPLE * features, 0.0, found.strengths)
+        return CovariancePrior(
+            torch.where(wide, pooled, targets), torch.where(few, torch.inf, strengths)
+        )
 
 
 def _means(

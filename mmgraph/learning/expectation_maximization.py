@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -21,6 +21,7 @@ from mmgraph.graph.continuous import ContinuousLeaf
 from mmgraph.graph.errors import LearningError, suggestion
 from mmgraph.graph.factor import Factor, TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.leaves.covariance_prior import CovariancePrior
 from mmgraph.learning.checkpoint import Checkpoint, RestartState
 from mmgraph.learning.conditionals.few_rows import warn_of_few_rows
 from mmgraph.learning.encoding import coded_chunks
@@ -55,8 +56,9 @@ class EMReport:
     log_likelihoods : tuple of float
         Of the data, at the start and after every iteration of the best restart.
     objectives : tuple of float
-        The same with the logarithm of the prior added (without a prior the same): what is
-        maximised, and never falls (with shrunken covariances it may).
+        The same with the logarithms of priors added: of the tables' (see :class:`Prior`), and of
+        covariances of few rows. It is what is maximised, and never falls (with a shrinkage that is
+        given as a number it may).
     converged : bool
         Whether the objective's relative change fell below the tolerance.
     restart : int
@@ -235,8 +237,11 @@ def _iterate(
         assert current is not None
         found = run.expectation(current.factors)
         if not current.objectives:
+            run.hold_priors(found)
             _record(current, found, run)
             _report(state, progress, store)
+        else:  # from a checkpoint
+            run.hold_priors_of_start(start, state.number, state.seeds[state.number])
         while len(current.objectives) <= max_iterations and not current.converged:
             current.factors = run.maximisation(current.factors, found)
             found = run.expectation(current.factors)
@@ -278,6 +283,7 @@ class _Run:
     options: LeafOptions
     memory_budget: int | None
     found: Expectation | None = None
+    priors: dict[str, CovariancePrior] = field(default_factory=dict)
 
     def started(self, start: Start, number: int, seed: int) -> list[Factor]:
         """Return the parameters that a restart begins with."""
@@ -288,6 +294,25 @@ class _Run:
             self.graph, self.rows, self.options, source, number > 0, self.memory_budget
         )
         return self.maximisation(factors, found)
+
+    def hold_priors(self, found: Expectation) -> None:
+        """Let a restart's first E-step say how covariances are shrunk in all of its iterations.
+
+        Were they shrunk anew in each, by what that one finds, there would be nothing that all of
+        them maximise.
+        """
+        leaves = (f for f in self.graph.factors if isinstance(f, ContinuousLeaf))
+        self.priors = {}
+        for leaf, moments in zip(leaves, found.moments, strict=True):
+            prior = None if moments is None else self.options.prior(leaf, moments)
+            if prior is not None:
+                self.priors[leaf.child.name] = prior
+
+    def hold_priors_of_start(self, start: Start, number: int, seed: int) -> None:
+        """The same for a restart that goes on from a checkpoint: its start is found again."""
+        leaves = any(isinstance(f, ContinuousLeaf) for f in self.graph.factors)
+        if leaves and self.options.shrinkage is None:
+            self.hold_priors(self.expectation(self.started(start, number, seed)))
 
     def expectation(self, factors: Sequence[Factor]) -> Expectation:
         """The E-step."""
@@ -313,15 +338,17 @@ class _Run:
         if found is None:  # a leaf that no row observes
             return factor
         if isinstance(factor, ContinuousLeaf):
-            return self.options.updated(factor, found)
+            return self.options.updated(factor, found, self.priors.get(factor.child.name))
         if type(factor) is TableFactor:
             return fitted_table(factor, found, self.prior, factor.values.detach().double().cpu())[0]
         return cast(Updatable, factor).updated(found)
 
     def log_prior(self, factors: Sequence[Factor]) -> float:
-        """The logarithm of the Dirichlet densities of all tables, without their constants."""
+        """The logarithm of all priors' densities, without their constants."""
         total = 0.0
         for factor in factors:
+            if isinstance(factor, ContinuousLeaf) and factor.child.name in self.priors:
+                total += self.priors[factor.child.name].log_density(factor.normals.covariances)
             if type(factor) is TableFactor:
                 table = factor.values.detach().double().cpu()
                 total += float(torch.special.xlogy(self.prior.counts(factor), table).sum())

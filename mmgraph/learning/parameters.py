@@ -18,7 +18,8 @@ from mmgraph.graph.errors import LearningError, suggestion
 from mmgraph.graph.factor import Factor, TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.gaussian_mixture import GaussianMixtureLeaf
-from mmgraph.graph.gaussian_moments import GaussianStatistics
+from mmgraph.graph.gaussian_moments import GaussianStatistics, covariance_prior
+from mmgraph.graph.leaves.covariance_prior import CovariancePrior
 from mmgraph.learning.conditionals.few_rows import warn_of_few_rows
 from mmgraph.learning.counts import IncompleteDataError, family_counts
 from mmgraph.learning.encoding import CodedRows, coded_chunks
@@ -119,7 +120,8 @@ class LeafOptions:
     shrinkage : float, optional
         Each covariance moves so far (0 to 1) towards the one pooled within parent states. By
         default the data decides, see
-        :meth:`GaussianLeaf.updated <mmgraph.graph.gaussian.GaussianLeaf.updated>`.
+        :meth:`GaussianLeaf.updated <mmgraph.graph.gaussian.GaussianLeaf.updated>`; expectation
+        maximisation lets the first E-step of each restart decide for all of its iterations.
     floor : float, default 1e-6
         The least variance in any direction, as a share of the features' overall variance.
     """
@@ -127,10 +129,23 @@ class LeafOptions:
     shrinkage: float | None = None
     floor: float = 1e-6
 
-    def updated(self, leaf: ContinuousLeaf, statistics: GaussianStatistics) -> ContinuousLeaf:
-        """Return the leaf that fits the statistics best."""
-        fitted = cast(Any, leaf).updated(statistics, shrinkage=self.shrinkage, floor=self.floor)
+    def updated(
+        self,
+        leaf: ContinuousLeaf,
+        statistics: GaussianStatistics,
+        prior: CovariancePrior | None = None,
+    ) -> ContinuousLeaf:
+        """Return the leaf that fits the statistics best; a prior stands in for the shrinkage."""
+        shrinkage = self.shrinkage if prior is None else prior
+        fitted = cast(Any, leaf).updated(statistics, shrinkage=shrinkage, floor=self.floor)
         return cast(ContinuousLeaf, fitted)
+
+    def prior(self, leaf: ContinuousLeaf, statistics: GaussianStatistics) -> CovariancePrior | None:
+        """Return how far the data shrinks a leaf's covariances; None where a number says so."""
+        if self.shrinkage is not None:
+            return None
+        components = leaf.components if isinstance(leaf, GaussianMixtureLeaf) else 1
+        return covariance_prior(statistics, components, self.floor, leaf.child.name)
 
     def initialised(
         self,

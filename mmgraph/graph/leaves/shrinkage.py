@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmgraph.graph.leaves.covariance_prior import CovariancePrior
+
 AMPLE = 10
 """Rows a feature from which on a covariance of greatest likelihood is left as it is."""
 
@@ -103,8 +105,8 @@ def ledoit_wolf(
     weights: Float[Tensor, " densities"],
     squares: Float[Tensor, " densities"],
     units: Float[Tensor, " features"],
-) -> Float[Tensor, "densities features features"]:
-    """Return covariances shrunk towards independent features of one variance, in ``units``.
+) -> CovariancePrior:
+    """Return what covariances are drawn towards: independent features, alike in ``units``.
 
     Parameters
     ----------
@@ -117,12 +119,11 @@ def ledoit_wolf(
     """
     scale = units.unsqueeze(-1) * units
     scaled = covariances / scale
-    features = len(units)
-    identity = torch.eye(features, dtype=scaled.dtype, device=scaled.device)
+    identity = torch.eye(len(units), dtype=scaled.dtype, device=scaled.device)
     level = scaled.diagonal(dim1=-2, dim2=-1).mean(-1)[:, None, None]
     dispersion = (scaled - level * identity).square().sum((-2, -1))
     norm = scaled.square().sum((-2, -1))
     error = (squares / weights - norm).clamp_min(0.0) / weights
     intensity = torch.where(dispersion > 0, error / dispersion.clamp_min(1e-300), 0.0)
-    intensity = intensity.clamp(0.0, 1.0)[:, None, None]
-    return ((1 - intensity) * scaled + intensity * level * identity) * scale
+    intensity = intensity.clamp(0.0, 1.0)
+    return CovariancePrior(level * identity * scale, weights * intensity / (1 - intensity))

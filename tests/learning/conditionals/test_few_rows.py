@@ -10,6 +10,8 @@ import torch
 
 import mmgraph as mm
 from mmgraph.learning.conditionals.few_rows import FewRowsWarning
+from mmgraph.learning.expectation_maximization import expectation_maximization
+from tests.learning.networks import check_monotone, same_factors
 
 CLASS = mm.Variable("class", ("a", "b"))
 
@@ -85,5 +87,83 @@ def test_mixtures_name_the_component():
         x, (), rows, torch.ones(50), torch.Generator().manual_seed(0), components=2
     )
     net = mm.BayesianNetwork([x], [leaf])
-    with pytest.warns(FewRowsWarning, match=r"30 features and .* rows at component 0"):
+    with pytest.warns(FewRowsWarning, match=r"30 features and .* rows at component [01]"):
         net.fit({"x": rows.numpy()}, max_iterations=5, tolerance=1e-2)
+
+
+def hidden_classes(covariance: str, components: int, features: int = 6) -> mm.BayesianNetwork:
+    x = mm.Variable("x", shape=(features,), family="gaussian")
+    wide = {"full": (features, features), "shared": (features, features)}.get(
+        covariance, (features,)
+    )
+    spread = np.ones(wide) if covariance == "diagonal" else np.eye(features)
+    states = (2,) if components == 1 else (2, components)
+    if covariance != "shared":
+        spread = np.broadcast_to(spread, (*states, *wide))
+    leaf: mm.GaussianLeaf | mm.GaussianMixtureLeaf
+    if components == 1:
+        leaf = mm.GaussianLeaf(x, [CLASS], np.zeros((2, features)), spread, covariance=covariance)
+    else:
+        weights = np.full(states, 1 / components)
+        leaf = mm.GaussianMixtureLeaf(
+            x, [CLASS], weights, np.zeros((*states, features)), spread, covariance
+        )
+    return mm.BayesianNetwork([CLASS, x], [mm.TableFactor([CLASS], [0.5, 0.5], child=CLASS), leaf])
+
+
+@pytest.mark.filterwarnings("ignore::mmgraph.learning.conditionals.few_rows.FewRowsWarning")
+@pytest.mark.parametrize("covariance", ["full", "shared", "diagonal"])
+@pytest.mark.parametrize("components", [1, 2])
+@pytest.mark.parametrize("holes", [0.0, 0.15])
+def test_few_rows_go_uphill(covariance: str, components: int, holes: float):
+    """Shrunk anew in every iteration, 14 rows of 6 features fell by up to 59 nats at once."""
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=(14, 6)) @ rng.normal(size=(6, 6)) + 2 * rng.integers(0, 2, (14, 1))
+        x[rng.random(x.shape) < holes] = np.nan
+        learned, report = expectation_maximization(
+            hidden_classes(covariance, components),
+            {"x": x},
+            generator=torch.Generator().manual_seed(seed),
+            tolerance=1e-8,
+            max_iterations=60,
+        )
+        check_monotone(report.objectives)
+        found = float(mm.log_partition(learned, {"x": x}).sum())
+        assert report.log_likelihood == pytest.approx(found)
+        assert report.objectives[-1] <= report.log_likelihood + 1e-9
+
+
+@pytest.mark.filterwarnings("ignore::mmgraph.learning.conditionals.few_rows.FewRowsWarning")
+def test_a_run_of_few_rows_goes_on_from_its_checkpoint(tmp_path):
+    """The prior of the start is found again."""
+    x = np.random.default_rng(1).normal(size=(14, 6))
+    options = {"tolerance": 0.0, "max_iterations": 6, "restarts": 2}
+
+    def run(**more):
+        generator = torch.Generator().manual_seed(0)
+        return expectation_maximization(
+            hidden_classes("full", 1), {"x": x}, generator=generator, **options, **more
+        )
+
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(iteration: int, _: float) -> None:
+        if iteration == 3:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        run(checkpoint=tmp_path, progress=interrupt)
+    whole, again = run(), run(checkpoint=tmp_path)
+    assert again[1].objectives == whole[1].objectives
+    assert same_factors(again[0], whole[0])
+
+
+@pytest.mark.filterwarnings("ignore::mmgraph.learning.conditionals.few_rows.FewRowsWarning")
+def test_complete_data_is_fitted_alike_by_both_methods():
+    data = sample_of(40, 10, 1)
+    closed, iterated = network(10).fit(data), network(10).fit(data, method="em")
+    for first, second in zip(closed.factors, iterated.factors, strict=True):
+        a, b = (f.values if f.is_tabular else f.covariances for f in (first, second))
+        torch.testing.assert_close(a, b)
