@@ -129,9 +129,10 @@ def _variable(
     node: Node, potential: Potential | None, builder: TableBuilder, fail: Fail
 ) -> Variable:
     states = node.states
-    if states is None or (not isinstance(states, int) and states and not any(states)):
-        count = len(states) if states else None
-        states = _unlabelled(node, count, potential)
+    if states is None or isinstance(states, int):
+        states = _unlabelled(node, states, potential, fail)
+    elif states and not any(states):
+        states = _unlabelled(node, len(states), potential, fail)
     if states is None:
         fail(f"expected the states of '{node.name}', found neither them nor data that tell")
     if isinstance(states, int):
@@ -143,12 +144,14 @@ def _variable(
 
 
 def _unlabelled(
-    node: Node, count: int | None, potential: Potential | None
+    node: Node, count: int | None, potential: Potential | None, fail: Fail
 ) -> tuple[str, ...] | int | None:
     """Return the states of a node whose labels are left out or empty."""
     subtype = node.properties.get("subtype")
     values = _NUMERAL.findall(node.properties.get("state_values", ""))
     if subtype == "boolean":
+        if count not in (None, 2):
+            fail(f"'{node.name}' is boolean, which has two states; found {count}")
         return ("false", "true")
     if subtype == "interval" and count in (None, len(values) - 1) and len(values) > 1:
         return tuple(f"{low} - {high}" for low, high in pairwise(values))

@@ -31,7 +31,15 @@ _MARKS = str.maketrans("(),", "   ")
 _PARENTHESES = re.compile(r"[()]++")
 _PIECE = re.compile(r"[^\s(),]++")
 _KEPT = ("subtype", "state_values", "modality", NOTE)
-_PREFIXES = ("discrete", "continuous", "interval", "labeled", "labelled", "numbered", "boolean")
+_SUBTYPES = {
+    "interval": "interval",
+    "labeled": "label",
+    "labelled": "label",
+    "numbered": "number",
+    "boolean": "boolean",
+}
+"""What the words that may stand before ``node`` say of it, by the names of the attribute."""
+_PREFIXES = ("discrete", "continuous", *_SUBTYPES)
 _REFUSED = {
     "continuous": "a continuous (conditional Gaussian) node",
     "decision": "a decision",
@@ -50,7 +58,8 @@ class Node(NamedTuple):
     states : tuple of str, int or None
         Labels in the order of the file, their number alone, or None where neither is given.
     properties : dict of str to str
-        Its subtype, and what this package writes beside its name.
+        Its subtype, by attribute or by a word before ``node``, and what this package writes
+        beside its name.
     start : int
         The position of the block.
     """
@@ -155,7 +164,12 @@ def _block(reader: TokenReader, document: Document) -> None:
                 f"'{name}' is {_REFUSED[word]}; networks of discrete random variables alone can "
                 "be read",
             )
-    document.nodes.append(_node(reader, name, first.start))
+    node = _node(reader, name, first.start)
+    for subtype in (_SUBTYPES[word] for word in words if word in _SUBTYPES):
+        if node.properties.setdefault("subtype", subtype) != subtype:
+            found = node.properties["subtype"][:40]
+            reader.fail(first.start, f"'{name}' is both of subtype '{subtype}' and '{found}'")
+    document.nodes.append(node)
 
 
 def _node(reader: TokenReader, name: str, start: int) -> Node:
@@ -173,7 +187,8 @@ def _node(reader: TokenReader, name: str, start: int) -> Node:
         if key.text in _KEPT:
             if key.text in properties:
                 reader.fail(key.start, f"'{key.text}' of '{name}' is given twice")
-            properties[key.text] = unquoted(value)
+            found = unquoted(value)
+            properties[key.text] = _SUBTYPES.get(found, found) if key.text == "subtype" else found
     reader.next()
     return Node(name, states, properties, start)
 

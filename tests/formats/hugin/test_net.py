@@ -137,6 +137,29 @@ def test_states_without_labels_have_values(tmp_path):
     assert net.variable("e").labels == ("-1", "0", "1")
 
 
+@pytest.mark.parametrize(
+    ("node", "labels"),
+    [
+        ("boolean node a { }", ("false", "true")),
+        ("discrete boolean node a { }", ("false", "true")),
+        ("boolean node a { subtype = boolean; }", ("false", "true")),
+        ("boolean node a { states = 2; }", ("false", "true")),
+        ('boolean node a { states = ("" ""); }', ("false", "true")),
+        ('boolean node a { states = ("true" "false"); }', ("true", "false")),
+        ("node a { states = (no yes); subtype = boolean; }", ("no", "yes")),
+        ("numbered node a { state_values = (2 4.5); }", ("2", "4.5")),
+        ("numbered node a { states = 2; state_values = (2 4.5); }", ("2", "4.5")),
+        ("interval node a { state_values = (0 1 inf); }", ("0 - 1", "1 - inf")),
+        ("labeled node a { subtype = labelled; }", (0, 1)),
+        ("discrete node a { }", (0, 1)),
+    ],
+)
+def test_words_before_a_node_are_its_subtype(tmp_path, node, labels):
+    net = net_of(tmp_path, f"{node}\npotential (a) {{ data = (0.25 0.75); }}")
+    assert net.variable("a").labels == labels
+    assert net.distribution("a").values.tolist() == [0.25, 0.75]
+
+
 def test_a_class_is_a_network(tmp_path):
     text = f"class K {{ inputs = (); outputs = (a b); {A}{B}{ROOT}potential (b) {{ }} }}"
     assert list(net_of(tmp_path, text).variables) == ["a", "b"]
@@ -160,6 +183,10 @@ def test_text_of_old_programs_is_latin_1(tmp_path, encoding):
         (A + "node a { states = (1); }", 2, "the node 'a' is given twice"),
         (A + ROOT + ROOT, 3, "the potential of 'a' is given twice"),
         ("net { }\nclass K { }", 2, "expected one network, found another 'class'"),
+        ("boolean node x { subtype = number; }", 1, "of subtype 'boolean' and 'number'"),
+        ("\nboolean numbered node x { }", 2, "'x' is both of subtype 'number' and 'boolean'"),
+        ("boolean node x { states = 3; }", 1, "'x' is boolean, which has two states; found 3"),
+        ('node x { states = (""); subtype = boolean; }', 1, "has two states; found 1"),
         (A + "stray", 2, "expected a block 'node' or 'potential', found 'stray'"),
         ("node { }", 1, "expected a name after 'node', found '{'"),
         ("node a { states = (x x); } potential (a) { }", 1, "state 'x' is given twice"),
