@@ -127,6 +127,8 @@ def read_xml(path: str | PathLike[str], root: str, size_limit: int = SIZE_LIMIT)
         parser.Parse(content, True)
     except expat.ExpatError as error:
         _fail(path, error.lineno, f"expected well-formed XML ({expat.ErrorString(error.code)})")
+    except FormatError:  # which is a ValueError, and says what is wrong
+        raise
     except (LookupError, ValueError) as error:  # an encoding that Python lacks or cannot map
         _fail(path, 1, f"expected a known encoding ({error})")
     (found,) = document.children
