@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 
-from mmgraph.formats.files import SIZE_LIMIT
+from mmgraph.formats.files import SIZE_LIMIT, checked_path
 from mmgraph.formats.interactions import (
     interaction_parameters,
     interaction_settings,
@@ -40,7 +39,7 @@ def write_conditional_random_field(
     FormatError
         If the directory holds something else, or the interaction is of a class of the user's own.
     """
-    path = Path(path)
+    path = checked_path(path)
     check_replaceable(path)
     neighbours = field.neighbours
     if neighbours is not None and not isinstance(neighbours, int):
@@ -75,7 +74,7 @@ def read_conditional_random_field(
     FormatError
         If a file is missing or damaged, holds another kind of model, or says what no field can be.
     """
-    path = Path(path)
+    path = checked_path(path)
     document = read_document(path, size_limit)
     kind = document.get("kind", str)
     if kind != CONDITIONAL_RANDOM_FIELD:

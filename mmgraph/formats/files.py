@@ -8,9 +8,9 @@ import secrets
 import shutil
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from mmgraph.graph.errors import FormatError
 
@@ -19,6 +19,20 @@ SIZE_LIMIT = 2 * 1024**3
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK = 1 << 22
+
+
+def checked_path(path: Any) -> Path:
+    """Return what names a file as a path.
+
+    Raises
+    ------
+    FormatError
+        If it names none: it is neither a text nor a path.
+    """
+    try:
+        return Path(os.fsdecode(path))
+    except TypeError:
+        raise FormatError(f"expected the path of a file, found {repr(path)[:60]}") from None
 
 
 def read_bytes(path: str | os.PathLike[str], size_limit: int = SIZE_LIMIT) -> bytes:
@@ -37,7 +51,7 @@ def read_bytes(path: str | os.PathLike[str], size_limit: int = SIZE_LIMIT) -> by
     FormatError
         If the file is missing, cannot be read, is damaged, or holds more than the limit.
     """
-    path = Path(path)
+    path = checked_path(path)
     try:
         with path.open("rb") as file:
             packed = file.peek(2)[:2] == _GZIP_MAGIC
@@ -107,7 +121,7 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
     FormatError
         If the place cannot be written; what stood there before is unchanged.
     """
-    path = Path(path)
+    path = checked_path(path)
     if path.suffix == ".gz":
         content = gzip.compress(content, mtime=0)
     with _temporary_beside(path) as temporary:
@@ -143,7 +157,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     FormatError
         If the place cannot be written; what stood there before is unchanged.
     """
-    path = Path(path)
+    path = checked_path(path)
     with _temporary_beside(path) as temporary:
         with temporary.open("wb") as file:
             if path.suffix == ".gz":
@@ -165,7 +179,7 @@ def write_directory(path: str | os.PathLike[str], fill: Callable[[Path], None]) 
     FormatError
         If the place cannot be written.
     """
-    path = Path(path)
+    path = checked_path(path)
     with _temporary_beside(path) as temporary:
         temporary.mkdir()
         fill(temporary)
@@ -185,16 +199,23 @@ def write_directory(path: str | os.PathLike[str], fill: Callable[[Path], None]) 
 @contextmanager
 def _temporary_beside(path: Path) -> Iterator[Path]:
     """Yield a fresh hidden name in the same directory; whatever is left under it is removed."""
-    try:
-        temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}")
-    except ValueError:
-        raise FormatError(f"'{path}' names no file to write") from None
+    if not path.name or "\0" in str(path):
+        raise FormatError(f"{str(path)!r} names no file to write")
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}")
     try:
         yield temporary
     except OSError as error:
-        raise FormatError(f"{path} cannot be written ({error})") from None
+        if not os.path.isdir(path.parent):
+            reason = f"there is no directory {path.parent}"
+            raise FormatError(f"{path} cannot be written: {reason}") from None
+        # Nobody knows the temporary name that the error gives.
+        ours = str(error.filename).startswith((str(path), str(temporary)))
+        raise FormatError(
+            f"{path} cannot be written ({error.strerror if ours else error})"
+        ) from None
     finally:
-        if temporary.is_dir():
+        if os.path.isdir(temporary):
             shutil.rmtree(temporary, ignore_errors=True)
         else:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()

@@ -26,7 +26,7 @@ from mmgraph.formats.boltzmann_machine import (
     restore_bilinear,
     restore_machine,
 )
-from mmgraph.formats.files import SIZE_LIMIT, read_bytes, write_directory
+from mmgraph.formats.files import SIZE_LIMIT, checked_path, read_bytes, write_directory
 from mmgraph.formats.interactions import (
     grid_parameters,
     grid_settings,
@@ -202,7 +202,7 @@ def write_native(graph: FactorGraph, path: str | os.PathLike[str]) -> None:
         If the graph or a factor is of a kind without an entry above, or the directory holds
         something else.
     """
-    path = Path(path)
+    path = checked_path(path)
     check_replaceable(path)
     kind = _kind_of(graph, {n: k.type for n, k in GRAPH_KINDS.items()}, "graph")
     tensors: dict[str, Tensor] = {}
@@ -278,7 +278,7 @@ def check_replaceable(path: Path) -> None:
 
 def is_native(path: str | os.PathLike[str]) -> bool:
     """Whether a path is a directory that holds a network of this format."""
-    return (Path(path) / NETWORK).is_file()
+    return (checked_path(path) / NETWORK).is_file()
 
 
 def read_native(path: str | os.PathLike[str], *, size_limit: int = SIZE_LIMIT) -> FactorGraph:
@@ -297,7 +297,7 @@ def read_native(path: str | os.PathLike[str], *, size_limit: int = SIZE_LIMIT) -
         If a file is missing or damaged, was written by another version, lacks a parameter, or says
         what no graph can be.
     """
-    path = Path(path)
+    path = checked_path(path)
     file = path / NETWORK
     document = read_document(path, size_limit)
     if document.get("kind", str) == CONDITIONAL_RANDOM_FIELD:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mmgraph.formats.bif import read_bif, write_bif
 from mmgraph.formats.bundled import BUNDLED
+from mmgraph.formats.files import checked_path
 from mmgraph.formats.hugin import read_dsc, read_net, write_net
 from mmgraph.formats.native import is_native, read_native, write_native
 from mmgraph.formats.text import nearest
@@ -85,13 +86,13 @@ def read(name_or_path: str | os.PathLike[str]) -> FactorGraph:
     Raises
     ------
     FormatError
-        If there is no such file or network (with the nearest name), the suffix is not known, or
-        the file is not what its format promises.
+        If it is no text or path, there is no such file or network (with the nearest name), the
+        suffix is not known, or the file is not what its format promises.
     MissingExtraError
         If the network comes with pgmpy, and that is not installed.
     """
-    name = os.fspath(name_or_path)
-    path = Path(name)
+    path = checked_path(name_or_path)
+    name = os.fsdecode(name_or_path)
     try:
         is_directory = path.is_dir()
         if is_native(path) or (path.exists() and not is_directory):
@@ -148,10 +149,10 @@ def write(net: FactorGraph | ConditionalRandomField, path: str | os.PathLike[str
     Raises
     ------
     FormatError
-        If the suffix is not known, the format cannot hold the network, or the place cannot be
-        written.
+        If the suffix is not known, the format cannot hold the network, the place cannot be
+        written, or an argument is no network or no path.
     """
-    path = Path(path)
+    path = checked_path(path)
     suffix = _suffix(path)
     in_native = suffix == NATIVE_SUFFIX or (suffix == "" and is_native(path))
     if _is_conditional(net):
@@ -160,6 +161,8 @@ def write(net: FactorGraph | ConditionalRandomField, path: str | os.PathLike[str
         if not in_native:
             raise FormatError(f"{path}: a conditional random field is written to {NATIVE_SUFFIX}")
         write_conditional_random_field(net, path)
+    elif not isinstance(net, FactorGraph):
+        raise FormatError(f"{path}: expected a network to write, found {repr(net)[:60]}")
     elif in_native:
         write_native(net, path)
     elif suffix == ".uai":

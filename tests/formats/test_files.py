@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +65,31 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
         write_text(path, "after")
     assert path.read_text() == "before"
     assert os.listdir(tmp_path) == ["a"]
+
+
+def test_the_temporary_name_is_not_told(tmp_path):
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "file").write_text("")
+    writers = (
+        lambda path: write_text(path, ""),
+        lambda path: write_directory(path, lambda d: None),
+    )
+    for write in writers:
+        for name, reason in (
+            ("nowhere/a", f": there is no directory {tmp_path}/nowhere"),
+            ("file/a", f": there is no directory {tmp_path}/file"),
+            ("x" * 300, " (File name too long)"),
+        ):
+            with pytest.raises(FormatError) as caught:
+                write(tmp_path / name)
+            assert str(caught.value) == f"{tmp_path / name} cannot be written{reason}"
+    with pytest.raises(FormatError, match=r"taken cannot be written \(Is a directory\)"):
+        write_text(tmp_path / "taken", "")
+    for path in (f"{tmp_path}/a\0b", "", "/", "."):
+        with pytest.raises(FormatError) as caught:
+            write_text(path, "")
+        assert str(caught.value) == f"{str(Path(path))!r} names no file to write"
+    assert sorted(os.listdir(tmp_path)) == ["file", "taken"]
 
 
 def test_half_of_a_surrogate_pair_is_refused(tmp_path):

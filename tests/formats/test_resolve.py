@@ -17,6 +17,7 @@ from mmgraph.graph.errors import FormatError, MissingExtraError
 from mmgraph.graph.factor import TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
+from mmgraph.networks.bayesian_network import BayesianNetwork
 from tests.formats.networks import assert_same, sprinkler
 
 
@@ -39,6 +40,20 @@ def test_written_and_read_it_is_the_same(models, name):
     assert_same(read(name), net)
     assert_same(read(Path(name).resolve()), net)
     assert sorted(os.listdir()) == sorted(["models", name])
+
+
+INFINITE = float("inf")
+
+
+@pytest.mark.parametrize(
+    "states", [(1.0, INFINITE), (-INFINITE, 0.5), ("inf", 1.0), ("nan", INFINITE), (True, "inf")]
+)
+def test_labels_that_are_infinite(models, states):
+    variable = Variable("a", states)
+    net = BayesianNetwork([variable], [TableFactor([variable], [0.25, 0.75], child=variable)])
+    for name in (*NAMES, "n.mmgraph"):
+        write(net, name)
+        assert_same(read(name), net)
 
 
 @pytest.mark.parametrize("name", ["n.uai", "n.uai.gz"])
@@ -143,11 +158,31 @@ def test_what_cannot_be_written(models):
             write(graph, name)
     with pytest.raises(FormatError, match=r"found '\.dsc'"):
         write(sprinkler(), "g.dsc")
-    with pytest.raises(FormatError, match="cannot be written"):
-        write(sprinkler(), "nowhere/g.bif")
-    with pytest.raises(FormatError, match="cannot be written"):
-        write(graph, "nowhere/g.mmgraph")
+    for net, name in ((sprinkler(), "nowhere/g.bif"), (graph, "nowhere/g.mmgraph")):
+        with pytest.raises(FormatError) as caught:
+            write(net, name)
+        assert str(caught.value) == f"{name} cannot be written: there is no directory nowhere"
     assert os.listdir() == ["models"]
+
+
+@pytest.mark.parametrize("thing", [None, 3, 2.5, ["n.bif"], sprinkler()])
+def test_what_is_no_path(models, thing):
+    with pytest.raises(FormatError) as caught:
+        read(thing)
+    assert str(caught.value) == f"expected the path of a file, found {repr(thing)[:60]}"
+    with pytest.raises(FormatError, match="expected the path of a file, found "):
+        write(sprinkler(), thing)
+    for name in ("n.bif", "n.uai", "n.mmgraph"):
+        if not isinstance(thing, FactorGraph):
+            with pytest.raises(FormatError) as caught:
+                write(thing, name)
+            assert str(caught.value).endswith(f"a network to write, found {thing!r}")
+    assert os.listdir() == ["models"]
+
+
+def test_a_path_of_bytes(models):
+    write(sprinkler(), b"n.net")
+    assert_same(read(b"n.net"), sprinkler())
 
 
 def test_the_models_folder(monkeypatch, tmp_path):
