@@ -23,10 +23,10 @@ from torch import Tensor
 from mmgraph.formats.files import SIZE_LIMIT, read_text, write_text
 from mmgraph.formats.rows import LARGEST_RANK, bounded_product, normalise, problem_of, state_of
 from mmgraph.formats.text import fail
-from mmgraph.graph.errors import FormatError, GraphError, NotTabularError, UnknownStateError
+from mmgraph.graph.errors import EvidenceError, FormatError, GraphError, NotTabularError
 from mmgraph.graph.factor import Factor, TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.state_labels import NUMBER
+from mmgraph.graph.state_labels import NUMBER, Index
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
 from mmgraph.networks.markov_random_field import MarkovRandomField
@@ -283,7 +283,7 @@ def _exponential(factor: Factor, log_values: Tensor) -> Tensor:
 
 def read_evidence(
     path: str | PathLike[str], graph: FactorGraph, *, size_limit: int = SIZE_LIMIT
-) -> dict[str, int] | list[dict[str, int]]:
+) -> dict[str, Index] | list[dict[str, Index]]:
     """Read the evidence that goes with a UAI network.
 
     Two headers are in use. The older file is one sample: the number of observations, then pairs of
@@ -298,16 +298,19 @@ def read_evidence(
 
     Returns
     -------
-    dict of str to int, or list of such
-        The state index of each observed variable; a list where there are several samples.
+    dict of str to Index, or list of such
+        The state index of each observed variable, marked as one so that no query takes it for a
+        label; a list where there are several samples.
 
     Raises
     ------
     FormatError
         If the file fits neither header, or names a variable or state that the network lacks.
+    EvidenceError
+        If the graph is something else.
     """
-    text = read_text(path, size_limit)
-    numbers = _Numbers(path, text)
+    _check_graph(graph)
+    numbers = _Numbers(path, read_text(path, size_limit))
     first = numbers.count("the number of samples or observations")
     if first == 0 and not numbers.left:
         return {}
@@ -325,6 +328,11 @@ def read_evidence(
     return sample
 
 
+def _check_graph(graph: object) -> None:
+    if not isinstance(graph, FactorGraph):
+        raise EvidenceError(f"expected the network of the evidence, found {repr(graph)[:60]}")
+
+
 def _fits(pieces: list[str], samples: int) -> bool:
     """Whether so many samples, each with its own count, fill the file exactly."""
     position = 1
@@ -335,9 +343,8 @@ def _fits(pieces: list[str], samples: int) -> bool:
     return position == len(pieces)
 
 
-def _sample(numbers: _Numbers, graph: FactorGraph) -> dict[str, int]:
-    names = list(graph.variables)
-    sample: dict[str, int] = {}
+def _sample(numbers: _Numbers, graph: FactorGraph) -> dict[str, Index]:
+    names, sample = list(graph.variables), dict[str, Index]()
     observations = numbers.count("the number of observations")
     numbers.require(2 * observations, f"{observations:,} observations")
     for _ in range(observations):
@@ -349,16 +356,15 @@ def _sample(numbers: _Numbers, graph: FactorGraph) -> dict[str, int]:
         if name in sample:
             numbers.fail(f"'{name}' is observed twice", numbers.position - 1)
         state = numbers.count(f"a state of '{name}'")
-        if state >= graph.variables[name].cardinality:
-            count = graph.variables[name].cardinality
+        if state >= (count := graph.variables[name].cardinality):
             found = f"'{name}' has {count} states; found the state {state}"
             numbers.fail(found, numbers.position - 1)
-        sample[name] = state
+        sample[name] = Index(state)
     return sample
 
 
 def write_evidence(
-    samples: Mapping[str, int] | Sequence[Mapping[str, int]],
+    samples: Mapping[str, object] | Sequence[Mapping[str, object]],
     graph: FactorGraph,
     path: str | PathLike[str],
 ) -> None:
@@ -366,26 +372,29 @@ def write_evidence(
 
     Parameters
     ----------
-    samples : mapping of str to int, or sequence of such
-        State indices of the observed variables.
+    samples : mapping of str to Index or label, or sequence of such
+        The state of each observed variable, as queries take it: a label wins over an index.
 
     Raises
     ------
     UnknownVariableError, UnknownStateError
         If the network lacks the variable, or the variable the state.
+    EvidenceError
+        If the samples or the graph are something else, or an observed variable is an array.
+    GraphError
+        If an observed variable has no states.
     """
-    index = {name: i for i, name in enumerate(graph.variables)}
-    several = not isinstance(samples, Mapping)
+    _check_graph(graph)
+    several = isinstance(samples, Sequence)
     lines = [str(len(samples))] if several else []
-    for sample in [samples] if isinstance(samples, Mapping) else samples:
-        pairs = []
-        for name, state in sample.items():
-            variable = graph.variable(name)
-            if not 0 <= state < variable.cardinality:
-                raise UnknownStateError(
-                    f"variable '{name}' has {variable.cardinality} states; index {state} is out "
-                    "of range"
-                )
-            pairs.append(f"{index[name]} {int(state)}")
+    index = {name: i for i, name in enumerate(graph.variables)}
+    for sample in samples if several else [samples]:
+        if not isinstance(sample, Mapping):
+            raise EvidenceError(f"expected evidence by variable, found {repr(sample)[:60]}")
+        observed = [(graph.variable(name), cell) for name, cell in sample.items()]
+        for variable, _ in observed:
+            if variable.shape:
+                raise EvidenceError(f"'{variable.name}' is an array, and UAI files hold none")
+        pairs = [f"{index[v.name]} {v.code(cell)}" for v, cell in observed]
         lines.append(" ".join((str(len(pairs)), *pairs)))
     write_text(path, "\n".join(lines) + "\n")

@@ -11,10 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmgraph.formats.uai import read_evidence, read_uai, write_evidence, write_uai
-from mmgraph.graph.errors import FormatError, UnknownStateError
+from mmgraph.graph.errors import (
+    EvidenceError,
+    FormatError,
+    UnknownStateError,
+    UnknownVariableError,
+)
 from mmgraph.graph.factor import TableFactor, UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.state_labels import index
 from mmgraph.graph.variable import Variable
+from mmgraph.inference.query import query
 from mmgraph.networks.bayesian_network import BayesianNetwork
 from mmgraph.networks.markov_random_field import MarkovRandomField
 from tests.formats.networks import assert_same, sprinkler
@@ -243,7 +250,14 @@ def test_evidence(tmp_path, text, expected):
         with pytest.raises(FormatError, match=r"network.uai.evid, line 1: "):
             read_evidence(path, graph)
     else:
-        assert read_evidence(path, graph) == expected
+        assert read_evidence(path, graph) == marked(expected)
+
+
+def marked(samples):
+    """Mark plain state indices as such."""
+    if isinstance(samples, list):
+        return [marked(sample) for sample in samples]
+    return {name: index(code) for name, code in samples.items()}
 
 
 @settings(max_examples=100, deadline=None)
@@ -256,12 +270,72 @@ def test_evidence_is_read_back(tmp_path_factory, samples):
     folder = tmp_path_factory.mktemp("evidence")
     graph = read(folder, MARKOV)
     write_evidence(samples, graph, folder / "e.evid")
-    assert read_evidence(folder / "e.evid", graph) == samples
+    found = read_evidence(folder / "e.evid", graph)
+    assert found == marked(samples)
+    write_evidence(found, graph, folder / "e.evid")
+    assert read_evidence(folder / "e.evid", graph) == marked(samples)
     write_evidence(samples[0], graph, folder / "e.evid")
-    assert read_evidence(folder / "e.evid", graph) == samples[0]
+    assert read_evidence(folder / "e.evid", graph) == marked(samples[0])
+
+
+def test_evidence_counts_states_whose_labels_are_numbers(tmp_path):
+    rating, seen = Variable("rating", (1, 2, 3, 4, 5)), Variable("seen", ("no", "yes"))
+    table = np.random.default_rng(0).dirichlet([1, 1], 5)
+    net = BayesianNetwork(
+        [rating, seen],
+        [
+            TableFactor([rating], np.full(5, 0.2), child=rating),
+            TableFactor([rating, seen], table, child=seen),
+        ],
+    )
+    path = tmp_path / "e.evid"
+    path.write_text("1 0 1")
+    evidence = read_evidence(path, net)
+    assert query(net, evidence).marginal("seen")[0].tolist() == pytest.approx(table[1])
+    for cell in (2, "2", index(1)):  # the label, or the index said outright
+        write_evidence({"rating": cell}, net, path)
+        assert path.read_text() == "1 0 1\n"
+    write_evidence([{"seen": "yes"}, {"rating": 5, "seen": 0}], net, path)
+    assert path.read_text() == "2\n1 1 1\n2 0 4 1 0\n"
 
 
 def test_evidence_with_an_unknown_state_is_not_written(tmp_path):
     graph = read(tmp_path, MARKOV)
     with pytest.raises(UnknownStateError, match="'x0' has 2 states; index 2"):
         write_evidence({"x0": 2}, graph, tmp_path / "e.evid")
+
+
+@pytest.mark.parametrize(
+    ("samples", "error", "message"),
+    [
+        (None, EvidenceError, "expected evidence by variable, found None"),
+        ("x0", EvidenceError, "expected evidence by variable, found 'x'"),
+        (3, EvidenceError, "expected evidence by variable, found 3"),
+        ([{"x0": 1}, 7], EvidenceError, "expected evidence by variable, found 7"),
+        ({"x9": 0}, UnknownVariableError, "no variable 'x9'"),
+        ({3: 0}, UnknownVariableError, "no variable 3"),
+        ({"x0": [0, 1]}, EvidenceError, "no single state"),
+        ({"x0": -1}, UnknownStateError, "stands for a missing one"),
+        ({"x0": None}, UnknownStateError, "stands for a missing one"),
+    ],
+)
+def test_what_is_no_evidence_is_not_written(tmp_path, samples, error, message):
+    with pytest.raises(error, match=message):
+        write_evidence(samples, read(tmp_path, MARKOV), tmp_path / "e.evid")
+    assert not (tmp_path / "e.evid").exists()
+
+
+def test_arguments_in_the_wrong_order(tmp_path):
+    graph, path = read(tmp_path, MARKOV), tmp_path / "e.evid"
+    path.write_text("0")
+    with pytest.raises(EvidenceError, match=r"expected the network of the evidence, found \{'x0"):
+        write_evidence(graph, {"x0": 1}, path)
+    with pytest.raises(FormatError, match="expected the path of a file, found MarkovRandomField"):
+        write_evidence({"x0": 1}, graph, graph)
+    with pytest.raises(EvidenceError, match="expected the network of the evidence, found "):
+        read_evidence(graph, path)
+    image = Variable("image", 2, shape=(3,))
+    field = FactorGraph([image], [UnaryFactor(image, torch.zeros(3, 2))])
+    with pytest.raises(EvidenceError, match="'image' is an array"):
+        write_evidence({"image": 1}, field, path)
+    assert path.read_text() == "0"
