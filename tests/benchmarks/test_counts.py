@@ -37,7 +37,7 @@ def samples(alarm: BayesianNetwork) -> dict[str, torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def coded(alarm: BayesianNetwork, samples: dict[str, torch.Tensor]) -> CodedRows:
-    return encode(samples, alarm.variables)
+    return encode({name: mm.index(codes) for name, codes in samples.items()}, alarm.variables)
 
 
 def count_alarm(alarm: BayesianNetwork, coded: CodedRows) -> list[torch.Tensor]:
