@@ -276,7 +276,10 @@ def _of_evidence(evidence: Evidence, weights: np.ndarray | None) -> CodedRows:
 def _checked_weights(weights: object) -> np.ndarray:
     if isinstance(weights, Tensor):
         weights = weights.detach().cpu().numpy()
-    array = np.asarray(weights, np.float64)
+    try:
+        array = np.asarray(weights, np.float64)
+    except (TypeError, ValueError) as error:
+        raise LearningError(f"weights are numbers, one a row ({error})") from None
     if array.ndim != 1:
         raise LearningError(f"weights have one axis, of rows; these have shape {array.shape}")
     bad = ~((array >= 0) & (array < np.inf))

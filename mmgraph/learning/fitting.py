@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -174,6 +175,14 @@ def _check_options(
         if method not in ("auto", "em"):
             raise LearningError(f"the method '{method}' takes no option '{name}', EM does")
     check_types(expectation_maximization, options)
+    if not (options.get("progress") is None or callable(options["progress"])):
+        raise LearningError(f"progress is a function, not {options['progress']!r}")
+    if not isinstance(options.get("checkpoint"), str | os.PathLike | None):
+        raise LearningError(f"checkpoint is a directory, not {options['checkpoint']!r}")
+    if not isinstance(pseudo_counts, float | int | Mapping | None):
+        raise LearningError(
+            f"pseudo_counts are a number, or arrays by variable, not {pseudo_counts!r}"
+        )
 
 
 def _prior(method: str, equivalent_sample_size: float | None, pseudo_counts: Any) -> Prior:
