@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -69,12 +70,8 @@ def infer(
     check_table(output)
     graph = mmgraph.read(model)
     given, is_file = read_evidence(graph, evidence, evidence_file, **reading(read))
-    for name in query or ():
-        if is_file and name in given:
-            warnings.warn(
-                f"the evidence gives '{name}' itself: where it does, the answer is what it says",
-                stacklevel=2,
-            )
+    if is_file:
+        _warn_of_given(query or (), given)
     options: dict[str, Any] = {"method": method, "device": device}
     if method in SAMPLING:
         options["generator"] = torch.Generator().manual_seed(seed)
@@ -107,6 +104,16 @@ def infer(
     )
     if "means" in record:
         print_table(("variable", "mean"), list(record["means"].items()))
+
+
+def _warn_of_given(asked: Sequence[str], given: Mapping[str, object]) -> None:
+    """Warn of columns of a file that are asked for: their answers are no predictions."""
+    for name in asked:
+        if name in given:
+            warnings.warn(
+                f"the evidence gives '{name}' itself: where it does, the answer is what it says",
+                stacklevel=3,
+            )
 
 
 def most_probable(
