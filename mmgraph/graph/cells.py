@@ -212,6 +212,11 @@ def hidden(column: object, missing: Collection[object]) -> object:
     return cells.reshape(array.shape) if array.ndim else cells[0]
 
 
+def is_frame(data: object) -> bool:
+    """Whether this is a data frame, told without importing pandas."""
+    return hasattr(data, "columns") and hasattr(data, "iloc")
+
+
 def spellings(missing: Collection[object]) -> set[str]:
     """Return how cells that stand for missing ones are spelled; those that are missing anyway not.
 

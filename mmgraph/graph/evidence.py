@@ -12,7 +12,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mmgraph.graph.cells import codes as codes_in
-from mmgraph.graph.cells import hidden, spellings
+from mmgraph.graph.cells import hidden, is_frame, spellings
 from mmgraph.graph.copying import DeepCopied
 from mmgraph.graph.element_evidence import check_complete, elements_in, with_elements_gathered
 from mmgraph.graph.errors import EvidenceError, UnknownVariableError, suggestion
@@ -133,7 +133,7 @@ class Evidence(DeepCopied):
         check_extra(extra)
         spellings(missing)
         rows = None
-        if hasattr(data, "columns") and hasattr(data, "iloc"):
+        if is_frame(data):
             data, rows = _columns_of_frame(data, variables, extra)
         if not isinstance(data, Mapping):
             raise EvidenceError(

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
+from mmgraph.graph.cells import is_frame
 from mmgraph.graph.errors import EvidenceError
 from mmgraph.graph.state_labels import NUMBER, is_missing
 from mmgraph.graph.variable import Variable
@@ -25,7 +26,7 @@ def numbers(variable: Variable, given: object) -> Tensor:
     EvidenceError
         If they are none.
     """
-    if hasattr(given, "columns") and hasattr(given, "iloc"):
+    if is_frame(given):
         raise EvidenceError(
             f"evidence for '{variable.name}' is a data frame, whose columns stand by themselves: "
             "give the frame as the evidence"

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float64
 from torch import Tensor
 
+from mmgraph.graph.cells import is_frame
 from mmgraph.graph.continuous import ContinuousLeaf
 from mmgraph.graph.errors import (
     EvidenceError,
@@ -230,7 +231,7 @@ def _without_columns(data: Any, targets: Sequence[str], graph: FactorGraph) -> A
     for name in targets:
         variable = graph.variables.get(name)
         names |= set(element_names(variable)) if variable is not None and variable.shape else set()
-    if hasattr(data, "columns") and hasattr(data, "iloc"):
+    if is_frame(data):
         return data[[c for c in data.columns if str(c) not in names]] if names else data
     if isinstance(data, Mapping):
         return {c: given for c, given in data.items() if c not in names}

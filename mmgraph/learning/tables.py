@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 from torch import Tensor
 
-from mmgraph.graph.cells import plain_array, spellings
+from mmgraph.graph.cells import is_frame, plain_array, spellings
 from mmgraph.graph.errors import (
     FormatError,
     LearningError,
@@ -265,7 +265,7 @@ def _table(data: object, encoding: str | None, separator: str | None) -> Table:
         raise FormatError(f"{path}: a table's file name ends in {', '.join((*_TEXT, *_PARQUET))}")
     if isinstance(data, Samples):
         return _ArraysTable(data.columns(), "the samples")
-    if hasattr(data, "columns") and hasattr(data, "iloc"):
+    if is_frame(data):
         return _FrameTable(data)
     if isinstance(data, Mapping):
         return _ArraysTable(data)

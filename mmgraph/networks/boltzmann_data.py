@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
+from mmgraph.graph.cells import is_frame
 from mmgraph.graph.errors import EvidenceError, LearningError
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.state_labels import Index, index
@@ -59,7 +60,7 @@ def _by_variable(machine: BoltzmannMachine, data: object) -> Any:
     """The data as something that evidence is read from."""
     if data is None or isinstance(data, Evidence):
         return data
-    if hasattr(data, "columns") and hasattr(data, "iloc"):
+    if is_frame(data):
         frame: Any = data
         stems = {str(c).partition("[")[0] for c in frame.columns}
         if stems & set(machine.variables) or len(stems) != columns_count(machine.visible):
