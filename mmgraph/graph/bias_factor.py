@@ -9,9 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.exponential_family import log_orders, statistics_of, statistics_shape
-from mmgraph.graph.factor import Factor, UnaryFactor, float_tensor
+from mmgraph.graph.factor import Factor, UnaryFactor
 from mmgraph.graph.variable import Variable
 
 

@@ -10,10 +10,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.edge_factor import PairwiseFactor
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.exponential_family import statistics_of, statistics_shape
-from mmgraph.graph.factor import Factor, float_tensor
+from mmgraph.graph.factor import Factor
 from mmgraph.graph.interaction import Tabulated
 from mmgraph.graph.variable import Variable
 

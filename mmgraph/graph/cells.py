@@ -6,6 +6,7 @@ cell means is said by :class:`~mmgraph.graph.state_labels.StateLabels`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from mmgraph.graph.arrays import float_array
 from mmgraph.graph.errors import EvidenceError, UnknownStateError
 from mmgraph.graph.state_labels import (
     MISSING,
@@ -149,6 +151,8 @@ def plain_array(column: Any) -> Any:
     if isinstance(column, np.ndarray) or hasattr(column, "factorize"):
         return column
     if isinstance(column, list | tuple | range):
+        if any(isinstance(part, np.ma.MaskedArray) and part.ndim for part in column):
+            return plain_array(np.ma.array(column))
         if all(type(cell) is int for cell in column):
             return np.asarray(column, dtype=np.int64 if _fits(column) else object)
         return _object_array(column)
@@ -173,7 +177,11 @@ def _object_array(cells: Sequence[Any]) -> np.ndarray:
 
 def _indices(reader: StateLabels, array: np.ndarray, place: Place) -> Int64[np.ndarray, "*cells"]:
     """Indices from numbers: NaN is missing, everything else must be a state."""
-    if array.dtype.kind not in "iuf":
+    if array.dtype.kind == "O":
+        cells = [math.nan if is_missing(cell) else cell for cell in array.flat]
+        owner = f"the state indices of '{reader.name}'"
+        array = float_array(np.array(cells, object), owner, EvidenceError).reshape(array.shape)
+    elif array.dtype.kind not in "iuf":
         raise EvidenceError(f"the state indices of '{reader.name}' are no numbers: {array!r:.100}")
     with np.errstate(invalid="ignore"):
         missing = np.isnan(array) if array.dtype.kind == "f" else np.zeros(array.shape, bool)

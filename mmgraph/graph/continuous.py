@@ -11,9 +11,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.continuous_data import flat_responsibilities, rows_of, state_indices
 from mmgraph.graph.errors import EvidenceError, GraphError, LearningError, UnknownVariableError
-from mmgraph.graph.factor import Factor, LogTable, float_tensor
+from mmgraph.graph.factor import Factor, LogTable
 from mmgraph.graph.gaussian_density import Covariance, Normals, check_covariance, rows_per_block
 from mmgraph.graph.gaussian_moments import GaussianStatistics, expected_moments
 from mmgraph.graph.variable import Variable

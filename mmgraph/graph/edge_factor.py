@@ -10,8 +10,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from mmgraph.graph.arrays import float_tensor, whole_numbers
 from mmgraph.graph.errors import GraphError
-from mmgraph.graph.factor import Factor, float_tensor
+from mmgraph.graph.factor import Factor
 from mmgraph.graph.interaction import Interaction, Tabulated
 from mmgraph.graph.variable import Variable
 
@@ -171,10 +172,8 @@ class PairwiseFactor(EdgeFactor):
             interaction = Tabulated(interaction)
         self.interaction = interaction
         self._check_ends()
-        given = torch.as_tensor(edges)
-        if given.is_floating_point() and not bool((given == given.floor()).all()):
-            raise GraphError(f"{self!r}: an edge ends at places that are no whole numbers")
-        pairs = given.long().reshape(-1, 2) if not given.numel() else given.long()
+        pairs = whole_numbers(edges, f"the ends of the edges of {self!r}")
+        pairs = pairs if pairs.numel() else pairs.reshape(-1, 2)
         if pairs.ndim != 2 or pairs.shape[1] != 2:
             raise GraphError(f"{self!r}: edges of shape {tuple(pairs.shape)}, not (edges, 2)")
         for column, variable in enumerate(self.ends):

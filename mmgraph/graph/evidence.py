@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from mmgraph.graph.arrays import neutral_where_masked
 from mmgraph.graph.cells import codes as codes_in
 from mmgraph.graph.cells import hidden, is_frame, spellings
 from mmgraph.graph.copying import DeepCopied
@@ -318,10 +319,13 @@ def _codes(variable: Variable, given: object, missing: Collection[object]) -> np
 def _soft_tensor(variable: Variable, given: Soft) -> Float[Tensor, "batch *shape states"]:
     if not variable.is_discrete:
         raise EvidenceError(f"soft evidence for '{variable.name}', which has no states")
+    owner = f"soft evidence for '{variable.name}'"
     if given.probabilities is None:
-        tensor = numbers(variable, _in_order(variable, given.log_likelihood))
+        scores = _in_order(variable, given.log_likelihood)
+        tensor = numbers(variable, neutral_where_masked(scores, owner, EvidenceError))
     else:
-        tensor = numbers(variable, _in_order(variable, given.probabilities))
+        chances = _in_order(variable, given.probabilities)
+        tensor = numbers(variable, neutral_where_masked(chances, owner, EvidenceError, 1.0))
         if bool((tensor.detach() < 0).any()):
             raise EvidenceError(f"a probability of soft evidence for '{variable.name}' is negative")
         tensor = tensor.log()
@@ -335,15 +339,17 @@ def _soft_tensor(variable: Variable, given: Soft) -> Float[Tensor, "batch *shape
         )
     bad = ~(tensor.detach() < torch.inf)
     if bool(bad.any()):
-        row = int(bad.nonzero()[0, 0])
-        raise EvidenceError(f"soft evidence for '{variable.name}' is NaN or +inf in row {row}")
+        *place, state = bad.nonzero()[0].tolist()
+        raise EvidenceError(
+            f"{owner} is NaN or +inf in {place_of(variable, place)}, state {variable.labels[state]}"
+        )
     return tensor
 
 
 def _in_order(variable: Variable, given: Any) -> Any:
     """Numbers by state in the order of the states, if they say which state each belongs to."""
     if isinstance(given, Mapping):
-        labels, array = list(given), np.stack([np.asarray(x) for x in given.values()], axis=-1)
+        labels, array = list(given), np.ma.stack([np.ma.asanyarray(x) for x in given.values()], -1)
     elif hasattr(given, "index") and hasattr(given, "iloc"):  # a series, or a frame of rows
         labels, array = getattr(given, "columns", given.index), given.to_numpy()
         if type(labels).__name__ == "RangeIndex":

@@ -10,13 +10,13 @@ from __future__ import annotations
 import abc
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmgraph.graph.arrays import float_tensor, log_potentials
 from mmgraph.graph.copying import DeepCopied
 from mmgraph.graph.errors import GraphError, NotTabularError
 from mmgraph.graph.variable import Variable
@@ -290,20 +290,42 @@ class UnaryFactor(Factor):
     variable : Variable
         Discrete; scalar or an array.
     log_values : array-like
-        Shape ``(*shape, states)``; ``-inf`` forbids a state.
+        Shape ``(*shape, states)``; ``-inf`` forbids a state. An element all of whose states a mask
+        hides says nothing.
+
+    Raises
+    ------
+    GraphError
+        If the shape does not fit, a log-potential is NaN or plus infinity, or an element is left
+        without a state: which one.
     """
 
     def __init__(self, variable: Variable, log_values: object) -> None:
         self.scope = (variable,)
-        self.log_values = float_tensor(log_values, repr(self))
+        self.log_values = log_potentials(log_values, repr(self))
         expected = (*variable.shape, variable.cardinality)
         if tuple(self.log_values.shape) != expected:
             raise GraphError(
                 f"{self!r}: shape {tuple(self.log_values.shape)} does not fit (*shape, states) "
                 f"= {expected}"
             )
-        if bool((~(self.log_values.detach() < torch.inf)).any()):
-            raise GraphError(f"{self!r}: a log-potential is NaN or +inf")
+        values = self.log_values.detach()
+        best = values.amax(-1)
+        unusable = ~((best < torch.inf) & (best > -torch.inf))
+        if bool(unusable.any()):
+            self._refuse(values, tuple(unusable.nonzero()[0].tolist()))
+
+    def _refuse(self, values: Tensor, element: tuple[int, ...]) -> NoReturn:
+        (variable,) = self.scope
+        where = f"element {list(element)} of '{variable.name}'" if element else f"'{variable.name}'"
+        states = values[element]
+        if bool((states == -torch.inf).all()):
+            raise GraphError(f"{self!r}: {where} is left without a state: all of them are -inf")
+        state = int((~(states < torch.inf)).nonzero()[0, 0])
+        raise GraphError(
+            f"{self!r}: a log-potential is NaN or +inf: that of {where}, state "
+            f"{variable.labels[state]}"
+        )
 
     def tables(self) -> Iterator[LogTable]:
         """Yield the one table of a scalar variable, see :meth:`Factor.tables`."""
@@ -330,19 +352,3 @@ class UnaryFactor(Factor):
     ) -> UnaryFactor:
         """Return the factor on another device or in another precision."""
         return UnaryFactor(self.scope[0], self.log_values.to(device=device, dtype=dtype))
-
-
-def float_tensor(values: object, owner: str) -> Tensor:
-    """Turn array-like numbers into a floating tensor without a copy where that is possible."""
-    if isinstance(values, np.ndarray) and not values.flags.writeable:
-        values = values.copy()  # a tensor on memory that may not be written would be a trap
-    try:
-        tensor = values if isinstance(values, Tensor) else torch.as_tensor(values)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise GraphError(f"{owner}: the table is not an array of numbers ({error})") from None
-    if tensor.is_complex() or tensor.dtype == torch.bool:
-        raise GraphError(f"{owner}: the table must hold real numbers, not {tensor.dtype}")
-    # A plain list of Python floats arrives in torch's default precision; exact methods want double.
-    if not isinstance(values, Tensor) and not hasattr(values, "dtype"):
-        return torch.as_tensor(values, dtype=torch.float64)
-    return tensor if tensor.is_floating_point() else tensor.to(torch.float64)

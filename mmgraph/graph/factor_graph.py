@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmgraph.graph.arrays import float_tensor, whole_numbers
 from mmgraph.graph.copying import ReadOnlyDict
 from mmgraph.graph.errors import GraphError, UnknownVariableError, suggestion
 from mmgraph.graph.factor import Factor, LogTable, TableFactor
@@ -101,6 +102,8 @@ class FactorGraph:
         ------
         UnknownVariableError
             If a variable is missing or unknown.
+        GraphError
+            If a shape does not fit, or a number is no index of a state.
         """
         for name in assignment:
             self.variable(name)
@@ -108,7 +111,7 @@ class FactorGraph:
         for name, variable in self.variables.items():
             if name not in assignment:
                 raise UnknownVariableError(f"the assignment does not give '{name}'")
-            tensor = torch.as_tensor(assignment[name])
+            tensor = self._states_or_values(variable, assignment[name])
             rows[name] = tensor if tensor.ndim > len(variable.shape) else tensor.unsqueeze(0)
             if tuple(rows[name].shape[1:]) != variable.shape:
                 raise GraphError(
@@ -120,6 +123,21 @@ class FactorGraph:
             energy = factor.energy(rows)
             total = total.to(energy.device) + energy
         return total
+
+    @staticmethod
+    def _states_or_values(variable: Variable, given: object) -> Tensor:
+        owner = f"the assignment of '{variable.name}'"
+        if not variable.is_discrete:
+            return float_tensor(given, owner)
+        states = whole_numbers(given, owner)
+        outside = (states < 0) | (states >= variable.cardinality)
+        if bool(outside.any()):
+            place = tuple(outside.nonzero()[0].tolist())
+            raise GraphError(
+                f"{owner} gives the state {int(states[place])} at {place}; there are "
+                f"{variable.cardinality}"
+            )
+        return states
 
     def colouring(self) -> tuple[tuple[str, ...], ...]:
         """Return groups of variables that share no factor and so can be updated at once."""

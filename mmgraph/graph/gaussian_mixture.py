@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.continuous import ContinuousLeaf
 from mmgraph.graph.continuous_data import flat_responsibilities, rows_of
 from mmgraph.graph.errors import GraphError, LearningError
-from mmgraph.graph.factor import float_tensor
 from mmgraph.graph.gaussian_density import Covariance, Normals, check_covariance
 from mmgraph.graph.gaussian_moments import (
     GaussianStatistics,

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.copying import DeepCopied
 from mmgraph.graph.errors import GraphError
 
@@ -128,14 +129,7 @@ class Tabulated(Interaction):
     """
 
     def __init__(self, energies: object) -> None:
-        try:
-            table = torch.as_tensor(energies)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise GraphError(f"the energies are not an array of numbers ({error})") from None
-        if not table.is_floating_point():
-            table = table.to(torch.float64)
-        elif not isinstance(energies, Tensor) and not hasattr(energies, "dtype"):
-            table = torch.as_tensor(energies, dtype=torch.float64)
+        table = float_tensor(energies, "the energies of pairs of states")
         if table.ndim not in (2, 3) or not table.numel():
             raise GraphError(
                 f"energies of shape {tuple(table.shape)}; (first, second) or (edges, first, second)"

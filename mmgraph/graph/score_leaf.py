@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor, LogTable
@@ -49,7 +50,7 @@ class ScoreLeaf(Factor):
                 f"{self!r}: '{child.name}' must be a gaussian variable of shape "
                 f"({parent.cardinality},), a score for each state of '{parent.name}'"
             )
-        self.log_prior = torch.as_tensor(log_prior, dtype=torch.float64)
+        self.log_prior = float_tensor(log_prior, f"log_prior of {self!r}").double()
         if tuple(self.log_prior.shape) != child.shape or not bool(self.log_prior.isfinite().all()):
             raise GraphError(f"{self!r}: log_prior needs {parent.cardinality} finite numbers")
         if not 0 <= weight < float("inf"):

@@ -278,8 +278,8 @@ class StateLabels:
 
 
 def is_missing(cell: object) -> bool:
-    """Whether a cell is None, NaN, or pandas' NA, whose comparison has no truth value."""
-    if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
+    """Whether a cell is None, NaN, NumPy's ``masked``, or pandas' NA, equal to nothing."""
+    if cell is None or type(cell).__name__ in ("NAType", "NaTType", "MaskedConstant"):
         return True
     return isinstance(cell, float | np.floating) and bool(cell != cell)
 

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
+from mmgraph.graph.arrays import nan_where_masked
 from mmgraph.graph.cells import is_frame
 from mmgraph.graph.errors import EvidenceError
 from mmgraph.graph.state_labels import NUMBER, is_missing
@@ -34,8 +35,7 @@ def numbers(variable: Variable, given: object) -> Tensor:
     if isinstance(given, Tensor) and not given.is_complex():
         return given if given.is_floating_point() else given.to(torch.float64)
     try:
-        if isinstance(given, np.ma.MaskedArray):
-            given = np.ma.filled(given.astype(np.float64), np.nan)
+        given = nan_where_masked(given)
         if variable.shape and isinstance(given, list | tuple) and any(row is None for row in given):
             nothing = np.full(variable.shape, np.nan)
             given = np.stack([nothing if r is None else _floats(r) for r in given])

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float64, Integer
 from torch import Tensor
 
+from mmgraph.graph.arrays import float_array
 from mmgraph.graph.element_evidence import check_complete, elements_in
 from mmgraph.graph.errors import LearningError, UnknownVariableError, suggestion
 from mmgraph.graph.evidence import MISSING, Evidence
@@ -274,12 +275,7 @@ def _of_evidence(evidence: Evidence, weights: np.ndarray | None) -> CodedRows:
 
 
 def _checked_weights(weights: object) -> np.ndarray:
-    if isinstance(weights, Tensor):
-        weights = weights.detach().cpu().numpy()
-    try:
-        array = np.asarray(weights, np.float64)
-    except (TypeError, ValueError) as error:
-        raise LearningError(f"weights are numbers, one a row ({error})") from None
+    array = float_array(weights, "weights are numbers, one a row", LearningError)
     if array.ndim != 1:
         raise LearningError(f"weights have one axis, of rows; these have shape {array.shape}")
     bad = ~((array >= 0) & (array < np.inf))

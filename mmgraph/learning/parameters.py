@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.continuous import ContinuousLeaf
 from mmgraph.graph.errors import LearningError, suggestion
 from mmgraph.graph.factor import Factor, TableFactor
@@ -97,7 +98,7 @@ class Prior:
         given = self.pseudo_counts
         if isinstance(given, Mapping):
             given = given.get(factor.child.name if factor.child else "", 0.0)
-        extra = torch.as_tensor(np.asarray(given, np.float64))
+        extra = float_tensor(given, f"the pseudo-counts of {factor!r}", LearningError).double()
         if extra.ndim and tuple(extra.shape) != shape:
             raise LearningError(
                 f"the pseudo-counts of {factor!r} have shape {tuple(extra.shape)}, not {shape}"

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmgraph.graph.arrays import whole_numbers
 from mmgraph.graph.errors import GraphError, LearningError, suggestion
 from mmgraph.graph.grid_factor import Offset
 from mmgraph.graph.interaction import Interaction, Potts, Tabulated
@@ -239,7 +240,7 @@ class ConditionalRandomField:
         return read_conditional_random_field(path)
 
     def _evidence(self, labels: object) -> dict[str, object] | None:
-        return None if labels is None else {self.name: index(_codes(labels))}
+        return None if labels is None else {self.name: index(_whole(labels, "the labels"))}
 
     def fit(
         self,
@@ -322,7 +323,7 @@ fit_parameters`. Where few elements are labelled, far from each other, choose th
         generator: torch.Generator | None,
     ) -> learning.LabelledField:
         terms = self._terms(image.scores, image.features, image.edges, image.missing, scales)
-        labels = _codes(image.labels)
+        labels = _whole(image.labels, "the labels")
         if tuple(labels.shape) != terms.variable.shape:
             raise LearningError(
                 f"labels of shape {tuple(labels.shape)} for an image of {terms.variable.shape}"
@@ -342,7 +343,7 @@ fit_parameters`. Where few elements are labelled, far from each other, choose th
             if image.folds is None:
                 numbers = learning.random_folds(labels, folds, generator)
             else:
-                numbers = _codes(image.folds)
+                numbers = _whole(image.folds, "the folds")
             if by_fold and int(numbers.max()) >= len(by_fold):
                 raise LearningError(f"fold {int(numbers.max())} has no scores")
 
@@ -393,8 +394,10 @@ fit_parameters`. Where few elements are labelled, far from each other, choose th
         )
 
 
-def _codes(labels: object) -> Tensor:
-    array = np.asarray(labels)
-    if array.dtype.kind == "f":
-        array = np.where(np.isnan(array), -1, array)
-    return torch.from_numpy(array.astype(np.int64))
+def _whole(given: object, what: str) -> Tensor:
+    """Whole numbers, -1 where an array is masked or NaN."""
+    if isinstance(given, np.ma.MaskedArray):
+        given = given.filled(-1)
+    if isinstance(given, np.ndarray) and given.dtype.kind == "f":
+        given = np.where(np.isnan(given), -1, given)
+    return whole_numbers(given, what, LearningError)

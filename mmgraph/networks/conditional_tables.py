@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import networkx as nx
-import numpy as np
 import torch
 
+from mmgraph.graph.arrays import float_array
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.factor import Factor, TableFactor
 from mmgraph.graph.variable import Variable
@@ -25,10 +25,8 @@ def as_table(name: str, table: object) -> Any:
     GraphError
         If it is no array of numbers, or has no axis of states.
     """
-    try:
-        array = table if isinstance(table, torch.Tensor) else np.asarray(table, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise GraphError(f"the table of '{name}' is not an array of numbers ({error})") from None
+    owner = f"the table of '{name}'"
+    array = table if isinstance(table, torch.Tensor) else float_array(table, owner)
     if array.ndim == 0:
         raise GraphError(f"the table of '{name}' is a single number; it needs an axis of states")
     return array

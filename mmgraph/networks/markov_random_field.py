@@ -11,9 +11,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from mmgraph.graph.arrays import log_potentials, whole_numbers
 from mmgraph.graph.edge_factor import PairwiseFactor
 from mmgraph.graph.errors import GraphError
-from mmgraph.graph.factor import Factor, UnaryFactor, float_tensor
+from mmgraph.graph.factor import Factor, UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.grid_factor import GridFactor, Offset
 from mmgraph.graph.interaction import Interaction, Potts, Tabulated
@@ -60,8 +61,8 @@ class MarkovRandomField(FactorGraph):
         Parameters
         ----------
         unary : array-like, shape (*shape, states), optional
-            Log-potentials. Without them ``shape`` and ``states`` are needed, and evidence speaks:
-            ``field.predict({"label": mm.soft(scores)})``.
+            Log-potentials; a masked element says nothing. Without them ``shape`` and ``states``
+            are needed, and evidence speaks: ``field.predict({"label": mm.soft(scores)})``.
         interaction : Interaction or array-like, default Potts()
             The energy of two neighbours, or a table of energies.
         weights, neighbours
@@ -76,9 +77,9 @@ class MarkovRandomField(FactorGraph):
         Raises
         ------
         GraphError
-            If the shapes do not fit together.
+            If the shapes do not fit together, or a number is none that can be used: which.
         """
-        values = None if unary is None else float_tensor(unary, "the grid's unary factor")
+        values = None if unary is None else log_potentials(unary, "the grid's unary factor")
         if values is None and (shape is None or states is None):
             raise GraphError("a grid needs unary log-potentials, or a shape and states")
         if values is not None:
@@ -127,10 +128,11 @@ class MarkovRandomField(FactorGraph):
         Raises
         ------
         GraphError
-            If the shapes do not fit together.
+            If the shapes do not fit together, an end of an edge is no number of a node, or another
+            number is none that can be used: which.
         """
-        pairs = torch.as_tensor(edges).long()
-        values = None if unary is None else float_tensor(unary, "the unary factor")
+        pairs = whole_numbers(edges, "the ends of the edges")
+        values = None if unary is None else log_potentials(unary, "the unary factor")
         if values is not None and values.ndim != 2:
             raise GraphError(
                 f"unary log-potentials of shape {tuple(values.shape)}; (nodes, states) was expected"

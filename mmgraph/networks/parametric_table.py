@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.errors import GraphError, LearningError, suggestion
 from mmgraph.graph.factor import TableFactor
 from mmgraph.graph.variable import Variable
@@ -130,12 +131,7 @@ def parents_of(scope: Sequence[Variable], child: Variable) -> tuple[Variable, ..
 
 def real_parameter(owner: str, given: object, shape: tuple[int, ...]) -> Float[Tensor, "..."]:
     """Return a parameter as a floating tensor of the shape asked for, finite throughout."""
-    try:
-        plain = not hasattr(given, "dtype")
-        tensor = torch.as_tensor(given, dtype=torch.float64 if plain else None)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise GraphError(f"{owner}: not an array of numbers ({error})") from None
-    tensor = tensor if tensor.is_floating_point() else tensor.to(torch.float64)
+    tensor = float_tensor(given, owner)
     if tuple(tensor.shape) != shape:
         raise GraphError(f"{owner}: shape {tuple(tensor.shape)}, not {shape}")
     if not bool(tensor.detach().isfinite().all()):

@@ -11,6 +11,13 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from mmgraph.graph.arrays import (
+    as_array,
+    float_array,
+    nan_where_masked,
+    native,
+    refuse_mask,
+)
 from mmgraph.graph.edge_factor import EdgeFactor, PairwiseFactor
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.factor import UnaryFactor
@@ -169,7 +176,17 @@ def _regions(missing: Sequence[str] | Mapping[str, Any]) -> dict[str, Any]:
         return {missing: True}
     if not isinstance(missing, Mapping):
         return dict.fromkeys(missing, True)
-    return {s: m if isinstance(m, bool) else torch.as_tensor(m) for s, m in missing.items()}
+    return {
+        s: m if isinstance(m, bool | Tensor) else torch.from_numpy(native(_whole(s, m)))
+        for s, m in missing.items()
+    }
+
+
+def _whole(sensor: str, region: object) -> np.ndarray:
+    what = f"where '{sensor}' is missing"
+    array = as_array(region, what, GraphError)
+    refuse_mask(array, what, GraphError)
+    return array
 
 
 def _region(
@@ -188,10 +205,7 @@ def _region(
 
 
 def _array(what: str, given: object) -> Float[Tensor, "..."]:
-    try:
-        tensor = torch.as_tensor(np.asarray(given, np.float64))
-    except (TypeError, ValueError) as error:
-        raise GraphError(f"{what} are not an array of numbers ({error})") from None
+    tensor = torch.from_numpy(float_array(nan_where_masked(given), what))
     if bool(torch.isinf(tensor).any()):
         raise GraphError(f"{what} hold an infinite number; clip probabilities before the logarithm")
     return tensor

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, Int64
 
+from mmgraph.graph.arrays import float_array, nan_where_masked
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.factor import UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
@@ -105,7 +106,7 @@ def matching_cost(
 def _pair(left: Image, right: Image) -> tuple[np.ndarray, np.ndarray]:
     arrays = []
     for name, image in (("left", left), ("right", right)):
-        array = np.asarray(image)
+        array = np.asarray(nan_where_masked(image))
         if array.ndim not in (2, 3) or not array.size or array.dtype.kind not in "iufb":
             raise MmgraphError(
                 f"the {name} image is no image: {array.dtype} of shape {array.shape}"
@@ -287,7 +288,7 @@ def stereo_graph(
     MmgraphError
         If the costs do not fit the image, or a number is out of range.
     """
-    array = np.asarray(costs)
+    array = float_array(costs, "the costs", MmgraphError)
     picture, _ = _pair(image, image)
     if array.ndim != 3 or array.shape[:2] != picture.shape[:2]:
         raise MmgraphError(

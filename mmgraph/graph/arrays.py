@@ -1,0 +1,219 @@
+"""Numbers in arrays as users have them: what factors, weights and edges are read through.
+
+Arrays may be reversed, of foreign byte order, in any memory order or precision, of Python objects,
+or masked (as netCDF4 and rasterio return them): what torch would refuse is copied, and what it
+would misread is refused by name. Cells with labels are read by :mod:`mmgraph.graph.cells`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float64, Int64
+from torch import Tensor
+
+from mmgraph.graph.errors import GraphError, MmgraphError
+
+
+def float_tensor(
+    given: object, owner: str, error: type[MmgraphError] = GraphError
+) -> Float[Tensor, "..."]:
+    """Return numbers as a floating tensor, without a copy where that is possible.
+
+    Parameters
+    ----------
+    given : number, sequence, array or Tensor
+        Floating tensors stay as they are, with their gradients; floating arrays keep their
+        precision up to double, and all else becomes double.
+    owner : str
+        Whose numbers they are, for messages.
+    error : class of error
+        What is raised.
+
+    Raises
+    ------
+    MmgraphError
+        If they are no real numbers, or a mask hides one: which.
+    """
+    if isinstance(given, Tensor):
+        if given.is_complex() or given.dtype == torch.bool:
+            raise error(f"{owner}: real numbers were expected, not {given.dtype}")
+        return given if given.is_floating_point() else given.to(torch.float64)
+    array = as_array(given, owner, error)
+    refuse_mask(array, owner, error)
+    if array.dtype.kind in "iu":
+        array = array.astype(np.float64)
+    elif array.dtype.kind == "O":
+        array = _of_objects(array, owner, error)
+    elif array.dtype.kind in "SU":
+        raise error(f"{owner}: not an array of numbers, but of texts")
+    elif array.dtype.kind != "f":
+        raise error(f"{owner}: real numbers were expected, not {array.dtype}")
+    elif not hasattr(given, "dtype"):  # a list that holds arrays
+        array = array.astype(np.float64)
+    return torch.from_numpy(native(array))
+
+
+def float_array(
+    given: object, owner: str, error: type[MmgraphError] = GraphError
+) -> Float64[np.ndarray, "..."]:
+    """Return an array of doubles, truth values as 0 and 1; else as :func:`float_tensor`."""
+    if isinstance(given, Tensor):
+        given = given.detach().cpu()
+        given = given.double() if given.dtype == torch.bool else given
+    elif getattr(given, "dtype", None) == np.dtype(bool):
+        given = as_array(given, owner, error).astype(np.float64)
+    numbers: np.ndarray = float_tensor(given, owner, error).double().numpy()
+    return numbers
+
+
+def log_potentials(given: object, owner: str) -> Float[Tensor, "*shape states"]:
+    """Return log-potentials of states as a floating tensor; an element that is masked says nothing.
+
+    Parameters
+    ----------
+    given : array-like, shape (*shape, states)
+        Of a masked array all states of an element are hidden, or none.
+
+    Raises
+    ------
+    GraphError
+        As :func:`float_tensor`; and if a mask hides some states of an element and not others.
+    """
+    array = given if isinstance(given, Tensor) else as_array(given, owner, GraphError)
+    return float_tensor(neutral_where_masked(array, owner, GraphError), owner)
+
+
+def neutral_where_masked(
+    given: Any, owner: str, error: type[MmgraphError], neutral: float = 0.0
+) -> Any:
+    """Return numbers with the neutral one in all states of an element that a mask hides."""
+    if not isinstance(given, np.ma.MaskedArray) or not np.ma.is_masked(given):
+        return given
+    mask = np.ma.getmaskarray(given)
+    partly = np.asarray(mask.any(-1) & ~mask.all(-1) if mask.ndim else False)
+    if partly.any():
+        raise error(
+            f"{owner}: the mask hides some states of element {first_place(partly)} and not others; "
+            "an element is masked as a whole"
+        )
+    return np.where(mask, given.dtype.type(neutral), np.ma.getdata(given))
+
+
+def nan_where_masked(given: Any) -> Any:
+    """Return numbers with NaN, which stands for a missing one, where a mask hides one."""
+    if isinstance(given, list | tuple) and any(isinstance(p, np.ma.MaskedArray) for p in given):
+        given = np.ma.array(given)
+    if not isinstance(given, np.ma.MaskedArray):
+        return given
+    return np.ma.filled(given.astype(np.float64), np.nan)
+
+
+def whole_numbers(
+    given: object, owner: str, error: type[MmgraphError] = GraphError
+) -> Int64[Tensor, "..."]:
+    """Return whole numbers as a tensor of int64, on the device where they are.
+
+    Parameters
+    ----------
+    given : number, sequence, array or Tensor
+        Of any type that holds whole numbers; truth values are none.
+    owner : str
+        What the numbers are, for messages.
+
+    Raises
+    ------
+    MmgraphError
+        If one is fractional, NaN, infinite, masked or does not fit into 64 bits: which.
+    """
+    if isinstance(given, Tensor):
+        if given.is_floating_point():
+            plain = given.detach()
+            _refuse_unwhole(
+                (plain != plain.floor()) | (plain.abs() >= 2.0**63), plain, owner, error
+            )
+        elif given.is_complex() or given.dtype == torch.bool:
+            raise error(f"{owner}: whole numbers were expected, not {given.dtype}")
+        return given.long()
+    array = as_array(given, owner, error)
+    refuse_mask(array, owner, error)
+    if not array.size:
+        return torch.zeros(array.shape, dtype=torch.int64)
+    if array.dtype.kind == "O" and all(isinstance(n, int | np.integer) for n in array.flat):
+        too_large = np.array([not -(2**63) <= int(n) < 2**63 for n in array.flat], bool)
+        _refuse_unwhole(too_large.reshape(array.shape), array, owner, error)
+    elif array.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            wrong = (array != np.floor(array)) | ~(np.abs(array) < 2.0**63)
+        _refuse_unwhole(wrong, array, owner, error)
+    elif array.dtype.kind == "u":
+        _refuse_unwhole(array > np.uint64(2**63 - 1), array, owner, error)
+    elif array.dtype.kind != "i":
+        raise error(f"{owner}: whole numbers were expected, not {array.dtype}")
+    return torch.from_numpy(native(array.astype(np.int64)))
+
+
+def as_array(given: object, owner: str, error: type[MmgraphError]) -> np.ndarray:
+    """Return an array of what is given, still masked where it, or a part of a list, was."""
+    try:
+        if isinstance(given, list | tuple):
+            masked = any(isinstance(part, np.ma.MaskedArray) for part in given)
+            return np.ma.array(given) if masked else _of_sequence(given)
+        return np.asanyarray(given)
+    except (TypeError, ValueError, OverflowError, RuntimeError) as problem:
+        raise error(f"{owner}: not an array of numbers ({problem})") from None
+
+
+def _of_sequence(given: Any) -> np.ndarray:
+    if any(isinstance(part, Tensor) for part in given):
+        given = [p.detach().cpu().numpy() if isinstance(p, Tensor) else p for p in given]
+    return np.asarray(given)
+
+
+def refuse_mask(array: np.ndarray, owner: str, error: type[MmgraphError]) -> None:
+    """Raise an error if a mask hides a number: how many, and the first."""
+    if not np.ma.is_masked(array):
+        return
+    mask = np.ma.getmaskarray(array)
+    raise error(
+        f"{owner}: a mask hides {int(mask.sum()):,} of {mask.size:,} numbers, the first at "
+        f"{first_place(mask)}; fill them or leave them out"
+    )
+
+
+def native(array: np.ndarray) -> np.ndarray:
+    """Return an array that torch can share: of native byte order, in one piece, writeable."""
+    array = np.ma.getdata(array)
+    if array.dtype == np.longdouble:
+        array = array.astype(np.float64)
+    array = np.asarray(array, array.dtype.newbyteorder("="))
+    if any(stride < 0 for stride in array.strides) or not array.flags.writeable:
+        return array.copy()  # a tensor on memory that may not be written would be a trap
+    return array
+
+
+def first_place(wrong: Bool[np.ndarray, "..."]) -> Any:
+    """Return where the first true one stands: a number in one axis, a tuple in several."""
+    place = tuple(int(i) for i in np.argwhere(wrong)[0])
+    return place[0] if len(place) == 1 else place
+
+
+def _of_objects(array: np.ndarray, owner: str, error: type[MmgraphError]) -> np.ndarray:
+    """Doubles from Python numbers; texts and truth values are none."""
+    for cell in array.flat:
+        if isinstance(cell, str | bytes | bool):
+            raise error(f"{owner}: real numbers were expected, not {cell!r}")
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as problem:
+        raise error(f"{owner}: not an array of numbers ({problem})") from None
+
+
+def _refuse_unwhole(wrong: Any, numbers: Any, owner: str, error: type[MmgraphError]) -> None:
+    if not bool(wrong.any()):
+        return
+    place = first_place(np.asarray(wrong.cpu() if isinstance(wrong, Tensor) else wrong))
+    number = numbers[place] if place != () else numbers[()]
+    raise error(f"{owner}: {float(number):g} at {place} is no whole number that fits 64 bits")
