@@ -10,7 +10,7 @@ from __future__ import annotations
 import abc
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -296,8 +296,7 @@ class UnaryFactor(Factor):
     Raises
     ------
     GraphError
-        If the shape does not fit, a log-potential is NaN or plus infinity, or an element is left
-        without a state: which one.
+        If the shape does not fit, or a log-potential is NaN or plus infinity: which.
     """
 
     def __init__(self, variable: Variable, log_values: object) -> None:
@@ -309,23 +308,14 @@ class UnaryFactor(Factor):
                 f"{self!r}: shape {tuple(self.log_values.shape)} does not fit (*shape, states) "
                 f"= {expected}"
             )
-        values = self.log_values.detach()
-        best = values.amax(-1)
-        unusable = ~((best < torch.inf) & (best > -torch.inf))
-        if bool(unusable.any()):
-            self._refuse(values, tuple(unusable.nonzero()[0].tolist()))
-
-    def _refuse(self, values: Tensor, element: tuple[int, ...]) -> NoReturn:
-        (variable,) = self.scope
-        where = f"element {list(element)} of '{variable.name}'" if element else f"'{variable.name}'"
-        states = values[element]
-        if bool((states == -torch.inf).all()):
-            raise GraphError(f"{self!r}: {where} is left without a state: all of them are -inf")
-        state = int((~(states < torch.inf)).nonzero()[0, 0])
-        raise GraphError(
-            f"{self!r}: a log-potential is NaN or +inf: that of {where}, state "
-            f"{variable.labels[state]}"
-        )
+        wrong = ~(self.log_values.detach() < torch.inf)
+        if bool(wrong.any()):
+            *element, state = wrong.nonzero()[0].tolist()
+            where = f"{element} of '{variable.name}'" if element else f"'{variable.name}'"
+            raise GraphError(
+                f"{self!r}: the log-potential of {where}, state {variable.labels[state]}, is NaN "
+                "or +inf"
+            )
 
     def tables(self) -> Iterator[LogTable]:
         """Yield the one table of a scalar variable, see :meth:`Factor.tables`."""

@@ -1,18 +1,80 @@
-"""Say why evidence is impossible: which rows, and which variables clash first."""
+"""Say why evidence is impossible: which rows, which variables clash first, which element."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NoReturn
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import NoReturn, ParamSpec, TypeVar
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from mmgraph.graph.errors import ZeroProbabilityError
 from mmgraph.graph.evidence import MISSING, Evidence
+from mmgraph.graph.factor import UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.value_evidence import place_of
+from mmgraph.graph.variable import Variable
 from mmgraph.inference.logarithms import log_evidence_in_logarithms
 
 _ROWS_SHOWN = 8
+_Asked = ParamSpec("_Asked")
+_Answer = TypeVar("_Answer")
+
+
+def names_barred_elements(door: Callable[_Asked, _Answer]) -> Callable[_Asked, _Answer]:
+    """Let a question of a ``model`` and ``evidence`` say which element was left without a state.
+
+    Hard zeros of unary factors may bar every state of one pixel among millions; methods notice at
+    different places, and not all of them where it was.
+    """
+    signature = inspect.signature(door)
+
+    @functools.wraps(door)
+    def answered(*args: _Asked.args, **options: _Asked.kwargs) -> _Answer:
+        try:
+            return door(*args, **options)
+        except ZeroProbabilityError as error:
+            asked = signature.bind(*args, **options).arguments
+            model = asked["model"]
+            barred = _barred_element(model, Evidence.of(asked.get("evidence"), model.variables))
+            if barred is None:
+                raise
+            message = f"{error} ({barred} is left without a state)"
+            raise ZeroProbabilityError(message, error.rows, error.variables) from None
+
+    return answered
+
+
+def _barred_element(graph: FactorGraph, evidence: Evidence) -> str | None:
+    """The first element whose unary factors and evidence bar every state, as people read it."""
+    for name, variable in graph.variables.items():
+        tables = [
+            factor.log_values.detach().unsqueeze(0)
+            for factor in graph.factors
+            if isinstance(factor, UnaryFactor) and factor.scope[0] is variable
+        ]
+        tables += [evidence.soft[name].detach()] if name in evidence.soft else []
+        if not tables:
+            continue
+        left = _left(variable, [table > -torch.inf for table in tables], evidence.hard(name))
+        if not bool(left.all()):
+            place = [int(i) for i in (~left).nonzero()[0]]
+            return f"'{name}', {place_of(variable, place)},"
+    return None
+
+
+def _left(variable: Variable, possible: list[Tensor], codes: Tensor | None) -> Tensor:
+    """Whether a state is left to each element ``(rows, *shape)``."""
+    states = functools.reduce(torch.logical_and, possible)
+    if codes is None:
+        return states.any(-1)
+    codes = codes.to(states.device)
+    states = states.expand(len(codes), *states.shape[1:])
+    observed = states.gather(-1, codes.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+    return torch.where(codes == MISSING, states.any(-1), observed)
 
 
 def raise_impossible(

@@ -22,6 +22,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import exact, layer_summation, layers, methods
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.continuous_samples import continuous_samples
+from mmgraph.inference.impossible import names_barred_elements
 from mmgraph.inference.options import (
     check_count,
     check_exact,
@@ -35,6 +36,7 @@ from mmgraph.inference.shortfall import warn_unless_converged
 from mmgraph.inference.single_row import single_row
 
 
+@names_barred_elements
 def query(
     model: FactorGraph,
     evidence: object = None,
@@ -159,6 +161,7 @@ def _check_device(device: object) -> None:
         )
 
 
+@names_barred_elements
 def joint(
     model: FactorGraph,
     variables: Sequence[str],
@@ -182,6 +185,7 @@ def joint(
     return exact.joint(model, given, names, **options)
 
 
+@names_barred_elements
 def map_query(
     model: FactorGraph,
     evidence: object = None,
@@ -275,6 +279,7 @@ def _approximate_assignment(
     return found
 
 
+@names_barred_elements
 def sample(
     model: FactorGraph,
     draws: int,

@@ -182,26 +182,15 @@ def test_masked_cells_are_missing():
         field.predict({"label": mm.index([[0, 1.5, 0], [None, 0, 0]])})
 
 
-@pytest.mark.parametrize(
-    ("number", "message"),
-    [(np.nan, "NaN or \\+inf: that of"), (np.inf, "NaN or \\+inf: that of")],
-)
-def test_a_bad_unary_names_its_first_element(number, message):
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_bad_unary_names_its_first_element(number):
     unary = _field()
     unary[2, 3, 1] = number
-    with pytest.raises(GraphError, match=message + r" element \[2, 3\] of 'label', state 1"):
+    message = r"log-potential of \[2, 3\] of 'label', state 1, is NaN or \+inf"
+    with pytest.raises(GraphError, match=message):
         mm.MarkovRandomField.grid(unary)
     with pytest.raises(EvidenceError, match=r"row 0, element \[2, 3\], state 1"):
         mm.MarkovRandomField.grid(shape=(4, 5), states=3).predict({"label": mm.soft(unary)})
-
-
-def test_an_element_without_a_state_is_named():
-    unary = _field()
-    unary[0, 0, :2] = -np.inf  # one state is left
-    assert mm.MarkovRandomField.grid(unary).predict()[0, 0] == 2
-    unary[2, 3] = -np.inf
-    with pytest.raises(GraphError, match=r"element \[2, 3\] of 'label' is left without a state"):
-        mm.MarkovRandomField.grid(unary)
 
 
 def test_an_assignment_holds_indices_of_states():
