@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     from mmgraph.spatial.annotations import Annotations, read_annotations
     from mmgraph.spatial.classifiers import ClassifierUnary
     from mmgraph.spatial.edges import contrast_weights
-    from mmgraph.spatial.images import read_image, read_sensors, write_array, write_labels
+    from mmgraph.spatial.images import (
+        Georeference,
+        read_georeference,
+        read_image,
+        read_sensors,
+        write_array,
+        write_labels,
+    )
     from mmgraph.spatial.labelling import Labelling, label_image
     from mmgraph.spatial.unaries import ArrayUnary, GaussianMixtureUnary, ModuleUnary, Unary
 
@@ -21,12 +28,14 @@ _HOMES = {
     "ArrayUnary": "unaries",
     "ClassifierUnary": "classifiers",
     "GaussianMixtureUnary": "unaries",
+    "Georeference": "images",
     "Labelling": "labelling",
     "ModuleUnary": "unaries",
     "Unary": "unaries",
     "contrast_weights": "edges",
     "label_image": "labelling",
     "read_annotations": "annotations",
+    "read_georeference": "images",
     "read_image": "images",
     "read_sensors": "images",
     "write_array": "images",
@@ -38,12 +47,14 @@ __all__ = [
     "ArrayUnary",
     "ClassifierUnary",
     "GaussianMixtureUnary",
+    "Georeference",
     "Labelling",
     "ModuleUnary",
     "Unary",
     "contrast_weights",
     "label_image",
     "read_annotations",
+    "read_georeference",
     "read_image",
     "read_sensors",
     "write_array",

@@ -15,7 +15,7 @@ from jaxtyping import Int64
 
 from mmgraph.formats.files import read_text
 from mmgraph.graph.errors import FormatError, suggestion
-from mmgraph.spatial.images import PathLike, read_array
+from mmgraph.spatial.images import PathLike, read_raster
 
 UNLABELLED = -1
 """The class index of a pixel that nobody has labelled."""
@@ -174,13 +174,13 @@ def read_annotations(
         if shape is None:
             raise FormatError(f"{path}: a table of places needs the size of the image")
         return _from_table(path, classes, unlabelled, shape)
-    array = read_array(path, indices=True)
-    if array.ndim == 3 and str(path).lower().endswith(".png"):
+    raster = read_raster(path, indices=True)
+    if raster.has_bands:
         raise FormatError(
-            f"{path} has {array.shape[2]} bands of colour; labels are one whole number a pixel "
-            "(a grey image, or one with a palette)"
+            f"{path} has {raster.values.shape[-1]} bands of colour; labels are one whole number a "
+            "pixel (a grey image, or one with a palette)"
         )
-    return Annotations.of(array, classes, unlabelled=unlabelled, source=str(path))
+    return Annotations.of(raster.array(), classes, unlabelled=unlabelled, source=str(path))
 
 
 def table_dimensions(path: PathLike) -> int:

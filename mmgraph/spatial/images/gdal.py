@@ -1,0 +1,66 @@
+"""TIFF files that only GDAL reads, by rasterio (extra ``geo``)."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from jaxtyping import Bool, Shaped
+
+from mmgraph.graph.errors import FormatError, MissingExtraError
+from mmgraph.spatial.images.raster import PathLike
+
+
+def read_by_rasterio(
+    path: PathLike, content: bytes, indices: bool
+) -> tuple[Shaped[np.ndarray, "height width *bands"], Bool[np.ndarray, "height width *bands"]]:
+    """Read a TIFF file of one page.
+
+    Parameters
+    ----------
+    path, content
+        The file's name and its bytes; no other driver than that of GeoTIFF sees them.
+    indices : bool
+        Whether the indices of a palette are meant rather than its colours.
+
+    Returns
+    -------
+    values : ndarray, shape (height, width) or (height, width, bands)
+        Without an alpha band.
+    hidden : ndarray of bool, of the same shape
+        Where GDAL's masks are zero.
+
+    Raises
+    ------
+    FormatError
+        If the file is damaged, or has several pages.
+    MissingExtraError
+        If rasterio is not installed.
+    """
+    try:
+        import rasterio
+        from rasterio.enums import ColorInterp
+    except ImportError:
+        raise MissingExtraError("geo", "rasterio", f"{path}: reading this kind of TIFF") from None
+    try:
+        with (
+            warnings.catch_warnings(),
+            rasterio.MemoryFile(content) as memory,
+            memory.open(driver="GTiff") as file,
+        ):
+            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+            if file.subdatasets:
+                raise FormatError(f"{path} has pages that tifffile does not read, nor rasterio")
+            kinds = zip(file.indexes, file.colorinterp, strict=True)
+            bands = [index for index, kind in kinds if kind != ColorInterp.alpha]
+            values, hidden = file.read(bands), file.read_masks(bands) == 0
+            palette = file.colorinterp[0] == ColorInterp.palette and not indices
+            colours = file.colormap(1) if palette else {}
+    except rasterio.errors.RasterioError as error:
+        raise FormatError(f"{path} is no readable TIFF file ({error})") from None
+    if palette:
+        table = np.array([colours[index][:3] for index in sorted(colours)], np.uint8)
+        values, hidden = np.moveaxis(table[values[0]], -1, 0), np.repeat(hidden, 3, 0)
+    if len(values) == 1:
+        return values[0], hidden[0]
+    return np.moveaxis(values, 0, -1), np.moveaxis(hidden, 0, -1)

@@ -1,0 +1,174 @@
+"""PNG and JPEG files, and what Pillow reads of TIFF files where tifffile is not installed."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+
+from mmgraph.graph.errors import FormatError, MissingExtraError
+from mmgraph.spatial.images.no_data import equal_to
+from mmgraph.spatial.images.raster import PathLike, Raster
+
+_NO_DATA, _BITS, _PHOTOMETRIC = 42113, 258, 262
+"""Tags of TIFF files; the first, in which GDAL says which number stands for no data, is its own."""
+
+_PNG_DEPTH = 24
+"""The byte of a PNG file that holds the bits of a band."""
+
+
+def pillow() -> Any:
+    """Return the module ``PIL.Image``, or raise MissingExtraError."""
+    try:
+        from PIL import Image
+    except ImportError:
+        raise MissingExtraError("images", "pillow", "reading and writing PNG and JPEG") from None
+    return Image
+
+
+def read_png_or_jpeg(path: PathLike, content: bytes, indices: bool) -> Raster:
+    """Read one image, its rows as they are stored (an EXIF orientation turns nothing).
+
+    Parameters
+    ----------
+    path, content
+        The file's name and its bytes.
+    indices : bool
+        Whether labels are meant: indices are read rather than the colours of a palette, and JPEG,
+        which does not keep them, is refused.
+
+    Raises
+    ------
+    FormatError
+        If the file is damaged, or holds labels in JPEG.
+    MissingExtraError
+        If a package is not installed.
+    """
+    if _is_deep_colour(content):
+        return _read_deep_colour(path, content)
+    return _read_pillow(path, content, indices, ("PNG", "JPEG"))
+
+
+def read_simple_tiff(path: PathLike, content: bytes, indices: bool, package: str) -> Raster:
+    """Read by Pillow what it neither rounds nor inverts: one page, and one band or eight bits.
+
+    Parameters
+    ----------
+    path, content, indices
+        As for :func:`read_png_or_jpeg`.
+    package : str
+        Which package is missing that reads everything.
+
+    Raises
+    ------
+    FormatError
+        If the file is damaged.
+    MissingExtraError
+        If it is not as simple; with the package.
+    """
+    simple, missing = False, None
+    try:
+        with pillow().open(io.BytesIO(content), formats=("TIFF",)) as image:
+            tags = image.tag_v2
+            bits = tags.get(_BITS, (1,))
+            simple = image.n_frames == 1 and tags.get(_PHOTOMETRIC) in (1, 2, 3)
+            simple = simple and (len(bits) == 1 or set(bits) == {8})
+            missing = tags.get(_NO_DATA)
+    except (OSError, ValueError, SyntaxError, AttributeError):
+        pass
+    if not simple:
+        raise MissingExtraError("images", package, f"{path}: reading this kind of TIFF file")
+    raster = _read_pillow(path, content, indices, ("TIFF",))
+    if missing is None:
+        return raster
+    numbers = _read_pillow(path, content, True, ("TIFF",)).values
+    return raster.hiding(equal_to(numbers, missing))
+
+
+def _read_pillow(path: PathLike, content: bytes, indices: bool, formats: tuple[str, ...]) -> Raster:
+    module = pillow()
+    try:
+        with (
+            warnings.catch_warnings(),
+            module.open(io.BytesIO(content), formats=formats) as image,
+        ):
+            warnings.simplefilter("ignore", module.DecompressionBombWarning)
+            if image.format in ("JPEG", "MPO") and indices:
+                raise FormatError(
+                    f"{path} is a JPEG file, which is lossy: its numbers are not those that were "
+                    "drawn; give labels and masks as PNG, TIFF or .npy"
+                )
+            return _decoded(image, indices, content)
+    except (OSError, ValueError, SyntaxError, module.DecompressionBombError) as error:
+        if isinstance(error, FormatError):
+            raise
+        raise FormatError(f"{path} is no readable image ({error})") from None
+
+
+def _decoded(image: Any, indices: bool, content: bytes) -> Raster:
+    """Decode an image that Pillow has opened."""
+    transparent = image.info.get("transparency")
+    palette = image.mode in ("P", "PA")
+    if image.mode == "P" and indices:
+        numbers = np.array(image)
+        return Raster(numbers, False, _transparent_indices(numbers, transparent))
+    if palette and not indices:
+        image = image.convert("RGB" if image.mode == "P" and transparent is None else "RGBA")
+    elif image.mode in ("CMYK", "YCbCr"):
+        image = image.convert("RGB")
+    array = np.array(image)
+    if image.mode in ("LA", "PA", "RGBA"):
+        return without_alpha(array)
+    if transparent is None or palette:
+        return Raster(array, array.ndim == 3)
+    colour = np.array(transparent).astype(array.dtype)
+    if image.mode == "L":  # Pillow stretches grey values to eight bits, but not this one
+        colour *= 255 // (2 ** content[_PNG_DEPTH] - 1)
+    same = array == colour
+    return Raster(array, array.ndim == 3, same.all(-1) if array.ndim == 3 else same)
+
+
+def _transparent_indices(
+    numbers: np.ndarray, transparent: bytes | int | None
+) -> Bool[np.ndarray, "*shape"] | None:
+    """Where a palette's colour is wholly transparent: one index, or the alpha of the first ones."""
+    if transparent is None:
+        return None
+    if isinstance(transparent, int):
+        return np.asarray(numbers == transparent)
+    clear = [index for index, alpha in enumerate(transparent) if alpha == 0]
+    return np.isin(numbers, clear)
+
+
+def without_alpha(array: np.ndarray) -> Raster:
+    """Return colours whose last band is alpha: those with an alpha of zero are hidden."""
+    values, hidden = array[..., :-1], array[..., -1] == 0
+    single = values.shape[-1] == 1
+    return Raster(values[..., 0] if single else values, not single, hidden)
+
+
+def _is_deep_colour(content: bytes) -> bool:
+    """Whether a PNG file has bands of 16 bits other than one of grey, which Pillow rounds.
+
+    The header, which comes first, holds the depth and the type of colour in these two bytes (PNG
+    specification, section 11.2.1).
+    """
+    is_png = content[:8] == b"\x89PNG\r\n\x1a\n" and content[12:16] == b"IHDR"
+    return is_png and len(content) > 25 and content[_PNG_DEPTH] == 16 and content[25] != 0
+
+
+def _read_deep_colour(path: PathLike, content: bytes) -> Raster:
+    try:
+        from imagecodecs import png_decode
+    except ImportError:
+        raise MissingExtraError(
+            "images", "imagecodecs", f"{path}: reading PNG files of several bands of 16 bits"
+        ) from None
+    try:
+        array = png_decode(content)
+    except Exception as error:  # damaged files end in errors of many kinds
+        raise FormatError(f"{path} is no readable PNG file ({error})") from None
+    return without_alpha(array) if array.shape[-1] in (2, 4) else Raster(array, True)

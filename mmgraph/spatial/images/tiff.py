@@ -1,0 +1,257 @@
+"""TIFF files and what they are made into: GeoTIFF, BigTIFF, cloud-optimised GeoTIFF, stacks."""
+
+from __future__ import annotations
+
+import io
+import re
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+
+from mmgraph.graph.errors import FormatError, MissingExtraError
+from mmgraph.spatial.images.gdal import read_by_rasterio
+from mmgraph.spatial.images.georeference import GEOTIFF_TAGS, Georeference, geotiff_spacing
+from mmgraph.spatial.images.no_data import equal_to_each
+from mmgraph.spatial.images.png_and_jpeg import read_simple_tiff
+from mmgraph.spatial.images.raster import PathLike, Raster
+from mmgraph.spatial.images.tiff_pages import (
+    NO_DATA,
+    StoredPages,
+    image_pages,
+    import_tifffile,
+    opened,
+    stored_pages,
+)
+
+_JPEG = (6, 7, 34892)
+"""Compressions that do not keep numbers."""
+
+_LUMINANCE_CHROMINANCE = 6
+"""The photometric interpretation YCbCr."""
+
+_ALPHA = (1, 2)
+"""Kinds of extra samples that are alpha, multiplied into the colours or not."""
+
+_BANDS = "SC"
+"""The letters with which tifffile names axes of bands: samples and channels."""
+
+_TOGETHER = re.compile(r'<Item name="NODATA_VALUES">([^<]*)</Item>')
+"""Numbers of all bands that stand for no data only together."""
+
+
+def read_tiff(path: PathLike, content: bytes, dimensions: int | None, indices: bool) -> Raster:
+    """Read a TIFF file, its overviews left out.
+
+    Parameters
+    ----------
+    path, content
+        The file's name and its bytes.
+    dimensions : {2, 3}, optional
+        Whether pages are bands of an image or slices of a volume; without it they are slices.
+    indices : bool
+        Whether labels are meant: indices are read rather than the colours of a palette, and JPEG,
+        which does not keep them, is refused.
+
+    Raises
+    ------
+    FormatError
+        If the file is damaged, or holds labels in JPEG.
+    MissingExtraError
+        If a package is not installed that reads this kind of file.
+    """
+    try:
+        tifffile = import_tifffile()
+    except MissingExtraError:
+        return read_simple_tiff(path, content, indices, "tifffile")
+    try:
+        with opened(content) as file:
+            if indices and int(file.pages[0].compression) in _JPEG:
+                raise FormatError(
+                    f"{path} is compressed by JPEG, which is lossy: its numbers are not those that "
+                    "were drawn; give labels and masks uncompressed, or by LZW or Deflate"
+                )
+            if _has_coarse_colours(file):
+                with suppress(MissingExtraError):
+                    return _by_rasterio(path, content, dimensions, indices)
+            stored = stored_pages(file)
+    except FormatError:
+        raise
+    except Exception as error:  # damaged files end in errors of many kinds
+        damaged = isinstance(error, tifffile.TiffFileError)
+        if damaged or not any(word in str(error) for word in ("support", "imagecodecs")):
+            raise FormatError(f"{path} is no readable TIFF file ({error})") from None
+        return _by_another_package(path, content, dimensions, indices, str(error))
+    return _raster(path, stored, dimensions, indices)
+
+
+def _has_coarse_colours(file: Any) -> bool:
+    """Whether JPEG holds an image with fewer pixels of colour than of brightness.
+
+    Decoders fill the colours in differently; where rasterio is installed it decides, so that such
+    an image looks as it does in other programs for maps.
+    """
+    pages = image_pages(file)
+    first = pages[0]
+    coarse = int(first.compression) in _JPEG and int(first.photometric) == _LUMINANCE_CHROMINANCE
+    return coarse and len(pages) == 1
+
+
+def _by_rasterio(path: PathLike, content: bytes, dimensions: int | None, indices: bool) -> Raster:
+    values, hidden = read_by_rasterio(path, content, indices)
+    axes = "YXS"[: values.ndim]
+    return Raster(*arranged(values, axes, dimensions), arranged(hidden, axes, dimensions)[0])
+
+
+def _by_another_package(
+    path: PathLike, content: bytes, dimensions: int | None, indices: bool, reason: str
+) -> Raster:
+    """Read what tifffile does not know, or only with imagecodecs, by rasterio or Pillow."""
+    try:
+        return _by_rasterio(path, content, dimensions, indices)
+    except MissingExtraError:
+        if "imagecodecs" in reason:
+            return read_simple_tiff(path, content, indices, "imagecodecs")
+        raise FormatError(
+            f"{path} is a TIFF file of a kind that tifffile does not read ({reason}); rasterio "
+            "may: pip install 'mmgraph[geo]'"
+        ) from None
+
+
+def _raster(path: PathLike, stored: StoredPages, dimensions: int | None, indices: bool) -> Raster:
+    """Say which axis is what, and what is hidden."""
+    values, axes, alpha = _without_alpha(stored)
+    raster = Raster(*arranged(values, axes, dimensions))
+    if stored.masks is None:
+        if any(stored.no_data):
+            equal = equal_to_each(values, stored.no_data, 0)
+            raster = raster.hiding(arranged(equal, axes, dimensions)[0])
+        raster = raster.hiding(_equal_together(raster, stored.metadata))
+    else:  # a mask has the last word (GDAL's RFC 15)
+        shown, _ = arranged(stored.masks != 0, "IYX", dimensions)
+        if shown.shape not in (raster.places, raster.values.shape):
+            sizes = " and ".join(" x ".join(map(str, s)) for s in (shown.shape, raster.places))
+            raise FormatError(f"{path}: the mask and the image differ in size: {sizes}")
+        raster = raster.hiding(~shown)
+    if alpha is not None:
+        raster = raster.hiding(arranged(alpha == 0, axes.replace("S", ""), dimensions)[0])
+    if indices or stored.palette is None or raster.has_bands:
+        return raster
+    return Raster(_coloured(raster.values, stored.palette), True, raster.hidden)
+
+
+def _without_alpha(stored: StoredPages) -> tuple[np.ndarray, str, np.ndarray | None]:
+    """Take the alpha band out: return values, their axes, and alpha, which has no axis of bands."""
+    values, axes, kinds = stored.values, stored.axes, stored.extra_samples
+    axis = axes.find("S")
+    first = values.shape[axis] - len(kinds)
+    bands = [first + number for number, kind in enumerate(kinds) if kind in _ALPHA]
+    if not bands or axis < 0 or "C" in axes:
+        return values, axes, None
+    alpha = values.take(bands[0], axis)
+    values = np.delete(values, bands, axis)
+    if values.shape[axis] == 1:
+        values, axes = values.squeeze(axis), axes.replace("S", "")
+    return values, axes, alpha
+
+
+def arranged(values: np.ndarray, axes: str, dimensions: int | None) -> tuple[np.ndarray, bool]:
+    """Return an array with its bands last, and whether it has any.
+
+    Parameters
+    ----------
+    values, axes
+        The array, and a letter for each axis: S and C are bands, all others places.
+    dimensions : {2, 3}, optional
+        Whether pages are bands of an image or slices of a volume.
+    """
+    bands = [i for i, axis in enumerate(axes) if axis in _BANDS]
+    values = np.moveaxis(values, bands, range(-len(bands), 0))
+    places = values.ndim - len(bands)
+    if len(bands) > 1:
+        values = values.reshape(*values.shape[:places], -1)
+    while places > (dimensions or 2) and values.shape[0] == 1:
+        values, places = values[0], places - 1
+    if not bands and dimensions is not None and places == dimensions + 1:
+        return np.moveaxis(values, 0, -1), True
+    return values[None] if dimensions == 3 and places == 2 else values, bool(bands)
+
+
+def _equal_together(raster: Raster, metadata: str) -> Bool[np.ndarray, "*places"] | None:
+    """Where all bands have the numbers that GDAL's metadata give them together."""
+    found = _TOGETHER.search(metadata)
+    numbers = [] if found is None else found[1].split()
+    if not raster.has_bands or len(numbers) != raster.values.shape[-1]:
+        return None
+    equal = [equal_to_each(raster.values[..., i], [n], -1) for i, n in enumerate(numbers)]
+    return np.asarray(np.logical_and.reduce(equal))
+
+
+def _coloured(indices: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Return the colours of indices; a palette has 16 bits, which hold 8 (TIFF 6.0, section 5)."""
+    if palette.max() > 255:  # else a program has written the 8 bits as they are
+        palette = palette // 257 if not (palette % 257).any() else palette >> 8
+    return np.asarray(palette.T.astype(np.uint8)[indices.astype(np.int64)])
+
+
+def read_tiff_georeference(path: PathLike, content: bytes, dimensions: int) -> Georeference | None:
+    """Return where the pixels of a TIFF file lie, or ``None`` where it does not say so.
+
+    Raises
+    ------
+    FormatError
+        If the file is damaged.
+    MissingExtraError
+        If tifffile is not installed.
+    """
+    try:
+        with opened(content) as file:
+            found = [image_pages(file)[0].tags.get(code) for code in GEOTIFF_TAGS.values()]
+            tags = tuple(
+                (tag.code, int(tag.dtype), tag.count, tag.value) for tag in found if tag is not None
+            )
+            axes = list(zip(file.series[0].shape, file.series[0].axes, strict=True))
+    except MissingExtraError:
+        raise
+    except Exception as error:  # damaged files end in errors of many kinds
+        raise FormatError(f"{path} is no readable TIFF file ({error})") from None
+    size = (1, *(length for length, axis in axes if axis not in _BANDS))[-dimensions:]
+    return Georeference(size, geotiff_spacing(tags, size), tags) if tags else None
+
+
+def tiff_bytes(array: np.ndarray, bands: bool, georeference: Georeference | None) -> bytes:
+    """Return a map as the content of a TIFF file: a page a slice, and a plane a band.
+
+    Parameters
+    ----------
+    array : ndarray, shape (*places) or (*places, bands)
+        Where it holds NaN, that is said to be no data.
+    bands : bool
+        Whether the last axis is bands.
+    georeference : Georeference, optional
+        Of a GeoTIFF file, whose place the map has.
+
+    Raises
+    ------
+    MissingExtraError
+        If tifffile is not installed.
+    """
+    tags = [] if georeference is None else [(*tag, True) for tag in georeference.tags]
+    if np.isnan(array).any():
+        tags.append((NO_DATA, 2, 0, "nan", False))
+    planes = bands and array.shape[-1] > 1
+    if planes:
+        array = np.moveaxis(array, -1, -3)
+    elif bands:
+        array = array[..., 0]
+    buffer = io.BytesIO()
+    import_tifffile().imwrite(
+        buffer,
+        array,
+        photometric="minisblack",
+        planarconfig="separate" if planes else None,
+        metadata=None,
+        extratags=tags,
+    )
+    return buffer.getvalue()

@@ -1,0 +1,132 @@
+"""The pages of a TIFF file, decoded by tifffile: which are the image, which masks and overviews."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mmgraph.graph.errors import MissingExtraError
+
+NO_DATA, METADATA = 42113, 42112
+"""GDAL's tags: which number stands for no data, and further facts as XML."""
+
+_PALETTE = 3
+"""The photometric interpretation of indices."""
+
+
+@dataclass(frozen=True, eq=False)
+class StoredPages:
+    """What a file holds before it is said which axis is what.
+
+    Attributes
+    ----------
+    values : ndarray
+        All pages of the image.
+    axes : str
+        A letter for each axis: Y, X, S for samples, and others of pages.
+    extra_samples : tuple of int
+        The kinds of the last samples, such as alpha.
+    palette : ndarray of uint16, shape (3, colours), or None
+        Red, green and blue of each index.
+    no_data : list of str or None
+        The number for no data of every page; that of the first where a page has none of its own.
+    metadata : str
+        GDAL's, as XML.
+    masks : ndarray, shape (pages, height, width), or None
+        Zero where a page is hidden.
+    """
+
+    values: np.ndarray
+    axes: str
+    extra_samples: tuple[int, ...]
+    palette: np.ndarray | None
+    no_data: list[str | None]
+    metadata: str
+    masks: np.ndarray | None
+
+
+def import_tifffile() -> Any:
+    """Return the module, or raise MissingExtraError."""
+    try:
+        import tifffile
+    except ImportError:
+        raise MissingExtraError("images", "tifffile", "reading and writing TIFF") from None
+    return tifffile
+
+
+@contextmanager
+def opened(content: bytes) -> Iterator[Any]:
+    """Open a file and find all its pages.
+
+    Raises
+    ------
+    MissingExtraError
+        If tifffile is not installed.
+    TiffFileError
+        If the file ends before its last page does, of which tifffile only writes to the log, or
+        which the decoder of JPEG passes over.
+    """
+    tifffile = import_tifffile()
+    lost: list[str] = []
+
+    def is_harmless(record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        if "invalid page offset" in text or "invalid offset to first page" in text:
+            lost.append(text)
+            return False
+        return True
+
+    log = logging.getLogger("tifffile")
+    log.addFilter(is_harmless)
+    try:
+        with tifffile.TiffFile(io.BytesIO(content)) as file:
+            ends = [
+                offset + count
+                for page in file.pages
+                for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
+            ]
+            if lost or not ends or max(ends) > len(content):
+                raise tifffile.TiffFileError("the file ends too early")
+            yield file
+    finally:
+        log.removeFilter(is_harmless)
+
+
+def image_pages(file: Any) -> list[Any]:
+    """Return the pages that are neither masks nor overviews."""
+    pages = [page for page in file.pages if not (page.is_mask or page.is_reduced)]
+    return pages or list(file.pages)[:1]
+
+
+def stored_pages(file: Any) -> StoredPages:
+    """Decode all pages of the image and its masks."""
+    pages = image_pages(file)
+    if len(pages) == len(file.pages):
+        # tifffile knows how the programs of microscopes arrange their pages.
+        values, axes = file.series[0].asarray(), file.series[0].axes
+    else:
+        pages = [page for page in pages if page.hash == pages[0].hash]
+        values, axes = np.stack([page.asarray() for page in pages]), "I" + pages[0].axes
+    first = pages[0]
+    indices = int(first.photometric) == _PALETTE and first.colormap is not None
+    masks = [page.asarray() for page in file.pages if page.is_mask and not page.is_reduced]
+    return StoredPages(
+        values,
+        axes,
+        tuple(int(kind) for kind in first.extrasamples),
+        np.asarray(first.colormap) if indices else None,
+        [_text(page, NO_DATA) or _text(first, NO_DATA) for page in pages],
+        _text(first, METADATA) or "",
+        np.stack(masks) if masks else None,
+    )
+
+
+def _text(page: Any, code: int) -> str | None:
+    tag = page.tags.get(code)
+    return None if tag is None else str(tag.value)
