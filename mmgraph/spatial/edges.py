@@ -27,6 +27,7 @@ def contrast_weights(
     sigma: float | None = None,
     missing: Bool[np.ndarray, "*shape"] | None = None,
     distance_scaled: bool = True,
+    spacing: Sequence[float] | None = None,
 ) -> Float[np.ndarray, "offsets *shape"]:
     """Return the weight of every edge between neighbours, ``exp(-d² / 2 sigma²)``.
 
@@ -48,6 +49,10 @@ def contrast_weights(
     distance_scaled : bool, default True
         Whether weights are divided by the length of the edge (1.41 for a diagonal), so that the
         length of a border does not depend on its direction.
+    spacing : sequence of float, optional
+        The distance of neighbours along each axis, in any unit, as voxels of 5 x 1 x 1 mm have it;
+        by default the same along all. Lengths are in units of the smallest, so that edges along
+        that axis weigh as they do without it, and those along an axis five times as long a fifth.
 
     Returns
     -------
@@ -58,7 +63,7 @@ def contrast_weights(
     Raises
     ------
     GraphError
-        If ``sigma`` is not positive or the neighbourhood is unknown.
+        If ``sigma`` or the spacing is not positive, or the neighbourhood is unknown.
 
     References
     ----------
@@ -71,6 +76,7 @@ def contrast_weights(
     offsets = neighbourhood(len(shape), neighbours) if isinstance(neighbours, int) else neighbours
     if sigma is not None and not 0 < sigma < math.inf:
         raise GraphError(f"sigma must be a positive number, not {sigma}")
+    steps = np.array(relative_spacing(spacing, len(shape)))
     values, hidden = _standardised(image, missing)
     squares = np.full((len(offsets), *shape), np.nan)
     for number, offset in enumerate(offsets):
@@ -87,16 +93,38 @@ def contrast_weights(
     for number, offset in enumerate(offsets):
         inside = np.zeros(shape, bool)
         inside[offset_slices(shape, offset)[0]] = True
-        length = math.hypot(*offset) if distance_scaled else 1.0
+        length = math.hypot(*(steps * offset)) if distance_scaled else 1.0
         weights[number] = np.where(inside, weights[number] / length, 0.0)
     return weights
 
 
 def plain_weights(
-    shape: tuple[int, ...], neighbours: int | Sequence[Offset] | None = None
+    shape: tuple[int, ...],
+    neighbours: int | Sequence[Offset] | None = None,
+    *,
+    spacing: Sequence[float] | None = None,
 ) -> Float[np.ndarray, "offsets *shape"]:
     """Return weights without any contrast: one over the length of the edge."""
-    return contrast_weights(np.zeros((*shape, 1)), neighbours)
+    return contrast_weights(np.zeros((*shape, 1)), neighbours, spacing=spacing)
+
+
+def relative_spacing(spacing: Sequence[float] | None, dimensions: int) -> tuple[float, ...]:
+    """Return the distance of neighbours along each axis in units of the smallest.
+
+    Raises
+    ------
+    GraphError
+        If it is not one positive number an axis.
+    """
+    if spacing is None:
+        return (1.0,) * dimensions
+    try:
+        steps = np.asarray(spacing, np.float64)
+    except (TypeError, ValueError):
+        steps = np.empty(0)
+    if steps.shape != (dimensions,) or not ((steps > 0) & np.isfinite(steps)).all():
+        raise GraphError(f"the spacing must be {dimensions} positive numbers, not {spacing!r}")
+    return tuple((steps / steps.min()).tolist())
 
 
 def _standardised(

@@ -134,6 +134,7 @@ def label_image(
     edge_weight: float | Literal["learn"] = "learn",
     edge_sensors: Sequence[str] | Mapping[str, float] | None = None,
     neighbours: int | None = None,
+    spacing: Sequence[float] | None = None,
     interaction: Interaction | None = None,
     method: str = "auto",
     marginal_method: str = "belief_propagation",
@@ -176,6 +177,11 @@ def label_image(
         none where it is empty.
     neighbours : {4, 8} or {6, 26}, optional
         By default 8 in an image, 6 in a volume.
+    spacing : sequence of float, optional
+        The distance of neighbours along each axis, such as ``(5, 1, 1)`` for slices five times as
+        thick as pixels are wide: the farther neighbours lie apart, the less they hold together, see
+        :func:`~mmgraph.spatial.edges.contrast_weights`. By default the same along all axes; of a
+        file :func:`~mmgraph.spatial.images.reading.read_georeference` tells it.
     interaction : Interaction, default Potts
         The energy of a pair of classes.
     method : str, default "auto"
@@ -220,7 +226,7 @@ def label_image(
     methods.check(method, LABEL_METHODS, "label_image")
     methods.check(marginal_method, MARGINAL_METHODS, "label_image(marginal_method=…)")
     task = read_task(sensors, annotations, classes, unaries, missing, generator, progress)
-    model = _pixel_model(task, edge_sensors, neighbours, interaction or Potts(), prior)
+    model = _pixel_model(task, edge_sensors, neighbours, spacing, interaction or Potts(), prior)
     weights = chosen_weights(task, model, sensor_weights, edge_weight)
     graph = model.graph(weights.sensors, weights.edge)
     labelled = task.codes != UNLABELLED
@@ -251,6 +257,7 @@ def _pixel_model(
     task: Task,
     edge_sensors: Sequence[str] | Mapping[str, float] | None,
     neighbours: int | None,
+    spacing: Sequence[float] | None,
     interaction: Interaction,
     prior: str | Sequence[float],
 ) -> PixelModel:
@@ -266,7 +273,7 @@ def _pixel_model(
         task.classes,
         task.log_prior(prior),
         opinions,
-        _contrast(task, edge_sensors, offsets),
+        _contrast(task, edge_sensors, offsets, spacing),
         offsets,
         interaction,
     )
@@ -276,6 +283,7 @@ def _contrast(
     task: Task,
     edge_sensors: Sequence[str] | Mapping[str, float] | None,
     offsets: Sequence[Offset],
+    spacing: Sequence[float] | None,
 ) -> Float[np.ndarray, "offsets *shape"]:
     """Mean of the sensors' contrasts; a sensor that sees nothing has no part in it."""
     names = list(task.sensors) if edge_sensors is None else edge_sensors
@@ -284,9 +292,10 @@ def _contrast(
         check_name("sensor", name, list(task.sensors))
     shares = {name: share for name, share in shares.items() if share and task.sees(name).any()}
     if not shares:
-        return plain_weights(task.codes.shape, offsets)
+        return plain_weights(task.codes.shape, offsets, spacing=spacing)
     parts = [
-        share * contrast_weights(task.sensors[name], offsets) for name, share in shares.items()
+        share * contrast_weights(task.sensors[name], offsets, spacing=spacing)
+        for name, share in shares.items()
     ]
     return np.asarray(sum(parts) / sum(shares.values()))
 
