@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     import numpy as np
 
     from mmgraph.spatial.annotations import Annotations
+    from mmgraph.spatial.images import Georeference
     from mmgraph.spatial.labelling import Labelling
 
 SensorOption = Annotated[
     list[str],
-    typer.Option("--sensor", help="NAME=FILE (.png, .tif, .npy, .nii), once for each sensor."),
+    typer.Option(
+        "--sensor", help="NAME=FILE (.png, .jpg, .tif, .npy, .nii), once for each sensor."
+    ),
 ]
 LabelsOption = Annotated[
     Path,
@@ -82,6 +85,7 @@ def label(
 
         masks = _pairs(missing or (), "--missing", paths)
         sensors, annotations, hidden = _read(paths, labels, masks, classes, unlabelled)
+        like, place = _place(paths, annotations.codes.ndim)
         labelling = label_image(
             sensors,
             annotations,
@@ -89,13 +93,13 @@ def label(
             sensor_weights={name: _number(text) for name, text in weights.items()},
             edge_weight="learn" if edge_weight == "learn" else _number(edge_weight),
             neighbours=neighbours,
+            spacing=None if place is None else place.spacing,
             method=method,
             missing=hidden,
             generator=torch.Generator().manual_seed(seed),
             progress=progress,
         )
-        like = next(iter(paths.values()))
-        files = _write_maps(output, labelling, annotations, like)
+        files = _write_maps(output, labelling, annotations, like, place)
         if picture:
             files += _draw(output, labelling, next(iter(sensors.values())))
     report = _report(labelling, annotations)
@@ -157,31 +161,53 @@ def _read(
         annotations = read_annotations(labels, names, unlabelled=unlabelled)
         sensors = read_sensors(paths, annotations.codes.ndim)
     sizes = {paths[name]: image.shape[:-1] for name, image in sensors.items()}
-    hidden = {name: read_array(path, indices=True) for name, path in masks.items()}
+    axes = annotations.codes.ndim
+    hidden = {name: read_array(path, axes, indices=True) for name, path in masks.items()}
     sizes |= {masks[name]: mask.shape for name, mask in hidden.items()}
     check_sizes(sizes | {str(labels): annotations.codes.shape})
     return sensors, annotations, {name: mask != 0 for name, mask in hidden.items()}
 
 
+def _place(paths: Mapping[str, str], dimensions: int) -> tuple[str, Georeference | None]:
+    """Return the first file that says where its pixels lie, and what it says; else the first."""
+    from mmgraph.spatial.images import read_georeference
+
+    for path in paths.values():
+        place = read_georeference(path, dimensions)
+        if place is not None:
+            return path, place
+    return next(iter(paths.values())), None
+
+
 def _write_maps(
-    output: Path, labelling: Labelling, annotations: Annotations, like: str
+    output: Path,
+    labelling: Labelling,
+    annotations: Annotations,
+    like: str,
+    place: Georeference | None,
 ) -> list[Path]:
     """Write labels as the numbers that the annotations use, and their uncertainty."""
     import numpy as np
 
     from mmgraph.plots.label_maps import UNLABELLED, class_colours
-    from mmgraph.spatial.images import write_array, write_labels
+    from mmgraph.spatial.images import image_suffix, write_array, write_labels
 
     output.mkdir(parents=True, exist_ok=True)
     numbers = np.array(annotations.values)[labelling.labels]
-    files = [output / "labels.npy", output / "uncertainty.npy", output / "probabilities.npy"]
-    write_array(files[0], numbers)
-    write_array(files[1], labelling.uncertainty)
-    write_array(files[2], labelling.marginals)
-    if labelling.labels.ndim == 3 or like.lower().endswith((".nii", ".nii.gz")):
-        files += _if_installed(write_array, output / "labels.nii.gz", numbers, like=like)
-        uncertainty = output / "uncertainty.nii.gz"
-        files += _if_installed(write_array, uncertainty, labelling.uncertainty, like=like)
+    maps = {
+        "labels": numbers,
+        "uncertainty": labelling.uncertainty,
+        "probabilities": labelling.marginals,
+    }
+    suffix = ".tif" if image_suffix(like).startswith(".tif") else ""
+    if not suffix and (labelling.labels.ndim == 3 or image_suffix(like).startswith(".nii")):
+        suffix = ".nii.gz"
+    files = [output / f"{name}.npy" for name in maps]
+    for file, array in zip(files, maps.values(), strict=True):
+        write_array(file, array)
+    for name, array in maps.items() if suffix else ():
+        options = {"bands": name == "probabilities", "like": place}
+        files += _if_installed(write_array, output / (name + suffix), array, **options)
     if labelling.labels.ndim == 2 and numbers.min() >= 0 and numbers.max() <= 65535:
         palette = [UNLABELLED] * (max(annotations.values) + 1)
         colours = class_colours(len(annotations.values))
