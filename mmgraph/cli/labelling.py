@@ -86,6 +86,7 @@ def label(
         masks = _pairs(missing or (), "--missing", paths)
         sensors, annotations, hidden = _read(paths, labels, masks, classes, unlabelled)
         like, place = _place(paths, annotations.codes.ndim)
+        spacing = None if place is None else place.spacing
         labelling = label_image(
             sensors,
             annotations,
@@ -93,7 +94,7 @@ def label(
             sensor_weights={name: _number(text) for name, text in weights.items()},
             edge_weight="learn" if edge_weight == "learn" else _number(edge_weight),
             neighbours=neighbours,
-            spacing=None if place is None else place.spacing,
+            spacing=spacing,
             method=method,
             missing=hidden,
             generator=torch.Generator().manual_seed(seed),
@@ -102,7 +103,7 @@ def label(
         files = _write_maps(output, labelling, annotations, like, place)
         if picture:
             files += _draw(output, labelling, next(iter(sensors.values())))
-    report = _report(labelling, annotations)
+    report = _report(labelling, annotations) | {"spacing": spacing and list(spacing)}
     files.append(_write_report(output, report))
     if as_json:
         print_json(report | {"files": [str(file) for file in files]})

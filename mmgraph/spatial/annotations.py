@@ -151,9 +151,9 @@ def read_annotations(
     Parameters
     ----------
     path : path
-        An image of whole numbers in any format of :data:`~mmgraph.spatial.images.SUFFIXES` (of a
-        PNG with a palette the indices count), or a ``.csv`` table with the columns ``row``,
-        ``column`` and ``label``, and ``slice`` in a volume; all places count from 0.
+        An image of whole numbers in any format but JPEG (of a palette the indices count, and what
+        the file hides is unlabelled), or a ``.csv`` table with the columns ``row``, ``column`` and
+        ``label``, and ``slice`` in a volume; all places count from 0.
     classes, unlabelled
         As for :meth:`Annotations.of`. A table holds names, or the numbers that an image would hold:
         where all its labels are among ``classes`` they are names, even if they look like numbers.

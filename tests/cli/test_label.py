@@ -151,6 +151,67 @@ def test_volumes_keep_their_orientation(mmgraph, files: Path):
     np.testing.assert_array_equal(np.asarray(written.dataobj), truth + 1)
     np.testing.assert_array_equal(written.affine, affine)
     assert not Path("labelled/labels.png").exists()
+    report = json.loads(Path("labelled/report.json").read_text())
+    assert report["spacing"] == [5.0, 2.0, 2.0]
+    for name, bands in (("uncertainty", ()), ("probabilities", (2,))):
+        written = nibabel.load(f"labelled/{name}.nii.gz")
+        assert written.shape == (8, 6, 3, *bands)
+        np.testing.assert_array_equal(written.affine, affine)
+        stored = np.load(f"labelled/{name}.npy").transpose(2, 1, 0, *range(3, 3 + len(bands)))
+        np.testing.assert_allclose(written.get_fdata(), stored, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_slice_is_labelled_as_an_image(mmgraph, files: Path, axis: int):
+    nibabel = pytest.importorskip("nibabel")
+    affine = np.diag([2.0, 3.0, 5.0, 1.0])
+    truth, scan = np.load("truth.npy"), np.load("optical.npy")[..., 0]
+    labels = np.zeros_like(truth)
+    labels[::3, ::3] = truth[::3, ::3] + 1
+    for name, array in (("scan", scan), ("labels", labels.astype(np.int16))):
+        stored = np.expand_dims(array.T, axis)
+        Path(f"{name}.nii").write_bytes(nibabel.Nifti1Image(stored, affine).to_bytes())
+    code, _, err = mmgraph(
+        "label", "--sensor", "optical=scan.nii", "--labels", "labels.nii", *FIXED
+    )
+    assert (code, "Error" in err) == (0, False)
+    written = nibabel.load("labelled/labels.nii.gz")
+    found = np.load("labelled/labels.npy")
+    assert (found == truth + 1).mean() > 0.95
+    np.testing.assert_array_equal(np.asarray(written.dataobj), np.expand_dims(found.T, axis))
+    np.testing.assert_array_equal(written.affine, affine)
+    assert nibabel.load("labelled/probabilities.nii.gz").shape == (*written.shape, 2)
+    report = json.loads(Path("labelled/report.json").read_text())
+    assert report["size"] == [10, 12]
+    assert report["spacing"] == np.delete([2.0, 3.0, 5.0], axis)[::-1].tolist()
+
+
+def test_maps_of_a_geotiff_lie_where_it_does(mmgraph, files: Path):
+    rasterio = pytest.importorskip("rasterio")
+    pytest.importorskip("tifffile")
+    place = rasterio.Affine(30, 0, 101985, 0, -10, 2826915)
+    bands = np.moveaxis(np.load("optical.npy"), -1, 0).astype(np.float32)
+    bands[:, 0, 0] = -9999
+    with rasterio.open(
+        "scene.tif", "w", "GTiff", 12, 10, 2, "EPSG:32618", place, "float32", -9999, compress="lzw"
+    ) as file:
+        file.write(bands)
+    code, out, _ = mmgraph(
+        "label", "--sensor", "radar=radar.npy", "--sensor", "optical=scene.tif",
+        "--labels", "labels.npy", *FIXED, "--sensor-weight", "radar=1", "--json",
+    )  # fmt: skip
+    assert code == 0
+    report = json.loads(out)
+    assert report["missing_pixels"] == {"radar": 0, "optical": 1}
+    assert report["spacing"] == [10.0, 30.0]
+    for name in ("labels", "uncertainty", "probabilities"):
+        with rasterio.open(f"labelled/{name}.tif") as file:
+            assert file.crs.to_epsg() == 32618
+            assert file.transform == place
+            stored = np.load(f"labelled/{name}.npy")
+            read = np.moveaxis(file.read(), 0, -1).reshape(stored.shape)
+            np.testing.assert_allclose(read, stored, rtol=1e-6, atol=1e-7)
+    assert (np.load("labelled/labels.npy") == np.load("truth.npy") * 2 + 3).mean() > 0.95
 
 
 @pytest.mark.parametrize(

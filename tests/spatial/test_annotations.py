@@ -56,8 +56,27 @@ def test_an_image_of_indices(tmp_path: Path):
     np.testing.assert_array_equal(read.codes, [[-1, 1], [0, -1]])
     pillow = pytest.importorskip("PIL.Image")
     pillow.fromarray(np.zeros((2, 2, 3), np.uint8)).save(tmp_path / "colours.png")
-    with pytest.raises(FormatError, match="3 bands of colour"):
-        read_annotations(tmp_path / "colours.png")
+    pillow.fromarray(np.zeros((2, 2, 3), np.uint8)).save(tmp_path / "colours.tif")
+    for name in ("colours.png", "colours.tif"):
+        with pytest.raises(FormatError, match=rf"{name} has 3 bands of colour"):
+            read_annotations(tmp_path / name)
+    pillow.fromarray(np.ones((2, 2), np.uint8)).save(tmp_path / "labels.jpg")
+    with pytest.raises(FormatError, match=r"labels\.jpg is a JPEG file, which is lossy"):
+        read_annotations(tmp_path / "labels.jpg")
+
+
+def test_what_a_file_hides_is_unlabelled(tmp_path: Path):
+    pillow = pytest.importorskip("PIL.Image")
+    tifffile = pytest.importorskip("tifffile")
+    numbers = np.array([[0, 1], [2, 255]], np.uint8)
+    tags = [(42113, "s", 0, "255", False)]
+    tifffile.imwrite(tmp_path / "labels.tif", numbers, photometric="minisblack", extratags=tags)
+    with_alpha = np.stack([numbers, 255 * (numbers < 255)], -1).astype(np.uint8)
+    pillow.fromarray(with_alpha).save(tmp_path / "labels.png")
+    for name in ("labels.tif", "labels.png"):
+        read = read_annotations(tmp_path / name)
+        assert read.classes == ("1", "2")
+        np.testing.assert_array_equal(read.codes, [[-1, 0], [1, -1]])
 
 
 def test_a_table_of_places(tmp_path: Path):

@@ -56,6 +56,29 @@ def test_images_without_contrast_or_values_have_even_weights():
     assert (plain_weights((1, 1)) == 0).all()
 
 
+@pytest.mark.parametrize("neighbours", [6, 26])
+def test_edges_across_thick_slices_weigh_less(neighbours: int):
+    image = np.random.default_rng(0).normal(size=(3, 4, 5, 2))
+    offsets = neighbourhood(3, neighbours)
+    even = contrast_weights(image, neighbours)
+    np.testing.assert_array_equal(contrast_weights(image, neighbours, spacing=(2, 2, 2)), even)
+    thick = contrast_weights(image, neighbours, spacing=(10.0, 2.0, 2.0))
+    for offset, before, after in zip(offsets, even, thick, strict=True):
+        longer = math.hypot(5 * offset[0], *offset[1:]) / math.hypot(*offset)
+        np.testing.assert_allclose(after, before / longer)
+    plain = plain_weights((3, 4, 5), neighbours, spacing=(5, 1, 1))
+    across = offsets.index((1, 0, 0))
+    assert set(np.unique(plain[across])) == {0.0, 0.2}
+    same = contrast_weights(image, neighbours, spacing=(5, 1, 1), distance_scaled=False)
+    np.testing.assert_array_equal(same, contrast_weights(image, neighbours, distance_scaled=False))
+
+
+@pytest.mark.parametrize("spacing", [(1, 2), (1, 1, 0), (1, 1, -1), (1, 1, math.inf), 5, "many"])
+def test_a_spacing_is_one_positive_number_an_axis(spacing: object):
+    with pytest.raises(GraphError, match="the spacing must be 3 positive numbers"):
+        plain_weights((2, 2, 2), spacing=spacing)
+
+
 def test_sigma_is_the_contrast_of_an_edge():
     image = np.array([[-1.0, 1.0]])[..., None]
     weights = contrast_weights(image, 4, sigma=2.0)

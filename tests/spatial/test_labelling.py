@@ -146,6 +146,32 @@ def test_a_volume():
     assert (found.labels == truth).mean() > 0.85
 
 
+def test_thick_slices_hold_together_less():
+    _, sensors, labels = scene((3, 6, 9), each=6)
+    even = label_image(sensors, labels, **FIXED)
+    thick = label_image(sensors, labels, **FIXED, spacing=(5, 1, 1))
+    across = 2  # the offset (1, 0, 0) among six neighbours comes last
+    np.testing.assert_allclose(thick.edge_weights[across], even.edge_weights[across] / 5)
+    np.testing.assert_array_equal(thick.edge_weights[:across], even.edge_weights[:across])
+    plain = label_image(sensors, labels, **FIXED, spacing=(5, 1, 1), edge_sensors=())
+    assert set(np.unique(plain.edge_weights[across])) == {0.0, 0.2}
+    # A labelled pixel convinces its neighbours, but not those that lie five times as far.
+    optical = np.zeros((3, 1, 3))
+    optical[1], labels = 1.0, np.full((3, 1, 3), -1)
+    labels[0, 0, 0], labels[1, 0, 0] = 0, 1
+    likelihood = np.full((3, 1, 3, 2), 0.5)
+    likelihood[0, ..., 0] = likelihood[2, ..., 0] = 0.6
+    likelihood[..., 1] = 1 - likelihood[..., 0]
+    fixed = {"unaries": likelihood, "sensor_weights": 1.0, "edge_weight": 1.0, "edge_sensors": ()}
+    by_spacing = [
+        label_image(optical, labels, **fixed, spacing=spacing, prior="even", method="trws")
+        for spacing in ((5, 1, 1), (1, 1, 5))
+    ]
+    assert by_spacing[0].labels[:, 0, 2].tolist() == [0, 1, 0]
+    assert by_spacing[1].labels[2, 0].tolist() == [1, 0, 0]
+    bad("the spacing must be 2 positive numbers", spacing=(5, 1, 1))
+
+
 def test_pixels_that_are_not_clamped_may_change():
     truth, sensors, labels = scene()
     wrong = labels.copy()

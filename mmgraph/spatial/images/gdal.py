@@ -54,7 +54,9 @@ def read_by_rasterio(
             kinds = zip(file.indexes, file.colorinterp, strict=True)
             bands = [index for index, kind in kinds if kind != ColorInterp.alpha]
             values, hidden = file.read(bands), file.read_masks(bands) == 0
-            palette = file.colorinterp[0] == ColorInterp.palette and not indices
+            # Of one bit GDAL makes black and white, which no file says.
+            single = file.tags(1, ns="IMAGE_STRUCTURE").get("NBITS") == "1"
+            palette = file.colorinterp[0] == ColorInterp.palette and not (indices or single)
             colours = file.colormap(1) if palette else {}
     except rasterio.errors.RasterioError as error:
         raise FormatError(f"{path} is no readable TIFF file ({error})") from None

@@ -28,6 +28,9 @@ from mmgraph.spatial.images.tiff_pages import (
 _JPEG = (6, 7, 34892)
 """Compressions that do not keep numbers."""
 
+_LERC, _CONTIGUOUS = 34887, 1
+"""A compression, and the planar configuration of bands side by side."""
+
 _LUMINANCE_CHROMINANCE = 6
 """The photometric interpretation YCbCr."""
 
@@ -72,11 +75,13 @@ def read_tiff(path: PathLike, content: bytes, dimensions: int | None, indices: b
                     f"{path} is compressed by JPEG, which is lossy: its numbers are not those that "
                     "were drawn; give labels and masks uncompressed, or by LZW or Deflate"
                 )
+            if _has_bands_of_lerc(file):
+                return _by_rasterio(path, content, dimensions, indices)
             if _has_coarse_colours(file):
                 with suppress(MissingExtraError):
                     return _by_rasterio(path, content, dimensions, indices)
             stored = stored_pages(file)
-    except FormatError:
+    except (FormatError, MissingExtraError):
         raise
     except Exception as error:  # damaged files end in errors of many kinds
         damaged = isinstance(error, tifffile.TiffFileError)
@@ -84,6 +89,17 @@ def read_tiff(path: PathLike, content: bytes, dimensions: int | None, indices: b
             raise FormatError(f"{path} is no readable TIFF file ({error})") from None
         return _by_another_package(path, content, dimensions, indices, str(error))
     return _raster(path, stored, dimensions, indices)
+
+
+def _has_bands_of_lerc(file: Any) -> bool:
+    """Whether LERC holds several bands of real numbers, which tifffile mixes up around NaN."""
+    page = file.pages[0]
+    return (
+        int(page.compression) == _LERC
+        and page.samplesperpixel > 1
+        and int(page.planarconfig) == _CONTIGUOUS
+        and page.dtype.kind == "f"
+    )
 
 
 def _has_coarse_colours(file: Any) -> bool:

@@ -16,9 +16,6 @@ from mmgraph.graph.errors import MissingExtraError
 NO_DATA, METADATA = 42113, 42112
 """GDAL's tags: which number stands for no data, and further facts as XML."""
 
-_PALETTE = 3
-"""The photometric interpretation of indices."""
-
 
 @dataclass(frozen=True, eq=False)
 class StoredPages:
@@ -114,7 +111,8 @@ def stored_pages(file: Any) -> StoredPages:
         pages = [page for page in pages if page.hash == pages[0].hash]
         values, axes = np.stack([page.asarray() for page in pages]), "I" + pages[0].axes
     first = pages[0]
-    indices = int(first.photometric) == _PALETTE and first.colormap is not None
+    # GDAL calls pages with a palette grey if it was given last.
+    indices = first.colormap is not None and first.samplesperpixel == 1
     masks = [page.asarray() for page in file.pages if page.is_mask and not page.is_reduced]
     return StoredPages(
         values,
