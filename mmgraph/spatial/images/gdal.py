@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 from jaxtyping import Bool, Shaped
 
+from mmgraph.formats.files import SIZE_LIMIT
 from mmgraph.graph.errors import FormatError, MissingExtraError
 from mmgraph.spatial.images.raster import PathLike
 
@@ -51,6 +52,12 @@ def read_by_rasterio(
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
             if file.subdatasets:
                 raise FormatError(f"{path} has pages that tifffile does not read, nor rasterio")
+            if any(kind.startswith("complex") for kind in file.dtypes):
+                raise FormatError(f"{path} holds {file.dtypes[0]}, and not real numbers")
+            bytes_of_pixel = sum(np.dtype(kind).itemsize for kind in file.dtypes)
+            size = file.width * file.height * bytes_of_pixel
+            if size > SIZE_LIMIT:
+                raise FormatError(f"{path} unpacks to more than the limit of {SIZE_LIMIT:,} bytes")
             kinds = zip(file.indexes, file.colorinterp, strict=True)
             bands = [index for index, kind in kinds if kind != ColorInterp.alpha]
             values, hidden = file.read(bands), file.read_masks(bands) == 0
@@ -58,7 +65,9 @@ def read_by_rasterio(
             single = file.tags(1, ns="IMAGE_STRUCTURE").get("NBITS") == "1"
             palette = file.colorinterp[0] == ColorInterp.palette and not (indices or single)
             colours = file.colormap(1) if palette else {}
-    except rasterio.errors.RasterioError as error:
+    except FormatError:
+        raise
+    except Exception as error:  # damaged files end in errors of many kinds
         raise FormatError(f"{path} is no readable TIFF file ({error})") from None
     if palette:
         table = np.array([colours[index][:3] for index in sorted(colours)], np.uint8)

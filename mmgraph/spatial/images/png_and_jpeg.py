@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
 
+from mmgraph.formats.files import SIZE_LIMIT
 from mmgraph.graph.errors import FormatError, MissingExtraError
 from mmgraph.spatial.images.no_data import equal_to
 from mmgraph.spatial.images.raster import PathLike, Raster
@@ -167,6 +169,9 @@ def _read_deep_colour(path: PathLike, content: bytes) -> Raster:
         raise MissingExtraError(
             "images", "imagecodecs", f"{path}: reading PNG files of several bands of 16 bits"
         ) from None
+    width, height = struct.unpack(">II", content[16:24])
+    if width * height * 8 > SIZE_LIMIT:
+        raise FormatError(f"{path} unpacks to more than the limit of {SIZE_LIMIT:,} bytes")
     try:
         array = png_decode(content)
     except Exception as error:  # damaged files end in errors of many kinds

@@ -12,7 +12,12 @@ from jaxtyping import Bool
 
 from mmgraph.graph.errors import FormatError, MissingExtraError
 from mmgraph.spatial.images.gdal import read_by_rasterio
-from mmgraph.spatial.images.georeference import GEOTIFF_TAGS, Georeference, geotiff_spacing
+from mmgraph.spatial.images.georeference import (
+    GEOTIFF_TAGS,
+    Georeference,
+    Tag,
+    geotiff_spacing,
+)
 from mmgraph.spatial.images.no_data import equal_to_each
 from mmgraph.spatial.images.png_and_jpeg import read_simple_tiff
 from mmgraph.spatial.images.raster import PathLike, Raster
@@ -39,6 +44,10 @@ _ALPHA = (1, 2)
 
 _BANDS = "SC"
 """The letters with which tifffile names axes of bands: samples and channels."""
+
+_SHORT, _TEXT, _DOUBLE = 3, 2, 12
+_TYPES = {GEOTIFF_TAGS["keys"]: _SHORT, GEOTIFF_TAGS["texts"]: _TEXT}
+"""The types of the tags of georeferencing; the others hold real numbers."""
 
 _TOGETHER = re.compile(r'<Item name="NODATA_VALUES">([^<]*)</Item>')
 """Numbers of all bands that stand for no data only together."""
@@ -161,9 +170,11 @@ def _without_alpha(stored: StoredPages) -> tuple[np.ndarray, str, np.ndarray | N
     """Take the alpha band out: return values, their axes, and alpha, which has no axis of bands."""
     values, axes, kinds = stored.values, stored.axes, stored.extra_samples
     axis = axes.find("S")
+    if axis < 0 or "C" in axes:
+        return values, axes, None
     first = values.shape[axis] - len(kinds)
     bands = [first + number for number, kind in enumerate(kinds) if kind in _ALPHA]
-    if not bands or axis < 0 or "C" in axes:
+    if not bands or first < 0:
         return values, axes, None
     alpha = values.take(bands[0], axis)
     values = np.delete(values, bands, axis)
@@ -224,9 +235,7 @@ def read_tiff_georeference(path: PathLike, content: bytes, dimensions: int) -> G
     try:
         with opened(content) as file:
             found = [image_pages(file)[0].tags.get(code) for code in GEOTIFF_TAGS.values()]
-            tags = tuple(
-                (tag.code, int(tag.dtype), tag.count, tag.value) for tag in found if tag is not None
-            )
+            tags = tuple(_checked_tag(tag) for tag in found if tag is not None)
             axes = list(zip(file.series[0].shape, file.series[0].axes, strict=True))
     except MissingExtraError:
         raise
@@ -234,6 +243,15 @@ def read_tiff_georeference(path: PathLike, content: bytes, dimensions: int) -> G
         raise FormatError(f"{path} is no readable TIFF file ({error})") from None
     size = (1, *(length for length, axis in axes if axis not in _BANDS))[-dimensions:]
     return Georeference(size, geotiff_spacing(tags, size), tags) if tags else None
+
+
+def _checked_tag(tag: Any) -> Tag:
+    """Return a tag of georeferencing, or raise ValueError if it is not of the type that it has."""
+    kind = int(tag.dtype)
+    value = tag.value if isinstance(tag.value, tuple | str | bytes) else (tag.value,)
+    if kind != _TYPES.get(tag.code, _DOUBLE) or isinstance(value, tuple) == (kind == _TEXT):
+        raise ValueError(f"the tag {tag.code} is damaged")
+    return tag.code, kind, tag.count, value
 
 
 def tiff_bytes(array: np.ndarray, bands: bool, georeference: Georeference | None) -> bytes:

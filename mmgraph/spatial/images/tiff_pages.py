@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,10 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from mmgraph.formats.files import SIZE_LIMIT
 from mmgraph.graph.errors import MissingExtraError
 
 NO_DATA, METADATA = 42113, 42112
 """GDAL's tags: which number stands for no data, and further facts as XML."""
+
+
+_LOSS = re.compile(
+    "invalid page offset|invalid offset to first page|incorrect (?:Strip|Tile)\\w+ count.*"
+)
+"""What tifffile only writes to the log where pages, or parts of one, are not there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,18 +74,17 @@ def opened(content: bytes) -> Iterator[Any]:
     MissingExtraError
         If tifffile is not installed.
     TiffFileError
-        If the file ends before its last page does, of which tifffile only writes to the log, or
-        which the decoder of JPEG passes over.
+        If the file ends before its last page does, or lacks parts of one. Decoders may pass over
+        that, and tifffile only writes it to the log.
     """
     tifffile = import_tifffile()
     lost: list[str] = []
 
     def is_harmless(record: logging.LogRecord) -> bool:
-        text = record.getMessage()
-        if "invalid page offset" in text or "invalid offset to first page" in text:
-            lost.append(text)
-            return False
-        return True
+        found = _LOSS.search(record.getMessage())
+        if found is not None:
+            lost.append(found[0])
+        return found is None
 
     log = logging.getLogger("tifffile")
     log.addFilter(is_harmless)
@@ -89,7 +96,7 @@ def opened(content: bytes) -> Iterator[Any]:
                 for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
             ]
             if lost or not ends or max(ends) > len(content):
-                raise tifffile.TiffFileError("the file ends too early")
+                raise tifffile.TiffFileError(lost[0] if lost else "the file ends too early")
             yield file
     finally:
         log.removeFilter(is_harmless)
@@ -102,14 +109,26 @@ def image_pages(file: Any) -> list[Any]:
 
 
 def stored_pages(file: Any) -> StoredPages:
-    """Decode all pages of the image and its masks."""
+    """Decode all pages of the image and its masks.
+
+    Raises
+    ------
+    TiffFileError
+        If the file holds more than the limit on the size of files, or no image.
+    """
     pages = image_pages(file)
+    if sum(int(np.prod(page.shape)) * page.dtype.itemsize for page in file.pages) > SIZE_LIMIT:
+        raise import_tifffile().TiffFileError(
+            f"it unpacks to more than the limit of {SIZE_LIMIT:,} bytes"
+        )
     if len(pages) == len(file.pages):
         # tifffile knows how the programs of microscopes arrange their pages.
         values, axes = file.series[0].asarray(), file.series[0].axes
     else:
         pages = [page for page in pages if page.hash == pages[0].hash]
         values, axes = np.stack([page.asarray() for page in pages]), "I" + pages[0].axes
+    if not set("YX") <= set(axes) or not values.size:
+        raise import_tifffile().TiffFileError("it holds no image")
     first = pages[0]
     # GDAL calls pages with a palette grey if it was given last.
     indices = first.colormap is not None and first.samplesperpixel == 1
