@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -85,7 +86,7 @@ def label(
 
         masks = _pairs(missing or (), "--missing", paths)
         sensors, annotations, hidden = _read(paths, labels, masks, classes, unlabelled)
-        like, place = _place(paths, annotations.codes.ndim)
+        like, place = _place(paths, labels, annotations.codes.ndim)
         spacing = None if place is None else place.spacing
         labelling = label_image(
             sensors,
@@ -169,15 +170,29 @@ def _read(
     return sensors, annotations, {name: mask != 0 for name, mask in hidden.items()}
 
 
-def _place(paths: Mapping[str, str], dimensions: int) -> tuple[str, Georeference | None]:
-    """Return the first file that says where its pixels lie, and what it says; else the first."""
-    from mmgraph.spatial.images import read_georeference
+def _place(
+    sensors: Mapping[str, str], labels: Path, dimensions: int
+) -> tuple[str, Georeference | None]:
+    """Return the first sensor's file that says where its pixels lie, else the first, and its place.
 
-    for path in paths.values():
-        place = read_georeference(path, dimensions)
-        if place is not None:
-            return path, place
-    return next(iter(paths.values())), None
+    Warns
+    -----
+    LabellingWarning
+        Of files whose pixels lie elsewhere.
+    """
+    from mmgraph.spatial.annotations import is_table
+    from mmgraph.spatial.images import read_georeference
+    from mmgraph.spatial.labelling import LabellingWarning
+
+    paths = list(sensors.values()) + ([] if is_table(labels) else [str(labels)])
+    places = {path: read_georeference(path, dimensions) for path in paths}
+    like = next((path for path in sensors.values() if places[path]), paths[0])
+    place = places[like]
+    for path, other in places.items():
+        if place is not None and other is not None and place.lies_apart(other):
+            note = f"the pixels of {path} lie elsewhere than those of {like}"
+            warnings.warn(note, LabellingWarning, stacklevel=2)
+    return like, place
 
 
 def _write_maps(

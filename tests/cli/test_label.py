@@ -161,6 +161,24 @@ def test_volumes_keep_their_orientation(mmgraph, files: Path):
         np.testing.assert_allclose(written.get_fdata(), stored, rtol=1e-6, atol=1e-7)
 
 
+def test_files_that_lie_elsewhere_are_told_of(mmgraph, files: Path):
+    nibabel = pytest.importorskip("nibabel")
+    scan, labels = np.load("optical.npy")[..., 0].T[..., None], np.load("labels.npy").T[..., None]
+    for name, array, across in (
+        ("scan", scan, 2.0),
+        ("same", labels, 2.0),
+        ("turned", labels, -2.0),
+    ):
+        image = nibabel.Nifti1Image(array, np.diag([across, 2.0, 5.0, 1.0]))
+        Path(f"{name}.nii").write_bytes(image.to_bytes())
+    for name in ("same", "turned"):
+        code, _, err = mmgraph(
+            "label", "--sensor", "optical=scan.nii", "--labels", f"{name}.nii", *FIXED
+        )
+        told = "the pixels of turned.nii lie elsewhere than those of scan.nii" in err
+        assert (code, told) == (0, name == "turned")
+
+
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_a_slice_is_labelled_as_an_image(mmgraph, files: Path, axis: int):
     nibabel = pytest.importorskip("nibabel")

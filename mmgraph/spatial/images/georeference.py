@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -42,6 +43,9 @@ class Georeference:
         The distance of neighbours along each axis, in the unit of the file; ``None`` where the
         file does not say it. Of pixels in degrees it is that in the middle of the image, in
         degrees of latitude: a degree of longitude is shorter by the latitude's cosine.
+    matrix : tuple of tuple of float, or None
+        4 x 4: makes coordinates of the numbers of column, row and slice (and one); ``None`` where
+        the file does not say it.
     tags : tuple
         Of a TIFF file: the tags that say it, as code, type, count and value.
     header : mapping of str to value, or None
@@ -52,6 +56,7 @@ class Georeference:
 
     size: tuple[int, ...]
     spacing: tuple[float, ...] | None
+    matrix: tuple[tuple[float, ...], ...] | None = None
     tags: tuple[Tag, ...] = ()
     header: dict[str, Any] | None = None
     slice_axis: int | None = None
@@ -64,9 +69,26 @@ class Georeference:
                 f"{path}: a map of {found} pixels cannot lie where an image of {expected} does"
             )
 
+    def lies_apart(self, other: Georeference) -> bool:
+        """Whether a corner lies farther than half a pixel from where the other file has it.
 
-def geotiff_spacing(tags: tuple[Tag, ...], size: tuple[int, ...]) -> tuple[float, ...] | None:
-    """Return the distances of neighbours along the axes of a GeoTIFF file.
+        Files of different formats, or that do not say it, cannot be compared.
+        """
+        if self.matrix is None or other.matrix is None or self.spacing is None:
+            return False
+        if (self.header is None) != (other.header is None):
+            return False
+        lengths = list(self.size)
+        if len(lengths) == 2:
+            lengths.insert(self.slice_axis or 0, 1)
+        ends = [(0, length - 1) for length in reversed(lengths)]
+        corners = np.array([(*corner, 1) for corner in itertools.product(*ends)])
+        apart = corners @ (np.array(self.matrix) - np.array(other.matrix)).T
+        return bool((np.linalg.norm(apart, axis=1) > min(self.spacing) / 2).any())
+
+
+def geotiff_georeference(tags: tuple[Tag, ...], size: tuple[int, ...]) -> Georeference:
+    """Return what the tags of a TIFF file say.
 
     Parameters
     ----------
@@ -78,12 +100,18 @@ def geotiff_spacing(tags: tuple[Tag, ...], size: tuple[int, ...]) -> tuple[float
     values = {code: value for code, _, _, value in tags}
     matrix = _model_matrix(values)
     if matrix is None:
-        return None
+        return Georeference(size, None, tags=tags)
     steps = matrix[:3, :3]
     latitude = float((matrix @ (size[-1] / 2, size[-2] / 2, 0, 1))[1])
     if abs(latitude) < 90 and _in_degrees(values.get(GEOTIFF_TAGS["keys"], ())):
         steps = steps * [[math.cos(math.radians(latitude))], [1], [1]]
-    return checked_spacing(np.linalg.norm(steps, axis=0)[: len(size)][::-1])
+    spacing = checked_spacing(np.linalg.norm(steps, axis=0)[: len(size)][::-1])
+    return Georeference(size, spacing, as_tuples(matrix), tags)
+
+
+def as_tuples(matrix: Float[np.ndarray, "rows columns"]) -> tuple[tuple[float, ...], ...]:
+    """Return a matrix as the tuple of its rows."""
+    return tuple(tuple(row) for row in matrix.tolist())
 
 
 def _model_matrix(values: Mapping[int, Any]) -> Float[np.ndarray, "4 4"] | None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mmgraph.graph.errors import FormatError, MissingExtraError
-from mmgraph.spatial.images.georeference import Georeference, checked_spacing
+from mmgraph.spatial.images.georeference import Georeference, as_tuples, checked_spacing
 from mmgraph.spatial.images.raster import PathLike, Raster
 
 _PLACE_FIELDS = (
@@ -75,17 +75,16 @@ def read_nifti_georeference(path: PathLike, content: bytes, dimensions: int) -> 
     FormatError, MissingExtraError
         As for :func:`read_nifti`.
     """
-    from nibabel.affines import voxel_sizes
-
     image = _load(path, content)
     size: tuple[int, ...] = _stored_size(image)[::-1]
     axis = _slice_axis(path, size, dimensions)
-    spacing = voxel_sizes(image.affine)[::-1]
+    spacing = np.linalg.norm(image.affine[:3, :3], axis=0)[::-1]
     if axis is not None:
         size, spacing = (*size[:axis], *size[axis + 1 :]), np.delete(spacing, axis)
-    header: dict[str, Any] = {name: np.array(image.header[name]) for name in _PLACE_FIELDS}
+    header = {name: np.array(image.header[name]).tolist() for name in _PLACE_FIELDS}
     header["xyzt_units"] = int(image.header["xyzt_units"]) & _SPACE_UNITS
-    return Georeference(size, checked_spacing(spacing), header=header, slice_axis=axis)
+    matrix = as_tuples(image.affine)
+    return Georeference(size, checked_spacing(spacing), matrix, header=header, slice_axis=axis)
 
 
 def nifti_bytes(array: np.ndarray, bands: bool, georeference: Georeference | None) -> bytes:

@@ -16,7 +16,7 @@ from mmgraph.spatial.images.georeference import (
     GEOTIFF_TAGS,
     Georeference,
     Tag,
-    geotiff_spacing,
+    geotiff_georeference,
 )
 from mmgraph.spatial.images.no_data import equal_to_each
 from mmgraph.spatial.images.png_and_jpeg import read_simple_tiff
@@ -242,7 +242,7 @@ def read_tiff_georeference(path: PathLike, content: bytes, dimensions: int) -> G
     except Exception as error:  # damaged files end in errors of many kinds
         raise FormatError(f"{path} is no readable TIFF file ({error})") from None
     size = (1, *(length for length, axis in axes if axis not in _BANDS))[-dimensions:]
-    return Georeference(size, geotiff_spacing(tags, size), tags) if tags else None
+    return geotiff_georeference(tags, size) if tags else None
 
 
 def _checked_tag(tag: Any) -> Tag:
@@ -251,6 +251,8 @@ def _checked_tag(tag: Any) -> Tag:
     value = tag.value if isinstance(tag.value, tuple | str | bytes) else (tag.value,)
     if kind != _TYPES.get(tag.code, _DOUBLE) or isinstance(value, tuple) == (kind == _TEXT):
         raise ValueError(f"the tag {tag.code} is damaged")
+    if isinstance(value, str):  # GDAL writes names of systems as UTF-8
+        value = value.encode()
     return tag.code, kind, tag.count, value
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mmgraph.graph.errors import FormatError
+from mmgraph.graph.errors import FormatError, MissingExtraError
 from mmgraph.spatial import read_georeference, write_array, write_labels
 
 LABELS = np.random.default_rng(0).integers(0, 3, (6, 8))
@@ -24,11 +25,18 @@ def geotiff(path: Path, **options: Any) -> Path:
     return path
 
 
+AUSTRIA = (
+    'PROJCS["Österreich",GEOGCS["für Österreich",DATUM["MGI",SPHEROID["Bessel",6377397,299]],'
+    'PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],'
+    'PARAMETER["latitude_of_origin",0],PARAMETER["central_meridian",13],PARAMETER["scale_factor",1],'
+    'PARAMETER["false_easting",0],PARAMETER["false_northing",-5000000],UNIT["metre",1]]'
+)
 PLACES = {
     "UTM": ("EPSG:32618", (300, 0, 101985, 0, -300, 2826915)),
     "oblong": ("EPSG:3857", (30, 0, -7, 0, -10, 3)),
     "turned": ("EPSG:2056", (3, -4, 2600000, 4, 3, 1200000)),
     "degrees": ("EPSG:4326", (0.5, 0, 10, 0, -0.5, 61.5)),
+    "accents": (AUSTRIA, (2, 0, 0, 0, -2, 0)),
     "own": (
         "+proj=laea +lat_0=52 +lon_0=10 +x_0=4321000 +y_0=3210000 +ellps=GRS80 +units=m",
         (1, 0, 0, 0, -2, 0),
@@ -193,3 +201,24 @@ def test_a_map_of_another_size_does_not_lie_there(tmp_path: Path):
     with pytest.raises(FormatError, match=r"scan\.nii: 4 slices of 6 x 8 voxels; an image"):
         write_labels(tmp_path / "labels.nii", LABELS, like=tmp_path / "scan.nii")
     assert not (tmp_path / "labels.nii").exists()
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.4, 0.6])
+def test_files_that_lie_apart(tmp_path: Path, shift: float):
+    rasterio = pytest.importorskip("rasterio")
+    places = [
+        read_georeference(
+            geotiff(tmp_path / "image.tif", transform=rasterio.Affine(30, 0, left, 0, -30, 90))
+        )
+        for left in (0, 30 * shift)
+    ]
+    assert places[0] is not None
+    assert places[1] is not None
+    assert places[0].lies_apart(places[1]) == (shift > 0.5)
+
+
+def test_without_nibabel_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "scan.nii").write_bytes(bytes(400))
+    monkeypatch.setitem(sys.modules, "nibabel", None)
+    with pytest.raises(MissingExtraError, match=r"nibabel.*mmgraph\[images\]"):
+        read_georeference(tmp_path / "scan.nii")
