@@ -21,23 +21,31 @@ _NUMBER = re.compile(r"<NoDataValue(?:\s[^>]*)?>([^<]*)</NoDataValue>")
 def with_sidecars(path: PathLike, raster: Raster) -> Raster:
     """Return a raster with those values hidden that files beside it say to be missing.
 
+    A mask has the last word over numbers for no data (GDAL's RFC 15).
+
     Raises
     ------
     FormatError
         If such a file is damaged or has another size.
     """
-    name = os.fspath(path)
-    if Path(name + ".aux.xml").is_file():
-        axis = raster.values.ndim - 1 if raster.has_bands else 0
-        bands = raster.values.shape[axis] if raster.has_bands else 1
-        numbers = _numbers(name + ".aux.xml", bands)
-        raster = raster.hiding(equal_to_each(raster.values, numbers, axis))
-    if Path(name + ".msk").is_file():
-        raster = raster.hiding(_mask(name + ".msk", raster))
-    return raster
+    mask = mask_beside(path)
+    if mask is not None:
+        return raster.hiding(_hidden(mask, raster))
+    numbers = Path(os.fspath(path) + ".aux.xml")
+    if not numbers.is_file():
+        return raster
+    bands = raster.values.shape[-1] if raster.has_bands else 1
+    axis = raster.values.ndim - 1 if raster.has_bands else 0
+    return raster.hiding(equal_to_each(raster.values, _numbers(numbers, bands), axis))
 
 
-def _numbers(path: str, bands: int) -> list[str | None]:
+def mask_beside(path: PathLike) -> Path | None:
+    """Return the file with the mask of an image, if there is one."""
+    mask = Path(os.fspath(path) + ".msk")
+    return mask if mask.is_file() else None
+
+
+def _numbers(path: Path, bands: int) -> list[str | None]:
     numbers: list[str | None] = [None] * bands
     for band, content in _BAND.findall(read_text(path, _SIZE_LIMIT)):
         found = _NUMBER.search(content)
@@ -46,7 +54,7 @@ def _numbers(path: str, bands: int) -> list[str | None]:
     return numbers
 
 
-def _mask(path: str, raster: Raster) -> np.ndarray:
+def _hidden(path: Path, raster: Raster) -> np.ndarray:
     from mmgraph.spatial.images.tiff import read_tiff
 
     mask = read_tiff(path, read_bytes(path), 2, True)

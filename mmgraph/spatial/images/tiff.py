@@ -21,6 +21,7 @@ from mmgraph.spatial.images.georeference import (
 from mmgraph.spatial.images.no_data import equal_to_each
 from mmgraph.spatial.images.png_and_jpeg import read_simple_tiff
 from mmgraph.spatial.images.raster import PathLike, Raster
+from mmgraph.spatial.images.sidecars import mask_beside
 from mmgraph.spatial.images.tiff_pages import (
     NO_DATA,
     StoredPages,
@@ -148,12 +149,12 @@ def _raster(path: PathLike, stored: StoredPages, dimensions: int | None, indices
     """Say which axis is what, and what is hidden."""
     values, axes, alpha = _without_alpha(stored)
     raster = Raster(*arranged(values, axes, dimensions))
-    if stored.masks is None:
+    if stored.masks is None and mask_beside(path) is None:
         if any(stored.no_data):
             equal = equal_to_each(values, stored.no_data, 0)
             raster = raster.hiding(arranged(equal, axes, dimensions)[0])
         raster = raster.hiding(_equal_together(raster, stored.metadata))
-    else:  # a mask has the last word (GDAL's RFC 15)
+    elif stored.masks is not None:  # which has the last word (GDAL's RFC 15)
         shown, _ = arranged(stored.masks != 0, "IYX", dimensions)
         if shown.shape not in (raster.places, raster.values.shape):
             sizes = " and ".join(" x ".join(map(str, s)) for s in (shown.shape, raster.places))

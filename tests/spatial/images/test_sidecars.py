@@ -17,13 +17,18 @@ BANDS = np.random.default_rng(0).integers(0, 256, (3, 20, 30), dtype=np.uint8)
 SHOWN = np.random.default_rng(1).random((20, 30)) > 0.4
 
 
-def write(path: Path, bands: np.ndarray = BANDS, mask: np.ndarray | None = None) -> Path:
+def write(
+    path: Path,
+    bands: np.ndarray = BANDS,
+    mask: np.ndarray | None = None,
+    no_data: int | None = None,
+) -> Path:
     count, height, width = bands.shape
     place = rasterio.Affine(1, 0, 0, 0, -1, 9)
     with (
         rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False),
         rasterio.open(
-            path, "w", "GTiff", width, height, count, transform=place, dtype="uint8"
+            path, "w", "GTiff", width, height, count, None, place, "uint8", no_data
         ) as file,
     ):
         file.write(bands)
@@ -37,8 +42,9 @@ def hidden(path: Path) -> np.ndarray:
         return np.moveaxis(file.read_masks() == 0, 0, -1)
 
 
-def test_a_mask_beside_a_file(tmp_path: Path):
-    path = write(tmp_path / "image.tif", mask=SHOWN)
+@pytest.mark.parametrize("no_data", [None, 7])
+def test_a_mask_beside_a_file_has_the_last_word(tmp_path: Path, no_data: int | None):
+    path = write(tmp_path / "image.tif", mask=SHOWN, no_data=no_data)
     assert (tmp_path / "image.tif.msk").is_file()
     assert hidden(path).any()
     np.testing.assert_array_equal(np.isnan(read_image(path)), hidden(path))
