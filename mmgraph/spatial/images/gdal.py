@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Shaped
@@ -50,14 +51,7 @@ def read_by_rasterio(
             memory.open(driver="GTiff") as file,
         ):
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-            if file.subdatasets:
-                raise FormatError(f"{path} has pages that tifffile does not read, nor rasterio")
-            if any(kind.startswith("complex") for kind in file.dtypes):
-                raise FormatError(f"{path} holds {file.dtypes[0]}, and not real numbers")
-            bytes_of_pixel = sum(np.dtype(kind).itemsize for kind in file.dtypes)
-            size = file.width * file.height * bytes_of_pixel
-            if size > SIZE_LIMIT:
-                raise FormatError(f"{path} unpacks to more than the limit of {SIZE_LIMIT:,} bytes")
+            _check(path, file)
             kinds = zip(file.indexes, file.colorinterp, strict=True)
             bands = [index for index, kind in kinds if kind != ColorInterp.alpha]
             values, hidden = file.read(bands), file.read_masks(bands) == 0
@@ -75,3 +69,14 @@ def read_by_rasterio(
     if len(values) == 1:
         return values[0], hidden[0]
     return np.moveaxis(values, 0, -1), np.moveaxis(hidden, 0, -1)
+
+
+def _check(path: PathLike, file: Any) -> None:
+    """Raise FormatError if a file holds pages, complex numbers, or more than the limit."""
+    if file.subdatasets:
+        raise FormatError(f"{path} has pages that tifffile does not read, nor rasterio")
+    if any(kind.startswith("complex") for kind in file.dtypes):
+        raise FormatError(f"{path} holds {file.dtypes[0]}, and not real numbers")
+    bytes_of_pixel = sum(np.dtype(kind).itemsize for kind in file.dtypes)
+    if file.width * file.height * bytes_of_pixel > SIZE_LIMIT:
+        raise FormatError(f"{path} unpacks to more than the limit of {SIZE_LIMIT:,} bytes")

@@ -15,7 +15,7 @@ from mmgraph.graph.errors import FormatError, MissingExtraError
 from mmgraph.spatial.images.no_data import equal_to
 from mmgraph.spatial.images.raster import PathLike, Raster
 
-_NO_DATA, _BITS, _PHOTOMETRIC = 42113, 258, 262
+_NO_DATA, _BITS, _COMPRESSION, _PHOTOMETRIC = 42113, 258, 259, 262
 """Tags of TIFF files; the first, in which GDAL says which number stands for no data, is its own."""
 
 _PNG_DEPTH = 24
@@ -78,6 +78,7 @@ def read_simple_tiff(path: PathLike, content: bytes, indices: bool, package: str
             bits = tags.get(_BITS, (1,))
             simple = image.n_frames == 1 and tags.get(_PHOTOMETRIC) in (1, 2, 3)
             simple = simple and (len(bits) == 1 or set(bits) == {8})
+            simple = simple and tags.get(_COMPRESSION) not in (6, 7)  # JPEG
             missing = tags.get(_NO_DATA)
     except (OSError, ValueError, SyntaxError, AttributeError):
         pass
@@ -104,9 +105,9 @@ def _read_pillow(path: PathLike, content: bytes, indices: bool, formats: tuple[s
                     "drawn; give labels and masks as PNG, TIFF or .npy"
                 )
             return _decoded(image, indices, content)
-    except (OSError, ValueError, SyntaxError, module.DecompressionBombError) as error:
-        if isinstance(error, FormatError):
-            raise
+    except FormatError:
+        raise
+    except Exception as error:  # damaged files end in errors of many kinds
         raise FormatError(f"{path} is no readable image ({error})") from None
 
 
