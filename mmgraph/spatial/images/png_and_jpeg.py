@@ -15,7 +15,7 @@ from mmgraph.graph.errors import FormatError, MissingExtraError
 from mmgraph.spatial.images.no_data import equal_to
 from mmgraph.spatial.images.raster import PathLike, Raster
 
-_NO_DATA, _BITS, _COMPRESSION, _PHOTOMETRIC = 42113, 258, 259, 262
+_NO_DATA, _BITS, _COMPRESSION, _PHOTOMETRIC, _COLOUR_MAP = 42113, 258, 259, 262, 320
 """Tags of TIFF files; the first, in which GDAL says which number stands for no data, is its own."""
 
 _PNG_DEPTH = 24
@@ -79,6 +79,8 @@ def read_simple_tiff(path: PathLike, content: bytes, indices: bool, package: str
             simple = image.n_frames == 1 and tags.get(_PHOTOMETRIC) in (1, 2, 3)
             simple = simple and (len(bits) == 1 or set(bits) == {8})
             simple = simple and tags.get(_COMPRESSION) not in (6, 7)  # JPEG
+            # Pillow knows a palette only where the photometric interpretation is one, 3.
+            simple = simple and (_COLOUR_MAP not in tags or tags.get(_PHOTOMETRIC) == 3)
             missing = tags.get(_NO_DATA)
     except (OSError, ValueError, SyntaxError, AttributeError):
         pass
