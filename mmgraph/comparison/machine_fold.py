@@ -17,6 +17,7 @@ from mmgraph.comparison.multimodal_data import MultimodalData
 from mmgraph.graph.errors import MissingExtraError
 from mmgraph.graph.state_labels import index
 from mmgraph.graph.variable import Variable
+from mmgraph.networks.boltzmann.labels import class_order
 from mmgraph.networks.boltzmann_layers import Pathway
 from mmgraph.networks.boltzmann_units import Units
 from mmgraph.networks.multimodal_deep_boltzmann_machine import MultimodalDeepBoltzmannMachine
@@ -48,9 +49,9 @@ class FittedMachine:
     def predict_proba(
         self, data: MultimodalData, given: tuple[str, ...]
     ) -> Float64[np.ndarray, "rows states"]:
-        """Return the label probabilities when only some modalities are there."""
+        """Return the probabilities of the target's states when only some modalities are there."""
         found = self.machine.predict_proba(self.evidence(data, given))
-        found = np.asarray(found, np.float64)
+        found = np.asarray(found, np.float64)[:, np.argsort(class_order(data.target))]
         return found / found.sum(1, keepdims=True)
 
     def impute(

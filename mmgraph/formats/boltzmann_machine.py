@@ -96,7 +96,15 @@ def _check_names(parameters: Mapping[str, Tensor], needed: set[str], allowed: se
 
 
 def machine_settings(machine: BoltzmannMachine) -> dict[str, Any]:
-    """Return which layers a machine is made of, by name."""
+    """Return which layers a machine is made of, by name.
+
+    Raises
+    ------
+    NotFittedError
+        If it takes its layers from data that it has not seen yet.
+    """
+    if not machine.variables:
+        machine.check_fitted()
     names = iter([v.name for v in machine.hidden])
     settings: dict[str, Any] = {
         "pathways": [

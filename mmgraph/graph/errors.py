@@ -106,6 +106,13 @@ class LearningError(MmgraphError, ValueError):
     """Data from which the parameters asked for cannot be learned."""
 
 
+class NotFittedError(MmgraphError, ValueError, AttributeError):
+    """A prediction asked of an estimator that has learned nothing yet.
+
+    Where scikit-learn is loaded, what is raised is a ``sklearn.exceptions.NotFittedError`` too.
+    """
+
+
 class FormatError(MmgraphError, ValueError):
     """A file that is not what its format promises; the message says where and what was expected."""
 

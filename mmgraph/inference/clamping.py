@@ -33,9 +33,10 @@ def clamped(
 ) -> Clamped | None:
     """Return the units that evidence knows, or None where it knows none.
 
-    Soft evidence knows a unit of which it leaves one state.
+    Soft evidence knows a unit of which it leaves one state. Values of Bernoulli units are their
+    probabilities of being on, and so their statistics.
     """
-    if variable.is_discrete:
+    if variable.is_discrete and variable.name not in evidence.values:
         codes = evidence.hard(variable.name)
         if codes is None and variable.name in evidence.soft:
             codes = _only_states(evidence.soft[variable.name])

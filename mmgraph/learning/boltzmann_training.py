@@ -37,7 +37,7 @@ ObjectiveMaker = Callable[[BoltzmannParameters, RandomBlocks], Objective]
 
 _log = logging.getLogger(__name__)
 
-_LARGEST = 1e4
+LARGEST_PARAMETER = 1e4
 """A parameter beyond this has run away: no unit's log-odds need it."""
 
 
@@ -295,12 +295,12 @@ class _Training:
         return monitors
 
     def _check_sound(self) -> None:
-        if not self.ascent.is_sound(_LARGEST):
+        if not self.ascent.is_sound(LARGEST_PARAMETER):
             kept = "" if self.checkpoint is None else "; the last checkpoint is kept"
             raise LearningError(
                 f"training diverged in epoch {self.state.epoch + 1}: a parameter is infinite, NaN "
-                f"or beyond {_LARGEST:g}; the model has the parameters of the last sound epoch"
-                f"{kept}. A lower learning_rate, or a norm_bound, may help"
+                f"or beyond {LARGEST_PARAMETER:g}; the model has the parameters of the last sound "
+                f"epoch{kept}. A lower learning_rate, or a norm_bound, may help"
             )
 
     def _save(self) -> None:

@@ -39,8 +39,12 @@ class TrainingRows:
         evidence: Evidence,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        may_be_constant: bool = False,
     ) -> TrainingRows:
         """Read evidence once, in the place and precision that training works in.
+
+        ``may_be_constant`` takes Gaussian units that do not vary: of rows that are one batch of
+        many, whose precision others have taught.
 
         Raises
         ------
@@ -62,16 +66,16 @@ class TrainingRows:
         if not known:
             raise LearningError("nothing is observed: there is nothing to learn from")
         rows = cls(evidence.batch, known)
-        rows._check(graph)
+        rows._check(graph, may_be_constant)
         return rows
 
-    def _check(self, graph: FactorGraph) -> None:
+    def _check(self, graph: FactorGraph, may_be_constant: bool) -> None:
         seen = torch.zeros(self.count, dtype=torch.bool)
         for name, (_, known) in self.clamped.items():
             variable = graph.variables[name]
             here = torch.ones(self.count, dtype=torch.bool) if known is None else known.cpu()
             seen |= here.reshape(self.count, -1).any(1)
-            if variable.family == "gaussian" and self.count > 1:
+            if variable.family == "gaussian" and self.count > 1 and not may_be_constant:
                 self._check_variation(name)
         if not bool(seen.all()):
             row = int((~seen).nonzero()[0, 0])

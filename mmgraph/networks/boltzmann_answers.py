@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mmgraph.graph.evidence import Evidence
 from mmgraph.inference import query
+from mmgraph.networks.boltzmann.grey import refuse_grey
 from mmgraph.networks.boltzmann_data import empty_rows, evidence_of, incomplete, patterns
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ def posterior_means(
     MmgraphError
         If a mean is not finite.
     """
+    if method != "mean_field":
+        refuse_grey(evidence, f"the method {method!r}")
     if method == "mean_field" and machine.sweeps is not None:
         options = {"iterations": machine.sweeps, "tolerance": 0.0, **options}
     result: dict[str, Tensor] = {}
@@ -127,6 +130,7 @@ def imputation(
     means = posterior_means(machine, evidence, names, method, options) if names else {}
     samples: dict[str, Tensor] = {}
     if draws and names:
+        refuse_grey(evidence, "sampling")
         chosen = {"method": "gibbs", **(sampling or {})}
         drawn = machine.sample(draws, evidence, generator, **chosen).codes
         samples = {n: drawn[n] if evidence.batch > 1 else drawn[n].unsqueeze(0) for n in names}

@@ -13,8 +13,11 @@ from torch import Tensor
 from mmgraph.graph.cells import is_frame
 from mmgraph.graph.errors import EvidenceError, LearningError
 from mmgraph.graph.evidence import MISSING, Evidence
-from mmgraph.graph.state_labels import Index, index
 from mmgraph.graph.variable import Variable
+from mmgraph.networks.boltzmann.features import check_feature_names
+from mmgraph.networks.boltzmann.grey import read_with_grey
+from mmgraph.networks.boltzmann.labels import label_codes
+from mmgraph.networks.boltzmann.scikit_learn import not_fitted
 
 if TYPE_CHECKING:
     from mmgraph.networks.boltzmann_machine import BoltzmannMachine
@@ -43,7 +46,15 @@ def evidence_of(
     LearningError
         If labels are needed and there are none.
     """
-    evidence = Evidence.of(_by_variable(machine, data), machine.variables)
+    if not machine.variables:
+        raise not_fitted(
+            f"{machine!r} takes its layers from the data of fit, which has not been called yet"
+        )
+    given = _by_variable(machine, data, one_row=y is None and not needs_labels)
+    if given is None or isinstance(given, Evidence):
+        evidence = Evidence.of(given, machine.variables)
+    else:
+        evidence = read_with_grey(given, machine.variables)
     labels = machine.labels
     if labels is None:
         return evidence
@@ -56,28 +67,33 @@ def evidence_of(
     return evidence
 
 
-def _by_variable(machine: BoltzmannMachine, data: object) -> Any:
+def _by_variable(machine: BoltzmannMachine, data: object, one_row: bool) -> Any:
     """The data as something that evidence is read from."""
     if data is None or isinstance(data, Evidence):
         return data
+    data = _dense(data)
     if is_frame(data):
+        check_feature_names(machine._feature_names, data)
         frame: Any = data
         stems = {str(c).partition("[")[0] for c in frame.columns}
         if stems & set(machine.variables) or len(stems) != columns_count(machine.visible):
             return frame
         data = frame.to_numpy()
     if not isinstance(data, Mapping):
-        return side_by_side(machine.visible, data, "the data")
+        kind = type(machine).__name__
+        return side_by_side(machine.visible, data, "the data", kind, one_row)
     result: dict[str, Any] = {}
     for key, given in data.items():
         members = [v for v in machine.visible if v.modality == key]
         if key in machine.variables or not members:  # a name that is neither is refused later
-            result[key] = given
+            result[key] = _dense(given, machine.variables.get(key))
             continue
         if given is None:
             continue
-        whole = len(members) == 1
-        parts = {members[0].name: given} if whole else side_by_side(members, given, f"'{key}'")
+        if len(members) == 1:
+            parts = {members[0].name: _dense(given, members[0])}
+        else:
+            parts = side_by_side(members, _dense(given), f"'{key}'")
         for name in parts:
             if name in data or name in result:
                 raise EvidenceError(f"the data gives '{name}' by itself and within '{key}' too")
@@ -85,33 +101,67 @@ def _by_variable(machine: BoltzmannMachine, data: object) -> Any:
     return result
 
 
+def _dense(given: object, variable: Variable | None = None) -> Any:
+    """A sparse matrix as an array, its columns the elements of the variable; others as they are."""
+    if not hasattr(given, "toarray"):
+        return given
+    array = np.asarray(given.toarray())
+    shaped = variable is not None and array.ndim == 2 and array.shape[1] == variable.size
+    return array.reshape(len(array), *variable.shape) if shaped and variable else array
+
+
 def columns_count(variables: Sequence[Variable]) -> int:
     """Return how many columns variables take side by side."""
     return sum(v.size for v in variables)
 
 
-def side_by_side(variables: Sequence[Variable], given: object, what: str) -> dict[str, Any]:
+def side_by_side(
+    variables: Sequence[Variable],
+    given: object,
+    what: str,
+    model: str = "the machine",
+    one_row: bool = True,
+) -> dict[str, Any]:
     """Cut an array into the variables that its columns belong to.
+
+    Parameters
+    ----------
+    variables : sequence of Variable
+    given : array-like, shape (rows, columns)
+    what, model : str
+        What the array is, and what it is given to, for messages.
+    one_row : bool
+        Whether an array ``(columns,)`` is taken for a single row.
 
     Raises
     ------
     EvidenceError
-        If it is no array ``(rows, columns)``, or the columns are too many or too few.
+        If it is no such array, or the columns are too many or too few.
     """
     array: Any = given
-    if hasattr(array, "toarray"):  # a sparse matrix
-        array = array.toarray()
     if not isinstance(array, Tensor):
         try:
             array = np.asarray(array)
         except ValueError as error:
             raise EvidenceError(f"{what} is no array ({error})") from None
+        if array.dtype.kind == "c":
+            raise EvidenceError(f"{what} holds complex numbers. Complex data not supported")
     count = columns_count(variables)
+    if one_row and tuple(array.shape) == (count,):
+        array = array[None]
     if array.ndim != 2 or array.shape[1] != count:
         names = ", ".join(f"'{v.name}' ({v.size})" for v in variables)
+        hint = ""
+        if array.ndim == 1:
+            hint = ". Reshape your data: x.reshape(1, -1) is one row"
+        elif array.ndim == 2:
+            hint = (
+                f": X has {array.shape[1]} features, but {model} is expecting {count} features as "
+                "input"
+            )
         raise EvidenceError(
             f"{what} has shape {tuple(array.shape)}; (rows, {count}) was expected, the columns of "
-            f"{names}"
+            f"{names}{hint}"
         )
     parts, first = {}, 0
     for variable in variables:
@@ -122,19 +172,13 @@ def side_by_side(variables: Sequence[Variable], given: object, what: str) -> dic
 
 
 def _with_labels(evidence: Evidence, labels: Variable, y: object) -> Evidence:
-    marked = isinstance(y, Index)
-    given: Any = y.codes if isinstance(y, Index) else y if isinstance(y, Tensor) else np.asarray(y)
     if labels.name in evidence.observed():
         raise EvidenceError(f"'{labels.name}' is given in the data and as y too")
-    if given.ndim != 1 or len(given) != evidence.batch:
-        raise EvidenceError(
-            f"y has shape {tuple(given.shape)}, but the data has {evidence.batch} rows"
-        )
-    read = Evidence.of({labels.name: index(given) if marked else given}, evidence.variables)
-    if labels.name not in read.columns:  # not a single label
+    codes = label_codes(labels, y, evidence.batch)
+    if (codes == MISSING).all():
         return evidence
-    codes = np.concatenate([evidence.codes, read.codes], axis=1)
-    return replace(evidence, columns=(*evidence.columns, *read.columns), codes=codes)
+    columns = np.concatenate([evidence.codes, codes[:, None]], axis=1)
+    return replace(evidence, columns=(*evidence.columns, labels.name), codes=columns)
 
 
 def empty_rows(evidence: Evidence) -> Bool[np.ndarray, " batch"]:

@@ -173,10 +173,10 @@ def fitted(
     graph = units.of_data(machine)
     rows = units.standardised(rows)
     watched = watched and units.standardised(watched)
-    _use_lengths(graph, rows)
+    use_lengths(graph, rows)
     if not options.goes_on:
         seeded = torch.Generator().manual_seed(options.settings.seed)
-        _start(graph, rows, options, generator or seeded)
+        first_numbers(graph, rows, options, generator or seeded)
     told = partial(_told, machine, graph, units, progress)
     kept = None if checkpoint is None else Path(checkpoint)
     with _written_back(machine, graph, units):
@@ -184,13 +184,17 @@ def fitted(
             own = options.pretraining or options.settings
             below = None if kept is None else kept / "pretraining"
             pretrain(graph, rows, machine.levels, own, checkpoint=below)
-        objective = _objective(machine, options, rows)
+        objective = objective_of(machine, options, rows)
         return train(graph, rows, watched, options.settings, objective, told, kept)
 
 
-def _objective(
-    machine: BoltzmannMachine, options: FitOptions, rows: TrainingRows
+def objective_of(
+    machine: BoltzmannMachine, options: FitOptions, rows: TrainingRows | None
 ) -> ObjectiveMaker | None:
+    """Return what makes the objective by its name; None stands for the log-likelihood.
+
+    Rows that are blended with others find these among all ``rows``, or in their batch.
+    """
     labels = () if machine.labels is None else (machine.labels.name,)
     if options.objective == "contrastive_divergence":
         return None
@@ -199,8 +203,9 @@ def _objective(
             raise LearningError("fine_tuning needs a machine with label units")
         own = options.prediction[0].settings if options.prediction else None
         return lambda parameters, random: FineTuning(parameters, labels, own, random)
+    partners = None if rows is None else rows.clamped
     return lambda parameters, random: MultiPrediction(
-        parameters, labels, options.prediction or None, random, rows.clamped
+        parameters, labels, options.prediction or None, random, partners
     )
 
 
@@ -221,13 +226,14 @@ def _told(
 @contextlib.contextmanager
 def _written_back(machine: BoltzmannMachine, graph: FactorGraph, units: Units) -> Iterator[None]:
     """Give the machine the numbers that training ends with, however it ends."""
+    machine.mark_fitted()
     try:
         yield
     finally:
         units.write(graph, machine)
 
 
-def _use_lengths(graph: FactorGraph, rows: TrainingRows) -> None:
+def use_lengths(graph: FactorGraph, rows: TrainingRows) -> None:
     """Let documents that are missing have as many words as those seen, on average."""
     lengths = rows.lengths()
     for factor in graph.factors:
@@ -238,7 +244,7 @@ def _use_lengths(graph: FactorGraph, rows: TrainingRows) -> None:
 
 
 @torch.no_grad()
-def _start(
+def first_numbers(
     graph: FactorGraph, rows: TrainingRows, options: FitOptions, generator: torch.Generator
 ) -> None:
     """Write small random weights, and biases with which units by themselves have their means."""

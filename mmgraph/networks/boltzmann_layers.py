@@ -152,6 +152,15 @@ def check_label_links(links: str) -> None:
         raise GraphError(f"label_links is {links!r}{hint} (known: {', '.join(LABEL_LINKS)})")
 
 
+def shown_layers(pathways: Sequence[Pathway], joint: Variable) -> str:
+    """Return the sizes of all layers as a machine shows them: ``(36-64, 16-64)-64``."""
+    towers = [
+        "-".join(["+".join(str(v.size) for v in p.variables), *map(str, p.sizes)]) for p in pathways
+    ]
+    below = towers[0] if len(towers) == 1 else f"({', '.join(towers)})" if towers else "?"
+    return f"{below}-{joint.size}"
+
+
 def levels_of(
     pathways: Sequence[Pathway],
     layers: Sequence[Sequence[Variable]],

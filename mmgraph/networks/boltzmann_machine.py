@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -11,13 +12,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.graph.bias_factor import BiasFactor
-from mmgraph.graph.bilinear_factor import BilinearFactor
-from mmgraph.graph.errors import GraphError
-from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
 from mmgraph.inference import query
 from mmgraph.inference.samples import Samples
+from mmgraph.networks.boltzmann.grey import grey_in, refuse_grey
+from mmgraph.networks.boltzmann.labels import class_order, only_with_labels
+from mmgraph.networks.boltzmann.layout import lay_out, names_of_columns
+from mmgraph.networks.boltzmann.numbers import BoltzmannNumbers
+from mmgraph.networks.boltzmann.options import check_option_names
 from mmgraph.networks.boltzmann_answers import (
     Imputation,
     given_rows,
@@ -30,12 +32,12 @@ from mmgraph.networks.boltzmann_estimator import BoltzmannEstimator
 from mmgraph.networks.boltzmann_layers import (
     LabelLinks,
     Pathway,
-    adopted,
     check_label_links,
     checked_labels,
     factors_of,
     levels_of,
     pathways_of,
+    shown_layers,
 )
 from mmgraph.networks.boltzmann_likelihood import LogLikelihood, log_likelihood
 
@@ -46,23 +48,26 @@ if TYPE_CHECKING:
     from mmgraph.learning.boltzmann_training import Progress, TrainingReport
 
 
-class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
+class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
     """A pathway of hidden layers above the variables of each modality, which meet in a joint layer.
 
-    It is a :class:`FactorGraph` of biases and bilinear factors: ``mm.query``, ``mm.sample``,
-    ``mm.log_partition`` and ``mm.map_query`` work on it. What is built are its subclasses.
+    It is a :class:`~mmgraph.FactorGraph` of biases and bilinear factors: ``mm.query``,
+    ``mm.sample``, ``mm.log_partition`` and ``mm.map_query`` work on it. What is built are its
+    subclasses.
 
     Parameters
     ----------
     arguments : mapping of str to object
-        Those that the subclass was made from.
-    pathways : sequence of Pathway
+        Those that the subclass was made from, ``training`` with the options of training.
+    pathways : sequence of Pathway, or None
+        None where they are taken from the data of the first fit.
     layers : sequence of sequence of Variable
         The hidden layers of each pathway below the joint one, from below.
     joint : Variable
         The layer at the top.
-    labels : Variable, optional
-        A categorical variable joined to the joint layer.
+    labels : Variable or str, optional
+        A categorical variable joined to the joint layer; or the name of one whose states are those
+        of ``y`` in the first fit.
     label_links : {"joint", "all"}
         Whether labels are joined to the last hidden layer of each pathway as well.
 
@@ -92,61 +97,40 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
     def __init__(
         self,
         arguments: Mapping[str, Any],
-        pathways: Sequence[Pathway],
+        pathways: Sequence[Pathway] | None,
         layers: Sequence[Sequence[Variable]],
         joint: Variable,
-        labels: Variable | None,
-        dtype: torch.dtype,
+        labels: Variable | str | None,
+        dtype: torch.dtype | None,
         generator: torch.Generator | None,
         label_links: LabelLinks = "joint",
     ) -> None:
         check_label_links(label_links)
+        given = dict(arguments)
+        training = given.pop("training", {})
+        check_option_names(training, type(self).__name__)
+        waits = pathways is None or isinstance(labels, str)
         self.label_links = label_links
-        self.pathways = pathways_of(pathways)
-        self.labels = checked_labels(labels)
+        self.pathways = () if waits else pathways_of(pathways or ())
+        self.labels = checked_labels(None if isinstance(labels, str) else labels)
         self.joint = joint
         self.visible = tuple(v for pathway in self.pathways for v in pathway.variables)
-        self.hidden = (*(layer for tower in layers for layer in tower), joint)
-        self.levels = levels_of(self.pathways, layers, joint, self.labels)
+        self.hidden = () if waits else (*(v for tower in layers for v in tower), joint)
+        self.levels = () if waits else levels_of(self.pathways, layers, joint, self.labels)
         self.fit_report: TrainingReport | None = None
         self.sweeps: int | None = None
-        self._arguments = dict(arguments)
+        self._arguments, self._training, self._made_from = given, dict(training), given
+        self._fitted, self._feature_names, self._online = False, None, None
+        if waits:
+            super().__init__(())
+            return
         outer = self.visible if self.labels is None else (*self.visible, self.labels)
         variables = (*outer, *self.hidden)
         super().__init__(variables)  # names are checked before weights are drawn
         self.factors = factors_of(
-            variables, self.pathways, layers, joint, self.labels, label_links, dtype, generator
-        )
-
-    @property
-    def device(self) -> torch.device:
-        """Where the parameters are."""
-        return self._layer_factors()[0].tensors()[0].device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The precision of the parameters."""
-        return self._layer_factors()[0].tensors()[0].dtype
-
-    @property
-    def parameters_count(self) -> int:
-        """How many numbers the machine has: weights, biases and precisions."""
-        return sum(t.numel() for f in self._layer_factors() for t in f.tensors())
-
-    def parameters(self) -> dict[str, Tensor]:
-        """Return the natural parameters by name.
-
-        ``"bias:NAME"`` and ``"precision:NAME"`` of each variable, and ``"weights:FIRST:SECOND"`` of
-        each two that are joined.
-        """
-        found: dict[str, Tensor] = {}
-        for factor in self._layer_factors():
-            names = ":".join(v.name for v in factor.scope)
-            kinds = ("weights",) if isinstance(factor, BilinearFactor) else ("bias", "precision")
-            found.update(
-                (f"{kind}:{names}", t) for kind, t in zip(kinds, factor.tensors(), strict=False)
-            )
-        return found
+            variables, self.pathways, layers, joint, self.labels, label_links,
+            dtype or torch.float32, generator,
+        )  # fmt: skip
 
     def fit(
         self,
@@ -170,14 +154,16 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
         ----------
         data : mapping, pandas.DataFrame, Evidence or array-like
             Arrays by visible variable or modality; or one array ``(rows, columns)`` whose columns
-            are the visible variables side by side. What is missing is NaN (-1 of state indices).
-        y : array-like, shape (rows,), optional
-            Labels, where the machine has label units; -1 or None where unknown. A machine without
-            label units passes over them, as scikit-learn's transformers do.
+            are the visible variables side by side. Arrays may be sparse. What is missing is NaN
+            (-1 of state indices); values between 0 and 1 of Bernoulli variables are probabilities.
+        y : array-like, shape (rows,) or (rows, 1), optional
+            Labels, where the machine has label units; -1 or None where unknown. They are texts
+            where the labels are, and ``mm.index(y)`` where they are state indices instead. A
+            machine without label units passes over them, as scikit-learn's transformers do.
         validation : data, or tuple of data and labels, optional
             Rows that are watched and not learned from.
         settings : TrainingSettings or mapping, optional
-            Options of the loop; by default those of ``fit_options`` of the constructor.
+            Options of the loop; by default those of the constructor.
         checkpoint : path, optional
             A directory; where it holds the state of this very training, that goes on.
         progress : callable, optional
@@ -201,8 +187,10 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
         """
         from mmgraph.networks.boltzmann_fitting import fit_options, fitted
 
-        chosen = fit_options(self._arguments.get("fit_options"), settings, options)
+        chosen = fit_options(self.training_options, settings, options)
+        lay_out(self, data, y)
         evidence = evidence_of(self, data, y, needs_labels=True)
+        self._feature_names, self._online = names_of_columns(self, data), None
         watched = None
         if validation is not None:
             pair = validation if isinstance(validation, tuple) else (validation, None)
@@ -266,6 +254,7 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
         given = given_rows(self, evidence)
         return imputation(self, given, variables, draws, generator, method, sampling, options)
 
+    @only_with_labels
     def predict_proba(
         self, evidence: object = None, method: str = "mean_field", **options: Any
     ) -> Float[np.ndarray, "batch classes"]:
@@ -276,16 +265,26 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
         evidence, method, **options
             As for :meth:`represent`.
 
+        Returns
+        -------
+        ndarray, shape (batch, classes)
+            The columns are those of ``classes_``: labels in sorted order, not in that of the
+            variable, in which ``mm.query`` answers.
+
         Raises
         ------
-        GraphError
-            If the machine has no label units.
+        NoLabelsError
+            If the machine has no label units; it is a GraphError and an AttributeError.
+        NotFittedError
+            If it is not fitted.
         """
-        labels = self._label_units()
+        self.check_fitted()
         given = given_rows(self, evidence)
-        return (
-            posterior_means(self, given, [labels.name], method, options)[labels.name].cpu().numpy()
-        )
+        assert self.labels is not None
+        name = self.labels.name
+        found = posterior_means(self, given, [name], method, options)[name]
+        chances: np.ndarray = found.cpu().numpy()[:, class_order(self.labels)]
+        return chances
 
     def log_likelihood(
         self,
@@ -305,7 +304,8 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
         Parameters
         ----------
         evidence
-            As for :meth:`represent`. Documents count as given their length.
+            As for :meth:`represent`. Documents count as given their length. Where probabilities
+            stand for states, the value is a lower bound on the mean over states drawn from them.
         method : {"auto", "mean_field", "annealed_importance_sampling"}
             For rows whose weight is not exact: ``mean_field`` (also under ``auto``) makes the value
             a lower bound, up to the error of the log-partition function; the other estimates it.
@@ -318,7 +318,13 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
             If rows observe nothing.
         """
         given = given_rows(self, evidence)
-        return log_likelihood(self, given, method, steps, chains, generator, base)
+        grey = bool(grey_in(given))
+        if grey and method == "auto":
+            method = "mean_field"
+        if method != "mean_field":
+            refuse_grey(given, f"the method {method!r}")
+        found = log_likelihood(self, given, method, steps, chains, generator, base)
+        return replace(found, is_bound=torch.ones_like(found.is_bound)) if grey else found
 
     def sample(
         self,
@@ -342,6 +348,7 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
         Returns what :func:`mmgraph.sample` does.
         """
         given = evidence_of(self, evidence)
+        refuse_grey(given, "sampling")
         return query.sample(self, n, given, generator, method_named(method), **options)
 
     def load(self, path: str | os.PathLike[str]) -> Self:
@@ -362,39 +369,18 @@ class BoltzmannMachine(BoltzmannEstimator, FactorGraph):
     ) -> Self:
         """Return the machine on another device or in another precision."""
         fixed = torch.Generator().manual_seed(0)  # its numbers are replaced
-        moved = type(self)(**{**self._arguments, "generator": fixed})
-        moved._arguments = {**self._arguments, **({} if dtype is None else {"dtype": dtype})}
+        moved = type(self)(**{**self._made_from, "generator": fixed}, **self._training)
+        precision = {} if dtype is None else {"dtype": dtype}
+        moved._arguments, moved._made_from = (
+            self._arguments | precision,
+            self._made_from | precision,
+        )
         moved.adopt(f.to(device, dtype) for f in self._layer_factors())
-        moved.fit_report, moved.sweeps = self.fit_report, self.sweeps
+        moved.fit_report, moved.sweeps, moved._fitted = self.fit_report, self.sweeps, self._fitted
+        moved._feature_names, moved._container = self._feature_names, self._container
         return moved
 
-    def adopt(self, factors: Iterable[BiasFactor | BilinearFactor]) -> None:
-        """Take over the numbers of factors that speak of variables of the same description.
-
-        Raises
-        ------
-        GraphError
-            If they are not those of this machine; the message says what differs.
-        """
-        self.factors = adopted(self._layer_factors(), factors)
-        self.plans = {}
-
-    def _layer_factors(self) -> list[BiasFactor | BilinearFactor]:
-        return [f for f in self.factors if isinstance(f, BiasFactor | BilinearFactor)]
-
-    def _label_units(self) -> Variable:
-        if self.labels is None:
-            raise GraphError(f"{self!r} has no label units; give 'labels' to the constructor")
-        return self.labels
-
     def __repr__(self) -> str:
-        towers = [
-            "-".join(["+".join(str(v.size) for v in p.variables), *map(str, p.sizes)])
-            for p in self.pathways
-        ]
-        below = towers[0] if len(towers) == 1 else f"({', '.join(towers)})"
+        layers = shown_layers(self.pathways, self.joint)
         ending = "" if self.labels is None else f", labels '{self.labels.name}'"
-        return (
-            f"{type(self).__name__}({below}-{self.joint.size}{ending}; "
-            f"{self.parameters_count:,} parameters)"
-        )
+        return f"{type(self).__name__}({layers}{ending}; {self.parameters_count:,} parameters)"

@@ -19,24 +19,34 @@ class DeepBoltzmannMachine(BoltzmannMachine):
 
     Parameters
     ----------
-    visible : Variable or sequence of Variable
-        Bernoulli, categorical, Gaussian, rectified Gaussian or replicated softmax.
+    visible : Variable or sequence of Variable, optional
+        Bernoulli, categorical, Gaussian, rectified Gaussian or replicated softmax. By default they
+        are taken from the data of ``fit``: columns whose values all lie in [0, 1] are Bernoulli,
+        other numbers Gaussian, texts in a data frame categorical.
     hidden : sequence of int, default (500, 1000)
         The units of each layer, from below; the last one is the joint layer.
-    labels : Variable, optional
-        A categorical variable, joined to the last layer.
+    labels : Variable or str, optional
+        A categorical variable, or the name of one whose states are those of ``y`` in ``fit``;
+        joined to the last layer.
     hidden_family : {"bernoulli", "rectified_gaussian"}
-    dtype : torch.dtype, default torch.float32
+    dtype : torch.dtype, optional
+        By default single precision.
     generator : torch.Generator, optional
         Draws the first weights.
     fit_options : mapping, optional
-        Options of :meth:`fit`, in force where a call does not say otherwise.
+        Options of training, as below; these win.
+    **training
+        Options of training (``epochs=20``, ``objective="multi_prediction"``), in force where a call
+        of :meth:`fit` does not say otherwise.
 
     Raises
     ------
     GraphError
         If there is no layer, a size is not positive, a name is used twice, or the labels are not
         categorical.
+
+    LearningError
+        If there is no such option of training.
 
     References
     ----------
@@ -45,18 +55,19 @@ class DeepBoltzmannMachine(BoltzmannMachine):
 
     def __init__(
         self,
-        visible: Variable | Sequence[Variable],
+        visible: Variable | Sequence[Variable] | None = None,
         hidden: int | Sequence[int] = (500, 1000),
-        labels: Variable | None = None,
+        labels: Variable | str | None = None,
         hidden_family: HiddenFamily = "bernoulli",
-        dtype: torch.dtype = torch.float32,
+        dtype: torch.dtype | None = None,
         generator: torch.Generator | None = None,
         fit_options: Mapping[str, Any] | None = None,
+        **training: Any,
     ) -> None:
         arguments = arguments_of(DeepBoltzmannMachine, locals())
         sizes = (hidden,) if isinstance(hidden, int) else tuple(hidden)
         if not sizes:
             raise GraphError("a deep machine needs at least one hidden layer")
         layers = [hidden_layer(f"hidden{i}", n, hidden_family) for i, n in enumerate(sizes, 1)]
-        pathway = Pathway(visible, sizes[:-1])
-        super().__init__(arguments, [pathway], [layers[:-1]], layers[-1], labels, dtype, generator)
+        pathways = None if visible is None else [Pathway(visible, sizes[:-1])]
+        super().__init__(arguments, pathways, [layers[:-1]], layers[-1], labels, dtype, generator)

@@ -18,23 +18,33 @@ class RestrictedBoltzmannMachine(BoltzmannMachine):
 
     Parameters
     ----------
-    visible : Variable or sequence of Variable
-        Bernoulli, categorical, Gaussian, rectified Gaussian or replicated softmax.
-    hidden : int
+    visible : Variable or sequence of Variable, optional
+        Bernoulli, categorical, Gaussian, rectified Gaussian or replicated softmax. By default they
+        are taken from the data of ``fit``: columns whose values all lie in [0, 1] are Bernoulli,
+        other numbers Gaussian, texts in a data frame categorical.
+    hidden : int, default 256
         The number of hidden units.
-    labels : Variable, optional
-        A categorical variable, joined to the hidden units like a visible one.
+    labels : Variable or str, optional
+        A categorical variable, or the name of one whose states are those of ``y`` in ``fit``;
+        joined to the hidden units like a visible one.
     hidden_family : {"bernoulli", "rectified_gaussian"}
-    dtype : torch.dtype, default torch.float32
+    dtype : torch.dtype, optional
+        By default single precision.
     generator : torch.Generator, optional
         Draws the first weights.
     fit_options : mapping, optional
-        Options of :meth:`fit`, in force where a call does not say otherwise.
+        Options of training, as below; these win.
+    **training
+        Options of training (``epochs=20``, ``objective="multi_prediction"``), in force where a call
+        of :meth:`fit` does not say otherwise.
 
     Raises
     ------
     GraphError
         If a size is not positive, a name is used twice, or the labels are not categorical.
+
+    LearningError
+        If there is no such option of training.
 
     References
     ----------
@@ -44,14 +54,16 @@ class RestrictedBoltzmannMachine(BoltzmannMachine):
 
     def __init__(
         self,
-        visible: Variable | Sequence[Variable],
-        hidden: int,
-        labels: Variable | None = None,
+        visible: Variable | Sequence[Variable] | None = None,
+        hidden: int = 256,
+        labels: Variable | str | None = None,
         hidden_family: HiddenFamily = "bernoulli",
-        dtype: torch.dtype = torch.float32,
+        dtype: torch.dtype | None = None,
         generator: torch.Generator | None = None,
         fit_options: Mapping[str, Any] | None = None,
+        **training: Any,
     ) -> None:
         arguments = arguments_of(RestrictedBoltzmannMachine, locals())
         joint = hidden_layer("hidden", hidden, hidden_family)
-        super().__init__(arguments, [Pathway(visible)], [()], joint, labels, dtype, generator)
+        pathways = None if visible is None else [Pathway(visible)]
+        super().__init__(arguments, pathways, [()], joint, labels, dtype, generator)

@@ -148,13 +148,14 @@ def test_a_fitted_network_keeps_its_report(copied: Callable[[Any], Any]):
 def test_a_fitted_machine_keeps_its_sweeps_and_report(copied: Callable[[Any], Any]):
     fitted = machine()
     rows = {"sound": torch.randn(12, 3), "words": torch.ones(12, 4).tril()}
-    fitted.fit(rows, [0, 1] * 6, objective="multi_prediction", prediction={"sweeps": 2}, epochs=1)
+    codes = mm.index([0, 1] * 6)
+    fitted.fit(rows, codes, objective="multi_prediction", prediction={"sweeps": 2}, epochs=1)
     again = copied(fitted)
     assert again.sweeps == 2
     assert again.fit_report.history == fitted.fit_report.history
     np.testing.assert_array_equal(again.predict_proba(rows), fitted.predict_proba(rows))
     assert again.visible[0] is again.variables["sound"]
-    again.fit(rows, [0, 1] * 6, epochs=1)
+    again.fit(rows, codes, epochs=1)
 
 
 @COPIES

@@ -67,7 +67,7 @@ def scattered(machine: Machine, seed: int = 0, scale: float = 0.6) -> Machine:
     for factor in machine.factors:
         if isinstance(factor, mm.BiasFactor) and factor.scope[0].family == "replicated_softmax":
             factor.length = WORDS
-    machine.plans.clear()
+    machine.adopt(machine.factors)
     return machine
 
 

@@ -209,7 +209,7 @@ def test_sparse_arrays_are_read():
     ("given", "error", "message"),
     [
         (np.zeros((3, 10)), EvidenceError, r"\(rows, 11\) was expected, the columns of 'spectrum'"),
-        (np.zeros(11), EvidenceError, r"shape \(11,\)"),
+        (np.zeros(10), EvidenceError, r"shape \(10,\)"),
         ([[1.0], [1.0, 2.0]], EvidenceError, "the data"),
         ({"sound": np.zeros((3, 4))}, EvidenceError, "'sound' has shape"),
         ({"sound": np.zeros((3, 5)), "level": np.zeros(3)}, EvidenceError, "'level' by itself"),
@@ -312,7 +312,7 @@ def test_machines_answer_on_the_gpu():
     np.testing.assert_allclose(
         moved.log_likelihood(data_of()).value, machine.log_likelihood(data_of()).value, atol=1e-4
     )
-    moved.fit(data_of(), [0, 1] * 4, epochs=2)
+    moved.fit(data_of(), ["no", "yes"] * 4, epochs=2)
 
 
 def test_machines_go_to_other_processes_and_back():

@@ -1,0 +1,1 @@
+"""Boltzmann machines as estimators: their parameters, labels, features and units by the data."""

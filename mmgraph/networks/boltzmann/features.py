@@ -1,0 +1,70 @@
+"""Columns side by side: how many there are, what they are called, and that both stay so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mmgraph.graph.cells import is_frame
+from mmgraph.graph.errors import EvidenceError
+
+_SHOWN = 5
+
+
+def feature_names(data: object) -> np.ndarray | None:
+    """Return the names of a data frame's columns, or None where not every one has a name."""
+    if not is_frame(data):
+        return None
+    frame: Any = data
+    names = list(frame.columns)
+    if not names or not all(isinstance(name, str) for name in names):
+        return None
+    return np.array(names, dtype=object)
+
+
+def check_feature_names(seen: np.ndarray | None, data: object) -> None:
+    """Check that a data frame has the columns that the machine was fitted on, in their order.
+
+    Arrays, and frames without names, say nothing of names.
+
+    Raises
+    ------
+    EvidenceError
+        In scikit-learn's words, with the columns that are new, missing or elsewhere.
+    """
+    names = feature_names(data)
+    if seen is None or names is None or list(seen) == list(names):
+        return
+    unseen, missing = sorted(set(names) - set(seen)), sorted(set(seen) - set(names))
+    lines = ["The feature names should match those that were passed during fit."]
+    for title, group in (
+        ("Feature names unseen at fit time:", unseen),
+        ("Feature names seen at fit time, yet now missing:", missing),
+    ):
+        if group:
+            lines += [title, *(f"- {name}" for name in group[:_SHOWN])]
+            lines += ["- ..."] if len(group) > _SHOWN else []
+    if not unseen and not missing:
+        lines.append("Feature names must be in the same order as they were in fit.")
+    raise EvidenceError("\n".join(lines) + "\n")
+
+
+def check_input_features(given: Sequence[str] | None, seen: np.ndarray | None, count: int) -> None:
+    """Check the names of features that a caller of ``get_feature_names_out`` gives.
+
+    Raises
+    ------
+    EvidenceError
+        If they are others than those of the fit, or not so many.
+    """
+    if given is None:
+        return
+    if seen is not None and list(given) != list(seen):
+        raise EvidenceError("input_features is not equal to feature_names_in_")
+    if len(given) != count:
+        raise EvidenceError(
+            f"input_features should have length equal to number of features ({count}), got "
+            f"{len(given)}"
+        )

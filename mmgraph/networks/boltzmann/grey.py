@@ -1,0 +1,142 @@
+"""Grey values: probabilities in [0, 1] that Bernoulli units are on, in place of states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmgraph.graph.cells import is_frame, plain_array
+from mmgraph.graph.errors import EvidenceError
+from mmgraph.graph.evidence import MISSING, Evidence, Soft
+from mmgraph.graph.state_labels import Index, index
+from mmgraph.graph.value_evidence import place_of
+from mmgraph.graph.variable import Variable, element_names
+
+
+def grey_values(variable: Variable, given: object) -> Float[Tensor, "batch *shape"] | None:
+    """Return the probabilities of being on if that is what is given, NaN where missing.
+
+    Parameters
+    ----------
+    variable : Variable
+    given : object
+        Evidence on a variable, of any kind. Numbers of which at least one lies between 0 and 1 are
+        probabilities of the second state of a Bernoulli variable.
+
+    Raises
+    ------
+    EvidenceError
+        If others of the numbers do not lie in [0, 1] (which row and element), or the shape does not
+        fit.
+    """
+    if variable.family != "bernoulli":
+        return None
+    if not (variable.reader.takes_indices or variable.labels == (0, 1)):
+        return None  # numbers, if they mean anything, are labels
+    values = _numbers(given)
+    if values is None:
+        return None
+    known = ~np.isnan(values)
+    if not (known & (values > 0) & (values < 1)).any():
+        return None
+    wrong = np.argwhere(known & ((values < 0) | (values > 1)))
+    if len(wrong):
+        raise EvidenceError(
+            f"{place_of(variable, wrong[0])}: '{variable.name}' holds {values[tuple(wrong[0])]:g} "
+            "among values between 0 and 1; as probabilities that a unit is on, all lie in [0, 1]"
+        )
+    if values.ndim == len(variable.shape):
+        values = values[None]
+    if values.shape[1:] != variable.shape:
+        return None  # of the wrong shape, which the reader of states explains
+    return torch.from_numpy(np.ascontiguousarray(values))
+
+
+def _numbers(given: object) -> Float[np.ndarray, "..."] | None:
+    """Real numbers in double precision, or None if they are none."""
+    if given is None or isinstance(given, Index | Soft | str):
+        return None
+    array = np.asarray(plain_array(given))
+    if array.dtype.kind == "O":
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError):
+            return None
+    return array.astype(np.float64) if array.dtype.kind == "f" else None
+
+
+def read_with_grey(data: object, variables: Mapping[str, Variable]) -> Evidence:
+    """Read evidence in which Bernoulli variables may have grey values.
+
+    These stand among the ``values`` of the evidence: inference by mean field, and training, hold
+    the means of such units at them.
+
+    Parameters
+    ----------
+    data : mapping or pandas.DataFrame
+        As for :meth:`Evidence.of`.
+
+    Raises
+    ------
+    UnknownVariableError, UnknownStateError, EvidenceError
+        As :meth:`Evidence.of`.
+    """
+    rest: Any = data
+    grey: dict[str, Tensor] = {}
+    for name, variable in variables.items():
+        keys = _keys(variable, data)
+        if not keys:
+            continue
+        given = rest[name] if keys == [name] else rest[keys].to_numpy().reshape(-1, *variable.shape)
+        found = grey_values(variable, given)
+        if found is not None:
+            # Their rows count, and what they say is put in afterwards.
+            grey[name] = found
+            if is_frame(rest):
+                rest = rest.assign(**dict.fromkeys(keys, np.nan))
+            else:
+                rest = {**rest, name: index(np.full(found.shape, MISSING))}
+    evidence = Evidence.of(rest, variables)
+    if not grey:
+        return evidence
+    values = {n: v.expand(evidence.batch, *v.shape[1:]) for n, v in grey.items()}
+    arrays = {n: t for n, t in evidence.arrays.items() if n not in grey}
+    return replace(evidence, arrays=arrays, values={**evidence.values, **values})
+
+
+def _keys(variable: Variable, data: object) -> list[str]:
+    """The keys under which data give the whole of a Bernoulli variable; none if they do not."""
+    if variable.family != "bernoulli":
+        return []
+    given: Any = data
+    if not is_frame(data):
+        return [variable.name] if variable.name in given else []
+    keys = element_names(variable)
+    present = set(given.columns)
+    return keys if all(key in present for key in keys) else []
+
+
+def grey_in(evidence: Evidence) -> tuple[str, ...]:
+    """Return the Bernoulli variables that evidence gives as grey values."""
+    return tuple(n for n in evidence.values if evidence.variables[n].family == "bernoulli")
+
+
+def refuse_grey(evidence: Evidence, what: str) -> None:
+    """Raise EvidenceError if there are grey values, which something cannot take.
+
+    Raises
+    ------
+    EvidenceError
+        With the variable.
+    """
+    for name in grey_in(evidence):
+        raise EvidenceError(
+            f"'{name}' is given as probabilities between 0 and 1, which {what} cannot take; draw "
+            "states from them first, or use mean_field"
+        )

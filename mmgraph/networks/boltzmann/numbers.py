@@ -1,0 +1,103 @@
+"""The numbers of a machine: where they are, what they are called, and how others are taken over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from mmgraph.graph.bias_factor import BiasFactor
+from mmgraph.graph.bilinear_factor import BilinearFactor
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.networks.boltzmann.scikit_learn import not_fitted
+from mmgraph.networks.boltzmann_layers import adopted
+
+if TYPE_CHECKING:
+    from mmgraph.networks.boltzmann.online import Online
+
+
+class BoltzmannNumbers(FactorGraph):
+    """A graph of biases, precisions and weights."""
+
+    _arguments: dict[str, Any]
+    _fitted = False
+    _online: Online | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        if not self.factors:
+            return torch.device("cpu")
+        return self._layer_factors()[0].tensors()[0].device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of the parameters."""
+        if not self.factors:
+            return self._arguments["dtype"] or torch.float32
+        return self._layer_factors()[0].tensors()[0].dtype
+
+    @property
+    def parameters_count(self) -> int:
+        """How many numbers the machine has: weights, biases and precisions."""
+        return sum(t.numel() for f in self._layer_factors() for t in f.tensors())
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Return the natural parameters by name.
+
+        ``"bias:NAME"`` and ``"precision:NAME"`` of each variable, and ``"weights:FIRST:SECOND"`` of
+        each two that are joined.
+        """
+        found: dict[str, Tensor] = {}
+        for factor in self._layer_factors():
+            names = ":".join(v.name for v in factor.scope)
+            kinds = ("weights",) if isinstance(factor, BilinearFactor) else ("bias", "precision")
+            found.update(
+                (f"{kind}:{names}", t) for kind, t in zip(kinds, factor.tensors(), strict=False)
+            )
+        return found
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the numbers were learned from data, or given."""
+        return self._fitted
+
+    def check_fitted(self) -> None:
+        """Check that the machine has learned from data, or was given its numbers.
+
+        It was given them by :func:`mmgraph.read`, :meth:`load` or
+        :meth:`adopt`.
+
+        Raises
+        ------
+        NotFittedError
+            If it has its first, random weights.
+        """
+        if not self._fitted:
+            raise not_fitted(
+                f"this {type(self).__name__} is not fitted yet: its weights are random. Call fit "
+                "or partial_fit, or give it numbers by load or adopt, before it predicts"
+            )
+
+    def mark_fitted(self) -> None:
+        """Note that the parameters were learned, or given."""
+        self._fitted = True
+
+    def adopt(self, factors: Iterable[BiasFactor | BilinearFactor]) -> None:
+        """Take over the numbers of factors that speak of variables of the same description.
+
+        The machine counts as fitted with them.
+
+        Raises
+        ------
+        GraphError
+            If they are not those of this machine; the message says what differs.
+        """
+        self.factors = adopted(self._layer_factors(), factors)
+        self.plans, self._online = {}, None
+        self.mark_fitted()
+
+    def _layer_factors(self) -> list[BiasFactor | BilinearFactor]:
+        return [f for f in self.factors if isinstance(f, BiasFactor | BilinearFactor)]

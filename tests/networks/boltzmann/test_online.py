@@ -1,0 +1,143 @@
+"""Learning batch by batch: what is kept between calls."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+import mmgraph as mm
+from mmgraph.graph.errors import EvidenceError, LearningError
+from tests.networks.boltzmann_enumeration import every_family
+
+X = mm.Variable("x", shape=(6,), family="gaussian")
+OBJECTIVES = pytest.mark.parametrize("objective", ["contrastive_divergence", "multi_prediction"])
+
+
+def labelled(rows: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Three classes whose means differ, of six columns in very different units."""
+    generator = np.random.default_rng(seed)
+    y = generator.integers(0, 3, rows)
+    means = np.random.default_rng(9).normal(size=(3, 6)) * 2
+    x = (means[y] + generator.normal(size=(rows, 6))) * [1, 1000, 0.01, 1, 50, 1]
+    return x + np.array([0, 5e4, -3, 10, 0, 1]), np.array(["b", "c", "a"])[y]
+
+
+def classifier(**options) -> mm.RestrictedBoltzmannMachine:
+    usual = {"learning_rate": 0.02, "batch_size": 20, "chains": 20}
+    return mm.RestrictedBoltzmannMachine(
+        X, 20, mm.Variable("y", ("c", "a", "b")), **{**usual, **options}
+    )
+
+
+def numbers(machine: mm.RestrictedBoltzmannMachine) -> list[torch.Tensor]:
+    return [tensor.clone() for tensor in machine.parameters().values()]
+
+
+def same(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@OBJECTIVES
+def test_batches_teach_what_epochs_do(objective):
+    x, y = labelled()
+    machine = classifier(objective=objective)
+    for _ in range(50 if objective == "contrastive_divergence" else 15):
+        for first in range(0, 120, 40):
+            machine.partial_fit(x[first : first + 40], y[first : first + 40])
+    held_out, truth = labelled(200, 1)
+    assert machine.score(held_out, truth) > 0.9
+    assert machine.fit_report is None
+    machine.fit(x, y, epochs=1)
+    assert machine.fit_report is not None
+
+
+@OBJECTIVES
+@pytest.mark.parametrize("copied", [lambda m: pickle.loads(pickle.dumps(m)), copy.deepcopy])
+def test_a_copy_goes_on_with_the_same_optimiser_and_chains(objective, copied):
+    x, y = labelled()
+    machine = classifier(objective=objective, averaging=0.9)
+    for _ in range(3):
+        machine.partial_fit(x[:60], y[:60])
+    other = copied(copied(machine))
+    afresh = classifier(objective=objective, averaging=0.9)
+    afresh.adopt(copy.deepcopy(machine).factors)
+    for _ in range(2):
+        for one in (machine, other, afresh):
+            one.partial_fit(x[60:], y[60:])
+    assert same(numbers(machine), numbers(other))
+    assert not same(numbers(machine), numbers(afresh))
+
+
+def test_options_that_change_on_the_way():
+    x, y = labelled()
+    one, other = classifier(), classifier()
+    for machine in (one, other):
+        machine.partial_fit(x, y)
+    kept = one._online
+    one.partial_fit(x, y, learning_rate=0.01)
+    other.set_params(learning_rate=0.01).partial_fit(x, y)
+    assert one._online is kept
+    assert same(numbers(one), numbers(other))
+    one.partial_fit(x, y, momentum=0.0)
+    assert one._online is not kept
+
+
+def test_a_fitted_machine_goes_on_with_any_batch():
+    x, y = labelled()
+    machine = classifier(epochs=30).fit(x, y)
+    before = machine.score(x, y)
+    constant = np.repeat(x[:1], 4, 0)  # says nothing of how columns vary
+    machine.partial_fit(constant, y[:1].repeat(4), learning_rate=1e-4)
+    machine.partial_fit(x[:1], y[:1], learning_rate=1e-4, blocks=1)
+    assert machine.score(x, y) >= before - 0.05
+    moved = classifier()
+    with pytest.raises(LearningError, match="same value"):
+        moved.partial_fit(constant, y[:4])
+
+
+def test_a_machine_of_every_family_and_batches_with_gaps():
+    machine = every_family()
+    generator = np.random.default_rng(0)
+    for _ in range(3):
+        batch = {
+            "depth": generator.normal(size=(12, 2)),
+            "words": generator.integers(1, 4, (12, 2)),
+            "rate": generator.exponential(size=(12, 1)),
+            "pixels": generator.random((12, 2)),
+            "colour": generator.integers(0, 3, (12, 1)),
+        }
+        machine.partial_fit(batch, generator.choice(["a", "b", None], 12), learning_rate=1e-3)
+    machine.partial_fit({**batch, "pixels": None}, [None] * 12, learning_rate=1e-3)
+    assert all(t.isfinite().all() for t in machine.parameters().values())
+
+
+def test_classes_that_come_later():
+    x, y = labelled()
+    machine = mm.RestrictedBoltzmannMachine(hidden=20, labels="y", batch_size=20, chains=20)
+    first = y != "c"
+    machine.partial_fit(x[first], y[first], classes=["a", "b", "c"])
+    machine.partial_fit(x, y)
+    assert machine.classes_.tolist() == ["a", "b", "c"]
+    with pytest.raises(LearningError, match="classes has 'd', which is no label of 'y'"):
+        machine.partial_fit(x, y, classes=["a", "d"])
+    with pytest.raises(EvidenceError, match=r"X has 5 features, but \w+ is expecting 6"):
+        machine.partial_fit(x[:, :5], y)
+    with pytest.raises(LearningError, match="give y"):
+        machine.partial_fit(x)
+
+
+def test_divergence_leaves_the_numbers_of_the_batch_before():
+    x, y = labelled()
+    machine = classifier().partial_fit(x, y)
+    before = numbers(machine)
+    with pytest.raises(LearningError, match="diverged in batch 2"):
+        machine.partial_fit(x, y, learning_rate=1e6)
+    assert same(numbers(machine), before)
+    machine.partial_fit(x, y)
+    assert not same(numbers(machine), before)
+    with pytest.raises(LearningError, match="1 rows cannot be cut into 2 blocks; set blocks=1"):
+        machine.partial_fit(x[:1], y[:1])
