@@ -146,9 +146,8 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
     ) -> Self:
         """Train in place, from fresh weights and biases that the data suggest.
 
-        Real variables are standardised for training, which is what monitors speak of; the result
-        speaks of them in their own units. At the end of every epoch, and when training stops with
-        an error, the machine has the parameters of the last sound epoch.
+        Monitors speak of standardised real variables, the machine of these in their own units. When
+        training stops with an error, it has the parameters of the last sound epoch.
 
         Parameters
         ----------
@@ -157,9 +156,8 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
             are the visible variables side by side. Arrays may be sparse. What is missing is NaN
             (-1 of state indices); values between 0 and 1 of Bernoulli variables are probabilities.
         y : array-like, shape (rows,) or (rows, 1), optional
-            Labels, where the machine has label units; -1 or None where unknown. They are texts
-            where the labels are, and ``mm.index(y)`` where they are state indices instead. A
-            machine without label units passes over them, as scikit-learn's transformers do.
+            Labels (or ``mm.index(y)``) where the machine has label units, -1 or None where unknown;
+            others pass over them.
         validation : data, or tuple of data and labels, optional
             Rows that are watched and not learned from.
         settings : TrainingSettings or mapping, optional
@@ -169,32 +167,31 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
         progress : callable, optional
             Called after each epoch, counted from 1, with its monitors.
         generator : torch.Generator, optional
-            Draws the first weights; by default one that is seeded by the settings.
+            Draws the first weights; by default seeded by the settings.
         **options
-            Single settings of training (``epochs=20``), and what
-            :class:`mmgraph.networks.boltzmann_fitting.FitOptions` says: ``objective``,
-            ``prediction``, ``pretrain``, ``warm_start``, ``standardise``, ``weight_scale``.
+            Single settings of training (``epochs=20``), and ``objective``, ``prediction``, … of
+            :class:`mmgraph.networks.boltzmann_fitting.FitOptions`.
 
         Raises
         ------
         LearningError
-            If a Gaussian unit always has the same value (which column), a row observes nothing,
-            there are no labels for label units, an option is unknown, or training diverges.
+            If a Gaussian unit never varies (which column), a row observes nothing, there are no
+            labels for label units, an option is unknown, or training diverges.
         EvidenceError, UnknownStateError
-            If a value is outside the range of its family (which row and column).
+            If a value is outside the range of its family (which row and column), or labels are
+            numbers where those declared are texts.
         FormatError
             If the checkpoint is that of another machine, other data or other settings.
         """
         from mmgraph.networks.boltzmann_fitting import fit_options, fitted
 
         chosen = fit_options(self.training_options, settings, options)
-        lay_out(self, data, y)
+        lay_out(self, data, y, again=not chosen.goes_on)
+        self._feature_names = names_of_columns(self, data)
         evidence = evidence_of(self, data, y, needs_labels=True)
-        self._feature_names, self._online = names_of_columns(self, data), None
-        watched = None
-        if validation is not None:
-            pair = validation if isinstance(validation, tuple) else (validation, None)
-            watched = evidence_of(self, *pair)
+        self._online = None
+        pair = validation if isinstance(validation, tuple) else (validation, None)
+        watched = None if validation is None else evidence_of(self, *pair)
         self.fit_report = fitted(self, evidence, watched, chosen, checkpoint, progress, generator)
         self.sweeps = chosen.sweeps
         return self

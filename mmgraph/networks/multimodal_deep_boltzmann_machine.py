@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -97,8 +97,8 @@ def _named(pathways: Any) -> Sequence[Pathway]:
     """
     if isinstance(pathways, Mapping):
         return [Pathway(p.visible, p.hidden, name, p.hidden_family) for name, p in pathways.items()]
-    for pathway in pathways:
-        if not isinstance(pathway, Pathway):
-            raise GraphError(f"pathways are mm.Pathway(visible, hidden), not {pathway!r}")
-    found: Sequence[Pathway] = pathways
-    return found
+    listed = list(pathways) if isinstance(pathways, Iterable) else [pathways]
+    for pathway in listed:
+        if not isinstance(pathway, Pathway) or not isinstance(pathways, Iterable):
+            raise GraphError(f"pathways are a list of mm.Pathway(visible, hidden), not {pathway!r}")
+    return listed

@@ -234,6 +234,8 @@ def test_names_of_columns_are_checked():
             machine.predict(frame[list("fedcba")])
         with pytest.raises(EvidenceError, match="unseen at fit time:\n- z"):
             machine.predict(frame.rename(columns={"a": "z"}))
+        renamed = machine.fit(frame.rename(columns={"a": "z"}), y)
+        assert renamed.feature_names_in_.tolist() == list("zbcdef")
         assert not hasattr(machine.fit(x, y), "feature_names_in_")
     named = {f"x[{i}]": x[:, i] for i in (3, 1, 0, 2, 5, 4)}
     by_name = classifier(epochs=1).fit(pandas.DataFrame(named), y)
@@ -267,6 +269,15 @@ def test_units_by_the_kind_of_the_columns():
         machine.fit(None)
     machine.fit(x[:, :2])  # other columns, other units
     assert machine.n_features_in_ == 2
+
+
+def test_fine_tuning_keeps_the_layers_that_data_gave():
+    x, y = labelled()
+    machine = mm.RestrictedBoltzmannMachine(hidden=12, labels="y", **QUICK).fit(x, y)
+    before = machine.parameters()["weights:x:hidden"].clone()
+    machine.fit(x[y != "a"], y[y != "a"], objective="fine_tuning", epochs=1, learning_rate=1e-6)
+    assert machine.classes_.tolist() == ["a", "b", "c"]
+    torch.testing.assert_close(machine.parameters()["weights:x:hidden"], before, atol=1e-3, rtol=0)
 
 
 def test_pathways_by_the_modalities_of_the_data():

@@ -126,6 +126,8 @@ def test_families_of_hidden_units_by_pathway():
         ),
         (lambda: mm.MultimodalDeepBoltzmannMachine([], 3), "at least one pathway"),
         (lambda: mm.MultimodalDeepBoltzmannMachine([CAMERA], 3), "mm.Pathway"),
+        (lambda: mm.MultimodalDeepBoltzmannMachine(mm.Pathway(CAMERA), 3), "a list of mm.Pathway"),
+        (lambda: mm.MultimodalDeepBoltzmannMachine(-1, 3), "a list of mm.Pathway.*not -1"),
         (
             lambda: mm.MultimodalDeepBoltzmannMachine([mm.Pathway(CAMERA, 2)], 0),
             "'joint' must have",

@@ -44,8 +44,8 @@ def contained(values: np.ndarray, names: np.ndarray, data: object, container: st
 
     Raises
     ------
-    MissingExtraError
-        If the package is not installed.
+    MissingExtraError, GraphError
+        If pandas, or polars, is not installed.
     """
     chosen = container or _configured()
     if chosen == "default":
@@ -53,6 +53,8 @@ def contained(values: np.ndarray, names: np.ndarray, data: object, container: st
     try:
         package = importlib.import_module(chosen)
     except ImportError:
+        if chosen == "polars":  # which no extra brings
+            raise GraphError("transform is to return a polars frame: pip install polars") from None
         raise MissingExtraError("data", chosen, "a representation as a data frame") from None
     if chosen == "polars":
         return package.DataFrame(values, schema=list(names), orient="row")
