@@ -56,6 +56,17 @@ def test_batches_teach_what_epochs_do(objective):
 
 
 @OBJECTIVES
+def test_the_same_rows_again_and_again_are_epochs(objective):
+    x, y = labelled()
+    options = {"objective": objective, "schedule": "constant", "momentum": 0.5}
+    whole = classifier(**options).fit(x, y, epochs=3)
+    machine = classifier(**options)
+    for _ in range(3):
+        machine.partial_fit(x, y)
+    assert same(numbers(machine), numbers(whole))
+
+
+@OBJECTIVES
 @pytest.mark.parametrize("copied", [lambda m: pickle.loads(pickle.dumps(m)), copy.deepcopy])
 def test_a_copy_goes_on_with_the_same_optimiser_and_chains(objective, copied):
     x, y = labelled()
