@@ -112,7 +112,7 @@ def learning() -> None:
         mm.Variable("x", shape=(3,), family="gaussian"), 2, mm.Variable("l", ("p", "q"))
     )
     data = np.random.default_rng(0).normal(size=(10, 3))
-    attempt("machine.fit", lambda: machine.fit(data, [0, 1] * 5, epochs=1))
+    attempt("machine.fit", lambda: machine.fit(data, ["p", "q"] * 5, epochs=1))
     for question in ("predict", "predict_proba", "transform", "impute", "log_likelihood"):
         attempt(f"machine.{question}", lambda q=question: getattr(machine, q)(data))
     attempt("machine.write", lambda: mm.write(machine, "machine.mmgraph"))
