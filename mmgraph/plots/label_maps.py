@@ -1,4 +1,4 @@
-"""Pictures of labelled images: the labels beside the image, their uncertainty, and the search."""
+"""Pictures of labelled images: the labels over the image, their uncertainty, and the search."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.plots.figures import INK, PALETTE, new_figure
+from mmgraph.plots.image_pictures import as_picture, blended, with_strokes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +24,6 @@ UNLABELLED = "#D9D9D9"
 """The colour of pixels without a label."""
 
 _LONGEST = 5.2
-_STRETCH = (2.0, 98.0)
 _GOLDEN_RATIO = 0.618033988749895
 _LEGEND_ROWS = 18
 
@@ -49,48 +49,13 @@ def class_colours(count: int) -> list[str]:
     return ["#" + "".join(f"{round(255 * x):02X}" for x in colour) for colour in colours[:count]]
 
 
-def as_picture(image: object) -> Float[np.ndarray, "height width *colours"]:
-    """Return an image of any number of bands as grey values or colours between 0 and 1.
-
-    One or two bands give grey values of the first; more give red, green and blue: the first three
-    of up to four bands, three spread over the spectrum of many. Each is stretched between its 2nd
-    and its 98th percentile. Missing values (NaN) stay so.
-
-    Parameters
-    ----------
-    image : array-like
-        Shape ``(height, width)`` or ``(height, width, bands)``.
-
-    Raises
-    ------
-    MmgraphError
-        If the array has another number of axes.
-    """
-    array = np.asarray(image)
-    if array.ndim not in (2, 3) or not array.size:
-        raise MmgraphError(
-            f"a picture is drawn of (height, width) or (height, width, bands), not {array.shape}"
-        )
-    if array.ndim == 3:
-        bands = array.shape[2]
-        # Of a whole spectrum, the long waves are red.
-        chosen = (0, 1, 2) if bands <= 4 else (3 * bands // 4, bands // 2, bands // 4)
-        array = array[..., 0] if bands < 3 else array[..., chosen]
-    array = array.astype(np.float64)
-    known = np.where(np.isfinite(array), array, np.nan).reshape(-1, *array.shape[2:])
-    if np.isnan(known).all():
-        return np.full(array.shape, np.nan)
-    low, high = np.nanpercentile(known, _STRETCH, axis=0)
-    stretched = (array - low) / np.where(high > low, high - low, 1.0)
-    return np.asarray(np.clip(stretched, 0.0, 1.0))
-
-
 def label_map(
     axes: Axes | None,
     labels: object,
     classes: Sequence[object] | None = None,
     *,
     image: object = None,
+    annotations: object = None,
     colours: Sequence[str] | None = None,
     legend: bool = True,
     title: str | None = None,
@@ -106,8 +71,12 @@ def label_map(
     classes : sequence, optional
         The names of the classes; by default their indices.
     image : array-like, optional
-        Shape ``(height, width)``, with or without a last axis of bands (of a volume likewise). Only
-        without ``axes``: it is drawn beside the labels.
+        Shape ``(height, width)``, with or without a last axis of bands (of a volume likewise): the
+        labels lie over it. Without ``axes`` it is also drawn beside them. Its colours are those of
+        :func:`~mmgraph.plots.image_pictures.as_picture`.
+    annotations : array-like of int, optional
+        Of the shape of the labels: class indices of the pixels whose labels were given, negative
+        elsewhere, such as ``annotations.codes``. They are drawn on top.
     colours : sequence of str, optional
         One for each class, by default :func:`class_colours`.
     legend : bool, default True
@@ -136,14 +105,18 @@ def label_map(
             f"the labels go up to {top - 1}; there are {len(names)} classes and "
             f"{len(paints)} colours"
         )
-    shown = [image] if image is not None and axes is None else []
-    figure, places = _panels(axes, 1 + len(shown), plane.shape, 2.0 if legend else 0.0)
-    for place, picture in zip(places, shown, strict=False):
-        array = np.asarray(picture)
-        array, _ = _middle_slice(array, array.ndim - codes.ndim + 2)
-        _show(place, as_picture(array), cmap="gray", vmin=0.0, vmax=1.0)
-        place.set_title("image", color=INK, fontsize=11)
-    _show(places[-1], _painted(plane, paints), interpolation="nearest")
+    strokes = _strokes(annotations, codes, len(names))
+    below = None if image is None else _picture(image, codes.ndim)
+    beside = below is not None and axes is None
+    figure, places = _panels(axes, 1 + beside, plane.shape, 2.0 if legend else 0.0)
+    map_drawn = _painted(plane, paints)
+    if below is not None:
+        if beside:
+            alone = blended(below, map_drawn, np.zeros(plane.shape, bool))
+            _show(places[0], with_strokes(alone, strokes, _rgb(paints)))
+            places[0].set_title("image", color=INK, fontsize=11)
+        map_drawn = blended(below, map_drawn, plane >= 0)
+    _show(places[-1], with_strokes(map_drawn, strokes, _rgb(paints)), interpolation="nearest")
     places[-1].set_title((title or "labels") + where, color=INK, fontsize=11)
     if legend:
         _name_classes(places[-1], plane, names, paints)
@@ -268,6 +241,26 @@ def _codes(labels: object) -> Int[np.ndarray, "*shape"]:
     return np.where(np.isfinite(array), array, -1).astype(np.int64)
 
 
+def _strokes(
+    annotations: object, labels: Int[np.ndarray, "*shape"], classes: int
+) -> Int[np.ndarray, "height width"]:
+    """Return the plane of the annotations that is drawn; negative everywhere without any."""
+    if annotations is None:
+        return np.full(labels.shape[-2:], -1)
+    strokes = _codes(annotations)
+    if strokes.shape != labels.shape or strokes.max() >= classes:
+        raise MmgraphError(
+            f"annotations of shape {strokes.shape} up to class {strokes.max()} do not fit labels "
+            f"of shape {labels.shape} and {classes} classes"
+        )
+    return _middle_slice(strokes, 2)[0]
+
+
+def _picture(image: object, axes: int) -> Float[np.ndarray, "height width *colours"]:
+    array = image if isinstance(image, np.ma.MaskedArray) else np.asarray(image)
+    return as_picture(_middle_slice(array, array.ndim - axes + 2)[0])
+
+
 def _middle_slice(array: np.ndarray, axes: int) -> tuple[np.ndarray, str]:
     """Return an image as it is and of a volume the middle slice, with words for the title."""
     if array.ndim not in (axes, axes + 1) or not array.size:
@@ -305,10 +298,14 @@ def _show(axes: Any, picture: np.ndarray, **style: Any) -> Any:
 def _painted(
     codes: Int[np.ndarray, "height width"], colours: Sequence[str]
 ) -> Float[np.ndarray, "height width 3"]:
+    table = np.array(_rgb((*colours, UNLABELLED)))
+    return np.asarray(table[np.where(codes >= 0, codes, len(colours))])
+
+
+def _rgb(colours: Sequence[str]) -> list[tuple[float, ...]]:
     from matplotlib.colors import to_rgb
 
-    table = np.array([to_rgb(colour) for colour in (*colours, UNLABELLED)])
-    return np.asarray(table[np.where(codes >= 0, codes, len(colours))])
+    return [to_rgb(colour) for colour in colours]
 
 
 def _name_classes(

@@ -12,7 +12,7 @@ from mmgraph.graph.errors import MmgraphError
 from mmgraph.inference.assignment import TracePoint
 from mmgraph.plots import energy_trace, label_map, save, uncertainty_map
 from mmgraph.plots.figures import new_figure
-from mmgraph.plots.label_maps import UNLABELLED, as_picture, class_colours
+from mmgraph.plots.label_maps import UNLABELLED, class_colours
 
 
 def legend_texts(figure) -> list[str]:
@@ -63,15 +63,36 @@ def test_of_a_volume_the_middle_slice_is_drawn():
     assert uncertainty_map(None, np.zeros((3, 4, 5))).axes[0].get_title().endswith("(slice 2 of 3)")
 
 
-def test_pictures_are_stretched_and_keep_gaps():
-    image = np.linspace(0, 4095, 400).reshape(20, 20)
-    image[3, 3] = np.nan
-    picture = as_picture(image)
-    assert np.isnan(picture[3, 3])
-    assert (np.nanmin(picture), np.nanmax(picture)) == (0.0, 1.0)
-    assert as_picture(np.ones((2, 3, 200))).shape == (2, 3, 3)
-    assert as_picture(np.ones((2, 3, 2))).shape == (2, 3)
-    assert np.isnan(as_picture(np.full((2, 2), np.nan))).all()
+def test_labels_lie_over_the_image_and_strokes_on_top():
+    random = np.random.default_rng(0)
+    image = random.integers(0, 256, (4, 6, 3)).astype(np.uint8)
+    labels = np.array([[0, 0, 0, 1, 1, 1]] * 4)
+    labels[3, 5] = -1
+    drawn = np.full(labels.shape, -1)
+    drawn[1, 1:3], drawn[2, 4] = 0, 1
+    colours = ["#FF0000", "#0000FF"]
+    figure = label_map(None, labels, image=image, annotations=drawn, colours=colours)
+    beside, over = (np.asarray(place.images[0].get_array()) for place in figure.axes)
+    paint = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    np.testing.assert_allclose(beside, np.where(drawn[..., None] < 0, image / 255, paint[drawn]))
+    mixed = 0.5 * paint[labels] + 0.5 * image / 255
+    mixed[3, 5] = image[3, 5] / 255
+    np.testing.assert_allclose(over, np.where(drawn[..., None] < 0, mixed, paint[drawn]))
+    axes = new_figure(3, 3).subplots()
+    label_map(axes, labels, image=image, colours=colours)
+    np.testing.assert_allclose(axes.images[0].get_array()[0, 0], mixed[0, 0])
+    volume = label_map(None, np.stack([labels] * 3), annotations=np.stack([drawn] * 3),
+                       colours=colours, image=np.stack([image] * 3))  # fmt: skip
+    np.testing.assert_allclose(volume.axes[1].images[0].get_array(), over)
+    bare = np.asarray(label_map(None, labels, colours=colours).axes[0].images[0].get_array())
+    np.testing.assert_allclose(bare[0], paint[labels[0]])
+
+
+def test_annotations_that_do_not_fit_are_named():
+    with pytest.raises(MmgraphError, match="annotations of shape"):
+        label_map(None, np.zeros((2, 2), int), annotations=np.zeros((3, 3), int))
+    with pytest.raises(MmgraphError, match="up to class 4 do not fit"):
+        label_map(None, np.zeros((2, 2), int), annotations=np.full((2, 2), 4))
 
 
 def test_traces_show_bounds_where_there_are_any():
@@ -95,5 +116,3 @@ def test_bad_input_is_named():
         label_map(None, np.zeros(4))
     with pytest.raises(MmgraphError, match="an image or a volume"):
         uncertainty_map(None, np.zeros(4))
-    with pytest.raises(MmgraphError, match=r"\(height, width\)"):
-        as_picture(np.zeros(3))
