@@ -31,7 +31,10 @@ SensorOption = Annotated[
 ]
 LabelsOption = Annotated[
     Path,
-    typer.Option(help="Labels of some pixels: an image of indices, or a CSV of row,column,label."),
+    typer.Option(
+        help="Labels of some pixels: an image of numbers or of strokes in colours, a class each, "
+        "or a CSV of row,column,label."
+    ),
 ]
 MissingOption = Annotated[
     list[str] | None,
@@ -46,8 +49,17 @@ WeightOption = Annotated[
 def label(
     sensor: SensorOption,
     labels: LabelsOption,
-    classes: Annotated[Path | None, typer.Option(help="Names of the classes, one a line.")] = None,
-    unlabelled: Annotated[int, typer.Option(help="The number of pixels without a label.")] = 0,
+    classes: Annotated[
+        Path | None,
+        typer.Option(help="Names of the classes, one a line; of colours '#FF0000 roof'."),
+    ] = None,
+    unlabelled: Annotated[
+        str | None,
+        typer.Option(
+            help="The number (0 by default) or colour (#RRGGBB, white, black) of pixels without a "
+            "label."
+        ),
+    ] = None,
     missing: MissingOption = None,
     unary: Annotated[
         str, typer.Option(help="gaussian_mixture, svm, extra_trees or logistic.")
@@ -57,6 +69,13 @@ def label(
     ] = None,
     edge_weight: Annotated[str, typer.Option(help="A number, or learn.")] = "learn",
     sensor_weight: WeightOption = None,
+    prior: Annotated[
+        str,
+        typer.Option(
+            help="Of the classes: even, annotated, auto (even where labels are strokes) or numbers "
+            "in their order, 0.2,0.3,0.5."
+        ),
+    ] = "auto",
     method: Annotated[
         str, typer.Option(help="auto, trws, graph_cut, alpha_expansion, belief_propagation, …")
     ] = "auto",
@@ -96,6 +115,7 @@ def label(
             edge_weight="learn" if edge_weight == "learn" else _number(edge_weight),
             neighbours=neighbours,
             spacing=spacing,
+            prior=_prior(prior),
             method=method,
             missing=hidden,
             generator=torch.Generator().manual_seed(seed),
@@ -103,7 +123,7 @@ def label(
         )
         files = _write_maps(output, labelling, annotations, like, place)
         if picture:
-            files += _draw(output, labelling, next(iter(sensors.values())))
+            files += _draw(output, labelling, annotations, sensors)
     report = _report(labelling, annotations) | {"spacing": spacing and list(spacing)}
     files.append(_write_report(output, report))
     if as_json:
@@ -138,29 +158,44 @@ def _number(text: str) -> float:
         raise MmgraphError(f"expected a number or 'learn' for a weight, found {text!r}") from None
 
 
+def _prior(text: str) -> Any:
+    """Read the name of a prior, or numbers with commas between."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        return text
+
+
+def _unlabelled(text: str | None) -> int | str | None:
+    """Read a number or a colour; six digits are a number."""
+    if text is None:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
 def _read(
     paths: Mapping[str, str],
     labels: Path,
     masks: Mapping[str, str],
     classes: Path | None,
-    unlabelled: int,
+    unlabelled: str | None,
 ) -> tuple[dict[str, np.ndarray], Annotations, dict[str, np.ndarray]]:
     """Read all files; the labels say whether they are images or volumes."""
-    from mmgraph.spatial.annotations import (
-        is_table,
-        read_annotations,
-        read_classes,
-        table_dimensions,
-    )
+    from mmgraph.spatial.annotation_tables import table_dimensions
+    from mmgraph.spatial.annotations import is_table, read_annotations, read_classes
     from mmgraph.spatial.images import check_sizes, read_array, read_sensors
 
     names = None if classes is None else read_classes(classes)
+    silent = _unlabelled(unlabelled)
     if is_table(labels):
         sensors = read_sensors(paths, table_dimensions(labels))
         shape = next(iter(sensors.values())).shape[:-1]
-        annotations = read_annotations(labels, names, unlabelled=unlabelled, shape=shape)
+        annotations = read_annotations(labels, names, unlabelled=silent, shape=shape)
     else:
-        annotations = read_annotations(labels, names, unlabelled=unlabelled)
+        annotations = read_annotations(labels, names, unlabelled=silent)
         sensors = read_sensors(paths, annotations.codes.ndim)
     sizes = {paths[name]: image.shape[:-1] for name, image in sensors.items()}
     axes = annotations.codes.ndim
@@ -226,7 +261,7 @@ def _write_maps(
         files += _if_installed(write_array, output / (name + suffix), array, **options)
     if labelling.labels.ndim == 2 and numbers.min() >= 0 and numbers.max() <= 65535:
         palette = [UNLABELLED] * (max(annotations.values) + 1)
-        colours = class_colours(len(annotations.values))
+        colours = annotations.colours or class_colours(len(annotations.values))
         for value, colour in zip(annotations.values, colours, strict=True):
             palette[value] = colour
         shades = np.round(255 * labelling.relative_uncertainty.clip(0, 1)).astype(np.uint8)
@@ -246,11 +281,27 @@ def _if_installed(
     return [path]
 
 
-def _draw(output: Path, labelling: Labelling, image: np.ndarray) -> list[Path]:
+def _draw(
+    output: Path,
+    labelling: Labelling,
+    annotations: Annotations,
+    sensors: Mapping[str, np.ndarray],
+) -> list[Path]:
+    """Draw the labels over the first sensor that has colours, else over the first."""
     from mmgraph.plots import energy_trace, label_map, save, uncertainty_map
 
+    images = list(sensors.values())
+    image = next((image for image in images if image.shape[-1] in (3, 4)), images[0])
     files = [output / "label_map.png", output / "uncertainty_map.png"]
-    save(label_map(None, labelling.labels, labelling.classes, image=image), files[0])
+    figure = label_map(
+        None,
+        labelling.labels,
+        labelling.classes,
+        image=image,
+        annotations=annotations.codes,
+        colours=annotations.colours,
+    )
+    save(figure, files[0])
     save(uncertainty_map(None, labelling.uncertainty), files[1])
     if len(labelling.trace) > 1:
         files.append(output / "energy.png")
@@ -269,8 +320,9 @@ def _report(labelling: Labelling, annotations: Annotations) -> dict[str, Any]:
     labelled = np.bincount(
         annotations.codes[annotations.codes >= 0], minlength=len(labelling.classes)
     ).tolist()
-    columns = (annotations.values, labelling.classes, labelled, counts, uncertain)
-    keys = ("value", "class", "labelled", "pixels", "mean_uncertainty")
+    colours = annotations.colours or [None] * len(counts)
+    columns = (annotations.values, labelling.classes, colours, labelled, counts, uncertain)
+    keys = ("value", "class", "colour", "labelled", "pixels", "mean_uncertainty")
     return {
         "size": list(labelling.labels.shape),
         "method": labelling.method,
@@ -282,6 +334,7 @@ def _report(labelling: Labelling, annotations: Annotations) -> dict[str, Any]:
         "converged": labelling.converged,
         "sensor_weights": labelling.sensor_weights,
         "edge_weight": labelling.edge_weight,
+        "prior": labelling.prior,
         "temperature": labelling.temperature,
         "held_out_log_loss": labelling.log_loss,
         "missing_pixels": labelling.missing,
@@ -305,7 +358,9 @@ def _print(report: Mapping[str, Any]) -> None:
     title += f"energy {report['energy']:.6g}{bound}, {report['seconds']:.1f} s"
     weights = [f"{name} {value:.3g}" for name, value in report["sensor_weights"].items()]
     weights.append(f"edges {report['edge_weight']:.3g}")
-    title += f"\nweights: {', '.join(weights)}"
+    even = len({round(share, 9) for share in report["prior"].values()}) == 1
+    shares = [f"{name} {share:.3g}" for name, share in report["prior"].items()]
+    title += f"\nweights: {', '.join(weights)}; prior: {'even' if even else ', '.join(shares)}"
     rows: Sequence[dict[str, Any]] = report["classes"]
     print_table(
         ("class", "labelled", "pixels", "uncertainty, nats"),

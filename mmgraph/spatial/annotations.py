@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
 
 from mmgraph.formats.files import read_text
 from mmgraph.graph.errors import FormatError, suggestion
-from mmgraph.spatial.images import PathLike, read_raster
+from mmgraph.spatial.annotation_tables import table_labels
+from mmgraph.spatial.arrays import read_cells
+from mmgraph.spatial.colour_labels import Colour, as_bytes, is_colour, read_colours
+from mmgraph.spatial.images import PathLike, Raster, read_raster
 
 UNLABELLED = -1
 """The class index of a pixel that nobody has labelled."""
+
+Classes = Sequence[object] | Mapping[Any, object]
+"""Names of classes in order, or by colour."""
+
+Unlabelled = int | Colour | None
+"""The number or the colour of pixels without a label."""
+
+_TOO_LARGE = 2.0**63
+
+_NAMED_COLOUR = re.compile(r"(#[0-9A-Fa-f]{6}|white|black)\s+(\S.*)")
 
 
 class AnnotationWarning(UserWarning):
@@ -37,45 +50,74 @@ class Annotations:
         The names of the classes.
     values : tuple of int
         The number that stands for each class in files.
+    colours : tuple of str or None
+        ``#RRGGBB`` of each class, where the labels were drawn in colours.
     """
 
     codes: Int64[np.ndarray, "*shape"]
     classes: tuple[str, ...]
     values: tuple[int, ...]
+    colours: tuple[str, ...] | None = None
 
     @classmethod
     def of(
         cls,
         array: object,
-        classes: Sequence[object] | None = None,
+        classes: Classes | None = None,
         *,
-        unlabelled: int = UNLABELLED,
+        unlabelled: Unlabelled = None,
         source: str = "the annotations",
     ) -> Annotations:
-        """Read annotations from an array of numbers.
+        """Read annotations from an array of numbers or of colours.
 
         Parameters
         ----------
         array : array-like
-            Whole numbers, one a pixel; NaN and the unlabelled value where nothing is known.
-        classes : sequence, optional
-            Names of the numbers 0, 1, 2, … in order, the unlabelled one left out. By default the
-            numbers that occur are the classes, and are their own names.
-        unlabelled : int, default -1
-            The number of pixels without a label.
+            Whole numbers, one a pixel; or colours, one a class: ``uint8``, or floats from 0 to 1,
+            of shape ``(height, width, 3)``, or 4 with opacity. A pixel is unlabelled where it has
+            the unlabelled value, is NaN, transparent, or hidden by a mask.
+        classes : sequence or mapping, optional
+            Names of the numbers 0, 1, 2, … in order, the unlabelled one left out; of colours a
+            mapping of colour to name, and all other colours are unlabelled. By default the numbers
+            or colours that occur are the classes, and are their own names.
+        unlabelled : int or colour, optional
+            The number of pixels without a label, by default -1; or their colour (``"#RRGGBB"``,
+            ``"white"``, ``"black"``, three numbers). By default, of an image with transparent
+            pixels no colour; else white or black, whichever is clearly the background.
         source : str
             What the array is called in errors.
 
         Raises
         ------
         FormatError
-            If the array is not one of whole numbers, or a number has no name.
+            If the array is not one of whole numbers or colours, a number has no name, the largest
+            number of an unsigned type looks like a -1 that was wrapped around, or it cannot be
+            told which colour is unlabelled.
         """
-        numbers = _whole_numbers(array, unlabelled, source)
+        cells, hidden = read_cells(array, source, FormatError)
+        if is_colour(cells):
+            image = as_bytes(cells)
+            return cls._of_colours(image, np.asarray(hidden.any(-1)), classes, unlabelled, source)
+        number = _unlabelled_number(unlabelled, UNLABELLED, source)
+        numbers = _whole_numbers(cells, hidden, number, source)
+        if (wrapped := _wrapped(cells, numbers != number)) is not None:
+            raise FormatError(f"{source}: {wrapped}")
+        return cls._of_numbers(numbers, classes, number, source)
+
+    @classmethod
+    def _of_numbers(
+        cls,
+        numbers: Int64[np.ndarray, "*shape"],
+        classes: Classes | None,
+        unlabelled: int,
+        source: str,
+    ) -> Annotations:
         known = numbers != unlabelled
         if classes is None:
             values = np.unique(numbers[known])
             names = tuple(str(value) for value in values.tolist())
+        elif isinstance(classes, Mapping):
+            raise FormatError(f"{source}: one number a pixel, whose classes are named in order")
         else:
             names = _distinct(classes, source)
             values = np.array(_numbers_of(names, unlabelled))
@@ -90,6 +132,30 @@ class Annotations:
         codes = np.where(known, np.searchsorted(values, numbers), UNLABELLED)
         return cls(codes.astype(np.int64), names, tuple(values.tolist()))
 
+    @classmethod
+    def _of_colours(
+        cls,
+        image: np.ndarray,
+        hidden: np.ndarray,
+        classes: Classes | None,
+        unlabelled: Unlabelled,
+        source: str,
+    ) -> Annotations:
+        read = read_colours(image, hidden, classes, unlabelled, source)
+        values = tuple(range(1, len(read.names) + 1))
+        return cls(read.numbers - 1, read.names, values, read.colours)
+
+
+def _unlabelled_number(unlabelled: Unlabelled, default: int, source: str) -> int:
+    if unlabelled is None:
+        return default
+    if isinstance(unlabelled, bool) or not isinstance(unlabelled, int | np.integer):
+        raise FormatError(
+            f"{source}: one number a pixel, and so the unlabelled one is a number, not "
+            f"{unlabelled!r}"
+        )
+    return int(unlabelled)
+
 
 def _numbers_of(names: Sequence[str], unlabelled: int) -> tuple[int, ...]:
     """The numbers 0, 1, 2, … that stand for named classes, the unlabelled one left out."""
@@ -97,20 +163,47 @@ def _numbers_of(names: Sequence[str], unlabelled: int) -> tuple[int, ...]:
     return tuple(itertools.islice(numbers, len(names)))
 
 
-def _whole_numbers(array: object, unlabelled: int, source: str) -> Int64[np.ndarray, "*shape"]:
-    numbers = np.asarray(array)
-    if numbers.dtype.kind not in "biuf" or numbers.ndim not in (2, 3) or not numbers.size:
+def _whole_numbers(
+    cells: np.ndarray, hidden: np.ndarray, unlabelled: int, source: str
+) -> Int64[np.ndarray, "*shape"]:
+    if cells.ndim not in (2, 3) or not cells.size:
         raise FormatError(
-            f"{source}: {numbers.dtype} of shape {numbers.shape}; one whole number a pixel was "
-            "expected, (height, width) or (depth, height, width)"
+            f"{source}: {cells.dtype} of shape {cells.shape}; one whole number a pixel was "
+            "expected, (height, width) or (depth, height, width), or colours (height, width, 3)"
         )
-    if numbers.dtype.kind == "f":
-        numbers = np.where(np.isnan(numbers), unlabelled, numbers)
-        broken = ~np.isfinite(numbers) | (numbers != np.floor(numbers))
+    if cells.dtype.kind == "f":
+        broken = ~hidden & (~np.isfinite(cells) | (cells != np.floor(cells)))
         if broken.any():
             place = tuple(int(i) for i in np.argwhere(broken)[0])
-            raise FormatError(f"{source}: the label at {place} is {numbers[place]}, no number")
-    return numbers.astype(np.int64)
+            raise FormatError(f"{source}: the label at {place} is {cells[place]}, no number")
+    large = ~hidden & (np.abs(cells.astype(np.float64)) >= _TOO_LARGE)
+    if large.any():
+        place = tuple(int(i) for i in np.argwhere(large)[0])
+        raise FormatError(f"{source}: the label at {place} is {cells[place]}, too large")
+    numbers = np.where(hidden, 0, cells).astype(np.int64)
+    numbers[hidden] = unlabelled
+    return numbers
+
+
+def _wrapped(cells: np.ndarray, known: np.ndarray) -> str | None:
+    """Say so if the largest number of an unsigned type stands beside 0, 1, 2 … or 1, 2, 3 …."""
+    if cells.dtype.kind != "u" or not known.any():
+        return None
+    values = np.unique(cells[known]).tolist()
+    largest = np.iinfo(cells.dtype).max
+    small = values[:-1]
+    if (
+        values[-1] != largest
+        or len(small) < 2
+        or small[0] > 1
+        or small[-1] - small[0] >= len(small)
+    ):
+        return None
+    return (
+        f"{largest} beside the classes {small[0]} to {small[-1]} is what -1 becomes in "
+        f"{cells.dtype}; if it stands for no label, say unlabelled={largest}, or subtract after "
+        "astype(int); if it is a class, give the numbers as astype(int)"
+    )
 
 
 def _distinct(classes: Sequence[object], source: str) -> tuple[str, ...]:
@@ -122,16 +215,23 @@ def _distinct(classes: Sequence[object], source: str) -> tuple[str, ...]:
     return names
 
 
-def read_classes(path: PathLike) -> tuple[str, ...]:
+def read_classes(path: PathLike) -> tuple[str, ...] | dict[str, str]:
     """Return the names of classes from a text file, one a line; empty lines are left out.
+
+    Where every line begins with a colour (``#FF0000 roof``), the names are given by colour.
 
     Raises
     ------
     FormatError
         If the file cannot be read, holds no name, or one twice.
     """
-    names = [line.strip() for line in read_text(path).splitlines()]
-    return _distinct([name for name in names if name], str(path))
+    lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    matches = [_NAMED_COLOUR.fullmatch(line) for line in lines]
+    by_colour = [(match[1], match[2]) for match in matches if match is not None]
+    if not by_colour or len(by_colour) < len(lines):
+        return _distinct(lines, str(path))
+    _distinct([colour.upper() for colour, _ in by_colour], str(path))
+    return dict(by_colour)
 
 
 def is_table(path: PathLike) -> bool:
@@ -141,9 +241,9 @@ def is_table(path: PathLike) -> bool:
 
 def read_annotations(
     path: PathLike,
-    classes: Sequence[object] | None = None,
+    classes: Classes | None = None,
     *,
-    unlabelled: int = 0,
+    unlabelled: Unlabelled = None,
     shape: tuple[int, ...] | None = None,
 ) -> Annotations:
     """Return the labels that a file gives some pixels.
@@ -151,12 +251,13 @@ def read_annotations(
     Parameters
     ----------
     path : path
-        An image of whole numbers in any format but JPEG (of a palette the indices count, and what
-        the file hides is unlabelled), or a ``.csv`` table with the columns ``row``, ``column`` and
-        ``label``, and ``slice`` in a volume; all places count from 0.
+        An image of whole numbers, or of colours, in any format but JPEG (of a palette the indices
+        count, and what the file hides is unlabelled); or a ``.csv`` table with the columns ``row``,
+        ``column`` and ``label``, and ``slice`` in a volume; all places count from 0.
     classes, unlabelled
-        As for :meth:`Annotations.of`. A table holds names, or the numbers that an image would hold:
-        where all its labels are among ``classes`` they are names, even if they look like numbers.
+        As for :meth:`Annotations.of`, but the unlabelled number is 0 by default. A table holds
+        names, or the numbers that an image would hold: where all its labels are among ``classes``
+        they are names, even if they look like numbers.
     shape : tuple of int, optional
         Of the image; a table needs it.
 
@@ -168,31 +269,46 @@ def read_annotations(
     Warns
     -----
     AnnotationWarning
-        Of rows of a table whose number is the unlabelled one, as they say nothing.
+        Of rows of a table whose number is the unlabelled one, as they say nothing; and of a class
+        whose number looks like a -1 that was wrapped around.
     """
     if is_table(path):
         if shape is None:
             raise FormatError(f"{path}: a table of places needs the size of the image")
-        return _from_table(path, classes, unlabelled, shape)
+        if isinstance(classes, Mapping):
+            raise FormatError(f"{path}: a table holds no colours; name its classes in order")
+        number = _unlabelled_number(unlabelled, 0, str(path))
+        return _from_table(path, classes, number, shape)
     raster = read_raster(path, indices=True)
     if raster.has_bands:
+        hidden = _drawn(path, raster)
+        return Annotations._of_colours(raster.values, hidden, classes, unlabelled, str(path))
+    number = _unlabelled_number(unlabelled, 0, str(path))
+    cells, hidden = read_cells(raster.values, str(path), FormatError)
+    hidden = hidden if raster.hidden is None else hidden | raster.hidden
+    numbers = _whole_numbers(cells, hidden, number, str(path))
+    if (wrapped := _wrapped(cells, numbers != number)) is not None:
+        warnings.warn(f"{path}: {wrapped}", AnnotationWarning, stacklevel=2)
+    return Annotations._of_numbers(numbers, classes, number, str(path))
+
+
+def _drawn(path: PathLike, raster: Raster) -> Bool[np.ndarray, "height width"]:
+    """Return what colours hide, or raise FormatError if the bands are no colours."""
+    count, kind = raster.values.shape[-1], raster.values.dtype
+    if len(raster.places) != 2 or count != 3 or kind != np.uint8:
         raise FormatError(
-            f"{path} has {raster.values.shape[-1]} bands of colour; labels are one whole number a "
-            "pixel (a grey image, or one with a palette)"
+            f"{path} has {count} bands of {kind}; labels are one whole number a pixel (a grey "
+            "image, or one with a palette) or colours of 8 bits"
         )
-    return Annotations.of(raster.array(), classes, unlabelled=unlabelled, source=str(path))
-
-
-def table_dimensions(path: PathLike) -> int:
-    """Return 3 if a table of places has the column ``slice``, else 2."""
-    header = next(csv.reader(io.StringIO(read_text(path))), [])
-    return 3 if "slice" in [name.strip() for name in header] else 2
+    if raster.hidden is None:
+        return np.zeros(raster.places, bool)
+    return raster.hidden if raster.hidden.ndim == 2 else raster.hidden.any(-1)
 
 
 def _from_table(
     path: PathLike, classes: Sequence[object] | None, unlabelled: int, shape: tuple[int, ...]
 ) -> Annotations:
-    labels = _table_labels(path, shape)
+    labels = table_labels(path, shape)
     given = None if classes is None else _distinct(classes, str(path))
     named = given is not None and set(labels.values()) <= set(given)
     if not named and all(label.removeprefix("-").isdecimal() for label in labels.values()):
@@ -234,40 +350,3 @@ def _from_numbers(
             stacklevel=4,
         )
     return Annotations.of(array, names, unlabelled=unlabelled, source=str(path))
-
-
-def _table_labels(path: PathLike, shape: tuple[int, ...]) -> dict[tuple[int, ...], str]:
-    """Read what a table says of each pixel, as text."""
-    reader = csv.DictReader(io.StringIO(read_text(path)), skipinitialspace=True)
-    columns = ("slice", "row", "column")[-len(shape) :]
-    for name in (*columns, "label"):
-        if name not in (reader.fieldnames or ()):
-            found = ", ".join(reader.fieldnames or ()) or "nothing"
-            hint = suggestion(name, reader.fieldnames or ())
-            raise FormatError(f"{path}, line 1: no column '{name}' (found {found}){hint}")
-    labels: dict[tuple[int, ...], str] = {}
-    for record in reader:
-        line = reader.line_num
-        place = tuple(
-            _index(record[name], name, size, f"{path}, line {line}")
-            for name, size in zip(columns, shape, strict=True)
-        )
-        label = (record["label"] or "").strip()
-        if not label:
-            continue
-        if labels.setdefault(place, label) != label:
-            raise FormatError(
-                f"{path}, line {line}: the pixel {place} is '{label}' here and "
-                f"'{labels[place]}' above"
-            )
-    return labels
-
-
-def _index(text: str | None, column: str, size: int, where: str) -> int:
-    try:
-        index = int(text or "")
-    except ValueError:
-        raise FormatError(f"{where}: the {column} is {text!r}, no whole number") from None
-    if not 0 <= index < size:
-        raise FormatError(f"{where}: the {column} {index} lies outside the image (0 to {size - 1})")
-    return index

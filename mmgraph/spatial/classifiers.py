@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from mmgraph.graph.errors import LearningError, MissingExtraError, suggestion
 from mmgraph.learning.likelihood_weights import learn_likelihood_weights
+from mmgraph.spatial.arrays import real_array
 from mmgraph.spatial.unaries import (
     ArrayUnary,
     Codes,
@@ -146,7 +147,8 @@ def as_unary(given: object, sensor: str) -> Unary:
     Parameters
     ----------
     given : str, Unary, scikit-learn classifier, torch.nn.Module or array-like
-        An array whose last axis sums to one holds probabilities, any other log-likelihoods.
+        An array whose last axis sums to one holds probabilities, any other log-likelihoods; what a
+        mask hides is NaN.
     sensor : str
         For the error.
 
@@ -171,13 +173,15 @@ def as_unary(given: object, sensor: str) -> Unary:
     ):
         return ClassifierUnary(given)
     try:
-        values = np.asarray(given, np.float64)
-    except (TypeError, ValueError):
+        values = real_array(given, "the array of opinions")
+    except LearningError:
         raise LearningError(f"sensor '{sensor}': {given!r} is no unary") from None
     known = values[~np.isnan(values).any(-1)] if values.ndim else values
-    if values.ndim and (known >= 0).all() and np.allclose(known.sum(-1), 1.0, atol=1e-4):
-        return ArrayUnary(probabilities=values)
-    return ArrayUnary(log_likelihoods=values)
+    likely = not values.ndim or (known < 0).any() or not np.allclose(known.sum(-1), 1.0, atol=1e-4)
+    try:
+        return ArrayUnary(log_likelihoods=values) if likely else ArrayUnary(probabilities=values)
+    except LearningError as error:
+        raise LearningError(f"sensor '{sensor}': {error}") from None
 
 
 def _sklearn(module: str) -> Any:

@@ -10,23 +10,22 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
-from scipy import ndimage
 
 from mmgraph.graph.evidence import soft
 from mmgraph.inference.query import query
 from mmgraph.learning.likelihood_weights import learn_likelihood_weights
 from mmgraph.spatial.annotations import UNLABELLED
 from mmgraph.spatial.pixel_model import LABEL, PixelModel, Window
+from mmgraph.spatial.strokes import pieces
 from mmgraph.spatial.task import Task
-from mmgraph.spatial.unaries import ArrayUnary
 
 FOLDS = 3
-_STRETCHES = 4
-"""Into how many parts a fold and class a single patch is cut."""
-
 _WINDOW = 32
 _BUDGET = 1 << 17
 """The most pixels times classes that the search looks at."""
+
+_NEVER = -30.0
+"""The log-likelihood of the other classes where a label is kept."""
 
 _PROPAGATION: dict[str, Any] = {"iterations": 15, "tolerance": 1e-2}
 """Belief propagation may end early where only weights are compared."""
@@ -44,11 +43,29 @@ class HeldOut:
         Flat indices of the pixels that the fold holds out.
     codes : list of ndarray of int64, shape (pixels,)
         Their classes.
+    pieces : list of ndarray of int64, shape (pixels,)
+        The stroke or patch that each belongs to; by default each pixel is one by itself.
+    kept : list of (ndarray, ndarray) of int64
+        Flat indices and classes of the other labelled pixels, which keep their labels; by default
+        there are none.
     """
 
     models: list[PixelModel] = field(default_factory=list)
     places: list[Int64[np.ndarray, " pixels"]] = field(default_factory=list)
     codes: list[Int64[np.ndarray, " pixels"]] = field(default_factory=list)
+    pieces: list[Int64[np.ndarray, " pixels"]] = field(default_factory=list)
+    kept: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+
+    def tables(
+        self, sensor_weights: Mapping[str, float]
+    ) -> list[Float[np.ndarray, "*shape classes"]]:
+        """Return what the sensors and the labels that are kept say, fold by fold."""
+        tables = [model.log_values(sensor_weights) for model in self.models]
+        for table, (places, codes) in zip(tables, self.kept, strict=False):
+            flat = table.reshape(-1, table.shape[-1])
+            flat[places] = _NEVER
+            flat[places, codes] = 0.0
+        return tables
 
     def at_places(self, tables: Sequence[np.ndarray]) -> Float[np.ndarray, "pixels classes"]:
         """Return the rows of the held-out pixels from a table over the image for each fold."""
@@ -60,61 +77,38 @@ class HeldOut:
 
 
 def spatial_folds(
-    places: Int64[np.ndarray, "pixels axes"],
     codes: Int64[np.ndarray, " pixels"],
+    piece: Int64[np.ndarray, " pixels"],
     folds: int = FOLDS,
 ) -> Int64[np.ndarray, " pixels"]:
-    """Return the fold of each labelled pixel; -1 for the only one of its class.
+    """Return the fold of each labelled pixel; -1 for the only piece of its class.
 
-    Neighbours look alike, so that a pixel next to a held-out one would give it away. The labelled
-    pixels of a class that hang together are therefore held out together; a patch that is large is
-    cut into stretches along the direction in which it spreads most. Scattered pixels are dealt out
-    one by one.
+    Neighbours look alike, so that a pixel next to a held-out one would give it away. Labelled
+    pixels of a class that hang together, such as a stroke, are therefore held out together.
+    Scattered pixels are pieces of one pixel each. A class that is drawn in one piece keeps it.
 
     Parameters
     ----------
-    places : ndarray
-        Rows and columns.
     codes : ndarray
         Class indices.
+    piece : ndarray
+        The connected piece that each pixel belongs to, see :func:`~mmgraph.spatial.strokes.pieces`.
     folds : int
         At least 2.
     """
     fold = np.full(len(codes), -1)
     for code in np.unique(codes):
         members = np.flatnonzero(codes == code)
-        if len(members) < 2:
+        numbers, place, sizes = np.unique(piece[members], return_inverse=True, return_counts=True)
+        if len(numbers) < 2:
             continue
-        most = max(1, len(members) // (_STRETCHES * folds))
-        units = [unit for patch in _patches(places[members]) for unit in _stretches(patch, most)]
-        for number, unit in enumerate(units):
-            fold[members[unit]] = number % folds
+        taken = np.zeros(folds)
+        chosen = np.empty(len(numbers), np.int64)
+        for number in np.argsort(-sizes, kind="stable"):  # each to where least is held out so far
+            chosen[number] = taken.argmin()
+            taken[chosen[number]] += sizes[number]
+        fold[members] = chosen[place]
     return fold
-
-
-def _patches(places: Int64[np.ndarray, "pixels axes"]) -> list[Int64[np.ndarray, "pixels axes"]]:
-    """Return, for each patch of pixels that touch, their indices and places."""
-    corner = places.min(0)
-    mask = np.zeros(places.max(0) - corner + 1, bool)
-    at = tuple((places - corner).T)
-    mask[at] = True
-    patch = ndimage.label(mask, np.ones((3,) * mask.ndim))[0][at]
-    order = np.argsort(patch, kind="stable")
-    indexed = np.column_stack([order, places[order]])
-    return np.split(indexed, np.flatnonzero(np.diff(patch[order])) + 1)
-
-
-def _stretches(
-    patch: Int64[np.ndarray, "pixels axes"], most: int
-) -> list[Int64[np.ndarray, " pixels"]]:
-    """Return the indices of a patch's pixels, cut into stretches of at most so many."""
-    index, places = patch[:, 0], patch[:, 1:]
-    if len(index) <= most:
-        return [index]
-    centred = places - places.mean(0)
-    direction = np.linalg.svd(centred, full_matrices=False)[2][0]
-    order = index[np.argsort(centred @ direction, kind="stable")]
-    return np.array_split(order, -(-len(order) // most))
 
 
 def search_windows(
@@ -137,13 +131,14 @@ def search_windows(
 def held_out_parts(task: Task, model: PixelModel) -> list[HeldOut]:
     """Return, for each fold and window, what unaries say that have not seen the fold's labels.
 
-    Where a sensor would have no pixel left of some class, its unary has seen them all. No label is
-    held out, and the list is empty, where no class has two.
+    Where a sensor has no pixel left of some class, it speaks of the others only. No label is held
+    out, and the list is empty, where no class has two pieces.
     """
     labelled = task.codes != UNLABELLED
     places = np.argwhere(labelled)
     codes = task.codes[labelled]
-    fold = spatial_folds(places, codes)
+    piece = pieces(places, codes)
+    fold = spatial_folds(codes, piece)
     windows = search_windows(places, task.codes.shape, len(task.classes))
     parts = [HeldOut() for _ in windows]
     for k in range(FOLDS):
@@ -152,27 +147,29 @@ def held_out_parts(task: Task, model: PixelModel) -> list[HeldOut]:
         task.report("learning without some pixels", k, FOLDS)
         kept = np.zeros(labelled.shape, bool)
         kept[tuple(places[fold != k].T)] = True
-        unaries = {
-            name: task.fitted(name, kept if task.learns_every_class(name, kept) else labelled)
-            for name in task.sensors
-        }
+        unaries = {name: task.fitted(name, kept) for name in task.sensors}
         for part, window in zip(parts, windows, strict=True):
-            inside = (fold == k) & _lies_in(window, places)
+            here = _lies_in(window, places)
+            inside = here & (fold == k)
             if not inside.any():
                 continue
             cropped = model.cropped(window)
             opinions = {
                 # A unary that does not learn may look at the whole image, an array is of all of it.
                 name: cropped.log_likelihoods[name]
-                if unary is task.unaries[name] or isinstance(unary, ArrayUnary)
+                if unary is task.unaries[name]
                 else task.opinion(name, unary, window)
                 for name, unary in unaries.items()
             }
-            local = places[inside] - [side.start for side in window]
-            flat = np.ravel_multi_index(tuple(local.T), cropped.shape)
+            flat = np.zeros(len(places), np.int64)
+            local = places[here] - [side.start for side in window]
+            flat[here] = np.ravel_multi_index(tuple(local.T), cropped.shape)
             part.models.append(replace(cropped, log_likelihoods=opinions))
-            part.places.append(np.asarray(flat))
+            part.places.append(flat[inside])
             part.codes.append(codes[inside])
+            part.pieces.append(piece[inside])
+            others = here & (fold != k)
+            part.kept.append((flat[others], codes[others]))
     return [part for part in parts if part.models]
 
 
@@ -212,7 +209,7 @@ def held_out_marginals(
     """Return the marginals of the held-out pixels, and their classes."""
     marginals, codes = [], []
     for part in parts:
-        tables = [model.log_values(sensor_weights) for model in part.models]
+        tables = part.tables(sensor_weights)
         if edge_weight:
             graph = part.models[0].neighbours_alone(edge_weight)
             evidence = {LABEL: soft(np.stack(tables))}
@@ -227,10 +224,8 @@ def held_out_marginals(
     return np.concatenate(marginals), np.concatenate(codes)
 
 
-def held_out_brier_scores(
-    parts: Sequence[HeldOut], sensor_weights: Mapping[str, float], edge_weight: float
-) -> Float[np.ndarray, " pixels"]:
-    """Return the Brier score of each held-out pixel: zero is perfect, two is surely wrong."""
-    marginals, codes = held_out_marginals(parts, sensor_weights, edge_weight)
-    truth = np.eye(marginals.shape[1])[codes]
-    return np.asarray(((marginals - truth) ** 2).sum(1))
+def held_out_pieces(parts: Sequence[HeldOut]) -> Int64[np.ndarray, " pixels"]:
+    """Return the piece of each held-out pixel, in the order of :func:`held_out_marginals`."""
+    numbers = [piece for part in parts for piece in part.pieces]
+    count = sum(len(codes) for part in parts for codes in part.codes)
+    return np.concatenate(numbers) if numbers else np.arange(count)

@@ -20,7 +20,7 @@ from mmgraph.graph.state_labels import index
 from mmgraph.inference import methods
 from mmgraph.inference.assignment import TracePoint
 from mmgraph.inference.query import map_query, query
-from mmgraph.spatial.annotations import UNLABELLED, Annotations
+from mmgraph.spatial.annotations import UNLABELLED, Annotations, Classes, Unlabelled
 from mmgraph.spatial.edges import contrast_weights, default_neighbours, plain_weights
 from mmgraph.spatial.pixel_model import LABEL, PixelModel, Progress
 from mmgraph.spatial.task import Task, check_name, read_task
@@ -38,9 +38,18 @@ LABEL_METHODS = ("junction_tree", "enumeration", *methods.ASSIGNMENTS, *methods.
 
 _LEARNINGS = ("cross_validation",)
 
+_FULLY_LABELLED = (
+    "every pixel is labelled, so that nothing is left to label; if a number such as 0 stands for "
+    "pixels without a label, say unlabelled=0 (in an array these are -1, NaN and what a mask hides)"
+)
+
 
 class LabellingWarning(UserWarning):
     """What a reader of the labels should know, such as that a sensor does not see all pixels."""
+
+
+class FullyLabelledWarning(LabellingWarning):
+    """Nothing is left to label; the number of unlabelled pixels may be taken for a class."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +66,8 @@ class Labelling:
         The entropy of the marginals in nats.
     classes : tuple of str
         The names of the classes.
+    colours : tuple of str or None
+        ``#RRGGBB`` for each class, where the annotations were drawn in colours.
     energy : float
         Of the labelling.
     lower_bound, gap : float or None
@@ -76,8 +87,11 @@ class Labelling:
         where no weights were learned. Those of ``graph`` are to be raised to one over it.
     log_loss : float or None
         Nats a held-out labelled pixel, at that temperature, where weights were learned.
+    prior : dict of str to float
+        The probability of each class before any sensor speaks.
     missing : dict of str to int
-        Pixels that each sensor does not see.
+        Pixels that each sensor says nothing of: those that it does not see, and those that its
+        array of opinions leaves out.
     warnings : tuple of str
         What a reader of the labels should know.
     trace : tuple of TracePoint
@@ -92,6 +106,7 @@ class Labelling:
     marginals: Float[np.ndarray, "*shape classes"]
     uncertainty: Float[np.ndarray, "*shape"]
     classes: tuple[str, ...]
+    colours: tuple[str, ...] | None
     energy: float
     lower_bound: float | None
     gap: float | None
@@ -104,6 +119,7 @@ class Labelling:
     edge_weights: Float[np.ndarray, "offsets *shape"]
     temperature: float
     log_loss: float | None
+    prior: dict[str, float]
     missing: dict[str, int]
     warnings: tuple[str, ...]
     trace: tuple[TracePoint, ...]
@@ -128,7 +144,8 @@ def label_image(
     sensors: Mapping[str, object] | object,
     annotations: Annotations | object | None = None,
     *,
-    classes: Sequence[object] | None = None,
+    classes: Classes | None = None,
+    unlabelled: Unlabelled = None,
     unaries: object = "gaussian_mixture",
     sensor_weights: Mapping[str, float] | float | Literal["learn"] = "learn",
     edge_weight: float | Literal["learn"] = "learn",
@@ -140,7 +157,7 @@ def label_image(
     marginal_method: str = "belief_propagation",
     clamp: bool = True,
     missing: Mapping[str, object] | None = None,
-    prior: Literal["annotated", "even"] | Sequence[float] = "annotated",
+    prior: Literal["auto", "annotated", "even"] | Sequence[float] = "auto",
     learning: str = "cross_validation",
     generator: torch.Generator | None = None,
     progress: Progress | None = None,
@@ -155,14 +172,19 @@ def label_image(
     ----------
     sensors : mapping of str to array-like
         By sensor: shape ``(height, width)`` or ``(height, width, bands)`` for images, ``(depth,
-        height, width, bands)`` for volumes; all of one size. NaN is missing. One array alone is
-        the sensor ``"image"``. With ``annotations`` of three axes, arrays of three axes are volumes
-        of one band.
+        height, width, bands)`` for volumes; all of one size. NaN, and what a mask hides, is
+        missing. One array alone is the sensor ``"image"``. Where ``annotations`` are a volume,
+        arrays of three axes are volumes of one band.
     annotations : Annotations or array-like of int, optional
-        Shape ``(height, width)`` or ``(depth, height, width)``: class indices, -1 or NaN where
-        nothing is known. May be left out where no unary learns.
-    classes : sequence, optional
-        Names of the classes in the order of their indices; by default the numbers that occur.
+        Shape ``(height, width)`` or ``(depth, height, width)``: class indices, unlabelled where
+        they are -1, NaN or hidden by a mask; or strokes in colours, ``(height, width, 3 or 4)``,
+        see :meth:`~mmgraph.spatial.annotations.Annotations.of`. May be left out where no unary
+        learns.
+    classes : sequence or mapping, optional
+        Names of the classes in the order of their indices, or by colour; by default the numbers or
+        colours that occur.
+    unlabelled : int or colour, optional
+        The number or the colour of pixels without a label, where annotations are an array.
     unaries : str, Unary, classifier, module, array, or mapping of str to those
         What each sensor makes of a pixel, see :func:`~mmgraph.spatial.classifiers.as_unary`:
         ``"gaussian_mixture"``, ``"svm"``, ``"extra_trees"``, ``"logistic"``, any scikit-learn
@@ -192,10 +214,13 @@ def label_image(
     clamp : bool, default True
         Whether labelled pixels keep their labels.
     missing : mapping of str to array-like of bool, optional
-        By sensor: further pixels that it does not see (a cloud, a dead stripe).
-    prior : {"annotated", "even"} or sequence of float
+        By sensor: further pixels that it does not see (a cloud, a dead stripe); where the mask is
+        itself masked, neither.
+    prior : {"auto", "annotated", "even"} or sequence of float
         Of the classes: as among the labelled pixels, which suits labels of places taken at random;
-        even, where labels were sought class by class; or these probabilities.
+        even, where labels were sought class by class; or these probabilities. By default even where
+        the labels were drawn as strokes or patches, whose size says nothing of the classes, and as
+        annotated where they are scattered.
     learning : {"cross_validation"}
         How weights are learned, see :mod:`mmgraph.spatial.weight_search`.
     generator : torch.Generator, optional
@@ -206,15 +231,20 @@ def label_image(
     Raises
     ------
     LearningError
-        If sizes differ, a class has no labelled pixel, or a unary cannot learn.
+        If sizes differ, there is one class only, a class has no labelled pixel, or a unary cannot
+        learn.
+    FormatError
+        If the annotations are not what they should be.
     MmgraphError
         If a name, a method or an option is unknown; with the nearest one.
 
     Warns
     -----
     LabellingWarning
-        Of pixels that a sensor does not see, of classes that no unlabelled pixel gets, and of
-        methods that have not converged.
+        Of pixels and classes that a sensor says nothing of, of classes that no unlabelled pixel
+        gets, and of methods that have not converged, by how much.
+    FullyLabelledWarning
+        If every pixel is labelled.
 
     References
     ----------
@@ -225,28 +255,35 @@ def label_image(
     check_name("way to learn weights", learning, _LEARNINGS)
     methods.check(method, LABEL_METHODS, "label_image")
     methods.check(marginal_method, MARGINAL_METHODS, "label_image(marginal_method=…)")
-    task = read_task(sensors, annotations, classes, unaries, missing, generator, progress)
+    task = read_task(
+        sensors, annotations, classes, unlabelled, unaries, missing, generator, progress
+    )
     model = _pixel_model(task, edge_sensors, neighbours, spacing, interaction or Potts(), prior)
     weights = chosen_weights(task, model, sensor_weights, edge_weight)
     graph = model.graph(weights.sensors, weights.edge)
     labelled = task.codes != UNLABELLED
     clamped = task.codes if clamp and labelled.any() else None
     answer = _answer(graph, clamped, method, marginal_method, weights.temperature, task)
-    notes = (*task.missing_notes(), *weights.notes, *task.lost_notes(answer["labels"]))
+    notes = (*task.sensor_notes(), *weights.notes, *task.lost_notes(answer["labels"]))
     missed = dict.fromkeys(answer.pop("shortfalls"))
     if not answer["converged"]:
         notes += (f"not converged: {'; '.join(missed)}",)
     for note in notes:
         warnings_of_python.warn(note, LabellingWarning, stacklevel=2)
+    if labelled.all():
+        notes += (_FULLY_LABELLED,)
+        warnings_of_python.warn(_FULLY_LABELLED, FullyLabelledWarning, stacklevel=2)
     return Labelling(
         **answer,
         classes=task.classes,
+        colours=task.colours,
         sensor_weights=weights.sensors,
         edge_weight=weights.edge,
         edge_weights=weights.edge * model.contrast,
         temperature=weights.temperature,
         log_loss=weights.log_loss,
-        missing={name: int((~task.sees(name)).sum()) for name in task.sensors},
+        prior=dict(zip(task.classes, np.exp(model.log_prior).tolist(), strict=True)),
+        missing={name: int(task.says_nothing(name).sum()) for name in task.sensors},
         warnings=notes,
         graph=graph,
         seconds=time.perf_counter() - began,

@@ -10,12 +10,23 @@ import torch
 from jaxtyping import Bool, Float, Int64
 
 from mmgraph.graph.errors import LearningError, MmgraphError, suggestion
-from mmgraph.spatial.annotations import UNLABELLED, Annotations
+from mmgraph.spatial.annotations import UNLABELLED, Annotations, Classes, Unlabelled
+from mmgraph.spatial.arrays import read_cells, real_array
 from mmgraph.spatial.classifiers import as_unary
 from mmgraph.spatial.pixel_model import Progress, Window
-from mmgraph.spatial.unaries import ArrayUnary, LogLikelihood, ModuleUnary, Unary
+from mmgraph.spatial.strokes import are_strokes
+from mmgraph.spatial.unaries import (
+    ArrayUnary,
+    LogLikelihood,
+    PartialUnary,
+    SilentUnary,
+    Unary,
+)
 
 Image = Float[np.ndarray, "*shape bands"]
+
+PRIORS = ("auto", "even", "annotated")
+"""The priors that have a name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +43,8 @@ class Task:
         Class indices, ``UNLABELLED`` where nothing is known.
     classes : tuple of str
         Their names.
+    colours : tuple of str or None
+        ``#RRGGBB`` for each class, where the labels were drawn in colours.
     seed : int
         Of what is random.
     progress : function or None
@@ -42,6 +55,7 @@ class Task:
     unaries: dict[str, Unary]
     codes: Int64[np.ndarray, "*shape"]
     classes: tuple[str, ...]
+    colours: tuple[str, ...] | None
     seed: int
     progress: Progress | None
 
@@ -54,14 +68,19 @@ class Task:
         """Return which pixels a sensor sees."""
         return np.asarray(np.isfinite(self.sensors[name]).all(-1))
 
-    def learns_every_class(self, name: str, labelled: Bool[np.ndarray, "*shape"]) -> bool:
-        """Return whether a sensor sees a labelled pixel of every class, or sees none at all."""
-        seen = self.sees(name)
-        counts = np.bincount(self.codes[labelled & seen], minlength=len(self.classes))
-        return bool((counts > 0).all()) or not seen.any()
+    def says_nothing(self, name: str) -> Bool[np.ndarray, "*shape"]:
+        """Return of which pixels a sensor says nothing: unseen, or left out of a ready opinion."""
+        unary = self.unaries[name]
+        unseen = ~self.sees(name)
+        if isinstance(unary, ArrayUnary) and unary.silent.shape == unseen.shape:
+            return np.asarray(unseen | unary.silent)
+        return unseen
 
     def fitted(self, name: str, labelled: Bool[np.ndarray, "*shape"]) -> Unary:
         """Fit one sensor's unary to the labelled pixels that it sees.
+
+        Of classes without such a pixel it then says nothing, and nothing at all where it sees
+        labelled pixels of one class alone.
 
         Raises
         ------
@@ -69,51 +88,71 @@ class Task:
             If that cannot be done; the message names the sensor.
         """
         unary, seen = self.unaries[name], self.sees(name)
-        if not seen.any() or len(self.classes) == 1:  # nothing to learn from, or nothing to tell
-            return ArrayUnary(log_likelihoods=np.zeros((*seen.shape, len(self.classes))))
+        if not unary.learns:
+            return unary if seen.any() else SilentUnary()
         chosen = labelled & seen
         rows, codes = self.sensors[name][chosen], self.codes[chosen]
+        learned, codes = np.unique(codes, return_inverse=True)
+        if len(learned) < 2:
+            return SilentUnary()
+        names = [self.classes[code] for code in learned]
         try:
-            return unary.fitted(rows, codes, self.classes, self.seed)
+            unary = unary.fitted(rows, codes, names, self.seed)
         except (LearningError, ValueError) as error:  # ValueError: what scikit-learn complains of
             raise LearningError(f"sensor '{name}': {error}") from None
+        return unary if len(names) == len(self.classes) else PartialUnary(unary, learned)
 
     def opinion(self, name: str, unary: Unary, window: Window = ()) -> LogLikelihood:
         """Return what a fitted unary says of the image, or of a part of it."""
         return unary.log_likelihood(self.sensors[name][window], self.classes)
 
     def log_prior(self, prior: str | Sequence[float]) -> Float[np.ndarray, " classes"]:
-        """Return the logarithm of the classes' probabilities before any sensor speaks."""
-        count = len(self.classes)
-        if isinstance(prior, str):
-            if prior == "even":
-                return np.zeros(count)
-            if prior != "annotated":
-                hint = suggestion(prior, ("even", "annotated"))
-                raise MmgraphError(
-                    f"the prior is 'even', 'annotated' or numbers, not {prior!r}{hint}"
-                )
-            counts = np.bincount(self.codes[self.codes != UNLABELLED], minlength=count) + 1.0
-            return np.asarray(np.log(counts / counts.sum()))
-        try:
-            values = np.asarray(prior, np.float64)
-        except (TypeError, ValueError):
-            values = np.empty(0)
-        if values.shape != (count,) or not (values > 0).all() or not np.isfinite(values).all():
-            raise MmgraphError(f"the prior must be {count} positive numbers, not {prior!r}")
-        return np.asarray(np.log(values / values.sum()))
+        """Return the logarithm of the classes' probabilities before any sensor speaks.
 
-    def missing_notes(self) -> tuple[str, ...]:
-        """Say of each sensor how many pixels it does not see, if any."""
+        ``"auto"`` is even where labels were drawn, as the length of strokes says nothing of the
+        classes' areas, and as annotated where they are scattered.
+        """
+        count = len(self.classes)
+        if not isinstance(prior, str):
+            return _logarithms(prior, self.classes)
+        check_name("prior", prior, PRIORS)
+        labelled = self.codes != UNLABELLED
+        if prior == "even" or (prior == "auto" and are_strokes(labelled)):
+            return np.full(count, -np.log(count))
+        counts = np.bincount(self.codes[labelled], minlength=count) + 1.0
+        return np.asarray(np.log(counts / counts.sum()))
+
+    def sensor_notes(self) -> tuple[str, ...]:
+        """Say of each sensor which pixels and which classes it says nothing of, if any."""
         notes = []
-        for name in self.sensors:
+        for name, unary in self.unaries.items():
             seen = self.sees(name)
             if not seen.any():
                 notes.append(f"sensor '{name}' sees no pixel at all; it is left out")
-            elif not seen.all():
+                continue
+            if not seen.all():
                 hidden = int((~seen).sum())
                 notes.append(f"sensor '{name}' does not see {hidden:,} of {seen.size:,} pixels")
+            left_out = int((self.says_nothing(name) & seen).sum())
+            if left_out:
+                notes.append(
+                    f"sensor '{name}' says nothing of {left_out:,} pixels, which its array of "
+                    "opinions leaves out"
+                )
+            notes += self._unlearned_notes(name) if unary.learns else []
         return tuple(notes)
+
+    def _unlearned_notes(self, name: str) -> list[str]:
+        """Say which classes a sensor cannot learn, as it sees no labelled pixel of them."""
+        codes = self.codes[self.sees(name) & (self.codes != UNLABELLED)]
+        counts = np.bincount(codes, minlength=len(self.classes))
+        absent = ", ".join(
+            f"'{label}'" for label, count in zip(self.classes, counts, strict=True) if not count
+        )
+        if not absent:
+            return []
+        rest = "speaks of the other classes only" if (counts > 0).sum() > 1 else "is left out"
+        return [f"sensor '{name}' sees no labelled pixel of {absent}; it {rest}"]
 
     def lost_notes(self, labels: Int64[np.ndarray, "*shape"]) -> tuple[str, ...]:
         """Say of each labelled class if it was given to no pixel but its own labelled ones."""
@@ -130,7 +169,8 @@ class Task:
 def read_task(
     sensors: object,
     annotations: object,
-    classes: Sequence[object] | None,
+    classes: Classes | None,
+    unlabelled: Unlabelled,
     unaries: object,
     missing: Mapping[str, object] | None,
     generator: torch.Generator | None,
@@ -146,48 +186,69 @@ def read_task(
     given = dict(sensors) if isinstance(sensors, Mapping) else {"image": sensors}
     if not given:
         raise LearningError("there is no sensor")
-    notes = annotations
-    if notes is not None and not isinstance(notes, Annotations):
-        notes = Annotations.of(notes, classes)
+    notes = _notes(annotations, classes, unlabelled)
     axes = None if notes is None else notes.codes.ndim
     images = {name: _image(name, values, axes) for name, values in given.items()}
     shape = next(iter(images.values())).shape[:-1]
     sizes = {f"sensor '{name}'": image.shape[:-1] for name, image in images.items()}
     if notes is None:
-        if classes is None:
-            raise LearningError("without annotations the classes must be given")
-        names = tuple(str(name) for name in classes)
-        codes = np.full(shape, UNLABELLED, np.int64)
+        names = tuple(str(name) for name in classes or ())
+        notes = Annotations(np.full(shape, UNLABELLED, np.int64), names, tuple(range(len(names))))
     else:
-        names, codes = notes.classes, notes.codes
-        sizes["annotations"] = codes.shape
+        sizes["annotations"] = notes.codes.shape
     if len(set(sizes.values())) > 1:
         listed = ", ".join(f"{what} {' x '.join(map(str, size))}" for what, size in sizes.items())
         raise LearningError(f"sizes differ: {listed}")
-    if not names:
-        raise LearningError("no pixel is labelled, and no classes are given")
+    _check_classes(notes.classes)
     _hide(images, missing or {})
     chosen = unaries if isinstance(unaries, Mapping) else dict.fromkeys(images, unaries)
     for name in chosen:
         _check_sensor(name, images)
     named = {name: as_unary(chosen.get(name, "gaussian_mixture"), name) for name in images}
-    _check_labelled(codes, names, named)
+    _check_labelled(notes.codes, notes.classes, named)
     seed = int(torch.randint(2**31, (), generator=generator or torch.Generator().manual_seed(0)))
-    return Task(images, named, codes, names, seed, progress)
+    return Task(images, named, notes.codes, notes.classes, notes.colours, seed, progress)
+
+
+def _notes(
+    annotations: object,
+    classes: Classes | None,
+    unlabelled: Unlabelled,
+) -> Annotations | None:
+    """Return what was said of some pixels, read if it has not been."""
+    if annotations is None:
+        if classes is None:
+            raise LearningError("without annotations the classes must be given")
+        return None
+    if not isinstance(annotations, Annotations):
+        return Annotations.of(annotations, classes, unlabelled=unlabelled)
+    if unlabelled is not None:
+        raise MmgraphError(
+            "unlabelled= is for annotations given as an array; these have been read already"
+        )
+    return annotations
+
+
+def _check_classes(names: Sequence[str]) -> None:
+    """Raise LearningError unless there are at least two classes."""
+    if not names:
+        raise LearningError("no pixel is labelled, and no classes are given")
+    if len(names) == 1:
+        raise LearningError(
+            f"there is one class only, '{names[0]}', and nothing to tell it from: label some "
+            "pixels of what it is not as a class of their own"
+        )
 
 
 def _image(name: str, values: object, axes: int | None) -> Image:
-    array = np.asarray(values)
-    if array.dtype.kind not in "biuf":
-        raise LearningError(f"sensor '{name}' holds {array.dtype}, and not real numbers")
-    if array.ndim == 2 or (axes is not None and array.ndim == axes):
-        array = array[..., None]
-    if array.ndim not in (3, 4) or not array.size or (axes is not None and array.ndim != axes + 1):
+    image = real_array(values, f"sensor '{name}'")
+    if image.ndim == 2 or (axes is not None and image.ndim == axes):
+        image = image[..., None]
+    if image.ndim not in (3, 4) or not image.size or (axes is not None and image.ndim != axes + 1):
         raise LearningError(
-            f"sensor '{name}' has the shape {array.shape}; (height, width, bands) or (depth, "
+            f"sensor '{name}' has the shape {np.shape(image)}; (height, width, bands) or (depth, "
             "height, width, bands) was expected, as the annotations have it"
         )
-    image = array.astype(np.float64)
     image[~np.isfinite(image).all(-1)] = np.nan
     return image
 
@@ -195,13 +256,14 @@ def _image(name: str, values: object, axes: int | None) -> Image:
 def _hide(images: dict[str, Image], missing: Mapping[str, object]) -> None:
     for name, mask in missing.items():
         _check_sensor(name, images)
-        hidden = np.asarray(mask)
+        values, unknown = read_cells(mask, f"the mask of sensor '{name}'")
+        hidden = (values != 0) | unknown  # where a mask is itself masked, nobody vouches for it
         if hidden.shape != images[name].shape[:-1]:
             raise LearningError(
                 f"the mask of sensor '{name}' has the shape {hidden.shape}, its image "
                 f"{images[name].shape[:-1]}"
             )
-        images[name][hidden.astype(bool)] = np.nan
+        images[name][hidden] = np.nan
 
 
 def _check_sensor(name: str, sensors: Mapping[str, object]) -> None:
@@ -213,12 +275,25 @@ def _check_labelled(
     codes: Int64[np.ndarray, "*shape"], classes: Sequence[str], unaries: Mapping[str, Unary]
 ) -> None:
     """Raise LearningError if a class has no pixel to learn from and a unary learns."""
-    if all(isinstance(unary, ArrayUnary | ModuleUnary) for unary in unaries.values()):
+    if not any(unary.learns for unary in unaries.values()):
         return
     absent = [name for code, name in enumerate(classes) if not (codes == code).any()]
     if absent:
         named = ", ".join(f"'{name}'" for name in absent)
         raise LearningError(f"no pixel is labelled as {named}; every class needs one to learn from")
+
+
+def _logarithms(prior: Sequence[float], classes: Sequence[str]) -> Float[np.ndarray, " classes"]:
+    try:
+        values = real_array(prior, "the prior")
+    except LearningError:
+        values = np.empty(0)
+    if values.shape == (len(classes),) and np.isnan(values).any():
+        name = classes[int(np.isnan(values).argmax())]
+        raise MmgraphError(f"the prior of '{name}' is missing (masked or NaN)")
+    if values.shape != (len(classes),) or not (values > 0).all() or not np.isfinite(values).all():
+        raise MmgraphError(f"the prior must be {len(classes)} positive numbers, not {prior!r}")
+    return np.asarray(np.log(values / values.sum()))
 
 
 def check_name(what: str, given: object, known: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from mmgraph.graph.errors import LearningError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.gaussian_mixture import GaussianMixtureLeaf
 from mmgraph.graph.variable import Variable
+from mmgraph.spatial.arrays import real_array
 
 Image = Float[np.ndarray, "*shape bands"]
 Rows = Float[np.ndarray, "rows bands"]
@@ -33,6 +34,11 @@ _FEW = 3
 
 class Unary:
     """One sensor's opinion; missing pixels (NaN in any band) say nothing: zero for every class."""
+
+    @property
+    def learns(self) -> bool:
+        """Whether it must be fitted to labelled pixels, and so has a :meth:`fitted` of its own."""
+        return type(self).fitted is not Unary.fitted
 
     def fitted(self, rows: Rows, codes: Codes, classes: Sequence[str], seed: int = 0) -> Unary:
         """Return a unary that has learned from labelled pixels; this one is left as it is.
@@ -106,6 +112,45 @@ def check_every_class(codes: Codes, classes: Sequence[str]) -> None:
         named = ", ".join(f"'{name}'" for name in absent[:8])
         what = "class has" if len(absent) == 1 else "classes have"
         raise LearningError(f"these {what} no labelled pixel to learn from: {named}")
+
+
+class SilentUnary(Unary):
+    """Of a sensor that has nothing to say: zero for every class of every pixel."""
+
+    def log_likelihood(self, image: Image, classes: Sequence[str]) -> LogLikelihood:
+        """Return zeros, see :meth:`Unary.log_likelihood`."""
+        return np.zeros((*image.shape[:-1], len(classes)))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PartialUnary(Unary):
+    """A fitted unary of a sensor that saw no labelled pixel of some classes.
+
+    The likelihood of a class that it has not learned is the mean over those that it has. The sensor
+    then moves these against each other and leaves the probability of the others where it was,
+    under an even prior exactly so.
+
+    Parameters
+    ----------
+    unary : Unary
+        Fitted to the classes that were seen.
+    learned : ndarray of int64
+        Their indices among all classes.
+    """
+
+    unary: Unary
+    learned: Codes
+
+    def log_likelihood(self, image: Image, classes: Sequence[str]) -> LogLikelihood:
+        """Fill in the classes that were not learned, see :meth:`Unary.log_likelihood`."""
+        known = self.unary.log_likelihood(image, [classes[code] for code in self.learned])
+        mean = np.logaddexp.reduce(known, -1, keepdims=True) - math.log(len(self.learned))
+        result = np.repeat(mean, len(classes), -1)
+        result[..., self.learned] = known
+        return result
+
+    def __repr__(self) -> str:
+        return f"PartialUnary({self.unary!r}, {self.learned.tolist()})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -275,35 +320,44 @@ class ArrayUnary(Unary):
     ----------
     probabilities, log_likelihoods : array-like, shape (*shape, classes)
         One of the two. Probabilities are floored as by :func:`floored`; log-likelihoods are taken
-        as they are, minus infinity forbids a class. A pixel with NaN says nothing.
+        as they are, minus infinity forbids a class. A pixel with NaN, or with a number that a mask
+        hides, says nothing.
+
+    Attributes
+    ----------
+    silent : ndarray of bool, shape (*shape,)
+        The pixels that say nothing.
 
     Raises
     ------
     LearningError
-        If both or neither are given, a number is negative or infinite, or a pixel forbids all.
+        If both or neither are given, a number is negative or infinite, or a pixel forbids all; the
+        message names the first such pixel.
     """
 
     probabilities: Any = None
     log_likelihoods: Any = None
+    silent: Any = field(init=False)
     _values: Any = field(init=False)
 
     def __post_init__(self) -> None:
         if (self.probabilities is None) == (self.log_likelihoods is None):
             raise LearningError("give either probabilities or log_likelihoods")
-        if self.log_likelihoods is not None:
-            values = np.array(self.log_likelihoods, np.float64)
-        else:
-            given = np.array(self.probabilities, np.float64)
-            if (given < 0).any() or np.isinf(given).any():
-                raise LearningError("a probability is negative or infinite")
-            with np.errstate(divide="ignore"):
-                values = np.log(given)
+        likely = self.probabilities is None
+        given = self.log_likelihoods if likely else self.probabilities
+        values = real_array(given, "an array of opinions")
         silent = np.isnan(values).any(-1)
-        values[silent] = 0.0
-        if (values == np.inf).any() or np.isneginf(values).all(-1).any():
-            raise LearningError("a pixel has an infinite log-likelihood, or every class forbidden")
-        if self.log_likelihoods is None:
+        values[silent] = 0.0 if likely else 1.0
+        if not likely:
+            wrong = (values < 0) | np.isinf(values)
+            _refuse_pixel(wrong.any(-1), "a probability that is negative or infinite")
+            with np.errstate(divide="ignore"):
+                values = np.log(values)
+        _refuse_pixel(np.isposinf(values).any(-1), "an infinite log-likelihood")
+        _refuse_pixel(np.isneginf(values).all(-1), "every class forbidden")
+        if not likely:
             values[~silent] = floored(values[~silent])
+        object.__setattr__(self, "silent", silent)
         object.__setattr__(self, "_values", values)
 
     def log_likelihood(self, image: Image, classes: Sequence[str]) -> LogLikelihood:
@@ -316,3 +370,9 @@ class ArrayUnary(Unary):
             )
         hidden: Bool[np.ndarray, "*shape"] = ~np.isfinite(image).all(-1)
         return np.where(hidden[..., None], 0.0, self._values)
+
+
+def _refuse_pixel(wrong: Any, what: str) -> None:
+    if wrong.any():
+        place = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise LearningError(f"the pixel at {place} has {what}")

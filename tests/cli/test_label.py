@@ -121,6 +121,70 @@ def test_pictures(mmgraph, files: Path):
         assert Path("labelled", name).read_bytes()[:4] == b"\x89PNG"
 
 
+def test_strokes_in_colours(mmgraph, files: Path):
+    pillow = pytest.importorskip("PIL.Image")
+    pytest.importorskip("matplotlib")
+    truth = np.load("truth.npy")
+    layer = np.zeros((10, 12, 4), np.uint8)
+    layer[2:4, 1:5], layer[6:8, 7:11], layer[9, 2:4], layer[0, 8:10] = (
+        (0, 0, 255, 255), (0, 128, 0, 255), (0, 0, 255, 255), (0, 128, 0, 255),
+    )  # fmt: skip
+    pillow.fromarray(layer).save("strokes.png")
+    Path("colours.txt").write_text("#0000FF lake\n#008000 woods\n")
+    common = ("label", "--sensor", "optical=optical.npy", "--labels", "strokes.png", *FIXED)
+    code, out, err = mmgraph(*common, "--classes", "colours.txt", "--picture", "--json")
+    assert (code, err) == (0, "")
+    report = json.loads(out)
+    assert [row["class"] for row in report["classes"]] == ["lake", "woods"]
+    assert [row["colour"] for row in report["classes"]] == ["#0000FF", "#008000"]
+    assert report["prior"] == {"lake": 0.5, "woods": 0.5}
+    assert (np.load("labelled/labels.npy") == truth + 1).mean() > 0.97
+    with pillow.open("labelled/labels.png") as image:
+        painted = np.array(image.convert("RGB"))
+    assert {tuple(colour) for colour in painted.reshape(-1, 3).tolist()} == {
+        (0, 0, 255),
+        (0, 128, 0),
+    }
+    assert Path("labelled/label_map.png").read_bytes()[:4] == b"\x89PNG"
+    code, out, _ = mmgraph(*common)
+    assert code == 0
+    assert "#0000FF" in out
+    assert "prior: even" in out
+
+
+def test_the_prior_is_an_option(mmgraph, files: Path):
+    common = ("label", "--sensor", "optical=optical.npy", "--labels", "labels.npy", "--json")
+    priors = {}
+    for text in ("even", "annotated", "auto", "0.2,0.6"):
+        code, out, _ = mmgraph(*common, *FIXED, "--prior", text)
+        assert code == 0
+        priors[text] = json.loads(out)["prior"]
+    assert priors["even"] == pytest.approx({"3": 0.5, "5": 0.5})
+    assert priors["0.2,0.6"] == pytest.approx({"3": 0.25, "5": 0.75})
+    assert priors["auto"] == priors["annotated"] == pytest.approx({"3": 0.5, "5": 0.5})
+
+
+def test_unlabelled_is_a_number_or_a_colour(mmgraph, files: Path):
+    pillow = pytest.importorskip("PIL.Image")
+    labels = np.load("labels.npy")
+    np.save("shifted.npy", np.where(labels == 0, 9, labels))
+    code, _, _ = mmgraph(
+        "label", "--sensor", "optical=optical.npy", "--labels", "shifted.npy", *FIXED,
+        "--unlabelled", "9",
+    )  # fmt: skip
+    assert code == 0
+    found = np.load("labelled/labels.npy")
+    paint = np.array([[90, 90, 90], [255, 0, 0], [0, 0, 0]], np.uint8)
+    pillow.fromarray(paint[np.maximum(labels.astype(int) - 1, 0) // 2]).save("grey.png")
+    code, _, _ = mmgraph(
+        "label", "--sensor", "optical=optical.npy", "--labels", "grey.png", *FIXED,
+        "--unlabelled", "#5A5A5A", "--output", "coloured",
+    )  # fmt: skip
+    assert code == 0
+    swapped = np.load("coloured/labels.npy")  # black comes before red
+    np.testing.assert_array_equal(swapped == 2, found == 3)
+
+
 def test_without_pillow_the_arrays_are_written(
     mmgraph, files: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -247,12 +311,19 @@ def test_maps_of_a_geotiff_lie_where_it_does(mmgraph, files: Path):
         ("--sensor a=radar.npy --labels labels.csv --classes more.txt", "labelled as 'sand'"),
         ("--sensor a=objects.npy --labels labels.npy", "no readable NumPy array"),
         ("--sensor a=radar.npy --labels labels.npy --output names.txt", "is a file and no dir"),
+        ("--sensor a=radar.npy --labels labels.npy --prior evn", "did you mean 'even'"),
+        ("--sensor a=radar.npy --labels labels.npy --prior 1,2,3", "must be 2 positive numbers"),
+        ("--sensor a=radar.npy --labels labels.npy --unlabelled white", "unlabelled one is a num"),
+        ("--sensor a=radar.npy --labels one.npy", "one class only, '4'"),
+        ("--sensor a=radar.npy --labels grey.npy", "say which colour is unlabelled"),
         ("--labels labels.npy", "--sensor"),
     ],
 )
 def test_errors_take_one_line(mmgraph, files: Path, arguments: str, message: str):
     np.save("small.npy", np.zeros((2, 3)))
     np.save("objects.npy", np.array([{}], dtype=object), allow_pickle=True)
+    np.save("one.npy", np.eye(10, 12, dtype=np.uint8) * 4)
+    np.save("grey.npy", np.full((10, 12, 3), 90, np.uint8))
     Path("more.txt").write_text("water\nwoods\nsand\n")
     fixed = [] if "--method" in arguments else ["--method", "trws"]
     fixed += [] if "--edge" in arguments else ["--edge-weight", "1"]

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from mmgraph.graph.errors import FormatError
+from mmgraph.spatial.annotation_tables import table_dimensions
 from mmgraph.spatial.annotations import (
     Annotations,
     AnnotationWarning,
     read_annotations,
     read_classes,
-    table_dimensions,
 )
 
 
@@ -55,11 +55,11 @@ def test_an_image_of_indices(tmp_path: Path):
     assert read.classes == ("1", "2")
     np.testing.assert_array_equal(read.codes, [[-1, 1], [0, -1]])
     pillow = pytest.importorskip("PIL.Image")
-    pillow.fromarray(np.zeros((2, 2, 3), np.uint8)).save(tmp_path / "colours.png")
-    pillow.fromarray(np.zeros((2, 2, 3), np.uint8)).save(tmp_path / "colours.tif")
-    for name in ("colours.png", "colours.tif"):
-        with pytest.raises(FormatError, match=rf"{name} has 3 bands of colour"):
-            read_annotations(tmp_path / name)
+    tifffile = pytest.importorskip("tifffile")
+    deep = np.zeros((2, 2, 3), np.uint16)
+    tifffile.imwrite(tmp_path / "colours.tif", deep, photometric="rgb")
+    with pytest.raises(FormatError, match=r"colours\.tif has 3 bands of uint16; labels are one"):
+        read_annotations(tmp_path / "colours.tif")
     pillow.fromarray(np.ones((2, 2), np.uint8)).save(tmp_path / "labels.jpg")
     with pytest.raises(FormatError, match=r"labels\.jpg is a JPEG file, which is lossy"):
         read_annotations(tmp_path / "labels.jpg")
@@ -165,3 +165,43 @@ def test_rows_with_the_unlabelled_number_are_told(tmp_path: Path):
     table.write_text(f"row,column,label\n0,0,{'9' * 30}\n")
     with pytest.raises(FormatError, match=r"pixel \(0, 0\) is too large"):
         read_annotations(table, shape=(1, 2))
+
+
+def test_the_largest_number_of_an_unsigned_type_is_no_class_by_accident(tmp_path: Path):
+    wrapped = np.array([[0, 1, 2], [0, 3, 0]], np.uint8) - 1
+    with pytest.raises(FormatError, match=r"255 beside the classes 0 to 2 .* say unlabelled=255"):
+        Annotations.of(wrapped)
+    read = Annotations.of(wrapped, unlabelled=255)
+    np.testing.assert_array_equal(read.codes, [[-1, 0, 1], [-1, 2, -1]])
+    assert Annotations.of(wrapped.astype(int)).classes == ("0", "1", "2", "255")
+    assert Annotations.of(np.array([[0, 255]], np.uint8)).classes == ("0", "255")
+    assert Annotations.of(np.array([[7, 9, 255]], np.uint8)).classes == ("7", "9", "255")
+    np.save(tmp_path / "labels.npy", np.array([[0, 1, 2, 255]], np.uint8))
+    with pytest.warns(AnnotationWarning, match="255 beside the classes 1 to 2"):
+        assert read_annotations(tmp_path / "labels.npy").classes == ("1", "2", "255")
+
+
+def test_numbers_that_do_not_fit_are_refused():
+    for large in (np.array([[0, 2**63]], np.uint64), np.array([[0.0, 1e300]]), [[0, 10**30]]):
+        with pytest.raises(FormatError, match="too large"):
+            Annotations.of(large)
+    with pytest.raises(FormatError, match=r"label at \(0, 1\) is inf"):
+        Annotations.of([[0.0, np.inf]])
+    for wrong in ("white", 1.5, True):
+        with pytest.raises(FormatError, match="the unlabelled one is a number"):
+            Annotations.of([[0, 1]], unlabelled=wrong)
+
+
+def test_names_by_colour_from_a_file(tmp_path: Path):
+    (tmp_path / "names.txt").write_text("#ff0000 tiled roof\nwhite snow\n")
+    assert read_classes(tmp_path / "names.txt") == {"#ff0000": "tiled roof", "white": "snow"}
+    (tmp_path / "names.txt").write_text("#FF0000 roof\n#ff0000 wall\n")
+    with pytest.raises(FormatError, match="'#FF0000' is there twice"):
+        read_classes(tmp_path / "names.txt")
+    (tmp_path / "names.txt").write_text("white snow\nwoods\n")
+    assert read_classes(tmp_path / "names.txt") == ("white snow", "woods")
+    with pytest.raises(FormatError, match="named in order"):
+        Annotations.of([[0, 1]], {"#FF0000": "roof"})
+    (tmp_path / "labels.csv").write_text("row,column,label\n0,0,a\n")
+    with pytest.raises(FormatError, match="holds no colours"):
+        read_annotations(tmp_path / "labels.csv", {"#FF0000": "roof"}, shape=(1, 1))

@@ -1,0 +1,117 @@
+"""Arrays as users hold them, read once for images, labels, masks and opinions."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from mmgraph.graph.cells import is_frame, plain_array
+from mmgraph.graph.errors import LearningError, MmgraphError
+from mmgraph.graph.state_labels import is_missing
+
+
+def read_cells(
+    given: object, what: str, error: type[MmgraphError] = LearningError
+) -> tuple[np.ndarray, Bool[np.ndarray, "..."]]:
+    """Return an array of real numbers in the type it came in, and which cells say nothing.
+
+    Parameters
+    ----------
+    given : array-like, masked array, Tensor, data frame, or nested lists of those
+        Of any memory layout and byte order.
+    what : str
+        For the error.
+    error : type of MmgraphError
+        What is raised.
+
+    Returns
+    -------
+    array : ndarray
+        Of truth values, whole numbers or floats.
+    hidden : ndarray of bool
+        Where a mask hides the cell, and where it is NaN, None or pandas' NA.
+
+    Raises
+    ------
+    MmgraphError
+        If there are other things than real numbers.
+    """
+    if isinstance(given, Tensor):
+        given = plain_array(given)
+    if isinstance(given, list | tuple) and any(_holds_mask(part) for part in given):
+        parts = [read_cells(part, what, error) for part in given]
+        given = np.ma.MaskedArray(_stacked([array for array, _ in parts], what, error))
+        given.mask = np.stack([hidden for _, hidden in parts])
+    mask = None
+    if isinstance(given, np.ma.MaskedArray):
+        mask, given = np.ma.getmaskarray(given), given.data
+    array = _array(given, what, error)
+    if array.dtype == object:
+        array = _from_cells(array, mask, what, error)
+    if array.dtype.kind not in "biuf":
+        raise error(f"{what} holds {array.dtype}, and not real numbers")
+    hidden = np.isnan(array) if array.dtype.kind == "f" else np.zeros(array.shape, bool)
+    return array, hidden if mask is None else hidden | mask
+
+
+def real_array(
+    given: object, what: str, error: type[MmgraphError] = LearningError
+) -> Float[np.ndarray, "..."]:
+    """Return numbers in double precision, in an array of their own; NaN where nothing is said.
+
+    Parameters and errors are those of :func:`read_cells`.
+    """
+    array, hidden = read_cells(given, what, error)
+    with np.errstate(over="ignore"):  # beyond double precision lies infinity
+        numbers_read = array.astype(np.float64, order="C", subok=False)
+    numbers_read[hidden] = np.nan
+    return numbers_read
+
+
+def is_real(value: object) -> bool:
+    """Whether a value is one real number: Python's or NumPy's, and not hidden by a mask."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
+
+
+def _holds_mask(given: object) -> bool:
+    if isinstance(given, list | tuple):
+        return any(_holds_mask(part) for part in given)
+    return isinstance(given, np.ma.MaskedArray)
+
+
+def _stacked(arrays: list[np.ndarray], what: str, error: type[MmgraphError]) -> np.ndarray:
+    try:
+        return np.stack(arrays)
+    except ValueError:
+        shapes = ", ".join(str(array.shape) for array in arrays[:4])
+        raise error(f"{what} is made of arrays of different shapes ({shapes})") from None
+
+
+def _array(given: Any, what: str, error: type[MmgraphError]) -> np.ndarray:
+    try:
+        return np.asarray(given.to_numpy() if is_frame(given) else given)
+    except (TypeError, ValueError) as problem:
+        raise error(f"{what} is no array of real numbers ({problem})") from None
+
+
+def _from_cells(
+    array: np.ndarray, mask: np.ndarray | None, what: str, error: type[MmgraphError]
+) -> np.ndarray:
+    """Read cells one by one: whole numbers stay whole, missing ones are NaN."""
+    hidden = np.zeros(array.size, bool) if mask is None else mask.reshape(-1)
+    cells = array.reshape(-1).tolist()
+    silent = [bool(h) or is_missing(cell) for h, cell in zip(hidden, cells, strict=True)]
+    known = [cell for cell, missing in zip(cells, silent, strict=True) if not missing]
+    strange = next((c for c in known if not isinstance(c, numbers.Real | np.bool_)), None)
+    if strange is not None:
+        raise error(f"{what} holds {strange!r:.40}, and not real numbers")
+    whole = not any(silent) and all(isinstance(cell, int) for cell in known)
+    filled = [np.nan if missing else c for c, missing in zip(cells, silent, strict=True)]
+    try:
+        return np.array(filled, np.int64 if whole else np.float64).reshape(array.shape)
+    except OverflowError:
+        raise error(f"{what} holds a number that is too large") from None

@@ -1,0 +1,171 @@
+"""Labels drawn in colours: a class a colour, and one colour, or none, for what is unlabelled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int64, UInt8
+
+from mmgraph.graph.errors import FormatError
+
+Colour = str | Sequence[int]
+"""``"#RRGGBB"``, ``"white"``, ``"black"``, or red, green and blue from 0 to 255."""
+
+_NAMED = {"white": 0xFFFFFF, "black": 0x000000}
+_HEX = re.compile(r"#?([0-9A-Fa-f]{6})")
+_MOST = 64
+"""More colours than this are soft edges, a lossy file or a photograph, and no classes."""
+
+
+@dataclass(frozen=True, eq=False)
+class ColourLabels:
+    """Labels that were read from colours.
+
+    Attributes
+    ----------
+    numbers : ndarray of int64, shape (height, width)
+        From 1 on, 0 where a pixel is unlabelled.
+    names : tuple of str
+        Of the numbers 1, 2, …; the colours themselves where none were given.
+    colours : tuple of str
+        ``#RRGGBB`` of each.
+    """
+
+    numbers: Int64[np.ndarray, "height width"]
+    names: tuple[str, ...]
+    colours: tuple[str, ...]
+
+
+def is_colour(array: np.ndarray) -> bool:
+    """Whether an array holds three or four bytes a pixel, or as many floats from 0 to 1.
+
+    Labels of so narrow a volume are told from colours by their type, ``int64`` for one.
+    """
+    if array.ndim != 3 or array.shape[2] not in (3, 4) or not array.size:
+        return False
+    if array.dtype == np.uint8:
+        return True
+    return array.dtype.kind == "f" and bool(((array >= 0) & (array <= 1)).all())
+
+
+def as_bytes(array: np.ndarray) -> UInt8[np.ndarray, "height width bands"]:
+    """Return colours as bytes, of which floats are shares of 255."""
+    if array.dtype == np.uint8:
+        return array
+    return np.round(255 * array).astype(np.uint8)
+
+
+def read_colours(
+    image: UInt8[np.ndarray, "height width bands"],
+    hidden: Bool[np.ndarray, "height width"],
+    classes: Sequence[object] | Mapping[Any, object] | None,
+    unlabelled: Colour | int | None,
+    source: str,
+) -> ColourLabels:
+    """Return the labels that colours stand for.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (height, width, 3 or 4)
+        The fourth band is opacity: what is wholly transparent is unlabelled.
+    hidden : ndarray of bool
+        Further pixels that are unlabelled.
+    classes : mapping of colour to name, optional
+        Then only these colours are classes, and all others unlabelled: strokes may lie on a
+        photograph. By default every colour is a class, and its own name.
+    unlabelled : colour, optional
+        By default, where something is transparent or hidden, no colour; else white or black,
+        whichever covers more than half of the image, or is there alone and the commonest colour.
+    source : str
+        What the image is called in errors.
+
+    Raises
+    ------
+    FormatError
+        If it cannot be told which colour is unlabelled, there are too many colours, or a colour is
+        none.
+    """
+    numbers = image[..., :3].astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
+    if image.shape[2] == 4:
+        hidden = hidden | (image[..., 3] == 0)
+    if isinstance(classes, Mapping):
+        named = {_number(colour, source): str(name) for colour, name in classes.items()}
+        _check_names(named, len(classes), source)
+        silent = None if unlabelled is None else _number(unlabelled, source)
+        named.pop(-1 if silent is None else silent, None)
+    else:
+        found = [] if hidden.all() else np.unique(numbers[~hidden]).tolist()
+        if len(found) > _MOST:
+            raise FormatError(
+                f"{source}: {len(found):,} colours, too many for a class each: strokes with soft "
+                "edges, a lossy file or a photograph below them. Draw with a hard pencil on an "
+                "empty layer, or name the colours that count as classes, by a mapping such as "
+                "{'#FF0000': 'roof'} or in a file of lines such as '#FF0000 roof'"
+            )
+        silent = _background(numbers, hidden, unlabelled, source)
+        named = {colour: _text(colour) for colour in found if colour != silent}
+        if classes is not None:
+            listed = ", ".join(named.values())
+            raise FormatError(
+                f"{source}: name classes drawn in colours one by one, by a mapping such as "
+                f"{{'#FF0000': 'roof'}} or in a file of lines such as '#FF0000 roof'; the colours "
+                f"are {listed}"
+            )
+    codes = np.zeros(numbers.shape, np.int64)
+    for code, colour in enumerate(named, start=1):
+        codes[(numbers == colour) & ~hidden] = code
+    return ColourLabels(codes, tuple(named.values()), tuple(_text(colour) for colour in named))
+
+
+def _background(
+    numbers: Int64[np.ndarray, "height width"],
+    hidden: Bool[np.ndarray, "height width"],
+    unlabelled: Colour | int | None,
+    source: str,
+) -> int | None:
+    """Return the colour of unlabelled pixels, None where transparency says which those are."""
+    if unlabelled is not None:
+        return _number(unlabelled, source)
+    if hidden.any():
+        return None
+    colours, counts = np.unique(numbers, return_counts=True)
+    most = int(colours[counts.argmax()])
+    others = [c for c in _NAMED.values() if c != most and c in colours]
+    if most not in _NAMED.values() or (others and counts.max() <= numbers.size / 2):
+        raise FormatError(
+            f"{source}: nothing is transparent, and neither white nor black is clearly the "
+            f"background (the commonest colour is {_text(most)}); say which colour is unlabelled: "
+            "unlabelled='white'"
+        )
+    return most
+
+
+def _number(colour: Colour | int | object, source: str) -> int:
+    """Return a colour as one number, ``0xRRGGBB``."""
+    if isinstance(colour, str):
+        match = _HEX.fullmatch(colour.strip())
+        if colour.strip().lower() in _NAMED:
+            return _NAMED[colour.strip().lower()]
+        if match is not None:
+            return int(match[1], 16)
+    elif isinstance(colour, Sequence | np.ndarray) and len(colour) in (3, 4):
+        parts = [int(part) for part in colour]
+        if all(0 <= part <= 255 for part in parts):
+            return (parts[0] << 16) | (parts[1] << 8) | parts[2]
+    raise FormatError(
+        f"{source}: {colour!r} is no colour; '#RRGGBB', 'white', 'black' or three numbers from 0 "
+        "to 255 were expected"
+    )
+
+
+def _text(number: int) -> str:
+    return f"#{number:06X}"
+
+
+def _check_names(named: Mapping[int, str], given: int, source: str) -> None:
+    if not named or len(named) < given or len(set(named.values())) < given:
+        raise FormatError(f"{source}: classes are different colours with different names")

@@ -1,0 +1,58 @@
+"""Labelled pixels that hang together: strokes of a brush, patches, or single pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Int64
+from scipy import ndimage
+
+_BEYOND_CHANCE = 0.15
+"""A line one pixel wide has a quarter of its pixels' neighbours, pixels at random as many as the
+share of the image that is labelled."""
+
+
+def pieces(
+    places: Int64[np.ndarray, "pixels axes"], codes: Int64[np.ndarray, " pixels"]
+) -> Int64[np.ndarray, " pixels"]:
+    """Return the number of the connected piece that each labelled pixel belongs to.
+
+    Pixels of one class that touch, be it at a corner, are one piece.
+
+    Parameters
+    ----------
+    places : ndarray
+        Rows and columns, or slices, rows and columns.
+    codes : ndarray
+        Class indices.
+    """
+    number = np.zeros(len(codes), np.int64)
+    count = 0
+    for code in np.unique(codes):
+        members = np.flatnonzero(codes == code)
+        corner = places[members].min(0)
+        mask = np.zeros(places[members].max(0) - corner + 1, bool)
+        at = tuple((places[members] - corner).T)
+        mask[at] = True
+        labelled, found = ndimage.label(mask, np.ones((3,) * mask.ndim))
+        number[members] = labelled[at] - 1 + count
+        count += found
+    return number
+
+
+def are_strokes(labelled: Bool[np.ndarray, "*shape"]) -> bool:
+    """Return whether labels were drawn, rather than asked for at places taken at random.
+
+    A labelled pixel's neighbours are then labelled far more often than any pixel is.
+
+    Parameters
+    ----------
+    labelled : ndarray of bool
+        Where there is a label.
+    """
+    if not labelled.any():
+        return False
+    around = np.ones((3,) * labelled.ndim)
+    around[(1,) * labelled.ndim] = 0.0
+    both = ndimage.convolve(labelled.astype(np.float64), around, mode="constant")[labelled].sum()
+    all_of_them = ndimage.convolve(np.ones(labelled.shape), around, mode="constant")[labelled].sum()
+    return bool(both > (labelled.mean() + _BEYOND_CHANCE) * all_of_them)
