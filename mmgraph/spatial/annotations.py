@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from mmgraph.formats.files import read_text
 from mmgraph.graph.errors import FormatError, suggestion
