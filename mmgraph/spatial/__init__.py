@@ -20,16 +20,23 @@ if TYPE_CHECKING:
         write_array,
         write_labels,
     )
-    from mmgraph.spatial.labelling import Labelling, label_image
+    from mmgraph.spatial.labelling import (
+        FullyLabelledWarning,
+        Labelling,
+        LabellingWarning,
+        label_image,
+    )
     from mmgraph.spatial.unaries import ArrayUnary, GaussianMixtureUnary, ModuleUnary, Unary
 
 _HOMES = {
     "Annotations": "annotations",
     "ArrayUnary": "unaries",
     "ClassifierUnary": "classifiers",
+    "FullyLabelledWarning": "labelling",
     "GaussianMixtureUnary": "unaries",
     "Georeference": "images",
     "Labelling": "labelling",
+    "LabellingWarning": "labelling",
     "ModuleUnary": "unaries",
     "Unary": "unaries",
     "contrast_weights": "edges",
@@ -46,9 +53,11 @@ __all__ = [
     "Annotations",
     "ArrayUnary",
     "ClassifierUnary",
+    "FullyLabelledWarning",
     "GaussianMixtureUnary",
     "Georeference",
     "Labelling",
+    "LabellingWarning",
     "ModuleUnary",
     "Unary",
     "contrast_weights",

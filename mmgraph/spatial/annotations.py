@@ -18,7 +18,7 @@ from mmgraph.graph.errors import FormatError, suggestion
 from mmgraph.spatial.annotation_tables import table_labels
 from mmgraph.spatial.arrays import read_cells
 from mmgraph.spatial.colour_labels import Colour, as_bytes, is_colour, read_colours
-from mmgraph.spatial.images import PathLike, Raster, read_raster
+from mmgraph.spatial.images import PathLike, Raster, image_suffix, read_raster
 
 UNLABELLED = -1
 """The class index of a pixel that nobody has labelled."""
@@ -280,7 +280,8 @@ def read_annotations(
         number = _unlabelled_number(unlabelled, 0, str(path))
         return _from_table(path, classes, number, shape)
     raster = read_raster(path, indices=True)
-    if raster.has_bands:
+    in_numpy = image_suffix(path) in (".npy", ".npz")  # which do not say what an axis is
+    if raster.has_bands or (in_numpy and is_colour(raster.values)):
         hidden = _drawn(path, raster)
         return Annotations._of_colours(raster.values, hidden, classes, unlabelled, str(path))
     number = _unlabelled_number(unlabelled, 0, str(path))
@@ -295,13 +296,13 @@ def read_annotations(
 def _drawn(path: PathLike, raster: Raster) -> Bool[np.ndarray, "height width"]:
     """Return what colours hide, or raise FormatError if the bands are no colours."""
     count, kind = raster.values.shape[-1], raster.values.dtype
-    if len(raster.places) != 2 or count != 3 or kind != np.uint8:
+    if raster.values.ndim != 3 or count not in (3, 4) or kind != np.uint8:
         raise FormatError(
             f"{path} has {count} bands of {kind}; labels are one whole number a pixel (a grey "
             "image, or one with a palette) or colours of 8 bits"
         )
     if raster.hidden is None:
-        return np.zeros(raster.places, bool)
+        return np.zeros(raster.values.shape[:-1], bool)
     return raster.hidden if raster.hidden.ndim == 2 else raster.hidden.any(-1)
 
 

@@ -25,7 +25,7 @@ from mmgraph.spatial.edges import contrast_weights, default_neighbours, plain_we
 from mmgraph.spatial.pixel_model import LABEL, PixelModel, Progress
 from mmgraph.spatial.task import Task, check_name, read_task
 from mmgraph.spatial.temperature import tempered
-from mmgraph.spatial.weight_search import chosen_weights
+from mmgraph.spatial.weight_search import checked_weight, chosen_weights
 
 _QUICK = 1 << 26
 """The bytes that exact inference may take under ``method="auto"``; beyond, it takes too long."""
@@ -325,8 +325,9 @@ def _contrast(
     """Mean of the sensors' contrasts; a sensor that sees nothing has no part in it."""
     names = list(task.sensors) if edge_sensors is None else edge_sensors
     shares = dict(names) if isinstance(names, Mapping) else dict.fromkeys(names, 1.0)
-    for name in shares:
+    for name, share in shares.items():
         check_name("sensor", name, list(task.sensors))
+        shares[name] = checked_weight(f"of sensor '{name}' in the edges", share)
     shares = {name: share for name, share in shares.items() if share and task.sees(name).any()}
     if not shares:
         return plain_weights(task.codes.shape, offsets, spacing=spacing)

@@ -301,7 +301,7 @@ def chosen_weights(
         check_name("edge weight", edge_weight, (LEARN,))
         free.append(None)
     else:
-        edge = _checked_weight("of the edges", edge_weight)
+        edge = checked_weight("of the edges", edge_weight)
     if not free or len(task.classes) == 1:
         return Weights(given, edge)
     parts = held_out_parts(task, model)
@@ -333,10 +333,11 @@ def _fixed_weights(
     weights = given if isinstance(given, Mapping) else dict.fromkeys(names, given)
     for name in weights:
         check_name("sensor", name, names)
-    return {n: _checked_weight(f"of sensor '{n}'", value) for n, value in weights.items()}
+    return {n: checked_weight(f"of sensor '{n}'", value) for n, value in weights.items()}
 
 
-def _checked_weight(what: str, value: Any) -> float:
+def checked_weight(what: str, value: Any) -> float:
+    """Return a weight as a float, or raise MmgraphError if it is no finite number >= 0."""
     if not is_real(value) or not 0 <= value < math.inf:
         raise MmgraphError(f"the weight {what} must be a finite number >= 0, not {value!r}")
     return float(value)

@@ -117,6 +117,9 @@ def test_masked_priors_and_weights_are_refused():
         quietly(image, labels, sensor_weights={"image": np.ma.masked})
     with pytest.raises(MmgraphError, match="weight of the edges must be"):
         quietly(image, labels, edge_weight=np.ma.masked)
+    for share in (np.ma.masked, float("nan"), -1.0):
+        with pytest.raises(MmgraphError, match="weight of sensor 'image' in the edges must be"):
+            quietly(image, labels, edge_sensors={"image": share})
     assert quietly(image, labels, edge_weight=np.float32(1.0)).edge_weight == 1.0
     with pytest.raises(MmgraphError, match="weight of the edges must be"):
         quietly(image, labels, edge_weight=True)

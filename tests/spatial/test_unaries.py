@@ -13,6 +13,9 @@ from mmgraph.spatial.unaries import (
     ArrayUnary,
     GaussianMixtureUnary,
     ModuleUnary,
+    PartialUnary,
+    SilentUnary,
+    Unary,
     floored,
 )
 
@@ -156,6 +159,35 @@ def test_arrays_of_probabilities_and_log_likelihoods():
         ArrayUnary(probabilities=[-0.1, 1.1])
     with pytest.raises(LearningError, match="every class forbidden"):
         ArrayUnary(log_likelihoods=[-np.inf, -np.inf])
+    forbidding[0, 1:] = -np.inf
+    with pytest.raises(LearningError, match=r"'radar': the pixel at \(0, 1\) has every class forb"):
+        as_unary(forbidding, "radar")
+    given[0, 1] = 2.0, np.inf
+    with pytest.raises(LearningError, match=r"pixel at \(0, 1\) has a probability that is neg"):
+        ArrayUnary(probabilities=given)
+    with pytest.raises(LearningError, match=r"pixel at \(0, 1\) has an infinite log-likelihood"):
+        ArrayUnary(log_likelihoods=given)
+
+
+def test_a_class_that_was_not_learned_neither_gains_nor_loses():
+    codes, image = scene()
+    kept = codes != 1
+    inner = GaussianMixtureUnary().fitted(image[kept], codes[kept] // 2, ("water", "town"))
+    said = PartialUnary(inner, np.array([0, 2])).log_likelihood(image, CLASSES)
+    posterior = np.exp(said) / np.exp(said).sum(-1, keepdims=True)
+    np.testing.assert_allclose(posterior[..., 1], 1 / 3)
+    known = inner.log_likelihood(image, ("water", "town"))
+    np.testing.assert_allclose(said[..., [0, 2]], known)
+    image[2, 3] = np.nan
+    assert (PartialUnary(inner, np.array([0, 2])).log_likelihood(image, CLASSES)[2, 3] == 0).all()
+    assert (SilentUnary().log_likelihood(image, CLASSES) == np.zeros((12, 10, 3))).all()
+
+
+def test_what_has_a_fit_of_its_own_learns():
+    assert GaussianMixtureUnary().learns
+    assert ClassifierUnary(None).learns
+    for ready in (ArrayUnary([0.5, 0.5]), ModuleUnary(torch.nn.Identity()), Unary(), SilentUnary()):
+        assert not ready.learns
 
 
 def test_what_is_no_unary_is_named():
