@@ -114,9 +114,11 @@ def label_map(
         if beside:
             alone = blended(below, map_drawn, np.zeros(plane.shape, bool))
             _show(places[0], with_strokes(alone, strokes, _rgb(paints)))
+            _outline(places[0], strokes)
             places[0].set_title("image", color=INK, fontsize=11)
         map_drawn = blended(below, map_drawn, plane >= 0)
     _show(places[-1], with_strokes(map_drawn, strokes, _rgb(paints)), interpolation="nearest")
+    _outline(places[-1], strokes)
     places[-1].set_title((title or "labels") + where, color=INK, fontsize=11)
     if legend:
         _name_classes(places[-1], plane, names, paints)
@@ -293,6 +295,13 @@ def _show(axes: Any, picture: np.ndarray, **style: Any) -> Any:
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
     return drawn
+
+
+def _outline(axes: Any, strokes: Int[np.ndarray, "height width"]) -> None:
+    """Draw a thin white line around strokes, which may be as dark as what they lie on."""
+    drawn = strokes >= 0
+    if drawn.any() and min(drawn.shape) > 1:
+        axes.contour(drawn.astype(np.float64), levels=[0.5], colors="white", linewidths=0.7)
 
 
 def _painted(
