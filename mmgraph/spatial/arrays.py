@@ -72,6 +72,11 @@ def real_array(
     return numbers_read
 
 
+def unmasked(image: np.ndarray) -> np.ndarray:
+    """Return an image as it is, or if it is masked with NaN where it is hidden."""
+    return real_array(image, "the image") if isinstance(image, np.ma.MaskedArray) else image
+
+
 def is_real(value: object) -> bool:
     """Whether a value is one real number: Python's or NumPy's, and not hidden by a mask."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)

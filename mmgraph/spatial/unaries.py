@@ -16,7 +16,7 @@ from mmgraph.graph.errors import LearningError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.gaussian_mixture import GaussianMixtureLeaf
 from mmgraph.graph.variable import Variable
-from mmgraph.spatial.arrays import real_array
+from mmgraph.spatial.arrays import real_array, unmasked
 
 Image = Float[np.ndarray, "*shape bands"]
 Rows = Float[np.ndarray, "rows bands"]
@@ -67,7 +67,7 @@ class Unary:
         Parameters
         ----------
         image : ndarray, shape (*shape, bands)
-            NaN is missing.
+            NaN, and what a mask hides, is missing.
         classes : sequence of str
             The names of the classes.
 
@@ -76,6 +76,7 @@ class Unary:
         ndarray, shape (*shape, classes)
             Finite; zero where the pixel is missing.
         """
+        image = unmasked(image)
         known = np.isfinite(image).all(-1)
         rows = image[known]
         result = np.zeros((*known.shape, len(classes)))
@@ -272,6 +273,7 @@ class ModuleUnary(Unary):
 
     def log_likelihood(self, image: Image, classes: Sequence[str]) -> LogLikelihood:
         """Run the module; missing values are zeros to it, see :meth:`Unary.log_likelihood`."""
+        image = unmasked(image)
         hidden = ~np.isfinite(image).all(-1)
         values = image if self.prepare is None else np.asarray(self.prepare(image))
         tensor = torch.from_numpy(np.nan_to_num(values)).to(self._dtype())
@@ -368,7 +370,7 @@ class ArrayUnary(Unary):
                 f"probabilities or log-likelihoods of shape {self._values.shape}; {expected} was "
                 "expected"
             )
-        hidden: Bool[np.ndarray, "*shape"] = ~np.isfinite(image).all(-1)
+        hidden: Bool[np.ndarray, "*shape"] = ~np.isfinite(unmasked(image)).all(-1)
         return np.where(hidden[..., None], 0.0, self._values)
 
 

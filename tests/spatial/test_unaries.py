@@ -205,3 +205,20 @@ def test_folds_hold_every_class_but_its_only_pixel():
     assert sorted(fold[:7]) == [0, 0, 0, 1, 1, 2, 2]
     assert len(set(fold[7:9])) == 2
     assert fold[9] == -1
+
+
+def test_masked_pixels_are_missing_to_every_unary():
+    codes, image = scene()
+    masked = np.ma.MaskedArray(image.copy())
+    masked[3:6, 2:5, 1] = np.ma.masked
+    masked.data[3:6, 2:5, 1] = 1e6
+    gaps = masked.filled(np.nan)
+    learned = GaussianMixtureUnary().fitted(image.reshape(-1, 3), codes.reshape(-1), CLASSES)
+    module = ModuleUnary(
+        lambda rows: -((rows.mean(1, keepdim=True) - torch.tensor([0, 2, 4])) ** 2)
+    )
+    ready = ArrayUnary(np.full((12, 10, 3), [0.2, 0.3, 0.5]))
+    for unary in (learned, module, ready, PartialUnary(learned, np.arange(3))):
+        said = unary.log_likelihood(masked, CLASSES)
+        assert (said[3:6, 2:5] == 0).all()
+        np.testing.assert_array_equal(said, unary.log_likelihood(gaps, CLASSES))
