@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from jaxtyping import Bool, Int64
 from scipy import ndimage
@@ -51,8 +53,15 @@ def are_strokes(labelled: Bool[np.ndarray, "*shape"]) -> bool:
     """
     if not labelled.any():
         return False
-    around = np.ones((3,) * labelled.ndim)
-    around[(1,) * labelled.ndim] = 0.0
-    both = ndimage.convolve(labelled.astype(np.float64), around, mode="constant")[labelled].sum()
-    all_of_them = ndimage.convolve(np.ones(labelled.shape), around, mode="constant")[labelled].sum()
-    return bool(both > (labelled.mean() + _BEYOND_CHANCE) * all_of_them)
+    most = labelled.mean() + _BEYOND_CHANCE
+    planes = itertools.combinations(range(labelled.ndim), 2)  # a volume is drawn on slice by slice
+    return any(_labelled_neighbours(labelled, plane) > most for plane in planes)
+
+
+def _labelled_neighbours(labelled: Bool[np.ndarray, "*shape"], plane: tuple[int, ...]) -> float:
+    """Return the share of labelled pixels among the neighbours of labelled pixels in a plane."""
+    around = np.ones([3 if axis in plane else 1 for axis in range(labelled.ndim)])
+    around[tuple(size // 2 for size in around.shape)] = 0.0
+    both = ndimage.convolve(labelled.astype(np.float64), around, mode="constant")[labelled]
+    everyone = ndimage.convolve(np.ones(labelled.shape), around, mode="constant")[labelled]
+    return float(both.sum() / max(everyone.sum(), 1.0))

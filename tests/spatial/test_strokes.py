@@ -37,3 +37,10 @@ def test_lines_and_patches_are_strokes(width: int):
     assert are_strokes(drawn)
     assert are_strokes(diagonal)
     assert not are_strokes(np.zeros((3, 3), bool))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_strokes_on_the_slices_of_a_volume(axis: int):
+    slices = np.zeros((9, 20, 30), bool)
+    slices[2, 5, 3:20] = slices[6, 12, 8:25] = True
+    assert are_strokes(np.moveaxis(slices, 0, axis))
