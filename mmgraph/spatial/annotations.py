@@ -303,7 +303,7 @@ def _drawn(path: PathLike, raster: Raster) -> Bool[np.ndarray, "height width"]:
         )
     if raster.hidden is None:
         return np.zeros(raster.values.shape[:-1], bool)
-    return raster.hidden if raster.hidden.ndim == 2 else raster.hidden.any(-1)
+    return raster.hidden if raster.hidden.ndim == 2 else np.asarray(raster.hidden.any(-1))
 
 
 def _from_table(
