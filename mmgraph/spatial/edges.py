@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.grid_factor import Offset, neighbourhood, offset_slices
+from mmgraph.spatial.arrays import read_cells, real_array
 
 _NEUTRAL = math.exp(-0.5)
 """The weight of the mean squared distance: of a neighbour that nothing is known of."""
@@ -37,14 +38,14 @@ def contrast_weights(
     Parameters
     ----------
     image : ndarray, shape (height, width, bands) or (depth, height, width, bands)
-        What one sensor sees; NaN is missing.
+        What one sensor sees; NaN, and what a mask hides, is missing.
     neighbours : int or sequence of offsets, default: 8 in an image, 6 in a volume
         See :func:`~mmgraph.graph.grid_factor.neighbourhood`.
     sigma : float, optional
         The contrast that counts as one edge; by default ``sigma²`` is the mean of ``d²`` over all
         edges with both ends known.
     missing : ndarray of bool, optional
-        Further pixels that are missing. An edge with a missing end has the neutral weight: the mean
+        Further pixels that are missing, masked ones too. An edge with a missing end has the neutral weight: the mean
         over the known edges, so that a gap holds together neither more nor less than the rest.
     distance_scaled : bool, default True
         Whether weights are divided by the length of the edge (1.41 for a diagonal), so that the
@@ -70,6 +71,7 @@ def contrast_weights(
     Boykov and Jolly, "Interactive graph cuts" (ICCV 2001), section 3; Rother, Kolmogorov and Blake,
     "GrabCut" (2004), section 2, for sigma from the data.
     """
+    image = real_array(image, "the image", GraphError)
     shape = image.shape[:-1]
     if neighbours is None:
         neighbours = default_neighbours(len(shape))
@@ -133,7 +135,8 @@ def _standardised(
     """Return bands of unit variance, with zeros where a pixel is missing, and which ones are."""
     hidden = ~np.isfinite(image).all(-1)
     if missing is not None:
-        hidden |= missing
+        region, masked = read_cells(missing, "what is missing", GraphError)
+        hidden |= (region != 0) | masked
     values = np.where(hidden[..., None], 0.0, image)
     known = image[~hidden]
     if len(known):

@@ -88,3 +88,17 @@ def test_sigma_is_the_contrast_of_an_edge():
             contrast_weights(image, sigma=sigma)
     with pytest.raises(GraphError, match="5 neighbours"):
         contrast_weights(image, 5)
+
+
+def test_what_a_mask_hides_is_missing():
+    rng = np.random.default_rng(3)
+    image = rng.normal(size=(5, 6, 2))
+    hidden = rng.random((5, 6)) < 0.2
+    expected = contrast_weights(image, missing=hidden)
+    wild = np.where(hidden[..., None], 1e9, image)
+    masked = np.ma.array(wild, mask=np.repeat(hidden[..., None], 2, -1))
+    np.testing.assert_array_equal(contrast_weights(masked), expected)
+    region = np.ma.array(np.zeros((5, 6), bool), mask=hidden)
+    np.testing.assert_array_equal(contrast_weights(image, missing=region), expected)
+    backwards = image[::-1].astype(">f8")[::-1]
+    np.testing.assert_array_equal(contrast_weights(backwards, missing=hidden), expected)
