@@ -166,13 +166,15 @@ def best_choice(
         Outside of which the two agree, or are held at ``zero``; by default there is no outside.
     """
     place = energies.everywhere if region is None else region
+    # Nothing leaves the region of all nodes: what is incident to each is not asked for.
+    nothing = np.zeros(len(zero) + 1, np.int64), np.zeros(0, np.int32)
     terminal, barred = rises(
         place.nodes,
         place.position,
         zero,
         one,
         energies.unary,
-        *energies.incidences,
+        *(nothing if region is None else energies.incidences),
         *energies.edge_arrays,
     )
     residual, opposed = split_edges(
