@@ -90,10 +90,7 @@ class FieldView(FieldTerms):
         impossible = torch.isneginf(field.detach()).all(-1)
         if bool(impossible.any()):
             row = int(impossible.nonzero()[0, 0])
-            raise EvidenceError(
-                f"every state of '{name}' is excluded in row {row} by the states that the others "
-                "may take"
-            )
+            raise excluded_by_others(name, row)
         return field
 
     def mean(self, name: str, statistics: Statistics) -> Float[Tensor, "batch ..."]:
@@ -216,6 +213,13 @@ class FieldView(FieldTerms):
         if known is None or known.known is None:
             return free
         return torch.where(_over(known.known, free), known.values.square(), free)
+
+
+def excluded_by_others(name: str, row: int) -> EvidenceError:
+    """Say that the others leave some element of a variable no state."""
+    return EvidenceError(
+        f"every state of '{name}' is excluded in row {row} by the states that the others may take"
+    )
 
 
 def summed_mean(

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmgraph.graph.edge_factor import EdgeFactor
 from mmgraph.graph.errors import (
     MmgraphError,
     suggestion,
@@ -32,6 +33,8 @@ from mmgraph.inference.field_variables import (
 from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.mean_field_start import Start, starting_means
 from mmgraph.inference.moments import Moments, joined_moments, moments, second_moments
+from mmgraph.inference.pairwise_ascent import Ascent, ascend_pairwise, is_pairwise
+from mmgraph.inference.pairwise_graph import pairwise_graph
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.shortfall import shortfall
 from mmgraph.inference.structured_mean_field import improved_by_forests
@@ -120,9 +123,8 @@ def mean_field(
             marginals = starting_means(graph, rows, view, initial, generator)
             # Changes are looked at for their own sake, too: zero asks for all passes.
             watched = max(tolerance, torch.finfo(precision).tiny)
-            done, residual = ascend(
-                view, _order(graph, evidence), marginals, iterations, watched, damping
-            )
+            ascent = Ascent(iterations, watched, damping)
+            done, residual = _ascended(graph, rows, view, marginals, ascent)
             bound = view.expected_log_weight(marginals) + view.entropy(marginals)
             if structure == "chains":
                 marginals, bound, done, residual = improved_by_forests(
@@ -260,6 +262,17 @@ def _check_options(structure: str, iterations: int, tolerance: float, damping: f
 
 def _moved(graph: FactorGraph, device: torch.device, dtype: torch.dtype) -> FactorGraph:
     return FactorGraph(graph.variables.values(), (f.to(device, dtype) for f in graph.factors))
+
+
+def _ascended(
+    graph: FactorGraph, evidence: Evidence, view: FieldView, marginals: Marginals, ascent: Ascent
+) -> tuple[int, float]:
+    """Update the marginals in place: compiled where edges join elements, and on the CPU."""
+    if view.device.type == "cpu" and any(isinstance(f, EdgeFactor) for f in graph.factors):
+        pairwise = pairwise_graph(graph, view.dtype)
+        if is_pairwise(pairwise):
+            return ascend_pairwise(pairwise, evidence, marginals, ascent)
+    return ascend(view, _order(graph, evidence), marginals, *ascent)
 
 
 def _order(graph: FactorGraph, evidence: Evidence) -> list[Masks]:

@@ -14,6 +14,7 @@ differ in their number of states. All values are energies, ``inf`` a hard zero.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -21,7 +22,7 @@ from typing import Any
 import numba
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Int32, Int64, UInt8
+from jaxtyping import Float, Float64, Int, Int32, Int64, UInt8
 from torch import Tensor
 
 from mmgraph.graph.edge_factor import EdgeFactor
@@ -212,6 +213,16 @@ class PairwiseGraph:
         return states[begin : begin + variable.size * variable.cardinality].reshape(
             variable.size, variable.cardinality
         )
+
+    def beliefs_of(
+        self, marginals: Mapping[str, Float[Tensor, "batch *shape states"]], row: int
+    ) -> Float64[np.ndarray, " states"]:
+        """Return the distributions of one row as a flat array of states."""
+        beliefs = np.zeros(int(self.offsets[-1]))
+        for name, distributions in marginals.items():
+            block = self.block(beliefs, name)
+            block[:] = distributions[row].detach().cpu().numpy().reshape(block.shape)
+        return beliefs
 
     def _observe(self, energies: np.ndarray, name: str, codes: np.ndarray) -> None:
         block = self.block(energies, name)

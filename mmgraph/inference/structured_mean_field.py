@@ -100,10 +100,7 @@ def improved_by_forests(
     sweeps, residual = 0, 0.0
     functions, adjacency = view.functions, view.adjacency
     for row in range(evidence.batch):
-        beliefs = np.zeros(int(view.offsets[-1]))
-        for name, q in improved.items():
-            block = view.block(beliefs, name)
-            block[:] = q[row].numpy().reshape(block.shape)
+        beliefs = view.beliefs_of(improved, row)
         bound, change, done = ascend_forests(
             beliefs, iterations, tolerance, *parts, view.offsets, view.unary(evidence, row),
             view.first, view.second, view.function, view.weight, functions.kind,
