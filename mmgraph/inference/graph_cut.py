@@ -118,7 +118,10 @@ def _two_states(
     pairwise: PairwiseGraph, unary: Float[np.ndarray, " states"]
 ) -> tuple[Int[np.ndarray, " nodes"], Int[np.ndarray, " nodes"]]:
     """The lowest and the highest possible state of each node."""
-    possible = np.flatnonzero(unary < np.inf)
+    allowed = unary < np.inf
+    if len(unary) == 2 * pairwise.nodes and pairwise.largest <= 2 and allowed.all():
+        return np.zeros(pairwise.nodes, np.int32), np.ones(pairwise.nodes, np.int32)
+    possible = np.flatnonzero(allowed)
     nodes = np.repeat(np.arange(pairwise.nodes), pairwise.cardinalities)[possible]
     count = np.bincount(nodes, minlength=pairwise.nodes)
     if (count == 0).any():
