@@ -36,10 +36,12 @@ def minimum_cut(
     forward: Float[np.ndarray, " edges"],
     backward: Float[np.ndarray, " edges"],
 ) -> MinimumCut:
-    """Cut the source from the sink at the least cost (Boykov and Kolmogorov 2004).
+    """Cut the source from the sink at the least cost.
 
-    On grids of 512 x 512 this is as fast as PyMaxflow, which wraps the authors' own program, so no
-    other package is called.
+    By augmenting paths (Boykov and Kolmogorov 2004), and by pushing excess (Goldberg and Tarjan
+    1988) what is left where these take too long; both end at the same cut. On grids of 512 x 512
+    this is as fast as PyMaxflow, which wraps the first authors' own program, and on graphs that are
+    not local faster, so no other package is called.
 
     Parameters
     ----------

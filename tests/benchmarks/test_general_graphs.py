@@ -84,7 +84,7 @@ def by_mmgraph(edges: np.ndarray, weights: np.ndarray, field: np.ndarray) -> Any
         ("grid", 0.8),
     ],
 )
-def test_a_cut_of_a_general_graph(benchmark, maxflow, kind, coupling):
+def test_a_cut_of_a_general_graph(benchmark: Any, maxflow: Any, kind: str, coupling: float) -> None:
     generator = np.random.default_rng(0)
     edges = edges_of(kind, generator)
     weights = coupling * 2 * generator.random(len(edges))
@@ -93,7 +93,7 @@ def test_a_cut_of_a_general_graph(benchmark, maxflow, kind, coupling):
 
     def rounds() -> tuple[list[tuple[float, float]], np.ndarray, Any]:
         times = []
-        for _ in range(2):
+        for _ in range(1 if benchmark.disabled else 2):
             begin = time.process_time()
             labels = by_pymaxflow(maxflow, edges, weights, field)
             middle = time.process_time()
@@ -115,7 +115,9 @@ def test_a_cut_of_a_general_graph(benchmark, maxflow, kind, coupling):
 
 @pytest.mark.parametrize("states", [2, 5])
 @pytest.mark.parametrize("interaction", ["Potts", "table"])
-def test_a_sweep_of_mean_field_beside_one_of_belief_propagation(benchmark, states, interaction):
+def test_a_sweep_of_mean_field_beside_one_of_belief_propagation(
+    benchmark: Any, states: int, interaction: str
+) -> None:
     generator = np.random.default_rng(1)
     edges = random_edges(generator)
     table = generator.random((states, states))
@@ -131,10 +133,12 @@ def test_a_sweep_of_mean_field_beside_one_of_belief_propagation(benchmark, state
         mm.query(model, method=method, iterations=sweeps, tolerance=0.0)
         return time.process_time() - begin[0], time.perf_counter() - begin[1]
 
+    most = 3 if benchmark.disabled else 10
+
     def a_sweep(method: str) -> np.ndarray:
         seconds(method, 1)  # compiles
-        few, many = np.array(seconds(method, 2)), np.array(seconds(method, 10))
-        each: np.ndarray = (many - few) / 8
+        few, many = np.array(seconds(method, 2)), np.array(seconds(method, most))
+        each: np.ndarray = (many - few) / (most - 2)
         return each
 
     methods = ("mean_field", "belief_propagation")
@@ -145,4 +149,4 @@ def test_a_sweep_of_mean_field_beside_one_of_belief_propagation(benchmark, state
         f"({ours[1]:.2f} s), of belief propagation {peer[0]:.2f} ({peer[1]:.2f}), "
         f"{torch.get_num_threads()} threads of torch"
     )
-    assert ours[0] <= peer[0]
+    assert benchmark.disabled or ours[0] <= peer[0]
