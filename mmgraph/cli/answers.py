@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mmgraph.graph.errors import MmgraphError
+from mmgraph.graph.errors import MmgraphError, TreewidthError
 
 if TYPE_CHECKING:
     from mmgraph.graph.factor_graph import FactorGraph
@@ -18,16 +19,26 @@ Record = dict[str, Any]
 
 
 def posterior_records(posterior: Posterior, graph: FactorGraph) -> list[Record]:
-    """Return one record a row of evidence; an array is answered element by element."""
+    """Return one record a row of evidence; an array is answered element by element.
+
+    ``log_evidence`` is null where nothing tells log P(evidence). Of a model that is not normalised
+    there is ``log_partition``, too, and ``log_partition_kind`` says how that is meant.
+    """
+    by_row = {"log_evidence": _log_evidence(posterior)}
+    kind = {}
+    if not posterior.is_normalised and posterior.has_log_partition:
+        by_row["log_partition"] = posterior.log_partition.tolist()
+        kind = {"log_partition_kind": posterior.log_partition_kind}
     records: list[Record] = [
         {
             "method": posterior.method,
             "exact": posterior.exact,
             "converged": posterior.converged,
-            "log_evidence": log_evidence,
+            **dict(zip(by_row, numbers, strict=True)),
+            **kind,
             "marginals": {},
         }
-        for log_evidence in _log_evidence(posterior)
+        for numbers in zip(*by_row.values(), strict=True)
     ]
     for element, labels, rows in _distributions(posterior, graph):
         names = [str(label) for label in labels]
@@ -37,6 +48,18 @@ def posterior_records(posterior: Posterior, graph: FactorGraph) -> list[Record]:
         for record, mean in zip(records, column, strict=True):
             record.setdefault("means", {})[element] = mean
     return records
+
+
+def totals(record: Record) -> list[str]:
+    """Return what a record says of log P(evidence) and of the log-partition function, in words."""
+    said = []
+    if record["log_evidence"] is not None:
+        said.append(f"log P(evidence) = {record['log_evidence']:.6g}")
+    if "log_partition" in record:
+        kind = record["log_partition_kind"]
+        said.append(f"log-partition function given the evidence {record['log_partition']:.6g}")
+        said[-1] += "" if kind == "exact" else f" ({kind})"
+    return said
 
 
 def posterior_columns(posterior: Posterior, graph: FactorGraph) -> Columns:
@@ -150,10 +173,11 @@ def _means(posterior: Posterior, graph: FactorGraph) -> Columns:
 
 
 def _log_evidence(posterior: Posterior) -> list[float | None]:
-    """Of each row; None from a method that does not know it."""
-    if not posterior.has_log_evidence:
-        return [None] * posterior.batch
-    return list(posterior.log_evidence.tolist())
+    """Of each row; None where it is not known, or would take more memory than there is."""
+    if posterior.has_log_evidence:
+        with contextlib.suppress(TreewidthError):
+            return list(posterior.log_evidence.tolist())
+    return [None] * posterior.batch
 
 
 def _spelled(variable: Variable) -> list[Any]:

@@ -14,6 +14,7 @@ from mmgraph.cli.answers import (
     assignment_records,
     posterior_columns,
     posterior_records,
+    totals,
 )
 from mmgraph.cli.common import (
     Device,
@@ -90,9 +91,7 @@ def infer(
         return
     account = Account()
     account.add(posterior)
-    title = str(account)
-    if posterior.has_log_evidence:
-        title = f"log P(evidence) = {record['log_evidence']:.6g}, {title}"
+    title = ", ".join([*totals(record), str(account)])
     print_table(
         ("variable", "state", "probability"),
         [
@@ -159,7 +158,8 @@ def most_probable(
     if as_json:
         print_json(record)
         return
-    title = f"log-probability {record['log_weight']:.6g}, {best.method}"
+    what = "log-probability" if graph.is_normalised else "log-weight"
+    title = f"{what} {record['log_weight']:.6g}, {best.method}"
     if not best.exact and record["gap"] is not None:
         title += f", at most {record['gap']:.3g} from the best"
     print_table(("variable", "state"), list(record["assignment"].items()), title)

@@ -216,9 +216,11 @@ class ReplicatedSoftmax(ExponentialFamily):
         return chances.clamp_min(LEAST_CHANCE).log()
 
     def sample(self, natural: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Draw counts."""
+        """Draw counts; at a cost that does not grow with them beyond that of the vocabulary."""
         longest = max(int(self.lengths.max()), 1)
         chances = natural.softmax(-1)
+        if longest > natural.shape[-1]:
+            return _multinomial(self.lengths.to(chances), chances, generator)
         words = torch.multinomial(chances, longest, replacement=True, generator=generator)
         counted = torch.arange(longest, device=natural.device) < self.lengths.unsqueeze(-1)
         counts = torch.zeros_like(natural)
@@ -254,6 +256,32 @@ class ReplicatedSoftmax(ExponentialFamily):
             place = (chances / (counts + 1)).argmax(-1, keepdim=True)
             counts = counts.scatter_add(-1, place, (left > given).to(counts.dtype).unsqueeze(-1))
         return counts
+
+
+def _multinomial(
+    lengths: Float[Tensor, " batch"],
+    chances: Float[Tensor, "batch words"],
+    generator: torch.Generator | None,
+) -> Float[Tensor, "batch words"]:
+    """Draw counts that sum to these lengths, one binomial number a node of a tree over the words.
+
+    The words below a node are shared out between its two halves, level by level: the parts of a
+    multinomial count are binomial given their sum (Devroye 1986, "Non-uniform random variate
+    generation", chapter XI.1.4).
+    """
+    words = chances.shape[-1]
+    levels = max(words - 1, 1).bit_length()
+    masses = [torch.nn.functional.pad(chances, (0, 2**levels - words))]
+    for _ in range(levels):
+        masses.append(masses[-1].unflatten(-1, (-1, 2)).sum(-1))
+    counts = lengths.unsqueeze(-1)
+    for below in reversed(masses[:-1]):
+        halves = below.unflatten(-1, (-1, 2))
+        whole = halves.sum(-1)
+        share = (halves[..., 0] / whole.clamp_min(torch.finfo(whole.dtype).tiny)).clamp(0.0, 1.0)
+        first = torch.binomial(counts, share, generator=generator)
+        counts = torch.stack([first, counts - first], -1).flatten(-2)
+    return counts[..., :words]
 
 
 def log_orders(counts: Float[Tensor, "batch words"]) -> Float[Tensor, " batch"]:

@@ -64,6 +64,25 @@ class FactorGraph:
         """Return what pickles and copies hold: all but the plans, which are compiled again."""
         return {**self.__dict__, "plans": {}}
 
+    @property
+    def is_normalised(self) -> bool:
+        """Whether the weights of all assignments are known to sum to one."""
+        return False
+
+    def usual_options(self, question: str) -> Mapping[str, Any]:
+        """Return the options that a question asked of this model has unless they are named.
+
+        Parameters
+        ----------
+        question : {"query", "map_query", "sample", "log_partition"}
+
+        Returns
+        -------
+        mapping of str to object
+            ``"method"``, and options of that method; empty where nothing sets this model apart.
+        """
+        return {}
+
     def variable(self, name: str) -> Variable:
         """Return a variable by name, or raise UnknownVariableError with the nearest name."""
         try:

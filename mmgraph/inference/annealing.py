@@ -37,6 +37,7 @@ from mmgraph.inference.gibbs_start import (
     zero_costs,
 )
 from mmgraph.inference.moments import Moments
+from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.philox import random_keys
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.shortfall import shortfall
@@ -90,7 +91,7 @@ def annealed_importance_sampling(
     Returns
     -------
     Posterior
-        ``log_evidence``, its ``diagnostics["standard_error"]["log_evidence"]``, and
+        ``log_partition``, its ``diagnostics["standard_error"]["log_partition"]``, and
         ``diagnostics["effective_sample_size"]["weights"]``, each ``(batch,)``. The error is
         that of the weights seen: it is too small where all chains have missed a mode, and infinite
         where nearly all weight falls on one chain. Marginals are means over the chains by weight.
@@ -158,6 +159,7 @@ def _posterior(
         found.log_weight,
         means=known.means,
         variances=known.variances,
+        normaliser=normaliser(graph),
         method="annealed_importance_sampling",
         converged=bool((error <= tolerance).all()),
         shortfall=shortfall(
@@ -170,7 +172,7 @@ def _posterior(
         ),
         iterations=steps,
         diagnostics={
-            "standard_error": {"log_evidence": error},
+            "standard_error": {"log_partition": error},
             "effective_sample_size": {"weights": found.sample_size},
         },
         seconds=time.perf_counter() - began,

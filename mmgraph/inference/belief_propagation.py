@@ -36,6 +36,7 @@ from mmgraph.inference.feasible import feasible_labelling, infeasible, of_row
 from mmgraph.inference.field_variables import named_variables
 from mmgraph.inference.memory import check_memory
 from mmgraph.inference.min_sum_kernels import labelling_energy
+from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.pairwise_graph import PairwiseGraph, pairwise_graph
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.scaled_messages import ScaledMessages
@@ -307,7 +308,7 @@ def belief_propagation(
     Returns
     -------
     Posterior
-        ``log_evidence`` is the Bethe approximation (no bound); ``converged`` and ``residual`` say
+        ``log_partition`` is the Bethe approximation (no bound); ``converged`` and ``residual`` say
         whether the messages came to rest.
 
     Raises
@@ -347,7 +348,7 @@ def posterior_of(
 ) -> Posterior:
     """Return the beliefs of the messages of every row as a posterior.
 
-    A bound stands for log P(evidence) itself; else the messages' own approximation does.
+    A bound stands for the log-partition function; else the messages' own approximation does.
     """
     names = named_variables(graph, variables)
     found = [messages.marginals() for messages in rows]
@@ -360,6 +361,7 @@ def posterior_of(
         graph.variables,
         {n: torch.stack([marginals[n] for marginals in found]) for n in names},
         bound if bound is not None else log_partition,
+        normaliser=normaliser(graph),
         method=method,
         converged=residual <= tolerance,
         shortfall=shortfall(method, "residual", residual, tolerance, iterations),

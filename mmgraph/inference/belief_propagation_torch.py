@@ -14,6 +14,7 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.feasible import check_rows
 from mmgraph.inference.field_variables import named_variables
+from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.shortfall import shortfall
 from mmgraph.inference.torch_graph import TorchGraph
@@ -108,9 +109,9 @@ def belief_propagation_torch(
 ) -> Posterior:
     """Return marginals from sum-product messages in the parallel schedule.
 
-    Marginals and ``log_evidence`` are differentiable with respect to unary factors, weights, tables
-    and soft evidence, through all iterations made. A hard zero is a constant: no gradient reaches
-    it, and none is NaN for its sake.
+    Marginals and ``log_partition`` are differentiable with respect to unary factors, weights,
+    tables and soft evidence, through all iterations made. A hard zero is a constant: no gradient
+    reaches it, and none is NaN for its sake.
 
     Parameters
     ----------
@@ -154,6 +155,7 @@ def belief_propagation_torch(
         graph.variables,
         {n: marginals[n] for n in names},
         messages.log_partition(),
+        normaliser=normaliser(graph),
         method="belief_propagation",
         converged=residual <= tolerance,
         shortfall=shortfall("belief_propagation", "residual", residual, tolerance, done),

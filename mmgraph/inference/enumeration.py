@@ -15,6 +15,7 @@ from mmgraph.graph.errors import TreewidthError, ZeroProbabilityError
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.compiled import default_memory_budget, format_bytes
+from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.table_view import TableView, table_view
 
@@ -64,6 +65,7 @@ def enumeration(
         graph.variables,
         flat,
         log_total,
+        normaliser=normaliser(graph, evidence),
         method="enumeration",
         exact=True,
         seconds=time.perf_counter() - began,

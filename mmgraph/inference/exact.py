@@ -17,6 +17,7 @@ from mmgraph.graph.factor import UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import enumeration, junction_tree, torch_contraction
 from mmgraph.inference.assignment import Assignment
+from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.unrolling import needs_unrolling, unrolled
 
@@ -48,7 +49,8 @@ def marginals(
     whole = Posterior.of(
         {**scalar.graph.variables, **graph.variables},
         gathered,
-        post.log_evidence,
+        post.log_partition,
+        normaliser=normaliser(graph, evidence),
         method=post.method,
         exact=True,
         seconds=post.seconds,

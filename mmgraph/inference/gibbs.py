@@ -34,6 +34,7 @@ from mmgraph.inference.gibbs_chains import ChainRecord, Schedule, run_chains
 from mmgraph.inference.gibbs_program import ConditionedProgram, gibbs_program
 from mmgraph.inference.gibbs_start import starting_states
 from mmgraph.inference.gibbs_torch import gibbs_torch
+from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.philox import random_keys
 from mmgraph.inference.posterior import Posterior
 
@@ -105,7 +106,7 @@ def gibbs(
         *shape)``, the worst over the states of an element; nothing of fewer than four draws.
         R-hat is infinite, for undefined, of an element that never changed its state, unless it can
         be told that this is no accident: evidence and hard zeros leave it one state, or all that
-        it depends on has moved (see :mod:`mmgraph.inference.diagnostics`). ``log_evidence`` is not
+        it depends on has moved (see :mod:`mmgraph.inference.diagnostics`). ``log_partition`` is not
         known.
 
     Warns
@@ -140,6 +141,7 @@ def gibbs(
         found.marginals,
         means=found.means,
         variances=found.variances,
+        normaliser=normaliser(graph),
         method="gibbs",
         converged=not missed,
         shortfall=missed,

@@ -27,6 +27,7 @@ from mmgraph.inference.logarithms import (
     decisions_in_logarithms,
     outputs_in_logarithms,
 )
+from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.row_tables import row_tables
 from mmgraph.inference.table_view import TableView, table_view
@@ -80,6 +81,7 @@ def junction_tree(
         graph.variables,
         output,
         log_evidence,
+        normaliser=normaliser(graph, evidence),
         method="junction_tree",
         exact=True,
         seconds=time.perf_counter() - began,

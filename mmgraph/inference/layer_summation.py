@@ -31,6 +31,7 @@ from mmgraph.inference.field_variables import named_variables, tables_device
 from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.gibbs_torch import values_of
 from mmgraph.inference.moments import Moments, joined_moments, moments
+from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.philox import device_generator
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.summed_layers import SummedView, Weighed, layers_to_sum
@@ -79,6 +80,7 @@ def layer_summation(
         torch.cat([row.log_total for row in found]),
         means=known.means,
         variances=known.variances,
+        normaliser=normaliser(graph, evidence),
         method="layer_summation",
         exact=True,
         seconds=time.perf_counter() - began,

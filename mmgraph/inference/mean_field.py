@@ -33,6 +33,7 @@ from mmgraph.inference.field_variables import (
 from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.mean_field_start import Start, starting_means
 from mmgraph.inference.moments import Moments, joined_moments, moments, second_moments
+from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.pairwise_ascent import Ascent, ascend_pairwise, is_pairwise
 from mmgraph.inference.pairwise_graph import pairwise_graph
 from mmgraph.inference.posterior import Posterior
@@ -50,7 +51,7 @@ def mean_field(
     variables: Sequence[str] | str | None = None,
     structure: Literal["naive", "chains"] = "naive",
     iterations: int = 200,
-    tolerance: float = 1e-6,
+    tolerance: float | None = 1e-6,
     damping: float = 0.0,
     initial: Start = None,
     device: torch.device | str = "auto",
@@ -74,7 +75,8 @@ def mean_field(
     iterations : int, default 200
         The most passes over all elements; of each structure.
     tolerance : float, default 1e-6
-        Converged when no probability changes by more.
+        Converged when no probability changes by more. None makes all iterations, and calls for no
+        convergence: what a machine does that was trained to answer with so many.
     damping : float in [0, 1), default 0
         The share of the old distribution that an update keeps. The bound rises without it too.
     initial : "random" or mapping of str to array-like, optional
@@ -91,7 +93,7 @@ def mean_field(
     Returns
     -------
     Posterior
-        ``log_evidence`` and ``bound`` are the lower bound.
+        ``log_partition`` and ``bound`` are the lower bound.
 
     Raises
     ------
@@ -122,26 +124,28 @@ def mean_field(
             view = FieldView(moved, rows, place, precision)
             marginals = starting_means(graph, rows, view, initial, generator)
             # Changes are looked at for their own sake, too: zero asks for all passes.
-            watched = max(tolerance, torch.finfo(precision).tiny)
+            watched = max(tolerance or 0.0, torch.finfo(precision).tiny)
             ascent = Ascent(iterations, watched, damping)
             done, residual = _ascended(graph, rows, view, marginals, ascent)
             bound = view.expected_log_weight(marginals) + view.entropy(marginals)
             if structure == "chains":
                 marginals, bound, done, residual = improved_by_forests(
-                    graph, rows, marginals, iterations, tolerance
+                    graph, rows, marginals, iterations, tolerance or 0.0
                 )
             found = moments(view, marginals, second_moments(view, marginals, names), names)
             solved.append(_Solved(found, bound, done, residual))
     found, bound, done, residual = _joined(solved)
+    wanted = torch.inf if tolerance is None else tolerance
     posterior = Posterior.of(
         graph.variables,
         found.marginals,
         bound,
         means=found.means,
         variances=found.variances,
+        normaliser=normaliser(graph),
         method="mean_field" if structure == "naive" else "structured_mean_field",
-        converged=residual <= tolerance,
-        shortfall=shortfall("mean_field", "residual", residual, tolerance, done),
+        converged=residual <= wanted,
+        shortfall=shortfall("mean_field", "residual", residual, wanted, done),
         iterations=done,
         residual=residual,
         bound=bound,
@@ -248,13 +252,15 @@ def _damped(old: Tensor, new: Tensor, keep: float) -> Tensor:
     return torch.where(excluded, new, mixed)
 
 
-def _check_options(structure: str, iterations: int, tolerance: float, damping: float) -> None:
+def _check_options(
+    structure: str, iterations: int, tolerance: float | None, damping: float
+) -> None:
     if structure not in _STRUCTURES:
         hint = suggestion(structure, _STRUCTURES)
         raise MmgraphError(f"unknown structure {structure!r}{hint} (known: naive, chains)")
     if iterations < 1:
         raise MmgraphError(f"iterations must be at least 1, not {iterations}")
-    if not tolerance >= 0:
+    if tolerance is not None and not tolerance >= 0:
         raise MmgraphError(f"tolerance must not be negative, but it is {tolerance}")
     if not 0 <= damping < 1:
         raise MmgraphError(f"damping must lie in [0, 1), but it is {damping}")

@@ -99,6 +99,21 @@ def check_known(options: Iterable[str], known: Iterable[str], method: str) -> No
             )
 
 
+def with_usual(
+    model: FactorGraph, question: str, method: str, options: Mapping[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """Return the method and the options of a call, with what the model has where it names none.
+
+    The options belong together: a call that names one of them goes without the others.
+    """
+    usual = dict(model.usual_options(question))
+    own = usual.pop("method", method)
+    named = dict(options)
+    if method not in ("auto", own):
+        return method, named
+    return own, named if named.keys() & usual else {**usual, **named}
+
+
 def check_exact(options: Mapping[str, Any], method: str) -> None:
     """Raise MmgraphError for options that an exact method lacks, or of a wrong type."""
     check_known(options, ("memory_budget",), method)

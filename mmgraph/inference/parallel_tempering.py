@@ -39,6 +39,7 @@ from mmgraph.inference.gibbs_start import (
     zero_costs,
 )
 from mmgraph.inference.moments import Moments, joined_moments
+from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.philox import random_keys
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.tempering_torch import tempered_by_torch
@@ -88,7 +89,7 @@ def parallel_tempering(
     -------
     Posterior
         Of the replicas at temperature one; ``diagnostics["swap_acceptance"]["rate"]`` is the share
-        of swaps that were accepted, ``(batch, replicas - 1)``. ``log_evidence`` is not known.
+        of swaps that were accepted, ``(batch, replicas - 1)``. ``log_partition`` is not known.
 
     Raises
     ------
@@ -119,6 +120,7 @@ def parallel_tempering(
         found.moments.marginals,
         means=found.moments.means,
         variances=found.moments.variances,
+        normaliser=normaliser(graph),
         method="parallel_tempering",
         converged=not missed,
         shortfall=missed,

@@ -12,9 +12,20 @@ from torch import Tensor
 from mmgraph.graph.copying import DeepCopied
 from mmgraph.graph.errors import MissingExtraError, UnknownVariableError, suggestion
 from mmgraph.graph.variable import Variable, element_names
+from mmgraph.inference.normaliser import Normaliser
 
 if TYPE_CHECKING:
     import pandas
+
+
+_KINDS = {
+    "mean_field": "lower bound",
+    "structured_mean_field": "lower bound",
+    "tree_reweighted": "upper bound",
+    "belief_propagation": "Bethe approximation",
+    "annealed_importance_sampling": "estimate",
+}
+"""What methods say of the log-partition function."""
 
 
 class Posterior(DeepCopied):
@@ -35,8 +46,8 @@ class Posterior(DeepCopied):
     residual : float or None
         The largest change of the last iteration.
     bound, gap : Tensor of shape (batch,) or None
-        A bound on ``log_evidence`` (which side, the method says), and how far ``log_evidence`` may
-        be from the truth, where the method has them.
+        A bound on ``log_partition`` (on which side, ``log_partition_kind`` says), and how far
+        ``log_partition`` may be from the truth, where the method has them.
     diagnostics : dict of str to dict of str to Tensor
         What a sampler knows of its chains, by quantity and variable: ``"r_hat"`` and
         ``"effective_sample_size"``, each ``(batch, *shape)``; empty for other methods.
@@ -47,9 +58,10 @@ class Posterior(DeepCopied):
     __slots__ = (
         "_entropy",
         "_flat",
-        "_log_evidence",
+        "_log_partition",
         "_means",
         "_names",
+        "_normaliser",
         "_split",
         "_variables",
         "_variances",
@@ -70,8 +82,9 @@ class Posterior(DeepCopied):
         names: Mapping[str, tuple[int, int]],
         variables: Mapping[str, Variable],
         flat: Any,
-        log_evidence: Any,
+        log_partition: Any,
         *,
+        normaliser: Normaliser,
         method: str,
         exact: bool,
         seconds: float = 0.0,
@@ -80,7 +93,8 @@ class Posterior(DeepCopied):
         self._names = names
         self._variables = variables
         self._flat = flat
-        self._log_evidence = log_evidence
+        self._log_partition = log_partition
+        self._normaliser = normaliser
         self._split: dict[str, Tensor] | None = None
         self._entropy = entropy
         self._means: dict[str, Tensor] = {}
@@ -101,8 +115,9 @@ class Posterior(DeepCopied):
         cls,
         variables: Mapping[str, Variable],
         marginals: Mapping[str, Float[Tensor, "batch *shape states"]],
-        log_evidence: Float[Tensor, " batch"] | Callable[[], Tensor] | None = None,
+        log_partition: Float[Tensor, " batch"] | Callable[[], Tensor] | None = None,
         *,
+        normaliser: Normaliser,
         means: Mapping[str, Float[Tensor, "batch *shape"]] | None = None,
         variances: Mapping[str, Float[Tensor, "batch *shape"]] | None = None,
         method: str,
@@ -124,8 +139,10 @@ class Posterior(DeepCopied):
             Those of the model.
         marginals : mapping of str to Tensor
             ``(batch, *shape, states)`` for each variable asked for.
-        log_evidence : Tensor, function or None
+        log_partition : Tensor, function or None
             A function is called when the number is asked for; None if the method cannot tell.
+        normaliser : function or None
+            Returns the exact log-partition function without evidence; None of a normalised model.
         means, variances : mapping of str to Tensor, optional
             Of variables without states, ``(batch, *shape)``.
         """
@@ -135,7 +152,8 @@ class Posterior(DeepCopied):
             dict.fromkeys(marginals, (0, 0)),
             variables,
             torch.empty(batch, 0),
-            log_evidence,
+            log_partition,
+            normaliser=normaliser,
             method=method,
             exact=exact,
             seconds=seconds,
@@ -149,14 +167,14 @@ class Posterior(DeepCopied):
         posterior.residual = residual
         posterior.bound = bound
         posterior.diagnostics = dict(diagnostics or {})
-        if bound is not None and isinstance(log_evidence, Tensor):
-            posterior.gap = (bound - log_evidence).abs()
+        if bound is not None and isinstance(log_partition, Tensor):
+            posterior.gap = (bound - log_partition).abs()
         return posterior
 
     def __getstate__(self) -> object:
         """Return what pickles and copies hold; a number that is still to be computed is."""
-        if self.has_log_evidence:
-            self._log_evidence = self.log_evidence
+        if self.has_log_partition:
+            self._log_partition = self.log_partition
         return super().__getstate__()
 
     @property
@@ -170,26 +188,70 @@ class Posterior(DeepCopied):
         return int(self._flat.shape[0])
 
     @property
-    def has_log_evidence(self) -> bool:
-        """Whether the method that made this posterior knows log P(evidence)."""
-        return self._log_evidence is not None
+    def has_log_partition(self) -> bool:
+        """Whether the method that made this posterior knows :attr:`log_partition`."""
+        return self._log_partition is not None
 
     @property
-    def log_evidence(self) -> Float[Tensor, " batch"]:
-        """The logarithm of P(evidence), for each row; for a Markov random field of its weight.
+    def log_partition(self) -> Float[Tensor, " batch"]:
+        """The logarithm of the weight that the evidence leaves, summed over all else, for each row.
+
+        Of a Bayesian network that is log P(evidence); of a Markov random field or a Boltzmann
+        machine, whose weights do not sum to one, it is no probability. How it is meant
+        :attr:`log_partition_kind` says.
 
         Raises
         ------
         UnknownVariableError
             If the method that made this posterior cannot tell.
         """
-        if self._log_evidence is None:
+        if self._log_partition is None:
             raise UnknownVariableError(f"the method '{self.method}' does not give log P(evidence)")
-        if callable(self._log_evidence):
-            self._log_evidence = self._log_evidence()
-        if not isinstance(self._log_evidence, Tensor):
-            self._log_evidence = torch.from_numpy(self._log_evidence)
-        return self._log_evidence
+        if callable(self._log_partition):
+            self._log_partition = self._log_partition()
+        if not isinstance(self._log_partition, Tensor):
+            self._log_partition = torch.from_numpy(self._log_partition)
+        return self._log_partition
+
+    @property
+    def log_partition_kind(self) -> str:
+        """How :attr:`log_partition` is meant: ``"exact"``, ``"lower bound"`` and the like."""
+        return "exact" if self.exact else _KINDS.get(self.method, "approximation")
+
+    @property
+    def is_normalised(self) -> bool:
+        """Whether the weights of the model sum to one, so that a log-partition is a log P."""
+        return self._normaliser is None
+
+    @property
+    def has_log_evidence(self) -> bool:
+        """Whether :attr:`log_evidence` can be told: not of weights that a method approximates."""
+        return self.has_log_partition and (self.is_normalised or self.exact)
+
+    @property
+    def log_evidence(self) -> Float[Tensor, " batch"]:
+        """The logarithm of P(evidence), for each row.
+
+        Of a model that is not normalised it is :attr:`log_partition` less the exact log-partition
+        function of the model without evidence, which is computed when it is asked for.
+
+        Raises
+        ------
+        UnknownVariableError
+            If the method cannot tell, or only approximates the weights of such a model.
+        TreewidthError
+            If the exact log-partition function does not fit the memory budget.
+        """
+        total = self.log_partition
+        if self._normaliser is None:
+            return total
+        if not self.exact:
+            raise UnknownVariableError(
+                f"'{self.method}' gives no log P(evidence) of a model that is not normalised; "
+                f"'log_partition' is the logarithm of the weight that the evidence leaves "
+                f"({self.log_partition_kind})"
+            )
+        return total - self._normaliser()
 
     @property
     def marginals(self) -> dict[str, Float[Tensor, "batch *shape states"]]:

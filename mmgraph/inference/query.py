@@ -29,6 +29,7 @@ from mmgraph.inference.options import (
     check_model,
     check_type,
     variable_names,
+    with_usual,
 )
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.samples import Samples
@@ -63,8 +64,9 @@ def query(
         ``belief_propagation``, or ``tree_reweighted`` where that does not converge. Others:
         ``enumeration``, ``torch``, ``mean_field``, ``gibbs``, ``parallel_tempering``,
         ``annealed_importance_sampling``. On layers of units (bias and bilinear factors) ``auto`` is
-        ``layer_summation`` where that is a sum of few terms, and else ``mean_field``. The posterior
-        says which method answered.
+        ``layer_summation`` where that is a sum of few terms, and else ``mean_field``; of a machine
+        that remembers its ``sweeps`` it is ``mean_field`` with as many, unless ``iterations`` or
+        ``tolerance`` are named. The posterior says which method answered.
     device : str
         ``"auto"`` (wherever the model's tables are), ``"cpu"`` or ``"cuda"``.
     dtype : torch.dtype, optional
@@ -101,6 +103,7 @@ def query(
     given = Evidence.of(evidence, model.variables)
     methods.check(method, (*methods.EXACT, *methods.MARGINALS), "query")
     _check_device(device)
+    method, options = with_usual(model, "query", method, options)
     if layers.answer(model, method):
         method, model = layers.method_for(method, model, given, "query", options)
         if method == layers.SUMMATION:
@@ -359,9 +362,11 @@ def _sampled_states(
 def log_partition(
     model: FactorGraph, evidence: object = None, method: str = "auto", **options: Any
 ) -> Float[Tensor, " batch"]:
-    """Return log P(evidence), for a Markov random field the logarithm of what evidence leaves of Z.
+    """Return the logarithm of the weight that evidence leaves, summed over all else.
 
-    Impossible evidence gives ``-inf``.
+    Of a Bayesian network that is log P(evidence). The weights of a Markov random field or a
+    Boltzmann machine do not sum to one: there log P(evidence) is this, less the same without
+    evidence. Impossible evidence gives ``-inf``.
 
     Parameters
     ----------
@@ -391,7 +396,7 @@ def log_partition(
     if method in methods.MARGINALS:
         found: Posterior = methods.call(method, methods.MARGINALS, model, given, (), **options)
         warn_unless_converged(found)
-        return found.log_evidence
+        return found.log_partition
     if method == "auto":
         method = _exact_method(model, given, None)
     check_exact(options, method)

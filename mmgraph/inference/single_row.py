@@ -17,6 +17,7 @@ from mmgraph.inference import junction_tree, torch_contraction
 from mmgraph.inference.batches import compiled_plan, forget_old_plans
 from mmgraph.inference.compiled import CompiledPlan, Request
 from mmgraph.inference.field_variables import has_compact_factors
+from mmgraph.inference.normaliser import Normaliser, normaliser
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.table_view import table_view
 from mmgraph.inference.unrolling import needs_unrolling
@@ -27,7 +28,7 @@ _NO_SOFT = np.empty((1, 0))
 class _SingleRow:
     """What one dictionary of plain states with known keys needs, and nothing more."""
 
-    __slots__ = ("compiled", "memos", "places", "variables")
+    __slots__ = ("compiled", "memos", "normaliser", "places", "variables")
 
     def __init__(
         self,
@@ -35,8 +36,10 @@ class _SingleRow:
         memos: list[dict[tuple[type, Any], int]],
         places: dict[str, tuple[int, int]],
         variables: Mapping[str, Any],
+        normaliser: Normaliser,
     ) -> None:
         self.compiled = compiled
+        self.normaliser = normaliser
         self.memos = memos
         self.places = places
         self.variables = variables
@@ -74,6 +77,7 @@ def single_row(
         found.variables,
         output,
         log_evidence,
+        normaliser=found.normaliser,
         method="junction_tree",
         exact=True,
         seconds=time.perf_counter() - began,
@@ -105,4 +109,10 @@ def _prepare_single_row(
     request = Request(tuple(view.index[n] for n in evidence), variables=indices)
     compiled = compiled_plan(model, view, request, None)
     memos = [model.variables[name].reader.memo for name in evidence]
-    return _SingleRow(compiled, memos, junction_tree.places(view, indices), model.variables)
+    return _SingleRow(
+        compiled,
+        memos,
+        junction_tree.places(view, indices),
+        model.variables,
+        normaliser(model, given),
+    )

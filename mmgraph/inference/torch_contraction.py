@@ -17,6 +17,7 @@ from torch import Tensor
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.impossible import raise_impossible
+from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.table_view import table_view
 from mmgraph.inference.torch_program import ForwardPass, model_tensors
@@ -85,6 +86,7 @@ def torch_contraction(
         graph.variables,
         flat if run.differentiable else flat.detach(),
         log_total if run.differentiable else log_total.detach(),
+        normaliser=normaliser(graph, evidence),
         method="torch",
         exact=True,
         seconds=time.perf_counter() - began,

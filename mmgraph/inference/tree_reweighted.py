@@ -49,7 +49,7 @@ def tree_reweighted(
     Returns
     -------
     Posterior
-        ``log_evidence`` and ``bound`` are the upper bound on log P(evidence).
+        ``log_partition`` and ``bound`` are the upper bound.
 
     Raises
     ------

@@ -86,7 +86,7 @@ class Monitors:
             chains=chains,
             generator=torch.Generator(device).manual_seed(seed),
         )
-        log_partition = float(annealed.log_evidence.reshape(-1)[0])
+        log_partition = float(annealed.log_partition.reshape(-1)[0])
         with torch.no_grad():
             energy = float(self.free_energy(graph, watched.clamped).double().mean())
         return {"log_likelihood": -energy - log_partition, "log_partition": log_partition}

@@ -23,12 +23,21 @@ class Ascent:
     settings : TrainingSettings
     observed : iterable of str
         The layers that data know; all others are hidden.
+    lengths : mapping of str to float, optional
+        The mean number of words of each layer of word counts, by which the gradients of its biases
+        and weights are divided: they grow with it, and steps that suit short documents are too
+        long for long ones.
     """
 
     def __init__(
-        self, parameters: BoltzmannParameters, settings: TrainingSettings, observed: Iterable[str]
+        self,
+        parameters: BoltzmannParameters,
+        settings: TrainingSettings,
+        observed: Iterable[str],
+        lengths: Mapping[str, float] | None = None,
     ) -> None:
         self.parameters, self.settings = parameters, settings
+        self._shares = _shares_of_words(parameters, lengths or {})
         tensors = parameters.tensors
         self._weights = [k for k in tensors if k in parameters.joints]
         others = [k for k in tensors if k not in parameters.joints]
@@ -74,6 +83,8 @@ class Ascent:
         means = {k.removeprefix(MEAN): t for k, t in gradients.items() if k.startswith(MEAN)}
         for key, tensor in parameters.tensors.items():
             gradient = gradients[key]
+            if key in self._shares:
+                gradient = gradient * self._shares[key]
             name = key.removeprefix("bias:")
             if settings.sparsity_cost and key.startswith("bias:") and name in means:
                 pull = settings.sparsity_target - means[name]
@@ -171,3 +182,15 @@ class Ascent:
         """Whether every parameter is finite, and none is larger than any sensible one."""
         tops = [t.detach().abs().amax() for t in self.parameters.tensors.values()]
         return bool(torch.stack(tops).amax() <= largest)  # NaN is not
+
+
+def _shares_of_words(
+    parameters: BoltzmannParameters, lengths: Mapping[str, float]
+) -> dict[str, float]:
+    """What one word's share is of the gradients that whole documents make."""
+    shares = {f"bias:{name}": 1 / length for name, length in lengths.items()}
+    for key, joint in parameters.joints.items():
+        for variable in joint.scope:
+            if variable.name in lengths:
+                shares[key] = shares.get(key, 1.0) / lengths[variable.name]
+    return shares

@@ -30,7 +30,7 @@ from mmgraph.learning.boltzmann_settings import TrainingSettings
 from mmgraph.learning.boltzmann_steps import Ascent
 from mmgraph.learning.contrastive_divergence import ContrastiveDivergence
 from mmgraph.learning.data_parallel import Processes
-from mmgraph.learning.training_rows import TrainingRows, check_same_layers
+from mmgraph.learning.training_rows import TrainingRows, check_same_layers, document_lengths
 
 Progress = Callable[[int, Mapping[str, float]], None]
 ObjectiveMaker = Callable[[BoltzmannParameters, RandomBlocks], Objective]
@@ -162,7 +162,8 @@ class _Training:
             settings.blocks, settings.seed, parameters.device, processes.blocks(settings.blocks)
         )
         self.objective = (objective or self._likelihood)(parameters, random)
-        self.ascent = Ascent(parameters, settings, rows.clamped)
+        lengths = document_lengths(graph, rows)
+        self.ascent = Ascent(parameters, settings, rows.clamped, lengths)
         self.best: Natural | None = None
         self.sums: dict[str, float | Tensor] = {}
         self.checkpoint = None

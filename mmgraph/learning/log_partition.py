@@ -46,7 +46,7 @@ def mean_field_log_partition(
     marginals = posterior.marginals
     view = FieldView(graph, evidence, tables_device(graph), default_precision(graph))
     mean = view.expected_log_weight(marginals).sum()
-    return _with_value(mean, posterior.log_evidence.sum()), marginals
+    return _with_value(mean, posterior.log_partition.sum()), marginals
 
 
 def bethe_log_partition(graph: FactorGraph, evidence: Evidence) -> Float[Tensor, ""]:

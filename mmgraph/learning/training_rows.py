@@ -158,6 +158,15 @@ class TrainingRows:
         return found
 
 
+def document_lengths(graph: FactorGraph, rows: TrainingRows) -> dict[str, float]:
+    """Return the mean number of words of each layer of word counts, over the documents known."""
+    return {
+        name: float(lengths.double().mean())
+        for name, lengths in rows.lengths().items()
+        if graph.variables[name].family == "replicated_softmax" and len(lengths)
+    }
+
+
 def check_same_layers(rows: Mapping[str, Clamped], others: Mapping[str, Clamped]) -> None:
     """Check that validation rows observe no layer that training rows do not.
 

@@ -187,6 +187,11 @@ class BayesianNetwork(FactorGraph):
         """Return the parents of a variable, in the order of its distribution's axes."""
         return tuple(v.name for v in self.distribution(name).parents)
 
+    @property
+    def is_normalised(self) -> bool:
+        """True: the factors are conditional distributions along a directed acyclic graph."""
+        return True
+
     def children(self, name: str) -> tuple[str, ...]:
         """Return the children of a variable."""
         return tuple(self.directed().successors(self.variable(name).name))

@@ -92,8 +92,6 @@ def posterior_means(
     """
     if method != "mean_field":
         refuse_grey(evidence, f"the method {method!r}")
-    if method == "mean_field" and machine.sweeps is not None:
-        options = {"iterations": machine.sweeps, "tolerance": 0.0, **options}
     result: dict[str, Tensor] = {}
     for index in patterns(evidence):
         rows = evidence if len(index) == evidence.batch else evidence.rows(index)

@@ -25,7 +25,7 @@ from mmgraph.learning.multi_prediction import MultiPrediction
 from mmgraph.learning.prediction_rows import prediction_rows
 from mmgraph.learning.prediction_settings import PredictionRows, PredictionSettings
 from mmgraph.learning.pretraining import pretrain
-from mmgraph.learning.training_rows import TrainingRows
+from mmgraph.learning.training_rows import TrainingRows, document_lengths
 from mmgraph.networks.boltzmann_layers import WEIGHT_SCALE, balanced_scale
 from mmgraph.networks.boltzmann_units import Units
 
@@ -235,12 +235,10 @@ def _written_back(machine: BoltzmannMachine, graph: FactorGraph, units: Units) -
 
 def use_lengths(graph: FactorGraph, rows: TrainingRows) -> None:
     """Let documents that are missing have as many words as those seen, on average."""
-    lengths = rows.lengths()
+    lengths = document_lengths(graph, rows)
     for factor in graph.factors:
-        if isinstance(factor, BiasFactor) and factor.scope[0].family == "replicated_softmax":
-            seen = lengths.get(factor.scope[0].name)
-            if seen is not None and len(seen):
-                factor.length = max(1, round(float(seen.double().mean())))
+        if isinstance(factor, BiasFactor) and factor.scope[0].name in lengths:
+            factor.length = max(1, round(lengths[factor.scope[0].name]))
 
 
 @torch.no_grad()

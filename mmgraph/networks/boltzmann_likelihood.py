@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64
 from torch import Tensor
 
-from mmgraph.graph.bias_factor import BiasFactor
 from mmgraph.graph.errors import MmgraphError, TreewidthError, suggestion
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import query
 from mmgraph.inference.field_variables import tables_device
 from mmgraph.inference.field_view import FieldView
+from mmgraph.inference.normaliser import lengths, of_lengths
 from mmgraph.networks.boltzmann_data import patterns
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _log_weights(
             chains=annealing.chains,
             generator=annealing.generator,
         )
-        return found.log_evidence, found.diagnostics["standard_error"]["log_evidence"], False
+        return found.log_partition, found.diagnostics["standard_error"]["log_partition"], False
     return query.log_partition(graph, evidence, "mean_field"), none, True
 
 
@@ -144,8 +144,7 @@ def _log_partitions(
     machine: BoltzmannMachine, graph: FactorGraph, evidence: Evidence, annealing: _Annealing
 ) -> _Estimate:
     """The log-partition function of each row: of machines of documents, with their lengths."""
-    lengths = _lengths(graph, evidence)
-    distinct, group = np.unique(lengths, axis=0, return_inverse=True)
+    distinct, group = np.unique(lengths(graph, evidence), axis=0, return_inverse=True)
     values, errors = torch.zeros(2, len(distinct), dtype=torch.float64)
     for i, row in enumerate(distinct.tolist()):
         values[i], errors[i] = _log_partition(machine, graph, tuple(row), annealing)
@@ -153,29 +152,8 @@ def _log_partitions(
     return _Estimate(values[at], errors[at])
 
 
-def _lengths(graph: FactorGraph, evidence: Evidence) -> Int64[np.ndarray, "batch documents"]:
-    """The words of each document of each row; the usual number where it is missing."""
-    columns = []
-    for factor in _documents(graph):
-        usual = np.full(evidence.batch, factor.length)
-        given = evidence.values.get(factor.scope[0].name)
-        if given is not None:
-            counted = given.sum(-1).cpu().numpy()
-            usual = np.where(np.isnan(counted), usual, np.nan_to_num(counted)).astype(np.int64)
-        columns.append(usual)
-    return np.stack(columns, 1) if columns else np.zeros((evidence.batch, 0), np.int64)
-
-
-def _documents(graph: FactorGraph) -> list[BiasFactor]:
-    return [
-        f
-        for f in graph.factors
-        if isinstance(f, BiasFactor) and f.scope[0].family == "replicated_softmax"
-    ]
-
-
 def _log_partition(
-    machine: BoltzmannMachine, graph: FactorGraph, lengths: tuple[int, ...], annealing: _Annealing
+    machine: BoltzmannMachine, graph: FactorGraph, words: tuple[int, ...], annealing: _Annealing
 ) -> tuple[float, float]:
     """The log-partition function for documents of these lengths, kept with the machine.
 
@@ -183,25 +161,11 @@ def _log_partition(
     """
     versions = tuple(t._version for f in machine.factors for t in vars(f).values()
                      if isinstance(t, Tensor))  # fmt: skip
-    key = ("log partition", lengths, annealing.steps, annealing.chains, versions)
+    key = ("log partition", words, annealing.steps, annealing.chains, versions)
     found: tuple[float, float] | None = machine.plans.get(key)
     if found is None:
-        found = machine.plans[key] = _computed(_of_lengths(graph, lengths), annealing)
+        found = machine.plans[key] = _computed(of_lengths(graph, words), annealing)
     return found
-
-
-def _of_lengths(graph: FactorGraph, lengths: tuple[int, ...]) -> FactorGraph:
-    """The graph with documents of other lengths."""
-    if not lengths:
-        return graph
-    given = dict(zip(_documents(graph), lengths, strict=True))
-    factors = [
-        BiasFactor(f.scope[0], f.bias, f.precision, given[f])
-        if isinstance(f, BiasFactor) and f in given
-        else f
-        for f in graph.factors
-    ]
-    return FactorGraph(graph.variables.values(), factors)
 
 
 def _computed(graph: FactorGraph, annealing: _Annealing) -> tuple[float, float]:
@@ -217,5 +181,5 @@ def _computed(graph: FactorGraph, annealing: _Annealing) -> tuple[float, float]:
         generator=annealing.generator,
         base=annealing.base and dict(annealing.base),
     )
-    error = found.diagnostics["standard_error"]["log_evidence"]
-    return float(found.log_evidence[0]), float(error[0])
+    error = found.diagnostics["standard_error"]["log_partition"]
+    return float(found.log_partition[0]), float(error[0])

@@ -196,6 +196,11 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
         self.sweeps = chosen.sweeps
         return self
 
+    def usual_options(self, question: str) -> Mapping[str, Any]:
+        """Let the remembered sweeps answer queries, so that every door gives the same answer."""
+        remembered = {"method": "mean_field", "iterations": self.sweeps, "tolerance": None}
+        return remembered if question == "query" and self.sweeps is not None else {}
+
     def represent(
         self, evidence: object = None, method: str = "mean_field", **options: Any
     ) -> Float[Tensor, "batch joint"]:

@@ -75,9 +75,9 @@ def asked(graph: mm.FactorGraph, method: str, exact: mm.Posterior) -> Found:
     post = mm.query(graph, method=name, **options)
     off = told = None
     if method not in WITHOUT_LOG_PARTITION:
-        off = float(post.log_evidence[0] - exact.log_evidence[0])
+        off = float(post.log_partition[0] - exact.log_partition[0])
     if method == "annealing":
-        told = float(post.diagnostics["standard_error"]["log_evidence"][0])
+        told = float(post.diagnostics["standard_error"]["log_partition"][0])
     error = (post.marginal(variable) - exact.marginal(variable)).abs().max()
     return Found(off, told, float(error), post.seconds, post.converged)
 

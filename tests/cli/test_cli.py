@@ -300,6 +300,46 @@ def test_a_full_disk_is_one_line():
     assert done.stderr.count("\n") == 1
 
 
+def test_an_unnormalised_weight_is_never_called_a_probability(mmgraph, tmp_path):
+    kind = mm.Variable("kind", ("benign", "malignant"))
+    x = mm.Variable("x", shape=(3,), family="gaussian")
+    machine = mm.RestrictedBoltzmannMachine(x, 4, labels=kind)
+    machine.factors[0].bias += 9.0
+    for name, sweeps in (("exact", None), ("few", 3)):
+        machine.sweeps = sweeps
+        mm.write(machine, tmp_path / f"{name}.mmgraph")
+    few, exact = str(tmp_path / "few.mmgraph"), str(tmp_path / "exact.mmgraph")
+
+    _, out, _ = mmgraph("infer", few, "-q", "kind")
+    assert "log P" not in out
+    assert "log-partition function given the evidence" in out
+    assert "(lower bound), mean_field, approximate" in " ".join(out.split())
+    answer = json.loads(mmgraph("infer", few, "-q", "kind", "--json")[1])
+    assert answer["log_evidence"] is None
+    assert answer["log_partition"] > 100
+    assert answer["log_partition_kind"] == "lower bound"
+    assert answer["marginals"]["kind"]["malignant"] == pytest.approx(
+        float(mm.query(machine, None, ["kind"]).marginal("kind")[0, 1])
+    )
+
+    answer = json.loads(mmgraph("infer", exact, "-e", "kind=benign", "--json")[1])
+    machine.sweeps = None
+    expected = mm.query(machine, {"kind": "benign"})
+    assert answer["log_evidence"] < 0
+    assert answer["log_evidence"] == pytest.approx(float(expected.log_evidence), abs=1e-6)
+    assert answer["log_partition"] == pytest.approx(float(mm.log_partition(machine, {"kind": 0})))
+    assert answer["log_partition_kind"] == "exact"
+    _, out, _ = mmgraph("map", exact)
+    assert "log-weight" in out
+    assert "log-probability" not in out
+
+    field = mm.MarkovRandomField.from_edges([(0, 1)], states=2, weights=[0.5])
+    mm.write(field, tmp_path / "field.mmgraph")
+    answer = json.loads(mmgraph("infer", str(tmp_path / "field.mmgraph"), "--json")[1])
+    assert answer["log_evidence"] == pytest.approx(0, abs=1e-12)
+    assert answer["log_partition"] == pytest.approx(float(mm.log_partition(field)))
+
+
 def test_infer_and_map_take_approximate_methods_and_say_so(mmgraph):
     code, out, _ = mmgraph("infer", "asia", "-q", "lung", "--method", "gibbs", "--json")
     answer = json.loads(out)

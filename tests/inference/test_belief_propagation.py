@@ -30,7 +30,7 @@ def test_exact_on_a_chain(schedule, interaction):
     found = mm.query(graph, method="belief_propagation", schedule=schedule, tolerance=1e-12)
     marginals, log_z = listed(graph, nothing(graph))
     torch.testing.assert_close(found.marginal("label")[0], marginals["label"])
-    torch.testing.assert_close(float(found.log_evidence), log_z)
+    torch.testing.assert_close(float(found.log_partition), log_z)
     assert found.converged
     bound = mm.query(graph, method="tree_reweighted", tolerance=1e-12)
     torch.testing.assert_close(float(bound.bound), log_z)  # one tree covers a chain
@@ -54,7 +54,7 @@ def test_exact_on_singly_connected_networks(seed):
     found = mm.query(net, evidence, method="belief_propagation", tolerance=1e-12)
     for name in net.variables:
         torch.testing.assert_close(found.marginal(name), exact.marginal(name))
-    torch.testing.assert_close(found.log_evidence, exact.log_evidence)
+    torch.testing.assert_close(found.log_partition, exact.log_partition)
     best = mm.map_query(net, evidence, method="max_product")
     torch.testing.assert_close(best.log_weight, mm.map_query(net, evidence).log_weight)
 
@@ -92,7 +92,7 @@ def test_networks_with_leaves_and_zeros(seed):
                 mm.query(net, evidence, method=method)
         return
     bound = mm.query(net, evidence, method="tree_reweighted")
-    assert (bound.bound >= exact.log_evidence - 1e-9).all()
+    assert (bound.bound >= exact.log_partition - 1e-9).all()
     found = mm.query(net, evidence, method="belief_propagation")
     for table in found.marginals.values():
         torch.testing.assert_close(table.sum(-1), torch.ones_like(table[..., 0]))
@@ -130,7 +130,7 @@ def test_ising_grids_near_the_exact_answer():
         assert error < tolerance
         upper = mm.query(graph, method="tree_reweighted").bound
         lower = mm.query(graph, method="mean_field").bound
-        assert lower < exact.log_evidence < upper
+        assert lower < exact.log_partition < upper
 
 
 def test_rows_of_evidence_are_answered_alike_together_and_alone():
@@ -140,7 +140,7 @@ def test_rows_of_evidence_are_answered_alike_together_and_alone():
     for row in range(4):
         alone = mm.query(graph, {"label": mm.soft(soft[row])}, method="belief_propagation")
         assert torch.equal(alone.marginal("label")[0], together.marginal("label")[row])
-    assert together.log_evidence.shape == (4,)
+    assert together.log_partition.shape == (4,)
 
 
 def test_observed_pixels_keep_their_states():
@@ -224,4 +224,4 @@ def test_strong_attraction_written_as_negative_energies():
         for method in ("belief_propagation", "tree_reweighted"):
             found = mm.query(graph, method=method)
             torch.testing.assert_close(found.marginal("x"), exact.marginal("x"))
-            torch.testing.assert_close(found.log_evidence, exact.log_evidence)
+            torch.testing.assert_close(found.log_partition, exact.log_partition)

@@ -151,7 +151,7 @@ def test_alarm():
     assert posterior.method == "gibbs"
     assert not posterior.exact
     with pytest.raises(UnknownVariableError, match="does not give"):
-        _ = posterior.log_evidence
+        _ = posterior.log_partition
 
 
 @pytest.mark.parametrize("make", [lambda: ising_grid((9, 8), 0.6), lambda: mixed_graph(0)])

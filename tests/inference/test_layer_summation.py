@@ -53,7 +53,7 @@ def test_marginals_means_and_log_partition_functions_agree_with_loops(seed):
     posterior = mm.query(graph, data, **SUMMATION)
     assert posterior.exact
     totals = [t.log_total for t in truth]
-    np.testing.assert_allclose(posterior.log_evidence, totals, atol=1e-8)
+    np.testing.assert_allclose(posterior.log_partition, totals, atol=1e-8)
     np.testing.assert_allclose(mm.log_partition(graph, data), totals, atol=1e-8)
     for name, variable in graph.variables.items():
         means = np.stack([t.means[name] for t in truth])
@@ -89,7 +89,7 @@ def test_discrete_machines_agree_with_methods_on_tables(seed):
     own = mm.query(graph, data, **SUMMATION)
     for method in ("junction_tree", "enumeration", "torch"):
         other = mm.query(graph, data, method=method)
-        torch.testing.assert_close(own.log_evidence, other.log_evidence)
+        torch.testing.assert_close(own.log_partition, other.log_partition)
         for name in graph.variables:
             torch.testing.assert_close(own.marginal(name), other.marginal(name))
     best = mm.map_query(graph, data, **SUMMATION)
@@ -152,7 +152,7 @@ def test_sums_in_blocks_are_the_same(monkeypatch):
     whole, best = mm.query(graph, data, **SUMMATION), mm.map_query(graph, data, **SUMMATION)
     monkeypatch.setattr(layer_summation, "_NUMBERS_AT_ONCE", 40)
     blocks = mm.query(graph, data, **SUMMATION)
-    torch.testing.assert_close(blocks.log_evidence, whole.log_evidence)
+    torch.testing.assert_close(blocks.log_partition, whole.log_partition)
     for name in graph.variables:
         np.testing.assert_allclose(statistics(blocks, name), statistics(whole, name), atol=1e-12)
     again = mm.map_query(graph, data, **SUMMATION)
@@ -165,9 +165,9 @@ def test_machines_in_single_precision_are_summed_in_double():
         graph.variables.values(), (f.to(dtype=torch.float32) for f in graph.factors)
     )
     found = mm.query(single, **SUMMATION)
-    assert found.log_evidence.dtype == torch.float64
-    torch.testing.assert_close(found.log_evidence, mm.log_partition(graph), rtol=1e-5, atol=1e-5)
-    assert float(found.log_evidence[0]) == pytest.approx(by_loops(single).log_total, abs=1e-9)
+    assert found.log_partition.dtype == torch.float64
+    torch.testing.assert_close(found.log_partition, mm.log_partition(graph), rtol=1e-5, atol=1e-5)
+    assert float(found.log_partition[0]) == pytest.approx(by_loops(single).log_total, abs=1e-9)
 
 
 def test_tables_beside_layers_and_their_zeros():
@@ -184,7 +184,7 @@ def test_tables_beside_layers_and_their_zeros():
     for data in (None, {"t": [0, -1, 2], "u": [0, 1, -1]}, {"h": [1, -1]}, {"t": 1, "h": [0, 0]}):
         own = mm.query(graph, data, **SUMMATION)
         tree = mm.query(graph, data, method="junction_tree")
-        torch.testing.assert_close(own.log_evidence, tree.log_evidence)
+        torch.testing.assert_close(own.log_partition, tree.log_partition)
         for name in graph.variables:
             torch.testing.assert_close(own.marginal(name), tree.marginal(name))
     clash = {"t": 0, "u": 1}
@@ -208,7 +208,7 @@ def test_soft_evidence_with_zeros(family):
         ]
         finite = np.where(np.isinf(likelihood[row]), -1e4, likelihood[row])
         truth = by_loops(graph, None, {name: finite})
-        assert float(found.log_evidence[row]) == pytest.approx(truth.log_total)
+        assert float(found.log_partition[row]) == pytest.approx(truth.log_total)
         excluded = [s for s in range(variable.cardinality) if s not in states]
         assert not found.marginal(name)[row][..., excluded].any()
     nothing = {name: Soft(np.full(likelihood.shape, -np.inf))}
@@ -240,7 +240,7 @@ def test_what_cannot_be_listed_is_refused():
         else:
             truth = by_loops(graph, seen)
             found = mm.query(graph, seen, **SUMMATION)
-            assert float(found.log_evidence[0]) == pytest.approx(truth.log_total)
+            assert float(found.log_partition[0]) == pytest.approx(truth.log_total)
             np.testing.assert_allclose(statistics(found, "r")[0], truth.means["r"])
 
 

@@ -54,7 +54,7 @@ def test_marginals_and_partition_functions(seed: int, zeros: float, width: float
     found = mm.query(graph, evidence)
     assert found.exact
     many = found.batch  # without evidence there is one row
-    np.testing.assert_allclose(found.log_evidence, np.full(many, log_z), rtol=1e-11, atol=1e-9)
+    np.testing.assert_allclose(found.log_partition, np.full(many, log_z), rtol=1e-11, atol=1e-9)
     np.testing.assert_allclose(mm.log_partition(graph, evidence), np.full(many, log_z), rtol=1e-11)
     for v in range(len(case.cards)):
         truth = joint.sum(tuple(a for a in range(joint.ndim) if a != v))
@@ -77,8 +77,8 @@ def test_the_torch_tree(seed: int, zeros: float, width: float):
     log_z = np.logaddexp.reduce(case.weights(), axis=None)
     for dtype, tolerance in ((torch.float64, 1e-8), (torch.float32, 1e-4)):
         found = mm.query(case.graph(), case.evidence(), method="torch", dtype=dtype)
-        assert found.log_evidence.dtype == dtype
-        np.testing.assert_allclose(found.log_evidence, [log_z], rtol=1e-6, atol=1e-4)
+        assert found.log_partition.dtype == dtype
+        np.testing.assert_allclose(found.log_partition, [log_z], rtol=1e-6, atol=1e-4)
         for v in range(len(case.cards)):
             truth = joint.sum(tuple(a for a in range(joint.ndim) if a != v))
             np.testing.assert_allclose(found.marginal(f"v{v}")[0], truth, atol=tolerance)
@@ -234,7 +234,7 @@ def test_long_chains_of_improbable_observations():
     evidence = {f"o{t}": int(code) for t, code in enumerate(codes)}
     assert log_z < -2000
     found = mm.query(net, evidence)
-    assert float(found.log_evidence) == pytest.approx(log_z)
+    assert float(found.log_partition) == pytest.approx(log_z)
     np.testing.assert_allclose(found.marginal("h499")[0], np.exp(forward - log_z), atol=1e-9)
 
 
@@ -290,7 +290,7 @@ def test_gradients_of_what_doubles_lose():
         ],
     )
     found = mm.query(graph)
-    (gradient,) = torch.autograd.grad(found.log_evidence.sum(), logs, retain_graph=True)
+    (gradient,) = torch.autograd.grad(found.log_partition.sum(), logs, retain_graph=True)
     weights = np.array([[-1000.0, -2600.0], [-900.0, -801.0]])
     truth = np.exp(weights - np.logaddexp.reduce(weights, axis=None))
     np.testing.assert_allclose(gradient, truth, atol=1e-12)
@@ -309,7 +309,7 @@ def test_a_network_of_tiny_probabilities_at_every_door():
     for _ in range(2):  # the second time by the plan that is kept
         found = mm.query(net, evidence)
         assert found.method == "junction_tree"
-        assert float(found.log_evidence) == pytest.approx(log_p)
+        assert float(found.log_partition) == pytest.approx(log_p)
         np.testing.assert_allclose(found.marginal("a")[0], truth, rtol=1e-9)
     rows = {n: [1] * 50 + [0] for n in names}
     many = mm.query(net, rows)
@@ -337,7 +337,7 @@ def test_soft_evidence_of_any_size(shift: float):
     for method in ("auto", "torch", "enumeration", "belief_propagation"):
         found = mm.query(net, {"b": mm.soft([[shift, shift + 1.0]])}, method=method)
         torch.testing.assert_close(found.marginal("a"), truth, rtol=1e-6, atol=1e-9)
-        assert bool(found.log_evidence.isfinite().all())
+        assert bool(found.log_partition.isfinite().all())
 
 
 def test_auto_goes_on_to_messages_where_logarithms_do_not_fit():

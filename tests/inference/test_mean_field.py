@@ -77,7 +77,7 @@ def test_the_bound_is_the_mean_log_weight_plus_the_entropy(seed):
     has_mass = ~torch.isneginf(log_q)
     expected = (log_q.exp() * (weights - log_q))[has_mass].sum()
     assert float(posterior.bound) == pytest.approx(float(expected), abs=1e-8)
-    assert posterior.log_evidence is posterior.bound
+    assert posterior.log_partition is posterior.bound
     assert posterior.gap is None
 
 

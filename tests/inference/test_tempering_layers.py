@@ -39,7 +39,7 @@ def test_marginals_and_means_are_near_the_exact_ones(seed):
     )  # fmt: skip
     assert_near(graph, found, exact)
     rates = found.diagnostics["swap_acceptance"]["rate"]
-    assert rates.shape == (len(exact.log_evidence), 2)
+    assert rates.shape == (len(exact.log_partition), 2)
     assert ((rates > 0) & (rates <= 1)).all()
 
 

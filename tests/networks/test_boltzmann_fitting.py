@@ -81,7 +81,7 @@ def test_a_change_of_units_leaves_the_distribution_as_it_is():
         torch.testing.assert_close(before.mean(name), after.mean(name))
     logarithms = float(torch.cat([s.log() for s in units.scales.values()]).sum())
     ratio = mm.log_partition(machine) - mm.log_partition(graph)
-    joint = before.log_evidence - after.log_evidence
+    joint = before.log_partition - after.log_partition
     torch.testing.assert_close(joint, ratio.expand(3) - logarithms)
     numbers = {n: t.clone() for n, t in machine.parameters().items()}
     units.write(graph, machine)

@@ -222,9 +222,9 @@ def test_annealing_agrees_with_the_exact_sum():
         generator=torch.Generator().manual_seed(0),
     )  # fmt: skip
     truth = Enumeration(machine, {}).log_total
-    error = float(estimate.diagnostics["standard_error"]["log_evidence"][0])
+    error = float(estimate.diagnostics["standard_error"]["log_partition"][0])
     assert error < 0.05
-    assert abs(float(estimate.log_evidence[0]) - truth) < 4 * error
+    assert abs(float(estimate.log_partition[0]) - truth) < 4 * error
 
 
 def test_rows_without_anything_are_said_to_have_the_prior():
