@@ -101,7 +101,8 @@ def assignment_columns(best: Assignment, graph: FactorGraph) -> Columns:
     """Return the states of each variable, of an array element by element."""
     columns: Columns = {}
     for name, codes in best.states.items():
-        columns |= state_columns(best.variables[name], codes)
+        lay_out = state_columns if best.variables[name].is_discrete else value_columns
+        columns |= lay_out(best.variables[name], codes)
     return columns
 
 

@@ -89,14 +89,17 @@ class Assignment(DeepCopied):
         return None if self.bound is None else -self.bound
 
     def labels(self, row: int = 0) -> dict[str, object]:
-        """Return the state labels of one row by variable, of an array by element (``x[0,1]``)."""
-        return {
-            element: self.variables[name].labels[code]
-            for name, codes in self.states.items()
-            for element, code in zip(
-                element_names(self.variables[name]), codes[row].reshape(-1).tolist(), strict=True
-            )
-        }
+        """Return the state labels of one row by variable, of an array by element (``x[0,1]``).
+
+        Of variables without states the numbers themselves.
+        """
+        found: dict[str, object] = {}
+        for name, states in self.states.items():
+            variable, cells = self.variables[name], states[row].reshape(-1).tolist()
+            if variable.is_discrete:
+                cells = [variable.labels[code] for code in cells]
+            found.update(zip(element_names(variable), cells, strict=True))
+        return found
 
     def __repr__(self) -> str:
         kind = "exact" if self.exact else "approximate"

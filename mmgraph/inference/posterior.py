@@ -56,6 +56,7 @@ class Posterior(DeepCopied):
     """
 
     __slots__ = (
+        "_constant",
         "_entropy",
         "_flat",
         "_log_partition",
@@ -94,6 +95,7 @@ class Posterior(DeepCopied):
         self._variables = variables
         self._flat = flat
         self._log_partition = log_partition
+        self._constant = 0.0
         self._normaliser = normaliser
         self._split: dict[str, Tensor] | None = None
         self._entropy = entropy
@@ -174,7 +176,7 @@ class Posterior(DeepCopied):
     def __getstate__(self) -> object:
         """Return what pickles and copies hold; a number that is still to be computed is."""
         if self.has_log_partition:
-            self._log_partition = self.log_partition
+            self._log_partition = self._computed()
         return super().__getstate__()
 
     @property
@@ -205,6 +207,9 @@ class Posterior(DeepCopied):
         UnknownVariableError
             If the method that made this posterior cannot tell.
         """
+        return self._computed() + self._constant if self._constant else self._computed()
+
+    def _computed(self) -> Float[Tensor, " batch"]:
         if self._log_partition is None:
             raise UnknownVariableError(f"the method '{self.method}' does not give log P(evidence)")
         if callable(self._log_partition):
@@ -242,7 +247,7 @@ class Posterior(DeepCopied):
         TreewidthError
             If the exact log-partition function does not fit the memory budget.
         """
-        total = self.log_partition
+        total = self._computed()
         if self._normaliser is None:
             return total
         if not self.exact:
@@ -252,6 +257,15 @@ class Posterior(DeepCopied):
                 f"({self.log_partition_kind})"
             )
         return total - self._normaliser()
+
+    def move(
+        self, values: Callable[[Mapping[str, Tensor]], dict[str, Tensor]], more: float
+    ) -> None:
+        """Say of means what a function makes of them, and add a constant to all log-weights."""
+        self._means = values(self._means)
+        self._constant += more  # apart, since a probability has no part in it
+        if self.bound is not None:
+            self.bound = self.bound + more
 
     @property
     def marginals(self) -> dict[str, Float[Tensor, "batch *shape states"]]:

@@ -21,6 +21,7 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import exact, layer_summation, layers, methods
 from mmgraph.inference.assignment import Assignment
+from mmgraph.inference.centring import Centred
 from mmgraph.inference.continuous_samples import continuous_samples
 from mmgraph.inference.impossible import names_barred_elements
 from mmgraph.inference.options import (
@@ -105,6 +106,9 @@ def query(
     _check_device(device)
     method, options = with_usual(model, "query", method, options)
     if layers.answer(model, method):
+        if (near := Centred.of(model, given)) is not None:
+            options |= {"method": method, "device": device, "dtype": dtype}
+            return near.posterior(query(near.graph, near.evidence, names, **options))
         method, model = layers.method_for(method, model, given, "query", options)
         if method == layers.SUMMATION:
             return layer_summation.layer_summation(model, given, names, **options)
@@ -228,6 +232,8 @@ def map_query(
     methods.check(method, known, "map_query")
     _check_device(options.get("device", "auto"))
     if layers.answer(model, method):
+        if (near := Centred.of(model, given)) is not None:
+            return near.assignment(map_query(near.graph, near.evidence, names, method, **options))
         method, model = layers.method_for(method, model, given, "map_query", options)
         if method == layers.SUMMATION:
             return layer_summation.best_assignment(model, given, names, **options)
@@ -338,6 +344,10 @@ def _sampled_states(
     methods.check(method, ("junction_tree", "layer_summation", *methods.SAMPLERS), "sample")
     _check_device(options.get("device", "auto"))
     if layers.answer(model, method):
+        if (near := Centred.of(model, evidence)) is not None:
+            return near.values(_sampled_states(
+                near.graph, near.evidence, draws, generator, method, **options
+            ))  # fmt: skip
         method, model = layers.method_for(method, model, evidence, "sample", options)
         if method == layers.SUMMATION:
             return layer_summation.samples(model, evidence, draws, generator, **options)
@@ -390,6 +400,8 @@ def log_partition(
     methods.check(method, (*methods.EXACT, *methods.MARGINALS), "log_partition")
     _check_device(options.get("device", "auto"))
     if layers.answer(model, method):
+        if (near := Centred.of(model, given)) is not None:
+            return log_partition(near.graph, near.evidence, method, **options) + near.constant
         method, model = layers.method_for(method, model, given, "log_partition", options)
         if method == layers.SUMMATION:
             return layer_summation.log_evidence(model, given, **options)

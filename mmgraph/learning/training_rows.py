@@ -40,11 +40,18 @@ class TrainingRows:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
         may_be_constant: bool = False,
+        wide: bool = False,
     ) -> TrainingRows:
         """Read evidence once, in the place and precision that training works in.
 
-        ``may_be_constant`` takes Gaussian units that do not vary: of rows that are one batch of
-        many, whose precision others have taught.
+        Parameters
+        ----------
+        may_be_constant : bool
+            Whether Gaussian units need not vary: of rows that are one batch of many, whose
+            precision others have taught.
+        wide : bool
+            Whether real values stay in double precision, as long as they are not standardised:
+            what differs in the eighth digit is the same number in single precision.
 
         Raises
         ------
@@ -60,7 +67,9 @@ class TrainingRows:
         for name in evidence.observed():
             if not is_compact(graph, name):
                 raise LearningError(f"'{name}' is no layer of units, and cannot be trained on")
-            found = clamped(evidence, graph.variable(name), torch.device(device), dtype)
+            variable = graph.variable(name)
+            kept = torch.float64 if wide and variable.is_real else dtype
+            found = clamped(evidence, variable, torch.device(device), kept)
             if found is not None:
                 known[name] = Clamped(found.values.contiguous(), found.known)
         if not known:

@@ -25,7 +25,7 @@ from mmgraph.learning.multi_prediction import MultiPrediction
 from mmgraph.learning.prediction_rows import prediction_rows
 from mmgraph.learning.prediction_settings import PredictionRows, PredictionSettings
 from mmgraph.learning.pretraining import pretrain
-from mmgraph.learning.training_rows import TrainingRows, document_lengths
+from mmgraph.learning.training_rows import TrainingRows, check_same_layers, document_lengths
 from mmgraph.networks.boltzmann_layers import WEIGHT_SCALE, balanced_scale
 from mmgraph.networks.boltzmann_units import Units
 
@@ -164,15 +164,20 @@ def fitted(
     generator: torch.Generator | None,
 ) -> TrainingReport:
     """Train a machine in place, see :meth:`BoltzmannMachine.fit`."""
-    place, precision = machine.device, machine.dtype
-    rows = TrainingRows.of(machine, evidence, place, precision)
+    place, precision = machine.device, machine.asked_dtype
+    rows = TrainingRows.of(machine, evidence, place, precision, wide=True)
     watched = None
     if validation is not None:
-        watched = TrainingRows.of(machine, validation, place, precision)
-    units = Units.of(machine, rows) if options.standardise else Units({}, {})
-    graph = units.of_data(machine)
-    rows = units.standardised(rows)
-    watched = watched and units.standardised(watched)
+        watched = TrainingRows.of(machine, validation, place, precision, wide=True)
+        check_same_layers(rows.clamped, watched.clamped)
+    units = Units.of(machine, rows)
+    machine.keep_in(torch.float64 if units.are_far else precision)
+    if not options.standardise:
+        units = Units({}, {})
+    precision = training_precision(machine, options)
+    graph = units.of_data(machine, precision)
+    rows = units.standardised(rows, precision)
+    watched = watched and units.standardised(watched, precision)
     use_lengths(graph, rows)
     if not options.goes_on:
         seeded = torch.Generator().manual_seed(options.settings.seed)
@@ -186,6 +191,11 @@ def fitted(
             pretrain(graph, rows, machine.levels, own, checkpoint=below)
         objective = objective_of(machine, options, rows)
         return train(graph, rows, watched, options.settings, objective, told, kept)
+
+
+def training_precision(machine: BoltzmannMachine, options: FitOptions) -> torch.dtype:
+    """Return the precision of training: that of the data only where they are not standardised."""
+    return machine.asked_dtype if options.standardise else machine.dtype
 
 
 def objective_of(

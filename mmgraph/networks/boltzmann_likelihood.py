@@ -16,6 +16,7 @@ from mmgraph.graph.errors import MmgraphError, TreewidthError, suggestion
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import query
+from mmgraph.inference.centring import Centred
 from mmgraph.inference.field_variables import tables_device
 from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.normaliser import lengths, of_lengths
@@ -98,6 +99,8 @@ def log_likelihood(
         raise MmgraphError(f"no method {method!r}{hint} (known: {', '.join(METHODS)})")
     annealing = _Annealing(steps, chains, generator, base)
     graph = FactorGraph.to(machine, dtype=torch.float64)
+    if (near := Centred.of(graph, evidence)) is not None:
+        graph, evidence = near.graph, near.evidence
     normaliser, error = _log_partitions(machine, graph, evidence, annealing)
     weight, bound = torch.zeros_like(normaliser), torch.zeros(evidence.batch, dtype=torch.bool)
     for pattern in patterns(evidence):
@@ -109,7 +112,8 @@ def log_likelihood(
             at = torch.from_numpy(index)
             weight[at], bound[at] = found.cpu(), is_bound
             error[at] = torch.hypot(error[at], own_error.cpu())
-    return LogLikelihood(weight - normaliser, error, normaliser, bound)
+    taken = normaliser if near is None else normaliser + near.constant
+    return LogLikelihood(weight - normaliser, error, taken, bound)
 
 
 def _log_weights(

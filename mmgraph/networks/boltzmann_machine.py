@@ -377,7 +377,7 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
             self._arguments | precision,
             self._made_from | precision,
         )
-        moved.adopt(f.to(device, dtype) for f in self._layer_factors())
+        moved.adopt(f.to(device, dtype) for f in self.layer_factors())
         moved.fit_report, moved.sweeps, moved._fitted = self.fit_report, self.sweeps, self._fitted
         moved._feature_names, moved._container = self._feature_names, self._container
         return moved

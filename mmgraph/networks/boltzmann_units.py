@@ -17,6 +17,7 @@ from torch import Tensor
 from mmgraph.graph.bias_factor import BiasFactor
 from mmgraph.graph.bilinear_factor import BilinearFactor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.centring import FAR, reexpress
 from mmgraph.inference.clamping import Clamped
 from mmgraph.learning.training_rows import TrainingRows
 
@@ -54,31 +55,40 @@ class Units:
             scales[name] = torch.where(squares > 0, squares.sqrt(), 1.0)
         return cls(shifts, scales)
 
-    def standardised(self, rows: TrainingRows) -> TrainingRows:
-        """Return rows in these units."""
-        clamped = dict(rows.clamped)
+    @property
+    def are_far(self) -> bool:
+        """Whether values lie so far from zero that single precision blurs how they differ."""
+        return any(
+            bool((shift.abs() > FAR * self.scales[name]).any())
+            for name, shift in self.shifts.items()
+        )
+
+    def standardised(self, rows: TrainingRows, dtype: torch.dtype) -> TrainingRows:
+        """Return rows in these units, and real values in a precision."""
+        clamped = {
+            name: Clamped(values.to(dtype), known)
+            for name, (values, known) in rows.clamped.items()
+            if name not in self.shifts
+        }
         for name, shift in self.shifts.items():
-            if name not in clamped:
-                continue
-            values, known = clamped[name]
-            moved = ((values.double() - shift) / self.scales[name]).to(values.dtype)
+            values, known = rows.clamped[name]
+            moved = ((values.double() - shift) / self.scales[name]).to(dtype)
             if known is not None:
                 moved = moved.masked_fill(~known, 0.0)
             clamped[name] = Clamped(moved, known)
-        return TrainingRows(rows.count, clamped)
+        return TrainingRows(rows.count, {name: clamped[name] for name in rows.clamped})
 
-    def of_data(self, machine: FactorGraph) -> FactorGraph:
-        """Return a copy of a machine that speaks of values in these units."""
-        copied = [_copied(f) for f in machine.factors]
-        graph = FactorGraph(machine.variables.values(), copied)
-        _reexpress(copied, self.shifts, self.scales)
-        return graph
+    def of_data(self, machine: FactorGraph, dtype: torch.dtype) -> FactorGraph:
+        """Return a copy of a machine that speaks of values in these units, in a precision."""
+        wide = [_copied(f, torch.float64) for f in machine.factors]
+        reexpress(wide, self.shifts, self.scales)
+        return FactorGraph(machine.variables.values(), [_copied(f, dtype) for f in wide])
 
     def write(self, graph: FactorGraph, machine: FactorGraph) -> None:
         """Write the numbers of such a copy into the machine, in the variables' own units."""
-        copied = [_copied(f) for f in graph.factors]
+        copied = [_copied(f, torch.float64) for f in graph.factors]
         shifts = {n: -m / self.scales[n] for n, m in self.shifts.items()}
-        _reexpress(copied, shifts, {n: 1 / s for n, s in self.scales.items()})
+        reexpress(copied, shifts, {n: 1 / s for n, s in self.scales.items()})
         with torch.no_grad():
             for own, found in zip(_layers(machine.factors), _layers(copied), strict=True):
                 for kept, tensor in zip(own.tensors(), found.tensors(), strict=True):
@@ -93,39 +103,6 @@ def _layers(factors: object) -> list[BiasFactor | BilinearFactor]:
     return [f for f in factors if isinstance(f, BiasFactor | BilinearFactor)]
 
 
-def _copied(factor: object) -> BiasFactor | BilinearFactor:
+def _copied(factor: object, dtype: torch.dtype) -> BiasFactor | BilinearFactor:
     assert isinstance(factor, BiasFactor | BilinearFactor)
-    return factor.with_tensors(*(t.detach().clone() for t in factor.tensors()))
-
-
-@torch.no_grad()
-def _reexpress(
-    factors: list[BiasFactor | BilinearFactor], shifts: dict[str, Tensor], scales: dict[str, Tensor]
-) -> None:
-    """Make factors that speak of ``x`` speak of ``z``, where ``x = shift + scale * z``."""
-    biases = {f.scope[0].name: f for f in factors if isinstance(f, BiasFactor)}
-    added: dict[str, Tensor] = {}
-    for factor in factors:
-        if not isinstance(factor, BilinearFactor):
-            continue
-        first, second = (v.name for v in factor.scope)
-        wide = factor.matrix.double()
-        # The shift of one end is felt at the other, whose own scale comes afterwards.
-        if first in scales:
-            added[second] = added.get(second, 0.0) + shifts[first].reshape(-1) @ wide
-        if second in scales:
-            added[first] = added.get(first, 0.0) + wide @ shifts[second].reshape(-1)
-        if first in scales:
-            wide = wide * scales[first].reshape(-1, 1)
-        if second in scales:
-            wide = wide * scales[second].reshape(-1)
-        factor.weights.copy_(wide.reshape(factor.weights.shape))
-    for name, bias in biases.items():
-        wide = bias.bias.double()
-        if name in added:
-            wide = wide + added[name].reshape(wide.shape)
-        if name in scales:
-            assert bias.precision is not None
-            wide = scales[name] * (wide - bias.precision.double() * shifts[name])
-            bias.precision.copy_(bias.precision.double() * scales[name].square())
-        bias.bias.copy_(wide)
+    return factor.with_tensors(*(t.detach().to(dtype, copy=True) for t in factor.tensors()))

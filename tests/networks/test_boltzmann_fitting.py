@@ -70,11 +70,13 @@ def test_a_change_of_units_leaves_the_distribution_as_it_is():
     evidence = mm.Evidence.of(data, machine.variables)
     rows = TrainingRows.of(machine, evidence, dtype=torch.float64)
     units = Units.of(machine, rows)
-    graph = units.of_data(machine)
+    graph = units.of_data(machine, torch.float64)
     standard = (data["depth"] - data["depth"].mean(0)) / data["depth"].std(0)
     rate = data["rate"] / np.sqrt(np.square(data["rate"]).mean(0))
     for name, expected in (("depth", standard), ("rate", rate)):
-        np.testing.assert_allclose(units.standardised(rows).clamped[name].values, expected)
+        np.testing.assert_allclose(
+            units.standardised(rows, torch.float64).clamped[name].values, expected
+        )
     before = mm.query(machine, data)
     after = mm.query(graph, {**data, "depth": standard, "rate": rate})
     for name in ("joint", "lidar.hidden1", "camera.hidden1"):

@@ -30,19 +30,30 @@ class BoltzmannNumbers(FactorGraph):
         """Where the parameters are."""
         if not self.factors:
             return torch.device("cpu")
-        return self._layer_factors()[0].tensors()[0].device
+        return self.layer_factors()[0].tensors()[0].device
 
     @property
     def dtype(self) -> torch.dtype:
-        """The precision of the parameters."""
+        """The precision of the parameters: double where data that lie far from zero call for it."""
         if not self.factors:
             return self._arguments["dtype"] or torch.float32
-        return self._layer_factors()[0].tensors()[0].dtype
+        return self.layer_factors()[0].tensors()[0].dtype
+
+    @property
+    def asked_dtype(self) -> torch.dtype:
+        """The precision that the machine was made for, in which it is trained."""
+        return self._arguments.get("dtype") or self.dtype
+
+    def keep_in(self, dtype: torch.dtype) -> None:
+        """Keep the numbers in another precision; that makes no machine a fitted one."""
+        if self.dtype != dtype:
+            self.factors = [factor.to(dtype=dtype) for factor in self.layer_factors()]
+            self.plans = {}
 
     @property
     def parameters_count(self) -> int:
         """How many numbers the machine has: weights, biases and precisions."""
-        return sum(t.numel() for f in self._layer_factors() for t in f.tensors())
+        return sum(t.numel() for f in self.layer_factors() for t in f.tensors())
 
     def parameters(self) -> dict[str, Tensor]:
         """Return the natural parameters by name.
@@ -51,7 +62,7 @@ class BoltzmannNumbers(FactorGraph):
         each two that are joined.
         """
         found: dict[str, Tensor] = {}
-        for factor in self._layer_factors():
+        for factor in self.layer_factors():
             names = ":".join(v.name for v in factor.scope)
             kinds = ("weights",) if isinstance(factor, BilinearFactor) else ("bias", "precision")
             found.update(
@@ -95,9 +106,10 @@ class BoltzmannNumbers(FactorGraph):
         GraphError
             If they are not those of this machine; the message says what differs.
         """
-        self.factors = adopted(self._layer_factors(), factors)
+        self.factors = adopted(self.layer_factors(), factors)
         self.plans, self._online = {}, None
         self.mark_fitted()
 
-    def _layer_factors(self) -> list[BiasFactor | BilinearFactor]:
+    def layer_factors(self) -> list[BiasFactor | BilinearFactor]:
+        """Return the biases and the weights."""
         return [f for f in self.factors if isinstance(f, BiasFactor | BilinearFactor)]

@@ -17,6 +17,7 @@ from mmgraph.networks.boltzmann_fitting import (
     FitOptions,
     first_numbers,
     objective_of,
+    training_precision,
     use_lengths,
 )
 from mmgraph.networks.boltzmann_units import Units
@@ -49,11 +50,12 @@ class Online:
     def of(cls, machine: BoltzmannMachine, rows: TrainingRows, options: FitOptions) -> Online:
         """Begin with a first batch, or with the numbers that a machine has learned already."""
         goes_on = machine.is_fitted
+        units = _units_of_model(machine) if goes_on else Units.of(machine, rows)
+        machine.keep_in(torch.float64 if units.are_far else machine.asked_dtype)
         if not options.standardise:
             units = Units({}, {})
-        else:
-            units = _units_of_model(machine) if goes_on else Units.of(machine, rows)
-        graph, standard = units.of_data(machine), units.standardised(rows)
+        precision = training_precision(machine, options)
+        graph, standard = units.of_data(machine, precision), units.standardised(rows, precision)
         if not goes_on:
             use_lengths(graph, standard)
             seed = options.settings.seed
@@ -82,9 +84,10 @@ class Online:
 
     def learn(self, machine: BoltzmannMachine, rows: TrainingRows, rate: float) -> None:
         """Go once over a batch, and write what came of it into the machine."""
-        standard = self.units.standardised(rows)
+        precision = training_precision(machine, self.options)
+        standard = self.units.standardised(rows, precision)
         if self.training is None:
-            graph = self.units.of_data(machine)
+            graph = self.units.of_data(machine, precision)
             self.training = self._training(machine, graph, standard, self.state)
         self.training.learn(standard, rate)
         self.units.write(self.training.graph, machine)
@@ -98,7 +101,12 @@ class Online:
 def learn_batch(machine: BoltzmannMachine, evidence: Evidence, options: FitOptions) -> None:
     """Go once over a batch, see :meth:`BoltzmannMachine.partial_fit`."""
     rows = TrainingRows.of(
-        machine, evidence, machine.device, machine.dtype, may_be_constant=machine.is_fitted
+        machine,
+        evidence,
+        machine.device,
+        machine.asked_dtype,
+        may_be_constant=machine.is_fitted,
+        wide=True,
     )
     online = machine._online
     if online is None or not online.continues(options):
