@@ -58,9 +58,8 @@ class Centred:
         shifts = {
             f.scope[0].name: f.bias / f.precision
             for f in wide
-            if isinstance(f, BiasFactor)
-            and f.scope[0].family == "gaussian"
-            and f.precision is not None
+            if isinstance(f, BiasFactor) and f.precision is not None
+            if f.scope[0].family == "gaussian"
         }
         constant = 0.0
         for factor in wide:

@@ -345,9 +345,8 @@ def _sampled_states(
     _check_device(options.get("device", "auto"))
     if layers.answer(model, method):
         if (near := Centred.of(model, evidence)) is not None:
-            return near.values(_sampled_states(
-                near.graph, near.evidence, draws, generator, method, **options
-            ))  # fmt: skip
+            drawn = _sampled_states(near.graph, near.evidence, draws, generator, method, **options)
+            return near.values(drawn)
         method, model = layers.method_for(method, model, evidence, "sample", options)
         if method == layers.SUMMATION:
             return layer_summation.samples(model, evidence, draws, generator, **options)
