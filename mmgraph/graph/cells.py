@@ -27,6 +27,9 @@ from mmgraph.graph.state_labels import (
 )
 from mmgraph.graph.variable import Variable
 
+_ENOUGH = 10
+"""Known cells below which it may be chance that a state does not occur."""
+
 Place = Callable[[int], str]
 """Says where the cell with this number in scan order stands, for messages."""
 
@@ -195,6 +198,43 @@ def _indices(reader: StateLabels, array: np.ndarray, place: Place) -> Int64[np.n
         except UnknownStateError as error:
             raise UnknownStateError(f"{place(first)}: {error}") from None
     return np.where(missing, MISSING, array).astype(np.int64)
+
+
+def lost_value(
+    variable: Variable, column: object, found: Int64[np.ndarray, "*cells"]
+) -> str | None:
+    """Return what to say where -1, which is read as missing, looks like a value; else None.
+
+    So it looks where cells are numbers, -1 among them, and as many values occur as there are
+    states: then one state, which -1 stands for, never occurs. Of few cells that may be chance.
+
+    Parameters
+    ----------
+    variable : Variable
+        A discrete one.
+    column : as for :func:`codes`
+    found : ndarray of int
+        Its state indices.
+    """
+    known = found[found != MISSING]
+    if isinstance(column, Index) or known.size == found.size or known.size < _ENOUGH:
+        return None
+    absent = sorted({*range(variable.cardinality)} - {*np.unique(known).tolist()})
+    if len(absent) != 1 or not _holds_minus_one(variable, column):
+        return None
+    return (
+        f"'{variable.name}' is given as numbers with -1 among them, which is read as a missing "
+        f"cell, and its state {variable.labels[absent[0]]!r} never occurs. If -1 is a value, code "
+        f"the states from 0, or give the variable labels (states=(-1, …)); if it is missing, say "
+        "so by NaN, None or mm.index"
+    )
+
+
+def _holds_minus_one(variable: Variable, column: object) -> bool:
+    array = plain_array(column)
+    if isinstance(array, np.ndarray) and array.dtype.kind in "iuf":
+        return bool((array == MISSING).any())
+    return any(spelling(cell) == str(MISSING) for cell in factorised(variable, array)[1])
 
 
 def hidden(column: object, missing: Collection[object]) -> object:

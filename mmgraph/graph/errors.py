@@ -143,6 +143,10 @@ class MissingExtraError(MmgraphError, ImportError):
         self.package = package
 
 
+class VanishingValueWarning(UserWarning):
+    """Numbers in which -1 is read as missing look as if it were a value of its own."""
+
+
 class ConvergenceWarning(UserWarning):
     """An iterative method that ended before it converged; names the method, and by how much."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,10 +14,15 @@ from torch import Tensor
 
 from mmgraph.graph.arrays import neutral_where_masked
 from mmgraph.graph.cells import codes as codes_in
-from mmgraph.graph.cells import hidden, is_frame, spellings
+from mmgraph.graph.cells import hidden, is_frame, lost_value, spellings
 from mmgraph.graph.copying import DeepCopied
 from mmgraph.graph.element_evidence import check_complete, elements_in, with_elements_gathered
-from mmgraph.graph.errors import EvidenceError, UnknownVariableError, suggestion
+from mmgraph.graph.errors import (
+    EvidenceError,
+    UnknownVariableError,
+    VanishingValueWarning,
+    suggestion,
+)
 from mmgraph.graph.state_labels import MISSING
 from mmgraph.graph.value_evidence import numbers, place_of, value_tensor
 from mmgraph.graph.variable import Variable
@@ -313,7 +319,11 @@ def _codes(variable: Variable, given: object, missing: Collection[object]) -> np
         shape = getattr(given, "shape", None) or np.asarray(given, dtype=object).shape
         return place_of(variable, [int(i) for i in np.unravel_index(cell, shape)])
 
-    return codes_in(variable, given, place, missing)
+    found = codes_in(variable, given, place, missing)
+    message = lost_value(variable, given, found) if variable.family == "bernoulli" else None
+    if message is not None:
+        warnings.warn(message, VanishingValueWarning, stacklevel=2)
+    return found
 
 
 def _soft_tensor(variable: Variable, given: Soft) -> Float[Tensor, "batch *shape states"]:

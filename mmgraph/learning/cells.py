@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +11,8 @@ import torch
 from jaxtyping import Float64, Integer
 from torch import Tensor
 
-from mmgraph.graph.cells import codes, hidden
-from mmgraph.graph.errors import EvidenceError, LearningError
+from mmgraph.graph.cells import codes, hidden, lost_value
+from mmgraph.graph.errors import EvidenceError, LearningError, VanishingValueWarning
 from mmgraph.graph.value_evidence import numbers
 from mmgraph.graph.variable import Variable
 from mmgraph.learning.tables import Table
@@ -36,11 +37,18 @@ def coded(
         If a cell holds what is no state: column, row and cell.
     LearningError
         If there is more than one cell a row.
+
+    Warns
+    -----
+    VanishingValueWarning
+        If -1 is read as missing, and is a value by all appearances.
     """
     missing = table.missing
     if table.is_text and "" not in variable.labels:
         missing = (*missing, "")
     found = codes(variable, column, lambda row: table.place(first_row + row), missing)
+    if (message := lost_value(variable, column, found)) is not None:
+        warnings.warn(message, VanishingValueWarning, stacklevel=2)
     if found.ndim != 1:
         raise LearningError(
             f"'{variable.name}' takes one state a row; its column has shape {found.shape}"

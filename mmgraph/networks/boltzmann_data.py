@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from mmgraph.graph.cells import is_frame
-from mmgraph.graph.errors import EvidenceError, LearningError
+from mmgraph.graph.cells import is_frame, lost_value
+from mmgraph.graph.errors import EvidenceError, LearningError, VanishingValueWarning
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.boltzmann.features import check_feature_names
@@ -37,34 +38,58 @@ def evidence_of(
     y : array-like, shape (rows,), optional
         Of the label units; without those it is passed over.
     needs_labels : bool
-        Whether label units without a label in any row are an error.
+        Whether the machine is to learn from them: label units without a label in any row are an
+        error then, and so are two states of which one vanishes.
 
     Raises
     ------
     EvidenceError
         If shapes or rows do not fit, or labels are given twice.
     LearningError
-        If labels are needed and there are none.
+        If labels are needed and there are none, or -1 is one of two states by all appearances, and
+        is read as missing.
+
+    Warns
+    -----
+    VanishingValueWarning
+        If so it is of more states.
     """
     if not machine.variables:
         raise not_fitted(
             f"{machine!r} takes its layers from the data of fit, which has not been called yet"
         )
-    given = _by_variable(machine, data, one_row=y is None and not needs_labels)
-    if given is None or isinstance(given, Evidence):
-        evidence = Evidence.of(given, machine.variables)
+    read = _by_variable(machine, data, one_row=y is None and not needs_labels)
+    if read is None or isinstance(read, Evidence):
+        evidence = Evidence.of(read, machine.variables)
     else:
-        evidence = read_with_grey(given, machine.variables)
+        evidence = read_with_grey(read, machine.variables)
     labels = machine.labels
+    if needs_labels and read is not None and not isinstance(read, Evidence):
+        for name in evidence.observed():
+            if name in read and machine.variables[name].is_discrete:
+                _check_values(machine.variables[name], read[name], evidence)
     if labels is None:
         return evidence
     if y is not None:
         evidence = _with_labels(evidence, labels, y)
+        if needs_labels and labels.name in evidence.columns:
+            _check_values(labels, y, evidence)
     if needs_labels and labels.name not in evidence.observed():
         raise LearningError(
             f"the machine has the label units '{labels.name}', but no row has a label; give y"
         )
     return evidence
+
+
+def _check_values(variable: Variable, given: object, evidence: Evidence) -> None:
+    """Refuse, or of several states warn of, numbers of which -1 would vanish as missing."""
+    codes = evidence.hard(variable.name)
+    message = None if codes is None else lost_value(variable, given, codes.numpy())
+    if message is None:
+        return
+    if variable.cardinality == 2:
+        raise LearningError(message)
+    warnings.warn(message, VanishingValueWarning, stacklevel=4)
 
 
 def _by_variable(machine: BoltzmannMachine, data: object, one_row: bool) -> Any:
