@@ -147,6 +147,10 @@ class VanishingValueWarning(UserWarning):
     """Numbers in which -1 is read as missing look as if it were a value of its own."""
 
 
+class ConstantRepresentationWarning(UserWarning):
+    """A machine whose joint layer says the same of every row: nothing can be told from it."""
+
+
 class ConvergenceWarning(UserWarning):
     """An iterative method that ended before it converged; names the method, and by how much."""
 

@@ -70,6 +70,13 @@ class Monitors:
         view, means = self._inferred(graph, self.rows.clamped)
         return {n: m.mean(0) for n, m in means.items() if n not in view.clamped}
 
+    @torch.no_grad()
+    def represented(
+        self, graph: FactorGraph, clamped: Mapping[str, Clamped]
+    ) -> dict[str, Float[Tensor, "rows *statistics"]]:
+        """Return the mean statistics of all layers, row by row."""
+        return self._inferred(graph, clamped)[1]
+
     def log_likelihood(
         self, graph: FactorGraph, steps: int, chains: int, seed: int
     ) -> dict[str, float]:

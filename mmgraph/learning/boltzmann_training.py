@@ -30,6 +30,7 @@ from mmgraph.learning.boltzmann_settings import TrainingSettings
 from mmgraph.learning.boltzmann_steps import Ascent
 from mmgraph.learning.contrastive_divergence import ContrastiveDivergence
 from mmgraph.learning.data_parallel import Processes
+from mmgraph.learning.divergence import divergence, log_likelihood_ceiling
 from mmgraph.learning.training_rows import TrainingRows, check_same_layers, document_lengths
 
 Progress = Callable[[int, Mapping[str, float]], None]
@@ -189,6 +190,9 @@ class _Training:
         elif self.settings.centring:
             means = self.monitors.means(self.parameters.working())
             self.parameters.recentre({**means, **self.rows.means()})
+        started = [tuple(t.detach().clone() for t in row) for row in self.parameters.natural()]
+        likelihood = isinstance(self.objective, ContrastiveDivergence)
+        began = self._ceiling() if likelihood else 0.0
         while not self.state.finished:
             self._epoch()
             self._end_epoch()
@@ -196,6 +200,8 @@ class _Training:
                 progress(self.state.epoch, self.state.history[-1])
         if self.best is not None:
             _write(self.graph, self.best)
+        if likelihood:
+            self._check_likely(started, began)
 
     def report(self, seconds: float) -> TrainingReport:
         """Return what came of it."""
@@ -294,6 +300,20 @@ class _Training:
         report = getattr(self.objective, "report", dict)
         monitors.update(report())
         return monitors
+
+    def _ceiling(self) -> float:
+        graph = self.parameters.working()
+        return log_likelihood_ceiling(graph, self.monitors.rows, self.settings.seed)
+
+    def _check_likely(self, started: Natural, began: float) -> None:
+        """Refuse a machine that finds the rows less likely than biases alone do."""
+        ill = divergence(self.graph, self.monitors.rows, began, self.settings.seed)
+        if ill:
+            _write(self.graph, started)
+            raise LearningError(
+                f"training diverged: {ill}; the model has the parameters that training began with. "
+                "A lower learning_rate, or more gibbs_steps, may help"
+            )
 
     def _check_sound(self) -> None:
         if not self.ascent.is_sound(LARGEST_PARAMETER):

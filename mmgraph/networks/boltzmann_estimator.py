@@ -21,7 +21,7 @@ from mmgraph.networks.boltzmann.labels import (
     only_with_labels,
 )
 from mmgraph.networks.boltzmann.layout import lay_out, names_of_columns
-from mmgraph.networks.boltzmann.options import OPTION_NAMES, every_option
+from mmgraph.networks.boltzmann.options import OPTION_NAMES, every_option, named_options
 from mmgraph.networks.boltzmann_data import columns_count, evidence_of
 
 if TYPE_CHECKING:
@@ -58,13 +58,13 @@ class BoltzmannEstimator:
     @property
     def training_options(self) -> dict[str, Any]:
         """The options of training that the machine was made with; others have their defaults."""
-        return {**(self._arguments.get("fit_options") or {}), **self._training}
+        return named_options({**(self._arguments.get("fit_options") or {}), **self._training})
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the arguments that the machine was made from, every option of training with them.
 
-        Options that were not given have their defaults, which depend on the objective. Deep, the
-        entries of ``fit_options`` stand by themselves, too, as ``fit_options__NAME``.
+        Options that were not given are ``"auto"``: their defaults depend on the objective, the
+        layers and the number of rows. Deep, the entries of ``fit_options`` stand by themselves, too, as ``fit_options__NAME``.
         """
         params = {**self._arguments, **every_option(self.training_options)}
         if deep:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -14,10 +16,11 @@ from torch import Tensor
 
 from mmgraph.graph.bias_factor import BiasFactor
 from mmgraph.graph.bilinear_factor import BilinearFactor
-from mmgraph.graph.errors import LearningError, suggestion
+from mmgraph.graph.errors import ConstantRepresentationWarning, LearningError, suggestion
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.rectified_gaussian import RectifiedGaussian
+from mmgraph.learning.boltzmann_monitors import Monitors
 from mmgraph.learning.boltzmann_settings import TrainingSettings
 from mmgraph.learning.boltzmann_training import ObjectiveMaker, Progress, TrainingReport, train
 from mmgraph.learning.fine_tuning import FineTuning
@@ -41,6 +44,21 @@ MULTI_PREDICTION_DEFAULTS: Mapping[str, Any] = {
     "gradient_bound": 5.0,
 }
 """Defaults of multi-prediction: plain gradient descent is far from done when its epochs end."""
+LIKELIHOOD_DEFAULTS: Mapping[str, Any] = {
+    "optimiser": "adam",
+    "learning_rate": 0.01,
+    "schedule": "linear",
+    "momentum": 0.9,
+}
+"""Those of the log-likelihood."""
+_LEAST_STEPS = 500
+"""The steps for which epochs are made where nobody says how many: of small tables more."""
+_LEAST_BATCHES = 8
+"""The batches into which a small table is cut at least."""
+_FIRST_WEIGHTS = 0.1
+"""Standard deviation of first weights with those defaults, but for word counts, which are large."""
+_CONSTANT = 0.02
+"""The standard deviation over rows up to which a unit of the joint layer says nothing of them."""
 _LEAST_CHANCE = 1e-3
 """First biases of units that are always on, or never, say no more than this."""
 
@@ -52,8 +70,10 @@ class FitOptions:
     Parameters
     ----------
     settings : TrainingSettings
-        Of the loop. Given as single options or a mapping, those of multi-prediction have the
-        defaults of :data:`MULTI_PREDICTION_DEFAULTS` unless they name an optimiser.
+        Of the loop. Given as single options or a mapping, they have the defaults of
+        :data:`MULTI_PREDICTION_DEFAULTS` or :data:`LIKELIHOOD_DEFAULTS` unless they name an
+        optimiser; those of the log-likelihood also epochs and a batch size that suit the number of
+        rows (see :func:`suited_to_rows`).
     objective : {"contrastive_divergence", "multi_prediction", "fine_tuning"}
         The log-likelihood by persistent chains; the prediction of what is hidden from the rest; the
         prediction of the labels alone, which starts from the machine as it is.
@@ -62,7 +82,8 @@ class FitOptions:
         mapping as of :func:`mmgraph.learning.prediction_rows.prediction_rows`; of fine-tuning the
         first counts. Without any, the objectives' own defaults hold.
     pretrain : "greedy" or None
-        Whether restricted machines are trained first, one after another.
+        Whether restricted machines are trained first, one after another; so they are by default
+        where a machine of several hidden layers has the defaults of the log-likelihood.
     pretraining : TrainingSettings, optional
         Of those; by default ``settings``.
     warm_start : bool, optional
@@ -71,8 +92,9 @@ class FitOptions:
         Whether real variables are trained on in units of their standard deviation, Gaussian ones
         from their mean on.
     weight_scale : float, optional
-        The standard deviation of first weights, of standardised variables. By default 0.01, and
-        where predictions are propagated back a scale at which signals do not fade.
+        The standard deviation of first weights, of standardised variables. By default 0.01 (0.1
+        with the defaults of the log-likelihood, unless there are word counts), and where
+        predictions are propagated back a scale at which signals do not fade.
 
     Raises
     ------
@@ -120,8 +142,20 @@ def fit_options(
     usual: Mapping[str, Any] | None,
     settings: TrainingSettings | Mapping[str, Any] | None,
     options: Mapping[str, Any],
+    machine: BoltzmannMachine | None = None,
+    rows: int | None = None,
 ) -> FitOptions:
     """Return the options: those of the call win over those that the machine was made with.
+
+    Parameters
+    ----------
+    usual, options : mapping
+        Of the machine, and of the call.
+    settings : TrainingSettings or mapping, optional
+        Settings that are given whole have no defaults.
+    machine : BoltzmannMachine, optional
+    rows : int, optional
+        What is trained, and on how many rows: defaults depend on it.
 
     Raises
     ------
@@ -151,7 +185,37 @@ def fit_options(
     if given.get("objective") == "multi_prediction" and "optimiser" not in chosen:
         given.setdefault("pretraining", TrainingSettings.of(chosen))  # that is no multi-prediction
         chosen = {**MULTI_PREDICTION_DEFAULTS, **chosen}
+    elif given.get("objective", OBJECTIVES[0]) == OBJECTIVES[0] and "optimiser" not in chosen:
+        chosen = {**LIKELIHOOD_DEFAULTS, **chosen}
+        if machine is not None and not given.get("warm_start"):
+            given = {**_first_numbers(machine), **given}
+        chosen = chosen if rows is None else suited_to_rows(chosen, rows)
     return FitOptions(settings=TrainingSettings.of(chosen), **given)
+
+
+def suited_to_rows(settings: Mapping[str, Any], rows: int) -> dict[str, Any]:
+    """Return settings of training with epochs and a batch size for so many rows.
+
+    Where they are not named: batches of 100, but an eighth of the rows at most (and ten rows at
+    least), and 50 epochs, but 500 steps at least. What takes a table of a few hundred rows
+    somewhere is the number of steps.
+    """
+    usual = TrainingSettings()
+    batch = min(usual.batch_size, max(10, rows // _LEAST_BATCHES))
+    batch = settings.get("batch_size", max(batch, settings.get("blocks", usual.blocks)))
+    steps = max(1, round(rows / batch)) if isinstance(batch, int) and batch > 0 else 1
+    epochs = max(usual.epochs, math.ceil(_LEAST_STEPS / steps))
+    return {"batch_size": batch, "epochs": epochs, **settings}
+
+
+def _first_numbers(machine: BoltzmannMachine) -> dict[str, Any]:
+    """How a machine is started with the defaults of the log-likelihood."""
+    found: dict[str, Any] = {}
+    if all(v.family != "replicated_softmax" for v in machine.visible):
+        found["weight_scale"] = _FIRST_WEIGHTS
+    if len(machine.levels) > 2:
+        found["pretrain"] = "greedy"
+    return found
 
 
 def fitted(
@@ -190,7 +254,30 @@ def fitted(
             below = None if kept is None else kept / "pretraining"
             pretrain(graph, rows, machine.levels, own, checkpoint=below)
         objective = objective_of(machine, options, rows)
-        return train(graph, rows, watched, options.settings, objective, told, kept)
+        report = train(graph, rows, watched, options.settings, objective, told, kept)
+    _warn_if_constant(machine, graph, rows, options.settings)
+    return report
+
+
+def _warn_if_constant(
+    machine: BoltzmannMachine, graph: FactorGraph, rows: TrainingRows, settings: TrainingSettings
+) -> None:
+    """Warn where the joint layer says the same of every row."""
+    some = rows.some(slice(0, settings.monitor_rows))
+    visible = {v.name for v in machine.visible}
+    data = {name: units for name, units in some.clamped.items() if name in visible}
+    if some.count < 2 or not data:
+        return
+    joint = Monitors(some, None, settings.mean_field_steps).represented(graph, data)
+    most = float(joint[machine.joint.name].std(0).max())
+    if most < _CONSTANT:
+        warnings.warn(
+            f"the joint layer says the same of every row: no mean of its units varies by more than "
+            f"{most:.2g} (standard deviation). More epochs or a higher learning_rate, "
+            "pretrain='greedy' or fewer layers may help",
+            ConstantRepresentationWarning,
+            stacklevel=4,
+        )
 
 
 def training_precision(machine: BoltzmannMachine, options: FitOptions) -> torch.dtype:

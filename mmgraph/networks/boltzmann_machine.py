@@ -185,10 +185,11 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
         """
         from mmgraph.networks.boltzmann_fitting import fit_options, fitted
 
-        chosen = fit_options(self.training_options, settings, options)
-        lay_out(self, data, y, again=not chosen.goes_on)
+        goes_on = fit_options(self.training_options, settings, options).goes_on
+        lay_out(self, data, y, again=not goes_on)
         self._feature_names = names_of_columns(self, data)
         evidence = evidence_of(self, data, y, needs_labels=True)
+        chosen = fit_options(self.training_options, settings, options, self, evidence.batch)
         self._online = None
         pair = validation if isinstance(validation, tuple) else (validation, None)
         watched = None if validation is None else evidence_of(self, *pair)

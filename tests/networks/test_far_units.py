@@ -83,7 +83,9 @@ def test_weights_of_far_units_are_what_they_were():
 
 
 def test_data_that_are_not_to_be_standardised_are_trained_in_double_precision():
-    machine = fitted(table(4000.0), standardise=False)
+    variable = mm.Variable("x", shape=(3,), family="gaussian")
+    machine = mm.RestrictedBoltzmannMachine(variable, 4)
+    machine.fit(table(4000.0), standardise=False, optimiser="sgd", learning_rate=1e-9, epochs=1)
     assert machine.dtype == torch.float64
 
 

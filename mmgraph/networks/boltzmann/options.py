@@ -8,15 +8,18 @@ from typing import Any
 
 from mmgraph.graph.errors import LearningError, suggestion
 from mmgraph.learning.boltzmann_settings import TrainingSettings
-from mmgraph.networks.boltzmann_fitting import MULTI_PREDICTION_DEFAULTS, FitOptions
+from mmgraph.networks.boltzmann_fitting import FitOptions
 
-_DEFAULTS: dict[str, Any] = {
-    f.name: f.default for kind in (TrainingSettings, FitOptions) for f in fields(kind)
-}
-del _DEFAULTS["settings"]  # a record of the others
-
-OPTION_NAMES = tuple(_DEFAULTS)
+OPTION_NAMES = tuple(
+    f.name
+    for kind in (TrainingSettings, FitOptions)
+    for f in fields(kind)
+    if f.name != "settings"  # a record of the others
+)
 """The options that constructors, ``set_params`` and ``fit`` of machines take."""
+
+AUTO = "auto"
+"""What an option is that is left to its default."""
 
 
 def check_option_names(options: Mapping[str, Any], model: str) -> None:
@@ -28,14 +31,18 @@ def check_option_names(options: Mapping[str, Any], model: str) -> None:
         With the nearest known option.
     """
     for name in options:
-        if name not in _DEFAULTS:
+        if name not in OPTION_NAMES:
             hint = suggestion(name, OPTION_NAMES)
             raise LearningError(f"{model} has no parameter {name!r}{hint}")
 
 
 def every_option(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all options: those given, and the defaults of the objective for the others."""
-    defaults = dict(_DEFAULTS)
-    if given.get("objective") == "multi_prediction" and "optimiser" not in given:
-        defaults.update(MULTI_PREDICTION_DEFAULTS)
-    return defaults | {name: value for name, value in given.items() if name in defaults}
+    """Return all options: those given, and ``AUTO`` for the others, whose defaults may depend on
+    the objective, the layers and the number of rows.
+    """
+    return dict.fromkeys(OPTION_NAMES, AUTO) | {n: v for n, v in given.items() if n in OPTION_NAMES}
+
+
+def named_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that are not left to their defaults."""
+    return {n: v for n, v in given.items() if not (isinstance(v, str) and v == AUTO)}
