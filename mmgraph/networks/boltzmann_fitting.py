@@ -12,14 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from mmgraph.graph.bias_factor import BiasFactor
-from mmgraph.graph.bilinear_factor import BilinearFactor
 from mmgraph.graph.errors import ConstantRepresentationWarning, LearningError, suggestion
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.rectified_gaussian import RectifiedGaussian
 from mmgraph.learning.boltzmann_monitors import Monitors
 from mmgraph.learning.boltzmann_settings import TrainingSettings
 from mmgraph.learning.boltzmann_training import ObjectiveMaker, Progress, TrainingReport, train
@@ -29,7 +26,7 @@ from mmgraph.learning.prediction_rows import prediction_rows
 from mmgraph.learning.prediction_settings import PredictionRows, PredictionSettings
 from mmgraph.learning.pretraining import pretrain
 from mmgraph.learning.training_rows import TrainingRows, check_same_layers, document_lengths
-from mmgraph.networks.boltzmann_layers import WEIGHT_SCALE, balanced_scale
+from mmgraph.networks.boltzmann_start import start
 from mmgraph.networks.boltzmann_units import Units
 
 if TYPE_CHECKING:
@@ -50,7 +47,7 @@ LIKELIHOOD_DEFAULTS: Mapping[str, Any] = {
     "schedule": "linear",
     "momentum": 0.9,
 }
-"""Those of the log-likelihood."""
+"""Those of the log-likelihood; where there are word counts, chains begin at the data, too."""
 _LEAST_STEPS = 500
 """The steps for which epochs are made where nobody says how many: of small tables more."""
 _LEAST_BATCHES = 8
@@ -59,8 +56,6 @@ _FIRST_WEIGHTS = 0.1
 """Standard deviation of first weights with those defaults, but for word counts, which are large."""
 _CONSTANT = 0.02
 """The standard deviation over rows up to which a unit of the joint layer says nothing of them."""
-_LEAST_CHANCE = 1e-3
-"""First biases of units that are always on, or never, say no more than this."""
 
 
 @dataclass(frozen=True)
@@ -187,6 +182,9 @@ def fit_options(
         chosen = {**MULTI_PREDICTION_DEFAULTS, **chosen}
     elif given.get("objective", OBJECTIVES[0]) == OBJECTIVES[0] and "optimiser" not in chosen:
         chosen = {**LIKELIHOOD_DEFAULTS, **chosen}
+        if machine is not None and _counts_words(machine) and "temperatures" not in chosen:
+            # Hidden units are all but certain of long documents: chains that go on never leave one.
+            chosen = {"persistent": False, **chosen}
         if machine is not None and not given.get("warm_start"):
             given = {**_first_numbers(machine), **given}
         chosen = chosen if rows is None else suited_to_rows(chosen, rows)
@@ -208,10 +206,14 @@ def suited_to_rows(settings: Mapping[str, Any], rows: int) -> dict[str, Any]:
     return {"batch_size": batch, "epochs": epochs, **settings}
 
 
+def _counts_words(machine: BoltzmannMachine) -> bool:
+    return any(v.family == "replicated_softmax" for v in machine.visible)
+
+
 def _first_numbers(machine: BoltzmannMachine) -> dict[str, Any]:
     """How a machine is started with the defaults of the log-likelihood."""
     found: dict[str, Any] = {}
-    if all(v.family != "replicated_softmax" for v in machine.visible):
+    if not _counts_words(machine):
         found["weight_scale"] = _FIRST_WEIGHTS
     if len(machine.levels) > 2:
         found["pretrain"] = "greedy"
@@ -338,69 +340,9 @@ def use_lengths(graph: FactorGraph, rows: TrainingRows) -> None:
             factor.length = max(1, round(lengths[factor.scope[0].name]))
 
 
-@torch.no_grad()
 def first_numbers(
     graph: FactorGraph, rows: TrainingRows, options: FitOptions, generator: torch.Generator
 ) -> None:
     """Write small random weights, and biases with which units by themselves have their means."""
-    means = rows.means()
-    scales: dict[str, Tensor] = {}
-    for factor in graph.factors:
-        if isinstance(factor, BiasFactor):
-            name = factor.scope[0].name
-            factor.bias.zero_()
-            if factor.precision is not None:
-                factor.precision.copy_(_first_precision(factor, rows))
-                if factor.scope[0].family == "gaussian":
-                    scales[name] = factor.precision.sqrt()
-            if name in means:
-                factor.bias.copy_(_first_bias(factor, means[name]))
-    for factor in graph.factors:
-        if not isinstance(factor, BilinearFactor):
-            continue
-        scale = options.weight_scale
-        if scale is None:
-            likelihood = options.objective == "contrastive_divergence"
-            scale = WEIGHT_SCALE if likelihood else balanced_scale(factor)
-        drawn = torch.randn(
-            factor.weights.shape, generator=generator, dtype=torch.float64, device=generator.device
-        )
-        factor.weights.copy_(scale * drawn)
-        first, second = factor.scope
-        if first.name in scales:
-            wide = scales[first.name]
-            factor.weights.mul_(wide.reshape(*wide.shape, *(1,) * (drawn.ndim - wide.ndim)))
-        if second.name in scales:
-            factor.weights.mul_(scales[second.name])
-
-
-def _first_precision(factor: BiasFactor, rows: TrainingRows) -> Tensor:
-    """Of Gaussian units the inverse variance; of rectified ones such that their size fits."""
-    assert factor.precision is not None
-    known = rows.clamped.get(factor.scope[0].name)
-    if known is None:
-        return torch.ones_like(factor.precision)
-    values = known.values.double()
-    here = torch.ones_like(values) if known.known is None else known.known.double()
-    count = here.sum(0).clamp_min(1.0)
-    squares = (values.square() * here).sum(0) / count
-    if factor.scope[0].family == "gaussian":
-        squares = squares - ((values * here).sum(0) / count).square()
-    return 1 / squares.clamp_min(1e-12)
-
-
-def _first_bias(factor: BiasFactor, mean: Tensor) -> Tensor:
-    """The natural parameters of units with these means."""
-    family = factor.scope[0].family
-    mean = mean.double()
-    if family == "bernoulli":
-        return mean.logit(_LEAST_CHANCE)
-    if family in ("categorical", "replicated_softmax"):
-        chances = mean / mean.sum(-1, keepdim=True).clamp_min(1e-12)
-        logarithms = chances.clamp_min(_LEAST_CHANCE / chances.shape[-1]).log()
-        return logarithms - logarithms.mean(-1, keepdim=True)
-    assert factor.precision is not None
-    precision = factor.precision.double()
-    if family == "gaussian":
-        return precision * mean
-    return RectifiedGaussian(precision).natural(mean.clamp_min(1e-3 / precision.sqrt()))
+    likelihood = options.objective == "contrastive_divergence"
+    start(graph, rows, options.weight_scale, likelihood, generator)

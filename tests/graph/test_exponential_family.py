@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -246,3 +247,39 @@ def test_statistics_of_variables():
     assert statistics_shape(Variable("b", shape=(2, 2), family="bernoulli")) == (2, 2)
     found = statistics_of(layer, torch.tensor([[2, 0]]), torch.float32)
     assert found.tolist() == [[[0, 0, 1], [1, 0, 0]]]
+
+
+@pytest.mark.parametrize("words", [1, 2, 5, 6, 33])
+def test_long_documents_are_multinomial(words):
+    natural = torch.linspace(-1, 1, words)
+    lengths = torch.full((4000,), 500.0)
+    generator = torch.Generator().manual_seed(0)
+    drawn = ReplicatedSoftmax(lengths).sample(natural.expand(4000, words), generator)
+    assert drawn.shape == (4000, words)
+    assert bool((drawn.sum(1) == 500).all())
+    assert bool((drawn == drawn.floor()).all())
+    assert bool((drawn >= 0).all())
+    p = natural.softmax(0)
+    torch.testing.assert_close(drawn.mean(0), 500 * p, rtol=0.02, atol=0.3)
+    covariance = 500 * (p.diag() - torch.outer(p, p))
+    assert float((torch.cov(drawn.T).reshape(words, words) - covariance).abs().max()) < 12
+
+
+def test_words_without_a_chance_are_never_drawn():
+    natural = torch.tensor([[-torch.inf, 0, -torch.inf, 1.0, -torch.inf]]).expand(50, 5)
+    drawn = ReplicatedSoftmax(torch.full((50,), 1000.0)).sample(natural, None)
+    assert bool((drawn[:, [0, 2, 4]] == 0).all())
+
+
+def test_a_million_words_cost_no_more_than_a_thousand():
+    natural = torch.randn(20, 1000, generator=torch.Generator().manual_seed(0))
+
+    def seconds(length):
+        family = ReplicatedSoftmax(torch.full((20,), length))
+        began = time.perf_counter()
+        for _ in range(3):
+            family.sample(natural, None)
+        return time.perf_counter() - began
+
+    seconds(1e4)
+    assert seconds(1e6) < 10 * seconds(2e3) + 0.5

@@ -15,7 +15,11 @@ import mmgraph as mm
 from mmgraph.graph.errors import EvidenceError, FormatError, GraphError, LearningError
 from mmgraph.learning.boltzmann_settings import TrainingSettings
 from mmgraph.learning.training_rows import TrainingRows
-from mmgraph.networks.boltzmann_fitting import MULTI_PREDICTION_DEFAULTS, fit_options
+from mmgraph.networks.boltzmann_fitting import (
+    LIKELIHOOD_DEFAULTS,
+    MULTI_PREDICTION_DEFAULTS,
+    fit_options,
+)
 from mmgraph.networks.boltzmann_units import Units
 from tests.networks.boltzmann_enumeration import every_family, rows_of, scattered
 
@@ -180,7 +184,8 @@ def test_multi_prediction_has_defaults_of_its_own():
     named = {"objective": "multi_prediction", "optimiser": "sgd"}
     assert fit_options({}, None, named).settings == plain
     assert fit_options({}, plain, {"objective": "multi_prediction"}).settings == plain
-    assert fit_options({}, None, {}).settings == plain
+    assert fit_options({}, None, {"optimiser": "sgd"}).settings == plain
+    assert fit_options({}, None, {}).settings == TrainingSettings(**LIKELIHOOD_DEFAULTS)
     both = {"objective": "multi_prediction", "pretrain": "greedy", "epochs": 3}
     assert fit_options({}, None, both).pretraining == TrainingSettings(epochs=3)
 
