@@ -47,13 +47,16 @@ LIKELIHOOD_DEFAULTS: Mapping[str, Any] = {
     "schedule": "linear",
     "momentum": 0.9,
 }
-"""Those of the log-likelihood; where there are word counts, chains begin at the data, too."""
+"""Those of the log-likelihood. Where there are word counts or several hidden layers, chains begin
+at the data, too."""
 _LEAST_STEPS = 500
 """The steps for which epochs are made where nobody says how many: of small tables more."""
 _LEAST_BATCHES = 8
 """The batches into which a small table is cut at least."""
 _FIRST_WEIGHTS = 0.1
 """Standard deviation of first weights with those defaults, but for word counts, which are large."""
+_PRETRAINED_RATE = 0.003
+"""The learning rate of a machine that was pretrained."""
 _CONSTANT = 0.02
 """The standard deviation over rows up to which a unit of the joint layer says nothing of them."""
 
@@ -181,13 +184,7 @@ def fit_options(
         given.setdefault("pretraining", TrainingSettings.of(chosen))  # that is no multi-prediction
         chosen = {**MULTI_PREDICTION_DEFAULTS, **chosen}
     elif given.get("objective", OBJECTIVES[0]) == OBJECTIVES[0] and "optimiser" not in chosen:
-        chosen = {**LIKELIHOOD_DEFAULTS, **chosen}
-        if machine is not None and _counts_words(machine) and "temperatures" not in chosen:
-            # Hidden units are all but certain of long documents: chains that go on never leave one.
-            chosen = {"persistent": False, **chosen}
-        if machine is not None and not given.get("warm_start"):
-            given = {**_first_numbers(machine), **given}
-        chosen = chosen if rows is None else suited_to_rows(chosen, rows)
+        given, chosen = _with_likelihood_defaults(given, chosen, machine, rows)
     return FitOptions(settings=TrainingSettings.of(chosen), **given)
 
 
@@ -206,18 +203,31 @@ def suited_to_rows(settings: Mapping[str, Any], rows: int) -> dict[str, Any]:
     return {"batch_size": batch, "epochs": epochs, **settings}
 
 
-def _counts_words(machine: BoltzmannMachine) -> bool:
-    return any(v.family == "replicated_softmax" for v in machine.visible)
-
-
-def _first_numbers(machine: BoltzmannMachine) -> dict[str, Any]:
-    """How a machine is started with the defaults of the log-likelihood."""
-    found: dict[str, Any] = {}
-    if not _counts_words(machine):
-        found["weight_scale"] = _FIRST_WEIGHTS
-    if len(machine.levels) > 2:
-        found["pretrain"] = "greedy"
-    return found
+def _with_likelihood_defaults(
+    given: Mapping[str, Any],
+    named: Mapping[str, Any],
+    machine: BoltzmannMachine | None,
+    rows: int | None,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Other options, and settings, of a log-likelihood that names no optimiser."""
+    found, chosen = dict(given), {**LIKELIHOOD_DEFAULTS, **named}
+    chosen = chosen if rows is None else suited_to_rows(chosen, rows)
+    if machine is None:
+        return found, chosen
+    # Chains that go on never leave a long document, of which hidden units are all but certain;
+    # and those of a pretrained deep machine do not keep up with its weights.
+    from_data = {} if "temperatures" in named else {"persistent": False}
+    counts_words = any(v.family == "replicated_softmax" for v in machine.visible)
+    if counts_words:
+        chosen = {**chosen, **from_data, **named}
+    if not found.get("warm_start"):
+        if not counts_words:
+            found.setdefault("weight_scale", _FIRST_WEIGHTS)
+        if len(machine.levels) > 2 and "pretrain" not in found:
+            found["pretrain"] = "greedy"
+            found.setdefault("pretraining", TrainingSettings.of(chosen))
+            chosen = {**chosen, **from_data, "learning_rate": _PRETRAINED_RATE, **named}
+    return found, chosen
 
 
 def fitted(
