@@ -34,7 +34,8 @@ def imputation_errors() -> dict[str, float]:
         variable = mm.Variable("x", shape=(30,), family="gaussian")
         found = {
             "column means": np.zeros_like(test),
-            "ridge": IterativeImputer(random_state=seed).fit(train).transform(given),
+            "ridge regression": ridge(train, given),
+            "iterative imputer": IterativeImputer(random_state=seed).fit(train).transform(given),
         }
         for objective in ("contrastive_divergence", "multi_prediction"):
             machine = mm.RestrictedBoltzmannMachine(variable, 64)
@@ -46,6 +47,17 @@ def imputation_errors() -> dict[str, float]:
     return {name: float(np.mean(e)) for name, e in errors.items()}
 
 
+def ridge(train: np.ndarray, given: np.ndarray, penalty: float = 0.01) -> np.ndarray:
+    """Fill in each row by ridge regression on what is given of it; columns have mean zero."""
+    covariance = train.T @ train / len(train) + penalty * np.eye(train.shape[1])
+    filled = given.copy()
+    for row in filled:
+        lacks = np.isnan(row)
+        on = covariance[np.ix_(~lacks, ~lacks)]
+        row[lacks] = covariance[np.ix_(lacks, ~lacks)] @ np.linalg.solve(on, row[~lacks])
+    return filled
+
+
 @pytest.mark.slow
 def test_imputation_beside_ridge_regression(benchmark):
     with warnings.catch_warnings():
@@ -54,7 +66,8 @@ def test_imputation_beside_ridge_regression(benchmark):
     print("\nroot mean squared error of hidden cells, in standard deviations")
     for name, error in errors.items():
         print(f"{name:>25} {error:.2f}")
-    assert errors["ridge"] < errors["multi_prediction"] < errors["column means"]
+    machines = [errors["contrastive_divergence"], errors["multi_prediction"]]
+    assert errors["ridge regression"] < min(machines) <= max(machines) < errors["column means"]
 
 
 def representation_accuracies() -> dict[str, list[float]]:
@@ -62,6 +75,8 @@ def representation_accuracies() -> dict[str, list[float]]:
     from sklearn.datasets import load_breast_cancer
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import train_test_split
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
     x, y = load_breast_cancer(return_X_y=True)
     variable = mm.Variable("x", shape=(30,), family="gaussian")
@@ -83,6 +98,9 @@ def representation_accuracies() -> dict[str, list[float]]:
             train, test = (machine.transform(x[r]) for r in rows)
             model = LogisticRegression(max_iter=1000).fit(train, y[rows[0]])
             found[name].append(float(model.score(test, y[rows[1]])))
+        plain = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        plain.fit(x[rows[0]], y[rows[0]])
+        found.setdefault("the columns", []).append(float(plain.score(x[rows[1]], y[rows[1]])))
     return found
 
 
