@@ -89,14 +89,12 @@ def query(
         If there is no such method, or it has no such option.
     """
     plain = method == "auto" and device == "auto" and dtype is None and not options
+    check_model(model, "query")
+    names = variable_names(variables)
     if plain and type(evidence) is dict:
-        check_model(model, "query")
-        names = variables if variables is None else variable_names(variables)
         quick = single_row(model, evidence, names)
         if quick is not None:
             return quick
-    check_model(model, "query")
-    names = variable_names(variables)
     device = str(device)
     check_type("dtype", dtype, "torch.dtype | None")
     if dtype is not None and not dtype.is_floating_point:
@@ -107,7 +105,7 @@ def query(
     method, options = with_usual(model, "query", method, options)
     if layers.answer(model, method):
         if (near := Centred.of(model, given)) is not None:
-            options |= {"method": method, "device": device, "dtype": dtype}
+            options = {"method": method, "device": device, "dtype": dtype, **options}
             return near.posterior(query(near.graph, near.evidence, names, **options))
         method, model = layers.method_for(method, model, given, "query", options)
         if method == layers.SUMMATION:
