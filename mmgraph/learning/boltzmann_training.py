@@ -163,7 +163,7 @@ class _Training:
             settings.blocks, settings.seed, parameters.device, processes.blocks(settings.blocks)
         )
         self.objective = (objective or self._likelihood)(parameters, random)
-        lengths = document_lengths(graph, rows)
+        lengths = document_lengths(graph, rows.lengths())
         self.ascent = Ascent(parameters, settings, rows.clamped, lengths)
         self.best: Natural | None = None
         self.sums: dict[str, float | Tensor] = {}

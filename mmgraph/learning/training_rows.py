@@ -167,12 +167,12 @@ class TrainingRows:
         return found
 
 
-def document_lengths(graph: FactorGraph, rows: TrainingRows) -> dict[str, float]:
-    """Return the mean number of words of each layer of word counts, over the documents known."""
+def document_lengths(graph: FactorGraph, lengths: Mapping[str, Tensor]) -> dict[str, float]:
+    """Return the mean of the :meth:`TrainingRows.lengths` of each layer of word counts."""
     return {
-        name: float(lengths.double().mean())
-        for name, lengths in rows.lengths().items()
-        if graph.variables[name].family == "replicated_softmax" and len(lengths)
+        name: float(words.double().mean())
+        for name, words in lengths.items()
+        if graph.variables[name].family == "replicated_softmax" and len(words)
     }
 
 

@@ -64,7 +64,8 @@ class BoltzmannEstimator:
         """Return the arguments that the machine was made from, every option of training with them.
 
         Options that were not given are ``"auto"``: their defaults depend on the objective, the
-        layers and the number of rows. Deep, the entries of ``fit_options`` stand by themselves, too, as ``fit_options__NAME``.
+        layers and the number of rows. Deep, the entries of ``fit_options`` stand by themselves,
+        too, as ``fit_options__NAME``.
         """
         params = {**self._arguments, **every_option(self.training_options)}
         if deep:
@@ -159,7 +160,7 @@ class BoltzmannEstimator:
         from mmgraph.networks.boltzmann_fitting import fit_options
 
         machine = self._machine
-        chosen = fit_options(self.training_options, None, options)
+        chosen = fit_options(self.training_options, None, options, machine)
         lay_out(machine, data, y, classes, again=False)
         evidence = evidence_of(machine, data, y, needs_labels=y is None)
         if not machine.is_fitted:

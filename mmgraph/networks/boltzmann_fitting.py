@@ -344,7 +344,7 @@ def _written_back(machine: BoltzmannMachine, graph: FactorGraph, units: Units) -
 
 def use_lengths(graph: FactorGraph, rows: TrainingRows) -> None:
     """Let documents that are missing have as many words as those seen, on average."""
-    lengths = document_lengths(graph, rows)
+    lengths = document_lengths(graph, rows.lengths())
     for factor in graph.factors:
         if isinstance(factor, BiasFactor) and factor.scope[0].name in lengths:
             factor.length = max(1, round(lengths[factor.scope[0].name]))

@@ -45,8 +45,9 @@ def contrast_weights(
         The contrast that counts as one edge; by default ``sigma²`` is the mean of ``d²`` over all
         edges with both ends known.
     missing : ndarray of bool, optional
-        Further pixels that are missing, masked ones too. An edge with a missing end has the neutral weight: the mean
-        over the known edges, so that a gap holds together neither more nor less than the rest.
+        Further pixels that are missing, masked ones too. An edge with a missing end has the neutral
+        weight: the mean over the known edges, so that a gap holds together neither more nor less
+        than the rest.
     distance_scaled : bool, default True
         Whether weights are divided by the length of the edge (1.41 for a diagonal), so that the
         length of a border does not depend on its direction.

@@ -23,6 +23,7 @@ def machine():
         factor.tensors()[0].copy_(
             1.5 * torch.randn(factor.tensors()[0].shape, generator=generator, dtype=torch.float64)
         )
+    made.adopt(made.factors)  # as fitted ones are
     made.sweeps = 2
     return made
 

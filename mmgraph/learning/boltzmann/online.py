@@ -18,7 +18,7 @@ from mmgraph.learning.boltzmann_settings import TrainingSettings
 from mmgraph.learning.boltzmann_steps import Ascent
 from mmgraph.learning.boltzmann_training import LARGEST_PARAMETER, ObjectiveMaker
 from mmgraph.learning.contrastive_divergence import ContrastiveDivergence
-from mmgraph.learning.training_rows import TrainingRows
+from mmgraph.learning.training_rows import TrainingRows, document_lengths
 
 _LENGTHS, _ASCENT, _OBJECTIVE = "lengths:", "ascent:", "objective:"
 
@@ -60,7 +60,8 @@ class OnlineTraining:
             if objective is None
             else objective(self.parameters, random)
         )
-        self.ascent = Ascent(self.parameters, settings, observed)
+        words = document_lengths(graph, self._lengths)
+        self.ascent = Ascent(self.parameters, settings, observed, words)
         if state is not None:
             self.batches = int(state["batches"])
             self.ascent.load(_part(state, _ASCENT))

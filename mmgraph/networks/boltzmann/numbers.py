@@ -42,12 +42,12 @@ class BoltzmannNumbers(FactorGraph):
     @property
     def asked_dtype(self) -> torch.dtype:
         """The precision that the machine was made for, in which it is trained."""
-        return self._arguments.get("dtype") or self.dtype
+        return self._arguments.get("dtype") or torch.float32
 
     def keep_in(self, dtype: torch.dtype) -> None:
         """Keep the numbers in another precision; that makes no machine a fitted one."""
         if self.dtype != dtype:
-            self.factors = [factor.to(dtype=dtype) for factor in self.layer_factors()]
+            self.factors = tuple(factor.to(dtype=dtype) for factor in self.layer_factors())
             self.plans = {}
 
     @property
