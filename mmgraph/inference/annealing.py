@@ -16,6 +16,7 @@ from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.annealing_fields import annealed_fields
 from mmgraph.inference.annealing_schedule import (
     have_collapsed,
     inverse_temperatures,
@@ -86,7 +87,8 @@ def annealed_importance_sampling(
         Of layers of units: mean statistics of free variables that chains start from, such as the
         means of the data, ``(batch or 1, *statistics)``; by default those of a few Gibbs sweeps.
     device : str
-        Of layers of units: ``"auto"`` (wherever the parameters are), ``"cpu"`` or ``"cuda"``.
+        ``"auto"`` (wherever the tables are), ``"cpu"`` or ``"cuda"``, where all rows and chains are
+        one batch.
 
     Returns
     -------
@@ -117,14 +119,17 @@ def annealed_importance_sampling(
     ):  # fmt: skip
         if value < least:
             raise MmgraphError(f"{name} must be at least {least}, not {value}")
+    where = tables_device(graph) if device == "auto" else torch.device(device)
     if has_compact_factors(graph):
-        where = tables_device(graph) if device == "auto" else torch.device(device)
         annealed = annealed_by_torch(
             graph, evidence, steps, chains, generator, where, torch.float64, base
         )
         return _posterior(graph, names, annealed, (steps, chains), tolerance, began)
-    if base is not None or device not in ("auto", "cpu"):
-        raise MmgraphError("'base' and another device are for graphs of layers of units")
+    if base is not None:
+        raise MmgraphError("'base' is for graphs of layers of units")
+    if where.type != "cpu":
+        annealed = annealed_fields(graph, evidence, steps, chains, generator, where)
+        return _posterior(graph, names, annealed, (steps, chains), tolerance, began)
     program = gibbs_program(graph)
     rows = []
     for row, key in enumerate(random_keys(generator, evidence.batch)):

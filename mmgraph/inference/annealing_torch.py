@@ -90,7 +90,7 @@ def annealed_by_torch(
         if step + 1 < steps:
             sweep(view, colours, states, drawing, following)
     _check_weights(view, log_weights)
-    return _summary(view, colours, states, log_weights.reshape(evidence.batch, chains), drawing)
+    return summary(view, colours, states, log_weights.reshape(evidence.batch, chains), drawing)
 
 
 def _first_step(summed: SummedView, batch: int, steps: int, generator: torch.Generator) -> float:
@@ -114,13 +114,14 @@ def _check_weights(view: FieldView, log_weights: Tensor) -> None:
     check_finite(view, "the weight of a chain", log_weights)
 
 
-def _summary(
+def summary(
     view: FieldView,
     colours: list[Masks],
     states: dict[str, Tensor],
     log_weights: Float64[Tensor, "batch chains"],
     generator: torch.Generator,
 ) -> Annealed:
+    """Return what the chains' weights say of each row, and their moments after one more sweep."""
     batch, chains = log_weights.shape
     top = log_weights.amax(1, keepdim=True)
     weights = (log_weights - top).exp()

@@ -30,7 +30,7 @@ from mmgraph.inference.belief_propagation_kernels import (
     residual_pass,
     sequential_pass,
 )
-from mmgraph.inference.belief_propagation_torch import belief_propagation_torch
+from mmgraph.inference.belief_propagation_torch import belief_propagation_torch, check_passes
 from mmgraph.inference.exact import wants_torch
 from mmgraph.inference.feasible import feasible_labelling, infeasible, of_row
 from mmgraph.inference.field_variables import named_variables
@@ -216,10 +216,7 @@ def check_options(schedule: str, iterations: int, damping: float) -> None:
     if schedule not in SCHEDULES:
         hint = suggestion(schedule, SCHEDULES)
         raise MmgraphError(f"unknown schedule {schedule!r}{hint} (known: {', '.join(SCHEDULES)})")
-    if not 0 <= damping < 1:
-        raise MmgraphError(f"damping must lie in [0, 1), not {damping}")
-    if iterations < 1:
-        raise MmgraphError(f"iterations must be at least 1, not {iterations}")
+    check_passes(iterations, damping)
 
 
 def passed_messages(

@@ -20,7 +20,7 @@ from mmgraph.inference.shortfall import shortfall
 from mmgraph.inference.torch_graph import TorchGraph
 from mmgraph.inference.torch_messages import log_sum_exp, normalised, without
 
-_COPIES = 12
+BELIEF_COPIES = 12
 """Tensors as large as all beliefs and messages that an iteration takes (as measured)."""
 
 
@@ -31,33 +31,54 @@ class TorchMessages:
     ----------
     torch_graph : TorchGraph
         The graph.
+    sums : bool
+        Sum-product (marginals) rather than max-product (the best assignment).
+    appearance : list of Tensor, optional
+        Edge appearance probabilities of tree-reweighted propagation, one tensor of shape
+        ``(edges,)`` a group; by default one.
     """
 
-    def __init__(self, torch_graph: TorchGraph) -> None:
-        self.torch_graph = torch_graph
+    def __init__(
+        self,
+        torch_graph: TorchGraph,
+        sums: bool = True,
+        appearance: Sequence[Float[Tensor, " edges"]] | None = None,
+    ) -> None:
+        self.torch_graph, self.sums = torch_graph, sums
+        self.groups = list(torch_graph.groups)
+        self.appearance: list[Tensor | None] = [None] * len(self.groups)
+        if appearance is not None:
+            pairs = zip(self.groups, appearance, strict=True)
+            self.groups = [g.reweighted(1 / share) for g, share in pairs]
+            self.appearance = list(appearance)
         batch, _, states = torch_graph.unary.shape
         self.towards_second = [
-            torch_graph.unary.new_zeros(batch, len(g.first), states) for g in torch_graph.groups
+            torch_graph.unary.new_zeros(batch, len(g.first), states) for g in self.groups
         ]
         self.towards_first = [m.clone() for m in self.towards_second]
 
     def beliefs(self) -> Float[Tensor, "batch nodes states"]:
         """Return the energies of all states, messages included."""
         total = self.torch_graph.unary
-        for i, group in enumerate(self.torch_graph.groups):
-            total = total.index_add(1, group.second, self.towards_second[i])
-            total = total.index_add(1, group.first, self.towards_first[i])
+        for i, group in enumerate(self.groups):
+            total = total.index_add(1, group.second, self._shared(i, self.towards_second[i]))
+            total = total.index_add(1, group.first, self._shared(i, self.towards_first[i]))
         return total
+
+    def _shared(self, i: int, messages: Tensor) -> Tensor:
+        """Messages times the appearance of their edges."""
+        share = self.appearance[i]
+        return messages if share is None else messages * share[:, None]
 
     def step(self, damping: float) -> float:
         """Compute all messages from the last ones; return the largest change, in nats."""
         total = self.beliefs()
         residual = 0.0
-        for i, group in enumerate(self.torch_graph.groups):
+        for i, group in enumerate(self.groups):
             up, down = self.towards_second[i], self.towards_first[i]
             sent = (
-                group.send(without(total[:, group.first], down), True, sums=True),
-                group.send(without(total[:, group.second], up), False, sums=True),
+                group.send(without(total[:, group.first], down), True, self.sums),
+                group.send(without(total[:, group.second], up), False, self.sums),
             )
             fresh = [
                 torch.where(torch.isinf(new) | torch.isinf(old), new, torch.lerp(new, old, damping))
@@ -69,6 +90,26 @@ class TorchMessages:
                 residual = max(residual, float(finite.max()) if finite.numel() else 0.0)
             self.towards_second[i], self.towards_first[i] = fresh
         return residual
+
+    def run(self, iterations: int, tolerance: float, damping: float) -> tuple[int, float]:
+        """Pass messages until none changes by more than the tolerance.
+
+        Returns
+        -------
+        tuple of int and float
+            How often they were passed, and the last change.
+
+        Raises
+        ------
+        MemoryBudgetError
+            If the messages kept for gradients would not fit.
+        """
+        residual, done = torch.inf, 0
+        while done < iterations and residual > tolerance:
+            self.torch_graph.check_memory(1 + done if self.torch_graph.differentiable else 1)
+            residual = self.step(damping)
+            done += 1
+        return done, residual
 
     def marginals(self) -> dict[str, Float[Tensor, "batch *shape states"]]:
         """Return the normalised beliefs of each variable.
@@ -87,12 +128,20 @@ class TorchMessages:
         total = self.beliefs()
         node = log_sum_exp(-total, -1)
         value = node.sum(1) - self.torch_graph.constant
-        for i, group in enumerate(self.torch_graph.groups):
+        for i, group in enumerate(self.groups):
             source = without(total[:, group.first], self.towards_first[i])
             target = without(total[:, group.second], self.towards_second[i])
             pair = log_sum_exp(-target - group.send(source, True, sums=True), -1)
             value = value + (pair - node[:, group.first] - node[:, group.second]).sum(1)
         return value
+
+
+def check_passes(iterations: int, damping: float) -> None:
+    """Raise MmgraphError if a number of message passing is out of range."""
+    if not 0 <= damping < 1:
+        raise MmgraphError(f"damping must lie in [0, 1), not {damping}")
+    if iterations < 1:
+        raise MmgraphError(f"iterations must be at least 1, not {iterations}")
 
 
 def belief_propagation_torch(
@@ -134,22 +183,14 @@ def belief_propagation_torch(
     MmgraphError
         If ``damping`` or ``iterations`` is out of range.
     NotTabularError
-        If a table joins three or more variables.
+        If a factor has neither edges nor tables nor a likelihood.
     """
     began = time.perf_counter()
-    if not 0 <= damping < 1:
-        raise MmgraphError(f"damping must lie in [0, 1), not {damping}")
-    if iterations < 1:
-        raise MmgraphError(f"iterations must be at least 1, not {iterations}")
+    check_passes(iterations, damping)
     names = named_variables(graph, variables)
-    torch_graph = TorchGraph(graph, evidence, device, dtype, _COPIES, memory_budget)
+    torch_graph = TorchGraph(graph, evidence, device, dtype, BELIEF_COPIES, memory_budget)
     messages = TorchMessages(torch_graph)
-    residual = torch.inf
-    done = 0
-    while done < iterations and residual > tolerance:
-        torch_graph.check_memory(1 + done if torch_graph.differentiable else 1)
-        residual = messages.step(damping)
-        done += 1
+    done, residual = messages.run(iterations, tolerance, damping)
     marginals = messages.marginals()
     return Posterior.of(
         graph.variables,

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmgraph.inference.colouring import Masks
 from mmgraph.inference.field_view import FieldView
+from mmgraph.inference.softened_view import SoftenedView
 
 States = dict[str, Float[Tensor, "batch ..."]]
 """Statistics of values: 0 or 1, one-hot rows, real values, counts."""
@@ -68,6 +69,7 @@ def swap_neighbours(
     inverse: Float[Tensor, " levels"],
     parity: int,
     generator: torch.Generator | None,
+    costs: Float[Tensor, " levels"] | None = None,
 ) -> tuple[Bool[Tensor, "pairs chains"], Tensor]:
     """Offer swaps of states between every second pair of neighbouring temperatures, in place.
 
@@ -79,6 +81,8 @@ def swap_neighbours(
         The inverse temperatures.
     parity : {0, 1}
         Whether pairs start at the first level or the second.
+    costs : Tensor, shape (levels,), optional
+        Of a softened view: what a hard zero costs at each level.
 
     Returns
     -------
@@ -95,6 +99,11 @@ def swap_neighbours(
     lower = torch.arange(parity, levels - 1, 2, device=view.device)
     weight = view.coupling_log_weight(states).reshape(levels, chains)
     gain = (inverse[lower] - inverse[lower + 1]).unsqueeze(1) * (weight[lower + 1] - weight[lower])
+    if costs is not None and isinstance(view, SoftenedView):
+        broken = view.violations(states).reshape(levels, chains)
+        fewer = broken[lower] - broken[lower + 1]
+        price = (costs[lower] - costs[lower + 1]).unsqueeze(1) * fewer
+        gain = gain + price.masked_fill(fewer == 0, 0.0)  # infinitely much times nothing
     uniform = torch.rand(gain.shape, generator=generator, device=view.device, dtype=view.dtype)
     accepted = uniform.log() < gain
     place = torch.arange(view.batch, device=view.device).reshape(levels, chains)

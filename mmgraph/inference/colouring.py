@@ -18,7 +18,7 @@ from torch import Tensor
 from mmgraph.graph.edge_factor import EdgeFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.field_variables import field_variables
-from mmgraph.inference.pairwise_graph import PairwiseGraph, pairwise_graph
+from mmgraph.inference.pairwise_graph import PairwiseGraph, adjacent_edges, pairwise_graph
 
 Masks = dict[str, Bool[Tensor, "*shape"] | None]
 
@@ -51,6 +51,14 @@ class Colouring:
 def colour_nodes(pairwise: PairwiseGraph) -> Colouring:
     """Colour all nodes of a pairwise graph, those of tables too: no edge joins equal colours."""
     return _coloured(pairwise, np.zeros(pairwise.nodes, np.bool_))
+
+
+def colour_ends(
+    first: Int32[np.ndarray, " edges"], second: Int32[np.ndarray, " edges"], nodes: int
+) -> Colouring:
+    """Colour the nodes of a list of edges: no edge joins equal colours."""
+    start, _, edges = adjacent_edges(first, second, nodes)
+    return Colouring(_greedy(first, second, start, edges, np.zeros(nodes, np.bool_)))
 
 
 def colour_elements(pairwise: PairwiseGraph) -> Colouring:

@@ -15,8 +15,9 @@ from mmgraph.graph.errors import UnderflowError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference import enumeration, junction_tree, torch_contraction
+from mmgraph.inference import enumeration, junction_tree, torch_contraction, torch_decisions
 from mmgraph.inference.assignment import Assignment
+from mmgraph.inference.devices import is_elsewhere
 from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.unrolling import needs_unrolling, unrolled
@@ -82,9 +83,13 @@ def best_assignment(
     method: str,
     **options: Any,
 ) -> Assignment:
-    """Return the most probable assignment by ``method``: junction_tree or enumeration."""
+    """Return the most probable assignment by ``method``: junction_tree, enumeration or torch."""
     began = time.perf_counter()
-    find = enumeration.best_assignment if method == "enumeration" else junction_tree.best_assignment
+    find: Any = {
+        "junction_tree": junction_tree.best_assignment,
+        "enumeration": enumeration.best_assignment,
+        "torch": torch_decisions.best_assignment,
+    }[method]
     known = graph.variables
     if needs_unrolling(graph):
         scalar = unrolled(graph)
@@ -112,27 +117,36 @@ def samples(
     evidence: Evidence,
     draws: int,
     generator: torch.Generator | None,
+    method: str = "junction_tree",
     **options: Any,
 ) -> dict[str, Tensor]:
     """Return exact samples of the discrete variables, ``(batch, draws, *shape)``."""
+    draw: Any = torch_decisions if method == "torch" else junction_tree
     if not needs_unrolling(graph):
-        return junction_tree.exact_samples(graph, evidence, draws, generator, **options)
+        drawn: dict[str, Tensor] = draw.exact_samples(graph, evidence, draws, generator, **options)
+        return drawn
     scalar = unrolled(graph)
     given = scalar.evidence(evidence)
-    found = junction_tree.exact_samples(scalar.graph, given, draws, generator, **options)
+    found = draw.exact_samples(scalar.graph, given, draws, generator, **options)
     flat = {name: drawn.reshape(-1) for name, drawn in found.items()}
     gathered = scalar.gathered(flat)
     return {n: t.reshape(evidence.batch, draws, *t.shape[1:]) for n, t in gathered.items()}
 
 
 def joint(
-    graph: FactorGraph, evidence: Evidence, variables: Sequence[str], **options: Any
+    graph: FactorGraph,
+    evidence: Evidence,
+    variables: Sequence[str],
+    method: str = "junction_tree",
+    **options: Any,
 ) -> Float[Tensor, "batch *states"]:
     """Return the joint distribution of a few scalar variables, or elements named ``x[0,1]``."""
     if needs_unrolling(graph):
         scalar = unrolled(graph)
         names = scalar.names(variables) or []
         graph, evidence, variables = scalar.graph, scalar.evidence(evidence), names
+    if method == "torch":
+        return torch_contraction.joint_distribution(graph, evidence, variables, **options)
     return junction_tree.joint_distribution(graph, evidence, variables, **options)[0]
 
 
@@ -195,3 +209,13 @@ def wants_torch(graph: FactorGraph, evidence: Evidence) -> bool:
         elif factor.is_tabular:
             tensors.extend(table.values for table in factor.tables())
     return any(t.requires_grad or t.device.type != "cpu" for t in tensors)
+
+
+def method_on(graph: FactorGraph, evidence: Evidence, device: str | None) -> str:
+    """Return the exact method for a device: torch elsewhere, and where gradients are asked for."""
+    return "torch" if is_elsewhere(device) or wants_torch(graph, evidence) else "junction_tree"
+
+
+def place_option(method: str, device: str) -> dict[str, Any]:
+    """Return the device as an option of exact inference by torch; other methods have none."""
+    return {"device": device} if method == "torch" and device != "auto" else {}

@@ -141,7 +141,7 @@ class FieldTerms:
     def _moved(self, factor: Factor) -> Factor:
         """The factor in the place and precision of the view, once and not for every field."""
         if not factor.compact:
-            return factor
+            return factor if self.device.type == "cpu" else factor.to(self.device)
         tensors = factor.tensors()
         moved = [t.to(self.device, self.dtype) for t in tensors]
         if all(a is b for a, b in zip(moved, tensors, strict=True)):

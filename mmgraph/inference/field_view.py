@@ -37,7 +37,7 @@ class FieldView(FieldTerms):
         joined = self.coupling_field(name, statistics)
         if joined is None:
             return alone
-        return alone + (joined if inverse is None else joined * _rows(inverse, joined))
+        return alone + (joined if inverse is None else joined * of_rows(inverse, joined))
 
     def coupling_field(
         self, name: str, statistics: Statistics
@@ -236,8 +236,8 @@ def _over(known: Tensor, statistics: Tensor) -> Tensor:
     return known.reshape(*known.shape, *(1,) * (statistics.ndim - known.ndim))
 
 
-def _rows(inverse: float | Tensor, like: Tensor) -> float | Tensor:
-    """An inverse temperature for each row, with as many axes as what it multiplies."""
-    if not isinstance(inverse, Tensor) or inverse.ndim == 0:
-        return inverse
-    return inverse.to(like).reshape(-1, *(1,) * (like.ndim - 1))
+def of_rows(number: float | Tensor, like: Tensor) -> float | Tensor:
+    """Return a number for each row with as many axes as what it multiplies."""
+    if not isinstance(number, Tensor) or number.ndim == 0:
+        return number
+    return number.to(like).reshape(-1, *(1,) * (like.ndim - 1))

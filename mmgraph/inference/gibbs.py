@@ -160,6 +160,7 @@ def gibbs_samples(
     chains: int | None = None,
     thinning: int = 10,
     threads: int | None = None,
+    device: str = "auto",
 ) -> dict[str, Shaped[Tensor, "... draws *shape"]]:
     """Return states (or real values) of all variables, drawn by several chains in turn.
 
@@ -171,14 +172,14 @@ def gibbs_samples(
         For each row of evidence, over all chains.
     chains : int, optional
         By default 16, or as many as there are draws.
-    burn_in, thinning, generator, threads
+    burn_in, thinning, generator, threads, device
         As for :func:`gibbs`.
 
     Returns
     -------
     dict of str to Tensor
-        State indices ``(draws, *shape)``, or ``(batch, draws, *shape)`` where the evidence has more
-        than one row.
+        State indices, on the CPU: ``(draws, *shape)``, or ``(batch, draws, *shape)`` where the
+        evidence has more than one row.
 
     Raises
     ------
@@ -191,8 +192,9 @@ def gibbs_samples(
     chains = min(16, draws) if chains is None else chains
     each = -(-draws // chains) if chains > 0 else 1
     schedule = checked_schedule(each, burn_in, chains, thinning, threads)
-    if has_compact_factors(graph):
-        record = gibbs_torch(graph, evidence, schedule, generator, tables_device(graph))
+    where = tables_device(graph) if device == "auto" else torch.device(device)
+    if has_compact_factors(graph) or where.type != "cpu":
+        record = gibbs_torch(graph, evidence, schedule, generator, where)
         drawn = {n: t.movedim(1, 0).flatten(1, 2)[:, :draws] for n, t in record.trace.items()}
         return drawn if evidence.batch > 1 else {n: t[0] for n, t in drawn.items()}
     program = gibbs_program(graph)

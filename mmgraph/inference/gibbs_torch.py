@@ -64,7 +64,7 @@ def gibbs_torch(
     repeated = evidence.rows(np.repeat(np.arange(evidence.batch), chains))
     view = FieldView(graph, repeated, device, default_precision(graph))
     view.check_possible()
-    states = _starts(graph, evidence, view, chains, generator)
+    states = starting_statistics(graph, evidence, view, chains, generator)
     drawing = device_generator(generator, device)
     sums = MomentSums(view, states)
     trace: dict[str, list[Tensor]] = {n: [] for n in states}
@@ -138,14 +138,14 @@ class MomentSums:
         return moments(self.view, means, squares, self.view.variables)
 
 
-def _starts(
+def starting_statistics(
     graph: FactorGraph,
     evidence: Evidence,
     view: FieldView,
     chains: int,
     generator: torch.Generator | None,
 ) -> States:
-    """Starts of positive probability; of units, which have no hard zeros, any."""
+    """Return starts of positive probability; of units, which have no hard zeros, any."""
     if view.compact:
         return view.start(draw=True, generator=device_generator(generator, view.device))
     try:

@@ -23,10 +23,17 @@ from mmgraph.graph.errors import MmgraphError, ZeroProbabilityError
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
+from mmgraph.inference.devices import is_elsewhere
 from mmgraph.inference.feasible import feasible_labelling, of_row
 from mmgraph.inference.field_variables import has_compact_factors
 from mmgraph.inference.icm_layers import icm_of_layers
-from mmgraph.inference.min_sum_kernels import compiled, edge_energy, labelling_energy
+from mmgraph.inference.icm_torch import icm_torch
+from mmgraph.inference.min_sum_kernels import (
+    compiled,
+    edge_energy,
+    labelling_energy,
+    set_cells,
+)
 from mmgraph.inference.pairwise_graph import (
     POTTS,
     SELECTS_FIRST,
@@ -62,8 +69,9 @@ def icm(
     evidence: Evidence,
     initial: Mapping[str, object] | None = None,
     iterations: int = 100,
+    device: str = "auto",
 ) -> Assignment:
-    """Return an assignment that no change of a single element betters.
+    """Return an assignment, on the CPU, that no change of a single element betters.
 
     Parameters
     ----------
@@ -76,6 +84,9 @@ def icm(
         every element starts from the state that its own factors and evidence say is best.
     iterations : int, default 100
         The most sweeps over all elements.
+    device : str
+        ``"auto"`` (the CPU; layers of units where their parameters are), ``"cpu"`` or ``"cuda"``,
+        where elements that share no factor move together.
 
     Returns
     -------
@@ -105,10 +116,12 @@ def icm(
     if has_compact_factors(graph):
         if initial is not None:
             raise MmgraphError("layers of units start from mean field; 'initial' is for others")
-        return icm_of_layers(graph, evidence, iterations)
+        return icm_of_layers(graph, evidence, iterations, device)
     began = time.perf_counter()
-    view = pairwise_graph(graph)
     starts = checked_starts(graph, evidence, initial)
+    if is_elsewhere(device):
+        return icm_torch(graph, evidence, starts, iterations, torch.device(device))
+    view = pairwise_graph(graph)
     rows = [
         descend(
             view, view.unary(evidence, row), row, {n: t[row] for n, t in starts.items()}, iterations
@@ -241,23 +254,6 @@ def best_unary(unary, offsets, largest):
                 low, best = unary[k], k - offsets[n]
         labelling[n] = best
     return labelling
-
-
-@compiled
-def set_cells(labelling, first, second, function, kind, place):
-    """Let the node of every table stand at the cell that its variables' states select."""
-    for e in range(len(first)):
-        f = function[e]
-        if kind[f] == SELECTS_FIRST:
-            labelling[second[e]] = 0
-        elif kind[f] == SELECTS_SECOND:
-            labelling[first[e]] = 0
-    for e in range(len(first)):
-        f = function[e]
-        if kind[f] == SELECTS_FIRST:
-            labelling[second[e]] += labelling[first[e]] * place[f]
-        elif kind[f] == SELECTS_SECOND:
-            labelling[first[e]] += labelling[second[e]] * place[f]
 
 
 @compiled

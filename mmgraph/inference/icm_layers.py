@@ -19,14 +19,17 @@ from mmgraph.inference.gibbs_torch import values_of
 _MEAN_FIELD_PASSES = 20
 
 
-def icm_of_layers(graph: FactorGraph, evidence: Evidence, iterations: int) -> Assignment:
-    """Return values that no change of a single unit betters.
+def icm_of_layers(
+    graph: FactorGraph, evidence: Evidence, iterations: int, device: str = "auto"
+) -> Assignment:
+    """Return values, on the CPU, that no change of a single unit betters.
 
     The search starts from the modes of mean field. Units of one layer are independent given the
     others, so that a layer of them moves as one.
     """
     began = time.perf_counter()
-    view = FieldView(graph, evidence, tables_device(graph), default_precision(graph))
+    place = tables_device(graph) if device == "auto" else torch.device(device)
+    view = FieldView(graph, evidence, place, default_precision(graph))
     view.check_possible()
     colours = colour_masks(graph)
     with torch.no_grad():
@@ -45,9 +48,9 @@ def icm_of_layers(graph: FactorGraph, evidence: Evidence, iterations: int) -> As
             done += 1
         log_weight = view.expected_log_weight(states) + view.log_base(states)
     return Assignment(
-        {n: values_of(view, n, s) for n, s in states.items()},
+        {n: values_of(view, n, s).cpu() for n, s in states.items()},
         dict(view.variables),
-        log_weight.double(),
+        log_weight.double().cpu(),
         method="icm",
         exact=False,
         converged=not changed,

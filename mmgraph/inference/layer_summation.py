@@ -48,6 +48,7 @@ def layer_summation(
     evidence: Evidence,
     variables: Sequence[str] | str | None = None,
     most_terms: int = MOST_TERMS,
+    device: str = "auto",
 ) -> Posterior:
     """Return exact marginals, means and log P(evidence).
 
@@ -59,6 +60,8 @@ def layer_summation(
         Those asked for; by default all.
     most_terms : int
         The joint values of listed layers that may be summed over, for each row.
+    device : str
+        By default where the parameters are.
 
     Raises
     ------
@@ -71,7 +74,7 @@ def layer_summation(
         If a row of evidence is impossible.
     """
     began = time.perf_counter()
-    found = [_Row(graph, evidence, row, most_terms) for row in range(evidence.batch)]
+    found = [_Row(graph, evidence, row, most_terms, device) for row in range(evidence.batch)]
     names = named_variables(graph, variables)
     known = joined_moments([row.moments(names) for row in found])
     return Posterior.of(
@@ -88,10 +91,10 @@ def layer_summation(
 
 
 def log_evidence(
-    graph: FactorGraph, evidence: Evidence, most_terms: int = MOST_TERMS
+    graph: FactorGraph, evidence: Evidence, most_terms: int = MOST_TERMS, device: str = "auto"
 ) -> Float64[Tensor, " batch"]:
     """Return the exact log P(evidence), of a graph without evidence its log-partition function."""
-    rows = [_Row(graph, evidence, row, most_terms) for row in range(evidence.batch)]
+    rows = [_Row(graph, evidence, row, most_terms, device) for row in range(evidence.batch)]
     return torch.cat([row.log_total for row in rows])
 
 
@@ -101,10 +104,11 @@ def samples(
     draws: int,
     generator: torch.Generator | None,
     most_terms: int = MOST_TERMS,
+    device: str = "auto",
 ) -> dict[str, Tensor]:
     """Return independent, exact samples of all variables, ``(batch, draws, *shape)``."""
     rows = [
-        _Row(graph, evidence, row, most_terms).samples(draws, generator)
+        _Row(graph, evidence, row, most_terms, device).samples(draws, generator)
         for row in range(evidence.batch)
     ]
     return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
@@ -115,6 +119,7 @@ def best_assignment(
     evidence: Evidence,
     variables: Sequence[str] | None = None,
     most_terms: int = MOST_TERMS,
+    device: str = "auto",
 ) -> Assignment:
     """Return the most probable values of all variables; of real ones those of highest density.
 
@@ -126,7 +131,7 @@ def best_assignment(
     began = time.perf_counter()
     if variables is not None and set(variables) != set(graph.variables):
         raise MmgraphError("'layer_summation' maximises over all variables, not over some of them")
-    rows = [_Row(graph, evidence, row, most_terms).best() for row in range(evidence.batch)]
+    rows = [_Row(graph, evidence, row, most_terms, device).best() for row in range(evidence.batch)]
     states = {n: torch.cat([values[n] for values, _ in rows]) for n in rows[0][0]}
     log_weight = torch.cat([weight for _, weight in rows])
     return Assignment(
@@ -153,10 +158,12 @@ class _Block(NamedTuple):
 class _Row:
     """One row of evidence."""
 
-    def __init__(self, graph: FactorGraph, evidence: Evidence, row: int, most_terms: int) -> None:
+    def __init__(
+        self, graph: FactorGraph, evidence: Evidence, row: int, most_terms: int, device: str
+    ) -> None:
         self.graph = graph
         self.evidence = evidence.rows(slice(row, row + 1))
-        self.device = tables_device(graph)
+        self.device = tables_device(graph) if device == "auto" else torch.device(device)
         view = self._view(1)
         self.summed = layers_to_sum(view, lambda names: _log_terms(view, names))
         self.listed = [n for n in view.free if n not in self.summed]
@@ -270,7 +277,7 @@ class _Row:
             top = max(top, (float(weights[place]), block.first + place))
         block = self._block(self._view(1), torch.tensor([top[1]], device=self.device))
         weight = self._with_modes(block)
-        return {n: values_of(block.view, n, s) for n, s in block.states.items()}, weight
+        return {n: values_of(block.view, n, s).cpu() for n, s in block.states.items()}, weight.cpu()
 
     def _with_modes(self, block: _Block) -> Float[Tensor, " terms"]:
         """Put the summed layers in their modes; return the log-weights of all values together."""

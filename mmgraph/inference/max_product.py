@@ -10,9 +10,16 @@ import torch
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.belief_propagation import Schedule, passed_messages, worst
+from mmgraph.inference.belief_propagation import (
+    Schedule,
+    check_options,
+    passed_messages,
+    worst,
+)
+from mmgraph.inference.devices import is_elsewhere
 from mmgraph.inference.feasible import of_row
 from mmgraph.inference.field_variables import named_variables
+from mmgraph.inference.max_product_torch import max_product_torch
 from mmgraph.inference.shortfall import shortfall
 
 
@@ -25,15 +32,22 @@ def max_product(
     iterations: int = 200,
     tolerance: float = 1e-6,
     damping: float = 0.0,
+    device: str = "auto",
     dtype: torch.dtype | None = None,
     memory_budget: int | None = None,
 ) -> Assignment:
     """Return the assignment that max-product messages point to, optimal on trees.
 
     The options are those of :func:`~mmgraph.inference.belief_propagation.belief_propagation`; the
-    assignment has no bound.
+    assignment has no bound. On another device messages are tensors in the parallel schedule.
     """
     began = time.perf_counter()
+    check_options(schedule, iterations, damping)
+    if is_elsewhere(device):
+        return max_product_torch(
+            graph, evidence, variables, device=device, dtype=dtype, iterations=iterations,
+            tolerance=tolerance, damping=max(damping, 0.3), memory_budget=memory_budget,
+        )  # fmt: skip
     rows = passed_messages(
         graph, evidence, sums=False, schedule=schedule, iterations=iterations, tolerance=tolerance,
         damping=damping, dtype=dtype, memory_budget=memory_budget,

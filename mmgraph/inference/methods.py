@@ -16,7 +16,6 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.grid_factor import GridFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.compiled import default_memory_budget
-from mmgraph.inference.exact import wants_torch
 from mmgraph.inference.options import check_known, check_type, check_types
 from mmgraph.inference.unrolling import MOST_ELEMENTS, needs_unrolling
 
@@ -55,6 +54,15 @@ ASSIGNMENTS = {
 """Methods that give an assignment of all variables."""
 
 
+QUESTIONS: dict[str, tuple[str, ...]] = {
+    "query": (*EXACT, *MARGINALS),
+    "joint": ("junction_tree", "torch"),
+    "log_partition": (*EXACT, *MARGINALS),
+    "map_query": (*EXACT, *ASSIGNMENTS),
+    "sample": ("junction_tree", "torch", "layer_summation", *SAMPLERS),
+}
+"""The methods of each question, beside ``auto``; :mod:`mmgraph.inference.devices` says where."""
+
 AUTO_MARGINALS = ("belief_propagation", "tree_reweighted")
 AUTO_ASSIGNMENTS = ("graph_cut", "trws_and_moves")
 """What ``auto`` resorts to where exact tables do not fit."""
@@ -87,23 +95,10 @@ def call(method: str, table: dict[str, str], *arguments: Any, **options: Any) ->
 def given_options(
     method: str, table: dict[str, str], device: str, dtype: torch.dtype | None
 ) -> dict[str, Any]:
-    """Return device and dtype as options of a method, where they are asked for.
-
-    Raises
-    ------
-    MmgraphError
-        If the method runs on the CPU only and another device is asked for.
-    """
+    """Return device and dtype as options of a method: those that it has, where asked for."""
     known = inspect.signature(function_of(method, table)).parameters
     options: dict[str, Any] = {} if dtype is None else {"dtype": dtype}
-    if "device" in known:
-        options["device"] = device
-    elif device not in ("auto", "cpu"):
-        able = [m for m in table if "device" in inspect.signature(function_of(m, table)).parameters]
-        raise MmgraphError(
-            f"the method '{method}' runs on the CPU; on {device!r}: {', '.join(able) or 'none'}"
-        )
-    return options
+    return options | ({"device": device} if "device" in known else {})
 
 
 def exact_may_fit(graph: FactorGraph, budget: int) -> bool:
@@ -179,12 +174,13 @@ def best_marginals(
 ) -> Any:
     """Approximate marginals: belief propagation, and its convex form where that does not settle.
 
-    The convex form has neither gradients nor another device, and gets as many iterations as belief
-    propagation had. Where neither settles, belief propagation answers. The time of both counts.
+    The convex form gets as many iterations as belief propagation had. Where neither settles, belief
+    propagation answers. The time of both counts.
     """
+    options["device"] = device or "auto"
     first = function_of("belief_propagation", MARGINALS)
-    found = first(graph, evidence, variables, device=device or "auto", **options)
-    if not found.converged and device in (None, "cpu") and not wants_torch(graph, evidence):
+    found = first(graph, evidence, variables, **options)
+    if not found.converged:
         second = function_of("tree_reweighted", MARGINALS)
         limits = {"iterations": found.iterations} | understood(second, options)
         convex = second(graph, evidence, variables, **limits)

@@ -13,7 +13,14 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from mmgraph.inference.pairwise_graph import LINEAR, POTTS, QUADRATIC, SELECTS_FIRST, TABLE
+from mmgraph.inference.pairwise_graph import (
+    LINEAR,
+    POTTS,
+    QUADRATIC,
+    SELECTS_FIRST,
+    SELECTS_SECOND,
+    TABLE,
+)
 
 # Infinities are legal, so that flag is left out; there are no NaNs.
 compiled = numba.njit(
@@ -259,3 +266,20 @@ def with_messages(offsets, unary, start, middle, incident, slots, messages):
             for k in range(np.uint64(offsets[n + 1]) - begin):
                 beliefs[begin + k] += messages[slot + k]
     return beliefs
+
+
+@compiled
+def set_cells(labelling, first, second, function, kind, place):
+    """Let the node of every table stand at the cell that its variables' states select."""
+    for e in range(len(first)):
+        f = function[e]
+        if kind[f] == SELECTS_FIRST:
+            labelling[second[e]] = 0
+        elif kind[f] == SELECTS_SECOND:
+            labelling[first[e]] = 0
+    for e in range(len(first)):
+        f = function[e]
+        if kind[f] == SELECTS_FIRST:
+            labelling[second[e]] += labelling[first[e]] * place[f]
+        elif kind[f] == SELECTS_SECOND:
+            labelling[first[e]] += labelling[second[e]] * place[f]

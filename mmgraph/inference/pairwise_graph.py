@@ -150,7 +150,7 @@ class PairwiseGraph:
     @cached_property
     def adjacency(self) -> Adjacency:
         """The edges at each node."""
-        start, middle, edges = _adjacency(self.first, self.second, self.nodes)
+        start, middle, edges = adjacent_edges(self.first, self.second, self.nodes)
         return Adjacency(start, middle, edges)
 
     @cached_property
@@ -303,7 +303,7 @@ def factor_tensors(factor: Factor) -> tuple[Tensor, ...]:
 
 
 @numba.njit(cache=True, nogil=True)
-def _adjacency(  # type: ignore[no-untyped-def]
+def adjacent_edges(  # type: ignore[no-untyped-def]
     first, second, nodes
 ):
     """Sort edges by node in two passes of counting: those from lower nodes first."""

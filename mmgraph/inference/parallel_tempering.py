@@ -61,6 +61,7 @@ def parallel_tempering(
     trace_budget: int = TRACE_BUDGET,
     threads: int | None = None,
     base: Mapping[str, Tensor] | None = None,
+    device: str = "auto",
 ) -> Posterior:
     """Return marginals from replica exchange (Geyer 1991; Hukushima and Nemoto 1996, section 2).
 
@@ -70,7 +71,7 @@ def parallel_tempering(
 
     Parameters
     ----------
-    graph, evidence, variables, generator, r_hat_limit, trace_budget, threads
+    graph, evidence, variables, generator, r_hat_limit, trace_budget, threads, device
         As for :func:`mmgraph.inference.gibbs.gibbs`.
     temperatures : sequence of float, optional
         Increasing, the first 1, the last perhaps infinity; by default twelve whose inverses are
@@ -104,10 +105,14 @@ def parallel_tempering(
     names = named_variables(graph, variables)
     schedule = checked_schedule(draws, burn_in, chains, 1, threads)
     inverse = _inverses(temperatures)
-    if has_compact_factors(graph):
-        found = _of_layers(graph, evidence, names, inverse, schedule, generator, trace_budget, base)
-    elif base is not None:
+    place = tables_device(graph) if device == "auto" else torch.device(device)
+    if base is not None and not has_compact_factors(graph):
         raise MmgraphError("'base' is for graphs of layers of units")
+    if has_compact_factors(graph) or place.type != "cpu":
+        limited = within_budget(
+            schedule, 8 * sum(v.size for v in graph.variables.values()), trace_budget
+        )
+        found = _by_torch(graph, evidence, names, inverse, limited, generator, place, base)
     else:
         found = _by_rows(graph, evidence, names, inverse, schedule, generator, trace_budget)
     diagnostics = {"swap_acceptance": {"rate": found.rates}}
@@ -167,20 +172,17 @@ def _by_rows(
     return _Found(Moments(marginals, {}, {}), r_hat, size, torch.stack(rates))
 
 
-def _of_layers(
+def _by_torch(
     graph: FactorGraph,
     evidence: Evidence,
     names: Sequence[str],
     inverse: Float64[np.ndarray, " replicas"],
-    schedule: Schedule,
+    limited: Schedule,
     generator: torch.Generator | None,
-    trace_budget: int,
+    place: torch.device,
     base: Mapping[str, Tensor] | None,
 ) -> _Found:
-    """Layers of units, row after row of evidence."""
-    size = 8 * sum(v.size for v in graph.variables.values())
-    limited = within_budget(schedule, size, trace_budget)
-    place = tables_device(graph)
+    """Row after row of evidence, all replicas at once: layers of units, and other devices."""
     records = [
         tempered_by_torch(
             graph, evidence.rows(slice(row, row + 1)), inverse, limited, generator, place, base
@@ -217,6 +219,7 @@ def tempered_samples(
     chains: int | None = None,
     thinning: int = 10,
     base: Mapping[str, Tensor] | None = None,
+    device: str = "auto",
 ) -> dict[str, Shaped[Tensor, "... draws *shape"]]:
     """Return states or values of layers of units, drawn at temperature one of several ladders.
 
@@ -231,6 +234,8 @@ def tempered_samples(
     base : mapping of str to Tensor, optional
         Mean statistics of free variables at temperature infinity; by default those of a few Gibbs
         sweeps.
+    device : str
+        As for :func:`parallel_tempering`.
 
     Returns
     -------
@@ -247,7 +252,8 @@ def tempered_samples(
     chains = min(16, draws) if chains is None else chains
     each = -(-draws // chains) if chains > 0 else 1
     schedule = checked_schedule(each, burn_in, chains, thinning, None)
-    place, inverse = tables_device(graph), _inverses(temperatures)
+    place = tables_device(graph) if device == "auto" else torch.device(device)
+    inverse = _inverses(temperatures)
     rows = []
     for row in range(evidence.batch):
         record = tempered_by_torch(

@@ -15,14 +15,15 @@ from mmgraph.graph.errors import (
     TreewidthError,
     UnderflowError,
     UnknownVariableError,
-    suggestion,
 )
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import exact, layer_summation, layers, methods
 from mmgraph.inference.assignment import Assignment
+from mmgraph.inference.best_assignment import approximate_assignment, best_assignment
 from mmgraph.inference.centring import Centred
 from mmgraph.inference.continuous_samples import continuous_samples
+from mmgraph.inference.devices import checked_place, is_elsewhere
 from mmgraph.inference.impossible import names_barred_elements
 from mmgraph.inference.options import (
     check_count,
@@ -33,6 +34,7 @@ from mmgraph.inference.options import (
     with_usual,
 )
 from mmgraph.inference.posterior import Posterior
+from mmgraph.inference.sampled_states import sampled_states
 from mmgraph.inference.samples import Samples
 from mmgraph.inference.shortfall import warn_unless_converged
 from mmgraph.inference.single_row import single_row
@@ -95,13 +97,13 @@ def query(
         quick = single_row(model, evidence, names)
         if quick is not None:
             return quick
-    device = str(device)
+    device = str(device)  # of a torch.device, too
     check_type("dtype", dtype, "torch.dtype | None")
     if dtype is not None and not dtype.is_floating_point:
         raise MmgraphError(f"the precision is a floating type, not {dtype}")
     given = Evidence.of(evidence, model.variables)
-    methods.check(method, (*methods.EXACT, *methods.MARGINALS), "query")
-    _check_device(device)
+    methods.check(method, methods.QUESTIONS["query"], "query")
+    checked_place("query", method, device, options)
     method, options = with_usual(model, "query", method, options)
     if layers.answer(model, method):
         if (near := Centred.of(model, given)) is not None:
@@ -109,7 +111,7 @@ def query(
             return near.posterior(query(near.graph, near.evidence, names, **options))
         method, model = layers.method_for(method, model, given, "query", options)
         if method == layers.SUMMATION:
-            return layer_summation.layer_summation(model, given, names, **options)
+            return layer_summation.layer_summation(model, given, names, device=device, **options)
     if method in methods.MARGINALS:
         options |= methods.given_options(method, methods.MARGINALS, device, dtype)
         found: Posterior = methods.call(method, methods.MARGINALS, model, given, names, **options)
@@ -133,7 +135,7 @@ def _best_query(
 ) -> Posterior:
     """Exact marginals if they fit, else approximate ones."""
     methods.check_auto_options(options, methods.AUTO_MARGINALS, methods.MARGINALS)
-    chosen = _exact_method(model, evidence, device)
+    chosen = exact.method_on(model, evidence, device)
     budget = methods.auto_budget(model, exact_budget, memory_budget)
     if methods.exact_may_fit(model, budget):
         with contextlib.suppress(TreewidthError, UnderflowError):
@@ -145,35 +147,26 @@ def _best_query(
     return found
 
 
-def _exact_method(model: FactorGraph, evidence: Evidence, device: str | None) -> str:
-    wanted = device not in (None, "cpu") or exact.wants_torch(model, evidence)
-    return "torch" if wanted else "junction_tree"
-
-
-def _check_device(device: object) -> None:
-    """Raise MmgraphError if torch does not know the device, or does not have it."""
-    device = str(device)  # a torch.device too
-    if device in ("auto", "cpu"):
-        return
-    kind, colon, number = device.partition(":")
-    if kind != "cuda" or bool(colon) != number.isdecimal():
-        hint = suggestion(device, ("auto", "cpu", "cuda"))
-        raise MmgraphError(f"unknown device {device!r}{hint} (known: auto, cpu, cuda, cuda:0, …)")
-    if not torch.cuda.is_available() or int(number or 0) >= torch.cuda.device_count():
-        raise MmgraphError(
-            f"device {device!r} was asked for, but torch finds no such CUDA device; "
-            "use device='cpu'"
-        )
-
-
 @names_barred_elements
 def joint(
     model: FactorGraph,
     variables: Sequence[str],
     evidence: object = None,
+    method: str = "auto",
+    device: str = "auto",
     **options: Any,
 ) -> Float[Tensor, "batch *states"]:
     """Return the joint distribution of a few variables given evidence, one axis each.
+
+    Parameters
+    ----------
+    method : {"auto", "junction_tree", "torch"}
+        ``auto`` is the compiled tree, or torch's on another device and where a table or soft
+        evidence asks for gradients.
+    device : str
+        As for :func:`query`.
+    **options
+        ``memory_budget`` in bytes.
 
     Raises
     ------
@@ -181,13 +174,16 @@ def joint(
         If the joint table or the tables behind it would not fit the memory budget.
     """
     check_model(model, "joint")
+    methods.check(method, methods.QUESTIONS["joint"], "joint")
+    place = checked_place("joint", method, device)
     check_exact(options, "junction_tree")
     names = variable_names(variables) or ()
     if not isinstance(variables, str) and len(names) < len(variables):
         twice = next(name for name in names if list(variables).count(name) > 1)
         raise UnknownVariableError(f"the joint distribution asks for '{twice}' twice")
     given = Evidence.of(evidence, model.variables)
-    return exact.joint(model, given, names, **options)
+    chosen = exact.method_on(model, given, place) if method == "auto" else method
+    return exact.joint(model, given, names, chosen, **(options | exact.place_option(chosen, place)))
 
 
 @names_barred_elements
@@ -196,9 +192,10 @@ def map_query(
     evidence: object = None,
     variables: Sequence[str] | str | None = None,
     method: str = "auto",
+    device: str = "auto",
     **options: Any,
 ) -> Assignment:
-    """Return the most probable assignment given evidence.
+    """Return the most probable assignment given evidence, on the CPU.
 
     Parameters
     ----------
@@ -208,9 +205,13 @@ def map_query(
     method : str
         ``auto`` is exact where that fits the memory budget (``junction_tree``), or where a minimum
         cut finds the optimum (``graph_cut``); elsewhere TRW-S, whose gap moves then narrow
-        (``trws_and_moves``). Others: ``enumeration``, ``trws``, ``max_product``,
-        ``alpha_expansion``, ``alpha_beta_swap``, ``icm``, ``branch_and_bound``. The assignment
-        carries its energy, and from most methods a bound and the gap.
+        (``trws_and_moves``); on another device ``torch`` where exact tables fit, and else ``trws``.
+        Others: ``enumeration``, ``max_product``, ``alpha_expansion``, ``alpha_beta_swap``, ``icm``,
+        ``branch_and_bound``. The assignment carries its energy, and from most methods a bound and
+        the gap.
+    device : str
+        Where to compute: ``"auto"`` (the CPU; layers of units where their parameters are),
+        ``"cpu"`` or ``"cuda"``.
     **options
         Passed to the method. Under ``auto``: ``exact_budget``, the bytes that exact inference may
         take, ``memory_budget`` for whatever answers, and options of the approximate methods, which
@@ -226,64 +227,24 @@ def map_query(
     check_model(model, "map_query")
     names = variable_names(variables)
     given = Evidence.of(evidence, model.variables)
-    known = ("junction_tree", "enumeration", "layer_summation", *methods.ASSIGNMENTS)
-    methods.check(method, known, "map_query")
-    _check_device(options.get("device", "auto"))
+    methods.check(method, methods.QUESTIONS["map_query"], "map_query")
+    place = checked_place("map_query", method, device)
     if layers.answer(model, method):
         if (near := Centred.of(model, given)) is not None:
-            return near.assignment(map_query(near.graph, near.evidence, names, method, **options))
+            return near.assignment(
+                map_query(near.graph, near.evidence, names, method, place, **options)
+            )
         method, model = layers.method_for(method, model, given, "map_query", options)
         if method == layers.SUMMATION:
-            return layer_summation.best_assignment(model, given, names, **options)
+            return layer_summation.best_assignment(model, given, names, device=place, **options)
     if method in methods.ASSIGNMENTS:
-        return _approximate_assignment(model, given, names, method, **options)
+        options |= methods.given_options(method, methods.ASSIGNMENTS, place, None)
+        return approximate_assignment(model, given, names, method, **options)
     if method != "auto":
         check_exact(options, method)
+        options |= exact.place_option(method, place)
         return exact.best_assignment(model, given, names, method, **options)
-    return _best_assignment(model, given, names, **options)
-
-
-def _best_assignment(
-    model: FactorGraph,
-    evidence: Evidence,
-    names: Sequence[str] | None,
-    exact_budget: int | None = None,
-    memory_budget: int | None = None,
-    **options: Any,
-) -> Assignment:
-    """The exact answer if it fits, else a minimum cut, else TRW-S and moves."""
-    methods.check_auto_options(options, methods.AUTO_ASSIGNMENTS, methods.ASSIGNMENTS)
-    budget = methods.auto_budget(model, exact_budget, memory_budget)
-    if methods.exact_may_fit(model, budget):
-        try:
-            return exact.best_assignment(
-                model, evidence, names, "junction_tree", memory_budget=budget
-            )
-        except (TreewidthError, UnderflowError):
-            if names is not None:  # a marginal MAP has no approximate method
-                raise
-    chosen = methods.best_assignment_method(model)
-    function = methods.function_of(chosen, methods.ASSIGNMENTS)
-    options = methods.understood(function, options | {"memory_budget": memory_budget})
-    return _approximate_assignment(model, evidence, names, chosen, **options)
-
-
-def _approximate_assignment(
-    model: FactorGraph,
-    evidence: Evidence,
-    names: Sequence[str] | None,
-    method: str,
-    **options: Any,
-) -> Assignment:
-    """Maximise over all variables; refuse to call that the maximum of some of them."""
-    whole = [n for n, v in model.variables.items() if v.is_discrete]
-    if names is not None and set(names) != set(whole):
-        raise MmgraphError(
-            f"the method '{method}' maximises over all variables; to maximise over some and sum "
-            "the others out use method='junction_tree'"
-        )
-    found: Assignment = methods.call(method, methods.ASSIGNMENTS, model, evidence, **options)
-    return found
+    return best_assignment(model, given, names, place, **options)
 
 
 @names_barred_elements
@@ -293,19 +254,23 @@ def sample(
     evidence: object = None,
     generator: torch.Generator | None = None,
     method: str = "auto",
+    device: str = "auto",
     **options: Any,
 ) -> Samples:
-    """Draw samples of every variable given evidence.
+    """Draw samples of every variable given evidence, kept on the CPU.
 
     Parameters
     ----------
     draws : int
         How many for each row of evidence.
-    method : {"auto", "junction_tree", "layer_summation", "gibbs", "parallel_tempering"}
-        ``auto`` draws independent, exact samples (``junction_tree``) where that fits the memory
-        budget, and resorts to Gibbs chains, whose draws resemble each other, where it does not.
+    method : {"auto", "junction_tree", "torch", "layer_summation", "gibbs", "parallel_tempering"}
+        ``auto`` draws independent, exact samples (``junction_tree``, or ``torch`` on another
+        device) where that fits the memory budget, and resorts to Gibbs chains, whose draws resemble
+        each other, where it does not.
     generator : torch.Generator, optional
-        The same seed gives the same samples.
+        On the CPU. The same seed gives the same samples, on each device its own.
+    device : str
+        As for :func:`map_query`. Real values given their parents are drawn on the CPU.
 
     Returns
     -------
@@ -317,7 +282,8 @@ def sample(
     check_count(draws, "draws")
     check_type("generator", generator, "torch.Generator | None")
     given = Evidence.of(evidence, model.variables)
-    states = _sampled_states(model, given, draws, generator, method, **options)
+    states = sampled_states(model, given, draws, generator, method, device, **options)
+    states = {name: drawn.cpu() for name, drawn in states.items()}
     for factor in model.factors:
         if factor.child is None or factor.child.is_discrete:
             continue
@@ -330,44 +296,12 @@ def sample(
     return Samples(model.variables, found, batch)
 
 
-def _sampled_states(
-    model: FactorGraph,
-    evidence: Evidence,
-    draws: int,
-    generator: torch.Generator | None,
-    method: str,
-    **options: Any,
-) -> dict[str, Tensor]:
-    """States of the discrete variables, ``(batch, draws, *shape)``."""
-    methods.check(method, ("junction_tree", "layer_summation", *methods.SAMPLERS), "sample")
-    _check_device(options.get("device", "auto"))
-    if layers.answer(model, method):
-        if (near := Centred.of(model, evidence)) is not None:
-            drawn = _sampled_states(near.graph, near.evidence, draws, generator, method, **options)
-            return near.values(drawn)
-        method, model = layers.method_for(method, model, evidence, "sample", options)
-        if method == layers.SUMMATION:
-            return layer_summation.samples(model, evidence, draws, generator, **options)
-    if method == "junction_tree":
-        check_exact(options, method)
-        return exact.samples(model, evidence, draws, generator, **options)
-    if method == "auto":
-        methods.check_auto_options(options, ("gibbs",), methods.SAMPLERS)
-        budget = methods.auto_budget(
-            model, options.pop("exact_budget", None), options.pop("memory_budget", None)
-        )
-        if methods.exact_may_fit(model, budget):
-            with contextlib.suppress(TreewidthError, UnderflowError):
-                return exact.samples(model, evidence, draws, generator, memory_budget=budget)
-    chosen = "gibbs" if method == "auto" else method
-    drawn = methods.call(
-        chosen, methods.SAMPLERS, model, evidence, draws, generator=generator, **options
-    )
-    return {n: t if evidence.batch > 1 else t.unsqueeze(0) for n, t in drawn.items()}
-
-
 def log_partition(
-    model: FactorGraph, evidence: object = None, method: str = "auto", **options: Any
+    model: FactorGraph,
+    evidence: object = None,
+    method: str = "auto",
+    device: str = "auto",
+    **options: Any,
 ) -> Float[Tensor, " batch"]:
     """Return the logarithm of the weight that evidence leaves, summed over all else.
 
@@ -381,6 +315,8 @@ def log_partition(
         ``auto`` is exact. ``belief_propagation`` gives the Bethe approximation,
         ``tree_reweighted`` an upper bound, ``mean_field`` a lower bound,
         ``annealed_importance_sampling`` an estimate; :func:`query` by the same method tells more.
+    device : str
+        As for :func:`query`.
 
     Raises
     ------
@@ -394,19 +330,21 @@ def log_partition(
     """
     check_model(model, "log_partition")
     given = Evidence.of(evidence, model.variables)
-    methods.check(method, (*methods.EXACT, *methods.MARGINALS), "log_partition")
-    _check_device(options.get("device", "auto"))
+    methods.check(method, methods.QUESTIONS["log_partition"], "log_partition")
+    place = checked_place("log_partition", method, device, options)
     if layers.answer(model, method):
         if (near := Centred.of(model, given)) is not None:
-            return log_partition(near.graph, near.evidence, method, **options) + near.constant
+            found = log_partition(near.graph, near.evidence, method, place, **options)
+            return found + near.constant
         method, model = layers.method_for(method, model, given, "log_partition", options)
         if method == layers.SUMMATION:
-            return layer_summation.log_evidence(model, given, **options)
+            return layer_summation.log_evidence(model, given, device=place, **options)
     if method in methods.MARGINALS:
+        options |= methods.given_options(method, methods.MARGINALS, place, None)
         found: Posterior = methods.call(method, methods.MARGINALS, model, given, (), **options)
         warn_unless_converged(found)
         return found.log_partition
     if method == "auto":
-        method = _exact_method(model, given, None)
+        method = exact.method_on(model, given, place)
     check_exact(options, method)
-    return exact.log_evidence(model, given, method, **options)
+    return exact.log_evidence(model, given, method, **(options | exact.place_option(method, place)))

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int32, Int64
 
 from mmgraph.inference.belief_propagation_kernels import log_sum
 from mmgraph.inference.min_sum_kernels import compiled
-from mmgraph.inference.pairwise_graph import PairwiseGraph
+from mmgraph.inference.pairwise_graph import PairwiseGraph, adjacent_edges
 from mmgraph.inference.sum_product_kernels import sum_product_message
 
 
@@ -21,15 +21,23 @@ def covering_forests(pairwise: PairwiseGraph) -> Bool[np.ndarray, "forests edges
     """
     kept = pairwise.plans
     if "covering forests" not in kept:
-        uses = np.zeros(pairwise.edges, np.int32)
-        forests: list[np.ndarray] = []
-        while not forests or not uses.all():
-            member = _spanning_forest(pairwise.first, pairwise.second, pairwise.nodes, uses)
-            uses += member
-            forests.append(member)
-        kept["covering forests"] = np.array(forests)
+        found = forests_over(pairwise.first, pairwise.second, pairwise.nodes)
+        kept["covering forests"] = found
     covering: Bool[np.ndarray, "forests edges"] = kept["covering forests"]
     return covering
+
+
+def forests_over(
+    first: Int32[np.ndarray, " edges"], second: Int32[np.ndarray, " edges"], nodes: int
+) -> Bool[np.ndarray, "forests edges"]:
+    """Return what :func:`covering_forests` does, of a list of edges."""
+    uses = np.zeros(len(first), np.int32)
+    forests: list[np.ndarray] = []
+    while not forests or not uses.all():
+        member = _spanning_forest(first, second, nodes, uses)
+        uses += member
+        forests.append(member)
+    return np.array(forests)
 
 
 def edge_appearance(
@@ -62,6 +70,42 @@ def _spanning_forest(first, second, nodes, uses):
                 parent[max(a, b)] = min(a, b)
                 member[e] = True
     return member
+
+
+def forest_depths(
+    member: Bool[np.ndarray, " edges"],
+    first: Int32[np.ndarray, " edges"],
+    second: Int32[np.ndarray, " edges"],
+    nodes: int,
+) -> Int64[np.ndarray, " nodes"]:
+    """Return how far each node of a forest is from the root of its tree."""
+    first, second = first[member], second[member]
+    start, _, edges = adjacent_edges(first, second, nodes)
+    depths: Int64[np.ndarray, " nodes"] = _depths(first, second, start, edges, nodes)
+    return depths
+
+
+@compiled
+def _depths(first, second, start, incident, nodes):
+    """How far each node is from the first node of its tree."""
+    depth, order = np.full(nodes, -1), np.empty(nodes, np.int64)
+    for root in range(nodes):
+        if depth[root] >= 0:
+            continue
+        depth[root] = 0
+        order[0] = root
+        count, done = 1, 0
+        while done < count:
+            n = order[done]
+            done += 1
+            for i in range(start[n], start[n + 1]):
+                e = incident[i]
+                other = first[e] + second[e] - n
+                if depth[other] < 0:
+                    depth[other] = depth[n] + 1
+                    order[count] = other
+                    count += 1
+    return depth
 
 
 @compiled

@@ -1,4 +1,4 @@
-"""Parallel tempering of layers of units by torch, on any device."""
+"""Parallel tempering by torch, on any device: of layers of units, of grids and of networks."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.block_gibbs import swap_neighbours, sweep
 from mmgraph.inference.colouring import colour_masks
-from mmgraph.inference.field_variables import default_precision
+from mmgraph.inference.field_variables import default_precision, has_compact_factors
 from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.gibbs_chains import Schedule
-from mmgraph.inference.gibbs_torch import MomentSums, values_of
+from mmgraph.inference.gibbs_start import zero_costs
+from mmgraph.inference.gibbs_torch import MomentSums, starting_statistics, values_of
 from mmgraph.inference.memory import check_statistics_memory
 from mmgraph.inference.moments import Moments
 from mmgraph.inference.philox import device_generator
 from mmgraph.inference.pilot import pilot_means
+from mmgraph.inference.softened_view import SoftenedView
 
 
 class TemperedRecord(NamedTuple):
@@ -58,21 +60,29 @@ def tempered_by_torch(
     inverse : ndarray, shape (levels,)
         Inverse temperatures, from one downwards.
     base : mapping of str to Tensor, optional
-        Mean statistics of free variables at inverse temperature zero; by default those of a few
-        Gibbs sweeps.
+        Of layers of units: mean statistics of free variables at inverse temperature zero; by
+        default those of a few Gibbs sweeps.
     """
     levels, chains = len(inverse), schedule.chains
-    check_statistics_memory(graph, levels * chains, default_precision(graph))
-    view = FieldView(
-        graph, evidence.rows(np.zeros(levels * chains, np.int64)), device, default_precision(graph)
-    )
-    view.check_possible()
+    precision = default_precision(graph)
+    check_statistics_memory(graph, levels * chains, precision)
+    repeated = evidence.rows(np.zeros(levels * chains, np.int64))
     drawing = device_generator(generator, device)
     colours = colour_masks(graph)
-    view.tilt(pilot_means(view, colours, 1, drawing) if base is None else base)
-    ladder = torch.from_numpy(inverse).to(device, view.dtype)
+    ladder = torch.from_numpy(inverse).to(device, precision)
+    costs: Tensor | None = None
+    view: FieldView
+    if has_compact_factors(graph):
+        view = FieldView(graph, repeated, device, precision)
+        view.check_possible()
+        view.tilt(pilot_means(view, colours, 1, drawing) if base is None else base)
+        states = view.start(draw=True, generator=drawing)
+    else:
+        view = SoftenedView(graph, repeated, device, precision)
+        costs = torch.from_numpy(zero_costs(inverse)).to(device, precision)
+        view.cost = costs.repeat_interleave(chains)
+        states = starting_statistics(graph, evidence, view, levels * chains, generator)
     of_rows = ladder.repeat_interleave(chains)
-    states = view.start(draw=True, generator=drawing)
     sums = MomentSums(view, states)
     trace: dict[str, list[Tensor]] = {n: [] for n in states}
     accepted = torch.zeros(max(levels - 1, 0), dtype=torch.float64)
@@ -85,7 +95,7 @@ def tempered_by_torch(
             for name, statistics in states.items():
                 trace[name].append(values_of(view, name, statistics[:chains]).cpu())
         if levels > 1:
-            swaps, lower = swap_neighbours(view, states, ladder, number % 2, drawing)
+            swaps, lower = swap_neighbours(view, states, ladder, number % 2, drawing, costs)
             accepted[lower.cpu()] += swaps.double().sum(1).cpu()
             offered[lower.cpu()] += chains
     return TemperedRecord(

@@ -17,6 +17,7 @@ from torch import Tensor
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.impossible import raise_impossible
+from mmgraph.inference.junction_tree import indices
 from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.table_view import table_view
@@ -67,11 +68,9 @@ def torch_contraction(
     names = list(view.index) if variables is None else list(variables)
     wanted = [view.index[graph.variable(name).name] for name in names]
     with torch.enable_grad():
-        run, log_total = _trusted_pass(graph, evidence, wanted, device, dtype, memory_budget)
-        impossible = torch.isneginf(log_total.detach())
-        if bool(impossible.any()):
-            rows = impossible.nonzero().flatten().cpu().numpy()
-            raise_impossible(graph, evidence, rows, memory_budget)
+        scopes = [(v,) for v in wanted]
+        run, log_total = _trusted_pass(graph, evidence, scopes, device, dtype, memory_budget)
+        _check_possible(graph, evidence, log_total, memory_budget)
         found = run.joint_marginals(log_total)
     blocks = [found[(v,)] for v in wanted]
     flat = torch.cat(blocks, 1) if blocks else log_total.new_empty(evidence.batch, 0)
@@ -106,16 +105,43 @@ def log_evidence(
     return total if run.differentiable else total.detach()
 
 
+def joint_distribution(
+    graph: FactorGraph,
+    evidence: Evidence,
+    variables: Sequence[str],
+    device: torch.device | str | None = None,
+    memory_budget: int | None = None,
+) -> Float[Tensor, "batch *states"]:
+    """Return the joint distribution of a few variables, differentiable as their marginals are."""
+    view = table_view(graph)
+    scope = indices(view, graph, variables)
+    if not scope:
+        return torch.ones(evidence.batch, dtype=torch.float64, device=device)
+    with torch.enable_grad():
+        run, log_total = _trusted_pass(graph, evidence, [scope], device, None, memory_budget)
+        _check_possible(graph, evidence, log_total, memory_budget)
+        found = run.joint_marginals(log_total)[scope]
+    return found if run.differentiable else found.detach()
+
+
+def _check_possible(
+    graph: FactorGraph, evidence: Evidence, log_total: Tensor, memory_budget: int | None
+) -> None:
+    impossible = torch.isneginf(log_total.detach())
+    if bool(impossible.any()):
+        rows = impossible.nonzero().flatten().cpu().numpy()
+        raise_impossible(graph, evidence, rows, memory_budget)
+
+
 def _trusted_pass(
     graph: FactorGraph,
     evidence: Evidence,
-    wanted: Sequence[int],
+    scopes: Sequence[tuple[int, ...]],
     device: torch.device | str | None,
     dtype: torch.dtype | None,
     memory_budget: int | None,
 ) -> tuple[ForwardPass, Float[Tensor, " batch"]]:
     """Run in probabilities, and again in logarithms of doubles where those may have underflown."""
-    scopes = [(v,) for v in wanted]
     run = ForwardPass(graph, evidence, scopes, device, dtype, memory_budget)
     total = run.log_total()
     if run.is_trusted(total):

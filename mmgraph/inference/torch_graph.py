@@ -1,30 +1,34 @@
 """A graph as tensors for message passing, with the memory it takes asked for first.
 
-Nodes are the elements of all discrete variables, padded to the largest number of states with
-``inf``. All values are energies.
+Nodes are the elements of all discrete variables and, behind them, a node for each table over three
+variables or more, whose states are the table's cells (see :mod:`mmgraph.inference.pairwise_graph`).
+All are padded to the largest number of states with ``inf``. All values are energies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mmgraph.graph.edge_factor import EdgeFactor
 from mmgraph.graph.errors import MemoryBudgetError, NotTabularError
 from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor import Factor, LogTable, TableFactor, UnaryFactor
+from mmgraph.graph.factor import LogTable, TableFactor, UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.interaction import Interaction, Potts
 from mmgraph.graph.variable import Variable
-from mmgraph.inference.compiled import default_memory_budget, format_bytes
+from mmgraph.inference.colouring import colour_ends
+from mmgraph.inference.compiled import format_bytes
 from mmgraph.inference.field_variables import default_precision
+from mmgraph.inference.memory import device_budget
 from mmgraph.inference.pairwise_graph import factor_tensors
 from mmgraph.inference.row_table import excluded_states
 from mmgraph.inference.torch_messages import NUMBERS_AT_ONCE, EdgeGroup
+from mmgraph.inference.torch_selections import SelectionGroup
 
 _BYTES_PER_EDGE = 24
 """Both ends and the weight."""
@@ -38,7 +42,7 @@ class TorchGraph:
     Parameters
     ----------
     graph : FactorGraph
-        Arrays and scalars joined by edge factors and by tables over at most two variables.
+        Arrays and scalars joined by edge factors and by tables.
     evidence : Evidence
         Hard, soft or missing; all rows together.
     device, dtype : optional
@@ -51,7 +55,7 @@ class TorchGraph:
     Raises
     ------
     NotTabularError
-        If a table joins three or more variables.
+        If a factor has neither edges nor tables nor a likelihood.
     MemoryBudgetError
         If beliefs and messages would not fit; nothing has been allocated.
 
@@ -78,30 +82,37 @@ class TorchGraph:
     ) -> None:
         self.graph = graph
         variables = {n: v for n, v in graph.variables.items() if v.is_discrete}
-        sizes = [v.size for v in variables.values()]
-        starts = np.cumsum([0, *sizes])
+        starts = np.cumsum([0, *(v.size for v in variables.values())])
         self.first_node = dict(zip(variables, starts[:-1].tolist(), strict=True))
-        self.nodes = int(starts[-1])
-        self.states = max((v.cardinality for v in variables.values()), default=1)
+        tables = _log_tables(graph, evidence)
+        cells = [_cell_count(t) for said in tables for t in said if _becomes_node(t)]
+        self.elements = int(starts[-1])
+        self.nodes = self.elements + len(cells)
+        self.states = max((*cells, *(v.cardinality for v in variables.values())), default=1)
         like = self._like(device, dtype)
         self.device, self.dtype = like.device, like.dtype
-        self._budget = _budget(self.device) if memory_budget is None else memory_budget
+        self._budget = device_budget(self.device) if memory_budget is None else memory_budget
         self._fixed_bytes, self._round_bytes = self._needed_bytes(evidence.batch, copies)
         self.check_memory(1)
         self.groups: list[EdgeGroup] = []
+        self._cells: list[Tensor] = []
+        self._selections: dict[tuple[tuple[int, ...], int], list[tuple[int, int, int]]] = {}
+        self._numbers: list[np.ndarray] = []
+        self._edges = 0
         self.constant = like.new_zeros(evidence.batch)
         blocks = {
             n: like.new_zeros(evidence.batch, v.size, v.cardinality) for n, v in variables.items()
         }
-        for factor in graph.factors:
+        for factor, said in zip(graph.factors, tables, strict=True):
             if isinstance(factor, EdgeFactor):
                 self._add_edges(factor)
             elif isinstance(factor, UnaryFactor):
                 name = factor.scope[0].name
                 block = factor.log_values.to(like).reshape(1, *blocks[name].shape[1:])
                 blocks[name] = blocks[name] - block
-            else:
-                self._add_tables(factor, evidence, blocks)
+            for table in said:
+                self._add_table(table, blocks)
+        self._join_cells()
         self.unary = self._with_evidence(blocks, evidence)
         made_of = [self.unary, self.constant, *(g.weights for g in self.groups)]
         made_of += [g.table for g in self.groups if g.table is not None]
@@ -134,7 +145,8 @@ class TorchGraph:
             if isinstance(factor, EdgeFactor):
                 count, by_table = factor.edge_count, not self._sends_potts(factor)
             else:
-                count, by_table = int(sum(v.is_discrete for v in factor.scope) > 1), True
+                joined = sum(v.is_discrete for v in factor.scope)
+                count, by_table = (joined if joined > 2 else int(joined == 2)), True
             edges += count
             if by_table:
                 portion = max(NUMBERS_AT_ONCE, batch * self.states**2)
@@ -149,28 +161,36 @@ class TorchGraph:
         all_states = a.cardinality == b.cardinality == self.states
         return isinstance(factor.interaction, Potts) and all_states
 
-    def _add_tables(self, factor: Factor, evidence: Evidence, blocks: dict[str, Tensor]) -> None:
-        tables: Iterable[LogTable]
-        if factor.is_tabular:
-            tables = [_log_table(factor)] if isinstance(factor, TableFactor) else factor.tables()
+    def _add_table(self, table: LogTable, blocks: dict[str, Tensor]) -> None:
+        names = [v.name for v in table.scope]
+        energies = -table.values.to(self.constant)
+        if not names:
+            self.constant = self.constant + energies.reshape(-1)
+        elif len(names) == 1:
+            rows = energies.reshape(-1, 1, blocks[names[0]].shape[2])
+            blocks[names[0]] = blocks[names[0]] + rows
+        elif _becomes_node(table):
+            self._add_cells(names, energies)
         else:
-            likelihood = factor.likelihood(evidence)
-            tables = [] if likelihood is None else [likelihood]
-        for table in tables:
-            names = [v.name for v in table.scope]
-            energies = -table.values.to(self.constant)
-            if not names:
-                self.constant = self.constant + energies.reshape(-1)
-            elif len(names) == 1:
-                rows = energies.reshape(-1, 1, blocks[names[0]].shape[2])
-                blocks[names[0]] = blocks[names[0]] + rows
-            elif len(names) == 2 and energies.ndim == 2:
-                self._add_table(names, energies)
-            else:
-                raise NotTabularError(
-                    f"{factor!r} joins {len(names)} variables; messages on tensors join two. Use "
-                    "the CPU, or method='torch'"
-                )
+            self._add_pair(names, energies)
+
+    def _add_cells(self, names: list[str], energies: Tensor) -> None:
+        """Add a node for a table, ``(*states)`` or one a row, and an edge to each variable."""
+        node = self.elements + len(self._cells)
+        shape = tuple(energies.shape[-len(names) :])
+        self._cells.append(energies.reshape(-1, math.prod(shape)))
+        for axis, name in enumerate(names):
+            ends = self._selections.setdefault((shape, axis), [])
+            ends.append((self.first_node[name], node, self._edges))
+            self._edges += 1
+
+    def _join_cells(self) -> None:
+        for (shape, axis), ends in self._selections.items():
+            first, second, number = torch.tensor(ends, device=self.device).unbind(1)
+            self._numbers.append(number.cpu().numpy())
+            self.groups.append(
+                SelectionGroup(first, second, shape, axis, self.states, self.constant)
+            )
 
     def _like(self, device: torch.device | str | None, dtype: torch.dtype | None) -> Tensor:
         if device in (None, "auto"):
@@ -182,6 +202,7 @@ class TorchGraph:
         a, b = factor.ends
         first, second, weights = (t.to(self.device) for t in factor.edges())
         interaction = factor.interaction
+        self._number(len(first))
         self.groups.append(
             EdgeGroup(
                 first + self.first_node[a.name],
@@ -192,7 +213,12 @@ class TorchGraph:
             )
         )
 
-    def _add_table(self, names: list[str], energies: Tensor) -> None:
+    def _number(self, count: int) -> None:
+        self._numbers.append(np.arange(self._edges, self._edges + count))
+        self._edges += count
+
+    def _add_pair(self, names: list[str], energies: Tensor) -> None:
+        self._number(1)
         first, second = (torch.tensor([self.first_node[n]], device=self.device) for n in names)
         weights = torch.ones(1, device=self.device, dtype=self.dtype)
         table = self._padded(energies[None])
@@ -218,7 +244,27 @@ class TorchGraph:
             padded.append(
                 torch.nn.functional.pad(block, (0, self.states - block.shape[2]), value=torch.inf)
             )
+        for cells in self._cells:
+            rows = cells.expand(evidence.batch, -1).unsqueeze(1)
+            padded.append(
+                torch.nn.functional.pad(rows, (0, self.states - rows.shape[2]), value=torch.inf)
+            )
         return torch.cat(padded, 1)
+
+    def ends(self) -> Int64[np.ndarray, "edges 2"]:
+        """Return the ends of all edges, group after group."""
+        both = [torch.stack([g.first, g.second], 1) for g in self.groups]
+        return torch.cat(both).cpu().numpy() if both else np.empty((0, 2), np.int64)
+
+    def in_order(self) -> Int64[np.ndarray, " edges"]:
+        """Return the places, in :meth:`ends`, of the edges in the order of the factors."""
+        return np.argsort(np.concatenate([np.empty(0, np.int64), *self._numbers]), kind="stable")
+
+    def colours(self) -> Int64[Tensor, " nodes"]:
+        """Return a colour for each node: no edge joins two of one."""
+        first, second = self.ends().T.astype(np.int32)
+        found = colour_ends(first, second, self.nodes).colours
+        return torch.as_tensor(found, dtype=torch.int64, device=self.device)
 
     def by_variable(self, values: Float[Tensor, "batch nodes states"]) -> dict[str, Tensor]:
         """Split what holds for nodes and states into one tensor a variable."""
@@ -230,6 +276,34 @@ class TorchGraph:
         return found
 
 
+def _log_tables(graph: FactorGraph, evidence: Evidence) -> list[list[LogTable]]:
+    """The tables of each factor, and what an observed leaf says of its parents in each row."""
+    found: list[list[LogTable]] = []
+    for factor in graph.factors:
+        if isinstance(factor, EdgeFactor | UnaryFactor):
+            found.append([])
+        elif isinstance(factor, TableFactor):
+            found.append([_log_table(factor)])
+        elif factor.is_tabular:
+            found.append(list(factor.tables()))
+        elif all(v.is_discrete for v in factor.scope):
+            raise NotTabularError(f"{factor!r} has neither edges nor tables")
+        else:
+            likelihood = factor.likelihood(evidence)
+            found.append([] if likelihood is None else [likelihood])
+    return found
+
+
+def _becomes_node(table: LogTable) -> bool:
+    """Whether a table is more than one pair of variables, or pairs that differ by row."""
+    axes = len(table.scope)
+    return axes > 2 or (axes == 2 and table.values.ndim > 2)
+
+
+def _cell_count(table: LogTable) -> int:
+    return math.prod(v.cardinality for v in table.scope)
+
+
 def _log_table(factor: TableFactor) -> LogTable:
     """The logarithms of a table; a zero is a constant, whose logarithm has no gradient."""
     if factor.is_log:
@@ -237,10 +311,3 @@ def _log_table(factor: TableFactor) -> LogTable:
     zero = factor.values == 0
     logs = factor.values.masked_fill(zero, 1.0).log().masked_fill(zero, -torch.inf)
     return LogTable(factor.scope, logs)
-
-
-def _budget(device: torch.device) -> int:
-    if device.type != "cuda":
-        return default_memory_budget()
-    free, _ = torch.cuda.mem_get_info(device)
-    return int(free)

@@ -8,7 +8,7 @@ that bound the memory.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int64
@@ -40,6 +40,10 @@ class EdgeGroup:
     weights: Float[Tensor, " edges"]
     table: Float[Tensor, "tables states states"] | None
     states: int
+
+    def reweighted(self, factor: Float[Tensor, " edges"]) -> EdgeGroup:
+        """Return the same edges with the energy of each multiplied by a number."""
+        return replace(self, weights=self.weights * factor)
 
     def send(
         self,

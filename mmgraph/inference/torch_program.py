@@ -15,12 +15,12 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.compiled import (
     Request,
     check_budget,
-    default_memory_budget,
     join_tree,
     log_most,
     request_leaves,
 )
 from mmgraph.inference.contraction import ContractionTree
+from mmgraph.inference.memory import device_budget
 from mmgraph.inference.plan import axis_ranks
 from mmgraph.inference.table_view import TableView, table_view
 
@@ -120,7 +120,7 @@ class ForwardPass:
         self.maximised = frozenset(request.maximised)
         leaves = request_leaves(view, request)
         self.tree, order = join_tree(view, leaves, request)
-        budget = default_memory_budget() if memory_budget is None else memory_budget
+        budget = device_budget(self.device) if memory_budget is None else memory_budget
         check_budget(view, self.tree, max(1, budget // self.batch))
         self.rank = axis_ranks(order)
         self.leaf_tables = [*self._model_tables(), *(self._sliced(t, s) for s, t in soft)]

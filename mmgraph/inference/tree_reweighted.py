@@ -19,15 +19,19 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.belief_propagation import (
     Messages,
     Schedule,
+    check_options,
     passed_messages,
     posterior_of,
 )
+from mmgraph.inference.devices import is_elsewhere
+from mmgraph.inference.exact import wants_torch
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.spanning_trees import (
     covering_forests,
     edge_appearance,
     forest_log_partition,
 )
+from mmgraph.inference.tree_reweighted_torch import tree_reweighted_torch
 
 
 def tree_reweighted(
@@ -39,12 +43,13 @@ def tree_reweighted(
     iterations: int = 500,
     tolerance: float = 1e-6,
     damping: float = 0.0,
+    device: str = "auto",
     dtype: torch.dtype | None = None,
     memory_budget: int | None = None,
 ) -> Posterior:
     """Return marginals from tree-reweighted sum-product messages, with an upper bound on log Z.
 
-    The options are those of :func:`belief_propagation`.
+    The options are those of :func:`belief_propagation`, and so are gradients and other devices.
 
     Returns
     -------
@@ -57,6 +62,19 @@ def tree_reweighted(
         As for :func:`belief_propagation`.
     """
     began = time.perf_counter()
+    check_options(schedule, iterations, damping)
+    if is_elsewhere(device) or wants_torch(graph, evidence):
+        return tree_reweighted_torch(
+            graph,
+            evidence,
+            variables,
+            device=None if device == "auto" else device,
+            dtype=dtype,
+            iterations=iterations,
+            tolerance=tolerance,
+            damping=max(damping, 0.3),
+            memory_budget=memory_budget,
+        )
     rows = passed_messages(
         graph, evidence, sums=True, schedule=schedule, iterations=iterations, tolerance=tolerance,
         damping=damping, dtype=dtype, memory_budget=memory_budget,

@@ -6,15 +6,12 @@ pass is two steps. The chains are then as short as there are colours, so that mo
 than in scan order.
 """
 
-# mypy: disable-error-code="call-arg"
-
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
@@ -23,11 +20,9 @@ from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment, TracePoint
-from mmgraph.inference.colouring import colour_nodes
 from mmgraph.inference.feasible import check_rows
 from mmgraph.inference.field_variables import named_variables
-from mmgraph.inference.min_sum_kernels import labelling_energy
-from mmgraph.inference.pairwise_graph import pairwise_graph
+from mmgraph.inference.labelling_energies import assignment_energies
 from mmgraph.inference.shortfall import PRACTICAL_GAP, shortfall
 from mmgraph.inference.torch_graph import TorchGraph
 from mmgraph.inference.torch_messages import EdgeGroup, normalised, without
@@ -199,7 +194,7 @@ class ColouredSearch:
         labels = self.passes.labelling().unsqueeze(-1)
         blocks = self.torch_graph.by_variable(labels.expand(-1, -1, self.torch_graph.states))
         states = {name: block[..., 0].cpu() for name, block in blocks.items()}
-        energy = _energy(self.graph, self.evidence, states)
+        energy = assignment_energies(self.graph, self.evidence, states)
         better = energy < self.energy
         self.energy = torch.where(better, energy, self.energy)
         for name, codes in states.items():
@@ -291,24 +286,8 @@ def trws_torch(
     names = named_variables(graph, variables)
     with torch.no_grad():
         torch_graph = TorchGraph(graph, evidence, device, dtype, _COPIES, memory_budget)
-        colouring = colour_nodes(pairwise_graph(graph, torch.float64))
-        colours = torch.as_tensor(colouring.colours, dtype=torch.int64, device=torch_graph.device)
+        colours = torch_graph.colours()
         passes = ColouredPasses(torch_graph, colours)
         search = ColouredSearch(graph, evidence, torch_graph, passes, tolerance, began)
         search.run(iterations)
     return search.assignment(names)
-
-
-def _energy(graph: FactorGraph, evidence: Evidence, states: dict[str, Tensor]) -> Tensor:
-    """The energies of the rows' labellings with their soft and continuous evidence, in double."""
-    p = pairwise_graph(graph, torch.float64)
-    energies = torch.zeros(evidence.batch, dtype=torch.float64)
-    for row in range(evidence.batch):
-        labelling = np.zeros(p.nodes, np.int32)
-        for name, node in p.first_node.items():
-            flat = states[name][row].reshape(-1).numpy()
-            labelling[node : node + len(flat)] = flat
-        unary = p.unary(evidence, row)
-        energies[row] = labelling_energy(labelling, unary, p.offsets, *p.edge_arrays)
-        energies[row] += p.constant_given(evidence, row)
-    return energies

@@ -11,7 +11,6 @@ import mmgraph as mm
 from mmgraph.graph.errors import (
     MemoryBudgetError,
     MmgraphError,
-    NotTabularError,
     UnknownVariableError,
     ZeroProbabilityError,
 )
@@ -109,9 +108,6 @@ def test_gradients_of_marginals_and_log_partition():
 
 
 def test_refused_and_impossible():
-    graph = mixed(0, three=True)
-    with pytest.raises(NotTabularError, match="joins 3 variables"):
-        belief_propagation_torch(graph, evidence_of(graph))
     v = mm.Variable("x", 2, (2,))
     clash = mm.FactorGraph([v], [mm.PairwiseFactor(v, [(0, 1)], [[0.0, np.inf], [np.inf, 0.0]])])
     evidence = evidence_of(clash, {"x": np.array([0, 1])})
