@@ -12,7 +12,8 @@ from torch import Tensor
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference import junction_tree
+from mmgraph.inference import junction_tree, torch_contraction
+from mmgraph.inference.devices import check_device, is_elsewhere
 from mmgraph.inference.options import check_exact, check_model
 
 
@@ -20,6 +21,7 @@ def expected_family_counts(
     model: FactorGraph,
     evidence: object = None,
     weights: object = None,
+    device: str = "auto",
     **options: Any,
 ) -> dict[str, Float[Tensor, "*states"]]:
     """Return each conditional table's posterior, summed over the rows of evidence.
@@ -31,6 +33,8 @@ def expected_family_counts(
     ----------
     weights : array-like, shape (batch,), optional
         How often each row counts.
+    device : str
+        Where exact inference runs: the compiled tree on the CPU (the default), torch elsewhere.
 
     Returns
     -------
@@ -52,6 +56,12 @@ def expected_family_counts(
     for factor in tabular:
         if factor.child is None:
             raise MmgraphError(f"{factor!r} is not a conditional distribution and has no family")
-    counts, _ = junction_tree.factor_beliefs(model, given, rows, **options)
+    place = check_device(device)
+    counts: list[Tensor]
+    if is_elsewhere(place):
+        counts, _ = torch_contraction.factor_beliefs(model, given, rows, place, **options)
+    else:
+        found, _ = junction_tree.factor_beliefs(model, given, rows, **options)
+        counts = [torch.from_numpy(table) for table in found]
     families = zip(tabular, counts, strict=False)
-    return {f.child.name: torch.from_numpy(c) for f, c in families if f.child is not None}
+    return {f.child.name: table for f, table in families if f.child is not None}

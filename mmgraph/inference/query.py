@@ -23,7 +23,7 @@ from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.best_assignment import approximate_assignment, best_assignment
 from mmgraph.inference.centring import Centred
 from mmgraph.inference.continuous_samples import continuous_samples
-from mmgraph.inference.devices import checked_place, is_elsewhere
+from mmgraph.inference.devices import checked_place
 from mmgraph.inference.impossible import names_barred_elements
 from mmgraph.inference.options import (
     check_count,

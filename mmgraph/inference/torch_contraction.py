@@ -10,8 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from mmgraph.graph.evidence import Evidence
@@ -122,6 +123,30 @@ def joint_distribution(
         _check_possible(graph, evidence, log_total, memory_budget)
         found = run.joint_marginals(log_total)[scope]
     return found if run.differentiable else found.detach()
+
+
+def factor_beliefs(
+    graph: FactorGraph,
+    evidence: Evidence,
+    weights: Float64[np.ndarray, " batch"] | None = None,
+    device: torch.device | str | None = None,
+    memory_budget: int | None = None,
+) -> tuple[list[Float[Tensor, "*states"]], Float[Tensor, " batch"]]:
+    """Return expected family counts: each factor's posterior table, summed over the rows.
+
+    As :func:`mmgraph.inference.junction_tree.factor_beliefs`, without gradients.
+    """
+    scopes = table_view(graph).scopes
+    with torch.enable_grad():
+        run, log_total = _trusted_pass(
+            graph, evidence, [s for s in scopes if s], device, None, memory_budget
+        )
+        _check_possible(graph, evidence, log_total, memory_budget)
+        found = run.joint_marginals(log_total)
+    shares = torch.ones_like(log_total) if weights is None else torch.as_tensor(weights)
+    shares = shares.detach().to(run.device, torch.float64)
+    counts = [torch.tensordot(shares, found[s].detach(), 1) if s else shares.sum() for s in scopes]
+    return counts, log_total.detach()
 
 
 def _check_possible(

@@ -23,7 +23,7 @@ from mmgraph.graph.interaction import Interaction, Potts
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.colouring import colour_ends
 from mmgraph.inference.compiled import format_bytes
-from mmgraph.inference.field_variables import default_precision
+from mmgraph.inference.field_variables import default_precision, tables_device
 from mmgraph.inference.memory import device_budget
 from mmgraph.inference.pairwise_graph import factor_tensors
 from mmgraph.inference.row_table import excluded_states
@@ -195,7 +195,8 @@ class TorchGraph:
     def _like(self, device: torch.device | str | None, dtype: torch.dtype | None) -> Tensor:
         if device in (None, "auto"):
             tensors = (t for factor in self.graph.factors for t in factor_tensors(factor))
-            device = next((t.device for t in tensors if t.device.type != "cpu"), None)
+            away = next((t.device for t in tensors if t.device.type != "cpu"), None)
+            device = tables_device(self.graph) if away is None else away
         return torch.empty(0, device=device, dtype=dtype or default_precision(self.graph))
 
     def _add_edges(self, factor: EdgeFactor) -> None:

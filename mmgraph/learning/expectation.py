@@ -17,7 +17,10 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.gaussian_moments import GaussianStatistics
-from mmgraph.inference.junction_tree import factor_beliefs, joint_distribution
+from mmgraph.inference.devices import is_elsewhere
+from mmgraph.inference.exact import joint
+from mmgraph.inference.junction_tree import factor_beliefs
+from mmgraph.inference.torch_contraction import factor_beliefs as torch_factor_beliefs
 from mmgraph.learning.encoding import CodedRows, CodedTable
 
 _WORTH_COLLAPSING = 0.75
@@ -113,9 +116,17 @@ class Expectation:
 
 
 def expectation(
-    graph: FactorGraph, rows: Iterable[RowGroup], memory_budget: int | None = None
+    graph: FactorGraph,
+    rows: Iterable[RowGroup],
+    memory_budget: int | None = None,
+    device: str | None = None,
 ) -> Expectation:
-    """Return expected sufficient statistics, summed over all rows.
+    """Return expected sufficient statistics, summed over all rows, on the CPU.
+
+    Parameters
+    ----------
+    device : str, optional
+        Where exact inference runs: the compiled tree on the CPU (the default), torch elsewhere.
 
     Raises
     ------
@@ -131,7 +142,7 @@ def expectation(
     log_likelihood = 0.0
     for group in rows:
         try:
-            found, logs = factor_beliefs(graph, group.evidence, group.weights, memory_budget)
+            found, logs = _beliefs(graph, group, memory_budget, device)
         except ZeroProbabilityError as error:
             raise _renumbered(error, group) from None
         log_likelihood += float(group.weights @ logs)
@@ -143,21 +154,37 @@ def expectation(
                 continue
             names = tuple(v.name for v in leaf.parents)
             if names not in beliefs:
-                beliefs[names] = weighted_beliefs(graph, group, names, memory_budget)
+                beliefs[names] = weighted_beliefs(graph, group, names, memory_budget, device)
             here = leaf.expected_statistics(group.evidence.values[leaf.child.name], beliefs[names])
             before = moments[i]
             moments[i] = here if before is None else before + here
     return Expectation(counts, moments, log_likelihood)
 
 
+def _beliefs(
+    graph: FactorGraph, group: RowGroup, memory_budget: int | None, device: str | None
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Expected family counts, and log P of each row."""
+    if not is_elsewhere(device):
+        return factor_beliefs(graph, group.evidence, group.weights, memory_budget)
+    found, logs = torch_factor_beliefs(graph, group.evidence, group.weights, device, memory_budget)
+    return [counts.cpu().numpy() for counts in found], logs.cpu().numpy()
+
+
 def weighted_beliefs(
-    graph: FactorGraph, group: RowGroup, names: Sequence[str], memory_budget: int | None
+    graph: FactorGraph,
+    group: RowGroup,
+    names: Sequence[str],
+    memory_budget: int | None,
+    device: str | None = None,
 ) -> Float64[Tensor, "rows *states"]:
     """Return the posterior of a few variables in every row, times the row's weight."""
     weights = torch.from_numpy(np.ascontiguousarray(group.weights, np.float64))
     if not names:
         return weights
-    belief, _ = joint_distribution(graph, group.evidence, names, memory_budget)
+    method = "torch" if is_elsewhere(device) else "junction_tree"
+    where = {"device": device} if is_elsewhere(device) else {}
+    belief = joint(graph, group.evidence, names, method, memory_budget=memory_budget, **where).cpu()
     return belief * weights.reshape(-1, *(1,) * len(names))
 
 

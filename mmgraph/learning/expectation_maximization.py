@@ -106,6 +106,7 @@ def expectation_maximization(
     checkpoint: str | Path | None = None,
     chunk_rows: int = CHUNK_ROWS,
     memory_budget: int | None = None,
+    device: str | None = None,
 ) -> tuple[FactorGraph, EMReport]:
     """Learn parameters where variables or cells are missing at random.
 
@@ -142,6 +143,8 @@ def expectation_maximization(
         How many rows are worked through at once.
     memory_budget : int, optional
         Of exact inference, in bytes.
+    device : str, optional
+        Where exact inference runs: the compiled tree on the CPU (the default), torch elsewhere.
 
     Returns
     -------
@@ -167,7 +170,7 @@ def expectation_maximization(
     check_learnable(graph.factors)
     prior.check_names([f.child.name for f in graph.factors if f.is_tabular and f.child is not None])
     rows = Rows(coded_chunks(data, graph.variables, chunk_rows, weights))
-    run = _Run(graph, rows, prior, options or LeafOptions(), memory_budget)
+    run = _Run(graph, rows, prior, options or LeafOptions(), memory_budget, device)
     seeds = torch.randint(1 << 62, (restarts,), generator=generator).tolist()
     store = None
     if checkpoint is not None:
@@ -282,6 +285,7 @@ class _Run:
     prior: Prior
     options: LeafOptions
     memory_budget: int | None
+    device: str | None = None
     found: Expectation | None = None
     priors: dict[str, CovariancePrior] = field(default_factory=dict)
 
@@ -291,7 +295,7 @@ class _Run:
             return list(self.graph.factors)
         source = torch.Generator().manual_seed(seed)
         factors, found = starting_factors(
-            self.graph, self.rows, self.options, source, number > 0, self.memory_budget
+            self.graph, self.rows, self.options, source, number > 0, self.memory_budget, self.device
         )
         return self.maximisation(factors, found)
 
@@ -317,7 +321,7 @@ class _Run:
     def expectation(self, factors: Sequence[Factor]) -> Expectation:
         """The E-step."""
         graph = FactorGraph(self.graph.variables.values(), factors)
-        return expectation(graph, self.rows, self.memory_budget)
+        return expectation(graph, self.rows, self.memory_budget, self.device)
 
     def maximisation(self, factors: Sequence[Factor], found: Expectation) -> list[Factor]:
         """The M-step."""

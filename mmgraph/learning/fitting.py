@@ -20,6 +20,7 @@ from mmgraph.graph.errors import (
 from mmgraph.graph.factor import Factor, TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
+from mmgraph.inference.devices import check_device
 from mmgraph.inference.options import check_types
 from mmgraph.learning.counts import TABLE_BUDGET_BYTES, IncompleteDataError
 from mmgraph.learning.encoding import CodedRows, coded_chunks
@@ -74,7 +75,8 @@ def fitted(
     chunk_rows : int
         How many rows are worked through at once.
     device : torch.device or str, optional
-        Where complete data is counted; by default the CPU.
+        Where complete data is counted, and where EM runs exact inference; by default the CPU. What
+        is learned is on the CPU.
     **options
         Of :func:`~mmgraph.learning.expectation_maximization.expectation_maximization`
         (``restarts``, ``generator``, ``progress``, ``checkpoint``, …).
@@ -109,11 +111,12 @@ def fitted(
         },
     )
     leaf_options = LeafOptions(shrinkage, floor)
+    place = check_device("cpu" if device is None else device)
     chunks = coded_chunks(data, graph.variables, chunk_rows, weights)
     if method != "em":
         prior = _prior(method, equivalent_sample_size, pseudo_counts)
         try:
-            return learn_parameters(graph, chunks, prior, leaf_options, device=device), None
+            return learn_parameters(graph, chunks, prior, leaf_options, device=place), None
         except IncompleteDataError:
             if method != "auto":
                 raise
@@ -123,6 +126,7 @@ def fitted(
         chunks,
         prior=Prior(equivalent_sample_size or 0.0, 0.0 if pseudo_counts is None else pseudo_counts),
         options=leaf_options,
+        device=place,
         **options,
     )
     if not report.converged:
@@ -170,7 +174,7 @@ def _check_options(
     known = inspect.signature(expectation_maximization).parameters
     passed_on = [n for n, p in known.items() if p.kind is inspect.Parameter.KEYWORD_ONLY]
     for name in options:
-        if name not in passed_on or name in ("prior", "options"):
+        if name not in passed_on or name in ("prior", "options", "device"):
             raise LearningError(f"there is no option {name!r}{suggestion(name, passed_on)}")
         if method not in ("auto", "em"):
             raise LearningError(f"the method '{method}' takes no option '{name}', EM does")

@@ -21,6 +21,7 @@ from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.grid_factor import GridFactor
+from mmgraph.inference.devices import check_device
 from mmgraph.inference.field_variables import default_precision, tables_device
 from mmgraph.inference.field_view import FieldView, Statistics
 from mmgraph.inference.mean_field import mean_field
@@ -81,6 +82,7 @@ def fit_scales(
     strength: float = 1e-3,
     iterations: int = 50,
     rounds: int = 3,
+    device: torch.device | str | None = None,
 ) -> tuple[Factor, ...]:
     """Return the factors with the weights of each edge factor scaled to fit labelled fields.
 
@@ -97,12 +99,19 @@ def fit_scales(
     rounds : int, default 3
         How often the marginals of unlabelled elements are found anew; one is enough where all are
         labelled.
+    device : torch.device or str, optional
+        Where to compute; factors are returned where they were given.
 
     Raises
     ------
     LearningError
         If nothing is labelled, there is no edge factor, or the optimum is not finite.
+    MmgraphError
+        If torch does not have the device.
     """
+    whole = graph
+    if device is not None and check_device(device) != "auto":
+        graph = FactorGraph(graph.variables.values(), (f.to(device) for f in graph.factors))
     labels = Evidence.of(data, graph.variables)
     count = sum(
         int((codes != MISSING).sum())
@@ -128,7 +137,7 @@ def fit_scales(
 
         raw = minimised(loss, raw, iterations)[0]
     with torch.no_grad():
-        return rescaled(graph, torch.nn.functional.softplus(raw)).factors
+        return rescaled(whole, torch.nn.functional.softplus(raw)).factors
 
 
 def rescaled(graph: FactorGraph, scales: Float[Tensor, " groups"]) -> FactorGraph:

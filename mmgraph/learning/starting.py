@@ -35,6 +35,7 @@ def starting_factors(
     generator: torch.Generator,
     random_tables: bool,
     memory_budget: int | None,
+    device: str | None = None,
 ) -> tuple[list[Factor], Expectation]:
     """Return the graph's factors before the first M-step, and the statistics for it.
 
@@ -80,7 +81,7 @@ def starting_factors(
     plain = FactorGraph(discrete, begun.values())
     _check_something_observed(rows.first().evidence)
     leaning = _Leaning(graph, rows.first(), generator)
-    found = expectation(plain, map(leaning, rows), memory_budget)
+    found = expectation(plain, map(leaning, rows), memory_budget, device)
     first = leaning(rows.first())
     leaves = [f for f in graph.factors if isinstance(f, ContinuousLeaf)]
     for leaf in leaves:
@@ -90,7 +91,9 @@ def starting_factors(
                 f"'{leaf.child.name}' has no observed value in the first chunk of rows: there is "
                 "nothing to start from (start='current' goes on from the model's parameters)"
             )
-        share = weighted_beliefs(plain, first, [v.name for v in leaf.parents], memory_budget)
+        share = weighted_beliefs(
+            plain, first, [v.name for v in leaf.parents], memory_budget, device
+        )
         begun[id(leaf)] = options.initialised(leaf, values, share, generator)
     unmoved = replace(found, moments=[None] * len(leaves))
     return [begun.get(id(f), f) for f in graph.factors], unmoved

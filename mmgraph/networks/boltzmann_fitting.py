@@ -17,6 +17,7 @@ from mmgraph.graph.bias_factor import BiasFactor
 from mmgraph.graph.errors import ConstantRepresentationWarning, LearningError, suggestion
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.devices import check_device
 from mmgraph.learning.boltzmann_monitors import Monitors
 from mmgraph.learning.boltzmann_settings import TrainingSettings
 from mmgraph.learning.boltzmann_training import ObjectiveMaker, Progress, TrainingReport, train
@@ -93,6 +94,8 @@ class FitOptions:
         The standard deviation of first weights, of standardised variables. By default 0.01 (0.1
         with the defaults of the log-likelihood, unless there are word counts), and where
         predictions are propagated back a scale at which signals do not fade.
+    device : str or torch.device, optional
+        Where to train, and where the machine then stays; by default where it is.
 
     Raises
     ------
@@ -108,6 +111,7 @@ class FitOptions:
     warm_start: bool | None = None
     standardise: bool = True
     weight_scale: float | None = None
+    device: str | torch.device | None = None
 
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
@@ -120,6 +124,7 @@ class FitOptions:
         scale = self.weight_scale
         if scale is not None and not 0 < scale < torch.inf:
             raise LearningError(f"weight_scale must be positive, not {scale}")
+        check_device("auto" if self.device is None else self.device)
 
     @property
     def sweeps(self) -> int | None:
@@ -240,6 +245,7 @@ def fitted(
     generator: torch.Generator | None,
 ) -> TrainingReport:
     """Train a machine in place, see :meth:`BoltzmannMachine.fit`."""
+    machine.place_on(options.device)
     place, precision = machine.device, machine.asked_dtype
     rows = TrainingRows.of(machine, evidence, place, precision, wide=True)
     watched = None

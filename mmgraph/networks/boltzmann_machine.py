@@ -169,8 +169,8 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
         generator : torch.Generator, optional
             Draws the first weights; by default seeded by the settings.
         **options
-            Single settings of training (``epochs=20``), and ``objective``, ``prediction``, … of
-            :class:`mmgraph.networks.boltzmann_fitting.FitOptions`.
+            Single settings of training (``epochs=20``), and ``objective``, ``device``,
+            ``prediction``, … of :class:`mmgraph.networks.boltzmann_fitting.FitOptions`.
 
         Raises
         ------

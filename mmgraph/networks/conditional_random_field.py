@@ -12,15 +12,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.graph.arrays import whole_numbers
 from mmgraph.graph.errors import GraphError, LearningError, suggestion
 from mmgraph.graph.grid_factor import Offset
 from mmgraph.graph.interaction import Interaction, Potts, Tabulated
 from mmgraph.graph.state_labels import index
 from mmgraph.graph.variable import Variable
 from mmgraph.learning import conditional_random_field as learning
+from mmgraph.learning.fields_on_device import on_device
 from mmgraph.networks.markov_random_field import MarkovRandomField
-from mmgraph.networks.sensor_terms import SensorTerms, sensor_terms
+from mmgraph.networks.sensor_terms import SensorTerms, label_codes, sensor_terms
 
 Arrays = Mapping[str, Any]
 
@@ -240,7 +240,7 @@ class ConditionalRandomField:
         return read_conditional_random_field(path)
 
     def _evidence(self, labels: object) -> dict[str, object] | None:
-        return None if labels is None else {self.name: index(_whole(labels, "the labels"))}
+        return None if labels is None else {self.name: index(label_codes(labels, "the labels"))}
 
     def fit(
         self,
@@ -256,6 +256,7 @@ class ConditionalRandomField:
         updates: int = 15,
         clamp: bool = True,
         progress: Callable[[int, float], None] | None = None,
+        device: torch.device | str | None = None,
     ) -> Self:
         """Learn all weights in place from images of which some elements are labelled.
 
@@ -274,6 +275,8 @@ fit_parameters`. Where few elements are labelled, far from each other, choose th
             How many for the marginal likelihood, of images that do not give theirs.
         generator : torch.Generator, optional
             Draws those folds.
+        device : torch.device or str, optional
+            Where to compute; the weights themselves stay on the CPU.
 
         Raises
         ------
@@ -287,7 +290,10 @@ fit_parameters`. Where few elements are labelled, far from each other, choose th
             strength, iterations, rounds, updates, clamp, inference, progress
         )
         scales = {**self._training_scales(images), **self.contrast_scales}
-        fields = [self._field(image, scales, method, folds, generator) for image in images]
+        fields = [
+            on_device(self._field(image, scales, method, folds, generator), device)
+            for image in images
+        ]
         count = len(self.sensors)
         positive = torch.arange(2 * count + 1) >= count
         found = self.parameters
@@ -323,7 +329,7 @@ fit_parameters`. Where few elements are labelled, far from each other, choose th
         generator: torch.Generator | None,
     ) -> learning.LabelledField:
         terms = self._terms(image.scores, image.features, image.edges, image.missing, scales)
-        labels = _whole(image.labels, "the labels")
+        labels = label_codes(image.labels, "the labels")
         if tuple(labels.shape) != terms.variable.shape:
             raise LearningError(
                 f"labels of shape {tuple(labels.shape)} for an image of {terms.variable.shape}"
@@ -343,7 +349,7 @@ fit_parameters`. Where few elements are labelled, far from each other, choose th
             if image.folds is None:
                 numbers = learning.random_folds(labels, folds, generator)
             else:
-                numbers = _whole(image.folds, "the folds")
+                numbers = label_codes(image.folds, "the folds")
             if by_fold and int(numbers.max()) >= len(by_fold):
                 raise LearningError(f"fold {int(numbers.max())} has no scores")
 
@@ -392,12 +398,3 @@ fit_parameters`. Where few elements are labelled, far from each other, choose th
             f"ConditionalRandomField({self.states}, sensors {', '.join(self.sensors)}, "
             f"{self.interaction!r})"
         )
-
-
-def _whole(given: object, what: str) -> Tensor:
-    """Whole numbers, -1 where an array is masked or NaN."""
-    if isinstance(given, np.ma.MaskedArray):
-        given = given.filled(-1)
-    if isinstance(given, np.ndarray) and given.dtype.kind == "f":
-        given = np.where(np.isnan(given), -1, given)
-    return whole_numbers(given, what, LearningError)

@@ -246,6 +246,7 @@ class MarkovRandomField(FactorGraph):
         strength: float = 1e-3,
         iterations: int = 50,
         rounds: int = 3,
+        device: torch.device | str | None = None,
     ) -> Self:
         """Learn one scale for the weights of each edge factor, in place, by pseudo-likelihood.
 
@@ -259,6 +260,8 @@ class MarkovRandomField(FactorGraph):
             Of the Gaussian prior on the scales.
         iterations, rounds
             See :func:`mmgraph.learning.pseudo_likelihood.fit_scales`.
+        device : torch.device or str, optional
+            Where to compute; the field stays where it is.
 
         Returns
         -------
@@ -273,7 +276,9 @@ class MarkovRandomField(FactorGraph):
         data = labels if isinstance(labels, Mapping) else {self._only(None): labels}
         from mmgraph.learning import pseudo_likelihood  # it loads mean field and its kernels
 
-        self.factors = pseudo_likelihood.fit_scales(self, data, strength, iterations, rounds)
+        self.factors = pseudo_likelihood.fit_scales(
+            self, data, strength, iterations, rounds, device
+        )
         self.plans = {}
         return self
 

@@ -17,9 +17,10 @@ from mmgraph.graph.arrays import (
     nan_where_masked,
     native,
     refuse_mask,
+    whole_numbers,
 )
 from mmgraph.graph.edge_factor import EdgeFactor, PairwiseFactor
-from mmgraph.graph.errors import GraphError
+from mmgraph.graph.errors import GraphError, LearningError
 from mmgraph.graph.factor import UnaryFactor
 from mmgraph.graph.grid_factor import GridFactor, Offset
 from mmgraph.graph.interaction import Interaction, Potts
@@ -209,3 +210,18 @@ def _array(what: str, given: object) -> Float[Tensor, "..."]:
     if bool(torch.isinf(tensor).any()):
         raise GraphError(f"{what} hold an infinite number; clip probabilities before the logarithm")
     return tensor
+
+
+def label_codes(labels: object, what: str) -> Int64[Tensor, "*shape"]:
+    """Return labels as state indices, -1 where an array is masked or NaN.
+
+    Raises
+    ------
+    LearningError
+        If one is no whole number: which.
+    """
+    if isinstance(labels, np.ma.MaskedArray):
+        labels = labels.filled(-1)
+    if isinstance(labels, np.ndarray) and labels.dtype.kind == "f":
+        labels = np.where(np.isnan(labels), -1, labels)
+    return whole_numbers(labels, what, LearningError).cpu()

@@ -50,6 +50,12 @@ class BoltzmannNumbers(FactorGraph):
             self.factors = tuple(factor.to(dtype=dtype) for factor in self.layer_factors())
             self.plans = {}
 
+    def place_on(self, device: torch.device | str | None) -> None:
+        """Move the numbers to a device, in place; None and ``"auto"`` leave them where they are."""
+        if device is not None and str(device) != "auto":
+            self.factors = tuple(factor.to(device) for factor in self.layer_factors())
+            self.plans = {}
+
     @property
     def parameters_count(self) -> int:
         """How many numbers the machine has: weights, biases and precisions."""

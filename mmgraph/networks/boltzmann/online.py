@@ -100,6 +100,7 @@ class Online:
 
 def learn_batch(machine: BoltzmannMachine, evidence: Evidence, options: FitOptions) -> None:
     """Go once over a batch, see :meth:`BoltzmannMachine.partial_fit`."""
+    machine.place_on(options.device)
     rows = TrainingRows.of(
         machine,
         evidence,
