@@ -80,6 +80,7 @@ def test_writes_through_views(cuda):
     view = x[1:]
     view += 1
     assert x.tolist() == [5, 2, 3]
+    assert x[:].data_ptr() == x.data_ptr() != x.clone().data_ptr()
     assert copy.deepcopy(x).tolist() == [5, 2, 3]
     assert copy.deepcopy(x).is_cuda
 
@@ -91,7 +92,7 @@ def test_gradients_and_an_optimiser(cuda):
     assert w.grad is not None
     assert w.grad.is_cuda
     assert w.grad.tolist() == [0, -2, -4]
-    torch.optim.Adam([w], lr=0.1).step()
+    torch.optim.Adam([w], lr=0.1, fused=True).step()
     assert w.is_cuda
     assert w.tolist() == pytest.approx([0, 0.1, 0.1])
     host = torch.ones(2, requires_grad=True)

@@ -9,15 +9,15 @@ import torch
 
 from mmgraph.graph.errors import MmgraphError, suggestion
 
-_FIELDS = ("mean_field", "gibbs", "parallel_tempering", "annealed_importance_sampling")
-_MESSAGES = ("belief_propagation", "tree_reweighted")
+_SUMS = ("belief_propagation", "tree_reweighted", "mean_field", "annealed_importance_sampling")
+_CHAINS = ("gibbs", "parallel_tempering")
 
 ON_ANY_DEVICE: dict[str, tuple[str, ...]] = {
-    "query": ("torch", "layer_summation", *_MESSAGES, *_FIELDS),
+    "query": ("torch", "layer_summation", *_SUMS, *_CHAINS),
     "joint": ("torch",),
-    "log_partition": ("torch", "layer_summation", *_MESSAGES, *_FIELDS),
+    "log_partition": ("torch", "layer_summation", *_SUMS),
     "map_query": ("torch", "layer_summation", "trws", "max_product", "icm"),
-    "sample": ("torch", "layer_summation", "gibbs", "parallel_tempering"),
+    "sample": ("torch", "layer_summation", *_CHAINS),
 }
 """Methods that run wherever torch does, by question."""
 

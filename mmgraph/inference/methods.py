@@ -57,7 +57,7 @@ ASSIGNMENTS = {
 QUESTIONS: dict[str, tuple[str, ...]] = {
     "query": (*EXACT, *MARGINALS),
     "joint": ("junction_tree", "torch"),
-    "log_partition": (*EXACT, *MARGINALS),
+    "log_partition": (*EXACT, *(m for m in MARGINALS if m not in SAMPLERS)),
     "map_query": (*EXACT, *ASSIGNMENTS),
     "sample": ("junction_tree", "torch", "layer_summation", *SAMPLERS),
 }

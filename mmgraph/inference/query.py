@@ -288,7 +288,8 @@ def sample(
         if factor.child is None or factor.child.is_discrete:
             continue
         parents = {v.name: states[v.name].reshape(-1) for v in factor.parents}
-        states[factor.child.name] = continuous_samples(factor, given, parents, draws, generator)
+        here = factor.to("cpu")  # where states and the generator are
+        states[factor.child.name] = continuous_samples(here, given, parents, draws, generator)
     batch = None if given.batch == 1 else given.batch
     found = {n: states[n] for n in model.variables if n in states}
     if batch is None:

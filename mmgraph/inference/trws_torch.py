@@ -22,7 +22,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment, TracePoint
 from mmgraph.inference.feasible import check_rows
 from mmgraph.inference.field_variables import named_variables
-from mmgraph.inference.labelling_energies import assignment_energies
+from mmgraph.inference.labelling_energies import assignment_energies, with_feasible_rows
 from mmgraph.inference.shortfall import PRACTICAL_GAP, shortfall
 from mmgraph.inference.torch_graph import TorchGraph
 from mmgraph.inference.torch_messages import EdgeGroup, normalised, without
@@ -211,14 +211,12 @@ class ColouredSearch:
 
         Raises
         ------
-        MmgraphError
-            If no labelling of a row was of finite energy.
+        ZeroProbabilityError, MmgraphError
+            If hard zeros kept every pass from a labelling of finite energy, and so a search.
         """
-        if bool(torch.isinf(self.energy).any()):
-            raise MmgraphError(
-                "hard zeros kept TRW-S on tensors from an assignment of positive probability; on "
-                "the CPU method='trws' searches for one"
-            )
+        self.states, self.energy = with_feasible_rows(
+            self.graph, self.evidence, self.states, self.energy
+        )
         relative = (self.energy - self.bound) / self.energy.abs().clamp(min=1.0)
         converged = self.converged or bool((relative <= PRACTICAL_GAP).all())
         measure, worst = "gap relative to the energy", float(relative.max())
