@@ -128,7 +128,7 @@ def most_probable(
             "alpha_expansion, alpha_beta_swap, icm or branch_and_bound."
         ),
     ] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda (trws alone).")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     output: RowsOutput = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -293,10 +293,8 @@ def test_unrolled_updates_with_hard_evidence():
         mean_field_marginals(graph, evidence, iterations=0)
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_on_a_gpu():
+def test_on_a_gpu(cuda):
     graph = potts(0.6)
     here = mean_field(graph, nothing(graph)).marginal("label")
-    there = mean_field(graph, nothing(graph), device="cuda").marginal("label")
+    there = mean_field(graph, nothing(graph), device=cuda).marginal("label")
     torch.testing.assert_close(there.cpu(), here)

@@ -133,14 +133,12 @@ def test_single_precision_agrees(seed):
         torch.testing.assert_close(found.bound.double(), double.bound, atol=1e-3, rtol=1e-4)
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("seed", range(3))
-def test_another_device_gives_the_same(seed):
+def test_another_device_gives_the_same(cuda, seed):
     graph = random_machine(seed)
     data, _, _ = random_evidence(graph, seed)
     here = mm.query(graph, data, method="mean_field")
-    there = mm.query(graph, data, method="mean_field", device="cuda")
+    there = mm.query(graph, data, method="mean_field", device=cuda)
     for name in graph.variables:
         torch.testing.assert_close(
             statistics(there, graph, name).cpu(), statistics(here, graph, name)

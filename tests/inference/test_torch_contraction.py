@@ -82,14 +82,12 @@ def test_devices_that_are_not_there(monkeypatch: pytest.MonkeyPatch):
             mm.query(net, device=device)
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_cuda_equals_cpu():
+def test_cuda_equals_cpu(cuda):
     net = mm.read("alarm")
     drawn = mm.sample(net, 64, generator=torch.Generator().manual_seed(0)).codes
     evidence = {n: drawn[n] for n in ("HRBP", "BP", "CVP")}
     expected = mm.query(net, evidence)
-    found = mm.query(net, evidence, device="cuda")
+    found = mm.query(net, evidence, device=cuda)
     assert found.marginal("HISTORY").device.type == "cuda"
     for name in net.variables:
         torch.testing.assert_close(

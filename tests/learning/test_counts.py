@@ -62,13 +62,11 @@ def test_bincount_counts_the_same(weighted):
         torch.testing.assert_close(a, b)
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_a_gpu_counts_the_same():
+def test_a_gpu_counts_the_same(cuda):
     codes = random_codes(3000)
     for a, b in zip(
         count_cells(codes, SCOPES, CARDS),
-        count_cells(codes, SCOPES, CARDS, device="cuda"),
+        count_cells(codes, SCOPES, CARDS, device=cuda),
         strict=True,
     ):
         assert b.is_cuda

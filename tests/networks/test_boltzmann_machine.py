@@ -304,10 +304,9 @@ def test_moved_machines_answer_the_same():
     assert machine.parameters()["bias:joint"].any()
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_machines_answer_on_the_gpu():
+def test_machines_answer_on_the_gpu(cuda):
     machine = scattered(two_sensors())
-    moved = machine.to("cuda")
+    moved = machine.to(cuda)
     np.testing.assert_allclose(
         moved.represent(data_of()).cpu(), machine.represent(data_of()), atol=1e-5
     )
