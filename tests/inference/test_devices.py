@@ -78,12 +78,12 @@ def models_of(question: str, method: str) -> list[str]:
 
 
 def cases(question: str) -> list:
-    """Each method of a question on each kind of model; most of the slow ones are marked so."""
+    """Each method of a question on each kind of model; the slow ones are marked so."""
     found = []
     for method in ON_ANY_DEVICE[question]:
         for kind in models_of(question, method):
-            costly = method in SAMPLERS or method in OPTIONS or method == "trws"
-            marks = [pytest.mark.slow] if costly and kind != "network" else []
+            slow = method == "parallel_tempering" or (method in OPTIONS and kind != "network")
+            marks = [pytest.mark.slow] if slow else []
             found.append(pytest.param(method, kind, marks=marks))
     return found
 
@@ -432,7 +432,7 @@ def test_alarm_and_asia(cuda):
 @pytest.mark.parametrize("method", ["belief_propagation", "tree_reweighted", "mean_field"])
 def test_networks_by_approximate_methods(cuda, name, method):
     net = mm.read(name)
-    options = SETTLED
+    options = OPTIONS[method]
     post = mm.query(net, method=method, device=cuda, **options)
     here = mm.query(net, method=method, **options)
     for variable in net.variables:

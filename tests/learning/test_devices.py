@@ -145,10 +145,7 @@ def assert_same(found: mm.FactorGraph, wanted: mm.FactorGraph, tolerance: float 
 
 @pytest.mark.parametrize(
     "objective",
-    [
-        pytest.param(o, marks=[] if o in ("fine tuning", "pretraining") else [pytest.mark.slow])
-        for o in OBJECTIVES
-    ],
+    [pytest.param(o, marks=[] if o == "fine tuning" else [pytest.mark.slow]) for o in OBJECTIVES],
 )
 def test_machines_by_all_objectives(cuda, objective):
     options = OBJECTIVES[objective]
