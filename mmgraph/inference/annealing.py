@@ -16,7 +16,6 @@ from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.annealing_fields import annealed_fields
 from mmgraph.inference.annealing_schedule import (
     have_collapsed,
     inverse_temperatures,
@@ -41,6 +40,7 @@ from mmgraph.inference.moments import Moments
 from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.philox import random_keys
 from mmgraph.inference.posterior import Posterior
+from mmgraph.inference.sampling.annealing_fields import annealed_fields
 from mmgraph.inference.shortfall import shortfall
 
 _PILOTS = 32

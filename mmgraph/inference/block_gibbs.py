@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mmgraph.inference.colouring import Masks
+from mmgraph.inference.field.softened_view import SoftenedView
 from mmgraph.inference.field_view import FieldView
-from mmgraph.inference.softened_view import SoftenedView
 
 States = dict[str, Float[Tensor, "batch ..."]]
 """Statistics of values: 0 or 1, one-hot rows, real values, counts."""

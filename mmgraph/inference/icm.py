@@ -27,13 +27,13 @@ from mmgraph.inference.devices import is_elsewhere
 from mmgraph.inference.feasible import feasible_labelling, of_row
 from mmgraph.inference.field_variables import has_compact_factors
 from mmgraph.inference.icm_layers import icm_of_layers
-from mmgraph.inference.icm_torch import icm_torch
 from mmgraph.inference.min_sum_kernels import (
     compiled,
     edge_energy,
     labelling_energy,
     set_cells,
 )
+from mmgraph.inference.minimisation.icm_torch import icm_torch
 from mmgraph.inference.pairwise_graph import (
     POTTS,
     SELECTS_FIRST,

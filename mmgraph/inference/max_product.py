@@ -19,7 +19,7 @@ from mmgraph.inference.belief_propagation import (
 from mmgraph.inference.devices import is_elsewhere
 from mmgraph.inference.feasible import of_row
 from mmgraph.inference.field_variables import named_variables
-from mmgraph.inference.max_product_torch import max_product_torch
+from mmgraph.inference.messages.max_product_torch import max_product_torch
 from mmgraph.inference.shortfall import shortfall
 
 

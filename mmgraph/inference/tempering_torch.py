@@ -14,6 +14,7 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.block_gibbs import swap_neighbours, sweep
 from mmgraph.inference.colouring import colour_masks
+from mmgraph.inference.field.softened_view import SoftenedView
 from mmgraph.inference.field_variables import default_precision, has_compact_factors
 from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.gibbs_chains import Schedule
@@ -23,7 +24,6 @@ from mmgraph.inference.memory import check_statistics_memory
 from mmgraph.inference.moments import Moments
 from mmgraph.inference.philox import device_generator
 from mmgraph.inference.pilot import pilot_means
-from mmgraph.inference.softened_view import SoftenedView
 
 
 class TemperedRecord(NamedTuple):

@@ -25,10 +25,10 @@ from mmgraph.inference.colouring import colour_ends
 from mmgraph.inference.compiled import format_bytes
 from mmgraph.inference.field_variables import default_precision, tables_device
 from mmgraph.inference.memory import device_budget
+from mmgraph.inference.messages.torch_selections import SelectionGroup
 from mmgraph.inference.pairwise_graph import factor_tensors
 from mmgraph.inference.row_table import excluded_states
 from mmgraph.inference.torch_messages import NUMBERS_AT_ONCE, EdgeGroup
-from mmgraph.inference.torch_selections import SelectionGroup
 
 _BYTES_PER_EDGE = 24
 """Both ends and the weight."""

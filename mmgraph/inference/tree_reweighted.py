@@ -25,13 +25,13 @@ from mmgraph.inference.belief_propagation import (
 )
 from mmgraph.inference.devices import is_elsewhere
 from mmgraph.inference.exact import wants_torch
+from mmgraph.inference.messages.tree_reweighted_torch import tree_reweighted_torch
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.spanning_trees import (
     covering_forests,
     edge_appearance,
     forest_log_partition,
 )
-from mmgraph.inference.tree_reweighted_torch import tree_reweighted_torch
 
 
 def tree_reweighted(

@@ -22,7 +22,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment, TracePoint
 from mmgraph.inference.feasible import check_rows
 from mmgraph.inference.field_variables import named_variables
-from mmgraph.inference.labelling_energies import assignment_energies, with_feasible_rows
+from mmgraph.inference.pairwise.labelling_energies import assignment_energies, with_feasible_rows
 from mmgraph.inference.shortfall import PRACTICAL_GAP, shortfall
 from mmgraph.inference.torch_graph import TorchGraph
 from mmgraph.inference.torch_messages import EdgeGroup, normalised, without

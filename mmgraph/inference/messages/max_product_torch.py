@@ -19,7 +19,7 @@ from mmgraph.inference.belief_propagation_torch import (
 )
 from mmgraph.inference.feasible import check_rows
 from mmgraph.inference.field_variables import named_variables
-from mmgraph.inference.labelling_energies import assignment_energies, with_feasible_rows
+from mmgraph.inference.pairwise.labelling_energies import assignment_energies, with_feasible_rows
 from mmgraph.inference.shortfall import shortfall
 from mmgraph.inference.torch_graph import TorchGraph
 

@@ -17,11 +17,11 @@ from mmgraph.inference.annealing_schedule import inverse_temperatures
 from mmgraph.inference.annealing_torch import Annealed, summary
 from mmgraph.inference.block_gibbs import sweep
 from mmgraph.inference.colouring import colour_masks
+from mmgraph.inference.field.softened_view import SoftenedView
 from mmgraph.inference.gibbs_program import gibbs_program
 from mmgraph.inference.gibbs_start import searched_states, zero_costs
 from mmgraph.inference.memory import check_statistics_memory
 from mmgraph.inference.philox import device_generator
-from mmgraph.inference.softened_view import SoftenedView
 from mmgraph.inference.summed_layers import log_base_partition
 
 _PILOTS = 32

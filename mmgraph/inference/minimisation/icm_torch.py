@@ -20,8 +20,8 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.block_gibbs import States, merged
 from mmgraph.inference.colouring import Masks, colour_masks
-from mmgraph.inference.labelling_energies import assignment_energies, with_feasible_rows
-from mmgraph.inference.softened_view import SoftenedView
+from mmgraph.inference.field.softened_view import SoftenedView
+from mmgraph.inference.pairwise.labelling_energies import assignment_energies, with_feasible_rows
 
 
 def icm_torch(

@@ -1,0 +1,1 @@
+"""The field view: what each variable is like given the others."""

@@ -1,0 +1,1 @@
+"""The pairwise view of a graph."""
