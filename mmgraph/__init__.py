@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from mmgraph.graph.bias_factor import BiasFactor
     from mmgraph.graph.bilinear_factor import BilinearFactor
     from mmgraph.graph.edge_factor import PairwiseFactor
-    from mmgraph.graph.evidence import Evidence, soft
+    from mmgraph.graph.evidence import Evidence
     from mmgraph.graph.factor import Factor, TableFactor, UnaryFactor
     from mmgraph.graph.factor_graph import FactorGraph
     from mmgraph.graph.gaussian import GaussianLeaf
     from mmgraph.graph.gaussian_mixture import GaussianMixtureLeaf
     from mmgraph.graph.grid_factor import GridFactor
     from mmgraph.graph.interaction import Potts, Tabulated, TruncatedLinear, TruncatedQuadratic
+    from mmgraph.graph.soft_evidence import soft
     from mmgraph.graph.state_labels import index
     from mmgraph.graph.variable import Variable
     from mmgraph.inference.family_counts import expected_family_counts
@@ -92,7 +93,7 @@ _HOMES = {
     "query": "mmgraph.inference.query",
     "read": "mmgraph.formats.resolve",
     "sample": "mmgraph.inference.query",
-    "soft": "mmgraph.graph.evidence",
+    "soft": "mmgraph.graph.soft_evidence",
     "to_pgmpy": "mmgraph.formats.pgmpy",
     "write": "mmgraph.formats.resolve",
 }

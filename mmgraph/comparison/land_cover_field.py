@@ -13,10 +13,10 @@ from jaxtyping import Bool, Float32, Float64, Int64
 
 from mmgraph.comparison.land_cover_declaration import FieldDeclaration
 from mmgraph.comparison.spectral_classifier import Features
-from mmgraph.graph.evidence import soft
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.grid_factor import GridFactor, neighbourhood, offset_slices
 from mmgraph.graph.interaction import Potts
+from mmgraph.graph.soft_evidence import soft
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.query import query
 

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64
 from torch import Tensor
 
-from mmgraph.graph.arrays import neutral_where_masked
 from mmgraph.graph.cells import codes as codes_in
 from mmgraph.graph.cells import hidden, is_frame, lost_value, spellings
 from mmgraph.graph.copying import DeepCopied
@@ -23,47 +22,10 @@ from mmgraph.graph.errors import (
     VanishingValueWarning,
     suggestion,
 )
+from mmgraph.graph.soft_evidence import Soft, soft_tensor
 from mmgraph.graph.state_labels import MISSING
 from mmgraph.graph.value_evidence import numbers, place_of, value_tensor
 from mmgraph.graph.variable import Variable
-
-
-@dataclass(frozen=True)
-class Soft(DeepCopied):
-    """Soft evidence: a log-likelihood over the states of a variable.
-
-    Parameters
-    ----------
-    log_likelihood : array-like
-        Shape ``(*shape, states)`` for every row alike, or ``(batch, *shape, states)``.
-    probabilities : array-like
-        The same as likelihoods, zero or more, in place of their logarithms.
-    """
-
-    log_likelihood: Any = None
-    probabilities: Any = None
-
-
-def soft(log_likelihood: object = None, *, probabilities: object = None) -> Soft:
-    """Mark an array as soft evidence; nothing else is read as such.
-
-    Parameters
-    ----------
-    log_likelihood : array-like
-        Log-likelihoods over the states, ``(*shape, states)`` or ``(batch, *shape, states)``. A
-        mapping or a pandas object whose index (or columns) are labels is put in their order.
-    probabilities : array-like
-        Likelihoods instead, such as a classifier's probabilities divided by its training
-        frequencies; they need not sum to one.
-
-    Raises
-    ------
-    EvidenceError
-        If neither is given, or both.
-    """
-    if (log_likelihood is None) == (probabilities is None):
-        raise EvidenceError("soft evidence is a log-likelihood or probabilities=…, one of the two")
-    return Soft(log_likelihood, probabilities)
 
 
 @dataclass(frozen=True)
@@ -292,7 +254,7 @@ def _common_batch(*groups: Mapping[str, Any]) -> int:
 def _read(variable: Variable, given: object, missing: Collection[object]) -> tuple[str, Any]:
     """Return which field of Evidence the data belongs in, and the data with its batch axis."""
     if isinstance(given, Soft):
-        return "soft", _soft_tensor(variable, given)
+        return "soft", soft_tensor(variable, given)
     if not variable.is_discrete:
         return "values", value_tensor(variable, hidden(given, missing))
     axes = len(variable.shape)
@@ -324,55 +286,6 @@ def _codes(variable: Variable, given: object, missing: Collection[object]) -> np
     if message is not None:
         warnings.warn(message, VanishingValueWarning, stacklevel=2)
     return found
-
-
-def _soft_tensor(variable: Variable, given: Soft) -> Float[Tensor, "batch *shape states"]:
-    if not variable.is_discrete:
-        raise EvidenceError(f"soft evidence for '{variable.name}', which has no states")
-    owner = f"soft evidence for '{variable.name}'"
-    if given.probabilities is None:
-        scores = _in_order(variable, given.log_likelihood)
-        tensor = numbers(variable, neutral_where_masked(scores, owner, EvidenceError))
-    else:
-        chances = _in_order(variable, given.probabilities)
-        tensor = numbers(variable, neutral_where_masked(chances, owner, EvidenceError, 1.0))
-        if bool((tensor.detach() < 0).any()):
-            raise EvidenceError(f"a probability of soft evidence for '{variable.name}' is negative")
-        tensor = tensor.log()
-    expected = (*variable.shape, variable.cardinality)
-    if tensor.ndim == len(expected):
-        tensor = tensor.unsqueeze(0)
-    if tuple(tensor.shape[1:]) != expected:
-        raise EvidenceError(
-            f"soft evidence for '{variable.name}' has shape {tuple(tensor.shape)}; "
-            f"(batch, {', '.join(map(str, expected))}) was expected"
-        )
-    bad = ~(tensor.detach() < torch.inf)
-    if bool(bad.any()):
-        *place, state = bad.nonzero()[0].tolist()
-        raise EvidenceError(
-            f"{owner} is NaN or +inf in {place_of(variable, place)}, state {variable.labels[state]}"
-        )
-    return tensor
-
-
-def _in_order(variable: Variable, given: Any) -> Any:
-    """Numbers by state in the order of the states, if they say which state each belongs to."""
-    if isinstance(given, Mapping):
-        labels, array = list(given), np.ma.stack([np.ma.asanyarray(x) for x in given.values()], -1)
-    elif hasattr(given, "index") and hasattr(given, "iloc"):  # a series, or a frame of rows
-        labels, array = getattr(given, "columns", given.index), given.to_numpy()
-        if type(labels).__name__ == "RangeIndex":
-            return array
-    else:
-        return given
-    codes = [variable.code(label) for label in labels]
-    if sorted(codes) != list(range(variable.cardinality)):
-        raise EvidenceError(
-            f"soft evidence for '{variable.name}' names {len(set(codes))} of its "
-            f"{variable.cardinality} states; give a number for each, once"
-        )
-    return array[..., np.argsort(codes)]
 
 
 def check_extra(extra: str) -> None:

@@ -335,8 +335,8 @@ def log_partition(
     place = checked_place("log_partition", method, device, options)
     if layers.answer(model, method):
         if (near := Centred.of(model, given)) is not None:
-            found = log_partition(near.graph, near.evidence, method, place, **options)
-            return found + near.constant
+            centred = log_partition(near.graph, near.evidence, method, place, **options)
+            return centred + near.constant
         method, model = layers.method_for(method, model, given, "log_partition", options)
         if method == layers.SUMMATION:
             return layer_summation.log_evidence(model, given, device=place, **options)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 
-from mmgraph.graph.evidence import soft
+from mmgraph.graph.soft_evidence import soft
 from mmgraph.inference.query import query
 from mmgraph.learning.likelihood_weights import learn_likelihood_weights
 from mmgraph.spatial.annotations import UNLABELLED

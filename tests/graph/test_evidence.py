@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from mmgraph.graph.errors import EvidenceError, UnknownStateError, UnknownVariableError
-from mmgraph.graph.evidence import MISSING, Evidence, soft
+from mmgraph.graph.evidence import MISSING, Evidence
+from mmgraph.graph.soft_evidence import soft
 from mmgraph.graph.variable import Variable
 
 VARIABLES = {

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mmgraph.graph.edge_factor import PairwiseFactor
-from mmgraph.graph.evidence import MISSING, Evidence, soft
+from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor import Factor, TableFactor, UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.gaussian import GaussianLeaf
@@ -22,6 +22,7 @@ from mmgraph.graph.interaction import (
     TruncatedLinear,
     TruncatedQuadratic,
 )
+from mmgraph.graph.soft_evidence import soft
 from mmgraph.graph.variable import Variable
 
 

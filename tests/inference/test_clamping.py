@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmgraph.graph.evidence import Evidence, Soft
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.soft_evidence import Soft
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.clamping import clamped, without_certain
 

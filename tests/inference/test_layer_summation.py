@@ -20,9 +20,10 @@ from mmgraph.graph.errors import (
     TreewidthError,
     ZeroProbabilityError,
 )
-from mmgraph.graph.evidence import Evidence, Soft
+from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.soft_evidence import Soft
 from mmgraph.graph.variable import Variable
 from mmgraph.inference import layer_summation
 from tests.inference.unit_models import by_loops, random_evidence, random_machine

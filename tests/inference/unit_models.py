@@ -18,10 +18,10 @@ from scipy.special import gammaln, logsumexp
 
 from mmgraph.graph.bias_factor import BiasFactor
 from mmgraph.graph.bilinear_factor import BilinearFactor
-from mmgraph.graph.evidence import Soft
 from mmgraph.graph.exponential_family import statistics_shape
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.soft_evidence import Soft
 from mmgraph.graph.variable import FAMILIES, Variable
 
 WORDS = 3

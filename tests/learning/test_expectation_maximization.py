@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 import mmgraph as mm
 from mmgraph.graph.errors import LearningError, ZeroProbabilityError
-from mmgraph.graph.evidence import Evidence, soft
+from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.soft_evidence import soft
 from mmgraph.graph.variable import Variable
 from mmgraph.learning.encoding import coded_chunks
 from mmgraph.learning.expectation import Rows, expectation

@@ -8,8 +8,9 @@ import torch
 
 from mmgraph.graph.bias_factor import BiasFactor
 from mmgraph.graph.errors import EvidenceError, LearningError, UnknownStateError
-from mmgraph.graph.evidence import Evidence, soft
+from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.soft_evidence import soft
 from mmgraph.graph.variable import Variable
 from mmgraph.learning.training_rows import TrainingRows, check_same_layers
 from tests.learning.boltzmann_machines import machine

@@ -21,6 +21,7 @@ from mmgraph.inference.belief_propagation_torch import (
     check_passes,
 )
 from mmgraph.inference.field_variables import named_variables
+from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.shortfall import shortfall
 from mmgraph.inference.spanning_trees import edge_appearance, forest_depths, forests_over
@@ -135,6 +136,7 @@ def tree_reweighted_torch(
         graph.variables,
         {n: marginals[n] for n in names},
         bound,
+        normaliser=normaliser(graph),
         method=_METHOD,
         converged=residual <= tolerance,
         shortfall=shortfall(_METHOD, "residual", residual, tolerance, done),

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from mmgraph.graph.cells import is_frame, plain_array
 from mmgraph.graph.errors import EvidenceError
-from mmgraph.graph.evidence import MISSING, Evidence, Soft
+from mmgraph.graph.evidence import MISSING, Evidence
+from mmgraph.graph.soft_evidence import Soft
 from mmgraph.graph.state_labels import Index, index
 from mmgraph.graph.value_evidence import place_of
 from mmgraph.graph.variable import Variable, element_names

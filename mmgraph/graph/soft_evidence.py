@@ -1,0 +1,112 @@
+"""Soft evidence: likelihoods of the states of a variable, read from what users have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmgraph.graph.arrays import neutral_where_masked
+from mmgraph.graph.copying import DeepCopied
+from mmgraph.graph.errors import EvidenceError
+from mmgraph.graph.value_evidence import numbers, place_of
+from mmgraph.graph.variable import Variable
+
+
+@dataclass(frozen=True)
+class Soft(DeepCopied):
+    """Soft evidence: a log-likelihood over the states of a variable.
+
+    Parameters
+    ----------
+    log_likelihood : array-like
+        Shape ``(*shape, states)`` for every row alike, or ``(batch, *shape, states)``.
+    probabilities : array-like
+        The same as likelihoods, zero or more, in place of their logarithms.
+    """
+
+    log_likelihood: Any = None
+    probabilities: Any = None
+
+
+def soft(log_likelihood: object = None, *, probabilities: object = None) -> Soft:
+    """Mark an array as soft evidence; nothing else is read as such.
+
+    Parameters
+    ----------
+    log_likelihood : array-like
+        Log-likelihoods over the states, ``(*shape, states)`` or ``(batch, *shape, states)``. A
+        mapping or a pandas object whose index (or columns) are labels is put in their order.
+    probabilities : array-like
+        Likelihoods instead, such as a classifier's probabilities divided by its training
+        frequencies; they need not sum to one.
+
+    Raises
+    ------
+    EvidenceError
+        If neither is given, or both.
+    """
+    if (log_likelihood is None) == (probabilities is None):
+        raise EvidenceError("soft evidence is a log-likelihood or probabilities=…, one of the two")
+    return Soft(log_likelihood, probabilities)
+
+
+def soft_tensor(variable: Variable, given: Soft) -> Float[Tensor, "batch *shape states"]:
+    """Return soft evidence as log-likelihoods; an element that a mask hides says nothing.
+
+    Raises
+    ------
+    EvidenceError
+        If the variable has no states, the shape does not fit, or a number is none that can be used.
+    """
+    if not variable.is_discrete:
+        raise EvidenceError(f"soft evidence for '{variable.name}', which has no states")
+    owner = f"soft evidence for '{variable.name}'"
+    if given.probabilities is None:
+        scores = _in_order(variable, given.log_likelihood)
+        tensor = numbers(variable, neutral_where_masked(scores, owner, EvidenceError))
+    else:
+        chances = _in_order(variable, given.probabilities)
+        tensor = numbers(variable, neutral_where_masked(chances, owner, EvidenceError, 1.0))
+        if bool((tensor.detach() < 0).any()):
+            raise EvidenceError(f"a probability of soft evidence for '{variable.name}' is negative")
+        tensor = tensor.log()
+    expected = (*variable.shape, variable.cardinality)
+    if tensor.ndim == len(expected):
+        tensor = tensor.unsqueeze(0)
+    if tuple(tensor.shape[1:]) != expected:
+        raise EvidenceError(
+            f"soft evidence for '{variable.name}' has shape {tuple(tensor.shape)}; "
+            f"(batch, {', '.join(map(str, expected))}) was expected"
+        )
+    bad = ~(tensor.detach() < torch.inf)
+    if bool(bad.any()):
+        *place, state = bad.nonzero()[0].tolist()
+        raise EvidenceError(
+            f"{owner} is NaN or +inf in {place_of(variable, place)}, state {variable.labels[state]}"
+        )
+    return tensor
+
+
+def _in_order(variable: Variable, given: Any) -> Any:
+    """Numbers by state in the order of the states, if they say which state each belongs to."""
+    if isinstance(given, Mapping):
+        labels, array = list(given), np.ma.stack([np.ma.asanyarray(x) for x in given.values()], -1)
+    elif hasattr(given, "index") and hasattr(given, "iloc"):  # a series, or a frame of rows
+        labels, array = getattr(given, "columns", given.index), given.to_numpy()
+        if type(labels).__name__ == "RangeIndex":
+            return array
+    else:
+        return given
+    codes = [variable.code(label) for label in labels]
+    if sorted(codes) != list(range(variable.cardinality)):
+        raise EvidenceError(
+            f"soft evidence for '{variable.name}' names {len(set(codes))} of its "
+            f"{variable.cardinality} states; give a number for each, once"
+        )
+    return array[..., np.argsort(codes)]
