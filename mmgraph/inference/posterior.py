@@ -256,7 +256,7 @@ class Posterior(DeepCopied):
                 f"'log_partition' is the logarithm of the weight that the evidence leaves "
                 f"({self.log_partition_kind})"
             )
-        return total - self._normaliser()
+        return total - self._normaliser().to(total.device)
 
     def move(
         self, values: Callable[[Mapping[str, Tensor]], dict[str, Tensor]], more: float

@@ -46,7 +46,6 @@ def test_an_observed_layer_bounds_the_other():
 
 def test_parameters_that_overflow_are_named_as_such():
     machine = mm.RestrictedBoltzmannMachine(SOUND, 3)
-    machine.parameters()["weights:spectrum:hidden"].fill_(1e38)
-    machine.parameters()["bias:spectrum"].fill_(3e38)
+    machine.parameters()["weights:spectrum:hidden"].fill_(3e38)
     with pytest.raises(MmgraphError, match="is not finite: the parameters are too large"):
         mm.query(machine, None, method="mean_field")

@@ -168,6 +168,7 @@ def test_machines_answer_as_on_the_cpu(cuda):
     for name, tensor in here.parameters().items():
         if name.startswith("precision"):
             tensor.fill_(1.0)
+    here.adopt(here.factors)  # as fitted ones are
     there = here.to(cuda)
     given = {"bits": BITS}
     np.testing.assert_allclose(there.predict_proba(given), here.predict_proba(given), atol=1e-9)
