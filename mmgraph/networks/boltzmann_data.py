@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
+from mmgraph.graph.arrays import as_array
 from mmgraph.graph.cells import is_frame, lost_value
 from mmgraph.graph.errors import EvidenceError, LearningError, VanishingValueWarning
 from mmgraph.graph.evidence import MISSING, Evidence
@@ -165,10 +166,7 @@ def side_by_side(
     """
     array: Any = given
     if not isinstance(array, Tensor):
-        try:
-            array = np.asarray(array)
-        except ValueError as error:
-            raise EvidenceError(f"{what} is no array ({error})") from None
+        array = as_array(array, what, EvidenceError)  # still masked where it was
         if array.dtype.kind == "c":
             raise EvidenceError(f"{what} holds complex numbers. Complex data not supported")
     count = columns_count(variables)

@@ -109,7 +109,8 @@ def label_array(y: object) -> np.ndarray:
     EvidenceError
         If they are complex numbers.
     """
-    listed: Any = plain_array(y) if isinstance(y, Tensor | list | tuple | range) else y
+    plain = isinstance(y, Tensor | list | tuple | range | np.ma.MaskedArray)
+    listed: Any = plain_array(y) if plain else y
     array = np.asarray(listed)
     if array.dtype.kind == "c":
         raise EvidenceError("y holds complex numbers. Complex data not supported")

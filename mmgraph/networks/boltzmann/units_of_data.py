@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from mmgraph.graph.arrays import nan_where_masked
 from mmgraph.graph.cells import is_frame, plain_array
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.evidence import Evidence
@@ -85,6 +86,7 @@ def _of_array(
 def _numbers(name: str, given: object) -> np.ndarray:
     """Numbers in double precision, NaN where missing."""
     dense: Any = given.toarray() if hasattr(given, "toarray") else given
+    dense = nan_where_masked(dense)
     array = np.asarray(plain_array(dense) if isinstance(dense, Tensor | list | tuple) else dense)
     if array.dtype.kind == "c":
         raise LearningError(f"'{name}' holds complex numbers. Complex data not supported")
