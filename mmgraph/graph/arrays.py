@@ -155,15 +155,20 @@ def whole_numbers(
     return torch.from_numpy(native(array.astype(np.int64)))
 
 
-def as_array(given: object, owner: str, error: type[MmgraphError]) -> np.ndarray:
+def as_array(given: Any, owner: str, error: type[MmgraphError]) -> np.ndarray:
     """Return an array of what is given, still masked where it, or a part of a list, was."""
     try:
-        if isinstance(given, list | tuple):
-            masked = any(isinstance(part, np.ma.MaskedArray) for part in given)
-            return np.ma.array(given) if masked else _of_sequence(given)
-        return np.asanyarray(given)
+        if _holds_mask(given):
+            return np.ma.stack([as_array(part, owner, error) for part in given])
+        return _of_sequence(given) if isinstance(given, list | tuple) else np.asanyarray(given)
     except (TypeError, ValueError, OverflowError, RuntimeError) as problem:
         raise error(f"{owner}: not an array of numbers ({problem})") from None
+
+
+def _holds_mask(given: object) -> bool:
+    if not isinstance(given, list | tuple):
+        return False
+    return any(isinstance(part, np.ma.MaskedArray) or _holds_mask(part) for part in given)
 
 
 def _of_sequence(given: Any) -> np.ndarray:

@@ -9,13 +9,14 @@ import numpy as np
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from mmgraph.graph.arrays import as_array
 from mmgraph.graph.cells import is_frame, plain_array
 from mmgraph.graph.errors import LearningError, MmgraphError
 from mmgraph.graph.state_labels import is_missing
 
 
 def read_cells(
-    given: object, what: str, error: type[MmgraphError] = LearningError
+    given: Any, what: str, error: type[MmgraphError] = LearningError
 ) -> tuple[np.ndarray, Bool[np.ndarray, "..."]]:
     """Return an array of real numbers in the type it came in, and which cells say nothing.
 
@@ -42,14 +43,9 @@ def read_cells(
     """
     if isinstance(given, Tensor):
         given = plain_array(given)
-    if isinstance(given, list | tuple) and any(_holds_mask(part) for part in given):
-        parts = [read_cells(part, what, error) for part in given]
-        given = np.ma.MaskedArray(_stacked([array for array, _ in parts], what, error))
-        given.mask = np.stack([hidden for _, hidden in parts])
-    mask = None
-    if isinstance(given, np.ma.MaskedArray):
-        mask, given = np.ma.getmaskarray(given), given.data
-    array = _array(given, what, error)
+    array = as_array(given.to_numpy() if is_frame(given) else given, what, error)
+    mask = np.ma.getmaskarray(array) if isinstance(array, np.ma.MaskedArray) else None
+    array = np.ma.getdata(array)
     if array.dtype == object:
         array = _from_cells(array, mask, what, error)
     if array.dtype.kind not in "biuf":
@@ -80,27 +76,6 @@ def unmasked(image: np.ndarray) -> np.ndarray:
 def is_real(value: object) -> bool:
     """Whether a value is one real number: Python's or NumPy's, and not hidden by a mask."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
-
-
-def _holds_mask(given: object) -> bool:
-    if isinstance(given, list | tuple):
-        return any(_holds_mask(part) for part in given)
-    return isinstance(given, np.ma.MaskedArray)
-
-
-def _stacked(arrays: list[np.ndarray], what: str, error: type[MmgraphError]) -> np.ndarray:
-    try:
-        return np.stack(arrays)
-    except ValueError:
-        shapes = ", ".join(str(array.shape) for array in arrays[:4])
-        raise error(f"{what} is made of arrays of different shapes ({shapes})") from None
-
-
-def _array(given: Any, what: str, error: type[MmgraphError]) -> np.ndarray:
-    try:
-        return np.asarray(given.to_numpy() if is_frame(given) else given)
-    except (TypeError, ValueError) as problem:
-        raise error(f"{what} is no array of real numbers ({problem})") from None
 
 
 def _from_cells(

@@ -24,6 +24,7 @@ LAYOUTS = {
     "nothing masked": np.ma.array,
     "list": lambda a: a.tolist(),
     "list of arrays": list,
+    "list of lists of arrays": lambda a: [list(part) if part.ndim > 1 else part for part in a],
     "list of tensors": lambda a: list(torch.from_numpy(a.copy())),
     "tensor": lambda a: torch.from_numpy(a.copy()),
 }
@@ -122,7 +123,7 @@ def test_masked_elements_say_nothing():
     masked.data[hidden] = 1e6  # what a mask hides may be anything
     neutral = np.where(hidden[..., None], 0.0, unary)
     expected = mm.MarkovRandomField.grid(neutral).predict_proba()
-    for given_ in (masked, list(masked)):
+    for given_ in (masked, list(masked), [list(row) for row in masked]):
         assert np.allclose(mm.MarkovRandomField.grid(given_).predict_proba(), expected)
     field = mm.MarkovRandomField.grid(shape=(4, 5), states=3)
     assert np.allclose(field.predict_proba({"label": mm.soft(masked)}), expected)

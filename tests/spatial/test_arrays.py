@@ -199,7 +199,7 @@ def test_what_is_no_array_of_real_numbers_is_named():
                   np.array([{}], object), np.array([1, "2"], object)):  # fmt: skip
         with pytest.raises(LearningError, match="the thing"):
             read_cells(given, "the thing")
-    with pytest.raises(LearningError, match="different shapes"):
+    with pytest.raises(LearningError, match="must have the same shape"):
         read_cells([np.ma.zeros(2), np.ma.zeros(3)], "the thing")
     with pytest.raises(FormatError, match="too large"):
         read_cells(np.array([10**400], object), "the thing", FormatError)
