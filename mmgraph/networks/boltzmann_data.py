@@ -16,6 +16,7 @@ from mmgraph.graph.cells import is_frame, lost_value
 from mmgraph.graph.errors import EvidenceError, LearningError, VanishingValueWarning
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.variable import Variable
+from mmgraph.learning.fitting import LatentVariableWarning
 from mmgraph.networks.boltzmann.features import check_feature_names
 from mmgraph.networks.boltzmann.grey import read_with_grey
 from mmgraph.networks.boltzmann.labels import label_codes
@@ -202,6 +203,18 @@ def _with_labels(evidence: Evidence, labels: Variable, y: object) -> Evidence:
         return evidence
     columns = np.concatenate([evidence.codes, codes[:, None]], axis=1)
     return replace(evidence, columns=(*evidence.columns, labels.name), codes=columns)
+
+
+def warn_of_unobserved(machine: BoltzmannMachine, evidence: Evidence) -> None:
+    """Warn of visible units that no row observes: missing, or called otherwise?"""
+    seen = {name for name in evidence.observed() if bool(_known(evidence, name).any())}
+    lacking = [v.name for v in machine.visible if v.name not in seen]
+    if lacking:
+        warnings.warn(
+            f"no row observes {', '.join(map(repr, lacking[:5]))}: learned as latent units",
+            LatentVariableWarning,
+            stacklevel=3,
+        )
 
 
 def empty_rows(evidence: Evidence) -> Bool[np.ndarray, " batch"]:

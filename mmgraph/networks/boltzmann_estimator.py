@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
+import torch
 
 from mmgraph.graph.errors import GraphError, LearningError, MissingExtraError, suggestion
 from mmgraph.graph.state_labels import MISSING
@@ -20,11 +21,13 @@ from mmgraph.networks.boltzmann.labels import (
     label_codes,
     only_with_labels,
 )
-from mmgraph.networks.boltzmann.layout import lay_out, names_of_columns
-from mmgraph.networks.boltzmann.options import OPTION_NAMES, every_option, named_options
+from mmgraph.networks.boltzmann.layout import lay_out, names_of_columns, unchanged_on_error
+from mmgraph.networks.boltzmann.options import OPTION_NAMES, check_option_names, every_option
 from mmgraph.networks.boltzmann_data import columns_count, evidence_of
+from mmgraph.networks.boltzmann_fitting import named_options
 
 if TYPE_CHECKING:
+    from mmgraph.learning.boltzmann_settings import TrainingSettings
     from mmgraph.networks.boltzmann_machine import BoltzmannMachine
 
 
@@ -94,11 +97,14 @@ class BoltzmannEstimator:
             elif name not in arguments:
                 hint = suggestion(name, (*arguments, *OPTION_NAMES))
                 raise GraphError(f"{type(self).__name__} has no parameter {name!r}{hint}")
-            elif value is not arguments[name]:
+            elif not _is_same(value, arguments[name]):
                 arguments[name], structural = value, True
+        check_option_names(options, f"fit_options of {type(self).__name__}")
         arguments["fit_options"] = options or None
         if structural:
+            place = self._machine.device
             type(self).__init__(self, **arguments, **training)
+            self._machine.place_on(place)
         self._arguments, self._training = arguments, training
         return self
 
@@ -131,7 +137,12 @@ class BoltzmannEstimator:
         return contained(found, self.get_feature_names_out(), data, self._container)
 
     def partial_fit(
-        self, data: object, y: object = None, classes: object = None, **options: Any
+        self,
+        data: object,
+        y: object = None,
+        classes: object = None,
+        settings: TrainingSettings | Mapping[str, Any] | None = None,
+        **options: Any,
     ) -> Self:
         """Learn from one batch: go once over its rows, in steps of ``batch_size``.
 
@@ -144,7 +155,7 @@ class BoltzmannEstimator:
 
         Parameters
         ----------
-        data, y, **options
+        data, y, settings, **options
             As for :meth:`BoltzmannMachine.fit`. Labels may be missing in some batches.
         classes : array-like, optional
             All labels, which the first batch of a machine that takes them from ``y`` may lack.
@@ -160,11 +171,12 @@ class BoltzmannEstimator:
         from mmgraph.networks.boltzmann_fitting import fit_options
 
         machine = self._machine
-        chosen = fit_options(self.training_options, None, options, machine)
-        lay_out(machine, data, y, classes, again=False)
-        evidence = evidence_of(machine, data, y, needs_labels=y is None)
-        if not machine.is_fitted:
-            self._feature_names = names_of_columns(machine, data)
+        with unchanged_on_error(machine):
+            lay_out(machine, data, y, classes, again=False)
+            chosen = fit_options(self.training_options, settings, options, machine)
+            evidence = evidence_of(machine, data, y, needs_labels=y is None)
+            if not machine.is_fitted:
+                self._feature_names = names_of_columns(machine, data)
         learn_batch(machine, evidence, chosen)
         return self
 
@@ -270,7 +282,9 @@ class BoltzmannEstimator:
         return self._machine.is_fitted
 
     def __sklearn_clone__(self) -> Self:
-        made = type(self)(**self._arguments, **self._training)
+        generator = self._arguments.get("generator")
+        own = {} if generator is None else {"generator": _copied(generator)}
+        made = type(self)(**self._arguments | own, **self._training)
         made._container = self._container
         return made
 
@@ -287,6 +301,19 @@ class BoltzmannEstimator:
             classifier_tags=ClassifierTags() if classifies else None,
             input_tags=InputTags(allow_nan=True, sparse=True),
         )
+
+
+def _is_same(value: object, other: object) -> bool:
+    """Whether an argument is what it was: the same thing, or an equal number or text."""
+    plain = isinstance(value, int | float | str) and type(value) is type(other)
+    return value is other or (plain and value == other)
+
+
+def _copied(generator: torch.Generator) -> torch.Generator:
+    """A generator that draws the same, so that clones do not take numbers from one another."""
+    made = torch.Generator(generator.device)
+    made.set_state(generator.get_state())
+    return made
 
 
 def arguments_of(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,13 +27,16 @@ from mmgraph.learning.prediction_rows import prediction_rows
 from mmgraph.learning.prediction_settings import PredictionRows, PredictionSettings
 from mmgraph.learning.pretraining import pretrain
 from mmgraph.learning.training_rows import TrainingRows, check_same_layers, document_lengths
-from mmgraph.networks.boltzmann_start import start
+from mmgraph.networks.boltzmann.start import start
 from mmgraph.networks.boltzmann_units import Units
 
 if TYPE_CHECKING:
     from mmgraph.networks.boltzmann_machine import BoltzmannMachine
 
 OBJECTIVES = ("contrastive_divergence", "multi_prediction", "fine_tuning")
+AUTO = "auto"
+"""What an option is that is left to its default."""
+
 MULTI_PREDICTION_DEFAULTS: Mapping[str, Any] = {
     "optimiser": "adam",
     "learning_rate": 0.003,
@@ -141,6 +144,11 @@ class FitOptions:
         return self.objective == "fine_tuning" if self.warm_start is None else self.warm_start
 
 
+def named_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that are not left to their defaults."""
+    return {n: v for n, v in given.items() if not (isinstance(v, str) and v == AUTO)}
+
+
 def fit_options(
     usual: Mapping[str, Any] | None,
     settings: TrainingSettings | Mapping[str, Any] | None,
@@ -170,7 +178,7 @@ def fit_options(
     given: dict[str, Any] = dict(usual or {})
     if settings is not None:
         given = {k: v for k, v in given.items() if k not in training} | {"settings": settings}
-    given.update(options)
+    given = named_options({**given, **options})
     single = {k: given.pop(k) for k in list(given) if k in training}
     for name in given:
         if name not in known:
@@ -228,42 +236,50 @@ def _with_likelihood_defaults(
     if not found.get("warm_start"):
         if not counts_words:
             found.setdefault("weight_scale", _FIRST_WEIGHTS)
-        if len(machine.levels) > 2 and "pretrain" not in found:
+        # Batches that come one by one are not pretrained on.
+        if rows is not None and len(machine.levels) > 2 and "pretrain" not in found:
             found["pretrain"] = "greedy"
             found.setdefault("pretraining", TrainingSettings.of(chosen))
             chosen = {**chosen, **from_data, "learning_rate": _PRETRAINED_RATE, **named}
     return found, chosen
 
 
-def fitted(
+def rows_of(
     machine: BoltzmannMachine,
     evidence: Evidence,
     validation: Evidence | None,
+    options: FitOptions,
+) -> tuple[TrainingRows, TrainingRows | None]:
+    """Return the rows to learn from and those to watch, where the machine is trained."""
+    machine.place_on(options.device)
+    place, precision = machine.device, machine.asked_dtype
+    rows = TrainingRows.of(machine, evidence, place, precision, wide=True)
+    if validation is None:
+        return rows, None
+    watched = TrainingRows.of(machine, validation, place, precision, wide=True)
+    check_same_layers(rows.clamped, watched.clamped)
+    return rows, watched
+
+
+def fitted(
+    machine: BoltzmannMachine,
+    rows: TrainingRows,
+    watched: TrainingRows | None,
     options: FitOptions,
     checkpoint: Path | str | None,
     progress: Progress | None,
     generator: torch.Generator | None,
 ) -> TrainingReport:
     """Train a machine in place, see :meth:`BoltzmannMachine.fit`."""
-    machine.place_on(options.device)
-    place, precision = machine.device, machine.asked_dtype
-    rows = TrainingRows.of(machine, evidence, place, precision, wide=True)
-    watched = None
-    if validation is not None:
-        watched = TrainingRows.of(machine, validation, place, precision, wide=True)
-        check_same_layers(rows.clamped, watched.clamped)
-    units = Units.of(machine, rows)
-    machine.keep_in(torch.float64 if units.are_far else precision)
-    if not options.standardise:
-        units = Units({}, {})
+    graph, units = in_units(machine, Units.of(machine, rows), options)
     precision = training_precision(machine, options)
-    graph = units.of_data(machine, precision)
     rows = units.standardised(rows, precision)
     watched = watched and units.standardised(watched, precision)
     use_lengths(graph, rows)
     if not options.goes_on:
         seeded = torch.Generator().manual_seed(options.settings.seed)
         first_numbers(graph, rows, options, generator or seeded)
+    objective = objective_of(machine, options, rows)
     told = partial(_told, machine, graph, units, progress)
     kept = None if checkpoint is None else Path(checkpoint)
     with _written_back(machine, graph, units):
@@ -271,7 +287,6 @@ def fitted(
             own = options.pretraining or options.settings
             below = None if kept is None else kept / "pretraining"
             pretrain(graph, rows, machine.levels, own, checkpoint=below)
-        objective = objective_of(machine, options, rows)
         report = train(graph, rows, watched, options.settings, objective, told, kept)
     _warn_if_constant(machine, graph, rows, options.settings)
     return report
@@ -296,6 +311,19 @@ def _warn_if_constant(
             ConstantRepresentationWarning,
             stacklevel=4,
         )
+
+
+def in_units(
+    machine: BoltzmannMachine, units: Units, options: FitOptions
+) -> tuple[FactorGraph, Units]:
+    """Return a copy of a machine in the units in which it is trained, and those.
+
+    The machine itself is kept in double precision where its real values lie far from zero.
+    """
+    machine.keep_in(torch.float64 if units.are_far else machine.asked_dtype)
+    if not options.standardise:
+        units = Units({}, {})
+    return units.of_data(machine, training_precision(machine, options)), units
 
 
 def training_precision(machine: BoltzmannMachine, options: FitOptions) -> torch.dtype:
@@ -333,19 +361,32 @@ def _told(
     monitors: Mapping[str, float],
 ) -> None:
     """Let the machine have the numbers of an epoch before anybody hears of it."""
-    units.write(graph, machine)
+    _write(machine, graph, units)
     if progress is not None:
         progress(epoch, monitors)
 
 
 @contextlib.contextmanager
 def _written_back(machine: BoltzmannMachine, graph: FactorGraph, units: Units) -> Iterator[None]:
-    """Give the machine the numbers that training ends with, however it ends."""
-    machine.mark_fitted()
+    """Give the machine the numbers that training ends with, even by an error.
+
+    Where that comes before a sound epoch the machine stays as it was.
+    """
+    start = [tensor.clone() for factor in graph.factors for tensor in factor.tensors()]
     try:
         yield
-    finally:
-        units.write(graph, machine)
+    except BaseException:
+        reached = [tensor for factor in graph.factors for tensor in factor.tensors()]
+        if all(torch.equal(a, b) for a, b in zip(start, reached, strict=True)):
+            raise
+        _write(machine, graph, units)
+        raise
+    _write(machine, graph, units)
+
+
+def _write(machine: BoltzmannMachine, graph: FactorGraph, units: Units) -> None:
+    units.write(graph, machine)
+    machine.mark_fitted()
 
 
 def use_lengths(graph: FactorGraph, rows: TrainingRows) -> None:

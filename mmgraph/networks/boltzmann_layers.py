@@ -227,7 +227,7 @@ def _drawn(shape: Sequence[int], dtype: torch.dtype, generator: torch.Generator 
 def adopted(
     own: Iterable[BiasFactor | BilinearFactor], others: Iterable[BiasFactor | BilinearFactor]
 ) -> tuple[BiasFactor | BilinearFactor, ...]:
-    """Return factors with the numbers of others, which speak of layers of the same description.
+    """Return factors with copies of the numbers of others, of layers of the same description.
 
     Raises
     ------
@@ -243,7 +243,7 @@ def adopted(
         for own_variable, variable in zip(factor.scope, found.scope, strict=True):
             if not own_variable.describes_same_as(variable):
                 raise GraphError(f"{variable!r} is not {own_variable!r}")
-        taken = factor.with_tensors(*found.tensors())
+        taken = factor.with_tensors(*(tensor.detach().clone() for tensor in found.tensors()))
         if isinstance(taken, BiasFactor) and isinstance(found, BiasFactor):
             taken.length = found.length
         made.append(taken)

@@ -17,7 +17,7 @@ from mmgraph.inference import query
 from mmgraph.inference.samples import Samples
 from mmgraph.networks.boltzmann.grey import grey_in, refuse_grey
 from mmgraph.networks.boltzmann.labels import class_order, only_with_labels
-from mmgraph.networks.boltzmann.layout import lay_out, names_of_columns
+from mmgraph.networks.boltzmann.layout import lay_out, names_of_columns, unchanged_on_error
 from mmgraph.networks.boltzmann.numbers import BoltzmannNumbers
 from mmgraph.networks.boltzmann.options import check_option_names
 from mmgraph.networks.boltzmann_answers import (
@@ -27,7 +27,7 @@ from mmgraph.networks.boltzmann_answers import (
     method_named,
     posterior_means,
 )
-from mmgraph.networks.boltzmann_data import evidence_of
+from mmgraph.networks.boltzmann_data import evidence_of, warn_of_unobserved
 from mmgraph.networks.boltzmann_estimator import BoltzmannEstimator
 from mmgraph.networks.boltzmann_layers import (
     LabelLinks,
@@ -109,6 +109,7 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
         given = dict(arguments)
         training = given.pop("training", {})
         check_option_names(training, type(self).__name__)
+        check_option_names(given.get("fit_options") or {}, f"fit_options of {type(self).__name__}")
         waits = pathways is None or isinstance(labels, str)
         self.label_links = label_links
         self.pathways = () if waits else pathways_of(pathways or ())
@@ -183,17 +184,20 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
         FormatError
             If the checkpoint is that of another machine, other data or other settings.
         """
-        from mmgraph.networks.boltzmann_fitting import fit_options, fitted
+        from mmgraph.networks.boltzmann_fitting import fit_options, fitted, rows_of
 
-        goes_on = fit_options(self.training_options, settings, options).goes_on
-        lay_out(self, data, y, again=not goes_on)
-        self._feature_names = names_of_columns(self, data)
-        evidence = evidence_of(self, data, y, needs_labels=True)
-        chosen = fit_options(self.training_options, settings, options, self, evidence.batch)
+        with unchanged_on_error(self):
+            goes_on = fit_options(self.training_options, settings, options).goes_on
+            lay_out(self, data, y, again=not goes_on)
+            self._feature_names = names_of_columns(self, data)
+            evidence = evidence_of(self, data, y, needs_labels=True)
+            warn_of_unobserved(self, evidence)
+            chosen = fit_options(self.training_options, settings, options, self, evidence.batch)
+            pair = validation if isinstance(validation, tuple) else (validation, None)
+            watched = None if validation is None else evidence_of(self, *pair)
+            rows = rows_of(self, evidence, watched, chosen)
         self._online = None
-        pair = validation if isinstance(validation, tuple) else (validation, None)
-        watched = None if validation is None else evidence_of(self, *pair)
-        self.fit_report = fitted(self, evidence, watched, chosen, checkpoint, progress, generator)
+        self.fit_report = fitted(self, *rows, chosen, checkpoint, progress, generator)
         self.sweeps = chosen.sweeps
         return self
 
@@ -370,9 +374,10 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> Self:
-        """Return the machine on another device or in another precision."""
+        """Return a copy on another device, where later fits stay, or in another precision."""
         fixed = torch.Generator().manual_seed(0)  # its numbers are replaced
-        moved = type(self)(**{**self._made_from, "generator": fixed}, **self._training)
+        training = self._training | ({} if device is None else {"device": str(device)})
+        moved = type(self)(**{**self._made_from, "generator": fixed}, **training)
         precision = {} if dtype is None else {"dtype": dtype}
         moved._arguments, moved._made_from = (
             self._arguments | precision,

@@ -65,18 +65,13 @@ class Units:
 
     def standardised(self, rows: TrainingRows, dtype: torch.dtype) -> TrainingRows:
         """Return rows in these units, and real values in a precision."""
-        clamped = {
-            name: Clamped(values.to(dtype), known)
-            for name, (values, known) in rows.clamped.items()
-            if name not in self.shifts
-        }
-        for name, shift in self.shifts.items():
-            values, known = rows.clamped[name]
-            moved = ((values.double() - shift) / self.scales[name]).to(dtype)
-            if known is not None:
-                moved = moved.masked_fill(~known, 0.0)
-            clamped[name] = Clamped(moved, known)
-        return TrainingRows(rows.count, {name: clamped[name] for name in rows.clamped})
+        clamped = {}
+        for name, (values, known) in rows.clamped.items():
+            if name in self.shifts:
+                values = (values.double() - self.shifts[name]) / self.scales[name]
+                values = values if known is None else values.masked_fill(~known, 0.0)
+            clamped[name] = Clamped(values.to(dtype), known)
+        return TrainingRows(rows.count, clamped)
 
     def of_data(self, machine: FactorGraph, dtype: torch.dtype) -> FactorGraph:
         """Return a copy of a machine that speaks of values in these units, in a precision."""

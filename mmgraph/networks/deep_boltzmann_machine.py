@@ -34,7 +34,7 @@ class DeepBoltzmannMachine(BoltzmannMachine):
     generator : torch.Generator, optional
         Draws the first weights.
     fit_options : mapping, optional
-        Options of training, as below; these win.
+        Options of training; those given one by one, as below, win over these.
     **training
         Options of training (``epochs=20``, ``objective="multi_prediction"``), in force where a call
         of :meth:`fit` does not say otherwise.

@@ -40,7 +40,7 @@ class MultimodalDeepBoltzmannMachine(BoltzmannMachine):
     generator : torch.Generator, optional
         Draws the first weights.
     fit_options : mapping, optional
-        Options of training, as below; these win.
+        Options of training; those given one by one, as below, win over these.
     label_links : {"joint", "all"}
         Whether labels are joined to the last hidden layer of each pathway as well, so that one
         modality by itself says more of them.

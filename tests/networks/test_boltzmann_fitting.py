@@ -12,7 +12,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import mmgraph as mm
-from mmgraph.graph.errors import EvidenceError, FormatError, GraphError, LearningError
+from mmgraph.graph.errors import (
+    EvidenceError,
+    FormatError,
+    GraphError,
+    LearningError,
+    NotFittedError,
+)
 from mmgraph.learning.boltzmann_settings import TrainingSettings
 from mmgraph.learning.training_rows import TrainingRows
 from mmgraph.networks.boltzmann_fitting import (
@@ -224,7 +230,13 @@ def test_training_that_diverges_leaves_a_sound_machine():
     with pytest.raises(LearningError, match="diverged in epoch"):
         machine.fit(x, y, learning_rate=1e6, epochs=3)
     assert all(t.isfinite().all() for t in machine.parameters().values())
-    assert np.isfinite(machine.predict_proba(x)).all()
+    with pytest.raises(NotFittedError):  # no epoch was sound
+        machine.predict_proba(x)
+    machine.fit(x, y, epochs=2)
+    before = machine.predict_proba(x)
+    with pytest.raises(LearningError, match="diverged in epoch"):
+        machine.fit(x, y, learning_rate=1e6, epochs=3)
+    np.testing.assert_array_equal(machine.predict_proba(x), before)
 
 
 @pytest.mark.parametrize(

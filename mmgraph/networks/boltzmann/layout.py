@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,10 +50,24 @@ def lay_out(
     if isinstance(labels, str) and (again or not machine.visible):
         found["labels"] = labels_from(labels, y, classes, type(machine).__name__)
     if found:
+        place = machine.device
         type(machine).__init__(machine, **arguments | found, **training)
+        machine.place_on(place)
         machine._made_from, machine._arguments = machine._arguments, arguments
     if machine.labels is not None:
         check_classes(machine.labels, classes)
+
+
+@contextlib.contextmanager
+def unchanged_on_error(machine: BoltzmannMachine) -> Iterator[None]:
+    """Leave a machine as it was where its data cannot be read."""
+    before = dict(machine.__dict__)
+    try:
+        yield
+    except BaseException:
+        machine.__dict__.clear()
+        machine.__dict__.update(before)
+        raise
 
 
 def leaves_units_to_data(arguments: Mapping[str, Any]) -> bool:

@@ -52,9 +52,11 @@ class BoltzmannNumbers(FactorGraph):
 
     def place_on(self, device: torch.device | str | None) -> None:
         """Move the numbers to a device, in place; None and ``"auto"`` leave them where they are."""
-        if device is not None and str(device) != "auto":
-            self.factors = tuple(factor.to(device) for factor in self.layer_factors())
-            self.plans = {}
+        if device is None or str(device) == "auto" or not self.factors:
+            return
+        moved = tuple(factor.to(device) for factor in self.layer_factors())
+        if moved[0].tensors()[0].device != self.device:
+            self.factors, self.plans, self._online = moved, {}, None
 
     @property
     def parameters_count(self) -> int:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mmgraph.graph.bias_factor import BiasFactor
+from mmgraph.graph.errors import LearningError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.learning.boltzmann.online import OnlineTraining
@@ -16,6 +17,7 @@ from mmgraph.learning.training_rows import TrainingRows
 from mmgraph.networks.boltzmann_fitting import (
     FitOptions,
     first_numbers,
+    in_units,
     objective_of,
     training_precision,
     use_lengths,
@@ -50,12 +52,11 @@ class Online:
     def of(cls, machine: BoltzmannMachine, rows: TrainingRows, options: FitOptions) -> Online:
         """Begin with a first batch, or with the numbers that a machine has learned already."""
         goes_on = machine.is_fitted
+        if not goes_on:
+            _check_first_batch(machine, rows)
         units = _units_of_model(machine) if goes_on else Units.of(machine, rows)
-        machine.keep_in(torch.float64 if units.are_far else machine.asked_dtype)
-        if not options.standardise:
-            units = Units({}, {})
-        precision = training_precision(machine, options)
-        graph, standard = units.of_data(machine, precision), units.standardised(rows, precision)
+        graph, units = in_units(machine, units, options)
+        standard = units.standardised(rows, training_precision(machine, options))
         if not goes_on:
             use_lengths(graph, standard)
             seed = options.settings.seed
@@ -78,9 +79,8 @@ class Online:
         return OnlineTraining(graph, rows, self.options.settings, objective, observed, state=state)
 
     def continues(self, options: FitOptions) -> bool:
-        """Whether training goes on under other options: only the learning rate may be another."""
-        settings = replace(self.options.settings, learning_rate=options.settings.learning_rate)
-        return replace(self.options, settings=settings) == options
+        """Whether training goes on under other options: all that count for batches are the same."""
+        return _for_batches(self.options) == _for_batches(options)
 
     def learn(self, machine: BoltzmannMachine, rows: TrainingRows, rate: float) -> None:
         """Go once over a batch, and write what came of it into the machine."""
@@ -118,12 +118,43 @@ def learn_batch(machine: BoltzmannMachine, evidence: Evidence, options: FitOptio
     machine._online, machine.sweeps = online, options.sweeps
 
 
-def _units_of_model(machine: FactorGraph) -> Units:
+def _for_batches(options: FitOptions) -> FitOptions:
+    """Options without those that mean nothing to batches, or may change from one to the next."""
+    settings = replace(options.settings, learning_rate=1.0, epochs=1)
+    return replace(options, settings=settings, device=None, pretrain=None, pretraining=None)
+
+
+def _check_first_batch(machine: BoltzmannMachine, rows: TrainingRows) -> None:
+    """Check that the first batch tells in which units real variables are to be trained on.
+
+    Raises
+    ------
+    LearningError
+        If an element of one is seen in fewer than two rows: which.
+    """
+    for variable in machine.visible:
+        if not variable.is_real:
+            continue
+        seen = torch.zeros(variable.shape)
+        if variable.name in rows.clamped:
+            known = rows.clamped[variable.name].known
+            seen = seen + rows.count if known is None else known.sum(0).reshape(variable.shape)
+        few = (seen < 2).nonzero().tolist()
+        if few:
+            raise LearningError(
+                f"the first batch shows element {few[0]} of '{variable.name}' in fewer than two "
+                "rows, which do not tell how its values vary; begin with a larger batch"
+            )
+
+
+def _units_of_model(machine: BoltzmannMachine) -> Units:
     """Units in which real variables have mean zero and variance one where hidden units are zero."""
     shifts, scales = {}, {}
     for factor in machine.factors:
+        variable = factor.scope[0]
         if isinstance(factor, BiasFactor) and factor.precision is not None:
-            variable = factor.scope[0]
+            if variable not in machine.visible:
+                continue
             precision = factor.precision.double()
             mean = factor.bias.double() / precision
             shifts[variable.name] = mean if variable.family == "gaussian" else mean.new_zeros(())

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmgraph.graph.errors import LearningError, suggestion
 from mmgraph.learning.boltzmann_settings import TrainingSettings
-from mmgraph.networks.boltzmann_fitting import FitOptions
+from mmgraph.networks.boltzmann_fitting import AUTO, FitOptions
 
 OPTION_NAMES = tuple(
     f.name
@@ -17,9 +17,6 @@ OPTION_NAMES = tuple(
     if f.name != "settings"  # a record of the others
 )
 """The options that constructors, ``set_params`` and ``fit`` of machines take."""
-
-AUTO = "auto"
-"""What an option is that is left to its default."""
 
 
 def check_option_names(options: Mapping[str, Any], model: str) -> None:
@@ -41,8 +38,3 @@ def every_option(given: Mapping[str, Any]) -> dict[str, Any]:
     the objective, the layers and the number of rows.
     """
     return dict.fromkeys(OPTION_NAMES, AUTO) | {n: v for n, v in given.items() if n in OPTION_NAMES}
-
-
-def named_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that are not left to their defaults."""
-    return {n: v for n, v in given.items() if not (isinstance(v, str) and v == AUTO)}
