@@ -37,6 +37,7 @@ def float_tensor(
     MmgraphError
         If they are no real numbers, or a mask hides one: which.
     """
+    given = _joined_tensors(given)
     if isinstance(given, Tensor):
         if given.is_complex() or given.dtype == torch.bool:
             raise error(f"{owner}: real numbers were expected, not {given.dtype}")
@@ -63,8 +64,8 @@ def float_array(
     if isinstance(given, Tensor):
         given = given.detach().cpu()
         given = given.double() if given.dtype == torch.bool else given
-    elif getattr(given, "dtype", None) == np.dtype(bool):
-        given = as_array(given, owner, error).astype(np.float64)
+    elif not isinstance(given, str) and (array := as_array(given, owner, error)).dtype == bool:
+        given = array.astype(np.float64)  # which keeps a mask
     numbers: np.ndarray = float_tensor(given, owner, error).double().numpy()
     return numbers
 
@@ -104,11 +105,17 @@ def neutral_where_masked(
 
 def nan_where_masked(given: Any) -> Any:
     """Return numbers with NaN, which stands for a missing one, where a mask hides one."""
-    if isinstance(given, list | tuple) and any(isinstance(p, np.ma.MaskedArray) for p in given):
-        given = np.ma.array(given)
+    given = with_masks_joined(given)
     if not isinstance(given, np.ma.MaskedArray):
         return given
     return np.ma.filled(given.astype(np.float64), np.nan)
+
+
+def with_masks_joined(given: Any) -> Any:
+    """Return nested lists that hold masked arrays as one masked array; anything else as it is."""
+    if not _holds_mask(given):
+        return given
+    return np.ma.stack([np.ma.asanyarray(with_masks_joined(part)) for part in given])
 
 
 def whole_numbers(
@@ -134,6 +141,8 @@ def whole_numbers(
             _refuse_unwhole(
                 (plain != plain.floor()) | (plain.abs() >= 2.0**63), plain, owner, error
             )
+        elif given.dtype == torch.uint64:  # of which torch compares nothing
+            return whole_numbers(given.cpu().numpy(), owner, error).to(given.device)
         elif given.is_complex() or given.dtype == torch.bool:
             raise error(f"{owner}: whole numbers were expected, not {given.dtype}")
         return given.long()
@@ -141,7 +150,7 @@ def whole_numbers(
     refuse_mask(array, owner, error)
     if not array.size:
         return torch.zeros(array.shape, dtype=torch.int64)
-    if array.dtype.kind == "O" and all(isinstance(n, int | np.integer) for n in array.flat):
+    if array.dtype.kind == "O" and all(_is_whole(n) for n in array.flat):
         too_large = np.array([not -(2**63) <= int(n) < 2**63 for n in array.flat], bool)
         _refuse_unwhole(too_large.reshape(array.shape), array, owner, error)
     elif array.dtype.kind == "f":
@@ -155,11 +164,14 @@ def whole_numbers(
     return torch.from_numpy(native(array.astype(np.int64)))
 
 
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
+
+
 def as_array(given: Any, owner: str, error: type[MmgraphError]) -> np.ndarray:
     """Return an array of what is given, still masked where it, or a part of a list, was."""
     try:
-        if _holds_mask(given):
-            return np.ma.stack([as_array(part, owner, error) for part in given])
+        given = with_masks_joined(given)
         return _of_sequence(given) if isinstance(given, list | tuple) else np.asanyarray(given)
     except (TypeError, ValueError, OverflowError, RuntimeError) as problem:
         raise error(f"{owner}: not an array of numbers ({problem})") from None
@@ -175,6 +187,14 @@ def _of_sequence(given: Any) -> np.ndarray:
     if any(isinstance(part, Tensor) for part in given):
         given = [p.detach().cpu().numpy() if isinstance(p, Tensor) else p for p in given]
     return np.asarray(given)
+
+
+def _joined_tensors(given: Any) -> Any:
+    """A list of nothing but tensors as one, which keeps their gradients; all else as it is."""
+    if not isinstance(given, list | tuple) or not given:
+        return given
+    parts = [_joined_tensors(part) for part in given]
+    return torch.stack(parts) if all(isinstance(part, Tensor) for part in parts) else given
 
 
 def refuse_mask(array: np.ndarray, owner: str, error: type[MmgraphError]) -> None:
@@ -194,7 +214,8 @@ def native(array: np.ndarray) -> np.ndarray:
     if array.dtype == np.longdouble:
         array = array.astype(np.float64)
     array = np.asarray(array, array.dtype.newbyteorder("="))
-    if any(stride < 0 for stride in array.strides) or not array.flags.writeable:
+    step = array.itemsize  # fields of records lie at other distances
+    if any(stride < 0 or stride % step for stride in array.strides) or not array.flags.writeable:
         return array.copy()  # a tensor on memory that may not be written would be a trap
     return array
 

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from mmgraph.graph.arrays import float_array
+from mmgraph.graph.arrays import float_array, with_masks_joined
 from mmgraph.graph.errors import EvidenceError, UnknownStateError
 from mmgraph.graph.state_labels import (
     MISSING,
@@ -154,8 +154,9 @@ def plain_array(column: Any) -> Any:
     if isinstance(column, np.ndarray) or hasattr(column, "factorize"):
         return column
     if isinstance(column, list | tuple | range):
-        if any(isinstance(part, np.ma.MaskedArray) and part.ndim for part in column):
-            return plain_array(np.ma.array(column))
+        joined = with_masks_joined(column)
+        if isinstance(joined, np.ma.MaskedArray):
+            return plain_array(joined)
         if all(type(cell) is int for cell in column):
             return np.asarray(column, dtype=np.int64 if _fits(column) else object)
         return _object_array(column)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.graph.arrays import neutral_where_masked
+from mmgraph.graph.arrays import neutral_where_masked, with_masks_joined
 from mmgraph.graph.copying import DeepCopied
 from mmgraph.graph.errors import EvidenceError
 from mmgraph.graph.value_evidence import numbers, place_of
@@ -68,10 +68,10 @@ def soft_tensor(variable: Variable, given: Soft) -> Float[Tensor, "batch *shape 
         raise EvidenceError(f"soft evidence for '{variable.name}', which has no states")
     owner = f"soft evidence for '{variable.name}'"
     if given.probabilities is None:
-        scores = _in_order(variable, given.log_likelihood)
+        scores = with_masks_joined(_in_order(variable, given.log_likelihood))
         tensor = numbers(variable, neutral_where_masked(scores, owner, EvidenceError))
     else:
-        chances = _in_order(variable, given.probabilities)
+        chances = with_masks_joined(_in_order(variable, given.probabilities))
         tensor = numbers(variable, neutral_where_masked(chances, owner, EvidenceError, 1.0))
         if bool((tensor.detach() < 0).any()):
             raise EvidenceError(f"a probability of soft evidence for '{variable.name}' is negative")

@@ -12,6 +12,13 @@ from mmgraph.graph.arrays import float_array, float_tensor, log_potentials, whol
 from mmgraph.graph.errors import EvidenceError, GraphError, LearningError, UnknownStateError
 from mmgraph.networks.conditional_random_field import ConditionalRandomField, LabelledImage
 
+
+def _in_records(array: np.ndarray) -> np.ndarray:
+    records = np.zeros(array.shape, [("odd", np.int8), ("value", array.dtype)])
+    records["value"] = array
+    return records["value"]
+
+
 LAYOUTS = {
     "reversed": lambda a: a[::-1].copy()[::-1],
     "every second": lambda a: np.repeat(a, 2, axis=0)[::2],
@@ -25,6 +32,8 @@ LAYOUTS = {
     "list": lambda a: a.tolist(),
     "list of arrays": list,
     "list of lists of arrays": lambda a: [list(part) if part.ndim > 1 else part for part in a],
+    "field of records": lambda a: _in_records(a),
+    "list of lists of tensors": lambda a: [list(torch.from_numpy(part.copy())) for part in a],
     "list of tensors": lambda a: list(torch.from_numpy(a.copy())),
     "tensor": lambda a: torch.from_numpy(a.copy()),
 }
@@ -55,6 +64,9 @@ def test_precision_and_gradients_are_kept():
     assert float_tensor(np.ones(2, np.uint16), "these").dtype == torch.float64
     leaf = torch.ones(2, requires_grad=True)
     assert float_tensor(leaf, "these") is leaf
+    nested = float_tensor([[leaf, 2 * leaf], [leaf, leaf]], "these")
+    assert nested.requires_grad
+    assert nested.shape == (2, 2, 2)
     shared = np.zeros(3)
     float_tensor(shared, "these")[0] = 1.0
     assert shared[0] == 1.0  # no copy where none is needed
@@ -69,6 +81,8 @@ def test_precision_and_gradients_are_kept():
         ([[0, 1e30]], r"1e\+30 at \(0, 1\)"),
         ([[0, 2**70]], r"1.18059e\+21 at \(0, 1\)"),
         (np.array([[0, 2**63]], np.uint64), r"9.22337e\+18 at \(0, 1\)"),
+        (torch.from_numpy(np.array([[0, 2**63]], np.uint64)), r"9.22337e\+18 at \(0, 1\)"),
+        (np.array([[0, True]], object), "whole numbers were expected"),
         (torch.tensor([[0, 1.5]]), r"1.5 at \(0, 1\)"),
         (torch.tensor([[0, torch.inf]]), r"inf at \(0, 1\)"),
         (np.array([[False, True]]), "not bool"),
@@ -126,7 +140,8 @@ def test_masked_elements_say_nothing():
     for given_ in (masked, list(masked), [list(row) for row in masked]):
         assert np.allclose(mm.MarkovRandomField.grid(given_).predict_proba(), expected)
     field = mm.MarkovRandomField.grid(shape=(4, 5), states=3)
-    assert np.allclose(field.predict_proba({"label": mm.soft(masked)}), expected)
+    for given_ in (masked, list(masked), [list(row) for row in masked]):
+        assert np.allclose(field.predict_proba({"label": mm.soft(given_)}), expected)
     chances = np.ma.array(np.exp(masked.filled(0.0)), mask=masked.mask)
     for written in (chances, {k: chances[..., k] for k in range(3)}):
         evidence = {"label": mm.soft(probabilities=written)}
@@ -174,7 +189,10 @@ def test_masked_weights_of_rows_are_refused():
 def test_masked_cells_are_missing():
     states = np.ma.masked_equal([[0, 1, 0], [2, 0, 0]], 2)
     field = mm.MarkovRandomField.grid(np.zeros((2, 3, 3)))
-    for written in (states, list(states), mm.index(states), mm.index([[0, 1, 0], [None, 0, 0]])):
+    for written in (
+        states, list(states), [list(states)], mm.index(states), mm.index([[0, 1, 0], [None, 0, 0]]),
+        mm.index([list(states)]),
+    ):  # fmt: skip
         codes = mm.Evidence.of({"label": written}, field.variables).hard("label")
         assert codes.tolist() == [[[0, 1, 0], [-1, 0, 0]]]
     cells = mm.Evidence.of({"a": [0, np.ma.masked]}, {"a": mm.Variable("a", 2)})
@@ -235,4 +253,10 @@ def test_what_is_no_array_of_numbers():
     with pytest.raises(GraphError, match="not bool"):
         float_tensor([True, False], "these")
     assert float_array(np.array([True, False]), "these").tolist() == [1.0, 0.0]
+    assert float_array([True, False], "these").tolist() == [1.0, 0.0]
+    reals = mm.Evidence.of(
+        {"x": [[np.ma.masked_equal([1.0, 9.0], 9.0)]]},
+        {"x": mm.Variable("x", shape=(1, 2), family="gaussian")},
+    )
+    assert reals.values["x"].isnan().tolist() == [[[False, True]]]
     assert log_potentials(np.ma.masked_all(3), "these").tolist() == [0, 0, 0]
