@@ -151,6 +151,10 @@ class ConstantRepresentationWarning(UserWarning):
     """A machine whose joint layer says the same of every row: nothing can be told from it."""
 
 
+class UselessLabelsWarning(UserWarning):
+    """A machine that predicts labels it has learned from no better than by their frequencies."""
+
+
 class ConvergenceWarning(UserWarning):
     """An iterative method that ended before it converged; names the method, and by how much."""
 

@@ -139,6 +139,13 @@ class Evidence(DeepCopied):
         """The names of the variables that any row says something about."""
         return (*self.columns, *self.arrays, *self.soft, *self.values)
 
+    def tells(self, name: str) -> bool:
+        """Whether any row says something of a variable: it may be given, and missing throughout."""
+        if name in self.values:
+            return not bool(self.values[name].isnan().all())
+        codes = self.hard(name)
+        return name in self.soft if codes is None else bool((codes != MISSING).any())
+
     def hard(self, name: str) -> Tensor | None:
         """State indices ``(batch, *shape)`` of a discrete variable, or None if never observed."""
         if name in self.arrays:

@@ -284,4 +284,6 @@ def _ascended(
 def _order(graph: FactorGraph, evidence: Evidence) -> list[Masks]:
     """The colours, of layers of units in the order in which they are trained."""
     colours = colour_masks(graph)
-    return observed_last(colours, evidence.observed()) if has_compact_factors(graph) else colours
+    if not has_compact_factors(graph):
+        return colours
+    return observed_last(colours, [name for name in evidence.observed() if evidence.tells(name)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -14,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from mmgraph.graph.bias_factor import BiasFactor
-from mmgraph.graph.errors import ConstantRepresentationWarning, LearningError, suggestion
+from mmgraph.graph.errors import LearningError, suggestion
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.devices import check_device
-from mmgraph.learning.boltzmann_monitors import Monitors
 from mmgraph.learning.boltzmann_settings import TrainingSettings
 from mmgraph.learning.boltzmann_training import ObjectiveMaker, Progress, TrainingReport, train
 from mmgraph.learning.fine_tuning import FineTuning
@@ -61,8 +59,6 @@ _FIRST_WEIGHTS = 0.1
 """Standard deviation of first weights with those defaults, but for word counts, which are large."""
 _PRETRAINED_RATE = 0.003
 """The learning rate of a machine that was pretrained."""
-_CONSTANT = 0.02
-"""The standard deviation over rows up to which a unit of the joint layer says nothing of them."""
 
 
 @dataclass(frozen=True)
@@ -287,30 +283,7 @@ def fitted(
             own = options.pretraining or options.settings
             below = None if kept is None else kept / "pretraining"
             pretrain(graph, rows, machine.levels, own, checkpoint=below)
-        report = train(graph, rows, watched, options.settings, objective, told, kept)
-    _warn_if_constant(machine, graph, rows, options.settings)
-    return report
-
-
-def _warn_if_constant(
-    machine: BoltzmannMachine, graph: FactorGraph, rows: TrainingRows, settings: TrainingSettings
-) -> None:
-    """Warn where the joint layer says the same of every row."""
-    some = rows.some(slice(0, settings.monitor_rows))
-    visible = {v.name for v in machine.visible}
-    data = {name: units for name, units in some.clamped.items() if name in visible}
-    if some.count < 2 or not data:
-        return
-    joint = Monitors(some, None, settings.mean_field_steps).represented(graph, data)
-    most = float(joint[machine.joint.name].std(0).max())
-    if most < _CONSTANT:
-        warnings.warn(
-            f"the joint layer says the same of every row: no mean of its units varies by more than "
-            f"{most:.2g} (standard deviation). More epochs or a higher learning_rate, "
-            "pretrain='greedy' or fewer layers may help",
-            ConstantRepresentationWarning,
-            stacklevel=4,
-        )
+        return train(graph, rows, watched, options.settings, objective, told, kept)
 
 
 def in_units(

@@ -55,6 +55,11 @@ class Pathway:
     hidden_family: HiddenFamily | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.visible, int):
+            raise GraphError(
+                f"visible units are variables, or None to take them from the data, not "
+                f"{self.visible}; hidden={self.visible} is so many hidden units"
+            )
         if not self.variables:
             raise GraphError("a pathway needs at least one variable")
         for variable in self.variables:

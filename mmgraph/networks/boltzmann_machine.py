@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mmgraph.graph.variable import Variable
 from mmgraph.inference import query
+from mmgraph.inference.options import check_type
 from mmgraph.inference.samples import Samples
 from mmgraph.networks.boltzmann.grey import grey_in, refuse_grey
 from mmgraph.networks.boltzmann.labels import class_order, only_with_labels
@@ -128,6 +129,8 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
         outer = self.visible if self.labels is None else (*self.visible, self.labels)
         variables = (*outer, *self.hidden)
         super().__init__(variables)  # names are checked before weights are drawn
+        check_type("dtype", dtype, "torch.dtype | None")
+        check_type("generator", generator, "torch.Generator | None")
         self.factors = factors_of(
             variables, self.pathways, layers, joint, self.labels, label_links,
             dtype or torch.float32, generator,
@@ -184,6 +187,7 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
         FormatError
             If the checkpoint is that of another machine, other data or other settings.
         """
+        from mmgraph.networks.boltzmann.usefulness import warn_if_useless
         from mmgraph.networks.boltzmann_fitting import fit_options, fitted, rows_of
 
         with unchanged_on_error(self):
@@ -199,6 +203,7 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
         self._online = None
         self.fit_report = fitted(self, *rows, chosen, checkpoint, progress, generator)
         self.sweeps = chosen.sweeps
+        warn_if_useless(self, evidence)
         return self
 
     def usual_options(self, question: str) -> Mapping[str, Any]:

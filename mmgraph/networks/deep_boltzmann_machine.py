@@ -23,7 +23,7 @@ class DeepBoltzmannMachine(BoltzmannMachine):
         Bernoulli, categorical, Gaussian, rectified Gaussian or replicated softmax. By default they
         are taken from the data of ``fit``: columns whose values all lie in [0, 1] are Bernoulli,
         other numbers Gaussian, texts in a data frame categorical.
-    hidden : sequence of int, default (500, 1000)
+    hidden : sequence of int, default (64, 32)
         The units of each layer, from below; the last one is the joint layer.
     labels : Variable or str, optional
         A categorical variable, or the name of one whose states are those of ``y`` in ``fit``;
@@ -56,7 +56,7 @@ class DeepBoltzmannMachine(BoltzmannMachine):
     def __init__(
         self,
         visible: Variable | Sequence[Variable] | None = None,
-        hidden: int | Sequence[int] = (500, 1000),
+        hidden: int | Sequence[int] = (64, 32),
         labels: Variable | str | None = None,
         hidden_family: HiddenFamily = "bernoulli",
         dtype: torch.dtype | None = None,

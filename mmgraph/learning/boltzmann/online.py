@@ -18,7 +18,11 @@ from mmgraph.learning.boltzmann_settings import TrainingSettings
 from mmgraph.learning.boltzmann_steps import Ascent
 from mmgraph.learning.boltzmann_training import LARGEST_PARAMETER, ObjectiveMaker
 from mmgraph.learning.contrastive_divergence import ContrastiveDivergence
+from mmgraph.learning.divergence import divergence, independent_log_likelihood
 from mmgraph.learning.training_rows import TrainingRows, document_lengths
+
+_FAR = 10.0
+"""Nats a row, and as much again as biases alone give, by which a batch may be less likely."""
 
 _LENGTHS, _ASCENT, _OBJECTIVE = "lengths:", "ascent:", "objective:"
 
@@ -106,7 +110,32 @@ class OnlineTraining:
                 "A lower learning_rate, or a norm_bound, may help"
             )
         self.batches += 1
+        if self.batches & (self.batches - 1) == 0:  # 1, 2, 4, …: so that it costs little
+            self._check_likely(rows)
         self._write()
+
+    def _check_likely(self, rows: TrainingRows) -> None:
+        """Refuse numbers that find the rows far less likely than biases alone do.
+
+        Far, since these are fitted to the batch, which may differ from those before.
+        """
+        if not isinstance(self.objective, ContrastiveDivergence):
+            return
+        reached = FactorGraph(
+            self.graph.variables.values(),
+            [
+                factor.with_tensors(*row)
+                for factor, row in zip(self.graph.factors, self.ascent.result(), strict=True)
+                if isinstance(factor, BiasFactor | BilinearFactor)
+            ],
+        )
+        alone = independent_log_likelihood(reached, rows)
+        ill = divergence(reached, rows, alone - abs(alone) - _FAR, self.settings.seed)
+        if ill:
+            raise LearningError(
+                f"training diverged by batch {self.batches}: {ill}; the model has the numbers of "
+                "the batch before. A lower learning_rate, or more gibbs_steps, may help"
+            )
 
     @torch.no_grad()
     def _write(self) -> None:

@@ -19,6 +19,9 @@ from mmgraph.graph.state_labels import Index, index
 from mmgraph.graph.value_evidence import place_of
 from mmgraph.graph.variable import Variable, element_names
 
+ROUNDING = 1e-6
+"""How far from [0, 1] a probability may lie: scaling to this range rounds."""
+
 
 def grey_values(variable: Variable, given: object) -> Float[Tensor, "batch *shape"] | None:
     """Return the probabilities of being on if that is what is given, NaN where missing.
@@ -43,6 +46,8 @@ def grey_values(variable: Variable, given: object) -> Float[Tensor, "batch *shap
     values = _numbers(given)
     if values is None:
         return None
+    near = np.clip(values, 0.0, 1.0)
+    values = np.where(np.abs(values - near) <= ROUNDING, near, values)
     known = ~np.isnan(values)
     if not (known & (values > 0) & (values < 1)).any():
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from mmgraph.graph.errors import LearningError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.state_labels import is_missing, plain_cell
 from mmgraph.graph.variable import Variable
+from mmgraph.networks.boltzmann.grey import ROUNDING
 
 WHOLE = "x"
 """The name of the variable of an array that stands by itself."""
@@ -74,7 +76,7 @@ def _of_array(
     named = tuple(columns) if columns is not None else None
     known = values[~np.isnan(values)]
     family: Any = "gaussian"
-    if len(known) and known.min() >= 0 and known.max() <= 1:
+    if len(known) and known.min() >= -ROUNDING and known.max() <= 1 + ROUNDING:
         family = "bernoulli"
     elif len(values) < 2:
         raise LearningError(
@@ -90,21 +92,32 @@ def _numbers(name: str, given: object) -> np.ndarray:
     array = np.asarray(plain_array(dense) if isinstance(dense, Tensor | list | tuple) else dense)
     if array.dtype.kind == "c":
         raise LearningError(f"'{name}' holds complex numbers. Complex data not supported")
+    if array.dtype.kind == "O":
+        cells = [np.nan if is_missing(cell) else cell for cell in array.flat]
+        array = np.array(cells, object).reshape(array.shape)
     try:
         return array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise LearningError(f"'{name}' is no array of numbers ({error})") from None
 
 
+def _is_numeric(column: Any) -> bool:
+    """Whether a column holds numbers, and nothing else but missing cells."""
+    if getattr(column.dtype, "kind", "O") != "O":
+        return column.dtype.kind in "biuf"
+    cells = [cell for cell in column.tolist() if not is_missing(cell)]
+    return bool(cells) and all(isinstance(c, Real) and not isinstance(c, bool) for c in cells)
+
+
 def _of_frame(frame: Any) -> tuple[Variable, ...]:
     names = list(frame.columns)
-    numeric = [getattr(frame[n].dtype, "kind", "O") in "biuf" for n in names]
+    numeric = [_is_numeric(frame[n]) for n in names]
     if all(numeric):
         distinct = all(isinstance(n, str) and n for n in names) and len(set(names)) == len(names)
         return (_of_array(WHOLE, frame.to_numpy(), columns=names if distinct else None),)
     found = []
     for name, plain in zip(names, numeric, strict=True):
-        column = frame[name].to_numpy()
+        column = frame[name].to_numpy(dtype=object)
         if plain:
             single = _of_array(str(name), column[:, None])
             found.append(Variable(single.name, family=single.family))

@@ -11,6 +11,7 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.errors import EvidenceError, LearningError
+from mmgraph.learning.boltzmann_settings import TrainingSettings
 from tests.networks.boltzmann_enumeration import every_family
 
 X = mm.Variable("x", shape=(6,), family="gaussian")
@@ -152,3 +153,68 @@ def test_divergence_leaves_the_numbers_of_the_batch_before():
     assert not same(numbers(machine), before)
     with pytest.raises(LearningError, match="1 rows cannot be cut into 2 blocks; set blocks=1"):
         machine.partial_fit(x[:1], y[:1])
+
+
+A = mm.Variable("a", shape=(3,), family="gaussian")
+B = mm.Variable("b", shape=(4,), family="bernoulli")
+REALS = np.random.default_rng(1).normal(size=(40, 3))
+BITS = (np.random.default_rng(2).random((40, 4)) < 0.5).astype(np.float64)
+
+
+def two_layers(**options) -> mm.RestrictedBoltzmannMachine:
+    return mm.RestrictedBoltzmannMachine([A, B], 5, **options)
+
+
+@pytest.mark.parametrize("gap", [{"b": BITS}, {"a": REALS * np.nan, "b": BITS}])
+def test_a_later_batch_may_lack_real_values(gap):
+    machine = two_layers().partial_fit({"a": REALS, "b": BITS}).partial_fit(gap)
+    assert machine._online.training.batches == 2
+    after_fit = two_layers(epochs=2).fit({"a": REALS, "b": BITS}).partial_fit(gap)
+    assert all(t.isfinite().all() for t in after_fit.parameters().values())
+    watched = two_layers(epochs=2).fit({"a": REALS, "b": BITS}, validation=gap)
+    assert len(watched.fit_report.history) == 2
+
+
+@pytest.mark.parametrize("first", [{"b": BITS}, {"a": REALS[:1], "b": BITS[:1]}])
+def test_the_first_batch_tells_the_units_of_real_values(first):
+    with pytest.raises(LearningError, match=r"element \[0\] of 'a' in fewer than two rows"):
+        two_layers(blocks=1).partial_fit(first)
+
+
+def test_rectified_hidden_units_go_on():
+    machine = mm.RestrictedBoltzmannMachine(A, 5, hidden_family="rectified_gaussian", epochs=2)
+    machine.fit(REALS).partial_fit(REALS).partial_fit(REALS, momentum=0.3)
+    assert machine._online.training.batches == 1  # other options begin anew
+
+
+@pytest.mark.parametrize("made", [mm.RestrictedBoltzmannMachine, mm.DeepBoltzmannMachine])
+def test_layers_of_the_data_and_options_without_effect_keep_the_state(made):
+    machine = made(hidden=5)
+    machine.partial_fit(BITS)
+    first = machine._online
+    machine.partial_fit(BITS).partial_fit(BITS, epochs=9, device="cpu", learning_rate=0.5)
+    assert machine._online is first
+    assert first.training.batches == 3
+
+
+def test_settings_of_the_call_win():
+    machine = two_layers(learning_rate=0.1)
+    settings = TrainingSettings(learning_rate=0.5, chains=8)
+    machine.partial_fit({"a": REALS, "b": BITS}, settings=settings)
+    assert machine._online.options.settings == settings
+
+
+@pytest.mark.parametrize("rate", [100.0, 1000.0])
+def test_batches_that_end_below_biases_alone_are_an_error(rate):
+    words = mm.Variable("words", shape=(30,), family="replicated_softmax")
+    counts = np.random.default_rng(0).multinomial(1000, np.full(30, 1 / 30), 20)
+    machine = mm.RestrictedBoltzmannMachine(words, 8, optimiser="sgd", learning_rate=rate)
+
+    def learn() -> None:
+        for _ in range(8):
+            machine.partial_fit(counts)
+
+    with pytest.raises(LearningError, match="by biases alone"):
+        learn()
+    if machine.is_fitted:  # with the numbers of the batch before
+        assert float(machine.log_likelihood(counts).value.mean()) > -1000
