@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from mmgraph.graph.bias_factor import BiasFactor
 from mmgraph.graph.errors import LearningError, suggestion
@@ -343,18 +344,27 @@ def _told(
 def _written_back(machine: BoltzmannMachine, graph: FactorGraph, units: Units) -> Iterator[None]:
     """Give the machine the numbers that training ends with, even by an error.
 
-    Where that comes before a sound epoch the machine stays as it was.
+    Where that leaves nothing learned, a machine that was fitted has what it had before, and another
+    is not fitted.
     """
-    start = [tensor.clone() for factor in graph.factors for tensor in factor.tensors()]
+    start, before = _tensors(graph), _tensors(machine)
+    was_fitted = machine.is_fitted
     try:
         yield
     except BaseException:
-        reached = [tensor for factor in graph.factors for tensor in factor.tensors()]
-        if all(torch.equal(a, b) for a, b in zip(start, reached, strict=True)):
-            raise
         _write(machine, graph, units)
+        if all(torch.equal(a, b) for a, b in zip(start, _tensors(graph), strict=True)):
+            machine.mark_fitted(was_fitted)
+            if was_fitted:
+                for factor in machine.layer_factors():
+                    for tensor in factor.tensors():
+                        tensor.copy_(before.pop(0))
         raise
     _write(machine, graph, units)
+
+
+def _tensors(graph: FactorGraph) -> list[Tensor]:
+    return [tensor.clone() for factor in graph.factors for tensor in factor.tensors()]
 
 
 def _write(machine: BoltzmannMachine, graph: FactorGraph, units: Units) -> None:

@@ -100,9 +100,9 @@ class BoltzmannNumbers(FactorGraph):
                 "or partial_fit, or give it numbers by load or adopt, before it predicts"
             )
 
-    def mark_fitted(self) -> None:
+    def mark_fitted(self, is_fitted: bool = True) -> None:
         """Note that the parameters were learned, or given."""
-        self._fitted = True
+        self._fitted = is_fitted
 
     def adopt(self, factors: Iterable[BiasFactor | BilinearFactor]) -> None:
         """Take over the numbers of factors that speak of variables of the same description.
