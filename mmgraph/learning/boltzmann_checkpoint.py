@@ -23,7 +23,7 @@ from mmgraph.learning.checkpoint import write_atomically
 
 STATE = "state.json"
 FORMAT = "mmgraph boltzmann machine training"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass
@@ -44,8 +44,12 @@ class TrainingState:
         What the objective told in the batches done of this epoch.
     finished : bool
         Whether training has come to its end.
+    began : float or None
+        The log-likelihood at most of a row before the first step; None where other things than the
+        likelihood are maximised.
     tensors : dict of str to Tensor
-        Parameters, centres, averages, the optimiser's, the objective's, and generators.
+        Parameters, those before the first step, centres, averages, the optimiser's, the
+        objective's, and generators.
     """
 
     epoch: int = 0
@@ -55,10 +59,11 @@ class TrainingState:
     best_epoch: int = 0
     sums: dict[str, float] = field(default_factory=dict)
     finished: bool = False
+    began: float | None = None
     tensors: dict[str, Tensor] = field(default_factory=dict)
 
 
-_PLAIN = ("epoch", "batch", "history", "best", "best_epoch", "sums", "finished")
+_PLAIN = ("epoch", "batch", "history", "best", "best_epoch", "sums", "finished", "began")
 
 
 class BoltzmannCheckpoint:

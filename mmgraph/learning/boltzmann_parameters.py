@@ -361,3 +361,32 @@ def _kinds(graph: FactorGraph) -> tuple[dict[str, BiasFactor], dict[str, Bilinea
         if name not in biases:
             raise GraphError(f"no BiasFactor speaks of '{name}', whose bias centring moves")
     return biases, joints
+
+
+def copied(natural: Natural) -> Natural:
+    """Return natural parameters that no step changes."""
+    return [tuple(t.detach().clone() for t in row) for row in natural]
+
+
+def named(prefix: str, natural: Natural) -> dict[str, Tensor]:
+    """Return the tensors of natural parameters as ``"PREFIX:FACTOR:NUMBER"``."""
+    return {f"{prefix}:{i}:{j}": t for i, row in enumerate(natural) for j, t in enumerate(row)}
+
+
+def natural_named(prefix: str, tensors: Mapping[str, Tensor], device: torch.device) -> Natural:
+    """Return copies of the natural parameters that :func:`named` has named; none if there are none.
+
+    Parameters
+    ----------
+    prefix : str
+    tensors : mapping of str to Tensor
+        Others among them are passed over.
+    device : torch.device
+        Where the copies are.
+    """
+    places = [name.split(":") for name in tensors if name.startswith(f"{prefix}:")]
+    rows: dict[int, dict[int, Tensor]] = {}
+    for _, i, j in places:
+        kept = tensors[f"{prefix}:{i}:{j}"]
+        rows.setdefault(int(i), {})[int(j)] = kept.to(device).clone()
+    return [tuple(row[j] for j in sorted(row)) for _, row in sorted(rows.items())]

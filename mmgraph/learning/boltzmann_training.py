@@ -17,6 +17,7 @@ from mmgraph.graph.bilinear_factor import BilinearFactor
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.learning.boltzmann.divergence import divergence, log_likelihood_ceiling
 from mmgraph.learning.boltzmann_checkpoint import BoltzmannCheckpoint, TrainingState
 from mmgraph.learning.boltzmann_monitors import Monitors
 from mmgraph.learning.boltzmann_objective import (
@@ -25,12 +26,17 @@ from mmgraph.learning.boltzmann_objective import (
     batch_sizes,
     block_sizes,
 )
-from mmgraph.learning.boltzmann_parameters import BoltzmannParameters, Natural
+from mmgraph.learning.boltzmann_parameters import (
+    BoltzmannParameters,
+    Natural,
+    copied,
+    named,
+    natural_named,
+)
 from mmgraph.learning.boltzmann_settings import TrainingSettings
 from mmgraph.learning.boltzmann_steps import Ascent
 from mmgraph.learning.contrastive_divergence import ContrastiveDivergence
 from mmgraph.learning.data_parallel import Processes
-from mmgraph.learning.divergence import divergence, log_likelihood_ceiling
 from mmgraph.learning.training_rows import TrainingRows, check_same_layers, document_lengths
 
 Progress = Callable[[int, Mapping[str, float]], None]
@@ -100,8 +106,8 @@ def train(
     Raises
     ------
     LearningError
-        If parameters are no longer finite (the epoch is named), rows or settings do not fit, or
-        another process has stopped.
+        If training diverges (the epoch is named), rows or settings do not fit, or another process
+        has stopped. No checkpoint holds what has diverged as finished.
     FormatError
         If the checkpoint is that of another machine, other rows or other settings, or damaged.
     """
@@ -166,6 +172,7 @@ class _Training:
         lengths = document_lengths(graph, rows.lengths())
         self.ascent = Ascent(parameters, settings, rows.clamped, lengths)
         self.best: Natural | None = None
+        self.start: Natural = []
         self.sums: dict[str, float | Tensor] = {}
         self.checkpoint = None
         if directory is not None:
@@ -190,9 +197,8 @@ class _Training:
         elif self.settings.centring:
             means = self.monitors.means(self.parameters.working())
             self.parameters.recentre({**means, **self.rows.means()})
-        started = [tuple(t.detach().clone() for t in row) for row in self.parameters.natural()]
-        likelihood = isinstance(self.objective, ContrastiveDivergence)
-        began = self._ceiling() if likelihood else 0.0
+        if found is None:
+            self._keep_start()
         while not self.state.finished:
             self._epoch()
             self._end_epoch()
@@ -200,8 +206,6 @@ class _Training:
                 progress(self.state.epoch, self.state.history[-1])
         if self.best is not None:
             _write(self.graph, self.best)
-        if likelihood:
-            self._check_likely(started, began)
 
     def report(self, seconds: float) -> TrainingReport:
         """Return what came of it."""
@@ -272,9 +276,11 @@ class _Training:
             value = monitors.get(settings.stopping_monitor)
             if value is not None and settings.is_better(value, state.best):
                 state.best, state.best_epoch = value, state.epoch
-                self.best = [tuple(t.detach().clone() for t in row) for row in result]
+                self.best = copied(result)
             stop = state.epoch - state.best_epoch >= settings.patience
         state.finished = self.processes.decided(stop or state.epoch >= settings.epochs)
+        if state.finished:
+            self._check_likely(result if self.best is None else self.best)
         if state.finished or state.epoch % settings.checkpoint_epochs == 0:
             self._save()
 
@@ -301,15 +307,21 @@ class _Training:
         monitors.update(report())
         return monitors
 
-    def _ceiling(self) -> float:
-        graph = self.parameters.working()
-        return log_likelihood_ceiling(graph, self.monitors.rows, self.settings.seed)
+    def _keep_start(self) -> None:
+        """Keep what training begins with: its parameters, and how likely they find the rows."""
+        self.start = copied(self.parameters.natural())
+        if isinstance(self.objective, ContrastiveDivergence):
+            graph = self.parameters.working()
+            self.state.began = log_likelihood_ceiling(graph, self.monitors.rows, self.settings.seed)
 
-    def _check_likely(self, started: Natural, began: float) -> None:
+    def _check_likely(self, result: Natural) -> None:
         """Refuse a machine that finds the rows less likely than biases alone do."""
-        ill = divergence(self.graph, self.monitors.rows, began, self.settings.seed)
+        if self.state.began is None:
+            return
+        _write(self.graph, result)
+        ill = divergence(self.graph, self.monitors.rows, self.state.began, self.settings.seed)
         if ill:
-            _write(self.graph, started)
+            _write(self.graph, self.start)
             raise LearningError(
                 f"training diverged: {ill}; the model has the parameters that training began with. "
                 "A lower learning_rate, or more gibbs_steps, may help"
@@ -333,8 +345,7 @@ class _Training:
         own = self.ascent.state()
         gathered = self.processes.gathered(self.objective.state(), self.settings.blocks)
         own.update({f"objective:{k}": t for k, t in gathered.items()})
-        for i, row in enumerate(self.best or ()):
-            own.update({f"best:{i}:{j}": t for j, t in enumerate(row)})
+        own.update(named("start", self.start) | named("best", self.best or []))
         state.tensors = own
         if self.processes.leads:
             self.checkpoint.save(state)
@@ -355,11 +366,8 @@ class _Training:
             {k.removeprefix(prefix): t.to(device) for k, t in tensors.items()
              if k.startswith(prefix)}
         )  # fmt: skip
-        if "best:0:0" in tensors:
-            self.best = [
-                tuple(tensors[f"best:{i}:{j}"].to(device).clone() for j in range(len(row)))
-                for i, row in enumerate(self.ascent.result())
-            ]
+        self.start = natural_named("start", tensors, device)
+        self.best = natural_named("best", tensors, device) or None
         found.tensors = {}
         _write(self.graph, self.ascent.result())
 

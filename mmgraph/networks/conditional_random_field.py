@@ -18,7 +18,7 @@ from mmgraph.graph.interaction import Interaction, Potts, Tabulated
 from mmgraph.graph.state_labels import index
 from mmgraph.graph.variable import Variable
 from mmgraph.learning import conditional_random_field as learning
-from mmgraph.learning.fields_on_device import on_device
+from mmgraph.learning.random_fields.on_device import on_device
 from mmgraph.networks.markov_random_field import MarkovRandomField
 from mmgraph.networks.sensor_terms import SensorTerms, label_codes, sensor_terms
 

@@ -10,7 +10,7 @@ from scipy import stats
 import mmgraph as mm
 from mmgraph.graph.errors import LearningError
 from mmgraph.inference.clamping import Clamped
-from mmgraph.learning.divergence import independent_log_likelihood, log_likelihood_ceiling
+from mmgraph.learning.boltzmann.divergence import independent_log_likelihood, log_likelihood_ceiling
 from mmgraph.learning.training_rows import TrainingRows
 from tests.learning.boltzmann_machines import data_of, log_likelihood, machine
 
@@ -98,6 +98,25 @@ def test_a_machine_that_has_diverged_goes_back_to_its_start():
     assert float(machine.log_likelihood(counts).value.mean()) == pytest.approx(
         multinomial(counts, 50), rel=0.05
     )
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_a_checkpoint_does_not_make_divergence_a_success(tmp_path, epochs):
+    counts, numbers = documents(50), []
+    for seed in (0, 0, 1 if epochs > 1 else 0):  # where it goes on, it has the first one's start
+        generator = torch.Generator().manual_seed(seed)
+        words = mm.Variable("words", shape=(20,), family="replicated_softmax")
+        machine = mm.RestrictedBoltzmannMachine(words, 6)
+        with pytest.raises(LearningError, match=r"by biases alone, .* that training began with"):
+            machine.fit(
+                counts, optimiser="sgd", learning_rate=100.0, epochs=epochs, checkpoint=tmp_path,
+                generator=generator,
+            )  # fmt: skip
+        numbers.append(machine.parameters())
+    for name, tensor in numbers[0].items():
+        assert all(torch.equal(tensor, other[name]) for other in numbers[1:])
+    value = float(machine.log_likelihood(counts).value.mean())
+    assert value == pytest.approx(multinomial(counts, 50), rel=0.05)
 
 
 @pytest.mark.parametrize("options", [{}, {"optimiser": "sgd"}])
