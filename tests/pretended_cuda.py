@@ -34,6 +34,8 @@ _BY_INDEX = ("aten.index", "aten.index_put", "aten.index_put_", "aten._index_put
 _JOINS = ("aten.cat", "aten.stack")
 """Operations that take not even numbers (tensors without axes) from elsewhere."""
 _Dispatched = Callable[..., Any]
+_TAIL = 16
+"""By how many bytes the state of a pretended generator is longer."""
 
 
 class PretendedTensor(Tensor):
@@ -147,7 +149,11 @@ def _writes_to_first(func: Any) -> bool:
 
 
 class PretendedGenerator(torch.Generator):
-    """A generator that draws on the CPU and says for which device it was made."""
+    """A generator that draws on the CPU and says for which device it was made.
+
+    States of the two devices are of different sizes, as those of a CPU and a card are, and one of
+    the other device is refused.
+    """
 
     def __new__(cls, device: object = "cpu") -> PretendedGenerator:
         """Make one; torch itself sees no device but the CPU."""
@@ -157,6 +163,19 @@ class PretendedGenerator(torch.Generator):
 
     place: torch.device
     device = property(lambda self: CUDA if self.place.type == "cuda" else self.place)
+
+    def get_state(self) -> Tensor:
+        """Return the state, with a tail if it is that of the pretended device."""
+        state = super().get_state()
+        return torch.cat([state, state.new_zeros(_TAIL)]) if self.place.type == "cuda" else state
+
+    def set_state(self, new_state: Tensor) -> torch.Generator:
+        """Take up a state of the same device."""
+        if new_state.numel() != self.get_state().numel():
+            raise RuntimeError("RNG state is wrong size")
+        tail = _TAIL if self.place.type == "cuda" else 0
+        super().set_state(new_state[: new_state.numel() - tail].clone())
+        return self
 
 
 class _Intermediates(TorchDispatchMode):

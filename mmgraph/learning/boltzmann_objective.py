@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -108,9 +109,18 @@ class RandomBlocks:
         return {f"block:{b}:generator": g.get_state() for b, g in self.generators.items()}
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Take up the states of the own generators."""
+        """Take up the states of the own generators.
+
+        Generators of another kind of device cannot: they are seeded by a digest of the state, so
+        that training goes on from there on with other numbers, the same at each attempt.
+        """
         for block, generator in self.generators.items():
-            generator.set_state(state[f"block:{block}:generator"].cpu().clone())
+            kept = state[f"block:{block}:generator"].cpu().clone()
+            if kept.numel() == generator.get_state().numel():
+                generator.set_state(kept)
+            else:
+                digest = hashlib.blake2b(kept.numpy().tobytes(), digest_size=8).digest()
+                generator.manual_seed(int.from_bytes(digest) % 2**63)
 
 
 def block_sizes(rows: int, blocks: int) -> list[int]:

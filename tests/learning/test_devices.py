@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -192,6 +193,58 @@ def test_checkpoints_go_on_elsewhere(cuda, tmp_path, first, second):
     found = trained(second, tmp_path / "kept", **again)  # there is nothing left to do
     assert found.device.type == second
     assert_same(found, done)
+
+
+class Stop(KeyboardInterrupt):
+    pass
+
+
+def interrupted(device: str, directory: Path, **options) -> None:
+    """Train for the first of two epochs."""
+
+    def stop(epoch, monitors):
+        raise Stop
+
+    with pytest.raises(Stop):
+        trained(device, directory, epochs=2, progress=stop, **options)
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [pytest.param("contrastive divergence", marks=pytest.mark.slow), "multi-prediction"],
+)
+@pytest.mark.parametrize(("first", "second"), [("cpu", "cuda"), ("cuda", "cpu")])
+def test_interrupted_training_goes_on_elsewhere(cuda, tmp_path, first, second, objective):
+    options = dict(OBJECTIVES[objective])
+    interrupted(first, tmp_path / "kept", **options)
+    shutil.copytree(tmp_path / "kept", tmp_path / "copy")
+    seen = []
+    options |= {"epochs": 2}
+    found = trained(
+        second, tmp_path / "kept", progress=lambda epoch, _: seen.append(epoch), **options
+    )
+    assert seen == [2]
+    assert found.device.type == second
+    assert len(found.fit_report.history) == 2
+    assert all(torch.isfinite(t).all() for t in found.parameters().values())
+    assert_same(found, trained(second, tmp_path / "copy", **options))  # the same at each attempt
+
+
+def test_training_goes_on_with_the_same_numbers_where_it_was(cuda, tmp_path):
+    options = OBJECTIVES["multi-prediction"]
+    interrupted(cuda, tmp_path, **options)
+    assert_same(trained(cuda, tmp_path, epochs=2, **options), trained(cuda, epochs=2, **options))
+
+
+def test_a_generator_refuses_the_state_of_the_other_device(cuda):
+    here, there = torch.Generator(), torch.Generator(cuda)
+    for one, other in ((here, there), (there, here)):
+        with pytest.raises(RuntimeError, match="wrong size"):
+            one.set_state(other.get_state())
+    again = torch.Generator(cuda)
+    again.set_state(there.get_state())
+    wanted = torch.rand(3, generator=there, device=cuda)
+    assert torch.equal(torch.rand(3, generator=again, device=cuda).cpu(), wanted.cpu())
 
 
 def test_files_are_read_on_the_cpu(cuda, tmp_path):
