@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from mmgraph.graph.arrays import float_array, with_masks_joined
@@ -25,7 +25,7 @@ from mmgraph.graph.state_labels import (
     number_spelled,
     plain_cell,
 )
-from mmgraph.graph.variable import Variable
+from mmgraph.graph.variable import Variable, element_names
 
 _ENOUGH = 10
 """Known cells below which it may be chance that a state does not occur."""
@@ -208,6 +208,8 @@ def lost_value(
 
     So it looks where cells are numbers, -1 among them, and as many values occur as there are
     states: then one state, which -1 stands for, never occurs. Of few cells that may be chance.
+    The elements of a vector are judged together, and then one by one, unless -1 and all states
+    occur in another element: there it does mean a missing cell.
 
     Parameters
     ----------
@@ -217,25 +219,56 @@ def lost_value(
     found : ndarray of int
         Its state indices.
     """
-    known = found[found != MISSING]
-    if isinstance(column, Index) or known.size == found.size or known.size < _ENOUGH:
+    if isinstance(column, Index) or not (found == MISSING).any():
         return None
-    absent = sorted({*range(variable.cardinality)} - {*np.unique(known).tolist()})
-    if len(absent) != 1 or not _holds_minus_one(variable, column):
+    lost = _minus_ones(variable, column)
+    if not lost.any():
         return None
-    return (
-        f"'{variable.name}' is given as numbers with -1 among them, which is read as a missing "
-        f"cell, and its state {variable.labels[absent[0]]!r} never occurs. If -1 is a value, code "
-        f"the states from 0, or give the variable labels (states=(-1, …)); if it is missing, say "
-        "so by NaN, None or mm.index"
-    )
+    whole, _ = _vanished(variable, found.reshape(-1, 1), lost.reshape(-1, 1))
+    if whole[0] != MISSING:
+        return _what_vanishes(variable, variable.name, whole[0])
+    if variable.size == 1 or found.shape[1:] != variable.shape:
+        return None
+    size = variable.size
+    absent, complete = _vanished(variable, found.reshape(-1, size), lost.reshape(-1, size))
+    first = int((absent != MISSING).argmax())
+    if complete or absent[first] == MISSING:
+        return None
+    return _what_vanishes(variable, element_names(variable)[first], absent[first])
 
 
-def _holds_minus_one(variable: Variable, column: object) -> bool:
+def _vanished(
+    variable: Variable,
+    found: Int64[np.ndarray, "rows elements"],
+    lost: Bool[np.ndarray, "rows elements"],
+) -> tuple[Int64[np.ndarray, " elements"], bool]:
+    """The state that -1 looks like in each element, or ``MISSING``; whether one has all states."""
+    occurs = np.zeros((found.shape[1], variable.cardinality), bool)
+    known = found != MISSING
+    occurs[np.nonzero(known)[1], found[known]] = True
+    numbered = lost.any(0)
+    looks = numbered & (occurs.sum(1) == variable.cardinality - 1) & (known.sum(0) >= _ENOUGH)
+    absent = np.where(looks, (~occurs).argmax(1), MISSING)
+    return absent, bool((numbered & occurs.all(1)).any())
+
+
+def _minus_ones(variable: Variable, column: object) -> Bool[np.ndarray, "*cells"]:
+    """Which cells are the number -1."""
     array = plain_array(column)
     if isinstance(array, np.ndarray) and array.dtype.kind in "iuf":
-        return bool((array == MISSING).any())
-    return any(spelling(cell) == str(MISSING) for cell in factorised(variable, array)[1])
+        return np.asarray(array == MISSING)
+    inverse, cells = factorised(variable, array)
+    table = np.array([*(spelling(cell) == str(MISSING) for cell in cells), False])
+    return np.asarray(table[inverse])
+
+
+def _what_vanishes(variable: Variable, name: str, state: int) -> str:
+    return (
+        f"'{name}' is given as numbers with -1 among them, which is read as a missing cell, and "
+        f"its state {variable.labels[state]!r} never occurs. If -1 is a value, code the states "
+        "from 0, or give the variable labels (states=(-1, …)); if it is missing, say so by NaN, "
+        "None or mm.index"
+    )
 
 
 def hidden(column: object, missing: Collection[object]) -> object:

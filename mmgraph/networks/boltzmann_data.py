@@ -12,9 +12,11 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from mmgraph.graph.arrays import as_array
-from mmgraph.graph.cells import is_frame, lost_value
+from mmgraph.graph.cells import is_frame, lost_value, plain_array
+from mmgraph.graph.element_evidence import elements_in
 from mmgraph.graph.errors import EvidenceError, LearningError, VanishingValueWarning
 from mmgraph.graph.evidence import MISSING, Evidence
+from mmgraph.graph.state_labels import Index
 from mmgraph.graph.variable import Variable
 from mmgraph.learning.fitting import LatentVariableWarning
 from mmgraph.networks.boltzmann.features import check_feature_names
@@ -27,7 +29,11 @@ if TYPE_CHECKING:
 
 
 def evidence_of(
-    machine: BoltzmannMachine, data: object, y: object = None, needs_labels: bool = False
+    machine: BoltzmannMachine,
+    data: object,
+    y: object = None,
+    needs_labels: bool = False,
+    learns: bool | None = None,
 ) -> Evidence:
     """Read data and labels.
 
@@ -40,8 +46,10 @@ def evidence_of(
     y : array-like, shape (rows,), optional
         Of the label units; without those it is passed over.
     needs_labels : bool
-        Whether the machine is to learn from them: label units without a label in any row are an
-        error then, and so are two states of which one vanishes.
+        Whether label units without a label in any row are an error.
+    learns : bool, optional
+        Whether the machine is to learn from them: two states of which one vanishes are an error
+        then. By default where labels are needed.
 
     Raises
     ------
@@ -60,27 +68,41 @@ def evidence_of(
         raise not_fitted(
             f"{machine!r} takes its layers from the data of fit, which has not been called yet"
         )
-    read = _by_variable(machine, data, one_row=y is None and not needs_labels)
+    learns = needs_labels if learns is None else learns
+    read = _by_variable(machine, data, one_row=y is None and not learns)
     if read is None or isinstance(read, Evidence):
         evidence = Evidence.of(read, machine.variables)
     else:
         evidence = read_with_grey(read, machine.variables)
     labels = machine.labels
-    if needs_labels and read is not None and not isinstance(read, Evidence):
+    if learns and read is not None and not isinstance(read, Evidence):
         for name in evidence.observed():
-            if name in read and machine.variables[name].is_discrete:
-                _check_values(machine.variables[name], read[name], evidence)
+            variable = machine.variables[name]
+            if variable.is_discrete:
+                _check_values(variable, _given(variable, read, evidence), evidence)
     if labels is None:
         return evidence
     if y is not None:
         evidence = _with_labels(evidence, labels, y)
-        if needs_labels and labels.name in evidence.columns:
+        if learns and labels.name in evidence.columns:
             _check_values(labels, y, evidence)
     if needs_labels and labels.name not in evidence.observed():
         raise LearningError(
             f"the machine has the label units '{labels.name}', but no row has a label; give y"
         )
     return evidence
+
+
+def _given(variable: Variable, read: Any, evidence: Evidence) -> Any:
+    """The cells of a variable as they were given, those that stand by themselves put together."""
+    if variable.name in read:
+        return read[variable.name]
+    cells = np.full((evidence.batch, variable.size), None, object)
+    for key, (_, place) in elements_in(read, {variable.name: variable}).items():
+        if not isinstance(read[key], Index):
+            column = np.asarray(plain_array(read[key]), object)
+            cells[:, np.ravel_multi_index(place, variable.shape)] = column
+    return cells.reshape(evidence.batch, *variable.shape)
 
 
 def _check_values(variable: Variable, given: object, evidence: Evidence) -> None:
