@@ -56,6 +56,26 @@ def check_device(device: object) -> str:
     return name
 
 
+def device_of_data(device: object, data: object = None) -> torch.device:
+    """Return the device to work on: None and ``"auto"`` stand for that of the data.
+
+    Parameters
+    ----------
+    device : torch.device, str or None
+    data : Tensor, optional
+        What is no tensor is on the CPU.
+
+    Raises
+    ------
+    MmgraphError
+        If torch does not have the device.
+    """
+    name = "auto" if device is None else check_device(device)
+    if name != "auto":
+        return torch.device(name)
+    return data.device if isinstance(data, torch.Tensor) else torch.device("cpu")
+
+
 def is_elsewhere(device: object) -> bool:
     """Whether a device is named, and it is not the CPU."""
     return device is not None and str(device) not in ("auto", "cpu")

@@ -26,6 +26,7 @@ from torch import Tensor
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.evidence import MISSING
 from mmgraph.graph.variable import Variable
+from mmgraph.inference.devices import device_of_data
 from mmgraph.learning.cells import code_type
 from mmgraph.learning.encoding import CodedRows
 
@@ -138,7 +139,7 @@ def count_cells(
     cardinalities : sequence of int
         The number of states of every column.
     weights, device
-        As for :func:`family_counts`; codes on a GPU are counted there.
+        As for :func:`family_counts`; codes on a GPU are counted there by default.
 
     Raises
     ------
@@ -154,10 +155,10 @@ def count_cells(
             f"{TABLE_BUDGET_BYTES / 2**30:.3g} GiB are allowed"
         )
     groups = _joined(scopes, cardinalities, len(codes))
-    on = codes.device if isinstance(codes, Tensor) else torch.device("cpu")
-    on = on if device is None else torch.device(device)
+    on = device_of_data(device, codes)
     if on.type == "cpu":
-        tables = _counted_by_loop(np.asarray(codes), groups, cardinalities, weights)
+        here = codes.cpu() if isinstance(codes, Tensor) else codes
+        tables = _counted_by_loop(np.asarray(here), groups, cardinalities, weights)
     else:
         tables = _counted_by_bincount(torch.as_tensor(codes).to(on), groups, cardinalities, weights)
     return _read_off(scopes, groups, tables)

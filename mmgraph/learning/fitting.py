@@ -20,7 +20,7 @@ from mmgraph.graph.errors import (
 from mmgraph.graph.factor import Factor, TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
-from mmgraph.inference.devices import check_device
+from mmgraph.inference.devices import device_of_data
 from mmgraph.inference.options import check_types
 from mmgraph.learning.counts import TABLE_BUDGET_BYTES, IncompleteDataError
 from mmgraph.learning.encoding import CodedRows, coded_chunks
@@ -75,8 +75,8 @@ def fitted(
     chunk_rows : int
         How many rows are worked through at once.
     device : torch.device or str, optional
-        Where complete data is counted, and where EM runs exact inference; by default the CPU. What
-        is learned is on the CPU.
+        Where complete data is counted, and where EM runs exact inference; by default, and by
+        ``"auto"``, the CPU. What is learned is on the CPU.
     **options
         Of :func:`~mmgraph.learning.expectation_maximization.expectation_maximization`
         (``restarts``, ``generator``, ``progress``, ``checkpoint``, …).
@@ -111,7 +111,7 @@ def fitted(
         },
     )
     leaf_options = LeafOptions(shrinkage, floor)
-    place = check_device("cpu" if device is None else device)
+    place = str(device_of_data(device))
     chunks = coded_chunks(data, graph.variables, chunk_rows, weights)
     if method != "em":
         prior = _prior(method, equivalent_sample_size, pseudo_counts)

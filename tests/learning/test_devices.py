@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.errors import MmgraphError
+from mmgraph.learning.counts import count_cells
+from mmgraph.learning.expectation_maximization import expectation_maximization
 from tests.pretended_cuda import PretendedTensor
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -255,6 +258,64 @@ def test_files_are_read_on_the_cpu(cuda, tmp_path):
     assert_same(found, there)
 
 
+def fitted_field(device: str | None) -> torch.Tensor:
+    field = mm.MarkovRandomField.grid(torch.zeros(3, 3, 2), mm.Potts())
+    labels = np.array([[0, 0, 1], [0, 1, 1], [0, 0, 1]])
+    return field.fit(labels, iterations=2, rounds=1, device=device).factors[1].weights
+
+
+def fitted_conditional_field(device: str | None) -> torch.Tensor:
+    scores = np.random.default_rng(0).normal(size=(3, 3, 2))
+    image = mm.LabelledImage({"a": scores}, np.arange(9).reshape(3, 3) % 2, {"a": scores})
+    field = mm.ConditionalRandomField(2, ["a"], mm.Potts(), neighbours=4)
+    return field.fit(image, iterations=2, device=device).parameters
+
+
+def learned_table(method: str, device: str | None) -> torch.Tensor:
+    options = {"max_iterations": 2, "generator": torch.Generator().manual_seed(0)}
+    options = {} if method != "em" else options
+    net = network().fit(rows(method == "em"), method=method, device=device, **options)
+    return net.distribution("c").values
+
+
+def counted(device: str | None) -> torch.Tensor:
+    codes = torch.tensor([[0, 1], [1, 1], [0, 0]])
+    return count_cells(codes, [[0, 1]], [2, 2], device=device)[0]
+
+
+def by_expectation_maximisation(device: str | None) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    found, _ = expectation_maximization(
+        network(), rows(missing=True), max_iterations=1, generator=generator, device=device
+    )
+    return found.distribution("c").values
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+@pytest.mark.parametrize(
+    "learned",
+    [
+        *(partial(learned_table, m) for m in ("auto", "maximum_likelihood", "bdeu", "em")),
+        counted,
+        by_expectation_maximisation,
+        fitted_field,
+        fitted_conditional_field,
+        lambda device: trained(device, objective="fine_tuning").parameters()["bias:y"],
+    ],
+)
+def test_auto_stays_where_the_data_or_the_model_is(learned, device):
+    assert torch.equal(learned(device), learned(None))
+
+
+def test_auto_counts_on_the_device_of_the_codes(cuda):
+    codes = torch.tensor([[0, 1], [1, 1], [0, 0]])
+    wanted = [[1, 1], [0, 1]]
+    for where, device in ((codes, cuda), (codes.to(cuda), "auto"), (codes.to(cuda), "cpu")):
+        assert count_cells(where, [[0, 1]], [2, 2], device=device)[0].tolist() == wanted
+    net = network().to(cuda).fit(rows(missing=False), device="auto")
+    assert torch.equal(net.distribution("c").values.cpu(), learned_table("auto", None))
+
+
 def test_a_wrong_device_is_named(cuda):
     field = mm.MarkovRandomField.grid(torch.zeros(2, 2, 2), mm.Potts())
     crf = mm.ConditionalRandomField(2, ["a"], mm.Potts(), neighbours=4)
@@ -262,6 +323,7 @@ def test_a_wrong_device_is_named(cuda):
     for fit in (
         lambda: network().fit(rows(missing=False), device="gpu"),
         lambda: machine().fit(ROWS, LABELS, device="gpu"),
+        lambda: counted("gpu"),
         lambda: field.fit(np.zeros((2, 2), int), device="gpu"),
         lambda: crf.fit(image, device="gpu"),
     ):
