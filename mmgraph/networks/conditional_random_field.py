@@ -20,7 +20,7 @@ from mmgraph.graph.variable import Variable
 from mmgraph.learning import conditional_random_field as learning
 from mmgraph.learning.random_fields.on_device import on_device
 from mmgraph.networks.markov_random_field import MarkovRandomField
-from mmgraph.networks.sensor_terms import SensorTerms, label_codes, sensor_terms
+from mmgraph.networks.sensor_terms import SensorTerms, label_indices, sensor_terms
 
 Arrays = Mapping[str, Any]
 
@@ -240,7 +240,7 @@ class ConditionalRandomField:
         return read_conditional_random_field(path)
 
     def _evidence(self, labels: object) -> dict[str, object] | None:
-        return None if labels is None else {self.name: index(label_codes(labels, "the labels"))}
+        return None if labels is None else {self.name: index(label_indices(labels, "the labels"))}
 
     def fit(
         self,
@@ -329,7 +329,7 @@ fit_parameters`. Where few elements are labelled, far from each other, choose th
         generator: torch.Generator | None,
     ) -> learning.LabelledField:
         terms = self._terms(image.scores, image.features, image.edges, image.missing, scales)
-        labels = label_codes(image.labels, "the labels")
+        labels = label_indices(image.labels, "the labels")
         if tuple(labels.shape) != terms.variable.shape:
             raise LearningError(
                 f"labels of shape {tuple(labels.shape)} for an image of {terms.variable.shape}"
@@ -349,7 +349,7 @@ fit_parameters`. Where few elements are labelled, far from each other, choose th
             if image.folds is None:
                 numbers = learning.random_folds(labels, folds, generator)
             else:
-                numbers = label_codes(image.folds, "the folds")
+                numbers = label_indices(image.folds, "the folds")
             if by_fold and int(numbers.max()) >= len(by_fold):
                 raise LearningError(f"fold {int(numbers.max())} has no scores")
 

@@ -19,11 +19,13 @@ from mmgraph.graph.arrays import (
     refuse_mask,
     whole_numbers,
 )
+from mmgraph.graph.cells import plain_array
 from mmgraph.graph.edge_factor import EdgeFactor, PairwiseFactor
 from mmgraph.graph.errors import GraphError, LearningError
 from mmgraph.graph.factor import UnaryFactor
 from mmgraph.graph.grid_factor import GridFactor, Offset
 from mmgraph.graph.interaction import Interaction, Potts
+from mmgraph.graph.state_labels import is_missing
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.markov_random_field import MarkovRandomField
 
@@ -212,16 +214,31 @@ def _array(what: str, given: object) -> Float[Tensor, "..."]:
     return tensor
 
 
-def label_codes(labels: object, what: str) -> Int64[Tensor, "*shape"]:
-    """Return labels as state indices, -1 where an array is masked or NaN.
+def label_indices(labels: object, what: str) -> Int64[Tensor, "*shape"]:
+    """Return labels as state indices, -1 where one is masked or missing (NaN, None).
+
+    Parameters
+    ----------
+    labels : array-like of whole numbers
+        Lists, arrays and tensors.
+    what : str
+        What they are, for messages.
 
     Raises
     ------
     LearningError
         If one is no whole number: which.
     """
-    if isinstance(labels, np.ma.MaskedArray):
-        labels = labels.filled(-1)
-    if isinstance(labels, np.ndarray) and labels.dtype.kind == "f":
-        labels = np.where(np.isnan(labels), -1, labels)
-    return whole_numbers(labels, what, LearningError).cpu()
+    given = plain_array(labels) if isinstance(labels, Tensor) else labels
+    array = as_array(given, what, LearningError)
+    unknown, cells = np.ma.getmaskarray(array), np.ma.getdata(array).copy()
+    if cells.dtype.kind == "f":
+        unknown = unknown | np.isnan(cells)
+    elif cells.dtype.kind == "O":
+        missing = [is_missing(cell) for cell in cells.flat]
+        unknown = unknown | np.array(missing, bool).reshape(cells.shape)
+    cells[unknown] = 0
+    if cells.dtype.kind == "O":
+        cells = float_array(cells, what, LearningError)
+    found = whole_numbers(cells, what, LearningError)
+    return found.masked_fill(torch.from_numpy(np.asarray(unknown)), -1)
