@@ -1,7 +1,9 @@
 """Boltzmann machines in the package's own format: how layers are put together, and their factors.
 
-What is written of a machine beside its variables and factors are the names of its layers; sizes
-and families stand with the variables.
+What is written of a machine beside its variables and factors are the names of its layers, the
+sweeps of mean field that it answers with, and the precision that it was made for where its numbers
+are kept in another; sizes and families stand with the variables. Options of training are not kept:
+a machine that is read has their defaults.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from mmgraph.formats.json_object import JsonObject, shown
@@ -34,6 +37,12 @@ BOLTZMANN_MACHINES: dict[str, type[BoltzmannMachine]] = {
     "multimodal deep Boltzmann machine": MultimodalDeepBoltzmannMachine,
 }
 """The kinds of machines by the names that files give them."""
+
+
+_PRECISIONS = {
+    str(dtype).removeprefix("torch."): dtype
+    for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+}
 
 
 def bias_parameters(factor: BiasFactor) -> dict[str, Tensor]:
@@ -122,6 +131,8 @@ def machine_settings(machine: BoltzmannMachine) -> dict[str, Any]:
         settings["label_links"] = machine.label_links
     if machine.sweeps is not None:
         settings["sweeps"] = machine.sweeps
+    if machine.asked_dtype != machine.dtype:
+        settings["dtype"] = str(machine.asked_dtype).removeprefix("torch.")
     return settings
 
 
@@ -164,7 +175,8 @@ def restore_machine(
     for variable in variables:
         if variable.name not in machine.variables:
             raise GraphError(f"'{variable.name}' is no layer of the machine")
-    machine._arguments["dtype"] = machine.dtype
+    asked = settings.choice("dtype", _PRECISIONS) if "dtype" in settings else machine.dtype
+    machine._arguments["dtype"] = asked
     if "sweeps" in settings:
         machine.sweeps = settings.get("sweeps", int)
         if machine.sweeps < 1:
@@ -228,6 +240,8 @@ def _made(
 def load_parameters(machine: BoltzmannMachine, path: str | os.PathLike[str]) -> None:
     """Write the numbers of a machine in a file into another of the same architecture.
 
+    The other answers with the sweeps of that in the file, too.
+
     Raises
     ------
     FormatError
@@ -247,3 +261,4 @@ def load_parameters(machine: BoltzmannMachine, path: str | os.PathLike[str]) -> 
         )
     except GraphError as error:
         raise FormatError(f"{path} holds another machine than {machine!r}: {error}") from None
+    machine.sweeps = found.sweeps

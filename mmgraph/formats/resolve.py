@@ -140,7 +140,8 @@ def write(net: FactorGraph | ConditionalRandomField, path: str | os.PathLike[str
     net : FactorGraph, BayesianNetwork, MarkovRandomField or ConditionalRandomField
         ``.bif``, ``.net``, ``.xmlbif`` and ``.xdsl`` hold Bayesian networks of tables, ``.uai``
         tables without names, a directory ``NAME.mmgraph`` every kind of factor, and conditional
-        random fields (``ConditionalRandomField.read`` reads those).
+        random fields (``ConditionalRandomField.read`` reads those). Of a Boltzmann machine the
+        options of its training are not kept.
     path : str or path
         A name that ends in ``.bif``, ``.net``, ``.xmlbif``, ``.xml``, ``.bifxml``, ``.xdsl``,
         ``.uai`` (each perhaps followed by ``.gz``) or ``.mmgraph``. Nothing half written is left

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
 import mmgraph as mm
-from mmgraph.graph.errors import LearningError
+from mmgraph.graph.errors import FormatError, LearningError
 
 
 def table(offset: float, rows: int = 200) -> np.ndarray:
@@ -72,6 +74,27 @@ def test_a_machine_goes_back_to_the_precision_that_it_was_made_for():
     machine = fitted(table(1e8))
     machine.fit(table(0), epochs=1)
     assert machine.dtype == torch.float32
+
+
+def test_a_file_keeps_the_precision_that_a_machine_was_made_for(tmp_path):
+    machine = fitted(table(1e8))
+    mm.write(machine, tmp_path / "far.mmgraph")
+    found = mm.read(tmp_path / "far.mmgraph")
+    assert (found.dtype, found.asked_dtype) == (torch.float64, torch.float32)
+    assert found.get_params()["dtype"] == torch.float32
+    for one in (found, found.to("cpu")):
+        one.fit(table(0), epochs=1)
+        assert one.dtype == torch.float32
+
+    document = tmp_path / "far.mmgraph" / "network.json"
+    whole = json.loads(document.read_text())
+    whole["settings"]["dtype"] = "float31"
+    document.write_text(json.dumps(whole))
+    with pytest.raises(FormatError, match="the dtype 'float31' is not known"):
+        mm.read(tmp_path / "far.mmgraph")
+    del whole["settings"]["dtype"]  # as before precisions were written
+    document.write_text(json.dumps(whole))
+    assert mm.read(tmp_path / "far.mmgraph").asked_dtype == torch.float64
 
 
 def test_weights_of_far_units_are_what_they_were():
