@@ -31,7 +31,7 @@ _ROWS_AT_ONCE = 1024
 
 @dataclass(frozen=True)
 class LogLikelihood:
-    """The logarithms of probabilities (densities) of rows.
+    """The logarithms of probabilities (densities) of rows, on the CPU wherever the machine is.
 
     Attributes
     ----------
