@@ -174,7 +174,7 @@ class BoltzmannEstimator:
         with unchanged_on_error(machine):
             lay_out(machine, data, y, classes, again=False)
             chosen = fit_options(self.training_options, settings, options, machine)
-            evidence = evidence_of(machine, data, y, needs_labels=y is None)
+            evidence = evidence_of(machine, data, y, needs_labels=y is None, learns=True)
             if not machine.is_fitted:
                 self._feature_names = names_of_columns(machine, data)
         learn_batch(machine, evidence, chosen)

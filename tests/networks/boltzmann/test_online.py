@@ -218,3 +218,10 @@ def test_batches_that_end_below_biases_alone_are_an_error(rate):
         learn()
     if machine.is_fitted:  # with the numbers of the batch before
         assert float(machine.log_likelihood(counts).value.mean()) > -1000
+
+
+def test_values_that_would_vanish_are_refused_as_in_fit():
+    signs = 2 * BITS - 1
+    y = np.array(["p", "q"] * 20)
+    with pytest.raises(LearningError, match="-1"):
+        mm.RestrictedBoltzmannMachine(B, 3, mm.Variable("y", ("p", "q"))).partial_fit(signs, y)
