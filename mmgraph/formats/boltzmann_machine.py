@@ -14,6 +14,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,6 +26,7 @@ from mmgraph.graph.errors import FormatError, GraphError
 from mmgraph.graph.exponential_family import statistics_shape
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.variable import Variable
+from mmgraph.networks.boltzmann_data import columns_count
 from mmgraph.networks.boltzmann_layers import Pathway, check_family, check_label_links
 from mmgraph.networks.boltzmann_machine import BoltzmannMachine
 from mmgraph.networks.deep_boltzmann_machine import DeepBoltzmannMachine
@@ -131,6 +133,8 @@ def machine_settings(machine: BoltzmannMachine) -> dict[str, Any]:
         settings["label_links"] = machine.label_links
     if machine.sweeps is not None:
         settings["sweeps"] = machine.sweeps
+    if machine._feature_names is not None:
+        settings["columns"] = machine._feature_names.tolist()
     if machine.asked_dtype != machine.dtype:
         settings["dtype"] = str(machine.asked_dtype).removeprefix("torch.")
     return settings
@@ -177,6 +181,13 @@ def restore_machine(
             raise GraphError(f"'{variable.name}' is no layer of the machine")
     asked = settings.choice("dtype", _PRECISIONS) if "dtype" in settings else machine.dtype
     machine._arguments["dtype"] = asked
+    if "columns" in settings:
+        machine._feature_names = np.array(settings.names("columns"), dtype=object)
+        if len(machine._feature_names) != columns_count(machine.visible):
+            raise GraphError(
+                f"the machine has {columns_count(machine.visible)} columns, and names of "
+                f"{len(machine._feature_names)}"
+            )
     if "sweeps" in settings:
         machine.sweeps = settings.get("sweeps", int)
         if machine.sweeps < 1:

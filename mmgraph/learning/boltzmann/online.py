@@ -11,6 +11,7 @@ from mmgraph.graph.bias_factor import BiasFactor
 from mmgraph.graph.bilinear_factor import BilinearFactor
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.learning.boltzmann.divergence import divergence, independent_log_likelihood
 from mmgraph.learning.boltzmann_monitors import Monitors
 from mmgraph.learning.boltzmann_objective import Objective, RandomBlocks, batch_sizes
 from mmgraph.learning.boltzmann_parameters import BoltzmannParameters
@@ -18,7 +19,6 @@ from mmgraph.learning.boltzmann_settings import TrainingSettings
 from mmgraph.learning.boltzmann_steps import Ascent
 from mmgraph.learning.boltzmann_training import LARGEST_PARAMETER, ObjectiveMaker
 from mmgraph.learning.contrastive_divergence import ContrastiveDivergence
-from mmgraph.learning.divergence import divergence, independent_log_likelihood
 from mmgraph.learning.training_rows import TrainingRows, document_lengths
 
 _FAR = 10.0

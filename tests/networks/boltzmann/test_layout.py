@@ -122,3 +122,14 @@ def test_units_that_nobody_observes_are_named():
     machine = mm.RestrictedBoltzmannMachine(X, 3, labels)
     with pytest.warns(UserWarning, match="no row observes 'x': learned as latent units"):
         machine.fit(REALS * np.nan, ["a", "b"] * 20, epochs=2)
+
+
+def test_names_of_columns_are_kept_in_files(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(REALS, columns=list("abc"))
+    machine = mm.RestrictedBoltzmannMachine(hidden=3, epochs=2).fit(frame)
+    mm.write(machine, tmp_path / "machine.mmgraph")
+    read = mm.read(tmp_path / "machine.mmgraph")
+    assert read.feature_names_in_.tolist() == ["a", "b", "c"]
+    with pytest.raises(MmgraphError, match="same order"):
+        read.transform(frame[["c", "a", "b"]])
