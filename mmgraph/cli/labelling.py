@@ -353,8 +353,10 @@ def _write_report(output: Path, report: Mapping[str, Any]) -> Path:
 
 
 def _print(report: Mapping[str, Any]) -> None:
+    from mmgraph.spatial.images import size_text
+
     bound = "" if report["lower_bound"] is None else f", bound {report['lower_bound']:.6g}"
-    title = f"{' x '.join(map(str, report['size']))} pixels, {report['method']}, "
+    title = f"{size_text(report['size'])} pixels, {report['method']}, "
     title += f"energy {report['energy']:.6g}{bound}, {report['seconds']:.1f} s"
     weights = [f"{name} {value:.3g}" for name, value in report["sensor_weights"].items()]
     weights.append(f"edges {report['edge_weight']:.3g}")

@@ -22,6 +22,7 @@ from mmgraph.inference.assignment import TracePoint
 from mmgraph.inference.query import map_query, query
 from mmgraph.spatial.annotations import UNLABELLED, Annotations, Classes, Unlabelled
 from mmgraph.spatial.edges import contrast_weights, default_neighbours, plain_weights
+from mmgraph.spatial.images import size_text
 from mmgraph.spatial.pixel_model import LABEL, PixelModel, Progress
 from mmgraph.spatial.task import Task, check_name, read_task
 from mmgraph.spatial.temperature import tempered
@@ -132,11 +133,10 @@ class Labelling:
         return self.uncertainty / max(math.log(len(self.classes)), 1e-12)
 
     def __repr__(self) -> str:
-        size = " x ".join(map(str, self.labels.shape))
         gap = "" if self.gap is None else f", gap {self.gap:.3g}"
         return (
-            f"Labelling({size} pixels, {len(self.classes)} classes, {self.method}, "
-            f"energy {self.energy:.6g}{gap}, {self.seconds:.3g} s)"
+            f"Labelling({size_text(self.labels.shape)} pixels, {len(self.classes)} classes, "
+            f"{self.method}, energy {self.energy:.6g}{gap}, {self.seconds:.3g} s)"
         )
 
 

@@ -13,6 +13,7 @@ from mmgraph.graph.errors import LearningError, MmgraphError, suggestion
 from mmgraph.spatial.annotations import UNLABELLED, Annotations, Classes, Unlabelled
 from mmgraph.spatial.arrays import read_cells, real_array
 from mmgraph.spatial.classifiers import as_unary
+from mmgraph.spatial.images import size_text
 from mmgraph.spatial.pixel_model import Progress, Window
 from mmgraph.spatial.strokes import are_strokes
 from mmgraph.spatial.unaries import (
@@ -197,7 +198,7 @@ def read_task(
     else:
         sizes["annotations"] = notes.codes.shape
     if len(set(sizes.values())) > 1:
-        listed = ", ".join(f"{what} {' x '.join(map(str, size))}" for what, size in sizes.items())
+        listed = ", ".join(f"{what} {size_text(size)}" for what, size in sizes.items())
         raise LearningError(f"sizes differ: {listed}")
     _check_classes(notes.classes)
     _hide(images, missing or {})

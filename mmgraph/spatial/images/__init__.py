@@ -5,7 +5,14 @@ transparent colour), it reads as NaN; where its pixels lie is a :class:`Georefer
 """
 
 from mmgraph.spatial.images.georeference import Georeference
-from mmgraph.spatial.images.raster import SUFFIXES, Image, PathLike, Raster, image_suffix
+from mmgraph.spatial.images.raster import (
+    SUFFIXES,
+    Image,
+    PathLike,
+    Raster,
+    image_suffix,
+    size_text,
+)
 from mmgraph.spatial.images.reading import (
     check_sizes,
     read_array,
@@ -29,6 +36,7 @@ __all__ = [
     "read_image",
     "read_raster",
     "read_sensors",
+    "size_text",
     "write_array",
     "write_labels",
 ]

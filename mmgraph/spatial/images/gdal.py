@@ -6,16 +6,13 @@ import warnings
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Shaped
 
 from mmgraph.formats.files import SIZE_LIMIT
 from mmgraph.graph.errors import FormatError, MissingExtraError
-from mmgraph.spatial.images.raster import PathLike
+from mmgraph.spatial.images.raster import PathLike, StoredRaster
 
 
-def read_by_rasterio(
-    path: PathLike, content: bytes, indices: bool
-) -> tuple[Shaped[np.ndarray, "height width *bands"], Bool[np.ndarray, "height width *bands"]]:
+def read_by_rasterio(path: PathLike, content: bytes, indices: bool) -> StoredRaster:
     """Read a TIFF file of one page.
 
     Parameters
@@ -27,10 +24,8 @@ def read_by_rasterio(
 
     Returns
     -------
-    values : ndarray, shape (height, width) or (height, width, bands)
-        Without an alpha band.
-    hidden : ndarray of bool, of the same shape
-        Where GDAL's masks are zero.
+    StoredRaster
+        Of shape (height, width) or (height, width, bands).
 
     Raises
     ------
@@ -41,20 +36,24 @@ def read_by_rasterio(
     """
     try:
         import rasterio
-        from rasterio.enums import ColorInterp
+        from rasterio.enums import ColorInterp, MaskFlags
     except ImportError:
         raise MissingExtraError("geo", "rasterio", f"{path}: reading this kind of TIFF") from None
     try:
         with (
-            warnings.catch_warnings(),
+            warnings.catch_warnings(
+                action="ignore", category=rasterio.errors.NotGeoreferencedWarning
+            ),
             rasterio.MemoryFile(content) as memory,
             memory.open(driver="GTiff") as file,
         ):
-            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
             _check(path, file)
-            kinds = zip(file.indexes, file.colorinterp, strict=True)
+            kinds = list(zip(file.indexes, file.colorinterp, strict=True))
             bands = [index for index, kind in kinds if kind != ColorInterp.alpha]
+            alpha = [index for index, kind in kinds if kind == ColorInterp.alpha]
             values, hidden = file.read(bands), file.read_masks(bands) == 0
+            transparent = file.read(alpha[0]) == 0 if alpha else None
+            flags = set(file.mask_flag_enums[bands[0] - 1])  # what ``hidden`` comes from
             # Of one bit GDAL makes black and white, which no file says.
             single = file.tags(1, ns="IMAGE_STRUCTURE").get("NBITS") == "1"
             palette = file.colorinterp[0] == ColorInterp.palette and not (indices or single)
@@ -63,12 +62,15 @@ def read_by_rasterio(
         raise
     except Exception as error:  # damaged files end in errors of many kinds
         raise FormatError(f"{path} is no readable TIFF file ({error})") from None
-    if palette:
-        table = np.array([colours[index][:3] for index in sorted(colours)], np.uint8)
-        values, hidden = np.moveaxis(table[values[0]], -1, 0), np.repeat(hidden, 3, 0)
-    if len(values) == 1:
-        return values[0], hidden[0]
-    return np.moveaxis(values, 0, -1), np.moveaxis(hidden, 0, -1)
+    values, hidden = np.moveaxis(values, 0, -1), np.moveaxis(hidden, 0, -1)
+    return StoredRaster(
+        values if len(bands) > 1 else values[..., 0],
+        len(bands) > 1,
+        transparent,
+        hidden[..., 0] if flags == {MaskFlags.per_dataset} else None,
+        (hidden if len(bands) > 1 else hidden[..., 0]) if MaskFlags.nodata in flags else None,
+        np.array([colours[index][:3] for index in sorted(colours)], np.uint8) if colours else None,
+    )
 
 
 def _check(path: PathLike, file: Any) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mmgraph.graph.errors import FormatError
+from mmgraph.spatial.images.raster import size_text
 
 GEOTIFF_TAGS = {
     "scale": 33550,
@@ -64,9 +65,9 @@ class Georeference:
     def check_size(self, path: object, size: tuple[int, ...]) -> None:
         """Raise FormatError unless a map to be written has this size."""
         if size != self.size:
-            found, expected = (" x ".join(map(str, axes)) for axes in (size, self.size))
             raise FormatError(
-                f"{path}: a map of {found} pixels cannot lie where an image of {expected} does"
+                f"{path}: a map of {size_text(size)} pixels cannot lie where an image of "
+                f"{size_text(self.size)} does"
             )
 
     def lies_apart(self, other: Georeference) -> bool:

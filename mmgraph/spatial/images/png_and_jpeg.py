@@ -5,15 +5,16 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, UInt8
 
 from mmgraph.formats.files import SIZE_LIMIT
 from mmgraph.graph.errors import FormatError, MissingExtraError
 from mmgraph.spatial.images.no_data import equal_to
-from mmgraph.spatial.images.raster import PathLike, Raster
+from mmgraph.spatial.images.raster import PathLike, StoredRaster
 
 _NO_DATA, _BITS, _COMPRESSION, _PHOTOMETRIC, _COLOUR_MAP = 42113, 258, 259, 262, 320
 """Tags of TIFF files; the first, in which GDAL says which number stands for no data, is its own."""
@@ -31,7 +32,7 @@ def pillow() -> Any:
     return Image
 
 
-def read_png_or_jpeg(path: PathLike, content: bytes, indices: bool) -> Raster:
+def read_png_or_jpeg(path: PathLike, content: bytes, indices: bool) -> StoredRaster:
     """Read one image, its rows as they are stored (an EXIF orientation turns nothing).
 
     Parameters
@@ -54,7 +55,7 @@ def read_png_or_jpeg(path: PathLike, content: bytes, indices: bool) -> Raster:
     return _read_pillow(path, content, indices, ("PNG", "JPEG"))
 
 
-def read_simple_tiff(path: PathLike, content: bytes, indices: bool, package: str) -> Raster:
+def read_simple_tiff(path: PathLike, content: bytes, indices: bool, package: str) -> StoredRaster:
     """Read by Pillow what it neither rounds nor inverts: one page, and one band or eight bits.
 
     Parameters
@@ -86,14 +87,13 @@ def read_simple_tiff(path: PathLike, content: bytes, indices: bool, package: str
         pass
     if not simple:
         raise MissingExtraError("images", package, f"{path}: reading this kind of TIFF file")
-    raster = _read_pillow(path, content, indices, ("TIFF",))
-    if missing is None:
-        return raster
-    numbers = _read_pillow(path, content, True, ("TIFF",)).values
-    return raster.hiding(equal_to(numbers, missing))
+    stored = _read_pillow(path, content, indices, ("TIFF",))
+    return stored if missing is None else replace(stored, no_data=equal_to(stored.values, missing))
 
 
-def _read_pillow(path: PathLike, content: bytes, indices: bool, formats: tuple[str, ...]) -> Raster:
+def _read_pillow(
+    path: PathLike, content: bytes, indices: bool, formats: tuple[str, ...]
+) -> StoredRaster:
     module = pillow()
     try:
         with (
@@ -113,27 +113,35 @@ def _read_pillow(path: PathLike, content: bytes, indices: bool, formats: tuple[s
         raise FormatError(f"{path} is no readable image ({error})") from None
 
 
-def _decoded(image: Any, indices: bool, content: bytes) -> Raster:
+def _decoded(image: Any, indices: bool, content: bytes) -> StoredRaster:
     """Decode an image that Pillow has opened."""
     transparent = image.info.get("transparency")
-    palette = image.mode in ("P", "PA")
-    if image.mode == "P" and indices:
-        numbers = np.array(image)
-        return Raster(numbers, False, _transparent_indices(numbers, transparent))
-    if palette and not indices:
-        image = image.convert("RGB" if image.mode == "P" and transparent is None else "RGBA")
-    elif image.mode in ("CMYK", "YCbCr"):
+    if image.mode in ("CMYK", "YCbCr"):
         image = image.convert("RGB")
     array = np.array(image)
-    if image.mode in ("LA", "PA", "RGBA"):
-        return without_alpha(array)
-    if transparent is None or palette:
-        return Raster(array, array.ndim == 3)
+    if image.mode in ("P", "PA"):
+        palette = None if indices else _palette(image)
+        if image.mode == "PA":
+            return replace(_without_alpha(array), palette=palette)
+        clear = _transparent_indices(array, transparent)
+        return StoredRaster(array, False, clear, palette=palette)
+    if image.mode in ("LA", "RGBA"):
+        return _without_alpha(array)
+    if transparent is None:
+        return StoredRaster(array, array.ndim == 3)
     colour = np.array(transparent).astype(array.dtype)
     if image.mode == "L":  # Pillow stretches grey values to eight bits, but not this one
         colour *= 255 // (2 ** content[_PNG_DEPTH] - 1)
     same = array == colour
-    return Raster(array, array.ndim == 3, same.all(-1) if array.ndim == 3 else same)
+    return StoredRaster(array, array.ndim == 3, same.all(-1) if array.ndim == 3 else same)
+
+
+def _palette(image: Any) -> UInt8[np.ndarray, "256 3"]:
+    """Return the colours of all indices, black where the palette is shorter, as Pillow has it."""
+    colours = np.zeros((256, 3), np.uint8)
+    stored = np.array(image.getpalette("RGB"), np.uint8)
+    colours.reshape(-1)[: stored.size] = stored
+    return colours
 
 
 def _transparent_indices(
@@ -148,11 +156,11 @@ def _transparent_indices(
     return np.isin(numbers, clear)
 
 
-def without_alpha(array: np.ndarray) -> Raster:
-    """Return colours whose last band is alpha: those with an alpha of zero are hidden."""
-    values, hidden = array[..., :-1], array[..., -1] == 0
+def _without_alpha(array: np.ndarray) -> StoredRaster:
+    """Return colours whose last band is alpha: those with an alpha of zero are transparent."""
+    values, transparent = array[..., :-1], array[..., -1] == 0
     single = values.shape[-1] == 1
-    return Raster(values[..., 0] if single else values, not single, hidden)
+    return StoredRaster(values[..., 0] if single else values, not single, transparent)
 
 
 def _is_deep_colour(content: bytes) -> bool:
@@ -165,7 +173,7 @@ def _is_deep_colour(content: bytes) -> bool:
     return is_png and len(content) > 25 and content[_PNG_DEPTH] == 16 and content[25] != 0
 
 
-def _read_deep_colour(path: PathLike, content: bytes) -> Raster:
+def _read_deep_colour(path: PathLike, content: bytes) -> StoredRaster:
     try:
         from imagecodecs import png_decode
     except ImportError:
@@ -179,4 +187,4 @@ def _read_deep_colour(path: PathLike, content: bytes) -> Raster:
         array = png_decode(content)
     except Exception as error:  # damaged files end in errors of many kinds
         raise FormatError(f"{path} is no readable PNG file ({error})") from None
-    return without_alpha(array) if array.shape[-1] in (2, 4) else Raster(array, True)
+    return _without_alpha(array) if array.shape[-1] in (2, 4) else StoredRaster(array, True)

@@ -13,7 +13,7 @@ from mmgraph.spatial.images.georeference import Georeference
 from mmgraph.spatial.images.nifti import read_nifti, read_nifti_georeference
 from mmgraph.spatial.images.numpy_files import read_numpy
 from mmgraph.spatial.images.png_and_jpeg import read_png_or_jpeg
-from mmgraph.spatial.images.raster import Image, PathLike, Raster, image_suffix
+from mmgraph.spatial.images.raster import Image, PathLike, Raster, image_suffix, size_text
 from mmgraph.spatial.images.sidecars import with_sidecars
 from mmgraph.spatial.images.tiff import read_tiff, read_tiff_georeference
 
@@ -77,12 +77,8 @@ def read_sensors(paths: Mapping[str, PathLike], dimensions: int = 2) -> dict[str
 def check_sizes(sizes: Mapping[str, tuple[int, ...]]) -> None:
     """Raise FormatError unless all files have the same size."""
     if len(set(sizes.values())) > 1:
-        listed = ", ".join(f"{name} {_size(shape)}" for name, shape in sizes.items())
+        listed = ", ".join(f"{name} {size_text(shape)}" for name, shape in sizes.items())
         raise FormatError(f"the images differ in size: {listed}")
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
 
 
 def read_array(path: PathLike, dimensions: int | None = None, *, indices: bool = False) -> Any:

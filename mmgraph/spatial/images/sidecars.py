@@ -7,59 +7,64 @@ import re
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Bool
 
 from mmgraph.formats.files import read_bytes, read_text
 from mmgraph.graph.errors import FormatError
 from mmgraph.spatial.images.no_data import equal_to_each
-from mmgraph.spatial.images.raster import PathLike, Raster
+from mmgraph.spatial.images.raster import PathLike, Raster, StoredRaster, size_text, united
 
 _SIZE_LIMIT = 1 << 24
 _BAND = re.compile(r'<PAMRasterBand\s+band="(\d+)"[^>]*>(.*?)</PAMRasterBand>', re.DOTALL)
 _NUMBER = re.compile(r"<NoDataValue(?:\s[^>]*)?>([^<]*)</NoDataValue>")
 
 
-def with_sidecars(path: PathLike, raster: Raster) -> Raster:
-    """Return a raster with those values hidden that files beside it say to be missing.
+def with_sidecars(path: PathLike, stored: StoredRaster) -> Raster:
+    """Decide what is hidden, from what a file and those beside it say.
 
-    A mask has the last word over numbers for no data (GDAL's RFC 15).
+    What is transparent is hidden. A mask, in the file or beside it, has the last word over numbers
+    for no data, whichever of the two says those (GDAL's RFC 15).
 
     Raises
     ------
     FormatError
-        If such a file is damaged or has another size.
+        If a file beside it is damaged, a mask has another size, or an index has no colour.
     """
-    mask = mask_beside(path)
-    if mask is not None:
-        return raster.hiding(_hidden(mask, raster))
-    numbers = Path(os.fspath(path) + ".aux.xml")
-    if not numbers.is_file():
-        return raster
-    bands = raster.values.shape[-1] if raster.has_bands else 1
-    axis = raster.values.ndim - 1 if raster.has_bands else 0
-    return raster.hiding(equal_to_each(raster.values, _numbers(numbers, bands), axis))
+    hidden = stored.transparent
+    masks = {} if stored.masked is None else {os.fspath(path): stored.masked}
+    beside = Path(os.fspath(path) + ".msk")
+    if beside.is_file():
+        masks[str(beside)] = _hidden_by(beside)
+    places = stored.values.shape[:-1] if stored.has_bands else stored.values.shape
+    for name, mask in masks.items():
+        if mask.shape not in (stored.values.shape, places):
+            sizes = f"{size_text(mask.shape)} and {size_text(places)}"
+            raise FormatError(f"{name}: the mask and the image differ in size: {sizes}")
+        hidden = united(hidden, mask)
+    if not masks:
+        hidden = united(united(hidden, stored.no_data), _no_data_beside(path, stored))
+    if stored.palette is not None and int(stored.values.max()) >= len(stored.palette):
+        raise FormatError(
+            f"{path} has a palette of {len(stored.palette)} colours, and larger indices"
+        )
+    return stored.hiding(hidden)
 
 
-def mask_beside(path: PathLike) -> Path | None:
-    """Return the file with the mask of an image, if there is one."""
-    mask = Path(os.fspath(path) + ".msk")
-    return mask if mask.is_file() else None
+def _hidden_by(path: Path) -> Bool[np.ndarray, "..."]:
+    from mmgraph.spatial.images.tiff import read_tiff
+
+    return np.asarray(read_tiff(path, read_bytes(path), 2, True).values == 0)
 
 
-def _numbers(path: Path, bands: int) -> list[str | None]:
+def _no_data_beside(path: PathLike, stored: StoredRaster) -> Bool[np.ndarray, "..."] | None:
+    """Where values are the numbers for no data that ``NAME.aux.xml`` gives for the bands."""
+    beside = Path(os.fspath(path) + ".aux.xml")
+    if not beside.is_file():
+        return None
+    bands = stored.values.shape[-1] if stored.has_bands else 1
     numbers: list[str | None] = [None] * bands
-    for band, content in _BAND.findall(read_text(path, _SIZE_LIMIT)):
+    for band, content in _BAND.findall(read_text(beside, _SIZE_LIMIT)):
         found = _NUMBER.search(content)
         if found is not None and 1 <= int(band) <= bands:
             numbers[int(band) - 1] = found[1]
-    return numbers
-
-
-def _hidden(path: Path, raster: Raster) -> np.ndarray:
-    from mmgraph.spatial.images.tiff import read_tiff
-
-    mask = read_tiff(path, read_bytes(path), 2, True)
-    found = mask.values.shape
-    if found not in (raster.values.shape, raster.places):
-        sizes = " and ".join(" x ".join(map(str, size)) for size in (found, raster.places))
-        raise FormatError(f"{path}: the mask and the image differ in size: {sizes}")
-    return np.asarray(mask.values == 0)
+    return equal_to_each(stored.values, numbers, stored.values.ndim - 1 if stored.has_bands else 0)

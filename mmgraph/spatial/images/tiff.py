@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Shaped, UInt8, UInt16
 
 from mmgraph.graph.errors import FormatError, MissingExtraError
 from mmgraph.spatial.images.gdal import read_by_rasterio
@@ -20,8 +20,7 @@ from mmgraph.spatial.images.georeference import (
 )
 from mmgraph.spatial.images.no_data import equal_to_each
 from mmgraph.spatial.images.png_and_jpeg import read_simple_tiff
-from mmgraph.spatial.images.raster import PathLike, Raster
-from mmgraph.spatial.images.sidecars import mask_beside
+from mmgraph.spatial.images.raster import PathLike, StoredRaster, united
 from mmgraph.spatial.images.tiff_pages import (
     NO_DATA,
     StoredPages,
@@ -54,7 +53,9 @@ _TOGETHER = re.compile(r'<Item name="NODATA_VALUES">([^<]*)</Item>')
 """Numbers of all bands that stand for no data only together."""
 
 
-def read_tiff(path: PathLike, content: bytes, dimensions: int | None, indices: bool) -> Raster:
+def read_tiff(
+    path: PathLike, content: bytes, dimensions: int | None, indices: bool
+) -> StoredRaster:
     """Read a TIFF file, its overviews left out.
 
     Parameters
@@ -98,7 +99,7 @@ def read_tiff(path: PathLike, content: bytes, dimensions: int | None, indices: b
         if damaged or not any(word in str(error) for word in ("support", "imagecodecs")):
             raise FormatError(f"{path} is no readable TIFF file ({error})") from None
         return _by_another_package(path, content, dimensions, indices, str(error))
-    return _raster(path, stored, dimensions, indices)
+    return _stored_raster(stored, dimensions, indices)
 
 
 def _has_bands_of_lerc(file: Any) -> bool:
@@ -124,15 +125,21 @@ def _has_coarse_colours(file: Any) -> bool:
     return coarse and len(pages) == 1
 
 
-def _by_rasterio(path: PathLike, content: bytes, dimensions: int | None, indices: bool) -> Raster:
-    values, hidden = read_by_rasterio(path, content, indices)
-    axes = "YXS"[: values.ndim]
-    return Raster(*arranged(values, axes, dimensions), arranged(hidden, axes, dimensions)[0])
+def _by_rasterio(
+    path: PathLike, content: bytes, dimensions: int | None, indices: bool
+) -> StoredRaster:
+    found = read_by_rasterio(path, content, indices)
+    transparent, masked, no_data = (
+        None if part is None else arranged(part, "YXS"[: part.ndim], dimensions)[0]
+        for part in (found.transparent, found.masked, found.no_data)
+    )
+    values, has_bands = arranged(found.values, "YXS"[: found.values.ndim], dimensions)
+    return StoredRaster(values, has_bands, transparent, masked, no_data, found.palette)
 
 
 def _by_another_package(
     path: PathLike, content: bytes, dimensions: int | None, indices: bool, reason: str
-) -> Raster:
+) -> StoredRaster:
     """Read what tifffile does not know, or only with imagecodecs, by rasterio or Pillow."""
     try:
         return _by_rasterio(path, content, dimensions, indices)
@@ -145,26 +152,23 @@ def _by_another_package(
         ) from None
 
 
-def _raster(path: PathLike, stored: StoredPages, dimensions: int | None, indices: bool) -> Raster:
-    """Say which axis is what, and what is hidden."""
-    values, axes, alpha = _without_alpha(stored)
-    raster = Raster(*arranged(values, axes, dimensions))
-    if stored.masks is None and mask_beside(path) is None:
-        if any(stored.no_data):
-            equal = equal_to_each(values, stored.no_data, 0)
-            raster = raster.hiding(arranged(equal, axes, dimensions)[0])
-        raster = raster.hiding(_equal_together(raster, stored.metadata))
-    elif stored.masks is not None:  # which has the last word (GDAL's RFC 15)
-        shown, _ = arranged(stored.masks != 0, "IYX", dimensions)
-        if shown.shape not in (raster.places, raster.values.shape):
-            sizes = " and ".join(" x ".join(map(str, s)) for s in (shown.shape, raster.places))
-            raise FormatError(f"{path}: the mask and the image differ in size: {sizes}")
-        raster = raster.hiding(~shown)
+def _stored_raster(stored: StoredPages, dimensions: int | None, indices: bool) -> StoredRaster:
+    """Say which axis is what, and what may be hidden."""
+    pages, axes, alpha = _without_alpha(stored)
+    values, has_bands = arranged(pages, axes, dimensions)
+    transparent = masked = no_data = None
     if alpha is not None:
-        raster = raster.hiding(arranged(alpha == 0, axes.replace("S", ""), dimensions)[0])
-    if indices or stored.palette is None or raster.has_bands:
-        return raster
-    return Raster(_coloured(raster.values, stored.palette), True, raster.hidden)
+        transparent, _ = arranged(alpha == 0, axes.replace("S", ""), dimensions)
+    if stored.masks is not None:
+        masked, _ = arranged(stored.masks == 0, "IYX", dimensions)
+    if any(stored.no_data):
+        no_data, _ = arranged(equal_to_each(pages, stored.no_data, 0), axes, dimensions)
+    if has_bands:
+        no_data = united(no_data, _equal_together(values, stored.metadata))
+    palette = None
+    if stored.palette is not None and not (indices or has_bands):
+        palette = _palette(stored.palette)
+    return StoredRaster(values, has_bands, transparent, masked, no_data, palette)
 
 
 def _without_alpha(stored: StoredPages) -> tuple[np.ndarray, str, np.ndarray | None]:
@@ -206,21 +210,23 @@ def arranged(values: np.ndarray, axes: str, dimensions: int | None) -> tuple[np.
     return values[None] if dimensions == 3 and places == 2 else values, bool(bands)
 
 
-def _equal_together(raster: Raster, metadata: str) -> Bool[np.ndarray, "*places"] | None:
+def _equal_together(
+    values: Shaped[np.ndarray, "*places bands"], metadata: str
+) -> Bool[np.ndarray, "*places"] | None:
     """Where all bands have the numbers that GDAL's metadata give them together."""
     found = _TOGETHER.search(metadata)
     numbers = [] if found is None else found[1].split()
-    if not raster.has_bands or len(numbers) != raster.values.shape[-1]:
+    if len(numbers) != values.shape[-1]:
         return None
-    equal = [equal_to_each(raster.values[..., i], [n], -1) for i, n in enumerate(numbers)]
+    equal = [equal_to_each(values[..., i], [n], -1) for i, n in enumerate(numbers)]
     return np.asarray(np.logical_and.reduce(equal))
 
 
-def _coloured(indices: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """Return the colours of indices; a palette has 16 bits, which hold 8 (TIFF 6.0, section 5)."""
-    if palette.max() > 255:  # else a program has written the 8 bits as they are
-        palette = palette // 257 if not (palette % 257).any() else palette >> 8
-    return np.asarray(palette.T.astype(np.uint8)[indices.astype(np.int64)])
+def _palette(stored: UInt16[np.ndarray, "3 colours"]) -> UInt8[np.ndarray, "colours 3"]:
+    """Return colours of 8 bits, which the 16 bits of a palette hold (TIFF 6.0, section 5)."""
+    if stored.max() > 255:  # else a program has written the 8 bits as they are
+        stored = stored // 257 if not (stored % 257).any() else stored >> 8
+    return np.asarray(stored.T.astype(np.uint8))
 
 
 def read_tiff_georeference(path: PathLike, content: bytes, dimensions: int) -> Georeference | None:
