@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,9 @@ _LOSS = re.compile(
     "invalid page offset|invalid offset to first page|incorrect (?:Strip|Tile)\\w+ count.*"
 )
 """What tifffile only writes to the log where pages, or parts of one, are not there."""
+
+_LOST: ContextVar[list[str] | None] = ContextVar("lost", default=None)
+"""What is lost of the file that this thread has opened; all threads share tifffile's log."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,16 +82,10 @@ def opened(content: bytes) -> Iterator[Any]:
         that, and tifffile only writes it to the log.
     """
     tifffile = import_tifffile()
+    # It stays there: one that is taken away while another thread writes makes that skip others.
+    logging.getLogger("tifffile").addFilter(_is_harmless)
     lost: list[str] = []
-
-    def is_harmless(record: logging.LogRecord) -> bool:
-        found = _LOSS.search(record.getMessage())
-        if found is not None:
-            lost.append(found[0])
-        return found is None
-
-    log = logging.getLogger("tifffile")
-    log.addFilter(is_harmless)
+    before = _LOST.set(lost)
     try:
         with tifffile.TiffFile(io.BytesIO(content)) as file:
             ends = [
@@ -99,7 +97,17 @@ def opened(content: bytes) -> Iterator[Any]:
                 raise tifffile.TiffFileError(lost[0] if lost else "the file ends too early")
             yield file
     finally:
-        log.removeFilter(is_harmless)
+        _LOST.reset(before)
+
+
+def _is_harmless(record: logging.LogRecord) -> bool:
+    """Keep a loss out of the log, and note it, where this thread has opened a file."""
+    lost = _LOST.get()
+    found = None if lost is None else _LOSS.search(record.getMessage())
+    if lost is None or found is None:
+        return True
+    lost.append(found[0])
+    return False
 
 
 def image_pages(file: Any) -> list[Any]:
