@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 
+from mmgraph.graph.arrays import first_place
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.gaussian_mixture import GaussianMixtureLeaf
@@ -259,7 +260,8 @@ class ModuleUnary(Unary):
     Parameters
     ----------
     module : torch.nn.Module or function
-        From pixels ``(rows, bands)`` to logits ``(rows, classes)``; or with ``whole_image`` from an
+        Pixels are sent to the device of its parameters, and logits brought back. From pixels
+        ``(rows, bands)`` to logits ``(rows, classes)``; or with ``whole_image`` from an
         image ``(1, bands, *shape)`` to ``(1, classes, *shape)``, as convolutional networks are.
     whole_image : bool, default False
         Which of the two.
@@ -276,7 +278,8 @@ class ModuleUnary(Unary):
         image = unmasked(image)
         hidden = ~np.isfinite(image).all(-1)
         values = image if self.prepare is None else np.asarray(self.prepare(image))
-        tensor = torch.from_numpy(np.nan_to_num(values)).to(self._dtype())
+        dtype, device = self._kind()
+        tensor = torch.from_numpy(np.nan_to_num(values)).to(dtype).to(device)
         with torch.no_grad(), _as_for_prediction(self.module):
             if self.whole_image:
                 logits = self.module(tensor.movedim(-1, 0)[None])[0].movedim(0, -1)
@@ -289,16 +292,18 @@ class ModuleUnary(Unary):
             raise LearningError(
                 f"the module gives logits of shape {tuple(logits.shape)}; {expected} was expected"
             )
-        scores = logits.double().numpy()
+        scores = logits.cpu().double().numpy()
         if not np.isfinite(scores[~hidden]).all():
             raise LearningError("the module gives a logit that is NaN or infinite")
         result = np.zeros(expected)
         result[~hidden] = floored(scores[~hidden])
         return result
 
-    def _dtype(self) -> torch.dtype:
+    def _kind(self) -> tuple[torch.dtype, torch.device]:
+        """Return the type of number and the device that the module's parameters have."""
         weights = self.module.parameters() if isinstance(self.module, torch.nn.Module) else ()
-        return next((p.dtype for p in weights), torch.float32)
+        kinds = ((weight.dtype, weight.device) for weight in weights)
+        return next(kinds, (torch.float32, torch.device("cpu")))
 
 
 @contextmanager
@@ -376,5 +381,4 @@ class ArrayUnary(Unary):
 
 def _refuse_pixel(wrong: Any, what: str) -> None:
     if wrong.any():
-        place = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise LearningError(f"the pixel at {place} has {what}")
+        raise LearningError(f"the pixel at {first_place(wrong)} has {what}")

@@ -222,3 +222,25 @@ def test_masked_pixels_are_missing_to_every_unary():
         said = unary.log_likelihood(masked, CLASSES)
         assert (said[3:6, 2:5] == 0).all()
         np.testing.assert_array_equal(said, unary.log_likelihood(gaps, CLASSES))
+
+
+@pytest.mark.parametrize("whole_image", [False, True])
+def test_a_module_runs_on_the_device_of_its_parameters(device: str, whole_image: bool):
+    codes, image = scene()
+    seen: list[str] = []
+
+    class Centres(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.centres = torch.nn.Parameter(torch.tensor([0.0, 2.0, 4.0], device=device))
+
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            seen.append(pixels.device.type)
+            centres = self.centres[:, None, None] if whole_image else self.centres
+            return -((pixels.mean(1, keepdim=True) - centres) ** 2)
+
+    said = ModuleUnary(Centres(), whole_image=whole_image).log_likelihood(image, CLASSES)
+    assert seen == [device]
+    expected = floored(-((image.mean(-1, keepdims=True) - [0.0, 2.0, 4.0]) ** 2))
+    np.testing.assert_allclose(said, expected, rtol=1e-4, atol=1e-4)
+    assert (said.argmax(-1) == codes).mean() > 0.9
