@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Int64, UInt8
 
 from mmgraph.formats.files import read_text
+from mmgraph.graph.arrays import first_place
 from mmgraph.graph.errors import FormatError, suggestion
 from mmgraph.spatial.annotation_tables import table_labels
 from mmgraph.spatial.arrays import read_cells
@@ -123,7 +124,7 @@ class Annotations:
             values = np.array(_numbers_of(names, unlabelled))
         strange = known & ~np.isin(numbers, values)
         if strange.any():
-            place = tuple(int(i) for i in np.argwhere(strange)[0])
+            place = first_place(strange)
             listed = ", ".join(f"{v} {n}" for v, n in zip(values.tolist(), names, strict=True))
             raise FormatError(
                 f"{source}: the pixel at {place} has the label {int(numbers[place])}, "
@@ -174,11 +175,11 @@ def _whole_numbers(
     if cells.dtype.kind == "f":
         broken = ~hidden & (~np.isfinite(cells) | (cells != np.floor(cells)))
         if broken.any():
-            place = tuple(int(i) for i in np.argwhere(broken)[0])
+            place = first_place(broken)
             raise FormatError(f"{source}: the label at {place} is {cells[place]}, no number")
     large = ~hidden & (np.abs(cells.astype(np.float64)) >= _TOO_LARGE)
     if large.any():
-        place = tuple(int(i) for i in np.argwhere(large)[0])
+        place = first_place(large)
         raise FormatError(f"{source}: the label at {place} is {cells[place]}, too large")
     numbers = np.where(hidden, 0, cells).astype(np.int64)
     numbers[hidden] = unlabelled
@@ -282,8 +283,7 @@ def read_annotations(
     raster = read_raster(path, indices=True)
     in_numpy = image_suffix(path) in (".npy", ".npz")  # which do not say what an axis is
     if raster.has_bands or (in_numpy and is_colour(raster.values)):
-        hidden = _drawn(path, raster)
-        return Annotations._of_colours(raster.values, hidden, classes, unlabelled, str(path))
+        return Annotations._of_colours(*_drawn(path, raster), classes, unlabelled, str(path))
     number = _unlabelled_number(unlabelled, 0, str(path))
     cells, hidden = read_cells(raster.values, str(path), FormatError)
     hidden = hidden if raster.hidden is None else hidden | raster.hidden
@@ -293,17 +293,20 @@ def read_annotations(
     return Annotations._of_numbers(numbers, classes, number, str(path))
 
 
-def _drawn(path: PathLike, raster: Raster) -> Bool[np.ndarray, "height width"]:
-    """Return what colours hide, or raise FormatError if the bands are no colours."""
-    count, kind = raster.values.shape[-1], raster.values.dtype
-    if raster.values.ndim != 3 or count not in (3, 4) or kind != np.uint8:
+def _drawn(
+    path: PathLike, raster: Raster
+) -> tuple[UInt8[np.ndarray, "height width bands"], Bool[np.ndarray, "height width"]]:
+    """Return colours and what is hidden, or raise FormatError if the bands are no colours."""
+    if not is_colour(raster.values):
         raise FormatError(
-            f"{path} has {count} bands of {kind}; labels are one whole number a pixel (a grey "
-            "image, or one with a palette) or colours of 8 bits"
+            f"{path} has {raster.values.shape[-1]} bands of {raster.values.dtype}; labels are one "
+            "whole number a pixel (a grey image, or one with a palette) or colours of 8 bits, or "
+            "floats from 0 to 1"
         )
+    image = as_bytes(raster.values)
     if raster.hidden is None:
-        return np.zeros(raster.values.shape[:-1], bool)
-    return raster.hidden if raster.hidden.ndim == 2 else np.asarray(raster.hidden.any(-1))
+        return image, np.zeros(image.shape[:-1], bool)
+    return image, raster.hidden if raster.hidden.ndim == 2 else np.asarray(raster.hidden.any(-1))
 
 
 def _from_table(

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 
 from mmgraph.graph.errors import FormatError
+from mmgraph.spatial.arrays import is_real
 
-Colour = str | Sequence[int]
-"""``"#RRGGBB"``, ``"white"``, ``"black"``, or red, green and blue from 0 to 255."""
+Colour = str | Sequence[float]
+"""``"#RRGGBB"``, ``"white"``, ``"black"``, or red, green and blue: whole numbers from 0 to 255, or
+floats from 0 to 1. A fourth number, opacity, says nothing."""
 
 _NAMED = {"white": 0xFFFFFF, "black": 0x000000}
 _HEX = re.compile(r"#?([0-9A-Fa-f]{6})")
@@ -153,12 +156,14 @@ def _number(colour: Colour | int | object, source: str) -> int:
         if match is not None:
             return int(match[1], 16)
     elif isinstance(colour, Sequence | np.ndarray) and len(colour) in (3, 4):
-        parts = [int(part) for part in colour]
-        if all(0 <= part <= 255 for part in parts):
+        given: list[Any] = list(colour)
+        shares = not all(isinstance(part, Integral) for part in given)
+        if all(is_real(part) and 0 <= part <= (1 if shares else 255) for part in given):
+            parts = [round(255 * float(part)) if shares else int(part) for part in given]
             return (parts[0] << 16) | (parts[1] << 8) | parts[2]
     raise FormatError(
-        f"{source}: {colour!r} is no colour; '#RRGGBB', 'white', 'black' or three numbers from 0 "
-        "to 255 were expected"
+        f"{source}: {colour!r} is no colour; '#RRGGBB', 'white', 'black', or three whole numbers "
+        "from 0 to 255, or floats from 0 to 1, were expected"
     )
 
 

@@ -122,3 +122,60 @@ def test_files_in_colour(tmp_path: Path, name: str):
     white = ("#FFFFFF",) if name == "layer.png" else ()
     assert read.colours == ("#000000", "#00FF00", "#FF0000", *white)
     np.testing.assert_array_equal(read.codes, expected(2, 1, 0, *([3] if white else [])))
+
+
+@pytest.mark.parametrize(
+    "red",
+    [
+        (1.0, 0, 0),
+        (1, 0, 0.0),
+        (1.0, 0.0, 0.0, 1.0),
+        tuple(np.array([1, 0, 0], np.float32)),
+        (255, 0, 0),
+        (np.uint8(255), np.uint8(0), np.uint8(0)),
+    ],
+)
+def test_colours_of_floats_are_shares(red: tuple[float, ...]):
+    drawn = drawing(WHITE, RED, GREEN)
+    read = Annotations.of(drawn, {red: "roof"})
+    assert read.colours == ("#FF0000",)
+    np.testing.assert_array_equal(read.codes, expected(0))
+    grey = drawing(GREY, RED)
+    for unlabelled in (np.array([128, 128, 128]), np.full(3, 128 / 255), (0.502, 0.502, 0.502)):
+        assert Annotations.of(grey, unlabelled=unlabelled).classes == ("#FF0000",)
+
+
+@pytest.mark.parametrize(
+    "colour",
+    [
+        ("a", "b", "c"),
+        (255.0, 0.0, 0.0),
+        (0.5, 0.5, 2),
+        (-0.1, 0.0, 0.0),
+        (float("nan"), 0.0, 0.0),
+        (True, False, False),
+        (None, 0, 0),
+        (1j, 0, 0),
+        ((0, 0), 0, 0),
+    ],
+)
+def test_what_is_no_colour_is_named(colour: tuple[object, ...]):
+    for options in ({"classes": {colour: "roof"}}, {"unlabelled": colour}):
+        with pytest.raises(FormatError, match=r"the annotations: .* is no colour.*floats from 0"):
+            Annotations.of(drawing(WHITE, RED), **options)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.float16])
+@pytest.mark.parametrize("opacity", [False, True])
+def test_strokes_of_floats_in_a_file_are_those_of_the_array(
+    tmp_path: Path, kind: type, opacity: bool
+):
+    image = drawing(WHITE, RED, GREEN, GREY)
+    if opacity:
+        image = np.dstack([image, np.where(image.min(-1) == 255, 0, 255)])
+    shares = (image / 255).astype(kind)
+    np.save(tmp_path / "drawn.npy", shares)
+    read, of_array = read_annotations(tmp_path / "drawn.npy"), Annotations.of(shares)
+    assert read.colours == of_array.colours == ("#00FF00", "#808080", "#FF0000")
+    np.testing.assert_array_equal(read.codes, expected(2, 0, 1))
+    np.testing.assert_array_equal(read.codes, of_array.codes)
