@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float
 
+from mmgraph.graph.arrays import float_array
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.grid_factor import Offset, neighbourhood, offset_slices
 from mmgraph.spatial.arrays import read_cells, real_array
@@ -117,14 +118,14 @@ def relative_spacing(spacing: Sequence[float] | None, dimensions: int) -> tuple[
     Raises
     ------
     GraphError
-        If it is not one positive number an axis.
+        If it is not one positive number an axis, none of them masked.
     """
     if spacing is None:
         return (1.0,) * dimensions
     try:
-        steps = np.asarray(spacing, np.float64)
-    except (TypeError, ValueError):
-        steps = np.empty(0)
+        steps = float_array(spacing, "they", GraphError)
+    except GraphError as problem:
+        raise GraphError(f"the spacing must be {dimensions} positive numbers; {problem}") from None
     if steps.shape != (dimensions,) or not ((steps > 0) & np.isfinite(steps)).all():
         raise GraphError(f"the spacing must be {dimensions} positive numbers, not {spacing!r}")
     return tuple((steps / steps.min()).tolist())

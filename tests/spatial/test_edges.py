@@ -102,3 +102,14 @@ def test_what_a_mask_hides_is_missing():
     np.testing.assert_array_equal(contrast_weights(image, missing=region), expected)
     backwards = image[::-1].astype(">f8")[::-1]
     np.testing.assert_array_equal(contrast_weights(backwards, missing=hidden), expected)
+
+
+def test_a_masked_spacing_is_refused():
+    masked = np.ma.MaskedArray([5.0, 1.0, 1.0], [True, False, False])
+    for spacing in (masked, [np.ma.masked, 1.0, 1.0]):
+        with pytest.raises(GraphError, match=r"the spacing must be .* a mask hides 1 of 3 numbers"):
+            plain_weights((2, 2, 2), spacing=spacing)
+    unmasked = np.ma.MaskedArray([5.0, 1.0, 1.0], False)
+    np.testing.assert_array_equal(
+        plain_weights((2, 2, 2), spacing=unmasked), plain_weights((2, 2, 2), spacing=(5, 1, 1))
+    )
