@@ -201,14 +201,24 @@ def read_task(
         listed = ", ".join(f"{what} {size_text(size)}" for what, size in sizes.items())
         raise LearningError(f"sizes differ: {listed}")
     _check_classes(notes.classes)
-    _hide(images, missing or {})
+    _hide(images, {} if missing is None else missing)
     chosen = unaries if isinstance(unaries, Mapping) else dict.fromkeys(images, unaries)
     for name in chosen:
         _check_sensor(name, images)
     named = {name: as_unary(chosen.get(name, "gaussian_mixture"), name) for name in images}
     _check_labelled(notes.codes, notes.classes, named)
-    seed = int(torch.randint(2**31, (), generator=generator or torch.Generator().manual_seed(0)))
-    return Task(images, named, notes.codes, notes.classes, notes.colours, seed, progress)
+    return Task(
+        images, named, notes.codes, notes.classes, notes.colours, _seed(generator), progress
+    )
+
+
+def _seed(generator: torch.Generator | None) -> int:
+    """Draw a seed, the same one without a generator."""
+    if generator is None:
+        generator = torch.Generator().manual_seed(0)
+    if not isinstance(generator, torch.Generator):
+        raise LearningError(f"the generator must be a torch.Generator, not {generator!r:.40}")
+    return int(torch.randint(2**31, (), generator=generator, device=generator.device))
 
 
 def _notes(
@@ -255,6 +265,11 @@ def _image(name: str, values: object, axes: int | None) -> Image:
 
 
 def _hide(images: dict[str, Image], missing: Mapping[str, object]) -> None:
+    if not isinstance(missing, Mapping):
+        raise LearningError(
+            f"missing: masks by the names of sensors were expected, {{'{next(iter(images))}': …}}, "
+            f"not {type(missing).__name__}"
+        )
     for name, mask in missing.items():
         _check_sensor(name, images)
         values, unknown = read_cells(mask, f"the mask of sensor '{name}'")
