@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mmgraph.formats.files import write_bytes
+from mmgraph.graph.arrays import as_array, refuse_mask
 from mmgraph.graph.errors import FormatError
 from mmgraph.spatial.images.georeference import Georeference
 from mmgraph.spatial.images.nifti import nifti_bytes
@@ -19,7 +20,7 @@ from mmgraph.spatial.images.tiff import tiff_bytes
 
 def write_array(
     path: PathLike,
-    array: np.ndarray,
+    array: object,
     *,
     bands: bool = False,
     like: PathLike | Georeference | None = None,
@@ -30,10 +31,12 @@ def write_array(
     ----------
     path : path
         The ending says the format. PNG takes one whole number from 0 to 65,535 a pixel; NIfTI and
-        TIFF hold real numbers in single precision, and NaN for no data. JPEG is not written, since
-        it does not keep numbers, nor ``.npz``.
-    array : ndarray, shape (*places) or (*places, bands)
-        Places are (height, width) or (depth, height, width); a PNG file takes no volume.
+        TIFF hold real numbers in single precision (in double where one is too large for that), and
+        NaN for no data. JPEG is not written, since it does not keep numbers, nor ``.npz``.
+    array : array-like, shape (*places) or (*places, bands)
+        Places are (height, width) or (depth, height, width); a PNG file takes no volume, and a
+        ``.npy`` file any shape. What a mask hides is written as NaN; of whole numbers and truth
+        values, which have none, nothing may be hidden.
     bands : bool, default False
         Whether the last axis is bands, such as one probability a class, rather than places.
     like : path or Georeference, optional
@@ -45,29 +48,27 @@ def write_array(
     Raises
     ------
     FormatError
-        If the format cannot hold the array, the sizes differ, or the place cannot be written.
+        If the format cannot hold the array, a mask hides whole numbers, the sizes differ, or the
+        place cannot be written.
     MissingExtraError
         If the package that writes this kind of file is not installed.
     """
     suffix = image_suffix(path)
-    if array.dtype.kind not in "biuf":
-        raise FormatError(f"{path}: {array.dtype} cannot be written; real numbers can")
-    if array.dtype.kind == "b":
-        array = array.astype(np.uint8)
-    size = array.shape[:-1] if bands else array.shape
+    numbers = _read_map(path, array, bands)
+    size = numbers.shape[:-1] if bands else numbers.shape
     if like is not None and not isinstance(like, Georeference):
         like = read_georeference(like, len(size))
     if like is not None:
         like.check_size(path, size)
     buffer = io.BytesIO()
     if suffix == ".npy":
-        np.lib.format.write_array(buffer, np.asarray(array), allow_pickle=False)
+        np.lib.format.write_array(buffer, numbers, allow_pickle=False)
     elif suffix == ".png":
-        pillow().fromarray(_png_numbers(path, array)).save(buffer, format="PNG")
+        pillow().fromarray(_png_numbers(path, numbers)).save(buffer, format="PNG")
     elif suffix.startswith(".nii"):
-        buffer.write(nifti_bytes(_compact(path, array), bands, like))
+        buffer.write(nifti_bytes(_compact(path, numbers), bands, like))
     elif suffix.startswith(".tif"):
-        buffer.write(tiff_bytes(_compact(path, array), bands, like))
+        buffer.write(tiff_bytes(_compact(path, numbers), bands, like))
     else:
         raise FormatError(
             f"{path}: maps are not written as {suffix}; use .npy, .png, .tif or .nii.gz"
@@ -77,7 +78,7 @@ def write_array(
 
 def write_labels(
     path: PathLike,
-    labels: np.ndarray,
+    labels: object,
     colours: Sequence[str] | None = None,
     *,
     like: PathLike | Georeference | None = None,
@@ -88,8 +89,8 @@ def write_labels(
     ----------
     path, like
         As for :func:`write_array`.
-    labels : ndarray of int, shape (height, width) or (depth, height, width)
-        Not negative.
+    labels : array-like of int, shape (height, width) or (depth, height, width)
+        Not negative, and none hidden by a mask.
     colours : sequence of str, optional
         ``#RRGGBB`` for each number from 0 on: a PNG file of up to 256 labels gets them as its
         palette, so that it shows colours and holds numbers.
@@ -99,15 +100,36 @@ def write_labels(
     FormatError, MissingExtraError
         As for :func:`write_array`.
     """
-    if image_suffix(path) != ".png" or colours is None or int(labels.max()) > 255:
-        write_array(path, labels, like=like)
+    suffix = image_suffix(path)
+    refuse_mask(as_array(labels, str(path), FormatError), str(path), FormatError)
+    numbers = _read_map(path, labels, False)
+    if suffix != ".png" or colours is None or numbers.max() > 255:
+        write_array(path, numbers, like=like)
         return
-    numbers = _png_numbers(path, labels).astype(np.uint8)
-    image = pillow().fromarray(numbers)
+    image = pillow().fromarray(_png_numbers(path, numbers).astype(np.uint8))
     image.putpalette(b"".join(bytes.fromhex(colour[1:]) for colour in colours[:256]))
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
     write_bytes(path, buffer.getvalue())
+
+
+def _read_map(path: PathLike, given: object, bands: bool) -> np.ndarray:
+    """Return real numbers, NaN where a mask hides floats, of axes that the format may hold."""
+    array = as_array(given, str(path), FormatError)
+    if array.dtype.kind not in "biuf":
+        raise FormatError(f"{path}: {array.dtype} cannot be written; real numbers can")
+    in_numpy = image_suffix(path) == ".npy"  # which holds any axes, and does not say what they are
+    if not in_numpy and (array.ndim - bands not in (2, 3) or not array.size):
+        more = ", and a last axis of bands" if bands else ""
+        raise FormatError(
+            f"{path}: an array of shape {array.shape}; (height, width) or (depth, height, width) "
+            f"was expected{more}"
+        )
+    if array.dtype.kind == "f":
+        return np.asarray(np.ma.filled(array, np.nan))
+    refuse_mask(array, str(path), FormatError)
+    numbers = np.ma.getdata(array)
+    return np.asarray(numbers.astype(np.uint8) if numbers.dtype.kind == "b" else numbers)
 
 
 def _png_numbers(path: PathLike, array: np.ndarray) -> np.ndarray:
@@ -121,11 +143,21 @@ def _png_numbers(path: PathLike, array: np.ndarray) -> np.ndarray:
 
 
 def _compact(path: PathLike, array: np.ndarray) -> np.ndarray:
-    """Real numbers in single precision, whole ones in no more bits than they need."""
+    """Real numbers in single precision if it holds them, whole ones in the bits they need."""
     if array.dtype.kind == "f":
-        return array.astype(np.float32)
-    low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
+        return _finite(path, array)
+    low, high = int(array.min()), int(array.max())
     for kind in (np.uint8, np.int16, np.uint16, np.int32, np.int64):
         if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
             return array.astype(kind)
     raise FormatError(f"{path}: the number {high} is too large to be written")
+
+
+def _finite(path: PathLike, array: np.ndarray) -> np.ndarray:
+    """Return floats in single precision, or in double where one would become infinite."""
+    for kind in (np.float32, np.float64):
+        with np.errstate(over="ignore"):
+            compact = array.astype(kind)
+        if not (np.isinf(compact) & np.isfinite(array)).any():
+            return compact
+    raise FormatError(f"{path}: a number is too large to be written in double precision")
