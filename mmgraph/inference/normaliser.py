@@ -18,23 +18,27 @@ from mmgraph.graph.bias_factor import BiasFactor
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 
-Normaliser = Callable[[], Tensor] | None
-"""Returns the log-partition function for each row of evidence; None of a normalised model."""
+Normaliser = Callable[[], Tensor] | Tensor | None
+"""The log-partition function for each row of evidence, or what computes it; None of a normalised
+model."""
 
 
 def normaliser(graph: FactorGraph, evidence: Evidence | None = None) -> Normaliser:
     """Return what computes the exact log-partition functions; None if the model is normalised.
 
-    Methods that only approximate the weight of evidence need not say which it was.
+    It keeps the graph, and of the evidence no more than the lengths of documents. Methods that only
+    approximate the weight of evidence need not say which it was.
     """
+    if graph.is_normalised:
+        return None
     given = Evidence.of(evidence, graph.variables)
-    return None if graph.is_normalised else partial(log_partitions, graph, given)
+    return partial(log_partitions, graph, lengths(graph, given))
 
 
-def log_partitions(graph: FactorGraph, evidence: Evidence) -> Float[Tensor, " batch"]:
-    """Return the exact log-partition function of the model, for each row of evidence.
-
-    Rows differ in it only where they hold documents of different lengths.
+def log_partitions(
+    graph: FactorGraph, words: Int64[np.ndarray, "batch documents"]
+) -> Float[Tensor, " batch"]:
+    """Return the exact log-partition function of the model, for each row of :func:`lengths`.
 
     Raises
     ------
@@ -43,7 +47,7 @@ def log_partitions(graph: FactorGraph, evidence: Evidence) -> Float[Tensor, " ba
     """
     from mmgraph.inference.query import log_partition
 
-    distinct, group = np.unique(lengths(graph, evidence), axis=0, return_inverse=True)
+    distinct, group = np.unique(words, axis=0, return_inverse=True)
     values = [log_partition(of_lengths(graph, row))[0] for row in distinct.tolist()]
     return torch.stack(values)[torch.from_numpy(group.reshape(-1)).to(values[0].device)]
 

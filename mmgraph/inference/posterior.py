@@ -28,6 +28,14 @@ _KINDS = {
 """What methods say of the log-partition function."""
 
 
+def with_constant(
+    log_weights: Float[Tensor, " batch"], constant: Float[Tensor, ""]
+) -> Float[Tensor, " batch"]:
+    """Add a constant to log-weights; gradients reach it where they reach the log-weights."""
+    more = constant.to(log_weights.device)
+    return log_weights + (more if log_weights.requires_grad else more.detach())
+
+
 class Posterior(DeepCopied):
     """Marginals of some variables given evidence, for every row of it.
 
@@ -59,6 +67,7 @@ class Posterior(DeepCopied):
         "_constant",
         "_entropy",
         "_flat",
+        "_is_normalised",
         "_log_partition",
         "_means",
         "_names",
@@ -95,8 +104,9 @@ class Posterior(DeepCopied):
         self._variables = variables
         self._flat = flat
         self._log_partition = log_partition
-        self._constant = 0.0
-        self._normaliser = normaliser
+        self._constant: Tensor | None = None
+        self._is_normalised = normaliser is None
+        self._normaliser = normaliser if exact else None  # no other asks for it
         self._split: dict[str, Tensor] | None = None
         self._entropy = entropy
         self._means: dict[str, Tensor] = {}
@@ -174,7 +184,11 @@ class Posterior(DeepCopied):
         return posterior
 
     def __getstate__(self) -> object:
-        """Return what pickles and copies hold; a number that is still to be computed is."""
+        """Return what pickles and copies hold; the weight that is still to be computed is.
+
+        The log-partition function of the model is not, since it may not fit the memory budget:
+        until it is known the model goes along.
+        """
         if self.has_log_partition:
             self._log_partition = self._computed()
         return super().__getstate__()
@@ -207,7 +221,8 @@ class Posterior(DeepCopied):
         UnknownVariableError
             If the method that made this posterior cannot tell.
         """
-        return self._computed() + self._constant if self._constant else self._computed()
+        total = self._computed()
+        return total if self._constant is None else with_constant(total, self._constant)
 
     def _computed(self) -> Float[Tensor, " batch"]:
         if self._log_partition is None:
@@ -226,7 +241,7 @@ class Posterior(DeepCopied):
     @property
     def is_normalised(self) -> bool:
         """Whether the weights of the model sum to one, so that a log-partition is a log P."""
-        return self._normaliser is None
+        return self._is_normalised
 
     @property
     def has_log_evidence(self) -> bool:
@@ -238,7 +253,7 @@ class Posterior(DeepCopied):
         """The logarithm of P(evidence), for each row.
 
         Of a model that is not normalised it is :attr:`log_partition` less the exact log-partition
-        function of the model without evidence, which is computed when it is asked for.
+        function of the model without evidence, which is computed when it is first asked for.
 
         Raises
         ------
@@ -248,7 +263,7 @@ class Posterior(DeepCopied):
             If the exact log-partition function does not fit the memory budget.
         """
         total = self._computed()
-        if self._normaliser is None:
+        if self.is_normalised:
             return total
         if not self.exact:
             raise UnknownVariableError(
@@ -256,16 +271,22 @@ class Posterior(DeepCopied):
                 f"'log_partition' is the logarithm of the weight that the evidence leaves "
                 f"({self.log_partition_kind})"
             )
-        return total - self._normaliser().to(total.device)
+        if callable(self._normaliser):
+            self._normaliser = self._normaliser()
+        assert self._normaliser is not None
+        return total - self._normaliser.to(total.device)
 
     def move(
-        self, values: Callable[[Mapping[str, Tensor]], dict[str, Tensor]], more: float
+        self,
+        values: Callable[[Mapping[str, Tensor]], dict[str, Tensor]],
+        more: Float[Tensor, ""],
     ) -> None:
         """Say of means what a function makes of them, and add a constant to all log-weights."""
         self._means = values(self._means)
-        self._constant += more  # apart, since a probability has no part in it
+        # Apart, since a probability has no part in it.
+        self._constant = more if self._constant is None else self._constant + more
         if self.bound is not None:
-            self.bound = self.bound + more
+            self.bound = with_constant(self.bound, more)
 
     @property
     def marginals(self) -> dict[str, Float[Tensor, "batch *shape states"]]:

@@ -107,7 +107,7 @@ def query(
     method, options = with_usual(model, "query", method, options)
     if layers.answer(model, method):
         if (near := Centred.of(model, given)) is not None:
-            options = {"method": method, "device": device, "dtype": dtype, **options}
+            options = {"method": method, "device": device, "dtype": dtype, **near.options(options)}
             return near.posterior(query(near.graph, near.evidence, names, **options))
         method, model = layers.method_for(method, model, given, "query", options)
         if method == layers.SUMMATION:
@@ -232,7 +232,7 @@ def map_query(
     if layers.answer(model, method):
         if (near := Centred.of(model, given)) is not None:
             return near.assignment(
-                map_query(near.graph, near.evidence, names, method, place, **options)
+                map_query(near.graph, near.evidence, names, method, place, **near.options(options))
             )
         method, model = layers.method_for(method, model, given, "map_query", options)
         if method == layers.SUMMATION:
@@ -335,8 +335,10 @@ def log_partition(
     place = checked_place("log_partition", method, device, options)
     if layers.answer(model, method):
         if (near := Centred.of(model, given)) is not None:
-            centred = log_partition(near.graph, near.evidence, method, place, **options)
-            return centred + near.constant
+            options = near.options(options)
+            return near.log_weights(
+                log_partition(near.graph, near.evidence, method, place, **options)
+            )
         method, model = layers.method_for(method, model, given, "log_partition", options)
         if method == layers.SUMMATION:
             return layer_summation.log_evidence(model, given, device=place, **options)

@@ -34,6 +34,7 @@ def sampled_states(
     device = checked_place("sample", method, device)
     if layers.answer(model, method):
         if (near := Centred.of(model, evidence)) is not None:
+            options = near.options(options)
             drawn = sampled_states(
                 near.graph, near.evidence, draws, generator, method, device, **options
             )

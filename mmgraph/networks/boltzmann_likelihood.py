@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -77,6 +77,11 @@ class _Annealing:
     generator: torch.Generator | None
     base: Mapping[str, Tensor] | None
 
+    def base_key(self) -> tuple[tuple[str, tuple[int, ...], bytes], ...]:
+        """Return what tells one base from another."""
+        given = {n: t.detach().double().cpu() for n, t in (self.base or {}).items()}
+        return tuple((n, tuple(t.shape), t.numpy().tobytes()) for n, t in sorted(given.items()))
+
 
 def log_likelihood(
     machine: BoltzmannMachine,
@@ -101,6 +106,7 @@ def log_likelihood(
     graph = FactorGraph.to(machine, dtype=torch.float64)
     if (near := Centred.of(graph, evidence)) is not None:
         graph, evidence = near.graph, near.evidence
+        annealing = replace(annealing, base=base and near.start(base))
     normaliser, error = _log_partitions(machine, graph, evidence, annealing)
     weight, bound = torch.zeros_like(normaliser), torch.zeros(evidence.batch, dtype=torch.bool)
     for pattern in patterns(evidence):
@@ -112,7 +118,7 @@ def log_likelihood(
             at = torch.from_numpy(index)
             weight[at], bound[at] = found.cpu(), is_bound
             error[at] = torch.hypot(error[at], own_error.cpu())
-    taken = normaliser if near is None else normaliser + near.constant
+    taken = normaliser if near is None else near.log_weights(normaliser)
     return LogLikelihood(weight - normaliser, error, taken, bound)
 
 
@@ -165,7 +171,8 @@ def _log_partition(
     """
     versions = tuple(t._version for f in machine.factors for t in vars(f).values()
                      if isinstance(t, Tensor))  # fmt: skip
-    key = ("log partition", words, annealing.steps, annealing.chains, versions)
+    options = (annealing.steps, annealing.chains, annealing.base_key())
+    key = ("log partition", words, *options, versions)
     found: tuple[float, float] | None = machine.plans.get(key)
     if found is None:
         found = machine.plans[key] = _computed(of_lengths(graph, words), annealing)
