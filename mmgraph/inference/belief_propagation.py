@@ -14,13 +14,11 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float64
 
-from mmgraph.graph.errors import MmgraphError, suggestion
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.belief_propagation_kernels import (
@@ -30,11 +28,13 @@ from mmgraph.inference.belief_propagation_kernels import (
     residual_pass,
     sequential_pass,
 )
-from mmgraph.inference.belief_propagation_torch import belief_propagation_torch, check_passes
+from mmgraph.inference.belief_propagation_torch import belief_propagation_torch
+from mmgraph.inference.devices import is_elsewhere
 from mmgraph.inference.exact import wants_torch
 from mmgraph.inference.feasible import feasible_labelling, infeasible, of_row
 from mmgraph.inference.field_variables import named_variables
 from mmgraph.inference.memory import check_memory
+from mmgraph.inference.messages.schedules import Schedule, check_options, suited_options
 from mmgraph.inference.min_sum_kernels import labelling_energy
 from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.pairwise_graph import PairwiseGraph, pairwise_graph
@@ -42,9 +42,6 @@ from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.scaled_messages import ScaledMessages
 from mmgraph.inference.shortfall import shortfall
 from mmgraph.inference.trws_kernels import sequential_labelling
-
-Schedule = Literal["sequential", "parallel", "residual"]
-SCHEDULES: tuple[Schedule, ...] = ("sequential", "parallel", "residual")
 
 
 class Messages:
@@ -211,14 +208,6 @@ class Messages:
         return labelling, energy + self.constant
 
 
-def check_options(schedule: str, iterations: int, damping: float) -> None:
-    """Raise MmgraphError if an option of message passing is out of range."""
-    if schedule not in SCHEDULES:
-        hint = suggestion(schedule, SCHEDULES)
-        raise MmgraphError(f"unknown schedule {schedule!r}{hint} (known: {', '.join(SCHEDULES)})")
-    check_passes(iterations, damping)
-
-
 def passed_messages(
     graph: FactorGraph,
     evidence: Evidence,
@@ -266,10 +255,10 @@ def belief_propagation(
     evidence: Evidence,
     variables: Sequence[str] | None = None,
     *,
-    schedule: Schedule = "sequential",
+    schedule: Schedule | None = None,
     iterations: int = 200,
     tolerance: float = 1e-6,
-    damping: float = 0.0,
+    damping: float | None = None,
     device: str = "auto",
     dtype: torch.dtype | None = None,
     memory_budget: int | None = None,
@@ -284,19 +273,21 @@ def belief_propagation(
         Hard, soft or missing, for each row.
     variables : sequence of str, optional
         The marginals wanted; by default all.
-    schedule : {"sequential", "parallel", "residual"}
+    schedule : {"sequential", "parallel", "residual"}, optional
         Nodes in scan order forwards and backwards; all messages at once; or always the node whose
         incoming messages changed most (Elidan, McGraw and Koller 2006, "Residual belief
         propagation"; residuals accumulate at the receiver, as in Sutton and McCallum 2007).
+        ``sequential`` by default; messages on tensors know ``parallel`` alone.
     iterations : int, default 200
         At most so many; one sends every message about once (twice in the sequential schedule).
     tolerance : float, default 1e-6
         The largest change of a message, in nats, that counts as none.
-    damping : float, default 0
-        How much of its old value a message keeps, below 1. Helps where messages oscillate.
+    damping : float, optional
+        How much of its old value a message keeps, below 1. Helps where messages oscillate. By
+        default 0, and 0.3 for messages on tensors.
     device : str
         Away from the CPU, and where a factor or soft evidence asks for gradients, messages are
-        tensors in the parallel schedule (:func:`belief_propagation_torch`), damped by at least .3.
+        tensors (:func:`belief_propagation_torch`).
     dtype : torch.dtype, optional
         In which messages are kept; see :func:`pairwise_graph`.
     memory_budget : int, optional
@@ -311,11 +302,13 @@ def belief_propagation(
     Raises
     ------
     ZeroProbabilityError, MemoryBudgetError, MmgraphError
-        If a row is impossible, messages would not fit, or an option is out of range.
+        If a row is impossible, messages would not fit, an option is out of range, or messages on
+        tensors are asked for in another schedule.
     """
     began = time.perf_counter()
-    check_options(schedule, iterations, damping)
-    if device not in ("auto", "cpu") or wants_torch(graph, evidence):
+    on_tensors = is_elsewhere(device) or wants_torch(graph, evidence)
+    schedule, damping = suited_options(schedule, iterations, damping, on_tensors)
+    if on_tensors:
         return belief_propagation_torch(
             graph,
             evidence,
@@ -324,7 +317,7 @@ def belief_propagation(
             dtype=dtype,
             iterations=iterations,
             tolerance=tolerance,
-            damping=max(damping, 0.3),
+            damping=damping,
             memory_budget=memory_budget,
         )
     rows = passed_messages(

@@ -23,6 +23,9 @@ from mmgraph.inference.torch_messages import log_sum_exp, normalised, without
 BELIEF_COPIES = 12
 """Tensors as large as all beliefs and messages that an iteration takes (as measured)."""
 
+DAMPING = 0.3
+"""How much of its old value a message keeps by default: sent all at once, messages oscillate."""
+
 
 class TorchMessages:
     """The messages of all rows of evidence.
@@ -153,7 +156,7 @@ def belief_propagation_torch(
     dtype: torch.dtype | None = None,
     iterations: int = 200,
     tolerance: float = 1e-6,
-    damping: float = 0.3,
+    damping: float = DAMPING,
     memory_budget: int | None = None,
 ) -> Posterior:
     """Return marginals from sum-product messages in the parallel schedule.

@@ -11,8 +11,6 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.belief_propagation import (
-    Schedule,
-    check_options,
     passed_messages,
     worst,
 )
@@ -20,6 +18,7 @@ from mmgraph.inference.devices import is_elsewhere
 from mmgraph.inference.feasible import of_row
 from mmgraph.inference.field_variables import named_variables
 from mmgraph.inference.messages.max_product_torch import max_product_torch
+from mmgraph.inference.messages.schedules import Schedule, suited_options
 from mmgraph.inference.shortfall import shortfall
 
 
@@ -28,10 +27,10 @@ def max_product(
     evidence: Evidence,
     variables: Sequence[str] | None = None,
     *,
-    schedule: Schedule = "sequential",
+    schedule: Schedule | None = None,
     iterations: int = 200,
     tolerance: float = 1e-6,
-    damping: float = 0.0,
+    damping: float | None = None,
     device: str = "auto",
     dtype: torch.dtype | None = None,
     memory_budget: int | None = None,
@@ -39,14 +38,15 @@ def max_product(
     """Return the assignment that max-product messages point to, optimal on trees.
 
     The options are those of :func:`~mmgraph.inference.belief_propagation.belief_propagation`; the
-    assignment has no bound. On another device messages are tensors in the parallel schedule.
+    assignment has no bound. On another device messages are tensors.
     """
     began = time.perf_counter()
-    check_options(schedule, iterations, damping)
-    if is_elsewhere(device):
+    on_tensors = is_elsewhere(device)
+    schedule, damping = suited_options(schedule, iterations, damping, on_tensors)
+    if on_tensors:
         return max_product_torch(
             graph, evidence, variables, device=device, dtype=dtype, iterations=iterations,
-            tolerance=tolerance, damping=max(damping, 0.3), memory_budget=memory_budget,
+            tolerance=tolerance, damping=damping, memory_budget=memory_budget,
         )  # fmt: skip
     rows = passed_messages(
         graph, evidence, sums=False, schedule=schedule, iterations=iterations, tolerance=tolerance,

@@ -18,13 +18,12 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.belief_propagation import (
     Messages,
-    Schedule,
-    check_options,
     passed_messages,
     posterior_of,
 )
 from mmgraph.inference.devices import is_elsewhere
 from mmgraph.inference.exact import wants_torch
+from mmgraph.inference.messages.schedules import Schedule, suited_options
 from mmgraph.inference.messages.tree_reweighted_torch import tree_reweighted_torch
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.spanning_trees import (
@@ -39,10 +38,10 @@ def tree_reweighted(
     evidence: Evidence,
     variables: Sequence[str] | None = None,
     *,
-    schedule: Schedule = "sequential",
+    schedule: Schedule | None = None,
     iterations: int = 500,
     tolerance: float = 1e-6,
-    damping: float = 0.0,
+    damping: float | None = None,
     device: str = "auto",
     dtype: torch.dtype | None = None,
     memory_budget: int | None = None,
@@ -62,8 +61,9 @@ def tree_reweighted(
         As for :func:`belief_propagation`.
     """
     began = time.perf_counter()
-    check_options(schedule, iterations, damping)
-    if is_elsewhere(device) or wants_torch(graph, evidence):
+    on_tensors = is_elsewhere(device) or wants_torch(graph, evidence)
+    schedule, damping = suited_options(schedule, iterations, damping, on_tensors)
+    if on_tensors:
         return tree_reweighted_torch(
             graph,
             evidence,
@@ -72,7 +72,7 @@ def tree_reweighted(
             dtype=dtype,
             iterations=iterations,
             tolerance=tolerance,
-            damping=max(damping, 0.3),
+            damping=damping,
             memory_budget=memory_budget,
         )
     rows = passed_messages(

@@ -10,7 +10,12 @@ from hypothesis import given, settings
 import mmgraph as mm
 from mmgraph.graph.errors import MemoryBudgetError, MmgraphError, ZeroProbabilityError
 from mmgraph.graph.evidence import Evidence
-from mmgraph.inference.belief_propagation import SCHEDULES, Messages
+from mmgraph.inference.belief_propagation import Messages
+from mmgraph.inference.belief_propagation_torch import belief_propagation_torch
+from mmgraph.inference.max_product import max_product
+from mmgraph.inference.messages.max_product_torch import max_product_torch
+from mmgraph.inference.messages.schedules import SCHEDULES
+from mmgraph.inference.messages.tree_reweighted_torch import tree_reweighted_torch
 from mmgraph.inference.pairwise_graph import pairwise_graph
 from mmgraph.inference.spanning_trees import covering_forests
 from mmgraph.inference.tree_reweighted import upper_bound
@@ -225,3 +230,47 @@ def test_strong_attraction_written_as_negative_energies():
             found = mm.query(graph, method=method)
             torch.testing.assert_close(found.marginal("x"), exact.marginal("x"))
             torch.testing.assert_close(found.log_partition, exact.log_partition)
+
+
+TORCH_METHODS = {
+    "belief_propagation": belief_propagation_torch,
+    "tree_reweighted": tree_reweighted_torch,
+}
+
+
+@pytest.mark.parametrize("method", TORCH_METHODS)
+def test_messages_on_tensors_are_damped_as_asked(method):
+    graph = ising_grid((3, 4), torch.tensor(0.9, requires_grad=True), field=0.5, seed=1)
+    passes = {"iterations": 5, "tolerance": 0.0}
+    for named, meant in (({}, 0.3), ({"damping": 0.0}, 0.0), ({"damping": 0.1}, 0.1)):
+        found = mm.query(graph, method=method, **passes, **named)
+        same = TORCH_METHODS[method](graph, nothing(graph), damping=meant, **passes)
+        assert torch.equal(found.marginal("spins"), same.marginal("spins"))
+        assert found.residual == same.residual
+
+
+def test_best_assignments_elsewhere_are_damped_as_asked(cuda):
+    graph = ising_grid((3, 4), 0.9, field=0.5, seed=1)
+    passes = {"iterations": 500, "tolerance": 1e-9}
+    done = set()
+    for named, meant in (({}, 0.3), ({"damping": 0.0}, 0.0), ({"damping": 0.1}, 0.1)):
+        found = max_product(graph, nothing(graph), device=cuda, **passes, **named)
+        same = max_product_torch(graph, nothing(graph), damping=meant, device=cuda, **passes)
+        assert torch.equal(found["spins"], same["spins"])
+        assert found.iterations == same.iterations
+        done.add(found.iterations)
+    assert len(done) == 3  # which the damping changes
+
+
+@pytest.mark.parametrize("schedule", ["sequential", "residual"])
+def test_schedules_that_tensors_do_not_know_are_refused(schedule, cuda):
+    learning = ising_grid((2, 3), torch.tensor(0.9, requires_grad=True))
+    still = ising_grid((2, 3), 0.9)
+    for method in TORCH_METHODS:
+        for graph, device in ((learning, "auto"), (still, cuda)):
+            with pytest.raises(MmgraphError, match=f"'{schedule}'.*'parallel'"):
+                mm.query(graph, method=method, schedule=schedule, device=device)
+            mm.query(graph, method=method, schedule="parallel", device=device, iterations=2)
+        assert mm.query(still, method=method, schedule=schedule).converged
+    with pytest.raises(MmgraphError, match=f"'{schedule}'.*'parallel'"):
+        mm.map_query(still, method="max_product", schedule=schedule, device=cuda)

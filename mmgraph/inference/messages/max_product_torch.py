@@ -14,6 +14,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.belief_propagation_torch import (
     BELIEF_COPIES,
+    DAMPING,
     TorchMessages,
     check_passes,
 )
@@ -33,7 +34,7 @@ def max_product_torch(
     dtype: torch.dtype | None = None,
     iterations: int = 200,
     tolerance: float = 1e-6,
-    damping: float = 0.3,
+    damping: float = DAMPING,
     memory_budget: int | None = None,
 ) -> Assignment:
     """Return the assignment that max-product messages point to, optimal on trees; on the CPU.

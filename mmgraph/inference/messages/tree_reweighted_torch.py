@@ -17,6 +17,7 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.belief_propagation_torch import (
     BELIEF_COPIES,
+    DAMPING,
     TorchMessages,
     check_passes,
 )
@@ -115,7 +116,7 @@ def tree_reweighted_torch(
     dtype: torch.dtype | None = None,
     iterations: int = 500,
     tolerance: float = 1e-6,
-    damping: float = 0.3,
+    damping: float = DAMPING,
     memory_budget: int | None = None,
 ) -> Posterior:
     """Return marginals from tree-reweighted messages, with an upper bound on log Z.
