@@ -74,7 +74,8 @@ class FactorGraph:
 
         Parameters
         ----------
-        question : {"query", "map_query", "sample", "log_partition"}
+        question : {"query"}
+            The others have no usual options.
 
         Returns
         -------
@@ -115,7 +116,7 @@ class FactorGraph:
         ----------
         assignment : mapping of str to array-like
             For each variable its state indices or real values, one assignment of shape
-            ``(*shape,)`` or a batch ``(batch, *shape)``.
+            ``(*shape,)`` or a batch ``(batch, *shape)``, on any device.
 
         Raises
         ------
@@ -139,7 +140,9 @@ class FactorGraph:
                 )
         total = torch.zeros(1, dtype=torch.float64)
         for factor in self.factors:
-            energy = factor.energy(rows)
+            device = _device_of(tuple(vars(factor).values()))
+            here = {v.name: rows[v.name].to(device=device) for v in factor.scope}
+            energy = factor.energy(here)
             total = total.to(energy.device) + energy
         return total
 
@@ -251,3 +254,11 @@ class FactorGraph:
             f"{type(self).__name__}({len(self.variables)} variables, {len(self.factors)} factors"
             f"{f'; modalities {kinds}' if kinds else ''})"
         )
+
+
+def _device_of(content: object) -> torch.device | None:
+    """The device of the first tensor in nested containers, None where there is none."""
+    if isinstance(content, Tensor):
+        return content.device
+    parts = content if isinstance(content, tuple | list) else ()
+    return next((d for d in map(_device_of, parts) if d is not None), None)

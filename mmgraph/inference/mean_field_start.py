@@ -23,6 +23,7 @@ from mmgraph.inference.few_sweeps import even_start
 from mmgraph.inference.field_view import FieldView
 from mmgraph.inference.icm import descend
 from mmgraph.inference.pairwise_graph import pairwise_graph
+from mmgraph.inference.philox import placed_generator
 
 Marginals = dict[str, Float[Tensor, "batch *shape states"]]
 Start = Literal["random"] | Mapping[str, object] | None
@@ -93,7 +94,8 @@ def _random_mean(
     unary = view.unary[name]
     if view.families[name].inner and view.variables[name].is_discrete:
         return _random(unary.expand(view.batch, *unary.shape[1:]), generator)
-    drawn: Tensor = view.start(draw=True, generator=generator)[name]
+    here = placed_generator(generator, view.device)
+    drawn: Tensor = view.start(draw=True, generator=here)[name]
     return drawn
 
 

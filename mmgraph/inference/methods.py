@@ -17,6 +17,7 @@ from mmgraph.graph.grid_factor import GridFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.compiled import default_memory_budget
 from mmgraph.inference.options import check_known, check_type, check_types
+from mmgraph.inference.philox import placed_generator
 from mmgraph.inference.unrolling import MOST_ELEMENTS, needs_unrolling
 
 EXACT = ("junction_tree", "enumeration", "torch", "layer_summation")
@@ -84,11 +85,16 @@ def function_of(method: str, table: dict[str, str]) -> Callable[..., Any]:
 
 
 def call(method: str, table: dict[str, str], *arguments: Any, **options: Any) -> Any:
-    """Call a method with options that it knows, of the types that it takes."""
+    """Call a method with options that it knows, of the types that it takes.
+
+    It draws by a generator on the CPU, which one that is elsewhere seeds.
+    """
     function = function_of(method, table)
     known = list(inspect.signature(function).parameters)[len(arguments) :]
     check_known(options, known, method)
     check_types(function, options)
+    if "generator" in options:
+        options["generator"] = placed_generator(options["generator"], "cpu")
     return function(*arguments, **options)
 
 

@@ -38,6 +38,16 @@ def device_generator(generator: torch.Generator | None, device: torch.device) ->
     return torch.Generator(device).manual_seed(seed)
 
 
+def placed_generator(
+    generator: torch.Generator | None, device: torch.device | str
+) -> torch.Generator | None:
+    """Return a generator itself where it is on a device, else one there that it seeds."""
+    if generator is None or generator.device.type == torch.device(device).type:
+        return generator
+    seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
+    return torch.Generator(device).manual_seed(seed)
+
+
 @compiled
 def random_words(words, quarter, first, second, third, fourth, key):
     """Fill ``4 * quarter`` words of 32 random bits from ``quarter`` counters.

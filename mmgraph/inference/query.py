@@ -33,6 +33,7 @@ from mmgraph.inference.options import (
     variable_names,
     with_usual,
 )
+from mmgraph.inference.philox import placed_generator
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.sampled_states import sampled_states
 from mmgraph.inference.samples import Samples
@@ -268,7 +269,8 @@ def sample(
         device) where that fits the memory budget, and resorts to Gibbs chains, whose draws resemble
         each other, where it does not.
     generator : torch.Generator, optional
-        On the CPU. The same seed gives the same samples, on each device its own.
+        The same seed gives the same samples, on each device its own. One that is not on the CPU
+        seeds one that is.
     device : str
         As for :func:`map_query`. Real values given their parents are drawn on the CPU.
 
@@ -281,6 +283,7 @@ def sample(
     check_model(model, "sample")
     check_count(draws, "draws")
     check_type("generator", generator, "torch.Generator | None")
+    generator = placed_generator(generator, "cpu")
     given = Evidence.of(evidence, model.variables)
     states = sampled_states(model, given, draws, generator, method, device, **options)
     states = {name: drawn.cpu() for name, drawn in states.items()}

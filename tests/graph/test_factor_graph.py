@@ -86,3 +86,43 @@ def test_bad_input():
         chain().energy({"a": 0, "b": 0})
     with pytest.raises(UnknownVariableError, match="'d'"):
         chain().energy({"a": 0, "b": 0, "c": 0, "d": 0})
+
+
+def of_every_kind() -> mm.FactorGraph:
+    scalar, other = mm.Variable("scalar", 2), mm.Variable("other", 2)
+    image, real = mm.Variable("image", 3, (2, 2)), mm.Variable("real", family="gaussian")
+    units = mm.Variable("units", shape=(2,), family="bernoulli")
+    values = mm.Variable("values", shape=(3,), family="gaussian")
+    return mm.FactorGraph(
+        [scalar, other, image, real, units, values],
+        [
+            mm.TableFactor([scalar, other], [[0.2, 0.4], [0.5, 0.1]]),
+            mm.NoisyOr(other, [scalar], [0.7], 0.1),
+            mm.UnaryFactor(image, np.arange(12.0).reshape(2, 2, 3)),
+            mm.GridFactor(image, mm.Potts(), 0.5),
+            mm.PairwiseFactor(image, [(0, 3)], [[0.0, 1.0, 2.0], [1.0, 0.0, 1.0], [2.0, 1.0, 0.0]]),
+            mm.GaussianLeaf(real, [scalar], [[0.0], [1.0]], [[[1.0]], [[2.0]]]),
+            mm.BiasFactor(units, [0.5, -0.5]),
+            mm.BiasFactor(values, [0.5, -0.5, 1.0], [1.0, 2.0, 3.0]),
+            mm.BilinearFactor(values, units, np.arange(6.0).reshape(3, 2)),
+        ],
+    )
+
+
+def test_energy_takes_states_from_any_device(cuda):
+    graph = of_every_kind()
+    rows = {
+        "scalar": torch.tensor([0, 1]),
+        "other": torch.tensor([1, 1]),
+        "image": torch.tensor([[[0, 1], [2, 2]], [[1, 1], [0, 1]]]),
+        "real": torch.tensor([0.5, -1.0]),
+        "units": torch.tensor([[0, 1], [1, 1]]),
+        "values": torch.tensor([[0.5, 1.0, -1.0], [0.0, 2.0, 1.0]]),
+    }
+    expected = graph.energy(rows)
+    elsewhere = {name: given.to(cuda) for name, given in rows.items()}
+    mixed = {n: (elsewhere if i % 2 else rows)[n] for i, n in enumerate(rows)}
+    for place in ("cpu", cuda):
+        moved = graph.to(place)
+        for given in (rows, elsewhere, mixed):
+            torch.testing.assert_close(moved.energy(given).cpu(), expected)
