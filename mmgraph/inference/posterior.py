@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mmgraph.graph.copying import DeepCopied
-from mmgraph.graph.errors import MissingExtraError, UnknownVariableError, suggestion
+from mmgraph.graph.errors import MissingExtraError, MmgraphError, UnknownVariableError, suggestion
 from mmgraph.graph.variable import Variable, element_names
 from mmgraph.inference.normaliser import Normaliser
 
@@ -108,7 +109,7 @@ class Posterior(DeepCopied):
         self._is_normalised = normaliser is None
         self._normaliser = normaliser if exact else None  # no other asks for it
         self._split: dict[str, Tensor] | None = None
-        self._entropy = entropy
+        self._entropy: Callable[[], Tensor] | Tensor | None = entropy
         self._means: dict[str, Tensor] = {}
         self._variances: dict[str, Tensor] = {}
         self.method = method
@@ -184,13 +185,16 @@ class Posterior(DeepCopied):
         return posterior
 
     def __getstate__(self) -> object:
-        """Return what pickles and copies hold; the weight that is still to be computed is.
+        """Return what pickles and copies hold; a number that is still to be computed is.
 
-        The log-partition function of the model is not, since it may not fit the memory budget:
-        until it is known the model goes along.
+        Not so the log-partition function of the model, which may not fit the memory budget: until
+        it is known the model goes along.
         """
         if self.has_log_partition:
             self._log_partition = self._computed()
+        if callable(self._entropy) and not callable(self._normaliser):
+            with contextlib.suppress(MmgraphError):
+                self.entropy()
         return super().__getstate__()
 
     @property
@@ -359,7 +363,9 @@ class Posterior(DeepCopied):
             raise UnknownVariableError(
                 f"the method '{self.method}' does not give the joint entropy"
             )
-        return self._entropy()
+        if callable(self._entropy):
+            self._entropy = self._entropy()
+        return self._entropy
 
     def to_frame(self) -> pandas.DataFrame:
         """Return one line a row, variable and state: columns row, variable, state, probability.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import gc
 import itertools
 import pickle
+import weakref
 
 import numpy as np
 import pytest
@@ -12,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mmgraph as mm
-from mmgraph.graph.errors import UnknownVariableError
+from mmgraph.graph.errors import TreewidthError, UnknownVariableError
+from mmgraph.inference import query
 
 APPROXIMATE = {
     "mean_field": "lower bound",
@@ -102,3 +106,68 @@ def test_documents_are_normalised_for_their_own_length():
     short = [c for c in itertools.product(range(3), repeat=4) if sum(c) == 2]
     chances = mm.query(machine, {"words": short}, method="layer_summation").log_evidence.exp()
     assert float(chances.sum()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("method", ["auto", "enumeration", "torch"])
+def test_the_normaliser_is_computed_once_and_then_the_model_is_let_go(method, monkeypatch):
+    graph = random_field(5)
+    post = mm.query(graph, {"a": mm.index([0, 1])}, method=method)
+    calls = []
+    real = query.log_partition
+
+    def counted(*given, **options):
+        calls.append(given)
+        return real(*given, **options)
+
+    monkeypatch.setattr(query, "log_partition", counted)
+    before = pickle.dumps(post)
+    assert not calls  # to copy a posterior asks for no more than it says
+    first = post.log_evidence
+    torch.testing.assert_close(post.log_evidence, first)
+    assert len(calls) == 1
+    alive = weakref.ref(graph.factors[0])
+    pickled = pickle.dumps(post)
+    assert b"TableFactor" in before
+    assert b"TableFactor" not in pickled
+    torch.testing.assert_close(pickle.loads(before).log_evidence, first)
+    assert len(calls) == 2
+    torch.testing.assert_close(pickle.loads(pickled).log_evidence, first)
+    torch.testing.assert_close(copy.deepcopy(post).log_evidence, first)
+    assert len(calls) == 2
+    if method != "torch":
+        torch.testing.assert_close(pickle.loads(pickled).entropy(), pickle.loads(before).entropy())
+    calls.clear()
+    del graph
+    gc.collect()
+    assert alive() is None
+
+
+@pytest.mark.parametrize("method", APPROXIMATE)
+def test_what_tells_no_probability_does_not_keep_the_model(method):
+    graph = random_field(5)
+    post = mm.query(graph, {"a": 0}, method=method)
+    _ = post.log_partition
+    alive = weakref.ref(graph.factors[0])
+    del graph
+    gc.collect()
+    assert alive() is None
+    assert not post.is_normalised
+    assert not pickle.loads(pickle.dumps(post)).is_normalised
+
+
+def test_a_posterior_whose_model_cannot_be_summed_is_copied_all_the_same():
+    def join(first: mm.Variable, second: mm.Variable) -> mm.TableFactor:
+        values = torch.randn(2, 2, generator=generator, dtype=torch.float64)
+        return mm.TableFactor([first, second], log_values=values)
+
+    generator = torch.Generator().manual_seed(0)
+    variables = [mm.Variable(f"v{i}", 2) for i in range(60)]  # all joined to each other
+    graph = mm.FactorGraph(variables, itertools.starmap(join, itertools.combinations(variables, 2)))
+    given = {v.name: mm.index(0) for v in variables[2:]}
+    post = mm.query(graph, given, ["v0"])
+    assert post.exact
+    for again in (post, copy.deepcopy(post), pickle.loads(pickle.dumps(post))):
+        torch.testing.assert_close(again.log_partition, post.log_partition)
+        assert not again.is_normalised
+        with pytest.raises(TreewidthError):
+            _ = again.log_evidence
