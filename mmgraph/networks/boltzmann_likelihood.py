@@ -79,7 +79,8 @@ class _Annealing:
 
     def base_key(self) -> tuple[tuple[str, tuple[int, ...], bytes], ...]:
         """Return what tells one base from another."""
-        given = {n: t.detach().double().cpu() for n, t in (self.base or {}).items()}
+        base = {n: torch.as_tensor(t) for n, t in (self.base or {}).items()}
+        given = {n: t.detach().double().cpu() for n, t in base.items()}
         return tuple((n, tuple(t.shape), t.numpy().tobytes()) for n, t in sorted(given.items()))
 
 
