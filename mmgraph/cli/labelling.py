@@ -360,6 +360,7 @@ def _print(report: Mapping[str, Any]) -> None:
     title += f"energy {report['energy']:.6g}{bound}, {report['seconds']:.1f} s"
     weights = [f"{name} {value:.3g}" for name, value in report["sensor_weights"].items()]
     weights.append(f"edges {report['edge_weight']:.3g}")
+    weights.append(f"temperature {report['temperature']:.3g}")
     even = len({round(share, 9) for share in report["prior"].values()}) == 1
     shares = [f"{name} {share:.3g}" for name, share in report["prior"].items()]
     title += f"\nweights: {', '.join(weights)}; prior: {'even' if even else ', '.join(shares)}"

@@ -13,6 +13,9 @@ best (:mod:`mmgraph.spatial.temperature`), as those of the answer will be. As fe
 out, weights must beat the plain ones (all one) by more than the standard error of the difference;
 pixels of one patch count as one there, since they are right or wrong together.
 
+Weights are learned only where the labels that are held out are of several classes, and foretold
+better than by chance; else they are one, which a warning says.
+
 Where labels were drawn as strokes there are a dozen of them, and they lie where it was easy to
 draw. A search among many weights then finds what suits these strokes: on photographs with strokes
 drawn by chance its edge weights ranged from 0.35 to 16. There the sensors' powers come from
@@ -30,7 +33,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +65,9 @@ _WORTHWHILE = 1e-3
 _SCALES = (1.0, 2.0)
 _EDGES = (0.5, 1.0, 2.0, 4.0)
 """What the search tries first: multiples of the powers, and weights of the edges."""
+
+_NEARLY_CHANCE = 0.98
+"""Held-out labels whose log-loss is more than this share of that by chance are not foretold."""
 
 _ONE_SIGMA = float(special.ndtr(1.0))
 
@@ -304,23 +310,70 @@ def chosen_weights(
         edge = checked_weight("of the edges", edge_weight)
     if not free or len(task.classes) == 1:
         return Weights(given, edge)
+    plain = Weights(dict(given), edge)
     parts = held_out_parts(task, model)
     if not parts:
         note = (
             "no class has two separate strokes or pixels, one to hold out: weights are one where "
             "not given"
         )
-        return Weights(given, edge, notes=(note,))
+        return replace(plain, notes=(note,))
     sensors = [name for name in free if name is not None]
     drawn = are_strokes(task.codes != UNLABELLED)
     if sensors:
         started = start_weights(parts, sensors)
         given.update(_in_bounds(started) if drawn else started)
     if drawn and None in free:
-        return search_edge_weight(parts, given, task.progress)
-    if drawn:
-        return _calibrated(parts, given, edge)
-    return search_weights(parts, given, edge, free, task.progress)
+        found = search_edge_weight(parts, given, task.progress)
+    elif drawn:
+        found = _calibrated(parts, given, edge)
+    else:
+        found = search_weights(parts, given, edge, free, task.progress)
+    return trusted_weights(found, plain, parts, task.classes)
+
+
+def trusted_weights(
+    found: Weights, plain: Weights, parts: Sequence[HeldOut], classes: Sequence[str]
+) -> Weights:
+    """Return the weights that were learned, or plain ones where what taught them tells nothing.
+
+    Labels of a single class tell nothing: the sensors that favour it win. Nor do labels that are
+    foretold no better than by chance, which the highest temperature and the weakest sensors suit
+    best, and marginals then say nothing at all.
+
+    Parameters
+    ----------
+    found, plain : Weights
+        What was learned, and what is taken if that is not to be trusted.
+    parts : sequence of HeldOut
+        What taught them.
+    classes : sequence of str
+        The names of the classes.
+    """
+    held_out = set(np.concatenate([codes for part in parts for codes in part.codes]).tolist())
+    names = ", ".join(f"'{name}'" for code, name in enumerate(classes) if code in held_out)
+    others = ", ".join(f"'{name}'" for code, name in enumerate(classes) if code not in held_out)
+    fallback = (
+        "weights are one where not given, and marginals are not flattened (temperature 1), so that "
+        "they may be too sure; draw two or more separate strokes of every class"
+    )
+    chance = math.log(len(classes))
+    if len(held_out) == 1:
+        note = f"labels of {names} alone can be held out, which tells nothing of {others}"
+        return replace(plain, notes=(f"{note}: {fallback}",))
+    if found.log_loss is not None and found.log_loss > _NEARLY_CHANCE * chance:
+        note = (
+            f"held-out labels of {names} are foretold no better than by chance (log-loss "
+            f"{found.log_loss:.3f}, by chance {chance:.3f})"
+        )
+        return replace(plain, notes=(f"{note}: {fallback}",))
+    if others:
+        note = (
+            f"weights and temperature are learned from labels of {names} alone: there are no two "
+            f"separate strokes or pixels of {others}, one to hold out"
+        )
+        return replace(found, notes=(*found.notes, note))
+    return found
 
 
 def _fixed_weights(

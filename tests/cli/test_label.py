@@ -72,6 +72,7 @@ def test_a_table_of_places_and_learned_weights_for_people(mmgraph, files: Path):
     assert code == 0
     assert "woods" in out
     assert "weights: optical" in out
+    assert ", temperature " in " ".join(out.split())
     assert "wrote maps/labels.npy" in err
     assert (np.load("maps/labels.npy") == np.load("truth.npy") + 1).mean() > 0.97
 
