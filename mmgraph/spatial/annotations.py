@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -16,9 +17,17 @@ from jaxtyping import Bool, Int64, UInt8
 from mmgraph.formats.files import read_text
 from mmgraph.graph.arrays import first_place
 from mmgraph.graph.errors import FormatError, suggestion
+from mmgraph.spatial.annotation_numbers import unlabelled_number, whole_numbers, wrapped
 from mmgraph.spatial.annotation_tables import table_labels
 from mmgraph.spatial.arrays import read_cells
-from mmgraph.spatial.colour_labels import Colour, as_bytes, is_colour, read_colours
+from mmgraph.spatial.colour_labels import (
+    Colour,
+    as_bytes,
+    is_colour,
+    lost_colours,
+    read_colours,
+    unlabelled_hint,
+)
 from mmgraph.spatial.images import PathLike, Raster, image_suffix, read_raster
 
 UNLABELLED = -1
@@ -29,8 +38,6 @@ Classes = Sequence[object] | Mapping[Any, object]
 
 Unlabelled = int | Colour | None
 """The number or the colour of pixels without a label."""
-
-_TOO_LARGE = 2.0**63
 
 _NAMED_COLOUR = re.compile(r"(#[0-9A-Fa-f]{6}|white|black)\s+(\S.*)")
 
@@ -94,15 +101,20 @@ class Annotations:
             If the array is not one of whole numbers or colours, a number has no name, the largest
             number of an unsigned type looks like a -1 that was wrapped around, or it cannot be
             told which colour is unlabelled.
+
+        Warns
+        -----
+        AnnotationWarning
+            If no pixel has a colour that is named, and some have one that is near it.
         """
         cells, hidden = read_cells(array, source, FormatError)
         if is_colour(cells):
             image = as_bytes(cells)
             return cls._of_colours(image, np.asarray(hidden.any(-1)), classes, unlabelled, source)
-        number = _unlabelled_number(unlabelled, UNLABELLED, source)
-        numbers = _whole_numbers(cells, hidden, number, source)
-        if (wrapped := _wrapped(cells, numbers != number)) is not None:
-            raise FormatError(f"{source}: {wrapped}")
+        number = unlabelled_number(unlabelled, UNLABELLED, source)
+        numbers = whole_numbers(cells, hidden, number, source)
+        if (note := wrapped(cells, numbers != number)) is not None:
+            raise FormatError(f"{source}: {note}")
         return cls._of_numbers(numbers, classes, number, source)
 
     @classmethod
@@ -143,68 +155,16 @@ class Annotations:
         source: str,
     ) -> Annotations:
         read = read_colours(image, hidden, classes, unlabelled, source)
+        for note in lost_colours(image, read):
+            warnings.warn(f"{source}: {note}", AnnotationWarning, stacklevel=4)
         values = tuple(range(1, len(read.names) + 1))
         return cls(read.numbers - 1, read.names, values, read.colours)
-
-
-def _unlabelled_number(unlabelled: Unlabelled, default: int, source: str) -> int:
-    if unlabelled is None:
-        return default
-    if isinstance(unlabelled, bool) or not isinstance(unlabelled, int | np.integer):
-        raise FormatError(
-            f"{source}: one number a pixel, and so the unlabelled one is a number, not "
-            f"{unlabelled!r}"
-        )
-    return int(unlabelled)
 
 
 def _numbers_of(names: Sequence[str], unlabelled: int) -> tuple[int, ...]:
     """The numbers 0, 1, 2, … that stand for named classes, the unlabelled one left out."""
     numbers = (number for number in range(len(names) + 1) if number != unlabelled)
     return tuple(itertools.islice(numbers, len(names)))
-
-
-def _whole_numbers(
-    cells: np.ndarray, hidden: np.ndarray, unlabelled: int, source: str
-) -> Int64[np.ndarray, "*shape"]:
-    if cells.ndim not in (2, 3) or not cells.size:
-        raise FormatError(
-            f"{source}: {cells.dtype} of shape {cells.shape}; one whole number a pixel was "
-            "expected, (height, width) or (depth, height, width), or colours (height, width, 3)"
-        )
-    if cells.dtype.kind == "f":
-        broken = ~hidden & (~np.isfinite(cells) | (cells != np.floor(cells)))
-        if broken.any():
-            place = first_place(broken)
-            raise FormatError(f"{source}: the label at {place} is {cells[place]}, no number")
-    large = ~hidden & (np.abs(cells.astype(np.float64)) >= _TOO_LARGE)
-    if large.any():
-        place = first_place(large)
-        raise FormatError(f"{source}: the label at {place} is {cells[place]}, too large")
-    numbers = np.where(hidden, 0, cells).astype(np.int64)
-    numbers[hidden] = unlabelled
-    return numbers
-
-
-def _wrapped(cells: np.ndarray, known: np.ndarray) -> str | None:
-    """Say so if the largest number of an unsigned type stands beside 0, 1, 2 … or 1, 2, 3 …."""
-    if cells.dtype.kind != "u" or not known.any():
-        return None
-    values = np.unique(cells[known]).tolist()
-    largest = np.iinfo(cells.dtype).max
-    small = values[:-1]
-    if (
-        values[-1] != largest
-        or len(small) < 2
-        or small[0] > 1
-        or small[-1] - small[0] >= len(small)
-    ):
-        return None
-    return (
-        f"{largest} beside the classes {small[0]} to {small[-1]} is what -1 becomes in "
-        f"{cells.dtype}; if it stands for no label, say unlabelled={largest}, or subtract after "
-        "astype(int); if it is a class, give the numbers as astype(int)"
-    )
 
 
 def _distinct(classes: Sequence[object], source: str) -> tuple[str, ...]:
@@ -256,9 +216,11 @@ def read_annotations(
         count, and what the file hides is unlabelled); or a ``.csv`` table with the columns ``row``,
         ``column`` and ``label``, and ``slice`` in a volume; all places count from 0.
     classes, unlabelled
-        As for :meth:`Annotations.of`, but the unlabelled number is 0 by default. A table holds
-        names, or the numbers that an image would hold: where all its labels are among ``classes``
-        they are names, even if they look like numbers.
+        As for :meth:`Annotations.of`, but by default the unlabelled number is 0, unless the file
+        says otherwise itself: where it holds -1, or 0 beside pixels that it hides (by its number
+        for no data, NaN, a mask or transparency), these are unlabelled, and 0 is a class. A table
+        holds names, or the numbers that an image would hold: where all its labels are among
+        ``classes`` they are names, even if they look like numbers.
     shape : tuple of int, optional
         Of the image; a table needs it.
 
@@ -270,27 +232,63 @@ def read_annotations(
     Warns
     -----
     AnnotationWarning
-        Of rows of a table whose number is the unlabelled one, as they say nothing; and of a class
-        whose number looks like a -1 that was wrapped around.
+        Of rows of a table whose number is the unlabelled one, as they say nothing; of a class
+        whose number looks like a -1 that was wrapped around; of a file in which 0 is a class, as
+        the file says otherwise what is unlabelled; and as :meth:`Annotations.of` does.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise FormatError(
+            f"read_annotations reads a file, and was given {type(path).__name__}; an array is read "
+            "by Annotations.of(array), or given to label_image as it is"
+        )
     if is_table(path):
         if shape is None:
             raise FormatError(f"{path}: a table of places needs the size of the image")
         if isinstance(classes, Mapping):
             raise FormatError(f"{path}: a table holds no colours; name its classes in order")
-        number = _unlabelled_number(unlabelled, 0, str(path))
-        return _from_table(path, classes, number, shape)
+        silent = None if unlabelled is None else unlabelled_number(unlabelled, 0, str(path))
+        return _from_table(path, classes, silent, shape)
     raster = read_raster(path, indices=True)
     in_numpy = image_suffix(path) in (".npy", ".npz")  # which do not say what an axis is
     if raster.has_bands or (in_numpy and is_colour(raster.values)):
         return Annotations._of_colours(*_drawn(path, raster), classes, unlabelled, str(path))
-    number = _unlabelled_number(unlabelled, 0, str(path))
     cells, hidden = read_cells(raster.values, str(path), FormatError)
     hidden = hidden if raster.hidden is None else hidden | raster.hidden
-    numbers = _whole_numbers(cells, hidden, number, str(path))
-    if (wrapped := _wrapped(cells, numbers != number)) is not None:
-        warnings.warn(f"{path}: {wrapped}", AnnotationWarning, stacklevel=2)
+    if unlabelled is None:
+        number = _silent_number(cells[~hidden], bool(hidden.any()), classes, str(path))
+    else:
+        number = unlabelled_number(unlabelled, 0, str(path))
+    numbers = whole_numbers(cells, hidden, number, str(path))
+    if (note := wrapped(cells, numbers != number)) is not None:
+        warnings.warn(f"{path}: {note}", AnnotationWarning, stacklevel=2)
     return Annotations._of_numbers(numbers, classes, number, str(path))
+
+
+def _silent_number(known: np.ndarray, hides: bool, classes: Classes | None, source: str) -> int:
+    """Return the number of pixels without a label in a file: 0, or -1 if it says so otherwise.
+
+    Parameters
+    ----------
+    known : ndarray
+        The numbers of the pixels that the file does not hide.
+    hides : bool
+        Whether it hides others.
+    classes, source
+        As given. Names for 1, 2, 3, … leave 0 unlabelled.
+    """
+    zero = bool((known == 0).any())
+    if (known == UNLABELLED).any():
+        rest = ", and 0 is a class" if zero else ""
+        note = f"-1 stands for no label, as in arrays{rest}; unlabelled= would say otherwise"
+    elif hides and zero and (classes is None or known.max() != len(classes)):
+        note = (
+            "the file says itself which pixels are missing (by its number for no data, NaN, a mask "
+            f"or transparency), so that 0 is a class; if it is none, say {unlabelled_hint(0)}"
+        )
+    else:
+        return 0
+    warnings.warn(f"{source}: {note}", AnnotationWarning, stacklevel=3)
+    return UNLABELLED
 
 
 def _drawn(
@@ -310,13 +308,15 @@ def _drawn(
 
 
 def _from_table(
-    path: PathLike, classes: Sequence[object] | None, unlabelled: int, shape: tuple[int, ...]
+    path: PathLike, classes: Sequence[object] | None, unlabelled: int | None, shape: tuple[int, ...]
 ) -> Annotations:
     labels = table_labels(path, shape)
     given = None if classes is None else _distinct(classes, str(path))
     named = given is not None and set(labels.values()) <= set(given)
     if not named and all(label.removeprefix("-").isdecimal() for label in labels.values()):
-        return _from_numbers(path, labels, given, unlabelled, shape)
+        silent = UNLABELLED if "-1" in labels.values() else 0
+        silent = silent if unlabelled is None else unlabelled
+        return _from_numbers(path, labels, given, silent, shape)
     names = tuple(dict.fromkeys(labels.values())) if given is None else given
     codes = np.full(shape, UNLABELLED, np.int64)
     for place, label in labels.items():
@@ -326,7 +326,7 @@ def _from_table(
                 f"{suggestion(label, names)}"
             )
         codes[place] = names.index(label)
-    return Annotations(codes, names, _numbers_of(names, unlabelled))
+    return Annotations(codes, names, _numbers_of(names, unlabelled or 0))
 
 
 def _from_numbers(

@@ -23,6 +23,11 @@ _HEX = re.compile(r"#?([0-9A-Fa-f]{6})")
 _MOST = 64
 """More colours than this are soft edges, a lossy file or a photograph, and no classes."""
 
+_NEAR = 8
+"""Colours are taken for one another where no band differs by more."""
+
+_NAMED_NEAR = 3
+
 
 @dataclass(frozen=True, eq=False)
 class ColourLabels:
@@ -62,6 +67,11 @@ def as_bytes(array: np.ndarray) -> UInt8[np.ndarray, "height width bands"]:
     return np.round(255 * array).astype(np.uint8)
 
 
+def unlabelled_hint(value: int | str) -> str:
+    """Return how to say that a number or a colour stands for no label, in Python and in a shell."""
+    return f"unlabelled={value!r} (on the command line --unlabelled {value!r})"
+
+
 def read_colours(
     image: UInt8[np.ndarray, "height width bands"],
     hidden: Bool[np.ndarray, "height width"],
@@ -92,7 +102,7 @@ def read_colours(
         If it cannot be told which colour is unlabelled, there are too many colours, or a colour is
         none.
     """
-    numbers = image[..., :3].astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
+    numbers = _packed(image)
     if image.shape[2] == 4:
         hidden = hidden | (image[..., 3] == 0)
     if isinstance(classes, Mapping):
@@ -142,7 +152,7 @@ def _background(
         raise FormatError(
             f"{source}: nothing is transparent, and neither white nor black is clearly the "
             f"background (the commonest colour is {_text(most)}); say which colour is unlabelled: "
-            "unlabelled='white'"
+            f"{unlabelled_hint(_text(most))}"
         )
     return most
 
@@ -167,6 +177,11 @@ def _number(colour: Colour | int | object, source: str) -> int:
     )
 
 
+def _packed(image: UInt8[np.ndarray, "height width bands"]) -> Int64[np.ndarray, "height width"]:
+    """Return each pixel's colour as one number, ``0xRRGGBB``."""
+    return np.asarray(image[..., :3].astype(np.int64) @ np.array([1 << 16, 1 << 8, 1]))
+
+
 def _text(number: int) -> str:
     return f"#{number:06X}"
 
@@ -174,3 +189,26 @@ def _text(number: int) -> str:
 def _check_names(named: Mapping[int, str], given: int, source: str) -> None:
     if not named or len(named) < given or len(set(named.values())) < given:
         raise FormatError(f"{source}: classes are different colours with different names")
+
+
+def lost_colours(image: UInt8[np.ndarray, "height width bands"], labels: ColourLabels) -> list[str]:
+    """Say of each named colour that no pixel has which others are near it and have no name."""
+    absent = [
+        (name, colour)
+        for code, (name, colour) in enumerate(zip(labels.names, labels.colours, strict=True), 1)
+        if not (labels.numbers == code).any()
+    ]
+    if not absent:
+        return []
+    free = np.unique(_packed(image)[labels.numbers == 0])
+    bands = np.stack([free >> 16, (free >> 8) & 255, free & 255], -1)
+    notes = []
+    for name, colour in absent:
+        distance = np.abs(bands - list(bytes.fromhex(colour[1:]))).max(1)
+        order = np.argsort(distance, kind="stable")[:_NAMED_NEAR]
+        near = [_text(number) for number in free[order[distance[order] <= _NEAR]].tolist()]
+        if near:
+            notes.append(
+                f"no pixel has the colour {colour} of '{name}'; near it: {', '.join(near)}"
+            )
+    return notes

@@ -15,6 +15,7 @@ from mmgraph.spatial.annotations import (
     read_annotations,
     read_classes,
 )
+from mmgraph.spatial.images import write_array, write_labels
 
 
 def test_numbers_that_occur_are_the_classes():
@@ -74,9 +75,72 @@ def test_what_a_file_hides_is_unlabelled(tmp_path: Path):
     with_alpha = np.stack([numbers, 255 * (numbers < 255)], -1).astype(np.uint8)
     pillow.fromarray(with_alpha).save(tmp_path / "labels.png")
     for name in ("labels.tif", "labels.png"):
-        read = read_annotations(tmp_path / name)
+        with pytest.warns(AnnotationWarning, match="so that 0 is a class; .* unlabelled=0"):
+            read = read_annotations(tmp_path / name)
+        assert read.classes == ("0", "1", "2")
+        np.testing.assert_array_equal(read.codes, [[0, 1], [2, -1]])
+        read = read_annotations(tmp_path / name, unlabelled=0)
         assert read.classes == ("1", "2")
         np.testing.assert_array_equal(read.codes, [[-1, 0], [1, -1]])
+        named = read_annotations(tmp_path / name, ["water", "woods"])  # names of 1 and 2 alone
+        np.testing.assert_array_equal(named.codes, read.codes)
+        with pytest.warns(AnnotationWarning):
+            named = read_annotations(tmp_path / name, ["sand", "water", "woods"])
+        np.testing.assert_array_equal(named.codes, [[0, 1], [2, -1]])
+    tifffile.imwrite(tmp_path / "zero.tif", numbers, extratags=[(42113, "s", 0, "0", False)])
+    with pytest.warns(AnnotationWarning, match="255 beside"):  # of 0, which is hidden, nothing
+        assert read_annotations(tmp_path / "zero.tif").classes == ("1", "2", "255")
+    tifffile.imwrite(tmp_path / "none.tif", numbers % 255 % 3, extratags=tags)
+    assert read_annotations(tmp_path / "none.tif").classes == ("1", "2")  # nothing is hidden
+
+
+@pytest.mark.parametrize("name", ["labels.tif", "labels.npy", "labels.nii.gz"])
+def test_nan_in_a_file_leaves_zero_a_class(tmp_path: Path, name: str):
+    pytest.importorskip("tifffile")
+    pytest.importorskip("nibabel")
+    numbers = np.array([[0.0, 1.0, np.nan], [2.0, np.nan, 0.0]])
+    write_array(tmp_path / name, numbers)
+    with pytest.warns(AnnotationWarning, match="0 is a class"):
+        read = read_annotations(tmp_path / name)
+    np.testing.assert_array_equal(read.codes, Annotations.of(numbers).codes)
+    assert read.classes == ("0", "1", "2")
+
+
+@pytest.mark.parametrize("name", ["labels.tif", "labels.npy", "labels.nii.gz"])
+def test_minus_one_in_a_file_means_what_it_means_in_an_array(tmp_path: Path, name: str):
+    pytest.importorskip("tifffile")
+    pytest.importorskip("nibabel")
+    numbers = np.array([[0, 1, -1], [2, -1, 0]])
+    write_labels(tmp_path / name, numbers)
+    with pytest.warns(AnnotationWarning, match="-1 stands for no label, .* 0 is a class"):
+        read = read_annotations(tmp_path / name)
+    np.testing.assert_array_equal(read.codes, numbers)
+    assert read.values == (0, 1, 2)
+    given = read_annotations(tmp_path / name, unlabelled=0)
+    assert given.values == (-1, 1, 2)
+    with pytest.warns(AnnotationWarning):
+        assert read_annotations(tmp_path / name, ["a", "b", "c"]).codes.tolist() == numbers.tolist()
+
+
+def test_minus_one_in_a_table_means_no_label(tmp_path: Path):
+    table = tmp_path / "labels.csv"
+    table.write_text("row,column,label\n0,0,0\n0,1,1\n0,2,-1\n")
+    with pytest.warns(AnnotationWarning, match="1 of 3 pixels have the number -1"):
+        read = read_annotations(table, shape=(1, 4))
+    np.testing.assert_array_equal(read.codes, [[0, 1, -1, -1]])
+    assert read.classes == ("0", "1")
+
+
+def test_an_array_where_a_file_is_meant_is_told_apart():
+    with pytest.raises(FormatError, match=r"given ndarray; .* Annotations\.of\(array\)"):
+        read_annotations(np.zeros((2, 2), int))
+    with pytest.raises(FormatError, match=r"given list"):
+        read_annotations([[0, 1]])
+
+
+def test_a_fraction_is_no_whole_number():
+    with pytest.raises(FormatError, match=r"label at \(0, 1\) is 0\.5, which is no whole number"):
+        Annotations.of([[0.0, 0.5]])
 
 
 def test_a_table_of_places(tmp_path: Path):
@@ -169,7 +233,9 @@ def test_rows_with_the_unlabelled_number_are_told(tmp_path: Path):
 
 def test_the_largest_number_of_an_unsigned_type_is_no_class_by_accident(tmp_path: Path):
     wrapped = np.array([[0, 1, 2], [0, 3, 0]], np.uint8) - 1
-    with pytest.raises(FormatError, match=r"255 beside the classes 0 to 2 .* say unlabelled=255"):
+    with pytest.raises(
+        FormatError, match=r"255 beside the classes 0 to 2 .* say unlabelled=255 .*--unlabelled 255"
+    ):
         Annotations.of(wrapped)
     read = Annotations.of(wrapped, unlabelled=255)
     np.testing.assert_array_equal(read.codes, [[-1, 0, 1], [-1, 2, -1]])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mmgraph.graph.errors import FormatError
-from mmgraph.spatial.annotations import Annotations, read_annotations
+from mmgraph.spatial.annotations import Annotations, AnnotationWarning, read_annotations
 
 RED, GREEN, BLACK, WHITE, GREY = (
     (255, 0, 0), (0, 255, 0), (0, 0, 0), (255, 255, 255), (128, 128, 128),
@@ -179,3 +180,26 @@ def test_strokes_of_floats_in_a_file_are_those_of_the_array(
     assert read.colours == of_array.colours == ("#00FF00", "#808080", "#FF0000")
     np.testing.assert_array_equal(read.codes, expected(2, 0, 1))
     np.testing.assert_array_equal(read.codes, of_array.codes)
+
+
+def test_the_commonest_colour_is_what_is_suggested():
+    grey = np.full((6, 6, 3), 128, np.uint8)
+    grey[0], grey[3] = (255, 0, 0), (0, 0, 255)
+    with pytest.raises(FormatError, match=r"unlabelled='#808080' .*--unlabelled '#808080'"):
+        Annotations.of(grey)
+    assert Annotations.of(grey, unlabelled="#808080").classes == ("#0000FF", "#FF0000")
+
+
+def test_a_colour_that_nobody_drew_with_is_told_of_with_those_near_it():
+    drawn = np.full((6, 6, 3), 255, np.uint8)
+    drawn[0], drawn[3], drawn[4, :2] = (255, 0, 0), (0, 0, 255), (3, 3, 250)
+    names = {"#FF0000": "roof", "#0000FE": "sea"}
+    match = "no pixel has the colour #0000FE of 'sea'; near it: #0000FF, #0303FA"
+    with pytest.warns(AnnotationWarning, match=match):
+        read = Annotations.of(drawn, names)
+    assert read.classes == ("roof", "sea")
+    assert (read.codes == 1).sum() == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # no colour is near these
+        Annotations.of(drawn, {"#FF0000": "roof", "#00FF00": "meadow"})
+        Annotations.of(drawn, {"#FF0000": "roof", "#0000FF": "sea"})
