@@ -244,7 +244,7 @@ def _write_maps(
     from mmgraph.spatial.images import image_suffix, write_array, write_labels
 
     output.mkdir(parents=True, exist_ok=True)
-    numbers = np.array(annotations.values)[labelling.labels]
+    numbers = labelling.numbered
     maps = {
         "labels": numbers,
         "uncertainty": labelling.uncertainty,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Int64
 
+from mmgraph.graph.arrays import first_place
 from mmgraph.graph.errors import FormatError
 from mmgraph.spatial.colour_labels import unlabelled_hint
 
@@ -41,13 +42,13 @@ def whole_numbers(
     if cells.dtype.kind == "f":
         broken = ~hidden & (~np.isfinite(cells) | (cells != np.floor(cells)))
         if broken.any():
-            place = tuple(int(i) for i in np.argwhere(broken)[0])
+            place = first_place(broken)
             raise FormatError(
                 f"{source}: the label at {place} is {cells[place]}, which is no whole number"
             )
     large = ~hidden & (np.abs(cells.astype(np.float64)) >= _TOO_LARGE)
     if large.any():
-        place = tuple(int(i) for i in np.argwhere(large)[0])
+        place = first_place(large)
         raise FormatError(f"{source}: the label at {place} is {cells[place]}, too large")
     numbers = np.where(hidden, 0, cells).astype(np.int64)
     numbers[hidden] = unlabelled

@@ -60,6 +60,41 @@ def is_colour(array: np.ndarray) -> bool:
     return array.dtype.kind == "f" and bool(((array >= 0) & (array <= 1)).all())
 
 
+def refuse_wide_colours(
+    array: np.ndarray,
+    hidden: Bool[np.ndarray, "..."],
+    sensors: Sequence[tuple[int, ...]],
+    named: bool,
+) -> None:
+    """Refuse colours of another type beside images, as they would be read as labels of a volume.
+
+    Parameters
+    ----------
+    array, hidden : ndarray
+        Annotations, and which of their cells say nothing.
+    sensors : sequence of tuple of int
+        The shapes of the sensors. One of ``(h, w, 3)`` is an image of three bands, or a volume as
+        narrow; labels of such a volume are small numbers.
+    named : bool
+        Whether classes are named by colour, or the unlabelled colour is.
+
+    Raises
+    ------
+    FormatError
+    """
+    if array.ndim != 3 or array.shape[2] not in (3, 4) or not array.size or is_colour(array):
+        return
+    if not any(len(shape) in (2, 3) and shape[:2] == array.shape[:2] for shape in sensors):
+        return
+    bytes_alone = not hidden.any() and array.min() >= 0 and array.max() <= 255
+    if named or array.shape not in sensors or (bytes_alone and array.max() > _MOST):
+        raise FormatError(
+            f"the annotations are {array.dtype} of shape {array.shape} beside images of "
+            f"{array.shape[0]} x {array.shape[1]} pixels; colours are uint8 or floats from 0 to 1 "
+            "(labels of a volume go with sensors of shape (depth, height, width, 1))"
+        )
+
+
 def as_bytes(array: np.ndarray) -> UInt8[np.ndarray, "height width bands"]:
     """Return colours as bytes, of which floats are shares of 255."""
     if array.dtype == np.uint8:

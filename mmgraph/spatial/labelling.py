@@ -14,19 +14,18 @@ import torch
 from jaxtyping import Float, Int64
 
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.grid_factor import Offset, neighbourhood
 from mmgraph.graph.interaction import Interaction, Potts
 from mmgraph.graph.state_labels import index
 from mmgraph.inference import methods
 from mmgraph.inference.assignment import TracePoint
 from mmgraph.inference.query import map_query, query
 from mmgraph.spatial.annotations import UNLABELLED, Annotations, Classes, Unlabelled
-from mmgraph.spatial.edges import contrast_weights, default_neighbours, plain_weights
+from mmgraph.spatial.fitted_model import fitted_model
 from mmgraph.spatial.images import size_text
-from mmgraph.spatial.pixel_model import LABEL, PixelModel, Progress
+from mmgraph.spatial.pixel_model import LABEL, Progress
 from mmgraph.spatial.task import Task, check_name, read_task
 from mmgraph.spatial.temperature import tempered
-from mmgraph.spatial.weight_search import checked_weight, chosen_weights
+from mmgraph.spatial.weight_search import chosen_weights
 
 _QUICK = 1 << 26
 """The bytes that exact inference may take under ``method="auto"``; beyond, it takes too long."""
@@ -38,11 +37,6 @@ LABEL_METHODS = ("junction_tree", "enumeration", *methods.ASSIGNMENTS, *methods.
 """What finds the labels: what maximises, and what gives marginals approximately."""
 
 _LEARNINGS = ("cross_validation",)
-
-_FULLY_LABELLED = (
-    "every pixel is labelled, so that nothing is left to label; if a number such as 0 stands for "
-    "pixels without a label, say unlabelled=0 (in an array these are -1, NaN and what a mask hides)"
-)
 
 
 class LabellingWarning(UserWarning):
@@ -67,6 +61,8 @@ class Labelling:
         The entropy of the marginals in nats.
     classes : tuple of str
         The names of the classes.
+    values : tuple of int
+        The number that stands for each class in files: that of the annotations.
     colours : tuple of str or None
         ``#RRGGBB`` for each class, where the annotations were drawn in colours.
     energy : float
@@ -107,6 +103,7 @@ class Labelling:
     marginals: Float[np.ndarray, "*shape classes"]
     uncertainty: Float[np.ndarray, "*shape"]
     classes: tuple[str, ...]
+    values: tuple[int, ...]
     colours: tuple[str, ...] | None
     energy: float
     lower_bound: float | None
@@ -126,6 +123,15 @@ class Labelling:
     trace: tuple[TracePoint, ...]
     graph: FactorGraph
     seconds: float
+
+    @property
+    def numbered(self) -> Int64[np.ndarray, "*shape"]:
+        """The labels as the numbers that the annotations use, which is what files should hold.
+
+        :func:`~mmgraph.spatial.annotations.read_annotations` reads them back as the same classes;
+        where 0 is one of them, with ``unlabelled=-1``.
+        """
+        return np.array(self.values, np.int64)[self.labels]
 
     @property
     def relative_uncertainty(self) -> Float[np.ndarray, "*shape"]:
@@ -157,7 +163,7 @@ def label_image(
     marginal_method: str = "belief_propagation",
     clamp: bool = True,
     missing: Mapping[str, object] | None = None,
-    prior: Literal["auto", "annotated", "even"] | Sequence[float] = "auto",
+    prior: Literal["auto", "annotated", "even"] | Sequence[float] | Mapping[str, float] = "auto",
     learning: str = "cross_validation",
     generator: torch.Generator | None = None,
     progress: Progress | None = None,
@@ -214,11 +220,12 @@ def label_image(
     clamp : bool, default True
         Whether labelled pixels keep their labels.
     missing : mapping of str to array-like of bool, optional
-        By sensor: further pixels that it does not see (a cloud, a dead stripe); where the mask is
-        itself masked, neither.
-    prior : {"auto", "annotated", "even"} or sequence of float
+        By sensor: further pixels that it does not see (a cloud, a dead stripe), True for all of
+        them; where the mask is itself masked, neither.
+    prior : {"auto", "annotated", "even"}, sequence of float or mapping of str to float
         Of the classes: as among the labelled pixels, which suits labels of places taken at random;
-        even, where labels were sought class by class; or these probabilities. By default even where
+        even, where labels were sought class by class; or these probabilities, in the order of the
+        classes or by their names. By default even where
         the labels were drawn as strokes or patches, whose size says nothing of the classes, and as
         annotated where they are scattered.
     learning : {"cross_validation"}
@@ -258,7 +265,7 @@ def label_image(
     task = read_task(
         sensors, annotations, classes, unlabelled, unaries, missing, generator, progress
     )
-    model = _pixel_model(task, edge_sensors, neighbours, spacing, interaction or Potts(), prior)
+    model = fitted_model(task, edge_sensors, neighbours, spacing, interaction or Potts(), prior)
     weights = chosen_weights(task, model, sensor_weights, edge_weight)
     graph = model.graph(weights.sensors, weights.edge)
     labelled = task.codes != UNLABELLED
@@ -271,11 +278,12 @@ def label_image(
     for note in notes:
         warnings_of_python.warn(note, LabellingWarning, stacklevel=2)
     if labelled.all():
-        notes += (_FULLY_LABELLED,)
-        warnings_of_python.warn(_FULLY_LABELLED, FullyLabelledWarning, stacklevel=2)
+        notes += (task.fully_labelled_note(),)
+        warnings_of_python.warn(notes[-1], FullyLabelledWarning, stacklevel=2)
     return Labelling(
         **answer,
         classes=task.classes,
+        values=task.values,
         colours=task.colours,
         sensor_weights=weights.sensors,
         edge_weight=weights.edge,
@@ -288,54 +296,6 @@ def label_image(
         graph=graph,
         seconds=time.perf_counter() - began,
     )
-
-
-def _pixel_model(
-    task: Task,
-    edge_sensors: Sequence[str] | Mapping[str, float] | None,
-    neighbours: int | None,
-    spacing: Sequence[float] | None,
-    interaction: Interaction,
-    prior: str | Sequence[float],
-) -> PixelModel:
-    """Fit the unaries to all labelled pixels, and look for edges."""
-    shape = task.codes.shape
-    offsets = neighbourhood(len(shape), neighbours or default_neighbours(len(shape)))
-    labelled = task.codes != UNLABELLED
-    opinions = {}
-    for number, name in enumerate(task.sensors):
-        task.report(f"learning from {name}", number, len(task.sensors))
-        opinions[name] = task.opinion(name, task.fitted(name, labelled))
-    return PixelModel(
-        task.classes,
-        task.log_prior(prior),
-        opinions,
-        _contrast(task, edge_sensors, offsets, spacing),
-        offsets,
-        interaction,
-    )
-
-
-def _contrast(
-    task: Task,
-    edge_sensors: Sequence[str] | Mapping[str, float] | None,
-    offsets: Sequence[Offset],
-    spacing: Sequence[float] | None,
-) -> Float[np.ndarray, "offsets *shape"]:
-    """Mean of the sensors' contrasts; a sensor that sees nothing has no part in it."""
-    names = list(task.sensors) if edge_sensors is None else edge_sensors
-    shares = dict(names) if isinstance(names, Mapping) else dict.fromkeys(names, 1.0)
-    for name, share in shares.items():
-        check_name("sensor", name, list(task.sensors))
-        shares[name] = checked_weight(f"of sensor '{name}' in the edges", share)
-    shares = {name: share for name, share in shares.items() if share and task.sees(name).any()}
-    if not shares:
-        return plain_weights(task.codes.shape, offsets, spacing=spacing)
-    parts = [
-        share * contrast_weights(task.sensors[name], offsets, spacing=spacing)
-        for name, share in shares.items()
-    ]
-    return np.asarray(sum(parts) / sum(shares.values()))
 
 
 def _answer(

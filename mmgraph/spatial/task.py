@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 
-from mmgraph.graph.errors import LearningError, MmgraphError, suggestion
+from mmgraph.graph.errors import FormatError, LearningError, MmgraphError, suggestion
 from mmgraph.spatial.annotations import UNLABELLED, Annotations, Classes, Unlabelled
 from mmgraph.spatial.arrays import read_cells, real_array
 from mmgraph.spatial.classifiers import as_unary
+from mmgraph.spatial.colour_labels import refuse_wide_colours, unlabelled_hint
 from mmgraph.spatial.images import size_text
 from mmgraph.spatial.pixel_model import Progress, Window
 from mmgraph.spatial.strokes import are_strokes
@@ -44,6 +45,8 @@ class Task:
         Class indices, ``UNLABELLED`` where nothing is known.
     classes : tuple of str
         Their names.
+    values : tuple of int
+        The number that stands for each class in files.
     colours : tuple of str or None
         ``#RRGGBB`` for each class, where the labels were drawn in colours.
     seed : int
@@ -56,6 +59,7 @@ class Task:
     unaries: dict[str, Unary]
     codes: Int64[np.ndarray, "*shape"]
     classes: tuple[str, ...]
+    values: tuple[int, ...]
     colours: tuple[str, ...] | None
     seed: int
     progress: Progress | None
@@ -69,6 +73,18 @@ class Task:
         """Return which pixels a sensor sees."""
         return np.asarray(np.isfinite(self.sensors[name]).all(-1))
 
+    def left_out(self, name: str) -> str | None:
+        """Say why a sensor has no part in the answer, if so: it sees nothing, or always the same.
+
+        A constant sensor whose opinion is there already, or is not learned, keeps its part.
+        """
+        rows = self.sensors[name][self.sees(name)]
+        if not len(rows):
+            return "sees no pixel at all"
+        if self.unaries[name].learns and not (rows != rows[0]).any():
+            return "sees the same value in all pixels"
+        return None
+
     def says_nothing(self, name: str) -> Bool[np.ndarray, "*shape"]:
         """Return of which pixels a sensor says nothing: unseen, or left out of a ready opinion."""
         unary = self.unaries[name]
@@ -81,7 +97,7 @@ class Task:
         """Fit one sensor's unary to the labelled pixels that it sees.
 
         Of classes without such a pixel it then says nothing, and nothing at all where it sees
-        labelled pixels of one class alone.
+        labelled pixels of one class alone, or the same of all of them.
 
         Raises
         ------
@@ -94,7 +110,7 @@ class Task:
         chosen = labelled & seen
         rows, codes = self.sensors[name][chosen], self.codes[chosen]
         learned, codes = np.unique(codes, return_inverse=True)
-        if len(learned) < 2:
+        if len(learned) < 2 or not (rows != rows[0]).any():
             return SilentUnary()
         names = [self.classes[code] for code in learned]
         try:
@@ -107,7 +123,9 @@ class Task:
         """Return what a fitted unary says of the image, or of a part of it."""
         return unary.log_likelihood(self.sensors[name][window], self.classes)
 
-    def log_prior(self, prior: str | Sequence[float]) -> Float[np.ndarray, " classes"]:
+    def log_prior(
+        self, prior: str | Sequence[float] | Mapping[str, float]
+    ) -> Float[np.ndarray, " classes"]:
         """Return the logarithm of the classes' probabilities before any sensor speaks.
 
         ``"auto"`` is even where labels were drawn, as the length of strokes says nothing of the
@@ -128,8 +146,8 @@ class Task:
         notes = []
         for name, unary in self.unaries.items():
             seen = self.sees(name)
-            if not seen.any():
-                notes.append(f"sensor '{name}' sees no pixel at all; it is left out")
+            if reason := self.left_out(name):
+                notes.append(f"sensor '{name}' {reason}; it is left out")
                 continue
             if not seen.all():
                 hidden = int((~seen).sum())
@@ -145,7 +163,10 @@ class Task:
 
     def _unlearned_notes(self, name: str) -> list[str]:
         """Say which classes a sensor cannot learn, as it sees no labelled pixel of them."""
-        codes = self.codes[self.sees(name) & (self.codes != UNLABELLED)]
+        chosen = self.sees(name) & (self.codes != UNLABELLED)
+        codes, rows = self.codes[chosen], self.sensors[name][chosen]
+        if len(np.unique(codes)) > 1 and not (rows != rows[0]).any():
+            return [f"sensor '{name}' sees the same value in all labelled pixels; it is left out"]
         counts = np.bincount(codes, minlength=len(self.classes))
         absent = ", ".join(
             f"'{label}'" for label, count in zip(self.classes, counts, strict=True) if not count
@@ -154,6 +175,17 @@ class Task:
             return []
         rest = "speaks of the other classes only" if (counts > 0).sum() > 1 else "is left out"
         return [f"sensor '{name}' sees no labelled pixel of {absent}; it {rest}"]
+
+    def fully_labelled_note(self) -> str:
+        """Say that nothing is left to label, and which number may stand for no label."""
+        most = int(np.bincount(self.codes.reshape(-1)).argmax())
+        hint = 0 if 0 in self.values else self.values[most]
+        said = unlabelled_hint(hint if self.colours is None else self.colours[most])
+        return (
+            "every pixel is labelled, so that nothing is left to label; if one of the classes "
+            f"stands for pixels without a label, say {said} (in an array these are -1, NaN and "
+            "what a mask hides)"
+        )
 
     def lost_notes(self, labels: Int64[np.ndarray, "*shape"]) -> tuple[str, ...]:
         """Say of each labelled class if it was given to no pixel but its own labelled ones."""
@@ -187,6 +219,12 @@ def read_task(
     given = dict(sensors) if isinstance(sensors, Mapping) else {"image": sensors}
     if not given:
         raise LearningError("there is no sensor")
+    if annotations is not None and not isinstance(annotations, Annotations):
+        colours = isinstance(classes, Mapping) or isinstance(unlabelled, str | Sequence)
+        cells, hidden = read_cells(annotations, "the annotations", FormatError)
+        refuse_wide_colours(
+            cells, hidden, [tuple(getattr(v, "shape", ())) for v in given.values()], colours
+        )
     notes = _notes(annotations, classes, unlabelled)
     axes = None if notes is None else notes.codes.ndim
     images = {name: _image(name, values, axes) for name, values in given.items()}
@@ -194,7 +232,9 @@ def read_task(
     sizes = {f"sensor '{name}'": image.shape[:-1] for name, image in images.items()}
     if notes is None:
         names = tuple(str(name) for name in classes or ())
-        notes = Annotations(np.full(shape, UNLABELLED, np.int64), names, tuple(range(len(names))))
+        notes = Annotations(
+            np.full(shape, UNLABELLED, np.int64), names, tuple(range(1, len(names) + 1))
+        )
     else:
         sizes["annotations"] = notes.codes.shape
     if len(set(sizes.values())) > 1:
@@ -206,9 +246,16 @@ def read_task(
     for name in chosen:
         _check_sensor(name, images)
     named = {name: as_unary(chosen.get(name, "gaussian_mixture"), name) for name in images}
-    _check_labelled(notes.codes, notes.classes, named)
+    _check_labelled(notes, named)
     return Task(
-        images, named, notes.codes, notes.classes, notes.colours, _seed(generator), progress
+        images,
+        named,
+        notes.codes,
+        notes.classes,
+        notes.values,
+        notes.colours,
+        _seed(generator),
+        progress,
     )
 
 
@@ -274,6 +321,8 @@ def _hide(images: dict[str, Image], missing: Mapping[str, object]) -> None:
         _check_sensor(name, images)
         values, unknown = read_cells(mask, f"the mask of sensor '{name}'")
         hidden = (values != 0) | unknown  # where a mask is itself masked, nobody vouches for it
+        if not hidden.ndim:
+            hidden = np.full(images[name].shape[:-1], hidden)
         if hidden.shape != images[name].shape[:-1]:
             raise LearningError(
                 f"the mask of sensor '{name}' has the shape {hidden.shape}, its image "
@@ -287,19 +336,27 @@ def _check_sensor(name: str, sensors: Mapping[str, object]) -> None:
         raise MmgraphError(f"there is no sensor {name!r}{suggestion(name, sensors)}")
 
 
-def _check_labelled(
-    codes: Int64[np.ndarray, "*shape"], classes: Sequence[str], unaries: Mapping[str, Unary]
-) -> None:
+def _check_labelled(notes: Annotations, unaries: Mapping[str, Unary]) -> None:
     """Raise LearningError if a class has no pixel to learn from and a unary learns."""
     if not any(unary.learns for unary in unaries.values()):
         return
-    absent = [name for code, name in enumerate(classes) if not (codes == code).any()]
+    absent = [code for code in range(len(notes.classes)) if not (notes.codes == code).any()]
     if absent:
-        named = ", ".join(f"'{name}'" for name in absent)
+        drawn = [f" ({colour})" for colour in notes.colours or ()] or [""] * len(notes.classes)
+        named = ", ".join(f"'{notes.classes[code]}'{drawn[code]}" for code in absent)
         raise LearningError(f"no pixel is labelled as {named}; every class needs one to learn from")
 
 
-def _logarithms(prior: Sequence[float], classes: Sequence[str]) -> Float[np.ndarray, " classes"]:
+def _logarithms(
+    prior: Sequence[float] | Mapping[str, float], classes: Sequence[str]
+) -> Float[np.ndarray, " classes"]:
+    if isinstance(prior, Mapping):
+        for name in prior:
+            check_name("class", name, classes)
+        absent = next((name for name in classes if name not in prior), None)
+        if absent is not None:
+            raise MmgraphError(f"the prior of '{absent}' is missing")
+        prior = [prior[name] for name in classes]
     try:
         values = real_array(prior, "the prior")
     except LearningError:

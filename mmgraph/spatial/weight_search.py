@@ -301,7 +301,7 @@ def chosen_weights(
     names = list(task.sensors)
     fixed = _fixed_weights(names, sensor_weights)
     given = dict.fromkeys(names, 1.0) | fixed
-    free: list[str | None] = [n for n in names if n not in fixed and task.sees(n).any()]
+    free: list[str | None] = [n for n in names if n not in fixed and not task.left_out(n)]
     edge = 1.0
     if isinstance(edge_weight, str):
         check_name("edge weight", edge_weight, (LEARN,))
