@@ -13,8 +13,8 @@ import typer
 
 from mmgraph.cli.common import JsonOption, print_json, print_table, progress_bar
 from mmgraph.cli.interruption import keeps, unwritten
-from mmgraph.cli.outputs import check_directory, check_drawing
-from mmgraph.graph.errors import MissingExtraError, MmgraphError, suggestion
+from mmgraph.cli.outputs import check_directory, check_drawing, directory
+from mmgraph.graph.errors import FormatError, MissingExtraError, MmgraphError, suggestion
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,9 +80,10 @@ def label(
         str, typer.Option(help="auto, trws, graph_cut, alpha_expansion, belief_propagation, …")
     ] = "auto",
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of what is random.")] = 0,
-    output: Annotated[Path, typer.Option(help="A directory for maps and report.")] = Path(
-        "labelled"
-    ),
+    output: Annotated[
+        Path,
+        typer.Option(parser=directory, metavar="DIRECTORY", help="For maps and report."),
+    ] = Path("labelled"),
     picture: Annotated[
         bool, typer.Option("--picture", help="Draw labels and uncertainty, too (matplotlib).")
     ] = False,
@@ -196,13 +197,33 @@ def _read(
         annotations = read_annotations(labels, names, unlabelled=silent, shape=shape)
     else:
         annotations = read_annotations(labels, names, unlabelled=silent)
-        sensors = read_sensors(paths, annotations.codes.ndim)
+        try:
+            sensors = read_sensors(paths, annotations.codes.ndim)
+        except FormatError:
+            _check_axes(paths, labels, annotations.codes.shape)
+            raise
     sizes = {paths[name]: image.shape[:-1] for name, image in sensors.items()}
     axes = annotations.codes.ndim
     hidden = {name: read_array(path, axes, indices=True) for name, path in masks.items()}
     sizes |= {masks[name]: mask.shape for name, mask in hidden.items()}
     check_sizes(sizes | {str(labels): annotations.codes.shape})
     return sensors, annotations, {name: mask != 0 for name, mask in hidden.items()}
+
+
+def _check_axes(paths: Mapping[str, str], labels: Path, shape: tuple[int, ...]) -> None:
+    """Raise FormatError, with both sizes, if labels are an image and a sensor a volume, or so."""
+    from mmgraph.spatial.images import read_raster
+
+    kinds = {2: "an image", 3: "a volume"}
+    for path in paths.values():
+        places = read_raster(path).places
+        if len(places) != len(shape):
+            sizes = [" x ".join(map(str, size)) for size in (shape, places)]
+            raise FormatError(
+                f"{labels} is {kinds[len(shape)]} of {sizes[0]}, and {path} "
+                f"{kinds.get(len(places), 'an array')} of {sizes[1]}: labels and sensors must have "
+                "the same size"
+            ) from None
 
 
 def _place(

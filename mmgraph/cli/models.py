@@ -20,7 +20,13 @@ from mmgraph.cli.common import (
 )
 from mmgraph.cli.evidence import reading
 from mmgraph.cli.interruption import NOT_KEPT, keeps
-from mmgraph.cli.outputs import check_directory, check_model_file, check_parent, check_picture
+from mmgraph.cli.outputs import (
+    check_directory,
+    check_model_file,
+    check_parent,
+    check_picture,
+    directory,
+)
 from mmgraph.graph.errors import GraphError
 
 if TYPE_CHECKING:
@@ -41,7 +47,12 @@ def fit(
         str, typer.Option(help="auto, maximum_likelihood, bdeu, dirichlet or em.")
     ] = "auto",
     checkpoint: Annotated[
-        Path | None, typer.Option(help="A directory that training can resume from.")
+        Path | None,
+        typer.Option(
+            parser=directory,
+            metavar="DIRECTORY",
+            help="A directory that training can resume from.",
+        ),
     ] = None,
     seed: Seed = 0,
     read: ReadOption = None,

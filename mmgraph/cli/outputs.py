@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmgraph.graph.errors import FormatError, suggestion
+from mmgraph.graph.errors import FormatError, MmgraphError, suggestion
 
 
 def check_file(path: Path, suffixes: Sequence[str] = ()) -> None:
@@ -54,6 +54,13 @@ def check_directory(path: Path) -> None:
         there = there.parent
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise FormatError(f"{path} cannot be made: {there} is no directory that can be written")
+
+
+def directory(name: str) -> Path:
+    """Read the name of a directory; an empty one, as of an unset variable, is an error."""
+    if not name:
+        raise MmgraphError("the name of a directory is empty; '.' is the current one")
+    return Path(name)
 
 
 def check_model_file(model: Any, path: Path) -> None:

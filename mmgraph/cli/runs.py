@@ -12,7 +12,7 @@ import typer
 
 from mmgraph.cli.common import JsonOption, print_json, print_table, progress_bar
 from mmgraph.cli.interruption import keeps
-from mmgraph.cli.outputs import check_directory, check_drawing
+from mmgraph.cli.outputs import check_directory, check_drawing, directory
 
 _COLUMNS = {
     "boltzmann_machine": (
@@ -42,7 +42,12 @@ def run(
         int | None, typer.Option(min=1, help="Run only the first folds (or seeds).")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Directory for results and pictures; default: MODEL_run.")
+        Path | None,
+        typer.Option(
+            parser=directory,
+            metavar="DIRECTORY",
+            help="Directory for results and pictures; default: MODEL_run.",
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -53,18 +58,18 @@ def run(
     from mmgraph.comparison.experiment import run as run_experiment
     from mmgraph.comparison.reader import find_declaration
 
-    directory = output or Path(f"{find_declaration(model).stem}_run")
-    check_directory(directory)
+    results = output or Path(f"{find_declaration(model).stem}_run")
+    check_directory(results)
     check_drawing()
     with (
-        keeps(directory, parts=("steps", "checkpoints")),
+        keeps(results, parts=("steps", "checkpoints")),
         progress_bar("loading the data", None) as (bar, task),
     ):
 
         def progress(done: int, total: int, text: str) -> None:
             bar.update(task, description=text, completed=done, total=total)
 
-        report = run_experiment(model, directory, folds=folds, progress=progress)
+        report = run_experiment(model, results, folds=folds, progress=progress)
     if as_json:
         keys = ("model", "kind", "seconds", "results", "chosen")
         print_json({key: report[key] for key in keys if key in report})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import numbers
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -66,6 +68,17 @@ def real_array(
         numbers_read = array.astype(np.float64, order="C", subok=False)
     numbers_read[hidden] = np.nan
     return numbers_read
+
+
+def reversal_hint(sizes: Mapping[str, tuple[int, ...]]) -> str:
+    """Say so if one of several sizes is another in reverse, as NIfTI's axes i, j, k are."""
+    for one, other in itertools.combinations(sizes, 2):
+        if sizes[one] == sizes[other][::-1] != sizes[other]:
+            return (
+                f"; {one} has the axes of {other} in reverse: NIfTI files (i, j, k) are read as "
+                "(slices, rows, columns), so transpose arrays that nibabel has read"
+            )
+    return ""
 
 
 def unmasked(image: np.ndarray) -> np.ndarray:

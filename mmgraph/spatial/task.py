@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int64
 
 from mmgraph.graph.errors import FormatError, LearningError, MmgraphError, suggestion
 from mmgraph.spatial.annotations import UNLABELLED, Annotations, Classes, Unlabelled
-from mmgraph.spatial.arrays import read_cells, real_array
+from mmgraph.spatial.arrays import read_cells, real_array, reversal_hint
 from mmgraph.spatial.classifiers import as_unary
 from mmgraph.spatial.colour_labels import refuse_wide_colours, unlabelled_hint
 from mmgraph.spatial.images import size_text
@@ -239,7 +239,7 @@ def read_task(
         sizes["annotations"] = notes.codes.shape
     if len(set(sizes.values())) > 1:
         listed = ", ".join(f"{what} {size_text(size)}" for what, size in sizes.items())
-        raise LearningError(f"sizes differ: {listed}")
+        raise LearningError(f"sizes differ: {listed}{reversal_hint(sizes)}")
     _check_classes(notes.classes)
     _hide(images, {} if missing is None else missing)
     chosen = unaries if isinstance(unaries, Mapping) else dict.fromkeys(images, unaries)

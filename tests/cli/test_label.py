@@ -334,3 +334,58 @@ def test_errors_take_one_line(mmgraph, files: Path, arguments: str, message: str
     assert err.startswith("mmgraph: ")
     assert err.count("\n") == 1
     assert message in err
+
+
+def test_an_empty_name_is_no_directory(mmgraph, files: Path):
+    before = sorted(files.iterdir())
+    code, _, err = mmgraph(
+        "label", "--sensor", "optical=optical.npy", "--labels", "labels.npy", *FIXED, "--output", ""
+    )
+    assert code == 2
+    assert err == "mmgraph: the name of a directory is empty; '.' is the current one\n"
+    assert sorted(files.iterdir()) == before
+    code, _, err = mmgraph("run", "home_activities", "--output", "")
+    assert code == 2
+    assert "the name of a directory is empty" in err
+
+
+def test_a_slice_of_labels_beside_a_volume_is_told_with_both_sizes(mmgraph, files: Path):
+    pytest.importorskip("nibabel")
+    from mmgraph.spatial.images import write_array
+
+    write_array("volume.nii.gz", np.random.default_rng(0).normal(size=(8, 36, 40)))
+    write_array("slice.nii", np.eye(36, 40, dtype=np.uint8))
+    code, _, err = mmgraph("label", "--sensor", "a=volume.nii.gz", "--labels", "slice.nii")
+    assert code == 2
+    assert "slice.nii is an image of 36 x 40, and volume.nii.gz a volume of 8 x 36 x 40" in err
+    write_array("labels.nii", np.eye(36, 40, dtype=np.uint8)[None].repeat(8, 0))
+    np.save("slice.npy", np.ones((36, 40)))
+    code, _, err = mmgraph("label", "--sensor", "a=slice.npy", "--labels", "labels.nii")
+    assert code == 2
+    assert "labels.nii is a volume of 8 x 36 x 40, and slice.npy an image of 36 x 40" in err
+
+
+def test_axes_in_reverse_are_told(mmgraph, files: Path):
+    pytest.importorskip("nibabel")
+    from mmgraph.spatial.images import write_array
+
+    write_array("labels.nii", np.eye(6, 7, dtype=np.uint8)[None].repeat(4, 0))
+    np.save("sensor.npy", np.random.default_rng(0).normal(size=(7, 6, 4)))
+    code, _, err = mmgraph("label", "--sensor", "a=sensor.npy", "--labels", "labels.nii")
+    assert code == 2
+    assert "7 x 6 x 4, labels.nii 4 x 6 x 7; sensor.npy has the axes of labels.nii in rev" in err
+
+
+def test_a_grey_background_is_suggested_by_the_option(mmgraph, files: Path):
+    pytest.importorskip("PIL")
+    from PIL import Image
+
+    drawn = np.full((10, 12, 3), 128, np.uint8)
+    drawn[2], drawn[6] = (255, 0, 0), (0, 0, 255)
+    Image.fromarray(drawn).save("strokes.png")
+    given = ("label", "--sensor", "optical=optical.npy", "--labels", "strokes.png", *FIXED)
+    code, _, err = mmgraph(*given)
+    assert code == 2
+    assert "--unlabelled '#808080'" in err
+    code, _, _ = mmgraph(*given, "--unlabelled", "#808080")
+    assert code == 0

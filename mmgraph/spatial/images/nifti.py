@@ -163,5 +163,5 @@ def _slice_axis(path: PathLike, size: tuple[int, ...], dimensions: int | None) -
     slices, rows, columns = size
     raise FormatError(
         f"{path}: {slices} slices of {rows} x {columns} voxels; an image, which is one slice, was "
-        "expected"
+        "expected (a volume is read with dimensions=3)"
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from mmgraph.formats.files import read_bytes
 from mmgraph.graph.errors import FormatError
+from mmgraph.spatial.arrays import reversal_hint
 from mmgraph.spatial.images.georeference import Georeference
 from mmgraph.spatial.images.nifti import read_nifti, read_nifti_georeference
 from mmgraph.spatial.images.numpy_files import read_numpy
@@ -78,7 +79,7 @@ def check_sizes(sizes: Mapping[str, tuple[int, ...]]) -> None:
     """Raise FormatError unless all files have the same size."""
     if len(set(sizes.values())) > 1:
         listed = ", ".join(f"{name} {size_text(shape)}" for name, shape in sizes.items())
-        raise FormatError(f"the images differ in size: {listed}")
+        raise FormatError(f"the images differ in size: {listed}{reversal_hint(sizes)}")
 
 
 def read_array(path: PathLike, dimensions: int | None = None, *, indices: bool = False) -> Any:
