@@ -303,10 +303,7 @@ def _if_installed(
 
 
 def _draw(
-    output: Path,
-    labelling: Labelling,
-    annotations: Annotations,
-    sensors: Mapping[str, np.ndarray],
+    output: Path, labelling: Labelling, annotations: Annotations, sensors: Mapping[str, np.ndarray]
 ) -> list[Path]:
     """Draw the labels over the first sensor that has colours, else over the first."""
     from mmgraph.plots import energy_trace, label_map, save, uncertainty_map
