@@ -230,7 +230,7 @@ class Posterior(DeepCopied):
 
     def _computed(self) -> Float[Tensor, " batch"]:
         if self._log_partition is None:
-            raise UnknownVariableError(f"the method '{self.method}' does not tell log_partition")
+            raise UnknownVariableError(f"the method '{self.method}' does not give log_partition")
         if callable(self._log_partition):
             self._log_partition = self._log_partition()
         if not isinstance(self._log_partition, Tensor):
