@@ -67,7 +67,7 @@ _EDGES = (0.5, 1.0, 2.0, 4.0)
 """What the search tries first: multiples of the powers, and weights of the edges."""
 
 _NEARLY_CHANCE = 0.98
-"""Held-out labels whose log-loss is more than this share of that by chance are not foretold."""
+"""Held-out labels whose log-loss is more than this share of that by chance are hardly foretold."""
 
 _ONE_SIGMA = float(special.ndtr(1.0))
 
@@ -361,12 +361,19 @@ def trusted_weights(
     if len(held_out) == 1:
         note = f"labels of {names} alone can be held out, which tells nothing of {others}"
         return replace(plain, notes=(f"{note}: {fallback}",))
-    if found.log_loss is not None and found.log_loss > _NEARLY_CHANCE * chance:
+    if found.log_loss is not None and found.log_loss >= chance:
         note = (
             f"held-out labels of {names} are foretold no better than by chance (log-loss "
             f"{found.log_loss:.3f}, by chance {chance:.3f})"
         )
         return replace(plain, notes=(f"{note}: {fallback}",))
+    if found.log_loss is not None and found.log_loss > _NEARLY_CHANCE * chance:
+        note = (
+            f"held-out labels of {names} are foretold hardly better than by chance (log-loss "
+            f"{found.log_loss:.3f}, by chance {chance:.3f}): marginals are nearly even "
+            f"(temperature {found.temperature:.3g})"
+        )
+        found = replace(found, notes=(*found.notes, note))
     if others:
         note = (
             f"weights and temperature are learned from labels of {names} alone: there are no two "
