@@ -13,9 +13,6 @@ best (:mod:`mmgraph.spatial.temperature`), as those of the answer will be. As fe
 out, weights must beat the plain ones (all one) by more than the standard error of the difference;
 pixels of one patch count as one there, since they are right or wrong together.
 
-Weights are learned only where the labels that are held out are of several classes, and foretold
-better than by chance; else they are one, which a warning says.
-
 Where labels were drawn as strokes there are a dozen of them, and they lie where it was easy to
 draw. A search among many weights then finds what suits these strokes: on photographs with strokes
 drawn by chance its edge weights ranged from 0.35 to 16. There the sensors' powers come from
