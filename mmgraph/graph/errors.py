@@ -151,6 +151,10 @@ class ConstantRepresentationWarning(UserWarning):
     """A machine whose joint layer says the same of every row: nothing can be told from it."""
 
 
+class UnlikelyRowsWarning(UserWarning):
+    """A machine that finds the rows it has learned from less likely than biases alone do."""
+
+
 class UselessLabelsWarning(UserWarning):
     """A machine that predicts labels it has learned from no better than by their frequencies."""
 

@@ -8,11 +8,13 @@ machine without weights; one that has learned anything finds the rows likelier t
 from __future__ import annotations
 
 import math
+import warnings
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmgraph.graph.errors import UnlikelyRowsWarning
 from mmgraph.graph.exponential_family import ReplicatedSoftmax, log_orders
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
@@ -24,12 +26,20 @@ from mmgraph.learning.training_rows import TrainingRows
 
 _MOST_ROWS = 100
 _SWEEPS = 20
-_SHARE, _NATS = 0.1, 1.0
-"""A likelihood is too low if it lacks a tenth of that of biases alone, and a nat at least."""
+_SHARE, _NATS = 1.0, 10.0
+"""A machine has run away if its likelihood lacks as much again as biases give, and ten nats."""
+_LOW_SHARE, _LOW_NATS = 0.1, 1.0
+"""A warning says so where it lacks a tenth of that, and a nat."""
 
 
 @torch.no_grad()
-def divergence(graph: FactorGraph, rows: TrainingRows, began: float, seed: int = 0) -> str:
+def divergence(
+    graph: FactorGraph,
+    rows: TrainingRows,
+    began: float,
+    seed: int = 0,
+    warns: bool = True,
+) -> str:
     """Return what to say of a machine that has run away, and nothing of one that has not.
 
     Parameters
@@ -40,17 +50,31 @@ def divergence(graph: FactorGraph, rows: TrainingRows, began: float, seed: int =
         The log-likelihood at most of a row when training began: what has not got worse has not run
         away, however far it still has to go.
     seed : int
+    warns : bool
+        Whether a machine that finds the rows a little less likely than biases alone do is named.
+
+    Warns
+    -----
+    UnlikelyRowsWarning
+        If so it is.
     """
     some = rows.some(slice(0, _MOST_ROWS))
     alone = independent_log_likelihood(graph, some)
     most = log_likelihood_ceiling(graph, some, seed)
     least = min(alone, began)
-    if most >= least - max(_NATS, _SHARE * abs(least)):
-        return ""
-    return (
+    said = (
         f"the log-likelihood of a row is at most {most:,.6g}, and {alone:,.6g} by biases alone, "
         "without any hidden unit"
     )
+    if least - most > max(_NATS, _SHARE * abs(least)):
+        return said
+    if warns and least - most > max(_LOW_NATS, _LOW_SHARE * abs(least)):
+        warnings.warn(
+            f"{said}; a lower learning_rate, or more gibbs_steps, may help",
+            UnlikelyRowsWarning,
+            stacklevel=2,
+        )
+    return ""
 
 
 def independent_log_likelihood(graph: FactorGraph, rows: TrainingRows) -> float:

@@ -22,7 +22,7 @@ from mmgraph.learning.contrastive_divergence import ContrastiveDivergence
 from mmgraph.learning.training_rows import TrainingRows, document_lengths
 
 _FAR = 10.0
-"""Nats a row, and as much again as biases alone give, by which a batch may be less likely."""
+"""Nats a row, and as much again as biases alone give, that a batch may be less likely at least."""
 
 _LENGTHS, _ASCENT, _OBJECTIVE = "lengths:", "ascent:", "objective:"
 
@@ -130,7 +130,8 @@ class OnlineTraining:
             ],
         )
         alone = independent_log_likelihood(reached, rows)
-        ill = divergence(reached, rows, alone - abs(alone) - _FAR, self.settings.seed)
+        began = alone - abs(alone) - _FAR
+        ill = divergence(reached, rows, began, self.settings.seed, warns=False)
         if ill:
             raise LearningError(
                 f"training diverged by batch {self.batches}: {ill}; the model has the numbers of "

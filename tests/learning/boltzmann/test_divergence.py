@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 
 import mmgraph as mm
-from mmgraph.graph.errors import LearningError
+from mmgraph.graph.errors import LearningError, UnlikelyRowsWarning
 from mmgraph.inference.clamping import Clamped
-from mmgraph.learning.boltzmann.divergence import independent_log_likelihood, log_likelihood_ceiling
+from mmgraph.learning.boltzmann.divergence import (
+    divergence,
+    independent_log_likelihood,
+    log_likelihood_ceiling,
+)
 from mmgraph.learning.training_rows import TrainingRows
 from tests.learning.boltzmann_machines import data_of, log_likelihood, machine
 
@@ -138,3 +144,22 @@ def test_steps_are_those_of_a_word():
     ways = [m.parameters()["bias:words"] for m in (short, long)]
     assert float(ways[0].std()) > 0.1
     torch.testing.assert_close(ways[0], ways[1], rtol=0, atol=0.1)
+
+
+@pytest.mark.parametrize(("chance", "expected"), [(0.6, "sound"), (0.9, "low"), (0.9999, "far")])
+def test_how_far_below_biases_alone_a_machine_has_run_away(chance, expected):
+    """Four units that are on in half of the rows, by biases that say otherwise."""
+    visible = mm.Variable("v", 2, shape=(4,), family="bernoulli")
+    machine = mm.RestrictedBoltzmannMachine(visible, 2)
+    for name, numbers in machine.parameters().items():
+        numbers.fill_(float(np.log(chance / (1 - chance))) if name == "bias:v" else 0.0)
+    bits = np.array([[0.0, 0, 1, 1], [1, 1, 0, 0]])
+    rows = TrainingRows.of(machine, mm.Evidence.of({"v": bits}, machine.variables))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UnlikelyRowsWarning)
+        ill = divergence(machine, rows, began=0.0)
+    assert bool(ill) == (expected == "far")
+    assert [w.category for w in caught] == [UnlikelyRowsWarning] * (expected == "low")
+    if expected == "low":
+        most = 2 * np.log(chance) + 2 * np.log(1 - chance)
+        assert f"at most {most:.6g}, and {-4 * np.log(2):.6g}" in str(caught[0].message)
