@@ -205,7 +205,7 @@ class _Training:
             if progress is not None and self.processes.leads:
                 progress(self.state.epoch, self.state.history[-1])
         if self.best is not None:
-            _write(self.graph, self.best)
+            write_natural(self.graph, self.best)
 
     def report(self, seconds: float) -> TrainingReport:
         """Return what came of it."""
@@ -268,7 +268,7 @@ class _Training:
         self._check_sound()
         state.epoch, state.batch, state.sums = state.epoch + 1, 0, {}
         result = self.ascent.result()
-        _write(self.graph, result)
+        write_natural(self.graph, result)
         monitors = self._monitored()
         state.history.append(monitors)
         stop = False
@@ -318,10 +318,10 @@ class _Training:
         """Refuse a machine that finds the rows less likely than biases alone do."""
         if self.state.began is None:
             return
-        _write(self.graph, result)
+        write_natural(self.graph, result)
         ill = divergence(self.graph, self.monitors.rows, self.state.began, self.settings.seed)
         if ill:
-            _write(self.graph, self.start)
+            write_natural(self.graph, self.start)
             raise LearningError(
                 f"training diverged: {ill}; the model has the parameters that training began with. "
                 "A lower learning_rate, or more gibbs_steps, may help"
@@ -369,11 +369,11 @@ class _Training:
         self.start = natural_named("start", tensors, device)
         self.best = natural_named("best", tensors, device) or None
         found.tensors = {}
-        _write(self.graph, self.ascent.result())
+        write_natural(self.graph, self.ascent.result())
 
 
 @torch.no_grad()
-def _write(graph: FactorGraph, natural: Natural) -> None:
+def write_natural(graph: FactorGraph, natural: Natural) -> None:
     """Copy natural parameters into a graph's factors, and forget what was compiled from the old."""
     for factor, row in zip(graph.factors, natural, strict=True):
         assert isinstance(factor, BiasFactor | BilinearFactor)

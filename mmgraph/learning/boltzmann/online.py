@@ -17,7 +17,7 @@ from mmgraph.learning.boltzmann_objective import Objective, RandomBlocks, batch_
 from mmgraph.learning.boltzmann_parameters import BoltzmannParameters
 from mmgraph.learning.boltzmann_settings import TrainingSettings
 from mmgraph.learning.boltzmann_steps import Ascent
-from mmgraph.learning.boltzmann_training import LARGEST_PARAMETER, ObjectiveMaker
+from mmgraph.learning.boltzmann_training import LARGEST_PARAMETER, ObjectiveMaker, write_natural
 from mmgraph.learning.contrastive_divergence import ContrastiveDivergence
 from mmgraph.learning.training_rows import TrainingRows, document_lengths
 
@@ -112,7 +112,7 @@ class OnlineTraining:
         self.batches += 1
         if self.batches & (self.batches - 1) == 0:  # 1, 2, 4, …: so that it costs little
             self._check_likely(rows)
-        self._write()
+        write_natural(self.graph, self.ascent.result())
 
     def _check_likely(self, rows: TrainingRows) -> None:
         """Refuse numbers that find the rows far less likely than biases alone do.
@@ -137,14 +137,6 @@ class OnlineTraining:
                 f"training diverged by batch {self.batches}: {ill}; the model has the numbers of "
                 "the batch before. A lower learning_rate, or more gibbs_steps, may help"
             )
-
-    @torch.no_grad()
-    def _write(self) -> None:
-        for factor, row in zip(self.graph.factors, self.ascent.result(), strict=True):
-            assert isinstance(factor, BiasFactor | BilinearFactor)
-            for kept, tensor in zip(factor.tensors(), row, strict=True):
-                kept.copy_(tensor)
-        self.graph.plans.clear()
 
 
 def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
