@@ -10,22 +10,32 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mmgraph.formats.pgmpy import from_pgmpy, to_pgmpy
+    from mmgraph.data.tables import open_table
     from mmgraph.formats.resolve import read, write
-    from mmgraph.graph.bias_factor import BiasFactor
-    from mmgraph.graph.bilinear_factor import BilinearFactor
-    from mmgraph.graph.edge_factor import PairwiseFactor
+    from mmgraph.graph.conditionals.deterministic_and_softmax import Deterministic, Softmax
+    from mmgraph.graph.conditionals.noisy_max import NoisyMax
+    from mmgraph.graph.conditionals.noisy_or import NoisyOr
     from mmgraph.graph.evidence import Evidence
-    from mmgraph.graph.factor import Factor, TableFactor, UnaryFactor
+    from mmgraph.graph.factor import Factor
     from mmgraph.graph.factor_graph import FactorGraph
-    from mmgraph.graph.gaussian import GaussianLeaf
-    from mmgraph.graph.gaussian_mixture import GaussianMixtureLeaf
-    from mmgraph.graph.grid_factor import GridFactor
-    from mmgraph.graph.interaction import Potts, Tabulated, TruncatedLinear, TruncatedQuadratic
+    from mmgraph.graph.factors.bias import BiasFactor
+    from mmgraph.graph.factors.bilinear import BilinearFactor
+    from mmgraph.graph.factors.edges import PairwiseFactor
+    from mmgraph.graph.factors.grid import GridFactor
+    from mmgraph.graph.factors.interaction import (
+        Potts,
+        Tabulated,
+        TruncatedLinear,
+        TruncatedQuadratic,
+    )
+    from mmgraph.graph.factors.table import TableFactor
+    from mmgraph.graph.factors.unary import UnaryFactor
+    from mmgraph.graph.leaves.gaussian import GaussianLeaf
+    from mmgraph.graph.leaves.gaussian_mixture import GaussianMixtureLeaf
     from mmgraph.graph.soft_evidence import soft
     from mmgraph.graph.state_labels import index
     from mmgraph.graph.variable import Variable
-    from mmgraph.inference.family_counts import expected_family_counts
+    from mmgraph.inference.exact.family_counts import expected_family_counts
     from mmgraph.inference.posterior import Posterior
     from mmgraph.inference.query import (
         joint,
@@ -35,66 +45,66 @@ if TYPE_CHECKING:
         sample,
     )
     from mmgraph.inference.samples import Samples
-    from mmgraph.learning.expectation_maximization import expectation_maximization
-    from mmgraph.learning.parameters import Prior, learn_parameters
-    from mmgraph.learning.tables import open_table
+    from mmgraph.interop.pgmpy import from_pgmpy, to_pgmpy
+    from mmgraph.learning.conditionals.expectation_maximization import expectation_maximization
+    from mmgraph.learning.conditionals.parameters import Prior, learn_parameters
     from mmgraph.networks.bayesian_network import BayesianNetwork
-    from mmgraph.networks.boltzmann_layers import Pathway
-    from mmgraph.networks.conditional_random_field import ConditionalRandomField, LabelledImage
-    from mmgraph.networks.conditionals import Deterministic, Softmax
-    from mmgraph.networks.deep_boltzmann_machine import DeepBoltzmannMachine
-    from mmgraph.networks.markov_random_field import MarkovRandomField
-    from mmgraph.networks.multimodal_deep_boltzmann_machine import MultimodalDeepBoltzmannMachine
-    from mmgraph.networks.noisy_max import NoisyMax
-    from mmgraph.networks.noisy_or import NoisyOr
-    from mmgraph.networks.restricted_boltzmann_machine import RestrictedBoltzmannMachine
+    from mmgraph.networks.boltzmann.deep import DeepBoltzmannMachine
+    from mmgraph.networks.boltzmann.layers import Pathway
+    from mmgraph.networks.boltzmann.multimodal import MultimodalDeepBoltzmannMachine
+    from mmgraph.networks.boltzmann.restricted import RestrictedBoltzmannMachine
+    from mmgraph.networks.random_fields.conditional_random_field import (
+        ConditionalRandomField,
+        LabelledImage,
+    )
+    from mmgraph.networks.random_fields.markov_random_field import MarkovRandomField
 
 _HOMES = {
     "BayesianNetwork": "mmgraph.networks.bayesian_network",
-    "BiasFactor": "mmgraph.graph.bias_factor",
-    "BilinearFactor": "mmgraph.graph.bilinear_factor",
-    "ConditionalRandomField": "mmgraph.networks.conditional_random_field",
-    "DeepBoltzmannMachine": "mmgraph.networks.deep_boltzmann_machine",
-    "Deterministic": "mmgraph.networks.conditionals",
+    "BiasFactor": "mmgraph.graph.factors.bias",
+    "BilinearFactor": "mmgraph.graph.factors.bilinear",
+    "ConditionalRandomField": "mmgraph.networks.random_fields.conditional_random_field",
+    "DeepBoltzmannMachine": "mmgraph.networks.boltzmann.deep",
+    "Deterministic": "mmgraph.graph.conditionals.deterministic_and_softmax",
     "Evidence": "mmgraph.graph.evidence",
     "Factor": "mmgraph.graph.factor",
     "FactorGraph": "mmgraph.graph.factor_graph",
-    "GaussianLeaf": "mmgraph.graph.gaussian",
-    "GaussianMixtureLeaf": "mmgraph.graph.gaussian_mixture",
-    "GridFactor": "mmgraph.graph.grid_factor",
-    "LabelledImage": "mmgraph.networks.conditional_random_field",
-    "MarkovRandomField": "mmgraph.networks.markov_random_field",
-    "MultimodalDeepBoltzmannMachine": "mmgraph.networks.multimodal_deep_boltzmann_machine",
-    "NoisyMax": "mmgraph.networks.noisy_max",
-    "NoisyOr": "mmgraph.networks.noisy_or",
-    "PairwiseFactor": "mmgraph.graph.edge_factor",
-    "Pathway": "mmgraph.networks.boltzmann_layers",
+    "GaussianLeaf": "mmgraph.graph.leaves.gaussian",
+    "GaussianMixtureLeaf": "mmgraph.graph.leaves.gaussian_mixture",
+    "GridFactor": "mmgraph.graph.factors.grid",
+    "LabelledImage": "mmgraph.networks.random_fields.conditional_random_field",
+    "MarkovRandomField": "mmgraph.networks.random_fields.markov_random_field",
+    "MultimodalDeepBoltzmannMachine": "mmgraph.networks.boltzmann.multimodal",
+    "NoisyMax": "mmgraph.graph.conditionals.noisy_max",
+    "NoisyOr": "mmgraph.graph.conditionals.noisy_or",
+    "PairwiseFactor": "mmgraph.graph.factors.edges",
+    "Pathway": "mmgraph.networks.boltzmann.layers",
     "Posterior": "mmgraph.inference.posterior",
-    "Potts": "mmgraph.graph.interaction",
-    "Prior": "mmgraph.learning.parameters",
-    "RestrictedBoltzmannMachine": "mmgraph.networks.restricted_boltzmann_machine",
+    "Potts": "mmgraph.graph.factors.interaction",
+    "Prior": "mmgraph.learning.conditionals.parameters",
+    "RestrictedBoltzmannMachine": "mmgraph.networks.boltzmann.restricted",
     "Samples": "mmgraph.inference.samples",
-    "Softmax": "mmgraph.networks.conditionals",
-    "TableFactor": "mmgraph.graph.factor",
-    "Tabulated": "mmgraph.graph.interaction",
-    "TruncatedLinear": "mmgraph.graph.interaction",
-    "TruncatedQuadratic": "mmgraph.graph.interaction",
-    "UnaryFactor": "mmgraph.graph.factor",
+    "Softmax": "mmgraph.graph.conditionals.deterministic_and_softmax",
+    "TableFactor": "mmgraph.graph.factors.table",
+    "Tabulated": "mmgraph.graph.factors.interaction",
+    "TruncatedLinear": "mmgraph.graph.factors.interaction",
+    "TruncatedQuadratic": "mmgraph.graph.factors.interaction",
+    "UnaryFactor": "mmgraph.graph.factors.unary",
     "Variable": "mmgraph.graph.variable",
-    "expectation_maximization": "mmgraph.learning.expectation_maximization",
-    "expected_family_counts": "mmgraph.inference.family_counts",
-    "from_pgmpy": "mmgraph.formats.pgmpy",
+    "expectation_maximization": "mmgraph.learning.conditionals.expectation_maximization",
+    "expected_family_counts": "mmgraph.inference.exact.family_counts",
+    "from_pgmpy": "mmgraph.interop.pgmpy",
     "index": "mmgraph.graph.state_labels",
     "joint": "mmgraph.inference.query",
-    "learn_parameters": "mmgraph.learning.parameters",
+    "learn_parameters": "mmgraph.learning.conditionals.parameters",
     "log_partition": "mmgraph.inference.query",
     "map_query": "mmgraph.inference.query",
-    "open_table": "mmgraph.learning.tables",
+    "open_table": "mmgraph.data.tables",
     "query": "mmgraph.inference.query",
     "read": "mmgraph.formats.resolve",
     "sample": "mmgraph.inference.query",
     "soft": "mmgraph.graph.soft_evidence",
-    "to_pgmpy": "mmgraph.formats.pgmpy",
+    "to_pgmpy": "mmgraph.interop.pgmpy",
     "write": "mmgraph.formats.resolve",
 }
 

@@ -23,7 +23,7 @@ def reading(options: Sequence[str] | None) -> dict[str, Any]:
     EvidenceError
         If an argument is none of missing=…, encoding=…, separator=… and extra=….
     """
-    from mmgraph.learning.encoding import READING
+    from mmgraph.data.encoding import READING
 
     found: dict[str, Any] = {}
     for option in options or ():
@@ -49,7 +49,7 @@ def read_evidence(
     file : Path, optional
         A CSV, TSV or Parquet file: a column a variable or element, a row a case.
     **reading
-        How the file is read, see :func:`~mmgraph.learning.tables.open_table`.
+        How the file is read, see :func:`~mmgraph.data.tables.open_table`.
 
     Raises
     ------
@@ -126,10 +126,10 @@ def _columns(graph: FactorGraph, file: Path, reading: dict[str, Any]) -> dict[st
     """The columns of a file: state indices, marked as such, and numbers."""
     import numpy as np
 
+    from mmgraph.data.cells import coded, real_values
+    from mmgraph.data.tables import CHUNK_ROWS, open_table
     from mmgraph.graph.element_evidence import check_complete, elements_in
     from mmgraph.graph.state_labels import index
-    from mmgraph.learning.cells import coded, real_values
-    from mmgraph.learning.tables import CHUNK_ROWS, open_table
 
     table = open_table(file, **reading)
     elements = elements_in(table.columns, graph.variables)

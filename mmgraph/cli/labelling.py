@@ -19,7 +19,7 @@ from mmgraph.graph.errors import FormatError, MissingExtraError, MmgraphError, s
 if TYPE_CHECKING:
     import numpy as np
 
-    from mmgraph.spatial.annotations import Annotations
+    from mmgraph.spatial.annotations.annotations import Annotations
     from mmgraph.spatial.images import Georeference
     from mmgraph.spatial.labelling import Labelling
 
@@ -185,8 +185,8 @@ def _read(
     unlabelled: str | None,
 ) -> tuple[dict[str, np.ndarray], Annotations, dict[str, np.ndarray]]:
     """Read all files; the labels say whether they are images or volumes."""
-    from mmgraph.spatial.annotation_tables import table_dimensions
-    from mmgraph.spatial.annotations import is_table, read_annotations, read_classes
+    from mmgraph.spatial.annotations.annotations import is_table, read_annotations, read_classes
+    from mmgraph.spatial.annotations.tables import table_dimensions
     from mmgraph.spatial.images import check_sizes, read_array, read_sensors
 
     names = None if classes is None else read_classes(classes)
@@ -236,7 +236,7 @@ def _place(
     LabellingWarning
         Of files whose pixels lie elsewhere.
     """
-    from mmgraph.spatial.annotations import is_table
+    from mmgraph.spatial.annotations.annotations import is_table
     from mmgraph.spatial.images import read_georeference
     from mmgraph.spatial.labelling import LabellingWarning
 

@@ -17,7 +17,7 @@ KIND = "boltzmann_machine"
 
 def declares_machine(model: str) -> bool:
     """Whether a name or path is that of a declared machine."""
-    from mmgraph.comparison.experiment import kind_of
+    from mmgraph.experiments.experiment import kind_of
     from mmgraph.formats.resolve import models_directory
 
     path = Path(model)
@@ -41,10 +41,10 @@ def fit_machine(
         labels' name; by default all rows of the data set that the declaration names.
     """
     import mmgraph
-    from mmgraph.comparison.machine_data import load_data, read_rows
-    from mmgraph.comparison.machine_declaration import read_machine
-    from mmgraph.comparison.machine_fold import fit_machine as fit
-    from mmgraph.learning.data_parallel import Processes
+    from mmgraph.experiments.machine.data import load_data, read_rows
+    from mmgraph.experiments.machine.declaration import read_machine
+    from mmgraph.experiments.machine.fold import fit_machine as fit
+    from mmgraph.learning.boltzmann.training.data_parallel import Processes
 
     declaration = read_machine(model)
     visible = mmgraph.Variable("visible", shape=(1,), family="bernoulli")

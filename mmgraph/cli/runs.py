@@ -55,8 +55,8 @@ def run(
 
     A run that was interrupted goes on where it stopped.
     """
-    from mmgraph.comparison.experiment import run as run_experiment
-    from mmgraph.comparison.reader import find_declaration
+    from mmgraph.experiments.experiment import run as run_experiment
+    from mmgraph.experiments.reader import find_declaration
 
     results = output or Path(f"{find_declaration(model).stem}_run")
     check_directory(results)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int64
 
-from mmgraph.comparison.multimodal_data import Codes, MultimodalData
+from mmgraph.data.multimodal_data import Codes, MultimodalData
 from mmgraph.graph.errors import MissingExtraError, MmgraphError
 
 Fold = tuple[Int64[np.ndarray, " training"], Int64[np.ndarray, " test"]]

@@ -8,11 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmgraph.formats.bif import read_bif, write_bif
+from mmgraph.formats.bif.bif import read_bif, write_bif
 from mmgraph.formats.bundled import BUNDLED
 from mmgraph.formats.files import checked_path
 from mmgraph.formats.hugin import read_dsc, read_net, write_net
-from mmgraph.formats.native import is_native, read_native, write_native
+from mmgraph.formats.native.native import is_native, read_native, write_native
 from mmgraph.formats.text import nearest
 from mmgraph.formats.uai import read_uai, write_uai
 from mmgraph.formats.xml import read_xdsl, read_xmlbif, write_xdsl, write_xmlbif
@@ -23,7 +23,7 @@ from mmgraph.networks.bayesian_network import BayesianNetwork
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
-    from mmgraph.networks.conditional_random_field import ConditionalRandomField
+    from mmgraph.networks.random_fields.conditional_random_field import ConditionalRandomField
 
 MODELS_VARIABLE = "MMGRAPH_MODELS"
 """The environment variable that names another folder of ready models."""
@@ -127,7 +127,7 @@ def _is_conditional(net: object) -> TypeIs[ConditionalRandomField]:
     """Whether this is a conditional random field, whose module only its holders have loaded."""
     if isinstance(net, FactorGraph):
         return False
-    from mmgraph.networks.conditional_random_field import ConditionalRandomField
+    from mmgraph.networks.random_fields.conditional_random_field import ConditionalRandomField
 
     return isinstance(net, ConditionalRandomField)
 
@@ -157,7 +157,7 @@ def write(net: FactorGraph | ConditionalRandomField, path: str | os.PathLike[str
     suffix = _suffix(path)
     in_native = suffix == NATIVE_SUFFIX or (suffix == "" and is_native(path))
     if _is_conditional(net):
-        from mmgraph.formats.conditional_random_field import write_conditional_random_field
+        from mmgraph.formats.native.random_fields import write_conditional_random_field
 
         if not in_native:
             raise FormatError(f"{path}: a conditional random field is written to {NATIVE_SUFFIX}")

@@ -21,7 +21,8 @@ from mmgraph.formats.rows import (
 )
 from mmgraph.formats.text import Fail
 from mmgraph.graph.errors import FormatError, GraphError
-from mmgraph.graph.factor import Factor, TableFactor
+from mmgraph.graph.factor import Factor
+from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
 

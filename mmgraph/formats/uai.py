@@ -24,12 +24,13 @@ from mmgraph.formats.files import SIZE_LIMIT, read_text, write_text
 from mmgraph.formats.rows import LARGEST_RANK, bounded_product, normalise, problem_of, state_of
 from mmgraph.formats.text import fail
 from mmgraph.graph.errors import EvidenceError, FormatError, GraphError, NotTabularError
-from mmgraph.graph.factor import Factor, TableFactor
+from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.state_labels import NUMBER, Index
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
-from mmgraph.networks.markov_random_field import MarkovRandomField
+from mmgraph.networks.random_fields.markov_random_field import MarkovRandomField
 
 _COMMENT = re.compile(r"#[^\n]*")
 _PIECE = re.compile(r"\S+")

@@ -13,7 +13,8 @@ from torch import Tensor
 from mmgraph.graph.arrays import float_tensor, whole_numbers
 from mmgraph.graph.copying import ReadOnlyDict
 from mmgraph.graph.errors import GraphError, UnknownVariableError, suggestion
-from mmgraph.graph.factor import Factor, LogTable, TableFactor
+from mmgraph.graph.factor import Factor, LogTable
+from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
 
 

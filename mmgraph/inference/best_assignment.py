@@ -8,9 +8,10 @@ from typing import Any
 from mmgraph.graph.errors import MmgraphError, TreewidthError, UnderflowError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference import exact, methods
+from mmgraph.inference import methods
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.devices import is_elsewhere
+from mmgraph.inference.exact import exact
 
 
 def best_assignment(

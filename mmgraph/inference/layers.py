@@ -9,9 +9,9 @@ from typing import Any
 from mmgraph.graph.errors import MmgraphError, TreewidthError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.field_variables import has_compact_factors
-from mmgraph.inference.layer_summation import log_terms
-from mmgraph.inference.tabulation import tabulated
+from mmgraph.inference.exact.layer_summation import log_terms
+from mmgraph.inference.exact.tabulation import tabulated
+from mmgraph.inference.model_variables import has_compact_factors
 
 SUMMATION = "layer_summation"
 BY_FIELD = ("mean_field", "gibbs", "parallel_tempering", "annealed_importance_sampling", "icm")

@@ -13,12 +13,12 @@ import torch
 from mmgraph.graph.errors import MmgraphError, suggestion
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.grid_factor import GridFactor
+from mmgraph.graph.factors.grid import GridFactor
 from mmgraph.graph.variable import Variable
-from mmgraph.inference.compiled import default_memory_budget
+from mmgraph.inference.exact.unrolling import MOST_ELEMENTS, needs_unrolling
+from mmgraph.inference.numerics.counted_random import placed_generator
+from mmgraph.inference.numerics.memory import default_memory_budget
 from mmgraph.inference.options import check_known, check_type, check_types
-from mmgraph.inference.philox import placed_generator
-from mmgraph.inference.unrolling import MOST_ELEMENTS, needs_unrolling
 
 EXACT = ("junction_tree", "enumeration", "torch", "layer_summation")
 
@@ -198,7 +198,7 @@ def best_marginals(
 
 def best_assignment_method(graph: FactorGraph) -> str:
     """Return the method for the best assignment where a junction tree does not fit."""
-    from mmgraph.inference.graph_cut import is_binary_submodular
-    from mmgraph.inference.pairwise_graph import pairwise_graph
+    from mmgraph.inference.minimisation.graph_cut import is_binary_submodular
+    from mmgraph.inference.pairwise.build import pairwise_graph
 
     return "graph_cut" if is_binary_submodular(pairwise_graph(graph)) else "trws_and_moves"

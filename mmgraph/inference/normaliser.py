@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from mmgraph.graph.bias_factor import BiasFactor
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.bias import BiasFactor
 
 Normaliser = Callable[[], Tensor] | Tensor | None
 """The log-partition function for each row of evidence, or what computes it; None of a normalised

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -44,3 +44,13 @@ def ask_possible_rows(
             last = error
             possible = np.delete(possible, list(error.rows))
     return possible, None, last
+
+
+_ROWS_SHOWN = 8
+
+
+def named_rows(rows: Sequence[int] | np.ndarray) -> str:
+    """Return the first few of some rows as people read them: ``"rows 1, 4"``."""
+    shown = ", ".join(str(r) for r in rows[:_ROWS_SHOWN])
+    more = f" and {len(rows) - _ROWS_SHOWN} more" if len(rows) > _ROWS_SHOWN else ""
+    return f"row {shown}" if len(rows) == 1 else f"rows {shown}{more}"

@@ -18,13 +18,17 @@ from mmgraph.graph.errors import (
 )
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference import exact, layer_summation, layers, methods
+from mmgraph.inference import layers, methods
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.best_assignment import approximate_assignment, best_assignment
-from mmgraph.inference.centring import Centred
-from mmgraph.inference.continuous_samples import continuous_samples
 from mmgraph.inference.devices import checked_place
-from mmgraph.inference.impossible import names_barred_elements
+from mmgraph.inference.exact import exact, layer_summation
+from mmgraph.inference.exact.continuous_samples import continuous_samples
+from mmgraph.inference.exact.impossible_evidence import names_barred_elements
+from mmgraph.inference.exact.single_row import single_row
+from mmgraph.inference.field.centring import Centred
+from mmgraph.inference.numerics.counted_random import placed_generator
+from mmgraph.inference.numerics.shortfall import warn_unless_converged
 from mmgraph.inference.options import (
     check_count,
     check_exact,
@@ -33,12 +37,9 @@ from mmgraph.inference.options import (
     variable_names,
     with_usual,
 )
-from mmgraph.inference.philox import placed_generator
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.sampled_states import sampled_states
 from mmgraph.inference.samples import Samples
-from mmgraph.inference.shortfall import warn_unless_converged
-from mmgraph.inference.single_row import single_row
 
 
 @names_barred_elements

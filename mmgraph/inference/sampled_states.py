@@ -11,9 +11,10 @@ from torch import Tensor
 from mmgraph.graph.errors import TreewidthError, UnderflowError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference import exact, layer_summation, layers, methods
-from mmgraph.inference.centring import Centred
+from mmgraph.inference import layers, methods
 from mmgraph.inference.devices import checked_place, is_elsewhere
+from mmgraph.inference.exact import exact, layer_summation
+from mmgraph.inference.field.centring import Centred
 from mmgraph.inference.options import check_exact
 
 

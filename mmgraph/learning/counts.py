@@ -23,12 +23,12 @@ import torch
 from jaxtyping import Float64, Int64, Integer
 from torch import Tensor
 
+from mmgraph.data.cells import code_type
+from mmgraph.data.encoding import CodedRows
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.evidence import MISSING
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.devices import device_of_data
-from mmgraph.learning.cells import code_type
-from mmgraph.learning.encoding import CodedRows
 
 CELLS_IN_CACHE = 4096
 """Scopes are joined while their common table has no more cells than this (32 KiB of counts)."""
@@ -128,7 +128,7 @@ def count_cells(
     """Count the states of several scopes, given by the numbers of their columns.
 
     What :func:`family_counts` does with one chunk. Fastest with codes whose columns are
-    contiguous and of a small integer type, as :func:`mmgraph.learning.encoding.encode` makes them.
+    contiguous and of a small integer type, as :func:`mmgraph.data.encoding.encode` makes them.
 
     Parameters
     ----------

@@ -10,14 +10,15 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
+from mmgraph.data.encoding import READING, read_with
+from mmgraph.data.states import Bins
+from mmgraph.data.tables import open_table
 from mmgraph.graph.errors import GraphError, UnknownStateError, UnknownVariableError
-from mmgraph.graph.factor import Factor, TableFactor
+from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
-from mmgraph.learning import fitting, prediction
-from mmgraph.learning.encoding import READING, read_with
-from mmgraph.learning.states import Bins
-from mmgraph.learning.tables import open_table
+from mmgraph.learning.conditionals import fitting, prediction
 from mmgraph.networks.conditional_tables import (
     as_table,
     check_acyclic,
@@ -29,7 +30,7 @@ from mmgraph.networks.conditional_tables import (
 if TYPE_CHECKING:
     import pandas
 
-    from mmgraph.learning.expectation_maximization import EMReport
+    from mmgraph.learning.conditionals.expectation_maximization import EMReport
 
 
 class BayesianNetwork(FactorGraph):
@@ -293,7 +294,7 @@ class BayesianNetwork(FactorGraph):
         MissingExtraError
             If pgmpy is not installed.
         """
-        from mmgraph.formats.pgmpy import to_pgmpy
+        from mmgraph.interop.pgmpy import to_pgmpy
 
         return to_pgmpy(self)
 
@@ -319,11 +320,11 @@ class BayesianNetwork(FactorGraph):
             ``auto`` is ``em`` where anything is missing, and maximum likelihood where nothing is
             and no prior is given.
         **options
-            See :func:`mmgraph.learning.fitting.fitted`: ``equivalent_sample_size``,
+            See :func:`mmgraph.learning.conditionals.fitting.fitted`: ``equivalent_sample_size``,
             ``pseudo_counts``, ``weights``, ``shrinkage``, ``floor``, ``chunk_rows``, ``device``;
             of EM ``start``, ``restarts``, ``max_iterations``, ``tolerance``, ``generator``,
             ``progress``, ``checkpoint``, ``memory_budget``. Of the table, see
-            :func:`~mmgraph.learning.tables.open_table`: ``missing`` (what else stands for a missing
+            :func:`~mmgraph.data.tables.open_table`: ``missing`` (what else stands for a missing
             cell), ``encoding``, ``separator``, and ``extra="ignore"`` to pass over columns that are
             no variables.
 
@@ -350,7 +351,7 @@ class BayesianNetwork(FactorGraph):
         impossible: str = "raise",
         **reading: Any,
     ) -> np.ndarray | pandas.DataFrame:
-        """Return the most probable labels, see :func:`mmgraph.learning.prediction.predict`.
+        """Return the most probable labels, see :func:`predict`.
 
         By default of the variables that the data does not give; an array of one variable, a data
         frame of several. Columns of the variables to predict are not looked at.
@@ -362,7 +363,7 @@ class BayesianNetwork(FactorGraph):
     ) -> Float64[np.ndarray, "rows states"]:
         """Return the posterior of a variable in every row; its own column is not looked at.
 
-        See :func:`mmgraph.learning.prediction.predict_proba`: ``impossible="nan"`` fills rows of
+        See :func:`predict_proba`: ``impossible="nan"`` fills rows of
         probability zero with NaN, ``extra="ignore"`` passes over columns that are no variables.
         """
         return prediction.predict_proba(self, data, variable, impossible, **reading)

@@ -10,7 +10,8 @@ import torch
 
 from mmgraph.graph.arrays import float_array
 from mmgraph.graph.errors import GraphError
-from mmgraph.graph.factor import Factor, TableFactor
+from mmgraph.graph.factor import Factor
+from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
 
 ROW_SUM_TOLERANCE = 1e-6

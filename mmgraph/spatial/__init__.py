@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mmgraph.spatial.annotations import Annotations, read_annotations
+    from mmgraph.spatial.annotations.annotations import Annotations, read_annotations
     from mmgraph.spatial.classifiers import ClassifierUnary
     from mmgraph.spatial.edges import contrast_weights
     from mmgraph.spatial.images import (

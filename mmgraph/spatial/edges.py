@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 
 from mmgraph.graph.arrays import float_array
 from mmgraph.graph.errors import GraphError
-from mmgraph.graph.grid_factor import Offset, neighbourhood, offset_slices
+from mmgraph.graph.factors.grid import Offset, neighbourhood, offset_slices
 from mmgraph.spatial.arrays import read_cells, real_array
 
 _NEUTRAL = math.exp(-0.5)
@@ -41,7 +41,7 @@ def contrast_weights(
     image : ndarray, shape (height, width, bands) or (depth, height, width, bands)
         What one sensor sees; NaN, and what a mask hides, is missing.
     neighbours : int or sequence of offsets, default: 8 in an image, 6 in a volume
-        See :func:`~mmgraph.graph.grid_factor.neighbourhood`.
+        See :func:`~mmgraph.graph.factors.grid.neighbourhood`.
     sigma : float, optional
         The contrast that counts as one edge; by default ``sigma²`` is the mean of ``d²`` over all
         edges with both ends known.
@@ -60,7 +60,7 @@ def contrast_weights(
     Returns
     -------
     ndarray, shape (offsets, *shape)
-        What :class:`~mmgraph.graph.grid_factor.GridFactor` wants: entry ``[o, i, j]`` belongs to
+        What :class:`~mmgraph.graph.factors.grid.GridFactor` wants: entry ``[o, i, j]`` belongs to
         the edge from ``(i, j)`` to ``(i, j) + offset o``; zero where that leaves the image.
 
     Raises

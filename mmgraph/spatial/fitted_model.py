@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from mmgraph.graph.grid_factor import Offset, neighbourhood
-from mmgraph.graph.interaction import Interaction
-from mmgraph.spatial.annotations import UNLABELLED
+from mmgraph.graph.factors.grid import Offset, neighbourhood
+from mmgraph.graph.factors.interaction import Interaction
+from mmgraph.spatial.annotations.annotations import UNLABELLED
 from mmgraph.spatial.edges import contrast_weights, default_neighbours, plain_weights
 from mmgraph.spatial.pixel_model import PixelModel
 from mmgraph.spatial.task import Task, check_name

@@ -14,9 +14,9 @@ from jaxtyping import Float, Int64
 from mmgraph.graph.soft_evidence import soft
 from mmgraph.inference.query import query
 from mmgraph.learning.likelihood_weights import learn_likelihood_weights
-from mmgraph.spatial.annotations import UNLABELLED
+from mmgraph.spatial.annotations.annotations import UNLABELLED
+from mmgraph.spatial.annotations.strokes import pieces
 from mmgraph.spatial.pixel_model import LABEL, PixelModel, Window
-from mmgraph.spatial.strokes import pieces
 from mmgraph.spatial.task import Task
 
 FOLDS = 3
@@ -92,7 +92,7 @@ def spatial_folds(
     codes : ndarray
         Class indices.
     piece : ndarray
-        The connected piece that each pixel belongs to, see :func:`~mmgraph.spatial.strokes.pieces`.
+        The connected piece that each pixel belongs to, see :func:`pieces`.
     folds : int
         At least 2.
     """

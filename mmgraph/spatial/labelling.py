@@ -14,12 +14,12 @@ import torch
 from jaxtyping import Float, Int64
 
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.interaction import Interaction, Potts
+from mmgraph.graph.factors.interaction import Interaction, Potts
 from mmgraph.graph.state_labels import index
 from mmgraph.inference import methods
 from mmgraph.inference.assignment import TracePoint
 from mmgraph.inference.query import map_query, query
-from mmgraph.spatial.annotations import UNLABELLED, Annotations, Classes, Unlabelled
+from mmgraph.spatial.annotations.annotations import UNLABELLED, Annotations, Classes, Unlabelled
 from mmgraph.spatial.fitted_model import fitted_model
 from mmgraph.spatial.images import size_text
 from mmgraph.spatial.pixel_model import LABEL, Progress
@@ -128,7 +128,7 @@ class Labelling:
     def numbered(self) -> Int64[np.ndarray, "*shape"]:
         """The labels as the numbers that the annotations use, which is what files should hold.
 
-        :func:`~mmgraph.spatial.annotations.read_annotations` reads them back as the same classes;
+        :func:`read_annotations` reads them back as the same classes;
         where 0 is one of them, with ``unlabelled=-1``.
         """
         return np.array(self.values, np.int64)[self.labels]
@@ -184,7 +184,7 @@ def label_image(
     annotations : Annotations or array-like of int, optional
         Shape ``(height, width)`` or ``(depth, height, width)``: class indices, unlabelled where
         they are -1, NaN or hidden by a mask; or strokes in colours, ``(height, width, 3 or 4)``,
-        see :meth:`~mmgraph.spatial.annotations.Annotations.of`. May be left out where no unary
+        see :meth:`of`. May be left out where no unary
         learns.
     classes : sequence or mapping, optional
         Names of the classes in the order of their indices, or by colour; by default the numbers or

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from mmgraph.graph.factor import UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.grid_factor import GridFactor, Offset
-from mmgraph.graph.interaction import Interaction
+from mmgraph.graph.factors.grid import GridFactor, Offset
+from mmgraph.graph.factors.interaction import Interaction
+from mmgraph.graph.factors.unary import UnaryFactor
 from mmgraph.graph.variable import Variable
 
 LABEL = "label"

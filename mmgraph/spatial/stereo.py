@@ -24,10 +24,10 @@ from jaxtyping import Bool, Float, Float32, Int64
 
 from mmgraph.graph.arrays import float_array, nan_where_masked
 from mmgraph.graph.errors import MmgraphError
-from mmgraph.graph.factor import UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.grid_factor import GridFactor, neighbourhood, offset_slices
-from mmgraph.graph.interaction import TruncatedLinear
+from mmgraph.graph.factors.grid import GridFactor, neighbourhood, offset_slices
+from mmgraph.graph.factors.interaction import TruncatedLinear
+from mmgraph.graph.factors.unary import UnaryFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.query import map_query

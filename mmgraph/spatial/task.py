@@ -10,13 +10,13 @@ import torch
 from jaxtyping import Bool, Float, Int64
 
 from mmgraph.graph.errors import FormatError, LearningError, MmgraphError, suggestion
-from mmgraph.spatial.annotations import UNLABELLED, Annotations, Classes, Unlabelled
+from mmgraph.spatial.annotations.annotations import UNLABELLED, Annotations, Classes, Unlabelled
+from mmgraph.spatial.annotations.colour_labels import refuse_wide_colours, unlabelled_hint
+from mmgraph.spatial.annotations.strokes import are_strokes
 from mmgraph.spatial.arrays import read_cells, real_array, reversal_hint
 from mmgraph.spatial.classifiers import as_unary
-from mmgraph.spatial.colour_labels import refuse_wide_colours, unlabelled_hint
 from mmgraph.spatial.images import size_text
 from mmgraph.spatial.pixel_model import Progress, Window
-from mmgraph.spatial.strokes import are_strokes
 from mmgraph.spatial.unaries import (
     ArrayUnary,
     LogLikelihood,

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int64
 from mmgraph.graph.arrays import first_place
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.gaussian_mixture import GaussianMixtureLeaf
+from mmgraph.graph.leaves.gaussian_mixture import GaussianMixtureLeaf
 from mmgraph.graph.variable import Variable
 from mmgraph.spatial.arrays import real_array, unmasked
 

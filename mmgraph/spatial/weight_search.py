@@ -38,7 +38,8 @@ from jaxtyping import Float, Int64
 from scipy import special
 
 from mmgraph.graph.errors import MmgraphError
-from mmgraph.spatial.annotations import UNLABELLED
+from mmgraph.spatial.annotations.annotations import UNLABELLED
+from mmgraph.spatial.annotations.strokes import are_strokes
 from mmgraph.spatial.arrays import is_real
 from mmgraph.spatial.held_out import (
     HeldOut,
@@ -48,7 +49,6 @@ from mmgraph.spatial.held_out import (
     start_weights,
 )
 from mmgraph.spatial.pixel_model import PixelModel, Progress
-from mmgraph.spatial.strokes import are_strokes
 from mmgraph.spatial.task import Task, check_name
 from mmgraph.spatial.temperature import fitted_temperature, log_loss, tempered
 

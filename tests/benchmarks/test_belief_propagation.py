@@ -17,9 +17,9 @@ import pytest
 
 import mmgraph as mm
 from mmgraph.graph.evidence import Evidence
-from mmgraph.inference.belief_propagation import Messages
-from mmgraph.inference.pairwise_graph import pairwise_graph
-from mmgraph.inference.scaled_messages import ScaledMessages
+from mmgraph.inference.messages.belief_propagation import Messages
+from mmgraph.inference.messages.scaled_messages import ScaledMessages
+from mmgraph.inference.pairwise.build import pairwise_graph
 from tests.benchmarks.pgmax_peer import pgmax_seconds_a_sweep
 from tests.benchmarks.pictures import Costs, grid_of, land_cover_costs, quickest
 

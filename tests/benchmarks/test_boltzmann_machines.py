@@ -23,17 +23,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmgraph.graph.bias_factor import BiasFactor
-from mmgraph.graph.bilinear_factor import BilinearFactor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.bias import BiasFactor
+from mmgraph.graph.factors.bilinear import BilinearFactor
 from mmgraph.graph.variable import Variable
-from mmgraph.inference.clamping import Clamped
-from mmgraph.learning.boltzmann_objective import RandomBlocks
-from mmgraph.learning.boltzmann_parameters import BoltzmannParameters
-from mmgraph.learning.boltzmann_settings import TrainingSettings
-from mmgraph.learning.boltzmann_steps import Ascent
-from mmgraph.learning.contrastive_divergence import ContrastiveDivergence
-from mmgraph.learning.training_rows import TrainingRows
+from mmgraph.inference.field.clamping import Clamped
+from mmgraph.learning.boltzmann.objective import RandomBlocks
+from mmgraph.learning.boltzmann.objectives.contrastive_divergence import ContrastiveDivergence
+from mmgraph.learning.boltzmann.parameters import BoltzmannParameters
+from mmgraph.learning.boltzmann.settings import TrainingSettings
+from mmgraph.learning.boltzmann.training.steps import Ascent
+from mmgraph.learning.boltzmann.training_rows import TrainingRows
 
 THREADS = min(2, os.cpu_count() or 1)
 BATCH, ROWS, ROUNDS, STEPS = 100, 1000, 12, 20

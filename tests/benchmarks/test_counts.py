@@ -12,9 +12,9 @@ import pytest
 import torch
 
 import mmgraph as mm
+from mmgraph.data.encoding import CodedRows, encode
+from mmgraph.learning.conditionals.parameters import learn_parameters
 from mmgraph.learning.counts import family_counts
-from mmgraph.learning.encoding import CodedRows, encode
-from mmgraph.learning.parameters import learn_parameters
 from mmgraph.networks.bayesian_network import BayesianNetwork
 from tests.benchmarks.networks import to_pyagrum
 

@@ -19,8 +19,8 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.evidence import Evidence
-from mmgraph.inference.belief_propagation_torch import TorchMessages
-from mmgraph.inference.torch_graph import TorchGraph
+from mmgraph.inference.messages.tensors.belief_propagation import TorchMessages
+from mmgraph.inference.messages.tensors.graph import TorchGraph
 from mmgraph.learning.counts import count_cells
 from tests.benchmarks.test_layers import two_modalities
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from mmgraph.comparison.cross_validation import Fold, stratified_folds
-from mmgraph.comparison.machine_declaration import read_machine
 from mmgraph.datasets import digits_six_views
+from mmgraph.experiments.machine.declaration import read_machine
 from mmgraph.graph.errors import DatasetError
 
 pytest.importorskip("sklearn")

@@ -17,15 +17,15 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor import UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.grid_factor import GridFactor
-from mmgraph.graph.interaction import Potts
+from mmgraph.graph.factors.grid import GridFactor
+from mmgraph.graph.factors.interaction import Potts
+from mmgraph.graph.factors.unary import UnaryFactor
 from mmgraph.graph.variable import Variable
-from mmgraph.inference.gibbs import gibbs
-from mmgraph.inference.gibbs_chains import Schedule, run_chains
-from mmgraph.inference.gibbs_program import gibbs_program
-from mmgraph.inference.gibbs_start import starting_states
+from mmgraph.inference.sampling.gibbs import gibbs
+from mmgraph.inference.sampling.gibbs_chains import Schedule, run_chains
+from mmgraph.inference.sampling.gibbs_program import gibbs_program
+from mmgraph.inference.sampling.gibbs_start import starting_states
 
 SIDE = 1024
 SWEEPS = 400

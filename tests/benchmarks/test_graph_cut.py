@@ -18,11 +18,11 @@ from mmgraph.datasets.catalog import entry
 from mmgraph.datasets.wheels import WheelPin, read_from_wheel
 from mmgraph.graph.errors import DatasetError
 from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.interaction import Interaction
+from mmgraph.graph.factors.interaction import Interaction
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.energy_minimization import trws_and_moves
-from mmgraph.inference.graph_cut import graph_cut
-from mmgraph.inference.move_making import alpha_expansion
+from mmgraph.inference.minimisation.graph_cut import graph_cut
+from mmgraph.inference.minimisation.move_making import alpha_expansion
+from mmgraph.inference.minimisation.trws_and_moves import trws_and_moves
 
 ROUNDS = 2
 

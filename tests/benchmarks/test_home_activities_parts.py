@@ -10,8 +10,12 @@ from typing import Any
 
 import pytest
 
-from mmgraph.comparison import classification
-from mmgraph.comparison.declaration import Declaration, LeafDeclaration, read_declaration
+from mmgraph.experiments.classification import classification
+from mmgraph.experiments.classification.declaration import (
+    Declaration,
+    LeafDeclaration,
+    read_declaration,
+)
 from mmgraph.graph.errors import DatasetError
 
 WHOLE = read_declaration("home_activities")

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 import mmgraph as mm
-from mmgraph.graph.bias_factor import BiasFactor
-from mmgraph.graph.bilinear_factor import BilinearFactor
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.bias import BiasFactor
+from mmgraph.graph.factors.bilinear import BilinearFactor
 from mmgraph.graph.variable import Variable
 from tests.inference.annealing_machines import strokes
 

@@ -26,8 +26,8 @@ import pytest
 
 import mmgraph as mm
 from mmgraph.graph.evidence import Evidence
-from mmgraph.inference.pairwise_graph import pairwise_graph
-from mmgraph.inference.trws_kernels import trws_pass
+from mmgraph.inference.messages.trws_kernels import trws_pass
+from mmgraph.inference.pairwise.build import pairwise_graph
 from tests.benchmarks.pgmax_peer import pgmax_seconds_a_sweep
 from tests.benchmarks.pictures import (
     copied_gigabytes_a_second,

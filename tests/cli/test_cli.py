@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import mmgraph as mm
-from mmgraph.comparison import experiment
+from mmgraph.experiments import experiment
 
 
 def test_infer_gives_the_posterior(mmgraph):

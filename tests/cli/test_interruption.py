@@ -12,8 +12,8 @@ import pytest
 
 import mmgraph as mm
 from mmgraph.cli import common, labelling, machines, models
-from mmgraph.comparison import experiment
-from mmgraph.comparison.kept_steps import KeptSteps
+from mmgraph.experiments import experiment
+from mmgraph.experiments.kept_steps import KeptSteps
 
 
 class Bar:

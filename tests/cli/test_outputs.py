@@ -11,7 +11,7 @@ import pytest
 import mmgraph as mm
 from mmgraph.cli import labelling, models, runs
 from mmgraph.cli.outputs import check_directory, check_file, check_model_file
-from mmgraph.comparison import experiment
+from mmgraph.experiments import experiment
 from mmgraph.graph.errors import FormatError
 
 
@@ -80,7 +80,7 @@ def test_fitted_models(mmgraph, tmp_path: Path, file: Path, monkeypatch: pytest.
 
 
 def test_fitted_machines(mmgraph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from mmgraph.comparison import machine_data
+    from mmgraph.experiments.machine import data as machine_data
 
     monkeypatch.setattr(machine_data, "load_data", never)
     for path, message in (

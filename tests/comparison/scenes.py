@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from mmgraph.comparison.land_cover_experiment import Scene
+from mmgraph.experiments.land_cover.experiment import Scene
 
 
 def small_scene(side: int = 24) -> Scene:

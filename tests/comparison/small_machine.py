@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import mmgraph as mm
-from mmgraph.comparison.multimodal_data import MultimodalData
+from mmgraph.data.multimodal_data import MultimodalData
 
 DECLARATION = """
 kind = "boltzmann_machine"

@@ -13,7 +13,7 @@ from mmgraph.comparison.cross_validation import (
     group_folds,
     stratified_folds,
 )
-from mmgraph.comparison.multimodal_data import Groups, MultimodalData
+from mmgraph.data.multimodal_data import Groups, MultimodalData
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.variable import Variable
 

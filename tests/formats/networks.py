@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from mmgraph.graph.factor import TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
 

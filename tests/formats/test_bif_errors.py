@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mmgraph.formats.bif import read_bif
+from mmgraph.formats.bif.bif import read_bif
 from mmgraph.graph.errors import FormatError
 
 A = "variable a { type discrete [2] { yes, no }; }\n"

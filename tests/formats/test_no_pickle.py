@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import mmgraph as mm
-from mmgraph.comparison.kept_steps import KeptSteps
+from mmgraph.experiments.kept_steps import KeptSteps
 from mmgraph.graph.errors import MmgraphError
 
 _watched: list[list[object]] = []

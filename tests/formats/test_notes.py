@@ -6,7 +6,7 @@ import pytest
 
 from mmgraph.formats import read, write
 from mmgraph.formats.notes import XDSL, note_of, spellings
-from mmgraph.graph.factor import TableFactor
+from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
 from tests.formats.networks import assert_same

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from mmgraph.formats import known_names, models_directory, read, resolve, write
-from mmgraph.formats.bif import write_bif
+from mmgraph.formats.bif.bif import write_bif
 from mmgraph.formats.bundled import BUNDLED
-from mmgraph.formats.native import write_native
+from mmgraph.formats.native.native import write_native
 from mmgraph.graph.errors import FormatError, MissingExtraError
-from mmgraph.graph.factor import TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
 from tests.formats.networks import assert_same, sprinkler

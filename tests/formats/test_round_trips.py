@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from mmgraph.formats import read, write
-from mmgraph.graph.factor import TableFactor
+from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.query import query
 from mmgraph.networks.bayesian_network import BayesianNetwork
+from tests.formats.bif.test_bif import bundled
 from tests.formats.networks import assert_same, random_table, sprinkler
-from tests.formats.test_bif import bundled
 
 gum = pytest.importorskip("pyagrum")
 

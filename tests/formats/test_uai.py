@@ -17,13 +17,14 @@ from mmgraph.graph.errors import (
     UnknownStateError,
     UnknownVariableError,
 )
-from mmgraph.graph.factor import TableFactor, UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.table import TableFactor
+from mmgraph.graph.factors.unary import UnaryFactor
 from mmgraph.graph.state_labels import index
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.query import query
 from mmgraph.networks.bayesian_network import BayesianNetwork
-from mmgraph.networks.markov_random_field import MarkovRandomField
+from mmgraph.networks.random_fields.markov_random_field import MarkovRandomField
 from tests.formats.networks import assert_same, sprinkler
 
 MARKOV = """MARKOV

@@ -10,7 +10,10 @@ from hypothesis.extra import numpy as arrays
 import mmgraph as mm
 from mmgraph.graph.arrays import float_array, float_tensor, log_potentials, whole_numbers
 from mmgraph.graph.errors import EvidenceError, GraphError, LearningError, UnknownStateError
-from mmgraph.networks.conditional_random_field import ConditionalRandomField, LabelledImage
+from mmgraph.networks.random_fields.conditional_random_field import (
+    ConditionalRandomField,
+    LabelledImage,
+)
 
 
 def _in_records(array: np.ndarray) -> np.ndarray:

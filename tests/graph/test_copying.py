@@ -15,7 +15,7 @@ import torch
 import mmgraph as mm
 from mmgraph.graph import errors
 from mmgraph.graph.copying import ReadOnlyDict
-from mmgraph.graph.score_leaf import ScoreLeaf
+from mmgraph.graph.leaves.score_leaf import ScoreLeaf
 
 
 def pickled(thing: Any) -> Any:

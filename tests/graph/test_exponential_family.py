@@ -23,7 +23,7 @@ from mmgraph.graph.exponential_family import (
     statistics_of,
     statistics_shape,
 )
-from mmgraph.graph.rectified_gaussian import RectifiedGaussian
+from mmgraph.graph.leaves.rectified_gaussian import RectifiedGaussian
 from mmgraph.graph.variable import Variable
 from tests.inference.unit_models import by_quadrature
 

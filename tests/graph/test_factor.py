@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from mmgraph.graph.errors import GraphError, NotTabularError
-from mmgraph.graph.factor import TableFactor, UnaryFactor
+from mmgraph.graph.factors.table import TableFactor
+from mmgraph.graph.factors.unary import UnaryFactor
 from mmgraph.graph.variable import Variable
 
 A, B, C = Variable("a", 2), Variable("b", ("x", "y", "z")), Variable("c", 2)

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmgraph.graph.continuous import ContinuousLeaf
 from mmgraph.graph.errors import GraphError, LearningError
 from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.gaussian import GaussianLeaf
-from mmgraph.graph.gaussian_density import COVARIANCES, Covariance
+from mmgraph.graph.leaves.continuous import ContinuousLeaf
+from mmgraph.graph.leaves.gaussian import GaussianLeaf
+from mmgraph.graph.leaves.gaussian_density import COVARIANCES, Covariance
 from mmgraph.graph.variable import Variable
 
 CLASS = Variable("class", ("a", "b", "c"))

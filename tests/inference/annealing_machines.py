@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from mmgraph.graph.bias_factor import BiasFactor
-from mmgraph.graph.bilinear_factor import BilinearFactor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.bias import BiasFactor
+from mmgraph.graph.factors.bilinear import BilinearFactor
 from mmgraph.graph.variable import Variable
 
 SIDE = 28

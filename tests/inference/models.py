@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from mmgraph.graph.factor import Factor, TableFactor, UnaryFactor
+from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.gaussian import GaussianLeaf
-from mmgraph.graph.gaussian_mixture import GaussianMixtureLeaf
+from mmgraph.graph.factors.table import TableFactor
+from mmgraph.graph.factors.unary import UnaryFactor
+from mmgraph.graph.leaves.gaussian import GaussianLeaf
+from mmgraph.graph.leaves.gaussian_mixture import GaussianMixtureLeaf
 from mmgraph.graph.soft_evidence import soft
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork

@@ -8,12 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmgraph.graph.edge_factor import PairwiseFactor
 from mmgraph.graph.evidence import MISSING, Evidence
-from mmgraph.graph.factor import Factor, TableFactor, UnaryFactor
+from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.grid_factor import GridFactor
-from mmgraph.graph.interaction import Potts, Tabulated, TruncatedLinear, TruncatedQuadratic
+from mmgraph.graph.factors.edges import PairwiseFactor
+from mmgraph.graph.factors.grid import GridFactor
+from mmgraph.graph.factors.interaction import Potts, Tabulated, TruncatedLinear, TruncatedQuadratic
+from mmgraph.graph.factors.table import TableFactor
+from mmgraph.graph.factors.unary import UnaryFactor
 from mmgraph.graph.variable import Variable
 
 

@@ -8,8 +8,9 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.errors import MmgraphError
-from mmgraph.graph.factor import TableFactor, UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.table import TableFactor
+from mmgraph.graph.factors.unary import UnaryFactor
 from mmgraph.graph.variable import Variable
 from tests.inference.annealing_machines import deep, strokes
 from tests.inference.test_tempering_layers import two_modes

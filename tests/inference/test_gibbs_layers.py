@@ -7,14 +7,14 @@ import pytest
 import torch
 
 import mmgraph as mm
-from mmgraph.graph.bias_factor import BiasFactor
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.bias import BiasFactor
 from mmgraph.graph.variable import Variable
-from mmgraph.inference.block_gibbs import sweep
-from mmgraph.inference.colouring import colour_masks
-from mmgraph.inference.diagnostics import value_diagnostics
-from mmgraph.inference.field_view import FieldView
+from mmgraph.inference.field.block_gibbs import sweep
+from mmgraph.inference.field.view import FieldView
+from mmgraph.inference.numerics.diagnostics import value_diagnostics
+from mmgraph.inference.pairwise.colouring import colour_masks
 from tests.inference.unit_models import random_evidence, random_machine
 
 

@@ -87,8 +87,8 @@ def test_assignments(method: str, options: dict[str, object]):
 
 def test_messages_on_tensors():
     from mmgraph.graph.evidence import Evidence
-    from mmgraph.inference.belief_propagation_torch import belief_propagation_torch
-    from mmgraph.inference.trws_torch import trws_torch
+    from mmgraph.inference.messages.tensors.belief_propagation import belief_propagation_torch
+    from mmgraph.inference.messages.tensors.trws import trws_torch
 
     graph, evidence = ring_of_equals()
     given = Evidence.of(evidence, graph.variables)

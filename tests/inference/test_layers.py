@@ -6,8 +6,6 @@ import pytest
 import torch
 
 import mmgraph as mm
-from mmgraph.graph.bias_factor import BiasFactor
-from mmgraph.graph.bilinear_factor import BilinearFactor
 from mmgraph.graph.errors import (
     EvidenceError,
     GraphError,
@@ -16,8 +14,10 @@ from mmgraph.graph.errors import (
     TreewidthError,
     UnknownVariableError,
 )
-from mmgraph.graph.factor import UnaryFactor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.bias import BiasFactor
+from mmgraph.graph.factors.bilinear import BilinearFactor
+from mmgraph.graph.factors.unary import UnaryFactor
 from mmgraph.graph.variable import Variable
 from tests.inference.unit_models import random_machine
 

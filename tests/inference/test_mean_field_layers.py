@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mmgraph as mm
-from mmgraph.graph.bias_factor import BiasFactor
-from mmgraph.graph.bilinear_factor import BilinearFactor
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.bias import BiasFactor
+from mmgraph.graph.factors.bilinear import BilinearFactor
 from mmgraph.graph.variable import Variable
-from mmgraph.inference.colouring import colour_masks
-from mmgraph.inference.coordinate_ascent import ascend
-from mmgraph.inference.field_view import FieldView
-from mmgraph.inference.mean_field import mean_field
+from mmgraph.inference.field.coordinate_ascent import ascend
+from mmgraph.inference.field.view import FieldView
+from mmgraph.inference.mean_field.mean_field import mean_field
+from mmgraph.inference.pairwise.colouring import colour_masks
 from tests.inference.unit_models import by_loops, random_evidence, random_machine
 
 CPU = torch.device("cpu")

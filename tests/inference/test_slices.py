@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import mmgraph as mm
 from mmgraph.graph.evidence import Evidence
-from mmgraph.inference import junction_tree
+from mmgraph.inference.exact import junction_tree
 from tests.inference.models import seeds
 from tests.inference.wide_cases import Case, random_case, sliced_case
 

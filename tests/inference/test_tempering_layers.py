@@ -6,13 +6,13 @@ import pytest
 import torch
 
 import mmgraph as mm
-from mmgraph.graph.bias_factor import BiasFactor
-from mmgraph.graph.bilinear_factor import BilinearFactor
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.bias import BiasFactor
+from mmgraph.graph.factors.bilinear import BilinearFactor
 from mmgraph.graph.variable import Variable
-from mmgraph.inference.parallel_tempering import tempered_samples
+from mmgraph.inference.sampling.parallel_tempering import tempered_samples
 from tests.inference.test_gibbs_layers import assert_near, seeded
 from tests.inference.unit_models import random_evidence, random_machine
 

@@ -16,11 +16,11 @@ import torch
 from scipy.integrate import quad
 from scipy.special import gammaln, logsumexp
 
-from mmgraph.graph.bias_factor import BiasFactor
-from mmgraph.graph.bilinear_factor import BilinearFactor
 from mmgraph.graph.exponential_family import statistics_shape
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.bias import BiasFactor
+from mmgraph.graph.factors.bilinear import BilinearFactor
 from mmgraph.graph.soft_evidence import Soft
 from mmgraph.graph.variable import FAMILIES, Variable
 

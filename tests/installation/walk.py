@@ -20,7 +20,7 @@ import torch
 import mmgraph as mm
 from mmgraph import datasets, plots
 from mmgraph.cli import main
-from mmgraph.comparison import experiment
+from mmgraph.experiments import experiment
 from mmgraph.graph.errors import MissingExtraError
 from mmgraph.spatial import label_image, read_annotations, read_sensors
 

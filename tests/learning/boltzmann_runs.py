@@ -20,12 +20,12 @@ import torch
 from safetensors.torch import save_file
 
 from mmgraph.graph.errors import MmgraphError
-from mmgraph.inference.clamping import Clamped
-from mmgraph.learning.boltzmann_parameters import BoltzmannParameters
-from mmgraph.learning.boltzmann_settings import TrainingSettings
-from mmgraph.learning.boltzmann_training import train
-from mmgraph.learning.contrastive_divergence import ContrastiveDivergence
-from mmgraph.learning.training_rows import TrainingRows
+from mmgraph.inference.field.clamping import Clamped
+from mmgraph.learning.boltzmann.objectives.contrastive_divergence import ContrastiveDivergence
+from mmgraph.learning.boltzmann.parameters import BoltzmannParameters
+from mmgraph.learning.boltzmann.settings import TrainingSettings
+from mmgraph.learning.boltzmann.training.loop import train
+from mmgraph.learning.boltzmann.training_rows import TrainingRows
 from tests.learning.boltzmann_machines import data_of, machine
 
 SETTINGS = TrainingSettings(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mmgraph.graph.bias_factor import BiasFactor
-from mmgraph.graph.bilinear_factor import BilinearFactor
 from mmgraph.graph.exponential_family import statistics_shape
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.bias import BiasFactor
+from mmgraph.graph.factors.bilinear import BilinearFactor
 from mmgraph.graph.variable import Variable
-from mmgraph.inference.clamping import Clamped
+from mmgraph.inference.field.clamping import Clamped
 
 VISIBLE = {
     "pixels": Variable("pixels", shape=(3,), family="bernoulli", modality="camera"),

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 import mmgraph as mm
-from mmgraph.graph.factor import TableFactor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.gaussian import GaussianLeaf
+from mmgraph.graph.factors.table import TableFactor
+from mmgraph.graph.leaves.gaussian import GaussianLeaf
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
 

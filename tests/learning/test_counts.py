@@ -12,11 +12,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmgraph.data.encoding import CodedRows, encode
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.variable import Variable
 from mmgraph.learning import counts as module
 from mmgraph.learning.counts import IncompleteDataError, count_cells, family_counts
-from mmgraph.learning.encoding import CodedRows, encode
 
 CARDS = (2, 3, 1, 5, 4, 2)
 SCOPES = ((0,), (3, 1), (1, 3, 4), (), (5, 4, 3, 2, 1, 0), (2,), (4, 0))

@@ -12,8 +12,8 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.errors import MmgraphError
+from mmgraph.learning.conditionals.expectation_maximization import expectation_maximization
 from mmgraph.learning.counts import count_cells
-from mmgraph.learning.expectation_maximization import expectation_maximization
 from tests.pretended_cuda import PretendedTensor
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 import mmgraph as mm
 from mmgraph.graph.errors import LearningError
-from mmgraph.graph.factor import Factor, LogTable, TableFactor
-from mmgraph.graph.gaussian import GaussianLeaf
-from mmgraph.graph.gaussian_mixture import GaussianMixtureLeaf
+from mmgraph.graph.factor import Factor, LogTable
+from mmgraph.graph.factors.table import TableFactor
+from mmgraph.graph.leaves.gaussian import GaussianLeaf
+from mmgraph.graph.leaves.gaussian_mixture import GaussianMixtureLeaf
 from mmgraph.graph.variable import Variable
-from mmgraph.learning.expectation_maximization import expectation_maximization
-from mmgraph.learning.parameters import LeafOptions, learn_parameters
+from mmgraph.learning.conditionals.expectation_maximization import expectation_maximization
+from mmgraph.learning.conditionals.parameters import LeafOptions, learn_parameters
 from mmgraph.networks.bayesian_network import BayesianNetwork
 from tests.learning.networks import (
     check_monotone,

@@ -12,7 +12,7 @@ from scipy.special import gammaln, log_ndtr, logsumexp
 from scipy.stats import norm
 
 import mmgraph as mm
-from mmgraph.networks.boltzmann_machine import BoltzmannMachine
+from mmgraph.networks.boltzmann.machine import BoltzmannMachine
 
 Machine = TypeVar("Machine", bound=BoltzmannMachine)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import mmgraph as mm
-from mmgraph.networks.boltzmann_answers import PriorWarning
+from mmgraph.networks.boltzmann.answers import PriorWarning
 from tests.networks.boltzmann_enumeration import (
     WORDS,
     Enumeration,
@@ -19,7 +19,7 @@ from tests.networks.boltzmann_enumeration import (
     rows_of,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore::mmgraph.networks.boltzmann_answers.PriorWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::mmgraph.networks.boltzmann.answers.PriorWarning")
 BUILDERS = [every_family, rectified_hidden, deep_discrete]
 
 

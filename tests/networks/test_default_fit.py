@@ -10,7 +10,7 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.errors import ConstantRepresentationWarning
-from mmgraph.networks.boltzmann_fitting import LIKELIHOOD_DEFAULTS, fit_options, suited_to_rows
+from mmgraph.networks.boltzmann.fitting import LIKELIHOOD_DEFAULTS, fit_options, suited_to_rows
 
 
 def deep(hidden=(8, 6), labels=None, features=6):

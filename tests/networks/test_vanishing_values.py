@@ -11,7 +11,7 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.errors import LearningError, VanishingValueWarning
-from mmgraph.networks.boltzmann_data import evidence_of
+from mmgraph.networks.boltzmann.inputs.evidence import evidence_of
 
 SPINS = np.random.default_rng(0).choice([-1, 1], (60, 4))
 

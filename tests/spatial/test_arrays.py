@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mmgraph.graph.errors import FormatError, LearningError, MmgraphError
-from mmgraph.spatial.annotations import Annotations
+from mmgraph.spatial.annotations.annotations import Annotations
 from mmgraph.spatial.arrays import read_cells, real_array
 from mmgraph.spatial.labelling import Labelling, LabellingWarning, label_image
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mmgraph.graph.errors import GraphError
-from mmgraph.graph.grid_factor import GridFactor, neighbourhood
-from mmgraph.graph.interaction import Potts
+from mmgraph.graph.factors.grid import GridFactor, neighbourhood
+from mmgraph.graph.factors.interaction import Potts
 from mmgraph.graph.variable import Variable
 from mmgraph.spatial.edges import contrast_weights, plain_weights
 

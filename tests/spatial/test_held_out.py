@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmgraph.graph.grid_factor import neighbourhood
-from mmgraph.graph.interaction import Potts
+from mmgraph.graph.factors.grid import neighbourhood
+from mmgraph.graph.factors.interaction import Potts
+from mmgraph.spatial.annotations.strokes import pieces
 from mmgraph.spatial.edges import plain_weights
 from mmgraph.spatial.held_out import (
     HeldOut,
@@ -16,7 +17,6 @@ from mmgraph.spatial.held_out import (
     start_weights,
 )
 from mmgraph.spatial.pixel_model import PixelModel
-from mmgraph.spatial.strokes import pieces
 from mmgraph.spatial.temperature import log_loss, tempered
 from mmgraph.spatial.weight_search import mean_and_error, search_edge_weight, search_weights
 

@@ -11,7 +11,7 @@ import torch
 import mmgraph as mm
 from mmgraph.graph.errors import LearningError, MmgraphError
 from mmgraph.inference.methods import SAMPLING
-from mmgraph.spatial.annotations import Annotations
+from mmgraph.spatial.annotations.annotations import Annotations
 from mmgraph.spatial.labelling import FullyLabelledWarning, LabellingWarning, label_image
 from mmgraph.spatial.temperature import log_loss, tempered
 from mmgraph.spatial.unaries import GaussianMixtureUnary

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mmgraph.graph.errors import LearningError, MmgraphError
-from mmgraph.graph.interaction import Tabulated
-from mmgraph.spatial.annotations import Annotations
+from mmgraph.graph.factors.interaction import Tabulated
+from mmgraph.spatial.annotations.annotations import Annotations
 from mmgraph.spatial.labelling import FullyLabelledWarning, LabellingWarning, label_image
 from tests.spatial.scenes import CLASSES, FIXED, scene
 

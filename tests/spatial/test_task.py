@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mmgraph.graph.errors import FormatError, LearningError, MmgraphError
-from mmgraph.spatial.annotations import Annotations, AnnotationWarning, read_annotations
+from mmgraph.spatial.annotations.annotations import Annotations, AnnotationWarning, read_annotations
 from mmgraph.spatial.images import write_labels
 from mmgraph.spatial.labelling import FullyLabelledWarning, LabellingWarning, label_image
 

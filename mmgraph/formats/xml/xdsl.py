@@ -8,7 +8,7 @@ and they are known by its name in them.
 A noisy-MAX lists its states from the strongest to the last, which means that there is no effect.
 Its ``<parameters>`` hold a column for each state of each parent in the order that ``<strengths>``
 gives, the last one of each parent without effect, and then the leak: all in Díez's
-parametrisation, as :class:`~mmgraph.networks.noisy_max.NoisyMax` has it.
+parametrisation, as :class:`~mmgraph.graph.conditionals.noisy_max.NoisyMax` has it.
 
 The format: "XDSL file format" and "Noisy-MAX" in the *SMILE Programmer's Manual* (BayesFusion),
 https://support.bayesfusion.com/docs/
@@ -29,11 +29,12 @@ from mmgraph.formats.notes import NOTE, XDSL, annotated
 from mmgraph.formats.tables import TableBuilder, bayesian_network, check_family
 from mmgraph.formats.text import nearest
 from mmgraph.formats.xml.elements import Element, read_xml
+from mmgraph.graph.conditionals.deterministic_and_softmax import Deterministic, NoisyMax
 from mmgraph.graph.errors import FormatError, GraphError
-from mmgraph.graph.factor import Factor, TableFactor
+from mmgraph.graph.factor import Factor
+from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
-from mmgraph.networks.conditionals import Deterministic, NoisyMax
 
 _REFUSED = {
     "decision": "a decision",

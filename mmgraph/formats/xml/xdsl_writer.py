@@ -12,11 +12,11 @@ import networkx as nx
 from mmgraph.formats.files import write_text
 from mmgraph.formats.notes import NOTE, XDSL, is_plain_text, note_of, spellings
 from mmgraph.formats.tables import check_discrete, conditional_values
+from mmgraph.graph.conditionals.deterministic_and_softmax import Deterministic, NoisyMax
 from mmgraph.graph.errors import FormatError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
-from mmgraph.networks.conditionals import Deterministic, NoisyMax
 
 _COLUMNS = 8
 """How many nodes stand side by side in the drawing."""

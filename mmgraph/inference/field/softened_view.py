@@ -13,14 +13,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.graph.edge_factor import EdgeFactor, PairwiseFactor
 from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor import Factor, LogTable, TableFactor
+from mmgraph.graph.factor import Factor, LogTable
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.interaction import Tabulated
-from mmgraph.inference.field_terms import Statistics
-from mmgraph.inference.field_view import FieldView, of_rows
-from mmgraph.inference.row_table import RowTable
+from mmgraph.graph.factors.edges import EdgeFactor, PairwiseFactor
+from mmgraph.graph.factors.interaction import Tabulated
+from mmgraph.graph.factors.table import TableFactor
+from mmgraph.inference.field.row_table import RowTable
+from mmgraph.inference.field.terms import Statistics
+from mmgraph.inference.field.view import FieldView, of_rows
 
 
 class SoftenedView(FieldView):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from mmgraph.graph.errors import MmgraphError, suggestion
-from mmgraph.inference.belief_propagation_torch import DAMPING, check_passes
+from mmgraph.inference.messages.tensors.belief_propagation import DAMPING, check_passes
 
 Schedule = Literal["sequential", "parallel", "residual"]
 SCHEDULES: tuple[Schedule, ...] = ("sequential", "parallel", "residual")

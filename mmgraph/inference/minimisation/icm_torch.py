@@ -1,6 +1,6 @@
 """Iterated conditional modes of grids and networks by torch, on any device.
 
-As :mod:`mmgraph.inference.icm`, but elements that share no factor move together, colour after
+As :mod:`icm`, but elements that share no factor move together, colour after
 colour, and all rows are one batch.
 """
 
@@ -18,9 +18,9 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.exponential_family import one_hot
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.block_gibbs import States, merged
-from mmgraph.inference.colouring import Masks, colour_masks
+from mmgraph.inference.field.block_gibbs import States, merged
 from mmgraph.inference.field.softened_view import SoftenedView
+from mmgraph.inference.pairwise.colouring import Masks, colour_masks
 from mmgraph.inference.pairwise.labelling_energies import assignment_energies, with_feasible_rows
 
 
@@ -41,7 +41,7 @@ def icm_torch(
     Raises
     ------
     ZeroProbabilityError, MmgraphError
-        As for :func:`mmgraph.inference.icm.icm`.
+        As for :func:`mmgraph.inference.minimisation.icm.icm`.
     """
     began = time.perf_counter()
     with torch.no_grad():

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int32, Int64, UInt32
 
-from mmgraph.inference.min_sum_kernels import compiled, inlined
+from mmgraph.inference.numerics.compiling import compiled, inlined
 
 _ONE = np.uint64(1)
 _NONE = np.int32(-1)

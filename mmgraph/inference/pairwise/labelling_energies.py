@@ -13,9 +13,9 @@ from torch import Tensor
 
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.feasible import feasible_labelling, of_row
-from mmgraph.inference.min_sum_kernels import labelling_energy, set_cells
-from mmgraph.inference.pairwise_graph import pairwise_graph
+from mmgraph.inference.pairwise.build import pairwise_graph
+from mmgraph.inference.pairwise.energy_kernels import labelling_energy, set_cells
+from mmgraph.inference.pairwise.feasible import feasible_labelling, of_row
 
 
 def assignment_energies(

@@ -1,6 +1,6 @@
 """Annealed importance sampling of grids and networks by torch, on any device.
 
-As :mod:`mmgraph.inference.annealing` does on the CPU: from the product of all unary factors and the
+As :mod:`annealing` does on the CPU: from the product of all unary factors and the
 evidence, hard zeros at a finite cost until the last step. All rows and chains are one batch.
 """
 
@@ -13,16 +13,16 @@ from torch import Tensor
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.annealing_schedule import inverse_temperatures
-from mmgraph.inference.annealing_torch import Annealed, summary
-from mmgraph.inference.block_gibbs import sweep
-from mmgraph.inference.colouring import colour_masks
+from mmgraph.inference.field.block_gibbs import sweep
 from mmgraph.inference.field.softened_view import SoftenedView
-from mmgraph.inference.gibbs_program import gibbs_program
-from mmgraph.inference.gibbs_start import searched_states, zero_costs
-from mmgraph.inference.memory import check_statistics_memory
-from mmgraph.inference.philox import device_generator
-from mmgraph.inference.summed_layers import log_base_partition
+from mmgraph.inference.field.summed_layers import log_base_partition
+from mmgraph.inference.numerics.counted_random import device_generator
+from mmgraph.inference.numerics.memory import check_statistics_memory
+from mmgraph.inference.pairwise.colouring import colour_masks
+from mmgraph.inference.sampling.annealing_schedule import inverse_temperatures
+from mmgraph.inference.sampling.annealing_torch import Annealed, summary
+from mmgraph.inference.sampling.gibbs_program import gibbs_program
+from mmgraph.inference.sampling.gibbs_start import searched_states, zero_costs
 
 _PILOTS = 32
 _PILOT_SEED = 0x27D4EB2F

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmgraph.graph.continuous import ContinuousLeaf
-from mmgraph.graph.gaussian_mixture import GaussianMixtureLeaf
-from mmgraph.graph.gaussian_moments import GaussianStatistics
+from mmgraph.graph.leaves.continuous import ContinuousLeaf
+from mmgraph.graph.leaves.gaussian_mixture import GaussianMixtureLeaf
+from mmgraph.graph.leaves.gaussian_moments import GaussianStatistics
 
 _REMEDIES = {
     "full": "more rows, fewer features, or a shared or diagonal covariance",

@@ -6,7 +6,7 @@ import torch
 
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.devices import check_device, is_elsewhere
-from mmgraph.learning.conditional_random_field import LabelledField, Parameters
+from mmgraph.learning.random_fields.conditional_random_field import LabelledField, Parameters
 
 
 def on_device(field: LabelledField, device: torch.device | str | None) -> LabelledField:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from mmgraph.graph.bias_factor import BiasFactor
-from mmgraph.graph.bilinear_factor import BilinearFactor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.networks.boltzmann.scikit_learn import not_fitted
-from mmgraph.networks.boltzmann_layers import adopted
+from mmgraph.graph.factors.bias import BiasFactor
+from mmgraph.graph.factors.bilinear import BilinearFactor
+from mmgraph.networks.boltzmann.inputs.scikit_learn import not_fitted
+from mmgraph.networks.boltzmann.layers import adopted
 
 if TYPE_CHECKING:
     from mmgraph.networks.boltzmann.online import Online

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from mmgraph.graph.bias_factor import BiasFactor
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.learning.boltzmann.online import OnlineTraining
-from mmgraph.learning.training_rows import TrainingRows
-from mmgraph.networks.boltzmann_fitting import (
+from mmgraph.graph.factors.bias import BiasFactor
+from mmgraph.learning.boltzmann.training.online import OnlineTraining
+from mmgraph.learning.boltzmann.training_rows import TrainingRows
+from mmgraph.networks.boltzmann.fitting import (
     FitOptions,
     first_numbers,
     in_units,
@@ -22,10 +22,10 @@ from mmgraph.networks.boltzmann_fitting import (
     training_precision,
     use_lengths,
 )
-from mmgraph.networks.boltzmann_units import Units
+from mmgraph.networks.boltzmann.units import Units
 
 if TYPE_CHECKING:
-    from mmgraph.networks.boltzmann_machine import BoltzmannMachine
+    from mmgraph.networks.boltzmann.machine import BoltzmannMachine
 
 
 @dataclass

@@ -7,8 +7,8 @@ from dataclasses import fields
 from typing import Any
 
 from mmgraph.graph.errors import LearningError, suggestion
-from mmgraph.learning.boltzmann_settings import TrainingSettings
-from mmgraph.networks.boltzmann_fitting import AUTO, FitOptions
+from mmgraph.learning.boltzmann.settings import TrainingSettings
+from mmgraph.networks.boltzmann.fitting import AUTO, FitOptions
 
 OPTION_NAMES = tuple(
     f.name

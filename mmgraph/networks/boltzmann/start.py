@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mmgraph.graph.bias_factor import BiasFactor
-from mmgraph.graph.bilinear_factor import BilinearFactor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.rectified_gaussian import RectifiedGaussian
-from mmgraph.learning.training_rows import TrainingRows
-from mmgraph.networks.boltzmann_layers import WEIGHT_SCALE, balanced_scale
+from mmgraph.graph.factors.bias import BiasFactor
+from mmgraph.graph.factors.bilinear import BilinearFactor
+from mmgraph.graph.leaves.rectified_gaussian import RectifiedGaussian
+from mmgraph.learning.boltzmann.training_rows import TrainingRows
+from mmgraph.networks.boltzmann.layers import WEIGHT_SCALE, balanced_scale
 
 _LEAST_CHANCE = 1e-3
 """First biases of units that are always on, or never, say no more than this."""

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from mmgraph.graph.errors import ConstantRepresentationWarning, UselessLabelsWarning
 from mmgraph.graph.evidence import MISSING, Evidence
-from mmgraph.networks.boltzmann_answers import posterior_means
+from mmgraph.networks.boltzmann.answers import posterior_means
 
 if TYPE_CHECKING:
-    from mmgraph.networks.boltzmann_machine import BoltzmannMachine
+    from mmgraph.networks.boltzmann.machine import BoltzmannMachine
 
 _CONSTANT = 0.02
 """The standard deviation over rows up to which a unit of the joint layer says nothing of them."""

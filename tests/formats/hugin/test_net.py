@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from mmgraph.formats import read, write
 from mmgraph.formats.hugin.net import UnnormalisedTableWarning, read_net
 from mmgraph.formats.hugin.net_writer import write_net
+from mmgraph.graph.conditionals.deterministic_and_softmax import NoisyOr
 from mmgraph.graph.errors import FormatError
-from mmgraph.graph.factor import TableFactor
-from mmgraph.graph.gaussian import GaussianLeaf
+from mmgraph.graph.factors.table import TableFactor
+from mmgraph.graph.leaves.gaussian import GaussianLeaf
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
-from mmgraph.networks.conditionals import NoisyOr
 from tests.formats.networks import assert_same, named_networks, odd_networks, sprinkler
 
 A = 'node a { states = ("yes" "no"); }\n'

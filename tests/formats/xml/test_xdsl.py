@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from mmgraph.formats import read, write
 from mmgraph.formats.xml.xdsl import read_xdsl
 from mmgraph.formats.xml.xdsl_writer import write_xdsl
+from mmgraph.graph.conditionals.deterministic_and_softmax import Deterministic, NoisyMax, NoisyOr
 from mmgraph.graph.errors import FormatError
-from mmgraph.graph.factor import TableFactor
+from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
-from mmgraph.networks.conditionals import Deterministic, NoisyMax, NoisyOr
 from tests.formats.networks import assert_same, named_networks, odd_networks, sprinkler
 
 A = '<cpt id="a"><state id="x"/><state id="y"/><probabilities>0.25 0.75</probabilities></cpt>\n'

@@ -9,7 +9,7 @@ from sklearn.covariance import ledoit_wolf
 
 import mmgraph as mm
 from mmgraph.graph.errors import LearningError
-from mmgraph.graph.gaussian_density import Covariance
+from mmgraph.graph.leaves.gaussian_density import Covariance
 
 CLASS = mm.Variable("class", ("a", "b", "c"))
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import maximum_flow as scipy_maximum_flow
 
-from mmgraph.inference.maximum_flow import minimum_cut
-from mmgraph.inference.maximum_flow_kernels import arcs_of_edges, is_local
+from mmgraph.inference.minimisation.maximum_flow import minimum_cut
+from mmgraph.inference.minimisation.maximum_flow_kernels import arcs_of_edges, is_local
 from mmgraph.inference.minimisation.push_relabel_kernels import leaving_arcs, push_to_sink
 
 # Ties, zeros, powers that span many orders of magnitude, and capacities that must not be cut.

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import mmgraph as mm
+from mmgraph.learning.conditionals.expectation_maximization import expectation_maximization
 from mmgraph.learning.conditionals.few_rows import FewRowsWarning
-from mmgraph.learning.expectation_maximization import expectation_maximization
 from tests.learning.networks import check_monotone, same_factors
 
 CLASS = mm.Variable("class", ("a", "b"))

@@ -11,7 +11,7 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.errors import EvidenceError, LearningError
-from mmgraph.learning.boltzmann_settings import TrainingSettings
+from mmgraph.learning.boltzmann.settings import TrainingSettings
 from tests.networks.boltzmann_enumeration import every_family
 
 X = mm.Variable("x", shape=(6,), family="gaussian")

@@ -1,0 +1,1 @@
+"""Tables of rows: read in chunks, coded as states and numbers."""

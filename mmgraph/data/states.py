@@ -1,0 +1,210 @@
+"""The states of variables, learned from the columns of a table."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mmgraph.data.cells import real_values
+from mmgraph.data.tables import CHUNK_ROWS, Table
+from mmgraph.graph.cells import factorised, plain_array, spelling, spellings
+from mmgraph.graph.errors import LearningError
+from mmgraph.graph.state_labels import number_spelled, plain_cell
+from mmgraph.graph.variable import Label, Variable
+
+MANY_STATES = 20
+"""Beyond so many states a column is more likely a measurement or an identifier than a variable."""
+
+Bins = Mapping[str, int | Sequence[float]]
+"""For some columns the number of bins, or the edges between them."""
+
+
+class ManyStatesWarning(UserWarning):
+    """A column whose distinct cells are so many that they are hardly states."""
+
+
+class BinsWarning(UserWarning):
+    """Fewer bins than were asked for."""
+
+
+def states_in(
+    table: Table, columns: Collection[str], chunk_rows: int = CHUNK_ROWS
+) -> dict[str, tuple[Label, ...]]:
+    """Return the distinct labels of some columns, sorted.
+
+    Text is read as numbers where each label of a column spells one and is spelled by it, so that
+    ``02139``, ``1_0`` and ``1E2`` are labels. A categorical column in memory has its categories, in
+    their order. Cells that are neither text nor numbers, such as intervals, are called by their
+    text.
+
+    Warns
+    -----
+    ManyStatesWarning
+        If a column has more than ``MANY_STATES`` states.
+
+    Raises
+    ------
+    LearningError
+        If there are no rows, or a column is empty, has a single label (name the states then), or
+        holds real numbers.
+    """
+    found: dict[str, dict[Any, None]] = {name: {} for name in columns}
+    declared: dict[str, tuple[Any, ...]] = {}
+    hidden = spellings((*table.missing, *([""] if table.is_text else [])))
+    rows = 0
+    for chunk in table.chunks(chunk_rows):
+        for name in columns:
+            column = chunk[name]
+            rows += len(column) if name == next(iter(columns)) else 0
+            categories = getattr(getattr(column, "dtype", None), "categories", None)
+            if categories is not None and table.in_memory and len(categories):
+                declared[name] = tuple(c for c in categories.tolist() if spelling(c) not in hidden)
+            else:
+                _, cells = factorised(Variable(name, 1), plain_array(column))
+                found[name].update(dict.fromkeys(c for c in cells if spelling(c) not in hidden))
+    if not table.columns:
+        raise LearningError(f"{table.origin} has no columns to learn from")
+    if columns and not rows:
+        raise LearningError(f"{table.origin} has no rows to learn from")
+    states = {}
+    for name, labels in found.items():
+        given = declared.get(name)
+        states[name] = tuple(map(_label, given)) if given else _sorted_labels(name, labels, table)
+        if not given:
+            _warn_of_many(name, states[name], rows, table.origin)
+    return states
+
+
+def binned_states(
+    table: Table, bins: Bins, chunk_rows: int = CHUNK_ROWS
+) -> dict[str, tuple[str, ...]]:
+    """Return intervals as states of numeric columns: a number is read as the one that holds it.
+
+    Parameters
+    ----------
+    table : Table
+    bins : mapping of str to int or sequence of float
+        A number of bins asks for as many that hold equally many rows (fewer where values repeat),
+        the outer ones open; a sequence gives the edges, ``-inf`` and ``inf`` among them if wanted.
+
+    Raises
+    ------
+    LearningError
+        If the bins of a column are no such thing, or it has too few distinct values.
+    EvidenceError
+        If it holds what is no number.
+    """
+    values: dict[str, list[np.ndarray]] = {name: [] for name in bins}
+    counted = [name for name, wanted in bins.items() if isinstance(wanted, int | np.integer)]
+    first = 0
+    for chunk in table.chunks(chunk_rows) if counted else ():
+        for name in counted:
+            variable = Variable(name, family="gaussian")
+            column: Any = chunk[name]
+            if getattr(column, "dtype", None) == np.float32:  # as their cells are read later
+                column = [plain_cell(cell) for cell in np.asarray(column)]
+            values[name].append(real_values(variable, [column], table, first).numpy())
+        first += len(next(iter(chunk.values())))
+    return {name: _intervals(name, wanted, values[name]) for name, wanted in bins.items()}
+
+
+def _intervals(
+    name: str, bins: int | Sequence[float], values: Sequence[np.ndarray]
+) -> tuple[str, ...]:
+    """Labels ``[low, high)``; the last one is closed where it is finite."""
+    if isinstance(bins, int | np.integer) and not isinstance(bins, bool):
+        known = np.concatenate([*values, np.empty(0)])
+        known = known[~np.isnan(known)]
+        if bins < 2 or len(np.unique(known)) < 2:
+            raise LearningError(
+                f"'{name}' cannot be put into {bins} bins: at least two bins, and two distinct "
+                "values, are needed"
+            )
+        # An edge at the smallest value would leave the first bin empty: it moves to the next one.
+        inner = np.quantile(known, np.arange(1, bins) / bins, method="higher")
+        inner = np.unique(np.maximum(inner, np.unique(known)[1]))
+        edges = [-math.inf, *inner.tolist(), math.inf]
+        if len(edges) - 1 < bins:
+            warnings.warn(
+                f"'{name}' is put into {len(edges) - 1} bins, not {bins}: many of its values are "
+                "the same",
+                BinsWarning,
+                stacklevel=6,
+            )
+    else:
+        try:
+            edges = [] if isinstance(bins, bool) else [float(edge) for edge in bins]
+        except (TypeError, ValueError):
+            edges = []
+        if len(edges) < 3 or any(not a < b for a, b in itertools.pairwise(edges)):
+            raise LearningError(f"the edges of '{name}' are three or more that rise, not {bins!r}")
+    labels = []
+    for low, high in itertools.pairwise(edges):
+        left = "(" if math.isinf(low) else "["
+        right = "]" if high == edges[-1] and not math.isinf(high) else ")"
+        labels.append(f"{left}{_plain(low)}, {_plain(high)}{right}")
+    return tuple(labels)
+
+
+def _plain(number: float) -> str:
+    return spelling(number) if math.isfinite(number) else str(number)
+
+
+def _sorted_labels(name: str, labels: Collection[Any], table: Table) -> tuple[Label, ...]:
+    if not labels:
+        raise LearningError(f"the column '{name}' of {table.origin} is empty in every row")
+    read: list[Any] = _as_numbers(list(labels)) if table.is_text else list(map(_label, labels))
+    if all(isinstance(x, float) for x in read):
+        if not all(x.is_integer() for x in read):
+            raise LearningError(
+                f"the column '{name}' of {table.origin} holds real numbers, not states: put it "
+                f"into bins ({_offer(name)}), or give it a continuous leaf"
+            )
+        read = [int(x) for x in read]
+    if len(read) == 1:
+        raise LearningError(
+            f"the column '{name}' of {table.origin} is constant ({read[0]!r} in every row): its "
+            "other states cannot be learned; name them in `states`"
+        )
+    same_kind = len({type(x) for x in read}) == 1
+    return tuple(sorted(read) if same_kind else sorted(read, key=str))
+
+
+def _label(cell: Any) -> Label:
+    return cell if isinstance(cell, str | int | float | bool) else str(cell)
+
+
+def _as_numbers(labels: list[str]) -> list[Any]:
+    """Numbers, or truth values, where every label spells one of its own."""
+    if set(labels) == {"False", "True"}:
+        return [label == "True" for label in labels]
+    numbers = [number_spelled(label) for label in labels]
+    spelled = [n for n in numbers if n is not None]
+    if len(set(spelled)) < len(labels):
+        return labels
+    return list(map(float, spelled)) if any(isinstance(n, float) for n in spelled) else spelled
+
+
+def _warn_of_many(name: str, states: Sequence[Label], rows: int, origin: str) -> None:
+    if len(states) <= MANY_STATES:
+        return
+    what = f"the column '{name}' of {origin} has {len(states)} distinct cells"
+    if len(states) == rows:
+        hint = "one for each row: it looks like an identifier; leave it out by variables=[…]"
+    elif all(isinstance(x, int) and not isinstance(x, bool) for x in states):
+        hint = (
+            f"and another number will be refused as unknown; bins are an offer ({_offer(name)}), "
+            "and so is a continuous leaf"
+        )
+    else:
+        hint = "which are many for states; those that matter can be named in `states`"
+    warnings.warn(f"{what}, {hint}", ManyStatesWarning, stacklevel=5)
+
+
+def _offer(name: str) -> str:
+    return f"bins={{'{name}': 5}}"

@@ -1,0 +1,275 @@
+"""Tables of data, read a chunk of rows at a time, so that they need not fit the memory.
+
+A data frame, a mapping of arrays, a CSV file and a Parquet file look alike from here on: they have
+named columns, and give their rows in chunks as often as they are asked.
+"""
+
+from __future__ import annotations
+
+import abc
+import copy
+import os
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from torch import Tensor
+
+from mmgraph.graph.cells import is_frame, plain_array, spellings
+from mmgraph.graph.errors import (
+    FormatError,
+    LearningError,
+    MissingExtraError,
+    UnknownVariableError,
+    suggestion,
+)
+from mmgraph.graph.evidence import check_extra
+from mmgraph.graph.state_labels import Index
+from mmgraph.inference.samples import Samples
+
+CHUNK_ROWS = 100_000
+"""How many rows are read at once where nothing else is asked for."""
+
+
+class Table(abc.ABC):
+    """Named columns whose rows can be read in chunks, more than once.
+
+    Attributes
+    ----------
+    origin : str
+        What error messages call it.
+    columns : tuple of str
+        The names of the columns.
+    is_text : bool
+        Whether cells are text whatever they mean, as in a CSV file; an empty one is missing.
+    in_memory : bool
+        Whether all rows are in memory anyway.
+    missing : tuple
+        What stands for a missing cell beside None, NaN and the empty text of a file.
+    extra : {"raise", "ignore"}
+        What becomes of columns that are no variables of a model.
+    """
+
+    origin: str
+    columns: tuple[str, ...]
+    is_text: bool = False
+    in_memory: bool = True
+    missing: tuple[object, ...] = ()
+    extra: str = "raise"
+
+    def place(self, row: int) -> str:
+        """Return the words for a row, for messages."""
+        return f"{self.origin}, row {row}"
+
+    def select(self, columns: Collection[str]) -> Self:
+        """Return the table with some of its columns.
+
+        Raises
+        ------
+        UnknownVariableError
+            If it lacks one; with the nearest name.
+        """
+        known = set(self.columns)
+        for name in columns:
+            if name not in known:
+                hint = suggestion(name, self.columns)
+                raise UnknownVariableError(f"{self.origin} has no column '{name}'{hint}")
+        selected = copy.copy(self)
+        selected.columns = tuple(dict.fromkeys(columns))
+        return selected
+
+    @abc.abstractmethod
+    def chunks(self, rows: int) -> Iterator[dict[str, Any]]:
+        """Yield the columns, lists, arrays or pandas Series, of ``rows`` rows at a time.
+
+        Raises
+        ------
+        FormatError
+            If a file cannot be read.
+        """
+
+
+class _FrameTable(Table):
+    origin = "the data frame"
+
+    def __init__(self, frame: Any) -> None:
+        self._frame = frame
+        self._labels = {str(label): label for label in frame.columns}
+        self.columns = tuple(self._labels)
+        if len(self.columns) != len(frame.columns):
+            names = [str(c) for c in frame.columns]
+            twice = next(n for n in names if names.count(n) > 1)
+            raise LearningError(f"the data frame has two columns called '{twice}'")
+
+    def chunks(self, rows: int) -> Iterator[dict[str, Any]]:
+        for start in range(0, len(self._frame), rows):
+            some = self._frame.iloc[start : start + rows]
+            yield {name: some[self._labels[name]] for name in self.columns}
+
+
+class _ArraysTable(Table):
+    def __init__(self, arrays: Mapping[str, Any], origin: str = "the arrays") -> None:
+        self.origin = origin
+        for name in arrays:
+            if not isinstance(name, str):
+                raise UnknownVariableError(f"a column is called {name!r}, and not by a text")
+        self._arrays = {name: _array(name, given) for name, given in arrays.items()}
+        self.columns = tuple(self._arrays)
+        lengths = {name: len(array) for name, array in self._arrays.items()}
+        for name, length in lengths.items():
+            if length != lengths[self.columns[0]]:
+                raise LearningError(
+                    f"the column '{name}' has {length} rows, '{self.columns[0]}' has "
+                    f"{lengths[self.columns[0]]}"
+                )
+        self._rows = max(lengths.values(), default=0)
+
+    def chunks(self, rows: int) -> Iterator[dict[str, Any]]:
+        for start in range(0, self._rows, rows):
+            yield {name: self._arrays[name][start : start + rows] for name in self.columns}
+
+
+def _array(name: object, given: Any) -> np.ndarray | Index:
+    if isinstance(given, Index):
+        marked = np.asarray(plain_array(given.codes))
+        if not marked.ndim:
+            raise LearningError(f"the column '{name}' is {given!r}, and no sequence of cells")
+        return Index(marked)
+    if not isinstance(given, Tensor) and (isinstance(given, str) or not hasattr(given, "__len__")):
+        raise LearningError(f"the column '{name}' is {given!r}, and no sequence of cells")
+    array: np.ndarray = np.asarray(plain_array(given))
+    if not array.ndim:
+        raise LearningError(f"the column '{name}' is a single cell, and no sequence of cells")
+    return array
+
+
+class _ParquetTable(Table):
+    in_memory = False
+
+    def __init__(self, path: Path) -> None:
+        self.origin, self._path = str(path), path
+        _pandas("reading a Parquet file")
+        with self._file() as file:
+            self.columns = tuple(file.schema_arrow.names)
+
+    def _file(self) -> Any:
+        try:
+            import pyarrow.parquet
+        except ImportError:
+            raise MissingExtraError("data", "pyarrow", "reading a Parquet file") from None
+        with _Reading(self._path):
+            return pyarrow.parquet.ParquetFile(self._path)
+
+    def chunks(self, rows: int) -> Iterator[dict[str, Any]]:
+        with self._file() as file:
+            batches = file.iter_batches(batch_size=rows, columns=list(self.columns))
+            while True:
+                with _Reading(self._path):
+                    batch = next(batches, None)
+                    frame = None if batch is None else batch.to_pandas()
+                if frame is None:
+                    return
+                if len(frame):
+                    yield {name: frame[name] for name in self.columns}
+
+
+class _Reading:
+    """Turns what a library says of a file that it cannot read into an error that names the file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, FileNotFoundError):
+            raise FormatError(f"there is no file {self._path}") from None
+        # pandas' and pyarrow's own errors are all ValueErrors or OSErrors.
+        if isinstance(error, ValueError | OSError):
+            raise FormatError(f"{self._path} cannot be read: {error}") from None
+
+
+def _pandas(purpose: str) -> Any:
+    try:
+        import pandas
+    except ImportError:
+        raise MissingExtraError("data", "pandas", purpose) from None
+    return pandas
+
+
+_TEXT = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+_PARQUET = (".parquet", ".pq")
+
+
+def open_table(
+    data: object,
+    *,
+    missing: Collection[object] = (),
+    encoding: str | None = None,
+    separator: str | None = None,
+    extra: str = "raise",
+) -> Table:
+    """Return the table that some data is.
+
+    Parameters
+    ----------
+    data : pandas.DataFrame, mapping of str to array, Samples, Table, or path
+        A path ends in ``.csv``, ``.tsv`` (both perhaps followed by ``.gz``), ``.parquet`` or
+        ``.pq``.
+    missing : collection of cells
+        What stands for a missing cell beside None, NaN and a file's empty cells: ``["NA", -9]``. A
+        state of that name is missing then, too.
+    encoding, separator : str, optional
+        Of a text file; by default UTF-8 and a comma (a tab in ``.tsv``).
+    extra : {"raise", "ignore"}
+        What becomes of columns that are no variables of a model.
+
+    Raises
+    ------
+    LearningError
+        If the data is of another kind, or columns differ in length.
+    FormatError
+        If the file is missing or cannot be read, or its name has another ending.
+    MissingExtraError
+        If pandas, or pyarrow for a Parquet file, is not installed.
+    """
+    check_extra(extra)
+    spellings(missing)
+    for name, value in (("encoding", encoding), ("separator", separator)):
+        if value is not None and not isinstance(value, str):
+            raise LearningError(f"{name} is a text, not {value!r}")
+    table = copy.copy(_table(data, encoding, separator))
+    if (encoding or separator) and not table.is_text:
+        raise LearningError(
+            f"{table.origin} is no text file, which alone has an encoding and a separator"
+        )
+    table.missing = (*table.missing, *missing)
+    table.extra = extra if extra != "raise" else table.extra
+    return table
+
+
+def _table(data: object, encoding: str | None, separator: str | None) -> Table:
+    if isinstance(data, Table):
+        return data
+    if isinstance(data, str | os.PathLike):
+        path = Path(data)
+        name = path.name.lower()
+        if name.endswith(_TEXT):
+            from mmgraph.data.csv_table import CsvTable
+
+            return CsvTable(path, encoding, separator)
+        if name.endswith(_PARQUET):
+            return _ParquetTable(path)
+        raise FormatError(f"{path}: a table's file name ends in {', '.join((*_TEXT, *_PARQUET))}")
+    if isinstance(data, Samples):
+        return _ArraysTable(data.columns(), "the samples")
+    if is_frame(data):
+        return _FrameTable(data)
+    if isinstance(data, Mapping):
+        return _ArraysTable(data)
+    raise LearningError(
+        "data to learn from is a pandas DataFrame, a mapping of names to arrays or the path of a "
+        f"CSV or Parquet file, not {type(data).__name__}"
+    )

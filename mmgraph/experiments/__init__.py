@@ -1,0 +1,1 @@
+"""Ready models: a declaration, what to run, and what to draw."""

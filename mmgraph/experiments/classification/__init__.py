@@ -1,0 +1,1 @@
+"""Ready models: a Bayesian network that classifies, cross-validated."""

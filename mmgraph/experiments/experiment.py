@@ -1,0 +1,71 @@
+"""Run a ready model of any kind, and keep its report."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from mmgraph.experiments.progress import Progress
+from mmgraph.experiments.reader import Reader
+from mmgraph.formats.files import write_text
+
+KINDS = {
+    "boltzmann_machine": "mmgraph.experiments.machine.experiment",
+    "classification": "mmgraph.experiments.classification.classification",
+    "land_cover": "mmgraph.experiments.land_cover.land_cover",
+    "stereo": "mmgraph.experiments.stereo.stereo_pair",
+}
+"""The module of each kind; its function ``run`` takes what :func:`run` takes."""
+
+
+def kind_of(name: str | os.PathLike[str]) -> str:
+    """Return the kind that a declaration names, ``classification`` where it names none.
+
+    Raises
+    ------
+    FormatError
+        If there is no such declaration, or no such kind.
+    """
+    reader = Reader(name)
+    if "kind" not in reader.content:
+        return "classification"
+    return reader.choice(reader.value(reader.content, "kind", str, "the file"), list(KINDS), "kind")
+
+
+def run(
+    name: str | os.PathLike[str],
+    output_directory: str | os.PathLike[str] | None = None,
+    folds: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Run a ready model and report every situation.
+
+    Parameters
+    ----------
+    name : str or path
+        A model in ``models/`` or a TOML file.
+    output_directory : path, optional
+        Receives ``results.json`` and the pictures, and each step's predictions as soon as it is
+        done: a run that was interrupted goes on where it stopped. Without it nothing is written.
+    folds : int, optional
+        How many of the folds (of a land-cover model: of the seeds) to run; by default all.
+    progress : callable, optional
+        See ``Progress``.
+
+    Returns
+    -------
+    dict
+        ``model``, ``kind``, ``seconds``, ``results`` (a list of rows) and ``files``.
+    """
+    module = importlib.import_module(KINDS[kind_of(name)])
+    report: dict[str, Any] = module.run(name, output_directory, folds, progress)
+    files = report.pop("files", [])
+    if output_directory is not None:
+        path = Path(output_directory) / "results.json"
+        write_text(path, json.dumps(report, indent=2, allow_nan=False) + "\n")
+        files = [*files, str(path)]
+    report["files"] = files
+    return report

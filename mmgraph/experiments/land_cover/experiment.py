@@ -1,0 +1,275 @@
+"""One split of a land-cover job: classifiers and field fitted, every situation answered.
+
+Each set of sensors has a classifier of spectra; a pixel's unary potential is the weighted sum of
+the log-probabilities of those whose sensors all see it. Classifiers, weights, and the strength of
+the Markov random field are chosen on training pixels alone, on folds that the classifiers have not
+seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32, Int64
+
+from mmgraph.experiments.land_cover.declaration import LandCoverDeclaration
+from mmgraph.experiments.land_cover.field import (
+    FieldSettings,
+    LandCoverField,
+    LogTable,
+    choose_field,
+    edge_contrast,
+)
+from mmgraph.experiments.land_cover.spectral_classifier import (
+    Settings,
+    SpectralClassifier,
+    choose_settings,
+    kernel,
+    window_means,
+)
+from mmgraph.experiments.land_cover.splits import Split
+from mmgraph.learning.likelihood_weights import learn_likelihood_weights
+
+Group = tuple[str, ...]
+"""Sensors that one classifier sees together."""
+
+Presence = Mapping[str, Bool[np.ndarray, "height width"]]
+"""Which pixels each sensor sees."""
+
+PIXELWISE, WINDOWS = "pixelwise", "windows"
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """An image of several sensors and its labels.
+
+    Attributes
+    ----------
+    sensors : dict of str to ndarray
+        ``(height, width, bands)`` of each sensor.
+    labels : ndarray of int
+        Class indices, -1 where nothing is known.
+    classes : tuple of str
+        Their names.
+    """
+
+    sensors: dict[str, Float32[np.ndarray, "height width bands"]]
+    labels: Int64[np.ndarray, "height width"]
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What is there to answer from.
+
+    Attributes
+    ----------
+    given : tuple of str
+        The sensors.
+    missing : str or None
+        The sensor that a cloud hides in a part of the image.
+    """
+
+    given: Group
+    missing: str | None = None
+
+    def key(self, method: str) -> str:
+        """Return the name under which a method's labels are kept."""
+        return "/".join(("+".join(self.given), self.missing or "clear", method))
+
+
+def situations(declaration: LandCoverDeclaration) -> list[Situation]:
+    """Return the situations to report: all sensors given, and clouds where several are."""
+    clear = [Situation(given) for given in declaration.given]
+    if declaration.cloud.share == 0:
+        return clear
+    return clear + [Situation(g, s) for g in declaration.given if len(g) > 1 for s in g]
+
+
+class Experiment:
+    """One split of a scene with one seed.
+
+    Parameters
+    ----------
+    scene : Scene
+        The image.
+    declaration : LandCoverDeclaration
+        What is tried.
+    split : Split
+        Training and test pixels.
+    seed : int
+        Of the cloud.
+    """
+
+    def __init__(
+        self, scene: Scene, declaration: LandCoverDeclaration, split: Split, seed: int
+    ) -> None:
+        self.scene, self.declaration, self.split = scene, declaration, split
+        self.codes = scene.labels.reshape(-1)[split.train]
+        self.clear = {s: np.ones(scene.labels.shape, bool) for s in scene.sensors}
+        self.cloud = cloud(scene.labels.shape, declaration.cloud.share, seed)
+        self.chosen: dict[str, Any] = {}
+        self.settings: dict[tuple[Group, str], Settings] = {}
+        self.weights: dict[Group, list[float]] = {}
+        self.fields: dict[Group, FieldSettings] = {}
+        self.tables: dict[tuple[Group, str, str | None], list[LogTable]] = {}
+        self.field_folds = split.folds()[: declaration.field.held_out]
+
+    def run(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Return the labels of every situation and method, and what was chosen.
+
+        Beside the labels stands, under ``…/entropy``, how uncertain the field is.
+        """
+        self._choose_classifiers()
+        results: dict[str, np.ndarray] = {}
+        for situation in situations(self.declaration):
+            presence = dict(self.clear)
+            if situation.missing is not None:
+                presence[situation.missing] = ~self.cloud
+            self._answer(situation, presence, results)
+        self.chosen["fields"] = {"+".join(g): asdict(f) for g, f in self.fields.items()}
+        return results, self.chosen
+
+    def _groups(self, given: Group) -> list[Group]:
+        return [g for g in self.declaration.groups if set(g) <= set(given)]
+
+    def _features(self, group: Group, presence: Presence, side: int) -> np.ndarray:
+        """Features of all pixels: each sensor's mean spectra, side by side."""
+        parts = [window_means(self.scene.sensors[s], presence[s], side) for s in group]
+        return np.concatenate(parts, 1)
+
+    def _choose_classifiers(self) -> None:
+        unary, folds = self.declaration.unary, self.split.folds()
+        for group in self.declaration.groups:
+            tried: dict[str, list[tuple[Settings, np.ndarray]]] = {PIXELWISE: [], WINDOWS: []}
+            for side in unary.windows:
+                features = self._features(group, self.clear, side)[self.split.train]
+                options = [
+                    (Settings(side, precision, ridge), features)
+                    for precision in unary.precisions
+                    for ridge in unary.ridges
+                ]
+                tried[WINDOWS] += options
+                tried[PIXELWISE] += options if side == 1 else []
+            for method, candidates in tried.items():
+                settings = choose_settings(candidates, self.codes, len(self.scene.classes), folds)
+                self.settings[group, method] = settings
+                self.chosen[f"{'+'.join(group)}/{method}"] = settings.as_dict()
+
+    def _answer(
+        self, situation: Situation, presence: Presence, results: dict[str, np.ndarray]
+    ) -> None:
+        given, missing = situation.given, situation.missing
+        tables = {m: self._pooled(given, missing, presence, m) for m in (PIXELWISE, WINDOWS)}
+        side = self.declaration.field.edge_window
+        edges = {s: (self._features((s,), presence, side), presence[s]) for s in given}
+        field = LandCoverField(
+            edge_contrast(edges, self.declaration.field.neighbours),
+            len(self.scene.classes),
+            self.declaration.field,
+        )
+        if given not in self.fields:  # under a cloud, what was chosen in clear weather is kept
+            folds = self.field_folds
+            unseen = [
+                self._pooled(given, None, self.clear, WINDOWS, f) for f in range(1, len(folds) + 1)
+            ]
+            self.fields[given] = choose_field(field, unseen, self.split.train, self.codes, folds)
+        posterior = field.marginals(
+            tables[WINDOWS], self.split.train, self.codes, self.fields[given]
+        )
+        for method, table in (*tables.items(), (self.declaration.field.name, posterior)):
+            labels = table.argmax(1).reshape(self.scene.labels.shape)
+            results[situation.key(method)] = labels.astype(np.int16)
+        entropy = -(posterior * np.log(np.maximum(posterior, 1e-300))).sum(1)
+        results[situation.key("entropy")] = entropy.reshape(self.scene.labels.shape).astype("f4")
+
+    def _tables(self, group: Group, method: str, missing: str | None) -> list[LogTable]:
+        """Log-probabilities of all pixels by one classifier.
+
+        The first table is that of all training pixels that the sensors see; in clear weather the
+        tables without each of the field's folds follow.
+        """
+        missing = missing if missing in group else None
+        key = (group, method, missing)
+        if key not in self.tables:
+            presence = {s: ~self.cloud if s == missing else self.clear[s] for s in group}
+            seen = self._seen(group, presence).reshape(-1)[self.split.train]
+            settings = self.settings[group, method]
+            features = self._features(group, presence, settings.window)
+            support = features[self.split.train[seen]]
+            fitted = SpectralClassifier.fit(
+                support, self.codes[seen], len(self.scene.classes), settings
+            )
+            versions = [fitted]
+            if missing is None and method == WINDOWS:
+                versions += [fitted.without(rows) for rows in self.field_folds]
+            kernels = kernel(features, support, settings.precision)
+            self.tables[key] = [v.log_probabilities(kernels) for v in versions]
+        return self.tables[key]
+
+    def _seen(self, group: Group, presence: Presence) -> Bool[np.ndarray, "height width"]:
+        return np.logical_and.reduce([presence[s] for s in group])
+
+    def _pooled(
+        self, given: Group, missing: str | None, presence: Presence, method: str, version: int = 0
+    ) -> LogTable:
+        """Log-probabilities of all pixels, each from the classifiers whose sensors all see it.
+
+        Where a sensor is missing, the others speak with the weights that they have without it.
+        """
+        pooled = np.zeros((self.scene.labels.size, len(self.scene.classes)))
+        for there in self._groups(given):
+            # The pixels that see these sensors of the given ones, and no others.
+            exactly = self._seen(there, presence)
+            for sensor in given:
+                exactly = exactly if sensor in there else exactly & ~presence[sensor]
+            rows = exactly.reshape(-1)
+            if rows.any():
+                weights = self._pool_weights(there, method)
+                for weight, group in zip(weights, self._groups(there), strict=True):
+                    if weight:
+                        pooled[rows] += weight * self._tables(group, method, missing)[version][rows]
+        pooled -= np.logaddexp.reduce(pooled, axis=1, keepdims=True)
+        return pooled
+
+    def _pool_weights(self, given: Group, method: str) -> list[float]:
+        """The weight of each classifier, learned from held-out training pixels in clear weather."""
+        groups = self._groups(given)
+        if len(groups) == 1 or method == PIXELWISE:
+            return [float(g == groups[-1]) for g in groups]  # plain: all the bands at once
+        if given not in self.weights:
+            folds, tables = self.split.folds(), []
+            for group in groups:
+                settings = self.settings[group, method]
+                features = self._features(group, self.clear, settings.window)[self.split.train]
+                classifier = SpectralClassifier.fit(
+                    features, self.codes, len(self.scene.classes), settings
+                )
+                kernels = kernel(features, features, settings.precision)
+                table = np.zeros((len(self.codes), len(self.scene.classes)))
+                for rows in folds:
+                    unseen = classifier.without(rows)
+                    table[rows] = unseen.log_probabilities(kernels[rows])
+                tables.append(table)
+            even = torch.zeros(len(self.scene.classes), dtype=torch.float64)
+            learned = learn_likelihood_weights(
+                torch.from_numpy(np.stack(tables)), even, torch.from_numpy(self.codes)
+            )
+            self.weights[given] = learned.tolist()
+            self.chosen[f"{'+'.join(given)}/pool"] = learned.tolist()
+        return self.weights[given]
+
+
+def cloud(shape: tuple[int, int], share: float, seed: int) -> Bool[np.ndarray, "height width"]:
+    """Return which pixels a cloud covers: the share of them nearest to a random place."""
+    generator = np.random.default_rng([seed, 1])
+    rows, columns = np.indices(shape)
+    centre = generator.uniform(0, 1, 2) * shape
+    distance = np.hypot(rows - centre[0], columns - centre[1])
+    covered = np.zeros(distance.size, bool)
+    covered[np.argsort(distance, axis=None, kind="stable")[: round(share * distance.size)]] = True
+    return covered.reshape(shape)

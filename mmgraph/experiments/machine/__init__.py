@@ -1,0 +1,1 @@
+"""Ready models: a multimodal deep Boltzmann machine, cross-validated."""

@@ -1,0 +1,1 @@
+"""Ready models: the disparity of a stereo pair."""

@@ -1,0 +1,1 @@
+"""The Interchange Format for Bayesian networks."""

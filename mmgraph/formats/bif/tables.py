@@ -1,0 +1,266 @@
+"""The conditional tables of a BIF file, from the entries of its ``probability`` blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import NoReturn
+
+import numpy as np
+from jaxtyping import Float64
+
+from mmgraph.formats.bif.syntax import Distribution, Entry, names_in, parse_distribution
+from mmgraph.formats.rows import bounded_product, normalise, problem_of, row_name, state_of
+from mmgraph.formats.text import BRACKETED_WORD, TokenReader, fail, nearest
+from mmgraph.graph.variable import Variable
+
+DEFAULT_LIMIT = 2**24
+"""The numbers that ``default`` entries may fill in, all tables together.
+
+All other numbers stand in the file; these a file of a few bytes could ask for without end.
+"""
+
+
+class TableReader:
+    """Turns ``probability`` blocks into tables.
+
+    Parameters
+    ----------
+    path : path
+        For the messages.
+    text : str
+        The whole file.
+    variables : mapping of str to Variable
+        Those that the file declares.
+    states : mapping of str to tuple of str
+        The states as the file spells them.
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        text: str,
+        variables: Mapping[str, Variable],
+        states: Mapping[str, Sequence[str]],
+    ) -> None:
+        self.path = path
+        self.text = text
+        self.variables = variables
+        self.codes = {name: {s: i for i, s in enumerate(s_)} for name, s_ in states.items()}
+        # Only bare words may be looked up in text that no tokenizer has seen.
+        self.bare_codes = {
+            name: {s: i for s, i in codes.items() if BRACKETED_WORD.fullmatch(s)}
+            for name, codes in self.codes.items()
+        }
+        self.default_left = DEFAULT_LIMIT
+
+    def read(self, distribution: Distribution) -> Float64[np.ndarray, "..."]:
+        """Return the table of a block, with axes ``(*parents, child)``.
+
+        Raises
+        ------
+        FormatError
+            If a name is unknown, a row is missing, given twice or no distribution.
+        """
+        child, *parents = (self._variable(distribution, name) for name in distribution.names)
+        names = list(distribution.names)
+        for i, name in enumerate(names):
+            if name in names[:i]:
+                self._fail(distribution.start, f"'{name}' stands twice in one distribution")
+        if len(names) > 64:
+            self._fail(distribution.start, f"'{child.name}' has more than 63 parents")
+        table = None
+        if distribution.entries is None:
+            table = self._plain_table(distribution.body, child, parents)
+            if table is None:  # what is unusual there, and where, the careful reader finds out
+                reader = TokenReader(self.path, self.text, distribution.start)
+                distribution = parse_distribution(reader)
+        if table is None:
+            table = self._table(distribution, child, parents)
+        return table.reshape(*(p.cardinality for p in parents), child.cardinality)
+
+    def _variable(self, distribution: Distribution, name: str) -> Variable:
+        if name in self.variables:
+            return self.variables[name]
+        self._fail(
+            distribution.start,
+            f"expected the name of a declared variable, found '{name[:60]}'"
+            f"{nearest(name, self.variables)}",
+        )
+
+    def _fail(self, start: int, problem: str) -> NoReturn:
+        fail(self.path, self.text, start, problem)
+
+    def _plain_table(
+        self, body: str, child: Variable, parents: Sequence[Variable]
+    ) -> Float64[np.ndarray, "rows states"] | None:
+        """Read a body that has nothing unusual; None where it has."""
+        statements = body.split(";")
+        if statements.pop().strip() or not statements:
+            return None
+        rows = bounded_product((p.cardinality for p in parents), len(body))
+        if rows is None:
+            return None
+        first, _, numbers = statements[0].lstrip().partition(" ")
+        if first == "table" and len(statements) == 1:
+            values = _plain_numbers([numbers], rows * child.cardinality)
+            if values is None:
+                return None
+            table = np.ascontiguousarray(values.reshape(child.cardinality, rows).T)
+        elif len(statements) == rows:
+            heads: list[str] = []
+            tails: list[str] = []
+            for statement in statements:
+                head, _, tail = statement.partition(")")
+                heads.append(head.lstrip())
+                tails.append(tail)
+            values = _plain_numbers(tails, child.cardinality)
+            order = self._plain_order(heads, parents)
+            if values is None or order is None:
+                return None
+            table = np.empty((rows, child.cardinality))
+            table[order] = values
+        else:
+            return None
+        return table if normalise(table) is None else None
+
+    def _plain_order(self, heads: list[str], parents: Sequence[Variable]) -> np.ndarray | None:
+        """Return the row of the table that each ``(state, …`` stands for, if each comes once."""
+        commas = len(parents) - 1
+        if any(head[:1] != "(" or head.count(",") != commas for head in heads):
+            return None
+        states = list(map(str.strip, ",".join([head[1:] for head in heads]).split(",")))
+        order = np.zeros(len(heads), np.int64)
+        for i, parent in enumerate(parents):
+            try:
+                codes = list(map(self.bare_codes[parent.name].__getitem__, states[i :: commas + 1]))
+            except KeyError:
+                return None
+            order *= parent.cardinality
+            order += codes
+        return order if np.bincount(order, minlength=len(heads)).max() == 1 else None
+
+    def _table(
+        self, distribution: Distribution, child: Variable, parents: Sequence[Variable]
+    ) -> Float64[np.ndarray, "rows states"]:
+        entries = distribution.entries or []
+        cardinalities = [p.cardinality for p in parents]
+        starts: dict[int, int] = {}
+        if entries and entries[0].kind == "table":
+            if len(entries) > 1:
+                problem = f"the distribution of '{child.name}' has a table and another entry"
+                self._fail(entries[1].start, problem)
+            size = bounded_product([*cardinalities, child.cardinality], len(self.text))
+            self._check_count(entries[0], size, f"the table of '{child.name}'")
+            values = np.array(entries[0].numbers).reshape(child.cardinality, -1)
+            table = np.ascontiguousarray(values.T)
+            elsewhere = entries[0].start
+        else:
+            table, starts, elsewhere = self._table_of_rows(distribution, child, parents)
+        wrong = normalise(table)
+        if wrong is not None:
+            row = row_name(child, parents, state_of(wrong, cardinalities))
+            self._fail(starts.get(wrong, elsewhere), f"{row} {problem_of(table[wrong])}")
+        return table
+
+    def _table_of_rows(
+        self, distribution: Distribution, child: Variable, parents: Sequence[Variable]
+    ) -> tuple[Float64[np.ndarray, "rows states"], dict[int, int], int]:
+        """Return the table, the position of each row that is given, and that of the default."""
+        given: dict[int, Entry] = {}
+        default: Entry | None = None
+        for entry in distribution.entries or []:
+            if entry.kind == "table":
+                problem = f"the distribution of '{child.name}' has rows and a table"
+                self._fail(entry.start, problem)
+            if entry.kind == "default":
+                if default is not None:
+                    self._fail(entry.start, f"the default of '{child.name}' is given twice")
+                self._check_count(entry, child.cardinality, f"the default of '{child.name}'")
+                default = entry
+                continue
+            states = self._states(entry, child, parents)
+            name = row_name(child, parents, states)
+            row = 0
+            for parent, state in zip(parents, states, strict=True):
+                row = row * parent.cardinality + state
+            if row in given:
+                self._fail(entry.start, f"{name} is given twice")
+            self._check_count(entry, child.cardinality, name)
+            given[row] = entry
+        cardinalities = [p.cardinality for p in parents]
+        rows = bounded_product(cardinalities, len(given))
+        if rows != len(given) and default is None:
+            missing = next(i for i in range(len(given) + 1) if i not in given)
+            missing_row = row_name(child, parents, state_of(missing, cardinalities))
+            self._fail(distribution.start, f"{missing_row} is missing, and there is no default")
+        table = self._filled(distribution.start, given, default, cardinalities, child)
+        starts = {row: entry.start for row, entry in given.items()}
+        return table, starts, distribution.start if default is None else default.start
+
+    def _filled(
+        self,
+        start: int,
+        given: Mapping[int, Entry],
+        default: Entry | None,
+        cardinalities: list[int],
+        child: Variable,
+    ) -> Float64[np.ndarray, "rows states"]:
+        bound = len(given) + self.default_left // child.cardinality
+        rows = bounded_product(cardinalities, bound)
+        if rows is None:
+            self._fail(
+                start,
+                f"the default of '{child.name}' stands for more numbers than the limit of "
+                f"{DEFAULT_LIMIT:,}",
+            )
+        self.default_left -= (rows - len(given)) * child.cardinality
+        table = np.empty((rows, child.cardinality))
+        if default is not None:
+            table[:] = default.numbers
+        for row, entry in given.items():
+            table[row] = entry.numbers
+        return table
+
+    def _states(self, entry: Entry, child: Variable, parents: Sequence[Variable]) -> list[int]:
+        names = names_in(entry.states, len(parents))
+        if names is None:
+            found = sum(map(len, entry.states))
+            self._fail(
+                entry.start,
+                f"expected {len(parents)} states in a row of '{child.name}', one for each parent, "
+                f"found {found}",
+            )
+        states = []
+        for parent, name in zip(parents, names, strict=True):
+            codes = self.codes[parent.name]
+            if name not in codes:
+                self._fail(
+                    entry.start,
+                    f"in a row of '{child.name}': expected a state of '{parent.name}', found "
+                    f"'{name[:60]}'{nearest(name, codes)}",
+                )
+            states.append(codes[name])
+        return states
+
+    def _check_count(self, entry: Entry, count: int | None, what: str) -> None:
+        if count is None:
+            self._fail(entry.start, f"expected more numbers in {what} than the file can hold")
+        if len(entry.numbers) != count:
+            self._fail(
+                entry.start, f"expected {count} numbers in {what}, found {len(entry.numbers)}"
+            )
+
+
+def _plain_numbers(pieces: list[str], count: int) -> Float64[np.ndarray, "rows numbers"] | None:
+    """Read pieces of comma-separated numbers, so many in each; None where that does not fit."""
+    if any(piece.count(",") != count - 1 for piece in pieces):
+        return None
+    joined = ",".join(pieces)
+    if not joined.isascii() or "_" in joined:  # float() would read other digits, and 1_000
+        return None
+    try:
+        numbers = np.array(list(map(float, joined.split(","))))
+    except ValueError:
+        return None
+    return numbers.reshape(len(pieces), count)

@@ -1,0 +1,1 @@
+"""The package's own format, which loses nothing."""

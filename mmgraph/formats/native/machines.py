@@ -1,0 +1,275 @@
+"""Boltzmann machines in the package's own format: how layers are put together, and their factors.
+
+What is written of a machine beside its variables and factors are the names of its layers, the
+sweeps of mean field that it answers with, and the precision that it was made for where its numbers
+are kept in another; sizes and families stand with the variables. Options of training are not kept:
+a machine that is read has their defaults.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmgraph.formats.json_object import JsonObject, shown
+from mmgraph.formats.text import nearest
+from mmgraph.graph.errors import FormatError, GraphError
+from mmgraph.graph.exponential_family import statistics_shape
+from mmgraph.graph.factor import Factor
+from mmgraph.graph.factors.bias import BiasFactor
+from mmgraph.graph.factors.bilinear import BilinearFactor
+from mmgraph.graph.variable import Variable
+from mmgraph.networks.boltzmann.deep import DeepBoltzmannMachine
+from mmgraph.networks.boltzmann.inputs.evidence import columns_count
+from mmgraph.networks.boltzmann.layers import Pathway, check_family, check_label_links
+from mmgraph.networks.boltzmann.machine import BoltzmannMachine
+from mmgraph.networks.boltzmann.multimodal import MultimodalDeepBoltzmannMachine
+from mmgraph.networks.boltzmann.restricted import RestrictedBoltzmannMachine
+
+BOLTZMANN_MACHINES: dict[str, type[BoltzmannMachine]] = {
+    "restricted Boltzmann machine": RestrictedBoltzmannMachine,
+    "deep Boltzmann machine": DeepBoltzmannMachine,
+    "multimodal deep Boltzmann machine": MultimodalDeepBoltzmannMachine,
+}
+"""The kinds of machines by the names that files give them."""
+
+
+_PRECISIONS = {
+    str(dtype).removeprefix("torch."): dtype
+    for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+}
+
+
+def bias_parameters(factor: BiasFactor) -> dict[str, Tensor]:
+    """Return the tensors of a bias factor."""
+    return dict(zip(("bias", "precision"), factor.tensors(), strict=False))
+
+
+def bias_settings(factor: BiasFactor) -> dict[str, Any]:
+    """Return the usual length of documents; nothing of other units."""
+    counts = factor.scope[0].family == "replicated_softmax"
+    return {"length": factor.length} if counts else {}
+
+
+def restore_bias(
+    scope: Sequence[Variable],
+    child: Variable | None,
+    parameters: Mapping[str, Tensor],
+    settings: Any,
+) -> BiasFactor:
+    """Put a bias factor together.
+
+    Raises
+    ------
+    GraphError
+        If the parts do not fit.
+    """
+    if len(scope) != 1 or child is not None:
+        raise GraphError("a bias has one variable and no child")
+    _check_names(parameters, {"bias"}, {"precision"})
+    length = JsonObject("the settings of a bias", settings).get("length", int, 100)
+    return BiasFactor(scope[0], parameters["bias"], parameters.get("precision"), length)
+
+
+def restore_bilinear(
+    scope: Sequence[Variable],
+    child: Variable | None,
+    parameters: Mapping[str, Tensor],
+    settings: Any,
+) -> BilinearFactor:
+    """Put a bilinear factor together.
+
+    Raises
+    ------
+    GraphError
+        If the parts do not fit.
+    """
+    if len(scope) != 2 or child is not None:
+        raise GraphError("a bilinear factor has two variables and no child")
+    _check_names(parameters, {"weights"}, set())
+    return BilinearFactor(scope[0], scope[1], parameters["weights"])
+
+
+def _check_names(parameters: Mapping[str, Tensor], needed: set[str], allowed: set[str]) -> None:
+    if not needed <= set(parameters) <= needed | allowed:
+        found = ", ".join(parameters) or "nothing"
+        raise GraphError(f"expected the parameter {', '.join(needed)}, found {found}")
+    for name, tensor in parameters.items():
+        if not tensor.is_floating_point():
+            raise GraphError(f"the parameter '{name}' is {tensor.dtype}, and no real numbers")
+
+
+def machine_settings(machine: BoltzmannMachine) -> dict[str, Any]:
+    """Return which layers a machine is made of, by name.
+
+    Raises
+    ------
+    NotFittedError
+        If it takes its layers from data that it has not seen yet.
+    """
+    if not machine.variables:
+        machine.check_fitted()
+    names = iter([v.name for v in machine.hidden])
+    settings: dict[str, Any] = {
+        "pathways": [
+            {
+                "name": p.title,
+                "visible": [v.name for v in p.variables],
+                "hidden": list(itertools.islice(names, len(p.sizes))),
+            }
+            for p in machine.pathways
+        ],
+        "joint": machine.joint.name,
+    }
+    if machine.labels is not None:
+        settings["labels"] = machine.labels.name
+        settings["label_links"] = machine.label_links
+    if machine.sweeps is not None:
+        settings["sweeps"] = machine.sweeps
+    if machine._feature_names is not None:
+        settings["columns"] = machine._feature_names.tolist()
+    if machine.asked_dtype != machine.dtype:
+        settings["dtype"] = str(machine.asked_dtype).removeprefix("torch.")
+    return settings
+
+
+def restore_machine(
+    kind: type[BoltzmannMachine],
+    variables: Sequence[Variable],
+    factors: Sequence[Factor],
+    settings: JsonObject,
+) -> BoltzmannMachine:
+    """Put a machine together.
+
+    Raises
+    ------
+    GraphError, FormatError
+        If the layers are not those of such a machine, or the factors are not those between them.
+    """
+    named = {v.name: v for v in variables}
+    pathways, families = [], []
+    for entry in settings.items("pathways"):
+        hidden = [_named(entry, name, named) for name in entry.names("hidden")]
+        visible = [_named(entry, name, named) for name in entry.names("visible")]
+        own: Any = {v.family for v in hidden} or {None}
+        if len(own) != 1:
+            raise GraphError(f"the hidden layers of '{entry.get('name', str)}' are of two families")
+        families += own
+        sizes = tuple(v.size for v in hidden)
+        pathways.append(Pathway(visible, sizes, entry.get("name", str), own.pop()))
+    joint = _named(settings, settings.get("joint", str), named)
+    labels, links = None, "joint"
+    if "labels" in settings:
+        labels = _named(settings, settings.get("labels", str), named)
+        links = settings.get("label_links", str, "joint")
+        check_label_links(links)
+    layers = [f for f in factors if isinstance(f, BiasFactor | BilinearFactor)]
+    if len(layers) != len(factors):
+        raise GraphError("a Boltzmann machine is made of biases and bilinear factors alone")
+    _check_weights(pathways, joint.size, labels, links, layers)
+    machine = _made(kind, pathways, joint, labels, links)
+    machine.adopt(layers)
+    for variable in variables:
+        if variable.name not in machine.variables:
+            raise GraphError(f"'{variable.name}' is no layer of the machine")
+    asked = settings.choice("dtype", _PRECISIONS) if "dtype" in settings else machine.dtype
+    machine._arguments["dtype"] = asked
+    if "columns" in settings:
+        machine._feature_names = np.array(settings.names("columns"), dtype=object)
+        if len(machine._feature_names) != columns_count(machine.visible):
+            raise GraphError(
+                f"the machine has {columns_count(machine.visible)} columns, and names of "
+                f"{len(machine._feature_names)}"
+            )
+    if "sweeps" in settings:
+        machine.sweeps = settings.get("sweeps", int)
+        if machine.sweeps < 1:
+            raise GraphError(f"a machine cannot answer with {machine.sweeps} sweeps of mean field")
+    return machine
+
+
+def _named(entry: JsonObject, name: str, variables: Mapping[str, Variable]) -> Variable:
+    if name not in variables:
+        hint = nearest(name, variables)
+        raise FormatError(f"{entry.where}: there is no variable {shown(name)}{hint}")
+    return variables[name]
+
+
+def _check_weights(
+    pathways: Sequence[Pathway],
+    joint: int,
+    labels: Variable | None,
+    links: str,
+    factors: Sequence[BiasFactor | BilinearFactor],
+) -> None:
+    """Refuse layers whose weights the file does not hold, before there is memory for them."""
+    needed = 0 if labels is None else labels.cardinality * joint
+    if labels is not None and links == "all":
+        needed += labels.cardinality * sum(p.sizes[-1] for p in pathways if p.sizes)
+    for pathway in pathways:
+        below = sum(math.prod(statistics_shape(v)) for v in pathway.variables)
+        needed += sum(a * b for a, b in itertools.pairwise((below, *pathway.sizes, joint)))
+    found = sum(f.weights.numel() for f in factors if isinstance(f, BilinearFactor))
+    if needed != found:
+        raise GraphError(f"the layers are joined by {needed:,} weights, but there are {found:,}")
+
+
+def _made(
+    kind: type[BoltzmannMachine],
+    pathways: Sequence[Pathway],
+    joint: Variable,
+    labels: Variable | None,
+    links: Any,
+) -> BoltzmannMachine:
+    """A machine of these layers, with any numbers."""
+    family: Any = joint.family
+    check_family(family)
+    if kind is MultimodalDeepBoltzmannMachine:
+        return MultimodalDeepBoltzmannMachine(
+            pathways, joint.size, labels, family, label_links=links
+        )
+    if links != "joint":
+        raise GraphError(f"the labels of such a machine are joined to its top, not to {links!r}")
+    if len(pathways) != 1:
+        raise GraphError(f"such a machine has one pathway, not {len(pathways)}")
+    visible, sizes = pathways[0].variables, (*pathways[0].sizes, joint.size)
+    given: Any = visible[0] if len(visible) == 1 else visible
+    if kind is DeepBoltzmannMachine:
+        return DeepBoltzmannMachine(given, sizes, labels, family)
+    if len(sizes) != 1:
+        raise GraphError(f"a restricted machine has one hidden layer, not {len(sizes)}")
+    return RestrictedBoltzmannMachine(given, joint.size, labels, family)
+
+
+def load_parameters(machine: BoltzmannMachine, path: str | os.PathLike[str]) -> None:
+    """Write the numbers of a machine in a file into another of the same architecture.
+
+    The other answers with the sweeps of that in the file, too.
+
+    Raises
+    ------
+    FormatError
+        If the file is damaged, or its machine is another (what differs).
+    """
+    from mmgraph.formats.native.native import read_native
+
+    found = read_native(path)
+    if type(found) is not type(machine):
+        raise FormatError(f"{path} holds {found!r}, which is no {type(machine).__name__}")
+    assert isinstance(found, BoltzmannMachine)
+    try:
+        machine.adopt(
+            f.to(machine.device)
+            for f in found.factors
+            if isinstance(f, BiasFactor | BilinearFactor)
+        )
+    except GraphError as error:
+        raise FormatError(f"{path} holds another machine than {machine!r}: {error}") from None
+    machine.sweeps = found.sweeps

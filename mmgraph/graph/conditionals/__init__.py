@@ -1,0 +1,1 @@
+"""Conditional tables that a few parameters describe."""

@@ -1,0 +1,190 @@
+"""The maximum of independent hidden effects: its distribution, as a chain, and learned by EM."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from mmgraph.graph.conditionals.parametric_table import named_states
+from mmgraph.graph.errors import LearningError
+from mmgraph.graph.factors.table import TableFactor
+from mmgraph.graph.variable import Variable
+
+Pair = tuple[Tensor, Tensor]
+"""Of an effect, in each counted family: P(lower than the outcome), P(equal to it)."""
+
+
+def maximum(
+    first: Float[Tensor, "*batch states"], second: Float[Tensor, "*batch states"]
+) -> Float[Tensor, "*batch states"]:
+    """Return the distribution of the greater of two independent ordered variables.
+
+    Sums of products of probabilities only: no digit is lost to a difference of cumulative ones.
+    """
+    lower = torch.nn.functional.pad(first.cumsum(-1)[..., :-1], (1, 0))
+    return first * second.cumsum(-1) + lower * second
+
+
+def table_of_maximum(
+    effects: Sequence[Float[Tensor, "parent states"]], leak: Float[Tensor, " states"]
+) -> Float[Tensor, "*parents states"]:
+    """Return the conditional table of the maximum of a leak and one effect for each parent."""
+    table = leak
+    for effect in effects:
+        table = maximum(table.unsqueeze(-2), effect)
+    return table
+
+
+def chain_of_maxima(
+    child: Variable,
+    parents: Sequence[Variable],
+    effects: Sequence[Float[Tensor, "parent states"]],
+    leak: Float[Tensor, " states"],
+    descending: bool = False,
+) -> tuple[TableFactor, ...]:
+    """Return the tables of ``Y_i = max(Y_{i-1}, Z_i)``, the last of them the child's.
+
+    ``descending`` says that the child's own states come in the reverse order.
+    """
+
+    def in_order(table: Tensor) -> Tensor:
+        return table.flip(-1) if descending else table
+
+    if not parents:
+        return (TableFactor((child,), in_order(leak), child=child),)
+    tables: list[TableFactor] = []
+    previous: tuple[Variable, ...] = ()
+    so_far = leak
+    for i, (parent, effect) in enumerate(zip(parents, effects, strict=True), start=1):
+        here = child
+        if i < len(parents):
+            here = Variable(f"{child.name}~{i}", child.states, modality=child.modality)
+        table = in_order(maximum(so_far.unsqueeze(-2), effect))
+        tables.append(TableFactor((*previous, parent, here), table, child=here))
+        previous = (here,)
+        so_far = in_order(torch.eye(child.cardinality, dtype=leak.dtype, device=leak.device))
+    return tuple(tables)
+
+
+@torch.no_grad()
+def fitted_effects(
+    scope: Sequence[Variable],
+    effects: Sequence[Float[Tensor, "parent states"]],
+    counts: Float[Tensor, "*parents states"],
+    max_iterations: int,
+    tolerance: float,
+    descending: bool = False,
+) -> list[Float[Tensor, "parent states"]]:
+    """Return the effects ``P(Z_i | x_i)`` that fit the counts of ``Y = max Z_i`` best.
+
+    Parameters
+    ----------
+    scope : sequence of Variable
+        Parents and child, for error messages.
+    effects : sequence of Tensor
+        Where to start: one array a parent, and one of a single row for the leak, last.
+    counts : Tensor, shape (*parent states, child states)
+        The child's states in ascending order.
+    max_iterations, tolerance
+        EM ends after so many steps, or when the mean log-likelihood rises by less.
+    descending : bool
+        Whether the child's own states come in the reverse order.
+
+    Raises
+    ------
+    LearningError
+        If a family that is counted has probability zero at the start.
+    """
+    dtype, current = effects[0].dtype, [e.double() for e in effects]
+    cells = counts.nonzero()
+    if not len(cells):
+        return list(effects)
+    weight = counts[tuple(cells.T)]
+    outcome = cells[:, -1]
+    rows = [*cells[:, :-1].T, torch.zeros_like(outcome)]
+    last, previous = -torch.inf, current
+    for _ in range(max_iterations):
+        lower, exact = zip(
+            *(_at(e, x, outcome) for e, x in zip(current, rows, strict=True)), strict=True
+        )
+        others = _maxima_of_others(lower, exact)
+        probability = _combined((lower[0], exact[0]), others[0])[1]
+        if last == -torch.inf and bool((probability <= 0).any()):
+            _raise_impossible(scope, cells[int((probability <= 0).nonzero()[0])], descending)
+        fit = float((weight * probability.log()).sum() / weight.sum())
+        if not fit >= last:  # rounding: keep what was better
+            current = previous
+            break
+        if fit - last < tolerance:
+            break
+        last, previous = fit, current
+        share = weight / probability
+        current = [
+            _maximised(e, x, o, outcome, share)
+            for e, x, o in zip(current, rows, others, strict=True)
+        ]
+    return [e.to(dtype) for e in current]
+
+
+def _at(
+    effect: Float[Tensor, "parent states"],
+    rows: Int64[Tensor, " cells"],
+    outcome: Int64[Tensor, " cells"],
+) -> Pair:
+    """Probability that an effect is lower than the outcome, and that it is the outcome."""
+    lower = torch.nn.functional.pad(effect.cumsum(-1)[:, :-1], (1, 0))
+    return lower[rows, outcome], effect[rows, outcome]
+
+
+def _combined(first: Pair, second: Pair) -> Pair:
+    """The same probabilities for the maximum of two effects."""
+    return first[0] * second[0], first[1] * (second[0] + second[1]) + first[0] * second[1]
+
+
+def _maxima_of_others(lower: Sequence[Tensor], exact: Sequence[Tensor]) -> list[Pair]:
+    """For each effect the maximum of all others, from both ends: nothing is divided out."""
+    pairs = list(zip(lower, exact, strict=True))
+    none = (torch.ones_like(lower[0]), torch.zeros_like(lower[0]))  # lower than any outcome
+    before, after = [none], [none]
+    for pair in pairs[:-1]:
+        before.append(_combined(before[-1], pair))
+    for pair in reversed(pairs[1:]):
+        after.append(_combined(after[-1], pair))
+    return [_combined(b, a) for b, a in zip(before, reversed(after), strict=True)]
+
+
+def _maximised(
+    effect: Float[Tensor, "parent states"],
+    rows: Int64[Tensor, " cells"],
+    others: Pair,
+    outcome: Int64[Tensor, " cells"],
+    share: Float[Tensor, " cells"],
+) -> Float[Tensor, "parent states"]:
+    """One parent's new effects: expected counts of its hidden effect, normalised.
+
+    An effect below the outcome needs that the maximum of the others is the outcome, one equal to
+    it that the others do not exceed it, and one above it is impossible.
+    """
+    states = torch.arange(effect.shape[1], device=effect.device)
+    exactly, lower = states == outcome.unsqueeze(1), states < outcome.unsqueeze(1)
+    chance = exactly * (others[0] + others[1]).unsqueeze(1) + lower * others[1].unsqueeze(1)
+    expected = torch.zeros_like(effect)
+    expected.index_add_(0, rows, share.unsqueeze(1) * chance * effect[rows])
+    total = expected.sum(-1, keepdim=True)
+    return torch.where(total > 0, expected / torch.where(total > 0, total, 1.0), effect)
+
+
+def _raise_impossible(
+    scope: Sequence[Variable], cell: Int64[Tensor, " scope"], descending: bool
+) -> None:
+    codes = cell.tolist()
+    if descending:
+        codes[-1] = scope[-1].cardinality - 1 - codes[-1]
+    raise LearningError(
+        f"the data tell of {named_states(scope, codes)}, to which the distribution of "
+        f"'{scope[-1].name}' gives probability zero: start with a leak above zero, and with "
+        "effects above zero"
+    )

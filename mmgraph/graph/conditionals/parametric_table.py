@@ -1,0 +1,151 @@
+"""The common base of conditional tables that are computed from a few parameters."""
+
+from __future__ import annotations
+
+import abc
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmgraph.graph.arrays import float_tensor
+from mmgraph.graph.errors import GraphError, LearningError, suggestion
+from mmgraph.graph.factors.table import TableFactor
+from mmgraph.graph.variable import Variable
+
+TABLE_BUDGET_BYTES = 1 << 30
+"""A conditional table may take this much; a larger one is refused before it is built."""
+
+
+class ParametricTable(TableFactor):
+    """A conditional table, axes ``(*parents, child)``, computed from parameters that are kept.
+
+    The table is made once, by torch operations: gradients flow from it to the parameters.
+    """
+
+    child: Variable
+
+    @abc.abstractmethod
+    def parameters(self) -> dict[str, Tensor]:
+        """Return the numbers that the table is computed from, by name."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return what else :meth:`restore` needs, as JSON values."""
+        return {}
+
+    @classmethod
+    @abc.abstractmethod
+    def restore(
+        cls,
+        scope: Sequence[Variable],
+        child: Variable,
+        parameters: Mapping[str, Tensor],
+        settings: Mapping[str, Any],
+    ) -> Self:
+        """Rebuild a distribution from what :meth:`parameters` and :meth:`settings` returned."""
+
+    @abc.abstractmethod
+    def updated(self, counts: Float[Tensor, "*parents child"]) -> Self:
+        """Return the distribution of the same kind that fits expected family counts best.
+
+        Never has it a lower expected log-likelihood ``Σ counts · log table`` than this one.
+
+        Parameters
+        ----------
+        counts : Tensor, shape (*parent states, child states)
+            Non-negative and finite.
+
+        Raises
+        ------
+        LearningError
+            If the counts have another shape, or are negative or not finite.
+        """
+
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> Self:
+        """Return the distribution on another device or in another precision."""
+        moved = {
+            name: t.to(device=device, dtype=dtype if t.is_floating_point() else None)
+            for name, t in self.parameters().items()
+        }
+        return self.restore(self.scope, self.child, moved, self.settings())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The table is computed again, so that a copy's gradients flow to the copy's parameters.
+        return self.restore, (self.scope, self.child, self.parameters(), self.settings())
+
+    def _checked_counts(self, counts: Tensor) -> Float[Tensor, "*parents child"]:
+        """Expected family counts in double precision."""
+        expected = tuple(v.cardinality for v in self.scope)
+        if tuple(counts.shape) != expected:
+            raise LearningError(
+                f"{self!r}: the counts have shape {tuple(counts.shape)}, not {expected}"
+            )
+        counts = counts.detach().to(self.values.device, torch.float64)
+        bad = ~((counts >= 0) & (counts < math.inf))
+        if bool(bad.any()):
+            cell = [int(i) for i in bad.nonzero()[0]]
+            raise LearningError(
+                f"{self!r}: the count {float(counts[tuple(cell)])} at "
+                f"({named_states(self.scope, cell)}) is negative or not finite"
+            )
+        return counts
+
+
+def named_states(variables: Sequence[Variable], codes: Sequence[int]) -> str:
+    """Return ``"a=yes, b=no"`` for an error message."""
+    return ", ".join(f"{v.name}={v.labels[i]}" for v, i in zip(variables, codes, strict=True))
+
+
+def check_family(kind: str, child: Variable, parents: Sequence[Variable]) -> None:
+    """Refuse variables that cannot stand in a table, and a table beyond the memory budget.
+
+    Raises
+    ------
+    GraphError
+        With the sizes, if the table would be too large.
+    """
+    scope = (*parents, child)
+    owner = f"{kind} of '{child.name}'"
+    for v in scope:
+        if v.shape or not v.is_discrete:
+            raise GraphError(f"{owner}: '{v.name}' is not a scalar discrete variable")
+    sizes = [v.cardinality for v in scope]
+    required = 8 * math.prod(sizes)
+    if required > TABLE_BUDGET_BYTES:
+        raise GraphError(
+            f"{owner}: {len(parents)} parents make a table of {math.prod(sizes):,} cells, "
+            f"{required / 2**30:,.3g} GiB; {TABLE_BUDGET_BYTES / 2**30:,.3g} GiB are allowed. "
+            "Fewer parents, or a chain of small tables (NoisyOr.chain, NoisyMax.chain), fit"
+        )
+
+
+def parents_of(scope: Sequence[Variable], child: Variable) -> tuple[Variable, ...]:
+    """Return the scope without the child."""
+    return tuple(v for v in scope if v is not child)
+
+
+def real_parameter(owner: str, given: object, shape: tuple[int, ...]) -> Float[Tensor, "..."]:
+    """Return a parameter as a floating tensor of the shape asked for, finite throughout."""
+    tensor = float_tensor(given, owner)
+    if tuple(tensor.shape) != shape:
+        raise GraphError(f"{owner}: shape {tuple(tensor.shape)}, not {shape}")
+    if not bool(tensor.detach().isfinite().all()):
+        raise GraphError(f"{owner}: a number is not finite")
+    return tensor
+
+
+def stored(
+    cls: type, child: Variable, parameters: Mapping[str, Tensor], name: str
+) -> Float[Tensor, "..."]:
+    """Return a parameter that a file should have; GraphError names the one that is not there."""
+    if name not in parameters:
+        raise GraphError(
+            f"{cls.__name__} of '{child.name}' has no parameter '{name}'"
+            f"{suggestion(name, parameters)}"
+        )
+    return parameters[name]

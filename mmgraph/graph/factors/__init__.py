@@ -1,0 +1,1 @@
+"""Factors over discrete variables and units: tables, unary terms, edges, grids, biases."""

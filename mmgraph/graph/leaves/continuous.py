@@ -1,0 +1,375 @@
+"""What continuous leaves have in common: features that are normal given a few discrete parents."""
+
+from __future__ import annotations
+
+import abc
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from mmgraph.graph.arrays import float_tensor
+from mmgraph.graph.errors import EvidenceError, GraphError, LearningError, UnknownVariableError
+from mmgraph.graph.factor import Factor, LogTable
+from mmgraph.graph.leaves.continuous_data import flat_responsibilities, rows_of, state_indices
+from mmgraph.graph.leaves.gaussian_density import (
+    Covariance,
+    Normals,
+    check_covariance,
+    rows_per_block,
+)
+from mmgraph.graph.leaves.gaussian_moments import GaussianStatistics, expected_moments
+from mmgraph.graph.variable import Variable
+
+if TYPE_CHECKING:
+    from mmgraph.graph.evidence import Evidence
+
+
+class ContinuousLeaf(Factor):
+    """What the leaves have in common: a continuous child whose parents are discrete.
+
+    A leaf keeps one or more normal densities for each parent state (``components`` of them) in
+    one :class:`Normals`, parent state by parent state.
+    """
+
+    child: Variable
+    components: int = 1
+    normals: Normals
+    weight: float
+
+    def __init__(self, child: Variable, parents: Sequence[Variable], weight: float) -> None:
+        self.scope = (*parents, child)
+        self.child = child
+        if child.family != "gaussian" or len(child.shape) > 1:
+            raise GraphError(
+                f"{self!r}: '{child.name}' must be a gaussian variable of shape () or (features,)"
+            )
+        names = [v.name for v in self.scope]
+        if len(set(names)) != len(names):
+            raise GraphError(f"{self!r}: a variable stands in the scope twice")
+        for v in parents:
+            if v.shape or not v.is_discrete:
+                raise GraphError(f"{self!r}: the parent '{v.name}' is not scalar and discrete")
+        if not 0 <= weight < math.inf:
+            raise GraphError(f"{self!r}: the weight must be a finite number >= 0, not {weight}")
+        self.weight = float(weight)
+
+    @property
+    def parent_shape(self) -> tuple[int, ...]:
+        """The number of states of each parent."""
+        return tuple(v.cardinality for v in self.scope[:-1])
+
+    @property
+    def covariance(self) -> Covariance:
+        """The kind of covariance."""
+        return self.normals.covariance
+
+    @property
+    def is_tabular(self) -> bool:
+        """No: the child has infinitely many values."""
+        return False
+
+    def _parameter(self, given: object, what: str, expected: tuple[int, ...]) -> Tensor:
+        """A parameter as a tensor of the expected shape; a scalar child may leave out its axes."""
+        tensor = float_tensor(given, f"{what} of {self!r}")
+        if not self.child.shape and tensor.ndim < len(expected):
+            tensor = tensor.reshape(*tensor.shape, *(1,) * (len(expected) - tensor.ndim))
+        if tuple(tensor.shape) != expected:
+            raise GraphError(
+                f"{self!r}: the {what} have shape {tuple(tensor.shape)}, not {expected}"
+            )
+        return tensor
+
+    def _normals(
+        self, means: object, covariances: object, covariance: str, axes: tuple[int, ...]
+    ) -> Normals:
+        """Check parameters that are laid out along ``axes``, and number the densities."""
+        check_covariance(covariance)
+        d = self.child.size
+        shapes = {"full": (*axes, d, d), "diagonal": (*axes, d), "shared": (d, d)}
+        mean = self._parameter(means, "means", (*axes, d))
+        spread = self._parameter(covariances, "covariances", shapes[covariance]).to(mean)
+        if covariance != "shared":
+            spread = spread.reshape(-1, *spread.shape[len(axes) :])
+        kind: Covariance = covariance  # type: ignore[assignment]
+        normals = Normals(mean.reshape(-1, d), spread, kind)
+        flaw = normals.flaw()
+        if flaw is not None:
+            density, reason = flaw
+            raise GraphError(f"{self!r}: {reason}{self._at(density)}")
+        return normals
+
+    def _at(self, density: int | None) -> str:
+        """Name the parent state (and the component) of a density, for an error message."""
+        if density is None:
+            return ""
+        state, component = divmod(density, self.components)
+        parts: list[str] = []
+        for v in reversed(self.scope[:-1]):
+            state, code = divmod(state, v.cardinality)
+            parts.insert(0, f"{v.name}={v.labels[code]}")
+        if self.components > 1:
+            parts.append(f"component {component}")
+        return f" at ({', '.join(parts)})" if parts else ""
+
+    @abc.abstractmethod
+    def _log_density(self, rows: Float[Tensor, "rows features"]) -> Float[Tensor, "rows states"]:
+        """The untempered log-density of each row under each parent state; NaN is missing."""
+
+    @abc.abstractmethod
+    def _conditional(
+        self, rows: Float[Tensor, "rows features"]
+    ) -> Float[Tensor, "rows states features"]:
+        """Each row with its missing features replaced by their means given the parent state."""
+
+    def _rows(self, values: Tensor) -> Float[Tensor, "rows features"]:
+        return rows_of(self.child, values).to(self.normals.means)
+
+    def _states(self, codes: Mapping[str, Tensor], rows: int) -> Int64[Tensor, " rows"]:
+        return state_indices(self.scope[:-1], codes, rows).to(self.normals.means.device)
+
+    def energy(self, assignment: Mapping[str, Tensor]) -> Float[Tensor, " batch"]:
+        """Return minus the log-density of each row, times ``weight``.
+
+        Parameters
+        ----------
+        assignment : mapping of str to Tensor
+            Parent codes ``(batch,)`` and the child's values ``(batch, *shape)``; missing features
+            (NaN) are integrated out.
+        """
+        if self.child.name not in assignment:
+            raise UnknownVariableError(f"{self!r} needs the values of '{self.child.name}'")
+        rows = self._rows(assignment[self.child.name])
+        states = self._states(assignment, len(rows))
+        return -self.weight * self._log_density(rows).gather(1, states.unsqueeze(1)).squeeze(1)
+
+    def likelihood(self, evidence: Evidence) -> LogTable | None:
+        """Return the log-density of the observed features for every parent state.
+
+        Missing features are integrated out exactly; a row without any observed feature has log 1.
+
+        Returns
+        -------
+        LogTable or None
+            Scope: the parents; values ``(batch, *parent states)``, times ``weight``. None if the
+            evidence does not speak of the child.
+        """
+        values = evidence.values.get(self.child.name)
+        if values is None:
+            return None
+        table = self.weight * self._log_density(self._rows(values))
+        return LogTable(self.scope[:-1], table.reshape(len(table), *self.parent_shape))
+
+    def conditional_mean(
+        self, values: Float[Tensor, "rows *shape"]
+    ) -> Float[Tensor, "rows *parents_and_shape"]:
+        """Return rows with missing features replaced by their means given the rest and the parents.
+
+        Shape ``(rows, *parent states, *shape)``.
+        """
+        filled = self._conditional(self._rows(values))
+        return filled.reshape(len(filled), *self.parent_shape, *self.child.shape)
+
+    def mean(
+        self,
+        distribution: Float[Tensor, "batch *parents"],
+        values: Float[Tensor, "batch *shape"] | None = None,
+    ) -> Float[Tensor, "batch *shape"]:
+        """Return the posterior-predictive mean of the child.
+
+        Parameters
+        ----------
+        distribution : Tensor, shape (batch, *parent states)
+            What is believed of the parents; all ones ``(batch,)`` without parents. Where
+            ``values`` are given, the belief should take them into account.
+        values : Tensor, shape (batch, *shape), optional
+            What is observed of the child; observed features are returned as they are, missing
+            ones (NaN) get their mean given the observed ones.
+        """
+        if tuple(distribution.shape[1:]) != self.parent_shape or not distribution.ndim:
+            raise EvidenceError(
+                f"{self!r}: the distribution over the parents has shape "
+                f"{tuple(distribution.shape)}, not {('batch', *self.parent_shape)}"
+            )
+        belief = distribution.reshape(len(distribution), -1).to(self.normals.means)
+        if values is None:
+            nothing = self.normals.means.new_full((1, self.child.size), math.nan)
+            mean = belief @ self._conditional(nothing)[0]
+            return mean.reshape(len(mean), *self.child.shape)
+        rows = self._rows(values)
+        if len(rows) != len(belief):
+            raise EvidenceError(f"{self!r}: {len(rows)} rows of values, {len(belief)} of parents")
+        size = rows_per_block(self.normals.means.numel())
+        blocks = [
+            torch.where(r.isnan(), (b.unsqueeze(1) @ self._conditional(r)).squeeze(1), r)
+            for r, b in zip(rows.split(size), belief.split(size), strict=True)
+        ]
+        return torch.cat(blocks).reshape(len(rows), *self.child.shape)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        parent_codes: Mapping[str, Int64[Tensor, " rows"]],
+        generator: torch.Generator | None = None,
+        rows: int | None = None,
+    ) -> Float[Tensor, "rows *shape"]:
+        """Draw values of the child (from the density itself: ``weight`` plays no part).
+
+        Parameters
+        ----------
+        parent_codes : mapping of str to Tensor
+            State indices of every parent, ``(rows,)``.
+        generator : torch.Generator, optional
+            The source of randomness.
+        rows : int, optional
+            How many to draw; needed only where there are no parents to say so (default 1).
+        """
+        if rows is None:
+            known = (parent_codes[v.name] for v in self.scope[:-1] if v.name in parent_codes)
+            rows = max(map(len, known), default=1)
+        drawn = self._draw(self._states(parent_codes, rows), generator)
+        return drawn.reshape(rows, *self.child.shape)
+
+    @torch.no_grad()
+    def sample_given(
+        self,
+        parent_codes: Mapping[str, Int64[Tensor, " rows"]],
+        values: Float[Tensor, "rows *shape"],
+        generator: torch.Generator | None = None,
+    ) -> Float[Tensor, "rows *shape"]:
+        """Draw the missing features of rows given those that are there.
+
+        A draw of all features is moved by the difference that the regression on the observed ones
+        makes, which gives an exact draw from the conditional density (Doucet 2010, "A note on
+        efficient conditional simulation of Gaussian distributions").
+
+        Parameters
+        ----------
+        parent_codes : mapping of str to Tensor
+            State indices of every parent, ``(rows,)``.
+        values : Tensor, shape (rows, *shape)
+            NaN where a feature is to be drawn; the others are returned as they are.
+        generator : torch.Generator, optional
+            The source of randomness.
+        """
+        rows = self._rows(values)
+        states = self._states(parent_codes, len(rows))
+        place = torch.arange(len(rows), device=rows.device)
+        shares = self._component_shares(rows)
+        shares = shares.expand(-1, math.prod(self.parent_shape), -1)[place, states]
+        component = torch.multinomial(shares, 1, generator=generator).squeeze(1)
+        density = states * shares.shape[1] + component
+        drawn = self.normals.draw(density, generator)
+        missing = rows.isnan()
+        expected = self.normals.conditional_means(rows)[place, density]
+        expected_of_draw = self.normals.conditional_means(drawn.masked_fill(missing, torch.nan))[
+            place, density
+        ]
+        filled = torch.where(missing, drawn + expected - expected_of_draw, rows)
+        return filled.reshape(len(rows), *self.child.shape)
+
+    def _draw(
+        self, states: Int64[Tensor, " rows"], generator: torch.Generator | None
+    ) -> Float[Tensor, "rows features"]:
+        return self.normals.draw(states, generator)
+
+    def _component_shares(
+        self, rows: Float[Tensor, "rows features"]
+    ) -> Float[Tensor, "rows states components"]:
+        """How probable each component is given the row and the parent state."""
+        return rows.new_ones(len(rows), 1, 1)
+
+    @torch.no_grad()
+    def expected_statistics(
+        self,
+        values: Float[Tensor, "rows *shape"],
+        responsibilities: Float[Tensor, "rows *parents"] | Mapping[str, Tensor],
+    ) -> GaussianStatistics:
+        """Return the expected sufficient statistics of rows: the E-step of EM.
+
+        Parameters
+        ----------
+        values : Tensor, shape (rows, *shape)
+            NaN where missing; what is missing counts with its conditional mean and covariance.
+        responsibilities : Tensor or mapping of str to Tensor
+            Probability of each parent state in each row, ``(rows, *parent states)``; or the codes
+            ``(rows,)`` of every parent where they are known.
+
+        Returns
+        -------
+        GaussianStatistics
+            Add (``+``) those of several chunks of rows, then call :meth:`updated`.
+        """
+        rows = self._rows(values)
+        given = flat_responsibilities(self.child, self.scope[:-1], responsibilities, len(rows)).to(
+            rows
+        )
+        shared = given.unsqueeze(-1) * self._component_shares(rows)
+        return expected_moments(self.normals, rows, shared.flatten(1))
+
+    @classmethod
+    def _learned(
+        cls, child: Variable, parents: Sequence[Variable], normals: Normals, **settings: Any
+    ) -> Self:
+        """Build a leaf from densities that were just fitted."""
+        components = settings["weights"].shape[-1:] if "weights" in settings else ()
+        axes = (*(v.cardinality for v in parents), *components)
+        covariances = normals.covariances
+        if normals.covariance != "shared":
+            covariances = covariances.reshape(*axes, *covariances.shape[1:])
+        build: Any = cls  # each class has parameters of its own
+        try:
+            leaf: Self = build(
+                child,
+                parents,
+                means=normals.means.reshape(*axes, child.size),
+                covariances=covariances,
+                covariance=normals.covariance,
+                **settings,
+            )
+        except GraphError as error:
+            raise LearningError(
+                f"{error}: too few rows or features that determine each other; raise the variance "
+                "floor or the shrinkage, or choose diagonal or shared covariances"
+            ) from None
+        return leaf
+
+    @abc.abstractmethod
+    def parameters(self) -> dict[str, Tensor]:
+        """Return the learned numbers, by name."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return the rest of what :meth:`restore` needs, as JSON values."""
+        return {"covariance": self.covariance, "weight": self.weight}
+
+    @classmethod
+    def restore(
+        cls,
+        scope: Sequence[Variable],
+        child: Variable,
+        parameters: Mapping[str, Tensor],
+        settings: Mapping[str, Any],
+    ) -> Self:
+        """Rebuild a leaf from what :meth:`parameters` and :meth:`settings` returned."""
+        parents = [v for v in scope if v is not child]
+        build: Any = cls
+        try:
+            leaf: Self = build(child, parents, **parameters, **settings)
+        except TypeError as error:
+            raise GraphError(f"{cls.__name__} of '{child.name}': {error}") from None
+        return leaf
+
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> Self:
+        """Return the leaf on another device or in another precision."""
+        moved = {n: t.to(device=device, dtype=dtype) for n, t in self.parameters().items()}
+        return self.restore(self.scope, self.child, moved, self.settings())
+
+    def reweighted(self, weight: float) -> Self:
+        """Return the leaf with another power on its likelihood."""
+        settings = {**self.settings(), "weight": weight}
+        return self.restore(self.scope, self.child, self.parameters(), settings)

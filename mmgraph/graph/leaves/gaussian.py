@@ -1,0 +1,177 @@
+"""A continuous leaf with one normal density for every state of its parents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmgraph.graph.leaves.continuous import ContinuousLeaf
+from mmgraph.graph.leaves.continuous_data import flat_responsibilities, rows_of
+from mmgraph.graph.leaves.covariance_prior import CovariancePrior
+from mmgraph.graph.leaves.gaussian_density import Covariance, check_covariance
+from mmgraph.graph.leaves.gaussian_moments import (
+    GaussianStatistics,
+    expected_moments,
+    fitted_normals,
+    starting_normals,
+)
+from mmgraph.graph.variable import Variable
+
+
+class GaussianLeaf(ContinuousLeaf):
+    """A continuous variable, normal given its discrete parents (conditional Gaussian).
+
+    Parameters
+    ----------
+    child : Variable
+        Of family ``"gaussian"`` and shape ``()`` or ``(features,)``.
+    parents : sequence of Variable
+        Scalar and discrete; may be empty.
+    means : array-like
+        Shape ``(*parent states, features)``. For a child of shape ``()`` the axes of length one
+        may be left out, here and below.
+    covariances : array-like
+        ``(*parent states, features, features)`` if full, ``(*parent states, features)`` variances
+        if diagonal, ``(features, features)`` if shared.
+    covariance : {"full", "diagonal", "shared"}
+        One covariance matrix for each parent state, one variance for each parent state and
+        feature, or one matrix for all parent states.
+    weight : float, default 1
+        A power on the likelihood. Dependent features, or a density that fits poorly, make a leaf
+        too sure of itself; a weight below one tempers that when modalities are combined. The
+        leaf is then a likelihood factor for its parents and no longer a density: it does not
+        integrate to one, and the probability of the evidence is not that of a generative model.
+
+    Raises
+    ------
+    GraphError
+        If a shape does not fit, a number is not finite, or a covariance is not symmetric and
+        positive definite (at which parent state).
+
+    Notes
+    -----
+    Without parents the leaf adds a number a row to the log-probability of the evidence. Lauritzen
+    & Wermuth (1989) call a network of such leaves a conditional Gaussian one; Hastie, Tibshirani
+    & Friedman, *The Elements of Statistical Learning*, section 4.3, quadratic (full) and linear
+    (shared) discriminant analysis.
+    """
+
+    def __init__(
+        self,
+        child: Variable,
+        parents: Sequence[Variable],
+        means: object,
+        covariances: object,
+        covariance: Covariance = "full",
+        weight: float = 1.0,
+    ) -> None:
+        super().__init__(child, parents, weight)
+        self.normals = self._normals(means, covariances, covariance, self.parent_shape)
+
+    @property
+    def means(self) -> Float[Tensor, "*parents features"]:
+        """The means, shape ``(*parent states, features)``."""
+        return self.normals.means.reshape(*self.parent_shape, self.child.size)
+
+    @property
+    def covariances(self) -> Float[Tensor, "..."]:
+        """The covariances, in the shape that they were given in."""
+        if self.covariance == "shared":
+            return self.normals.covariances
+        shape = self.normals.covariances.shape[1:]
+        return self.normals.covariances.reshape(*self.parent_shape, *shape)
+
+    def _log_density(self, rows: Float[Tensor, "rows features"]) -> Float[Tensor, "rows states"]:
+        return self.normals.log_density(rows)
+
+    def _conditional(
+        self, rows: Float[Tensor, "rows features"]
+    ) -> Float[Tensor, "rows states features"]:
+        return self.normals.conditional_means(rows)
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Return means and covariances."""
+        return {"means": self.means, "covariances": self.covariances}
+
+    def updated(
+        self,
+        statistics: GaussianStatistics,
+        shrinkage: float | CovariancePrior | None = None,
+        floor: float = 1e-6,
+    ) -> Self:
+        """Return the leaf that fits the statistics best: the M-step of EM.
+
+        With ``shrinkage`` 0, and by default where rows are ample, this maximises the expected
+        log-likelihood among covariances that respect the floor, so that EM never lowers the
+        observed-data log-likelihood.
+
+        Parameters
+        ----------
+        statistics : GaussianStatistics
+            From :meth:`expected_statistics`, summed over all rows.
+        shrinkage : float or CovariancePrior, optional
+            Between 0 and 1: each covariance moves so far towards the one pooled within parent
+            states. A shared covariance is the pooled one already. By default the data decides: a
+            full or shared covariance of fewer than ten rows a feature moves towards independent
+            features by the intensity of Ledoit and Wolf (2004), "A well-conditioned estimator for
+            large-dimensional covariance matrices", and a parent state of fewer than two rows has
+            the pooled covariance. A prior holds targets and strengths fixed, as EM needs them.
+        floor : float, default 1e-6
+            The least variance in any direction, as a share of the features' overall variance.
+            A feature that is constant is an error with a floor of 0; otherwise the largest
+            variance of any feature stands in for its own. Such a feature then says the same of
+            every parent state.
+
+        Returns
+        -------
+        GaussianLeaf
+            Parent states without weight have the overall mean and the pooled covariance.
+
+        Raises
+        ------
+        LearningError
+            If a feature is constant or never observed (which one), or a covariance does not come
+            out positive definite.
+        """
+        fitted = fitted_normals(statistics, 1, shrinkage, floor, self.child.name)
+        return self._learned(self.child, self.scope[:-1], fitted, weight=self.weight)
+
+    @classmethod
+    def initialised(
+        cls,
+        child: Variable,
+        parents: Sequence[Variable],
+        values: Float[Tensor, "rows *shape"],
+        responsibilities: Float[Tensor, "rows *parents"] | Mapping[str, Tensor],
+        generator: torch.Generator | None = None,
+        covariance: Covariance = "full",
+        shrinkage: float | None = None,
+        floor: float = 1e-6,
+        weight: float = 1.0,
+    ) -> Self:
+        """Return a first leaf from data, for EM to start at.
+
+        Without missing cells this is already the maximum of the likelihood.
+
+        Parameters
+        ----------
+        child, parents, covariance, weight
+            As for the class.
+        values, responsibilities
+            As for :meth:`expected_statistics`.
+        generator : torch.Generator, optional
+            Not used; here so that both kinds of leaf are started alike.
+        shrinkage, floor
+            As for :meth:`updated`, which also says what is raised.
+        """
+        check_covariance(covariance)
+        rows = rows_of(child, values).double()
+        given = flat_responsibilities(child, parents, responsibilities, len(rows)).to(rows)
+        start = starting_normals(rows, given, covariance, floor, child.name)
+        statistics = expected_moments(start, rows, given)
+        fitted = fitted_normals(statistics, 1, shrinkage, floor, child.name)
+        return cls._learned(child, parents, fitted, weight=weight)

@@ -1,0 +1,168 @@
+"""Exact answers by listing every joint state: the referee that other methods are tested against."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmgraph.graph.errors import TreewidthError, ZeroProbabilityError
+from mmgraph.graph.evidence import MISSING, Evidence
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.exact.join_tree.table_view import TableView, table_view
+from mmgraph.inference.normaliser import normaliser
+from mmgraph.inference.numerics.memory import default_memory_budget, format_bytes
+from mmgraph.inference.posterior import Posterior
+
+
+def enumeration(
+    graph: FactorGraph,
+    evidence: Evidence,
+    variables: Sequence[str] | None = None,
+    memory_budget: int | None = None,
+) -> Posterior:
+    """Return exact marginals from the full joint table.
+
+    Raises
+    ------
+    TreewidthError
+        If the joint table would not fit the memory budget.
+    ZeroProbabilityError
+        If a row of evidence is impossible.
+    """
+    began = time.perf_counter()
+    view = table_view(graph)
+    log_joint = log_joint_table(graph, evidence, memory_budget)
+    log_total = log_joint.flatten(1).logsumexp(1)
+    rows = torch.isneginf(log_total).nonzero().flatten().tolist()
+    if rows:
+        raise ZeroProbabilityError(
+            f"the evidence has probability zero in rows {rows[:8]}",
+            tuple(rows),
+            evidence.observed(),
+        )
+    joint = (log_joint - log_total.reshape(-1, *(1,) * len(view.variables))).exp()
+    names = list(view.index) if variables is None else list(variables)
+    blocks, places, start = [], {}, 0
+    for name in names:
+        graph.variable(name)
+        axis = view.index[name]
+        others = [1 + i for i in range(len(view.variables)) if i != axis]
+        marginal = joint.sum(others) if others else joint
+        places[name] = (start, start + marginal.shape[1])
+        start += marginal.shape[1]
+        blocks.append(marginal)
+    flat = torch.cat(blocks, 1) if blocks else torch.empty(evidence.batch, 0)
+    log_joint = log_joint.flatten(1)
+    probability = joint.flatten(1)
+    return Posterior(
+        places,
+        graph.variables,
+        flat,
+        log_total,
+        normaliser=normaliser(graph, evidence),
+        method="enumeration",
+        exact=True,
+        seconds=time.perf_counter() - began,
+        entropy=partial(_entropy, probability),
+    )
+
+
+def _entropy(probability: Float[Tensor, "batch joint"]) -> Float[Tensor, " batch"]:
+    return -torch.special.xlogy(probability, probability).sum(1)
+
+
+def log_evidence(
+    graph: FactorGraph, evidence: Evidence, memory_budget: int | None = None
+) -> Float[Tensor, " batch"]:
+    """Return log P(evidence) of every row, ``-inf`` where it is impossible."""
+    return log_joint_table(graph, evidence, memory_budget).flatten(1).logsumexp(1)
+
+
+def best_assignment(
+    graph: FactorGraph,
+    evidence: Evidence,
+    variables: Sequence[str] | None = None,
+    memory_budget: int | None = None,
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Return the most probable states of some variables, the others summed out."""
+    view = table_view(graph)
+    names = list(view.index) if variables is None else list(variables)
+    log_joint = log_joint_table(graph, evidence, memory_budget)
+    axes = [1 + view.index[graph.variable(name).name] for name in names]
+    others = [a for a in range(1, log_joint.ndim) if a not in axes]
+    table = log_joint.logsumexp(others) if others else log_joint
+    table = table.permute(0, *(1 + sorted(axes).index(a) for a in axes))
+    best, index = table.flatten(1).max(1)
+    rows = torch.isneginf(best).nonzero().flatten().tolist()
+    if rows:
+        raise ZeroProbabilityError(
+            f"the evidence has probability zero in rows {rows[:8]}",
+            tuple(rows),
+            evidence.observed(),
+        )
+    states = torch.unravel_index(index, table.shape[1:])
+    return dict(zip(names, states, strict=True)), best
+
+
+def log_joint_table(
+    graph: FactorGraph, evidence: Evidence, memory_budget: int | None = None
+) -> Float[Tensor, "batch *states"]:
+    """Return the logarithm of the product of all factors and the evidence, ``-inf`` if excluded.
+
+    Raises
+    ------
+    TreewidthError
+        If the table would not fit the memory budget.
+    """
+    view = table_view(graph)
+    count = len(view.variables)
+    _check_size(view, evidence.batch, memory_budget)
+    total = torch.zeros((evidence.batch, *view.cardinalities), dtype=torch.float64)
+    for factor, scope in zip(view.factors, view.scopes, strict=True):
+        if factor is not None:
+            (table,) = factor.tables()
+            total = total + _aligned(table.values.double().unsqueeze(0), scope, count)
+    for factor in view.continuous:
+        likelihood = factor.likelihood(evidence)
+        if likelihood is not None:
+            scope = tuple(view.index[v.name] for v in likelihood.scope)
+            total = total + _aligned(likelihood.values.double(), scope, count)
+    for name, values in evidence.soft.items():
+        total = total + _aligned(values.double(), (view.index[name],), count)
+    for i, name in enumerate(evidence.columns):
+        codes = torch.from_numpy(evidence.codes[:, i])
+        states = torch.arange(view.cardinalities[view.index[name]])
+        allowed = (codes[:, None] == states) | (codes[:, None] == MISSING)
+        values = torch.zeros(allowed.shape, dtype=torch.float64).masked_fill(~allowed, -torch.inf)
+        total = total + _aligned(values, (view.index[name],), count)
+    return total
+
+
+def _aligned(table: Tensor, scope: Sequence[int], count: int) -> Tensor:
+    """Bring a table (batch, *scope) to one axis a variable of the model."""
+    order = sorted(range(len(scope)), key=lambda i: scope[i])
+    table = table.permute(0, *(1 + i for i in order))
+    shape = [1] * count
+    for i, v in zip(range(len(scope)), sorted(scope), strict=True):
+        shape[v] = table.shape[1 + i]
+    return table.reshape(table.shape[0], *shape)
+
+
+def _check_size(view: TableView, batch: int, memory_budget: int | None) -> None:
+    budget = default_memory_budget() if memory_budget is None else memory_budget
+    size = 8 * batch * math.prod(view.cardinalities)
+    if size > budget or len(view.variables) > 60:
+        raise TreewidthError(
+            f"enumeration would need a table of {format_bytes(size)} over "
+            f"{len(view.variables)} variables; the budget is {format_bytes(budget)}. "
+            "Use method='junction_tree'",
+            size,
+            budget,
+            ((tuple(view.index), size),),
+        )

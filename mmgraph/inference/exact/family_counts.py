@@ -1,0 +1,67 @@
+"""Expected counts of families: what maximum likelihood needs of rows with missing cells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmgraph.graph.errors import MmgraphError
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.devices import check_device, is_elsewhere
+from mmgraph.inference.exact import junction_tree, torch_contraction
+from mmgraph.inference.options import check_exact, check_model
+
+
+def expected_family_counts(
+    model: FactorGraph,
+    evidence: object = None,
+    weights: object = None,
+    device: str = "auto",
+    **options: Any,
+) -> dict[str, Float[Tensor, "*states"]]:
+    """Return each conditional table's posterior, summed over the rows of evidence.
+
+    The expected sufficient statistics of maximum likelihood with missing cells (Lauritzen 1995,
+    "The EM algorithm for graphical association models with missing data").
+
+    Parameters
+    ----------
+    weights : array-like, shape (batch,), optional
+        How often each row counts.
+    device : str
+        Where exact inference runs: the compiled tree on the CPU (the default), torch elsewhere.
+
+    Returns
+    -------
+    dict of str to Tensor
+        By child; axes as in the scope of the child's distribution, ``(*parents, child)``.
+
+    Raises
+    ------
+    MmgraphError
+        If a table is no conditional distribution, or the weights do not fit the rows.
+    """
+    check_model(model, "expected_family_counts")
+    check_exact(options, "junction_tree")
+    given = Evidence.of(evidence, model.variables)
+    rows = None if weights is None else np.asarray(weights, np.float64)
+    if rows is not None and rows.shape != (given.batch,):
+        raise MmgraphError(f"weights of shape {rows.shape} for {given.batch} rows")
+    tabular = [f for f in model.factors if f.is_tabular]
+    for factor in tabular:
+        if factor.child is None:
+            raise MmgraphError(f"{factor!r} is not a conditional distribution and has no family")
+    place = check_device(device)
+    counts: list[Tensor]
+    if is_elsewhere(place):
+        counts, _ = torch_contraction.factor_beliefs(model, given, rows, place, **options)
+    else:
+        found, _ = junction_tree.factor_beliefs(model, given, rows, **options)
+        counts = [torch.from_numpy(table) for table in found]
+    families = zip(tabular, counts, strict=False)
+    return {f.child.name: table for f, table in families if f.child is not None}

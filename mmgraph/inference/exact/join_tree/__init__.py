@@ -1,0 +1,1 @@
+"""The join tree: how it is planned, compiled and run."""

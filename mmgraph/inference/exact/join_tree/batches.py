@@ -1,0 +1,159 @@
+"""Which rows of evidence run through which plan: grouped by what they observe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from mmgraph.graph.evidence import MISSING, Evidence
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.exact.join_tree.compiled_plan import CompiledPlan, Request
+from mmgraph.inference.exact.join_tree.row_tables import RowTables, row_tables
+from mmgraph.inference.exact.join_tree.table_view import TableView
+from mmgraph.inference.numerics.memory import default_memory_budget
+
+_PATTERN_COMPILE_NANOSECONDS = 40_000
+"""What compiling a plan costs for each variable; decides whether a pattern gets its own plan."""
+
+_ROWS_AT_ONCE = 4096
+PLANS_KEPT = 256
+"""How many plans stay with a graph, whatever they are for."""
+
+
+class Batch(NamedTuple):
+    """Rows that run through one plan together.
+
+    Attributes
+    ----------
+    rows : ndarray of int
+        Their places in the evidence.
+    compiled : CompiledPlan
+        The plan.
+    codes, soft : ndarray
+        What the plan takes (see ``CompiledPlan.run``).
+    row_logs : ndarray or float
+        The logarithms that the soft tables were divided by.
+    """
+
+    rows: np.ndarray
+    compiled: CompiledPlan
+    codes: np.ndarray
+    soft: np.ndarray
+    row_logs: np.ndarray | float
+
+
+def compiled_plan(
+    graph: FactorGraph, view: TableView, request: Request, memory_budget: int | None
+) -> CompiledPlan:
+    """Return the plan for a request, compiled at its first use and kept with the graph."""
+    found = graph.plans.get(request)
+    if found is None:
+        budget = default_memory_budget() if memory_budget is None else memory_budget
+        found = graph.plans[request] = CompiledPlan(view, request, budget)
+        forget_old_plans(graph)
+    return found
+
+
+def forget_old_plans(graph: FactorGraph) -> None:
+    """Let the oldest plans go: many patterns of evidence must not fill the memory with them."""
+    plans = [key for key in graph.plans if not isinstance(key, str)]
+    for key in plans[: max(0, len(plans) - PLANS_KEPT)]:
+        del graph.plans[key]
+
+
+def batches(
+    graph: FactorGraph,
+    view: TableView,
+    evidence: Evidence,
+    request: Request,
+    memory_budget: int | None,
+) -> Iterator[Batch]:
+    """Yield batches in which every row of the evidence comes once."""
+    names = [n for n in evidence.columns if n in view.index]
+    columns = [evidence.columns.index(n) for n in names]
+    codes = evidence.codes[:, columns]
+    observed = np.array([view.index[n] for n in names], np.int64)
+    tables = row_tables(graph, view, evidence)
+    all_rows = np.arange(evidence.batch)
+    for rows, fixed in _patterns(graph, view, codes, observed, request, tables, memory_budget):
+        partial = [i for i in range(len(observed)) if i not in fixed]
+        partial = [i for i in partial if (codes[rows, i] != MISSING).any()]
+        here = _specialised(request, tables, observed[fixed], observed[partial])
+        compiled = compiled_plan(graph, view, here, memory_budget)
+        step = min(len(rows), max(1, min(_ROWS_AT_ONCE, 2**27 // max(compiled.width, 1))))
+        if step == evidence.batch:
+            soft, logs = tables.flat(compiled, None, codes, partial)
+            yield Batch(all_rows, compiled, np.ascontiguousarray(codes[:, fixed]), soft, logs)
+            continue
+        for start in range(0, len(rows), step):
+            some = rows[start : start + step]
+            soft, logs = tables.flat(compiled, some, codes, partial)
+            fixed_codes = np.ascontiguousarray(codes[some][:, fixed])
+            yield Batch(some, compiled, fixed_codes, soft, logs)
+
+
+def _specialised(
+    request: Request, tables: RowTables, fixed: np.ndarray, partial: np.ndarray
+) -> Request:
+    """The request for rows that all observe some variables, and others only here and there."""
+    return replace(
+        request,
+        observed=tuple(fixed.tolist()),
+        row_scopes=tables.scopes + tuple((v,) for v in partial.tolist()),
+        keep=tuple(v for v in request.keep if v not in set(fixed.tolist())),
+    )
+
+
+def _patterns(
+    graph: FactorGraph,
+    view: TableView,
+    codes: np.ndarray,
+    observed: np.ndarray,
+    request: Request,
+    tables: RowTables,
+    memory_budget: int | None,
+) -> list[tuple[np.ndarray, list[int]]]:
+    """Split the rows into groups, each with the columns that are fixed in all of its rows.
+
+    A pattern with many rows is worth a plan of its own, in which its observed variables are
+    sliced away; the rest share one, in which a variable that some rows miss is soft evidence.
+    """
+    rows, columns = codes.shape
+    present = codes != MISSING
+    # A variable that a row table speaks of must keep its axis, so it is never sliced away.
+    sliceable = ~np.isin(observed, [v for scope in tables.scopes for v in scope])
+    always = present.all(0) & sliceable
+    everything = [(np.arange(rows), np.flatnonzero(always).tolist())]
+    if (present.all(0) | ~sliceable).all():
+        return everything
+    compile_cost = _PATTERN_COMPILE_NANOSECONDS * len(view.variables)
+    packed = np.packbits(present, axis=1)
+    patterns = np.ascontiguousarray(packed).view(f"V{packed.shape[1]}").ravel()
+    if packed.shape[1] <= 8:  # as whole numbers they sort faster
+        wide = np.zeros((rows, 8), np.uint8)
+        wide[:, : packed.shape[1]] = packed
+        patterns = wide.view(np.uint64).ravel()
+    _, first, inverse, counts = np.unique(
+        patterns, return_index=True, return_inverse=True, return_counts=True
+    )
+    keys = present[first]
+    if counts.max() < 2 and rows > 1:
+        return everything
+    shared = _specialised(request, tables, observed[always], observed[~always])
+    row_cost = compiled_plan(graph, view, shared, memory_budget).plan.cost
+    groups: list[tuple[np.ndarray, list[int]]] = []
+    left = np.ones(rows, bool)
+    fixed = keys & sliceable
+    # Slicing saves at most the share of the work that the observed variables cause.
+    savings = row_cost * 0.5 * (fixed.sum(1) - always.sum()) / max(1, columns)
+    worthwhile = counts * savings >= compile_cost if rows > 1 else np.ones(len(keys), bool)
+    for k in np.flatnonzero(worthwhile):
+        group = np.flatnonzero(inverse == k)
+        groups.append((group, np.flatnonzero(fixed[k]).tolist()))
+        left[group] = False
+    if left.any():
+        groups.append((np.flatnonzero(left), np.flatnonzero(always).tolist()))
+    return groups

@@ -1,0 +1,106 @@
+"""The tables that come anew with every row: soft evidence and observed continuous leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from mmgraph.graph.errors import EvidenceError
+from mmgraph.graph.evidence import MISSING, Evidence
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.table import LEAST_POTENTIAL
+from mmgraph.inference.exact.join_tree.compiled_plan import CompiledPlan
+from mmgraph.inference.exact.join_tree.table_view import TableView
+
+
+@dataclass(frozen=True)
+class RowTables:
+    """Log-likelihoods over small scopes, one table for each row of evidence.
+
+    Attributes
+    ----------
+    scopes : tuple of tuple of int
+        The variables of each table.
+    values : list of ndarray
+        The log-tables, shape ``(batch, *states)``.
+    """
+
+    scopes: tuple[tuple[int, ...], ...]
+    values: list[Float64[np.ndarray, "batch *states"]]
+
+    def flat(
+        self,
+        compiled: CompiledPlan,
+        rows: np.ndarray | None,
+        codes: np.ndarray,
+        partial: Sequence[int],
+    ) -> tuple[np.ndarray, np.ndarray | float]:
+        """Return likelihoods side by side for some rows, and the logarithms they were divided by.
+
+        ``LEAST_POTENTIAL`` stands for a positive one that is smaller still.
+
+        Parameters
+        ----------
+        compiled : CompiledPlan
+            Says in which order it wants the axes.
+        rows : ndarray or None
+            None stands for all.
+        codes : ndarray, shape (batch, columns)
+            Hard observations, of which ``partial`` are missing in some rows: their tables are one
+            at the observed state, and one everywhere where nothing was observed.
+        partial : sequence of int
+            Columns of ``codes``.
+        """
+        count = len(codes) if rows is None else len(rows)
+        if not self.scopes and not partial:
+            return np.empty((count, 0)), 0.0
+        row_axes = compiled.row_axes()
+        blocks: list[np.ndarray] = []
+        logs = np.zeros(count)
+        for values, axes in zip(self.values, row_axes, strict=False):
+            table = values if rows is None else values[rows]
+            table = table.transpose(0, *(1 + a for a in axes)).reshape(count, -1)
+            top = table.max(1)
+            finite = np.where(np.isneginf(top), 0.0, top)
+            logs += finite
+            likelihood = np.exp(table - finite[:, None])
+            lost = (likelihood < LEAST_POTENTIAL) & (table > -np.inf)
+            blocks.append(np.where(lost, LEAST_POTENTIAL, likelihood))
+        for i in partial:
+            column = codes[:, i] if rows is None else codes[rows, i]
+            (variable,) = compiled.request.row_scopes[len(blocks)]
+            states = np.arange(compiled.view.cardinalities[variable])
+            blocks.append(
+                ((column[:, None] == states) | (column[:, None] == MISSING)).astype(np.float64)
+            )
+        return np.ascontiguousarray(np.concatenate(blocks, axis=1)), logs
+
+
+def row_tables(graph: FactorGraph, view: TableView, evidence: Evidence) -> RowTables:
+    """Collect what soft evidence and continuous observations say of the discrete variables.
+
+    Raises
+    ------
+    EvidenceError
+        If a likelihood is NaN.
+    """
+    scopes: list[tuple[int, ...]] = []
+    values: list[np.ndarray] = []
+    for name, tensor in evidence.soft.items():
+        scopes.append((view.index[graph.variable(name).name],))
+        values.append(np.asarray(tensor.detach().cpu().numpy(), np.float64))
+    for factor in view.continuous:
+        likelihood = factor.likelihood(evidence)
+        if likelihood is None:
+            continue
+        table = np.asarray(likelihood.values.detach().cpu().numpy(), np.float64)
+        if np.isnan(table).any():
+            raise EvidenceError(f"{factor!r} gives a likelihood that is not a number")
+        scopes.append(tuple(view.index[v.name] for v in likelihood.scope))
+        values.append(np.broadcast_to(table, (evidence.batch, *table.shape[1:])))
+    # A table whose parents are observed would have to be sliced row by row; it is multiplied in
+    # as it stands instead, over variables that stay soft.
+    return RowTables(tuple(scopes), values)

@@ -1,0 +1,343 @@
+"""One pass over a join tree with torch tensors, in probabilities or in logarithms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmgraph.graph.evidence import MISSING, Evidence
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.exact.join_tree.compiled_plan import (
+    Request,
+    check_budget,
+    join_tree,
+    log_most,
+    request_leaves,
+)
+from mmgraph.inference.exact.join_tree.contraction import ContractionTree
+from mmgraph.inference.exact.join_tree.plan import axis_ranks
+from mmgraph.inference.exact.join_tree.table_view import TableView, table_view
+from mmgraph.inference.numerics.memory import device_budget
+
+Reduction = Literal["sum", "maximum", "draw"]
+
+
+def model_tensors(view: TableView) -> list[Tensor]:
+    """Return every tensor that the tables and likelihoods of a model are computed from."""
+    tensors = [t for t, _ in view.tensors() if t is not None]
+    for factor in view.continuous:
+        tensors += getattr(factor, "parameters", dict)().values()
+    return tensors
+
+
+class ForwardPass:
+    """The tables of every leaf, then a contraction a node.
+
+    Parameters
+    ----------
+    graph, evidence
+        What to compute.
+    wanted : sequence of tuple of int
+        Scopes that get a factor of ones, whose derivative is their joint marginal.
+    device, dtype
+        Where and in which precision.
+    memory_budget : int, optional
+        In bytes, for all rows.
+    in_logarithms : bool
+        Slower, and takes the memory of the cliques, but never underflows.
+    observed : sequence of int
+        In logarithms only: variables that every row fixes, to be sliced away; none that is
+        ``wanted``.
+    reduction : {"sum", "maximum", "draw"}
+        In logarithms only: what becomes of the variables that a node eliminates. The derivative
+        of a maximum is one at the best assignment, that of a draw at one drawn at random, and zero
+        elsewhere.
+    maximised : sequence of int
+        The variables of a maximum, the others being summed out first; by default all.
+    generator : torch.Generator, optional
+        Of draws.
+
+    Attributes
+    ----------
+    ones : dict of tuple of int to Tensor
+        The factors of ones (zeros in logarithms), ``(batch, *states)``.
+    differentiable : bool
+        Whether a parameter or the evidence asks for gradients.
+    """
+
+    def __init__(
+        self,
+        graph: FactorGraph,
+        evidence: Evidence,
+        wanted: Sequence[tuple[int, ...]] = (),
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        memory_budget: int | None = None,
+        in_logarithms: bool = False,
+        observed: Sequence[int] = (),
+        reduction: Reduction = "sum",
+        maximised: Sequence[int] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        view = table_view(graph)
+        tensors = model_tensors(view)
+        self.in_logarithms = in_logarithms
+        self.device = torch.device(device or (tensors[0].device if tensors else "cpu"))
+        self.dtype = dtype or torch.float64
+        self.differentiable = torch.is_grad_enabled() and any(
+            t.requires_grad for t in (*tensors, *evidence.soft.values(), *evidence.values.values())
+        )
+        self.view, self.batch = view, evidence.batch
+        self.reduction, self.generator = reduction, generator
+        self.ones: dict[tuple[int, ...], Tensor] = {
+            scope: torch.full(
+                (self.batch, *(view.cardinalities[v] for v in scope)),
+                0.0 if in_logarithms else 1.0,
+                dtype=self.dtype,
+                device=self.device,
+                requires_grad=True,
+            )
+            for scope in dict.fromkeys(wanted)
+        }
+        self.codes = {
+            view.index[name]: torch.from_numpy(evidence.codes[:, i]).to(self.device)
+            for i, name in enumerate(evidence.columns)
+        }
+        self.observed = tuple(observed)
+        self.log_scale = torch.zeros(self.batch, dtype=self.dtype, device=self.device)
+        soft = self._soft_tables(graph, evidence)
+        everything = range(len(view.variables))
+        request = Request(
+            observed=self.observed,
+            row_scopes=tuple(scope for scope, _ in soft),
+            maximised=() if reduction != "maximum" else tuple(maximised or everything),
+        )
+        self.maximised = frozenset(request.maximised)
+        leaves = request_leaves(view, request)
+        self.tree, order = join_tree(view, leaves, request)
+        budget = device_budget(self.device) if memory_budget is None else memory_budget
+        check_budget(view, self.tree, max(1, budget // self.batch))
+        self.rank = axis_ranks(order)
+        self.leaf_tables = [*self._model_tables(), *(self._sliced(t, s) for s, t in soft)]
+
+    def _model_tables(self) -> list[Tensor]:
+        tables = []
+        for (tensor, log_scale), scope in zip(self._potentials(), self.view.scopes, strict=True):
+            self.log_scale = self.log_scale + log_scale
+            if tensor is None:
+                cards = [self.view.cardinalities[v] for v in scope]
+                tensor = torch.zeros(cards) if self.in_logarithms else torch.ones(cards)
+            table = tensor.to(device=self.device, dtype=self.dtype)
+            tables.append(self._sliced(table.unsqueeze(0), scope))
+        return tables
+
+    def _potentials(self) -> list[tuple[Tensor | None, float]]:
+        if self.in_logarithms:
+            return [(tensor, 0.0) for tensor in self.view.log_tensors()]
+        return self.view.tensors()
+
+    def _sliced(self, table: Tensor, scope: Sequence[int]) -> Tensor:
+        """Take each row's slice of a table (batch or 1, *states), flat."""
+        fixed = [i for i, v in enumerate(scope) if v in self.observed]
+        if not fixed:
+            return self._flat(table, scope)
+        free = [i for i in range(len(scope)) if i not in fixed]
+        rows = torch.arange(self.batch, device=self.device) % table.shape[0]
+        table = table.permute(0, *(1 + i for i in (*fixed, *free)))
+        sliced = table[(rows, *(self.codes[scope[i]] for i in fixed))]
+        return self._flat(sliced, [scope[i] for i in free])
+
+    def _flat(self, table: Tensor, scope: Sequence[int]) -> Tensor:
+        """Put the axes in the common order and flatten them: (batch, entries)."""
+        axes = sorted(range(len(scope)), key=lambda i: self.rank[scope[i]])
+        return table.permute(0, *(1 + a for a in axes)).reshape(table.shape[0], -1)
+
+    def _soft_tables(
+        self, graph: FactorGraph, evidence: Evidence
+    ) -> list[tuple[tuple[int, ...], Tensor]]:
+        """Everything that comes with the rows, as likelihoods; hard evidence is a one-hot row."""
+        soft: list[tuple[tuple[int, ...], Tensor]] = []
+        for name, values in evidence.soft.items():
+            soft.append(((self.view.index[graph.variable(name).name],), self._likelihood(values)))
+        for factor in self.view.continuous:
+            likelihood = factor.likelihood(evidence)
+            if likelihood is not None:
+                scope = tuple(self.view.index[v.name] for v in likelihood.scope)
+                soft.append((scope, self._likelihood(likelihood.values)))
+        for v, codes in self.codes.items():
+            if v in self.observed:
+                continue
+            states = torch.arange(self.view.cardinalities[v], device=self.device)
+            allowed = (codes[:, None] == states) | (codes[:, None] == MISSING)
+            table = allowed.to(self.dtype)
+            soft.append(((v,), table.log() if self.in_logarithms else table))
+        return [*soft, *self.ones.items()]
+
+    def _likelihood(self, log_values: Tensor) -> Tensor:
+        """Exponentiate row by row with the maximum taken out, and remember it."""
+        log_values = log_values.to(device=self.device, dtype=self.dtype)
+        if self.in_logarithms:
+            return log_values
+        top = log_values.detach().flatten(1).amax(1)
+        top = torch.where(torch.isneginf(top), 0.0, top)
+        self.log_scale = self.log_scale + top
+        # What underflows here is below what ``is_trusted`` trusts.
+        return (log_values - top.reshape(-1, *(1,) * (log_values.ndim - 1))).exp()
+
+    def log_total(self) -> Float[Tensor, " batch"]:
+        """Contract from the leaves to the roots; return log P(evidence) of every row."""
+        tree = self.tree
+        tables: list[Tensor | None] = list(self.leaf_tables)
+        log_total = self.log_scale
+        for node in range(tree.leaves, len(tree.scopes)):
+            parts = [n for n in (tree.left[node], tree.right[node]) if n >= 0]
+            groups = _axis_groups(tree, node, [tree.scopes[n] for n in parts], self.rank)
+            operands = [tables[n] for n in parts]
+            for n in parts:  # let go of what is used up
+                tables[n] = None
+            arguments = [t for t in operands if t is not None]
+            if self.in_logarithms:
+                reduce = self._reduction(node)
+                tables.append(_log_contraction(arguments, groups, reduce))
+                continue
+            result, log_divisor = _contraction(arguments, groups)
+            log_total = log_total + log_divisor
+            tables.append(result)
+        for root in tree.roots:
+            table = tables[root]
+            assert table is not None
+            if not self.in_logarithms:
+                # The logarithm of an impossible row would spoil the gradients of all rows.
+                possible = table > 0
+                logarithm = torch.where(possible, table, 1.0).log()
+                table = logarithm.masked_fill(~possible, -torch.inf)
+            log_total = log_total + table.squeeze(1)
+        return log_total
+
+    def is_trusted(self, log_total: Float[Tensor, " batch"]) -> bool:
+        """Whether no row is so improbable that underflow may have changed it.
+
+        As ``CompiledPlan.doubt_below``, with what the precision of the tables leaves.
+        """
+        smallest = math.log(torch.finfo(self.dtype).tiny)
+        spare = 0.85 * smallest + log_most(self.view, self.tree, ())
+        return bool((log_total.detach() - self.log_scale.detach() >= spare).all())
+
+    def _reduction(self, node: int) -> Callable[[Tensor], Tensor]:
+        """How a node eliminates the last axis of its table."""
+        if self.tree.eliminated[node] & self.maximised:
+            return lambda table: table.max(-1).values  # derived at one best state, not at all
+        if self.reduction == "draw":
+            return lambda table: cast(Tensor, _DrawnSum.apply(table, self.generator))
+        return _log_sum
+
+    def joint_marginals(self, log_total: Float[Tensor, " batch"]) -> dict[tuple[int, ...], Tensor]:
+        """Return what derives from ``log_total``: the joint distribution of each wanted scope.
+
+        Of a maximum or a draw it is one at the assignment found. An impossible row has zeros.
+        """
+        finite = torch.where(torch.isneginf(log_total), 0.0, log_total).sum()
+        scopes = list(self.ones)
+        ones = list(self.ones.values())
+        if not finite.requires_grad:
+            return {scope: torch.zeros_like(one) for scope, one in self.ones.items()}
+        found = torch.autograd.grad(
+            finite, ones, create_graph=self.differentiable, allow_unused=True
+        )
+        return {
+            scope: torch.full_like(one, 1.0 / one[0].numel()) if gradient is None else gradient
+            for scope, one, gradient in zip(scopes, ones, found, strict=True)
+        }
+
+
+Groups = list[tuple[int, tuple[bool, ...]]]
+
+
+def _contraction(
+    operands: Sequence[Float[Tensor, "rows entries"]], groups: Groups
+) -> tuple[Float[Tensor, "rows entries"], Float[Tensor, " rows"]]:
+    """Multiply and sum out; the result is divided by its total."""
+    arguments: list[object] = []
+    for k, table in enumerate(operands):
+        axes = [i + 1 for i, (_, members) in enumerate(groups) if members[k]]
+        sizes = [groups[i - 1][0] for i in axes]
+        arguments += [table.reshape(table.shape[0], *sizes), [0, *axes]]
+    kept = [i + 1 for i, (_, members) in enumerate(groups) if members[-1]]
+    result = torch.einsum(*arguments, [0, *kept])
+    result = result.reshape(result.shape[0], -1)
+    total = result.detach().sum(1, keepdim=True)
+    divisor = torch.where(total > 0, total, 1.0)
+    return result / divisor, divisor.log().squeeze(1)
+
+
+def _log_contraction(
+    operands: Sequence[Float[Tensor, "rows entries"]],
+    groups: Groups,
+    reduce: Callable[[Tensor], Tensor],
+) -> Float[Tensor, "rows entries"]:
+    """Add logarithms and eliminate variables."""
+    total: Tensor | float = 0.0
+    for k, table in enumerate(operands):
+        sizes = [size if members[k] else 1 for size, members in groups]
+        total = total + table.reshape(table.shape[0], *sizes)
+    assert isinstance(total, Tensor)
+    kept = [i + 1 for i, (_, members) in enumerate(groups) if members[-1]]
+    gone = [i + 1 for i, (_, members) in enumerate(groups) if not members[-1]]
+    if gone:
+        total = reduce(total.permute(0, *kept, *gone).flatten(1 + len(kept)))
+    return total.reshape(total.shape[0], -1)
+
+
+def _log_sum(table: Float[Tensor, "... states"]) -> Float[Tensor, "..."]:
+    """Log-sum-exp over the last axis, whose gradient is zero where all is impossible."""
+    top = table.detach().amax(-1, keepdim=True)
+    top = torch.where(torch.isneginf(top), 0.0, top)
+    sums = (table - top).exp().sum(-1, keepdim=True)
+    possible = sums > 0
+    logs = torch.where(possible, torch.where(possible, sums, 1.0).log(), -torch.inf)
+    return (logs + top).squeeze(-1)
+
+
+class _DrawnSum(torch.autograd.Function):
+    """Log-sum-exp whose derivative is one at a state drawn by its share of the sum.
+
+    From the root down each table gets a derivative of one where the nodes above have drawn its
+    state, so that a backward pass is forward filtering, backward sampling. The state is that of the
+    largest logarithm after Gumbel noise (Yellott 1977).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, generator: torch.Generator | None) -> Tensor:
+        ctx.save_for_backward(table)
+        ctx.generator = generator
+        return _log_sum(table)
+
+    @staticmethod
+    def backward(ctx: Any, *derivatives: Tensor) -> tuple[Tensor, None]:
+        (table,), (chosen,) = ctx.saved_tensors, derivatives
+        noise = -torch.empty_like(table).exponential_(generator=ctx.generator).log()
+        drawn = (table + noise).argmax(-1, keepdim=True)
+        return torch.zeros_like(table).scatter_(-1, drawn, chosen.unsqueeze(-1)), None
+
+
+def _axis_groups(
+    tree: ContractionTree, node: int, parts: Sequence[frozenset[int]], rank: Sequence[int]
+) -> Groups:
+    """Merge neighbouring variables that belong to the same tables into one axis each.
+
+    This also keeps the number of axes within torch's limits, however many variables there are.
+    """
+    groups: Groups = []
+    for v in sorted(frozenset().union(*parts), key=rank.__getitem__):
+        members = (*(v in part for part in parts), v in tree.scopes[node])
+        size = tree.cardinalities[v]
+        if groups and groups[-1][1] == members:
+            groups[-1] = (groups[-1][0] * size, members)
+        else:
+            groups.append((size, members))
+    return groups

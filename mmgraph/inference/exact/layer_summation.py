@@ -1,0 +1,336 @@
+"""Exact answers on small machines: the values of some layers are listed, the others summed out.
+
+Layers that no factor joins are independent units given the rest; real-valued ones are integrated.
+So a machine of 784 visible and 20 hidden units has a million terms, not 2^804.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor
+
+from mmgraph.graph.errors import (
+    MmgraphError,
+    NotTabularError,
+    TreewidthError,
+    ZeroProbabilityError,
+)
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.exponential_family import one_hot
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.variable import Variable
+from mmgraph.inference.assignment import Assignment
+from mmgraph.inference.field.moments import Moments, joined_moments, moments, values_of
+from mmgraph.inference.field.summed_layers import SummedView, Weighed, layers_to_sum
+from mmgraph.inference.field.view import FieldView
+from mmgraph.inference.model_variables import named_variables, tables_device
+from mmgraph.inference.normaliser import normaliser
+from mmgraph.inference.numerics.counted_random import device_generator
+from mmgraph.inference.posterior import Posterior
+
+MOST_TERMS = 2**22
+"""The joint values of the listed layers up to which this is worth its time."""
+
+_NUMBERS_AT_ONCE = 2**24
+"""Statistics of one block of terms, to bound the memory."""
+
+
+def layer_summation(
+    graph: FactorGraph,
+    evidence: Evidence,
+    variables: Sequence[str] | str | None = None,
+    most_terms: int = MOST_TERMS,
+    device: str = "auto",
+) -> Posterior:
+    """Return exact marginals, means and log P(evidence).
+
+    Parameters
+    ----------
+    graph : FactorGraph
+        Layers of units of any families; hard and soft evidence.
+    variables : str or sequence of str, optional
+        Those asked for; by default all.
+    most_terms : int
+        The joint values of listed layers that may be summed over, for each row.
+    device : str
+        By default where the parameters are.
+
+    Raises
+    ------
+    TreewidthError
+        If there are more.
+    NotTabularError
+        If real-valued or counting layers are joined to each other, so that one of them would have
+        to be listed.
+    ZeroProbabilityError
+        If a row of evidence is impossible.
+    """
+    began = time.perf_counter()
+    found = [_Row(graph, evidence, row, most_terms, device) for row in range(evidence.batch)]
+    names = named_variables(graph, variables)
+    known = joined_moments([row.moments(names) for row in found])
+    return Posterior.of(
+        graph.variables,
+        known.marginals,
+        torch.cat([row.log_total for row in found]),
+        means=known.means,
+        variances=known.variances,
+        normaliser=normaliser(graph, evidence),
+        method="layer_summation",
+        exact=True,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def log_evidence(
+    graph: FactorGraph, evidence: Evidence, most_terms: int = MOST_TERMS, device: str = "auto"
+) -> Float64[Tensor, " batch"]:
+    """Return the exact log P(evidence), of a graph without evidence its log-partition function."""
+    rows = [_Row(graph, evidence, row, most_terms, device) for row in range(evidence.batch)]
+    return torch.cat([row.log_total for row in rows])
+
+
+def samples(
+    graph: FactorGraph,
+    evidence: Evidence,
+    draws: int,
+    generator: torch.Generator | None,
+    most_terms: int = MOST_TERMS,
+    device: str = "auto",
+) -> dict[str, Tensor]:
+    """Return independent, exact samples of all variables, ``(batch, draws, *shape)``."""
+    rows = [
+        _Row(graph, evidence, row, most_terms, device).samples(draws, generator)
+        for row in range(evidence.batch)
+    ]
+    return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+def best_assignment(
+    graph: FactorGraph,
+    evidence: Evidence,
+    variables: Sequence[str] | None = None,
+    most_terms: int = MOST_TERMS,
+    device: str = "auto",
+) -> Assignment:
+    """Return the most probable values of all variables; of real ones those of highest density.
+
+    Raises
+    ------
+    MmgraphError
+        If only some variables are to be maximised.
+    """
+    began = time.perf_counter()
+    if variables is not None and set(variables) != set(graph.variables):
+        raise MmgraphError("'layer_summation' maximises over all variables, not over some of them")
+    rows = [_Row(graph, evidence, row, most_terms, device).best() for row in range(evidence.batch)]
+    states = {n: torch.cat([values[n] for values, _ in rows]) for n in rows[0][0]}
+    log_weight = torch.cat([weight for _, weight in rows])
+    return Assignment(
+        states,
+        {n: graph.variables[n] for n in states},
+        log_weight,
+        method="layer_summation",
+        bound=log_weight,
+        gap=torch.zeros_like(log_weight),
+        seconds=time.perf_counter() - began,
+    )
+
+
+class _Block(NamedTuple):
+    """Some of the terms: their view, values of all layers, and weights."""
+
+    first: int
+    view: FieldView
+    states: dict[str, Tensor]
+    weighed: Weighed
+    log_weights: Float64[Tensor, " terms"]
+
+
+class _Row:
+    """One row of evidence."""
+
+    def __init__(
+        self, graph: FactorGraph, evidence: Evidence, row: int, most_terms: int, device: str
+    ) -> None:
+        self.graph = graph
+        self.evidence = evidence.rows(slice(row, row + 1))
+        self.device = tables_device(graph) if device == "auto" else torch.device(device)
+        view = self._view(1)
+        self.summed = layers_to_sum(view, lambda names: _log_terms(view, names))
+        self.listed = [n for n in view.free if n not in self.summed]
+        for name in self.listed:
+            if not view.variables[name].is_discrete:
+                raise NotTabularError(
+                    f"'{name}' is {view.variables[name].family} and joined to another layer that "
+                    "is not discrete either, so neither can be listed; use mean_field or gibbs"
+                )
+        log_terms = _log_terms(view, self.listed)
+        if log_terms > math.log(most_terms) + 1e-9:
+            raise TreewidthError(
+                f"layers {', '.join(map(repr, self.listed))} have e^{log_terms:.0f} joint values, "
+                f"more than the {most_terms:,} that may be summed over. Use mean_field, gibbs or "
+                "annealed_importance_sampling",
+                0,
+                0,
+                (),
+            )
+        self.terms = round(math.exp(log_terms))
+        self.log_weights = torch.cat([block.log_weights for block in self._blocks()])
+        self.log_total = self.log_weights.logsumexp(0, keepdim=True)
+        self._number = row
+
+    def _check_possible(self) -> None:
+        if torch.isneginf(self.log_total).all():
+            raise ZeroProbabilityError(
+                f"row {self._number} of the evidence has probability zero",
+                (self._number,),
+                self.evidence.observed(),
+            )
+
+    def _view(self, batch: int) -> FieldView:
+        repeated = self.evidence.rows(np.zeros(batch, np.int64))
+        return FieldView(self.graph, repeated, self.device, torch.float64)
+
+    def _blocks(self) -> Iterator[_Block]:
+        """List the terms, so many at once as fit."""
+        width = sum(v.size * max(v.cardinality, 1) for v in self.graph.variables.values())
+        step = min(max(_NUMBERS_AT_ONCE // width, 1), self.terms)
+        view = None
+        for first in range(0, self.terms, step):
+            size = min(step, self.terms - first)
+            if view is None or view.batch != size:
+                view = self._view(size)
+            yield self._block(view, torch.arange(first, first + size, device=self.device))
+
+    def _block(self, view: FieldView, terms: Int64[Tensor, " terms"]) -> _Block:
+        states = view.start()
+        rest = terms
+        for name in self.listed:
+            unknown = _unknown(view, name)
+            variable = view.variables[name]
+            digits = []
+            for _ in range(unknown.numel()):
+                digits.append(rest % variable.cardinality)
+                rest = rest // variable.cardinality
+            if digits:
+                states[name] = _with_values(view, name, unknown, torch.stack(digits, 1))
+        weighed = SummedView(view, self.summed).weigh(states)
+        return _Block(int(terms[0]), view, states, weighed, weighed.log_weight())
+
+    def moments(self, names: Sequence[str]) -> Moments:
+        """Marginals, means and variances of some variables, each with a batch of one."""
+        self._check_possible()
+        means: dict[str, Tensor] = {}
+        squares: dict[str, Tensor] = {}
+        for block in self._blocks():
+            share = (block.log_weights - self.log_total).exp()
+            for name in names:
+                mean, square = self._expected(block, name)
+                for sums, values in ((means, mean), (squares, square)):
+                    if values is not None:
+                        part = torch.tensordot(share, values.double(), 1).unsqueeze(0)
+                        sums[name] = sums[name] + part if name in sums else part
+        view = self._view(1)
+        return moments(view, means, squares, names)
+
+    def _expected(self, block: _Block, name: str) -> tuple[Tensor, Tensor | None]:
+        """A variable's mean statistics and squares, given each term's values of the others."""
+        view = block.view
+        discrete = view.variables[name].is_discrete
+        if name not in self.summed:
+            values = block.states[name]
+            return values, None if discrete else values.square()
+        natural = block.weighed.natural(name).expand(view.batch, *view.unary[name].shape[1:])
+        mean = view.kept(name, view.families[name].mean(natural))
+        return mean, None if discrete else view.second_moment_of(name, natural)
+
+    def samples(self, draws: int, generator: torch.Generator | None) -> dict[str, Tensor]:
+        """Draw terms by their weights, then the summed layers given them."""
+        self._check_possible()
+        drawing = device_generator(generator, self.device)
+        cumulative = (self.log_weights - self.log_total).exp().cumsum(0)
+        uniform = torch.rand(draws, generator=drawing, device=self.device, dtype=torch.float64)
+        terms = torch.searchsorted(cumulative, uniform * cumulative[-1]).clamp_max(self.terms - 1)
+        block = self._block(self._view(draws), terms)
+        view = block.view
+        for name in self.summed:
+            natural = block.weighed.natural(name).expand(draws, *view.unary[name].shape[1:])
+            block.states[name] = view.kept(name, view.families[name].sample(natural, drawing))
+        return {n: values_of(view, n, s).cpu() for n, s in block.states.items()}
+
+    def best(self) -> tuple[dict[str, Tensor], Float64[Tensor, " 1"]]:
+        """The values of highest weight, each with a batch of one, and the log-weight."""
+        self._check_possible()
+        top: tuple[float, int] = (-math.inf, 0)
+        for block in self._blocks():
+            weights = self._with_modes(block)
+            place = int(weights.argmax())
+            top = max(top, (float(weights[place]), block.first + place))
+        block = self._block(self._view(1), torch.tensor([top[1]], device=self.device))
+        weight = self._with_modes(block)
+        return {n: values_of(block.view, n, s).cpu() for n, s in block.states.items()}, weight.cpu()
+
+    def _with_modes(self, block: _Block) -> Float[Tensor, " terms"]:
+        """Put the summed layers in their modes; return the log-weights of all values together."""
+        view = block.view
+        for name in self.summed:
+            natural = block.weighed.natural(name).expand(view.batch, *view.unary[name].shape[1:])
+            block.states[name] = view.kept(name, view.families[name].mode(natural))
+        return view.expected_log_weight(block.states) + view.log_base(block.states)
+
+
+def log_terms(graph: FactorGraph, evidence: Evidence) -> float:
+    """Return the logarithm of the terms of the row that has most (or a bound on it).
+
+    Infinite where no choice of layers can be listed.
+    """
+    view = FieldView(graph, evidence, tables_device(graph), torch.float64)
+    summed = layers_to_sum(view, lambda names: _log_terms(view, names))
+    return _log_terms(view, [n for n in view.free if n not in summed])
+
+
+def _log_terms(view: FieldView, names: Sequence[str]) -> float:
+    """The logarithm of the joint values of layers; infinite if one of them cannot be listed."""
+    total = 0.0
+    for name in names:
+        variable = view.variables[name]
+        if not variable.is_discrete:
+            return math.inf
+        known = view.clamped.get(name)
+        unknown = variable.size
+        if known is not None and known.known is not None:
+            unknown -= int(known.known.reshape(view.batch, -1).sum(1).min())
+        total += unknown * math.log(variable.cardinality)
+    return total
+
+
+def _unknown(view: FieldView, name: str) -> Int64[Tensor, " unknown"]:
+    """The places in a flattened array that are not observed, the same in all rows of the view."""
+    variable: Variable = view.variables[name]
+    known = view.clamped.get(name)
+    if known is None or known.known is None:
+        return torch.arange(variable.size, device=view.device)
+    return (~known.known[0]).reshape(-1).nonzero().flatten()
+
+
+def _with_values(
+    view: FieldView, name: str, places: Int64[Tensor, " unknown"], codes: Int64[Tensor, "terms _"]
+) -> Float[Tensor, "terms ..."]:
+    """Statistics with the unknown elements in the states given."""
+    variable = view.variables[name]
+    if name in view.compact and variable.family == "bernoulli":
+        fresh = torch.zeros(view.batch, variable.size, dtype=view.dtype, device=view.device)
+        fresh[:, places] = codes.to(view.dtype)
+        return view.kept(name, fresh.reshape(view.batch, *variable.shape))
+    states = variable.cardinality
+    fresh = torch.zeros(view.batch, variable.size, states, dtype=view.dtype, device=view.device)
+    fresh[:, places] = one_hot(codes, states, view.dtype)
+    return view.kept(name, fresh.reshape(view.batch, *variable.shape, states))

@@ -1,0 +1,177 @@
+"""The same join tree run by torch: for GPUs, and wherever gradients are asked for.
+
+Only the forward pass is written here. A marginal is the derivative of log P(evidence) with respect
+to a factor of ones over its variable (Darwiche 2003), so automatic differentiation supplies the
+backward pass, and differentiating once more gives gradients of marginals.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.exact.impossible_evidence import raise_impossible
+from mmgraph.inference.exact.join_tree.table_view import table_view
+from mmgraph.inference.exact.join_tree.torch_program import ForwardPass, model_tensors
+from mmgraph.inference.exact.junction_tree import indices
+from mmgraph.inference.normaliser import normaliser
+from mmgraph.inference.posterior import Posterior
+
+
+def wants_torch(graph: FactorGraph, evidence: Evidence) -> bool:
+    """Whether a table or soft evidence asks for gradients, or lies on another device."""
+    key = "wants_torch"
+    if key not in graph.plans:
+        graph.plans[key] = any(
+            tensor.requires_grad or tensor.device.type != "cpu"
+            for tensor in model_tensors(table_view(graph))
+        )
+    return bool(graph.plans[key]) or any(
+        t.requires_grad or t.device.type != "cpu"
+        for group in (evidence.soft, evidence.values)
+        for t in group.values()
+    )
+
+
+def torch_contraction(
+    graph: FactorGraph,
+    evidence: Evidence,
+    variables: Sequence[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    memory_budget: int | None = None,
+) -> Posterior:
+    """Return exact marginals, differentiable with respect to tables and soft evidence.
+
+    Parameters
+    ----------
+    device : torch.device, optional
+        Where to compute; by default where the model's tables are.
+    dtype : torch.dtype, optional
+        Double by default.
+    memory_budget : int, optional
+        In bytes, for one pass over all rows of the batch.
+
+    Raises
+    ------
+    TreewidthError, ZeroProbabilityError
+        As for the junction tree.
+    """
+    began = time.perf_counter()
+    view = table_view(graph)
+    names = list(view.index) if variables is None else list(variables)
+    wanted = [view.index[graph.variable(name).name] for name in names]
+    with torch.enable_grad():
+        scopes = [(v,) for v in wanted]
+        run, log_total = _trusted_pass(graph, evidence, scopes, device, dtype, memory_budget)
+        _check_possible(graph, evidence, log_total, memory_budget)
+        found = run.joint_marginals(log_total)
+    blocks = [found[(v,)] for v in wanted]
+    flat = torch.cat(blocks, 1) if blocks else log_total.new_empty(evidence.batch, 0)
+    if dtype is not None:
+        flat, log_total = flat.to(dtype), log_total.to(dtype)
+    places, start = {}, 0
+    for name, block in zip(names, blocks, strict=True):
+        places[name] = (start, start + block.shape[1])
+        start += block.shape[1]
+    return Posterior(
+        places,
+        graph.variables,
+        flat if run.differentiable else flat.detach(),
+        log_total if run.differentiable else log_total.detach(),
+        normaliser=normaliser(graph, evidence),
+        method="torch",
+        exact=True,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def log_evidence(
+    graph: FactorGraph,
+    evidence: Evidence,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    memory_budget: int | None = None,
+) -> Float[Tensor, " batch"]:
+    """Return log P(evidence) of every row, differentiable, ``-inf`` where it is impossible."""
+    run, total = _trusted_pass(graph, evidence, (), device, dtype, memory_budget)
+    total = total if dtype is None else total.to(dtype)
+    return total if run.differentiable else total.detach()
+
+
+def joint_distribution(
+    graph: FactorGraph,
+    evidence: Evidence,
+    variables: Sequence[str],
+    device: torch.device | str | None = None,
+    memory_budget: int | None = None,
+) -> Float[Tensor, "batch *states"]:
+    """Return the joint distribution of a few variables, differentiable as their marginals are."""
+    view = table_view(graph)
+    scope = indices(view, graph, variables)
+    if not scope:
+        return torch.ones(evidence.batch, dtype=torch.float64, device=device)
+    with torch.enable_grad():
+        run, log_total = _trusted_pass(graph, evidence, [scope], device, None, memory_budget)
+        _check_possible(graph, evidence, log_total, memory_budget)
+        found = run.joint_marginals(log_total)[scope]
+    return found if run.differentiable else found.detach()
+
+
+def factor_beliefs(
+    graph: FactorGraph,
+    evidence: Evidence,
+    weights: Float64[np.ndarray, " batch"] | None = None,
+    device: torch.device | str | None = None,
+    memory_budget: int | None = None,
+) -> tuple[list[Float[Tensor, "*states"]], Float[Tensor, " batch"]]:
+    """Return expected family counts: each factor's posterior table, summed over the rows.
+
+    As :func:`mmgraph.inference.exact.junction_tree.factor_beliefs`, without gradients.
+    """
+    scopes = table_view(graph).scopes
+    with torch.enable_grad():
+        run, log_total = _trusted_pass(
+            graph, evidence, [s for s in scopes if s], device, None, memory_budget
+        )
+        _check_possible(graph, evidence, log_total, memory_budget)
+        found = run.joint_marginals(log_total)
+    shares = torch.ones_like(log_total) if weights is None else torch.as_tensor(weights)
+    shares = shares.detach().to(run.device, torch.float64)
+    counts = [torch.tensordot(shares, found[s].detach(), 1) if s else shares.sum() for s in scopes]
+    return counts, log_total.detach()
+
+
+def _check_possible(
+    graph: FactorGraph, evidence: Evidence, log_total: Tensor, memory_budget: int | None
+) -> None:
+    impossible = torch.isneginf(log_total.detach())
+    if bool(impossible.any()):
+        rows = impossible.nonzero().flatten().cpu().numpy()
+        raise_impossible(graph, evidence, rows, memory_budget)
+
+
+def _trusted_pass(
+    graph: FactorGraph,
+    evidence: Evidence,
+    scopes: Sequence[tuple[int, ...]],
+    device: torch.device | str | None,
+    dtype: torch.dtype | None,
+    memory_budget: int | None,
+) -> tuple[ForwardPass, Float[Tensor, " batch"]]:
+    """Run in probabilities, and again in logarithms of doubles where those may have underflown."""
+    run = ForwardPass(graph, evidence, scopes, device, dtype, memory_budget)
+    total = run.log_total()
+    if run.is_trusted(total):
+        return run, total
+    run = ForwardPass(
+        graph, evidence, scopes, device, memory_budget=memory_budget, in_logarithms=True
+    )
+    return run, run.log_total()

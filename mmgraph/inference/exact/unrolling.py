@@ -1,0 +1,192 @@
+"""A graph of arrays as a graph of scalars, one for each element: for methods that need tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmgraph.graph.errors import GraphError, NotTabularError, TreewidthError
+from mmgraph.graph.evidence import MISSING, Evidence
+from mmgraph.graph.factor import Factor
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.edges import EdgeFactor
+from mmgraph.graph.factors.table import TableFactor
+from mmgraph.graph.factors.unary import UnaryFactor
+from mmgraph.graph.variable import Variable, element_names
+from mmgraph.inference.pairwise.graph import factor_tensors, weighted_energies
+
+MOST_ELEMENTS = 20_000
+"""Exact methods on larger arrays would fail anyway, after long preparations."""
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """The scalar form of a graph.
+
+    Attributes
+    ----------
+    graph : FactorGraph
+        Scalar discrete variables (and the continuous leaves as they are).
+    elements : dict of str to tuple of str
+        The scalar variables of each discrete variable, in scan order.
+    source : FactorGraph
+        The graph it was made from.
+    """
+
+    graph: FactorGraph
+    elements: dict[str, tuple[str, ...]]
+    source: FactorGraph
+
+    def names(self, variables: Sequence[str] | None) -> list[str] | None:
+        """Return the scalar variables of some variables; an element may be named itself."""
+        if variables is None:
+            return None
+        names: list[str] = []
+        for name in variables:
+            if name in self.elements:
+                names.extend(self.elements[name])
+            else:
+                names.append(self.graph.variable(name).name)
+        return names
+
+    def evidence(self, given: Evidence) -> Evidence:
+        """Return evidence on arrays as evidence on their elements."""
+        columns = list(given.columns)
+        codes = [given.codes]
+        for name, array in given.arrays.items():
+            flat = array.reshape(given.batch, -1).cpu().numpy()
+            seen = np.flatnonzero((flat != MISSING).any(0))
+            columns.extend(self.elements[name][i] for i in seen)
+            codes.append(flat[:, seen])
+        soft = {}
+        for name, tensor in given.soft.items():
+            variable = self.source.variables[name]
+            rows = tensor.reshape(given.batch, variable.size, variable.cardinality)
+            soft.update({e: rows[:, i] for i, e in enumerate(self.elements[name])})
+        return Evidence(
+            self.graph.variables,
+            given.batch,
+            tuple(columns),
+            np.ascontiguousarray(np.concatenate(codes, 1)),
+            {},
+            soft,
+            given.values,
+        )
+
+    def gathered(self, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Put what was found of elements, ``(batch, …)`` each, together as ``(batch, *shape, …)``.
+
+        Axes between batch and shape, as of draws, stay where they are if ``found`` has them first.
+        """
+        result = {}
+        for name, elements in self.elements.items():
+            if any(element not in found for element in elements):
+                continue  # single elements stay under their own names
+            shape = self.source.variables[name].shape
+            if not shape:
+                result[name] = found[name]
+                continue
+            stacked = torch.stack([found[e] for e in elements], 1)
+            result[name] = stacked.reshape(stacked.shape[0], *shape, *stacked.shape[2:])
+        return result
+
+
+def needs_unrolling(graph: FactorGraph) -> bool:
+    """Whether exact methods need the scalar form: for discrete arrays, and for lists of edges."""
+    kept = graph.plans.get("needs unrolling")
+    if kept is None:
+        arrays = any(v.shape and v.is_discrete for v in graph.variables.values())
+        kept = arrays or any(isinstance(factor, EdgeFactor) for factor in graph.factors)
+        graph.plans["needs unrolling"] = kept
+    return bool(kept)
+
+
+def unrolled(graph: FactorGraph) -> Unrolled:
+    """Return the scalar form of a graph, made once and kept with it.
+
+    Where a factor asks for gradients the form is made anew each time: its tables belong to one
+    backward pass, and an optimiser changes what they are made of.
+
+    Raises
+    ------
+    GraphError
+        If a variable has the name of an element of an array.
+    TreewidthError
+        If the arrays have more elements than any exact method could bear.
+    NotTabularError
+        If a factor over arrays has no tables.
+    """
+    if any(t.requires_grad for factor in graph.factors for t in factor_tensors(factor)):
+        return _unroll(graph)
+    found: Unrolled | None = graph.plans.get("unrolled")
+    if found is None:
+        found = graph.plans["unrolled"] = _unroll(graph)
+    return found
+
+
+def _unroll(graph: FactorGraph) -> Unrolled:
+    size = sum(v.size for v in graph.variables.values() if v.is_discrete)
+    if size > MOST_ELEMENTS:
+        raise TreewidthError(
+            f"exact inference lists every element of an array, up to {MOST_ELEMENTS:,} of them; "
+            f"here are {size:,}. Use belief propagation, TRW-S or sampling",
+            0,
+            0,
+            (),
+        )
+    elements = {n: tuple(element_names(v)) for n, v in graph.variables.items() if v.is_discrete}
+    variables = _scalars(graph, elements)
+    factors: list[Factor] = []
+    for factor in graph.factors:
+        if isinstance(factor, EdgeFactor):
+            factors.extend(_edge_tables(factor, elements, variables))
+        elif isinstance(factor, UnaryFactor) and factor.scope[0].shape:
+            states = factor.scope[0].cardinality
+            tables = factor.log_values.reshape(-1, states)
+            factors.extend(
+                TableFactor((variables[e],), log_values=table)
+                for e, table in zip(elements[factor.scope[0].name], tables, strict=True)
+            )
+        elif any(v.shape and v.is_discrete for v in factor.scope):
+            raise NotTabularError(f"{factor!r} has no tables of single elements")
+        else:
+            factors.append(factor)
+    return Unrolled(FactorGraph(variables.values(), factors), elements, graph)
+
+
+def _scalars(graph: FactorGraph, elements: Mapping[str, tuple[str, ...]]) -> dict[str, Variable]:
+    """The scalar variables, and the continuous leaves as they are."""
+    scalars: dict[str, Variable] = {}
+    owner: dict[str, str] = {}
+    for name, v in graph.variables.items():
+        is_array = bool(v.shape) and v.is_discrete
+        for element in elements[name] if is_array else (name,):
+            if element in scalars:
+                raise GraphError(
+                    f"'{element}' names an element of the array "
+                    f"'{name if is_array else owner[element]}' and another variable too; exact "
+                    "inference lists the elements by name, so give the variable another one"
+                )
+            fresh = Variable(element, v.states, (), v.modality, v.family) if is_array else v
+            scalars[element], owner[element] = fresh, name
+    return scalars
+
+
+def _edge_tables(
+    factor: EdgeFactor, elements: Mapping[str, tuple[str, ...]], variables: Mapping[str, Variable]
+) -> list[Factor]:
+    a, b = factor.ends
+    energies = factor.interaction.energies(a.cardinality, b.cardinality)
+    first, second, weights = factor.edges()
+    logs = -weighted_energies(weights[:, None, None], energies.to(weights.device))
+    # A weight of zero is no edge, even where the table forbids pairs, but it may have a gradient.
+    kept = ((weights != 0) | weights.requires_grad).nonzero().flatten().tolist()
+    scopes = [
+        (variables[elements[a.name][i]], variables[elements[b.name][j]])
+        for i, j in zip(first.tolist(), second.tolist(), strict=True)
+    ]
+    return [TableFactor(scopes[e], log_values=logs[e]) for e in kept]

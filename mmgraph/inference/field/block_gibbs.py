@@ -1,0 +1,115 @@
+"""Block Gibbs sampling through the field view: whole layers are drawn at once.
+
+The one sweep that sampling, annealing, tempering and the negative phase of learning share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from mmgraph.inference.field.softened_view import SoftenedView
+from mmgraph.inference.field.view import FieldView
+from mmgraph.inference.pairwise.colouring import Masks
+
+States = dict[str, Float[Tensor, "batch ..."]]
+"""Statistics of values: 0 or 1, one-hot rows, real values, counts."""
+
+Watch = Callable[[str, Tensor | None, Tensor], None]
+
+
+def sweep(
+    view: FieldView,
+    colours: Sequence[Masks],
+    states: States,
+    generator: torch.Generator | None,
+    inverse: float | Float[Tensor, " batch"] | None = None,
+    watch: Watch | None = None,
+) -> None:
+    """Draw every free variable given the others, colour after colour, in place.
+
+    Parameters
+    ----------
+    view : FieldView
+    colours : sequence of masks
+        See :func:`mmgraph.inference.pairwise.colouring.colour_masks`.
+    states : dict of str to Tensor
+        Entries are replaced.
+    generator : torch.Generator, optional
+        On the device of the view.
+    inverse : float or Tensor of shape (batch,), optional
+        The inverse temperature of everything that joins variables.
+    watch : callable, optional
+        Is told each variable's name, its mask and the natural parameters it is drawn from.
+    """
+    for colour in colours:
+        for name, mask in colour.items():
+            if view.is_whole(name):
+                continue
+            natural = view.field(name, states, inverse)
+            if watch is not None:
+                watch(name, mask, natural)
+            each = natural.expand(view.batch, *natural.shape[1:])  # every row draws its own
+            drawn = view.kept(name, view.families[name].sample(each, generator))
+            states[name] = drawn if mask is None else merged(view, mask, drawn, states[name])
+
+
+def merged(view: FieldView, mask: Bool[Tensor, "*shape"], new: Tensor, old: Tensor) -> Tensor:
+    """Return the new statistics of masked elements, and the old ones of the others."""
+    mask = mask.to(view.device)
+    return torch.where(mask.reshape(*mask.shape, *(1,) * (new.ndim - 1 - mask.ndim)), new, old)
+
+
+def swap_neighbours(
+    view: FieldView,
+    states: States,
+    inverse: Float[Tensor, " levels"],
+    parity: int,
+    generator: torch.Generator | None,
+    costs: Float[Tensor, " levels"] | None = None,
+) -> tuple[Bool[Tensor, "pairs chains"], Tensor]:
+    """Offer swaps of states between every second pair of neighbouring temperatures, in place.
+
+    Rows of the view are replicas: those of one temperature side by side, level after level.
+
+    Parameters
+    ----------
+    inverse : Tensor, shape (levels,)
+        The inverse temperatures.
+    parity : {0, 1}
+        Whether pairs start at the first level or the second.
+    costs : Tensor, shape (levels,), optional
+        Of a softened view: what a hard zero costs at each level.
+
+    Returns
+    -------
+    tuple of Tensor
+        Which swaps were accepted, ``(pairs, chains)``, and the lower level of each pair.
+
+    References
+    ----------
+    Geyer (1991), "Markov chain Monte Carlo maximum likelihood"; Hukushima and Nemoto (1996),
+    "Exchange Monte Carlo method and application to spin glass simulations", section 2.
+    """
+    levels = len(inverse)
+    chains = view.batch // levels
+    lower = torch.arange(parity, levels - 1, 2, device=view.device)
+    weight = view.coupling_log_weight(states).reshape(levels, chains)
+    gain = (inverse[lower] - inverse[lower + 1]).unsqueeze(1) * (weight[lower + 1] - weight[lower])
+    if costs is not None and isinstance(view, SoftenedView):
+        broken = view.violations(states).reshape(levels, chains)
+        fewer = broken[lower] - broken[lower + 1]
+        price = (costs[lower] - costs[lower + 1]).unsqueeze(1) * fewer
+        gain = gain + price.masked_fill(fewer == 0, 0.0)  # infinitely much times nothing
+    uniform = torch.rand(gain.shape, generator=generator, device=view.device, dtype=view.dtype)
+    accepted = uniform.log() < gain
+    place = torch.arange(view.batch, device=view.device).reshape(levels, chains)
+    low, high = place[lower][accepted], place[lower + 1][accepted]
+    order = place.reshape(-1).clone()
+    order[low], order[high] = high, low
+    for name in view.free:
+        states[name] = states[name][order]
+    return accepted, lower

@@ -1,0 +1,213 @@
+"""Real units that lie far from zero, asked about by their distance from where they lie.
+
+The log-weight of a unit around 1e8 is of the order of 1e16, of which a double keeps no decimals. So
+a model whose Gaussian units lie far off is asked in coordinates whose zero is in their midst, and
+its answers are moved back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor import Factor
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.bias import BiasFactor
+from mmgraph.graph.factors.bilinear import BilinearFactor
+from mmgraph.inference.assignment import Assignment
+from mmgraph.inference.posterior import Posterior, with_constant
+
+FAR = 1e3
+"""Standard deviations from zero beyond which single precision errs by a ten-thousandth of one."""
+
+_STARTS = ("base", "initial")
+"""Options of methods that are values or means by variable."""
+
+
+@dataclass(frozen=True)
+class Centred:
+    """A graph and evidence whose real units are spoken of by their distance from a shift.
+
+    Shifts are constants: the sum over all values is what it is wherever they are counted from, so
+    that the gradients of answers are those through the graph and the constant.
+
+    Attributes
+    ----------
+    graph : FactorGraph
+    evidence : Evidence
+    shifts : dict of str to Tensor, shape (*shape)
+    constant : Tensor, shape ()
+        By how much log-weights are less than they were.
+    """
+
+    graph: FactorGraph
+    evidence: Evidence
+    shifts: Mapping[str, Float64[Tensor, "*shape"]]
+    constant: Float64[Tensor, ""]
+
+    @classmethod
+    def of(cls, graph: FactorGraph, evidence: Evidence) -> Centred | None:
+        """Return the two with units around zero; None where they are near enough as they are."""
+        lone = _lone_units(graph.factors)
+        if not any(bool((b.abs() > FAR * p.sqrt()).any()) for b, p in lone.values()):
+            return None
+        shifts = {name: bias / precision for name, (bias, precision) in lone.items()}
+        ones = {n: torch.ones_like(s) for n, s in shifts.items()}
+        factors = reexpressed(graph.factors, shifts, ones)
+        values = {
+            n: t.double() - shifts[n].to(t.device) if n in shifts else t
+            for n, t in evidence.values.items()
+        }
+        moved = FactorGraph(graph.variables.values(), factors)
+        constant = _log_weight(graph.factors, shifts)
+        return cls(moved, replace(evidence, values=values), shifts, constant)
+
+    def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return options of a method with the values that ``base`` and ``initial`` start from."""
+        starts = {n: o for n, o in given.items() if n in _STARTS and isinstance(o, Mapping)}
+        return {**given, **{n: self.start(option) for n, option in starts.items()}}
+
+    def start(self, means: Mapping[str, Any]) -> dict[str, Any]:
+        """Return means ``(..., *shape)`` as they are measured from the shifts."""
+        found = dict(means)
+        for name in found.keys() & self.shifts.keys():
+            wide = torch.as_tensor(found[name]).double()
+            found[name] = wide - self.shifts[name].to(wide.device)
+        return found
+
+    def values(self, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return values (means, samples), ``(..., *shape)``, as they were measured."""
+        return {
+            n: t.double() + self.shifts[n].to(t.device) if n in self.shifts else t
+            for n, t in found.items()
+        }
+
+    def log_weights(self, found: Float64[Tensor, " batch"]) -> Float64[Tensor, " batch"]:
+        """Return log-weights of values as they were measured."""
+        return with_constant(found, self.constant)
+
+    def posterior(self, found: Posterior) -> Posterior:
+        """Move a posterior back, in place."""
+        found.move(self.values, self.constant)
+        return found
+
+    def assignment(self, found: Assignment) -> Assignment:
+        """Return an assignment as it was measured."""
+        bound = None if found.bound is None else self.log_weights(found.bound)
+        return replace(
+            found,
+            states=self.values(found.states),
+            log_weight=self.log_weights(found.log_weight),
+            bound=bound,
+        )
+
+
+@torch.no_grad()
+def _lone_units(factors: Iterable[Factor]) -> dict[str, tuple[Tensor, Tensor]]:
+    """The bias and the precision of Gaussian units, the sums where several factors give them."""
+    found: dict[str, tuple[Tensor, Tensor]] = {}
+    for factor in factors:
+        if not isinstance(factor, BiasFactor) or factor.scope[0].family != "gaussian":
+            continue
+        bias, precision = (t.detach().double() for t in factor.tensors())
+        name = factor.scope[0].name
+        if name in found:
+            bias, precision = bias + found[name][0], precision + found[name][1]
+        found[name] = bias, precision
+    return found
+
+
+def _log_weight(factors: Iterable[Factor], values: Mapping[str, Tensor]) -> Float64[Tensor, ""]:
+    """What the factors of given real units alone say of their values, without axes."""
+    total = torch.zeros((), dtype=torch.float64)
+    for factor in factors:
+        if not isinstance(factor, BiasFactor | BilinearFactor):
+            continue
+        if any(v.name not in values for v in factor.scope):
+            continue
+        given = {v.name: values[v.name].unsqueeze(0) for v in factor.scope}
+        wide = factor.with_tensors(*(t.double() for t in factor.tensors()))
+        total = total.to(wide.tensors()[0].device) - wide.energy(given).squeeze(0)
+    return total
+
+
+def reexpressed(
+    factors: Iterable[Factor], shifts: Mapping[str, Tensor], scales: Mapping[str, Tensor]
+) -> list[Factor]:
+    """Return factors that speak of ``z`` where they spoke of ``x = shift + scale * z``.
+
+    In double precision, and differentiable; tables are returned as they are. Units with states that
+    are joined to what is shifted, and have no bias, get one: these factors stand at the end.
+    """
+    factors = list(factors)
+    felt = _felt(factors, shifts)
+    made: list[Factor] = []
+    for factor in factors:
+        if isinstance(factor, BilinearFactor):
+            factor = _scaled(factor, scales)
+        elif isinstance(factor, BiasFactor):
+            name = factor.scope[0].name
+            factor = _shifted(factor, felt.pop(name, None), shifts.get(name), scales.get(name))
+        made.append(factor)
+    variables = {v.name: v for f in factors for v in f.scope}
+    with_states = [n for n in felt if variables[n].family in ("bernoulli", "categorical")]
+    return made + [BiasFactor(variables[name], felt[name]) for name in with_states]
+
+
+def _felt(factors: Iterable[Factor], shifts: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What shifts add to the biases of the units at the other ends, ``(*statistics)``.
+
+    The units of those ends are still their own.
+    """
+    felt: dict[str, Tensor] = {}
+    for factor in factors:
+        if not isinstance(factor, BilinearFactor):
+            continue
+        for own, other in (factor.scope, factor.scope[::-1]):
+            if own.name in shifts:
+                given = {own.name: shifts[own.name].unsqueeze(0)}
+                wide = factor.with_tensors(factor.weights.double())
+                felt[other.name] = felt.get(other.name, 0.0) + wide.field(other, given).squeeze(0)
+    return felt
+
+
+def _scaled(factor: BilinearFactor, scales: Mapping[str, Tensor]) -> BilinearFactor:
+    first, second = (v.name for v in factor.scope)
+    wide = factor.matrix.double()
+    if first in scales:
+        wide = wide * scales[first].reshape(-1, 1)
+    if second in scales:
+        wide = wide * scales[second].reshape(-1)
+    return factor.with_tensors(wide.reshape(factor.weights.shape))
+
+
+def _shifted(
+    factor: BiasFactor, felt: Tensor | None, shift: Tensor | None, scale: Tensor | None
+) -> BiasFactor:
+    wide, *precisions = (t.double() for t in factor.tensors())
+    if felt is not None:
+        wide = wide + felt.reshape(wide.shape)
+    if shift is not None and scale is not None:
+        (precision,) = precisions
+        wide = scale * (wide - precision * shift)
+        precisions = [precision * scale.square()]
+    return factor.with_tensors(wide, *precisions)
+
+
+@torch.no_grad()
+def reexpress(
+    factors: Iterable[Factor], shifts: Mapping[str, Tensor], scales: Mapping[str, Tensor]
+) -> None:
+    """Write :func:`reexpressed` numbers into the factors, whose units all have biases."""
+    factors = list(factors)
+    for own, found in zip(factors, reexpressed(factors, shifts, scales), strict=True):
+        if isinstance(own, BiasFactor | BilinearFactor):
+            assert isinstance(found, BiasFactor | BilinearFactor)
+            for kept, tensor in zip(own.tensors(), found.tensors(), strict=True):
+                kept.copy_(tensor)

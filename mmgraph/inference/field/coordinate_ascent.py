@@ -1,0 +1,69 @@
+"""The updates of mean field: every mean is set to what the others' means make it.
+
+What mean field itself, the positive phase of learning and unrolled training share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmgraph.inference.field.block_gibbs import merged
+from mmgraph.inference.field.view import FieldView
+from mmgraph.inference.pairwise.colouring import Masks
+
+Means = dict[str, Float[Tensor, "batch ..."]]
+"""Expected statistics; of variables that are kept with their states, marginals."""
+
+
+def ascend(
+    view: FieldView,
+    colours: Sequence[Masks],
+    means: Means,
+    iterations: int,
+    tolerance: float = 0.0,
+    damping: float = 0.0,
+) -> tuple[int, float]:
+    """Update the means in place, colour by colour, and tell how far that came.
+
+    Parameters
+    ----------
+    view : FieldView
+    colours : sequence of masks
+        See :func:`mmgraph.inference.pairwise.colouring.colour_masks`.
+    means : dict of str to Tensor
+        Expected statistics of every variable; entries are replaced, so that gradients flow.
+    iterations : int
+        The most passes over all variables.
+    tolerance : float, default 0
+        Passes end when no mean changes by more. At zero changes are not looked at.
+    damping : float in [0, 1), default 0
+        The share of the old mean that an update keeps.
+
+    Returns
+    -------
+    tuple of int and float
+        The passes, and the largest change of the last (infinite where not looked at).
+    """
+    residual, done = torch.inf, 0
+    free = set(view.free)
+    while done < iterations and residual > tolerance:
+        largest = torch.zeros((), device=view.device, dtype=view.dtype)
+        for colour in colours:
+            for name, mask in colour.items():
+                if name not in free:
+                    continue
+                old = means[name]
+                new = view.mean(name, means)
+                if damping:
+                    new = damping * old + (1 - damping) * new
+                if mask is not None:
+                    new = merged(view, mask, new, old)
+                if tolerance:
+                    largest = torch.maximum(largest, (new - old).detach().abs().amax())
+                means[name] = new
+        residual, done = float(largest) if tolerance else torch.inf, done + 1
+    return done, residual

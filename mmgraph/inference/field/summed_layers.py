@@ -1,0 +1,125 @@
+"""Layers that can be summed out given the others: units that no factor joins.
+
+What is left is a distribution over fewer variables, whose weights vary less: what annealing
+averages and enumeration lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+
+import networkx as nx
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmgraph.inference.field.terms import summed
+from mmgraph.inference.field.view import FieldView, summed_mean
+
+_FEW = 24
+"""Variables up to which all maximal independent sets are compared."""
+
+
+def layers_to_sum(view: FieldView, cost: Callable[[list[str]], float]) -> list[str]:
+    """Return free variables that can be summed out together, those whose rest costs least.
+
+    Parameters
+    ----------
+    view : FieldView
+    cost : callable
+        Of the free variables that remain.
+    """
+    graph: nx.Graph[str] = nx.Graph()
+    graph.add_nodes_from(view.free)
+    alone = set(view.free)
+    for factor in view.factors:
+        names = [v.name for v in factor.scope if v.name in alone]
+        if len(factor.scope) == 1:  # edges within one array
+            graph.remove_nodes_from(names)
+        graph.add_edges_from((a, b) for i, a in enumerate(names) for b in names[i + 1 :])
+    if not graph:
+        return []
+    if len(graph) <= _FEW:
+        choices = list(nx.find_cliques(nx.complement(graph)))
+    else:
+        by_size = sorted(graph, key=lambda n: -view.variables[n].size)
+        choices = [_greedy(graph, by_size)]
+    ordered = ([n for n in view.free if n in set(choice)] for choice in choices)
+    return min(ordered, key=lambda choice: cost([n for n in view.free if n not in choice]))
+
+
+def _greedy(graph: nx.Graph[str], names: list[str]) -> list[str]:
+    chosen: list[str] = []
+    for name in names:
+        if not any(graph.has_edge(name, other) for other in chosen):
+            chosen.append(name)
+    return chosen
+
+
+class SummedView:
+    """A view with some layers summed out: weights of the values of the others.
+
+    Parameters
+    ----------
+    view : FieldView
+    summed : collection of str
+        Free variables that no factor joins to each other.
+    """
+
+    def __init__(self, view: FieldView, summed: Collection[str]) -> None:
+        self.view = view
+        self.summed = list(summed)
+        self.kept = [n for n in view.free if n not in summed]
+        self._between = [f for f in view.factors if not any(v.name in set(summed) for v in f.scope)]
+        self._tilts = [n for n in view.tilts if n in self.kept]
+
+    def weigh(self, states: Mapping[str, Tensor]) -> Weighed:
+        """Return what the log-weights of values of the kept variables are made of."""
+        view = self.view
+        alone = view.constant
+        for name in self.kept:
+            family, value = view.families[name], states[name]
+            base = family.log_base(value)
+            alone = alone + summed_mean(value, view.unary[name]) + summed(base)
+        joined = view.coupling_log_weight_of(self._between, self._tilts, states)
+        fields = {name: view.coupling_field(name, states) for name in self.summed}
+        return Weighed(self, alone, joined, fields)
+
+
+class Weighed:
+    """The log-weights of some values, at any inverse temperature."""
+
+    def __init__(
+        self,
+        summed: SummedView,
+        alone: Float[Tensor, " batch"],
+        joined: Float[Tensor, " batch"],
+        fields: Mapping[str, Tensor | None],
+    ) -> None:
+        self._summed, self._alone, self._joined, self._fields = summed, alone, joined, fields
+
+    def log_weight(self, inverse: float = 1.0) -> Float[Tensor, " batch"]:
+        """Return the logarithm of each row's weight, the summed layers' sums among it."""
+        view = self._summed.view
+        total = self._alone + inverse * self._joined
+        for name in self._fields:
+            total = total + view.log_partition_of(name, self.natural(name, inverse))
+        return total
+
+    def natural(self, name: str, inverse: float = 1.0) -> Float[Tensor, "batch ..."]:
+        """Return the natural parameters of a summed layer."""
+        alone, field = self._summed.view.unary[name], self._fields[name]
+        return alone if field is None else alone + inverse * field
+
+
+def unit_count(view: FieldView) -> Callable[[list[str]], float]:
+    """Return a cost that counts units: the more are summed out the better."""
+    return lambda names: float(sum(view.variables[n].size for n in names))
+
+
+def log_base_partition(view: FieldView) -> Float[Tensor, " batch"]:
+    """Return the log-partition function without what joins variables."""
+    total = view.constant
+    for name in view.free:
+        total = total + view.log_partition_of(name, view.unary[name])
+    return total.expand(view.batch) if total.ndim else torch.full((view.batch,), float(total))

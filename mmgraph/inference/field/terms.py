@@ -1,0 +1,305 @@
+"""What the factors and the evidence of a graph say, sorted by variable.
+
+What says something of one variable alone, and what whole observed layers say, is summed once; the
+factors that join free variables are kept for :mod:`mmgraph.inference.field.view` to ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Self
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmgraph.graph.errors import GraphError, ZeroProbabilityError
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.exponential_family import (
+    Categorical,
+    ExponentialFamily,
+    Gaussian,
+    ReplicatedSoftmax,
+    statistics_shape,
+)
+from mmgraph.graph.factor import Factor
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.bias import BiasFactor
+from mmgraph.graph.factors.bilinear import BilinearFactor
+from mmgraph.graph.factors.edges import EdgeFactor
+from mmgraph.graph.factors.table import TableFactor
+from mmgraph.graph.leaves.rectified_gaussian import RectifiedGaussian
+from mmgraph.inference.field.clamping import Clamped, clamped, without_certain
+from mmgraph.inference.field.row_table import RowTable, excluded_states
+from mmgraph.inference.model_variables import field_variables, is_compact
+from mmgraph.inference.numerics.bernoulli_sampler import CountedBernoulli
+
+Statistics = Mapping[str, Float[Tensor, "batch ..."]]
+
+
+class FieldTerms:
+    """What the factors and the evidence say of each variable.
+
+    A Bernoulli variable of which compact factors alone speak has one number a unit: its log-odds
+    as natural parameter, its mean as statistic. All other discrete variables have an axis of
+    states. Continuous variables take part where compact factors speak of them.
+
+    Parameters
+    ----------
+    graph : FactorGraph
+    evidence : Evidence
+    device, dtype
+        Where, and in which precision, statistics and fields are.
+
+    Attributes
+    ----------
+    variables : dict of str to Variable
+        Those with a field.
+    families : dict of str to ExponentialFamily
+        What turns their natural parameters into means and samples.
+    compact : set of str
+        The variables of which compact factors alone speak.
+    clamped : dict of str to Clamped
+        Observed units of compact variables.
+    free : list of str
+        Variables that are not observed as a whole in every row.
+    unary : dict of str to Tensor
+        Natural parameters of each variable alone, ``(batch, *shape, states)`` or, of a compact
+        one, ``(batch or 1, *statistics)``. Layers that are clamped as a whole count in.
+    couplings : dict of str to list of Factor
+        The factors through which others speak of a variable.
+    """
+
+    def __init__(
+        self, graph: FactorGraph, evidence: Evidence, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        self._prepare(graph, evidence.batch, device, dtype)
+        for name in self.compact:
+            known = clamped(evidence, self.variables[name], device, dtype)
+            if known is not None:
+                self.clamped[name] = known
+        self._add_all(part for factor in graph.factors for part in _parts(factor, evidence))
+        for name, tensor in evidence.soft.items():
+            self._add_soft(name, tensor.to(device, dtype))
+        for name in (*evidence.columns, *evidence.arrays):
+            if name not in self.compact:
+                excluded = excluded_states(evidence, name)
+                assert excluded is not None
+                self.unary[name] = self.unary[name].masked_fill(excluded.to(device), -torch.inf)
+        self._add_observed_layers()
+
+    @classmethod
+    def given(
+        cls,
+        graph: FactorGraph,
+        clamped: Mapping[str, Clamped],
+        batch: int,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> Self:
+        """Return the view of a graph of compact factors with some units clamped."""
+        view = cls.__new__(cls)
+        view._prepare(graph, batch, device, dtype)
+        view.clamped.update(clamped)
+        view._add_all(graph.factors)
+        view._add_observed_layers()
+        return view
+
+    def _prepare(
+        self, graph: FactorGraph, batch: int, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        self.batch, self.device, self.dtype = batch, device, dtype
+        self.variables = {n: graph.variables[n] for n in field_variables(graph)}
+        self.compact = {n for n in self.variables if is_compact(graph, n)}
+        self.families: dict[str, ExponentialFamily] = {}
+        self.tilts: dict[str, Tensor] = {}
+        self.clamped: dict[str, Clamped] = {}
+        self.unary: dict[str, Tensor] = {
+            n: torch.zeros(batch, *v.shape, v.cardinality, device=device, dtype=dtype)
+            for n, v in self.variables.items()
+            if n not in self.compact
+        }
+        self._constant = self.zeros()
+        self._uncounted: list[str] = []
+        self.couplings: dict[str, list[Factor]] = {n: [] for n in self.variables}
+        self.factors: list[Factor] = []
+
+    def _add_all(self, factors: Iterable[Factor]) -> None:
+        joining = []
+        for factor in map(self._moved, factors):
+            if len(factor.scope) == 1 and not isinstance(factor, EdgeFactor):
+                self._add_alone(factor)
+            elif factor.scope:
+                joining.append(factor)
+            else:
+                table = next(factor.tables()).values if factor.is_tabular else None
+                assert table is not None
+                self._constant = self._constant + table.to(self.device, self.dtype)
+        self._find_families()
+        for factor in joining:
+            self._add_joining(factor)
+
+    def _moved(self, factor: Factor) -> Factor:
+        """The factor in the place and precision of the view, once and not for every field."""
+        if not factor.compact:
+            return factor if self.device.type == "cpu" else factor.to(self.device)
+        tensors = factor.tensors()
+        moved = [t.to(self.device, self.dtype) for t in tensors]
+        if all(a is b for a, b in zip(moved, tensors, strict=True)):
+            return factor
+        assert isinstance(factor, BiasFactor | BilinearFactor)
+        return factor.with_tensors(*moved)
+
+    def _add_observed_layers(self) -> None:
+        self.free = [n for n in self.variables if not self.is_whole(n)]
+        self._uncounted = [n for n in self.variables if self.is_whole(n)]
+
+    @property
+    def constant(self) -> Float[Tensor, " batch"]:
+        """The log-weight of what depends on no free variable, summed when it is asked for."""
+        for name in self._uncounted:
+            values = self.clamped[name].values
+            self._constant = self._constant + summed(self.unary[name] * values)
+            self._constant = self._constant + summed(self.families[name].log_base(values))
+        self._uncounted = []
+        return self._constant
+
+    def zeros(self) -> Float[Tensor, " batch"]:
+        """Return a zero for each row."""
+        return torch.zeros(self.batch, device=self.device, dtype=self.dtype)
+
+    def _add_alone(self, factor: Factor) -> None:
+        (variable,) = factor.scope
+        field = factor.field(variable, {}).to(self.device, self.dtype)
+        if factor.compact or variable.name not in self.compact:
+            self._add_field(variable.name, field)
+        else:
+            self._add_potentials(variable.name, field)
+        if isinstance(factor, BiasFactor) and factor.precision is not None:
+            kind = Gaussian if variable.family == "gaussian" else RectifiedGaussian
+            self.families[variable.name] = kind(factor.precision.to(self.device, self.dtype))
+        elif isinstance(factor, BiasFactor) and variable.family == "replicated_softmax":
+            self.families[variable.name] = ReplicatedSoftmax(
+                self._lengths(variable.name, factor.length)
+            )
+
+    def _find_families(self) -> None:
+        for name, variable in self.variables.items():
+            if name not in self.unary:
+                alone = torch.zeros(1, *statistics_shape(variable))
+                self.unary[name] = alone.to(self.device, self.dtype)
+            if name in self.families:
+                continue
+            if name not in self.compact or variable.family == "categorical":
+                self.families[name] = Categorical()
+            elif variable.family == "bernoulli":
+                self.families[name] = CountedBernoulli()
+            else:
+                raise GraphError(
+                    f"'{name}' is {variable.family} and has no base measure; a BiasFactor gives it"
+                )
+
+    def _lengths(self, name: str, length: int) -> Float[Tensor, " batch"]:
+        """The words of each document; a missing one has the usual length."""
+        usual = torch.full((self.batch,), float(length), device=self.device, dtype=self.dtype)
+        known = self.clamped.get(name)
+        if known is None:
+            return usual
+        lengths = known.values.sum(-1)
+        return lengths if known.known is None else torch.where(known.known, lengths, usual)
+
+    def _add_joining(self, factor: Factor) -> None:
+        whole = [v for v in factor.scope if factor.compact and self.is_whole(v.name)]
+        if not whole:
+            self.factors.append(factor)
+            for variable in factor.scope:
+                self.couplings[variable.name].append(factor)
+            return
+        # What a whole layer says is always the same: the factor becomes a bias of its other end.
+        (seen,) = whole[:1]
+        (other,) = (v for v in factor.scope if v is not seen)
+        said = factor.field(other, {seen.name: self.clamped[seen.name].values})
+        if len(whole) == 2:
+            self._constant = self._constant + summed(said * self.clamped[other.name].values)
+        else:
+            self._add_field(other.name, self._as_states(other.name, said))
+
+    def _add_field(self, name: str, field: Tensor) -> None:
+        field = field.to(self.device, self.dtype)
+        if name not in self.compact and field.ndim == self.unary[name].ndim - 1:
+            field = self._as_states(name, field)
+        self.unary[name] = self.unary[name] + field if name in self.unary else field
+
+    def _add_soft(self, name: str, potentials: Tensor) -> None:
+        if name in self.compact:  # units that it knows are clamped
+            potentials, impossible = without_certain(potentials)
+            self._constant = self._constant.masked_fill(impossible, -torch.inf)
+        self._add_potentials(name, potentials)
+
+    def _add_potentials(self, name: str, potentials: Tensor) -> None:
+        """Add log-potentials of states, which a compact variable takes as log-odds."""
+        if name not in self.compact or self.variables[name].family == "categorical":
+            self._add_field(name, potentials)
+            return
+        self._add_field(name, potentials[..., 1] - potentials[..., 0])
+        self._constant = self._constant + summed(potentials[..., 0])
+
+    def _as_states(self, name: str, field: Tensor) -> Tensor:
+        """Log-odds as log-potentials of two states where the variable is kept so."""
+        if self._has_two_states(name):
+            return torch.stack([torch.zeros_like(field), field], -1)
+        return field
+
+    def _has_two_states(self, name: str) -> bool:
+        """Whether a Bernoulli variable is kept with an axis of states."""
+        return self.variables[name].family == "bernoulli" and name not in self.compact
+
+    def is_whole(self, name: str) -> bool:
+        """Whether a variable is clamped as a whole in every row."""
+        return name in self.clamped and self.clamped[name].known is None
+
+    def check_possible(self) -> None:
+        """Raise ZeroProbabilityError if soft evidence leaves a unit no state in some row."""
+        impossible = torch.isneginf(self._constant.detach())
+        if bool(impossible.any()):
+            rows = tuple(impossible.nonzero().flatten().tolist())
+            raise ZeroProbabilityError(
+                f"the evidence has probability zero in rows {list(rows[:8])}", rows, ()
+            )
+
+    def tilt(self, base: Statistics) -> None:
+        """Start from other means: what the model says beyond them counts as what joins variables.
+
+        At inverse temperature zero free variables then have the means given, and at one the model
+        is what it was.
+
+        Parameters
+        ----------
+        base : mapping of str to Tensor
+            Expected statistics of free variables, ``(batch or 1, *statistics)``.
+        """
+        for name, mean in base.items():
+            if name in self.free:
+                natural = self.families[name].natural(mean.to(self.device, self.dtype))
+                self.tilts[name] = self.unary[name] - natural
+                self.unary[name] = natural
+
+
+def _parts(factor: Factor, evidence: Evidence) -> Iterator[Factor]:
+    """The factors with a field that stand for a factor."""
+    if factor.compact:
+        yield factor
+    elif any(not v.is_discrete for v in factor.scope):
+        likelihood = factor.likelihood(evidence)
+        if likelihood is not None:
+            yield RowTable(likelihood, evidence.batch)
+    elif type(factor).field is Factor.field and factor.is_tabular:
+        for table in factor.tables():
+            yield TableFactor(table.scope, log_values=table.values)
+    else:
+        yield factor
+
+
+def summed(values: Tensor) -> Float[Tensor, " batch"]:
+    """Return the sum over all axes but the first."""
+    return values.flatten(1).sum(1) if values.ndim > 1 else values

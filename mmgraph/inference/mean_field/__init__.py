@@ -1,0 +1,1 @@
+"""Mean field: independent elements, or trees of them."""

@@ -1,0 +1,174 @@
+"""Spanning trees that together cover a graph, and the bound on log Z that they give."""
+
+# The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
+# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int32, Int64
+
+from mmgraph.inference.messages.belief_propagation_kernels import log_sum
+from mmgraph.inference.messages.sum_product_kernels import sum_product_message
+from mmgraph.inference.numerics.compiling import compiled
+from mmgraph.inference.pairwise.graph import PairwiseGraph, adjacent_edges
+
+
+def covering_forests(pairwise: PairwiseGraph) -> Bool[np.ndarray, "forests edges"]:
+    """Return spanning forests that cover every edge, those least used going first each time.
+
+    Kept with the view; where the graph is a forest there is one.
+    """
+    kept = pairwise.plans
+    if "covering forests" not in kept:
+        found = forests_over(pairwise.first, pairwise.second, pairwise.nodes)
+        kept["covering forests"] = found
+    covering: Bool[np.ndarray, "forests edges"] = kept["covering forests"]
+    return covering
+
+
+def forests_over(
+    first: Int32[np.ndarray, " edges"], second: Int32[np.ndarray, " edges"], nodes: int
+) -> Bool[np.ndarray, "forests edges"]:
+    """Return what :func:`covering_forests` does, of a list of edges."""
+    uses = np.zeros(len(first), np.int32)
+    forests: list[np.ndarray] = []
+    while not forests or not uses.all():
+        member = _spanning_forest(first, second, nodes, uses)
+        uses += member
+        forests.append(member)
+    return np.array(forests)
+
+
+def edge_appearance(
+    forests: Bool[np.ndarray, "forests edges"],
+) -> Float64[np.ndarray, " edges"]:
+    """Return the share of the forests that hold each edge."""
+    return np.asarray(forests.mean(0), np.float64)
+
+
+@compiled
+def _spanning_forest(first, second, nodes, uses):
+    """Take edges, those with fewest uses first, unless they close a cycle (Kruskal)."""
+    parent = np.arange(nodes)
+    member = np.zeros(len(first), np.bool_)
+    most = 0
+    for e in range(len(uses)):
+        most = max(most, uses[e])
+    for level in range(most + 1):
+        for e in range(len(first)):
+            if uses[e] != level:
+                continue
+            a, b = first[e], second[e]
+            while parent[a] != a:
+                parent[a] = parent[parent[a]]
+                a = parent[a]
+            while parent[b] != b:
+                parent[b] = parent[parent[b]]
+                b = parent[b]
+            if a != b:
+                parent[max(a, b)] = min(a, b)
+                member[e] = True
+    return member
+
+
+def forest_depths(
+    member: Bool[np.ndarray, " edges"],
+    first: Int32[np.ndarray, " edges"],
+    second: Int32[np.ndarray, " edges"],
+    nodes: int,
+) -> Int64[np.ndarray, " nodes"]:
+    """Return how far each node of a forest is from the root of its tree."""
+    first, second = first[member], second[member]
+    start, _, edges = adjacent_edges(first, second, nodes)
+    depths: Int64[np.ndarray, " nodes"] = _depths(first, second, start, edges, nodes)
+    return depths
+
+
+@compiled
+def _depths(first, second, start, incident, nodes):
+    """How far each node is from the first node of its tree."""
+    depth, order = np.full(nodes, -1), np.empty(nodes, np.int64)
+    for root in range(nodes):
+        if depth[root] >= 0:
+            continue
+        depth[root] = 0
+        order[0] = root
+        count, done = 1, 0
+        while done < count:
+            n = order[done]
+            done += 1
+            for i in range(start[n], start[n + 1]):
+                e = incident[i]
+                other = first[e] + second[e] - n
+                if depth[other] < 0:
+                    depth[other] = depth[n] + 1
+                    order[count] = other
+                    count += 1
+    return depth
+
+
+@compiled
+def forest_log_partition(
+    member, believed, offsets, first, second, function, weight, kind, truncation, place, tables,
+    start, incident, slots, potentials, appearance, towards_second, towards_first, largest,
+):  # fmt: skip
+    """The log partition function of one forest under the reparametrisation of the messages.
+
+    Its nodes weigh the unnormalised beliefs, its edges what the messages have not taken out of
+    them. Averaged over the forests these energies are those of the graph, whatever the messages:
+    the mean of the forests' values is an upper bound on log Z (Wainwright et al. 2005, sec. III).
+    """
+    nodes = len(offsets) - 1
+    collected = believed.copy()
+    order, parent = np.empty(nodes, np.int64), np.full(nodes, -2)
+    count = 0
+    for root in range(nodes):
+        if parent[root] != -2:
+            continue
+        parent[root] = -1
+        order[count] = root
+        done = count
+        count += 1
+        while done < count:
+            n = order[done]
+            done += 1
+            for i in range(start[n], start[n + 1]):
+                e = incident[i]
+                other = second[e] if first[e] == n else first[e]
+                if member[e] and parent[other] == -2:
+                    parent[other] = e
+                    order[count] = other
+                    count += 1
+    source, scratch, fresh = np.empty((3, largest))
+    total = 0.0
+    for step in range(nodes):
+        n = order[nodes - 1 - step]
+        begin, states = offsets[n], offsets[n + 1] - offsets[n]
+        e = parent[n]
+        if e < 0:
+            total += log_sum(collected[begin:], states)
+            continue
+        upwards, f, slot = first[e] == n, function[e], slots[e]
+        other = second[e] if upwards else first[e]
+        columns = offsets[other + 1] - offsets[other]
+        back, ahead = towards_first, towards_second
+        if not upwards:
+            back, ahead = towards_second, towards_first
+        least = np.inf
+        for k in range(states):
+            message = back[slot + k]
+            source[k] = collected[begin + k] - (message if message < np.inf else 0.0)
+            least = min(least, source[k])
+        constant = sum_product_message(
+            kind[f], weight[e] / appearance[e], truncation[f], place[f], tables, potentials,
+            upwards, source, least, states, fresh, 0, columns, scratch,
+        )  # fmt: skip
+        if constant == np.inf:
+            return -np.inf
+        for k in range(columns):
+            message = ahead[slot + k]
+            collected[offsets[other] + k] += (
+                fresh[k] + constant - (message if message < np.inf else 0.0)
+            )
+    return total

@@ -1,0 +1,1 @@
+"""Message passing on tensors: any device, with gradients."""

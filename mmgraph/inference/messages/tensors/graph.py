@@ -1,0 +1,315 @@
+"""A graph as tensors for message passing, with the memory it takes asked for first.
+
+Nodes are the elements of all discrete variables and, behind them, a node for each table over three
+variables or more, whose states are the table's cells (see :mod:`mmgraph.inference.pairwise.graph`).
+All are padded to the largest number of states with ``inf``. All values are energies.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from mmgraph.graph.errors import MemoryBudgetError, NotTabularError
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor import LogTable
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.edges import EdgeFactor
+from mmgraph.graph.factors.interaction import Interaction, Potts
+from mmgraph.graph.factors.table import TableFactor
+from mmgraph.graph.factors.unary import UnaryFactor
+from mmgraph.graph.variable import Variable
+from mmgraph.inference.field.row_table import excluded_states
+from mmgraph.inference.messages.tensors.messages import NUMBERS_AT_ONCE, EdgeGroup
+from mmgraph.inference.messages.tensors.selections import SelectionGroup
+from mmgraph.inference.model_variables import default_precision, tables_device
+from mmgraph.inference.numerics.memory import device_budget, format_bytes
+from mmgraph.inference.pairwise.colouring import colour_ends
+from mmgraph.inference.pairwise.graph import factor_tensors
+
+_BYTES_PER_EDGE = 24
+"""Both ends and the weight."""
+_TABLE_COPIES = 4
+"""Temporary tensors with an entry for each pair of states."""
+
+
+class TorchGraph:
+    """The nodes and edges of a graph as tensors, with the evidence folded in.
+
+    Parameters
+    ----------
+    graph : FactorGraph
+        Arrays and scalars joined by edge factors and by tables.
+    evidence : Evidence
+        Hard, soft or missing; all rows together.
+    device, dtype : optional
+        Where and how precisely to compute; by default as the first factor's tensors.
+    copies : int
+        How many tensors as large as all beliefs and messages a round of messages takes.
+    memory_budget : int, optional
+        In bytes; by default half of the machine's memory, or what a GPU has free.
+
+    Raises
+    ------
+    NotTabularError
+        If a factor has neither edges nor tables nor a likelihood.
+    MemoryBudgetError
+        If beliefs and messages would not fit; nothing has been allocated.
+
+    Attributes
+    ----------
+    differentiable : bool
+        Whether a factor or soft evidence asks for gradients.
+    unary : Tensor, shape (batch, nodes, states)
+        Unary energies.
+    groups : list of EdgeGroup
+        The edges.
+    constant : Tensor, shape (batch,)
+        Energy of factors without free variables.
+    """
+
+    def __init__(
+        self,
+        graph: FactorGraph,
+        evidence: Evidence,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        copies: int = 7,
+        memory_budget: int | None = None,
+    ) -> None:
+        self.graph = graph
+        variables = {n: v for n, v in graph.variables.items() if v.is_discrete}
+        starts = np.cumsum([0, *(v.size for v in variables.values())])
+        self.first_node = dict(zip(variables, starts[:-1].tolist(), strict=True))
+        tables = _log_tables(graph, evidence)
+        cells = [_cell_count(t) for said in tables for t in said if _becomes_node(t)]
+        self.elements = int(starts[-1])
+        self.nodes = self.elements + len(cells)
+        self.states = max((*cells, *(v.cardinality for v in variables.values())), default=1)
+        like = self._like(device, dtype)
+        self.device, self.dtype = like.device, like.dtype
+        self._budget = device_budget(self.device) if memory_budget is None else memory_budget
+        self._fixed_bytes, self._round_bytes = self._needed_bytes(evidence.batch, copies)
+        self.check_memory(1)
+        self.groups: list[EdgeGroup] = []
+        self._cells: list[Tensor] = []
+        self._selections: dict[tuple[tuple[int, ...], int], list[tuple[int, int, int]]] = {}
+        self._numbers: list[np.ndarray] = []
+        self._edges = 0
+        self.constant = like.new_zeros(evidence.batch)
+        blocks = {
+            n: like.new_zeros(evidence.batch, v.size, v.cardinality) for n, v in variables.items()
+        }
+        for factor, said in zip(graph.factors, tables, strict=True):
+            if isinstance(factor, EdgeFactor):
+                self._add_edges(factor)
+            elif isinstance(factor, UnaryFactor):
+                name = factor.scope[0].name
+                block = factor.log_values.to(like).reshape(1, *blocks[name].shape[1:])
+                blocks[name] = blocks[name] - block
+            for table in said:
+                self._add_table(table, blocks)
+        self._join_cells()
+        self.unary = self._with_evidence(blocks, evidence)
+        made_of = [self.unary, self.constant, *(g.weights for g in self.groups)]
+        made_of += [g.table for g in self.groups if g.table is not None]
+        self.differentiable = torch.is_grad_enabled() and any(t.requires_grad for t in made_of)
+
+    def check_memory(self, rounds: int) -> None:
+        """Refuse to hold the tensors of so many rounds of messages at once.
+
+        Raises
+        ------
+        MemoryBudgetError
+            If they would not fit.
+        """
+        required = self._fixed_bytes + rounds * self._round_bytes
+        if required > self._budget:
+            kept = f" of {rounds:,} iterations, kept for gradients," if rounds > 1 else ""
+            raise MemoryBudgetError(
+                f"messages on tensors{kept} would need {format_bytes(required)} for {self.nodes:,} "
+                f"nodes with up to {self.states:,} states, the budget is "
+                f"{format_bytes(self._budget)}. Use dtype=torch.float32, fewer rows of evidence at "
+                "a time or fewer iterations, or raise memory_budget",
+                required,
+                self._budget,
+            )
+
+    def _needed_bytes(self, batch: int, copies: int) -> tuple[int, int]:
+        """What the graph and the tables at work take, and what each round of messages takes."""
+        edges = pairs = 0
+        for factor in self.graph.factors:
+            if isinstance(factor, EdgeFactor):
+                count, by_table = factor.edge_count, not self._sends_potts(factor)
+            else:
+                joined = sum(v.is_discrete for v in factor.scope)
+                count, by_table = (joined if joined > 2 else int(joined == 2)), True
+            edges += count
+            if by_table:
+                portion = max(NUMBERS_AT_ONCE, batch * self.states**2)
+                pairs = max(pairs, min(portion, batch * count * self.states**2))
+        beliefs = batch * (self.nodes + 2 * edges) * self.states
+        width = self.dtype.itemsize
+        fixed = _TABLE_COPIES * pairs * width + edges * _BYTES_PER_EDGE
+        return fixed, copies * beliefs * width
+
+    def _sends_potts(self, factor: EdgeFactor) -> bool:
+        a, b = factor.ends
+        all_states = a.cardinality == b.cardinality == self.states
+        return isinstance(factor.interaction, Potts) and all_states
+
+    def _add_table(self, table: LogTable, blocks: dict[str, Tensor]) -> None:
+        names = [v.name for v in table.scope]
+        energies = -table.values.to(self.constant)
+        if not names:
+            self.constant = self.constant + energies.reshape(-1)
+        elif len(names) == 1:
+            rows = energies.reshape(-1, 1, blocks[names[0]].shape[2])
+            blocks[names[0]] = blocks[names[0]] + rows
+        elif _becomes_node(table):
+            self._add_cells(names, energies)
+        else:
+            self._add_pair(names, energies)
+
+    def _add_cells(self, names: list[str], energies: Tensor) -> None:
+        """Add a node for a table, ``(*states)`` or one a row, and an edge to each variable."""
+        node = self.elements + len(self._cells)
+        shape = tuple(energies.shape[-len(names) :])
+        self._cells.append(energies.reshape(-1, math.prod(shape)))
+        for axis, name in enumerate(names):
+            ends = self._selections.setdefault((shape, axis), [])
+            ends.append((self.first_node[name], node, self._edges))
+            self._edges += 1
+
+    def _join_cells(self) -> None:
+        for (shape, axis), ends in self._selections.items():
+            first, second, number = torch.tensor(ends, device=self.device).unbind(1)
+            self._numbers.append(number.cpu().numpy())
+            self.groups.append(
+                SelectionGroup(first, second, shape, axis, self.states, self.constant)
+            )
+
+    def _like(self, device: torch.device | str | None, dtype: torch.dtype | None) -> Tensor:
+        if device in (None, "auto"):
+            tensors = (t for factor in self.graph.factors for t in factor_tensors(factor))
+            away = next((t.device for t in tensors if t.device.type != "cpu"), None)
+            device = tables_device(self.graph) if away is None else away
+        return torch.empty(0, device=device, dtype=dtype or default_precision(self.graph))
+
+    def _add_edges(self, factor: EdgeFactor) -> None:
+        a, b = factor.ends
+        first, second, weights = (t.to(self.device) for t in factor.edges())
+        interaction = factor.interaction
+        self._number(len(first))
+        self.groups.append(
+            EdgeGroup(
+                first + self.first_node[a.name],
+                second + self.first_node[b.name],
+                weights.to(self.dtype),
+                None if self._sends_potts(factor) else self._table(interaction, a, b),
+                self.states,
+            )
+        )
+
+    def _number(self, count: int) -> None:
+        self._numbers.append(np.arange(self._edges, self._edges + count))
+        self._edges += count
+
+    def _add_pair(self, names: list[str], energies: Tensor) -> None:
+        self._number(1)
+        first, second = (torch.tensor([self.first_node[n]], device=self.device) for n in names)
+        weights = torch.ones(1, device=self.device, dtype=self.dtype)
+        table = self._padded(energies[None])
+        self.groups.append(EdgeGroup(first, second, weights, table, self.states))
+
+    def _table(self, interaction: Interaction, a: Variable, b: Variable) -> Tensor:
+        table = interaction.energies(a.cardinality, b.cardinality)
+        table = table.to(device=self.device, dtype=self.dtype)
+        return self._padded(table if table.ndim == 3 else table[None])
+
+    def _padded(self, table: Tensor) -> Tensor:
+        right, below = self.states - table.shape[2], self.states - table.shape[1]
+        return torch.nn.functional.pad(table, (0, right, 0, below))
+
+    def _with_evidence(self, blocks: dict[str, Tensor], evidence: Evidence) -> Tensor:
+        padded = []
+        for name, block in blocks.items():
+            if name in evidence.soft:
+                block = block - evidence.soft[name].to(block).reshape(block.shape)
+            excluded = excluded_states(evidence, name)
+            if excluded is not None:
+                block = block.masked_fill(excluded.to(self.device).reshape(block.shape), torch.inf)
+            padded.append(
+                torch.nn.functional.pad(block, (0, self.states - block.shape[2]), value=torch.inf)
+            )
+        for cells in self._cells:
+            rows = cells.expand(evidence.batch, -1).unsqueeze(1)
+            padded.append(
+                torch.nn.functional.pad(rows, (0, self.states - rows.shape[2]), value=torch.inf)
+            )
+        return torch.cat(padded, 1)
+
+    def ends(self) -> Int64[np.ndarray, "edges 2"]:
+        """Return the ends of all edges, group after group."""
+        both = [torch.stack([g.first, g.second], 1) for g in self.groups]
+        return torch.cat(both).cpu().numpy() if both else np.empty((0, 2), np.int64)
+
+    def in_order(self) -> Int64[np.ndarray, " edges"]:
+        """Return the places, in :meth:`ends`, of the edges in the order of the factors."""
+        return np.argsort(np.concatenate([np.empty(0, np.int64), *self._numbers]), kind="stable")
+
+    def colours(self) -> Int64[Tensor, " nodes"]:
+        """Return a colour for each node: no edge joins two of one."""
+        first, second = self.ends().T.astype(np.int32)
+        found = colour_ends(first, second, self.nodes).colours
+        return torch.as_tensor(found, dtype=torch.int64, device=self.device)
+
+    def by_variable(self, values: Float[Tensor, "batch nodes states"]) -> dict[str, Tensor]:
+        """Split what holds for nodes and states into one tensor a variable."""
+        found = {}
+        for name, start in self.first_node.items():
+            variable = self.graph.variables[name]
+            block = values[:, start : start + variable.size, : variable.cardinality]
+            found[name] = block.reshape(-1, *variable.shape, variable.cardinality)
+        return found
+
+
+def _log_tables(graph: FactorGraph, evidence: Evidence) -> list[list[LogTable]]:
+    """The tables of each factor, and what an observed leaf says of its parents in each row."""
+    found: list[list[LogTable]] = []
+    for factor in graph.factors:
+        if isinstance(factor, EdgeFactor | UnaryFactor):
+            found.append([])
+        elif isinstance(factor, TableFactor):
+            found.append([_log_table(factor)])
+        elif factor.is_tabular:
+            found.append(list(factor.tables()))
+        elif all(v.is_discrete for v in factor.scope):
+            raise NotTabularError(f"{factor!r} has neither edges nor tables")
+        else:
+            likelihood = factor.likelihood(evidence)
+            found.append([] if likelihood is None else [likelihood])
+    return found
+
+
+def _becomes_node(table: LogTable) -> bool:
+    """Whether a table is more than one pair of variables, or pairs that differ by row."""
+    axes = len(table.scope)
+    return axes > 2 or (axes == 2 and table.values.ndim > 2)
+
+
+def _cell_count(table: LogTable) -> int:
+    return math.prod(v.cardinality for v in table.scope)
+
+
+def _log_table(factor: TableFactor) -> LogTable:
+    """The logarithms of a table; a zero is a constant, whose logarithm has no gradient."""
+    if factor.is_log:
+        return LogTable(factor.scope, factor.log_values)
+    zero = factor.values == 0
+    logs = factor.values.masked_fill(zero, 1.0).log().masked_fill(zero, -torch.inf)
+    return LogTable(factor.scope, logs)

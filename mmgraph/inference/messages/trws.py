@@ -1,0 +1,338 @@
+"""Sequential tree-reweighted message passing: the most probable assignment, with a bound.
+
+Kolmogorov (2006), "Convergent tree-reweighted message passing for energy minimization": nodes are
+visited in order, forwards and backwards; each pass makes a lower bound on the energy of every
+labelling no worse, and a labelling is read off the messages. On trees the bound is tight. Where it
+is, the labelling is optimal; elsewhere the gap tells how far from optimal it can be.
+"""
+
+# mypy: disable-error-code="call-arg"
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from mmgraph.graph.errors import MmgraphError
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.assignment import Assignment, TracePoint
+from mmgraph.inference.messages.min_sum_kernels import with_messages
+from mmgraph.inference.messages.tensors.trws import trws_torch
+from mmgraph.inference.messages.trws_kernels import proven_bound, sequential_labelling, trws_pass
+from mmgraph.inference.model_variables import named_variables
+from mmgraph.inference.numerics.memory import check_memory
+from mmgraph.inference.numerics.shortfall import PRACTICAL_GAP, shortfall
+from mmgraph.inference.pairwise.build import pairwise_graph
+from mmgraph.inference.pairwise.energy_kernels import labelling_energy
+from mmgraph.inference.pairwise.feasible import feasible_labelling, infeasible, of_row
+from mmgraph.inference.pairwise.graph import PairwiseGraph
+
+_PASSES_BETWEEN_LABELLINGS = 4
+_STALLED = 1e-3
+"""Further passes are in vain where one closes less than this part of the gap."""
+
+Progress = Callable[[int, float, float], None]
+"""Called with the iteration, the energy and the bound."""
+
+
+@dataclass
+class Search:
+    """The state of TRW-S on one row of evidence; it can go on from where it stopped.
+
+    Attributes
+    ----------
+    pairwise : PairwiseGraph
+        The graph.
+    unary : ndarray, shape (states,)
+        Unary energies with the evidence.
+    constant : float
+        The energy that no state changes.
+    messages : ndarray
+        One along each edge, towards its first node (after any number of iterations).
+    labelling : ndarray of int32, shape (nodes,)
+        The best so far.
+    energy, bound : float
+        Its energy, and a lower bound on the energy of all.
+    iterations : int
+        How many have been done.
+    converged : bool
+        Whether the gap is closed, or further iterations would not change it.
+    """
+
+    pairwise: PairwiseGraph
+    unary: Float[np.ndarray, " states"]
+    constant: float
+    messages: Float[np.ndarray, " slots"]
+    labelling: Int[np.ndarray, " nodes"]
+    energy: float = np.inf
+    bound: float = -np.inf
+    iterations: int = 0
+    converged: bool = False
+
+    @classmethod
+    def start(
+        cls, pairwise: PairwiseGraph, unary: Float[np.ndarray, " states"], constant: float = 0.0
+    ) -> Search:
+        """Return a search that has not begun."""
+        labelling = np.zeros(pairwise.nodes, np.int32)
+        return cls(pairwise, unary, constant, pairwise.empty_messages(), labelling)
+
+    @classmethod
+    def of_row(cls, pairwise: PairwiseGraph, evidence: Evidence, row: int) -> Search:
+        """Return a search on a row of evidence that has not begun."""
+        constant = pairwise.constant_given(evidence, row)
+        return cls.start(pairwise, pairwise.unary(evidence, row), constant)
+
+    def run(
+        self,
+        iterations: int,
+        tolerance: float = 1e-7,
+        deadline: float = np.inf,
+        report: Callable[[Search], None] | None = None,
+    ) -> None:
+        """Iterate until the gap is closed, progress stalls, or the deadline passes.
+
+        Parameters
+        ----------
+        iterations : int
+            At most so many passes forwards and backwards.
+        tolerance : float
+            The gap, relative to the energy, that counts as closed.
+        deadline : float
+            On the clock of ``time.perf_counter``.
+        report : function, optional
+            Called whenever a labelling has been read off.
+
+        Raises
+        ------
+        ZeroProbabilityError
+            If no labelling has a finite energy.
+        """
+        for count in range(1, iterations + 1):
+            bound = self._iterate()
+            if bound == np.inf:
+                raise infeasible()
+            growth, self.bound = bound - self.bound, max(bound, self.bound)
+            late = time.perf_counter() > deadline
+            if count == 1 or count % _PASSES_BETWEEN_LABELLINGS == 0 or count == iterations or late:
+                self._label()
+                if report is not None:
+                    report(self)
+                gap = self.energy - self.bound
+                closed = gap <= tolerance * max(1.0, abs(self.energy)) < np.inf
+                stalled = count > 1 and growth <= _STALLED * min(gap, _STALLED * abs(bound))
+                self.converged = closed or stalled
+            if self.converged or late:
+                break
+        self.bound = self._exact_bound()
+
+    def _iterate(self) -> float:
+        """One pass forwards, one back; both keep the bound, the second one returns it."""
+        p = self.pairwise
+        arrays = (*p.edge_arrays, *p.incidence_arrays, self.messages, p.largest)
+        self.iterations += 1
+        if trws_pass(True, p.offsets, self.unary, *arrays) == np.inf:
+            return np.inf
+        return float(trws_pass(False, p.offsets, self.unary, *arrays))
+
+    def _exact_bound(self) -> float:
+        """The bound in double precision: single precision may round it above the optimum."""
+        p = self.pairwise
+        if p.dtype == np.float64:
+            return self.bound
+        arrays = (*p.edge_arrays, *p.incidence_arrays, self.messages, p.largest)
+        trws_pass(True, p.offsets, self.unary, *arrays)
+        return min(float(proven_bound(p.offsets, self.unary, *arrays)), self.energy)
+
+    def _label(self) -> None:
+        p = self.pairwise
+        labelling = np.empty_like(self.labelling)
+        sequential_labelling(
+            p.offsets,
+            self.unary,
+            *p.edge_arrays,
+            *p.incidence_arrays,
+            self.messages,
+            p.largest,
+            labelling,
+        )
+        energy = self.energy_of(labelling)
+        if energy < self.energy:
+            self.energy, self.labelling = energy, labelling
+
+    def energy_of(self, labelling: Int[np.ndarray, " nodes"]) -> float:
+        """Return the energy of a labelling, in double precision, without the graph's constant."""
+        p = self.pairwise
+        return float(labelling_energy(labelling, self.unary, p.offsets, *p.edge_arrays))
+
+    def settle(self) -> None:
+        """Find any labelling of finite energy where no pass has led to one.
+
+        Raises
+        ------
+        ZeroProbabilityError
+            If there is none.
+        MmgraphError
+            If none was found within reason.
+        """
+        if np.isfinite(self.energy):
+            return
+        p = self.pairwise
+        beliefs = with_messages(p.offsets, self.unary, *p.incidence_arrays, self.messages)
+        self.labelling = feasible_labelling(p, beliefs)
+        self.energy = self.energy_of(self.labelling)
+
+
+def trws(
+    graph: FactorGraph,
+    evidence: Evidence,
+    variables: Sequence[str] | None = None,
+    *,
+    iterations: int = 100,
+    tolerance: float = 1e-7,
+    time_limit: float | None = None,
+    device: str = "auto",
+    dtype: torch.dtype | None = None,
+    memory_budget: int | None = None,
+    progress: Progress | None = None,
+) -> Assignment:
+    """Return an assignment of low energy, and a bound on how much lower any other can be.
+
+    Parameters
+    ----------
+    graph : FactorGraph
+        Any graph of discrete variables; tables over several variables become nodes of their own.
+    evidence : Evidence
+        Each row is searched for itself.
+    variables : sequence of str, optional
+        The variables to report; all are maximised.
+    iterations : int, default 100
+        At most so many passes forwards and backwards.
+    tolerance : float, default 1e-7
+        The gap, relative to the energy, that counts as closed.
+    time_limit : float, optional
+        In seconds, for each row.
+    device : str
+        Away from the CPU all nodes of a colour are visited at once (:func:`trws_torch`), without
+        time limit and progress.
+    dtype : torch.dtype, optional
+        Of the messages; see :func:`pairwise_graph`. The bound is exact in either precision.
+    memory_budget : int, optional
+        In bytes; by default half of the machine's memory.
+    progress : function, optional
+        Called with the iteration, the energy and the bound of the row at work.
+
+    Raises
+    ------
+    ZeroProbabilityError
+        If a row of evidence leaves no assignment of positive probability.
+    MemoryBudgetError
+        If the messages would not fit.
+    """
+    if iterations < 1:
+        raise MmgraphError(f"iterations must be at least 1, not {iterations}")
+    if device not in ("auto", "cpu"):
+        options: dict[str, Any] = {"dtype": dtype, "iterations": iterations, "tolerance": tolerance}
+        options["memory_budget"] = memory_budget
+        return trws_torch(graph, evidence, variables, device=device, **options)
+    began = time.perf_counter()
+    check_memory(graph, dtype, memory_budget, messages_per_edge=1)
+    pairwise = pairwise_graph(graph, dtype)
+    searches, trace = searched_rows(
+        pairwise, evidence, iterations, tolerance, time_limit, progress, began
+    )
+    return assignment_of(searches, graph, variables, "trws", began, trace, tolerance)
+
+
+def searched_rows(
+    pairwise: PairwiseGraph,
+    evidence: Evidence,
+    iterations: int,
+    tolerance: float,
+    time_limit: float | None,
+    progress: Progress | None,
+    began: float,
+    finish: Callable[[Search, float], bool] | None = None,
+) -> tuple[list[Search], tuple[TracePoint, ...]]:
+    """Search every row of evidence; return the searches, and the trace of the first.
+
+    Parameters
+    ----------
+    finish : function, optional
+        Goes on from a search that has settled, until a deadline; says whether it did anything.
+    """
+    searches: list[Search] = []
+    trace: list[TracePoint] = []
+    for row in range(evidence.batch):
+        deadline = time.perf_counter() + (np.inf if time_limit is None else time_limit)
+        report = reporter(trace if row == 0 else [], progress, began)
+        search = Search.of_row(pairwise, evidence, row)
+        with of_row(row):
+            search.run(iterations, tolerance, deadline, report)
+            search.settle()
+        if finish is not None and finish(search, deadline):
+            report(search)
+        search.messages = search.messages[:0]  # of one row at a time is enough
+        searches.append(search)
+    return searches, tuple(trace)
+
+
+def reporter(
+    trace: list[TracePoint], progress: Progress | None, began: float
+) -> Callable[[Search], None]:
+    """Return a function that notes how far a search has come."""
+
+    def report(search: Search) -> None:
+        point = (search.energy + search.constant, search.bound + search.constant)
+        trace.append(TracePoint(time.perf_counter() - began, *point))
+        if progress is not None:
+            progress(search.iterations, *point)
+
+    return report
+
+
+def assignment_of(
+    searches: Sequence[Search],
+    graph: FactorGraph,
+    variables: Sequence[str] | None,
+    method: str,
+    began: float,
+    trace: tuple[TracePoint, ...],
+    tolerance: float,
+) -> Assignment:
+    """Return the best labellings of one search a row as an assignment."""
+    pairwise = searches[0].pairwise
+    found = [pairwise.states_of(s.labelling) for s in searches]
+    names = named_variables(pairwise.graph, variables)
+    energy = torch.tensor([s.energy + s.constant for s in searches], dtype=torch.float64)
+    lower = torch.tensor([s.bound + s.constant for s in searches], dtype=torch.float64)
+    gap = (energy - lower).clamp(min=0.0)
+    relative = gap / energy.abs().clamp(min=1.0)
+    open_gaps = relative[[not s.converged for s in searches]]
+    converged = bool((open_gaps <= PRACTICAL_GAP).all())
+    done = max(s.iterations for s in searches)
+    return Assignment(
+        {name: torch.cat([states[name] for states in found]) for name in names},
+        {name: graph.variables[name] for name in names},
+        -energy,
+        method=method,
+        exact=bool((relative <= tolerance).all()),
+        bound=-lower,
+        gap=gap,
+        seconds=time.perf_counter() - began,
+        converged=converged,
+        shortfall=""
+        if converged
+        else shortfall(
+            method, "gap relative to the energy", float(open_gaps.max()), tolerance, done
+        ),
+        iterations=done,
+        trace=trace,
+    )

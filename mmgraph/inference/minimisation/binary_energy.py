@@ -1,0 +1,246 @@
+"""The best choice between two states at every node: the step that cuts and moves are made of."""
+
+# mypy: disable-error-code="call-arg"
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from mmgraph.inference.messages.trws_kernels import trws_pass
+from mmgraph.inference.minimisation.binary_kernels import (
+    NOT_ONE,
+    NOT_ZERO,
+    change,
+    edges_inside,
+    opposed_edge,
+    rises,
+    split_edges,
+)
+from mmgraph.inference.minimisation.maximum_flow import minimum_cut
+from mmgraph.inference.minimisation.maximum_flow_kernels import arcs_of_edges, saturate
+from mmgraph.inference.pairwise.graph import PairwiseGraph
+
+_NO_MESSAGES = np.empty(0)
+_NO_SLOTS = np.zeros(1, np.int64)
+
+
+@dataclass(frozen=True)
+class Region:
+    """Nodes that a move may change, and the edges between them.
+
+    Attributes
+    ----------
+    nodes : ndarray of int, shape (members,)
+        In ascending order.
+    position : ndarray of int32, shape (all nodes,)
+        The place of each node among the members, -1 outside.
+    edges : ndarray of int32, shape (edges,)
+        Their numbers in the graph.
+    ends : ndarray of int32, shape (2, edges)
+        Places of their ends among the members.
+    """
+
+    nodes: Int[np.ndarray, " members"]
+    position: Int[np.ndarray, " nodes"]
+    edges: Int[np.ndarray, " edges"]
+    ends: Int[np.ndarray, "2 edges"]
+
+    @cached_property
+    def arcs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Where each member's arcs start, the arcs and their heads."""
+        return arcs_of_edges(self.ends[0], self.ends[1], len(self.nodes))
+
+
+@dataclass(frozen=True)
+class Energies:
+    """A pairwise graph with the unary energies of one row of evidence.
+
+    Attributes
+    ----------
+    pairwise : PairwiseGraph
+        The graph.
+    unary : ndarray, shape (states,)
+        Unary energies with the evidence.
+    messages : ndarray, optional
+        Of TRW-S after a backward pass, one along each edge towards its first node. They change no
+        energy, but say how to divide an edge's between its ends so that little is left to the flow.
+    """
+
+    pairwise: PairwiseGraph
+    unary: Float[np.ndarray, " states"] = field(repr=False)
+    messages: Float[np.ndarray, " slots"] | None = field(default=None, repr=False)
+
+    @cached_property
+    def edge_arrays(self) -> tuple[np.ndarray, ...]:
+        """What the kernels take last."""
+        return (self.pairwise.offsets, *self.pairwise.edge_arrays)
+
+    @cached_property
+    def incidences(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where the edges at each node start, and their numbers."""
+        adjacency = self.pairwise.adjacency
+        return adjacency.start, adjacency.edges
+
+    @cached_property
+    def everywhere(self) -> Region:
+        """The region of all nodes."""
+        p = self.pairwise
+        nodes = np.arange(p.nodes)
+        ends = np.stack([p.first, p.second])
+        return Region(nodes, nodes.astype(np.int32), np.arange(p.edges, dtype=np.int32), ends)
+
+    def region(self, nodes: Int[np.ndarray, " members"]) -> Region:
+        """Return the region of some nodes, given in ascending order."""
+        p = self.pairwise
+        position = np.full(p.nodes, -1, np.int32)
+        a = p.adjacency
+        edges, ends = edges_inside(nodes, position, a.start, a.middle, a.edges, p.second)
+        return Region(nodes, position, edges, ends)
+
+    def around(self, marked: Bool[np.ndarray, " nodes"], reach: int) -> Region:
+        """Return the region of all nodes within so many edges of those marked."""
+        p = self.pairwise
+        near = marked
+        for _ in range(reach):
+            wider = near.copy()
+            wider[p.first[near[p.second]]] = True
+            wider[p.second[near[p.first]]] = True
+            near = wider
+        return self.region(np.flatnonzero(near))
+
+    @cached_property
+    def both_messages(self) -> tuple[np.ndarray, np.ndarray]:
+        """The messages towards the first and towards the second node of each edge."""
+        if self.messages is None:
+            return _NO_MESSAGES, _NO_MESSAGES
+        p, onwards = self.pairwise, self.messages.copy()
+        arrays = (*p.edge_arrays, *p.incidence_arrays, onwards, p.largest)
+        # A pass forwards turns the messages round. It stops early if no labelling is possible.
+        trws_pass(True, p.offsets, self.unary, *arrays)
+        return self.messages, onwards
+
+    @property
+    def tolerance(self) -> float:
+        """The rounding of an energy relative to itself."""
+        return 16 * float(np.finfo(self.unary.dtype).eps)
+
+    def change(
+        self,
+        before: Int[np.ndarray, " nodes"],
+        after: Int[np.ndarray, " nodes"],
+        members: Int[np.ndarray, " members"] | None = None,
+    ) -> tuple[float, int]:
+        """Return by how much the energy rises from one labelling to another, and how many differ.
+
+        ``members`` are the nodes that may differ.
+        """
+        nodes = self.everywhere.nodes if members is None else members
+        rise, count = change(nodes, before, after, self.unary, *self.incidences, *self.edge_arrays)
+        return float(rise), int(count)
+
+
+def best_choice(
+    energies: Energies,
+    zero: Int[np.ndarray, " nodes"],
+    one: Int[np.ndarray, " nodes"],
+    region: Region | None = None,
+) -> Int[np.ndarray, " nodes"]:
+    """Return the labelling of least energy among those that mix two labellings.
+
+    Where an edge between nodes that have the choice is opposed (equal choices cost more than
+    different ones) this is hard. Roof duality then finds part of a best labelling (Rother,
+    Kolmogorov, Lempitsky and Szummer 2007, "Optimizing binary MRFs via extended roof duality");
+    the other nodes keep the state of ``zero``, and the energy is never above that of ``zero``.
+
+    Parameters
+    ----------
+    energies : Energies
+        The graph and its unary energies.
+    zero, one : ndarray of int32, shape (nodes,)
+        The two labellings.
+    region : Region, optional
+        Outside of which the two agree, or are held at ``zero``; by default there is no outside.
+    """
+    place = energies.everywhere if region is None else region
+    # Nothing leaves the region of all nodes: what is incident to each is not asked for.
+    nothing = np.zeros(len(zero) + 1, np.int64), np.zeros(0, np.int32)
+    terminal, barred = rises(
+        place.nodes,
+        place.position,
+        zero,
+        one,
+        energies.unary,
+        *(nothing if region is None else energies.incidences),
+        *energies.edge_arrays,
+    )
+    residual, opposed = split_edges(
+        place.edges,
+        place.ends,
+        zero,
+        one,
+        energies.tolerance,
+        terminal,
+        barred,
+        energies.pairwise.slots if energies.messages is not None else _NO_SLOTS,
+        *energies.both_messages,
+        *energies.edge_arrays,
+    )
+    if barred.any():
+        terminal[(barred & NOT_ZERO) != 0] = -np.inf
+        terminal[(barred & NOT_ONE) != 0] = np.inf
+    answer = zero.copy()
+    if (terminal < 0).any():  # else nobody gains
+        chosen = place.nodes[_cut(place, terminal, residual, opposed)]
+        answer[chosen] = one[chosen]
+    return answer
+
+
+def opposed_edge_of(
+    energies: Energies, zero: Int[np.ndarray, " nodes"], one: Int[np.ndarray, " nodes"]
+) -> tuple[int, tuple[float, float, float, float]] | None:
+    """Return the first edge whose ends prefer different choices, with its energies.
+
+    They are those of the choices (0, 0), (0, 1), (1, 0) and (1, 1).
+    """
+    edge, *found = opposed_edge(zero, one, energies.tolerance, *energies.edge_arrays)
+    return None if edge < 0 else (int(edge), tuple(map(float, found)))  # type: ignore[return-value]
+
+
+def is_binary_submodular(pairwise: PairwiseGraph) -> bool:
+    """Whether every node has at most two states and a minimum cut finds the best labelling.
+
+    That is so where E(0, 0) + E(1, 1) <= E(0, 1) + E(1, 0) for every edge (Kolmogorov and Zabih
+    2004, "What energy functions can be minimized via graph cuts?", theorem 4.1).
+    """
+    if pairwise.largest > 2:
+        return False
+    zero = np.zeros(pairwise.nodes, np.int32)
+    one = (pairwise.cardinalities - 1).astype(np.int32)
+    return opposed_edge_of(Energies(pairwise, pairwise.prior), zero, one) is None
+
+
+def _cut(
+    region: Region,
+    terminal: Float[np.ndarray, " members"],
+    residual: Float[np.ndarray, " arcs"],
+    opposed: Bool[np.ndarray, " edges"],
+) -> Bool[np.ndarray, " members"]:
+    """Which members choose one: the sink's side of a minimum cut."""
+    if not opposed.any():
+        return saturate(*region.arcs, residual, terminal)[1]
+    # Each node has a double that chooses the other way; an opposed edge joins nodes to doubles.
+    nodes = len(terminal)
+    first, second = region.ends
+    across = np.where(opposed, nodes, 0).astype(np.int32)
+    sink_side = minimum_cut(
+        np.concatenate([terminal, -terminal]),
+        np.concatenate([first, second + (nodes - across)]),
+        np.concatenate([second + across, first + nodes]),
+        np.tile(residual[0::2], 2),
+        np.tile(residual[1::2], 2),
+    ).sink_side
+    return sink_side[:nodes] & ~sink_side[nodes:]

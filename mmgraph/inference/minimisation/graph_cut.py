@@ -1,0 +1,138 @@
+"""The most probable assignment by one minimum cut: exact where there is a choice of two states.
+
+Kolmogorov and Zabih (2004, "What energy functions can be minimized via graph cuts?"): a pairwise
+energy of two-valued variables becomes a cut if no edge rewards different states, E(0, 0) + E(1, 1)
+<= E(0, 1) + E(1, 0). Hard zeros need no stand-in: they become arcs of infinite capacity, which no
+finite cut crosses.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from mmgraph.graph.errors import GraphError
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.assignment import Assignment
+from mmgraph.inference.minimisation.binary_energy import (
+    Energies,
+    best_choice,
+    is_binary_submodular,
+    opposed_edge_of,
+)
+from mmgraph.inference.model_variables import named_variables
+from mmgraph.inference.pairwise.build import pairwise_graph
+from mmgraph.inference.pairwise.energy_kernels import labelling_energy
+from mmgraph.inference.pairwise.feasible import infeasible, of_row
+from mmgraph.inference.pairwise.graph import PairwiseGraph
+
+__all__ = ["cut_labelling", "graph_cut", "is_binary_submodular"]
+
+
+def graph_cut(
+    graph: FactorGraph,
+    evidence: Evidence,
+    variables: Sequence[str] | None = None,
+    *,
+    dtype: torch.dtype | None = None,
+) -> Assignment:
+    """Return an assignment that no other betters.
+
+    Parameters
+    ----------
+    graph : FactorGraph
+        After the evidence, every element has at most two states left and no edge between two that
+        have is opposed.
+    evidence : Evidence
+        Each row is solved for itself.
+    variables : sequence of str, optional
+        The variables to report; all are maximised.
+    dtype : torch.dtype, optional
+        Of the energies, see :func:`pairwise_graph`; the cut itself is in double precision.
+
+    Raises
+    ------
+    GraphError
+        If an element has more states left, or an edge is opposed; the message names it and its
+        four energies.
+    ZeroProbabilityError
+        If a row of evidence leaves no assignment of positive probability.
+    """
+    began = time.perf_counter()
+    names = named_variables(graph, variables)
+    pairwise = pairwise_graph(graph, dtype)
+    energies, found = [], []
+    for row in range(evidence.batch):
+        with of_row(row):
+            labelling, energy = cut_labelling(pairwise, pairwise.unary(evidence, row))
+        found.append(pairwise.states_of(labelling))
+        energies.append(energy + pairwise.constant_given(evidence, row))
+    log_weight = -torch.tensor(energies, dtype=torch.float64)
+    return Assignment(
+        {name: torch.cat([states[name] for states in found]) for name in names},
+        {name: graph.variables[name] for name in names},
+        log_weight,
+        method="graph_cut",
+        exact=True,
+        bound=log_weight,
+        gap=torch.zeros_like(log_weight),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def cut_labelling(
+    pairwise: PairwiseGraph, unary: Float[np.ndarray, " states"]
+) -> tuple[Int[np.ndarray, " nodes"], float]:
+    """Return the best labelling of a graph that a minimum cut can solve, and its energy.
+
+    Raises
+    ------
+    GraphError, ZeroProbabilityError
+        See :func:`graph_cut`.
+    """
+    zero, one = _two_states(pairwise, unary)
+    energies = Energies(pairwise, unary)
+    opposed = opposed_edge_of(energies, zero, one)
+    if opposed is not None:
+        edge, (a, b, c, d) = opposed
+        first, second = int(pairwise.first[edge]), int(pairwise.second[edge])
+        raise GraphError(
+            f"the edge between {pairwise.element_name(first)} and "
+            f"{pairwise.element_name(second)} rewards different states, which no cut can express: "
+            f"E(0, 0) + E(1, 1) = {a + 0:g} + {d + 0:g} exceeds E(0, 1) + E(1, 0) = "
+            f"{b + 0:g} + {c + 0:g}, up to a constant; "
+            "method='trws' or 'branch_and_bound' can do without"
+        )
+    labelling = best_choice(energies, zero, one)
+    energy = float(labelling_energy(labelling, unary, pairwise.offsets, *pairwise.edge_arrays))
+    if energy == np.inf:
+        raise infeasible()
+    return labelling, energy
+
+
+def _two_states(
+    pairwise: PairwiseGraph, unary: Float[np.ndarray, " states"]
+) -> tuple[Int[np.ndarray, " nodes"], Int[np.ndarray, " nodes"]]:
+    """The lowest and the highest possible state of each node."""
+    allowed = unary < np.inf
+    if len(unary) == 2 * pairwise.nodes and pairwise.largest <= 2 and allowed.all():
+        return np.zeros(pairwise.nodes, np.int32), np.ones(pairwise.nodes, np.int32)
+    possible = np.flatnonzero(allowed)
+    nodes = np.repeat(np.arange(pairwise.nodes), pairwise.cardinalities)[possible]
+    count = np.bincount(nodes, minlength=pairwise.nodes)
+    if (count == 0).any():
+        raise infeasible()
+    if (count > 2).any():
+        node = int(np.flatnonzero(count > 2)[0])
+        raise GraphError(
+            f"a minimum cut decides between two states; {pairwise.element_name(node)} has "
+            f"{int(count[node])} left: method='alpha_expansion' or 'trws' takes more"
+        )
+    last = np.cumsum(count) - 1
+    states = possible - pairwise.offsets[nodes]
+    return states[last - count + 1].astype(np.int32), states[last].astype(np.int32)

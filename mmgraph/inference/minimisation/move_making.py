@@ -1,0 +1,342 @@
+"""Searches by moves, each of which changes many elements at once: expansions, swaps and fusions.
+
+See :mod:`mmgraph.inference.minimisation.moves` for what they are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from mmgraph.graph.errors import GraphError, MmgraphError
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.assignment import Assignment
+from mmgraph.inference.messages.min_sum_kernels import with_messages
+from mmgraph.inference.minimisation.binary_energy import Energies, Region
+from mmgraph.inference.minimisation.binary_kernels import best_responses
+from mmgraph.inference.minimisation.icm import best_unary, checked_starts
+from mmgraph.inference.minimisation.moves import (
+    Labelling,
+    broken_metric,
+    expansion_move,
+    fusion_move,
+    swap_move,
+)
+from mmgraph.inference.model_variables import named_variables
+from mmgraph.inference.pairwise.build import pairwise_graph
+from mmgraph.inference.pairwise.energy_kernels import labelling_energy
+from mmgraph.inference.pairwise.feasible import feasible_labelling, infeasible, of_row
+from mmgraph.inference.pairwise.graph import PairwiseGraph
+
+Move = Callable[[Labelling, Region | None], Labelling]
+
+_REACH = 4
+"""Steps from a change within which :func:`improve` looks for the next."""
+_CACHE_LINE = 64
+"""Bytes; longer messages take more time to fetch for two states than they spare the flow."""
+
+
+@dataclass
+class MoveMaking:
+    """A search by moves on one row of evidence.
+
+    Attributes
+    ----------
+    energies : Energies
+        The graph, its unary energies and perhaps messages.
+    labelling : ndarray of int32, shape (nodes,)
+        The best so far, of finite energy.
+    moves : int
+        How many have been tried.
+    converged : bool
+        Whether none of them would change the labelling any more.
+    """
+
+    energies: Energies
+    labelling: Labelling
+    moves: int = 0
+    converged: bool = False
+
+    @cached_property
+    def kind(self) -> str:
+        """The strongest kind of move that the edges allow: expansion, swap or fusion."""
+        if broken_metric(self.energies) is None:
+            return "expansion"
+        return "swap" if broken_metric(self.energies, semimetric=True) is None else "fusion"
+
+    @property
+    def energy(self) -> float:
+        """Of the labelling, in double precision, without the graph's constant."""
+        p = self.energies.pairwise
+        arrays = (self.energies.unary, p.offsets, *p.edge_arrays)
+        return float(labelling_energy(self.labelling, *arrays))
+
+    def run(
+        self, kind: str, cycles: int, deadline: float = np.inf, reach: int | None = None
+    ) -> None:
+        """Make all moves of a kind in turn until none changes anything.
+
+        Parameters
+        ----------
+        kind : {"expansion", "swap", "fusion"}
+            See the module.
+        cycles : int
+            At most so many times through all moves.
+        deadline : float
+            On the clock of ``time.perf_counter``; looked at between two moves.
+        reach : int, optional
+            After the first cycle, only nodes within so many edges of one that the cycle before has
+            changed may change again. That is quick, but what is found last may not be the best.
+        """
+        moves = list(self._moves(kind))
+        quiet = 0  # moves in a row that found nothing
+        region = None
+        for _ in range(cycles):
+            if region is not None and not region.nodes.size:
+                break
+            before = self.labelling
+            for move in moves:
+                if quiet == len(moves) or time.perf_counter() > deadline:
+                    break
+                moved = move(self.labelling, region)
+                self.moves += 1
+                quiet = quiet + 1 if moved is self.labelling else 0
+                self.labelling = moved
+            if reach is not None:
+                region = self.energies.around(before != self.labelling, reach)
+        self.converged = reach is None and quiet == len(moves)
+
+    def _moves(self, kind: str) -> Iterator[Move]:
+        energies = self.energies
+        states = range(energies.pairwise.largest)
+        if kind == "swap":
+            for b in states:
+                for a in range(b):
+                    yield lambda x, _, a=a, b=b: swap_move(energies, x, a, b)  # type: ignore[misc]
+            return
+        if kind == "fusion":
+            for propose in self._proposals():
+                yield lambda x, region, propose=propose: fusion_move(  # type: ignore[misc]
+                    energies, x, propose(x), region
+                )
+        for a in states:
+            yield lambda x, region, a=a: expansion_move(  # type: ignore[misc]
+                energies, x, a, region
+            )
+
+    def _proposals(self) -> Iterator[Callable[[Labelling], Labelling]]:
+        """What single nodes would like best, alone and among the others, and the next states."""
+        energies, p = self.energies, self.energies.pairwise
+        beliefs = energies.unary
+        if energies.messages is not None:
+            arrays = (*p.incidence_arrays, energies.messages)
+            beliefs = with_messages(p.offsets, energies.unary, *arrays)
+        liked = np.maximum(best_unary(beliefs, p.offsets, p.largest), 0).astype(np.int32)
+        arrays = (energies.unary, *energies.incidences, *energies.edge_arrays)
+        last = (p.cardinalities - 1).astype(np.int32)
+        yield lambda labelling: liked
+        yield lambda labelling: best_responses(labelling, *arrays)
+        yield lambda labelling: np.minimum(labelling + np.int32(1), last)
+        yield lambda labelling: np.maximum(labelling - np.int32(1), np.int32(0))
+
+
+def improve(
+    pairwise: PairwiseGraph,
+    unary: Float[np.ndarray, " states"],
+    labelling: Labelling,
+    messages: Float[np.ndarray, " slots"] | None = None,
+    *,
+    cycles: int = 5,
+    deadline: float = np.inf,
+) -> tuple[Labelling, float]:
+    """Make a labelling better by the strongest moves that the edges allow.
+
+    Parameters
+    ----------
+    pairwise : PairwiseGraph
+        Any graph.
+    unary : ndarray, shape (states,)
+        Unary energies with the evidence.
+    labelling : ndarray of int, shape (nodes,)
+        Of finite energy, as of TRW-S.
+    messages : ndarray, optional
+        Of TRW-S after a backward pass, in ``pairwise.slots``: they spare most of the work.
+    cycles : int, default 5
+        At most so many times through all moves; after the first one only near its changes.
+    deadline : float
+        On the clock of ``time.perf_counter``.
+
+    Returns
+    -------
+    labelling : ndarray of int32, shape (nodes,)
+    energy : float
+        Of that labelling, not above that of the one given; without the graph's constant.
+    """
+    if messages is not None and pairwise.largest * messages.itemsize > _CACHE_LINE:
+        messages = None
+    search = MoveMaking(Energies(pairwise, unary, messages), labelling.astype(np.int32))
+    if np.isfinite(search.energy):
+        search.run(search.kind, cycles, deadline, _REACH)
+    return search.labelling, search.energy
+
+
+def alpha_expansion(
+    graph: FactorGraph,
+    evidence: Evidence,
+    variables: Sequence[str] | None = None,
+    *,
+    initial: Mapping[str, object] | None = None,
+    cycles: int = 5,
+    time_limit: float | None = None,
+    dtype: torch.dtype | None = None,
+) -> Assignment:
+    """Return an assignment that no expansion of any state betters.
+
+    With Potts edges and no negative energy, its energy is at most twice the lowest (Boykov et al.
+    2001, theorem 6.1).
+
+    Parameters
+    ----------
+    graph : FactorGraph
+        Whose edges are metrics.
+    evidence : Evidence
+        Each row is searched for itself.
+    variables : sequence of str, optional
+        The variables to report; all are maximised.
+    initial : mapping of str to array-like, optional
+        State indices to start from, ``(*shape,)`` or ``(batch, *shape)``; by default the best by
+        the unary factors and the evidence.
+    cycles : int, default 5
+        At most so many expansions of every state.
+    time_limit : float, optional
+        In seconds, for each row.
+    dtype : torch.dtype, optional
+        Of the energies, see :func:`pairwise_graph`.
+
+    Raises
+    ------
+    GraphError
+        If an edge is no metric; the message names it and three states that show it.
+    ZeroProbabilityError
+        If a row of evidence leaves no assignment of positive probability.
+    UnknownVariableError, MmgraphError
+        If the start names no variable of the graph, or does not fit it.
+    """
+    options = (variables, initial, cycles, time_limit, dtype)
+    return _search_all_rows(graph, evidence, "expansion", "alpha_expansion", *options)
+
+
+def alpha_beta_swap(
+    graph: FactorGraph,
+    evidence: Evidence,
+    variables: Sequence[str] | None = None,
+    *,
+    initial: Mapping[str, object] | None = None,
+    cycles: int = 5,
+    time_limit: float | None = None,
+    dtype: torch.dtype | None = None,
+) -> Assignment:
+    """Return an assignment that no swap of two states betters.
+
+    Parameters are those of :func:`alpha_expansion`; the edges need to be semimetrics only, such as
+    the truncated quadratic.
+
+    Raises
+    ------
+    GraphError
+        If an edge is no semimetric; the message names it and the two states that show it.
+    ZeroProbabilityError
+        If a row of evidence leaves no assignment of positive probability.
+    UnknownVariableError, MmgraphError
+        If the start names no variable of the graph, or does not fit it.
+    """
+    options = (variables, initial, cycles, time_limit, dtype)
+    return _search_all_rows(graph, evidence, "swap", "alpha_beta_swap", *options)
+
+
+def _search_all_rows(
+    graph: FactorGraph,
+    evidence: Evidence,
+    kind: str,
+    method: str,
+    variables: Sequence[str] | None,
+    initial: Mapping[str, object] | None,
+    cycles: int,
+    time_limit: float | None,
+    dtype: torch.dtype | None,
+) -> Assignment:
+    if cycles < 1:
+        raise MmgraphError(f"cycles must be at least 1, not {cycles}")
+    began = time.perf_counter()
+    names = named_variables(graph, variables)
+    pairwise = pairwise_graph(graph, dtype)
+    _refuse_unless_allowed(Energies(pairwise, pairwise.prior), kind)
+    starts = checked_starts(graph, evidence, initial)
+    searches = []
+    for row in range(evidence.batch):
+        deadline = time.perf_counter() + (np.inf if time_limit is None else time_limit)
+        energies = Energies(pairwise, pairwise.unary(evidence, row))
+        given = {name: codes[row].numpy() for name, codes in starts.items()}
+        with of_row(row):
+            search = MoveMaking(energies, _start(energies, given))
+        search.run(kind, cycles, deadline)
+        searches.append(search)
+    found = [pairwise.states_of(search.labelling) for search in searches]
+    constants = [pairwise.constant_given(evidence, row) for row in range(evidence.batch)]
+    energy = torch.tensor([s.energy for s in searches], dtype=torch.float64)
+    energy = energy + torch.tensor(constants, dtype=torch.float64)
+    return Assignment(
+        {name: torch.cat([states[name] for states in found]) for name in names},
+        {name: graph.variables[name] for name in names},
+        -energy,
+        method=method,
+        exact=False,
+        converged=all(s.converged for s in searches),
+        shortfall=""
+        if all(s.converged for s in searches)
+        else f"{method}: some moves still lowered the energy when it ended "
+        f"({cycles} cycles, {max(s.moves for s in searches)} moves)",
+        iterations=max(s.moves for s in searches),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _start(energies: Energies, given: Mapping[str, np.ndarray]) -> Labelling:
+    """The best states by unary energies, those given, or any where these are forbidden."""
+    p = energies.pairwise
+    labelling = best_unary(energies.unary, p.offsets, p.largest).astype(np.int32)
+    if (labelling < 0).any():
+        raise infeasible()
+    for name, codes in given.items():
+        first = p.first_node[name]
+        labelling[first : first + codes.size] = codes.reshape(-1)
+    if MoveMaking(energies, labelling).energy == np.inf:
+        return feasible_labelling(p, energies.unary)
+    return labelling
+
+
+def _refuse_unless_allowed(energies: Energies, kind: str) -> None:
+    found = broken_metric(energies, semimetric=kind == "swap")
+    if found is None:
+        return
+    p = energies.pairwise
+    edge, (x, y, z) = found
+    ends = " and ".join(p.element_name(int(end[edge])) for end in (p.first, p.second))
+    if kind == "swap":
+        raise GraphError(
+            f"the edge between {ends} is no semimetric: E({x}, {x}) + E({z}, {z}) exceeds "
+            f"E({x}, {z}) + E({z}, {x}); a swap cannot exchange states {x} and {z}. method='trws' "
+            "takes any edge"
+        )
+    raise GraphError(
+        f"the edge between {ends} is no metric: E({x}, {y}) + E({z}, {z}) exceeds E({x}, {z}) + "
+        f"E({z}, {y}); state {z} cannot expand there. method='alpha_beta_swap' takes semimetrics, "
+        "'trws' any edge"
+    )

@@ -1,0 +1,93 @@
+"""Which variables have a field, how they are kept, and in which precision and place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from mmgraph.graph.errors import UnknownVariableError
+from mmgraph.graph.factor import Factor
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.bias import BiasFactor
+from mmgraph.graph.factors.unary import UnaryFactor
+
+
+def field_variables(graph: FactorGraph) -> list[str]:
+    """Return the variables that have a field: the discrete ones, and units of compact factors."""
+    found: list[str] | None = graph.plans.get("field variables")
+    if found is None:
+        units = {v.name for f in graph.factors if f.compact for v in f.scope}
+        found = [n for n, v in graph.variables.items() if v.is_discrete or n in units]
+        graph.plans["field variables"] = found
+    return found
+
+
+def has_compact_factors(graph: FactorGraph) -> bool:
+    """Whether some factor joins layers of units, or gives them biases."""
+    return any(factor.compact for factor in graph.factors)
+
+
+def is_compact(graph: FactorGraph, name: str) -> bool:
+    """Whether one number stands for the two states of a Bernoulli unit, and values are clamped.
+
+    So it is where compact factors, and at most finite log-potentials of the variable alone, are all
+    that speaks of it.
+    """
+    kept: dict[str, bool] | None = graph.plans.get("compact")
+    if kept is None:
+        kept = dict.fromkeys(graph.variables, False)
+        for factor in graph.factors:
+            if factor.compact:
+                kept.update((v.name, True) for v in factor.scope)
+        for factor in graph.factors:
+            if not factor.compact and not _is_finite_unary(factor):
+                kept.update((v.name, False) for v in factor.scope)
+        graph.plans["compact"] = kept
+    return kept[name]
+
+
+def _is_finite_unary(factor: Factor) -> bool:
+    return isinstance(factor, UnaryFactor) and bool(
+        torch.isfinite(factor.log_values.detach()).all()
+    )
+
+
+def default_precision(graph: FactorGraph) -> torch.dtype:
+    """Return single precision where the potentials of all arrays are kept in it, else double."""
+    kept = [
+        f.bias if isinstance(f, BiasFactor) else f.log_values
+        for f in graph.factors
+        if isinstance(f, UnaryFactor | BiasFactor) and f.scope[0].shape
+    ]
+    single = bool(kept) and all(t.dtype == torch.float32 for t in kept)
+    return torch.float32 if single else torch.float64
+
+
+def tables_device(graph: FactorGraph) -> torch.device:
+    """Return the device of the first factor that has numbers, else the CPU."""
+    for factor in graph.factors:
+        for value in vars(factor).values():
+            if isinstance(value, Tensor):
+                return value.device
+    return torch.device("cpu")
+
+
+def named_variables(graph: FactorGraph, names: Sequence[str] | str | None) -> list[str]:
+    """Return the variables asked for, by default all that have a field.
+
+    Raises
+    ------
+    UnknownVariableError
+        If the graph has no such variable, or it is a continuous one that has no field.
+    """
+    known = field_variables(graph)
+    if names is None:
+        return list(known)
+    names = [names] if isinstance(names, str) else list(names)
+    for name in names:
+        graph.variable(name)
+        if name not in known:
+            raise UnknownVariableError(f"'{name}' is continuous: it has no states to ask for")
+    return names

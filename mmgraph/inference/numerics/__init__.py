@@ -1,0 +1,1 @@
+"""What several methods compute with: compiled code, random bits, memory, convergence."""

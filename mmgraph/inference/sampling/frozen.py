@@ -1,0 +1,138 @@
+"""Which elements that never changed their state are known not to be stuck.
+
+The R-hat of chains that all show one constant is undefined: they may be right, or none of them may
+be able to leave. It can be told that they are right where evidence and hard zeros leave one state,
+and where everything that the element depends on has moved without taking it along.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Shaped
+from torch import Tensor
+
+from mmgraph.graph.errors import ConvergenceWarning
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.edges import EdgeFactor
+from mmgraph.inference.field.clamping import clamped
+from mmgraph.inference.pairwise.feasible import consistent_states
+from mmgraph.inference.sampling.gibbs_chains import ChainRecord
+from mmgraph.inference.sampling.gibbs_program import ConditionedProgram
+
+_ROOM = 1e-10
+"""The mean probability of leaving a state below which a chain could not leave it."""
+
+_SHOWN = 8
+
+
+def never_moved(trace: Shaped[Tensor, "draws batch chains *shape"]) -> Bool[Tensor, "batch *shape"]:
+    """Return which elements have one value in all draws of all chains."""
+    same: Tensor = (trace == trace[:1, :, :1]).all(0).all(1)
+    return same
+
+
+def settled_elements(
+    conditioned: ConditionedProgram, record: ChainRecord
+) -> Bool[np.ndarray, " free"]:
+    """Return which of the free elements have never moved and are known not to be stuck.
+
+    Everything that they depend on has moved, or is fixed by evidence or hard zeros; and where the
+    model has hard zeros, the distributions that they were drawn from have left them a choice.
+    """
+    nodes, trace = record.nodes, record.trace
+    constant = (trace == trace[:1, :1]).all((0, 1))
+    if not constant.any():
+        return constant
+    program = conditioned.program
+    offsets = program.pairwise.offsets
+    forced = np.zeros(program.pairwise.nodes, bool)
+    if conditioned.has_hard_zeros:
+        possible = consistent_states(program.pairwise, conditioned.unary)
+        forced = np.add.reduceat(possible, offsets[:-1], dtype=np.int64) == 1
+    stuck = np.zeros(program.pairwise.nodes, bool)
+    stuck[nodes[constant]] = True
+    stuck &= ~forced
+    joined = program.interactions
+    settled = constant & forced[nodes]
+    for i in np.flatnonzero(constant & ~settled).tolist():
+        n = nodes[i]
+        memberships = slice(*joined.scope_start[joined.table_start[n : n + 2]])
+        around = [
+            joined.neighbour[slice(*joined.edge_start[n : n + 2])], joined.member[memberships]
+        ]  # fmt: skip
+        others = np.concatenate(around)
+        here = record.probabilities[offsets[n] : offsets[n + 1]]
+        choice = not conditioned.has_hard_zeros or here.max() < 1 - _ROOM
+        alone = not len(others) or not np.isin(others, nodes).any()
+        settled[i] = alone or (choice and not stuck[others].any())
+    return settled
+
+
+def settled_units(
+    graph: FactorGraph,
+    evidence: Evidence,
+    trace: Mapping[str, Shaped[Tensor, "draws batch chains *shape"]],
+) -> dict[str, Bool[Tensor, "batch *shape"]]:
+    """Return which units have never moved and are known not to be stuck, by variable.
+
+    Layers of units have no hard zeros. A unit is settled if evidence knows it, or if some unit of
+    the layers that it depends on has moved.
+    """
+    still = {name: never_moved(values) for name, values in trace.items()}
+    known = {}
+    for name, constant in still.items():
+        given = clamped(evidence, graph.variables[name], torch.device("cpu"), torch.float64)
+        known[name] = torch.zeros_like(constant)
+        if given is not None:
+            mask = torch.tensor(True) if given.known is None else given.known
+            known[name] |= mask.reshape(*mask.shape, *(1,) * (constant.ndim - mask.ndim))
+    moving = {
+        n: (~s).reshape(len(s), -1).any(1) | known[n].reshape(len(s), -1).all(1)
+        for n, s in still.items()
+    }
+    found = {}
+    for name, constant in still.items():
+        around = _joined_to(graph, name)
+        rows = torch.ones(len(constant), dtype=torch.bool)
+        for other in around & still.keys():
+            rows &= moving[other]
+        found[name] = constant & (known[name] | rows.reshape(-1, *(1,) * (constant.ndim - 1)))
+    return found
+
+
+def _joined_to(graph: FactorGraph, name: str) -> set[str]:
+    """The variables that elements of one variable depend on, perhaps itself among them."""
+    found: set[str] = set()
+    for factor in graph.factors:
+        names = {v.name for v in factor.scope}
+        if name in names:
+            found |= names if isinstance(factor, EdgeFactor) and len(names) == 1 else names - {name}
+    return found
+
+
+def warn_of_frozen(
+    method: str, undefined: Mapping[str, Tensor], remedies: Sequence[str], stacklevel: int = 5
+) -> None:
+    """Warn of variables whose chains hard zeros may have frozen.
+
+    Parameters
+    ----------
+    undefined : mapping of str to Tensor of bool
+        Which of their elements; none of most variables.
+    """
+    names = [name for name, which in undefined.items() if bool(which.any())]
+    if names:
+        shown = ", ".join(f"'{n}'" for n in names[:_SHOWN])
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        warnings.warn(
+            f"{method}: {shown}{more} never changed state within a chain; hard zeros of the model "
+            "may have frozen the chains, so that the answer would be where they started and R-hat "
+            f"is undefined. {'; '.join(remedies)}",
+            ConvergenceWarning,
+            stacklevel=stacklevel,
+        )

@@ -1,0 +1,166 @@
+"""Starts of positive probability for chains, also where factors have hard zeros."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float64, Int, UInt32
+
+from mmgraph.graph.errors import NotTabularError, TreewidthError, ZeroProbabilityError
+from mmgraph.graph.evidence import Evidence
+from mmgraph.inference.exact.impossible_evidence import raise_impossible
+from mmgraph.inference.exact.junction_tree import exact_samples
+from mmgraph.inference.pairwise.feasible import feasible_labelling
+from mmgraph.inference.sampling.gibbs_kernels import gibbs_sweeps, interaction_energies
+from mmgraph.inference.sampling.gibbs_program import ConditionedProgram
+
+_PENALTIES = (1.0, 2.0, 4.0, 8.0, 16.0)
+_SWEEPS_EACH = 20
+_ZERO_COST = 4.0
+_STARTS = np.uint32(0x5BD1E995)
+
+
+def starting_states(
+    conditioned: ConditionedProgram,
+    evidence: Evidence,
+    chains: int,
+    key: UInt32[np.ndarray, " 2"],
+    generator: torch.Generator | None,
+) -> Int[np.ndarray, "chains nodes"]:
+    """Return a start for each chain, with every element in a state that the others allow.
+
+    Every element is first drawn by its unary factors alone. Where tables have hard zeros, chains
+    are then repaired by sweeps in which a violated zero costs a penalty that grows; if that fails,
+    starts are drawn from a junction tree where it fits the memory, and else searched for.
+
+    Raises
+    ------
+    ZeroProbabilityError
+        If the row of evidence is impossible.
+    MmgraphError
+        If no start was found, and it is not known whether there is one.
+    """
+    key = key ^ _STARTS  # none of the random numbers of the sweeps that follow
+    states = conditioned.first_states(chains)
+    never = np.zeros(chains)
+    tempered_sweeps(conditioned, states, never, never, key, (0, 1))
+    if not conditioned.has_hard_zeros:
+        return states
+    sound = _sound(conditioned, states)
+    found = states[sound]
+    rough = states[~sound]
+    inverse = np.ones(len(rough))
+    first = 1
+    for penalty in _PENALTIES:
+        for _ in range(_SWEEPS_EACH):
+            if not len(rough):
+                break
+            tempered_sweeps(
+                conditioned, rough, inverse, np.full(len(rough), penalty), key, (first, first + 1)
+            )
+            first += 1
+            sound = _sound(conditioned, rough)
+            found = np.concatenate([found, rough[sound]])
+            rough, inverse = rough[~sound], inverse[~sound]
+    if not len(found):
+        found = searched_states(conditioned, evidence, chains, generator)
+    return np.resize(found, states.shape)
+
+
+def tempered_sweeps(
+    conditioned: ConditionedProgram,
+    states: Int[np.ndarray, "chains nodes"],
+    inverse: np.ndarray,
+    penalty: np.ndarray,
+    key: UInt32[np.ndarray, " 2"],
+    sweeps: tuple[int, int],
+    chains: tuple[int, int] | None = None,
+    sums: np.ndarray | None = None,
+) -> None:
+    """Sweep chains in place, each with interactions at its own inverse temperature and penalty.
+
+    Parameters
+    ----------
+    inverse, penalty : ndarray, shape (chains,)
+        What finite energies are multiplied by, and what a hard zero costs.
+    sweeps : tuple of int
+        The numbers of the first sweep, and of that after the last: no number twice with one key.
+    chains : tuple of int, optional
+        The first chain to sweep, and that after the last; by default all.
+    sums : ndarray, shape (1 or chains, states), optional
+        To which the probabilities drawn from are added.
+    """
+    program = conditioned.program
+    first, last = chains or (0, len(states))
+    begin, end = sweeps
+    free = len(conditioned.order)
+    if sums is None:
+        burn_in, sums, trace = end, np.zeros((1, 1)), np.zeros((1, 1, 1), states.dtype)
+    else:
+        burn_in, trace = begin, np.zeros((1, last, free), states.dtype)
+    gibbs_sweeps(
+        conditioned.order, 0, free, first, last, begin, end, states, program.pairwise.offsets,
+        conditioned.values, program.interactions, inverse, penalty,
+        max(program.pairwise.largest, 1), key, burn_in, 1, end - begin + 1, sums, trace,
+    )  # fmt: skip
+
+
+def zero_costs(inverse: Float64[np.ndarray, " chains"]) -> Float64[np.ndarray, " chains"]:
+    """Return what a violated hard zero costs at inverse temperatures of at most one.
+
+    Nothing where interactions count nothing, infinitely much in the model itself: between the two
+    every state has a positive probability, and samplers can cross what the model forbids.
+    """
+    with np.errstate(divide="ignore"):
+        costs: np.ndarray = -_ZERO_COST * np.log1p(-inverse)
+    return costs
+
+
+def energies_of(
+    conditioned: ConditionedProgram, states: Int[np.ndarray, "chains nodes"]
+) -> np.ndarray:
+    """Return each chain's finite interaction energy and its violated hard zeros, (chains, 2)."""
+    result = np.empty((len(states), 2))
+    program = conditioned.program
+    interaction_energies(states, program.elements, conditioned.values, program.interactions, result)
+    return result
+
+
+def searched_states(
+    conditioned: ConditionedProgram,
+    evidence: Evidence,
+    chains: int,
+    generator: torch.Generator | None,
+) -> Int[np.ndarray, "chains nodes"]:
+    """Return starts drawn from a junction tree, or one found by search where none fits the memory.
+
+    Raises
+    ------
+    ZeroProbabilityError
+        If the row of evidence is impossible.
+    MmgraphError
+        If the search gave up.
+    """
+    row, pairwise = conditioned.row, conditioned.program.pairwise
+    states = conditioned.first_states(chains)
+    try:
+        drawn = exact_samples(pairwise.graph, evidence.rows(slice(row, row + 1)), chains, generator)
+    except ZeroProbabilityError:
+        raise_impossible(pairwise.graph, evidence, np.array([row]), None)
+    except (TreewidthError, NotTabularError):
+        try:
+            states[:] = feasible_labelling(pairwise, conditioned.unary)
+        except ZeroProbabilityError as error:
+            raise ZeroProbabilityError(
+                f"row {row} of the evidence is impossible: {error}", (row,), evidence.observed()
+            ) from None
+        states[:, conditioned.program.is_table] = 0
+        return states
+    for name, node in pairwise.first_node.items():
+        states[:, node] = drawn[name][0].numpy()
+    return states
+
+
+def _sound(conditioned: ConditionedProgram, states: np.ndarray) -> np.ndarray:
+    sound: np.ndarray = energies_of(conditioned, states)[:, 1] == 0
+    return sound

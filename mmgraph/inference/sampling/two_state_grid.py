@@ -1,0 +1,154 @@
+"""Which programs are grids of two-state elements, and their numbers laid out as checkerboards.
+
+Any energy of two states is a constant, a part for each end and a weight on their being different,
+so that every interaction along the rows and columns of an image is an Ising model's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64
+
+from mmgraph.inference.pairwise.graph import TABLE, PairwiseGraph
+from mmgraph.inference.sampling.gibbs_program import GibbsProgram
+
+_LARGEST_EXPONENT = 80.0  # exponentials beyond leave single precision
+
+
+@dataclass(frozen=True)
+class TwoStateGrid:
+    """An Ising model on the rows and columns of an image.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Height and width.
+    place : ndarray of int64, shape (height * width,)
+        Where each element lies in boards ``(2, height, (width + 1) // 2)``.
+    difference : ndarray, shape (height * width,)
+        What state one costs more than state zero, apart from unary energies and weights.
+    uniform : bool
+        Whether all weights along the rows are the same, and all along the columns.
+    across, down : ndarray of float32, shape (3,)
+        The odds of state zero, by the number of neighbours in state one; where ``uniform``.
+    weights : ndarray of float32, shape (2, 4, height, (width + 1) // 2)
+        Exponentials of the weights to the left, the right, above and below; where not.
+    """
+
+    shape: tuple[int, int]
+    place: Int64[np.ndarray, " elements"]
+    difference: Float64[np.ndarray, " elements"]
+    uniform: bool
+    across: Float32[np.ndarray, " 3"]
+    down: Float32[np.ndarray, " 3"]
+    weights: Float32[np.ndarray, "2 4 height half"]
+
+    @property
+    def boards(self) -> tuple[int, int, int]:
+        """The shape of the boards."""
+        return 2, self.shape[0], (self.shape[1] + 1) // 2
+
+    def odds(self, unary: Float64[np.ndarray, "elements 2"]) -> Float32[np.ndarray, "2 height w"]:
+        """Return the odds of state zero by the unary energies, infinite where no element lies."""
+        result = np.full(self.boards, np.inf, np.float32)
+        with np.errstate(over="ignore", under="ignore"):
+            odds = np.exp(unary[:, 1] - unary[:, 0] + self.difference)
+            result.reshape(-1)[self.place] = odds.astype(np.float32)
+        return result
+
+
+def two_state_grid(program: GibbsProgram) -> TwoStateGrid | None:
+    """Return the grid that a program is, or None; made once and kept with the graph."""
+    plans = program.pairwise.graph.plans
+    if "two-state grid" not in plans:
+        plans["two-state grid"] = _grid(program.pairwise)
+    found: TwoStateGrid | None = plans["two-state grid"]
+    return found
+
+
+def _grid(pairwise: PairwiseGraph) -> TwoStateGrid | None:
+    variables = [pairwise.graph.variables[n] for n in pairwise.first_node]
+    if len(variables) != 1 or variables[0].cardinality != 2 or len(variables[0].shape) != 2:
+        return None
+    height, width = variables[0].shape
+    first, step = pairwise.first.astype(np.int64), pairwise.second - pairwise.first
+    in_row = (step == 1) & (first % width < width - 1)
+    if pairwise.nodes != height * width or width < 2 or not (in_row | (step == width)).all():
+        return None
+    energies = _energies(pairwise)
+    if energies is None:
+        return None
+    size = height * width
+    lower, upper = energies[:, 1] - energies[:, 0], energies[:, 3] - energies[:, 2]
+    # Of the table e00, e10, e01, e11: what state one of each end costs more, and the weight.
+    weight = (lower - upper) / 2
+    first_part = (lower + upper) / 2
+    second_part = (energies[:, 2] + energies[:, 3] - energies[:, 0] - energies[:, 1]) / 2
+    difference = np.bincount(first, first_part, size)
+    difference += np.bincount(pairwise.second, second_part, size)
+    across = np.bincount(first[in_row], weight[in_row], size).reshape(height, width)
+    down = np.bincount(first[~in_row], weight[~in_row], size).reshape(height, width)
+    rows, columns = np.divmod(np.arange(size), width)
+    half = (width + 1) // 2
+    place = ((rows + columns) % 2 * height + rows) * half + columns // 2
+    return _laid_out((height, width), place, difference, across, down)
+
+
+def _energies(pairwise: PairwiseGraph) -> Float64[np.ndarray, "edges 4"] | None:
+    """The energies of 00, 10, 01 and 11 of each edge, or None if some pair is forbidden."""
+    functions = pairwise.functions
+    tables = np.zeros((len(functions.kind), 4))
+    for i, kind in enumerate(functions.kind):
+        if kind == TABLE:
+            cells = functions.tables[functions.place[i] : functions.place[i] + 4]
+            tables[i] = cells[[0, 2, 1, 3]]
+        elif kind < TABLE:
+            tables[i, 1:3] = min(1.0, functions.truncation[i])
+        else:
+            return None
+    if not np.isfinite(tables).all():
+        return None
+    return tables[pairwise.function] * pairwise.weight[:, None].astype(np.float64)
+
+
+def _laid_out(
+    shape: tuple[int, int],
+    place: np.ndarray,
+    difference: np.ndarray,
+    across: Float64[np.ndarray, "height width"],
+    down: Float64[np.ndarray, "height width"],
+) -> TwoStateGrid | None:
+    height, width = shape
+    around = np.zeros((4, height, width))
+    around[0, :, 1:], around[1, :, :-1] = across[:, :-1], across[:, :-1]
+    around[2, 1:], around[3, :-1] = down[:-1], down[:-1]
+    if np.abs(around).sum(0).max() > _LARGEST_EXPONENT:
+        return None
+    one_across = float(across[0, 0])
+    one_down = float(down[0, 0])
+    uniform = bool((across[:, :-1] == one_across).all() and (down[:-1] == one_down).all())
+    weights = np.ones((2, 4, height, (width + 1) // 2), np.float32)
+    if uniform:
+        missing_across = (np.arange(width) == 0).astype(int) + (np.arange(width) == width - 1)
+        missing_down = (np.arange(height) == 0).astype(int) + (np.arange(height) == height - 1)
+        # The kernel counts a neighbour that is not there as one in state zero.
+        extra = one_across * missing_across[None, :] + one_down * missing_down[:, None]
+        difference = difference - extra.reshape(-1)
+        weights = np.ones((2, 4, 1, 1), np.float32)
+    else:
+        for side in range(4):
+            board = np.ones(2 * height * ((width + 1) // 2))
+            board[place] = np.exp(around[side]).reshape(-1)
+            weights[:, side] = board.reshape(2, height, -1)
+    neighbours = np.array([2.0, 0.0, -2.0])
+    return TwoStateGrid(
+        shape,
+        place,
+        difference,
+        uniform,
+        np.exp(one_across * neighbours).astype(np.float32) if uniform else np.ones(3, np.float32),
+        np.exp(one_down * neighbours).astype(np.float32) if uniform else np.ones(3, np.float32),
+        weights,
+    )

@@ -1,0 +1,148 @@
+"""What training maximises: the protocol of objectives, and the random numbers that they share."""
+
+from __future__ import annotations
+
+import abc
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmgraph.graph.errors import LearningError
+from mmgraph.inference.field.clamping import Clamped
+
+MEAN = "mean:"
+"""What the name of a layer's mean begins with, among gradients."""
+
+
+class Objective(abc.ABC):
+    """A function of the parameters that training maximises.
+
+    Attributes
+    ----------
+    row_share : float
+        The share of a batch's rows that this process has, set before each call. Gradients are
+        averages over the own rows; the sum over processes is taken with these weights.
+    """
+
+    row_share: float = 1.0
+
+    @abc.abstractmethod
+    def gradients(
+        self, batch: Mapping[str, Clamped]
+    ) -> tuple[dict[str, Tensor], Mapping[str, float | Tensor]]:
+        """Return the direction of ascent, and numbers to be averaged over the epoch.
+
+        The direction has an entry for each of the parameters' tensors. Entries ``"mean:NAME"`` are
+        mean activations of a hidden layer: what its centre follows, and what sparsity looks at.
+        """
+
+    @abc.abstractmethod
+    def state(self) -> dict[str, Tensor]:
+        """Return what the next call depends on beside the parameters.
+
+        Entries ``"block:K:…"`` belong to the ``K``-th block of random numbers; all blocks have the
+        same entries of the same shapes.
+        """
+
+    @abc.abstractmethod
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Take up a state; blocks of other processes are passed over."""
+
+    def described(self) -> dict[str, Any]:
+        """Return what the objective depends on beside the settings of the loop, as JSON has it.
+
+        Training goes on from a checkpoint only with the objective that it was begun with.
+        """
+        return {"kind": type(self).__name__}
+
+    def report(self) -> dict[str, float]:
+        """Return monitors of the epoch that ends, and begin a new one."""
+        return {}
+
+
+class RandomBlocks:
+    """Generators of random numbers, one for each block of rows or chains.
+
+    Rows and chains are cut into blocks, each with numbers of its own, and processes take whole
+    blocks: so the numbers do not depend on how many processes there are.
+
+    Parameters
+    ----------
+    count : int
+        The number of blocks, of all processes together.
+    seed : int
+    device : torch.device
+    own : sequence of int, optional
+        The blocks of this process, by default all.
+    """
+
+    def __init__(
+        self, count: int, seed: int, device: torch.device, own: Sequence[int] | None = None
+    ) -> None:
+        self.count = count
+        self.own = tuple(range(count)) if own is None else tuple(own)
+        self.generators: dict[int, torch.Generator] = {}
+        for block in self.own:
+            generator = torch.Generator(device)
+            generator.manual_seed((seed * 1_000_003 + 7919 * block + 1) % 2**63)
+            self.generators[block] = generator
+
+    @property
+    def share(self) -> float:
+        """The share of the blocks that this process has."""
+        return len(self.own) / self.count
+
+    def parts(self, rows: int) -> dict[int, slice]:
+        """Return which of this process's rows belong to each of its blocks."""
+        sizes = block_sizes(rows, len(self.own))
+        result, first = {}, 0
+        for block, size in zip(self.own, sizes, strict=True):
+            result[block] = slice(first, first + size)
+            first += size
+        return result
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the states of the generators."""
+        return {f"block:{b}:generator": g.get_state() for b, g in self.generators.items()}
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Take up the states of the own generators.
+
+        Generators of another kind of device cannot: they are seeded by a digest of the state, so
+        that training goes on from there on with other numbers, the same at each attempt.
+        """
+        for block, generator in self.generators.items():
+            kept = state[f"block:{block}:generator"].cpu().clone()
+            if kept.numel() == generator.get_state().numel():
+                generator.set_state(kept)
+            else:
+                digest = hashlib.blake2b(kept.numpy().tobytes(), digest_size=8).digest()
+                generator.manual_seed(int.from_bytes(digest) % 2**63)
+
+
+def block_sizes(rows: int, blocks: int) -> list[int]:
+    """Return the sizes of blocks of rows: as equal as can be, the larger ones first."""
+    whole, over = divmod(rows, blocks)
+    return [whole + (block < over) for block in range(blocks)]
+
+
+def batch_sizes(rows: int, batch: int, blocks: int) -> list[int]:
+    """Return the sizes of an epoch's batches; a last one of fewer rows than blocks joins another.
+
+    Raises
+    ------
+    LearningError
+        If there are fewer rows than blocks.
+    """
+    if rows < blocks:
+        raise LearningError(f"{rows} rows cannot be cut into {blocks} blocks; set blocks=1")
+    sizes = [batch] * (rows // batch)
+    rest = rows % batch
+    if rest >= blocks or (rest and not sizes):
+        sizes.append(rest)
+    elif rest:
+        sizes[-1] += rest
+    return sizes

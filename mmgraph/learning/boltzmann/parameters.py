@@ -1,0 +1,392 @@
+"""The parameters of a Boltzmann machine as they are trained: centred, and scaled by precisions.
+
+Montavon and Müller (2012), "Deep Boltzmann machines and the centering trick", section 3: every
+unit is spoken of by its distance from a centre, which keeps the gradients of weights and biases
+from disturbing each other. The weights of a Gaussian unit are multiplied by its precision, so that
+the mean of the unit does not move when its precision does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmgraph.graph.errors import GraphError
+from mmgraph.graph.exponential_family import statistics_shape
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.bias import BiasFactor
+from mmgraph.graph.factors.bilinear import BilinearFactor
+from mmgraph.inference.model_variables import field_variables, is_compact
+from mmgraph.inference.pairwise.colouring import Masks, colour_masks
+
+Natural = list[tuple[Tensor, ...]]
+"""The tensors of every factor, in the order of the graph."""
+
+_STRUCTURAL_PLANS = ("colour masks", "field variables", "compact")
+"""Plans of a graph that do not depend on its numbers."""
+
+
+class Phase(NamedTuple):
+    """Expected statistics under the data (positive) or under the model (negative).
+
+    Attributes
+    ----------
+    statistics : mapping of str to Tensor
+        Of every variable, ``(rows, *statistics)``.
+    squares : mapping of str to Tensor
+        Expected squares of the variables that have a precision, ``(rows, *shape)``.
+    share : float
+        What the mean over the rows counts: one, or the share of a process among several.
+    """
+
+    statistics: Mapping[str, Float[Tensor, "rows *statistics"]]
+    squares: Mapping[str, Float[Tensor, "rows *shape"]]
+    share: float = 1.0
+
+
+class BoltzmannParameters:
+    """The centred parameters of a graph of biases and bilinear factors.
+
+    With centres ``c``, precisions ``p`` (of Gaussian units; one for all others) and ``d = x - c``
+    the log-weight is the sum of ``p b d`` over biases and of ``(p d)^T W (p d)`` over weights,
+    apart from the precisions' own terms.
+
+    Parameters
+    ----------
+    graph : FactorGraph
+        Of :class:`BiasFactor` and :class:`BilinearFactor`; their numbers are the start.
+    centres : mapping of str to Tensor, optional
+        Of some variables, in the shape of one row of their statistics; by default zero.
+
+    Attributes
+    ----------
+    tensors : dict of str to Tensor
+        ``"bias:NAME"``, ``"log_precision:NAME"`` and ``"weights:FIRST:SECOND"``, in the shapes of
+        the factors' tensors; leaves that ask for gradients.
+    centres : dict of str to Tensor
+        In the shape of one row of the statistics.
+
+    Raises
+    ------
+    GraphError
+        If a factor is of another kind, two factors have the same scope, or a layer has no bias.
+    """
+
+    def __init__(self, graph: FactorGraph, centres: Mapping[str, Tensor] | None = None) -> None:
+        self._structure = graph
+        self._biases, self._joints = _kinds(graph)
+        self.tensors: dict[str, Tensor] = {}
+        self.centres: dict[str, Tensor] = {
+            name: torch.zeros_like(factor.bias) for name, factor in self._biases.items()
+        }
+        with torch.no_grad():
+            self._start()
+            if centres:
+                self.recentre(centres)
+        for tensor in self.tensors.values():
+            tensor.requires_grad_()
+        self._stale = True
+        self._working = self._made([self._kept(row) for row in self.natural()])
+        colour_masks(self._working)
+        field_variables(self._working)
+        for name in graph.variables:
+            is_compact(self._working, name)
+
+    def _kept(self, row: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Tensors of the working graph; weights without a scale are the parameters themselves."""
+        own = {t.data_ptr() for t in self.tensors.values()}
+        return tuple(t.detach() if t.data_ptr() in own else t.detach().clone() for t in row)
+
+    def _start(self) -> None:
+        """Take the numbers of the graph, with centres at zero."""
+        for name, factor in self._biases.items():
+            bias, precision = factor.bias.detach(), factor.precision
+            if precision is not None:
+                self.tensors[f"log_precision:{name}"] = precision.detach().log()
+            scale = self._scale(name)
+            self.tensors[f"bias:{name}"] = bias.clone() if scale is None else bias / scale
+        for key, joint in self._joints.items():
+            weights = joint.weights.detach().clone()
+            self.tensors[key] = self._scaled(joint, weights, inverse=True)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(iter(self.tensors.values())).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Their precision."""
+        return next(iter(self.tensors.values())).dtype
+
+    @property
+    def colours(self) -> list[Masks]:
+        """Groups of layers that can be updated at once."""
+        return colour_masks(self._working)
+
+    @property
+    def joints(self) -> Mapping[str, BilinearFactor]:
+        """The bilinear factor of each entry of weights; its numbers are those of the start."""
+        return self._joints
+
+    @property
+    def with_precision(self) -> list[str]:
+        """The variables that have a precision."""
+        return [n for n, f in self._biases.items() if f.precision is not None]
+
+    def natural(self) -> Natural:
+        """Return the tensors of every factor, differentiable by :attr:`tensors`."""
+        weights = {key: self._scaled(f, self.tensors[key]) for key, f in self._joints.items()}
+        biases = {}
+        for name in self._biases:
+            bias, scale = self.tensors[f"bias:{name}"], self._scale(name)
+            biases[name] = bias if scale is None else bias * scale
+        for key, joint in self._joints.items():
+            first, second = (v.name for v in joint.scope)
+            matrix = weights[key].reshape(self.centres[first].numel(), -1)
+            to_first = matrix @ self.centres[second].reshape(-1)
+            to_second = self.centres[first].reshape(-1) @ matrix
+            biases[first] = biases[first] - to_first.reshape(biases[first].shape)
+            biases[second] = biases[second] - to_second.reshape(biases[second].shape)
+        result: Natural = []
+        for factor in self._structure.factors:
+            if isinstance(factor, BilinearFactor):
+                result.append((weights[_key(factor)],))
+                continue
+            name = factor.scope[0].name
+            logarithm = self.tensors.get(f"log_precision:{name}")
+            extra = () if logarithm is None else (logarithm.exp(),)
+            result.append((biases[name], *extra))
+        return result
+
+    def graph(self) -> FactorGraph:
+        """Return the graph of the present parameters, differentiable by :attr:`tensors`."""
+        made = self._made(self.natural())
+        made.plans.update({k: self._working.plans[k] for k in _STRUCTURAL_PLANS})
+        return made
+
+    def working(self) -> FactorGraph:
+        """Return the graph of the present parameters, one that stays the same object.
+
+        It is brought up to date where :meth:`changed` was called; no gradients flow.
+        """
+        if self._stale:
+            self._copy_to(self._working)
+            self._stale = False
+        return self._working
+
+    def changed(self) -> None:
+        """Note that :attr:`tensors` or :attr:`centres` were written to."""
+        self._stale = True
+
+    def write(self, graph: FactorGraph) -> None:
+        """Copy the natural parameters into the tensors of a graph of the same structure."""
+        self._copy_to(graph)
+        graph.plans.clear()
+
+    def _copy_to(self, graph: FactorGraph) -> None:
+        with torch.no_grad():
+            for factor, row in zip(graph.factors, self.natural(), strict=True):
+                assert isinstance(factor, BiasFactor | BilinearFactor)
+                for kept, tensor in zip(factor.tensors(), row, strict=True):
+                    if kept.data_ptr() != tensor.data_ptr():
+                        kept.copy_(tensor)
+
+    def _made(self, natural: Sequence[tuple[Tensor, ...]]) -> FactorGraph:
+        factors = []
+        for factor, row in zip(self._structure.factors, natural, strict=True):
+            assert isinstance(factor, BiasFactor | BilinearFactor)
+            factors.append(factor.with_tensors(*row))
+        return FactorGraph(self._structure.variables.values(), factors)
+
+    @torch.no_grad()
+    def recentre(self, centres: Mapping[str, Float[Tensor, "*statistics"]]) -> None:
+        """Move some centres, and the biases with them: the distribution stays what it is."""
+        moved = {n: c.to(self.centres[n]) - self.centres[n] for n, c in centres.items()}
+        for key, joint in self._joints.items():
+            first, second = (v.name for v in joint.scope)
+            if first not in moved and second not in moved:
+                continue
+            # The scale of an end cancels in its own bias, and stays in that of the other end.
+            matrix = self.tensors[key].reshape(self.centres[first].numel(), -1)
+            for name, other, across in ((first, second, matrix), (second, first, matrix.T)):
+                if other in moved:
+                    scale = self._scale(other)
+                    step = moved[other] if scale is None else moved[other] * scale
+                    bias = self.tensors[f"bias:{name}"]
+                    bias += (across @ step.reshape(-1)).reshape(bias.shape)
+        for name, step in moved.items():
+            self.centres[name] += step
+        self._stale = True
+
+    @torch.no_grad()
+    def gradients(self, positive: Phase, negative: Phase) -> dict[str, Tensor]:
+        """Return the derivatives of the log-likelihood by :attr:`tensors`.
+
+        They are differences of centred statistics: one matrix product a bilinear factor, over the
+        rows of both phases. Where the shares of the phases differ, the gradients are right when
+        those of all processes are added.
+        """
+        rows = [len(next(iter(p.statistics.values()))) for p in (positive, negative)]
+        weight = torch.full((sum(rows), 1), positive.share / rows[0], device=self.device,
+                            dtype=self.dtype)  # fmt: skip
+        weight[rows[0] :] = -negative.share / rows[1]
+        centred, by_bias, by_precision = {}, {}, {}
+        for name, centre in self.centres.items():
+            both = torch.cat([positive.statistics[name], negative.statistics[name]])
+            both = both.reshape(sum(rows), -1)
+            centred[name] = both.sub_(centre.reshape(-1))
+            by_bias[name] = (weight.T @ both).reshape(centre.shape)
+        for name in self.with_precision:
+            squares = torch.cat([positive.squares[name], negative.squares[name]])
+            squares = squares.reshape(sum(rows), -1)
+            by_precision[name] = (weight.T @ squares).reshape(self.centres[name].shape) * -0.5
+        by_weights = {}
+        for key, joint in self._joints.items():
+            first, second = (centred[v.name] for v in joint.scope)
+            if first.shape[1] < second.shape[1]:
+                by_weights[key] = (first * weight).T @ second
+            else:
+                by_weights[key] = first.T @ (second * weight)
+        return self._chain_rule(by_bias, by_precision, by_weights)
+
+    @torch.no_grad()
+    def pulled_back(self, natural: Sequence[tuple[Tensor, ...]]) -> dict[str, Tensor]:
+        """Return derivatives by :attr:`tensors` from those by the factors' own tensors.
+
+        Parameters
+        ----------
+        natural : sequence of tuple of Tensor
+            Shaped like the answer of :meth:`natural`.
+        """
+        by_bias, by_precision, by_weights = {}, {}, {}
+        for factor, row in zip(self._structure.factors, natural, strict=True):
+            if isinstance(factor, BilinearFactor):
+                rows = self.centres[factor.scope[0].name].numel()
+                by_weights[_key(factor)] = row[0].reshape(rows, -1)
+                continue
+            name = factor.scope[0].name
+            by_bias[name] = row[0]
+            if len(row) > 1:
+                by_precision[name] = row[1]
+        for key, joint in self._joints.items():
+            first, second = (v.name for v in joint.scope)
+            seen = by_weights[key]
+            seen = seen.addr(by_bias[first].reshape(-1), self.centres[second].reshape(-1), alpha=-1)
+            by_weights[key] = seen.addr_(
+                self.centres[first].reshape(-1), by_bias[second].reshape(-1), alpha=-1
+            )
+        return self._chain_rule(by_bias, by_precision, by_weights)
+
+    def _chain_rule(
+        self,
+        by_bias: Mapping[str, Tensor],
+        by_precision: Mapping[str, Tensor],
+        by_weights: Mapping[str, Float[Tensor, "first second"]],
+    ) -> dict[str, Tensor]:
+        """From derivatives by natural biases and precisions, and by natural weights in all."""
+        result = {}
+        for name, gradient in by_bias.items():
+            scale = self._scale(name)
+            result[f"bias:{name}"] = gradient if scale is None else gradient * scale
+        for name, gradient in by_precision.items():
+            logarithm = self.tensors[f"log_precision:{name}"]
+            result[f"log_precision:{name}"] = gradient * logarithm.exp()
+            if self._scale(name) is not None:
+                result[f"log_precision:{name}"] += (
+                    result[f"bias:{name}"] * self.tensors[f"bias:{name}"]
+                )
+        for key, gradient in by_weights.items():
+            joint, weights = self._joints[key], self.tensors[key]
+            scaled = self._scaled(joint, gradient.reshape(weights.shape))
+            result[key] = scaled
+            product = None
+            for axis, variable in ((1, joint.scope[0]), (0, joint.scope[1])):
+                if self._scale(variable.name) is not None:
+                    if product is None:
+                        product = (scaled * weights).reshape(gradient.shape)
+                    entry = result[f"log_precision:{variable.name}"]
+                    entry += product.sum(axis).reshape(entry.shape)
+        return result
+
+    def _scale(self, name: str) -> Tensor | None:
+        """The precisions of Gaussian units; rectified units have weights of their own scale."""
+        if self._structure.variables[name].family != "gaussian":
+            return None
+        return self.tensors[f"log_precision:{name}"].exp()
+
+    def _scaled(self, joint: BilinearFactor, weights: Tensor, inverse: bool = False) -> Tensor:
+        """Weights multiplied (or divided) by the precisions of both ends."""
+        first, second = joint.scope
+        for variable in joint.scope:
+            scale = self._scale(variable.name)
+            if scale is None:
+                continue
+            scale = scale.reciprocal() if inverse else scale
+            if variable is first:
+                scale = scale.reshape(*scale.shape, *(1,) * len(statistics_shape(second)))
+            weights = weights * scale
+        return weights
+
+
+def _key(factor: BilinearFactor) -> str:
+    first, second = factor.scope
+    return f"weights:{first.name}:{second.name}"
+
+
+def _kinds(graph: FactorGraph) -> tuple[dict[str, BiasFactor], dict[str, BilinearFactor]]:
+    """The factors by what they speak of."""
+    biases: dict[str, BiasFactor] = {}
+    joints: dict[str, BilinearFactor] = {}
+    for factor in graph.factors:
+        if isinstance(factor, BiasFactor):
+            name = factor.scope[0].name
+            if name in biases:
+                raise GraphError(f"two factors give '{name}' a bias; one is trained")
+            biases[name] = factor
+        elif isinstance(factor, BilinearFactor):
+            first, second = (v.name for v in factor.scope)
+            if _key(factor) in joints or f"weights:{second}:{first}" in joints:
+                raise GraphError(f"two factors join '{first}' and '{second}'; one is trained")
+            joints[_key(factor)] = factor
+        else:
+            raise GraphError(
+                f"{factor!r} is neither a bias nor bilinear; a Boltzmann machine is made of those"
+            )
+    for name in graph.variables:
+        if name not in biases:
+            raise GraphError(f"no BiasFactor speaks of '{name}', whose bias centring moves")
+    return biases, joints
+
+
+def copied(natural: Natural) -> Natural:
+    """Return natural parameters that no step changes."""
+    return [tuple(t.detach().clone() for t in row) for row in natural]
+
+
+def named(prefix: str, natural: Natural) -> dict[str, Tensor]:
+    """Return the tensors of natural parameters as ``"PREFIX:FACTOR:NUMBER"``."""
+    return {f"{prefix}:{i}:{j}": t for i, row in enumerate(natural) for j, t in enumerate(row)}
+
+
+def natural_named(prefix: str, tensors: Mapping[str, Tensor], device: torch.device) -> Natural:
+    """Return copies of the natural parameters that :func:`named` has named; none if there are none.
+
+    Parameters
+    ----------
+    prefix : str
+    tensors : mapping of str to Tensor
+        Others among them are passed over.
+    device : torch.device
+        Where the copies are.
+    """
+    places = [name.split(":") for name in tensors if name.startswith(f"{prefix}:")]
+    rows: dict[int, dict[int, Tensor]] = {}
+    for _, i, j in places:
+        kept = tensors[f"{prefix}:{i}:{j}"]
+        rows.setdefault(int(i), {})[int(j)] = kept.to(device).clone()
+    return [tuple(row[j] for j in sorted(row)) for _, row in sorted(rows.items())]

@@ -1,0 +1,208 @@
+"""How a Boltzmann machine is trained: every option of the loop, checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from mmgraph.graph.errors import LearningError, suggestion
+
+Schedule = Literal["constant", "linear", "cosine"]
+SCHEDULES: tuple[Schedule, ...] = ("constant", "linear", "cosine")
+OPTIMISERS = ("sgd", "adam")
+MONITORS = (
+    "pseudo_likelihood", "reconstruction_error", "free_energy", "free_energy_gap",
+    "log_likelihood",
+)  # fmt: skip
+"""What early stopping may look at; of the validation rows where there are any."""
+_FALLING = ("reconstruction_error", "free_energy", "free_energy_gap")
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """The options of training.
+
+    Parameters
+    ----------
+    epochs : int, default 50
+    batch_size : int, default 100
+        Of all processes together.
+    optimiser : {"sgd", "adam"}
+        Adam's weight decay is decoupled (Loshchilov and Hutter 2019).
+    learning_rate : float, default 0.01
+    schedule : {"constant", "linear", "cosine"}
+        How the rate falls, to zero at the end.
+    warm_up_epochs : float, default 0
+        Over which the rate rises from zero.
+    momentum : float in [0, 1), default 0.5
+        Of gradient descent; Adam's first moment decays by it if it is not zero, else by 0.9.
+    squared_momentum : float in [0, 1), default 0.999
+        The decay of Adam's second moment.
+    gradient_bound : float, optional
+        The longest that the vector of all gradients may be; a longer one is shortened.
+    weight_decay : float, default 0
+        Of weights, not of biases.
+    norm_bound : float, optional
+        The longest that the vector of weights into one hidden unit may be.
+    sparsity_target, sparsity_cost : float
+        The mean activation that hidden units are drawn to, by their biases alone (Lee, Ekanadham
+        and Ng 2008, "Sparse deep belief net model for visual area V2", section 3).
+    averaging : float in [0, 1), default 0
+        The decay of the moving average of the natural parameters that is the result, smaller in the
+        first steps; 0 takes the last ones.
+    centring : bool, default True
+    centring_rate : float in (0, 1], default 0.01
+        How fast centres of hidden layers follow their mean activations.
+    chains, gibbs_steps, mean_field_steps, tolerance, temperatures, persistent
+        See :class:`ContrastiveDivergence`.
+    blocks : int, default 2
+        Blocks of rows and chains, with random numbers of their own; processes take whole blocks.
+    seed : int, default 0
+    monitor_rows : int, default 500
+        Rows, of training and of validation, that the monitors look at.
+    likelihood_epochs : tuple of int, default ()
+        Epochs after which annealed importance sampling estimates the log-likelihood.
+    likelihood_steps, likelihood_chains : int
+        Of annealed importance sampling.
+    stopping_monitor : str, optional
+        What early stopping watches; the best epoch's parameters are then the result.
+    patience : int, default 5
+        Epochs without a better value after which training stops.
+    checkpoint_epochs : int, default 1
+        Epochs between two checkpoints.
+    checkpoint_steps : int, optional
+        Steps between two more checkpoints.
+
+    Raises
+    ------
+    LearningError
+        If an option is out of its range; the message names it.
+    """
+
+    epochs: int = 50
+    batch_size: int = 100
+    optimiser: Literal["sgd", "adam"] = "sgd"
+    learning_rate: float = 0.01
+    schedule: Schedule = "constant"
+    warm_up_epochs: float = 0.0
+    momentum: float = 0.5
+    squared_momentum: float = 0.999
+    gradient_bound: float | None = None
+    weight_decay: float = 0.0
+    norm_bound: float | None = None
+    sparsity_target: float = 0.1
+    sparsity_cost: float = 0.0
+    averaging: float = 0.0
+    centring: bool = True
+    centring_rate: float = 0.01
+    chains: int = 100
+    gibbs_steps: int = 1
+    mean_field_steps: int = 10
+    tolerance: float = 0.0
+    temperatures: tuple[float, ...] = (1.0,)
+    persistent: bool = True
+    blocks: int = 2
+    seed: int = 0
+    monitor_rows: int = 500
+    likelihood_epochs: tuple[int, ...] = ()
+    likelihood_steps: int = 1000
+    likelihood_chains: int = 100
+    stopping_monitor: str | None = None
+    patience: int = 5
+    checkpoint_epochs: int = 1
+    checkpoint_steps: int | None = None
+
+    def __post_init__(self) -> None:
+        _whole(self, "epochs", "batch_size", "chains", "gibbs_steps", "mean_field_steps", "blocks",
+               "monitor_rows", "likelihood_steps", "likelihood_chains", "patience",
+               "checkpoint_epochs")  # fmt: skip
+        if self.checkpoint_steps is not None:
+            _whole(self, "checkpoint_steps")
+        _one_of(self, "optimiser", OPTIMISERS)
+        _one_of(self, "schedule", SCHEDULES)
+        if self.stopping_monitor is not None:
+            _one_of(self, "stopping_monitor", MONITORS)
+        _between(self, "learning_rate", 0.0, math.inf, low_open=True)
+        for name in ("warm_up_epochs", "weight_decay", "sparsity_cost", "tolerance"):
+            _between(self, name, 0.0, math.inf)
+        _between(self, "momentum", 0.0, 1.0)
+        _between(self, "squared_momentum", 0.0, 1.0)
+        _between(self, "averaging", 0.0, 1.0)
+        _between(self, "sparsity_target", 0.0, 1.0, low_open=True)
+        if not 0 < self.centring_rate <= 1:
+            raise LearningError(f"centring_rate must lie in (0, 1], not {self.centring_rate}")
+        for name in ("norm_bound", "gradient_bound"):
+            if getattr(self, name) is not None:
+                _between(self, name, 0.0, math.inf, low_open=True)
+        if not isinstance(self.seed, int) or self.seed < 0:
+            raise LearningError(f"seed must be a whole number from 0 on, not {self.seed!r}")
+        if self.batch_size < self.blocks:
+            raise LearningError(
+                f"batch_size {self.batch_size} is less than the {self.blocks} blocks that share it"
+            )
+        object.__setattr__(self, "temperatures", tuple(float(t) for t in self.temperatures))
+        object.__setattr__(self, "likelihood_epochs", tuple(int(e) for e in self.likelihood_epochs))
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> TrainingSettings:
+        """Return settings from a mapping, such as a table of a file.
+
+        Raises
+        ------
+        LearningError
+            If an option is unknown, with the nearest known one, or out of its range.
+        """
+        known = [f.name for f in fields(cls)]
+        for name in options:
+            if name not in known:
+                raise LearningError(f"training has no option {name!r}{suggestion(name, known)}")
+        return cls(**options)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the options as JSON has them."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    def rate(self, step: int, steps_per_epoch: int) -> float:
+        """Return the learning rate of a step, counted from 0."""
+        total, warm = self.epochs * steps_per_epoch, self.warm_up_epochs * steps_per_epoch
+        if step < warm:
+            return self.learning_rate * (step + 1) / (math.floor(warm) + 1)
+        done = (step - warm) / max(total - warm, 1)
+        if self.schedule == "linear":
+            return self.learning_rate * (1 - done)
+        if self.schedule == "cosine":
+            return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+        return self.learning_rate
+
+    def is_better(self, value: float, best: float | None) -> bool:
+        """Whether the watched monitor improves on its best value."""
+        if best is None:
+            return math.isfinite(value)
+        return value < best if self.stopping_monitor in _FALLING else value > best
+
+
+def _whole(settings: TrainingSettings, *names: str) -> None:
+    for name in names:
+        value = getattr(settings, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise LearningError(f"{name} must be a whole number from 1 on, not {value!r}")
+
+
+def _one_of(settings: TrainingSettings, name: str, known: tuple[str, ...]) -> None:
+    value = getattr(settings, name)
+    if value not in known:
+        raise LearningError(
+            f"unknown {name} {value!r}{suggestion(value, known)} (known: {', '.join(known)})"
+        )
+
+
+def _between(
+    settings: TrainingSettings, name: str, low: float, high: float, low_open: bool = False
+) -> None:
+    value = getattr(settings, name)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not (low < value if low_open else low <= value) or not value < high:
+        bounds = f"{'(' if low_open else '['}{low:g}, {high:g})"
+        raise LearningError(f"{name} must lie in {bounds}, not {value!r}")

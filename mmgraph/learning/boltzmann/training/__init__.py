@@ -1,0 +1,1 @@
+"""The training loop of Boltzmann machines: steps, monitors, checkpoints."""

@@ -1,0 +1,192 @@
+"""What tells how training goes: pseudo-likelihood, reconstruction, free energies, log-likelihood.
+
+Hinton (2012), "A practical guide to training restricted Boltzmann machines", sections 5, 6 and 15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.exponential_family import one_hot
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.field.clamping import Clamped
+from mmgraph.inference.field.coordinate_ascent import ascend
+from mmgraph.inference.field.view import FieldView
+from mmgraph.inference.pairwise.colouring import colour_masks
+from mmgraph.inference.sampling.annealing import annealed_importance_sampling
+from mmgraph.learning.boltzmann.training_rows import TrainingRows
+
+
+class Monitors:
+    """Numbers of one machine on a few fixed rows of training and of validation.
+
+    Parameters
+    ----------
+    rows : TrainingRows
+        Rows that the machine learns from.
+    validation : TrainingRows, optional
+        Rows that it does not learn from.
+    mean_field_steps : int
+        Passes where the free energy is a bound.
+    """
+
+    def __init__(
+        self, rows: TrainingRows, validation: TrainingRows | None, mean_field_steps: int
+    ) -> None:
+        self.rows, self.validation = rows, validation
+        self._steps = mean_field_steps
+
+    @torch.no_grad()
+    def of(self, graph: FactorGraph, seed: int) -> dict[str, float]:
+        """Return the monitors of a machine.
+
+        ``free_energy``, ``reconstruction_error`` and ``pseudo_likelihood`` are means over the
+        validation rows, or the training rows where there are none; ``free_energy_gap`` is how much
+        higher the free energy of the validation rows is than that of the training rows.
+        """
+        watched = self.rows if self.validation is None else self.validation
+        energy = self.free_energy(graph, watched.clamped)
+        found = {
+            "free_energy": float(energy.double().mean()),
+            "reconstruction_error": self.reconstruction_error(graph, watched.clamped),
+        }
+        if self.validation is not None:
+            own = self.free_energy(graph, self.rows.clamped)
+            found["free_energy_gap"] = found["free_energy"] - float(own.double().mean())
+        generator = torch.Generator().manual_seed(seed)
+        likelihood = self.pseudo_likelihood(graph, watched.clamped, energy, generator)
+        if likelihood is not None:
+            found["pseudo_likelihood"] = likelihood
+        return found
+
+    @torch.no_grad()
+    def means(self, graph: FactorGraph) -> dict[str, Float[Tensor, "*statistics"]]:
+        """Return the mean activations of the hidden layers over the training rows."""
+        view, means = self._inferred(graph, self.rows.clamped)
+        return {n: m.mean(0) for n, m in means.items() if n not in view.clamped}
+
+    @torch.no_grad()
+    def represented(
+        self, graph: FactorGraph, clamped: Mapping[str, Clamped]
+    ) -> dict[str, Float[Tensor, "rows *statistics"]]:
+        """Return the mean statistics of all layers, row by row."""
+        return self._inferred(graph, clamped)[1]
+
+    def log_likelihood(
+        self, graph: FactorGraph, steps: int, chains: int, seed: int
+    ) -> dict[str, float]:
+        """Return the mean log-likelihood of the watched rows, by annealed importance sampling.
+
+        Of deep machines it is a lower bound, up to the error of the partition function.
+        """
+        watched = self.rows if self.validation is None else self.validation
+        device = next(iter(watched.clamped.values())).values.device
+        annealed = annealed_importance_sampling(
+            graph.to(dtype=torch.float64),
+            Evidence.of(None, graph.variables),
+            steps=steps,
+            chains=chains,
+            generator=torch.Generator(device).manual_seed(seed),
+        )
+        log_partition = float(annealed.log_partition.reshape(-1)[0])
+        with torch.no_grad():
+            energy = float(self.free_energy(graph, watched.clamped).double().mean())
+        return {"log_likelihood": -energy - log_partition, "log_partition": log_partition}
+
+    def free_energy(
+        self, graph: FactorGraph, clamped: Mapping[str, Clamped]
+    ) -> Float[Tensor, " rows"]:
+        """Return minus the log-weight of each row with the hidden units summed out.
+
+        Exact where hidden layers do not touch each other; else the bound of mean field.
+        """
+        view, means = self._inferred(graph, clamped)
+        if any(view.couplings[name] for name in view.free):
+            return -(view.expected_log_weight(means) + view.entropy(means))
+        total = view.constant
+        for name in view.free:
+            total = total + view.log_partition(name, means)
+        return -total
+
+    def reconstruction_error(self, graph: FactorGraph, clamped: Mapping[str, Clamped]) -> float:
+        """Return the mean squared error of observed statistics, predicted by the hidden means."""
+        view, means = self._inferred(graph, clamped)
+        back = FieldView.given(graph, {}, view.batch, view.device, view.dtype)
+        total = torch.zeros((), device=view.device, dtype=torch.float64)
+        count = 0.0
+        for name, (values, known) in clamped.items():
+            predicted = view.families[name].mean(back.field(name, means))
+            errors = (predicted - values).square().double()
+            if known is None:
+                total, count = total + errors.sum(), count + errors.numel()
+                continue
+            mask = known.reshape(*known.shape, *(1,) * (errors.ndim - known.ndim))
+            mask = mask.expand(errors.shape)
+            total, count = total + errors[mask].sum(), count + float(mask.sum())
+        return float(total) / count
+
+    def pseudo_likelihood(
+        self,
+        graph: FactorGraph,
+        clamped: Mapping[str, Clamped],
+        energy: Float[Tensor, " rows"],
+        generator: torch.Generator,
+    ) -> float | None:
+        """Return an estimate of the rows' mean log-pseudo-likelihood of discrete observed units.
+
+        In each row one unit of each layer is drawn, and stands for all.
+
+        Parameters
+        ----------
+        energy : Tensor, shape (rows,)
+            The rows' free energies.
+        """
+        total, found = 0.0, False
+        for name, (values, known) in clamped.items():
+            variable = graph.variables[name]
+            if not variable.is_discrete:
+                continue
+            rows = len(values)
+            unit = torch.randint(variable.size, (rows,), generator=generator).to(values.device)
+            index = torch.arange(rows, device=values.device)
+            here = values.reshape(rows, variable.size, -1)[index, unit]
+            differences = [torch.zeros_like(energy)]
+            states = _other_states(here, variable.family == "bernoulli")
+            for other in states:
+                changed = values.reshape(rows, variable.size, -1).clone()
+                changed[index, unit] = other
+                altered = {**clamped, name: Clamped(changed.reshape(values.shape), known)}
+                differences.append(energy - self.free_energy(graph, altered))
+            conditional = -torch.stack(differences).double().logsumexp(0)
+            if known is not None:
+                conditional = conditional[known.reshape(rows, -1)[index, unit]]
+            if len(conditional):
+                total, found = total + variable.size * float(conditional.mean()), True
+        return total if found else None
+
+    def _inferred(
+        self, graph: FactorGraph, clamped: Mapping[str, Clamped]
+    ) -> tuple[FieldView, dict[str, Tensor]]:
+        """The view of clamped rows, and the means of what is free."""
+        first = next(iter(clamped.values())).values
+        view = FieldView.given(graph, clamped, len(first), first.device, first.dtype)
+        means = view.start()
+        if any(view.couplings[name] for name in view.free):
+            ascend(view, colour_masks(graph), means, self._steps)
+        return view, means
+
+
+def _other_states(
+    here: Float[Tensor, "rows states"], bernoulli: bool
+) -> list[Float[Tensor, "rows states"]]:
+    """The statistics of every state that a unit is not in, by turns."""
+    if bernoulli:
+        return [1 - here]
+    states = here.shape[1]
+    code = here.argmax(1)
+    return [one_hot((code + step) % states, states, here.dtype) for step in range(1, states)]

@@ -1,0 +1,349 @@
+"""Greedy pretraining of deep machines, one restricted machine after another.
+
+Salakhutdinov and Hinton (2009), "Deep Boltzmann machines", section 3.1. A layer in the middle of a
+deep machine hears from below and from above; in the restricted machine that trains the weights
+below it, it hears from below alone, and so twice. They double the weights upwards in the bottom
+machine, downwards in the top one, and halve those of the machines between afterwards.
+
+Doubled weights in one direction are what a restricted machine has whose layer at the other end is
+there twice, with the same weights. So it is built here: a layer that is part of one of the machines
+is copied where a layer that is part of two is not, and the gradients of copies are averaged, so
+that they stay one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import networkx as nx
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from mmgraph.graph.errors import LearningError, suggestion
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.bias import BiasFactor
+from mmgraph.graph.factors.bilinear import BilinearFactor
+from mmgraph.graph.variable import Variable
+from mmgraph.inference.field.clamping import Clamped
+from mmgraph.inference.field.coordinate_ascent import ascend
+from mmgraph.inference.field.view import FieldView
+from mmgraph.inference.pairwise.colouring import colour_masks
+from mmgraph.learning.boltzmann.objective import MEAN, RandomBlocks
+from mmgraph.learning.boltzmann.objectives.contrastive_divergence import ContrastiveDivergence
+from mmgraph.learning.boltzmann.parameters import BoltzmannParameters
+from mmgraph.learning.boltzmann.settings import TrainingSettings
+from mmgraph.learning.boltzmann.training.loop import TrainingReport, train
+from mmgraph.learning.boltzmann.training_rows import TrainingRows
+
+StageProgress = Callable[[str, int, Mapping[str, float]], None]
+_ROWS_AT_ONCE = 1000
+
+
+def pretrain(
+    graph: FactorGraph,
+    rows: object,
+    layers: Sequence[Sequence[str]],
+    settings: TrainingSettings | None = None,
+    progress: StageProgress | None = None,
+    checkpoint: Path | str | None = None,
+) -> list[TrainingReport]:
+    """Train the restricted machines that a deep one is made of, from below, and write its numbers.
+
+    Pathways that do not meet are trained apart. Rows that lack a pathway are left out of its
+    machines, and its hidden layers count as missing above.
+
+    Parameters
+    ----------
+    graph : FactorGraph
+        Biases and bilinear factors. Its numbers are the start, and are written in place.
+    rows : TrainingRows, Evidence or what evidence is read from
+    layers : sequence of sequence of str
+        The variables of each layer, visible ones first, and labels among those.
+    settings : TrainingSettings, optional
+        Of every machine.
+    progress : callable, optional
+        Called with the layers of a machine, the epoch and its monitors.
+    checkpoint : path, optional
+        A directory, in which each machine has one.
+
+    Returns
+    -------
+    list of TrainingReport
+        One for each restricted machine, in the order of training.
+
+    Raises
+    ------
+    LearningError
+        If the layers do not name each variable once, a factor joins variables of one layer, or a
+        machine has nothing to learn from.
+    """
+    settings = settings or TrainingSettings()
+    parameters = BoltzmannParameters(graph)  # it checks the factors
+    if not isinstance(rows, TrainingRows):
+        evidence = Evidence.of(rows, graph.variables)
+        rows = TrainingRows.of(graph, evidence, parameters.device, parameters.dtype)
+    stages = stages_of(graph, layers)
+    known, learned, reports = dict(rows.clamped), _Learned(graph), []
+    for number, stage in enumerate(stages):
+        machine = _CopiedMachine(graph, stage, stages)
+        index = _rows_with_data(stage, known)
+        data = machine.copied(TrainingRows(rows.count, known).some(index))
+        own = replace(settings, seed=settings.seed + number)
+        kept = None if checkpoint is None else Path(checkpoint) / f"machine{number}"
+        told = None if progress is None else partial(progress, stage.title)
+        objective = machine.objective(own, data)
+        reports.append(train(machine.graph, data, None, own, objective, told, kept))
+        learned.take(machine)
+        means = machine.means(data, own.mean_field_steps)
+        for name in stage.upper:
+            known[name] = _spread(graph.variables[name], means[name], index, rows.count)
+    learned.write()
+    return reports
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A restricted machine within a deep one.
+
+    Attributes
+    ----------
+    lower, upper : tuple of str
+        Its visible and hidden layers.
+    joints : tuple of BilinearFactor
+        What joins them.
+    """
+
+    lower: tuple[str, ...]
+    upper: tuple[str, ...]
+    joints: tuple[BilinearFactor, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of its layers."""
+        return (*self.lower, *self.upper)
+
+    @property
+    def title(self) -> str:
+        """The layers as people read them."""
+        return f"{', '.join(self.lower)} - {', '.join(self.upper)}"
+
+
+def stages_of(graph: FactorGraph, layers: Sequence[Sequence[str]]) -> list[Stage]:
+    """Return the restricted machines of a deep one, from below; pathways that do not meet apart.
+
+    Raises
+    ------
+    LearningError
+        If the layers do not name each variable once, or a factor joins variables of one layer.
+    """
+    levels: dict[str, int] = {}
+    for level, names in enumerate(layers):
+        for name in (names,) if isinstance(names, str) else names:
+            if name not in graph.variables:
+                hint = suggestion(name, graph.variables)
+                raise LearningError(f"the layers name {name!r}, which the machine lacks{hint}")
+            if name in levels:
+                raise LearningError(f"the layers name '{name}' twice")
+            levels[name] = level
+    for name in graph.variables:
+        if name not in levels:
+            raise LearningError(f"the layers do not name '{name}'")
+    below: dict[int, list[BilinearFactor]] = {}
+    for factor in graph.factors:
+        if isinstance(factor, BilinearFactor):
+            first, second = (levels[v.name] for v in factor.scope)
+            if first == second:
+                raise LearningError(f"{factor!r} joins variables of one layer")
+            below.setdefault(max(first, second), []).append(factor)
+    stages = []
+    for level in sorted(below):
+        joined: nx.Graph[str] = nx.Graph()
+        joined.add_edges_from((f.scope[0].name, f.scope[1].name) for f in below[level])
+        parts = list(nx.connected_components(joined))
+        for part in sorted(parts, key=lambda p: min(map(list(graph.variables).index, p))):
+            ordered = [n for n in graph.variables if n in part]
+            stages.append(
+                Stage(
+                    tuple(n for n in ordered if levels[n] < level),
+                    tuple(n for n in ordered if levels[n] == level),
+                    tuple(f for f in below[level] if f.scope[0].name in part),
+                )
+            )
+    return stages
+
+
+class _CopiedMachine:
+    """A restricted machine in which layers have copies.
+
+    A layer that ``k`` machines are part of hears each of them ``k`` times as loud here as in the
+    deep machine. With ``c / k`` copies of it, ``c`` being the same for all, weights that are
+    ``k k' / c`` times those of the deep machine do that at both of their ends.
+    """
+
+    def __init__(self, graph: FactorGraph, stage: Stage, stages: Sequence[Stage]) -> None:
+        self.stage = stage
+        shares = {n: sum(n in other.names for other in stages) for n in stage.names}
+        common = math.lcm(*shares.values())
+        divisor = math.gcd(*(common // k for k in shares.values()))
+        self.copies = {
+            n: [n, *(f"{n}#{i}" for i in range(1, common // k // divisor))]
+            for n, k in shares.items()
+        }
+        self.scales = [
+            shares[f.scope[0].name] * shares[f.scope[1].name] * divisor / common
+            for f in stage.joints
+        ]
+        variables: dict[str, Variable] = {}
+        for name, copies in self.copies.items():
+            of = graph.variables[name]
+            variables.update((c, Variable(c, of.states, of.shape, of.modality, of.family))
+                             for c in copies)  # fmt: skip
+        factors: list[BiasFactor | BilinearFactor] = []
+        for factor in graph.factors:
+            if isinstance(factor, BiasFactor):
+                numbers = [t.detach().clone() for t in factor.tensors()]
+                precision = numbers[1] if len(numbers) > 1 else None
+                for copy in self.copies.get(factor.scope[0].name, ()):
+                    own = [None if t is None else t.clone() for t in (numbers[0], precision)]
+                    factors.append(BiasFactor(variables[copy], own[0], own[1], factor.length))
+        for joint, scale in zip(stage.joints, self.scales, strict=True):
+            for first, second in self._pairs(joint):
+                weights = joint.weights.detach() * scale
+                factors.append(BilinearFactor(variables[first], variables[second], weights))
+        self.graph = FactorGraph(variables.values(), factors)
+
+    def _pairs(self, joint: BilinearFactor) -> list[tuple[str, str]]:
+        first, second = (self.copies[v.name] for v in joint.scope)
+        return [(a, b) for a in first for b in second]
+
+    def objective(
+        self, settings: TrainingSettings, rows: TrainingRows
+    ) -> Callable[[BoltzmannParameters, RandomBlocks], ContrastiveDivergence]:
+        """Return what makes the log-likelihood of the machine whose copies stay one."""
+        ties = [
+            [f"{kind}{copy}" for copy in copies]
+            for kind in ("bias:", "log_precision:", MEAN)
+            for copies in self.copies.values()
+        ]
+        ties += [[f"weights:{a}:{b}" for a, b in self._pairs(j)] for j in self.stage.joints]
+
+        def make(parameters: BoltzmannParameters, random: RandomBlocks) -> _Tied:
+            made = _Tied.of_settings(parameters, settings, random, rows.lengths())
+            made.ties = [tie for tie in ties if len(tie) > 1]
+            return made
+
+        return make
+
+    def copied(self, rows: TrainingRows) -> TrainingRows:
+        """Return the data of the visible layers, the same for every copy."""
+        data = {copy: rows.clamped[name] for name in self.stage.lower for copy in self.copies[name]}
+        return TrainingRows(rows.count, data)
+
+    @torch.no_grad()
+    def means(self, rows: TrainingRows, sweeps: int) -> dict[str, Tensor]:
+        """Return the mean statistics of the hidden layers, ``(rows, *statistics)``."""
+        some = next(iter(rows.clamped.values())).values
+        found: dict[str, list[Tensor]] = {name: [] for name in self.stage.upper}
+        for start in range(0, rows.count, _ROWS_AT_ONCE):
+            stop = min(start + _ROWS_AT_ONCE, rows.count)
+            batch = rows.batch(slice(start, stop))
+            view = FieldView.given(self.graph, batch, stop - start, some.device, some.dtype)
+            means = view.start()
+            ascend(view, colour_masks(self.graph), means, sweeps)
+            for name, parts in found.items():
+                parts.append(means[name])
+        return {name: torch.cat(parts) for name, parts in found.items()}
+
+
+class _Tied(ContrastiveDivergence):
+    """The log-likelihood of a machine with copies: their gradients are averaged."""
+
+    ties: Sequence[Sequence[str]] = ()
+
+    def gradients(
+        self, batch: Mapping[str, Clamped]
+    ) -> tuple[dict[str, Tensor], Mapping[str, float | Tensor]]:
+        """Return the derivatives, the same for copies."""
+        found, told = super().gradients(batch)
+        for tie in self.ties:
+            if tie[0] in found:
+                mean = torch.stack([found[key] for key in tie]).mean(0)
+                found.update((key, mean) for key in tie)
+        return found, told
+
+
+class _Learned:
+    """What restricted machines say of the numbers of the deep one."""
+
+    def __init__(self, graph: FactorGraph) -> None:
+        self.graph = graph
+        self.biases: dict[str, list[Tensor]] = {}
+        self.log_precisions: dict[str, list[Tensor]] = {}
+        self.weights: dict[BilinearFactor, Tensor] = {}
+
+    def take(self, machine: _CopiedMachine) -> None:
+        """Add the numbers of a machine that is trained; rounding apart, copies agree."""
+        joints = {}
+        for factor in machine.graph.factors:
+            if isinstance(factor, BilinearFactor):
+                joints[factor.scope[0].name, factor.scope[1].name] = factor.weights
+            elif isinstance(factor, BiasFactor) and factor.scope[0].name in machine.copies:
+                name = factor.scope[0].name
+                self.biases.setdefault(name, []).append(factor.bias)
+                if factor.precision is not None:
+                    self.log_precisions.setdefault(name, []).append(factor.precision.log())
+        for joint, scale in zip(machine.stage.joints, machine.scales, strict=True):
+            first, second = joint.scope
+            self.weights[joint] = joints[first.name, second.name] / scale
+
+    @torch.no_grad()
+    def write(self) -> None:
+        """Write the numbers; the biases of a layer in two machines are averaged."""
+        for factor in self.graph.factors:
+            if isinstance(factor, BilinearFactor):
+                factor.weights.copy_(self.weights[factor])
+            elif isinstance(factor, BiasFactor):
+                name = factor.scope[0].name
+                if name in self.biases:
+                    factor.bias.copy_(torch.stack(self.biases[name]).mean(0))
+                if factor.precision is not None and name in self.log_precisions:
+                    factor.precision.copy_(torch.stack(self.log_precisions[name]).mean(0).exp())
+        self.graph.plans.clear()
+
+
+def _rows_with_data(stage: Stage, known: Mapping[str, Clamped]) -> Int64[Tensor, " rows"]:
+    """The rows in which something is known of the visible layers of a machine."""
+    seen: Tensor | None = None
+    for name in stage.lower:
+        if name not in known:
+            raise LearningError(f"'{name}' is never observed: {stage.title} cannot be pretrained")
+        values, mask = known[name]
+        rows = len(values)
+        here = torch.ones(rows, dtype=torch.bool, device=values.device)
+        if mask is not None:
+            here = mask.reshape(rows, -1).any(1)
+        seen = here if seen is None else seen | here
+    assert seen is not None
+    if not bool(seen.any()):
+        raise LearningError(f"no row observes anything of {stage.title}")
+    return seen.nonzero().squeeze(1)
+
+
+def _spread(
+    variable: Variable, means: Tensor, index: Int64[Tensor, " rows"], count: int
+) -> Clamped:
+    """Means of some rows as those of all, of which the others are unknown."""
+    if len(index) == count:
+        return Clamped(means)
+    values = means.new_zeros(count, *means.shape[1:])
+    values[index] = means
+    shape = () if variable.family == "replicated_softmax" else variable.shape
+    known = torch.zeros(count, *shape, dtype=torch.bool, device=means.device)
+    known[index] = True
+    return Clamped(values, known)

@@ -1,0 +1,196 @@
+"""One step of training: the optimiser's update, and what holds parameters in bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+from mmgraph.graph.factors.bias import BiasFactor
+from mmgraph.graph.factors.bilinear import BilinearFactor
+from mmgraph.learning.boltzmann.objective import MEAN
+from mmgraph.learning.boltzmann.parameters import BoltzmannParameters, Natural
+from mmgraph.learning.boltzmann.settings import TrainingSettings
+
+
+class Ascent:
+    """Steps uphill of the parameters, by the settings.
+
+    Parameters
+    ----------
+    parameters : BoltzmannParameters
+    settings : TrainingSettings
+    observed : iterable of str
+        The layers that data know; all others are hidden.
+    lengths : mapping of str to float, optional
+        The mean number of words of each layer of word counts, by which the gradients of its biases
+        and weights are divided: they grow with it, and steps that suit short documents are too
+        long for long ones.
+    """
+
+    def __init__(
+        self,
+        parameters: BoltzmannParameters,
+        settings: TrainingSettings,
+        observed: Iterable[str],
+        lengths: Mapping[str, float] | None = None,
+    ) -> None:
+        self.parameters, self.settings = parameters, settings
+        self._shares = _shares_of_words(parameters, lengths or {})
+        tensors = parameters.tensors
+        self._weights = [k for k in tensors if k in parameters.joints]
+        others = [k for k in tensors if k not in parameters.joints]
+        groups = [
+            {"params": [tensors[k] for k in self._weights], "weight_decay": settings.weight_decay},
+            {"params": [tensors[k] for k in others], "weight_decay": 0.0},
+        ]
+        if not settings.weight_decay:
+            groups = [{"params": list(tensors.values())}]  # one group is quicker than two
+        self._optimiser: torch.optim.Optimizer
+        if settings.optimiser == "sgd":
+            self._optimiser = torch.optim.SGD(
+                groups, lr=1.0, momentum=settings.momentum, maximize=True, fused=True
+            )
+        else:
+            self._optimiser = torch.optim.AdamW(
+                groups,
+                lr=1.0,
+                betas=(settings.momentum or 0.9, settings.squared_momentum),
+                maximize=True,
+                fused=True,
+            )
+        self._into = self._incoming(set(observed))
+        self._averages: Natural | None = None
+        self._averaged = 0
+
+    def _incoming(self, observed: set[str]) -> dict[str, int]:
+        """The axis of the hidden units that each matrix of weights leads into.
+
+        It is the second end, unless that is an observed layer and the first is not.
+        """
+        result = {}
+        for key, joint in self.parameters.joints.items():
+            first, second = joint.scope
+            into_first = second.name in observed and first.name not in observed
+            result[key] = 0 if into_first else 1
+        return result
+
+    @torch.no_grad()
+    def step(self, gradients: Mapping[str, Tensor], rate: float) -> None:
+        """Go one step along gradients; entries ``"mean:NAME"`` move centres."""
+        settings, parameters = self.settings, self.parameters
+        means = {k.removeprefix(MEAN): t for k, t in gradients.items() if k.startswith(MEAN)}
+        for key, tensor in parameters.tensors.items():
+            gradient = gradients[key]
+            if key in self._shares:
+                gradient = gradient * self._shares[key]
+            name = key.removeprefix("bias:")
+            if settings.sparsity_cost and key.startswith("bias:") and name in means:
+                pull = settings.sparsity_target - means[name]
+                gradient = gradient + settings.sparsity_cost * pull
+            tensor.grad = gradient
+        if settings.gradient_bound is not None:
+            torch.nn.utils.clip_grad_norm_(parameters.tensors.values(), settings.gradient_bound)
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        self._optimiser.step()
+        if settings.norm_bound is not None:
+            for key in self._weights:
+                self._bound(key, settings.norm_bound)
+        if settings.centring:
+            rate = settings.centring_rate
+            parameters.recentre(
+                {n: parameters.centres[n].lerp(mean, rate) for n, mean in means.items()}
+            )
+        parameters.changed()
+        if settings.averaging:
+            self._average()
+
+    def _bound(self, key: str, longest: float) -> None:
+        """Shorten the weights into each hidden unit that are too long together."""
+        weights, joint = self.parameters.tensors[key], self.parameters.joints[key]
+        rows = self.parameters.centres[joint.scope[0].name].numel()
+        matrix = weights.reshape(rows, -1)
+        weights.copy_(torch.renorm(matrix, 2, self._into[key], longest).reshape(weights.shape))
+
+    def _natural(self) -> Natural:
+        factors = self.parameters.working().factors
+        return [f.tensors() for f in factors if isinstance(f, BiasFactor | BilinearFactor)]
+
+    def _average(self) -> None:
+        """Let the moving averages follow the natural parameters."""
+        natural = self._natural()
+        if self._averages is None:
+            self._averages = [tuple(t.clone() for t in row) for row in natural]
+            return
+        # Early averages are those of few steps, so that the random start is soon forgotten.
+        self._averaged += 1
+        kept_share = min(self.settings.averaging, self._averaged / (self._averaged + 9))
+        for kept, row in zip(self._averages, natural, strict=True):
+            for average, tensor in zip(kept, row, strict=True):
+                average.lerp_(tensor, 1 - kept_share)
+
+    def result(self) -> Natural:
+        """Return the natural parameters that training has come to: averages, if there are any."""
+        if self._averages is not None:
+            return self._averages
+        return self._natural()
+
+    def state(self) -> dict[str, Tensor]:
+        """Return parameters, centres, averages and the optimiser's tensors."""
+        state = {f"parameter:{k}": t.detach() for k, t in self.parameters.tensors.items()}
+        state.update({f"centre:{n}": c for n, c in self.parameters.centres.items()})
+        for key, tensor in self.parameters.tensors.items():
+            for name, value in self._optimiser.state.get(tensor, {}).items():
+                if isinstance(value, Tensor):
+                    state[f"optimiser:{name}:{key}"] = value
+        if self._averages is not None:
+            state["averaged"] = torch.tensor(self._averaged)
+        for i, row in enumerate(self._averages or ()):
+            state.update({f"average:{i}:{j}": t for j, t in enumerate(row)})
+        return state
+
+    @torch.no_grad()
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a state."""
+        parameters = self.parameters
+        for key, tensor in parameters.tensors.items():
+            tensor.copy_(state[f"parameter:{key}"])
+            kept: dict[str, Tensor] = {}
+            for name, value in state.items():
+                head, _, rest = name.partition(":")
+                kind, _, whose = rest.partition(":")
+                if head == "optimiser" and whose == key:
+                    # Copies have the alignment that fast kernels, and equal roundings, ask for.
+                    kept[kind] = value.to(tensor.device).clone()
+            if kept:
+                self._optimiser.state[tensor] = kept
+        for name, centre in parameters.centres.items():
+            centre.copy_(state[f"centre:{name}"])
+        parameters.changed()
+        self._averages = None
+        self._averaged = int(state.get("averaged", torch.tensor(0)))
+        if any(key.startswith("average:") for key in state):
+            self._averages = [
+                tuple(state[f"average:{i}:{j}"].to(t.device).clone() for j, t in enumerate(row))
+                for i, row in enumerate(self.result())
+            ]
+
+    @torch.no_grad()
+    def is_sound(self, largest: float) -> bool:
+        """Whether every parameter is finite, and none is larger than any sensible one."""
+        tops = [t.detach().abs().amax() for t in self.parameters.tensors.values()]
+        return bool(torch.stack(tops).amax() <= largest)  # NaN is not
+
+
+def _shares_of_words(
+    parameters: BoltzmannParameters, lengths: Mapping[str, float]
+) -> dict[str, float]:
+    """What one word's share is of the gradients that whole documents make."""
+    shares = {f"bias:{name}": 1 / length for name, length in lengths.items()}
+    for key, joint in parameters.joints.items():
+        for variable in joint.scope:
+            if variable.name in lengths:
+                shares[key] = shares.get(key, 1.0) / lengths[variable.name]
+    return shares

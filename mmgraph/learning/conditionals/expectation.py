@@ -1,0 +1,204 @@
+"""The E-step: expected family counts and moments of incomplete rows, by exact inference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float64, Int64
+from torch import Tensor
+
+from mmgraph.data.encoding import CodedRows, CodedTable
+from mmgraph.graph.errors import ZeroProbabilityError
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor import Factor
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.leaves.continuous import ContinuousLeaf
+from mmgraph.graph.leaves.gaussian_moments import GaussianStatistics
+from mmgraph.inference.devices import is_elsewhere
+from mmgraph.inference.exact.exact import joint
+from mmgraph.inference.exact.junction_tree import factor_beliefs
+from mmgraph.inference.exact.torch_contraction import factor_beliefs as torch_factor_beliefs
+
+_WORTH_COLLAPSING = 0.75
+"""Equal rows are put together where less than this share of them differ."""
+
+
+class RowGroup(NamedTuple):
+    """Rows as evidence, equal ones put together.
+
+    Attributes
+    ----------
+    evidence : Evidence
+        One row for each distinct one.
+    weights : ndarray, shape (batch,)
+        How often each counts.
+    places : ndarray, shape (batch,)
+        The place of (the first of) each in the whole table.
+    """
+
+    evidence: Evidence
+    weights: Float64[np.ndarray, " batch"]
+    places: Int64[np.ndarray, " batch"]
+
+
+class Rows:
+    """All rows, chunk by chunk; what is in memory is prepared once.
+
+    Attributes
+    ----------
+    total : float
+        The number of rows, or the sum of their weights; known after the first pass.
+    """
+
+    def __init__(self, chunks: Iterable[CodedRows]) -> None:
+        self._chunks = chunks
+        self._keeps = not isinstance(chunks, CodedTable) or chunks.table.in_memory
+        self._kept: list[RowGroup] | None = None
+        self.total = 0.0
+
+    def __iter__(self) -> Iterator[RowGroup]:
+        if self._kept is not None:
+            yield from self._kept
+            return
+        kept, total = [], 0.0
+        for chunk in self._chunks:
+            group = _collapsed(chunk)
+            total += float(group.weights.sum())
+            if self._keeps:
+                kept.append(group)
+            yield group
+        self.total = total
+        self._kept = kept if self._keeps else None
+
+    def first(self) -> RowGroup:
+        """Return the first chunk."""
+        if self._keeps and self._kept is None:
+            for _ in self:  # all of it will be kept, so that nothing is prepared twice
+                pass
+        return next(iter(self))
+
+
+def _collapsed(chunk: CodedRows) -> RowGroup:
+    weights = np.ones(len(chunk)) if chunk.weights is None else chunk.weights
+    places = chunk.first_row + np.arange(len(chunk))
+    if chunk.values or chunk.soft or not chunk.columns:
+        return RowGroup(chunk.evidence(), weights, places)
+    lines = np.ascontiguousarray(chunk.codes)
+    keys = lines.view(np.dtype((np.void, lines.dtype.itemsize * lines.shape[1]))).ravel()
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    if len(first) > _WORTH_COLLAPSING * len(chunk):
+        return RowGroup(chunk.evidence(), weights, places)
+    together = np.bincount(inverse, weights, minlength=len(first))
+    return RowGroup(chunk.evidence().rows(first), together, places[first])
+
+
+@dataclass(frozen=True, eq=False)
+class Expectation:
+    """What the E-step finds.
+
+    Attributes
+    ----------
+    counts : list of Tensor
+        Expected family counts, one table for each tabular factor in the graph's order.
+    moments : list of GaussianStatistics or None
+        One for each continuous leaf in the graph's order; None where no row observes it.
+    log_likelihood : float
+        Of all rows.
+    """
+
+    counts: list[Tensor]
+    moments: list[GaussianStatistics | None]
+    log_likelihood: float
+
+
+def expectation(
+    graph: FactorGraph,
+    rows: Iterable[RowGroup],
+    memory_budget: int | None = None,
+    device: str | None = None,
+) -> Expectation:
+    """Return expected sufficient statistics, summed over all rows, on the CPU.
+
+    Parameters
+    ----------
+    device : str, optional
+        Where exact inference runs: the compiled tree on the CPU (the default), torch elsewhere.
+
+    Raises
+    ------
+    ZeroProbabilityError
+        If rows are impossible; rows are numbered through the whole table.
+    TreewidthError
+        If exact inference would not fit the memory budget.
+    """
+    leaves = [f for f in graph.factors if isinstance(f, ContinuousLeaf)]
+    tabular = [f for f in graph.factors if f.is_tabular]
+    counts = [torch.zeros([v.cardinality for v in f.scope]).double() for f in tabular]
+    moments: list[GaussianStatistics | None] = [None] * len(leaves)
+    log_likelihood = 0.0
+    for group in rows:
+        try:
+            found, logs = _beliefs(graph, group, memory_budget, device)
+        except ZeroProbabilityError as error:
+            raise _renumbered(error, group) from None
+        log_likelihood += float(group.weights @ logs)
+        for total, part in zip(counts, found, strict=False):
+            total += torch.from_numpy(part)
+        beliefs: dict[tuple[str, ...], Tensor] = {}
+        for i, leaf in enumerate(leaves):
+            if leaf.child.name not in group.evidence.values:
+                continue
+            names = tuple(v.name for v in leaf.parents)
+            if names not in beliefs:
+                beliefs[names] = weighted_beliefs(graph, group, names, memory_budget, device)
+            here = leaf.expected_statistics(group.evidence.values[leaf.child.name], beliefs[names])
+            before = moments[i]
+            moments[i] = here if before is None else before + here
+    return Expectation(counts, moments, log_likelihood)
+
+
+def _beliefs(
+    graph: FactorGraph, group: RowGroup, memory_budget: int | None, device: str | None
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Expected family counts, and log P of each row."""
+    if not is_elsewhere(device):
+        return factor_beliefs(graph, group.evidence, group.weights, memory_budget)
+    found, logs = torch_factor_beliefs(graph, group.evidence, group.weights, device, memory_budget)
+    return [counts.cpu().numpy() for counts in found], logs.cpu().numpy()
+
+
+def weighted_beliefs(
+    graph: FactorGraph,
+    group: RowGroup,
+    names: Sequence[str],
+    memory_budget: int | None,
+    device: str | None = None,
+) -> Float64[Tensor, "rows *states"]:
+    """Return the posterior of a few variables in every row, times the row's weight."""
+    weights = torch.from_numpy(np.ascontiguousarray(group.weights, np.float64))
+    if not names:
+        return weights
+    method = "torch" if is_elsewhere(device) else "junction_tree"
+    where = {"device": device} if is_elsewhere(device) else {}
+    belief = joint(graph, group.evidence, names, method, memory_budget=memory_budget, **where).cpu()
+    return belief * weights.reshape(-1, *(1,) * len(names))
+
+
+def _renumbered(error: ZeroProbabilityError, group: RowGroup) -> ZeroProbabilityError:
+    rows = tuple(int(group.places[r]) for r in error.rows)
+    shown = f"{', '.join(map(str, rows[:8]))}{', …' if len(rows) > 8 else ''}"
+    return ZeroProbabilityError(
+        f"the parameters give probability zero to the data in row {shown} of the table; in the "
+        f"first of them these clash: {', '.join(error.variables)}",
+        rows,
+        error.variables,
+    )
+
+
+def with_factors(graph: FactorGraph, factors: Sequence[Factor]) -> FactorGraph:
+    """Return a graph of the same class with other factors over the same variables."""
+    return type(graph)(graph.variables.values(), factors)

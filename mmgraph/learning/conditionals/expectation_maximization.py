@@ -1,0 +1,380 @@
+"""Expectation maximisation: parameters from data in which variables or cells are missing.
+
+Dempster, Laird & Rubin (1977); for Bayesian networks Lauritzen (1995), "The EM algorithm for
+graphical association models with missing data". The E-step is exact inference.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmgraph.data.encoding import coded_chunks
+from mmgraph.data.tables import CHUNK_ROWS
+from mmgraph.graph.errors import LearningError, suggestion
+from mmgraph.graph.factor import Factor
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.table import TableFactor
+from mmgraph.graph.leaves.continuous import ContinuousLeaf
+from mmgraph.graph.leaves.covariance_prior import CovariancePrior
+from mmgraph.learning.conditionals.checkpoint import Checkpoint, RestartState
+from mmgraph.learning.conditionals.expectation import (
+    Expectation,
+    Rows,
+    expectation,
+    with_factors,
+)
+from mmgraph.learning.conditionals.few_rows import warn_of_few_rows
+from mmgraph.learning.conditionals.initial_parameters import starting_factors
+from mmgraph.learning.conditionals.parameters import (
+    NO_PRIOR,
+    LeafOptions,
+    Prior,
+    Updatable,
+    check_learnable,
+    fitted_table,
+)
+
+_log = logging.getLogger(__name__)
+
+Start = Literal["data", "current"]
+
+
+@dataclass(frozen=True)
+class EMReport:
+    """How expectation maximisation went.
+
+    Attributes
+    ----------
+    log_likelihoods : tuple of float
+        Of the data, at the start and after every iteration of the best restart.
+    objectives : tuple of float
+        The same with the logarithms of priors added: of the tables' (see :class:`Prior`), and of
+        covariances of few rows. It is what is maximised, and never falls (with a shrinkage that is
+        given as a number it may).
+    converged : bool
+        Whether the objective's relative change fell below the tolerance.
+    restart : int
+        Which restart was best.
+    restarts : tuple of float
+        The last objective of each.
+    rows : float
+        The number of rows, or the sum of their weights.
+    seconds : float
+        Wall-clock time of this call.
+    """
+
+    log_likelihoods: tuple[float, ...]
+    objectives: tuple[float, ...]
+    converged: bool
+    restart: int
+    restarts: tuple[float, ...]
+    rows: float
+    seconds: float
+
+    @property
+    def iterations(self) -> int:
+        """How many iterations the best restart took."""
+        return len(self.objectives) - 1
+
+    @property
+    def log_likelihood(self) -> float:
+        """The log-likelihood of the data under the parameters that were returned."""
+        return self.log_likelihoods[-1]
+
+
+def expectation_maximization(
+    graph: FactorGraph,
+    data: object,
+    *,
+    prior: Prior = NO_PRIOR,
+    options: LeafOptions | None = None,
+    weights: object = None,
+    start: Start = "data",
+    restarts: int = 1,
+    max_iterations: int = 200,
+    tolerance: float = 1e-6,
+    generator: torch.Generator | None = None,
+    progress: Callable[[int, float], object] | None = None,
+    checkpoint: str | Path | None = None,
+    chunk_rows: int = CHUNK_ROWS,
+    memory_budget: int | None = None,
+    device: str | None = None,
+) -> tuple[FactorGraph, EMReport]:
+    """Learn parameters where variables or cells are missing at random.
+
+    Parameters
+    ----------
+    graph : FactorGraph
+        Conditional distributions only: tables, parametric tables and continuous leaves, which
+        learn, and other continuous factors (scores of an encoder), which stay as they are.
+    data : pandas.DataFrame, mapping of str to array, path, CodedTable, CodedRows or Evidence
+        A variable without a column is latent. A file is read anew in every iteration.
+    prior : Prior, optional
+        Pseudo-counts of the tables; the mode of the posterior is sought then.
+    options : LeafOptions, optional
+        For continuous leaves.
+    weights : array-like, optional
+        How often each row counts.
+    start : {"data", "current"}
+        Start from the data (see :func:`starting_factors`), or from the
+        graph's own parameters.
+    restarts : int, default 1
+        How many starts, of which the best end is returned.
+    max_iterations : int, default 200
+        Of each restart.
+    tolerance : float, default 1e-6
+        A restart has converged when the objective changes by less than this share of itself.
+    generator : torch.Generator, optional
+        The source of the random starts.
+    progress : callable, optional
+        Called with the iteration and the log-likelihood, after each iteration (0 is the start).
+    checkpoint : path, optional
+        A directory, written after each iteration. If it holds the state of an interrupted call
+        with the same graph, data and options, that call is taken up where it stood.
+    chunk_rows : int
+        How many rows are worked through at once.
+    memory_budget : int, optional
+        Of exact inference, in bytes.
+    device : str, optional
+        Where exact inference runs: the compiled tree on the CPU (the default), torch elsewhere.
+
+    Returns
+    -------
+    graph : FactorGraph
+        Of the class of the one given, with the learned distributions. Rows of tables that no row
+        of data speaks of stay as they started.
+    report : EMReport
+
+    Raises
+    ------
+    LearningError
+        If a factor cannot be learned, an option is out of range, or the data is empty.
+    ZeroProbabilityError
+        If rows are impossible under the parameters started from (parametric tables, or
+        ``start="current"``).
+    FormatError
+        If the checkpoint is damaged, or is that of another call.
+    TreewidthError, UnknownVariableError, UnknownStateError, EvidenceError
+        As inference, and reading the data, raise them.
+    """
+    began = time.perf_counter()
+    _check_options(start, restarts, max_iterations, tolerance)
+    check_learnable(graph.factors)
+    prior.check_names([f.child.name for f in graph.factors if f.is_tabular and f.child is not None])
+    rows = Rows(coded_chunks(data, graph.variables, chunk_rows, weights))
+    run = _Run(graph, rows, prior, options or LeafOptions(), memory_budget, device)
+    seeds = torch.randint(1 << 62, (restarts,), generator=generator).tolist()
+    store = None
+    if checkpoint is not None:
+        limits = {"restarts": restarts, "max_iterations": max_iterations, "tolerance": tolerance}
+        store = Checkpoint(Path(checkpoint), graph, {"start": start, **limits, **run.settings()})
+    state = store.load() if store else None
+    if store and state:
+        _check_data(run, state, store)
+        _log.info("going on from iteration %d, which %s keeps", _iterations(state), checkpoint)
+    state = state or RestartState(seeds)
+    _iterate(run, state, start, max_iterations, tolerance, progress, store)
+    assert state.best is not None
+    best = state.best
+    run.warn_of_few_rows()
+    report = EMReport(
+        tuple(best.log_likelihoods),
+        tuple(best.objectives),
+        best.converged,
+        best.number,
+        tuple(state.finished),
+        rows.total,
+        time.perf_counter() - began,
+    )
+    return with_factors(graph, best.factors), report
+
+
+def _iterations(state: RestartState) -> int:
+    """How many iterations the restart that is running, or the best one, has behind it."""
+    saved = state.current or state.best
+    return len(saved.objectives) - 1 if saved and saved.objectives else 0
+
+
+def _check_options(start: str, restarts: int, max_iterations: int, tolerance: float) -> None:
+    if start not in ("data", "current"):
+        hint = suggestion(start, ("data", "current"))
+        raise LearningError(f"EM starts from 'data' or 'current', not {start!r}{hint}")
+    for name, number in (("restarts", restarts), ("max_iterations", max_iterations)):
+        if number < 1:
+            raise LearningError(f"{name} must be at least 1, not {number}")
+    if not 0 <= tolerance < 1:
+        raise LearningError(f"the tolerance lies between 0 and 1, not at {tolerance}")
+
+
+def _check_data(run: _Run, state: RestartState, store: Checkpoint) -> None:
+    """Refuse a saved state whose likelihood is not that of these rows."""
+    saved = state.current or state.best
+    if saved and saved.log_likelihoods:
+        found = run.expectation(saved.factors).log_likelihood
+        if not np.isclose(found, saved.log_likelihoods[-1], rtol=1e-9):
+            raise store.mismatch("the data")
+
+
+def _iterate(
+    run: _Run,
+    state: RestartState,
+    start: Start,
+    max_iterations: int,
+    tolerance: float,
+    progress: Callable[[int, float], object] | None,
+    store: Checkpoint | None,
+) -> None:
+    """Bring every restart to its end; ``state`` is what the checkpoint holds at any time."""
+    while state.number < len(state.seeds):
+        if state.current is None:
+            state.begin(run.started(start, state.number, state.seeds[state.number]))
+        current = state.current
+        assert current is not None
+        found = run.expectation(current.factors)
+        if not current.objectives:
+            run.hold_priors(found)
+            _record(current, found, run)
+            _report(state, progress, store)
+        else:  # from a checkpoint
+            run.hold_priors_of_start(start, state.number, state.seeds[state.number])
+        while len(current.objectives) <= max_iterations and not current.converged:
+            current.factors = run.maximisation(current.factors, found)
+            found = run.expectation(current.factors)
+            before = current.objectives[-1]
+            _record(current, found, run)
+            change = current.objectives[-1] - before
+            current.converged = abs(change) <= tolerance * max(1.0, abs(before))
+            _report(state, progress, store)
+        state.finish()
+        if store:
+            store.save(state)
+
+
+def _record(current: Any, found: Expectation, run: _Run) -> None:
+    current.log_likelihoods.append(found.log_likelihood)
+    current.objectives.append(found.log_likelihood + run.log_prior(current.factors))
+
+
+def _report(
+    state: RestartState,
+    progress: Callable[[int, float], object] | None,
+    store: Checkpoint | None,
+) -> None:
+    """Save first: whoever interrupts in the callback finds this iteration in the checkpoint."""
+    assert state.current is not None
+    if store:
+        store.save(state)
+    if progress:
+        progress(len(state.current.objectives) - 1, state.current.log_likelihoods[-1])
+
+
+@dataclass
+class _Run:
+    """What stays the same in all iterations."""
+
+    graph: FactorGraph
+    rows: Rows
+    prior: Prior
+    options: LeafOptions
+    memory_budget: int | None
+    device: str | None = None
+    found: Expectation | None = None
+    priors: dict[str, CovariancePrior] = field(default_factory=dict)
+
+    def started(self, start: Start, number: int, seed: int) -> list[Factor]:
+        """Return the parameters that a restart begins with."""
+        if start == "current":
+            return list(self.graph.factors)
+        source = torch.Generator().manual_seed(seed)
+        factors, found = starting_factors(
+            self.graph, self.rows, self.options, source, number > 0, self.memory_budget, self.device
+        )
+        return self.maximisation(factors, found)
+
+    def hold_priors(self, found: Expectation) -> None:
+        """Let a restart's first E-step say how covariances are shrunk in all of its iterations.
+
+        Were they shrunk anew in each, by what that one finds, there would be nothing that all of
+        them maximise.
+        """
+        leaves = (f for f in self.graph.factors if isinstance(f, ContinuousLeaf))
+        self.priors = {}
+        for leaf, moments in zip(leaves, found.moments, strict=True):
+            prior = None if moments is None else self.options.prior(leaf, moments)
+            if prior is not None:
+                self.priors[leaf.child.name] = prior
+
+    def hold_priors_of_start(self, start: Start, number: int, seed: int) -> None:
+        """The same for a restart that goes on from a checkpoint: its start is found again."""
+        leaves = any(isinstance(f, ContinuousLeaf) for f in self.graph.factors)
+        if leaves and self.options.shrinkage is None:
+            self.hold_priors(self.expectation(self.started(start, number, seed)))
+
+    def expectation(self, factors: Sequence[Factor]) -> Expectation:
+        """The E-step."""
+        graph = FactorGraph(self.graph.variables.values(), factors)
+        return expectation(graph, self.rows, self.memory_budget, self.device)
+
+    def maximisation(self, factors: Sequence[Factor], found: Expectation) -> list[Factor]:
+        """The M-step."""
+        self.found = found
+        counts, moments = iter(found.counts), iter(found.moments)
+        return [
+            self._updated(f, next(counts if f.is_tabular else moments)) if _learns(f) else f
+            for f in factors
+        ]
+
+    def warn_of_few_rows(self) -> None:
+        """Warn of covariances that too few rows speak of, as the last E-step shares them out."""
+        if self.found is not None:
+            leaves = [f for f in self.graph.factors if isinstance(f, ContinuousLeaf)]
+            warn_of_few_rows(leaves, self.found.moments, self.options.shrinkage)
+
+    def _updated(self, factor: Factor, found: Any) -> Factor:
+        if found is None:  # a leaf that no row observes
+            return factor
+        if isinstance(factor, ContinuousLeaf):
+            return self.options.updated(factor, found, self.priors.get(factor.child.name))
+        if type(factor) is TableFactor:
+            return fitted_table(factor, found, self.prior, factor.values.detach().double().cpu())[0]
+        return cast(Updatable, factor).updated(found)
+
+    def log_prior(self, factors: Sequence[Factor]) -> float:
+        """The logarithm of all priors' densities, without their constants."""
+        total = 0.0
+        for factor in factors:
+            if isinstance(factor, ContinuousLeaf) and factor.child.name in self.priors:
+                total += self.priors[factor.child.name].log_density(factor.normals.covariances)
+            if type(factor) is TableFactor:
+                table = factor.values.detach().double().cpu()
+                total += float(torch.special.xlogy(self.prior.counts(factor), table).sum())
+        return total
+
+    def settings(self) -> dict[str, Any]:
+        """What else a checkpoint must agree in, as JSON values."""
+        counts = self.prior.pseudo_counts
+        if not isinstance(counts, float | int):
+            counts = {n: _as_list(given) for n, given in sorted(counts.items())}
+        return {
+            "equivalent_sample_size": self.prior.equivalent_sample_size,
+            "pseudo_counts": counts,
+            "shrinkage": self.options.shrinkage,
+            "floor": self.options.floor,
+        }
+
+
+def _learns(factor: Factor) -> bool:
+    return factor.is_tabular or isinstance(factor, ContinuousLeaf)
+
+
+def _as_list(given: object) -> Any:
+    return given.tolist() if isinstance(given, np.ndarray | Tensor) else np.asarray(given).tolist()

@@ -1,0 +1,307 @@
+"""One door to parameter learning: which method suits the data, and what it is told."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import os
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from mmgraph.data.encoding import CodedRows, coded_chunks
+from mmgraph.data.states import Bins, binned_states, states_in
+from mmgraph.data.tables import CHUNK_ROWS, Table, open_table
+from mmgraph.graph.errors import (
+    ConvergenceWarning,
+    LearningError,
+    UnknownVariableError,
+    suggestion,
+)
+from mmgraph.graph.factor import Factor
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.table import TableFactor
+from mmgraph.graph.variable import Variable
+from mmgraph.inference.devices import device_of_data
+from mmgraph.inference.options import check_types
+from mmgraph.learning.conditionals.expectation_maximization import (
+    EMReport,
+    expectation_maximization,
+)
+from mmgraph.learning.conditionals.parameters import NO_PRIOR, LeafOptions, Prior, learn_parameters
+from mmgraph.learning.counts import TABLE_BUDGET_BYTES, IncompleteDataError
+
+__all__ = ["METHODS", "ConvergenceWarning", "fitted", "skeleton"]
+
+
+class LatentVariableWarning(UserWarning):
+    """A variable of which the data says nothing, learned without having been asked to."""
+
+
+METHODS = ("auto", "maximum_likelihood", "bdeu", "dirichlet", "em")
+
+
+def fitted(
+    graph: FactorGraph,
+    data: object,
+    method: str = "auto",
+    *,
+    equivalent_sample_size: float | None = None,
+    pseudo_counts: float | Mapping[str, Any] | None = None,
+    shrinkage: float | None = None,
+    floor: float = 1e-6,
+    weights: object = None,
+    chunk_rows: int = CHUNK_ROWS,
+    device: torch.device | str | None = None,
+    **options: Any,
+) -> tuple[list[Factor], EMReport | None]:
+    """Return the graph's conditional distributions, learned from data.
+
+    Parameters
+    ----------
+    graph : FactorGraph
+        Conditional distributions only.
+    data : pandas.DataFrame, mapping of str to array, path of a CSV or Parquet file, or Evidence
+    method : {"auto", "maximum_likelihood", "bdeu", "dirichlet", "em"}
+        ``auto`` is ``em`` where a variable or a cell is missing; otherwise ``bdeu`` or
+        ``dirichlet`` where their parameter is given, and maximum likelihood where none is.
+    equivalent_sample_size : float, optional
+        Of ``bdeu`` (default 10), and of ``em`` (default none).
+    pseudo_counts : float or mapping, optional
+        Of ``dirichlet`` (default 1), and of ``em`` (default none); see
+        :class:`~mmgraph.learning.conditionals.parameters.Prior`.
+    shrinkage, floor
+        Of continuous leaves; see :class:`~mmgraph.learning.conditionals.parameters.LeafOptions`.
+    weights : array-like, optional
+        How often each row counts.
+    chunk_rows : int
+        How many rows are worked through at once.
+    device : torch.device or str, optional
+        Where complete data is counted, and where EM runs exact inference; by default, and by
+        ``"auto"``, the CPU. What is learned is on the CPU.
+    **options
+        Of :func:`~mmgraph.learning.conditionals.expectation_maximization.expectation_maximization`
+        (``restarts``, ``generator``, ``progress``, ``checkpoint``, …).
+
+    Returns
+    -------
+    factors : list of Factor
+        In the graph's order.
+    report : EMReport or None
+        What EM says of itself, where it was used.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If EM ended at its last iteration allowed.
+    UnseenConfigurationWarning
+        See :func:`~mmgraph.learning.conditionals.parameters.learn_parameters`.
+
+    Raises
+    ------
+    LearningError
+        If method and options do not fit each other, beside what the methods raise.
+    """
+    _check_options(method, equivalent_sample_size, pseudo_counts, options)
+    check_types(
+        fitted,
+        {
+            "equivalent_sample_size": equivalent_sample_size,
+            "shrinkage": shrinkage,
+            "floor": floor,
+            "chunk_rows": chunk_rows,
+        },
+    )
+    leaf_options = LeafOptions(shrinkage, floor)
+    place = str(device_of_data(device))
+    chunks = coded_chunks(data, graph.variables, chunk_rows, weights)
+    if method != "em":
+        prior = _prior(method, equivalent_sample_size, pseudo_counts)
+        try:
+            return learn_parameters(graph, chunks, prior, leaf_options, device=place), None
+        except IncompleteDataError:
+            if method != "auto":
+                raise
+        _warn_of_latent(graph, chunks)
+    found, report = expectation_maximization(
+        graph,
+        chunks,
+        prior=Prior(equivalent_sample_size or 0.0, 0.0 if pseudo_counts is None else pseudo_counts),
+        options=leaf_options,
+        device=place,
+        **options,
+    )
+    if not report.converged:
+        before, last = report.objectives[-2:]
+        change = abs(last - before) / max(1.0, abs(before))
+        warnings.warn(
+            f"EM has not converged after {report.iterations} iterations: the last one changed the "
+            f"objective by {change:.2g} of it; raise max_iterations, or the tolerance",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    return list(found.factors), report
+
+
+def _warn_of_latent(graph: FactorGraph, chunks: Iterable[CodedRows]) -> None:
+    """Warn of variables that no row observes: a column that is missing, or called otherwise?"""
+    seen: set[str] = set()
+    for chunk in chunks:
+        seen.update(chunk.evidence().observed())
+    latent = [name for name in graph.variables if name not in seen]
+    if latent:
+        warnings.warn(
+            f"no row observes {', '.join(map(repr, latent[:5]))}: learned as a latent variable, by "
+            "EM from random parameters (method='em' says that this is meant)",
+            LatentVariableWarning,
+            stacklevel=4,
+        )
+
+
+def _check_options(
+    method: str, equivalent_sample_size: object, pseudo_counts: object, options: Mapping[str, Any]
+) -> None:
+    if method not in METHODS:
+        raise LearningError(
+            f"unknown method {method!r}{suggestion(method, METHODS)} (known: {', '.join(METHODS)})"
+        )
+    allowed = {
+        "equivalent_sample_size": ("auto", "bdeu", "em"),
+        "pseudo_counts": ("auto", "dirichlet", "em"),
+    }
+    given = {"equivalent_sample_size": equivalent_sample_size, "pseudo_counts": pseudo_counts}
+    for name, value in given.items():
+        if value is not None and method not in allowed[name]:
+            raise LearningError(f"the method '{method}' takes no {name}")
+    known = inspect.signature(expectation_maximization).parameters
+    passed_on = [n for n, p in known.items() if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    for name in options:
+        if name not in passed_on or name in ("prior", "options", "device"):
+            raise LearningError(f"there is no option {name!r}{suggestion(name, passed_on)}")
+        if method not in ("auto", "em"):
+            raise LearningError(f"the method '{method}' takes no option '{name}', EM does")
+    check_types(expectation_maximization, options)
+    if not (options.get("progress") is None or callable(options["progress"])):
+        raise LearningError(f"progress is a function, not {options['progress']!r}")
+    if not isinstance(options.get("checkpoint"), str | os.PathLike | None):
+        raise LearningError(f"checkpoint is a directory, not {options['checkpoint']!r}")
+    if not isinstance(pseudo_counts, float | int | Mapping | None):
+        raise LearningError(
+            f"pseudo_counts are a number, or arrays by variable, not {pseudo_counts!r}"
+        )
+
+
+def _prior(method: str, equivalent_sample_size: float | None, pseudo_counts: Any) -> Prior:
+    if method == "bdeu":
+        return Prior(10.0 if equivalent_sample_size is None else equivalent_sample_size)
+    if method == "dirichlet":
+        return Prior(0.0, 1.0 if pseudo_counts is None else pseudo_counts)
+    if method == "maximum_likelihood":
+        return NO_PRIOR
+    return Prior(equivalent_sample_size or 0.0, 0.0 if pseudo_counts is None else pseudo_counts)
+
+
+def skeleton(
+    data: object,
+    edges: Iterable[tuple[str, str]],
+    states: Mapping[str, int | Sequence[Any]] | None = None,
+    modalities: Mapping[str, str] | None = None,
+    variables: Sequence[str] | None = None,
+    bins: Bins | None = None,
+) -> tuple[list[Variable], list[Factor], Table]:
+    """Return variables whose states are those in a table, and uniform distributions along edges.
+
+    Parameters
+    ----------
+    data : pandas.DataFrame, mapping of str to array, or path
+    edges : iterable of (parent, child)
+        Of columns, or of latent variables that ``states`` names.
+    states : mapping, optional
+        The number of states or their labels of some variables; other states are the sorted labels
+        in their column (of a categorical column in memory, its categories).
+    modalities : mapping of str to str, optional
+        The modality of some variables.
+    variables : sequence of str, optional
+        The columns to model; by default all of them.
+    bins : mapping of str to int or sequence of float, optional
+        Numeric columns whose states are intervals, see
+        :func:`~mmgraph.data.states.binned_states`.
+
+    Returns
+    -------
+    variables : list of Variable
+    factors : list of Factor
+    table : Table
+        The columns that are modelled.
+
+    Raises
+    ------
+    UnknownVariableError
+        If an edge, or one of the options, names what is no column (the nearest one is given).
+    LearningError
+        If there are no rows, a column is constant, or a conditional table would be too large.
+    """
+    table = open_table(data)
+    states, modalities, bins = states or {}, modalities or {}, bins or {}
+    edges = _checked_edges(edges)
+    if not isinstance(bins, Mapping):
+        raise LearningError(f"bins are given by column, as in bins={{'age': 5}}, not {bins!r}")
+    if variables is not None:
+        table = table.select([variables] if isinstance(variables, str) else variables)
+    latent = [n for n in states if n not in table.columns]
+    known = (*table.columns, *latent)
+    for what, names in (
+        ("an edge", [n for edge in edges for n in edge]),
+        ("states", [n for n in latent if not any(n in edge for edge in edges)]),
+        ("modalities", list(modalities)),
+        ("bins", list(bins)),
+    ):
+        for name in names:
+            if name not in known or what == "states":
+                raise UnknownVariableError(
+                    f"{what} names '{name}', which is no column of {table.origin}"
+                    f"{suggestion(name, table.columns)}"
+                )
+    for name in bins:
+        if name in states:
+            raise LearningError(f"'{name}' is given both states and bins")
+    states = {**states, **binned_states(table.select(bins), bins)}
+    learned = states_in(table, [n for n in table.columns if n not in states])
+    made: dict[str, Variable] = {}
+    for name in known:
+        labels: Any = states[name] if name in states else learned[name]
+        made[name] = Variable(name, labels, modality=modalities.get(name))
+    return (
+        list(made.values()),
+        [
+            _uniform([made[p] for p, c in edges if c == name], variable)
+            for name, variable in made.items()
+        ],
+        table,
+    )
+
+
+def _checked_edges(edges: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Pairs (parent, child), each once."""
+    checked: list[tuple[str, str]] = []
+    for edge in edges:
+        if isinstance(edge, str) or not isinstance(edge, Sequence) or len(edge) != 2:
+            raise LearningError(f"the edge {edge!r} is not a pair (parent, child)")
+        if tuple(edge) in checked:
+            raise LearningError(f"the edge {edge[0]} -> {edge[1]} is given twice")
+        checked.append((edge[0], edge[1]))
+    return checked
+
+
+def _uniform(parents: Sequence[Variable], child: Variable) -> Factor:
+    shape = [v.cardinality for v in (*parents, child)]
+    if 8 * math.prod(shape) > TABLE_BUDGET_BYTES:
+        raise LearningError(
+            f"{len(parents)} parents make the table of '{child.name}' {math.prod(shape):,} cells, "
+            f"{8 * math.prod(shape) / 2**30:.3g} GiB; {TABLE_BUDGET_BYTES / 2**30:.3g} GiB are "
+            "allowed"
+        )
+    table = torch.full(shape, 1.0 / child.cardinality, dtype=torch.float64)
+    return TableFactor((*parents, child), table, child=child)

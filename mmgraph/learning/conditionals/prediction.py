@@ -1,0 +1,276 @@
+"""What a learned graph says of new rows: states, probabilities, log-likelihood."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float64
+from torch import Tensor
+
+from mmgraph.data.encoding import (
+    CodedRows,
+    CodedTable,
+    checked_reading,
+    coded_chunks,
+    read_with,
+)
+from mmgraph.data.tables import Table, open_table
+from mmgraph.graph.cells import is_frame
+from mmgraph.graph.errors import (
+    EvidenceError,
+    MissingExtraError,
+    UnknownVariableError,
+    ZeroProbabilityError,
+)
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.leaves.continuous import ContinuousLeaf
+from mmgraph.graph.variable import element_names
+from mmgraph.inference.options import variable_names
+from mmgraph.inference.possible_rows import ask_possible_rows
+from mmgraph.inference.query import joint, log_partition, query
+from mmgraph.inference.samples import Samples, label_array
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def predict(
+    graph: FactorGraph,
+    data: object,
+    variables: str | Sequence[str] | None = None,
+    impossible: str = "raise",
+    **reading: Any,
+) -> np.ndarray | pandas.DataFrame:
+    """Return the most probable label of some variables, each by its marginal, in every row.
+
+    Parameters
+    ----------
+    graph : FactorGraph
+    data : pandas.DataFrame, mapping, path or Evidence
+        What is known. Columns of the variables to predict are not looked at.
+    variables : str or sequence of str, optional
+        By default the discrete variables of which the data says nothing.
+    impossible : {"raise", "nan"}
+        What becomes of rows of probability zero: an error, or the label None.
+    **reading
+        How the data is read, see :func:`~mmgraph.data.tables.open_table`.
+
+    Returns
+    -------
+    ndarray, shape (rows,)
+        Labels, of one variable; of a continuous one its expected values, ``(rows, *shape)``.
+    pandas.DataFrame
+        Labels of several variables, a column each.
+
+    Raises
+    ------
+    EvidenceError
+        If the data speaks of every variable, so that none is left to predict.
+    UnknownVariableError, ZeroProbabilityError, TreewidthError
+        As :func:`mmgraph.query` does.
+    """
+    names = _targets(graph, data, variables, reading)
+    if len(names) > 1:
+        for name in names:
+            if not graph.variable(name).is_discrete:
+                raise EvidenceError(f"'{name}' is continuous: predict it by itself")
+    elif not graph.variable(names[0]).is_discrete:
+        return np.concatenate(_answers(graph, data, names, impossible, reading, _expected_values))
+    parts = _answers(graph, data, names, impossible, reading, _marginals)
+    tables = np.split(np.concatenate(parts), _ends(graph, names), axis=1)
+    columns = {}
+    for name, side_by_side in zip(names, tables, strict=True):
+        table = _table(graph, name, side_by_side)
+        found = label_array(graph.variable(name))[table.argmax(-1)]
+        unknown = np.isnan(table[..., 0])
+        if unknown.any():
+            found = found.astype(object)
+            found[unknown] = None
+        columns[name] = found
+    if len(names) == 1:
+        return columns[names[0]]
+    try:
+        import pandas
+    except ImportError:
+        raise MissingExtraError("data", "pandas", "predicting several variables") from None
+    return pandas.DataFrame(columns)
+
+
+def predict_proba(
+    graph: FactorGraph, data: object, variable: str, impossible: str = "raise", **reading: Any
+) -> Float64[np.ndarray, "rows states"]:
+    """Return the posterior of one variable in every row; its own column is not looked at.
+
+    Parameters
+    ----------
+    impossible : {"raise", "nan"}
+        What becomes of rows of probability zero: an error that names them, or NaN in those rows
+        and an answer in the others.
+    **reading
+        How the data is read, see :func:`~mmgraph.data.tables.open_table`.
+
+    Raises
+    ------
+    UnknownVariableError, ZeroProbabilityError, TreewidthError
+        As :func:`mmgraph.query` does.
+    """
+    if not isinstance(variable, str):
+        raise UnknownVariableError(
+            f"predict_proba takes the name of one variable, not {variable!r}"
+        )
+    graph.variable(variable)
+    parts = _answers(graph, data, (variable,), impossible, reading, _marginals)
+    return _table(graph, variable, np.concatenate(parts))
+
+
+def score(graph: FactorGraph, data: object, **reading: Any) -> float:
+    """Return the mean over rows of log P(what is observed), ``-inf`` if a row is impossible."""
+    total, rows = 0.0, 0
+    for evidence in _evidence(graph, data, (), reading):
+        total += float(log_partition(graph, evidence).sum())
+        rows += evidence.batch
+    return total / rows
+
+
+def _answers(
+    graph: FactorGraph,
+    data: object,
+    names: Sequence[str],
+    impossible: str,
+    reading: Mapping[str, Any],
+    ask: Callable[[FactorGraph, Sequence[str], Evidence], Float64[np.ndarray, "rows columns"]],
+) -> list[Float64[np.ndarray, "rows columns"]]:
+    """Answers chunk by chunk; in rows of probability zero an error, or NaN."""
+    if impossible not in ("raise", "nan"):
+        raise EvidenceError(f"impossible is 'raise' or 'nan', not {impossible!r}")
+    parts, first = [], 0
+    for evidence in _evidence(graph, data, names, reading):
+        if impossible == "raise":
+            try:
+                parts.append(ask(graph, names, evidence))
+            except ZeroProbabilityError as error:
+                raise _with_rows_counted_from(first, error) from None
+        else:
+            possible, found, _ = ask_possible_rows(evidence, partial(ask, graph, names))
+            part = np.full((evidence.batch, *_shape(graph, names)), np.nan)
+            if found is not None:
+                part[possible] = found
+            parts.append(part)
+        first += evidence.batch
+    return parts
+
+
+def _marginals(
+    graph: FactorGraph, names: Sequence[str], evidence: Evidence
+) -> Float64[np.ndarray, "rows states"]:
+    """The marginals of some variables, side by side."""
+    found = query(graph, evidence, names)
+    return np.concatenate([_array(found.marginal(n).flatten(1)) for n in names], axis=1)
+
+
+def _ends(graph: FactorGraph, names: Sequence[str]) -> list[int]:
+    """Where one variable's states end and the next one's begin, in :func:`_marginals`."""
+    return list(itertools.accumulate(_shape(graph, [name])[0] for name in names[:-1]))
+
+
+def _shape(graph: FactorGraph, names: Sequence[str]) -> tuple[int, ...]:
+    """The shape of a row of an answer: states side by side, or that of a continuous variable."""
+    variables = [graph.variable(name) for name in names]
+    if not variables[0].is_discrete:
+        return variables[0].shape
+    return (sum(v.size * v.cardinality for v in variables),)
+
+
+def _table(
+    graph: FactorGraph, name: str, side_by_side: Float64[np.ndarray, "rows columns"]
+) -> Float64[np.ndarray, "rows *shape states"]:
+    variable = graph.variable(name)
+    return side_by_side.reshape(-1, *variable.shape, variable.cardinality)
+
+
+def _with_rows_counted_from(first: int, error: ZeroProbabilityError) -> ZeroProbabilityError:
+    """The same error with rows as the whole table counts them."""
+    if not first:
+        return error
+    rows = tuple(first + row for row in error.rows)
+    return ZeroProbabilityError(f"{error} (rows counted from row {first})", rows, error.variables)
+
+
+def _evidence(
+    graph: FactorGraph, data: object, targets: Sequence[str], reading: Mapping[str, Any]
+) -> Iterator[Evidence]:
+    """The rows chunk by chunk, without what they say of the targets, which is not even read."""
+    if isinstance(data, str | os.PathLike | Table):
+        table = open_table(data, **checked_reading(reading))
+        yield from (c.evidence() for c in coded_chunks(_others(table, targets), graph.variables))
+    elif isinstance(data, CodedTable | CodedRows | list):
+        for chunk in coded_chunks(read_with(data, reading), graph.variables):
+            yield _without(chunk.evidence(), targets)
+    elif isinstance(data, Evidence):
+        yield _without(Evidence.of(read_with(data, reading), graph.variables), targets)
+    else:
+        known = checked_reading(reading, ("missing", "extra"))
+        if isinstance(data, Samples):
+            data = data.columns()
+        yield Evidence.of(_without_columns(data, targets, graph), graph.variables, **known)
+
+
+def _others(table: Table, targets: Sequence[str]) -> Table:
+    return table.select([c for c in table.columns if c not in targets])
+
+
+def _without_columns(data: Any, targets: Sequence[str], graph: FactorGraph) -> Any:
+    """A frame or a mapping without the columns of the targets."""
+    names = set(targets)
+    for name in targets:
+        variable = graph.variables.get(name)
+        names |= set(element_names(variable)) if variable is not None and variable.shape else set()
+    if is_frame(data):
+        return data[[c for c in data.columns if str(c) not in names]] if names else data
+    if isinstance(data, Mapping):
+        return {c: given for c, given in data.items() if c not in names}
+    return data
+
+
+def _without(evidence: Evidence, names: Sequence[str]) -> Evidence:
+    return evidence.without(*(n for n in names if n in evidence.observed()))
+
+
+def _targets(
+    graph: FactorGraph,
+    data: object,
+    variables: str | Sequence[str] | None,
+    reading: Mapping[str, Any],
+) -> tuple[str, ...]:
+    asked = variable_names(variables)
+    if asked is not None:
+        if not asked:
+            raise EvidenceError("no variable to predict is named")
+        return asked
+    observed = {n for evidence in _evidence(graph, data, (), reading) for n in evidence.observed()}
+    names = tuple(n for n, v in graph.variables.items() if v.is_discrete and n not in observed)
+    if not names:
+        raise EvidenceError("the data gives every variable: name those to predict")
+    return names
+
+
+def _expected_values(
+    graph: FactorGraph, names: Sequence[str], evidence: Evidence
+) -> Float64[np.ndarray, "rows *shape"]:
+    (name,) = names
+    leaf = next(f for f in graph.factors if f.child is graph.variable(name))
+    if not isinstance(leaf, ContinuousLeaf):
+        raise EvidenceError(f"'{name}' has no distribution with a mean")
+    belief = joint(graph, [v.name for v in leaf.parents], evidence)
+    found: np.ndarray = _array(leaf.mean(belief))
+    return found
+
+
+def _array(tensor: Tensor) -> Any:
+    return tensor.detach().cpu().numpy()

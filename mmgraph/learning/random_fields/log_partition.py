@@ -1,0 +1,177 @@
+"""Approximations of log Z whose gradients reach the parameters behind unary factors and weights.
+
+At a fixed point of mean field or of belief propagation the approximation does not change with the
+distributions, only with the energies: its gradient is that of the mean log-weight, the moments that
+maximum likelihood matches (Wainwright and Jordan 2008, section 3.6; for the Bethe form Yedidia,
+Freeman and Weiss 2005, section VI).
+"""
+
+# The kernel of this file is compiled: its arguments are arrays, and carry no annotations.
+# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
+# mypy: disable-error-code="call-arg"
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from mmgraph.graph.errors import ConvergenceWarning, LearningError
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.factors.edges import EdgeFactor
+from mmgraph.graph.factors.interaction import Tabulated
+from mmgraph.inference.field.view import FieldView
+from mmgraph.inference.mean_field.mean_field import mean_field
+from mmgraph.inference.messages.belief_propagation import passed_messages
+from mmgraph.inference.model_variables import default_precision, tables_device
+from mmgraph.inference.numerics.compiling import compiled
+from mmgraph.inference.pairwise.energy_kernels import edge_energy
+from mmgraph.inference.pairwise.graph import POTTS, TABLE, PairwiseGraph
+
+Marginals = dict[str, Tensor]
+
+_TOLERANCE = 1e-5
+_ITERATIONS = 200
+
+
+def mean_field_log_partition(
+    graph: FactorGraph, evidence: Evidence, initial: Marginals | None = None
+) -> tuple[Float[Tensor, ""], Marginals]:
+    """Return the mean-field bound, summed over rows, and the marginals that attain it."""
+    posterior = mean_field(graph, evidence, tolerance=1e-5, initial=initial)
+    marginals = posterior.marginals
+    view = FieldView(graph, evidence, tables_device(graph), default_precision(graph))
+    mean = view.expected_log_weight(marginals).sum()
+    return _with_value(mean, posterior.log_partition.sum()), marginals
+
+
+def bethe_log_partition(graph: FactorGraph, evidence: Evidence) -> Float[Tensor, ""]:
+    """Return the Bethe approximation by belief propagation, summed over rows.
+
+    Raises
+    ------
+    LearningError
+        If variables are joined by other factors than pairwise and grid factors.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Of messages that did not converge: the gradient is right at a fixed point only.
+    """
+    view = FieldView(graph, evidence, tables_device(graph), default_precision(graph))
+    if not all(isinstance(factor, EdgeFactor) for factor in view.factors):
+        raise LearningError(
+            "belief propagation learns the weights of grid and pairwise factors only, and this "
+            "graph joins variables by others; use inference='mean_field'"
+        )
+    rows = passed_messages(
+        graph, evidence, sums=True, schedule="sequential", iterations=_ITERATIONS,
+        tolerance=_TOLERANCE,
+        damping=0.0, dtype=torch.float64, memory_budget=None,
+    )  # fmt: skip
+    if any(messages.residual > _TOLERANCE for messages in rows):
+        residual = max(messages.residual for messages in rows)
+        # With a rough residual in its text, so that it is not shown at each evaluation.
+        warnings.warn(
+            f"belief_propagation did not converge (residual about {residual:.0e} after "
+            f"{_ITERATIONS} iterations, not {_TOLERANCE:.0e}), so that the gradient of the Bethe "
+            "approximation is not right; use inference='mean_field', or start from weaker edges",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    means, value = [], 0.0
+    for row, messages in enumerate(rows):
+        value += messages.log_partition()
+        for name, marginal in messages.marginals().items():
+            unary = view.unary[name][row]
+            probability = marginal.to(unary)
+            means.append((probability * unary.masked_fill(probability == 0, 0.0)).sum())
+        p = messages.pairwise
+        energies = torch.from_numpy(
+            mean_functions(
+                messages.beliefs(), p.offsets, *p.edge_arrays, p.slots,
+                messages.towards_second, messages.towards_first,
+            )
+        )  # fmt: skip
+        begin = 0
+        for factor in graph.factors:
+            if isinstance(factor, EdgeFactor):
+                weights = factor.edges().weights
+                weights = weights[weights.detach() != 0]  # the pairwise view drops the others
+                edges = slice(begin, begin + len(weights))
+                part = (energies[edges] + _shifts(factor, p, edges)).to(weights)
+                means.append(-(weights * part).sum().to(view.dtype))
+                begin += len(weights)
+    mean = torch.stack(means).sum() + view.constant.sum()
+    return _with_value(mean, torch.tensor(value, dtype=mean.dtype, device=mean.device))
+
+
+def _shifts(factor: EdgeFactor, pairwise: PairwiseGraph, edges: slice) -> Float64[Tensor, "#edges"]:
+    """Return what the pairwise view has taken off the energies of a factor's tables."""
+    functions, states = pairwise.functions, [v.cardinality for v in factor.ends]
+    interaction = factor.interaction
+    if isinstance(interaction, Tabulated) and not interaction.is_shared:
+        tables = interaction.table.detach()[factor.edges().weights.detach().cpu() != 0]
+    else:
+        tables = interaction.energies(*states).detach()[None]
+    used, of_edge = np.unique(pairwise.function[edges], return_inverse=True)
+    left = [
+        _least(functions.tables[functions.place[f] : functions.place[f] + math.prod(states)])
+        if functions.kind[f] == TABLE
+        else 0.0
+        for f in used.tolist()
+    ]
+    given = [_least(table) for table in tables.cpu().numpy()]
+    return torch.from_numpy(np.array(given, np.float64) - np.array(left, np.float64)[of_edge])
+
+
+def _least(energies: Float[np.ndarray, "..."]) -> float:
+    """The smallest finite energy, zero where there is none."""
+    finite = energies[np.isfinite(energies)]
+    return float(finite.min()) if finite.size else 0.0
+
+
+def _with_value(mean: Tensor, value: Tensor) -> Tensor:
+    """The gradient of one, the value of the other."""
+    return mean + (value - mean).detach()
+
+
+@compiled
+def mean_functions(
+    believed, offsets, first, second, function, weight, kind, truncation, place, tables, slots,
+    towards_second, towards_first,
+):  # fmt: skip
+    """The mean of each edge's function, before its weight, under the belief of its two ends."""
+    result = np.empty(len(first), np.float64)
+    for e in range(len(first)):
+        a, b, f = first[e], second[e], function[e]
+        rows, columns = offsets[a + 1] - offsets[a], offsets[b + 1] - offsets[b]
+        low, total, mean = np.inf, 0.0, 0.0
+        for x in range(rows):
+            message = towards_first[slots[e] + x]
+            source = believed[offsets[a] + x] - (message if message < np.inf else 0.0)
+            for y in range(columns):
+                message = towards_second[slots[e] + y]
+                other = believed[offsets[b] + y] - (message if message < np.inf else 0.0)
+                if kind[f] == POTTS:
+                    value = 1.0 if x != y else 0.0
+                else:
+                    value = edge_energy(
+                        kind[f], 1.0, truncation[f], place[f], tables, x, y, rows, columns
+                    )
+                energy = source + other + weight[e] * value
+                if energy == np.inf:
+                    continue
+                if energy < low:  # keep the sums relative to the smallest energy so far
+                    scale = np.exp(energy - low)
+                    total, mean, low = total * scale, mean * scale, energy
+                share = np.exp(low - energy)
+                total += share
+                mean += share * value
+        result[e] = mean / total if total > 0 else 0.0
+    return result

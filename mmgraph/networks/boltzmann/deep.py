@@ -1,0 +1,73 @@
+"""Deep Boltzmann machines: layers of hidden units above the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from mmgraph.graph.errors import GraphError
+from mmgraph.graph.variable import Variable
+from mmgraph.networks.boltzmann.estimator import arguments_of
+from mmgraph.networks.boltzmann.layers import HiddenFamily, Pathway, hidden_layer
+from mmgraph.networks.boltzmann.machine import BoltzmannMachine
+
+
+class DeepBoltzmannMachine(BoltzmannMachine):
+    """Layers ``"hidden1"``, ``"hidden2"``, … above one or several visible variables.
+
+    Parameters
+    ----------
+    visible : Variable or sequence of Variable, optional
+        Bernoulli, categorical, Gaussian, rectified Gaussian or replicated softmax. By default they
+        are taken from the data of ``fit``: columns whose values all lie in [0, 1] are Bernoulli,
+        other numbers Gaussian, texts in a data frame categorical.
+    hidden : sequence of int, default (64, 32)
+        The units of each layer, from below; the last one is the joint layer.
+    labels : Variable or str, optional
+        A categorical variable, or the name of one whose states are those of ``y`` in ``fit``;
+        joined to the last layer.
+    hidden_family : {"bernoulli", "rectified_gaussian"}
+    dtype : torch.dtype, optional
+        By default single precision.
+    generator : torch.Generator, optional
+        Draws the first weights.
+    fit_options : mapping, optional
+        Options of training; those given one by one, as below, win over these.
+    **training
+        Options of training (``epochs=20``, ``objective="multi_prediction"``), in force where a call
+        of :meth:`fit` does not say otherwise.
+
+    Raises
+    ------
+    GraphError
+        If there is no layer, a size is not positive, a name is used twice, or the labels are not
+        categorical.
+
+    LearningError
+        If there is no such option of training.
+
+    References
+    ----------
+    Salakhutdinov and Hinton (2009), "Deep Boltzmann machines".
+    """
+
+    def __init__(
+        self,
+        visible: Variable | Sequence[Variable] | None = None,
+        hidden: int | Sequence[int] = (64, 32),
+        labels: Variable | str | None = None,
+        hidden_family: HiddenFamily = "bernoulli",
+        dtype: torch.dtype | None = None,
+        generator: torch.Generator | None = None,
+        fit_options: Mapping[str, Any] | None = None,
+        **training: Any,
+    ) -> None:
+        arguments = arguments_of(DeepBoltzmannMachine, locals())
+        sizes = (hidden,) if isinstance(hidden, int) else tuple(hidden)
+        if not sizes:
+            raise GraphError("a deep machine needs at least one hidden layer")
+        layers = [hidden_layer(f"hidden{i}", n, hidden_family) for i, n in enumerate(sizes, 1)]
+        pathways = None if visible is None else [Pathway(visible, sizes[:-1])]
+        super().__init__(arguments, pathways, [layers[:-1]], layers[-1], labels, dtype, generator)

@@ -1,0 +1,321 @@
+"""What scikit-learn asks of estimators, by the names that it asks for; it is not imported."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import numpy as np
+import torch
+
+from mmgraph.graph.errors import GraphError, LearningError, MissingExtraError, suggestion
+from mmgraph.graph.state_labels import MISSING
+from mmgraph.graph.variable import element_names
+from mmgraph.networks.boltzmann.fitting import named_options
+from mmgraph.networks.boltzmann.inputs.containers import checked_container, contained
+from mmgraph.networks.boltzmann.inputs.evidence import columns_count, evidence_of
+from mmgraph.networks.boltzmann.inputs.features import check_input_features
+from mmgraph.networks.boltzmann.inputs.labels import (
+    NoLabelsError,
+    class_order,
+    classes_of,
+    label_codes,
+    only_with_labels,
+)
+from mmgraph.networks.boltzmann.inputs.layout import lay_out, names_of_columns, unchanged_on_error
+from mmgraph.networks.boltzmann.options import OPTION_NAMES, check_option_names, every_option
+
+if TYPE_CHECKING:
+    from mmgraph.learning.boltzmann.settings import TrainingSettings
+    from mmgraph.networks.boltzmann.machine import BoltzmannMachine
+
+
+class BoltzmannEstimator:
+    """Machines as transformers, and as classifiers where they have label units.
+
+    Parameters are the arguments of the constructor, the options of training among them. What stands
+    in ``fit_options`` is reached as ``fit_options__epochs``, too.
+
+    Attributes
+    ----------
+    classes_ : ndarray, shape (classes,)
+        The labels in sorted order, which is that of the columns of ``predict_proba``. Only where
+        there are label units.
+    n_features_in_ : int
+        The columns of an array of all visible variables.
+    feature_names_in_ : ndarray of str
+        The columns of the data frame that the machine was fitted on; only where its columns were
+        taken side by side, and all had names.
+    """
+
+    _arguments: dict[str, Any]
+    _training: dict[str, Any]
+    _container: str | None = None
+    _feature_names: np.ndarray | None = None
+
+    @property
+    def _machine(self) -> BoltzmannMachine:
+        return cast("BoltzmannMachine", self)
+
+    @property
+    def training_options(self) -> dict[str, Any]:
+        """The options of training that the machine was made with; others have their defaults."""
+        return named_options({**(self._arguments.get("fit_options") or {}), **self._training})
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the arguments that the machine was made from, every option of training with them.
+
+        Options that were not given are ``"auto"``: their defaults depend on the objective, the
+        layers and the number of rows. Deep, the entries of ``fit_options`` stand by themselves,
+        too, as ``fit_options__NAME``.
+        """
+        params = {**self._arguments, **every_option(self.training_options)}
+        if deep:
+            options = params.get("fit_options") or {}
+            params.update((f"fit_options__{name}", value) for name, value in options.items())
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Change arguments of the constructor; a machine of other layers starts afresh.
+
+        Raises
+        ------
+        GraphError
+            If there is no such argument, with the nearest one, or its value does not do.
+        """
+        arguments, training = dict(self._arguments), dict(self._training)
+        options = dict(params.pop("fit_options", arguments.get("fit_options")) or {})
+        structural = False
+        for name, value in params.items():
+            nested = name.removeprefix("fit_options__")
+            if nested != name:
+                options[nested] = value
+                training.pop(nested, None)
+            elif name in OPTION_NAMES:
+                training[name] = value
+            elif name not in arguments:
+                hint = suggestion(name, (*arguments, *OPTION_NAMES))
+                raise GraphError(f"{type(self).__name__} has no parameter {name!r}{hint}")
+            elif not _is_same(value, arguments[name]):
+                arguments[name], structural = value, True
+        check_option_names(options, f"fit_options of {type(self).__name__}")
+        arguments["fit_options"] = options or None
+        if structural:
+            place = self._machine.device
+            type(self).__init__(self, **arguments, **training)
+            self._machine.place_on(place)
+        self._arguments, self._training = arguments, training
+        return self
+
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Choose what :meth:`transform` returns: ``"default"``, ``"pandas"`` or ``"polars"``.
+
+        Raises
+        ------
+        GraphError
+            If it is none of these.
+        """
+        if transform is not None:
+            self._container = checked_container(transform)
+        return self
+
+    def transform(self, data: object) -> Any:
+        """Return the joint representation, see :meth:`BoltzmannMachine.represent`.
+
+        Returns
+        -------
+        ndarray of shape (rows, joint), or the data frame that :meth:`set_output` asks for
+
+        Raises
+        ------
+        NotFittedError
+            If the machine is not fitted.
+        """
+        self._machine.check_fitted()
+        found = self._machine.represent(data).cpu().numpy()
+        return contained(found, self.get_feature_names_out(), data, self._container)
+
+    def partial_fit(
+        self,
+        data: object,
+        y: object = None,
+        classes: object = None,
+        settings: TrainingSettings | Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Self:
+        """Learn from one batch: go once over its rows, in steps of ``batch_size``.
+
+        The optimiser's state, the chains and the units of real variables are kept from call to
+        call, in pickles too; other options than ``learning_rate``, :meth:`fit` and new numbers
+        begin them anew, from the numbers that the machine has. A machine that is not fitted begins
+        with numbers that the first batch suggests. The rate is constant, since no schedule knows
+        how much will come; ``pretrain`` and ``epochs`` mean nothing, and ``fit_report`` stays as it
+        is.
+
+        Parameters
+        ----------
+        data, y, settings, **options
+            As for :meth:`BoltzmannMachine.fit`. Labels may be missing in some batches.
+        classes : array-like, optional
+            All labels, which the first batch of a machine that takes them from ``y`` may lack.
+
+        Raises
+        ------
+        LearningError
+            If training diverges, which leaves the numbers of the batch before; if there are fewer
+            rows than ``blocks``; or if a Gaussian unit has the same value in all of the first
+            batch.
+        """
+        from mmgraph.networks.boltzmann.fitting import fit_options
+        from mmgraph.networks.boltzmann.online import learn_batch
+
+        machine = self._machine
+        with unchanged_on_error(machine):
+            lay_out(machine, data, y, classes, again=False)
+            chosen = fit_options(self.training_options, settings, options, machine)
+            evidence = evidence_of(machine, data, y, needs_labels=y is None, learns=True)
+            if not machine.is_fitted:
+                self._feature_names = names_of_columns(machine, data)
+        learn_batch(machine, evidence, chosen)
+        return self
+
+    def fit_transform(self, data: object, y: object = None, **options: Any) -> Any:
+        """Fit, and return the joint representation of the same rows."""
+        self._machine.fit(data, y, **options)
+        return self.transform(data)
+
+    @only_with_labels
+    def predict(
+        self, evidence: object = None, method: str = "mean_field", **options: Any
+    ) -> np.ndarray:
+        """Return the most probable label of each row, see :meth:`predict_proba`."""
+        chances = self._machine.predict_proba(evidence, method, **options)
+        return self.classes_[chances.argmax(1)]
+
+    def score(self, data: object, y: object = None) -> float:
+        """Return the share of labels predicted right; without labels the mean log-likelihood.
+
+        Rows whose label is missing do not count.
+
+        Raises
+        ------
+        NotFittedError
+            If the machine is not fitted.
+        LearningError
+            If no row has a label.
+        """
+        self._machine.check_fitted()
+        labels = self._machine.labels
+        if y is None or labels is None:
+            return float(self._machine.log_likelihood(data).value.mean())
+        chances = self._machine.predict_proba(data)
+        truth = label_codes(labels, y, len(chances))
+        known = truth != MISSING
+        if not known.any():
+            raise LearningError("no row has a label: there is nothing to score by")
+        predicted = class_order(labels)[chances.argmax(1)]
+        return float((predicted == truth)[known].mean())
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether there are label units, or will be once the data is known."""
+        return self._arguments.get("labels") is not None
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The labels in sorted order: that of the columns of :meth:`predict_proba`.
+
+        Raises
+        ------
+        AttributeError
+            If the machine has no label units, or takes them from data that it has not seen yet; so
+            that ``hasattr`` tells.
+        """
+        labels = self._machine.labels
+        if labels is None:
+            raise NoLabelsError(f"{self!r} has no label units, and so no classes_")
+        return classes_of(labels)
+
+    @property
+    def n_features_in_(self) -> int:
+        """The columns of an array of all visible variables.
+
+        Raises
+        ------
+        AttributeError
+            If these are taken from data that the machine has not seen yet.
+        """
+        if not self._machine.visible:
+            raise AttributeError(f"{self!r} takes its visible variables from the data of fit")
+        return columns_count(self._machine.visible)
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """The names of the columns that the machine was fitted on.
+
+        Raises
+        ------
+        AttributeError
+            If they had none.
+        """
+        if self._feature_names is None:
+            raise AttributeError(f"{self!r} was fitted on no columns with names")
+        return self._feature_names
+
+    def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> np.ndarray:
+        """Return the names of the units of the joint layer.
+
+        Raises
+        ------
+        NotFittedError
+            If the layers are taken from data that the machine has not seen yet.
+        EvidenceError
+            If ``input_features`` are not the names of the columns, or not so many.
+        """
+        if not self._machine.visible:
+            self._machine.check_fitted()
+        check_input_features(input_features, self._feature_names, self.n_features_in_)
+        return np.array(element_names(self._machine.joint), dtype=object)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._machine.is_fitted
+
+    def __sklearn_clone__(self) -> Self:
+        generator = self._arguments.get("generator")
+        own = {} if generator is None else {"generator": _copied(generator)}
+        made = type(self)(**self._arguments | own, **self._training)
+        made._container = self._container
+        return made
+
+    def __sklearn_tags__(self) -> Any:
+        try:
+            from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags, TransformerTags
+        except ImportError:
+            raise MissingExtraError("data", "scikit-learn", "its estimator tags") from None
+        classifies = self.has_labels
+        return Tags(
+            estimator_type="classifier" if classifies else None,
+            target_tags=TargetTags(required=classifies),
+            transformer_tags=TransformerTags(),
+            classifier_tags=ClassifierTags() if classifies else None,
+            input_tags=InputTags(allow_nan=True, sparse=True),
+        )
+
+
+def _is_same(value: object, other: object) -> bool:
+    """Whether an argument is what it was: the same thing, or an equal number or text."""
+    plain = isinstance(value, int | float | str) and type(value) is type(other)
+    return value is other or (plain and value == other)
+
+
+def _copied(generator: torch.Generator) -> torch.Generator:
+    """A generator that draws the same, so that clones do not take numbers from one another."""
+    made = torch.Generator(generator.device)
+    made.set_state(generator.get_state())
+    return made
+
+
+def arguments_of(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a constructor out of its local names; ``training`` is a mapping."""
+    return {name: given[name] for name in list(inspect.signature(kind).parameters)}

@@ -1,0 +1,197 @@
+"""How likely a Boltzmann machine finds rows: their weights, less the log-partition function."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float64
+from torch import Tensor
+
+from mmgraph.graph.errors import MmgraphError, TreewidthError, suggestion
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference import query
+from mmgraph.inference.field.centring import Centred
+from mmgraph.inference.field.view import FieldView
+from mmgraph.inference.model_variables import tables_device
+from mmgraph.inference.normaliser import lengths, of_lengths
+from mmgraph.networks.boltzmann.inputs.evidence import patterns
+
+if TYPE_CHECKING:
+    from mmgraph.networks.boltzmann.machine import BoltzmannMachine
+
+METHODS = ("auto", "mean_field", "annealed_importance_sampling")
+_ROWS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class LogLikelihood:
+    """The logarithms of probabilities (densities) of rows, on the CPU wherever the machine is.
+
+    Attributes
+    ----------
+    value : Tensor, shape (batch,)
+    standard_error : Tensor, shape (batch,)
+        Of annealed importance sampling; zero where nothing was estimated.
+    log_partition : Tensor, shape (batch,)
+        What was taken from the weight of each row; with word counts it depends on their length.
+    is_bound : Tensor of bool, shape (batch,)
+        Where the value is a lower bound, up to its standard error: the weight is by mean field.
+    """
+
+    value: Float64[Tensor, " batch"]
+    standard_error: Float64[Tensor, " batch"]
+    log_partition: Float64[Tensor, " batch"]
+    is_bound: Bool[Tensor, " batch"]
+
+    @property
+    def kind(self) -> Literal["exact", "estimate", "lower bound"]:
+        """What can be said of all rows."""
+        if bool(self.is_bound.any()):
+            return "lower bound"
+        return "estimate" if bool((self.standard_error > 0).any()) else "exact"
+
+    def __repr__(self) -> str:
+        return (
+            f"LogLikelihood({self.kind}, mean {float(self.value.mean()):.6g} of "
+            f"{len(self.value)} rows, standard error up to {float(self.standard_error.max()):.2g})"
+        )
+
+
+class _Estimate(NamedTuple):
+    value: Float64[Tensor, " rows"]
+    standard_error: Float64[Tensor, " rows"]
+
+
+@dataclass(frozen=True)
+class _Annealing:
+    """Options of annealed importance sampling."""
+
+    steps: int
+    chains: int
+    generator: torch.Generator | None
+    base: Mapping[str, Tensor] | None
+
+    def base_key(self) -> tuple[tuple[str, tuple[int, ...], bytes], ...]:
+        """Return what tells one base from another."""
+        base = {n: torch.as_tensor(t) for n, t in (self.base or {}).items()}
+        given = {n: t.detach().double().cpu() for n, t in base.items()}
+        return tuple((n, tuple(t.shape), t.numpy().tobytes()) for n, t in sorted(given.items()))
+
+
+def log_likelihood(
+    machine: BoltzmannMachine,
+    evidence: Evidence,
+    method: str,
+    steps: int,
+    chains: int,
+    generator: torch.Generator | None,
+    base: Mapping[str, Tensor] | None,
+) -> LogLikelihood:
+    """Return what :meth:`BoltzmannMachine.log_likelihood` describes.
+
+    Raises
+    ------
+    MmgraphError
+        If there is no such method.
+    """
+    if method not in METHODS:
+        hint = suggestion(method, METHODS)
+        raise MmgraphError(f"no method {method!r}{hint} (known: {', '.join(METHODS)})")
+    annealing = _Annealing(steps, chains, generator, base)
+    graph = FactorGraph.to(machine, dtype=torch.float64)
+    if (near := Centred.of(graph, evidence)) is not None:
+        graph, evidence = near.graph, near.evidence
+        annealing = replace(annealing, base=base and near.start(base))
+    normaliser, error = _log_partitions(machine, graph, evidence, annealing)
+    weight, bound = torch.zeros_like(normaliser), torch.zeros(evidence.batch, dtype=torch.bool)
+    for pattern in patterns(evidence):
+        for first in range(0, len(pattern), _ROWS_AT_ONCE):
+            index = pattern[first : first + _ROWS_AT_ONCE]
+            found, own_error, is_bound = _log_weights(
+                graph, evidence.rows(index), method, annealing
+            )
+            at = torch.from_numpy(index)
+            weight[at], bound[at] = found.cpu(), is_bound
+            error[at] = torch.hypot(error[at], own_error.cpu())
+    taken = normaliser if near is None else near.log_weights(normaliser)
+    return LogLikelihood(weight - normaliser, error, taken, bound)
+
+
+def _log_weights(
+    graph: FactorGraph, evidence: Evidence, method: str, annealing: _Annealing
+) -> tuple[Tensor, Tensor, bool]:
+    """The log-weights of rows with everything unobserved summed out, errors, whether a bound."""
+    view = FieldView(graph, evidence, tables_device(graph), torch.float64)
+    none = torch.zeros(evidence.batch, dtype=torch.float64)
+    if not any(view.couplings[name] for name in view.free):
+        total = view.constant
+        for name in view.free:
+            total = total + view.log_partition(name, {})
+        return total, none, False
+    if method == "auto":
+        with contextlib.suppress(TreewidthError):
+            return query.log_partition(graph, evidence), none, False
+    if method == "annealed_importance_sampling":
+        found = query.query(
+            graph,
+            evidence,
+            [],
+            method,
+            steps=annealing.steps,
+            chains=annealing.chains,
+            generator=annealing.generator,
+        )
+        return found.log_partition, found.diagnostics["standard_error"]["log_partition"], False
+    return query.log_partition(graph, evidence, "mean_field"), none, True
+
+
+def _log_partitions(
+    machine: BoltzmannMachine, graph: FactorGraph, evidence: Evidence, annealing: _Annealing
+) -> _Estimate:
+    """The log-partition function of each row: of machines of documents, with their lengths."""
+    distinct, group = np.unique(lengths(graph, evidence), axis=0, return_inverse=True)
+    values, errors = torch.zeros(2, len(distinct), dtype=torch.float64)
+    for i, row in enumerate(distinct.tolist()):
+        values[i], errors[i] = _log_partition(machine, graph, tuple(row), annealing)
+    at = torch.from_numpy(group.reshape(-1))
+    return _Estimate(values[at], errors[at])
+
+
+def _log_partition(
+    machine: BoltzmannMachine, graph: FactorGraph, words: tuple[int, ...], annealing: _Annealing
+) -> tuple[float, float]:
+    """The log-partition function for documents of these lengths, kept with the machine.
+
+    Numbers that are written in place count a version up, so that what is kept is that of others.
+    """
+    versions = tuple(t._version for f in machine.factors for t in vars(f).values()
+                     if isinstance(t, Tensor))  # fmt: skip
+    options = (annealing.steps, annealing.chains, annealing.base_key())
+    key = ("log partition", words, *options, versions)
+    found: tuple[float, float] | None = machine.plans.get(key)
+    if found is None:
+        found = machine.plans[key] = _computed(of_lengths(graph, words), annealing)
+    return found
+
+
+def _computed(graph: FactorGraph, annealing: _Annealing) -> tuple[float, float]:
+    with contextlib.suppress(TreewidthError):
+        return float(query.log_partition(graph)[0]), 0.0
+    found = query.query(
+        graph,
+        None,
+        [],
+        "annealed_importance_sampling",
+        steps=annealing.steps,
+        chains=annealing.chains,
+        generator=annealing.generator,
+        base=annealing.base and dict(annealing.base),
+    )
+    error = found.diagnostics["standard_error"]["log_partition"]
+    return float(found.log_partition[0]), float(error[0])

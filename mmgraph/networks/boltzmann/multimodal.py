@@ -1,0 +1,104 @@
+"""Multimodal deep Boltzmann machines: a pathway for each modality, and a joint layer on top."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from mmgraph.graph.errors import GraphError
+from mmgraph.graph.variable import Variable
+from mmgraph.networks.boltzmann.estimator import arguments_of
+from mmgraph.networks.boltzmann.inputs.layout import leaves_units_to_data
+from mmgraph.networks.boltzmann.layers import HiddenFamily, LabelLinks, Pathway, hidden_layer
+from mmgraph.networks.boltzmann.machine import BoltzmannMachine
+
+
+class MultimodalDeepBoltzmannMachine(BoltzmannMachine):
+    """A joint distribution of several modalities, any of which may be missing.
+
+    The layers are called ``"NAME.hidden1"``, … in the pathway ``NAME``, and ``"joint"``.
+
+    Parameters
+    ----------
+    pathways : sequence of Pathway, or mapping of str to Pathway, optional
+        One for each modality; a mapping names them. In place of a pathway the mapping may have the
+        units of its hidden layers (``{"sound": 64, "movement": (64, 32)}``): visible units are then
+        taken from the data of ``fit``, as of :class:`RestrictedBoltzmannMachine`. By default all
+        pathways are, each with a hidden layer as wide as the joint one.
+    joint : int, default 64
+        The units of the joint layer.
+    labels : Variable or str, optional
+        A categorical variable, or the name of one whose states are those of ``y`` in ``fit``;
+        joined to the joint layer.
+    hidden_family : {"bernoulli", "rectified_gaussian"}
+        Of the joint layer, and of pathways that do not say. Two rectified layers that are joined by
+        large weights have no distribution: their log-potential must fall far out.
+    dtype : torch.dtype, optional
+        By default single precision.
+    generator : torch.Generator, optional
+        Draws the first weights.
+    fit_options : mapping, optional
+        Options of training; those given one by one, as below, win over these.
+    label_links : {"joint", "all"}
+        Whether labels are joined to the last hidden layer of each pathway as well, so that one
+        modality by itself says more of them.
+    **training
+        Options of training (``epochs=20``, ``objective="multi_prediction"``), in force where a call
+        of :meth:`fit` does not say otherwise.
+
+    Raises
+    ------
+    GraphError
+        If there is no pathway, a size is not positive, a name is used twice, or the labels are not
+        categorical.
+
+    LearningError
+        If there is no such option of training.
+
+    References
+    ----------
+    Srivastava and Salakhutdinov (2014), "Multimodal learning with deep Boltzmann machines".
+    """
+
+    def __init__(
+        self,
+        pathways: Sequence[Pathway] | Mapping[str, Pathway | int | Sequence[int]] | None = None,
+        joint: int = 64,
+        labels: Variable | str | None = None,
+        hidden_family: HiddenFamily = "bernoulli",
+        dtype: torch.dtype | None = None,
+        generator: torch.Generator | None = None,
+        fit_options: Mapping[str, Any] | None = None,
+        label_links: LabelLinks = "joint",
+        **training: Any,
+    ) -> None:
+        arguments = arguments_of(MultimodalDeepBoltzmannMachine, locals())
+        given = None if leaves_units_to_data(arguments) else _named(pathways)
+        layers = []
+        for pathway in given or ():
+            family = pathway.hidden_family or hidden_family
+            layers.append([
+                hidden_layer(f"{pathway.title}.hidden{i}", size, family)
+                for i, size in enumerate(pathway.sizes, 1)
+            ])  # fmt: skip
+        top = hidden_layer("joint", joint, hidden_family)
+        super().__init__(arguments, given, layers, top, labels, dtype, generator, label_links)
+
+
+def _named(pathways: Any) -> Sequence[Pathway]:
+    """Pathways with their names.
+
+    Raises
+    ------
+    GraphError
+        If one is none.
+    """
+    if isinstance(pathways, Mapping):
+        return [Pathway(p.visible, p.hidden, name, p.hidden_family) for name, p in pathways.items()]
+    listed = list(pathways) if isinstance(pathways, Iterable) else [pathways]
+    for pathway in listed:
+        if not isinstance(pathway, Pathway) or not isinstance(pathways, Iterable):
+            raise GraphError(f"pathways are a list of mm.Pathway(visible, hidden), not {pathway!r}")
+    return listed

@@ -1,0 +1,1 @@
+"""Markov random fields, and conditional ones that learn from labelled images."""

@@ -1,0 +1,309 @@
+"""Ready models: the declaration, a small run, resuming it, and the real job."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmgraph.comparison.cross_validation import group_folds
+from mmgraph.comparison.metrics import classification_metrics
+from mmgraph.data.multimodal_data import Groups, MultimodalData
+from mmgraph.experiments import experiment
+from mmgraph.experiments.classification import classification
+from mmgraph.experiments.classification.declaration import read_declaration
+from mmgraph.graph.errors import FormatError, LearningError, MmgraphError
+from mmgraph.graph.variable import Variable
+
+SMALL = """
+title = "A small model"
+[data]
+dataset = "home_activities"
+target = "class"
+[network]
+target = "activity"
+[[leaf]]
+name = "sound"
+modality = "sound"
+kind = "gaussian_mixture"
+transform = "standardise"
+components = 2
+covariance = "diagonal"
+[[leaf]]
+name = "votes"
+modality = "movement"
+kind = "encoder"
+trees = 20
+[learning]
+folds = 3
+weight_folds = 3
+seed = 0
+[report]
+given = [["sound", "movement"], ["sound"], ["movement"]]
+"""
+
+
+def small_data(rows: int = 150) -> MultimodalData:
+    """Three states that both modalities tell apart well, neither of them perfectly."""
+    generator = np.random.default_rng(0)
+    codes = np.arange(rows) % 3
+    sound = generator.normal(size=(rows, 4)) + codes[:, None]
+    movement = generator.normal(size=(rows, 3)) - codes[:, None]
+    target = Variable("activity", ("eat", "sleep", "walk"))
+    return MultimodalData({"sound": sound, "movement": movement}, codes, target)
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    monkeypatch.setattr(classification, "load_data", lambda declaration: small_data())
+    return path
+
+
+def test_a_run_reports_every_situation(model: Path, tmp_path: Path):
+    steps: list[int] = []
+    report = experiment.run(model, tmp_path / "out", progress=lambda done, *_: steps.append(done))
+    assert report["model"] == "small"
+    assert [row["given"] for row in report["results"]] == [
+        ["sound", "movement"],
+        ["sound"],
+        ["movement"],
+    ]
+    both, *alone = (row["accuracy"] for row in report["results"])
+    assert both > max(alone) > 0.5
+    assert steps == [0, 1, 2, 3]
+    written = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert written["results"] == report["results"]
+    for file in report["files"]:
+        assert Path(file).stat().st_size > 0
+
+
+def test_an_interrupted_run_goes_on(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    whole = experiment.run(model, tmp_path / "whole")
+    fitted = classification.fit_model
+    calls = []
+
+    def fit_twice(*arguments: object) -> object:
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return fitted(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(classification, "fit_model", fit_twice)
+    with pytest.raises(KeyboardInterrupt):
+        experiment.run(model, tmp_path / "broken")
+    resumed = experiment.run(model, tmp_path / "broken")
+    assert len(calls) == 4
+    assert resumed["results"] == whole["results"]
+
+
+def recorded_data(rows: int = 180) -> MultimodalData:
+    """Three recordings, in each of which every state sounds in a way of its own."""
+    generator = np.random.default_rng(1)
+    codes, block = np.arange(rows) % 3, np.arange(rows) // (rows // 3)
+    ways = 3.0 * generator.normal(size=(3, 3, 4))
+    sound = ways[block, codes] + generator.normal(size=(rows, 4))
+    movement = generator.normal(size=(rows, 3)) - codes[:, None]
+    target = Variable("activity", ("eat", "sleep", "walk"))
+    return MultimodalData(
+        {"sound": sound, "movement": movement}, codes, target, Groups("recording", block)
+    )
+
+
+@pytest.fixture
+def recorded(model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(classification, "load_data", lambda declaration: recorded_data())
+    return model
+
+
+def test_both_splits_of_recordings_are_reported(recorded: Path, tmp_path: Path):
+    told: list[tuple[int, int, str]] = []
+    report = experiment.run(recorded, tmp_path / "out", progress=lambda *step: told.append(step))
+    rows = {(row["split"], "+".join(row["given"])): row for row in report["results"]}
+    assert len(rows) == len(report["results"]) == 6
+    assert {split for split, _ in rows} == {"random", "by recording"}
+    random, new = rows["random", "sound"], rows["by recording", "sound"]
+    # What a state sounds like in a new recording cannot be known.
+    assert random["accuracy"] > 0.85 > 0.6 > new["accuracy"]
+    assert new["log_loss"] > 2 * random["log_loss"]
+    assert new["accuracy_standard_error"] > random["accuracy_standard_error"] > 0
+    # Movement is the same in all of them.
+    alike = rows["by recording", "movement"]["accuracy"]
+    assert alike == pytest.approx(rows["random", "movement"]["accuracy"], abs=0.08)
+    for row in rows.values():
+        assert 0 < row["calibration_error_by_chance"] < row["calibration_error_by_chance_95"] < 0.2
+    assert [text for *_, text in told] == [
+        *(f"fold {n} of 3" for n in (1, 2, 3)),
+        *(f"fold {n} of 3 by recording" for n in (1, 2, 3)),
+        "report",
+    ]
+    assert {(done, total) for done, total, _ in told} == {(n, 6) for n in range(7)}
+    names = [Path(file).name for file in report["files"]]
+    assert len(set(names)) == len(names) == 10
+    for name in ("reliability.png", "reliability_by_recording.png", "confusion_sound.png"):
+        assert name in names
+
+
+def test_powers_are_learned_on_recordings_that_were_not_heard(recorded: Path):
+    """Held-out rows of the grouped split are of another recording than those that leaves saw."""
+    declaration, data = read_declaration(recorded), recorded_data()
+    some = data.rows(np.flatnonzero(data.groups.codes < 2))  # type: ignore[union-attr]
+    grouped = classification.fit_model(declaration, some)
+    random = classification.fit_model(declaration, some.without_groups())
+
+    def power(fitted: classification.FittedModel, name: str) -> float:
+        return float(fitted.network.distribution(name).weight)
+
+    # Another recording shows that the sound says little; rows of the same one do not.
+    assert power(grouped, "sound") < 0.3 * power(random, "sound")
+    seen = []
+
+    def note(_leaf: object, _target: object, features: np.ndarray, codes: np.ndarray, _seed: int):
+        seen.append(len(codes))
+        return original(_leaf, _target, features, codes, _seed)
+
+    original = classification.fit_leaf
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classification, "fit_leaf", note)
+        classification.fit_model(declaration, some)
+    # Two inner folds of a recording each, then all rows; two leaves a time.
+    assert seen == [60] * 4 + [120] * 2
+
+
+def test_a_grouped_run_that_was_interrupted_goes_on(
+    recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    whole = experiment.run(recorded, tmp_path / "whole")
+    fitted = classification.fit_model
+    calls = []
+
+    def fit(*arguments: object) -> object:
+        calls.append(1)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return fitted(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(classification, "fit_model", fit)
+    with pytest.raises(KeyboardInterrupt):
+        experiment.run(recorded, tmp_path / "broken")
+    resumed = experiment.run(recorded, tmp_path / "broken")
+    assert len(calls) == 7
+    assert resumed["results"] == whole["results"]
+
+
+def test_a_limit_of_folds_holds_for_both_splits(recorded: Path):
+    report = experiment.run(recorded, folds=1)
+    assert [row["split"] for row in report["results"]] == ["random"] * 3 + ["by recording"] * 3
+    assert report["results"][0]["accuracy_standard_error"] is not None
+    # Of one group nobody knows how much groups differ.
+    assert report["results"][3]["accuracy_standard_error"] is None
+
+
+def test_powers_need_a_group_more(model: Path, monkeypatch: pytest.MonkeyPatch):
+    data = recorded_data()
+    two = data.rows(np.flatnonzero(data.groups.codes < 2))  # type: ignore[union-attr]
+    monkeypatch.setattr(classification, "load_data", lambda declaration: two)
+    with pytest.raises(MmgraphError, match=r"of one group .* need three groups in all"):
+        experiment.run(model)
+
+
+def test_another_declaration_does_not_reuse_old_folds(model: Path, tmp_path: Path):
+    first = experiment.run(model, tmp_path / "out")
+    model.write_text(SMALL.replace("components = 2", "components = 1"))
+    second = experiment.run(model, tmp_path / "out")
+    assert first["results"] != second["results"]
+
+
+def test_some_folds_only_and_nothing_written(model: Path, tmp_path: Path):
+    report = experiment.run(model, folds=1)
+    assert report["files"] == []
+    with pytest.raises(MmgraphError, match="3 folds; 4"):
+        experiment.run(model, folds=4)
+
+
+def test_a_state_without_rows_is_named():
+    data = small_data()
+    declaration = read_declaration("home_activities")
+    with pytest.raises(LearningError, match="activity=walk"):
+        classification.fit_leaf(
+            declaration.leaves[0], data.target, data.features["sound"], data.codes % 2, 0
+        )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('title = "A small model"', "title = 3", "'title' must be of type str"),
+        ("folds = 3\n", "", "lacks 'folds'"),
+        ("components = 2", "component = 2", "did you mean 'components'"),
+        ("components = 2", 'components = "two"', "'components' cannot be 'two'"),
+        ('kind = "encoder"', 'kind = "encodr"', "did you mean 'encoder'"),
+        ('["sound"],', '["sounds"],', "did you mean 'sound'"),
+        ("[network]", "[networks]", r"\[network\] is missing"),
+        ("[data]", "[data", "not a TOML file"),
+        ("[data]", "[data]\ngroups = 3", "'groups' is the name of a column, or the first row"),
+        ("[data]", "[data]\ngroups = [5, 9]", r"not \[5, 9\]"),
+        ("[data]", "[data]\ngroups = [0, 9, 9]", r"not \[0, 9, 9\]"),
+        ("[data]", "[data]\ngroups = [0]", r"not \[0\]"),
+        ("[data]", '[data]\ngroups = ""', "not ''"),
+    ],
+)
+def test_a_declaration_that_is_wrong(model: Path, old: str, new: str, message: str):
+    assert old in SMALL
+    model.write_text(SMALL.replace(old, new, 1))
+    with pytest.raises(FormatError, match=message):
+        read_declaration(model)
+
+
+def test_groups_of_a_declaration(model: Path):
+    assert read_declaration(model).groups is None
+    for written, read in (('"block"', "block"), ("[0, 466, 932]", (0, 466, 932))):
+        model.write_text(SMALL.replace("[data]", f"[data]\ngroups = {written}"))
+        assert read_declaration(model).groups == read
+    assert read_declaration("home_activities").groups == "block"
+
+
+def test_unknown_model_name():
+    with pytest.raises(FormatError, match="did you mean 'home_activities'"):
+        read_declaration("home_activites")
+
+
+@pytest.mark.slow
+def test_home_activities_reaches_its_figures():
+    report = experiment.run("home_activities")
+    both, sound, movement, *by_block = report["results"]
+    assert both["accuracy"] >= 0.925
+    assert both["log_loss"] <= 0.27
+    assert sound["accuracy"] >= 0.81
+    assert movement["accuracy"] >= 0.86
+    for row in (both, sound, movement):
+        assert row["expected_calibration_error"] <= 0.03
+        assert row["expected_calibration_error"] <= row["calibration_error_by_chance_95"]
+    # With a whole block left out it knows much less, and says so.
+    new, new_sound, new_movement = by_block
+    assert {row["split"] for row in by_block} == {"by block"}
+    assert 0.58 <= new["accuracy"] <= 0.75
+    assert new["log_loss"] <= 1.2
+    assert new["expected_calibration_error"] <= 0.1
+    assert new_sound["accuracy"] >= 0.25
+    assert new_movement["accuracy"] >= 0.58
+
+
+@pytest.mark.slow
+def test_home_activities_leak_where_powers_are_learned_on_random_rows():
+    """A block left out, but powers learned on random rows of the others: .69, 1.28 and .17."""
+    declaration = read_declaration("home_activities")
+    data = classification.load_data(declaration)
+    assert data.groups is not None
+    codes, tables = [], []
+    for train, test in group_folds(data.groups.codes, 3):
+        model = classification.fit_model(declaration, data.rows(train).without_groups())
+        tables.append(model.predict_proba(data.rows(test), ("sound", "movement")))
+        codes.append(data.codes[test])
+    figures = classification_metrics(np.concatenate(tables), np.concatenate(codes))
+    assert figures["accuracy"] == pytest.approx(0.69, abs=0.02)
+    assert figures["log_loss"] == pytest.approx(1.28, abs=0.05)
+    assert figures["expected_calibration_error"] == pytest.approx(0.17, abs=0.02)
