@@ -24,18 +24,18 @@ EXACT = ("junction_tree", "enumeration", "torch", "layer_summation")
 
 _HERE = "mmgraph.inference"
 MARGINALS = {
-    "belief_propagation": f"{_HERE}.belief_propagation",
-    "tree_reweighted": f"{_HERE}.tree_reweighted",
-    "mean_field": f"{_HERE}.mean_field",
-    "gibbs": f"{_HERE}.gibbs",
-    "parallel_tempering": f"{_HERE}.parallel_tempering",
-    "annealed_importance_sampling": f"{_HERE}.annealing",
+    "belief_propagation": f"{_HERE}.messages.belief_propagation",
+    "tree_reweighted": f"{_HERE}.messages.tree_reweighted",
+    "mean_field": f"{_HERE}.mean_field.mean_field",
+    "gibbs": f"{_HERE}.sampling.gibbs",
+    "parallel_tempering": f"{_HERE}.sampling.parallel_tempering",
+    "annealed_importance_sampling": f"{_HERE}.sampling.annealing",
 }
 """Approximate methods that give marginals, and the modules of the functions of that name."""
 
 SAMPLERS = {
-    "gibbs": f"{_HERE}.gibbs:gibbs_samples",
-    "parallel_tempering": f"{_HERE}.parallel_tempering:tempered_samples",
+    "gibbs": f"{_HERE}.sampling.gibbs:gibbs_samples",
+    "parallel_tempering": f"{_HERE}.sampling.parallel_tempering:tempered_samples",
 }
 """Methods that draw states where exact samples do not fit, and their functions."""
 
@@ -43,14 +43,14 @@ SAMPLING = ("gibbs", "parallel_tempering", "annealed_importance_sampling")
 """Those of them that draw random numbers, and take a ``generator``."""
 
 ASSIGNMENTS = {
-    "max_product": f"{_HERE}.max_product",
-    "trws": f"{_HERE}.trws",
-    "trws_and_moves": f"{_HERE}.energy_minimization",
-    "graph_cut": f"{_HERE}.graph_cut",
-    "alpha_expansion": f"{_HERE}.move_making",
-    "alpha_beta_swap": f"{_HERE}.move_making",
-    "icm": f"{_HERE}.icm",
-    "branch_and_bound": f"{_HERE}.branch_and_bound",
+    "max_product": f"{_HERE}.messages.max_product",
+    "trws": f"{_HERE}.messages.trws",
+    "trws_and_moves": f"{_HERE}.minimisation.trws_and_moves",
+    "graph_cut": f"{_HERE}.minimisation.graph_cut",
+    "alpha_expansion": f"{_HERE}.minimisation.move_making",
+    "alpha_beta_swap": f"{_HERE}.minimisation.move_making",
+    "icm": f"{_HERE}.minimisation.icm",
+    "branch_and_bound": f"{_HERE}.minimisation.branch_and_bound",
 }
 """Methods that give an assignment of all variables."""
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mmgraph.spatial.unaries import ArrayUnary, GaussianMixtureUnary, ModuleUnary, Unary
 
 _HOMES = {
-    "Annotations": "annotations",
+    "Annotations": "annotations.annotations",
     "ArrayUnary": "unaries",
     "ClassifierUnary": "classifiers",
     "FullyLabelledWarning": "labelling",
@@ -41,7 +41,7 @@ _HOMES = {
     "Unary": "unaries",
     "contrast_weights": "edges",
     "label_image": "labelling",
-    "read_annotations": "annotations",
+    "read_annotations": "annotations.annotations",
     "read_georeference": "images",
     "read_image": "images",
     "read_sensors": "images",
