@@ -1,9 +1,9 @@
-"""The factor graph: variables and factors, checked once and never changed."""
+"""The factor graph: variables and factors, and a cache of what is derived from them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import Any, Self
 
 import networkx as nx
 import torch
@@ -11,15 +11,23 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mmgraph.graph.arrays import float_tensor, whole_numbers
+from mmgraph.graph.cache import Arguments, Cache, Cached, Result, recalled
 from mmgraph.graph.copying import ReadOnlyDict
 from mmgraph.graph.errors import GraphError, UnknownVariableError, suggestion
 from mmgraph.graph.factor import Factor, LogTable
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
 
+STRUCTURES_KEPT = 8
+"""How many structures graphs that are derived from one another share."""
 
-class FactorGraph:
+
+class FactorGraph(Cached):
     """A product of factors over named variables.
+
+    Its numbers change in two ways only, and both empty the cache: a fit puts other factors in the
+    place of these (:meth:`exchange_factors`), or training writes into the tensors of the factors
+    and says so (:meth:`numbers_changed`).
 
     Parameters
     ----------
@@ -37,11 +45,6 @@ class FactorGraph:
     ----------
     variables : mapping of str to Variable
         In the order given.
-    factors : tuple of Factor
-        In the order given.
-    plans : dict
-        Compiled inference plans, kept by the methods that made them. A graph never changes, so a
-        plan stays right for as long as the graph lives.
     """
 
     def __init__(self, variables: Iterable[Variable], factors: Iterable[Factor] = ()) -> None:
@@ -50,20 +53,67 @@ class FactorGraph:
             if variable.name in named:
                 raise GraphError(f"two variables are called '{variable.name}'")
             named[variable.name] = variable
+        super().__init__()
         self.variables: Mapping[str, Variable] = ReadOnlyDict(named)
-        self.factors: tuple[Factor, ...] = tuple(factors)
-        self.plans: dict[Any, Any] = {}
-        for factor in self.factors:
-            for variable in factor.scope:
-                if named.get(variable.name) is not variable:
-                    raise GraphError(
-                        f"{factor!r} speaks of '{variable.name}', which is not the graph's variable"
-                        f"{suggestion(variable.name, named)}"
-                    )
+        self._structures: dict[Hashable, Cache] = {}
+        self.exchange_factors(factors)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what pickles and copies hold: all but the plans, which are compiled again."""
-        return {**self.__dict__, "plans": {}}
+        """Return what pickles and copies hold: all but the cache, which is computed again."""
+        return {**self.__dict__, "derived": {}, "_structure": None, "_structures": {}}
+
+    @property
+    def factors(self) -> tuple[Factor, ...]:
+        """The factors, in the order given."""
+        return self._factors
+
+    def exchange_factors(self, factors: Iterable[Factor]) -> None:
+        """Put factors over the same variables in the place of the present ones.
+
+        Raises
+        ------
+        GraphError
+            If a factor speaks of a variable that is not the graph's; the graph is as it was then.
+        """
+        factors = tuple(factors)
+        for factor in factors:
+            for variable in factor.scope:
+                if self.variables.get(variable.name) is not variable:
+                    raise GraphError(
+                        f"{factor!r} speaks of '{variable.name}', which is not the graph's variable"
+                        f"{suggestion(variable.name, self.variables)}"
+                    )
+        self._factors = factors
+        self._structure: Cache | None = None
+        self.numbers_changed()
+
+    def numbers_changed(self) -> None:
+        """Empty the cache, after tensors of the factors were written to in place."""
+        self.derived = {}
+
+    def with_factors(self, factors: Iterable[Factor]) -> Self:
+        """Return a graph of the same class with other factors over the same variables.
+
+        What :meth:`cached_structure` computes for one of them it need not compute for the other.
+        """
+        made = type(self)(self.variables.values(), factors)
+        made._structures, made._structure = self._structures, None
+        return made
+
+    def cached_structure(
+        self, make: Callable[[Any, *Arguments], Result], *arguments: *Arguments
+    ) -> Result:
+        """Return ``make(self, *arguments)``, as :meth:`cached`, where no number has a part in it.
+
+        It is shared with the graphs of :meth:`with_factors`, where their factors are of the same
+        kinds over the same scopes, and outlasts a fit.
+        """
+        if self._structure is None:
+            key = tuple((type(f), f.scope, f.child) for f in self.factors)
+            self._structure = self._structures.setdefault(key, {})
+            while len(self._structures) > STRUCTURES_KEPT:
+                del self._structures[next(iter(self._structures))]
+        return recalled(self._structure, self, make, *arguments)
 
     @property
     def is_normalised(self) -> bool:

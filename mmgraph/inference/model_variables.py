@@ -16,12 +16,12 @@ from mmgraph.graph.factors.unary import UnaryFactor
 
 def field_variables(graph: FactorGraph) -> list[str]:
     """Return the variables that have a field: the discrete ones, and units of compact factors."""
-    found: list[str] | None = graph.plans.get("field variables")
-    if found is None:
-        units = {v.name for f in graph.factors if f.compact for v in f.scope}
-        found = [n for n, v in graph.variables.items() if v.is_discrete or n in units]
-        graph.plans["field variables"] = found
-    return found
+    return graph.cached_structure(_field_variables)
+
+
+def _field_variables(graph: FactorGraph) -> list[str]:
+    units = {v.name for f in graph.factors if f.compact for v in f.scope}
+    return [n for n, v in graph.variables.items() if v.is_discrete or n in units]
 
 
 def has_compact_factors(graph: FactorGraph) -> bool:
@@ -35,17 +35,13 @@ def is_compact(graph: FactorGraph, name: str) -> bool:
     So it is where compact factors, and at most finite log-potentials of the variable alone, are all
     that speaks of it.
     """
-    kept: dict[str, bool] | None = graph.plans.get("compact")
-    if kept is None:
-        kept = dict.fromkeys(graph.variables, False)
-        for factor in graph.factors:
-            if factor.compact:
-                kept.update((v.name, True) for v in factor.scope)
-        for factor in graph.factors:
-            if not factor.compact and not _is_finite_unary(factor):
-                kept.update((v.name, False) for v in factor.scope)
-        graph.plans["compact"] = kept
-    return kept[name]
+    return name in graph.cached(_compact_variables)
+
+
+def _compact_variables(graph: FactorGraph) -> frozenset[str]:
+    compact = {v.name for f in graph.factors if f.compact for v in f.scope}
+    others = (f for f in graph.factors if not f.compact and not _is_finite_unary(f))
+    return frozenset(compact.difference(v.name for f in others for v in f.scope))
 
 
 def _is_finite_unary(factor: Factor) -> bool:

@@ -69,8 +69,8 @@ class BayesianNetwork(FactorGraph):
         for factor in factors:
             if isinstance(factor, TableFactor):
                 check_rows(factor)
-        self.factors, self._by_child = factors, by_child
-        self.plans = {}
+        self.exchange_factors(factors)
+        self._by_child = by_child
 
     @classmethod
     def from_tables(
@@ -204,13 +204,7 @@ class BayesianNetwork(FactorGraph):
 
     def directed(self) -> nx.DiGraph:
         """Return the directed graph; nodes carry ``variable`` and ``modality``."""
-        graph: nx.DiGraph | None = self.plans.get("directed")
-        if graph is None:
-            graph = self.plans["directed"] = nx.DiGraph()
-            for name, variable in self.variables.items():
-                graph.add_node(name, variable=variable, modality=variable.modality)
-            graph.add_edges_from(self.edges)
-        return graph
+        return self.cached_structure(_directed)
 
     def to_networkx(self) -> nx.DiGraph:
         """Return a copy of the directed graph; nodes carry ``variable`` and ``modality``.
@@ -298,11 +292,10 @@ class BayesianNetwork(FactorGraph):
 
         return to_pgmpy(self)
 
-    def replace_distributions(self, distributions: Mapping[str, Factor]) -> BayesianNetwork:
+    def replace_distributions(self, distributions: Mapping[str, Factor]) -> Self:
         """Return the network with the distributions of some variables exchanged."""
-        return BayesianNetwork(
-            self.variables.values(),
-            (distributions.get(name, self._by_child[name]) for name in self.variables),
+        return self.with_factors(
+            distributions.get(name, self._by_child[name]) for name in self.variables
         )
 
     def fit(self, data: object, method: str = "auto", **options: Any) -> Self:
@@ -377,3 +370,11 @@ class BayesianNetwork(FactorGraph):
     ) -> BayesianNetwork:
         """Return the network with every distribution on another device or in another precision."""
         return BayesianNetwork(self.variables.values(), (f.to(device, dtype) for f in self.factors))
+
+
+def _directed(net: BayesianNetwork) -> nx.DiGraph:
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    for name, variable in net.variables.items():
+        graph.add_node(name, variable=variable, modality=variable.modality)
+    graph.add_edges_from(net.edges)
+    return graph

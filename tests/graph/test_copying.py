@@ -106,10 +106,10 @@ def tensors_of(answer: mm.Posterior) -> dict[str, torch.Tensor]:
 def test_models_come_back_the_same(name: str, copied: Callable[[Any], Any]):
     model = MODELS[name]()
     before = mm.query(model)
-    assert model.plans
+    assert model.derived
     again = copied(model)
     assert type(again) is type(model)
-    assert again.plans == {}  # compiled anew, not carried
+    assert again.derived == {}  # computed anew, not carried
     assert list(again.variables) == list(model.variables)
     for factor in again.factors:
         assert all(again.variables[v.name] is v for v in factor.scope)
@@ -120,13 +120,13 @@ def test_models_come_back_the_same(name: str, copied: Callable[[Any], Any]):
         torch.testing.assert_close(tensors_of(after)[variable], tensor, rtol=0, atol=0)
 
 
-def test_a_copy_shares_variables_and_factors_but_no_plans():
+def test_a_copy_shares_variables_and_factors_but_no_cache():
     net = mm.read("asia")
     mm.query(net)
     other = copy.copy(net)
     assert other.factors == net.factors
-    assert other.plans == {}
-    assert net.plans
+    assert other.derived == {}
+    assert net.derived
     other.fit(mm.sample(net, 50, generator=torch.Generator().manual_seed(0)))
     assert other.distribution("asia") is not net.distribution("asia")
 

@@ -126,3 +126,67 @@ def test_energy_takes_states_from_any_device(cuda):
         moved = graph.to(place)
         for given in (rows, elsewhere, mixed):
             torch.testing.assert_close(moved.energy(given).cpu(), expected)
+
+
+def mean_of_tables(graph, scale=1):
+    return scale * sum(float(table.values.exp().mean()) for table in graph.tables())
+
+
+def scopes_of(graph):
+    return [tuple(v.name for v in f.scope) for f in graph.factors]
+
+
+def rain_and_lawn(chance=0.2):
+    rain, lawn = mm.Variable("rain", 2), mm.Variable("lawn", 2)
+    return mm.FactorGraph(
+        [rain, lawn],
+        [
+            mm.TableFactor([rain], [1 - chance, chance], child=rain),
+            mm.TableFactor([rain, lawn], [[0.9, 0.1], [0.3, 0.7]], child=lawn),
+        ],
+    )
+
+
+def test_what_is_derived_is_computed_once_for_each_argument():
+    graph = rain_and_lawn()
+    assert graph.cached(scopes_of) is graph.cached(scopes_of)
+    assert graph.cached(mean_of_tables, 2) == 2 * graph.cached(mean_of_tables)
+
+
+def test_exchanged_factors_empty_the_cache_and_leave_the_structure():
+    graph = rain_and_lawn()
+    before, scopes = graph.cached(mean_of_tables, 1), graph.cached_structure(scopes_of)
+    changed = mm.TableFactor(graph.factors[0].scope, [0.0, 3.0], child=graph.factors[0].child)
+    graph.exchange_factors([changed, graph.factors[1]])
+    assert graph.cached(mean_of_tables, 1) != before
+    assert graph.cached_structure(scopes_of) is scopes
+    graph.exchange_factors([changed])
+    assert graph.cached_structure(scopes_of) == [("rain",)]
+
+
+def test_factors_of_other_variables_are_refused_and_change_nothing():
+    graph = rain_and_lawn()
+    with pytest.raises(GraphError, match="not the graph's variable"):
+        graph.exchange_factors(rain_and_lawn().factors)
+    assert mm.query(graph).marginal("rain")[0, 1] == pytest.approx(0.2)
+    with pytest.raises(AttributeError):
+        graph.factors = ()
+
+
+def test_graphs_of_one_structure_share_what_no_number_changes():
+    graph = rain_and_lawn()
+    rain = graph.variables["rain"]
+    other = graph.with_factors([mm.TableFactor([rain], [0.5, 0.5], child=rain), graph.factors[1]])
+    assert other.cached_structure(scopes_of) is graph.cached_structure(scopes_of)
+    assert mm.query(other).marginal("rain")[0, 1] == pytest.approx(0.5)
+    assert mm.query(graph).marginal("rain")[0, 1] == pytest.approx(0.2)
+    smaller = graph.with_factors(graph.factors[:1])
+    assert smaller.cached_structure(scopes_of) == [("rain",)]
+
+
+def test_tensors_written_to_in_place_empty_the_cache():
+    graph = rain_and_lawn()
+    before = graph.cached(mean_of_tables)
+    graph.factors[0].values.mul_(2)
+    graph.numbers_changed()
+    assert graph.cached(mean_of_tables) > before

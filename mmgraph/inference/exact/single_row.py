@@ -14,7 +14,7 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.state_labels import PLAIN_CELLS
 from mmgraph.inference.exact import junction_tree, torch_contraction
-from mmgraph.inference.exact.join_tree.batches import compiled_plan, forget_old_plans
+from mmgraph.inference.exact.join_tree.batches import bound_plans, compiled_plan
 from mmgraph.inference.exact.join_tree.compiled_plan import CompiledPlan, Request
 from mmgraph.inference.exact.join_tree.table_view import table_view
 from mmgraph.inference.exact.unrolling import needs_unrolling
@@ -52,13 +52,15 @@ def single_row(
     began = time.perf_counter()
     wanted = variables if variables is None or isinstance(variables, str) else tuple(variables)
     key = (tuple(evidence), wanted)
-    found = model.plans.get(key)
+    plans = model.derived.get(bound_plans)  # as cached() does, without a call
+    found: _SingleRow | None = None if plans is None else plans.by_keys.get(key)
     if found is None:
         found = _prepare_single_row(model, evidence, wanted)
         if found is None:
             return None
-        model.plans[key] = found
-        forget_old_plans(model)
+        plans = model.cached(bound_plans)
+        plans.by_keys[key] = found
+        plans.forget_oldest()
     try:
         # Only cells that the one reader of cells has read before are in its memo.
         codes = [

@@ -32,12 +32,11 @@ def tabulated(graph: FactorGraph) -> FactorGraph:
             "annealed_importance_sampling"
         )
     learns = any(t.requires_grad for f in graph.factors if f.compact for t in f.tensors())
-    found: FactorGraph | None = None if learns else graph.plans.get("tabulated")
-    if found is None:
-        found = FactorGraph(graph.variables.values(), (_tabular(f) for f in graph.factors))
-        if not learns:
-            graph.plans["tabulated"] = found
-    return found
+    return _tabular_graph(graph) if learns else graph.cached(_tabular_graph)
+
+
+def _tabular_graph(graph: FactorGraph) -> FactorGraph:
+    return FactorGraph(graph.variables.values(), (_tabular(f) for f in graph.factors))
 
 
 def _tabular(factor: Factor) -> Factor:

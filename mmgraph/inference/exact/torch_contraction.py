@@ -27,17 +27,17 @@ from mmgraph.inference.posterior import Posterior
 
 def wants_torch(graph: FactorGraph, evidence: Evidence) -> bool:
     """Whether a table or soft evidence asks for gradients, or lies on another device."""
-    key = "wants_torch"
-    if key not in graph.plans:
-        graph.plans[key] = any(
-            tensor.requires_grad or tensor.device.type != "cpu"
-            for tensor in model_tensors(table_view(graph))
-        )
-    return bool(graph.plans[key]) or any(
-        t.requires_grad or t.device.type != "cpu"
-        for group in (evidence.soft, evidence.values)
-        for t in group.values()
+    return graph.cached(_needs_torch) or any(
+        _is_for_torch(t) for group in (evidence.soft, evidence.values) for t in group.values()
     )
+
+
+def _needs_torch(graph: FactorGraph) -> bool:
+    return any(map(_is_for_torch, model_tensors(table_view(graph))))
+
+
+def _is_for_torch(tensor: Tensor) -> bool:
+    return tensor.requires_grad or tensor.device.type != "cpu"
 
 
 def torch_contraction(

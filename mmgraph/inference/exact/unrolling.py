@@ -97,12 +97,12 @@ class Unrolled:
 
 def needs_unrolling(graph: FactorGraph) -> bool:
     """Whether exact methods need the scalar form: for discrete arrays, and for lists of edges."""
-    kept = graph.plans.get("needs unrolling")
-    if kept is None:
-        arrays = any(v.shape and v.is_discrete for v in graph.variables.values())
-        kept = arrays or any(isinstance(factor, EdgeFactor) for factor in graph.factors)
-        graph.plans["needs unrolling"] = kept
-    return bool(kept)
+    return graph.cached_structure(_has_arrays_or_edges)
+
+
+def _has_arrays_or_edges(graph: FactorGraph) -> bool:
+    arrays = any(v.shape and v.is_discrete for v in graph.variables.values())
+    return arrays or any(isinstance(factor, EdgeFactor) for factor in graph.factors)
 
 
 def unrolled(graph: FactorGraph) -> Unrolled:
@@ -122,10 +122,7 @@ def unrolled(graph: FactorGraph) -> Unrolled:
     """
     if any(t.requires_grad for factor in graph.factors for t in factor_tensors(factor)):
         return _unroll(graph)
-    found: Unrolled | None = graph.plans.get("unrolled")
-    if found is None:
-        found = graph.plans["unrolled"] = _unroll(graph)
-    return found
+    return graph.cached(_unroll)
 
 
 def _unroll(graph: FactorGraph) -> Unrolled:

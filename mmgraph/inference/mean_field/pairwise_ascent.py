@@ -89,16 +89,17 @@ def is_pairwise(pairwise: PairwiseGraph) -> bool:
 
 def neighbours_of(pairwise: PairwiseGraph) -> Neighbours:
     """Return what updates read of the edges; made once and kept with the view."""
-    found: Neighbours | None = pairwise.plans.get("neighbours")
-    if found is None:
-        order = np.concatenate([np.zeros(0, np.int64), *colour_elements(pairwise).classes])
-        adjacency = pairwise.adjacency
-        lists = neighbour_lists(
-            order, adjacency.start, adjacency.edges, pairwise.first, pairwise.second,
-            pairwise.function, pairwise.weight, pairwise.offsets,
-        )  # fmt: skip
-        found = pairwise.plans["neighbours"] = Neighbours(order, *lists)
-    return found
+    return pairwise.cached(_neighbours)
+
+
+def _neighbours(pairwise: PairwiseGraph) -> Neighbours:
+    order = np.concatenate([np.zeros(0, np.int64), *colour_elements(pairwise).classes])
+    adjacency = pairwise.adjacency
+    lists = neighbour_lists(
+        order, adjacency.start, adjacency.edges, pairwise.first, pairwise.second,
+        pairwise.function, pairwise.weight, pairwise.offsets,
+    )  # fmt: skip
+    return Neighbours(order, *lists)
 
 
 def ascend_pairwise(

@@ -55,19 +55,20 @@ def forests(view: PairwiseGraph) -> Forests:
     Nodes are put greedily into the first part in which they close no cycle and share no table.
     Made once and kept with the graph.
     """
-    found = view.graph.plans.get("forests")
-    if found is None:
-        adjacency = view.adjacency
-        shared = (
-            view.first, view.second, view.function, view.functions.kind,
-            adjacency.start, adjacency.edges,
-        )  # fmt: skip
-        part = part_into_forests(_preferred_parts(view), *shared)
-        order, parent_edge = forest_order(part, *shared)
-        order = order[np.argsort(part[order], kind="stable")]
-        starts = np.concatenate([[0], np.cumsum(np.bincount(part[order]))]).astype(np.int64)
-        found = view.graph.plans["forests"] = Forests(part, order, starts, parent_edge)
-    return found
+    return view.cached(_forests)
+
+
+def _forests(view: PairwiseGraph) -> Forests:
+    adjacency = view.adjacency
+    shared = (
+        view.first, view.second, view.function, view.functions.kind,
+        adjacency.start, adjacency.edges,
+    )  # fmt: skip
+    part = part_into_forests(_preferred_parts(view), *shared)
+    order, parent_edge = forest_order(part, *shared)
+    order = order[np.argsort(part[order], kind="stable")]
+    starts = np.concatenate([[0], np.cumsum(np.bincount(part[order]))]).astype(np.int64)
+    return Forests(part, order, starts, parent_edge)
 
 
 def _preferred_parts(view: PairwiseGraph) -> Int64[np.ndarray, " nodes"]:

@@ -19,12 +19,11 @@ def covering_forests(pairwise: PairwiseGraph) -> Bool[np.ndarray, "forests edges
 
     Kept with the view; where the graph is a forest there is one.
     """
-    kept = pairwise.plans
-    if "covering forests" not in kept:
-        found = forests_over(pairwise.first, pairwise.second, pairwise.nodes)
-        kept["covering forests"] = found
-    covering: Bool[np.ndarray, "forests edges"] = kept["covering forests"]
-    return covering
+    return pairwise.cached(_forests)
+
+
+def _forests(pairwise: PairwiseGraph) -> Bool[np.ndarray, "forests edges"]:
+    return forests_over(pairwise.first, pairwise.second, pairwise.nodes)
 
 
 def forests_over(

@@ -261,11 +261,7 @@ def pairwise_graph(graph: FactorGraph, dtype: torch.dtype | None = None) -> Pair
     """
     if dtype is None:
         dtype = default_precision(graph)
-    key = f"pairwise graph in {dtype}"
-    found = graph.plans.get(key)
-    if found is None:
-        precision = np.float32 if dtype == torch.float32 else np.float64
-        found = built(graph, np.dtype(precision))
-        if not any(t.requires_grad for factor in graph.factors for t in factor_tensors(factor)):
-            graph.plans[key] = found
-    return found
+    precision = np.dtype(np.float32 if dtype == torch.float32 else np.float64)
+    if any(t.requires_grad for factor in graph.factors for t in factor_tensors(factor)):
+        return built(graph, precision)
+    return graph.cached(built, precision)

@@ -76,27 +76,30 @@ def colour_masks(graph: FactorGraph) -> list[Masks]:
     None stands for all elements. Where no factor joins the elements of one array, whole variables
     are coloured, and factors need not have edges or tables.
     """
-    found: list[Masks] | None = graph.plans.get("colour masks")
-    if found is not None:
-        return found
-    if not any(isinstance(factor, EdgeFactor) for factor in graph.factors):
-        known = set(field_variables(graph))
-        groups = [[n for n in group if n in known] for group in graph.colouring()]
-        found = [dict.fromkeys(group) for group in groups if group]
-    else:
-        view = pairwise_graph(graph)
-        colouring = colour_elements(view)
-        found = [{} for _ in range(colouring.count)]
-        for name, first in view.first_node.items():
-            variable = graph.variables[name]
-            block = colouring.colours[first : first + variable.size].reshape(variable.shape)
-            used = np.unique(block).tolist()
-            for colour in used:
-                found[colour][name] = (
-                    None if len(used) == 1 else torch.from_numpy(np.asarray(block == colour))
-                )
-    graph.plans["colour masks"] = found
-    return found
+    if any(isinstance(factor, EdgeFactor) for factor in graph.factors):
+        return graph.cached(_masks_of_elements)
+    return graph.cached_structure(_masks_of_variables)
+
+
+def _masks_of_variables(graph: FactorGraph) -> list[Masks]:
+    known = set(field_variables(graph))
+    groups = [[n for n in group if n in known] for group in graph.colouring()]
+    return [dict.fromkeys(group) for group in groups if group]
+
+
+def _masks_of_elements(graph: FactorGraph) -> list[Masks]:
+    view = pairwise_graph(graph)
+    colouring = colour_elements(view)
+    masks: list[Masks] = [{} for _ in range(colouring.count)]
+    for name, first in view.first_node.items():
+        variable = graph.variables[name]
+        block = colouring.colours[first : first + variable.size].reshape(variable.shape)
+        used = np.unique(block).tolist()
+        for colour in used:
+            masks[colour][name] = (
+                None if len(used) == 1 else torch.from_numpy(np.asarray(block == colour))
+            )
+    return masks
 
 
 def table_nodes(pairwise: PairwiseGraph) -> Bool[np.ndarray, " nodes"]:

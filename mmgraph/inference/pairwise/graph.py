@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numba
 import numpy as np
@@ -25,6 +24,7 @@ import torch
 from jaxtyping import Float, Float64, Int, Int32, Int64, UInt8
 from torch import Tensor
 
+from mmgraph.graph.cache import Cache, Cached
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
@@ -81,7 +81,7 @@ class Functions:
 
 
 @dataclass(frozen=True)
-class PairwiseGraph:
+class PairwiseGraph(Cached):
     """Nodes, edges and energies of a graph, all but what a row of evidence adds.
 
     Attributes
@@ -105,8 +105,6 @@ class PairwiseGraph:
     likelihoods : list of (Factor, int)
         Factors with a continuous variable and the node that their likelihood falls on: the parent,
         or a node of the joint states of several parents; -1 where there is no parent.
-    plans : dict
-        What methods have made of the view, kept by them.
     """
 
     graph: FactorGraph = field(repr=False)
@@ -120,7 +118,7 @@ class PairwiseGraph:
     functions: Functions
     constant: float
     likelihoods: list[tuple[Factor, int]]
-    plans: dict[str, Any] = field(default_factory=dict, repr=False)
+    derived: Cache = field(default_factory=dict, repr=False)
 
     @property
     def nodes(self) -> int:

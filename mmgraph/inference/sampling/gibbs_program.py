@@ -167,14 +167,13 @@ def gibbs_program(graph: FactorGraph) -> GibbsProgram:
     NotTabularError
         If a factor has neither edges nor tables nor a likelihood.
     """
-    found = graph.plans.get("gibbs program")
-    if found is None:
-        pairwise = pairwise_graph(graph)
-        is_table = table_nodes(pairwise)
-        found = graph.plans["gibbs program"] = GibbsProgram(
-            pairwise, is_table, colour_elements(pairwise), _interactions(pairwise, is_table)
-        )
-    return found
+    return pairwise_graph(graph).cached(_program)
+
+
+def _program(pairwise: PairwiseGraph) -> GibbsProgram:
+    is_table = table_nodes(pairwise)
+    interactions = _interactions(pairwise, is_table)
+    return GibbsProgram(pairwise, is_table, colour_elements(pairwise), interactions)
 
 
 def _interactions(pairwise: PairwiseGraph, is_table: Bool[np.ndarray, " nodes"]) -> Interactions:

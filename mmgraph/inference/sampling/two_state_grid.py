@@ -61,11 +61,7 @@ class TwoStateGrid:
 
 def two_state_grid(program: GibbsProgram) -> TwoStateGrid | None:
     """Return the grid that a program is, or None; made once and kept with the graph."""
-    plans = program.pairwise.graph.plans
-    if "two-state grid" not in plans:
-        plans["two-state grid"] = _grid(program.pairwise)
-    found: TwoStateGrid | None = plans["two-state grid"]
-    return found
+    return program.pairwise.cached(_grid)
 
 
 def _grid(pairwise: PairwiseGraph) -> TwoStateGrid | None:

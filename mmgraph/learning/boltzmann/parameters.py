@@ -20,14 +20,10 @@ from mmgraph.graph.exponential_family import statistics_shape
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.bias import BiasFactor
 from mmgraph.graph.factors.bilinear import BilinearFactor
-from mmgraph.inference.model_variables import field_variables, is_compact
 from mmgraph.inference.pairwise.colouring import Masks, colour_masks
 
 Natural = list[tuple[Tensor, ...]]
 """The tensors of every factor, in the order of the graph."""
-
-_STRUCTURAL_PLANS = ("colour masks", "field variables", "compact")
-"""Plans of a graph that do not depend on its numbers."""
 
 
 class Phase(NamedTuple):
@@ -77,7 +73,7 @@ class BoltzmannParameters:
     """
 
     def __init__(self, graph: FactorGraph, centres: Mapping[str, Tensor] | None = None) -> None:
-        self._structure = graph
+        self._structure = FactorGraph(graph.variables.values(), graph.factors)
         self._biases, self._joints = _kinds(graph)
         self.tensors: dict[str, Tensor] = {}
         self.centres: dict[str, Tensor] = {
@@ -91,10 +87,6 @@ class BoltzmannParameters:
             tensor.requires_grad_()
         self._stale = True
         self._working = self._made([self._kept(row) for row in self.natural()])
-        colour_masks(self._working)
-        field_variables(self._working)
-        for name in graph.variables:
-            is_compact(self._working, name)
 
     def _kept(self, row: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Tensors of the working graph; weights without a scale are the parameters themselves."""
@@ -165,9 +157,7 @@ class BoltzmannParameters:
 
     def graph(self) -> FactorGraph:
         """Return the graph of the present parameters, differentiable by :attr:`tensors`."""
-        made = self._made(self.natural())
-        made.plans.update({k: self._working.plans[k] for k in _STRUCTURAL_PLANS})
-        return made
+        return self._made(self.natural())
 
     def working(self) -> FactorGraph:
         """Return the graph of the present parameters, one that stays the same object.
@@ -186,7 +176,6 @@ class BoltzmannParameters:
     def write(self, graph: FactorGraph) -> None:
         """Copy the natural parameters into the tensors of a graph of the same structure."""
         self._copy_to(graph)
-        graph.plans.clear()
 
     def _copy_to(self, graph: FactorGraph) -> None:
         with torch.no_grad():
@@ -195,13 +184,14 @@ class BoltzmannParameters:
                 for kept, tensor in zip(factor.tensors(), row, strict=True):
                     if kept.data_ptr() != tensor.data_ptr():
                         kept.copy_(tensor)
+        graph.numbers_changed()
 
     def _made(self, natural: Sequence[tuple[Tensor, ...]]) -> FactorGraph:
         factors = []
         for factor, row in zip(self._structure.factors, natural, strict=True):
             assert isinstance(factor, BiasFactor | BilinearFactor)
             factors.append(factor.with_tensors(*row))
-        return FactorGraph(self._structure.variables.values(), factors)
+        return self._structure.with_factors(factors)
 
     @torch.no_grad()
     def recentre(self, centres: Mapping[str, Float[Tensor, "*statistics"]]) -> None:

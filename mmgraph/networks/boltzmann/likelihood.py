@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -173,11 +173,16 @@ def _log_partition(
     versions = tuple(t._version for f in machine.factors for t in vars(f).values()
                      if isinstance(t, Tensor))  # fmt: skip
     options = (annealing.steps, annealing.chains, annealing.base_key())
-    key = ("log partition", words, *options, versions)
-    found: tuple[float, float] | None = machine.plans.get(key)
-    if found is None:
-        found = machine.plans[key] = _computed(of_lengths(graph, words), annealing)
-    return found
+    known = machine.cached(_log_partitions_so_far)
+    key = (words, *options, versions)
+    if key not in known:
+        known[key] = _computed(of_lengths(graph, words), annealing)
+    return known[key]
+
+
+def _log_partitions_so_far(_: BoltzmannMachine) -> dict[tuple[Any, ...], tuple[float, float]]:
+    """By lengths of documents, options, and versions of the tensors."""
+    return {}
 
 
 def _computed(graph: FactorGraph, annealing: _Annealing) -> tuple[float, float]:

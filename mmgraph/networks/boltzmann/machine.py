@@ -131,10 +131,10 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
         super().__init__(variables)  # names are checked before weights are drawn
         check_type("dtype", dtype, "torch.dtype | None")
         check_type("generator", generator, "torch.Generator | None")
-        self.factors = factors_of(
+        self.exchange_factors(factors_of(
             variables, self.pathways, layers, joint, self.labels, label_links,
             dtype or torch.float32, generator,
-        )  # fmt: skip
+        ))  # fmt: skip
 
     def fit(
         self,

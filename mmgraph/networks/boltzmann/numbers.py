@@ -47,8 +47,7 @@ class BoltzmannNumbers(FactorGraph):
     def keep_in(self, dtype: torch.dtype) -> None:
         """Keep the numbers in another precision; that makes no machine a fitted one."""
         if self.dtype != dtype:
-            self.factors = tuple(factor.to(dtype=dtype) for factor in self.layer_factors())
-            self.plans = {}
+            self.exchange_factors(factor.to(dtype=dtype) for factor in self.layer_factors())
 
     def place_on(self, device: torch.device | str | None) -> None:
         """Move the numbers to a device, in place; None and ``"auto"`` leave them where they are."""
@@ -56,7 +55,8 @@ class BoltzmannNumbers(FactorGraph):
             return
         moved = tuple(factor.to(device) for factor in self.layer_factors())
         if moved[0].tensors()[0].device != self.device:
-            self.factors, self.plans, self._online = moved, {}, None
+            self.exchange_factors(moved)
+            self._online = None
 
     @property
     def parameters_count(self) -> int:
@@ -114,8 +114,8 @@ class BoltzmannNumbers(FactorGraph):
         GraphError
             If they are not those of this machine; the message says what differs.
         """
-        self.factors = adopted(self.layer_factors(), factors)
-        self.plans, self._online = {}, None
+        self.exchange_factors(adopted(self.layer_factors(), factors))
+        self._online = None
         self.mark_fitted()
 
     def layer_factors(self) -> list[BiasFactor | BilinearFactor]:

@@ -90,7 +90,7 @@ class Units:
                     kept.copy_(tensor)
                 if isinstance(own, BiasFactor) and isinstance(found, BiasFactor):
                     own.length = found.length
-        machine.plans.clear()
+        machine.numbers_changed()
 
 
 def _layers(factors: object) -> list[BiasFactor | BilinearFactor]:

@@ -279,10 +279,9 @@ class MarkovRandomField(FactorGraph):
             pseudo_likelihood,  # it loads mean field and its kernels
         )
 
-        self.factors = pseudo_likelihood.fit_scales(
-            self, data, strength, iterations, rounds, device
+        self.exchange_factors(
+            pseudo_likelihood.fit_scales(self, data, strength, iterations, rounds, device)
         )
-        self.plans = {}
         return self
 
     def to(

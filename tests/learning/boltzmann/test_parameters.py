@@ -25,6 +25,10 @@ def centres_of(graph, seed=5):
     }
 
 
+def number_of_factors(graph):
+    return len(graph.factors)
+
+
 def tensors_of(graph):
     return [t for factor in graph.factors for t in factor.tensors()]
 
@@ -120,12 +124,12 @@ def test_the_working_graph_follows_and_the_model_is_written_in_place():
     assert parameters.working() is working
     expected = graph.factors[1].bias + 1.0
     torch.testing.assert_close(working.factors[1].bias, expected)
-    graph.plans["anything"] = 1
+    assert graph.cached(number_of_factors) == len(graph.factors)
     bias = graph.factors[1].bias
     parameters.write(graph)
     assert bias is graph.factors[1].bias
     torch.testing.assert_close(bias, expected)
-    assert not graph.plans
+    assert not graph.derived
 
 
 def test_what_is_no_boltzmann_machine_is_refused():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -49,19 +49,40 @@ def compiled_plan(
     graph: FactorGraph, view: TableView, request: Request, memory_budget: int | None
 ) -> CompiledPlan:
     """Return the plan for a request, compiled at its first use and kept with the graph."""
-    found = graph.plans.get(request)
-    if found is None:
+    plans = graph.cached(bound_plans)
+    if request not in plans.by_request:
         budget = default_memory_budget() if memory_budget is None else memory_budget
-        found = graph.plans[request] = CompiledPlan(view, request, budget)
-        forget_old_plans(graph)
-    return found
+        plans.by_request[request] = CompiledPlan(view, request, budget)
+        plans.forget_oldest()
+    return plans.by_request[request]
 
 
-def forget_old_plans(graph: FactorGraph) -> None:
-    """Let the oldest plans go: many patterns of evidence must not fill the memory with them."""
-    plans = [key for key in graph.plans if not isinstance(key, str)]
-    for key in plans[: max(0, len(plans) - PLANS_KEPT)]:
-        del graph.plans[key]
+class BoundPlans:
+    """The plans of a graph, and what rows of plain evidence need beside them.
+
+    Attributes
+    ----------
+    by_request : dict of Request to CompiledPlan
+        In the order in which they were compiled.
+    by_keys : dict
+        For the keys of a dictionary of evidence, and the variables asked for: see ``single_row``.
+    """
+
+    def __init__(self) -> None:
+        self.by_request: dict[Request, CompiledPlan] = {}
+        self.by_keys: dict[tuple[tuple[str, ...], Any], Any] = {}
+
+    def forget_oldest(self) -> None:
+        """Let the oldest go: many patterns of evidence must not fill the memory with plans."""
+        while len(self.by_request) > PLANS_KEPT:
+            del self.by_request[next(iter(self.by_request))]
+        while len(self.by_keys) > PLANS_KEPT:
+            del self.by_keys[next(iter(self.by_keys))]
+
+
+def bound_plans(_: FactorGraph) -> BoundPlans:
+    """Return the plans of a graph: none yet."""
+    return BoundPlans()
 
 
 def batches(

@@ -82,10 +82,7 @@ def table_view(graph: FactorGraph) -> TableView:
     NotTabularError
         If a variable is an array, or a factor has neither a table nor a likelihood.
     """
-    view = graph.plans.get("table_view")
-    if view is None:
-        view = graph.plans["table_view"] = _make_view(graph)
-    return view
+    return graph.cached(_make_view)
 
 
 def _make_view(graph: FactorGraph) -> TableView:

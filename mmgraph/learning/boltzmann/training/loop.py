@@ -383,7 +383,7 @@ def write_natural(graph: FactorGraph, natural: Natural) -> None:
         assert isinstance(factor, BiasFactor | BilinearFactor)
         for kept, tensor in zip(factor.tensors(), row, strict=True):
             kept.copy_(tensor)
-    graph.plans.clear()
+    graph.numbers_changed()
 
 
 def _first(rows: TrainingRows, settings: TrainingSettings) -> TrainingRows:

@@ -314,7 +314,7 @@ class _Learned:
                     factor.bias.copy_(torch.stack(self.biases[name]).mean(0))
                 if factor.precision is not None and name in self.log_precisions:
                     factor.precision.copy_(torch.stack(self.log_precisions[name]).mean(0).exp())
-        self.graph.plans.clear()
+        self.graph.numbers_changed()
 
 
 def _rows_with_data(stage: Stage, known: Mapping[str, Clamped]) -> Int64[Tensor, " rows"]:

@@ -1,0 +1,47 @@
+"""What is derived from an object and kept with it, under the function that derives it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar, TypeVarTuple
+
+Result = TypeVar("Result")
+Arguments = TypeVarTuple("Arguments")
+Cache = dict[Hashable, Any]
+"""Results under the function that made them, or under that and its further arguments."""
+
+
+def recalled(
+    cache: Cache, owner: Any, make: Callable[[Any, *Arguments], Result], *arguments: *Arguments
+) -> Result:
+    """Return ``make(owner, *arguments)``, computed where the cache does not hold it."""
+    key = (make, *arguments) if arguments else make
+    if key not in cache:
+        cache[key] = make(owner, *arguments)
+    result: Result = cache[key]
+    return result
+
+
+class Cached:
+    """A base of objects with a cache of what is derived from them.
+
+    Attributes
+    ----------
+    derived : dict
+        The results of :meth:`cached`.
+    """
+
+    def __init__(self) -> None:
+        self.derived: Cache = {}
+
+    def cached(self, make: Callable[[Any, *Arguments], Result], *arguments: *Arguments) -> Result:
+        """Return ``make(self, *arguments)``, computed at the first call.
+
+        Parameters
+        ----------
+        make : function
+            It is the key, so it belongs to a module: a lambda would be a new key in every call.
+        *arguments : hashable
+            Results are cached for each combination.
+        """
+        return recalled(self.derived, self, make, *arguments)
