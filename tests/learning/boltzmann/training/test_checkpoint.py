@@ -22,7 +22,7 @@ from tests.learning.boltzmann_machines import machine
 from tests.learning.boltzmann_runs import SETTINGS, rows_of, run, tensors_of
 
 ROOT = Path(__file__).parents[4]
-SCRIPT = Path(__file__).parents[1] / "boltzmann_runs.py"
+SCRIPT = Path(__file__).parents[2] / "boltzmann_runs.py"
 
 
 def started(directory, result, mode="slow"):

@@ -18,7 +18,7 @@ from mmgraph.learning.boltzmann.training.data_parallel import Processes
 from tests.learning.boltzmann_runs import run, tensors_of
 
 ROOT = Path(__file__).parents[4]
-SCRIPT = Path(__file__).parents[1] / "boltzmann_runs.py"
+SCRIPT = Path(__file__).parents[2] / "boltzmann_runs.py"
 
 
 def free_port() -> int:
