@@ -363,7 +363,7 @@ def _report(labelling: Labelling, annotations: Annotations) -> dict[str, Any]:
 
 
 def _write_report(output: Path, report: Mapping[str, Any]) -> Path:
-    from mmgraph.formats.files import write_text
+    from mmgraph.data.whole_files import write_text
 
     path = output / "report.json"
     write_text(path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")

@@ -180,7 +180,7 @@ def write_table(path: Path | None, batches: Iterable[Columns]) -> int:
     """
     if path is None:
         return _write_csv(sys.stdout, batches)
-    from mmgraph.formats.files import whole_file
+    from mmgraph.data.whole_files import whole_file
 
     with whole_file(path) as file:
         if path.suffix.lower() == ".parquet":

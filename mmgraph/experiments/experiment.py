@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from mmgraph.data.whole_files import write_text
 from mmgraph.experiments.progress import Progress
 from mmgraph.experiments.reader import Reader
-from mmgraph.formats.files import write_text
 
 KINDS = {
     "boltzmann_machine": "mmgraph.experiments.machine.experiment",

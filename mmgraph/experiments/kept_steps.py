@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mmgraph.formats.files import write_bytes
+from mmgraph.data.whole_files import write_bytes
 
 _log = logging.getLogger(__name__)
 

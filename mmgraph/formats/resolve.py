@@ -8,9 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmgraph.data.whole_files import checked_path
 from mmgraph.formats.bif.bif import read_bif, write_bif
 from mmgraph.formats.bundled import BUNDLED
-from mmgraph.formats.files import checked_path
 from mmgraph.formats.hugin import read_dsc, read_net, write_net
 from mmgraph.formats.native.native import is_native, read_native, write_native
 from mmgraph.formats.text import nearest

@@ -20,7 +20,8 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from mmgraph.formats.files import SIZE_LIMIT, read_text, write_text
+from mmgraph.data.whole_files import write_text
+from mmgraph.formats.files import SIZE_LIMIT, read_text
 from mmgraph.formats.rows import LARGEST_RANK, bounded_product, normalise, problem_of, state_of
 from mmgraph.formats.text import fail
 from mmgraph.graph.errors import EvidenceError, FormatError, GraphError, NotTabularError

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmgraph.formats.files import write_bytes
+from mmgraph.data.whole_files import write_bytes
 from mmgraph.graph.errors import FormatError, MissingExtraError, suggestion
 
 if TYPE_CHECKING:

@@ -15,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from os import PathLike
 
+from mmgraph.data.whole_files import write_text
 from mmgraph.formats.bif.syntax import Declaration, Distribution, parse
 from mmgraph.formats.bif.tables import TableReader
-from mmgraph.formats.files import SIZE_LIMIT, read_text, write_text
+from mmgraph.formats.files import SIZE_LIMIT, read_text
 from mmgraph.formats.tables import bayesian_network, check_discrete, conditional_values
 from mmgraph.formats.text import fail, quoted
 from mmgraph.graph.errors import FormatError, GraphError

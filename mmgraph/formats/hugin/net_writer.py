@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from os import PathLike
 from typing import Any
 
-from mmgraph.formats.files import write_text
+from mmgraph.data.whole_files import write_text
 from mmgraph.formats.notes import NET, NOTE, is_quotable, note_of, spellings
 from mmgraph.formats.tables import check_discrete, conditional_values
 from mmgraph.graph.errors import FormatError

@@ -17,7 +17,8 @@ from typing import Any
 
 from torch import Tensor
 
-from mmgraph.formats.files import SIZE_LIMIT, checked_path, read_bytes, write_directory
+from mmgraph.data.whole_files import checked_path, write_directory
+from mmgraph.formats.files import SIZE_LIMIT, read_bytes
 from mmgraph.formats.json_object import JsonObject, read_json, shown
 from mmgraph.formats.native.interactions import (
     grid_parameters,

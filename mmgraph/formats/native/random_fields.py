@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 
-from mmgraph.formats.files import SIZE_LIMIT, checked_path
+from mmgraph.data.whole_files import checked_path
+from mmgraph.formats.files import SIZE_LIMIT
 from mmgraph.formats.json_object import JsonObject, shown
 from mmgraph.formats.native.interactions import (
     interaction_parameters,

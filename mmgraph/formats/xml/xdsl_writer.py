@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import networkx as nx
 
-from mmgraph.formats.files import write_text
+from mmgraph.data.whole_files import write_text
 from mmgraph.formats.notes import NOTE, XDSL, is_plain_text, note_of, spellings
 from mmgraph.formats.tables import check_discrete, conditional_values
 from mmgraph.graph.conditionals.deterministic_and_softmax import Deterministic, NoisyMax

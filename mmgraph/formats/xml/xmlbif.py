@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping
 from os import PathLike
 from xml.sax.saxutils import escape
 
-from mmgraph.formats.files import SIZE_LIMIT, write_text
+from mmgraph.data.whole_files import write_text
+from mmgraph.formats.files import SIZE_LIMIT
 from mmgraph.formats.notes import NOTE, XMLBIF, annotated, is_plain_text, note_of, spellings
 from mmgraph.formats.tables import (
     TableBuilder,

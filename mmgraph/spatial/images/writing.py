@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmgraph.formats.files import write_bytes
+from mmgraph.data.whole_files import write_bytes
 from mmgraph.graph.arrays import as_array, refuse_mask
 from mmgraph.graph.errors import FormatError
 from mmgraph.spatial.images.georeference import Georeference
