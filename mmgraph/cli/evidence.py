@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 from mmgraph.graph.errors import EvidenceError, UnknownVariableError, suggestion
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from mmgraph.graph.factor_graph import FactorGraph
     from mmgraph.graph.variable import Variable
 
@@ -124,10 +122,8 @@ def _value(variable: Variable, text: str) -> object:
 
 def _columns(graph: FactorGraph, file: Path, reading: dict[str, Any]) -> dict[str, Any]:
     """The columns of a file: state indices, marked as such, and numbers."""
-    import numpy as np
-
-    from mmgraph.data.cells import coded, real_values
-    from mmgraph.data.tables import CHUNK_ROWS, open_table
+    from mmgraph.data.encoding import encode
+    from mmgraph.data.tables import open_table
     from mmgraph.graph.element_evidence import check_complete, elements_in
     from mmgraph.graph.state_labels import index
 
@@ -143,16 +139,8 @@ def _columns(graph: FactorGraph, file: Path, reading: dict[str, Any]) -> dict[st
                 f"{file}: the column '{column}' is not a variable of the model"
                 f"{suggestion(column, graph.variables)} (--read extra=ignore passes over it)"
             )
-    parts: dict[str, list[np.ndarray]] = {column: [] for column in variables}
-    rows = 0
-    for chunk in table.chunks(CHUNK_ROWS):
-        for column, variable in variables.items():
-            if variable.is_discrete:
-                parts[column].append(coded(variable, chunk[column], table, rows))
-            else:
-                parts[column].append(real_values(variable, [chunk[column]], table, rows).numpy())
-        rows += len(next(iter(chunk.values())))
-    if not rows:
-        raise EvidenceError(f"{file}: expected at least one row below the header")
-    joined = {column: np.concatenate(part) for column, part in parts.items()}
-    return {c: index(x) if variables[c].is_discrete else x for c, x in joined.items()}
+    if not variables:
+        return {}
+    rows = encode(table.select(variables), variables)
+    codes = {name: index(rows.column(name)) for name in rows.columns}
+    return codes | {name: values.numpy() for name, values in rows.values.items()}

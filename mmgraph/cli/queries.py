@@ -66,7 +66,7 @@ def infer(
     import torch
 
     import mmgraph
-    from mmgraph.inference.methods import SAMPLING
+    from mmgraph.inference.methods import is_seeded
 
     check_table(output)
     graph = mmgraph.read(model)
@@ -74,7 +74,7 @@ def infer(
     if is_file:
         _warn_of_given(query or (), given)
     options: dict[str, Any] = {"method": method, "device": device}
-    if method in SAMPLING:
+    if is_seeded(method):
         options["generator"] = torch.Generator().manual_seed(seed)
 
     def ask(rows: Any) -> Any:

@@ -57,10 +57,10 @@ def batch_size(graph: FactorGraph, method: str, draws: int = 1) -> int:
 
     The same question has the same batches, so that a seed has the same answer.
     """
-    from mmgraph.inference.methods import SAMPLING
+    from mmgraph.inference.methods import is_seeded
 
     cells = draws * sum(v.size * max(v.cardinality, 1) for v in graph.variables.values())
-    most = _SAMPLED_ROWS if method in SAMPLING else _MOST_ROWS
+    most = _SAMPLED_ROWS if is_seeded(method) else _MOST_ROWS
     return max(1, min(most, _MOST_CELLS // max(cells, 1)))
 
 

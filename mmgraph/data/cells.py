@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float64, Integer
 from torch import Tensor
 
-from mmgraph.data.tables import Table
+from mmgraph.data.table import Table
 from mmgraph.graph.cells import codes, hidden, lost_value
 from mmgraph.graph.errors import EvidenceError, LearningError, VanishingValueWarning
 from mmgraph.graph.value_evidence import numbers
@@ -43,9 +43,7 @@ def coded(
     VanishingValueWarning
         If -1 is read as missing, and is a value by all appearances.
     """
-    missing = table.missing
-    if table.is_text and "" not in variable.labels:
-        missing = (*missing, "")
+    missing = table.missing_cells(variable.labels)
     found = codes(variable, column, lambda row: table.place(first_row + row), missing)
     if (message := lost_value(variable, column, found)) is not None:
         warnings.warn(message, VanishingValueWarning, stacklevel=2)

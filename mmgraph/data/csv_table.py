@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mmgraph.data.tables import Table
+from mmgraph.data.table import Table
 from mmgraph.graph.errors import FormatError
 
 _GZIP_MAGIC = b"\x1f\x8b"

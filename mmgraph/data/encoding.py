@@ -12,7 +12,8 @@ from jaxtyping import Float64, Integer
 from torch import Tensor
 
 from mmgraph.data.cells import code_type, coded, real_values
-from mmgraph.data.tables import CHUNK_ROWS, Table, open_table
+from mmgraph.data.table import CHUNK_ROWS, Table
+from mmgraph.data.tables import open_table
 from mmgraph.graph.arrays import float_array
 from mmgraph.graph.element_evidence import check_complete, elements_in
 from mmgraph.graph.errors import LearningError, UnknownVariableError, suggestion
@@ -157,7 +158,7 @@ class CodedTable:
             yield CodedRows(self.variables, tuple(discrete), codes, values, {}, weights, first)
             first += count
         if not first:
-            raise LearningError(f"{self.table.origin} has no rows")
+            raise LearningError(f"{self.table.origin} has no rows: at least one row is needed")
         if self._weights is not None and len(self._weights) != first:
             raise LearningError(f"{len(self._weights)} weights for {first} rows")
 

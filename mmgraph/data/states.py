@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mmgraph.data.cells import real_values
-from mmgraph.data.tables import CHUNK_ROWS, Table
+from mmgraph.data.table import CHUNK_ROWS, Table
 from mmgraph.graph.cells import factorised, plain_array, spelling, spellings
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.state_labels import number_spelled, plain_cell
@@ -55,7 +55,7 @@ def states_in(
     """
     found: dict[str, dict[Any, None]] = {name: {} for name in columns}
     declared: dict[str, tuple[Any, ...]] = {}
-    hidden = spellings((*table.missing, *([""] if table.is_text else [])))
+    hidden = spellings(table.missing_cells())
     rows = 0
     for chunk in table.chunks(chunk_rows):
         for name in columns:

@@ -6,88 +6,26 @@ named columns, and give their rows in chunks as often as they are asked.
 
 from __future__ import annotations
 
-import abc
 import copy
 import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from mmgraph.data.csv_table import CsvTable
+from mmgraph.data.table import Table
 from mmgraph.graph.cells import is_frame, plain_array, spellings
 from mmgraph.graph.errors import (
     FormatError,
     LearningError,
     MissingExtraError,
     UnknownVariableError,
-    suggestion,
 )
 from mmgraph.graph.evidence import check_extra
 from mmgraph.graph.state_labels import Index
-from mmgraph.inference.samples import Samples
-
-CHUNK_ROWS = 100_000
-"""How many rows are read at once where nothing else is asked for."""
-
-
-class Table(abc.ABC):
-    """Named columns whose rows can be read in chunks, more than once.
-
-    Attributes
-    ----------
-    origin : str
-        What error messages call it.
-    columns : tuple of str
-        The names of the columns.
-    is_text : bool
-        Whether cells are text whatever they mean, as in a CSV file; an empty one is missing.
-    in_memory : bool
-        Whether all rows are in memory anyway.
-    missing : tuple
-        What stands for a missing cell beside None, NaN and the empty text of a file.
-    extra : {"raise", "ignore"}
-        What becomes of columns that are no variables of a model.
-    """
-
-    origin: str
-    columns: tuple[str, ...]
-    is_text: bool = False
-    in_memory: bool = True
-    missing: tuple[object, ...] = ()
-    extra: str = "raise"
-
-    def place(self, row: int) -> str:
-        """Return the words for a row, for messages."""
-        return f"{self.origin}, row {row}"
-
-    def select(self, columns: Collection[str]) -> Self:
-        """Return the table with some of its columns.
-
-        Raises
-        ------
-        UnknownVariableError
-            If it lacks one; with the nearest name.
-        """
-        known = set(self.columns)
-        for name in columns:
-            if name not in known:
-                hint = suggestion(name, self.columns)
-                raise UnknownVariableError(f"{self.origin} has no column '{name}'{hint}")
-        selected = copy.copy(self)
-        selected.columns = tuple(dict.fromkeys(columns))
-        return selected
-
-    @abc.abstractmethod
-    def chunks(self, rows: int) -> Iterator[dict[str, Any]]:
-        """Yield the columns, lists, arrays or pandas Series, of ``rows`` rows at a time.
-
-        Raises
-        ------
-        FormatError
-            If a file cannot be read.
-        """
 
 
 class _FrameTable(Table):
@@ -257,18 +195,15 @@ def _table(data: object, encoding: str | None, separator: str | None) -> Table:
         path = Path(data)
         name = path.name.lower()
         if name.endswith(_TEXT):
-            from mmgraph.data.csv_table import CsvTable
-
             return CsvTable(path, encoding, separator)
         if name.endswith(_PARQUET):
             return _ParquetTable(path)
         raise FormatError(f"{path}: a table's file name ends in {', '.join((*_TEXT, *_PARQUET))}")
-    if isinstance(data, Samples):
-        return _ArraysTable(data.columns(), "the samples")
     if is_frame(data):
         return _FrameTable(data)
     if isinstance(data, Mapping):
-        return _ArraysTable(data)
+        samples = getattr(data, "columns", None)  # a mapping that says which rows it has
+        return _ArraysTable(data) if samples is None else _ArraysTable(samples(), "the samples")
     raise LearningError(
         "data to learn from is a pandas DataFrame, a mapping of names to arrays or the path of a "
         f"CSV or Parquet file, not {type(data).__name__}"

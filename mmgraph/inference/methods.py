@@ -1,204 +1,258 @@
-"""The methods by name: which there are, what each answers, and which one suits a graph."""
+"""The inference methods: a record each, of the questions that it answers, and how and where.
+
+A new method is a function in a file of its own and a record in ``METHODS``; ``query`` and its
+sisters, the command line, the labelling of images, the table of devices in the README and the tests
+of all methods ask the records.
+"""
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
-
-import torch
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from mmgraph.graph.errors import MmgraphError, suggestion
-from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.grid import GridFactor
-from mmgraph.graph.variable import Variable
-from mmgraph.inference.exact.unrolling import MOST_ELEMENTS, needs_unrolling
+from mmgraph.inference.devices import check_device, is_elsewhere
 from mmgraph.inference.numerics.counted_random import placed_generator
-from mmgraph.inference.numerics.memory import default_memory_budget
-from mmgraph.inference.options import check_known, check_type, check_types
+from mmgraph.inference.options import check_known, check_types
 
-EXACT = ("junction_tree", "enumeration", "torch", "layer_summation")
-
-_HERE = "mmgraph.inference"
-MARGINALS = {
-    "belief_propagation": f"{_HERE}.messages.belief_propagation",
-    "tree_reweighted": f"{_HERE}.messages.tree_reweighted",
-    "mean_field": f"{_HERE}.mean_field.mean_field",
-    "gibbs": f"{_HERE}.sampling.gibbs",
-    "parallel_tempering": f"{_HERE}.sampling.parallel_tempering",
-    "annealed_importance_sampling": f"{_HERE}.sampling.annealing",
-}
-"""Approximate methods that give marginals, and the modules of the functions of that name."""
-
-SAMPLERS = {
-    "gibbs": f"{_HERE}.sampling.gibbs:gibbs_samples",
-    "parallel_tempering": f"{_HERE}.sampling.parallel_tempering:tempered_samples",
-}
-"""Methods that draw states where exact samples do not fit, and their functions."""
-
-SAMPLING = ("gibbs", "parallel_tempering", "annealed_importance_sampling")
-"""Those of them that draw random numbers, and take a ``generator``."""
-
-ASSIGNMENTS = {
-    "max_product": f"{_HERE}.messages.max_product",
-    "trws": f"{_HERE}.messages.trws",
-    "trws_and_moves": f"{_HERE}.minimisation.trws_and_moves",
-    "graph_cut": f"{_HERE}.minimisation.graph_cut",
-    "alpha_expansion": f"{_HERE}.minimisation.move_making",
-    "alpha_beta_swap": f"{_HERE}.minimisation.move_making",
-    "icm": f"{_HERE}.minimisation.icm",
-    "branch_and_bound": f"{_HERE}.minimisation.branch_and_bound",
-}
-"""Methods that give an assignment of all variables."""
+QUESTIONS = ("query", "joint", "log_partition", "map_query", "sample")
 
 
-QUESTIONS: dict[str, tuple[str, ...]] = {
-    "query": (*EXACT, *MARGINALS),
-    "joint": ("junction_tree", "torch"),
-    "log_partition": (*EXACT, *(m for m in MARGINALS if m not in SAMPLERS)),
-    "map_query": (*EXACT, *ASSIGNMENTS),
-    "sample": ("junction_tree", "torch", "layer_summation", *SAMPLERS),
-}
-"""The methods of each question, beside ``auto``; :mod:`mmgraph.inference.devices` says where."""
+@dataclass(frozen=True)
+class Method:
+    """An inference method.
 
-AUTO_MARGINALS = ("belief_propagation", "tree_reweighted")
-AUTO_ASSIGNMENTS = ("graph_cut", "trws_and_moves")
-"""What ``auto`` resorts to where exact tables do not fit."""
-
-
-def check(method: str, known: Sequence[str], question: str) -> None:
-    """Raise MmgraphError if a question has no such method."""
-    if isinstance(method, str) and (method in known or method == "auto"):
-        return
-    hint = suggestion(method, known)
-    raise MmgraphError(f"{question} knows no method {method!r}{hint} (known: {', '.join(known)})")
-
-
-def function_of(method: str, table: dict[str, str]) -> Callable[..., Any]:
-    """Return a method's function; its module is imported at first use."""
-    module, _colon, function = table[method].partition(":")
-    found: Callable[..., Any] = getattr(importlib.import_module(module), function or method)
-    return found
-
-
-def call(method: str, table: dict[str, str], *arguments: Any, **options: Any) -> Any:
-    """Call a method with options that it knows, of the types that it takes.
-
-    It draws by a generator on the CPU, which one that is elsewhere seeds.
+    Attributes
+    ----------
+    name : str
+    functions : mapping of str to str
+        The function for each question that it answers, ``module:function`` below
+        ``mmgraph.inference``. It takes the graph, the evidence, what the question asks for (the
+        variables; of samples their number and a generator) and options. That for the log-partition
+        function may return a posterior, if it is not exact.
+    exact : bool
+        Whether its answers are exact up to rounding.
+    view : {"tables", "field", "layers"}
+        What it takes of a graph: tables, which small layers of units are turned into; fields of
+        variables, which all factors have; or layers of units and nothing else.
+    seeded : bool
+        Whether it draws random numbers, by the option ``generator``.
+    cpu_alone : str
+        Empty if it runs on any device; else why not, and what to take there.
+    options : mapping of str to object
+        Options that its functions are called with whenever it is asked for.
+    variant_of : str
+        The method that it is with these options; it is not asked for by its own name.
     """
-    function = function_of(method, table)
-    known = list(inspect.signature(function).parameters)[len(arguments) :]
-    check_known(options, known, method)
-    check_types(function, options)
-    if "generator" in options:
-        options["generator"] = placed_generator(options["generator"], "cpu")
-    return function(*arguments, **options)
+
+    name: str
+    functions: Mapping[str, str]
+    exact: bool = False
+    view: Literal["tables", "field", "layers"] = "tables"
+    seeded: bool = False
+    cpu_alone: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    variant_of: str = ""
+
+    def function(self, question: str) -> Callable[..., Any]:
+        """Return the function that answers a question; its module is imported at first use."""
+        module, _colon, name = self.functions[question].partition(":")
+        function: Callable[..., Any] = getattr(
+            importlib.import_module(f"mmgraph.inference.{module}"), name
+        )
+        return function
+
+    def parameters(self, question: str) -> tuple[str, ...]:
+        """Return the options that the function for a question has."""
+        names = _parameters(self.function(question))[3 if question != "log_partition" else 2 :]
+        return tuple(name for name in names if name not in self.options)
+
+    def __call__(self, question: str, *arguments: Any, **options: Any) -> Any:
+        """Answer a question, by a generator on the CPU, which one that is elsewhere seeds.
+
+        Raises
+        ------
+        MmgraphError
+            If there is no such option, or its value is of another type.
+        """
+        function = self.function(question)
+        known = [n for n in _parameters(function)[len(arguments) :] if n not in self.options]
+        check_known(options, known, self.name)
+        check_types(function, options)
+        if "generator" in options:
+            options["generator"] = placed_generator(options["generator"], "cpu")
+        return function(*arguments, **self.options, **options)
 
 
-def given_options(
-    method: str, table: dict[str, str], device: str, dtype: torch.dtype | None
-) -> dict[str, Any]:
-    """Return device and dtype as options of a method: those that it has, where asked for."""
-    known = inspect.signature(function_of(method, table)).parameters
-    options: dict[str, Any] = {} if dtype is None else {"dtype": dtype}
-    return options | ({"device": device} if "device" in known else {})
+@functools.cache
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(inspect.signature(function).parameters)
 
 
-def exact_may_fit(graph: FactorGraph, budget: int) -> bool:
-    """Whether exact inference on arrays is worth preparing: a quick look at their sizes.
+_EXACT = {
+    "query": "exact.exact:marginals",
+    "joint": "exact.exact:joint",
+    "log_partition": "exact.exact:log_evidence",
+    "map_query": "exact.exact:best_assignment",
+    "sample": "exact.exact:samples",
+}
+_LAYERS = {
+    "query": "exact.layer_summation:layer_summation",
+    "log_partition": "exact.layer_summation:log_evidence",
+    "map_query": "exact.layer_summation:best_assignment",
+    "sample": "exact.layer_summation:samples",
+}
+_REFEREE = {q: f for q, f in _EXACT.items() if q in ("query", "log_partition", "map_query")}
+_CUTS = "moves are minimum cuts, which are found one path after the other"
 
-    A grid's treewidth is its shorter side (in a volume, about the product of the two shorter
-    ones), so that its largest table has at least that power of the number of states.
-    """
-    if not needs_unrolling(graph):
-        return True
-    if sum(v.size for v in graph.variables.values() if v.is_discrete) > MOST_ELEMENTS:
-        return False
-    return all(
-        _least_log2_bytes(factor.ends[0]) <= math.log2(budget)
-        for factor in graph.factors
-        if isinstance(factor, GridFactor)
+
+def _marginals(function: str) -> dict[str, str]:
+    return dict.fromkeys(("query", "log_partition"), function)
+
+
+def _assignments(function: str) -> dict[str, str]:
+    return {"map_query": function}
+
+
+METHODS = {
+    method.name: method
+    for method in (
+        Method(
+            "junction_tree",
+            _EXACT,
+            exact=True,
+            cpu_alone="its loops are compiled for the CPU; method='torch' runs the same tree",
+            options={"method": "junction_tree"},
+        ),
+        Method(
+            "enumeration",
+            _REFEREE,
+            exact=True,
+            cpu_alone="it is the referee of small graphs; method='torch' is exact, too",
+            options={"method": "enumeration"},
+        ),
+        Method("torch", _EXACT, exact=True, options={"method": "torch"}),
+        Method("layer_summation", _LAYERS, exact=True, view="layers"),
+        Method("belief_propagation", _marginals("messages.belief_propagation:belief_propagation")),
+        Method("tree_reweighted", _marginals("messages.tree_reweighted:tree_reweighted")),
+        Method("mean_field", _marginals("mean_field.mean_field:mean_field"), view="field"),
+        Method(
+            "structured_mean_field",
+            _marginals("mean_field.mean_field:mean_field"),
+            view="field",
+            cpu_alone="it passes along one tree after the other; method='mean_field' with "
+            "structure='naive', or 'tree_reweighted', runs there",
+            options={"structure": "chains"},
+            variant_of="mean_field",
+        ),
+        Method(
+            "gibbs",
+            {"query": "sampling.gibbs:gibbs", "sample": "sampling.gibbs:gibbs_samples"},
+            view="field",
+            seeded=True,
+        ),
+        Method(
+            "parallel_tempering",
+            {
+                "query": "sampling.parallel_tempering:parallel_tempering",
+                "sample": "sampling.parallel_tempering:tempered_samples",
+            },
+            view="field",
+            seeded=True,
+        ),
+        Method(
+            "annealed_importance_sampling",
+            _marginals("sampling.annealing:annealed_importance_sampling"),
+            view="field",
+            seeded=True,
+        ),
+        Method("max_product", _assignments("messages.max_product:max_product")),
+        Method("trws", _assignments("messages.trws:trws")),
+        Method(
+            "trws_and_moves",
+            _assignments("minimisation.trws_and_moves:trws_and_moves"),
+            cpu_alone=f"{_CUTS}; method='trws' is the part without them",
+        ),
+        Method(
+            "graph_cut",
+            _assignments("minimisation.graph_cut:graph_cut"),
+            cpu_alone=f"{_CUTS}; method='trws' has a bound, too",
+        ),
+        Method(
+            "alpha_expansion",
+            _assignments("minimisation.move_making:alpha_expansion"),
+            cpu_alone=f"{_CUTS}; method='trws' has a bound, too",
+        ),
+        Method(
+            "alpha_beta_swap",
+            _assignments("minimisation.move_making:alpha_beta_swap"),
+            cpu_alone=f"{_CUTS}; method='trws' has a bound, too",
+        ),
+        Method("icm", _assignments("minimisation.icm:icm"), view="field"),
+        Method(
+            "branch_and_bound",
+            _assignments("minimisation.branch_and_bound:branch_and_bound"),
+            cpu_alone="toulbar2 runs there; method='trws' has a bound, too",
+        ),
     )
+}
+"""All methods by name."""
 
 
-def _least_log2_bytes(variable: Variable) -> float:
-    width = math.prod(sorted(variable.shape)[:-1]) + 1
-    return 3 + width * math.log2(variable.cardinality)
+def methods_for(question: str) -> tuple[Method, ...]:
+    """Return the methods that can be asked a question by name, beside ``auto``."""
+    return tuple(m for m in METHODS.values() if question in m.functions and not m.variant_of)
 
 
-def auto_budget(graph: FactorGraph, exact_budget: int | None, memory_budget: int | None) -> int:
-    """Return what exact inference may take when nobody asked for it by name.
+def is_seeded(name: str) -> bool:
+    """Whether a method draws random numbers; ``auto`` takes one that does as a last resort."""
+    return name in METHODS and METHODS[name].seeded
 
-    On arrays a quarter of the usual: beyond, it would take minutes where the approximate methods
-    take seconds.
+
+def check_method(question: str, method: str, names: Iterable[str] | None = None) -> None:
+    """Raise MmgraphError if a question has no such method.
+
+    Parameters
+    ----------
+    names : iterable of str, optional
+        Of the methods that it has, beside ``auto``; by default :func:`methods_for` says.
     """
-    check_type("exact_budget", exact_budget, "int | None")
-    check_type("memory_budget", memory_budget, "int | None")
-    whole = default_memory_budget() if memory_budget is None else memory_budget
-    if exact_budget is not None:
-        return min(exact_budget, whole)
-    return whole // 4 if memory_budget is None and needs_unrolling(graph) else whole
+    known = [m.name for m in methods_for(question)] if names is None else list(names)
+    if not (isinstance(method, str) and method in (*known, "auto")):
+        hint = suggestion(method, known)
+        raise MmgraphError(
+            f"{question} knows no method {method!r}{hint} (known: {', '.join(known)})"
+        )
 
 
-def check_auto_options(
-    options: Mapping[str, Any], behind: Iterable[str], table: dict[str, str]
-) -> None:
-    """Refuse options that no method behind ``auto`` has; each takes those that it knows.
+def checked_device(question: str, method: str, device: object, options: Mapping[str, Any]) -> str:
+    """Return the name of the device that a question is asked on.
 
-    The methods are imported only where there are options to check.
+    Parameters
+    ----------
+    options : mapping
+        Of the method: ``structure="chains"`` makes mean field a method of its own.
+
+    Raises
+    ------
+    MmgraphError
+        If torch does not have the device, or the method runs on the CPU alone.
     """
-    known = {"exact_budget", "memory_budget"}
-    if options:
-        for method in behind:
-            function = function_of(method, table)
-            check_types(function, options)
-            known |= set(list(inspect.signature(function).parameters)[3:])
-    for name in options:
-        if name not in known:
-            hint = suggestion(name, known)
-            raise MmgraphError(
-                f"no method behind 'auto' has an option {name!r}{hint} "
-                f"(they have: {', '.join(sorted(known))})"
-            )
-
-
-def understood(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of the options that a function knows."""
-    known = inspect.signature(function).parameters
-    return {name: value for name, value in options.items() if name in known}
-
-
-def best_marginals(
-    graph: FactorGraph,
-    evidence: Evidence,
-    variables: Sequence[str] | None,
-    device: str | None,
-    **options: Any,
-) -> Any:
-    """Approximate marginals: belief propagation, and its convex form where that does not settle.
-
-    The convex form gets as many iterations as belief propagation had. Where neither settles, belief
-    propagation answers. The time of both counts.
-    """
-    options["device"] = device or "auto"
-    first = function_of("belief_propagation", MARGINALS)
-    found = first(graph, evidence, variables, **options)
-    if not found.converged:
-        second = function_of("tree_reweighted", MARGINALS)
-        limits = {"iterations": found.iterations} | understood(second, options)
-        convex = second(graph, evidence, variables, **limits)
-        seconds = found.seconds + convex.seconds
-        found = convex if convex.converged else found
-        found.seconds = seconds
-    return found
-
-
-def best_assignment_method(graph: FactorGraph) -> str:
-    """Return the method for the best assignment where a junction tree does not fit."""
-    from mmgraph.inference.minimisation.graph_cut import is_binary_submodular
-    from mmgraph.inference.pairwise.build import pairwise_graph
-
-    return "graph_cut" if is_binary_submodular(pairwise_graph(graph)) else "trws_and_moves"
+    name = check_device(device)
+    if not is_elsewhere(name) or method == "auto":
+        return name
+    record = METHODS[method]
+    for variant in METHODS.values():
+        if variant.variant_of == method and variant.options.items() <= options.items():
+            record = variant
+    if record.cpu_alone:
+        able = ", ".join(m.name for m in methods_for(question) if not m.cpu_alone)
+        raise MmgraphError(
+            f"the method '{record.name}' runs on the CPU alone, not on {name!r}: "
+            f"{record.cpu_alone} (for {question} on {name!r}: {able})"
+        )
+    return name

@@ -7,7 +7,6 @@ of the weight that evidence leaves, less this.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import numpy as np
 import torch
@@ -17,51 +16,45 @@ from torch import Tensor
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.bias import BiasFactor
+from mmgraph.inference.moments import Deferred
 
-Normaliser = Callable[[], Tensor] | Tensor | None
-"""The log-partition function for each row of evidence, or what computes it; None of a normalised
-model."""
+LogPartition = Callable[[FactorGraph, Evidence], Tensor]
+"""A function of a module that sums the weights of a graph exactly, row by row."""
 
 
-def normaliser(graph: FactorGraph, evidence: Evidence | None = None) -> Normaliser:
-    """Return what computes the exact log-partition functions; None if the model is normalised.
+def normaliser(
+    graph: FactorGraph, evidence: Evidence, log_partition: LogPartition
+) -> Deferred | None:
+    """Return the exact log-partition functions, to be computed; None if the model is normalised.
 
-    It keeps the graph, and of the evidence no more than the lengths of documents. Methods that only
-    approximate the weight of evidence need not say which it was.
+    Of the evidence no more is kept than the lengths of documents.
     """
     if graph.is_normalised:
         return None
-    given = Evidence.of(evidence, graph.variables)
-    return partial(log_partitions, graph, lengths(graph, given))
+    return Deferred(_log_partitions, log_partition, graph, document_lengths(graph, evidence))
 
 
-def log_partitions(
-    graph: FactorGraph, words: Int64[np.ndarray, "batch documents"]
+def _log_partitions(
+    log_partition: LogPartition, graph: FactorGraph, words: Int64[np.ndarray, "batch documents"]
 ) -> Float[Tensor, " batch"]:
-    """Return the exact log-partition function of the model, for each row of :func:`lengths`.
-
-    Raises
-    ------
-    TreewidthError
-        If it does not fit the memory budget.
-    """
-    from mmgraph.inference.query import log_partition
-
     distinct, group = np.unique(words, axis=0, return_inverse=True)
-    values = [log_partition(of_lengths(graph, row))[0] for row in distinct.tolist()]
+    nothing = Evidence.of(None, graph.variables)
+    values = [log_partition(of_lengths(graph, row), nothing)[0] for row in distinct.tolist()]
     return torch.stack(values)[torch.from_numpy(group.reshape(-1)).to(values[0].device)]
 
 
-def lengths(graph: FactorGraph, evidence: Evidence) -> Int64[np.ndarray, "batch documents"]:
+def document_lengths(
+    graph: FactorGraph, evidence: Evidence
+) -> Int64[np.ndarray, "batch documents"]:
     """Return the words of each document of each row; the usual number where it is missing."""
     columns = []
     for factor in _documents(graph):
-        usual = np.full(evidence.batch, factor.length)
-        given = evidence.values.get(factor.scope[0].name)
-        if given is not None:
-            counted = given.sum(-1).cpu().numpy()
-            usual = np.where(np.isnan(counted), usual, np.nan_to_num(counted)).astype(np.int64)
-        columns.append(usual)
+        words = np.full(evidence.batch, factor.length)
+        counts = evidence.values.get(factor.scope[0].name)
+        if counts is not None:
+            observed = counts.sum(-1).cpu().numpy()
+            words = np.where(np.isnan(observed), words, np.nan_to_num(observed)).astype(np.int64)
+        columns.append(words)
     return np.stack(columns, 1) if columns else np.zeros((evidence.batch, 0), np.int64)
 
 
@@ -69,10 +62,10 @@ def of_lengths(graph: FactorGraph, words: Sequence[int]) -> FactorGraph:
     """Return the graph with documents of other lengths."""
     if not words:
         return graph
-    given = dict(zip(_documents(graph), words, strict=True))
+    lengths = dict(zip(_documents(graph), words, strict=True))
     factors = [
-        BiasFactor(f.scope[0], f.bias, f.precision, given[f])
-        if isinstance(f, BiasFactor) and f in given
+        BiasFactor(f.scope[0], f.bias, f.precision, lengths[f])
+        if isinstance(f, BiasFactor) and f in lengths
         else f
         for f in graph.factors
     ]

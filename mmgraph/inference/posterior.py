@@ -1,11 +1,13 @@
-"""What inference returns: the answer, and an honest account of how it was found."""
+"""What inference returns: marginals, log-weights, and by which method, how well and how fast."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -13,20 +15,10 @@ from torch import Tensor
 from mmgraph.graph.copying import DeepCopied
 from mmgraph.graph.errors import MissingExtraError, MmgraphError, UnknownVariableError, suggestion
 from mmgraph.graph.variable import Variable, element_names
-from mmgraph.inference.normaliser import Normaliser
+from mmgraph.inference.moments import Deferred, FlatMarginals, Moments
 
 if TYPE_CHECKING:
     import pandas
-
-
-_KINDS = {
-    "mean_field": "lower bound",
-    "structured_mean_field": "lower bound",
-    "tree_reweighted": "upper bound",
-    "belief_propagation": "Bethe approximation",
-    "annealed_importance_sampling": "estimate",
-}
-"""What methods say of the log-partition function."""
 
 
 def with_constant(
@@ -37,15 +29,24 @@ def with_constant(
     return log_weights + (more if log_weights.requires_grad else more.detach())
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Posterior(DeepCopied):
     """Marginals of some variables given evidence, for every row of it.
 
     Attributes
     ----------
+    model_variables : mapping of str to Variable
+        All variables of the model.
+    moments : Moments or FlatMarginals
+        Of the variables asked for; see :attr:`marginals`, :meth:`mean` and :meth:`variance`.
+    log_weight : array or Tensor of shape (batch,), Deferred or None
+        :attr:`log_partition` less ``constant``; None if the method does not give it.
     method : str
         The method that answered.
     exact : bool
         Whether the answer is exact up to rounding.
+    seconds : float
+        Wall-clock time of the call.
     converged : bool
         Whether an iterative method reached its tolerance; always true for an exact one.
     shortfall : str
@@ -60,157 +61,90 @@ class Posterior(DeepCopied):
     diagnostics : dict of str to dict of str to Tensor
         What a sampler knows of its chains, by quantity and variable: ``"r_hat"`` and
         ``"effective_sample_size"``, each ``(batch, *shape)``; empty for other methods.
-    seconds : float
-        Wall-clock time of the call.
+    is_normalised : bool
+        Whether the weights of the model sum to one, so that a log-partition is a log P.
+    normaliser : Deferred or None
+        The exact log-partition functions without evidence, of a model that is not normalised.
+    joint_entropy : Deferred or None
+        See :meth:`entropy`.
+    approximation : str
+        How a log-partition function that is not exact is meant, as in ``"lower bound"``.
+    constant : Tensor of shape () or None
+        Added to log-weights alone, since probabilities have no part in it.
     """
 
-    __slots__ = (
-        "_constant",
-        "_entropy",
-        "_flat",
-        "_is_normalised",
-        "_log_partition",
-        "_means",
-        "_names",
-        "_normaliser",
-        "_split",
-        "_variables",
-        "_variances",
-        "bound",
-        "converged",
-        "diagnostics",
-        "exact",
-        "gap",
-        "iterations",
-        "method",
-        "residual",
-        "seconds",
-        "shortfall",
-    )
-
-    def __init__(
-        self,
-        names: Mapping[str, tuple[int, int]],
-        variables: Mapping[str, Variable],
-        flat: Any,
-        log_partition: Any,
-        *,
-        normaliser: Normaliser,
-        method: str,
-        exact: bool,
-        seconds: float = 0.0,
-        entropy: Callable[[], Tensor] | None = None,
-    ) -> None:
-        self._names = names
-        self._variables = variables
-        self._flat = flat
-        self._log_partition = log_partition
-        self._constant: Tensor | None = None
-        self._is_normalised = normaliser is None
-        self._normaliser = normaliser if exact else None  # no other asks for it
-        self._split: dict[str, Tensor] | None = None
-        self._entropy: Callable[[], Tensor] | Tensor | None = entropy
-        self._means: dict[str, Tensor] = {}
-        self._variances: dict[str, Tensor] = {}
-        self.method = method
-        self.exact = exact
-        self.converged = True
-        self.shortfall = ""
-        self.iterations: int | None = None
-        self.residual: float | None = None
-        self.bound: Tensor | None = None
-        self.gap: Tensor | None = None
-        self.diagnostics: dict[str, dict[str, Tensor]] = {}
-        self.seconds = seconds
+    model_variables: Mapping[str, Variable]
+    moments: Moments | FlatMarginals
+    log_weight: Float[Tensor, " batch"] | Float[np.ndarray, " batch"] | Deferred | None
+    method: str
+    exact: bool = False
+    seconds: float = 0.0
+    converged: bool = True
+    shortfall: str = ""
+    iterations: int | None = None
+    residual: float | None = None
+    bound: Float[Tensor, " batch"] | None = None
+    gap: Float[Tensor, " batch"] | None = None
+    diagnostics: Mapping[str, dict[str, Tensor]] = field(default_factory=dict)
+    is_normalised: bool = True
+    normaliser: Deferred | None = None
+    joint_entropy: Deferred | None = None
+    approximation: str = "approximation"
+    constant: Float[Tensor, ""] | None = None
 
     @classmethod
-    def of(
+    def of_plan(
         cls,
-        variables: Mapping[str, Variable],
-        marginals: Mapping[str, Float[Tensor, "batch *shape states"]],
-        log_partition: Float[Tensor, " batch"] | Callable[[], Tensor] | None = None,
-        *,
-        normaliser: Normaliser,
-        means: Mapping[str, Float[Tensor, "batch *shape"]] | None = None,
-        variances: Mapping[str, Float[Tensor, "batch *shape"]] | None = None,
-        method: str,
-        exact: bool = False,
-        converged: bool = True,
-        shortfall: str = "",
-        iterations: int | None = None,
-        residual: float | None = None,
-        bound: Float[Tensor, " batch"] | None = None,
-        diagnostics: Mapping[str, dict[str, Tensor]] | None = None,
-        seconds: float = 0.0,
-        entropy: Callable[[], Tensor] | None = None,
+        fields: Mapping[str, Any],
+        moments: FlatMarginals,
+        log_weight: Float[np.ndarray, " batch"],
+        joint_entropy: Deferred,
+        seconds: float,
     ) -> Posterior:
-        """Build a posterior from marginals that may be arrays.
+        """Return a posterior with these fields, and others that all answers of a plan share.
 
-        Parameters
-        ----------
-        variables : mapping of str to Variable
-            Those of the model.
-        marginals : mapping of str to Tensor
-            ``(batch, *shape, states)`` for each variable asked for.
-        log_partition : Tensor, function or None
-            A function is called when the number is asked for; None if the method cannot tell.
-        normaliser : function or None
-            Returns the exact log-partition function without evidence; None of a normalised model.
-        means, variances : mapping of str to Tensor, optional
-            Of variables without states, ``(batch, *shape)``.
+        It sets them in half of the microsecond that a frozen ``__init__`` takes, which would be a
+        twentieth of a small query. ``diagnostics`` must be among the shared fields; those left out
+        have their defaults.
         """
-        of_any = [*marginals.values(), *(means or {}).values()]
-        batch = len(of_any[0]) if of_any else 0
-        posterior = cls(
-            dict.fromkeys(marginals, (0, 0)),
-            variables,
-            torch.empty(batch, 0),
-            log_partition,
-            normaliser=normaliser,
-            method=method,
-            exact=exact,
-            seconds=seconds,
-            entropy=entropy,
-        )
-        posterior._split = dict(marginals)
-        posterior._means, posterior._variances = dict(means or {}), dict(variances or {})
-        posterior.converged = converged
-        posterior.shortfall = "" if converged else shortfall
-        posterior.iterations = iterations
-        posterior.residual = residual
-        posterior.bound = bound
-        posterior.diagnostics = dict(diagnostics or {})
-        if bound is not None and isinstance(log_partition, Tensor):
-            posterior.gap = (bound - log_partition).abs()
-        return posterior
+        made = object.__new__(cls)
+        own = made.__dict__
+        own.update(fields)
+        own["moments"] = moments
+        own["log_weight"] = log_weight
+        own["joint_entropy"] = joint_entropy
+        own["seconds"] = seconds
+        return made
 
-    def __getstate__(self) -> object:
+    def __getstate__(self) -> dict[str, Any]:
         """Return what pickles and copies hold; a number that is still to be computed is.
 
         Not so the log-partition function of the model, which may not fit the memory budget: until
         it is known the model goes along.
         """
-        if self.has_log_partition:
-            self._log_partition = self._computed()
-        if callable(self._entropy) and not callable(self._normaliser):
+        if isinstance(self.log_weight, Deferred):
+            self.log_weight.value()
+        if self.joint_entropy and (self.normaliser is None or self.normaliser.is_known):
             with contextlib.suppress(MmgraphError):
-                self.entropy()
-        return super().__getstate__()
+                self.joint_entropy.value()
+        return self.__dict__
 
     @property
     def variables(self) -> tuple[str, ...]:
         """The variables whose marginals or means are held."""
-        return (*self._names, *self._means)
+        return (*self.marginals, *self.moments.means)
 
     @property
     def batch(self) -> int:
         """The number of rows of evidence."""
-        return int(self._flat.shape[0])
+        if isinstance(self.log_weight, Tensor | np.ndarray):
+            return len(self.log_weight)
+        return next((len(t) for t in (*self.marginals.values(), *self.moments.means.values())), 0)
 
     @property
     def has_log_partition(self) -> bool:
         """Whether the method that made this posterior knows :attr:`log_partition`."""
-        return self._log_partition is not None
+        return self.log_weight is not None
 
     @property
     def log_partition(self) -> Float[Tensor, " batch"]:
@@ -225,27 +159,19 @@ class Posterior(DeepCopied):
         UnknownVariableError
             If the method that made this posterior cannot tell.
         """
-        total = self._computed()
-        return total if self._constant is None else with_constant(total, self._constant)
+        total = self._log_weight()
+        return total if self.constant is None else with_constant(total, self.constant)
 
-    def _computed(self) -> Float[Tensor, " batch"]:
-        if self._log_partition is None:
+    def _log_weight(self) -> Float[Tensor, " batch"]:
+        if self.log_weight is None:
             raise UnknownVariableError(f"the method '{self.method}' does not give log_partition")
-        if callable(self._log_partition):
-            self._log_partition = self._log_partition()
-        if not isinstance(self._log_partition, Tensor):
-            self._log_partition = torch.from_numpy(self._log_partition)
-        return self._log_partition
+        known = self.log_weight
+        return torch.as_tensor(known.value() if isinstance(known, Deferred) else known)
 
     @property
     def log_partition_kind(self) -> str:
         """How :attr:`log_partition` is meant: ``"exact"``, ``"lower bound"`` and the like."""
-        return "exact" if self.exact else _KINDS.get(self.method, "approximation")
-
-    @property
-    def is_normalised(self) -> bool:
-        """Whether the weights of the model sum to one, so that a log-partition is a log P."""
-        return self._is_normalised
+        return "exact" if self.exact else self.approximation
 
     @property
     def has_log_evidence(self) -> bool:
@@ -266,40 +192,21 @@ class Posterior(DeepCopied):
         TreewidthError
             If the exact log-partition function does not fit the memory budget.
         """
-        total = self._computed()
+        total = self._log_weight()
         if self.is_normalised:
             return total
-        if not self.exact:
+        if self.normaliser is None:
             raise UnknownVariableError(
                 f"'{self.method}' gives no log P(evidence) of a model that is not normalised; "
                 f"'log_partition' is the logarithm of the weight that the evidence leaves "
                 f"({self.log_partition_kind})"
             )
-        if callable(self._normaliser):
-            self._normaliser = self._normaliser()
-        assert self._normaliser is not None
-        return total - self._normaliser.to(total.device)
-
-    def move(
-        self,
-        values: Callable[[Mapping[str, Tensor]], dict[str, Tensor]],
-        more: Float[Tensor, ""],
-    ) -> None:
-        """Say of means what a function makes of them, and add a constant to all log-weights."""
-        self._means = values(self._means)
-        # Apart, since a probability has no part in it.
-        self._constant = more if self._constant is None else self._constant + more
-        if self.bound is not None:
-            self.bound = with_constant(self.bound, more)
+        return total - self.normaliser.value().to(total.device)
 
     @property
     def marginals(self) -> dict[str, Float[Tensor, "batch *shape states"]]:
         """All marginals by variable."""
-        if self._split is None:
-            flat = self._flat if isinstance(self._flat, Tensor) else torch.from_numpy(self._flat)
-            parts = flat.split([stop - start for start, stop in self._names.values()], 1)
-            self._split = dict(zip(self._names, parts, strict=True))
-        return self._split
+        return self.moments.marginals
 
     def marginal(self, name: str) -> Float[Tensor, "batch *shape states"]:
         """Return the distribution of one variable (of each element), for each row of evidence.
@@ -310,11 +217,12 @@ class Posterior(DeepCopied):
             If the variable was not among those asked for.
         """
         try:
-            return self.marginals[name]
+            return self.moments.marginals[name]
         except KeyError:
-            hint = suggestion(name, self._names)
-            if name in self._means:
-                hint = f": it is {self._variables[name].family}, and has a mean and a variance"
+            hint = suggestion(name, self.marginals)
+            if name in self.moments.means:
+                family = self.model_variables[name].family
+                hint = f": it is {family}, and has a mean and a variance"
             raise UnknownVariableError(
                 f"the posterior holds no marginal of {name!r}{hint}"
             ) from None
@@ -329,23 +237,26 @@ class Posterior(DeepCopied):
         UnknownVariableError
             If the variable was not among those asked for, or its states are no numbers.
         """
-        return self._moment(name, self._means, lambda chance: chance)
+        return self._moment(name, self.moments.means, lambda chance: chance)
 
     def variance(self, name: str) -> Float[Tensor, "batch *shape"]:
         """Return the variance of a variable of numbers, see :meth:`mean`."""
-        return self._moment(name, self._variances, lambda chance: chance * (1 - chance))
+        return self._moment(name, self.moments.variances, lambda chance: chance * (1 - chance))
 
     def _moment(
-        self, name: str, kept: Mapping[str, Tensor], of_chance: Callable[[Tensor], Tensor]
+        self,
+        name: str,
+        by_variable: Mapping[str, Tensor],
+        of_probability: Callable[[Tensor], Tensor],
     ) -> Tensor:
-        if name in kept:
-            return kept[name]
-        if name in self._names and self._variables[name].family == "bernoulli":
-            return of_chance(self.marginal(name)[..., 1])
-        if name in self._names:
+        if name in by_variable:
+            return by_variable[name]
+        if name not in self.marginals:
+            hint = suggestion(name, self.variables)
+            raise UnknownVariableError(f"the posterior holds no mean of {name!r}{hint}")
+        if self.model_variables[name].family != "bernoulli":
             raise UnknownVariableError(f"the states of '{name}' are no numbers, so it has no mean")
-        hint = suggestion(name, self.variables)
-        raise UnknownVariableError(f"the posterior holds no mean of {name!r}{hint}")
+        return of_probability(self.marginal(name)[..., 1])
 
     def mode(self, name: str) -> Int64[Tensor, "batch *shape"]:
         """Return the index of the most probable state of one variable, for each row."""
@@ -359,13 +270,11 @@ class Posterior(DeepCopied):
         UnknownVariableError
             If the method that made this posterior cannot tell.
         """
-        if self._entropy is None:
+        if self.joint_entropy is None:
             raise UnknownVariableError(
                 f"the method '{self.method}' does not give the joint entropy"
             )
-        if callable(self._entropy):
-            self._entropy = self._entropy()
-        return self._entropy
+        return self.joint_entropy.value()
 
     def to_frame(self) -> pandas.DataFrame:
         """Return one line a row, variable and state: columns row, variable, state, probability.
@@ -385,7 +294,7 @@ class Posterior(DeepCopied):
 
     def _lines(self) -> Iterator[tuple[int, str, object, float]]:
         for name, table in self.marginals.items():
-            variable = self._variables[name]
+            variable = self.model_variables[name]
             elements = element_names(variable)
             for row, distributions in enumerate(table.reshape(len(table), len(elements), -1)):
                 for element, distribution in zip(elements, distributions.tolist(), strict=True):

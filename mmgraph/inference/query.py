@@ -1,44 +1,32 @@
-"""The four questions, each answered by the method that suits the graph."""
+"""The questions that a model is asked, each answered by the method that suits the graph."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.graph.errors import (
-    MmgraphError,
-    TreewidthError,
-    UnderflowError,
-    UnknownVariableError,
-)
+from mmgraph.graph.errors import MmgraphError, UnknownVariableError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference import layers, methods
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.best_assignment import approximate_assignment, best_assignment
-from mmgraph.inference.devices import checked_place
-from mmgraph.inference.exact import exact, layer_summation
+from mmgraph.inference.dispatch import Question, answer
 from mmgraph.inference.exact.continuous_samples import continuous_samples
 from mmgraph.inference.exact.impossible_evidence import names_barred_elements
 from mmgraph.inference.exact.single_row import single_row
-from mmgraph.inference.field.centring import Centred
 from mmgraph.inference.numerics.counted_random import placed_generator
 from mmgraph.inference.numerics.shortfall import warn_unless_converged
 from mmgraph.inference.options import (
     check_count,
-    check_exact,
     check_model,
     check_type,
     variable_names,
     with_usual,
 )
 from mmgraph.inference.posterior import Posterior
-from mmgraph.inference.sampled_states import sampled_states
 from mmgraph.inference.samples import Samples
 
 
@@ -99,54 +87,28 @@ def query(
         quick = single_row(model, evidence, names)
         if quick is not None:
             return quick
-    device = str(device)  # of a torch.device, too
     check_type("dtype", dtype, "torch.dtype | None")
-    if dtype is not None and not dtype.is_floating_point:
-        raise MmgraphError(f"the precision is a floating type, not {dtype}")
-    given = Evidence.of(evidence, model.variables)
-    methods.check(method, methods.QUESTIONS["query"], "query")
-    checked_place("query", method, device, options)
+    if dtype is not None:
+        if not dtype.is_floating_point:
+            raise MmgraphError(f"the precision is a floating type, not {dtype}")
+        options["dtype"] = dtype
     method, options = with_usual(model, "query", method, options)
-    if layers.answer(model, method):
-        if (near := Centred.of(model, given)) is not None:
-            options = {"method": method, "device": device, "dtype": dtype, **near.options(options)}
-            return near.posterior(query(near.graph, near.evidence, names, **options))
-        method, model = layers.method_for(method, model, given, "query", options)
-        if method == layers.SUMMATION:
-            return layer_summation.layer_summation(model, given, names, device=device, **options)
-    if method in methods.MARGINALS:
-        options |= methods.given_options(method, methods.MARGINALS, device, dtype)
-        found: Posterior = methods.call(method, methods.MARGINALS, model, given, names, **options)
-        return found
-    where = None if device == "auto" else device
-    if method != "auto":
-        check_exact(options, method)
-        return exact.marginals(model, given, names, method, where, dtype, **options)
-    return _best_query(model, given, names, where, dtype, **options)
+    posterior: Posterior = _answer("query", model, evidence, (names,), method, device, options)
+    return posterior
 
 
-def _best_query(
+def _answer(
+    question: str,
     model: FactorGraph,
-    evidence: Evidence,
-    names: Sequence[str] | None,
-    device: str | None,
-    dtype: torch.dtype | None,
-    exact_budget: int | None = None,
-    memory_budget: int | None = None,
-    **options: Any,
-) -> Posterior:
-    """Exact marginals if they fit, else approximate ones."""
-    methods.check_auto_options(options, methods.AUTO_MARGINALS, methods.MARGINALS)
-    chosen = exact.method_on(model, evidence, device)
-    budget = methods.auto_budget(model, exact_budget, memory_budget)
-    if methods.exact_may_fit(model, budget):
-        with contextlib.suppress(TreewidthError, UnderflowError):
-            return exact.marginals(
-                model, evidence, names, chosen, device, dtype, memory_budget=budget
-            )
-    options |= {"dtype": dtype, "memory_budget": memory_budget}
-    found: Posterior = methods.best_marginals(model, evidence, names, device, **options)
-    return found
+    evidence: object,
+    subject: tuple[Any, ...],
+    method: str,
+    device: object,
+    options: Mapping[str, Any],
+) -> Any:
+    """As :func:`mmgraph.inference.dispatch.answer`, of evidence that is still to be read."""
+    given = Evidence.of(evidence, model.variables)
+    return answer(Question(question, model, given, subject, device, options), method)
 
 
 @names_barred_elements
@@ -176,16 +138,12 @@ def joint(
         If the joint table or the tables behind it would not fit the memory budget.
     """
     check_model(model, "joint")
-    methods.check(method, methods.QUESTIONS["joint"], "joint")
-    place = checked_place("joint", method, device)
-    check_exact(options, "junction_tree")
     names = variable_names(variables) or ()
     if not isinstance(variables, str) and len(names) < len(variables):
         twice = next(name for name in names if list(variables).count(name) > 1)
         raise UnknownVariableError(f"the joint distribution asks for '{twice}' twice")
-    given = Evidence.of(evidence, model.variables)
-    chosen = exact.method_on(model, given, place) if method == "auto" else method
-    return exact.joint(model, given, names, chosen, **(options | exact.place_option(chosen, place)))
+    table: Tensor = _answer("joint", model, evidence, (names,), method, device, options)
+    return table
 
 
 @names_barred_elements
@@ -228,25 +186,8 @@ def map_query(
     """
     check_model(model, "map_query")
     names = variable_names(variables)
-    given = Evidence.of(evidence, model.variables)
-    methods.check(method, methods.QUESTIONS["map_query"], "map_query")
-    place = checked_place("map_query", method, device)
-    if layers.answer(model, method):
-        if (near := Centred.of(model, given)) is not None:
-            return near.assignment(
-                map_query(near.graph, near.evidence, names, method, place, **near.options(options))
-            )
-        method, model = layers.method_for(method, model, given, "map_query", options)
-        if method == layers.SUMMATION:
-            return layer_summation.best_assignment(model, given, names, device=place, **options)
-    if method in methods.ASSIGNMENTS:
-        options |= methods.given_options(method, methods.ASSIGNMENTS, place, None)
-        return approximate_assignment(model, given, names, method, **options)
-    if method != "auto":
-        check_exact(options, method)
-        options |= exact.place_option(method, place)
-        return exact.best_assignment(model, given, names, method, **options)
-    return best_assignment(model, given, names, place, **options)
+    best: Assignment = _answer("map_query", model, evidence, (names,), method, device, options)
+    return best
 
 
 @names_barred_elements
@@ -286,19 +227,18 @@ def sample(
     check_type("generator", generator, "torch.Generator | None")
     generator = placed_generator(generator, "cpu")
     given = Evidence.of(evidence, model.variables)
-    states = sampled_states(model, given, draws, generator, method, device, **options)
-    states = {name: drawn.cpu() for name, drawn in states.items()}
+    drawn = _answer("sample", model, given, (draws, generator), method, device, options)
+    values = {name: tensor.cpu() for name, tensor in drawn.items()}
     for factor in model.factors:
         if factor.child is None or factor.child.is_discrete:
             continue
-        parents = {v.name: states[v.name].reshape(-1) for v in factor.parents}
+        parents = {v.name: values[v.name].reshape(-1) for v in factor.parents}
         here = factor.to("cpu")  # where states and the generator are
-        states[factor.child.name] = continuous_samples(here, given, parents, draws, generator)
-    batch = None if given.batch == 1 else given.batch
-    found = {n: states[n] for n in model.variables if n in states}
-    if batch is None:
-        found = {name: tensor[0] for name, tensor in found.items()}
-    return Samples(model.variables, found, batch)
+        values[factor.child.name] = continuous_samples(here, given, parents, draws, generator)
+    values = {n: values[n] for n in model.variables if n in values}
+    if given.batch == 1:
+        return Samples(model.variables, {name: tensor[0] for name, tensor in values.items()})
+    return Samples(model.variables, values, given.batch)
 
 
 def log_partition(
@@ -334,24 +274,9 @@ def log_partition(
         If an approximate method has not converged: by how much.
     """
     check_model(model, "log_partition")
-    given = Evidence.of(evidence, model.variables)
-    methods.check(method, methods.QUESTIONS["log_partition"], "log_partition")
-    place = checked_place("log_partition", method, device, options)
-    if layers.answer(model, method):
-        if (near := Centred.of(model, given)) is not None:
-            options = near.options(options)
-            return near.log_weights(
-                log_partition(near.graph, near.evidence, method, place, **options)
-            )
-        method, model = layers.method_for(method, model, given, "log_partition", options)
-        if method == layers.SUMMATION:
-            return layer_summation.log_evidence(model, given, device=place, **options)
-    if method in methods.MARGINALS:
-        options |= methods.given_options(method, methods.MARGINALS, place, None)
-        found: Posterior = methods.call(method, methods.MARGINALS, model, given, (), **options)
+    found = _answer("log_partition", model, evidence, (), method, device, options)
+    if isinstance(found, Posterior):
         warn_unless_converged(found)
         return found.log_partition
-    if method == "auto":
-        method = exact.method_on(model, given, place)
-    check_exact(options, method)
-    return exact.log_evidence(model, given, method, **(options | exact.place_option(method, place)))
+    total: Tensor = found
+    return total

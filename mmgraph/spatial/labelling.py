@@ -16,8 +16,8 @@ from jaxtyping import Float, Int64
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.interaction import Interaction, Potts
 from mmgraph.graph.state_labels import index
-from mmgraph.inference import methods
 from mmgraph.inference.assignment import TracePoint
+from mmgraph.inference.methods import check_method, is_seeded, methods_for
 from mmgraph.inference.query import map_query, query
 from mmgraph.spatial.annotations.annotations import UNLABELLED, Annotations, Classes, Unlabelled
 from mmgraph.spatial.fitted_model import fitted_model
@@ -30,10 +30,18 @@ from mmgraph.spatial.weight_search import chosen_weights
 _QUICK = 1 << 26
 """The bytes that exact inference may take under ``method="auto"``; beyond, it takes too long."""
 
-MARGINAL_METHODS = (*methods.EXACT, *methods.MARGINALS)
+MARGINAL_METHODS = tuple(method.name for method in methods_for("query"))
 """What finds the marginals."""
 
-LABEL_METHODS = ("junction_tree", "enumeration", *methods.ASSIGNMENTS, *methods.MARGINALS)
+BY_MARGINALS = tuple(method.name for method in methods_for("query") if not method.exact)
+"""What finds labels by approximate marginals."""
+
+LABEL_METHODS = (
+    "junction_tree",
+    "enumeration",
+    *(method.name for method in methods_for("map_query") if not method.exact),
+    *BY_MARGINALS,
+)
 """What finds the labels: what maximises, and what gives marginals approximately."""
 
 _LEARNINGS = ("cross_validation",)
@@ -260,8 +268,8 @@ def label_image(
     """
     began = time.perf_counter()
     check_name("way to learn weights", learning, _LEARNINGS)
-    methods.check(method, LABEL_METHODS, "label_image")
-    methods.check(marginal_method, MARGINAL_METHODS, "label_image(marginal_method=…)")
+    check_method("label_image", method, LABEL_METHODS)
+    check_method("label_image(marginal_method=…)", marginal_method, MARGINAL_METHODS)
     task = read_task(
         sensors, annotations, classes, unlabelled, unaries, missing, generator, progress
     )
@@ -309,10 +317,10 @@ def _answer(
     """Ask for labels and marginals; return the fields of the record that they fill."""
     task.report("marginals", 0, None)
     evidence = None if clamped is None else {LABEL: index(clamped)}
-    by_marginals = method in methods.MARGINALS
+    by_marginals = method in BY_MARGINALS
     asked = method if by_marginals else marginal_method
     seeded: dict[str, Any] = {}
-    if asked in methods.SAMPLING:
+    if is_seeded(asked):
         seeded["generator"] = torch.Generator().manual_seed(task.seed)
     posterior = query(graph, evidence, LABEL, method=asked, **seeded)
     found = posterior.marginal(LABEL)[0].double().numpy()

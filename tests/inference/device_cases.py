@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import mmgraph as mm
-from mmgraph.inference.devices import ON_ANY_DEVICE
+from mmgraph.inference.methods import methods_for
 from tests.inference.spatial_models import mixed_graph
 from tests.learning.boltzmann_machines import machine
 
@@ -71,7 +71,7 @@ def models_of(question: str, method: str) -> list[str]:
 def cases(question: str) -> list:
     """Each method of a question on each kind of model; the slow ones are marked so."""
     found = []
-    for method in ON_ANY_DEVICE[question]:
+    for method in (m.name for m in methods_for(question) if not m.cpu_alone):
         for kind in models_of(question, method):
             slow = method == "parallel_tempering" or (method in OPTIONS and kind != "network")
             marks = [pytest.mark.slow] if slow else []

@@ -11,8 +11,7 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.errors import MmgraphError
-from mmgraph.inference import methods
-from mmgraph.inference.devices import ON_ANY_DEVICE, ON_CPU_ALONE
+from mmgraph.inference.methods import METHODS, QUESTIONS, Method, methods_for
 from tests.inference.device_cases import (
     OPTIONS,
     SAMPLERS,
@@ -25,68 +24,62 @@ from tests.inference.device_cases import (
 )
 
 README = Path(__file__).parents[2] / "README.md"
-STRUCTURED = "structured_mean_field"
 pytestmark = pytest.mark.filterwarnings("ignore::mmgraph.graph.errors.ConvergenceWarning")
 
 
-@pytest.mark.parametrize("question", list(methods.QUESTIONS))
-def test_every_method_is_classified(question):
-    able = set(ON_ANY_DEVICE[question])
-    known = set(methods.QUESTIONS[question])
-    assert able <= known
-    assert known - able <= set(ON_CPU_ALONE)
-    assert not able & set(ON_CPU_ALONE)
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_every_method_that_runs_on_any_device_is_asked_there(question):
+    able = {m.name for m in methods_for(question) if not m.cpu_alone}
     assert {case.values[0] for case in cases(question)} == able
-
-
-def test_nothing_else_is_classified():
-    known = {m for each in methods.QUESTIONS.values() for m in each} | {STRUCTURED}
-    assert set(ON_ANY_DEVICE) == set(methods.QUESTIONS)
-    assert set(ON_CPU_ALONE) <= known
 
 
 def test_the_readme_has_the_same_table():
     text = README.read_text()
     start = text.index("| question | on any device |")
     rows = text[start:].split("\n\n")[0].splitlines()[2:]
-    told = {}
+    table = {}
     for row in rows:
         question, able, alone = (re.findall(r"`(\w+)`", cell) for cell in row.split("|")[1:4])
-        told[question[0]] = (set(able), set(alone))
-    assert told == {
-        question: (
-            set(ON_ANY_DEVICE[question]),
-            set(known) - set(ON_ANY_DEVICE[question])
-            | ({STRUCTURED} if "mean_field" in known else set()),
+        table[question[0]] = (set(able), set(alone))
+    assert table == {
+        question: tuple(
+            {
+                m.name
+                for m in METHODS.values()
+                if question in m.functions and bool(m.cpu_alone) == alone
+            }
+            for alone in (False, True)
         )
-        for question, known in methods.QUESTIONS.items()
+        for question in QUESTIONS
     }
 
 
-def ask(question: str, method: str, graph: mm.FactorGraph, device: str) -> object:
+def ask(question: str, method: Method, graph: mm.FactorGraph, device: str) -> object:
     if question == "sample":
-        return mm.sample(graph, 2, method=method, device=device)
+        return mm.sample(graph, 2, method=method.name, device=device)
     if question == "joint":
-        return mm.joint(graph, ["rain"], method=method, device=device)
-    if method == STRUCTURED:
-        return getattr(mm, question)(graph, method="mean_field", structure="chains", device=device)
-    return getattr(mm, question)(graph, method=method, device=device)
+        return mm.joint(graph, ["rain"], method=method.name, device=device)
+    if method.variant_of:
+        name, options = method.variant_of, method.options
+        return getattr(mm, question)(graph, method=name, device=device, **options)
+    return getattr(mm, question)(graph, method=method.name, device=device)
 
 
 @pytest.mark.parametrize(
     ("question", "method"),
     [
-        (question, method)
-        for question, known in methods.QUESTIONS.items()
-        for method in (*known, *([STRUCTURED] if "mean_field" in known else []))
-        if method not in ON_ANY_DEVICE[question]
+        pytest.param(question, method, id=f"{question}-{method.name}")
+        for method in METHODS.values()
+        for question in method.functions
+        if method.cpu_alone
     ],
 )
 def test_what_runs_on_the_cpu_alone_says_so(cuda, question, method):
-    with pytest.raises(MmgraphError) as told:
+    with pytest.raises(MmgraphError) as error:
         ask(question, method, sprinkler(), cuda)
-    for part in (f"'{method}'", "'cuda'", "on the CPU alone", ON_ANY_DEVICE[question][0]):
-        assert part in str(told.value)
+    able = next(m.name for m in methods_for(question) if not m.cpu_alone)
+    for part in (f"'{method.name}'", "'cuda'", "on the CPU alone", able):
+        assert part in str(error.value)
 
 
 @pytest.mark.parametrize(("method", "kind"), cases("query"))

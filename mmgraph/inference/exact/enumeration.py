@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -14,7 +13,9 @@ from torch import Tensor
 from mmgraph.graph.errors import TreewidthError, ZeroProbabilityError
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.exact import junction_tree
 from mmgraph.inference.exact.join_tree.table_view import TableView, table_view
+from mmgraph.inference.moments import Deferred, Moments
 from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.numerics.memory import default_memory_budget, format_bytes
 from mmgraph.inference.posterior import Posterior
@@ -48,28 +49,22 @@ def enumeration(
         )
     joint = (log_joint - log_total.reshape(-1, *(1,) * len(view.variables))).exp()
     names = list(view.index) if variables is None else list(variables)
-    blocks, places, start = [], {}, 0
+    marginals = {}
     for name in names:
         graph.variable(name)
-        axis = view.index[name]
-        others = [1 + i for i in range(len(view.variables)) if i != axis]
-        marginal = joint.sum(others) if others else joint
-        places[name] = (start, start + marginal.shape[1])
-        start += marginal.shape[1]
-        blocks.append(marginal)
-    flat = torch.cat(blocks, 1) if blocks else torch.empty(evidence.batch, 0)
-    log_joint = log_joint.flatten(1)
-    probability = joint.flatten(1)
+        axis = 1 + view.index[name]
+        others = [a for a in range(1, joint.ndim) if a != axis]
+        marginals[name] = joint.sum(others) if others else joint
     return Posterior(
-        places,
         graph.variables,
-        flat,
+        Moments(marginals),
         log_total,
-        normaliser=normaliser(graph, evidence),
         method="enumeration",
         exact=True,
         seconds=time.perf_counter() - began,
-        entropy=partial(_entropy, probability),
+        is_normalised=graph.is_normalised,
+        normaliser=normaliser(graph, evidence, junction_tree.log_evidence),
+        joint_entropy=Deferred(_entropy, joint.flatten(1)),
     )
 
 

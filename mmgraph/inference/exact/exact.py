@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.devices import is_elsewhere
 from mmgraph.inference.exact import enumeration, junction_tree, torch_contraction, torch_decisions
 from mmgraph.inference.exact.unrolling import needs_unrolling, unrolled
-from mmgraph.inference.normaliser import normaliser
+from mmgraph.inference.moments import Moments
 from mmgraph.inference.posterior import Posterior
 
 DOUBLES_HOLD = 600.0
@@ -33,47 +34,42 @@ def marginals(
     evidence: Evidence,
     variables: Sequence[str] | None,
     method: str,
-    device: torch.device | str | None = None,
+    memory_budget: int | None = None,
+    device: str = "auto",
     dtype: torch.dtype | None = None,
-    **options: Any,
 ) -> Posterior:
     """Return exact marginals by ``method``: junction_tree, enumeration or torch."""
+    options = _options(method, memory_budget, device)
+    if method == "torch":
+        options["dtype"] = dtype
+    find: Any = {
+        "junction_tree": junction_tree.junction_tree,
+        "enumeration": enumeration.enumeration,
+        "torch": torch_contraction.torch_contraction,
+    }[method]
+    posterior: Posterior
     if not needs_unrolling(graph):
-        return _scalar_marginals(graph, evidence, variables, method, device, dtype, **options)
+        posterior = find(graph, evidence, variables, **options)
+        return posterior
     scalar = unrolled(graph)
-    given, names = scalar.evidence(evidence), scalar.names(variables)
-    post = _scalar_marginals(scalar.graph, given, names, method, device, dtype, **options)
-    gathered = scalar.gathered(post.marginals)
+    posterior = find(scalar.graph, scalar.evidence(evidence), scalar.names(variables), **options)
+    gathered = scalar.gathered(posterior.marginals)
     if variables is not None:
-        gathered.update({n: post.marginals[n] for n in variables if n not in gathered})
+        gathered.update({n: posterior.marginals[n] for n in variables if n not in gathered})
         gathered = {n: gathered[n] for n in variables}
-    whole = Posterior.of(
-        {**scalar.graph.variables, **graph.variables},
-        gathered,
-        post.log_partition,
-        normaliser=normaliser(graph, evidence),
-        method=post.method,
-        exact=True,
-        seconds=post.seconds,
-        entropy=post.entropy,
+    return replace(
+        posterior,
+        model_variables={**scalar.graph.variables, **graph.variables},
+        moments=Moments(gathered),
+        is_normalised=graph.is_normalised,
+        normaliser=None if graph.is_normalised else posterior.normaliser,
     )
-    return whole
 
 
-def _scalar_marginals(
-    graph: FactorGraph,
-    evidence: Evidence,
-    variables: Sequence[str] | None,
-    method: str,
-    device: torch.device | str | None,
-    dtype: torch.dtype | None,
-    **options: Any,
-) -> Posterior:
-    if method == "junction_tree":
-        return junction_tree.junction_tree(graph, evidence, variables, **options)
-    if method == "enumeration":
-        return enumeration.enumeration(graph, evidence, variables, **options)
-    return torch_contraction.torch_contraction(graph, evidence, variables, device, dtype, **options)
+def _options(method: str, memory_budget: int | None, device: str) -> dict[str, Any]:
+    """Options of one exact method, of which torch alone has a device."""
+    options: dict[str, Any] = {"memory_budget": memory_budget}
+    return options | ({"device": device} if method == "torch" and device != "auto" else {})
 
 
 def best_assignment(
@@ -81,10 +77,12 @@ def best_assignment(
     evidence: Evidence,
     variables: Sequence[str] | None,
     method: str,
-    **options: Any,
+    memory_budget: int | None = None,
+    device: str = "auto",
 ) -> Assignment:
     """Return the most probable assignment by ``method``: junction_tree, enumeration or torch."""
     began = time.perf_counter()
+    options = _options(method, memory_budget, device)
     find: Any = {
         "junction_tree": junction_tree.best_assignment,
         "enumeration": enumeration.best_assignment,
@@ -97,13 +95,13 @@ def best_assignment(
         if method == "junction_tree":
             _refuse_what_doubles_lose(scalar.graph, scalar.evidence(evidence))
         states, log_weight = find(scalar.graph, scalar.evidence(evidence), names, **options)
-        found = scalar.gathered(states)
-        found.update({n: states[n] for n in variables or () if n in states})
+        best = scalar.gathered(states)
+        best.update({n: states[n] for n in variables or () if n in states})
     else:
-        found, log_weight = find(graph, evidence, variables, **options)
+        best, log_weight = find(graph, evidence, variables, **options)
     return Assignment(
-        found,
-        {n: known[n] for n in found},
+        best,
+        {n: known[n] for n in best},
         log_weight,
         method=method,
         bound=log_weight,
@@ -118,18 +116,19 @@ def samples(
     draws: int,
     generator: torch.Generator | None,
     method: str = "junction_tree",
-    **options: Any,
+    memory_budget: int | None = None,
+    device: str = "auto",
 ) -> dict[str, Tensor]:
     """Return exact samples of the discrete variables, ``(batch, draws, *shape)``."""
+    options = _options(method, memory_budget, device)
     draw: Any = torch_decisions if method == "torch" else junction_tree
+    drawn: dict[str, Tensor]
     if not needs_unrolling(graph):
-        drawn: dict[str, Tensor] = draw.exact_samples(graph, evidence, draws, generator, **options)
+        drawn = draw.exact_samples(graph, evidence, draws, generator, **options)
         return drawn
     scalar = unrolled(graph)
-    given = scalar.evidence(evidence)
-    found = draw.exact_samples(scalar.graph, given, draws, generator, **options)
-    flat = {name: drawn.reshape(-1) for name, drawn in found.items()}
-    gathered = scalar.gathered(flat)
+    drawn = draw.exact_samples(scalar.graph, scalar.evidence(evidence), draws, generator, **options)
+    gathered = scalar.gathered({name: states.reshape(-1) for name, states in drawn.items()})
     return {n: t.reshape(evidence.batch, draws, *t.shape[1:]) for n, t in gathered.items()}
 
 
@@ -138,9 +137,11 @@ def joint(
     evidence: Evidence,
     variables: Sequence[str],
     method: str = "junction_tree",
-    **options: Any,
+    memory_budget: int | None = None,
+    device: str = "auto",
 ) -> Float[Tensor, "batch *states"]:
     """Return the joint distribution of a few scalar variables, or elements named ``x[0,1]``."""
+    options = _options(method, memory_budget, device)
     if needs_unrolling(graph):
         scalar = unrolled(graph)
         names = scalar.names(variables) or []
@@ -151,17 +152,23 @@ def joint(
 
 
 def log_evidence(
-    graph: FactorGraph, evidence: Evidence, method: str, **options: Any
+    graph: FactorGraph,
+    evidence: Evidence,
+    method: str,
+    memory_budget: int | None = None,
+    device: str = "auto",
 ) -> Float[Tensor, " batch"]:
     """Return log P(evidence) by ``method``: junction_tree, enumeration or torch."""
     if needs_unrolling(graph):
         scalar = unrolled(graph)
         graph, evidence = scalar.graph, scalar.evidence(evidence)
-    if method == "enumeration":
-        return enumeration.log_evidence(graph, evidence, **options)
-    if method == "torch":
-        return torch_contraction.log_evidence(graph, evidence, **options)
-    return junction_tree.log_evidence(graph, evidence, **options)
+    find: Any = {
+        "junction_tree": junction_tree.log_evidence,
+        "enumeration": enumeration.log_evidence,
+        "torch": torch_contraction.log_evidence,
+    }[method]
+    total: Tensor = find(graph, evidence, **_options(method, memory_budget, device))
+    return total
 
 
 def spread(graph: FactorGraph, evidence: Evidence) -> float:
@@ -214,8 +221,3 @@ def wants_torch(graph: FactorGraph, evidence: Evidence) -> bool:
 def method_on(graph: FactorGraph, evidence: Evidence, device: str | None) -> str:
     """Return the exact method for a device: torch elsewhere, and where gradients are asked for."""
     return "torch" if is_elsewhere(device) or wants_torch(graph, evidence) else "junction_tree"
-
-
-def place_option(method: str, device: str) -> dict[str, Any]:
-    """Return the device as an option of exact inference by torch; other methods have none."""
-    return {"device": device} if method == "torch" and device != "auto" else {}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,7 @@ from mmgraph.inference.exact.join_tree.logarithms import (
 )
 from mmgraph.inference.exact.join_tree.row_tables import row_tables
 from mmgraph.inference.exact.join_tree.table_view import TableView, table_view
+from mmgraph.inference.moments import Deferred, FlatMarginals
 from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.posterior import Posterior
 
@@ -66,26 +66,26 @@ def junction_tree(
     began = time.perf_counter()
     view = table_view(graph)
     wanted = indices(view, graph, variables)
-    output, log_evidence = np.empty((0, 0)), np.empty(evidence.batch)
+    output, logs_of_rows = np.empty((0, 0)), np.empty(evidence.batch)
     request = Request(variables=wanted)
     for (rows, *_), part, logs in _outputs(graph, view, evidence, request, memory_budget):
         if len(rows) == evidence.batch:
-            output, log_evidence = part, logs
+            output, logs_of_rows = part, logs
         else:
             if not output.size:
                 output = np.empty((evidence.batch, part.shape[1]))
             output[rows] = part
-            log_evidence[rows] = logs
+            logs_of_rows[rows] = logs
     return Posterior(
-        places(view, wanted),
         graph.variables,
-        output,
-        log_evidence,
-        normaliser=normaliser(graph, evidence),
+        FlatMarginals(output, places(view, wanted)),
+        logs_of_rows,
         method="junction_tree",
         exact=True,
         seconds=time.perf_counter() - began,
-        entropy=partial(joint_entropy, graph, evidence, memory_budget),
+        is_normalised=graph.is_normalised,
+        normaliser=normaliser(graph, evidence, log_evidence),
+        joint_entropy=Deferred(joint_entropy, graph, evidence, memory_budget),
     )
 
 

@@ -27,16 +27,20 @@ from mmgraph.graph.exponential_family import one_hot
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.field.moments import Moments, joined_moments, moments, values_of
+from mmgraph.inference.field.moments import joined_moments, moments, values_of
 from mmgraph.inference.field.summed_layers import SummedView, Weighed, layers_to_sum
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.model_variables import named_variables, tables_device
+from mmgraph.inference.moments import Moments
 from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.numerics.counted_random import device_generator
 from mmgraph.inference.posterior import Posterior
 
 MOST_TERMS = 2**22
 """The joint values of the listed layers up to which this is worth its time."""
+
+AUTO_TERMS = 2**18
+"""The terms, of all rows together, that are summed when nobody asked for it by name."""
 
 _NUMBERS_AT_ONCE = 2**24
 """Statistics of one block of terms, to bound the memory."""
@@ -73,19 +77,17 @@ def layer_summation(
         If a row of evidence is impossible.
     """
     began = time.perf_counter()
-    found = [_Row(graph, evidence, row, most_terms, device) for row in range(evidence.batch)]
+    rows = [_Row(graph, evidence, row, most_terms, device) for row in range(evidence.batch)]
     names = named_variables(graph, variables)
-    known = joined_moments([row.moments(names) for row in found])
-    return Posterior.of(
+    return Posterior(
         graph.variables,
-        known.marginals,
-        torch.cat([row.log_total for row in found]),
-        means=known.means,
-        variances=known.variances,
-        normaliser=normaliser(graph, evidence),
+        joined_moments([row.moments(names) for row in rows]),
+        torch.cat([row.log_total for row in rows]),
         method="layer_summation",
         exact=True,
         seconds=time.perf_counter() - began,
+        is_normalised=graph.is_normalised,
+        normaliser=normaliser(graph, evidence, _log_partition),
     )
 
 
@@ -95,6 +97,32 @@ def log_evidence(
     """Return the exact log P(evidence), of a graph without evidence its log-partition function."""
     rows = [_Row(graph, evidence, row, most_terms, device) for row in range(evidence.batch)]
     return torch.cat([row.log_total for row in rows])
+
+
+def _log_partition(graph: FactorGraph, evidence: Evidence) -> Float64[Tensor, " batch"]:
+    """As :func:`log_evidence`, of few terms."""
+    check_few_terms(graph, evidence)
+    return log_evidence(graph, evidence)
+
+
+def check_few_terms(graph: FactorGraph, evidence: Evidence, most: int = AUTO_TERMS) -> None:
+    """Raise TreewidthError unless the log-partition function has few terms."""
+    if not has_few_terms(graph, evidence, most):
+        raise TreewidthError(
+            "the exact log-partition function of these layers is a sum of too many terms; "
+            "method='annealed_importance_sampling' estimates it with an error, "
+            "method='mean_field' bounds it from below",
+            0,
+            0,
+            (),
+        )
+
+
+def has_few_terms(graph: FactorGraph, evidence: Evidence, most: int = AUTO_TERMS) -> bool:
+    """Whether the sums over listed layers, of all rows together, are at most so many."""
+    if evidence.batch > most:
+        return False
+    return log_terms(graph, evidence) + math.log(evidence.batch) <= math.log(most)
 
 
 def samples(

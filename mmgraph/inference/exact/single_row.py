@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -19,30 +18,31 @@ from mmgraph.inference.exact.join_tree.compiled_plan import CompiledPlan, Reques
 from mmgraph.inference.exact.join_tree.table_view import table_view
 from mmgraph.inference.exact.unrolling import needs_unrolling
 from mmgraph.inference.model_variables import has_compact_factors
-from mmgraph.inference.normaliser import Normaliser, normaliser
+from mmgraph.inference.moments import Deferred, FlatMarginals
+from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.posterior import Posterior
 
 _NO_SOFT = np.empty((1, 0))
 
 
-class _SingleRow:
-    """What one dictionary of plain states with known keys needs, and nothing more."""
+class _SingleRow(NamedTuple):
+    """What one dictionary of plain states with known keys needs, and nothing more.
 
-    __slots__ = ("compiled", "memos", "normaliser", "places", "variables")
+    Attributes
+    ----------
+    compiled : CompiledPlan
+    memos : list of dict
+        Of the reader of each key's cells, what it has read before.
+    columns : dict of str to tuple of int
+        Where each marginal stands in the output.
+    fields : dict of str to object
+        Fields of all posteriors.
+    """
 
-    def __init__(
-        self,
-        compiled: CompiledPlan,
-        memos: list[dict[tuple[type, Any], int]],
-        places: dict[str, tuple[int, int]],
-        variables: Mapping[str, Any],
-        normaliser: Normaliser,
-    ) -> None:
-        self.compiled = compiled
-        self.normaliser = normaliser
-        self.memos = memos
-        self.places = places
-        self.variables = variables
+    compiled: CompiledPlan
+    memos: list[dict[tuple[type, Any], int]]
+    columns: dict[str, tuple[int, int]]
+    fields: dict[str, Any]
 
 
 def single_row(
@@ -74,16 +74,12 @@ def single_row(
     )
     if impossible:
         return None
-    return Posterior(
-        found.places,
-        found.variables,
-        output,
+    return Posterior.of_plan(
+        found.fields,
+        FlatMarginals(output, found.columns),
         log_evidence,
-        normaliser=found.normaliser,
-        method="junction_tree",
-        exact=True,
-        seconds=time.perf_counter() - began,
-        entropy=partial(_entropy, model, evidence),
+        Deferred(_entropy, model, evidence),
+        time.perf_counter() - began,
     )
 
 
@@ -111,10 +107,12 @@ def _prepare_single_row(
     request = Request(tuple(view.index[n] for n in evidence), variables=indices)
     compiled = compiled_plan(model, view, request, None)
     memos = [model.variables[name].reader.memo for name in evidence]
-    return _SingleRow(
-        compiled,
-        memos,
-        junction_tree.places(view, indices),
-        model.variables,
-        normaliser(model, given),
-    )
+    fields = {
+        "model_variables": model.variables,
+        "method": "junction_tree",
+        "exact": True,
+        "is_normalised": model.is_normalised,
+        "normaliser": normaliser(model, given, junction_tree.log_evidence),
+        "diagnostics": {},
+    }
+    return _SingleRow(compiled, memos, junction_tree.places(view, indices), fields)

@@ -21,6 +21,7 @@ from mmgraph.inference.exact.impossible_evidence import raise_impossible
 from mmgraph.inference.exact.join_tree.table_view import table_view
 from mmgraph.inference.exact.join_tree.torch_program import ForwardPass, model_tensors
 from mmgraph.inference.exact.junction_tree import indices
+from mmgraph.inference.moments import Moments
 from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.posterior import Posterior
 
@@ -74,22 +75,19 @@ def torch_contraction(
         _check_possible(graph, evidence, log_total, memory_budget)
         found = run.joint_marginals(log_total)
     blocks = [found[(v,)] for v in wanted]
-    flat = torch.cat(blocks, 1) if blocks else log_total.new_empty(evidence.batch, 0)
     if dtype is not None:
-        flat, log_total = flat.to(dtype), log_total.to(dtype)
-    places, start = {}, 0
-    for name, block in zip(names, blocks, strict=True):
-        places[name] = (start, start + block.shape[1])
-        start += block.shape[1]
+        blocks, log_total = [block.to(dtype) for block in blocks], log_total.to(dtype)
+    if not run.differentiable:
+        blocks, log_total = [block.detach() for block in blocks], log_total.detach()
     return Posterior(
-        places,
         graph.variables,
-        flat if run.differentiable else flat.detach(),
-        log_total if run.differentiable else log_total.detach(),
-        normaliser=normaliser(graph, evidence),
+        Moments(dict(zip(names, blocks, strict=True))),
+        log_total,
         method="torch",
         exact=True,
         seconds=time.perf_counter() - began,
+        is_normalised=graph.is_normalised,
+        normaliser=normaliser(graph, evidence, log_evidence),
     )
 
 

@@ -21,6 +21,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.bias import BiasFactor
 from mmgraph.graph.factors.bilinear import BilinearFactor
 from mmgraph.inference.assignment import Assignment
+from mmgraph.inference.moments import Moments
 from mmgraph.inference.posterior import Posterior, with_constant
 
 FAR = 1e3
@@ -92,10 +93,24 @@ class Centred:
         """Return log-weights of values as they were measured."""
         return with_constant(found, self.constant)
 
-    def posterior(self, found: Posterior) -> Posterior:
-        """Move a posterior back, in place."""
-        found.move(self.values, self.constant)
-        return found
+    def moved_back(self, answer: Any) -> Any:
+        """Return an answer (moments, an assignment, samples, log-weights) as it was measured."""
+        if isinstance(answer, Posterior):
+            return self.posterior(answer)
+        if isinstance(answer, Assignment):
+            return self.assignment(answer)
+        return self.values(answer) if isinstance(answer, dict) else self.log_weights(answer)
+
+    def posterior(self, near: Posterior) -> Posterior:
+        """Return a posterior as it was measured."""
+        return replace(
+            near,
+            moments=Moments(
+                near.marginals, self.values(near.moments.means), near.moments.variances
+            ),
+            constant=self.constant,
+            bound=None if near.bound is None else self.log_weights(near.bound),
+        )
 
     def assignment(self, found: Assignment) -> Assignment:
         """Return an assignment as it was measured."""

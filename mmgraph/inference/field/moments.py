@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -13,27 +12,7 @@ from torch import Tensor
 from mmgraph.inference.field.block_gibbs import States
 from mmgraph.inference.field.finiteness import check_finite
 from mmgraph.inference.field.view import FieldView
-
-
-class Moments(NamedTuple):
-    """What is known of variables.
-
-    Attributes
-    ----------
-    marginals : dict of str to Tensor
-        Of discrete variables, ``(batch, *shape, states)``.
-    means, variances : dict of str to Tensor
-        Of the others, ``(batch, *shape)``.
-    """
-
-    marginals: dict[str, Float[Tensor, "batch *shape states"]]
-    means: dict[str, Float[Tensor, "batch *shape"]]
-    variances: dict[str, Float[Tensor, "batch *shape"]]
-
-    def of(self, names: Iterable[str]) -> Moments:
-        """Return what is known of some of the variables."""
-        wanted = list(names)
-        return Moments(*({n: part[n] for n in wanted if n in part} for part in self))
+from mmgraph.inference.moments import Moments
 
 
 def joined_moments(blocks: Sequence[Moments]) -> Moments:

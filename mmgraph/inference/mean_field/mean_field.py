@@ -23,7 +23,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.edges import EdgeFactor
 from mmgraph.inference.field.coordinate_ascent import ascend
 from mmgraph.inference.field.few_sweeps import observed_last
-from mmgraph.inference.field.moments import Moments, joined_moments, moments, second_moments
+from mmgraph.inference.field.moments import joined_moments, moments, second_moments
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.mean_field.pairwise_ascent import Ascent, ascend_pairwise, is_pairwise
 from mmgraph.inference.mean_field.start import Start, starting_means
@@ -34,7 +34,7 @@ from mmgraph.inference.model_variables import (
     named_variables,
     tables_device,
 )
-from mmgraph.inference.normaliser import normaliser
+from mmgraph.inference.moments import Moments
 from mmgraph.inference.numerics.shortfall import shortfall
 from mmgraph.inference.pairwise.build import pairwise_graph
 from mmgraph.inference.pairwise.colouring import Masks, colour_masks
@@ -136,14 +136,13 @@ def mean_field(
             solved.append(_Solved(found, bound, done, residual))
     found, bound, done, residual = _joined(solved)
     wanted = torch.inf if tolerance is None else tolerance
-    posterior = Posterior.of(
+    return Posterior(
         graph.variables,
-        found.marginals,
+        found,
         bound,
-        means=found.means,
-        variances=found.variances,
-        normaliser=normaliser(graph),
         method="mean_field" if structure == "naive" else "structured_mean_field",
+        is_normalised=graph.is_normalised,
+        approximation="lower bound",
         converged=residual <= wanted,
         shortfall=shortfall("mean_field", "residual", residual, wanted, done),
         iterations=done,
@@ -151,8 +150,6 @@ def mean_field(
         bound=bound,
         seconds=time.perf_counter() - began,
     )
-    posterior.gap = None  # a bound on one side says nothing of the distance
-    return posterior
 
 
 class _Solved(NamedTuple):

@@ -35,7 +35,7 @@ from mmgraph.inference.messages.schedules import Schedule, check_options, suited
 from mmgraph.inference.messages.tensors.belief_propagation import belief_propagation_torch
 from mmgraph.inference.messages.trws_kernels import sequential_labelling
 from mmgraph.inference.model_variables import named_variables
-from mmgraph.inference.normaliser import normaliser
+from mmgraph.inference.moments import Deferred, Moments
 from mmgraph.inference.numerics.memory import check_memory
 from mmgraph.inference.numerics.shortfall import shortfall
 from mmgraph.inference.pairwise.build import pairwise_graph
@@ -343,17 +343,14 @@ def posterior_of(
     """
     names = named_variables(graph, variables)
     found = [messages.marginals() for messages in rows]
-
-    def log_partition() -> torch.Tensor:
-        return torch.tensor([m.log_partition() for m in rows], dtype=torch.float64)
-
     residual, iterations = worst(rows)
-    return Posterior.of(
+    return Posterior(
         graph.variables,
-        {n: torch.stack([marginals[n] for marginals in found]) for n in names},
-        bound if bound is not None else log_partition,
-        normaliser=normaliser(graph),
+        Moments({n: torch.stack([marginals[n] for marginals in found]) for n in names}),
+        Deferred(_bethe_log_partition, rows) if bound is None else bound,
         method=method,
+        is_normalised=graph.is_normalised,
+        approximation="Bethe approximation" if bound is None else "upper bound",
         converged=residual <= tolerance,
         shortfall=shortfall(method, "residual", residual, tolerance, iterations),
         iterations=iterations,
@@ -361,6 +358,10 @@ def posterior_of(
         bound=bound,
         seconds=time.perf_counter() - began,
     )
+
+
+def _bethe_log_partition(rows: Sequence[Messages]) -> torch.Tensor:
+    return torch.tensor([m.log_partition() for m in rows], dtype=torch.float64)
 
 
 def worst(rows: Sequence[Messages]) -> tuple[float, int]:

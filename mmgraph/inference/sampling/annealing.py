@@ -16,13 +16,12 @@ from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.field.moments import Moments
 from mmgraph.inference.model_variables import (
     has_compact_factors,
     named_variables,
     tables_device,
 )
-from mmgraph.inference.normaliser import normaliser
+from mmgraph.inference.moments import Moments
 from mmgraph.inference.numerics.counted_random import random_keys
 from mmgraph.inference.numerics.shortfall import shortfall
 from mmgraph.inference.posterior import Posterior
@@ -154,18 +153,16 @@ def _posterior(
     began: float,
 ) -> Posterior:
     steps, chains = schedule
-    known = found.moments.of(names)
     collapsed = have_collapsed(found.sample_size, chains)
     error = found.standard_error.masked_fill(collapsed, torch.inf)
     warn_of_collapse(found.sample_size, chains, steps)
-    return Posterior.of(
+    return Posterior(
         graph.variables,
-        known.marginals,
+        found.moments.of(names),
         found.log_weight,
-        means=known.means,
-        variances=known.variances,
-        normaliser=normaliser(graph),
         method="annealed_importance_sampling",
+        is_normalised=graph.is_normalised,
+        approximation="estimate",
         converged=bool((error <= tolerance).all()),
         shortfall=shortfall(
             "annealed_importance_sampling",

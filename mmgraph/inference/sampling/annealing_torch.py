@@ -19,7 +19,7 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.field.block_gibbs import sweep
 from mmgraph.inference.field.finiteness import check_finite
-from mmgraph.inference.field.moments import Moments, MomentSums, moments
+from mmgraph.inference.field.moments import MomentSums, moments
 from mmgraph.inference.field.pilot import pilot_means
 from mmgraph.inference.field.summed_layers import (
     SummedView,
@@ -28,6 +28,7 @@ from mmgraph.inference.field.summed_layers import (
     unit_count,
 )
 from mmgraph.inference.field.view import FieldView
+from mmgraph.inference.moments import Moments
 from mmgraph.inference.numerics.counted_random import device_generator
 from mmgraph.inference.numerics.memory import check_statistics_memory
 from mmgraph.inference.pairwise.colouring import Masks, colour_masks

@@ -22,7 +22,7 @@ from mmgraph.inference.model_variables import (
     named_variables,
     tables_device,
 )
-from mmgraph.inference.normaliser import normaliser
+from mmgraph.inference.moments import Moments
 from mmgraph.inference.numerics.counted_random import random_keys
 from mmgraph.inference.numerics.diagnostics import (
     LEAST_DRAWS,
@@ -136,13 +136,12 @@ def gibbs(
         undefined = {name: r_hat.isinf() for name, r_hat in found.r_hat.items()}
         warn_of_frozen("gibbs", undefined, REMEDIES)
     diagnostics = {"r_hat": found.r_hat, "effective_sample_size": found.sample_size}
-    return Posterior.of(
+    return Posterior(
         graph.variables,
-        found.marginals,
-        means=found.means,
-        variances=found.variances,
-        normaliser=normaliser(graph),
+        Moments(found.marginals, dict(found.means), dict(found.variances)),
+        None,
         method="gibbs",
+        is_normalised=graph.is_normalised,
         converged=not missed,
         shortfall=missed,
         iterations=schedule.sweeps,

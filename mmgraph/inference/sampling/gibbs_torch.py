@@ -18,9 +18,10 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.exponential_family import one_hot
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.field.block_gibbs import States, sweep
-from mmgraph.inference.field.moments import Moments, MomentSums, values_of
+from mmgraph.inference.field.moments import MomentSums, values_of
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.model_variables import default_precision
+from mmgraph.inference.moments import Moments
 from mmgraph.inference.numerics.counted_random import device_generator, random_keys
 from mmgraph.inference.numerics.memory import check_statistics_memory
 from mmgraph.inference.pairwise.colouring import colour_masks

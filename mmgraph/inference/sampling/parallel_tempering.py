@@ -15,13 +15,13 @@ from torch import Tensor
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.field.moments import Moments, joined_moments
+from mmgraph.inference.field.moments import joined_moments
 from mmgraph.inference.model_variables import (
     has_compact_factors,
     named_variables,
     tables_device,
 )
-from mmgraph.inference.normaliser import normaliser
+from mmgraph.inference.moments import Moments
 from mmgraph.inference.numerics.counted_random import random_keys
 from mmgraph.inference.numerics.diagnostics import LEAST_DRAWS, R_HAT_LIMIT, r_hat_shortfall
 from mmgraph.inference.posterior import Posterior
@@ -120,13 +120,12 @@ def parallel_tempering(
     if told:
         diagnostics |= {"r_hat": found.r_hat, "effective_sample_size": found.sample_size}
     missed = r_hat_shortfall("parallel_tempering", found.r_hat, r_hat_limit, schedule.sweeps, told)
-    return Posterior.of(
+    return Posterior(
         graph.variables,
-        found.moments.marginals,
-        means=found.moments.means,
-        variances=found.moments.variances,
-        normaliser=normaliser(graph),
+        found.moments,
+        None,
         method="parallel_tempering",
+        is_normalised=graph.is_normalised,
         converged=not missed,
         shortfall=missed,
         iterations=schedule.sweeps,

@@ -13,11 +13,12 @@ from torch import Tensor
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.field.block_gibbs import swap_neighbours, sweep
-from mmgraph.inference.field.moments import Moments, MomentSums, values_of
+from mmgraph.inference.field.moments import MomentSums, values_of
 from mmgraph.inference.field.pilot import pilot_means
 from mmgraph.inference.field.softened_view import SoftenedView
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.model_variables import default_precision, has_compact_factors
+from mmgraph.inference.moments import Moments
 from mmgraph.inference.numerics.counted_random import device_generator
 from mmgraph.inference.numerics.memory import check_statistics_memory
 from mmgraph.inference.pairwise.colouring import colour_masks

@@ -183,8 +183,7 @@ def weighted_beliefs(
     if not names:
         return weights
     method = "torch" if is_elsewhere(device) else "junction_tree"
-    where = {"device": device} if is_elsewhere(device) else {}
-    belief = joint(graph, group.evidence, names, method, memory_budget=memory_budget, **where).cpu()
+    belief = joint(graph, group.evidence, names, method, memory_budget, device or "auto").cpu()
     return belief * weights.reshape(-1, *(1,) * len(names))
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from mmgraph.data.encoding import coded_chunks
-from mmgraph.data.tables import CHUNK_ROWS
+from mmgraph.data.table import CHUNK_ROWS
 from mmgraph.graph.errors import LearningError, suggestion
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph

@@ -13,7 +13,8 @@ import torch
 
 from mmgraph.data.encoding import CodedRows, coded_chunks
 from mmgraph.data.states import Bins, binned_states, states_in
-from mmgraph.data.tables import CHUNK_ROWS, Table, open_table
+from mmgraph.data.table import CHUNK_ROWS, Table
+from mmgraph.data.tables import open_table
 from mmgraph.graph.errors import (
     ConvergenceWarning,
     LearningError,

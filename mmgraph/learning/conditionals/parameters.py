@@ -14,7 +14,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from mmgraph.data.encoding import CodedRows, coded_chunks
-from mmgraph.data.tables import CHUNK_ROWS
+from mmgraph.data.table import CHUNK_ROWS
 from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.errors import LearningError, suggestion
 from mmgraph.graph.factor import Factor

@@ -19,7 +19,8 @@ from mmgraph.data.encoding import (
     coded_chunks,
     read_with,
 )
-from mmgraph.data.tables import Table, open_table
+from mmgraph.data.table import Table
+from mmgraph.data.tables import open_table
 from mmgraph.graph.cells import is_frame
 from mmgraph.graph.errors import (
     EvidenceError,

@@ -19,7 +19,7 @@ from mmgraph.inference import query
 from mmgraph.inference.field.centring import Centred
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.model_variables import tables_device
-from mmgraph.inference.normaliser import lengths, of_lengths
+from mmgraph.inference.normaliser import document_lengths, of_lengths
 from mmgraph.networks.boltzmann.inputs.evidence import patterns
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _log_partitions(
     machine: BoltzmannMachine, graph: FactorGraph, evidence: Evidence, annealing: _Annealing
 ) -> _Estimate:
     """The log-partition function of each row: of machines of documents, with their lengths."""
-    distinct, group = np.unique(lengths(graph, evidence), axis=0, return_inverse=True)
+    distinct, group = np.unique(document_lengths(graph, evidence), axis=0, return_inverse=True)
     values, errors = torch.zeros(2, len(distinct), dtype=torch.float64)
     for i, row in enumerate(distinct.tolist()):
         values[i], errors[i] = _log_partition(machine, graph, tuple(row), annealing)

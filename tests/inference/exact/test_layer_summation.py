@@ -38,7 +38,7 @@ def truth_of(graph, hard, soft):
 
 
 def statistics(posterior, name):
-    if posterior._variables[name].family == "categorical":
+    if posterior.model_variables[name].family == "categorical":
         found = posterior.marginal(name)
     else:
         found = posterior.mean(name)

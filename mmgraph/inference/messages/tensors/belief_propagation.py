@@ -15,7 +15,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.messages.tensors.graph import TorchGraph
 from mmgraph.inference.messages.tensors.messages import log_sum_exp, normalised, without
 from mmgraph.inference.model_variables import named_variables
-from mmgraph.inference.normaliser import normaliser
+from mmgraph.inference.moments import Moments
 from mmgraph.inference.numerics.shortfall import shortfall
 from mmgraph.inference.pairwise.feasible import check_rows
 from mmgraph.inference.posterior import Posterior
@@ -195,12 +195,13 @@ def belief_propagation_torch(
     messages = TorchMessages(torch_graph)
     done, residual = messages.run(iterations, tolerance, damping)
     marginals = messages.marginals()
-    return Posterior.of(
+    return Posterior(
         graph.variables,
-        {n: marginals[n] for n in names},
+        Moments({n: marginals[n] for n in names}),
         messages.log_partition(),
-        normaliser=normaliser(graph),
         method="belief_propagation",
+        is_normalised=graph.is_normalised,
+        approximation="Bethe approximation",
         converged=residual <= tolerance,
         shortfall=shortfall("belief_propagation", "residual", residual, tolerance, done),
         iterations=done,

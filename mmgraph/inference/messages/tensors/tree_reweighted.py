@@ -25,7 +25,7 @@ from mmgraph.inference.messages.tensors.belief_propagation import (
 from mmgraph.inference.messages.tensors.graph import TorchGraph
 from mmgraph.inference.messages.tensors.messages import log_sum_exp, without
 from mmgraph.inference.model_variables import named_variables
-from mmgraph.inference.normaliser import normaliser
+from mmgraph.inference.moments import Moments
 from mmgraph.inference.numerics.shortfall import shortfall
 from mmgraph.inference.posterior import Posterior
 
@@ -133,12 +133,13 @@ def tree_reweighted_torch(
     messages = TorchMessages(torch_graph, appearance=forests.appearance())
     done, residual = messages.run(iterations, tolerance, damping)
     marginals, bound = messages.marginals(), forests.bound(messages)
-    return Posterior.of(
+    return Posterior(
         graph.variables,
-        {n: marginals[n] for n in names},
+        Moments({n: marginals[n] for n in names}),
         bound,
-        normaliser=normaliser(graph),
         method=_METHOD,
+        is_normalised=graph.is_normalised,
+        approximation="upper bound",
         converged=residual <= tolerance,
         shortfall=shortfall(_METHOD, "residual", residual, tolerance, done),
         iterations=done,
