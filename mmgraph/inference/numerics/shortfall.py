@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import Any
 
@@ -23,7 +24,15 @@ def shortfall(
     )
 
 
-def warn_unless_converged(found: Any, stacklevel: int = 3) -> None:
+def warn_caller(message: str) -> None:
+    """Warn the code that called this package, however many of its functions lie between."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("mmgraph."):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, ConvergenceWarning, stacklevel=level)
+
+
+def warn_unless_converged(found: Any) -> None:
     """Warn of a posterior or an assignment that has not converged: the method, and by how much.
 
     Of weights that have collapsed, annealing itself has warned.
@@ -31,6 +40,4 @@ def warn_unless_converged(found: Any, stacklevel: int = 3) -> None:
     errors = getattr(found, "diagnostics", {}).get("standard_error", {})
     collapsed = any(bool(error.isinf().any()) for error in errors.values())
     if not found.converged and not collapsed:
-        warnings.warn(
-            f"not converged: {found.shortfall}", ConvergenceWarning, stacklevel=stacklevel
-        )
+        warn_caller(f"not converged: {found.shortfall}")

@@ -8,14 +8,13 @@ nats, but leave the base in one leap where they are large.
 from __future__ import annotations
 
 import math
-import warnings
 
 import numpy as np
 from jaxtyping import Float64
 from scipy.optimize import brentq
 from torch import Tensor
 
-from mmgraph.graph.errors import ConvergenceWarning
+from mmgraph.inference.numerics.shortfall import warn_caller
 
 _FIRST_STEP = 0.5
 """Nats by which the log-weights may spread in the first step."""
@@ -58,11 +57,9 @@ def warn_of_collapse(sample_size: Tensor, chains: int, steps: int) -> None:
     rows = have_collapsed(sample_size, chains).nonzero().flatten().tolist()
     if rows:
         shown = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
-        warnings.warn(
+        warn_caller(
             f"annealed_importance_sampling: in row {shown} of the evidence nearly all weight falls "
             f"on one of {chains} runs (effective sample size {float(sample_size[rows[0]]):.3g}), "
             f"so that log P(evidence) may be far off by an unknown error; more than {steps} steps, "
-            "or exact inference, would tell",
-            ConvergenceWarning,
-            stacklevel=6,
+            "or exact inference, would tell"
         )

@@ -7,7 +7,6 @@ and where everything that the element depends on has moved without taking it alo
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,11 +14,11 @@ import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
-from mmgraph.graph.errors import ConvergenceWarning
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.edges import EdgeFactor
 from mmgraph.inference.field.clamping import clamped
+from mmgraph.inference.numerics.shortfall import warn_caller
 from mmgraph.inference.pairwise.feasible import consistent_states
 from mmgraph.inference.sampling.gibbs_chains import ChainRecord
 from mmgraph.inference.sampling.gibbs_program import ConditionedProgram
@@ -115,9 +114,7 @@ def _joined_to(graph: FactorGraph, name: str) -> set[str]:
     return found
 
 
-def warn_of_frozen(
-    method: str, undefined: Mapping[str, Tensor], remedies: Sequence[str], stacklevel: int = 5
-) -> None:
+def warn_of_frozen(method: str, undefined: Mapping[str, Tensor], remedies: Sequence[str]) -> None:
     """Warn of variables whose chains hard zeros may have frozen.
 
     Parameters
@@ -129,10 +126,8 @@ def warn_of_frozen(
     if names:
         shown = ", ".join(f"'{n}'" for n in names[:_SHOWN])
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        warnings.warn(
+        warn_caller(
             f"{method}: {shown}{more} never changed state within a chain; hard zeros of the model "
             "may have frozen the chains, so that the answer would be where they started and R-hat "
-            f"is undefined. {'; '.join(remedies)}",
-            ConvergenceWarning,
-            stacklevel=stacklevel,
+            f"is undefined. {'; '.join(remedies)}"
         )

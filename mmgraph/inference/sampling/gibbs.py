@@ -222,7 +222,7 @@ def _warn_of_frozen_draws(
     stuck = record.nodes[within & ~settled_elements(conditioned, record)]
     pairwise = conditioned.program.pairwise
     names = [pairwise.variable_of(int(n)) for n in stuck]
-    warn_of_frozen("gibbs", {str(n): torch.tensor(True) for n in names}, REMEDIES, 7)
+    warn_of_frozen("gibbs", {str(n): torch.tensor(True) for n in names}, REMEDIES)
 
 
 def checked_schedule(
