@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float64, Integer
 from torch import Tensor
 
-from mmgraph.data.cells import code_type, coded, real_values
+from mmgraph.data.column_codes import code_type, column_codes, real_values
 from mmgraph.data.table import CHUNK_ROWS, Table
 from mmgraph.data.tables import open_table
 from mmgraph.graph.arrays import float_array
@@ -146,7 +146,7 @@ class CodedTable:
             count = len(next(iter(chunk.values())))
             codes = np.empty((count, len(discrete)), kind, order="F")
             for i, name in enumerate(discrete):
-                codes[:, i] = coded(self.variables[name], chunk[name], self.table, first)
+                codes[:, i] = column_codes(self.variables[name], chunk[name], self.table, first)
             values = {
                 name: real_values(
                     self.variables[name], [chunk[c] for c in columns], self.table, first

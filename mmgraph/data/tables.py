@@ -17,7 +17,7 @@ from torch import Tensor
 
 from mmgraph.data.csv_table import CsvTable
 from mmgraph.data.table import Table
-from mmgraph.graph.cells import is_frame, plain_array, spellings
+from mmgraph.graph.column_reader import is_frame, plain_array, spellings
 from mmgraph.graph.errors import (
     FormatError,
     LearningError,

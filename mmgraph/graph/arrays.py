@@ -2,7 +2,7 @@
 
 Arrays may be reversed, of foreign byte order, in any memory order or precision, of Python objects,
 or masked (as netCDF4 and rasterio return them): what torch would refuse is copied, and what it
-would misread is refused by name. Cells with labels are read by :mod:`mmgraph.graph.cells`.
+would misread is refused by name. Cells with labels are read by :mod:`mmgraph.graph.column_reader`.
 """
 
 from __future__ import annotations

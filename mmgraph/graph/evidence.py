@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from mmgraph.graph.cells import codes as codes_in
-from mmgraph.graph.cells import hidden, is_frame, lost_value, spellings
+from mmgraph.graph.column_reader import codes as codes_in
+from mmgraph.graph.column_reader import is_frame, lost_value, missing_as_none, spellings
 from mmgraph.graph.copying import DeepCopied
 from mmgraph.graph.element_evidence import check_complete, elements_in, with_elements_gathered
 from mmgraph.graph.errors import (
@@ -112,7 +112,7 @@ class Evidence(DeepCopied):
         def element(variable: Variable, given: object) -> np.ndarray:
             if variable.is_discrete:
                 return _codes(variable, given, missing)
-            return numbers(variable, hidden(given, missing)).detach().cpu().numpy()
+            return numbers(variable, missing_as_none(given, missing)).detach().cpu().numpy()
 
         data = with_elements_gathered(data, variables, element)
         if extra == "ignore":
@@ -263,7 +263,7 @@ def _read(variable: Variable, given: object, missing: Collection[object]) -> tup
     if isinstance(given, Soft):
         return "soft", soft_tensor(variable, given)
     if not variable.is_discrete:
-        return "values", value_tensor(variable, hidden(given, missing))
+        return "values", value_tensor(variable, missing_as_none(given, missing))
     axes = len(variable.shape)
     shape = getattr(given, "shape", None)
     codes = (

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from mmgraph.graph.arrays import nan_where_masked
-from mmgraph.graph.cells import is_frame
+from mmgraph.graph.column_reader import is_frame
 from mmgraph.graph.errors import EvidenceError
 from mmgraph.graph.state_labels import NUMBER, is_missing
 from mmgraph.graph.variable import Variable

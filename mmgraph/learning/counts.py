@@ -23,7 +23,7 @@ import torch
 from jaxtyping import Float64, Int64, Integer
 from torch import Tensor
 
-from mmgraph.data.cells import code_type
+from mmgraph.data.column_codes import code_type
 from mmgraph.data.encoding import CodedRows
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.evidence import MISSING

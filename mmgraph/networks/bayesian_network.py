@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float64
 
 from mmgraph.data.encoding import READING, read_with
-from mmgraph.data.states import Bins
+from mmgraph.data.inferred_states import Bins
 from mmgraph.data.tables import open_table
 from mmgraph.graph.errors import GraphError, UnknownStateError, UnknownVariableError
 from mmgraph.graph.factor import Factor

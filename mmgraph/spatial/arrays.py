@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mmgraph.graph.arrays import as_array
-from mmgraph.graph.cells import is_frame, plain_array
+from mmgraph.graph.column_reader import is_frame, plain_array
 from mmgraph.graph.errors import LearningError, MmgraphError
 from mmgraph.graph.state_labels import is_missing
 

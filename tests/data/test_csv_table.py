@@ -11,7 +11,7 @@ import torch
 
 import mmgraph as mm
 from mmgraph.data.encoding import encode
-from mmgraph.data.states import states_in
+from mmgraph.data.inferred_states import states_in
 from mmgraph.data.tables import open_table
 from mmgraph.graph.errors import EvidenceError, FormatError, UnknownStateError
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 import torch
 
-from mmgraph.data.cells import code_type
+from mmgraph.data.column_codes import code_type
 from mmgraph.data.encoding import CodedTable, coded_chunks, encode
-from mmgraph.data.states import states_in
+from mmgraph.data.inferred_states import states_in
 from mmgraph.data.tables import open_table
 from mmgraph.graph.errors import (
     EvidenceError,

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from mmgraph.data.encoding import CodedRows, coded_chunks
-from mmgraph.data.states import Bins, binned_states, states_in
+from mmgraph.data.inferred_states import Bins, binned_states, states_in
 from mmgraph.data.table import CHUNK_ROWS, Table
 from mmgraph.data.tables import open_table
 from mmgraph.graph.errors import (
@@ -228,7 +228,7 @@ def skeleton(
         The columns to model; by default all of them.
     bins : mapping of str to int or sequence of float, optional
         Numeric columns whose states are intervals, see
-        :func:`~mmgraph.data.states.binned_states`.
+        :func:`~mmgraph.data.inferred_states.binned_states`.
 
     Returns
     -------

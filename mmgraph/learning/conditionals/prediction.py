@@ -21,7 +21,7 @@ from mmgraph.data.encoding import (
 )
 from mmgraph.data.table import Table
 from mmgraph.data.tables import open_table
-from mmgraph.graph.cells import is_frame
+from mmgraph.graph.column_reader import is_frame
 from mmgraph.graph.errors import (
     EvidenceError,
     MissingExtraError,

@@ -19,7 +19,7 @@ from mmgraph.graph.arrays import (
     refuse_mask,
     whole_numbers,
 )
-from mmgraph.graph.cells import plain_array
+from mmgraph.graph.column_reader import plain_array
 from mmgraph.graph.errors import GraphError, LearningError
 from mmgraph.graph.factors.edges import EdgeFactor, PairwiseFactor
 from mmgraph.graph.factors.grid import GridFactor, Offset

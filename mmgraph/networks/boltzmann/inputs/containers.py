@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mmgraph.graph.cells import is_frame
+from mmgraph.graph.column_reader import is_frame
 from mmgraph.graph.errors import GraphError, MissingExtraError, suggestion
 
 CONTAINERS = ("default", "pandas", "polars")

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from mmgraph.graph.arrays import as_array
-from mmgraph.graph.cells import is_frame, lost_value, plain_array
+from mmgraph.graph.column_reader import is_frame, lost_value, plain_array
 from mmgraph.graph.element_evidence import elements_in
 from mmgraph.graph.errors import EvidenceError, LearningError, VanishingValueWarning
 from mmgraph.graph.evidence import MISSING, Evidence

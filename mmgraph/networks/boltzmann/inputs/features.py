@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mmgraph.graph.cells import is_frame
+from mmgraph.graph.column_reader import is_frame
 from mmgraph.graph.errors import EvidenceError
 
 _SHOWN = 5

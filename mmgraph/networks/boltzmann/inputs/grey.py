@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.graph.cells import is_frame, plain_array
+from mmgraph.graph.column_reader import is_frame, plain_array
 from mmgraph.graph.errors import EvidenceError
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.soft_evidence import Soft

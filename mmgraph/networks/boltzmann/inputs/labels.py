@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int64
 from torch import Tensor
 
-from mmgraph.graph.cells import plain_array
+from mmgraph.graph.column_reader import plain_array
 from mmgraph.graph.errors import EvidenceError, GraphError, LearningError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.state_labels import MISSING, Index, Label, index, is_missing, plain_cell

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmgraph.graph.cells import is_frame
+from mmgraph.graph.column_reader import is_frame
 from mmgraph.graph.errors import LearningError
 from mmgraph.networks.boltzmann.inputs.features import feature_names
 from mmgraph.networks.boltzmann.inputs.labels import check_classes, labels_from

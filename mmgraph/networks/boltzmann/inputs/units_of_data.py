@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from mmgraph.graph.arrays import nan_where_masked
-from mmgraph.graph.cells import is_frame, plain_array
+from mmgraph.graph.column_reader import is_frame, plain_array
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.state_labels import is_missing, plain_cell

@@ -271,7 +271,7 @@ def _what_vanishes(variable: Variable, name: str, state: int) -> str:
     )
 
 
-def hidden(column: object, missing: Collection[object]) -> object:
+def missing_as_none(column: object, missing: Collection[object]) -> object:
     """Return a column of cells in which those that stand for missing ones are None.
 
     Parameters
@@ -288,7 +288,7 @@ def hidden(column: object, missing: Collection[object]) -> object:
     cells = np.empty(array.size, dtype=object)
     for i, cell in enumerate(array.reshape(-1).tolist()):
         if isinstance(cell, list | tuple | np.ndarray):  # a row of a vector
-            cells[i] = hidden(cell, missing)
+            cells[i] = missing_as_none(cell, missing)
         else:
             cells[i] = None if spelling(cell) in listed else cell
     return cells.reshape(array.shape) if array.ndim else cells[0]

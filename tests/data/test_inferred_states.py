@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import mmgraph as mm
-from mmgraph.data.states import BinsWarning, ManyStatesWarning
+from mmgraph.data.inferred_states import BinsWarning, ManyStatesWarning
 from mmgraph.graph.errors import LearningError, UnknownStateError, UnknownVariableError
 
 GENERATOR = np.random.default_rng(0)

@@ -12,7 +12,7 @@ from jaxtyping import Float64, Integer
 from torch import Tensor
 
 from mmgraph.data.table import Table
-from mmgraph.graph.cells import codes, hidden, lost_value
+from mmgraph.graph.column_reader import codes, lost_value, missing_as_none
 from mmgraph.graph.errors import EvidenceError, LearningError, VanishingValueWarning
 from mmgraph.graph.value_evidence import numbers
 from mmgraph.graph.variable import Variable
@@ -26,7 +26,7 @@ def code_type(cardinality: int) -> type[np.signedinteger[Any]]:
     return np.int64
 
 
-def coded(
+def column_codes(
     variable: Variable, column: Any, table: Table, first_row: int
 ) -> Integer[np.ndarray, " rows"]:
     """Return the state indices of a column of a table's chunk.
@@ -89,7 +89,7 @@ def _numbers(
     cells: Any = column.to_numpy() if hasattr(column, "to_numpy") else column
     if table.is_text:
         cells = [cell or None for cell in cells]
-    cells = hidden(cells, table.missing)
+    cells = missing_as_none(cells, table.missing)
     try:
         array = numbers(Variable(variable.name, family="gaussian"), cells).numpy()
         return array.astype(np.float64, copy=not table.is_text)

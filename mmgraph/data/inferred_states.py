@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from mmgraph.data.cells import real_values
+from mmgraph.data.column_codes import real_values
 from mmgraph.data.table import CHUNK_ROWS, Table
-from mmgraph.graph.cells import factorised, plain_array, spelling, spellings
+from mmgraph.graph.column_reader import factorised, plain_array, spelling, spellings
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.state_labels import number_spelled, plain_cell
 from mmgraph.graph.variable import Label, Variable

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmgraph.graph.cells import codes, spelling
+from mmgraph.graph.column_reader import codes, spelling
 from mmgraph.graph.errors import EvidenceError, UnknownStateError
 from mmgraph.graph.state_labels import index
 from mmgraph.graph.variable import Variable
