@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 import mmgraph as mm
-from mmgraph.graph.evidence import Evidence
 from mmgraph.inference.messages.belief_propagation import Messages
 from mmgraph.inference.messages.scaled_messages import ScaledMessages
 from mmgraph.inference.pairwise.build import pairwise_graph
@@ -34,7 +33,7 @@ def costs() -> Costs:
 def seconds_of_iteration(benchmark: Any, graph: mm.FactorGraph) -> float:
     """Measure the iteration that belief propagation begins with, messages kept between calls."""
     pairwise = pairwise_graph(graph)
-    messages = Messages(pairwise, Evidence.of(None, graph.variables), 0)
+    messages = Messages(pairwise, mm.Evidence.of(None, graph.variables), 0)
     scaled = ScaledMessages(pairwise, messages.unary, messages.potentials)
 
     def iterate() -> None:

@@ -23,10 +23,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
-from mmgraph.graph.variable import Variable
+import mmgraph as mm
 from mmgraph.inference.field.clamping import Clamped
 from mmgraph.learning.boltzmann.objective import RandomBlocks
 from mmgraph.learning.boltzmann.objectives.contrastive_divergence import ContrastiveDivergence
@@ -40,16 +37,16 @@ BATCH, ROWS, ROUNDS, STEPS = 100, 1000, 12, 20
 CPU = torch.device("cpu")
 
 
-def layers(*sizes: int, device: torch.device = CPU) -> FactorGraph:
+def layers(*sizes: int, device: torch.device = CPU) -> mm.FactorGraph:
     """Layers of Bernoulli units above each other, with small random weights."""
     generator = torch.Generator().manual_seed(0)
-    variables = [Variable(f"layer{i}", shape=(n,), family="bernoulli")
+    variables = [mm.Variable(f"layer{i}", shape=(n,), family="bernoulli")
                  for i, n in enumerate(sizes)]  # fmt: skip
-    factors: list = [BiasFactor(v, torch.zeros(v.shape, device=device)) for v in variables]
+    factors: list = [mm.BiasFactor(v, torch.zeros(v.shape, device=device)) for v in variables]
     for below, above in itertools.pairwise(variables):
         weights = 0.05 * torch.randn(*below.shape, *above.shape, generator=generator)
-        factors.append(BilinearFactor(below, above, weights.to(device)))
-    return FactorGraph(variables, factors)
+        factors.append(mm.BilinearFactor(below, above, weights.to(device)))
+    return mm.FactorGraph(variables, factors)
 
 
 def binary_rows(units: int = 784) -> Tensor:
@@ -58,7 +55,7 @@ def binary_rows(units: int = 784) -> Tensor:
 
 
 def training_step(
-    graph: FactorGraph, values: Tensor, gibbs_steps: int, blocks: int
+    graph: mm.FactorGraph, values: Tensor, gibbs_steps: int, blocks: int
 ) -> Callable[[], None]:
     """A function that makes one step, of batch after batch."""
     parameters = BoltzmannParameters(graph)

@@ -13,9 +13,7 @@ import torch
 
 import mmgraph as mm
 from mmgraph.data.encoding import CodedRows, encode
-from mmgraph.learning.conditionals.parameters import learn_parameters
 from mmgraph.learning.counts import family_counts
-from mmgraph.networks.bayesian_network import BayesianNetwork
 from tests.benchmarks.networks import to_pyagrum
 
 pd = pytest.importorskip("pandas")
@@ -26,26 +24,26 @@ LEAST_RATIO = 5.0
 
 
 @pytest.fixture(scope="module")
-def alarm() -> BayesianNetwork:
+def alarm() -> mm.BayesianNetwork:
     return mm.read("alarm")
 
 
 @pytest.fixture(scope="module")
-def samples(alarm: BayesianNetwork) -> dict[str, torch.Tensor]:
+def samples(alarm: mm.BayesianNetwork) -> dict[str, torch.Tensor]:
     return mm.sample(alarm, ROWS, generator=torch.Generator().manual_seed(0)).codes
 
 
 @pytest.fixture(scope="module")
-def coded(alarm: BayesianNetwork, samples: dict[str, torch.Tensor]) -> CodedRows:
+def coded(alarm: mm.BayesianNetwork, samples: dict[str, torch.Tensor]) -> CodedRows:
     return encode({name: mm.index(codes) for name, codes in samples.items()}, alarm.variables)
 
 
-def count_alarm(alarm: BayesianNetwork, coded: CodedRows) -> list[torch.Tensor]:
+def count_alarm(alarm: mm.BayesianNetwork, coded: CodedRows) -> list[torch.Tensor]:
     return family_counts([f.scope for f in alarm.factors], coded)
 
 
 def loaded_peer(
-    pyagrum: Any, alarm: BayesianNetwork, samples: dict[str, torch.Tensor]
+    pyagrum: Any, alarm: mm.BayesianNetwork, samples: dict[str, torch.Tensor]
 ) -> Callable[[], Any]:
     """A learner that has its rows in its own table already."""
     network = to_pyagrum(
@@ -73,7 +71,7 @@ def test_mmgraph_counts_alarm(benchmark, alarm, coded):
 
 
 def test_mmgraph_learns_alarm(benchmark, alarm, coded):
-    assert len(benchmark(learn_parameters, alarm, coded)) == len(alarm.factors)
+    assert len(benchmark(mm.learn_parameters, alarm, coded)) == len(alarm.factors)
 
 
 def test_pyagrum_learns_alarm(benchmark, pyagrum, alarm, samples):
@@ -93,7 +91,7 @@ def test_counting_is_faster_and_the_tables_are_the_same(benchmark, pyagrum, alar
         return statistics.median(times)
 
     ours = benchmark.pedantic(lambda: seconds(lambda: count_alarm(alarm, coded), 5), rounds=1)
-    whole = seconds(lambda: learn_parameters(alarm, coded), 5)
+    whole = seconds(lambda: mm.learn_parameters(alarm, coded), 5)
     theirs = seconds(learn, 3)
     benchmark.extra_info.update(
         mmgraph_counts=ours, mmgraph_parameters=whole, pyagrum_parameters=theirs
@@ -105,7 +103,7 @@ def test_counting_is_faster_and_the_tables_are_the_same(benchmark, pyagrum, alar
     learned = learn()
     counts = count_alarm(alarm, coded)
     for factor, fitted, count in zip(
-        alarm.factors, learn_parameters(alarm, coded), counts, strict=True
+        alarm.factors, mm.learn_parameters(alarm, coded), counts, strict=True
     ):
         assert factor.child is not None
         peer = learned.cpt(factor.child.name)

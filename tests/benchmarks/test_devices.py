@@ -18,7 +18,6 @@ import pytest
 import torch
 
 import mmgraph as mm
-from mmgraph.graph.evidence import Evidence
 from mmgraph.inference.messages.tensors.belief_propagation import TorchMessages
 from mmgraph.inference.messages.tensors.graph import TorchGraph
 from mmgraph.learning.counts import count_cells
@@ -77,7 +76,7 @@ def messages(device: str) -> Callable[[], object]:
     generator = torch.Generator().manual_seed(0)
     unary = torch.randn(SIDE, SIDE, STATES, generator=generator)
     graph = mm.MarkovRandomField.grid(unary, mm.Potts(), weights=1.0, neighbours=4)
-    nothing = Evidence.of(None, graph.variables)
+    nothing = mm.Evidence.of(None, graph.variables)
     kept = TorchMessages(TorchGraph(graph, nothing, device, torch.float32))
     return lambda: kept.step(0.3)
 
@@ -86,7 +85,7 @@ def contraction(device: str) -> Callable[[], object]:
     """All marginals of alarm, three nodes observed in each row."""
     net = mm.read("alarm")
     drawn = mm.sample(net, ROWS, generator=torch.Generator().manual_seed(0)).codes
-    evidence = Evidence.of({n: mm.index(drawn[n]) for n in ("HRBP", "BP", "CVP")}, net.variables)
+    evidence = mm.Evidence.of({n: mm.index(drawn[n]) for n in ("HRBP", "BP", "CVP")}, net.variables)
     return lambda: mm.query(net, evidence, device=device)
 
 
@@ -102,7 +101,7 @@ def layers(device: str) -> Callable[[], object]:
     """Mean field of a machine of two pathways, one modality missing."""
     graph = two_modalities(torch.device(device))
     pixels = torch.randint(0, 2, (ROWS, 784), generator=torch.Generator().manual_seed(1))
-    evidence = Evidence.of({"pixels": pixels}, graph.variables)
+    evidence = mm.Evidence.of({"pixels": pixels}, graph.variables)
     options = {"method": "mean_field", "iterations": PASSES, "tolerance": 0.0}
     return lambda: mm.query(graph, evidence, ["values"], **options).mean("values")
 

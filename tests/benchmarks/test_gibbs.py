@@ -16,12 +16,6 @@ import pytest
 import torch
 
 import mmgraph as mm
-from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.grid import GridFactor
-from mmgraph.graph.factors.interaction import Potts
-from mmgraph.graph.factors.unary import UnaryFactor
-from mmgraph.graph.variable import Variable
 from mmgraph.inference.sampling.gibbs import gibbs
 from mmgraph.inference.sampling.gibbs_chains import Schedule, run_chains
 from mmgraph.inference.sampling.gibbs_program import gibbs_program
@@ -31,22 +25,24 @@ SIDE = 1024
 SWEEPS = 400
 
 
-def ising(varying: bool) -> FactorGraph:
+def ising(varying: bool) -> mm.FactorGraph:
     """A coupling of 0.4 in the spins' units; or random couplings and fields."""
-    spins = Variable("spins", 2, (SIDE, SIDE))
+    spins = mm.Variable("spins", 2, (SIDE, SIDE))
     if not varying:
-        return FactorGraph([spins], [GridFactor(spins, Potts(), 0.8)])
+        return mm.FactorGraph([spins], [mm.GridFactor(spins, mm.Potts(), 0.8)])
     generator = torch.Generator().manual_seed(0)
     weights = torch.rand(2, SIDE, SIDE, generator=generator)
     fields = torch.randn(SIDE, SIDE, 2, generator=generator)
-    return FactorGraph([spins], [GridFactor(spins, Potts(), weights), UnaryFactor(spins, fields)])
+    return mm.FactorGraph(
+        [spins], [mm.GridFactor(spins, mm.Potts(), weights), mm.UnaryFactor(spins, fields)]
+    )
 
 
-def updates_a_second(graph: FactorGraph, threads: int, chains: int = 1, sweeps: int = SWEEPS):
+def updates_a_second(graph: mm.FactorGraph, threads: int, chains: int = 1, sweeps: int = SWEEPS):
     """The fastest of three runs, with all that a run sets up."""
-    conditioned = gibbs_program(graph).conditioned(Evidence.of(None, graph.variables), 0)
+    conditioned = gibbs_program(graph).conditioned(mm.Evidence.of(None, graph.variables), 0)
     key = np.array([1, 2], np.uint32)
-    states = starting_states(conditioned, Evidence.of(None, graph.variables), chains, key, None)
+    states = starting_states(conditioned, mm.Evidence.of(None, graph.variables), chains, key, None)
     schedule = Schedule(chains, 1, sweeps - 1, threads=threads)
     seconds = []
     for _ in range(3):
@@ -97,10 +93,10 @@ def test_ising_beside_thrml(benchmark):
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_five_labels_on_an_image(benchmark, threads):
-    labels = Variable("labels", 5, (256, 256))
+    labels = mm.Variable("labels", 5, (256, 256))
     values = np.random.default_rng(0).normal(size=(256, 256, 5)).astype(np.float32)
-    factors = [GridFactor(labels, Potts(), 0.8), UnaryFactor(labels, values)]
-    graph = FactorGraph([labels], factors)
+    factors = [mm.GridFactor(labels, mm.Potts(), 0.8), mm.UnaryFactor(labels, values)]
+    graph = mm.FactorGraph([labels], factors)
     updates_a_second(graph, threads, sweeps=2)
     rate = benchmark.pedantic(updates_a_second, (graph, threads, 1, 40), rounds=1)
     print(f"\nPotts 256 x 256, 5 labels, {threads} threads: {rate / 1e6:,.1f} million/s")
@@ -109,7 +105,7 @@ def test_five_labels_on_an_image(benchmark, threads):
 
 def test_alarm_marginals(benchmark):
     network = mm.read("alarm")
-    evidence = Evidence.of({"HRBP": "HIGH"}, network.variables)
+    evidence = mm.Evidence.of({"HRBP": "HIGH"}, network.variables)
     gibbs(network, evidence, draws=10)
     posterior = benchmark.pedantic(gibbs, (network, evidence), {"threads": 1}, rounds=3)
     assert posterior.iterations == 1500

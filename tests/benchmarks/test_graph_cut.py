@@ -17,7 +17,6 @@ import mmgraph as mm
 from mmgraph.datasets.catalog import entry
 from mmgraph.datasets.wheels import WheelPin, read_from_wheel
 from mmgraph.graph.errors import DatasetError
-from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factors.interaction import Interaction
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.minimisation.graph_cut import graph_cut
@@ -47,8 +46,8 @@ def maxflow() -> Any:
     return pytest.importorskip("maxflow")
 
 
-def nothing(graph: mm.FactorGraph) -> Evidence:
-    return Evidence.of(None, graph.variables)
+def nothing(graph: mm.FactorGraph) -> mm.Evidence:
+    return mm.Evidence.of(None, graph.variables)
 
 
 def quickest(*works: Callable[[], Any]) -> list[tuple[float, Any]]:

@@ -10,36 +10,31 @@ import torch
 from torch import Tensor
 
 import mmgraph as mm
-from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
-from mmgraph.graph.variable import Variable
 from tests.inference.annealing_machines import strokes
 
 ROWS = 10_000
 PASSES = 10
 
 
-def two_modalities(device: torch.device) -> FactorGraph:
+def two_modalities(device: torch.device) -> mm.FactorGraph:
     """784 pixels below 500 units and 200 measurements below 500, both below a joint layer."""
     generator = torch.Generator().manual_seed(0)
 
     def drawn(*shape: int) -> Tensor:
         return (0.05 * torch.randn(*shape, generator=generator)).to(device)
 
-    pixels = Variable("pixels", shape=(784,), family="bernoulli")
-    values = Variable("values", shape=(200,), family="gaussian")
+    pixels = mm.Variable("pixels", shape=(784,), family="bernoulli")
+    values = mm.Variable("values", shape=(200,), family="gaussian")
     first, second, joint = (
-        Variable(n, shape=(s,), family="bernoulli")
+        mm.Variable(n, shape=(s,), family="bernoulli")
         for n, s in (("first", 500), ("second", 500), ("joint", 1000))
     )
     pairs = [(pixels, first), (values, second), (first, joint), (second, joint)]
     variables = [pixels, values, first, second, joint]
     precisions = {"values": torch.ones(200, device=device)}
-    factors: list = [BiasFactor(v, drawn(v.size), precisions.get(v.name)) for v in variables]
-    factors += [BilinearFactor(a, b, drawn(a.size, b.size)) for a, b in pairs]
-    return FactorGraph(variables, factors)
+    factors: list = [mm.BiasFactor(v, drawn(v.size), precisions.get(v.name)) for v in variables]
+    factors += [mm.BilinearFactor(a, b, drawn(a.size, b.size)) for a, b in pairs]
+    return mm.FactorGraph(variables, factors)
 
 
 @pytest.mark.parametrize("missing", ["values", "pixels"])
@@ -55,7 +50,7 @@ def test_mean_field_with_a_missing_modality(benchmark: Any, device: str, missing
         "values": torch.randn(ROWS, 200, generator=generator),
     }
     del data[missing]
-    evidence = Evidence.of(data, graph.variables)
+    evidence = mm.Evidence.of(data, graph.variables)
 
     def work() -> Tensor:
         found = mm.query(graph, evidence, [missing], method="mean_field",

@@ -25,7 +25,6 @@ import numpy as np
 import pytest
 
 import mmgraph as mm
-from mmgraph.graph.evidence import Evidence
 from mmgraph.inference.messages.trws_kernels import trws_pass
 from mmgraph.inference.pairwise.build import pairwise_graph
 from tests.benchmarks.pgmax_peer import pgmax_seconds_a_sweep
@@ -46,7 +45,7 @@ def passes(graph: mm.FactorGraph) -> Callable[[], None]:
     """One iteration of TRW-S, messages kept from call to call."""
     pairwise = pairwise_graph(graph)
     assert pairwise.dtype == np.float32
-    unary = pairwise.unary(Evidence.of(None, graph.variables), 0)
+    unary = pairwise.unary(mm.Evidence.of(None, graph.variables), 0)
     messages = pairwise.empty_messages()
     edges = (*pairwise.edge_arrays, *pairwise.incidence_arrays)
 

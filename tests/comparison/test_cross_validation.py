@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import mmgraph as mm
 from mmgraph.comparison.cross_validation import (
     cross_validations,
     folds_of,
@@ -15,14 +16,13 @@ from mmgraph.comparison.cross_validation import (
 )
 from mmgraph.data.multimodal_data import Groups, MultimodalData
 from mmgraph.graph.errors import MmgraphError
-from mmgraph.graph.variable import Variable
 
 
 def data(groups: np.ndarray | None, rows: int = 60) -> MultimodalData:
     codes = np.arange(rows) % 3
     named = None if groups is None else Groups("person", groups)
     features = {"sound": np.arange(rows, dtype=float)[:, None]}
-    return MultimodalData(features, codes, Variable("activity", 3), named)
+    return MultimodalData(features, codes, mm.Variable("activity", 3), named)
 
 
 @given(st.lists(st.integers(0, 9), min_size=2, max_size=80), st.integers(2, 12))

@@ -12,7 +12,6 @@ import torch
 import mmgraph as mm
 from mmgraph.data.encoding import encode
 from mmgraph.data.inferred_states import states_in
-from mmgraph.data.tables import open_table
 from mmgraph.graph.errors import EvidenceError, FormatError, UnknownStateError
 
 
@@ -20,7 +19,7 @@ def table(tmp_path, text: str | bytes, name: str = "rows.csv", **reading):
     path = tmp_path / name
     content = text if isinstance(text, bytes) else text.encode()
     path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-    return open_table(path, **reading)
+    return mm.open_table(path, **reading)
 
 
 def cells(source) -> dict[str, list[str]]:
@@ -83,7 +82,7 @@ def test_a_file_that_was_cut_is_named(tmp_path):
     path = tmp_path / "cut.csv.gz"
     path.write_bytes(gzip.compress(b"a\n" + b"x\n" * 9999)[:40])
     with pytest.raises(FormatError, match="cannot be read"):
-        cells(open_table(path))
+        cells(mm.open_table(path))
 
 
 def test_states_that_look_like_nothing_are_states(tmp_path):
@@ -94,7 +93,7 @@ def test_states_that_look_like_nothing_are_states(tmp_path):
     drawn.to_frame().to_csv(tmp_path / "rows.csv", index=False)
     rows = encode(tmp_path / "rows.csv", net.variables)
     assert rows.column("Accident").tolist() == drawn.codes["Accident"].tolist()
-    states = states_in(open_table(tmp_path / "rows.csv"), ["Accident"])["Accident"]
+    states = states_in(mm.open_table(tmp_path / "rows.csv"), ["Accident"])["Accident"]
     assert set(states) == set(drawn["Accident"])
     some = {"a": mm.Variable("a", ("None", "NA", "null", "nan", "x"))}
     text = "a\nNone\nNA\nnull\nnan\n\nx\n"

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 import torch
 
+import mmgraph as mm
 from mmgraph.data.column_codes import code_type
 from mmgraph.data.encoding import CodedTable, coded_chunks, encode
 from mmgraph.data.inferred_states import states_in
-from mmgraph.data.tables import open_table
 from mmgraph.graph.errors import (
     EvidenceError,
     FormatError,
@@ -22,17 +22,15 @@ from mmgraph.graph.errors import (
     UnknownStateError,
     UnknownVariableError,
 )
-from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.variable import Variable
 
 VARIABLES = {
     v.name: v
     for v in (
-        Variable("colour", ("red", "green", "None")),
-        Variable("size", (10, 20, 30)),
-        Variable("level", 4),
-        Variable("open", (False, True)),
-        Variable("sound", shape=(2,), family="gaussian"),
+        mm.Variable("colour", ("red", "green", "None")),
+        mm.Variable("size", (10, 20, 30)),
+        mm.Variable("level", 4),
+        mm.Variable("open", (False, True)),
+        mm.Variable("sound", shape=(2,), family="gaussian"),
     )
 }
 FRAME = pd.DataFrame(
@@ -74,7 +72,7 @@ def check(rows) -> None:
 @pytest.mark.parametrize("ending", [".csv", ".csv.gz", ".parquet"])
 @pytest.mark.parametrize("chunk_rows", [1, 2, 100])
 def test_files_are_read_in_chunks(tmp_path, ending, chunk_rows):
-    file = open_table(in_file(FRAME, tmp_path, ending), missing=["NA"])
+    file = mm.open_table(in_file(FRAME, tmp_path, ending), missing=["NA"])
     check(encode(file, VARIABLES, chunk_rows))
     table = coded_chunks(file, VARIABLES, chunk_rows)
     sizes = [len(rows) for rows in table]
@@ -92,11 +90,11 @@ def test_data_frames_arrays_and_evidence_are_alike():
     check(encode({**{n: np.array(c) for n, c in CODES.items() if n not in ("size", "open")},
                   "size": FRAME["size"], "open": FRAME["open"].to_numpy(), "sound": sound},
                  VARIABLES))  # fmt: skip
-    check(encode(Evidence.of(FRAME, VARIABLES), VARIABLES))
+    check(encode(mm.Evidence.of(FRAME, VARIABLES), VARIABLES))
 
 
 def test_rows_become_the_evidence_that_they_are():
-    ours, theirs = encode(FRAME, VARIABLES).evidence(), Evidence.of(FRAME, VARIABLES)
+    ours, theirs = encode(FRAME, VARIABLES).evidence(), mm.Evidence.of(FRAME, VARIABLES)
     assert set(ours.columns) == set(theirs.columns)
     for name in ours.columns:
         assert torch.equal(ours.hard(name), theirs.hard(name))
@@ -112,7 +110,7 @@ def test_a_column_of_nothing_but_missing_cells_is_no_evidence():
 def test_codes_take_the_smallest_type(cardinality):
     kind = code_type(cardinality)
     assert np.iinfo(kind).max >= cardinality - 1
-    codes = encode({"v": [cardinality - 1]}, {"v": Variable("v", cardinality)}).codes
+    codes = encode({"v": [cardinality - 1]}, {"v": mm.Variable("v", cardinality)}).codes
     assert codes.dtype == kind
     assert codes[0, 0] == cardinality - 1
 
@@ -160,7 +158,7 @@ def test_columns_of_a_vector_must_be_complete():
 
 
 def test_arrays_of_states_are_refused():
-    image = Variable("image", 3, shape=(2, 2))
+    image = mm.Variable("image", 3, shape=(2, 2))
     with pytest.raises(LearningError, match="'image' is an array"):
         encode({"image": np.zeros((5, 2, 2), int)}, {"image": image})
     with pytest.raises(LearningError, match="'level' takes one state a row"):
@@ -172,7 +170,7 @@ def test_numbers_that_are_none_are_refused(tmp_path):
     text.loc[3, "sound[0]"] = "loud"
     with pytest.raises(EvidenceError, match="'sound' is no number"):
         encode(text, VARIABLES)
-    file = open_table(in_file(text, tmp_path, ".csv"), missing=["NA"])
+    file = mm.open_table(in_file(text, tmp_path, ".csv"), missing=["NA"])
     with pytest.raises(EvidenceError, match=r"table\.csv, line 5: 'sound' is no number: 'lou"):
         encode(file, VARIABLES)
     infinite = FRAME.assign(**{"sound[1]": [0, 0, np.inf, 0, 0]})
@@ -191,27 +189,27 @@ def test_columns_of_different_lengths_are_refused():
 
 def test_two_columns_of_one_name_are_refused():
     with pytest.raises(LearningError, match="two columns called 'level'"):
-        open_table(pd.concat([FRAME[["level"]], FRAME[["level"]]], axis=1))
+        mm.open_table(pd.concat([FRAME[["level"]], FRAME[["level"]]], axis=1))
 
 
 @pytest.mark.parametrize("data", [3, [1, 2], None])
 def test_data_of_another_kind_is_refused(data):
     with pytest.raises(LearningError, match="DataFrame"):
-        open_table(data)
+        mm.open_table(data)
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path):
     for name in ("none.csv", "none.parquet"):
         with pytest.raises(FormatError, match=f"no file.*{name}"):
-            open_table(tmp_path / name)
+            mm.open_table(tmp_path / name)
     with pytest.raises(FormatError, match=r"ends in \.csv"):
-        open_table(tmp_path / "table.xlsx")
+        mm.open_table(tmp_path / "table.xlsx")
     (tmp_path / "noise.parquet").write_bytes(b"noise" * 100)
     with pytest.raises(FormatError, match=r"noise\.parquet cannot be read"):
-        open_table(tmp_path / "noise.parquet")
+        mm.open_table(tmp_path / "noise.parquet")
     (tmp_path / "empty.csv").write_bytes(b"")
     with pytest.raises(FormatError, match=r"empty\.csv cannot be read"):
-        open_table(tmp_path / "empty.csv")
+        mm.open_table(tmp_path / "empty.csv")
     (tmp_path / "ragged.csv").write_text("level\n1\n1,2,3\n")
     with pytest.raises(FormatError, match=r"ragged\.csv, line 3: expected 1 cells"):
         encode(tmp_path / "ragged.csv", VARIABLES)
@@ -229,7 +227,7 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "pandas")
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingExtraError, match=r"mmgraph\[data\]"):
-        open_table(path)
+        mm.open_table(path)
     rows = encode({"level": [0, 1, None, 3], "colour": ["red", None, "red", "green"]}, VARIABLES)
     assert rows.column("level").tolist() == [0, 1, -1, 3]
     assert rows.column("colour").tolist() == [0, -1, 0, 1]
@@ -237,13 +235,13 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
 
 def test_weights_must_fit_the_rows():
     with pytest.raises(LearningError, match="4 weights for 5 rows"):
-        list(CodedTable(open_table(FRAME), VARIABLES, weights=np.ones(4)))
+        list(CodedTable(mm.open_table(FRAME), VARIABLES, weights=np.ones(4)))
     with pytest.raises(LearningError, match="row 1 is negative or not finite"):
         coded_chunks(FRAME, VARIABLES, weights=[1, np.nan, 1, 1, 1])
     with pytest.raises(LearningError, match="one axis"):
         coded_chunks(FRAME, VARIABLES, weights=np.ones((5, 1)))
     with pytest.raises(LearningError, match="at least one row"):
-        CodedTable(open_table(FRAME), VARIABLES, chunk_rows=0)
+        CodedTable(mm.open_table(FRAME), VARIABLES, chunk_rows=0)
 
 
 # --- learning states -----------------------------------------------------------------------------
@@ -254,7 +252,7 @@ def test_states_are_sorted_labels(tmp_path, ending):
     frame = pd.DataFrame(
         {"a": ["y", "x", None, "y"], "b": [10, 9, 100, 9], "c": [1.0, np.nan, 0.0, 1.0]}
     )
-    table = open_table(
+    table = mm.open_table(
         frame if ending is None else in_file(frame, tmp_path, ending), missing=["NA"]
     )
     states = states_in(table, ["a", "b", "c"], chunk_rows=2)
@@ -264,7 +262,7 @@ def test_states_are_sorted_labels(tmp_path, ending):
 
 def test_categories_are_states_in_their_order():
     column = pd.Categorical(["high", "low"], categories=["low", "middle", "high"])
-    assert states_in(open_table(pd.DataFrame({"a": column})), ["a"])["a"] == (
+    assert states_in(mm.open_table(pd.DataFrame({"a": column})), ["a"])["a"] == (
         "low",
         "middle",
         "high",
@@ -273,7 +271,7 @@ def test_categories_are_states_in_their_order():
 
 def test_numbers_with_leading_zeros_are_labels(tmp_path):
     frame = pd.DataFrame({"code": ["01", "1", "02"]})
-    table = open_table(in_file(frame, tmp_path, ".csv"))
+    table = mm.open_table(in_file(frame, tmp_path, ".csv"))
     assert states_in(table, ["code"])["code"] == ("01", "02", "1")
 
 
@@ -287,4 +285,4 @@ def test_numbers_with_leading_zeros_are_labels(tmp_path):
 )
 def test_columns_without_states_to_learn_are_refused(column, message):
     with pytest.raises(LearningError, match=message):
-        states_in(open_table(pd.DataFrame({"a": column})), ["a"])
+        states_in(mm.open_table(pd.DataFrame({"a": column})), ["a"])

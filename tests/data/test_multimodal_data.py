@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import mmgraph as mm
 from mmgraph.data.multimodal_data import Groups, MultimodalData, groups_of
 from mmgraph.graph.errors import DatasetError
-from mmgraph.graph.variable import Variable
 
 FRAME = pd.DataFrame({"who": ["ann", "bob", "ann", "eve"], "x": [1.0, 2.0, 3.0, 4.0]})
 
@@ -44,7 +44,10 @@ def test_groups_that_there_are_not():
 
 def test_rows_keep_their_groups():
     whole = MultimodalData(
-        {"x": np.arange(4.0)[:, None]}, np.arange(4), Variable("y", 4), Groups("who", np.arange(4))
+        {"x": np.arange(4.0)[:, None]},
+        np.arange(4),
+        mm.Variable("y", 4),
+        Groups("who", np.arange(4)),
     )
     some = whole.rows(np.array([2, 0]))
     assert some.groups is not None

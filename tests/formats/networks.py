@@ -6,10 +6,7 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.variable import Variable
-from mmgraph.networks.bayesian_network import BayesianNetwork
+import mmgraph as mm
 
 PRINTABLE = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=8)
 
@@ -19,10 +16,10 @@ def random_table(generator: np.random.Generator, *shape: int) -> np.ndarray:
     return table / table.sum(-1, keepdims=True)
 
 
-def sprinkler(seed: int = 0) -> BayesianNetwork:
+def sprinkler(seed: int = 0) -> mm.BayesianNetwork:
     """Return a network with three states here and two there, so that axes cannot be mistaken."""
     generator = np.random.default_rng(seed)
-    return BayesianNetwork.from_tables(
+    return mm.BayesianNetwork.from_tables(
         [("season", "rain"), ("season", "sprinkler"), ("rain", "grass"), ("sprinkler", "grass")],
         {
             "season": random_table(generator, 4),
@@ -40,7 +37,7 @@ def sprinkler(seed: int = 0) -> BayesianNetwork:
     )
 
 
-def assert_same(first: FactorGraph, second: FactorGraph) -> None:
+def assert_same(first: mm.FactorGraph, second: mm.FactorGraph) -> None:
     """Assert that two graphs of tables agree in everything, numbers to the last bit."""
     assert type(first) is type(second)
     assert list(first.variables) == list(second.variables)
@@ -49,8 +46,8 @@ def assert_same(first: FactorGraph, second: FactorGraph) -> None:
         assert one.modality == other.modality
         assert list(map(type, one.labels)) == list(map(type, other.labels))
     for f, g in zip(first.factors, second.factors, strict=True):
-        assert isinstance(f, TableFactor)
-        assert isinstance(g, TableFactor)
+        assert isinstance(f, mm.TableFactor)
+        assert isinstance(g, mm.TableFactor)
         assert [v.name for v in f.scope] == [v.name for v in g.scope]
         assert (f.child and f.child.name) == (g.child and g.child.name)
         assert torch.equal(f.values, g.values)
@@ -58,22 +55,22 @@ def assert_same(first: FactorGraph, second: FactorGraph) -> None:
 
 
 @st.composite
-def named_networks(draw: st.DrawFn) -> BayesianNetwork:
+def named_networks(draw: st.DrawFn) -> mm.BayesianNetwork:
     """Draw networks with any printable names of variables, states and modalities."""
     names = draw(st.lists(PRINTABLE, min_size=1, max_size=4, unique=True))
     generator = np.random.default_rng(draw(st.integers(0, 1000)))
-    variables: list[Variable] = []
+    variables: list[mm.Variable] = []
     factors = []
     for name in names:
         states = draw(st.lists(PRINTABLE, min_size=1, max_size=3, unique=True))
         modality = draw(st.none() | PRINTABLE)
-        child = Variable(name, tuple(states), modality=modality)
+        child = mm.Variable(name, tuple(states), modality=modality)
         parents = draw(st.lists(st.sampled_from(variables), unique=True)) if variables else []
         shape = [v.cardinality for v in (*parents, child)]
         table = random_table(generator, *shape)
-        factors.append(TableFactor([*parents, child], table, child=child))
+        factors.append(mm.TableFactor([*parents, child], table, child=child))
         variables.append(child)
-    return BayesianNetwork(variables, factors)
+    return mm.BayesianNetwork(variables, factors)
 
 
 _BIF = b"""network n { property author = me ; }
@@ -148,21 +145,21 @@ FUZZ_SEEDS: dict[str, list[bytes]] = {
 
 
 @st.composite
-def odd_networks(draw: st.DrawFn) -> BayesianNetwork:
+def odd_networks(draw: st.DrawFn) -> mm.BayesianNetwork:
     """Draw networks whose names and labels are of every kind that a variable can have."""
     text = st.text(st.characters(codec="utf-8"), min_size=1, max_size=5)
     numbers = st.integers(-3, 3) | st.booleans() | st.floats(allow_nan=False, width=32)
     labels = st.lists(text | numbers | st.sampled_from(["", " x", "node", "1"]), min_size=1)
     names = draw(st.lists(text, min_size=1, max_size=3, unique=True))
     generator = np.random.default_rng(draw(st.integers(0, 1000)))
-    variables: list[Variable] = []
+    variables: list[mm.Variable] = []
     factors = []
     for name in names:
         states = draw(st.integers(1, 3) | labels.map(lambda found: tuple(dict.fromkeys(found))))
         family = draw(st.sampled_from(["categorical", "bernoulli"]))
-        child = Variable(name, states, modality=draw(st.none() | text), family=family)
+        child = mm.Variable(name, states, modality=draw(st.none() | text), family=family)
         parents = variables[-1:] if draw(st.booleans()) else []
         table = random_table(generator, *(v.cardinality for v in (*parents, child)))
-        factors.append(TableFactor([*parents, child], table, child=child))
+        factors.append(mm.TableFactor([*parents, child], table, child=child))
         variables.append(child)
-    return BayesianNetwork(variables, factors)
+    return mm.BayesianNetwork(variables, factors)

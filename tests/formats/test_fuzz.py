@@ -21,11 +21,9 @@ import numpy as np
 import pytest
 import torch
 
-from mmgraph.formats import read, write
+import mmgraph as mm
 from mmgraph.formats.uai import read_evidence
 from mmgraph.graph.errors import FormatError
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.networks.bayesian_network import BayesianNetwork
 from tests.formats.networks import FUZZ_SEEDS, sprinkler
 
 pytestmark = pytest.mark.filterwarnings(
@@ -127,7 +125,7 @@ def outcome(path: Path) -> str:
         if path.suffix == ".evid":
             read_evidence(path, EVIDENCE_NETWORK)
         else:
-            check(read(path))
+            check(mm.read(path))
         return "read"
     except FormatError as error:
         message = str(error)
@@ -139,7 +137,7 @@ def outcome(path: Path) -> str:
 
 
 def check(graph: object) -> None:
-    if isinstance(graph, BayesianNetwork):
+    if isinstance(graph, mm.BayesianNetwork):
         for factor in graph.factors:
             values = getattr(factor, "values", None)
             if isinstance(values, torch.Tensor) and factor.child is not None:
@@ -147,7 +145,7 @@ def check(graph: object) -> None:
                 sums = values.double().sum(axis)
                 assert bool(((sums - 1).abs() < 1e-3).all())
     else:
-        assert isinstance(graph, FactorGraph)
+        assert isinstance(graph, mm.FactorGraph)
 
 
 EVIDENCE_NETWORK = sprinkler()
@@ -162,7 +160,7 @@ def place(folder: Path, suffix: str, content: bytes) -> Path:
         return path
     # a directory: its description is damaged, its tensors are whole
     if not path.exists():
-        write(sprinkler(), path)
+        mm.write(sprinkler(), path)
     (path / "network.json").unlink()
     (path / "network.json").write_bytes(content)
     return path
@@ -174,7 +172,7 @@ def seeds_of(suffix: str, folder: Path) -> list[bytes]:
     if suffix == ".evid":
         return seeds
     whole = folder / f"whole{suffix}"
-    write(sprinkler(), whole)
+    mm.write(sprinkler(), whole)
     if whole.is_dir():
         seeds.append((whole / "network.json").read_bytes())
         shutil.rmtree(whole)

@@ -9,15 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from mmgraph.formats import known_names, models_directory, read, resolve, write
+import mmgraph as mm
+from mmgraph.formats import known_names, models_directory, resolve
 from mmgraph.formats.bif.bif import write_bif
 from mmgraph.formats.bundled import BUNDLED
 from mmgraph.formats.native.native import write_native
 from mmgraph.graph.errors import FormatError, MissingExtraError
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.variable import Variable
-from mmgraph.networks.bayesian_network import BayesianNetwork
 from tests.formats.networks import assert_same, sprinkler
 
 
@@ -36,9 +33,9 @@ NAMES = [f"n{suffix}" for suffix in resolve.WRITERS]
 @pytest.mark.parametrize("name", [*NAMES, "n.bif.gz", "n.BIF", "n.xdsl.GZ", "n.mmgraph"])
 def test_written_and_read_it_is_the_same(models, name):
     net = sprinkler()
-    write(net, name)
-    assert_same(read(name), net)
-    assert_same(read(Path(name).resolve()), net)
+    mm.write(net, name)
+    assert_same(mm.read(name), net)
+    assert_same(mm.read(Path(name).resolve()), net)
     assert sorted(os.listdir()) == sorted(["models", name])
 
 
@@ -49,53 +46,53 @@ INFINITE = float("inf")
     "states", [(1.0, INFINITE), (-INFINITE, 0.5), ("inf", 1.0), ("nan", INFINITE), (True, "inf")]
 )
 def test_labels_that_are_infinite(models, states):
-    variable = Variable("a", states)
-    net = BayesianNetwork([variable], [TableFactor([variable], [0.25, 0.75], child=variable)])
+    variable = mm.Variable("a", states)
+    net = mm.BayesianNetwork([variable], [mm.TableFactor([variable], [0.25, 0.75], child=variable)])
     for name in (*NAMES, "n.mmgraph"):
-        write(net, name)
-        assert_same(read(name), net)
+        mm.write(net, name)
+        assert_same(mm.read(name), net)
 
 
 @pytest.mark.parametrize("name", ["n.uai", "n.uai.gz"])
 def test_uai_is_chosen_by_the_suffix(models, name):
-    write(sprinkler(), name)
-    assert list(read(name).variables) == ["x0", "x1", "x2", "x3"]
+    mm.write(sprinkler(), name)
+    assert list(mm.read(name).variables) == ["x0", "x1", "x2", "x3"]
 
 
 @pytest.mark.parametrize("name", ["garden.bif", "garden.bif.gz", "garden", "garden.mmgraph"])
 def test_a_name_in_the_models_folder(models, name):
     place = models / name
-    write(sprinkler(), place) if place.suffix else write_native(sprinkler(), place)
-    assert_same(read("garden"), sprinkler())
+    mm.write(sprinkler(), place) if place.suffix else write_native(sprinkler(), place)
+    assert_same(mm.read("garden"), sprinkler())
     assert "garden" in known_names()
 
 
 def test_a_file_wins_over_a_model_and_a_model_over_pgmpy(models):
-    assert len(read("asia").variables) == 8
+    assert len(mm.read("asia").variables) == 8
     write_bif(sprinkler(), models / "asia.bif")
-    assert_same(read("asia"), sprinkler())
+    assert_same(mm.read("asia"), sprinkler())
     other = sprinkler(seed=1)
     write_native(other, "asia")
-    assert_same(read("asia"), other)
+    assert_same(mm.read("asia"), other)
 
 
 def test_a_name_without_an_ending_is_not_written(models):
     # It would stand before the bundled network of that name from then on.
     with pytest.raises(FormatError, match="expected a name that ends in"):
-        write(sprinkler(), "asia")
+        mm.write(sprinkler(), "asia")
     assert not Path("asia").exists()
 
 
 def test_a_ready_model_is_run_and_not_read(models):
     (models / "kitchen.toml").write_text("")
     with pytest.raises(FormatError, match="mmgraph run kitchen"):
-        read("kitchen")
+        mm.read("kitchen")
 
 
 def test_a_directory_of_the_same_name_does_not_hide_a_model(models):
     write_bif(sprinkler(), models / "garden.bif")
     Path("garden").mkdir()
-    assert_same(read("garden"), sprinkler())
+    assert_same(mm.read("garden"), sprinkler())
 
 
 def test_no_format_needs_another_package(tmp_path):
@@ -119,10 +116,10 @@ def test_without_pgmpy_there_are_the_models_alone(models, monkeypatch):
     assert known_names() == ["garden"]
     for name in BUNDLED:
         with pytest.raises(MissingExtraError, match=f"'{name}' needs .*mmgraph.interop.") as raised:
-            read(name)
+            mm.read(name)
         assert (raised.value.extra, raised.value.package) == ("interop", "pgmpy")
     with pytest.raises(FormatError, match="no network called 'alram'; did you mean 'alarm'"):
-        read("alram")
+        mm.read("alram")
 
 
 def test_the_networks_of_pgmpy_are_those_that_are_listed(monkeypatch):
@@ -146,21 +143,21 @@ def test_the_networks_of_pgmpy_are_those_that_are_listed(monkeypatch):
 def test_what_is_not_found(models, name, message):
     Path("n.biff").write_text("")
     with pytest.raises(FormatError) as caught:
-        read(name)
+        mm.read(name)
     assert any(all(p in str(caught.value) for p in m.split(".*")) for m in message.split("|"))
 
 
 def test_what_cannot_be_written(models):
-    a = Variable("a", 2)
-    graph = FactorGraph([a], [TableFactor([a], [1, 2])])
+    a = mm.Variable("a", 2)
+    graph = mm.FactorGraph([a], [mm.TableFactor([a], [1, 2])])
     for name in NAMES:
         with pytest.raises(FormatError, match=r"holds Bayesian networks; write \.uai or"):
-            write(graph, name)
+            mm.write(graph, name)
     with pytest.raises(FormatError, match=r"found '\.dsc'"):
-        write(sprinkler(), "g.dsc")
+        mm.write(sprinkler(), "g.dsc")
     for net, name in ((sprinkler(), "nowhere/g.bif"), (graph, "nowhere/g.mmgraph")):
         with pytest.raises(FormatError) as caught:
-            write(net, name)
+            mm.write(net, name)
         assert str(caught.value) == f"{name} cannot be written: there is no directory nowhere"
     assert os.listdir() == ["models"]
 
@@ -168,21 +165,21 @@ def test_what_cannot_be_written(models):
 @pytest.mark.parametrize("thing", [None, 3, 2.5, ["n.bif"], sprinkler()])
 def test_what_is_no_path(models, thing):
     with pytest.raises(FormatError) as caught:
-        read(thing)
+        mm.read(thing)
     assert str(caught.value) == f"expected the path of a file, found {repr(thing)[:60]}"
     with pytest.raises(FormatError, match="expected the path of a file, found "):
-        write(sprinkler(), thing)
+        mm.write(sprinkler(), thing)
     for name in ("n.bif", "n.uai", "n.mmgraph"):
-        if not isinstance(thing, FactorGraph):
+        if not isinstance(thing, mm.FactorGraph):
             with pytest.raises(FormatError) as caught:
-                write(thing, name)
+                mm.write(thing, name)
             assert str(caught.value).endswith(f"a network to write, found {thing!r}")
     assert os.listdir() == ["models"]
 
 
 def test_a_path_of_bytes(models):
-    write(sprinkler(), b"n.net")
-    assert_same(read(b"n.net"), sprinkler())
+    mm.write(sprinkler(), b"n.net")
+    assert_same(mm.read(b"n.net"), sprinkler())
 
 
 def test_the_models_folder(monkeypatch, tmp_path):

@@ -12,11 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmgraph.formats import read, write
-from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.variable import Variable
-from mmgraph.inference.query import query
-from mmgraph.networks.bayesian_network import BayesianNetwork
+import mmgraph as mm
 from tests.formats.bif.test_bif import bundled
 from tests.formats.networks import assert_same, random_table, sprinkler
 
@@ -26,10 +22,10 @@ SINGLE = 2e-6
 """pyAgrum keeps and writes six digits in some formats."""
 
 
-def chain() -> BayesianNetwork:
+def chain() -> mm.BayesianNetwork:
     """Return a network in which no node has two parents."""
     generator = np.random.default_rng(1)
-    return BayesianNetwork.from_tables(
+    return mm.BayesianNetwork.from_tables(
         [("first", "second"), ("second", "third")],
         {
             "first": random_table(generator, 3),
@@ -40,7 +36,7 @@ def chain() -> BayesianNetwork:
     )
 
 
-def assert_pgmpy_has(model: Any, net: BayesianNetwork, tolerance: float) -> None:
+def assert_pgmpy_has(model: Any, net: mm.BayesianNetwork, tolerance: float) -> None:
     assert set(model.nodes) == set(net.variables)
     for child in net.variables:
         table, factor = model.get_cpds(child), net.distribution(child)
@@ -51,7 +47,7 @@ def assert_pgmpy_has(model: Any, net: BayesianNetwork, tolerance: float) -> None
         assert values == pytest.approx(factor.values.numpy(), abs=tolerance)
 
 
-def assert_agrum_has(model: Any, net: BayesianNetwork, tolerance: float) -> None:
+def assert_agrum_has(model: Any, net: mm.BayesianNetwork, tolerance: float) -> None:
     assert model.names() == set(net.variables)
     for child, variable in net.variables.items():
         assert model.variable(child).labels() == variable.labels
@@ -62,7 +58,7 @@ def assert_agrum_has(model: Any, net: BayesianNetwork, tolerance: float) -> None
             assert table[at] == pytest.approx(value, abs=tolerance)
 
 
-def assert_tables(found: BayesianNetwork, net: BayesianNetwork, tolerance: float) -> None:
+def assert_tables(found: mm.BayesianNetwork, net: mm.BayesianNetwork, tolerance: float) -> None:
     assert set(found.variables) == set(net.variables)
     for child, variable in net.variables.items():
         assert found.variable(child).labels == variable.labels
@@ -98,7 +94,7 @@ def silence(caplog):
 @pytest.mark.parametrize("suffix", PGMPY_READERS)
 def test_pgmpy_reads_what_is_written_here(tmp_path, suffix):
     net = sprinkler()
-    write(net, tmp_path / f"n{suffix}")
+    mm.write(net, tmp_path / f"n{suffix}")
     reader = getattr(_pgmpy(), PGMPY_READERS[suffix])(str(tmp_path / f"n{suffix}"))
     assert_pgmpy_has(reader.get_model(), net, 1e-12)
 
@@ -107,7 +103,7 @@ def test_pgmpy_reads_what_is_written_here(tmp_path, suffix):
 def test_what_pgmpy_writes_is_read_here(tmp_path, suffix):
     net = sprinkler()
     PGMPY_WRITERS[suffix](net.to_pgmpy(), str(tmp_path / f"n{suffix}"))
-    found = read(tmp_path / f"n{suffix}")
+    found = mm.read(tmp_path / f"n{suffix}")
     assert_tables(found, net, 1e-8)
     if suffix != ".xdsl":  # which it writes without properties
         assert found.variable("rain").modality == "weather station"
@@ -116,23 +112,23 @@ def test_what_pgmpy_writes_is_read_here(tmp_path, suffix):
 @pytest.mark.parametrize("suffix", [".bif", ".net", ".bifxml"])
 def test_agrum_reads_what_is_written_here(tmp_path, suffix):
     net = sprinkler()
-    write(net, tmp_path / f"n{suffix}")
+    mm.write(net, tmp_path / f"n{suffix}")
     assert_agrum_has(gum.loadBN(str(tmp_path / f"n{suffix}")), net, SINGLE)
 
 
 def test_agrum_reads_xdsl_where_no_node_has_two_parents(tmp_path):
     # It takes the first parent to move fastest, in GeNIe's own files as well.
     net = chain()
-    write(net, tmp_path / "n.xdsl")
+    mm.write(net, tmp_path / "n.xdsl")
     assert_agrum_has(gum.loadBN(str(tmp_path / "n.xdsl")), net, SINGLE)
 
 
 @pytest.mark.parametrize("suffix", [".bif", ".net", ".bifxml", ".xdsl"])
 def test_what_agrum_writes_is_read_here(tmp_path, suffix):
     net = sprinkler()
-    write(net, tmp_path / "here.net")
+    mm.write(net, tmp_path / "here.net")
     gum.saveBN(gum.loadBN(str(tmp_path / "here.net")), str(tmp_path / f"there{suffix}"))
-    assert_tables(read(tmp_path / f"there{suffix}"), net, SINGLE)
+    assert_tables(mm.read(tmp_path / f"there{suffix}"), net, SINGLE)
 
 
 @pytest.mark.parametrize("suffix", [".net", ".bifxml", ".xdsl"])
@@ -149,23 +145,23 @@ def test_every_kind_of_variable_of_agrum(tmp_path, suffix):
     model.generateCPTs()
     path = tmp_path / f"n{suffix}"
     gum.saveBN(model, str(path))
-    assert_agrum_has(model, read(path), SINGLE)
+    assert_agrum_has(model, mm.read(path), SINGLE)
 
 
 @pytest.mark.parametrize("suffix", [".net", ".bifxml", ".xdsl"])
 def test_names_that_a_format_cannot_hold_disturb_no_other_program(tmp_path, suffix):
-    first = Variable("Age (years)", ("<5", ">= 5", 'a "b"'), modality='it\'s 100% {odd}; "x" \\')
-    second = Variable("node", (1, 2.5), modality="ear")
-    third = Variable("été", 3)
+    first = mm.Variable("Age (years)", ("<5", ">= 5", 'a "b"'), modality='it\'s 100% {odd}; "x" \\')
+    second = mm.Variable("node", (1, 2.5), modality="ear")
+    third = mm.Variable("été", 3)
     tables = [[0.25, 0.25, 0.5], [[0.25, 0.75], [0.5, 0.5], [1, 0]], [[0.5, 0.25, 0.25], [1, 0, 0]]]
     scopes = ([first], [first, second], [second, third])
-    net = BayesianNetwork(
+    net = mm.BayesianNetwork(
         [first, second, third],
-        [TableFactor(s, t, child=s[-1]) for s, t in zip(scopes, tables, strict=True)],
+        [mm.TableFactor(s, t, child=s[-1]) for s, t in zip(scopes, tables, strict=True)],
     )
     path = tmp_path / f"n{suffix}"
-    write(net, path)
-    assert_same(read(path), net)
+    mm.write(net, path)
+    assert_same(mm.read(path), net)
     model = gum.loadBN(str(path))
     assert model.size() == 3
     for child in model.names():
@@ -202,9 +198,9 @@ def networks(*without: str) -> list[Path]:
 )
 def test_bundled_networks_keep_their_tables(tmp_path, path, suffix):
     """The bundled networks through every format, to the last bit."""
-    net = read(path)
-    write(net, tmp_path / f"n{suffix}")
-    again = read(tmp_path / f"n{suffix}")
+    net = mm.read(path)
+    mm.write(net, tmp_path / f"n{suffix}")
+    again = mm.read(tmp_path / f"n{suffix}")
     assert list(again.variables) == list(net.variables)
     for child, variable in net.variables.items():
         assert again.variable(child).labels == variable.labels
@@ -214,16 +210,16 @@ def test_bundled_networks_keep_their_tables(tmp_path, path, suffix):
 
 def _agrum_marginals(path: Path, tmp_path: Path) -> None:
     """Assert that pyAgrum finds the same marginals in the same file, read by its own reader."""
-    net = read(path)
+    net = mm.read(path)
     (tmp_path / "n.bif").write_bytes(gzip.decompress(path.read_bytes()))
     try:
         model = gum.loadBN(str(tmp_path / "n.bif"))
     except gum.FatalError:  # states such as Asy/Patch, which it reads from other formats
-        write(net, tmp_path / "n.net")
+        mm.write(net, tmp_path / "n.net")
         model = gum.loadBN(str(tmp_path / "n.net"))
     engine = gum.LazyPropagation(model)
     engine.makeInference()
-    answer = query(net)
+    answer = mm.query(net)
     assert model.names() == set(net.variables)
     for name, variable in net.variables.items():
         assert model.variable(name).labels() == variable.labels
@@ -259,10 +255,10 @@ def test_pgmpy_finds_the_same_marginals(tmp_path, name):
     from pgmpy.inference import VariableElimination
 
     (path,) = (p for p in bundled() if p.name == f"{name}.bif.gz")
-    net = read(path)
-    answer = query(net)
+    net = mm.read(path)
+    answer = mm.query(net)
     for suffix, reader in PGMPY_READERS.items():
-        write(net, tmp_path / f"n{suffix}")
+        mm.write(net, tmp_path / f"n{suffix}")
         model = getattr(_pgmpy(), reader)(str(tmp_path / f"n{suffix}")).get_model()
         engine = VariableElimination(model)
         for variable in net.variables.values():

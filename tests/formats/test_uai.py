@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import mmgraph as mm
 from mmgraph.formats.uai import read_evidence, read_uai, write_evidence, write_uai
 from mmgraph.graph.errors import (
     EvidenceError,
@@ -17,14 +18,6 @@ from mmgraph.graph.errors import (
     UnknownStateError,
     UnknownVariableError,
 )
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.factors.unary import UnaryFactor
-from mmgraph.graph.state_labels import index
-from mmgraph.graph.variable import Variable
-from mmgraph.inference.query import query
-from mmgraph.networks.bayesian_network import BayesianNetwork
-from mmgraph.networks.random_fields.markov_random_field import MarkovRandomField
 from tests.formats.networks import assert_same, sprinkler
 
 MARKOV = """MARKOV
@@ -58,7 +51,7 @@ def read(tmp_path, text):
 
 def test_a_markov_network(tmp_path):
     graph = read(tmp_path, MARKOV)
-    assert type(graph) is MarkovRandomField
+    assert type(graph) is mm.MarkovRandomField
     assert [v.cardinality for v in graph.variables.values()] == [2, 2, 3]
     assert [[v.name for v in f.scope] for f in graph.factors] == [
         ["x0"],
@@ -72,7 +65,7 @@ def test_a_markov_network(tmp_path):
 
 def test_a_bayesian_network_has_the_child_last(tmp_path):
     net = read(tmp_path, f"{BAYES} # the end")
-    assert isinstance(net, BayesianNetwork)
+    assert isinstance(net, mm.BayesianNetwork)
     assert net.edges == (("x0", "x1"),)
     assert net.distribution("x1").values.tolist() == [[0.1, 0.9], [0.2, 0.8], [0.3, 0.7]]
 
@@ -102,7 +95,7 @@ def test_written_and_read_it_is_the_same(tmp_path):
     net = sprinkler()
     write_uai(net, tmp_path / "net.uai.gz")
     again = read_uai(tmp_path / "net.uai.gz")
-    assert isinstance(again, BayesianNetwork)
+    assert isinstance(again, mm.BayesianNetwork)
     for f, g in zip(net.factors, again.factors, strict=True):
         assert torch.equal(f.values, g.values)
     write_uai(again, tmp_path / "again.uai")
@@ -111,14 +104,14 @@ def test_written_and_read_it_is_the_same(tmp_path):
 
 
 def test_a_factor_graph_is_written_as_potentials(tmp_path):
-    a, b = Variable("a", 2), Variable("b", ("x", "y", "z"))
+    a, b = mm.Variable("a", 2), mm.Variable("b", ("x", "y", "z"))
     generator = np.random.default_rng(0)
-    graph = FactorGraph(
+    graph = mm.FactorGraph(
         [a, b],
         [
-            TableFactor([b, a], generator.random((3, 2))),
-            TableFactor([a], log_values=[0.0, -torch.inf]),
-            UnaryFactor(b, torch.tensor([0.0, -1.0, 1.0], dtype=torch.float64)),
+            mm.TableFactor([b, a], generator.random((3, 2))),
+            mm.TableFactor([a], log_values=[0.0, -torch.inf]),
+            mm.UnaryFactor(b, torch.tensor([0.0, -1.0, 1.0], dtype=torch.float64)),
         ],
     )
     write_uai(graph, tmp_path / "g.uai")
@@ -131,16 +124,16 @@ def test_a_factor_graph_is_written_as_potentials(tmp_path):
 
 @pytest.mark.parametrize("log_value", [800.0, -800.0])
 def test_log_potentials_beyond_a_double_are_refused(tmp_path, log_value):
-    a = Variable("a", 2)
-    graph = FactorGraph([a], [TableFactor([a], log_values=[0.0, log_value])])
+    a = mm.Variable("a", 2)
+    graph = mm.FactorGraph([a], [mm.TableFactor([a], log_values=[0.0, log_value])])
     with pytest.raises(FormatError, match="beyond the range of a double"):
         write_uai(graph, tmp_path / "g.uai")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_arrays_are_refused(tmp_path):
-    image = Variable("image", 2, shape=(3,))
-    graph = FactorGraph([image], [UnaryFactor(image, torch.zeros(3, 2))])
+    image = mm.Variable("image", 2, shape=(3,))
+    graph = mm.FactorGraph([image], [mm.UnaryFactor(image, torch.zeros(3, 2))])
     with pytest.raises(FormatError, match="'image' is not a scalar discrete variable"):
         write_uai(graph, tmp_path / "g.uai")
 
@@ -258,7 +251,7 @@ def marked(samples):
     """Mark plain state indices as such."""
     if isinstance(samples, list):
         return [marked(sample) for sample in samples]
-    return {name: index(code) for name, code in samples.items()}
+    return {name: mm.index(code) for name, code in samples.items()}
 
 
 @settings(max_examples=100, deadline=None)
@@ -280,20 +273,20 @@ def test_evidence_is_read_back(tmp_path_factory, samples):
 
 
 def test_evidence_counts_states_whose_labels_are_numbers(tmp_path):
-    rating, seen = Variable("rating", (1, 2, 3, 4, 5)), Variable("seen", ("no", "yes"))
+    rating, seen = mm.Variable("rating", (1, 2, 3, 4, 5)), mm.Variable("seen", ("no", "yes"))
     table = np.random.default_rng(0).dirichlet([1, 1], 5)
-    net = BayesianNetwork(
+    net = mm.BayesianNetwork(
         [rating, seen],
         [
-            TableFactor([rating], np.full(5, 0.2), child=rating),
-            TableFactor([rating, seen], table, child=seen),
+            mm.TableFactor([rating], np.full(5, 0.2), child=rating),
+            mm.TableFactor([rating, seen], table, child=seen),
         ],
     )
     path = tmp_path / "e.evid"
     path.write_text("1 0 1")
     evidence = read_evidence(path, net)
-    assert query(net, evidence).marginal("seen")[0].tolist() == pytest.approx(table[1])
-    for cell in (2, "2", index(1)):  # the label, or the index said outright
+    assert mm.query(net, evidence).marginal("seen")[0].tolist() == pytest.approx(table[1])
+    for cell in (2, "2", mm.index(1)):  # the label, or the index said outright
         write_evidence({"rating": cell}, net, path)
         assert path.read_text() == "1 0 1\n"
     write_evidence([{"seen": "yes"}, {"rating": 5, "seen": 0}], net, path)
@@ -335,8 +328,8 @@ def test_arguments_in_the_wrong_order(tmp_path):
         write_evidence({"x0": 1}, graph, graph)
     with pytest.raises(EvidenceError, match="expected the network of the evidence, found "):
         read_evidence(graph, path)
-    image = Variable("image", 2, shape=(3,))
-    field = FactorGraph([image], [UnaryFactor(image, torch.zeros(3, 2))])
+    image = mm.Variable("image", 2, shape=(3,))
+    field = mm.FactorGraph([image], [mm.UnaryFactor(image, torch.zeros(3, 2))])
     with pytest.raises(EvidenceError, match="'image' is an array"):
         write_evidence({"image": 1}, field, path)
     assert path.read_text() == "0"

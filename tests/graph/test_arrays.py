@@ -10,10 +10,6 @@ from hypothesis.extra import numpy as arrays
 import mmgraph as mm
 from mmgraph.graph.arrays import float_array, float_tensor, log_potentials, whole_numbers
 from mmgraph.graph.errors import EvidenceError, GraphError, LearningError, UnknownStateError
-from mmgraph.networks.random_fields.conditional_random_field import (
-    ConditionalRandomField,
-    LabelledImage,
-)
 
 
 def _in_records(array: np.ndarray) -> np.ndarray:
@@ -228,7 +224,7 @@ def test_an_assignment_holds_indices_of_states():
 
 def test_a_conditional_random_field_reads_arrays_alike():
     scores, seen = _field(), _field()[..., 0]
-    crf = ConditionalRandomField(3, ["optical"])
+    crf = mm.ConditionalRandomField(3, ["optical"])
     hidden = np.zeros((4, 5), bool)
     hidden[2, 2] = True
     plain = crf.graph({"optical": scores}, {"optical": seen}, missing={"optical": hidden})
@@ -241,9 +237,9 @@ def test_a_conditional_random_field_reads_arrays_alike():
     assert torch.allclose(turned.energy({"label": labels}), energy)
     assert torch.allclose(reversed_.energy({"label": labels}), energy, atol=1e-5)
     with pytest.raises(LearningError, match=r"the labels: 0.5 at \(0, 0\)"):
-        crf.fit(LabelledImage({"optical": scores}, np.full((4, 5), 0.5)))
+        crf.fit(mm.LabelledImage({"optical": scores}, np.full((4, 5), 0.5)))
     with pytest.raises(LearningError, match=r"the labels: 1e\+30 at \(0, 0\)"):
-        crf.fit(LabelledImage({"optical": scores}, np.full((4, 5), 1e30)))
+        crf.fit(mm.LabelledImage({"optical": scores}, np.full((4, 5), 1e30)))
 
 
 def test_what_is_no_array_of_numbers():

@@ -9,10 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import mmgraph as mm
 from mmgraph.graph.column_reader import codes, spelling
 from mmgraph.graph.errors import EvidenceError, UnknownStateError
-from mmgraph.graph.state_labels import index
-from mmgraph.graph.variable import Variable
 
 LABELS = {
     "words": ("sun", "rain", "snow"),
@@ -57,7 +56,7 @@ def containers(cells: list) -> dict[str, object]:
 @settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_every_container_says_the_same(kind, data):
-    variable = Variable("v", LABELS[kind])
+    variable = mm.Variable("v", LABELS[kind])
     indices = st.integers(-1, variable.cardinality - 1)
     expected = data.draw(st.lists(indices, min_size=1, max_size=8))
     cells = [None if code < 0 else variable.labels[code] for code in expected]
@@ -65,18 +64,18 @@ def test_every_container_says_the_same(kind, data):
         if name == "categories" and kind == "mixed":
             continue  # pandas makes one type of them
         assert codes(variable, column, place).tolist() == expected, name
-    marked = codes(variable, index(np.array(expected)), place)
+    marked = codes(variable, mm.index(np.array(expected)), place)
     assert marked.tolist() == expected
 
 
 def test_truth_values_among_numbers_stay_apart():
-    variable = Variable("v", (1, 0, "true"))
+    variable = mm.Variable("v", (1, 0, "true"))
     for column in ([1, True, 0], np.array([1, True, 0], dtype=object), pd.Series([1, True, 0])):
         assert codes(variable, column, place).tolist() == [0, 2, 1]
 
 
 def test_arrays_of_any_shape_and_what_a_mask_hides():
-    variable = Variable("v", ("a", "b"))
+    variable = mm.Variable("v", ("a", "b"))
     array = np.array([[0, 1], [1, -1]])
     assert codes(variable, array, place).tolist() == array.tolist()
     assert codes(variable, array[::-1].astype(">i2"), place).tolist() == array[::-1].tolist()
@@ -86,11 +85,11 @@ def test_arrays_of_any_shape_and_what_a_mask_hides():
 
 
 def test_cells_that_stand_for_missing_ones():
-    variable = Variable("v", ("a", "NA", "1"))
+    variable = mm.Variable("v", ("a", "NA", "1"))
     column = ["a", "NA", -9, "-9", -9.0, "", 1]
     assert codes(variable, column, place, ["NA", -9, ""]).tolist() == [0, -1, -1, -1, -1, -1, 2]
-    assert codes(Variable("v", 3), np.array([0, 9, 2]), place, [9]).tolist() == [0, -1, 2]
-    assert codes(Variable("v", ("a", "b")), "NA", place, ["NA"]).tolist() == -1
+    assert codes(mm.Variable("v", 3), np.array([0, 9, 2]), place, [9]).tolist() == [0, -1, 2]
+    assert codes(mm.Variable("v", ("a", "b")), "NA", place, ["NA"]).tolist() == -1
 
 
 @pytest.mark.parametrize(
@@ -101,20 +100,20 @@ def test_cells_that_stand_for_missing_ones():
         (np.array([0.0, np.nan, 0.5]), "cell 2: .*no state 0.5"),
         (pd.Series(["a", "a", "x"]), "cell 2: .*'x'"),
         (["a", True], "cell 1: .*no state True"),
-        (index([0, 1, 2]), "cell 2: .*out of range"),
+        (mm.index([0, 1, 2]), "cell 2: .*out of range"),
         (np.array([2**40, 0]), "cell 0: .*out of range"),
         ([2**80, 0], "cell 0: .*out of range"),
     ],
 )
 def test_the_place_of_a_wrong_cell_is_named(column, message):
     with pytest.raises(UnknownStateError, match=message):
-        codes(Variable("v", ("a", "b")), column, place)
+        codes(mm.Variable("v", ("a", "b")), column, place)
 
 
-@pytest.mark.parametrize("column", [[{"a"}], [["a"], {"b": 1}], index(["a"])])
+@pytest.mark.parametrize("column", [[{"a"}], [["a"], {"b": 1}], mm.index(["a"])])
 def test_what_holds_no_cells_is_refused(column):
     with pytest.raises((EvidenceError, UnknownStateError)):
-        codes(Variable("v", ("a", "b")), column, place)
+        codes(mm.Variable("v", ("a", "b")), column, place)
 
 
 def test_numbers_are_spelled_alike():

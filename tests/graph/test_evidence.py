@@ -7,31 +7,30 @@ import pandas as pd
 import pytest
 import torch
 
+import mmgraph as mm
 from mmgraph.graph.errors import EvidenceError, UnknownStateError, UnknownVariableError
-from mmgraph.graph.evidence import MISSING, Evidence
-from mmgraph.graph.soft_evidence import soft
-from mmgraph.graph.variable import Variable
+from mmgraph.graph.evidence import MISSING
 
 VARIABLES = {
     v.name: v
     for v in (
-        Variable("weather", ("sun", "rain"), modality="sky"),
-        Variable("count", 4),
-        Variable("image", 3, shape=(2, 2), modality="camera"),
-        Variable("x", shape=(2,), family="gaussian", modality="scanner"),
+        mm.Variable("weather", ("sun", "rain"), modality="sky"),
+        mm.Variable("count", 4),
+        mm.Variable("image", 3, shape=(2, 2), modality="camera"),
+        mm.Variable("x", shape=(2,), family="gaussian", modality="scanner"),
     )
 }
 
 
-def codes(evidence: Evidence, name: str) -> list[int]:
+def codes(evidence: mm.Evidence, name: str) -> list[int]:
     found = evidence.hard(name)
     assert found is not None
     return found.tolist()
 
 
 def test_no_evidence_is_one_row():
-    assert Evidence.of(None, VARIABLES).batch == 1
-    assert Evidence.of({}, VARIABLES).observed() == ()
+    assert mm.Evidence.of(None, VARIABLES).batch == 1
+    assert mm.Evidence.of({}, VARIABLES).observed() == ()
 
 
 @pytest.mark.parametrize(
@@ -48,12 +47,12 @@ def test_no_evidence_is_one_row():
     ],
 )
 def test_columns_of_any_kind(given: object):
-    evidence = Evidence.of({"weather": given}, VARIABLES)
+    evidence = mm.Evidence.of({"weather": given}, VARIABLES)
     assert codes(evidence, "weather") == [1, MISSING, 0]
 
 
 def test_single_values_stand_for_every_row():
-    evidence = Evidence.of({"weather": "rain", "count": [0, 3]}, VARIABLES)
+    evidence = mm.Evidence.of({"weather": "rain", "count": [0, 3]}, VARIABLES)
     assert evidence.batch == 2
     assert codes(evidence, "weather") == [1, 1]
 
@@ -62,47 +61,47 @@ def test_a_data_frame_with_vector_columns():
     frame = pd.DataFrame(
         {"weather": pd.Categorical(["rain", None]), "x[1]": [1.0, 2.0], "x[0]": [3.0, np.nan]}
     )
-    evidence = Evidence.of(frame, VARIABLES)
+    evidence = mm.Evidence.of(frame, VARIABLES)
     assert codes(evidence, "weather") == [1, MISSING]
     np.testing.assert_array_equal(evidence.values["x"].numpy(), [[3.0, 1.0], [np.nan, 2.0]])
 
 
 def test_numbers_in_lists_keep_double_precision():
-    evidence = Evidence.of({"x": [[0.1, 1e200], None]}, VARIABLES)
+    evidence = mm.Evidence.of({"x": [[0.1, 1e200], None]}, VARIABLES)
     assert evidence.values["x"].tolist()[0] == [0.1, 1e200]
     assert bool(evidence.values["x"][1].isnan().all())
-    assert Evidence.of({"weather": soft([0.1, 0.2])}, VARIABLES).soft["weather"].tolist() == [
+    assert mm.Evidence.of({"weather": mm.soft([0.1, 0.2])}, VARIABLES).soft["weather"].tolist() == [
         [0.1, 0.2]
     ]
 
 
 def test_a_data_frame_with_a_list_in_each_cell():
-    evidence = Evidence.of(pd.DataFrame({"x": [[1.0, 2.0], None]}), VARIABLES)
+    evidence = mm.Evidence.of(pd.DataFrame({"x": [[1.0, 2.0], None]}), VARIABLES)
     assert evidence.values["x"].tolist()[0] == [1.0, 2.0]
 
 
 def test_soft_evidence():
     logs = [0.0, -1.0]
-    one = Evidence.of({"weather": soft(logs)}, VARIABLES)
+    one = mm.Evidence.of({"weather": mm.soft(logs)}, VARIABLES)
     assert one.soft["weather"].tolist() == [logs]
-    many = Evidence.of({"weather": soft(np.array([logs, [-2.0, 0.0]]))}, VARIABLES)
+    many = mm.Evidence.of({"weather": mm.soft(np.array([logs, [-2.0, 0.0]]))}, VARIABLES)
     assert many.batch == 2
 
 
 def test_arrays_of_states():
-    evidence = Evidence.of({"image": np.array([[0, 1], [2, -1]])}, VARIABLES)
+    evidence = mm.Evidence.of({"image": np.array([[0, 1], [2, -1]])}, VARIABLES)
     assert codes(evidence, "image") == [[[0, 1], [2, -1]]]
 
 
 def test_whole_modalities_are_taken_away():
-    evidence = Evidence.of({"weather": "sun", "count": 1, "x": [[1.0, 2.0]]}, VARIABLES)
+    evidence = mm.Evidence.of({"weather": "sun", "count": 1, "x": [[1.0, 2.0]]}, VARIABLES)
     assert evidence.without("scanner", "sky").observed() == ("count",)
     with pytest.raises(UnknownVariableError, match="did you mean 'scanner'"):
         evidence.without("scaner")
 
 
 def test_rows_are_picked():
-    evidence = Evidence.of({"count": [0, 1, 2], "x": np.arange(6.0).reshape(3, 2)}, VARIABLES)
+    evidence = mm.Evidence.of({"count": [0, 1, 2], "x": np.arange(6.0).reshape(3, 2)}, VARIABLES)
     some = evidence.rows(np.array([2, 0]))
     assert codes(some, "count") == [2, 0]
     assert some.values["x"].tolist() == [[4.0, 5.0], [0.0, 1.0]]
@@ -118,9 +117,9 @@ def test_rows_are_picked():
         ({"count": np.array([0.5])}, UnknownStateError, "0.5"),
         ({"weather": ["sun"] * 2, "count": [0] * 3}, EvidenceError, "'count' has 3 rows"),
         ({"weather": []}, EvidenceError, "no rows"),
-        ({"weather": soft([0.0, 0.0, 0.0])}, EvidenceError, "shape"),
-        ({"weather": soft([0.0, np.nan])}, EvidenceError, "NaN"),
-        ({"x": soft([0.0])}, EvidenceError, "no states"),
+        ({"weather": mm.soft([0.0, 0.0, 0.0])}, EvidenceError, "shape"),
+        ({"weather": mm.soft([0.0, np.nan])}, EvidenceError, "NaN"),
+        ({"x": mm.soft([0.0])}, EvidenceError, "no states"),
         ({"x": [[1.0, np.inf]]}, EvidenceError, r"infinite in row 0, element \[1\]"),
         ({"x": [[1.0, 2.0, 3.0]]}, EvidenceError, "shape"),
         ({"x": "loud"}, EvidenceError, "not an array of numbers"),
@@ -135,43 +134,43 @@ def test_rows_are_picked():
 )
 def test_bad_input(data: object, error: type[Exception], message: str):
     with pytest.raises(error, match=message):
-        Evidence.of(data, VARIABLES)
+        mm.Evidence.of(data, VARIABLES)
 
 
 def test_what_a_mask_hides_is_missing_and_lists_read_as_arrays():
-    variables = {"x": Variable("x", 3, (2, 2))}
+    variables = {"x": mm.Variable("x", 3, (2, 2))}
     masked = np.ma.masked_array([[0, 1], [2, 0]], mask=[[True, False], [False, True]])
     for given in (masked, [[-1, 1], [2, -1]], np.array([[-1, 1], [2, -1]]), [[None, 1], [2, None]]):
-        evidence = Evidence.of({"x": given}, variables)
+        evidence = mm.Evidence.of({"x": given}, variables)
         assert evidence.arrays["x"].tolist() == [[[-1, 1], [2, -1]]]
 
 
 def test_elements_of_an_array_with_numbers_for_labels():
     variables = {
-        "x": Variable("x", (2, 1), (2,)),
-        "y": Variable("y", shape=(2,), family="gaussian"),
+        "x": mm.Variable("x", (2, 1), (2,)),
+        "y": mm.Variable("y", shape=(2,), family="gaussian"),
     }
-    found = Evidence.of({"x[0]": 1, "x[1]": [2, None]}, variables)
+    found = mm.Evidence.of({"x[0]": 1, "x[1]": [2, None]}, variables)
     assert found.arrays["x"].tolist() == [[1, 0], [1, -1]]
     frame = pd.DataFrame({"x[1]": [1, 2], "x[0]": [2, -9], "y[0]": ["1.5", "-9"], "y[1]": [-9, 3]})
-    found = Evidence.of(frame, variables, missing=[-9])
+    found = mm.Evidence.of(frame, variables, missing=[-9])
     assert found.arrays["x"].tolist() == [[0, 1], [-1, 0]]
     np.testing.assert_array_equal(found.values["y"], [[1.5, np.nan], [np.nan, 3.0]])
 
 
 def test_single_elements_of_an_array():
-    variables = {"x": Variable("x", ("sea", "land"), (2, 2)), "y": Variable("y", 2)}
-    one = Evidence.of({"x[0,1]": "land", "x[1,0]": 0, "y": 1}, variables)
+    variables = {"x": mm.Variable("x", ("sea", "land"), (2, 2)), "y": mm.Variable("y", 2)}
+    one = mm.Evidence.of({"x[0,1]": "land", "x[1,0]": 0, "y": 1}, variables)
     assert one.arrays["x"].tolist() == [[[-1, 1], [0, -1]]]
-    rows = Evidence.of({"x[0,1]": ["land", None], "x[1,1]": "sea"}, variables)
+    rows = mm.Evidence.of({"x[0,1]": ["land", None], "x[1,1]": "sea"}, variables)
     assert rows.arrays["x"].tolist() == [[[-1, 1], [-1, 0]], [[-1, -1], [-1, 0]]]
     with pytest.raises(EvidenceError, match=r"no element of 'x', whose shape is \(2, 2\)"):
-        Evidence.of({"x[2,0]": 1}, variables)
+        mm.Evidence.of({"x[2,0]": 1}, variables)
     with pytest.raises(EvidenceError, match="as a whole"):
-        Evidence.of({"x": np.zeros((2, 2), int), "x[0,0]": 1}, variables)
+        mm.Evidence.of({"x": np.zeros((2, 2), int), "x[0,0]": 1}, variables)
     with pytest.raises(EvidenceError, match="has 2 rows, but other elements have 3"):
-        Evidence.of({"x[0,0]": [0, 1], "x[0,1]": [0, 1, 0]}, variables)
+        mm.Evidence.of({"x[0,0]": [0, 1], "x[0,1]": [0, 1, 0]}, variables)
     with pytest.raises(UnknownStateError, match="lake"):
-        Evidence.of({"x[0,0]": "lake"}, variables)
+        mm.Evidence.of({"x[0,0]": "lake"}, variables)
     with pytest.raises(UnknownVariableError):
-        Evidence.of({"x[a]": 1}, variables)
+        mm.Evidence.of({"x[a]": 1}, variables)

@@ -12,6 +12,7 @@ from scipy.integrate import quad
 from scipy.stats import chisquare, kstest, norm, truncnorm
 from torch import Tensor
 
+import mmgraph as mm
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.exponential_family import (
     Bernoulli,
@@ -24,7 +25,6 @@ from mmgraph.graph.exponential_family import (
     statistics_shape,
 )
 from mmgraph.graph.leaves.rectified_gaussian import RectifiedGaussian
-from mmgraph.graph.variable import Variable
 from tests.inference.unit_models import by_quadrature
 
 PRECISIONS = torch.tensor([0.5, 1.0, 4.0], dtype=torch.float64)
@@ -242,9 +242,9 @@ def test_families_without_a_precision_say_so():
 
 
 def test_statistics_of_variables():
-    layer = Variable("v", 3, (2,))
+    layer = mm.Variable("v", 3, (2,))
     assert statistics_shape(layer) == (2, 3)
-    assert statistics_shape(Variable("b", shape=(2, 2), family="bernoulli")) == (2, 2)
+    assert statistics_shape(mm.Variable("b", shape=(2, 2), family="bernoulli")) == (2, 2)
     found = statistics_of(layer, torch.tensor([[2, 0]]), torch.float32)
     assert found.tolist() == [[[0, 0, 1], [1, 0, 0]]]
 

@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+import mmgraph as mm
 from mmgraph.graph.errors import GraphError, NotTabularError
-from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.factors.unary import UnaryFactor
-from mmgraph.graph.variable import Variable
 
-A, B, C = Variable("a", 2), Variable("b", ("x", "y", "z")), Variable("c", 2)
+A, B, C = mm.Variable("a", 2), mm.Variable("b", ("x", "y", "z")), mm.Variable("c", 2)
 
 
 def random_table(*shape: int) -> np.ndarray:
@@ -22,9 +20,9 @@ def random_table(*shape: int) -> np.ndarray:
 
 def test_values_are_kept_as_given():
     table = random_table(2, 3)
-    assert np.array_equal(TableFactor([A, B], table).values.numpy(), table)
+    assert np.array_equal(mm.TableFactor([A, B], table).values.numpy(), table)
     logs = np.log(table) - 5000
-    factor = TableFactor([A, B], log_values=logs)
+    factor = mm.TableFactor([A, B], log_values=logs)
     assert np.array_equal(factor.log_values.numpy(), logs)
     scaled, shift = factor.scaled()
     np.testing.assert_allclose(scaled.log().numpy() + shift, logs)
@@ -33,14 +31,14 @@ def test_values_are_kept_as_given():
 def test_energy_looks_rows_up():
     table = random_table(2, 3)
     rows = {"a": torch.tensor([0, 1]), "b": torch.tensor([2, 0])}
-    energy = TableFactor([A, B], table).energy(rows)
+    energy = mm.TableFactor([A, B], table).energy(rows)
     np.testing.assert_allclose(energy.numpy(), -np.log(table[[0, 1], [2, 0]]))
 
 
 @pytest.mark.parametrize("variable", [A, B, C])
-def test_field_is_the_mean_log_table(variable: Variable):
+def test_field_is_the_mean_log_table(variable: mm.Variable):
     table = random_table(2, 3, 2)
-    factor = TableFactor([A, B, C], table)
+    factor = mm.TableFactor([A, B, C], table)
     generator = np.random.default_rng(1)
     means = {v.name: generator.dirichlet(np.ones(v.cardinality), 4) for v in (A, B, C)}
     field = factor.field(variable, {n: torch.as_tensor(m) for n, m in means.items()})
@@ -56,7 +54,7 @@ def test_field_is_the_mean_log_table(variable: Variable):
 
 
 def test_a_hard_zero_counts_only_where_it_has_probability():
-    factor = TableFactor([A, C], [[1.0, 0.0], [0.5, 0.5]])
+    factor = mm.TableFactor([A, C], [[1.0, 0.0], [0.5, 0.5]])
     certain = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]], dtype=torch.float64)
     field = factor.field(A, {"c": certain})
     assert field[0].tolist() == [0.0, pytest.approx(np.log(0.5))]
@@ -66,9 +64,9 @@ def test_a_hard_zero_counts_only_where_it_has_probability():
 
 
 def test_unary_factor_over_an_array():
-    image = Variable("image", 3, shape=(2, 2))
+    image = mm.Variable("image", 3, shape=(2, 2))
     logs = np.random.default_rng(0).normal(size=(2, 2, 3))
-    factor = UnaryFactor(image, logs)
+    factor = mm.UnaryFactor(image, logs)
     codes = torch.tensor([[[0, 1], [2, 0]]])
     expected = -(logs[0, 0, 0] + logs[0, 1, 1] + logs[1, 0, 2] + logs[1, 1, 0])
     assert float(factor.energy({"image": codes})[0]) == pytest.approx(expected)
@@ -78,7 +76,7 @@ def test_unary_factor_over_an_array():
 
 
 def test_moves_keep_the_child():
-    factor = TableFactor([A, B], random_table(2, 3), child=B).to(dtype=torch.float32)
+    factor = mm.TableFactor([A, B], random_table(2, 3), child=B).to(dtype=torch.float32)
     assert factor.child is B
     assert factor.values.dtype == torch.float32
 
@@ -96,19 +94,19 @@ def test_moves_keep_the_child():
 )
 def test_bad_tables(table: object, message: str):
     with pytest.raises(GraphError, match=message):
-        TableFactor([A, B], table)
+        mm.TableFactor([A, B], table)
 
 
 def test_bad_scopes():
     with pytest.raises(GraphError, match="twice"):
-        TableFactor([A, A], np.ones((2, 2)))
+        mm.TableFactor([A, A], np.ones((2, 2)))
     with pytest.raises(GraphError, match="scalar discrete"):
-        TableFactor([Variable("x", family="gaussian")], [1.0])
+        mm.TableFactor([mm.Variable("x", family="gaussian")], [1.0])
     with pytest.raises(GraphError, match="not in the scope"):
-        TableFactor([A], [0.5, 0.5], child=B)
+        mm.TableFactor([A], [0.5, 0.5], child=B)
     with pytest.raises(GraphError, match="either"):
-        TableFactor([A])
+        mm.TableFactor([A])
     with pytest.raises(GraphError, match="does not fit"):
-        UnaryFactor(A, [0.0, 0.0, 0.0])
+        mm.UnaryFactor(A, [0.0, 0.0, 0.0])
     with pytest.raises(GraphError, match="NaN"):
-        UnaryFactor(A, [0.0, np.nan])
+        mm.UnaryFactor(A, [0.0, np.nan])

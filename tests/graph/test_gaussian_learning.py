@@ -9,15 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
+import mmgraph as mm
 from mmgraph.graph.errors import GraphError, LearningError
-from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.leaves.continuous import ContinuousLeaf
-from mmgraph.graph.leaves.gaussian import GaussianLeaf
 from mmgraph.graph.leaves.gaussian_density import COVARIANCES, Covariance
-from mmgraph.graph.variable import Variable
 
-CLASS = Variable("class", ("a", "b", "c"))
-SOUND = Variable("sound", shape=(3,), family="gaussian")
+CLASS = mm.Variable("class", ("a", "b", "c"))
+SOUND = mm.Variable("sound", shape=(3,), family="gaussian")
 NAN = math.nan
 
 
@@ -32,7 +30,7 @@ def labelled_rows(rows: int = 120, missing: float = 0.0, seed: int = 0) -> tuple
 
 
 def observed_log_likelihood(leaf: ContinuousLeaf, values: Tensor, codes: Tensor) -> float:
-    table = leaf.likelihood(Evidence.of({"sound": values}, {"sound": SOUND}))
+    table = leaf.likelihood(mm.Evidence.of({"sound": values}, {"sound": SOUND}))
     assert table is not None
     return float(table.values[torch.arange(len(codes)), codes].sum())
 
@@ -48,7 +46,7 @@ def test_complete_rows_give_the_maximum_of_the_likelihood(
     covariance: Covariance, shrinkage: float
 ) -> None:
     values, codes = labelled_rows()
-    leaf = GaussianLeaf.initialised(
+    leaf = mm.GaussianLeaf.initialised(
         SOUND, (CLASS,), values, {"class": codes}, covariance=covariance, shrinkage=shrinkage
     )
     x, c = values.numpy(), codes.numpy()
@@ -62,7 +60,7 @@ def test_complete_rows_give_the_maximum_of_the_likelihood(
     assert np.allclose(leaf.means, [x[c == k].mean(0) for k in range(3)])
     assert np.allclose(leaf.covariances, expected, rtol=1e-9)
     # and it does not matter where the step starts from
-    far = GaussianLeaf(SOUND, (CLASS,), leaf.means + 7, leaf.covariances * 3, covariance)
+    far = mm.GaussianLeaf(SOUND, (CLASS,), leaf.means + 7, leaf.covariances * 3, covariance)
     again = far.updated(far.expected_statistics(values, {"class": codes}), shrinkage)
     assert np.allclose(again.means, leaf.means)
     assert np.allclose(again.covariances, expected)
@@ -72,7 +70,7 @@ def test_responsibilities_weigh_the_rows() -> None:
     values, _ = labelled_rows()
     share = torch.rand(len(values), 3, generator=torch.Generator().manual_seed(1)).double()
     share /= share.sum(1, keepdim=True)
-    leaf = GaussianLeaf.initialised(SOUND, (CLASS,), values, share)
+    leaf = mm.GaussianLeaf.initialised(SOUND, (CLASS,), values, share)
     for k in range(3):
         assert np.allclose(leaf.means[k], np.average(values, axis=0, weights=share[:, k]))
         expected = np.cov(values.T, aweights=share[:, k], ddof=0)
@@ -82,7 +80,7 @@ def test_responsibilities_weigh_the_rows() -> None:
 @pytest.mark.parametrize("covariance", COVARIANCES)
 def test_statistics_add_up(covariance: Covariance) -> None:
     values, codes = labelled_rows(missing=0.3)
-    leaf = GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes}, None, covariance)
+    leaf = mm.GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes}, None, covariance)
     whole = leaf.expected_statistics(values, {"class": codes})
     first = leaf.expected_statistics(values[:50], {"class": codes[:50]})
     second = leaf.expected_statistics(values[50:], {"class": codes[50:]})
@@ -100,7 +98,7 @@ def test_statistics_add_up(covariance: Covariance) -> None:
 def test_statistics_of_other_kinds_do_not_add() -> None:
     values, codes = labelled_rows()
     full, shared = (
-        GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes}, None, kind)
+        mm.GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes}, None, kind)
         for kind in ("full", "shared")
     )
     with pytest.raises(LearningError, match="do not add"):
@@ -111,7 +109,7 @@ def test_statistics_of_other_kinds_do_not_add() -> None:
 
 def test_missing_cells_count_with_their_conditional_moments() -> None:
     values, codes = labelled_rows(40)
-    leaf = GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes})
+    leaf = mm.GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes})
     gaps = values.clone()
     gaps[:, 1] = torch.where(torch.arange(40) % 2 == 0, NAN, gaps[:, 1])
     found = leaf.expected_statistics(gaps, {"class": codes})
@@ -131,7 +129,7 @@ def test_missing_cells_count_with_their_conditional_moments() -> None:
 def test_em_never_lowers_the_observed_log_likelihood(covariance: Covariance) -> None:
     values, codes = labelled_rows(90, missing=0.35, seed=3)
     values[5] = NAN
-    leaf = GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes}, None, covariance)
+    leaf = mm.GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes}, None, covariance)
     before = observed_log_likelihood(leaf, values, codes)
     start = before
     for _ in range(15):
@@ -144,13 +142,13 @@ def test_em_never_lowers_the_observed_log_likelihood(covariance: Covariance) -> 
 
 def test_em_finds_the_gradient_zero_of_the_observed_likelihood() -> None:
     values, codes = labelled_rows(200, missing=0.2, seed=4)
-    leaf = GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes})
+    leaf = mm.GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes})
     for _ in range(300):
         leaf = leaf.updated(leaf.expected_statistics(values, {"class": codes}))
     means = leaf.means.clone().requires_grad_()
     spread = leaf.covariances.clone().requires_grad_()
-    moved = GaussianLeaf(SOUND, (CLASS,), means, spread)
-    table = moved.likelihood(Evidence.of({"sound": values}, {"sound": SOUND}))
+    moved = mm.GaussianLeaf(SOUND, (CLASS,), means, spread)
+    table = moved.likelihood(mm.Evidence.of({"sound": values}, {"sound": SOUND}))
     assert table is not None
     table.values[torch.arange(len(codes)), codes].sum().backward()
     assert means.grad is not None
@@ -162,7 +160,7 @@ def test_em_finds_the_gradient_zero_of_the_observed_likelihood() -> None:
 def test_states_without_rows_keep_the_pooled_covariance_and_the_overall_mean() -> None:
     values, codes = labelled_rows()
     codes = codes.clamp(max=1)
-    leaf = GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes})
+    leaf = mm.GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes})
     spreads = torch.stack([torch.cov(values[codes == k].T, correction=0) for k in range(2)])
     pooled = torch.tensordot(codes.bincount().double() / len(codes), spreads, 1)
     assert torch.allclose(leaf.means[2], values.mean(0))
@@ -171,8 +169,8 @@ def test_states_without_rows_keep_the_pooled_covariance_and_the_overall_mean() -
 
 def test_large_offsets_cost_no_digits() -> None:
     values, codes = labelled_rows()
-    plain = GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes})
-    far = GaussianLeaf.initialised(SOUND, (CLASS,), values + 1e8, {"class": codes})
+    plain = mm.GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes})
+    far = mm.GaussianLeaf.initialised(SOUND, (CLASS,), values + 1e8, {"class": codes})
     assert torch.allclose(far.covariances, plain.covariances, rtol=1e-6, atol=1e-6)
 
 
@@ -180,7 +178,7 @@ def test_large_offsets_cost_no_digits() -> None:
 def test_the_floor_bounds_the_variance_in_every_direction(covariance: Covariance) -> None:
     values, codes = labelled_rows()
     values[:, 2] = values[:, 0] + values[:, 1]  # singular
-    leaf = GaussianLeaf.initialised(
+    leaf = mm.GaussianLeaf.initialised(
         SOUND, (CLASS,), values, {"class": codes}, None, covariance, floor=0.05
     )
     scale = values.std(0, correction=0)
@@ -195,39 +193,39 @@ def test_a_singular_covariance_without_a_floor_is_an_error() -> None:
     values, codes = labelled_rows(8)
     values[:, 2] = values[:, 0] * 2
     with pytest.raises(LearningError, match=r"class=.*raise the variance floor"):
-        GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes}, floor=0)
+        mm.GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes}, floor=0)
 
 
 def test_constant_features() -> None:
     values, codes = labelled_rows(60, missing=0.2)
     values[:, 1] = torch.where(values[:, 1].isnan(), NAN, 7.25)
     with pytest.raises(LearningError, match=r"feature 1 of 'sound'.*7\.25"):
-        GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes}, floor=0)
+        mm.GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes}, floor=0)
     # With a floor the feature is harmless: it says the same of every class, for ever.
-    leaf = GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes})
+    leaf = mm.GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes})
     for _ in range(3):
         leaf = leaf.updated(leaf.expected_statistics(values, {"class": codes}))
     only = torch.tensor([[NAN, 9.0, NAN]], dtype=torch.float64)
-    table = leaf.likelihood(Evidence.of({"sound": only}, {"sound": SOUND}))
+    table = leaf.likelihood(mm.Evidence.of({"sound": only}, {"sound": SOUND}))
     assert table is not None
     assert float(table.values.std()) < 1e-6 * float(table.values.abs().max())
     with pytest.raises(LearningError, match="feature 0 of 'sound'"):
-        GaussianLeaf.initialised(SOUND, (CLASS,), torch.ones(9, 3), {"class": codes[:9]})
+        mm.GaussianLeaf.initialised(SOUND, (CLASS,), torch.ones(9, 3), {"class": codes[:9]})
 
 
 def test_unobserved_features_and_rows() -> None:
     values, codes = labelled_rows(20)
     values[:, 2] = NAN
     with pytest.raises(LearningError, match="feature 2 of 'sound' is not observed"):
-        GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes})
+        mm.GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes})
     with pytest.raises(LearningError, match="'sound' is not observed"):
-        GaussianLeaf.initialised(SOUND, (CLASS,), values * NAN, {"class": codes})
+        mm.GaussianLeaf.initialised(SOUND, (CLASS,), values * NAN, {"class": codes})
 
 
 def test_bad_options() -> None:
     values, codes = labelled_rows(20)
     for options in ({"shrinkage": 1.5}, {"shrinkage": NAN}, {"floor": -1.0}, {"floor": math.inf}):
         with pytest.raises(LearningError, match=r"shrinkage|floor"):
-            GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes}, **options)
+            mm.GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes}, **options)
     with pytest.raises(GraphError, match="did you mean 'full'"):
-        GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes}, None, "ful")  # type: ignore[arg-type]
+        mm.GaussianLeaf.initialised(SOUND, (CLASS,), values, {"class": codes}, None, "ful")  # type: ignore[arg-type]

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 import torch
 
+import mmgraph as mm
 from mmgraph.graph.errors import EvidenceError, UnknownStateError
-from mmgraph.graph.state_labels import MISSING, StateLabels, index, number_spelled
-from mmgraph.graph.variable import Variable
+from mmgraph.graph.state_labels import MISSING, StateLabels, number_spelled
 
 
 class Colour(enum.StrEnum):
@@ -22,7 +22,7 @@ class Colour(enum.StrEnum):
 
 
 def read(labels, cell) -> int:
-    return Variable("v", labels).reader.read(cell)
+    return mm.Variable("v", labels).reader.read(cell)
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def read(labels, cell) -> int:
         ((np.float32(0.1), 0.2), 0.1, 0),
         (("a", "b"), Colour.B, 1),
         # said outright
-        ((1, 0), index(0), 0),
-        (("2", "1"), index(1), 1),
+        ((1, 0), mm.index(0), 0),
+        (("2", "1"), mm.index(1), 1),
         # texts
         (("1", "2"), "1.0", 0),
         ((1, 2), "1.0", 0),
@@ -90,7 +90,7 @@ def read(labels, cell) -> int:
         (("no", "yes"), -1, MISSING),
         (("1", "2"), -1.0, MISSING),
         (3, "-1", MISSING),
-        ((1, 2), index(-1), MISSING),
+        ((1, 2), mm.index(-1), MISSING),
     ],
 )
 def test_what_a_cell_means(labels, cell, code):
@@ -127,8 +127,8 @@ def test_what_a_cell_means(labels, cell, code):
         (("[0, 18)", "[18, 65)"), 10**400, "no state"),
         (("[0, 2]", "[1, 3]"), 1.5, r"could mean '\[0, 2\]' or '\[1, 3\]'"),
         (("a", "b"), math.inf, "no state inf"),
-        (("a", "b"), index(2), "out of range"),
-        (("a", "b"), index(0.5), "no state 0.5"),
+        (("a", "b"), mm.index(2), "out of range"),
+        (("a", "b"), mm.index(0.5), "no state 0.5"),
         (("a", "b"), ("a",), "no state"),
     ],
 )
@@ -154,7 +154,7 @@ def test_an_answer_does_not_depend_on_earlier_ones():
 
 
 def test_a_bernoulli_variable_counts_false_and_true():
-    unit = Variable("u", family="bernoulli")
+    unit = mm.Variable("u", family="bernoulli")
     assert [unit.code(False), unit.code(True), unit.code(1)] == [0, 1, 1]
 
 

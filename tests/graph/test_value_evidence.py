@@ -7,21 +7,21 @@ import pandas as pd
 import pytest
 import torch
 
+import mmgraph as mm
 from mmgraph.graph.errors import EvidenceError, UnknownStateError
-from mmgraph.graph.evidence import MISSING, Evidence
-from mmgraph.graph.variable import Variable
+from mmgraph.graph.evidence import MISSING
 
 NAN = float("nan")
 VARIABLES = {
     v.name: v
     for v in (
-        Variable("pixels", shape=(3,), family="bernoulli"),
-        Variable("image", shape=(2, 2), family="bernoulli"),
-        Variable("switch", family="bernoulli"),
-        Variable("words", shape=(3,), family="replicated_softmax"),
-        Variable("rate", shape=(2,), family="rectified_gaussian"),
-        Variable("depth", shape=(2, 2), family="gaussian"),
-        Variable("colour", ("red", "blue"), shape=(2,)),
+        mm.Variable("pixels", shape=(3,), family="bernoulli"),
+        mm.Variable("image", shape=(2, 2), family="bernoulli"),
+        mm.Variable("switch", family="bernoulli"),
+        mm.Variable("words", shape=(3,), family="replicated_softmax"),
+        mm.Variable("rate", shape=(2,), family="rectified_gaussian"),
+        mm.Variable("depth", shape=(2, 2), family="gaussian"),
+        mm.Variable("colour", ("red", "blue"), shape=(2,)),
     )
 }
 
@@ -47,7 +47,7 @@ VARIABLES = {
 )
 def test_values_outside_the_range(name: str, given: object, message: str):
     with pytest.raises(EvidenceError, match=message):
-        Evidence.of({name: given}, VARIABLES)
+        mm.Evidence.of({name: given}, VARIABLES)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_values_outside_the_range(name: str, given: object, message: str):
 )
 def test_states_outside_the_range(name: str, given: object, message: str):
     with pytest.raises(UnknownStateError, match=message):
-        Evidence.of({name: given}, VARIABLES)
+        mm.Evidence.of({name: given}, VARIABLES)
 
 
 def test_columns_of_a_frame_are_checked_alike():
@@ -78,14 +78,14 @@ def test_columns_of_a_frame_are_checked_alike():
     with pytest.raises(
         UnknownStateError, match=r"row 1: variable 'pixels\[1\]' has 2 states; index 7"
     ):
-        Evidence.of(frame, VARIABLES)
+        mm.Evidence.of(frame, VARIABLES)
     counts = pd.DataFrame({f"words[{i}]": [2.0, 0.0] for i in range(3)})
     with pytest.raises(EvidenceError, match="no words in row 1"):
-        Evidence.of(counts, VARIABLES)
+        mm.Evidence.of(counts, VARIABLES)
 
 
 def test_missing_values_are_nan():
-    evidence = Evidence.of(
+    evidence = mm.Evidence.of(
         {
             "words": [[1, 0, 2], [NAN, NAN, NAN], None],
             "rate": [[NAN, 1.0], [0.0, NAN], None],
@@ -101,5 +101,5 @@ def test_missing_values_are_nan():
 
 
 def test_counts_in_whole_numbers_become_floating():
-    evidence = Evidence.of({"words": torch.tensor([[1, 0, 2]])}, VARIABLES)
+    evidence = mm.Evidence.of({"words": torch.tensor([[1, 0, 2]])}, VARIABLES)
     assert evidence.values["words"].dtype == torch.float64

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import mmgraph as mm
 from mmgraph.graph.errors import GraphError, UnknownStateError
-from mmgraph.graph.variable import Variable
 
 
 def test_labels_and_indices_are_both_understood():
-    v = Variable("activity", ("eat", "sleep", "walk"), modality="sound")
+    v = mm.Variable("activity", ("eat", "sleep", "walk"), modality="sound")
     assert [v.code("sleep"), v.code(2), v.code(np.int64(0)), v.code(np.str_("walk"))] == [
         1,
         2,
@@ -21,14 +21,14 @@ def test_labels_and_indices_are_both_understood():
 
 
 def test_integer_labels_win_over_indices():
-    v = Variable("grade", (1, 2, 3))
+    v = mm.Variable("grade", (1, 2, 3))
     assert v.code(1) == 0
     with pytest.raises(UnknownStateError, match="no state 0"):
         v.code(0)
 
 
 def test_a_count_of_states_has_its_indices_as_labels():
-    v = Variable("x", 3)
+    v = mm.Variable("x", 3)
     assert v.labels == (0, 1, 2)
     assert v.code("2") == 2
     with pytest.raises(UnknownStateError, match="'x'"):
@@ -36,15 +36,15 @@ def test_a_count_of_states_has_its_indices_as_labels():
 
 
 def test_truth_values_that_a_reader_made_of_labels():
-    v = Variable("history", ("TRUE", "FALSE"))
+    v = mm.Variable("history", ("TRUE", "FALSE"))
     assert [v.code(True), v.code(np.bool_(False))] == [0, 1]
     with pytest.raises(UnknownStateError, match="True"):
-        Variable("x", ("yes", "no")).code(True)
+        mm.Variable("x", ("yes", "no")).code(True)
 
 
 def test_families_and_shapes():
-    assert Variable("u", family="bernoulli").cardinality == 2
-    features = Variable("f", shape=(4, 5), family="gaussian")
+    assert mm.Variable("u", family="bernoulli").cardinality == 2
+    features = mm.Variable("f", shape=(4, 5), family="gaussian")
     assert (features.size, features.is_discrete) == (20, False)
     with pytest.raises(GraphError, match="no states"):
         features.labels  # noqa: B018
@@ -67,9 +67,9 @@ def test_families_and_shapes():
 )
 def test_bad_input(arguments: dict[str, object], message: str):
     with pytest.raises(GraphError, match=message):
-        Variable(**arguments)  # type: ignore[arg-type]
+        mm.Variable(**arguments)  # type: ignore[arg-type]
 
 
 def test_an_unknown_state_names_the_nearest():
     with pytest.raises(UnknownStateError, match="did you mean 'sleep'"):
-        Variable("activity", ("eat", "sleep")).code("slep")
+        mm.Variable("activity", ("eat", "sleep")).code("slep")

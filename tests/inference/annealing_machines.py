@@ -8,15 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
-from mmgraph.graph.variable import Variable
+import mmgraph as mm
 
 SIDE = 28
 
 
-def strokes(hidden: int = 20, strength: float = 1.5, seed: int = 0) -> FactorGraph:
+def strokes(hidden: int = 20, strength: float = 1.5, seed: int = 0) -> mm.FactorGraph:
     """A restricted machine of 784 pixels like a trained one of digits.
 
     Weights are oriented strokes with a dark surround, at places of their own; pixels are biased to
@@ -42,35 +39,35 @@ def strokes(hidden: int = 20, strength: float = 1.5, seed: int = 0) -> FactorGra
     return restricted(pixel_bias, hidden_bias, weights)
 
 
-def restricted(pixel_bias: Tensor, hidden_bias: Tensor, weights: Tensor) -> FactorGraph:
+def restricted(pixel_bias: Tensor, hidden_bias: Tensor, weights: Tensor) -> mm.FactorGraph:
     """A machine of two Bernoulli layers."""
-    pixels = Variable("pixels", shape=tuple(pixel_bias.shape), family="bernoulli")
-    hidden = Variable("hidden", shape=tuple(hidden_bias.shape), family="bernoulli")
-    return FactorGraph(
+    pixels = mm.Variable("pixels", shape=tuple(pixel_bias.shape), family="bernoulli")
+    hidden = mm.Variable("hidden", shape=tuple(hidden_bias.shape), family="bernoulli")
+    return mm.FactorGraph(
         [pixels, hidden],
         [
-            BiasFactor(pixels, pixel_bias),
-            BiasFactor(hidden, hidden_bias),
-            BilinearFactor(pixels, hidden, weights),
+            mm.BiasFactor(pixels, pixel_bias),
+            mm.BiasFactor(hidden, hidden_bias),
+            mm.BilinearFactor(pixels, hidden, weights),
         ],
     )
 
 
-def deep(family: str, layers: tuple[int, ...], scale: float, seed: int = 0) -> FactorGraph:
+def deep(family: str, layers: tuple[int, ...], scale: float, seed: int = 0) -> mm.FactorGraph:
     """A visible layer of a family below Bernoulli layers, joined one to the next."""
     generator = torch.Generator().manual_seed(seed)
 
     def drawn(*shape: int) -> Tensor:
         return scale * torch.randn(*shape, generator=generator, dtype=torch.float64)
 
-    variables = [Variable("v", shape=layers[:1], family=family)]  # type: ignore[arg-type]
+    variables = [mm.Variable("v", shape=layers[:1], family=family)]  # type: ignore[arg-type]
     variables += [
-        Variable(f"h{i}", shape=(n,), family="bernoulli") for i, n in enumerate(layers[1:], 1)
+        mm.Variable(f"h{i}", shape=(n,), family="bernoulli") for i, n in enumerate(layers[1:], 1)
     ]
     precision = 1 + drawn(layers[0]).square() if "gaussian" in family else None
-    factors: list = [BiasFactor(variables[0], drawn(layers[0]), precision, length=20)]
-    factors += [BiasFactor(v, drawn(v.size)) for v in variables[1:]]
+    factors: list = [mm.BiasFactor(variables[0], drawn(layers[0]), precision, length=20)]
+    factors += [mm.BiasFactor(v, drawn(v.size)) for v in variables[1:]]
     factors += [
-        BilinearFactor(a, b, drawn(a.size, b.size)) for a, b in itertools.pairwise(variables)
+        mm.BilinearFactor(a, b, drawn(a.size, b.size)) for a, b in itertools.pairwise(variables)
     ]
-    return FactorGraph(variables, factors)
+    return mm.FactorGraph(variables, factors)

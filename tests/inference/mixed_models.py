@@ -9,45 +9,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmgraph.graph.evidence import MISSING, Evidence
-from mmgraph.graph.factor import Factor
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.edges import PairwiseFactor
-from mmgraph.graph.factors.grid import GridFactor
-from mmgraph.graph.factors.interaction import (
-    Interaction,
-    Potts,
-    Tabulated,
-    TruncatedLinear,
-    TruncatedQuadratic,
-)
-from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.factors.unary import UnaryFactor
-from mmgraph.graph.leaves.gaussian import GaussianLeaf
-from mmgraph.graph.soft_evidence import soft
-from mmgraph.graph.variable import Variable
+import mmgraph as mm
+from mmgraph.graph.evidence import MISSING
+from mmgraph.graph.factors.interaction import Interaction
 
 
 def random_interaction(generator: np.random.Generator, states: int) -> Interaction:
     kind = int(generator.integers(4))
     if kind == 0:
-        return Potts()
+        return mm.Potts()
     if kind == 1:
-        return TruncatedLinear(float(generator.choice([0.7, 1.5, np.inf])))
+        return mm.TruncatedLinear(float(generator.choice([0.7, 1.5, np.inf])))
     if kind == 2:
-        return TruncatedQuadratic(float(generator.choice([0.7, 2.5, np.inf])))
-    return Tabulated(generator.normal(size=(states, states)))
+        return mm.TruncatedQuadratic(float(generator.choice([0.7, 2.5, np.inf])))
+    return mm.Tabulated(generator.normal(size=(states, states)))
 
 
-def mixed_graph(seed: int, zeros: float = 0.0, leaves: bool = True) -> FactorGraph:
+def mixed_graph(seed: int, zeros: float = 0.0, leaves: bool = True) -> mm.FactorGraph:
     """An image, a list of nodes and scalars of different numbers of states, joined to each other.
 
     A share ``zeros`` of table entries is forbidden, never the one that all first states select.
     """
     generator = np.random.default_rng(seed)
-    image = Variable("image", int(generator.integers(2, 4)), shape=(2, 2))
-    chain = Variable("chain", ("a", "b"), shape=(2,))
-    scalars = [Variable(f"s{i}", int(generator.integers(1, 4))) for i in range(3)]
+    image = mm.Variable("image", int(generator.integers(2, 4)), shape=(2, 2))
+    chain = mm.Variable("chain", ("a", "b"), shape=(2,))
+    scalars = [mm.Variable(f"s{i}", int(generator.integers(1, 4))) for i in range(3)]
 
     def table(*shape: int) -> np.ndarray:
         energies = generator.normal(size=shape)
@@ -56,30 +42,30 @@ def mixed_graph(seed: int, zeros: float = 0.0, leaves: bool = True) -> FactorGra
         return energies
 
     interaction = random_interaction(generator, image.cardinality)
-    factors: list[Factor] = [
-        UnaryFactor(image, generator.normal(size=(2, 2, image.cardinality))),
-        GridFactor(image, interaction, generator.normal(size=(4, 2, 2)), neighbours=8),
-        PairwiseFactor(chain, [[1, 0]], random_interaction(generator, 2), [generator.random()]),
-        PairwiseFactor((image, chain), [[0, 1], [3, 0]], table(2, image.cardinality, 2), 1.5),
-        PairwiseFactor((chain, scalars[0]), [[0, 0]], table(2, scalars[0].cardinality)),
-        TableFactor(scalars, log_values=-table(*(s.cardinality for s in scalars))),
-        TableFactor(scalars[1:], log_values=-table(*(s.cardinality for s in scalars[1:]))),
-        TableFactor(scalars[:1], log_values=-table(scalars[0].cardinality)),
-        TableFactor([], log_values=torch.tensor(float(generator.normal()))),
+    factors: list[mm.Factor] = [
+        mm.UnaryFactor(image, generator.normal(size=(2, 2, image.cardinality))),
+        mm.GridFactor(image, interaction, generator.normal(size=(4, 2, 2)), neighbours=8),
+        mm.PairwiseFactor(chain, [[1, 0]], random_interaction(generator, 2), [generator.random()]),
+        mm.PairwiseFactor((image, chain), [[0, 1], [3, 0]], table(2, image.cardinality, 2), 1.5),
+        mm.PairwiseFactor((chain, scalars[0]), [[0, 0]], table(2, scalars[0].cardinality)),
+        mm.TableFactor(scalars, log_values=-table(*(s.cardinality for s in scalars))),
+        mm.TableFactor(scalars[1:], log_values=-table(*(s.cardinality for s in scalars[1:]))),
+        mm.TableFactor(scalars[:1], log_values=-table(scalars[0].cardinality)),
+        mm.TableFactor([], log_values=torch.tensor(float(generator.normal()))),
     ]
     variables = [scalars[0], image, scalars[1], chain, scalars[2]]
     if leaves:
         for i, parents in enumerate((scalars[:1], scalars[1:], [])):
-            leaf = Variable(f"x{i}", shape=(2,), family="gaussian")
+            leaf = mm.Variable(f"x{i}", shape=(2,), family="gaussian")
             shape = [v.cardinality for v in parents]
             means = generator.normal(size=(*shape, 2))
             variances = generator.random((*shape, 2)) + 0.5
-            factors.append(GaussianLeaf(leaf, parents, means, variances, covariance="diagonal"))
+            factors.append(mm.GaussianLeaf(leaf, parents, means, variances, covariance="diagonal"))
             variables.append(leaf)
-    return FactorGraph(variables, factors)
+    return mm.FactorGraph(variables, factors)
 
 
-def mixed_evidence(graph: FactorGraph, seed: int, rows: int) -> Evidence:
+def mixed_evidence(graph: mm.FactorGraph, seed: int, rows: int) -> mm.Evidence:
     """Hard, soft, missing and continuous evidence on arrays and scalars."""
     generator = np.random.default_rng(seed)
     data: dict[str, Any] = {}
@@ -94,11 +80,11 @@ def mixed_evidence(graph: FactorGraph, seed: int, rows: int) -> Evidence:
             codes[generator.random(codes.shape) < 0.6] = MISSING
             data[name] = codes
         elif chance < 0.6:
-            data[name] = soft(generator.normal(size=(rows, *v.shape, v.cardinality)))
-    return Evidence.of(data, graph.variables)
+            data[name] = mm.soft(generator.normal(size=(rows, *v.shape, v.cardinality)))
+    return mm.Evidence.of(data, graph.variables)
 
 
-def all_assignments(graph: FactorGraph) -> dict[str, Tensor]:
+def all_assignments(graph: mm.FactorGraph) -> dict[str, Tensor]:
     """Every joint state of the discrete variables, one a row."""
     discrete = [v for v in graph.variables.values() if v.is_discrete]
     ranges = [range(v.cardinality) for v in discrete for _ in range(v.size)]
@@ -107,7 +93,7 @@ def all_assignments(graph: FactorGraph) -> dict[str, Tensor]:
     return {v.name: b.reshape(-1, *v.shape) for v, b in zip(discrete, blocks, strict=True)}
 
 
-def log_weights(graph: FactorGraph, evidence: Evidence, row: int) -> Tensor:
+def log_weights(graph: mm.FactorGraph, evidence: mm.Evidence, row: int) -> Tensor:
     """The log-weight of every joint state together with one row of evidence."""
     states = all_assignments(graph)
     count = len(next(iter(states.values())))

@@ -8,49 +8,46 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmgraph.graph.evidence import MISSING, Evidence
-from mmgraph.graph.factor import Factor
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.edges import PairwiseFactor
-from mmgraph.graph.factors.grid import GridFactor
-from mmgraph.graph.factors.interaction import Potts, Tabulated, TruncatedLinear, TruncatedQuadratic
-from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.factors.unary import UnaryFactor
-from mmgraph.graph.variable import Variable
+import mmgraph as mm
+from mmgraph.graph.evidence import MISSING
 
 
 def ising_grid(
     shape: tuple[int, int], weight: object, field: float = 0.0, seed: int = 0
-) -> FactorGraph:
+) -> mm.FactorGraph:
     """Two states with random unary factors on the rows and columns of an image."""
-    spins = Variable("spins", 2, shape)
+    spins = mm.Variable("spins", 2, shape)
     values = np.random.default_rng(seed).normal(size=(*shape, 2)) * field
-    return FactorGraph([spins], [GridFactor(spins, Potts(), weight), UnaryFactor(spins, values)])
+    return mm.FactorGraph(
+        [spins], [mm.GridFactor(spins, mm.Potts(), weight), mm.UnaryFactor(spins, values)]
+    )
 
 
-def mixed_graph(seed: int, zeros: bool = False) -> FactorGraph:
+def mixed_graph(seed: int, zeros: bool = False) -> mm.FactorGraph:
     """A small image, a line of other labels joined to it, and scalars in a table of three."""
     generator = np.random.default_rng(seed)
-    labels, line = Variable("labels", 3, (2, 2)), Variable("line", 2, (2,))
-    a, b = Variable("a", 2), Variable("b", 3)
+    labels, line = mm.Variable("labels", 3, (2, 2)), mm.Variable("line", 2, (2,))
+    a, b = mm.Variable("a", 2), mm.Variable("b", 3)
     tables = generator.normal(size=(2, 3, 2)) * 0.7
     table = generator.normal(size=(2, 3))
     if zeros:
         tables[0, 0, 1] = tables[1, 2, 0] = np.inf
         table[1, 0] = -np.inf
-    interaction = (Potts(), TruncatedLinear(1.5), TruncatedQuadratic(3.0))[seed % 3]
-    factors: list[Factor] = [
-        GridFactor(labels, interaction, generator.random((2, 2, 2)), neighbours=4),
-        UnaryFactor(labels, generator.normal(size=(2, 2, 3))),
-        PairwiseFactor((labels, line), [(0, 0), (3, 1)], Tabulated(tables)),
-        PairwiseFactor(line, [(0, 1)], Potts(), -0.8),
-        TableFactor((a, b), log_values=torch.as_tensor(table)),
-        TableFactor((b, a), log_values=torch.as_tensor(generator.normal(size=(3, 2)))),
+    interaction = (mm.Potts(), mm.TruncatedLinear(1.5), mm.TruncatedQuadratic(3.0))[seed % 3]
+    factors: list[mm.Factor] = [
+        mm.GridFactor(labels, interaction, generator.random((2, 2, 2)), neighbours=4),
+        mm.UnaryFactor(labels, generator.normal(size=(2, 2, 3))),
+        mm.PairwiseFactor((labels, line), [(0, 0), (3, 1)], mm.Tabulated(tables)),
+        mm.PairwiseFactor(line, [(0, 1)], mm.Potts(), -0.8),
+        mm.TableFactor((a, b), log_values=torch.as_tensor(table)),
+        mm.TableFactor((b, a), log_values=torch.as_tensor(generator.normal(size=(3, 2)))),
     ]
-    return FactorGraph([labels, line, a, b], factors)
+    return mm.FactorGraph([labels, line, a, b], factors)
 
 
-def listed(graph: FactorGraph, evidence: Evidence, row: int = 0) -> tuple[dict[str, Tensor], float]:
+def listed(
+    graph: mm.FactorGraph, evidence: mm.Evidence, row: int = 0
+) -> tuple[dict[str, Tensor], float]:
     """Exact marginals and the logarithm of the weight of all states that the evidence leaves."""
     variables = graph.variables
     sizes = [v.size for v in variables.values()]

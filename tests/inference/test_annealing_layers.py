@@ -8,10 +8,6 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.errors import MmgraphError
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.factors.unary import UnaryFactor
-from mmgraph.graph.variable import Variable
 from tests.inference.annealing_machines import deep, strokes
 from tests.inference.test_tempering_layers import two_modes
 from tests.inference.unit_models import random_evidence, random_machine
@@ -137,7 +133,7 @@ def test_rows_of_evidence_have_estimates_of_their_own(seed):
 
 def test_machines_in_single_precision_are_annealed_in_double():
     graph = deep("bernoulli", (20, 10), 0.5)
-    single = FactorGraph(
+    single = mm.FactorGraph(
         graph.variables.values(), (f.to(dtype=torch.float32) for f in graph.factors)
     )
     found = estimate(single, 0)
@@ -165,16 +161,18 @@ def test_bad_numbers_and_a_base_without_layers_are_refused():
                              ({"chains": 1}, "chains must be at least 2")):  # fmt: skip
         with pytest.raises(MmgraphError, match=message):
             estimate(graph, 0, **options)
-    v = Variable("v", 3)
+    v = mm.Variable("v", 3)
     with pytest.raises(MmgraphError, match="for graphs of layers of units"):
-        estimate(FactorGraph([v], [UnaryFactor(v, torch.zeros(3))]), 0, base={"v": torch.ones(3)})
+        estimate(
+            mm.FactorGraph([v], [mm.UnaryFactor(v, torch.zeros(3))]), 0, base={"v": torch.ones(3)}
+        )
 
 
 def test_tables_with_zeros_between_layers_are_refused():
     graph = deep("bernoulli", (4, 2), 0.5)
-    t = Variable("t", 2)
-    u = Variable("u", 2)
-    table = TableFactor([t, u], [[1.0, 0.0], [0.0, 1.0]])
-    mixed = FactorGraph([*graph.variables.values(), t, u], [*graph.factors, table])
+    t = mm.Variable("t", 2)
+    u = mm.Variable("u", 2)
+    table = mm.TableFactor([t, u], [[1.0, 0.0], [0.0, 1.0]])
+    mixed = mm.FactorGraph([*graph.variables.values(), t, u], [*graph.factors, table])
     with pytest.raises(MmgraphError, match="has zeros, which annealing of layers"):
         estimate(mixed, 0, steps=20)

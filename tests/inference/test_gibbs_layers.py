@@ -7,10 +7,6 @@ import pytest
 import torch
 
 import mmgraph as mm
-from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.variable import Variable
 from mmgraph.inference.field.block_gibbs import sweep
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.numerics.diagnostics import value_diagnostics
@@ -74,13 +70,13 @@ def test_the_same_seed_gives_the_same_answer():
 
 def test_rows_and_chains_of_units_that_nothing_joins_draw_for_themselves():
     names = {"r": "gaussian", "b": "bernoulli", "w": "replicated_softmax"}
-    variables = [Variable(n, shape=(2,), family=f) for n, f in names.items()]
-    graph = FactorGraph(
+    variables = [mm.Variable(n, shape=(2,), family=f) for n, f in names.items()]
+    graph = mm.FactorGraph(
         variables,
-        [BiasFactor(v, [0.0, 0.0], [1.0, 1.0] if v.family == "gaussian" else None)
+        [mm.BiasFactor(v, [0.0, 0.0], [1.0, 1.0] if v.family == "gaussian" else None)
          for v in variables],
     )  # fmt: skip
-    rows = Evidence.of(None, graph.variables).rows(np.zeros(200, np.int64))
+    rows = mm.Evidence.of(None, graph.variables).rows(np.zeros(200, np.int64))
     view = FieldView(graph, rows, torch.device("cpu"), torch.float64)
     states = view.start()
     sweep(view, colour_masks(graph), states, seeded())
@@ -117,7 +113,7 @@ def test_of_units_that_never_move_r_hat_is_undefined():
 
 def test_single_precision_stays_single():
     graph = random_machine(2, ["bernoulli", "gaussian", "bernoulli"], joined=1.0)
-    single = FactorGraph(
+    single = mm.FactorGraph(
         graph.variables.values(), (f.to(dtype=torch.float32) for f in graph.factors)
     )
     exact = mm.query(single, method="layer_summation")

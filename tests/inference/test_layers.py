@@ -14,25 +14,20 @@ from mmgraph.graph.errors import (
     TreewidthError,
     UnknownVariableError,
 )
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
-from mmgraph.graph.factors.unary import UnaryFactor
-from mmgraph.graph.variable import Variable
 from tests.inference.unit_models import random_machine
 
 
-def restricted(visible: int, hidden: int, family: str = "bernoulli") -> FactorGraph:
-    v = Variable("v", shape=(visible,), family=family)
-    h = Variable("h", shape=(hidden,), family="bernoulli")
+def restricted(visible: int, hidden: int, family: str = "bernoulli") -> mm.FactorGraph:
+    v = mm.Variable("v", shape=(visible,), family=family)
+    h = mm.Variable("h", shape=(hidden,), family="bernoulli")
     generator = torch.Generator().manual_seed(0)
     precision = None if family == "bernoulli" else torch.ones(visible)
-    return FactorGraph(
+    return mm.FactorGraph(
         [v, h],
         [
-            BiasFactor(v, torch.zeros(visible), precision),
-            BiasFactor(h, torch.zeros(hidden)),
-            BilinearFactor(v, h, 0.05 * torch.randn(visible, hidden, generator=generator)),
+            mm.BiasFactor(v, torch.zeros(visible), precision),
+            mm.BiasFactor(h, torch.zeros(hidden)),
+            mm.BilinearFactor(v, h, 0.05 * torch.randn(visible, hidden, generator=generator)),
         ],
     )
 
@@ -79,9 +74,9 @@ def test_methods_on_tables_refuse_too_many_pairs():
 
 
 def test_layer_summation_is_for_layers():
-    v = Variable("v", 3)
+    v = mm.Variable("v", 3)
     with pytest.raises(MmgraphError, match="this graph has none"):
-        mm.query(FactorGraph([v], [UnaryFactor(v, torch.zeros(3))]), method="layer_summation")
+        mm.query(mm.FactorGraph([v], [mm.UnaryFactor(v, torch.zeros(3))]), method="layer_summation")
 
 
 def test_unknown_names_are_named_with_the_nearest():
@@ -117,8 +112,11 @@ def test_single_elements_are_evidence_too():
 
 @pytest.mark.parametrize("family", ["gaussian", "rectified_gaussian", "replicated_softmax"])
 def test_units_without_a_base_measure_are_refused(family):
-    v, h = Variable("v", shape=(2,), family=family), Variable("h", shape=(2,), family="bernoulli")
-    graph = FactorGraph([v, h], [BilinearFactor(v, h, torch.eye(2))])
+    v, h = (
+        mm.Variable("v", shape=(2,), family=family),
+        mm.Variable("h", shape=(2,), family="bernoulli"),
+    )
+    graph = mm.FactorGraph([v, h], [mm.BilinearFactor(v, h, torch.eye(2))])
     for method in ("auto", "mean_field", "gibbs"):
         with pytest.raises(GraphError, match=f"'v' is {family} and has no base measure"):
             mm.query(graph, method=method)

@@ -9,11 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mmgraph as mm
-from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
-from mmgraph.graph.variable import Variable
 from mmgraph.inference.field.coordinate_ascent import ascend
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.mean_field.mean_field import mean_field
@@ -25,7 +20,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def view_of(graph, data, dtype=torch.float64):
-    return FieldView(graph, Evidence.of(data, graph.variables), CPU, dtype)
+    return FieldView(graph, mm.Evidence.of(data, graph.variables), CPU, dtype)
 
 
 def bound_of(view, means):
@@ -61,7 +56,9 @@ def test_the_bound_is_below_the_exact_sum_and_never_falls(seed):
 def test_what_it_converges_to_is_a_fixed_point_of_the_exact_update(seed):
     graph = random_machine(seed, scale=0.5)
     data, _, _ = random_evidence(graph, seed)
-    found = mean_field(graph, Evidence.of(data, graph.variables), iterations=2000, tolerance=1e-12)
+    found = mean_field(
+        graph, mm.Evidence.of(data, graph.variables), iterations=2000, tolerance=1e-12
+    )
     assert found.converged
     view = view_of(graph, data)
     means = {n: statistics(found, graph, n) for n in graph.variables}
@@ -90,7 +87,7 @@ def test_it_is_exact_where_nothing_joins_units(seed):
 def test_rows_together_are_rows_alone(seed):
     graph = random_machine(seed)
     data, _, _ = random_evidence(graph, seed, 5, hard=1.0)
-    rows = Evidence.of(data, graph.variables)
+    rows = mm.Evidence.of(data, graph.variables)
     options = {"method": "mean_field", "tolerance": 0.0, "iterations": 30}
     together = mm.query(graph, rows, **options)
     for row in range(rows.batch):
@@ -105,7 +102,7 @@ def test_many_rows_are_answered_in_blocks_alike():
     graph = random_machine(1, ["bernoulli", "gaussian", "bernoulli"], joined=1.0)
     data, _, _ = random_evidence(graph, 0, 1500, soft=False, hard=1.0)
     options = {"method": "mean_field", "tolerance": 0.0, "iterations": 20}
-    whole = Evidence.of(data, graph.variables)
+    whole = mm.Evidence.of(data, graph.variables)
     found = mm.query(graph, whole, **options)
     last = mm.query(graph, whole.rows(slice(1490, 1500)), **options)
     for name in graph.variables:
@@ -119,7 +116,7 @@ def test_many_rows_are_answered_in_blocks_alike():
 def test_single_precision_agrees(seed):
     graph = random_machine(seed)
     data, _, _ = random_evidence(graph, seed)
-    single = FactorGraph(
+    single = mm.FactorGraph(
         graph.variables.values(), (f.to(dtype=torch.float32) for f in graph.factors)
     )
     double = mm.query(graph, data, method="mean_field", tolerance=1e-8)
@@ -151,7 +148,7 @@ def test_updates_are_differentiable():
 
     def mean_after(weights):
         learning = factor.with_tensors(weights)
-        model = FactorGraph(graph.variables.values(), [*graph.factors[:-1], learning])
+        model = mm.FactorGraph(graph.variables.values(), [*graph.factors[:-1], learning])
         view = view_of(model, None)
         means = view.start()
         ascend(view, colour_masks(model), means, 4)
@@ -189,10 +186,10 @@ def test_gaussian_layers_joined_to_each_other_get_their_exact_means():
 
 
 def joined_gaussians():
-    a, b = (Variable(n, shape=(2,), family="gaussian") for n in "ab")
-    graph = FactorGraph([a, b], [
-        BiasFactor(a, torch.tensor([0.5, -1.0]).double(), torch.tensor([1.0, 2.0]).double()),
-        BiasFactor(b, torch.tensor([1.0, 0.0]).double(), torch.tensor([1.5, 1.0]).double()),
-        BilinearFactor(a, b, torch.tensor([[0.6, -0.3], [0.2, 0.7]]).double()),
+    a, b = (mm.Variable(n, shape=(2,), family="gaussian") for n in "ab")
+    graph = mm.FactorGraph([a, b], [
+        mm.BiasFactor(a, torch.tensor([0.5, -1.0]).double(), torch.tensor([1.0, 2.0]).double()),
+        mm.BiasFactor(b, torch.tensor([1.0, 0.0]).double(), torch.tensor([1.5, 1.0]).double()),
+        mm.BilinearFactor(a, b, torch.tensor([[0.6, -0.3], [0.2, 0.7]]).double()),
     ])  # fmt: skip
     return graph, by_loops(graph)

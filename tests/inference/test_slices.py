@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mmgraph as mm
-from mmgraph.graph.evidence import Evidence
 from mmgraph.inference.exact import junction_tree
 from tests.inference.models import seeds
 from tests.inference.wide_cases import Case, random_case, sliced_case
@@ -61,7 +60,7 @@ def test_joint_of_a_small_slice(
     """It was uniform, in silence: the slice is a table that no step had divided by its total."""
     graph = mm.MarkovRandomField(list(factor.scope), [factor])
     many = {name: [state] * rows for name, state in evidence.items()}
-    given = Evidence.of(many, graph.variables)
+    given = mm.Evidence.of(many, graph.variables)
     found, logs = junction_tree.joint_distribution(graph, given, kept)
     np.testing.assert_allclose(found, [truth] * rows, rtol=1e-12)
     np.testing.assert_allclose(logs, [log_evidence] * rows, rtol=1e-12)
@@ -74,7 +73,7 @@ def test_a_large_joint_table_counts_in_the_evidence():
     rng = np.random.default_rng(0)
     left, right = rng.uniform(size=(2, 30))
     graph = mm.MarkovRandomField([a, b], [mm.TableFactor([a], left), mm.TableFactor([b], right)])
-    given = Evidence.of(None, graph.variables)
+    given = mm.Evidence.of(None, graph.variables)
     found, logs = junction_tree.joint_distribution(graph, given, ["a", "b"])
     table = np.outer(left, right)
     np.testing.assert_allclose(found[0], table / table.sum())
@@ -98,7 +97,7 @@ def test_every_exact_answer(case: Case, rows: int, source: object):
     names = [f"v{v}" for v in kept]
     log_z = np.logaddexp.reduce(weights, axis=None)
 
-    given_rows = Evidence.of(evidence, graph.variables)
+    given_rows = mm.Evidence.of(evidence, graph.variables)
     many = given_rows.batch
     found, logs = junction_tree.joint_distribution(graph, given_rows, names)
     truth = joint.transpose([*kept, *rest]).sum(tuple(range(len(kept), count)))

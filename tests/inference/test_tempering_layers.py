@@ -7,24 +7,19 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.errors import MmgraphError
-from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
-from mmgraph.graph.variable import Variable
 from mmgraph.inference.sampling.parallel_tempering import tempered_samples
 from tests.inference.test_gibbs_layers import assert_near, seeded
 from tests.inference.unit_models import random_evidence, random_machine
 
 
-def two_modes(units: int = 12, weight: float = 1.0) -> FactorGraph:
+def two_modes(units: int = 12, weight: float = 1.0) -> mm.FactorGraph:
     """All units on or all off, alike but for a little: weights draw them together."""
-    v, h = (Variable(n, shape=(units,), family="bernoulli") for n in "vh")
+    v, h = (mm.Variable(n, shape=(units,), family="bernoulli") for n in "vh")
     half = -weight * units / 2
     lean = torch.full((units,), half + 0.02, dtype=torch.float64)
     weights = torch.full((units, units), weight, dtype=torch.float64)
-    return FactorGraph(
-        [v, h], [BiasFactor(v, lean), BiasFactor(h, lean), BilinearFactor(v, h, weights)]
+    return mm.FactorGraph(
+        [v, h], [mm.BiasFactor(v, lean), mm.BiasFactor(h, lean), mm.BilinearFactor(v, h, weights)]
     )
 
 
@@ -86,7 +81,7 @@ def test_a_base_leaves_the_model_what_it_is():
     shapes = {n: v.shape for n, v in graph.variables.items()}
     base = {n: torch.full((1, *s), 0.3, dtype=torch.float64) for n, s in shapes.items()}
     drawn = tempered_samples(
-        graph, Evidence.of(None, graph.variables), 4000, seeded(), [1.0, 3.0], 50, 40, 4, base
+        graph, mm.Evidence.of(None, graph.variables), 4000, seeded(), [1.0, 3.0], 50, 40, 4, base
     )
     for name in graph.variables:
         error = 5 * (exact.variance(name)[0] / 1000).sqrt()

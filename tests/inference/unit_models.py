@@ -16,13 +16,10 @@ import torch
 from scipy.integrate import quad
 from scipy.special import gammaln, logsumexp
 
+import mmgraph as mm
 from mmgraph.graph.exponential_family import statistics_shape
-from mmgraph.graph.factor import Factor
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
 from mmgraph.graph.soft_evidence import Soft
-from mmgraph.graph.variable import FAMILIES, Variable
+from mmgraph.graph.variable import FAMILIES
 
 WORDS = 3
 """The words of documents that are not observed."""
@@ -40,7 +37,7 @@ def random_machine(
     scale: float = 0.7,
     joined: float = 0.7,
     dtype: torch.dtype = torch.float64,
-) -> FactorGraph:
+) -> mm.FactorGraph:
     """Two to five layers of any families, joined at random; real ones to discrete ones only."""
     generator = np.random.default_rng(seed)
     if families is None:
@@ -57,40 +54,40 @@ def random_machine(
     def drawn(*shape: int) -> torch.Tensor:
         return torch.tensor(scale * generator.normal(size=shape), dtype=dtype)
 
-    factors: list[Factor] = []
+    factors: list[mm.Factor] = []
     for v in variables:
         precision = (drawn(*v.shape).exp() + 0.2) if v.family in REAL else None
-        factors.append(BiasFactor(v, drawn(*statistics_shape(v)), precision, WORDS))
+        factors.append(mm.BiasFactor(v, drawn(*statistics_shape(v)), precision, WORDS))
     for first, second in itertools.combinations(variables, 2):
         one_is_discrete = first.is_discrete or second.is_discrete
         if one_is_discrete and generator.random() < joined:
             if generator.random() < 0.5:
                 first, second = second, first
             shape = (*statistics_shape(first), *statistics_shape(second))
-            factors.append(BilinearFactor(first, second, drawn(*shape)))
-    return FactorGraph(variables, factors)
+            factors.append(mm.BilinearFactor(first, second, drawn(*shape)))
+    return mm.FactorGraph(variables, factors)
 
 
-def _layer(generator: np.random.Generator, name: str, family: str) -> Variable:
+def _layer(generator: np.random.Generator, name: str, family: str) -> mm.Variable:
     if family == "categorical":
         shape = ((), (1,), (2,))[int(generator.integers(3))]
-        return Variable(name, int(generator.integers(2, 4)), shape)
+        return mm.Variable(name, int(generator.integers(2, 4)), shape)
     if family == "replicated_softmax":
-        return Variable(name, shape=(int(generator.integers(2, 4)),), family=family)
+        return mm.Variable(name, shape=(int(generator.integers(2, 4)),), family=family)
     if family == "rectified_gaussian":
-        return Variable(name, shape=(1,), family=family)
+        return mm.Variable(name, shape=(1,), family=family)
     shape = ((), (2,), (3,), (1, 2))[int(generator.integers(4))]
-    return Variable(name, shape=shape, family=family)  # type: ignore[arg-type]
+    return mm.Variable(name, shape=shape, family=family)  # type: ignore[arg-type]
 
 
-def _count_values(variable: Variable) -> int:
+def _count_values(variable: mm.Variable) -> int:
     if variable.family == "replicated_softmax":
         return math.comb(WORDS + variable.size - 1, WORDS)
     return variable.cardinality**variable.size if variable.is_discrete else 1
 
 
 def random_evidence(
-    graph: FactorGraph, seed: int, rows: int = 3, soft: bool = True, hard: float = 0.6
+    graph: mm.FactorGraph, seed: int, rows: int = 3, soft: bool = True, hard: float = 0.6
 ) -> tuple[dict[str, Any], list[Row], list[Row]]:
     """Evidence of rows that each miss something else: as users give it, and row by row.
 
@@ -120,7 +117,7 @@ def random_evidence(
     return given, observed, likely
 
 
-def random_values(variable: Variable, generator: np.random.Generator, rows: int) -> np.ndarray:
+def random_values(variable: mm.Variable, generator: np.random.Generator, rows: int) -> np.ndarray:
     """Complete values of a layer."""
     if variable.is_discrete:
         return generator.integers(0, variable.cardinality, (rows, *variable.shape))
@@ -157,7 +154,7 @@ class Answer(NamedTuple):
     log_weights: np.ndarray
 
 
-def by_loops(graph: FactorGraph, hard: Row | None = None, soft: Row | None = None) -> Answer:
+def by_loops(graph: mm.FactorGraph, hard: Row | None = None, soft: Row | None = None) -> Answer:
     """List every joint value of one row; real units joined to each other must be Gaussian."""
     hard, soft = hard or {}, soft or {}
     listed = [v for v in graph.variables.values() if v.family not in REAL]
@@ -183,7 +180,7 @@ def by_loops(graph: FactorGraph, hard: Row | None = None, soft: Row | None = Non
     return Answer(total, averaged(0), averaged(1), *top, values, np.array(log_weights))
 
 
-def _options(variable: Variable, given: np.ndarray | None) -> Iterator[np.ndarray]:
+def _options(variable: mm.Variable, given: np.ndarray | None) -> Iterator[np.ndarray]:
     """The statistics that a layer may have, flattened."""
     if variable.family == "replicated_softmax":
         if given is not None and not np.isnan(given).any():
@@ -206,7 +203,7 @@ def numbers(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().double().numpy()
 
 
-def _listed_log_weight(graph: FactorGraph, value: Row, soft: Row) -> float:
+def _listed_log_weight(graph: mm.FactorGraph, value: Row, soft: Row) -> float:
     total = 0.0
     for name, likelihood in soft.items():
         variable, statistics = graph.variables[name], value[name]
@@ -217,9 +214,9 @@ def _listed_log_weight(graph: FactorGraph, value: Row, soft: Row) -> float:
         names = [v.name for v in factor.scope]
         if any(n not in value for n in names):
             continue
-        if isinstance(factor, BilinearFactor):
+        if isinstance(factor, mm.BilinearFactor):
             total += float(value[names[0]] @ numbers(factor.matrix) @ value[names[1]])
-        elif isinstance(factor, BiasFactor):
+        elif isinstance(factor, mm.BiasFactor):
             statistics = value[names[0]]
             total += float(statistics @ numbers(factor.bias).reshape(-1))
             if factor.scope[0].family == "replicated_softmax":
@@ -230,7 +227,7 @@ def _listed_log_weight(graph: FactorGraph, value: Row, soft: Row) -> float:
     return total
 
 
-def _states(variable: Variable, statistics: np.ndarray) -> np.ndarray:
+def _states(variable: mm.Variable, statistics: np.ndarray) -> np.ndarray:
     """State indices of flattened statistics, with a batch of one."""
     if variable.family == "bernoulli":
         return statistics.astype(int).reshape(1, *variable.shape)
@@ -245,7 +242,7 @@ class _Integrals(NamedTuple):
     best: dict[str, np.ndarray]
 
 
-def _integrals(graph: FactorGraph, value: Row, hard: Row) -> _Integrals:
+def _integrals(graph: mm.FactorGraph, value: Row, hard: Row) -> _Integrals:
     """Integrate the real layers given values of all others."""
     real = [v for v in graph.variables.values() if v.family in REAL]
     bounds = np.cumsum([0, *(v.size for v in real)])
@@ -254,11 +251,11 @@ def _integrals(graph: FactorGraph, value: Row, hard: Row) -> _Integrals:
     matrix, field = np.zeros((bounds[-1], bounds[-1])), np.zeros(bounds[-1])
     for factor in graph.factors:
         names = [v.name for v in factor.scope]
-        if isinstance(factor, BiasFactor) and factor.precision is not None:
+        if isinstance(factor, mm.BiasFactor) and factor.precision is not None:
             at = place[names[0]]
             field[at] += numbers(factor.bias).reshape(-1)
             matrix[at, at] += np.diag(numbers(factor.precision).reshape(-1))
-        elif isinstance(factor, BilinearFactor):
+        elif isinstance(factor, mm.BilinearFactor):
             weights = numbers(factor.matrix)
             for (name, other), w in ((names, weights), (names[::-1], weights.T)):
                 if name in place and other in place:

@@ -8,26 +8,23 @@ import numpy as np
 import pytest
 import torch
 
+import mmgraph as mm
 from mmgraph.graph.errors import FormatError, MissingExtraError
-from mmgraph.graph.leaves.gaussian import GaussianLeaf
-from mmgraph.graph.variable import Variable
-from mmgraph.interop.pgmpy import from_pgmpy, to_pgmpy
-from mmgraph.networks.bayesian_network import BayesianNetwork
 from tests.formats.networks import assert_same, sprinkler
 
 
 def test_there_and_back_it_is_the_same():
     net = sprinkler()
-    model = to_pgmpy(net)
+    model = mm.to_pgmpy(net)
     assert model.check_model()
-    assert_same(from_pgmpy(model), net)
+    assert_same(mm.from_pgmpy(model), net)
 
 
 def test_pgmpy_sees_the_same_numbers():
     from pgmpy.inference import VariableElimination
 
     net = sprinkler()
-    model = to_pgmpy(net)
+    model = mm.to_pgmpy(net)
     season, rain, sprinkled, grass = (f.values.numpy() for f in net.factors)
     joint = np.einsum("a,ab,ac,bcd->abcd", season, rain, sprinkled, grass)
     found = VariableElimination(model).query(["grass"], {"sprinkler": "high"}, show_progress=False)
@@ -48,7 +45,7 @@ def test_states_in_another_order_in_the_child_table():
             state_names={"a": ["yes", "no"], "b": ["no", "yes"]},
         ),
     )  # fmt: skip
-    net = from_pgmpy(model)
+    net = mm.from_pgmpy(model)
     assert net.variable("a").labels == ("no", "yes")
     assert net.distribution("b").values.tolist() == [[0.5, 0.5], [0.125, 0.875]]
 
@@ -57,14 +54,14 @@ def test_what_is_no_network_of_tables_is_refused():
     from pgmpy.models import DiscreteBayesianNetwork
 
     with pytest.raises(FormatError, match="'a' of the pgmpy network has no conditional table"):
-        from_pgmpy(DiscreteBayesianNetwork([("a", "b")]))
+        mm.from_pgmpy(DiscreteBayesianNetwork([("a", "b")]))
     with pytest.raises(FormatError, match="the node 1 of the pgmpy network is not named"):
-        from_pgmpy(DiscreteBayesianNetwork([(1, 2)]))
+        mm.from_pgmpy(DiscreteBayesianNetwork([(1, 2)]))
 
-    child = Variable("x", shape=(2,), family="gaussian")
-    leaf = GaussianLeaf(child, [], torch.zeros(2), torch.eye(2))
+    child = mm.Variable("x", shape=(2,), family="gaussian")
+    leaf = mm.GaussianLeaf(child, [], torch.zeros(2), torch.eye(2))
     with pytest.raises(FormatError, match=r"GaussianLeaf\(x\) is not a conditional table"):
-        to_pgmpy(BayesianNetwork([child], [leaf]))
+        mm.to_pgmpy(mm.BayesianNetwork([child], [leaf]))
 
 
 def test_without_pgmpy(monkeypatch):
@@ -72,4 +69,4 @@ def test_without_pgmpy(monkeypatch):
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "pgmpy", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'mmgraph\[interop\]'"):
-        to_pgmpy(sprinkler())
+        mm.to_pgmpy(sprinkler())

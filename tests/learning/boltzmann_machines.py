@@ -8,25 +8,22 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+import mmgraph as mm
 from mmgraph.graph.exponential_family import statistics_shape
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
-from mmgraph.graph.variable import Variable
 
 
-def variable_of(family: str, name: str = "v") -> Variable:
+def variable_of(family: str, name: str = "v") -> mm.Variable:
     if family == "categorical":
-        return Variable(name, 3, (2,))
+        return mm.Variable(name, 3, (2,))
     if family == "replicated_softmax":
-        return Variable(name, shape=(3,), family="replicated_softmax")
-    return Variable(name, shape=(3,), family=family)  # type: ignore[arg-type]
+        return mm.Variable(name, shape=(3,), family="replicated_softmax")
+    return mm.Variable(name, shape=(3,), family=family)  # type: ignore[arg-type]
 
 
 def machine(
     family: str = "bernoulli", layers: tuple[int, ...] = (2,), seed: int = 0, scale: float = 0.5,
     dtype: torch.dtype = torch.float64, length: int = 4,
-) -> FactorGraph:  # fmt: skip
+) -> mm.FactorGraph:  # fmt: skip
     """A visible layer ``v`` of a family under layers ``h1``, ``h2``, … of Bernoulli units."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -34,17 +31,17 @@ def machine(
         return scale * torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype)
 
     visible = variable_of(family)
-    hidden = [Variable(f"h{i}", shape=(n,), family="bernoulli") for i, n in enumerate(layers, 1)]
+    hidden = [mm.Variable(f"h{i}", shape=(n,), family="bernoulli") for i, n in enumerate(layers, 1)]
     variables = [visible, *hidden]
     factors: list = []
     for variable in variables:
         bias = drawn(*statistics_shape(variable))
         precision = drawn(*variable.shape).exp() if variable.family == "gaussian" else None
-        factors.append(BiasFactor(variable, bias, precision, length))
+        factors.append(mm.BiasFactor(variable, bias, precision, length))
     for below, above in itertools.pairwise(variables):
         shape = (*statistics_shape(below), *statistics_shape(above))
-        factors.append(BilinearFactor(below, above, drawn(*shape)))
-    return FactorGraph(variables, factors)
+        factors.append(mm.BilinearFactor(below, above, drawn(*shape)))
+    return mm.FactorGraph(variables, factors)
 
 
 def all_binary(units: int) -> Tensor:
@@ -53,7 +50,7 @@ def all_binary(units: int) -> Tensor:
     return torch.tensor(rows, dtype=torch.float64)
 
 
-def all_values(variable: Variable, length: int = 4) -> Tensor:
+def all_values(variable: mm.Variable, length: int = 4) -> Tensor:
     """All statistics that a discrete layer, or a document of a length, may have."""
     if variable.family == "bernoulli":
         return all_binary(variable.size)
@@ -66,7 +63,7 @@ def all_values(variable: Variable, length: int = 4) -> Tensor:
 
 
 def log_weight(
-    graph: FactorGraph, natural: list[tuple[Tensor, ...]], statistics: Mapping[str, Tensor]
+    graph: mm.FactorGraph, natural: list[tuple[Tensor, ...]], statistics: Mapping[str, Tensor]
 ) -> Tensor:
     """The log-weight of rows of statistics by a list of natural parameters, base measure too."""
     total = torch.zeros((), dtype=torch.float64)
@@ -86,11 +83,11 @@ def log_weight(
     return total
 
 
-def hidden_names(graph: FactorGraph) -> list[str]:
+def hidden_names(graph: mm.FactorGraph) -> list[str]:
     return [n for n in graph.variables if n.startswith("h")]
 
 
-def hidden_states(graph: FactorGraph) -> dict[str, Tensor]:
+def hidden_states(graph: mm.FactorGraph) -> dict[str, Tensor]:
     """Every joint state of the hidden layers, as rows."""
     names = hidden_names(graph)
     sizes = [graph.variables[n].size for n in names]
@@ -99,7 +96,7 @@ def hidden_states(graph: FactorGraph) -> dict[str, Tensor]:
 
 
 def log_likelihood(
-    graph: FactorGraph, natural: list[tuple[Tensor, ...]], values: Tensor, length: int = 4
+    graph: mm.FactorGraph, natural: list[tuple[Tensor, ...]], values: Tensor, length: int = 4
 ) -> Tensor:
     """The exact mean log-likelihood of rows, differentiable by the natural parameters."""
     hidden = hidden_states(graph)
@@ -126,7 +123,7 @@ def log_likelihood(
     return (above - (at_zero + integral).logsumexp(0)).mean()
 
 
-def data_of(graph: FactorGraph, rows: int, seed: int = 1, length: int = 4) -> Tensor:
+def data_of(graph: mm.FactorGraph, rows: int, seed: int = 1, length: int = 4) -> Tensor:
     """Random statistics of the visible layer."""
     generator = torch.Generator().manual_seed(seed)
     visible = graph.variables["v"]

@@ -5,48 +5,45 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+import mmgraph as mm
 from mmgraph.graph.exponential_family import statistics_shape
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
-from mmgraph.graph.variable import Variable
 from mmgraph.inference.field.clamping import Clamped
 
 VISIBLE = {
-    "pixels": Variable("pixels", shape=(3,), family="bernoulli", modality="camera"),
-    "depth": Variable("depth", shape=(2,), family="gaussian", modality="camera"),
-    "rate": Variable("rate", shape=(2,), family="rectified_gaussian"),
-    "colour": Variable("colour", 3, shape=(2,)),
-    "words": Variable("words", shape=(4,), family="replicated_softmax"),
+    "pixels": mm.Variable("pixels", shape=(3,), family="bernoulli", modality="camera"),
+    "depth": mm.Variable("depth", shape=(2,), family="gaussian", modality="camera"),
+    "rate": mm.Variable("rate", shape=(2,), family="rectified_gaussian"),
+    "colour": mm.Variable("colour", 3, shape=(2,)),
+    "words": mm.Variable("words", shape=(4,), family="replicated_softmax"),
 }
-LABEL = Variable("label", ("a", "b", "c"))
+LABEL = mm.Variable("label", ("a", "b", "c"))
 
 
-def multimodal_machine(seed: int = 0, scale: float = 0.4) -> FactorGraph:
+def multimodal_machine(seed: int = 0, scale: float = 0.4) -> mm.FactorGraph:
     """A hidden layer of three units under each visible one, and a joint layer with labels."""
     generator = torch.Generator().manual_seed(seed)
 
     def drawn(*shape: int) -> Tensor:
         return scale * torch.randn(*shape, generator=generator, dtype=torch.float64)
 
-    def joined(first: Variable, second: Variable) -> BilinearFactor:
+    def joined(first: mm.Variable, second: mm.Variable) -> mm.BilinearFactor:
         shape = (*statistics_shape(first), *statistics_shape(second))
-        return BilinearFactor(first, second, drawn(*shape))
+        return mm.BilinearFactor(first, second, drawn(*shape))
 
     hidden = {
-        n: Variable(f"{n}.hidden1", shape=(3,), family="bernoulli") for n in VISIBLE
+        n: mm.Variable(f"{n}.hidden1", shape=(3,), family="bernoulli") for n in VISIBLE
     }  # fmt: skip
-    joint = Variable("joint", shape=(4,), family="bernoulli")
+    joint = mm.Variable("joint", shape=(4,), family="bernoulli")
     variables = [*VISIBLE.values(), *hidden.values(), joint, LABEL]
-    factors: list[BiasFactor | BilinearFactor] = []
+    factors: list[mm.BiasFactor | mm.BilinearFactor] = []
     for variable in variables:
         real = variable.family in ("gaussian", "rectified_gaussian")
         precision = drawn(*variable.shape).exp() if real else None
-        factors.append(BiasFactor(variable, drawn(*statistics_shape(variable)), precision, 5))
+        factors.append(mm.BiasFactor(variable, drawn(*statistics_shape(variable)), precision, 5))
     for name, visible in VISIBLE.items():
         factors += [joined(visible, hidden[name]), joined(hidden[name], joint)]
     factors.append(joined(LABEL, joint))
-    return FactorGraph(variables, factors)
+    return mm.FactorGraph(variables, factors)
 
 
 def multimodal_rows(count: int = 20, seed: int = 1) -> dict[str, Clamped]:

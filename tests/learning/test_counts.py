@@ -12,9 +12,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import mmgraph as mm
 from mmgraph.data.encoding import CodedRows, encode
 from mmgraph.graph.errors import LearningError
-from mmgraph.graph.variable import Variable
 from mmgraph.learning import counts as module
 from mmgraph.learning.counts import IncompleteDataError, count_cells, family_counts
 
@@ -88,9 +88,9 @@ def test_every_scope_of_random_tables(cards, rows, seed):
 def test_counts_agree_with_a_crosstab_of_pandas():
     frame = pd.DataFrame({"a": list("xyxxyy"), "b": [0, 2, 1, 0, 2, 2], "c": list("pqqpqp")})
     variables = {
-        "a": Variable("a", ("x", "y")),
-        "b": Variable("b", 3),
-        "c": Variable("c", ("p", "q")),
+        "a": mm.Variable("a", ("x", "y")),
+        "b": mm.Variable("b", 3),
+        "c": mm.Variable("c", ("p", "q")),
     }
     rows = encode(frame, variables)
     (table,) = family_counts([tuple(variables.values())], rows)
@@ -118,7 +118,7 @@ def test_joined_tables_stay_small_and_hold_every_scope():
 
 def coded(codes: np.ndarray, **more) -> CodedRows:
     names = tuple(f"v{i}" for i in range(codes.shape[1]))
-    variables = {n: Variable(n, c) for n, c in zip(names, CARDS, strict=False)}
+    variables = {n: mm.Variable(n, c) for n, c in zip(names, CARDS, strict=False)}
     return CodedRows(variables, names, np.asfortranarray(codes), **more)
 
 
@@ -171,7 +171,7 @@ def test_a_code_that_is_no_state_is_named(code):
 def test_a_missing_column_is_named():
     rows = coded(random_codes(5)[:, :2])
     with pytest.raises(IncompleteDataError, match="no column 'v9'"):
-        family_counts([(Variable("v9", 2),)], rows)
+        family_counts([(mm.Variable("v9", 2),)], rows)
 
 
 def test_weights_that_do_not_fit_are_refused():

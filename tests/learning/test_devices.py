@@ -12,7 +12,6 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.errors import MmgraphError
-from mmgraph.learning.conditionals.expectation_maximization import expectation_maximization
 from mmgraph.learning.counts import count_cells
 from tests.pretended_cuda import PretendedTensor
 
@@ -286,7 +285,7 @@ def counted(device: str | None) -> torch.Tensor:
 
 def by_expectation_maximisation(device: str | None) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
-    found, _ = expectation_maximization(
+    found, _ = mm.expectation_maximization(
         network(), rows(missing=True), max_iterations=1, generator=generator, device=device
     )
     return found.distribution("c").values

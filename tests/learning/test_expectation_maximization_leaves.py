@@ -10,14 +10,8 @@ from hypothesis import strategies as st
 
 import mmgraph as mm
 from mmgraph.graph.errors import LearningError
-from mmgraph.graph.factor import Factor, LogTable
-from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.leaves.gaussian import GaussianLeaf
-from mmgraph.graph.leaves.gaussian_mixture import GaussianMixtureLeaf
-from mmgraph.graph.variable import Variable
-from mmgraph.learning.conditionals.expectation_maximization import expectation_maximization
-from mmgraph.learning.conditionals.parameters import LeafOptions, learn_parameters
-from mmgraph.networks.bayesian_network import BayesianNetwork
+from mmgraph.graph.factor import LogTable
+from mmgraph.learning.conditionals.parameters import LeafOptions
 from tests.learning.networks import (
     check_monotone,
     mixture_of_three,
@@ -30,7 +24,7 @@ def test_a_mixture_of_normals_is_recovered(holes):
     net = mixture_of_three()
     x = mm.sample(net, 4000, generator=seeded(1)).codes["x"].numpy().copy()
     x[np.random.default_rng(0).random(x.shape) < holes] = np.nan
-    learned, report = expectation_maximization(
+    learned, report = mm.expectation_maximization(
         net, {"x": x}, restarts=3, generator=seeded(2), tolerance=1e-8
     )
     check_monotone(report.objectives)
@@ -47,18 +41,18 @@ def test_a_mixture_of_normals_is_recovered(holes):
 @given(seed=st.integers(0, 1000), covariance=st.sampled_from(["full", "diagonal", "shared"]))
 def test_leaves_of_both_kinds_go_uphill(seed, covariance):
     generator = np.random.default_rng(seed)
-    h, a = Variable("h", 2), Variable("a", 2)
-    x = Variable("x", shape=(2,), family="gaussian")
-    y = Variable("y", family="gaussian")
+    h, a = mm.Variable("h", 2), mm.Variable("a", 2)
+    x = mm.Variable("x", shape=(2,), family="gaussian")
+    y = mm.Variable("y", family="gaussian")
     shape = {"full": (2, 2, 2), "diagonal": (2, 2), "shared": (2, 2)}[covariance]
     spread = np.ones(shape) if covariance == "diagonal" else np.broadcast_to(np.eye(2), shape)
-    net = BayesianNetwork(
+    net = mm.BayesianNetwork(
         (h, a, x, y),
         (
-            TableFactor((h,), [0.5, 0.5], child=h),
-            TableFactor((h, a), [[0.8, 0.2], [0.3, 0.7]], child=a),
-            GaussianLeaf(x, (h,), np.zeros((2, 2)), spread, covariance),
-            GaussianMixtureLeaf(
+            mm.TableFactor((h,), [0.5, 0.5], child=h),
+            mm.TableFactor((h, a), [[0.8, 0.2], [0.3, 0.7]], child=a),
+            mm.GaussianLeaf(x, (h,), np.zeros((2, 2)), spread, covariance),
+            mm.GaussianMixtureLeaf(
                 y, (a,), np.full((2, 2), 0.5), [[-2.0, 0], [0, 2]], np.ones((2, 2)), "diagonal"
             ),
         ),
@@ -70,7 +64,7 @@ def test_leaves_of_both_kinds_go_uphill(seed, covariance):
     }
     data["x"][generator.random((80, 2)) < 0.2] = np.nan
     data["y"][generator.random(80) < 0.2] = np.nan
-    learned, report = expectation_maximization(
+    learned, report = mm.expectation_maximization(
         net,
         data,
         generator=seeded(seed),
@@ -84,16 +78,16 @@ def test_leaves_of_both_kinds_go_uphill(seed, covariance):
 def test_a_leaf_that_is_never_observed_stays_as_it_is():
     net = mixture_of_three()
     h = mm.sample(net, 50, generator=seeded()).codes["h"]
-    learned, _ = expectation_maximization(net, {"h": h}, start="current")
+    learned, _ = mm.expectation_maximization(net, {"h": h}, start="current")
     assert learned.factors[1] is net.factors[1]
     with pytest.raises(LearningError, match="'x' has no observed value"):
-        expectation_maximization(net, {"h": h})
+        mm.expectation_maximization(net, {"h": h})
 
 
-class Encoder(Factor):
+class Encoder(mm.Factor):
     """A continuous factor that does not learn: what a trained classifier says of h."""
 
-    def __init__(self, child: Variable, parent: Variable) -> None:
+    def __init__(self, child: mm.Variable, parent: mm.Variable) -> None:
         self.scope, self.child = (parent, child), child
 
     is_tabular = False
@@ -110,24 +104,24 @@ class Encoder(Factor):
 
 
 def test_a_continuous_factor_that_does_not_learn_speaks_and_stays():
-    h, a = Variable("h", 2), Variable("a", 2)
-    scores = Variable("scores", shape=(2,), family="gaussian")
+    h, a = mm.Variable("h", 2), mm.Variable("a", 2)
+    scores = mm.Variable("scores", shape=(2,), family="gaussian")
     encoder = Encoder(scores, h)
-    net = BayesianNetwork(
+    net = mm.BayesianNetwork(
         (h, a, scores),
         (
-            TableFactor((h,), [0.5, 0.5], child=h),
+            mm.TableFactor((h,), [0.5, 0.5], child=h),
             encoder,
-            TableFactor((h, a), [[0.8, 0.2], [0.3, 0.7]], child=a),
+            mm.TableFactor((h, a), [[0.8, 0.2], [0.3, 0.7]], child=a),
         ),
     )
     sure = 50.0 * np.array([[0, -1], [0, -1], [-1, 0], [0, -1]])
     data = {"scores": sure, "a": [0, 0, 1, 1]}
-    learned, report = expectation_maximization(net, data, max_iterations=50)
+    learned, report = mm.expectation_maximization(net, data, max_iterations=50)
     check_monotone(report.objectives)
     assert learned.factors[1] is encoder
     np.testing.assert_allclose(learned.factors[0].values, [0.75, 0.25], atol=1e-4)
     np.testing.assert_allclose(learned.factors[2].values, [[2 / 3, 1 / 3], [0, 1]], atol=1e-4)
-    known = learn_parameters(net, {"h": [0, 0, 1, 0], "a": data["a"], "scores": sure})
+    known = mm.learn_parameters(net, {"h": [0, 0, 1, 0], "a": data["a"], "scores": sure})
     assert known[1] is encoder
     np.testing.assert_allclose(known[2].values, [[2 / 3, 1 / 3], [0, 1]])

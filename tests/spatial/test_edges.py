@@ -7,10 +7,9 @@ import math
 import numpy as np
 import pytest
 
+import mmgraph as mm
 from mmgraph.graph.errors import GraphError
-from mmgraph.graph.factors.grid import GridFactor, neighbourhood
-from mmgraph.graph.factors.interaction import Potts
-from mmgraph.graph.variable import Variable
+from mmgraph.graph.factors.grid import neighbourhood
 from mmgraph.spatial.edges import contrast_weights, plain_weights
 
 
@@ -34,7 +33,7 @@ def test_every_edge_has_its_weight(shape: tuple[int, ...], neighbours: int):
     for square, place in zip(squares, places, strict=True):
         expected = math.exp(-square / (2 * variance)) / math.hypot(*offsets[place[0]])
         assert weights[place] == pytest.approx(expected)
-    GridFactor(Variable("label", 2, shape), Potts(), weights, neighbours=neighbours)
+    mm.GridFactor(mm.Variable("label", 2, shape), mm.Potts(), weights, neighbours=neighbours)
 
 
 def test_gaps_are_neutral():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import mmgraph as mm
 from mmgraph.graph.factors.grid import neighbourhood
-from mmgraph.graph.factors.interaction import Potts
 from mmgraph.spatial.annotations.strokes import pieces
 from mmgraph.spatial.edges import plain_weights
 from mmgraph.spatial.held_out import (
@@ -75,7 +75,7 @@ def noisy_part(noise: float = 1.0, side: int = 16) -> HeldOut:
         {"good": good, "noise": random.normal(0, 2.0, (side, side, 2))},
         plain_weights((side, side), 4),
         neighbourhood(2, 4),
-        Potts(),
+        mm.Potts(),
     )
     places = random.permutation(side**2)[: side**2 // 3]
     return HeldOut([model], [places], [truth.reshape(-1)[places]])

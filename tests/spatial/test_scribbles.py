@@ -7,8 +7,8 @@ import warnings
 import numpy as np
 import pytest
 
+import mmgraph as mm
 from mmgraph.graph.errors import LearningError, MmgraphError
-from mmgraph.graph.factors.interaction import Tabulated
 from mmgraph.spatial.annotations.annotations import Annotations
 from mmgraph.spatial.labelling import FullyLabelledWarning, LabellingWarning, label_image
 from tests.spatial.scenes import CLASSES, FIXED, scene
@@ -110,7 +110,7 @@ def test_warnings_say_which_method_fell_short_and_by_how_much():
     options = {
         "classes": ("a", "b"),
         "unaries": said,
-        "interaction": Tabulated([[3.0, 0], [0, 3.0]]),
+        "interaction": mm.Tabulated([[3.0, 0], [0, 3.0]]),
     }
     measure = r"residual [\d.]+ after 200 iterations, not 1e-06$"
     with pytest.warns(LabellingWarning, match=f"^not converged: belief_propagation: {measure}"):

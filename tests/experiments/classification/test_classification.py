@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import mmgraph as mm
 from mmgraph.comparison.cross_validation import group_folds
 from mmgraph.comparison.metrics import classification_metrics
 from mmgraph.data.multimodal_data import Groups, MultimodalData
@@ -15,7 +16,6 @@ from mmgraph.experiments import experiment
 from mmgraph.experiments.classification import classification
 from mmgraph.experiments.classification.declaration import read_declaration
 from mmgraph.graph.errors import FormatError, LearningError, MmgraphError
-from mmgraph.graph.variable import Variable
 
 SMALL = """
 title = "A small model"
@@ -51,7 +51,7 @@ def small_data(rows: int = 150) -> MultimodalData:
     codes = np.arange(rows) % 3
     sound = generator.normal(size=(rows, 4)) + codes[:, None]
     movement = generator.normal(size=(rows, 3)) - codes[:, None]
-    target = Variable("activity", ("eat", "sleep", "walk"))
+    target = mm.Variable("activity", ("eat", "sleep", "walk"))
     return MultimodalData({"sound": sound, "movement": movement}, codes, target)
 
 
@@ -107,7 +107,7 @@ def recorded_data(rows: int = 180) -> MultimodalData:
     ways = 3.0 * generator.normal(size=(3, 3, 4))
     sound = ways[block, codes] + generator.normal(size=(rows, 4))
     movement = generator.normal(size=(rows, 3)) - codes[:, None]
-    target = Variable("activity", ("eat", "sleep", "walk"))
+    target = mm.Variable("activity", ("eat", "sleep", "walk"))
     return MultimodalData(
         {"sound": sound, "movement": movement}, codes, target, Groups("recording", block)
     )

@@ -12,13 +12,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 
+import mmgraph as mm
 from mmgraph.formats.bif import bif
 from mmgraph.formats.bif import tables as bif_tables
 from mmgraph.formats.bif.bif import read_bif, write_bif
 from mmgraph.graph.errors import FormatError
-from mmgraph.graph.factors.unary import UnaryFactor
-from mmgraph.graph.variable import Variable
-from mmgraph.networks.bayesian_network import BayesianNetwork
 from tests.formats.networks import assert_same, named_networks, random_table, sprinkler
 
 PAIR = """
@@ -38,7 +36,7 @@ def bundled() -> list[Path]:
     return sorted((Path(location) / "utils" / "example_models").glob("*.bif.gz"))
 
 
-def read(tmp_path: Path, text: str | bytes) -> BayesianNetwork:
+def read(tmp_path: Path, text: str | bytes) -> mm.BayesianNetwork:
     path = tmp_path / "network.bif"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return read_bif(path)
@@ -188,10 +186,10 @@ def test_any_printable_name_is_read_back(tmp_path_factory, net):
     ],
 )
 def test_states_keep_their_types(tmp_path, states, family):
-    variable = Variable("x", states, family=family)
+    variable = mm.Variable("x", states, family=family)
     table = torch.full((variable.cardinality,), 1 / variable.cardinality, dtype=torch.float64)
-    child = Variable("y", ("a",))
-    net = BayesianNetwork(
+    child = mm.Variable("y", ("a",))
+    net = mm.BayesianNetwork(
         [variable, child],
         [
             bif.TableFactor([variable], table, child=variable),
@@ -205,19 +203,19 @@ def test_states_keep_their_types(tmp_path, states, family):
 
 
 def test_what_bif_cannot_hold_is_refused(tmp_path):
-    image = Variable("image", 2, shape=(4, 4))
-    twins = Variable("twins", (1, "1"))
-    line = Variable("line", 2, modality="two\nlines")
+    image = mm.Variable("image", 2, shape=(4, 4))
+    twins = mm.Variable("twins", (1, "1"))
+    line = mm.Variable("line", 2, modality="two\nlines")
     half = torch.tensor([0.5, 0.5], dtype=torch.float64)
     path = tmp_path / "x.bif"
     for variable, message in ((twins, "written alike"), (line, "line break")):
-        net = BayesianNetwork([variable], [bif.TableFactor([variable], half, child=variable)])
+        net = mm.BayesianNetwork([variable], [bif.TableFactor([variable], half, child=variable)])
         with pytest.raises(FormatError, match=message):
             write_bif(net, path)
-    factor = UnaryFactor(image, torch.zeros(4, 4, 2))
+    factor = mm.UnaryFactor(image, torch.zeros(4, 4, 2))
     factor.child = image
     with pytest.raises(FormatError, match="'image' is not a scalar"):
-        write_bif(BayesianNetwork([image], [factor]), path)
+        write_bif(mm.BayesianNetwork([image], [factor]), path)
     assert not path.exists()
 
 

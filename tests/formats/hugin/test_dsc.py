@@ -7,10 +7,9 @@ import time
 
 import pytest
 
-from mmgraph.formats import read
+import mmgraph as mm
 from mmgraph.formats.hugin.dsc import read_dsc
 from mmgraph.graph.errors import FormatError
-from mmgraph.networks.bayesian_network import BayesianNetwork
 
 HEAD = 'belief network "n"\n'
 A = 'node a { type : discrete [ 2 ] = { "yes", "no" }; }\n'
@@ -20,7 +19,7 @@ PAIR = f"{HEAD}{A}{B}{ROOT}probability ( b | a ) {{ %s }}\n"
 ROWS = [[0.5, 0.25, 0.25], [0.125, 0.5, 0.375]]
 
 
-def net_of(tmp_path, text: str | bytes) -> BayesianNetwork:
+def net_of(tmp_path, text: str | bytes) -> mm.BayesianNetwork:
     path = tmp_path / "n.dsc"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return read_dsc(path)
@@ -80,7 +79,7 @@ def test_what_says_nothing_of_probabilities_is_skipped(tmp_path):
 def test_latin_1_and_gzip(tmp_path):
     text = HEAD + 'node a { type : discrete [2] = { "été", "hiver" }; } probability (a) { 1, 0; }'
     (tmp_path / "n.dsc.gz").write_bytes(gzip.compress(text.encode("iso-8859-1")))
-    assert read(tmp_path / "n.dsc.gz").variable("a").labels == ("été", "hiver")
+    assert mm.read(tmp_path / "n.dsc.gz").variable("a").labels == ("été", "hiver")
 
 
 @pytest.mark.parametrize(

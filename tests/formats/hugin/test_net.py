@@ -7,15 +7,10 @@ import time
 import pytest
 from hypothesis import given, settings
 
-from mmgraph.formats import read, write
+import mmgraph as mm
 from mmgraph.formats.hugin.net import UnnormalisedTableWarning, read_net
 from mmgraph.formats.hugin.net_writer import write_net
-from mmgraph.graph.conditionals.deterministic_and_softmax import NoisyOr
 from mmgraph.graph.errors import FormatError
-from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.leaves.gaussian import GaussianLeaf
-from mmgraph.graph.variable import Variable
-from mmgraph.networks.bayesian_network import BayesianNetwork
 from tests.formats.networks import assert_same, named_networks, odd_networks, sprinkler
 
 A = 'node a { states = ("yes" "no"); }\n'
@@ -25,7 +20,7 @@ ROWS = [[0.5, 0.25, 0.25], [0.125, 0.5, 0.375]]
 PAIR = f"net {{ }}\n{A}{B}{ROOT}potential (b | a) {{ %s }}\n"
 
 
-def net_of(tmp_path, text: str | bytes) -> BayesianNetwork:
+def net_of(tmp_path, text: str | bytes) -> mm.BayesianNetwork:
     path = tmp_path / "n.net"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return read_net(path)
@@ -303,8 +298,8 @@ def test_hostile_text_is_refused_in_linear_time(tmp_path, text):
 @pytest.mark.parametrize("name", ["n.net", "n.net.gz", "n.NET"])
 def test_written_and_read_it_is_the_same(tmp_path, name):
     net = sprinkler()
-    write(net, tmp_path / name)
-    assert_same(read(tmp_path / name), net)
+    mm.write(net, tmp_path / name)
+    assert_same(mm.read(tmp_path / name), net)
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
@@ -326,11 +321,11 @@ def test_any_name_is_read_back(tmp_path_factory, net):
 
 def test_what_net_cannot_hold_is_refused_or_tabulated(tmp_path):
     path = tmp_path / "n.net"
-    x = Variable("x", shape=(2,), family="gaussian")
+    x = mm.Variable("x", shape=(2,), family="gaussian")
     with pytest.raises(FormatError, match="'x' is not a scalar discrete variable, and NET"):
-        write_net(BayesianNetwork([x], [GaussianLeaf(x, [], [0, 0], [[1, 0], [0, 1]])]), path)
-    a, b = Variable("a", ("no", "yes")), Variable("b", ("no", "yes"))
-    gate = NoisyOr(b, [a], [0.75], 0.25)
-    net = BayesianNetwork([a, b], [TableFactor([a], [0.5, 0.5], child=a), gate])
+        write_net(mm.BayesianNetwork([x], [mm.GaussianLeaf(x, [], [0, 0], [[1, 0], [0, 1]])]), path)
+    a, b = mm.Variable("a", ("no", "yes")), mm.Variable("b", ("no", "yes"))
+    gate = mm.NoisyOr(b, [a], [0.75], 0.25)
+    net = mm.BayesianNetwork([a, b], [mm.TableFactor([a], [0.5, 0.5], child=a), gate])
     write_net(net, path)
     assert read_net(path).distribution("b").values.tolist() == gate.values.tolist()

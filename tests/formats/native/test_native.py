@@ -13,91 +13,73 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
+import mmgraph as mm
 from mmgraph.formats.native.native import FACTOR_KINDS, is_native, read_native, write_native
-from mmgraph.graph.conditionals.deterministic_and_softmax import Deterministic, Softmax
-from mmgraph.graph.conditionals.noisy_max import NoisyMax
-from mmgraph.graph.conditionals.noisy_or import NoisyOr
 from mmgraph.graph.errors import FormatError
-from mmgraph.graph.factor import Factor
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
-from mmgraph.graph.factors.edges import PairwiseFactor
-from mmgraph.graph.factors.grid import GridFactor
-from mmgraph.graph.factors.interaction import (
-    Interaction,
-    Potts,
-    TruncatedLinear,
-    TruncatedQuadratic,
-)
-from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.factors.unary import UnaryFactor
-from mmgraph.graph.leaves.gaussian import GaussianLeaf
-from mmgraph.graph.leaves.gaussian_mixture import GaussianMixtureLeaf
+from mmgraph.graph.factors.interaction import Interaction
 from mmgraph.graph.leaves.score_leaf import ScoreLeaf
-from mmgraph.graph.variable import Variable
-from mmgraph.networks.bayesian_network import BayesianNetwork
-from mmgraph.networks.random_fields.markov_random_field import MarkovRandomField
 from tests.formats.networks import assert_same, named_networks, sprinkler
 
 
-def markov() -> MarkovRandomField:
+def markov() -> mm.MarkovRandomField:
     """Return a field with an array, logarithms, single precision and labels of every type."""
-    image = Variable("image", ("sea", "land"), shape=(2, 3), modality="radar")
-    mixed = Variable("mixed", ("a", 1, 2.5, False), family="categorical")
-    unit = Variable("unit", family="bernoulli")
-    layer = Variable("layer", shape=(3,), family="gaussian")
-    words = Variable("words", shape=(2,), family="replicated_softmax")
+    image = mm.Variable("image", ("sea", "land"), shape=(2, 3), modality="radar")
+    mixed = mm.Variable("mixed", ("a", 1, 2.5, False), family="categorical")
+    unit = mm.Variable("unit", family="bernoulli")
+    layer = mm.Variable("layer", shape=(3,), family="gaussian")
+    words = mm.Variable("words", shape=(2,), family="replicated_softmax")
     generator = torch.Generator().manual_seed(0)
-    return MarkovRandomField(
-        [image, mixed, unit, Variable("alone", 7), layer, words],
+    return mm.MarkovRandomField(
+        [image, mixed, unit, mm.Variable("alone", 7), layer, words],
         [
-            UnaryFactor(image, torch.randn(2, 3, 2, generator=generator)),
-            TableFactor([mixed, unit], torch.rand(4, 2, generator=generator)),
-            TableFactor([unit], log_values=[-torch.inf, 0.1]),
-            TableFactor([], torch.tensor(2.5)),
-            GridFactor(image, TruncatedLinear(1.5), torch.rand(2, 2, 3, generator=generator)),
-            GridFactor(image, [[0.0, torch.inf], [0.5, 0.0]], 0.5, neighbours=[(1, -1)]),
-            GridFactor(image, TruncatedQuadratic()),
-            PairwiseFactor(image, [[0, 5], [2, 3]], Potts(), [0.5, -1.0]),
-            PairwiseFactor((image, unit), [[4, 0]], torch.rand(1, 2, 2, generator=generator)),
-            BiasFactor(layer, torch.randn(3, generator=generator), torch.tensor([0.5, 1.0, 2.0])),
-            BiasFactor(words, torch.randn(2, generator=generator), length=7),
-            BilinearFactor(layer, words, torch.randn(3, 2, generator=generator)),
+            mm.UnaryFactor(image, torch.randn(2, 3, 2, generator=generator)),
+            mm.TableFactor([mixed, unit], torch.rand(4, 2, generator=generator)),
+            mm.TableFactor([unit], log_values=[-torch.inf, 0.1]),
+            mm.TableFactor([], torch.tensor(2.5)),
+            mm.GridFactor(image, mm.TruncatedLinear(1.5), torch.rand(2, 2, 3, generator=generator)),
+            mm.GridFactor(image, [[0.0, torch.inf], [0.5, 0.0]], 0.5, neighbours=[(1, -1)]),
+            mm.GridFactor(image, mm.TruncatedQuadratic()),
+            mm.PairwiseFactor(image, [[0, 5], [2, 3]], mm.Potts(), [0.5, -1.0]),
+            mm.PairwiseFactor((image, unit), [[4, 0]], torch.rand(1, 2, 2, generator=generator)),
+            mm.BiasFactor(
+                layer, torch.randn(3, generator=generator), torch.tensor([0.5, 1.0, 2.0])
+            ),
+            mm.BiasFactor(words, torch.randn(2, generator=generator), length=7),
+            mm.BilinearFactor(layer, words, torch.randn(3, 2, generator=generator)),
         ],
     )
 
 
-def hybrid() -> BayesianNetwork:
+def hybrid() -> mm.BayesianNetwork:
     """Return a network with every kind of conditional distribution."""
     generator = torch.Generator().manual_seed(1)
     random = lambda *shape: torch.rand(*shape, generator=generator, dtype=torch.float64)  # noqa: E731
-    cough = Variable("cough", ("no", "yes"), modality="sound")
-    fever = Variable("fever", ("yes", "no"))
-    flu = Variable("flu", ("no", "yes"))
-    grade = Variable("grade", ("none", "mild", "severe"))
-    both, group = Variable("both", 4), Variable("group", 3)
-    scan = Variable("scan", shape=(2,), family="gaussian", modality="scanner")
-    level = Variable("level", family="gaussian")
-    votes = Variable("votes", shape=(2,), family="gaussian", modality="sound")
+    cough = mm.Variable("cough", ("no", "yes"), modality="sound")
+    fever = mm.Variable("fever", ("yes", "no"))
+    flu = mm.Variable("flu", ("no", "yes"))
+    grade = mm.Variable("grade", ("none", "mild", "severe"))
+    both, group = mm.Variable("both", 4), mm.Variable("group", 3)
+    scan = mm.Variable("scan", shape=(2,), family="gaussian", modality="scanner")
+    level = mm.Variable("level", family="gaussian")
+    votes = mm.Variable("votes", shape=(2,), family="gaussian", modality="sound")
     effects = [[[1.0, 0.0, 0.0], [0.2, 0.3, 0.5]], [[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]]]
     means, variances = random(3, 2), random(3, 2)
     weights = torch.full((2, 2), 0.5, dtype=torch.float64)
-    factors: list[Factor] = [
-        TableFactor([cough], [0.75, 0.25], child=cough),
-        TableFactor([fever], log_values=torch.log_softmax(random(2), -1), child=fever),
-        NoisyOr(flu, [cough, fever], random(2), 0.125, absent={"fever": "no"}),
-        NoisyMax(grade, [cough, fever], effects, [0.5, 0.375, 0.125], absent={"fever": "no"}),
-        Deterministic(both, [cough, fever], [[0, 1], [2, 3]]),
-        Softmax(group, [both], [random(4, 3)], random(3)),
-        GaussianLeaf(scan, [group], means, variances, covariance="diagonal", weight=0.5),
-        GaussianMixtureLeaf(level, [flu], weights, random(2, 2), random(2, 2) + 0.1, "diagonal"),
+    factors: list[mm.Factor] = [
+        mm.TableFactor([cough], [0.75, 0.25], child=cough),
+        mm.TableFactor([fever], log_values=torch.log_softmax(random(2), -1), child=fever),
+        mm.NoisyOr(flu, [cough, fever], random(2), 0.125, absent={"fever": "no"}),
+        mm.NoisyMax(grade, [cough, fever], effects, [0.5, 0.375, 0.125], absent={"fever": "no"}),
+        mm.Deterministic(both, [cough, fever], [[0, 1], [2, 3]]),
+        mm.Softmax(group, [both], [random(4, 3)], random(3)),
+        mm.GaussianLeaf(scan, [group], means, variances, covariance="diagonal", weight=0.5),
+        mm.GaussianMixtureLeaf(level, [flu], weights, random(2, 2), random(2, 2) + 0.1, "diagonal"),
         ScoreLeaf(votes, flu, [-0.5, -1.0], 0.75),
     ]
-    return BayesianNetwork([f.child for f in factors if f.child], factors)
+    return mm.BayesianNetwork([f.child for f in factors if f.child], factors)
 
 
-def assert_lossless(first: FactorGraph, second: FactorGraph) -> None:
+def assert_lossless(first: mm.FactorGraph, second: mm.FactorGraph) -> None:
     assert type(first) is type(second)
     for one, other in zip(first.variables.values(), second.variables.values(), strict=True):
         assert repr(one) == repr(other)
@@ -112,7 +94,7 @@ def assert_lossless(first: FactorGraph, second: FactorGraph) -> None:
         for name, tensor in before.items():
             assert tensor.dtype == after[name].dtype
             assert torch.equal(tensor, after[name])
-        if isinstance(f, TableFactor) and isinstance(g, TableFactor):
+        if isinstance(f, mm.TableFactor) and isinstance(g, mm.TableFactor):
             assert f.is_log == g.is_log
             assert torch.equal(f.log_values, g.log_values)
 
@@ -154,15 +136,15 @@ def test_one_network_replaces_another_but_nothing_else(tmp_path):
 
 
 def test_unknown_kinds_are_not_written(tmp_path):
-    class Strange(TableFactor):
+    class Strange(mm.TableFactor):
         pass
 
-    class StrangeGraph(FactorGraph):
+    class StrangeGraph(mm.FactorGraph):
         pass
 
-    a = Variable("a", 2)
+    a = mm.Variable("a", 2)
     with pytest.raises(FormatError, match=r"the factor Strange\(a\) is of a kind"):
-        write_native(FactorGraph([a], [Strange([a], [1, 1])]), tmp_path / "x")
+        write_native(mm.FactorGraph([a], [Strange([a], [1, 1])]), tmp_path / "x")
     with pytest.raises(FormatError, match="the graph StrangeGraph"):
         write_native(StrangeGraph([a]), tmp_path / "x")
     assert os.listdir(tmp_path) == []
@@ -170,8 +152,8 @@ def test_unknown_kinds_are_not_written(tmp_path):
 
 def test_a_graph_of_no_special_kind_stays_one(tmp_path):
     field = markov()
-    write_native(FactorGraph(field.variables.values(), field.factors), tmp_path / "x")
-    assert type(read_native(tmp_path / "x")) is FactorGraph
+    write_native(mm.FactorGraph(field.variables.values(), field.factors), tmp_path / "x")
+    assert type(read_native(tmp_path / "x")) is mm.FactorGraph
 
 
 def test_an_interaction_of_ones_own_is_not_written(tmp_path):
@@ -179,9 +161,9 @@ def test_an_interaction_of_ones_own_is_not_written(tmp_path):
         def energies(self, first, second):
             return torch.zeros(first, second)
 
-    image = Variable("image", 2, shape=(2, 3))
+    image = mm.Variable("image", 2, shape=(2, 3))
     with pytest.raises(FormatError, match="Own"):
-        write_native(FactorGraph([image], [GridFactor(image, Own())]), tmp_path / "x")
+        write_native(mm.FactorGraph([image], [mm.GridFactor(image, Own())]), tmp_path / "x")
     assert os.listdir(tmp_path) == []
 
 

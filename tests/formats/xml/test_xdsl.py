@@ -8,14 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from mmgraph.formats import read, write
+import mmgraph as mm
 from mmgraph.formats.xml.xdsl import read_xdsl
 from mmgraph.formats.xml.xdsl_writer import write_xdsl
-from mmgraph.graph.conditionals.deterministic_and_softmax import Deterministic, NoisyMax, NoisyOr
 from mmgraph.graph.errors import FormatError
-from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.variable import Variable
-from mmgraph.networks.bayesian_network import BayesianNetwork
 from tests.formats.networks import assert_same, named_networks, odd_networks, sprinkler
 
 A = '<cpt id="a"><state id="x"/><state id="y"/><probabilities>0.25 0.75</probabilities></cpt>\n'
@@ -43,7 +39,7 @@ def file_of(nodes: str, app: str = "GeNIe 3.0") -> str:
     )
 
 
-def net_of(tmp_path, text: str) -> BayesianNetwork:
+def net_of(tmp_path, text: str) -> mm.BayesianNetwork:
     path = tmp_path / "n.xdsl"
     path.write_bytes(text.encode("iso-8859-1"))
     return read_xdsl(path)
@@ -69,14 +65,14 @@ def test_agrum_has_the_first_parent_move_fastest(tmp_path):
 def test_a_deterministic_node(tmp_path):
     net = net_of(tmp_path, file_of(A + B + C.format(kind="deterministic", body=FUNCTION)))
     gate = net.distribution("c")
-    assert isinstance(gate, Deterministic)
+    assert isinstance(gate, mm.Deterministic)
     assert gate.index.tolist() == [[0, 1, 1], [0, 0, 1]]
 
 
 def test_a_noisy_max_node(tmp_path):
     net = net_of(tmp_path, file_of(A + B + C.format(kind="noisymax", body=NOISY)))
     gate = net.distribution("c")
-    assert isinstance(gate, NoisyMax)
+    assert isinstance(gate, mm.NoisyMax)
     # P(v | a, b) is the product of what each parent, and the leak, leaves undone.
     of_a, of_b = [0.5, 1], [0.875, 1, 0.75]
     expected = [[x * y * 0.9 for y in of_b] for x in of_a]
@@ -197,8 +193,8 @@ def test_claims_are_not_allocated(tmp_path):
 @pytest.mark.parametrize("name", ["n.xdsl", "n.xdsl.gz"])
 def test_written_and_read_it_is_the_same(tmp_path, name):
     net = sprinkler()
-    write(net, tmp_path / name)
-    assert_same(read(tmp_path / name), net)
+    mm.write(net, tmp_path / name)
+    assert_same(mm.read(tmp_path / name), net)
 
 
 @settings(max_examples=100, deadline=None)
@@ -212,28 +208,32 @@ def test_any_name_is_read_back(tmp_path_factory, net):
 def test_functions_and_noisy_max_remain_what_they_are(tmp_path):
     path = tmp_path / "n.xdsl"
     path.write_text(file_of(A + B + C.format(kind="noisymax", body=NOISY)))
-    noisy = read(path)
+    noisy = mm.read(path)
     for place in (path, tmp_path / "n.mmgraph"):
-        write(noisy, place)
-        again = read(place).distribution("c")
-        assert isinstance(again, NoisyMax)
+        mm.write(noisy, place)
+        again = mm.read(place).distribution("c")
+        assert isinstance(again, mm.NoisyMax)
         assert again.settings() == noisy.distribution("c").settings()
         assert again.values.tolist() == noisy.distribution("c").values.tolist()
 
-    a, b, c = (Variable(name, ("no", "yes", "?")[:n]) for name, n in (("a", 2), ("b", 2), ("c", 3)))
-    either = Deterministic(b, [a], [1, 0])
-    graded = NoisyMax(c, [a], [[[1, 0, 0], [0.5, 0.25, 0.25]]])
-    root = TableFactor([a], [0.25, 0.75], child=a)
-    net = BayesianNetwork([a, b, c], [root, either, graded])
-    write(net, path)
-    assert isinstance(read(path).distribution("b"), Deterministic)
-    assert_same(read(path), net)  # the maximum is in ascending order: written as its table
+    a, b, c = (
+        mm.Variable(name, ("no", "yes", "?")[:n]) for name, n in (("a", 2), ("b", 2), ("c", 3))
+    )
+    either = mm.Deterministic(b, [a], [1, 0])
+    graded = mm.NoisyMax(c, [a], [[[1, 0, 0], [0.5, 0.25, 0.25]]])
+    root = mm.TableFactor([a], [0.25, 0.75], child=a)
+    net = mm.BayesianNetwork([a, b, c], [root, either, graded])
+    mm.write(net, path)
+    assert isinstance(mm.read(path).distribution("b"), mm.Deterministic)
+    assert_same(mm.read(path), net)  # the maximum is in ascending order: written as its table
 
 
 def test_nodes_are_written_parents_first_and_read_in_their_order(tmp_path):
-    a, b = Variable("a", ("x", "y")), Variable("b", ("x", "y"))
-    net = BayesianNetwork([b, a], [NoisyOr(b, [a], [0.5]), TableFactor([a], [0.25, 0.75], child=a)])
-    write(net, tmp_path / "n.xdsl")
+    a, b = mm.Variable("a", ("x", "y")), mm.Variable("b", ("x", "y"))
+    net = mm.BayesianNetwork(
+        [b, a], [mm.NoisyOr(b, [a], [0.5]), mm.TableFactor([a], [0.25, 0.75], child=a)]
+    )
+    mm.write(net, tmp_path / "n.xdsl")
     text = (tmp_path / "n.xdsl").read_text()
     assert text.index('<cpt id="a">') < text.index('<cpt id="b">')
-    assert_same(read(tmp_path / "n.xdsl"), net)
+    assert_same(mm.read(tmp_path / "n.xdsl"), net)

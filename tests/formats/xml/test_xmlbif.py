@@ -8,10 +8,9 @@ import time
 import pytest
 from hypothesis import given, settings
 
-from mmgraph.formats import read, write
+import mmgraph as mm
 from mmgraph.formats.xml.xmlbif import read_xmlbif, write_xmlbif
 from mmgraph.graph.errors import FormatError
-from mmgraph.networks.bayesian_network import BayesianNetwork
 from tests.formats.networks import assert_same, named_networks, odd_networks, sprinkler
 
 A = "<VARIABLE><NAME>a</NAME><OUTCOME>yes</OUTCOME><OUTCOME>no</OUTCOME></VARIABLE>\n"
@@ -27,10 +26,10 @@ def file_of(body: str) -> str:
     return f'<?xml version="1.0"?>\n<BIF VERSION="0.3"><NETWORK>\n{body}</NETWORK></BIF>'
 
 
-def net_of(tmp_path, text: str | bytes, name: str = "n.xml") -> BayesianNetwork:
+def net_of(tmp_path, text: str | bytes, name: str = "n.xml") -> mm.BayesianNetwork:
     path = tmp_path / name
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read(path)
+    return mm.read(path)
 
 
 def error_of(tmp_path, text: str | bytes) -> str:
@@ -92,7 +91,7 @@ def test_the_encoding_is_the_one_that_is_declared(tmp_path, encoding):
     text = f'<?xml version="1.0" encoding="{encoding}"?><BIF><NETWORK>{body}</NETWORK></BIF>'
     assert list(net_of(tmp_path, text.encode(encoding)).variables) == [name]
     (tmp_path / "n.xml.gz").write_bytes(gzip.compress(text.encode(encoding)))
-    assert list(read(tmp_path / "n.xml.gz").variables) == [name]
+    assert list(mm.read(tmp_path / "n.xml.gz").variables) == [name]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +167,7 @@ def test_entities_are_not_expanded(tmp_path, root):
     (tmp_path / "n.xdsl").write_text(text)
     for name in ("n.xml", "n.xdsl"):
         with pytest.raises(FormatError, match="entities are not expanded here"):
-            read(tmp_path / name)
+            mm.read(tmp_path / name)
 
 
 def test_attributes_of_the_document_type_are_not_multiplied(tmp_path):
@@ -180,8 +179,8 @@ def test_attributes_of_the_document_type_are_not_multiplied(tmp_path):
 @pytest.mark.parametrize("name", ["n.xml", "n.xmlbif", "n.bifxml", "n.xmlbif.gz"])
 def test_written_and_read_it_is_the_same(tmp_path, name):
     net = sprinkler()
-    write(net, tmp_path / name)
-    assert_same(read(tmp_path / name), net)
+    mm.write(net, tmp_path / name)
+    assert_same(mm.read(tmp_path / name), net)
 
 
 @settings(max_examples=100, deadline=None)

@@ -12,35 +12,28 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from mmgraph.graph.conditionals.deterministic_and_softmax import (
-    Deterministic,
-    NoisyMax,
-    NoisyOr,
-    ParametricTable,
-    Softmax,
-)
+import mmgraph as mm
+from mmgraph.graph.conditionals.deterministic_and_softmax import ParametricTable
 from mmgraph.graph.errors import GraphError, LearningError
-from mmgraph.graph.variable import Variable
-from mmgraph.networks.bayesian_network import BayesianNetwork
 
-RAIN = Variable("rain", ("no", "yes"))
-SEASON = Variable("season", ("dry", "mild", "wet"))
-WET = Variable("wet", ("dry", "damp", "soaked"))
-FIRE = Variable("fire", 2)
-ALARM = Variable("alarm", ("on", "off"))
+RAIN = mm.Variable("rain", ("no", "yes"))
+SEASON = mm.Variable("season", ("dry", "mild", "wet"))
+WET = mm.Variable("wet", ("dry", "damp", "soaked"))
+FIRE = mm.Variable("fire", 2)
+ALARM = mm.Variable("alarm", ("on", "off"))
 
-SOFTMAX = Softmax(
+SOFTMAX = mm.Softmax(
     WET,
     (RAIN, SEASON),
     [[[0.0, 0, 0], [-1, 0.5, 2]], [[0.3, 0, 0], [0, 0, 0], [-1, 0, 1.5]]],
     [0.5, 0, -0.5],
 )
 EXAMPLES: list[ParametricTable] = [
-    Deterministic(WET, (RAIN, SEASON), [[0, 0, 1], [1, 2, 2]]),
+    mm.Deterministic(WET, (RAIN, SEASON), [[0, 0, 1], [1, 2, 2]]),
     SOFTMAX,
-    Softmax(WET, (), [], [0.1, 0.2, 0.3]),
-    NoisyOr(ALARM, (RAIN, FIRE), [0.8, 0.3], 0.1, {"alarm": "off"}),
-    NoisyMax(
+    mm.Softmax(WET, (), [], [0.1, 0.2, 0.3]),
+    mm.NoisyOr(ALARM, (RAIN, FIRE), [0.8, 0.3], 0.1, {"alarm": "off"}),
+    mm.NoisyMax(
         WET,
         (RAIN, SEASON),
         [[[1, 0, 0], [0.2, 0.5, 0.3]], [[0.6, 0.3, 0.1], [1, 0, 0], [0.1, 0.2, 0.7]]],
@@ -66,9 +59,9 @@ def test_rows_are_distributions_with_the_child_last(example: ParametricTable) ->
     assert example.scope[-1] is example.child
     sums = example.values.sum(-1)
     assert torch.allclose(sums, torch.ones_like(sums), atol=1e-12)
-    network = BayesianNetwork(
+    network = mm.BayesianNetwork(
         example.scope,
-        [example, *(Softmax(v, (), [], [0.0] * v.cardinality) for v in example.parents)],
+        [example, *(mm.Softmax(v, (), [], [0.0] * v.cardinality) for v in example.parents)],
     )
     assert network.distribution(example.child.name) is example
     moved = network.to(dtype=torch.float32).distribution(example.child.name)
@@ -97,7 +90,7 @@ def test_updating_never_lowers_the_expected_log_likelihood(example: ParametricTa
         assert type(better) is type(example)
         gain = expected_log_likelihood(better, counts) - expected_log_likelihood(example, counts)
         assert gain >= -1e-9
-        assert gain > 0.1 or isinstance(example, Deterministic)
+        assert gain > 0.1 or isinstance(example, mm.Deterministic)
         more = expected_log_likelihood(better.updated(counts), counts)
         assert abs(more - expected_log_likelihood(better, counts)) < 1e-4 * float(counts.sum())
 
@@ -137,29 +130,29 @@ def test_deterministic_from_a_function() -> None:
     def worst(rain: str, season: str) -> str:
         return WET.labels[min(2, (rain == "yes") + SEASON.code(season))]  # type: ignore[return-value]
 
-    found = Deterministic(WET, (RAIN, SEASON), worst)
+    found = mm.Deterministic(WET, (RAIN, SEASON), worst)
     for r, s in itertools.product(RAIN.labels, SEASON.labels):
         row = found.values[RAIN.code(r), SEASON.code(s)]
         assert row.tolist() == [float(label == worst(r, s)) for label in WET.labels]
     assert torch.equal(found.index, torch.tensor([[0, 1, 2], [1, 2, 2]]))
     assert found.updated(torch.ones(2, 3, 3)) is found
-    assert Deterministic(WET, (), lambda: "damp").values.tolist() == [0, 1, 0]
+    assert mm.Deterministic(WET, (), lambda: "damp").values.tolist() == [0, 1, 0]
 
 
 def test_bad_functions() -> None:
     with pytest.raises(GraphError, match=r"at \(rain=no\).*did you mean 'damp'"):
-        Deterministic(WET, (RAIN,), lambda rain: "dmp")
+        mm.Deterministic(WET, (RAIN,), lambda rain: "dmp")
     with pytest.raises(GraphError, match=r"3 at \(rain=yes\) is not one of 3 states"):
-        Deterministic(WET, (RAIN,), [0, 3])
+        mm.Deterministic(WET, (RAIN,), [0, 3])
     with pytest.raises(GraphError, match=r"0\.5 at \(rain=no\)"):
-        Deterministic(WET, (RAIN,), [0.5, 1])
+        mm.Deterministic(WET, (RAIN,), [0.5, 1])
     with pytest.raises(GraphError, match=r"shape \(3,\), not \(2,\)"):
-        Deterministic(WET, (RAIN,), [0, 1, 2])
+        mm.Deterministic(WET, (RAIN,), [0, 1, 2])
     with pytest.raises(GraphError, match="not an array of numbers"):
-        Deterministic(WET, (RAIN,), ["dry", "damp"])
-    sound = Variable("sound", shape=(2,), family="gaussian")
+        mm.Deterministic(WET, (RAIN,), ["dry", "damp"])
+    sound = mm.Variable("sound", shape=(2,), family="gaussian")
     with pytest.raises(GraphError, match="'sound' is not a scalar discrete"):
-        Deterministic(WET, (sound,), [0, 1])
+        mm.Deterministic(WET, (sound,), [0, 1])
 
 
 def test_softmax_adds_the_effects() -> None:
@@ -169,7 +162,7 @@ def test_softmax_adds_the_effects() -> None:
 
 
 def test_far_logits_stay_distributions() -> None:
-    extreme = Softmax(WET, (RAIN,), [[[900.0, -900, 0], [0, 900, 0]]])
+    extreme = mm.Softmax(WET, (RAIN,), [[[900.0, -900, 0], [0, 900, 0]]])
     assert bool(extreme.log_values.isfinite().all())
     assert torch.allclose(extreme.values.sum(-1), torch.ones(2, dtype=torch.float64))
 
@@ -197,23 +190,23 @@ def test_separable_counts_do_not_break_softmax() -> None:
 
 def test_bad_softmax() -> None:
     with pytest.raises(GraphError, match=r"weights of 'rain': shape \(2, 2\), not \(2, 3\)"):
-        Softmax(WET, (RAIN,), [torch.zeros(2, 2)])
+        mm.Softmax(WET, (RAIN,), [torch.zeros(2, 2)])
     with pytest.raises(GraphError, match="0 arrays of weights, 1 parents"):
-        Softmax(WET, (RAIN,), [])
+        mm.Softmax(WET, (RAIN,), [])
     with pytest.raises(GraphError, match="bias: a number is not finite"):
-        Softmax(WET, (RAIN,), [torch.zeros(2, 3)], [0, math.nan, 0])
+        mm.Softmax(WET, (RAIN,), [torch.zeros(2, 3)], [0, math.nan, 0])
     with pytest.raises(LearningError, match="l2"):
         SOFTMAX.updated(random_counts(SOFTMAX), l2=-1.0)
 
 
 def test_tables_beyond_the_budget_are_refused_with_their_size() -> None:
-    parents = [Variable(f"cause{i}", 2) for i in range(30)]
-    child = Variable("effect", 2)
+    parents = [mm.Variable(f"cause{i}", 2) for i in range(30)]
+    child = mm.Variable("effect", 2)
     for build in (
-        lambda: NoisyOr(child, parents, torch.full((30,), 0.1)),
-        lambda: NoisyMax(child, parents, [torch.eye(2)] * 30),
-        lambda: Softmax(child, parents, [torch.zeros(2, 2)] * 30),
-        lambda: Deterministic(child, parents, lambda *labels: labels[0]),
+        lambda: mm.NoisyOr(child, parents, torch.full((30,), 0.1)),
+        lambda: mm.NoisyMax(child, parents, [torch.eye(2)] * 30),
+        lambda: mm.Softmax(child, parents, [torch.zeros(2, 2)] * 30),
+        lambda: mm.Deterministic(child, parents, lambda *labels: labels[0]),
     ):
         with pytest.raises(
             GraphError, match=r"'effect': 30 parents .* 2,147,483,648 cells, 16 GiB"

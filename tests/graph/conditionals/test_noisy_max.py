@@ -12,19 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mmgraph.graph.conditionals.noisy_max import NoisyMax
-from mmgraph.graph.conditionals.noisy_or import NoisyOr
+import mmgraph as mm
 from mmgraph.graph.errors import GraphError, LearningError, UnknownStateError
-from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.variable import Variable
 
-GRADES = Variable("grade", ("none", "mild", "severe"))
+GRADES = mm.Variable("grade", ("none", "mild", "severe"))
 
 
-def random_max(sizes: list[int], states: int, seed: int, leak: bool = True) -> NoisyMax:
+def random_max(sizes: list[int], states: int, seed: int, leak: bool = True) -> mm.NoisyMax:
     rng = np.random.default_rng(seed)
-    child = Variable("y", states)
-    parents = [Variable(f"x{i}", n) for i, n in enumerate(sizes)]
+    child = mm.Variable("y", states)
+    parents = [mm.Variable(f"x{i}", n) for i, n in enumerate(sizes)]
     absent = {f"x{i}": int(rng.integers(n)) for i, n in enumerate(sizes)}
     effects = []
     for v in parents:
@@ -32,10 +29,10 @@ def random_max(sizes: list[int], states: int, seed: int, leak: bool = True) -> N
         effect[absent[v.name]] = np.eye(states)[0]
         effects.append(effect)
     base = rng.dirichlet(np.ones(states)) if leak else None
-    return NoisyMax(child, parents, effects, base, absent)
+    return mm.NoisyMax(child, parents, effects, base, absent)
 
 
-def by_enumeration(model: NoisyMax) -> Tensor:
+def by_enumeration(model: mm.NoisyMax) -> Tensor:
     """Sum over every combination of hidden effects."""
     states = model.child.cardinality
     table = torch.zeros_like(model.values)
@@ -49,7 +46,7 @@ def by_enumeration(model: NoisyMax) -> Tensor:
     return table
 
 
-def marginal(factors: tuple[TableFactor, ...], scope: tuple[Variable, ...]) -> Tensor:
+def marginal(factors: tuple[mm.TableFactor, ...], scope: tuple[mm.Variable, ...]) -> Tensor:
     """Multiply small tables and sum out what is not in the scope."""
     names = list(dict.fromkeys(v.name for f in factors for v in f.scope))
     operands: list[object] = []
@@ -81,10 +78,10 @@ def test_noisy_max_is_the_maximum_of_hidden_effects(
 )
 def test_noisy_or_is_the_product_of_inhibitors(flipped: list[bool], leak: float, seed: int) -> None:
     labels = [("yes", "no") if f else ("no", "yes") for f in flipped]
-    *parents, child = (Variable(f"v{i}", states) for i, states in enumerate(labels))
+    *parents, child = (mm.Variable(f"v{i}", states) for i, states in enumerate(labels))
     chances = np.random.default_rng(seed).random(len(parents))
     absent = {v.name: "no" for v in (*parents, child)}
-    model = NoisyOr(child, parents, chances, leak, absent)
+    model = mm.NoisyOr(child, parents, chances, leak, absent)
     for given_labels in itertools.product(("no", "yes"), repeat=len(parents)):
         nothing = 1 - leak
         for chance, label in zip(chances, given_labels, strict=True):
@@ -107,13 +104,15 @@ def test_descending_order_is_the_same_turned_round(
     absent = {
         v.name: v.labels[i] for v, i in zip(model.parents, model.settings()["absent"], strict=True)
     }
-    child = Variable("y", states)
+    child = mm.Variable("y", states)
     effects = [effect.flip(-1) for effect in model.effects]
-    turned = NoisyMax(child, model.parents, effects, model.leak.flip(-1), absent, descending=True)
+    turned = mm.NoisyMax(
+        child, model.parents, effects, model.leak.flip(-1), absent, descending=True
+    )
     assert torch.equal(turned.values, model.values.flip(-1))
     scope = (*model.parents, child)
     assert torch.allclose(marginal(turned.decomposed(), scope), turned.values, atol=1e-12)
-    again = NoisyMax.restore(turned.scope, child, turned.parameters(), turned.settings())
+    again = mm.NoisyMax.restore(turned.scope, child, turned.parameters(), turned.settings())
     assert torch.equal(again.values, turned.values)
     counts = counts_of(model, seed) + 1
     fitted, other = model.updated(counts), turned.updated(counts.flip(-1))
@@ -122,16 +121,16 @@ def test_descending_order_is_the_same_turned_round(
 
 
 def test_small_probabilities_keep_their_digits() -> None:
-    parents = [Variable(f"x{i}", 2) for i in range(2)]
-    model = NoisyOr(Variable("y", 2), parents, [1e-20, 3e-20], 5e-20)
+    parents = [mm.Variable(f"x{i}", 2) for i in range(2)]
+    model = mm.NoisyOr(mm.Variable("y", 2), parents, [1e-20, 3e-20], 5e-20)
     assert float(model.values[1, 1, 1]) == pytest.approx(9e-20, rel=1e-12)
     counts = torch.tensor([[[1.0, 1.0], [1.0, 0]], [[1.0, 0], [1.0, 1.0]]])
     assert bool(model.updated(counts).values.isfinite().all())
 
 
 def test_a_chain_for_more_parents_than_any_table_could_hold() -> None:
-    parents = [Variable(f"x{i}", 2) for i in range(60)]
-    chain = NoisyOr.chain(Variable("y", 2), parents, [0.05] * 60, 0.01)
+    parents = [mm.Variable(f"x{i}", 2) for i in range(60)]
+    chain = mm.NoisyOr.chain(mm.Variable("y", 2), parents, [0.05] * 60, 0.01)
     assert len(chain) == 60
     assert max(f.values.numel() for f in chain) == 8
     assert chain[-1].child is not None
@@ -143,18 +142,18 @@ def test_a_chain_for_more_parents_than_any_table_could_hold() -> None:
     assert float(belief[0]) == pytest.approx(0.99 * 0.95**60, rel=1e-12)
 
 
-def counts_of(model: NoisyMax | NoisyOr, seed: int) -> Tensor:
+def counts_of(model: mm.NoisyMax | mm.NoisyOr, seed: int) -> Tensor:
     rng = np.random.default_rng(seed)
     weights = rng.gamma(1.0, 1e6, size=tuple(v.cardinality for v in model.parents))
     return torch.from_numpy(weights).unsqueeze(-1) * model.values
 
 
 def test_updating_recovers_the_parameters_behind_the_counts() -> None:
-    parents = [Variable(f"x{i}", 2) for i in range(4)]
-    child = Variable("y", ("yes", "no"))
+    parents = [mm.Variable(f"x{i}", 2) for i in range(4)]
+    child = mm.Variable("y", ("yes", "no"))
     absent = {"x1": 1, "y": "no"}
-    truth = NoisyOr(child, parents, [0.9, 0.4, 0.05, 0.6], 0.2, absent)
-    start = NoisyOr(child, parents, [0.5] * 4, 0.5, absent)
+    truth = mm.NoisyOr(child, parents, [0.9, 0.4, 0.05, 0.6], 0.2, absent)
+    start = mm.NoisyOr(child, parents, [0.5] * 4, 0.5, absent)
     found = start.updated(counts_of(truth, 0), max_iterations=5000, tolerance=1e-14)
     assert torch.allclose(found.probabilities, truth.probabilities, atol=1e-4)
     assert float(found.leak) == pytest.approx(0.2, abs=1e-4)
@@ -162,7 +161,7 @@ def test_updating_recovers_the_parameters_behind_the_counts() -> None:
     graded = random_max([2, 3], 3, 1)
     level = torch.full((3,), 1 / 3, dtype=torch.float64)
     effects = [torch.where(e[:, :1] == 1, e, level) for e in graded.effects]
-    again = NoisyMax(
+    again = mm.NoisyMax(
         graded.child,
         graded.parents,
         effects,
@@ -185,10 +184,10 @@ def test_every_step_raises_the_likelihood() -> None:
 
 
 def test_no_leak_remains_no_leak_and_unseen_states_keep_their_effects() -> None:
-    parents = [Variable("a", 2), Variable("b", 3)]
+    parents = [mm.Variable("a", 2), mm.Variable("b", 3)]
     eye = torch.eye(3, dtype=torch.float64)
     effects = [[[1, 0, 0], [0.2, 0.3, 0.5]], [[1, 0, 0], [0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]]
-    model = NoisyMax(GRADES, parents, effects)
+    model = mm.NoisyMax(GRADES, parents, effects)
     counts = torch.rand(2, 3, 3, generator=torch.Generator().manual_seed(0)) + 0.1
     counts[0, 0, 1:] = 0
     counts[:, 2] = 0
@@ -199,57 +198,59 @@ def test_no_leak_remains_no_leak_and_unseen_states_keep_their_effects() -> None:
 
 
 def test_impossible_counts_are_named() -> None:
-    child = Variable("y", ("yes", "no"))
-    model = NoisyOr(child, [Variable("x", ("no", "yes"))], [0.5], absent={"y": "no"})
+    child = mm.Variable("y", ("yes", "no"))
+    model = mm.NoisyOr(child, [mm.Variable("x", ("no", "yes"))], [0.5], absent={"y": "no"})
     counts = torch.tensor([[2.0, 1.0], [1.0, 1.0]])
     with pytest.raises(LearningError, match=r"x=no, y=yes.*leak"):
         model.updated(counts)
 
 
 def test_bad_noisy_or() -> None:
-    x, y = Variable("x", ("no", "yes")), Variable("y", 2)
+    x, y = mm.Variable("x", ("no", "yes")), mm.Variable("y", 2)
     with pytest.raises(GraphError, match=r"the probability of 'x' is 1\.5"):
-        NoisyOr(y, [x], [1.5])
+        mm.NoisyOr(y, [x], [1.5])
     with pytest.raises(GraphError, match=r"the leak is -0\.5"):
-        NoisyOr(y, [x], [0.5], -0.5)
+        mm.NoisyOr(y, [x], [0.5], -0.5)
     with pytest.raises(GraphError, match="not finite"):
-        NoisyOr(y, [x], [math.nan])
+        mm.NoisyOr(y, [x], [math.nan])
     with pytest.raises(GraphError, match=r"probabilities: shape \(2,\), not \(1,\)"):
-        NoisyOr(y, [x], [0.1, 0.2])
+        mm.NoisyOr(y, [x], [0.1, 0.2])
     with pytest.raises(GraphError, match="'grade' is not binary"):
-        NoisyOr(y, [GRADES], [0.5])
+        mm.NoisyOr(y, [GRADES], [0.5])
     with pytest.raises(GraphError, match="'absent' names 'z'"):
-        NoisyOr(y, [x], [0.5], absent={"z": "no"})
+        mm.NoisyOr(y, [x], [0.5], absent={"z": "no"})
     with pytest.raises(UnknownStateError, match="did you mean 'no'"):
-        NoisyOr(y, [x], [0.5], absent={"x": "noo"})
+        mm.NoisyOr(y, [x], [0.5], absent={"x": "noo"})
     for absent in ([0, 5], [0], "no", [0, "yes"], [0, 1.0], None):
         with pytest.raises(GraphError, match="absent states"):
-            NoisyOr.restore((x, y), y, NoisyOr(y, [x], [0.5]).parameters(), {"absent": absent})
+            mm.NoisyOr.restore(
+                (x, y), y, mm.NoisyOr(y, [x], [0.5]).parameters(), {"absent": absent}
+            )
 
 
 def test_descending_order_says_what_no_effect_is() -> None:
-    child = Variable("y", ("high", "low", "none"))
-    parent = Variable("x", ("no", "yes"))
+    child = mm.Variable("y", ("high", "low", "none"))
+    parent = mm.Variable("x", ("no", "yes"))
     effects = [[[0, 0, 1], [0.5, 0.25, 0.25]]]
-    assert NoisyMax(child, [parent], effects, descending=True).values.tolist() == effects[0]
+    assert mm.NoisyMax(child, [parent], effects, descending=True).values.tolist() == effects[0]
     with pytest.raises(GraphError, match=r"'yes' has the effect .* it must be \(…, 0, 1\)"):
-        NoisyMax(child, [parent], effects, absent={"x": "yes"}, descending=True)
+        mm.NoisyMax(child, [parent], effects, absent={"x": "yes"}, descending=True)
     with pytest.raises(GraphError, match=r"it must be \(1, 0, …\)"):
-        NoisyMax(child, [parent], effects)
+        mm.NoisyMax(child, [parent], effects)
 
 
 def test_bad_noisy_max() -> None:
-    x = Variable("x", ("no", "yes"))
+    x = mm.Variable("x", ("no", "yes"))
     good = [[1, 0, 0], [0.2, 0.3, 0.5]]
     with pytest.raises(GraphError, match=r"effects of 'x'.*at x=yes is not a distribution"):
-        NoisyMax(GRADES, [x], [[[1, 0, 0], [0.2, 0.3, 0.6]]])
+        mm.NoisyMax(GRADES, [x], [[[1, 0, 0], [0.2, 0.3, 0.6]]])
     with pytest.raises(GraphError, match=r"at x=no is not a distribution"):
-        NoisyMax(GRADES, [x], [[[1.5, -0.5, 0], [0.2, 0.3, 0.5]]])
+        mm.NoisyMax(GRADES, [x], [[[1.5, -0.5, 0], [0.2, 0.3, 0.5]]])
     with pytest.raises(GraphError, match="absent state 'yes' has the effect"):
-        NoisyMax(GRADES, [x], [good], absent={"x": "yes"})
+        mm.NoisyMax(GRADES, [x], [good], absent={"x": "yes"})
     with pytest.raises(GraphError, match="leak"):
-        NoisyMax(GRADES, [x], [good], [0.5, 0.5, 0.5])
+        mm.NoisyMax(GRADES, [x], [good], [0.5, 0.5, 0.5])
     with pytest.raises(GraphError, match=r"shape \(2, 2\), not \(2, 3\)"):
-        NoisyMax(GRADES, [x], [torch.eye(2)])
+        mm.NoisyMax(GRADES, [x], [torch.eye(2)])
     with pytest.raises(GraphError, match="0 arrays of effects, 1 parents"):
-        NoisyMax(GRADES, [x], [])
+        mm.NoisyMax(GRADES, [x], [])

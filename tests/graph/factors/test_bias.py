@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+import mmgraph as mm
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.exponential_family import statistics_of
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.variable import FAMILIES, Variable
+from mmgraph.graph.variable import FAMILIES
 from tests.inference.unit_models import by_loops, random_machine, random_values
 
 
-def units(family: str, *shape: int) -> Variable:
-    return Variable("v", 3 if family == "categorical" else None, shape, family=family)
+def units(family: str, *shape: int) -> mm.Variable:
+    return mm.Variable("v", 3 if family == "categorical" else None, shape, family=family)
 
 
 @pytest.mark.parametrize("family", FAMILIES[:5])
@@ -47,14 +47,14 @@ def test_expected_statistics_are_gradients_of_the_log_potential(family):
 
 
 def test_second_moments_stand_for_squares_where_given():
-    factor = BiasFactor(units("gaussian", 2), [0.0, 1.0], [1.0, 2.0])
+    factor = mm.BiasFactor(units("gaussian", 2), [0.0, 1.0], [1.0, 2.0])
     mean = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     _, precision = factor.expected_statistics({"v": mean}, mean.square() + 1)
     torch.testing.assert_close(precision, torch.tensor([-3.0, -5.5]))
 
 
 def test_fields_are_biases_and_parts_are_kept_when_moved():
-    factor = BiasFactor(units("replicated_softmax", 3), torch.tensor([0.0, 1, 2]), length=7)
+    factor = mm.BiasFactor(units("replicated_softmax", 3), torch.tensor([0.0, 1, 2]), length=7)
     assert torch.equal(factor.field(factor.scope[0], {})[0], factor.bias)
     moved = factor.to(dtype=torch.float64)
     assert moved.bias.dtype == torch.float64
@@ -71,29 +71,29 @@ def test_tables_of_discrete_units_say_the_same(family):
         random_values(variable, np.random.default_rng(0), 6))}  # fmt: skip
     torch.testing.assert_close(factor.as_unary().energy(values), factor.energy(values))
     with pytest.raises(GraphError, match="gaussian and has no states"):
-        BiasFactor(units("gaussian", 1), [0.0], [1.0]).as_unary()
+        mm.BiasFactor(units("gaussian", 1), [0.0], [1.0]).as_unary()
 
 
 @pytest.mark.parametrize("family", ["gaussian", "rectified_gaussian"])
 def test_real_units_need_a_precision(family):
     with pytest.raises(GraphError, match=f"a {family} variable needs precision"):
-        BiasFactor(units(family, 2), [0.0, 0.0])
+        mm.BiasFactor(units(family, 2), [0.0, 0.0])
     for precision, message in (
         ([1.0, 0.0], "precision is not positive"), ([1.0, -2.0], "not positive"),
         ([1.0], r"precision of shape \(1,\) does not fit \(2,\)"),
         ([1.0, float("nan")], "a precision is NaN or infinite"),
     ):  # fmt: skip
         with pytest.raises(GraphError, match=message):
-            BiasFactor(units(family, 2), [0.0, 0.0], precision)
+            mm.BiasFactor(units(family, 2), [0.0, 0.0], precision)
 
 
 def test_bad_biases_are_refused():
     with pytest.raises(GraphError, match="bernoulli variable has no precision"):
-        BiasFactor(units("bernoulli", 2), [0.0, 0.0], [1.0, 1.0])
+        mm.BiasFactor(units("bernoulli", 2), [0.0, 0.0], [1.0, 1.0])
     with pytest.raises(GraphError, match=r"bias of shape \(2,\) does not fit \(2, 3\)"):
-        BiasFactor(units("categorical", 2), [0.0, 0.0])
+        mm.BiasFactor(units("categorical", 2), [0.0, 0.0])
     for wrong in (float("nan"), float("inf")):
         with pytest.raises(GraphError, match=r"v.*a bias is NaN or infinite"):
-            BiasFactor(units("bernoulli", 2), [0.0, wrong])
+            mm.BiasFactor(units("bernoulli", 2), [0.0, wrong])
     with pytest.raises(GraphError, match="a document of 0 words"):
-        BiasFactor(units("replicated_softmax", 2), [0.0, 0.0], length=0)
+        mm.BiasFactor(units("replicated_softmax", 2), [0.0, 0.0], length=0)

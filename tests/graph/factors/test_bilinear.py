@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+import mmgraph as mm
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.exponential_family import statistics_of
-from mmgraph.graph.factors.bilinear import BilinearFactor
-from mmgraph.graph.variable import FAMILIES, Variable
+from mmgraph.graph.variable import FAMILIES
 from tests.inference.unit_models import random_machine, random_values
 
 PAIRS = [("bernoulli", f) for f in FAMILIES[:5]] + [
@@ -74,14 +74,14 @@ def test_other_precisions_and_places():
 
 
 def test_bad_weights_are_refused():
-    first = Variable("v", 3, (2,))
-    second = Variable("h", shape=(4,), family="bernoulli")
+    first = mm.Variable("v", 3, (2,))
+    second = mm.Variable("h", shape=(4,), family="bernoulli")
     with pytest.raises(GraphError, match=r"weights of shape \(2, 4\) do not fit \(2, 3, 4\)"):
-        BilinearFactor(first, second, torch.zeros(2, 4))
+        mm.BilinearFactor(first, second, torch.zeros(2, 4))
     with pytest.raises(GraphError, match="joins two different layers"):
-        BilinearFactor(second, second, torch.zeros(4, 4))
+        mm.BilinearFactor(second, second, torch.zeros(4, 4))
     for wrong in (float("nan"), -float("inf")):
         weights = torch.zeros(2, 3, 4)
         weights[0, 1, 2] = wrong
         with pytest.raises(GraphError, match=r"v, h.*a weight is NaN or infinite"):
-            BilinearFactor(first, second, weights)
+            mm.BilinearFactor(first, second, weights)

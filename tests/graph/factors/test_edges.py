@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+import mmgraph as mm
 from mmgraph.graph.errors import GraphError, NotTabularError
-from mmgraph.graph.factors.edges import PairwiseFactor
-from mmgraph.graph.factors.interaction import Potts, Tabulated, TruncatedLinear
-from mmgraph.graph.variable import Variable
 
-IMAGE = Variable("image", 3, shape=(2, 3))
-LIST = Variable("list", 2, shape=(4,))
-SCALAR = Variable("scalar", 3)
+IMAGE = mm.Variable("image", 3, shape=(2, 3))
+LIST = mm.Variable("list", 2, shape=(4,))
+SCALAR = mm.Variable("scalar", 3)
 EDGES = [[0, 5], [4, 1], [5, 2], [0, 1], [0, 5]]
 WEIGHTS = [0.5, -1.0, 2.0, 0.0, 0.25]
 
@@ -48,10 +46,10 @@ def assert_field_fits_energy(factor, assignment) -> None:
 
 
 @pytest.mark.parametrize(
-    "interaction", [Potts(), TruncatedLinear(1.5), Tabulated(torch.rand(3, 3))]
+    "interaction", [mm.Potts(), mm.TruncatedLinear(1.5), mm.Tabulated(torch.rand(3, 3))]
 )
 def test_energy_is_the_sum_over_edges(interaction):
-    factor = PairwiseFactor(IMAGE, EDGES, interaction, WEIGHTS)
+    factor = mm.PairwiseFactor(IMAGE, EDGES, interaction, WEIGHTS)
     states = torch.randint(0, 3, (4, 2, 3))
     table = interaction.energies(3, 3)
     expected = [
@@ -69,7 +67,7 @@ def test_energy_is_the_sum_over_edges(interaction):
 def test_between_two_variables():
     tables = torch.rand(3, 3, 2, dtype=torch.float64)
     pairs = [[0, 3], [5, 3], [5, 0]]
-    factor = PairwiseFactor((IMAGE, LIST), pairs, tables, 2.0)
+    factor = mm.PairwiseFactor((IMAGE, LIST), pairs, tables, 2.0)
     assert factor.scope == (IMAGE, LIST)
     x, y = torch.randint(0, 3, (4, 2, 3)), torch.randint(0, 2, (4, 4))
     expected = [
@@ -82,7 +80,7 @@ def test_between_two_variables():
 
 
 def test_an_array_and_a_scalar():
-    factor = PairwiseFactor((SCALAR, IMAGE), [[0, i] for i in range(6)], Potts(), 0.5)
+    factor = mm.PairwiseFactor((SCALAR, IMAGE), [[0, i] for i in range(6)], mm.Potts(), 0.5)
     x, y = torch.randint(0, 3, (4,)), torch.randint(0, 3, (4, 2, 3))
     expected = 0.5 * (y != x[:, None, None]).flatten(1).sum(1).double()
     torch.testing.assert_close(factor.energy({"scalar": x, "image": y}), expected)
@@ -91,7 +89,7 @@ def test_an_array_and_a_scalar():
 
 def test_forbidden_pairs_with_weight_zero_are_allowed():
     hard = [[0.0, math.inf], [math.inf, 0.0]]
-    factor = PairwiseFactor(LIST, [[0, 1], [2, 3]], hard, [1.0, 0.0])
+    factor = mm.PairwiseFactor(LIST, [[0, 1], [2, 3]], hard, [1.0, 0.0])
     states = torch.tensor([[0, 0, 0, 1], [0, 1, 0, 0]])
     assert factor.energy({"list": states}).tolist() == [0.0, math.inf]
     field = factor.field(LIST, {"list": one_hot(states, 2)})
@@ -105,7 +103,7 @@ def test_gradients_reach_weights_and_tables():
     statistics = torch.rand(2, 2, 3, 3, dtype=torch.float64).softmax(-1)
 
     def field(weights, table):
-        return PairwiseFactor(IMAGE, EDGES, table, weights).field(IMAGE, {"image": statistics})
+        return mm.PairwiseFactor(IMAGE, EDGES, table, weights).field(IMAGE, {"image": statistics})
 
     # An edge of weight zero has no energy at all, so a difference there is no derivative.
     apart = weights.detach() + 0.1
@@ -113,7 +111,7 @@ def test_gradients_reach_weights_and_tables():
 
 
 def test_no_tables_and_moves():
-    factor = PairwiseFactor(IMAGE, EDGES, torch.rand(3, 3, dtype=torch.float64), WEIGHTS)
+    factor = mm.PairwiseFactor(IMAGE, EDGES, torch.rand(3, 3, dtype=torch.float64), WEIGHTS)
     assert not factor.is_tabular
     with pytest.raises(NotTabularError):
         next(factor.tables())
@@ -124,33 +122,33 @@ def test_no_tables_and_moves():
 
 
 def test_no_edges_at_all():
-    factor = PairwiseFactor(IMAGE, np.empty((0, 2), int), Potts())
+    factor = mm.PairwiseFactor(IMAGE, np.empty((0, 2), int), mm.Potts())
     assert factor.energy({"image": torch.zeros(3, 2, 3)}).tolist() == [0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((IMAGE, [0, 1], Potts()), r"edges of shape \(2,\)"),
-        ((IMAGE, [[0, 1, 2]], Potts()), r"edges of shape \(1, 3\)"),
-        ((IMAGE, [[0, 6]], Potts()), "edge 0 ends at element 6 of 'image', which has 6"),
-        ((IMAGE, [[0, 1], [-1, 2]], Potts()), "edge 1 ends at element -1"),
-        ((IMAGE, [[0, 1], [2, 2]], Potts()), "edge 1 joins element 2 to itself"),
-        ((IMAGE, [[0, 1]], Potts(), [1.0, 2.0]), r"weights of shape \(2,\) for 1 edges"),
-        ((IMAGE, [[0, 1]], Potts(), [math.nan]), "NaN or infinite"),
-        ((IMAGE, [[0, 1]], Potts(), [math.inf]), "NaN or infinite"),
-        ((IMAGE, [[0, 1]], Potts(), ["heavy"]), "not an array of numbers"),
+        ((IMAGE, [0, 1], mm.Potts()), r"edges of shape \(2,\)"),
+        ((IMAGE, [[0, 1, 2]], mm.Potts()), r"edges of shape \(1, 3\)"),
+        ((IMAGE, [[0, 6]], mm.Potts()), "edge 0 ends at element 6 of 'image', which has 6"),
+        ((IMAGE, [[0, 1], [-1, 2]], mm.Potts()), "edge 1 ends at element -1"),
+        ((IMAGE, [[0, 1], [2, 2]], mm.Potts()), "edge 1 joins element 2 to itself"),
+        ((IMAGE, [[0, 1]], mm.Potts(), [1.0, 2.0]), r"weights of shape \(2,\) for 1 edges"),
+        ((IMAGE, [[0, 1]], mm.Potts(), [math.nan]), "NaN or infinite"),
+        ((IMAGE, [[0, 1]], mm.Potts(), [math.inf]), "NaN or infinite"),
+        ((IMAGE, [[0, 1]], mm.Potts(), ["heavy"]), "not an array of numbers"),
         ((IMAGE, [[0, 1]], [[0.0, 1.0], [1.0, 0.0]]), "does not fit 3 and 3 states"),
         ((IMAGE, [[0, 1]], np.zeros((2, 3, 3))), "2 tables for 1 edges"),
-        (((IMAGE, LIST), [[0, 1]], Potts()), "only a table joins different numbers"),
-        (((IMAGE, LIST, SCALAR), [[0, 1]], Potts()), "an edge joins two variables, not 3"),
+        (((IMAGE, LIST), [[0, 1]], mm.Potts()), "only a table joins different numbers"),
+        (((IMAGE, LIST, SCALAR), [[0, 1]], mm.Potts()), "an edge joins two variables, not 3"),
         ((LIST, [[0, 1]], [[0.0, math.inf], [0.0, 0.0]], [-1.0]), "negative weight on a table"),
         (
-            (Variable("x", shape=(2,), family="gaussian"), [[0, 1]], Potts()),
+            (mm.Variable("x", shape=(2,), family="gaussian"), [[0, 1]], mm.Potts()),
             "'x' has no states",
         ),
     ],
 )
 def test_bad_input(arguments, message):
     with pytest.raises(GraphError, match=message):
-        PairwiseFactor(*arguments)
+        mm.PairwiseFactor(*arguments)

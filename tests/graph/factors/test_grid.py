@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 import torch
 
+import mmgraph as mm
 from mmgraph.graph.errors import GraphError
-from mmgraph.graph.factors.grid import GridFactor, neighbourhood, offset_slices
-from mmgraph.graph.factors.interaction import Potts, Tabulated, TruncatedLinear, TruncatedQuadratic
-from mmgraph.graph.variable import Variable
+from mmgraph.graph.factors.grid import neighbourhood, offset_slices
 from tests.graph.factors.test_edges import assert_field_fits_energy, one_hot
 
 SHAPES = [((5,), 2), ((3, 4), 4), ((3, 4), 8), ((2, 3, 2), 6), ((2, 3, 2), 26), ((1, 4), 4)]
 
 
-def brute_force(factor: GridFactor, states: torch.Tensor) -> list[float]:
+def brute_force(factor: mm.GridFactor, states: torch.Tensor) -> list[float]:
     """Every element, every offset, every row."""
     variable = factor.ends[0]
     table = factor.interaction.energies(variable.cardinality, variable.cardinality)
@@ -37,12 +36,15 @@ def brute_force(factor: GridFactor, states: torch.Tensor) -> list[float]:
     return energies
 
 
-@pytest.mark.parametrize("interaction", [Potts(), TruncatedLinear(1.2), TruncatedQuadratic(3.0),
-                                         Tabulated(torch.arange(9.0).reshape(3, 3))])  # fmt: skip
+@pytest.mark.parametrize(
+    "interaction",
+    [mm.Potts(), mm.TruncatedLinear(1.2), mm.TruncatedQuadratic(3.0),
+     mm.Tabulated(torch.arange(9.0).reshape(3, 3))],
+)  # fmt: skip
 @pytest.mark.parametrize(("shape", "neighbours"), SHAPES)
 def test_energies_and_fields(shape, neighbours, interaction):
     generator = torch.Generator().manual_seed(0)
-    v = Variable("v", 3, shape=shape)
+    v = mm.Variable("v", 3, shape=shape)
     states = torch.randint(0, 3, (3, *shape), generator=generator)
     count = len(neighbourhood(len(shape), neighbours))
     for weights in (
@@ -50,7 +52,7 @@ def test_energies_and_fields(shape, neighbours, interaction):
         torch.randn(count, generator=generator, dtype=torch.float64),
         torch.randn(count, *shape, generator=generator, dtype=torch.float64),
     ):
-        factor = GridFactor(v, interaction, weights, neighbours)
+        factor = mm.GridFactor(v, interaction, weights, neighbours)
         expected = torch.tensor(brute_force(factor, states), dtype=torch.float64)
         torch.testing.assert_close(factor.energy({"v": states}), expected, check_dtype=False)
         assert_field_fits_energy(factor, {"v": states})
@@ -61,10 +63,10 @@ def test_energies_and_fields(shape, neighbours, interaction):
 
 
 def test_the_number_of_edges():
-    v = Variable("v", 2, shape=(3, 4))
-    assert len(GridFactor(v, Potts()).edges().first) == 3 * 3 + 2 * 4
-    assert len(GridFactor(v, Potts(), neighbours=8).edges().first) == 17 + 2 * 2 * 3
-    assert len(GridFactor(v, Potts(), neighbours=[(2, 0), (0, 5)]).edges().first) == 4
+    v = mm.Variable("v", 2, shape=(3, 4))
+    assert len(mm.GridFactor(v, mm.Potts()).edges().first) == 3 * 3 + 2 * 4
+    assert len(mm.GridFactor(v, mm.Potts(), neighbours=8).edges().first) == 17 + 2 * 2 * 3
+    assert len(mm.GridFactor(v, mm.Potts(), neighbours=[(2, 0), (0, 5)]).edges().first) == 4
 
 
 @pytest.mark.parametrize(
@@ -84,11 +86,11 @@ def test_unknown_neighbourhoods(dimensions, neighbours):
 
 
 def test_forbidden_pairs_with_weight_zero_are_allowed():
-    v = Variable("v", 2, shape=(1, 3))
+    v = mm.Variable("v", 2, shape=(1, 3))
     hard = [[0.0, math.inf], [math.inf, 0.0]]
     weights = torch.zeros(2, 1, 3)
     weights[0, 0, 1] = 1.0
-    factor = GridFactor(v, hard, weights)
+    factor = mm.GridFactor(v, hard, weights)
     states = torch.tensor([[[0, 1, 1]], [[0, 0, 1]]])
     assert factor.energy({"v": states}).tolist() == [0.0, math.inf]
     field = factor.field(v, {"v": one_hot(states, 2)})
@@ -97,29 +99,29 @@ def test_forbidden_pairs_with_weight_zero_are_allowed():
 
 
 def test_weights_beyond_the_border_are_not_used():
-    v = Variable("v", 2, shape=(2, 2))
+    v = mm.Variable("v", 2, shape=(2, 2))
     weights = torch.ones(2, 2, 2)
     states = torch.tensor([[[0, 1], [1, 0]]])
-    inside = GridFactor(v, Potts(), weights).energy({"v": states})
+    inside = mm.GridFactor(v, mm.Potts(), weights).energy({"v": states})
     weights[0, :, 1] = weights[1, 1, :] = 100.0
-    assert torch.equal(GridFactor(v, Potts(), weights).energy({"v": states}), inside)
+    assert torch.equal(mm.GridFactor(v, mm.Potts(), weights).energy({"v": states}), inside)
 
 
 def test_gradients_reach_the_weights():
-    v = Variable("v", 3, shape=(2, 3))
+    v = mm.Variable("v", 3, shape=(2, 3))
     statistics = torch.rand(2, 2, 3, 3, dtype=torch.float64).softmax(-1)
     weights = torch.rand(4, 2, 3, dtype=torch.float64) + 0.1
     table = torch.rand(3, 3, dtype=torch.float64)
 
     def field(weights, table):
-        return GridFactor(v, table, weights, 8).field(v, {"v": statistics})
+        return mm.GridFactor(v, table, weights, 8).field(v, {"v": statistics})
 
     assert torch.autograd.gradcheck(field, (weights.requires_grad_(), table.requires_grad_()))
 
 
 def test_moves_keep_offsets():
-    v = Variable("v", 2, shape=(2, 3))
-    factor = GridFactor(v, [[0.0, 1.0], [2.0, 0.0]], 0.5, [(1, -1)]).to(dtype=torch.float32)
+    v = mm.Variable("v", 2, shape=(2, 3))
+    factor = mm.GridFactor(v, [[0.0, 1.0], [2.0, 0.0]], 0.5, [(1, -1)]).to(dtype=torch.float32)
     assert factor.offsets == ((1, -1),)
     assert factor.weights.dtype == factor.interaction.table.dtype == torch.float32
 
@@ -142,16 +144,16 @@ def test_moves_keep_offsets():
     ],
 )
 def test_bad_input(options, message):
-    v = Variable("v", 2, shape=(2, 3))
+    v = mm.Variable("v", 2, shape=(2, 3))
     with pytest.raises(GraphError, match=message):
-        GridFactor(v, **{"interaction": Potts(), **options})
+        mm.GridFactor(v, **{"interaction": mm.Potts(), **options})
 
 
 def test_a_scalar_has_no_neighbours():
     with pytest.raises(GraphError, match="0 dimensions"):
-        GridFactor(Variable("v", 2), Potts())
+        mm.GridFactor(mm.Variable("v", 2), mm.Potts())
     with pytest.raises(GraphError, match="'x' has no states"):
-        GridFactor(Variable("x", shape=(3, 3), family="gaussian"), Potts())
+        mm.GridFactor(mm.Variable("x", shape=(3, 3), family="gaussian"), mm.Potts())
 
 
 @pytest.mark.parametrize("offset", [(1, 0), (-1, 2), (0, -1), (3, 1), (5, 0)])

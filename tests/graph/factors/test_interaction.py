@@ -8,22 +8,17 @@ import numpy as np
 import pytest
 import torch
 
+import mmgraph as mm
 from mmgraph.graph.errors import GraphError
-from mmgraph.graph.factors.interaction import (
-    Potts,
-    Tabulated,
-    TruncatedLinear,
-    TruncatedQuadratic,
-)
 
 TABLE = torch.tensor([[0.0, 2.0, -1.0], [3.0, 0.5, 1.0], [0.25, 0.0, 4.0]], dtype=torch.float64)
 CASES = [
-    (Potts(), lambda x, y: float(x != y)),
-    (TruncatedLinear(), lambda x, y: float(abs(x - y))),
-    (TruncatedLinear(1.5), lambda x, y: min(1.5, abs(x - y))),
-    (TruncatedQuadratic(), lambda x, y: float((x - y) ** 2)),
-    (TruncatedQuadratic(2.5), lambda x, y: min(2.5, (x - y) ** 2)),
-    (Tabulated(TABLE), lambda x, y: float(TABLE[x, y])),
+    (mm.Potts(), lambda x, y: float(x != y)),
+    (mm.TruncatedLinear(), lambda x, y: float(abs(x - y))),
+    (mm.TruncatedLinear(1.5), lambda x, y: min(1.5, abs(x - y))),
+    (mm.TruncatedQuadratic(), lambda x, y: float((x - y) ** 2)),
+    (mm.TruncatedQuadratic(2.5), lambda x, y: min(2.5, (x - y) ** 2)),
+    (mm.Tabulated(TABLE), lambda x, y: float(TABLE[x, y])),
 ]
 NAMES = [repr(interaction) for interaction, _ in CASES]
 
@@ -47,7 +42,7 @@ def test_means_are_tables_times_distributions(interaction, energy):
 
 def test_a_table_has_two_sides():
     statistics = torch.rand(4, 2, dtype=torch.float64)
-    wide = Tabulated(TABLE[:2])
+    wide = mm.Tabulated(TABLE[:2])
     torch.testing.assert_close(wide.expected(statistics, transposed=True), statistics @ TABLE[:2])
     with pytest.raises(GraphError, match="does not fit 3 and 3 states"):
         wide.energies(3, 3)
@@ -55,7 +50,7 @@ def test_a_table_has_two_sides():
 
 def test_a_table_for_each_edge():
     tables = torch.rand(5, 2, 3, dtype=torch.float64)
-    interaction = Tabulated(tables)
+    interaction = mm.Tabulated(tables)
     assert not interaction.is_shared
     first, second = torch.tensor([[0, 1, 0, 1, 1]]), torch.tensor([[2, 2, 0, 1, 0]])
     found = interaction.pair_energy(first, second, 2)
@@ -66,23 +61,23 @@ def test_a_table_for_each_edge():
 
 
 def test_zero_times_infinity_is_zero():
-    interaction = Tabulated([[0.0, math.inf], [1.0, 2.0]])
+    interaction = mm.Tabulated([[0.0, math.inf], [1.0, 2.0]])
     found = interaction.expected(torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]))
     assert found.tolist() == [[0.0, 1.0], [math.inf, 1.5], [math.inf, 2.0]]
 
 
 def test_equal_interactions_are_equal():
-    assert TruncatedLinear(2.0) == TruncatedLinear(2.0) != TruncatedLinear(3.0)
-    assert Potts() == Potts()
+    assert mm.TruncatedLinear(2.0) == mm.TruncatedLinear(2.0) != mm.TruncatedLinear(3.0)
+    assert mm.Potts() == mm.Potts()
 
 
 def test_lists_become_doubles_and_tensors_keep_their_precision():
-    assert Tabulated([[0, 1], [1, 0]]).table.dtype == torch.float64
-    assert Tabulated([[0.0, 0.1], [0.1, 0.0]]).table.dtype == torch.float64
-    assert Tabulated(np.zeros((2, 2), np.float32)).table.dtype == torch.float32
+    assert mm.Tabulated([[0, 1], [1, 0]]).table.dtype == torch.float64
+    assert mm.Tabulated([[0.0, 0.1], [0.1, 0.0]]).table.dtype == torch.float64
+    assert mm.Tabulated(np.zeros((2, 2), np.float32)).table.dtype == torch.float32
 
 
-@pytest.mark.parametrize("kind", [TruncatedLinear, TruncatedQuadratic])
+@pytest.mark.parametrize("kind", [mm.TruncatedLinear, mm.TruncatedQuadratic])
 @pytest.mark.parametrize("truncation", [0, -1.0, math.nan, -math.inf])
 def test_truncations_are_positive(kind, truncation):
     with pytest.raises(GraphError, match="truncation must be positive"):
@@ -103,4 +98,4 @@ def test_truncations_are_positive(kind, truncation):
 )
 def test_bad_tables(energies, message):
     with pytest.raises(GraphError, match=message):
-        Tabulated(energies)
+        mm.Tabulated(energies)

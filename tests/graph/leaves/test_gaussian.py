@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 from torch import Tensor
 
+import mmgraph as mm
 from mmgraph.graph.errors import (
     EvidenceError,
     GraphError,
@@ -21,25 +22,22 @@ from mmgraph.graph.errors import (
     UnknownStateError,
     UnknownVariableError,
 )
-from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.leaves.gaussian import GaussianLeaf
 from mmgraph.graph.leaves.gaussian_density import COVARIANCES, Covariance
-from mmgraph.graph.variable import Variable
 
-ACTIVITY = Variable("activity", ("walk", "sit", "sleep"))
-HOME = Variable("home", ("no", "yes"))
+ACTIVITY = mm.Variable("activity", ("walk", "sit", "sleep"))
+HOME = mm.Variable("home", ("no", "yes"))
 NAN = math.nan
 
 
 def random_leaf(
     covariance: Covariance,
     features: int = 3,
-    parents: tuple[Variable, ...] = (ACTIVITY, HOME),
+    parents: tuple[mm.Variable, ...] = (ACTIVITY, HOME),
     seed: int = 0,
     weight: float = 1.0,
-) -> GaussianLeaf:
+) -> mm.GaussianLeaf:
     rng = np.random.default_rng(seed)
-    child = Variable("sound", shape=(features,), family="gaussian")
+    child = mm.Variable("sound", shape=(features,), family="gaussian")
     axes = tuple(v.cardinality for v in parents)
     means = rng.normal(size=(*axes, features))
     root = rng.normal(size=(*axes, features, features))
@@ -50,10 +48,10 @@ def random_leaf(
         spread = np.einsum("...ii->...i", full)
     else:
         spread = full.reshape(-1, features, features)[0]
-    return GaussianLeaf(child, parents, means, spread, covariance, weight)
+    return mm.GaussianLeaf(child, parents, means, spread, covariance, weight)
 
 
-def matrix(leaf: GaussianLeaf, state: tuple[int, ...]) -> np.ndarray:
+def matrix(leaf: mm.GaussianLeaf, state: tuple[int, ...]) -> np.ndarray:
     if leaf.covariance == "shared":
         return leaf.covariances.numpy()
     found = leaf.covariances[state].numpy()
@@ -68,8 +66,10 @@ def rows_with_gaps(rows: int, features: int, seed: int, share: float = 0.3) -> T
     return torch.from_numpy(values)
 
 
-def log_density(leaf: GaussianLeaf, values: Tensor) -> Tensor:
-    table = leaf.likelihood(Evidence.of({leaf.child.name: values}, {leaf.child.name: leaf.child}))
+def log_density(leaf: mm.GaussianLeaf, values: Tensor) -> Tensor:
+    table = leaf.likelihood(
+        mm.Evidence.of({leaf.child.name: values}, {leaf.child.name: leaf.child})
+    )
     assert table is not None
     return table.values
 
@@ -133,9 +133,9 @@ def test_blocks_of_rows_give_the_same_answer(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_no_parents_add_one_number_a_row() -> None:
-    child = Variable("temperature", family="gaussian")
-    leaf = GaussianLeaf(child, (), 1.5, 4.0)
-    table = leaf.likelihood(Evidence.of({"temperature": [0.5, NAN]}, {"temperature": child}))
+    child = mm.Variable("temperature", family="gaussian")
+    leaf = mm.GaussianLeaf(child, (), 1.5, 4.0)
+    table = leaf.likelihood(mm.Evidence.of({"temperature": [0.5, NAN]}, {"temperature": child}))
     assert table is not None
     assert table.scope == ()
     expected = torch.tensor([multivariate_normal.logpdf(0.5, 1.5, 4.0), 0.0], dtype=torch.float64)
@@ -152,7 +152,7 @@ def test_contract_of_a_factor() -> None:
     with pytest.raises(NotTabularError):
         list(leaf.tables())
     variables = {v.name: v for v in leaf.scope}
-    assert leaf.likelihood(Evidence.of({"home": "yes"}, variables)) is None
+    assert leaf.likelihood(mm.Evidence.of({"home": "yes"}, variables)) is None
 
 
 def test_far_away_rows_stay_finite() -> None:
@@ -208,7 +208,7 @@ def test_gradients(covariance: Covariance) -> None:
 
     def total(means: Tensor, spread: Tensor, seen: Tensor) -> Tensor:
         spread = spread if covariance == "diagonal" else (spread + spread.mT) / 2
-        moved = GaussianLeaf(leaf.child, (HOME,), means, spread, covariance)
+        moved = mm.GaussianLeaf(leaf.child, (HOME,), means, spread, covariance)
         filled = torch.full_like(values, NAN).masked_scatter(observed, seen)
         return log_density(moved, filled)
 
@@ -218,7 +218,7 @@ def test_gradients(covariance: Covariance) -> None:
 
 def test_move_keeps_the_leaf() -> None:
     leaf = random_leaf("shared", weight=0.5).to(dtype=torch.float32)
-    assert isinstance(leaf, GaussianLeaf)
+    assert isinstance(leaf, mm.GaussianLeaf)
     assert leaf.means.dtype == leaf.covariances.dtype == torch.float32
     assert (leaf.covariance, leaf.weight) == ("shared", 0.5)
 
@@ -227,11 +227,11 @@ def test_move_keeps_the_leaf() -> None:
 def test_restore(covariance: Covariance) -> None:
     leaf = random_leaf(covariance, weight=0.5)
     options = json.loads(json.dumps(leaf.settings()))
-    again = GaussianLeaf.restore(leaf.scope, leaf.child, leaf.parameters(), options)
+    again = mm.GaussianLeaf.restore(leaf.scope, leaf.child, leaf.parameters(), options)
     values = rows_with_gaps(9, 3, 7)
     assert torch.equal(log_density(again, values), log_density(leaf, values))
     with pytest.raises(GraphError, match="sound"):
-        GaussianLeaf.restore(leaf.scope, leaf.child, {"means": leaf.means}, options)
+        mm.GaussianLeaf.restore(leaf.scope, leaf.child, {"means": leaf.means}, options)
 
 
 @settings(max_examples=40, deadline=None)
@@ -242,7 +242,7 @@ def test_restore(covariance: Covariance) -> None:
     rows=st.integers(1, 5),
 )
 def test_shapes(covariance: Covariance, features: int, states: list[int], rows: int) -> None:
-    parents = tuple(Variable(f"p{i}", n) for i, n in enumerate(states))
+    parents = tuple(mm.Variable(f"p{i}", n) for i, n in enumerate(states))
     leaf = random_leaf(covariance, features, parents)
     values = rows_with_gaps(rows, features, 8)
     codes = {v.name: torch.zeros(rows, dtype=torch.int64) for v in parents}
@@ -269,32 +269,32 @@ def bad_covariance(at: tuple[int, ...], value: float) -> Tensor:
     ],
 )
 def test_bad_covariances(spread: Tensor, message: str) -> None:
-    child = Variable("sound", shape=(2,), family="gaussian")
+    child = mm.Variable("sound", shape=(2,), family="gaussian")
     with pytest.raises(GraphError, match=message):
-        GaussianLeaf(child, (ACTIVITY, HOME), torch.zeros(3, 2, 2), spread)
+        mm.GaussianLeaf(child, (ACTIVITY, HOME), torch.zeros(3, 2, 2), spread)
 
 
 def test_bad_parameters() -> None:
-    child = Variable("sound", shape=(2,), family="gaussian")
+    child = mm.Variable("sound", shape=(2,), family="gaussian")
     unit = torch.ones(2, 2)
     means = torch.tensor([[0.0, 1.0], [NAN, 0.0]])
     with pytest.raises(GraphError, match=r"mean is not finite at \(home=yes\)"):
-        GaussianLeaf(child, (HOME,), means, unit, "diagonal")
+        mm.GaussianLeaf(child, (HOME,), means, unit, "diagonal")
     with pytest.raises(GraphError, match=r"variance is not positive at \(home=no\)"):
-        GaussianLeaf(child, (HOME,), torch.zeros(2, 2), [[1, 0], [1, 1]], "diagonal")
+        mm.GaussianLeaf(child, (HOME,), torch.zeros(2, 2), [[1, 0], [1, 1]], "diagonal")
     with pytest.raises(GraphError, match="not positive definite"):
-        GaussianLeaf(child, (HOME,), torch.zeros(2, 2), unit, "shared")
+        mm.GaussianLeaf(child, (HOME,), torch.zeros(2, 2), unit, "shared")
     with pytest.raises(GraphError, match="did you mean 'diagonal'"):
-        GaussianLeaf(child, (HOME,), torch.zeros(2, 2), unit, "diagonl")  # type: ignore[arg-type]
+        mm.GaussianLeaf(child, (HOME,), torch.zeros(2, 2), unit, "diagonl")  # type: ignore[arg-type]
     with pytest.raises(GraphError, match="weight"):
-        GaussianLeaf(child, (HOME,), torch.zeros(2, 2), unit, "diagonal", weight=-1)
+        mm.GaussianLeaf(child, (HOME,), torch.zeros(2, 2), unit, "diagonal", weight=-1)
     with pytest.raises(GraphError, match="'home' must be a gaussian"):
-        GaussianLeaf(HOME, (ACTIVITY,), torch.zeros(3, 1), torch.ones(3, 1), "diagonal")
-    other = Variable("light", shape=(2,), family="gaussian")
+        mm.GaussianLeaf(HOME, (ACTIVITY,), torch.zeros(3, 1), torch.ones(3, 1), "diagonal")
+    other = mm.Variable("light", shape=(2,), family="gaussian")
     with pytest.raises(GraphError, match="'sound' is not scalar and discrete"):
-        GaussianLeaf(other, (child,), torch.zeros(2), torch.ones(2), "diagonal")
+        mm.GaussianLeaf(other, (child,), torch.zeros(2), torch.ones(2), "diagonal")
     with pytest.raises(GraphError, match="twice"):
-        GaussianLeaf(child, (HOME, HOME), torch.zeros(2, 2, 2), torch.ones(2, 2, 2), "diagonal")
+        mm.GaussianLeaf(child, (HOME, HOME), torch.zeros(2, 2, 2), torch.ones(2, 2, 2), "diagonal")
 
 
 def test_bad_rows() -> None:

@@ -13,30 +13,30 @@ from scipy.stats import multivariate_normal
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
+import mmgraph as mm
 from mmgraph.graph.errors import GraphError, LearningError
-from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.leaves.gaussian_density import COVARIANCES, Covariance
-from mmgraph.graph.leaves.gaussian_mixture import GaussianMixtureLeaf
-from mmgraph.graph.variable import Variable
 
-CLASS = Variable("class", ("a", "b"))
-SOUND = Variable("sound", shape=(3,), family="gaussian")
+CLASS = mm.Variable("class", ("a", "b"))
+SOUND = mm.Variable("sound", shape=(3,), family="gaussian")
 NAN = math.nan
 
 
-def random_leaf(covariance: Covariance, seed: int = 0, weight: float = 1.0) -> GaussianMixtureLeaf:
+def random_leaf(
+    covariance: Covariance, seed: int = 0, weight: float = 1.0
+) -> mm.GaussianMixtureLeaf:
     rng = np.random.default_rng(seed)
     root = rng.normal(size=(2, 4, 3, 3))
     full = root @ root.swapaxes(-1, -2) + 0.3 * np.eye(3)
     spread = {"full": full, "diagonal": np.einsum("scii->sci", full), "shared": full[0, 0]}
     weights = rng.dirichlet(np.ones(4), 2)
     means = rng.normal(size=(2, 4, 3)) * 2
-    return GaussianMixtureLeaf(
+    return mm.GaussianMixtureLeaf(
         SOUND, (CLASS,), weights, means, spread[covariance], covariance, weight
     )
 
 
-def matrix(leaf: GaussianMixtureLeaf, state: int, component: int) -> np.ndarray:
+def matrix(leaf: mm.GaussianMixtureLeaf, state: int, component: int) -> np.ndarray:
     if leaf.covariance == "shared":
         return leaf.covariances.numpy()
     found = leaf.covariances[state, component].numpy()
@@ -51,13 +51,13 @@ def rows_with_gaps(rows: int = 20, share: float = 0.3, seed: int = 1) -> Tensor:
     return torch.from_numpy(values)
 
 
-def log_density(leaf: GaussianMixtureLeaf, values: Tensor) -> Tensor:
-    table = leaf.likelihood(Evidence.of({"sound": values}, {"sound": SOUND}))
+def log_density(leaf: mm.GaussianMixtureLeaf, values: Tensor) -> Tensor:
+    table = leaf.likelihood(mm.Evidence.of({"sound": values}, {"sound": SOUND}))
     assert table is not None
     return table.values
 
 
-def component_log_densities(leaf: GaussianMixtureLeaf, x: np.ndarray, state: int) -> np.ndarray:
+def component_log_densities(leaf: mm.GaussianMixtureLeaf, x: np.ndarray, state: int) -> np.ndarray:
     seen = ~np.isnan(x)
     return np.array(
         [
@@ -115,7 +115,7 @@ def test_zero_weights_are_legal_and_have_finite_gradients() -> None:
     leaf = random_leaf("full")
     weights = torch.tensor([[1.0, 0, 0, 0], [0.5, 0.5, 0, 0]], dtype=torch.float64)
     weights.requires_grad_()
-    again = GaussianMixtureLeaf(SOUND, (CLASS,), weights, leaf.means, leaf.covariances)
+    again = mm.GaussianMixtureLeaf(SOUND, (CLASS,), weights, leaf.means, leaf.covariances)
     values = rows_with_gaps(5, 0.0)
     found = log_density(again, values)
     mean, spread = leaf.means[0, 0].numpy(), leaf.covariances[0, 0].numpy()
@@ -132,7 +132,7 @@ def test_gradients() -> None:
     def total(logits: Tensor, means: Tensor, spread: Tensor) -> Tensor:
         spread = (spread + spread.mT) / 2
         return log_density(
-            GaussianMixtureLeaf(SOUND, (CLASS,), logits.softmax(-1), means, spread), values
+            mm.GaussianMixtureLeaf(SOUND, (CLASS,), logits.softmax(-1), means, spread), values
         )
 
     inputs = [
@@ -155,7 +155,7 @@ def test_samples_have_the_mean() -> None:
 def test_restore(covariance: Covariance) -> None:
     leaf, values = random_leaf(covariance, weight=0.5), rows_with_gaps()
     options = json.loads(json.dumps(leaf.settings()))
-    again = GaussianMixtureLeaf.restore(leaf.scope, SOUND, leaf.parameters(), options)
+    again = mm.GaussianMixtureLeaf.restore(leaf.scope, SOUND, leaf.parameters(), options)
     assert torch.equal(log_density(again, values), log_density(leaf, values))
     assert again.to(dtype=torch.float32).weights.dtype == torch.float32
 
@@ -172,7 +172,7 @@ def labelled_rows(rows: int, missing: float, seed: int) -> tuple[Tensor, Tensor]
 @pytest.mark.parametrize("covariance", COVARIANCES)
 def test_em_step_agrees_with_scikit_learn(covariance: Covariance) -> None:
     values, codes = labelled_rows(150, 0.0, 2)
-    leaf = GaussianMixtureLeaf.initialised(
+    leaf = mm.GaussianMixtureLeaf.initialised(
         SOUND, (CLASS,), values, {"class": codes}, torch.Generator().manual_seed(0), 3, covariance
     )
     if covariance == "shared":  # scikit-learn ties components only within a mixture of its own
@@ -202,7 +202,7 @@ def test_em_step_agrees_with_scikit_learn(covariance: Covariance) -> None:
 @pytest.mark.parametrize("covariance", COVARIANCES)
 def test_em_never_lowers_the_observed_log_likelihood(covariance: Covariance) -> None:
     values, codes = labelled_rows(120, 0.3, 3)
-    leaf = GaussianMixtureLeaf.initialised(
+    leaf = mm.GaussianMixtureLeaf.initialised(
         SOUND, (CLASS,), values, {"class": codes}, torch.Generator().manual_seed(1), 3, covariance
     )
     at = (torch.arange(120), codes)
@@ -219,7 +219,7 @@ def test_start_finds_separate_clusters() -> None:
     centres = torch.tensor([[-9.0, 0, 0], [0, 9, 0], [0, 0, 9]], dtype=torch.float64)
     noise = torch.randn(300, 3, generator=generator, dtype=torch.float64)
     values = centres[torch.arange(300) % 3] + noise
-    leaf = GaussianMixtureLeaf.initialised(SOUND, (), values, torch.ones(300), generator, 3)
+    leaf = mm.GaussianMixtureLeaf.initialised(SOUND, (), values, torch.ones(300), generator, 3)
     distance = torch.cdist(centres, leaf.means).min(1).values
     assert float(distance.max()) < 0.5
     assert torch.allclose(leaf.weights, torch.full((3,), 1 / 3, dtype=torch.float64))
@@ -227,7 +227,7 @@ def test_start_finds_separate_clusters() -> None:
 
 def test_shrinkage_goes_towards_the_covariance_within_parent_states() -> None:
     values, codes = labelled_rows(150, 0.0, 4)
-    leaf = GaussianMixtureLeaf.initialised(
+    leaf = mm.GaussianMixtureLeaf.initialised(
         SOUND, (CLASS,), values, {"class": codes}, torch.Generator().manual_seed(0), 3, shrinkage=1
     )
     spreads = torch.stack([torch.cov(values[codes == k].T, correction=0) for k in range(2)])
@@ -238,7 +238,7 @@ def test_shrinkage_goes_towards_the_covariance_within_parent_states() -> None:
 def test_more_components_than_points_and_states_without_rows() -> None:
     values = torch.tensor([[0.0, 1, 2], [3, 5, 4], [7, 6, 8]], dtype=torch.float64)
     codes = {"class": torch.zeros(3, dtype=torch.int64)}
-    leaf = GaussianMixtureLeaf.initialised(
+    leaf = mm.GaussianMixtureLeaf.initialised(
         SOUND, (CLASS,), values, codes, torch.Generator().manual_seed(0), 5
     )
     assert torch.allclose(leaf.weights[1], torch.full((5,), 0.2, dtype=torch.float64))
@@ -262,16 +262,18 @@ def test_bad_input() -> None:
     wrong = leaf.weights.clone()
     wrong[1, 0] += 0.1
     with pytest.raises(GraphError, match=r"\(class=b\) are not a distribution"):
-        GaussianMixtureLeaf(SOUND, (CLASS,), wrong, leaf.means, leaf.covariances)
+        mm.GaussianMixtureLeaf(SOUND, (CLASS,), wrong, leaf.means, leaf.covariances)
     with pytest.raises(GraphError, match="not a distribution"):
-        GaussianMixtureLeaf(SOUND, (CLASS,), leaf.weights * NAN, leaf.means, leaf.covariances)
+        mm.GaussianMixtureLeaf(SOUND, (CLASS,), leaf.weights * NAN, leaf.means, leaf.covariances)
     with pytest.raises(GraphError, match="weights have shape"):
-        GaussianMixtureLeaf(SOUND, (CLASS,), leaf.weights[0], leaf.means, leaf.covariances)
+        mm.GaussianMixtureLeaf(SOUND, (CLASS,), leaf.weights[0], leaf.means, leaf.covariances)
     with pytest.raises(GraphError, match="weights"):
-        GaussianMixtureLeaf(SOUND, (CLASS,), "half", leaf.means, leaf.covariances)
+        mm.GaussianMixtureLeaf(SOUND, (CLASS,), "half", leaf.means, leaf.covariances)
     broken = leaf.covariances.clone()
     broken[1, 2] = -torch.eye(3)
     with pytest.raises(GraphError, match=r"not positive definite at \(class=b, component 2\)"):
-        GaussianMixtureLeaf(SOUND, (CLASS,), leaf.weights, leaf.means, broken)
+        mm.GaussianMixtureLeaf(SOUND, (CLASS,), leaf.weights, leaf.means, broken)
     with pytest.raises(LearningError, match="at least one component"):
-        GaussianMixtureLeaf.initialised(SOUND, (), rows_with_gaps(), torch.ones(20), components=0)
+        mm.GaussianMixtureLeaf.initialised(
+            SOUND, (), rows_with_gaps(), torch.ones(20), components=0
+        )

@@ -8,7 +8,6 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.errors import GraphError
-from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.leaves.score_leaf import ScoreLeaf
 
 ACTIVITY = mm.Variable("activity", ("eat", "sleep", "walk"))
@@ -45,7 +44,7 @@ def test_energy_is_minus_the_log_likelihood():
     leaf = network(0.7).distribution("scores")
     values = torch.randn(4, 3, dtype=torch.float64)
     codes = torch.tensor([0, 1, 2, 1])
-    table = leaf.likelihood(Evidence.of({"scores": values}, {"scores": SCORES}))
+    table = leaf.likelihood(mm.Evidence.of({"scores": values}, {"scores": SCORES}))
     assert table is not None
     energy = leaf.energy({"activity": codes, "scores": values})
     torch.testing.assert_close(-energy, table.values[torch.arange(4), codes])

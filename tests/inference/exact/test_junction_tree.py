@@ -21,7 +21,6 @@ from mmgraph.graph.errors import (
     UnknownVariableError,
     ZeroProbabilityError,
 )
-from mmgraph.graph.evidence import Evidence
 from mmgraph.inference.exact import enumeration, junction_tree
 from mmgraph.inference.exact.join_tree import batches
 from tests.inference.models import random_evidence, random_graph, random_network, seeds
@@ -29,14 +28,14 @@ from tests.inference.models import random_evidence, random_graph, random_network
 examples = settings(max_examples=120, deadline=None)
 
 
-def possible_rows(graph: mm.FactorGraph, evidence: dict[str, object]) -> Evidence | None:
+def possible_rows(graph: mm.FactorGraph, evidence: dict[str, object]) -> mm.Evidence | None:
     """The evidence without its impossible rows."""
-    given_rows = Evidence.of(evidence, graph.variables)
+    given_rows = mm.Evidence.of(evidence, graph.variables)
     possible = ~torch.isneginf(enumeration.log_evidence(graph, given_rows))
     return given_rows.rows(possible.nonzero().flatten().numpy()) if bool(possible.any()) else None
 
 
-def assert_same_posterior(graph: mm.FactorGraph, evidence: Evidence) -> None:
+def assert_same_posterior(graph: mm.FactorGraph, evidence: mm.Evidence) -> None:
     expected = mm.query(graph, evidence, method="enumeration")
     found = mm.query(graph, evidence, method="junction_tree")
     assert found.exact

@@ -18,13 +18,7 @@ from mmgraph.graph.errors import (
     TreewidthError,
     ZeroProbabilityError,
 )
-from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
-from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.soft_evidence import Soft
-from mmgraph.graph.variable import Variable
 from mmgraph.inference.exact import layer_summation
 from tests.inference.unit_models import by_loops, random_evidence, random_machine
 
@@ -162,7 +156,7 @@ def test_sums_in_blocks_are_the_same(monkeypatch):
 
 def test_machines_in_single_precision_are_summed_in_double():
     graph = random_machine(5, ["bernoulli", "gaussian", "categorical"], joined=1.0)
-    single = FactorGraph(
+    single = mm.FactorGraph(
         graph.variables.values(), (f.to(dtype=torch.float32) for f in graph.factors)
     )
     found = mm.query(single, **SUMMATION)
@@ -172,16 +166,16 @@ def test_machines_in_single_precision_are_summed_in_double():
 
 
 def test_tables_beside_layers_and_their_zeros():
-    t, u = Variable("t", 3), Variable("u", 2, family="bernoulli")
-    h = Variable("h", shape=(2,), family="bernoulli")
+    t, u = mm.Variable("t", 3), mm.Variable("u", 2, family="bernoulli")
+    h = mm.Variable("h", shape=(2,), family="bernoulli")
     generator = torch.Generator().manual_seed(0)
     factors = [
-        TableFactor([t, u], [[1.0, 0.0], [2.0, 1.0], [1.0, 1.0]]),
-        BiasFactor(h, [0.0, 0.3]),
-        BilinearFactor(u, h, torch.ones(2)),
-        BilinearFactor(t, h, torch.randn(3, 2, generator=generator)),
+        mm.TableFactor([t, u], [[1.0, 0.0], [2.0, 1.0], [1.0, 1.0]]),
+        mm.BiasFactor(h, [0.0, 0.3]),
+        mm.BilinearFactor(u, h, torch.ones(2)),
+        mm.BilinearFactor(t, h, torch.randn(3, 2, generator=generator)),
     ]
-    graph = FactorGraph([t, u, h], factors)
+    graph = mm.FactorGraph([t, u, h], factors)
     for data in (None, {"t": [0, -1, 2], "u": [0, 1, -1]}, {"h": [1, -1]}, {"t": 1, "h": [0, 0]}):
         own = mm.query(graph, data, **SUMMATION)
         tree = mm.query(graph, data, method="junction_tree")
@@ -220,14 +214,14 @@ def test_soft_evidence_with_zeros(family):
 
 
 def test_what_cannot_be_listed_is_refused():
-    visible = Variable("v", shape=(2,), family="gaussian")
-    hidden = Variable("r", shape=(2,), family="rectified_gaussian")
-    graph = FactorGraph(
+    visible = mm.Variable("v", shape=(2,), family="gaussian")
+    hidden = mm.Variable("r", shape=(2,), family="rectified_gaussian")
+    graph = mm.FactorGraph(
         [visible, hidden],
         [
-            BiasFactor(visible, [0.0, 0.0], [1.0, 1.0]),
-            BiasFactor(hidden, [0.0, 0.0], [2.0, 2.0]),
-            BilinearFactor(visible, hidden, torch.eye(2)),
+            mm.BiasFactor(visible, [0.0, 0.0], [1.0, 1.0]),
+            mm.BiasFactor(hidden, [0.0, 0.0], [2.0, 2.0]),
+            mm.BilinearFactor(visible, hidden, torch.eye(2)),
         ],
     )
     with pytest.raises(NotTabularError, match="neither can be listed; use mean_field or gibbs"):
@@ -249,7 +243,7 @@ def test_too_many_terms_and_partial_maxima_are_refused():
     graph = random_machine(0, ["bernoulli", "bernoulli", "categorical"], joined=1.0)
     with pytest.raises(TreewidthError, match=r"more than the 2 that may be summed"):
         mm.query(graph, most_terms=2, **SUMMATION)
-    given = Evidence.of(None, graph.variables)
+    given = mm.Evidence.of(None, graph.variables)
     exact = layer_summation.log_terms(graph, given)
     mm.query(graph, most_terms=round(np.exp(exact)), **SUMMATION)
     with pytest.raises(MmgraphError, match="maximises over all variables"):

@@ -7,8 +7,6 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.errors import NotTabularError
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bilinear import BilinearFactor
 from mmgraph.inference.exact import tabulation
 from mmgraph.inference.exact.tabulation import tabulated
 from tests.inference.unit_models import random_evidence, random_machine
@@ -38,9 +36,9 @@ def test_tables_are_kept_with_a_graph_unless_it_learns():
     graph = random_machine(1, ["bernoulli", "bernoulli"], joined=1.0)
     assert tabulated(graph) is tabulated(graph)
     factor = graph.factors[-1]
-    assert isinstance(factor, BilinearFactor)
+    assert isinstance(factor, mm.BilinearFactor)
     learning = factor.with_tensors(factor.weights.clone().requires_grad_())
-    graph = FactorGraph(graph.variables.values(), [*graph.factors[:-1], learning])
+    graph = mm.FactorGraph(graph.variables.values(), [*graph.factors[:-1], learning])
     assert tabulated(graph) is not tabulated(graph)
 
 

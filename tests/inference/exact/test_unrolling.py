@@ -9,7 +9,6 @@ from hypothesis import given, settings
 
 import mmgraph as mm
 from mmgraph.graph.errors import GraphError, TreewidthError, UnknownVariableError
-from mmgraph.graph.evidence import Evidence
 from tests.inference.messages.test_trws import grid
 from tests.inference.models import seeds
 from tests.inference.spatial_models import listed, mixed_graph
@@ -22,7 +21,7 @@ def test_marginals_and_log_partition(seed):
     codes = np.full((2, 2, 2), -1)
     codes[1, 0, 1] = 2
     data = {"labels": codes, "line": mm.soft(np.random.default_rng(seed).normal(size=(2, 2, 2)))}
-    evidence = Evidence.of(data, graph.variables)
+    evidence = mm.Evidence.of(data, graph.variables)
     for method in ("junction_tree", "enumeration", "torch"):
         found = mm.query(graph, data, method=method)
         log_z = mm.log_partition(graph, data, method=method)

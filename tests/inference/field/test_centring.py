@@ -8,8 +8,6 @@ import torch
 from torch import Tensor
 
 import mmgraph as mm
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
 from mmgraph.inference.field.centring import Centred, reexpress, reexpressed
 
 FAR = 2.0**17
@@ -30,7 +28,11 @@ def machine(offset: float, numbers: list[Tensor] | None = None) -> mm.FactorGrap
     bias, precision, weights, hidden = numbers or parameters(offset)
     x = mm.Variable("x", shape=(3,), family="gaussian")
     h = mm.Variable("h", shape=(2,), family="bernoulli")
-    factors = [BiasFactor(x, bias, precision), BilinearFactor(x, h, weights), BiasFactor(h, hidden)]
+    factors = [
+        mm.BiasFactor(x, bias, precision),
+        mm.BilinearFactor(x, h, weights),
+        mm.BiasFactor(h, hidden),
+    ]
     return mm.FactorGraph([x, h], factors)
 
 
@@ -135,7 +137,10 @@ def test_units_without_a_bias_hear_of_the_shift():
         x = mm.Variable("x", shape=(2,), family="gaussian")
         h = mm.Variable("h", shape=(2,), family="bernoulli")
         weights = torch.tensor([[0.5, -0.5], [0.25, -0.25]], dtype=torch.float64) / offset
-        factors = [BiasFactor(x, precision * offset, precision), BilinearFactor(x, h, weights)]
+        factors = [
+            mm.BiasFactor(x, precision * offset, precision),
+            mm.BilinearFactor(x, h, weights),
+        ]
         graph = mm.FactorGraph([x, h], factors)
         post = mm.query(graph, None, ["x", "h"], **SUMMATION)
         sent = states @ weights.T

@@ -6,26 +6,25 @@ import numpy as np
 import pytest
 import torch
 
-from mmgraph.graph.evidence import Evidence
+import mmgraph as mm
 from mmgraph.graph.soft_evidence import Soft
-from mmgraph.graph.variable import Variable
 from mmgraph.inference.field.clamping import clamped, without_certain
 
 CPU = torch.device("cpu")
 VARIABLES = {
     v.name: v
     for v in (
-        Variable("bits", shape=(2,), family="bernoulli"),
-        Variable("bit", family="bernoulli"),
-        Variable("colours", ("red", "green", "blue"), (2,)),
-        Variable("depth", shape=(2,), family="gaussian"),
-        Variable("words", shape=(3,), family="replicated_softmax"),
+        mm.Variable("bits", shape=(2,), family="bernoulli"),
+        mm.Variable("bit", family="bernoulli"),
+        mm.Variable("colours", ("red", "green", "blue"), (2,)),
+        mm.Variable("depth", shape=(2,), family="gaussian"),
+        mm.Variable("words", shape=(3,), family="replicated_softmax"),
     )
 }
 
 
 def known_of(name, given):
-    evidence = Evidence.of({name: given}, VARIABLES)
+    evidence = mm.Evidence.of({name: given}, VARIABLES)
     return clamped(evidence, VARIABLES[name], CPU, torch.float32)
 
 
@@ -57,7 +56,7 @@ def test_missing_units_are_zero_and_masked():
 
 
 def test_nothing_known_is_nothing():
-    assert clamped(Evidence.of(None, VARIABLES), VARIABLES["bits"], CPU, torch.float32) is None
+    assert clamped(mm.Evidence.of(None, VARIABLES), VARIABLES["bits"], CPU, torch.float32) is None
     assert known_of("bits", np.array([[-1, -1]])) is None
     assert known_of("depth", [[float("nan")] * 2]) is None
     assert known_of("bits", Soft(np.zeros((2, 2)))) is None
@@ -85,5 +84,5 @@ def test_potentials_without_those_of_known_units():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_values_take_the_precision_asked_for(dtype):
-    evidence = Evidence.of({"depth": np.array([[0.1, 0.2]])}, VARIABLES)
+    evidence = mm.Evidence.of({"depth": np.array([[0.1, 0.2]])}, VARIABLES)
     assert clamped(evidence, VARIABLES["depth"], CPU, dtype).values.dtype == dtype

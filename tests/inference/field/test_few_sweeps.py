@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
+import mmgraph as mm
 from mmgraph.inference.field.few_sweeps import even_start, observed_last
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.pairwise.colouring import Masks
@@ -34,8 +33,8 @@ def test_the_start_is_what_units_say_given_others_that_lean_to_nothing():
     means = even_start(view)
     assert means["depth"] is shown["depth"].values
     assert torch.equal(means["words"][2:], rows["words"].values[2:])
-    weights = {f.scope: f.weights for f in graph.factors if isinstance(f, BilinearFactor)}
-    biases = {f.scope[0].name: f.bias for f in graph.factors if isinstance(f, BiasFactor)}
+    weights = {f.scope: f.weights for f in graph.factors if isinstance(f, mm.BilinearFactor)}
+    biases = {f.scope[0].name: f.bias for f in graph.factors if isinstance(f, mm.BiasFactor)}
     expected = biases["joint"] + sum(
         w.sum(0) / (3 if first.name == "label" else 2)
         for (first, second), w in weights.items()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mmgraph.graph.evidence import Evidence
+import mmgraph as mm
 from mmgraph.inference.field.moments import moments, second_moments
 from mmgraph.inference.field.view import FieldView
 from tests.inference.unit_models import by_loops, random_evidence, random_machine
 
 
 def view_of(graph, data=None):
-    evidence = Evidence.of(data, graph.variables)
+    evidence = mm.Evidence.of(data, graph.variables)
     return FieldView(graph, evidence, torch.device("cpu"), torch.float64)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+import mmgraph as mm
 from mmgraph.graph.errors import UnknownVariableError
-from mmgraph.graph.evidence import Evidence
 from mmgraph.inference.mean_field.mean_field import mean_field
 from mmgraph.inference.minimisation.branch_and_bound import branch_and_bound
 from mmgraph.inference.minimisation.graph_cut import graph_cut
@@ -40,7 +40,7 @@ def test_all_discrete_variables_or_those_named():
 @pytest.mark.parametrize("method", METHODS)
 def test_no_method_answers_for_a_continuous_variable(method):
     net, leaf = network()
-    nothing = Evidence.of(None, net.variables)
+    nothing = mm.Evidence.of(None, net.variables)
     with pytest.raises(UnknownVariableError, match=f"'{leaf}' is continuous"):
         method(net, nothing, variables=[leaf])
     with pytest.raises(UnknownVariableError, match="nobody"):

@@ -14,9 +14,6 @@ from mmgraph.graph.errors import (
     UnknownVariableError,
     ZeroProbabilityError,
 )
-from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factors.grid import GridFactor
-from mmgraph.graph.factors.interaction import Potts, TruncatedLinear
 from mmgraph.inference.mean_field.mean_field import mean_field, mean_field_marginals
 from mmgraph.inference.mean_field.structured import forests
 from mmgraph.inference.pairwise.build import pairwise_graph
@@ -28,11 +25,11 @@ def potts(weight: float = 0.8, shape=(3, 3), states: int = 2, seed: int = 0) -> 
     generator = torch.Generator().manual_seed(seed)
     v = mm.Variable("label", states, shape=shape)
     unary = torch.randn(*shape, states, generator=generator, dtype=torch.float64)
-    return mm.FactorGraph([v], [mm.UnaryFactor(v, unary), GridFactor(v, Potts(), weight)])
+    return mm.FactorGraph([v], [mm.UnaryFactor(v, unary), mm.GridFactor(v, mm.Potts(), weight)])
 
 
-def nothing(graph) -> Evidence:
-    return Evidence.of(None, graph.variables)
+def nothing(graph) -> mm.Evidence:
+    return mm.Evidence.of(None, graph.variables)
 
 
 def independent_log_probability(graph, marginals, row) -> torch.Tensor:
@@ -85,7 +82,7 @@ def test_the_bound_is_the_mean_log_weight_plus_the_entropy(seed):
 @given(seed=seeds)
 def test_networks_with_leaves_and_soft_evidence(seed):
     network = random_network(seed, zeros=0.3, leaves=2)
-    evidence = Evidence.of(random_evidence(network, seed, rows=3), network.variables)
+    evidence = mm.Evidence.of(random_evidence(network, seed, rows=3), network.variables)
     truth = mm.log_partition(network, evidence)
     possible = ~torch.isneginf(truth)
     evidence, truth = evidence.rows(possible.numpy().nonzero()[0]), truth[possible]
@@ -142,7 +139,9 @@ def test_a_chain_is_exact_where_it_is_structured():
     torch.testing.assert_close(chains.marginal("label")[0], exact)
 
 
-@pytest.mark.parametrize("interaction", [Potts(), TruncatedLinear(1.5), [[0, 1.0, np.inf]] * 3])
+@pytest.mark.parametrize(
+    "interaction", [mm.Potts(), mm.TruncatedLinear(1.5), [[0, 1.0, np.inf]] * 3]
+)
 def test_tree_factors_of_every_kind_are_exact(interaction):
     generator = torch.Generator().manual_seed(0)
     unary = torch.randn(5, 3, generator=generator, dtype=torch.float64)
@@ -166,7 +165,7 @@ def test_parts_are_forests():
 
 def test_rows_of_evidence_do_not_mix():
     graph = potts(0.7)
-    evidence = Evidence.of(
+    evidence = mm.Evidence.of(
         {"label": np.array([[[0, -1, 1]] * 3, [[-1, -1, -1]] * 3])}, graph.variables
     )
     both = mean_field(graph, evidence, tolerance=1e-12)
@@ -182,7 +181,7 @@ def test_hard_zeros_do_not_collapse():
     v = mm.Variable("label", 2, shape=(2, 3))
     unary = torch.zeros(2, 3, 2)
     unary[0, 0, 1] = 1.0
-    graph = mm.FactorGraph([v], [mm.UnaryFactor(v, unary), GridFactor(v, equal)])
+    graph = mm.FactorGraph([v], [mm.UnaryFactor(v, unary), mm.GridFactor(v, equal)])
     for structure in ("naive", "chains"):
         posterior = mean_field(graph, nothing(graph), structure=structure)
         assert torch.isfinite(posterior.bound).all()
@@ -191,7 +190,7 @@ def test_hard_zeros_do_not_collapse():
 
 def test_alarm():
     network = mm.read("alarm")
-    evidence = Evidence.of({"HRBP": ["HIGH", "LOW"], "CVP": ["LOW", None]}, network.variables)
+    evidence = mm.Evidence.of({"HRBP": ["HIGH", "LOW"], "CVP": ["LOW", None]}, network.variables)
     posterior = mean_field(network, evidence)
     best = mm.map_query(network, evidence).log_weight
     assert (posterior.bound >= best - 1e-9).all()
@@ -239,9 +238,9 @@ def test_impossible_evidence():
     equal = mm.TableFactor([a, b], [[1.0, 0.0], [0.0, 1.0]])
     graph = mm.FactorGraph([a, b], [equal, mm.TableFactor([a], [1.0, 0.0])])
     with pytest.raises(ZeroProbabilityError, match=r"'a' no state .* rows \[1\]"):
-        mean_field(graph, Evidence.of({"a": [0, 1]}, graph.variables))
+        mean_field(graph, mm.Evidence.of({"a": [0, 1]}, graph.variables))
     with pytest.raises(ZeroProbabilityError, match="row 1") as caught:
-        mean_field(graph, Evidence.of({"b": [0, 1]}, graph.variables))
+        mean_field(graph, mm.Evidence.of({"b": [0, 1]}, graph.variables))
     assert caught.value.rows == (1,)
     half = torch.full((2,), 0.5)
     free = mm.FactorGraph([a, b], [equal])
@@ -264,11 +263,11 @@ def test_gradients_agree_with_finite_differences():
             [
                 mm.UnaryFactor(v, unary),
                 mm.TableFactor([s], log_values=table),
-                GridFactor(v, Potts(), weights),
+                mm.GridFactor(v, mm.Potts(), weights),
                 mm.PairwiseFactor((v, s), [[4, 0]], energies),
             ],
         )
-        evidence = Evidence.of({"label": mm.soft(soft)}, graph.variables)
+        evidence = mm.Evidence.of({"label": mm.soft(soft)}, graph.variables)
         found = mean_field_marginals(graph, evidence, iterations=5)
         return found["label"], found["scene"]
 
@@ -285,7 +284,7 @@ def test_unrolled_updates_end_where_coordinate_ascent_does():
 
 def test_unrolled_updates_with_hard_evidence():
     graph = potts(0.6)
-    evidence = Evidence.of({"label": np.array([[[0, -1, 1]] * 3])}, graph.variables)
+    evidence = mm.Evidence.of({"label": np.array([[[0, -1, 1]] * 3])}, graph.variables)
     logs = mean_field_marginals(graph, evidence)["label"]
     assert logs[0, 0, 0].tolist() == [0.0, -np.inf]
     assert not logs.isnan().any()

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 import mmgraph as mm
 from mmgraph.graph.errors import EvidenceError
-from mmgraph.graph.evidence import Evidence
 from mmgraph.inference.field.coordinate_ascent import ascend
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.mean_field.pairwise_ascent import Ascent, ascend_pairwise, is_pairwise
@@ -57,7 +56,7 @@ def random_field(seed, kind, states):
 def observed(graph, rows=2):
     codes = np.full((rows, 7), -1)
     codes[1, 3] = 1
-    return Evidence.of({"label": codes}, graph.variables)
+    return mm.Evidence.of({"label": codes}, graph.variables)
 
 
 def bound_of(view, means):
@@ -104,7 +103,7 @@ def test_several_arrays_and_scalars_are_updated_alike():
             mm.TableFactor([b], log_values=torch.tensor([0.2, -0.3])),
         ],
     )
-    evidence = Evidence.of(None, graph.variables)
+    evidence = mm.Evidence.of(None, graph.variables)
     view = FieldView(graph, evidence, CPU, DOUBLE)
     ours = starting_means(graph, evidence, view, None, None)
     theirs = dict(ours)
@@ -128,7 +127,7 @@ def test_what_others_exclude_is_named_with_its_row():
     edges = [[0, 1], [1, 2]]
     never_equal = np.array([[np.inf, 0.0], [0.0, np.inf]])
     graph = mm.MarkovRandomField.from_edges(edges, np.zeros((3, 2)), mm.Tabulated(never_equal))
-    evidence = Evidence.of(None, graph.variables)
+    evidence = mm.Evidence.of(None, graph.variables)
     even = {"label": torch.full((1, 3, 2), 0.5, dtype=DOUBLE)}
     with pytest.raises(EvidenceError, match="every state of 'label' is excluded in row 0"):
         ascend_pairwise(pairwise_graph(graph, DOUBLE), evidence, even, Ascent(1, 0.0, 0.0))

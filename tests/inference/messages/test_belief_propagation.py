@@ -9,7 +9,6 @@ from hypothesis import given, settings
 
 import mmgraph as mm
 from mmgraph.graph.errors import MemoryBudgetError, MmgraphError, ZeroProbabilityError
-from mmgraph.graph.evidence import Evidence
 from mmgraph.inference.messages.belief_propagation import Messages
 from mmgraph.inference.messages.max_product import max_product
 from mmgraph.inference.messages.schedules import SCHEDULES
@@ -25,7 +24,7 @@ from tests.inference.spatial_models import ising_grid, listed, mixed_graph
 
 
 def nothing(graph):
-    return Evidence.of(None, graph.variables)
+    return mm.Evidence.of(None, graph.variables)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

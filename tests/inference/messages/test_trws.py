@@ -16,7 +16,6 @@ from mmgraph.graph.errors import (
     UnderflowError,
     ZeroProbabilityError,
 )
-from mmgraph.graph.evidence import Evidence
 from mmgraph.inference.messages.trws import trws
 from mmgraph.inference.pairwise.build import pairwise_graph
 from tests.inference.models import random_evidence, random_graph, random_network, seeds
@@ -113,7 +112,7 @@ def test_the_bound_never_falls():
     energies: list[float] = []
     found = trws(
         graph,
-        Evidence.of(None, graph.variables),
+        mm.Evidence.of(None, graph.variables),
         iterations=30,
         tolerance=0.0,
         progress=lambda i, energy, bound: (bounds.append(bound), energies.append(energy)),

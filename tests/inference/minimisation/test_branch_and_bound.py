@@ -11,14 +11,13 @@ from hypothesis import given, settings
 
 import mmgraph as mm
 from mmgraph.graph.errors import MissingExtraError, MmgraphError, ZeroProbabilityError
-from mmgraph.graph.evidence import Evidence
 from mmgraph.inference.minimisation.branch_and_bound import branch_and_bound
 from tests.inference.mixed_models import log_weights, mixed_evidence, mixed_graph
 from tests.inference.models import random_evidence, random_graph, random_network, seeds
 
 
 def nothing(graph):
-    return Evidence.of(None, graph.variables)
+    return mm.Evidence.of(None, graph.variables)
 
 
 class TestWithSolver:
@@ -45,7 +44,7 @@ class TestWithSolver:
     @given(seed=seeds)
     def test_networks_are_solved_as_by_the_junction_tree(self, seed):
         network = random_network(seed, zeros=0.2, leaves=1)
-        evidence = Evidence.of(random_evidence(network, seed, 1), network.variables)
+        evidence = mm.Evidence.of(random_evidence(network, seed, 1), network.variables)
         try:
             best = mm.map_query(network, evidence, method="junction_tree").log_weight
         except ZeroProbabilityError:
@@ -62,7 +61,7 @@ class TestWithSolver:
 
     def test_what_the_junction_tree_finds_in_alarm(self):
         network = mm.read("alarm")
-        evidence = Evidence.of({"HRBP": "HIGH", "CVP": "LOW"}, network.variables)
+        evidence = mm.Evidence.of({"HRBP": "HIGH", "CVP": "LOW"}, network.variables)
         best = mm.map_query(network, evidence, method="junction_tree")
         found = branch_and_bound(network, evidence)
         torch.testing.assert_close(found.log_weight, best.log_weight)

@@ -9,8 +9,6 @@ from hypothesis import given, settings
 
 import mmgraph as mm
 from mmgraph.graph.errors import GraphError, UnknownVariableError, ZeroProbabilityError
-from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factors.edges import PairwiseFactor
 from mmgraph.inference.minimisation.graph_cut import graph_cut, is_binary_submodular
 from mmgraph.inference.pairwise.build import pairwise_graph
 from tests.inference.mixed_models import log_weights
@@ -38,8 +36,8 @@ def submodular_graph(seed, zeros=0.0):
     unary[generator.random(unary.shape) < zeros / 3] = -np.inf
     factors = [
         mm.UnaryFactor(image, unary),
-        PairwiseFactor(image, edges, np.stack([table() for _ in edges])),
-        PairwiseFactor((image, a), [(2, 0)], table()),
+        mm.PairwiseFactor(image, edges, np.stack([table() for _ in edges])),
+        mm.PairwiseFactor((image, a), [(2, 0)], table()),
         mm.TableFactor((b, a), log_values=-table()),
         mm.TableFactor((constant, b), log_values=generator.normal(size=(1, 2))),
         mm.TableFactor((), log_values=torch.tensor(0.7)),
@@ -48,7 +46,7 @@ def submodular_graph(seed, zeros=0.0):
 
 
 def nothing(graph):
-    return Evidence.of(None, graph.variables)
+    return mm.Evidence.of(None, graph.variables)
 
 
 @settings(max_examples=40, deadline=None)
@@ -56,7 +54,7 @@ def nothing(graph):
 def test_the_cut_finds_the_optimum(seed):
     graph = submodular_graph(seed)
     generator = np.random.default_rng(seed)
-    evidence = Evidence.of(
+    evidence = mm.Evidence.of(
         {
             "image": generator.integers(-1, 2, (2, 2, 3)),
             "a": mm.soft(generator.normal(size=2)),
@@ -114,7 +112,7 @@ def test_evidence_may_leave_two_of_many_states():
     )
     allowed = torch.full((3, 3, 4), -torch.inf, dtype=torch.float64)
     allowed[..., [1, 3]] = 0.0
-    evidence = Evidence.of({"label": mm.soft(allowed)}, graph.variables)
+    evidence = mm.Evidence.of({"label": mm.soft(allowed)}, graph.variables)
     found = graph_cut(graph, evidence)
     best = float(log_weights(graph, evidence, 0).max())
     assert float(found.log_weight) == pytest.approx(best, abs=1e-9)
@@ -142,7 +140,7 @@ def test_an_edge_that_rewards_different_states_is_named():
     )
     with pytest.raises(GraphError, match=message):
         graph_cut(graph, nothing(graph))
-    known = Evidence.of({"label": np.array([[[-1, -1], [-1, 1]]])}, graph.variables)
+    known = mm.Evidence.of({"label": np.array([[[-1, -1], [-1, 1]]])}, graph.variables)
     assert int(graph_cut(graph, known)["label"][0, 0, 0]) == 1  # no choice is left at that edge
 
 

@@ -13,16 +13,13 @@ from mmgraph.graph.errors import (
     UnknownVariableError,
     ZeroProbabilityError,
 )
-from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factors.grid import GridFactor
-from mmgraph.graph.factors.interaction import Potts
 from mmgraph.inference.minimisation.icm import icm
 from tests.inference.mixed_models import all_assignments, log_weights, mixed_evidence, mixed_graph
 from tests.inference.models import seeds
 
 
-def nothing(graph) -> Evidence:
-    return Evidence.of(None, graph.variables)
+def nothing(graph) -> mm.Evidence:
+    return mm.Evidence.of(None, graph.variables)
 
 
 def flat(states, row) -> torch.Tensor:
@@ -52,7 +49,7 @@ def test_the_energy_never_rises():
     generator = torch.Generator().manual_seed(1)
     v = mm.Variable("label", 4, shape=(12, 12))
     unary = torch.randn(12, 12, 4, generator=generator, dtype=torch.float64)
-    graph = mm.FactorGraph([v], [mm.UnaryFactor(v, unary), GridFactor(v, Potts(), 0.6)])
+    graph = mm.FactorGraph([v], [mm.UnaryFactor(v, unary), mm.GridFactor(v, mm.Potts(), 0.6)])
     energies = [float(graph.energy({"label": unary.argmax(-1)}))]
     for iterations in range(1, 6):
         found = icm(graph, nothing(graph), iterations=iterations)
@@ -65,7 +62,7 @@ def test_the_energy_never_rises():
 
 def test_a_network_with_large_tables():
     network = mm.read("alarm")
-    evidence = Evidence.of({"HRBP": ["HIGH", "LOW"]}, network.variables)
+    evidence = mm.Evidence.of({"HRBP": ["HIGH", "LOW"]}, network.variables)
     found = icm(network, evidence)
     energy = network.energy(found.states)
     torch.testing.assert_close(found.energy, energy, check_dtype=False)
@@ -80,7 +77,7 @@ def test_hard_zeros_are_left_behind():
     v = mm.Variable("label", 2, shape=(5,))
     unary = [[1.0, 0.0], [0.0, 0.6], [1.0, 0.0], [0.0, 0.6], [1.0, 0.0]]
     equal = [[0.0, np.inf], [np.inf, 0.0]]
-    graph = mm.FactorGraph([v], [mm.UnaryFactor(v, unary), GridFactor(v, equal)])
+    graph = mm.FactorGraph([v], [mm.UnaryFactor(v, unary), mm.GridFactor(v, equal)])
     found = icm(graph, nothing(graph))
     (states,) = found["label"].tolist()
     assert states in ([0] * 5, [1] * 5)
@@ -89,10 +86,10 @@ def test_hard_zeros_are_left_behind():
 
 def test_a_given_start_and_ties():
     v = mm.Variable("label", 2, shape=(4,))
-    graph = mm.FactorGraph([v], [GridFactor(v, Potts())])
+    graph = mm.FactorGraph([v], [mm.GridFactor(v, mm.Potts())])
     for start in ([1, 1, 1, 1], [[1, 1, 1, 1]]):
         assert icm(graph, nothing(graph), {"label": start})["label"].tolist() == [[1, 1, 1, 1]]
-    evidence = Evidence.of({"label": np.array([[0, -1, -1, -1]])}, graph.variables)
+    evidence = mm.Evidence.of({"label": np.array([[0, -1, -1, -1]])}, graph.variables)
     found = icm(graph, evidence, {"label": [1, 1, 1, 1]})
     assert int(found["label"][0, 0]) == 0
 
@@ -101,7 +98,7 @@ def test_trapped_among_hard_zeros():
     v = mm.Variable("label", 2, shape=(4,))
     equal = [[0.0, np.inf], [np.inf, 0.0]]
     unary = [[3.0, 0.0], [3.0, 0.0], [0.0, 3.0], [0.0, 3.0]]
-    graph = mm.FactorGraph([v], [mm.UnaryFactor(v, unary), GridFactor(v, equal)])
+    graph = mm.FactorGraph([v], [mm.UnaryFactor(v, unary), mm.GridFactor(v, equal)])
     assert float(icm(graph, nothing(graph)).log_weight) == pytest.approx(6.0)
     assert icm(graph, nothing(graph), {"label": [1, 1, 1, 1]})["label"].tolist() == [[1, 1, 1, 1]]
 
@@ -109,8 +106,8 @@ def test_trapped_among_hard_zeros():
 def test_contradicting_hard_zeros():
     v = mm.Variable("label", 2, shape=(3,))
     equal = [[0.0, np.inf], [np.inf, 0.0]]
-    graph = mm.FactorGraph([v], [GridFactor(v, equal)])
-    evidence = Evidence.of({"label": np.array([[0, -1, 0], [0, -1, 1]])}, graph.variables)
+    graph = mm.FactorGraph([v], [mm.GridFactor(v, equal)])
+    evidence = mm.Evidence.of({"label": np.array([[0, -1, 0], [0, -1, 1]])}, graph.variables)
     with pytest.raises(ZeroProbabilityError, match=r"row 1 .* contradict each other") as caught:
         icm(graph, evidence)
     assert caught.value.rows == (1,)
@@ -120,7 +117,7 @@ def test_impossible_evidence():
     a, b = mm.Variable("a", 2), mm.Variable("b", 2)
     graph = mm.FactorGraph([a, b], [mm.TableFactor([a], [1.0, 0.0]), mm.TableFactor([b], [1, 1])])
     with pytest.raises(ZeroProbabilityError, match="row 1 leaves a no state") as caught:
-        icm(graph, Evidence.of({"a": [0, 1]}, graph.variables))
+        icm(graph, mm.Evidence.of({"a": [0, 1]}, graph.variables))
     assert caught.value.rows == (1,)
     assert caught.value.variables == ("a",)
 
@@ -137,6 +134,6 @@ def test_impossible_evidence():
 )
 def test_bad_options(options, error, message):
     v = mm.Variable("label", 2, shape=(3,))
-    graph = mm.FactorGraph([v], [GridFactor(v, Potts())])
+    graph = mm.FactorGraph([v], [mm.GridFactor(v, mm.Potts())])
     with pytest.raises(error, match=message):
         icm(graph, nothing(graph), **options)

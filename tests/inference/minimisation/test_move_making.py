@@ -16,7 +16,6 @@ from mmgraph.graph.errors import (
     UnknownVariableError,
     ZeroProbabilityError,
 )
-from mmgraph.graph.evidence import Evidence
 from mmgraph.inference.messages.trws import Search, trws
 from mmgraph.inference.minimisation.binary_energy import Energies, best_choice
 from mmgraph.inference.minimisation.move_making import (
@@ -42,7 +41,7 @@ SEMIMETRICS = (*METRICS, mm.TruncatedQuadratic(3.0), mm.TruncatedQuadratic())
 
 
 def nothing(graph):
-    return Evidence.of(None, graph.variables)
+    return mm.Evidence.of(None, graph.variables)
 
 
 def grid(shape, states, interaction, seed=0, noise=2.0, dtype=torch.float64):
@@ -269,7 +268,7 @@ def test_evidence_rows_differ_and_hold():
     codes = np.full((2, 4, 4), -1)
     codes[0, 1, 1], codes[1, 2, 3] = 2, 0
     for method in (alpha_expansion, alpha_beta_swap):
-        found = method(graph, Evidence.of({"label": codes}, graph.variables))
+        found = method(graph, mm.Evidence.of({"label": codes}, graph.variables))
         assert int(found["label"][0, 1, 1]) == 2
         assert int(found["label"][1, 2, 3]) == 0
         assert torch.isfinite(found.energy).all()

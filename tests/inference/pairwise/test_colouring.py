@@ -8,10 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.grid import GridFactor
-from mmgraph.graph.factors.interaction import Potts
-from mmgraph.graph.variable import Variable
+import mmgraph as mm
 from mmgraph.inference.pairwise.build import pairwise_graph
 from mmgraph.inference.pairwise.colouring import (
     colour_elements,
@@ -22,9 +19,9 @@ from mmgraph.inference.pairwise.colouring import (
 from tests.inference.models import random_graph, random_network, seeds
 
 
-def grid(neighbours: int, shape: tuple[int, ...] = (5, 6)) -> FactorGraph:
-    labels = Variable("labels", 3, shape)
-    return FactorGraph([labels], [GridFactor(labels, Potts(), neighbours=neighbours)])
+def grid(neighbours: int, shape: tuple[int, ...] = (5, 6)) -> mm.FactorGraph:
+    labels = mm.Variable("labels", 3, shape)
+    return mm.FactorGraph([labels], [mm.GridFactor(labels, mm.Potts(), neighbours=neighbours)])
 
 
 def test_a_grid_of_four_neighbours_becomes_a_checkerboard():

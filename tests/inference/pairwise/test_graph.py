@@ -9,10 +9,6 @@ from hypothesis import given, settings
 
 import mmgraph as mm
 from mmgraph.graph.errors import NotTabularError
-from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor import Factor
-from mmgraph.graph.factors.grid import GridFactor
-from mmgraph.graph.factors.interaction import Potts
 from mmgraph.inference.minimisation.icm import energy_of, set_cells
 from mmgraph.inference.pairwise.build import pairwise_graph
 from mmgraph.inference.pairwise.graph import POTTS, SELECTS_FIRST, SELECTS_SECOND
@@ -57,7 +53,7 @@ def test_mixtures_of_every_kind_of_factor(seed):
 def test_tables_of_any_scale(seed):
     graph = random_graph(seed, zeros=0.2)
     states = all_assignments(graph)
-    found = pairwise_energies(graph, Evidence.of(None, graph.variables), 0, states)
+    found = pairwise_energies(graph, mm.Evidence.of(None, graph.variables), 0, states)
     expected = graph.energy(states).expand(len(found))
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-9, atol=1e-6)
 
@@ -65,14 +61,14 @@ def test_tables_of_any_scale(seed):
 def test_alarm():
     network = mm.read("alarm")
     draws = mm.sample(network, 20, generator=torch.Generator().manual_seed(0)).codes
-    found = pairwise_energies(network, Evidence.of(None, network.variables), 0, draws)
+    found = pairwise_energies(network, mm.Evidence.of(None, network.variables), 0, draws)
     np.testing.assert_allclose(found, network.energy(draws).numpy(), rtol=1e-9)
     assert set(pairwise_graph(network).functions.kind) >= {SELECTS_FIRST, SELECTS_SECOND}
 
 
 def test_nodes_edges_and_their_order():
     image = mm.Variable("image", 3, shape=(2, 3))
-    graph = mm.FactorGraph([image], [GridFactor(image, Potts(), 2.0)])
+    graph = mm.FactorGraph([image], [mm.GridFactor(image, mm.Potts(), 2.0)])
     view = pairwise_graph(graph)
     assert (view.nodes, view.edges, view.largest) == (6, 7, 3)
     assert (view.first < view.second).all()
@@ -111,7 +107,7 @@ def test_nodes_are_named_and_labellings_become_states():
 def test_edges_of_weight_zero_are_dropped():
     image = mm.Variable("image", 2, shape=(3,))
     hard = [[0.0, np.inf], [np.inf, 0.0]]
-    graph = mm.FactorGraph([image], [GridFactor(image, hard, [[0.0, 1.0, 5.0]])])
+    graph = mm.FactorGraph([image], [mm.GridFactor(image, hard, [[0.0, 1.0, 5.0]])])
     view = pairwise_graph(graph)
     assert view.edges == 1
     assert (view.first[0], view.second[0]) == (1, 2)
@@ -128,7 +124,7 @@ def test_precision_follows_the_unary_factors():
 def test_hard_evidence_leaves_one_state():
     image = mm.Variable("image", 3, shape=(2,))
     graph = mm.FactorGraph([image], [mm.UnaryFactor(image, [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])])
-    evidence = Evidence.of({"image": np.array([[1, -1]])}, graph.variables)
+    evidence = mm.Evidence.of({"image": np.array([[1, -1]])}, graph.variables)
     unary = pairwise_graph(graph).unary(evidence, 0)
     np.testing.assert_array_equal(unary, [np.inf, -2, np.inf, -4, -5, -6])
     block = pairwise_graph(graph).block(unary, "image")
@@ -136,7 +132,7 @@ def test_hard_evidence_leaves_one_state():
 
 
 def test_a_factor_without_edges_or_tables_is_refused():
-    class Strange(Factor):
+    class Strange(mm.Factor):
         def __init__(self, variable):
             self.scope = (variable,)
 

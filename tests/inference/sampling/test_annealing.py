@@ -8,14 +8,6 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.errors import ConvergenceWarning, MmgraphError, ZeroProbabilityError
-from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.grid import GridFactor
-from mmgraph.graph.factors.interaction import Tabulated
-from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.factors.unary import UnaryFactor
-from mmgraph.graph.leaves.gaussian import GaussianLeaf
-from mmgraph.graph.variable import Variable
 from mmgraph.inference.sampling.annealing import annealed_importance_sampling
 from mmgraph.inference.sampling.annealing_schedule import inverse_temperatures
 from tests.inference.models import random_evidence, random_network
@@ -26,8 +18,8 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def nothing(graph: FactorGraph) -> Evidence:
-    return Evidence.of(None, graph.variables)
+def nothing(graph: mm.FactorGraph) -> mm.Evidence:
+    return mm.Evidence.of(None, graph.variables)
 
 
 def assert_agrees(posterior, graph, evidence):
@@ -59,7 +51,7 @@ def test_arrays_and_tables_with_evidence(seed):
     graph = mixed_graph(seed, zeros=seed % 2 == 1)
     codes = np.array([[[-1, 2], [-1, -1]], [[0, -1], [-1, 1]]])
     soft = np.random.default_rng(seed).normal(size=(2, 2))
-    evidence = Evidence.of({"labels": codes, "line": mm.soft(soft)}, graph.variables)
+    evidence = mm.Evidence.of({"labels": codes, "line": mm.soft(soft)}, graph.variables)
     posterior = annealed_importance_sampling(
         graph, evidence, steps=200, chains=400, generator=seeded(seed)
     )
@@ -69,7 +61,7 @@ def test_arrays_and_tables_with_evidence(seed):
 @pytest.mark.parametrize("seed", range(6))
 def test_networks_with_continuous_leaves(seed):
     network = random_network(seed, leaves=2)
-    evidence = Evidence.of(random_evidence(network, seed, 2), network.variables)
+    evidence = mm.Evidence.of(random_evidence(network, seed, 2), network.variables)
     posterior = annealed_importance_sampling(
         network, evidence, steps=200, chains=400, generator=seeded(seed)
     )
@@ -79,20 +71,20 @@ def test_networks_with_continuous_leaves(seed):
 
 
 def test_a_continuous_variable_without_parents_counts():
-    a = Variable("a", 2)
-    x = Variable("x", shape=(1,), family="gaussian")
-    leaf = GaussianLeaf(x, (), np.array([0.5]), np.array([[2.0]]), covariance="full")
-    graph = FactorGraph([a, x], [TableFactor((a,), [0.25, 0.5]), leaf])
-    evidence = Evidence.of({"x": np.array([[1.5]])}, graph.variables)
+    a = mm.Variable("a", 2)
+    x = mm.Variable("x", shape=(1,), family="gaussian")
+    leaf = mm.GaussianLeaf(x, (), np.array([0.5]), np.array([[2.0]]), covariance="full")
+    graph = mm.FactorGraph([a, x], [mm.TableFactor((a,), [0.25, 0.5]), leaf])
+    evidence = mm.Evidence.of({"x": np.array([[1.5]])}, graph.variables)
     posterior = annealed_importance_sampling(graph, evidence, steps=2, chains=2)
     density = -0.5 * np.log(2 * np.pi * 2.0) - 0.25
     assert float(posterior.log_partition) == pytest.approx(np.log(0.75) + density, abs=1e-6)
 
 
 def test_independent_elements_have_no_error():
-    labels = Variable("labels", 3, (5,))
+    labels = mm.Variable("labels", 3, (5,))
     values = np.random.default_rng(0).normal(size=(5, 3))
-    graph = FactorGraph([labels], [UnaryFactor(labels, values)])
+    graph = mm.FactorGraph([labels], [mm.UnaryFactor(labels, values)])
     posterior = annealed_importance_sampling(graph, nothing(graph), steps=3, chains=5)
     assert float(posterior.diagnostics["standard_error"]["log_partition"]) < 1e-12
     expected = torch.as_tensor(values)
@@ -141,10 +133,10 @@ def test_numbers_that_make_no_sense(options, message):
 
 
 def test_impossible_evidence():
-    line = Variable("line", 2, (3,))
-    equal = Tabulated([[0.0, np.inf], [np.inf, 0.0]])
-    graph = FactorGraph([line], [GridFactor(line, equal)])
-    evidence = Evidence.of({"line": np.array([1, -1, 0])}, graph.variables)
+    line = mm.Variable("line", 2, (3,))
+    equal = mm.Tabulated([[0.0, np.inf], [np.inf, 0.0]])
+    graph = mm.FactorGraph([line], [mm.GridFactor(line, equal)])
+    evidence = mm.Evidence.of({"line": np.array([1, -1, 0])}, graph.variables)
     with pytest.raises(ZeroProbabilityError, match="impossible"):
         annealed_importance_sampling(graph, evidence, steps=5, chains=5)
 
@@ -152,10 +144,10 @@ def test_impossible_evidence():
 @pytest.mark.parametrize("weight", [1e6, 1e3, -1e6])
 def test_large_energies_leave_the_base_slowly(weight):
     """Even steps left all weight on one run: log Z -4994.5 for 1.218."""
-    labels = Variable("labels", 2, (3, 3))
+    labels = mm.Variable("labels", 2, (3, 3))
     unary = 0.3 * np.random.default_rng(0).normal(size=(3, 3, 2))
-    graph = FactorGraph(
-        [labels], [UnaryFactor(labels, unary), GridFactor(labels, mm.Potts(), weight)]
+    graph = mm.FactorGraph(
+        [labels], [mm.UnaryFactor(labels, unary), mm.GridFactor(labels, mm.Potts(), weight)]
     )
     exact = float(mm.log_partition(graph))
     found = annealed_importance_sampling(graph, nothing(graph), generator=seeded())

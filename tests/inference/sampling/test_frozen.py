@@ -11,7 +11,6 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.errors import ConvergenceWarning
-from mmgraph.graph.evidence import Evidence
 from mmgraph.inference.sampling.frozen import settled_units
 from mmgraph.inference.sampling.gibbs import gibbs
 from tests.inference.unit_models import random_machine
@@ -86,7 +85,7 @@ def test_attraction_too_strong_to_move_is_undefined_too():
 def test_units_of_layers():
     """A unit that never moves is settled where it is known, or beside layers that move."""
     graph = random_machine(0, ["bernoulli", "bernoulli"])
-    given = Evidence.of(None, graph.variables)
+    given = mm.Evidence.of(None, graph.variables)
     names = list(graph.variables)
     trace = {n: torch.zeros(10, 1, 4, *graph.variables[n].shape, dtype=torch.long) for n in names}
     assert not any(bool(s.any()) for s in settled_units(graph, given, trace).values())
@@ -95,6 +94,6 @@ def test_units_of_layers():
     assert bool(settled[names[1]].all())
     assert not settled[names[0]].any()  # its own unit moved, those it depends on have not
     known = {names[1]: torch.zeros(1, *graph.variables[names[1]].shape, dtype=torch.long)}
-    found = gibbs(graph, Evidence.of(known, graph.variables), draws=200, generator=seeded())
+    found = gibbs(graph, mm.Evidence.of(known, graph.variables), draws=200, generator=seeded())
     assert (found.diagnostics["r_hat"][names[1]] == 1).all()
     assert found.diagnostics["r_hat"][names[0]].isfinite().all()

@@ -8,13 +8,6 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.errors import MmgraphError, UnknownVariableError, ZeroProbabilityError
-from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.grid import GridFactor
-from mmgraph.graph.factors.interaction import Potts, Tabulated
-from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.factors.unary import UnaryFactor
-from mmgraph.graph.variable import Variable
 from mmgraph.inference.numerics.counted_random import random_words
 from mmgraph.inference.sampling.gibbs import gibbs, gibbs_samples
 from mmgraph.inference.sampling.gibbs_chains import Schedule
@@ -29,8 +22,8 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def nothing(graph: FactorGraph) -> Evidence:
-    return Evidence.of(None, graph.variables)
+def nothing(graph: mm.FactorGraph) -> mm.Evidence:
+    return mm.Evidence.of(None, graph.variables)
 
 
 def tolerance(posterior, name):
@@ -84,9 +77,9 @@ def test_sums_over_many_sweeps_are_not_rounded(varying):
 
 
 def test_a_table_that_is_no_potts_energy_is_an_ising_model_too():
-    spins = Variable("spins", 2, (3, 3))
+    spins = mm.Variable("spins", 2, (3, 3))
     table = [[0.3, 1.1], [-0.7, 0.5]]
-    graph = FactorGraph([spins], [GridFactor(spins, Tabulated(table), 0.9)])
+    graph = mm.FactorGraph([spins], [mm.GridFactor(spins, mm.Tabulated(table), 0.9)])
     assert two_state_grid(gibbs_program(graph)) is not None
     posterior = gibbs(graph, nothing(graph), draws=8000, generator=seeded())
     assert_agrees(posterior, graph, nothing(graph))
@@ -99,9 +92,9 @@ def test_evidence_on_a_two_state_grid(observed):
     if observed != "hard":
         values = np.random.default_rng(2).normal(size=(3, 3, 2))
         values[0, 0, 1] = -np.inf if observed == "zeros" else 1.0
-        evidence = Evidence.of({"spins": mm.soft(values)}, graph.variables)
+        evidence = mm.Evidence.of({"spins": mm.soft(values)}, graph.variables)
     else:
-        evidence = Evidence.of({"spins": data}, graph.variables)
+        evidence = mm.Evidence.of({"spins": data}, graph.variables)
     posterior = gibbs(graph, evidence, draws=6000, generator=seeded(3))
     assert_agrees(posterior, graph, evidence)
     if observed == "hard":
@@ -114,7 +107,7 @@ def test_evidence_on_a_two_state_grid(observed):
 def test_arrays_and_tables_together(seed):
     graph = mixed_graph(seed)
     codes = np.array([[[-1, 2], [-1, -1]], [[0, -1], [-1, 1]]])
-    evidence = Evidence.of({"labels": codes, "a": [None, 1]}, graph.variables)
+    evidence = mm.Evidence.of({"labels": codes, "a": [None, 1]}, graph.variables)
     posterior = gibbs(graph, evidence, draws=6000, generator=seeded(seed))
     for row in range(2):
         assert_agrees(posterior, graph, evidence, row)
@@ -123,7 +116,7 @@ def test_arrays_and_tables_together(seed):
 @pytest.mark.parametrize("seed", range(8))
 def test_networks_with_continuous_leaves(seed):
     network = random_network(seed, leaves=2)
-    evidence = Evidence.of(random_evidence(network, seed, 2), network.variables)
+    evidence = mm.Evidence.of(random_evidence(network, seed, 2), network.variables)
     exact = mm.query(network, evidence)
     posterior = gibbs(network, evidence, draws=6000, generator=seeded(seed))
     for name in exact.variables:
@@ -142,7 +135,7 @@ def test_hard_zeros_that_sampling_can_pass():
 
 def test_alarm():
     network = mm.read("alarm")
-    evidence = Evidence.of({"HRBP": "HIGH", "EXPCO2": "LOW"}, network.variables)
+    evidence = mm.Evidence.of({"HRBP": "HIGH", "EXPCO2": "LOW"}, network.variables)
     exact = mm.query(network, evidence)
     posterior = gibbs(network, evidence, draws=5000, chains=8, generator=seeded())
     sizes = posterior.diagnostics["effective_sample_size"]
@@ -175,8 +168,8 @@ def test_the_seed_decides_on_any_number_of_threads(make):
 
 @pytest.mark.parametrize("states", [2, 3])
 def test_large_arrays_are_shared_between_threads_to_the_same_effect(states):
-    labels = Variable("labels", states, (190, 180))
-    graph = FactorGraph([labels], [GridFactor(labels, Potts(), 0.5)])
+    labels = mm.Variable("labels", states, (190, 180))
+    graph = mm.FactorGraph([labels], [mm.GridFactor(labels, mm.Potts(), 0.5)])
     one = gibbs(graph, nothing(graph), draws=4, chains=2, generator=seeded(), threads=1)
     three = gibbs(graph, nothing(graph), draws=4, chains=2, generator=seeded(), threads=3)
     assert torch.equal(one.marginal("labels"), three.marginal("labels"))
@@ -196,7 +189,7 @@ def test_the_torch_form_agrees():
 
 def test_the_torch_form_keeps_what_is_observed_or_forbidden():
     graph = mixed_graph(1, zeros=True)
-    evidence = Evidence.of({"a": [0, 1], "line": np.array([[1, -1], [-1, 0]])}, graph.variables)
+    evidence = mm.Evidence.of({"a": [0, 1], "line": np.array([[1, -1], [-1, 0]])}, graph.variables)
     schedule = Schedule(20, 10, 5, interval=2)
     record = gibbs_torch(graph, evidence, schedule, seeded(), torch.device("cpu"))
     again = gibbs_torch(graph, evidence, schedule, seeded(), torch.device("cpu"))
@@ -211,8 +204,8 @@ def test_the_torch_form_keeps_what_is_observed_or_forbidden():
 
 def test_chains_that_cannot_meet_do_not_count_as_converged():
     """Two elements that must be equal never change together: each chain stays where it began."""
-    a, b = Variable("a", 2), Variable("b", 2)
-    graph = FactorGraph([a, b], [TableFactor((a, b), [[0.5, 0.0], [0.0, 0.5]])])
+    a, b = mm.Variable("a", 2), mm.Variable("b", 2)
+    graph = mm.FactorGraph([a, b], [mm.TableFactor((a, b), [[0.5, 0.0], [0.0, 0.5]])])
     posterior = gibbs(graph, nothing(graph), draws=100, chains=16, generator=seeded())
     assert not posterior.converged
     assert float(posterior.diagnostics["r_hat"]["a"]) == np.inf
@@ -220,8 +213,8 @@ def test_chains_that_cannot_meet_do_not_count_as_converged():
 
 
 def test_converged_where_elements_are_independent():
-    labels = Variable("labels", 3, (4,))
-    graph = FactorGraph([labels], [UnaryFactor(labels, np.zeros((4, 3)))])
+    labels = mm.Variable("labels", 3, (4,))
+    graph = mm.FactorGraph([labels], [mm.UnaryFactor(labels, np.zeros((4, 3)))])
     posterior = gibbs(graph, nothing(graph), draws=4000, generator=seeded())
     assert posterior.converged
     sizes = posterior.diagnostics["effective_sample_size"]["labels"]
@@ -249,7 +242,7 @@ def test_some_variables_only():
 
 def test_samples_have_the_joint_distribution():
     graph = mixed_graph(1, zeros=True)
-    evidence = Evidence.of({"b": 1}, graph.variables)
+    evidence = mm.Evidence.of({"b": 1}, graph.variables)
     samples = gibbs_samples(graph, evidence, 6001, seeded())
     assert samples["labels"].shape == (6001, 2, 2)
     assert samples["labels"].dtype == torch.int64
@@ -266,7 +259,7 @@ def test_samples_of_rows_and_grids():
     graph = ising_grid((3, 4), 0.5, field=0.5)
     codes = np.full((2, 3, 4), -1)
     codes[1, 2, 3] = 1
-    evidence = Evidence.of({"spins": codes}, graph.variables)
+    evidence = mm.Evidence.of({"spins": codes}, graph.variables)
     samples = gibbs_samples(graph, evidence, 4000, seeded(), chains=8)["spins"]
     assert samples.shape == (2, 4000, 3, 4)
     assert (samples[1, :, 2, 3] == 1).all()
@@ -304,10 +297,12 @@ def test_samples_refuse_such_numbers_too(options):
 
 
 def test_impossible_evidence_names_the_variables_that_clash():
-    a, b, c = Variable("a", 2), Variable("b", 2), Variable("c", 2)
+    a, b, c = mm.Variable("a", 2), mm.Variable("b", 2), mm.Variable("c", 2)
     equal = np.eye(2)
-    graph = FactorGraph([a, b, c], [TableFactor((a, b), equal), TableFactor((b, c), equal)])
-    evidence = Evidence.of({"a": [0, 0], "c": [0, 1]}, graph.variables)
+    graph = mm.FactorGraph(
+        [a, b, c], [mm.TableFactor((a, b), equal), mm.TableFactor((b, c), equal)]
+    )
+    evidence = mm.Evidence.of({"a": [0, 0], "c": [0, 1]}, graph.variables)
     with pytest.raises(ZeroProbabilityError, match="row 1") as raised:
         gibbs(graph, evidence)
     assert raised.value.rows == (1,)
@@ -315,31 +310,33 @@ def test_impossible_evidence_names_the_variables_that_clash():
 
 
 def test_an_element_without_a_state_is_named():
-    spins = Variable("spins", 2, (2, 2))
+    spins = mm.Variable("spins", 2, (2, 2))
     values = np.zeros((2, 2, 2))
     values[1, 1] = [-np.inf, 0.0]
-    graph = FactorGraph([spins], [UnaryFactor(spins, values)])
-    evidence = Evidence.of({"spins": np.array([[-1, -1], [-1, 0]])}, graph.variables)
+    graph = mm.FactorGraph([spins], [mm.UnaryFactor(spins, values)])
+    evidence = mm.Evidence.of({"spins": np.array([[-1, -1], [-1, 0]])}, graph.variables)
     with pytest.raises(ZeroProbabilityError, match="no state of 'spins' is left"):
         gibbs(graph, evidence)
 
 
 def test_impossible_evidence_on_an_array():
-    line = Variable("line", 2, (3,))
-    equal = Tabulated([[0.0, np.inf], [np.inf, 0.0]])
-    graph = FactorGraph([line], [GridFactor(line, equal)])
-    posterior = gibbs(graph, Evidence.of({"line": np.array([1, -1, -1])}, graph.variables), draws=8)
+    line = mm.Variable("line", 2, (3,))
+    equal = mm.Tabulated([[0.0, np.inf], [np.inf, 0.0]])
+    graph = mm.FactorGraph([line], [mm.GridFactor(line, equal)])
+    posterior = gibbs(
+        graph, mm.Evidence.of({"line": np.array([1, -1, -1])}, graph.variables), draws=8
+    )
     assert (posterior.marginal("line")[0, :, 1] == 1).all()
     with pytest.raises(ZeroProbabilityError, match="impossible"):
-        gibbs(graph, Evidence.of({"line": np.array([1, -1, 0])}, graph.variables))
+        gibbs(graph, mm.Evidence.of({"line": np.array([1, -1, 0])}, graph.variables))
 
 
 def test_a_start_is_found_where_few_states_are_possible():
     """Twelve places of twelve states, all different: one sweep in a million would hit one."""
-    line = [Variable(f"v{i}", 12) for i in range(12)]
+    line = [mm.Variable(f"v{i}", 12) for i in range(12)]
     different = 1.0 - np.eye(12)
     pairs = [(a, b) for i, a in enumerate(line) for b in line[:i]]
-    graph = FactorGraph(line, [TableFactor(pair, different) for pair in pairs])
+    graph = mm.FactorGraph(line, [mm.TableFactor(pair, different) for pair in pairs])
     samples = gibbs_samples(graph, nothing(graph), 4, seeded())
     states = torch.stack([samples[v.name] for v in line], 1)
     assert all(len(set(row.tolist())) == 12 for row in states)

@@ -8,10 +8,6 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.errors import MmgraphError, ZeroProbabilityError
-from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.variable import Variable
 from mmgraph.inference.sampling.gibbs import gibbs
 from mmgraph.inference.sampling.parallel_tempering import parallel_tempering
 from tests.inference.spatial_models import ising_grid, listed, mixed_graph
@@ -21,8 +17,8 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def nothing(graph: FactorGraph) -> Evidence:
-    return Evidence.of(None, graph.variables)
+def nothing(graph: mm.FactorGraph) -> mm.Evidence:
+    return mm.Evidence.of(None, graph.variables)
 
 
 def assert_agrees(posterior, graph, evidence, row=0):
@@ -49,8 +45,8 @@ def test_a_cold_ising_model_has_two_modes():
 
 def test_replicas_cross_hard_zeros():
     """Gibbs sampling can never leave (0, 0) for (1, 1)."""
-    a, b = Variable("a", 2), Variable("b", 2)
-    graph = FactorGraph([a, b], [TableFactor((a, b), [[0.3, 0.0], [0.0, 0.7]])])
+    a, b = mm.Variable("a", 2), mm.Variable("b", 2)
+    graph = mm.FactorGraph([a, b], [mm.TableFactor((a, b), [[0.3, 0.0], [0.0, 0.7]])])
     posterior = parallel_tempering(graph, nothing(graph), draws=4000, generator=seeded())
     assert posterior.converged
     assert_agrees(posterior, graph, nothing(graph))
@@ -58,7 +54,7 @@ def test_replicas_cross_hard_zeros():
 
 def test_alarm_mixes_where_gibbs_sampling_does_not():
     network = mm.read("alarm")
-    evidence = Evidence.of({"HRBP": "HIGH"}, network.variables)
+    evidence = mm.Evidence.of({"HRBP": "HIGH"}, network.variables)
     exact = mm.query(network, evidence)
     posterior = parallel_tempering(network, evidence, draws=3000, generator=seeded())
     sizes = posterior.diagnostics["effective_sample_size"]
@@ -72,7 +68,7 @@ def test_alarm_mixes_where_gibbs_sampling_does_not():
 def test_arrays_and_tables_with_evidence(seed):
     graph = mixed_graph(seed, zeros=seed == 1)
     codes = np.array([[[-1, 2], [-1, -1]], [[0, -1], [-1, 1]]])
-    evidence = Evidence.of({"labels": codes}, graph.variables)
+    evidence = mm.Evidence.of({"labels": codes}, graph.variables)
     posterior = parallel_tempering(
         graph, evidence, temperatures=[1, 2, 4, np.inf], draws=4000, generator=seeded(seed)
     )
@@ -126,7 +122,7 @@ def test_numbers_that_make_no_sense(options, message):
 
 
 def test_impossible_evidence():
-    a, b = Variable("a", 2), Variable("b", 2)
-    graph = FactorGraph([a, b], [TableFactor((a, b), [[0.3, 0.0], [0.0, 0.7]])])
+    a, b = mm.Variable("a", 2), mm.Variable("b", 2)
+    graph = mm.FactorGraph([a, b], [mm.TableFactor((a, b), [[0.3, 0.0], [0.0, 0.7]])])
     with pytest.raises(ZeroProbabilityError):
-        parallel_tempering(graph, Evidence.of({"a": 0, "b": 1}, graph.variables))
+        parallel_tempering(graph, mm.Evidence.of({"a": 0, "b": 1}, graph.variables))

@@ -5,12 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+import mmgraph as mm
 from mmgraph.graph.errors import GraphError
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
-from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.variable import Variable
 from mmgraph.learning.boltzmann.parameters import BoltzmannParameters, Phase
 from tests.learning.boltzmann_machines import machine
 
@@ -77,7 +73,7 @@ def test_gradients_of_phases_are_those_of_the_factors_statistics(family):
     positive, negative = phase(5), phase(7)
     natural = []
     for factor in graph.factors:
-        extra = () if isinstance(factor, BilinearFactor) else (None,)
+        extra = () if isinstance(factor, mm.BilinearFactor) else (None,)
         parts = []
         for one in (positive, negative):
             if extra:
@@ -133,16 +129,19 @@ def test_the_working_graph_follows_and_the_model_is_written_in_place():
 
 
 def test_what_is_no_boltzmann_machine_is_refused():
-    a, b = (Variable(n, shape=(2,), family="bernoulli") for n in "ab")
+    a, b = (mm.Variable(n, shape=(2,), family="bernoulli") for n in "ab")
     zero = torch.zeros(2)
     with pytest.raises(GraphError, match="no BiasFactor speaks of 'b'"):
-        BoltzmannParameters(FactorGraph([a, b], [BiasFactor(a, zero)]))
+        BoltzmannParameters(mm.FactorGraph([a, b], [mm.BiasFactor(a, zero)]))
     with pytest.raises(GraphError, match="two factors give 'a' a bias"):
-        BoltzmannParameters(FactorGraph([a], [BiasFactor(a, zero), BiasFactor(a, zero)]))
-    joints = [BilinearFactor(a, b, torch.zeros(2, 2)), BilinearFactor(b, a, torch.zeros(2, 2))]
-    biases = [BiasFactor(a, zero), BiasFactor(b, zero)]
+        BoltzmannParameters(mm.FactorGraph([a], [mm.BiasFactor(a, zero), mm.BiasFactor(a, zero)]))
+    joints = [
+        mm.BilinearFactor(a, b, torch.zeros(2, 2)),
+        mm.BilinearFactor(b, a, torch.zeros(2, 2)),
+    ]
+    biases = [mm.BiasFactor(a, zero), mm.BiasFactor(b, zero)]
     with pytest.raises(GraphError, match="two factors join 'b' and 'a'"):
-        BoltzmannParameters(FactorGraph([a, b], [*biases, *joints]))
-    c = Variable("c", 2)
+        BoltzmannParameters(mm.FactorGraph([a, b], [*biases, *joints]))
+    c = mm.Variable("c", 2)
     with pytest.raises(GraphError, match="neither a bias nor bilinear"):
-        BoltzmannParameters(FactorGraph([c], [TableFactor((c,), [0.5, 0.5])]))
+        BoltzmannParameters(mm.FactorGraph([c], [mm.TableFactor((c,), [0.5, 0.5])]))

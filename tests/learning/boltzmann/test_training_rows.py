@@ -6,19 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+import mmgraph as mm
 from mmgraph.graph.errors import EvidenceError, LearningError, UnknownStateError
-from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.soft_evidence import soft
-from mmgraph.graph.variable import Variable
 from mmgraph.learning.boltzmann.training_rows import TrainingRows, check_same_layers
 from tests.learning.boltzmann_machines import machine
 
 
 def rows_of(family, given):
     graph = machine(family)
-    return TrainingRows.of(graph, Evidence.of(given, graph.variables), dtype=torch.float64)
+    return TrainingRows.of(graph, mm.Evidence.of(given, graph.variables), dtype=torch.float64)
 
 
 def test_batches_means_and_checksums():
@@ -51,7 +47,7 @@ def test_lengths_of_documents():
     ("bernoulli", None, "nothing is observed"),
     ("gaussian", {"v": [[1.0, 2, 0], [3, 2, 1]]}, r"'v\[1\]' has the same value \(2\)"),
     ("gaussian", {"v": [[1.0, 2, 0], [3, float("nan"), 1]]}, r"'v\[1\]' has the same value"),
-    ("categorical", {"v": soft(np.zeros((2, 2, 3)))}, "soft evidence for 'v'"),
+    ("categorical", {"v": mm.soft(np.zeros((2, 2, 3)))}, "soft evidence for 'v'"),
     ("bernoulli", {"v": [[0, 1, 1], [-1, -1, -1]]}, "row 1 observes nothing"),
 ])  # fmt: skip
 def test_rows_that_nothing_is_learned_from_are_refused(family, given, message):
@@ -69,10 +65,10 @@ def test_values_out_of_a_familys_range_are_refused():
 
 
 def test_what_is_no_layer_is_refused():
-    a, b = Variable("a", shape=(2,), family="bernoulli"), Variable("b", 2)
-    graph = FactorGraph([a, b], [BiasFactor(a, torch.zeros(2))])
+    a, b = mm.Variable("a", shape=(2,), family="bernoulli"), mm.Variable("b", 2)
+    graph = mm.FactorGraph([a, b], [mm.BiasFactor(a, torch.zeros(2))])
     with pytest.raises(LearningError, match="'b' is no layer of units"):
-        TrainingRows.of(graph, Evidence.of({"b": [0, 1]}, graph.variables))
+        TrainingRows.of(graph, mm.Evidence.of({"b": [0, 1]}, graph.variables))
 
 
 def test_validation_rows_observe_no_other_layer():

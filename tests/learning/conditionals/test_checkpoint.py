@@ -12,9 +12,6 @@ import pytest
 
 import mmgraph as mm
 from mmgraph.graph.errors import FormatError
-from mmgraph.learning.conditionals.expectation_maximization import expectation_maximization
-from mmgraph.learning.conditionals.parameters import Prior
-from mmgraph.networks.bayesian_network import BayesianNetwork
 from tests.learning.networks import (
     mixture_of_three,
     random_network,
@@ -36,19 +33,19 @@ class Interruption:
             raise KeyboardInterrupt
 
 
-def interrupted_example() -> tuple[BayesianNetwork, dict, dict]:
+def interrupted_example() -> tuple[mm.BayesianNetwork, dict, dict]:
     net = mixture_of_three()
     x = mm.sample(net, 200, generator=seeded(1)).codes["x"]
-    options = {"restarts": 3, "max_iterations": 6, "tolerance": 0.0, "prior": Prior(1.0)}
+    options = {"restarts": 3, "max_iterations": 6, "tolerance": 0.0, "prior": mm.Prior(1.0)}
     return net, {"x": x}, options
 
 
 @pytest.mark.parametrize("after", [1, 4, 7, 8, 12, 20])
 def test_an_interrupted_run_ends_as_if_it_had_not_been(tmp_path, after):
     net, data, options = interrupted_example()
-    whole, report = expectation_maximization(net, data, generator=seeded(7), **options)
+    whole, report = mm.expectation_maximization(net, data, generator=seeded(7), **options)
     with pytest.raises(KeyboardInterrupt):
-        expectation_maximization(
+        mm.expectation_maximization(
             net,
             data,
             generator=seeded(7),
@@ -57,7 +54,7 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(tmp_path, after):
             **options,
         )
     seen = []
-    resumed, again = expectation_maximization(  # with another seed: the saved one counts
+    resumed, again = mm.expectation_maximization(  # with another seed: the saved one counts
         net,
         data,
         generator=seeded(99),
@@ -91,7 +88,7 @@ def test_the_last_complete_iteration_is_kept_when_a_step_is_interrupted(tmp_path
 
     monkeypatch.setattr(module, "expectation", broken)
     with pytest.raises(KeyboardInterrupt):
-        expectation_maximization(net, data, checkpoint=tmp_path / "em", **options)
+        mm.expectation_maximization(net, data, checkpoint=tmp_path / "em", **options)
     state = json.loads((tmp_path / "em" / "state.json").read_text())
     assert len(state["current"]["objectives"]) == 4  # the start and three iterations
 
@@ -145,40 +142,42 @@ def test_a_failed_write_leaves_the_state_before(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "write_atomically", full_disk)
     directory = tmp_path / "em"
     with pytest.raises(FormatError, match="cannot be written"):
-        expectation_maximization(net, data, checkpoint=directory, generator=seeded(7), **options)
+        mm.expectation_maximization(net, data, checkpoint=directory, generator=seeded(7), **options)
     monkeypatch.setattr(module, "write_atomically", real)
-    resumed, _ = expectation_maximization(net, data, checkpoint=directory, **options)
-    whole, _ = expectation_maximization(net, data, generator=seeded(7), **options)
+    resumed, _ = mm.expectation_maximization(net, data, checkpoint=directory, **options)
+    whole, _ = mm.expectation_maximization(net, data, generator=seeded(7), **options)
     assert same_factors(whole, resumed)
 
 
 def test_a_finished_run_is_read_back_without_a_step(tmp_path):
     net, data, options = interrupted_example()
-    first, one = expectation_maximization(net, data, checkpoint=tmp_path / "em", **options)
-    second, two = expectation_maximization(
+    first, one = mm.expectation_maximization(net, data, checkpoint=tmp_path / "em", **options)
+    second, two = mm.expectation_maximization(
         net, data, checkpoint=tmp_path / "em", progress=Interruption(1), **options
     )
     assert same_factors(first, second)
     assert one.objectives == two.objectives
     assert one.rows == two.rows == 200
     with pytest.raises(FormatError, match="the data differ"):
-        expectation_maximization(net, {"x": data["x"] + 1}, checkpoint=tmp_path / "em", **options)
+        mm.expectation_maximization(
+            net, {"x": data["x"] + 1}, checkpoint=tmp_path / "em", **options
+        )
 
 
 def test_another_call_may_not_go_on_from_a_checkpoint(tmp_path):
     net, data, options = interrupted_example()
     directory = tmp_path / "em"
     with pytest.raises(KeyboardInterrupt):
-        expectation_maximization(
+        mm.expectation_maximization(
             net, data, checkpoint=directory, progress=Interruption(3), **options
         )
     with pytest.raises(FormatError, match="the options differ"):
-        expectation_maximization(net, data, checkpoint=directory, **{**options, "restarts": 2})
+        mm.expectation_maximization(net, data, checkpoint=directory, **{**options, "restarts": 2})
     with pytest.raises(FormatError, match="the data differ"):
-        expectation_maximization(net, {"x": data["x"] + 1}, checkpoint=directory, **options)
+        mm.expectation_maximization(net, {"x": data["x"] + 1}, checkpoint=directory, **options)
     other = random_network(0)
     with pytest.raises(FormatError, match="the graph's distributions differ"):
-        expectation_maximization(
+        mm.expectation_maximization(
             other, with_holes(other, 9, 0.1, 0), checkpoint=directory, **options
         )
 
@@ -203,9 +202,9 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
     net, data, options = interrupted_example()
     directory = tmp_path / "em"
     with pytest.raises(KeyboardInterrupt):
-        expectation_maximization(
+        mm.expectation_maximization(
             net, data, checkpoint=directory, progress=Interruption(3), **options
         )
     damage(directory)
     with pytest.raises(FormatError, match="em"):
-        expectation_maximization(net, data, checkpoint=directory, **options)
+        mm.expectation_maximization(net, data, checkpoint=directory, **options)

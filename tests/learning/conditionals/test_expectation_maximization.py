@@ -14,17 +14,9 @@ from hypothesis import strategies as st
 
 import mmgraph as mm
 from mmgraph.data.encoding import coded_chunks
-from mmgraph.graph.conditionals.deterministic_and_softmax import NoisyOr, Softmax
 from mmgraph.graph.errors import LearningError, ZeroProbabilityError
-from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.soft_evidence import soft
-from mmgraph.graph.variable import Variable
 from mmgraph.learning.conditionals.expectation import Rows, expectation
-from mmgraph.learning.conditionals.expectation_maximization import expectation_maximization
-from mmgraph.learning.conditionals.parameters import LeafOptions, Prior, learn_parameters
-from mmgraph.networks.bayesian_network import BayesianNetwork
+from mmgraph.learning.conditionals.parameters import LeafOptions
 from tests.learning.networks import (
     check_monotone,
     mixture_of_three,
@@ -47,8 +39,8 @@ def test_the_objective_never_falls(seed, share, latent, amount):
     data = with_holes(net, 40, share, seed)
     if latent:
         del data["v1"]
-    learned, report = expectation_maximization(
-        net, data, prior=Prior(amount), generator=seeded(seed), max_iterations=12
+    learned, report = mm.expectation_maximization(
+        net, data, prior=mm.Prior(amount), generator=seeded(seed), max_iterations=12
     )
     check_monotone(report.objectives)
     likelihood = float(mm.log_partition(learned, data).sum())
@@ -57,27 +49,27 @@ def test_the_objective_never_falls(seed, share, latent, amount):
         assert report.objectives == report.log_likelihoods
 
 
-@pytest.mark.parametrize("prior", [Prior(), Prior(5.0), Prior(0.0, 0.5)])
+@pytest.mark.parametrize("prior", [mm.Prior(), mm.Prior(5.0), mm.Prior(0.0, 0.5)])
 def test_complete_data_give_the_closed_form_at_once(prior):
     net = random_network(3)
     data = mm.sample(net, 300, generator=seeded()).codes
-    learned, report = expectation_maximization(net, data, prior=prior)
+    learned, report = mm.expectation_maximization(net, data, prior=prior)
     assert report.converged
     assert report.iterations == 1
-    for a, b in zip(learned.factors, learn_parameters(net, data, prior), strict=True):
+    for a, b in zip(learned.factors, mm.learn_parameters(net, data, prior), strict=True):
         torch.testing.assert_close(a.values, b.values)
-    assert isinstance(learned, BayesianNetwork)
+    assert isinstance(learned, mm.BayesianNetwork)
 
 
 def test_a_hidden_cause_by_hand():
     """One step from known parameters, with the posterior written out."""
-    h, x = Variable("h", 2), Variable("x", 2)
+    h, x = mm.Variable("h", 2), mm.Variable("x", 2)
     prior, likelihood = np.array([0.4, 0.6]), np.array([[0.9, 0.1], [0.3, 0.7]])
-    graph = FactorGraph(
-        (h, x), (TableFactor((h,), prior, child=h), TableFactor((h, x), likelihood, child=x))
+    graph = mm.FactorGraph(
+        (h, x), (mm.TableFactor((h,), prior, child=h), mm.TableFactor((h, x), likelihood, child=x))
     )
     data = {"x": [0, 0, 1, 0, -1]}
-    learned, report = expectation_maximization(
+    learned, report = mm.expectation_maximization(
         graph, data, start="current", max_iterations=1, tolerance=0
     )
     joint = prior[:, None] * likelihood
@@ -91,40 +83,40 @@ def test_a_hidden_cause_by_hand():
 
 def test_a_missing_pattern_that_is_ignorable_is_filled_in():
     """b is missing wherever a is 1 and c is 0: available cases would be wrong, EM is right."""
-    a, b, c = (Variable(n, 2) for n in "abc")
-    graph = BayesianNetwork(
+    a, b, c = (mm.Variable(n, 2) for n in "abc")
+    graph = mm.BayesianNetwork(
         (a, b, c),
         (
-            TableFactor((a,), [0.5, 0.5], child=a),
-            TableFactor((a, b), [[0.8, 0.2], [0.4, 0.6]], child=b),
-            TableFactor((b, c), [[0.9, 0.1], [0.2, 0.8]], child=c),
+            mm.TableFactor((a,), [0.5, 0.5], child=a),
+            mm.TableFactor((a, b), [[0.8, 0.2], [0.4, 0.6]], child=b),
+            mm.TableFactor((b, c), [[0.9, 0.1], [0.2, 0.8]], child=c),
         ),
     )
     data = {n: t.numpy() for n, t in mm.sample(graph, 40_000, generator=seeded(4)).codes.items()}
     data["b"] = np.where((data["a"] == 1) & (data["c"] == 0), -1, data["b"])
-    learned, report = expectation_maximization(graph, data, tolerance=1e-9, max_iterations=500)
+    learned, report = mm.expectation_maximization(graph, data, tolerance=1e-9, max_iterations=500)
     assert report.converged
     for found, true in zip(learned.factors, graph.factors, strict=True):
         torch.testing.assert_close(found.values, true.values, atol=0.02, rtol=0)
 
 
 def test_a_latent_class_is_recovered():
-    h = Variable("h", 2)
-    items = [Variable(f"x{i}", 2) for i in range(5)]
+    h = mm.Variable("h", 2)
+    items = [mm.Variable(f"x{i}", 2) for i in range(5)]
     right = np.linspace(0.75, 0.95, 5)
-    graph = BayesianNetwork(
+    graph = mm.BayesianNetwork(
         (h, *items),
         (
-            TableFactor((h,), [0.3, 0.7], child=h),
+            mm.TableFactor((h,), [0.3, 0.7], child=h),
             *(
-                TableFactor((h, x), [[p, 1 - p], [1 - p, p]], child=x)
+                mm.TableFactor((h, x), [[p, 1 - p], [1 - p, p]], child=x)
                 for x, p in zip(items, right, strict=True)
             ),
         ),
     )
     data = mm.sample(graph, 20_000, generator=seeded(5)).codes
     del data["h"]
-    learned, report = expectation_maximization(
+    learned, report = mm.expectation_maximization(
         graph, data, restarts=2, generator=seeded(6), tolerance=1e-8, max_iterations=500
     )
     first = learned.factors[0].values
@@ -142,8 +134,8 @@ def test_equal_rows_are_put_together_and_weights_are_repetitions():
     (group,) = Rows(coded_chunks(data, net.variables, None, times))
     assert group.evidence.batch < 60
     assert group.weights.sum() == times.sum()
-    weighted, one = expectation_maximization(net, data, weights=times, max_iterations=5)
-    repeated, two = expectation_maximization(
+    weighted, one = mm.expectation_maximization(net, data, weights=times, max_iterations=5)
+    repeated, two = mm.expectation_maximization(
         net, {n: np.repeat(c, times) for n, c in data.items()}, max_iterations=5
     )
     assert one.rows == two.rows == times.sum()
@@ -157,7 +149,7 @@ def test_the_best_restart_is_returned_wherever_it_comes():
     data = {"x": mm.sample(net, 60, generator=seeded(3)).codes["x"]}
     best = set()
     for seed in range(6):
-        learned, report = expectation_maximization(
+        learned, report = mm.expectation_maximization(
             net,
             data,
             options=LeafOptions(shrinkage=0),
@@ -175,7 +167,7 @@ def test_the_best_restart_is_returned_wherever_it_comes():
 def test_restarts_differ_where_cells_are_missing():
     net = random_network(5)
     data = with_holes(net, 50, 0.5, 3)
-    _, report = expectation_maximization(net, data, restarts=3, max_iterations=1, tolerance=0)
+    _, report = mm.expectation_maximization(net, data, restarts=3, max_iterations=1, tolerance=0)
     assert len(set(report.restarts)) == 3
 
 
@@ -187,8 +179,8 @@ def test_weighted_rows_of_leaves_are_repeated_rows(observed):
     if not observed:
         del data["h"]
     options = {"start": "current", "max_iterations": 4, "tolerance": 0.0}
-    weighted, one = expectation_maximization(net, data, weights=times, **options)
-    repeated, two = expectation_maximization(
+    weighted, one = mm.expectation_maximization(net, data, weights=times, **options)
+    repeated, two = mm.expectation_maximization(
         net, {n: t.repeat_interleave(times, 0) for n, t in data.items()}, **options
     )
     np.testing.assert_allclose(one.objectives, two.objectives)
@@ -231,29 +223,29 @@ def test_a_file_read_in_chunks_gives_the_same_as_memory(tmp_path, ending):
     path = tmp_path / f"rows{ending}"
     frame.to_csv(path, index=False) if ending == ".csv" else frame.to_parquet(path)
     runs = [
-        expectation_maximization(
+        mm.expectation_maximization(
             net, data, chunk_rows=20, max_iterations=6, generator=seeded(), tolerance=0
         )
         for data in (frame, path)
     ]
     assert runs[0][1].objectives == runs[1][1].objectives
     assert same_factors(runs[0][0], runs[1][0])
-    whole = expectation_maximization(net, frame, start="current", max_iterations=6, tolerance=0)
-    parts = expectation_maximization(
+    whole = mm.expectation_maximization(net, frame, start="current", max_iterations=6, tolerance=0)
+    parts = mm.expectation_maximization(
         net, path, start="current", max_iterations=6, tolerance=0, chunk_rows=7
     )
     np.testing.assert_allclose(whole[1].objectives, parts[1].objectives)
 
 
 def test_soft_evidence_counts_as_it_weighs():
-    h, x = Variable("h", 2), Variable("x", 2)
-    graph = BayesianNetwork(
+    h, x = mm.Variable("h", 2), mm.Variable("x", 2)
+    graph = mm.BayesianNetwork(
         (h, x),
-        (TableFactor((h,), [0.5, 0.5], child=h), TableFactor((h, x), np.eye(2), child=x)),
+        (mm.TableFactor((h,), [0.5, 0.5], child=h), mm.TableFactor((h, x), np.eye(2), child=x)),
     )
     likelihood = np.log([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
-    evidence = Evidence.of({"x": soft(likelihood)}, graph.variables)
-    learned, report = expectation_maximization(
+    evidence = mm.Evidence.of({"x": mm.soft(likelihood)}, graph.variables)
+    learned, report = mm.expectation_maximization(
         graph, evidence, start="current", max_iterations=300, tolerance=1e-12
     )
     check_monotone(report.objectives)
@@ -263,18 +255,18 @@ def test_soft_evidence_counts_as_it_weighs():
 
 
 def test_parametric_tables_keep_their_kind_and_go_uphill():
-    a, b, c, d = (Variable(n, 2) for n in "abcd")
-    graph = BayesianNetwork(
+    a, b, c, d = (mm.Variable(n, 2) for n in "abcd")
+    graph = mm.BayesianNetwork(
         (a, b, c, d),
         (
-            TableFactor((a,), [0.4, 0.6], child=a),
-            TableFactor((b,), [0.7, 0.3], child=b),
-            NoisyOr(c, (a, b), [0.8, 0.5], 0.1),
-            Softmax(d, (a, c), [[[0.0, 0], [0, 1]], [[0.0, 0], [0, -2]]]),
+            mm.TableFactor((a,), [0.4, 0.6], child=a),
+            mm.TableFactor((b,), [0.7, 0.3], child=b),
+            mm.NoisyOr(c, (a, b), [0.8, 0.5], 0.1),
+            mm.Softmax(d, (a, c), [[[0.0, 0], [0, 1]], [[0.0, 0], [0, -2]]]),
         ),
     )
     data = with_holes(graph, 150, 0.3, 9)
-    learned, report = expectation_maximization(graph, data, max_iterations=8)
+    learned, report = mm.expectation_maximization(graph, data, max_iterations=8)
     check_monotone(report.objectives)
     assert [type(f).__name__ for f in learned.factors[2:]] == ["NoisyOr", "Softmax"]
 
@@ -290,36 +282,38 @@ def test_parametric_tables_keep_their_kind_and_go_uphill():
         ({"max_iterations": 0}, "max_iterations must be at least 1"),
         ({"tolerance": -1e-3}, "tolerance"),
         ({"tolerance": float("nan")}, "tolerance"),
-        ({"prior": Prior(0, {"v9": 1.0})}, "'v9'"),
+        ({"prior": mm.Prior(0, {"v9": 1.0})}, "'v9'"),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):
     net = random_network(1)
     with pytest.raises(LearningError, match=message):
-        expectation_maximization(net, with_holes(net, 9, 0.1, 0), **options)
+        mm.expectation_maximization(net, with_holes(net, 9, 0.1, 0), **options)
 
 
 def test_factors_that_are_no_distributions_are_refused():
-    a = Variable("a", 2)
+    a = mm.Variable("a", 2)
     with pytest.raises(LearningError, match=r"TableFactor\(a\) is no conditional"):
-        expectation_maximization(FactorGraph((a,), (TableFactor((a,), [1.0, 2]),)), {"a": [0]})
+        mm.expectation_maximization(
+            mm.FactorGraph((a,), (mm.TableFactor((a,), [1.0, 2]),)), {"a": [0]}
+        )
 
 
 def test_impossible_rows_are_numbered_through_all_chunks():
-    a, b = Variable("a", 2), Variable("b", 2)
-    graph = FactorGraph(
+    a, b = mm.Variable("a", 2), mm.Variable("b", 2)
+    graph = mm.FactorGraph(
         (a, b),
-        (TableFactor((a,), [0.5, 0.5], child=a), TableFactor((a, b), np.eye(2), child=b)),
+        (mm.TableFactor((a,), [0.5, 0.5], child=a), mm.TableFactor((a, b), np.eye(2), child=b)),
     )
     data = {"a": [0, 1, 1, 0, 0, 1], "b": [0, 1, 1, -1, 0, 0]}
     with pytest.raises(ZeroProbabilityError, match="row 5 of the table") as caught:
-        expectation_maximization(graph, data, start="current", chunk_rows=2)
+        mm.expectation_maximization(graph, data, start="current", chunk_rows=2)
     assert caught.value.rows == (5,)
-    learned, _ = expectation_maximization(graph, data)  # from the data it is possible
+    learned, _ = mm.expectation_maximization(graph, data)  # from the data it is possible
     assert float(learned.factors[1].values[1, 0]) > 0
 
 
 def test_an_empty_table_is_refused():
     net = random_network(1)
     with pytest.raises(LearningError, match="no rows"):
-        expectation_maximization(net, {"v0": []})
+        mm.expectation_maximization(net, {"v0": []})

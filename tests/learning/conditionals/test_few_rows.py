@@ -9,7 +9,6 @@ import pytest
 import torch
 
 import mmgraph as mm
-from mmgraph.learning.conditionals.expectation_maximization import expectation_maximization
 from mmgraph.learning.conditionals.few_rows import FewRowsWarning
 from tests.learning.networks import check_monotone, same_factors
 
@@ -121,7 +120,7 @@ def test_few_rows_go_uphill(covariance: str, components: int, holes: float):
         rng = np.random.default_rng(seed)
         x = rng.normal(size=(14, 6)) @ rng.normal(size=(6, 6)) + 2 * rng.integers(0, 2, (14, 1))
         x[rng.random(x.shape) < holes] = np.nan
-        learned, report = expectation_maximization(
+        learned, report = mm.expectation_maximization(
             hidden_classes(covariance, components),
             {"x": x},
             generator=torch.Generator().manual_seed(seed),
@@ -142,7 +141,7 @@ def test_a_run_of_few_rows_goes_on_from_its_checkpoint(tmp_path):
 
     def run(**more):
         generator = torch.Generator().manual_seed(0)
-        return expectation_maximization(
+        return mm.expectation_maximization(
             hidden_classes("full", 1), {"x": x}, generator=generator, **options, **more
         )
 

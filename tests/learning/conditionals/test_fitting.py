@@ -11,21 +11,14 @@ import torch
 
 import mmgraph as mm
 from mmgraph.data.encoding import CodedTable, encode
-from mmgraph.data.tables import open_table
 from mmgraph.graph.errors import (
     EvidenceError,
     LearningError,
     UnknownStateError,
     UnknownVariableError,
 )
-from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.leaves.gaussian import GaussianLeaf
-from mmgraph.graph.variable import Variable
 from mmgraph.learning.conditionals.fitting import ConvergenceWarning
-from mmgraph.learning.conditionals.parameters import Prior, learn_parameters
 from mmgraph.learning.counts import IncompleteDataError
-from mmgraph.networks.bayesian_network import BayesianNetwork
 
 EDGES = [("season", "rain"), ("rain", "wet"), ("sprinkler", "wet")]
 
@@ -47,8 +40,8 @@ def frame() -> pd.DataFrame:
 
 
 @pytest.fixture
-def net(frame: pd.DataFrame) -> BayesianNetwork:
-    return BayesianNetwork.from_data(frame, EDGES)
+def net(frame: pd.DataFrame) -> mm.BayesianNetwork:
+    return mm.BayesianNetwork.from_data(frame, EDGES)
 
 
 def with_holes(frame: pd.DataFrame) -> pd.DataFrame:
@@ -74,14 +67,14 @@ def test_a_file_gives_the_same_network_as_its_frame(tmp_path, frame, net):
     frame.to_csv(tmp_path / "garden.csv", index=False)
     frame.to_parquet(tmp_path / "garden.parquet")
     for name in ("garden.csv", "garden.parquet"):
-        found = BayesianNetwork.from_data(tmp_path / name, EDGES, chunk_rows=33)
+        found = mm.BayesianNetwork.from_data(tmp_path / name, EDGES, chunk_rows=33)
         for a, b in zip(net.factors, found.factors, strict=True):
             assert torch.equal(a.values, b.values)
         assert found.score(tmp_path / name) == pytest.approx(net.score(frame))
 
 
 def test_columns_can_be_chosen_and_states_given(frame):
-    net = BayesianNetwork.from_data(
+    net = mm.BayesianNetwork.from_data(
         frame.assign(number=np.arange(len(frame)) / 7, place="here"),
         [("season", "rain")],
         "bdeu",
@@ -100,7 +93,7 @@ def test_columns_can_be_chosen_and_states_given(frame):
 
 
 def test_a_latent_variable_is_one_with_states_and_without_a_column(frame):
-    net = BayesianNetwork.from_data(
+    net = mm.BayesianNetwork.from_data(
         frame,
         [("cause", "rain"), ("cause", "wet"), ("season", "cause")],
         states={"cause": 2},
@@ -125,17 +118,17 @@ def test_a_latent_variable_is_one_with_states_and_without_a_column(frame):
 )
 def test_names_that_the_frame_lacks_are_refused(frame, edges, options, error, message):
     with pytest.raises(error, match=message):
-        BayesianNetwork.from_data(frame, edges, **options)
+        mm.BayesianNetwork.from_data(frame, edges, **options)
 
 
 def test_constant_columns_and_huge_tables_are_refused(frame):
     with pytest.raises(LearningError, match="'place' of the data frame is constant"):
-        BayesianNetwork.from_data(frame.assign(place="here"), EDGES)
+        mm.BayesianNetwork.from_data(frame.assign(place="here"), EDGES)
     with pytest.raises(LearningError, match="no rows"):
-        BayesianNetwork.from_data(frame.iloc[:0], EDGES)
+        mm.BayesianNetwork.from_data(frame.iloc[:0], EDGES)
     wide = pd.DataFrame({f"v{i}": np.arange(20) for i in range(9)})
     with pytest.raises(LearningError, match="8 parents make the table of 'v0'"):
-        BayesianNetwork.from_data(wide, [(f"v{i}", "v0") for i in range(1, 9)])
+        mm.BayesianNetwork.from_data(wide, [(f"v{i}", "v0") for i in range(1, 9)])
 
 
 # --- fit -----------------------------------------------------------------------------------------
@@ -148,7 +141,7 @@ def test_fit_changes_the_network_itself_and_forgets_old_plans(net):
     assert net.fit(other) is net
     after = float(mm.query(net, {"season": "wet"}, "wet").marginal("wet")[0, 1])
     assert abs(before - after) > 0.2
-    for a, b in zip(net.factors, learn_parameters(net, other), strict=True):
+    for a, b in zip(net.factors, mm.learn_parameters(net, other), strict=True):
         assert torch.equal(a.values, b.values)
         assert net.distribution(a.child.name) is a
 
@@ -164,20 +157,20 @@ def test_a_fit_that_fails_changes_nothing(net, frame):
 @pytest.mark.parametrize(
     ("method", "options", "prior"),
     [
-        ("auto", {}, Prior()),
-        ("maximum_likelihood", {}, Prior()),
-        ("bdeu", {}, Prior(10.0)),
-        ("bdeu", {"equivalent_sample_size": 2}, Prior(2.0)),
-        ("auto", {"equivalent_sample_size": 2}, Prior(2.0)),
-        ("dirichlet", {}, Prior(0.0, 1.0)),
-        ("dirichlet", {"pseudo_counts": {"rain": 3.0}}, Prior(0.0, {"rain": 3.0})),
-        ("auto", {"pseudo_counts": 0.5}, Prior(0.0, 0.5)),
-        ("em", {"pseudo_counts": 0.5}, Prior(0.0, 0.5)),
+        ("auto", {}, mm.Prior()),
+        ("maximum_likelihood", {}, mm.Prior()),
+        ("bdeu", {}, mm.Prior(10.0)),
+        ("bdeu", {"equivalent_sample_size": 2}, mm.Prior(2.0)),
+        ("auto", {"equivalent_sample_size": 2}, mm.Prior(2.0)),
+        ("dirichlet", {}, mm.Prior(0.0, 1.0)),
+        ("dirichlet", {"pseudo_counts": {"rain": 3.0}}, mm.Prior(0.0, {"rain": 3.0})),
+        ("auto", {"pseudo_counts": 0.5}, mm.Prior(0.0, 0.5)),
+        ("em", {"pseudo_counts": 0.5}, mm.Prior(0.0, 0.5)),
     ],
 )
 def test_methods_and_their_priors(net, frame, method, options, prior):
     net.fit(frame, method, **options)
-    for a, b in zip(net.factors, learn_parameters(net, frame, prior), strict=True):
+    for a, b in zip(net.factors, mm.learn_parameters(net, frame, prior), strict=True):
         torch.testing.assert_close(a.values, b.values)
     assert (net.fit_report is not None) == (method == "em")
 
@@ -201,10 +194,10 @@ def test_evidence_and_coded_rows_are_data_too(net, frame):
     expected = net.fit(frame).factors
     rows = encode(frame, net.variables)
     for data in (
-        Evidence.of(frame, net.variables),
+        mm.Evidence.of(frame, net.variables),
         rows,
         [rows],
-        CodedTable(open_table(frame), net.variables),
+        CodedTable(mm.open_table(frame), net.variables),
     ):
         net.fit(data)
         for a, b in zip(net.factors, expected, strict=True):
@@ -231,7 +224,7 @@ def test_em_that_does_not_converge_says_so(net, frame):
         ("dirichlet", {"equivalent_sample_size": 1}, "takes no equivalent_sample_size"),
         ("bdeu", {"restarts": 2}, "takes no option 'restarts'"),
         ("em", {"restart": 2}, "did you mean 'restarts'"),
-        ("em", {"prior": Prior()}, "no option 'prior'"),
+        ("em", {"prior": mm.Prior()}, "no option 'prior'"),
     ],
 )
 def test_options_that_do_not_fit_the_method_are_refused(net, frame, method, options, message):
@@ -296,9 +289,9 @@ def test_the_score_is_the_mean_log_likelihood(net, frame):
 
 
 def test_expected_values_of_a_continuous_variable():
-    a, x = Variable("a", ("low", "high")), Variable("x", shape=(2,), family="gaussian")
-    leaf = GaussianLeaf(x, (a,), [[0.0, 0], [10, 20]], np.ones((2, 2)), "diagonal")
-    net = BayesianNetwork((a, x), (TableFactor((a,), [0.75, 0.25], child=a), leaf))
+    a, x = mm.Variable("a", ("low", "high")), mm.Variable("x", shape=(2,), family="gaussian")
+    leaf = mm.GaussianLeaf(x, (a,), [[0.0, 0], [10, 20]], np.ones((2, 2)), "diagonal")
+    net = mm.BayesianNetwork((a, x), (mm.TableFactor((a,), [0.75, 0.25], child=a), leaf))
     np.testing.assert_allclose(net.predict({"a": ["low", "high", None]}, "x"),
                                [[0, 0], [10, 20], [2.5, 5]])  # fmt: skip
     with pytest.raises(EvidenceError, match="'x' is continuous: predict it by itself"):

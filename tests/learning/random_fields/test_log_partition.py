@@ -10,7 +10,6 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.errors import LearningError
-from mmgraph.graph.evidence import Evidence
 from mmgraph.learning.conditionals.fitting import ConvergenceWarning
 from mmgraph.learning.random_fields.log_partition import (
     bethe_log_partition,
@@ -29,8 +28,8 @@ def tree(unary, weights, interaction) -> mm.MarkovRandomField:
 
 
 def evidences(graph):
-    yield Evidence.of(None, graph.variables)
-    yield Evidence.of({"label": np.array([[0, -1, -1, 2, -1], [-1] * 5])}, graph.variables)
+    yield mm.Evidence.of(None, graph.variables)
+    yield mm.Evidence.of({"label": np.array([[0, -1, -1, 2, -1], [-1] * 5])}, graph.variables)
 
 
 @pytest.mark.parametrize("interaction", INTERACTIONS, ids=repr)
@@ -71,7 +70,7 @@ def test_the_mean_field_gradient_is_that_of_the_bound():
     unary = torch.randn(5, 3, generator=generator, dtype=torch.float64, requires_grad=True)
     weights = torch.tensor([0.5, 0.7, 0.2, 1.0], dtype=torch.float64, requires_grad=True)
     graph = tree(unary, weights, mm.Potts())
-    evidence = Evidence.of(None, graph.variables)
+    evidence = mm.Evidence.of(None, graph.variables)
     found, marginals = mean_field_log_partition(graph, evidence)
     assert float(found.detach()) < float(log_weights(graph, evidence, 0).logsumexp(0).detach())
     gradient, along_edges = torch.autograd.grad(found, (unary, weights))
@@ -91,7 +90,7 @@ def test_the_mean_field_gradient_is_that_of_the_bound():
 def test_with_a_loop_the_bethe_form_is_close():
     field = mm.MarkovRandomField.grid(torch.zeros(3, 3, 2), weights=0.3)
     exact = (-field.energy(all_assignments(field))).logsumexp(0)
-    found = bethe_log_partition(field, Evidence.of(None, field.variables))
+    found = bethe_log_partition(field, mm.Evidence.of(None, field.variables))
     assert float(found) == pytest.approx(float(exact), abs=0.02)
 
 
@@ -99,7 +98,7 @@ def test_other_factors_are_refused():
     a, b = mm.Variable("a", 2), mm.Variable("b", 2)
     graph = mm.FactorGraph([a, b], [mm.TableFactor([a, b], torch.ones(2, 2))])
     with pytest.raises(LearningError, match="inference='mean_field'"):
-        bethe_log_partition(graph, Evidence.of(None, graph.variables))
+        bethe_log_partition(graph, mm.Evidence.of(None, graph.variables))
 
 
 def test_messages_that_do_not_converge_are_told():
@@ -111,7 +110,7 @@ def test_messages_that_do_not_converge_are_told():
         mm.MarkovRandomField.from_edges(pairs, unary, weights=scale * signs)
         for scale in (-4.0, 0.1)
     )
-    evidence = Evidence.of(None, loose.variables)
+    evidence = mm.Evidence.of(None, loose.variables)
     with pytest.warns(ConvergenceWarning, match="gradient .* is not right"):
         bethe_log_partition(frustrated, evidence)
     with warnings.catch_warnings():

@@ -8,7 +8,6 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.errors import LearningError
-from mmgraph.graph.evidence import Evidence
 from mmgraph.learning.random_fields.pseudo_likelihood import (
     fit_scales,
     inverse_softplus,
@@ -28,7 +27,7 @@ def field(seed: int = 0) -> mm.MarkovRandomField:
 def test_it_is_the_sum_of_the_conditionals():
     graph = field()
     labels = torch.randint(0, 3, (2, 3, 4))
-    evidence = Evidence.of({"label": labels.numpy()}, graph.variables)
+    evidence = mm.Evidence.of({"label": labels.numpy()}, graph.variables)
     statistics = labelled_statistics(graph, evidence)
     found = log_pseudo_likelihood(graph, evidence, statistics)
     expected = torch.zeros(2, dtype=torch.float64)
@@ -47,7 +46,7 @@ def test_only_labelled_elements_count_and_others_are_marginals():
     graph = field()
     labels = np.full((1, 3, 4), -1)
     labels[0, 1, 1] = 2
-    evidence = Evidence.of({"label": labels}, graph.variables)
+    evidence = mm.Evidence.of({"label": labels}, graph.variables)
     statistics = labelled_statistics(graph, evidence)
     assert statistics["label"][0, 1, 1].tolist() == [0.0, 0.0, 1.0]
     free = mm.query(graph, method="mean_field").marginal("label")
@@ -63,7 +62,7 @@ def test_scalars_and_tables_are_scored_too():
     a, b = mm.Variable("a", 2), mm.Variable("b", 2)
     table = mm.TableFactor([a, b], [[4.0, 1.0], [1.0, 2.0]])
     graph = mm.FactorGraph([a, b], [table])
-    evidence = Evidence.of({"a": [0, 1], "b": [0, 0]}, graph.variables)
+    evidence = mm.Evidence.of({"a": [0, 1], "b": [0, 0]}, graph.variables)
     found = log_pseudo_likelihood(graph, evidence, labelled_statistics(graph, evidence))
     expected = np.log([4 / 5 * 4 / 5, 1 / 5 * 1 / 3])
     np.testing.assert_allclose(found.numpy(), expected)
@@ -77,7 +76,7 @@ def test_scales_are_at_the_maximum():
     factors = fit_scales(graph, labels, strength=0.0, iterations=100)
     scale = float(factors[1].weights) / 0.7
     assert factors[0] is graph.factors[0]
-    evidence = Evidence.of(labels, graph.variables)
+    evidence = mm.Evidence.of(labels, graph.variables)
     statistics = labelled_statistics(graph, evidence)
     values = [
         float(

@@ -11,16 +11,12 @@ from scipy.ndimage import gaussian_filter
 
 import mmgraph as mm
 from mmgraph.graph.errors import FormatError, GraphError, LearningError
-from mmgraph.networks.random_fields.conditional_random_field import (
-    ConditionalRandomField,
-    LabelledImage,
-)
 
 SCORE, EDGE, CONTRAST = {"optical": 0.8, "radar": -0.3}, 0.25, {"optical": 1.5, "radar": 0.5}
 SCALES = {"optical": 0.7, "radar": 1.2}
 
 
-def crf(**options) -> ConditionalRandomField:
+def crf(**options) -> mm.ConditionalRandomField:
     given = {
         "score_weights": SCORE,
         "edge_weight": EDGE,
@@ -28,7 +24,7 @@ def crf(**options) -> ConditionalRandomField:
         "contrast_scales": SCALES,
         **options,
     }
-    return ConditionalRandomField(3, ["optical", "radar"], **given)
+    return mm.ConditionalRandomField(3, ["optical", "radar"], **given)
 
 
 def image(shape=(3, 4), seed: int = 0):
@@ -152,10 +148,10 @@ def test_bad_images(change, message):
 )
 def test_bad_parameters(options, message):
     with pytest.raises(GraphError, match=message):
-        ConditionalRandomField(**{"states": 3, "sensors": ["a"], **options})
+        mm.ConditionalRandomField(**{"states": 3, "sensors": ["a"], **options})
 
 
-def scene(seed: int = 0, shape=(24, 24), share: float = 0.3) -> tuple[np.ndarray, LabelledImage]:
+def scene(seed: int = 0, shape=(24, 24), share: float = 0.3) -> tuple[np.ndarray, mm.LabelledImage]:
     """Smooth regions, one sensor that is right in part, and one that says nothing."""
     generator = np.random.default_rng(seed)
     truth = np.argmax([gaussian_filter(generator.normal(size=shape), 3) for _ in range(3)], 0)
@@ -163,7 +159,7 @@ def scene(seed: int = 0, shape=(24, 24), share: float = 0.3) -> tuple[np.ndarray
     scores = {"optical": np.log(chance.clip(1e-6)), "radar": generator.normal(size=(*shape, 3))}
     features = {"optical": truth + 0.6 * generator.normal(size=shape)}
     labels = np.where(generator.random(shape) < share, truth, -1)
-    return truth, LabelledImage(scores, labels, features)
+    return truth, mm.LabelledImage(scores, labels, features)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +167,7 @@ def scene(seed: int = 0, shape=(24, 24), share: float = 0.3) -> tuple[np.ndarray
 )
 def test_fitted_it_labels_better_than_its_sensors(method):
     _, example = scene()
-    field = ConditionalRandomField(3, ["optical", "radar"], neighbours=8)
+    field = mm.ConditionalRandomField(3, ["optical", "radar"], neighbours=8)
     seen: list[float] = []
     field.fit(
         example, method, iterations=15, updates=8, folds=3,
@@ -193,31 +189,31 @@ def test_folds_have_scores_of_their_own():
     _, example = scene(shape=(8, 8))
     folds = np.arange(64).reshape(8, 8) % 2
     worse = {s: np.zeros_like(v) for s, v in example.scores.items()}
-    by_fold = LabelledImage(
+    by_fold = mm.LabelledImage(
         example.scores, example.labels, example.features, folds=folds, fold_scores=[worse, worse]
     )
-    field = ConditionalRandomField(3, ["optical", "radar"])
+    field = mm.ConditionalRandomField(3, ["optical", "radar"])
     field.fit(by_fold, "marginal_likelihood", iterations=5, strength=0.0, clamp=False)
     # Scores that say nothing in every fold leave each label its share of the states.
     assert field.fit_report.losses[-1] == pytest.approx(math.log(3), abs=1e-6)
     with pytest.raises(LearningError, match="need the folds"):
         field.fit(
-            LabelledImage(example.scores, example.labels, fold_scores=[worse]),
+            mm.LabelledImage(example.scores, example.labels, fold_scores=[worse]),
             "marginal_likelihood",
         )
-    short = LabelledImage(example.scores, example.labels, folds=folds, fold_scores=[worse])
+    short = mm.LabelledImage(example.scores, example.labels, folds=folds, fold_scores=[worse])
     with pytest.raises(LearningError, match="fold 1 has no scores"):
         field.fit(short, "marginal_likelihood")
     folds = np.where(np.indices((8, 8)).sum(0) == 0, -1, folds)
     labels = np.where(np.indices((8, 8)).sum(0) == 0, 1, example.labels)
-    loose = LabelledImage(example.scores, labels, folds=folds, fold_scores=[worse, worse])
+    loose = mm.LabelledImage(example.scores, labels, folds=folds, fold_scores=[worse, worse])
     with pytest.raises(LearningError, match=r"\(0, 0\) of 'label' is labelled, but its fold is -1"):
         field.fit(loose, "marginal_likelihood")
 
 
 def test_known_labels_are_kept():
     truth, example = scene(shape=(6, 6))
-    field = ConditionalRandomField(3, ["optical", "radar"])
+    field = mm.ConditionalRandomField(3, ["optical", "radar"])
     known = np.where(np.arange(36).reshape(6, 6) % 3 == 0, (truth + 1) % 3, -1)
     found = field.predict(example.scores, example.features, labels=known[None])
     assert (found[known >= 0] == known[known >= 0]).all()
@@ -225,10 +221,10 @@ def test_known_labels_are_kept():
 
 def test_what_cannot_be_fitted():
     _, example = scene(shape=(6, 6))
-    field = ConditionalRandomField(3, ["optical", "radar"])
+    field = mm.ConditionalRandomField(3, ["optical", "radar"])
 
     def labelled(labels):
-        return LabelledImage(example.scores, labels, example.features)
+        return mm.LabelledImage(example.scores, labels, example.features)
 
     with pytest.raises(LearningError, match="no element is labelled"):
         field.fit(labelled(np.full((6, 6), -1)))
@@ -256,7 +252,7 @@ def test_what_cannot_be_fitted():
 def test_written_and_read_it_is_the_same(tmp_path, interaction, neighbours):
     field = crf(interaction=interaction, neighbours=neighbours, name="class")
     mm.write(field, tmp_path / "field.mmgraph")
-    again = ConditionalRandomField.read(tmp_path / "field.mmgraph")
+    again = mm.ConditionalRandomField.read(tmp_path / "field.mmgraph")
     assert torch.equal(again.parameters, field.parameters)
     assert again.contrast_scales == field.contrast_scales
     assert again.sensors == field.sensors
@@ -268,9 +264,9 @@ def test_written_and_read_it_is_the_same(tmp_path, interaction, neighbours):
 
 
 def test_labels_are_kept_in_files(tmp_path):
-    named = ConditionalRandomField(("sea", "land", "ice"), ["optical", "radar"])
+    named = mm.ConditionalRandomField(("sea", "land", "ice"), ["optical", "radar"])
     named.write(tmp_path / "x.mmgraph")
-    assert ConditionalRandomField.read(tmp_path / "x.mmgraph").states == ("sea", "land", "ice")
+    assert mm.ConditionalRandomField.read(tmp_path / "x.mmgraph").states == ("sea", "land", "ice")
 
 
 def test_files_of_another_kind(tmp_path):
@@ -281,7 +277,7 @@ def test_files_of_another_kind(tmp_path):
         mm.write(crf(), tmp_path / "field.uai")
     mm.write(mm.MarkovRandomField.grid(shape=(2, 2), states=2), tmp_path / "grid.mmgraph")
     with pytest.raises(FormatError, match="holds no conditional random field but a 'Markov"):
-        ConditionalRandomField.read(tmp_path / "grid.mmgraph")
+        mm.ConditionalRandomField.read(tmp_path / "grid.mmgraph")
 
 
 @pytest.mark.parametrize(
@@ -304,4 +300,4 @@ def test_damaged_files(tmp_path, old, new, message):
     assert old in text
     file.write_text(text.replace(old, new))
     with pytest.raises(FormatError, match=message):
-        ConditionalRandomField.read(tmp_path / "field.mmgraph")
+        mm.ConditionalRandomField.read(tmp_path / "field.mmgraph")

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 import mmgraph as mm
 from mmgraph.graph.errors import UnderflowError, ZeroProbabilityError
-from mmgraph.graph.evidence import Evidence
 from mmgraph.inference.exact import exact, junction_tree
 from tests.inference.models import seeds
 from tests.inference.wide_cases import Case, random_case
@@ -111,7 +110,7 @@ def test_samples_are_of_the_probable_assignments(seed: int, zeros: float, width:
     joint = case.probabilities()
     generator = torch.Generator().manual_seed(seed % 1000)
     drawn = junction_tree.exact_samples(
-        case.graph(), Evidence.of(case.evidence(), case.graph().variables), 300, generator
+        case.graph(), mm.Evidence.of(case.evidence(), case.graph().variables), 300, generator
     )
     states = np.stack([drawn[f"v{v}"][0].numpy() for v in range(len(case.cards))])
     flat = np.ravel_multi_index(tuple(states), case.cards)
@@ -127,7 +126,7 @@ def test_beliefs_of_factors(seed: int, width: float, rows: int):
     case = possible_case(seed, 0.2, width)
     if case is None:
         return
-    given = Evidence.of(case.evidence(rows), case.graph().variables)
+    given = mm.Evidence.of(case.evidence(rows), case.graph().variables)
     counts, _ = junction_tree.factor_beliefs(case.graph(), given)
     joint = case.probabilities()
     for scope, belief in zip(case.scopes, counts, strict=False):
@@ -255,7 +254,7 @@ def test_what_memory_does_not_allow_is_an_error_of_underflow():
     unary = 2000 * torch.randn(8, 8, 2, generator=generator, dtype=torch.float64)
     graph = mm.FactorGraph([v], [mm.UnaryFactor(v, unary), mm.GridFactor(v, mm.Potts(), 3000.0)])
     assert mm.query(graph).exact
-    given = Evidence.of(None, graph.variables)
+    given = mm.Evidence.of(None, graph.variables)
     with pytest.raises(UnderflowError, match="budget"):
         exact.marginals(graph, given, None, "junction_tree", memory_budget=300_000)
 

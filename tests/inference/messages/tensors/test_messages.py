@@ -14,7 +14,6 @@ from mmgraph.graph.errors import (
     UnknownVariableError,
     ZeroProbabilityError,
 )
-from mmgraph.graph.evidence import Evidence
 from mmgraph.inference.messages.tensors.belief_propagation import belief_propagation_torch
 from mmgraph.inference.messages.tensors.messages import EdgeGroup
 from mmgraph.inference.messages.tensors.trws import trws_torch
@@ -26,7 +25,7 @@ TABLE = mm.Tabulated([[0.0, 1.0, np.inf], [0.5, 0.0, 1.0], [2.0, 0.3, 0.1]])
 
 
 def evidence_of(graph, data=None):
-    return Evidence.of(data, graph.variables)
+    return mm.Evidence.of(data, graph.variables)
 
 
 def mixed(seed: int, three: bool = False) -> mm.FactorGraph:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+import mmgraph as mm
 from mmgraph.graph.errors import LearningError
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
-from mmgraph.graph.variable import Variable
 from mmgraph.inference.field.clamping import Clamped
 from mmgraph.inference.field.view import FieldView
 from mmgraph.learning.boltzmann.objective import RandomBlocks
@@ -38,8 +35,10 @@ def stripes(count: int) -> torch.Tensor:
     return (pixels ^ flipped).double()
 
 
-def exact(graph: FactorGraph, values: torch.Tensor) -> float:
-    natural = [f.tensors() for f in graph.factors if isinstance(f, BiasFactor | BilinearFactor)]
+def exact(graph: mm.FactorGraph, values: torch.Tensor) -> float:
+    natural = [
+        f.tensors() for f in graph.factors if isinstance(f, mm.BiasFactor | mm.BilinearFactor)
+    ]
     return float(log_likelihood(graph, natural, values))
 
 
@@ -189,17 +188,17 @@ def test_a_modality_that_no_row_has():
 
 
 def test_layers_of_several_variables_have_hidden_units_in_common():
-    x, y = Variable("x", shape=(2,), family="bernoulli"), Variable("y", 3)
-    h = Variable("h", shape=(2,), family="bernoulli")
+    x, y = mm.Variable("x", shape=(2,), family="bernoulli"), mm.Variable("y", 3)
+    h = mm.Variable("h", shape=(2,), family="bernoulli")
     zeros = torch.zeros
-    graph = FactorGraph(
+    graph = mm.FactorGraph(
         [x, y, h],
         [
-            BiasFactor(x, zeros(2)),
-            BiasFactor(y, zeros(3)),
-            BiasFactor(h, zeros(2)),
-            BilinearFactor(x, h, 0.1 * torch.eye(2)),
-            BilinearFactor(y, h, zeros(3, 2)),
+            mm.BiasFactor(x, zeros(2)),
+            mm.BiasFactor(y, zeros(3)),
+            mm.BiasFactor(h, zeros(2)),
+            mm.BilinearFactor(x, h, 0.1 * torch.eye(2)),
+            mm.BilinearFactor(y, h, zeros(3, 2)),
         ],
     )
     (stage,) = stages_of(graph, [["x", "y"], "h"])
