@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import mmgraph as mm
-from mmgraph.inference.messages.belief_propagation import Messages
+from mmgraph.inference.messages.row_messages import RowMessages
 from mmgraph.inference.messages.scaled_messages import ScaledMessages
 from mmgraph.inference.pairwise.build import pairwise_graph
 from tests.benchmarks.pgmax_peer import pgmax_seconds_a_sweep
@@ -33,8 +33,8 @@ def costs() -> Costs:
 def seconds_of_iteration(benchmark: Any, graph: mm.FactorGraph) -> float:
     """Measure the iteration that belief propagation begins with, messages kept between calls."""
     pairwise = pairwise_graph(graph)
-    messages = Messages(pairwise, mm.Evidence.of(None, graph.variables), 0)
-    scaled = ScaledMessages(pairwise, messages.unary, messages.potentials)
+    messages = RowMessages(pairwise, mm.Evidence.of(None, graph.variables), 0)
+    scaled = ScaledMessages(pairwise, messages.model)
 
     def iterate() -> None:
         # -1 would say that numbers got too small, and that another form has to take over.

@@ -18,8 +18,8 @@ import pytest
 import torch
 
 import mmgraph as mm
-from mmgraph.inference.messages.tensors.belief_propagation import TorchMessages
-from mmgraph.inference.messages.tensors.graph import TorchGraph
+from mmgraph.inference.messages.options import MessageOptions
+from mmgraph.inference.messages.tensors.belief_propagation import TensorMessages
 from mmgraph.learning.counts import count_cells
 from tests.benchmarks.test_layers import two_modalities
 
@@ -77,8 +77,9 @@ def messages(device: str) -> Callable[[], object]:
     unary = torch.randn(SIDE, SIDE, STATES, generator=generator)
     graph = mm.MarkovRandomField.grid(unary, mm.Potts(), weights=1.0, neighbours=4)
     nothing = mm.Evidence.of(None, graph.variables)
-    kept = TorchMessages(TorchGraph(graph, nothing, device, torch.float32))
-    return lambda: kept.step(0.3)
+    options = MessageOptions("parallel", 1, 0.0, 0.3, device, torch.float32, on_tensors=True)
+    begun = TensorMessages(graph, nothing, options)
+    return lambda: begun.step(0.3)
 
 
 def contraction(device: str) -> Callable[[], object]:

@@ -47,11 +47,11 @@ def passes(graph: mm.FactorGraph) -> Callable[[], None]:
     assert pairwise.dtype == np.float32
     unary = pairwise.unary(mm.Evidence.of(None, graph.variables), 0)
     messages = pairwise.empty_messages()
-    edges = (*pairwise.edge_arrays, *pairwise.incidence_arrays)
+    arrays = (pairwise.edge_arrays, pairwise.adjacency, pairwise.slots, messages)
 
     def iterate() -> None:
         for forward in (True, False):
-            bound = trws_pass(forward, pairwise.offsets, unary, *edges, messages, pairwise.largest)
+            bound = trws_pass(forward, unary, *arrays)
             assert np.isfinite(bound)
 
     return iterate

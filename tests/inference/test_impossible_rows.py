@@ -87,12 +87,11 @@ def test_assignments(method: str, options: dict[str, object]):
 
 def test_messages_on_tensors():
     from mmgraph.graph.evidence import Evidence
-    from mmgraph.inference.messages.tensors.belief_propagation import belief_propagation_torch
-    from mmgraph.inference.messages.tensors.trws import trws_torch
+    from tests.inference.messages.tensors.on_tensors import best_on_tensors, marginals_on_tensors
 
     graph, evidence = ring_of_equals()
     given = Evidence.of(evidence, graph.variables)
-    for function in (belief_propagation_torch, trws_torch):
+    for function in (marginals_on_tensors, best_on_tensors):
         with pytest.raises(ZeroProbabilityError) as caught:
             function(graph, given, device="cpu")
         check_the_middle_one(caught.value)

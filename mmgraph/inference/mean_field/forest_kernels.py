@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from mmgraph.inference.numerics.compiling import compiled
-from mmgraph.inference.pairwise.energy_kernels import edge_energy
+from mmgraph.inference.pairwise.energy_kernels import Edge, edge_energy
 from mmgraph.inference.pairwise.graph import POTTS, SELECTS_FIRST
 
 _TINY = 1e-290
@@ -170,9 +170,8 @@ def _mean_energies(
                 for k in range(states):
                     x, y = (k, j) if first[e] == n else (j, k)
                     a, b = (states, count) if first[e] == n else (count, states)
-                    effective[begin + k] += probability * edge_energy(
-                        kind[f], weight[e], truncation[f], place[f], tables, x, y, a, b
-                    )
+                    edge = Edge(kind[f], weight[e], truncation[f], place[f], a, b)
+                    effective[begin + k] += probability * edge_energy(edge, tables, x, y)
 
 
 @compiled
@@ -219,9 +218,8 @@ def _soft_minimum(
         for j in range(rows):
             x, y = (j, k) if towards_second else (k, j)
             a, b = (rows, columns) if towards_second else (columns, rows)
-            value = source[j] + edge_energy(
-                kind[f], weight[e], truncation[f], place[f], tables, x, y, a, b
-            )
+            edge = Edge(kind[f], weight[e], truncation[f], place[f], a, b)
+            value = source[j] + edge_energy(edge, tables, x, y)
             if value == np.inf:
                 continue
             if value < low:  # keep the sum relative to the smallest value so far
@@ -324,7 +322,6 @@ def _mean_outside(
             for y in range(columns):
                 probability = beliefs[offsets[a] + x] * beliefs[offsets[b] + y]
                 if probability > 0:
-                    total += probability * edge_energy(
-                        kind[f], weight[e], truncation[f], place[f], tables, x, y, rows, columns
-                    )
+                    edge = Edge(kind[f], weight[e], truncation[f], place[f], rows, columns)
+                    total += probability * edge_energy(edge, tables, x, y)
     return total

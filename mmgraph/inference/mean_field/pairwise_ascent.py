@@ -22,7 +22,7 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.inference.field.view import excluded_by_others
 from mmgraph.inference.numerics.compiling import compiled, inlined
 from mmgraph.inference.pairwise.colouring import colour_elements
-from mmgraph.inference.pairwise.energy_kernels import edge_energy
+from mmgraph.inference.pairwise.energy_kernels import Edge, edge_energy
 from mmgraph.inference.pairwise.graph import POTTS, SELECTS_FIRST, TABLE, PairwiseGraph
 
 _ONE = np.uint64(1)
@@ -82,7 +82,7 @@ class Ascent(NamedTuple):
 
 def is_pairwise(pairwise: PairwiseGraph) -> bool:
     """Whether all nodes are elements of variables: no table joins three or more."""
-    return not bool((pairwise.functions.kind >= SELECTS_FIRST).any()) and pairwise.nodes == sum(
+    return not bool((pairwise.edge_arrays.kind >= SELECTS_FIRST).any()) and pairwise.nodes == sum(
         pairwise.graph.variables[name].size for name in pairwise.first_node
     )
 
@@ -127,7 +127,7 @@ def ascend_pairwise(
     EvidenceError
         If no state of some element is possible.
     """
-    f = pairwise.functions
+    f = pairwise.edge_arrays
     functions = EdgeFunctions(f.kind, f.truncation, f.place, f.tables)
     neighbours = neighbours_of(pairwise)
     rows = [pairwise.beliefs_of(means, row) for row in range(evidence.batch)]
@@ -216,12 +216,12 @@ def _add_mean_energy(field, states, beliefs, neighbours, functions, i):
                     for x in range(states):
                         field[x] += share * functions.tables[at + x * along]
         else:
+            truncation = np.float64(functions.truncation[f])
+            edge = Edge(kind, w, truncation, np.int64(0), np.int64(states), np.int64(others))
             for y in range(others):
                 for x in range(states):
-                    field[x] += beliefs[begin + y] * edge_energy(
-                        kind, w, np.float64(functions.truncation[f]), 0, functions.tables,
-                        np.int64(x), np.int64(y), np.int64(states), np.int64(others),
-                    )  # fmt: skip
+                    energy = edge_energy(edge, functions.tables, np.int64(x), np.int64(y))
+                    field[x] += beliefs[begin + y] * energy
 
 
 @inlined

@@ -61,7 +61,7 @@ def forests(view: PairwiseGraph) -> Forests:
 def _forests(view: PairwiseGraph) -> Forests:
     adjacency = view.adjacency
     shared = (
-        view.first, view.second, view.function, view.functions.kind,
+        view.first, view.second, view.function, view.edge_arrays.kind,
         adjacency.start, adjacency.edges,
     )  # fmt: skip
     part = part_into_forests(_preferred_parts(view), *shared)
@@ -104,7 +104,7 @@ def improved_by_forests(
     improved = {name: q.double().cpu().clone() for name, q in marginals.items()}
     bounds = torch.empty(evidence.batch, dtype=torch.float64)
     sweeps, residual = 0, 0.0
-    functions, adjacency = view.functions, view.adjacency
+    functions, adjacency = view.edge_arrays, view.adjacency
     for row in range(evidence.batch):
         beliefs = view.beliefs_of(improved, row)
         bound, change, done = ascend_forests(

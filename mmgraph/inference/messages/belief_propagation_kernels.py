@@ -1,38 +1,109 @@
-"""The schedules of loopy belief propagation, compiled for any pairwise graph.
+"""The schedules of loopy belief propagation, compiled for any pairwise graph."""
 
-Each edge holds two messages, ``towards_second`` and ``towards_first``. ``appearance`` is one for
-ordinary belief propagation; tree-reweighted propagation gives each edge the share of spanning trees
-that hold it, and all energies of edges are divided by it.
-"""
-
-# The functions of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
+# The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
+# mypy: disallow_untyped_defs=False
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float, Float64, Int64
 
-from mmgraph.inference.messages.min_sum_kernels import min_sum_message
+from mmgraph.inference.messages.min_sum_kernels import Envelope, envelope_of, min_sum_message
 from mmgraph.inference.messages.sum_product_kernels import sum_product_message
 from mmgraph.inference.numerics.compiling import compiled
+from mmgraph.inference.pairwise.energy_kernels import edge_at
+from mmgraph.inference.pairwise.graph import Adjacency, EdgeArrays
+
+
+class Model(NamedTuple):
+    """A graph with one row of evidence, as messages are computed from it.
+
+    Attributes
+    ----------
+    sums : bool
+        Sum-product rather than max-product.
+    unary : ndarray, shape (states,)
+        Unary energies with the evidence.
+    edges : EdgeArrays
+        The edges.
+    adjacency : Adjacency
+        The edges at each node.
+    potentials : ndarray
+        Exponentials of minus the tables of the edges.
+    appearance : ndarray, shape (edges,)
+        One in belief propagation; in its tree-reweighted form the share of the spanning trees that
+        hold the edge, by which its energy is divided.
+    """
+
+    sums: bool
+    unary: Float[np.ndarray, " states"]
+    edges: EdgeArrays
+    adjacency: Adjacency
+    potentials: Float64[np.ndarray, " cells"]
+    appearance: Float64[np.ndarray, " edges"]
+
+
+class DirectedMessages(NamedTuple):
+    """Two messages along each edge.
+
+    Attributes
+    ----------
+    slots : ndarray of int64, shape (edges + 1,)
+        Where those of each edge lie.
+    towards_second, towards_first : ndarray of float
+        Energies of the states of the receiving node.
+    """
+
+    slots: Int64[np.ndarray, " edges+1"]
+    towards_second: Float[np.ndarray, " slots"]
+    towards_first: Float[np.ndarray, " slots"]
+
+
+class NodeQueue(NamedTuple):
+    """The nodes in a heap by the change of their incoming messages.
+
+    Attributes
+    ----------
+    residual : ndarray of float64, shape (nodes,)
+        That change.
+    heap, where : ndarray of int64, shape (nodes,)
+        The nodes, and the place of each among them.
+    """
+
+    residual: Float64[np.ndarray, " nodes"]
+    heap: Int64[np.ndarray, " nodes"]
+    where: Int64[np.ndarray, " nodes"]
+
+
+class _Scratch(NamedTuple):
+    belief: np.ndarray
+    source: np.ndarray
+    weights: np.ndarray
+    fresh: np.ndarray
+    envelope: Envelope
 
 
 @compiled
-def node_belief(
-    n, unary, offsets, appearance, start, middle, incident, slots, towards_second, towards_first,
-    belief,
-):  # fmt: skip
+def _scratch(largest):
+    belief, source, weights, fresh = np.empty((4, largest))
+    return _Scratch(belief, source, weights, fresh, envelope_of(largest))
+
+
+@compiled
+def node_belief(n, model, messages, belief):
     """Write the unary energies and all incoming messages of a node; return the least."""
+    offsets, (start, middle, incident) = model.edges.offsets, model.adjacency
     begin, states = offsets[n], offsets[n + 1] - offsets[n]
     for k in range(states):
-        belief[k] = unary[begin + k]
+        belief[k] = model.unary[begin + k]
     for i in range(start[n], start[n + 1]):
         e = incident[i]
-        messages = towards_second if i < middle[n] else towards_first
+        incoming = messages.towards_second if i < middle[n] else messages.towards_first
         for k in range(states):
-            belief[k] += appearance[e] * messages[slots[e] + k]
+            belief[k] += model.appearance[e] * incoming[messages.slots[e] + k]
     low = np.inf
     for k in range(states):
         low = min(low, belief[k])
@@ -40,35 +111,33 @@ def node_belief(
 
 
 @compiled
-def _send(
-    sums, e, upwards, belief, low, offsets, first, second, function, weight, kind, truncation,
-    place, tables, potentials, appearance, slots, old_second, old_first, target, damping, source,
-    scratch, apex, limit, fresh,
-):  # fmt: skip
+def _send(model, damping, e, upwards, low, messages, targets, scratch):
     """Send the message of edge ``e`` to its second node (to the first one unless ``upwards``).
 
     Returns the change of the message, ``inf`` if no state is possible.
     """
-    f, slot = function[e], slots[e]
-    a, b = (first[e], second[e]) if upwards else (second[e], first[e])
-    states, columns = offsets[a + 1] - offsets[a], offsets[b + 1] - offsets[b]
-    back, old = (old_first, old_second) if upwards else (old_second, old_first)
+    belief, source, weights, fresh, envelope = scratch
+    edge, slot = (
+        edge_at(model.edges, e, model.edges.weight[e] / model.appearance[e]),
+        messages.slots[e],
+    )
+    back, old, target = messages.towards_second, messages.towards_first, targets.towards_first
+    states, columns = edge.columns, edge.rows
+    if upwards:
+        back, old, target = old, back, targets.towards_second
+        states, columns = columns, states
     least = np.inf
     for k in range(states):
         message = back[slot + k]
         source[k] = belief[k] - low - (message if message < np.inf else 0.0)
         least = min(least, source[k])
-    w = weight[e] / appearance[e]
-    if sums:
+    tables = model.edges.tables
+    if model.sums:
         constant = sum_product_message(
-            kind[f], w, truncation[f], place[f], tables, potentials, upwards, source, least,
-            states, fresh, 0, columns, scratch,
-        )  # fmt: skip
+            edge, tables, model.potentials, upwards, source, least, fresh, weights
+        )
     else:
-        constant = min_sum_message(
-            kind[f], w, truncation[f], place[f], tables, upwards, source, least,
-            states, fresh, 0, columns, apex, limit,
-        )  # fmt: skip
+        constant = min_sum_message(edge, tables, upwards, source, least, fresh, 0, envelope)
     if constant == np.inf:
         return np.inf
     change = 0.0
@@ -85,116 +154,92 @@ def _send(
 
 
 @compiled
-def sequential_pass(
-    sums, forward, damping, unary, offsets, first, second, function, weight, kind, truncation,
-    place, tables, start, middle, incident, slots, potentials, appearance, towards_second,
-    towards_first, largest,
-):  # fmt: skip
-    """Visit the nodes in order, each sending to the nodes ahead; return the largest change."""
-    belief, source, scratch, fresh = np.empty((4, largest))
-    apex, limit = np.empty(largest, np.int64), np.empty(largest + 1)
+def _visit(n, begin, stop, model, damping, messages, targets, scratch):
+    """Let a node send along some of its edges; return the largest change, ``inf`` as `_send`."""
+    low = node_belief(n, model, messages, scratch.belief)
+    if low == np.inf:
+        return np.inf
     change = 0.0
-    nodes = len(offsets) - 1
+    for i in range(begin, stop):
+        upwards = i >= model.adjacency.middle[n]
+        e = model.adjacency.edges[i]
+        change = max(change, _send(model, damping, e, upwards, low, messages, targets, scratch))
+    return change
+
+
+@compiled
+def sequential_pass(forward, model, damping, messages):
+    """Visit the nodes in order, each sending to the nodes ahead; return the largest change."""
+    scratch = _scratch(model.edges.largest)
+    start, middle, _ = model.adjacency
+    nodes, change = len(middle), 0.0
     for step in range(nodes):
         n = step if forward else nodes - 1 - step
-        low = node_belief(
-            n, unary, offsets, appearance, start, middle, incident, slots, towards_second,
-            towards_first, belief,
-        )  # fmt: skip
-        if low == np.inf:
-            return np.inf
-        for i in range(middle[n] if forward else start[n], start[n + 1] if forward else middle[n]):
-            change = max(change, _send(
-                sums, incident[i], forward, belief, low, offsets, first, second, function, weight,
-                kind, truncation, place, tables, potentials, appearance, slots, towards_second,
-                towards_first, towards_second if forward else towards_first, damping, source,
-                scratch, apex, limit, fresh,
-            ))  # fmt: skip
+        begin = middle[n] if forward else start[n]
+        stop = start[n + 1] if forward else middle[n]
+        change = max(change, _visit(n, begin, stop, model, damping, messages, messages, scratch))
+        if change == np.inf:
+            break
     return change
 
 
 @compiled
-def parallel_pass(
-    sums, damping, unary, offsets, first, second, function, weight, kind, truncation, place, tables,
-    start, middle, incident, slots, potentials, appearance, towards_second, towards_first,
-    next_second, next_first, largest,
-):  # fmt: skip
+def parallel_pass(model, damping, messages, targets):
     """Compute every message from those of the last pass; return the largest change."""
-    belief, source, scratch, fresh = np.empty((4, largest))
-    apex, limit = np.empty(largest, np.int64), np.empty(largest + 1)
-    change = 0.0
-    for n in range(len(offsets) - 1):
-        low = node_belief(
-            n, unary, offsets, appearance, start, middle, incident, slots, towards_second,
-            towards_first, belief,
-        )  # fmt: skip
-        if low == np.inf:
-            return np.inf
-        for i in range(start[n], start[n + 1]):
-            upwards = i >= middle[n]
-            change = max(change, _send(
-                sums, incident[i], upwards, belief, low, offsets, first, second, function, weight,
-                kind, truncation, place, tables, potentials, appearance, slots, towards_second,
-                towards_first, next_second if upwards else next_first, damping, source, scratch,
-                apex, limit, fresh,
-            ))  # fmt: skip
+    scratch = _scratch(model.edges.largest)
+    start, change = model.adjacency.start, 0.0
+    for n in range(len(start) - 1):
+        begin, stop = start[n], start[n + 1]
+        change = max(change, _visit(n, begin, stop, model, damping, messages, targets, scratch))
+        if change == np.inf:
+            break
     return change
 
 
 @compiled
-def residual_pass(
-    sums, visits, tolerance, damping, residual, heap, where, unary, offsets, first, second,
-    function, weight, kind, truncation, place, tables, start, middle, incident, slots, potentials,
-    appearance, towards_second, towards_first, largest,
-):  # fmt: skip
-    """Visit ``visits`` times the node whose incoming messages have changed most; it sends to all.
+def residual_pass(model, damping, tolerance, messages, queue):
+    """Visit, as often as there are nodes, the one whose incoming messages have changed most.
 
-    The nodes lie in a heap by that change, which ``residual`` holds. Returns the largest change
-    that still waits.
+    It sends to all its neighbours. Returns the largest change that still waits.
     """
-    belief, source, scratch, fresh = np.empty((4, largest))
-    apex, limit = np.empty(largest, np.int64), np.empty(largest + 1)
-    for _ in range(visits):
+    scratch = _scratch(model.edges.largest)
+    start, middle, incident = model.adjacency
+    residual, heap, where = queue
+    for _ in range(len(heap)):
         n = heap[0]
         if residual[n] <= tolerance:
             break
-        low = node_belief(
-            n, unary, offsets, appearance, start, middle, incident, slots, towards_second,
-            towards_first, belief,
-        )  # fmt: skip
+        low = node_belief(n, model, messages, scratch.belief)
         if low == np.inf:
             return np.inf
         residual[n] = 0.0
-        _sink(heap, where, residual, 0)
+        _sink(queue, 0)
         for i in range(start[n], start[n + 1]):
             e, upwards = incident[i], i >= middle[n]
-            change = _send(
-                sums, e, upwards, belief, low, offsets, first, second, function, weight, kind,
-                truncation, place, tables, potentials, appearance, slots, towards_second,
-                towards_first, towards_second if upwards else towards_first, damping, source,
-                scratch, apex, limit, fresh,
-            )  # fmt: skip
+            change = _send(model, damping, e, upwards, low, messages, messages, scratch)
             if change == np.inf:
                 return np.inf
-            other = second[e] if upwards else first[e]
+            other = model.edges.second[e] if upwards else model.edges.first[e]
             if change > residual[other]:
                 residual[other] = change
-                _rise(heap, where, residual, where[other])
+                _rise(queue, where[other])
     return residual[heap[0]]
 
 
 @compiled
-def _rise(heap, where, residual, place):
+def _rise(queue, place):
+    residual, heap, _ = queue
     while place > 0:
         parent = (place - 1) // 2
         if residual[heap[parent]] >= residual[heap[place]]:
             return
-        _exchange(heap, where, place, parent)
+        _exchange(queue, place, parent)
         place = parent
 
 
 @compiled
-def _sink(heap, where, residual, place):
+def _sink(queue, place):
+    residual, heap, _ = queue
     while True:
         child = 2 * place + 1
         if child >= len(heap):
@@ -203,27 +248,23 @@ def _sink(heap, where, residual, place):
             child += 1
         if residual[heap[place]] >= residual[heap[child]]:
             return
-        _exchange(heap, where, place, child)
+        _exchange(queue, place, child)
         place = child
 
 
 @compiled
-def _exchange(heap, where, a, b):
+def _exchange(queue, a, b):
+    _, heap, where = queue
     heap[a], heap[b] = heap[b], heap[a]
     where[heap[a]], where[heap[b]] = a, b
 
 
 @compiled
-def beliefs(
-    unary, offsets, appearance, start, middle, incident, slots, towards_second, towards_first
-):  # fmt: skip
+def beliefs(model, messages):
     """The energies of all states of all nodes, messages included."""
-    result = np.empty(len(unary))
+    offsets, result = model.edges.offsets, np.empty(len(model.unary))
     for n in range(len(offsets) - 1):
-        node_belief(
-            n, unary, offsets, appearance, start, middle, incident, slots, towards_second,
-            towards_first, result[offsets[n] : offsets[n + 1]],
-        )  # fmt: skip
+        node_belief(n, model, messages, result[offsets[n] : offsets[n + 1]])
     return result
 
 
@@ -242,36 +283,33 @@ def log_sum(energies, count):
 
 
 @compiled
-def free_energy(
-    believed, offsets, first, second, function, weight, kind, truncation, place, tables, slots,
-    potentials, appearance, towards_second, towards_first, largest,
-):  # fmt: skip
+def free_energy(believed, model, messages):
     """The approximate log Z of the messages: minus the Bethe free energy at a fixed point.
 
     log Z_s for each node, and for each edge its share of log Z_st - log Z_s - log Z_t, where the
     sums Z run over the unnormalised beliefs (Wainwright, Jaakkola and Willsky 2005, section V).
     """
-    source, scratch, fresh = np.empty((3, largest))
+    edges, offsets = model.edges, model.edges.offsets
+    source, scratch, fresh = np.empty((3, edges.largest))
     node = np.empty(len(offsets) - 1)
     total = 0.0
     for n in range(len(offsets) - 1):
         node[n] = log_sum(believed[offsets[n] :], offsets[n + 1] - offsets[n])
         total += node[n]
-    for e in range(len(first)):
-        a, b, f, slot = first[e], second[e], function[e], slots[e]
-        rows, columns = offsets[a + 1] - offsets[a], offsets[b + 1] - offsets[b]
+    for e in range(len(edges.first)):
+        a, b, slot = edges.first[e], edges.second[e], messages.slots[e]
+        edge = edge_at(edges, e, edges.weight[e] / model.appearance[e])
         least = np.inf
-        for k in range(rows):
-            message = towards_first[slot + k]
+        for k in range(edge.rows):
+            message = messages.towards_first[slot + k]
             source[k] = believed[offsets[a] + k] - (message if message < np.inf else 0.0)
             least = min(least, source[k])
         constant = sum_product_message(
-            kind[f], weight[e] / appearance[e], truncation[f], place[f], tables, potentials, True,
-            source, least, rows, fresh, 0, columns, scratch,
-        )  # fmt: skip
-        for k in range(columns):
-            message = towards_second[slot + k]
+            edge, edges.tables, model.potentials, True, source, least, fresh, scratch
+        )
+        for k in range(edge.columns):
+            message = messages.towards_second[slot + k]
             fresh[k] += believed[offsets[b] + k] - (message if message < np.inf else 0.0)
-        pair = log_sum(fresh, columns) - constant
-        total += appearance[e] * (pair - node[a] - node[b])
+        pair = log_sum(fresh, edge.columns) - constant
+        total += model.appearance[e] * (pair - node[a] - node[b])
     return total

@@ -11,15 +11,11 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.devices import is_elsewhere
-from mmgraph.inference.messages.belief_propagation import (
-    passed_messages,
-    worst,
-)
-from mmgraph.inference.messages.schedules import Schedule, suited_options
-from mmgraph.inference.messages.tensors.max_product import max_product_torch
+from mmgraph.inference.messages.options import MessageOptions, Schedule
+from mmgraph.inference.messages.row_messages import CompiledMessages
+from mmgraph.inference.messages.tensors.belief_propagation import TensorMessages
 from mmgraph.inference.model_variables import named_variables
 from mmgraph.inference.numerics.shortfall import shortfall
-from mmgraph.inference.pairwise.feasible import of_row
 
 
 def max_product(
@@ -37,34 +33,23 @@ def max_product(
 ) -> Assignment:
     """Return the assignment that max-product messages point to, optimal on trees.
 
-    The options are those of :func:`belief_propagation`; the
-    assignment has no bound. On another device messages are tensors.
+    Parameters and errors are as for :func:`belief_propagation`; the assignment has no bound. On
+    another device messages are tensors.
     """
     began = time.perf_counter()
-    on_tensors = is_elsewhere(device)
-    schedule, damping = suited_options(schedule, iterations, damping, on_tensors)
-    if on_tensors:
-        return max_product_torch(
-            graph, evidence, variables, device=device, dtype=dtype, iterations=iterations,
-            tolerance=tolerance, damping=damping, memory_budget=memory_budget,
-        )  # fmt: skip
-    rows = passed_messages(
-        graph, evidence, sums=False, schedule=schedule, iterations=iterations, tolerance=tolerance,
-        damping=damping, dtype=dtype, memory_budget=memory_budget,
-    )  # fmt: skip
-    pairwise = rows[0].pairwise
-    found, energies = [], []
-    for row, messages in enumerate(rows):
-        with of_row(row):
-            labelling, energy = messages.labelling()
-        found.append(pairwise.states_of(labelling))
-        energies.append(energy)
+    options = MessageOptions.suited(
+        is_elsewhere(device), schedule, iterations, tolerance, damping, device, dtype, memory_budget
+    )
     names = named_variables(graph, variables)
-    residual, done = worst(rows)
+    kind = TensorMessages if options.on_tensors else CompiledMessages
+    with torch.no_grad():
+        messages = kind(graph, evidence, options, sums=False)
+        states, energies = messages.assignment()
+    residual, done = messages.residual, messages.iterations
     return Assignment(
-        {n: torch.cat([states[n] for states in found]) for n in names},
+        {n: states[n] for n in names},
         {n: graph.variables[n] for n in names},
-        -torch.tensor(energies, dtype=torch.float64),
+        -energies,
         method="max_product",
         exact=False,
         converged=residual <= tolerance,

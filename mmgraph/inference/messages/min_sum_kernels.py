@@ -5,21 +5,31 @@ entry is subtracted and returned. ``inf`` is a hard zero, and needs no care wher
 added and compared; NaN never arises because no kernel here subtracts an infinite value.
 """
 
-# The functions of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
+# The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
+# mypy: disallow_untyped_defs=False
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from jaxtyping import Float64, Int64
 
 from mmgraph.inference.numerics.compiling import compiled, inlined
-from mmgraph.inference.pairwise.graph import (
-    LINEAR,
-    POTTS,
-    QUADRATIC,
-    SELECTS_FIRST,
-    TABLE,
-)
+from mmgraph.inference.pairwise.graph import LINEAR, POTTS, QUADRATIC, SELECTS_FIRST, TABLE
+
+
+class Envelope(NamedTuple):
+    """Room for a lower envelope of parabolas: whose is lowest, and up to where."""
+
+    apex: Int64[np.ndarray, " states"]
+    limit: Float64[np.ndarray, " states+1"]
+
+
+@compiled
+def envelope_of(largest):
+    """Room for the parabolas of as many states."""
+    return Envelope(np.empty(largest, np.int64), np.empty(largest + 1))
 
 
 @inlined
@@ -102,14 +112,11 @@ def linear_message(weight, truncation, source, low, count, target, begin):
 
 
 @compiled
-def quadratic_message(weight, truncation, source, low, count, target, begin, apex, limit):
-    """Lower envelope of parabolas (Felzenszwalb and Huttenlocher 2006, section 3.2).
-
-    ``apex`` and ``limit`` are scratch of the length of a message and one more: whose parabola is
-    lowest, and up to where.
-    """
+def quadratic_message(edge, source, low, target, begin, envelope):
+    """Lower envelope of parabolas (Felzenszwalb and Huttenlocher 2006, section 3.2)."""
+    weight, apex, limit = edge.weight, envelope.apex, envelope.limit
     last = -1
-    for q in range(count):
+    for q in range(edge.rows):
         if source[q] == np.inf:  # no parabola starts from a forbidden state
             continue
         crossing = -np.inf
@@ -124,9 +131,9 @@ def quadratic_message(weight, truncation, source, low, count, target, begin, ape
         apex[last] = q
         limit[last] = crossing
     limit[last + 1] = np.inf
-    cap = weight * truncation
+    cap = weight * edge.truncation
     place = 0
-    for k in range(count):
+    for k in range(edge.rows):
         while limit[place + 1] < k:
             place += 1
         p = apex[place]
@@ -135,23 +142,24 @@ def quadratic_message(weight, truncation, source, low, count, target, begin, ape
 
 
 @compiled
-def table_message(weight, tables, place, source, rows, target, begin, columns, towards_second):
-    """Any function of the two states, in rows * columns steps; rows are the source's states."""
-    for k in range(columns):
-        target[begin + k] = np.inf
+def table_message(edge, tables, towards_second, source, target, begin):
+    """Any function of the two states, in time proportional to the number of pairs."""
+    weight, place = edge.weight, edge.place
     if towards_second:
-        for j in range(rows):
+        for k in range(edge.columns):
+            target[begin + k] = np.inf
+        for j in range(edge.rows):
             if source[j] < np.inf:
-                for k in range(columns):
-                    value = source[j] + weight * tables[place + j * columns + k]
+                for k in range(edge.columns):
+                    value = source[j] + weight * tables[place + j * edge.columns + k]
                     target[begin + k] = min(target[begin + k], value)
-    else:
-        for k in range(columns):
-            low = np.inf
-            for j in range(rows):
-                low = min(low, source[j] + weight * tables[place + k * rows + j])
-            target[begin + k] = low
-    return _normalised(target, begin, columns)
+        return _normalised(target, begin, edge.columns)
+    for k in range(edge.rows):
+        low = np.inf
+        for j in range(edge.columns):
+            low = min(low, source[j] + weight * tables[place + k * edge.columns + j])
+        target[begin + k] = low
+    return _normalised(target, begin, edge.rows)
 
 
 @compiled
@@ -181,10 +189,7 @@ def _normalised(target, begin, count):
 
 
 @compiled
-def min_sum_message(
-    kind, weight, truncation, place, tables, towards_second,
-    source, low, rows, target, begin, columns, apex, limit,
-):  # fmt: skip
+def min_sum_message(edge, tables, towards_second, source, low, target, begin, envelope):
     """Write the message that ``source`` sends along an edge, and return what was subtracted.
 
     ``low`` is the least value of ``source``. ``inf`` is returned, and the message left unfinished,
@@ -192,28 +197,14 @@ def min_sum_message(
     """
     if low == np.inf:
         return low
-    if kind == POTTS:
-        return potts_message(weight, source, low, rows, target, begin)
-    if kind == LINEAR:
-        return linear_message(weight, truncation, source, low, rows, target, begin)
-    if kind == QUADRATIC:
-        return quadratic_message(weight, truncation, source, low, rows, target, begin, apex, limit)
-    if kind == TABLE:
-        return table_message(
-            weight, tables, place, source, rows, target, begin, columns, towards_second
-        )
-    towards_cells = towards_second == (kind == SELECTS_FIRST)
-    return selection_message(place, source, rows, target, begin, columns, towards_cells)
-
-
-@compiled
-def with_messages(offsets, unary, start, middle, incident, slots, messages):
-    """Unary energies and the messages from higher nodes, as they stand after a backward pass."""
-    beliefs = unary.copy()
-    for n in range(len(offsets) - 1):
-        begin = np.uint64(offsets[n])
-        for i in range(middle[n], start[n + 1]):
-            slot = np.uint64(slots[incident[i]])
-            for k in range(np.uint64(offsets[n + 1]) - begin):
-                beliefs[begin + k] += messages[slot + k]
-    return beliefs
+    if edge.kind == POTTS:
+        return potts_message(edge.weight, source, low, edge.rows, target, begin)
+    if edge.kind == LINEAR:
+        return linear_message(edge.weight, edge.truncation, source, low, edge.rows, target, begin)
+    if edge.kind == QUADRATIC:
+        return quadratic_message(edge, source, low, target, begin, envelope)
+    if edge.kind == TABLE:
+        return table_message(edge, tables, towards_second, source, target, begin)
+    rows, columns = (edge.rows, edge.columns) if towards_second else (edge.columns, edge.rows)
+    towards_cells = towards_second == (edge.kind == SELECTS_FIRST)
+    return selection_message(edge.place, source, rows, target, begin, columns, towards_cells)

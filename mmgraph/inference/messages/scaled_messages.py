@@ -7,17 +7,19 @@ says so, and messages in logarithms take over.
 """
 
 # The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False, disable-error-code="call-arg"
+# mypy: disallow_untyped_defs=False
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 
+from mmgraph.inference.messages.belief_propagation_kernels import Model
 from mmgraph.inference.messages.sum_product_kernels import weigh
 from mmgraph.inference.numerics.compiling import compiled, inlined
+from mmgraph.inference.pairwise.energy_kernels import edge_at
 from mmgraph.inference.pairwise.graph import POTTS, PairwiseGraph
 
 _SMALLEST = 1e-280
@@ -31,46 +33,36 @@ class ScaledMessages:
     ----------
     pairwise : PairwiseGraph
         The graph.
-    unary : ndarray, shape (states,)
-        Unary energies with the evidence.
-    potentials : ndarray
-        Exponentials of minus the tables.
+    model : Model
+        The same with the evidence, as kernels take it.
     """
 
-    def __init__(
-        self,
-        pairwise: PairwiseGraph,
-        unary: Float[np.ndarray, " states"],
-        potentials: Float64[np.ndarray, " cells"],
-    ) -> None:
-        p = self.pairwise = pairwise
+    def __init__(self, pairwise: PairwiseGraph, model: Model) -> None:
+        self.slots, self.model = pairwise.slots, model
+        self._size, self._spare = int(self.slots[-1]), np.zeros(pairwise.largest)
         # Those towards second ends, those towards first ends, and ones for a message not there.
-        self.messages = np.ones(2 * int(p.slots[-1]) + p.largest)
-        self.weights = scaled_weights(unary, p.offsets)
-        self.arrays = (
-            p.offsets, *p.edge_arrays, *p.incidence_arrays, potentials,
-            np.exp(-np.abs(p.weight.astype(np.float64))),
-        )  # fmt: skip
+        self.messages = np.ones(2 * self._size + pairwise.largest)
+        self.weights = _scaled_weights(model.unary, pairwise.offsets)
+        self.agreement = np.exp(-np.abs(pairwise.weight.astype(np.float64)))
 
     def run_pass(self, forward: bool) -> float:
         """Visit the nodes in order; return the largest change in nats, -1 if numbers got too small.
 
         An element that evidence or hard zeros leave no state counts as too small.
         """
-        return float(
-            scaled_pass(forward, self.weights, *self.arrays, self.messages, self.pairwise.largest)
-        )
+        arrays = (self.weights, self.agreement, self.model, self.slots, self.messages)
+        return float(scaled_pass(forward, *arrays))
 
     def energies(self) -> tuple[Float64[np.ndarray, " slots"], Float64[np.ndarray, " slots"]]:
         """Return minus the logarithms: the messages towards second ends, and towards first ends."""
-        size, spare = int(self.pairwise.slots[-1]), np.zeros(self.pairwise.largest)
         with np.errstate(divide="ignore"):
-            logs = -np.log(self.messages[: 2 * size])
-        return np.concatenate([logs[:size], spare]), np.concatenate([logs[size:], spare])
+            logs = -np.log(self.messages[: 2 * self._size])
+        second, first = np.split(logs, 2)
+        return np.concatenate([second, self._spare]), np.concatenate([first, self._spare])
 
 
 @compiled
-def scaled_weights(unary, offsets):
+def _scaled_weights(unary, offsets):
     """Exponentials of minus the unary energies, each node's largest one."""
     weights = np.empty(len(unary))
     for n in range(len(offsets) - 1):
@@ -116,12 +108,11 @@ def _gathered(weights, begin, states, incident, start, middle, stop, slots, mess
 
 
 @compiled
-def scaled_pass(
-    forward, weights, offsets, first, second, function, weight, kind, truncation, place, tables,
-    start, middle, incident, slots, potentials, agreement, messages, largest,
-):  # fmt: skip
+def scaled_pass(forward, weights, agreement, model, slots, messages):
     """One pass of the sequential schedule; see :meth:`ScaledMessages.run_pass`."""
-    belief, source, fresh = np.empty(largest), np.empty(largest), np.empty(largest)
+    edges, (start, middle, incident) = model.edges, model.adjacency
+    offsets = edges.offsets
+    belief, source, fresh = np.empty((3, edges.largest))
     nodes = len(offsets) - 1
     half = slots[-1]
     rise = fall = 1.0
@@ -130,15 +121,22 @@ def scaled_pass(
         begin = np.uint64(offsets[n])
         states = np.uint64(offsets[n + 1]) - begin
         top = _gathered(
-            weights, begin, states, incident, start[n], middle[n], start[n + 1], slots, messages,
+            weights,
+            begin,
+            states,
+            incident,
+            start[n],
+            middle[n],
+            start[n + 1],
+            slots,
+            messages,
             belief,
-        )  # fmt: skip
+        )
         if top < _SMALLEST:
             return -1.0
         scale = 1.0 / top
         for i in range(middle[n] if forward else start[n], start[n + 1] if forward else middle[n]):
             e = incident[i]
-            f = function[e]
             back = np.uint64(slots[e] + (half if forward else 0))
             ahead = np.uint64(slots[e] + (0 if forward else half))
             total = top = 0.0
@@ -151,21 +149,17 @@ def scaled_pass(
                 top = max(top, value)
             if top < _SMALLEST:
                 return -1.0
-            if kind[f] == POTTS:
+            if edges.kind[edges.function[e]] == POTTS:
                 columns = states
-                agree = agreement[e]
-                own = 1.0 - agree
-                base = agree * total
-                inverse = 1.0 / (base + own * top)
+                same = 1.0 - agreement[e]
+                base = agreement[e] * total
+                inverse = 1.0 / (base + same * top)
                 for k in range(columns):
-                    fresh[k] = (base + own * source[k]) * inverse
+                    fresh[k] = (base + same * source[k]) * inverse
             else:
-                other = second[e] if forward else first[e]
-                columns = np.uint64(offsets[other + 1] - offsets[other])
-                weigh(
-                    kind[f], weight[e], truncation[f], place[f], tables, potentials, forward,
-                    source, total, np.int64(states), fresh, 0, np.int64(columns),
-                )  # fmt: skip
+                edge = edge_at(edges, e, edges.weight[e])
+                columns = np.uint64(edge.columns if forward else edge.rows)
+                weigh(edge, edges.tables, model.potentials, forward, source, total, fresh)
                 top = 0.0
                 for k in range(columns):
                     top = max(top, fresh[k])

@@ -1,7 +1,7 @@
 """Spanning trees that together cover a graph, and the bound on log Z that they give."""
 
 # The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
+# mypy: disallow_untyped_defs=False
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float64, Int32, Int64
 from mmgraph.inference.messages.belief_propagation_kernels import log_sum
 from mmgraph.inference.messages.sum_product_kernels import sum_product_message
 from mmgraph.inference.numerics.compiling import compiled
+from mmgraph.inference.pairwise.energy_kernels import edge_at
 from mmgraph.inference.pairwise.graph import PairwiseGraph, adjacent_edges
 
 
@@ -78,94 +79,72 @@ def forest_depths(
     nodes: int,
 ) -> Int64[np.ndarray, " nodes"]:
     """Return how far each node of a forest is from the root of its tree."""
-    first, second = first[member], second[member]
-    start, _, edges = adjacent_edges(first, second, nodes)
-    depths: Int64[np.ndarray, " nodes"] = _depths(first, second, start, edges, nodes)
+    depths: Int64[np.ndarray, " nodes"]
+    _, _, depths = _rooted(member, first, second, adjacent_edges(first, second, nodes))
     return depths
 
 
 @compiled
-def _depths(first, second, start, incident, nodes):
-    """How far each node is from the first node of its tree."""
-    depth, order = np.full(nodes, -1), np.empty(nodes, np.int64)
+def _rooted(member, first, second, adjacency):
+    """Nodes of a forest from the roots outwards, the edge of each towards its root, its depth."""
+    nodes = len(adjacency.middle)
+    order, parent, depth = np.empty(nodes, np.int64), np.full(nodes, -1), np.full(nodes, -1)
+    count = done = 0
     for root in range(nodes):
         if depth[root] >= 0:
             continue
         depth[root] = 0
-        order[0] = root
-        count, done = 1, 0
+        order[count] = root
+        count += 1
         while done < count:
             n = order[done]
             done += 1
-            for i in range(start[n], start[n + 1]):
-                e = incident[i]
-                other = first[e] + second[e] - n
-                if depth[other] < 0:
-                    depth[other] = depth[n] + 1
+            for i in range(adjacency.start[n], adjacency.start[n + 1]):
+                e = adjacency.edges[i]
+                other = second[e] if first[e] == n else first[e]
+                if member[e] and depth[other] < 0:
+                    parent[other], depth[other] = e, depth[n] + 1
                     order[count] = other
                     count += 1
-    return depth
+    return order, parent, depth
 
 
 @compiled
-def forest_log_partition(
-    member, believed, offsets, first, second, function, weight, kind, truncation, place, tables,
-    start, incident, slots, potentials, appearance, towards_second, towards_first, largest,
-):  # fmt: skip
+def forest_log_partition(member, believed, model, messages):
     """The log partition function of one forest under the reparametrisation of the messages.
 
     Its nodes weigh the unnormalised beliefs, its edges what the messages have not taken out of
     them. Averaged over the forests these energies are those of the graph, whatever the messages:
     the mean of the forests' values is an upper bound on log Z (Wainwright et al. 2005, sec. III).
     """
-    nodes = len(offsets) - 1
+    edges, offsets = model.edges, model.edges.offsets
+    order, parent, _ = _rooted(member, edges.first, edges.second, model.adjacency)
     collected = believed.copy()
-    order, parent = np.empty(nodes, np.int64), np.full(nodes, -2)
-    count = 0
-    for root in range(nodes):
-        if parent[root] != -2:
-            continue
-        parent[root] = -1
-        order[count] = root
-        done = count
-        count += 1
-        while done < count:
-            n = order[done]
-            done += 1
-            for i in range(start[n], start[n + 1]):
-                e = incident[i]
-                other = second[e] if first[e] == n else first[e]
-                if member[e] and parent[other] == -2:
-                    parent[other] = e
-                    order[count] = other
-                    count += 1
-    source, scratch, fresh = np.empty((3, largest))
+    source, scratch, fresh = np.empty((3, edges.largest))
     total = 0.0
-    for step in range(nodes):
-        n = order[nodes - 1 - step]
+    for n in order[::-1]:
         begin, states = offsets[n], offsets[n + 1] - offsets[n]
         e = parent[n]
         if e < 0:
             total += log_sum(collected[begin:], states)
             continue
-        upwards, f, slot = first[e] == n, function[e], slots[e]
-        other = second[e] if upwards else first[e]
-        columns = offsets[other + 1] - offsets[other]
-        back, ahead = towards_first, towards_second
+        upwards, slot = edges.first[e] == n, messages.slots[e]
+        edge = edge_at(edges, e, edges.weight[e] / model.appearance[e])
+        other = edges.second[e] if upwards else edges.first[e]
+        back, ahead = messages.towards_first, messages.towards_second
         if not upwards:
-            back, ahead = towards_second, towards_first
+            back, ahead = ahead, back
         least = np.inf
         for k in range(states):
             message = back[slot + k]
             source[k] = collected[begin + k] - (message if message < np.inf else 0.0)
             least = min(least, source[k])
         constant = sum_product_message(
-            kind[f], weight[e] / appearance[e], truncation[f], place[f], tables, potentials,
-            upwards, source, least, states, fresh, 0, columns, scratch,
-        )  # fmt: skip
+            edge, edges.tables, model.potentials, upwards, source, least, fresh, scratch
+        )
         if constant == np.inf:
             return -np.inf
-        for k in range(columns):
+        for k in range(offsets[other + 1] - offsets[other]):
             message = ahead[slot + k]
             collected[offsets[other] + k] += (
                 fresh[k] + constant - (message if message < np.inf else 0.0)

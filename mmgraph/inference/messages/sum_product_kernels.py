@@ -6,8 +6,8 @@ Potts and linear edges take a number of steps linear in the number of states, tr
 ones its product with the reach of the truncation.
 """
 
-# The functions of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
+# The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
+# mypy: disallow_untyped_defs=False
 
 from __future__ import annotations
 
@@ -21,10 +21,7 @@ from mmgraph.inference.pairwise.graph import LINEAR, POTTS, QUADRATIC, SELECTS_F
 
 
 @compiled
-def sum_product_message(
-    kind, weight, truncation, place, tables, potentials, towards_second,
-    source, low, rows, target, begin, columns, weights,
-):  # fmt: skip
+def sum_product_message(edge, tables, potentials, towards_second, source, low, target, weights):
     """Write the message that ``source`` sends along an edge, and return what was subtracted.
 
     ``low`` is the least value of ``source``, ``weights`` scratch for as many numbers,
@@ -33,41 +30,35 @@ def sum_product_message(
     """
     if low == np.inf:
         return np.inf
+    rows, columns = (edge.rows, edge.columns) if towards_second else (edge.columns, edge.rows)
     total = 0.0
     for j in range(rows):
         weights[j] = math.exp(low - source[j])
         total += weights[j]
-    weigh(
-        kind, weight, truncation, place, tables, potentials, towards_second, weights, total, rows,
-        target, begin, columns,
-    )  # fmt: skip
+    weigh(edge, tables, potentials, towards_second, weights, total, target)
     least = np.inf
     for k in range(columns):
-        if target[begin + k] > 0:
-            energy = low - math.log(target[begin + k])
+        if target[k] > 0:
+            energy = low - math.log(target[k])
         else:
-            energy = _log_weighed(
-                kind, weight, truncation, place, tables, towards_second, source, rows, k, columns
-            )
-        target[begin + k] = energy
+            energy = _log_weighed(edge, tables, towards_second, source, rows, k)
+        target[k] = energy
         least = min(least, energy)
     if least < np.inf:
         for k in range(columns):
-            target[begin + k] -= least
+            target[k] -= least
     return least
 
 
 @compiled
-def _log_weighed(
-    kind, weight, truncation, place, tables, towards_second, source, rows, k, columns
-):  # fmt: skip
+def _log_weighed(edge, tables, towards_second, source, rows, k):
     """The energy of one receiving state where the sum was too small for a double."""
     low, total = np.inf, 0.0
     for j in range(rows):
         if source[j] == np.inf:
             continue
-        x, y, a, b = (j, k, rows, columns) if towards_second else (k, j, columns, rows)
-        energy = source[j] + edge_energy(kind, weight, truncation, place, tables, x, y, a, b)
+        x, y = (j, k) if towards_second else (k, j)
+        energy = source[j] + edge_energy(edge, tables, x, y)
         if energy == np.inf:
             continue
         if energy < low:
@@ -79,23 +70,22 @@ def _log_weighed(
 
 
 @compiled
-def weigh(
-    kind, weight, truncation, place, tables, potentials, towards_second, weights, total, rows,
-    target, begin, columns,
-):  # fmt: skip
+def weigh(edge, tables, potentials, towards_second, weights, total, target):
     """Sum over the sender's states what they weigh together with the edge, for each receiving one.
 
     ``total`` is the sum of ``weights``. No logarithms are taken.
     """
-    if kind == POTTS:
+    rows, columns = (edge.rows, edge.columns) if towards_second else (edge.columns, edge.rows)
+    weight, place = edge.weight, edge.place
+    if edge.kind == POTTS:
         agree = math.exp(-weight)
         for k in range(columns):
-            target[begin + k] = agree * total + (1 - agree) * weights[k]
-    elif kind == LINEAR:
-        _linear(weight, truncation, weights, total, rows, target, begin)
-    elif kind == QUADRATIC:
-        _quadratic(weight, truncation, weights, total, rows, target, begin)
-    elif kind == TABLE:
+            target[k] = agree * total + (1 - agree) * weights[k]
+    elif edge.kind == LINEAR:
+        _linear(weight, edge.truncation, weights, total, rows, target)
+    elif edge.kind == QUADRATIC:
+        _quadratic(weight, edge.truncation, weights, total, rows, target)
+    elif edge.kind == TABLE:
         for k in range(columns):
             sum_ = 0.0
             for j in range(rows):
@@ -104,19 +94,19 @@ def weigh(
                     sum_ += weights[j] * potentials[cell]
                 elif weights[j] > 0:
                     sum_ += weights[j] * math.exp(-weight * tables[cell])
-            target[begin + k] = sum_
-    elif towards_second == (kind == SELECTS_FIRST):
+            target[k] = sum_
+    elif towards_second == (edge.kind == SELECTS_FIRST):
         for cell in range(columns):
-            target[begin + cell] = weights[(cell // place) % rows]
+            target[cell] = weights[(cell // place) % rows]
     else:
         for k in range(columns):
-            target[begin + k] = 0
+            target[k] = 0
         for cell in range(rows):
-            target[begin + (cell // place) % columns] += weights[cell]
+            target[(cell // place) % columns] += weights[cell]
 
 
 @compiled
-def _linear(weight, truncation, weights, total, count, target, begin):
+def _linear(weight, truncation, weights, total, count, target):
     """A sum that decays with the distance, as two recursions over a window.
 
     Beyond the truncation each state weighs the same. What leaves the window is subtracted; the
@@ -133,12 +123,12 @@ def _linear(weight, truncation, weights, total, count, target, begin):
         if k >= reach:
             window -= leaving * weights[k - reach]
             near -= weights[k - reach]
-        target[begin + k] = window - beyond * near
+        target[k] = window - beyond * near
     leaving = math.exp(-weight * (reach - 1))
     window = near = 0.0
     for i in range(count):
         k = count - 1 - i
-        target[begin + k] += decay * window + beyond * (total - near)
+        target[k] += decay * window + beyond * (total - near)
         window = decay * window + weights[k]
         near += weights[k]
         if i + 1 >= reach:
@@ -147,18 +137,18 @@ def _linear(weight, truncation, weights, total, count, target, begin):
 
 
 @compiled
-def _quadratic(weight, truncation, weights, total, count, target, begin):
+def _quadratic(weight, truncation, weights, total, count, target):
     """A sum over the states within the reach of the truncation; the others weigh the same."""
     reach = count
     if truncation < count * count:
         reach = min(math.ceil(math.sqrt(truncation)), count)
     beyond = math.exp(-weight * truncation) if truncation < count * count else 0.0
     for k in range(count):
-        target[begin + k] = beyond * total
+        target[k] = beyond * total
     for step in range(reach):
         gain = math.exp(-weight * step * step) - beyond
         for k in range(count - step):
-            target[begin + k + step] += gain * weights[k]
+            target[k + step] += gain * weights[k]
         if step > 0:
             for k in range(count - step):
-                target[begin + k] += gain * weights[k + step]
+                target[k] += gain * weights[k + step]

@@ -6,8 +6,6 @@ labelling no worse, and a labelling is read off the messages. On trees the bound
 is, the labelling is optimal; elsewhere the gap tells how far from optimal it can be.
 """
 
-# mypy: disable-error-code="call-arg"
-
 from __future__ import annotations
 
 import time
@@ -23,12 +21,16 @@ from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment, TracePoint
-from mmgraph.inference.messages.min_sum_kernels import with_messages
-from mmgraph.inference.messages.tensors.trws import trws_torch
-from mmgraph.inference.messages.trws_kernels import proven_bound, sequential_labelling, trws_pass
-from mmgraph.inference.model_variables import named_variables
+from mmgraph.inference.devices import is_elsewhere
+from mmgraph.inference.messages.bounded import BoundedStates
+from mmgraph.inference.messages.tensors.trws import trws_on_tensors
+from mmgraph.inference.messages.trws_kernels import (
+    backward_beliefs,
+    proven_bound,
+    sequential_labelling,
+    trws_pass,
+)
 from mmgraph.inference.numerics.memory import check_memory
-from mmgraph.inference.numerics.shortfall import PRACTICAL_GAP, shortfall
 from mmgraph.inference.pairwise.build import pairwise_graph
 from mmgraph.inference.pairwise.energy_kernels import labelling_energy
 from mmgraph.inference.pairwise.feasible import feasible_labelling, infeasible, of_row
@@ -133,44 +135,35 @@ class Search:
                 break
         self.bound = self._exact_bound()
 
+    @property
+    def _arrays(self) -> tuple[Any, ...]:
+        """What the kernels take: unary energies, edges, edges at nodes, and messages."""
+        p = self.pairwise
+        return self.unary, p.edge_arrays, p.adjacency, p.slots, self.messages
+
     def _iterate(self) -> float:
         """One pass forwards, one back; both keep the bound, the second one returns it."""
-        p = self.pairwise
-        arrays = (*p.edge_arrays, *p.incidence_arrays, self.messages, p.largest)
         self.iterations += 1
-        if trws_pass(True, p.offsets, self.unary, *arrays) == np.inf:
+        if trws_pass(True, *self._arrays) == np.inf:
             return np.inf
-        return float(trws_pass(False, p.offsets, self.unary, *arrays))
+        return float(trws_pass(False, *self._arrays))
 
     def _exact_bound(self) -> float:
         """The bound in double precision: single precision may round it above the optimum."""
-        p = self.pairwise
-        if p.dtype == np.float64:
+        if self.pairwise.dtype == np.float64:
             return self.bound
-        arrays = (*p.edge_arrays, *p.incidence_arrays, self.messages, p.largest)
-        trws_pass(True, p.offsets, self.unary, *arrays)
-        return min(float(proven_bound(p.offsets, self.unary, *arrays)), self.energy)
+        trws_pass(True, *self._arrays)
+        return min(float(proven_bound(*self._arrays)), self.energy)
 
     def _label(self) -> None:
-        p = self.pairwise
-        labelling = np.empty_like(self.labelling)
-        sequential_labelling(
-            p.offsets,
-            self.unary,
-            *p.edge_arrays,
-            *p.incidence_arrays,
-            self.messages,
-            p.largest,
-            labelling,
-        )
+        labelling = sequential_labelling(*self._arrays)
         energy = self.energy_of(labelling)
         if energy < self.energy:
             self.energy, self.labelling = energy, labelling
 
     def energy_of(self, labelling: Int[np.ndarray, " nodes"]) -> float:
         """Return the energy of a labelling, in double precision, without the graph's constant."""
-        p = self.pairwise
-        return float(labelling_energy(labelling, self.unary, p.offsets, *p.edge_arrays))
+        return float(labelling_energy(labelling, self.unary, self.pairwise.edge_arrays))
 
     def settle(self) -> None:
         """Find any labelling of finite energy where no pass has led to one.
@@ -184,9 +177,7 @@ class Search:
         """
         if np.isfinite(self.energy):
             return
-        p = self.pairwise
-        beliefs = with_messages(p.offsets, self.unary, *p.incidence_arrays, self.messages)
-        self.labelling = feasible_labelling(p, beliefs)
+        self.labelling = feasible_labelling(self.pairwise, backward_beliefs(*self._arrays))
         self.energy = self.energy_of(self.labelling)
 
 
@@ -220,8 +211,8 @@ def trws(
     time_limit : float, optional
         In seconds, for each row.
     device : str
-        Away from the CPU all nodes of a colour are visited at once (:func:`trws_torch`), without
-        time limit and progress.
+        Away from the CPU all nodes of a colour are visited at once, without time limit and
+        progress; in single precision the bound is rounded there.
     dtype : torch.dtype, optional
         Of the messages; see :func:`pairwise_graph`. The bound is exact in either precision.
     memory_budget : int, optional
@@ -238,10 +229,9 @@ def trws(
     """
     if iterations < 1:
         raise MmgraphError(f"iterations must be at least 1, not {iterations}")
-    if device not in ("auto", "cpu"):
-        options: dict[str, Any] = {"dtype": dtype, "iterations": iterations, "tolerance": tolerance}
-        options["memory_budget"] = memory_budget
-        return trws_torch(graph, evidence, variables, device=device, **options)
+    if is_elsewhere(device):
+        arguments = (iterations, tolerance, device, dtype, memory_budget)
+        return trws_on_tensors(graph, evidence, variables, *arguments)
     began = time.perf_counter()
     check_memory(graph, dtype, memory_budget, messages_per_edge=1)
     pairwise = pairwise_graph(graph, dtype)
@@ -308,31 +298,13 @@ def assignment_of(
     tolerance: float,
 ) -> Assignment:
     """Return the best labellings of one search a row as an assignment."""
-    pairwise = searches[0].pairwise
-    found = [pairwise.states_of(s.labelling) for s in searches]
-    names = named_variables(pairwise.graph, variables)
-    energy = torch.tensor([s.energy + s.constant for s in searches], dtype=torch.float64)
-    lower = torch.tensor([s.bound + s.constant for s in searches], dtype=torch.float64)
-    gap = (energy - lower).clamp(min=0.0)
-    relative = gap / energy.abs().clamp(min=1.0)
-    open_gaps = relative[[not s.converged for s in searches]]
-    converged = bool((open_gaps <= PRACTICAL_GAP).all())
-    done = max(s.iterations for s in searches)
-    return Assignment(
-        {name: torch.cat([states[name] for states in found]) for name in names},
-        {name: graph.variables[name] for name in names},
-        -energy,
-        method=method,
-        exact=bool((relative <= tolerance).all()),
-        bound=-lower,
-        gap=gap,
-        seconds=time.perf_counter() - began,
-        converged=converged,
-        shortfall=""
-        if converged
-        else shortfall(
-            method, "gap relative to the energy", float(open_gaps.max()), tolerance, done
-        ),
-        iterations=done,
-        trace=trace,
-    )
+    energies = [(s.energy + s.constant, s.bound + s.constant) for s in searches]
+    energy, bound = torch.tensor(energies, dtype=torch.float64).T
+    return BoundedStates(
+        searches[0].pairwise.states_of(np.stack([s.labelling for s in searches])),
+        energy,
+        bound,
+        torch.tensor([s.converged for s in searches]),
+        max(s.iterations for s in searches),
+        trace,
+    ).assignment(method, graph, variables, tolerance, began)

@@ -1,13 +1,14 @@
 """The passes of sequential tree-reweighted message passing, compiled for any pairwise graph."""
 
-# The functions of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
+# The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
+# mypy: disallow_untyped_defs=False
 
 from __future__ import annotations
 
 import numpy as np
 
 from mmgraph.inference.messages.min_sum_kernels import (
+    envelope_of,
     gathered,
     linear_message,
     min_sum_message,
@@ -15,25 +16,22 @@ from mmgraph.inference.messages.min_sum_kernels import (
     without_message,
 )
 from mmgraph.inference.numerics.compiling import compiled
-from mmgraph.inference.pairwise.energy_kernels import edge_energy
+from mmgraph.inference.pairwise.energy_kernels import edge_at, edge_energy
 from mmgraph.inference.pairwise.graph import LINEAR, POTTS
 
 
 @compiled
-def trws_pass(
-    forward, offsets, unary, first, second, function, weight,
-    kind, truncation, place, tables, start, middle, incident, slots, messages, largest,
-):  # fmt: skip
+def trws_pass(forward, unary, edges, adjacency, slots, messages):
     """Visit the nodes in order (backwards unless ``forward``), and update the messages ahead.
 
     The slot of an edge holds the message towards the end that is visited later; the pass turns it
     round. Returns a lower bound on the energy, ``inf`` if no labelling has a finite energy. In
     single precision the bound may be above the optimum by its rounding, see :func:`proven_bound`.
     """
-    belief = np.empty(largest, messages.dtype)
-    source = np.empty(largest, messages.dtype)
-    apex = np.empty(largest, np.int64)
-    limit = np.empty(largest + 1, np.float64)
+    offsets, weight, (start, middle, incident) = edges.offsets, edges.weight, adjacency
+    belief = np.empty(edges.largest, messages.dtype)
+    source = np.empty(edges.largest, messages.dtype)
+    envelope = envelope_of(edges.largest)
     one = messages.dtype.type(1)
     nodes = len(offsets) - 1
     bound = 0.0
@@ -51,38 +49,36 @@ def trws_pass(
         share = one / messages.dtype.type(max(behind, ahead, 1))
         for i in range(middle[n] if forward else start[n], start[n + 1] if forward else middle[n]):
             e = incident[i]
-            f = function[e]
             slot = np.uint64(slots[e])
             least = without_message(belief, low, share, messages, slot, states, source)
-            other = second[e] if forward else first[e]
-            if kind[f] == POTTS:
+            kind = edges.kind[edges.function[e]]
+            if kind == POTTS:
                 potts_message(weight[e], source, least, states, messages, slot)
                 bound += least
-            elif kind[f] == LINEAR:
-                linear_message(weight[e], truncation[f], source, least, states, messages, slot)
+            elif kind == LINEAR:
+                truncation = edges.truncation[edges.function[e]]
+                linear_message(weight[e], truncation, source, least, states, messages, slot)
                 bound += least
             else:
+                edge = edge_at(edges, e, weight[e])
                 bound += min_sum_message(
-                    kind[f], weight[e], truncation[f], place[f], tables, forward, source, least,
-                    states, messages, slot, offsets[other + 1] - offsets[other], apex, limit,
-                )  # fmt: skip
+                    edge, edges.tables, forward, source, least, messages, slot, envelope
+                )
             if bound == np.inf:
                 return np.inf
     return bound
 
 
 @compiled
-def proven_bound(
-    offsets, unary, first, second, function, weight,
-    kind, truncation, place, tables, start, middle, incident, slots, messages, largest,
-):  # fmt: skip
+def proven_bound(unary, edges, adjacency, slots, messages):
     """A backward pass in double precision that accounts for the rounding of stored messages.
 
     Any messages give a bound. What a message loses when it is stored stays with its edge, whose
     least value is then lower by the largest loss.
     """
-    belief, source, fresh = np.empty(largest), np.empty(largest), np.empty(largest)
-    apex, limit = np.empty(largest, np.int64), np.empty(largest + 1)
+    offsets, (start, middle, incident) = edges.offsets, adjacency
+    belief, source, fresh = np.empty((3, edges.largest))
+    envelope = envelope_of(edges.largest)
     nodes = len(offsets) - 1
     bound = 0.0
     for step in range(nodes):
@@ -97,17 +93,13 @@ def proven_bound(
         share = 1.0 / max(middle[n] - start[n], start[n + 1] - middle[n], 1)
         for i in range(start[n], middle[n]):
             e = incident[i]
-            f, slot = function[e], slots[e]
-            columns = offsets[first[e] + 1] - offsets[first[e]]
+            slot, edge = slots[e], edge_at(edges, e, edges.weight[e])
             least = without_message(belief, low, share, messages, slot, states, source)
-            bound += min_sum_message(
-                kind[f], weight[e], truncation[f], place[f], tables, False, source, least,
-                states, fresh, 0, columns, apex, limit,
-            )  # fmt: skip
+            bound += min_sum_message(edge, edges.tables, False, source, least, fresh, 0, envelope)
             if bound == np.inf:
                 return np.inf
             loss = np.inf
-            for k in range(columns):
+            for k in range(edge.rows):
                 messages[slot + k] = fresh[k]
                 if fresh[k] < np.inf:
                     loss = min(loss, fresh[k] - np.float64(messages[slot + k]))
@@ -116,16 +108,15 @@ def proven_bound(
 
 
 @compiled
-def sequential_labelling(
-    offsets, unary, first, second, function, weight,
-    kind, truncation, place, tables, start, middle, incident, slots, messages, largest, labelling,
-):  # fmt: skip
+def sequential_labelling(unary, edges, adjacency, slots, messages):
     """Label the nodes in order, each given the labels before it and the messages from behind.
 
     To be called after a backward pass (Kolmogorov 2006, section 3.3). Where a node has no possible
     state left the energy of the labelling is infinite.
     """
-    belief = np.empty(largest, messages.dtype)
+    offsets, (start, middle, incident) = edges.offsets, adjacency
+    belief = np.empty(edges.largest, messages.dtype)
+    labelling = np.zeros(len(offsets) - 1, np.int32)
     for n in range(len(offsets) - 1):
         states = np.uint64(offsets[n + 1] - offsets[n])
         gathered(
@@ -133,19 +124,29 @@ def sequential_labelling(
         )
         for i in range(start[n], middle[n]):
             e = incident[i]
-            f = function[e]
-            x = labelling[first[e]]
-            if kind[f] == POTTS:
-                belief[x] -= weight[e]  # as good as adding it to all the others
+            x = labelling[edges.first[e]]
+            if edges.kind[edges.function[e]] == POTTS:
+                belief[x] -= edges.weight[e]  # as good as adding it to all the others
             else:
-                before = offsets[first[e] + 1] - offsets[first[e]]
+                edge = edge_at(edges, e, edges.weight[e])
                 for k in range(states):
-                    belief[k] += edge_energy(
-                        kind[f], weight[e], truncation[f], place[f], tables,
-                        x, np.int64(k), before, np.int64(states),
-                    )  # fmt: skip
+                    belief[k] += edge_energy(edge, edges.tables, x, np.int64(k))
         best = np.int64(0)
         for k in range(states):
             if belief[k] < belief[best]:
                 best = np.int64(k)
         labelling[n] = best
+    return labelling
+
+
+@compiled
+def backward_beliefs(unary, edges, adjacency, slots, messages):
+    """Unary energies and the messages from higher nodes, as they stand after a backward pass."""
+    offsets, beliefs = edges.offsets, unary.copy()
+    for n in range(len(offsets) - 1):
+        begin = np.uint64(offsets[n])
+        for i in range(adjacency.middle[n], adjacency.start[n + 1]):
+            slot = np.uint64(slots[adjacency.edges[i]])
+            for k in range(np.uint64(offsets[n + 1]) - begin):
+                beliefs[begin + k] += messages[slot + k]
+    return beliefs

@@ -1,7 +1,5 @@
 """The best choice between two states at every node: the step that cuts and moves are made of."""
 
-# mypy: disable-error-code="call-arg"
-
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -10,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from mmgraph.inference.messages.belief_propagation_kernels import DirectedMessages
 from mmgraph.inference.messages.trws_kernels import trws_pass
 from mmgraph.inference.minimisation.binary_kernels import (
     NOT_ONE,
@@ -21,11 +20,10 @@ from mmgraph.inference.minimisation.binary_kernels import (
     split_edges,
 )
 from mmgraph.inference.minimisation.maximum_flow import minimum_cut
-from mmgraph.inference.minimisation.maximum_flow_kernels import arcs_of_edges, saturate
-from mmgraph.inference.pairwise.graph import PairwiseGraph
+from mmgraph.inference.minimisation.maximum_flow_kernels import Arcs, arcs_of_edges, saturate
+from mmgraph.inference.pairwise.graph import Adjacency, PairwiseGraph
 
-_NO_MESSAGES = np.empty(0)
-_NO_SLOTS = np.zeros(1, np.int64)
+_NO_MESSAGES = DirectedMessages(np.zeros(1, np.int64), np.empty(0), np.empty(0))
 
 
 @dataclass(frozen=True)
@@ -50,9 +48,10 @@ class Region:
     ends: Int[np.ndarray, "2 edges"]
 
     @cached_property
-    def arcs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Where each member's arcs start, the arcs and their heads."""
-        return arcs_of_edges(self.ends[0], self.ends[1], len(self.nodes))
+    def arcs(self) -> Arcs:
+        """The arcs of the edges, between places among the members."""
+        arcs: Arcs = arcs_of_edges(self.ends[0], self.ends[1], len(self.nodes))
+        return arcs
 
 
 @dataclass(frozen=True)
@@ -75,17 +74,6 @@ class Energies:
     messages: Float[np.ndarray, " slots"] | None = field(default=None, repr=False)
 
     @cached_property
-    def edge_arrays(self) -> tuple[np.ndarray, ...]:
-        """What the kernels take last."""
-        return (self.pairwise.offsets, *self.pairwise.edge_arrays)
-
-    @cached_property
-    def incidences(self) -> tuple[np.ndarray, np.ndarray]:
-        """Where the edges at each node start, and their numbers."""
-        adjacency = self.pairwise.adjacency
-        return adjacency.start, adjacency.edges
-
-    @cached_property
     def everywhere(self) -> Region:
         """The region of all nodes."""
         p = self.pairwise
@@ -97,8 +85,7 @@ class Energies:
         """Return the region of some nodes, given in ascending order."""
         p = self.pairwise
         position = np.full(p.nodes, -1, np.int32)
-        a = p.adjacency
-        edges, ends = edges_inside(nodes, position, a.start, a.middle, a.edges, p.second)
+        edges, ends = edges_inside(nodes, position, p.adjacency, p.second)
         return Region(nodes, position, edges, ends)
 
     def around(self, marked: Bool[np.ndarray, " nodes"], reach: int) -> Region:
@@ -113,15 +100,14 @@ class Energies:
         return self.region(np.flatnonzero(near))
 
     @cached_property
-    def both_messages(self) -> tuple[np.ndarray, np.ndarray]:
-        """The messages towards the first and towards the second node of each edge."""
+    def both_messages(self) -> DirectedMessages:
+        """The messages towards both nodes of each edge; none without those of TRW-S."""
         if self.messages is None:
-            return _NO_MESSAGES, _NO_MESSAGES
+            return _NO_MESSAGES
         p, onwards = self.pairwise, self.messages.copy()
-        arrays = (*p.edge_arrays, *p.incidence_arrays, onwards, p.largest)
         # A pass forwards turns the messages round. It stops early if no labelling is possible.
-        trws_pass(True, p.offsets, self.unary, *arrays)
-        return self.messages, onwards
+        trws_pass(True, self.unary, p.edge_arrays, p.adjacency, p.slots, onwards)
+        return DirectedMessages(p.slots, onwards, self.messages)
 
     @property
     def tolerance(self) -> float:
@@ -138,8 +124,8 @@ class Energies:
 
         ``members`` are the nodes that may differ.
         """
-        nodes = self.everywhere.nodes if members is None else members
-        rise, count = change(nodes, before, after, self.unary, *self.incidences, *self.edge_arrays)
+        nodes, p = self.everywhere.nodes if members is None else members, self.pairwise
+        rise, count = change(nodes, before, after, self.unary, p.edge_arrays, p.adjacency)
         return float(rise), int(count)
 
 
@@ -165,36 +151,33 @@ def best_choice(
     region : Region, optional
         Outside of which the two agree, or are held at ``zero``; by default there is no outside.
     """
-    place = energies.everywhere if region is None else region
-    # Nothing leaves the region of all nodes: what is incident to each is not asked for.
-    nothing = np.zeros(len(zero) + 1, np.int64), np.zeros(0, np.int32)
+    p, unary, nodes = energies.pairwise, energies.unary, len(zero)
+    if region is None:
+        region = energies.everywhere
+        # Nothing leaves the region of all nodes: what is at each is not asked for.
+        none = np.zeros(nodes + 1, np.int64)
+        adjacency = Adjacency(none, none[1:], np.zeros(0, np.int32))
+    else:
+        adjacency = p.adjacency
     terminal, barred = rises(
-        place.nodes,
-        place.position,
-        zero,
-        one,
-        energies.unary,
-        *(nothing if region is None else energies.incidences),
-        *energies.edge_arrays,
+        region.nodes, region.position, zero, one, unary, p.edge_arrays, adjacency
     )
     residual, opposed = split_edges(
-        place.edges,
-        place.ends,
+        (region.edges, region.ends),
         zero,
         one,
         energies.tolerance,
         terminal,
         barred,
-        energies.pairwise.slots if energies.messages is not None else _NO_SLOTS,
-        *energies.both_messages,
-        *energies.edge_arrays,
+        energies.both_messages,
+        p.edge_arrays,
     )
     if barred.any():
         terminal[(barred & NOT_ZERO) != 0] = -np.inf
         terminal[(barred & NOT_ONE) != 0] = np.inf
     answer = zero.copy()
     if (terminal < 0).any():  # else nobody gains
-        chosen = place.nodes[_cut(place, terminal, residual, opposed)]
+        chosen = region.nodes[_cut(region, terminal, residual, opposed)]
         answer[chosen] = one[chosen]
     return answer
 
@@ -206,8 +189,9 @@ def opposed_edge_of(
 
     They are those of the choices (0, 0), (0, 1), (1, 0) and (1, 1).
     """
-    edge, *found = opposed_edge(zero, one, energies.tolerance, *energies.edge_arrays)
-    return None if edge < 0 else (int(edge), tuple(map(float, found)))  # type: ignore[return-value]
+    arrays = energies.pairwise.edge_arrays
+    edge, a, b, c, d = opposed_edge(zero, one, energies.tolerance, arrays)
+    return None if edge < 0 else (int(edge), (float(a), float(b), float(c), float(d)))
 
 
 def is_binary_submodular(pairwise: PairwiseGraph) -> bool:
@@ -231,7 +215,7 @@ def _cut(
 ) -> Bool[np.ndarray, " members"]:
     """Which members choose one: the sink's side of a minimum cut."""
     if not opposed.any():
-        return saturate(*region.arcs, residual, terminal)[1]
+        return np.asarray(saturate(region.arcs, residual, terminal)[1])
     # Each node has a double that chooses the other way; an opposed edge joins nodes to doubles.
     nodes = len(terminal)
     first, second = region.ends

@@ -5,16 +5,16 @@ subtracted. Where a hard zero rules a choice out whatever the neighbours do, tha
 rest of the edge's energy goes to its other end.
 """
 
-# The functions of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
+# The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
+# mypy: disallow_untyped_defs=False
 
 from __future__ import annotations
 
 import numpy as np
 
 from mmgraph.inference.numerics.compiling import compiled, inlined
-from mmgraph.inference.pairwise.energy_kernels import edge_energy
-from mmgraph.inference.pairwise.graph import LINEAR, POTTS
+from mmgraph.inference.pairwise.energy_kernels import edge_at, edge_energy
+from mmgraph.inference.pairwise.graph import LINEAR
 
 # Bits: which of the two choices are ruled out.
 NOT_ZERO, NOT_ONE = np.uint8(1), np.uint8(2)
@@ -22,22 +22,26 @@ _ONE, _TWO = np.uint64(1), np.uint64(2)
 
 
 @inlined
-def four_energies(kind, weight, truncation, place, tables, x, u, y, v, rows, columns):
-    """The energies of an edge for the states ``x`` or ``u`` of one end and ``y`` or ``v`` there."""
-    w = np.float64(weight)
-    if kind == POTTS:
-        a, b = w * np.float64(x != y), w * np.float64(x != v)
-        c, d = w * np.float64(u != y), w * np.float64(u != v)
-    elif kind == LINEAR:
-        most = np.float64(truncation)
-        a, b = w * min(most, np.float64(abs(x - y))), w * min(most, np.float64(abs(x - v)))
-        c, d = w * min(most, np.float64(abs(u - y))), w * min(most, np.float64(abs(u - v)))
-    else:
-        a = np.float64(edge_energy(kind, w, truncation, place, tables, x, y, rows, columns))
-        b = np.float64(edge_energy(kind, w, truncation, place, tables, x, v, rows, columns))
-        c = np.float64(edge_energy(kind, w, truncation, place, tables, u, y, rows, columns))
-        d = np.float64(edge_energy(kind, w, truncation, place, tables, u, v, rows, columns))
+def metric_energies(weight, most, x, u, y, v):
+    """The energies of a Potts or linear edge, see :func:`four_energies`."""
+    a, b = weight * min(most, np.float64(abs(x - y))), weight * min(most, np.float64(abs(x - v)))
+    c, d = weight * min(most, np.float64(abs(u - y))), weight * min(most, np.float64(abs(u - v)))
     return a, b, c, d
+
+
+@inlined
+def four_energies(edges, e, x, u, y, v):
+    """The energies of an edge for the states ``x`` or ``u`` of one end and ``y`` or ``v`` there."""
+    edge, tables = edge_at(edges, e, np.float64(edges.weight[e])), edges.tables
+    if edge.kind <= LINEAR:
+        most = np.float64(edge.truncation if edge.kind else 1)
+        return metric_energies(edge.weight, most, x, u, y, v)
+    return (
+        np.float64(edge_energy(edge, tables, x, y)),
+        np.float64(edge_energy(edge, tables, x, v)),
+        np.float64(edge_energy(edge, tables, u, y)),
+        np.float64(edge_energy(edge, tables, u, v)),
+    )
 
 
 @inlined
@@ -50,12 +54,13 @@ def is_opposed(a, b, c, d, tolerance):
 
 
 @compiled
-def edges_inside(members, position, start, middle, incident, second):
+def edges_inside(members, position, adjacency, second):
     """Number the members of a region in ``position`` and list the edges between them.
 
     ``position`` is -1 at all nodes before. Returns the edges' numbers and the places of their ends
     among the members.
     """
+    start, middle, incident = adjacency
     for k in range(len(members)):
         position[members[k]] = k
     count = 0
@@ -77,14 +82,12 @@ def edges_inside(members, position, start, middle, incident, second):
 
 
 @compiled
-def rises(
-    members, position, zero, one, unary, start, incident,
-    offsets, first, second, function, weight, kind, truncation, place, tables,
-):  # fmt: skip
+def rises(members, position, zero, one, unary, edges, adjacency):
     """How much dearer one is than zero for each member, the edges that leave the region included.
 
     Returns that and which choices are ruled out.
     """
+    offsets, start = edges.offsets, adjacency.start
     terminal = np.zeros(len(members), np.float64)
     barred = np.zeros(len(members), np.uint8)
     none_leaves = len(members) == len(zero)
@@ -99,26 +102,18 @@ def rises(
         if barred[k] == 0:
             total = after - before
         for i in range(start[n], start[n] if none_leaves else start[n + 1]):
-            e = incident[i]
-            a, b, f = first[e], second[e], function[e]
-            other = b if a == n else a
+            e = adjacency.edges[i]
+            is_first = edges.first[e] == n
+            other = edges.second[e] if is_first else edges.first[e]
             if position[other] >= 0:
                 continue
-            y = zero[other]
-            w, rows = np.float64(weight[e]), offsets[a + 1] - offsets[a]
-            columns = offsets[b + 1] - offsets[b]
-            before = np.float64(
-                edge_energy(
-                    kind[f], w, truncation[f], place[f], tables,
-                    x if a == n else y, x if b == n else y, rows, columns,
-                )
-            )  # fmt: skip
-            after = np.float64(
-                edge_energy(
-                    kind[f], w, truncation[f], place[f], tables,
-                    u if a == n else y, u if b == n else y, rows, columns,
-                )
-            )  # fmt: skip
+            y, edge = zero[other], edge_at(edges, e, np.float64(edges.weight[e]))
+            if is_first:
+                before = np.float64(edge_energy(edge, edges.tables, x, y))
+                after = np.float64(edge_energy(edge, edges.tables, u, y))
+            else:
+                before = np.float64(edge_energy(edge, edges.tables, y, x))
+                after = np.float64(edge_energy(edge, edges.tables, y, u))
             ruled_out = _ruled_out(before, after)
             barred[k] |= ruled_out
             if ruled_out == 0:
@@ -160,56 +155,53 @@ def _split(a, b, c, d, tilt):
 
 
 @compiled
-def split_edges(
-    edges, ends, zero, one, tolerance, terminal, barred,
-    slots, towards_first, towards_second,
-    offsets, first, second, function, weight, kind, truncation, place, tables,
-):  # fmt: skip
+def split_edges(region, zero, one, tolerance, terminal, barred, messages, edges):
     """Divide the energy of edges inside a region between their ends and themselves.
 
     The ends' shares are added to ``terminal`` and ``barred``; messages tell how large each should
     be. Returns for each edge the costs of the choices (0, 1) and (1, 0), and whether it is opposed:
     then its second end counts the other way round.
     """
-    residual = np.empty(2 * len(edges), np.float64)
-    opposed = np.zeros(len(edges), np.bool_)
+    inside, ends = region
+    slots, towards_second, towards_first = messages
+    first, second, function = edges.first, edges.second, edges.function
+    residual = np.empty(2 * len(inside), np.float64)
+    opposed = np.zeros(len(inside), np.bool_)
     with_messages = len(towards_first) > 0
-    for k in range(np.uint64(len(edges))):
-        e = np.uint64(edges[k])
+    for k in range(np.uint64(len(inside))):
+        e = np.uint64(inside[k])
         n, m, f = np.uint64(first[e]), np.uint64(second[e]), np.uint64(function[e])
         x, u, y, v = zero[n], one[n], zero[m], one[m]
         tilt = 0.0
         if with_messages:
             slot = np.uint64(slots[e])
             tilt = _tilt(
-                towards_first[slot + np.uint64(x)], towards_first[slot + np.uint64(u)],
-                towards_second[slot + np.uint64(y)], towards_second[slot + np.uint64(v)],
-            )  # fmt: skip
-        if kind[f] <= LINEAR:  # a metric: nothing to look out for
-            w, most = np.float64(weight[e]), np.float64(truncation[f] if kind[f] else 1)
-            a, b = w * min(most, np.float64(abs(x - y))), w * min(most, np.float64(abs(x - v)))
-            c, d = w * min(most, np.float64(abs(u - y))), w * min(most, np.float64(abs(u - v)))
+                towards_first[slot + np.uint64(x)],
+                towards_first[slot + np.uint64(u)],
+                towards_second[slot + np.uint64(y)],
+                towards_second[slot + np.uint64(v)],
+            )
+        if edges.kind[f] <= LINEAR:  # a metric: nothing to look out for
+            most = np.float64(edges.truncation[f] if edges.kind[f] else 1)
+            a, b, c, d = metric_energies(np.float64(edges.weight[e]), most, x, u, y, v)
             room = max(b + c - a - d, 0.0)
             share = max(min(0.5 * (d - a + tilt), b - a), b - a - room)
-            own = d - a - share
+            at_first = d - a - share
             there = min(max(b - a - share, 0.0), room)
             back = room - there
         else:
-            a, b, c, d = four_energies(
-                kind[f], weight[e], truncation[f], place[f], tables, x, u, y, v,
-                offsets[n + _ONE] - offsets[n], offsets[m + _ONE] - offsets[m],
-            )  # fmt: skip
+            a, b, c, d = four_energies(edges, e, x, u, y, v)
             opposed[k] = x != u and y != v and is_opposed(a, b, c, d, tolerance)
             if opposed[k]:
                 a, b, c, d, tilt = b, a, d, c, 0.0
-            own, share, there, back, bar, other = _split(a, b, c, d, tilt)
+            at_first, share, there, back, bar, other = _split(a, b, c, d, tilt)
             if opposed[k]:
                 share = -share
             # None is barred at an opposed edge, whose two different choices are possible.
             barred[np.uint64(ends[0, k])] |= bar
             barred[np.uint64(ends[1, k])] |= other
         residual[_TWO * k], residual[_TWO * k + _ONE] = there, back
-        terminal[np.uint64(ends[0, k])] += own
+        terminal[np.uint64(ends[0, k])] += at_first
         terminal[np.uint64(ends[1, k])] += share
     return residual, opposed
 
@@ -224,31 +216,22 @@ def _tilt(before, after, left, right):
 
 
 @compiled
-def opposed_edge(
-    zero, one, tolerance, offsets, first, second, function, weight, kind, truncation, place, tables
-):  # fmt: skip
+def opposed_edge(zero, one, tolerance, edges):
     """The first edge between nodes with a choice that is opposed, and its four energies, or -1."""
-    for e in range(len(first)):
-        n, m = first[e], second[e]
+    for e in range(len(edges.first)):
+        n, m = edges.first[e], edges.second[e]
         if zero[n] == one[n] or zero[m] == one[m]:
             continue
-        f = function[e]
-        a, b, c, d = four_energies(
-            kind[f], weight[e], truncation[f], place[f], tables,
-            zero[n], one[n], zero[m], one[m],
-            offsets[n + 1] - offsets[n], offsets[m + 1] - offsets[m],
-        )  # fmt: skip
+        a, b, c, d = four_energies(edges, e, zero[n], one[n], zero[m], one[m])
         if is_opposed(a, b, c, d, tolerance):
             return e, a, b, c, d
     return -1, 0.0, 0.0, 0.0, 0.0
 
 
 @compiled
-def change(
-    members, before, after, unary, start, incident,
-    offsets, first, second, function, weight, kind, truncation, place, tables,
-):  # fmt: skip
+def change(members, before, after, unary, edges, adjacency):
     """How much the energy rises when the members that differ change their states; and how many."""
+    offsets, start = edges.offsets, adjacency.start
     total, changed = 0.0, 0
     for k in range(len(members)):
         n = members[k]
@@ -257,73 +240,59 @@ def change(
         changed += 1
         total += np.float64(unary[offsets[n] + after[n]]) - unary[offsets[n] + before[n]]
         for i in range(start[n], start[n + 1]):
-            e = incident[i]
-            a, b = first[e], second[e]
+            e = adjacency.edges[i]
+            a, b = edges.first[e], edges.second[e]
             if b == n and before[a] != after[a]:
                 continue  # counted at its first end
-            f = function[e]
             apart, _, _, together = four_energies(
-                kind[f], weight[e], truncation[f], place[f], tables,
-                before[a], after[a], before[b], after[b],
-                offsets[a + 1] - offsets[a], offsets[b + 1] - offsets[b],
-            )  # fmt: skip
+                edges, e, before[a], after[a], before[b], after[b]
+            )
             total += together - apart
     return total, changed
 
 
 @compiled
-def broken_inequality(
-    swaps, tolerance, offsets,
-    first, second, function, weight, kind, truncation, place, tables,
-):  # fmt: skip
+def broken_inequality(swaps, tolerance, edges):
     """An edge and the states for which a move would be opposed, or -1.
 
     With ``swaps`` states ``x`` and ``y`` are exchanged; otherwise the ends at ``x`` and ``y`` may
     take a third state. Each function is looked at once for each sign of its weight.
     """
-    seen = np.zeros((len(kind), 2), np.bool_)
-    for e in range(len(first)):
-        f, negative = function[e], np.int64(weight[e] < 0)
-        if seen[f, negative]:
+    checked = np.zeros((len(edges.kind), 2), np.bool_)
+    for e in range(len(edges.first)):
+        f, negative = edges.function[e], np.int64(edges.weight[e] < 0)
+        if checked[f, negative]:
             continue
-        seen[f, negative] = True
-        if not negative and (kind[f] == POTTS or kind[f] == LINEAR):
+        checked[f, negative] = True
+        if not negative and edges.kind[f] <= LINEAR:
             continue  # these are metrics
-        rows = offsets[first[e] + 1] - offsets[first[e]]
-        columns = offsets[second[e] + 1] - offsets[second[e]]
+        edge = edge_at(edges, e, edges.weight[e])
+        rows, columns = edge.rows, edge.columns
         for z in range(min(rows, columns)):
             for x in range(z + 1, min(rows, columns)) if swaps else range(rows):
                 for y in range(x, x + 1) if swaps else range(columns):
-                    a, b, c, d = four_energies(
-                        kind[f], weight[e], truncation[f], place[f], tables,
-                        x, z, y, z, rows, columns,
-                    )  # fmt: skip
+                    a, b, c, d = four_energies(edges, e, x, z, y, z)
                     if is_opposed(a, b, c, d, tolerance):
                         return e, x, y, z
     return -1, 0, 0, 0
 
 
 @compiled
-def best_responses(
-    labelling, unary, start, incident,
-    offsets, first, second, function, weight, kind, truncation, place, tables,
-):  # fmt: skip
+def best_responses(labelling, unary, edges, adjacency):
     """The best state of each node if all others keep theirs."""
+    offsets, first, second = edges.offsets, edges.first, edges.second
     answer = labelling.copy()
     for n in range(len(labelling)):
         lowest = np.inf
         for x in range(offsets[n + 1] - offsets[n]):
             energy = np.float64(unary[offsets[n] + x])
-            for i in range(start[n], start[n + 1]):
+            for i in range(adjacency.start[n], adjacency.start[n + 1]):
                 if energy >= lowest:
                     break
-                e = incident[i]
-                f, a, b = function[e], first[e], second[e]
-                energy += edge_energy(
-                    kind[f], weight[e], truncation[f], place[f], tables,
-                    x if a == n else labelling[a], x if b == n else labelling[b],
-                    offsets[a + 1] - offsets[a], offsets[b + 1] - offsets[b],
-                )  # fmt: skip
+                e = adjacency.edges[i]
+                y = labelling[first[e]] if second[e] == n else x
+                z = labelling[second[e]] if first[e] == n else x
+                energy += edge_energy(edge_at(edges, e, edges.weight[e]), edges.tables, y, z)
             if energy < lowest:
                 lowest, answer[n] = energy, x
     return answer

@@ -23,9 +23,10 @@ from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.messages.trws import Search
 from mmgraph.inference.model_variables import named_variables
 from mmgraph.inference.pairwise.build import pairwise_graph
-from mmgraph.inference.pairwise.energy_kernels import edge_energy
+from mmgraph.inference.pairwise.energy_kernels import Edge, edge_energy
 from mmgraph.inference.pairwise.feasible import infeasible, of_row
 from mmgraph.inference.pairwise.graph import SELECTS_FIRST, PairwiseGraph
+from mmgraph.inference.pairwise.labelling_energies import assignment_of_rows
 
 _LARGEST_SUM = 2.0**51
 """The solver's costs are integers that come to it as doubles: sums below this are exact."""
@@ -91,13 +92,13 @@ def branch_and_bound(
         with of_row(row):
             search = Search.of_row(pairwise, evidence, row)
             solutions.append(_solve(solver, search, time_limit))
-    found = [pairwise.states_of(solution.labelling) for solution in solutions]
     energy, bound = torch.tensor([(s.energy, s.bound) for s in solutions], dtype=torch.float64).T
     exact = all(s.exact for s in solutions)
-    return Assignment(
-        {name: torch.cat([states[name] for states in found]) for name in names},
-        {name: graph.variables[name] for name in names},
-        -energy,
+    return assignment_of_rows(
+        pairwise,
+        [solution.labelling for solution in solutions],
+        energy,
+        names,
         method="branch_and_bound",
         exact=exact,
         bound=-bound,
@@ -178,7 +179,7 @@ def _tables(pairwise: PairwiseGraph, unary: Float[np.ndarray, " states"]) -> Ite
     known: dict[tuple[int, float, int, int], np.ndarray] = {}
     for e in range(p.edges):
         a, b, f = int(p.first[e]), int(p.second[e]), int(p.function[e])
-        kind, stride = int(p.functions.kind[f]), int(p.functions.place[f])
+        kind, stride = int(p.edge_arrays.kind[f]), int(p.edge_arrays.place[f])
         if kind >= SELECTS_FIRST:
             cells, variable = (b, a) if kind == SELECTS_FIRST else (a, b)
             selections.setdefault(cells, []).append((-stride, variable))
@@ -199,11 +200,10 @@ def _tables(pairwise: PairwiseGraph, unary: Float[np.ndarray, " states"]) -> Ite
 def _table(
     pairwise: PairwiseGraph, function: int, weight: float, rows: int, columns: int
 ) -> Float[np.ndarray, "rows columns"]:
-    f = pairwise.functions
-    arguments = (f.kind[function], weight, f.truncation[function], f.place[function], f.tables)
+    f = pairwise.edge_arrays
+    edge = Edge(f.kind[function], weight, f.truncation[function], f.place[function], rows, columns)
     energies = [
-        [float(edge_energy(*arguments, x, y, rows, columns)) for y in range(columns)]
-        for x in range(rows)
+        [float(edge_energy(edge, f.tables, x, y)) for y in range(columns)] for x in range(rows)
     ]
     return np.array(energies)
 

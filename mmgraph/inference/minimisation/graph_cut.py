@@ -30,6 +30,7 @@ from mmgraph.inference.pairwise.build import pairwise_graph
 from mmgraph.inference.pairwise.energy_kernels import labelling_energy
 from mmgraph.inference.pairwise.feasible import infeasible, of_row
 from mmgraph.inference.pairwise.graph import PairwiseGraph
+from mmgraph.inference.pairwise.labelling_energies import assignment_of_rows
 
 __all__ = ["cut_labelling", "graph_cut", "is_binary_submodular"]
 
@@ -66,21 +67,21 @@ def graph_cut(
     began = time.perf_counter()
     names = named_variables(graph, variables)
     pairwise = pairwise_graph(graph, dtype)
-    energies, found = [], []
+    labellings, energies = [], []
     for row in range(evidence.batch):
         with of_row(row):
             labelling, energy = cut_labelling(pairwise, pairwise.unary(evidence, row))
-        found.append(pairwise.states_of(labelling))
+        labellings.append(labelling)
         energies.append(energy + pairwise.constant_given(evidence, row))
-    log_weight = -torch.tensor(energies, dtype=torch.float64)
-    return Assignment(
-        {name: torch.cat([states[name] for states in found]) for name in names},
-        {name: graph.variables[name] for name in names},
-        log_weight,
+    return assignment_of_rows(
+        pairwise,
+        labellings,
+        energies,
+        names,
         method="graph_cut",
         exact=True,
-        bound=log_weight,
-        gap=torch.zeros_like(log_weight),
+        bound=-torch.tensor(energies, dtype=torch.float64),
+        gap=torch.zeros(len(energies), dtype=torch.float64),
         seconds=time.perf_counter() - began,
     )
 
@@ -109,7 +110,7 @@ def cut_labelling(
             "method='trws' or 'branch_and_bound' can do without"
         )
     labelling = best_choice(energies, zero, one)
-    energy = float(labelling_energy(labelling, unary, pairwise.offsets, *pairwise.edge_arrays))
+    energy = float(labelling_energy(labelling, unary, pairwise.edge_arrays))
     if energy == np.inf:
         raise infeasible()
     return labelling, energy

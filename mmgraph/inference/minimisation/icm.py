@@ -4,10 +4,6 @@ Fast and local: the energy never rises, and the assignment at the end is one tha
 single element betters (Besag 1986, "On the statistical analysis of dirty pictures", section 2.5).
 """
 
-# The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
-# mypy: disable-error-code="call-arg"
-
 from __future__ import annotations
 
 import time
@@ -24,14 +20,19 @@ from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.devices import is_elsewhere
+from mmgraph.inference.minimisation.icm_kernels import icm_sweeps
 from mmgraph.inference.minimisation.icm_layers import icm_of_layers
 from mmgraph.inference.minimisation.icm_torch import icm_torch
 from mmgraph.inference.model_variables import has_compact_factors
-from mmgraph.inference.numerics.compiling import compiled
 from mmgraph.inference.pairwise.build import pairwise_graph
-from mmgraph.inference.pairwise.energy_kernels import edge_energy, labelling_energy, set_cells
+from mmgraph.inference.pairwise.energy_kernels import (
+    labelling_energy,
+    lowest_states,
+    set_cells,
+)
 from mmgraph.inference.pairwise.feasible import feasible_labelling, of_row
-from mmgraph.inference.pairwise.graph import POTTS, SELECTS_FIRST, SELECTS_SECOND, PairwiseGraph
+from mmgraph.inference.pairwise.graph import PairwiseGraph
+from mmgraph.inference.pairwise.labelling_energies import assignment_of_rows
 
 
 class Descent(NamedTuple):
@@ -113,28 +114,21 @@ def icm(
     if is_elsewhere(device):
         return icm_torch(graph, evidence, starts, iterations, torch.device(device))
     view = pairwise_graph(graph)
-    rows = [
-        descend(
-            view, view.unary(evidence, row), row, {n: t[row] for n, t in starts.items()}, iterations
-        )
-        for row in range(evidence.batch)
-    ]
-    states = [view.states_of(found.labelling) for found in rows]
-    energies = [
-        found.energy - view.constant + view.constant_given(evidence, row)
-        for row, found in enumerate(rows)
-    ]
-    return Assignment(
-        {name: torch.cat([s[name] for s in states]) for name in view.first_node},
-        {name: graph.variables[name] for name in view.first_node},
-        -torch.tensor(energies, dtype=torch.float64),
+    rows, energies = [], []
+    for row in range(evidence.batch):
+        start = {name: codes[row] for name, codes in starts.items()}
+        rows.append(descend(view, view.unary(evidence, row), row, start, iterations))
+        energies.append(rows[-1].energy + view.constant_given(evidence, row))
+    converged = all(descent.converged for descent in rows)
+    return assignment_of_rows(
+        view,
+        [descent.labelling for descent in rows],
+        energies,
         method="icm",
         exact=False,
-        converged=all(found.converged for found in rows),
-        shortfall=""
-        if all(found.converged for found in rows)
-        else f"icm: states still changed in sweep {iterations}, the last",
-        iterations=max(found.sweeps for found in rows),
+        converged=converged,
+        shortfall="" if converged else f"icm: states still changed in sweep {iterations}, the last",
+        iterations=max(descent.sweeps for descent in rows),
         seconds=time.perf_counter() - began,
     )
 
@@ -146,8 +140,8 @@ def descend(
     start: Mapping[str, Tensor] | None = None,
     iterations: int = 100,
 ) -> Descent:
-    """Search from the best unary states, or from those given, of one row of evidence."""
-    labelling = best_unary(unary, view.offsets, view.largest)
+    """Search from the best unary states, or from those of ``start``, in one row of evidence."""
+    labelling = lowest_states(unary, view.offsets)
     if (labelling < 0).any():
         names = _without_state(view, int(np.argmax(labelling < 0)))
         raise ZeroProbabilityError(
@@ -159,9 +153,9 @@ def descend(
     for name, codes in (start or {}).items():
         first = view.first_node[name]
         labelling[first : first + len(codes.reshape(-1))] = codes.reshape(-1).numpy()
-    found = _descend_from(view, unary, labelling, iterations)
-    if found.energy < np.inf:
-        return found
+    descent = _descend_from(view, unary, labelling, iterations)
+    if descent.energy < np.inf:
+        return descent
     with of_row(row):
         feasible = feasible_labelling(view, unary)
     return _descend_from(view, unary, feasible.astype(np.int64), iterations)
@@ -174,21 +168,11 @@ def _descend_from(
     iterations: int,
 ) -> Descent:
     """Search from the states of the variables' nodes, in place."""
-    functions, adjacency = view.functions, view.adjacency
-    set_cells(labelling, view.first, view.second, view.function, functions.kind, functions.place)
-    sweeps, converged = icm_sweeps(
-        labelling, iterations, view.offsets, unary, *view.edge_arrays,
-        adjacency.start, adjacency.edges, view.largest,
-    )  # fmt: skip
-    return Descent(labelling, energy_of(view, unary, labelling), int(sweeps), bool(converged))
-
-
-def energy_of(
-    view: PairwiseGraph, unary: Float[np.ndarray, " states"], labelling: Int64[np.ndarray, " nodes"]
-) -> float:
-    """Return the energy of a labelling of all nodes, those of tables included."""
-    total = labelling_energy(labelling, unary, view.offsets, *view.edge_arrays)
-    return float(total) + view.constant
+    edges = view.edge_arrays
+    set_cells(labelling, edges)
+    sweeps, converged = icm_sweeps(labelling, iterations, unary, edges, view.adjacency)
+    energy = float(labelling_energy(labelling, unary, edges))
+    return Descent(labelling, energy, int(sweeps), bool(converged))
 
 
 def checked_starts(
@@ -232,101 +216,3 @@ def _without_state(view: PairwiseGraph, node: int) -> tuple[str, ...]:
     edges = np.flatnonzero((view.first == node) | (view.second == node))
     ends = view.first[edges] + view.second[edges] - node
     return tuple(name for end in ends for name in _without_state(view, int(end)))
-
-
-@compiled
-def best_unary(unary, offsets, largest):
-    """The state of lowest unary energy of each node, -1 where all are forbidden."""
-    labelling = np.empty(len(offsets) - 1, np.int64)
-    for n in range(len(offsets) - 1):
-        low, best = np.inf, -1
-        for k in range(offsets[n], offsets[n + 1]):
-            if unary[k] < low:
-                low, best = unary[k], k - offsets[n]
-        labelling[n] = best
-    return labelling
-
-
-@compiled
-def _add_edges(
-    n, states, labelling, cost, violated, offsets, unary, first, second, function,
-    weight, kind, truncation, place, tables, start, incident,
-):  # fmt: skip
-    """Add what edges and tables cost each state of a node, hard zeros apart from energies."""
-    for i in range(start[n], start[n + 1]):
-        e = incident[i]
-        f = function[e]
-        other = first[e] + second[e] - n
-        count, state = offsets[other + 1] - offsets[other], labelling[other]
-        if kind[f] == POTTS:
-            for k in range(states):
-                if k != state:
-                    cost[k] += weight[e]
-            continue
-        for k in range(states):
-            if kind[f] >= SELECTS_FIRST:
-                energy = unary[offsets[other] + state + (k - labelling[n]) * place[f]]
-            elif first[e] == n:
-                energy = edge_energy(
-                    kind[f], weight[e], truncation[f], place[f], tables, k, state, states, count
-                )
-            else:
-                energy = edge_energy(
-                    kind[f], weight[e], truncation[f], place[f], tables, state, k, count, states
-                )
-            if energy == np.inf:
-                violated[k] += 1
-            else:
-                cost[k] += energy
-
-
-@compiled
-def icm_sweeps(
-    labelling, iterations, offsets, unary, first, second, function,
-    weight, kind, truncation, place, tables, start, incident, largest,
-):  # fmt: skip
-    """Sweep over the nodes in order until none changes; returns the sweeps and whether none did.
-
-    Nodes of tables are not visited: they move along with their variables.
-    """
-    nodes = len(labelling)
-    is_cell = np.zeros(nodes, np.bool_)
-    for e in range(len(first)):
-        if kind[function[e]] == SELECTS_FIRST:
-            is_cell[second[e]] = True
-        elif kind[function[e]] == SELECTS_SECOND:
-            is_cell[first[e]] = True
-    cost = np.empty(largest, np.float64)
-    violated = np.empty(largest, np.int64)
-    for sweep in range(iterations):
-        changed = 0
-        for n in range(nodes):
-            if is_cell[n]:
-                continue
-            begin, states = offsets[n], offsets[n + 1] - offsets[n]
-            for k in range(states):
-                forbidden = unary[begin + k] == np.inf
-                violated[k] = forbidden
-                cost[k] = 0.0 if forbidden else unary[begin + k]
-            _add_edges(
-                n, states, labelling, cost, violated, offsets, unary, first, second, function,
-                weight, kind, truncation, place, tables, start, incident,
-            )  # fmt: skip
-            best = labelling[n]  # a tie keeps the state, or sweeps might never end
-            for k in range(states):
-                if violated[k] < violated[best] or (
-                    violated[k] == violated[best] and cost[k] < cost[best]
-                ):
-                    best = k
-            if best == labelling[n]:
-                continue
-            changed += 1
-            for i in range(start[n], start[n + 1]):
-                e = incident[i]
-                if kind[function[e]] >= SELECTS_FIRST:
-                    other = second[e] if first[e] == n else first[e]
-                    labelling[other] += (best - labelling[n]) * place[function[e]]
-            labelling[n] = best
-        if changed == 0:
-            return sweep + 1, True
-    return iterations, False

@@ -1,7 +1,5 @@
 """Maximum flow and minimum cut in a sparse graph, as they arise from images."""
 
-# mypy: disable-error-code="call-arg"
-
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -84,5 +82,5 @@ def minimum_cut(
     residual = np.empty((edges, 2))
     residual[:, 0], residual[:, 1] = forward, backward
     arcs = arcs_of_edges(first, second, nodes)
-    flow, sink_side = saturate(*arcs, residual.reshape(-1), terminal.astype(np.float64))
+    flow, sink_side = saturate(arcs, residual.reshape(-1), terminal.astype(np.float64))
     return MinimumCut(float(flow), sink_side)

@@ -15,12 +15,15 @@ waits to grow. Edge ``e`` has the arcs ``2 e`` and ``2 e + 1``, there and back; 
 they lead.
 """
 
-# The functions of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
+# The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
+# mypy: disallow_untyped_defs=False
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from jaxtyping import Int64, UInt32
 
 from mmgraph.inference.minimisation.push_relabel_kernels import leaving_arcs, push_to_sink
 from mmgraph.inference.numerics.compiling import compiled
@@ -35,6 +38,24 @@ _ONE = np.uint64(1)
 _FIRST_VISITS, _MOST_VISITS = 0.5, 16.0
 _BALL = 4096
 _LARGEST_GROWTH = 16
+
+
+class Arcs(NamedTuple):
+    """The arcs of a graph.
+
+    Attributes
+    ----------
+    start : ndarray of int64, shape (nodes + 1,)
+        Where the arcs that leave each node start among the numbers.
+    numbers : ndarray of uint32, shape (arcs,)
+        The arcs, a node after the other.
+    heads : ndarray of uint32, shape (arcs,)
+        Where each arc leads.
+    """
+
+    start: Int64[np.ndarray, " nodes+1"]
+    numbers: UInt32[np.ndarray, " arcs"]
+    heads: UInt32[np.ndarray, " arcs"]
 
 
 @compiled
@@ -72,7 +93,7 @@ def is_local(start, arcs, heads):
 
 @compiled
 def arcs_of_edges(first, second, nodes):
-    """Return where each node's arcs start in a list of arcs, that list, and the arcs' heads."""
+    """Return the arcs of some edges, there and back."""
     start = np.zeros(nodes + 1, np.int64)
     heads = np.empty(2 * len(first), np.uint32)
     for e in range(len(first)):
@@ -87,17 +108,18 @@ def arcs_of_edges(first, second, nodes):
         tail = heads[a ^ 1]
         arcs[place[tail]] = a
         place[tail] += 1
-    return start, arcs, heads
+    return Arcs(start, arcs, heads)
 
 
 @compiled
-def saturate(start, arcs, heads, residual, terminal):
+def saturate(graph, residual, terminal):
     """Push as much as possible from the source to the sink; residuals change in place.
 
     ``terminal`` is the capacity from the source where positive, to the sink where negative. Returns
     the flow (``inf`` at once if a path has no finite capacity) and whether each node is on the
     sink's side of a minimum cut: those that can still reach the sink.
     """
+    start, arcs, heads = graph
     count, most = len(terminal), _FIRST_VISITS * len(arcs)
     nodes = np.zeros((count, 4), np.int32)
     queue = np.empty(count + 1, np.uint32)

@@ -18,10 +18,10 @@ from mmgraph.graph.errors import GraphError, MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.messages.min_sum_kernels import with_messages
+from mmgraph.inference.messages.trws_kernels import backward_beliefs
 from mmgraph.inference.minimisation.binary_energy import Energies, Region
 from mmgraph.inference.minimisation.binary_kernels import best_responses
-from mmgraph.inference.minimisation.icm import best_unary, checked_starts
+from mmgraph.inference.minimisation.icm import checked_starts
 from mmgraph.inference.minimisation.moves import (
     Labelling,
     broken_metric,
@@ -31,9 +31,10 @@ from mmgraph.inference.minimisation.moves import (
 )
 from mmgraph.inference.model_variables import named_variables
 from mmgraph.inference.pairwise.build import pairwise_graph
-from mmgraph.inference.pairwise.energy_kernels import labelling_energy
+from mmgraph.inference.pairwise.energy_kernels import labelling_energy, lowest_states
 from mmgraph.inference.pairwise.feasible import feasible_labelling, infeasible, of_row
 from mmgraph.inference.pairwise.graph import PairwiseGraph
+from mmgraph.inference.pairwise.labelling_energies import assignment_of_rows
 
 Move = Callable[[Labelling, Region | None], Labelling]
 
@@ -74,9 +75,8 @@ class MoveMaking:
     @property
     def energy(self) -> float:
         """Of the labelling, in double precision, without the graph's constant."""
-        p = self.energies.pairwise
-        arrays = (self.energies.unary, p.offsets, *p.edge_arrays)
-        return float(labelling_energy(self.labelling, *arrays))
+        edges = self.energies.pairwise.edge_arrays
+        return float(labelling_energy(self.labelling, self.energies.unary, edges))
 
     def run(
         self, kind: str, cycles: int, deadline: float = np.inf, reach: int | None = None
@@ -133,16 +133,14 @@ class MoveMaking:
 
     def _proposals(self) -> Iterator[Callable[[Labelling], Labelling]]:
         """What single nodes would like best, alone and among the others, and the next states."""
-        energies, p = self.energies, self.energies.pairwise
-        beliefs = energies.unary
-        if energies.messages is not None:
-            arrays = (*p.incidence_arrays, energies.messages)
-            beliefs = with_messages(p.offsets, energies.unary, *arrays)
-        liked = np.maximum(best_unary(beliefs, p.offsets, p.largest), 0).astype(np.int32)
-        arrays = (energies.unary, *energies.incidences, *energies.edge_arrays)
+        p, beliefs = self.energies.pairwise, self.energies.unary
+        at_nodes = (p.edge_arrays, p.adjacency)
+        if self.energies.messages is not None:
+            beliefs = backward_beliefs(beliefs, *at_nodes, p.slots, self.energies.messages)
+        liked = np.maximum(lowest_states(beliefs, p.offsets), 0).astype(np.int32)
         last = (p.cardinalities - 1).astype(np.int32)
         yield lambda labelling: liked
-        yield lambda labelling: best_responses(labelling, *arrays)
+        yield lambda labelling: best_responses(labelling, self.energies.unary, *at_nodes)
         yield lambda labelling: np.minimum(labelling + np.int32(1), last)
         yield lambda labelling: np.maximum(labelling - np.int32(1), np.int32(0))
 
@@ -282,39 +280,38 @@ def _search_all_rows(
     searches = []
     for row in range(evidence.batch):
         deadline = time.perf_counter() + (np.inf if time_limit is None else time_limit)
-        energies = Energies(pairwise, pairwise.unary(evidence, row))
-        given = {name: codes[row].numpy() for name, codes in starts.items()}
+        row_energies = Energies(pairwise, pairwise.unary(evidence, row))
+        start = {name: codes[row].numpy() for name, codes in starts.items()}
         with of_row(row):
-            search = MoveMaking(energies, _start(energies, given))
+            search = MoveMaking(row_energies, _start(row_energies, start))
         search.run(kind, cycles, deadline)
         searches.append(search)
-    found = [pairwise.states_of(search.labelling) for search in searches]
-    constants = [pairwise.constant_given(evidence, row) for row in range(evidence.batch)]
-    energy = torch.tensor([s.energy for s in searches], dtype=torch.float64)
-    energy = energy + torch.tensor(constants, dtype=torch.float64)
-    return Assignment(
-        {name: torch.cat([states[name] for states in found]) for name in names},
-        {name: graph.variables[name] for name in names},
-        -energy,
+    energies = [s.energy + pairwise.constant_given(evidence, i) for i, s in enumerate(searches)]
+    converged, moves = all(s.converged for s in searches), max(s.moves for s in searches)
+    return assignment_of_rows(
+        pairwise,
+        [search.labelling for search in searches],
+        energies,
+        names,
         method=method,
         exact=False,
-        converged=all(s.converged for s in searches),
+        converged=converged,
         shortfall=""
-        if all(s.converged for s in searches)
+        if converged
         else f"{method}: some moves still lowered the energy when it ended "
-        f"({cycles} cycles, {max(s.moves for s in searches)} moves)",
-        iterations=max(s.moves for s in searches),
+        f"({cycles} cycles, {moves} moves)",
+        iterations=moves,
         seconds=time.perf_counter() - began,
     )
 
 
-def _start(energies: Energies, given: Mapping[str, np.ndarray]) -> Labelling:
-    """The best states by unary energies, those given, or any where these are forbidden."""
+def _start(energies: Energies, start: Mapping[str, np.ndarray]) -> Labelling:
+    """The states to start from, else the best by unary energies; any where these are forbidden."""
     p = energies.pairwise
-    labelling = best_unary(energies.unary, p.offsets, p.largest).astype(np.int32)
+    labelling = lowest_states(energies.unary, p.offsets).astype(np.int32)
     if (labelling < 0).any():
         raise infeasible()
-    for name, codes in given.items():
+    for name, codes in start.items():
         first = p.first_node[name]
         labelling[first : first + codes.size] = codes.reshape(-1)
     if MoveMaking(energies, labelling).energy == np.inf:

@@ -81,5 +81,5 @@ def broken_metric(
     For states ``x``, ``y`` and ``z`` a metric has E(x, y) + E(z, z) <= E(x, z) + E(z, y); a
     semimetric need have it for ``x = y`` only.
     """
-    edge, x, y, z = broken_inequality(semimetric, energies.tolerance, *energies.edge_arrays)
+    edge, x, y, z = broken_inequality(semimetric, energies.tolerance, energies.pairwise.edge_arrays)
     return None if edge < 0 else (int(edge), (int(x), int(y), int(z)))

@@ -12,8 +12,8 @@ to the sink. A label is a lower bound on the number of arcs from a node to such 
 that leave a node lie side by side, so that a visit reads memory in order.
 """
 
-# The functions of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
+# The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
+# mypy: disallow_untyped_defs=False
 
 from __future__ import annotations
 
@@ -104,11 +104,9 @@ def push_to_sink(arcs, excess):
     arrived = _settle_infinite(arcs, excess)
     if arrived == np.inf:
         return arrived, np.zeros(count, np.bool_)
-    labels = Labels(
-        np.empty(count, np.int32), np.empty(count + 2, np.int32),
-        np.full(count + 1, _NONE, np.int32), np.empty(count, np.int32),
-        np.empty(count, np.uint32), np.empty(count, np.int32),
-    )  # fmt: skip
+    label, following, queue = np.empty((3, count), np.int32)
+    sizes, bucket = np.empty(count + 2, np.int32), np.full(count + 1, _NONE, np.int32)
+    labels = Labels(label, sizes, bucket, following, np.empty(count, np.uint32), queue)
     highest = _relabel_all(arcs, excess, labels)
     while highest >= 0:
         arrived += _push_highest(arcs, excess, labels, highest)

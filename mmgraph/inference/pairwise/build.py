@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmgraph.graph.errors import NotTabularError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.edges import EdgeFactor
@@ -17,8 +16,8 @@ from mmgraph.graph.factors.interaction import (
     TruncatedLinear,
     TruncatedQuadratic,
 )
-from mmgraph.graph.factors.unary import UnaryFactor
 from mmgraph.inference.model_variables import default_precision
+from mmgraph.inference.pairwise.assembly import Assembly, log_tables
 from mmgraph.inference.pairwise.graph import (
     LINEAR,
     POTTS,
@@ -26,7 +25,7 @@ from mmgraph.inference.pairwise.graph import (
     SELECTS_FIRST,
     SELECTS_SECOND,
     TABLE,
-    Functions,
+    EdgeArrays,
     PairwiseGraph,
     factor_tensors,
 )
@@ -49,7 +48,7 @@ def built(graph: FactorGraph, dtype: np.dtype) -> PairwiseGraph:
     return _Builder(graph, dtype).built()
 
 
-class _Builder:
+class _Builder(Assembly):
     """Collects nodes and edges; variables and tables are blocks of nodes until all are known."""
 
     def __init__(self, graph: FactorGraph, dtype: np.dtype) -> None:
@@ -72,7 +71,9 @@ class _Builder:
 
     def built(self) -> PairwiseGraph:
         for factor in self.graph.factors:
-            self._add(factor)
+            self.add(factor, log_tables(factor))
+            if factor.child is not None and not (factor.child.is_discrete or factor.is_tabular):
+                self._add_likelihood(factor)
         order = sorted(range(len(self.blocks)), key=lambda b: (self.blocks[b][0], b))
         sizes = np.array([self.blocks[b][1] for b in order], np.int64)
         starts = dict(zip(order, np.cumsum(sizes) - sizes, strict=True))
@@ -83,58 +84,56 @@ class _Builder:
             begin = offsets[starts[block]]
             prior[begin : begin + energies.size] += energies.reshape(-1)
         first, second, function, weight = self._joined(starts)
-        return PairwiseGraph(
-            self.graph,
-            {n: int(starts[i]) for i, n in enumerate(self.names)},
+        edges = EdgeArrays(
             offsets,
-            prior,
+            int(cardinalities.max(initial=0)),
             first,
             second,
             function,
             weight,
-            Functions(
-                np.array(self.kind, np.uint8),
-                np.array(self.truncation, self.dtype),
-                np.array(self.starts, np.int64),
-                np.concatenate([np.zeros(0), *self.tables]).astype(self.dtype),
-            ),
+            np.array(self.kind, np.uint8),
+            np.array(self.truncation, self.dtype),
+            np.array(self.starts, np.int64),
+            np.concatenate([np.zeros(0), *self.tables]).astype(self.dtype),
+        )
+        return PairwiseGraph(
+            self.graph,
+            {n: int(starts[i]) for i, n in enumerate(self.names)},
+            prior,
+            edges,
             self.constant,
             [(f, int(starts[b]) if b >= 0 else -1) for f, b in self.likelihoods],
         )
 
-    def _add(self, factor: Factor) -> None:
-        if isinstance(factor, EdgeFactor):
-            self._add_edges(factor)
-        elif isinstance(factor, UnaryFactor):
-            self.unary.append((self.place[factor.scope[0].name], -_array(factor.log_values)))
-        elif factor.is_tabular:
-            for table in factor.tables():
-                self._add_table([v.name for v in table.scope], -_array(table.values))
-        elif factor.child is not None and not factor.child.is_discrete:
-            parents = [v.name for v in factor.parents]
-            if len(parents) > 1:
-                shape = [v.cardinality for v in factor.parents]
-                block = self._add_cells(parents, np.zeros(shape))
-            else:
-                block = self.place[parents[0]] if parents else -1
-            self.likelihoods.append((factor, block))
+    def _add_likelihood(self, factor: Factor) -> None:
+        """Add the node that a row's likelihood falls on; for several parents one of its own."""
+        names = [v.name for v in factor.parents]
+        if len(names) > 1:
+            block = self._add_block(names, np.zeros([v.cardinality for v in factor.parents]))
         else:
-            raise NotTabularError(f"{factor!r} has neither edges nor tables")
+            block = self.place[names[0]] if names else -1
+        self.likelihoods.append((factor, block))
 
-    def _add_table(self, names: list[str], energies: np.ndarray) -> None:
-        if not names:
-            self.constant += float(energies)
-        elif len(names) == 1:
-            self.unary.append((self.place[names[0]], energies))
-        elif len(names) == 2:
-            zero = np.zeros(1, np.int64)
-            functions = self._table_functions(energies[None], np.ones(1))
-            a, b = self.place[names[0]], self.place[names[1]]
-            self.edges.append((a, zero, b, zero, functions, np.ones(1, self.dtype)))
-        else:
-            self._add_cells(names, energies)
+    def add_constant(self, energy: Tensor) -> None:
+        """As :meth:`Assembly.add_constant`."""
+        self.constant += float(energy)
 
-    def _add_cells(self, names: list[str], energies: np.ndarray) -> int:
+    def add_unary(self, name: str, energies: Tensor) -> None:
+        """As :meth:`Assembly.add_unary`."""
+        self.unary.append((self.place[name], _array(energies)))
+
+    def add_pair(self, names: list[str], energies: Tensor) -> None:
+        """As :meth:`Assembly.add_pair`."""
+        zero = np.zeros(1, np.int64)
+        functions = self._table_functions(_array(energies)[None], np.ones(1))
+        a, b = (self.place[n] for n in names)
+        self.edges.append((a, zero, b, zero, functions, np.ones(1, self.dtype)))
+
+    def add_cells(self, names: list[str], energies: Tensor) -> None:
+        """As :meth:`Assembly.add_cells`."""
+        self._add_block(names, _array(energies))
+
+    def _add_block(self, names: list[str], energies: np.ndarray) -> int:
         """Add a node for a table over several variables, and an edge to each of them."""
         block = len(self.blocks)
         places = [self.place[n] for n in names]
@@ -150,15 +149,16 @@ class _Builder:
             self.edges.append((place, zero, block, zero, functions, one))
         return block
 
-    def _add_edges(self, factor: EdgeFactor) -> None:
+    def add_edges(self, factor: EdgeFactor) -> None:
+        """As :meth:`Assembly.add_edges`; edges of weight zero are left out."""
         a, b = factor.ends
         edges = factor.edges()
         first, second, weight = (_array(t) for t in edges)
-        kept = weight != 0  # also because zero times a forbidden pair is no energy
+        used = weight != 0  # also because zero times a forbidden pair is no energy
         functions = self._functions(factor.interaction, a.cardinality, len(first), weight)
-        if not kept.all():
-            first, second, weight = first[kept], second[kept], weight[kept]
-            functions = functions[kept] if len(functions) == len(kept) else functions
+        if not used.all():
+            first, second, weight = first[used], second[used], weight[used]
+            functions = functions[used] if len(functions) == len(used) else functions
         self.edges.append(
             (self.place[a.name], first, self.place[b.name], second, functions, weight)
         )
@@ -240,7 +240,7 @@ def _array(tensor: Tensor) -> np.ndarray:
 
 
 def pairwise_graph(graph: FactorGraph, dtype: torch.dtype | None = None) -> PairwiseGraph:
-    """Return the pairwise view of a graph, made once for each precision and kept with the graph.
+    """Return the pairwise view of a graph, made once for each precision and used with the graph.
 
     Parameters
     ----------
@@ -248,11 +248,11 @@ def pairwise_graph(graph: FactorGraph, dtype: torch.dtype | None = None) -> Pair
         Discrete variables, and continuous leaves.
     dtype : torch.dtype, optional
         Of the energies; by default double, or single where the unary factors of all arrays are
-        kept in single.
+        used in single.
 
     Notes
     -----
-    Where a factor asks for gradients its tensors may change in place, and nothing is kept.
+    Where a factor asks for gradients its tensors may change in place, and nothing is used.
 
     Raises
     ------

@@ -49,17 +49,12 @@ class Colouring:
         return [order[bounds[c] : bounds[c + 1]] for c in range(self.count)]
 
 
-def colour_nodes(pairwise: PairwiseGraph) -> Colouring:
-    """Colour all nodes of a pairwise graph, those of tables too: no edge joins equal colours."""
-    return _coloured(pairwise, np.zeros(pairwise.nodes, np.bool_))
-
-
 def colour_ends(
     first: Int32[np.ndarray, " edges"], second: Int32[np.ndarray, " edges"], nodes: int
 ) -> Colouring:
     """Colour the nodes of a list of edges: no edge joins equal colours."""
-    start, _, edges = adjacent_edges(first, second, nodes)
-    return Colouring(_greedy(first, second, start, edges, np.zeros(nodes, np.bool_)))
+    adjacency = adjacent_edges(first, second, nodes)
+    return Colouring(_greedy(first, second, adjacency, np.zeros(nodes, np.bool_)))
 
 
 def colour_elements(pairwise: PairwiseGraph) -> Colouring:
@@ -67,7 +62,8 @@ def colour_elements(pairwise: PairwiseGraph) -> Colouring:
 
     Nodes that stand for tables take no part; the variables of a table all differ.
     """
-    return _coloured(pairwise, table_nodes(pairwise))
+    skipped = table_nodes(pairwise)
+    return Colouring(_greedy(pairwise.first, pairwise.second, pairwise.adjacency, skipped))
 
 
 def colour_masks(graph: FactorGraph) -> list[Masks]:
@@ -110,19 +106,10 @@ def table_nodes(pairwise: PairwiseGraph) -> Bool[np.ndarray, " nodes"]:
     return is_table
 
 
-def _coloured(pairwise: PairwiseGraph, skipped: Bool[np.ndarray, " nodes"]) -> Colouring:
-    adjacency = pairwise.adjacency
-    return Colouring(
-        _greedy(pairwise.first, pairwise.second, adjacency.start, adjacency.edges, skipped)
-    )
-
-
 @numba.njit(cache=True, nogil=True)
-def _greedy(  # type: ignore[no-untyped-def]
-    first, second, start, incident, skipped
-):
+def _greedy(first, second, adjacency, skipped):  # type: ignore[no-untyped-def]
     """Give each node the lowest colour that no neighbour has; look through skipped nodes."""
-    nodes = len(start) - 1
+    start, incident, nodes = adjacency.start, adjacency.edges, len(skipped)
     colours = np.full(nodes, -1, np.int32)
     taken = np.full(nodes + 1, -1, np.int64)  # the last node that could not have the colour
     for n in range(nodes):

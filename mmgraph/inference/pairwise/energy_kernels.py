@@ -1,13 +1,19 @@
-"""The energies of edges and of labellings of a pairwise graph, compiled."""
+"""The energies of edges and labellings, compiled.
 
-# The functions of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
+Kernels take the edges of a graph as one :class:`~mmgraph.inference.pairwise.graph.EdgeArrays`, and
+look at one edge at a time by :func:`edge_at`.
+"""
+
+# The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
+# mypy: disallow_untyped_defs=False
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from mmgraph.inference.numerics.compiling import compiled
+from mmgraph.inference.numerics.compiling import compiled, inlined
 from mmgraph.inference.pairwise.graph import (
     LINEAR,
     POTTS,
@@ -18,53 +24,99 @@ from mmgraph.inference.pairwise.graph import (
 )
 
 
+class Edge(NamedTuple):
+    """The function of one edge.
+
+    Attributes
+    ----------
+    kind : int
+        ``POTTS`` and so on.
+    weight : float
+        What the function is multiplied by.
+    truncation : float
+        The largest value of a linear or quadratic function.
+    place : int
+        Where the table starts, or the stride of a selection.
+    rows, columns : int
+        The number of states of the first and of the second node.
+    """
+
+    kind: int
+    weight: float
+    truncation: float
+    place: int | np.int64
+    rows: int | np.int64
+    columns: int | np.int64
+
+
+@inlined
+def edge_at(edges, e, weight):
+    """Edge ``e`` with a weight, which callers convert or divide as they need it."""
+    f, a, b = edges.function[e], edges.first[e], edges.second[e]
+    rows = edges.offsets[a + 1] - edges.offsets[a]
+    columns = edges.offsets[b + 1] - edges.offsets[b]
+    return Edge(edges.kind[f], weight, edges.truncation[f], edges.place[f], rows, columns)
+
+
 @compiled
-def edge_energy(kind, weight, truncation, place, tables, x, y, states_first, states_second):
+def edge_energy(edge, tables, x, y):
     """The energy of an edge at states ``x`` of its first and ``y`` of its second node."""
+    kind, weight = edge.kind, edge.weight
     if kind == POTTS:
         return weight if x != y else weight * 0
     if kind == LINEAR:
-        return weight * min(truncation, abs(x - y))
+        return weight * min(edge.truncation, abs(x - y))
     if kind == QUADRATIC:
-        return weight * min(truncation, (x - y) * (x - y))
+        return weight * min(edge.truncation, (x - y) * (x - y))
     if kind == TABLE:
-        return weight * tables[place + x * states_second + y]
+        return weight * tables[edge.place + x * edge.columns + y]
     if kind == SELECTS_FIRST:
-        agrees = (y // place) % states_first == x
+        agrees = (y // edge.place) % edge.rows == x
     else:
-        agrees = (x // place) % states_second == y
+        agrees = (x // edge.place) % edge.columns == y
     return weight * 0 if agrees else weight * np.inf
 
 
 @compiled
-def labelling_energy(
-    labelling, unary, offsets, first, second, function, weight, kind, truncation, place, tables
-):  # fmt: skip
+def labelling_energy(labelling, unary, edges):
     """The energy of a labelling of the nodes, summed in double precision."""
     energy = 0.0
-    for n in range(len(offsets) - 1):
-        energy += unary[offsets[n] + labelling[n]]
-    for e in range(len(first)):
-        a, b, f = first[e], second[e], function[e]
+    for n in range(len(edges.offsets) - 1):
+        energy += unary[edges.offsets[n] + labelling[n]]
+    for e in range(len(edges.first)):
+        edge = edge_at(edges, e, np.float64(edges.weight[e]))
         energy += edge_energy(
-            kind[f], np.float64(weight[e]), truncation[f], place[f], tables,
-            labelling[a], labelling[b], offsets[a + 1] - offsets[a], offsets[b + 1] - offsets[b],
-        )  # fmt: skip
+            edge, edges.tables, labelling[edges.first[e]], labelling[edges.second[e]]
+        )
     return energy
 
 
 @compiled
-def set_cells(labelling, first, second, function, kind, place):
+def set_cells(labelling, edges):
     """Let the node of every table stand at the cell that its variables' states select."""
+    first, second, function = edges.first, edges.second, edges.function
     for e in range(len(first)):
-        f = function[e]
-        if kind[f] == SELECTS_FIRST:
+        kind = edges.kind[function[e]]
+        if kind == SELECTS_FIRST:
             labelling[second[e]] = 0
-        elif kind[f] == SELECTS_SECOND:
+        elif kind == SELECTS_SECOND:
             labelling[first[e]] = 0
     for e in range(len(first)):
         f = function[e]
-        if kind[f] == SELECTS_FIRST:
-            labelling[second[e]] += labelling[first[e]] * place[f]
-        elif kind[f] == SELECTS_SECOND:
-            labelling[first[e]] += labelling[second[e]] * place[f]
+        if edges.kind[f] == SELECTS_FIRST:
+            labelling[second[e]] += labelling[first[e]] * edges.place[f]
+        elif edges.kind[f] == SELECTS_SECOND:
+            labelling[first[e]] += labelling[second[e]] * edges.place[f]
+
+
+@compiled
+def lowest_states(unary, offsets):
+    """The state of lowest unary energy of each node, -1 where all are forbidden."""
+    labelling = np.empty(len(offsets) - 1, np.int64)
+    for n in range(len(offsets) - 1):
+        low, best = np.inf, -1
+        for k in range(offsets[n], offsets[n + 1]):
+            if unary[k] < low:
+                low, best = unary[k], k - offsets[n]
+        labelling[n] = best
+    return labelling

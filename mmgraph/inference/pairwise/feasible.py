@@ -1,22 +1,21 @@
 """A labelling without hard zeros, where reading one off messages has led into a contradiction."""
 
 # The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
-
-# mypy: disable-error-code="call-arg"
+# mypy: disallow_untyped_defs=False
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int32
+from jaxtyping import Bool, Float, Int32, Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import MmgraphError, ZeroProbabilityError
 from mmgraph.inference.numerics.compiling import compiled
-from mmgraph.inference.pairwise.energy_kernels import edge_energy
+from mmgraph.inference.pairwise.energy_kernels import edge_at, edge_energy
 from mmgraph.inference.pairwise.graph import SELECTS_FIRST, TABLE, PairwiseGraph
 from mmgraph.inference.possible_rows import named_rows
 
@@ -48,8 +47,7 @@ def feasible_labelling(
     """
     p = pairwise
     labelling = np.zeros(p.nodes, np.int32)
-    adjacency = (p.adjacency.start, p.adjacency.edges)
-    outcome = _search(p.offsets, energies, *p.edge_arrays, *adjacency, contradictions, labelling)
+    outcome = _search(energies, p.edge_arrays, p.adjacency, contradictions, labelling)
     if outcome == INFEASIBLE:
         raise infeasible()
     if outcome == GAVE_UP:
@@ -65,9 +63,8 @@ def consistent_states(
     pairwise: PairwiseGraph, energies: Float[np.ndarray, " states"]
 ) -> Bool[np.ndarray, " states"]:
     """Return the states that keep a partner across every edge: the others are impossible."""
-    p = pairwise
     possible = energies < np.inf
-    _make_consistent(p.offsets, possible, *p.edge_arrays, p.adjacency.start, p.adjacency.edges)
+    _make_consistent(possible, pairwise.edge_arrays, pairwise.adjacency)
     return possible
 
 
@@ -109,45 +106,78 @@ def _numbered(error: ZeroProbabilityError, rows: tuple[int, ...]) -> ZeroProbabi
     )
 
 
+class _Domains(NamedTuple):
+    """The states that are left, and what striking some out needs.
+
+    Attributes
+    ----------
+    possible : ndarray of bool, shape (states,)
+        The states left.
+    left : ndarray of int64, shape (nodes,)
+        How many each node has.
+    queue, queued : ndarray, shape (nodes,)
+        A stack of nodes whose neighbours are to be looked at, and which nodes lie on it.
+    trail : ndarray of int64, shape (states,)
+        The states struck out, in that order.
+    """
+
+    possible: Bool[np.ndarray, " states"]
+    left: Int64[np.ndarray, " nodes"]
+    queue: Int64[np.ndarray, " nodes"]
+    queued: Bool[np.ndarray, " nodes"]
+    trail: Int64[np.ndarray, " states"]
+
+
 @compiled
-def _strike_out(
-    queue, queued, waiting, possible, left, trail, struck, offsets, first, second, function, weight,
-    kind, truncation, place, tables, start, incident,
-):  # fmt: skip
+def _all_domains(possible, offsets):
+    """The domains of all nodes, all of which wait to be looked at."""
+    nodes = len(offsets) - 1
+    left = np.zeros(nodes, np.int64)
+    for n in range(nodes):
+        for k in range(offsets[n], offsets[n + 1]):
+            left[n] += possible[k]
+    queue, queued = np.arange(nodes), np.ones(nodes, np.bool_)
+    return _Domains(possible, left, queue, queued, np.empty(len(possible), np.int64))
+
+
+@compiled
+def _has_partner(edge, tables, from_first, y, possible, begin, states):
+    """Whether a state ``y`` goes with a possible state of the node at the other end of an edge."""
+    for x in range(states):
+        if possible[begin + x]:
+            u, v = (x, y) if from_first else (y, x)
+            if edge_energy(edge, tables, u, v) < np.inf:
+                return True
+    return False
+
+
+@compiled
+def _strike_out(domains, waiting, struck, edges, adjacency):
     """Strike out states without a partner until none is left; return the trail's length, or -1.
 
-    ``left`` counts the possible states of each node. -1 means that a node has none.
+    The first ``waiting`` nodes of the queue are looked at; ``struck`` is the trail's length before.
+    Where a node has no state left the result is minus one minus the trail's length.
     """
-    consistent = True
+    possible, left, queue, queued, trail = domains
+    offsets, consistent = edges.offsets, True
     while waiting > 0:
         waiting -= 1
         a = queue[waiting]
         queued[a] = False
         if not consistent:
             continue
-        for i in range(start[a], start[a + 1]):
-            e = incident[i]
-            f = function[e]
-            if kind[f] < SELECTS_FIRST and kind[f] != TABLE:
+        for i in range(adjacency.start[a], adjacency.start[a + 1]):
+            e = adjacency.edges[i]
+            edge = edge_at(edges, e, edges.weight[e])
+            if edge.kind < SELECTS_FIRST and edge.kind != TABLE:
                 continue  # finite for every pair
-            b = second[e] if first[e] == a else first[e]
-            size_first = offsets[first[e] + 1] - offsets[first[e]]
-            size_second = offsets[second[e] + 1] - offsets[second[e]]
-            changed = False
+            from_first = edges.first[e] == a
+            b = edges.second[e] if from_first else edges.first[e]
+            changed, begin, states = False, offsets[a], offsets[a + 1] - offsets[a]
             for y in range(offsets[b + 1] - offsets[b]):
-                if not possible[offsets[b] + y]:
-                    continue
-                partner = False
-                for x in range(offsets[a + 1] - offsets[a]):
-                    if possible[offsets[a] + x]:
-                        u, v = (x, y) if first[e] == a else (y, x)
-                        if edge_energy(
-                            kind[f], weight[e], truncation[f], place[f], tables,
-                            u, v, size_first, size_second,
-                        ) < np.inf:  # fmt: skip
-                            partner = True
-                            break
-                if not partner:
+                if possible[offsets[b] + y] and not _has_partner(
+                    edge, edges.tables, from_first, y, possible, begin, states
+                ):
                     possible[offsets[b] + y] = False
                     trail[struck] = offsets[b] + y
                     struck += 1
@@ -164,50 +194,27 @@ def _strike_out(
 
 
 @compiled
-def _make_consistent(
-    offsets, possible, first, second, function, weight, kind, truncation, place, tables,
-    start, incident,
-):  # fmt: skip
-    nodes = len(offsets) - 1
-    left = np.zeros(nodes, np.int64)
-    queue, queued = np.arange(nodes), np.ones(nodes, np.bool_)
-    for n in range(nodes):
-        for k in range(offsets[n], offsets[n + 1]):
-            left[n] += possible[k]
-    _strike_out(
-        queue, queued, nodes, possible, left, np.empty(len(possible), np.int64), 0, offsets, first,
-        second, function, weight, kind, truncation, place, tables, start, incident,
-    )  # fmt: skip
+def _make_consistent(possible, edges, adjacency):
+    domains = _all_domains(possible, edges.offsets)
+    _strike_out(domains, len(domains.queue), 0, edges, adjacency)
 
 
 @compiled
-def _search(
-    offsets, unary, first, second, function, weight, kind, truncation, place, tables,
-    start, incident, contradictions, labelling,
-):  # fmt: skip
-    nodes = len(offsets) - 1
-    possible = unary < np.inf
+def _search(unary, edges, adjacency, contradictions, labelling):
+    """Search depth first; return the outcome, and the labelling in place if there is one."""
+    offsets, nodes = edges.offsets, len(edges.offsets) - 1
+    domains = _all_domains(unary < np.inf, offsets)
+    possible, left, queue, queued, trail = domains
     owner = np.empty(len(unary), np.int32)
-    left = np.zeros(nodes, np.int64)
-    queue, queued = np.empty(nodes, np.int64), np.zeros(nodes, np.bool_)
-    trail = np.empty(len(unary), np.int64)
     for n in range(nodes):
-        for k in range(offsets[n], offsets[n + 1]):
-            owner[k] = n
-            left[n] += possible[k]
+        owner[offsets[n] : offsets[n + 1]] = n
         if left[n] == 0:
             return INFEASIBLE
-        queue[n] = n
-        queued[n] = True
     marks, chosen = np.empty(nodes, np.int64), np.empty(nodes, np.int64)
-    depth = 0
-    struck = _strike_out(
-        queue, queued, nodes, possible, left, trail, 0, offsets, first, second, function, weight,
-        kind, truncation, place, tables, start, incident,
-    )  # fmt: skip
+    n = depth = 0
+    struck = _strike_out(domains, nodes, 0, edges, adjacency)
     if struck < 0:
         return INFEASIBLE
-    n = 0
     while True:
         while n < nodes and left[n] == 1:
             n += 1
@@ -226,10 +233,7 @@ def _search(
                 struck += 1
         left[n] = 1
         queue[0], queued[n] = n, True
-        struck = _strike_out(
-            queue, queued, 1, possible, left, trail, struck, offsets, first, second, function,
-            weight, kind, truncation, place, tables, start, incident,
-        )  # fmt: skip
+        struck = _strike_out(domains, 1, struck, edges, adjacency)
         while struck < 0:  # the last choice was wrong: undo it, and strike it out
             contradictions -= 1
             if contradictions < 0:
@@ -251,10 +255,7 @@ def _search(
                 struck = -struck - 1
                 continue
             queue[0], queued[n] = n, True
-            struck = _strike_out(
-                queue, queued, 1, possible, left, trail, struck, offsets, first, second, function,
-                weight, kind, truncation, place, tables, start, incident,
-            )  # fmt: skip
+            struck = _strike_out(domains, 1, struck, edges, adjacency)
     for n in range(nodes):
         for k in range(offsets[n], offsets[n + 1]):
             if possible[k]:

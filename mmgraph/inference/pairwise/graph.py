@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -38,9 +39,8 @@ POTTS, LINEAR, QUADRATIC, TABLE = 0, 1, 2, 3
 SELECTS_FIRST, SELECTS_SECOND = 4, 5
 
 
-@dataclass(frozen=True)
-class Adjacency:
-    """The edges at each node.
+class Adjacency(NamedTuple):
+    """The edges at each node, as kernels take them.
 
     Attributes
     ----------
@@ -57,23 +57,38 @@ class Adjacency:
     edges: Int32[np.ndarray, " incidences"]
 
 
-@dataclass(frozen=True)
-class Functions:
-    """The functions that edges refer to.
+class EdgeArrays(NamedTuple):
+    """The edges and their functions, as kernels take them.
 
     Attributes
     ----------
-    kind : ndarray of uint8
+    offsets : ndarray of int64, shape (nodes + 1,)
+        The states of node ``n`` lie at ``offsets[n]:offsets[n + 1]`` of a flat array of states.
+    largest : int
+        The largest number of states of a node.
+    first, second : ndarray of int32, shape (edges,)
+        The ends of each edge, ``first < second``.
+    function : ndarray of int32, shape (edges,)
+        The function of each edge, a place in the three arrays of functions.
+    weight : ndarray of float, shape (edges,)
+        What the function is multiplied by; positive, except on tables.
+    kind : ndarray of uint8, shape (functions,)
         ``POTTS`` and so on.
-    truncation : ndarray of float
+    truncation : ndarray of float, shape (functions,)
         The largest value of a linear or quadratic function.
-    place : ndarray of int64
+    place : ndarray of int64, shape (functions,)
         Where in ``tables`` a table starts (rows are states of the edge's first node); of a
         selection, how many cells lie between two states of the selected variable.
     tables : ndarray of float
         All tables, flat.
     """
 
+    offsets: Int64[np.ndarray, " nodes+1"]
+    largest: int
+    first: Int32[np.ndarray, " edges"]
+    second: Int32[np.ndarray, " edges"]
+    function: Int32[np.ndarray, " edges"]
+    weight: Float[np.ndarray, " edges"]
     kind: UInt8[np.ndarray, " functions"]
     truncation: Float[np.ndarray, " functions"]
     place: Int64[np.ndarray, " functions"]
@@ -87,19 +102,11 @@ class PairwiseGraph(Cached):
     Attributes
     ----------
     first_node : dict of str to int
-        Of each discrete variable; its elements follow in scan order.
-    offsets : ndarray of int64, shape (nodes + 1,)
-        The states of node ``n`` lie at ``offsets[n]:offsets[n + 1]`` of a flat array of states.
+        The node of each discrete variable's first element; the others follow in scan order.
     prior : ndarray of float, shape (states,)
         Unary energies of the factors, without evidence.
-    first, second : ndarray of int32, shape (edges,)
-        The ends of each edge, ``first < second``.
-    function : ndarray of int32, shape (edges,)
-        Its place in ``functions``.
-    weight : ndarray of float, shape (edges,)
-        What the function is multiplied by; positive, except on tables.
-    functions : Functions
-        What edges refer to.
+    edge_arrays : EdgeArrays
+        The edges; their fields are attributes of the graph, too.
     constant : float
         The energy of factors without variables, and what tables were shifted by.
     likelihoods : list of (Factor, int)
@@ -109,16 +116,41 @@ class PairwiseGraph(Cached):
 
     graph: FactorGraph = field(repr=False)
     first_node: dict[str, int]
-    offsets: Int64[np.ndarray, " nodes+1"]
     prior: Float[np.ndarray, " states"]
-    first: Int32[np.ndarray, " edges"]
-    second: Int32[np.ndarray, " edges"]
-    function: Int32[np.ndarray, " edges"]
-    weight: Float[np.ndarray, " edges"]
-    functions: Functions
+    edge_arrays: EdgeArrays
     constant: float
     likelihoods: list[tuple[Factor, int]]
     derived: Cache = field(default_factory=dict, repr=False)
+
+    @property
+    def offsets(self) -> Int64[np.ndarray, " nodes+1"]:
+        """As in ``edge_arrays``."""
+        return self.edge_arrays.offsets
+
+    @property
+    def largest(self) -> int:
+        """As in ``edge_arrays``."""
+        return self.edge_arrays.largest
+
+    @property
+    def first(self) -> Int32[np.ndarray, " edges"]:
+        """As in ``edge_arrays``."""
+        return self.edge_arrays.first
+
+    @property
+    def second(self) -> Int32[np.ndarray, " edges"]:
+        """As in ``edge_arrays``."""
+        return self.edge_arrays.second
+
+    @property
+    def function(self) -> Int32[np.ndarray, " edges"]:
+        """As in ``edge_arrays``."""
+        return self.edge_arrays.function
+
+    @property
+    def weight(self) -> Float[np.ndarray, " edges"]:
+        """As in ``edge_arrays``."""
+        return self.edge_arrays.weight
 
     @property
     def nodes(self) -> int:
@@ -141,15 +173,10 @@ class PairwiseGraph(Cached):
         return np.diff(self.offsets)
 
     @cached_property
-    def largest(self) -> int:
-        """The largest number of states of a node."""
-        return int(self.cardinalities.max()) if self.nodes else 0
-
-    @cached_property
     def adjacency(self) -> Adjacency:
         """The edges at each node."""
-        start, middle, edges = adjacent_edges(self.first, self.second, self.nodes)
-        return Adjacency(start, middle, edges)
+        adjacency: Adjacency = adjacent_edges(self.first, self.second, self.nodes)
+        return adjacency
 
     @cached_property
     def slots(self) -> Int64[np.ndarray, " edges+1"]:
@@ -157,22 +184,9 @@ class PairwiseGraph(Cached):
         sizes = np.maximum(self.cardinalities[self.first], self.cardinalities[self.second])
         return np.concatenate([[0], np.cumsum(sizes)])
 
-    @property
-    def edge_arrays(self) -> tuple[np.ndarray, ...]:
-        """What kernels need to know of the edges, in the order in which they take it."""
-        f = self.functions
-        edges = (self.first, self.second, self.function, self.weight)
-        return (*edges, f.kind, f.truncation, f.place, f.tables)
-
-    @property
-    def incidence_arrays(self) -> tuple[np.ndarray, ...]:
-        """What kernels need to know of the edges at each node and of the messages' places."""
-        a = self.adjacency
-        return (a.start, a.middle, a.edges, self.slots)
-
-    def empty_messages(self, dtype: np.dtype | None = None) -> np.ndarray:
+    def empty_messages(self) -> Float[np.ndarray, " slots"]:
         """Return room for a message along each edge, and zeros for a message that is not there."""
-        return np.zeros(int(self.slots[-1]) + self.largest, dtype or self.dtype)
+        return np.zeros(int(self.slots[-1]) + self.largest, self.dtype)
 
     def unary(self, evidence: Evidence, row: int) -> Float[np.ndarray, " states"]:
         """Return the unary energies of one row of evidence: hard, soft and continuous.
@@ -287,7 +301,7 @@ def adjacent_edges(  # type: ignore[no-untyped-def]
         lower[second[e]] += 1
         edges[upper[first[e]]] = e
         upper[first[e]] += 1
-    return start, middle, edges
+    return Adjacency(start, middle, edges)
 
 
 def weighted_energies(weights: Tensor, energies: Tensor) -> Tensor:

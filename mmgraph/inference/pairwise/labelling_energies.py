@@ -1,21 +1,23 @@
-"""The energies of assignments that were found elsewhere than on the pairwise view."""
-
-# mypy: disallow_untyped_calls=False
+"""Assignments from labellings of the pairwise graph, and the energies of assignments."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64, Int, Int64
 from torch import Tensor
 
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.assignment import Assignment
+from mmgraph.inference.model_variables import named_variables
 from mmgraph.inference.pairwise.build import pairwise_graph
 from mmgraph.inference.pairwise.energy_kernels import labelling_energy, set_cells
 from mmgraph.inference.pairwise.feasible import feasible_labelling, of_row
+from mmgraph.inference.pairwise.graph import PairwiseGraph
 
 
 def assignment_energies(
@@ -37,9 +39,9 @@ def assignment_energies(
         for name, node in p.first_node.items():
             flat = states[name][row].reshape(-1).numpy()
             labelling[node : node + len(flat)] = flat
-        set_cells(labelling, p.first, p.second, p.function, p.functions.kind, p.functions.place)
+        set_cells(labelling, p.edge_arrays)
         unary = p.unary(evidence, row)
-        energies[row] = float(labelling_energy(labelling, unary, p.offsets, *p.edge_arrays))
+        energies[row] = float(labelling_energy(labelling, unary, p.edge_arrays))
         energies[row] += p.constant_given(evidence, row)
     return energies
 
@@ -70,3 +72,27 @@ def with_feasible_rows(
         for name, codes in p.states_of(labels).items():
             mended[name][row] = codes[0]
     return mended, assignment_energies(graph, evidence, mended)
+
+
+def assignment_of_rows(
+    pairwise: PairwiseGraph,
+    labellings: Sequence[Int[np.ndarray, " nodes"]],
+    energies: Float64[Tensor, " batch"] | Sequence[float],
+    variables: Sequence[str] | None = None,
+    **account: Any,
+) -> Assignment:
+    """Return the labellings of all rows, with their energies, as an assignment of some variables.
+
+    Parameters
+    ----------
+    account
+        The other fields of the assignment: method, convergence and so on.
+    """
+    states = pairwise.states_of(np.stack(labellings))
+    names = named_variables(pairwise.graph, variables)
+    return Assignment(
+        {name: states[name] for name in names},
+        {name: pairwise.graph.variables[name] for name in names},
+        -torch.as_tensor(energies, dtype=torch.float64),
+        **account,
+    )

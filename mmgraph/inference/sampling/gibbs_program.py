@@ -108,7 +108,7 @@ class GibbsProgram:
                 (row,),
                 (name,),
             )
-        values = np.concatenate([unary, pairwise.functions.tables])
+        values = np.concatenate([unary, pairwise.edge_arrays.tables])
         nodes = [c[possible[c] > 1] for c in self.colouring.classes]
         sizes = np.array([len(c) for c in nodes], np.int64)
         order = np.concatenate([np.zeros(0, np.int64), *nodes]).astype(np.int32)
@@ -177,7 +177,7 @@ def _program(pairwise: PairwiseGraph) -> GibbsProgram:
 
 
 def _interactions(pairwise: PairwiseGraph, is_table: Bool[np.ndarray, " nodes"]) -> Interactions:
-    functions = pairwise.functions
+    functions = pairwise.edge_arrays
     kind = functions.kind[pairwise.function]
     simple = np.flatnonzero(kind <= QUADRATIC)
     first, second = pairwise.first[simple], pairwise.second[simple]
@@ -201,7 +201,7 @@ def _memberships(
 ) -> tuple[np.ndarray, ...]:
     """The arrays of :class:`Interactions` from ``table_start`` on."""
     first, second = pairwise.first[edges], pairwise.second[edges]
-    base = pairwise.offsets[-1] + pairwise.functions.place[pairwise.function[edges]]
+    base = pairwise.offsets[-1] + pairwise.edge_arrays.place[pairwise.function[edges]]
     rows = pairwise.cardinalities[second]  # a table's rows are states of the first end
     one = np.ones_like(rows)
     weight = pairwise.weight[edges]
@@ -243,7 +243,7 @@ def _scope(pairwise: PairwiseGraph, cells: int) -> tuple[np.ndarray, np.ndarray]
     adjacency = pairwise.adjacency
     edges = adjacency.edges[adjacency.start[cells] : adjacency.start[cells + 1]]
     scope = pairwise.first[edges] + pairwise.second[edges] - cells
-    return scope, pairwise.functions.place[pairwise.function[edges]]
+    return scope, pairwise.edge_arrays.place[pairwise.function[edges]]
 
 
 def _starts(owners: np.ndarray, nodes: int) -> Int64[np.ndarray, " nodes+1"]:

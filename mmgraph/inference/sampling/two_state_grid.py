@@ -94,7 +94,7 @@ def _grid(pairwise: PairwiseGraph) -> TwoStateGrid | None:
 
 def _energies(pairwise: PairwiseGraph) -> Float64[np.ndarray, "edges 4"] | None:
     """The energies of 00, 10, 01 and 11 of each edge, or None if some pair is forbidden."""
-    functions = pairwise.functions
+    functions = pairwise.edge_arrays
     tables = np.zeros((len(functions.kind), 4))
     for i, kind in enumerate(functions.kind):
         if kind == TABLE:

@@ -7,8 +7,7 @@ Freeman and Weiss 2005, section VI).
 """
 
 # The kernel of this file is compiled: its arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
-# mypy: disable-error-code="call-arg"
+# mypy: disallow_untyped_defs=False
 
 from __future__ import annotations
 
@@ -27,11 +26,12 @@ from mmgraph.graph.factors.edges import EdgeFactor
 from mmgraph.graph.factors.interaction import Tabulated
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.mean_field.mean_field import mean_field
-from mmgraph.inference.messages.belief_propagation import passed_messages
+from mmgraph.inference.messages.options import MessageOptions
+from mmgraph.inference.messages.row_messages import CompiledMessages
 from mmgraph.inference.model_variables import default_precision, tables_device
 from mmgraph.inference.numerics.compiling import compiled
-from mmgraph.inference.pairwise.energy_kernels import edge_energy
-from mmgraph.inference.pairwise.graph import POTTS, TABLE, PairwiseGraph
+from mmgraph.inference.pairwise.energy_kernels import edge_at, edge_energy
+from mmgraph.inference.pairwise.graph import TABLE, PairwiseGraph
 
 Marginals = dict[str, Tensor]
 
@@ -69,11 +69,8 @@ def bethe_log_partition(graph: FactorGraph, evidence: Evidence) -> Float[Tensor,
             "belief propagation learns the weights of grid and pairwise factors only, and this "
             "graph joins variables by others; use inference='mean_field'"
         )
-    rows = passed_messages(
-        graph, evidence, sums=True, schedule="sequential", iterations=_ITERATIONS,
-        tolerance=_TOLERANCE,
-        damping=0.0, dtype=torch.float64, memory_budget=None,
-    )  # fmt: skip
+    options = MessageOptions(iterations=_ITERATIONS, tolerance=_TOLERANCE, dtype=torch.float64)
+    rows = CompiledMessages(graph, evidence, options).rows
     if any(messages.residual > _TOLERANCE for messages in rows):
         residual = max(messages.residual for messages in rows)
         # With a rough residual in its text, so that it is not shown at each evaluation.
@@ -93,11 +90,8 @@ def bethe_log_partition(graph: FactorGraph, evidence: Evidence) -> Float[Tensor,
             means.append((probability * unary.masked_fill(probability == 0, 0.0)).sum())
         p = messages.pairwise
         energies = torch.from_numpy(
-            mean_functions(
-                messages.beliefs(), p.offsets, *p.edge_arrays, p.slots,
-                messages.towards_second, messages.towards_first,
-            )
-        )  # fmt: skip
+            mean_functions(messages.beliefs(), p.edge_arrays, messages.messages)
+        )
         begin = 0
         for factor in graph.factors:
             if isinstance(factor, EdgeFactor):
@@ -113,7 +107,7 @@ def bethe_log_partition(graph: FactorGraph, evidence: Evidence) -> Float[Tensor,
 
 def _shifts(factor: EdgeFactor, pairwise: PairwiseGraph, edges: slice) -> Float64[Tensor, "#edges"]:
     """Return what the pairwise view has taken off the energies of a factor's tables."""
-    functions, states = pairwise.functions, [v.cardinality for v in factor.ends]
+    functions, states = pairwise.edge_arrays, [v.cardinality for v in factor.ends]
     interaction = factor.interaction
     if isinstance(interaction, Tabulated) and not interaction.is_shared:
         tables = interaction.table.detach()[factor.edges().weights.detach().cpu() != 0]
@@ -142,29 +136,22 @@ def _with_value(mean: Tensor, value: Tensor) -> Tensor:
 
 
 @compiled
-def mean_functions(
-    believed, offsets, first, second, function, weight, kind, truncation, place, tables, slots,
-    towards_second, towards_first,
-):  # fmt: skip
+def mean_functions(believed, edges, messages):
     """The mean of each edge's function, before its weight, under the belief of its two ends."""
+    offsets, first, second = edges.offsets, edges.first, edges.second
+    slots, towards_second, towards_first = messages
     result = np.empty(len(first), np.float64)
     for e in range(len(first)):
-        a, b, f = first[e], second[e], function[e]
-        rows, columns = offsets[a + 1] - offsets[a], offsets[b + 1] - offsets[b]
+        a, b, edge = first[e], second[e], edge_at(edges, e, 1.0)
         low, total, mean = np.inf, 0.0, 0.0
-        for x in range(rows):
+        for x in range(edge.rows):
             message = towards_first[slots[e] + x]
             source = believed[offsets[a] + x] - (message if message < np.inf else 0.0)
-            for y in range(columns):
+            for y in range(edge.columns):
                 message = towards_second[slots[e] + y]
                 other = believed[offsets[b] + y] - (message if message < np.inf else 0.0)
-                if kind[f] == POTTS:
-                    value = 1.0 if x != y else 0.0
-                else:
-                    value = edge_energy(
-                        kind[f], 1.0, truncation[f], place[f], tables, x, y, rows, columns
-                    )
-                energy = source + other + weight[e] * value
+                value = edge_energy(edge, edges.tables, x, y)
+                energy = source + other + edges.weight[e] * value
                 if energy == np.inf:
                     continue
                 if energy < low:  # keep the sums relative to the smallest energy so far

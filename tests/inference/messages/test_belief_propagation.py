@@ -9,15 +9,13 @@ from hypothesis import given, settings
 
 import mmgraph as mm
 from mmgraph.graph.errors import MemoryBudgetError, MmgraphError, ZeroProbabilityError
-from mmgraph.inference.messages.belief_propagation import Messages
 from mmgraph.inference.messages.max_product import max_product
-from mmgraph.inference.messages.schedules import SCHEDULES
+from mmgraph.inference.messages.options import SCHEDULES
+from mmgraph.inference.messages.row_messages import RowMessages
 from mmgraph.inference.messages.spanning_trees import covering_forests
-from mmgraph.inference.messages.tensors.belief_propagation import belief_propagation_torch
-from mmgraph.inference.messages.tensors.max_product import max_product_torch
-from mmgraph.inference.messages.tensors.tree_reweighted import tree_reweighted_torch
-from mmgraph.inference.messages.tree_reweighted import upper_bound
+from mmgraph.inference.messages.tensors.belief_propagation import TensorMessages
 from mmgraph.inference.pairwise.build import pairwise_graph
+from tests.inference.messages.tensors.on_tensors import marginals_on_tensors, tensor_options
 from tests.inference.messages.test_trws import INTERACTIONS, grid
 from tests.inference.models import random_evidence, random_network, seeds
 from tests.inference.spatial_models import ising_grid, listed, mixed_graph
@@ -107,13 +105,13 @@ def test_the_bound_holds_for_any_messages():
     log_z = listed(graph, nothing(graph))[1]
     pairwise = pairwise_graph(graph)
     share = covering_forests(pairwise).mean(0)
-    messages = Messages(pairwise, nothing(graph), 0, True, share)
+    messages = RowMessages(pairwise, nothing(graph), 0, True, share)
     rng = np.random.default_rng(0)
     bounds = []
     for _ in range(20):
-        messages.towards_first[: -pairwise.largest] = rng.normal(size=int(pairwise.slots[-1]))
-        messages.towards_second[: -pairwise.largest] = rng.normal(size=int(pairwise.slots[-1]))
-        bounds.append(upper_bound(messages))
+        for directed in (messages.messages.towards_first, messages.messages.towards_second):
+            directed[: -pairwise.largest] = rng.normal(size=int(pairwise.slots[-1]))
+        bounds.append(messages.upper_bound())
     assert min(bounds) >= log_z
     assert max(bounds) - min(bounds) > 0.1
 
@@ -231,10 +229,7 @@ def test_strong_attraction_written_as_negative_energies():
             torch.testing.assert_close(found.log_partition, exact.log_partition)
 
 
-TORCH_METHODS = {
-    "belief_propagation": belief_propagation_torch,
-    "tree_reweighted": tree_reweighted_torch,
-}
+TORCH_METHODS = ("belief_propagation", "tree_reweighted")
 
 
 @pytest.mark.parametrize("method", TORCH_METHODS)
@@ -243,7 +238,7 @@ def test_messages_on_tensors_are_damped_as_asked(method):
     passes = {"iterations": 5, "tolerance": 0.0}
     for named, meant in (({}, 0.3), ({"damping": 0.0}, 0.0), ({"damping": 0.1}, 0.1)):
         found = mm.query(graph, method=method, **passes, **named)
-        same = TORCH_METHODS[method](graph, nothing(graph), damping=meant, **passes)
+        same = marginals_on_tensors(graph, nothing(graph), method=method, damping=meant, **passes)
         assert torch.equal(found.marginal("spins"), same.marginal("spins"))
         assert found.residual == same.residual
 
@@ -254,8 +249,9 @@ def test_best_assignments_elsewhere_are_damped_as_asked(cuda):
     done = set()
     for named, meant in (({}, 0.3), ({"damping": 0.0}, 0.0), ({"damping": 0.1}, 0.1)):
         found = max_product(graph, nothing(graph), device=cuda, **passes, **named)
-        same = max_product_torch(graph, nothing(graph), damping=meant, device=cuda, **passes)
-        assert torch.equal(found["spins"], same["spins"])
+        options = tensor_options(damping=meant, device=cuda, **passes)
+        same = TensorMessages(graph, nothing(graph), options, sums=False)
+        assert torch.equal(found["spins"], same.assignment()[0]["spins"])
         assert found.iterations == same.iterations
         done.add(found.iterations)
     assert len(done) == 3  # which the damping changes

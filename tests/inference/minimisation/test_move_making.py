@@ -58,8 +58,8 @@ def energies_of(graph):
 
 
 def energy(energies, labelling):
-    p = energies.pairwise
-    return float(labelling_energy(labelling, energies.unary, p.offsets, *p.edge_arrays))
+    edges = energies.pairwise.edge_arrays
+    return float(labelling_energy(labelling, energies.unary, edges))
 
 
 def mixtures(zero, one):

@@ -12,8 +12,8 @@ import mmgraph as mm
 from mmgraph.inference.pairwise.build import pairwise_graph
 from mmgraph.inference.pairwise.colouring import (
     colour_elements,
+    colour_ends,
     colour_masks,
-    colour_nodes,
     table_nodes,
 )
 from tests.inference.models import random_graph, random_network, seeds
@@ -41,7 +41,7 @@ def test_corners_need_a_colour_for_each_parity(neighbours, shape, count):
 @given(seeds)
 def test_no_edge_joins_equal_colours(seed):
     view = pairwise_graph(random_network(seed))
-    colours = colour_nodes(view).colours
+    colours = colour_ends(view.first, view.second, view.nodes).colours
     assert (colours >= 0).all()
     assert (colours[view.first] != colours[view.second]).all()
 

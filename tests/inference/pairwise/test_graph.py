@@ -9,8 +9,8 @@ from hypothesis import given, settings
 
 import mmgraph as mm
 from mmgraph.graph.errors import NotTabularError
-from mmgraph.inference.minimisation.icm import energy_of, set_cells
 from mmgraph.inference.pairwise.build import pairwise_graph
+from mmgraph.inference.pairwise.energy_kernels import labelling_energy, set_cells
 from mmgraph.inference.pairwise.graph import POTTS, SELECTS_FIRST, SELECTS_SECOND
 from tests.inference.mixed_models import all_assignments, log_weights, mixed_evidence, mixed_graph
 from tests.inference.models import random_graph, seeds
@@ -20,18 +20,14 @@ def pairwise_energies(graph, evidence, row, assignments) -> np.ndarray:
     """The energies of assignments by the nodes and edges of the pairwise view."""
     view = pairwise_graph(graph)
     unary = view.unary(evidence, row)
-    functions = view.functions
     energies = []
     for i in range(len(next(iter(assignments.values())))):
         labelling = np.zeros(view.nodes, np.int64)
         for name, first in view.first_node.items():
             labelling[first : first + graph.variables[name].size] = assignments[name][i].flatten()
-        set_cells(
-            labelling, view.first, view.second, view.function, functions.kind, functions.place
-        )
-        energies.append(energy_of(view, unary, labelling))
-    alone = view.constant_given(evidence, row) - view.constant
-    return np.array(energies) + alone
+        set_cells(labelling, view.edge_arrays)
+        energies.append(float(labelling_energy(labelling, unary, view.edge_arrays)))
+    return np.array(energies) + view.constant_given(evidence, row)
 
 
 @settings(max_examples=15, deadline=None)
@@ -63,7 +59,7 @@ def test_alarm():
     draws = mm.sample(network, 20, generator=torch.Generator().manual_seed(0)).codes
     found = pairwise_energies(network, mm.Evidence.of(None, network.variables), 0, draws)
     np.testing.assert_allclose(found, network.energy(draws).numpy(), rtol=1e-9)
-    assert set(pairwise_graph(network).functions.kind) >= {SELECTS_FIRST, SELECTS_SECOND}
+    assert set(pairwise_graph(network).edge_arrays.kind) >= {SELECTS_FIRST, SELECTS_SECOND}
 
 
 def test_nodes_edges_and_their_order():
@@ -72,7 +68,7 @@ def test_nodes_edges_and_their_order():
     view = pairwise_graph(graph)
     assert (view.nodes, view.edges, view.largest) == (6, 7, 3)
     assert (view.first < view.second).all()
-    assert set(view.functions.kind) == {POTTS}
+    assert set(view.edge_arrays.kind) == {POTTS}
     assert pairwise_graph(graph) is view
     start, middle, edges = view.adjacency.start, view.adjacency.middle, view.adjacency.edges
     for node in range(6):

@@ -1,68 +1,69 @@
-"""Belief propagation on tensors: the parallel schedule, on any device, with gradients."""
+"""Messages on tensors in the parallel schedule: on any device, with gradients."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.messages.tensors.graph import TorchGraph
+from mmgraph.inference.messages.options import MessageOptions
+from mmgraph.inference.messages.tensors.graph import TensorGraph
 from mmgraph.inference.messages.tensors.messages import log_sum_exp, normalised, without
-from mmgraph.inference.model_variables import named_variables
-from mmgraph.inference.moments import Moments
-from mmgraph.inference.numerics.shortfall import shortfall
+from mmgraph.inference.messages.tensors.spanning_forests import SpanningForests
 from mmgraph.inference.pairwise.feasible import check_rows
-from mmgraph.inference.posterior import Posterior
+from mmgraph.inference.pairwise.labelling_energies import assignment_energies, with_feasible_rows
 
 BELIEF_COPIES = 12
 """Tensors as large as all beliefs and messages that an iteration takes (as measured)."""
 
-DAMPING = 0.3
-"""How much of its old value a message keeps by default: sent all at once, messages oscillate."""
 
+class TensorMessages:
+    """The messages of all rows of evidence, passed until none changes by more than the tolerance.
 
-class TorchMessages:
-    """The messages of all rows of evidence.
+    Parameters are as for :class:`~mmgraph.inference.messages.row_messages.CompiledMessages`.
 
-    Parameters
-    ----------
-    torch_graph : TorchGraph
-        The graph.
-    sums : bool
-        Sum-product (marginals) rather than max-product (the best assignment).
-    appearance : list of Tensor, optional
-        Edge appearance probabilities of tree-reweighted propagation, one tensor of shape
-        ``(edges,)`` a group; by default one.
+    Raises
+    ------
+    MemoryBudgetError
+        If the messages, with those kept for gradients, would not fit.
     """
 
     def __init__(
         self,
-        torch_graph: TorchGraph,
+        graph: FactorGraph,
+        evidence: Evidence,
+        options: MessageOptions,
         sums: bool = True,
-        appearance: Sequence[Float[Tensor, " edges"]] | None = None,
+        reweighted: bool = False,
     ) -> None:
-        self.torch_graph, self.sums = torch_graph, sums
-        self.groups = list(torch_graph.groups)
+        self.evidence, self.sums = evidence, sums
+        self.graph = TensorGraph(
+            graph, evidence, options.device, options.dtype, BELIEF_COPIES, options.memory_budget
+        )
+        self.groups = list(self.graph.groups)
         self.appearance: list[Tensor | None] = [None] * len(self.groups)
-        if appearance is not None:
-            pairs = zip(self.groups, appearance, strict=True)
-            self.groups = [g.reweighted(1 / share) for g, share in pairs]
-            self.appearance = list(appearance)
-        batch, _, states = torch_graph.unary.shape
+        if reweighted:
+            self._forests = SpanningForests(self.graph)
+            self.appearance = [*self._forests.appearance()]
+            pairs = zip(self.groups, self._forests.appearance(), strict=True)
+            self.groups = [group.reweighted(1 / share) for group, share in pairs]
+        batch, _, states = self.graph.unary.shape
         self.towards_second = [
-            torch_graph.unary.new_zeros(batch, len(g.first), states) for g in self.groups
+            self.graph.unary.new_zeros(batch, len(g.first), states) for g in self.groups
         ]
         self.towards_first = [m.clone() for m in self.towards_second]
+        self.residual, self.iterations = torch.inf, 0
+        while self.iterations < options.iterations and self.residual > options.tolerance:
+            kept = self.iterations if self.graph.differentiable else 0
+            self.graph.check_memory(1 + kept)
+            self.residual = self.step(options.damping)
+            self.iterations += 1
 
     def beliefs(self) -> Float[Tensor, "batch nodes states"]:
         """Return the energies of all states, messages included."""
-        total = self.torch_graph.unary
+        total = self.graph.unary
         for i, group in enumerate(self.groups):
             total = total.index_add(1, group.second, self._shared(i, self.towards_second[i]))
             total = total.index_add(1, group.first, self._shared(i, self.towards_first[i]))
@@ -94,26 +95,6 @@ class TorchMessages:
             self.towards_second[i], self.towards_first[i] = fresh
         return residual
 
-    def run(self, iterations: int, tolerance: float, damping: float) -> tuple[int, float]:
-        """Pass messages until none changes by more than the tolerance.
-
-        Returns
-        -------
-        tuple of int and float
-            How often they were passed, and the last change.
-
-        Raises
-        ------
-        MemoryBudgetError
-            If the messages kept for gradients would not fit.
-        """
-        residual, done = torch.inf, 0
-        while done < iterations and residual > tolerance:
-            self.torch_graph.check_memory(1 + done if self.torch_graph.differentiable else 1)
-            residual = self.step(damping)
-            done += 1
-        return done, residual
-
     def marginals(self) -> dict[str, Float[Tensor, "batch *shape states"]]:
         """Return the normalised beliefs of each variable.
 
@@ -124,13 +105,13 @@ class TorchMessages:
         """
         total = self.beliefs()
         check_rows(torch.isinf(total.detach().amin(-1)))
-        return self.torch_graph.by_variable(torch.softmax(-total, -1))
+        return self.graph.by_variable(torch.softmax(-total, -1))
 
     def log_partition(self) -> Float[Tensor, " batch"]:
         """Return the Bethe approximation of log Z."""
         total = self.beliefs()
         node = log_sum_exp(-total, -1)
-        value = node.sum(1) - self.torch_graph.constant
+        value = node.sum(1) - self.graph.constant
         for i, group in enumerate(self.groups):
             source = without(total[:, group.first], self.towards_first[i])
             target = without(total[:, group.second], self.towards_second[i])
@@ -138,73 +119,28 @@ class TorchMessages:
             value = value + (pair - node[:, group.first] - node[:, group.second]).sum(1)
         return value
 
+    def upper_bound(self) -> Float[Tensor, " batch"]:
+        """Return an upper bound on log Z, which tree-reweighted messages of any quality prove."""
+        directed = (self.towards_second, self.towards_first)
+        return self._forests.upper_bound(self.beliefs(), self.groups, directed)
 
-def check_passes(iterations: int, damping: float) -> None:
-    """Raise MmgraphError if a number of message passing is out of range."""
-    if not 0 <= damping < 1:
-        raise MmgraphError(f"damping must lie in [0, 1), not {damping}")
-    if iterations < 1:
-        raise MmgraphError(f"iterations must be at least 1, not {iterations}")
+    def assignment(
+        self,
+    ) -> tuple[dict[str, Int64[Tensor, "batch *shape"]], Float64[Tensor, " batch"]]:
+        """Return the states that the messages point to, on the CPU, and their energies.
 
+        Elements are decided colour by colour, each given those before it, so that neighbours break
+        ties alike.
 
-def belief_propagation_torch(
-    graph: FactorGraph,
-    evidence: Evidence,
-    variables: Sequence[str] | None = None,
-    *,
-    device: torch.device | str | None = None,
-    dtype: torch.dtype | None = None,
-    iterations: int = 200,
-    tolerance: float = 1e-6,
-    damping: float = DAMPING,
-    memory_budget: int | None = None,
-) -> Posterior:
-    """Return marginals from sum-product messages in the parallel schedule.
-
-    Marginals and ``log_partition`` are differentiable with respect to unary factors, weights,
-    tables and soft evidence, through all iterations made. A hard zero is a constant: no gradient
-    reaches it, and none is NaN for its sake.
-
-    Parameters
-    ----------
-    device : torch.device or str, optional
-        By default where the factors' tensors are.
-    dtype, iterations, tolerance, damping
-        As for :func:`mmgraph.inference.messages.belief_propagation.belief_propagation`.
-    memory_budget : int, optional
-        In bytes; by default half of the machine's memory, or what a GPU has free. Gradients keep
-        the tensors of every iteration.
-
-    Raises
-    ------
-    ZeroProbabilityError
-        If a row of evidence is impossible.
-    MemoryBudgetError
-        If the messages would not fit.
-    UnknownVariableError
-        If the graph has no states for one of ``variables``.
-    MmgraphError
-        If ``damping`` or ``iterations`` is out of range.
-    NotTabularError
-        If a factor has neither edges nor tables nor a likelihood.
-    """
-    began = time.perf_counter()
-    check_passes(iterations, damping)
-    names = named_variables(graph, variables)
-    torch_graph = TorchGraph(graph, evidence, device, dtype, BELIEF_COPIES, memory_budget)
-    messages = TorchMessages(torch_graph)
-    done, residual = messages.run(iterations, tolerance, damping)
-    marginals = messages.marginals()
-    return Posterior(
-        graph.variables,
-        Moments({n: marginals[n] for n in names}),
-        messages.log_partition(),
-        method="belief_propagation",
-        is_normalised=graph.is_normalised,
-        approximation="Bethe approximation",
-        converged=residual <= tolerance,
-        shortfall=shortfall("belief_propagation", "residual", residual, tolerance, done),
-        iterations=done,
-        residual=residual,
-        seconds=time.perf_counter() - began,
-    )
+        Raises
+        ------
+        ZeroProbabilityError
+            If an element of a row has no possible state.
+        """
+        beliefs = self.beliefs().clone()
+        check_rows(torch.isinf(beliefs.amin(-1)))
+        directed = (self.towards_second, self.towards_first)
+        labels = self.graph.labelling(self.graph.colours(), beliefs, directed)
+        states = self.graph.states_of(labels)
+        energies = assignment_energies(self.graph.model, self.evidence, states)
+        return with_feasible_rows(self.graph.model, self.evidence, states, energies)

@@ -8,26 +8,25 @@ All are padded to the largest number of states with ``inf``. All values are ener
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from mmgraph.graph.errors import MemoryBudgetError, NotTabularError
+from mmgraph.graph.errors import MemoryBudgetError
 from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor import LogTable
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.edges import EdgeFactor
 from mmgraph.graph.factors.interaction import Interaction, Potts
-from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.factors.unary import UnaryFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.field.row_table import excluded_states
-from mmgraph.inference.messages.tensors.messages import NUMBERS_AT_ONCE, EdgeGroup
+from mmgraph.inference.messages.tensors.messages import NUMBERS_AT_ONCE, EdgeGroup, without
 from mmgraph.inference.messages.tensors.selections import SelectionGroup
 from mmgraph.inference.model_variables import default_precision, tables_device
 from mmgraph.inference.numerics.memory import device_budget, format_bytes
+from mmgraph.inference.pairwise.assembly import Assembly, becomes_node, log_tables
 from mmgraph.inference.pairwise.colouring import colour_ends
 from mmgraph.inference.pairwise.graph import factor_tensors
 
@@ -37,7 +36,7 @@ _TABLE_COPIES = 4
 """Temporary tensors with an entry for each pair of states."""
 
 
-class TorchGraph:
+class TensorGraph(Assembly):
     """The nodes and edges of a graph as tensors, with the evidence folded in.
 
     Parameters
@@ -81,12 +80,13 @@ class TorchGraph:
         copies: int = 7,
         memory_budget: int | None = None,
     ) -> None:
-        self.graph = graph
+        self.model = graph
         variables = {n: v for n, v in graph.variables.items() if v.is_discrete}
         starts = np.cumsum([0, *(v.size for v in variables.values())])
         self.first_node = dict(zip(variables, starts[:-1].tolist(), strict=True))
-        tables = _log_tables(graph, evidence)
-        cells = [_cell_count(t) for said in tables for t in said if _becomes_node(t)]
+        tables = [log_tables(factor, evidence) for factor in graph.factors]
+        scopes = [t.scope for each in tables for t in each if becomes_node(t)]
+        cells = [math.prod(v.cardinality for v in scope) for scope in scopes]
         self.elements = int(starts[-1])
         self.nodes = self.elements + len(cells)
         self.states = max((*cells, *(v.cardinality for v in variables.values())), default=1)
@@ -101,20 +101,13 @@ class TorchGraph:
         self._numbers: list[np.ndarray] = []
         self._edges = 0
         self.constant = like.new_zeros(evidence.batch)
-        blocks = {
+        self._blocks = {
             n: like.new_zeros(evidence.batch, v.size, v.cardinality) for n, v in variables.items()
         }
-        for factor, said in zip(graph.factors, tables, strict=True):
-            if isinstance(factor, EdgeFactor):
-                self._add_edges(factor)
-            elif isinstance(factor, UnaryFactor):
-                name = factor.scope[0].name
-                block = factor.log_values.to(like).reshape(1, *blocks[name].shape[1:])
-                blocks[name] = blocks[name] - block
-            for table in said:
-                self._add_table(table, blocks)
+        for factor, each in zip(graph.factors, tables, strict=True):
+            self.add(factor, each)
         self._join_cells()
-        self.unary = self._with_evidence(blocks, evidence)
+        self.unary = self._with_evidence(evidence)
         made_of = [self.unary, self.constant, *(g.weights for g in self.groups)]
         made_of += [g.table for g in self.groups if g.table is not None]
         self.differentiable = torch.is_grad_enabled() and any(t.requires_grad for t in made_of)
@@ -142,7 +135,7 @@ class TorchGraph:
     def _needed_bytes(self, batch: int, copies: int) -> tuple[int, int]:
         """What the graph and the tables at work take, and what each round of messages takes."""
         edges = pairs = 0
-        for factor in self.graph.factors:
+        for factor in self.model.factors:
             if isinstance(factor, EdgeFactor):
                 count, by_table = factor.edge_count, not self._sends_potts(factor)
             else:
@@ -162,24 +155,21 @@ class TorchGraph:
         all_states = a.cardinality == b.cardinality == self.states
         return isinstance(factor.interaction, Potts) and all_states
 
-    def _add_table(self, table: LogTable, blocks: dict[str, Tensor]) -> None:
-        names = [v.name for v in table.scope]
-        energies = -table.values.to(self.constant)
-        if not names:
-            self.constant = self.constant + energies.reshape(-1)
-        elif len(names) == 1:
-            rows = energies.reshape(-1, 1, blocks[names[0]].shape[2])
-            blocks[names[0]] = blocks[names[0]] + rows
-        elif _becomes_node(table):
-            self._add_cells(names, energies)
-        else:
-            self._add_pair(names, energies)
+    def add_constant(self, energy: Tensor) -> None:
+        """As :meth:`Assembly.add_constant`."""
+        self.constant = self.constant + energy.to(self.constant).reshape(-1)
 
-    def _add_cells(self, names: list[str], energies: Tensor) -> None:
-        """Add a node for a table, ``(*states)`` or one a row, and an edge to each variable."""
+    def add_unary(self, name: str, energies: Tensor) -> None:
+        """As :meth:`Assembly.add_unary`."""
+        _, size, states = self._blocks[name].shape
+        rows = energies.to(self.constant).reshape(-1, size, states)
+        self._blocks[name] = self._blocks[name] + rows
+
+    def add_cells(self, names: list[str], energies: Tensor) -> None:
+        """As :meth:`Assembly.add_cells`; the energies may differ by row."""
         node = self.elements + len(self._cells)
         shape = tuple(energies.shape[-len(names) :])
-        self._cells.append(energies.reshape(-1, math.prod(shape)))
+        self._cells.append(energies.to(self.constant).reshape(-1, math.prod(shape)))
         for axis, name in enumerate(names):
             ends = self._selections.setdefault((shape, axis), [])
             ends.append((self.first_node[name], node, self._edges))
@@ -195,63 +185,59 @@ class TorchGraph:
 
     def _like(self, device: torch.device | str | None, dtype: torch.dtype | None) -> Tensor:
         if device in (None, "auto"):
-            tensors = (t for factor in self.graph.factors for t in factor_tensors(factor))
+            tensors = (t for factor in self.model.factors for t in factor_tensors(factor))
             away = next((t.device for t in tensors if t.device.type != "cpu"), None)
-            device = tables_device(self.graph) if away is None else away
-        return torch.empty(0, device=device, dtype=dtype or default_precision(self.graph))
+            device = tables_device(self.model) if away is None else away
+        return torch.empty(0, device=device, dtype=dtype or default_precision(self.model))
 
-    def _add_edges(self, factor: EdgeFactor) -> None:
-        a, b = factor.ends
-        first, second, weights = (t.to(self.device) for t in factor.edges())
-        interaction = factor.interaction
-        self._number(len(first))
-        self.groups.append(
-            EdgeGroup(
-                first + self.first_node[a.name],
-                second + self.first_node[b.name],
-                weights.to(self.dtype),
-                None if self._sends_potts(factor) else self._table(interaction, a, b),
-                self.states,
-            )
-        )
+    def add_edges(self, factor: EdgeFactor) -> None:
+        """As :meth:`Assembly.add_edges`."""
+        first, second, weights = factor.edges()
+        table = None if self._sends_potts(factor) else self._table(factor.interaction, *factor.ends)
+        self._add_group([v.name for v in factor.ends], first, second, weights, table)
 
-    def _number(self, count: int) -> None:
-        self._numbers.append(np.arange(self._edges, self._edges + count))
-        self._edges += count
+    def add_pair(self, names: list[str], energies: Tensor) -> None:
+        """As :meth:`Assembly.add_pair`."""
+        zero = torch.zeros(1, dtype=torch.int64)
+        self._add_group(names, zero, zero, torch.ones(1), self._padded(energies[None]))
 
-    def _add_pair(self, names: list[str], energies: Tensor) -> None:
-        self._number(1)
-        first, second = (torch.tensor([self.first_node[n]], device=self.device) for n in names)
-        weights = torch.ones(1, device=self.device, dtype=self.dtype)
-        table = self._padded(energies[None])
-        self.groups.append(EdgeGroup(first, second, weights, table, self.states))
+    def _add_group(
+        self,
+        names: Sequence[str],
+        first: Tensor,
+        second: Tensor,
+        weights: Tensor,
+        table: Tensor | None,
+    ) -> None:
+        self._numbers.append(np.arange(self._edges, self._edges + len(first)))
+        self._edges += len(first)
+        a, b = (self.first_node[name] for name in names)
+        first, second = first.to(self.device) + a, second.to(self.device) + b
+        self.groups.append(EdgeGroup(first, second, weights.to(self.constant), table, self.states))
 
     def _table(self, interaction: Interaction, a: Variable, b: Variable) -> Tensor:
         table = interaction.energies(a.cardinality, b.cardinality)
-        table = table.to(device=self.device, dtype=self.dtype)
         return self._padded(table if table.ndim == 3 else table[None])
 
     def _padded(self, table: Tensor) -> Tensor:
         right, below = self.states - table.shape[2], self.states - table.shape[1]
-        return torch.nn.functional.pad(table, (0, right, 0, below))
+        return torch.nn.functional.pad(table.to(self.constant), (0, right, 0, below))
 
-    def _with_evidence(self, blocks: dict[str, Tensor], evidence: Evidence) -> Tensor:
-        padded = []
-        for name, block in blocks.items():
+    def _with_evidence(self, evidence: Evidence) -> Tensor:
+        blocks = []
+        for name, block in self._blocks.items():
             if name in evidence.soft:
                 block = block - evidence.soft[name].to(block).reshape(block.shape)
             excluded = excluded_states(evidence, name)
             if excluded is not None:
                 block = block.masked_fill(excluded.to(self.device).reshape(block.shape), torch.inf)
-            padded.append(
-                torch.nn.functional.pad(block, (0, self.states - block.shape[2]), value=torch.inf)
-            )
-        for cells in self._cells:
-            rows = cells.expand(evidence.batch, -1).unsqueeze(1)
-            padded.append(
-                torch.nn.functional.pad(rows, (0, self.states - rows.shape[2]), value=torch.inf)
-            )
-        return torch.cat(padded, 1)
+            blocks.append(block)
+        blocks += [cells.expand(evidence.batch, -1).unsqueeze(1) for cells in self._cells]
+        sizes = [(0, self.states - block.shape[2]) for block in blocks]
+        pad = torch.nn.functional.pad
+        return torch.cat(
+            [pad(b, s, value=torch.inf) for b, s in zip(blocks, sizes, strict=True)], 1
+        )
 
     def ends(self) -> Int64[np.ndarray, "edges 2"]:
         """Return the ends of all edges, group after group."""
@@ -272,44 +258,50 @@ class TorchGraph:
         """Split what holds for nodes and states into one tensor a variable."""
         found = {}
         for name, start in self.first_node.items():
-            variable = self.graph.variables[name]
+            variable = self.model.variables[name]
             block = values[:, start : start + variable.size, : variable.cardinality]
             found[name] = block.reshape(-1, *variable.shape, variable.cardinality)
         return found
 
+    def states_of(
+        self, labels: Int64[Tensor, "batch nodes"]
+    ) -> dict[str, Int64[Tensor, "batch *shape"]]:
+        """Return labels of the nodes as state indices of the variables, on the CPU."""
+        blocks = self.by_variable(labels.unsqueeze(-1).expand(-1, -1, self.states))
+        return {name: block[..., 0].cpu() for name, block in blocks.items()}
 
-def _log_tables(graph: FactorGraph, evidence: Evidence) -> list[list[LogTable]]:
-    """The tables of each factor, and what an observed leaf says of its parents in each row."""
-    found: list[list[LogTable]] = []
-    for factor in graph.factors:
-        if isinstance(factor, EdgeFactor | UnaryFactor):
-            found.append([])
-        elif isinstance(factor, TableFactor):
-            found.append([_log_table(factor)])
-        elif factor.is_tabular:
-            found.append(list(factor.tables()))
-        elif all(v.is_discrete for v in factor.scope):
-            raise NotTabularError(f"{factor!r} has neither edges nor tables")
-        else:
-            likelihood = factor.likelihood(evidence)
-            found.append([] if likelihood is None else [likelihood])
-    return found
+    def labelling(
+        self,
+        colours: Int64[Tensor, " nodes"],
+        beliefs: Float[Tensor, "batch nodes states"],
+        messages: Sequence[Sequence[Tensor]] = (),
+    ) -> Int64[Tensor, "batch nodes"]:
+        """Label the nodes colour by colour, each given the labels before it.
 
-
-def _becomes_node(table: LogTable) -> bool:
-    """Whether a table is more than one pair of variables, or pairs that differ by row."""
-    axes = len(table.scope)
-    return axes > 2 or (axes == 2 and table.values.ndim > 2)
-
-
-def _cell_count(table: LogTable) -> int:
-    return math.prod(v.cardinality for v in table.scope)
-
-
-def _log_table(factor: TableFactor) -> LogTable:
-    """The logarithms of a table; a zero is a constant, whose logarithm has no gradient."""
-    if factor.is_log:
-        return LogTable(factor.scope, factor.log_values)
-    zero = factor.values == 0
-    logs = factor.values.masked_fill(zero, 1.0).log().masked_fill(zero, -torch.inf)
-    return LogTable(factor.scope, logs)
+        Parameters
+        ----------
+        colours : Tensor of int64, shape (nodes,)
+            No edge joins two nodes of a colour.
+        beliefs : Tensor, shape (batch, nodes, states)
+            What each node is labelled by; overwritten.
+        messages : two sequences of Tensor, optional
+            The messages towards second and towards first ends that are part of the beliefs: those
+            from a labelled node give way to the energies of its label.
+        """
+        labels = torch.zeros(beliefs.shape[:2], dtype=torch.int64, device=beliefs.device)
+        for colour in range(int(colours.max()) + 1 if len(colours) else 0):
+            members = (colours == colour).nonzero().flatten()
+            labels[:, members] = beliefs[:, members].argmin(-1)
+            for i, group in enumerate(self.groups):
+                for towards_second in (True, False):
+                    ends = (group.first, group.second)
+                    sender, target = ends if towards_second else ends[::-1]
+                    later = (colours[sender] == colour) & (colours[target] > colour)
+                    edges = later.nonzero().flatten()
+                    energies = group.pair_energies(labels[:, sender[edges]], towards_second, edges)
+                    if messages:
+                        replaced = messages[0 if towards_second else 1][i][:, edges]
+                        energies = without(energies, replaced)
+                    rows = energies.expand(len(beliefs), -1, -1)
+                    beliefs.index_add_(1, target[edges], rows)
+        return labels

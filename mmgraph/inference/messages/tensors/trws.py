@@ -10,20 +10,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
-from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment, TracePoint
-from mmgraph.inference.messages.tensors.graph import TorchGraph
+from mmgraph.inference.messages.bounded import BoundedStates
+from mmgraph.inference.messages.tensors.graph import TensorGraph
 from mmgraph.inference.messages.tensors.messages import EdgeGroup, normalised, without
 from mmgraph.inference.model_variables import named_variables
-from mmgraph.inference.numerics.shortfall import PRACTICAL_GAP, shortfall
 from mmgraph.inference.pairwise.feasible import check_rows
 from mmgraph.inference.pairwise.labelling_energies import assignment_energies, with_feasible_rows
 
@@ -39,23 +37,23 @@ class ColouredPasses:
 
     Parameters
     ----------
-    torch_graph : TorchGraph
+    graph : TensorGraph
         The graph.
     colours : Tensor of int64, shape (nodes,)
         No edge joins two nodes of a colour.
     """
 
-    def __init__(self, torch_graph: TorchGraph, colours: Int64[Tensor, " nodes"]) -> None:
-        self.torch_graph, self.colours = torch_graph, colours
-        unary = torch_graph.unary
+    def __init__(self, graph: TensorGraph, colours: Int64[Tensor, " nodes"]) -> None:
+        self.graph, self.colours = graph, colours
+        unary = graph.unary
         self.count = int(colours.max()) + 1
         self.messages = [
-            unary.new_zeros(len(unary), len(g.first), unary.shape[-1]) for g in torch_graph.groups
+            unary.new_zeros(len(unary), len(g.first), unary.shape[-1]) for g in graph.groups
         ]
         # Of each group, whether the first end has the lower colour; and each colour's edges.
-        self.first_is_lower = [colours[g.first] < colours[g.second] for g in torch_graph.groups]
-        lower, upper = colours.new_zeros(torch_graph.nodes), colours.new_zeros(torch_graph.nodes)
-        for group, is_lower in zip(torch_graph.groups, self.first_is_lower, strict=True):
+        self.first_is_lower = [colours[g.first] < colours[g.second] for g in graph.groups]
+        lower, upper = colours.new_zeros(graph.nodes), colours.new_zeros(graph.nodes)
+        for group, is_lower in zip(graph.groups, self.first_is_lower, strict=True):
             ones = torch.ones_like(group.first)
             lower.index_add_(0, torch.where(is_lower, group.first, group.second), ones)
             upper.index_add_(0, torch.where(is_lower, group.second, group.first), ones)
@@ -69,7 +67,7 @@ class ColouredPasses:
 
     def _directed(self, i: int, colour: int, upwards: bool) -> list[tuple[Tensor, bool]]:
         """Edges of a group whose sender has a colour, by whether the sender is the first end."""
-        group = self.torch_graph.groups[i]
+        group = self.graph.groups[i]
         lower, upper = self._ends(i, group)
         sender = lower if upwards else upper
         here = self.colours[sender] == colour
@@ -80,8 +78,8 @@ class ColouredPasses:
 
     def _beliefs(self) -> Tensor:
         """Unary energies and, of each edge, the message at the end that it now points to."""
-        total = self.torch_graph.unary.clone()
-        for i, group in enumerate(self.torch_graph.groups):
+        total = self.graph.unary.clone()
+        for i, group in enumerate(self.graph.groups):
             lower, upper = self._ends(i, group)
             target = torch.where(self._points_up[i], upper, lower)
             total.index_add_(1, target, self.messages[i])
@@ -90,9 +88,9 @@ class ColouredPasses:
     def run_pass(self, upwards: bool) -> Float[Tensor, " batch"]:
         """Visit all colours in order (backwards unless ``upwards``); return the lower bound."""
         order = range(self.count) if upwards else range(self.count - 1, -1, -1)
-        groups = self.torch_graph.groups
+        groups = self.graph.groups
         self._points_up = [torch.full_like(low, not upwards) for low in self.first_is_lower]
-        bound = self.torch_graph.unary.new_zeros(len(self.torch_graph.unary), dtype=torch.float64)
+        bound = self.graph.unary.new_zeros(len(self.graph.unary), dtype=torch.float64)
         for colour in order:
             members = (self.colours == colour).nonzero().flatten()
             total = self._beliefs()
@@ -114,59 +112,35 @@ class ColouredPasses:
 
     def labelling(self) -> Int64[Tensor, "batch nodes"]:
         """Label the colours in order after a backward pass, each given those before it."""
-        unary = self.torch_graph.unary
-        labels = torch.zeros(unary.shape[:2], dtype=torch.int64, device=unary.device)
-        ahead = self._beliefs()
-        for colour in range(self.count):
-            members = (self.colours == colour).nonzero().flatten()
-            labels[:, members] = ahead[:, members].argmin(-1)
-            for i, group in enumerate(self.torch_graph.groups):
-                for edges, is_first in self._directed(i, colour, True):
-                    sender = (group.first if is_first else group.second)[edges]
-                    target = (group.second if is_first else group.first)[edges]
-                    energies = group.pair_energies(labels[:, sender], is_first, edges)
-                    ahead.index_add_(1, target, energies.expand(len(ahead), -1, -1))
-        return labels
+        return self.graph.labelling(self.colours, self._beliefs())
 
 
-@dataclass
 class ColouredSearch:
     """The best labellings of all rows so far, and the bounds that the passes proved.
 
-    Attributes
+    Parameters
     ----------
-    graph, evidence
-        What to search.
-    torch_graph, passes
-        The same as tensors, and the messages.
+    graph : TensorGraph
+        The model with the evidence.
+    evidence : Evidence
+        The same evidence.
     tolerance : float
         The gap, relative to the energy, that counts as closed.
     began : float
         When, on the clock of ``time.perf_counter``.
-    states : dict of str to Tensor
-        The best labelling of each row, on the CPU.
-    energy, bound : Tensor of float64, shape (batch,)
-        Its energy, and a lower bound on the energy of all.
-    trace : list of TracePoint
-        How the first row came there.
     """
 
-    graph: FactorGraph
-    evidence: Evidence
-    torch_graph: TorchGraph
-    passes: ColouredPasses
-    tolerance: float
-    began: float
-    states: dict[str, Tensor] = field(default_factory=dict)
-    energy: Float[Tensor, " batch"] = field(init=False)
-    bound: Float[Tensor, " batch"] = field(init=False)
-    trace: list[TracePoint] = field(default_factory=list)
-    iterations: int = 0
-    converged: bool = False
-
-    def __post_init__(self) -> None:
-        self.energy = torch.full((self.evidence.batch,), torch.inf, dtype=torch.float64)
+    def __init__(
+        self, graph: TensorGraph, evidence: Evidence, tolerance: float, began: float
+    ) -> None:
+        self.graph, self.evidence = graph, evidence
+        self.tolerance, self.began = tolerance, began
+        self.passes = ColouredPasses(graph, graph.colours())
+        self.states: dict[str, Tensor] = {}
+        self.energy = torch.full((evidence.batch,), torch.inf, dtype=torch.float64)
         self.bound = -self.energy
+        self.trace: list[TracePoint] = []
+        self.iterations, self.converged = 0, False
 
     def run(self, iterations: int) -> None:
         """Pass messages to and fro until the gaps are closed or do not narrow any more.
@@ -176,7 +150,7 @@ class ColouredSearch:
         ZeroProbabilityError
             If no labelling of a row has a finite energy.
         """
-        constant = self.torch_graph.constant.double().cpu()
+        constant = self.graph.constant.double().cpu()
         while self.iterations < iterations and not self.converged:
             self.passes.run_pass(True)
             fresh = self.passes.run_pass(False).cpu() + constant
@@ -185,107 +159,50 @@ class ColouredSearch:
             if self.iterations % _PASSES_BETWEEN_LABELLINGS == 0 or self.iterations == iterations:
                 self._label()
                 gap = self.energy - self.bound
-                self.converged = bool((self.is_closed | (growth <= _STALLED * gap)).all())
+                closed = gap <= self.tolerance * self.energy.abs().clamp(min=1.0)
+                self.converged = bool((closed | (growth <= _STALLED * gap)).all())
                 point = (float(self.energy[0]), float(self.bound[0]))
                 self.trace.append(TracePoint(time.perf_counter() - self.began, *point))
 
     def _label(self) -> None:
         """Read a labelling of every row off the messages, and keep it where it is the best."""
-        labels = self.passes.labelling().unsqueeze(-1)
-        blocks = self.torch_graph.by_variable(labels.expand(-1, -1, self.torch_graph.states))
-        states = {name: block[..., 0].cpu() for name, block in blocks.items()}
-        energy = assignment_energies(self.graph, self.evidence, states)
+        states = self.graph.states_of(self.passes.labelling())
+        energy = assignment_energies(self.graph.model, self.evidence, states)
         better = energy < self.energy
         self.energy = torch.where(better, energy, self.energy)
         for name, codes in states.items():
             rows = better.reshape(-1, *(1,) * (codes.ndim - 1))
             self.states[name] = torch.where(rows, codes, self.states.get(name, codes))
 
-    @property
-    def is_closed(self) -> Bool[Tensor, " batch"]:
-        """Whether the gap of each row is."""
-        return self.energy - self.bound <= self.tolerance * self.energy.abs().clamp(min=1.0)
-
-    def assignment(self, names: Sequence[str]) -> Assignment:
-        """Return the best labellings of some variables.
+    def found(self) -> BoundedStates:
+        """Return the best labellings.
 
         Raises
         ------
         ZeroProbabilityError, MmgraphError
             If hard zeros kept every pass from a labelling of finite energy, and so a search.
         """
-        self.states, self.energy = with_feasible_rows(
-            self.graph, self.evidence, self.states, self.energy
-        )
-        relative = (self.energy - self.bound) / self.energy.abs().clamp(min=1.0)
-        converged = self.converged or bool((relative <= PRACTICAL_GAP).all())
-        measure, worst = "gap relative to the energy", float(relative.max())
-        return Assignment(
-            {n: self.states[n] for n in names},
-            {n: self.graph.variables[n] for n in names},
-            -self.energy,
-            method="trws",
-            exact=bool(self.is_closed.all()),
-            bound=-self.bound,
-            gap=(self.energy - self.bound).clamp(min=0.0),
-            converged=converged,
-            shortfall=""
-            if converged
-            else shortfall("trws", measure, worst, self.tolerance, self.iterations),
-            iterations=self.iterations,
-            trace=tuple(self.trace),
-            seconds=time.perf_counter() - self.began,
-        )
+        model, evidence = self.graph.model, self.evidence
+        states, energy = with_feasible_rows(model, evidence, self.states, self.energy)
+        converged = torch.full((len(energy),), self.converged)
+        return BoundedStates(states, energy, self.bound, converged, self.iterations, self.trace)
 
 
-def trws_torch(
+def trws_on_tensors(
     graph: FactorGraph,
     evidence: Evidence,
-    variables: Sequence[str] | None = None,
-    *,
-    device: torch.device | str | None = None,
-    dtype: torch.dtype | None = None,
-    iterations: int = 200,
-    tolerance: float = 1e-7,
-    memory_budget: int | None = None,
+    variables: Sequence[str] | None,
+    iterations: int,
+    tolerance: float,
+    device: str,
+    dtype: torch.dtype | None,
+    memory_budget: int | None,
 ) -> Assignment:
-    """Return an assignment of low energy and a bound, all rows and all nodes of a colour at once.
-
-    Parameters
-    ----------
-    device : torch.device or str, optional
-        By default where the factors' tensors are.
-    dtype, iterations, tolerance
-        As for :func:`mmgraph.inference.messages.trws.trws`.
-    memory_budget : int, optional
-        In bytes; by default half of the machine's memory, or what a GPU has free.
-
-    Returns
-    -------
-    Assignment
-        On the CPU. In single precision the bound is rounded, and may be above the optimum by as
-        much.
-
-    Raises
-    ------
-    ZeroProbabilityError
-        If a row of evidence leaves no assignment of positive probability.
-    MemoryBudgetError
-        If the messages would not fit.
-    UnknownVariableError
-        If the graph has no states for one of ``variables``.
-    MmgraphError
-        If ``iterations`` is out of range, or hard zeros kept every pass from an assignment of
-        positive probability.
-    """
+    """As :func:`~mmgraph.inference.messages.trws.trws`, all rows and nodes of a colour at once."""
     began = time.perf_counter()
-    if iterations < 1:
-        raise MmgraphError(f"iterations must be at least 1, not {iterations}")
-    names = named_variables(graph, variables)
+    named_variables(graph, variables)
     with torch.no_grad():
-        torch_graph = TorchGraph(graph, evidence, device, dtype, _COPIES, memory_budget)
-        colours = torch_graph.colours()
-        passes = ColouredPasses(torch_graph, colours)
-        search = ColouredSearch(graph, evidence, torch_graph, passes, tolerance, began)
+        tensors = TensorGraph(graph, evidence, device, dtype, _COPIES, memory_budget)
+        search = ColouredSearch(tensors, evidence, tolerance, began)
         search.run(iterations)
-    return search.assignment(names)
+    return search.found().assignment("trws", graph, variables, tolerance, began)

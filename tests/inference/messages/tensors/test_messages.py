@@ -14,9 +14,9 @@ from mmgraph.graph.errors import (
     UnknownVariableError,
     ZeroProbabilityError,
 )
-from mmgraph.inference.messages.tensors.belief_propagation import belief_propagation_torch
 from mmgraph.inference.messages.tensors.messages import EdgeGroup
-from mmgraph.inference.messages.tensors.trws import trws_torch
+from mmgraph.inference.messages.trws import trws
+from tests.inference.messages.tensors.on_tensors import best_on_tensors, marginals_on_tensors
 from tests.inference.messages.test_trws import INTERACTIONS, grid
 
 NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -59,7 +59,7 @@ def test_belief_propagation_has_the_fixed_point_of_the_kernels(seed, device):
     data = {"image": codes, "scene": mm.soft(np.array([[0.0, 0.5], [1.0, 0.0]]))}
     expected = mm.query(graph, data, method="belief_propagation", tolerance=1e-10)
     evidence = evidence_of(graph, data)
-    found = belief_propagation_torch(graph, evidence, device=device, tolerance=1e-10)
+    found = marginals_on_tensors(graph, evidence, device=device, tolerance=1e-10)
     assert found.converged
     for name in graph.variables:
         torch.testing.assert_close(
@@ -74,7 +74,7 @@ def test_trws_bounds_the_optimum(seed, device):
     graph = mixed(seed)
     data = {"scene": [None, 1]}
     best = mm.map_query(graph, data, method="junction_tree").log_weight
-    found = trws_torch(graph, evidence_of(graph, data), device=device)
+    found = best_on_tensors(graph, evidence_of(graph, data), device=device)
     assert (found.bound >= best - 1e-9).all()
     assert (found.log_weight <= best + 1e-9).all()
     torch.testing.assert_close(graph.energy(found.states), found.energy)
@@ -84,7 +84,7 @@ def test_trws_bounds_the_optimum(seed, device):
 
 def test_trws_closes_the_gap_that_the_kernels_close():
     graph = grid((32, 32), 4, mm.Potts(), 0.6)
-    found = trws_torch(graph, evidence_of(graph), iterations=500)
+    found = best_on_tensors(graph, evidence_of(graph), iterations=500)
     kernel = mm.map_query(graph, method="trws")
     assert float(found.gap) <= 0.01 * abs(float(found.energy))
     assert float(found.lower_bound) <= float(kernel.energy) + 1e-9
@@ -100,7 +100,7 @@ def test_gradients_of_marginals_and_log_partition():
 
         def answers(u, w, interaction=interaction):
             graph = mm.FactorGraph([v], [mm.UnaryFactor(v, u), mm.GridFactor(v, interaction, w)])
-            post = belief_propagation_torch(graph, evidence_of(graph), iterations=8, tolerance=0.0)
+            post = marginals_on_tensors(graph, evidence_of(graph), iterations=8, tolerance=0.0)
             return post.marginal("x")[0, 1, 1], post.log_partition
 
         assert torch.autograd.gradcheck(answers, (unary, weights))
@@ -111,9 +111,9 @@ def test_refused_and_impossible():
     clash = mm.FactorGraph([v], [mm.PairwiseFactor(v, [(0, 1)], [[0.0, np.inf], [np.inf, 0.0]])])
     evidence = evidence_of(clash, {"x": np.array([0, 1])})
     with pytest.raises(ZeroProbabilityError):
-        belief_propagation_torch(clash, evidence)
+        marginals_on_tensors(clash, evidence)
     with pytest.raises(ZeroProbabilityError):
-        trws_torch(clash, evidence)
+        best_on_tensors(clash, evidence)
 
 
 def test_the_query_runs_on_tensors_where_gradients_are_asked_for():
@@ -157,7 +157,7 @@ def test_strong_attraction_is_no_hard_zero(dtype):
     factors = [mm.UnaryFactor(v, unary), mm.GridFactor(v, mm.Potts(), torch.tensor([2000.0]))]
     graph = mm.FactorGraph([v], factors)
     evidence = evidence_of(graph, {"x": np.array([0, 1])})
-    found = belief_propagation_torch(graph, evidence)
+    found = marginals_on_tensors(graph, evidence)
     assert float(found.log_partition) == pytest.approx(1000 + 100 - 2000)
 
 
@@ -206,7 +206,7 @@ def test_gradients_of_potts_messages_with_observed_pixels():
             [v], [mm.UnaryFactor(v, unary), mm.GridFactor(v, mm.Potts(), weights)]
         )
         evidence = evidence_of(graph, {"x": np.array([[0, -1, -1], [-1, 2, -1]])})
-        post = belief_propagation_torch(graph, evidence, iterations=5, tolerance=0.0)
+        post = marginals_on_tensors(graph, evidence, iterations=5, tolerance=0.0)
         return post.marginal("x"), post.log_partition
 
     assert torch.autograd.gradcheck(answers, (unary, weights))
@@ -216,7 +216,7 @@ def test_a_table_of_zeros_and_gradients():
     a, b = mm.Variable("a", 2), mm.Variable("b", 2)
     values = torch.tensor([[0.2, 0.0], [0.3, 0.5]], dtype=torch.float64, requires_grad=True)
     graph = mm.FactorGraph([a, b], [mm.TableFactor((a, b), values)])
-    belief_propagation_torch(graph, evidence_of(graph)).log_partition.backward()
+    marginals_on_tensors(graph, evidence_of(graph)).log_partition.backward()
     torch.testing.assert_close(values.grad, torch.tensor([[1.0, 0], [1, 1]]).double())
 
 
@@ -235,7 +235,7 @@ def test_a_shared_table_is_not_copied_for_each_edge():
     torch.testing.assert_close(rows[0, 0], each.table[2, :, x[0, 0]])
 
 
-@pytest.mark.parametrize("method", [belief_propagation_torch, trws_torch])
+@pytest.mark.parametrize("method", [marginals_on_tensors, best_on_tensors])
 def test_memory_is_asked_for_before_it_is_taken(method):
     graph = grid((30, 30), 8, mm.Potts(), 0.4)
     evidence = evidence_of(graph)
@@ -252,11 +252,11 @@ def test_gradients_keep_the_tensors_of_every_iteration():
     graph = grid((30, 30), 8, mm.Potts(), torch.tensor(0.4, requires_grad=True))
     options = {"iterations": 50, "tolerance": 0.0, "memory_budget": 20 * 10**6}
     with pytest.raises(MemoryBudgetError, match="iterations, kept for gradients"):
-        belief_propagation_torch(graph, evidence_of(graph), **options)
+        marginals_on_tensors(graph, evidence_of(graph), **options)
     with pytest.raises(MemoryBudgetError, match="kept for gradients"):
         mm.query(graph, method="belief_propagation", **options)
     with torch.no_grad():
-        assert belief_propagation_torch(graph, evidence_of(graph), **options).iterations == 50
+        assert marginals_on_tensors(graph, evidence_of(graph), **options).iterations == 50
 
 
 def test_wrong_options_are_refused():
@@ -264,10 +264,11 @@ def test_wrong_options_are_refused():
     evidence = evidence_of(graph)
     for damping in (-0.1, 1.0, 2.0, float("nan")):
         with pytest.raises(MmgraphError, match="damping must lie in"):
-            belief_propagation_torch(graph, evidence, damping=damping)
-    for method in (belief_propagation_torch, trws_torch):
+            marginals_on_tensors(graph, evidence, damping=damping)
+    for method in (marginals_on_tensors, trws):
         with pytest.raises(MmgraphError, match="iterations must be at least 1, not 0"):
             method(graph, evidence, iterations=0)
+    for method in (marginals_on_tensors, best_on_tensors):
         with pytest.raises(UnknownVariableError, match="zzz"):
             method(graph, evidence, ["zzz"])
-    assert set(trws_torch(mixed(0), evidence_of(mixed(0)), ["t"]).states) == {"t"}
+    assert set(best_on_tensors(mixed(0), evidence_of(mixed(0)), ["t"]).states) == {"t"}
