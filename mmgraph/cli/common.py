@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,18 +22,6 @@ if TYPE_CHECKING:
 Model = Annotated[
     str,
     typer.Argument(help="A file, a name in models/, or a bundled network such as alarm."),
-]
-EvidenceOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--evidence", "-e", help="NAME=STATE or NAME=NUMBER, one or several, as often as needed."
-    ),
-]
-EvidenceFile = Annotated[
-    Path | None,
-    typer.Option(
-        help="A CSV, TSV or Parquet file: a column a variable, a row a case, empty where missing."
-    ),
 ]
 ReadOption = Annotated[
     list[str] | None,
@@ -84,6 +75,35 @@ def _repeated(arguments: Sequence[str]) -> list[str]:
             taken += 1
         repeated.append(argument)
     return repeated
+
+
+def spread(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command whose options are the fields of the dataclasses that it takes.
+
+    Typer reads a command's signature: where that has a parameter annotated with a dataclass, it
+    gets one for each field.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    records: dict[str, Any] = {}
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in signature.parameters.items():
+        group = [parameter]
+        if is_dataclass(record := parameter.annotation) and isinstance(record, type):
+            records[name] = record
+            group = list(inspect.signature(record, eval_str=True).parameters.values())
+        parameters += [option.replace(kind=option.KEYWORD_ONLY) for option in group]
+
+    @functools.wraps(command)
+    def run(**options: Any) -> None:
+        filled = {
+            name: record(**{field.name: options.pop(field.name) for field in fields(record)})
+            for name, record in records.items()
+        }
+        command(**filled, **options)
+
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    return run
 
 
 def print_json(content: object) -> None:

@@ -3,14 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
+from mmgraph.cli.common import ReadOption
 from mmgraph.graph.errors import EvidenceError, UnknownVariableError, suggestion
 
 if TYPE_CHECKING:
     from mmgraph.graph.factor_graph import FactorGraph
     from mmgraph.graph.variable import Variable
+
+
+@dataclass(frozen=True)
+class EvidenceOptions:
+    """Options of a command that give evidence."""
+
+    evidence: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--evidence",
+            "-e",
+            help="NAME=STATE or NAME=NUMBER, one or several, as often as needed.",
+        ),
+    ] = None
+    evidence_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="A CSV, TSV or Parquet file: a column a variable, a row a case, empty where "
+            "missing."
+        ),
+    ] = None
+    read: ReadOption = None
+
+    def evidence_for(self, graph: FactorGraph) -> tuple[dict[str, Any], bool]:
+        """As :func:`read_evidence`."""
+        return read_evidence(graph, self.evidence, self.evidence_file, **reading(self.read))
 
 
 def reading(options: Sequence[str] | None) -> dict[str, Any]:

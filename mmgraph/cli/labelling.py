@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmgraph.cli.common import JsonOption, print_json, print_table, progress_bar
+from mmgraph.cli.common import JsonOption, print_json, print_table, progress_bar, spread
+from mmgraph.cli.image_files import ImageFiles, name_value_pairs
 from mmgraph.cli.interruption import keeps, unwritten
 from mmgraph.cli.outputs import check_directory, check_drawing, directory
-from mmgraph.graph.errors import FormatError, MissingExtraError, MmgraphError, suggestion
+from mmgraph.graph.errors import MissingExtraError, MmgraphError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,133 +24,54 @@ if TYPE_CHECKING:
     from mmgraph.spatial.images import Georeference
     from mmgraph.spatial.labelling import Labelling
 
-SensorOption = Annotated[
-    list[str],
-    typer.Option(
-        "--sensor", help="NAME=FILE (.png, .jpg, .tif, .npy, .nii), once for each sensor."
-    ),
-]
-LabelsOption = Annotated[
-    Path,
-    typer.Option(
-        help="Labels of some pixels: an image of numbers or of strokes in colours, a class each, "
-        "or a CSV of row,column,label."
-    ),
-]
-MissingOption = Annotated[
-    list[str] | None,
-    typer.Option("--missing", help="NAME=FILE: not zero where the sensor does not see."),
-]
-WeightOption = Annotated[
-    list[str] | None,
-    typer.Option("--sensor-weight", help="NAME=NUMBER; those not given are learned."),
-]
 
+@dataclass(frozen=True)
+class LabellingOptions:
+    """Options of the command that say how pixels are labelled."""
 
-def label(
-    sensor: SensorOption,
-    labels: LabelsOption,
-    classes: Annotated[
-        Path | None,
-        typer.Option(help="Names of the classes, one a line; of colours '#FF0000 roof'."),
-    ] = None,
-    unlabelled: Annotated[
-        str | None,
-        typer.Option(
-            help="The number (0 by default) or colour (#RRGGBB, white, black) of pixels without a "
-            "label."
-        ),
-    ] = None,
-    missing: MissingOption = None,
-    unary: Annotated[
-        str, typer.Option(help="gaussian_mixture, svm, extra_trees or logistic.")
-    ] = "gaussian_mixture",
+    unary: Annotated[str, typer.Option(help="gaussian_mixture, svm, extra_trees or logistic.")] = (
+        "gaussian_mixture"
+    )
     neighbours: Annotated[
         int | None, typer.Option(help="4 or 8 in an image, 6 or 26 in a volume.")
-    ] = None,
-    edge_weight: Annotated[str, typer.Option(help="A number, or learn.")] = "learn",
-    sensor_weight: WeightOption = None,
+    ] = None
+    edge_weight: Annotated[str, typer.Option(help="A number, or learn.")] = "learn"
+    sensor_weight: Annotated[
+        list[str] | None,
+        typer.Option("--sensor-weight", help="NAME=NUMBER; those not given are learned."),
+    ] = None
     prior: Annotated[
         str,
         typer.Option(
             help="Of the classes: even, annotated, auto (even where labels are strokes) or numbers "
             "in their order, 0.2,0.3,0.5."
         ),
-    ] = "auto",
+    ] = "auto"
     method: Annotated[
         str, typer.Option(help="auto, trws, graph_cut, alpha_expansion, belief_propagation, …")
-    ] = "auto",
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of what is random.")] = 0,
-    output: Annotated[
-        Path,
-        typer.Option(parser=directory, metavar="DIRECTORY", help="For maps and report."),
-    ] = Path("labelled"),
-    picture: Annotated[
-        bool, typer.Option("--picture", help="Draw labels and uncertainty, too (matplotlib).")
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Label every pixel of an image or a volume, from the labels of a few."""
-    import torch
+    ] = "auto"
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of what is random.")] = 0
 
-    from mmgraph.spatial.labelling import label_image
+    def arguments(self, sensors: Mapping[str, object]) -> dict[str, Any]:
+        """Return them as arguments of :func:`~mmgraph.spatial.labelling.label_image`.
 
-    check_directory(output)
-    if picture:
-        check_drawing()
-    paths = _pairs(sensor, "--sensor")
-    weights = _pairs(sensor_weight or (), "--sensor-weight", paths)
-    with keeps(None, unwritten(output)), progress_bar("reading", None) as (bar, task):
+        Raises
+        ------
+        MmgraphError
+            If a weight is no number, or of a sensor that there is not.
+        """
+        import torch
 
-        def progress(text: str, done: int, total: int | None) -> None:
-            bar.update(task, description=text, completed=done, total=total)
-
-        masks = _pairs(missing or (), "--missing", paths)
-        sensors, annotations, hidden = _read(paths, labels, masks, classes, unlabelled)
-        like, place = _place(paths, labels, annotations.codes.ndim)
-        spacing = None if place is None else place.spacing
-        labelling = label_image(
-            sensors,
-            annotations,
-            unaries=unary,
-            sensor_weights={name: _number(text) for name, text in weights.items()},
-            edge_weight="learn" if edge_weight == "learn" else _number(edge_weight),
-            neighbours=neighbours,
-            spacing=spacing,
-            prior=_prior(prior),
-            method=method,
-            missing=hidden,
-            generator=torch.Generator().manual_seed(seed),
-            progress=progress,
-        )
-        files = _write_maps(output, labelling, annotations, like, place)
-        if picture:
-            files += _draw(output, labelling, annotations, sensors)
-    report = _report(labelling, annotations) | {"spacing": spacing and list(spacing)}
-    files.append(_write_report(output, report))
-    if as_json:
-        print_json(report | {"files": [str(file) for file in files]})
-        return
-    _print(report)
-    for file in files:
-        print(f"wrote {file}", file=sys.stderr)
-
-
-def _pairs(
-    given: Iterable[str], option: str, known: Mapping[str, object] | None = None
-) -> dict[str, str]:
-    """Read ``NAME=VALUE`` pairs; with ``known``, the names must be among those."""
-    pairs: dict[str, str] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not name or not equals or not value:
-            raise MmgraphError(f"{option}: expected NAME=VALUE, found {text!r}")
-        if name in pairs:
-            raise MmgraphError(f"{option}: '{name}' is given twice")
-        if known is not None and name not in known:
-            raise MmgraphError(f"{option}: there is no sensor '{name}'{suggestion(name, known)}")
-        pairs[name] = value
-    return pairs
+        weights = name_value_pairs(self.sensor_weight, "--sensor-weight", sensors)
+        return {
+            "unaries": self.unary,
+            "sensor_weights": {name: _number(text) for name, text in weights.items()},
+            "edge_weight": "learn" if self.edge_weight == "learn" else _number(self.edge_weight),
+            "neighbours": self.neighbours,
+            "prior": _prior(self.prior),
+            "method": self.method,
+            "generator": torch.Generator().manual_seed(self.seed),
+        }
 
 
 def _number(text: str) -> float:
@@ -167,88 +89,52 @@ def _prior(text: str) -> Any:
         return text
 
 
-def _unlabelled(text: str | None) -> int | str | None:
-    """Read a number or a colour; six digits are a number."""
-    if text is None:
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        return text
+@spread
+def label(
+    files: ImageFiles,
+    options: LabellingOptions,
+    output: Annotated[
+        Path,
+        typer.Option(parser=directory, metavar="DIRECTORY", help="For maps and report."),
+    ] = Path("labelled"),
+    picture: Annotated[
+        bool, typer.Option("--picture", help="Draw labels and uncertainty, too (matplotlib).")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Label every pixel of an image or a volume, from the labels of a few."""
+    from mmgraph.spatial.labelling import label_image
 
+    check_directory(output)
+    if picture:
+        check_drawing()
+    arguments = options.arguments(files.sensors)
+    with keeps(None, unwritten(output)), progress_bar("reading", None) as (bar, task):
 
-def _read(
-    paths: Mapping[str, str],
-    labels: Path,
-    masks: Mapping[str, str],
-    classes: Path | None,
-    unlabelled: str | None,
-) -> tuple[dict[str, np.ndarray], Annotations, dict[str, np.ndarray]]:
-    """Read all files; the labels say whether they are images or volumes."""
-    from mmgraph.spatial.annotations.annotations import is_table, read_annotations, read_classes
-    from mmgraph.spatial.annotations.tables import table_dimensions
-    from mmgraph.spatial.images import check_sizes, read_array, read_sensors
+        def progress(text: str, done: int, total: int | None) -> None:
+            bar.update(task, description=text, completed=done, total=total)
 
-    names = None if classes is None else read_classes(classes)
-    silent = _unlabelled(unlabelled)
-    if is_table(labels):
-        sensors = read_sensors(paths, table_dimensions(labels))
-        shape = next(iter(sensors.values())).shape[:-1]
-        annotations = read_annotations(labels, names, unlabelled=silent, shape=shape)
-    else:
-        annotations = read_annotations(labels, names, unlabelled=silent)
-        try:
-            sensors = read_sensors(paths, annotations.codes.ndim)
-        except FormatError:
-            _check_axes(paths, labels, annotations.codes.shape)
-            raise
-    sizes = {paths[name]: image.shape[:-1] for name, image in sensors.items()}
-    axes = annotations.codes.ndim
-    hidden = {name: read_array(path, axes, indices=True) for name, path in masks.items()}
-    sizes |= {masks[name]: mask.shape for name, mask in hidden.items()}
-    check_sizes(sizes | {str(labels): annotations.codes.shape})
-    return sensors, annotations, {name: mask != 0 for name, mask in hidden.items()}
-
-
-def _check_axes(paths: Mapping[str, str], labels: Path, shape: tuple[int, ...]) -> None:
-    """Raise FormatError, with both sizes, if labels are an image and a sensor a volume, or so."""
-    from mmgraph.spatial.images import read_raster
-
-    kinds = {2: "an image", 3: "a volume"}
-    for path in paths.values():
-        places = read_raster(path).places
-        if len(places) != len(shape):
-            sizes = [" x ".join(map(str, size)) for size in (shape, places)]
-            raise FormatError(
-                f"{labels} is {kinds[len(shape)]} of {sizes[0]}, and {path} "
-                f"{kinds.get(len(places), 'an array')} of {sizes[1]}: labels and sensors must have "
-                "the same size"
-            ) from None
-
-
-def _place(
-    sensors: Mapping[str, str], labels: Path, dimensions: int
-) -> tuple[str, Georeference | None]:
-    """Return the first sensor's file that says where its pixels lie, else the first, and its place.
-
-    Warns
-    -----
-    LabellingWarning
-        Of files whose pixels lie elsewhere.
-    """
-    from mmgraph.spatial.annotations.annotations import is_table
-    from mmgraph.spatial.images import read_georeference
-    from mmgraph.spatial.labelling import LabellingWarning
-
-    paths = list(sensors.values()) + ([] if is_table(labels) else [str(labels)])
-    places = {path: read_georeference(path, dimensions) for path in paths}
-    like = next((path for path in sensors.values() if places[path]), paths[0])
-    place = places[like]
-    for path, other in places.items():
-        if place is not None and other is not None and place.lies_apart(other):
-            note = f"the pixels of {path} lie elsewhere than those of {like}"
-            warnings.warn(note, LabellingWarning, stacklevel=2)
-    return like, place
+        images = files.read()
+        spacing = None if images.place is None else images.place.spacing
+        labelling = label_image(
+            images.sensors,
+            images.annotations,
+            missing=images.missing,
+            spacing=spacing,
+            progress=progress,
+            **arguments,
+        )
+        written = _write_maps(output, labelling, images.annotations, images.like, images.place)
+        if picture:
+            written += _draw(output, labelling, images.annotations, images.sensors)
+    report = _report(labelling, images.annotations) | {"spacing": spacing and list(spacing)}
+    written.append(_write_report(output, report))
+    if as_json:
+        print_json(report | {"files": [str(file) for file in written]})
+        return
+    _print(report)
+    for file in written:
+        print(f"wrote {file}", file=sys.stderr)
 
 
 def _write_maps(

@@ -10,27 +10,17 @@ import typer
 
 from mmgraph.cli.answers import (
     Account,
+    Record,
     assignment_columns,
     assignment_records,
     posterior_columns,
     posterior_records,
     totals,
 )
-from mmgraph.cli.common import (
-    Device,
-    EvidenceFile,
-    EvidenceOption,
-    JsonOption,
-    Model,
-    ReadOption,
-    RowsOutput,
-    Seed,
-    print_json,
-    print_table,
-)
-from mmgraph.cli.evidence import read_evidence, reading
+from mmgraph.cli.common import Device, JsonOption, Model, RowsOutput, Seed, print_table, spread
+from mmgraph.cli.evidence import EvidenceOptions
 from mmgraph.cli.question import Question
-from mmgraph.cli.rows import batch_size, check_table
+from mmgraph.cli.rows import check_table
 
 Query = Annotated[
     list[str] | None,
@@ -38,11 +28,10 @@ Query = Annotated[
 ]
 
 
+@spread
 def infer(
     model: Model,
-    evidence: EvidenceOption = None,
-    evidence_file: EvidenceFile = None,
-    read: ReadOption = None,
+    evidence: EvidenceOptions,
     query: Query = None,
     method: Annotated[
         str,
@@ -70,8 +59,8 @@ def infer(
 
     check_table(output)
     graph = mmgraph.read(model)
-    given, is_file = read_evidence(graph, evidence, evidence_file, **reading(read))
-    if is_file:
+    given, many = evidence.evidence_for(graph)
+    if many:
         _warn_of_given(query or (), given)
     options: dict[str, Any] = {"method": method, "device": device}
     if is_seeded(method):
@@ -80,18 +69,15 @@ def infer(
     def ask(rows: Any) -> Any:
         return mmgraph.query(graph, rows, query or None, **options)
 
-    question = Question(graph, ask, posterior_columns, posterior_records)
-    if is_file or output is not None:
-        question.answer_rows(model, given, batch_size(graph, method), output, as_json)
-        return
-    posterior = ask(given)
-    (record,) = posterior_records(posterior, graph)
-    if as_json:
-        print_json(record)
-        return
+    question = Question(
+        model, graph, method, ask, posterior_columns, posterior_records, _show_posterior
+    )
+    question.answer(given, many, output, as_json)
+
+
+def _show_posterior(posterior: Any, record: Record) -> None:
     account = Account()
     account.add(posterior)
-    title = ", ".join([*totals(record), str(account)])
     print_table(
         ("variable", "state", "probability"),
         [
@@ -99,7 +85,7 @@ def infer(
             for name, table in record["marginals"].items()
             for state, probability in table.items()
         ],
-        title,
+        ", ".join([*totals(record), str(account)]),
     )
     if "means" in record:
         print_table(("variable", "mean"), list(record["means"].items()))
@@ -115,11 +101,10 @@ def _warn_of_given(asked: Sequence[str], given: Mapping[str, object]) -> None:
             )
 
 
+@spread
 def most_probable(
     model: Model,
-    evidence: EvidenceOption = None,
-    evidence_file: EvidenceFile = None,
-    read: ReadOption = None,
+    evidence: EvidenceOptions,
     query: Query = None,
     method: Annotated[
         str,
@@ -128,7 +113,7 @@ def most_probable(
             "alpha_expansion, alpha_beta_swap, icm or branch_and_bound."
         ),
     ] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Device = "auto",
     output: RowsOutput = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -142,24 +127,19 @@ def most_probable(
 
     check_table(output)
     graph = mmgraph.read(model)
-    given, is_file = read_evidence(graph, evidence, evidence_file, **reading(read))
-    # What is read from a file is on the CPU, where every method runs.
-    options = {"method": method} | ({} if device in ("auto", "cpu") else {"device": device})
+    given, many = evidence.evidence_for(graph)
 
     def ask(rows: Any) -> Any:
-        return mmgraph.map_query(graph, rows, query or None, **options)
+        # What is read from a file is on the CPU, where every method runs.
+        place = "auto" if device == "cpu" else device
+        return mmgraph.map_query(graph, rows, query or None, method, place)
 
-    question = Question(graph, ask, assignment_columns, assignment_records)
-    if is_file or output is not None:
-        question.answer_rows(model, given, batch_size(graph, method), output, as_json)
-        return
-    best = ask(given)
-    (record,) = assignment_records(best, graph)
-    if as_json:
-        print_json(record)
-        return
-    what = "log-probability" if graph.is_normalised else "log-weight"
-    title = f"{what} {record['log_weight']:.6g}, {best.method}"
-    if not best.exact and record["gap"] is not None:
-        title += f", at most {record['gap']:.3g} from the best"
-    print_table(("variable", "state"), list(record["assignment"].items()), title)
+    def show(best: Any, record: Record) -> None:
+        what = "log-probability" if graph.is_normalised else "log-weight"
+        title = f"{what} {record['log_weight']:.6g}, {best.method}"
+        if not best.exact and record["gap"] is not None:
+            title += f", at most {record['gap']:.3g} from the best"
+        print_table(("variable", "state"), list(record["assignment"].items()), title)
+
+    question = Question(model, graph, method, ask, assignment_columns, assignment_records, show)
+    question.answer(given, many, output, as_json)

@@ -9,17 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmgraph.cli.answers import Columns, state_columns, value_columns
-from mmgraph.cli.common import (
-    EvidenceFile,
-    EvidenceOption,
-    JsonOption,
-    Model,
-    ReadOption,
-    Seed,
-    print_json,
-    say,
-)
-from mmgraph.cli.evidence import read_evidence, reading
+from mmgraph.cli.common import JsonOption, Model, Seed, print_json, say, spread
+from mmgraph.cli.evidence import EvidenceOptions
 from mmgraph.cli.interruption import keeps, unwritten
 from mmgraph.cli.rows import (
     answers,
@@ -34,15 +25,15 @@ if TYPE_CHECKING:
     from mmgraph.graph.factor_graph import FactorGraph
 
 
+@spread
 def draw_samples(
     model: Model,
+    *,
     draws: Annotated[
         int, typer.Option("--draws", "-n", min=1, help="How many, for each row of evidence.")
     ] = 1,
     seed: Seed = 0,
-    evidence: EvidenceOption = None,
-    evidence_file: EvidenceFile = None,
-    read: ReadOption = None,
+    evidence: EvidenceOptions,
     method: Annotated[
         str, typer.Option(help="auto, junction_tree, layer_summation, gibbs or parallel_tempering.")
     ] = "auto",
@@ -63,7 +54,7 @@ def draw_samples(
 
     check_table(output)
     graph = mmgraph.read(model)
-    given, is_file = read_evidence(graph, evidence, evidence_file, **reading(read))
+    given, is_file = evidence.evidence_for(graph)
     generator = torch.Generator().manual_seed(seed)
 
     def ask(rows: Any) -> Any:
