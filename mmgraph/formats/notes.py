@@ -12,12 +12,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from os import PathLike
 from typing import NamedTuple
 
 from mmgraph.formats.json_object import JsonObject, shown
+from mmgraph.formats.tables import check_discrete
 from mmgraph.formats.text import Fail
 from mmgraph.formats.variables import described, restored_variable
-from mmgraph.graph.errors import GraphError
+from mmgraph.graph.errors import FormatError, GraphError
+from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
 
 NOTE = "mmgraph"
@@ -37,12 +40,24 @@ class Spelling(NamedTuple):
 
     Attributes
     ----------
-    is_name, is_state : callable
-        Whether the name of a variable, or the label of a state, is written unchanged.
+    format : str
+        Its name, for messages.
+    is_name, is_state, is_modality : callable
+        Whether the name of a variable, the label of a state or a modality is written unchanged.
     """
 
+    format: str
     is_name: Callable[[str], bool]
     is_state: Callable[[str], bool]
+    is_modality: Callable[[str], bool]
+
+
+class Spelled(NamedTuple):
+    """A variable as a file spells it, and properties that say what it truly is."""
+
+    name: str
+    states: list[str]
+    properties: dict[str, str]
 
 
 def is_plain_text(text: str) -> bool:
@@ -63,9 +78,35 @@ def _is_net_identifier(text: str) -> bool:
     return _is_identifier(text) and _NET_KEYWORDS.fullmatch(text) is None
 
 
-NET = Spelling(_is_net_identifier, is_quotable)
-XDSL = Spelling(_is_identifier, _is_identifier)
-XMLBIF = Spelling(is_plain_text, is_plain_text)
+NET = Spelling("NET", _is_net_identifier, is_quotable, is_quotable)
+XDSL = Spelling("XDSL", _is_identifier, _is_identifier, is_plain_text)
+XMLBIF = Spelling("XMLBIF", is_plain_text, is_plain_text, is_plain_text)
+
+
+def spelled_variables(
+    net: FactorGraph, spelling: Spelling, path: str | PathLike[str]
+) -> dict[str, Spelled]:
+    """Return the variables as a file spells them, by their true names.
+
+    Raises
+    ------
+    FormatError
+        If there are none, or one is an array or continuous.
+    """
+    if not net.variables:
+        raise FormatError(
+            f"{path}: a network without variables cannot be written as {spelling.format}"
+        )
+    spelled = {}
+    names = spellings(list(net.variables), spelling.is_name)
+    for name, variable in zip(names, net.variables.values(), strict=True):
+        check_discrete(variable, spelling.format)
+        states = spellings([str(label) for label in variable.labels], spelling.is_state)
+        modality = variable.modality if spelling.is_modality(variable.modality or "") else None
+        note = note_of(variable, Variable(name, tuple(states), modality=modality))
+        said = {"modality": modality, NOTE: note}
+        spelled[variable.name] = Spelled(name, states, {k: t for k, t in said.items() if t})
+    return spelled
 
 
 def note_of(variable: Variable, plain: Variable) -> str | None:

@@ -100,23 +100,9 @@ class _Numbers:
 def read_uai(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> FactorGraph:
     """Read a UAI file: ``BAYES`` as a Bayesian network, ``MARKOV`` as a Markov random field.
 
-    Either word may be in lower case.
-
-    Rows of a ``BAYES`` file that are off one by rounding (within 0.01) are divided by their sum;
-    those within 1e-12 are kept to the last bit.
-
-    Parameters
-    ----------
-    path : path
-        The file; gzipped content is unpacked.
-    size_limit : int
-        The most bytes that it may hold, unpacked.
-
-    Raises
-    ------
-    FormatError
-        With file, line, what was expected and what was found. What a file merely claims to hold is
-        not allocated.
+    Either word may be in lower case. Parameters, errors and the rows of a ``BAYES`` file are those
+    of :func:`~mmgraph.formats.bif.bif.read_bif`. What a file merely claims to hold is not
+    allocated.
     """
     numbers = _Numbers(path, read_text(path, size_limit))
     kind = numbers.next("BAYES or MARKOV").upper()

@@ -54,21 +54,8 @@ class Distribution:
 def read_dsc(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> BayesianNetwork:
     """Read a Bayesian network from a DSC file.
 
-    Rows that are off one by rounding (within 0.01) are divided by their sum; those within 1e-12
-    are kept to the last bit.
-
-    Parameters
-    ----------
-    path : path
-        The file; gzipped content is unpacked.
-    size_limit : int
-        The most bytes that it may hold, unpacked.
-
-    Raises
-    ------
-    FormatError
-        With file, line, what was expected and what was found; and if a node is not discrete or its
-        distribution is a function, with the name.
+    Parameters, rows and errors are those of :func:`~mmgraph.formats.bif.bif.read_bif`; a node that
+    is not discrete, or whose distribution is a function, is an error that names it.
     """
     reader = TokenReader(path, read_text(path, size_limit, legacy="iso-8859-1"), tokens=DSC_TOKENS)
     builder = TableBuilder()

@@ -48,15 +48,9 @@ class UnnormalisedTableWarning(UserWarning):
 def read_net(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> BayesianNetwork:
     """Read a Bayesian network of discrete nodes from a NET file.
 
-    Rows are divided by their sum; those within 1e-12 of one are kept to the last bit. An attribute
-    ``modality`` of a node is the variable's modality.
-
-    Parameters
-    ----------
-    path : path
-        The file; gzipped content is unpacked.
-    size_limit : int
-        The most bytes that it may hold, unpacked.
+    Parameters and errors are those of :func:`~mmgraph.formats.bif.bif.read_bif`. Rows are divided
+    by their sum; those within 1e-12 of one are kept to the last bit. An attribute ``modality`` of a
+    node is the variable's modality.
 
     Warns
     -----
@@ -66,9 +60,8 @@ def read_net(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> Baye
     Raises
     ------
     FormatError
-        With file, line, what was expected and what was found; and if the file holds decisions,
-        utilities, continuous or function nodes, expressions in place of numbers, joint potentials
-        or instances of other networks, with the name.
+        Also if the file holds decisions, utilities, continuous or function nodes, expressions in
+        place of numbers, joint potentials or instances of other networks, with the name.
     """
     text = read_text(path, size_limit, legacy=LEGACY_ENCODING)
     document = parse(path, text)

@@ -7,10 +7,8 @@ from os import PathLike
 from typing import Any
 
 from mmgraph.data.whole_files import write_text
-from mmgraph.formats.notes import NET, NOTE, is_quotable, note_of, spellings
-from mmgraph.formats.tables import check_discrete, conditional_values
-from mmgraph.graph.errors import FormatError
-from mmgraph.graph.variable import Variable
+from mmgraph.formats.notes import NET, Spelled, is_quotable, spelled_variables
+from mmgraph.formats.tables import conditional_values
 from mmgraph.networks.bayesian_network import BayesianNetwork
 
 
@@ -28,32 +26,22 @@ def write_net(net: BayesianNetwork, path: str | PathLike[str]) -> None:
     FormatError
         If a distribution is not a table, or the file cannot be written.
     """
-    if not net.variables:
-        raise FormatError(f"{path}: a network without variables cannot be written as NET")
-    names = dict(zip(net.variables, spellings(list(net.variables), NET.is_name), strict=True))
-    blocks = ["net\n{\n}\n"]
-    blocks += [_node(variable, names[name]) for name, variable in net.variables.items()]
+    spelled = spelled_variables(net, NET, path)
+    blocks = ["net\n{\n}\n", *(_node(name, s) for name, s in spelled.items())]
     for factor in net.factors:
-        child, parents, table = conditional_values(factor, "NET")
-        given = f" | {' '.join(names[p.name] for p in parents)}" if parents else ""
+        child, parents, table = conditional_values(factor, NET.format)
+        given = f" | {' '.join(spelled[p.name].name for p in parents)}" if parents else ""
         data = "".join(_nested(table.tolist()))
-        blocks.append(f"potential ({names[child.name]}{given})\n{{\n  data = {data};\n}}\n")
+        blocks.append(f"potential ({spelled[child.name].name}{given})\n{{\n  data = {data};\n}}\n")
     write_text(path, "\n".join(blocks))
 
 
-def _node(variable: Variable, name: str) -> str:
-    check_discrete(variable, "NET")
-    states = spellings([str(label) for label in variable.labels], NET.is_state)
-    modality = variable.modality if is_quotable(variable.modality or "") else None
-    listed = " ".join(f'"{state}"' for state in states)
-    lines = [f"node {name}", "{", f"  states = ({listed});"]
-    if is_quotable(variable.name):
-        lines.append(f'  label = "{variable.name}";')
-    if modality is not None:
-        lines.append(f'  modality = "{modality}";')
-    note = note_of(variable, Variable(name, tuple(states), modality=modality))
-    if note is not None:
-        lines.append(f'  {NOTE} = "{note}";')
+def _node(name: str, spelled: Spelled) -> str:
+    listed = " ".join(f'"{state}"' for state in spelled.states)
+    lines = [f"node {spelled.name}", "{", f"  states = ({listed});"]
+    if is_quotable(name):
+        lines.append(f'  label = "{name}";')
+    lines += [f'  {key} = "{text}";' for key, text in spelled.properties.items()]
     return "\n".join((*lines, "}\n"))
 
 

@@ -72,15 +72,8 @@ class Node:
 def read_xdsl(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> BayesianNetwork:
     """Read a Bayesian network of discrete nodes from an XDSL file.
 
-    Rows that are off one by rounding (within 0.01) are divided by their sum; those within 1e-12
-    are kept to the last bit. A property ``modality`` of a node is the variable's modality.
-
-    Parameters
-    ----------
-    path : path
-        The file; gzipped content is unpacked.
-    size_limit : int
-        The most bytes that it may hold, unpacked.
+    Parameters, rows and errors are those of :func:`~mmgraph.formats.bif.bif.read_bif`. A property
+    ``modality`` of a node is the variable's modality.
 
     Returns
     -------
@@ -90,8 +83,8 @@ def read_xdsl(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> Bay
     Raises
     ------
     FormatError
-        With file, line, what was expected and what was found; and if the network is dynamic, or a
-        node is an equation, a decision, a utility or of another kind, with its name.
+        Also if the network is dynamic, or a node is an equation, a decision, a utility or of
+        another kind, with its name.
     """
     root = read_xml(path, "smile", size_limit)
     application = ""

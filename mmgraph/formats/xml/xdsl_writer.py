@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from os import PathLike
 from xml.sax.saxutils import escape, quoteattr
 
 import networkx as nx
 
 from mmgraph.data.whole_files import write_text
-from mmgraph.formats.notes import NOTE, XDSL, is_plain_text, note_of, spellings
-from mmgraph.formats.tables import check_discrete, conditional_values
+from mmgraph.formats.notes import XDSL, Spelled, is_plain_text, spelled_variables
+from mmgraph.formats.tables import conditional_values
 from mmgraph.graph.conditionals.deterministic_and_softmax import Deterministic, NoisyMax
-from mmgraph.graph.errors import FormatError
 from mmgraph.graph.factor import Factor
-from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
 
 _COLUMNS = 8
 """How many nodes stand side by side in the drawing."""
-
-
-@dataclass(frozen=True)
-class _Spelling:
-    """The identifiers of a variable and of its states, and what else is to be said of it."""
-
-    name: str
-    states: list[str]
-    properties: dict[str, str]
 
 
 def write_xdsl(net: BayesianNetwork, path: str | PathLike[str]) -> None:
@@ -46,13 +34,7 @@ def write_xdsl(net: BayesianNetwork, path: str | PathLike[str]) -> None:
     FormatError
         If a distribution is not a table, or the file cannot be written.
     """
-    if not net.variables:
-        raise FormatError(f"{path}: a network without variables cannot be written as XDSL")
-    names = spellings(list(net.variables), XDSL.is_name)
-    spelled = {
-        variable.name: _spelling(variable, name)
-        for variable, name in zip(net.variables.values(), names, strict=True)
-    }
+    spelled = spelled_variables(net, XDSL, path)
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         '<smile version="1.0" id="network" numsamples="10000" discsamples="10000">',
@@ -75,17 +57,8 @@ def _parents_first(net: BayesianNetwork) -> Iterator[str]:
     yield from nx.lexicographical_topological_sort(net.directed(), position.__getitem__)
 
 
-def _spelling(variable: Variable, name: str) -> _Spelling:
-    check_discrete(variable, "XDSL")
-    states = spellings([str(label) for label in variable.labels], XDSL.is_state)
-    modality = variable.modality if is_plain_text(variable.modality or "") else None
-    note = note_of(variable, Variable(name, tuple(states), modality=modality))
-    found = {"modality": modality, NOTE: note}
-    return _Spelling(name, states, {key: text for key, text in found.items() if text is not None})
-
-
-def _node_lines(factor: Factor, spelled: Mapping[str, _Spelling]) -> Iterator[str]:
-    child, parents, table = conditional_values(factor, "XDSL")
+def _node_lines(factor: Factor, spelled: Mapping[str, Spelled]) -> Iterator[str]:
+    child, parents, table = conditional_values(factor, XDSL.format)
     spelling = spelled[child.name]
     kind, content = "cpt", {"probabilities": " ".join(map(repr, table.flatten().tolist()))}
     if isinstance(factor, Deterministic):

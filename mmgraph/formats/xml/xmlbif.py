@@ -16,11 +16,10 @@ from xml.sax.saxutils import escape
 
 from mmgraph.data.whole_files import write_text
 from mmgraph.formats.files import SIZE_LIMIT
-from mmgraph.formats.notes import NOTE, XMLBIF, annotated, is_plain_text, note_of, spellings
+from mmgraph.formats.notes import NOTE, XMLBIF, Spelled, annotated, spelled_variables
 from mmgraph.formats.tables import (
     TableBuilder,
     bayesian_network,
-    check_discrete,
     conditional_values,
 )
 from mmgraph.formats.text import nearest
@@ -36,21 +35,8 @@ _REFUSED = {"decision": "a decision", "utility": "a utility"}
 def read_xmlbif(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> BayesianNetwork:
     """Read a Bayesian network from an XMLBIF file.
 
-    Rows that are off one by rounding (within 0.01) are divided by their sum; those within 1e-12
-    are kept to the last bit.
-
-    Parameters
-    ----------
-    path : path
-        The file; gzipped content is unpacked.
-    size_limit : int
-        The most bytes that it may hold, unpacked.
-
-    Raises
-    ------
-    FormatError
-        With file, line, what was expected and what was found; and if the file holds a decision, a
-        utility or a joint distribution, with the name.
+    Parameters, rows and errors are those of :func:`~mmgraph.formats.bif.bif.read_bif`; a decision,
+    a utility or a joint distribution is an error that names it.
     """
     root = read_xml(path, "BIF", size_limit)
     networks = [child for child in root.children if child.tag == "NETWORK"]
@@ -167,40 +153,32 @@ def write_xmlbif(net: BayesianNetwork, path: str | PathLike[str]) -> None:
     FormatError
         If a distribution is not a table, or the file cannot be written.
     """
-    if not net.variables:
-        raise FormatError(f"{path}: a network without variables cannot be written as XMLBIF")
-    names = dict(zip(net.variables, spellings(list(net.variables), XMLBIF.is_name), strict=True))
+    spelled = spelled_variables(net, XMLBIF, path)
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<BIF VERSION="0.3">', "<NETWORK>"]
     lines.append("<NAME>network</NAME>")
-    for name, variable in net.variables.items():
-        lines += _variable_lines(variable, names[name])
+    for variable in spelled.values():
+        lines += _variable_lines(variable)
     for factor in net.factors:
-        lines += _definition_lines(factor, names)
+        lines += _definition_lines(factor, spelled)
     write_text(path, "\n".join((*lines, "</NETWORK>", "</BIF>", "")))
 
 
-def _variable_lines(variable: Variable, name: str) -> Iterator[str]:
-    check_discrete(variable, "XMLBIF")
-    states = spellings([str(label) for label in variable.labels], XMLBIF.is_state)
-    modality = variable.modality if is_plain_text(variable.modality or "") else None
-    note = note_of(variable, Variable(name, tuple(states), modality=modality))
+def _variable_lines(variable: Spelled) -> Iterator[str]:
     yield '<VARIABLE TYPE="nature">'
-    yield f"  <NAME>{escape(name)}</NAME>"
-    for state in states:
+    yield f"  <NAME>{escape(variable.name)}</NAME>"
+    for state in variable.states:
         yield f"  <OUTCOME>{escape(state)}</OUTCOME>"
-    if modality is not None:
-        yield f"  <PROPERTY>modality = {escape(modality)}</PROPERTY>"
-    if note is not None:
-        yield f"  <PROPERTY>{NOTE} = {escape(note)}</PROPERTY>"
+    for key, text in variable.properties.items():
+        yield f"  <PROPERTY>{key} = {escape(text)}</PROPERTY>"
     yield "</VARIABLE>"
 
 
-def _definition_lines(factor: Factor, names: Mapping[str, str]) -> Iterator[str]:
-    child, parents, table = conditional_values(factor, "XMLBIF")
+def _definition_lines(factor: Factor, spelled: Mapping[str, Spelled]) -> Iterator[str]:
+    child, parents, table = conditional_values(factor, XMLBIF.format)
     yield "<DEFINITION>"
-    yield f"  <FOR>{escape(names[child.name])}</FOR>"
+    yield f"  <FOR>{escape(spelled[child.name].name)}</FOR>"
     for parent in parents:
-        yield f"  <GIVEN>{escape(names[parent.name])}</GIVEN>"
+        yield f"  <GIVEN>{escape(spelled[parent.name].name)}</GIVEN>"
     rows = table.reshape(-1, child.cardinality).tolist()
     numbers = "\n    ".join(" ".join(map(repr, row)) for row in rows)
     yield f"  <TABLE>\n    {numbers}\n  </TABLE>"
