@@ -16,6 +16,7 @@ import mmgraph as mm
 from mmgraph.graph import errors
 from mmgraph.graph.copying import ReadOnlyDict
 from mmgraph.graph.leaves.score_leaf import ScoreLeaf
+from tests.processes import context
 
 
 def pickled(thing: Any) -> Any:
@@ -205,7 +206,7 @@ def test_evidence_fits_the_model_that_it_was_made_for(copied: Callable[[Any], An
 def test_joblib_asks_in_other_processes():
     asked = [(mm.read("asia"), {"xray": "yes"}), (field(), {"other": 0})]
     expected = [mm.query(*question) for question in asked]
-    found = joblib.Parallel(n_jobs=2, backend="loky")(joblib.delayed(mm.query)(*q) for q in asked)
+    found = joblib.Parallel(n_jobs=2, backend=context)(joblib.delayed(mm.query)(*q) for q in asked)
     for post, (model, _), right in zip(found, asked, expected, strict=True):
         for variable in model.variables:
             torch.testing.assert_close(post.marginal(variable), right.marginal(variable))
@@ -243,7 +244,7 @@ def impossible(net: mm.BayesianNetwork) -> None:
 
 def test_an_error_in_a_process_names_rows_and_variables():
     with pytest.raises(errors.ZeroProbabilityError) as raised:
-        joblib.Parallel(n_jobs=2, backend="loky")([joblib.delayed(impossible)(mm.read("asia"))])
+        joblib.Parallel(n_jobs=2, backend=context)([joblib.delayed(impossible)(mm.read("asia"))])
     assert raised.value.rows == (0,)
     assert set(raised.value.variables) == {"either", "lung"}
 

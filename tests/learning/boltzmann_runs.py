@@ -2,10 +2,10 @@
 
     python boltzmann_runs.py DIRECTORY RESULT ["MODE …"]
 
-In ``slow`` mode each step takes a moment, so that a kill comes in the midst; in ``fail`` mode the
-last of several processes raises an error in its fifth step, and in ``die`` mode it ends itself. In
-``end`` mode the first raises one after the last step. In ``threads`` mode each tells which threads
-it has when it is about to end.
+In ``slow`` mode each step takes a moment, so that a kill comes in the midst; in ``stop`` mode the
+run is interrupted after its second epoch. In ``fail`` mode the last of several processes raises an
+error in its fifth step, and in ``die`` mode it ends itself; in ``end`` mode the first raises one
+after the last step. In ``threads`` mode each tells which threads it has when it is about to end.
 """
 
 from __future__ import annotations
@@ -66,6 +66,8 @@ def run(directory: str | None, mode: str = "", settings: TrainingSettings = SETT
     def progress(epoch, monitors):
         if "end" in mode and epoch == settings.epochs:
             raise MmgraphError("the disk of the leading process is full")
+        if "stop" in mode and epoch == 2:
+            raise KeyboardInterrupt
 
     report = train(graph, rows_of(graph), rows_of(graph, 30), settings, objective, progress,
                    checkpoint=directory)  # fmt: skip
@@ -82,18 +84,19 @@ def tell_threads() -> None:
     print("threads at the end:", *names, file=sys.stderr)
 
 
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    chosen = sys.argv[3] if len(sys.argv) > 3 else ""
-    if "threads" in chosen:
+def main(directory: str, result: str, mode: str = "") -> None:
+    """Train, and write the weights and the monitored energies; an error is exit code 3."""
+    if "threads" in mode:
         atexit.register(tell_threads)  # first registered, last called: the group has been left
     try:
-        made, told = run(sys.argv[1], chosen)
+        graph, report = run(directory, mode)
     except MmgraphError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(3)
-    result = Path(sys.argv[2])
-    rank = os.environ.get("RANK", "0")
-    tensors = tensors_of(made)
-    tensors["energies"] = torch.tensor([h["free_energy"] for h in told.history])
-    save_file(tensors, result.with_suffix(f".{rank}"))
+    tensors = tensors_of(graph)
+    tensors["energies"] = torch.tensor([h["free_energy"] for h in report.history])
+    save_file(tensors, Path(result).with_suffix(f".{os.environ.get('RANK', '0')}"))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

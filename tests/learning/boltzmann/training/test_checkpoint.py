@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -19,42 +15,30 @@ import mmgraph.learning.boltzmann.training.checkpoint as module
 from mmgraph.graph.errors import FormatError
 from mmgraph.learning.boltzmann.training.loop import train
 from tests.learning.boltzmann_machines import machine
-from tests.learning.boltzmann_runs import SETTINGS, rows_of, run, tensors_of
-
-ROOT = Path(__file__).parents[4]
-SCRIPT = Path(__file__).parents[2] / "boltzmann_runs.py"
-
-
-def started(directory, result, mode="slow"):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(directory), str(result), mode], env=environment
-    )
+from tests.learning.boltzmann_runs import SETTINGS, main, rows_of, run, tensors_of
+from tests.processes import start
 
 
 def test_training_killed_twice_gives_the_same_weights(tmp_path):
     directory, result = tmp_path / "run", tmp_path / "result"
     for wanted in (1, 2):
-        process = started(directory, result)
+        process = start(main, directory, result, "slow", errors=tmp_path / "errors")
         until = time.monotonic() + 60
         while time.monotonic() < until:  # until some more of it is done
             state = directory / "state.json"
             if state.exists() and json.loads(state.read_text())["epoch"] >= wanted:
                 break
-            assert process.poll() is None
+            assert process.exitcode is None
             time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
     assert not result.with_suffix(".0").exists()
-    process = started(directory, result, "")
-    assert process.wait(60) == 0
+    process = start(main, directory, result, errors=tmp_path / "errors")
+    process.join(60)
+    assert process.exitcode == 0
     resumed = load_file(result.with_suffix(".0"))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        graph, report = run(None)
-    finally:
-        torch.set_num_threads(threads)
+    graph, report = run(None)
     for name, tensor in tensors_of(graph).items():
         assert torch.equal(resumed[name], tensor), name
     assert resumed["energies"].tolist() == pytest.approx(

@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 from mmgraph.graph.errors import LearningError
 from mmgraph.learning.boltzmann.objective import batch_sizes, block_sizes
 from mmgraph.learning.boltzmann.training.data_parallel import Processes
-from tests.learning.boltzmann_runs import run, tensors_of
+from tests.learning.boltzmann_runs import main, run, tensors_of
+from tests.processes import start
 
 ROOT = Path(__file__).parents[4]
 SCRIPT = Path(__file__).parents[2] / "boltzmann_runs.py"
@@ -27,24 +28,44 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
-def together(directory, result, mode=""):
-    """Run two processes as torchrun starts them; return their exit codes and what they said."""
-    port = str(free_port())
-    processes = []
-    for rank in ("0", "1"):
-        environment = {
-            **os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "RANK": rank,
-            "WORLD_SIZE": "2", "LOCAL_RANK": rank, "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": port,
-        }  # fmt: skip
-        command = [sys.executable, str(SCRIPT), str(directory), str(result), mode]
-        processes.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE))
-    said = [p.communicate(timeout=90)[1].decode() for p in processes]
-    return [p.returncode for p in processes], said
+def environments() -> list[dict[str, str]]:
+    """What torchrun tells each of two processes."""
+    group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    return [{**group, "RANK": rank, "LOCAL_RANK": rank} for rank in "01"]
 
 
-def test_two_processes_train_like_one(tmp_path):
-    codes, said = together(tmp_path / "run", tmp_path / "result")
+def together(tmp_path, mode=""):
+    """Run two processes; return their exit codes and what they said."""
+    arguments = (tmp_path / "run", tmp_path / "result", mode)
+    files = [tmp_path / f"errors{rank}" for rank in range(2)]
+    processes = [
+        start(main, *arguments, errors=file, environment=environment)
+        for file, environment in zip(files, environments(), strict=True)
+    ]
+    for process in processes:
+        process.join(90)
+    return [process.exitcode for process in processes], [file.read_text() for file in files]
+
+
+def as_interpreters(tmp_path, mode):
+    """Run two interpreters, as torchrun starts them, which tell the threads they end with."""
+    command = [sys.executable, str(SCRIPT), str(tmp_path / "run"), str(tmp_path / "result"), mode]
+    processes = [
+        subprocess.Popen(
+            command,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            stderr=subprocess.PIPE,
+        )
+        for environment in environments()
+    ]
+    said = [process.communicate(timeout=90)[1].decode() for process in processes]
+    assert "threads at the end:" in said[0]
+    assert not any("gloo" in text.split("threads at the end:")[-1] for text in said)
+    return [process.returncode for process in processes], said
+
+
+def test_two_processes_train_like_one_and_leave_no_thread(tmp_path):
+    codes, said = as_interpreters(tmp_path, "threads")
     assert codes == [0, 0], said
     first, second = (load_file(tmp_path / f"result.{rank}") for rank in "01")
     graph, _ = run(None)
@@ -57,26 +78,10 @@ def test_two_processes_train_like_one(tmp_path):
 
 
 def test_what_one_process_began_two_go_on_with(tmp_path):
-    class Stop(KeyboardInterrupt):
-        pass
-
-    import mmgraph.learning.boltzmann.training.loop as training
-
     whole, _ = run(None)
-    kept = training._Training._end_epoch
-
-    def ends(self):
-        kept(self)
-        if self.state.epoch == 2:
-            raise Stop
-
-    training._Training._end_epoch = ends
-    try:
-        with pytest.raises(Stop):
-            run(str(tmp_path / "run"))
-    finally:
-        training._Training._end_epoch = kept
-    codes, said = together(tmp_path / "run", tmp_path / "result")
+    with pytest.raises(KeyboardInterrupt):
+        run(str(tmp_path / "run"), "stop")
+    codes, said = together(tmp_path)
     assert codes == [0, 0], said
     found = load_file(tmp_path / "result.0")
     for name, tensor in tensors_of(whole).items():
@@ -84,7 +89,7 @@ def test_what_one_process_began_two_go_on_with(tmp_path):
 
 
 def test_an_error_of_one_process_stops_the_other(tmp_path):
-    codes, said = together(tmp_path / "run", tmp_path / "result", "fail")
+    codes, said = together(tmp_path, "fail")
     assert codes == [3, 3], said
     assert "LearningError: process 1 stopped: MmgraphError: the disk of this process" in said[0]
     assert "MmgraphError: the disk of this process is full" in said[1]
@@ -92,22 +97,14 @@ def test_an_error_of_one_process_stops_the_other(tmp_path):
 
 
 def test_an_error_after_the_last_step_stops_all(tmp_path):
-    codes, said = together(tmp_path / "run", tmp_path / "result", "end")
+    codes, said = together(tmp_path, "end")
     assert codes == [3, 3], said
     assert "MmgraphError: the disk of the leading process is full" in said[0]
     assert "LearningError: process 0 stopped: MmgraphError: the disk of the leading" in said[1]
 
 
-@pytest.mark.parametrize(("mode", "codes"), [("threads", [0, 0]), ("threads die", [3, 9])])
-def test_no_thread_of_the_group_outlives_the_interpreter(tmp_path, mode, codes):
-    found, said = together(tmp_path / "run", tmp_path / "result", mode)
-    assert found == codes, said
-    assert "threads at the end:" in said[0]
-    assert not any("gloo" in text.split("threads at the end:")[-1] for text in said)
-
-
-def test_a_process_that_dies_stops_the_other(tmp_path):
-    codes, said = together(tmp_path / "run", tmp_path / "result", "die")
+def test_a_process_that_dies_stops_the_other_which_leaves_no_thread(tmp_path):
+    codes, said = as_interpreters(tmp_path, "threads die")
     assert codes == [3, 9], said
     assert "LearningError: process 0: another process is gone" in said[0]
 
