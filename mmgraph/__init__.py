@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from mmgraph.graph.factors.bilinear import BilinearFactor
     from mmgraph.graph.factors.edges import PairwiseFactor
     from mmgraph.graph.factors.grid import GridFactor
-    from mmgraph.graph.factors.interaction import (
+    from mmgraph.graph.factors.table import TableFactor
+    from mmgraph.graph.factors.unary import UnaryFactor
+    from mmgraph.graph.interaction import (
         Potts,
         Tabulated,
         TruncatedLinear,
         TruncatedQuadratic,
     )
-    from mmgraph.graph.factors.table import TableFactor
-    from mmgraph.graph.factors.unary import UnaryFactor
     from mmgraph.graph.leaves.gaussian import GaussianLeaf
     from mmgraph.graph.leaves.gaussian_mixture import GaussianMixtureLeaf
     from mmgraph.graph.soft_evidence import soft
@@ -80,15 +80,15 @@ _HOMES = {
     "PairwiseFactor": "mmgraph.graph.factors.edges",
     "Pathway": "mmgraph.networks.boltzmann.layers",
     "Posterior": "mmgraph.inference.posterior",
-    "Potts": "mmgraph.graph.factors.interaction",
+    "Potts": "mmgraph.graph.interaction",
     "Prior": "mmgraph.learning.conditionals.parameters",
     "RestrictedBoltzmannMachine": "mmgraph.networks.boltzmann.restricted",
     "Samples": "mmgraph.inference.samples",
     "Softmax": "mmgraph.graph.conditionals.deterministic_and_softmax",
     "TableFactor": "mmgraph.graph.factors.table",
-    "Tabulated": "mmgraph.graph.factors.interaction",
-    "TruncatedLinear": "mmgraph.graph.factors.interaction",
-    "TruncatedQuadratic": "mmgraph.graph.factors.interaction",
+    "Tabulated": "mmgraph.graph.interaction",
+    "TruncatedLinear": "mmgraph.graph.interaction",
+    "TruncatedQuadratic": "mmgraph.graph.interaction",
     "UnaryFactor": "mmgraph.graph.factors.unary",
     "Variable": "mmgraph.graph.variable",
     "expectation_maximization": "mmgraph.learning.conditionals.expectation_maximization",

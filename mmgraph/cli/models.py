@@ -117,11 +117,11 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """List a model's variables, or draw its network coloured by modality."""
-    import mmgraph
+    from mmgraph.formats.resolve import read_graph
 
     if output is not None:
         check_picture(output)
-    graph = mmgraph.read(model)
+    graph = read_graph(model)
     if output is not None:
         from mmgraph.plots import draw_network
 

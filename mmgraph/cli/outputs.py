@@ -81,7 +81,7 @@ def check_model_file(model: Any, path: Path) -> None:
         written.
     """
     import mmgraph
-    from mmgraph.formats.native.native import is_native
+    from mmgraph.formats.native.directory import is_native
 
     if path.is_dir() and not is_native(path):
         raise FormatError(f"{path} is a directory, and not one of a model")

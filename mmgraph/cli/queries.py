@@ -55,10 +55,11 @@ def infer(
     import torch
 
     import mmgraph
+    from mmgraph.formats.resolve import read_graph
     from mmgraph.inference.methods import is_seeded
 
     check_table(output)
-    graph = mmgraph.read(model)
+    graph = read_graph(model)
     given, many = evidence.evidence_for(graph)
     if many:
         _warn_of_given(query or (), given)
@@ -124,9 +125,10 @@ def most_probable(
     to be impossible are warned of and have empty cells.
     """
     import mmgraph
+    from mmgraph.formats.resolve import read_graph
 
     check_table(output)
-    graph = mmgraph.read(model)
+    graph = read_graph(model)
     given, many = evidence.evidence_for(graph)
 
     def ask(rows: Any) -> Any:

@@ -50,10 +50,11 @@ def draw_samples(
     import torch
 
     import mmgraph
+    from mmgraph.formats.resolve import read_graph
     from mmgraph.graph.evidence import Evidence
 
     check_table(output)
-    graph = mmgraph.read(model)
+    graph = read_graph(model)
     given, is_file = evidence.evidence_for(graph)
     generator = torch.Generator().manual_seed(seed)
 

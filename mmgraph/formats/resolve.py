@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmgraph.data.whole_files import checked_path
 from mmgraph.formats.bif.bif import read_bif, write_bif
 from mmgraph.formats.bundled import BUNDLED
 from mmgraph.formats.hugin import read_dsc, read_net, write_net
-from mmgraph.formats.native.native import is_native, read_native, write_native
+from mmgraph.formats.native.directory import is_native
+from mmgraph.formats.native.native import read_native, write_native
 from mmgraph.formats.text import nearest
 from mmgraph.formats.uai import read_uai, write_uai
 from mmgraph.formats.xml import read_xdsl, read_xmlbif, write_xdsl, write_xmlbif
@@ -21,8 +22,6 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.networks.bayesian_network import BayesianNetwork
 
 if TYPE_CHECKING:
-    from typing_extensions import TypeIs
-
     from mmgraph.networks.random_fields.conditional_random_field import ConditionalRandomField
 
 MODELS_VARIABLE = "MMGRAPH_MODELS"
@@ -68,8 +67,8 @@ def models_directory() -> Path:
     return installed if installed.is_dir() else package.parent / "models"
 
 
-def read(name_or_path: str | os.PathLike[str]) -> FactorGraph:
-    """Read a network from a file, or one that is known by name.
+def read(name_or_path: str | os.PathLike[str]) -> Any:
+    """Read a model from a file, or one that is known by name.
 
     Parameters
     ----------
@@ -81,7 +80,7 @@ def read(name_or_path: str | os.PathLike[str]) -> FactorGraph:
 
     Returns
     -------
-    BayesianNetwork, MarkovRandomField or FactorGraph
+    BayesianNetwork, MarkovRandomField, FactorGraph, Boltzmann machine or ConditionalRandomField
 
     Raises
     ------
@@ -113,6 +112,20 @@ def read(name_or_path: str | os.PathLike[str]) -> FactorGraph:
     raise FormatError(f"there is no file and no network called '{name}'{nearest(name, known)}")
 
 
+def read_graph(name_or_path: str | os.PathLike[str]) -> FactorGraph:
+    """Return what :func:`read` does, and refuse what is no graph.
+
+    Raises
+    ------
+    FormatError
+        Also of a conditional random field, which is a graph only given an image.
+    """
+    found = read(name_or_path)
+    if not isinstance(found, FactorGraph):
+        raise FormatError(f"{name_or_path} holds {found!r}, which asks for an image's scores")
+    return found
+
+
 def _read_file(path: Path) -> FactorGraph:
     suffix = _suffix(path)
     if suffix in READERS:
@@ -123,15 +136,6 @@ def _read_file(path: Path) -> FactorGraph:
     )
 
 
-def _is_conditional(net: object) -> TypeIs[ConditionalRandomField]:
-    """Whether this is a conditional random field, whose module only its holders have loaded."""
-    if isinstance(net, FactorGraph):
-        return False
-    from mmgraph.networks.random_fields.conditional_random_field import ConditionalRandomField
-
-    return isinstance(net, ConditionalRandomField)
-
-
 def write(net: FactorGraph | ConditionalRandomField, path: str | os.PathLike[str]) -> None:
     """Write a network in the format that the suffix asks for.
 
@@ -139,9 +143,8 @@ def write(net: FactorGraph | ConditionalRandomField, path: str | os.PathLike[str
     ----------
     net : FactorGraph, BayesianNetwork, MarkovRandomField or ConditionalRandomField
         ``.bif``, ``.net``, ``.xmlbif`` and ``.xdsl`` hold Bayesian networks of tables, ``.uai``
-        tables without names, a directory ``NAME.mmgraph`` every kind of factor, and conditional
-        random fields (``ConditionalRandomField.read`` reads those). Of a Boltzmann machine the
-        options of its training are not kept.
+        tables without names, a directory ``NAME.mmgraph`` every kind of model. Of a Boltzmann
+        machine the options of its training are not kept.
     path : str or path
         A name that ends in ``.bif``, ``.net``, ``.xmlbif``, ``.xml``, ``.bifxml``, ``.xdsl``,
         ``.uai`` (each perhaps followed by ``.gz``) or ``.mmgraph``. Nothing half written is left
@@ -156,14 +159,8 @@ def write(net: FactorGraph | ConditionalRandomField, path: str | os.PathLike[str
     path = checked_path(path)
     suffix = _suffix(path)
     in_native = suffix == NATIVE_SUFFIX or (suffix == "" and is_native(path))
-    if _is_conditional(net):
-        from mmgraph.formats.native.random_fields import write_conditional_random_field
-
-        if not in_native:
-            raise FormatError(f"{path}: a conditional random field is written to {NATIVE_SUFFIX}")
-        write_conditional_random_field(net, path)
-    elif not isinstance(net, FactorGraph):
-        raise FormatError(f"{path}: expected a network to write, found {repr(net)[:60]}")
+    if not isinstance(net, FactorGraph):
+        _write_other(net, path, in_native)
     elif in_native:
         write_native(net, path)
     elif suffix == ".uai":
@@ -180,6 +177,18 @@ def write(net: FactorGraph | ConditionalRandomField, path: str | os.PathLike[str
             f"{path}: expected a name that ends in {', '.join(writable)}, found '{suffix}'"
             f"{nearest(suffix, writable)}"
         )
+
+
+def _write_other(net: object, path: Path, in_native: bool) -> None:
+    """Write a model that is no graph; its module loads learning, which others need not."""
+    from mmgraph.formats.native.random_fields import write_field
+    from mmgraph.networks.random_fields.conditional_random_field import ConditionalRandomField
+
+    if not isinstance(net, ConditionalRandomField):
+        raise FormatError(f"{path}: expected a network to write, found {repr(net)[:60]}")
+    if not in_native:
+        raise FormatError(f"{path}: a conditional random field is written to {NATIVE_SUFFIX}")
+    write_field(net, path)
 
 
 def _suffix(path: Path) -> str:

@@ -129,11 +129,10 @@ def conditional_values(
     factor: Factor, format_name: str
 ) -> tuple[Variable, tuple[Variable, ...], Float64[Tensor, "*parents child"]]:
     """Return the child, its parents and the table of a distribution that is to be written."""
-    child = factor.child
-    if child is None or not isinstance(factor, TableFactor):
+    child, table = factor.child, factor.conditional_table()
+    if child is None or table is None:
         raise FormatError(
             f"{factor!r} is not a conditional table, and {format_name} holds no others; "
             "write a .mmgraph directory instead"
         )
-    axis = next(i for i, v in enumerate(factor.scope) if v is child)
-    return child, factor.parents, factor.values.detach().double().movedim(axis, -1)
+    return child, factor.parents, table.detach().double()

@@ -242,8 +242,9 @@ def write_uai(graph: FactorGraph, path: str | PathLike[str]) -> None:
 
 def _tables(factor: Factor) -> Iterator[tuple[tuple[Variable, ...], Tensor]]:
     """Yield the potentials of a factor, the child on the last axis."""
-    if isinstance(factor, TableFactor) and not factor.is_log:
-        found = [(factor.scope, factor.values.detach().double())]
+    potentials = factor.potentials()
+    if potentials is not None:
+        found = [(factor.scope, potentials.detach().double())]
     else:
         try:
             found = [(t.scope, _exponential(factor, t.values)) for t in factor.tables()]

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from mmgraph.graph.column_reader import codes as codes_in
 from mmgraph.graph.column_reader import is_frame, lost_value, missing_as_none, spellings
-from mmgraph.graph.copying import DeepCopied
 from mmgraph.graph.element_evidence import check_complete, elements_in, with_elements_gathered
 from mmgraph.graph.errors import (
     EvidenceError,
@@ -24,6 +23,7 @@ from mmgraph.graph.errors import (
 )
 from mmgraph.graph.soft_evidence import Soft, soft_tensor
 from mmgraph.graph.state_labels import MISSING
+from mmgraph.graph.storage.copying import DeepCopied
 from mmgraph.graph.value_evidence import numbers, place_of, value_tensor
 from mmgraph.graph.variable import Variable
 

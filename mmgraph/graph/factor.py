@@ -2,21 +2,24 @@
 
 The *table view* (``tables``) feeds exact inference and message passing, the *field view*
 (``field``) feeds sampling and mean field. A factor class implements what it can and refuses the
-rest by name; nothing outside a factor knows its inside.
+rest by name; nothing outside a factor knows its inside. What other folders may ask beside the two
+views are the numbers that a factor is made of (``parameters``, ``settings``, ``restore``) and which
+of three forms it has: edges between elements, log-potentials of one array, units of a layer.
 """
 
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
-from mmgraph.graph.copying import DeepCopied
-from mmgraph.graph.errors import GraphError, NotTabularError
+from mmgraph.graph.errors import GraphError, NotTabularError, suggestion
+from mmgraph.graph.interaction import Interaction
+from mmgraph.graph.storage.copying import DeepCopied
 from mmgraph.graph.variable import Variable
 
 if TYPE_CHECKING:
@@ -39,6 +42,94 @@ class LogTable(NamedTuple):
     values: Float[Tensor, "..."]
 
 
+class Edges(NamedTuple):
+    """Edges between the elements of two array variables (or of one).
+
+    Attributes
+    ----------
+    first, second : Tensor of int64, shape (edges,)
+        Places of the two ends in the flattened arrays.
+    weights : Tensor, shape (edges,)
+        What the interaction's energy is multiplied by.
+    """
+
+    first: Int64[Tensor, " edges"]
+    second: Int64[Tensor, " edges"]
+    weights: Float[Tensor, " edges"]
+
+
+class EdgeTerms(Protocol):
+    """One interaction along many edges: what :attr:`Factor.edge_terms` gives.
+
+    Attributes
+    ----------
+    ends : tuple of two Variable
+        Whose elements the first and the second ends of the edges are; often the same variable.
+    interaction : Interaction
+        The energy of a pair of states.
+    offsets : tuple of tuple of int, or None
+        Of the neighbours, where every element of an array is joined to those at the same offsets.
+    """
+
+    ends: tuple[Variable, Variable]
+    interaction: Interaction
+    offsets: tuple[tuple[int, ...], ...] | None
+
+    @property
+    def edge_count(self) -> int:
+        """The number of edges (an upper bound, and cheaper than listing them)."""
+
+    def edges(self) -> Edges:
+        """Return all edges with their weights."""
+
+
+class Parts(NamedTuple):
+    """What a factor is put together from: the arguments of :meth:`Factor.restore`.
+
+    Attributes
+    ----------
+    kind : str
+        The name of the class, for messages.
+    scope, child, parameters, settings
+        As of the factor.
+    """
+
+    kind: str
+    scope: tuple[Variable, ...]
+    child: Variable | None
+    parameters: Mapping[str, Tensor]
+    settings: Mapping[str, Any]
+
+    def of_distribution(self) -> tuple[Variable, tuple[Variable, ...]]:
+        """Return the child and the parents of a conditional distribution, which must be there."""
+        if self.child is None:
+            raise GraphError(f"{self.kind}: expected a child, found none")
+        return self.child, tuple(v for v in self.scope if v is not self.child)
+
+    def without_child(
+        self, sizes: Sequence[int], needed: Sequence[str], allowed: Sequence[str] = ()
+    ) -> tuple[Variable, ...]:
+        """Return the scope, of one of these sizes; parameters are real and have these names."""
+        if self.child is not None or len(self.scope) not in sizes:
+            number = " or ".join("one variable" if n == 1 else f"{n} variables" for n in sizes)
+            raise GraphError(f"{self.kind} has {number} and no child")
+        if not {*needed} <= {*self.parameters} <= {*needed, *allowed}:
+            found = ", ".join(self.parameters) or "nothing"
+            raise GraphError(f"expected the parameters {', '.join(sorted(needed))}, found {found}")
+        for name, tensor in self.parameters.items():
+            if name != "edges" and not tensor.is_floating_point():
+                raise GraphError(f"the parameter '{name}' is {tensor.dtype}, and no real numbers")
+        return self.scope
+
+    def parameter(self, name: str) -> Tensor:
+        """Return a parameter that must be there."""
+        if name not in self.parameters:
+            owner = self.kind if self.child is None else f"{self.kind} of '{self.child.name}'"
+            hint = suggestion(name, self.parameters)
+            raise GraphError(f"{owner} has no parameter '{name}'{hint}")
+        return self.parameters[name]
+
+
 class Factor(DeepCopied, abc.ABC):
     """A factor of a graphical model.
 
@@ -52,11 +143,20 @@ class Factor(DeepCopied, abc.ABC):
     compact : bool
         Whether the field view speaks of a Bernoulli variable by one number a unit, its log-odds
         and its mean, rather than by a distribution over two states.
+    kind : str or None
+        The name of the class in files; a class (or a subclass) without one is not written.
+    precision : Tensor or None
+        What the factor adds to the precision of a real variable's base measure.
+    document_length : int or None
+        The words of a document that is not observed, where the factor gives word counts their base
+        measure.
     """
 
     scope: tuple[Variable, ...]
     child: Variable | None = None
     compact: bool = False
+    kind: ClassVar[str | None] = None
+    precision: Tensor | None = None
 
     @property
     def parents(self) -> tuple[Variable, ...]:
@@ -107,20 +207,96 @@ class Factor(DeepCopied, abc.ABC):
         """
         raise GraphError(f"{self!r} has no field view")
 
-    def tensors(self) -> tuple[Tensor, ...]:
-        """Return the tensors that the factor is made of, as far as it tells."""
-        return ()
-
-    @abc.abstractmethod
-    def to(
-        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> Factor:
-        """Return the factor with its parameters on another device or in another precision."""
-
     @property
     def is_tabular(self) -> bool:
         """Whether ``tables`` works."""
         return True
+
+    @property
+    def edge_terms(self) -> EdgeTerms | None:
+        """The factor as one interaction along edges between elements; None of other factors."""
+        return None
+
+    @property
+    def unary_values(self) -> Float[Tensor, "*shape states"] | None:
+        """The log-potentials of every state of the elements of one array; None of other factors."""
+        return None
+
+    @property
+    def document_length(self) -> int | None:
+        """The words of a document that is not observed; None where there are no word counts."""
+        return None
+
+    def potentials(self) -> Float[Tensor, "*states"] | None:
+        """Return the table of a factor that keeps potentials; None of what keeps logarithms."""
+        return None
+
+    def conditional_table(self) -> Float[Tensor, "*parents child"] | None:
+        """Return the probabilities of a conditional table; None of other factors."""
+        return None
+
+    def over_states(self) -> Factor:
+        """Return the same factor as a function of states: of layers, log-potentials and edges.
+
+        Raises
+        ------
+        GraphError
+            If a layer has no states.
+        """
+        return self
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Return the tensors that the factor is made of, by name."""
+        return {}
+
+    def settings(self) -> dict[str, Any]:
+        """Return what else :meth:`restore` needs, as JSON values."""
+        return {}
+
+    @classmethod
+    def restore(
+        cls,
+        scope: Sequence[Variable],
+        child: Variable | None,
+        parameters: Mapping[str, Tensor],
+        settings: Mapping[str, Any],
+    ) -> Self:
+        """Return the factor that :meth:`parameters` and :meth:`settings` describe.
+
+        Raises
+        ------
+        GraphError
+            If they describe none.
+        """
+        return cls._restored(Parts(cls.__name__, tuple(scope), child, parameters, settings))
+
+    @classmethod
+    def _restored(cls, parts: Parts) -> Self:
+        """Put a factor together; each class knows its own parts."""
+        raise GraphError(f"{cls.__name__} cannot be made of parameters and settings")
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Return the real parameters."""
+        return tuple(t for t in self.parameters().values() if t.is_floating_point())
+
+    def with_tensors(self, *tensors: Tensor) -> Factor:
+        """Return the factor made of other :meth:`tensors`, trusted, perhaps with gradients."""
+        raise GraphError(f"{self!r} is not made of other tensors")
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a parameter asks for gradients."""
+        return any(t.requires_grad for t in self.tensors())
+
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> Self:
+        """Return the factor with its parameters on another device or in another precision."""
+        moved = {
+            name: t.to(device=device, dtype=dtype if t.is_floating_point() else None)
+            for name, t in self.parameters().items()
+        }
+        return self.restore(self.scope, self.child, moved, self.settings())
 
     def __repr__(self) -> str:
         if self.child is not None:
@@ -129,3 +305,13 @@ class Factor(DeepCopied, abc.ABC):
         else:
             inside = ", ".join(v.name for v in self.scope)
         return f"{type(self).__name__}({inside})"
+
+
+def factor_kinds(base: type[Factor] = Factor) -> dict[str, type[Factor]]:
+    """Return the factor classes that have a name in files, by that name."""
+    kinds: dict[str, type[Factor]] = {}
+    for known in base.__subclasses__():
+        if known.__dict__.get("kind") is not None:
+            kinds[known.__dict__["kind"]] = known
+        kinds.update(factor_kinds(known))
+    return kinds

@@ -11,11 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mmgraph.graph.arrays import float_tensor, whole_numbers
-from mmgraph.graph.cache import Arguments, Cache, Cached, Result, recalled
-from mmgraph.graph.copying import ReadOnlyDict
 from mmgraph.graph.errors import GraphError, UnknownVariableError, suggestion
 from mmgraph.graph.factor import Factor, LogTable
 from mmgraph.graph.factors.table import TableFactor
+from mmgraph.graph.storage.cache import Arguments, Cache, Cached, Result, recalled
+from mmgraph.graph.storage.copying import ReadOnlyDict
 from mmgraph.graph.variable import Variable
 
 STRUCTURES_KEPT = 8
@@ -191,7 +191,7 @@ class FactorGraph(Cached):
                 )
         total = torch.zeros(1, dtype=torch.float64)
         for factor in self.factors:
-            device = _device_of(tuple(vars(factor).values()))
+            device = next((t.device for t in factor.tensors()), None)
             here = {v.name: rows[v.name].to(device=device) for v in factor.scope}
             energy = factor.energy(here)
             total = total.to(energy.device) + energy
@@ -294,10 +294,9 @@ class FactorGraph(Cached):
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> FactorGraph:
+    ) -> Self:
         """Return the graph with every factor on another device or in another precision."""
-        moved = FactorGraph(self.variables.values(), (f.to(device, dtype) for f in self.factors))
-        return moved
+        return self.with_factors(f.to(device, dtype) for f in self.factors)
 
     def __repr__(self) -> str:
         kinds = ", ".join(self.modalities)
@@ -305,11 +304,3 @@ class FactorGraph(Cached):
             f"{type(self).__name__}({len(self.variables)} variables, {len(self.factors)} factors"
             f"{f'; modalities {kinds}' if kinds else ''})"
         )
-
-
-def _device_of(content: object) -> torch.device | None:
-    """The device of the first tensor in nested containers, None where there is none."""
-    if isinstance(content, Tensor):
-        return content.device
-    parts = content if isinstance(content, tuple | list) else ()
-    return next((d for d in map(_device_of, parts) if d is not None), None)

@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mmgraph.graph.arrays import neutral_where_masked, with_masks_joined
-from mmgraph.graph.copying import DeepCopied
 from mmgraph.graph.errors import EvidenceError
+from mmgraph.graph.storage.copying import DeepCopied
 from mmgraph.graph.value_evidence import numbers, place_of
 from mmgraph.graph.variable import Variable
 

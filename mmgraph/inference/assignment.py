@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from mmgraph.graph.copying import DeepCopied
 from mmgraph.graph.errors import MissingExtraError, UnknownVariableError, suggestion
+from mmgraph.graph.storage.copying import DeepCopied
 from mmgraph.graph.variable import Variable, element_names
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from mmgraph.graph.errors import MmgraphError, TreewidthError, UnderflowError, suggestion
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.grid import GridFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.devices import is_elsewhere
 from mmgraph.inference.exact import exact
@@ -194,9 +193,9 @@ def _exact_may_fit(graph: FactorGraph, budget: int) -> bool:
     if sum(v.size for v in graph.variables.values() if v.is_discrete) > MOST_ELEMENTS:
         return False
     return all(
-        _least_log2_bytes(factor.ends[0]) <= math.log2(budget)
+        _least_log2_bytes(edges.ends[0]) <= math.log2(budget)
         for factor in graph.factors
-        if isinstance(factor, GridFactor)
+        if (edges := factor.edge_terms) is not None and edges.offsets is not None
     )
 
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from mmgraph.graph.errors import UnknownVariableError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.unary import UnaryFactor
 
 
 def field_variables(graph: FactorGraph) -> list[str]:
@@ -45,17 +42,16 @@ def _compact_variables(graph: FactorGraph) -> frozenset[str]:
 
 
 def _is_finite_unary(factor: Factor) -> bool:
-    return isinstance(factor, UnaryFactor) and bool(
-        torch.isfinite(factor.log_values.detach()).all()
-    )
+    values = factor.unary_values
+    return values is not None and bool(torch.isfinite(values.detach()).all())
 
 
 def default_precision(graph: FactorGraph) -> torch.dtype:
     """Return single precision where the potentials of all arrays are kept in it, else double."""
     kept = [
-        f.bias if isinstance(f, BiasFactor) else f.log_values
+        f.tensors()[0]
         for f in graph.factors
-        if isinstance(f, UnaryFactor | BiasFactor) and f.scope[0].shape
+        if len(f.scope) == 1 and f.scope[0].shape and (f.compact or f.unary_values is not None)
     ]
     single = bool(kept) and all(t.dtype == torch.float32 for t in kept)
     return torch.float32 if single else torch.float64
@@ -64,9 +60,8 @@ def default_precision(graph: FactorGraph) -> torch.dtype:
 def tables_device(graph: FactorGraph) -> torch.device:
     """Return the device of the first factor that has numbers, else the CPU."""
     for factor in graph.factors:
-        for value in vars(factor).values():
-            if isinstance(value, Tensor):
-                return value.device
+        for tensor in factor.tensors():
+            return tensor.device
     return torch.device("cpu")
 
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.graph.copying import DeepCopied, ReadOnlyDict
+from mmgraph.graph.storage.copying import DeepCopied, ReadOnlyDict
 
 _NONE: dict[str, Tensor] = ReadOnlyDict()
 

@@ -14,8 +14,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
 from mmgraph.inference.moments import Deferred
 
 LogPartition = Callable[[FactorGraph, Evidence], Tensor]
@@ -49,7 +49,7 @@ def document_lengths(
     """Return the words of each document of each row; the usual number where it is missing."""
     columns = []
     for factor in _documents(graph):
-        words = np.full(evidence.batch, factor.length)
+        words = np.full(evidence.batch, factor.document_length or 0)
         counts = evidence.values.get(factor.scope[0].name)
         if counts is not None:
             observed = counts.sum(-1).cpu().numpy()
@@ -64,17 +64,11 @@ def of_lengths(graph: FactorGraph, words: Sequence[int]) -> FactorGraph:
         return graph
     lengths = dict(zip(_documents(graph), words, strict=True))
     factors = [
-        BiasFactor(f.scope[0], f.bias, f.precision, lengths[f])
-        if isinstance(f, BiasFactor) and f in lengths
-        else f
+        f.restore(f.scope, f.child, f.parameters(), {"length": lengths[f]}) if f in lengths else f
         for f in graph.factors
     ]
     return FactorGraph(graph.variables.values(), factors)
 
 
-def _documents(graph: FactorGraph) -> list[BiasFactor]:
-    return [
-        f
-        for f in graph.factors
-        if isinstance(f, BiasFactor) and f.scope[0].family == "replicated_softmax"
-    ]
+def _documents(graph: FactorGraph) -> list[Factor]:
+    return [f for f in graph.factors if f.document_length is not None]

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from mmgraph.graph.copying import DeepCopied
 from mmgraph.graph.errors import MissingExtraError, MmgraphError, UnknownVariableError, suggestion
+from mmgraph.graph.storage.copying import DeepCopied
 from mmgraph.graph.variable import Variable, element_names
 from mmgraph.inference.moments import Deferred, FlatMarginals, Moments
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmgraph.formats.rows import LARGEST_RANK, normalise, problem_of
+from mmgraph.formats.tables import conditional_values
 from mmgraph.graph.errors import FormatError, GraphError, MissingExtraError
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
@@ -35,20 +36,14 @@ def to_pgmpy(net: BayesianNetwork) -> DiscreteBayesianNetwork:
     models, factors = _import("models"), _import("factors.discrete")
     tables = []
     for factor in net.factors:
-        child = factor.child
-        if child is None or not isinstance(factor, TableFactor):
-            raise FormatError(
-                f"{factor!r} is not a conditional table; pgmpy's network has no other"
-            )
-        axis = next(i for i, v in enumerate(factor.scope) if v is child)
-        values = factor.values.detach().cpu().double().movedim(axis, 0)
+        child, parents, values = conditional_values(factor, "pgmpy's network")
         tables.append(
             factors.TabularCPD(
                 child.name,
                 child.cardinality,
-                values.reshape(child.cardinality, -1).numpy().copy(),
-                evidence=[p.name for p in factor.parents],
-                evidence_card=[p.cardinality for p in factor.parents],
+                values.movedim(-1, 0).reshape(child.cardinality, -1).cpu().numpy().copy(),
+                evidence=[p.name for p in parents],
+                evidence_card=[p.cardinality for p in parents],
                 state_names={v.name: list(v.labels) for v in factor.scope},
             )
         )

@@ -67,8 +67,7 @@ class BayesianNetwork(FactorGraph):
         factors = tuple(factors)
         by_child = index_by_child(self.variables, factors)
         for factor in factors:
-            if isinstance(factor, TableFactor):
-                check_rows(factor)
+            check_rows(factor)
         self.exchange_factors(factors)
         self._by_child = by_child
 
@@ -280,18 +279,6 @@ class BayesianNetwork(FactorGraph):
             forced[name] = TableFactor((variable,), table, child=variable)
         return self.replace_distributions(forced)
 
-    def to_pgmpy(self) -> Any:
-        """Return the network as a ``pgmpy.models.DiscreteBayesianNetwork``.
-
-        Raises
-        ------
-        MissingExtraError
-            If pgmpy is not installed.
-        """
-        from mmgraph.interop.pgmpy import to_pgmpy
-
-        return to_pgmpy(self)
-
     def replace_distributions(self, distributions: Mapping[str, Factor]) -> Self:
         """Return the network with the distributions of some variables exchanged."""
         return self.with_factors(
@@ -364,12 +351,6 @@ class BayesianNetwork(FactorGraph):
     def score(self, data: object, **reading: Any) -> float:
         """Return the mean log-likelihood of the rows; ``-inf`` if one of them is impossible."""
         return prediction.score(self, data, **reading)
-
-    def to(
-        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> BayesianNetwork:
-        """Return the network with every distribution on another device or in another precision."""
-        return BayesianNetwork(self.variables.values(), (f.to(device, dtype) for f in self.factors))
 
 
 def _directed(net: BayesianNetwork) -> nx.DiGraph:

@@ -65,9 +65,12 @@ def index_by_child(
     return by_child
 
 
-def check_rows(factor: TableFactor) -> None:
+def check_rows(factor: Factor) -> None:
     """Raise GraphError if a row of a conditional table does not sum to one: which, and its sum."""
-    sums = factor.values.detach().sum(-1)
+    table = factor.conditional_table()
+    if table is None:
+        return
+    sums = table.detach().sum(-1)
     wrong = ~((sums - 1.0).abs() <= ROW_SUM_TOLERANCE)
     if bool(wrong.any()):
         where = [int(i) for i in wrong.nonzero()[0]]

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mmgraph.graph.factors.grid import Offset, neighbourhood
-from mmgraph.graph.factors.interaction import Interaction
+from mmgraph.graph.interaction import Interaction
 from mmgraph.spatial.annotations.annotations import UNLABELLED
 from mmgraph.spatial.edges import contrast_weights, default_neighbours, plain_weights
 from mmgraph.spatial.pixel_model import PixelModel

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int64
 
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.interaction import Interaction, Potts
+from mmgraph.graph.interaction import Interaction, Potts
 from mmgraph.graph.state_labels import index
 from mmgraph.inference.assignment import TracePoint
 from mmgraph.inference.methods import check_method, is_seeded, methods_for

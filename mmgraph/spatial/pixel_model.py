@@ -10,8 +10,8 @@ from jaxtyping import Float
 
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.grid import GridFactor, Offset
-from mmgraph.graph.factors.interaction import Interaction
 from mmgraph.graph.factors.unary import UnaryFactor
+from mmgraph.graph.interaction import Interaction
 from mmgraph.graph.variable import Variable
 
 LABEL = "label"

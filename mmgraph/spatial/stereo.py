@@ -26,8 +26,8 @@ from mmgraph.graph.arrays import float_array, nan_where_masked
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.grid import GridFactor, neighbourhood, offset_slices
-from mmgraph.graph.factors.interaction import TruncatedLinear
 from mmgraph.graph.factors.unary import UnaryFactor
+from mmgraph.graph.interaction import TruncatedLinear
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.query import map_query

@@ -17,7 +17,7 @@ import mmgraph as mm
 from mmgraph.datasets.catalog import entry
 from mmgraph.datasets.wheels import WheelPin, read_from_wheel
 from mmgraph.graph.errors import DatasetError
-from mmgraph.graph.factors.interaction import Interaction
+from mmgraph.graph.interaction import Interaction
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.minimisation.graph_cut import graph_cut
 from mmgraph.inference.minimisation.move_making import alpha_expansion

@@ -102,7 +102,7 @@ def test_pgmpy_reads_what_is_written_here(tmp_path, suffix):
 @pytest.mark.parametrize("suffix", PGMPY_WRITERS)
 def test_what_pgmpy_writes_is_read_here(tmp_path, suffix):
     net = sprinkler()
-    PGMPY_WRITERS[suffix](net.to_pgmpy(), str(tmp_path / f"n{suffix}"))
+    PGMPY_WRITERS[suffix](mm.to_pgmpy(net), str(tmp_path / f"n{suffix}"))
     found = mm.read(tmp_path / f"n{suffix}")
     assert_tables(found, net, 1e-8)
     if suffix != ".xdsl":  # which it writes without properties

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import mmgraph as mm
 from mmgraph.graph.evidence import MISSING
-from mmgraph.graph.factors.interaction import Interaction
+from mmgraph.graph.interaction import Interaction
 
 
 def random_interaction(generator: np.random.Generator, states: int) -> Interaction:

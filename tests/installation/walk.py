@@ -91,7 +91,7 @@ def files_and_questions() -> None:
     attempt("do", lambda: mm.query(net.do(A="x")))
     attempt("Posterior.to_frame", lambda: mm.query(net).to_frame())
     attempt("Assignment.to_frame", lambda: mm.map_query(net).to_frame())
-    attempt("to_pgmpy", net.to_pgmpy)
+    attempt("to_pgmpy", lambda: mm.to_pgmpy(net))
 
 
 def learning() -> None:
@@ -107,7 +107,7 @@ def learning() -> None:
     crf = mm.ConditionalRandomField(2, ["optical"])
     attempt("crf.fit", lambda: crf.fit(mm.LabelledImage(scores, labels)).predict(scores))
     attempt("crf.write", lambda: mm.write(crf, "crf.mmgraph"))
-    attempt("crf.read", lambda: mm.ConditionalRandomField.read("crf.mmgraph"))
+    attempt("crf.read", lambda: mm.read("crf.mmgraph"))
     machine = mm.RestrictedBoltzmannMachine(
         mm.Variable("x", shape=(3,), family="gaussian"), 2, mm.Variable("l", ("p", "q"))
     )

@@ -67,7 +67,7 @@ def test_structure_questions():
 
 def test_pgmpy_there_and_back():
     net = sprinkler()
-    again = mm.from_pgmpy(net.to_pgmpy())
+    again = mm.from_pgmpy(mm.to_pgmpy(net))
     for name in net.variables:
         expected = mm.query(net, {"wet": "yes"}).marginal(name)
         torch.testing.assert_close(mm.query(again, {"wet": "yes"}).marginal(name), expected)

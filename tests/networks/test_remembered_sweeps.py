@@ -43,7 +43,7 @@ def test_the_prior_does_not_depend_on_who_is_asked(machine, tmp_path):
 
 
 @pytest.mark.parametrize("sweeps", [2, None])
-def test_numbers_that_are_taken_over_answer_with_their_sweeps(machine, tmp_path, sweeps):
+def test_a_machine_that_is_read_answers_with_its_sweeps(machine, tmp_path, sweeps):
     rows = {"x": np.random.default_rng(0).normal(size=(4, 4))}
     before, machine.sweeps = machine.sweeps, sweeps
     try:
@@ -51,10 +51,7 @@ def test_numbers_that_are_taken_over_answer_with_their_sweeps(machine, tmp_path,
         expected = machine.predict_proba(rows)
     finally:
         machine.sweeps = before
-    x = mm.Variable("x", shape=(4,), family="gaussian")
-    other = mm.RestrictedBoltzmannMachine(x, 6, labels=mm.Variable("kind", ("benign", "malignant")))
-    other.sweeps = 3
-    other.load(tmp_path / "small.mmgraph")
+    other = mm.read(tmp_path / "small.mmgraph")
     assert other.sweeps == sweeps
     np.testing.assert_allclose(other.predict_proba(rows), expected, rtol=1e-12)
 

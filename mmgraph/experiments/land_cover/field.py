@@ -15,7 +15,7 @@ from mmgraph.experiments.land_cover.declaration import FieldDeclaration
 from mmgraph.experiments.land_cover.spectral_classifier import Features
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.grid import GridFactor, neighbourhood, offset_slices
-from mmgraph.graph.factors.interaction import Potts
+from mmgraph.graph.interaction import Potts
 from mmgraph.graph.soft_evidence import soft
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.query import query

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from mmgraph.formats.json_object import JsonObject, shown
 from mmgraph.formats.text import nearest
@@ -45,65 +43,6 @@ _PRECISIONS = {
     str(dtype).removeprefix("torch."): dtype
     for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 }
-
-
-def bias_parameters(factor: BiasFactor) -> dict[str, Tensor]:
-    """Return the tensors of a bias factor."""
-    return dict(zip(("bias", "precision"), factor.tensors(), strict=False))
-
-
-def bias_settings(factor: BiasFactor) -> dict[str, Any]:
-    """Return the usual length of documents; nothing of other units."""
-    counts = factor.scope[0].family == "replicated_softmax"
-    return {"length": factor.length} if counts else {}
-
-
-def restore_bias(
-    scope: Sequence[Variable],
-    child: Variable | None,
-    parameters: Mapping[str, Tensor],
-    settings: Any,
-) -> BiasFactor:
-    """Put a bias factor together.
-
-    Raises
-    ------
-    GraphError
-        If the parts do not fit.
-    """
-    if len(scope) != 1 or child is not None:
-        raise GraphError("a bias has one variable and no child")
-    _check_names(parameters, {"bias"}, {"precision"})
-    length = JsonObject("the settings of a bias", settings).get("length", int, 100)
-    return BiasFactor(scope[0], parameters["bias"], parameters.get("precision"), length)
-
-
-def restore_bilinear(
-    scope: Sequence[Variable],
-    child: Variable | None,
-    parameters: Mapping[str, Tensor],
-    settings: Any,
-) -> BilinearFactor:
-    """Put a bilinear factor together.
-
-    Raises
-    ------
-    GraphError
-        If the parts do not fit.
-    """
-    if len(scope) != 2 or child is not None:
-        raise GraphError("a bilinear factor has two variables and no child")
-    _check_names(parameters, {"weights"}, set())
-    return BilinearFactor(scope[0], scope[1], parameters["weights"])
-
-
-def _check_names(parameters: Mapping[str, Tensor], needed: set[str], allowed: set[str]) -> None:
-    if not needed <= set(parameters) <= needed | allowed:
-        found = ", ".join(parameters) or "nothing"
-        raise GraphError(f"expected the parameter {', '.join(needed)}, found {found}")
-    for name, tensor in parameters.items():
-        if not tensor.is_floating_point():
-            raise GraphError(f"the parameter '{name}' is {tensor.dtype}, and no real numbers")
 
 
 def machine_settings(machine: BoltzmannMachine) -> dict[str, Any]:
@@ -246,30 +185,3 @@ def _made(
     if len(sizes) != 1:
         raise GraphError(f"a restricted machine has one hidden layer, not {len(sizes)}")
     return RestrictedBoltzmannMachine(given, joint.size, labels, family)
-
-
-def load_parameters(machine: BoltzmannMachine, path: str | os.PathLike[str]) -> None:
-    """Write the numbers of a machine in a file into another of the same architecture.
-
-    The other answers with the sweeps of that in the file, too.
-
-    Raises
-    ------
-    FormatError
-        If the file is damaged, or its machine is another (what differs).
-    """
-    from mmgraph.formats.native.native import read_native
-
-    found = read_native(path)
-    if type(found) is not type(machine):
-        raise FormatError(f"{path} holds {found!r}, which is no {type(machine).__name__}")
-    assert isinstance(found, BoltzmannMachine)
-    try:
-        machine.adopt(
-            f.to(machine.device)
-            for f in found.factors
-            if isinstance(f, BiasFactor | BilinearFactor)
-        )
-    except GraphError as error:
-        raise FormatError(f"{path} holds another machine than {machine!r}: {error}") from None
-    machine.sweeps = found.sweeps

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from xml.sax.saxutils import escape, quoteattr
 
 import networkx as nx
+from torch import Tensor
 
 from mmgraph.data.whole_files import write_text
 from mmgraph.formats.notes import XDSL, Spelled, is_plain_text, spelled_variables
@@ -61,11 +62,14 @@ def _node_lines(factor: Factor, spelled: Mapping[str, Spelled]) -> Iterator[str]
     child, parents, table = conditional_values(factor, XDSL.format)
     spelling = spelled[child.name]
     kind, content = "cpt", {"probabilities": " ".join(map(repr, table.flatten().tolist()))}
-    if isinstance(factor, Deterministic):
-        states = (spelling.states[i] for i in factor.index.flatten().tolist())
+    parameters, settings = factor.parameters(), factor.settings()
+    if factor.kind == Deterministic.kind:
+        states = (spelling.states[i] for i in parameters["index"].flatten().tolist())
         kind, content = "deterministic", {"resultingstates": " ".join(states)}
-    elif isinstance(factor, NoisyMax) and factor.descending:
-        kind, content = "noisymax", _noisy_max_content(factor)
+    elif factor.kind == NoisyMax.kind and settings.get("descending"):
+        effects = [parameters[f"effects_{i}"] for i in range(len(parents))]
+        kind = "noisymax"
+        content = _noisy_max_content(effects, parameters["leak"], settings["absent"])
     yield f'    <{kind} id="{spelling.name}">'
     for state in spelling.states:
         yield f'      <state id="{state}" />'
@@ -78,16 +82,17 @@ def _node_lines(factor: Factor, spelled: Mapping[str, Spelled]) -> Iterator[str]
     yield f"    </{kind}>"
 
 
-def _noisy_max_content(factor: NoisyMax) -> dict[str, str]:
+def _noisy_max_content(
+    effects: Sequence[Tensor], leak: Tensor, absent: Sequence[int]
+) -> dict[str, str]:
     """Return the strengths and the columns, the absent state of each parent last."""
-    absent = factor.settings()["absent"]
     strengths: list[int] = []
     columns: list[float] = []
-    for effect, last in zip(factor.effects, absent, strict=True):
+    for effect, last in zip(effects, absent, strict=True):
         order = [*(i for i in range(len(effect)) if i != last), last]
         strengths += order
         columns += effect.detach().double()[order].flatten().tolist()
-    columns += factor.leak.detach().double().tolist()
+    columns += leak.detach().double().tolist()
     found = {"parameters": " ".join(map(repr, columns))}
     return {"strengths": " ".join(map(str, strengths)), **found} if strengths else found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import torch
@@ -21,11 +21,10 @@ from mmgraph.graph.conditionals.parametric_table import (
     ParametricTable,
     check_family,
     named_states,
-    parents_of,
     real_parameter,
-    stored,
 )
 from mmgraph.graph.errors import GraphError, LearningError, UnknownStateError, suggestion
+from mmgraph.graph.factor import Parts
 from mmgraph.graph.variable import Variable
 
 __all__ = ["Deterministic", "NoisyMax", "NoisyOr", "ParametricTable", "Softmax"]
@@ -60,6 +59,8 @@ class Deterministic(ParametricTable):
     [[0, 1], [1, 1]]
     """
 
+    kind = "deterministic"
+
     def __init__(
         self,
         child: Variable,
@@ -84,14 +85,8 @@ class Deterministic(ParametricTable):
         return {"dtype": str(self.values.dtype).removeprefix("torch.")}
 
     @classmethod
-    def restore(
-        cls,
-        scope: Sequence[Variable],
-        child: Variable,
-        parameters: Mapping[str, Tensor],
-        settings: Mapping[str, Any],
-    ) -> Self:
-        """Rebuild a distribution from its parameters and the precision of its table."""
+    def _restored(cls, parts: Parts) -> Self:
+        (child, parents), settings = parts.of_distribution(), parts.settings
         precisions = {"float64": torch.float64, "float32": torch.float32}
         dtype = precisions.get(settings.get("dtype", "float64"))
         if dtype is None:
@@ -99,8 +94,7 @@ class Deterministic(ParametricTable):
                 f"Deterministic({child.name}): unknown dtype {settings['dtype']!r}"
                 f"{suggestion(settings['dtype'], precisions)}"
             )
-        index = stored(cls, child, parameters, "index")
-        return cls(child, parents_of(scope, child), index, dtype)
+        return cls(child, parents, parts.parameter("index"), dtype)
 
     def updated(self, counts: Float[Tensor, "*parents child"]) -> Self:
         """Return the distribution itself: a function has nothing to learn."""
@@ -110,9 +104,9 @@ class Deterministic(ParametricTable):
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> Self:
-        """Return the distribution on another device or in another precision."""
-        parents = parents_of(self.scope, self.child)
-        return type(self)(self.child, parents, self.index.to(device), dtype or self.values.dtype)
+        """As :meth:`Factor.to`."""
+        dtype = dtype or self.values.dtype
+        return type(self)(self.child, self.parents, self.index.to(device), dtype)
 
 
 def _index_of_function(
@@ -174,6 +168,8 @@ class Softmax(ParametricTable):
     Nelder, *Generalized Linear Models*, section 5.2.
     """
 
+    kind = "softmax"
+
     def __init__(
         self,
         child: Variable,
@@ -207,17 +203,10 @@ class Softmax(ParametricTable):
         return {"bias": self.bias, **{f"weights_{i}": w for i, w in enumerate(self.weights)}}
 
     @classmethod
-    def restore(
-        cls,
-        scope: Sequence[Variable],
-        child: Variable,
-        parameters: Mapping[str, Tensor],
-        settings: Mapping[str, Any],
-    ) -> Self:
-        """Rebuild a distribution from its parameters; there are no settings."""
-        parents = parents_of(scope, child)
-        weights = [stored(cls, child, parameters, f"weights_{i}") for i in range(len(parents))]
-        return cls(child, parents, weights, stored(cls, child, parameters, "bias"))
+    def _restored(cls, parts: Parts) -> Self:
+        child, parents = parts.of_distribution()
+        weights = [parts.parameter(f"weights_{i}") for i in range(len(parents))]
+        return cls(child, parents, weights, parts.parameter("bias"))
 
     def updated(
         self,
@@ -268,7 +257,7 @@ class Softmax(ParametricTable):
         if found is None:
             return self
         found = [t.to(self.bias.dtype) for t in found]
-        return type(self)(self.child, parents_of(self.scope, self.child), found[1:], found[0])
+        return type(self)(self.child, self.parents, found[1:], found[0])
 
 
 def _minimised(

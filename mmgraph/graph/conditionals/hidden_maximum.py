@@ -2,19 +2,101 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Sequence
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from mmgraph.graph.conditionals.parametric_table import named_states
+from mmgraph.graph.conditionals.parametric_table import ParametricTable, named_states
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
 
 Pair = tuple[Tensor, Tensor]
 """Of an effect, in each counted family: P(lower than the outcome), P(equal to it)."""
+
+
+class HiddenMaximum(ParametricTable):
+    """A child that takes the greatest of its parents' independent hidden effects.
+
+    Attributes
+    ----------
+    descending : bool
+        Whether the child's states are listed from the greatest to the one without effect.
+    """
+
+    descending: bool
+    _absent: tuple[int, ...]
+
+    def __init__(self, child: Variable, parents: Sequence[Variable]) -> None:
+        table = table_of_maximum(*self._by_rank())
+        super().__init__(
+            (*parents, child), table.flip(-1) if self.descending else table, child=child
+        )
+
+    @abc.abstractmethod
+    def _by_rank(self) -> tuple[Sequence[Tensor], Tensor]:
+        """The effect of each parent and the leak, the child's states in ascending order."""
+
+    @abc.abstractmethod
+    def _of_effects(self, effects: Sequence[Tensor], leak: Tensor) -> Self:
+        """The distribution of the same kind with other effects and another leak, by rank."""
+
+    @property
+    def absent(self) -> dict[str, object]:
+        """The label of the state that means "absent", by variable."""
+        variables = zip((*self.parents, self.child), self._absent, strict=False)
+        return {v.name: v.labels[code] for v, code in variables}
+
+    def settings(self) -> dict[str, Any]:
+        """Return the indices of the absent states: the parents', then the child's if it has one."""
+        return {"absent": list(self._absent)}
+
+    def updated(
+        self,
+        counts: Float[Tensor, "*parents child"],
+        max_iterations: int = 500,
+        tolerance: float = 1e-9,
+    ) -> Self:
+        """Return the distribution that fits expected family counts best, by EM.
+
+        The effect of each parent is hidden; EM fills in its distribution given the family.
+        Parameters of zero stay zero (no leak remains no leak), and states of a parent that never
+        occur keep their effects.
+
+        Parameters
+        ----------
+        counts : Tensor, shape (*parent states, child states)
+            Non-negative and finite.
+        max_iterations : int, default 500
+        tolerance : float, default 1e-9
+            EM ends when the mean log-likelihood rises by less.
+
+        Raises
+        ------
+        LearningError
+            If the counts have another shape, or are negative or not finite, or tell of a child
+            state to which these parameters give probability zero (which, and for which parents).
+        """
+        counts = self._checked_counts(counts)
+        counts = counts.flip(-1) if self.descending else counts
+        effects, leak = self._by_rank()
+        *fitted, base = fitted_effects(
+            self.scope,
+            [*effects, leak.unsqueeze(0)],
+            counts,
+            max_iterations,
+            tolerance,
+            self.descending,
+        )
+        return self._of_effects(fitted, base[0])
+
+    def decomposed(self) -> tuple[TableFactor, ...]:
+        """Return the chain of small tables, one for each parent, that is equivalent to this one."""
+        return chain_of_maxima(self.child, self.parents, *self._by_rank(), self.descending)
 
 
 def maximum(

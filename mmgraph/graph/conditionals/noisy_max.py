@@ -14,19 +14,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.graph.conditionals.hidden_maximum import (
-    chain_of_maxima,
-    fitted_effects,
-    table_of_maximum,
-)
+from mmgraph.graph.conditionals.hidden_maximum import HiddenMaximum, chain_of_maxima
 from mmgraph.graph.conditionals.parametric_table import (
-    ParametricTable,
     check_family,
-    parents_of,
     real_parameter,
-    stored,
 )
 from mmgraph.graph.errors import GraphError, suggestion
+from mmgraph.graph.factor import Parts
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
 
@@ -34,7 +28,7 @@ ROW_SUM_TOLERANCE = 1e-6
 """How far the sum of a distribution may be from one."""
 
 
-class NoisyMax(ParametricTable):
+class NoisyMax(HiddenMaximum):
     """A graded child that takes the greatest of its parents' independent effects.
 
     Parameters
@@ -68,6 +62,8 @@ class NoisyMax(ParametricTable):
     adjustment in Bayes networks. The generalized noisy OR-gate", UAI (1993).
     """
 
+    kind = "noisy-max"
+
     def __init__(
         self,
         child: Variable,
@@ -83,8 +79,7 @@ class NoisyMax(ParametricTable):
         self.effects, self.leak = _checked_effects(
             child, parents, effects, leak, self._absent, descending
         )
-        table = table_of_maximum(*_by_rank(self.effects, self.leak, descending))
-        super().__init__((*parents, child), table.flip(-1) if descending else table, child=child)
+        super().__init__(child, parents)
 
     def parameters(self) -> dict[str, Tensor]:
         """Return the leak and one array of effects for each parent."""
@@ -92,61 +87,24 @@ class NoisyMax(ParametricTable):
 
     def settings(self) -> dict[str, Any]:
         """Return the index of each parent's absent state, and the order if it is descending."""
-        order = {"descending": True} if self.descending else {}
-        return {"absent": list(self._absent), **order}
+        return {**super().settings(), **({"descending": True} if self.descending else {})}
 
     @classmethod
-    def restore(
-        cls,
-        scope: Sequence[Variable],
-        child: Variable,
-        parameters: Mapping[str, Tensor],
-        settings: Mapping[str, Any],
-    ) -> Self:
-        """Rebuild a distribution from its parameters and settings."""
-        parents = parents_of(scope, child)
-        effects = [stored(cls, child, parameters, f"effects_{i}") for i in range(len(parents))]
-        leak = stored(cls, child, parameters, "leak")
-        absent = absent_labels(parents, settings)
-        return cls(child, parents, effects, leak, absent, settings.get("descending", False) is True)
-
-    def updated(
-        self,
-        counts: Float[Tensor, "*parents child"],
-        max_iterations: int = 500,
-        tolerance: float = 1e-9,
-    ) -> Self:
-        """Return the distribution that fits expected family counts best, by EM.
-
-        The effect of each parent is hidden; EM fills in its distribution given the family.
-        Parameters of zero stay zero (no leak remains no leak), and states of a parent that never
-        occur keep their effects.
-
-        Parameters
-        ----------
-        counts : Tensor, shape (*parent states, child states)
-            Non-negative and finite.
-        max_iterations : int, default 500
-        tolerance : float, default 1e-9
-            EM ends when the mean log-likelihood rises by less.
-
-        Raises
-        ------
-        LearningError
-            If the counts have another shape, or are negative or not finite, or tell of a child
-            state to which these parameters give probability zero (which, and for which parents).
-        """
-        counts = self._checked_counts(counts)
-        counts = counts.flip(-1) if self.descending else counts
-        ranked, base = _by_rank(self.effects, self.leak, self.descending)
-        effects = [*ranked, base.unsqueeze(0)]
-        found = fitted_effects(
-            self.scope, effects, counts, max_iterations, tolerance, self.descending
+    def _restored(cls, parts: Parts) -> Self:
+        child, parents = parts.of_distribution()
+        effects = [parts.parameter(f"effects_{i}") for i in range(len(parents))]
+        absent, descending = (
+            absent_labels(parents, parts.settings),
+            parts.settings.get("descending"),
         )
-        parents = parents_of(self.scope, self.child)
-        absent = absent_labels(parents, self.settings())
-        fitted, leak = _by_rank(found[:-1], found[-1][0], self.descending)
-        return type(self)(self.child, parents, fitted, leak, absent, self.descending)
+        return cls(child, parents, effects, parts.parameter("leak"), absent, descending is True)
+
+    def _by_rank(self) -> tuple[tuple[Tensor, ...], Tensor]:
+        return _by_rank(self.effects, self.leak, self.descending)
+
+    def _of_effects(self, effects: Sequence[Tensor], leak: Tensor) -> Self:
+        own, base = _by_rank(effects, leak, self.descending)
+        return type(self)(self.child, self.parents, own, base, self.absent, self.descending)
 
     @classmethod
     def chain(
@@ -175,12 +133,6 @@ class NoisyMax(ParametricTable):
         codes = absent_codes(cls.__name__, parents, absent)
         checked, base = _checked_effects(child, parents, effects, leak, codes, descending)
         return chain_of_maxima(child, parents, *_by_rank(checked, base, descending), descending)
-
-    def decomposed(self) -> tuple[TableFactor, ...]:
-        """Return the :meth:`chain` of small tables that is equivalent to this one."""
-        parents = parents_of(self.scope, self.child)
-        ranked, base = _by_rank(self.effects, self.leak, self.descending)
-        return chain_of_maxima(self.child, parents, ranked, base, self.descending)
 
 
 def _by_rank(

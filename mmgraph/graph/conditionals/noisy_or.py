@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Self
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.graph.conditionals.hidden_maximum import (
-    chain_of_maxima,
-    fitted_effects,
-    table_of_maximum,
-)
+from mmgraph.graph.conditionals.hidden_maximum import HiddenMaximum, chain_of_maxima
 from mmgraph.graph.conditionals.noisy_max import absent_codes, absent_labels
 from mmgraph.graph.conditionals.parametric_table import (
-    ParametricTable,
     check_family,
-    parents_of,
     real_parameter,
-    stored,
 )
 from mmgraph.graph.errors import GraphError
+from mmgraph.graph.factor import Parts
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
 
 
-class NoisyOr(ParametricTable):
+class NoisyOr(HiddenMaximum):
     """A binary child that any active parent can bring about, each with its own probability.
 
     ``P(child absent | x) = (1 - leak) · Π_{i active} (1 - probabilities[i])``.
@@ -58,6 +52,8 @@ class NoisyOr(ParametricTable):
     Henrion (1989).
     """
 
+    kind = "noisy-or"
+
     def __init__(
         self,
         child: Variable,
@@ -68,57 +64,28 @@ class NoisyOr(ParametricTable):
     ) -> None:
         check_family(type(self).__name__, child, parents)
         self._absent = _binary_absent(child, parents, absent)
+        self.descending = self._absent[-1] == 1
         self.probabilities, self.leak = _checked_probabilities(child, parents, probabilities, leak)
-        effects = _binary_effects(self.probabilities, self._absent)
-        table = table_of_maximum(effects, torch.stack((1 - self.leak, self.leak)))
-        table = _by_rank(table, self._absent[-1])
-        super().__init__((*parents, child), table, child=child)
+        super().__init__(child, parents)
 
     def parameters(self) -> dict[str, Tensor]:
         """Return the probabilities and the leak."""
         return {"probabilities": self.probabilities, "leak": self.leak}
 
-    def settings(self) -> dict[str, Any]:
-        """Return the index of each variable's absent state, the child's last."""
-        return {"absent": list(self._absent)}
-
     @classmethod
-    def restore(
-        cls,
-        scope: Sequence[Variable],
-        child: Variable,
-        parameters: Mapping[str, Tensor],
-        settings: Mapping[str, Any],
-    ) -> Self:
-        """Rebuild a distribution from its parameters and settings."""
-        parents = parents_of(scope, child)
-        probabilities = stored(cls, child, parameters, "probabilities")
-        leak = stored(cls, child, parameters, "leak")
-        absent = absent_labels((*parents, child), settings)
+    def _restored(cls, parts: Parts) -> Self:
+        child, parents = parts.of_distribution()
+        probabilities, leak = parts.parameter("probabilities"), parts.parameter("leak")
+        absent = absent_labels((*parents, child), parts.settings)
         return cls(child, parents, probabilities, leak, absent)
 
-    def updated(
-        self,
-        counts: Float[Tensor, "*parents child"],
-        max_iterations: int = 500,
-        tolerance: float = 1e-9,
-    ) -> Self:
-        """Return the distribution that fits expected family counts best, by EM.
+    def _by_rank(self) -> tuple[list[Tensor], Tensor]:
+        return _binary_effects(self.probabilities, self.leak, self._absent)
 
-        Options and errors are those of :meth:`NoisyMax.updated
-        <mmgraph.graph.conditionals.noisy_max.NoisyMax.updated>`.
-        """
-        counts = _by_rank(self._checked_counts(counts), self._absent[-1])
-        ranked = _binary_effects(self.probabilities, self._absent)
-        effects = [*ranked, torch.stack((1 - self.leak, self.leak)).unsqueeze(0)]
-        found = fitted_effects(
-            self.scope, effects, counts, max_iterations, tolerance, self._absent[-1] == 1
-        )
-        present = [e[1 - a, 1] for e, a in zip(found[:-1], self._absent, strict=False)]
+    def _of_effects(self, effects: Sequence[Tensor], leak: Tensor) -> Self:
+        present = [e[1 - a, 1] for e, a in zip(effects, self._absent, strict=False)]
         probabilities = torch.stack(present) if present else self.probabilities
-        absent = absent_labels(self.scope, self.settings())
-        parents = parents_of(self.scope, self.child)
-        return type(self)(self.child, parents, probabilities, found[-1][0, 1], absent)
+        return type(self)(self.child, self.parents, probabilities, leak[1], self.absent)
 
     @classmethod
     def chain(
@@ -133,21 +100,8 @@ class NoisyOr(ParametricTable):
         :meth:`NoisyMax.chain <mmgraph.graph.conditionals.noisy_max.NoisyMax.chain>`.
         """
         codes = _binary_absent(child, parents, absent)
-        checked, base = _checked_probabilities(child, parents, probabilities, leak)
-        effects = _binary_effects(checked, codes)
-        base_effect = torch.stack((1 - base, base))
-        return chain_of_maxima(child, parents, effects, base_effect, descending=codes[-1] == 1)
-
-    def decomposed(self) -> tuple[TableFactor, ...]:
-        """Return the :meth:`chain` of small tables that is equivalent to this one."""
-        absent = absent_labels(self.scope, self.settings())
-        parents = parents_of(self.scope, self.child)
-        return self.chain(self.child, parents, self.probabilities, self.leak, absent)
-
-
-def _by_rank(table: Tensor, absent: int) -> Tensor:
-    """Swap the two states of the last axis where the second one means "absent"."""
-    return table.flip(-1) if absent == 1 else table
+        checked = _checked_probabilities(child, parents, probabilities, leak)
+        return chain_of_maxima(child, parents, *_binary_effects(*checked, codes), codes[-1] == 1)
 
 
 def _binary_absent(
@@ -173,12 +127,13 @@ def _checked_probabilities(
 
 
 def _binary_effects(
-    probabilities: Float[Tensor, " parents"], absent: Sequence[int]
-) -> list[Float[Tensor, "2 2"]]:
-    """A noisy-OR's parameters as those of a noisy-MAX."""
+    probabilities: Float[Tensor, " parents"], leak: Float[Tensor, ""], absent: Sequence[int]
+) -> tuple[list[Float[Tensor, "2 2"]], Float[Tensor, "2"]]:
+    """A noisy-OR's parameters as the effects and the leak of a noisy-MAX."""
     none = torch.stack((torch.ones_like(probabilities), torch.zeros_like(probabilities)), -1)
     active = torch.stack((1 - probabilities, probabilities), -1)
-    return [
+    effects = [
         torch.stack((a, n) if code == 1 else (n, a))
         for n, a, code in zip(none, active, absent, strict=False)
     ]
+    return effects, torch.stack((1 - leak, leak))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import torch
@@ -12,7 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mmgraph.graph.arrays import float_tensor
-from mmgraph.graph.errors import GraphError, LearningError, suggestion
+from mmgraph.graph.errors import GraphError, LearningError
+from mmgraph.graph.factor import Parts
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
 
@@ -32,20 +33,10 @@ class ParametricTable(TableFactor):
     def parameters(self) -> dict[str, Tensor]:
         """Return the numbers that the table is computed from, by name."""
 
-    def settings(self) -> dict[str, Any]:
-        """Return what else :meth:`restore` needs, as JSON values."""
-        return {}
-
     @classmethod
     @abc.abstractmethod
-    def restore(
-        cls,
-        scope: Sequence[Variable],
-        child: Variable,
-        parameters: Mapping[str, Tensor],
-        settings: Mapping[str, Any],
-    ) -> Self:
-        """Rebuild a distribution from what :meth:`parameters` and :meth:`settings` returned."""
+    def _restored(cls, parts: Parts) -> Self:
+        """As :meth:`Factor.restore`."""
 
     @abc.abstractmethod
     def updated(self, counts: Float[Tensor, "*parents child"]) -> Self:
@@ -63,16 +54,6 @@ class ParametricTable(TableFactor):
         LearningError
             If the counts have another shape, or are negative or not finite.
         """
-
-    def to(
-        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> Self:
-        """Return the distribution on another device or in another precision."""
-        moved = {
-            name: t.to(device=device, dtype=dtype if t.is_floating_point() else None)
-            for name, t in self.parameters().items()
-        }
-        return self.restore(self.scope, self.child, moved, self.settings())
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The table is computed again, so that a copy's gradients flow to the copy's parameters.
@@ -124,11 +105,6 @@ def check_family(kind: str, child: Variable, parents: Sequence[Variable]) -> Non
         )
 
 
-def parents_of(scope: Sequence[Variable], child: Variable) -> tuple[Variable, ...]:
-    """Return the scope without the child."""
-    return tuple(v for v in scope if v is not child)
-
-
 def real_parameter(owner: str, given: object, shape: tuple[int, ...]) -> Float[Tensor, "..."]:
     """Return a parameter as a floating tensor of the shape asked for, finite throughout."""
     tensor = float_tensor(given, owner)
@@ -137,15 +113,3 @@ def real_parameter(owner: str, given: object, shape: tuple[int, ...]) -> Float[T
     if not bool(tensor.detach().isfinite().all()):
         raise GraphError(f"{owner}: a number is not finite")
     return tensor
-
-
-def stored(
-    cls: type, child: Variable, parameters: Mapping[str, Tensor], name: str
-) -> Float[Tensor, "..."]:
-    """Return a parameter that a file should have; GraphError names the one that is not there."""
-    if name not in parameters:
-        raise GraphError(
-            f"{cls.__name__} of '{child.name}' has no parameter '{name}'"
-            f"{suggestion(name, parameters)}"
-        )
-    return parameters[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import copy
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -12,12 +12,12 @@ from torch import Tensor
 from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.exponential_family import log_orders, statistics_of, statistics_shape
-from mmgraph.graph.factor import Factor
+from mmgraph.graph.factors.layers import LayerFactor
 from mmgraph.graph.factors.unary import UnaryFactor
 from mmgraph.graph.variable import Variable
 
 
-class BiasFactor(Factor):
+class BiasFactor(LayerFactor):
     """The natural parameters of every unit of one variable, of any family.
 
     The log-potential is ``bias * x``, less ``precision * x^2 / 2`` for a Gaussian or rectified
@@ -41,15 +41,17 @@ class BiasFactor(Factor):
         given where there is none.
     """
 
-    compact = True
+    kind = "bias"
+    names = ("bias", "precision")
+    layers = 1
 
     def __init__(
         self, variable: Variable, bias: object, precision: object = None, length: int = 100
     ) -> None:
         self.scope = (variable,)
         self.length = length
-        if length < 1:
-            raise GraphError(f"{self!r}: a document of {length} words")
+        if not isinstance(length, int) or length < 1:
+            raise GraphError(f"{self!r}: a document of {length!r} words; give 'length' as a count")
         self.bias = float_tensor(bias, repr(self))
         self._check(self.bias, statistics_shape(variable), "bias")
         self.precision: Tensor | None = None
@@ -71,13 +73,13 @@ class BiasFactor(Factor):
             raise GraphError(f"{self!r}: a {what} is NaN or infinite")
 
     @property
-    def is_tabular(self) -> bool:
-        """Layers are no tables; :meth:`as_unary` gives those of discrete ones."""
-        return False
+    def document_length(self) -> int | None:
+        """As :attr:`Factor.document_length`."""
+        return self.length if self.scope[0].family == "replicated_softmax" else None
 
-    def tensors(self) -> tuple[Tensor, ...]:
-        """Return the tensors that the factor is made of."""
-        return (self.bias,) if self.precision is None else (self.bias, self.precision)
+    def settings(self) -> dict[str, Any]:
+        """As :meth:`Factor.settings`."""
+        return {} if self.document_length is None else {"length": self.length}
 
     def energy(self, assignment: Mapping[str, Tensor]) -> Float[Tensor, " batch"]:
         """Return minus the log-potential, see :meth:`Factor.energy`."""
@@ -118,34 +120,11 @@ class BiasFactor(Factor):
         squares = given.square() if second_moment is None else second_moment
         return given.mean(0), -0.5 * squares.mean(0)
 
-    def as_unary(self) -> UnaryFactor:
-        """Return the factor as log-potentials of states.
-
-        Raises
-        ------
-        GraphError
-            If the variable has no states.
-        """
+    def over_states(self) -> UnaryFactor:
+        """Return the factor as log-potentials of states, see :meth:`Factor.over_states`."""
+        self._check_states()
         (variable,) = self.scope
-        if not variable.is_discrete:
-            raise GraphError(f"{self!r}: '{variable.name}' is {variable.family} and has no states")
         bias = self.bias
         if variable.family == "bernoulli":
             bias = torch.stack([torch.zeros_like(bias), bias], -1)
         return UnaryFactor(variable, bias)
-
-    def with_tensors(self, *tensors: Tensor) -> BiasFactor:
-        """Return the factor made of other :meth:`tensors`, which are trusted and may be in a graph
-        of gradients.
-        """
-        made = copy(self)
-        made.bias, made.precision = tensors[0], tensors[1] if len(tensors) > 1 else None
-        return made
-
-    def to(
-        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> BiasFactor:
-        """Return the factor on another device or in another precision."""
-        moved = [t.to(device=device, dtype=dtype) for t in self.tensors()]
-        precision = moved[1] if len(moved) > 1 else None
-        return BiasFactor(self.scope[0], moved[0], precision, self.length)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from copy import copy
 
 import torch
 from jaxtyping import Float
@@ -13,13 +12,13 @@ from torch import Tensor
 from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.exponential_family import statistics_of, statistics_shape
-from mmgraph.graph.factor import Factor
 from mmgraph.graph.factors.edges import PairwiseFactor
-from mmgraph.graph.factors.interaction import Tabulated
+from mmgraph.graph.factors.layers import LayerFactor
+from mmgraph.graph.interaction import Tabulated
 from mmgraph.graph.variable import Variable
 
 
-class BilinearFactor(Factor):
+class BilinearFactor(LayerFactor):
     """The log-potential ``x^T W y`` of the statistics of two layers, of any families.
 
     Parameters
@@ -36,7 +35,9 @@ class BilinearFactor(Factor):
         If the layers are one, the shape does not fit, or a weight is not finite.
     """
 
-    compact = True
+    kind = "bilinear"
+    names = ("weights",)
+    layers = 2
 
     def __init__(self, first: Variable, second: Variable, weights: object) -> None:
         self.scope = (first, second)
@@ -53,18 +54,9 @@ class BilinearFactor(Factor):
         self._rows = math.prod(statistics_shape(first))
 
     @property
-    def is_tabular(self) -> bool:
-        """Layers are no tables; :meth:`as_pairwise` gives those of discrete ones."""
-        return False
-
-    @property
     def matrix(self) -> Float[Tensor, "first second"]:
         """The weights as one matrix."""
         return self.weights.reshape(self._rows, -1)
-
-    def tensors(self) -> tuple[Tensor, ...]:
-        """Return the tensors that the factor is made of."""
-        return (self.weights,)
 
     def energy(self, assignment: Mapping[str, Tensor]) -> Float[Tensor, " batch"]:
         """Return minus the log-potential, see :meth:`Factor.energy`."""
@@ -94,18 +86,10 @@ class BilinearFactor(Factor):
         x, y = (statistics[v.name].reshape(len(statistics[v.name]), -1) for v in (first, second))
         return ((x.T @ y / len(x)).reshape(self.weights.shape),)
 
-    def as_pairwise(self) -> PairwiseFactor:
-        """Return the factor as an edge with a table between every two units.
-
-        Raises
-        ------
-        GraphError
-            If a layer has no states.
-        """
+    def over_states(self) -> PairwiseFactor:
+        """Return an edge with a table between every two units, see :meth:`Factor.over_states`."""
+        self._check_states()
         first, second = self.scope
-        for v in self.scope:
-            if not v.is_discrete:
-                raise GraphError(f"{self!r}: '{v.name}' is {v.family} and has no states")
         # Axes: units and states of the first layer, units and states of the second.
         table = self.weights.reshape(first.size, -1, second.size, self._states(second))
         for axis, v in ((1, first), (3, second)):
@@ -118,18 +102,3 @@ class BilinearFactor(Factor):
     @staticmethod
     def _states(variable: Variable) -> int:
         return variable.cardinality if variable.family == "categorical" else 1
-
-    def with_tensors(self, weights: Tensor) -> BilinearFactor:
-        """Return the factor with other weights, which are trusted and may be in a graph of
-        gradients.
-        """
-        made = copy(self)
-        made.weights = weights
-        return made
-
-    def to(
-        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> BilinearFactor:
-        """Return the factor on another device or in another precision."""
-        first, second = self.scope
-        return BilinearFactor(first, second, self.weights.to(device=device, dtype=dtype))

@@ -4,33 +4,23 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from typing import NamedTuple
+from copy import copy
+from typing import Any, Self
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 
 from mmgraph.graph.arrays import float_tensor, whole_numbers
 from mmgraph.graph.errors import GraphError
-from mmgraph.graph.factor import Factor
-from mmgraph.graph.factors.interaction import Interaction, Tabulated
+from mmgraph.graph.factor import Edges, Factor, Parts
+from mmgraph.graph.interaction import (
+    Interaction,
+    Tabulated,
+    as_interaction,
+    restored_interaction,
+)
 from mmgraph.graph.variable import Variable
-
-
-class Edges(NamedTuple):
-    """Edges between the elements of two array variables (or of one).
-
-    Attributes
-    ----------
-    first, second : Tensor of int64, shape (edges,)
-        Places of the two ends in the flattened arrays.
-    weights : Tensor, shape (edges,)
-        What the interaction's energy is multiplied by.
-    """
-
-    first: Int64[Tensor, " edges"]
-    second: Int64[Tensor, " edges"]
-    weights: Float[Tensor, " edges"]
 
 
 class EdgeFactor(Factor):
@@ -44,11 +34,19 @@ class EdgeFactor(Factor):
         The energy of a pair of states.
     weights : Tensor
         The weights in the shape in which they are kept.
+    offsets : tuple of tuple of int, or None
+        See :class:`~mmgraph.graph.factors.edge_terms.EdgeTerms`.
     """
 
     ends: tuple[Variable, Variable]
     interaction: Interaction
     weights: Tensor
+    offsets: tuple[tuple[int, ...], ...] | None = None
+
+    @property
+    def edge_terms(self) -> EdgeFactor:
+        """The factor itself."""
+        return self
 
     @abc.abstractmethod
     def edges(self) -> Edges:
@@ -65,16 +63,40 @@ class EdgeFactor(Factor):
         return False
 
     def tensors(self) -> tuple[Tensor, ...]:
-        """Return the tensors that the factor is made of: the weights, and a table if it has one."""
-        table = (self.interaction.table,) if isinstance(self.interaction, Tabulated) else ()
-        return (self.weights, *table)
+        """Return the weights, and the table of energies if there is one."""
+        table = self.interaction.table
+        return (self.weights,) if table is None else (self.weights, table)
+
+    def parameters(self) -> dict[str, Tensor]:
+        """As :meth:`Factor.parameters`."""
+        return {"weights": self.weights, **self.interaction.parameters()}
+
+    def settings(self) -> dict[str, Any]:
+        """As :meth:`Factor.settings`."""
+        return self.interaction.settings()
+
+    def with_tensors(self, weights: Tensor, *table: Tensor) -> Self:  # type: ignore[override]
+        """As :meth:`Factor.with_tensors`."""
+        made = copy(self)
+        made.weights = weights
+        if table:
+            made.interaction = Tabulated(*table)
+        return made
+
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> Self:
+        """As :meth:`Factor.to`; the interaction may be of a class of the user's own."""
+        moved = self.with_tensors(*(t.to(device=device, dtype=dtype) for t in self.tensors()))
+        moved._float_weights(moved.weights)
+        return moved
 
     def _check_ends(self) -> None:
         first, second = self.ends
         for variable in self.ends:
             if not variable.is_discrete:
                 raise GraphError(f"{self!r}: '{variable.name}' has no states")
-        if isinstance(self.interaction, Tabulated):
+        if self.interaction.table is not None:
             self.interaction.energies(first.cardinality, second.cardinality)
         elif first.cardinality != second.cardinality:
             raise GraphError(
@@ -93,7 +115,7 @@ class EdgeFactor(Factor):
 
     @property
     def _forbids_pairs(self) -> bool:
-        table = self.interaction.table if isinstance(self.interaction, Tabulated) else None
+        table = self.interaction.table
         return table is not None and bool(torch.isinf(table.detach()).any())
 
     def energy(self, assignment: Mapping[str, Tensor]) -> Float[Tensor, " batch"]:
@@ -156,6 +178,8 @@ class PairwiseFactor(EdgeFactor):
         weight is not finite.
     """
 
+    kind = "pairwise"
+
     def __init__(
         self,
         variables: Variable | tuple[Variable, Variable],
@@ -168,9 +192,7 @@ class PairwiseFactor(EdgeFactor):
             raise GraphError(f"an edge joins two variables, not {len(ends)}")
         self.ends = (ends[0], ends[1])
         self.scope = (ends[0],) if ends[0] is ends[1] else self.ends
-        if not isinstance(interaction, Interaction):
-            interaction = Tabulated(interaction)
-        self.interaction = interaction
+        self.interaction = as_interaction(interaction)
         self._check_ends()
         pairs = whole_numbers(edges, f"the ends of the edges of {self!r}")
         pairs = pairs if pairs.numel() else pairs.reshape(-1, 2)
@@ -187,7 +209,7 @@ class PairwiseFactor(EdgeFactor):
         if ends[0] is ends[1] and bool((pairs[:, 0] == pairs[:, 1]).any()):
             row = int((pairs[:, 0] == pairs[:, 1]).nonzero()[0, 0])
             raise GraphError(f"{self!r}: edge {row} joins element {int(pairs[row, 0])} to itself")
-        tables = interaction.table if isinstance(interaction, Tabulated) else None
+        tables = self.interaction.table
         if tables is not None and tables.ndim == 3 and len(tables) != len(pairs):
             raise GraphError(f"{self!r}: {len(tables)} tables for {len(pairs)} edges")
         self._pairs = pairs
@@ -208,16 +230,25 @@ class PairwiseFactor(EdgeFactor):
         """Return the edges as given, see :meth:`EdgeFactor.edges`."""
         return Edges(self._pairs[:, 0], self._pairs[:, 1], self.weights)
 
+    def parameters(self) -> dict[str, Tensor]:
+        """As :meth:`Factor.parameters`."""
+        return {"edges": self._pairs, **super().parameters()}
+
+    @classmethod
+    def _restored(cls, parts: Parts) -> Self:
+        interaction = restored_interaction(parts.settings, parts.parameters)
+        names = ("edges", "weights", *interaction.parameters())
+        first, *second = parts.without_child((1, 2), names)
+        parameters = parts.parameters
+        if parameters["edges"].dtype != torch.int64:
+            raise GraphError(f"the edges are {parameters['edges'].dtype}, not int64")
+        ends = (first, second[0]) if second else first
+        return cls(ends, parameters["edges"], interaction, parameters["weights"])
+
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> PairwiseFactor:
-        """Return the factor on another device or in another precision."""
-        interaction = self.interaction
-        if isinstance(interaction, Tabulated):
-            interaction = Tabulated(interaction.table.to(device=device, dtype=dtype))
-        return PairwiseFactor(
-            self.ends if len(self.scope) == 2 else self.ends[0],
-            self._pairs.to(device=device),
-            interaction,
-            self.weights.to(device=device, dtype=dtype),
-        )
+    ) -> Self:
+        """As :meth:`Factor.to`."""
+        moved = super().to(device, dtype)
+        moved._pairs = self._pairs.to(device=device)
+        return moved

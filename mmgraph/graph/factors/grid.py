@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from mmgraph.graph.errors import GraphError
-from mmgraph.graph.factors.edges import EdgeFactor, Edges
-from mmgraph.graph.factors.interaction import Interaction, Tabulated
+from mmgraph.graph.factor import Edges, Parts
+from mmgraph.graph.factors.edges import EdgeFactor
+from mmgraph.graph.interaction import Interaction, as_interaction, restored_interaction
 from mmgraph.graph.variable import Variable
 
 Offset = tuple[int, ...]
+
+_LARGEST_NEIGHBOURHOOD = 4096
+"""The most neighbours of an element that a file may ask for."""
 
 
 def neighbourhood(dimensions: int, neighbours: int) -> tuple[Offset, ...]:
@@ -100,6 +105,9 @@ class GridFactor(EdgeFactor):
         If the variable is no array, a shape does not fit or a weight is not finite.
     """
 
+    kind = "grid"
+    offsets: tuple[Offset, ...]
+
     def __init__(
         self,
         variable: Variable,
@@ -109,10 +117,8 @@ class GridFactor(EdgeFactor):
     ) -> None:
         self.ends = (variable, variable)
         self.scope = (variable,)
-        if not isinstance(interaction, Interaction):
-            interaction = Tabulated(interaction)
-        self.interaction = interaction
-        if isinstance(interaction, Tabulated) and not interaction.is_shared:
+        self.interaction = as_interaction(interaction)
+        if self.interaction.table is not None and self.interaction.table.ndim == 3:
             raise GraphError(f"{self!r}: a table for each edge asks for a PairwiseFactor")
         self._check_ends()
         dimensions = len(variable.shape)
@@ -189,12 +195,29 @@ class GridFactor(EdgeFactor):
                 result[own] = result[own] - energy.masked_fill(scale == 0, 0.0)
         return result
 
-    def to(
-        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> GridFactor:
-        """Return the factor on another device or in another precision."""
-        interaction = self.interaction
-        if isinstance(interaction, Tabulated):
-            interaction = Tabulated(interaction.table.to(device=device, dtype=dtype))
-        weights = self.weights.to(device=device, dtype=dtype)
-        return GridFactor(self.ends[0], interaction, weights, self.offsets)
+    def settings(self) -> dict[str, Any]:
+        """As :meth:`Factor.settings`."""
+        return {**super().settings(), "offsets": [list(offset) for offset in self.offsets]}
+
+    @classmethod
+    def _restored(cls, parts: Parts) -> Self:
+        interaction = restored_interaction(parts.settings, parts.parameters)
+        (variable,) = parts.without_child((1,), ("weights", *interaction.parameters()))
+        offsets = restored_offsets(parts.settings.get("offsets"))
+        return cls(variable, interaction, parts.parameters["weights"], offsets)
+
+
+def restored_offsets(given: object) -> list[Offset]:
+    """Return offsets from the list of lists of integers that a file holds.
+
+    Raises
+    ------
+    GraphError
+        If it is something else, or too long.
+    """
+    if not isinstance(given, list) or len(given) > _LARGEST_NEIGHBOURHOOD:
+        raise GraphError("expected a list of offsets")
+    for offset in given:
+        if not isinstance(offset, list) or not all(type(step) is int for step in offset):
+            raise GraphError(f"expected an offset, found {offset!r}"[:80])
+    return [tuple(offset) for offset in given]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.errors import GraphError
-from mmgraph.graph.factor import Factor, LogTable
+from mmgraph.graph.factor import Factor, LogTable, Parts
 from mmgraph.graph.variable import Variable
 
 LEAST_POTENTIAL = 1e-281
@@ -41,6 +42,8 @@ class TableFactor(Factor):
         If the shape does not fit the scope, a value is negative, NaN or infinite, or a variable
         is an array or has no states.
     """
+
+    kind = "table"
 
     def __init__(
         self,
@@ -99,7 +102,14 @@ class TableFactor(Factor):
     @property
     def log_values(self) -> Float[Tensor, "..."]:
         """The log-potentials, shape ``(*states)``."""
-        return self._table if self._is_log else self._table.log()
+        if self._is_log or not self._table.requires_grad:
+            return self._table if self._is_log else self._table.log()
+        zero = self._table == 0  # a zero is a constant: its logarithm has no gradient
+        return self._table.masked_fill(zero, 1.0).log().masked_fill(zero, -torch.inf)
+
+    def potentials(self) -> Float[Tensor, "..."] | None:
+        """As :meth:`Factor.potentials`."""
+        return None if self._is_log else self._table
 
     def scaled(self) -> tuple[Float[Tensor, "..."], float]:
         """Return potentials of at most one, and the logarithm of what they were divided by.
@@ -139,25 +149,52 @@ class TableFactor(Factor):
         self, variable: Variable, statistics: Mapping[str, Tensor]
     ) -> Float[Tensor, "batch *shape states"]:
         """Average the log-table over the other variables, see :meth:`Factor.field`."""
-        axis = next(i for i, v in enumerate(self.scope) if v is variable)
-        others = [v for v in self.scope if v is not variable]
-        log_table = self.log_values.movedim(axis, -1)
-        forbidden = torch.isneginf(log_table)
-        # Zero probability times minus infinity is zero, so the two parts are averaged apart.
-        finite = log_table.masked_fill(forbidden, 0.0).unsqueeze(0)
-        mass_on_zeros = forbidden.to(log_table.dtype).unsqueeze(0)
-        for v in others:
+        return mean_log_table(self.scope, self.log_values.unsqueeze(0), variable, statistics)
+
+    def conditional_table(self) -> Float[Tensor, "*parents child"] | None:
+        """As :meth:`Factor.conditional_table`."""
+        if self.child is None:
+            return None
+        return self.values.movedim(next(i for i, v in enumerate(self.scope) if v is self.child), -1)
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Return the table as it is kept."""
+        return {"log_values" if self._is_log else "values": self._table}
+
+    @classmethod
+    def _restored(cls, parts: Parts) -> Self:
+        parameters: Any = parts.parameters
+        if len(parameters) != 1 or not {*parameters} <= {"values", "log_values"}:
+            found = ", ".join(parameters) or "nothing"
+            raise GraphError(f"expected the parameter values or log_values, found {found}")
+        return cls(parts.scope, **parameters, child=parts.child)
+
+
+def scaled(factor: Factor) -> tuple[Float[Tensor, "..."], float]:
+    """Return :meth:`TableFactor.scaled` of any factor that has one table."""
+    if isinstance(factor, TableFactor):
+        return factor.scaled()
+    (table,) = factor.tables()
+    return TableFactor(table.scope, log_values=table.values, child=factor.child).scaled()
+
+
+def mean_log_table(
+    scope: Sequence[Variable],
+    values: Float[Tensor, "batch *states"],
+    variable: Variable,
+    statistics: Mapping[str, Tensor],
+) -> Float[Tensor, "batch states"]:
+    """Return log-tables of rows averaged over all variables but one, see :meth:`Factor.field`."""
+    axis = next(i for i, v in enumerate(scope) if v is variable)
+    values = values.movedim(1 + axis, -1)
+    forbidden = torch.isneginf(values)
+    # Zero probability times minus infinity is zero, so the two parts are averaged apart.
+    finite = values.masked_fill(forbidden, 0.0)
+    mass_on_zeros = forbidden.to(values.dtype)
+    for v in scope:
+        if v is not variable:
             weight = statistics[v.name].to(finite)
-            weight = weight.reshape(weight.shape[0], v.cardinality, *(1,) * (finite.ndim - 2))
+            weight = weight.reshape(len(weight), v.cardinality, *(1,) * (finite.ndim - 2))
             finite = (finite * weight).sum(1)
             mass_on_zeros = (mass_on_zeros * weight).sum(1)
-        return finite.masked_fill(mass_on_zeros > 0, -torch.inf)
-
-    def to(
-        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> TableFactor:
-        """Return the table on another device or in another precision."""
-        table = self._table.to(device=device, dtype=dtype)
-        if self._is_log:
-            return TableFactor(self.scope, log_values=table, child=self.child)
-        return TableFactor(self.scope, table, child=self.child)
+    return finite.masked_fill(mass_on_zeros > 0, -torch.inf)

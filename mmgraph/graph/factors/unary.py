@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Self
 
 import torch
 from jaxtyping import Float
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from mmgraph.graph.arrays import log_potentials
 from mmgraph.graph.errors import GraphError, NotTabularError
-from mmgraph.graph.factor import Factor, LogTable
+from mmgraph.graph.factor import Factor, LogTable, Parts
 from mmgraph.graph.variable import Variable
 
 
@@ -30,6 +31,8 @@ class UnaryFactor(Factor):
     GraphError
         If the shape does not fit, or a log-potential is NaN or plus infinity: which.
     """
+
+    kind = "unary"
 
     def __init__(self, variable: Variable, log_values: object) -> None:
         self.scope = (variable,)
@@ -69,8 +72,16 @@ class UnaryFactor(Factor):
         """Return the log-potentials: no other variable changes them."""
         return self.log_values.unsqueeze(0)
 
-    def to(
-        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> UnaryFactor:
-        """Return the factor on another device or in another precision."""
-        return UnaryFactor(self.scope[0], self.log_values.to(device=device, dtype=dtype))
+    @property
+    def unary_values(self) -> Float[Tensor, "*shape states"]:
+        """The log-potentials."""
+        return self.log_values
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Return the log-potentials."""
+        return {"log_values": self.log_values}
+
+    @classmethod
+    def _restored(cls, parts: Parts) -> Self:
+        (variable,) = parts.without_child((1,), ("log_values",))
+        return cls(variable, parts.parameters["log_values"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.errors import EvidenceError, GraphError, LearningError, UnknownVariableError
-from mmgraph.graph.factor import Factor, LogTable
+from mmgraph.graph.factor import Factor, LogTable, Parts
 from mmgraph.graph.leaves.continuous_data import flat_responsibilities, rows_of, state_indices
 from mmgraph.graph.leaves.gaussian_density import (
     Covariance,
@@ -337,39 +337,26 @@ class ContinuousLeaf(Factor):
             ) from None
         return leaf
 
-    @abc.abstractmethod
-    def parameters(self) -> dict[str, Tensor]:
-        """Return the learned numbers, by name."""
-
     def settings(self) -> dict[str, Any]:
-        """Return the rest of what :meth:`restore` needs, as JSON values."""
+        """As :meth:`Factor.settings`."""
         return {"covariance": self.covariance, "weight": self.weight}
 
     @classmethod
-    def restore(
-        cls,
-        scope: Sequence[Variable],
-        child: Variable,
-        parameters: Mapping[str, Tensor],
-        settings: Mapping[str, Any],
-    ) -> Self:
-        """Rebuild a leaf from what :meth:`parameters` and :meth:`settings` returned."""
-        parents = [v for v in scope if v is not child]
-        build: Any = cls
+    def _restored(cls, parts: Parts) -> Self:
+        child, parents = parts.of_distribution()
+        build: Any = cls  # each class has parameters of its own
         try:
-            leaf: Self = build(child, parents, **parameters, **settings)
+            leaf: Self = build(child, parents, **parts.parameters, **parts.settings)
         except TypeError as error:
             raise GraphError(f"{cls.__name__} of '{child.name}': {error}") from None
         return leaf
-
-    def to(
-        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> Self:
-        """Return the leaf on another device or in another precision."""
-        moved = {n: t.to(device=device, dtype=dtype) for n, t in self.parameters().items()}
-        return self.restore(self.scope, self.child, moved, self.settings())
 
     def reweighted(self, weight: float) -> Self:
         """Return the leaf with another power on its likelihood."""
         settings = {**self.settings(), "weight": weight}
         return self.restore(self.scope, self.child, self.parameters(), settings)
+
+
+def continuous_leaves(factors: Iterable[Factor]) -> list[ContinuousLeaf]:
+    """Return the factors that learn from moments of a continuous variable."""
+    return [f for f in factors if isinstance(f, ContinuousLeaf)]

@@ -60,6 +60,8 @@ class GaussianLeaf(ContinuousLeaf):
     (shared) discriminant analysis.
     """
 
+    kind = "Gaussian"
+
     def __init__(
         self,
         child: Variable,

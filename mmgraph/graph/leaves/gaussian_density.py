@@ -17,8 +17,8 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from mmgraph.graph.copying import DeepCopied
 from mmgraph.graph.errors import GraphError, suggestion
+from mmgraph.graph.storage.copying import DeepCopied
 
 Covariance = Literal["full", "diagonal", "shared"]
 COVARIANCES: tuple[Covariance, ...] = ("full", "diagonal", "shared")

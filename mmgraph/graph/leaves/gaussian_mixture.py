@@ -62,6 +62,8 @@ class GaussianMixtureLeaf(ContinuousLeaf):
     Hastie & Tibshirani, "Discriminant analysis by Gaussian mixtures" (1996).
     """
 
+    kind = "Gaussian mixture"
+
     def __init__(
         self,
         child: Variable,

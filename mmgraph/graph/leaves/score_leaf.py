@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, Self
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor import Factor, LogTable
+from mmgraph.graph.factor import Factor, LogTable, Parts
 from mmgraph.graph.variable import Variable
 
 
@@ -39,6 +40,8 @@ class ScoreLeaf(Factor):
     GraphError
         If shapes do not fit or a number is not finite.
     """
+
+    kind = "encoder scores"
 
     def __init__(
         self, child: Variable, parent: Variable, log_prior: object, weight: float = 1.0
@@ -96,29 +99,22 @@ class ScoreLeaf(Factor):
         raise GraphError(f"{self!r}: scores of an encoder cannot be sampled; observe or leave them")
 
     def parameters(self) -> dict[str, Tensor]:
-        """Return the tensors to save."""
+        """As :meth:`Factor.parameters`."""
         return {"log_prior": self.log_prior}
 
     def settings(self) -> dict[str, Any]:
-        """Return the plain values to save."""
+        """As :meth:`Factor.settings`."""
         return {"weight": self.weight}
 
     @classmethod
-    def restore(
-        cls,
-        scope: tuple[Variable, ...],
-        child: Variable,
-        parameters: Mapping[str, Tensor],
-        settings: Mapping[str, Any],
-    ) -> Self:
-        """Return the leaf that ``parameters`` and ``settings`` describe."""
-        parent, child = scope
-        return cls(child, parent, parameters["log_prior"], settings["weight"])
+    def _restored(cls, parts: Parts) -> Self:
+        child, (parent,) = parts.of_distribution()
+        return cls(child, parent, parts.parameter("log_prior"), parts.settings["weight"])
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> ScoreLeaf:
-        """Return the leaf on another device or in another precision."""
-        moved = ScoreLeaf(self.child, self.scope[0], self.log_prior, self.weight)
+    ) -> Self:
+        """As :meth:`Factor.to`."""
+        moved = copy(self)
         moved.log_prior = self.log_prior.to(device=device, dtype=dtype)
         return moved

@@ -14,8 +14,6 @@ from torch import Tensor
 from mmgraph.graph.errors import UnderflowError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.edges import EdgeFactor
-from mmgraph.graph.factors.unary import UnaryFactor
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.devices import is_elsewhere
 from mmgraph.inference.exact import enumeration, junction_tree, torch_contraction, torch_decisions
@@ -207,14 +205,7 @@ def wants_torch(graph: FactorGraph, evidence: Evidence) -> bool:
     """Whether a factor or soft evidence asks for gradients, or lies on another device."""
     if not needs_unrolling(graph):
         return torch_contraction.wants_torch(graph, evidence)
-    tensors: list[Tensor] = [*evidence.soft.values()]
-    for factor in graph.factors:
-        if isinstance(factor, EdgeFactor):
-            tensors.extend(factor.tensors())
-        elif isinstance(factor, UnaryFactor):
-            tensors.append(factor.log_values)
-        elif factor.is_tabular:
-            tensors.extend(table.values for table in factor.tables())
+    tensors = [*evidence.soft.values(), *(t for f in graph.factors for t in f.tensors())]
     return any(t.requires_grad or t.device.type != "cpu" for t in tensors)
 
 

@@ -14,7 +14,6 @@ from torch import Tensor
 from mmgraph.graph.errors import ZeroProbabilityError
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.unary import UnaryFactor
 from mmgraph.graph.value_evidence import place_of
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.exact.join_tree.logarithms import log_evidence_in_logarithms
@@ -52,9 +51,9 @@ def _barred_element(graph: FactorGraph, evidence: Evidence) -> str | None:
     """The first element whose unary factors and evidence bar every state, as people read it."""
     for name, variable in graph.variables.items():
         tables = [
-            factor.log_values.detach().unsqueeze(0)
+            values.detach().unsqueeze(0)
             for factor in graph.factors
-            if isinstance(factor, UnaryFactor) and factor.scope[0] is variable
+            if (values := factor.unary_values) is not None and factor.scope[0] is variable
         ]
         tables += [evidence.soft[name].detach()] if name in evidence.soft else []
         if not tables:

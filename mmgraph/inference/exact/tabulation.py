@@ -7,8 +7,6 @@ import math
 from mmgraph.graph.errors import NotTabularError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
 
 MOST_EDGES = 200_000
 """Pairs of units up to which methods that look at each of them are of any use."""
@@ -22,16 +20,15 @@ def tabulated(graph: FactorGraph) -> FactorGraph:
     NotTabularError
         If a layer has no states, or the layers have too many pairs of units.
     """
-    pairs = sum(
-        math.prod(v.size for v in f.scope) for f in graph.factors if isinstance(f, BilinearFactor)
-    )
+    layers = [f for f in graph.factors if f.compact]
+    pairs = sum(math.prod(v.size for v in f.scope) for f in layers if len(f.scope) == 2)
     if pairs > MOST_EDGES:
         raise NotTabularError(
             f"the layers have {pairs:,} pairs of units, and methods on tables take up to "
             f"{MOST_EDGES:,}. Use mean_field, gibbs, parallel_tempering or "
             "annealed_importance_sampling"
         )
-    learns = any(t.requires_grad for f in graph.factors if f.compact for t in f.tensors())
+    learns = any(f.requires_grad for f in layers)
     return _tabular_graph(graph) if learns else graph.cached(_tabular_graph)
 
 
@@ -46,6 +43,4 @@ def _tabular(factor: Factor) -> Factor:
                 f"'{variable.name}' is {variable.family}, which no table holds. Use mean_field, "
                 "gibbs, parallel_tempering or annealed_importance_sampling"
             )
-    if isinstance(factor, BiasFactor):
-        return factor.as_unary()
-    return factor.as_pairwise() if isinstance(factor, BilinearFactor) else factor
+    return factor.over_states()

@@ -11,13 +11,11 @@ from torch import Tensor
 
 from mmgraph.graph.errors import GraphError, NotTabularError, TreewidthError
 from mmgraph.graph.evidence import MISSING, Evidence
-from mmgraph.graph.factor import Factor
+from mmgraph.graph.factor import EdgeTerms, Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.edges import EdgeFactor
 from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.factors.unary import UnaryFactor
 from mmgraph.graph.variable import Variable, element_names
-from mmgraph.inference.pairwise.graph import factor_tensors, weighted_energies
+from mmgraph.inference.pairwise.graph import weighted_energies
 
 MOST_ELEMENTS = 20_000
 """Exact methods on larger arrays would fail anyway, after long preparations."""
@@ -102,7 +100,7 @@ def needs_unrolling(graph: FactorGraph) -> bool:
 
 def _has_arrays_or_edges(graph: FactorGraph) -> bool:
     arrays = any(v.shape and v.is_discrete for v in graph.variables.values())
-    return arrays or any(isinstance(factor, EdgeFactor) for factor in graph.factors)
+    return arrays or any(factor.edge_terms is not None for factor in graph.factors)
 
 
 def unrolled(graph: FactorGraph) -> Unrolled:
@@ -120,7 +118,7 @@ def unrolled(graph: FactorGraph) -> Unrolled:
     NotTabularError
         If a factor over arrays has no tables.
     """
-    if any(t.requires_grad for factor in graph.factors for t in factor_tensors(factor)):
+    if any(factor.requires_grad for factor in graph.factors):
         return _unroll(graph)
     return graph.cached(_unroll)
 
@@ -139,11 +137,10 @@ def _unroll(graph: FactorGraph) -> Unrolled:
     variables = _scalars(graph, elements)
     factors: list[Factor] = []
     for factor in graph.factors:
-        if isinstance(factor, EdgeFactor):
-            factors.extend(_edge_tables(factor, elements, variables))
-        elif isinstance(factor, UnaryFactor) and factor.scope[0].shape:
-            states = factor.scope[0].cardinality
-            tables = factor.log_values.reshape(-1, states)
+        if (edges := factor.edge_terms) is not None:
+            factors.extend(_edge_tables(edges, elements, variables))
+        elif (values := factor.unary_values) is not None and factor.scope[0].shape:
+            tables = values.reshape(-1, factor.scope[0].cardinality)
             factors.extend(
                 TableFactor((variables[e],), log_values=table)
                 for e, table in zip(elements[factor.scope[0].name], tables, strict=True)
@@ -174,7 +171,7 @@ def _scalars(graph: FactorGraph, elements: Mapping[str, tuple[str, ...]]) -> dic
 
 
 def _edge_tables(
-    factor: EdgeFactor, elements: Mapping[str, tuple[str, ...]], variables: Mapping[str, Variable]
+    factor: EdgeTerms, elements: Mapping[str, tuple[str, ...]], variables: Mapping[str, Variable]
 ) -> list[Factor]:
     a, b = factor.ends
     energies = factor.interaction.energies(a.cardinality, b.cardinality)

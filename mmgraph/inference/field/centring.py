@@ -19,7 +19,6 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.moments import Moments
 from mmgraph.inference.posterior import Posterior, with_constant
@@ -128,7 +127,7 @@ def _lone_units(factors: Iterable[Factor]) -> dict[str, tuple[Tensor, Tensor]]:
     """The bias and the precision of Gaussian units, the sums where several factors give them."""
     found: dict[str, tuple[Tensor, Tensor]] = {}
     for factor in factors:
-        if not isinstance(factor, BiasFactor) or factor.scope[0].family != "gaussian":
+        if factor.precision is None or factor.scope[0].family != "gaussian":
             continue
         bias, precision = (t.detach().double() for t in factor.tensors())
         name = factor.scope[0].name
@@ -142,9 +141,7 @@ def _log_weight(factors: Iterable[Factor], values: Mapping[str, Tensor]) -> Floa
     """What the factors of given real units alone say of their values, without axes."""
     total = torch.zeros((), dtype=torch.float64)
     for factor in factors:
-        if not isinstance(factor, BiasFactor | BilinearFactor):
-            continue
-        if any(v.name not in values for v in factor.scope):
+        if not factor.compact or any(v.name not in values for v in factor.scope):
             continue
         given = {v.name: values[v.name].unsqueeze(0) for v in factor.scope}
         wide = factor.with_tensors(*(t.double() for t in factor.tensors()))
@@ -164,9 +161,9 @@ def reexpressed(
     felt = _felt(factors, shifts)
     made: list[Factor] = []
     for factor in factors:
-        if isinstance(factor, BilinearFactor):
+        if factor.compact and len(factor.scope) == 2:
             factor = _scaled(factor, scales)
-        elif isinstance(factor, BiasFactor):
+        elif factor.compact:
             name = factor.scope[0].name
             factor = _shifted(factor, felt.pop(name, None), shifts.get(name), scales.get(name))
         made.append(factor)
@@ -182,29 +179,29 @@ def _felt(factors: Iterable[Factor], shifts: Mapping[str, Tensor]) -> dict[str, 
     """
     felt: dict[str, Tensor] = {}
     for factor in factors:
-        if not isinstance(factor, BilinearFactor):
+        if not factor.compact or len(factor.scope) != 2:
             continue
         for own, other in (factor.scope, factor.scope[::-1]):
             if own.name in shifts:
                 given = {own.name: shifts[own.name].unsqueeze(0)}
-                wide = factor.with_tensors(factor.weights.double())
+                wide = factor.with_tensors(*(t.double() for t in factor.tensors()))
                 felt[other.name] = felt.get(other.name, 0.0) + wide.field(other, given).squeeze(0)
     return felt
 
 
-def _scaled(factor: BilinearFactor, scales: Mapping[str, Tensor]) -> BilinearFactor:
-    first, second = (v.name for v in factor.scope)
-    wide = factor.matrix.double()
-    if first in scales:
-        wide = wide * scales[first].reshape(-1, 1)
-    if second in scales:
-        wide = wide * scales[second].reshape(-1)
-    return factor.with_tensors(wide.reshape(factor.weights.shape))
+def _scaled(factor: Factor, scales: Mapping[str, Tensor]) -> Factor:
+    (weights,) = factor.tensors()
+    wide = weights.double()
+    for variable, flat in zip(factor.scope, ((-1, 1), (1, -1)), strict=True):
+        if (scale := scales.get(variable.name)) is not None:
+            rows = scale.numel() if flat[0] == -1 else weights.numel() // scale.numel()
+            wide = wide.reshape(rows, -1) * scale.reshape(flat)
+    return factor.with_tensors(wide.reshape(weights.shape))
 
 
 def _shifted(
-    factor: BiasFactor, felt: Tensor | None, shift: Tensor | None, scale: Tensor | None
-) -> BiasFactor:
+    factor: Factor, felt: Tensor | None, shift: Tensor | None, scale: Tensor | None
+) -> Factor:
     wide, *precisions = (t.double() for t in factor.tensors())
     if felt is not None:
         wide = wide + felt.reshape(wide.shape)
@@ -222,7 +219,6 @@ def reexpress(
     """Write :func:`reexpressed` numbers into the factors, whose units all have biases."""
     factors = list(factors)
     for own, found in zip(factors, reexpressed(factors, shifts, scales), strict=True):
-        if isinstance(own, BiasFactor | BilinearFactor):
-            assert isinstance(found, BiasFactor | BilinearFactor)
+        if own.compact:
             for kept, tensor in zip(own.tensors(), found.tensors(), strict=True):
                 kept.copy_(tensor)

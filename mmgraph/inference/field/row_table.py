@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor import Factor, LogTable
+from mmgraph.graph.factors.table import mean_log_table
 from mmgraph.graph.variable import Variable
 
 
@@ -43,16 +44,7 @@ class RowTable(Factor):
         self, variable: Variable, statistics: Mapping[str, Tensor]
     ) -> Float[Tensor, "batch states"]:
         """Average each row's table over the other variables, see :meth:`Factor.field`."""
-        axis = next(i for i, v in enumerate(self.scope) if v is variable)
-        finite = self.values.movedim(1 + axis, -1)
-        forbidden = torch.isneginf(finite)
-        mass = forbidden.to(finite.dtype)
-        finite = finite.masked_fill(forbidden, 0.0)
-        for v in (v for v in self.scope if v is not variable):
-            weight = statistics[v.name].to(finite)
-            weight = weight.reshape(len(weight), v.cardinality, *(1,) * (finite.ndim - 2))
-            finite, mass = (finite * weight).sum(1), (mass * weight).sum(1)
-        return finite.masked_fill(mass > 0, -torch.inf)
+        return mean_log_table(self.scope, self.values, variable, statistics)
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None

@@ -14,11 +14,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor import Factor, LogTable
+from mmgraph.graph.factor import EdgeTerms, Factor, LogTable
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.edges import EdgeFactor, PairwiseFactor
-from mmgraph.graph.factors.interaction import Tabulated
+from mmgraph.graph.factors.edges import PairwiseFactor
 from mmgraph.graph.factors.table import TableFactor
+from mmgraph.graph.interaction import Tabulated
 from mmgraph.inference.field.row_table import RowTable
 from mmgraph.inference.field.terms import Statistics
 from mmgraph.inference.field.view import FieldView, of_rows
@@ -88,8 +88,8 @@ def _parted(factor: Factor) -> Iterator[tuple[Factor, Factor | None]]:
     """Finite factors, and for each one that says -1 where a hard zero was (None: nowhere)."""
     if factor.compact:
         yield factor, None
-    elif isinstance(factor, EdgeFactor):
-        yield _parted_edges(factor)
+    elif (edges := factor.edge_terms) is not None:
+        yield _parted_edges(factor, edges)
     else:
         for table in factor.tables():
             zero = torch.isneginf(table.values)
@@ -97,24 +97,24 @@ def _parted(factor: Factor) -> Iterator[tuple[Factor, Factor | None]]:
             finite = table.values.masked_fill(zero, 0.0)
             minus = -zero.to(finite.dtype)
             yield (
-                _of_table(factor, table, finite),
-                _of_table(factor, table, minus) if some else None,
+                _of_table(table, finite),
+                _of_table(table, minus) if some else None,
             )
 
 
-def _of_table(factor: Factor, table: LogTable, values: Tensor) -> Factor:
-    if isinstance(factor, RowTable):
+def _of_table(table: LogTable, values: Tensor) -> Factor:
+    if values.ndim > len(table.scope):
         return RowTable(LogTable(table.scope, values), len(values))
     return TableFactor(table.scope, log_values=values)
 
 
-def _parted_edges(factor: EdgeFactor) -> tuple[Factor, Factor | None]:
-    table = factor.interaction.table if isinstance(factor.interaction, Tabulated) else None
+def _parted_edges(factor: Factor, group: EdgeTerms) -> tuple[Factor, Factor | None]:
+    table = group.interaction.table
     zero = None if table is None else torch.isinf(table)
     if table is None or zero is None or not bool(zero.any()):
         return factor, None
-    first, second, weights = factor.edges()
-    ends = factor.ends if len(factor.scope) == 2 else factor.ends[0]
+    first, second, weights = group.edges()
+    ends = group.ends if len(factor.scope) == 2 else group.ends[0]
     pairs = torch.stack([first, second], 1)
     finite = Tabulated(table.masked_fill(zero, 0.0))
     counted = (weights != 0).to(weights)

@@ -24,9 +24,6 @@ from mmgraph.graph.exponential_family import (
 )
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
-from mmgraph.graph.factors.edges import EdgeFactor
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.leaves.rectified_gaussian import RectifiedGaussian
 from mmgraph.inference.field.clamping import Clamped, clamped, without_certain
@@ -112,6 +109,7 @@ class FieldTerms:
         self.variables = {n: graph.variables[n] for n in field_variables(graph)}
         self.compact = {n for n in self.variables if is_compact(graph, n)}
         self.families: dict[str, ExponentialFamily] = {}
+        self._precisions: dict[str, Tensor] = {}
         self.tilts: dict[str, Tensor] = {}
         self.clamped: dict[str, Clamped] = {}
         self.unary: dict[str, Tensor] = {
@@ -127,7 +125,7 @@ class FieldTerms:
     def _add_all(self, factors: Iterable[Factor]) -> None:
         joining = []
         for factor in map(self._moved, factors):
-            if len(factor.scope) == 1 and not isinstance(factor, EdgeFactor):
+            if len(factor.scope) == 1 and factor.edge_terms is None:
                 self._add_alone(factor)
             elif factor.scope:
                 joining.append(factor)
@@ -147,7 +145,6 @@ class FieldTerms:
         moved = [t.to(self.device, self.dtype) for t in tensors]
         if all(a is b for a, b in zip(moved, tensors, strict=True)):
             return factor
-        assert isinstance(factor, BiasFactor | BilinearFactor)
         return factor.with_tensors(*moved)
 
     def _add_observed_layers(self) -> None:
@@ -175,19 +172,28 @@ class FieldTerms:
             self._add_field(variable.name, field)
         else:
             self._add_potentials(variable.name, field)
-        if isinstance(factor, BiasFactor) and factor.precision is not None:
-            kind = Gaussian if variable.family == "gaussian" else RectifiedGaussian
-            self.families[variable.name] = kind(factor.precision.to(self.device, self.dtype))
-        elif isinstance(factor, BiasFactor) and variable.family == "replicated_softmax":
-            self.families[variable.name] = ReplicatedSoftmax(
-                self._lengths(variable.name, factor.length)
-            )
+        if factor.precision is not None:
+            precision = factor.precision.to(self.device, self.dtype)
+            if (known := self._precisions.get(variable.name)) is not None:
+                precision = known + precision
+            self._precisions[variable.name] = precision
+        if factor.document_length is not None:
+            if variable.name in self.families:
+                raise GraphError(
+                    f"two factors give the word counts '{variable.name}' a base measure; one "
+                    "BiasFactor with the sum of their biases says the same"
+                )
+            lengths = self._lengths(variable.name, factor.document_length)
+            self.families[variable.name] = ReplicatedSoftmax(lengths)
 
     def _find_families(self) -> None:
         for name, variable in self.variables.items():
             if name not in self.unary:
                 alone = torch.zeros(1, *statistics_shape(variable))
                 self.unary[name] = alone.to(self.device, self.dtype)
+            if name in self._precisions:
+                kind = Gaussian if variable.family == "gaussian" else RectifiedGaussian
+                self.families[name] = kind(self._precisions[name])
             if name in self.families:
                 continue
             if name not in self.compact or variable.family == "categorical":

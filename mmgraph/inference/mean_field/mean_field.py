@@ -20,7 +20,6 @@ from mmgraph.graph.errors import (
 )
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.edges import EdgeFactor
 from mmgraph.inference.field.coordinate_ascent import ascend
 from mmgraph.inference.field.few_sweeps import observed_last
 from mmgraph.inference.field.moments import joined_moments, moments, second_moments
@@ -271,7 +270,7 @@ def _ascended(
     graph: FactorGraph, evidence: Evidence, view: FieldView, marginals: Marginals, ascent: Ascent
 ) -> tuple[int, float]:
     """Update the marginals in place: compiled where edges join elements, and on the CPU."""
-    if view.device.type == "cpu" and any(isinstance(f, EdgeFactor) for f in graph.factors):
+    if view.device.type == "cpu" and any(f.edge_terms for f in graph.factors):
         pairwise = pairwise_graph(graph, view.dtype)
         if is_pairwise(pairwise):
             return ascend_pairwise(pairwise, evidence, marginals, ascent)

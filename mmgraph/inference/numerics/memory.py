@@ -9,7 +9,6 @@ import torch
 
 from mmgraph.graph.errors import MemoryBudgetError
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.edges import EdgeFactor
 
 _STATISTICS_COPIES = 4
 """Statistics, natural parameters, and what is made on the way from one to the other."""
@@ -55,8 +54,8 @@ def check_memory(
     states = sum(v.size * v.cardinality for v in graph.variables.values() if v.is_discrete)
     edges, numbers = 0, 3 * states
     for factor in graph.factors:
-        if isinstance(factor, EdgeFactor):
-            count, states = factor.edge_count, factor.ends[0].cardinality
+        if (group := factor.edge_terms) is not None:
+            count, states = group.edge_count, group.ends[0].cardinality
         else:
             discrete = [v for v in factor.scope if v.is_discrete and not v.shape]
             count = len(discrete) if len(discrete) > 1 else 0

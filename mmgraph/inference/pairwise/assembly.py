@@ -8,15 +8,11 @@ from __future__ import annotations
 import abc
 from collections.abc import Iterable
 
-import torch
 from torch import Tensor
 
 from mmgraph.graph.errors import NotTabularError
 from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor import Factor, LogTable
-from mmgraph.graph.factors.edges import EdgeFactor
-from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.factors.unary import UnaryFactor
+from mmgraph.graph.factor import EdgeTerms, Factor, LogTable
 
 
 def log_tables(factor: Factor, evidence: Evidence | None = None) -> list[LogTable]:
@@ -29,10 +25,8 @@ def log_tables(factor: Factor, evidence: Evidence | None = None) -> list[LogTabl
     NotTabularError
         If the factor has neither edges nor tables nor a likelihood.
     """
-    if isinstance(factor, EdgeFactor | UnaryFactor):
+    if factor.edge_terms is not None or factor.unary_values is not None:
         return []
-    if isinstance(factor, TableFactor):
-        return [_log_table(factor)]
     if factor.is_tabular:
         return list(factor.tables())
     if factor.child is None or factor.child.is_discrete:
@@ -52,10 +46,10 @@ class Assembly(abc.ABC):
 
     def add(self, factor: Factor, tables: Iterable[LogTable]) -> None:
         """Add a factor with its :func:`log_tables`."""
-        if isinstance(factor, EdgeFactor):
-            self.add_edges(factor)
-        elif isinstance(factor, UnaryFactor):
-            self.add_unary(factor.scope[0].name, -factor.log_values)
+        if (edges := factor.edge_terms) is not None:
+            self.add_edges(edges)
+        elif (values := factor.unary_values) is not None:
+            self.add_unary(factor.scope[0].name, -values)
         for table in tables:
             names, energies = [v.name for v in table.scope], -table.values
             if not names:
@@ -76,7 +70,7 @@ class Assembly(abc.ABC):
         """Add energies to the elements of a variable."""
 
     @abc.abstractmethod
-    def add_edges(self, factor: EdgeFactor) -> None:
+    def add_edges(self, edges: EdgeTerms) -> None:
         """Add the edges of a factor."""
 
     @abc.abstractmethod
@@ -86,12 +80,3 @@ class Assembly(abc.ABC):
     @abc.abstractmethod
     def add_cells(self, names: list[str], energies: Tensor) -> None:
         """Add a node for a table over several variables, and an edge to each of them."""
-
-
-def _log_table(factor: TableFactor) -> LogTable:
-    """The logarithms of a table; a zero is a constant, whose logarithm has no gradient."""
-    if factor.is_log:
-        return LogTable(factor.scope, factor.log_values)
-    zero = factor.values == 0
-    logs = factor.values.masked_fill(zero, 1.0).log().masked_fill(zero, -torch.inf)
-    return LogTable(factor.scope, logs)

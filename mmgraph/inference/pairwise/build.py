@@ -6,13 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmgraph.graph.factor import Factor
+from mmgraph.graph.factor import EdgeTerms, Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.edges import EdgeFactor
-from mmgraph.graph.factors.interaction import (
+from mmgraph.graph.interaction import (
     Interaction,
     Potts,
-    Tabulated,
     TruncatedLinear,
     TruncatedQuadratic,
 )
@@ -27,7 +25,6 @@ from mmgraph.inference.pairwise.graph import (
     TABLE,
     EdgeArrays,
     PairwiseGraph,
-    factor_tensors,
 )
 
 _KINDS: dict[type[Interaction], int] = {
@@ -149,13 +146,12 @@ class _Builder(Assembly):
             self.edges.append((place, zero, block, zero, functions, one))
         return block
 
-    def add_edges(self, factor: EdgeFactor) -> None:
+    def add_edges(self, edges: EdgeTerms) -> None:
         """As :meth:`Assembly.add_edges`; edges of weight zero are left out."""
-        a, b = factor.ends
-        edges = factor.edges()
-        first, second, weight = (_array(t) for t in edges)
+        a, b = edges.ends
+        first, second, weight = (_array(t) for t in edges.edges())
         used = weight != 0  # also because zero times a forbidden pair is no energy
-        functions = self._functions(factor.interaction, a.cardinality, len(first), weight)
+        functions = self._functions(edges.interaction, a.cardinality, len(first), weight)
         if not used.all():
             first, second, weight = first[used], second[used], weight[used]
             functions = functions[used] if len(functions) == len(used) else functions
@@ -169,11 +165,8 @@ class _Builder(Assembly):
         """Each edge's function, as given and with its ends exchanged; one row serves all edges."""
         kind = _KINDS.get(type(interaction))
         if kind is None:
-            tables = _array(
-                interaction.table
-                if isinstance(interaction, Tabulated)
-                else interaction.energies(states, states)
-            )
+            table = interaction.table
+            tables = _array(interaction.energies(states, states) if table is None else table)
             return self._table_functions(tables[None] if tables.ndim == 2 else tables, weight)
         truncation = float(getattr(interaction, "truncation", np.inf))
         positive = self._function(kind, truncation=truncation)
@@ -262,6 +255,6 @@ def pairwise_graph(graph: FactorGraph, dtype: torch.dtype | None = None) -> Pair
     if dtype is None:
         dtype = default_precision(graph)
     precision = np.dtype(np.float32 if dtype == torch.float32 else np.float64)
-    if any(t.requires_grad for factor in graph.factors for t in factor_tensors(factor)):
+    if any(factor.requires_grad for factor in graph.factors):
         return built(graph, precision)
     return graph.cached(built, precision)

@@ -16,7 +16,6 @@ from jaxtyping import Bool, Int32, Int64
 from torch import Tensor
 
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.edges import EdgeFactor
 from mmgraph.inference.model_variables import field_variables
 from mmgraph.inference.pairwise.build import pairwise_graph
 from mmgraph.inference.pairwise.graph import PairwiseGraph, adjacent_edges
@@ -72,7 +71,7 @@ def colour_masks(graph: FactorGraph) -> list[Masks]:
     None stands for all elements. Where no factor joins the elements of one array, whole variables
     are coloured, and factors need not have edges or tables.
     """
-    if any(isinstance(factor, EdgeFactor) for factor in graph.factors):
+    if any(factor.edge_terms is not None for factor in graph.factors):
         return graph.cached(_masks_of_elements)
     return graph.cached_structure(_masks_of_variables)
 

@@ -25,12 +25,10 @@ import torch
 from jaxtyping import Float, Float64, Int, Int32, Int64, UInt8
 from torch import Tensor
 
-from mmgraph.graph.cache import Cache, Cached
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.edges import EdgeFactor
-from mmgraph.graph.factors.unary import UnaryFactor
+from mmgraph.graph.storage.cache import Cache, Cached
 
 # What an edge's energy is: weight times this function of the two states.
 POTTS, LINEAR, QUADRATIC, TABLE = 0, 1, 2, 3
@@ -271,13 +269,6 @@ class PairwiseGraph(Cached):
             return f"'{name}'"
         place = np.unravel_index(node - self.first_node[name], shape)
         return f"'{name}'[{', '.join(str(int(i)) for i in place)}]"
-
-
-def factor_tensors(factor: Factor) -> tuple[Tensor, ...]:
-    """Return what a factor over arrays is made of; nothing of other factors."""
-    if isinstance(factor, EdgeFactor):
-        return factor.tensors()
-    return (factor.log_values,) if isinstance(factor, UnaryFactor) else ()
 
 
 @numba.njit(cache=True, nogil=True)

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.edges import EdgeFactor
 from mmgraph.inference.field.clamping import clamped
 from mmgraph.inference.numerics.shortfall import warn_caller
 from mmgraph.inference.pairwise.feasible import consistent_states
@@ -110,7 +109,8 @@ def _joined_to(graph: FactorGraph, name: str) -> set[str]:
     for factor in graph.factors:
         names = {v.name for v in factor.scope}
         if name in names:
-            found |= names if isinstance(factor, EdgeFactor) and len(names) == 1 else names - {name}
+            alone = factor.edge_terms is not None and len(names) == 1
+            found |= names if alone else names - {name}
     return found
 
 

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from mmgraph.graph.errors import LearningError, suggestion
 from mmgraph.graph.evidence import MISSING, Evidence
+from mmgraph.graph.factor import EdgeTerms
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.edges import EdgeFactor
-from mmgraph.graph.factors.interaction import Tabulated
 from mmgraph.graph.state_labels import index
+from mmgraph.inference.devices import check_device, is_elsewhere
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.mean_field.mean_field import mean_field_marginals
 from mmgraph.inference.model_variables import default_precision, tables_device
@@ -66,6 +66,18 @@ class LabelledField(NamedTuple):
     labels: Int64[Tensor, "*shape"]
     folds: Int64[Tensor, "*shape"] | None = None
 
+    def on(self, device: torch.device | str | None) -> LabelledField:
+        """Return the field with its graphs moved to a device once they are built.
+
+        Raises
+        ------
+        MmgraphError
+            If torch does not have the device.
+        """
+        if device is None or not is_elsewhere(check_device(device)):
+            return self
+        return self._replace(build=lambda *given: self.build(*given).to(device))
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -105,6 +117,9 @@ class Options:
         What approximates the partition functions of maximum likelihood.
     progress : callable, optional
         Called with the number of evaluations and the loss.
+    device : torch.device or str, optional
+        Where objectives are computed; graphs are built where the caller builds them, and
+        parameters stay there.
     """
 
     strength: float = 1e-4
@@ -114,6 +129,7 @@ class Options:
     clamp: bool = True
     inference: str = "mean_field"
     progress: Callable[[int, float], None] | None = None
+    device: torch.device | str | None = None
 
 
 def fit_parameters(
@@ -162,6 +178,7 @@ def fit_parameters(
     _check(fields, start, positive, method, options)
     count = sum(int((f.labels != MISSING).sum()) for f in fields)
     objective = _OBJECTIVES[method]
+    fields = [field.on(options.device) for field in fields]
     free = torch.where(positive, inverse_softplus(start.double()), start.double())
     losses: list[float] = []
     rounds = options.rounds if method == "pseudo_likelihood" else 1
@@ -199,18 +216,18 @@ def piecewise_log_likelihood(
     total = logs.gather(-1, codes[known].unsqueeze(-1)).sum()
     variable = graph.variables[name]
     for factor in graph.factors:
-        if isinstance(factor, EdgeFactor) and factor.ends == (variable, variable):
-            total = total + _edges_alone(factor, codes)
+        if (edges := factor.edge_terms) is not None and edges.ends == (variable, variable):
+            total = total + _edges_alone(edges, codes)
     return total
 
 
-def _edges_alone(factor: EdgeFactor, codes: Int64[Tensor, " elements"]) -> Float[Tensor, ""]:
+def _edges_alone(factor: EdgeTerms, codes: Int64[Tensor, " elements"]) -> Float[Tensor, ""]:
     first, second, weights = factor.edges()
     kept = (codes[first] != MISSING) & (codes[second] != MISSING) & (weights.detach() != 0)
     x, y, weights = codes[first[kept]], codes[second[kept]], weights[kept]
     states = factor.ends[0].cardinality
     interaction = factor.interaction
-    if isinstance(interaction, Tabulated) and not interaction.is_shared:
+    if interaction.table is not None and interaction.table.ndim == 3:
         tables = interaction.table[kept].to(weights)
         energy = tables[torch.arange(len(x)), x, y]
         values, counts = tables.flatten(1), torch.ones(1)

@@ -21,9 +21,8 @@ from torch import Tensor
 
 from mmgraph.graph.errors import ConvergenceWarning, LearningError
 from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor import EdgeTerms
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.edges import EdgeFactor
-from mmgraph.graph.factors.interaction import Tabulated
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.mean_field.mean_field import mean_field
 from mmgraph.inference.messages.options import MessageOptions
@@ -64,7 +63,7 @@ def bethe_log_partition(graph: FactorGraph, evidence: Evidence) -> Float[Tensor,
         Of messages that did not converge: the gradient is right at a fixed point only.
     """
     view = FieldView(graph, evidence, tables_device(graph), default_precision(graph))
-    if not all(isinstance(factor, EdgeFactor) for factor in view.factors):
+    if any(factor.edge_terms is None for factor in view.factors):
         raise LearningError(
             "belief propagation learns the weights of grid and pairwise factors only, and this "
             "graph joins variables by others; use inference='mean_field'"
@@ -94,22 +93,22 @@ def bethe_log_partition(graph: FactorGraph, evidence: Evidence) -> Float[Tensor,
         )
         begin = 0
         for factor in graph.factors:
-            if isinstance(factor, EdgeFactor):
-                weights = factor.edges().weights
+            if (group := factor.edge_terms) is not None:
+                weights = group.edges().weights
                 weights = weights[weights.detach() != 0]  # the pairwise view drops the others
                 edges = slice(begin, begin + len(weights))
-                part = (energies[edges] + _shifts(factor, p, edges)).to(weights)
+                part = (energies[edges] + _shifts(group, p, edges)).to(weights)
                 means.append(-(weights * part).sum().to(view.dtype))
                 begin += len(weights)
     mean = torch.stack(means).sum() + view.constant.sum()
     return _with_value(mean, torch.tensor(value, dtype=mean.dtype, device=mean.device))
 
 
-def _shifts(factor: EdgeFactor, pairwise: PairwiseGraph, edges: slice) -> Float64[Tensor, "#edges"]:
+def _shifts(factor: EdgeTerms, pairwise: PairwiseGraph, edges: slice) -> Float64[Tensor, "#edges"]:
     """Return what the pairwise view has taken off the energies of a factor's tables."""
     functions, states = pairwise.edge_arrays, [v.cardinality for v in factor.ends]
     interaction = factor.interaction
-    if isinstance(interaction, Tabulated) and not interaction.is_shared:
+    if interaction.table is not None and interaction.table.ndim == 3:
         tables = interaction.table.detach()[factor.edges().weights.detach().cpu() != 0]
     else:
         tables = interaction.energies(*states).detach()[None]

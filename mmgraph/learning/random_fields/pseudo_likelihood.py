@@ -19,8 +19,6 @@ from mmgraph.graph.errors import LearningError
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.edges import EdgeFactor, PairwiseFactor
-from mmgraph.graph.factors.grid import GridFactor
 from mmgraph.inference.devices import check_device
 from mmgraph.inference.field.view import FieldView, Statistics
 from mmgraph.inference.mean_field.mean_field import mean_field
@@ -111,7 +109,7 @@ def fit_scales(
     """
     whole = graph
     if device is not None and check_device(device) != "auto":
-        graph = FactorGraph(graph.variables.values(), (f.to(device) for f in graph.factors))
+        graph = graph.to(device)
     labels = Evidence.of(data, graph.variables)
     count = sum(
         int((codes != MISSING).sum())
@@ -120,7 +118,7 @@ def fit_scales(
     )
     if not count:
         raise LearningError("no element is labelled, so that there is nothing to learn from")
-    groups = [f for f in graph.factors if isinstance(f, EdgeFactor)]
+    groups = [f for f in graph.factors if f.edge_terms is not None]
     if not groups:
         raise LearningError(
             "the graph has no grid or pairwise factor whose weights could be fitted"
@@ -143,20 +141,14 @@ def fit_scales(
 def rescaled(graph: FactorGraph, scales: Float[Tensor, " groups"]) -> FactorGraph:
     """Return the graph with the weights of its edge factors multiplied, one scale for each."""
     left = iter(scales)
-    factors = [scaled(f, next(left)) if isinstance(f, EdgeFactor) else f for f in graph.factors]
-    return FactorGraph(graph.variables.values(), factors)
+    return graph.with_factors(
+        _scaled(f, next(left)) if f.edge_terms is not None else f for f in graph.factors
+    )
 
 
-def scaled(factor: EdgeFactor, scale: Float[Tensor, ""]) -> EdgeFactor:
-    """Return an edge factor with its weights multiplied."""
-    if isinstance(factor, GridFactor):
-        weights = factor.weights * scale.to(factor.weights)
-        return GridFactor(factor.ends[0], factor.interaction, weights, factor.offsets)
-    edges = factor.edges()
-    pairs = torch.stack([edges.first, edges.second], 1)
-    ends = factor.ends if len(factor.scope) == 2 else factor.ends[0]
-    weights = edges.weights * scale.to(edges.weights)
-    return PairwiseFactor(ends, pairs, factor.interaction, weights)
+def _scaled(factor: Factor, scale: Float[Tensor, ""]) -> Factor:
+    weights, *table = factor.tensors()
+    return factor.with_tensors(weights * scale.to(weights), *table)
 
 
 def minimised(

@@ -104,7 +104,8 @@ def log_likelihood(
         hint = suggestion(method, METHODS)
         raise MmgraphError(f"no method {method!r}{hint} (known: {', '.join(METHODS)})")
     annealing = _Annealing(steps, chains, generator, base)
-    graph = FactorGraph.to(machine, dtype=torch.float64)
+    factors = (factor.to(dtype=torch.float64) for factor in machine.factors)
+    graph = FactorGraph(machine.variables.values(), factors)
     if (near := Centred.of(graph, evidence)) is not None:
         graph, evidence = near.graph, near.evidence
         annealing = replace(annealing, base=base and near.start(base))

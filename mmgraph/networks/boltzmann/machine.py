@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
@@ -363,19 +362,6 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
         refuse_grey(given, "sampling")
         return query.sample(self, n, given, generator, method_named(method), **options)
 
-    def load(self, path: str | os.PathLike[str]) -> Self:
-        """Take over the parameters of a machine that :func:`mmgraph.write` has written.
-
-        Raises
-        ------
-        FormatError
-            If the file is damaged, or its machine is of another architecture (what differs).
-        """
-        from mmgraph.formats.native.machines import load_parameters
-
-        load_parameters(self, path)
-        return self
-
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> Self:
@@ -388,7 +374,7 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
             self._arguments | precision,
             self._made_from | precision,
         )
-        moved.adopt(f.to(device, dtype) for f in self.layer_factors())
+        moved.adopt([f.to(device, dtype) for f in self.layer_factors()])
         moved.fit_report, moved.sweeps, moved._fitted = self.fit_report, self.sweeps, self._fitted
         moved._feature_names, moved._container = self._feature_names, self._container
         return moved

@@ -86,8 +86,7 @@ class BoltzmannNumbers(FactorGraph):
     def check_fitted(self) -> None:
         """Check that the machine has learned from data, or was given its numbers.
 
-        It was given them by :func:`mmgraph.read`, :meth:`load` or
-        :meth:`adopt`.
+        It was given them by :func:`mmgraph.read` or :meth:`adopt`.
 
         Raises
         ------
@@ -97,7 +96,7 @@ class BoltzmannNumbers(FactorGraph):
         if not self._fitted:
             raise not_fitted(
                 f"this {type(self).__name__} is not fitted yet: its weights are random. Call fit "
-                "or partial_fit, or give it numbers by load or adopt, before it predicts"
+                "or partial_fit, or give it numbers by adopt, or read one, before it predicts"
             )
 
     def mark_fitted(self, is_fitted: bool = True) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,11 +13,10 @@ from torch import Tensor
 
 from mmgraph.graph.errors import GraphError, LearningError, suggestion
 from mmgraph.graph.factors.grid import Offset
-from mmgraph.graph.factors.interaction import Interaction, Potts, Tabulated
+from mmgraph.graph.interaction import Interaction, as_interaction
 from mmgraph.graph.state_labels import index
 from mmgraph.graph.variable import Variable
 from mmgraph.learning.random_fields import conditional_random_field as learning
-from mmgraph.learning.random_fields.on_device import on_device
 from mmgraph.networks.random_fields.markov_random_field import MarkovRandomField
 from mmgraph.networks.random_fields.sensor_terms import SensorTerms, label_indices, sensor_terms
 
@@ -108,10 +106,7 @@ class ConditionalRandomField:
         self.sensors = (sensors,) if isinstance(sensors, str) else tuple(sensors)
         if not self.sensors or len(set(self.sensors)) != len(self.sensors):
             raise GraphError(f"sensors {self.sensors}: at least one is needed, and none twice")
-        if interaction is None or isinstance(interaction, Interaction):
-            self.interaction = interaction or Potts()
-        else:
-            self.interaction = Tabulated(interaction)
+        self.interaction = as_interaction(interaction)
         self.neighbours = neighbours
         self.name = name
         Variable(name, self.states)  # raises where there is something wrong
@@ -220,25 +215,6 @@ class ConditionalRandomField:
         field = self.graph(scores, features, edges=edges, missing=missing)
         return field.predict_proba(self._evidence(labels), **options)
 
-    def write(self, path: str | os.PathLike[str]) -> None:
-        """Write the field to a directory, see :func:`mmgraph.write`."""
-        from mmgraph.formats.resolve import write
-
-        write(self, path)
-
-    @staticmethod
-    def read(path: str | os.PathLike[str]) -> ConditionalRandomField:
-        """Read a field from a directory that :meth:`write` has written.
-
-        Raises
-        ------
-        FormatError
-            If the directory holds something else, or is damaged.
-        """
-        from mmgraph.formats.native.random_fields import read_conditional_random_field
-
-        return read_conditional_random_field(path)
-
     def _evidence(self, labels: object) -> dict[str, object] | None:
         return None if labels is None else {self.name: index(label_indices(labels, "the labels"))}
 
@@ -250,13 +226,7 @@ class ConditionalRandomField:
         *,
         folds: int = 5,
         generator: torch.Generator | None = None,
-        strength: float = 1e-4,
-        iterations: int = 60,
-        rounds: int = 3,
-        updates: int = 15,
-        clamp: bool = True,
-        progress: Callable[[int, float], None] | None = None,
-        device: torch.device | str | None = None,
+        **options: Any,
     ) -> Self:
         """Learn all weights in place from images of which some elements are labelled.
 
@@ -269,14 +239,14 @@ class ConditionalRandomField:
             ``piecewise``, ``pseudo_likelihood``, ``maximum_likelihood`` or
             ``marginal_likelihood``: see :func:`fit_parameters`. Where few elements are labelled,
             far from each other, choose the last.
-        inference, strength, iterations, rounds, updates, clamp, progress
-            See :class:`mmgraph.learning.random_fields.conditional_random_field.Options`.
+        inference, **options
+            See :class:`Options
+            <mmgraph.learning.random_fields.conditional_random_field.Options>`: ``strength``,
+            ``iterations``, ``rounds``, ``updates``, ``clamp``, ``progress``, ``device``.
         folds : int, default 5
             How many for the marginal likelihood, of images that do not give theirs.
         generator : torch.Generator, optional
             Draws those folds.
-        device : torch.device or str, optional
-            Where to compute; the weights themselves stay on the CPU.
 
         Raises
         ------
@@ -286,14 +256,9 @@ class ConditionalRandomField:
             As :meth:`graph`.
         """
         images = [images] if isinstance(images, LabelledImage) else list(images)
-        options = learning.Options(
-            strength, iterations, rounds, updates, clamp, inference, progress
-        )
+        settings = learning.Options(inference=inference, **options)
         scales = {**self._training_scales(images), **self.contrast_scales}
-        fields = [
-            on_device(self._field(image, scales, method, folds, generator), device)
-            for image in images
-        ]
+        fields = [self._field(image, scales, method, folds, generator) for image in images]
         count = len(self.sensors)
         positive = torch.arange(2 * count + 1) >= count
         found = self.parameters
@@ -301,7 +266,7 @@ class ConditionalRandomField:
         steps = dict.fromkeys(("piecewise", "pseudo_likelihood", method))
         for step in (method,) if method == "piecewise" else steps:
             start = torch.where(positive, found.clamp(min=1e-3), found)
-            report = learning.fit_parameters(fields, start, positive, step, options)
+            report = learning.fit_parameters(fields, start, positive, step, settings)
             found = report.parameters
         values = found.tolist()
         self.score_weights = dict(zip(self.sensors, values[:count], strict=True))

@@ -17,8 +17,8 @@ from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.edges import PairwiseFactor
 from mmgraph.graph.factors.grid import GridFactor, Offset
-from mmgraph.graph.factors.interaction import Interaction, Potts, Tabulated
 from mmgraph.graph.factors.unary import UnaryFactor
+from mmgraph.graph.interaction import Interaction, as_interaction
 from mmgraph.graph.variable import Variable
 from mmgraph.inference import query
 from mmgraph.inference.samples import Samples, label_array
@@ -95,7 +95,7 @@ class MarkovRandomField(FactorGraph):
         assert states is not None
         variable = Variable(name, _states(states), shape=tuple(shape), modality=modality)
         factors: list[Factor] = [] if values is None else [UnaryFactor(variable, values)]
-        factors.append(GridFactor(variable, _or_potts(interaction), weights, neighbours))
+        factors.append(GridFactor(variable, as_interaction(interaction), weights, neighbours))
         return cls([variable], factors)
 
     @classmethod
@@ -146,7 +146,7 @@ class MarkovRandomField(FactorGraph):
             nodes = len(values) if values is not None else int(pairs.max()) + 1 if len(pairs) else 0
         variable = Variable(name, _states(states), shape=(nodes,), modality=modality)
         factors: list[Factor] = [] if values is None else [UnaryFactor(variable, values)]
-        factors.append(PairwiseFactor(variable, pairs, _or_potts(interaction), weights))
+        factors.append(PairwiseFactor(variable, pairs, as_interaction(interaction), weights))
         return cls([variable], factors)
 
     @classmethod
@@ -179,7 +179,7 @@ class MarkovRandomField(FactorGraph):
         """
         if any("factor" in data for _, data in graph.nodes(data=True)):
             return cls._over(FactorGraph.from_networkx(graph))
-        energy = _or_potts(interaction)
+        energy = as_interaction(interaction)
         tables: nx.Graph[Any] = nx.Graph()
         for node, data in graph.nodes(data=True):
             missing = states is not None and "states" not in data and "variable" not in data
@@ -191,7 +191,7 @@ class MarkovRandomField(FactorGraph):
             if weight not in data:
                 raise GraphError(f"edge ({u!r}, {v!r}) has neither a table nor a '{weight}'")
             first, second = (_count(tables.nodes[n]) for n in (u, v))
-            if not isinstance(energy, Tabulated) and first != second:
+            if energy.table is None and first != second:
                 raise GraphError(f"edge ({u!r}, {v!r}) joins {first} states and {second}")
             log_values = -float(data[weight]) * energy.energies(first, second)
             tables.edges[u, v].update(log_values=log_values, scope=(u, v))
@@ -284,12 +284,6 @@ class MarkovRandomField(FactorGraph):
         )
         return self
 
-    def to(
-        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> Self:
-        """Return the field with every factor on another device or in another precision."""
-        return type(self)(self.variables.values(), (f.to(device, dtype) for f in self.factors))
-
     def _only(self, name: str | None) -> str:
         if name is not None:
             return self.variable(name).name
@@ -297,12 +291,6 @@ class MarkovRandomField(FactorGraph):
         if len(discrete) != 1:
             raise GraphError(f"name the variable: one of {', '.join(discrete[:8])}")
         return discrete[0]
-
-
-def _or_potts(interaction: Interaction | object | None) -> Interaction:
-    if interaction is None:
-        return Potts()
-    return interaction if isinstance(interaction, Interaction) else Tabulated(interaction)
 
 
 def _states(states: States) -> int | tuple[Any, ...]:

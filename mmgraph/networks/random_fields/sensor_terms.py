@@ -23,8 +23,8 @@ from mmgraph.graph.column_reader import plain_array
 from mmgraph.graph.errors import GraphError, LearningError
 from mmgraph.graph.factors.edges import EdgeFactor, PairwiseFactor
 from mmgraph.graph.factors.grid import GridFactor, Offset
-from mmgraph.graph.factors.interaction import Interaction, Potts
 from mmgraph.graph.factors.unary import UnaryFactor
+from mmgraph.graph.interaction import Interaction, Potts
 from mmgraph.graph.state_labels import is_missing
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.random_fields.markov_random_field import MarkovRandomField
@@ -152,8 +152,7 @@ def sensor_terms(
         likeness[sensor], contrasts[sensor] = _likeness(
             values, ~absent, first, second, scales.get(sensor)
         )
-    offsets = factor.offsets if isinstance(factor, GridFactor) else None
-    return SensorTerms(variable, kept, likeness, contrasts, first, second, offsets)
+    return SensorTerms(variable, kept, likeness, contrasts, first, second, factor.offsets)
 
 
 def _likeness(

@@ -69,9 +69,9 @@ def test_tables_of_discrete_units_say_the_same(family):
     variable = factor.scope[0]
     values = {variable.name: torch.from_numpy(
         random_values(variable, np.random.default_rng(0), 6))}  # fmt: skip
-    torch.testing.assert_close(factor.as_unary().energy(values), factor.energy(values))
+    torch.testing.assert_close(factor.over_states().energy(values), factor.energy(values))
     with pytest.raises(GraphError, match="gaussian and has no states"):
-        mm.BiasFactor(units("gaussian", 1), [0.0], [1.0]).as_unary()
+        mm.BiasFactor(units("gaussian", 1), [0.0], [1.0]).over_states()
 
 
 @pytest.mark.parametrize("family", ["gaussian", "rectified_gaussian"])

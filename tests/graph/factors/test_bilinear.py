@@ -60,7 +60,7 @@ def test_fields_and_gradients_are_derivatives_of_the_log_potential(first, second
 def test_edges_of_discrete_layers_say_the_same(first, second):
     for seed in range(4):
         factor, values, _ = joined(first, second, seed)
-        torch.testing.assert_close(factor.as_pairwise().energy(values), factor.energy(values))
+        torch.testing.assert_close(factor.over_states().energy(values), factor.energy(values))
 
 
 def test_other_precisions_and_places():
@@ -70,7 +70,7 @@ def test_other_precisions_and_places():
     assert single.scope == factor.scope
     assert not factor.is_tabular
     with pytest.raises(GraphError, match="is gaussian and has no states"):
-        factor.as_pairwise()
+        factor.over_states()
 
 
 def test_bad_weights_are_refused():

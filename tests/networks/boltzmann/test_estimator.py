@@ -192,7 +192,7 @@ def test_machines_out_of_files_count_as_fitted(tmp_path):
             assert found.classes_.tolist() == ["a", "b", "c"]
             np.testing.assert_allclose(found.predict_proba(x), expected, atol=1e-5)
     written = classifier(epochs=1, objective="multi_prediction").fit(x, y)
-    other = classifier().load(_written(written, tmp_path))
+    other = mm.read(_written(written, tmp_path))
     check_is_fitted(other)
     assert other.sweeps == written.sweeps is not None
     np.testing.assert_array_equal(other.predict_proba(x), written.predict_proba(x))

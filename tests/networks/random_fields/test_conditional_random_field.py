@@ -10,7 +10,8 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 import mmgraph as mm
-from mmgraph.graph.errors import FormatError, GraphError, LearningError
+from mmgraph.formats.resolve import read_graph
+from mmgraph.graph.errors import FormatError, GraphError, LearningError, MmgraphError
 
 SCORE, EDGE, CONTRAST = {"optical": 0.8, "radar": -0.3}, 0.25, {"optical": 1.5, "radar": 0.5}
 SCALES = {"optical": 0.7, "radar": 1.2}
@@ -252,32 +253,33 @@ def test_what_cannot_be_fitted():
 def test_written_and_read_it_is_the_same(tmp_path, interaction, neighbours):
     field = crf(interaction=interaction, neighbours=neighbours, name="class")
     mm.write(field, tmp_path / "field.mmgraph")
-    again = mm.ConditionalRandomField.read(tmp_path / "field.mmgraph")
+    again = mm.read(tmp_path / "field.mmgraph")
     assert torch.equal(again.parameters, field.parameters)
     assert again.contrast_scales == field.contrast_scales
     assert again.sensors == field.sensors
     labels = torch.randint(0, 3, (5, 3, 4))
     first, second = (f.graph(*image()).energy({"class": labels}) for f in (field, again))
     assert torch.equal(first, second)
-    field.write(tmp_path / "field.mmgraph")
+    mm.write(field, tmp_path / "field.mmgraph")
     assert [p.name for p in tmp_path.iterdir()] == ["field.mmgraph"]
 
 
 def test_labels_are_kept_in_files(tmp_path):
     named = mm.ConditionalRandomField(("sea", "land", "ice"), ["optical", "radar"])
-    named.write(tmp_path / "x.mmgraph")
-    assert mm.ConditionalRandomField.read(tmp_path / "x.mmgraph").states == ("sea", "land", "ice")
+    mm.write(named, tmp_path / "x.mmgraph")
+    assert mm.read(tmp_path / "x.mmgraph").states == ("sea", "land", "ice")
 
 
 def test_files_of_another_kind(tmp_path):
-    crf().write(tmp_path / "field.mmgraph")
-    with pytest.raises(FormatError, match=r"ConditionalRandomField\.read"):
-        mm.read(tmp_path / "field.mmgraph")
+    mm.write(crf(), tmp_path / "field.mmgraph")
+    with pytest.raises(FormatError, match=r"ConditionalRandomField.* asks for an image"):
+        read_graph(tmp_path / "field.mmgraph")
+    with pytest.raises(MmgraphError, match="asks a model, not ConditionalRandomField"):
+        mm.query(mm.read(tmp_path / "field.mmgraph"))
     with pytest.raises(FormatError, match=r"is written to \.mmgraph"):
         mm.write(crf(), tmp_path / "field.uai")
     mm.write(mm.MarkovRandomField.grid(shape=(2, 2), states=2), tmp_path / "grid.mmgraph")
-    with pytest.raises(FormatError, match="holds no conditional random field but a 'Markov"):
-        mm.ConditionalRandomField.read(tmp_path / "grid.mmgraph")
+    assert type(read_graph(tmp_path / "grid.mmgraph")) is mm.MarkovRandomField
 
 
 @pytest.mark.parametrize(
@@ -294,10 +296,10 @@ def test_files_of_another_kind(tmp_path):
     ],
 )
 def test_damaged_files(tmp_path, old, new, message):
-    crf().write(tmp_path / "field.mmgraph")
+    mm.write(crf(), tmp_path / "field.mmgraph")
     file = tmp_path / "field.mmgraph" / "network.json"
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new))
     with pytest.raises(FormatError, match=message):
-        mm.ConditionalRandomField.read(tmp_path / "field.mmgraph")
+        mm.read(tmp_path / "field.mmgraph")

@@ -10,7 +10,7 @@ from torch import Tensor
 from mmgraph.graph.errors import NotTabularError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.table import TableFactor
+from mmgraph.graph.factors.table import scaled
 from mmgraph.graph.variable import Variable
 
 
@@ -49,7 +49,7 @@ class TableView:
 
         ``None`` stands for the constant one over a variable that no factor mentions.
         """
-        return [(None, 0.0) if factor is None else _scaled(factor) for factor in self.factors]
+        return [(None, 0.0) if factor is None else scaled(factor) for factor in self.factors]
 
     def log_tensors(self) -> list[Tensor | None]:
         """Each factor's log-potentials, as they are: nothing is divided out."""
@@ -65,13 +65,6 @@ class TableView:
                 None if tensor is None else np.asarray(tensor.detach().cpu().numpy(), np.float64)
             )
         return arrays, log_scale
-
-
-def _scaled(factor: Factor) -> tuple[Tensor, float]:
-    if isinstance(factor, TableFactor):
-        return factor.scaled()
-    (table,) = factor.tables()
-    return TableFactor(table.scope, log_values=table.values, child=factor.child).scaled()
 
 
 def table_view(graph: FactorGraph) -> TableView:

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from mmgraph.graph.errors import MemoryBudgetError
 from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor import EdgeTerms
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.edges import EdgeFactor
-from mmgraph.graph.factors.interaction import Interaction, Potts
+from mmgraph.graph.interaction import Interaction, Potts
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.field.row_table import excluded_states
 from mmgraph.inference.messages.tensors.messages import NUMBERS_AT_ONCE, EdgeGroup, without
@@ -28,7 +28,6 @@ from mmgraph.inference.model_variables import default_precision, tables_device
 from mmgraph.inference.numerics.memory import device_budget, format_bytes
 from mmgraph.inference.pairwise.assembly import Assembly, becomes_node, log_tables
 from mmgraph.inference.pairwise.colouring import colour_ends
-from mmgraph.inference.pairwise.graph import factor_tensors
 
 _BYTES_PER_EDGE = 24
 """Both ends and the weight."""
@@ -136,8 +135,8 @@ class TensorGraph(Assembly):
         """What the graph and the tables at work take, and what each round of messages takes."""
         edges = pairs = 0
         for factor in self.model.factors:
-            if isinstance(factor, EdgeFactor):
-                count, by_table = factor.edge_count, not self._sends_potts(factor)
+            if (edge_terms := factor.edge_terms) is not None:
+                count, by_table = edge_terms.edge_count, not self._sends_potts(edge_terms)
             else:
                 joined = sum(v.is_discrete for v in factor.scope)
                 count, by_table = (joined if joined > 2 else int(joined == 2)), True
@@ -150,7 +149,7 @@ class TensorGraph(Assembly):
         fixed = _TABLE_COPIES * pairs * width + edges * _BYTES_PER_EDGE
         return fixed, copies * beliefs * width
 
-    def _sends_potts(self, factor: EdgeFactor) -> bool:
+    def _sends_potts(self, factor: EdgeTerms) -> bool:
         a, b = factor.ends
         all_states = a.cardinality == b.cardinality == self.states
         return isinstance(factor.interaction, Potts) and all_states
@@ -185,16 +184,16 @@ class TensorGraph(Assembly):
 
     def _like(self, device: torch.device | str | None, dtype: torch.dtype | None) -> Tensor:
         if device in (None, "auto"):
-            tensors = (t for factor in self.model.factors for t in factor_tensors(factor))
+            tensors = (t for factor in self.model.factors for t in factor.tensors())
             away = next((t.device for t in tensors if t.device.type != "cpu"), None)
             device = tables_device(self.model) if away is None else away
         return torch.empty(0, device=device, dtype=dtype or default_precision(self.model))
 
-    def add_edges(self, factor: EdgeFactor) -> None:
+    def add_edges(self, edges: EdgeTerms) -> None:
         """As :meth:`Assembly.add_edges`."""
-        first, second, weights = factor.edges()
-        table = None if self._sends_potts(factor) else self._table(factor.interaction, *factor.ends)
-        self._add_group([v.name for v in factor.ends], first, second, weights, table)
+        first, second, weights = edges.edges()
+        table = None if self._sends_potts(edges) else self._table(edges.interaction, *edges.ends)
+        self._add_group([v.name for v in edges.ends], first, second, weights, table)
 
     def add_pair(self, names: list[str], energies: Tensor) -> None:
         """As :meth:`Assembly.add_pair`."""

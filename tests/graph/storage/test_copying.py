@@ -14,8 +14,8 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph import errors
-from mmgraph.graph.copying import ReadOnlyDict
 from mmgraph.graph.leaves.score_leaf import ScoreLeaf
+from mmgraph.graph.storage.copying import ReadOnlyDict
 from tests.processes import context
 
 

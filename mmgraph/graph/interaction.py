@@ -8,19 +8,32 @@ from __future__ import annotations
 
 import abc
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mmgraph.graph.arrays import float_tensor
-from mmgraph.graph.copying import DeepCopied
 from mmgraph.graph.errors import GraphError
+from mmgraph.graph.storage.copying import DeepCopied
 
 
 class Interaction(DeepCopied, abc.ABC):
-    """The energy of a pair of states, before the weight of the edge."""
+    """The energy of a pair of states, before the weight of the edge.
+
+    Attributes
+    ----------
+    kind : str or None
+        The name of the class in files; a class without one is not written.
+    table : Tensor or None
+        The energies where a table gives them, ``(first, second)`` or one for each edge.
+    """
+
+    kind: ClassVar[str | None] = None
+    table: Float[Tensor, "*edges first second"] | None = None
 
     @abc.abstractmethod
     def energies(self, first: int, second: int) -> Float[Tensor, "first second"]:
@@ -39,10 +52,29 @@ class Interaction(DeepCopied, abc.ABC):
         states = statistics.shape[-1]
         return statistics @ self.energies(states, states).to(statistics)
 
+    def settings(self) -> dict[str, Any]:
+        """Return what JSON says of the interaction; a table is a parameter.
+
+        Raises
+        ------
+        GraphError
+            If the interaction is of a class of the user's own.
+        """
+        kind = type(self).__dict__.get("kind")
+        if kind is None:
+            raise GraphError(f"{self!r} is of a kind that cannot be written")
+        return {"interaction": kind}
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Return the table of energies, if there is one."""
+        return {} if self.table is None else {"energies": self.table}
+
 
 @dataclass(frozen=True)
 class Potts(Interaction):
     """No energy for equal states, one for different ones."""
+
+    kind = "Potts"
 
     def energies(self, first: int, second: int) -> Float[Tensor, "first second"]:
         """Return one minus the identity, see :meth:`Interaction.energies`."""
@@ -81,6 +113,11 @@ class _Truncated(Interaction):
         distance = (first - second).abs().to(torch.float64)
         return self._growth(distance).clamp(max=self.truncation)
 
+    def settings(self) -> dict[str, Any]:
+        """As :meth:`Interaction.settings`."""
+        limit = {} if math.isinf(self.truncation) else {"truncation": self.truncation}
+        return {**super().settings(), **limit}
+
     @abc.abstractmethod
     def _growth(self, distance: Tensor) -> Tensor:
         """The energy of a distance before the truncation."""
@@ -96,6 +133,8 @@ class TruncatedLinear(_Truncated):
         Positive. The largest energy.
     """
 
+    kind = "truncated linear"
+
     def _growth(self, distance: Tensor) -> Tensor:
         return distance
 
@@ -109,6 +148,8 @@ class TruncatedQuadratic(_Truncated):
     truncation : float, default infinity
         Positive. The largest energy.
     """
+
+    kind = "truncated quadratic"
 
     def _growth(self, distance: Tensor) -> Tensor:
         return distance * distance
@@ -127,6 +168,9 @@ class Tabulated(Interaction):
     GraphError
         If the table is no matrix of numbers, or an energy is NaN or minus infinity.
     """
+
+    kind = "table"
+    table: Float[Tensor, "*edges first second"]
 
     def __init__(self, energies: object) -> None:
         table = float_tensor(energies, "the energies of pairs of states")
@@ -177,3 +221,36 @@ class Tabulated(Interaction):
 
     def __repr__(self) -> str:
         return f"Tabulated(energies of shape {tuple(self.table.shape)})"
+
+
+def as_interaction(given: object) -> Interaction:
+    """Return an interaction as it is, Potts for None, and a table of energies as ``Tabulated``."""
+    if given is None:
+        return Potts()
+    return given if isinstance(given, Interaction) else Tabulated(given)
+
+
+def restored_interaction(
+    settings: Mapping[str, Any], parameters: Mapping[str, Tensor]
+) -> Interaction:
+    """Return the interaction that its settings and parameters describe.
+
+    Raises
+    ------
+    GraphError
+        If they describe none.
+    """
+    name = settings.get("interaction")
+    if name == Potts.kind:
+        return Potts()
+    if name == Tabulated.kind:
+        if "energies" not in parameters:
+            raise GraphError("expected the parameter energies, found none")
+        return Tabulated(parameters["energies"])
+    for truncated in (TruncatedLinear, TruncatedQuadratic):
+        if name == truncated.kind:
+            truncation = settings.get("truncation", math.inf)
+            if isinstance(truncation, bool) or not isinstance(truncation, int | float):
+                raise GraphError(f"expected a truncation, found {truncation!r}"[:80])
+            return truncated(float(truncation))
+    raise GraphError(f"the interaction {name!r} is not known"[:80])

@@ -1,0 +1,88 @@
+"""The two files of a model's directory: what JSON says of it, and its numbers.
+
+``network.json`` says what the model is made of and ``parameters.safetensors`` holds the numbers, in
+their precision and to the last bit; neither can carry code. The directory is written whole or not
+at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from mmgraph.data.whole_files import checked_path, write_directory
+from mmgraph.formats.files import read_bytes
+from mmgraph.formats.json_object import JsonObject, read_json, shown
+from mmgraph.graph.errors import FormatError
+
+FORMAT, VERSION = "mmgraph network", 1
+NETWORK, PARAMETERS = "network.json", "parameters.safetensors"
+
+
+def write_document(
+    path: str | os.PathLike[str], document: Mapping[str, Any], tensors: Mapping[str, Tensor]
+) -> None:
+    """Write the directory of a model, replacing one that an earlier call has written.
+
+    Raises
+    ------
+    FormatError
+        If the document has no place in JSON, or the directory cannot be written or holds something
+        else.
+    """
+    path = checked_path(path)
+    if path.exists() and not is_native(path) and not (path.is_dir() and not any(path.iterdir())):
+        raise FormatError(f"{path} stands there already and is no network; it is left as it is")
+    try:
+        named = {"format": FORMAT, "version": VERSION, **document}
+        text = json.dumps(named, indent=1, ensure_ascii=True)
+    except TypeError as error:
+        raise FormatError(f"{path}: a state or a setting has no place in JSON ({error})") from None
+    # Copies of their own: the file format refuses tensors that share their memory.
+    copies = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+
+    def fill(directory: Path) -> None:
+        from safetensors.torch import save
+
+        (directory / NETWORK).write_text(text + "\n", encoding="ascii")
+        (directory / PARAMETERS).write_bytes(save(copies))
+
+    write_directory(path, fill)
+
+
+def is_native(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is a directory that holds a model of this format."""
+    return (checked_path(path) / NETWORK).is_file()
+
+
+def read_document(path: Path, size_limit: int) -> JsonObject:
+    """Return what ``network.json`` of a directory says, in the version that is known here."""
+    file = path / NETWORK
+    document = JsonObject(f"{file}", read_json(file, size_limit))
+    if document.get("format", str) != FORMAT:
+        raise FormatError(
+            f"{file}: expected the format '{FORMAT}', found {shown(document.members['format'])}"
+        )
+    if document.get("version", int) != VERSION:
+        raise FormatError(
+            f"{file}: expected the version {VERSION}, found {document.members['version']}; "
+            "another version of mmgraph has written it"
+        )
+    return document
+
+
+def read_tensors(file: Path, size_limit: int) -> dict[str, Tensor]:
+    """Return the tensors of a file in the safetensors format."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    content = read_bytes(file, size_limit)
+    try:
+        return load(content)
+    except (SafetensorError, KeyError, ValueError, RuntimeError, OverflowError) as error:
+        raise FormatError(f"{file}: expected tensors in the safetensors format ({error})") from None

@@ -1,0 +1,26 @@
+"""The factor classes by the names that files give them."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+
+from mmgraph.graph import conditionals, factors, leaves
+from mmgraph.graph.factor import Factor
+
+
+@cache
+def factor_kinds() -> dict[str, type[Factor]]:
+    """Return the classes of this package that have a :attr:`Factor.kind`, by it."""
+    modules = [
+        importlib.import_module(module.name)
+        for package in (factors, leaves, conditionals)
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+    ]
+    classes = [known for module in modules for known in vars(module).values()]
+    named = {}
+    for known in classes:
+        if isinstance(known, type) and issubclass(known, Factor) and vars(known).get("kind"):
+            named[str(known.kind)] = known
+    return named

@@ -1,0 +1,1 @@
+"""How objects are kept: caches, copies, and files written whole or not at all."""
