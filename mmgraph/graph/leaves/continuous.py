@@ -15,6 +15,7 @@ from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.errors import EvidenceError, GraphError, LearningError, UnknownVariableError
 from mmgraph.graph.factor import Factor, LogTable, Parts
 from mmgraph.graph.leaves.continuous_data import flat_responsibilities, rows_of, state_indices
+from mmgraph.graph.leaves.covariance_prior import CovariancePrior
 from mmgraph.graph.leaves.gaussian_density import (
     Covariance,
     Normals,
@@ -336,6 +337,77 @@ class ContinuousLeaf(Factor):
                 "floor or the shrinkage, or choose diagonal or shared covariances"
             ) from None
         return leaf
+
+    @abc.abstractmethod
+    def updated(
+        self,
+        statistics: GaussianStatistics,
+        shrinkage: float | CovariancePrior | None = None,
+        floor: float = 1e-6,
+    ) -> Self:
+        """Return the leaf that fits the statistics best: the M-step of EM.
+
+        With ``shrinkage`` 0, and by default where rows are ample, this maximises the expected
+        log-likelihood among covariances that respect the floor, so that EM never lowers the
+        observed-data log-likelihood.
+
+        Parameters
+        ----------
+        statistics : GaussianStatistics
+            From :meth:`expected_statistics`, summed over all rows.
+        shrinkage : float or CovariancePrior, optional
+            Between 0 and 1: each covariance moves so far towards the one pooled within parent
+            states (not within components). A shared covariance is the pooled one already. By
+            default the data decides: a full or shared covariance of fewer than ten rows a feature
+            moves towards independent features by the intensity of Ledoit and Wolf (2004), "A
+            well-conditioned estimator for large-dimensional covariance matrices", and a parent
+            state of fewer than two rows has the pooled covariance. A prior holds targets and
+            strengths fixed, as EM needs them.
+        floor : float, default 1e-6
+            The least variance in any direction, as a share of the features' overall variance.
+            A feature that is constant is an error with a floor of 0; otherwise the largest
+            variance of any feature stands in for its own. Such a feature then says the same of
+            every parent state.
+
+        Returns
+        -------
+        ContinuousLeaf
+            Parent states without weight have the overall mean and the pooled covariance;
+            components without weight the mean of their parent state.
+
+        Raises
+        ------
+        LearningError
+            If a feature is constant or never observed (which one), or a covariance does not come
+            out positive definite.
+        """
+
+    def restarted(
+        self,
+        values: Float[Tensor, "rows *shape"],
+        responsibilities: Float[Tensor, "rows *parents"] | Mapping[str, Tensor],
+        generator: torch.Generator | None = None,
+        shrinkage: float | None = None,
+        floor: float = 1e-6,
+    ) -> Self:
+        """Return a leaf of the same kind that is ``initialised`` from data with these options."""
+        kind: Any = type(self)
+        made: Self = kind.initialised(
+            self.child,
+            self.parents,
+            values,
+            responsibilities,
+            generator,
+            covariance=self.covariance,
+            shrinkage=shrinkage,
+            floor=floor,
+            **self._structure(),
+        )
+        return made.reweighted(self.weight)
+
+    def _structure(self) -> dict[str, Any]:
+        """What ``initialised`` must know of a leaf of this class beside its covariances."""
+        return {}
 
     def settings(self) -> dict[str, Any]:
         """As :meth:`Factor.settings`."""

@@ -105,40 +105,7 @@ class GaussianLeaf(ContinuousLeaf):
         shrinkage: float | CovariancePrior | None = None,
         floor: float = 1e-6,
     ) -> Self:
-        """Return the leaf that fits the statistics best: the M-step of EM.
-
-        With ``shrinkage`` 0, and by default where rows are ample, this maximises the expected
-        log-likelihood among covariances that respect the floor, so that EM never lowers the
-        observed-data log-likelihood.
-
-        Parameters
-        ----------
-        statistics : GaussianStatistics
-            From :meth:`expected_statistics`, summed over all rows.
-        shrinkage : float or CovariancePrior, optional
-            Between 0 and 1: each covariance moves so far towards the one pooled within parent
-            states. A shared covariance is the pooled one already. By default the data decides: a
-            full or shared covariance of fewer than ten rows a feature moves towards independent
-            features by the intensity of Ledoit and Wolf (2004), "A well-conditioned estimator for
-            large-dimensional covariance matrices", and a parent state of fewer than two rows has
-            the pooled covariance. A prior holds targets and strengths fixed, as EM needs them.
-        floor : float, default 1e-6
-            The least variance in any direction, as a share of the features' overall variance.
-            A feature that is constant is an error with a floor of 0; otherwise the largest
-            variance of any feature stands in for its own. Such a feature then says the same of
-            every parent state.
-
-        Returns
-        -------
-        GaussianLeaf
-            Parent states without weight have the overall mean and the pooled covariance.
-
-        Raises
-        ------
-        LearningError
-            If a feature is constant or never observed (which one), or a covariance does not come
-            out positive definite.
-        """
+        """As :meth:`ContinuousLeaf.updated`."""
         fitted = fitted_normals(statistics, 1, shrinkage, floor, self.child.name)
         return self._learned(self.child, self.scope[:-1], fitted, weight=self.weight)
 

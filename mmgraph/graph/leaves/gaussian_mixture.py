@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Self
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float, Int64
@@ -153,6 +153,9 @@ class GaussianMixtureLeaf(ContinuousLeaf):
         component = torch.multinomial(chances, 1, generator=generator).squeeze(1).to(states.device)
         return self.normals.draw(states * self.components + component, generator)
 
+    def _structure(self) -> dict[str, Any]:
+        return {"components": self.components}
+
     def parameters(self) -> dict[str, Tensor]:
         """Return weights, means and covariances."""
         return {"weights": self.weights, "means": self.means, "covariances": self.covariances}
@@ -168,25 +171,13 @@ class GaussianMixtureLeaf(ContinuousLeaf):
 
         Parameters
         ----------
-        statistics : GaussianStatistics
-            From :meth:`expected_statistics`, summed over all rows.
-        shrinkage, floor
-            As in :meth:`GaussianLeaf.updated <mmgraph.graph.leaves.gaussian.GaussianLeaf.updated>`;
-            the pooled covariance is that within parent states, not within components.
+        statistics, shrinkage, floor
+            As for :meth:`ContinuousLeaf.updated
+            <mmgraph.graph.leaves.continuous.ContinuousLeaf.updated>`, which also says what is
+            returned and raised.
         pseudo_count : float, default 0
             Added to the count of every component: a Dirichlet prior with ``1 + pseudo_count``,
-            which keeps components alive.
-
-        Returns
-        -------
-        GaussianMixtureLeaf
-            Components without weight have the mean of their parent state, parent states without
-            weight the overall mean and equal component weights; both the pooled covariance.
-
-        Raises
-        ------
-        LearningError
-            As for GaussianLeaf.
+            which keeps components alive. Of parent states without weight, components are alike.
         """
         fitted = fitted_normals(statistics, self.components, shrinkage, floor, self.child.name)
         weights = _component_weights(statistics, self.weights.shape, pseudo_count)
@@ -207,7 +198,6 @@ class GaussianMixtureLeaf(ContinuousLeaf):
         shrinkage: float | None = None,
         floor: float = 1e-6,
         pseudo_count: float = 0.0,
-        weight: float = 1.0,
     ) -> Self:
         """Return a first leaf from data, for EM to start at.
 
@@ -216,8 +206,8 @@ class GaussianMixtureLeaf(ContinuousLeaf):
 
         Parameters
         ----------
-        child, parents, covariance, weight
-            As for the class.
+        child, parents, covariance
+            As for the class; :meth:`reweighted` gives the leaf another weight than one.
         values, responsibilities
             As for :meth:`expected_statistics`.
         generator : torch.Generator, optional
@@ -239,7 +229,7 @@ class GaussianMixtureLeaf(ContinuousLeaf):
         fitted = fitted_normals(statistics, components, shrinkage, floor, child.name)
         axes = torch.Size((*(v.cardinality for v in parents), components))
         weights = _component_weights(statistics, axes, pseudo_count)
-        return cls._learned(child, parents, fitted, weights=weights, weight=weight)
+        return cls._learned(child, parents, fitted, weights=weights)
 
 
 def _component_weights(

@@ -13,14 +13,13 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from torch import Tensor
 
 from mmgraph.graph.errors import FormatError, GraphError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.table import TableFactor
 
 STATE = "state.json"
 FORMAT = "mmgraph expectation maximization"
@@ -135,7 +134,7 @@ class Checkpoint:
                     "log_likelihoods": restart.log_likelihoods,
                     "objectives": restart.objectives,
                     "converged": restart.converged,
-                    "settings": [_settings_of(f) for f in restart.factors],
+                    "settings": [f.settings() for f in restart.factors],
                 }
                 tensors.update(_tensors_of(role, restart.factors))
         try:
@@ -204,18 +203,10 @@ class Checkpoint:
         )
 
 
-def _settings_of(factor: Factor) -> dict[str, Any]:
-    return {} if type(factor) is TableFactor else cast(Any, factor).settings()
-
-
 def _tensors_of(role: str, factors: Sequence[Factor]) -> dict[str, Tensor]:
     tensors = {}
     for i, factor in enumerate(factors):
-        if type(factor) is TableFactor:
-            parameters = {"values": factor.values}
-        else:
-            parameters = cast(Any, factor).parameters()
-        for name, tensor in parameters.items():
+        for name, tensor in factor.parameters().items():
             # A copy of its own: the file format refuses tensors that share their memory.
             tensors[f"{role}.{i}.{name}"] = tensor.detach().cpu().contiguous().clone()
     return tensors
@@ -223,10 +214,7 @@ def _tensors_of(role: str, factors: Sequence[Factor]) -> dict[str, Tensor]:
 
 def _restored(like: Factor, tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Factor:
     try:
-        if type(like) is TableFactor:
-            return TableFactor(like.scope, tensors["values"], child=like.child)
-        factor: Factor = cast(Any, type(like)).restore(like.scope, like.child, tensors, settings)
-        return factor
+        return like.restore(like.scope, like.child, tensors, settings)
     except GraphError as error:
         raise FormatError(f"the saved parameters of {like!r} do not fit it: {error}") from None
 

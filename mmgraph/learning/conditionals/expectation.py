@@ -16,7 +16,7 @@ from mmgraph.graph.errors import ZeroProbabilityError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.leaves.continuous import ContinuousLeaf
+from mmgraph.graph.leaves.continuous import continuous_leaves
 from mmgraph.graph.leaves.gaussian_moments import GaussianStatistics
 from mmgraph.inference.devices import is_elsewhere
 from mmgraph.inference.exact.exact import joint
@@ -135,7 +135,7 @@ def expectation(
     TreewidthError
         If exact inference would not fit the memory budget.
     """
-    leaves = [f for f in graph.factors if isinstance(f, ContinuousLeaf)]
+    leaves = continuous_leaves(graph.factors)
     tabular = [f for f in graph.factors if f.is_tabular]
     counts = [torch.zeros([v.cardinality for v in f.scope]).double() for f in tabular]
     moments: list[GaussianStatistics | None] = [None] * len(leaves)

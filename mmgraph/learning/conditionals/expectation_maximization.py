@@ -23,7 +23,7 @@ from mmgraph.graph.errors import LearningError, suggestion
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.leaves.continuous import ContinuousLeaf
+from mmgraph.graph.leaves.continuous import continuous_leaves
 from mmgraph.graph.leaves.covariance_prior import CovariancePrior
 from mmgraph.learning.conditionals.checkpoint import Checkpoint, RestartState
 from mmgraph.learning.conditionals.expectation import (
@@ -306,7 +306,7 @@ class _Run:
         Were they shrunk anew in each, by what that one finds, there would be nothing that all of
         them maximise.
         """
-        leaves = (f for f in self.graph.factors if isinstance(f, ContinuousLeaf))
+        leaves = continuous_leaves(self.graph.factors)
         self.priors = {}
         for leaf, moments in zip(leaves, found.moments, strict=True):
             prior = None if moments is None else self.options.prior(leaf, moments)
@@ -315,7 +315,7 @@ class _Run:
 
     def hold_priors_of_start(self, start: Start, number: int, seed: int) -> None:
         """The same for a restart that goes on from a checkpoint: its start is found again."""
-        leaves = any(isinstance(f, ContinuousLeaf) for f in self.graph.factors)
+        leaves = continuous_leaves(self.graph.factors)
         if leaves and self.options.shrinkage is None:
             self.hold_priors(self.expectation(self.started(start, number, seed)))
 
@@ -336,14 +336,14 @@ class _Run:
     def warn_of_few_rows(self) -> None:
         """Warn of covariances that too few rows speak of, as the last E-step shares them out."""
         if self.found is not None:
-            leaves = [f for f in self.graph.factors if isinstance(f, ContinuousLeaf)]
+            leaves = continuous_leaves(self.graph.factors)
             warn_of_few_rows(leaves, self.found.moments, self.options.shrinkage)
 
     def _updated(self, factor: Factor, found: Any) -> Factor:
         if found is None:  # a leaf that no row observes
             return factor
-        if isinstance(factor, ContinuousLeaf):
-            return self.options.updated(factor, found, self.priors.get(factor.child.name))
+        for leaf in continuous_leaves([factor]):
+            return self.options.updated(leaf, found, self.priors.get(leaf.child.name))
         if type(factor) is TableFactor:
             return fitted_table(factor, found, self.prior, factor.values.detach().double().cpu())[0]
         return cast(Updatable, factor).updated(found)
@@ -351,9 +351,10 @@ class _Run:
     def log_prior(self, factors: Sequence[Factor]) -> float:
         """The logarithm of all priors' densities, without their constants."""
         total = 0.0
+        for leaf in continuous_leaves(factors):
+            if leaf.child.name in self.priors:
+                total += self.priors[leaf.child.name].log_density(leaf.normals.covariances)
         for factor in factors:
-            if isinstance(factor, ContinuousLeaf) and factor.child.name in self.priors:
-                total += self.priors[factor.child.name].log_density(factor.normals.covariances)
             if type(factor) is TableFactor:
                 table = factor.values.detach().double().cpu()
                 total += float(torch.special.xlogy(self.prior.counts(factor), table).sum())
@@ -373,7 +374,7 @@ class _Run:
 
 
 def _learns(factor: Factor) -> bool:
-    return factor.is_tabular or isinstance(factor, ContinuousLeaf)
+    return factor.is_tabular or bool(continuous_leaves([factor]))
 
 
 def _as_list(given: object) -> Any:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from mmgraph.graph.leaves.continuous import ContinuousLeaf
-from mmgraph.graph.leaves.gaussian_mixture import GaussianMixtureLeaf
 from mmgraph.graph.leaves.gaussian_moments import GaussianStatistics
 
 _REMEDIES = {
@@ -62,7 +61,7 @@ def _place(leaf: ContinuousLeaf, kind: str, density: int) -> str:
     """Where a density stands: the states of its parents, and which component it is."""
     if kind == "shared":
         return ""
-    components = leaf.components if isinstance(leaf, GaussianMixtureLeaf) else 1
+    components = leaf.components
     shape = tuple(v.cardinality for v in leaf.parents)
     cell = np.unravel_index(density // components, shape) if shape else ()
     states = [f"{v.name}={v.labels[i]}" for v, i in zip(leaf.parents, cell, strict=True)]

@@ -14,7 +14,7 @@ from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.leaves.continuous import ContinuousLeaf
+from mmgraph.graph.leaves.continuous import continuous_leaves
 from mmgraph.graph.variable import Variable
 from mmgraph.learning.conditionals.expectation import (
     Expectation,
@@ -84,7 +84,7 @@ def starting_factors(
     leaning = _Leaning(graph, rows.first(), generator)
     found = expectation(plain, map(leaning, rows), memory_budget, device)
     first = leaning(rows.first())
-    leaves = [f for f in graph.factors if isinstance(f, ContinuousLeaf)]
+    leaves = continuous_leaves(graph.factors)
     for leaf in leaves:
         values = first.evidence.values.get(leaf.child.name)
         if values is None or bool(values.isnan().all()):

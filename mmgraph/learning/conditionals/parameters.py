@@ -20,9 +20,8 @@ from mmgraph.graph.errors import LearningError, suggestion
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.leaves.continuous import ContinuousLeaf
+from mmgraph.graph.leaves.continuous import ContinuousLeaf, continuous_leaves
 from mmgraph.graph.leaves.covariance_prior import CovariancePrior
-from mmgraph.graph.leaves.gaussian_mixture import GaussianMixtureLeaf
 from mmgraph.graph.leaves.gaussian_moments import GaussianStatistics, covariance_prior
 from mmgraph.learning.conditionals.few_rows import warn_of_few_rows
 from mmgraph.learning.counts import IncompleteDataError, family_counts
@@ -138,16 +137,13 @@ class LeafOptions:
         prior: CovariancePrior | None = None,
     ) -> ContinuousLeaf:
         """Return the leaf that fits the statistics best; a prior stands in for the shrinkage."""
-        shrinkage = self.shrinkage if prior is None else prior
-        fitted = cast(Any, leaf).updated(statistics, shrinkage=shrinkage, floor=self.floor)
-        return cast(ContinuousLeaf, fitted)
+        return leaf.updated(statistics, self.shrinkage if prior is None else prior, self.floor)
 
     def prior(self, leaf: ContinuousLeaf, statistics: GaussianStatistics) -> CovariancePrior | None:
         """Return how far the data shrinks a leaf's covariances; None where a number says so."""
         if self.shrinkage is not None:
             return None
-        components = leaf.components if isinstance(leaf, GaussianMixtureLeaf) else 1
-        return covariance_prior(statistics, components, self.floor, leaf.child.name)
+        return covariance_prior(statistics, leaf.components, self.floor, leaf.child.name)
 
     def initialised(
         self,
@@ -157,22 +153,7 @@ class LeafOptions:
         generator: torch.Generator | None = None,
     ) -> ContinuousLeaf:
         """Return a leaf of the same kind, started from data."""
-        settings = leaf.settings()
-        if isinstance(leaf, GaussianMixtureLeaf):
-            settings["components"] = leaf.components
-        return cast(
-            ContinuousLeaf,
-            cast(Any, type(leaf)).initialised(
-                leaf.child,
-                leaf.parents,
-                values,
-                responsibilities,
-                generator,
-                shrinkage=self.shrinkage,
-                floor=self.floor,
-                **settings,
-            ),
-        )
+        return leaf.restarted(values, responsibilities, generator, self.shrinkage, self.floor)
 
 
 def check_learnable(factors: Sequence[Factor]) -> None:
@@ -298,7 +279,7 @@ def learn_parameters(
     options = options or LeafOptions()
     check_learnable(graph.factors)
     tabular = [f for f in graph.factors if f.is_tabular]
-    leaves = [f for f in graph.factors if isinstance(f, ContinuousLeaf)]
+    leaves = continuous_leaves(graph.factors)
     prior.check_names([f.child.name for f in tabular if f.child is not None])
     scopes = [f.scope for f in tabular]
     counts: list[Tensor] | None = None
@@ -347,7 +328,7 @@ def fitted_factors(
 def _known_parents(leaf: ContinuousLeaf, chunk: CodedRows) -> Float64[Tensor, "rows *parents"]:
     """One-hot responsibilities, times the weights of the rows."""
     name = leaf.child.name
-    if isinstance(leaf, GaussianMixtureLeaf) and leaf.components > 1:
+    if leaf.components > 1:
         raise IncompleteDataError(
             f"which component of '{name}' a row belongs to is never observed; learn by expectation "
             "maximisation (method='em')"

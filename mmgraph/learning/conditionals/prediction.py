@@ -30,7 +30,7 @@ from mmgraph.graph.errors import (
 )
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.leaves.continuous import ContinuousLeaf
+from mmgraph.graph.leaves.continuous import continuous_leaves
 from mmgraph.graph.variable import element_names
 from mmgraph.inference.options import variable_names
 from mmgraph.inference.possible_rows import ask_possible_rows
@@ -265,8 +265,9 @@ def _expected_values(
     graph: FactorGraph, names: Sequence[str], evidence: Evidence
 ) -> Float64[np.ndarray, "rows *shape"]:
     (name,) = names
-    leaf = next(f for f in graph.factors if f.child is graph.variable(name))
-    if not isinstance(leaf, ContinuousLeaf):
+    variable = graph.variable(name)
+    leaf = next((f for f in continuous_leaves(graph.factors) if f.child is variable), None)
+    if leaf is None:
         raise EvidenceError(f"'{name}' has no distribution with a mean")
     belief = joint(graph, [v.name for v in leaf.parents], evidence)
     found: np.ndarray = _array(leaf.mean(belief))
