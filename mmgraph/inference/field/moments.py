@@ -117,12 +117,27 @@ class MomentSums:
             setattr(chosen, field, {n: t[part] for n, t in getattr(self, field).items()})
         return chosen
 
-    def moments(self, rows: tuple[int, int], count: int) -> Moments:
-        """Return the averages over ``count`` sweeps and over the chains of each row."""
+    def moments(
+        self,
+        rows: tuple[int, int],
+        count: int,
+        shares: Float[Tensor, "batch chains"] | None = None,
+    ) -> Moments:
+        """Return the averages over ``count`` sweeps and over the chains of each row.
+
+        Parameters
+        ----------
+        rows : (int, int)
+            The batch, and the chains of each row of it.
+        shares : Tensor, optional
+            By what chains count; by default evenly.
+        """
 
         def average(total: Tensor) -> Tensor:
-            averaged: Tensor = total.unflatten(0, rows).mean(1)
-            return averaged
+            chains = total.unflatten(0, rows)
+            if shares is None:
+                return chains.mean(1)
+            return torch.einsum("bc,bc...->b...", shares.to(chains), chains)
 
         means = {n: average(t) / count for n, t in self.means.items()}
         squares = {n: average(t) / count for n, t in self.squares.items()}

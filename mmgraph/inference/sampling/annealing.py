@@ -5,45 +5,42 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Float64, UInt32
+from jaxtyping import Float64, Int, UInt32
 from torch import Tensor
 
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.model_variables import (
-    has_compact_factors,
-    named_variables,
-    tables_device,
-)
+from mmgraph.inference.field.backend import backend_of
+from mmgraph.inference.field.moments import joined_moments
+from mmgraph.inference.model_variables import named_variables
 from mmgraph.inference.moments import Moments
 from mmgraph.inference.numerics.counted_random import random_keys
 from mmgraph.inference.numerics.shortfall import shortfall
 from mmgraph.inference.posterior import Posterior
-from mmgraph.inference.sampling.annealing_fields import annealed_fields
-from mmgraph.inference.sampling.annealing_schedule import (
-    have_collapsed,
+from mmgraph.inference.sampling.annealing_torch import annealed_fields, annealed_layers
+from mmgraph.inference.sampling.annealing_weights import (
+    Annealed,
+    check_weights,
     inverse_temperatures,
     warn_of_collapse,
+    weight_summary,
 )
-from mmgraph.inference.sampling.annealing_torch import Annealed, annealed_by_torch
-from mmgraph.inference.sampling.gibbs import flat_marginals
-from mmgraph.inference.sampling.gibbs_chains import cuts
-from mmgraph.inference.sampling.gibbs_program import ConditionedProgram, gibbs_program
-from mmgraph.inference.sampling.gibbs_start import (
-    energies_of,
-    searched_states,
-    tempered_sweeps,
-    zero_costs,
-)
+from mmgraph.inference.sampling.chain_answer import flat_marginals
+from mmgraph.inference.sampling.gibbs_kernels import gibbs_sweeps
+from mmgraph.inference.sampling.gibbs_program import ConditionedProgram, Tempering, gibbs_program
+from mmgraph.inference.sampling.gibbs_start import energies_of, tempered_sweeps, zero_costs
+from mmgraph.inference.sampling.schedule import Part, Schedule, cuts, run_together
 
-_PILOTS = 32
-_PILOT_KEY = np.uint32(0x27D4EB2F)
+_BASE_STATES = 32
+"""States of the base at least from which the spread of energies is told."""
+
+_BASE_KEY = np.uint32(0x27D4EB2F)
 
 
 def annealed_importance_sampling(
@@ -113,131 +110,86 @@ def annealed_importance_sampling(
     evidence = Evidence.of(evidence, graph.variables)
     names = named_variables(graph, variables)
     threads = torch.get_num_threads() if threads is None else threads
-    for name, value, least in (
-        ("steps", steps, 1), ("chains", chains, 2), ("threads", threads, 1),
-    ):  # fmt: skip
-        if value < least:
-            raise MmgraphError(f"{name} must be at least {least}, not {value}")
-    where = tables_device(graph) if device == "auto" else torch.device(device)
-    if has_compact_factors(graph):
-        annealed = annealed_by_torch(
-            graph, evidence, steps, chains, generator, where, torch.float64, base
-        )
-        return _posterior(graph, names, annealed, (steps, chains), tolerance, began)
-    if base is not None:
+    least = {"steps": (steps, 1), "chains": (chains, 2), "threads": (threads, 1)}
+    for name, (value, lowest) in least.items():
+        if value < lowest:
+            raise MmgraphError(f"{name} must be at least {lowest}, not {value}")
+    backend = backend_of(graph, device)
+    if base is not None and not backend.layers:
         raise MmgraphError("'base' is for graphs of layers of units")
-    if where.type != "cpu":
-        annealed = annealed_fields(graph, evidence, steps, chains, generator, where)
-        return _posterior(graph, names, annealed, (steps, chains), tolerance, began)
-    program = gibbs_program(graph)
-    rows = []
-    for row, key in enumerate(random_keys(generator, evidence.batch)):
-        conditioned = program.conditioned(evidence, row)
-        rows.append(_annealed(conditioned, evidence, steps, chains, key, generator, threads))
-    joined = Annealed(
-        torch.tensor([r.log_weight for r in rows], dtype=torch.float64)
-        + _observed_alone(program.pairwise.likelihoods, evidence),
-        torch.tensor([r.standard_error for r in rows], dtype=torch.float64),
-        torch.tensor([r.sample_size for r in rows], dtype=torch.float64),
-        Moments({name: torch.stack([r.marginals[name] for r in rows]) for name in names}, {}, {}),
-    )
-    return _posterior(graph, names, joined, (steps, chains), tolerance, began)
-
-
-def _posterior(
-    graph: FactorGraph,
-    names: Sequence[str],
-    found: Annealed,
-    schedule: tuple[int, int],
-    tolerance: float,
-    began: float,
-) -> Posterior:
-    steps, chains = schedule
-    collapsed = have_collapsed(found.sample_size, chains)
-    error = found.standard_error.masked_fill(collapsed, torch.inf)
-    warn_of_collapse(found.sample_size, chains, steps)
+    if backend.kernels:
+        annealed = _annealed_by_rows(graph, evidence, steps, chains, generator, threads)
+    elif backend.layers:
+        annealed = annealed_layers(graph, evidence, steps, chains, generator, backend.place, base)
+    else:
+        annealed = annealed_fields(graph, evidence, steps, chains, generator, backend.place)
+    summary = weight_summary(annealed.log_weights)
+    warn_of_collapse(summary, chains, steps)
+    error = summary.standard_error
+    method = "annealed_importance_sampling"
+    reached = float(error.max())
     return Posterior(
         graph.variables,
-        found.moments.of(names),
-        found.log_weight,
-        method="annealed_importance_sampling",
+        annealed.moments.of(names),
+        summary.log_mean,
+        method=method,
         is_normalised=graph.is_normalised,
         approximation="estimate",
-        converged=bool((error <= tolerance).all()),
-        shortfall=shortfall(
-            "annealed_importance_sampling",
-            "standard error",
-            float(error.max()),
-            tolerance,
-            steps,
-            "steps",
-        ),
+        converged=reached <= tolerance,
+        shortfall=shortfall(method, "standard error", reached, tolerance, steps, "steps"),
         iterations=steps,
         diagnostics={
             "standard_error": {"log_partition": error},
-            "effective_sample_size": {"weights": found.sample_size},
+            "effective_sample_size": {"weights": summary.sample_size},
         },
         seconds=time.perf_counter() - began,
     )
 
 
-class _Row(NamedTuple):
-    log_weight: float
-    standard_error: float
-    sample_size: float
-    marginals: dict[str, Float64[Tensor, "*shape states"]]
-
-
-def _annealed(
-    conditioned: ConditionedProgram,
+def _annealed_by_rows(
+    graph: FactorGraph,
     evidence: Evidence,
     steps: int,
     chains: int,
-    key: UInt32[np.ndarray, " 2"],
     generator: torch.Generator | None,
     threads: int,
-) -> _Row:
-    states = conditioned.first_states(chains)
-    log_weights = np.zeros(chains)
-    inverse = inverse_temperatures(steps, _spread(conditioned, chains, key) / steps)
-    with ThreadPoolExecutor(threads) as pool:
-        for done in [
-            pool.submit(_anneal, conditioned, states, log_weights, inverse, key, part)
-            for part in cuts(0, chains, threads, 1)
-        ]:
-            done.result()
-    top = log_weights.max()
-    if top == -np.inf:
-        searched_states(conditioned, evidence, 1, generator)  # says so if there is none
-        raise MmgraphError(
-            f"row {conditioned.row} of the evidence: none of {chains} chains ended in a state of "
-            "positive probability; take more steps, or more chains"
-        )
-    weights = np.exp(log_weights - top)
-    mean = weights.mean()
-    share = weights / weights.sum()
-    return _Row(
-        float(top + np.log(mean)) + _log_base(conditioned),
-        float(weights.std(ddof=1) / mean / np.sqrt(chains)),
-        float(1 / (share**2).sum()),
-        _weighted_marginals(conditioned, states, share, steps, key),
+) -> Annealed:
+    """Anneal one row of evidence after the other, by kernels."""
+    program = gibbs_program(graph)
+    observed = _observed_alone(program.pairwise.likelihoods, evidence)
+    rows = []
+    for row, key in enumerate(random_keys(generator, evidence.batch)):
+        conditioned = program.conditioned(evidence, row)
+        states, log_weights = conditioned.first_states(chains), np.zeros(chains)
+        inverse = inverse_temperatures(steps, _spread(conditioned, chains, key) / steps)
+        anneal = partial(_anneal, conditioned, states, log_weights, inverse, key)
+        with ThreadPoolExecutor(threads) as pool:
+            run_together(pool, anneal, cuts(0, chains, threads))
+        weights = torch.from_numpy(log_weights).unsqueeze(0)
+        check_weights(graph, evidence, weights, generator, row)
+        shares = weights.softmax(1)[0].numpy()
+        moments = Moments(_weighted_marginals(conditioned, states, shares, steps, key), {}, {})
+        rows.append(Annealed(weights + _log_base(conditioned) + observed[row], moments))
+    return Annealed(
+        torch.cat([one.log_weights for one in rows]), joined_moments([one.moments for one in rows])
     )
 
 
 def _spread(conditioned: ConditionedProgram, chains: int, key: UInt32[np.ndarray, " 2"]) -> float:
     """The standard deviation of the energies of what joins elements, over states of the base."""
-    states = conditioned.first_states(max(chains, _PILOTS))
-    never = np.zeros(len(states))
-    tempered_sweeps(conditioned, states, never, never, key ^ _PILOT_KEY, (0, 1))
+    states = conditioned.first_states(max(chains, _BASE_STATES))
+    tempered_sweeps(
+        conditioned, states, Tempering.even(len(states), 0.0, 0.0), key ^ _BASE_KEY, (0, 1)
+    )
     return float(energies_of(conditioned, states)[:, 0].std())
 
 
 def _anneal(
     conditioned: ConditionedProgram,
-    states: np.ndarray,
+    states: Int[np.ndarray, "chains nodes"],
     log_weights: np.ndarray,
     inverse: Float64[np.ndarray, " steps+1"],
-    key: np.ndarray,
+    key: UInt32[np.ndarray, " 2"],
     part: tuple[int, int],
 ) -> None:
     """Take some chains from the base to the model, and add up their log-weights."""
@@ -245,8 +197,8 @@ def _anneal(
     steps = len(inverse) - 1
     costs = zero_costs(np.linspace(0.0, 1.0, steps + 1))
     for step in range(steps):
-        now = (np.full(len(states), inverse[step]), np.full(len(states), costs[step]))
-        tempered_sweeps(conditioned, states, *now, key, (step, step + 1), part)
+        now = Tempering.even(len(states), inverse[step], costs[step])
+        tempered_sweeps(conditioned, states, now, key, (step, step + 1), part)
         finite, violated = energies_of(conditioned, states[first:last]).T
         log_weights[first:last] -= (inverse[step + 1] - inverse[step]) * finite
         some = violated > 0  # infinitely much times nothing is nothing
@@ -255,21 +207,22 @@ def _anneal(
 
 def _weighted_marginals(
     conditioned: ConditionedProgram,
-    states: np.ndarray,
-    share: Float64[np.ndarray, " chains"],
+    states: Int[np.ndarray, "chains nodes"],
+    shares: Float64[np.ndarray, " chains"],
     steps: int,
-    key: np.ndarray,
-) -> dict[str, Float64[Tensor, "*shape states"]]:
+    key: UInt32[np.ndarray, " 2"],
+) -> dict[str, Float64[Tensor, "1 *shape states"]]:
     """The conditional distributions of one more sweep of the model, by the chains' weights."""
-    total = np.zeros((1, int(conditioned.program.pairwise.offsets[-1])))
+    arrays, chains = conditioned.arrays, len(states)
+    total = np.zeros((1, int(arrays.offsets[-1])))
     one = np.empty_like(total)
-    inverse, never = np.ones(len(states)), np.full(len(states), np.inf)
-    for chain in np.flatnonzero(share).tolist():
+    trace = np.empty((1, chains, len(arrays.order)), states.dtype)
+    model, schedule = Tempering.even(chains), Schedule(chains, 1, steps)
+    for chain in np.flatnonzero(shares).tolist():
         one[:] = 0.0
-        tempered_sweeps(
-            conditioned, states, inverse, never, key, (steps, steps + 1), (chain, chain + 1), one
-        )
-        total += share[chain] * one
+        part = Part(0, len(arrays.order), chain, chain + 1, steps, steps + 1)
+        gibbs_sweeps(part, arrays, states, model, key, schedule, one, trace)
+        total += shares[chain] * one
     return flat_marginals(conditioned, total[0], states)
 
 

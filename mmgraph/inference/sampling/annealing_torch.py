@@ -1,13 +1,14 @@
 """Annealed importance sampling by torch, on any device: all rows and chains are one batch.
 
-Some layers are summed out given the others, whose weights are averaged (Salakhutdinov and Murray
-2008, "On the quantitative analysis of deep belief networks", section 4.1).
+Of layers of units some are summed out given the others, whose weights are averaged (Salakhutdinov
+and Murray 2008, "On the quantitative analysis of deep belief networks", section 4.1). Grids and
+networks go from the product of all unary factors and the evidence to the model, hard zeros at a
+finite cost until the last step, as :mod:`mmgraph.inference.sampling.annealing` does on the CPU.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,10 +18,11 @@ from torch import Tensor
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.field.block_gibbs import sweep
+from mmgraph.inference.field.base_means import gibbs_means
+from mmgraph.inference.field.block_gibbs import States, sweep
 from mmgraph.inference.field.finiteness import check_finite
-from mmgraph.inference.field.moments import MomentSums, moments
-from mmgraph.inference.field.pilot import pilot_means
+from mmgraph.inference.field.moments import MomentSums
+from mmgraph.inference.field.softened_view import SoftenedView
 from mmgraph.inference.field.summed_layers import (
     SummedView,
     layers_to_sum,
@@ -28,43 +30,32 @@ from mmgraph.inference.field.summed_layers import (
     unit_count,
 )
 from mmgraph.inference.field.view import FieldView
-from mmgraph.inference.moments import Moments
 from mmgraph.inference.numerics.counted_random import device_generator
-from mmgraph.inference.numerics.memory import check_statistics_memory
-from mmgraph.inference.pairwise.colouring import Masks, colour_masks
-from mmgraph.inference.sampling.annealing_schedule import inverse_temperatures
+from mmgraph.inference.pairwise.colouring import colour_masks
+from mmgraph.inference.sampling.annealing_weights import (
+    Annealed,
+    check_weights,
+    inverse_temperatures,
+)
+from mmgraph.inference.sampling.gibbs_start import zero_costs
+from mmgraph.inference.sampling.gibbs_torch import chains_view
 
-_PILOT_SEED = 0x27D4EB2F
+_BASE_STATES = 32
+"""States of the base at least from which the spread of energies is told."""
 
-
-class Annealed(NamedTuple):
-    """What annealing found, for each row of evidence.
-
-    Attributes
-    ----------
-    log_weight, standard_error, sample_size : Tensor, shape (batch,)
-        The logarithm of the mean weight, its error, and how many equal weights would do as well.
-    moments : Moments
-        By the chains' weights.
-    """
-
-    log_weight: Float64[Tensor, " batch"]
-    standard_error: Float64[Tensor, " batch"]
-    sample_size: Float64[Tensor, " batch"]
-    moments: Moments
+_BASE_SEED = 0x27D4EB2F
 
 
-def annealed_by_torch(
+def annealed_layers(
     graph: FactorGraph,
     evidence: Evidence,
     steps: int,
     chains: int,
     generator: torch.Generator | None,
     device: torch.device,
-    dtype: torch.dtype = torch.float64,
     base: Mapping[str, Tensor] | None = None,
 ) -> Annealed:
-    """Anneal the chains of every row of evidence from independent units to the model.
+    """Anneal the layers of units of every row of evidence from independent units to the model.
 
     Parameters
     ----------
@@ -72,38 +63,35 @@ def annealed_by_torch(
         Mean statistics of free variables at the start; by default those of a few sweeps of Gibbs
         sampling, drawn a little towards leaning to nothing where there are states.
     """
-    check_statistics_memory(graph, evidence.batch * chains, dtype)
-    repeated = evidence.rows(np.repeat(np.arange(evidence.batch), chains))
-    view = FieldView(graph, repeated, device, dtype)
-    view.check_possible()
+    batch, colours = evidence.batch, colour_masks(graph)
+    view = chains_view(FieldView, graph, evidence, chains, device, torch.float64)
     drawing = device_generator(generator, device)
-    colours = colour_masks(graph)
-    view.tilt(pilot_means(view, colours, evidence.batch, drawing) if base is None else base)
+    view.tilt(gibbs_means(view, colours, batch, drawing) if base is None else base)
     summed = SummedView(view, layers_to_sum(view, unit_count(view)))
     states = view.start(draw=True, generator=drawing)
     log_weights = log_base_partition(view).double()
-    inverse = inverse_temperatures(steps, _first_step(summed, evidence.batch, steps, drawing))
+    inverse = inverse_temperatures(steps, _first_step(summed, batch, steps, drawing))
     for step in range(steps):
         now, following = float(inverse[step]), float(inverse[step + 1])
         weighed = summed.weigh(states)
         log_weights = log_weights + (weighed.log_weight(following) - weighed.log_weight(now))
         if step + 1 < steps:
             sweep(view, colours, states, drawing, following)
-    _check_weights(view, log_weights)
-    return summary(view, colours, states, log_weights.reshape(evidence.batch, chains), drawing)
+    _check_layer_weights(view, log_weights)
+    return _annealed(graph, view, states, log_weights.reshape(batch, chains), drawing)
 
 
 def _first_step(summed: SummedView, batch: int, steps: int, generator: torch.Generator) -> float:
     """The largest standard deviation, over the base, of the log-weights of an even first step."""
     view = summed.view
     # Random numbers of its own: the weights must not depend on the chains that they are taken of.
-    pilot = torch.Generator(view.device).manual_seed(generator.initial_seed() ^ _PILOT_SEED)
-    weighed = summed.weigh(view.start(draw=True, generator=pilot))
+    own = torch.Generator(view.device).manual_seed(generator.initial_seed() ^ _BASE_SEED)
+    weighed = summed.weigh(view.start(draw=True, generator=own))
     gain = weighed.log_weight(1 / steps) - weighed.log_weight(0.0)
     return float(gain.double().reshape(batch, -1).std(1).max())
 
 
-def _check_weights(view: FieldView, log_weights: Tensor) -> None:
+def _check_layer_weights(view: FieldView, log_weights: Tensor) -> None:
     if not bool(log_weights.isfinite().all()) and any(
         not factor.compact for couplings in view.couplings.values() for factor in couplings
     ):  # infinitely much times nothing
@@ -114,40 +102,66 @@ def _check_weights(view: FieldView, log_weights: Tensor) -> None:
     check_finite(view, "the weight of a chain", log_weights)
 
 
-def summary(
+def _annealed(
+    graph: FactorGraph,
     view: FieldView,
-    colours: list[Masks],
-    states: dict[str, Tensor],
+    states: States,
     log_weights: Float64[Tensor, "batch chains"],
     generator: torch.Generator,
 ) -> Annealed:
-    """Return what the chains' weights say of each row, and their moments after one more sweep."""
-    batch, chains = log_weights.shape
-    top = log_weights.amax(1, keepdim=True)
-    weights = (log_weights - top).exp()
-    share = weights / weights.sum(1, keepdim=True)
-    mean = weights.mean(1)
+    """The chains' weights, and moments by them after one more sweep, of the model itself."""
     sums = MomentSums(view, states)
-    sweep(view, colours, states, generator, watch=sums.add)  # of the model itself
+    sweep(view, colour_masks(graph), states, generator, watch=sums.add)
+    batch, chains = log_weights.shape
+    return Annealed(log_weights, sums.moments((batch, chains), 1, log_weights.softmax(1)))
 
-    def averaged(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        found = {}
-        for name, value in values.items():
-            rows = value.reshape(batch, chains, -1)
-            mixed = torch.einsum("bc,bcd->bd", share.to(rows), rows)
-            found[name] = mixed.reshape(batch, *value.shape[1:])
-        return found
 
-    fixed_squares = {n: v.square() for n, v in sums.fixed.items()}
-    found = moments(
-        view,
-        averaged({**sums.means, **sums.fixed}),
-        averaged({**sums.squares, **fixed_squares}),
-        view.variables,
-    )
-    return Annealed(
-        top[:, 0] + mean.log(),
-        weights.std(1) / mean / np.sqrt(chains),
-        1 / share.square().sum(1),
-        found,
-    )
+def annealed_fields(
+    graph: FactorGraph,
+    evidence: Evidence,
+    steps: int,
+    chains: int,
+    generator: torch.Generator | None,
+    device: torch.device,
+) -> Annealed:
+    """Anneal the elements of every row of evidence from independent ones to the model.
+
+    Raises
+    ------
+    ZeroProbabilityError
+        If a row of evidence is impossible.
+    MmgraphError
+        If no chain of a row ended in a state of positive probability.
+    """
+    batch, colours = evidence.batch, colour_masks(graph)
+    view = chains_view(SoftenedView, graph, evidence, chains, device, torch.float64)
+    log_weights = log_base_partition(view)
+    check_weights(graph, evidence, log_weights.reshape(batch, chains), generator)
+    drawing = device_generator(generator, device)
+    inverse = inverse_temperatures(steps, _spread(view, batch, drawing) / steps)
+    costs = zero_costs(np.linspace(0.0, 1.0, steps + 1))
+    states = view.start(draw=True, generator=drawing)
+    for step in range(steps):
+        view.cost = float(costs[step])
+        sweep(view, colours, states, drawing, float(inverse[step]))
+        gain = (inverse[step + 1] - inverse[step]) * view.coupling_log_weight(states)
+        broken = view.violations(states)
+        price = broken * float(costs[step + 1] - costs[step])
+        log_weights = log_weights + gain - price.masked_fill(broken <= 0, 0.0)
+    of_rows = log_weights.reshape(batch, chains)
+    check_weights(graph, evidence, of_rows, generator)
+    # Chains of weight zero stand in forbidden states, from which the model itself leads nowhere.
+    view.cost = torch.where(torch.isneginf(log_weights), 0.0, torch.inf)
+    return _annealed(graph, view, states, of_rows, drawing)
+
+
+def _spread(view: SoftenedView, batch: int, generator: torch.Generator) -> float:
+    """The largest standard deviation of a row's energies over states of the base."""
+    # Random numbers of its own: the weights must not depend on the chains that they are taken of.
+    own = torch.Generator(view.device).manual_seed(generator.initial_seed() ^ _BASE_SEED)
+    rounds = -(-_BASE_STATES * batch // view.batch)
+    energies = [
+        view.coupling_log_weight(view.start(draw=True, generator=own)).reshape(batch, -1)
+        for _ in range(rounds)
+    ]
+    return float(torch.cat(energies, 1).std(1).max())

@@ -7,7 +7,7 @@ and where everything that the element depends on has moved without taking it alo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import torch
@@ -114,20 +114,15 @@ def _joined_to(graph: FactorGraph, name: str) -> set[str]:
     return found
 
 
-def warn_of_frozen(method: str, undefined: Mapping[str, Tensor], remedies: Sequence[str]) -> None:
-    """Warn of variables whose chains hard zeros may have frozen.
-
-    Parameters
-    ----------
-    undefined : mapping of str to Tensor of bool
-        Which of their elements; none of most variables.
-    """
-    names = [name for name, which in undefined.items() if bool(which.any())]
-    if names:
-        shown = ", ".join(f"'{n}'" for n in names[:_SHOWN])
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        warn_caller(
-            f"{method}: {shown}{more} never changed state within a chain; hard zeros of the model "
-            "may have frozen the chains, so that the answer would be where they started and R-hat "
-            f"is undefined. {'; '.join(remedies)}"
-        )
+def warn_of_frozen(names: Collection[str]) -> None:
+    """Warn of variables whose chains hard zeros may have frozen, if there are any."""
+    if not names:
+        return
+    shown = ", ".join(f"'{n}'" for n in list(names)[:_SHOWN])
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    warn_caller(
+        f"gibbs: {shown}{more} never changed state within a chain; hard zeros of the model "
+        "may have frozen the chains, so that the answer would be where they started and R-hat "
+        "is undefined. method='parallel_tempering' crosses hard zeros; method='junction_tree' is "
+        "exact where it fits the memory"
+    )

@@ -6,81 +6,46 @@ answer is the same on any number of threads.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, UInt32
+from jaxtyping import Float, Float64, Int, UInt32
 
 from mmgraph.inference.sampling.gibbs_kernels import BLOCK, gibbs_sweeps
-from mmgraph.inference.sampling.gibbs_program import ConditionedProgram
+from mmgraph.inference.sampling.gibbs_program import ConditionedProgram, Tempering
+from mmgraph.inference.sampling.schedule import Part, Schedule, cuts, run_together
 from mmgraph.inference.sampling.two_state_grid import TwoStateGrid, two_state_grid
 from mmgraph.inference.sampling.two_state_kernels import board_sweeps
 
 _LARGE = 1 << 15
 """Elements from which on threads share a chain; smaller ones get whole chains."""
 
-Task = Callable[[], None]
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long chains run and what is kept of them.
-
-    Attributes
-    ----------
-    chains : int
-        How many.
-    draws : int
-        Sweeps recorded of each.
-    burn_in : int
-        Sweeps before the first.
-    thinning : int
-        One sweep in so many is recorded.
-    interval : int
-        The states of one draw in so many are kept.
-    threads : int
-        Of the CPU.
-    """
-
-    chains: int
-    draws: int
-    burn_in: int
-    thinning: int = 1
-    interval: int = 1
-    threads: int = 1
-
-    @property
-    def sweeps(self) -> int:
-        """All sweeps of a chain."""
-        return self.burn_in + self.draws * self.thinning
-
-    @property
-    def kept(self) -> int:
-        """The draws whose states are kept."""
-        return -(-self.draws // self.interval)
+_WORTH_THREADS = 1 << 13
+"""Elements in all chains from which on threads share a single sweep."""
 
 
 class ChainRecord(NamedTuple):
-    """What is kept of the chains.
+    """What compiled chains of one row of evidence leave.
 
     Attributes
     ----------
     nodes : ndarray, shape (free,)
         The elements that had a choice, in the order of the trace.
-    trace : ndarray of int, shape (kept, chains, free)
+    trace : ndarray of int, shape (traced, chains, free)
         Their states.
     probabilities : ndarray, shape (states,)
         The mean of the conditional distributions drawn from (Gelfand and Smith 1990, section 2.4);
         zero for elements without a choice.
+    swap_rates : ndarray, shape (replicas - 1,), optional
+        Of tempering, the share of swaps accepted between each temperature and the next.
     """
 
     nodes: Int[np.ndarray, " free"]
-    trace: Int[np.ndarray, "kept chains free"]
+    trace: Int[np.ndarray, "traced chains free"]
     probabilities: Float[np.ndarray, " states"]
+    swap_rates: Float64[np.ndarray, " replicas-1"] | None = None
 
 
 def run_chains(
@@ -88,103 +53,61 @@ def run_chains(
     states: Int[np.ndarray, "chains nodes"],
     key: UInt32[np.ndarray, " 2"],
     schedule: Schedule,
+    tempering: Tempering | None = None,
+    after_sweep: Callable[[int], None] | None = None,
 ) -> ChainRecord:
-    """Run chains from ``states``, which they overwrite with their last states."""
-    grid = two_state_grid(conditioned.program)
-    with ThreadPoolExecutor(schedule.threads) as pool:
+    """Run chains from ``states``, which they overwrite with their last states.
 
-        def together(tasks: list[Task]) -> None:
-            if len(tasks) == 1:
-                tasks[0]()
-            else:
-                for done in [pool.submit(task) for task in tasks]:
-                    done.result()
+    Parameters
+    ----------
+    tempering : Tempering, optional
+        Of all chains; there may be more than the schedule has, of which the first are recorded.
+    after_sweep : callable, optional
+        Called with the number of each sweep after it.
+    """
+    grid = two_state_grid(conditioned.program) if tempering is None else None
+    if grid is not None:
+        return _run_grid(conditioned, grid, states, key, schedule)
+    arrays = conditioned.arrays
+    model = Tempering.even(schedule.chains) if tempering is None else tempering
 
-        if grid is not None:
-            return _run_grid(conditioned, grid, states, key, schedule, together)
-        return _run_program(conditioned, states, key, schedule, together)
+    def sweep(part: Part, sums: np.ndarray, trace: np.ndarray) -> None:
+        gibbs_sweeps(part, arrays, states, model, key, schedule, sums, trace)
 
-
-def _run_program(
-    conditioned: ConditionedProgram,
-    states: np.ndarray,
-    key: np.ndarray,
-    schedule: Schedule,
-    together: Callable[[list[Task]], None],
-) -> ChainRecord:
-    program = conditioned.program
-    free, chains, sweeps = len(conditioned.order), schedule.chains, schedule.sweeps
-    shared = free >= _LARGE
-    sums = np.zeros((1 if shared else chains, int(program.pairwise.offsets[-1])))
-    trace = np.zeros((schedule.kept, chains, free), states.dtype)
-    ones, never = np.ones(chains), np.full(chains, np.inf)
-
-    def task(begin: int, end: int, chain: int, last: int, sweep: int, stop: int) -> Task:
-        return lambda: gibbs_sweeps(
-            conditioned.order, begin, end, chain, last, sweep, stop, states,
-            program.pairwise.offsets, conditioned.values, program.interactions, ones, never,
-            max(program.pairwise.largest, 1), key, schedule.burn_in, schedule.thinning,
-            schedule.interval, sums, trace,
-        )  # fmt: skip
-
-    if shared:
-        for sweep in range(sweeps):
-            for a, b in itertools.pairwise(conditioned.bounds.tolist()):
-                parts = cuts(a, b, schedule.threads, BLOCK)
-                together([task(i, j, 0, chains, sweep, sweep + 1) for i, j in parts])
-    else:
-        parts = cuts(0, chains, schedule.threads, 1)
-        together([task(0, free, i, j, 0, sweeps) for i, j in parts])
-    probabilities = sums.sum(0) / (chains * schedule.draws)
-    return ChainRecord(conditioned.order, trace, probabilities)
+    size, free = int(arrays.offsets[-1]), np.empty(len(arrays.order), states.dtype)
+    work = _Work(sweep, conditioned.colours, BLOCK, (size,), free)
+    means, trace = _run(work, len(states), schedule, after_sweep)
+    return ChainRecord(arrays.order, trace, means)
 
 
 def _run_grid(
     conditioned: ConditionedProgram,
     grid: TwoStateGrid,
-    states: np.ndarray,
-    key: np.ndarray,
+    states: Int[np.ndarray, "chains nodes"],
+    key: UInt32[np.ndarray, " 2"],
     schedule: Schedule,
-    together: Callable[[list[Task]], None],
 ) -> ChainRecord:
-    chains, sweeps = schedule.chains, schedule.sweeps
+    chains = schedule.chains
     _, height, half = grid.boards
     boards = np.zeros((chains, 2, height + 2, half + 2), np.uint8)
-    inside = np.zeros((chains, 2, height, half), np.uint8)
+    inside = np.zeros((chains, *grid.boards), np.uint8)
     inside.reshape(chains, -1)[:, grid.place] = states
     boards[:, :, 1:-1, 1:-1] = inside
     odds = grid.odds(conditioned.unary.astype(np.float64).reshape(-1, 2))
-    shared = height * half * 2 >= _LARGE
-    # In double precision: a sum in single would round the same way in every one of many sweeps.
-    sums = np.zeros((1 if shared else chains, *grid.boards))
-    trace = np.zeros((schedule.kept, chains, *grid.boards), np.uint8)
 
-    def task(
-        board: int, stop: int, row: int, end: int, chain: int, last: int, sweep: int, until: int
-    ) -> Task:
-        return lambda: board_sweeps(
-            board, stop, row, end, chain, last, sweep, until, boards, odds, grid.uniform,
-            grid.across, grid.down, grid.weights, key, schedule.burn_in, schedule.thinning,
-            schedule.interval, sums, trace,
-        )  # fmt: skip
+    def sweep(part: Part, sums: np.ndarray, trace: np.ndarray) -> None:
+        board_sweeps(part, boards, odds, key, schedule, sums, trace)
 
-    if shared:
-        bands = cuts(0, height, schedule.threads, 1)
-        for sweep in range(sweeps):
-            for board in (0, 1):
-                together(
-                    [task(board, board + 1, i, j, 0, chains, sweep, sweep + 1) for i, j in bands]
-                )
-    else:
-        parts = cuts(0, chains, schedule.threads, 1)
-        together([task(0, 2, 0, height, i, j, 0, sweeps) for i, j in parts])
+    colours = [(0, height), (height, 2 * height)]
+    work = _Work(sweep, colours, 1, grid.boards, inside[0])
+    means, trace = _run(work, chains, schedule)
     states[:] = boards[:, :, 1:-1, 1:-1].reshape(chains, -1)[:, grid.place]
-    one = sums.sum(0).reshape(-1)[grid.place] / (chains * schedule.draws)
+    one = means.reshape(-1)[grid.place]
     # The trace stays in the order of the boards; only columns without a choice are left out.
-    element = np.full(2 * height * half, -1)
+    element = np.full(means.size, -1)
     element[grid.place[conditioned.order]] = conditioned.order
     free = element >= 0
-    flat = trace.reshape(schedule.kept, chains, -1)
+    flat = trace.reshape(schedule.traced, chains, -1)
     return ChainRecord(
         element[free],
         flat if free.all() else flat[:, :, free],
@@ -192,13 +115,59 @@ def _run_grid(
     )
 
 
-def cuts(begin: int, end: int, parts: int, step: int) -> list[tuple[int, int]]:
-    """Cut a range into at most so many parts, at multiples of a step."""
-    if end <= begin:
-        return []
-    marks = {begin, end}
-    for part in range(1, parts):
-        cut = round((begin + (end - begin) * part / parts) / step) * step
-        if begin < cut < end:
-            marks.add(cut)
-    return list(itertools.pairwise(sorted(marks)))
+class _Work(NamedTuple):
+    """What sweeps are made of: a kernel that draws parts, and what it draws.
+
+    Attributes
+    ----------
+    sweep : callable
+        Draws a part, adds to sums and writes to a trace.
+    colours : sequence of (int, int)
+        Ranges that may be drawn together, in the order of a sweep.
+    block : int
+        Threads share a range at multiples of it.
+    shape : tuple of int
+        Of the probabilities.
+    like : ndarray
+        As the states of a draw.
+    """
+
+    sweep: Callable[[Part, np.ndarray, np.ndarray], None]
+    colours: Sequence[tuple[int, int]]
+    block: int
+    shape: tuple[int, ...]
+    like: Int[np.ndarray, "..."]
+
+
+def _run(
+    work: _Work,
+    replicas: int,
+    schedule: Schedule,
+    after_sweep: Callable[[int], None] | None = None,
+) -> tuple[Float64[np.ndarray, "..."], Int[np.ndarray, "traced chains ..."]]:
+    """Run all sweeps on the threads of a schedule; return mean probabilities and the trace."""
+    chains, threads, size = schedule.chains, schedule.threads, work.like.size
+    shared = size >= _LARGE and after_sweep is None
+    # In double precision: a sum in single would round the same way in every one of many sweeps.
+    sums = np.zeros((1 if shared else chains, *work.shape))
+    trace = np.zeros((schedule.traced, chains, *work.like.shape), work.like.dtype)
+    if shared:
+        bands = [cuts(*colour, threads, work.block) for colour in work.colours]
+        rounds = [[(*band, 0, chains) for band in colour] for colour in bands]
+    else:
+        if after_sweep is not None and size * replicas < _WORTH_THREADS:
+            threads = 1
+        begin, end = (work.colours[0][0], work.colours[-1][1]) if work.colours else (0, 0)
+        rounds = [[(begin, end, *part) for part in cuts(0, replicas, threads)]]
+    step = 1 if shared or after_sweep is not None else schedule.sweeps
+    with ThreadPoolExecutor(threads) as pool:
+        for first in range(0, schedule.sweeps, step):
+            for parts in rounds:
+                run_together(
+                    pool,
+                    lambda part: work.sweep(part, sums, trace),
+                    [Part(*part, first, first + step) for part in parts],
+                )
+            if after_sweep is not None:
+                after_sweep(first)
+    return sums.sum(0) / (chains * schedule.draws), trace

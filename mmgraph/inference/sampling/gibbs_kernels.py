@@ -1,19 +1,19 @@
 """Gibbs sweeps and interaction energies over the flat arrays of a program, compiled.
 
-Interactions may be tempered: finite energies are multiplied by ``inverse`` and hard zeros cost
-``penalty``, both one number a chain. One and infinity are the model itself.
+Interactions may be tempered: finite energies are multiplied by an inverse temperature and hard
+zeros cost a penalty, both one number a chain. One and infinity are the model itself.
 """
-
-# The functions of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
 
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float64, Int, UInt32
 
 from mmgraph.inference.numerics.compiling import compiled, inlined
 from mmgraph.inference.numerics.counted_random import HALF_STEP_DOUBLE, STEP_DOUBLE, random_words
 from mmgraph.inference.pairwise.graph import POTTS, QUADRATIC
+from mmgraph.inference.sampling.gibbs_program import ProgramArrays, Tempering
+from mmgraph.inference.sampling.schedule import Part, Schedule, draw_number
 
 BLOCK = 256
 """Elements whose random numbers are made at once; tasks of one sweep are cut where blocks start."""
@@ -22,12 +22,20 @@ _SWEEPS_STREAM = 2  # the fourth counter of random numbers made here; the two bo
 
 
 @inlined
-def conditional(n, state, offsets, values, joined, inverse, penalty, energy):
+def conditional(
+    n: int,
+    state: Int[np.ndarray, " nodes"],
+    program: ProgramArrays,
+    inverse: float,
+    penalty: float,
+    energy: Float64[np.ndarray, " largest"],
+) -> int:
     """Write the energies of all states of a node given the others; return how many there are."""
-    begin = offsets[n]
-    states = offsets[n + 1] - begin
+    joined = program.interactions
+    begin = program.offsets[n]
+    states = program.offsets[n + 1] - begin
     for k in range(states):
-        energy[k] = values[begin + k]
+        energy[k] = program.values[begin + k]
     for i in range(joined.edge_start[n], joined.edge_start[n + 1]):
         x = np.int64(state[joined.neighbour[i]])
         weight = inverse * joined.weight[i]
@@ -46,13 +54,13 @@ def conditional(n, state, offsets, values, joined, inverse, penalty, energy):
         weight = inverse * joined.table_weight[i]
         stride = joined.stride[i]
         for k in range(states):
-            value = values[at + k * stride]
+            value = program.values[at + k * stride]
             energy[k] += weight * value if value < np.inf else penalty
     return states
 
 
 @inlined
-def draw(energy, states, uniform):
+def draw(energy: Float64[np.ndarray, " largest"], states: int, uniform: float) -> int:
     """Turn energies into probabilities in place, and return a state drawn from them."""
     low = energy[0]
     for k in range(1, states):
@@ -74,49 +82,57 @@ def draw(energy, states, uniform):
 
 @compiled
 def gibbs_sweeps(
-    order, begin, end, first_chain, last_chain, first_sweep, last_sweep, states, offsets, values,
-    joined, inverse, penalty, largest, key, burn_in, thinning, interval, sums, trace,
-):  # fmt: skip
-    """Draw elements ``order[begin:end]`` of some chains in each of some sweeps.
+    part: Part,
+    program: ProgramArrays,
+    states: Int[np.ndarray, "chains nodes"],
+    tempering: Tempering,
+    key: UInt32[np.ndarray, " 2"],
+    schedule: Schedule,
+    sums: Float64[np.ndarray, "chains states"],
+    trace: Int[np.ndarray, "traced chains free"],
+) -> None:
+    """Draw some elements, in the program's order, of some chains in each of some sweeps.
 
-    Of every ``thinning``-th sweep after ``burn_in`` the probabilities are added to ``sums``
-    (chains or 1, states), and of every ``interval``-th of those the states are written to
-    ``trace`` (kept, chains, free).
+    Of the first ``schedule.chains`` chains the probabilities of a recorded sweep are added to
+    ``sums`` (of one row for all chains, or of one for each), and the states of one draw in
+    ``schedule.interval`` are written to ``trace``.
     """
-    energy = np.empty(largest, np.float64)
+    energy = np.empty(program.largest, np.float64)
     words = np.empty(BLOCK, np.uint32)
-    for chain in range(first_chain, last_chain):
+    for chain in range(part.first_chain, part.last_chain):
         state = states[chain]
-        total = sums[chain if len(sums) > 1 else 0]
-        for sweep in range(first_sweep, last_sweep):
-            after = sweep - burn_in + 1
-            recorded = after > 0 and after % thinning == 0
-            number = after // thinning - 1
-            traced = recorded and number % interval == 0
-            for i in range(begin, end):
+        recorded = chain < schedule.chains
+        total = sums[chain if recorded and len(sums) > 1 else 0]
+        inverse, penalty = tempering.inverse[chain], tempering.penalty[chain]
+        for sweep in range(part.first_sweep, part.last_sweep):
+            number = draw_number(sweep, schedule) if recorded else -1
+            traced = number >= 0 and number % schedule.interval == 0
+            for i in range(part.begin, part.end):
                 place = i % BLOCK
-                if place == 0 or i == begin:
-                    random_words(
-                        words, BLOCK // 4, i // BLOCK * (BLOCK // 4), sweep, chain,
-                        _SWEEPS_STREAM, key,
-                    )  # fmt: skip
-                n = order[i]
-                count = conditional(
-                    n, state, offsets, values, joined, inverse[chain], penalty[chain], energy
-                )
+                if place == 0 or i == part.begin:
+                    counter = i // BLOCK * (BLOCK // 4)
+                    random_words(words, BLOCK // 4, counter, sweep, chain, _SWEEPS_STREAM, key)
+                n = program.order[i]
+                count = conditional(n, state, program, inverse, penalty, energy)
                 chosen = draw(energy, count, words[place] * STEP_DOUBLE + HALF_STEP_DOUBLE)
                 state[n] = chosen
-                if recorded:
-                    at = offsets[n]
+                if number >= 0:
+                    at = program.offsets[n]
                     for k in range(count):
                         total[at + k] += energy[k]
                     if traced:
-                        trace[number // interval, chain, i] = chosen
+                        trace[number // schedule.interval, chain, i] = chosen
 
 
 @compiled
-def interaction_energies(states, elements, values, joined, result):
+def interaction_energies(
+    states: Int[np.ndarray, "chains nodes"],
+    elements: Int[np.ndarray, " elements"],
+    program: ProgramArrays,
+    result: Float64[np.ndarray, "chains 2"],
+) -> None:
     """Write each chain's finite interaction energy, and how many hard zeros it violates."""
+    joined = program.interactions
     for chain in range(len(states)):
         state = states[chain]
         finite, violated = 0.0, 0.0
@@ -137,7 +153,7 @@ def interaction_energies(states, elements, values, joined, result):
                     counted = counted and joined.member[j] > n
                     at += np.int64(state[joined.member[j]]) * joined.member_stride[j]
                 if counted:
-                    value = values[at]
+                    value = program.values[at]
                     if value < np.inf:
                         finite += joined.table_weight[i] * value
                     else:

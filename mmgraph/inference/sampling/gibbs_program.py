@@ -7,12 +7,13 @@ samplers move variables and never cells.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int32, Int64, UInt8
+from jaxtyping import Bool, Float, Float64, Int32, Int64, UInt8
 
 from mmgraph.graph.errors import ZeroProbabilityError
 from mmgraph.graph.evidence import Evidence
@@ -54,6 +55,50 @@ class Interactions(NamedTuple):
     scope_start: Int64[np.ndarray, " memberships+1"]
     member: Int32[np.ndarray, " others"]
     member_stride: Int64[np.ndarray, " others"]
+
+
+class ProgramArrays(NamedTuple):
+    """A program with one row of evidence, as kernels take it.
+
+    Attributes
+    ----------
+    order : ndarray of int32, shape (free,)
+        The elements that have a choice, colour after colour.
+    offsets : ndarray of int64, shape (nodes + 1,)
+        Where the states of each node start.
+    values : ndarray, shape (states + cells,)
+        Unary energies of all nodes, those of tables among them, then the tables of edges.
+    interactions : Interactions
+        What joins elements.
+    largest : int
+        The most states of a node.
+    """
+
+    order: Int32[np.ndarray, " free"]
+    offsets: Int64[np.ndarray, " nodes+1"]
+    values: Float[np.ndarray, " values"]
+    interactions: Interactions
+    largest: int
+
+
+class Tempering(NamedTuple):
+    """What interactions count in each chain.
+
+    Attributes
+    ----------
+    inverse : ndarray, shape (chains,)
+        The inverse temperature: what finite energies are multiplied by.
+    penalty : ndarray, shape (chains,)
+        What a hard zero costs; infinity in the model itself.
+    """
+
+    inverse: Float64[np.ndarray, " chains"]
+    penalty: Float64[np.ndarray, " chains"]
+
+    @classmethod
+    def even(cls, chains: int, inverse: float = 1.0, penalty: float = np.inf) -> Tempering:
+        """Return the same numbers for all chains, by default those of the model itself."""
+        return cls(np.full(chains, inverse), np.full(chains, penalty))
 
 
 @dataclass(frozen=True)
@@ -110,9 +155,11 @@ class GibbsProgram:
             )
         values = np.concatenate([unary, pairwise.edge_arrays.tables])
         nodes = [c[possible[c] > 1] for c in self.colouring.classes]
-        sizes = np.array([len(c) for c in nodes], np.int64)
+        bounds = itertools.accumulate((len(c) for c in nodes), initial=0)
         order = np.concatenate([np.zeros(0, np.int64), *nodes]).astype(np.int32)
-        return ConditionedProgram(self, row, values, order, np.append(0, np.cumsum(sizes)))
+        largest = max(pairwise.largest, 1)
+        arrays = ProgramArrays(order, pairwise.offsets, values, self.interactions, largest)
+        return ConditionedProgram(self, row, arrays, list(itertools.pairwise(bounds)))
 
 
 @dataclass(frozen=True)
@@ -123,32 +170,33 @@ class ConditionedProgram:
     ----------
     row : int
         Of the evidence.
-    values : ndarray, shape (states + cells,)
-        Unary energies of all nodes, those of tables among them, then the tables of edges.
-    order : ndarray of int32, shape (free,)
-        The elements that have a choice, colour after colour.
-    bounds : ndarray of int64, shape (colours + 1,)
-        Where in ``order`` the colours start.
+    arrays : ProgramArrays
+        What kernels take.
+    colours : list of (int, int)
+        Where each colour begins and ends in the order of elements.
     """
 
     program: GibbsProgram
     row: int
-    values: Float[np.ndarray, " values"]
-    order: Int32[np.ndarray, " free"]
-    bounds: Int64[np.ndarray, " colours+1"]
+    arrays: ProgramArrays
+    colours: list[tuple[int, int]]
+
+    @property
+    def order(self) -> Int32[np.ndarray, " free"]:
+        """The elements that have a choice, colour after colour."""
+        return self.arrays.order
 
     @property
     def unary(self) -> Float[np.ndarray, " states"]:
         """The unary energies of all nodes."""
-        return self.values[: self.program.pairwise.offsets[-1]]
+        return self.arrays.values[: self.program.pairwise.offsets[-1]]
 
     @cached_property
     def has_hard_zeros(self) -> bool:
         """Whether some table forbids a combination of states."""
-        pairwise = self.program.pairwise
-        is_cell = np.repeat(self.program.is_table, pairwise.cardinalities)
-        cells = self.values[: is_cell.size][is_cell]
-        return bool(np.isinf(cells).any() or np.isinf(self.values[is_cell.size :]).any())
+        is_cell = np.repeat(self.program.is_table, self.program.pairwise.cardinalities)
+        cells, tables = self.unary[is_cell], self.arrays.values[is_cell.size :]
+        return bool(np.isinf(cells).any() or np.isinf(tables).any())
 
     def first_states(self, chains: int) -> np.ndarray:
         """Return every element in its first possible state, shape (chains, nodes)."""
@@ -180,65 +228,55 @@ def _interactions(pairwise: PairwiseGraph, is_table: Bool[np.ndarray, " nodes"])
     functions = pairwise.edge_arrays
     kind = functions.kind[pairwise.function]
     simple = np.flatnonzero(kind <= QUADRATIC)
-    first, second = pairwise.first[simple], pairwise.second[simple]
-    owner = np.concatenate([first, second])
+    owner = np.concatenate([pairwise.first[simple], pairwise.second[simple]])
     order = np.argsort(owner, kind="stable")
-    both = np.concatenate([simple, simple])[order]
-    edge_start = _starts(owner, pairwise.nodes)
-    tables = _memberships(pairwise, np.flatnonzero(kind == TABLE), is_table)
+    edges = np.concatenate([simple, simple])[order]
     return Interactions(
-        edge_start,
-        np.concatenate([second, first])[order],
-        kind[both],
-        pairwise.weight[both],
-        functions.truncation[pairwise.function[both]],
-        *tables,
+        _starts(owner, pairwise.nodes),
+        np.roll(owner, len(simple))[order],
+        kind[edges],
+        pairwise.weight[edges],
+        functions.truncation[pairwise.function[edges]],
+        *_memberships(pairwise, np.flatnonzero(kind == TABLE), np.flatnonzero(is_table)),
     )
 
 
 def _memberships(
-    pairwise: PairwiseGraph, edges: np.ndarray, is_table: Bool[np.ndarray, " nodes"]
+    pairwise: PairwiseGraph, edges: Int64[np.ndarray, " edges"], cells: Int64[np.ndarray, " tables"]
 ) -> tuple[np.ndarray, ...]:
-    """The arrays of :class:`Interactions` from ``table_start`` on."""
-    first, second = pairwise.first[edges], pairwise.second[edges]
-    base = pairwise.offsets[-1] + pairwise.edge_arrays.place[pairwise.function[edges]]
-    rows = pairwise.cardinalities[second]  # a table's rows are states of the first end
-    one = np.ones_like(rows)
-    weight = pairwise.weight[edges]
-    node = [first, second]
-    bases, strides, weights = [base, base], [rows, one], [weight, weight]
-    counts = [one, one]
-    members, member_strides = [second, first], [one, rows]
-    for cells in np.flatnonzero(is_table):
-        scope, scope_strides = _scope(pairwise, int(cells))
-        size = len(scope)
-        others = np.array([[j for j in range(size) if j != i] for i in range(size)], np.int64)
-        node.append(scope)
-        bases.append(np.full(size, pairwise.offsets[cells]))
-        strides.append(scope_strides)
-        weights.append(np.ones(size, pairwise.dtype))
-        counts.append(np.full(size, size - 1))
-        members.append(scope[others.reshape(-1)])
-        member_strides.append(scope_strides[others.reshape(-1)])
-    nodes, count = np.concatenate(node), np.concatenate(counts)
-    order = np.argsort(nodes, kind="stable")
-    begin = (np.cumsum(count) - count)[order]
-    count = count[order]
-    scope_start = np.append(0, np.cumsum(count)).astype(np.int64)
-    # Where each other member was, now that memberships are sorted by node.
-    place = np.arange(scope_start[-1]) + np.repeat(begin - scope_start[:-1], count)
+    """The arrays of :class:`Interactions` from ``table_start`` on: of tables of edges and nodes."""
+    ends = np.stack([pairwise.first[edges], pairwise.second[edges]], 1)
+    rows = pairwise.cardinalities[ends[:, 1]]  # a table's rows are states of the first end
+    scopes = [_scope(pairwise, int(n)) for n in cells]
+    sizes = np.array([2] * len(edges) + [len(nodes) for nodes, _ in scopes], np.int64)
+    node = np.concatenate([ends.reshape(-1), *(nodes for nodes, _ in scopes)])
+    both = np.stack([rows, np.ones_like(rows)], 1).reshape(-1)
+    stride = np.concatenate([both, *(strides for _, strides in scopes)])
+    places = pairwise.offsets[-1] + pairwise.edge_arrays.place[pairwise.function[edges]]
+    base = np.concatenate([places, pairwise.offsets[cells]])
+    weight = np.concatenate([pairwise.weight[edges], np.ones(len(cells), pairwise.dtype)])
+    # Memberships by node, and for each the members of its table but for itself.
+    order = np.argsort(node, kind="stable")
+    table = np.repeat(np.arange(len(sizes)), sizes)[order]
+    size = sizes[table]
+    own = np.repeat(order, size)
+    within = np.arange(len(own)) - np.repeat(np.cumsum(size) - size, size)
+    member = np.repeat((np.cumsum(sizes) - sizes)[table], size) + within
+    member = member[member != own]
     return (
-        _starts(nodes, pairwise.nodes),
-        np.concatenate(bases)[order].astype(np.int64),
-        np.concatenate(strides)[order].astype(np.int64),
-        np.concatenate(weights)[order],
-        scope_start,
-        np.concatenate(members)[place].astype(np.int32),
-        np.concatenate(member_strides)[place].astype(np.int64),
+        _starts(node, pairwise.nodes),
+        base[table].astype(np.int64),
+        stride[order].astype(np.int64),
+        weight[table],
+        np.append(0, np.cumsum(size - 1)).astype(np.int64),
+        node[member].astype(np.int32),
+        stride[member].astype(np.int64),
     )
 
 
-def _scope(pairwise: PairwiseGraph, cells: int) -> tuple[np.ndarray, np.ndarray]:
+def _scope(
+    pairwise: PairwiseGraph, cells: int
+) -> tuple[Int32[np.ndarray, " members"], Int64[np.ndarray, " members"]]:
     """The variables of a table's node, and their strides."""
     adjacency = pairwise.adjacency
     edges = adjacency.edges[adjacency.start[cells] : adjacency.start[cells + 1]]
@@ -247,5 +285,4 @@ def _scope(pairwise: PairwiseGraph, cells: int) -> tuple[np.ndarray, np.ndarray]
 
 
 def _starts(owners: np.ndarray, nodes: int) -> Int64[np.ndarray, " nodes+1"]:
-    counts = np.bincount(owners, minlength=nodes)
-    return np.append(0, np.cumsum(counts)).astype(np.int64)
+    return np.append(0, np.cumsum(np.bincount(owners, minlength=nodes))).astype(np.int64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int, UInt32
+from jaxtyping import Bool, Float64, Int, UInt32
 
 from mmgraph.graph.errors import NotTabularError, TreewidthError, ZeroProbabilityError
 from mmgraph.graph.evidence import Evidence
@@ -12,7 +12,8 @@ from mmgraph.inference.exact.impossible_evidence import raise_impossible
 from mmgraph.inference.exact.junction_tree import exact_samples
 from mmgraph.inference.pairwise.feasible import feasible_labelling
 from mmgraph.inference.sampling.gibbs_kernels import gibbs_sweeps, interaction_energies
-from mmgraph.inference.sampling.gibbs_program import ConditionedProgram
+from mmgraph.inference.sampling.gibbs_program import ConditionedProgram, Tempering
+from mmgraph.inference.sampling.schedule import Part, Schedule
 
 _PENALTIES = (1.0, 2.0, 4.0, 8.0, 16.0)
 _SWEEPS_EACH = 20
@@ -42,67 +43,44 @@ def starting_states(
     """
     key = key ^ _STARTS  # none of the random numbers of the sweeps that follow
     states = conditioned.first_states(chains)
-    never = np.zeros(chains)
-    tempered_sweeps(conditioned, states, never, never, key, (0, 1))
+    tempered_sweeps(conditioned, states, Tempering.even(chains, 0.0, 0.0), key, (0, 1))
     if not conditioned.has_hard_zeros:
         return states
-    sound = _sound(conditioned, states)
-    found = states[sound]
-    rough = states[~sound]
-    inverse = np.ones(len(rough))
-    first = 1
-    for penalty in _PENALTIES:
-        for _ in range(_SWEEPS_EACH):
-            if not len(rough):
-                break
-            tempered_sweeps(
-                conditioned, rough, inverse, np.full(len(rough), penalty), key, (first, first + 1)
-            )
-            first += 1
-            sound = _sound(conditioned, rough)
-            found = np.concatenate([found, rough[sound]])
-            rough, inverse = rough[~sound], inverse[~sound]
-    if not len(found):
-        found = searched_states(conditioned, evidence, chains, generator)
-    return np.resize(found, states.shape)
+    allowed = _allowed(conditioned, states)
+    starts, rough = states[allowed], states[~allowed]
+    for number, penalty in enumerate(np.repeat(_PENALTIES, _SWEEPS_EACH), 1):
+        if not len(rough):
+            break
+        tempering = Tempering.even(len(rough), 1.0, penalty)
+        tempered_sweeps(conditioned, rough, tempering, key, (number, number + 1))
+        allowed = _allowed(conditioned, rough)
+        starts, rough = np.concatenate([starts, rough[allowed]]), rough[~allowed]
+    if not len(starts):
+        starts = searched_states(conditioned, evidence, chains, generator)
+    return np.resize(starts, states.shape)
 
 
 def tempered_sweeps(
     conditioned: ConditionedProgram,
     states: Int[np.ndarray, "chains nodes"],
-    inverse: np.ndarray,
-    penalty: np.ndarray,
+    tempering: Tempering,
     key: UInt32[np.ndarray, " 2"],
     sweeps: tuple[int, int],
     chains: tuple[int, int] | None = None,
-    sums: np.ndarray | None = None,
 ) -> None:
     """Sweep chains in place, each with interactions at its own inverse temperature and penalty.
 
     Parameters
     ----------
-    inverse, penalty : ndarray, shape (chains,)
-        What finite energies are multiplied by, and what a hard zero costs.
     sweeps : tuple of int
         The numbers of the first sweep, and of that after the last: no number twice with one key.
     chains : tuple of int, optional
         The first chain to sweep, and that after the last; by default all.
-    sums : ndarray, shape (1 or chains, states), optional
-        To which the probabilities drawn from are added.
     """
-    program = conditioned.program
-    first, last = chains or (0, len(states))
-    begin, end = sweeps
-    free = len(conditioned.order)
-    if sums is None:
-        burn_in, sums, trace = end, np.zeros((1, 1)), np.zeros((1, 1, 1), states.dtype)
-    else:
-        burn_in, trace = begin, np.zeros((1, last, free), states.dtype)
-    gibbs_sweeps(
-        conditioned.order, 0, free, first, last, begin, end, states, program.pairwise.offsets,
-        conditioned.values, program.interactions, inverse, penalty,
-        max(program.pairwise.largest, 1), key, burn_in, 1, end - begin + 1, sums, trace,
-    )  # fmt: skip
+    part = Part(0, len(conditioned.order), *(chains or (0, len(states))), *sweeps)
+    none = Schedule(0, 0, 0)  # nothing is recorded
+    sums, trace = np.zeros((1, 1)), np.zeros((1, 1, 1), states.dtype)
+    gibbs_sweeps(part, conditioned.arrays, states, tempering, key, none, sums, trace)
 
 
 def zero_costs(inverse: Float64[np.ndarray, " chains"]) -> Float64[np.ndarray, " chains"]:
@@ -121,8 +99,7 @@ def energies_of(
 ) -> np.ndarray:
     """Return each chain's finite interaction energy and its violated hard zeros, (chains, 2)."""
     result = np.empty((len(states), 2))
-    program = conditioned.program
-    interaction_energies(states, program.elements, conditioned.values, program.interactions, result)
+    interaction_energies(states, conditioned.program.elements, conditioned.arrays, result)
     return result
 
 
@@ -161,6 +138,7 @@ def searched_states(
     return states
 
 
-def _sound(conditioned: ConditionedProgram, states: np.ndarray) -> np.ndarray:
-    sound: np.ndarray = energies_of(conditioned, states)[:, 1] == 0
-    return sound
+def _allowed(conditioned: ConditionedProgram, states: np.ndarray) -> Bool[np.ndarray, " chains"]:
+    """Whether each chain's states violate no hard zero."""
+    allowed: np.ndarray = energies_of(conditioned, states)[:, 1] == 0
+    return allowed

@@ -6,11 +6,12 @@ matrix products.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Float, Float64, Shaped
 from torch import Tensor
 
 from mmgraph.graph.errors import NotTabularError
@@ -18,31 +19,50 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.exponential_family import one_hot
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.field.block_gibbs import States, sweep
-from mmgraph.inference.field.moments import MomentSums, values_of
+from mmgraph.inference.field.moments import MomentSums, joined_moments, values_of
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.model_variables import default_precision
 from mmgraph.inference.moments import Moments
 from mmgraph.inference.numerics.counted_random import device_generator, random_keys
 from mmgraph.inference.numerics.memory import check_statistics_memory
 from mmgraph.inference.pairwise.colouring import colour_masks
-from mmgraph.inference.sampling.gibbs_chains import Schedule
 from mmgraph.inference.sampling.gibbs_program import gibbs_program
 from mmgraph.inference.sampling.gibbs_start import starting_states
+from mmgraph.inference.sampling.schedule import Schedule, draw_number
+
+View = TypeVar("View", bound=FieldView)
 
 
 class TorchRecord(NamedTuple):
-    """What is kept of the chains.
+    """What chains of the field view leave.
 
     Attributes
     ----------
     moments : Moments
         From the means of the distributions drawn from.
     trace : dict of str to Tensor
-        State indices or real values, ``(kept, batch, chains, *shape)``.
+        State indices or real values, ``(traced, batch, chains, *shape)``.
+    swap_rates : Tensor, shape (batch, replicas - 1), optional
+        Of tempering, the share of swaps accepted between each temperature and the next.
     """
 
     moments: Moments
-    trace: dict[str, Shaped[Tensor, "kept batch chains *shape"]]
+    trace: dict[str, Shaped[Tensor, "traced batch chains *shape"]]
+    swap_rates: Float64[Tensor, "batch replicas-1"] | None = None
+
+    def samples(self, draws: int) -> dict[str, Shaped[Tensor, "... draws *shape"]]:
+        """Return the draws of all chains in turn, without an axis of rows where there is one."""
+        drawn = {n: t.movedim(1, 0).flatten(1, 2)[:, :draws] for n, t in self.trace.items()}
+        return {n: t[0] if len(t) == 1 else t for n, t in drawn.items()}
+
+
+def joined_records(rows: Sequence[TorchRecord]) -> TorchRecord:
+    """Return the record of all rows of evidence, of those of each."""
+    return TorchRecord(
+        joined_moments([row.moments for row in rows]),
+        {n: torch.cat([row.trace[n] for row in rows], 1) for n in rows[0].trace},
+        torch.cat([row.swap_rates for row in rows if row.swap_rates is not None]),
+    )
 
 
 def gibbs_torch(
@@ -59,26 +79,76 @@ def gibbs_torch(
     ZeroProbabilityError, MmgraphError
         As for :func:`mmgraph.inference.sampling.gibbs.gibbs`.
     """
-    chains = schedule.chains
-    check_statistics_memory(graph, evidence.batch * chains, default_precision(graph))
-    repeated = evidence.rows(np.repeat(np.arange(evidence.batch), chains))
-    view = FieldView(graph, repeated, device, default_precision(graph))
-    view.check_possible()
+    chains, precision = schedule.chains, default_precision(graph)
+    view = chains_view(FieldView, graph, evidence, chains, device, precision)
     states = starting_statistics(graph, evidence, view, chains, generator)
-    drawing = device_generator(generator, device)
+    return run_in_batch(graph, view, states, schedule, device_generator(generator, device))
+
+
+def chains_view(
+    kind: type[View],
+    graph: FactorGraph,
+    evidence: Evidence,
+    chains: int,
+    device: torch.device,
+    precision: torch.dtype,
+) -> View:
+    """Return the field view of so many chains for each row of evidence, one after the other.
+
+    Raises
+    ------
+    ZeroProbabilityError
+        If soft evidence leaves a unit no state.
+    MmgraphError
+        If the chains' statistics do not fit the memory.
+    """
+    check_statistics_memory(graph, evidence.batch * chains, precision)
+    rows = evidence.rows(np.repeat(np.arange(evidence.batch), chains))
+    view = kind(graph, rows, device, precision)
+    view.check_possible()
+    return view
+
+
+def run_in_batch(
+    graph: FactorGraph,
+    view: FieldView,
+    states: States,
+    schedule: Schedule,
+    generator: torch.Generator,
+    inverse: Float[Tensor, " rows"] | None = None,
+    after_sweep: Callable[[int], None] | None = None,
+) -> TorchRecord:
+    """Sweep all rows of a view, and record those of the model itself.
+
+    Parameters
+    ----------
+    states : dict of str to Tensor
+        Where to start; entries are replaced.
+    generator : torch.Generator
+        On the device of the view.
+    inverse : Tensor, optional
+        The inverse temperature of each row. The first ``schedule.chains`` rows are then the chains
+        of the model, for one row of evidence; else all rows are chains.
+    after_sweep : callable, optional
+        Called with the number of each sweep after it.
+    """
+    colours = colour_masks(graph)
+    chains = schedule.chains
+    rows = slice(view.batch if inverse is None else chains)
+    shape = (-1, chains)
     sums = MomentSums(view, states)
     trace: dict[str, list[Tensor]] = {n: [] for n in states}
-    colours = colour_masks(graph)
     for number in range(schedule.sweeps):
-        after = number - schedule.burn_in + 1
-        recorded = after > 0 and after % schedule.thinning == 0
-        sweep(view, colours, states, drawing, watch=sums.add if recorded else None)
-        if recorded and (after // schedule.thinning - 1) % schedule.interval == 0:
+        draw = draw_number(number, schedule)
+        sweep(view, colours, states, generator, inverse, sums.add if draw >= 0 else None)
+        if draw >= 0 and draw % schedule.interval == 0:
             for name, statistics in states.items():
-                trace[name].append(values_of(view, name, statistics).cpu())
+                trace[name].append(values_of(view, name, statistics[rows]).cpu())
+        if after_sweep is not None:
+            after_sweep(number)
     return TorchRecord(
-        sums.moments((evidence.batch, chains), schedule.draws),
-        {n: torch.stack(t).unflatten(1, (evidence.batch, chains)) for n, t in trace.items()},
+        sums.rows(rows).moments(shape, schedule.draws),
+        {n: torch.stack(t).unflatten(1, shape) for n, t in trace.items()},
     )
 
 
@@ -90,20 +160,18 @@ def starting_statistics(
     generator: torch.Generator | None,
 ) -> States:
     """Return starts of positive probability; of units, which have no hard zeros, any."""
-    if view.compact:
-        return view.start(draw=True, generator=device_generator(generator, view.device))
     try:
-        program = gibbs_program(graph)
+        program = None if view.compact else gibbs_program(graph)
     except NotTabularError:
+        program = None
+    if program is None:
         return view.start(draw=True, generator=device_generator(generator, view.device))
     keys = random_keys(generator, evidence.batch)
-    starts = np.concatenate(
-        [
-            starting_states(program.conditioned(evidence, row), evidence, chains, key, generator)
-            for row, key in enumerate(keys)
-        ]
-    )
-    states = program.pairwise.states_of(starts)
+    starts = [
+        starting_states(program.conditioned(evidence, row), evidence, chains, key, generator)
+        for row, key in enumerate(keys)
+    ]
+    states = program.pairwise.states_of(np.concatenate(starts))
     return {
         name: one_hot(codes.to(view.device), view.variables[name].cardinality, view.dtype)
         for name, codes in states.items()

@@ -4,64 +4,63 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int, Shaped, UInt32
+from jaxtyping import Bool, Float64, Int, Shaped, UInt32
 from torch import Tensor
 
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.field.moments import joined_moments
-from mmgraph.inference.model_variables import (
-    has_compact_factors,
-    named_variables,
-    tables_device,
-)
-from mmgraph.inference.moments import Moments
-from mmgraph.inference.numerics.counted_random import random_keys
-from mmgraph.inference.numerics.diagnostics import LEAST_DRAWS, R_HAT_LIMIT, r_hat_shortfall
+from mmgraph.inference.field.backend import Backend, backend_of
+from mmgraph.inference.field.base_means import gibbs_means
+from mmgraph.inference.field.block_gibbs import swap_neighbours
+from mmgraph.inference.field.softened_view import SoftenedView
+from mmgraph.inference.field.view import FieldView
+from mmgraph.inference.keyword_options import keyword_options
+from mmgraph.inference.model_variables import default_precision, named_variables
+from mmgraph.inference.numerics.counted_random import device_generator
+from mmgraph.inference.pairwise.colouring import colour_masks
 from mmgraph.inference.posterior import Posterior
-from mmgraph.inference.sampling.frozen import settled_units
-from mmgraph.inference.sampling.gibbs import (
-    TRACE_BUDGET,
-    checked_schedule,
-    diagnosed,
-    flat_marginals,
-    trace_diagnostics,
-    within_budget,
+from mmgraph.inference.sampling.chain_answer import (
+    answer_by_rows,
+    answer_of_batch,
+    chain_posterior,
+    samples_schedule,
 )
-from mmgraph.inference.sampling.gibbs_chains import ChainRecord, Schedule, cuts
-from mmgraph.inference.sampling.gibbs_program import ConditionedProgram, gibbs_program
-from mmgraph.inference.sampling.gibbs_start import (
-    energies_of,
-    starting_states,
-    tempered_sweeps,
-    zero_costs,
+from mmgraph.inference.sampling.gibbs_chains import ChainRecord, run_chains
+from mmgraph.inference.sampling.gibbs_program import ConditionedProgram, Tempering
+from mmgraph.inference.sampling.gibbs_start import energies_of, zero_costs
+from mmgraph.inference.sampling.gibbs_torch import (
+    TorchRecord,
+    chains_view,
+    joined_records,
+    run_in_batch,
+    starting_statistics,
 )
-from mmgraph.inference.sampling.tempering_torch import tempered_by_torch
+from mmgraph.inference.sampling.schedule import ChainOptions, Schedule
 
-_WORTH_THREADS = 1 << 13
-"""Elements in all replicas from which on a sweep is shared between threads."""
+Inverses = Float64[np.ndarray, " replicas"]
 
 
+@dataclass(frozen=True)
+class TemperingOptions(ChainOptions):
+    """Options of :func:`parallel_tempering`."""
+
+    temperatures: Sequence[float] | None = None
+    base: Mapping[str, Tensor] | None = None
+
+
+@keyword_options(TemperingOptions)
 def parallel_tempering(
     graph: FactorGraph,
     evidence: Evidence,
     variables: Sequence[str] | str | None = None,
-    temperatures: Sequence[float] | None = None,
-    draws: int = 1000,
-    burn_in: int | None = None,
-    chains: int = 4,
-    generator: torch.Generator | None = None,
-    r_hat_limit: float = R_HAT_LIMIT,
-    trace_budget: int = TRACE_BUDGET,
-    threads: int | None = None,
-    base: Mapping[str, Tensor] | None = None,
-    device: str = "auto",
+    *,
+    options: TemperingOptions,
 ) -> Posterior:
     """Return marginals from replica exchange (Geyer 1991; Hukushima and Nemoto 1996, section 2).
 
@@ -103,109 +102,21 @@ def parallel_tempering(
     began = time.perf_counter()
     evidence = Evidence.of(evidence, graph.variables)
     names = named_variables(graph, variables)
-    schedule = checked_schedule(draws, burn_in, chains, 1, threads)
-    inverse = _inverses(temperatures)
-    place = tables_device(graph) if device == "auto" else torch.device(device)
-    if base is not None and not has_compact_factors(graph):
+    schedule = options.schedule()
+    inverse = _inverses(options.temperatures)
+    backend = backend_of(graph, options.device)
+    if options.base is not None and not backend.layers:
         raise MmgraphError("'base' is for graphs of layers of units")
-    if has_compact_factors(graph) or place.type != "cpu":
-        limited = within_budget(
-            schedule, 8 * sum(v.size for v in graph.variables.values()), trace_budget
-        )
-        found = _by_torch(graph, evidence, names, inverse, limited, generator, place, base)
+    if backend.kernels:
+        run = partial(_run_ladder, inverse, options.generator)
+        answer = answer_by_rows(graph, evidence, names, options, schedule, run, len(inverse))
     else:
-        found = _by_rows(graph, evidence, names, inverse, schedule, generator, trace_budget)
-    diagnostics = {"swap_acceptance": {"rate": found.rates}}
-    told = draws >= LEAST_DRAWS
-    if told:
-        diagnostics |= {"r_hat": found.r_hat, "effective_sample_size": found.sample_size}
-    missed = r_hat_shortfall("parallel_tempering", found.r_hat, r_hat_limit, schedule.sweeps, told)
-    return Posterior(
-        graph.variables,
-        found.moments,
-        None,
-        method="parallel_tempering",
-        is_normalised=graph.is_normalised,
-        converged=not missed,
-        shortfall=missed,
-        iterations=schedule.sweeps,
-        diagnostics=diagnostics,
-        seconds=time.perf_counter() - began,
-    )
-
-
-class _Found(NamedTuple):
-    moments: Moments
-    r_hat: dict[str, Float64[Tensor, "batch *shape"]]
-    sample_size: dict[str, Float64[Tensor, "batch *shape"]]
-    rates: Float64[Tensor, "batch replicas-1"]
-
-
-def _by_rows(
-    graph: FactorGraph,
-    evidence: Evidence,
-    names: Sequence[str],
-    inverse: Float64[np.ndarray, " replicas"],
-    schedule: Schedule,
-    generator: torch.Generator | None,
-    trace_budget: int,
-) -> _Found:
-    """One row of evidence after the other, by compiled kernels."""
-    program = gibbs_program(graph)
-    rows: list[tuple[dict[str, Tensor], ...]] = []
-    rates = []
-    for row, key in enumerate(random_keys(generator, evidence.batch)):
-        conditioned = program.conditioned(evidence, row)
-        replicas = schedule.chains * len(inverse)
-        states = starting_states(conditioned, evidence, replicas, key, generator)
-        limited = within_budget(schedule, len(conditioned.order) * states.itemsize, trace_budget)
-        ladder = _Ladder(conditioned, inverse, states, key, generator, limited)
-        record = ladder.run()
-        marginals = flat_marginals(conditioned, record.probabilities, states)
-        rows.append((marginals, *diagnosed(conditioned, record, limited)))
-        rates.append(torch.from_numpy(ladder.rates))
-    marginals, r_hat, size = (
-        {name: torch.stack([row[part][name] for row in rows]) for name in names}
-        for part in range(3)
-    )
-    return _Found(Moments(marginals, {}, {}), r_hat, size, torch.stack(rates))
-
-
-def _by_torch(
-    graph: FactorGraph,
-    evidence: Evidence,
-    names: Sequence[str],
-    inverse: Float64[np.ndarray, " replicas"],
-    limited: Schedule,
-    generator: torch.Generator | None,
-    place: torch.device,
-    base: Mapping[str, Tensor] | None,
-) -> _Found:
-    """Row after row of evidence, all replicas at once: layers of units, and other devices."""
-    records = [
-        tempered_by_torch(
-            graph, evidence.rows(slice(row, row + 1)), inverse, limited, generator, place, base
-        )
-        for row in range(evidence.batch)
-    ]
-    told = []
-    for row, record in enumerate(records):
-        settled = settled_units(graph, evidence.rows(slice(row, row + 1)), record.trace)
-        told.append(
-            {
-                n: trace_diagnostics(graph.variables[n], record.trace[n], settled[n], limited)
-                for n in names
-            }
-        )
-    r_hat, sample_size = (
-        {n: torch.cat([row[n][part] for row in told]) for n in names} for part in range(2)
-    )
-    return _Found(
-        joined_moments([r.moments.of(names) for r in records]),
-        r_hat,
-        sample_size,
-        torch.stack([r.rates for r in records]),
-    )
+        size = 8 * sum(v.size for v in graph.variables.values())
+        limited = schedule.within(options.trace_budget, size)
+        record = _run_by_torch(graph, evidence, inverse, limited, options, backend)
+        answer = answer_of_batch(graph, evidence, names, record, limited)
+    limit = options.r_hat_limit
+    return chain_posterior("parallel_tempering", graph, answer, schedule, limit, began)
 
 
 def tempered_samples(
@@ -246,25 +157,17 @@ def tempered_samples(
     MmgraphError
         If a number is not positive, or the graph has no layers of units.
     """
-    if not has_compact_factors(graph):
+    backend = backend_of(graph, device)
+    if not backend.layers:
         raise MmgraphError("tempered samples are of layers of units; use 'gibbs' on this graph")
-    chains = min(16, draws) if chains is None else chains
-    each = -(-draws // chains) if chains > 0 else 1
-    schedule = checked_schedule(each, burn_in, chains, thinning, None)
-    place = tables_device(graph) if device == "auto" else torch.device(device)
+    schedule = samples_schedule(draws, burn_in, chains, thinning, None)
+    options = TemperingOptions(generator=generator, base=base)
     inverse = _inverses(temperatures)
-    rows = []
-    for row in range(evidence.batch):
-        record = tempered_by_torch(
-            graph, evidence.rows(slice(row, row + 1)), inverse, schedule, generator, place, base
-        )
-        rows.append({n: t[:, 0].flatten(0, 1)[:draws] for n, t in record.trace.items()})
-    if len(rows) == 1:
-        return rows[0]
-    return {n: torch.stack([r[n] for r in rows]) for n in rows[0]}
+    record = _run_by_torch(graph, evidence, inverse, schedule, options, backend)
+    return record.samples(draws)
 
 
-def _inverses(temperatures: Sequence[float] | None) -> Float64[np.ndarray, " replicas"]:
+def _inverses(temperatures: Sequence[float] | None) -> Inverses:
     if temperatures is None:
         return np.linspace(1.0, 0.0, 12)
     ladder = np.asarray(temperatures, np.float64)
@@ -275,80 +178,108 @@ def _inverses(temperatures: Sequence[float] | None) -> Float64[np.ndarray, " rep
     return 1.0 / ladder
 
 
-class _Ladder:
-    """Replicas of all chains: those at one temperature side by side, the coldest first."""
+class _Swaps:
+    """How many swaps were offered and accepted between each temperature and the next."""
 
-    def __init__(
-        self,
-        conditioned: ConditionedProgram,
-        inverse: Float64[np.ndarray, " replicas"],
-        states: Int[np.ndarray, "replicas*chains nodes"],
-        key: UInt32[np.ndarray, " 2"],
-        generator: torch.Generator | None,
-        schedule: Schedule,
+    def __init__(self, levels: int, chains: int) -> None:
+        self.chains = chains
+        self.accepted, self.offered = np.zeros((2, levels - 1))
+
+    def add(
+        self, lower: Int[np.ndarray, " pairs"], accepted: Bool[np.ndarray, "pairs chains"]
     ) -> None:
-        self.conditioned, self.states, self.key, self.schedule = conditioned, states, key, schedule
-        self.generator = generator
-        self.levels = len(inverse)
-        self.inverse = np.repeat(inverse, schedule.chains)
-        self.penalty = zero_costs(self.inverse)
-        self.accepted = np.zeros(max(self.levels - 1, 0))
-        self.offered = np.zeros(max(self.levels - 1, 0))
+        """Count the offers between some levels and those above them."""
+        self.accepted[lower] += accepted.sum(1)
+        self.offered[lower] += self.chains
 
     @property
     def rates(self) -> Float64[np.ndarray, " replicas-1"]:
-        """The share of swaps accepted between each temperature and the next."""
+        """The share of swaps accepted."""
         return self.accepted / np.maximum(self.offered, 1)
 
-    def run(self) -> ChainRecord:
-        """Sweep and swap; return what is kept of the coldest replicas."""
-        schedule, order = self.schedule, self.conditioned.order
-        cold = schedule.chains
-        sums = np.zeros((cold, int(self.conditioned.program.pairwise.offsets[-1])))
-        trace = np.zeros((schedule.kept, cold, len(order)), self.states.dtype)
-        shares = schedule.threads if self.states.size >= _WORTH_THREADS else 1
-        with ThreadPoolExecutor(shares) as pool:
-            for sweep in range(schedule.sweeps):
-                number = sweep - schedule.burn_in
-                recorded = number >= 0
-                parts = [(part, sums if recorded else None) for part in cuts(0, cold, shares, 1)]
-                parts += [(part, None) for part in cuts(cold, len(self.states), shares, 1)]
-                numbers = (sweep, sweep + 1)
-                if shares == 1:
-                    for part, total in parts:
-                        self._sweep(numbers, part, total)
-                else:
-                    for done in [pool.submit(self._sweep, numbers, *part) for part in parts]:
-                        done.result()
-                if recorded and number % schedule.interval == 0:
-                    trace[number // schedule.interval] = self.states[:cold, order]
-                self._swap(sweep % 2)
-        return ChainRecord(order, trace, sums.sum(0) / (cold * schedule.draws))
 
-    def _sweep(
-        self, numbers: tuple[int, int], part: tuple[int, int], sums: np.ndarray | None
-    ) -> None:
-        tempered_sweeps(
-            self.conditioned, self.states, self.inverse, self.penalty, self.key, numbers, part, sums
-        )
+def _run_ladder(
+    inverse: Inverses,
+    generator: torch.Generator | None,
+    conditioned: ConditionedProgram,
+    states: Int[np.ndarray, "replicas*chains nodes"],
+    key: UInt32[np.ndarray, " 2"],
+    schedule: Schedule,
+) -> ChainRecord:
+    """Run the replicas of one row by kernels: those of one temperature side by side."""
+    chains, levels = schedule.chains, len(inverse)
+    swaps = _Swaps(levels, chains)
+    of_replicas = np.repeat(inverse, chains)
+    penalty = zero_costs(of_replicas)
 
-    def _swap(self, parity: int) -> None:
+    def swap(number: int) -> None:
         """Offer swaps between every second pair of neighbouring temperatures."""
-        chains = self.schedule.chains
-        lower = np.arange(parity, self.levels - 1, 2)
+        lower = np.arange(number % 2, levels - 1, 2)
         if not len(lower):
             return
         a = (lower[:, None] * chains + np.arange(chains)).reshape(-1)
         b = a + chains
-        finite, violated = energies_of(self.conditioned, self.states).T
-        gain = (self.inverse[a] - self.inverse[b]) * (finite[a] - finite[b])
+        finite, violated = energies_of(conditioned, states).T
+        gain = (of_replicas[a] - of_replicas[b]) * (finite[a] - finite[b])
         differ = violated[a] != violated[b]  # infinitely much times nothing is nothing
-        cost = (self.penalty[a] - self.penalty[b])[differ]
-        gain[differ] += cost * (violated[a] - violated[b])[differ]
-        uniform = torch.rand(len(a), dtype=torch.float64, generator=self.generator).numpy()
+        gain[differ] += (penalty[a] - penalty[b])[differ] * (violated[a] - violated[b])[differ]
+        uniform = torch.rand(len(a), dtype=torch.float64, generator=generator).numpy()
         with np.errstate(divide="ignore"):
             accepted = np.log(uniform) < gain
         to, fro = a[accepted], b[accepted]
-        self.states[to], self.states[fro] = self.states[fro], self.states[to]
-        self.accepted[lower] += accepted.reshape(len(lower), chains).sum(1)
-        self.offered[lower] += chains
+        states[to], states[fro] = states[fro], states[to]
+        swaps.add(lower, accepted.reshape(len(lower), chains))
+
+    tempering = Tempering(of_replicas, penalty)
+    record = run_chains(conditioned, states, key, schedule, tempering, swap)
+    return record._replace(swap_rates=swaps.rates)
+
+
+def _run_by_torch(
+    graph: FactorGraph,
+    evidence: Evidence,
+    inverse: Inverses,
+    schedule: Schedule,
+    options: TemperingOptions,
+    backend: Backend,
+) -> TorchRecord:
+    """Run one row of evidence after the other, all its replicas as one batch."""
+    rows = [evidence.rows(slice(row, row + 1)) for row in range(evidence.batch)]
+    return joined_records(
+        [_run_row_by_torch(graph, row, inverse, schedule, options, backend) for row in rows]
+    )
+
+
+def _run_row_by_torch(
+    graph: FactorGraph,
+    evidence: Evidence,
+    inverse: Inverses,
+    schedule: Schedule,
+    options: TemperingOptions,
+    backend: Backend,
+) -> TorchRecord:
+    levels, chains, precision = len(inverse), schedule.chains, default_precision(graph)
+    replicas, base = levels * chains, options.base
+    drawing = device_generator(options.generator, backend.place)
+    ladder = torch.from_numpy(inverse).to(backend.place, precision)
+    costs: Tensor | None = None
+    view: FieldView
+    if backend.layers:
+        view = chains_view(FieldView, graph, evidence, replicas, backend.place, precision)
+        view.tilt(gibbs_means(view, colour_masks(graph), 1, drawing) if base is None else base)
+        states = view.start(draw=True, generator=drawing)
+    else:
+        view = chains_view(SoftenedView, graph, evidence, replicas, backend.place, precision)
+        costs = torch.from_numpy(zero_costs(inverse)).to(backend.place, precision)
+        view.cost = costs.repeat_interleave(chains)
+        states = starting_statistics(graph, evidence, view, replicas, options.generator)
+    swaps = _Swaps(levels, chains)
+
+    def swap(number: int) -> None:
+        if levels > 1:
+            accepted, lower = swap_neighbours(view, states, ladder, number % 2, drawing, costs)
+            swaps.add(lower.cpu().numpy(), accepted.cpu().numpy())
+
+    of_replicas = ladder.repeat_interleave(chains)
+    record = run_in_batch(graph, view, states, schedule, drawing, of_replicas, swap)
+    return record._replace(swap_rates=torch.from_numpy(swaps.rates[None]))

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float64, Int64
 
 from mmgraph.inference.pairwise.graph import TABLE, PairwiseGraph
 from mmgraph.inference.sampling.gibbs_program import GibbsProgram
+from mmgraph.inference.sampling.two_state_kernels import GridOdds
 
 _LARGEST_EXPONENT = 80.0  # exponentials beyond leave single precision
 
@@ -29,34 +30,27 @@ class TwoStateGrid:
         Where each element lies in boards ``(2, height, (width + 1) // 2)``.
     difference : ndarray, shape (height * width,)
         What state one costs more than state zero, apart from unary energies and weights.
-    uniform : bool
-        Whether all weights along the rows are the same, and all along the columns.
-    across, down : ndarray of float32, shape (3,)
-        The odds of state zero, by the number of neighbours in state one; where ``uniform``.
-    weights : ndarray of float32, shape (2, 4, height, (width + 1) // 2)
-        Exponentials of the weights to the left, the right, above and below; where not.
+    neighbours : GridOdds
+        What neighbours do to the odds of state zero; those of elements by themselves are missing.
     """
 
     shape: tuple[int, int]
     place: Int64[np.ndarray, " elements"]
     difference: Float64[np.ndarray, " elements"]
-    uniform: bool
-    across: Float32[np.ndarray, " 3"]
-    down: Float32[np.ndarray, " 3"]
-    weights: Float32[np.ndarray, "2 4 height half"]
+    neighbours: GridOdds
 
     @property
     def boards(self) -> tuple[int, int, int]:
         """The shape of the boards."""
         return 2, self.shape[0], (self.shape[1] + 1) // 2
 
-    def odds(self, unary: Float64[np.ndarray, "elements 2"]) -> Float32[np.ndarray, "2 height w"]:
-        """Return the odds of state zero by the unary energies, infinite where no element lies."""
-        result = np.full(self.boards, np.inf, np.float32)
+    def odds(self, unary: Float64[np.ndarray, "elements 2"]) -> GridOdds:
+        """Return all factors of the odds of state zero, given the unary energies."""
+        own = np.full(self.boards, np.inf, np.float32)
         with np.errstate(over="ignore", under="ignore"):
             odds = np.exp(unary[:, 1] - unary[:, 0] + self.difference)
-            result.reshape(-1)[self.place] = odds.astype(np.float32)
-        return result
+            own.reshape(-1)[self.place] = odds.astype(np.float32)
+        return self.neighbours._replace(own=own)
 
 
 def two_state_grid(program: GibbsProgram) -> TwoStateGrid | None:
@@ -122,29 +116,25 @@ def _laid_out(
     around[2, 1:], around[3, :-1] = down[:-1], down[:-1]
     if np.abs(around).sum(0).max() > _LARGEST_EXPONENT:
         return None
-    one_across = float(across[0, 0])
-    one_down = float(down[0, 0])
-    uniform = bool((across[:, :-1] == one_across).all() and (down[:-1] == one_down).all())
-    weights = np.ones((2, 4, height, (width + 1) // 2), np.float32)
+    alike = np.array([across[0, 0], down[0, 0]])
+    uniform = bool((across[:, :-1] == alike[0]).all() and (down[:-1] == alike[1]).all())
     if uniform:
-        missing_across = (np.arange(width) == 0).astype(int) + (np.arange(width) == width - 1)
-        missing_down = (np.arange(height) == 0).astype(int) + (np.arange(height) == height - 1)
         # The kernel counts a neighbour that is not there as one in state zero.
-        extra = one_across * missing_across[None, :] + one_down * missing_down[:, None]
-        difference = difference - extra.reshape(-1)
+        absent = alike[0] * _absent(width) + alike[1] * _absent(height)[:, None]
+        difference = difference - absent.reshape(-1)
         weights = np.ones((2, 4, 1, 1), np.float32)
     else:
-        for side in range(4):
-            board = np.ones(2 * height * ((width + 1) // 2))
-            board[place] = np.exp(around[side]).reshape(-1)
-            weights[:, side] = board.reshape(2, height, -1)
-    neighbours = np.array([2.0, 0.0, -2.0])
-    return TwoStateGrid(
-        shape,
-        place,
-        difference,
-        uniform,
-        np.exp(one_across * neighbours).astype(np.float32) if uniform else np.ones(3, np.float32),
-        np.exp(one_down * neighbours).astype(np.float32) if uniform else np.ones(3, np.float32),
-        weights,
-    )
+        alike = np.zeros(2)
+        boards = np.ones((4, 2 * height * ((width + 1) // 2)))
+        boards[:, place] = np.exp(around).reshape(4, -1)
+        weights = np.ascontiguousarray(boards.reshape(4, 2, height, -1).swapaxes(0, 1), np.float32)
+    across, down = np.exp(alike[:, None] * [2.0, 0.0, -2.0]).astype(np.float32)
+    own = np.ones((2, 1, 1), np.float32)
+    odds = GridOdds(own, uniform, across, down, weights)
+    return TwoStateGrid(shape, place, difference, odds)
+
+
+def _absent(count: int) -> Int64[np.ndarray, " count"]:
+    """How many of the two neighbours along a line of elements are not there."""
+    place = np.arange(count)
+    return (place == 0).astype(np.int64) + (place == count - 1)

@@ -9,7 +9,7 @@ import torch
 import mmgraph as mm
 from mmgraph.graph.errors import ConvergenceWarning, MmgraphError, ZeroProbabilityError
 from mmgraph.inference.sampling.annealing import annealed_importance_sampling
-from mmgraph.inference.sampling.annealing_schedule import inverse_temperatures
+from mmgraph.inference.sampling.annealing_weights import inverse_temperatures
 from tests.inference.models import random_evidence, random_network
 from tests.inference.spatial_models import ising_grid, listed, mixed_graph
 

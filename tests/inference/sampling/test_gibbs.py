@@ -56,7 +56,7 @@ def test_two_state_grids(shape, varying):
     graph = ising_grid(shape, weights, field=0.7)
     grid = two_state_grid(gibbs_program(graph))
     assert grid is not None
-    assert grid.uniform is not varying
+    assert grid.neighbours.uniform is not varying
     evidence = nothing(graph)
     posterior = gibbs(graph, evidence, draws=8000, generator=seeded(), threads=1)
     assert_agrees(posterior, graph, evidence)
@@ -70,7 +70,7 @@ def test_sums_over_many_sweeps_are_not_rounded(varying):
     graph = ising_grid((2, 2), weights, field=1.0)
     grid = two_state_grid(gibbs_program(graph))
     assert grid is not None
-    assert grid.uniform is not varying
+    assert grid.neighbours.uniform is not varying
     posterior = gibbs(graph, nothing(graph), draws=300_000, chains=1, burn_in=0, trace_budget=1)
     expected = graph.factors[1].log_values.softmax(-1)[0]
     torch.testing.assert_close(posterior.marginal("spins")[0, 0], expected, rtol=2e-6, atol=0)

@@ -23,7 +23,7 @@ _EVEN_SHARE = 0.1
 """How far means of units with states are drawn towards leaning to none of them."""
 
 
-def pilot_means(
+def gibbs_means(
     view: FieldView, colours: Sequence[Masks], batch: int, generator: torch.Generator
 ) -> dict[str, Float[Tensor, "rows ..."]]:
     """Return mean statistics of free variables, the same for all rows that belong together.
