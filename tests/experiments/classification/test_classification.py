@@ -63,6 +63,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("rendered")
 def test_a_run_reports_every_situation(model: Path, tmp_path: Path):
     steps: list[int] = []
     report = experiment.run(model, tmp_path / "out", progress=lambda done, *_: steps.append(done))
@@ -211,9 +212,9 @@ def test_powers_need_a_group_more(model: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_another_declaration_does_not_reuse_old_folds(model: Path, tmp_path: Path):
-    first = experiment.run(model, tmp_path / "out")
+    first = experiment.run(model, tmp_path / "out", folds=1)
     model.write_text(SMALL.replace("components = 2", "components = 1"))
-    second = experiment.run(model, tmp_path / "out")
+    second = experiment.run(model, tmp_path / "out", folds=1)
     assert first["results"] != second["results"]
 
 

@@ -60,6 +60,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("rendered")
 def test_a_run_reports_every_situation(model: Path, tmp_path: Path):
     steps: list[int] = []
     report = experiment.run(model, tmp_path / "out", progress=lambda done, *_: steps.append(done))

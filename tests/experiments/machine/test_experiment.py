@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,6 +32,26 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def one_fold(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """What one fold leaves in a directory, and its report."""
+    directory = tmp_path_factory.mktemp("one_fold")
+    path = directory / "shapes.toml"
+    path.write_text(DECLARATION)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machine_experiment, "load_data", lambda declaration: small_data())
+        patch.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: None)
+        report = experiment.run(path, directory / "out", folds=1)
+    return directory / "out", report
+
+
+@pytest.fixture
+def done(one_fold: tuple[Path, dict[str, Any]], tmp_path: Path) -> Path:
+    """A directory of one's own in which one fold is done."""
+    return shutil.copytree(one_fold[0], tmp_path / "out")
+
+
+@pytest.mark.usefixtures("rendered")
 def test_a_run_reports_every_situation(model: Path, tmp_path: Path):
     told: list[tuple[int, int, str]] = []
     report = experiment.run(model, tmp_path / "out", progress=lambda *step: told.append(step))
@@ -71,26 +92,28 @@ def test_a_run_reports_every_situation(model: Path, tmp_path: Path):
 
 
 def test_folds_that_are_done_are_not_done_again(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: Path, done: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    first = experiment.run(model, tmp_path / "out", folds=2)
+    first = experiment.run(model, done, folds=2)
 
     def refuses(*_: object, **__: object):
         raise AssertionError
 
     monkeypatch.setattr(machine_experiment, "fit_machine", refuses)
-    again = experiment.run(model, tmp_path / "out", folds=2)
+    again = experiment.run(model, done, folds=2)
     assert again["results"] == first["results"]
     assert again["files"] == first["files"]
     with pytest.raises(AssertionError):
-        experiment.run(model, tmp_path / "out", folds=3)
+        experiment.run(model, done, folds=3)
     model.write_text(DECLARATION.replace("epochs = 12", "epochs = 11"))
     with pytest.raises(AssertionError):
-        experiment.run(model, tmp_path / "out", folds=2)
+        experiment.run(model, done, folds=2)
 
 
-def test_an_interrupted_fold_goes_on_from_its_last_epoch(model: Path, tmp_path: Path):
-    whole = experiment.run(model, tmp_path / "whole", folds=1)
+def test_an_interrupted_fold_goes_on_from_its_last_epoch(
+    model: Path, tmp_path: Path, one_fold: tuple[Path, dict[str, Any]]
+):
+    directory, whole = one_fold
     seen: list[int] = []
 
     def stops(done: int, _whole: int, _what: str) -> None:
@@ -105,7 +128,8 @@ def test_an_interrupted_fold_goes_on_from_its_last_epoch(model: Path, tmp_path: 
     assert resumed["results"] == whole["results"]
     assert seen[7] in (7, 8)  # the epoch in which it stopped may not have been kept
     one, two = (
-        mm.read(tmp_path / name / "machine.mmgraph").parameters() for name in ("whole", "broken")
+        mm.read(place / "machine.mmgraph").parameters()
+        for place in (directory, tmp_path / "broken")
     )
     for name, tensor in one.items():
         np.testing.assert_array_equal(tensor, two[name])
@@ -123,27 +147,26 @@ def test_another_declaration_starts_afresh_where_one_was_interrupted(model: Path
     assert report["results"][-1]["representation"] == 9
 
 
-def test_checkpoints_go_when_their_fold_is_done(model: Path, tmp_path: Path):
-    experiment.run(model, tmp_path / "out", folds=1)
-    kept = [p.name for p in (tmp_path / "out").rglob("*.safetensors")]
+def test_checkpoints_go_when_their_fold_is_done(done: Path):
+    kept = [p.name for p in (done).rglob("*.safetensors")]
     assert "fold_0.safetensors" in kept
     assert not [name for name in kept if name.startswith("tensors-")]
-    assert not (tmp_path / "out" / "checkpoints").exists()
+    assert not (done / "checkpoints").exists()
 
 
-def test_a_machine_that_is_gone_is_fitted_again(model: Path, tmp_path: Path):
-    first = experiment.run(model, tmp_path / "out", folds=2)
-    shutil.rmtree(tmp_path / "out" / "machine.mmgraph")
-    assert experiment.run(model, tmp_path / "out", folds=2)["results"] == first["results"]
-    assert (tmp_path / "out" / "machine.mmgraph").is_dir()
+def test_a_machine_that_is_gone_is_fitted_again(
+    model: Path, done: Path, one_fold: tuple[Path, dict[str, Any]]
+):
+    shutil.rmtree(done / "machine.mmgraph")
+    assert experiment.run(model, done, folds=1)["results"] == one_fold[1]["results"]
+    assert (done / "machine.mmgraph").is_dir()
 
 
-def test_a_machine_that_is_read_again_says_the_same(model: Path, tmp_path: Path):
-    experiment.run(model, tmp_path / "out", folds=1)
+def test_a_machine_that_is_read_again_says_the_same(model: Path, done: Path):
     declaration = machine_experiment.read_machine(model)
     data = small_data()
     train, test = stratified_folds(data.codes, 3, 0)[0]
-    read = machine_experiment._read_machine(tmp_path / "out", declaration, data.rows(train))
+    read = machine_experiment._read_machine(done, declaration, data.rows(train))
     fitted = machine_fold.fit_machine(declaration, data.rows(train))
     for given in declaration.report.given:
         np.testing.assert_allclose(
@@ -176,11 +199,11 @@ def test_what_is_missing_is_not_looked_at(model: Path):
 
 
 def test_the_command_prints_a_row_for_every_result(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    model: Path, done: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setattr(
         "sys.argv",
-        ["mmgraph", "run", str(model), "--folds", "1", "--output", str(tmp_path / "out")],
+        ["mmgraph", "run", str(model), "--folds", "1", "--output", str(done)],
     )
     with pytest.raises(SystemExit) as stopped:
         cli.main()
