@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 from mmgraph.cli.answers import Columns
 from mmgraph.cli.common import progress_bar
 from mmgraph.cli.outputs import check_file
-from mmgraph.graph.errors import MissingExtraError
+from mmgraph.graph.errors import needs
 
 if TYPE_CHECKING:
     from mmgraph.graph.evidence import Evidence
@@ -235,9 +235,7 @@ def _write_parquet(file: BinaryIO, batches: Iterable[Columns]) -> int:
 
 
 def _parquet() -> tuple[Any, Any]:
-    try:
+    with needs("data", "pyarrow", "writing Parquet files"):
         import pyarrow
         from pyarrow import parquet
-    except ImportError:
-        raise MissingExtraError("data", "pyarrow", "writing Parquet files") from None
     return pyarrow, parquet

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from mmgraph.data.multimodal_data import Codes, MultimodalData
-from mmgraph.graph.errors import MissingExtraError, MmgraphError
+from mmgraph.graph.errors import MmgraphError, needs
 
 Fold = tuple[Int64[np.ndarray, " training"], Int64[np.ndarray, " test"]]
 """Training rows and test rows."""
@@ -106,10 +106,8 @@ def stratified_folds(codes: Codes, count: int, seed: int) -> list[Fold]:
     MmgraphError
         If there are fewer than two folds, or a state has fewer rows than folds.
     """
-    try:
+    with needs("data", "scikit-learn", "cross-validation"):
         from sklearn.model_selection import StratifiedKFold
-    except ImportError:
-        raise MissingExtraError("data", "scikit-learn", "cross-validation") from None
     if count < 2:
         raise MmgraphError(f"cross-validation needs at least two folds, not {count}")
     smallest = int(np.bincount(codes).min())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ from mmgraph.graph.column_reader import is_frame, plain_array, spellings
 from mmgraph.graph.errors import (
     FormatError,
     LearningError,
-    MissingExtraError,
     UnknownVariableError,
+    needs,
 )
 from mmgraph.graph.evidence import check_extra
 from mmgraph.graph.state_labels import Index
@@ -87,23 +88,22 @@ class _ParquetTable(Table):
 
     def __init__(self, path: Path) -> None:
         self.origin, self._path = str(path), path
-        _pandas("reading a Parquet file")
+        with needs("data", "pandas", "reading a Parquet file"):
+            import pandas  # noqa: F401 (pyarrow makes frames)
         with self._file() as file:
             self.columns = tuple(file.schema_arrow.names)
 
     def _file(self) -> Any:
-        try:
+        with needs("data", "pyarrow", "reading a Parquet file"):
             import pyarrow.parquet
-        except ImportError:
-            raise MissingExtraError("data", "pyarrow", "reading a Parquet file") from None
-        with _Reading(self._path):
+        with _reading(self._path):
             return pyarrow.parquet.ParquetFile(self._path)
 
     def chunks(self, rows: int) -> Iterator[dict[str, Any]]:
         with self._file() as file:
             batches = file.iter_batches(batch_size=rows, columns=list(self.columns))
             while True:
-                with _Reading(self._path):
+                with _reading(self._path):
                     batch = next(batches, None)
                     frame = None if batch is None else batch.to_pandas()
                 if frame is None:
@@ -112,29 +112,15 @@ class _ParquetTable(Table):
                     yield {name: frame[name] for name in self.columns}
 
 
-class _Reading:
-    """Turns what a library says of a file that it cannot read into an error that names the file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, FileNotFoundError):
-            raise FormatError(f"there is no file {self._path}") from None
-        # pandas' and pyarrow's own errors are all ValueErrors or OSErrors.
-        if isinstance(error, ValueError | OSError):
-            raise FormatError(f"{self._path} cannot be read: {error}") from None
-
-
-def _pandas(purpose: str) -> Any:
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn what a library says of a file that it cannot read into an error that names the file."""
     try:
-        import pandas
-    except ImportError:
-        raise MissingExtraError("data", "pandas", purpose) from None
-    return pandas
+        yield
+    except FileNotFoundError:
+        raise FormatError(f"there is no file {path}") from None
+    except (ValueError, OSError) as error:  # of which pandas' and pyarrow's own are kinds
+        raise FormatError(f"{path} cannot be read: {error}") from None
 
 
 _TEXT = (".csv", ".csv.gz", ".tsv", ".tsv.gz")

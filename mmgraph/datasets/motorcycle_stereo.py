@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmgraph.datasets.catalog import read_member
-from mmgraph.graph.errors import MissingExtraError
+from mmgraph.graph.errors import needs
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +52,7 @@ def load() -> MotorcycleStereo:
 
 
 def _image(member: str) -> NDArray[np.uint8]:
-    try:
+    with needs("plots", "pillow", "reading the stereo images"):
         from PIL import Image
-    except ImportError:
-        raise MissingExtraError("plots", "pillow", "reading the stereo images") from None
     with Image.open(io.BytesIO(read_member("motorcycle_stereo", member))) as image:
         return np.asarray(image.convert("RGB"))

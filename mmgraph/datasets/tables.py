@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING
 
 from mmgraph.datasets.catalog import read_member
-from mmgraph.graph.errors import MissingExtraError
+from mmgraph.graph.errors import needs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +30,6 @@ def read_table(name: str, member: str) -> pd.DataFrame:
     MissingExtraError
         If pandas is not installed.
     """
-    try:
+    with needs("data", "pandas", "reading a table"):
         import pandas as pd
-    except ImportError:
-        raise MissingExtraError("data", "pandas", "reading a table") from None
     return pd.read_csv(io.BytesIO(read_member(name, member)))

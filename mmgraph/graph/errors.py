@@ -6,7 +6,8 @@ A warning that several parts of the package give stands here, too.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -141,6 +142,15 @@ class MissingExtraError(MmgraphError, ImportError):
         )
         self.extra = extra
         self.package = package
+
+
+@contextmanager
+def needs(extra: str, package: str, purpose: str) -> Iterator[None]:
+    """Turn an import that fails into a :class:`MissingExtraError` with these arguments."""
+    try:
+        yield
+    except ImportError:
+        raise MissingExtraError(extra, package, purpose) from None
 
 
 class VanishingValueWarning(UserWarning):

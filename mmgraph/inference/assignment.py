@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from mmgraph.graph.errors import MissingExtraError, UnknownVariableError, suggestion
+from mmgraph.graph.errors import UnknownVariableError, needs, suggestion
 from mmgraph.graph.storage.copying import DeepCopied
 from mmgraph.graph.variable import Variable, element_names
 
@@ -125,9 +125,7 @@ class Assignment(DeepCopied):
         MissingExtraError
             If pandas is not installed.
         """
-        try:
+        with needs("data", "pandas", "a data frame of assignments"):
             import pandas
-        except ImportError:
-            raise MissingExtraError("data", "pandas", "a data frame of assignments") from None
         rows = range(len(self.log_weight))
         return pandas.DataFrame([self.labels(row) for row in rows])

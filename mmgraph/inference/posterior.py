@@ -12,7 +12,12 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from mmgraph.graph.errors import MissingExtraError, MmgraphError, UnknownVariableError, suggestion
+from mmgraph.graph.errors import (
+    MmgraphError,
+    UnknownVariableError,
+    needs,
+    suggestion,
+)
 from mmgraph.graph.storage.copying import DeepCopied
 from mmgraph.graph.variable import Variable, element_names
 from mmgraph.inference.moments import Deferred, FlatMarginals, Moments
@@ -284,10 +289,8 @@ class Posterior(DeepCopied):
         MissingExtraError
             If pandas is not installed.
         """
-        try:
+        with needs("data", "pandas", "a data frame of marginals"):
             import pandas
-        except ImportError:
-            raise MissingExtraError("data", "pandas", "a data frame of marginals") from None
         return pandas.DataFrame(
             list(self._lines()), columns=["row", "variable", "state", "probability"]
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from mmgraph.graph.errors import MissingExtraError, UnknownVariableError, suggestion
+from mmgraph.graph.errors import UnknownVariableError, needs, suggestion
 from mmgraph.graph.variable import Variable, element_names
 
 if TYPE_CHECKING:
@@ -82,10 +82,8 @@ class Samples(Mapping[str, np.ndarray]):
         MissingExtraError
             If pandas is not installed.
         """
-        try:
+        with needs("data", "pandas", "a data frame of samples"):
             import pandas
-        except ImportError:
-            raise MissingExtraError("data", "pandas", "a data frame of samples") from None
         columns: dict[str, Any] = {}
         draws = 0
         for name, values in self.columns().items():

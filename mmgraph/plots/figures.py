@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmgraph.data.whole_files import write_bytes
-from mmgraph.graph.errors import FormatError, MissingExtraError, suggestion
+from mmgraph.graph.errors import FormatError, needs, suggestion
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,10 +34,8 @@ def new_figure(width: float, height: float) -> Figure:
     MissingExtraError
         If matplotlib is not installed.
     """
-    try:
+    with needs("plots", "matplotlib", "drawing"):
         from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtraError("plots", "matplotlib", "drawing") from None
     return Figure(figsize=(width, height), facecolor="white", layout="constrained")
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Float64
 
 from mmgraph.data.multimodal_data import Codes, Features
 from mmgraph.experiments.classification.declaration import LeafDeclaration
-from mmgraph.graph.errors import LearningError, MissingExtraError
+from mmgraph.graph.errors import LearningError, MissingExtraError, needs
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.leaves.gaussian_mixture import GaussianMixtureLeaf
 from mmgraph.graph.leaves.score_leaf import ScoreLeaf
@@ -154,10 +154,8 @@ def _fit_encoder(
 def _transformer(name: str, rows: int) -> Any:
     if name == "none":
         return None
-    try:
+    with needs("data", "scikit-learn", f"the transform '{name}'"):
         from sklearn.preprocessing import QuantileTransformer, StandardScaler
-    except ImportError:
-        raise MissingExtraError("data", "scikit-learn", f"the transform '{name}'") from None
     if name == "standardise":
         return StandardScaler()
     return QuantileTransformer(output_distribution="normal", n_quantiles=min(200, rows))

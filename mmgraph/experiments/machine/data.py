@@ -12,7 +12,7 @@ from jaxtyping import Float64
 
 from mmgraph.data.multimodal_data import MultimodalData, groups_of
 from mmgraph.experiments.machine.declaration import MachineDeclaration, ViewDeclaration
-from mmgraph.graph.errors import DatasetError, LearningError, MissingExtraError, suggestion
+from mmgraph.graph.errors import DatasetError, LearningError, needs, suggestion
 from mmgraph.graph.variable import Variable
 
 Features = Float64[np.ndarray, "rows features"]
@@ -86,10 +86,8 @@ def fit_transform(view: ViewDeclaration, features: Features) -> Transform:
             f"feature {column} of '{view.modality}' is not finite in training row {row}"
         )
     if view.transform == "normal_quantiles":
-        try:
+        with needs("data", "scikit-learn", "normal quantiles"):
             from sklearn.preprocessing import QuantileTransformer
-        except ImportError:
-            raise MissingExtraError("data", "scikit-learn", "normal quantiles") from None
         count = min(200, len(features))
         made = QuantileTransformer(output_distribution="normal", n_quantiles=count)
         return Quantiles(made.fit(features))
@@ -167,10 +165,8 @@ def read_rows(declaration: MachineDeclaration, path: Path) -> MultimodalData:
     MissingExtraError
         If pandas is not installed.
     """
-    try:
+    with needs("data", "pandas", "reading a table"):
         import pandas
-    except ImportError:
-        raise MissingExtraError("data", "pandas", "reading a table") from None
     read = pandas.read_parquet if path.suffix == ".parquet" else pandas.read_csv
     try:
         frame = read(path)

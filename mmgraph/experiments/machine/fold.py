@@ -14,7 +14,7 @@ from jaxtyping import Float64
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.experiments.machine.data import Scale, Transform, fit_transform
 from mmgraph.experiments.machine.declaration import MachineDeclaration
-from mmgraph.graph.errors import MissingExtraError
+from mmgraph.graph.errors import needs
 from mmgraph.graph.state_labels import index
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.boltzmann.inputs.labels import class_order
@@ -151,9 +151,7 @@ def _from_representation(
     test: Float64[np.ndarray, "others joint"],
 ) -> np.ndarray:
     """Labels by logistic regression on the joint layer's means."""
-    try:
+    with needs("data", "scikit-learn", "logistic regression"):
         from sklearn.linear_model import LogisticRegression
-    except ImportError:
-        raise MissingExtraError("data", "scikit-learn", "logistic regression") from None
     model = LogisticRegression(max_iter=1000).fit(train, codes)
     return np.asarray(model.predict(test), np.int64)

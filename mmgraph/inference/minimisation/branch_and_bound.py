@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 
-from mmgraph.graph.errors import MissingExtraError, MmgraphError
+from mmgraph.graph.errors import MmgraphError, needs
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
@@ -113,10 +113,8 @@ def branch_and_bound(
 
 
 def _solver() -> Any:
-    try:
+    with needs("toulbar2", "pytoulbar2", "branch and bound"):
         import pytoulbar2
-    except ImportError:
-        raise MissingExtraError("toulbar2", "pytoulbar2", "branch and bound") from None
     return pytoulbar2
 
 

@@ -24,9 +24,9 @@ from mmgraph.data.tables import open_table
 from mmgraph.graph.column_reader import is_frame
 from mmgraph.graph.errors import (
     EvidenceError,
-    MissingExtraError,
     UnknownVariableError,
     ZeroProbabilityError,
+    needs,
 )
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
@@ -96,10 +96,8 @@ def predict(
         columns[name] = found
     if len(names) == 1:
         return columns[names[0]]
-    try:
+    with needs("data", "pandas", "predicting several variables"):
         import pandas
-    except ImportError:
-        raise MissingExtraError("data", "pandas", "predicting several variables") from None
     return pandas.DataFrame(columns)
 
 

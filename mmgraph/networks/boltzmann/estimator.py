@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 import torch
 
-from mmgraph.graph.errors import GraphError, LearningError, MissingExtraError, suggestion
+from mmgraph.graph.errors import GraphError, LearningError, needs, suggestion
 from mmgraph.graph.state_labels import MISSING
 from mmgraph.graph.variable import element_names
 from mmgraph.networks.boltzmann.fitting import named_options
@@ -289,10 +289,8 @@ class BoltzmannEstimator:
         return made
 
     def __sklearn_tags__(self) -> Any:
-        try:
+        with needs("data", "scikit-learn", "its estimator tags"):
             from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags, TransformerTags
-        except ImportError:
-            raise MissingExtraError("data", "scikit-learn", "its estimator tags") from None
         classifies = self.has_labels
         return Tags(
             estimator_type="classifier" if classifies else None,

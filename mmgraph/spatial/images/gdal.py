@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mmgraph.formats.files import SIZE_LIMIT
-from mmgraph.graph.errors import FormatError, MissingExtraError
+from mmgraph.graph.errors import FormatError, needs
 from mmgraph.spatial.images.raster import PathLike, StoredRaster
 
 
@@ -34,11 +34,9 @@ def read_by_rasterio(path: PathLike, content: bytes, indices: bool) -> StoredRas
     MissingExtraError
         If rasterio is not installed.
     """
-    try:
+    with needs("geo", "rasterio", f"{path}: reading this kind of TIFF"):
         import rasterio
         from rasterio.enums import ColorInterp, MaskFlags
-    except ImportError:
-        raise MissingExtraError("geo", "rasterio", f"{path}: reading this kind of TIFF") from None
     try:
         with (
             warnings.catch_warnings(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mmgraph.graph.errors import FormatError, MissingExtraError
+from mmgraph.graph.errors import FormatError, needs
 from mmgraph.spatial.images.georeference import Georeference, as_tuples, checked_spacing
 from mmgraph.spatial.images.raster import PathLike, Raster
 
@@ -125,10 +125,8 @@ def nifti_bytes(array: np.ndarray, bands: bool, georeference: Georeference | Non
 
 
 def _nibabel() -> Any:
-    try:
+    with needs("images", "nibabel", "reading and writing NIfTI"):
         import nibabel
-    except ImportError:
-        raise MissingExtraError("images", "nibabel", "reading and writing NIfTI") from None
     return nibabel
 
 

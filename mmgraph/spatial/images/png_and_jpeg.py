@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from mmgraph.formats.files import SIZE_LIMIT
-from mmgraph.graph.errors import FormatError, MissingExtraError
+from mmgraph.graph.errors import FormatError, MissingExtraError, needs
 from mmgraph.spatial.images.no_data import equal_to
 from mmgraph.spatial.images.raster import PathLike, StoredRaster
 
@@ -25,10 +25,8 @@ _PNG_DEPTH = 24
 
 def pillow() -> Any:
     """Return the module ``PIL.Image``, or raise MissingExtraError."""
-    try:
+    with needs("images", "pillow", "reading and writing PNG and JPEG"):
         from PIL import Image
-    except ImportError:
-        raise MissingExtraError("images", "pillow", "reading and writing PNG and JPEG") from None
     return Image
 
 

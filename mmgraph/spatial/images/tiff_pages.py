@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mmgraph.formats.files import SIZE_LIMIT
-from mmgraph.graph.errors import MissingExtraError
+from mmgraph.graph.errors import needs
 
 NO_DATA, METADATA = 42113, 42112
 """GDAL's tags: which number stands for no data, and further facts as XML."""
@@ -62,10 +62,8 @@ class StoredPages:
 
 def import_tifffile() -> Any:
     """Return the module, or raise MissingExtraError."""
-    try:
+    with needs("images", "tifffile", "reading and writing TIFF"):
         import tifffile
-    except ImportError:
-        raise MissingExtraError("images", "tifffile", "reading and writing TIFF") from None
     return tifffile
 
 
