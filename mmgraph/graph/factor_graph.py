@@ -14,7 +14,7 @@ from mmgraph.graph.arrays import float_tensor, whole_numbers
 from mmgraph.graph.errors import GraphError, UnknownVariableError, suggestion
 from mmgraph.graph.factor import Factor, LogTable
 from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.storage.cache import Arguments, Cache, Cached, Result, recalled
+from mmgraph.graph.storage.cache import Arguments, Cache, Cached, Recent, Result, recalled
 from mmgraph.graph.storage.copying import ReadOnlyDict
 from mmgraph.graph.variable import Variable
 
@@ -55,12 +55,17 @@ class FactorGraph(Cached):
             named[variable.name] = variable
         super().__init__()
         self.variables: Mapping[str, Variable] = ReadOnlyDict(named)
-        self._structures: dict[Hashable, Cache] = {}
+        self._structures: Recent[Hashable, Cache] = Recent(STRUCTURES_KEPT)
         self.exchange_factors(factors)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what pickles and copies hold: all but the cache, which is computed again."""
-        return {**self.__dict__, "derived": {}, "_structure": None, "_structures": {}}
+        return {
+            **self.__dict__,
+            "derived": {},
+            "_structure": None,
+            "_structures": Recent(STRUCTURES_KEPT),
+        }
 
     @property
     def factors(self) -> tuple[Factor, ...]:
@@ -110,9 +115,9 @@ class FactorGraph(Cached):
         """
         if self._structure is None:
             key = tuple((type(f), f.scope, f.child) for f in self.factors)
-            self._structure = self._structures.setdefault(key, {})
-            while len(self._structures) > STRUCTURES_KEPT:
-                del self._structures[next(iter(self._structures))]
+            if key not in self._structures:
+                self._structures[key] = {}
+            self._structure = self._structures[key]
         return recalled(self._structure, self, make, *arguments)
 
     @property

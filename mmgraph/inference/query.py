@@ -16,7 +16,7 @@ from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.dispatch import Question, answer
 from mmgraph.inference.exact.continuous_samples import continuous_samples
 from mmgraph.inference.exact.impossible_evidence import names_barred_elements
-from mmgraph.inference.exact.single_row import single_row
+from mmgraph.inference.exact.single_row import planned_row, single_row
 from mmgraph.inference.numerics.counted_random import placed_generator
 from mmgraph.inference.numerics.shortfall import warn_unless_converged
 from mmgraph.inference.options import (
@@ -85,6 +85,9 @@ def query(
     names = variable_names(variables)
     if plain and type(evidence) is dict:
         quick = single_row(model, evidence, names)
+        if quick is None:
+            given = Evidence.of(evidence, model.variables)
+            quick, evidence = planned_row(model, evidence, given, names), given
         if quick is not None:
             return quick
     check_type("dtype", dtype, "torch.dtype | None")

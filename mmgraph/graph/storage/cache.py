@@ -7,6 +7,8 @@ from typing import Any, TypeVar, TypeVarTuple
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 Cache = dict[Hashable, Any]
 """Results under the function that made them, or under that and its further arguments."""
 
@@ -20,6 +22,19 @@ def recalled(
         cache[key] = make(owner, *arguments)
     result: Result = cache[key]
     return result
+
+
+class Recent(dict[Key, Value]):
+    """A dictionary that forgets its oldest entries beyond a number of them."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+    def __setitem__(self, key: Key, value: Value) -> None:
+        super().__setitem__(key, value)
+        while len(self) > self.most:
+            del self[next(iter(self))]
 
 
 class Cached:

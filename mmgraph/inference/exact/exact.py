@@ -17,6 +17,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.devices import is_elsewhere
 from mmgraph.inference.exact import enumeration, junction_tree, torch_contraction, torch_decisions
+from mmgraph.inference.exact.join_tree import table_view
 from mmgraph.inference.exact.unrolling import needs_unrolling, unrolled
 from mmgraph.inference.moments import Moments
 from mmgraph.inference.posterior import Posterior
@@ -204,7 +205,7 @@ def _refuse_what_doubles_lose(graph: FactorGraph, evidence: Evidence) -> None:
 def wants_torch(graph: FactorGraph, evidence: Evidence) -> bool:
     """Whether a factor or soft evidence asks for gradients, or lies on another device."""
     if not needs_unrolling(graph):
-        return torch_contraction.wants_torch(graph, evidence)
+        return table_view.wants_torch(graph, evidence)
     tensors = [*evidence.soft.values(), *(t for f in graph.factors for t in f.tensors())]
     return any(t.requires_grad or t.device.type != "cpu" for t in tensors)
 

@@ -21,13 +21,13 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.exact.impossible_evidence import raise_impossible
 from mmgraph.inference.exact.join_tree.batches import Batch, batches
-from mmgraph.inference.exact.join_tree.compiled_plan import Request
 from mmgraph.inference.exact.join_tree.logarithms import (
     decisions_in_logarithms,
     outputs_in_logarithms,
 )
+from mmgraph.inference.exact.join_tree.request import Request
 from mmgraph.inference.exact.join_tree.row_tables import row_tables
-from mmgraph.inference.exact.join_tree.table_view import TableView, table_view
+from mmgraph.inference.exact.join_tree.table_view import indices, table_view
 from mmgraph.inference.moments import Deferred, FlatMarginals
 from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.posterior import Posterior
@@ -65,10 +65,10 @@ def junction_tree(
     """
     began = time.perf_counter()
     view = table_view(graph)
-    wanted = indices(view, graph, variables)
+    wanted = indices(graph, variables)
     output, logs_of_rows = np.empty((0, 0)), np.empty(evidence.batch)
     request = Request(variables=wanted)
-    for (rows, *_), part, logs in _outputs(graph, view, evidence, request, memory_budget):
+    for (rows, *_), part, logs in _outputs(graph, evidence, request, memory_budget):
         if len(rows) == evidence.batch:
             output, logs_of_rows = part, logs
         else:
@@ -78,7 +78,7 @@ def junction_tree(
             logs_of_rows[rows] = logs
     return Posterior(
         graph.variables,
-        FlatMarginals(output, places(view, wanted)),
+        FlatMarginals(output, view.places(wanted)),
         logs_of_rows,
         method="junction_tree",
         exact=True,
@@ -104,14 +104,14 @@ def joint_distribution(
     log_evidence : Tensor, shape (batch,)
     """
     view = table_view(graph)
-    wanted = indices(view, graph, variables)
+    wanted = indices(graph, variables)
     if len(set(wanted)) < len(wanted):
         raise UnknownVariableError(f"a variable is named twice in {', '.join(variables)}")
     cards = [view.cardinalities[v] for v in wanted]
     joint = np.zeros((evidence.batch, *cards))
     log_evidence = np.empty(evidence.batch)
     request = Request(keep=wanted)
-    for batch, part, logs in _outputs(graph, view, evidence, request, memory_budget):
+    for batch, part, logs in _outputs(graph, evidence, request, memory_budget):
         rows, compiled, codes, *_ = batch
         free = set(compiled.request.keep)
         column = {v: i for i, v in enumerate(compiled.request.observed)}
@@ -144,11 +144,8 @@ def log_evidence(
     For a graph that is not a Bayesian network this is the logarithm of the partition function of
     what the evidence leaves.
     """
-    view = table_view(graph)
     result = np.empty(evidence.batch)
-    for (rows, *_), _, logs in _outputs(
-        graph, view, evidence, Request(), memory_budget, impossible=True
-    ):
+    for (rows, *_), _, logs in _outputs(graph, evidence, Request(), memory_budget, impossible=True):
         result[rows] = logs
     return torch.from_numpy(result)
 
@@ -174,11 +171,11 @@ def best_assignment(
         log max P(variables, evidence).
     """
     view = table_view(graph)
-    wanted = indices(view, graph, variables)
+    wanted = indices(graph, variables)
     states = np.empty((evidence.batch, len(view.variables)), np.int64)
     log_weight = np.empty(evidence.batch)
     for rows, compiled, codes, soft, row_logs in batches(
-        graph, view, evidence, Request(maximised=wanted), memory_budget
+        graph, evidence, Request(maximised=wanted), memory_budget
     ):
         found, logs, failed = compiled.decode(codes, soft, np.empty((len(rows), 1, 0)))
         logs += row_logs
@@ -210,8 +207,8 @@ def exact_samples(
     """
     view = table_view(graph)
     result = np.empty((evidence.batch, draws, len(view.variables)), np.int64)
-    for rows, compiled, codes, soft, _ in batches(graph, view, evidence, Request(), memory_budget):
-        nodes = compiled.decoding_nodes
+    for rows, compiled, codes, soft, _ in batches(graph, evidence, Request(), memory_budget):
+        nodes = compiled.planned.decoding_nodes
         # Random numbers for some draws at a time keep their memory bounded.
         step = max(1, 4_000_000 // max(1, nodes * len(rows)))
         for first in range(0, draws, step):
@@ -256,7 +253,7 @@ def factor_beliefs(
     counts = [np.zeros([view.cardinalities[v] for v in scope]) for scope in view.scopes]
     result = np.empty(evidence.batch)
     request = Request(families=True)
-    for batch, output, logs in _outputs(graph, view, evidence, request, memory_budget):
+    for batch, output, logs in _outputs(graph, evidence, request, memory_budget):
         rows, compiled, codes, *_ = batch
         result[rows] = logs
         if weights is not None:
@@ -305,8 +302,8 @@ def joint_entropy(
     view = table_view(graph)
     result = np.empty(evidence.batch)
     logs = [None if t is None else t.detach().cpu().numpy() for t in view.log_tensors()]
-    tables, request = row_tables(graph, view, evidence), Request(families=True)
-    for batch, output, log_z in _outputs(graph, view, evidence, request, memory_budget):
+    tables, request = row_tables(graph, evidence), Request(families=True)
+    for batch, output, log_z in _outputs(graph, evidence, request, memory_budget):
         entropy = log_z.copy()
         column = {v: i for i, v in enumerate(batch.compiled.request.observed)}
         blocks = [(output[:, s : s + n], axes) for s, n, axes in batch.compiled.plan.outputs]
@@ -326,7 +323,6 @@ def joint_entropy(
 
 def _outputs(
     graph: FactorGraph,
-    view: TableView,
     evidence: Evidence,
     request: Request,
     memory_budget: int | None,
@@ -337,7 +333,7 @@ def _outputs(
     Rows that doubles do not hold are run in logarithms. If one is impossible that is an error,
     unless ``impossible`` asks for its ``-inf``.
     """
-    for batch in batches(graph, view, evidence, request, memory_budget):
+    for batch in batches(graph, evidence, request, memory_budget):
         output, logs, failed = batch.compiled.run(batch.codes, batch.soft)
         logs += batch.row_logs
         if failed:
@@ -364,27 +360,3 @@ def _check_possible(
 def _mean_log(belief: np.ndarray, log_table: np.ndarray) -> np.ndarray:
     """The mean of log-tables under beliefs, row by row; what has no probability does not count."""
     return np.where(belief > 0, belief * np.where(belief > 0, log_table, 0.0), 0.0).sum(1)
-
-
-def indices(view: TableView, graph: FactorGraph, names: Sequence[str] | None) -> tuple[int, ...]:
-    """Return the places of variables in the table view; of all where no names are given."""
-    if names is None:
-        return tuple(range(len(view.variables)))
-    if isinstance(names, str):
-        names = (names,)
-    indices = []
-    for name in names:
-        if name not in view.index:
-            graph.variable(name)
-            raise UnknownVariableError(f"'{name}' is continuous: it has no table of probabilities")
-        indices.append(view.index[name])
-    return tuple(indices)
-
-
-def places(view: TableView, wanted: Sequence[int]) -> dict[str, tuple[int, int]]:
-    """Return where each variable's marginal stands in a row of the output."""
-    places, start = {}, 0
-    for v in wanted:
-        places[view.variables[v].name] = (start, start + view.cardinalities[v])
-        start += view.cardinalities[v]
-    return places

@@ -18,27 +18,11 @@ from torch import Tensor
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.exact.impossible_evidence import raise_impossible
-from mmgraph.inference.exact.join_tree.table_view import table_view
-from mmgraph.inference.exact.join_tree.torch_program import ForwardPass, model_tensors
-from mmgraph.inference.exact.junction_tree import indices
+from mmgraph.inference.exact.join_tree.table_view import indices, table_view
+from mmgraph.inference.exact.join_tree.torch_program import ForwardPass, Logarithms
 from mmgraph.inference.moments import Moments
 from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.posterior import Posterior
-
-
-def wants_torch(graph: FactorGraph, evidence: Evidence) -> bool:
-    """Whether a table or soft evidence asks for gradients, or lies on another device."""
-    return graph.cached(_needs_torch) or any(
-        _is_for_torch(t) for group in (evidence.soft, evidence.values) for t in group.values()
-    )
-
-
-def _needs_torch(graph: FactorGraph) -> bool:
-    return any(map(_is_for_torch, model_tensors(table_view(graph))))
-
-
-def _is_for_torch(tensor: Tensor) -> bool:
-    return tensor.requires_grad or tensor.device.type != "cpu"
 
 
 def torch_contraction(
@@ -112,8 +96,7 @@ def joint_distribution(
     memory_budget: int | None = None,
 ) -> Float[Tensor, "batch *states"]:
     """Return the joint distribution of a few variables, differentiable as their marginals are."""
-    view = table_view(graph)
-    scope = indices(view, graph, variables)
+    scope = indices(graph, variables)
     if not scope:
         return torch.ones(evidence.batch, dtype=torch.float64, device=device)
     with torch.enable_grad():
@@ -169,7 +152,5 @@ def _trusted_pass(
     total = run.log_total()
     if run.is_trusted(total):
         return run, total
-    run = ForwardPass(
-        graph, evidence, scopes, device, memory_budget=memory_budget, in_logarithms=True
-    )
+    run = ForwardPass(graph, evidence, scopes, device, None, memory_budget, Logarithms())
     return run, run.log_total()

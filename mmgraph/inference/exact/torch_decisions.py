@@ -13,12 +13,16 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from mmgraph.graph.evidence import MISSING, Evidence
+from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.exact.impossible_evidence import raise_impossible
-from mmgraph.inference.exact.join_tree.table_view import table_view
-from mmgraph.inference.exact.join_tree.torch_program import ForwardPass, Reduction
-from mmgraph.inference.exact.junction_tree import indices
+from mmgraph.inference.exact.join_tree.table_view import indices, table_view
+from mmgraph.inference.exact.join_tree.torch_program import (
+    ForwardPass,
+    Logarithms,
+    Reduction,
+    always_observed,
+)
 from mmgraph.inference.numerics.counted_random import device_generator
 
 _ENTRIES_AT_ONCE = 1 << 22
@@ -42,9 +46,9 @@ def best_assignment(
         As for the junction tree.
     """
     view = table_view(graph)
-    wanted = indices(view, graph, variables)
+    wanted = indices(graph, variables)
     run = _pass(graph, evidence, wanted, "maximum", device, memory_budget)
-    states, logs = _decided(run, wanted)
+    states, logs = run.decisions(wanted)
     _check_possible(graph, evidence, logs, memory_budget)
     return {view.variables[v].name: states[:, i] for i, v in enumerate(wanted)}, logs
 
@@ -79,8 +83,8 @@ def exact_samples(
         run = _pass(graph, repeated, everything, "draw", device, memory_budget)
         if drawing is None:
             drawing = device_generator(generator, run.device)
-        run.generator = drawing
-        states, logs = _decided(run, everything)
+        run.options = run.options._replace(generator=drawing)
+        states, logs = run.decisions(everything)
         _check_possible(graph, evidence, logs.reshape(evidence.batch, count)[:, 0], memory_budget)
         parts.append(states.reshape(evidence.batch, count, len(everything)))
     drawn = torch.cat(parts, 1)
@@ -96,33 +100,11 @@ def _pass(
     memory_budget: int | None,
 ) -> ForwardPass:
     """A pass in logarithms; what every row observes is sliced away."""
-    always = (evidence.codes != MISSING).all(0)
-    index = table_view(graph).index
-    observed = [index[n] for n, all_rows in zip(evidence.columns, always, strict=True) if all_rows]
+    observed = always_observed(graph, evidence)
+    scopes = [(v,) for v in wanted if v not in observed]
+    how = Logarithms(observed, reduction, tuple(wanted))
     with torch.enable_grad():
-        return ForwardPass(
-            graph,
-            evidence,
-            [(v,) for v in wanted if v not in observed],
-            device,
-            memory_budget=memory_budget,
-            in_logarithms=True,
-            observed=observed,
-            reduction=reduction,
-            maximised=wanted,
-        )
-
-
-def _decided(
-    run: ForwardPass, wanted: Sequence[int]
-) -> tuple[Int64[Tensor, "rows wanted"], Float[Tensor, " rows"]]:
-    """The states that a backward pass is one at, and the logarithms at the root."""
-    with torch.enable_grad():
-        total = run.log_total()
-        found = run.joint_marginals(total)
-    states = [run.codes[v] if v in run.observed else found[(v,)].detach().argmax(1) for v in wanted]
-    chosen = torch.stack(states, 1) if states else total.new_empty(run.batch, 0).long()
-    return chosen.cpu(), total.detach().cpu()
+        return ForwardPass(graph, evidence, scopes, device, None, memory_budget, how)
 
 
 def _check_possible(

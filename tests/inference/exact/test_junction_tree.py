@@ -21,8 +21,8 @@ from mmgraph.graph.errors import (
     UnknownVariableError,
     ZeroProbabilityError,
 )
-from mmgraph.inference.exact import enumeration, junction_tree
-from mmgraph.inference.exact.join_tree import batches
+from mmgraph.inference.exact import enumeration, junction_tree, single_row
+from mmgraph.inference.exact.join_tree import compiled_plan, request
 from tests.inference.models import random_evidence, random_graph, random_network, seeds
 
 examples = settings(max_examples=120, deadline=None)
@@ -349,15 +349,16 @@ def test_wrong_names_and_states():
 
 
 def test_old_plans_are_let_go(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(batches, "PLANS_KEPT", 6)
+    for module in (compiled_plan, request, single_row):
+        monkeypatch.setattr(module, "PLANS_KEPT", 6)
     net = mm.read("asia")
     expected = mm.query(net, {"xray": "yes"}).marginal("lung")
-    plans = weakref.WeakSet(net.cached(batches.bound_plans).by_request.values())
+    plans = weakref.WeakSet(net.cached(compiled_plan.bound_plans).values())
     assert len(plans) == 1
     for name in net.variables:
         mm.query(net, {name: 0})
         mm.query(net, {name: [0, 1]})
-        plans.update(net.cached(batches.bound_plans).by_request.values())
+        plans.update(net.cached(compiled_plan.bound_plans).values())
     gc.collect()
     assert len(plans) <= 6
     assert torch.equal(mm.query(net, {"xray": "yes"}).marginal("lung"), expected)

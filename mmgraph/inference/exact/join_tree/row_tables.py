@@ -13,7 +13,7 @@ from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import LEAST_POTENTIAL
 from mmgraph.inference.exact.join_tree.compiled_plan import CompiledPlan
-from mmgraph.inference.exact.join_tree.table_view import TableView
+from mmgraph.inference.exact.join_tree.table_view import table_view
 
 
 @dataclass(frozen=True)
@@ -72,14 +72,14 @@ class RowTables:
         for i in partial:
             column = codes[:, i] if rows is None else codes[rows, i]
             (variable,) = compiled.request.row_scopes[len(blocks)]
-            states = np.arange(compiled.view.cardinalities[variable])
+            states = np.arange(compiled.planned.structure.cardinalities[variable])
             blocks.append(
                 ((column[:, None] == states) | (column[:, None] == MISSING)).astype(np.float64)
             )
         return np.ascontiguousarray(np.concatenate(blocks, axis=1)), logs
 
 
-def row_tables(graph: FactorGraph, view: TableView, evidence: Evidence) -> RowTables:
+def row_tables(graph: FactorGraph, evidence: Evidence) -> RowTables:
     """Collect what soft evidence and continuous observations say of the discrete variables.
 
     Raises
@@ -87,6 +87,7 @@ def row_tables(graph: FactorGraph, view: TableView, evidence: Evidence) -> RowTa
     EvidenceError
         If a likelihood is NaN.
     """
+    view = table_view(graph)
     scopes: list[tuple[int, ...]] = []
     values: list[np.ndarray] = []
     for name, tensor in evidence.soft.items():

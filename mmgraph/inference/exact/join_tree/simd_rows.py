@@ -12,6 +12,7 @@ Tables that are the same for all rows stay single numbers.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,38 +35,75 @@ from mmgraph.inference.exact.join_tree.kernels import (
     slice_start,
 )
 
-LANES = 32
-UNSIGNED_LANES = np.uint64(LANES)
+ROWS = 32
+"""How many rows make a block."""
+
+UNSIGNED_ROWS = np.uint64(ROWS)
+
+
+class Blocks(NamedTuple):
+    """The tables of a block of rows.
+
+    Attributes
+    ----------
+    varying : ndarray of bool, over slots
+        Which tables depend on evidence.
+    sizes : ndarray of int64
+        The sizes of the tables that evidence slices.
+    tables : ndarray of float64, shape (entries * ROWS,)
+        The tables that depend on evidence, entry by entry.
+    """
+
+    varying: np.ndarray
+    sizes: np.ndarray
+    tables: np.ndarray
+
+
+class Outputs(NamedTuple):
+    """Where the marginals lie, and where they go; see ``kernels.run_rows``."""
+
+    observed: np.ndarray
+    start: int
+    distributions: np.ndarray
+    output: np.ndarray
 
 
 @compiled
-def _inner(buffer, lanes, a, b, c, n, step_a, step_b, step_c, wide_a, wide_b, alpha, width):
+def _inner(program, last, buffer, tables, places, varies, alpha, width):
     """The innermost loop, by which operands differ from row to row.
 
     Places are unsigned, so that the compiler need not ask whether one counts from the end, and the
     width is an argument, since a loop of known length is unrolled before it could be vectorised.
     """
-    r, step_r = np.uint64(c * LANES), np.uint64(step_c * LANES)
-    if wide_a and wide_b:
-        p, step_p = np.uint64(a * LANES), np.uint64(step_a * LANES)
-        q, step_q = np.uint64(b * LANES), np.uint64(step_b * LANES)
+    a, b, c = places
+    varies_a, varies_b = varies
+    n, step_a, step_b, step_c = (
+        program[last],
+        program[last + 1],
+        program[last + 2],
+        program[last + 3],
+    )
+    r, step_r = np.uint64(c * ROWS), np.uint64(step_c * ROWS)
+    if varies_a and varies_b:
+        p, step_p = np.uint64(a * ROWS), np.uint64(step_a * ROWS)
+        q, step_q = np.uint64(b * ROWS), np.uint64(step_b * ROWS)
         for _ in range(n):
             for w in range(width):
-                lanes[r + w] += lanes[p + w] * lanes[q + w]
+                tables[r + w] += tables[p + w] * tables[q + w]
             p += step_p
             q += step_q
             r += step_r
-    elif wide_a or wide_b:
-        if wide_a:
-            p, step_p = np.uint64(a * LANES), np.uint64(step_a * LANES)
+    elif varies_a or varies_b:
+        if varies_a:
+            p, step_p = np.uint64(a * ROWS), np.uint64(step_a * ROWS)
             single, step_single = np.uint64(b), np.uint64(step_b)
         else:
-            p, step_p = np.uint64(b * LANES), np.uint64(step_b * LANES)
+            p, step_p = np.uint64(b * ROWS), np.uint64(step_b * ROWS)
             single, step_single = np.uint64(a), np.uint64(step_a)
         for _ in range(n):
             x = alpha * buffer[single]
             for w in range(width):
-                lanes[r + w] += x * lanes[p + w]
+                tables[r + w] += x * tables[p + w]
             p += step_p
             single += step_single
             r += step_r
@@ -73,46 +111,41 @@ def _inner(buffer, lanes, a, b, c, n, step_a, step_b, step_c, wide_a, wide_b, al
         for _ in range(n):
             x = alpha * buffer[a] * buffer[b]
             for w in range(width):
-                lanes[r + w] += x
+                tables[r + w] += x
             a += step_a
             b += step_b
             r += step_r
 
 
 @compiled
-def _contract(program, at, buffer, lanes, a, b, c, wide_a, wide_b, alpha, counter, width):
+def _contract(program, at, buffer, tables, places, varies, alpha, counter, width):
     """Run one step of the program for a block of rows."""
     loops = program[at + LOOPS]
-    for i in range(np.uint64(c * LANES), np.uint64((c + program[at + SIZE]) * LANES)):
-        lanes[i] = 0.0
+    a, b, c = places
+    for i in range(np.uint64(c * ROWS), np.uint64((c + program[at + SIZE]) * ROWS)):
+        tables[i] = 0.0
     first = at + HEADER
     last = first + LOOP * (loops - 1)
-    n, step_a, step_b, step_c = (
-        program[last],
-        program[last + 1],
-        program[last + 2],
-        program[last + 3],
-    )
     for k in range(loops - 1):
         counter[k] = 0
     while True:
-        _inner(buffer, lanes, a, b, c, n, step_a, step_b, step_c, wide_a, wide_b, alpha, width)
+        _inner(program, last, buffer, tables, (a, b, c), varies, alpha, width)
         a, b, c, more = advance(program, first, loops - 1, counter, a, b, c)
         if not more:
             return
 
 
 @compiled
-def _normalise(lanes, c, size, total, product, log_total, counts, width):
+def _normalise(tables, c, size, total, product, log_total, counts, width):
     """Divide each row's table by its total, and keep the totals that count."""
-    start, stop = np.uint64(c * LANES), np.uint64((c + size) * LANES)
+    start, stop = np.uint64(c * ROWS), np.uint64((c + size) * ROWS)
     for w in range(width):
-        total[w] = lanes[start + w]
-    r = start + UNSIGNED_LANES
+        total[w] = tables[start + w]
+    r = start + UNSIGNED_ROWS
     while r < stop:
         for w in range(width):
-            total[w] += lanes[r + w]
-        r += UNSIGNED_LANES
+            total[w] += tables[r + w]
+        r += UNSIGNED_ROWS
     if counts:
         for w in range(width):
             product[w] *= total[w]
@@ -126,107 +159,79 @@ def _normalise(lanes, c, size, total, product, log_total, counts, width):
     r = start
     while r < stop:
         for w in range(width):
-            lanes[r + w] *= total[w]
-        r += UNSIGNED_LANES
+            tables[r + w] *= total[w]
+        r += UNSIGNED_ROWS
 
 
 @compiled
-def _gather(buffer, lanes, slots, sizes, strides, codes, row, last):
+def _gather(buffer, tables, slots, sizes, strides, codes, row, last):
     """Copy what each row's evidence slices out of the tables side by side."""
     for s in range(slots.shape[0]):
         start = slots[s, 1]
-        for w in range(LANES):
+        for w in range(ROWS):
             r = min(row + w, last)
             offset = slice_start(slots, s, strides, codes, r)
             for i in range(sizes[s]):
-                lanes[(start + i) * LANES + w] = buffer[offset + i]
+                tables[(start + i) * ROWS + w] = buffer[offset + i]
 
 
 @compiled
-def run_rows_in_lanes(
-    program,
-    sections,
-    offsets,
-    scales,
-    wide,
-    buffer,
-    lanes,
-    counter,
-    slots,
-    slot_sizes,
-    strides,
-    codes,
-    soft_start,
-    soft,
-    observed,
-    output_start,
-    output,
-    blocks,
-    log_evidence,
-    base_log,
-):
+def run_blocks(program, blocks, sections, evidence, outputs, log_evidence, base_log):
     """Run a plan over rows of evidence, a block at a time.
 
     Parameters
     ----------
-    wide : bool array over slots
-        Which tables depend on evidence.
-    lanes : float64 array, shape (entries * LANES,)
-        The tables of a block of rows, entry by entry.
-    slot_sizes : int64 array
-        The sizes of the sliced tables.
-
-    The other parameters are those of ``kernels.run_rows``; a row whose numbers are lost has the
-    logarithm ``-inf``, but nobody looks whether rows of small probability have lost some.
+    program : Program
+    blocks : Blocks
+    sections : int64 array
+        Where the steps that depend on evidence begin and end.
+    evidence : RowEvidence
+    outputs : Outputs
+    log_evidence, base_log
+        As for ``kernels.run_rows``; a row whose numbers are lost has the logarithm ``-inf``, but
+        rows of small probability are not looked at for numbers that they have lost.
     """
+    steps, offsets, scales, buffer, counter = program
+    varying, sizes, tables = blocks
+    slots, strides, codes, soft_start, soft = evidence
+    observed, output_start, distributions, output = outputs
     rows = log_evidence.shape[0]
-    width = np.uint64(lanes.shape[0] // np.int64(buffer.shape[0]))
-    total, product, log_total = np.empty(LANES), np.empty(LANES), np.empty(LANES)
+    width = np.uint64(tables.shape[0] // np.int64(buffer.shape[0]))
+    total, product, log_total = np.empty(ROWS), np.empty(ROWS), np.empty(ROWS)
     entries = output.shape[1]
-    for row in range(0, rows, LANES):
-        _gather(buffer, lanes, slots, slot_sizes, strides, codes, row, rows - 1)
-        for w in range(LANES):
+    for row in range(0, rows, ROWS):
+        _gather(buffer, tables, slots, sizes, strides, codes, row, rows - 1)
+        for w in range(ROWS):
             r = min(row + w, rows - 1)
             product[w], log_total[w] = 1.0, base_log
             for i in range(soft.shape[1]):
-                lanes[(soft_start + i) * LANES + w] = soft[r, i]
+                tables[(soft_start + i) * ROWS + w] = soft[r, i]
         at = sections[0]
         while at < sections[1]:
-            first, second, result = program[at + FIRST], program[at + SECOND], program[at + RESULT]
+            first, second, result = steps[at + FIRST], steps[at + SECOND], steps[at + RESULT]
+            varies = varying[first], varying[second]
             alpha = 1.0
-            if not wide[first]:
+            if not varying[first]:
                 alpha *= scales[first]
-            if not wide[second]:
+            if not varying[second]:
                 alpha *= scales[second]
             c = offsets[result]
-            _contract(
-                program,
-                at,
-                buffer,
-                lanes,
-                offsets[first],
-                offsets[second],
-                c,
-                wide[first],
-                wide[second],
-                alpha,
-                counter,
-                width,
-            )
-            flags = program[at + FLAGS]
+            places = offsets[first], offsets[second], c
+            _contract(steps, at, buffer, tables, places, varies, alpha, counter, width)
+            flags = steps[at + FLAGS]
             if flags & NORMALISE:
                 counts = flags & COUNTS != 0
-                _normalise(lanes, c, program[at + SIZE], total, product, log_total, counts, width)
-            at += program[at + LENGTH]
-        for k in range(blocks.shape[0]):
-            start = output_start + blocks[k, 0]
-            size = blocks[k, 1] - blocks[k, 0]
-            _normalise(lanes, start, size, total, product, log_total, False, width)
-        for w in range(min(LANES, rows - row)):
+                _normalise(tables, c, steps[at + SIZE], total, product, log_total, counts, width)
+            at += steps[at + LENGTH]
+        for k in range(distributions.shape[0]):
+            start = output_start + distributions[k, 0]
+            size = distributions[k, 1] - distributions[k, 0]
+            _normalise(tables, start, size, total, product, log_total, False, width)
+        for w in range(min(ROWS, rows - row)):
             r = row + w
             log_evidence[r] = log_total[w] + (math.log(product[w]) if product[w] > 0 else -math.inf)
             for i in range(entries):
-                output[r, i] = lanes[(output_start + i) * LANES + w]
+                output[r, i] = tables[(output_start + i) * ROWS + w]
             for k in range(observed.shape[0]):
                 if observed[k] >= 0:
                     output[r, observed[k] + codes[r, k]] = 1.0

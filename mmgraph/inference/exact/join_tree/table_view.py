@@ -1,22 +1,26 @@
-"""The table view of a graph, ready for the exact engine: scopes as indices, tables as doubles."""
+"""The table view of a graph for exact inference: scopes as indices, tables as doubles."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from mmgraph.graph.errors import NotTabularError
+from mmgraph.graph.errors import NotTabularError, UnknownVariableError
+from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import scaled
 from mmgraph.graph.variable import Variable
 
 
-@dataclass
-class TableView:
-    """What exact inference needs of a graph.
+@dataclass(frozen=True)
+class TableStructure:
+    """What exact inference needs of a graph, whatever its numbers.
 
     Attributes
     ----------
@@ -26,61 +30,134 @@ class TableView:
         Their places by name.
     cardinalities : list of int
         Their numbers of states.
-    factors : list of Factor
-        The factors that are tables, one for each entry of ``scopes``.
     scopes : list of tuple of int
-        Their variables, in the order of their axes.
+        The variables of each table in the order of its axes: first those of the tabular factors,
+        then variables alone that no factor mentions.
     children : list of int
         The variable that each is a conditional distribution of, or -1.
-    continuous : list of Factor
-        The factors with a continuous variable; they speak when that variable is observed.
     """
 
     variables: tuple[Variable, ...]
     index: dict[str, int]
     cardinalities: list[int]
-    factors: list[Factor | None]
     scopes: list[tuple[int, ...]]
     children: list[int]
+
+    def places(self, wanted: Sequence[int]) -> dict[str, tuple[int, int]]:
+        """Return where each variable's marginal begins and ends in a row of all of them."""
+        ends = itertools.accumulate((self.cardinalities[v] for v in wanted), initial=0)
+        return {
+            self.variables[v].name: at
+            for v, at in zip(wanted, itertools.pairwise(ends), strict=True)
+        }
+
+
+@dataclass(frozen=True)
+class TableView(TableStructure):
+    """The structure with its factors.
+
+    Attributes
+    ----------
+    factors : list of Factor or None
+        One for each of ``scopes``; None over a variable that no factor mentions.
+    continuous : list of Factor
+        The factors with a continuous variable; they speak when that variable is observed.
+    """
+
+    factors: list[Factor | None]
     continuous: list[Factor]
 
-    def tensors(self) -> list[tuple[Tensor | None, float]]:
-        """Each factor's potentials and the logarithm of what they were divided by.
+    def tensors(self) -> list[tuple[Tensor, float]]:
+        """Return each factor's potentials, and the logarithm of what they were divided by."""
+        return [self._scaled(f, scope) for f, scope in zip(self.factors, self.scopes, strict=True)]
 
-        ``None`` stands for the constant one over a variable that no factor mentions.
-        """
-        return [(None, 0.0) if factor is None else scaled(factor) for factor in self.factors]
+    def _scaled(self, factor: Factor | None, scope: tuple[int, ...]) -> tuple[Tensor, float]:
+        if factor is not None:
+            return scaled(factor)
+        return torch.ones(self.cardinalities[scope[0]], dtype=torch.float64), 0.0
 
-    def log_tensors(self) -> list[Tensor | None]:
-        """Each factor's log-potentials, as they are: nothing is divided out."""
-        return [None if f is None else next(f.tables()).values.double() for f in self.factors]
+    def parameters(self) -> list[Tensor]:
+        """Return every tensor that tables and likelihoods are computed from."""
+        tensors = [tensor for tensor, _ in self.tensors()]
+        for factor in self.continuous:
+            tensors += getattr(factor, "parameters", dict)().values()
+        return tensors
 
-    def arrays(self) -> tuple[list[np.ndarray | None], float]:
-        """The potentials as float64 arrays, and the sum of the logarithms divided out."""
-        arrays: list[np.ndarray | None] = []
-        log_scale = 0.0
-        for tensor, scale in self.tensors():
-            log_scale += scale
-            arrays.append(
-                None if tensor is None else np.asarray(tensor.detach().cpu().numpy(), np.float64)
-            )
-        return arrays, log_scale
+    def log_tensors(self) -> list[Tensor]:
+        """Return each factor's log-potentials, as they are: nothing is divided out."""
+        return [
+            torch.zeros(self.cardinalities[scope[0]], dtype=torch.float64)
+            if factor is None
+            else next(factor.tables()).values.double()
+            for factor, scope in zip(self.factors, self.scopes, strict=True)
+        ]
+
+    def arrays(self) -> tuple[list[np.ndarray], float]:
+        """Return the potentials as float64 arrays, and the sum of the logarithms divided out."""
+        pairs = self.tensors()
+        arrays = [np.asarray(tensor.detach().cpu().numpy(), np.float64) for tensor, _ in pairs]
+        return arrays, sum(scale for _, scale in pairs)
 
 
 def table_view(graph: FactorGraph) -> TableView:
-    """Return the table view of a graph, made once and kept with it.
+    """Return the table view of a graph, made once and kept with it."""
+    return graph.cached(_with_factors)
+
+
+def _with_factors(graph: FactorGraph) -> TableView:
+    structure = table_structure(graph)
+    factors: list[Factor | None] = [f for f in graph.factors if f.is_tabular]
+    factors += [None] * (len(structure.scopes) - len(factors))
+    continuous = [f for f in graph.factors if not f.is_tabular]
+    return TableView(**vars(structure), factors=factors, continuous=continuous)
+
+
+def wants_torch(graph: FactorGraph, evidence: Evidence) -> bool:
+    """Whether a table or soft evidence asks for gradients, or lies on another device."""
+    return graph.cached(_needs_torch) or any(
+        _is_for_torch(t) for group in (evidence.soft, evidence.values) for t in group.values()
+    )
+
+
+def _needs_torch(graph: FactorGraph) -> bool:
+    return any(map(_is_for_torch, table_view(graph).parameters()))
+
+
+def _is_for_torch(tensor: Tensor) -> bool:
+    return tensor.requires_grad or tensor.device.type != "cpu"
+
+
+def indices(graph: FactorGraph, names: Sequence[str] | None) -> tuple[int, ...]:
+    """Return the places of variables in the table view; of all where no names are given.
+
+    Raises
+    ------
+    UnknownVariableError
+        If a name is not one of a discrete variable.
+    """
+    index = table_structure(graph).index
+    if names is None:
+        return tuple(range(len(index)))
+    for name in names:
+        if name not in index:
+            graph.variable(name)
+            raise UnknownVariableError(f"'{name}' is continuous: it has no table of probabilities")
+    return tuple(index[name] for name in names)
+
+
+def table_structure(graph: FactorGraph) -> TableStructure:
+    """Return the table view without its numbers, shared by graphs of the same structure.
 
     Raises
     ------
     NotTabularError
         If a variable is an array, or a factor has neither a table nor a likelihood.
     """
-    return graph.cached(_make_view)
+    return graph.cached_structure(_structure)
 
 
-def _make_view(graph: FactorGraph) -> TableView:
-    continuous = [f for f in graph.factors if not f.is_tabular]
-    leaves = {f.child.name for f in continuous if f.child is not None}
+def _structure(graph: FactorGraph) -> TableStructure:
+    leaves = {f.child.name for f in graph.factors if not f.is_tabular and f.child is not None}
     variables = []
     for name, variable in graph.variables.items():
         if variable.is_discrete and not variable.shape:
@@ -91,21 +168,11 @@ def _make_view(graph: FactorGraph) -> TableView:
                 "continuous leaf with discrete parents"
             )
     index = {v.name: i for i, v in enumerate(variables)}
-    factors: list[Factor | None] = [f for f in graph.factors if f.is_tabular]
-    scopes = [tuple(index[v.name] for v in f.scope) for f in factors if f is not None]
-    children = [index[f.child.name] if f and f.child is not None else -1 for f in factors]
-    mentioned = {v for scope in scopes for v in scope}
-    for v in range(len(variables)):
-        if v not in mentioned:
-            factors.append(None)
-            scopes.append((v,))
-            children.append(-1)
-    return TableView(
-        tuple(variables),
-        index,
-        [v.cardinality for v in variables],
-        factors,
-        scopes,
-        children,
-        continuous,
-    )
+    tabular = [f for f in graph.factors if f.is_tabular]
+    scopes = [tuple(index[v.name] for v in f.scope) for f in tabular]
+    children = [index[f.child.name] if f.child is not None else -1 for f in tabular]
+    alone = set(range(len(variables))).difference(*scopes)
+    scopes += [(v,) for v in sorted(alone)]
+    children += [-1] * len(alone)
+    cardinalities = [v.cardinality for v in variables]
+    return TableStructure(tuple(variables), index, cardinalities, scopes, children)

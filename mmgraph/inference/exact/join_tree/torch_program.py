@@ -4,35 +4,49 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.exact.join_tree.compiled_plan import (
-    Request,
-    check_budget,
-    join_tree,
-    log_most,
-    request_leaves,
-)
 from mmgraph.inference.exact.join_tree.contraction import ContractionTree
-from mmgraph.inference.exact.join_tree.plan import axis_ranks
-from mmgraph.inference.exact.join_tree.table_view import TableView, table_view
+from mmgraph.inference.exact.join_tree.request import Request, planned
+from mmgraph.inference.exact.join_tree.table_view import table_view
 from mmgraph.inference.numerics.memory import device_budget
 
 Reduction = Literal["sum", "maximum", "draw"]
 
 
-def model_tensors(view: TableView) -> list[Tensor]:
-    """Return every tensor that the tables and likelihoods of a model are computed from."""
-    tensors = [t for t, _ in view.tensors() if t is not None]
-    for factor in view.continuous:
-        tensors += getattr(factor, "parameters", dict)().values()
-    return tensors
+class Logarithms(NamedTuple):
+    """How a pass runs in logarithms: slower, with the memory of the cliques, but no underflow.
+
+    Attributes
+    ----------
+    observed : tuple of int
+        Variables that every row fixes, to be sliced away; none whose marginal is wanted.
+    reduction : {"sum", "maximum", "draw"}
+        What becomes of the variables that a node eliminates. The derivative of a maximum is one at
+        the best assignment, that of a draw at one drawn at random, and zero elsewhere.
+    maximised : tuple of int
+        The variables of a maximum, the others being summed out first.
+    generator : torch.Generator or None
+        Of draws.
+    """
+
+    observed: tuple[int, ...] = ()
+    reduction: Reduction = "sum"
+    maximised: tuple[int, ...] = ()
+    generator: torch.Generator | None = None
+
+
+def always_observed(graph: FactorGraph, evidence: Evidence) -> tuple[int, ...]:
+    """Return the places in the table view of the variables that every row observes."""
+    index = table_view(graph).index
+    always = (evidence.codes != MISSING).all(0)
+    return tuple(index[n] for n, fixed in zip(evidence.columns, always, strict=True) if fixed)
 
 
 class ForwardPass:
@@ -48,19 +62,8 @@ class ForwardPass:
         Where and in which precision.
     memory_budget : int, optional
         In bytes, for all rows.
-    in_logarithms : bool
-        Slower, and takes the memory of the cliques, but never underflows.
-    observed : sequence of int
-        In logarithms only: variables that every row fixes, to be sliced away; none that is
-        ``wanted``.
-    reduction : {"sum", "maximum", "draw"}
-        In logarithms only: what becomes of the variables that a node eliminates. The derivative
-        of a maximum is one at the best assignment, that of a draw at one drawn at random, and zero
-        elsewhere.
-    maximised : sequence of int
-        The variables of a maximum, the others being summed out first; by default all.
-    generator : torch.Generator, optional
-        Of draws.
+    logarithms : Logarithms, optional
+        Given where the pass runs in logarithms.
 
     Attributes
     ----------
@@ -78,26 +81,21 @@ class ForwardPass:
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
         memory_budget: int | None = None,
-        in_logarithms: bool = False,
-        observed: Sequence[int] = (),
-        reduction: Reduction = "sum",
-        maximised: Sequence[int] | None = None,
-        generator: torch.Generator | None = None,
+        logarithms: Logarithms | None = None,
     ) -> None:
         view = table_view(graph)
-        tensors = model_tensors(view)
-        self.in_logarithms = in_logarithms
+        tensors = view.parameters()
+        self.in_logarithms, self.options = logarithms is not None, logarithms or Logarithms()
         self.device = torch.device(device or (tensors[0].device if tensors else "cpu"))
         self.dtype = dtype or torch.float64
         self.differentiable = torch.is_grad_enabled() and any(
             t.requires_grad for t in (*tensors, *evidence.soft.values(), *evidence.values.values())
         )
         self.view, self.batch = view, evidence.batch
-        self.reduction, self.generator = reduction, generator
         self.ones: dict[tuple[int, ...], Tensor] = {
             scope: torch.full(
                 (self.batch, *(view.cardinalities[v] for v in scope)),
-                0.0 if in_logarithms else 1.0,
+                0.0 if self.in_logarithms else 1.0,
                 dtype=self.dtype,
                 device=self.device,
                 requires_grad=True,
@@ -108,42 +106,39 @@ class ForwardPass:
             view.index[name]: torch.from_numpy(evidence.codes[:, i]).to(self.device)
             for i, name in enumerate(evidence.columns)
         }
-        self.observed = tuple(observed)
         self.log_scale = torch.zeros(self.batch, dtype=self.dtype, device=self.device)
         soft = self._soft_tables(graph, evidence)
-        everything = range(len(view.variables))
-        request = Request(
-            observed=self.observed,
-            row_scopes=tuple(scope for scope, _ in soft),
-            maximised=() if reduction != "maximum" else tuple(maximised or everything),
+        maximises = self.options.reduction == "maximum"
+        self.planned = planned(
+            graph,
+            Request(
+                observed=self.options.observed,
+                row_scopes=tuple(scope for scope, _ in soft),
+                maximised=self.options.maximised if maximises else (),
+            ),
         )
-        self.maximised = frozenset(request.maximised)
-        leaves = request_leaves(view, request)
-        self.tree, order = join_tree(view, leaves, request)
+        self.tree = self.planned.tree
         budget = device_budget(self.device) if memory_budget is None else memory_budget
-        check_budget(view, self.tree, max(1, budget // self.batch))
-        self.rank = axis_ranks(order)
+        self.planned.check_budget(max(1, budget // self.batch))
+        self.rank = self.planned.rank
         self.leaf_tables = [*self._model_tables(), *(self._sliced(t, s) for s, t in soft)]
 
     def _model_tables(self) -> list[Tensor]:
         tables = []
         for (tensor, log_scale), scope in zip(self._potentials(), self.view.scopes, strict=True):
             self.log_scale = self.log_scale + log_scale
-            if tensor is None:
-                cards = [self.view.cardinalities[v] for v in scope]
-                tensor = torch.zeros(cards) if self.in_logarithms else torch.ones(cards)
             table = tensor.to(device=self.device, dtype=self.dtype)
             tables.append(self._sliced(table.unsqueeze(0), scope))
         return tables
 
-    def _potentials(self) -> list[tuple[Tensor | None, float]]:
+    def _potentials(self) -> list[tuple[Tensor, float]]:
         if self.in_logarithms:
             return [(tensor, 0.0) for tensor in self.view.log_tensors()]
         return self.view.tensors()
 
     def _sliced(self, table: Tensor, scope: Sequence[int]) -> Tensor:
         """Take each row's slice of a table (batch or 1, *states), flat."""
-        fixed = [i for i, v in enumerate(scope) if v in self.observed]
+        fixed = [i for i, v in enumerate(scope) if v in self.options.observed]
         if not fixed:
             return self._flat(table, scope)
         free = [i for i in range(len(scope)) if i not in fixed]
@@ -170,7 +165,7 @@ class ForwardPass:
                 scope = tuple(self.view.index[v.name] for v in likelihood.scope)
                 soft.append((scope, self._likelihood(likelihood.values)))
         for v, codes in self.codes.items():
-            if v in self.observed:
+            if v in self.options.observed:
                 continue
             states = torch.arange(self.view.cardinalities[v], device=self.device)
             allowed = (codes[:, None] == states) | (codes[:, None] == MISSING)
@@ -222,18 +217,18 @@ class ForwardPass:
     def is_trusted(self, log_total: Float[Tensor, " batch"]) -> bool:
         """Whether no row is so improbable that underflow may have changed it.
 
-        As ``CompiledPlan.doubt_below``, with what the precision of the tables leaves.
+        As a compiled plan, with what the precision of the tables leaves.
         """
         smallest = math.log(torch.finfo(self.dtype).tiny)
-        spare = 0.85 * smallest + log_most(self.view, self.tree, ())
+        spare = 0.85 * smallest + self.planned.log_most
         return bool((log_total.detach() - self.log_scale.detach() >= spare).all())
 
     def _reduction(self, node: int) -> Callable[[Tensor], Tensor]:
         """How a node eliminates the last axis of its table."""
-        if self.tree.eliminated[node] & self.maximised:
+        if self.tree.eliminated[node].intersection(self.planned.request.maximised):
             return lambda table: table.max(-1).values  # derived at one best state, not at all
-        if self.reduction == "draw":
-            return lambda table: cast(Tensor, _DrawnSum.apply(table, self.generator))
+        if self.options.reduction == "draw":
+            return lambda table: cast(Tensor, _DrawnSum.apply(table, self.options.generator))
         return _log_sum
 
     def joint_marginals(self, log_total: Float[Tensor, " batch"]) -> dict[tuple[int, ...], Tensor]:
@@ -253,6 +248,24 @@ class ForwardPass:
             scope: torch.full_like(one, 1.0 / one[0].numel()) if gradient is None else gradient
             for scope, one, gradient in zip(scopes, ones, found, strict=True)
         }
+
+    @torch.enable_grad()
+    def decisions(
+        self, variables: Sequence[int]
+    ) -> tuple[Int64[Tensor, "rows variables"], Float[Tensor, " rows"]]:
+        """Return the states of a best assignment or a draw, and the logarithms at the root.
+
+        They are where a backward pass is one; observed variables keep their states.
+        """
+        total = self.log_total()
+        marginals = self.joint_marginals(total)
+        observed = self.options.observed
+        states = [
+            self.codes[v] if v in observed else marginals[(v,)].detach().argmax(1)
+            for v in variables
+        ]
+        chosen = torch.stack(states, 1) if states else total.new_empty(self.batch, 0).long()
+        return chosen.cpu(), total.detach().cpu()
 
 
 Groups = list[tuple[int, tuple[bool, ...]]]

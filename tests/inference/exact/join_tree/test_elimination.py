@@ -10,9 +10,9 @@ from hypothesis import given, settings
 
 import mmgraph as mm
 from mmgraph.inference.exact.join_tree import elimination
-from mmgraph.inference.exact.join_tree.compiled_plan import CompiledPlan, Request
 from mmgraph.inference.exact.join_tree.contraction import contraction_tree
 from mmgraph.inference.exact.join_tree.elimination import best_elimination_order
+from mmgraph.inference.exact.join_tree.request import Request, planned
 from mmgraph.inference.exact.join_tree.table_view import table_view
 from tests.inference.models import random_graph, seeds
 
@@ -61,9 +61,10 @@ def test_the_search_for_large_graphs_gives_a_chain_its_width(monkeypatch: pytest
 
 @pytest.mark.parametrize("name", ["alarm", "hailfinder", "andes", "pigs"])
 def test_every_message_and_gradient_together_fit_three_times_the_cliques(name: str):
-    view = table_view(mm.read(name))
+    net = mm.read(name)
+    view = table_view(net)
     everything = Request(variables=tuple(range(len(view.variables))))
-    plan = CompiledPlan(view, everything, 2**33).plan
+    plan = planned(net, everything).plan
     tree = plan.tree
     cliques = {tree.clique(n) for n in range(tree.leaves, len(tree.scopes))}
     tables = sum(math.prod(view.cardinalities[v] for v in scope) for scope in view.scopes)
