@@ -60,7 +60,8 @@ def training_step(
     """A function that makes one step, of batch after batch."""
     parameters = BoltzmannParameters(graph)
     random = RandomBlocks(blocks, 0, values.device)
-    objective = ContrastiveDivergence(parameters, BATCH, gibbs_steps, 10, random=random)
+    settings = TrainingSettings(chains=BATCH, gibbs_steps=gibbs_steps, blocks=blocks)
+    objective = ContrastiveDivergence(parameters, settings, random)
     ascent = Ascent(parameters, TrainingSettings(momentum=0.0), ["layer0"])
     rows = TrainingRows(len(values), {"layer0": Clamped(values)})
     batches = itertools.cycle(torch.randperm(len(values)).split(BATCH))

@@ -11,12 +11,15 @@ after the last step. In ``threads`` mode each tells which threads it has when it
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from mmgraph.graph.errors import MmgraphError
@@ -60,8 +63,7 @@ def run(directory: str | None, mode: str = "", settings: TrainingSettings = SETT
     Slowly.mode = mode
 
     def objective(parameters: BoltzmannParameters, random):
-        return Slowly(parameters, settings.chains, settings.gibbs_steps, 5,
-                      temperatures=settings.temperatures, random=random)  # fmt: skip
+        return Slowly(parameters, replace(settings, mean_field_steps=5), random)
 
     def progress(epoch, monitors):
         if "end" in mode and epoch == settings.epochs:
@@ -72,6 +74,15 @@ def run(directory: str | None, mode: str = "", settings: TrainingSettings = SETT
     report = train(graph, rows_of(graph), rows_of(graph, 30), settings, objective, progress,
                    checkpoint=directory)  # fmt: skip
     return graph, report
+
+
+def kept_state(directory) -> dict:
+    """What a directory keeps of a training beside tensors; nothing before the first state."""
+    try:
+        with safe_open(Path(directory) / "state.safetensors", "pt") as file:
+            return json.loads(file.metadata()["document"])
+    except FileNotFoundError:
+        return {}
 
 
 def tensors_of(graph) -> dict[str, torch.Tensor]:

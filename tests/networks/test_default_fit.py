@@ -10,7 +10,7 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.errors import ConstantRepresentationWarning
-from mmgraph.networks.boltzmann.fitting import LIKELIHOOD_DEFAULTS, fit_options, suited_to_rows
+from mmgraph.networks.boltzmann.options import LIKELIHOOD_DEFAULTS, fit_options, suited_to_rows
 
 
 def deep(hidden=(8, 6), labels=None, features=6):
@@ -38,16 +38,17 @@ def test_epochs_and_batches_suit_the_rows(rows, named, batch, epochs):
 
 def test_what_is_named_is_not_replaced():
     machine = deep()
-    chosen = fit_options({}, None, {}, machine, 398)
+    chosen = fit_options({}, None, {}, machine.layers, 398)
     assert chosen.settings.optimiser == LIKELIHOOD_DEFAULTS["optimiser"]
     assert (chosen.pretrain, chosen.weight_scale, chosen.settings.epochs) == ("greedy", 0.1, 63)
     named = {"pretrain": None, "weight_scale": 0.5, "learning_rate": 0.5}
-    chosen = fit_options({}, None, named, machine, 398)
+    chosen = fit_options({}, None, named, machine.layers, 398)
     assert (chosen.pretrain, chosen.weight_scale, chosen.settings.learning_rate) == (None, 0.5, 0.5)
-    assert fit_options({}, None, {"optimiser": "sgd"}, machine, 398).pretrain is None
-    assert fit_options({}, None, {"warm_start": True}, machine, 398).pretrain is None
+    assert fit_options({}, None, {"optimiser": "sgd"}, machine.layers, 398).pretrain is None
+    assert fit_options({}, None, {"warm_start": True}, machine.layers, 398).pretrain is None
     words = mm.Variable("words", shape=(4,), family="replicated_softmax")
-    chosen = fit_options({}, None, {}, mm.RestrictedBoltzmannMachine(words, 3), 398)
+    layers = mm.RestrictedBoltzmannMachine(words, 3).layers
+    chosen = fit_options({}, None, {}, layers, 398)
     assert (chosen.weight_scale, chosen.settings.persistent, chosen.pretrain) == (None, False, None)
 
 

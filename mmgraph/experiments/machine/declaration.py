@@ -174,7 +174,7 @@ def _views(reader: Reader) -> tuple[ViewDeclaration, ...]:
 
 def _fit(reader: Reader) -> dict[str, Any]:
     """What training is called with, checked now: data may take long to load."""
-    from mmgraph.networks.boltzmann.fitting import fit_options
+    from mmgraph.networks.boltzmann.options import fit_options
 
     fit = dict(reader.table("training"))
     if "prediction" in fit:

@@ -25,7 +25,6 @@ from mmgraph.graph.factors.bias import BiasFactor
 from mmgraph.graph.factors.bilinear import BilinearFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.boltzmann.deep import DeepBoltzmannMachine
-from mmgraph.networks.boltzmann.inputs.evidence import columns_count
 from mmgraph.networks.boltzmann.layers import Pathway, check_family, check_label_links
 from mmgraph.networks.boltzmann.machine import BoltzmannMachine
 from mmgraph.networks.boltzmann.multimodal import MultimodalDeepBoltzmannMachine
@@ -69,7 +68,7 @@ def machine_settings(machine: BoltzmannMachine) -> dict[str, Any]:
     }
     if machine.labels is not None:
         settings["labels"] = machine.labels.name
-        settings["label_links"] = machine.label_links
+        settings["label_links"] = machine.layers.label_links
     if machine.sweeps is not None:
         settings["sweeps"] = machine.sweeps
     if machine._feature_names is not None:
@@ -122,9 +121,9 @@ def restore_machine(
     machine._arguments["dtype"] = asked
     if "columns" in settings:
         machine._feature_names = np.array(settings.names("columns"), dtype=object)
-        if len(machine._feature_names) != columns_count(machine.visible):
+        if len(machine._feature_names) != machine.layers.columns_count:
             raise GraphError(
-                f"the machine has {columns_count(machine.visible)} columns, and names of "
+                f"the machine has {machine.layers.columns_count} columns, and names of "
                 f"{len(machine._feature_names)}"
             )
     if "sweeps" in settings:

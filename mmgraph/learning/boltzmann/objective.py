@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from jaxtyping import Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import LearningError
@@ -146,3 +147,10 @@ def batch_sizes(rows: int, batch: int, blocks: int) -> list[int]:
     elif rest:
         sizes[-1] += rest
     return sizes
+
+
+def epoch_order(seed: int, epoch: int, rows: int) -> Int64[Tensor, " rows"]:
+    """Return the order of the rows in an epoch, the same in all processes."""
+    generator = torch.Generator()
+    generator.manual_seed((seed * 1_000_003 + epoch) % 2**63)
+    return torch.randperm(rows, generator=generator)

@@ -8,7 +8,7 @@ the mean of the unit does not move when its precision does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -21,9 +21,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.bias import BiasFactor
 from mmgraph.graph.factors.bilinear import BilinearFactor
 from mmgraph.inference.pairwise.colouring import Masks, colour_masks
-
-Natural = list[tuple[Tensor, ...]]
-"""The tensors of every factor, in the order of the graph."""
+from mmgraph.learning.boltzmann.natural import Natural, with_natural, write_natural
 
 
 class Phase(NamedTuple):
@@ -159,39 +157,23 @@ class BoltzmannParameters:
         """Return the graph of the present parameters, differentiable by :attr:`tensors`."""
         return self._made(self.natural())
 
+    def _made(self, natural: Natural) -> FactorGraph:
+        return self._structure.with_factors(with_natural(self._structure, natural))
+
     def working(self) -> FactorGraph:
         """Return the graph of the present parameters, one that stays the same object.
 
         It is brought up to date where :meth:`changed` was called; no gradients flow.
         """
         if self._stale:
-            self._copy_to(self._working)
+            with torch.no_grad():
+                write_natural(self._working, self.natural())
             self._stale = False
         return self._working
 
     def changed(self) -> None:
         """Note that :attr:`tensors` or :attr:`centres` were written to."""
         self._stale = True
-
-    def write(self, graph: FactorGraph) -> None:
-        """Copy the natural parameters into the tensors of a graph of the same structure."""
-        self._copy_to(graph)
-
-    def _copy_to(self, graph: FactorGraph) -> None:
-        with torch.no_grad():
-            for factor, row in zip(graph.factors, self.natural(), strict=True):
-                assert isinstance(factor, BiasFactor | BilinearFactor)
-                for kept, tensor in zip(factor.tensors(), row, strict=True):
-                    if kept.data_ptr() != tensor.data_ptr():
-                        kept.copy_(tensor)
-        graph.numbers_changed()
-
-    def _made(self, natural: Sequence[tuple[Tensor, ...]]) -> FactorGraph:
-        factors = []
-        for factor, row in zip(self._structure.factors, natural, strict=True):
-            assert isinstance(factor, BiasFactor | BilinearFactor)
-            factors.append(factor.with_tensors(*row))
-        return self._structure.with_factors(factors)
 
     @torch.no_grad()
     def recentre(self, centres: Mapping[str, Float[Tensor, "*statistics"]]) -> None:
@@ -225,75 +207,29 @@ class BoltzmannParameters:
         weight = torch.full((sum(rows), 1), positive.share / rows[0], device=self.device,
                             dtype=self.dtype)  # fmt: skip
         weight[rows[0] :] = -negative.share / rows[1]
-        centred, by_bias, by_precision = {}, {}, {}
+        centred, result = {}, {}
         for name, centre in self.centres.items():
             both = torch.cat([positive.statistics[name], negative.statistics[name]])
             both = both.reshape(sum(rows), -1)
             centred[name] = both.sub_(centre.reshape(-1))
-            by_bias[name] = (weight.T @ both).reshape(centre.shape)
+            gradient, scale = (weight.T @ both).reshape(centre.shape), self._scale(name)
+            result[f"bias:{name}"] = gradient if scale is None else gradient * scale
         for name in self.with_precision:
             squares = torch.cat([positive.squares[name], negative.squares[name]])
             squares = squares.reshape(sum(rows), -1)
-            by_precision[name] = (weight.T @ squares).reshape(self.centres[name].shape) * -0.5
-        by_weights = {}
+            gradient = (weight.T @ squares).reshape(self.centres[name].shape) * -0.5
+            key, bias = f"log_precision:{name}", f"bias:{name}"
+            result[key] = gradient * self.tensors[key].exp()
+            if self._scale(name) is not None:
+                result[key] += result[bias] * self.tensors[bias]
         for key, joint in self._joints.items():
             first, second = (centred[v.name] for v in joint.scope)
             if first.shape[1] < second.shape[1]:
-                by_weights[key] = (first * weight).T @ second
+                gradient = (first * weight).T @ second
             else:
-                by_weights[key] = first.T @ (second * weight)
-        return self._chain_rule(by_bias, by_precision, by_weights)
-
-    @torch.no_grad()
-    def pulled_back(self, natural: Sequence[tuple[Tensor, ...]]) -> dict[str, Tensor]:
-        """Return derivatives by :attr:`tensors` from those by the factors' own tensors.
-
-        Parameters
-        ----------
-        natural : sequence of tuple of Tensor
-            Shaped like the answer of :meth:`natural`.
-        """
-        by_bias, by_precision, by_weights = {}, {}, {}
-        for factor, row in zip(self._structure.factors, natural, strict=True):
-            if isinstance(factor, BilinearFactor):
-                rows = self.centres[factor.scope[0].name].numel()
-                by_weights[_key(factor)] = row[0].reshape(rows, -1)
-                continue
-            name = factor.scope[0].name
-            by_bias[name] = row[0]
-            if len(row) > 1:
-                by_precision[name] = row[1]
-        for key, joint in self._joints.items():
-            first, second = (v.name for v in joint.scope)
-            seen = by_weights[key]
-            seen = seen.addr(by_bias[first].reshape(-1), self.centres[second].reshape(-1), alpha=-1)
-            by_weights[key] = seen.addr_(
-                self.centres[first].reshape(-1), by_bias[second].reshape(-1), alpha=-1
-            )
-        return self._chain_rule(by_bias, by_precision, by_weights)
-
-    def _chain_rule(
-        self,
-        by_bias: Mapping[str, Tensor],
-        by_precision: Mapping[str, Tensor],
-        by_weights: Mapping[str, Float[Tensor, "first second"]],
-    ) -> dict[str, Tensor]:
-        """From derivatives by natural biases and precisions, and by natural weights in all."""
-        result = {}
-        for name, gradient in by_bias.items():
-            scale = self._scale(name)
-            result[f"bias:{name}"] = gradient if scale is None else gradient * scale
-        for name, gradient in by_precision.items():
-            logarithm = self.tensors[f"log_precision:{name}"]
-            result[f"log_precision:{name}"] = gradient * logarithm.exp()
-            if self._scale(name) is not None:
-                result[f"log_precision:{name}"] += (
-                    result[f"bias:{name}"] * self.tensors[f"bias:{name}"]
-                )
-        for key, gradient in by_weights.items():
-            joint, weights = self._joints[key], self.tensors[key]
-            scaled = self._scaled(joint, gradient.reshape(weights.shape))
-            result[key] = scaled
+                gradient = first.T @ (second * weight)
+            weights = self.tensors[key]
+            result[key] = scaled = self._scaled(joint, gradient.reshape(weights.shape))
             product = None
             for axis, variable in ((1, joint.scope[0]), (0, joint.scope[1])):
                 if self._scale(variable.name) is not None:
@@ -351,32 +287,3 @@ def _kinds(graph: FactorGraph) -> tuple[dict[str, BiasFactor], dict[str, Bilinea
         if name not in biases:
             raise GraphError(f"no BiasFactor speaks of '{name}', whose bias centring moves")
     return biases, joints
-
-
-def copied(natural: Natural) -> Natural:
-    """Return natural parameters that no step changes."""
-    return [tuple(t.detach().clone() for t in row) for row in natural]
-
-
-def named(prefix: str, natural: Natural) -> dict[str, Tensor]:
-    """Return the tensors of natural parameters as ``"PREFIX:FACTOR:NUMBER"``."""
-    return {f"{prefix}:{i}:{j}": t for i, row in enumerate(natural) for j, t in enumerate(row)}
-
-
-def natural_named(prefix: str, tensors: Mapping[str, Tensor], device: torch.device) -> Natural:
-    """Return copies of the natural parameters that :func:`named` has named; none if there are none.
-
-    Parameters
-    ----------
-    prefix : str
-    tensors : mapping of str to Tensor
-        Others among them are passed over.
-    device : torch.device
-        Where the copies are.
-    """
-    places = [name.split(":") for name in tensors if name.startswith(f"{prefix}:")]
-    rows: dict[int, dict[int, Tensor]] = {}
-    for _, i, j in places:
-        kept = tensors[f"{prefix}:{i}:{j}"]
-        rows.setdefault(int(i), {})[int(j)] = kept.to(device).clone()
-    return [tuple(row[j] for j in sorted(row)) for _, row in sorted(rows.items())]

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from mmgraph.graph.errors import LearningError, suggestion
+from mmgraph.graph.errors import LearningError
+from mmgraph.learning.boltzmann.option_checks import (
+    check_choice,
+    check_options,
+    check_whole,
+    record_of,
+)
 
 Schedule = Literal["constant", "linear", "cosine"]
 SCHEDULES: tuple[Schedule, ...] = ("constant", "linear", "cosine")
@@ -55,8 +61,21 @@ class TrainingSettings:
     centring : bool, default True
     centring_rate : float in (0, 1], default 0.01
         How fast centres of hidden layers follow their mean activations.
-    chains, gibbs_steps, mean_field_steps, tolerance, temperatures, persistent
-        See :class:`ContrastiveDivergence`.
+    chains : int, default 100
+        Of the negative phase, of all processes together; a multiple of the blocks. Without
+        persistence there is one for each row of the batch.
+    gibbs_steps : int, default 1
+        Sweeps of the chains between two steps of learning.
+    mean_field_steps : int, default 10
+        The most passes of the positive phase. Where hidden layers do not touch each other, one is
+        exact, and one is made.
+    tolerance : float, default 0
+        Passes end when no mean changes by more; looking at that costs a little.
+    temperatures : sequence of float, default (1,)
+        Increasing from 1: each chain is accompanied by one of each further temperature, with which
+        it may swap.
+    persistent : bool, default True
+        Whether chains go on from step to step, or begin at the data (contrastive divergence).
     blocks : int, default 2
         Blocks of rows and chains, with random numbers of their own; processes take whole blocks.
     seed : int, default 0
@@ -115,35 +134,30 @@ class TrainingSettings:
     checkpoint_steps: int | None = None
 
     def __post_init__(self) -> None:
-        _whole(self, "epochs", "batch_size", "chains", "gibbs_steps", "mean_field_steps", "blocks",
-               "monitor_rows", "likelihood_steps", "likelihood_chains", "patience",
-               "checkpoint_epochs")  # fmt: skip
+        check_whole(
+            self, "epochs", "batch_size", "chains", "gibbs_steps", "mean_field_steps", "blocks",
+            "monitor_rows", "likelihood_steps", "likelihood_chains", "patience",
+            "checkpoint_epochs",
+        )  # fmt: skip
+        check_whole(self, "seed", least=0)
         if self.checkpoint_steps is not None:
-            _whole(self, "checkpoint_steps")
-        _one_of(self, "optimiser", OPTIMISERS)
-        _one_of(self, "schedule", SCHEDULES)
+            check_whole(self, "checkpoint_steps")
+        check_choice("optimiser", self.optimiser, OPTIMISERS)
+        check_choice("schedule", self.schedule, SCHEDULES)
         if self.stopping_monitor is not None:
-            _one_of(self, "stopping_monitor", MONITORS)
-        _between(self, "learning_rate", 0.0, math.inf, low_open=True)
-        for name in ("warm_up_epochs", "weight_decay", "sparsity_cost", "tolerance"):
-            _between(self, name, 0.0, math.inf)
-        _between(self, "momentum", 0.0, 1.0)
-        _between(self, "squared_momentum", 0.0, 1.0)
-        _between(self, "averaging", 0.0, 1.0)
-        _between(self, "sparsity_target", 0.0, 1.0, low_open=True)
-        if not 0 < self.centring_rate <= 1:
-            raise LearningError(f"centring_rate must lie in (0, 1], not {self.centring_rate}")
-        for name in ("norm_bound", "gradient_bound"):
-            if getattr(self, name) is not None:
-                _between(self, name, 0.0, math.inf, low_open=True)
-        if not isinstance(self.seed, int) or self.seed < 0:
-            raise LearningError(f"seed must be a whole number from 0 on, not {self.seed!r}")
+            check_choice("stopping_monitor", self.stopping_monitor, MONITORS)
+        check_options(self, "[0, inf)", "warm_up_epochs", "weight_decay", "sparsity_cost",
+                      "tolerance")  # fmt: skip
+        check_options(self, "(0, inf)", "learning_rate", "norm_bound", "gradient_bound")
+        check_options(self, "[0, 1)", "momentum", "squared_momentum", "averaging")
+        check_options(self, "(0, 1)", "sparsity_target")
+        check_options(self, "(0, 1]", "centring_rate")
         if self.batch_size < self.blocks:
             raise LearningError(
                 f"batch_size {self.batch_size} is less than the {self.blocks} blocks that share it"
             )
-        object.__setattr__(self, "temperatures", tuple(float(t) for t in self.temperatures))
-        object.__setattr__(self, "likelihood_epochs", tuple(int(e) for e in self.likelihood_epochs))
+        object.__setattr__(self, "temperatures", tuple(map(float, self.temperatures)))
+        object.__setattr__(self, "likelihood_epochs", tuple(map(int, self.likelihood_epochs)))
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> TrainingSettings:
@@ -154,11 +168,7 @@ class TrainingSettings:
         LearningError
             If an option is unknown, with the nearest known one, or out of its range.
         """
-        known = [f.name for f in fields(cls)]
-        for name in options:
-            if name not in known:
-                raise LearningError(f"training has no option {name!r}{suggestion(name, known)}")
-        return cls(**options)
+        return record_of(cls, options, "training")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the options as JSON has them."""
@@ -181,28 +191,3 @@ class TrainingSettings:
         if best is None:
             return math.isfinite(value)
         return value < best if self.stopping_monitor in _FALLING else value > best
-
-
-def _whole(settings: TrainingSettings, *names: str) -> None:
-    for name in names:
-        value = getattr(settings, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise LearningError(f"{name} must be a whole number from 1 on, not {value!r}")
-
-
-def _one_of(settings: TrainingSettings, name: str, known: tuple[str, ...]) -> None:
-    value = getattr(settings, name)
-    if value not in known:
-        raise LearningError(
-            f"unknown {name} {value!r}{suggestion(value, known)} (known: {', '.join(known)})"
-        )
-
-
-def _between(
-    settings: TrainingSettings, name: str, low: float, high: float, low_open: bool = False
-) -> None:
-    value = getattr(settings, name)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not (low < value if low_open else low <= value) or not value < high:
-        bounds = f"{'(' if low_open else '['}{low:g}, {high:g})"
-        raise LearningError(f"{name} must lie in {bounds}, not {value!r}")

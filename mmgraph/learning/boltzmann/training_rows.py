@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import LearningError, suggestion
@@ -15,6 +15,7 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.field.clamping import Clamped, clamped
 from mmgraph.inference.model_variables import is_compact
+from mmgraph.learning.boltzmann.natural import natural_of
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,14 @@ class TrainingRows:
         rows._check(graph, may_be_constant)
         return rows
 
+    @classmethod
+    def read(cls, graph: FactorGraph, rows: object) -> TrainingRows:
+        """Return rows as they are, or read what evidence is read from for a machine."""
+        if isinstance(rows, TrainingRows):
+            return rows
+        tensor = natural_of(graph)[0][0]
+        return cls.of(graph, Evidence.of(rows, graph.variables), tensor.device, tensor.dtype)
+
     def _check(self, graph: FactorGraph, may_be_constant: bool) -> None:
         seen = torch.zeros(self.count, dtype=torch.bool)
         for name, (_, known) in self.clamped.items():
@@ -137,7 +146,7 @@ class TrainingRows:
             if known is None:
                 result[name] = values.mean(0)
                 continue
-            here = known.reshape(*known.shape, *(1,) * (values.ndim - known.ndim)).to(values.dtype)
+            here = elementwise(known, values).to(values.dtype)
             result[name] = (values * here).sum(0) / here.sum(0).clamp_min(1.0)
         return result
 
@@ -165,6 +174,22 @@ class TrainingRows:
                 total = zlib.crc32(known.cpu().contiguous().numpy().data.cast("B"), total)
             found[name] = total
         return found
+
+
+def elementwise(known: Bool[Tensor, "..."], values: Tensor) -> Bool[Tensor, "..."]:
+    """Return which units are known with an axis for each of the statistics, of length one."""
+    return known.reshape(*known.shape, *(1,) * (values.ndim - known.ndim))
+
+
+def moments(clamped: Clamped) -> tuple[Tensor, Tensor, Tensor]:
+    """Return how many values of each real unit are known (one at least), mean and mean square.
+
+    They are ``(*shape)``, in double precision.
+    """
+    values = clamped.values.double()
+    here = torch.ones_like(values) if clamped.known is None else clamped.known.double()
+    count = here.sum(0).clamp_min(1.0)
+    return count, (values * here).sum(0) / count, (values.square() * here).sum(0) / count
 
 
 def document_lengths(graph: FactorGraph, lengths: Mapping[str, Tensor]) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,12 +13,10 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import query
-from mmgraph.networks.boltzmann.inputs.evidence import empty_rows, evidence_of, incomplete, patterns
-from mmgraph.networks.boltzmann.inputs.grey import refuse_grey
-
-if TYPE_CHECKING:
-    from mmgraph.networks.boltzmann.machine import BoltzmannMachine
+from mmgraph.networks.boltzmann.inputs.evidence import empty_rows, patterns
+from mmgraph.networks.boltzmann.inputs.grey_values import refuse_grey
 
 _METHODS = {"tempering": "parallel_tempering"}
 
@@ -53,33 +51,31 @@ def method_named(method: str) -> str:
     return _METHODS.get(method, method)
 
 
-def given_rows(machine: BoltzmannMachine, evidence: object) -> Evidence:
-    """Read evidence, and say so where a row observes nothing.
+def warn_of_empty(evidence: Evidence) -> None:
+    """Say so where a row observes nothing; for methods that users call.
 
     Warns
     -----
     PriorWarning
         With the rows.
     """
-    given = evidence_of(machine, evidence)
-    empty = np.flatnonzero(empty_rows(given))
+    empty = np.flatnonzero(empty_rows(evidence))
     if len(empty):
         which = ", ".join(map(str, empty[:8])) + (", …" if len(empty) > 8 else "")
         rows = f"row {which} observes" if len(empty) == 1 else f"rows {which} observe"
         warnings.warn(
             f"{rows} nothing: the answer there is the prior of the model",
             PriorWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
-    return given
 
 
 def posterior_means(
-    machine: BoltzmannMachine,
+    graph: FactorGraph,
     evidence: Evidence,
     names: Sequence[str],
-    method: str,
-    options: Mapping[str, Any],
+    method: str = "mean_field",
+    options: Mapping[str, Any] | None = None,
 ) -> dict[str, Float[Tensor, "batch ..."]]:
     """Return posterior means of some variables, of categorical ones probabilities.
 
@@ -95,9 +91,9 @@ def posterior_means(
     result: dict[str, Tensor] = {}
     for index in patterns(evidence):
         rows = evidence if len(index) == evidence.batch else evidence.rows(index)
-        posterior = query.query(machine, rows, list(names), method_named(method), **options)
+        posterior = query.query(graph, rows, list(names), method_named(method), **(options or {}))
         for name in names:
-            categorical = machine.variables[name].family == "categorical"
+            categorical = graph.variables[name].family == "categorical"
             found = posterior.marginal(name) if categorical else posterior.mean(name)
             if len(index) == evidence.batch:
                 result[name] = found
@@ -106,30 +102,3 @@ def posterior_means(
                 result[name] = found.new_zeros(evidence.batch, *found.shape[1:])
             result[name][torch.from_numpy(index).to(found.device)] = found
     return result
-
-
-def imputation(
-    machine: BoltzmannMachine,
-    evidence: Evidence,
-    variables: Sequence[str] | str | None,
-    draws: int,
-    generator: torch.Generator | None,
-    method: str,
-    sampling: Mapping[str, Any] | None,
-    options: Mapping[str, Any],
-) -> Imputation:
-    """Fill in what is missing, see :meth:`BoltzmannMachine.impute`."""
-    if variables is None:
-        names = [v.name for v in machine.visible if incomplete(evidence, v)]
-    else:
-        names = [variables] if isinstance(variables, str) else list(variables)
-    for name in names:
-        machine.variable(name)
-    means = posterior_means(machine, evidence, names, method, options) if names else {}
-    samples: dict[str, Tensor] = {}
-    if draws and names:
-        refuse_grey(evidence, "sampling")
-        chosen = {"method": "gibbs", **(sampling or {})}
-        drawn = machine.sample(draws, evidence, generator, **chosen).codes
-        samples = {n: drawn[n] if evidence.batch > 1 else drawn[n].unsqueeze(0) for n in names}
-    return Imputation(means, samples)

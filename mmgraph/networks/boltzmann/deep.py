@@ -9,44 +9,25 @@ import torch
 
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.variable import Variable
-from mmgraph.networks.boltzmann.estimator import arguments_of
+from mmgraph.networks.boltzmann.estimator import BoltzmannEstimator, arguments_of
 from mmgraph.networks.boltzmann.layers import HiddenFamily, Pathway, hidden_layer
-from mmgraph.networks.boltzmann.machine import BoltzmannMachine
 
 
-class DeepBoltzmannMachine(BoltzmannMachine):
+class DeepBoltzmannMachine(BoltzmannEstimator):
     """Layers ``"hidden1"``, ``"hidden2"``, … above one or several visible variables.
 
     Parameters
     ----------
-    visible : Variable or sequence of Variable, optional
-        Bernoulli, categorical, Gaussian, rectified Gaussian or replicated softmax. By default they
-        are taken from the data of ``fit``: columns whose values all lie in [0, 1] are Bernoulli,
-        other numbers Gaussian, texts in a data frame categorical.
     hidden : sequence of int, default (64, 32)
-        The units of each layer, from below; the last one is the joint layer.
-    labels : Variable or str, optional
-        A categorical variable, or the name of one whose states are those of ``y`` in ``fit``;
-        joined to the last layer.
-    hidden_family : {"bernoulli", "rectified_gaussian"}
-    dtype : torch.dtype, optional
-        By default single precision.
-    generator : torch.Generator, optional
-        Draws the first weights.
-    fit_options : mapping, optional
-        Options of training; those given one by one, as below, win over these.
-    **training
-        Options of training (``epochs=20``, ``objective="multi_prediction"``), in force where a call
-        of :meth:`fit` does not say otherwise.
+        The units of each layer, from below; the last one is the joint layer, which labels are
+        joined to.
+    visible, labels, hidden_family, dtype, generator, fit_options, **training
+        As of :class:`RestrictedBoltzmannMachine`.
 
     Raises
     ------
-    GraphError
-        If there is no layer, a size is not positive, a name is used twice, or the labels are not
-        categorical.
-
-    LearningError
-        If there is no such option of training.
+    GraphError, LearningError
+        As :class:`RestrictedBoltzmannMachine`; and if there is no hidden layer.
 
     References
     ----------

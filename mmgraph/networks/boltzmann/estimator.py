@@ -1,10 +1,11 @@
-"""What scikit-learn asks of estimators, by the names that it asks for; it is not imported."""
+"""Machines learn from data, and have what scikit-learn asks of estimators; it is not imported."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -12,10 +13,10 @@ import torch
 from mmgraph.graph.errors import GraphError, LearningError, needs, suggestion
 from mmgraph.graph.state_labels import MISSING
 from mmgraph.graph.variable import element_names
-from mmgraph.networks.boltzmann.fitting import named_options
-from mmgraph.networks.boltzmann.inputs.containers import checked_container, contained
-from mmgraph.networks.boltzmann.inputs.evidence import columns_count, evidence_of
-from mmgraph.networks.boltzmann.inputs.features import check_input_features
+from mmgraph.networks.boltzmann.fit_warnings import warn_if_useless
+from mmgraph.networks.boltzmann.fitting import fitted, rows_of
+from mmgraph.networks.boltzmann.inputs.evidence import warn_of_unobserved
+from mmgraph.networks.boltzmann.inputs.features import check_input_features, names_of_columns
 from mmgraph.networks.boltzmann.inputs.labels import (
     NoLabelsError,
     class_order,
@@ -23,16 +24,24 @@ from mmgraph.networks.boltzmann.inputs.labels import (
     label_codes,
     only_with_labels,
 )
-from mmgraph.networks.boltzmann.inputs.layout import lay_out, names_of_columns, unchanged_on_error
-from mmgraph.networks.boltzmann.options import OPTION_NAMES, check_option_names, every_option
+from mmgraph.networks.boltzmann.inputs.scikit_learn import checked_container, contained
+from mmgraph.networks.boltzmann.machine import BoltzmannMachine
+from mmgraph.networks.boltzmann.online import learn_batch
+from mmgraph.networks.boltzmann.options import (
+    OPTION_NAMES,
+    check_option_names,
+    every_option,
+    fit_options,
+    named_options,
+)
 
 if TYPE_CHECKING:
     from mmgraph.learning.boltzmann.settings import TrainingSettings
-    from mmgraph.networks.boltzmann.machine import BoltzmannMachine
+    from mmgraph.learning.boltzmann.training.loop import Progress
 
 
-class BoltzmannEstimator:
-    """Machines as transformers, and as classifiers where they have label units.
+class BoltzmannEstimator(BoltzmannMachine):
+    """Machines that learn: transformers, and classifiers where they have label units.
 
     Parameters are the arguments of the constructor, the options of training among them. What stands
     in ``fit_options`` is reached as ``fit_options__epochs``, too.
@@ -49,19 +58,79 @@ class BoltzmannEstimator:
         taken side by side, and all had names.
     """
 
-    _arguments: dict[str, Any]
-    _training: dict[str, Any]
-    _container: str | None = None
-    _feature_names: np.ndarray | None = None
-
-    @property
-    def _machine(self) -> BoltzmannMachine:
-        return cast("BoltzmannMachine", self)
-
     @property
     def training_options(self) -> dict[str, Any]:
         """The options of training that the machine was made with; others have their defaults."""
         return named_options({**(self._arguments.get("fit_options") or {}), **self._training})
+
+    def fit(
+        self,
+        data: object,
+        y: object = None,
+        *,
+        validation: object = None,
+        settings: TrainingSettings | Mapping[str, Any] | None = None,
+        checkpoint: Path | str | None = None,
+        progress: Progress | None = None,
+        generator: torch.Generator | None = None,
+        **options: Any,
+    ) -> Self:
+        """Train in place, from fresh weights and biases that the data suggest.
+
+        Monitors speak of standardised real variables, the machine of these in their own units. When
+        training stops with an error, it has the parameters of the last sound epoch.
+
+        Parameters
+        ----------
+        data : mapping, pandas.DataFrame, Evidence or array-like
+            Arrays by visible variable or modality; or one array ``(rows, columns)`` whose columns
+            are the visible variables side by side. Arrays may be sparse. What is missing is NaN
+            (-1 of state indices); values between 0 and 1 of Bernoulli variables are probabilities.
+        y : array-like, shape (rows,) or (rows, 1), optional
+            Labels (or ``mm.index(y)``) where the machine has label units, -1 or None where unknown;
+            others pass over them.
+        validation : data, or tuple of data and labels, optional
+            Rows that are watched and not learned from.
+        settings : TrainingSettings or mapping, optional
+            Options of the loop; by default those of the constructor.
+        checkpoint : path, optional
+            A directory; where it holds the state of this very training, that goes on.
+        progress : callable, optional
+            Called after each epoch, counted from 1, with its monitors.
+        generator : torch.Generator, optional
+            Draws the first weights; by default seeded by the settings.
+        **options
+            Single settings of training (``epochs=20``), and ``objective``, ``device``,
+            ``prediction``, … of :class:`mmgraph.networks.boltzmann.options.FitOptions`.
+
+        Raises
+        ------
+        LearningError
+            If a Gaussian unit never varies (which column), a row observes nothing, there are no
+            labels for label units, an option is unknown, or training diverges.
+        EvidenceError, UnknownStateError
+            If a value is outside the range of its family (which row and column), or labels are
+            numbers where those declared are texts.
+        FormatError
+            If the checkpoint is that of another machine, other data or other settings.
+        """
+        with self._unchanged_on_error():
+            goes_on = fit_options(self.training_options, settings, options).goes_on
+            self._lay_out(data, y, again=not goes_on)
+            self._feature_names = names_of_columns(data, self.variables)
+            evidence = self._evidence(data, y, needs_labels=True)
+            warn_of_unobserved(self.layers, evidence)
+            chosen = fit_options(
+                self.training_options, settings, options, self.layers, evidence.batch
+            )
+            pair = validation if isinstance(validation, tuple) else (validation, None)
+            watched = None if validation is None else self._evidence(*pair)
+            rows = rows_of(self, evidence, watched, chosen.device)
+        self._online = None
+        self.fit_report = fitted(self, self.layers, *rows, chosen, checkpoint, progress, generator)
+        self.sweeps = chosen.sweeps
+        warn_if_useless(self, self.layers, evidence)
+        return self
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the arguments that the machine was made from, every option of training with them.
@@ -102,9 +171,8 @@ class BoltzmannEstimator:
         check_option_names(options, f"fit_options of {type(self).__name__}")
         arguments["fit_options"] = options or None
         if structural:
-            place = self._machine.device
-            type(self).__init__(self, **arguments, **training)
-            self._machine.place_on(place)
+            self._training = training
+            self._make_anew(arguments)
         self._arguments, self._training = arguments, training
         return self
 
@@ -132,8 +200,8 @@ class BoltzmannEstimator:
         NotFittedError
             If the machine is not fitted.
         """
-        self._machine.check_fitted()
-        found = self._machine.represent(data).cpu().numpy()
+        self.check_fitted()
+        found = self.represent(data).cpu().numpy()
         return contained(found, self.get_feature_names_out(), data, self._container)
 
     def partial_fit(
@@ -167,22 +235,19 @@ class BoltzmannEstimator:
             rows than ``blocks``; or if a Gaussian unit has the same value in all of the first
             batch.
         """
-        from mmgraph.networks.boltzmann.fitting import fit_options
-        from mmgraph.networks.boltzmann.online import learn_batch
-
-        machine = self._machine
-        with unchanged_on_error(machine):
-            lay_out(machine, data, y, classes, again=False)
-            chosen = fit_options(self.training_options, settings, options, machine)
-            evidence = evidence_of(machine, data, y, needs_labels=y is None, learns=True)
-            if not machine.is_fitted:
-                self._feature_names = names_of_columns(machine, data)
-        learn_batch(machine, evidence, chosen)
+        with self._unchanged_on_error():
+            self._lay_out(data, y, classes, again=False)
+            chosen = fit_options(self.training_options, settings, options, self.layers)
+            evidence = self._evidence(data, y, needs_labels=y is None, learns=True)
+            if not self.is_fitted:
+                self._feature_names = names_of_columns(data, self.variables)
+        self._online = learn_batch(self, self.layers, evidence, chosen)
+        self.sweeps = chosen.sweeps
         return self
 
     def fit_transform(self, data: object, y: object = None, **options: Any) -> Any:
         """Fit, and return the joint representation of the same rows."""
-        self._machine.fit(data, y, **options)
+        self.fit(data, y, **options)
         return self.transform(data)
 
     @only_with_labels
@@ -190,7 +255,7 @@ class BoltzmannEstimator:
         self, evidence: object = None, method: str = "mean_field", **options: Any
     ) -> np.ndarray:
         """Return the most probable label of each row, see :meth:`predict_proba`."""
-        chances = self._machine.predict_proba(evidence, method, **options)
+        chances = self.predict_proba(evidence, method, **options)
         return self.classes_[chances.argmax(1)]
 
     def score(self, data: object, y: object = None) -> float:
@@ -205,22 +270,17 @@ class BoltzmannEstimator:
         LearningError
             If no row has a label.
         """
-        self._machine.check_fitted()
-        labels = self._machine.labels
+        self.check_fitted()
+        labels = self.labels
         if y is None or labels is None:
-            return float(self._machine.log_likelihood(data).value.mean())
-        chances = self._machine.predict_proba(data)
+            return float(self.log_likelihood(data).value.mean())
+        chances = self.predict_proba(data)
         truth = label_codes(labels, y, len(chances))
         known = truth != MISSING
         if not known.any():
             raise LearningError("no row has a label: there is nothing to score by")
         predicted = class_order(labels)[chances.argmax(1)]
         return float((predicted == truth)[known].mean())
-
-    @property
-    def has_labels(self) -> bool:
-        """Whether there are label units, or will be once the data is known."""
-        return self._arguments.get("labels") is not None
 
     @property
     def classes_(self) -> np.ndarray:
@@ -232,7 +292,7 @@ class BoltzmannEstimator:
             If the machine has no label units, or takes them from data that it has not seen yet; so
             that ``hasattr`` tells.
         """
-        labels = self._machine.labels
+        labels = self.labels
         if labels is None:
             raise NoLabelsError(f"{self!r} has no label units, and so no classes_")
         return classes_of(labels)
@@ -246,9 +306,9 @@ class BoltzmannEstimator:
         AttributeError
             If these are taken from data that the machine has not seen yet.
         """
-        if not self._machine.visible:
+        if not self.visible:
             raise AttributeError(f"{self!r} takes its visible variables from the data of fit")
-        return columns_count(self._machine.visible)
+        return self.layers.columns_count
 
     @property
     def feature_names_in_(self) -> np.ndarray:
@@ -273,13 +333,13 @@ class BoltzmannEstimator:
         EvidenceError
             If ``input_features`` are not the names of the columns, or not so many.
         """
-        if not self._machine.visible:
-            self._machine.check_fitted()
+        if not self.visible:
+            self.check_fitted()
         check_input_features(input_features, self._feature_names, self.n_features_in_)
-        return np.array(element_names(self._machine.joint), dtype=object)
+        return np.array(element_names(self.joint), dtype=object)
 
     def __sklearn_is_fitted__(self) -> bool:
-        return self._machine.is_fitted
+        return self.is_fitted
 
     def __sklearn_clone__(self) -> Self:
         generator = self._arguments.get("generator")

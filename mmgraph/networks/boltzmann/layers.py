@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-from torch import Tensor
 
 from mmgraph.graph.errors import GraphError, suggestion
 from mmgraph.graph.exponential_family import statistics_shape
 from mmgraph.graph.factors.bias import BiasFactor
 from mmgraph.graph.factors.bilinear import BilinearFactor
 from mmgraph.graph.variable import Variable
+from mmgraph.learning.boltzmann.training.initial_parameters import WEIGHT_SCALE
 
 HiddenFamily = Literal["bernoulli", "rectified_gaussian"]
 LabelLinks = Literal["joint", "all"]
 LABEL_LINKS: tuple[LabelLinks, ...] = ("joint", "all")
 HIDDEN_FAMILIES: tuple[HiddenFamily, ...] = ("bernoulli", "rectified_gaussian")
-
-WEIGHT_SCALE = 0.01
-"""The standard deviation of first weights (Hinton 2012, "A practical guide to training restricted
-Boltzmann machines", section 8)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,37 +103,125 @@ def hidden_layer(name: str, size: int, family: HiddenFamily) -> Variable:
     return Variable(name, shape=(size,), family=family)
 
 
-def pathways_of(pathways: Sequence[Pathway]) -> tuple[Pathway, ...]:
-    """Return pathways with their names.
+@dataclass(frozen=True, eq=False)
+class Layers:
+    """All layers of a machine, and what is joined.
+
+    Parameters
+    ----------
+    pathways : tuple of Pathway
+        Empty where they are taken from data that has not been seen yet; there are no other layers
+        than the joint one then.
+    towers : tuple of tuple of Variable
+        The hidden layers of each pathway below the joint one, from below.
+    joint : Variable
+        The layer at the top.
+    labels : Variable, optional
+        Categorical; joined to the joint layer.
+    label_links : {"joint", "all"}
+        Whether labels are joined to the last hidden layer of each pathway as well.
 
     Raises
     ------
     GraphError
-        If there is none, or a name or a variable is used twice.
+        If two pathways or variables have the same name, or labels are not categorical.
     """
-    named = tuple(replace(p, name=p.title) for p in pathways)
-    if not named:
-        raise GraphError("a machine needs at least one pathway")
-    for kind, names in (
-        ("pathways", [p.title for p in named]),
-        ("variables", [v.name for p in named for v in p.variables]),
-    ):
-        for name in names:
-            if names.count(name) > 1:
-                raise GraphError(f"two {kind} are called '{name}'")
-    return named
+
+    pathways: tuple[Pathway, ...]
+    towers: tuple[tuple[Variable, ...], ...]
+    joint: Variable
+    labels: Variable | None = None
+    label_links: LabelLinks = "joint"
+
+    def __post_init__(self) -> None:
+        check_label_links(self.label_links)
+        named = tuple(replace(p, name=p.title) for p in self.pathways)
+        for kind, names in (
+            ("pathways", [p.title for p in named]),
+            ("variables", [v.name for p in named for v in p.variables]),
+        ):
+            for name in names:
+                if names.count(name) > 1:
+                    raise GraphError(f"two {kind} are called '{name}'")
+        object.__setattr__(self, "pathways", named)
+        if self.labels is not None:
+            _check_labels(self.labels)
+
+    @property
+    def visible(self) -> tuple[Variable, ...]:
+        """The variables of all pathways, in order; labels are not among them."""
+        return tuple(v for pathway in self.pathways for v in pathway.variables)
+
+    @property
+    def observed(self) -> tuple[Variable, ...]:
+        """What data may know: the visible variables, and the labels if there are any."""
+        return self.visible if self.labels is None else (*self.visible, self.labels)
+
+    @property
+    def hidden(self) -> tuple[Variable, ...]:
+        """The hidden layers: pathway after pathway, each from below, and the joint layer last."""
+        return (*(v for tower in self.towers for v in tower), self.joint) if self.pathways else ()
+
+    @property
+    def levels(self) -> tuple[tuple[str, ...], ...]:
+        """The names of all variables by their distance from the data; labels are at the bottom."""
+        if not self.pathways:
+            return ()
+        depth = max(len(tower) for tower in self.towers)
+        between = [tuple(t[i].name for t in self.towers if len(t) > i) for i in range(depth)]
+        return (tuple(v.name for v in self.observed), *between, (self.joint.name,))
+
+    @property
+    def columns_count(self) -> int:
+        """The columns of an array of all visible variables side by side."""
+        return columns_count(self.visible)
+
+    def joined(self) -> list[tuple[Variable, Variable]]:
+        """Return the layers that are joined, the lower one first."""
+        pairs = []
+        for pathway, tower in zip(self.pathways, self.towers, strict=True):
+            above = [*tower, self.joint]
+            pairs += [(variable, above[0]) for variable in pathway.variables]
+            pairs += list(itertools.pairwise(above))
+        if self.labels is not None:
+            pairs.append((self.labels, self.joint))
+            tops = [t[-1] for t in self.towers if t] if self.label_links == "all" else []
+            pairs += [(self.labels, top) for top in tops]
+        return pairs
+
+    def factors(
+        self, dtype: torch.dtype, generator: torch.Generator | None
+    ) -> tuple[BiasFactor | BilinearFactor, ...]:
+        """Return biases of zero, precisions of one and small random weights."""
+        factors: list[BiasFactor | BilinearFactor] = []
+        for variable in (*self.observed, *self.hidden):
+            precision = torch.ones(variable.shape, dtype=dtype) if variable.is_real else None
+            bias = torch.zeros(statistics_shape(variable), dtype=dtype)
+            factors.append(BiasFactor(variable, bias, precision))
+        device = "cpu" if generator is None else generator.device
+        for first, second in self.joined():
+            shape = (*statistics_shape(first), *statistics_shape(second))
+            drawn = torch.randn(shape, generator=generator, dtype=dtype, device=device)
+            factors.append(BilinearFactor(first, second, WEIGHT_SCALE * drawn.cpu()))
+        return tuple(factors)
+
+    def __str__(self) -> str:
+        """The sizes of all layers: ``(36-64, 16-64)-64``."""
+        towers = [
+            "-".join(["+".join(str(v.size) for v in p.variables), *map(str, p.sizes)])
+            for p in self.pathways
+        ]
+        below = towers[0] if len(towers) == 1 else f"({', '.join(towers)})" if towers else "?"
+        return f"{below}-{self.joint.size}"
 
 
-def checked_labels(labels: Variable | None) -> Variable | None:
-    """Return the label units.
+def columns_count(variables: Sequence[Variable]) -> int:
+    """Return how many columns variables take side by side."""
+    return sum(v.size for v in variables)
 
-    Raises
-    ------
-    GraphError
-        If they are anything but one categorical quantity.
-    """
-    if labels is None:
-        return None
+
+def _check_labels(labels: Variable) -> None:
+    """Raise GraphError if labels are anything but one categorical quantity."""
     if not isinstance(labels, Variable):
         raise GraphError(f"labels are a categorical variable, not {labels!r}")
     if labels.family != "categorical" or labels.shape:
@@ -147,7 +230,6 @@ def checked_labels(labels: Variable | None) -> Variable | None:
             f"the labels '{labels.name}' must be one categorical variable; they are "
             f"{labels.family}{shape}"
         )
-    return labels
 
 
 def check_label_links(links: str) -> None:
@@ -155,78 +237,6 @@ def check_label_links(links: str) -> None:
     if links not in LABEL_LINKS:
         hint = suggestion(links, LABEL_LINKS)
         raise GraphError(f"label_links is {links!r}{hint} (known: {', '.join(LABEL_LINKS)})")
-
-
-def shown_layers(pathways: Sequence[Pathway], joint: Variable) -> str:
-    """Return the sizes of all layers as a machine shows them: ``(36-64, 16-64)-64``."""
-    towers = [
-        "-".join(["+".join(str(v.size) for v in p.variables), *map(str, p.sizes)]) for p in pathways
-    ]
-    below = towers[0] if len(towers) == 1 else f"({', '.join(towers)})" if towers else "?"
-    return f"{below}-{joint.size}"
-
-
-def levels_of(
-    pathways: Sequence[Pathway],
-    layers: Sequence[Sequence[Variable]],
-    joint: Variable,
-    labels: Variable | None,
-) -> tuple[tuple[str, ...], ...]:
-    """Return the names of all variables by level: data and labels, hidden layers, the joint one."""
-    below = [v.name for p in pathways for v in p.variables]
-    if labels is not None:
-        below.append(labels.name)
-    depth = max((len(tower) for tower in layers), default=0)
-    between = [tuple(t[level].name for t in layers if len(t) > level) for level in range(depth)]
-    return (tuple(below), *between, (joint.name,))
-
-
-def factors_of(
-    variables: Sequence[Variable],
-    pathways: Sequence[Pathway],
-    layers: Sequence[Sequence[Variable]],
-    joint: Variable,
-    labels: Variable | None,
-    label_links: LabelLinks,
-    dtype: torch.dtype,
-    generator: torch.Generator | None,
-) -> tuple[BiasFactor | BilinearFactor, ...]:
-    """Return biases of zero, precisions of one and small random weights."""
-    factors: list[BiasFactor | BilinearFactor] = []
-    for variable in variables:
-        precision = torch.ones(variable.shape, dtype=dtype) if variable.is_real else None
-        bias = torch.zeros(statistics_shape(variable), dtype=dtype)
-        factors.append(BiasFactor(variable, bias, precision))
-    for first, second in _joined(pathways, layers, joint, labels, label_links):
-        shape = (*statistics_shape(first), *statistics_shape(second))
-        factors.append(BilinearFactor(first, second, _drawn(shape, dtype, generator)))
-    return tuple(factors)
-
-
-def _joined(
-    pathways: Sequence[Pathway],
-    layers: Sequence[Sequence[Variable]],
-    joint: Variable,
-    labels: Variable | None,
-    label_links: LabelLinks,
-) -> list[tuple[Variable, Variable]]:
-    """The layers that are joined, the lower one first."""
-    pairs = []
-    for pathway, tower in zip(pathways, layers, strict=True):
-        above = [*tower, joint]
-        pairs += [(variable, above[0]) for variable in pathway.variables]
-        pairs += list(itertools.pairwise(above))
-    if labels is not None:
-        pairs.append((labels, joint))
-        tops = [tower[-1] for tower in layers if tower] if label_links == "all" else []
-        pairs += [(labels, top) for top in tops]
-    return pairs
-
-
-def _drawn(shape: Sequence[int], dtype: torch.dtype, generator: torch.Generator | None) -> Tensor:
-    device = "cpu" if generator is None else generator.device
-    numbers = torch.randn(tuple(shape), generator=generator, dtype=dtype, device=device)
-    return WEIGHT_SCALE * numbers.cpu()
 
 
 def adopted(
@@ -255,13 +265,3 @@ def adopted(
     if given:
         raise GraphError(f"this machine has no {next(iter(given.values()))!r}")
     return tuple(made)
-
-
-def balanced_scale(factor: BilinearFactor) -> float:
-    """Return a scale at which signals neither grow nor fade from layer to layer, up and down.
-
-    Half the variance of Glorot and Bengio (2010), "Understanding the difficulty of training deep
-    feedforward neural networks", section 4.2: a unit between two layers hears both.
-    """
-    ends = [math.prod(statistics_shape(v)) for v in factor.scope]
-    return 1 / math.sqrt(sum(ends))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -20,10 +20,8 @@ from mmgraph.inference.field.centring import Centred
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.model_variables import tables_device
 from mmgraph.inference.normaliser import document_lengths, of_lengths
+from mmgraph.learning.boltzmann.mean_field import is_coupled, log_weights
 from mmgraph.networks.boltzmann.inputs.evidence import patterns
-
-if TYPE_CHECKING:
-    from mmgraph.networks.boltzmann.machine import BoltzmannMachine
 
 METHODS = ("auto", "mean_field", "annealed_importance_sampling")
 _ROWS_AT_ONCE = 1024
@@ -69,13 +67,29 @@ class _Estimate(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Annealing:
-    """Options of annealed importance sampling."""
+class Annealing:
+    """Options of annealed importance sampling, as of :meth:`BoltzmannMachine.log_likelihood`."""
 
     steps: int
     chains: int
     generator: torch.Generator | None
     base: Mapping[str, Tensor] | None
+
+    def log_partition(
+        self, graph: FactorGraph, evidence: Evidence | None, base: Mapping[str, Tensor] | None
+    ) -> _Estimate:
+        """Return the log-partition functions given evidence, and their errors."""
+        found = query.query(
+            graph,
+            evidence,
+            [],
+            "annealed_importance_sampling",
+            steps=self.steps,
+            chains=self.chains,
+            generator=self.generator,
+            base=base and dict(base),
+        )
+        return _Estimate(found.log_partition, found.diagnostics["standard_error"]["log_partition"])
 
     def base_key(self) -> tuple[tuple[str, tuple[int, ...], bytes], ...]:
         """Return what tells one base from another."""
@@ -85,13 +99,7 @@ class _Annealing:
 
 
 def log_likelihood(
-    machine: BoltzmannMachine,
-    evidence: Evidence,
-    method: str,
-    steps: int,
-    chains: int,
-    generator: torch.Generator | None,
-    base: Mapping[str, Tensor] | None,
+    model: FactorGraph, evidence: Evidence, method: str, annealing: Annealing
 ) -> LogLikelihood:
     """Return what :meth:`BoltzmannMachine.log_likelihood` describes.
 
@@ -103,13 +111,12 @@ def log_likelihood(
     if method not in METHODS:
         hint = suggestion(method, METHODS)
         raise MmgraphError(f"no method {method!r}{hint} (known: {', '.join(METHODS)})")
-    annealing = _Annealing(steps, chains, generator, base)
-    factors = (factor.to(dtype=torch.float64) for factor in machine.factors)
-    graph = FactorGraph(machine.variables.values(), factors)
+    factors = (factor.to(dtype=torch.float64) for factor in model.factors)
+    graph = FactorGraph(model.variables.values(), factors)
     if (near := Centred.of(graph, evidence)) is not None:
         graph, evidence = near.graph, near.evidence
-        annealing = replace(annealing, base=base and near.start(base))
-    normaliser, error = _log_partitions(machine, graph, evidence, annealing)
+        annealing = replace(annealing, base=annealing.base and near.start(annealing.base))
+    normaliser, error = _log_partitions(model, graph, evidence, annealing)
     weight, bound = torch.zeros_like(normaliser), torch.zeros(evidence.batch, dtype=torch.bool)
     for pattern in patterns(evidence):
         for first in range(0, len(pattern), _ROWS_AT_ONCE):
@@ -125,79 +132,57 @@ def log_likelihood(
 
 
 def _log_weights(
-    graph: FactorGraph, evidence: Evidence, method: str, annealing: _Annealing
+    graph: FactorGraph, evidence: Evidence, method: str, annealing: Annealing
 ) -> tuple[Tensor, Tensor, bool]:
     """The log-weights of rows with everything unobserved summed out, errors, whether a bound."""
     view = FieldView(graph, evidence, tables_device(graph), torch.float64)
     none = torch.zeros(evidence.batch, dtype=torch.float64)
-    if not any(view.couplings[name] for name in view.free):
-        total = view.constant
-        for name in view.free:
-            total = total + view.log_partition(name, {})
-        return total, none, False
+    if not is_coupled(view):
+        return log_weights(view, {}), none, False
     if method == "auto":
         with contextlib.suppress(TreewidthError):
             return query.log_partition(graph, evidence), none, False
     if method == "annealed_importance_sampling":
-        found = query.query(
-            graph,
-            evidence,
-            [],
-            method,
-            steps=annealing.steps,
-            chains=annealing.chains,
-            generator=annealing.generator,
-        )
-        return found.log_partition, found.diagnostics["standard_error"]["log_partition"], False
+        return *annealing.log_partition(graph, evidence, None), False
     return query.log_partition(graph, evidence, "mean_field"), none, True
 
 
 def _log_partitions(
-    machine: BoltzmannMachine, graph: FactorGraph, evidence: Evidence, annealing: _Annealing
+    model: FactorGraph, graph: FactorGraph, evidence: Evidence, annealing: Annealing
 ) -> _Estimate:
     """The log-partition function of each row: of machines of documents, with their lengths."""
     distinct, group = np.unique(document_lengths(graph, evidence), axis=0, return_inverse=True)
     values, errors = torch.zeros(2, len(distinct), dtype=torch.float64)
     for i, row in enumerate(distinct.tolist()):
-        values[i], errors[i] = _log_partition(machine, graph, tuple(row), annealing)
+        values[i], errors[i] = _log_partition(model, graph, tuple(row), annealing)
     at = torch.from_numpy(group.reshape(-1))
     return _Estimate(values[at], errors[at])
 
 
 def _log_partition(
-    machine: BoltzmannMachine, graph: FactorGraph, words: tuple[int, ...], annealing: _Annealing
+    model: FactorGraph, graph: FactorGraph, words: tuple[int, ...], annealing: Annealing
 ) -> tuple[float, float]:
-    """The log-partition function for documents of these lengths, kept with the machine.
+    """The log-partition function for documents of these lengths, kept with the model.
 
     Numbers that are written in place count a version up, so that what is kept is that of others.
     """
-    versions = tuple(t._version for f in machine.factors for t in vars(f).values()
+    versions = tuple(t._version for f in model.factors for t in vars(f).values()
                      if isinstance(t, Tensor))  # fmt: skip
     options = (annealing.steps, annealing.chains, annealing.base_key())
-    known = machine.cached(_log_partitions_so_far)
+    known = model.cached(_log_partitions_so_far)
     key = (words, *options, versions)
     if key not in known:
         known[key] = _computed(of_lengths(graph, words), annealing)
     return known[key]
 
 
-def _log_partitions_so_far(_: BoltzmannMachine) -> dict[tuple[Any, ...], tuple[float, float]]:
+def _log_partitions_so_far(_: FactorGraph) -> dict[tuple[Any, ...], tuple[float, float]]:
     """By lengths of documents, options, and versions of the tensors."""
     return {}
 
 
-def _computed(graph: FactorGraph, annealing: _Annealing) -> tuple[float, float]:
+def _computed(graph: FactorGraph, annealing: Annealing) -> tuple[float, float]:
     with contextlib.suppress(TreewidthError):
         return float(query.log_partition(graph)[0]), 0.0
-    found = query.query(
-        graph,
-        None,
-        [],
-        "annealed_importance_sampling",
-        steps=annealing.steps,
-        chains=annealing.chains,
-        generator=annealing.generator,
-        base=annealing.base and dict(annealing.base),
-    )
-    error = found.diagnostics["standard_error"]["log_partition"]
-    return float(found.log_partition[0]), float(error[0])
+    value, error = annealing.log_partition(graph, None, annealing.base)
+    return float(value[0]), float(error[0])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,44 +12,33 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmgraph.graph.errors import GraphError
+from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.variable import Variable
 from mmgraph.inference import query
 from mmgraph.inference.options import check_type
 from mmgraph.inference.samples import Samples
 from mmgraph.networks.boltzmann.answers import (
     Imputation,
-    given_rows,
-    imputation,
     method_named,
     posterior_means,
+    warn_of_empty,
 )
-from mmgraph.networks.boltzmann.estimator import BoltzmannEstimator
-from mmgraph.networks.boltzmann.inputs.evidence import evidence_of, warn_of_unobserved
-from mmgraph.networks.boltzmann.inputs.grey import grey_in, refuse_grey
-from mmgraph.networks.boltzmann.inputs.labels import class_order, only_with_labels
-from mmgraph.networks.boltzmann.inputs.layout import lay_out, names_of_columns, unchanged_on_error
-from mmgraph.networks.boltzmann.layers import (
-    LabelLinks,
-    Pathway,
-    check_label_links,
-    checked_labels,
-    factors_of,
-    levels_of,
-    pathways_of,
-    shown_layers,
-)
-from mmgraph.networks.boltzmann.likelihood import LogLikelihood, log_likelihood
-from mmgraph.networks.boltzmann.numbers import BoltzmannNumbers
+from mmgraph.networks.boltzmann.inputs.evidence import evidence_of, incomplete
+from mmgraph.networks.boltzmann.inputs.grey_values import grey_in, refuse_grey
+from mmgraph.networks.boltzmann.inputs.labels import check_classes, class_order, only_with_labels
+from mmgraph.networks.boltzmann.inputs.layers_from_data import arguments_from_data
+from mmgraph.networks.boltzmann.inputs.scikit_learn import not_fitted
+from mmgraph.networks.boltzmann.layers import LabelLinks, Layers, Pathway
+from mmgraph.networks.boltzmann.likelihood import Annealing, LogLikelihood, log_likelihood
 from mmgraph.networks.boltzmann.options import check_option_names
+from mmgraph.networks.boltzmann.parameters import MachineParameters
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from mmgraph.learning.boltzmann.settings import TrainingSettings
-    from mmgraph.learning.boltzmann.training.loop import Progress, TrainingReport
+    from mmgraph.learning.boltzmann.training.loop import TrainingReport
 
 
-class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
+class BoltzmannMachine(MachineParameters):
     """A pathway of hidden layers above the variables of each modality, which meet in a joint layer.
 
     It is a :class:`~mmgraph.FactorGraph` of biases and bilinear factors: ``mm.query``,
@@ -59,40 +49,29 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
     ----------
     arguments : mapping of str to object
         Those that the subclass was made from, ``training`` with the options of training.
-    pathways : sequence of Pathway, or None
-        None where they are taken from the data of the first fit.
-    layers : sequence of sequence of Variable
-        The hidden layers of each pathway below the joint one, from below.
-    joint : Variable
-        The layer at the top.
-    labels : Variable or str, optional
-        A categorical variable joined to the joint layer; or the name of one whose states are those
-        of ``y`` in the first fit.
-    label_links : {"joint", "all"}
-        Whether labels are joined to the last hidden layer of each pathway as well.
+    pathways, layers, joint, labels, label_links
+        As of :class:`Layers`; pathways are None, and labels a name, where the first fit gives them.
+    dtype, generator
+        As of the subclasses.
 
     Attributes
     ----------
-    pathways : tuple of Pathway
-    visible : tuple of Variable
-        The variables of all pathways, in order; labels are not among them.
-    hidden : tuple of Variable
-        The hidden layers: pathway after pathway, each from below, and the joint layer last.
-    joint : Variable
-    labels : Variable or None
-    levels : tuple of tuple of str
-        The names of all variables by their distance from the data; labels are at the bottom.
+    layers : Layers
+        All layers, and what is joined; ``pathways``, ``visible``, ``hidden``, ``joint``, ``labels``
+        and ``levels`` are theirs, empty where data that has not been seen yet gives the layers.
     sweeps : int or None
         The sweeps of mean field with which the machine answers: those that it was trained to
         predict with; None for as many as it takes to converge. It may be set.
     fit_report : TrainingReport or None
-        How the last :meth:`fit` went.
+        How the last ``fit`` went.
 
     Raises
     ------
     GraphError
         If a name is used twice, a size is not positive, or labels are not categorical.
     """
+
+    _container: str | None = None  # in which transform answers
 
     def __init__(
         self,
@@ -105,105 +84,96 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
         generator: torch.Generator | None,
         label_links: LabelLinks = "joint",
     ) -> None:
-        check_label_links(label_links)
-        given = dict(arguments)
-        training = given.pop("training", {})
+        made_from = dict(arguments)
+        training = made_from.pop("training", {})
         check_option_names(training, type(self).__name__)
-        check_option_names(given.get("fit_options") or {}, f"fit_options of {type(self).__name__}")
+        options = made_from.get("fit_options") or {}
+        check_option_names(options, f"fit_options of {type(self).__name__}")
         waits = pathways is None or isinstance(labels, str)
-        self.label_links = label_links
-        self.pathways = () if waits else pathways_of(pathways or ())
-        self.labels = checked_labels(None if isinstance(labels, str) else labels)
-        self.joint = joint
-        self.visible = tuple(v for pathway in self.pathways for v in pathway.variables)
-        self.hidden = () if waits else (*(v for tower in layers for v in tower), joint)
-        self.levels = () if waits else levels_of(self.pathways, layers, joint, self.labels)
+        known = None if isinstance(labels, str) else labels
+        if waits:
+            self.layers = Layers((), (), joint, known, label_links)
+        elif pathways:
+            towers = tuple(tuple(tower) for tower in layers)
+            self.layers = Layers(tuple(pathways), towers, joint, known, label_links)
+        else:
+            raise GraphError("a machine needs at least one pathway")
+        self.pathways, self.joint = self.layers.pathways, joint
+        self.visible, self.labels = self.layers.visible, self.layers.labels
+        self.hidden, self.levels = self.layers.hidden, self.layers.levels
         self.fit_report: TrainingReport | None = None
         self.sweeps: int | None = None
-        self._arguments, self._training, self._made_from = given, dict(training), given
-        self._fitted, self._feature_names, self._online = False, None, None
+        self._arguments, self._training, self._made_from = made_from, dict(training), made_from
+        self._feature_names: np.ndarray | None = None
+        self._fitted, self._online = False, None
         if waits:
             super().__init__(())
             return
-        outer = self.visible if self.labels is None else (*self.visible, self.labels)
-        variables = (*outer, *self.hidden)
-        super().__init__(variables)  # names are checked before weights are drawn
+        super().__init__((*self.layers.observed, *self.layers.hidden))
         check_type("dtype", dtype, "torch.dtype | None")
         check_type("generator", generator, "torch.Generator | None")
-        self.exchange_factors(factors_of(
-            variables, self.pathways, layers, joint, self.labels, label_links,
-            dtype or torch.float32, generator,
-        ))  # fmt: skip
+        self.exchange_factors(self.layers.factors(dtype or torch.float32, generator))
 
-    def fit(
-        self,
-        data: object,
-        y: object = None,
-        *,
-        validation: object = None,
-        settings: TrainingSettings | Mapping[str, Any] | None = None,
-        checkpoint: Path | str | None = None,
-        progress: Progress | None = None,
-        generator: torch.Generator | None = None,
-        **options: Any,
-    ) -> Self:
-        """Train in place, from fresh weights and biases that the data suggest.
+    def _lay_out(self, data: object, y: object, classes: object = None, again: bool = True) -> None:
+        """Take the layers, or the labels, that the arguments leave to the data.
 
-        Monitors speak of standardised real variables, the machine of these in their own units. When
-        training stops with an error, it has the parameters of the last sound epoch.
-
-        Parameters
-        ----------
-        data : mapping, pandas.DataFrame, Evidence or array-like
-            Arrays by visible variable or modality; or one array ``(rows, columns)`` whose columns
-            are the visible variables side by side. Arrays may be sparse. What is missing is NaN
-            (-1 of state indices); values between 0 and 1 of Bernoulli variables are probabilities.
-        y : array-like, shape (rows,) or (rows, 1), optional
-            Labels (or ``mm.index(y)``) where the machine has label units, -1 or None where unknown;
-            others pass over them.
-        validation : data, or tuple of data and labels, optional
-            Rows that are watched and not learned from.
-        settings : TrainingSettings or mapping, optional
-            Options of the loop; by default those of the constructor.
-        checkpoint : path, optional
-            A directory; where it holds the state of this very training, that goes on.
-        progress : callable, optional
-            Called after each epoch, counted from 1, with its monitors.
-        generator : torch.Generator, optional
-            Draws the first weights; by default seeded by the settings.
-        **options
-            Single settings of training (``epochs=20``), and ``objective``, ``device``,
-            ``prediction``, … of :class:`mmgraph.networks.boltzmann.fitting.FitOptions`.
+        Those that came from earlier data are taken anew if it is ``again``.
 
         Raises
         ------
         LearningError
-            If a Gaussian unit never varies (which column), a row observes nothing, there are no
-            labels for label units, an option is unknown, or training diverges.
-        EvidenceError, UnknownStateError
-            If a value is outside the range of its family (which row and column), or labels are
-            numbers where those declared are texts.
-        FormatError
-            If the checkpoint is that of another machine, other data or other settings.
+            If the data does not say of what kind columns are, or ``classes`` are not the labels.
+        GraphError
+            If two variables would have the same name.
         """
-        from mmgraph.networks.boltzmann.fitting import fit_options, fitted, rows_of
-        from mmgraph.networks.boltzmann.usefulness import warn_if_useless
+        if again or not self.visible:
+            own, model = self._arguments, type(self).__name__
+            found = arguments_from_data(own, data, y, classes, self.joint.size, model)
+            if found:
+                self._make_anew(own | found)
+                self._arguments = own
+        if self.labels is not None:
+            check_classes(self.labels, classes)
 
-        with unchanged_on_error(self):
-            goes_on = fit_options(self.training_options, settings, options).goes_on
-            lay_out(self, data, y, again=not goes_on)
-            self._feature_names = names_of_columns(self, data)
-            evidence = evidence_of(self, data, y, needs_labels=True)
-            warn_of_unobserved(self, evidence)
-            chosen = fit_options(self.training_options, settings, options, self, evidence.batch)
-            pair = validation if isinstance(validation, tuple) else (validation, None)
-            watched = None if validation is None else evidence_of(self, *pair)
-            rows = rows_of(self, evidence, watched, chosen)
-        self._online = None
-        self.fit_report = fitted(self, *rows, chosen, checkpoint, progress, generator)
-        self.sweeps = chosen.sweeps
-        warn_if_useless(self, evidence)
-        return self
+    def _make_anew(self, arguments: Mapping[str, Any]) -> None:
+        """Make the machine from other arguments, on the device where it is."""
+        place = self.device
+        type(self).__init__(self, **arguments, **self._training)
+        self.place_on(place)
+
+    @contextlib.contextmanager
+    def _unchanged_on_error(self) -> Iterator[None]:
+        """Leave the machine as it was where its data cannot be read."""
+        before = dict(self.__dict__)
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    def _evidence(
+        self,
+        data: object,
+        y: object = None,
+        needs_labels: bool = False,
+        learns: bool | None = None,
+    ) -> Evidence:
+        """Data and labels as :func:`evidence_of` reads them for this machine."""
+        if not self.variables:
+            raise not_fitted(
+                f"{self!r} takes its layers from the data of fit, which has not been called yet"
+            )
+        return evidence_of(
+            self.variables, self.layers, data, y, needs_labels=needs_labels, learns=learns,
+            columns=self._feature_names, model=type(self).__name__,
+        )  # fmt: skip
+
+    def _rows(self, evidence: object) -> Evidence:
+        """Evidence to be asked about; rows that observe nothing are warned of."""
+        given = self._evidence(evidence)
+        warn_of_empty(given)
+        return given
 
     def usual_options(self, question: str) -> Mapping[str, Any]:
         """Let the remembered sweeps answer queries, so that every door gives the same answer."""
@@ -218,7 +188,7 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
         Parameters
         ----------
         evidence : None, mapping, pandas.DataFrame, Evidence or array-like
-            As the data of :meth:`fit`; any modality may be missing, in any row.
+            As the data of ``fit``; any modality may be missing, in any row.
         method, **options
             Any method of :func:`mmgraph.query`, and its ``iterations``, ``tolerance``, …
 
@@ -227,8 +197,8 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
         PriorWarning
             If rows observe nothing.
         """
-        given = given_rows(self, evidence)
-        return posterior_means(self, given, [self.joint.name], method, options)[self.joint.name]
+        given, name = self._rows(evidence), self.joint.name
+        return posterior_means(self, given, [name], method, options)[name]
 
     def impute(
         self,
@@ -262,8 +232,19 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
         PriorWarning
             If rows observe nothing.
         """
-        given = given_rows(self, evidence)
-        return imputation(self, given, variables, draws, generator, method, sampling, options)
+        given = self._rows(evidence)
+        if variables is None:
+            names = [v.name for v in self.visible if incomplete(given, v)]
+        else:
+            names = [variables] if isinstance(variables, str) else list(variables)
+        for name in names:
+            self.variable(name)
+        means = posterior_means(self, given, names, method, options) if names else {}
+        samples: dict[str, Tensor] = {}
+        if draws and names:
+            drawn = self.sample(draws, given, generator, **(sampling or {})).codes
+            samples = {n: drawn[n] if given.batch > 1 else drawn[n].unsqueeze(0) for n in names}
+        return Imputation(means, samples)
 
     @only_with_labels
     def predict_proba(
@@ -290,7 +271,7 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
             If it is not fitted.
         """
         self.check_fitted()
-        given = given_rows(self, evidence)
+        given = self._rows(evidence)
         assert self.labels is not None
         name = self.labels.name
         found = posterior_means(self, given, [name], method, options)[name]
@@ -328,13 +309,14 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
         PriorWarning
             If rows observe nothing.
         """
-        given = given_rows(self, evidence)
+        given = self._rows(evidence)
         grey = bool(grey_in(given))
         if grey and method == "auto":
             method = "mean_field"
         if method != "mean_field":
             refuse_grey(given, f"the method {method!r}")
-        found = log_likelihood(self, given, method, steps, chains, generator, base)
+        annealing = Annealing(steps, chains, generator, base)
+        found = log_likelihood(self, given, method, annealing)
         return replace(found, is_bound=torch.ones_like(found.is_bound)) if grey else found
 
     def sample(
@@ -358,7 +340,7 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
 
         Returns what :func:`mmgraph.sample` does.
         """
-        given = evidence_of(self, evidence)
+        given = self._evidence(evidence)
         refuse_grey(given, "sampling")
         return query.sample(self, n, given, generator, method_named(method), **options)
 
@@ -379,7 +361,11 @@ class BoltzmannMachine(BoltzmannEstimator, BoltzmannNumbers):
         moved._feature_names, moved._container = self._feature_names, self._container
         return moved
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether there are label units, or will be once the data is known."""
+        return self._arguments.get("labels") is not None
+
     def __repr__(self) -> str:
-        layers = shown_layers(self.pathways, self.joint)
         ending = "" if self.labels is None else f", labels '{self.labels.name}'"
-        return f"{type(self).__name__}({layers}{ending}; {self.parameters_count:,} parameters)"
+        return f"{type(self).__name__}({self.layers}{ending}; {self.parameters_count:,} parameters)"

@@ -9,13 +9,12 @@ import torch
 
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.variable import Variable
-from mmgraph.networks.boltzmann.estimator import arguments_of
-from mmgraph.networks.boltzmann.inputs.layout import leaves_units_to_data
+from mmgraph.networks.boltzmann.estimator import BoltzmannEstimator, arguments_of
+from mmgraph.networks.boltzmann.inputs.layers_from_data import leaves_units_to_data
 from mmgraph.networks.boltzmann.layers import HiddenFamily, LabelLinks, Pathway, hidden_layer
-from mmgraph.networks.boltzmann.machine import BoltzmannMachine
 
 
-class MultimodalDeepBoltzmannMachine(BoltzmannMachine):
+class MultimodalDeepBoltzmannMachine(BoltzmannEstimator):
     """A joint distribution of several modalities, any of which may be missing.
 
     The layers are called ``"NAME.hidden1"``, … in the pathway ``NAME``, and ``"joint"``.
@@ -35,27 +34,16 @@ class MultimodalDeepBoltzmannMachine(BoltzmannMachine):
     hidden_family : {"bernoulli", "rectified_gaussian"}
         Of the joint layer, and of pathways that do not say. Two rectified layers that are joined by
         large weights have no distribution: their log-potential must fall far out.
-    dtype : torch.dtype, optional
-        By default single precision.
-    generator : torch.Generator, optional
-        Draws the first weights.
-    fit_options : mapping, optional
-        Options of training; those given one by one, as below, win over these.
     label_links : {"joint", "all"}
         Whether labels are joined to the last hidden layer of each pathway as well, so that one
         modality by itself says more of them.
-    **training
-        Options of training (``epochs=20``, ``objective="multi_prediction"``), in force where a call
-        of :meth:`fit` does not say otherwise.
+    dtype, generator, fit_options, **training
+        As of :class:`RestrictedBoltzmannMachine`.
 
     Raises
     ------
-    GraphError
-        If there is no pathway, a size is not positive, a name is used twice, or the labels are not
-        categorical.
-
-    LearningError
-        If there is no such option of training.
+    GraphError, LearningError
+        As :class:`RestrictedBoltzmannMachine`; and if there is no pathway.
 
     References
     ----------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,17 +15,16 @@ from mmgraph.graph.factors.bias import BiasFactor
 from mmgraph.learning.boltzmann.training.online import OnlineTraining
 from mmgraph.learning.boltzmann.training_rows import TrainingRows
 from mmgraph.networks.boltzmann.fitting import (
-    FitOptions,
-    first_numbers,
-    in_units,
+    TrainedCopy,
+    begin,
     objective_of,
-    training_precision,
+    training_rows,
     use_lengths,
 )
+from mmgraph.networks.boltzmann.layers import Layers
+from mmgraph.networks.boltzmann.options import FitOptions
+from mmgraph.networks.boltzmann.parameters import MachineParameters
 from mmgraph.networks.boltzmann.units import Units
-
-if TYPE_CHECKING:
-    from mmgraph.networks.boltzmann.machine import BoltzmannMachine
 
 
 @dataclass
@@ -35,6 +34,7 @@ class Online:
     Attributes
     ----------
     options : FitOptions
+    layers : Layers
     units : Units
         In which real variables are trained on; those of the first batch stay.
     training : OnlineTraining or None
@@ -44,51 +44,50 @@ class Online:
     """
 
     options: FitOptions
+    layers: Layers
     units: Units
-    training: OnlineTraining | None
+    training: OnlineTraining | None = None
     state: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, machine: BoltzmannMachine, rows: TrainingRows, options: FitOptions) -> Online:
+    def of(
+        cls, machine: MachineParameters, layers: Layers, rows: TrainingRows, options: FitOptions
+    ) -> Online:
         """Begin with a first batch, or with the numbers that a machine has learned already."""
         goes_on = machine.is_fitted
         if not goes_on:
-            _check_first_batch(machine, rows)
-        units = _units_of_model(machine) if goes_on else Units.of(machine, rows)
-        graph, units = in_units(machine, units, options)
-        standard = units.standardised(rows, training_precision(machine, options))
+            _check_first_batch(layers, rows)
+        units = _units_of_model(machine, layers) if goes_on else Units.of(machine, rows)
+        copy = TrainedCopy.of(machine, units, options.standardise)
+        standard = copy.rows(rows)
         if not goes_on:
-            use_lengths(graph, standard)
-            seed = options.settings.seed
-            first_numbers(graph, standard, options, torch.Generator().manual_seed(seed))
-        online = cls(options, units, None)
-        online.training = online._training(machine, graph, standard)
+            use_lengths(copy.graph, standard)
+            seeded = torch.Generator().manual_seed(options.settings.seed)
+            begin(copy.graph, standard, options, seeded)
+        online = cls(options, layers, copy.units)
+        online._start(copy.graph, standard)
         return online
 
-    def _training(
-        self,
-        machine: BoltzmannMachine,
-        graph: FactorGraph,
-        rows: TrainingRows,
-        state: dict[str, Tensor] | None = None,
-    ) -> OnlineTraining:
-        observed = [v.name for v in machine.visible]
-        if machine.labels is not None:
-            observed.append(machine.labels.name)
-        objective = objective_of(machine, self.options, None)
-        return OnlineTraining(graph, rows, self.options.settings, objective, observed, state=state)
+    def _start(
+        self, graph: FactorGraph, rows: TrainingRows, state: dict[str, Tensor] | None = None
+    ) -> None:
+        observed = [v.name for v in self.layers.observed]
+        objective = objective_of(self.layers.labels, self.options, None)
+        self.training = OnlineTraining(
+            graph, rows, self.options.settings, objective, observed, state
+        )
 
     def continues(self, options: FitOptions) -> bool:
         """Whether training goes on under other options: all that count for batches are the same."""
         return _for_batches(self.options) == _for_batches(options)
 
-    def learn(self, machine: BoltzmannMachine, rows: TrainingRows, rate: float) -> None:
+    def learn(self, machine: MachineParameters, rows: TrainingRows, rate: float) -> None:
         """Go once over a batch, and write what came of it into the machine."""
-        precision = training_precision(machine, self.options)
-        standard = self.units.standardised(rows, precision)
+        dtype = machine.asked_dtype if self.options.standardise else machine.dtype
+        standard = self.units.standardised(rows, dtype)
         if self.training is None:
-            graph = self.units.of_data(machine, precision)
-            self.training = self._training(machine, graph, standard, self.state)
+            self._start(self.units.of_data(machine, dtype), standard, self.state)
+        assert self.training is not None
         self.training.learn(standard, rate)
         self.units.write(self.training.graph, machine)
 
@@ -98,24 +97,18 @@ class Online:
         return {**self.__dict__, "training": None, "state": state}
 
 
-def learn_batch(machine: BoltzmannMachine, evidence: Evidence, options: FitOptions) -> None:
-    """Go once over a batch, see :meth:`BoltzmannMachine.partial_fit`."""
-    machine.place_on(options.device)
-    rows = TrainingRows.of(
-        machine,
-        evidence,
-        machine.device,
-        machine.asked_dtype,
-        may_be_constant=machine.is_fitted,
-        wide=True,
-    )
-    online = machine._online
+def learn_batch(
+    machine: MachineParameters, layers: Layers, evidence: Evidence, options: FitOptions
+) -> Online:
+    """Go once over a batch, and return what the next batch goes on with."""
+    rows = training_rows(machine, evidence, options.device, may_be_constant=machine.is_fitted)
+    online: Online | None = machine._online
     if online is None or not online.continues(options):
-        online = Online.of(machine, rows, options)
+        online = Online.of(machine, layers, rows, options)
     machine._online = None  # an error on the way leaves no half-made state
     online.learn(machine, rows, options.settings.learning_rate)
     machine.mark_fitted()
-    machine._online, machine.sweeps = online, options.sweeps
+    return online
 
 
 def _for_batches(options: FitOptions) -> FitOptions:
@@ -124,7 +117,7 @@ def _for_batches(options: FitOptions) -> FitOptions:
     return replace(options, settings=settings, device=None, pretrain=None, pretraining=None)
 
 
-def _check_first_batch(machine: BoltzmannMachine, rows: TrainingRows) -> None:
+def _check_first_batch(layers: Layers, rows: TrainingRows) -> None:
     """Check that the first batch tells in which units real variables are to be trained on.
 
     Raises
@@ -132,7 +125,7 @@ def _check_first_batch(machine: BoltzmannMachine, rows: TrainingRows) -> None:
     LearningError
         If an element of one is seen in fewer than two rows: which.
     """
-    for variable in machine.visible:
+    for variable in layers.visible:
         if not variable.is_real:
             continue
         seen = torch.zeros(variable.shape)
@@ -147,13 +140,13 @@ def _check_first_batch(machine: BoltzmannMachine, rows: TrainingRows) -> None:
             )
 
 
-def _units_of_model(machine: BoltzmannMachine) -> Units:
+def _units_of_model(graph: FactorGraph, layers: Layers) -> Units:
     """Units in which real variables have mean zero and variance one where hidden units are zero."""
     shifts, scales = {}, {}
-    for factor in machine.factors:
+    for factor in graph.factors:
         variable = factor.scope[0]
         if isinstance(factor, BiasFactor) and factor.precision is not None:
-            if variable not in machine.visible:
+            if variable not in layers.visible:
                 continue
             precision = factor.precision.double()
             mean = factor.bias.double() / precision

@@ -1,20 +1,229 @@
-"""The options of training by name, as parameters of an estimator."""
+"""How a machine is fitted: every option by name, and the defaults that suit layers and rows."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, field
 from typing import Any
 
-from mmgraph.graph.errors import LearningError, suggestion
-from mmgraph.learning.boltzmann.settings import TrainingSettings
-from mmgraph.networks.boltzmann.fitting import AUTO, FitOptions
+import torch
 
-OPTION_NAMES = tuple(
-    f.name
-    for kind in (TrainingSettings, FitOptions)
-    for f in fields(kind)
-    if f.name != "settings"  # a record of the others
+from mmgraph.graph.errors import LearningError
+from mmgraph.inference.devices import check_device
+from mmgraph.learning.boltzmann.objectives.prediction_settings import (
+    PredictionRows,
+    PredictionSettings,
+    prediction_rows,
+)
+from mmgraph.learning.boltzmann.option_checks import check_choice, check_names, option_names
+from mmgraph.learning.boltzmann.settings import TrainingSettings
+from mmgraph.networks.boltzmann.layers import Layers
+
+OBJECTIVES = ("contrastive_divergence", "multi_prediction", "fine_tuning")
+AUTO = "auto"
+"""What an option is that is left to its default."""
+
+MULTI_PREDICTION_DEFAULTS: Mapping[str, Any] = {
+    "optimiser": "adam",
+    "learning_rate": 0.003,
+    "schedule": "cosine",
+    "momentum": 0.9,
+    "gradient_bound": 5.0,
+}
+"""Defaults of multi-prediction: plain gradient descent is far from done when its epochs end."""
+LIKELIHOOD_DEFAULTS: Mapping[str, Any] = {
+    "optimiser": "adam",
+    "learning_rate": 0.01,
+    "schedule": "linear",
+    "momentum": 0.9,
+}
+"""Those of the log-likelihood. Where there are word counts or several hidden layers, chains begin
+at the data, too."""
+_LEAST_STEPS = 500
+"""The steps for which epochs are made where nobody says how many: of small tables more."""
+_LEAST_BATCHES = 8
+"""The batches into which a small table is cut at least."""
+_FIRST_WEIGHTS = 0.1
+"""Standard deviation of first weights with those defaults, but for word counts, which are large."""
+_PRETRAINED_RATE = 0.003
+"""The learning rate of a machine that was pretrained."""
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How a machine is fitted.
+
+    Parameters
+    ----------
+    settings : TrainingSettings
+        Of the loop. Given as single options or a mapping, they have the defaults of
+        :data:`MULTI_PREDICTION_DEFAULTS` or :data:`LIKELIHOOD_DEFAULTS` unless they name an
+        optimiser; those of the log-likelihood also epochs and a batch size that suit the number of
+        rows (see :func:`suited_to_rows`).
+    objective : {"contrastive_divergence", "multi_prediction", "fine_tuning"}
+        The log-likelihood by persistent chains; the prediction of what is hidden from the rest; the
+        prediction of the labels alone, which starts from the machine as it is.
+    prediction : tuple of PredictionRows
+        Of the last two. :meth:`BoltzmannMachine.fit` takes :class:`PredictionSettings`, or a
+        mapping as of :func:`prediction_rows`; of fine-tuning the
+        first counts. Without any, the objectives' own defaults hold.
+    pretrain : "greedy" or None
+        Whether restricted machines are trained first, one after another; so they are by default
+        where a machine of several hidden layers has the defaults of the log-likelihood.
+    pretraining : TrainingSettings, optional
+        Of those; by default ``settings``.
+    warm_start : bool, optional
+        Whether training goes on from the machine's numbers; by default for fine-tuning only.
+    standardise : bool, default True
+        Whether real variables are trained on in units of their standard deviation, Gaussian ones
+        from their mean on.
+    weight_scale : float, optional
+        The standard deviation of first weights, of standardised variables. By default 0.01 (0.1
+        with the defaults of the log-likelihood, unless there are word counts), and where
+        predictions are propagated back a scale at which signals do not fade.
+    device : str or torch.device, optional
+        Where to train, and where the machine then stays; by default where it is.
+
+    Raises
+    ------
+    LearningError
+        If an option is unknown or out of its range.
+    """
+
+    settings: TrainingSettings = field(default_factory=TrainingSettings)
+    objective: str = "contrastive_divergence"
+    prediction: tuple[PredictionRows, ...] = ()
+    pretrain: str | None = None
+    pretraining: TrainingSettings | None = None
+    warm_start: bool | None = None
+    standardise: bool = True
+    weight_scale: float | None = None
+    device: str | torch.device | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("objective", self.objective, OBJECTIVES)
+        if self.pretrain not in (None, "greedy"):
+            raise LearningError(f"pretrain is 'greedy' or None, not {self.pretrain!r}")
+        scale = self.weight_scale
+        if scale is not None and not 0 < scale < torch.inf:
+            raise LearningError(f"weight_scale must be positive, not {scale}")
+        check_device("auto" if self.device is None else self.device)
+
+    @property
+    def sweeps(self) -> int | None:
+        """The sweeps of mean field that predictions were trained with; None of other objectives."""
+        if self.objective == "contrastive_divergence":
+            return None
+        return (
+            self.prediction[0].settings.sweeps if self.prediction else PredictionSettings().sweeps
+        )
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the machine's numbers are the start."""
+        return self.objective == "fine_tuning" if self.warm_start is None else self.warm_start
+
+
+def named_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that are not left to their defaults."""
+    return {n: v for n, v in given.items() if not (isinstance(v, str) and v == AUTO)}
+
+
+def fit_options(
+    usual: Mapping[str, Any] | None,
+    settings: TrainingSettings | Mapping[str, Any] | None,
+    options: Mapping[str, Any],
+    layers: Layers | None = None,
+    rows: int | None = None,
+) -> FitOptions:
+    """Return the options: those of the call win over those that the machine was made with.
+
+    Parameters
+    ----------
+    usual, options : mapping
+        Of the machine, and of the call.
+    settings : TrainingSettings or mapping, optional
+        Settings that are given whole have no defaults.
+    layers : Layers, optional
+    rows : int, optional
+        What is trained, and on how many rows: defaults depend on it.
+
+    Raises
+    ------
+    LearningError
+        If an option is unknown, with the nearest known one.
+    """
+    training = option_names(TrainingSettings)
+    given: dict[str, Any] = dict(usual or {})
+    if settings is not None:
+        given = {k: v for k, v in given.items() if k not in training} | {"settings": settings}
+    given = named_options({**given, **options})
+    single = {k: given.pop(k) for k in list(given) if k in training}
+    check_names(given, [*option_names(FitOptions), *training], "fit")
+    base = given.pop("settings", None)
+    whole = base.as_dict() if isinstance(base, TrainingSettings) else dict(base or {})
+    if isinstance(given.get("prediction"), Mapping):
+        given["prediction"] = prediction_rows(given["prediction"])
+    elif isinstance(given.get("prediction"), PredictionSettings):
+        given["prediction"] = (PredictionRows(1.0, given["prediction"]),)
+    if isinstance(given.get("pretraining"), Mapping):
+        given["pretraining"] = TrainingSettings.of(given["pretraining"])
+    chosen = whole | single
+    if given.get("objective") == "multi_prediction" and "optimiser" not in chosen:
+        given.setdefault("pretraining", TrainingSettings.of(chosen))  # that is no multi-prediction
+        chosen = {**MULTI_PREDICTION_DEFAULTS, **chosen}
+    elif given.get("objective", OBJECTIVES[0]) == OBJECTIVES[0] and "optimiser" not in chosen:
+        given, chosen = _with_likelihood_defaults(given, chosen, layers, rows)
+    return FitOptions(settings=TrainingSettings.of(chosen), **given)
+
+
+def suited_to_rows(settings: Mapping[str, Any], rows: int) -> dict[str, Any]:
+    """Return settings of training with epochs and a batch size for so many rows.
+
+    Where they are not named: batches of 100, but an eighth of the rows at most (and ten rows at
+    least), and 50 epochs, but 500 steps at least. What takes a table of a few hundred rows
+    somewhere is the number of steps.
+    """
+    usual = TrainingSettings()
+    batch = min(usual.batch_size, max(10, rows // _LEAST_BATCHES))
+    batch = settings.get("batch_size", max(batch, settings.get("blocks", usual.blocks)))
+    steps = max(1, round(rows / batch)) if isinstance(batch, int) and batch > 0 else 1
+    epochs = max(usual.epochs, math.ceil(_LEAST_STEPS / steps))
+    return {"batch_size": batch, "epochs": epochs, **settings}
+
+
+def _with_likelihood_defaults(
+    given: Mapping[str, Any],
+    named: Mapping[str, Any],
+    layers: Layers | None,
+    rows: int | None,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Other options, and settings, of a log-likelihood that names no optimiser."""
+    found, chosen = dict(given), {**LIKELIHOOD_DEFAULTS, **named}
+    chosen = chosen if rows is None else suited_to_rows(chosen, rows)
+    if layers is None:
+        return found, chosen
+    # Chains that go on never leave a long document, of which hidden units are all but certain;
+    # and those of a pretrained deep machine do not keep up with its weights.
+    from_data = {} if "temperatures" in named else {"persistent": False}
+    counts_words = any(v.family == "replicated_softmax" for v in layers.visible)
+    if counts_words:
+        chosen = {**chosen, **from_data, **named}
+    if not found.get("warm_start"):
+        if not counts_words:
+            found.setdefault("weight_scale", _FIRST_WEIGHTS)
+        # Batches that come one by one are not pretrained on.
+        if rows is not None and len(layers.levels) > 2 and "pretrain" not in found:
+            found["pretrain"] = "greedy"
+            found.setdefault("pretraining", TrainingSettings.of(chosen))
+            chosen = {**chosen, **from_data, "learning_rate": _PRETRAINED_RATE, **named}
+    return found, chosen
+
+
+OPTION_NAMES = (
+    *option_names(TrainingSettings),
+    *(name for name in option_names(FitOptions) if name != "settings"),  # a record of the others
 )
 """The options that constructors, ``set_params`` and ``fit`` of machines take."""
 
@@ -27,10 +236,7 @@ def check_option_names(options: Mapping[str, Any], model: str) -> None:
     LearningError
         With the nearest known option.
     """
-    for name in options:
-        if name not in OPTION_NAMES:
-            hint = suggestion(name, OPTION_NAMES)
-            raise LearningError(f"{model} has no parameter {name!r}{hint}")
+    check_names(options, OPTION_NAMES, model, "parameter")
 
 
 def every_option(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,12 +8,11 @@ from typing import Any
 import torch
 
 from mmgraph.graph.variable import Variable
-from mmgraph.networks.boltzmann.estimator import arguments_of
+from mmgraph.networks.boltzmann.estimator import BoltzmannEstimator, arguments_of
 from mmgraph.networks.boltzmann.layers import HiddenFamily, Pathway, hidden_layer
-from mmgraph.networks.boltzmann.machine import BoltzmannMachine
 
 
-class RestrictedBoltzmannMachine(BoltzmannMachine):
+class RestrictedBoltzmannMachine(BoltzmannEstimator):
     """A layer ``"hidden"`` above one or several visible variables.
 
     Parameters

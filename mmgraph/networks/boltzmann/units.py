@@ -16,10 +16,16 @@ from torch import Tensor
 
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
 from mmgraph.inference.field.centring import FAR, reexpress
 from mmgraph.inference.field.clamping import Clamped
-from mmgraph.learning.boltzmann.training_rows import TrainingRows
+from mmgraph.learning.boltzmann.natural import (
+    copied,
+    layer_factors,
+    natural_of,
+    with_natural,
+    write_natural,
+)
+from mmgraph.learning.boltzmann.training_rows import TrainingRows, moments
 
 
 @dataclass(frozen=True)
@@ -46,12 +52,9 @@ class Units:
             variable = graph.variables[name]
             if not variable.is_real or rows.count < 2:
                 continue
-            wide = values.double()
-            here = torch.ones_like(wide) if known is None else known.double()
-            count = here.sum(0).clamp_min(1.0)
-            mean = (wide * here).sum(0) / count
+            _, mean, _ = moments(Clamped(values, known))
             shifts[name] = mean if variable.family == "gaussian" else torch.zeros_like(mean)
-            squares = ((wide - shifts[name]).square() * here).sum(0) / count
+            _, _, squares = moments(Clamped(values.double() - shifts[name], known))
             scales[name] = torch.where(squares > 0, squares.sqrt(), 1.0)
         return cls(shifts, scales)
 
@@ -75,29 +78,17 @@ class Units:
 
     def of_data(self, machine: FactorGraph, dtype: torch.dtype) -> FactorGraph:
         """Return a copy of a machine that speaks of values in these units, in a precision."""
-        wide = [_copied(f, torch.float64) for f in machine.factors]
+        wide = with_natural(machine, copied(natural_of(machine), torch.float64))
         reexpress(wide, self.shifts, self.scales)
-        return FactorGraph(machine.variables.values(), [_copied(f, dtype) for f in wide])
+        narrow = copied([factor.tensors() for factor in wide], dtype)
+        return FactorGraph(machine.variables.values(), with_natural(machine, narrow))
 
     def write(self, graph: FactorGraph, machine: FactorGraph) -> None:
         """Write the numbers of such a copy into the machine, in the variables' own units."""
-        copied = [_copied(f, torch.float64) for f in graph.factors]
+        wide = with_natural(graph, copied(natural_of(graph), torch.float64))
         shifts = {n: -m / self.scales[n] for n, m in self.shifts.items()}
-        reexpress(copied, shifts, {n: 1 / s for n, s in self.scales.items()})
-        with torch.no_grad():
-            for own, found in zip(_layers(machine.factors), _layers(copied), strict=True):
-                for kept, tensor in zip(own.tensors(), found.tensors(), strict=True):
-                    kept.copy_(tensor)
-                if isinstance(own, BiasFactor) and isinstance(found, BiasFactor):
-                    own.length = found.length
-        machine.numbers_changed()
-
-
-def _layers(factors: object) -> list[BiasFactor | BilinearFactor]:
-    assert isinstance(factors, list | tuple)
-    return [f for f in factors if isinstance(f, BiasFactor | BilinearFactor)]
-
-
-def _copied(factor: object, dtype: torch.dtype) -> BiasFactor | BilinearFactor:
-    assert isinstance(factor, BiasFactor | BilinearFactor)
-    return factor.with_tensors(*(t.detach().to(dtype, copy=True) for t in factor.tensors()))
+        reexpress(wide, shifts, {n: 1 / s for n, s in self.scales.items()})
+        write_natural(machine, [factor.tensors() for factor in wide])
+        for own, other in zip(layer_factors(machine), wide, strict=True):
+            if isinstance(own, BiasFactor) and isinstance(other, BiasFactor):
+                own.length = other.length

@@ -21,7 +21,7 @@ from mmgraph.graph.errors import (
 )
 from mmgraph.learning.boltzmann.settings import TrainingSettings
 from mmgraph.learning.boltzmann.training_rows import TrainingRows
-from mmgraph.networks.boltzmann.fitting import (
+from mmgraph.networks.boltzmann.options import (
     LIKELIHOOD_DEFAULTS,
     MULTI_PREDICTION_DEFAULTS,
     fit_options,

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmgraph.learning.boltzmann.natural import part
+
 _OCCUPANCY_RATE = 0.02
 _SATURATED = 0.01
 LEAST_DRAWS = 8
@@ -74,16 +76,12 @@ class ChainRecord:
     def load(self, state: Mapping[str, Tensor], blocks: Sequence[int]) -> None:
         """Go on from a record."""
         self._traces, self._occupancy = {}, {}
-        for key, tensor in state.items():
-            head, _, rest = key.partition(":")
-            if head != "block":
-                continue
-            number, _, rest = rest.partition(":")
-            kind, _, name = rest.partition(":")
-            if int(number) in blocks and kind == "trace":
-                self._traces[int(number), name] = [t.clone() for t in tensor]
-            elif int(number) in blocks and kind == "occupancy":
-                self._occupancy[int(number), name] = tensor.clone()
+        for block in blocks:
+            own = part(state, f"block:{block}:")
+            for name, trace in part(own, "trace:").items():
+                self._traces[block, name] = [t.clone() for t in trace]
+            for name, occupancy in part(own, "occupancy:").items():
+                self._occupancy[block, name] = occupancy.clone()
 
 
 def split_r_hat(trace: Float[Tensor, "draws chains"]) -> float:

@@ -10,11 +10,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mmgraph.graph.errors import MmgraphError
+from mmgraph.graph.errors import LearningError
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.field.clamping import Clamped
+from mmgraph.learning.boltzmann.option_checks import check_choice, check_number, check_options
 
 Blend = Literal["towards", "difference"]
+BLENDS: tuple[Blend, ...] = ("towards", "difference")
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Disturbance:
 
     Raises
     ------
-    MmgraphError
+    LearningError
         If a number is out of its range.
     """
 
@@ -53,25 +55,21 @@ class Disturbance:
 
     def __post_init__(self) -> None:
         for name, deviation in self.noise.items():
-            if not 0 <= deviation < torch.inf:
-                raise MmgraphError(f"the noise of '{name}' must not be negative, but {deviation}")
-        for name in ("spread", "blended", "strength"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise MmgraphError(f"{name} must lie in [0, 1], but it is {getattr(self, name)}")
-        if self.kind not in ("towards", "difference"):
-            raise MmgraphError(f"unknown blend {self.kind!r} (known: towards, difference)")
+            check_number(f"the noise of '{name}'", deviation, "[0, inf)")
+        check_options(self, "[0, 1]", "spread", "blended", "strength")
+        check_choice("blend", self.kind, BLENDS)
 
     def check(self, variables: Mapping[str, Variable]) -> None:
         """Refuse noise on what is not real-valued.
 
         Raises
         ------
-        MmgraphError
+        LearningError
             If a variable is unknown or of another family.
         """
         for name in self.noise:
             if name not in variables or not variables[name].is_real:
-                raise MmgraphError(f"noise on '{name}', which is no real-valued variable")
+                raise LearningError(f"noise on '{name}', which is no real-valued variable")
 
     def blend(
         self,
@@ -85,11 +83,8 @@ class Disturbance:
 
         Parameters
         ----------
-        batch : mapping of str to Clamped
         label : str, optional
             The variable that tells which rows are alike; without one nothing is blended.
-        variables : mapping of str to Variable
-        generator : torch.Generator, optional
         partners : mapping of str to Clamped, optional
             The rows to blend with, by default the batch itself.
         """

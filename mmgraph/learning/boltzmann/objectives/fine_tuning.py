@@ -29,17 +29,13 @@ class FineTuning(MultiPrediction):
 
     Parameters
     ----------
-    parameters : BoltzmannParameters
-        What is trained.
     labels : str or sequence of str
         At least one variable of the machine.
     settings : PredictionSettings, optional
         The weights of the labels alone count. By default nothing is hidden but the labels in half
         of the rows, and half of the modalities in the others.
-    random : RandomBlocks, optional
-        Generators of this process's blocks of rows.
-    partners : mapping of str to Clamped, optional
-        All rows of the data, which rows may be blended with.
+    parameters, random, partners
+        As of :class:`MultiPrediction`.
 
     Raises
     ------

@@ -10,10 +10,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mmgraph.graph.errors import MmgraphError, UnknownVariableError, suggestion
+from mmgraph.graph.errors import LearningError, UnknownVariableError, suggestion
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.field.clamping import Clamped
 from mmgraph.learning.boltzmann.objectives.disturbance import Disturbance
+from mmgraph.learning.boltzmann.option_checks import check_number, check_options
 
 
 class Given(NamedTuple):
@@ -60,7 +61,7 @@ class HidingDistribution:
 
     Raises
     ------
-    MmgraphError
+    LearningError
         If a share is no probability, or shares of rows exceed one.
     """
 
@@ -75,17 +76,15 @@ class HidingDistribution:
     together: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("modality", "everything", "single", "partly", "units", "labels"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise MmgraphError(f"{name} must lie in [0, 1], but it is {getattr(self, name)}")
-        for named, share in self.situations.items():
-            if not 0 <= share <= 1:
-                raise MmgraphError(f"the situation {named} has the share {share}, not in [0, 1]")
+        check_options(
+            self, "[0, 1]", "modality", "everything", "single", "partly", "units", "labels"
+        )
+        for given, share in self.situations.items():
+            check_number(f"the share of the situation {given}", share, "[0, 1]")
         for name, weight in self.single_weights.items():
-            if not 0 <= weight < torch.inf:
-                raise MmgraphError(f"the weight of '{name}' among single modalities is {weight}")
+            check_number(f"the weight of '{name}' among single modalities", weight, "[0, inf)")
         if self._special > 1 + 1e-9:
-            raise MmgraphError(f"the shares of rows add up to {self._special:g}, more than 1")
+            raise LearningError(f"the shares of rows add up to {self._special:g}, more than 1")
 
     @property
     def _special(self) -> float:
@@ -99,7 +98,7 @@ class HidingDistribution:
         ------
         UnknownVariableError
             With the nearest known name.
-        MmgraphError
+        LearningError
             If rows are given single modalities, and all of those have weight zero.
         """
         for name in (*self.single_weights, *(n for named in self.situations for n in named)):
@@ -107,7 +106,7 @@ class HidingDistribution:
                 hint = suggestion(name, modalities)
                 raise UnknownVariableError(f"no modality is called {name!r}{hint}")
         if self.single and not bool((self._weights(modalities) > 0).any()):
-            raise MmgraphError("rows are given single modalities, but all weights of those are 0")
+            raise LearningError("rows are given single modalities, but all weights of those are 0")
 
     def _weights(self, modalities: Sequence[str]) -> Float[Tensor, " modalities"]:
         return torch.tensor([float(self.single_weights.get(m, 1.0)) for m in modalities])
@@ -177,15 +176,10 @@ def hide(
 
     Parameters
     ----------
-    batch : mapping of str to Clamped
-        The observed variables.
     variables : mapping of str to Variable
         Those of the machine. A variable without a modality is one by itself.
     labels : sequence of str
         Those of the variables that are given and hidden apart from modalities, all at once.
-    hiding : HidingDistribution
-    disturbance : Disturbance
-    generator : torch.Generator, optional
     partners : mapping of str to Clamped, optional
         The rows that rows are blended with, by default the batch.
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 
-from mmgraph.graph.errors import MmgraphError
+from mmgraph.graph.errors import LearningError
 from mmgraph.learning.boltzmann.objectives.disturbance import Disturbance
 from mmgraph.learning.boltzmann.objectives.hiding import HidingDistribution
+from mmgraph.learning.boltzmann.option_checks import (
+    check_number,
+    check_options,
+    check_whole,
+    record_of,
+)
+
+ROWS, SHARE = "rows", "share"
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class PredictionSettings:
 
     Raises
     ------
-    MmgraphError
+    LearningError
         If a number is out of its range.
     """
 
@@ -62,24 +70,18 @@ class PredictionSettings:
     disturbance: Disturbance = field(default_factory=Disturbance)
 
     def __post_init__(self) -> None:
-        if self.sweeps < 1:
-            raise MmgraphError(f"sweeps must be at least 1, not {self.sweeps}")
+        check_whole(self, "sweeps")
         for name, count, most in (
             ("gradient_sweeps", self.through, self.sweeps),
             ("scored_sweeps", self.scored_sweeps, self.through),
         ):
             if not 1 <= count <= most:
-                raise MmgraphError(f"{name} must lie between 1 and {most}, but it is {count}")
-        for name in ("damping", "label_smoothing"):
-            if not 0 <= getattr(self, name) < 1:
-                raise MmgraphError(f"{name} must lie in [0, 1), but it is {getattr(self, name)}")
+                raise LearningError(f"{name} must lie between 1 and {most}, but it is {count}")
+        check_options(self, "[0, 1)", "damping", "label_smoothing")
         for name, share in self.dropout.items():
-            if not 0 <= share < 1:
-                raise MmgraphError(f"the dropout of '{name}' must lie in [0, 1), but it is {share}")
-        for group in (self.weights, self.squared_error_weights):
-            for name, weight in group.items():
-                if not 0 <= weight < torch.inf:
-                    raise MmgraphError(f"the weight of '{name}' must not be negative: {weight}")
+            check_number(f"the dropout of '{name}'", share, "[0, 1)")
+        for name, weight in (*self.weights.items(), *self.squared_error_weights.items()):
+            check_number(f"the weight of '{name}'", weight, "[0, inf)")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the options as JSON has them."""
@@ -109,7 +111,7 @@ class PredictionRows:
 
     Raises
     ------
-    MmgraphError
+    LearningError
         If the share is not positive.
     """
 
@@ -118,4 +120,69 @@ class PredictionRows:
 
     def __post_init__(self) -> None:
         if not 0 < self.share < torch.inf:
-            raise MmgraphError(f"a share of rows must be positive, not {self.share}")
+            raise LearningError(f"a share of rows must be positive, not {self.share}")
+
+
+def prediction_rows(entry: Mapping[str, Any]) -> tuple[PredictionRows, ...]:
+    """Return what a mapping says.
+
+    Parameters
+    ----------
+    entry : mapping
+        The options of :class:`PredictionSettings`, with mappings for ``hiding`` and
+        ``disturbance``; and perhaps ``rows``, a list of mappings that each have a ``share`` and the
+        options that differ there.
+
+    Raises
+    ------
+    LearningError
+        If an option is unknown, with the nearest known one, a share is missing, or a number is out
+        of its range.
+    """
+    base = {key: value for key, value in entry.items() if key != ROWS}
+    parts = entry.get(ROWS)
+    if parts is None:
+        return (PredictionRows(1.0, prediction_settings(base)),)
+    if not isinstance(parts, Sequence) or not parts:
+        raise LearningError(f"the rows of predictions are a list of mappings, not {parts!r}")
+    found = []
+    for part in parts:
+        if not isinstance(part, Mapping) or not isinstance(part.get(SHARE), int | float):
+            raise LearningError(f"rows of predictions need a share, which {part!r} has not")
+        own = {key: value for key, value in part.items() if key != SHARE}
+        found.append(PredictionRows(float(part[SHARE]), prediction_settings(merged(base, own))))
+    return tuple(found)
+
+
+def prediction_settings(entry: Mapping[str, Any]) -> PredictionSettings:
+    """Return settings from a mapping, see :func:`prediction_rows`."""
+    values = dict(entry)
+    hiding = values.get("hiding")
+    if isinstance(hiding, Mapping) and isinstance(hiding.get("situations"), list):
+        values["hiding"] = {**hiding, "situations": _situations(hiding["situations"])}
+    for name, kind in (("hiding", HidingDistribution), ("disturbance", Disturbance)):
+        if isinstance(values.get(name), Mapping):
+            values[name] = record_of(kind, values[name], f"prediction.{name}")
+        elif name in values and not isinstance(values[name], kind):
+            raise LearningError(f"prediction.{name} is a mapping, not {values[name]!r}")
+    return record_of(PredictionSettings, values, "prediction")
+
+
+def _situations(entries: Sequence[Any]) -> dict[tuple[str, ...], float]:
+    """Situations by what is given, from a list of mappings with ``given`` and ``share``."""
+    found = {}
+    for entry in entries:
+        named = isinstance(entry, Mapping) and set(entry) == {"given", SHARE}
+        if not named or not isinstance(entry["given"], list | tuple):
+            raise LearningError(f"a situation has 'given', a list, and 'share', not {entry!r}")
+        found[tuple(entry["given"])] = entry[SHARE]
+    return found
+
+
+def merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping in which entries of the second win, and mappings in both are merged."""
+    result = dict(base)
+    for key, value in own.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = merged(result[key], value) if both else value
+    return result

@@ -1,13 +1,7 @@
-"""The state of training in a directory, whole at any time.
-
-Tensors lie in a safetensors file with a number in its name, everything else in ``state.json``,
-which names that file and is renamed into place last.
-"""
+"""Where the training of a machine is, kept in a directory so that it can go on."""
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,15 +9,9 @@ from typing import Any
 
 from torch import Tensor
 
-from mmgraph.graph.errors import FormatError
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
-from mmgraph.learning.conditionals.checkpoint import write_atomically
-
-STATE = "state.json"
-FORMAT = "mmgraph boltzmann machine training"
-VERSION = 2
+from mmgraph.learning.boltzmann.natural import layer_factors
+from mmgraph.learning.kept_state import KeptState
 
 
 @dataclass
@@ -66,113 +54,33 @@ class TrainingState:
 _PLAIN = ("epoch", "batch", "history", "best", "best_epoch", "sums", "finished", "began")
 
 
-class BoltzmannCheckpoint:
-    """A directory that keeps the state of one training.
+def kept_training(
+    directory: Path | str,
+    graph: FactorGraph,
+    settings: Mapping[str, Any],
+    data: Mapping[str, int],
+) -> KeptState:
+    """Return what keeps the state of one training of a machine in a directory.
 
-    Parameters
-    ----------
-    directory : Path
-        Made when first written to.
-    graph : FactorGraph
-        Its layers and connections must be those of the saved machine.
-    settings : mapping of str to JSON values
-        The options; a state that was saved under others is refused.
-    data : mapping of str to int
-        Checksums of the rows, see :meth:`TrainingRows.fingerprint`.
+    The data are checksums of the rows, see :meth:`TrainingRows.fingerprint`.
     """
+    belongs_to = {
+        "layer or connection": structure_of(graph),
+        "option": settings,
+        "training rows of": data,
+    }
+    return KeptState(directory, "training of a machine", belongs_to)
 
-    def __init__(
-        self,
-        directory: Path,
-        graph: FactorGraph,
-        settings: Mapping[str, Any],
-        data: Mapping[str, int],
-    ) -> None:
-        self.directory = directory
-        self._settings = json.loads(json.dumps(settings))
-        self._data = dict(data)
-        self._structure = structure_of(graph)
-        self._saved = 0
 
-    def save(self, state: TrainingState) -> None:
-        """Write the state, so that nothing but it or the one before is ever to be read.
+def save_training(kept: KeptState, state: TrainingState) -> None:
+    """Write a state, see :meth:`KeptState.save`."""
+    kept.save({name: getattr(state, name) for name in _PLAIN}, state.tensors)
 
-        Raises
-        ------
-        FormatError
-            If the directory cannot be written.
-        """
-        from safetensors.torch import save
 
-        self._saved += 1
-        content = save({k: t.detach().cpu().contiguous().clone() for k, t in state.tensors.items()})
-        document = {
-            "format": FORMAT,
-            "version": VERSION,
-            "structure": self._structure,
-            "settings": self._settings,
-            "data": self._data,
-            "tensors": f"tensors-{self._saved:06d}.safetensors",
-            "checksum": zlib.crc32(content),
-            **{name: getattr(state, name) for name in _PLAIN},
-        }
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            write_atomically(self.directory / document["tensors"], content)
-            write_atomically(self.directory / STATE, json.dumps(document, indent=1).encode("ascii"))
-            for old in self.directory.glob("tensors-*.safetensors"):
-                if old.name != document["tensors"]:
-                    old.unlink(missing_ok=True)
-        except OSError as error:
-            raise FormatError(f"{self.directory} cannot be written ({error})") from None
-
-    def load(self) -> TrainingState | None:
-        """Return the saved state, or None if there is none.
-
-        Raises
-        ------
-        FormatError
-            If a file is damaged or missing, or belongs to another machine, other options or other
-            rows; the message says what differs.
-        """
-        from safetensors import SafetensorError
-        from safetensors.torch import load
-
-        path = self.directory / STATE
-        try:
-            text = path.read_text(encoding="ascii")
-        except FileNotFoundError:
-            return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise FormatError(f"{path} cannot be read ({error})") from None
-        try:
-            document = json.loads(text)
-            if document["format"] != FORMAT or document["version"] != VERSION:
-                raise FormatError(f"{path} is no state of this version of mmgraph")
-            self._compare("layer or connection", document["structure"], self._structure)
-            self._compare("option", document["settings"], self._settings)
-            self._compare("training rows of", document["data"], self._data)
-            name = str(document["tensors"])
-            self._saved = int(name.removeprefix("tensors-").removesuffix(".safetensors"))
-            content = (self.directory / Path(name).name).read_bytes()
-            if zlib.crc32(content) != document["checksum"]:
-                raise FormatError(f"{self.directory / name} is not the file that was written")
-            plain = {key: document[key] for key in _PLAIN}
-            return TrainingState(**plain, tensors=load(content))
-        except (KeyError, TypeError, AttributeError, ValueError, OSError, SafetensorError) as error:
-            if isinstance(error, FormatError):
-                raise
-            raise FormatError(f"{path}: the state is damaged ({error!r})") from None
-
-    def _compare(self, what: str, saved: Mapping[str, Any], own: Mapping[str, Any]) -> None:
-        """Name the first thing in which a saved state differs."""
-        for name in (*saved, *own):
-            there, here = saved.get(name, "nothing"), own.get(name, "nothing")
-            if there != here:
-                raise FormatError(
-                    f"{self.directory} holds the state of another training: the {what} '{name}' "
-                    f"was {there}, and is {here}; give another directory, or remove it"
-                )
+def load_training(kept: KeptState) -> TrainingState | None:
+    """Return the saved state, see :meth:`KeptState.load`."""
+    found = kept.load()
+    return found and TrainingState(**found.document, tensors=found.tensors)
 
 
 def structure_of(graph: FactorGraph) -> dict[str, Any]:
@@ -180,9 +88,7 @@ def structure_of(graph: FactorGraph) -> dict[str, Any]:
     structure: dict[str, Any] = {}
     for name, variable in graph.variables.items():
         structure[name] = [variable.family, variable.cardinality, list(variable.shape)]
-    for factor in graph.factors:
+    for factor in layer_factors(graph):
         key = f"{type(factor).__name__} of {' and '.join(v.name for v in factor.scope)}"
-        assert isinstance(factor, BiasFactor | BilinearFactor)
-        tensors = factor.tensors()
-        structure[key] = [[str(t.dtype).removeprefix("torch."), *t.shape] for t in tensors]
+        structure[key] = [[str(t.dtype).removeprefix("torch."), *t.shape] for t in factor.tensors()]
     return structure

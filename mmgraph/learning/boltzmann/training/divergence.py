@@ -22,6 +22,7 @@ from mmgraph.inference.field.clamping import Clamped
 from mmgraph.inference.field.coordinate_ascent import ascend
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.pairwise.colouring import colour_masks
+from mmgraph.learning.boltzmann.mean_field import inferred, log_weights
 from mmgraph.learning.boltzmann.training_rows import TrainingRows
 
 _MOST_ROWS = 100
@@ -127,10 +128,8 @@ def log_likelihood_ceiling(graph: FactorGraph, rows: TrainingRows, seed: int = 0
     first = next(iter(rows.clamped.values())).values
     place, dtype = first.device, first.dtype
     rows = rows.some(slice(0, _MOST_ROWS))
-    view = FieldView.given(graph, rows.clamped, rows.count, place, dtype)
-    means, colours = view.start(), colour_masks(graph)
-    ascend(view, colours, means, _SWEEPS)
-    weights = view.expected_log_weight(means) + view.entropy(means)
+    view, means = inferred(graph, rows.clamped, _SWEEPS)
+    weights, colours = log_weights(view, means), colour_masks(graph)
     documents = [n for n, family in view.families.items() if isinstance(family, ReplicatedSoftmax)]
     free = FieldView.given(graph, {}, rows.count, place, dtype)
     for name in documents:

@@ -9,47 +9,38 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from jaxtyping import Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import LearningError
-from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
-from mmgraph.learning.boltzmann.objective import (
-    Objective,
-    RandomBlocks,
-    batch_sizes,
-    block_sizes,
-)
-from mmgraph.learning.boltzmann.objectives.contrastive_divergence import ContrastiveDivergence
-from mmgraph.learning.boltzmann.parameters import (
-    BoltzmannParameters,
+from mmgraph.learning.boltzmann.natural import (
     Natural,
     copied,
     named,
     natural_named,
+    natural_of,
+    write_natural,
 )
+from mmgraph.learning.boltzmann.objective import batch_sizes, epoch_order
+from mmgraph.learning.boltzmann.objectives.contrastive_divergence import ContrastiveDivergence
+from mmgraph.learning.boltzmann.parameters import BoltzmannParameters
 from mmgraph.learning.boltzmann.settings import TrainingSettings
-from mmgraph.learning.boltzmann.training.checkpoint import BoltzmannCheckpoint, TrainingState
+from mmgraph.learning.boltzmann.training.checkpoint import (
+    TrainingState,
+    kept_training,
+    load_training,
+    save_training,
+)
 from mmgraph.learning.boltzmann.training.data_parallel import Processes
 from mmgraph.learning.boltzmann.training.divergence import divergence, log_likelihood_ceiling
+from mmgraph.learning.boltzmann.training.learner import Learner, ObjectiveMaker
 from mmgraph.learning.boltzmann.training.monitors import Monitors
-from mmgraph.learning.boltzmann.training.steps import Ascent
-from mmgraph.learning.boltzmann.training_rows import (
-    TrainingRows,
-    check_same_layers,
-    document_lengths,
-)
+from mmgraph.learning.boltzmann.training_rows import TrainingRows, check_same_layers
+from mmgraph.learning.kept_state import KeptState
 
 Progress = Callable[[int, Mapping[str, float]], None]
-ObjectiveMaker = Callable[[BoltzmannParameters, RandomBlocks], Objective]
 
 _log = logging.getLogger(__name__)
-
-LARGEST_PARAMETER = 1e4
-"""A parameter beyond this has run away: no unit's log-odds need it."""
 
 
 @dataclass
@@ -117,19 +108,15 @@ def train(
     """
     began = time.perf_counter()
     settings = settings or TrainingSettings()
-    parameters = BoltzmannParameters(graph)
-    group = Processes.of_environment(parameters.device) if processes is None else processes
+    device = natural_of(graph)[0][0].device
+    group = Processes.of_environment(device) if processes is None else processes
     try:
-        training = _Training(
-            graph,
-            parameters,
-            _read(graph, parameters, rows),
-            None if validation is None else _read(graph, parameters, validation),
-            settings,
-            objective,
-            None if checkpoint is None else Path(checkpoint),
-            group,
-        )
+        learned = TrainingRows.read(graph, rows)
+        watched = None if validation is None else TrainingRows.read(graph, validation)
+        if watched is not None:
+            check_same_layers(learned.clamped, watched.clamped)
+        learner = Learner(graph, settings, objective, learned.clamped, learned.lengths(), group)
+        training = _Training(graph, learned, watched, learner, checkpoint)
         training.run(progress)
         group.check()  # what stops the leading process at the very end stops the others too
     except BaseException as error:
@@ -138,77 +125,50 @@ def train(
     return training.report(time.perf_counter() - began)
 
 
-def _read(graph: FactorGraph, parameters: BoltzmannParameters, rows: object) -> TrainingRows:
-    if isinstance(rows, TrainingRows):
-        return rows
-    evidence = Evidence.of(rows, graph.variables)
-    return TrainingRows.of(graph, evidence, parameters.device, parameters.dtype)
-
-
 class _Training:
     """The loop, and where it is."""
 
     def __init__(
         self,
         graph: FactorGraph,
-        parameters: BoltzmannParameters,
         rows: TrainingRows,
         validation: TrainingRows | None,
-        settings: TrainingSettings,
-        objective: ObjectiveMaker | None,
-        directory: Path | None,
-        processes: Processes,
+        learner: Learner,
+        directory: Path | str | None,
     ) -> None:
-        self.graph, self.parameters, self.settings = graph, parameters, settings
-        self.rows, self.processes = rows, processes
-        self.state = TrainingState()
-        self.sizes = batch_sizes(rows.count, settings.batch_size, settings.blocks)
-        if validation is not None:
-            check_same_layers(rows.clamped, validation.clamped)
+        self.graph, self.rows, self.learner = graph, rows, learner
+        self.settings, self.processes = learner.settings, learner.processes
+        self.sizes = batch_sizes(rows.count, self.settings.batch_size, self.settings.blocks)
         self.monitors = Monitors(
-            _first(rows, settings), validation and _first(validation, settings),
-            settings.mean_field_steps,
-        )  # fmt: skip
-        random = RandomBlocks(
-            settings.blocks, settings.seed, parameters.device, processes.blocks(settings.blocks)
+            _first(rows, self.settings),
+            validation and _first(validation, self.settings),
+            self.settings.mean_field_steps,
         )
-        self.objective = (objective or self._likelihood)(parameters, random)
-        lengths = document_lengths(graph, rows.lengths())
-        self.ascent = Ascent(parameters, settings, rows.clamped, lengths)
-        self.best: Natural | None = None
+        self.state = TrainingState()
+        self.best: Natural = []
         self.start: Natural = []
         self.sums: dict[str, float | Tensor] = {}
-        self.checkpoint = None
+        self.kept: KeptState | None = None
         if directory is not None:
-            self.checkpoint = BoltzmannCheckpoint(
-                directory,
-                graph,
-                settings.as_dict() | {"objective": self.objective.described()},
-                rows.fingerprint(),
-            )
+            options = self.settings.as_dict() | {"objective": learner.objective.described()}
+            self.kept = kept_training(directory, graph, options, rows.fingerprint())
         discrete = any(graph.variables[n].is_discrete for n in rows.clamped)
-        _check_stopping(settings, validation is not None, discrete)
-
-    def _likelihood(self, parameters: BoltzmannParameters, random: RandomBlocks) -> Objective:
-        lengths = self.rows.lengths()
-        return ContrastiveDivergence.of_settings(parameters, self.settings, random, lengths)
+        _check_stopping(self.settings, validation is not None, discrete)
 
     def run(self, progress: Progress | None) -> None:
         """Train to the end, from the checkpoint if there is one."""
-        found = self.checkpoint.load() if self.checkpoint is not None else None
+        found = None if self.kept is None else load_training(self.kept)
         if found is not None:
             self._resume(found)
-        elif self.settings.centring:
-            means = self.monitors.means(self.parameters.working())
-            self.parameters.recentre({**means, **self.rows.means()})
-        if found is None:
+        else:
+            self.learner.centre(self.rows, self.monitors.rows)
             self._keep_start()
         while not self.state.finished:
             self._epoch()
             self._end_epoch()
             if progress is not None and self.processes.leads:
                 progress(self.state.epoch, self.state.history[-1])
-        if self.best is not None:
+        if self.best:
             write_natural(self.graph, self.best)
 
     def report(self, seconds: float) -> TrainingReport:
@@ -219,59 +179,30 @@ class _Training:
             state.best_epoch or state.epoch,
             state.epoch < self.settings.epochs,
             seconds,
-            self.parameters,
+            self.learner.parameters,
         )
 
     def _epoch(self) -> None:
         """Make the steps of an epoch that are left of it."""
-        state, settings = self.state, self.settings
-        order = self._order()
-        starts = [0]
-        for size in self.sizes:
-            starts.append(starts[-1] + size)
+        state, every = self.state, self.settings.checkpoint_steps
+        batches = epoch_order(self.settings.seed, state.epoch, self.rows.count).split(self.sizes)
         self.sums = dict(state.sums)
-        while state.batch < len(self.sizes):
-            index = order[starts[state.batch] : starts[state.batch + 1]]
-            self._step(index)
+        for index in batches[state.batch :]:
+            done, steps = state.epoch * len(self.sizes) + state.batch, len(self.sizes)
+            told = self.learner.step(self.rows, index, self.settings.rate(done, steps))
+            for name, value in told.items():
+                self.sums[name] = self.sums.get(name, 0.0) + value
             state.batch += 1
-            every = settings.checkpoint_steps
-            if every is not None and state.batch < len(self.sizes) and self._done % every == 0:
+            if every is not None and state.batch < steps and (done + 1) % every == 0:
                 self._check_sound()
                 self._save()
-
-    @property
-    def _done(self) -> int:
-        """The steps made so far."""
-        return self.state.epoch * len(self.sizes) + self.state.batch
-
-    def _order(self) -> Int64[Tensor, " rows"]:
-        """The order of the rows in this epoch, the same in all processes."""
-        generator = torch.Generator()
-        generator.manual_seed((self.settings.seed * 1_000_003 + self.state.epoch) % 2**63)
-        return torch.randperm(self.rows.count, generator=generator)
-
-    def _step(self, index: Int64[Tensor, " batch"]) -> None:
-        """Make one step on some rows, of which this process takes its share."""
-        group, settings = self.processes, self.settings
-        sizes = block_sizes(len(index), settings.blocks)
-        own = group.blocks(settings.blocks)
-        start = sum(sizes[: own.start])
-        index = index[start : start + sum(sizes[b] for b in own)]
-        share = len(index) / sum(sizes)
-        self.objective.row_share = share
-        gradients, told = self.objective.gradients(self.rows.batch(index))
-        group.check()
-        gradients = group.added(gradients, share)
-        self.ascent.step(gradients, settings.rate(self._done, len(self.sizes)))
-        for name, value in told.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value * len(index)
 
     def _end_epoch(self) -> None:
         """Judge the epoch, keep its parameters, and decide whether it was the last."""
         state, settings = self.state, self.settings
         self._check_sound()
         state.epoch, state.batch, state.sums = state.epoch + 1, 0, {}
-        result = self.ascent.result()
+        result = self.learner.ascent.result()
         write_natural(self.graph, result)
         monitors = self._monitored()
         state.history.append(monitors)
@@ -284,38 +215,33 @@ class _Training:
             stop = state.epoch - state.best_epoch >= settings.patience
         state.finished = self.processes.decided(stop or state.epoch >= settings.epochs)
         if state.finished:
-            self._check_likely(result if self.best is None else self.best)
+            self._check_likely(self.best or result)
         if state.finished or state.epoch % settings.checkpoint_epochs == 0:
             self._save()
 
     def _monitored(self) -> dict[str, float]:
         """The monitors of the epoch that has ended."""
         state, settings = self.state, self.settings
-        monitors = self.monitors.of(self.graph, settings.seed + state.epoch)
+        seed, device = settings.seed + state.epoch, self.learner.parameters.device
+        monitors = self.monitors.of(self.graph, seed)
         if self.sums:
-            totals = self.processes.added(
-                {n: torch.as_tensor(s, dtype=torch.float64, device=self.parameters.device)
-                 for n, s in self.sums.items()}, 1.0
-            )  # fmt: skip
+            sums = {
+                name: torch.as_tensor(total, dtype=torch.float64, device=device)
+                for name, total in self.sums.items()
+            }
+            totals = self.processes.added(sums, 1.0)
             monitors.update((n, float(t) / self.rows.count) for n, t in totals.items())
         if state.epoch in settings.likelihood_epochs:
-            monitors.update(
-                self.monitors.log_likelihood(
-                    self.graph,
-                    settings.likelihood_steps,
-                    settings.likelihood_chains,
-                    settings.seed + state.epoch,
-                )
-            )
-        report = getattr(self.objective, "report", dict)
-        monitors.update(report())
+            steps, chains = settings.likelihood_steps, settings.likelihood_chains
+            monitors.update(self.monitors.log_likelihood(self.graph, steps, chains, seed))
+        monitors.update(self.learner.objective.report())
         return monitors
 
     def _keep_start(self) -> None:
         """Keep what training begins with: its parameters, and how likely they find the rows."""
-        self.start = copied(self.parameters.natural())
-        if isinstance(self.objective, ContrastiveDivergence):
-            graph = self.parameters.working()
+        self.start = copied(self.learner.parameters.natural())
+        if isinstance(self.learner.objective, ContrastiveDivergence):
+            graph = self.learner.parameters.working()
             self.state.began = log_likelihood_ceiling(graph, self.monitors.rows, self.settings.seed)
 
     def _check_likely(self, result: Natural) -> None:
@@ -332,58 +258,32 @@ class _Training:
             )
 
     def _check_sound(self) -> None:
-        if not self.ascent.is_sound(LARGEST_PARAMETER):
-            kept = "" if self.checkpoint is None else "; the last checkpoint is kept"
-            raise LearningError(
-                f"training diverged in epoch {self.state.epoch + 1}: a parameter is infinite, NaN "
-                f"or beyond {LARGEST_PARAMETER:g}; the model has the parameters of the last sound "
-                f"epoch{kept}. A lower learning_rate, or a norm_bound, may help"
-            )
+        kept = "last sound epoch" + ("" if self.kept is None else "; the last checkpoint is kept")
+        self.learner.check_sound(f"epoch {self.state.epoch + 1}", kept)
 
     def _save(self) -> None:
         """Write a checkpoint; all processes give their chains, one writes."""
-        if self.checkpoint is None:
+        if self.kept is None:
             return
         state = self.state
         state.sums = {n: float(s) for n, s in self.sums.items()} if state.batch else {}
-        own = self.ascent.state()
-        gathered = self.processes.gathered(self.objective.state(), self.settings.blocks)
-        own.update({f"objective:{k}": t for k, t in gathered.items()})
-        own.update(named("start", self.start) | named("best", self.best or []))
-        state.tensors = own
+        numbers = named("start", self.start) | named("best", self.best)
+        state.tensors = self.learner.state() | numbers
         if self.processes.leads:
-            self.checkpoint.save(state)
+            save_training(self.kept, state)
         state.tensors = {}
 
     def _resume(self, found: TrainingState) -> None:
         """Go on from a checkpoint."""
-        assert self.checkpoint is not None
+        assert self.kept is not None
         if self.processes.leads:
-            _log.info(
-                "going on after epoch %d, which %s keeps", found.epoch, self.checkpoint.directory
-            )
-        tensors, device = found.tensors, self.parameters.device
-        self.state = found
-        self.ascent.load(tensors)
-        prefix = "objective:"
-        self.objective.load(
-            {k.removeprefix(prefix): t.to(device) for k, t in tensors.items()
-             if k.startswith(prefix)}
-        )  # fmt: skip
-        self.start = natural_named("start", tensors, device)
-        self.best = natural_named("best", tensors, device) or None
-        found.tensors = {}
-        write_natural(self.graph, self.ascent.result())
-
-
-@torch.no_grad()
-def write_natural(graph: FactorGraph, natural: Natural) -> None:
-    """Copy natural parameters into a graph's factors, and forget what was compiled from the old."""
-    for factor, row in zip(graph.factors, natural, strict=True):
-        assert isinstance(factor, BiasFactor | BilinearFactor)
-        for kept, tensor in zip(factor.tensors(), row, strict=True):
-            kept.copy_(tensor)
-    graph.numbers_changed()
+            _log.info("going on after epoch %d, which %s keeps", found.epoch, self.kept.path.parent)
+        device = self.learner.parameters.device
+        self.learner.load(found.tensors)
+        self.start = natural_named("start", found.tensors, device)
+        self.best = natural_named("best", found.tensors, device)
+        self.state, found.tensors = found, {}
+        write_natural(self.graph, self.learner.ascent.result())
 
 
 def _first(rows: TrainingRows, settings: TrainingSettings) -> TrainingRows:

@@ -15,11 +15,10 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.exponential_family import one_hot
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.field.clamping import Clamped
-from mmgraph.inference.field.coordinate_ascent import ascend
 from mmgraph.inference.field.view import FieldView
-from mmgraph.inference.pairwise.colouring import colour_masks
 from mmgraph.inference.sampling.annealing import annealed_importance_sampling
-from mmgraph.learning.boltzmann.training_rows import TrainingRows
+from mmgraph.learning.boltzmann.mean_field import inferred, log_weights
+from mmgraph.learning.boltzmann.training_rows import TrainingRows, elementwise
 
 
 class Monitors:
@@ -64,19 +63,6 @@ class Monitors:
             found["pseudo_likelihood"] = likelihood
         return found
 
-    @torch.no_grad()
-    def means(self, graph: FactorGraph) -> dict[str, Float[Tensor, "*statistics"]]:
-        """Return the mean activations of the hidden layers over the training rows."""
-        view, means = self._inferred(graph, self.rows.clamped)
-        return {n: m.mean(0) for n, m in means.items() if n not in view.clamped}
-
-    @torch.no_grad()
-    def represented(
-        self, graph: FactorGraph, clamped: Mapping[str, Clamped]
-    ) -> dict[str, Float[Tensor, "rows *statistics"]]:
-        """Return the mean statistics of all layers, row by row."""
-        return self._inferred(graph, clamped)[1]
-
     def log_likelihood(
         self, graph: FactorGraph, steps: int, chains: int, seed: int
     ) -> dict[str, float]:
@@ -105,17 +91,11 @@ class Monitors:
 
         Exact where hidden layers do not touch each other; else the bound of mean field.
         """
-        view, means = self._inferred(graph, clamped)
-        if any(view.couplings[name] for name in view.free):
-            return -(view.expected_log_weight(means) + view.entropy(means))
-        total = view.constant
-        for name in view.free:
-            total = total + view.log_partition(name, means)
-        return -total
+        return -log_weights(*inferred(graph, clamped, self._steps))
 
     def reconstruction_error(self, graph: FactorGraph, clamped: Mapping[str, Clamped]) -> float:
         """Return the mean squared error of observed statistics, predicted by the hidden means."""
-        view, means = self._inferred(graph, clamped)
+        view, means = inferred(graph, clamped, self._steps)
         back = FieldView.given(graph, {}, view.batch, view.device, view.dtype)
         total = torch.zeros((), device=view.device, dtype=torch.float64)
         count = 0.0
@@ -125,8 +105,7 @@ class Monitors:
             if known is None:
                 total, count = total + errors.sum(), count + errors.numel()
                 continue
-            mask = known.reshape(*known.shape, *(1,) * (errors.ndim - known.ndim))
-            mask = mask.expand(errors.shape)
+            mask = elementwise(known, errors).expand(errors.shape)
             total, count = total + errors[mask].sum(), count + float(mask.sum())
         return float(total) / count
 
@@ -168,17 +147,6 @@ class Monitors:
             if len(conditional):
                 total, found = total + variable.size * float(conditional.mean()), True
         return total if found else None
-
-    def _inferred(
-        self, graph: FactorGraph, clamped: Mapping[str, Clamped]
-    ) -> tuple[FieldView, dict[str, Tensor]]:
-        """The view of clamped rows, and the means of what is free."""
-        first = next(iter(clamped.values())).values
-        view = FieldView.given(graph, clamped, len(first), first.device, first.dtype)
-        means = view.start()
-        if any(view.couplings[name] for name in view.free):
-            ascend(view, colour_masks(graph), means, self._steps)
-        return view, means
 
 
 def _other_states(

@@ -25,15 +25,12 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import LearningError, suggestion
-from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.bias import BiasFactor
 from mmgraph.graph.factors.bilinear import BilinearFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.field.clamping import Clamped
-from mmgraph.inference.field.coordinate_ascent import ascend
-from mmgraph.inference.field.view import FieldView
-from mmgraph.inference.pairwise.colouring import colour_masks
+from mmgraph.learning.boltzmann.mean_field import inferred
 from mmgraph.learning.boltzmann.objective import MEAN, RandomBlocks
 from mmgraph.learning.boltzmann.objectives.contrastive_divergence import ContrastiveDivergence
 from mmgraph.learning.boltzmann.parameters import BoltzmannParameters
@@ -84,10 +81,8 @@ def pretrain(
         machine has nothing to learn from.
     """
     settings = settings or TrainingSettings()
-    parameters = BoltzmannParameters(graph)  # it checks the factors
-    if not isinstance(rows, TrainingRows):
-        evidence = Evidence.of(rows, graph.variables)
-        rows = TrainingRows.of(graph, evidence, parameters.device, parameters.dtype)
+    BoltzmannParameters(graph)  # it checks the factors
+    rows = TrainingRows.read(graph, rows)
     stages = stages_of(graph, layers)
     known, learned, reports = dict(rows.clamped), _Learned(graph), []
     for number, stage in enumerate(stages):
@@ -96,9 +91,9 @@ def pretrain(
         data = machine.copied(TrainingRows(rows.count, known).some(index))
         own = replace(settings, seed=settings.seed + number)
         kept = None if checkpoint is None else Path(checkpoint) / f"machine{number}"
-        told = None if progress is None else partial(progress, stage.title)
+        report = None if progress is None else partial(progress, stage.title)
         objective = machine.objective(own, data)
-        reports.append(train(machine.graph, data, None, own, objective, told, kept))
+        reports.append(train(machine.graph, data, None, own, objective, report, kept))
         learned.take(machine)
         means = machine.means(data, own.mean_field_steps)
         for name in stage.upper:
@@ -207,11 +202,10 @@ class _CopiedMachine:
         factors: list[BiasFactor | BilinearFactor] = []
         for factor in graph.factors:
             if isinstance(factor, BiasFactor):
-                numbers = [t.detach().clone() for t in factor.tensors()]
-                precision = numbers[1] if len(numbers) > 1 else None
                 for copy in self.copies.get(factor.scope[0].name, ()):
-                    own = [None if t is None else t.clone() for t in (numbers[0], precision)]
-                    factors.append(BiasFactor(variables[copy], own[0], own[1], factor.length))
+                    bias, *rest = (t.detach().clone() for t in factor.tensors())
+                    precision = rest[0] if rest else None
+                    factors.append(BiasFactor(variables[copy], bias, precision, factor.length))
         for joint, scale in zip(stage.joints, self.scales, strict=True):
             for first, second in self._pairs(joint):
                 weights = joint.weights.detach() * scale
@@ -234,7 +228,7 @@ class _CopiedMachine:
         ties += [[f"weights:{a}:{b}" for a, b in self._pairs(j)] for j in self.stage.joints]
 
         def make(parameters: BoltzmannParameters, random: RandomBlocks) -> _Tied:
-            made = _Tied.of_settings(parameters, settings, random, rows.lengths())
+            made = _Tied(parameters, settings, random, rows.lengths())
             made.ties = [tie for tie in ties if len(tie) > 1]
             return made
 
@@ -248,14 +242,9 @@ class _CopiedMachine:
     @torch.no_grad()
     def means(self, rows: TrainingRows, sweeps: int) -> dict[str, Tensor]:
         """Return the mean statistics of the hidden layers, ``(rows, *statistics)``."""
-        some = next(iter(rows.clamped.values())).values
         found: dict[str, list[Tensor]] = {name: [] for name in self.stage.upper}
-        for start in range(0, rows.count, _ROWS_AT_ONCE):
-            stop = min(start + _ROWS_AT_ONCE, rows.count)
-            batch = rows.batch(slice(start, stop))
-            view = FieldView.given(self.graph, batch, stop - start, some.device, some.dtype)
-            means = view.start()
-            ascend(view, colour_masks(self.graph), means, sweeps)
+        for index in torch.arange(rows.count).split(_ROWS_AT_ONCE):
+            _, means = inferred(self.graph, rows.batch(index), sweeps)
             for name, parts in found.items():
                 parts.append(means[name])
         return {name: torch.cat(parts) for name, parts in found.items()}
@@ -270,12 +259,12 @@ class _Tied(ContrastiveDivergence):
         self, batch: Mapping[str, Clamped]
     ) -> tuple[dict[str, Tensor], Mapping[str, float | Tensor]]:
         """Return the derivatives, the same for copies."""
-        found, told = super().gradients(batch)
+        found, monitors = super().gradients(batch)
         for tie in self.ties:
             if tie[0] in found:
                 mean = torch.stack([found[key] for key in tie]).mean(0)
                 found.update((key, mean) for key in tie)
-        return found, told
+        return found, monitors
 
 
 class _Learned:

@@ -7,10 +7,16 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
+from mmgraph.learning.boltzmann.natural import (
+    Natural,
+    copied,
+    named,
+    natural_named,
+    natural_of,
+    part,
+)
 from mmgraph.learning.boltzmann.objective import MEAN
-from mmgraph.learning.boltzmann.parameters import BoltzmannParameters, Natural
+from mmgraph.learning.boltzmann.parameters import BoltzmannParameters
 from mmgraph.learning.boltzmann.settings import TrainingSettings
 
 
@@ -69,12 +75,8 @@ class Ascent:
 
         It is the second end, unless that is an observed layer and the first is not.
         """
-        result = {}
-        for key, joint in self.parameters.joints.items():
-            first, second = joint.scope
-            into_first = second.name in observed and first.name not in observed
-            result[key] = 0 if into_first else 1
-        return result
+        ends = {k: [v.name in observed for v in f.scope] for k, f in self.parameters.joints.items()}
+        return {key: 0 if seen == [False, True] else 1 for key, seen in ends.items()}
 
     @torch.no_grad()
     def step(self, gradients: Mapping[str, Tensor], rate: float) -> None:
@@ -114,15 +116,11 @@ class Ascent:
         matrix = weights.reshape(rows, -1)
         weights.copy_(torch.renorm(matrix, 2, self._into[key], longest).reshape(weights.shape))
 
-    def _natural(self) -> Natural:
-        factors = self.parameters.working().factors
-        return [f.tensors() for f in factors if isinstance(f, BiasFactor | BilinearFactor)]
-
     def _average(self) -> None:
         """Let the moving averages follow the natural parameters."""
-        natural = self._natural()
+        natural = natural_of(self.parameters.working())
         if self._averages is None:
-            self._averages = [tuple(t.clone() for t in row) for row in natural]
+            self._averages = copied(natural)
             return
         # Early averages are those of few steps, so that the random start is soon forgotten.
         self._averaged += 1
@@ -133,9 +131,7 @@ class Ascent:
 
     def result(self) -> Natural:
         """Return the natural parameters that training has come to: averages, if there are any."""
-        if self._averages is not None:
-            return self._averages
-        return self._natural()
+        return self._averages or natural_of(self.parameters.working())
 
     def state(self) -> dict[str, Tensor]:
         """Return parameters, centres, averages and the optimiser's tensors."""
@@ -147,35 +143,28 @@ class Ascent:
                     state[f"optimiser:{name}:{key}"] = value
         if self._averages is not None:
             state["averaged"] = torch.tensor(self._averaged)
-        for i, row in enumerate(self._averages or ()):
-            state.update({f"average:{i}:{j}": t for j, t in enumerate(row)})
-        return state
+        return state | named("average", self._averages or [])
 
     @torch.no_grad()
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a state."""
         parameters = self.parameters
+        kept = part(state, "optimiser:")
         for key, tensor in parameters.tensors.items():
             tensor.copy_(state[f"parameter:{key}"])
-            kept: dict[str, Tensor] = {}
-            for name, value in state.items():
-                head, _, rest = name.partition(":")
-                kind, _, whose = rest.partition(":")
-                if head == "optimiser" and whose == key:
-                    # Copies have the alignment that fast kernels, and equal roundings, ask for.
-                    kept[kind] = value.to(tensor.device).clone()
-            if kept:
-                self._optimiser.state[tensor] = kept
+            # Copies have the alignment that fast kernels, and equal roundings, ask for.
+            own = {
+                name.removesuffix(f":{key}"): value.to(tensor.device).clone()
+                for name, value in kept.items()
+                if name.partition(":")[2] == key
+            }
+            if own:
+                self._optimiser.state[tensor] = own
         for name, centre in parameters.centres.items():
             centre.copy_(state[f"centre:{name}"])
         parameters.changed()
-        self._averages = None
         self._averaged = int(state.get("averaged", torch.tensor(0)))
-        if any(key.startswith("average:") for key in state):
-            self._averages = [
-                tuple(state[f"average:{i}:{j}"].to(t.device).clone() for j, t in enumerate(row))
-                for i, row in enumerate(self.result())
-            ]
+        self._averages = natural_named("average", state, parameters.device) or None
 
     @torch.no_grad()
     def is_sound(self, largest: float) -> bool:

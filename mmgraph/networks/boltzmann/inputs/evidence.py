@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int64
@@ -20,36 +20,40 @@ from mmgraph.graph.state_labels import Index
 from mmgraph.graph.variable import Variable
 from mmgraph.learning.conditionals.fitting import LatentVariableWarning
 from mmgraph.networks.boltzmann.inputs.features import check_feature_names
-from mmgraph.networks.boltzmann.inputs.grey import read_with_grey
+from mmgraph.networks.boltzmann.inputs.grey_values import read_with_grey
 from mmgraph.networks.boltzmann.inputs.labels import label_codes
-from mmgraph.networks.boltzmann.inputs.scikit_learn import not_fitted
-
-if TYPE_CHECKING:
-    from mmgraph.networks.boltzmann.machine import BoltzmannMachine
+from mmgraph.networks.boltzmann.layers import Layers, columns_count
 
 
 def evidence_of(
-    machine: BoltzmannMachine,
+    variables: Mapping[str, Variable],
+    layers: Layers,
     data: object,
     y: object = None,
+    *,
     needs_labels: bool = False,
     learns: bool | None = None,
+    columns: np.ndarray | None = None,
+    model: str = "the machine",
 ) -> Evidence:
     """Read data and labels.
 
     Parameters
     ----------
-    data : None, Evidence, mapping, pandas.DataFrame or array-like
-        A mapping is by variable or modality. An array has the visible variables side by side in its
-        columns; so has the array of a modality of several variables, and a data frame none of
-        whose columns is a variable.
-    y : array-like, shape (rows,), optional
-        Of the label units; without those it is passed over.
+    variables, layers
+        Those of the machine.
+    data, y
+        As of :meth:`BoltzmannEstimator.fit`; an array has the visible variables side by side in its
+        columns, and so has a data frame none of whose columns is a variable.
     needs_labels : bool
         Whether label units without a label in any row are an error.
     learns : bool, optional
         Whether the machine is to learn from them: two states of which one vanishes are an error
         then. By default where labels are needed.
+    columns : ndarray of str, optional
+        The names of the columns that a data frame must have.
+    model : str
+        Of what kind the machine is, for messages.
 
     Raises
     ------
@@ -64,20 +68,17 @@ def evidence_of(
     VanishingValueWarning
         If so it is of more states.
     """
-    if not machine.variables:
-        raise not_fitted(
-            f"{machine!r} takes its layers from the data of fit, which has not been called yet"
-        )
     learns = needs_labels if learns is None else learns
-    read = _by_variable(machine, data, one_row=y is None and not learns)
+    one_row = y is None and not learns
+    read = _by_variable(variables, layers.visible, data, columns, one_row, model)
     if read is None or isinstance(read, Evidence):
-        evidence = Evidence.of(read, machine.variables)
+        evidence = Evidence.of(read, variables)
     else:
-        evidence = read_with_grey(read, machine.variables)
-    labels = machine.labels
+        evidence = read_with_grey(read, variables)
+    labels = layers.labels
     if learns and read is not None and not isinstance(read, Evidence):
         for name in evidence.observed():
-            variable = machine.variables[name]
+            variable = variables[name]
             if variable.is_discrete:
                 _check_values(variable, _given(variable, read, evidence), evidence)
     if labels is None:
@@ -113,29 +114,35 @@ def _check_values(variable: Variable, given: object, evidence: Evidence) -> None
         return
     if variable.cardinality == 2:
         raise LearningError(message)
-    warnings.warn(message, VanishingValueWarning, stacklevel=4)
+    warnings.warn(message, VanishingValueWarning, stacklevel=5)
 
 
-def _by_variable(machine: BoltzmannMachine, data: object, one_row: bool) -> Any:
+def _by_variable(
+    variables: Mapping[str, Variable],
+    visible: Sequence[Variable],
+    data: object,
+    columns: np.ndarray | None,
+    one_row: bool,
+    model: str,
+) -> Any:
     """The data as something that evidence is read from."""
     if data is None or isinstance(data, Evidence):
         return data
     data = _dense(data)
     if is_frame(data):
-        check_feature_names(machine._feature_names, data)
+        check_feature_names(columns, data)
         frame: Any = data
         stems = {str(c).partition("[")[0] for c in frame.columns}
-        if stems & set(machine.variables) or len(stems) != columns_count(machine.visible):
+        if stems & set(variables) or len(stems) != columns_count(visible):
             return frame
         data = frame.to_numpy()
     if not isinstance(data, Mapping):
-        kind = type(machine).__name__
-        return side_by_side(machine.visible, data, "the data", kind, one_row)
+        return side_by_side(visible, data, "the data", model, one_row)
     result: dict[str, Any] = {}
     for key, given in data.items():
-        members = [v for v in machine.visible if v.modality == key]
-        if key in machine.variables or not members:  # a name that is neither is refused later
-            result[key] = _dense(given, machine.variables.get(key))
+        members = [v for v in visible if v.modality == key]
+        if key in variables or not members:  # a name that is neither is refused later
+            result[key] = _dense(given, variables.get(key))
             continue
         if given is None:
             continue
@@ -159,11 +166,6 @@ def _dense(given: object, variable: Variable | None = None) -> Any:
     return array.reshape(len(array), *variable.shape) if shaped and variable else array
 
 
-def columns_count(variables: Sequence[Variable]) -> int:
-    """Return how many columns variables take side by side."""
-    return sum(v.size for v in variables)
-
-
 def side_by_side(
     variables: Sequence[Variable],
     given: object,
@@ -171,16 +173,10 @@ def side_by_side(
     model: str = "the machine",
     one_row: bool = True,
 ) -> dict[str, Any]:
-    """Cut an array into the variables that its columns belong to.
+    """Cut an array ``(rows, columns)`` into the variables that its columns belong to.
 
-    Parameters
-    ----------
-    variables : sequence of Variable
-    given : array-like, shape (rows, columns)
-    what, model : str
-        What the array is, and what it is given to, for messages.
-    one_row : bool
-        Whether an array ``(columns,)`` is taken for a single row.
+    An array ``(columns,)`` is ``one_row`` where that is allowed; ``what`` is given to which
+    ``model`` is said in messages.
 
     Raises
     ------
@@ -227,10 +223,10 @@ def _with_labels(evidence: Evidence, labels: Variable, y: object) -> Evidence:
     return replace(evidence, columns=(*evidence.columns, labels.name), codes=columns)
 
 
-def warn_of_unobserved(machine: BoltzmannMachine, evidence: Evidence) -> None:
+def warn_of_unobserved(layers: Layers, evidence: Evidence) -> None:
     """Warn of visible units that no row observes: missing, or called otherwise?"""
     seen = {name for name in evidence.observed() if bool(_known(evidence, name).any())}
-    lacking = [v.name for v in machine.visible if v.name not in seen]
+    lacking = [v.name for v in layers.visible if v.name not in seen]
     if lacking:
         warnings.warn(
             f"no row observes {', '.join(map(repr, lacking[:5]))}: learned as latent units",

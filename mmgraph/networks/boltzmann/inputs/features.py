@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,14 @@ def feature_names(data: object) -> np.ndarray | None:
     if not names or not all(isinstance(name, str) for name in names):
         return None
     return np.array(names, dtype=object)
+
+
+def names_of_columns(data: object, variables: Collection[str]) -> np.ndarray | None:
+    """Return the names of columns that were taken side by side; None where variables name them."""
+    names = feature_names(data)
+    if names is None or {name.partition("[")[0] for name in names} & set(variables):
+        return None
+    return names
 
 
 def check_feature_names(seen: np.ndarray | None, data: object) -> None:

@@ -73,14 +73,7 @@ def classes_of(labels: Variable) -> np.ndarray:
 def label_codes(labels: Variable, y: object, rows: int) -> Int64[np.ndarray, " rows"]:
     """Return the states that labels name, ``MISSING`` where a row has none.
 
-    Parameters
-    ----------
-    labels : Variable
-        The label units.
-    y : array-like, shape (rows,) or (rows, 1), or Index
-        For a single row also one label.
-    rows : int
-        The rows of the data.
+    ``y`` is an array ``(rows,)`` or ``(rows, 1)``, or an Index; for a single row also one label.
 
     Raises
     ------
@@ -157,16 +150,8 @@ def _kind(cell: object) -> str:
 def labels_from(name: str, y: object, classes: object, model: str) -> Variable:
     """Return label units with the labels that y holds, or those that are said to come.
 
-    Parameters
-    ----------
-    name : str
-        Of the variable.
-    y : array-like, shape (rows,) or (rows, 1)
-        None and NaN are no labels.
-    classes : array-like, optional
-        All labels, where y has only some of them.
-    model : str
-        Of what kind the machine is, for messages.
+    None and NaN in ``y`` are no labels; ``classes`` are all of them where it has only some. The
+    ``model`` is named in messages.
 
     Raises
     ------

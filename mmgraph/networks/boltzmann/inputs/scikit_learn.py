@@ -1,12 +1,18 @@
-"""What scikit-learn tells apart by its own classes: they are looked up where it is loaded."""
+"""What scikit-learn tells apart by its own classes and settings, looked up where it is loaded."""
 
 from __future__ import annotations
 
+import importlib
 import sys
 import warnings
 from typing import Any
 
-from mmgraph.graph.errors import NotFittedError
+import numpy as np
+
+from mmgraph.graph.column_reader import is_frame
+from mmgraph.graph.errors import GraphError, MissingExtraError, NotFittedError, suggestion
+
+CONTAINERS = ("default", "pandas", "polars")
 
 
 def not_fitted(message: str) -> NotFittedError:
@@ -40,3 +46,47 @@ def warn_of_column(shape: tuple[int, ...]) -> None:
 def _class(name: str) -> type | None:
     found: type | None = getattr(sys.modules.get("sklearn.exceptions"), name, None)
     return found
+
+
+def checked_container(container: str) -> str:
+    """Return the name of a container.
+
+    Raises
+    ------
+    GraphError
+        If there is no such one, with the nearest.
+    """
+    if container not in CONTAINERS:
+        hint = suggestion(container, CONTAINERS)
+        raise GraphError(
+            f"the output of transform is no {container!r}{hint} (known: {', '.join(CONTAINERS)})"
+        )
+    return container
+
+
+def contained(values: np.ndarray, names: np.ndarray, data: object, container: str | None) -> Any:
+    """Return a representation in the container asked for.
+
+    That is by default the one of ``sklearn.set_config(transform_output=…)``, where scikit-learn is
+    loaded. A pandas frame that was transformed gives its index.
+
+    Raises
+    ------
+    MissingExtraError, GraphError
+        If pandas, or polars, is not installed.
+    """
+    sklearn: Any = sys.modules.get("sklearn")
+    configured = "default" if sklearn is None else sklearn.get_config()["transform_output"]
+    chosen = container or str(configured)
+    if chosen == "default":
+        return values
+    try:
+        package = importlib.import_module(chosen)
+    except ImportError:
+        if chosen == "polars":  # which no extra brings
+            raise GraphError("transform is to return a polars frame: pip install polars") from None
+        raise MissingExtraError("data", chosen, "a representation as a data frame") from None
+    if chosen == "polars":
+        return package.DataFrame(values, schema=list(names), orient="row")
+    index = getattr(data, "index", None) if is_frame(data) else None
+    return package.DataFrame(values, index=index, columns=names, copy=False)

@@ -10,6 +10,7 @@ from mmgraph.inference.field.clamping import Clamped
 from mmgraph.learning.boltzmann.objective import RandomBlocks
 from mmgraph.learning.boltzmann.objectives.contrastive_divergence import ContrastiveDivergence
 from mmgraph.learning.boltzmann.parameters import BoltzmannParameters, Phase
+from mmgraph.learning.boltzmann.settings import TrainingSettings
 from tests.learning.boltzmann_machines import (
     all_values,
     data_of,
@@ -18,6 +19,11 @@ from tests.learning.boltzmann_machines import (
     log_weight,
     machine,
 )
+
+
+def blocks() -> RandomBlocks:
+    return RandomBlocks(2, 0, torch.device("cpu"))
+
 
 FAMILIES = ["bernoulli", "categorical", "gaussian", "replicated_softmax"]
 
@@ -60,8 +66,8 @@ def test_gradients_with_exact_expectations_are_those_of_the_log_likelihood(famil
     parameters.recentre({"v": torch.full_like(parameters.centres["v"], 0.4)})
     values = data_of(graph, 6)
     log_likelihood(graph, parameters.natural(), values).backward()
-    objective = ContrastiveDivergence(parameters, chains=2, random=None)
-    _, positive = objective._positive({"v": Clamped(values)})
+    objective = ContrastiveDivergence(parameters, TrainingSettings(chains=2))
+    _, positive = objective.positive_phase({"v": Clamped(values)})
     # The positive phase alone, less the same gradient taken from expectations.
     negative = resampled(*exact_negative(graph, parameters))
     found = parameters.gradients(positive, negative)
@@ -77,9 +83,8 @@ def test_many_chains_estimate_the_gradient(family):
     log_likelihood(graph, parameters.natural(), values).backward()
     lengths = {"v": torch.full((6,), 4.0)}
     objective = ContrastiveDivergence(
-        parameters, chains=40_000, gibbs_steps=12, lengths=lengths,
-        random=RandomBlocks(2, 0, torch.device("cpu")),
-    )  # fmt: skip
+        parameters, TrainingSettings(chains=40_000, gibbs_steps=12), blocks(), lengths
+    )
     found, _ = objective.gradients({"v": Clamped(values)})
     for name, tensor in parameters.tensors.items():
         torch.testing.assert_close(found[name], tensor.grad, atol=0.035, rtol=0)
@@ -89,8 +94,8 @@ def test_the_gradient_of_a_deep_machine_is_that_of_its_variational_bound():
     graph = machine("bernoulli", (2, 2))
     parameters = BoltzmannParameters(graph)
     values = data_of(graph, 4)
-    objective = ContrastiveDivergence(parameters, chains=2, mean_field_steps=200)
-    view, positive = objective._positive({"v": Clamped(values)})
+    objective = ContrastiveDivergence(parameters, TrainingSettings(chains=2, mean_field_steps=200))
+    view, positive = objective.positive_phase({"v": Clamped(values)})
     # With the means held, which are stationary, the bound's gradient is that of the mean weight.
     means = {n: m.detach() for n, m in positive.statistics.items()}
     log_weight(graph, parameters.natural(), means).mean().backward()
@@ -113,12 +118,11 @@ def test_tempered_chains_and_chains_from_the_data_estimate_the_gradient(options)
     values = data_of(graph, 20_000)
     batch = {"v": Clamped(values)}
     objective = ContrastiveDivergence(
-        parameters, chains=20_000, mean_field_steps=30, **options,
-        random=RandomBlocks(2, 0, torch.device("cpu")),
-    )  # fmt: skip
+        parameters, TrainingSettings(chains=20_000, mean_field_steps=30, **options), blocks()
+    )
     for _ in range(10 if "temperatures" in options else 1):
         found, _ = objective.gradients(batch)
-    _, positive = objective._positive(batch)
+    _, positive = objective.positive_phase(batch)
     negative = resampled(*exact_negative(graph, parameters))
     for name, gradient in parameters.gradients(positive, negative).items():
         torch.testing.assert_close(found[name], gradient, atol=0.03, rtol=0)
@@ -130,8 +134,8 @@ def test_units_that_are_missing_are_inferred():
     values = data_of(graph, 5)
     known = torch.ones(5, 3, dtype=torch.bool)
     known[0, 1] = known[3, 2] = False
-    objective = ContrastiveDivergence(parameters, chains=2, mean_field_steps=100)
-    view, positive = objective._positive({"v": Clamped(values * known, known)})
+    objective = ContrastiveDivergence(parameters, TrainingSettings(chains=2, mean_field_steps=100))
+    view, positive = objective.positive_phase({"v": Clamped(values * known, known)})
     torch.testing.assert_close(positive.statistics["v"][known], values[known])
     inferred = view.mean("v", positive.statistics)
     torch.testing.assert_close(positive.statistics["v"][~known], inferred[~known])
@@ -145,10 +149,8 @@ def test_chains_go_on_from_a_state():
     batch = {"v": Clamped(data_of(graph, 4))}
 
     def made():
-        return ContrastiveDivergence(
-            BoltzmannParameters(graph), chains=6, temperatures=(1.0, 2.0),
-            random=RandomBlocks(2, 0, torch.device("cpu")),
-        )  # fmt: skip
+        settings = TrainingSettings(chains=6, temperatures=(1.0, 2.0))
+        return ContrastiveDivergence(BoltzmannParameters(graph), settings, blocks())
 
     one, other = made(), made()
     for _ in range(3):
@@ -168,14 +170,16 @@ def test_chains_see_the_present_parameters(family):
     graph = machine(family, (3, 2))
     batch = {"v": Clamped(data_of(graph, 4))}
     parameters = BoltzmannParameters(graph)
-    objective = ContrastiveDivergence(parameters, chains=6)
+    objective = ContrastiveDivergence(parameters, TrainingSettings(chains=6))
     for _ in range(2):
         objective.gradients(batch)
         with torch.no_grad():
             for tensor in parameters.tensors.values():
                 tensor += 0.3
         parameters.changed()
-    other = ContrastiveDivergence(BoltzmannParameters(parameters.graph()), chains=6)
+    other = ContrastiveDivergence(
+        BoltzmannParameters(parameters.graph()), TrainingSettings(chains=6)
+    )
     other.load(objective.state())
     (first, _), (second, _) = objective.gradients(batch), other.gradients(batch)
     for name in ("bias:h1", "bias:h2"):
@@ -186,9 +190,8 @@ def test_documents_of_chains_are_as_long_as_those_of_the_data():
     graph = machine("replicated_softmax", (2,))
     lengths = torch.tensor([2.0, 2.0, 5.0, 9.0], dtype=torch.float64)
     objective = ContrastiveDivergence(
-        BoltzmannParameters(graph), chains=8, lengths={"v": lengths},
-        random=RandomBlocks(2, 0, torch.device("cpu")),
-    )  # fmt: skip
+        BoltzmannParameters(graph), TrainingSettings(chains=8), blocks(), {"v": lengths}
+    )
     objective.gradients({"v": Clamped(data_of(graph, 4))})
     state = objective.state()
     drawn = torch.cat([state[f"block:{b}:chain:v"].sum(1) for b in (0, 1)])
@@ -196,12 +199,12 @@ def test_documents_of_chains_are_as_long_as_those_of_the_data():
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    ({"chains": 0}, "chains must be at least 1"),
-    ({"gibbs_steps": 0}, "gibbs_steps must be at least 1"),
-    ({"chains": 3, "random": RandomBlocks(2, 0, torch.device("cpu"))}, "3 chains cannot be cut"),
+    ({"chains": 0}, "chains must be a whole number from 1"),
+    ({"gibbs_steps": 0}, "gibbs_steps must be a whole number from 1"),
+    ({"chains": 3}, "3 chains cannot be cut"),
     ({"temperatures": (1.0, 1.0)}, "must increase from 1"),
     ({"temperatures": (1.0, 2.0), "persistent": False}, "need persistent chains"),
 ])  # fmt: skip
 def test_options_out_of_range_are_refused(options, message):
     with pytest.raises(LearningError, match=message):
-        ContrastiveDivergence(BoltzmannParameters(machine()), **options)
+        ContrastiveDivergence(BoltzmannParameters(machine()), TrainingSettings(**options), blocks())

@@ -233,7 +233,7 @@ def test_losses_are_negative_log_densities():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"sweeps": 0}, "sweeps must be at least 1"),
+        ({"sweeps": 0}, "sweeps must be a whole number from 1"),
         ({"sweeps": 3, "gradient_sweeps": 4}, "gradient_sweeps must lie between 1 and 3"),
         ({"scored_sweeps": 0}, "scored_sweeps"),
         ({"gradient_sweeps": 1, "scored_sweeps": 2}, "between 1 and 1"),

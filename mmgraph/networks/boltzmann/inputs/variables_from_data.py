@@ -15,7 +15,7 @@ from mmgraph.graph.errors import LearningError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.state_labels import is_missing, plain_cell
 from mmgraph.graph.variable import Variable
-from mmgraph.networks.boltzmann.inputs.grey import ROUNDING
+from mmgraph.networks.boltzmann.inputs.grey_values import ROUNDING
 
 WHOLE = "x"
 """The name of the variable of an array that stands by itself."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,10 +11,9 @@ from torch import Tensor
 
 from mmgraph.graph.errors import ConstantRepresentationWarning, UselessLabelsWarning
 from mmgraph.graph.evidence import MISSING, Evidence
+from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.networks.boltzmann.answers import posterior_means
-
-if TYPE_CHECKING:
-    from mmgraph.networks.boltzmann.machine import BoltzmannMachine
+from mmgraph.networks.boltzmann.layers import Layers
 
 _CONSTANT = 0.02
 """The standard deviation over rows up to which a unit of the joint layer says nothing of them."""
@@ -26,7 +24,7 @@ _SLACK = 0.02
 """By which share of hits sound probabilities may fall short of naming the commonest label."""
 
 
-def warn_if_useless(machine: BoltzmannMachine, evidence: Evidence) -> None:
+def warn_if_useless(graph: FactorGraph, layers: Layers, evidence: Evidence) -> None:
     """Warn where the joint layer, or the labels predicted, do not depend on the rows learned from.
 
     Some 500 of them are looked at, from all over the data.
@@ -40,12 +38,12 @@ def warn_if_useless(machine: BoltzmannMachine, evidence: Evidence) -> None:
     """
     count = min(evidence.batch, _MOST_ROWS)
     some = evidence.rows(np.linspace(0, evidence.batch - 1, count).astype(np.int64))
-    shown = some if machine.labels is None else some.without(machine.labels.name)
-    if count < 2 or not any(shown.tells(variable.name) for variable in machine.visible):
+    shown = some if layers.labels is None else some.without(layers.labels.name)
+    if count < 2 or not any(shown.tells(variable.name) for variable in layers.visible):
         return
-    names = [machine.joint.name, *([] if machine.labels is None else [machine.labels.name])]
-    means = posterior_means(machine, shown, names, "mean_field", {})
-    most = float(means[machine.joint.name].std(0).max())
+    names = [layers.joint.name, *([] if layers.labels is None else [layers.labels.name])]
+    means = posterior_means(graph, shown, names)
+    most = float(means[layers.joint.name].std(0).max())
     if most < _CONSTANT:
         warnings.warn(
             f"the joint layer says the same of every row: no mean of its units varies by more than "
@@ -54,8 +52,8 @@ def warn_if_useless(machine: BoltzmannMachine, evidence: Evidence) -> None:
             ConstantRepresentationWarning,
             stacklevel=3,
         )
-    if machine.labels is not None and (codes := some.hard(machine.labels.name)) is not None:
-        _warn_of_labels(means[machine.labels.name].cpu(), codes)
+    if layers.labels is not None and (codes := some.hard(layers.labels.name)) is not None:
+        _warn_of_labels(means[layers.labels.name].cpu(), codes)
 
 
 def _warn_of_labels(chances: Float[Tensor, "rows states"], codes: Tensor) -> None:

@@ -1,9 +1,9 @@
-"""The numbers of a machine: where they are, what they are called, and how others are taken over."""
+"""The parameters of a machine: where they are, what they are called, how others are taken over."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,19 +11,17 @@ from torch import Tensor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.bias import BiasFactor
 from mmgraph.graph.factors.bilinear import BilinearFactor
+from mmgraph.learning.boltzmann.natural import layer_factors
 from mmgraph.networks.boltzmann.inputs.scikit_learn import not_fitted
 from mmgraph.networks.boltzmann.layers import adopted
 
-if TYPE_CHECKING:
-    from mmgraph.networks.boltzmann.online import Online
 
-
-class BoltzmannNumbers(FactorGraph):
-    """A graph of biases, precisions and weights."""
+class MachineParameters(FactorGraph):
+    """A graph of biases, precisions and weights, on one device and in one precision."""
 
     _arguments: dict[str, Any]
     _fitted = False
-    _online: Online | None = None
+    _online: Any = None  # what partial_fit goes on with; new numbers end it
 
     @property
     def device(self) -> torch.device:
@@ -119,4 +117,4 @@ class BoltzmannNumbers(FactorGraph):
 
     def layer_factors(self) -> list[BiasFactor | BilinearFactor]:
         """Return the biases and the weights."""
-        return [f for f in self.factors if isinstance(f, BiasFactor | BilinearFactor)]
+        return layer_factors(self)

@@ -11,10 +11,11 @@ import torch
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.learning.boltzmann.objectives.hiding import HidingDistribution
 from mmgraph.learning.boltzmann.objectives.multi_prediction import MultiPrediction
-from mmgraph.learning.boltzmann.objectives.prediction_rows import merged, prediction_rows
 from mmgraph.learning.boltzmann.objectives.prediction_settings import (
     PredictionRows,
     PredictionSettings,
+    merged,
+    prediction_rows,
 )
 from mmgraph.learning.boltzmann.parameters import BoltzmannParameters
 from tests.learning.multimodal_machines import multimodal_machine, multimodal_rows

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
+from mmgraph.graph.exponential_family import statistics_shape
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.bias import BiasFactor
 from mmgraph.graph.factors.bilinear import BilinearFactor
 from mmgraph.graph.leaves.rectified_gaussian import RectifiedGaussian
-from mmgraph.learning.boltzmann.training_rows import TrainingRows
-from mmgraph.networks.boltzmann.layers import WEIGHT_SCALE, balanced_scale
+from mmgraph.learning.boltzmann.training_rows import TrainingRows, moments
 
+WEIGHT_SCALE = 0.01
+"""The standard deviation of first weights (Hinton 2012, "A practical guide to training restricted
+Boltzmann machines", section 8)."""
 _LEAST_CHANCE = 1e-3
 """First biases of units that are always on, or never, say no more than this."""
 
 
 @torch.no_grad()
-def start(
+def write_initial_parameters(
     graph: FactorGraph,
     rows: TrainingRows,
     weight_scale: float | None,
@@ -50,7 +55,7 @@ def start(
             continue
         scale = weight_scale
         if scale is None:
-            scale = WEIGHT_SCALE if likelihood else balanced_scale(factor)
+            scale = WEIGHT_SCALE if likelihood else _balanced_scale(factor)
         drawn = torch.randn(
             factor.weights.shape, generator=generator, dtype=torch.float64, device=generator.device
         )
@@ -69,12 +74,9 @@ def _first_precision(factor: BiasFactor, rows: TrainingRows) -> Tensor:
     known = rows.clamped.get(factor.scope[0].name)
     if known is None:
         return torch.ones_like(factor.precision)
-    values = known.values.double()
-    here = torch.ones_like(values) if known.known is None else known.known.double()
-    count = here.sum(0).clamp_min(1.0)
-    squares = (values.square() * here).sum(0) / count
+    _, mean, squares = moments(known)
     if factor.scope[0].family == "gaussian":
-        squares = squares - ((values * here).sum(0) / count).square()
+        squares = squares - mean.square()
     return 1 / squares.clamp_min(1e-12)
 
 
@@ -93,3 +95,13 @@ def _first_bias(factor: BiasFactor, mean: Tensor) -> Tensor:
     if family == "gaussian":
         return precision * mean
     return RectifiedGaussian(precision).natural(mean.clamp_min(1e-3 / precision.sqrt()))
+
+
+def _balanced_scale(factor: BilinearFactor) -> float:
+    """A scale at which signals neither grow nor fade from layer to layer, up and down.
+
+    Half the variance of Glorot and Bengio (2010), "Understanding the difficulty of training deep
+    feedforward neural networks", section 4.2: a unit between two layers hears both.
+    """
+    ends = [math.prod(statistics_shape(v)) for v in factor.scope]
+    return 1 / math.sqrt(sum(ends))
