@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import mmgraph as mm
+from mmgraph.networks.boltzmann.answers import PriorWarning
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def machine():
 
 def test_the_prior_does_not_depend_on_who_is_asked(machine, tmp_path):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", mm.networks.boltzmann_answers.PriorWarning)
+        warnings.simplefilter("ignore", PriorWarning)
         expected = machine.predict_proba()
     post = mm.query(machine, None, ["kind"])
     assert (post.method, post.iterations, post.converged) == ("mean_field", 2, True)

@@ -130,10 +130,12 @@ def test_missing_cells_are_no_values_where_all_states_stand_beside_them():
 def test_data_that_is_learned_from_is_checked_without_labels():
     made = machine(labels=mm.Variable("y", 2))
     with pytest.raises(LearningError, match="'x' is given as numbers with -1"):
-        evidence_of(made, SPINS, learns=True)
+        evidence_of(made.variables, made.layers, SPINS, learns=True)
     with pytest.raises(LearningError, match="'y' is given as numbers with -1"):
-        evidence_of(made, np.abs(SPINS), SPINS[:, 0], learns=True)
-    assert evidence_of(made, SPINS).batch == 60  # what is asked about is warned of
+        evidence_of(made.variables, made.layers, np.abs(SPINS), SPINS[:, 0], learns=True)
+    assert (
+        evidence_of(made.variables, made.layers, SPINS).batch == 60
+    )  # what is asked about is warned of
 
 
 def test_columns_of_frames_and_of_networks():
