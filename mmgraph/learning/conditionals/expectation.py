@@ -14,7 +14,6 @@ from torch import Tensor
 from mmgraph.data.encoding import CodedRows, CodedTable
 from mmgraph.graph.errors import ZeroProbabilityError
 from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.leaves.continuous import continuous_leaves
 from mmgraph.graph.leaves.gaussian_moments import GaussianStatistics
@@ -196,8 +195,3 @@ def _renumbered(error: ZeroProbabilityError, group: RowGroup) -> ZeroProbability
         rows,
         error.variables,
     )
-
-
-def with_factors(graph: FactorGraph, factors: Sequence[Factor]) -> FactorGraph:
-    """Return a graph of the same class with other factors over the same variables."""
-    return type(graph)(graph.variables.values(), factors)

@@ -7,9 +7,10 @@ graphical association models with missing data". The E-step is exact inference.
 from __future__ import annotations
 
 import logging
+import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -25,12 +26,12 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.leaves.continuous import continuous_leaves
 from mmgraph.graph.leaves.covariance_prior import CovariancePrior
+from mmgraph.inference.options import check_types
 from mmgraph.learning.conditionals.checkpoint import Checkpoint, RestartState
 from mmgraph.learning.conditionals.expectation import (
     Expectation,
     Rows,
     expectation,
-    with_factors,
 )
 from mmgraph.learning.conditionals.few_rows import warn_of_few_rows
 from mmgraph.learning.conditionals.initial_parameters import starting_factors
@@ -91,6 +92,80 @@ class EMReport:
         return self.log_likelihoods[-1]
 
 
+@dataclass(frozen=True, kw_only=True)
+class EMOptions:
+    """How expectation maximisation searches, and where.
+
+    Parameters
+    ----------
+    start : {"data", "current"}
+        Start from the data (see :func:`starting_factors`), or from the graph's own parameters.
+    restarts : int, default 1
+        How many starts, of which the best end is returned.
+    max_iterations : int, default 200
+        Of each restart.
+    tolerance : float, default 1e-6
+        A restart has converged when the objective changes by less than this share of itself.
+    generator : torch.Generator, optional
+        The source of the random starts.
+    progress : callable, optional
+        Called with the iteration and the log-likelihood, after each iteration (0 is the start).
+    checkpoint : path, optional
+        A directory, written after each iteration. If it holds the state of an interrupted call
+        with the same graph, data and options, that call is taken up where it stood.
+    memory_budget : int, optional
+        Of exact inference, in bytes.
+    device : str, optional
+        Where exact inference runs: the compiled tree on the CPU (the default), torch elsewhere.
+
+    Raises
+    ------
+    LearningError
+        If an option is out of range.
+    """
+
+    start: Start = "data"
+    restarts: int = 1
+    max_iterations: int = 200
+    tolerance: float = 1e-6
+    generator: torch.Generator | None = None
+    progress: Callable[[int, float], object] | None = None
+    checkpoint: str | Path | None = None
+    memory_budget: int | None = None
+    device: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.start not in ("data", "current"):
+            hint = suggestion(self.start, ("data", "current"))
+            raise LearningError(f"EM starts from 'data' or 'current', not {self.start!r}{hint}")
+        for name in ("restarts", "max_iterations"):
+            if getattr(self, name) < 1:
+                raise LearningError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if not 0 <= self.tolerance < 1:
+            raise LearningError(f"the tolerance lies between 0 and 1, not at {self.tolerance}")
+        if not (self.progress is None or callable(self.progress)):
+            raise LearningError(f"progress is a function, not {self.progress!r}")
+        if not isinstance(self.checkpoint, str | os.PathLike | None):
+            raise LearningError(f"checkpoint is a directory, not {self.checkpoint!r}")
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any], others: Sequence[str] = ()) -> EMOptions:
+        """Return the record of some options, and refuse what is none of them (or of ``others``).
+
+        Raises
+        ------
+        MmgraphError
+            If there is no such option, with the nearest, or a value is of another type.
+        """
+        names = [f.name for f in fields(cls)]
+        for name in options:
+            if name not in names:
+                hint = suggestion(name, (*names, *others))
+                raise LearningError(f"there is no option {name!r}{hint}")
+        check_types(cls, options)
+        return cls(**options)
+
+
 def expectation_maximization(
     graph: FactorGraph,
     data: object,
@@ -98,16 +173,8 @@ def expectation_maximization(
     prior: Prior = NO_PRIOR,
     options: LeafOptions | None = None,
     weights: object = None,
-    start: Start = "data",
-    restarts: int = 1,
-    max_iterations: int = 200,
-    tolerance: float = 1e-6,
-    generator: torch.Generator | None = None,
-    progress: Callable[[int, float], object] | None = None,
-    checkpoint: str | Path | None = None,
     chunk_rows: int = CHUNK_ROWS,
-    memory_budget: int | None = None,
-    device: str | None = None,
+    **search: Any,
 ) -> tuple[FactorGraph, EMReport]:
     """Learn parameters where variables or cells are missing at random.
 
@@ -124,28 +191,11 @@ def expectation_maximization(
         For continuous leaves.
     weights : array-like, optional
         How often each row counts.
-    start : {"data", "current"}
-        Start from the data (see :func:`starting_factors`), or from the
-        graph's own parameters.
-    restarts : int, default 1
-        How many starts, of which the best end is returned.
-    max_iterations : int, default 200
-        Of each restart.
-    tolerance : float, default 1e-6
-        A restart has converged when the objective changes by less than this share of itself.
-    generator : torch.Generator, optional
-        The source of the random starts.
-    progress : callable, optional
-        Called with the iteration and the log-likelihood, after each iteration (0 is the start).
-    checkpoint : path, optional
-        A directory, written after each iteration. If it holds the state of an interrupted call
-        with the same graph, data and options, that call is taken up where it stood.
     chunk_rows : int
         How many rows are worked through at once.
-    memory_budget : int, optional
-        Of exact inference, in bytes.
-    device : str, optional
-        Where exact inference runs: the compiled tree on the CPU (the default), torch elsewhere.
+    **search
+        The parameters of :class:`EMOptions`: ``start``, ``restarts``, ``max_iterations``,
+        ``tolerance``, ``generator``, ``progress``, ``checkpoint``, ``memory_budget``, ``device``.
 
     Returns
     -------
@@ -157,7 +207,8 @@ def expectation_maximization(
     Raises
     ------
     LearningError
-        If a factor cannot be learned, an option is out of range, or the data is empty.
+        If a factor cannot be learned, there is no such option or it is out of range, or the data
+        is empty.
     ZeroProbabilityError
         If rows are impossible under the parameters started from (parametric tables, or
         ``start="current"``).
@@ -167,22 +218,22 @@ def expectation_maximization(
         As inference, and reading the data, raise them.
     """
     began = time.perf_counter()
-    _check_options(start, restarts, max_iterations, tolerance)
+    how = EMOptions.of(search, ("prior", "options", "weights", "chunk_rows"))
     check_learnable(graph.factors)
     prior.check_names([f.child.name for f in graph.factors if f.is_tabular and f.child is not None])
     rows = Rows(coded_chunks(data, graph.variables, chunk_rows, weights))
-    run = _Run(graph, rows, prior, options or LeafOptions(), memory_budget, device)
-    seeds = torch.randint(1 << 62, (restarts,), generator=generator).tolist()
+    run = _Run(graph, rows, prior, options or LeafOptions(), how)
+    seeds = torch.randint(1 << 62, (how.restarts,), generator=how.generator).tolist()
+    state = RestartState(seeds)
     store = None
-    if checkpoint is not None:
-        limits = {"restarts": restarts, "max_iterations": max_iterations, "tolerance": tolerance}
-        store = Checkpoint(Path(checkpoint), graph, {"start": start, **limits, **run.settings()})
-    state = store.load() if store else None
-    if store and state:
-        _check_data(run, state, store)
-        _log.info("going on from iteration %d, which %s keeps", _iterations(state), checkpoint)
-    state = state or RestartState(seeds)
-    _iterate(run, state, start, max_iterations, tolerance, progress, store)
+    if how.checkpoint is not None:
+        store = Checkpoint(Path(how.checkpoint), graph, run.settings())
+        saved = store.load()
+        if saved:
+            _check_data(run, saved, store)
+            _log.info("going on from iteration %d of %s", _iterations(saved), how.checkpoint)
+            state = saved
+    _iterate(run, state, store)
     assert state.best is not None
     best = state.best
     run.warn_of_few_rows()
@@ -195,7 +246,7 @@ def expectation_maximization(
         rows.total,
         time.perf_counter() - began,
     )
-    return with_factors(graph, best.factors), report
+    return graph.with_factors(best.factors), report
 
 
 def _iterations(state: RestartState) -> int:
@@ -204,56 +255,37 @@ def _iterations(state: RestartState) -> int:
     return len(saved.objectives) - 1 if saved and saved.objectives else 0
 
 
-def _check_options(start: str, restarts: int, max_iterations: int, tolerance: float) -> None:
-    if start not in ("data", "current"):
-        hint = suggestion(start, ("data", "current"))
-        raise LearningError(f"EM starts from 'data' or 'current', not {start!r}{hint}")
-    for name, number in (("restarts", restarts), ("max_iterations", max_iterations)):
-        if number < 1:
-            raise LearningError(f"{name} must be at least 1, not {number}")
-    if not 0 <= tolerance < 1:
-        raise LearningError(f"the tolerance lies between 0 and 1, not at {tolerance}")
-
-
 def _check_data(run: _Run, state: RestartState, store: Checkpoint) -> None:
     """Refuse a saved state whose likelihood is not that of these rows."""
     saved = state.current or state.best
     if saved and saved.log_likelihoods:
         found = run.expectation(saved.factors).log_likelihood
         if not np.isclose(found, saved.log_likelihoods[-1], rtol=1e-9):
-            raise store.mismatch("the data")
+            store.refuse("the data differ")
 
 
-def _iterate(
-    run: _Run,
-    state: RestartState,
-    start: Start,
-    max_iterations: int,
-    tolerance: float,
-    progress: Callable[[int, float], object] | None,
-    store: Checkpoint | None,
-) -> None:
+def _iterate(run: _Run, state: RestartState, store: Checkpoint | None) -> None:
     """Bring every restart to its end; ``state`` is what the checkpoint holds at any time."""
     while state.number < len(state.seeds):
         if state.current is None:
-            state.begin(run.started(start, state.number, state.seeds[state.number]))
+            state.begin(run.initial_factors(state))
         current = state.current
         assert current is not None
         found = run.expectation(current.factors)
         if not current.objectives:
             run.hold_priors(found)
             _record(current, found, run)
-            _report(state, progress, store)
+            _report(state, run.how.progress, store)
         else:  # from a checkpoint
-            run.hold_priors_of_start(start, state.number, state.seeds[state.number])
-        while len(current.objectives) <= max_iterations and not current.converged:
+            run.hold_priors_of_start(state)
+        while len(current.objectives) <= run.how.max_iterations and not current.converged:
             current.factors = run.maximisation(current.factors, found)
             found = run.expectation(current.factors)
             before = current.objectives[-1]
             _record(current, found, run)
             change = current.objectives[-1] - before
-            current.converged = abs(change) <= tolerance * max(1.0, abs(before))
-            _report(state, progress, store)
+            current.converged = abs(change) <= run.how.tolerance * max(1.0, abs(before))
+            _report(state, run.how.progress, store)
         state.finish()
         if store:
             store.save(state)
@@ -285,18 +317,25 @@ class _Run:
     rows: Rows
     prior: Prior
     options: LeafOptions
-    memory_budget: int | None
-    device: str | None = None
+    how: EMOptions
     found: Expectation | None = None
     priors: dict[str, CovariancePrior] = field(default_factory=dict)
 
-    def started(self, start: Start, number: int, seed: int) -> list[Factor]:
-        """Return the parameters that a restart begins with."""
-        if start == "current":
+    def __post_init__(self) -> None:
+        # Its checks are few, and plans that are compiled for it serve the graphs of all iterations.
+        self.plain = FactorGraph(self.graph.variables.values(), self.graph.factors)
+        self.pseudo_counts = {
+            f.scope: self.prior.counts(f) for f in self.graph.factors if type(f) is TableFactor
+        }
+
+    def initial_factors(self, state: RestartState) -> list[Factor]:
+        """Return the parameters that the restart begins with that runs or comes next."""
+        if self.how.start == "current":
             return list(self.graph.factors)
-        source = torch.Generator().manual_seed(seed)
+        number, how = state.number, self.how
+        source = torch.Generator().manual_seed(state.seeds[number])
         factors, found = starting_factors(
-            self.graph, self.rows, self.options, source, number > 0, self.memory_budget, self.device
+            self.plain, self.rows, self.options, source, number > 0, how.memory_budget, how.device
         )
         return self.maximisation(factors, found)
 
@@ -313,16 +352,16 @@ class _Run:
             if prior is not None:
                 self.priors[leaf.child.name] = prior
 
-    def hold_priors_of_start(self, start: Start, number: int, seed: int) -> None:
+    def hold_priors_of_start(self, state: RestartState) -> None:
         """The same for a restart that goes on from a checkpoint: its start is found again."""
         leaves = continuous_leaves(self.graph.factors)
         if leaves and self.options.shrinkage is None:
-            self.hold_priors(self.expectation(self.started(start, number, seed)))
+            self.hold_priors(self.expectation(self.initial_factors(state)))
 
     def expectation(self, factors: Sequence[Factor]) -> Expectation:
         """The E-step."""
-        graph = FactorGraph(self.graph.variables.values(), factors)
-        return expectation(graph, self.rows, self.memory_budget, self.device)
+        graph = self.plain.with_factors(factors)
+        return expectation(graph, self.rows, self.how.memory_budget, self.how.device)
 
     def maximisation(self, factors: Sequence[Factor], found: Expectation) -> list[Factor]:
         """The M-step."""
@@ -345,7 +384,8 @@ class _Run:
         for leaf in continuous_leaves([factor]):
             return self.options.updated(leaf, found, self.priors.get(leaf.child.name))
         if type(factor) is TableFactor:
-            return fitted_table(factor, found, self.prior, factor.values.detach().double().cpu())[0]
+            unseen = factor.values.detach().double().cpu()
+            return fitted_table(factor, found, self.pseudo_counts[factor.scope], unseen)[0]
         return cast(Updatable, factor).updated(found)
 
     def log_prior(self, factors: Sequence[Factor]) -> float:
@@ -355,9 +395,9 @@ class _Run:
             if leaf.child.name in self.priors:
                 total += self.priors[leaf.child.name].log_density(leaf.normals.covariances)
         for factor in factors:
-            if type(factor) is TableFactor:
+            if type(factor) is TableFactor and bool(self.pseudo_counts[factor.scope].any()):
                 table = factor.values.detach().double().cpu()
-                total += float(torch.special.xlogy(self.prior.counts(factor), table).sum())
+                total += float(torch.special.xlogy(self.pseudo_counts[factor.scope], table).sum())
         return total
 
     def settings(self) -> dict[str, Any]:
@@ -366,6 +406,10 @@ class _Run:
         if not isinstance(counts, float | int):
             counts = {n: _as_list(given) for n, given in sorted(counts.items())}
         return {
+            **{
+                n: getattr(self.how, n)
+                for n in ("start", "restarts", "max_iterations", "tolerance")
+            },
             "equivalent_sample_size": self.prior.equivalent_sample_size,
             "pseudo_counts": counts,
             "shrinkage": self.options.shrinkage,

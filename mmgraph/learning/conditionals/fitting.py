@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 import math
-import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -26,12 +24,13 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.devices import device_of_data
-from mmgraph.inference.options import check_types
+from mmgraph.inference.options import check_type, check_types
 from mmgraph.learning.conditionals.expectation_maximization import (
+    EMOptions,
     EMReport,
     expectation_maximization,
 )
-from mmgraph.learning.conditionals.parameters import NO_PRIOR, LeafOptions, Prior, learn_parameters
+from mmgraph.learning.conditionals.parameters import LeafOptions, Prior, learn_parameters
 from mmgraph.learning.counts import TABLE_BUDGET_BYTES, IncompleteDataError
 
 __all__ = ["METHODS", "ConvergenceWarning", "fitted", "skeleton"]
@@ -49,10 +48,6 @@ def fitted(
     data: object,
     method: str = "auto",
     *,
-    equivalent_sample_size: float | None = None,
-    pseudo_counts: float | Mapping[str, Any] | None = None,
-    shrinkage: float | None = None,
-    floor: float = 1e-6,
     weights: object = None,
     chunk_rows: int = CHUNK_ROWS,
     device: torch.device | str | None = None,
@@ -68,13 +63,6 @@ def fitted(
     method : {"auto", "maximum_likelihood", "bdeu", "dirichlet", "em"}
         ``auto`` is ``em`` where a variable or a cell is missing; otherwise ``bdeu`` or
         ``dirichlet`` where their parameter is given, and maximum likelihood where none is.
-    equivalent_sample_size : float, optional
-        Of ``bdeu`` (default 10), and of ``em`` (default none).
-    pseudo_counts : float or mapping, optional
-        Of ``dirichlet`` (default 1), and of ``em`` (default none); see
-        :class:`~mmgraph.learning.conditionals.parameters.Prior`.
-    shrinkage, floor
-        Of continuous leaves; see :class:`~mmgraph.learning.conditionals.parameters.LeafOptions`.
     weights : array-like, optional
         How often each row counts.
     chunk_rows : int
@@ -83,8 +71,10 @@ def fitted(
         Where complete data is counted, and where EM runs exact inference; by default, and by
         ``"auto"``, the CPU. What is learned is on the CPU.
     **options
-        Of :func:`~mmgraph.learning.conditionals.expectation_maximization.expectation_maximization`
-        (``restarts``, ``generator``, ``progress``, ``checkpoint``, …).
+        ``equivalent_sample_size`` of ``bdeu`` (default 10) and of ``em`` (default none) and
+        ``pseudo_counts`` of ``dirichlet`` (default 1) and of ``em`` (default none), see
+        :class:`Prior`; ``shrinkage`` and ``floor`` of continuous leaves, see :class:`LeafOptions`;
+        those of :class:`EMOptions` (``restarts``, ``generator``, ``progress``, ``checkpoint``, …).
 
     Returns
     -------
@@ -98,28 +88,18 @@ def fitted(
     ConvergenceWarning
         If EM ended at its last iteration allowed.
     UnseenConfigurationWarning
-        See :func:`~mmgraph.learning.conditionals.parameters.learn_parameters`.
+        See :func:`learn_parameters`.
 
     Raises
     ------
     LearningError
         If method and options do not fit each other, beside what the methods raise.
     """
-    _check_options(method, equivalent_sample_size, pseudo_counts, options)
-    check_types(
-        fitted,
-        {
-            "equivalent_sample_size": equivalent_sample_size,
-            "shrinkage": shrinkage,
-            "floor": floor,
-            "chunk_rows": chunk_rows,
-        },
-    )
-    leaf_options = LeafOptions(shrinkage, floor)
+    check_type("chunk_rows", chunk_rows, "int")
+    prior, leaf_options, search = _split_options(method, options)
     place = str(device_of_data(device))
     chunks = coded_chunks(data, graph.variables, chunk_rows, weights)
     if method != "em":
-        prior = _prior(method, equivalent_sample_size, pseudo_counts)
         try:
             return learn_parameters(graph, chunks, prior, leaf_options, device=place), None
         except IncompleteDataError:
@@ -127,12 +107,7 @@ def fitted(
                 raise
         _warn_of_latent(graph, chunks)
     found, report = expectation_maximization(
-        graph,
-        chunks,
-        prior=Prior(equivalent_sample_size or 0.0, 0.0 if pseudo_counts is None else pseudo_counts),
-        options=leaf_options,
-        device=place,
-        **options,
+        graph, chunks, prior=prior, options=leaf_options, device=place, **search
     )
     if not report.converged:
         before, last = report.objectives[-2:]
@@ -161,47 +136,40 @@ def _warn_of_latent(graph: FactorGraph, chunks: Iterable[CodedRows]) -> None:
         )
 
 
-def _check_options(
-    method: str, equivalent_sample_size: object, pseudo_counts: object, options: Mapping[str, Any]
-) -> None:
+_PRIOR_OF = {
+    "equivalent_sample_size": ("auto", "bdeu", "em"),
+    "pseudo_counts": ("auto", "dirichlet", "em"),
+}
+"""The methods that take each parameter of a prior."""
+
+
+def _split_options(
+    method: str, options: Mapping[str, Any]
+) -> tuple[Prior, LeafOptions, dict[str, Any]]:
+    """Return the prior, the options of leaves and those of EM, all of them checked."""
     if method not in METHODS:
         raise LearningError(
             f"unknown method {method!r}{suggestion(method, METHODS)} (known: {', '.join(METHODS)})"
         )
-    allowed = {
-        "equivalent_sample_size": ("auto", "bdeu", "em"),
-        "pseudo_counts": ("auto", "dirichlet", "em"),
-    }
-    given = {"equivalent_sample_size": equivalent_sample_size, "pseudo_counts": pseudo_counts}
-    for name, value in given.items():
-        if value is not None and method not in allowed[name]:
+    search = dict(options)
+    prior = {n: search.pop(n) for n in _PRIOR_OF if n in search}
+    prior = {n: value for n, value in prior.items() if value is not None}
+    for name in prior:
+        if method not in _PRIOR_OF[name]:
             raise LearningError(f"the method '{method}' takes no {name}")
-    known = inspect.signature(expectation_maximization).parameters
-    passed_on = [n for n, p in known.items() if p.kind is inspect.Parameter.KEYWORD_ONLY]
-    for name in options:
-        if name not in passed_on or name in ("prior", "options", "device"):
-            raise LearningError(f"there is no option {name!r}{suggestion(name, passed_on)}")
+    leaf: dict[str, Any] = {n: search.pop(n) for n in ("shrinkage", "floor") if n in search}
+    EMOptions.of(search, ("weights", "chunk_rows", "shrinkage", "floor", *_PRIOR_OF))
+    for name in search:
         if method not in ("auto", "em"):
             raise LearningError(f"the method '{method}' takes no option '{name}', EM does")
-    check_types(expectation_maximization, options)
-    if not (options.get("progress") is None or callable(options["progress"])):
-        raise LearningError(f"progress is a function, not {options['progress']!r}")
-    if not isinstance(options.get("checkpoint"), str | os.PathLike | None):
-        raise LearningError(f"checkpoint is a directory, not {options['checkpoint']!r}")
-    if not isinstance(pseudo_counts, float | int | Mapping | None):
+    check_types(Prior, prior)
+    check_types(LeafOptions, leaf)
+    if not isinstance(prior.get("pseudo_counts"), float | int | Mapping | None):
         raise LearningError(
-            f"pseudo_counts are a number, or arrays by variable, not {pseudo_counts!r}"
+            f"pseudo_counts are a number, or arrays by variable, not {prior['pseudo_counts']!r}"
         )
-
-
-def _prior(method: str, equivalent_sample_size: float | None, pseudo_counts: Any) -> Prior:
-    if method == "bdeu":
-        return Prior(10.0 if equivalent_sample_size is None else equivalent_sample_size)
-    if method == "dirichlet":
-        return Prior(0.0, 1.0 if pseudo_counts is None else pseudo_counts)
-    if method == "maximum_likelihood":
-        return NO_PRIOR
-    return Prior(equivalent_sample_size or 0.0, 0.0 if pseudo_counts is None else pseudo_counts)
+    defaults = {"bdeu": {"equivalent_sample_size": 10.0}, "dirichlet": {"pseudo_counts": 1.0}}
+    return Prior(**{**defaults.get(method, {}), **prior}), LeafOptions(**leaf), search
 
 
 def skeleton(

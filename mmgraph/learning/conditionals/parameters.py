@@ -180,7 +180,7 @@ def check_learnable(factors: Sequence[Factor]) -> None:
 def fitted_table(
     factor: TableFactor,
     counts: Float[Tensor, "*states"],
-    prior: Prior = NO_PRIOR,
+    pseudo_counts: Float64[Tensor, "*states"] | float = 0.0,
     unseen: Float[Tensor, "*states"] | None = None,
 ) -> tuple[TableFactor, int]:
     """Return the conditional table that fits counts best.
@@ -191,8 +191,8 @@ def fitted_table(
         Gives scope and child.
     counts : Tensor, shape (*states)
         Family counts, or expected ones.
-    prior : Prior, optional
-        Pseudo-counts.
+    pseudo_counts : Tensor, shape (*states), optional
+        Of a :class:`Prior`.
     unseen : Tensor, shape (*states), optional
         A table whose rows stand for parent configurations without any count; uniform by default.
 
@@ -204,7 +204,7 @@ def fitted_table(
         How many parent configurations have no count.
     """
     axis = next(i for i, v in enumerate(factor.scope) if v is factor.child)
-    total = counts.to("cpu", torch.float64) + prior.counts(factor)
+    total = counts.to("cpu", torch.float64) + pseudo_counts
     mass = total.sum(axis, keepdim=True)
     # A mass as small as this is the rounding of zero, and its ratios no distribution.
     seen = mass > 1e-200
@@ -317,7 +317,7 @@ def fitted_factors(
         if type(factor) is not TableFactor:
             fitted.append(cast(Updatable, factor).updated(count.to("cpu", torch.float64)))
             continue
-        table, few = fitted_table(factor, count, prior)
+        table, few = fitted_table(factor, count, prior.counts(factor))
         fitted.append(table)
         assert factor.child is not None
         unseen[factor.child.name] = few, count.numel() // factor.child.cardinality
