@@ -13,8 +13,7 @@ from jaxtyping import Float, Float64, Int64
 
 from mmgraph.inference.messages.min_sum_kernels import Envelope, envelope_of, min_sum_message
 from mmgraph.inference.messages.sum_product_kernels import sum_product_message
-from mmgraph.inference.numerics.compiling import compiled
-from mmgraph.inference.pairwise.energy_kernels import edge_at
+from mmgraph.inference.numerics.compiling import compiled, uncounted
 from mmgraph.inference.pairwise.graph import Adjacency, EdgeArrays
 
 
@@ -79,6 +78,8 @@ class NodeQueue(NamedTuple):
 
 
 class _Scratch(NamedTuple):
+    """Room for what passes compute on their way, of the largest number of states."""
+
     belief: np.ndarray
     source: np.ndarray
     weights: np.ndarray
@@ -87,12 +88,13 @@ class _Scratch(NamedTuple):
 
 
 @compiled
-def _scratch(largest):
+def scratch_of(largest):
+    """Room for what passes compute on their way."""
     belief, source, weights, fresh = np.empty((4, largest))
     return _Scratch(belief, source, weights, fresh, envelope_of(largest))
 
 
-@compiled
+@uncounted
 def node_belief(n, model, messages, belief):
     """Write the unary energies and all incoming messages of a node; return the least."""
     offsets, (start, middle, incident) = model.edges.offsets, model.adjacency
@@ -110,38 +112,36 @@ def node_belief(n, model, messages, belief):
     return low
 
 
-@compiled
+@uncounted
 def _send(model, damping, e, upwards, low, messages, targets, scratch):
     """Send the message of edge ``e`` to its second node (to the first one unless ``upwards``).
 
     Returns the change of the message, ``inf`` if no state is possible.
     """
     belief, source, weights, fresh, envelope = scratch
-    edge, slot = (
-        edge_at(model.edges, e, model.edges.weight[e] / model.appearance[e]),
-        messages.slots[e],
-    )
+    edges, slot = model.edges, messages.slots[e]
+    weight = edges.weight[e] / model.appearance[e]
+    a, b = edges.first[e], edges.second[e]
     back, old, target = messages.towards_second, messages.towards_first, targets.towards_first
-    states, columns = edge.columns, edge.rows
     if upwards:
         back, old, target = old, back, targets.towards_second
-        states, columns = columns, states
+    else:
+        a, b = b, a
     least = np.inf
-    for k in range(states):
+    for k in range(edges.offsets[a + 1] - edges.offsets[a]):
         message = back[slot + k]
         source[k] = belief[k] - low - (message if message < np.inf else 0.0)
         least = min(least, source[k])
-    tables = model.edges.tables
     if model.sums:
         constant = sum_product_message(
-            edge, tables, model.potentials, upwards, source, least, fresh, weights
+            edges, e, weight, model.potentials, upwards, source, least, fresh, weights
         )
     else:
-        constant = min_sum_message(edge, tables, upwards, source, least, fresh, 0, envelope)
+        constant = min_sum_message(edges, e, weight, upwards, source, least, fresh, 0, envelope)
     if constant == np.inf:
         return np.inf
     change = 0.0
-    for k in range(columns):
+    for k in range(edges.offsets[b + 1] - edges.offsets[b]):
         before = old[slot + k]
         value = fresh[k]
         if value < np.inf and before < np.inf:
@@ -153,7 +153,7 @@ def _send(model, damping, e, upwards, low, messages, targets, scratch):
     return change
 
 
-@compiled
+@uncounted
 def _visit(n, begin, stop, model, damping, messages, targets, scratch):
     """Let a node send along some of its edges; return the largest change, ``inf`` as `_send`."""
     low = node_belief(n, model, messages, scratch.belief)
@@ -170,7 +170,7 @@ def _visit(n, begin, stop, model, damping, messages, targets, scratch):
 @compiled
 def sequential_pass(forward, model, damping, messages):
     """Visit the nodes in order, each sending to the nodes ahead; return the largest change."""
-    scratch = _scratch(model.edges.largest)
+    scratch = scratch_of(model.edges.largest)
     start, middle, _ = model.adjacency
     nodes, change = len(middle), 0.0
     for step in range(nodes):
@@ -186,7 +186,7 @@ def sequential_pass(forward, model, damping, messages):
 @compiled
 def parallel_pass(model, damping, messages, targets):
     """Compute every message from those of the last pass; return the largest change."""
-    scratch = _scratch(model.edges.largest)
+    scratch = scratch_of(model.edges.largest)
     start, change = model.adjacency.start, 0.0
     for n in range(len(start) - 1):
         begin, stop = start[n], start[n + 1]
@@ -202,7 +202,7 @@ def residual_pass(model, damping, tolerance, messages, queue):
 
     It sends to all its neighbours. Returns the largest change that still waits.
     """
-    scratch = _scratch(model.edges.largest)
+    scratch = scratch_of(model.edges.largest)
     start, middle, incident = model.adjacency
     residual, heap, where = queue
     for _ in range(len(heap)):
@@ -226,7 +226,7 @@ def residual_pass(model, damping, tolerance, messages, queue):
     return residual[heap[0]]
 
 
-@compiled
+@uncounted
 def _rise(queue, place):
     residual, heap, _ = queue
     while place > 0:
@@ -237,7 +237,7 @@ def _rise(queue, place):
         place = parent
 
 
-@compiled
+@uncounted
 def _sink(queue, place):
     residual, heap, _ = queue
     while True:
@@ -252,7 +252,7 @@ def _sink(queue, place):
         place = child
 
 
-@compiled
+@uncounted
 def _exchange(queue, a, b):
     _, heap, where = queue
     heap[a], heap[b] = heap[b], heap[a]
@@ -268,7 +268,7 @@ def beliefs(model, messages):
     return result
 
 
-@compiled
+@uncounted
 def log_sum(energies, count):
     """Log of the sum of the exponentials of minus the first energies."""
     low = np.inf
@@ -289,27 +289,33 @@ def free_energy(believed, model, messages):
     log Z_s for each node, and for each edge its share of log Z_st - log Z_s - log Z_t, where the
     sums Z run over the unnormalised beliefs (Wainwright, Jaakkola and Willsky 2005, section V).
     """
+    scratch = scratch_of(model.edges.largest)
+    return _free_energy(believed, model, messages, np.empty(len(model.adjacency.middle)), scratch)
+
+
+@uncounted
+def _free_energy(believed, model, messages, node, scratch):
     edges, offsets = model.edges, model.edges.offsets
-    source, scratch, fresh = np.empty((3, edges.largest))
-    node = np.empty(len(offsets) - 1)
+    source, fresh = scratch.source, scratch.fresh
     total = 0.0
-    for n in range(len(offsets) - 1):
+    for n in range(len(node)):
         node[n] = log_sum(believed[offsets[n] :], offsets[n + 1] - offsets[n])
         total += node[n]
     for e in range(len(edges.first)):
         a, b, slot = edges.first[e], edges.second[e], messages.slots[e]
-        edge = edge_at(edges, e, edges.weight[e] / model.appearance[e])
         least = np.inf
-        for k in range(edge.rows):
+        for k in range(offsets[a + 1] - offsets[a]):
             message = messages.towards_first[slot + k]
             source[k] = believed[offsets[a] + k] - (message if message < np.inf else 0.0)
             least = min(least, source[k])
+        weight = edges.weight[e] / model.appearance[e]
         constant = sum_product_message(
-            edge, edges.tables, model.potentials, True, source, least, fresh, scratch
+            edges, e, weight, model.potentials, True, source, least, fresh, scratch.weights
         )
-        for k in range(edge.columns):
+        columns = offsets[b + 1] - offsets[b]
+        for k in range(columns):
             message = messages.towards_second[slot + k]
             fresh[k] += believed[offsets[b] + k] - (message if message < np.inf else 0.0)
-        pair = log_sum(fresh, edge.columns) - constant
+        pair = log_sum(fresh, columns) - constant
         total += model.appearance[e] * (pair - node[a] - node[b])
     return total

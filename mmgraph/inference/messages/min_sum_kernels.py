@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from mmgraph.inference.numerics.compiling import compiled, inlined
+from mmgraph.inference.numerics.compiling import compiled, inlined, uncounted
+from mmgraph.inference.pairwise.energy_kernels import edge_at
 from mmgraph.inference.pairwise.graph import LINEAR, POTTS, QUADRATIC, SELECTS_FIRST, TABLE
 
 
@@ -111,7 +112,7 @@ def linear_message(weight, truncation, source, low, count, target, begin):
     return low
 
 
-@compiled
+@uncounted
 def quadratic_message(edge, source, low, target, begin, envelope):
     """Lower envelope of parabolas (Felzenszwalb and Huttenlocher 2006, section 3.2)."""
     weight, apex, limit = edge.weight, envelope.apex, envelope.limit
@@ -141,7 +142,7 @@ def quadratic_message(edge, source, low, target, begin, envelope):
     return low
 
 
-@compiled
+@uncounted
 def table_message(edge, tables, towards_second, source, target, begin):
     """Any function of the two states, in time proportional to the number of pairs."""
     weight, place = edge.weight, edge.place
@@ -162,7 +163,7 @@ def table_message(edge, tables, towards_second, source, target, begin):
     return _normalised(target, begin, edge.rows)
 
 
-@compiled
+@uncounted
 def selection_message(stride, source, rows, target, begin, columns, towards_cells):
     """Between a variable and the node of a table: each cell selects one state of the variable."""
     if towards_cells:
@@ -177,7 +178,7 @@ def selection_message(stride, source, rows, target, begin, columns, towards_cell
     return _normalised(target, begin, columns)
 
 
-@compiled
+@uncounted
 def _normalised(target, begin, count):
     low = np.inf
     for k in range(count):
@@ -188,8 +189,8 @@ def _normalised(target, begin, count):
     return low
 
 
-@compiled
-def min_sum_message(edge, tables, towards_second, source, low, target, begin, envelope):
+@uncounted
+def min_sum_message(edges, e, weight, towards_second, source, low, target, begin, envelope):
     """Write the message that ``source`` sends along an edge, and return what was subtracted.
 
     ``low`` is the least value of ``source``. ``inf`` is returned, and the message left unfinished,
@@ -197,14 +198,15 @@ def min_sum_message(edge, tables, towards_second, source, low, target, begin, en
     """
     if low == np.inf:
         return low
+    edge = edge_at(edges, e, weight)
     if edge.kind == POTTS:
-        return potts_message(edge.weight, source, low, edge.rows, target, begin)
+        return potts_message(weight, source, low, edge.rows, target, begin)
     if edge.kind == LINEAR:
-        return linear_message(edge.weight, edge.truncation, source, low, edge.rows, target, begin)
+        return linear_message(weight, edge.truncation, source, low, edge.rows, target, begin)
     if edge.kind == QUADRATIC:
         return quadratic_message(edge, source, low, target, begin, envelope)
     if edge.kind == TABLE:
-        return table_message(edge, tables, towards_second, source, target, begin)
+        return table_message(edge, edges.tables, towards_second, source, target, begin)
     rows, columns = (edge.rows, edge.columns) if towards_second else (edge.columns, edge.rows)
     towards_cells = towards_second == (edge.kind == SELECTS_FIRST)
     return selection_message(edge.place, source, rows, target, begin, columns, towards_cells)

@@ -108,10 +108,9 @@ class RowMessages:
         scaled = ScaledMessages(self.pairwise, self.model)
         done, residual = 0, np.inf
         while done < options.iterations and residual > options.tolerance:
-            changes = (scaled.run_pass(True), scaled.run_pass(False))
-            if min(changes) < 0:
+            residual = scaled.iterate()
+            if residual < 0:
                 return False
-            residual = max(changes)
             done += 1
         self.messages = DirectedMessages(self.pairwise.slots, *scaled.energies())
         self.iterations, self.residual = done, residual

@@ -18,7 +18,7 @@ from jaxtyping import Float64
 
 from mmgraph.inference.messages.belief_propagation_kernels import Model
 from mmgraph.inference.messages.sum_product_kernels import weigh
-from mmgraph.inference.numerics.compiling import compiled, inlined
+from mmgraph.inference.numerics.compiling import compiled, inlined, uncounted
 from mmgraph.inference.pairwise.energy_kernels import edge_at
 from mmgraph.inference.pairwise.graph import POTTS, PairwiseGraph
 
@@ -38,26 +38,26 @@ class ScaledMessages:
     """
 
     def __init__(self, pairwise: PairwiseGraph, model: Model) -> None:
-        self.slots, self.model = pairwise.slots, model
-        self._size, self._spare = int(self.slots[-1]), np.zeros(pairwise.largest)
+        self._size, self._spare = int(pairwise.slots[-1]), np.zeros(pairwise.largest)
         # Those towards second ends, those towards first ends, and ones for a message not there.
         self.messages = np.ones(2 * self._size + pairwise.largest)
-        self.weights = _scaled_weights(model.unary, pairwise.offsets)
-        self.agreement = np.exp(-np.abs(pairwise.weight.astype(np.float64)))
+        weights = _scaled_weights(model.unary, pairwise.offsets)
+        agreement = np.exp(-np.abs(pairwise.weight.astype(np.float64)))
+        self._arrays = (weights, agreement, model, pairwise.slots, self.messages)
 
-    def run_pass(self, forward: bool) -> float:
-        """Visit the nodes in order; return the largest change in nats, -1 if numbers got too small.
+    def iterate(self) -> float:
+        """Visit the nodes in order and back; return the largest change in nats.
 
-        An element that evidence or hard zeros leave no state counts as too small.
+        Returns -1 if numbers got too small. An element that evidence or hard zeros leave no state
+        counts as too small.
         """
-        arrays = (self.weights, self.agreement, self.model, self.slots, self.messages)
-        return float(scaled_pass(forward, *arrays))
+        return float(scaled_iteration(*self._arrays))
 
     def energies(self) -> tuple[Float64[np.ndarray, " slots"], Float64[np.ndarray, " slots"]]:
         """Return minus the logarithms: the messages towards second ends, and towards first ends."""
         with np.errstate(divide="ignore"):
             logs = -np.log(self.messages[: 2 * self._size])
-        second, first = np.split(logs, 2)
+        second, first = logs[: self._size], logs[self._size :]
         return np.concatenate([second, self._spare]), np.concatenate([first, self._spare])
 
 
@@ -108,11 +108,24 @@ def _gathered(weights, begin, states, incident, start, middle, stop, slots, mess
 
 
 @compiled
-def scaled_pass(forward, weights, agreement, model, slots, messages):
-    """One pass of the sequential schedule; see :meth:`ScaledMessages.run_pass`."""
-    edges, (start, middle, incident) = model.edges, model.adjacency
-    offsets = edges.offsets
-    belief, source, fresh = np.empty((3, edges.largest))
+def scaled_iteration(weights, agreement, model, slots, messages):
+    """One iteration of the sequential schedule; see :meth:`ScaledMessages.iterate`."""
+    room = np.empty((3, model.edges.largest))
+    change = 0.0
+    for forward in (True, False):
+        most = _scaled_pass(forward, weights, agreement, model, slots, messages, room)
+        if most < 0:
+            return most
+        change = max(change, most)
+    return change
+
+
+@uncounted
+def _scaled_pass(forward, weights, agreement, model, slots, messages, room):
+    """One pass of an iteration."""
+    start, middle, incident = model.adjacency
+    offsets, kind, function = model.edges.offsets, model.edges.kind, model.edges.function
+    belief, source, fresh = room
     nodes = len(offsets) - 1
     half = slots[-1]
     rise = fall = 1.0
@@ -149,7 +162,7 @@ def scaled_pass(forward, weights, agreement, model, slots, messages):
                 top = max(top, value)
             if top < _SMALLEST:
                 return -1.0
-            if edges.kind[edges.function[e]] == POTTS:
+            if kind[function[e]] == POTTS:
                 columns = states
                 same = 1.0 - agreement[e]
                 base = agreement[e] * total
@@ -157,9 +170,10 @@ def scaled_pass(forward, weights, agreement, model, slots, messages):
                 for k in range(columns):
                     fresh[k] = (base + same * source[k]) * inverse
             else:
-                edge = edge_at(edges, e, edges.weight[e])
+                edge = edge_at(model.edges, e, model.edges.weight[e])
                 columns = np.uint64(edge.columns if forward else edge.rows)
-                weigh(edge, edges.tables, model.potentials, forward, source, total, fresh)
+                tables = model.edges.tables
+                weigh(edge, tables, model.potentials, forward, source, total, fresh)
                 top = 0.0
                 for k in range(columns):
                     top = max(top, fresh[k])

@@ -8,10 +8,9 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float64, Int32, Int64
 
-from mmgraph.inference.messages.belief_propagation_kernels import log_sum
+from mmgraph.inference.messages.belief_propagation_kernels import log_sum, scratch_of
 from mmgraph.inference.messages.sum_product_kernels import sum_product_message
-from mmgraph.inference.numerics.compiling import compiled
-from mmgraph.inference.pairwise.energy_kernels import edge_at
+from mmgraph.inference.numerics.compiling import compiled, uncounted
 from mmgraph.inference.pairwise.graph import PairwiseGraph, adjacent_edges
 
 
@@ -117,19 +116,25 @@ def forest_log_partition(member, believed, model, messages):
     them. Averaged over the forests these energies are those of the graph, whatever the messages:
     the mean of the forests' values is an upper bound on log Z (Wainwright et al. 2005, sec. III).
     """
-    edges, offsets = model.edges, model.edges.offsets
+    edges = model.edges
     order, parent, _ = _rooted(member, edges.first, edges.second, model.adjacency)
-    collected = believed.copy()
-    source, scratch, fresh = np.empty((3, edges.largest))
+    scratch = scratch_of(edges.largest)
+    return _collected(believed.copy(), order[::-1], parent, model, messages, scratch)
+
+
+@uncounted
+def _collected(collected, order, parent, model, messages, scratch):
+    """Collect a forest from the leaves to the roots; return the log of what the roots sum to."""
+    edges, offsets = model.edges, model.edges.offsets
+    source, fresh = scratch.source, scratch.fresh
     total = 0.0
-    for n in order[::-1]:
+    for n in order:
         begin, states = offsets[n], offsets[n + 1] - offsets[n]
         e = parent[n]
         if e < 0:
             total += log_sum(collected[begin:], states)
             continue
         upwards, slot = edges.first[e] == n, messages.slots[e]
-        edge = edge_at(edges, e, edges.weight[e] / model.appearance[e])
         other = edges.second[e] if upwards else edges.first[e]
         back, ahead = messages.towards_first, messages.towards_second
         if not upwards:
@@ -139,8 +144,9 @@ def forest_log_partition(member, believed, model, messages):
             message = back[slot + k]
             source[k] = collected[begin + k] - (message if message < np.inf else 0.0)
             least = min(least, source[k])
+        weight = edges.weight[e] / model.appearance[e]
         constant = sum_product_message(
-            edge, edges.tables, model.potentials, upwards, source, least, fresh, scratch
+            edges, e, weight, model.potentials, upwards, source, least, fresh, scratch.weights
         )
         if constant == np.inf:
             return -np.inf

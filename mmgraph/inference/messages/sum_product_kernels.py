@@ -15,33 +15,34 @@ import math
 
 import numpy as np
 
-from mmgraph.inference.numerics.compiling import compiled
-from mmgraph.inference.pairwise.energy_kernels import edge_energy
+from mmgraph.inference.numerics.compiling import uncounted
+from mmgraph.inference.pairwise.energy_kernels import edge_at, edge_energy
 from mmgraph.inference.pairwise.graph import LINEAR, POTTS, QUADRATIC, SELECTS_FIRST, TABLE
 
 
-@compiled
-def sum_product_message(edge, tables, potentials, towards_second, source, low, target, weights):
+@uncounted
+def sum_product_message(edges, e, weight, potentials, towards_second, source, low, target, weights):
     """Write the message that ``source`` sends along an edge, and return what was subtracted.
 
     ``low`` is the least value of ``source``, ``weights`` scratch for as many numbers,
-    ``potentials`` the exponentials of minus ``tables``. ``inf`` is returned, and the message left
+    ``potentials`` the exponentials of minus the tables. ``inf`` is returned, and the message left
     unfinished, where no state is possible.
     """
     if low == np.inf:
         return np.inf
+    edge = edge_at(edges, e, weight)
     rows, columns = (edge.rows, edge.columns) if towards_second else (edge.columns, edge.rows)
     total = 0.0
     for j in range(rows):
         weights[j] = math.exp(low - source[j])
         total += weights[j]
-    weigh(edge, tables, potentials, towards_second, weights, total, target)
+    weigh(edge, edges.tables, potentials, towards_second, weights, total, target)
     least = np.inf
     for k in range(columns):
         if target[k] > 0:
             energy = low - math.log(target[k])
         else:
-            energy = _log_weighed(edge, tables, towards_second, source, rows, k)
+            energy = _log_weighed(edge, edges.tables, towards_second, source, rows, k)
         target[k] = energy
         least = min(least, energy)
     if least < np.inf:
@@ -50,7 +51,7 @@ def sum_product_message(edge, tables, potentials, towards_second, source, low, t
     return least
 
 
-@compiled
+@uncounted
 def _log_weighed(edge, tables, towards_second, source, rows, k):
     """The energy of one receiving state where the sum was too small for a double."""
     low, total = np.inf, 0.0
@@ -69,7 +70,7 @@ def _log_weighed(edge, tables, towards_second, source, rows, k):
     return low - math.log(total) if low < np.inf else np.inf
 
 
-@compiled
+@uncounted
 def weigh(edge, tables, potentials, towards_second, weights, total, target):
     """Sum over the sender's states what they weigh together with the edge, for each receiving one.
 
@@ -105,7 +106,7 @@ def weigh(edge, tables, potentials, towards_second, weights, total, target):
             target[(cell // place) % columns] += weights[cell]
 
 
-@compiled
+@uncounted
 def _linear(weight, truncation, weights, total, count, target):
     """A sum that decays with the distance, as two recursions over a window.
 
@@ -136,7 +137,7 @@ def _linear(weight, truncation, weights, total, count, target):
             near -= weights[k + reach - 1]
 
 
-@compiled
+@uncounted
 def _quadratic(weight, truncation, weights, total, count, target):
     """A sum over the states within the reach of the truncation; the others weigh the same."""
     reach = count

@@ -15,7 +15,7 @@ from mmgraph.inference.messages.min_sum_kernels import (
     potts_message,
     without_message,
 )
-from mmgraph.inference.numerics.compiling import compiled
+from mmgraph.inference.numerics.compiling import compiled, uncounted
 from mmgraph.inference.pairwise.energy_kernels import edge_at, edge_energy
 from mmgraph.inference.pairwise.graph import LINEAR, POTTS
 
@@ -28,7 +28,8 @@ def trws_pass(forward, unary, edges, adjacency, slots, messages):
     round. Returns a lower bound on the energy, ``inf`` if no labelling has a finite energy. In
     single precision the bound may be above the optimum by its rounding, see :func:`proven_bound`.
     """
-    offsets, weight, (start, middle, incident) = edges.offsets, edges.weight, adjacency
+    offsets, function, weight = edges.offsets, edges.function, edges.weight
+    kinds, truncations, (start, middle, incident) = edges.kind, edges.truncation, adjacency
     belief = np.empty(edges.largest, messages.dtype)
     source = np.empty(edges.largest, messages.dtype)
     envelope = envelope_of(edges.largest)
@@ -51,18 +52,17 @@ def trws_pass(forward, unary, edges, adjacency, slots, messages):
             e = incident[i]
             slot = np.uint64(slots[e])
             least = without_message(belief, low, share, messages, slot, states, source)
-            kind = edges.kind[edges.function[e]]
+            kind = kinds[function[e]]
             if kind == POTTS:
                 potts_message(weight[e], source, least, states, messages, slot)
                 bound += least
             elif kind == LINEAR:
-                truncation = edges.truncation[edges.function[e]]
+                truncation = truncations[function[e]]
                 linear_message(weight[e], truncation, source, least, states, messages, slot)
                 bound += least
             else:
-                edge = edge_at(edges, e, weight[e])
                 bound += min_sum_message(
-                    edge, edges.tables, forward, source, least, messages, slot, envelope
+                    edges, e, weight[e], forward, source, least, messages, slot, envelope
                 )
             if bound == np.inf:
                 return np.inf
@@ -76,7 +76,8 @@ def proven_bound(unary, edges, adjacency, slots, messages):
     Any messages give a bound. What a message loses when it is stored stays with its edge, whose
     least value is then lower by the largest loss.
     """
-    offsets, (start, middle, incident) = edges.offsets, adjacency
+    offsets, first, weight = edges.offsets, edges.first, edges.weight
+    start, middle, incident = adjacency
     belief, source, fresh = np.empty((3, edges.largest))
     envelope = envelope_of(edges.largest)
     nodes = len(offsets) - 1
@@ -93,13 +94,13 @@ def proven_bound(unary, edges, adjacency, slots, messages):
         share = 1.0 / max(middle[n] - start[n], start[n + 1] - middle[n], 1)
         for i in range(start[n], middle[n]):
             e = incident[i]
-            slot, edge = slots[e], edge_at(edges, e, edges.weight[e])
+            slot = slots[e]
             least = without_message(belief, low, share, messages, slot, states, source)
-            bound += min_sum_message(edge, edges.tables, False, source, least, fresh, 0, envelope)
+            bound += min_sum_message(edges, e, weight[e], False, source, least, fresh, 0, envelope)
             if bound == np.inf:
                 return np.inf
             loss = np.inf
-            for k in range(edge.rows):
+            for k in range(offsets[first[e] + 1] - offsets[first[e]]):
                 messages[slot + k] = fresh[k]
                 if fresh[k] < np.inf:
                     loss = min(loss, fresh[k] - np.float64(messages[slot + k]))
@@ -114,7 +115,8 @@ def sequential_labelling(unary, edges, adjacency, slots, messages):
     To be called after a backward pass (Kolmogorov 2006, section 3.3). Where a node has no possible
     state left the energy of the labelling is infinite.
     """
-    offsets, (start, middle, incident) = edges.offsets, adjacency
+    offsets, first, weight = edges.offsets, edges.first, edges.weight
+    kind, function, (start, middle, incident) = edges.kind, edges.function, adjacency
     belief = np.empty(edges.largest, messages.dtype)
     labelling = np.zeros(len(offsets) - 1, np.int32)
     for n in range(len(offsets) - 1):
@@ -124,13 +126,11 @@ def sequential_labelling(unary, edges, adjacency, slots, messages):
         )
         for i in range(start[n], middle[n]):
             e = incident[i]
-            x = labelling[edges.first[e]]
-            if edges.kind[edges.function[e]] == POTTS:
-                belief[x] -= edges.weight[e]  # as good as adding it to all the others
+            x = labelling[first[e]]
+            if kind[function[e]] == POTTS:
+                belief[x] -= weight[e]  # as good as adding it to all the others
             else:
-                edge = edge_at(edges, e, edges.weight[e])
-                for k in range(states):
-                    belief[k] += edge_energy(edge, edges.tables, x, np.int64(k))
+                _add_energies(belief, edges, e, x)
         best = np.int64(0)
         for k in range(states):
             if belief[k] < belief[best]:
@@ -139,14 +139,22 @@ def sequential_labelling(unary, edges, adjacency, slots, messages):
     return labelling
 
 
+@uncounted
+def _add_energies(belief, edges, e, x):
+    """Add the energies of an edge whose first node is at state ``x``."""
+    edge = edge_at(edges, e, edges.weight[e])
+    for k in range(edge.columns):
+        belief[k] += edge_energy(edge, edges.tables, x, k)
+
+
 @compiled
 def backward_beliefs(unary, edges, adjacency, slots, messages):
     """Unary energies and the messages from higher nodes, as they stand after a backward pass."""
-    offsets, beliefs = edges.offsets, unary.copy()
+    offsets, (start, middle, incident), beliefs = edges.offsets, adjacency, unary.copy()
     for n in range(len(offsets) - 1):
         begin = np.uint64(offsets[n])
-        for i in range(adjacency.middle[n], adjacency.start[n + 1]):
-            slot = np.uint64(slots[adjacency.edges[i]])
+        for i in range(middle[n], start[n + 1]):
+            slot = np.uint64(slots[incident[i]])
             for k in range(np.uint64(offsets[n + 1]) - begin):
                 beliefs[begin + k] += messages[slot + k]
     return beliefs

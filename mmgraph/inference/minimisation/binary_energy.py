@@ -13,10 +13,11 @@ from mmgraph.inference.messages.trws_kernels import trws_pass
 from mmgraph.inference.minimisation.binary_kernels import (
     NOT_ONE,
     NOT_ZERO,
+    BinaryChoice,
+    add_rises,
     change,
     edges_inside,
     opposed_edge,
-    rises,
     split_edges,
 )
 from mmgraph.inference.minimisation.maximum_flow import minimum_cut
@@ -151,33 +152,27 @@ def best_choice(
     region : Region, optional
         Outside of which the two agree, or are held at ``zero``; by default there is no outside.
     """
-    p, unary, nodes = energies.pairwise, energies.unary, len(zero)
+    p = energies.pairwise
     if region is None:
         region = energies.everywhere
         # Nothing leaves the region of all nodes: what is at each is not asked for.
-        none = np.zeros(nodes + 1, np.int64)
+        none = np.zeros(len(zero) + 1, np.int64)
         adjacency = Adjacency(none, none[1:], np.zeros(0, np.int32))
     else:
         adjacency = p.adjacency
-    terminal, barred = rises(
-        region.nodes, region.position, zero, one, unary, p.edge_arrays, adjacency
-    )
-    residual, opposed = split_edges(
-        (region.edges, region.ends),
-        zero,
-        one,
-        energies.tolerance,
-        terminal,
-        barred,
-        energies.both_messages,
-        p.edge_arrays,
-    )
+    members, count = len(region.nodes), len(region.edges)
+    terminal, barred = np.zeros(members), np.zeros(members, np.uint8)
+    choice = BinaryChoice(terminal, barred, np.empty(2 * count), np.zeros(count, np.bool_))
+    place = (region.nodes, region.position)
+    add_rises(choice, *place, zero, one, energies.unary, p.edge_arrays, adjacency)
+    ends, tolerance = (region.edges, region.ends), energies.tolerance
+    split_edges(choice, ends, zero, one, tolerance, energies.both_messages, p.edge_arrays)
     if barred.any():
         terminal[(barred & NOT_ZERO) != 0] = -np.inf
         terminal[(barred & NOT_ONE) != 0] = np.inf
     answer = zero.copy()
     if (terminal < 0).any():  # else nobody gains
-        chosen = region.nodes[_cut(region, terminal, residual, opposed)]
+        chosen = region.nodes[_cut(region, choice)]
         answer[chosen] = one[chosen]
     return answer
 
@@ -207,13 +202,9 @@ def is_binary_submodular(pairwise: PairwiseGraph) -> bool:
     return opposed_edge_of(Energies(pairwise, pairwise.prior), zero, one) is None
 
 
-def _cut(
-    region: Region,
-    terminal: Float[np.ndarray, " members"],
-    residual: Float[np.ndarray, " arcs"],
-    opposed: Bool[np.ndarray, " edges"],
-) -> Bool[np.ndarray, " members"]:
+def _cut(region: Region, choice: BinaryChoice) -> Bool[np.ndarray, " members"]:
     """Which members choose one: the sink's side of a minimum cut."""
+    terminal, _, residual, opposed = choice
     if not opposed.any():
         return np.asarray(saturate(region.arcs, residual, terminal)[1])
     # Each node has a double that chooses the other way; an opposed edge joins nodes to doubles.

@@ -10,15 +10,39 @@ rest of the edge's energy goes to its other end.
 
 from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
 
-from mmgraph.inference.numerics.compiling import compiled, inlined
-from mmgraph.inference.pairwise.energy_kernels import edge_at, edge_energy
+import numpy as np
+from jaxtyping import Bool, Float64, UInt8
+
+from mmgraph.inference.numerics.compiling import compiled, inlined, uncounted
+from mmgraph.inference.pairwise.energy_kernels import edge_at, edge_energy, energy_between
 from mmgraph.inference.pairwise.graph import LINEAR
 
 # Bits: which of the two choices are ruled out.
 NOT_ZERO, NOT_ONE = np.uint8(1), np.uint8(2)
 _ONE, _TWO = np.uint64(1), np.uint64(2)
+
+
+class BinaryChoice(NamedTuple):
+    """The energy of a choice between zero and one at each member of a region.
+
+    Attributes
+    ----------
+    terminal : ndarray of float64, shape (members,)
+        How much dearer one is than zero.
+    barred : ndarray of uint8, shape (members,)
+        Which choices are ruled out.
+    residual : ndarray of float64, shape (2 * edges,)
+        The costs of the choices (0, 1) and (1, 0) at the ends of each edge.
+    opposed : ndarray of bool, shape (edges,)
+        Where equal choices cost more: the second end then counts the other way round.
+    """
+
+    terminal: Float64[np.ndarray, " members"]
+    barred: UInt8[np.ndarray, " members"]
+    residual: Float64[np.ndarray, " arcs"]
+    opposed: Bool[np.ndarray, " edges"]
 
 
 @inlined
@@ -81,15 +105,13 @@ def edges_inside(members, position, adjacency, second):
     return edges, ends
 
 
-@compiled
-def rises(members, position, zero, one, unary, edges, adjacency):
-    """How much dearer one is than zero for each member, the edges that leave the region included.
+@uncounted
+def add_rises(choice, members, position, zero, one, unary, edges, adjacency):
+    """Add how much dearer one is than zero for each member, the edges that leave included.
 
-    Returns that and which choices are ruled out.
+    Which choices are ruled out is noted, too.
     """
     offsets, start = edges.offsets, adjacency.start
-    terminal = np.zeros(len(members), np.float64)
-    barred = np.zeros(len(members), np.uint8)
     none_leaves = len(members) == len(zero)
     for k in range(len(members)):
         n = members[k]
@@ -97,10 +119,8 @@ def rises(members, position, zero, one, unary, edges, adjacency):
         if x == u:
             continue
         before, after = np.float64(unary[offsets[n] + x]), np.float64(unary[offsets[n] + u])
-        total = 0.0
-        barred[k] |= _ruled_out(before, after)
-        if barred[k] == 0:
-            total = after - before
+        ruled_out = _ruled_out(before, after)
+        total = 0.0 if ruled_out else after - before
         for i in range(start[n], start[n] if none_leaves else start[n + 1]):
             e = adjacency.edges[i]
             is_first = edges.first[e] == n
@@ -114,12 +134,12 @@ def rises(members, position, zero, one, unary, edges, adjacency):
             else:
                 before = np.float64(edge_energy(edge, edges.tables, y, x))
                 after = np.float64(edge_energy(edge, edges.tables, y, u))
-            ruled_out = _ruled_out(before, after)
-            barred[k] |= ruled_out
-            if ruled_out == 0:
+            ruled_out_here = _ruled_out(before, after)
+            ruled_out |= ruled_out_here
+            if ruled_out_here == 0:
                 total += after - before
-        terminal[k] = total
-    return terminal, barred
+        choice.terminal[k] += total
+        choice.barred[k] |= ruled_out
 
 
 @compiled
@@ -154,19 +174,19 @@ def _split(a, b, c, d, tilt):
     return x, y, 0.0, 0.0, one, two
 
 
-@compiled
-def split_edges(region, zero, one, tolerance, terminal, barred, messages, edges):
+@uncounted
+def split_edges(choice, region, zero, one, tolerance, messages, edges):
     """Divide the energy of edges inside a region between their ends and themselves.
 
-    The ends' shares are added to ``terminal`` and ``barred``; messages tell how large each should
-    be. Returns for each edge the costs of the choices (0, 1) and (1, 0), and whether it is opposed:
-    then its second end counts the other way round.
+    The ends' shares are added to ``choice.terminal`` and ``choice.barred``; messages tell how large
+    each should be. Each edge's costs of (0, 1) and (1, 0) and whether it is opposed are written to
+    ``choice.residual`` and ``choice.opposed``.
     """
+    terminal, barred, residual, opposed = choice
     inside, ends = region
     slots, towards_second, towards_first = messages
     first, second, function = edges.first, edges.second, edges.function
-    residual = np.empty(2 * len(inside), np.float64)
-    opposed = np.zeros(len(inside), np.bool_)
+    kind, truncation, weight = edges.kind, edges.truncation, edges.weight
     with_messages = len(towards_first) > 0
     for k in range(np.uint64(len(inside))):
         e = np.uint64(inside[k])
@@ -181,9 +201,9 @@ def split_edges(region, zero, one, tolerance, terminal, barred, messages, edges)
                 towards_second[slot + np.uint64(y)],
                 towards_second[slot + np.uint64(v)],
             )
-        if edges.kind[f] <= LINEAR:  # a metric: nothing to look out for
-            most = np.float64(edges.truncation[f] if edges.kind[f] else 1)
-            a, b, c, d = metric_energies(np.float64(edges.weight[e]), most, x, u, y, v)
+        if kind[f] <= LINEAR:  # a metric: nothing to look out for
+            most = np.float64(truncation[f] if kind[f] else 1)
+            a, b, c, d = metric_energies(np.float64(weight[e]), most, x, u, y, v)
             room = max(b + c - a - d, 0.0)
             share = max(min(0.5 * (d - a + tilt), b - a), b - a - room)
             at_first = d - a - share
@@ -203,7 +223,6 @@ def split_edges(region, zero, one, tolerance, terminal, barred, messages, edges)
         residual[_TWO * k], residual[_TWO * k + _ONE] = there, back
         terminal[np.uint64(ends[0, k])] += at_first
         terminal[np.uint64(ends[1, k])] += share
-    return residual, opposed
 
 
 @inlined
@@ -215,7 +234,7 @@ def _tilt(before, after, left, right):
     return tilt
 
 
-@compiled
+@uncounted
 def opposed_edge(zero, one, tolerance, edges):
     """The first edge between nodes with a choice that is opposed, and its four energies, or -1."""
     for e in range(len(edges.first)):
@@ -228,7 +247,7 @@ def opposed_edge(zero, one, tolerance, edges):
     return -1, 0.0, 0.0, 0.0, 0.0
 
 
-@compiled
+@uncounted
 def change(members, before, after, unary, edges, adjacency):
     """How much the energy rises when the members that differ change their states; and how many."""
     offsets, start = edges.offsets, adjacency.start
@@ -244,10 +263,14 @@ def change(members, before, after, unary, edges, adjacency):
             a, b = edges.first[e], edges.second[e]
             if b == n and before[a] != after[a]:
                 continue  # counted at its first end
-            apart, _, _, together = four_energies(
-                edges, e, before[a], after[a], before[b], after[b]
-            )
-            total += together - apart
+            f, weight = edges.function[e], np.float64(edges.weight[e])
+            x, u, y, v = before[a], after[a], before[b], after[b]
+            if edges.kind[f] <= LINEAR:
+                most = np.float64(edges.truncation[f] if edges.kind[f] else 1)
+                total += weight * (min(most, abs(u - v)) - min(most, abs(x - y)))
+            else:
+                edge, tables = edge_at(edges, e, weight), edges.tables
+                total += edge_energy(edge, tables, u, v) - edge_energy(edge, tables, x, y)
     return total, changed
 
 
@@ -281,18 +304,19 @@ def broken_inequality(swaps, tolerance, edges):
 def best_responses(labelling, unary, edges, adjacency):
     """The best state of each node if all others keep theirs."""
     offsets, first, second = edges.offsets, edges.first, edges.second
+    start, incident = adjacency.start, adjacency.edges
     answer = labelling.copy()
     for n in range(len(labelling)):
         lowest = np.inf
         for x in range(offsets[n + 1] - offsets[n]):
             energy = np.float64(unary[offsets[n] + x])
-            for i in range(adjacency.start[n], adjacency.start[n + 1]):
+            for i in range(start[n], start[n + 1]):
                 if energy >= lowest:
                     break
-                e = adjacency.edges[i]
+                e = incident[i]
                 y = labelling[first[e]] if second[e] == n else x
                 z = labelling[second[e]] if first[e] == n else x
-                energy += edge_energy(edge_at(edges, e, edges.weight[e]), edges.tables, y, z)
+                energy += energy_between(edges, e, y, z)
             if energy < lowest:
                 lowest, answer[n] = energy, x
     return answer

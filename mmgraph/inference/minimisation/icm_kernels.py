@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmgraph.inference.numerics.compiling import compiled
+from mmgraph.inference.numerics.compiling import compiled, uncounted
 from mmgraph.inference.pairwise.energy_kernels import edge_at, edge_energy
 from mmgraph.inference.pairwise.graph import POTTS, SELECTS_FIRST, SELECTS_SECOND
 
 
-@compiled
+@uncounted
 def _add_edges(n, labelling, cost, violated, unary, edges, adjacency):
     """Add what edges and tables cost each state of a node, hard zeros apart from energies."""
     offsets, first, second = edges.offsets, edges.first, edges.second
@@ -47,15 +47,15 @@ def icm_sweeps(labelling, iterations, unary, edges, adjacency):
 
     Nodes of tables are not visited: they move along with their variables.
     """
-    offsets, start = edges.offsets, adjacency.start
+    offsets, first, second, function = edges.offsets, edges.first, edges.second, edges.function
+    kind, place, start, incident = edges.kind, edges.place, adjacency.start, adjacency.edges
     nodes = len(labelling)
     is_cell = np.zeros(nodes, np.bool_)
-    for e in range(len(edges.first)):
-        kind = edges.kind[edges.function[e]]
-        if kind == SELECTS_FIRST:
-            is_cell[edges.second[e]] = True
-        elif kind == SELECTS_SECOND:
-            is_cell[edges.first[e]] = True
+    for e in range(len(first)):
+        if kind[function[e]] == SELECTS_FIRST:
+            is_cell[second[e]] = True
+        elif kind[function[e]] == SELECTS_SECOND:
+            is_cell[first[e]] = True
     cost = np.empty(edges.largest, np.float64)
     violated = np.empty(edges.largest, np.int64)
     for sweep in range(iterations):
@@ -79,11 +79,10 @@ def icm_sweeps(labelling, iterations, unary, edges, adjacency):
                 continue
             changed += 1
             for i in range(start[n], start[n + 1]):
-                e = adjacency.edges[i]
-                f = edges.function[e]
-                if edges.kind[f] >= SELECTS_FIRST:
-                    other = edges.first[e] + edges.second[e] - n
-                    labelling[other] += (best - labelling[n]) * edges.place[f]
+                e = incident[i]
+                f = function[e]
+                if kind[f] >= SELECTS_FIRST:
+                    labelling[first[e] + second[e] - n] += (best - labelling[n]) * place[f]
             labelling[n] = best
         if changed == 0:
             return sweep + 1, True

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmgraph.inference.numerics.compiling import compiled, inlined
+from mmgraph.inference.numerics.compiling import compiled, inlined, uncounted
 from mmgraph.inference.pairwise.graph import (
     LINEAR,
     POTTS,
@@ -58,7 +58,7 @@ def edge_at(edges, e, weight):
     return Edge(edges.kind[f], weight, edges.truncation[f], edges.place[f], rows, columns)
 
 
-@compiled
+@uncounted
 def edge_energy(edge, tables, x, y):
     """The energy of an edge at states ``x`` of its first and ``y`` of its second node."""
     kind, weight = edge.kind, edge.weight
@@ -77,21 +77,25 @@ def edge_energy(edge, tables, x, y):
     return weight * 0 if agrees else weight * np.inf
 
 
-@compiled
+@uncounted
+def energy_between(edges, e, x, y):
+    """The energy of edge ``e`` at the states of its two nodes, in double precision."""
+    edge = edge_at(edges, e, np.float64(edges.weight[e]))
+    return np.float64(edge_energy(edge, edges.tables, x, y))
+
+
+@uncounted
 def labelling_energy(labelling, unary, edges):
     """The energy of a labelling of the nodes, summed in double precision."""
     energy = 0.0
     for n in range(len(edges.offsets) - 1):
         energy += unary[edges.offsets[n] + labelling[n]]
     for e in range(len(edges.first)):
-        edge = edge_at(edges, e, np.float64(edges.weight[e]))
-        energy += edge_energy(
-            edge, edges.tables, labelling[edges.first[e]], labelling[edges.second[e]]
-        )
+        energy += energy_between(edges, e, labelling[edges.first[e]], labelling[edges.second[e]])
     return energy
 
 
-@compiled
+@uncounted
 def set_cells(labelling, edges):
     """Let the node of every table stand at the cell that its variables' states select."""
     first, second, function = edges.first, edges.second, edges.function

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int32, Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import MmgraphError, ZeroProbabilityError
-from mmgraph.inference.numerics.compiling import compiled
+from mmgraph.inference.numerics.compiling import compiled, uncounted
 from mmgraph.inference.pairwise.energy_kernels import edge_at, edge_energy
 from mmgraph.inference.pairwise.graph import SELECTS_FIRST, TABLE, PairwiseGraph
 from mmgraph.inference.possible_rows import named_rows
@@ -140,7 +140,7 @@ def _all_domains(possible, offsets):
     return _Domains(possible, left, queue, queued, np.empty(len(possible), np.int64))
 
 
-@compiled
+@uncounted
 def _has_partner(edge, tables, from_first, y, possible, begin, states):
     """Whether a state ``y`` goes with a possible state of the node at the other end of an edge."""
     for x in range(states):
@@ -151,7 +151,7 @@ def _has_partner(edge, tables, from_first, y, possible, begin, states):
     return False
 
 
-@compiled
+@uncounted
 def _strike_out(domains, waiting, struck, edges, adjacency):
     """Strike out states without a partner until none is left; return the trail's length, or -1.
 

@@ -209,12 +209,12 @@ class PairwiseGraph(Cached):
 
     def constant_given(self, evidence: Evidence, row: int) -> float:
         """Return the energy that no state changes: ``constant``, and leaves without a parent."""
-        total = self.constant
+        leaves = [factor for factor, node in self.likelihoods if node < 0]
+        if not leaves:
+            return self.constant
         one = evidence.rows(slice(row, row + 1))
-        for factor, node in self.likelihoods:
-            if node < 0 and (table := factor.likelihood(one)) is not None:
-                total -= float(table.values.sum())
-        return total
+        tables = [table for leaf in leaves if (table := leaf.likelihood(one)) is not None]
+        return self.constant - sum(float(table.values.sum()) for table in tables)
 
     def block(self, states: np.ndarray, name: str) -> np.ndarray:
         """Return the part of a flat array of states that belongs to a variable, (size, states)."""
