@@ -63,13 +63,7 @@ def totals(record: Record) -> list[str]:
 
 
 def posterior_columns(posterior: Posterior, graph: FactorGraph) -> Columns:
-    """Return the most probable state of each element, and the probability of each of its states.
-
-    Raises
-    ------
-    MmgraphError
-        If two columns would have the same name.
-    """
+    """Return the most probable state of each element, and the probability of each of its states."""
     columns: Columns = {}
     for element, labels, rows in _distributions(posterior, graph):
         best = [labels[max(range(len(row)), key=row.__getitem__)] for row in rows]

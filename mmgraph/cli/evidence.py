@@ -44,13 +44,7 @@ class EvidenceOptions:
 
 
 def reading(options: Sequence[str] | None) -> dict[str, Any]:
-    """Return what ``--read`` says of a table, as options of ``open_table``.
-
-    Raises
-    ------
-    EvidenceError
-        If an argument is none of missing=…, encoding=…, separator=… and extra=….
-    """
+    """Return what ``--read`` says of a table, as options of ``open_table``."""
     from mmgraph.data.encoding import READING
 
     found: dict[str, Any] = {}
@@ -78,15 +72,6 @@ def read_evidence(
         A CSV, TSV or Parquet file: a column a variable or element, a row a case.
     **reading
         How the file is read, see :func:`~mmgraph.data.tables.open_table`.
-
-    Raises
-    ------
-    UnknownVariableError, UnknownStateError
-        With the nearest name, and the line of a file.
-    EvidenceError
-        If an argument is not NAME=STATE or a variable is given twice.
-    FormatError
-        If the file cannot be read.
     """
     evidence: dict[str, Any] = {}
     for argument in given or ():

@@ -82,11 +82,6 @@ class ImageFiles:
     def read(self) -> Images:
         """Read all files; the labels say whether they are images or volumes.
 
-        Raises
-        ------
-        FormatError
-            If a file cannot be read, or their sizes differ.
-
         Warns
         -----
         LabellingWarning
@@ -139,13 +134,7 @@ class ImageFiles:
 def name_value_pairs(
     pairs: Iterable[str] | None, option: str, known: Mapping[str, object] | None = None
 ) -> dict[str, str]:
-    """Read ``NAME=VALUE`` pairs; with ``known``, the names must be among those.
-
-    Raises
-    ------
-    MmgraphError
-        If they are not, or one is named twice.
-    """
+    """Read ``NAME=VALUE`` pairs; with ``known``, the names must be among those."""
     values: dict[str, str] = {}
     for text in pairs or ():
         name, equals, value = text.partition("=")

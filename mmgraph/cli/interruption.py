@@ -36,11 +36,6 @@ def keeps(
         What is said where nothing is kept.
     parts : sequence of str
         The folders of the directory in which there is a file if anything is kept.
-
-    Raises
-    ------
-    Interrupted
-        In place of KeyboardInterrupt.
     """
     try:
         yield

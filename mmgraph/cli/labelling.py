@@ -53,13 +53,7 @@ class LabellingOptions:
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of what is random.")] = 0
 
     def arguments(self, sensors: Mapping[str, object]) -> dict[str, Any]:
-        """Return them as arguments of :func:`~mmgraph.spatial.labelling.label_image`.
-
-        Raises
-        ------
-        MmgraphError
-            If a weight is no number, or of a sensor that there is not.
-        """
+        """Return them as arguments of :func:`~mmgraph.spatial.labelling.label_image`."""
         import torch
 
         weights = name_value_pairs(self.sensor_weight, "--sensor-weight", sensors)

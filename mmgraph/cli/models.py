@@ -63,8 +63,6 @@ def fit(
     A deep Boltzmann machine may be trained by several processes:
     torchrun --nproc-per-node 2 -m mmgraph fit MODEL --output FILE.mmgraph
     """
-    import torch
-
     import mmgraph
 
     if checkpoint is not None:
@@ -75,7 +73,23 @@ def fit(
     data = machines.refuse_without_data(model, data)
     network = _network(mmgraph.read(model), model)
     check_model_file(network, output)
-    options: dict[str, Any] = {}
+    options = reading(read) | ({} if checkpoint is None else {"checkpoint": checkpoint})
+    with keeps(checkpoint, NOT_KEPT):
+        _fit_with_progress(network, data, method, seed, options)
+    mmgraph.write(network, output)
+    result = {"model": model, "output": str(output), **_fit_record(network, method)}
+    if as_json:
+        print_json(result)
+    else:
+        print_table(("", "value"), [(k, "-" if v is None else v) for k, v in result.items()])
+
+
+def _fit_with_progress(
+    network: BayesianNetwork, data: Path, method: str, seed: int, options: dict[str, Any]
+) -> None:
+    """Fit a network, and show the iterations where there are any."""
+    import torch
+
     with progress_bar("reading and counting", None) as (bar, task):
 
         def progress(iteration: int, log_likelihood: float) -> None:
@@ -85,28 +99,25 @@ def fit(
         if method in ("auto", "em"):
             options["progress"] = progress
             options["generator"] = torch.Generator().manual_seed(seed)
-        if checkpoint is not None:
-            options["checkpoint"] = checkpoint
-        with keeps(checkpoint, NOT_KEPT):
-            network.fit(data, method, **options, **reading(read))
-    mmgraph.write(network, output)
+        network.fit(data, method, **options)
+
+
+def _fit_record(network: BayesianNetwork, method: str) -> dict[str, Any]:
     report = network.fit_report
-    result = {
-        "model": model,
-        "output": str(output),
-        "method": "em"
-        if report is not None
-        else "maximum_likelihood"
-        if method == "auto"
-        else method,
-        "iterations": None if report is None else len(report.log_likelihoods) - 1,
-        "converged": True if report is None else report.converged,
-        "log_likelihood": None if report is None else report.log_likelihoods[-1],
+    if report is None:
+        chosen = "maximum_likelihood" if method == "auto" else method
+        return {
+            "method": chosen,
+            "iterations": None,
+            "converged": True,
+            "log_likelihood": None,
+        }
+    return {
+        "method": "em",
+        "iterations": len(report.log_likelihoods) - 1,
+        "converged": report.converged,
+        "log_likelihood": report.log_likelihoods[-1],
     }
-    if as_json:
-        print_json(result)
-    else:
-        print_table(("", "value"), [(k, "-" if v is None else v) for k, v in result.items()])
 
 
 def show(

@@ -20,12 +20,6 @@ def check_file(path: Path, suffixes: Sequence[str] = ()) -> None:
         The file; what may stand there is left alone.
     suffixes : sequence of str, optional
         The endings that its name may have.
-
-    Raises
-    ------
-    FormatError
-        If the name ends in none of them, it is that of a directory, or its directory does not
-        exist or cannot be written.
     """
     ending = "".join(path.suffixes[-2:]).lower()
     if suffixes and not ending.endswith(tuple(suffixes)):
@@ -40,13 +34,7 @@ def check_file(path: Path, suffixes: Sequence[str] = ()) -> None:
 
 
 def check_directory(path: Path) -> None:
-    """Refuse a directory that could neither be written nor made.
-
-    Raises
-    ------
-    FormatError
-        If it is a file, or it (or where it would be made) cannot be written.
-    """
+    """Refuse a directory that could neither be written nor made."""
     if path.exists() and not path.is_dir():
         raise FormatError(f"{path} is a file and no directory")
     there = path
@@ -73,12 +61,6 @@ def check_model_file(model: Any, path: Path) -> None:
     ----------
     model : FactorGraph or ConditionalRandomField
         Before it is fitted, or a small one of its kind.
-
-    Raises
-    ------
-    FormatError
-        If the ending is not known, the format cannot hold the model, or the place cannot be
-        written.
     """
     import mmgraph
     from mmgraph.formats.native.directory import is_native
@@ -95,15 +77,7 @@ def check_model_file(model: Any, path: Path) -> None:
 
 
 def check_picture(path: Path) -> None:
-    """Refuse a picture that could not be drawn or written.
-
-    Raises
-    ------
-    FormatError
-        As :func:`check_file`.
-    MissingExtraError
-        If matplotlib is not installed.
-    """
+    """Refuse a picture that could not be drawn or written."""
     from mmgraph.plots.figures import SUFFIXES
 
     check_file(path, SUFFIXES)
@@ -111,12 +85,7 @@ def check_picture(path: Path) -> None:
 
 
 def check_drawing() -> None:
-    """Refuse to draw where matplotlib is not installed.
-
-    Raises
-    ------
-    MissingExtraError
-    """
+    """Refuse to draw where matplotlib is not installed."""
     from mmgraph.plots.figures import new_figure
 
     new_figure(1.0, 1.0)

@@ -36,15 +36,7 @@ Ask = Callable[["Evidence"], Any]
 
 
 def check_table(path: Path | None) -> None:
-    """Refuse a table that could not be written, before anything is asked.
-
-    Raises
-    ------
-    FormatError
-        As :func:`check_file`.
-    MissingExtraError
-        If it is a Parquet file, and pyarrow is not installed.
-    """
+    """Refuse a table that could not be written, before anything is asked."""
     if path is None:
         return
     check_file(path, SUFFIXES)
@@ -77,11 +69,6 @@ def answers(
         Those of them that are answered.
     answer
         What ``ask`` returned for these; None if there are none.
-
-    Raises
-    ------
-    ZeroProbabilityError
-        If every row is impossible.
 
     Warns
     -----
@@ -172,11 +159,6 @@ def write_table(path: Path | None, batches: Iterable[Columns]) -> int:
         A name that ends in one of ``SUFFIXES``; None is standard output, as CSV.
     batches : iterable of dict of str to list
         All of the same columns.
-
-    Raises
-    ------
-    FormatError
-        If the place cannot be written.
     """
     if path is None:
         return _write_csv(sys.stdout, batches)

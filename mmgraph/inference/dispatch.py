@@ -117,13 +117,7 @@ def _check_all(graph: FactorGraph, names: Iterable[str] | None, method: str) -> 
 
 
 def _has_layers(graph: FactorGraph, method: str) -> bool:
-    """Whether a graph has layers of units.
-
-    Raises
-    ------
-    MmgraphError
-        If a method for such layers is asked for on another graph.
-    """
+    """Whether a graph has layers of units."""
     if has_compact_factors(graph):
         return True
     if method != "auto" and METHODS[method].view == "layers":
@@ -135,15 +129,7 @@ def _has_layers(graph: FactorGraph, method: str) -> bool:
 
 
 def _for_layers(question: Question, method: str) -> tuple[str, Question]:
-    """Return the method that answers for layers of units, and the graph in the form that it takes.
-
-    Raises
-    ------
-    NotTabularError
-        If the method needs tables, and layers have none or too many.
-    TreewidthError
-        If the log-partition function is asked for without a method, and no exact one fits.
-    """
+    """The method that answers for layers of units, and the question of the graph that it takes."""
     if method != "auto":
         if METHODS[method].view == "tables":
             question = question._replace(graph=tabulated(question.graph))

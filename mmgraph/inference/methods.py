@@ -19,6 +19,7 @@ from mmgraph.inference.devices import check_device, is_elsewhere
 from mmgraph.inference.numerics.counted_random import placed_generator
 from mmgraph.inference.options import check_known, check_types
 
+View = Literal["tables", "field", "layers"]
 QUESTIONS = ("query", "joint", "log_partition", "map_query", "sample")
 
 
@@ -52,7 +53,7 @@ class Method:
     name: str
     functions: Mapping[str, str]
     exact: bool = False
-    view: Literal["tables", "field", "layers"] = "tables"
+    view: View = "tables"
     seeded: bool = False
     cpu_alone: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -93,113 +94,84 @@ def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(inspect.signature(function).parameters)
 
 
-_EXACT = {
-    "query": "exact.exact:marginals",
-    "joint": "exact.exact:joint",
-    "log_partition": "exact.exact:log_evidence",
-    "map_query": "exact.exact:best_assignment",
-    "sample": "exact.exact:samples",
-}
-_LAYERS = {
-    "query": "exact.layer_summation:layer_summation",
-    "log_partition": "exact.layer_summation:log_evidence",
-    "map_query": "exact.layer_summation:best_assignment",
-    "sample": "exact.layer_summation:samples",
-}
-_REFEREE = {q: f for q, f in _EXACT.items() if q in ("query", "log_partition", "map_query")}
-_CUTS = "moves are minimum cuts, which are found one path after the other"
+def _functions(module: str, **names: str) -> dict[str, str]:
+    return {question: f"{module}:{name}" for question, name in names.items()}
 
 
 def _marginals(function: str) -> dict[str, str]:
     return dict.fromkeys(("query", "log_partition"), function)
 
 
-def _assignments(function: str) -> dict[str, str]:
-    return {"map_query": function}
+_EXACT = _functions(
+    "exact.exact",
+    query="marginals",
+    joint="joint",
+    log_partition="log_evidence",
+    map_query="best_assignment",
+    sample="samples",
+)
+_REFEREE = {question: _EXACT[question] for question in ("query", "log_partition", "map_query")}
+_LAYERS = _functions(
+    "exact.layer_summation",
+    query="layer_summation",
+    log_partition="log_evidence",
+    map_query="best_assignment",
+    sample="samples",
+)
+_GIBBS = _functions("sampling.gibbs", query="gibbs", sample="gibbs_samples")
+_TEMPERING = _functions(
+    "sampling.parallel_tempering", query="parallel_tempering", sample="tempered_samples"
+)
+_BELIEFS = _marginals("messages.belief_propagation:belief_propagation")
+_CONVEX_BELIEFS = _marginals("messages.tree_reweighted:tree_reweighted")
+_MEAN_FIELD = _marginals("mean_field.mean_field:mean_field")
+_ANNEALING = _marginals("sampling.annealing:annealed_importance_sampling")
+_COMPILED = "its loops are compiled for the CPU; method='torch' runs the same tree"
+_FOR_TESTS = "it is the referee of small graphs; method='torch' is exact, too"
+_ONE_TREE_AFTER_THE_OTHER = (
+    "it passes along one tree after the other; method='mean_field' with structure='naive', or "
+    "'tree_reweighted', runs there"
+)
+_CUTS = "moves are minimum cuts, which are found one path after the other; method='trws' "
 
 
-METHODS = {
-    method.name: method
-    for method in (
-        Method(
-            "junction_tree",
-            _EXACT,
-            exact=True,
-            cpu_alone="its loops are compiled for the CPU; method='torch' runs the same tree",
-            options={"method": "junction_tree"},
-        ),
-        Method(
-            "enumeration",
-            _REFEREE,
-            exact=True,
-            cpu_alone="it is the referee of small graphs; method='torch' is exact, too",
-            options={"method": "enumeration"},
-        ),
-        Method("torch", _EXACT, exact=True, options={"method": "torch"}),
-        Method("layer_summation", _LAYERS, exact=True, view="layers"),
-        Method("belief_propagation", _marginals("messages.belief_propagation:belief_propagation")),
-        Method("tree_reweighted", _marginals("messages.tree_reweighted:tree_reweighted")),
-        Method("mean_field", _marginals("mean_field.mean_field:mean_field"), view="field"),
-        Method(
-            "structured_mean_field",
-            _marginals("mean_field.mean_field:mean_field"),
-            view="field",
-            cpu_alone="it passes along one tree after the other; method='mean_field' with "
-            "structure='naive', or 'tree_reweighted', runs there",
-            options={"structure": "chains"},
-            variant_of="mean_field",
-        ),
-        Method(
-            "gibbs",
-            {"query": "sampling.gibbs:gibbs", "sample": "sampling.gibbs:gibbs_samples"},
-            view="field",
-            seeded=True,
-        ),
-        Method(
-            "parallel_tempering",
-            {
-                "query": "sampling.parallel_tempering:parallel_tempering",
-                "sample": "sampling.parallel_tempering:tempered_samples",
-            },
-            view="field",
-            seeded=True,
-        ),
-        Method(
-            "annealed_importance_sampling",
-            _marginals("sampling.annealing:annealed_importance_sampling"),
-            view="field",
-            seeded=True,
-        ),
-        Method("max_product", _assignments("messages.max_product:max_product")),
-        Method("trws", _assignments("messages.trws:trws")),
-        Method(
-            "trws_and_moves",
-            _assignments("minimisation.trws_and_moves:trws_and_moves"),
-            cpu_alone=f"{_CUTS}; method='trws' is the part without them",
-        ),
-        Method(
-            "graph_cut",
-            _assignments("minimisation.graph_cut:graph_cut"),
-            cpu_alone=f"{_CUTS}; method='trws' has a bound, too",
-        ),
-        Method(
-            "alpha_expansion",
-            _assignments("minimisation.move_making:alpha_expansion"),
-            cpu_alone=f"{_CUTS}; method='trws' has a bound, too",
-        ),
-        Method(
-            "alpha_beta_swap",
-            _assignments("minimisation.move_making:alpha_beta_swap"),
-            cpu_alone=f"{_CUTS}; method='trws' has a bound, too",
-        ),
-        Method("icm", _assignments("minimisation.icm:icm"), view="field"),
-        Method(
-            "branch_and_bound",
-            _assignments("minimisation.branch_and_bound:branch_and_bound"),
-            cpu_alone="toulbar2 runs there; method='trws' has a bound, too",
-        ),
-    )
-}
+def _minimiser(module: str, name: str, cpu_alone: str = "", view: View = "tables") -> Method:
+    return Method(name, _functions(module, map_query=name), view=view, cpu_alone=cpu_alone)
+
+
+_ALL = (
+    Method("junction_tree", _EXACT, True, cpu_alone=_COMPILED, options={"method": "junction_tree"}),
+    Method("enumeration", _REFEREE, True, cpu_alone=_FOR_TESTS, options={"method": "enumeration"}),
+    Method("torch", _EXACT, True, options={"method": "torch"}),
+    Method("layer_summation", _LAYERS, True, "layers"),
+    Method("belief_propagation", _BELIEFS),
+    Method("tree_reweighted", _CONVEX_BELIEFS),
+    Method("mean_field", _MEAN_FIELD, view="field"),
+    Method(
+        "structured_mean_field",
+        _MEAN_FIELD,
+        view="field",
+        cpu_alone=_ONE_TREE_AFTER_THE_OTHER,
+        options={"structure": "chains"},
+        variant_of="mean_field",
+    ),
+    Method("gibbs", _GIBBS, view="field", seeded=True),
+    Method("parallel_tempering", _TEMPERING, view="field", seeded=True),
+    Method("annealed_importance_sampling", _ANNEALING, view="field", seeded=True),
+    _minimiser("messages.max_product", "max_product"),
+    _minimiser("messages.trws", "trws"),
+    _minimiser("minimisation.trws_and_moves", "trws_and_moves", f"{_CUTS}is the part without them"),
+    _minimiser("minimisation.graph_cut", "graph_cut", f"{_CUTS}has a bound, too"),
+    _minimiser("minimisation.move_making", "alpha_expansion", f"{_CUTS}has a bound, too"),
+    _minimiser("minimisation.move_making", "alpha_beta_swap", f"{_CUTS}has a bound, too"),
+    _minimiser("minimisation.icm", "icm", view="field"),
+    _minimiser(
+        "minimisation.branch_and_bound",
+        "branch_and_bound",
+        "toulbar2 runs there; method='trws' has a bound, too",
+    ),
+)
+METHODS = {method.name: method for method in _ALL}
 """All methods by name."""
 
 
