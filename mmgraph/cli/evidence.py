@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmgraph.cli.common import ReadOption
-from mmgraph.graph.errors import EvidenceError, UnknownVariableError, suggestion
+from mmgraph.graph.errors import EvidenceError
 
 if TYPE_CHECKING:
     from mmgraph.graph.factor_graph import FactorGraph
@@ -137,23 +137,12 @@ def _value(variable: Variable, text: str) -> object:
 
 def _columns(graph: FactorGraph, file: Path, reading: dict[str, Any]) -> dict[str, Any]:
     """The columns of a file: state indices, marked as such, and numbers."""
-    from mmgraph.data.encoding import encode
+    from mmgraph.data.encoding import columns_of, encode
     from mmgraph.data.tables import open_table
-    from mmgraph.graph.element_evidence import check_complete, elements_in
     from mmgraph.graph.state_labels import index
 
     table = open_table(file, **reading)
-    elements = elements_in(table.columns, graph.variables)
-    check_complete(elements.values(), graph.variables, str(file))
-    variables = {}
-    for column in table.columns:
-        if column in graph.variables or column in elements:
-            variables[column] = _variable(graph, column)
-        elif table.extra != "ignore":
-            raise UnknownVariableError(
-                f"{file}: the column '{column}' is not a variable of the model"
-                f"{suggestion(column, graph.variables)} (--read extra=ignore passes over it)"
-            )
+    variables = {c: _variable(graph, c) for c in columns_of(table, graph.variables)}
     if not variables:
         return {}
     rows = encode(table.select(variables), variables)

@@ -286,30 +286,50 @@ def _checked_weights(weights: object) -> np.ndarray:
     return array
 
 
-def _matched(table: Table, variables: Mapping[str, Variable]) -> dict[str, tuple[str, ...]]:
-    """The columns of each variable: its name, or those of the elements of a vector."""
-    places = elements_in(table.columns, variables)
-    check_complete(places.values(), variables, table.origin)
-    found: dict[str, tuple[str, ...]] = {}
-    elements: dict[str, dict[tuple[int, ...], str]] = {}
+def columns_of(
+    table: Table, variables: Mapping[str, Variable]
+) -> dict[str, tuple[str, tuple[int, ...] | None]]:
+    """Return the variable of each column of a table, and the place of what is an element of it.
+
+    Raises
+    ------
+    UnknownVariableError
+        If a column is neither, and the table does not say that such columns are passed over.
+    EvidenceError
+        If a table gives some elements of an array and lacks others.
+    """
+    elements = elements_in(table.columns, variables)
+    check_complete(elements.values(), variables, table.origin)
+    known: dict[str, tuple[str, tuple[int, ...] | None]] = {}
     for column in table.columns:
         if column in variables:
-            found[column] = (column,)
-        elif column in places:
-            name, place = places[column]
-            elements.setdefault(name, {})[place] = column
+            known[column] = column, None
+        elif column in elements:
+            known[column] = elements[column]
         elif table.extra != "ignore":
             raise UnknownVariableError(
-                f"the column '{column}' of {table.origin} is not a variable of the model"
+                f"{table.origin}: the column '{column}' is not a variable of the model"
                 f"{suggestion(column, variables)} (extra='ignore' passes over such columns)"
             )
-    for name, columns in elements.items():
-        if name in found:
+    return known
+
+
+def _matched(table: Table, variables: Mapping[str, Variable]) -> dict[str, tuple[str, ...]]:
+    """The columns of each variable: its name, or those of the elements of a vector."""
+    columns: dict[str, tuple[str, ...]] = {}
+    elements: dict[str, dict[tuple[int, ...], str]] = {}
+    for column, (name, place) in columns_of(table, variables).items():
+        if place is None:
+            columns[name] = (column,)
+        else:
+            elements.setdefault(name, {})[place] = column
+    for name, places in elements.items():
+        if name in columns:
             raise LearningError(
-                f"{table.origin} gives '{name}' as a whole and its element '{columns.popitem()[1]}'"
+                f"{table.origin} gives '{name}' as a whole and its element '{places.popitem()[1]}'"
             )
-        found[name] = tuple(columns[place] for place in sorted(columns))
-    for name in found:
+        columns[name] = tuple(places[place] for place in sorted(places))
+    for name in columns:
         if variables[name].is_discrete and variables[name].shape:
             raise LearningError(f"'{name}' is an array of discrete variables; learning takes none")
-    return found
+    return columns
