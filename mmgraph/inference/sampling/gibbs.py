@@ -174,7 +174,7 @@ def gibbs_samples(
         record = run_chains(conditioned, states, key, schedule)
         _warn_of_frozen_draws(conditioned, record, schedule)
         labelling = np.repeat(fixed[None], draws, 0)
-        labelling[:, record.nodes] = record.trace.reshape(-1, len(record.nodes))[:draws]
+        labelling[:, record.nodes] = np.concatenate([*record.trace])[:draws]
         rows.append(program.pairwise.states_of(labelling))
     if len(rows) == 1:
         return rows[0]
