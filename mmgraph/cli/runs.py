@@ -133,8 +133,7 @@ def list_datasets(
     as_json: JsonOption = False,
 ) -> None:
     """List the data sets with their sizes, licences and citations."""
-    from mmgraph.datasets import catalog
-    from mmgraph.datasets.catalog import entry
+    from mmgraph.datasets import catalog, entry
 
     entries = [entry(name)] if name else list(catalog().values())
     records = [

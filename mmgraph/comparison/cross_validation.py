@@ -1,22 +1,14 @@
-"""Cross-validation with folds of random rows and, where rows belong together, of whole groups.
-
-Rows of one recording (person, site) resemble each other. Folds of random rows have rows of each
-recording on both sides, and tell how a model does on recordings that it has partly heard; folds of
-whole groups tell how it does on a new one.
-"""
+"""Cross-validation over random rows and, where rows belong together, over whole groups."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int64
 
 from mmgraph.data.multimodal_data import Codes, MultimodalData
-from mmgraph.graph.errors import MmgraphError, needs
-
-Fold = tuple[Int64[np.ndarray, " training"], Int64[np.ndarray, " test"]]
-"""Training rows and test rows."""
+from mmgraph.data.splits import Fold, folds_of
+from mmgraph.graph.errors import MmgraphError
 
 
 @dataclass(frozen=True)
@@ -89,59 +81,3 @@ def cross_validations(
         folds = folds_of(data, count, seed)[:limit]
         splits.append(CrossValidation(f"by {data.groups.name}", data, tuple(folds)))
     return splits
-
-
-def folds_of(data: MultimodalData, count: int, seed: int) -> list[Fold]:
-    """Return stratified folds or, where data have groups, folds of whole groups."""
-    if data.groups is None:
-        return stratified_folds(data.codes, count, seed)
-    return group_folds(data.groups.codes, count)
-
-
-def stratified_folds(codes: Codes, count: int, seed: int) -> list[Fold]:
-    """Return random folds that hold their part of each state.
-
-    Raises
-    ------
-    MmgraphError
-        If there are fewer than two folds, or a state has fewer rows than folds.
-    """
-    with needs("data", "scikit-learn", "cross-validation"):
-        from sklearn.model_selection import StratifiedKFold
-    if count < 2:
-        raise MmgraphError(f"cross-validation needs at least two folds, not {count}")
-    smallest = int(np.bincount(codes).min())
-    if smallest < count:
-        raise MmgraphError(f"a state of the target has {smallest} rows, fewer than {count} folds")
-    splitter = StratifiedKFold(count, shuffle=True, random_state=seed)
-    return list(splitter.split(np.zeros(len(codes)), codes))
-
-
-def group_folds(groups: Codes, count: int) -> list[Fold]:
-    """Return folds of whole groups: one a group, or ``count`` of about equal size if that is fewer.
-
-    Raises
-    ------
-    MmgraphError
-        If there are fewer than two folds, or all rows are of one group.
-    """
-    if count < 2:
-        raise MmgraphError(f"cross-validation needs at least two folds, not {count}")
-    fold = fold_of_groups(groups, count)
-    if fold.max() < 1:
-        raise MmgraphError(
-            f"all {len(groups)} rows are of one group and cannot be split by group; powers of "
-            "leaves, which are learned within training rows, need three groups in all"
-        )
-    return [(np.flatnonzero(fold != f), np.flatnonzero(fold == f)) for f in range(fold.max() + 1)]
-
-
-def fold_of_groups(groups: Codes, count: int) -> Codes:
-    """Return the fold of each row: whole groups, the largest first, each to where least is held."""
-    names, place, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    sizes = np.zeros(min(count, len(names)), np.int64)
-    fold_of = np.empty(len(names), np.int64)
-    for group in np.argsort(-counts, kind="stable"):
-        fold_of[group] = sizes.argmin()
-        sizes[fold_of[group]] += counts[group]
-    return fold_of[place]

@@ -5,7 +5,8 @@
 ['bnlearn', 'digits_six_views']
 """
 
-from mmgraph.datasets.catalog import DatasetEntry, catalog, entry, load, read_member
+from mmgraph.datasets.catalog import load
+from mmgraph.datasets.entries import DatasetEntry, catalog, entry, read_member
 from mmgraph.datasets.wheels import cache_dir
 
 __all__ = ["DatasetEntry", "cache_dir", "catalog", "entry", "load", "read_member"]

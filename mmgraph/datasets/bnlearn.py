@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from mmgraph.datasets.catalog import InstalledFolder, entry, read_member
+from mmgraph.datasets.entries import InstalledFolder, entry, read_member
 from mmgraph.graph.errors import DatasetError
 
 _SUFFIX = ".bif.gz"

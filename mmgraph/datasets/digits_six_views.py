@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmgraph.datasets.catalog import entry, read_member
+from mmgraph.datasets.entries import entry, read_member
 from mmgraph.graph.errors import DatasetError
 
 

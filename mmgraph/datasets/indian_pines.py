@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmgraph.datasets.catalog import read_member
+from mmgraph.datasets.entries import read_member
 
 CLASSES = (
     "unlabelled",

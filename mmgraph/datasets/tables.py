@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from mmgraph.datasets.catalog import read_member
+from mmgraph.datasets.entries import read_member
 from mmgraph.graph.errors import needs
 
 if TYPE_CHECKING:

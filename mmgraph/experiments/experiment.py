@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 from mmgraph.data.whole_files import write_text
-from mmgraph.experiments.progress import Progress
+from mmgraph.experiments.job import Progress, run_job
 from mmgraph.experiments.reader import Reader
 
 KINDS = {
@@ -18,7 +19,7 @@ KINDS = {
     "land_cover": "mmgraph.experiments.land_cover.land_cover",
     "stereo": "mmgraph.experiments.stereo.stereo_pair",
 }
-"""The module of each kind; its function ``run`` takes what :func:`run` takes."""
+"""The module of each kind; its function ``job`` makes a :class:`~mmgraph.experiments.job.Job`."""
 
 
 def kind_of(name: str | os.PathLike[str]) -> str:
@@ -53,19 +54,21 @@ def run(
     folds : int, optional
         How many of the folds (of a land-cover model: of the seeds) to run; by default all.
     progress : callable, optional
-        See ``Progress``.
+        Called with the parts done, the parts in all, and what is being done.
 
     Returns
     -------
     dict
         ``model``, ``kind``, ``seconds``, ``results`` (a list of rows) and ``files``.
     """
+    began = time.perf_counter()
+    directory = None if output_directory is None else Path(output_directory)
     module = importlib.import_module(KINDS[kind_of(name)])
-    report: dict[str, Any] = module.run(name, output_directory, folds, progress)
+    report = run_job(module.job(name, directory), folds, progress)
     files = report.pop("files", [])
-    if output_directory is not None:
-        path = Path(output_directory) / "results.json"
+    report["seconds"] = time.perf_counter() - began
+    if directory is not None:
+        path = directory / "results.json"
         write_text(path, json.dumps(report, indent=2, allow_nan=False) + "\n")
         files = [*files, str(path)]
-    report["files"] = files
-    return report
+    return {**report, "files": files}

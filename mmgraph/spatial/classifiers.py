@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from mmgraph.data.splits import stratified_folds
 from mmgraph.graph.errors import LearningError, MissingExtraError, suggestion
 from mmgraph.learning.likelihood_weights import learn_likelihood_weights
 from mmgraph.spatial.arrays import real_array
@@ -60,7 +61,9 @@ class ClassifierUnary(Unary):
         """Fit and calibrate, see :meth:`Unary.fitted`."""
         check_every_class(codes, classes)
         shares = np.log(np.bincount(codes, minlength=len(classes)) / len(codes))
-        fold = stratified_folds(codes, self.folds, np.random.default_rng(seed))
+        fold = stratified_folds(codes, self.folds, seed)
+        # The only row of its class is never held out: nothing would be left to learn it from.
+        fold[np.bincount(codes)[codes] == 1] = -1
         scores, scored = [], []
         for k in range(self.folds):
             held_out = fold == k
@@ -102,19 +105,6 @@ def _class_scores(model: Any, rows: Rows) -> Float[np.ndarray, "rows classes"]:
         return np.log(np.maximum(probabilities, _SMALLEST))
     decision = np.asarray(model.decision_function(rows), np.float64)
     return np.stack([-decision / 2, decision / 2], -1) if decision.ndim == 1 else decision
-
-
-def stratified_folds(codes: Codes, folds: int, random: np.random.Generator) -> Codes:
-    """Return the fold of each row, drawn class by class; -1 for the only row of its class.
-
-    Such a row is never held out, as nothing would be left to learn its class from.
-    """
-    fold = np.full(len(codes), -1)
-    for code in np.unique(codes):
-        members = random.permutation(np.flatnonzero(codes == code))
-        if len(members) > 1:
-            fold[members] = np.arange(len(members)) % folds
-    return fold
 
 
 def _svm() -> Unary:

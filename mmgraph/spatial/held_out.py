@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 
+from mmgraph.data.splits import grouped_folds
 from mmgraph.graph.soft_evidence import soft
 from mmgraph.inference.query import query
 from mmgraph.learning.likelihood_weights import learn_likelihood_weights
@@ -26,9 +26,6 @@ _BUDGET = 1 << 17
 
 _NEVER = -30.0
 """The log-likelihood of the other classes where a label is kept."""
-
-_PROPAGATION: dict[str, Any] = {"iterations": 15, "tolerance": 1e-2}
-"""Belief propagation may end early where only weights are compared."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,16 +95,9 @@ def spatial_folds(
     """
     fold = np.full(len(codes), -1)
     for code in np.unique(codes):
-        members = np.flatnonzero(codes == code)
-        numbers, place, sizes = np.unique(piece[members], return_inverse=True, return_counts=True)
-        if len(numbers) < 2:
-            continue
-        taken = np.zeros(folds)
-        chosen = np.empty(len(numbers), np.int64)
-        for number in np.argsort(-sizes, kind="stable"):  # each to where least is held out so far
-            chosen[number] = taken.argmin()
-            taken[chosen[number]] += sizes[number]
-        fold[members] = chosen[place]
+        members = codes == code
+        if len(np.unique(piece[members])) > 1:
+            fold[members] = grouped_folds(piece[members], folds)
     return fold
 
 
@@ -204,16 +194,37 @@ def start_weights(parts: Sequence[HeldOut], sensors: Sequence[str]) -> dict[str,
 
 
 def held_out_marginals(
-    parts: Sequence[HeldOut], sensor_weights: Mapping[str, float], edge_weight: float
+    parts: Sequence[HeldOut],
+    sensor_weights: Mapping[str, float],
+    edge_weight: float,
+    iterations: int = 15,
+    tolerance: float = 1e-2,
 ) -> tuple[Float[np.ndarray, "pixels classes"], Int64[np.ndarray, " pixels"]]:
-    """Return the marginals of the held-out pixels, and their classes."""
+    """Return the marginals of the held-out pixels, and their classes.
+
+    Parameters
+    ----------
+    parts : sequence of HeldOut
+        What is foretold.
+    sensor_weights, edge_weight
+        As of :meth:`PixelModel.graph`.
+    iterations, tolerance
+        Of belief propagation, which may end early where only weights are compared.
+    """
     marginals, codes = [], []
     for part in parts:
         tables = part.tables(sensor_weights)
         if edge_weight:
             graph = part.models[0].neighbours_alone(edge_weight)
             evidence = {LABEL: soft(np.stack(tables))}
-            posterior = query(graph, evidence, LABEL, method="belief_propagation", **_PROPAGATION)
+            posterior = query(
+                graph,
+                evidence,
+                LABEL,
+                method="belief_propagation",
+                iterations=iterations,
+                tolerance=tolerance,
+            )
             rows = part.at_places(list(posterior.marginal(LABEL).numpy()))
         else:
             scores = part.at_places(tables)

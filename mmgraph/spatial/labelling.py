@@ -7,7 +7,7 @@ import time
 import warnings as warnings_of_python
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -45,6 +45,37 @@ LABEL_METHODS = (
 """What finds the labels: what maximises, and what gives marginals approximately."""
 
 _LEARNINGS = ("cross_validation",)
+
+
+class FieldOptions(TypedDict, total=False):
+    """The options of :func:`label_image`, which says what they are."""
+
+    sensor_weights: Mapping[str, float] | float | Literal["learn"]
+    edge_weight: float | Literal["learn"]
+    edge_sensors: Sequence[str] | Mapping[str, float] | None
+    neighbours: int | None
+    spacing: Sequence[float] | None
+    interaction: Interaction | None
+    prior: Literal["auto", "annotated", "even"] | Sequence[float] | Mapping[str, float]
+    method: str
+    marginal_method: str
+    clamp: bool
+    learning: str
+
+
+_DEFAULTS: FieldOptions = {
+    "sensor_weights": "learn",
+    "edge_weight": "learn",
+    "edge_sensors": None,
+    "neighbours": None,
+    "spacing": None,
+    "interaction": None,
+    "prior": "auto",
+    "method": "auto",
+    "marginal_method": "belief_propagation",
+    "clamp": True,
+    "learning": "cross_validation",
+}
 
 
 class LabellingWarning(UserWarning):
@@ -161,20 +192,10 @@ def label_image(
     classes: Classes | None = None,
     unlabelled: Unlabelled = None,
     unaries: object = "gaussian_mixture",
-    sensor_weights: Mapping[str, float] | float | Literal["learn"] = "learn",
-    edge_weight: float | Literal["learn"] = "learn",
-    edge_sensors: Sequence[str] | Mapping[str, float] | None = None,
-    neighbours: int | None = None,
-    spacing: Sequence[float] | None = None,
-    interaction: Interaction | None = None,
-    method: str = "auto",
-    marginal_method: str = "belief_propagation",
-    clamp: bool = True,
     missing: Mapping[str, object] | None = None,
-    prior: Literal["auto", "annotated", "even"] | Sequence[float] | Mapping[str, float] = "auto",
-    learning: str = "cross_validation",
     generator: torch.Generator | None = None,
     progress: Progress | None = None,
+    **options: Unpack[FieldOptions],
 ) -> Labelling:
     """Label every pixel of an image or a volume that one or several sensors see.
 
@@ -192,8 +213,8 @@ def label_image(
     annotations : Annotations or array-like of int, optional
         Shape ``(height, width)`` or ``(depth, height, width)``: class indices, unlabelled where
         they are -1, NaN or hidden by a mask; or strokes in colours, ``(height, width, 3 or 4)``,
-        see :meth:`of`. May be left out where no unary
-        learns.
+        see :meth:`~mmgraph.spatial.annotations.annotations.Annotations.of`. May be left out where
+        no unary learns.
     classes : sequence or mapping, optional
         Names of the classes in the order of their indices, or by colour; by default the numbers or
         colours that occur.
@@ -203,6 +224,15 @@ def label_image(
         What each sensor makes of a pixel, see :func:`~mmgraph.spatial.classifiers.as_unary`:
         ``"gaussian_mixture"``, ``"svm"``, ``"extra_trees"``, ``"logistic"``, any scikit-learn
         classifier or torch module, or an array of probabilities or log-likelihoods.
+    missing : mapping of str to array-like of bool, optional
+        By sensor: further pixels that it does not see (a cloud, a dead stripe), True for all of
+        them; where the mask is itself masked, neither.
+    generator : torch.Generator, optional
+        Seeds classifiers, folds and methods that sample; the same seed gives the same labels.
+    progress : function, optional
+        Called with what is being done, the steps done and their number (None if unknown).
+    **options
+        How labels and sensors hang together, and how the field is answered, as follows.
     sensor_weights : float, mapping of str to float, or "learn"
         The power on each sensor's likelihood: one number for all; or by sensor, and those that are
         not named are learned.
@@ -227,21 +257,13 @@ def label_image(
         Of :func:`~mmgraph.inference.query.query`.
     clamp : bool, default True
         Whether labelled pixels keep their labels.
-    missing : mapping of str to array-like of bool, optional
-        By sensor: further pixels that it does not see (a cloud, a dead stripe), True for all of
-        them; where the mask is itself masked, neither.
     prior : {"auto", "annotated", "even"}, sequence of float or mapping of str to float
         Of the classes: as among the labelled pixels, which suits labels of places taken at random;
         even, where labels were sought class by class; or these probabilities, in the order of the
-        classes or by their names. By default even where
-        the labels were drawn as strokes or patches, whose size says nothing of the classes, and as
-        annotated where they are scattered.
+        classes or by their names. By default even where the labels were drawn as strokes or
+        patches, whose size says nothing of the classes, and as annotated where they are scattered.
     learning : {"cross_validation"}
         How weights are learned, see :mod:`mmgraph.spatial.weight_search`.
-    generator : torch.Generator, optional
-        Seeds classifiers, folds and methods that sample; the same seed gives the same labels.
-    progress : function, optional
-        Called with what is being done, the steps done and their number (None if unknown).
 
     Raises
     ------
@@ -267,18 +289,31 @@ def label_image(
     Benediktsson, "Land-cover mapping by Markov modeling of spatial-contextual information" (2013).
     """
     began = time.perf_counter()
-    check_name("way to learn weights", learning, _LEARNINGS)
-    check_method("label_image", method, LABEL_METHODS)
-    check_method("label_image(marginal_method=…)", marginal_method, MARGINAL_METHODS)
+    for name in options:
+        check_name("option of label_image", name, list(_DEFAULTS))
+    chosen: FieldOptions = {**_DEFAULTS, **options}
+    check_name("way to learn weights", chosen["learning"], _LEARNINGS)
+    check_method("label_image", chosen["method"], LABEL_METHODS)
+    check_method(
+        "label_image(marginal_method=…)", chosen["marginal_method"], MARGINAL_METHODS
+    )
     task = read_task(
         sensors, annotations, classes, unlabelled, unaries, missing, generator, progress
     )
-    model = fitted_model(task, edge_sensors, neighbours, spacing, interaction or Potts(), prior)
-    weights = chosen_weights(task, model, sensor_weights, edge_weight)
+    model = fitted_model(
+        task,
+        chosen["edge_sensors"],
+        chosen["neighbours"],
+        chosen["spacing"],
+        chosen["interaction"] or Potts(),
+        chosen["prior"],
+    )
+    weights = chosen_weights(task, model, chosen["sensor_weights"], chosen["edge_weight"])
     graph = model.graph(weights.sensors, weights.edge)
     labelled = task.codes != UNLABELLED
-    clamped = task.codes if clamp and labelled.any() else None
-    answer = _answer(graph, clamped, method, marginal_method, weights.temperature, task)
+    clamped = task.codes if chosen["clamp"] and labelled.any() else None
+    asked = chosen["method"], chosen["marginal_method"]
+    answer = _answer(graph, clamped, *asked, weights.temperature, task)
     notes = (*task.sensor_notes(), *weights.notes, *task.lost_notes(answer["labels"]))
     missed = dict.fromkeys(answer.pop("shortfalls"))
     if not answer["converged"]:

@@ -12,7 +12,7 @@ from jaxtyping import Float, Float32
 
 import mmgraph as mm
 from mmgraph import datasets
-from mmgraph.datasets.catalog import entry
+from mmgraph.datasets import entry
 from mmgraph.datasets.wheels import WheelPin, read_from_wheel
 from mmgraph.graph.errors import DatasetError
 

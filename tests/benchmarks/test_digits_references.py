@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmgraph.comparison.cross_validation import Fold, stratified_folds
+from mmgraph.data.splits import Fold, stratified_folds, train_and_test
 from mmgraph.datasets import digits_six_views
 from mmgraph.experiments.machine.declaration import read_machine
 from mmgraph.graph.errors import DatasetError
@@ -33,7 +33,8 @@ def digits() -> digits_six_views.DigitsSixViews:
 
 
 def folds_of(digits: digits_six_views.DigitsSixViews, benchmark: Any) -> list[Fold]:
-    folds = stratified_folds(digits.labels, MACHINE.report.folds, MACHINE.report.seed)
+    numbers = stratified_folds(digits.labels, MACHINE.report.folds, MACHINE.report.seed)
+    folds = train_and_test(numbers)
     return folds[:1] if benchmark.disabled else folds
 
 
@@ -72,7 +73,7 @@ def test_the_order_of_rows_gives_nothing_away(benchmark: Any, digits: Any):
     """
     place = np.arange(len(digits.labels)) % 200 // 40
     stretches = [(np.flatnonzero(place != p), np.flatnonzero(place == p)) for p in range(5)]
-    random = stratified_folds(digits.labels, 5, MACHINE.report.seed)
+    random = train_and_test(stratified_folds(digits.labels, 5, MACHINE.report.seed))
     rows = joined(digits, GIVEN[0])
     apart, mixed = benchmark.pedantic(
         lambda: [svm_accuracy(rows, digits.labels, folds) for folds in (stretches, random)],

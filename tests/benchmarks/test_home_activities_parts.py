@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 
+from mmgraph.experiments import experiment
 from mmgraph.experiments.classification import classification
 from mmgraph.experiments.classification.declaration import (
-    Declaration,
+    ClassificationDeclaration,
     LeafDeclaration,
-    read_declaration,
+    read_classification,
 )
 from mmgraph.graph.errors import DatasetError
 
-WHOLE = read_declaration("home_activities")
+WHOLE = read_classification("home_activities")
 MIXTURES = tuple(leaf for leaf in WHOLE.leaves if leaf.kind == "gaussian_mixture")
 TREES = tuple(leaf for leaf in WHOLE.leaves if leaf.kind == "encoder")
 PLAIN = tuple(replace(leaf, components=3, restarts=1, shrinkage=0.3) for leaf in MIXTURES)
@@ -33,14 +34,14 @@ VARIANTS: dict[str, tuple[LeafDeclaration, ...]] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_variant(benchmark: Any, monkeypatch: pytest.MonkeyPatch, name: str):
-    def declared(_: object) -> Declaration:
+    def declared(_: object) -> ClassificationDeclaration:
         return replace(WHOLE, leaves=VARIANTS[name])
 
-    monkeypatch.setattr(classification, "read_declaration", declared)
+    monkeypatch.setattr(classification, "read_classification", declared)
     folds = 1 if benchmark.disabled else None
     try:
         report = benchmark.pedantic(
-            lambda: classification.run("home_activities", folds=folds), rounds=1
+            lambda: experiment.run("home_activities", folds=folds), rounds=1
         )
     except DatasetError as error:
         pytest.skip(f"the data cannot be had: {error}")

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mmgraph.experiments.experiment import kind_of
-from mmgraph.experiments.kept_steps import KeptSteps, fingerprint
+from mmgraph.experiments.job import fingerprint
+from mmgraph.experiments.kept_steps import KeptSteps
 from mmgraph.experiments.stereo.declaration import CostDeclaration
 from mmgraph.graph.errors import FormatError
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mmgraph.graph.errors import LearningError
-from mmgraph.spatial.classifiers import ClassifierUnary, as_unary, stratified_folds
+from mmgraph.spatial.classifiers import ClassifierUnary, as_unary
 from mmgraph.spatial.unaries import (
     FLOOR,
     ArrayUnary,
@@ -199,12 +199,23 @@ def test_what_is_no_unary_is_named():
         GaussianMixtureUnary().log_likelihood(np.zeros((1, 1, 1)), CLASSES)
 
 
-def test_folds_hold_every_class_but_its_only_pixel():
+def test_the_only_pixel_of_a_class_is_never_held_out():
     codes = np.array([0] * 7 + [1] * 2 + [2])
-    fold = stratified_folds(codes, 3, np.random.default_rng(0))
-    assert sorted(fold[:7]) == [0, 0, 0, 1, 1, 2, 2]
-    assert len(set(fold[7:9])) == 2
-    assert fold[9] == -1
+    rows = np.random.default_rng(0).normal(size=(10, 2)) + codes[:, None]
+    seen = []
+    LogisticRegression = pytest.importorskip("sklearn.linear_model").LogisticRegression
+
+    class Noting(LogisticRegression):
+        def fit(self, rows, codes):
+            seen.append(np.bincount(codes, minlength=3).tolist())
+            return super().fit(rows, codes)
+
+    ClassifierUnary(Noting()).fitted(rows, codes, ("a", "b", "c"))
+    *folds, whole = seen
+    assert len(folds) == 3
+    assert whole == [7, 2, 1]
+    assert sorted(fold[0] for fold in folds) == [4, 5, 5]
+    assert all(fold[1] and fold[2] == 1 for fold in folds)
 
 
 def test_masked_pixels_are_missing_to_every_unary():

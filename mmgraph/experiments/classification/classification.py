@@ -1,10 +1,9 @@
-"""Run a classification: cross-validate it, with every modality and with some of them missing."""
+"""A classification: cross-validated with every modality and with some of them missing."""
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,18 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
-from mmgraph.comparison.cross_validation import CrossValidation, cross_validations, folds_of
 from mmgraph.comparison.noise import figures_with_noise
-from mmgraph.data.multimodal_data import MultimodalData, groups_of
-from mmgraph.experiments.classification.declaration import Declaration, read_declaration
+from mmgraph.data.multimodal_data import MultimodalData
+from mmgraph.data.splits import folds_of
+from mmgraph.experiments.classification.declaration import (
+    ClassificationDeclaration,
+    read_classification,
+)
 from mmgraph.experiments.classification.leaves import FittedLeaf, fit_leaf
-from mmgraph.experiments.kept_steps import KeptSteps, fingerprint
-from mmgraph.experiments.progress import Progress
-from mmgraph.graph.errors import DatasetError
+from mmgraph.experiments.cross_validated import CrossValidatedJob
+from mmgraph.experiments.job import Answer, StepProgress
+from mmgraph.experiments.rows import load_rows
 from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.variable import Variable
 from mmgraph.inference.query import query
 from mmgraph.learning.likelihood_weights import learn_likelihood_weights
 from mmgraph.networks.bayesian_network import BayesianNetwork
@@ -47,15 +48,15 @@ class FittedModel:
         self, data: MultimodalData, given: tuple[str, ...]
     ) -> Float64[np.ndarray, "rows states"]:
         """Return the target's posterior when only some modalities are there."""
-        evidence = {}
-        for fitted in self.leaves:
-            if fitted.child.modality in given:
-                features = data.features[str(fitted.child.modality)]
-                evidence[fitted.child.name] = fitted.values(features)
+        evidence = {
+            fitted.child.name: fitted.values(data.features[str(fitted.child.modality)])
+            for fitted in self.leaves
+            if fitted.child.modality in given
+        }
         return query(self.network, evidence, [data.target.name]).marginal(data.target.name).numpy()
 
 
-def fit_model(declaration: Declaration, data: MultimodalData) -> FittedModel:
+def fit_model(declaration: ClassificationDeclaration, data: MultimodalData) -> FittedModel:
     """Fit the leaves, and the power of each leaf on rows that it has not seen.
 
     The powers of one modality are learned for that modality alone, so that its posterior is
@@ -63,8 +64,7 @@ def fit_model(declaration: Declaration, data: MultimodalData) -> FittedModel:
     likelihoods needs no further number. Rows that it has not seen are of groups that it has not
     seen, where data have groups.
     """
-    counts = np.bincount(data.codes, minlength=data.target.cardinality)
-    log_prior = torch.as_tensor(np.log(counts / counts.sum()))
+    log_prior = torch.as_tensor(np.log(_shares(data)))
     held_out = _held_out_log_likelihoods(declaration, data)
     weights: dict[str, float] = {}
     for modality in declaration.modalities:
@@ -75,8 +75,13 @@ def fit_model(declaration: Declaration, data: MultimodalData) -> FittedModel:
     return _assembled(declaration, data, weights)
 
 
+def _shares(data: MultimodalData) -> Float64[np.ndarray, " states"]:
+    counts = np.bincount(data.codes, minlength=data.target.cardinality)
+    return np.asarray(counts / counts.sum())
+
+
 def _assembled(
-    declaration: Declaration, data: MultimodalData, weights: Mapping[str, float]
+    declaration: ClassificationDeclaration, data: MultimodalData, weights: Mapping[str, float]
 ) -> FittedModel:
     """Fit every leaf on all rows, give it its power, and hang it on the target."""
     leaves = []
@@ -85,8 +90,7 @@ def _assembled(
         fitted = fit_leaf(leaf, data.target, features, data.codes, declaration.seed)
         weighted = fitted.leaf.reweighted(weights[leaf.name])
         leaves.append(FittedLeaf(weighted, fitted.preparation))
-    counts = np.bincount(data.codes, minlength=data.target.cardinality)
-    prior = TableFactor((data.target,), counts / counts.sum(), child=data.target)
+    prior = TableFactor((data.target,), _shares(data), child=data.target)
     network = BayesianNetwork(
         [data.target, *(f.child for f in leaves)], [prior, *(f.leaf for f in leaves)]
     )
@@ -94,7 +98,7 @@ def _assembled(
 
 
 def _held_out_log_likelihoods(
-    declaration: Declaration, data: MultimodalData
+    declaration: ClassificationDeclaration, data: MultimodalData
 ) -> dict[str, Float64[np.ndarray, "rows states"]]:
     """Each leaf's log-likelihoods of every training row, from a fit without that row's fold.
 
@@ -112,141 +116,85 @@ def _held_out_log_likelihoods(
     return held_out
 
 
-def load_data(declaration: Declaration) -> MultimodalData:
-    """Load the data set that a declaration names.
-
-    Raises
-    ------
-    DatasetError
-        If the data set cannot be had, or has not the modalities of the leaves, or the groups.
-    """
-    from mmgraph import datasets
-
-    loaded: Any = datasets.load(declaration.dataset)
-    missing = [m for m in declaration.modalities if m not in getattr(loaded, "features", {})]
-    if missing or declaration.label_column not in loaded.frame:
-        what = f"modality '{missing[0]}'" if missing else f"column '{declaration.label_column}'"
-        raise DatasetError(f"the data set '{declaration.dataset}' has no {what}")
-    codes, labels = loaded.frame[declaration.label_column].factorize(sort=True)
-    return MultimodalData(
-        {
-            m: loaded.frame[list(loaded.features[m])].to_numpy(np.float64)
-            for m in declaration.modalities
-        },
-        codes.astype(np.int64),
-        Variable(declaration.target, tuple(str(label) for label in labels)),
-        groups_of(loaded, declaration.groups, declaration.dataset, len(codes)),
+def load_data(declaration: ClassificationDeclaration) -> MultimodalData:
+    """Load the data set that a declaration names; errors are those of :func:`load_rows`."""
+    return load_rows(
+        declaration.dataset,
+        declaration.modalities,
+        declaration.target,
+        declaration.label_column,
+        declaration.groups,
     )
 
 
-def run(
-    name: str | os.PathLike[str],
-    output_directory: str | os.PathLike[str] | None = None,
-    folds: int | None = None,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Cross-validate a ready model; parameters and result are those of :func:`experiment.run`.
+def job(name: str | os.PathLike[str], directory: Path | None) -> ClassificationJob:
+    """Return the job of a declaration."""
+    declaration = read_classification(name)
+    return ClassificationJob(declaration, directory, load_data(declaration))
+
+
+class ClassificationJob(CrossValidatedJob):
+    """A classification and its rows.
 
     A row of the results has ``split``, ``given``, ``method`` and the figures of
-    :func:`~mmgraph.comparison.noise.figures_with_noise`. Folds are random and, where the
-    declaration names groups, of whole groups, too.
+    :func:`~mmgraph.comparison.noise.figures_with_noise`.
     """
-    began = time.perf_counter()
-    declaration = read_declaration(name)
-    data = load_data(declaration)
-    splits = cross_validations(data, declaration.folds, declaration.seed, folds)
-    directory = None if output_directory is None else Path(output_directory)
-    run_folds = _Folds(declaration, splits, directory, progress)
-    predictions = [run_folds.predictions(split) for split in splits]
-    if progress:
-        progress(run_folds.total, run_folds.total, "report")
-    report: dict[str, Any] = {
-        "model": declaration.name,
-        "kind": "classification",
-        "results": [
-            row
-            for split, tables in zip(splits, predictions, strict=True)
-            for row in _results(split, tables)
-        ],
-    }
-    if directory is not None:
-        from mmgraph.experiments.classification.pictures import draw_calibration, draw_structure
 
-        report["files"] = draw_structure(directory, run_folds.network())
-        for split, tables in zip(splits, predictions, strict=True):
-            report["files"] += draw_calibration(directory, split, tables)
-    report["seconds"] = time.perf_counter() - began
-    return report
-
-
-class _Folds:
-    """The folds of all splits; those that an earlier run of the same has done are not done again.
-
-    Parameters
-    ----------
-    declaration, splits
-        All of the same rows; those of the last one have groups if any have.
-    directory : Path or None
-        Keeps what folds said.
-    progress : callable or None
-    """
+    kind = "classification"
+    declaration: ClassificationDeclaration
 
     def __init__(
-        self,
-        declaration: Declaration,
-        splits: Sequence[CrossValidation],
-        directory: Path | None,
-        progress: Progress | None,
+        self, declaration: ClassificationDeclaration, directory: Path | None, data: MultimodalData
     ) -> None:
-        self.declaration, self.progress = declaration, progress
-        self.total = sum(len(split.folds) for split in splits)
-        self._done = 0
-        self._data = splits[-1].data
-        self._steps = KeptSteps(directory, fingerprint(declaration, self._data.arrays()))
+        super().__init__(declaration, directory, data, declaration.folds, declaration.seed)
         self._network: BayesianNetwork | None = None
 
-    def predictions(self, split: CrossValidation) -> dict[tuple[str, ...], np.ndarray]:
-        """Return the posteriors of all test rows of a split in each situation."""
-        said = [self._fold(split, number) for number in range(len(split.folds))]
-        return {
-            given: np.concatenate([one["+".join(given)] for one in said])
-            for given in self.declaration.given
-        }
+    def fold(
+        self,
+        train: MultimodalData,
+        test: MultimodalData,
+        is_first: bool,
+        progress: StepProgress,
+        scratch: Path | None,
+    ) -> Answer:
+        """Return the posteriors of the test rows in each situation."""
+        model = fit_model(self.declaration, train)
+        self._network = model.network
+        return Answer({"+".join(g): model.predict_proba(test, g) for g in self.declaration.given})
 
-    def network(self) -> BayesianNetwork:
-        """Return a network that was fitted."""
+    def rows(
+        self, tested: MultimodalData, predicted: Mapping[str, np.ndarray]
+    ) -> list[dict[str, Any]]:
+        """Return the figures of each situation."""
+        groups = None if tested.groups is None else tested.groups.codes
+        return [
+            {
+                "given": list(given),
+                "method": "exact",
+                **figures_with_noise(predicted["+".join(given)], tested.codes, groups),
+            }
+            for given in self.declaration.given
+        ]
+
+    def draw(self, directory: Path, answers: Mapping[str, Answer]) -> list[str]:
+        """Draw the network, and of each split confusion matrices and calibration."""
+        from mmgraph.experiments.pictures import calibration_figures, save_figures
+        from mmgraph.plots import draw_network
+
+        files = [str(directory / "network.png")]
+        draw_network(self._fitted_network(), files[0])
+        for split in self.splits:
+            predicted = self.predicted(split, answers)
+            given = self.declaration.given
+            tables = {" and ".join(g): predicted["+".join(g)] for g in given}
+            confusions = {f"confusion_{'_'.join(g)}": " and ".join(g) for g in given}
+            figures = calibration_figures(split, tables, confusions)
+            files += save_figures(directory, figures, split.suffix)
+        return files
+
+    def _fitted_network(self) -> BayesianNetwork:
         if self._network is None:
             # Every fold came from an earlier run; the picture does not show powers.
             powers = {leaf.name: 1.0 for leaf in self.declaration.leaves}
-            self._network = _assembled(self.declaration, self._data, powers).network
+            self._network = _assembled(self.declaration, self.data, powers).network
         return self._network
-
-    def _fold(self, split: CrossValidation, number: int) -> Mapping[str, np.ndarray]:
-        if self.progress:
-            self.progress(self._done, self.total, split.fold_name(number))
-        self._done += 1
-        found = self._steps.read(split.step(number))
-        if found is not None:
-            return found[0]
-        train, test = (split.data.rows(index) for index in split.folds[number])
-        model = fit_model(self.declaration, train)
-        self._network = model.network
-        said = {"+".join(g): model.predict_proba(test, g) for g in self.declaration.given}
-        self._steps.write(split.step(number), said)
-        return said
-
-
-def _results(
-    split: CrossValidation, tables: Mapping[tuple[str, ...], np.ndarray]
-) -> list[dict[str, Any]]:
-    tested = split.data.rows(split.tested)
-    groups = None if tested.groups is None else tested.groups.codes
-    return [
-        {
-            "split": split.split,
-            "given": list(given),
-            "method": "exact",
-            **figures_with_noise(table, tested.codes, groups),
-        }
-        for given, table in tables.items()
-    ]

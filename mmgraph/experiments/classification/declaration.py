@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from mmgraph.data.multimodal_data import GroupsDeclaration
-from mmgraph.experiments.reader import Reader
-
-LEAF_KINDS = ("gaussian_mixture", "encoder")
-TRANSFORMS = ("none", "standardise", "normal_quantiles")
-ENCODERS = ("extra_trees",)
+from mmgraph.experiments.reader import Reader, ReadyModel, entry
 
 
 @dataclass(frozen=True)
@@ -37,27 +30,25 @@ class LeafDeclaration:
 
     name: str
     modality: str
-    kind: str
-    transform: str = "none"
+    kind: str = entry(among=("gaussian_mixture", "encoder"))
+    transform: str = entry("none", among=("none", "standardise", "normal_quantiles"))
     components: int = 1
     restarts: int = 1
     covariance: str = "full"
     shrinkage: float = 0.3
     floor: float = 1e-3
-    encoder: str = "extra_trees"
+    encoder: str = entry("extra_trees", among=("extra_trees",))
     trees: int = 200
 
 
 @dataclass(frozen=True)
-class Declaration:
+class ClassificationDeclaration(ReadyModel):
     """A ready model of the kind ``classification``.
 
     Attributes
     ----------
-    name, title : str
-        Its file name without ending, and what it says of itself.
-    dataset, label_column : str
-        The entry of the catalogue, and the column that holds the target.
+    label_column : str
+        The column that holds the target.
     target : str
         The target's variable.
     leaves : tuple of LeafDeclaration
@@ -71,9 +62,6 @@ class Declaration:
         cross-validated over whole groups, too.
     """
 
-    name: str
-    title: str
-    dataset: str
     label_column: str
     target: str
     leaves: tuple[LeafDeclaration, ...]
@@ -89,7 +77,7 @@ class Declaration:
         return tuple(dict.fromkeys(leaf.modality for leaf in self.leaves))
 
 
-def read_declaration(name: str | os.PathLike[str]) -> Declaration:
+def read_classification(name: str | os.PathLike[str]) -> ClassificationDeclaration:
     """Read the declaration of a classification.
 
     Raises
@@ -98,54 +86,21 @@ def read_declaration(name: str | os.PathLike[str]) -> Declaration:
         If the file is not TOML, or an entry is missing, unknown or of the wrong kind.
     """
     reader = Reader(name)
-    data, learning = reader.table("data"), reader.table("learning")
-    leaves = tuple(_leaf(reader, entry) for entry in reader.list_of_tables("leaf"))
+    learning = reader.table("learning")
+    leaves = reader.records(LeafDeclaration, "leaf", "name")
     modalities = [leaf.modality for leaf in leaves]
-    given = reader.table("report").get("given")
-    return Declaration(
-        name=reader.path.stem,
-        title=reader.value(reader.content, "title", str, "the file"),
-        dataset=reader.value(data, "dataset", str, "[data]"),
-        label_column=reader.value(data, "target", str, "[data]"),
+    numbers = {
+        key: reader.value(learning, key, int, "[learning]")
+        for key in ("folds", "weight_folds", "seed")
+    }
+    return reader.declaration(
+        ClassificationDeclaration,
+        label_column=reader.value(reader.table("data"), "target", str, "[data]"),
         target=reader.value(reader.table("network"), "target", str, "[network]"),
         leaves=leaves,
-        folds=reader.value(learning, "folds", int, "[learning]"),
-        weight_folds=reader.value(learning, "weight_folds", int, "[learning]"),
-        seed=reader.value(learning, "seed", int, "[learning]"),
-        given=reader.lists_of_names(given, modalities, "[report] given"),
-        groups=read_groups(reader, data),
+        given=reader.lists_of_names(
+            reader.table("report").get("given"), modalities, "[report] given"
+        ),
+        groups=reader.groups(),
+        **numbers,
     )
-
-
-def read_groups(reader: Reader, data: Mapping[str, Any]) -> GroupsDeclaration | None:
-    """Return the groups that the table ``[data]`` names, if it does.
-
-    Raises
-    ------
-    FormatError
-        If they are neither a name nor the first rows of two blocks or more, from row 0 upwards.
-    """
-    groups = data.get("groups")
-    if groups is None or (isinstance(groups, str) and groups):
-        return groups
-    starts = groups if isinstance(groups, list) else []
-    if (
-        len(starts) < 2
-        or not all(isinstance(start, int) and not isinstance(start, bool) for start in starts)
-        or starts[0] != 0
-        or any(after <= before for before, after in itertools.pairwise(starts))
-    ):
-        raise reader.error(
-            "[data] 'groups' is the name of a column, or the first row of each block, such as "
-            f"[0, 466, 932]; not {groups!r}"
-        )
-    return tuple(starts)
-
-
-def _leaf(reader: Reader, entry: Mapping[str, Any]) -> LeafDeclaration:
-    where = f"[[leaf]] {entry.get('name', '')}".strip()
-    leaf = reader.record(LeafDeclaration, entry, where)
-    reader.choice(leaf.kind, LEAF_KINDS, f"{where} kind")
-    reader.choice(leaf.transform, TRANSFORMS, f"{where} transform")
-    reader.choice(leaf.encoder, ENCODERS, f"{where} encoder")
-    return leaf

@@ -11,7 +11,9 @@ from jaxtyping import Float64
 
 from mmgraph.data.multimodal_data import Codes, Features
 from mmgraph.experiments.classification.declaration import LeafDeclaration
-from mmgraph.graph.errors import LearningError, MissingExtraError, needs
+from mmgraph.experiments.rows import refuse_not_finite
+from mmgraph.experiments.scales import fit_scale
+from mmgraph.graph.errors import LearningError, needs
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.leaves.gaussian_mixture import GaussianMixtureLeaf
 from mmgraph.graph.leaves.score_leaf import ScoreLeaf
@@ -29,8 +31,8 @@ class FittedLeaf:
     ----------
     leaf : GaussianMixtureLeaf or ScoreLeaf
         The factor.
-    preparation : object
-        A fitted scikit-learn transformer or classifier; None leaves the features as they are.
+    preparation : Scale or object
+        Of a mixture the scale of its features, of scores a fitted scikit-learn classifier.
     """
 
     leaf: GaussianMixtureLeaf | ScoreLeaf
@@ -43,11 +45,9 @@ class FittedLeaf:
 
     def values(self, features: Features) -> Float64[np.ndarray, "rows size"]:
         """Return what the leaf observes in rows of features."""
-        if self.preparation is None:
-            return features
         if isinstance(self.leaf, ScoreLeaf):
             return np.log(self.preparation.predict_proba(features).clip(_SMALLEST_SCORE))
-        return np.asarray(self.preparation.transform(features), np.float64)
+        return np.asarray(self.preparation.forward(features))
 
     def log_likelihoods(self, features: Features) -> Float64[np.ndarray, "rows states"]:
         """Return log p(features | state) of rows, up to a constant a row."""
@@ -74,36 +74,27 @@ def fit_leaf(
     if (counts == 0).any():
         state = target.labels[int(counts.argmin())]
         raise LearningError(f"'{target.name}={state}' has no training row for '{declaration.name}'")
-    if not np.isfinite(features).all():
-        row, column = (int(i) for i in np.argwhere(~np.isfinite(features))[0])
-        raise LearningError(
-            f"feature {column} of '{declaration.modality}' is not finite in training row {row}"
-        )
+    refuse_not_finite(features, declaration.modality)
     if declaration.kind == "encoder":
-        return _fit_encoder(declaration, target, features, codes, counts, seed)
-    return _fit_mixture(declaration, target, features, codes, seed)
+        classifier = _trees(declaration, seed).fit(features, codes)
+        child = _child(declaration, target.cardinality)
+        return FittedLeaf(ScoreLeaf(child, target, np.log(counts / counts.sum())), classifier)
+    scale = fit_scale(declaration.transform, features, declaration.modality)
+    return FittedLeaf(_mixture(declaration, target, scale.forward(features), codes, seed), scale)
 
 
-def _fit_mixture(
-    declaration: LeafDeclaration, target: Variable, features: Features, codes: Codes, seed: int
-) -> FittedLeaf:
+def _mixture(
+    declaration: LeafDeclaration, target: Variable, rows: Features, codes: Codes, seed: int
+) -> GaussianMixtureLeaf:
     """Mix the clusterings of several restarts: which one is right is latent too."""
-    preparation = _transformer(declaration.transform, len(features))
-    rows = features if preparation is None else preparation.fit_transform(features)
-    child = Variable(
-        declaration.name,
-        shape=(features.shape[1],),
-        modality=declaration.modality,
-        family="gaussian",
-    )
+    child = _child(declaration, rows.shape[1])
     generator = torch.Generator().manual_seed(seed)
-    values = torch.as_tensor(np.asarray(rows, np.float64))
     given = {target.name: torch.as_tensor(codes)}
     parts = [
         GaussianMixtureLeaf.initialised(
             child,
             (target,),
-            values,
+            torch.as_tensor(rows),
             given,
             generator,
             components=declaration.components,
@@ -113,49 +104,25 @@ def _fit_mixture(
         )
         for _ in range(declaration.restarts)
     ]
+    covariances = [part.covariances for part in parts]
     shared = declaration.covariance == "shared"
-    leaf = GaussianMixtureLeaf(
+    return GaussianMixtureLeaf(
         child,
         (target,),
-        torch.cat([p.weights for p in parts], 1) / len(parts),
-        torch.cat([p.means for p in parts], 1),
-        torch.stack([p.covariances for p in parts]).mean(0)
-        if shared
-        else torch.cat([p.covariances for p in parts], 1),
+        torch.cat([part.weights for part in parts], 1) / len(parts),
+        torch.cat([part.means for part in parts], 1),
+        torch.stack(covariances).mean(0) if shared else torch.cat(covariances, 1),
         covariance=declaration.covariance,  # type: ignore[arg-type]
     )
-    return FittedLeaf(leaf, preparation)
 
 
-def _fit_encoder(
-    declaration: LeafDeclaration,
-    target: Variable,
-    features: Features,
-    codes: Codes,
-    counts: np.ndarray,
-    seed: int,
-) -> FittedLeaf:
-    try:
-        from sklearn.ensemble import ExtraTreesClassifier
-    except ImportError:
-        raise MissingExtraError(
-            "data", "scikit-learn", f"the encoder '{declaration.name}'"
-        ) from None
-    classifier = ExtraTreesClassifier(declaration.trees, random_state=seed).fit(features, codes)
-    child = Variable(
-        declaration.name,
-        shape=(target.cardinality,),
-        modality=declaration.modality,
-        family="gaussian",
+def _child(declaration: LeafDeclaration, size: int) -> Variable:
+    return Variable(
+        declaration.name, shape=(size,), modality=declaration.modality, family="gaussian"
     )
-    return FittedLeaf(ScoreLeaf(child, target, np.log(counts / counts.sum())), classifier)
 
 
-def _transformer(name: str, rows: int) -> Any:
-    if name == "none":
-        return None
-    with needs("data", "scikit-learn", f"the transform '{name}'"):
-        from sklearn.preprocessing import QuantileTransformer, StandardScaler
-    if name == "standardise":
-        return StandardScaler()
-    return QuantileTransformer(output_distribution="normal", n_quantiles=min(200, rows))
+def _trees(declaration: LeafDeclaration, seed: int) -> Any:
+    with needs("data", "scikit-learn", f"the encoder '{declaration.name}'"):
+        from sklearn.ensemble import ExtraTreesClassifier
+    return ExtraTreesClassifier(declaration.trees, random_state=seed)

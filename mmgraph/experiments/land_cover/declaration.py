@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass
 from itertools import combinations
 
-from mmgraph.experiments.reader import Reader
+from mmgraph.experiments.reader import Reader, ReadyModel, entry
 
-SPLIT_KINDS = ("random", "blocks")
+_POSITIVE = (1e-12, 1e12)
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class SplitDeclaration:
     """
 
     name: str
-    kind: str = "random"
-    block: int = 16
+    kind: str = entry("random", among=("random", "blocks"))
+    block: int = entry(16, within=(2, 10**6))
     margin: int = 0
 
 
@@ -49,10 +49,10 @@ class TrainingDeclaration:
         One repetition each.
     """
 
-    share: float
-    least: int
-    folds: int
-    seeds: tuple[int, ...]
+    share: float = entry(within=(1e-9, 1))
+    least: int = entry(within=(1, 10**6))
+    folds: int = entry(within=(2, 100))
+    seeds: tuple[int, ...] = entry()
 
 
 @dataclass(frozen=True)
@@ -70,24 +70,24 @@ class UnaryDeclaration:
     """
 
     windows: tuple[int, ...]
-    precisions: tuple[float, ...]
-    ridges: tuple[float, ...]
+    precisions: tuple[float, ...] = entry(within=_POSITIVE)
+    ridges: tuple[float, ...] = entry(within=_POSITIVE)
 
 
 @dataclass(frozen=True)
 class FieldDeclaration:
-    """The settings of the Markov random field to choose from, and how it is solved.
+    """The settings of the Markov random field to choose from, and how they are compared.
 
     Attributes
     ----------
-    name : str
-        The method, as it is reported.
     powers : tuple of float
         Of the unary probabilities.
     weights : tuple of float
         Of the Potts energy between neighbours in even places.
     contrasts : tuple of float
         The share of the weight that the strongest edges of the image take away, 0 to 1.
+    name : str
+        The method, as it is reported.
     edge_window : int
         Side of the squares whose mean spectra are compared.
     neighbours : int
@@ -95,19 +95,19 @@ class FieldDeclaration:
     held_out : int
         How many folds of the training pixels are held out, one after the other, to choose from.
     iterations : int
-        Of belief propagation, at most.
+        Of belief propagation, at most, while settings are compared.
     tolerance : float
-        Of belief propagation.
+        Of belief propagation, while settings are compared.
     """
 
-    powers: tuple[float, ...]
-    weights: tuple[float, ...]
-    contrasts: tuple[float, ...]
+    powers: tuple[float, ...] = entry(within=(0, 1e6))
+    weights: tuple[float, ...] = entry(within=(0, 1e6))
+    contrasts: tuple[float, ...] = entry(within=(0, 1))
     name: str = "mrf"
     edge_window: int = 3
     neighbours: int = 4
     held_out: int = 1
-    iterations: int = 30
+    iterations: int = entry(30, within=(1, 10**6))
     tolerance: float = 1e-3
 
 
@@ -121,34 +121,31 @@ class CloudDeclaration:
         Of the image, in one piece.
     """
 
-    share: float = 1 / 3
+    share: float = entry(1 / 3, within=(0, 1))
 
 
 @dataclass(frozen=True)
-class LandCoverDeclaration:
+class LandCoverDeclaration(ReadyModel):
     """A ready model of the kind ``land_cover``.
 
     Attributes
     ----------
-    name, title, dataset : str
-        Its file name without ending, what it says of itself, the entry of the catalogue.
+    training, unary, field, cloud
+        The tables of these names.
+    splits : tuple of SplitDeclaration
+        The tables ``[[split]]``.
     sensors : dict of str to str
         The data set's name for each sensor that is reported.
-    training, splits, unary, field, cloud
-        See there.
     given : tuple of tuple of str
         The sensors of each situation to report.
     """
 
-    name: str
-    title: str
-    dataset: str
-    sensors: dict[str, str]
     training: TrainingDeclaration
     splits: tuple[SplitDeclaration, ...]
     unary: UnaryDeclaration
     field: FieldDeclaration
     cloud: CloudDeclaration
+    sensors: dict[str, str]
     given: tuple[tuple[str, ...], ...]
 
     @property
@@ -168,25 +165,15 @@ def read_land_cover(name: str | os.PathLike[str]) -> LandCoverDeclaration:
         If the file is not TOML, or an entry is missing, unknown or out of range.
     """
     reader = Reader(name)
-    reader.only(
-        "kind", "title", "data", "sensors", "training", "split", "unary", "field", "cloud", "report"
-    )  # fmt: skip
+    tables = "data sensors training split unary field cloud report"
+    reader.only("kind", "title", *tables.split())
     sensors = dict(reader.table("sensors"))
     for key in sensors:
         reader.value(sensors, key, str, "[sensors]")
-    declaration = LandCoverDeclaration(
-        name=reader.path.stem,
-        title=reader.value(reader.content, "title", str, "the file"),
-        dataset=reader.value(reader.table("data"), "dataset", str, "[data]"),
+    declaration = reader.declaration(
+        LandCoverDeclaration,
         sensors=sensors,
-        training=reader.record(TrainingDeclaration, reader.table("training"), "[training]"),
-        splits=tuple(
-            reader.record(SplitDeclaration, s, f"[[split]] {s.get('name', '')}".strip())
-            for s in reader.list_of_tables("split")
-        ),
-        unary=reader.record(UnaryDeclaration, reader.table("unary"), "[unary]"),
-        field=reader.record(FieldDeclaration, reader.table("field"), "[field]"),
-        cloud=reader.record(CloudDeclaration, reader.table("cloud"), "[cloud]"),
+        splits=reader.records(SplitDeclaration, "split", "name"),
         given=reader.lists_of_names(
             reader.table("report").get("given"), tuple(sensors), "[report] given"
         ),
@@ -196,29 +183,15 @@ def read_land_cover(name: str | os.PathLike[str]) -> LandCoverDeclaration:
 
 
 def _check(reader: Reader, declaration: LandCoverDeclaration) -> None:
-    """Raise FormatError where a number is out of range."""
+    """Raise FormatError where one number does not fit another, or a side is not odd."""
     training, unary, field = declaration.training, declaration.unary, declaration.field
-    reader.within(training.share, 1e-9, 1, "[training] 'share'")
-    reader.within(training.least, 1, 10**6, "[training] 'least'")
-    reader.within(training.folds, 2, 100, "[training] 'folds'")
     for split in declaration.splits:
-        where = f"[[split]] {split.name}"
-        reader.choice(split.kind, SPLIT_KINDS, f"{where} kind")
-        reader.within(split.block, 2, 10**6, f"{where} 'block'")
-        reader.within(split.margin, 0, (split.block - 1) // 2, f"{where} 'margin'")
+        reader.within(split.margin, 0, (split.block - 1) // 2, f"[[split]] {split.name} 'margin'")
     for window in (*unary.windows, field.edge_window):
         if window < 1 or window % 2 == 0:
             raise reader.error(f"a window's side must be odd, not {window}")
     if 1 not in unary.windows:
         raise reader.error("[unary] 'windows' must hold 1: the pixelwise classifier needs it")
-    for number in (*unary.precisions, *unary.ridges):
-        reader.within(number, 1e-12, 1e12, "[unary] 'precisions' and 'ridges'")
-    for number in (*field.powers, *field.weights):
-        reader.within(number, 0, 1e6, "[field] 'powers' and 'weights'")
-    for number in field.contrasts:
-        reader.within(number, 0, 1, "[field] 'contrasts'")
     if field.neighbours not in (4, 8):
         raise reader.error(f"[field] 'neighbours' must be 4 or 8, not {field.neighbours}")
     reader.within(field.held_out, 1, training.folds, "[field] 'held_out'")
-    reader.within(field.iterations, 1, 10**6, "[field] 'iterations'")
-    reader.within(declaration.cloud.share, 0, 1, "[cloud] 'share'")

@@ -17,13 +17,7 @@ import torch
 from jaxtyping import Bool, Float32, Int64
 
 from mmgraph.experiments.land_cover.declaration import LandCoverDeclaration
-from mmgraph.experiments.land_cover.field import (
-    FieldSettings,
-    LandCoverField,
-    LogTable,
-    choose_field,
-    edge_contrast,
-)
+from mmgraph.experiments.land_cover.field import FieldSettings, LandCoverField, LogTable
 from mmgraph.experiments.land_cover.spectral_classifier import (
     Settings,
     SpectralClassifier,
@@ -120,19 +114,53 @@ class Experiment:
         self.field_folds = split.folds()[: declaration.field.held_out]
 
     def run(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Return the labels of every situation and method, and what was chosen.
+        """Return the labels of every situation and method, and what was chosen."""
+        self.choose()
+        results: dict[str, np.ndarray] = {}
+        for situation in situations(self.declaration):
+            results |= self.answer(situation)
+        return results, self.chosen
+
+    def choose(self) -> None:
+        """Choose classifiers and fields, from training pixels in clear weather."""
+        self._choose_classifiers()
+        folds = self.field_folds
+        for given in self.declaration.given:
+            field = self._field(given, self.clear)
+            unseen = [
+                self._pooled(given, None, self.clear, WINDOWS, f) for f in range(1, len(folds) + 1)
+            ]
+            self.fields[given] = field.choose(unseen, self.split.train, self.codes, folds)
+        self.chosen["fields"] = {"+".join(g): asdict(f) for g, f in self.fields.items()}
+
+    def answer(self, situation: Situation) -> dict[str, np.ndarray]:
+        """Return the labels of every method in one situation, with what was chosen.
 
         Beside the labels stands, under ``…/entropy``, how uncertain the field is.
         """
-        self._choose_classifiers()
-        results: dict[str, np.ndarray] = {}
-        for situation in situations(self.declaration):
-            presence = dict(self.clear)
-            if situation.missing is not None:
-                presence[situation.missing] = ~self.cloud
-            self._answer(situation, presence, results)
-        self.chosen["fields"] = {"+".join(g): asdict(f) for g, f in self.fields.items()}
-        return results, self.chosen
+        given, missing = situation.given, situation.missing
+        presence = dict(self.clear)
+        if missing is not None:
+            presence[missing] = ~self.cloud
+        tables = {m: self._pooled(given, missing, presence, m) for m in (PIXELWISE, WINDOWS)}
+        posterior = self._field(given, presence).marginals(
+            tables[WINDOWS], self.split.train, self.codes, self.fields[given]
+        )
+        shape = self.scene.labels.shape
+        entropy = -(posterior * np.log(np.maximum(posterior, 1e-300))).sum(1)
+        results = {situation.key("entropy"): entropy.reshape(shape).astype("f4")}
+        for method, table in (*tables.items(), (self.declaration.field.name, posterior)):
+            results[situation.key(method)] = table.argmax(1).reshape(shape).astype(np.int16)
+        return results
+
+    def _field(self, given: Group, presence: Presence) -> LandCoverField:
+        """The label field over what some sensors see."""
+        side, shape = self.declaration.field.edge_window, self.scene.labels.shape
+        sensors = {}
+        for sensor in given:
+            features = self._features((sensor,), presence, side).reshape(*shape, -1)
+            sensors[sensor] = np.where(presence[sensor][..., None], features, np.nan)
+        return LandCoverField(sensors, self.scene.classes, self.declaration.field)
 
     def _groups(self, given: Group) -> list[Group]:
         return [g for g in self.declaration.groups if set(g) <= set(given)]
@@ -158,34 +186,7 @@ class Experiment:
             for method, candidates in tried.items():
                 settings = choose_settings(candidates, self.codes, len(self.scene.classes), folds)
                 self.settings[group, method] = settings
-                self.chosen[f"{'+'.join(group)}/{method}"] = settings.as_dict()
-
-    def _answer(
-        self, situation: Situation, presence: Presence, results: dict[str, np.ndarray]
-    ) -> None:
-        given, missing = situation.given, situation.missing
-        tables = {m: self._pooled(given, missing, presence, m) for m in (PIXELWISE, WINDOWS)}
-        side = self.declaration.field.edge_window
-        edges = {s: (self._features((s,), presence, side), presence[s]) for s in given}
-        field = LandCoverField(
-            edge_contrast(edges, self.declaration.field.neighbours),
-            len(self.scene.classes),
-            self.declaration.field,
-        )
-        if given not in self.fields:  # under a cloud, what was chosen in clear weather is kept
-            folds = self.field_folds
-            unseen = [
-                self._pooled(given, None, self.clear, WINDOWS, f) for f in range(1, len(folds) + 1)
-            ]
-            self.fields[given] = choose_field(field, unseen, self.split.train, self.codes, folds)
-        posterior = field.marginals(
-            tables[WINDOWS], self.split.train, self.codes, self.fields[given]
-        )
-        for method, table in (*tables.items(), (self.declaration.field.name, posterior)):
-            labels = table.argmax(1).reshape(self.scene.labels.shape)
-            results[situation.key(method)] = labels.astype(np.int16)
-        entropy = -(posterior * np.log(np.maximum(posterior, 1e-300))).sum(1)
-        results[situation.key("entropy")] = entropy.reshape(self.scene.labels.shape).astype("f4")
+                self.chosen[f"{'+'.join(group)}/{method}"] = asdict(settings)
 
     def _tables(self, group: Group, method: str, missing: str | None) -> list[LogTable]:
         """Log-probabilities of all pixels by one classifier.
@@ -217,7 +218,7 @@ class Experiment:
     def _pooled(
         self, given: Group, missing: str | None, presence: Presence, method: str, version: int = 0
     ) -> LogTable:
-        """Log-probabilities of all pixels, each from the classifiers whose sensors all see it.
+        """The log-probabilities of all pixels, from the classifiers whose sensors all see them.
 
         Where a sensor is missing, the others speak with the weights that they have without it.
         """

@@ -1,31 +1,32 @@
-"""The Markov random field of land cover: neighbours agree, less so across edges of the image."""
+"""The label field of land cover: the pooled classifiers, and how strongly neighbours agree."""
 
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Float, Float64, Int64
 
 from mmgraph.experiments.land_cover.declaration import FieldDeclaration
-from mmgraph.experiments.land_cover.spectral_classifier import Features
-from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.grid import GridFactor, neighbourhood, offset_slices
-from mmgraph.graph.interaction import Potts
-from mmgraph.graph.soft_evidence import soft
-from mmgraph.graph.variable import Variable
-from mmgraph.inference.query import query
-
-_SMALLEST = 1e-12
-"""Probabilities below are not told apart in a log-loss."""
+from mmgraph.graph.factors.grid import neighbourhood
+from mmgraph.graph.factors.interaction import Potts
+from mmgraph.spatial.annotations.annotations import UNLABELLED
+from mmgraph.spatial.edges import contrast_weights, plain_weights
+from mmgraph.spatial.held_out import HeldOut, held_out_marginals
+from mmgraph.spatial.labelling import LabellingWarning, label_image
+from mmgraph.spatial.pixel_model import PixelModel
+from mmgraph.spatial.temperature import log_loss
+from mmgraph.spatial.unaries import ArrayUnary, SilentUnary
 
 _THREADS = 2
+_POOLED = "pooled"
 
 LogTable = Float64[np.ndarray, "pixels classes"]
+Pixels = Int64[np.ndarray, " pixels"]
 
 
 @dataclass(frozen=True)
@@ -49,71 +50,32 @@ class FieldSettings:
     log_loss: float = np.inf
 
 
-def edge_contrast(
-    sensors: Mapping[str, tuple[Features, Bool[np.ndarray, "height width"]]], neighbours: int
-) -> Float32[np.ndarray, "offsets height width"]:
-    """Return how much the image changes along each edge of the grid, from 0 to 1.
-
-    It is ``1 - exp(-distance / mean distance)``, the distance being the mean squared difference of
-    a sensor's features, averaged over the sensors that see both ends. Where none does, it is 0.
-
-    Parameters
-    ----------
-    sensors : mapping of str to (ndarray, ndarray)
-        Features of all pixels, and which pixels the sensor sees.
-    neighbours : int
-        4 or 8.
-    """
-    shape = next(iter(sensors.values()))[1].shape
-    offsets = neighbourhood(2, neighbours)
-    total = np.zeros((len(offsets), *shape), np.float32)
-    count = np.zeros((len(offsets), *shape), np.float32)
-    for features, present in sensors.values():
-        cube = features.reshape(*shape, -1)
-        distance = np.zeros_like(total)
-        both = np.zeros(total.shape, bool)
-        for number, offset in enumerate(offsets):
-            start, stop = offset_slices(shape, offset)
-            change = ((cube[start] - cube[stop]) ** 2).mean(2)
-            distance[number][start] = change
-            both[number][start] = present[start] & present[stop]
-        if both.any():
-            typical = max(float(distance[both].mean()), 1e-12)
-            total += np.where(both, 1 - np.exp(-distance / typical), 0.0)
-            count += both
-    return (total / np.maximum(count, 1)).astype(np.float32)
-
-
 class LandCoverField:
-    """A field over the pixels of an image; graphs are made once for each pair of settings.
+    """A label field of sensors that speak through one table of pooled log-probabilities.
 
     Parameters
     ----------
-    contrast : ndarray
-        As of :func:`edge_contrast`.
-    classes : int
-        How many.
+    sensors : mapping of str to ndarray, shape (height, width, bands)
+        What edges are looked for in; NaN where a sensor does not see.
+    classes : tuple of str
+        The names of the classes.
     declaration : FieldDeclaration
-        How it is solved.
+        What is tried.
     """
 
     def __init__(
-        self, contrast: Float32[np.ndarray, "offsets height width"], classes: int,
+        self,
+        sensors: Mapping[str, Float[np.ndarray, "height width bands"]],
+        classes: tuple[str, ...],
         declaration: FieldDeclaration,
-    ) -> None:  # fmt: skip
-        self.contrast = contrast
-        self.declaration = declaration
-        self.cover = Variable("cover", classes, contrast.shape[1:])
-        self.graphs: dict[tuple[float, float], FactorGraph] = {}
+    ) -> None:
+        self.sensors, self.classes, self.declaration = sensors, classes, declaration
+        self.shape = next(iter(sensors.values())).shape[:2]
 
     def marginals(
-        self,
-        unary: LogTable,
-        pixels: Int64[np.ndarray, " pixels"],
-        codes: Int64[np.ndarray, " pixels"],
-        settings: FieldSettings,
+        self, unary: LogTable, pixels: Pixels, codes: Pixels, settings: FieldSettings
     ) -> LogTable:
-        """Return each pixel's distribution, given what its spectrum says and some pixels' labels.
+        """Return each pixel's distribution by :func:`~mmgraph.spatial.labelling.label_image`.
 
         Parameters
         ----------
@@ -124,66 +86,79 @@ class LandCoverField:
         settings : FieldSettings
             Power, weight and contrast.
         """
-        known = settings.power * unary
-        known[pixels] = -np.inf
-        known[pixels, codes] = 0.0
-        shape = (*self.cover.shape, self.cover.cardinality)
-        evidence = {"cover": soft(torch.from_numpy(known.reshape(shape)))}
-        d = self.declaration
-        posterior = query(
-            self._graph(settings), evidence, method="belief_propagation",
-            iterations=d.iterations, tolerance=d.tolerance,
-        )  # fmt: skip
-        return posterior.marginal("cover")[0].reshape(unary.shape).double().numpy()
+        known = np.full(self.shape, UNLABELLED)
+        known.reshape(-1)[pixels] = codes
+        table = ArrayUnary(log_likelihoods=unary.reshape(*self.shape, -1))
+        share = settings.contrast / len(self.sensors)
+        with warnings.catch_warnings(action="ignore", category=LabellingWarning):  # of the cloud
+            labelling = label_image(
+                # The table's own image is even, and so keeps what edges leave of the weight.
+                {_POOLED: np.zeros(self.shape), **self.sensors},
+                known,
+                classes=self.classes,
+                unaries={_POOLED: table, **dict.fromkeys(self.sensors, SilentUnary())},
+                sensor_weights=settings.power,
+                edge_weight=settings.weight,
+                edge_sensors={_POOLED: 1 - settings.contrast, **dict.fromkeys(self.sensors, share)},
+                neighbours=self.declaration.neighbours,
+                method="belief_propagation",
+                prior="even",
+            )
+        return labelling.marginals.reshape(unary.shape)
 
-    def _graph(self, settings: FieldSettings) -> FactorGraph:
-        key = (settings.weight, settings.contrast)
-        if key not in self.graphs:
-            weights = settings.weight * (1 - settings.contrast * self.contrast)
-            edges = GridFactor(
-                self.cover, Potts(), torch.from_numpy(weights.astype(np.float64)),
-                self.declaration.neighbours,
-            )  # fmt: skip
-            self.graphs[key] = FactorGraph([self.cover], [edges])
-        return self.graphs[key]
+    def choose(
+        self, unaries: Sequence[LogTable], train: Pixels, codes: Pixels, folds: Sequence[Pixels]
+    ) -> FieldSettings:
+        """Return the settings under which held-out training pixels have the least log-loss.
 
+        Powers and weights are tried together at the first contrast, then the other contrasts with
+        the best of them.
 
-def choose_field(
-    field: LandCoverField,
-    unaries: Sequence[LogTable],
-    train: Int64[np.ndarray, " pixels"],
-    codes: Int64[np.ndarray, " pixels"],
-    folds: Sequence[np.ndarray],
-) -> FieldSettings:
-    """Return the settings under which held-out training pixels have the least log-loss.
+        Parameters
+        ----------
+        unaries : sequence of ndarray
+            For each fold, what classifiers that have not seen it say of all pixels.
+        train, codes, folds : ndarray
+            The training pixels, their classes, and those that each fold holds out.
+        """
+        declared = self.declaration
+        offsets = neighbourhood(2, declared.neighbours)
+        plain = plain_weights(self.shape, offsets)
+        parts = [contrast_weights(image, offsets) for image in self.sensors.values()]
+        edges = np.asarray(sum(parts) / len(parts))
 
-    Powers and weights are tried together at the first contrast, then the other contrasts with the
-    best of them.
+        def with_loss(settings: FieldSettings) -> FieldSettings:
+            contrast = (1 - settings.contrast) * plain + settings.contrast * edges
+            models = [
+                PixelModel(
+                    self.classes,
+                    np.zeros(len(self.classes)),
+                    {_POOLED: unary.reshape(*self.shape, -1)},
+                    contrast,
+                    offsets,
+                    Potts(),
+                )
+                for unary in unaries
+            ]
+            part = HeldOut(
+                models,
+                [train[rows] for rows in folds],
+                [codes[rows] for rows in folds],
+                kept=[(np.delete(train, rows), np.delete(codes, rows)) for rows in folds],
+            )
+            marginals, truth = held_out_marginals(
+                [part],
+                {_POOLED: settings.power},
+                settings.weight,
+                iterations=declared.iterations,
+                tolerance=declared.tolerance,
+            )
+            return replace(settings, log_loss=log_loss(marginals, truth))
 
-    Parameters
-    ----------
-    field : LandCoverField
-        The grid.
-    unaries : sequence of ndarray
-        For each fold, what classifiers that have not seen it say of all pixels.
-    train, codes, folds : ndarray
-        The training pixels, their classes, and those that each fold holds out.
-    """
-    d = field.declaration
-    pairs = itertools.product(d.powers, d.weights)
-    candidates = [FieldSettings(power, weight, d.contrasts[0]) for power, weight in pairs]
-
-    def with_loss(settings: FieldSettings) -> FieldSettings:
-        loss = 0.0
-        for rows, unary in zip(folds, unaries, strict=True):
-            kept = np.setdiff1d(np.arange(len(train)), rows)
-            table = field.marginals(unary, train[kept], codes[kept], settings)
-            likelihood = table[train[rows], codes[rows]]
-            loss -= float(np.log(np.maximum(likelihood, _SMALLEST)).sum())
-        return replace(settings, log_loss=loss / sum(len(rows) for rows in folds))
-
-    # Message passing runs outside Python's lock, so that threads share the work.
-    with ThreadPoolExecutor(_THREADS) as pool:
-        best = min(pool.map(with_loss, candidates), key=lambda settings: settings.log_loss)
-        others = [replace(best, contrast=contrast) for contrast in d.contrasts[1:]]
-        return min([best, *pool.map(with_loss, others)], key=lambda settings: settings.log_loss)
+        pairs = itertools.product(declared.powers, declared.weights)
+        first = [FieldSettings(power, weight, declared.contrasts[0]) for power, weight in pairs]
+        # Message passing runs outside Python's lock, so that threads share the work.
+        with ThreadPoolExecutor(_THREADS) as pool:
+            best = min(pool.map(with_loss, first), key=lambda settings: settings.log_loss)
+            others = [replace(best, contrast=contrast) for contrast in declared.contrasts[1:]]
+            return min([best, *pool.map(with_loss, others)], key=lambda settings: settings.log_loss)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmgraph.experiments.land_cover.experiment import Scene, Situation, cloud, situations
+from mmgraph.experiments.land_cover.experiment import Scene, Situation, cloud
 from mmgraph.experiments.land_cover.splits import Split
-from mmgraph.plots import label_map, save, uncertainty_map
+from mmgraph.plots import label_map, uncertainty_map
 from mmgraph.plots.figures import INK, new_figure
 from mmgraph.plots.label_maps import class_colours
 
@@ -28,41 +27,7 @@ _COLOURS = (
 """Colours far apart, after Trubetskoy, "List of 20 simple, distinct colors" (2017)."""
 
 
-def draw_land_cover(
-    directory: Path,
-    declaration: LandCoverDeclaration,
-    scene: Scene,
-    first: Mapping[str, tuple[int, Split, Mapping[str, np.ndarray]]],
-) -> list[str]:
-    """Draw the first seed of each split, and return the files written.
-
-    Parameters
-    ----------
-    directory : Path
-        Made if it is not there; receives a picture for each split and situation.
-    declaration, scene : LandCoverDeclaration, Scene
-        What was run.
-    first : mapping of str to (int, Split, mapping of str to ndarray)
-        The first seed of each split, its pixels and its maps.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    files = []
-    for split_name, (seed, split, maps) in first.items():
-        for situation in situations(declaration):
-            figure = _situation(declaration, scene, split, maps, situation, seed)
-            hidden = f"_without_{situation.missing}" if situation.missing else ""
-            path = directory / f"{split_name}_{'_'.join(situation.given)}{hidden}.png"
-            save(figure, path)
-            files.append(str(path))
-    return files
-
-
-def _situation(
+def situation_figure(
     declaration: LandCoverDeclaration,
     scene: Scene,
     split: Split,
@@ -70,7 +35,7 @@ def _situation(
     situation: Situation,
     seed: int,
 ) -> Figure:
-    """Truth with legend, training pixels, what each method says, and the field's entropy."""
+    """Return truth with legend, training pixels, each method's labels, and the field's entropy."""
     training = np.full(scene.labels.size, -1)
     training[split.train] = scene.labels.reshape(-1)[split.train]
     names = {

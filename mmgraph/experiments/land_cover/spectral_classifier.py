@@ -9,13 +9,14 @@ that settings can be chosen on rows that the classifier has not seen at the pric
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 from scipy.ndimage import uniform_filter
 from scipy.optimize import minimize_scalar
+
+from mmgraph.spatial.unaries import floored
 
 _FLOOR = 1e-3
 """The probability that no class goes below, times the number of classes."""
@@ -46,10 +47,6 @@ class Settings:
     temperature: float = 1.0
     log_loss: float = np.inf
     accuracy: float = 0.0
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return all of it by name."""
-        return asdict(self)
 
 
 def window_means(
@@ -148,10 +145,7 @@ def log_probabilities(
     scores: Float64[np.ndarray, "rows classes"], temperature: float
 ) -> Float64[np.ndarray, "rows classes"]:
     """Return the logarithm of the softmax of scores, kept away from zero."""
-    shifted = (scores - scores.max(1, keepdims=True)) / temperature
-    table = np.exp(shifted)
-    table /= table.sum(1, keepdims=True)
-    return np.log((1 - _FLOOR) * table + _FLOOR / table.shape[1])
+    return floored(scores / temperature, _FLOOR)
 
 
 def choose_settings(

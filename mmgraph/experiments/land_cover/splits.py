@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from mmgraph.comparison.cross_validation import fold_of_groups
+from mmgraph.data.splits import grouped_folds, stratified_folds
 from mmgraph.experiments.land_cover.declaration import SplitDeclaration, TrainingDeclaration
 from mmgraph.graph.errors import DatasetError
 
@@ -63,11 +63,12 @@ def make_split(
     if split.kind == "random":
         train = _drawn(labels.reshape(-1), np.ones(labels.size, bool), training, generator)
         test = np.setdiff1d(np.flatnonzero(labels.reshape(-1) >= 0), train)
-        return Split(train, test, _dealt(labels.reshape(-1)[train], training.folds, generator))
+        codes = labels.reshape(-1)[train]
+        return Split(train, test, stratified_folds(codes, training.folds, seed))
     inside, outside, block = _checkerboard(labels, split, training.least, generator)
     train = _drawn(labels.reshape(-1), inside, training, generator)
     test = np.flatnonzero(outside & (labels.reshape(-1) >= 0))
-    return Split(train, test, fold_of_groups(block[train], training.folds))
+    return Split(train, test, grouped_folds(block[train], training.folds))
 
 
 def _drawn(
@@ -83,15 +84,6 @@ def _drawn(
             raise DatasetError(f"class {code} has {len(pixels)} pixels to train on")
         chosen.append(generator.choice(pixels, min(count, len(pixels)), replace=False))
     return np.sort(np.concatenate(chosen)).astype(np.int64)
-
-
-def _dealt(codes: Pixels, folds: int, generator: np.random.Generator) -> Pixels:
-    """Deal the pixels of each class out to the folds, one after the other."""
-    fold = np.empty(len(codes), np.int64)
-    for code in np.unique(codes):
-        rows = generator.permutation(np.flatnonzero(codes == code))
-        fold[rows] = (np.arange(len(rows)) + generator.integers(folds)) % folds
-    return fold
 
 
 def _checkerboard(

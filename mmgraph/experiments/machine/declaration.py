@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmgraph.data.multimodal_data import GroupsDeclaration
-from mmgraph.experiments.classification.declaration import read_groups
-from mmgraph.experiments.reader import Reader
-from mmgraph.graph.errors import MmgraphError, suggestion
+from mmgraph.experiments.reader import Reader, ReadyModel, entry
+from mmgraph.graph.errors import MmgraphError
 from mmgraph.networks.boltzmann.layers import LABEL_LINKS
 
-TRANSFORMS = ("standardise", "one_scale", "normal_quantiles")
+_UNITS = (1, 10**6)
 
 
 @dataclass(frozen=True)
@@ -27,15 +26,14 @@ class ViewDeclaration:
     hidden : tuple of int
         The units of each hidden layer, from below.
     transform : {"standardise", "one_scale", "normal_quantiles"}
-        Fitted on the training rows: mean zero and variance one of each feature; one scale for all
-        features, so that those that hardly vary stay small; quantiles of a normal distribution.
+        As of :func:`~mmgraph.experiments.scales.fit_scale`.
     image : tuple of int, default ()
         Height and width, where the features are the pixels of an image that pictures can show.
     """
 
     modality: str
-    hidden: tuple[int, ...]
-    transform: str = "standardise"
+    hidden: tuple[int, ...] = entry(within=_UNITS)
+    transform: str = entry("standardise", among=("standardise", "one_scale", "normal_quantiles"))
     image: tuple[int, ...] = ()
 
 
@@ -61,9 +59,9 @@ class NetworkDeclaration:
         Whether labels are joined to the joint layer alone, or to the top of each pathway too.
     """
 
-    joint: int
-    labels: str
-    label_links: str = "joint"
+    joint: int = entry(within=_UNITS)
+    labels: str = entry()
+    label_links: str = entry("joint", among=LABEL_LINKS)
 
 
 @dataclass(frozen=True)
@@ -78,27 +76,22 @@ class MachineReport:
 
 
 @dataclass(frozen=True)
-class MachineDeclaration:
+class MachineDeclaration(ReadyModel):
     """A ready model of the kind ``boltzmann_machine``.
 
     Attributes
     ----------
-    name, title : str
-        Its file name without ending, and what it says of itself.
-    dataset, label_column : str
-        The entry of the catalogue, and the column of labels where the data is a table.
+    label_column : str
+        The column of labels, where the data set is a table.
     network, views, report
-        See there.
+        The tables of these names.
     fit : mapping
         What :meth:`BoltzmannMachine.fit` is called with: the settings of training, and what it is
         to learn to predict.
     groups : str or tuple of int, optional
-        As of :class:`~mmgraph.experiments.classification.declaration.Declaration`.
+        As of :class:`~mmgraph.experiments.classification.declaration.ClassificationDeclaration`.
     """
 
-    name: str
-    title: str
-    dataset: str
     label_column: str
     network: NetworkDeclaration
     views: tuple[ViewDeclaration, ...]
@@ -129,47 +122,32 @@ def read_machine(name: str | os.PathLike[str]) -> MachineDeclaration:
     """
     reader = Reader(name)
     reader.only("kind", "title", "data", "network", "view", "training", "prediction", "report")
-    data = reader.table("data")
-    _only(reader, data, "[data]", "dataset", "target", "groups")
+    data = reader.only_in("data", "dataset", "target", "groups")
     views = _views(reader)
-    network = reader.record(NetworkDeclaration, reader.table("network"), "[network]")
-    reader.choice(network.label_links, LABEL_LINKS, "[network] label_links")
-    reader.within(network.joint, 1, 10**6, "[network] 'joint'")
-    if network.labels in [view.modality for view in views]:
-        raise reader.error(f"[network] 'labels' and a view are both called '{network.labels}'")
-    return MachineDeclaration(
-        name=reader.path.stem,
-        title=reader.value(reader.content, "title", str, "the file"),
-        dataset=reader.value(data, "dataset", str, "[data]"),
+    modalities = [view.modality for view in views]
+    declaration = reader.declaration(
+        MachineDeclaration,
         label_column=reader.value(data, "target", str, "[data]") if "target" in data else "",
-        network=network,
         views=views,
         fit=_fit(reader),
-        report=_report(reader, [view.modality for view in views]),
-        groups=read_groups(reader, data),
+        report=_report(reader, modalities),
+        groups=reader.groups(),
     )
-
-
-def _only(reader: Reader, table: Mapping[str, Any], where: str, *known: str) -> None:
-    for key in table:
-        if key not in known:
-            raise reader.error(f"{where} has '{key}'{suggestion(key, known)}")
+    if declaration.network.labels in modalities:
+        labels = declaration.network.labels
+        raise reader.error(f"[network] 'labels' and a view are both called '{labels}'")
+    return declaration
 
 
 def _views(reader: Reader) -> tuple[ViewDeclaration, ...]:
-    views: list[ViewDeclaration] = []
-    for entry in reader.list_of_tables("view"):
-        where = f"[[view]] {entry.get('modality', '')}".strip()
-        view = reader.record(ViewDeclaration, entry, where)
-        if view.modality in [other.modality for other in views]:
+    views = reader.records(ViewDeclaration, "view", "modality")
+    for number, view in enumerate(views):
+        where = f"[[view]] {view.modality}"
+        if view.modality in [other.modality for other in views[:number]]:
             raise reader.error(f"there are two {where}")
-        reader.choice(view.transform, TRANSFORMS, f"{where} transform")
-        for units in view.hidden:
-            reader.within(units, 1, 10**6, f"{where} 'hidden'")
         if view.image and (len(view.image) != 2 or min(view.image) < 1):
             raise reader.error(f"{where} 'image' is a height and a width, not {list(view.image)}")
-        views.append(view)
-    return tuple(views)
+    return views
 
 
 def _fit(reader: Reader) -> dict[str, Any]:
@@ -189,13 +167,12 @@ def _fit(reader: Reader) -> dict[str, Any]:
 
 
 def _report(reader: Reader, modalities: list[str]) -> MachineReport:
-    table = reader.table("report")
-    _only(reader, table, "[report]", "folds", "seed", "given", "impute", "representation")
+    table = reader.only_in("report", "folds", "seed", "given", "impute", "representation")
     entries, imputations = table.get("impute", []), []
     if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
         raise reader.error("[report] 'impute' is a list of tables with 'imputed' and 'given'")
-    for entry in entries:
-        one = reader.record(ImputationDeclaration, entry, "[[report.impute]]")
+    for impute in entries:
+        one = reader.record(ImputationDeclaration, impute, "[[report.impute]]")
         reader.lists_of_names([[one.imputed, *one.given]], modalities, "[[report.impute]]")
         if one.imputed in one.given:
             raise reader.error(f"[[report.impute]] gives '{one.imputed}', which is to be imputed")

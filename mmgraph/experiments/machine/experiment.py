@@ -1,218 +1,142 @@
-"""Run a multimodal deep Boltzmann machine: cross-validated, with modalities missing and imputed."""
+"""The job of a multimodal deep Boltzmann machine: modalities missing, imputed, represented."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mmgraph.comparison.cross_validation import CrossValidation, cross_validations
 from mmgraph.comparison.noise import figures_with_noise, standard_error
 from mmgraph.data.multimodal_data import MultimodalData
-from mmgraph.experiments.kept_steps import KeptSteps, fingerprint
+from mmgraph.experiments.cross_validated import CrossValidatedJob
+from mmgraph.experiments.job import Answer, StepProgress
 from mmgraph.experiments.machine.data import check_images, load_data
 from mmgraph.experiments.machine.declaration import MachineDeclaration, read_machine
-from mmgraph.experiments.machine.fold import FittedMachine, fit_machine, run_fold
-from mmgraph.experiments.progress import Progress
+from mmgraph.experiments.machine.fold import FittedMachine, fit_machine, fit_scales, run_fold
 
 MACHINE = "machine.mmgraph"
 """Where the first fold's machine lies in the directory of a run."""
-History = list[dict[str, float]]
 
 
-def run(
-    name: str | os.PathLike[str],
-    output_directory: str | os.PathLike[str] | None = None,
-    folds: int | None = None,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Cross-validate a machine; parameters and result are those of :func:`experiment.run`.
-
-    A row of the results has ``split`` and ``given``, and besides the figures of
-    :func:`~mmgraph.comparison.noise.figures_with_noise`; or ``imputed`` and ``mean_squared_error``
-    in the units of the data; or ``representation`` and ``accuracy``. Folds are random and, where
-    the declaration names groups, of whole groups, too. A fold that was interrupted goes on from its
-    last epoch.
-    """
-    began = time.perf_counter()
+def job(name: str | os.PathLike[str], directory: Path | None) -> MachineJob:
+    """Return the job of a declaration."""
     declaration = read_machine(name)
     data = load_data(declaration)
     check_images(declaration, data)
-    splits = cross_validations(data, declaration.report.folds, declaration.report.seed, folds)
-    directory = None if output_directory is None else Path(output_directory)
-    folded = _Folds(declaration, splits, directory, progress)
-    found = [folded.of(split) for split in splits]
-    if progress:
-        progress(1, 1, "report")
-    result: dict[str, Any] = {
-        "model": declaration.name,
-        "kind": "boltzmann_machine",
-        "results": [
-            row
-            for split, (joined, _) in zip(splits, found, strict=True)
-            for row in _results(declaration, split, joined)
-        ],
-    }
-    if directory is not None:
-        from mmgraph.experiments.machine.pictures import draw_images, draw_predictions
-
-        result["files"] = []
-        for split, (joined, histories) in zip(splits, found, strict=True):
-            result["files"] += draw_predictions(directory, declaration, split, joined, histories)
-        test = data.rows(splits[0].folds[0][1])
-        result["files"] += draw_images(directory, declaration, folded.first(), test, found[0][0])
-    result["seconds"] = time.perf_counter() - began
-    return result
+    return MachineJob(declaration, directory, data)
 
 
-class _Folds:
-    """The folds of all splits; those that an earlier run of the same has done are not done again.
+class MachineJob(CrossValidatedJob):
+    """A machine and its rows; a fold that was interrupted goes on from its last epoch.
 
-    Parameters
-    ----------
-    declaration, splits
-        The first fold of the first split gives the machine that is kept.
-    directory : Path or None
-        Keeps what folds said, the first machine, and the state of a training that is interrupted.
-    progress : callable or None
+    A row of the results has ``split`` and ``given``, and besides the figures of
+    :func:`~mmgraph.comparison.noise.figures_with_noise`; or ``imputed`` and ``mean_squared_error``
+    in the units of the data; or ``representation`` and ``accuracy``.
     """
 
+    kind = "boltzmann_machine"
+    declaration: MachineDeclaration
+
     def __init__(
-        self,
-        declaration: MachineDeclaration,
-        splits: Sequence[CrossValidation],
-        directory: Path | None,
-        progress: Progress | None,
+        self, declaration: MachineDeclaration, directory: Path | None, data: MultimodalData
     ) -> None:
-        self.declaration, self.splits = declaration, splits
-        self.directory, self.progress = directory, progress
-        self._fingerprint = fingerprint(declaration, splits[-1].data.arrays())
-        self._steps = KeptSteps(directory, self._fingerprint)
+        report = declaration.report
+        super().__init__(declaration, directory, data, report.folds, report.seed)
+        self.parts_of_fold = declaration.epochs
         self._first: FittedMachine | None = None
-        self._done = 0
 
-    def of(self, split: CrossValidation) -> tuple[Mapping[str, np.ndarray], list[History]]:
-        """Return what the folds of a split say of their test rows, and the monitors of training."""
-        pairs = [self._fold(split, number) for number in range(len(split.folds))]
-        said = [one for one, _ in pairs]
-        joined = {key: np.concatenate([one[key] for one in said]) for key in said[0]}
-        return joined, [history for _, history in pairs]
+    def keeps_fold(self, is_first: bool) -> bool:
+        """Whether an earlier run's answer will do: of the first fold with its machine alone."""
+        if not is_first or self.directory is None:
+            return True
+        return (self.directory / MACHINE).exists()
 
-    def first(self) -> FittedMachine:
-        """Return the machine of the first fold, from its file if this run has not fitted it."""
-        if self._first is None:
-            assert self.directory is not None
-            split = self.splits[0]
-            train = split.data.rows(split.folds[0][0])
-            self._first = _read_machine(self.directory, self.declaration, train)
-        return self._first
+    def fold(
+        self,
+        train: MultimodalData,
+        test: MultimodalData,
+        is_first: bool,
+        progress: StepProgress,
+        scratch: Path | None,
+    ) -> Answer:
+        """Return all that is reported of a fold, with the monitors of training as notes."""
 
-    def _has_machine(self) -> bool:
-        return self.directory is not None and (self.directory / MACHINE).exists()
+        def tell(epoch: int, monitors: Mapping[str, float]) -> None:
+            loss = f", loss {monitors['loss']:.3g}" if "loss" in monitors else ""
+            progress(epoch, f"epoch {epoch}{loss}")
 
-    def _fold(
-        self, split: CrossValidation, number: int
-    ) -> tuple[Mapping[str, np.ndarray], History]:
-        step, is_first = split.step(number), split is self.splits[0] and number == 0
-        told = _EpochProgress(self.progress, split.fold_name(number), self._done, self._epochs())
-        self._done += self.declaration.epochs
-        kept = self._steps.read(step)
-        if kept is not None and (not is_first or self._has_machine()):
-            return kept[0], kept[1] or []
-        train, test = (split.data.rows(index) for index in split.folds[number])
-        checkpoint = None
-        if self.directory is not None:
-            # By declaration: the state of another one's training is of no use.
-            checkpoint = self.directory / "checkpoints" / self._fingerprint[:16] / step
-        fitted = fit_machine(self.declaration, train, checkpoint, told)
+        fitted = fit_machine(self.declaration, train, scratch, tell)
         assert fitted.machine.fit_report is not None
-        history = fitted.machine.fit_report.history
-        said = run_fold(self.declaration, fitted, train, test)
         if is_first:
             self._first = fitted
             if self.directory is not None:
-                # Before what it said: a first fold that is kept has its machine.
-                _write_machine(self.directory, fitted)
-        self._steps.write(step, said, history)
-        if checkpoint is not None:
-            shutil.rmtree(checkpoint)
-            with contextlib.suppress(OSError):  # other folds or declarations may have theirs there
-                checkpoint.parent.rmdir()
-                checkpoint.parent.parent.rmdir()
-        return said, history
+                import mmgraph
 
-    def _epochs(self) -> int:
-        """The epochs of all folds."""
-        return self.declaration.epochs * sum(len(split.folds) for split in self.splits)
+                # Before the answer is kept: a first fold that is kept has its machine.
+                self.directory.mkdir(parents=True, exist_ok=True)
+                mmgraph.write(fitted.machine, self.directory / MACHINE)
+        arrays = run_fold(self.declaration, fitted, train, test)
+        return Answer(arrays, fitted.machine.fit_report.history)
 
+    def first_machine(self) -> FittedMachine:
+        """Return the machine of the first fold, from its file if this run has not fitted it."""
+        if self._first is None:
+            assert self.directory is not None
+            import mmgraph
 
-class _EpochProgress:
-    """Tells epochs of a fold as steps of the whole run."""
+            machine: Any = mmgraph.read(self.directory / MACHINE)
+            split = self.splits[0]
+            train = split.data.rows(split.folds[0][0])
+            self._first = FittedMachine(machine, fit_scales(self.declaration, train))
+        return self._first
 
-    def __init__(self, progress: Progress | None, fold: str, before: int, total: int) -> None:
-        self.progress, self.fold, self.before, self.total = progress, fold, before, total
-
-    def __call__(self, epoch: int, monitors: Mapping[str, float]) -> None:
-        if self.progress is None:
-            return
-        loss = monitors.get("loss")
-        text = f"{self.fold}, epoch {epoch}"
-        if loss is not None:
-            text += f", loss {loss:.3g}"
-        self.progress(self.before + epoch, self.total, text)
-
-
-def _results(
-    declaration: MachineDeclaration, split: CrossValidation, joined: Mapping[str, np.ndarray]
-) -> list[dict[str, Any]]:
-    data = split.data.rows(split.tested)
-    groups = None if data.groups is None else data.groups.codes
-    rows: list[dict[str, Any]] = [
-        {
-            "given": list(given),
-            **figures_with_noise(joined[f"probabilities:{'+'.join(given)}"], data.codes, groups),
-        }
-        for given in declaration.report.given
-    ]
-    for one in declaration.report.imputations:
-        guess = joined[f"imputed:{one.imputed}:{'+'.join(one.given)}"]
-        error = float(((guess - data.features[one.imputed]) ** 2).mean())
-        rows.append({"given": list(one.given), "imputed": one.imputed, "mean_squared_error": error})
-    if declaration.report.representation:
-        right = (joined["representation"] == data.codes).astype(float)
-        rows.append(
+    def rows(
+        self, tested: MultimodalData, predicted: Mapping[str, np.ndarray]
+    ) -> list[dict[str, Any]]:
+        """Return the figures of situations, imputations and the representation."""
+        report = self.declaration.report
+        groups = None if tested.groups is None else tested.groups.codes
+        rows: list[dict[str, Any]] = [
             {
-                "given": list(declaration.modalities),
-                "representation": declaration.network.joint,
-                "accuracy": float(right.mean()),
-                "accuracy_standard_error": standard_error(right, groups),
+                "given": list(given),
+                **figures_with_noise(
+                    predicted[f"probabilities:{'+'.join(given)}"], tested.codes, groups
+                ),
             }
-        )
-    return [{"split": split.split, **row} for row in rows]
+            for given in report.given
+        ]
+        for one in report.imputations:
+            imputed = predicted[f"imputed:{one.imputed}:{'+'.join(one.given)}"]
+            error = float(((imputed - tested.features[one.imputed]) ** 2).mean())
+            rows.append(
+                {"given": list(one.given), "imputed": one.imputed, "mean_squared_error": error}
+            )
+        if report.representation:
+            right = (predicted["representation"] == tested.codes).astype(float)
+            rows.append(
+                {
+                    "given": list(self.declaration.modalities),
+                    "representation": self.declaration.network.joint,
+                    "accuracy": float(right.mean()),
+                    "accuracy_standard_error": standard_error(right, groups),
+                }
+            )
+        return rows
 
+    def draw(self, directory: Path, answers: Mapping[str, Answer]) -> list[str]:
+        """Draw calibration and training of each split, and the first machine's images."""
+        from mmgraph.experiments.machine.pictures import image_figures, prediction_figures
+        from mmgraph.experiments.pictures import save_figures
 
-def _write_machine(directory: Path, fitted: FittedMachine) -> None:
-    import mmgraph
-
-    directory.mkdir(parents=True, exist_ok=True)
-    mmgraph.write(fitted.machine, directory / MACHINE)
-
-
-def _read_machine(
-    directory: Path, declaration: MachineDeclaration, train: MultimodalData
-) -> FittedMachine:
-    """The machine of the first fold, which an earlier run has written."""
-    import mmgraph
-    from mmgraph.experiments.machine.data import fit_transform
-
-    machine: Any = mmgraph.read(directory / MACHINE)
-    transforms = {
-        v.modality: fit_transform(v, train.features[v.modality]) for v in declaration.views
-    }
-    return FittedMachine(machine, transforms)
+        files = []
+        predicted = [self.predicted(split, answers) for split in self.splits]
+        for split, tables in zip(self.splits, predicted, strict=True):
+            histories = [answers[split.step(n)].notes or [] for n in range(len(split.folds))]
+            figures = prediction_figures(self.declaration, split, tables, histories)
+            files += save_figures(directory, figures, split.suffix)
+        test = self.data.rows(self.splits[0].folds[0][1])
+        figures = image_figures(self.declaration, self.first_machine(), test, predicted[0])
+        return files + save_figures(directory, figures)

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float64
 
 from mmgraph.data.multimodal_data import MultimodalData
-from mmgraph.experiments.machine.data import Scale, Transform, fit_transform
 from mmgraph.experiments.machine.declaration import MachineDeclaration
+from mmgraph.experiments.scales import LinearScale, Scale, fit_scale
 from mmgraph.graph.errors import needs
 from mmgraph.graph.state_labels import index
 from mmgraph.graph.variable import Variable
@@ -32,17 +32,17 @@ class FittedMachine:
     Attributes
     ----------
     machine : MultimodalDeepBoltzmannMachine
-    transforms : dict of str to Transform
+    scales : dict of str to Scale
         By modality.
     """
 
     machine: MultimodalDeepBoltzmannMachine
-    transforms: dict[str, Transform]
+    scales: dict[str, Scale]
 
     def evidence(self, data: MultimodalData, given: tuple[str, ...]) -> dict[str, torch.Tensor]:
         """Return the rows of some modalities on the machine's scales."""
         return {
-            m: torch.as_tensor(self.transforms[m].forward(data.features[m])).to(self.machine.dtype)
+            m: torch.as_tensor(self.scales[m].forward(data.features[m])).to(self.machine.dtype)
             for m in given
         }
 
@@ -50,21 +50,21 @@ class FittedMachine:
         self, data: MultimodalData, given: tuple[str, ...]
     ) -> Float64[np.ndarray, "rows states"]:
         """Return the probabilities of the target's states when only some modalities are there."""
-        found = self.machine.predict_proba(self.evidence(data, given))
-        found = np.asarray(found, np.float64)[:, np.argsort(class_order(data.target))]
-        return found / found.sum(1, keepdims=True)
+        table = self.machine.predict_proba(self.evidence(data, given))
+        table = np.asarray(table, np.float64)[:, np.argsort(class_order(data.target))]
+        return table / table.sum(1, keepdims=True)
 
     def impute(
         self, data: MultimodalData, given: tuple[str, ...], imputed: str
     ) -> Float64[np.ndarray, "rows features"]:
         """Return the posterior means of a modality in its own units."""
-        found = self.machine.impute(self.evidence(data, given), imputed)
-        return self.transforms[imputed].backward(found[imputed].double().numpy())
+        means = self.machine.impute(self.evidence(data, given), imputed)
+        return self.scales[imputed].backward(means[imputed].double().numpy())
 
     def represent(self, data: MultimodalData) -> Float64[np.ndarray, "rows joint"]:
         """Return the joint representation of rows of which everything is given but the label."""
-        given = self.evidence(data, tuple(data.features))
-        return self.machine.represent(given).double().numpy()
+        rows = self.evidence(data, tuple(data.features))
+        return self.machine.represent(rows).double().numpy()
 
     def in_units_of_data(self) -> MultimodalDeepBoltzmannMachine:
         """Return a machine that speaks of features in their own units.
@@ -72,7 +72,7 @@ class FittedMachine:
         Natural parameters take up a scale without loss. Normal quantiles are no change of scale:
         modalities on them stay so.
         """
-        linear = {m: t for m, t in self.transforms.items() if isinstance(t, Scale)}
+        linear = {m: t for m, t in self.scales.items() if isinstance(t, LinearScale)}
         units = Units(
             {m: torch.as_tensor(t.mean) for m, t in linear.items()},
             {m: torch.as_tensor(t.deviation) for m, t in linear.items()},
@@ -80,6 +80,16 @@ class FittedMachine:
         made = self.machine.to(dtype=torch.float64)
         units.write(self.machine.to(dtype=torch.float64), made)
         return made
+
+
+def fit_scales(declaration: MachineDeclaration, data: MultimodalData) -> dict[str, Scale]:
+    """Fit the scale of each modality to training rows; errors are those of :func:`fit_scale`."""
+    return {
+        view.modality: fit_scale(
+            view.transform, data.features[view.modality], view.modality, floor=1e-3
+        )
+        for view in declaration.views
+    }
 
 
 def fit_machine(
@@ -95,13 +105,10 @@ def fit_machine(
     LearningError
         If the settings of training do not fit, features are not finite, or training diverges.
     """
-    transforms, pathways = {}, []
+    scales, pathways = fit_scales(declaration, data), []
     for view in declaration.views:
-        features = data.features[view.modality]
-        transforms[view.modality] = fit_transform(view, features)
-        visible = Variable(
-            view.modality, shape=(features.shape[1],), modality=view.modality, family="gaussian"
-        )
+        shape = data.features[view.modality].shape[1:]
+        visible = Variable(view.modality, shape=shape, modality=view.modality, family="gaussian")
         pathways.append(Pathway(visible, view.hidden))
     generator = torch.Generator().manual_seed(declaration.report.seed)
     network = declaration.network
@@ -109,7 +116,7 @@ def fit_machine(
     machine = MultimodalDeepBoltzmannMachine(
         pathways, network.joint, data.target, label_links=links, generator=generator
     )
-    fitted = FittedMachine(machine, transforms)
+    fitted = FittedMachine(machine, scales)
     machine.fit(
         fitted.evidence(data, declaration.modalities),
         index(data.codes),
@@ -132,17 +139,17 @@ def run_fold(
     ``probabilities:<given>``, ``imputed:<imputed>:<given>`` and, where asked for,
     ``representation``: the labels predicted from the joint layer.
     """
-    found: dict[str, np.ndarray] = {}
+    arrays: dict[str, np.ndarray] = {}
     for given in declaration.report.given:
-        found[f"probabilities:{'+'.join(given)}"] = fitted.predict_proba(test, given)
+        arrays[f"probabilities:{'+'.join(given)}"] = fitted.predict_proba(test, given)
     for one in declaration.report.imputations:
         key = f"imputed:{one.imputed}:{'+'.join(one.given)}"
-        found[key] = fitted.impute(test, one.given, one.imputed)
+        arrays[key] = fitted.impute(test, one.given, one.imputed)
     if declaration.report.representation:
-        found["representation"] = _from_representation(
+        arrays["representation"] = _from_representation(
             fitted.represent(train), train.codes, fitted.represent(test)
         )
-    return found
+    return arrays
 
 
 def _from_representation(

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from mmgraph.comparison.cross_validation import CrossValidation
-from mmgraph.comparison.metrics import BINS
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.experiments.machine.declaration import MachineDeclaration, ViewDeclaration
 from mmgraph.experiments.machine.fold import FittedMachine
+from mmgraph.experiments.pictures import calibration_figures
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.exponential_family import statistics_of
 from mmgraph.graph.state_labels import index
 from mmgraph.inference.field.block_gibbs import sweep
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.pairwise.colouring import colour_masks
-from mmgraph.plots import confusion_matrix, reliability_diagram, save
 from mmgraph.plots.machines import image_grid, in_rows, training_curves
 
 if TYPE_CHECKING:
@@ -34,82 +32,59 @@ _SWEEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _MONITORS = ("loss", "pseudo_likelihood", "reconstruction_error", "free_energy_gap", "saturation")
 
 
-def draw_predictions(
-    directory: Path,
+def prediction_figures(
     declaration: MachineDeclaration,
     split: CrossValidation,
-    joined: Mapping[str, np.ndarray],
+    predicted: Mapping[str, np.ndarray],
     histories: Sequence[Sequence[Mapping[str, float]]],
-) -> list[str]:
-    """Draw calibration, confusion and training of a split's folds, and return the files written.
+) -> dict[str, Figure]:
+    """Return calibration, confusion given everything, and training of a split's folds.
 
     Parameters
     ----------
-    directory : Path
-        Made if it is not there.
     declaration : MachineDeclaration
+        Says which situations there are.
     split : CrossValidation
-        Has the true labels. The files of a split by groups are named after it.
-    joined : mapping of str to ndarray
-        What all folds said, in the order of the split; see :func:`machine_fold.run_fold`.
+        Has the true labels.
+    predicted : mapping of str to ndarray
+        As of :func:`~mmgraph.experiments.machine.fold.run_fold`, of all folds.
     histories : sequence
         The monitors of each fold's training.
     """
     tables = {
-        " and ".join(given): joined[f"probabilities:{'+'.join(given)}"]
+        " and ".join(given): predicted[f"probabilities:{'+'.join(given)}"]
         for given in declaration.report.given
     }
-    target, codes = split.data.target, split.data.codes[split.tested]
-    figures = {
-        "reliability": reliability_diagram(
-            codes, tables, BINS, title=split.titled(f"Calibration of {target.name}")
-        )
-    }
-    first, table = next(iter(tables.items()))
-    title = split.titled(f"{target.name} given {first}")
-    figures["confusion"] = confusion_matrix(codes, table.argmax(1), target.labels, title=title)
+    figures = calibration_figures(split, tables, {"confusion": next(iter(tables))})
     named = {f"fold {i + 1}": history for i, history in enumerate(histories) if history}
     if named:
         occurring = {name for history in named.values() for epoch in history for name in epoch}
         losses = sorted(n for n in occurring if n.startswith("loss:"))
         monitors = [*_MONITORS, *losses]
         figures["monitors"] = training_curves(named, monitors, title=split.titled("Training"))
-    return _saved(directory, {f"{name}{split.suffix}": f for name, f in figures.items()})
+    return figures
 
 
-def draw_images(
-    directory: Path,
+def image_figures(
     declaration: MachineDeclaration,
     fitted: FittedMachine,
     test: MultimodalData,
-    joined: Mapping[str, np.ndarray],
-) -> list[str]:
-    """Draw what a machine makes of images, where there are any, and return the files written.
+    predicted: Mapping[str, np.ndarray],
+) -> dict[str, Figure]:
+    """Return what a machine makes of images, where there are any.
 
     Parameters
     ----------
-    directory : Path
-        Made if it is not there.
     declaration, fitted, test
         The machine of the first fold, and its test rows.
-    joined : mapping of str to ndarray
-        What all folds said, those test rows first.
+    predicted : mapping of str to ndarray
+        The predictions of all folds, those test rows first.
     """
     figures: dict[str, Figure] = {}
     for view in declaration.views:
         if view.image:
-            figures.update(_of_images(view, declaration, fitted, test, joined))
-    return _saved(directory, figures)
-
-
-def _saved(directory: Path, figures: Mapping[str, Figure]) -> list[str]:
-    directory.mkdir(parents=True, exist_ok=True)
-    files = []
-    for name, figure in figures.items():
-        path = directory / f"{name}.png"
-        save(figure, path)
-        files.append(str(path))
-    return files
+            figures |= _of_images(view, declaration, fitted, test, predicted)
+    return figures
 
 
 def _of_images(
@@ -117,7 +92,7 @@ def _of_images(
     declaration: MachineDeclaration,
     fitted: FittedMachine,
     test: MultimodalData,
-    joined: Mapping[str, np.ndarray],
+    predicted: Mapping[str, np.ndarray],
 ) -> dict[str, Figure]:
     """The pictures of a modality whose features are pixels."""
     name, shape = view.modality, (view.image[0], view.image[1])
@@ -127,7 +102,7 @@ def _of_images(
     }
     for one in declaration.report.imputations:
         if one.imputed == name:
-            guess = joined[f"imputed:{name}:{'+'.join(one.given)}"]
+            guess = predicted[f"imputed:{name}:{'+'.join(one.given)}"]
             figures[f"imputed_{name}"] = _imputed(fitted, test, guess, name, one.given, shape)
     return figures
 
@@ -169,7 +144,7 @@ def _samples(
         sweep(view, colours, states, generator)
         if passed in _SWEEPS:
             mean = view.mean(name, states).double().numpy()
-            seen.append(fitted.transforms[name].backward(mean))
+            seen.append(fitted.scales[name].backward(mean))
     images = np.stack(seen, 1).reshape(len(rows), len(seen), *shape)
     return image_grid(
         {str(labels.labels[code]): one for code, one in zip(some.codes, images, strict=True)},

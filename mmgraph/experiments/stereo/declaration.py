@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from mmgraph.experiments.reader import Reader
+from mmgraph.experiments.reader import Reader, ReadyModel, entry
 
-METHODS = ("trws",)
+_POSITIVE = (1e-9, 1e9)
 
 
 @dataclass(frozen=True)
 class CostDeclaration:
     """How pixels are matched, see :func:`mmgraph.spatial.stereo.matching_cost`."""
 
-    disparities: int
-    census_scale: float = 30.0
-    colour_scale: float = 10.0
+    disparities: int = entry(within=(2, 10**6))
+    census_scale: float = entry(30.0, within=_POSITIVE)
+    colour_scale: float = entry(10.0, within=_POSITIVE)
     aggregation: int = 1
 
 
@@ -24,11 +24,11 @@ class CostDeclaration:
 class SurfaceDeclaration:
     """The Markov random field, see :func:`mmgraph.spatial.stereo.stereo_graph`."""
 
-    strength: float
-    truncation: float
-    across_edges: float
-    scale: float
-    unmatched: float = 1.0
+    strength: float = entry(within=(0, 1e9))
+    truncation: float = entry(within=_POSITIVE)
+    across_edges: float = entry(within=(0, 1))
+    scale: float = entry(within=_POSITIVE)
+    unmatched: float = entry(1.0, within=(0, 1))
     neighbours: int = 4
 
 
@@ -36,8 +36,8 @@ class SurfaceDeclaration:
 class SearchDeclaration:
     """How a labelling of low energy is found: a method of ``map_query`` and its iterations."""
 
-    method: str = "trws"
-    iterations: int = 40
+    method: str = entry("trws", among=("trws",))
+    iterations: int = entry(40, within=(1, 10**6))
 
 
 @dataclass(frozen=True)
@@ -52,25 +52,14 @@ class StereoReport:
         The truth of the rows from here on was not looked at when the settings were chosen.
     """
 
-    tolerance: float = 2.0
+    tolerance: float = entry(2.0, within=(0, 1e9))
     unseen_from_row: int = 0
 
 
 @dataclass(frozen=True)
-class StereoDeclaration:
-    """A ready model of the kind ``stereo``.
+class StereoDeclaration(ReadyModel):
+    """A ready model of the kind ``stereo``; its attributes are the tables of these names."""
 
-    Attributes
-    ----------
-    name, title, dataset : str
-        Its file name without ending, what it says of itself, the entry of the catalogue.
-    cost, field, search, report
-        See there.
-    """
-
-    name: str
-    title: str
-    dataset: str
     cost: CostDeclaration
     field: SurfaceDeclaration
     search: SearchDeclaration
@@ -87,27 +76,4 @@ def read_stereo(name: str | os.PathLike[str]) -> StereoDeclaration:
     """
     reader = Reader(name)
     reader.only("kind", "title", "data", "cost", "field", "search", "report")
-    declaration = StereoDeclaration(
-        name=reader.path.stem,
-        title=reader.value(reader.content, "title", str, "the file"),
-        dataset=reader.value(reader.table("data"), "dataset", str, "[data]"),
-        cost=reader.record(CostDeclaration, reader.table("cost"), "[cost]"),
-        field=reader.record(SurfaceDeclaration, reader.table("field"), "[field]"),
-        search=reader.record(SearchDeclaration, reader.table("search"), "[search]"),
-        report=reader.record(StereoReport, reader.table("report"), "[report]"),
-    )
-    reader.choice(declaration.search.method, METHODS, "[search] method")
-    for value, low, high, where in (
-        (declaration.cost.disparities, 2, 10**6, "[cost] 'disparities'"),
-        (declaration.cost.census_scale, 1e-9, 1e9, "[cost] 'census_scale'"),
-        (declaration.cost.colour_scale, 1e-9, 1e9, "[cost] 'colour_scale'"),
-        (declaration.field.strength, 0, 1e9, "[field] 'strength'"),
-        (declaration.field.truncation, 1e-9, 1e9, "[field] 'truncation'"),
-        (declaration.field.across_edges, 0, 1, "[field] 'across_edges'"),
-        (declaration.field.scale, 1e-9, 1e9, "[field] 'scale'"),
-        (declaration.field.unmatched, 0, 1, "[field] 'unmatched'"),
-        (declaration.search.iterations, 1, 10**6, "[search] 'iterations'"),
-        (declaration.report.tolerance, 0, 1e9, "[report] 'tolerance'"),
-    ):
-        reader.within(value, low, high, where)
-    return declaration
+    return reader.declaration(StereoDeclaration)

@@ -1,9 +1,10 @@
-"""Run a stereo job: each pixel's disparity by itself, and all as one surface, against the truth."""
+"""The job of a stereo pair: each pixel's disparity by itself, and all as one surface."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,14 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 
-from mmgraph.experiments.kept_steps import KeptSteps, fingerprint
-from mmgraph.experiments.progress import Progress
+from mmgraph.experiments.job import Answer, Job, Step, StepProgress
 from mmgraph.experiments.stereo.declaration import StereoDeclaration, read_stereo
 from mmgraph.graph.errors import DatasetError, MmgraphError
-from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.query import map_query
 from mmgraph.spatial.stereo import matching_cost, stereo_graph, winner_takes_all
 
 WINNER_TAKES_ALL = "winner_takes_all"
+_STEP = "search"
 
 
 def share_bad(
@@ -57,110 +57,105 @@ def load_pair(declaration: StereoDeclaration) -> Any:
     return loaded
 
 
-def run(
-    name: str | os.PathLike[str],
-    output_directory: str | os.PathLike[str] | None = None,
-    folds: int | None = None,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Run a stereo job; parameters and result are those of :func:`experiment.run`.
+def job(name: str | os.PathLike[str], directory: Path | None) -> StereoJob:
+    """Return the job of a declaration."""
+    declaration = read_stereo(name)
+    return StereoJob(declaration, directory, load_pair(declaration))
+
+
+class StereoJob(Job):
+    """A stereo pair, matched in one step.
 
     A row of the results has ``method``, ``bad_2px`` (or another tolerance), the same in the rows
     whose truth was not looked at, ``energy``, ``lower_bound``, ``gap`` and ``seconds``.
 
-    Raises
-    ------
-    MmgraphError
-        If ``folds`` are asked for: there is one pair.
+    Parameters
+    ----------
+    declaration, directory
+        As of :class:`Job`.
+    pair : object
+        With ``left``, ``right`` and the true ``disparity``.
     """
-    if folds is not None:
-        raise MmgraphError("a stereo pair has no folds to choose from")
-    began = time.perf_counter()
-    declaration = read_stereo(name)
-    pair = load_pair(declaration)
-    directory = None if output_directory is None else Path(output_directory)
-    steps = KeptSteps(directory, fingerprint(declaration, (pair.left, pair.right)))
-    if progress:
-        progress(0, 2, "matching")
-    found = steps.read("search")
-    if found is None:
-        found = _searched(declaration, pair, progress)
-        steps.write("search", *found)
-    kept, notes = found
-    maps = {method: kept[method] for method in notes["energy"]}
-    if progress:
-        progress(2, 2, "report")
-    report: dict[str, Any] = {
-        "model": declaration.name,
-        "kind": "stereo",
-        "results": _rows(declaration, pair, maps, notes),
-    }
-    if directory is not None:
-        from mmgraph.experiments.stereo.pictures import draw_stereo
 
-        report["files"] = draw_stereo(directory, pair, maps, notes["trace"])
-    report["seconds"] = time.perf_counter() - began
-    return report
+    kind = "stereo"
+    declaration: StereoDeclaration
 
+    def __init__(self, declaration: StereoDeclaration, directory: Path | None, pair: Any) -> None:
+        super().__init__(declaration, directory)
+        self.pair = pair
 
-def _searched(
-    declaration: StereoDeclaration, pair: Any, progress: Progress | None
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The disparity maps of both methods, and energies, bound, trace and seconds."""
-    start = time.perf_counter()
-    costs = matching_cost(pair.left, pair.right, **asdict(declaration.cost))
-    alone = winner_takes_all(costs)
-    matched = time.perf_counter()
-    graph = stereo_graph(costs, pair.left, **asdict(declaration.field))
-    search = declaration.search
+    def arrays(self) -> Iterable[np.ndarray]:
+        """Return both images."""
+        return self.pair.left, self.pair.right
 
-    def passed(iteration: int, energy: float, bound: float) -> None:
-        if progress:
-            progress(1, 2, f"{search.method}, iteration {iteration}, energy {energy:.0f}")
+    def steps(self, limit: int | None) -> list[Step]:
+        """Return the one step; there are no folds to choose from."""
+        if limit is not None:
+            raise MmgraphError("a stereo pair has no folds to choose from")
+        return [Step(_STEP, "matching", self._search, parts=2)]
 
-    best = map_query(graph, method=search.method, iterations=search.iterations, progress=passed)
-    done = time.perf_counter()
-    assert best.lower_bound is not None
-    notes = {
-        "seconds": {WINNER_TAKES_ALL: matched - start, search.method: done - start},
-        "energy": {
-            WINNER_TAKES_ALL: _energy(graph, alone),
-            search.method: float(best.energy[0]),
-        },
-        "lower_bound": float(best.lower_bound[0]),
-        "iterations": best.iterations,
-        "trace": [list(point) for point in best.trace],
-    }
-    maps = {WINNER_TAKES_ALL: alone, search.method: best["disparity"][0].numpy()}
-    return {m: d.astype(np.int16) for m, d in maps.items()}, notes
+    def _search(self, progress: StepProgress, scratch: Path | None) -> Answer:
+        """The disparity maps of both methods, and energies, bound, trace and seconds."""
+        progress(0, "matching")
+        start = time.perf_counter()
+        costs = matching_cost(self.pair.left, self.pair.right, **asdict(self.declaration.cost))
+        alone = winner_takes_all(costs)
+        matched = time.perf_counter()
+        graph = stereo_graph(costs, self.pair.left, **asdict(self.declaration.field))
+        search = self.declaration.search
 
+        def tell(iteration: int, energy: float, bound: float) -> None:
+            progress(1, f"{search.method}, iteration {iteration}, energy {energy:.0f}")
 
-def _energy(graph: FactorGraph, disparity: Int64[np.ndarray, "height width"]) -> float:
-    return float(graph.energy({"disparity": torch.from_numpy(disparity)})[0])
+        best = map_query(graph, method=search.method, iterations=search.iterations, progress=tell)
+        done = time.perf_counter()
+        assert best.lower_bound is not None
+        energy = float(graph.energy({"disparity": torch.from_numpy(alone)})[0])
+        notes = {
+            "seconds": {WINNER_TAKES_ALL: matched - start, search.method: done - start},
+            "energy": {WINNER_TAKES_ALL: energy, search.method: float(best.energy[0])},
+            "lower_bound": float(best.lower_bound[0]),
+            "iterations": best.iterations,
+            "trace": [list(point) for point in best.trace],
+        }
+        maps = {WINNER_TAKES_ALL: alone, search.method: best["disparity"][0].numpy()}
+        return Answer({m: d.astype(np.int16) for m, d in maps.items()}, notes)
 
+    def report(self, answers: Mapping[str, Answer]) -> dict[str, Any]:
+        """Return a row for each method."""
+        (maps, notes), truth = answers[_STEP], self.pair.disparity
+        known = np.isfinite(truth)
+        unseen = known.copy()
+        unseen[: self.declaration.report.unseen_from_row] = False
+        tolerance, bound = self.declaration.report.tolerance, notes["lower_bound"]
+        rows = []
+        for method, energy in notes["energy"].items():
+            disparity = maps[method].astype(np.int64)
+            rows.append(
+                {
+                    "method": method,
+                    f"bad_{tolerance:g}px": share_bad(disparity, truth, known, tolerance),
+                    f"bad_{tolerance:g}px_unseen": share_bad(disparity, truth, unseen, tolerance),
+                    "energy": energy,
+                    "lower_bound": bound,
+                    "gap": energy - bound,
+                    "seconds": notes["seconds"][method],
+                }
+            )
+        return {"results": rows}
 
-def _rows(
-    declaration: StereoDeclaration, pair: Any, maps: dict[str, np.ndarray], notes: dict[str, Any]
-) -> list[dict[str, Any]]:
-    known = np.isfinite(pair.disparity)
-    unseen = known.copy()
-    unseen[: declaration.report.unseen_from_row] = False
-    tolerance = declaration.report.tolerance
-    rows = []
-    for method in maps:
-        disparity = maps[method].astype(np.int64)
-        energy, bound = notes["energy"][method], notes["lower_bound"]
-        rows.append(
-            {
-                "method": method,
-                f"bad_{tolerance:g}px": share_bad(disparity, pair.disparity, known, tolerance),
-                f"bad_{tolerance:g}px_unseen": share_bad(
-                    disparity, pair.disparity, unseen, tolerance
-                ),
-                "energy": energy,
-                "lower_bound": bound,
-                "gap": energy - bound,
-                "seconds": notes["seconds"][method],
-            }
-        )
-    return rows
+    def draw(self, directory: Path, answers: Mapping[str, Answer]) -> list[str]:
+        """Draw the disparity maps beside the truth, and the search."""
+        from mmgraph.experiments.pictures import save_figures
+        from mmgraph.inference.assignment import TracePoint
+        from mmgraph.plots import disparity_maps, energy_trace
+
+        maps, notes = answers[_STEP]
+        planes = {"truth (grey: not known)": self.pair.disparity}
+        planes |= {method.replace("_", " "): maps[method] for method in notes["energy"]}
+        figures = {"disparity": disparity_maps(planes, image=self.pair.left)}
+        if notes["trace"]:
+            trace = [TracePoint(*point) for point in notes["trace"]]
+            title = f"Search by {self.declaration.search.method}"
+            figures["search"] = energy_trace(trace, title=title)
+        return save_figures(directory, figures)

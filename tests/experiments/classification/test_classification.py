@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import mmgraph as mm
-from mmgraph.comparison.cross_validation import group_folds
 from mmgraph.comparison.metrics import classification_metrics
 from mmgraph.data.multimodal_data import Groups, MultimodalData
+from mmgraph.data.splits import folds_of
 from mmgraph.experiments import experiment
 from mmgraph.experiments.classification import classification
-from mmgraph.experiments.classification.declaration import read_declaration
+from mmgraph.experiments.classification.declaration import read_classification
 from mmgraph.graph.errors import FormatError, LearningError, MmgraphError
 
 SMALL = """
@@ -150,7 +150,7 @@ def test_both_splits_of_recordings_are_reported(recorded: Path, tmp_path: Path):
 
 def test_powers_are_learned_on_recordings_that_were_not_heard(recorded: Path):
     """Held-out rows of the grouped split are of another recording than those that leaves saw."""
-    declaration, data = read_declaration(recorded), recorded_data()
+    declaration, data = read_classification(recorded), recorded_data()
     some = data.rows(np.flatnonzero(data.groups.codes < 2))  # type: ignore[union-attr]
     grouped = classification.fit_model(declaration, some)
     random = classification.fit_model(declaration, some.without_groups())
@@ -227,7 +227,7 @@ def test_some_folds_only_and_nothing_written(model: Path, tmp_path: Path):
 
 def test_a_state_without_rows_is_named():
     data = small_data()
-    declaration = read_declaration("home_activities")
+    declaration = read_classification("home_activities")
     with pytest.raises(LearningError, match="activity=walk"):
         classification.fit_leaf(
             declaration.leaves[0], data.target, data.features["sound"], data.codes % 2, 0
@@ -256,20 +256,20 @@ def test_a_declaration_that_is_wrong(model: Path, old: str, new: str, message: s
     assert old in SMALL
     model.write_text(SMALL.replace(old, new, 1))
     with pytest.raises(FormatError, match=message):
-        read_declaration(model)
+        read_classification(model)
 
 
 def test_groups_of_a_declaration(model: Path):
-    assert read_declaration(model).groups is None
+    assert read_classification(model).groups is None
     for written, read in (('"block"', "block"), ("[0, 466, 932]", (0, 466, 932))):
         model.write_text(SMALL.replace("[data]", f"[data]\ngroups = {written}"))
-        assert read_declaration(model).groups == read
-    assert read_declaration("home_activities").groups == "block"
+        assert read_classification(model).groups == read
+    assert read_classification("home_activities").groups == "block"
 
 
 def test_unknown_model_name():
     with pytest.raises(FormatError, match="did you mean 'home_activities'"):
-        read_declaration("home_activites")
+        read_classification("home_activites")
 
 
 @pytest.mark.slow
@@ -296,11 +296,11 @@ def test_home_activities_reaches_its_figures():
 @pytest.mark.slow
 def test_home_activities_leak_where_powers_are_learned_on_random_rows():
     """A block left out, but powers learned on random rows of the others: .69, 1.28 and .17."""
-    declaration = read_declaration("home_activities")
+    declaration = read_classification("home_activities")
     data = classification.load_data(declaration)
     assert data.groups is not None
     codes, tables = [], []
-    for train, test in group_folds(data.groups.codes, 3):
+    for train, test in folds_of(data, 3, 0):
         model = classification.fit_model(declaration, data.rows(train).without_groups())
         tables.append(model.predict_proba(data.rows(test), ("sound", "movement")))
         codes.append(data.codes[test])

@@ -15,7 +15,7 @@ from mmgraph.experiments.land_cover import land_cover
 from mmgraph.experiments.land_cover.declaration import read_land_cover
 from mmgraph.experiments.land_cover.experiment import Experiment, cloud, situations
 from mmgraph.graph.errors import DatasetError, FormatError, MmgraphError
-from tests.comparison.scenes import small_scene
+from tests.experiments.scenes import small_scene
 
 SMALL = """
 kind = "land_cover"
@@ -126,21 +126,11 @@ def test_nothing_is_read_beneath_the_cloud(model: Path):
     for noise in (0.0, 50.0):
         changed = small_scene()
         run = Experiment(changed, declaration, split, 0)
-        run._choose_classifiers()
-        run._pool_weights(situation.given, "windows")
-        run.fields[situation.given] = land_cover_field_settings()
+        run.choose()
         changed.sensors["far"][run.cloud] += noise
-        results: dict[str, np.ndarray] = {}
-        run._answer(situation, run.clear | {"far": ~run.cloud}, results)
-        labels.append(results)
+        labels.append(run.answer(situation))
     for key, array in labels[0].items():
         np.testing.assert_array_equal(array, labels[1][key])
-
-
-def land_cover_field_settings():
-    from mmgraph.experiments.land_cover.field import FieldSettings
-
-    return FieldSettings(0.5, 1.0, 0.5)
 
 
 def test_the_cloud_is_a_contiguous_third():

@@ -9,17 +9,16 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import norm
 
 from mmgraph import datasets
-from mmgraph.experiments.machine.data import check_images, fit_transform, load_data, read_rows
+from mmgraph.experiments.machine.data import check_images, load_data, read_rows
 from mmgraph.experiments.machine.declaration import (
     MachineDeclaration,
     ViewDeclaration,
     read_machine,
 )
-from mmgraph.graph.errors import DatasetError, LearningError
-from tests.comparison.small_machine import DECLARATION, small_data
+from mmgraph.graph.errors import DatasetError
+from tests.experiments.small_machine import DECLARATION, small_data
 
 
 @pytest.fixture
@@ -27,53 +26,6 @@ def declaration(tmp_path: Path) -> MachineDeclaration:
     path = tmp_path / "shapes.toml"
     path.write_text(DECLARATION)
     return read_machine(path)
-
-
-def skewed(rows: int = 300) -> np.ndarray:
-    """Features of different scales, the first of them far from normal."""
-    generator = np.random.default_rng(2)
-    return np.exp(generator.normal(size=(rows, 3))) * [1.0, 10.0, 1000.0] + [0.0, 5.0, -3.0]
-
-
-@pytest.mark.parametrize("transform", ["standardise", "one_scale", "normal_quantiles"])
-def test_a_transform_goes_there_and_back(transform: str):
-    features = skewed()
-    fitted = fit_transform(ViewDeclaration("a", (3,), transform), features)
-    np.testing.assert_allclose(fitted.backward(fitted.forward(features)), features, rtol=1e-6)
-
-
-def test_standardised_features_have_mean_zero_and_variance_one():
-    features = skewed()
-    seen = fit_transform(ViewDeclaration("a", (3,), "standardise"), features).forward(features)
-    np.testing.assert_allclose(seen.mean(0), 0, atol=1e-9)
-    # A feature of little variance beside the others is not blown up altogether.
-    np.testing.assert_allclose(seen.std(0)[1:], 1, rtol=0.1)
-    assert 0 < seen.std(0)[0] < 1
-
-
-def test_one_scale_keeps_what_hardly_varies_small():
-    features = skewed()
-    seen = fit_transform(ViewDeclaration("a", (3,), "one_scale"), features).forward(features)
-    assert seen.var(0).mean() == pytest.approx(1)
-    np.testing.assert_allclose(seen.std(0) / seen.std(0)[2], features.std(0) / features.std(0)[2])
-
-
-def test_quantiles_are_normal():
-    features = skewed(1000)
-    seen = fit_transform(ViewDeclaration("a", (3,), "normal_quantiles"), features).forward(features)
-    for share in (0.1, 0.5, 0.9):
-        np.testing.assert_allclose(np.quantile(seen, share, 0), norm.ppf(share), atol=0.05)
-
-
-def test_what_cannot_be_scaled_is_named():
-    features = skewed(20)
-    features[7, 2] = np.inf
-    with pytest.raises(LearningError, match="feature 2 of 'a' is not finite in training row 7"):
-        fit_transform(ViewDeclaration("a", (3,)), features)
-    with pytest.raises(LearningError, match="all features of 'a' are constant"):
-        fit_transform(ViewDeclaration("a", (3,)), np.ones((5, 2)))
-    one = np.stack([np.ones(50), np.arange(50.0)], 1)
-    assert np.isfinite(fit_transform(ViewDeclaration("a", (3,)), one).forward(one)).all()
 
 
 def test_a_data_set_of_views(declaration: MachineDeclaration, monkeypatch: pytest.MonkeyPatch):

@@ -9,7 +9,7 @@ import pytest
 from mmgraph.experiments.experiment import kind_of
 from mmgraph.experiments.machine.declaration import ImputationDeclaration, read_machine
 from mmgraph.graph.errors import FormatError
-from tests.comparison.small_machine import DECLARATION
+from tests.experiments.small_machine import DECLARATION
 
 
 def test_a_declaration_is_read(tmp_path: Path):

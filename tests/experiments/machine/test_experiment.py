@@ -14,14 +14,14 @@ import pytest
 
 import mmgraph as mm
 from mmgraph import cli
-from mmgraph.comparison.cross_validation import stratified_folds
 from mmgraph.data.multimodal_data import Groups
+from mmgraph.data.splits import folds_of
 from mmgraph.experiments import experiment
 from mmgraph.experiments.machine import experiment as machine_experiment
 from mmgraph.experiments.machine import fold as machine_fold
 from mmgraph.experiments.reader import find_declaration
 from mmgraph.graph.errors import LearningError, MmgraphError
-from tests.comparison.small_machine import DECLARATION, small_data
+from tests.experiments.small_machine import DECLARATION, small_data
 
 
 @pytest.fixture
@@ -165,8 +165,10 @@ def test_a_machine_that_is_gone_is_fitted_again(
 def test_a_machine_that_is_read_again_says_the_same(model: Path, done: Path):
     declaration = machine_experiment.read_machine(model)
     data = small_data()
-    train, test = stratified_folds(data.codes, 3, 0)[0]
-    read = machine_experiment._read_machine(done, declaration, data.rows(train))
+    train, test = folds_of(data, 3, 0)[0]
+    job = machine_experiment.job(model, done)
+    job.steps(1)
+    read = job.first_machine()
     fitted = machine_fold.fit_machine(declaration, data.rows(train))
     for given in declaration.report.given:
         np.testing.assert_allclose(
@@ -179,7 +181,7 @@ def test_a_machine_that_is_read_again_says_the_same(model: Path, done: Path):
 def test_nothing_of_the_test_rows_is_learned(model: Path):
     """Other test rows change nothing of the machine, nor of the scales."""
     declaration, data = machine_experiment.read_machine(model), small_data()
-    train, test = stratified_folds(data.codes, 3, 0)[0]
+    train, test = folds_of(data, 3, 0)[0]
     one = machine_fold.fit_machine(declaration, data.rows(train))
     data.features["tone"][test] += 100
     other = machine_fold.fit_machine(declaration, data.rows(train))
@@ -254,7 +256,7 @@ def test_both_splits_of_recordings_are_reported(recorded: Path, tmp_path: Path):
     assert [done for done, whole, _ in told[:-1] if whole == 24] == list(range(1, 25))
     assert told[12][2].startswith("fold 1 of 1 by recording, epoch 1")
     # The machine that is kept is that of the first random fold; nothing is fitted again.
-    train, _ = stratified_folds(small_data().codes, 3, 0)[0]
+    train, _ = folds_of(small_data(), 3, 0)[0]
     machine = mm.read(tmp_path / "out" / "machine.mmgraph")
     own = machine_fold.fit_machine(machine_experiment.read_machine(recorded),
                                    small_data().rows(train)).machine  # fmt: skip

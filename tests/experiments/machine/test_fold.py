@@ -10,7 +10,7 @@ import torch
 
 from mmgraph.experiments.machine.declaration import read_machine
 from mmgraph.experiments.machine.fold import FittedMachine, fit_machine
-from tests.comparison.small_machine import DECLARATION, small_data
+from tests.experiments.small_machine import DECLARATION, small_data
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from mmgraph.experiments import experiment
 from mmgraph.experiments.stereo import stereo_pair
 from mmgraph.experiments.stereo.stereo_pair import share_bad
 from mmgraph.graph.errors import FormatError, MmgraphError
-from tests.comparison.scenes import small_pair
+from tests.experiments.scenes import small_pair
 
 SMALL = """
 kind = "stereo"

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from mmgraph import datasets
-from mmgraph.datasets.catalog import InstalledFolder, _installed_members
+from mmgraph.datasets.entries import InstalledFolder
 from mmgraph.datasets.wheels import WheelPin
 from mmgraph.graph.errors import DatasetError, MissingExtraError
 
@@ -74,6 +74,6 @@ def test_bundled_networks_are_read_without_importing_pgmpy() -> None:
 
 def test_absent_package_is_named() -> None:
     absent = InstalledFolder("no_such_package", "interop", "folder", ".bif.gz")
-    assert _installed_members(absent) == ()
+    assert absent.members() == ()
     with pytest.raises(MissingExtraError, match=r"no_such_package.*mmgraph\[interop\]"):
         absent.path()
