@@ -294,9 +294,7 @@ def label_image(
     chosen: FieldOptions = {**_DEFAULTS, **options}
     check_name("way to learn weights", chosen["learning"], _LEARNINGS)
     check_method("label_image", chosen["method"], LABEL_METHODS)
-    check_method(
-        "label_image(marginal_method=…)", chosen["marginal_method"], MARGINAL_METHODS
-    )
+    check_method("label_image(marginal_method=…)", chosen["marginal_method"], MARGINAL_METHODS)
     task = read_task(
         sensors, annotations, classes, unlabelled, unaries, missing, generator, progress
     )
