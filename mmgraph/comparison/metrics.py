@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -54,6 +56,46 @@ def calibration_bins(
     return np.minimum((confidence * bins).astype(int), bins - 1)
 
 
+class ReliabilityBins(NamedTuple):
+    """Predictions by their confidence; empty bins are left out.
+
+    Attributes
+    ----------
+    confidence, accuracy : ndarray, shape (bins,)
+        Means over the predictions of each bin.
+    counts : ndarray of int, shape (bins,)
+        How many there are.
+    """
+
+    confidence: Float[np.ndarray, " bins"]
+    accuracy: Float[np.ndarray, " bins"]
+    counts: Int[np.ndarray, " bins"]
+
+    @property
+    def expected_calibration_error(self) -> float:
+        """The mean distance of accuracy from confidence (Naeini et al., AAAI 2015)."""
+        weights = self.counts / self.counts.sum()
+        return float(weights @ np.abs(self.accuracy - self.confidence))
+
+
+def reliability_bins(
+    probabilities: Float[np.ndarray, "rows states"],
+    labels: Int[np.ndarray, " rows"],
+    bins: int = BINS,
+) -> ReliabilityBins:
+    """Return predictions by the probability of the predicted state, in bins of equal width."""
+    confidence = probabilities.max(1)
+    place = calibration_bins(confidence, bins)
+    counts = np.bincount(place, minlength=bins)
+    filled = counts > 0
+    right = probabilities.argmax(1) == labels
+    return ReliabilityBins(
+        np.bincount(place, confidence, bins)[filled] / counts[filled],
+        np.bincount(place, right, bins)[filled] / counts[filled],
+        counts[filled],
+    )
+
+
 def expected_calibration_error(
     probabilities: Float[np.ndarray, "rows states"],
     labels: Int[np.ndarray, " rows"],
@@ -66,11 +108,7 @@ def expected_calibration_error(
     Naeini, Cooper and Hauskrecht (2015); Guo et al. (2017), section 2.
     """
     check_probabilities(probabilities, labels)
-    confidence = probabilities.max(1)
-    hit = probabilities.argmax(1) == labels
-    place = calibration_bins(confidence, bins)
-    gaps = np.bincount(place, hit.astype(float) - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(labels))
+    return reliability_bins(probabilities, labels, bins).expected_calibration_error
 
 
 def check_probabilities(probabilities: np.ndarray, labels: np.ndarray) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
+from mmgraph.comparison.metrics import ReliabilityBins, reliability_bins
 from mmgraph.graph.errors import MmgraphError
-from mmgraph.plots.figures import INK, PALETTE, new_figure
+from mmgraph.plots.figures import INK, PALETTE, as_chart, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,28 +20,6 @@ _MOST_NUMBERS = 25
 _MARKERS = "osD^vPX"
 _FEW = 10
 _SUM_TOLERANCE = 1e-3
-
-
-class ReliabilityBins(NamedTuple):
-    """Predictions by their confidence; empty bins are left out.
-
-    Attributes
-    ----------
-    confidence, accuracy : ndarray, shape (bins,)
-        Means over the predictions of each bin.
-    counts : ndarray of int, shape (bins,)
-        How many there are.
-    """
-
-    confidence: Float[np.ndarray, " bins"]
-    accuracy: Float[np.ndarray, " bins"]
-    counts: Int[np.ndarray, " bins"]
-
-    @property
-    def expected_calibration_error(self) -> float:
-        """The mean distance of accuracy from confidence (Naeini et al., AAAI 2015)."""
-        weights = self.counts / self.counts.sum()
-        return float(weights @ np.abs(self.accuracy - self.confidence))
 
 
 def confusion_matrix(
@@ -119,27 +98,8 @@ def _write_counts(axes: Axes, counts: np.ndarray, shares: np.ndarray) -> None:
             axes.text(column, row, f"{count:,}", ha="center", va="center", color=colour, fontsize=9)
 
 
-def reliability_bins(truth: object, probabilities: object, bins: int = 10) -> ReliabilityBins:
-    """Sort predictions into bins of equal width by the probability of the predicted class.
-
-    Parameters
-    ----------
-    truth : array-like of int, shape (rows,)
-        State indices.
-    probabilities : array-like, shape (rows, states)
-        The predicted distributions.
-    bins : int
-        How many bins share the range from 0 to 1.
-
-    Returns
-    -------
-    ReliabilityBins
-
-    Raises
-    ------
-    MmgraphError
-        If shapes differ, an index is out of range, or a row is no distribution (which one).
-    """
+def _curve(truth: object, probabilities: object, bins: int) -> ReliabilityBins:
+    """Check predictions, and sort them into bins."""
     if bins < 1:
         raise MmgraphError(f"there must be at least one bin, not {bins}")
     true = _codes(truth, "truth")
@@ -154,16 +114,7 @@ def reliability_bins(truth: object, probabilities: object, bins: int = 10) -> Re
     if wrong.any():
         row = int(wrong.argmax())
         raise MmgraphError(f"the probabilities of row {row} are no distribution: {table[row][:8]}")
-    confidence = table.max(1)
-    correct = table.argmax(1) == true
-    places = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    counts = np.bincount(places, minlength=bins)
-    filled = counts > 0
-    return ReliabilityBins(
-        np.bincount(places, confidence, bins)[filled] / counts[filled],
-        np.bincount(places, correct, bins)[filled] / counts[filled],
-        counts[filled],
-    )
+    return reliability_bins(table, true, bins)
 
 
 def reliability_diagram(
@@ -196,14 +147,14 @@ def reliability_diagram(
     Raises
     ------
     MmgraphError
-        As :func:`reliability_bins`.
+        If shapes differ, an index is out of range, or a row is no distribution (which one).
     MissingExtraError
         If matplotlib is not installed.
     """
     situations = probabilities if isinstance(probabilities, Mapping) else {"": probabilities}
     if not situations:
         raise MmgraphError("a reliability diagram needs at least one situation")
-    curves = {name: reliability_bins(truth, table, bins) for name, table in situations.items()}
+    curves = {name: _curve(truth, table, bins) for name, table in situations.items()}
     figure = new_figure(6.0, 6.4)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.2, 1.0))
     upper.plot([0, 1], [0, 1], color="#8C8C8C", linewidth=1.0, linestyle=(0, (4, 3)))
@@ -229,10 +180,7 @@ def reliability_diagram(
     lower.set_xlabel("confidence: the probability of the predicted state", color=INK)
     for axes in (upper, lower):
         axes.set_xlim(0.0, 1.02)
-        axes.grid(color="#E4E4E4", linewidth=0.8)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(colors=INK)
+        as_chart(axes)
     # Above the axes, where no curve can run through it; its title is the figure's.
     figure.legend(
         loc="outside upper center",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmgraph.graph.errors import MmgraphError
-from mmgraph.plots.figures import INK, new_figure
+from mmgraph.plots.figures import INK, colour_bar, panels, show_image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,33 +66,18 @@ def disparity_maps(
     columns = min(count, 2)
     rows = -(-count // columns)
     height = _PANEL * shape[0] / shape[1]
-    figure = new_figure(columns * _PANEL + 0.9, rows * (height + 0.35) + (0.4 if title else 0.0))
-    places = list(figure.subplots(rows, columns, squeeze=False).ravel())
-    for spare in places[count:]:
-        spare.set_visible(False)
+    size = columns * _PANEL + 0.9, rows * (height + 0.35) + (0.4 if title else 0.0)
+    figure, places = panels(count, columns, *size)
     if image is not None:
-        _draw(places[0], np.asarray(image), "image", cmap="gray")
-    used = places[int(image is not None) : count]
+        show_image(places[0], np.asarray(image), "image", cmap="gray")
     drawn: Any = None
+    used = places[int(image is not None) :]
     for place, (name, plane) in zip(used, planes.items(), strict=True):
         place.set_facecolor(_UNKNOWN)
         shown = np.where(np.isfinite(plane), plane, np.nan)
-        drawn = _draw(
-            place, shown, name, cmap="inferno", vmin=low, vmax=high, interpolation="nearest"
-        )
-    bar = figure.colorbar(drawn, ax=places[:count], shrink=0.75, fraction=0.04, pad=0.02)
-    bar.set_label("disparity, pixels", color=INK)
-    bar.ax.tick_params(colors=INK, labelsize=9)
-    bar.outline.set_visible(False)
+        style = {"cmap": "inferno", "vmin": low, "vmax": high, "interpolation": "nearest"}
+        drawn = show_image(place, shown, name, **style)
+    colour_bar(figure, drawn, places, "disparity, pixels", shrink=0.75, fraction=0.04, pad=0.02)
     if title:
         figure.suptitle(title, color=INK, fontsize=12)
     return figure
-
-
-def _draw(place: Any, picture: np.ndarray, title: str, **style: Any) -> Any:
-    drawn = place.imshow(picture, **style)
-    place.set_xticks([])
-    place.set_yticks([])
-    place.spines[:].set_visible(False)
-    place.set_title(title, color=INK, fontsize=11)
-    return drawn

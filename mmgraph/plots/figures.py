@@ -39,6 +39,53 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), facecolor="white", layout="constrained")
 
 
+def panels(count: int, columns: int, width: float, height: float) -> tuple[Figure, list[Any]]:
+    """Return a figure, and so many axes in rows of some columns.
+
+    Parameters
+    ----------
+    count : int
+        How many axes.
+    columns : int
+        At most so many stand beside each other.
+    width, height : float
+        Of the figure, in inches.
+    """
+    figure = new_figure(width, height)
+    rows = -(-count // columns)
+    places = list(figure.subplots(rows, min(count, columns), squeeze=False).ravel())
+    for spare in places[count:]:
+        spare.set_visible(False)
+    return figure, places[:count]
+
+
+def show_image(axes: Any, picture: Any, title: str | None = None, **style: Any) -> Any:
+    """Draw an image without ticks and frame; return what matplotlib makes of it."""
+    drawn = axes.imshow(picture, **style)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    if title is not None:
+        axes.set_title(title, color=INK, fontsize=11)
+    return drawn
+
+
+def colour_bar(figure: Figure, drawn: Any, axes: Any, label: str, **place: float) -> None:
+    """Draw beside axes what the colours of an image stand for."""
+    bar: Any = figure.colorbar(drawn, ax=axes, **place)  # type: ignore[arg-type]
+    bar.set_label(label, color=INK)
+    bar.ax.tick_params(colors=INK, labelsize=9)
+    bar.outline.set_visible(False)
+
+
+def as_chart(axes: Any) -> None:
+    """Give axes a light grid below their curves, and no frame but the lines that are read."""
+    axes.grid(color="#E4E4E4", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(colors=INK)
+
+
 def lighter(colour: str, share: float) -> tuple[float, float, float]:
     """Return a colour mixed with a share of white."""
     from matplotlib.colors import to_rgb

@@ -11,7 +11,15 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from mmgraph.graph.errors import MmgraphError
-from mmgraph.plots.figures import INK, PALETTE, new_figure
+from mmgraph.plots.figures import (
+    INK,
+    PALETTE,
+    as_chart,
+    colour_bar,
+    new_figure,
+    panels,
+    show_image,
+)
 from mmgraph.plots.image_pictures import as_picture, blended, with_strokes
 
 if TYPE_CHECKING:
@@ -113,15 +121,23 @@ def label_map(
     if below is not None:
         if beside:
             alone = blended(below, map_drawn, np.zeros(plane.shape, bool))
-            _show(places[0], with_strokes(alone, strokes, _rgb(paints)))
+            show_image(places[0], with_strokes(alone, strokes, _rgb(paints)), "image")
             _outline(places[0], strokes)
-            places[0].set_title("image", color=INK, fontsize=11)
         map_drawn = blended(below, map_drawn, plane >= 0)
-    _show(places[-1], with_strokes(map_drawn, strokes, _rgb(paints)), interpolation="nearest")
+    picture = with_strokes(map_drawn, strokes, _rgb(paints))
+    show_image(places[-1], picture, (title or "labels") + where, interpolation="nearest")
     _outline(places[-1], strokes)
-    places[-1].set_title((title or "labels") + where, color=INK, fontsize=11)
     if legend:
-        _name_classes(places[-1], plane, names, paints)
+        counts = np.bincount(plane[plane >= 0], minlength=len(names))
+        occurring = {name: c for name, c, n in zip(names, paints, counts, strict=False) if n}
+        name_classes(
+            places[-1],
+            occurring,
+            unlabelled=bool((plane < 0).any()),
+            loc="center left",
+            bbox_to_anchor=(1.01, 0.5),
+            fontsize=9,
+        )
     return figure
 
 
@@ -165,12 +181,9 @@ def uncertainty_map(
         known = array[np.isfinite(array)]
         largest = float(known.max(initial=0.0)) or 1.0
     figure, (place,) = _panels(axes, 1, plane.shape, 1.1)
-    drawn = _show(place, plane, cmap="magma_r", vmin=0.0, vmax=largest, interpolation="nearest")
-    place.set_title(title + where, color=INK, fontsize=11)
-    bar = figure.colorbar(drawn, ax=place, shrink=0.85, fraction=0.06, pad=0.03)
-    bar.set_label(label, color=INK)
-    bar.ax.tick_params(colors=INK, labelsize=9)
-    bar.outline.set_visible(False)
+    style = {"cmap": "magma_r", "vmin": 0.0, "vmax": largest, "interpolation": "nearest"}
+    drawn = show_image(place, plane, title + where, **style)
+    colour_bar(figure, drawn, place, label, shrink=0.85, fraction=0.06, pad=0.03)
     return figure
 
 
@@ -223,10 +236,7 @@ def energy_trace(
     place.set_xlabel("seconds", color=INK)
     place.set_ylabel("energy", color=INK)
     place.ticklabel_format(axis="y", useOffset=False)
-    place.grid(color="#E4E4E4", linewidth=0.8)
-    place.set_axisbelow(True)
-    place.spines[["top", "right"]].set_visible(False)
-    place.tick_params(colors=INK)
+    as_chart(place)
     place.legend(frameon=False, labelcolor=INK, fontsize=9)
     if title:
         place.set_title(title, color=INK, fontsize=11)
@@ -283,18 +293,8 @@ def _panels(
     scale = _LONGEST / max(height, width)
     wide, high = max(width * scale, 1.6), max(height * scale, 1.2)
     # Wide images stand one above the other.
-    stacked = count > 1 and width > 2 * height
-    rows, columns = (count, 1) if stacked else (1, count)
-    figure = new_figure(columns * wide + margin, rows * (high + 0.4))
-    return figure, list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
-
-
-def _show(axes: Any, picture: np.ndarray, **style: Any) -> Any:
-    drawn = axes.imshow(picture, **style)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(False)
-    return drawn
+    columns = 1 if width > 2 * height else count
+    return panels(count, columns, columns * wide + margin, count // columns * (high + 0.4))
 
 
 def _outline(axes: Any, strokes: Int[np.ndarray, "height width"]) -> None:
@@ -317,28 +317,33 @@ def _rgb(colours: Sequence[str]) -> list[tuple[float, ...]]:
     return [to_rgb(colour) for colour in colours]
 
 
-def _name_classes(
-    axes: Any, codes: np.ndarray, names: Sequence[str], colours: Sequence[str]
+def name_classes(
+    place: Axes | Figure, colours: Mapping[str, str], *, unlabelled: bool, **where: Any
 ) -> None:
-    """Write a legend beside the map, of those classes only that occur in it."""
+    """Write a legend of classes by their colours.
+
+    Parameters
+    ----------
+    place : matplotlib.axes.Axes or matplotlib.figure.Figure
+        What it belongs to.
+    colours : mapping of str to str
+        The colour of each class.
+    unlabelled : bool
+        Whether pixels without a label are named, too.
+    **where
+        As ``legend`` of matplotlib takes it.
+    """
     from matplotlib.patches import Patch
 
-    counts = np.bincount(codes[codes >= 0], minlength=len(names))
-    entries = [
-        Patch(facecolor=colour, label=name)
-        for name, colour, count in zip(names, colours, counts, strict=False)
-        if count
-    ]
-    if (codes < 0).any():
+    entries = [Patch(facecolor=colour, label=name) for name, colour in colours.items()]
+    if unlabelled:
         entries.append(Patch(facecolor=UNLABELLED, label="unlabelled"))
-    axes.legend(
+    place.legend(
         handles=entries,
-        loc="center left",
-        bbox_to_anchor=(1.01, 0.5),
         frameon=False,
         labelcolor=INK,
-        fontsize=9,
         handlelength=1.0,
         handleheight=1.0,
         ncols=math.ceil(len(entries) / _LEGEND_ROWS),
+        **where,
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
 
 from mmgraph.graph.errors import MmgraphError
-from mmgraph.plots.figures import INK, PALETTE, new_figure
+from mmgraph.plots.figures import INK, PALETTE, new_figure, panels, show_image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,12 +63,10 @@ def image_grid(
     )
     axes = figure.subplots(len(planes), columns, squeeze=False)
     for places, (name, plane) in zip(axes, planes.items(), strict=True):
-        for column, place in enumerate(places):
-            place.set_xticks([])
-            place.set_yticks([])
-            place.spines[:].set_visible(False)
-            if column < len(plane):
-                place.imshow(plane[column], interpolation="nearest", **style)
+        for place, image in zip_longest(places, plane):
+            place.set_visible(image is not None)
+            if image is not None:
+                show_image(place, image, interpolation="nearest", **style)
         places[0].set_ylabel(name, rotation=0, ha="right", va="center", color=INK, fontsize=9)
     for place, heading in zip(axes[0], headings, strict=False):
         place.set_title(heading, color=INK, fontsize=9)
@@ -152,17 +151,15 @@ def training_curves(
         raise MmgraphError(f"no epoch has one of the monitors {monitors or '(none given)'}")
     columns = min(len(shown), 3)
     rows = -(-len(shown) // columns)
-    figure = new_figure(_CHART[0] * columns, _CHART[1] * rows + (0.4 if title else 0))
-    places = list(figure.subplots(rows, columns, squeeze=False).ravel())
-    for spare in places[len(shown) :]:
-        spare.set_visible(False)
-    for place, monitor in zip(places, shown, strict=False):
+    size = _CHART[0] * columns, _CHART[1] * rows + (0.4 if title else 0)
+    figure, places = panels(len(shown), columns, *size)
+    for place, monitor in zip(places, shown, strict=True):
         for number, (name, history) in enumerate(histories.items()):
             points = [(e, m[monitor]) for e, m in enumerate(history, 1) if monitor in m]
             if points:
                 place.plot(*zip(*points, strict=True), lw=1.2, label=name,
                            color=PALETTE[number % len(PALETTE)])  # fmt: skip
-        place.set_title(_told(monitor), color=INK, fontsize=10)
+        place.set_title(_words(monitor), color=INK, fontsize=10)
         place.set_xlabel("epoch", color=INK, fontsize=9)
         place.tick_params(colors=INK, labelsize=8)
         place.spines[["top", "right"]].set_visible(False)
@@ -173,7 +170,7 @@ def training_curves(
     return figure
 
 
-def _told(monitor: str) -> str:
+def _words(monitor: str) -> str:
     """The name of a monitor as people read it."""
     name, _, variable = monitor.partition(":")
     return name.replace("_", " ") + (f" of '{variable}'" if variable else "")

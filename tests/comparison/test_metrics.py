@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, log_loss
 
-from mmgraph.comparison.metrics import classification_metrics, expected_calibration_error
+from mmgraph.comparison.metrics import (
+    classification_metrics,
+    expected_calibration_error,
+    reliability_bins,
+)
 from mmgraph.graph.errors import MmgraphError
 
 
@@ -57,3 +61,13 @@ def test_a_certain_mistake_stays_finite():
 def test_bad_input(table: np.ndarray, labels: np.ndarray, message: str):
     with pytest.raises(MmgraphError, match=message):
         classification_metrics(table, labels)
+
+
+def test_reliability_bins_match_their_definition():
+    table = np.array([[0.95, 0.05], [0.91, 0.09], [0.35, 0.65], [1.0, 0.0]])
+    bins = reliability_bins(table, np.array([0, 1, 1, 0]), bins=10)
+    assert bins.counts.tolist() == [1, 3]
+    np.testing.assert_allclose(bins.confidence, [0.65, (0.95 + 0.91 + 1.0) / 3])
+    np.testing.assert_allclose(bins.accuracy, [1.0, 2 / 3])
+    expected = 0.25 * 0.35 + 0.75 * abs(2 / 3 - (0.95 + 0.91 + 1.0) / 3)
+    assert bins.expected_calibration_error == pytest.approx(expected)

@@ -11,7 +11,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 import mmgraph as mm
 from mmgraph.graph.errors import FormatError, MmgraphError
 from mmgraph.plots import confusion_matrix, draw_network, reliability_diagram, save
-from mmgraph.plots.charts import reliability_bins
 
 
 def small_network() -> mm.BayesianNetwork:
@@ -88,16 +87,6 @@ def test_nothing_lies_upon_the_title_of_a_reliability_diagram():
     bottom = title.get_window_extent().y0
     for below in (*legend.get_texts(), *figure.axes):
         assert below.get_window_extent().y1 < bottom
-
-
-def test_reliability_bins_match_their_definition():
-    table = np.array([[0.95, 0.05], [0.91, 0.09], [0.35, 0.65], [1.0, 0.0]])
-    bins = reliability_bins([0, 1, 1, 0], table, bins=10)
-    assert bins.counts.tolist() == [1, 3]
-    np.testing.assert_allclose(bins.confidence, [0.65, (0.95 + 0.91 + 1.0) / 3])
-    np.testing.assert_allclose(bins.accuracy, [1.0, 2 / 3])
-    expected = 0.25 * 0.35 + 0.75 * abs(2 / 3 - (0.95 + 0.91 + 1.0) / 3)
-    assert bins.expected_calibration_error == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

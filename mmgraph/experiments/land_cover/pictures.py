@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,7 @@ from mmgraph.experiments.land_cover.experiment import Scene, Situation, cloud
 from mmgraph.experiments.land_cover.splits import Split
 from mmgraph.plots import label_map, uncertainty_map
 from mmgraph.plots.figures import INK, new_figure
-from mmgraph.plots.label_maps import class_colours
+from mmgraph.plots.label_maps import class_colours, name_classes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,26 +63,7 @@ def situation_figure(
         for panel in panels:
             for colour, width in (("white", 3.0), (INK, 1.2)):
                 panel.contour(covered, levels=[0.5], colors=[colour], linewidths=width)
-    _legend(figure, scene.classes, colours)
+    named = dict(zip(scene.classes, colours, strict=False))
+    name_classes(figure, named, unlabelled=True, loc="outside right center", fontsize=10)
     figure.suptitle(f"given {given}{hidden}", color=INK, fontsize=13)
     return figure
-
-
-def _legend(figure: Figure, classes: tuple[str, ...], colours: Sequence[str]) -> None:
-    from matplotlib.patches import Patch
-
-    from mmgraph.plots.label_maps import UNLABELLED
-
-    entries = [
-        Patch(facecolor=colour, label=name) for name, colour in zip(classes, colours, strict=False)
-    ]
-    entries.append(Patch(facecolor=UNLABELLED, label="unlabelled"))
-    figure.legend(
-        handles=entries,
-        loc="outside right center",
-        frameon=False,
-        labelcolor=INK,
-        fontsize=10,
-        handlelength=1.0,
-        handleheight=1.0,
-    )
