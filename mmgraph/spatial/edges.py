@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from mmgraph.graph.arrays import float_array
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.factors.grid import Offset, neighbourhood, offset_slices
+from mmgraph.networks.random_fields.contrast import differences, edge_contrast
 from mmgraph.spatial.arrays import read_cells, real_array
 
 _NEUTRAL = math.exp(-0.5)
@@ -81,19 +82,10 @@ def contrast_weights(
     if sigma is not None and not 0 < sigma < math.inf:
         raise GraphError(f"sigma must be a positive number, not {sigma}")
     steps = np.array(relative_spacing(spacing, len(shape)))
-    values, hidden = _standardised(image, missing)
-    squares = np.full((len(offsets), *shape), np.nan)
-    for number, offset in enumerate(offsets):
-        starts, stops = offset_slices(shape, offset)
-        difference = values[starts] - values[stops]
-        distance = np.einsum("...b,...b->...", difference, difference)
-        squares[number][starts] = np.where(hidden[starts] | hidden[stops], np.nan, distance)
-    known = ~np.isnan(squares)
-    variance = sigma**2 if sigma is not None else float(squares[known].mean()) if known.any() else 0
-    scaled = squares / (2 * variance) if variance > 0 else np.where(known, 0.0, np.nan)
-    weights = np.exp(-scaled)
-    neutral = float(weights[known].mean()) if known.any() else _NEUTRAL
-    weights[~known] = neutral
+    squares = differences(_standardised(image, missing), offsets, _square)
+    weights = edge_contrast(squares, sigma).likeness
+    known = ~np.isnan(weights)
+    weights[~known] = float(weights[known].mean()) if known.any() else _NEUTRAL
     for number, offset in enumerate(offsets):
         inside = np.zeros(shape, bool)
         inside[offset_slices(shape, offset)[0]] = True
@@ -131,17 +123,23 @@ def relative_spacing(spacing: Sequence[float] | None, dimensions: int) -> tuple[
     return tuple((steps / steps.min()).tolist())
 
 
+def _square(
+    some: Float[np.ndarray, "*edges bands"], others: Float[np.ndarray, "*edges bands"]
+) -> Float[np.ndarray, "*edges"]:
+    difference = some - others
+    return np.einsum("...b,...b->...", difference, difference)
+
+
 def _standardised(
     image: np.ndarray, missing: np.ndarray | None
-) -> tuple[Float[np.ndarray, "*shape bands"], Bool[np.ndarray, "*shape"]]:
-    """Return bands of unit variance, with zeros where a pixel is missing, and which ones are."""
+) -> Float[np.ndarray, "*shape bands"]:
+    """Return bands of unit variance, NaN where a pixel is missing."""
     hidden = ~np.isfinite(image).all(-1)
     if missing is not None:
         region, masked = read_cells(missing, "what is missing", GraphError)
         hidden |= (region != 0) | masked
-    values = np.where(hidden[..., None], 0.0, image)
     known = image[~hidden]
     if len(known):
         scale = known.std(0)
-        values = (values - known.mean(0)) / np.where(scale > 0, scale, 1.0)
-    return values, hidden
+        image = (image - known.mean(0)) / np.where(scale > 0, scale, 1.0)
+    return np.where(hidden[..., None], np.nan, image)

@@ -63,6 +63,7 @@ class FieldOptions(TypedDict, total=False):
     learning: str
 
 
+_ARGUMENTS = ("classes", "unlabelled", "unaries", "missing", "generator", "progress")
 _DEFAULTS: FieldOptions = {
     "sensor_weights": "learn",
     "edge_weight": "learn",
@@ -290,7 +291,7 @@ def label_image(
     """
     began = time.perf_counter()
     for name in options:
-        check_name("option of label_image", name, list(_DEFAULTS))
+        check_name("option of label_image", name, (*_ARGUMENTS, *_DEFAULTS))
     chosen: FieldOptions = {**_DEFAULTS, **options}
     check_name("way to learn weights", chosen["learning"], _LEARNINGS)
     check_method("label_image", chosen["method"], LABEL_METHODS)

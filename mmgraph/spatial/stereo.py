@@ -25,12 +25,13 @@ from jaxtyping import Bool, Float, Float32, Int64
 from mmgraph.graph.arrays import float_array, nan_where_masked
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.grid import GridFactor, neighbourhood, offset_slices
+from mmgraph.graph.factors.grid import GridFactor, neighbourhood
 from mmgraph.graph.factors.unary import UnaryFactor
 from mmgraph.graph.interaction import TruncatedLinear
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.query import map_query
+from mmgraph.networks.random_fields.contrast import differences
 
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 
@@ -245,15 +246,11 @@ def colour_difference_weights(
             f"strength {strength}, across_edges {across_edges} and scale {scale} must be not "
             "negative, between 0 and 1, and positive"
         )
-    shape = array.shape[:2]
     offsets = neighbourhood(2, neighbours)
-    weights = np.zeros((len(offsets), *shape), np.float32)
-    for number, offset in enumerate(offsets):
-        starts, stops = offset_slices(shape, offset)
-        difference = np.abs(array[starts] - array[stops]).mean(2)
-        share = across_edges + (1 - across_edges) * np.exp(-difference / scale)
-        weights[number][starts] = strength * share / math.hypot(*offset)
-    return weights
+    difference = differences(array, offsets, lambda some, others: np.abs(some - others).mean(-1))
+    share = across_edges + (1 - across_edges) * np.exp(-difference / scale)
+    lengths = np.array([math.hypot(*offset) for offset in offsets], np.float32)[:, None, None]
+    return np.where(np.isnan(share), np.float32(0), strength * share / lengths)
 
 
 def stereo_graph(

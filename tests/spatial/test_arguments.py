@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmgraph.graph.errors import LearningError
+from mmgraph.graph.errors import LearningError, MmgraphError
 from mmgraph.spatial.labelling import label_image
 
 SENSORS = {"optical": np.arange(12.0).reshape(3, 4), "radar": np.arange(12.0).reshape(3, 4) ** 2}
@@ -31,3 +31,9 @@ def test_a_generator_of_a_device_gives_a_seed(device: str):
     generator = torch.Generator(device).manual_seed(1)
     found = label_image(SENSORS, LABELS, generator=generator, **FIXED)
     assert found.labels[0, 0] == 0
+
+
+@pytest.mark.parametrize(("name", "meant"), [("edge_wieght", "edge_weight"), ("mising", "missing")])
+def test_an_unknown_option_is_named(name: str, meant: str):
+    with pytest.raises(MmgraphError, match=rf"option .* '{name}'; did you mean '{meant}'"):
+        label_image(SENSORS, LABELS, **{name: 1.0})

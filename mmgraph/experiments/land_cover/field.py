@@ -13,7 +13,7 @@ from jaxtyping import Float, Float64, Int64
 
 from mmgraph.experiments.land_cover.declaration import FieldDeclaration
 from mmgraph.graph.factors.grid import neighbourhood
-from mmgraph.graph.factors.interaction import Potts
+from mmgraph.graph.interaction import Potts
 from mmgraph.spatial.annotations.annotations import UNLABELLED
 from mmgraph.spatial.edges import contrast_weights, plain_weights
 from mmgraph.spatial.held_out import HeldOut, held_out_marginals

@@ -27,6 +27,7 @@ from mmgraph.graph.factors.unary import UnaryFactor
 from mmgraph.graph.interaction import Interaction, Potts
 from mmgraph.graph.state_labels import is_missing
 from mmgraph.graph.variable import Variable
+from mmgraph.networks.random_fields.contrast import Contrast, edge_contrast
 from mmgraph.networks.random_fields.markov_random_field import MarkovRandomField
 
 
@@ -149,27 +150,21 @@ def sensor_terms(
             )
         values = values.reshape(variable.size, -1)
         absent = values.isnan().any(-1) | _region(regions, sensor, shape).reshape(-1)
-        likeness[sensor], contrasts[sensor] = _likeness(
-            values, ~absent, first, second, scales.get(sensor)
-        )
+        contrast = _contrast(values, ~absent, first, second, scales.get(sensor))
+        likeness[sensor] = torch.from_numpy(np.nan_to_num(contrast.likeness))
+        contrasts[sensor] = contrast.mean_square, contrast.known
     return SensorTerms(variable, kept, likeness, contrasts, first, second, factor.offsets)
 
 
-def _likeness(
+def _contrast(
     values: Float[Tensor, "elements channels"],
     present: Bool[Tensor, " elements"],
     first: Int64[Tensor, " edges"],
     second: Int64[Tensor, " edges"],
     scale: float | None,
-) -> tuple[Float[Tensor, " edges"], tuple[float, int]]:
-    both = present[first] & present[second]
-    filled = values.masked_fill(~present.unsqueeze(-1), 0.0)
-    contrast = ((filled[first] - filled[second]) ** 2).sum(-1)
-    count = int(both.sum())
-    mean = float(contrast[both].mean()) if count else 0.0
-    square = mean if scale is None else scale**2
-    alike = torch.exp(-contrast / (2 * square)) if square > 0 else (contrast == 0).to(contrast)
-    return alike.masked_fill(~both, 0.0), (mean, count)
+) -> Contrast:
+    known = torch.where(present.unsqueeze(-1), values, torch.nan)
+    return edge_contrast(((known[first] - known[second]) ** 2).sum(-1).numpy(), scale)
 
 
 def _regions(missing: Sequence[str] | Mapping[str, Any]) -> dict[str, Any]:
