@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import mmgraph as mm
-from mmgraph.cli import common, labelling, machines, models
+from mmgraph.cli import common, image_files, machines, models
 from mmgraph.experiments import experiment
 from mmgraph.experiments.kept_steps import KeptSteps
 
@@ -87,7 +87,7 @@ def test_an_interruption_before_anything_was_kept(mmgraph, data: Path, tmp_path,
     assert f"interrupted; {target} is not written" in err
     assert target.read_text() == "before"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.csv", "rows.csv"]
-    monkeypatch.setattr(labelling, "_read", interrupted)
+    monkeypatch.setattr(image_files.ImageFiles, "read", interrupted)
     label = ("label", "--sensor", "a=a.npy", "--labels", "labels.npy", "--output", tmp_path / "new")
     assert f"{tmp_path / 'new'} is not written" in mmgraph(*label)[2]
 
