@@ -29,9 +29,20 @@ class ExponentialFamily(abc.ABC):
     ----------
     inner : int
         How many trailing axes belong to one unit: 1 for states and words, else 0.
+    lengths : Tensor or None
+        The words of each document, ``(batch,)``; None of units that are no word counts.
     """
 
     inner = 0
+    lengths: Float[Tensor, " batch"] | None = None
+
+    def of_rows(self, rows: slice) -> ExponentialFamily:
+        """Return the family of some of the rows."""
+        return self
+
+    def of_values(self, values: Float[Tensor, "batch ..."]) -> ExponentialFamily:
+        """Return the family of units that have these values: of documents, their lengths."""
+        return self
 
     @abc.abstractmethod
     def mean(self, natural: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
@@ -203,8 +214,18 @@ class ReplicatedSoftmax(ExponentialFamily):
 
     inner = 1
 
+    lengths: Float[Tensor, " batch"]
+
     def __init__(self, lengths: Float[Tensor, " batch"]) -> None:
         self.lengths = lengths
+
+    def of_rows(self, rows: slice) -> ReplicatedSoftmax:
+        """As :meth:`ExponentialFamily.of_rows`."""
+        return ReplicatedSoftmax(self.lengths[rows])
+
+    def of_values(self, values: Tensor) -> ReplicatedSoftmax:
+        """As :meth:`ExponentialFamily.of_values`."""
+        return ReplicatedSoftmax(values.sum(-1))
 
     def mean(self, natural: Tensor) -> Tensor:
         """Return the expected counts."""

@@ -21,8 +21,7 @@ from mmgraph.formats.text import nearest
 from mmgraph.graph.errors import FormatError, GraphError
 from mmgraph.graph.exponential_family import statistics_shape
 from mmgraph.graph.factor import Factor
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
+from mmgraph.graph.factors.bilinear import bilinear_factors
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.boltzmann.deep import DeepBoltzmannMachine
 from mmgraph.networks.boltzmann.layers import Pathway, check_family, check_label_links
@@ -108,12 +107,11 @@ def restore_machine(
         labels = _named(settings, settings.get("labels", str), named)
         links = settings.get("label_links", str, "joint")
         check_label_links(links)
-    layers = [f for f in factors if isinstance(f, BiasFactor | BilinearFactor)]
-    if len(layers) != len(factors):
+    if not all(factor.compact for factor in factors):
         raise GraphError("a Boltzmann machine is made of biases and bilinear factors alone")
-    _check_weights(pathways, joint.size, labels, links, layers)
+    _check_weights(pathways, joint.size, labels, links, factors)
     machine = _made(kind, pathways, joint, labels, links)
-    machine.adopt(layers)
+    machine.adopt(factors)
     for variable in variables:
         if variable.name not in machine.variables:
             raise GraphError(f"'{variable.name}' is no layer of the machine")
@@ -145,7 +143,7 @@ def _check_weights(
     joint: int,
     labels: Variable | None,
     links: str,
-    factors: Sequence[BiasFactor | BilinearFactor],
+    factors: Sequence[Factor],
 ) -> None:
     """Refuse layers whose weights the file does not hold, before there is memory for them."""
     needed = 0 if labels is None else labels.cardinality * joint
@@ -154,7 +152,7 @@ def _check_weights(
     for pathway in pathways:
         below = sum(math.prod(statistics_shape(v)) for v in pathway.variables)
         needed += sum(a * b for a, b in itertools.pairwise((below, *pathway.sizes, joint)))
-    found = sum(f.weights.numel() for f in factors if isinstance(f, BilinearFactor))
+    found = sum(f.weights.numel() for f in bilinear_factors(factors))
     if needed != found:
         raise GraphError(f"the layers are joined by {needed:,} weights, but there are {found:,}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.exponential_family import log_orders, statistics_of, statistics_shape
+from mmgraph.graph.factor import Factor
 from mmgraph.graph.factors.layers import LayerFactor
 from mmgraph.graph.factors.unary import UnaryFactor
 from mmgraph.graph.variable import Variable
@@ -128,3 +129,8 @@ class BiasFactor(LayerFactor):
         if variable.family == "bernoulli":
             bias = torch.stack([torch.zeros_like(bias), bias], -1)
         return UnaryFactor(variable, bias)
+
+
+def biases(factors: Iterable[Factor]) -> list[BiasFactor]:
+    """Return the factors that are biases."""
+    return [f for f in factors if isinstance(f, BiasFactor)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from jaxtyping import Float
@@ -12,6 +12,7 @@ from torch import Tensor
 from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.exponential_family import statistics_of, statistics_shape
+from mmgraph.graph.factor import Factor
 from mmgraph.graph.factors.edges import PairwiseFactor
 from mmgraph.graph.factors.layers import LayerFactor
 from mmgraph.graph.interaction import Tabulated
@@ -102,3 +103,8 @@ class BilinearFactor(LayerFactor):
     @staticmethod
     def _states(variable: Variable) -> int:
         return variable.cardinality if variable.family == "categorical" else 1
+
+
+def bilinear_factors(factors: Iterable[Factor]) -> list[BilinearFactor]:
+    """Return the factors that join two layers."""
+    return [f for f in factors if isinstance(f, BilinearFactor)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import copy
 from typing import Any, ClassVar, Self
 
@@ -63,3 +63,8 @@ class LayerFactor(Factor):
         for v in self.scope:
             if not v.is_discrete:
                 raise GraphError(f"{self!r}: '{v.name}' is {v.family} and has no states")
+
+
+def layer_factors(factors: Iterable[Factor]) -> list[LayerFactor]:
+    """Return the factors of whole layers: biases and matrices of weights."""
+    return [f for f in factors if isinstance(f, LayerFactor)]

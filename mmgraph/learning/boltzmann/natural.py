@@ -8,21 +8,15 @@ import torch
 from torch import Tensor
 
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
+from mmgraph.graph.factors.layers import LayerFactor, layer_factors
 
 Natural = list[tuple[Tensor, ...]]
 """The tensors of every factor, in the order of the graph."""
 
 
-def layer_factors(graph: FactorGraph) -> list[BiasFactor | BilinearFactor]:
-    """Return the biases and the weights of a machine, in order; it has no other factors."""
-    return [f for f in graph.factors if isinstance(f, BiasFactor | BilinearFactor)]
-
-
 def natural_of(graph: FactorGraph) -> Natural:
     """Return the natural parameters of a machine."""
-    return [factor.tensors() for factor in layer_factors(graph)]
+    return [factor.tensors() for factor in layer_factors(graph.factors)]
 
 
 def copied(natural: Natural, dtype: torch.dtype | None = None) -> Natural:
@@ -36,11 +30,9 @@ def same_natural(one: Natural, other: Natural) -> bool:
     return all(torch.equal(a, b) for row in pairs for a, b in row)
 
 
-def with_natural(
-    graph: FactorGraph, natural: Sequence[tuple[Tensor, ...]]
-) -> list[BiasFactor | BilinearFactor]:
+def with_natural(graph: FactorGraph, natural: Sequence[tuple[Tensor, ...]]) -> list[LayerFactor]:
     """Return the factors of a machine with other natural parameters."""
-    factors = zip(layer_factors(graph), natural, strict=True)
+    factors = zip(layer_factors(graph.factors), natural, strict=True)
     return [factor.with_tensors(*row) for factor, row in factors]
 
 

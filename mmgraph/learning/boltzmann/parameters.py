@@ -17,9 +17,10 @@ from torch import Tensor
 
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.exponential_family import statistics_shape
+from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
+from mmgraph.graph.factors.bias import BiasFactor, biases
+from mmgraph.graph.factors.bilinear import BilinearFactor, bilinear_factors
 from mmgraph.inference.pairwise.colouring import Masks, colour_masks
 from mmgraph.learning.boltzmann.natural import Natural, with_natural, write_natural
 
@@ -144,7 +145,7 @@ class BoltzmannParameters:
             biases[second] = biases[second] - to_second.reshape(biases[second].shape)
         result: Natural = []
         for factor in self._structure.factors:
-            if isinstance(factor, BilinearFactor):
+            if len(factor.scope) == 2:
                 result.append((weights[_key(factor)],))
                 continue
             name = factor.scope[0].name
@@ -259,31 +260,31 @@ class BoltzmannParameters:
         return weights
 
 
-def _key(factor: BilinearFactor) -> str:
+def _key(factor: Factor) -> str:
     first, second = factor.scope
     return f"weights:{first.name}:{second.name}"
 
 
 def _kinds(graph: FactorGraph) -> tuple[dict[str, BiasFactor], dict[str, BilinearFactor]]:
     """The factors by what they speak of."""
-    biases: dict[str, BiasFactor] = {}
+    alone: dict[str, BiasFactor] = {}
     joints: dict[str, BilinearFactor] = {}
     for factor in graph.factors:
-        if isinstance(factor, BiasFactor):
-            name = factor.scope[0].name
-            if name in biases:
-                raise GraphError(f"two factors give '{name}' a bias; one is trained")
-            biases[name] = factor
-        elif isinstance(factor, BilinearFactor):
-            first, second = (v.name for v in factor.scope)
-            if _key(factor) in joints or f"weights:{second}:{first}" in joints:
-                raise GraphError(f"two factors join '{first}' and '{second}'; one is trained")
-            joints[_key(factor)] = factor
-        else:
+        if not factor.compact:
             raise GraphError(
                 f"{factor!r} is neither a bias nor bilinear; a Boltzmann machine is made of those"
             )
+    for bias in biases(graph.factors):
+        name = bias.scope[0].name
+        if name in alone:
+            raise GraphError(f"two factors give '{name}' a bias; one is trained")
+        alone[name] = bias
+    for joint in bilinear_factors(graph.factors):
+        first, second = (v.name for v in joint.scope)
+        if _key(joint) in joints or f"weights:{second}:{first}" in joints:
+            raise GraphError(f"two factors join '{first}' and '{second}'; one is trained")
+        joints[_key(joint)] = joint
     for name in graph.variables:
-        if name not in biases:
+        if name not in alone:
             raise GraphError(f"no BiasFactor speaks of '{name}', whose bias centring moves")
-    return biases, joints
+    return alone, joints

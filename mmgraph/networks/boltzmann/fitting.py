@@ -12,7 +12,7 @@ import torch
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
+from mmgraph.graph.factors.bias import biases
 from mmgraph.graph.variable import Variable
 from mmgraph.learning.boltzmann.natural import copied, natural_of, same_natural, write_natural
 from mmgraph.learning.boltzmann.objectives.fine_tuning import FineTuning
@@ -166,8 +166,8 @@ def begin(
 def use_lengths(graph: FactorGraph, rows: TrainingRows) -> None:
     """Let documents that are missing have as many words as those seen, on average."""
     lengths = document_lengths(graph, rows.lengths())
-    for factor in graph.factors:
-        if isinstance(factor, BiasFactor) and factor.scope[0].name in lengths:
+    for factor in biases(graph.factors):
+        if factor.scope[0].name in lengths:
             factor.length = max(1, round(lengths[factor.scope[0].name]))
 
 

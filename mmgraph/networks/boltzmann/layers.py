@@ -11,8 +11,10 @@ import torch
 
 from mmgraph.graph.errors import GraphError, suggestion
 from mmgraph.graph.exponential_family import statistics_shape
+from mmgraph.graph.factor import Factor
 from mmgraph.graph.factors.bias import BiasFactor
 from mmgraph.graph.factors.bilinear import BilinearFactor
+from mmgraph.graph.factors.layers import LayerFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.learning.boltzmann.training.initial_parameters import WEIGHT_SCALE
 
@@ -239,9 +241,7 @@ def check_label_links(links: str) -> None:
         raise GraphError(f"label_links is {links!r}{hint} (known: {', '.join(LABEL_LINKS)})")
 
 
-def adopted(
-    own: Iterable[BiasFactor | BilinearFactor], others: Iterable[BiasFactor | BilinearFactor]
-) -> tuple[BiasFactor | BilinearFactor, ...]:
+def adopted(own: Iterable[LayerFactor], others: Iterable[Factor]) -> tuple[LayerFactor, ...]:
     """Return factors with copies of the numbers of others, of layers of the same description.
 
     Raises
@@ -250,7 +250,7 @@ def adopted(
         If a factor is missing, there is one too many, or layers differ.
     """
     given = {(type(f), *(v.name for v in f.scope)): f for f in others}
-    made: list[BiasFactor | BilinearFactor] = []
+    made: list[LayerFactor] = []
     for factor in own:
         found = given.pop((type(factor), *(v.name for v in factor.scope)), None)
         if found is None:
@@ -258,10 +258,8 @@ def adopted(
         for own_variable, variable in zip(factor.scope, found.scope, strict=True):
             if not own_variable.describes_same_as(variable):
                 raise GraphError(f"{variable!r} is not {own_variable!r}")
-        taken = factor.with_tensors(*(tensor.detach().clone() for tensor in found.tensors()))
-        if isinstance(taken, BiasFactor) and isinstance(found, BiasFactor):
-            taken.length = found.length
-        made.append(taken)
+        numbers = {name: t.detach().clone() for name, t in found.parameters().items()}
+        made.append(factor.restore(factor.scope, None, numbers, found.settings()))
     if given:
         raise GraphError(f"this machine has no {next(iter(given.values()))!r}")
     return tuple(made)

@@ -11,7 +11,7 @@ from torch import Tensor
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
+from mmgraph.graph.factors.bias import biases
 from mmgraph.learning.boltzmann.training.online import OnlineTraining
 from mmgraph.learning.boltzmann.training_rows import TrainingRows
 from mmgraph.networks.boltzmann.fitting import (
@@ -143,11 +143,9 @@ def _check_first_batch(layers: Layers, rows: TrainingRows) -> None:
 def _units_of_model(graph: FactorGraph, layers: Layers) -> Units:
     """Units in which real variables have mean zero and variance one where hidden units are zero."""
     shifts, scales = {}, {}
-    for factor in graph.factors:
+    for factor in biases(graph.factors):
         variable = factor.scope[0]
-        if isinstance(factor, BiasFactor) and factor.precision is not None:
-            if variable not in layers.visible:
-                continue
+        if factor.precision is not None and variable in layers.visible:
             precision = factor.precision.double()
             mean = factor.bias.double() / precision
             shifts[variable.name] = mean if variable.family == "gaussian" else mean.new_zeros(())

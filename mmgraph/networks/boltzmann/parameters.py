@@ -8,10 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
-from mmgraph.learning.boltzmann.natural import layer_factors
+from mmgraph.graph.factors.layers import LayerFactor, layer_factors
 from mmgraph.networks.boltzmann.inputs.scikit_learn import not_fitted
 from mmgraph.networks.boltzmann.layers import adopted
 
@@ -70,10 +69,7 @@ class MachineParameters(FactorGraph):
         found: dict[str, Tensor] = {}
         for factor in self.layer_factors():
             names = ":".join(v.name for v in factor.scope)
-            kinds = ("weights",) if isinstance(factor, BilinearFactor) else ("bias", "precision")
-            found.update(
-                (f"{kind}:{names}", t) for kind, t in zip(kinds, factor.tensors(), strict=False)
-            )
+            found |= {f"{name}:{names}": t for name, t in factor.parameters().items()}
         return found
 
     @property
@@ -101,7 +97,7 @@ class MachineParameters(FactorGraph):
         """Note that the parameters were learned, or given."""
         self._fitted = is_fitted
 
-    def adopt(self, factors: Iterable[BiasFactor | BilinearFactor]) -> None:
+    def adopt(self, factors: Iterable[Factor]) -> None:
         """Take over the numbers of factors that speak of variables of the same description.
 
         The machine counts as fitted with them.
@@ -115,6 +111,6 @@ class MachineParameters(FactorGraph):
         self._online = None
         self.mark_fitted()
 
-    def layer_factors(self) -> list[BiasFactor | BilinearFactor]:
+    def layer_factors(self) -> list[LayerFactor]:
         """Return the biases and the weights."""
-        return layer_factors(self)
+        return layer_factors(self.factors)

@@ -15,12 +15,11 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
+from mmgraph.graph.factors.bias import biases
 from mmgraph.inference.field.centring import FAR, reexpress
 from mmgraph.inference.field.clamping import Clamped
 from mmgraph.learning.boltzmann.natural import (
     copied,
-    layer_factors,
     natural_of,
     with_natural,
     write_natural,
@@ -89,6 +88,5 @@ class Units:
         shifts = {n: -m / self.scales[n] for n, m in self.shifts.items()}
         reexpress(wide, shifts, {n: 1 / s for n, s in self.scales.items()})
         write_natural(machine, [factor.tensors() for factor in wide])
-        for own, other in zip(layer_factors(machine), wide, strict=True):
-            if isinstance(own, BiasFactor) and isinstance(other, BiasFactor):
-                own.length = other.length
+        for own, other in zip(biases(machine.factors), biases(wide), strict=True):
+            own.length = other.length

@@ -151,9 +151,8 @@ class ContrastiveDivergence(Objective):
         means = positive.statistics
         states = {}
         for name in view.variables:
-            family = clamped.families[name]
-            if isinstance(family, ReplicatedSoftmax):
-                view.families[name] = ReplicatedSoftmax(family.lengths[rows])
+            if clamped.families[name].lengths is not None:
+                view.families[name] = clamped.families[name].of_rows(rows)
             if clamped.is_whole(name):
                 states[name] = means[name][rows]
                 continue

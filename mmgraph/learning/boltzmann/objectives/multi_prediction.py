@@ -16,7 +16,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import MmgraphError, UnknownVariableError, suggestion
-from mmgraph.graph.exponential_family import ExponentialFamily, ReplicatedSoftmax
+from mmgraph.graph.exponential_family import ExponentialFamily
 from mmgraph.inference.field.clamping import Clamped
 from mmgraph.inference.field.coordinate_ascent import ascend
 from mmgraph.inference.field.few_sweeps import even_start, observed_last
@@ -270,16 +270,14 @@ class MultiPrediction(Objective):
         weights = [o.weights.get(name, 1.0) for o in every]
         squared = [o.squared_error_weights.get(name, 0.0) for o in every]
         smoothing = [o.label_smoothing if name in self.labels else 0.0 for o in every]
-        variable, family = self._variables[name], view.families[name]
-        natural = view.field(name, means)
-        if isinstance(family, ReplicatedSoftmax):
-            # The document is longer or shorter than an unknown one is taken to be.
-            family = ReplicatedSoftmax(values.sum(-1))
+        variable, natural = self._variables[name], view.field(name, means)
+        # A document may be longer or shorter than an unknown one is taken to be.
+        family = view.families[name].of_values(values)
         smooth = self._by_row(smoothing, kinds, values.ndim)
         nats = negative_log_likelihood(family, natural, values, smooth)
         share = mask.to(nats)
         rows, units = len(values), 1 if family.inner and not variable.is_discrete else variable.size
-        if isinstance(family, ReplicatedSoftmax):
+        if family.lengths is not None:
             nats = nats / family.lengths.clamp_min(1.0)
         hidden = nats * share
         loss = (hidden * self._by_row(weights, kinds, hidden.ndim)).sum() / (rows * units)

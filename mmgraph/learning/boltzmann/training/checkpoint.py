@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.learning.boltzmann.natural import layer_factors
+from mmgraph.graph.factors.layers import layer_factors
 from mmgraph.learning.kept_state import KeptState
 
 
@@ -88,7 +88,7 @@ def structure_of(graph: FactorGraph) -> dict[str, Any]:
     structure: dict[str, Any] = {}
     for name, variable in graph.variables.items():
         structure[name] = [variable.family, variable.cardinality, list(variable.shape)]
-    for factor in layer_factors(graph):
+    for factor in layer_factors(graph.factors):
         key = f"{type(factor).__name__} of {' and '.join(v.name for v in factor.scope)}"
         structure[key] = [[str(t.dtype).removeprefix("torch."), *t.shape] for t in factor.tensors()]
     return structure

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mmgraph.graph.errors import UnlikelyRowsWarning
-from mmgraph.graph.exponential_family import ReplicatedSoftmax, log_orders
+from mmgraph.graph.exponential_family import log_orders
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.field.clamping import Clamped
@@ -130,7 +130,7 @@ def log_likelihood_ceiling(graph: FactorGraph, rows: TrainingRows, seed: int = 0
     rows = rows.some(slice(0, _MOST_ROWS))
     view, means = inferred(graph, rows.clamped, _SWEEPS)
     weights, colours = log_weights(view, means), colour_masks(graph)
-    documents = [n for n, family in view.families.items() if isinstance(family, ReplicatedSoftmax)]
+    documents = [n for n, family in view.families.items() if family.lengths is not None]
     free = FieldView.given(graph, {}, rows.count, place, dtype)
     for name in documents:
         free.families[name] = view.families[name]

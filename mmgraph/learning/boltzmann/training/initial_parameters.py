@@ -9,8 +9,8 @@ from torch import Tensor
 
 from mmgraph.graph.exponential_family import statistics_shape
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
+from mmgraph.graph.factors.bias import BiasFactor, biases
+from mmgraph.graph.factors.bilinear import BilinearFactor, bilinear_factors
 from mmgraph.graph.leaves.rectified_gaussian import RectifiedGaussian
 from mmgraph.learning.boltzmann.training_rows import TrainingRows, moments
 
@@ -40,19 +40,16 @@ def write_initial_parameters(
     """
     means = rows.means()
     scales: dict[str, Tensor] = {}
-    for factor in graph.factors:
-        if isinstance(factor, BiasFactor):
-            name = factor.scope[0].name
-            factor.bias.zero_()
-            if factor.precision is not None:
-                factor.precision.copy_(_first_precision(factor, rows))
-                if factor.scope[0].family == "gaussian":
-                    scales[name] = factor.precision.sqrt()
-            if name in means:
-                factor.bias.copy_(_first_bias(factor, means[name]))
-    for factor in graph.factors:
-        if not isinstance(factor, BilinearFactor):
-            continue
+    for bias in biases(graph.factors):
+        name = bias.scope[0].name
+        bias.bias.zero_()
+        if bias.precision is not None:
+            bias.precision.copy_(_first_precision(bias, rows))
+            if bias.scope[0].family == "gaussian":
+                scales[name] = bias.precision.sqrt()
+        if name in means:
+            bias.bias.copy_(_first_bias(bias, means[name]))
+    for factor in bilinear_factors(graph.factors):
         scale = weight_scale
         if scale is None:
             scale = WEIGHT_SCALE if likelihood else _balanced_scale(factor)

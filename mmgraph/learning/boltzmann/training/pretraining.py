@@ -26,8 +26,8 @@ from torch import Tensor
 
 from mmgraph.graph.errors import LearningError, suggestion
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import BiasFactor
-from mmgraph.graph.factors.bilinear import BilinearFactor
+from mmgraph.graph.factors.bias import BiasFactor, biases
+from mmgraph.graph.factors.bilinear import BilinearFactor, bilinear_factors
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.field.clamping import Clamped
 from mmgraph.learning.boltzmann.mean_field import inferred
@@ -150,12 +150,11 @@ def stages_of(graph: FactorGraph, layers: Sequence[Sequence[str]]) -> list[Stage
         if name not in levels:
             raise LearningError(f"the layers do not name '{name}'")
     below: dict[int, list[BilinearFactor]] = {}
-    for factor in graph.factors:
-        if isinstance(factor, BilinearFactor):
-            first, second = (levels[v.name] for v in factor.scope)
-            if first == second:
-                raise LearningError(f"{factor!r} joins variables of one layer")
-            below.setdefault(max(first, second), []).append(factor)
+    for factor in bilinear_factors(graph.factors):
+        first, second = (levels[v.name] for v in factor.scope)
+        if first == second:
+            raise LearningError(f"{factor!r} joins variables of one layer")
+        below.setdefault(max(first, second), []).append(factor)
     stages = []
     for level in sorted(below):
         joined: nx.Graph[str] = nx.Graph()
@@ -200,12 +199,10 @@ class _CopiedMachine:
             variables.update((c, Variable(c, of.states, of.shape, of.modality, of.family))
                              for c in copies)  # fmt: skip
         factors: list[BiasFactor | BilinearFactor] = []
-        for factor in graph.factors:
-            if isinstance(factor, BiasFactor):
-                for copy in self.copies.get(factor.scope[0].name, ()):
-                    bias, *rest = (t.detach().clone() for t in factor.tensors())
-                    precision = rest[0] if rest else None
-                    factors.append(BiasFactor(variables[copy], bias, precision, factor.length))
+        for bias in biases(graph.factors):
+            for copy in self.copies.get(bias.scope[0].name, ()):
+                numbers = {name: t.detach().clone() for name, t in bias.parameters().items()}
+                factors.append(bias.restore([variables[copy]], None, numbers, bias.settings()))
         for joint, scale in zip(stage.joints, self.scales, strict=True):
             for first, second in self._pairs(joint):
                 weights = joint.weights.detach() * scale
@@ -278,15 +275,15 @@ class _Learned:
 
     def take(self, machine: _CopiedMachine) -> None:
         """Add the numbers of a machine that is trained; rounding apart, copies agree."""
-        joints = {}
-        for factor in machine.graph.factors:
-            if isinstance(factor, BilinearFactor):
-                joints[factor.scope[0].name, factor.scope[1].name] = factor.weights
-            elif isinstance(factor, BiasFactor) and factor.scope[0].name in machine.copies:
-                name = factor.scope[0].name
-                self.biases.setdefault(name, []).append(factor.bias)
-                if factor.precision is not None:
-                    self.log_precisions.setdefault(name, []).append(factor.precision.log())
+        joints = {
+            (joint.scope[0].name, joint.scope[1].name): joint.weights
+            for joint in bilinear_factors(machine.graph.factors)
+        }
+        for bias in biases(machine.graph.factors):
+            if (name := bias.scope[0].name) in machine.copies:
+                self.biases.setdefault(name, []).append(bias.bias)
+                if bias.precision is not None:
+                    self.log_precisions.setdefault(name, []).append(bias.precision.log())
         for joint, scale in zip(machine.stage.joints, machine.scales, strict=True):
             first, second = joint.scope
             self.weights[joint] = joints[first.name, second.name] / scale
@@ -294,15 +291,14 @@ class _Learned:
     @torch.no_grad()
     def write(self) -> None:
         """Write the numbers; the biases of a layer in two machines are averaged."""
-        for factor in self.graph.factors:
-            if isinstance(factor, BilinearFactor):
-                factor.weights.copy_(self.weights[factor])
-            elif isinstance(factor, BiasFactor):
-                name = factor.scope[0].name
-                if name in self.biases:
-                    factor.bias.copy_(torch.stack(self.biases[name]).mean(0))
-                if factor.precision is not None and name in self.log_precisions:
-                    factor.precision.copy_(torch.stack(self.log_precisions[name]).mean(0).exp())
+        for joint in bilinear_factors(self.graph.factors):
+            joint.weights.copy_(self.weights[joint])
+        for bias in biases(self.graph.factors):
+            name = bias.scope[0].name
+            if name in self.biases:
+                bias.bias.copy_(torch.stack(self.biases[name]).mean(0))
+            if bias.precision is not None and name in self.log_precisions:
+                bias.precision.copy_(torch.stack(self.log_precisions[name]).mean(0).exp())
         self.graph.numbers_changed()
 
 
