@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from os import PathLike
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -35,6 +36,23 @@ All others stand in the file; for these a few bytes could ask without end.
 
 _STATE_SIZE = 16
 """The room of a state, in numbers."""
+
+
+class ListedRow(NamedTuple):
+    """A row of a conditional table as a file lists it.
+
+    Attributes
+    ----------
+    states : sequence of int
+        The parents' state indices.
+    numbers : sequence of float
+    fail : callable
+        Raises the error that names the place of the row.
+    """
+
+    states: Sequence[int]
+    numbers: Sequence[float]
+    fail: Fail
 
 
 class TableBuilder:
@@ -87,6 +105,55 @@ class TableBuilder:
             fail(f"{row} {problem_of(rows[wrong])}")
         return TableFactor((*parents, child), rows.reshape(cardinalities), child=child)
 
+    def listed(
+        self,
+        child: Variable,
+        parents: Sequence[Variable],
+        rows: Iterable[ListedRow],
+        default: Sequence[float] | None,
+        fail: Fail,
+    ) -> tuple[Float64[np.ndarray, "rows states"], dict[int, Fail]]:
+        """Return the numbers of rows that a file lists in any order, as they stand there.
+
+        Parameters
+        ----------
+        default : sequence of float, optional
+            The numbers of the rows that are left out.
+
+        Returns
+        -------
+        array, dict of int to callable
+            And what raises the error of each row that is listed.
+        """
+        cardinalities = [p.cardinality for p in parents]
+        given: dict[int, ListedRow] = {}
+        for listed in rows:
+            row = 0
+            for cardinality, state in zip(cardinalities, listed.states, strict=True):
+                row = row * cardinality + state
+            name = row_name(child, parents, listed.states)
+            if row in given:
+                listed.fail(f"{name} is given twice")
+            check_count(listed.numbers, child.cardinality, name, listed.fail)
+            given[row] = listed
+        what = f"the default of '{child.name}'"
+        if default is not None:
+            check_count(default, child.cardinality, what, fail)
+        elif bounded_product(cardinalities, len(given)) != len(given):
+            missing = next(i for i in range(len(given) + 1) if i not in given)
+            name = row_name(child, parents, state_of(missing, cardinalities))
+            fail(f"{name} is missing, and there is no default")
+        count = bounded_product(cardinalities, len(given) + self.free_left // child.cardinality)
+        if count is None:
+            fail(f"{what} would take more numbers than the limit of {FREE_NUMBERS:,}")
+        self.free_left -= (count - len(given)) * child.cardinality
+        table = np.empty((count, child.cardinality))
+        if default is not None:
+            table[:] = default
+        for row, listed in given.items():
+            table[row] = listed.numbers
+        return table, {row: listed.fail for row, listed in given.items()}
+
     def uniform(self, child: Variable, parents: Sequence[Variable], fail: Fail) -> TableFactor:
         """Return the table that stands for one that a file leaves out."""
         check_family(child, parents, fail)
@@ -94,6 +161,12 @@ class TableBuilder:
         self.reserve(cardinalities, f"the uniform table of '{child.name}'", fail)
         values = torch.full(cardinalities, 1 / child.cardinality, dtype=torch.float64)
         return TableFactor((*parents, child), values, child=child)
+
+
+def check_count(numbers: Sequence[float], count: int, what: str, fail: Fail) -> None:
+    """Refuse another number of numbers than a row or a table has."""
+    if len(numbers) != count:
+        fail(f"expected {count} numbers in {what}, found {len(numbers)}")
 
 
 def check_family(child: Variable, parents: Sequence[Variable], fail: Fail) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from os import PathLike
 from typing import NoReturn
 
@@ -11,14 +12,9 @@ from jaxtyping import Float64
 
 from mmgraph.formats.bif.syntax import Distribution, Entry, names_in, parse_distribution
 from mmgraph.formats.rows import bounded_product, normalise, problem_of, row_name, state_of
-from mmgraph.formats.text import BRACKETED_WORD, TokenReader, fail, nearest
+from mmgraph.formats.tables import ListedRow, TableBuilder, check_count
+from mmgraph.formats.text import BRACKETED_WORD, Fail, TokenReader, fail, nearest
 from mmgraph.graph.variable import Variable
-
-DEFAULT_LIMIT = 2**24
-"""The numbers that ``default`` entries may fill in, all tables together.
-
-All other numbers stand in the file; these a file of a few bytes could ask for without end.
-"""
 
 
 class TableReader:
@@ -52,7 +48,7 @@ class TableReader:
             name: {s: i for s, i in codes.items() if BRACKETED_WORD.fullmatch(s)}
             for name, codes in self.codes.items()
         }
-        self.default_left = DEFAULT_LIMIT
+        self.builder = TableBuilder()
 
     def read(self, distribution: Distribution) -> Float64[np.ndarray, "..."]:
         """Return the table of a block, with axes ``(*parents, child)``.
@@ -145,82 +141,48 @@ class TableReader:
     ) -> Float64[np.ndarray, "rows states"]:
         entries = distribution.entries or []
         cardinalities = [p.cardinality for p in parents]
-        starts: dict[int, int] = {}
+        fails: dict[int, Fail] = {}
         if entries and entries[0].kind == "table":
             if len(entries) > 1:
                 problem = f"the distribution of '{child.name}' has a table and another entry"
                 self._fail(entries[1].start, problem)
             size = bounded_product([*cardinalities, child.cardinality], len(self.text))
-            self._check_count(entries[0], size, f"the table of '{child.name}'")
+            elsewhere: Fail = partial(self._fail, entries[0].start)
+            what = f"the table of '{child.name}'"
+            if size is None:
+                elsewhere(f"expected more numbers in {what} than the file can hold")
+            check_count(entries[0].numbers, size, what, elsewhere)
             values = np.array(entries[0].numbers).reshape(child.cardinality, -1)
             table = np.ascontiguousarray(values.T)
-            elsewhere = entries[0].start
         else:
-            table, starts, elsewhere = self._table_of_rows(distribution, child, parents)
+            table, fails, elsewhere = self._table_of_rows(distribution, child, parents)
         wrong = normalise(table)
         if wrong is not None:
             row = row_name(child, parents, state_of(wrong, cardinalities))
-            self._fail(starts.get(wrong, elsewhere), f"{row} {problem_of(table[wrong])}")
+            fails.get(wrong, elsewhere)(f"{row} {problem_of(table[wrong])}")
         return table
 
     def _table_of_rows(
         self, distribution: Distribution, child: Variable, parents: Sequence[Variable]
-    ) -> tuple[Float64[np.ndarray, "rows states"], dict[int, int], int]:
-        """Return the table, the position of each row that is given, and that of the default."""
-        given: dict[int, Entry] = {}
+    ) -> tuple[Float64[np.ndarray, "rows states"], dict[int, Fail], Fail]:
+        """Return the table, what raises the error of each row, and of those that are left out."""
+        rows: list[ListedRow] = []
         default: Entry | None = None
         for entry in distribution.entries or []:
+            at_entry = partial(self._fail, entry.start)
             if entry.kind == "table":
-                problem = f"the distribution of '{child.name}' has rows and a table"
-                self._fail(entry.start, problem)
-            if entry.kind == "default":
-                if default is not None:
-                    self._fail(entry.start, f"the default of '{child.name}' is given twice")
-                self._check_count(entry, child.cardinality, f"the default of '{child.name}'")
+                at_entry(f"the distribution of '{child.name}' has rows and a table")
+            if entry.kind == "row":
+                states = self._states(entry, child, parents)
+                rows.append(ListedRow(states, entry.numbers, at_entry))
+            elif default is not None:
+                at_entry(f"the default of '{child.name}' is given twice")
+            else:
                 default = entry
-                continue
-            states = self._states(entry, child, parents)
-            name = row_name(child, parents, states)
-            row = 0
-            for parent, state in zip(parents, states, strict=True):
-                row = row * parent.cardinality + state
-            if row in given:
-                self._fail(entry.start, f"{name} is given twice")
-            self._check_count(entry, child.cardinality, name)
-            given[row] = entry
-        cardinalities = [p.cardinality for p in parents]
-        rows = bounded_product(cardinalities, len(given))
-        if rows != len(given) and default is None:
-            missing = next(i for i in range(len(given) + 1) if i not in given)
-            missing_row = row_name(child, parents, state_of(missing, cardinalities))
-            self._fail(distribution.start, f"{missing_row} is missing, and there is no default")
-        table = self._filled(distribution.start, given, default, cardinalities, child)
-        starts = {row: entry.start for row, entry in given.items()}
-        return table, starts, distribution.start if default is None else default.start
-
-    def _filled(
-        self,
-        start: int,
-        given: Mapping[int, Entry],
-        default: Entry | None,
-        cardinalities: list[int],
-        child: Variable,
-    ) -> Float64[np.ndarray, "rows states"]:
-        bound = len(given) + self.default_left // child.cardinality
-        rows = bounded_product(cardinalities, bound)
-        if rows is None:
-            self._fail(
-                start,
-                f"the default of '{child.name}' stands for more numbers than the limit of "
-                f"{DEFAULT_LIMIT:,}",
-            )
-        self.default_left -= (rows - len(given)) * child.cardinality
-        table = np.empty((rows, child.cardinality))
-        if default is not None:
-            table[:] = default.numbers
-        for row, entry in given.items():
-            table[row] = entry.numbers
-        return table
+        elsewhere = partial(self._fail, distribution.start if default is None else default.start)
+        numbers = None if default is None else default.numbers
+        table, fails = self.builder.listed(child, parents, rows, numbers, elsewhere)
+        return table, fails, elsewhere
 
     def _states(self, entry: Entry, child: Variable, parents: Sequence[Variable]) -> list[int]:
         names = names_in(entry.states, len(parents))
@@ -242,14 +204,6 @@ class TableReader:
                 )
             states.append(codes[name])
         return states
-
-    def _check_count(self, entry: Entry, count: int | None, what: str) -> None:
-        if count is None:
-            self._fail(entry.start, f"expected more numbers in {what} than the file can hold")
-        if len(entry.numbers) != count:
-            self._fail(
-                entry.start, f"expected {count} numbers in {what}, found {len(entry.numbers)}"
-            )
 
 
 def _plain_numbers(pieces: list[str], count: int) -> Float64[np.ndarray, "rows numbers"] | None:

@@ -16,11 +16,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from os import PathLike
 
-import numpy as np
-
 from mmgraph.formats.files import SIZE_LIMIT, read_text
-from mmgraph.formats.rows import bounded_product, row_name, state_of
-from mmgraph.formats.tables import TableBuilder, bayesian_network, check_family
+from mmgraph.formats.rows import bounded_product, state_of
+from mmgraph.formats.tables import ListedRow, TableBuilder, bayesian_network, check_family
 from mmgraph.formats.text import Fail, Token, TokenReader, nearest, token_pattern
 from mmgraph.graph.errors import FormatError, GraphError
 from mmgraph.graph.factor import Factor
@@ -217,35 +215,14 @@ def _factor(
             fail(f"expected the name of a node, found '{name[:60]}'{nearest(name, variables)}")
     child, *parents = (variables[name] for name in distribution.names)
     check_family(child, parents, fail)
-    given: dict[int, list[float]] = {}
     cardinalities = [p.cardinality for p in parents]
     in_order = _is_of_genie(distribution, cardinalities)
+    rows = []
     for i, (states, numbers, start) in enumerate(distribution.rows):
         at_row = partial(reader.fail, start)
         codes = state_of(i, cardinalities) if in_order else _codes(states, parents, child, at_row)
-        row = 0
-        for parent, code in zip(parents, codes, strict=True):
-            row = row * parent.cardinality + code
-        name = row_name(child, parents, codes)
-        if row in given:
-            at_row(f"{name} is given twice")
-        _check_count(numbers, child, name, at_row)
-        given[row] = numbers
-    rows = bounded_product(cardinalities, len(given))
-    if rows != len(given):
-        default = distribution.default
-        if default is None:
-            missing = next(i for i in range(len(given) + 1) if i not in given)
-            name = row_name(child, parents, state_of(missing, cardinalities))
-            fail(f"{name} is missing, and there is no default")
-        _check_count(default, child, f"the default of '{child.name}'", fail)
-        sizes = [*cardinalities, child.cardinality]
-        rows = builder.reserve(sizes, f"the default of '{child.name}'", fail) // child.cardinality
-    table = np.empty((rows, child.cardinality))
-    if len(given) < rows:
-        table[:] = distribution.default
-    for row, numbers in given.items():
-        table[row] = numbers
+        rows.append(ListedRow(codes, numbers, at_row))
+    table, _ = builder.listed(child, parents, rows, distribution.default, fail)
     return builder.table(child, parents, table.ravel(), fail)
 
 
@@ -258,11 +235,6 @@ def _is_of_genie(distribution: Distribution, cardinalities: list[int]) -> bool:
         and bounded_product(cardinalities, len(rows)) == len(rows)
         and all([token.text for token in states] == zeros for states, _, _ in rows)
     )
-
-
-def _check_count(numbers: list[float], child: Variable, what: str, fail: Fail) -> None:
-    if len(numbers) != child.cardinality:
-        fail(f"expected {child.cardinality} numbers in {what}, found {len(numbers)}")
 
 
 def _codes(

@@ -64,6 +64,28 @@ class ContinuousLeaf(Factor):
         return tuple(v.cardinality for v in self.scope[:-1])
 
     @property
+    def _axes(self) -> tuple[int, ...]:
+        """The axes along which the densities are laid out."""
+        return self.parent_shape
+
+    @property
+    def means(self) -> Float[Tensor, "*axes features"]:
+        """The means, shape ``(*parent states, features)``; of a mixture components come second."""
+        return self.normals.means.reshape(*self._axes, self.child.size)
+
+    @property
+    def covariances(self) -> Float[Tensor, "..."]:
+        """The covariances, in the shape that they were given in."""
+        covariances = self.normals.covariances
+        if self.covariance == "shared":
+            return covariances
+        return covariances.reshape(*self._axes, *covariances.shape[1:])
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Return means and covariances."""
+        return {"means": self.means, "covariances": self.covariances}
+
+    @property
     def covariance(self) -> Covariance:
         """The kind of covariance."""
         return self.normals.covariance

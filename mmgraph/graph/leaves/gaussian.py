@@ -74,19 +74,6 @@ class GaussianLeaf(ContinuousLeaf):
         super().__init__(child, parents, weight)
         self.normals = self._normals(means, covariances, covariance, self.parent_shape)
 
-    @property
-    def means(self) -> Float[Tensor, "*parents features"]:
-        """The means, shape ``(*parent states, features)``."""
-        return self.normals.means.reshape(*self.parent_shape, self.child.size)
-
-    @property
-    def covariances(self) -> Float[Tensor, "..."]:
-        """The covariances, in the shape that they were given in."""
-        if self.covariance == "shared":
-            return self.normals.covariances
-        shape = self.normals.covariances.shape[1:]
-        return self.normals.covariances.reshape(*self.parent_shape, *shape)
-
     def _log_density(self, rows: Float[Tensor, "rows features"]) -> Float[Tensor, "rows states"]:
         return self.normals.log_density(rows)
 
@@ -94,10 +81,6 @@ class GaussianLeaf(ContinuousLeaf):
         self, rows: Float[Tensor, "rows features"]
     ) -> Float[Tensor, "rows states features"]:
         return self.normals.conditional_means(rows)
-
-    def parameters(self) -> dict[str, Tensor]:
-        """Return means and covariances."""
-        return {"means": self.means, "covariances": self.covariances}
 
     def updated(
         self,

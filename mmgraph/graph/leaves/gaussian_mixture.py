@@ -88,6 +88,10 @@ class GaussianMixtureLeaf(ContinuousLeaf):
         self.normals = self._normals(means, covariances, covariance, axes)
         self._weights = given.reshape(-1, self.components).to(self.normals.means)
 
+    @property
+    def _axes(self) -> tuple[int, ...]:
+        return (*self.parent_shape, self.components)
+
     def _check_weights(self, weights: Tensor) -> None:
         flat = weights.detach().reshape(-1, weights.shape[-1])
         tolerance = 1e-6 if flat.dtype == torch.float64 else 1e-4
@@ -102,20 +106,7 @@ class GaussianMixtureLeaf(ContinuousLeaf):
     @property
     def weights(self) -> Float[Tensor, "*parents components"]:
         """The probabilities of the components, shape ``(*parent states, components)``."""
-        return self._weights.reshape(*self.parent_shape, self.components)
-
-    @property
-    def means(self) -> Float[Tensor, "*parents components features"]:
-        """The means, shape ``(*parent states, components, features)``."""
-        return self.normals.means.reshape(*self.parent_shape, self.components, self.child.size)
-
-    @property
-    def covariances(self) -> Float[Tensor, "..."]:
-        """The covariances, in the shape that they were given in."""
-        if self.covariance == "shared":
-            return self.normals.covariances
-        shape = self.normals.covariances.shape[1:]
-        return self.normals.covariances.reshape(*self.parent_shape, self.components, *shape)
+        return self._weights.reshape(self._axes)
 
     def _joint(
         self, rows: Float[Tensor, "rows features"]
@@ -158,7 +149,7 @@ class GaussianMixtureLeaf(ContinuousLeaf):
 
     def parameters(self) -> dict[str, Tensor]:
         """Return weights, means and covariances."""
-        return {"weights": self.weights, "means": self.means, "covariances": self.covariances}
+        return {"weights": self.weights, **super().parameters()}
 
     def updated(
         self,
