@@ -19,6 +19,8 @@ from typer.core import TyperCommand
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from mmgraph.graph.factor_graph import FactorGraph
+
 Model = Annotated[
     str,
     typer.Argument(help="A file, a name in models/, or a bundled network such as alarm."),
@@ -44,6 +46,24 @@ RowsOutput = Annotated[
 ]
 _SEVERAL = ("--evidence", "-e", "--query", "-q", "--read")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+
+
+def read_graph(name: str) -> FactorGraph:
+    """Return the model of that name, which must be a graph.
+
+    Raises
+    ------
+    FormatError
+        As :func:`mmgraph.read`; and of a conditional random field, which is a graph only given an
+        image.
+    """
+    import mmgraph
+    from mmgraph.graph.errors import FormatError
+
+    found = mmgraph.read(name)
+    if not isinstance(found, mmgraph.FactorGraph):
+        raise FormatError(f"{name} holds {found!r}, which asks for an image's scores")
+    return found
 
 
 class SeveralValues(TyperCommand):

@@ -16,6 +16,7 @@ from mmgraph.cli.common import (
     print_json,
     print_table,
     progress_bar,
+    read_graph,
     say,
 )
 from mmgraph.cli.evidence import reading
@@ -128,8 +129,6 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """List a model's variables, or draw its network coloured by modality."""
-    from mmgraph.formats.resolve import read_graph
-
     if output is not None:
         check_picture(output)
     graph = read_graph(model)

@@ -17,7 +17,16 @@ from mmgraph.cli.answers import (
     posterior_records,
     totals,
 )
-from mmgraph.cli.common import Device, JsonOption, Model, RowsOutput, Seed, print_table, spread
+from mmgraph.cli.common import (
+    Device,
+    JsonOption,
+    Model,
+    RowsOutput,
+    Seed,
+    print_table,
+    read_graph,
+    spread,
+)
 from mmgraph.cli.evidence import EvidenceOptions
 from mmgraph.cli.question import Question
 from mmgraph.cli.rows import check_table
@@ -55,7 +64,6 @@ def infer(
     import torch
 
     import mmgraph
-    from mmgraph.formats.resolve import read_graph
     from mmgraph.inference.methods import is_seeded
 
     check_table(output)
@@ -125,7 +133,6 @@ def most_probable(
     to be impossible are warned of and have empty cells.
     """
     import mmgraph
-    from mmgraph.formats.resolve import read_graph
 
     check_table(output)
     graph = read_graph(model)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmgraph.cli.answers import Columns, state_columns, value_columns
-from mmgraph.cli.common import JsonOption, Model, Seed, print_json, say, spread
+from mmgraph.cli.common import JsonOption, Model, Seed, print_json, read_graph, say, spread
 from mmgraph.cli.evidence import EvidenceOptions
 from mmgraph.cli.interruption import keeps, unwritten
 from mmgraph.cli.rows import (
@@ -50,7 +50,6 @@ def draw_samples(
     import torch
 
     import mmgraph
-    from mmgraph.formats.resolve import read_graph
     from mmgraph.graph.evidence import Evidence
 
     check_table(output)

@@ -112,20 +112,6 @@ def read(name_or_path: str | os.PathLike[str]) -> Any:
     raise FormatError(f"there is no file and no network called '{name}'{nearest(name, known)}")
 
 
-def read_graph(name_or_path: str | os.PathLike[str]) -> FactorGraph:
-    """Return what :func:`read` does, and refuse what is no graph.
-
-    Raises
-    ------
-    FormatError
-        Also of a conditional random field, which is a graph only given an image.
-    """
-    found = read(name_or_path)
-    if not isinstance(found, FactorGraph):
-        raise FormatError(f"{name_or_path} holds {found!r}, which asks for an image's scores")
-    return found
-
-
 def _read_file(path: Path) -> FactorGraph:
     suffix = _suffix(path)
     if suffix in READERS:

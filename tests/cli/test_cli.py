@@ -232,6 +232,14 @@ def test_an_interruption_ends_with_130(mmgraph, monkeypatch: pytest.MonkeyPatch)
     assert mmgraph("infer", "asia") == (130, "", "mmgraph: interrupted\n")
 
 
+def test_a_field_that_asks_for_an_image(mmgraph, tmp_path: Path):
+    mm.write(mm.ConditionalRandomField(2, ["optical"]), tmp_path / "field.mmgraph")
+    for command in ("infer", "map", "sample", "show"):
+        code, out, err = mmgraph(command, tmp_path / "field.mmgraph")
+        assert (code, out) == (2, "")
+        assert "asks for an image's scores" in err
+
+
 def test_memory_that_there_is_not(mmgraph):
     code, out, err = mmgraph("sample", "asia", "--draws", "100000000000000")
     assert (code, out) == (2, "")
