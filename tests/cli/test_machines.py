@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 
@@ -57,32 +56,15 @@ def files(tmp_path):
     return tmp_path
 
 
-def command(*arguments, processes=1):
-    start = [sys.executable]
-    if processes > 1:
-        start += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [*start, "-m", "mmgraph", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env=environment,
-        check=False,
-    )
+def fit(folder, name, data="rows.csv"):
+    return ("fit", folder / "sensors.toml", "--data", folder / data,
+            "--output", folder / name, "--json")  # fmt: skip
 
 
-def fit(folder, name, processes=1, data="rows.csv"):
-    return command(
-        "fit", folder / "sensors.toml", "--data", folder / data,
-        "--output", folder / name, "--json", processes=processes,
-    )  # fmt: skip
-
-
-def test_a_machine_is_fitted_on_a_table_and_written(files):
-    done = fit(files, "one.mmgraph")
-    assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)
+def test_a_machine_is_fitted_on_a_table_and_written(files, mmgraph):
+    code, out, err = mmgraph(*fit(files, "one.mmgraph"))
+    assert not code, err
+    report = json.loads(out)
     assert (report["rows"], report["epochs"], report["processes"]) == (80, 3, 1)
     assert set(report["monitors"]) >= {"loss", "loss:state", "loss:left"}
     machine = mm.read(files / "one.mmgraph")
@@ -91,10 +73,21 @@ def test_a_machine_is_fitted_on_a_table_and_written(files):
     assert machine.predict_proba({"left": torch.zeros(2, 3)}).shape == (2, 2)
 
 
+def together(processes, *arguments):
+    launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m"]
+    return subprocess.run(
+        [sys.executable, "-m", *(launcher if processes > 1 else ()), "mmgraph", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
 @pytest.mark.slow
 def test_two_processes_fit_what_one_does(files):
     for name, processes in (("one.mmgraph", 1), ("two.mmgraph", 2)):
-        done = fit(files, name, processes)
+        done = together(processes, *fit(files, name))
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["processes"] == processes
     one, two = (mm.read(files / f"{name}.mmgraph").parameters() for name in ("one", "two"))
@@ -107,20 +100,20 @@ def test_two_processes_fit_what_one_does(files):
     ("column", "message"),
     [("right[1]", "no column 'right[1]'"), ("state", "no column 'state'")],
 )
-def test_a_table_without_a_column_is_refused_by_name(files, column, message):
+def test_a_table_without_a_column_is_refused_by_name(files, mmgraph, column, message):
     frame = pd.read_csv(files / "rows.csv")
     if column.startswith("right"):
         frame = frame.rename(columns={column: "right[2]"})
     else:
         frame = frame.drop(columns=column)
     frame.to_csv(files / "less.csv", index=False)
-    done = fit(files, "none.mmgraph", data="less.csv")
-    assert done.returncode == 2
-    assert message in done.stderr
+    code, _, err = mmgraph(*fit(files, "none.mmgraph", data="less.csv"))
+    assert code == 2
+    assert message in err
     assert not (files / "none.mmgraph").exists()
 
 
-def test_a_network_without_a_table_is_refused(tmp_path):
-    done = command("fit", "asia", "--output", tmp_path / "asia.bif")
-    assert done.returncode == 2
-    assert "--data" in done.stderr
+def test_a_network_without_a_table_is_refused(tmp_path, mmgraph):
+    code, _, err = mmgraph("fit", "asia", "--output", tmp_path / "asia.bif")
+    assert code == 2
+    assert "--data" in err

@@ -170,7 +170,7 @@ def survives(path: Path, content: bytes) -> None:
     assert str(path) in message
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(content=st.binary(max_size=200))
 @example(content=b"\x1f\x8b")
 @example(content=b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03")
@@ -187,7 +187,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(data=st.data())
 def test_mutated_files(tmp_path_factory, data):
     text = FILE
@@ -198,7 +198,7 @@ def test_mutated_files(tmp_path_factory, data):
     survives(tmp_path_factory.mktemp("mutated") / "x.bif", text.encode())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(pieces=st.lists(PIECES, max_size=30))
 def test_words_of_the_format_in_any_order(tmp_path_factory, pieces):
     content = (A + B + ROOT + "probability (b | a) {" + " ".join(pieces)).encode()

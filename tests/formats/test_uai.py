@@ -199,7 +199,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(pieces=st.lists(PIECES, max_size=20), start=st.integers(0, 20), length=st.integers(0, 5))
 def test_mutated_files(tmp_path_factory, pieces, start, length):
     for text in (MARKOV, BAYES):
@@ -254,7 +254,7 @@ def marked(samples):
     return {name: mm.index(code) for name, code in samples.items()}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     samples=st.lists(
         st.dictionaries(st.sampled_from(["x0", "x1"]), st.integers(0, 1)), min_size=2, max_size=4

@@ -41,7 +41,7 @@ SHAPES = arrays.array_shapes(min_dims=2, max_dims=3, max_side=4)
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @given(array=arrays.arrays(np.float64, SHAPES, elements=st.floats(-1e6, 1e6)))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_real_numbers_in_every_layout(layout, array):
     tensor = float_tensor(LAYOUTS[layout](array), "these")
     assert tensor.dtype == torch.float64
@@ -50,7 +50,7 @@ def test_real_numbers_in_every_layout(layout, array):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @given(array=arrays.arrays(np.int64, SHAPES, elements=st.integers(-(2**53), 2**53)))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_whole_numbers_in_every_layout(layout, array):
     tensor = whole_numbers(LAYOUTS[layout](array), "these")
     assert tensor.dtype == torch.int64

@@ -53,7 +53,7 @@ def containers(cells: list) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("kind", LABELS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_every_container_says_the_same(kind, data):
     variable = mm.Variable("v", LABELS[kind])

@@ -32,7 +32,7 @@ def statistics(posterior, graph, name):
     return posterior.marginal(name) if categorical else posterior.mean(name)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seeds)
 def test_the_bound_is_below_the_exact_sum_and_never_falls(seed):
     graph = random_machine(seed)
@@ -51,7 +51,7 @@ def test_the_bound_is_below_the_exact_sum_and_never_falls(seed):
     assert (found.bound <= exact + 1e-9).all()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seeds)
 def test_what_it_converges_to_is_a_fixed_point_of_the_exact_update(seed):
     graph = random_machine(seed, scale=0.5)
@@ -66,7 +66,7 @@ def test_what_it_converges_to_is_a_fixed_point_of_the_exact_update(seed):
         torch.testing.assert_close(view.mean(name, means), mean, atol=1e-9, rtol=0)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seeds)
 def test_it_is_exact_where_nothing_joins_units(seed):
     graph = random_machine(seed, joined=0.0)

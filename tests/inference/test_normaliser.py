@@ -46,7 +46,7 @@ def log_probabilities(graph: mm.FactorGraph) -> dict[tuple[int, ...], float]:
     return dict(zip(states, (weights - weights.logsumexp(0)).tolist(), strict=True))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10**6), method=st.sampled_from(["auto", "enumeration", "torch"]))
 def test_exact_answers_tell_the_probability_of_evidence(seed, method):
     graph = random_field(seed)

@@ -86,7 +86,7 @@ cases = st.one_of(
 ).filter(lambda case: bool(np.isfinite(case.weights()).any()))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(cases, st.sampled_from([1, 40]), st.randoms(use_true_random=False))
 def test_every_exact_answer(case: Case, rows: int, source: object):
     graph, evidence, weights = case.graph(), case.evidence(rows), case.weights()

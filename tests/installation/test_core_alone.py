@@ -73,6 +73,7 @@ def test_no_extra_is_installed_there(core: Path, tmp_path: Path):
     assert {"torch", "numba", "networkx", "typer"} <= set(core_distributions())
 
 
+@pytest.mark.slow
 def test_all_that_needs_no_extra_works(core: Path, tmp_path: Path):
     done = run_python(core, str(Path(__file__).with_name("walk.py")), where=tmp_path)
     assert done.returncode == 0, done.stderr

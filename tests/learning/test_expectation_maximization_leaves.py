@@ -37,7 +37,7 @@ def test_a_mixture_of_normals_is_recovered(holes):
     torch.testing.assert_close(spread, net.factors[1].covariances, atol=0.3, rtol=0)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 1000), covariance=st.sampled_from(["full", "diagonal", "shared"]))
 def test_leaves_of_both_kinds_go_uphill(seed, covariance):
     generator = np.random.default_rng(seed)

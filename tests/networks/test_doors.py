@@ -67,9 +67,7 @@ def spellings(label: object) -> list[object]:
     return ways
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(states=LABELS, seed=st.integers(0, 99), warm=st.booleans())
 def test_every_way_to_write_every_state_says_the_same_at_every_door(states, seed, warm, tmp_path):
     net = network(states, seed)
@@ -92,9 +90,7 @@ def test_every_way_to_write_every_state_says_the_same_at_every_door(states, seed
         assert torch.allclose(mm.query(net, evidence).marginal("B")[0], expected)
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(states=LABELS, seed=st.integers(0, 99))
 def test_tables_of_every_kind_say_the_same(states, seed, tmp_path):
     net = network(states, seed)

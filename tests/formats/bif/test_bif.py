@@ -164,7 +164,7 @@ def test_written_and_read_it_is_the_same(tmp_path, name):
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(net=named_networks())
 def test_any_printable_name_is_read_back(tmp_path_factory, net):
     path = tmp_path_factory.mktemp("bif") / "network.bif"

@@ -311,7 +311,7 @@ def test_plain_names_are_written_plainly(tmp_path):
     assert "mmgraph" not in text
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(net=named_networks() | odd_networks())
 def test_any_name_is_read_back(tmp_path_factory, net):
     path = tmp_path_factory.mktemp("net") / "n.net"

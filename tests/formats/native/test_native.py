@@ -114,7 +114,7 @@ def test_every_kind_of_factor_is_tried():
     assert tried == set(factor_kinds().values())
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(net=named_networks())
 def test_any_printable_name_is_read_back(tmp_path_factory, net):
     path = tmp_path_factory.mktemp("native") / "net"
@@ -300,7 +300,7 @@ def test_hostile_json(tmp_path, text):
     error_of(tmp_path)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_mutated_bytes(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("mutated")

@@ -183,7 +183,7 @@ def test_written_and_read_it_is_the_same(tmp_path, name):
     assert_same(mm.read(tmp_path / name), net)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(net=named_networks() | odd_networks())
 def test_any_name_is_read_back(tmp_path_factory, net):
     path = tmp_path_factory.mktemp("xml") / "n.xmlbif"

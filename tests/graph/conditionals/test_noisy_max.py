@@ -55,7 +55,7 @@ def marginal(factors: tuple[mm.TableFactor, ...], scope: tuple[mm.Variable, ...]
     return torch.from_numpy(np.einsum(*operands, [names.index(v.name) for v in scope]))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     sizes=st.lists(st.integers(1, 3), max_size=3),
     states=st.integers(1, 4),
@@ -70,7 +70,7 @@ def test_noisy_max_is_the_maximum_of_hidden_effects(
     assert torch.allclose(marginal(model.decomposed(), model.scope), model.values, atol=1e-14)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     flipped=st.lists(st.booleans(), min_size=1, max_size=5),
     leak=st.sampled_from([0.0, 0.2, 1.0]),
@@ -96,7 +96,7 @@ def test_noisy_or_is_the_product_of_inhibitors(flipped: list[bool], leak: float,
 @given(
     sizes=st.lists(st.integers(1, 3), max_size=3), states=st.integers(1, 4), seed=st.integers(0, 99)
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_descending_order_is_the_same_turned_round(
     sizes: list[int], states: int, seed: int
 ) -> None:

@@ -234,7 +234,7 @@ def test_restore(covariance: Covariance) -> None:
         mm.GaussianLeaf.restore(leaf.scope, leaf.child, {"means": leaf.means}, options)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     covariance=st.sampled_from(COVARIANCES),
     features=st.integers(1, 4),

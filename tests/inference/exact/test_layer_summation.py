@@ -39,7 +39,7 @@ def statistics(posterior, name):
     return found.double().reshape(len(found), -1).numpy()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seeds)
 def test_marginals_means_and_log_partition_functions_agree_with_loops(seed):
     graph = random_machine(seed)
@@ -61,7 +61,7 @@ def test_marginals_means_and_log_partition_functions_agree_with_loops(seed):
             assert (posterior.marginal(name) >= 0).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seeds)
 def test_the_most_probable_values_agree_with_loops(seed):
     graph = random_machine(seed)

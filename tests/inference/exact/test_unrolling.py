@@ -14,7 +14,7 @@ from tests.inference.models import seeds
 from tests.inference.spatial_models import listed, mixed_graph
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=seeds)
 def test_marginals_and_log_partition(seed):
     graph = mixed_graph(seed, zeros=True)
@@ -84,7 +84,7 @@ def test_gradients_flow_through_an_unrolled_grid():
         graph = mm.FactorGraph([v], [mm.UnaryFactor(v, unary), mm.GridFactor(v, mm.Potts(), w)])
         return mm.log_partition(graph)
 
-    assert torch.autograd.gradcheck(log_z, (weights,))
+    assert torch.autograd.gradcheck(log_z, (weights,), fast_mode=True)
 
 
 def test_scalars_joined_by_edges_are_exact_too():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 
 import mmgraph as mm
 from mmgraph.graph.errors import (
@@ -43,14 +43,13 @@ def independent_log_probability(graph, marginals, row) -> torch.Tensor:
     return total
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(seed=seeds)
 def test_naive_is_below_structured_is_below_log_z(seed):
     graph = mixed_graph(seed, zeros=0.15)
     evidence = mixed_evidence(graph, seed, rows=2)
     truth = torch.stack([log_weights(graph, evidence, row).logsumexp(0) for row in range(2)])
-    if torch.isneginf(truth).any():
-        return
+    assume(not torch.isneginf(truth).any())
     naive = mean_field(graph, evidence)
     chains = mean_field(graph, evidence, structure="chains")
     assert (naive.bound <= chains.bound + 1e-9).all()
@@ -61,14 +60,13 @@ def test_naive_is_below_structured_is_below_log_z(seed):
             torch.testing.assert_close(q.sum(-1), torch.ones_like(q[..., 0]))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(seed=seeds)
 def test_the_bound_is_the_mean_log_weight_plus_the_entropy(seed):
     graph = mixed_graph(seed, zeros=0.15)
     evidence = mixed_evidence(graph, seed, rows=1)
     weights = log_weights(graph, evidence, 0)
-    if torch.isneginf(weights.logsumexp(0)):
-        return
+    assume(not torch.isneginf(weights.logsumexp(0)))
     posterior = mean_field(graph, evidence, iterations=2)
     log_q = independent_log_probability(graph, posterior.marginals, 0)
     has_mass = ~torch.isneginf(log_q)
@@ -78,7 +76,7 @@ def test_the_bound_is_the_mean_log_weight_plus_the_entropy(seed):
     assert posterior.gap is None
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=seeds)
 def test_networks_with_leaves_and_soft_evidence(seed):
     network = random_network(seed, zeros=0.3, leaves=2)
@@ -86,8 +84,7 @@ def test_networks_with_leaves_and_soft_evidence(seed):
     truth = mm.log_partition(network, evidence)
     possible = ~torch.isneginf(truth)
     evidence, truth = evidence.rows(possible.numpy().nonzero()[0]), truth[possible]
-    if not len(truth):
-        return
+    assume(len(truth))
     naive = mean_field(network, evidence)
     chains = mean_field(network, evidence, structure="chains")
     assert (naive.bound <= chains.bound + 1e-8).all()
@@ -272,7 +269,7 @@ def test_gradients_agree_with_finite_differences():
         return found["label"], found["scene"]
 
     inputs = tuple(x.requires_grad_() for x in (unary, table, weights, energies, soft))
-    assert torch.autograd.gradcheck(log_marginals, inputs)
+    assert torch.autograd.gradcheck(log_marginals, inputs, fast_mode=True)
 
 
 def test_unrolled_updates_end_where_coordinate_ascent_does():

@@ -63,7 +63,7 @@ def bound_of(view, means):
     return view.expected_log_weight(means) + view.entropy(means)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=seeds,
     kind=st.sampled_from(KINDS),

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 
 import mmgraph as mm
 from mmgraph.graph.errors import (
@@ -43,7 +43,7 @@ def best_weight(graph, evidence=None) -> torch.Tensor:
     return mm.map_query(graph, evidence, method="enumeration").log_weight
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=seeds)
 def test_bound_and_energy_enclose_the_optimum_of_mixed_graphs(seed):
     graph = mixed_graph(seed, zeros=True)
@@ -59,20 +59,20 @@ def test_bound_and_energy_enclose_the_optimum_of_mixed_graphs(seed):
     torch.testing.assert_close(graph.energy(found.states), found.energy)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=30)
 @given(seed=seeds)
 def test_bound_and_energy_enclose_the_optimum_of_networks(seed):
-    for graph in (random_network(seed, zeros=0.2, leaves=1), random_graph(seed, zeros=0.1)):
-        evidence = random_evidence(graph, seed, rows=2)
-        try:
-            best = best_weight(graph, evidence)
-        except ZeroProbabilityError:
-            with pytest.raises(ZeroProbabilityError):
-                mm.map_query(graph, evidence, method="trws")
-            continue
-        found = mm.map_query(graph, evidence, method="trws")
-        assert (found.log_weight <= best + 1e-9).all()
-        assert (found.bound >= best - 1e-9).all()
+    graph = random_network(seed, zeros=0.2, leaves=1) if seed % 2 else random_graph(seed, zeros=0.1)
+    evidence = random_evidence(graph, seed, rows=2)
+    try:
+        best = best_weight(graph, evidence)
+    except ZeroProbabilityError:
+        with pytest.raises(ZeroProbabilityError):
+            mm.map_query(graph, evidence, method="trws")
+        reject()
+    found = mm.map_query(graph, evidence, method="trws")
+    assert (found.log_weight <= best + 1e-9).all()
+    assert (found.bound >= best - 1e-9).all()
 
 
 @pytest.mark.parametrize("interaction", INTERACTIONS)

@@ -45,7 +45,7 @@ def scipy_flow(terminal, first, second, forward, backward):
     return scipy_maximum_flow(graph, nodes, nodes + 1).flow_value
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=seeds, nodes=st.integers(2, 60), density=st.integers(0, 4))
 def test_flow_is_that_of_scipy_and_the_capacity_of_the_cut(seed, nodes, density):
     problem = random_problem(seed, nodes, nodes * density)

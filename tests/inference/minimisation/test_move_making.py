@@ -102,7 +102,7 @@ def test_a_swap_is_the_best_of_its_kind(interaction):
         assert (moved[~both] == labelling[~both]).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=seeds)
 def test_a_fusion_lies_between_its_labellings_and_never_raises_the_energy(seed):
     graph = mixed_graph(seed, zeros=0.2, leaves=False)
@@ -167,7 +167,7 @@ def test_messages_change_no_move(interaction):
         assert energy(energies, ours) == pytest.approx(energy(energies, plain), abs=1e-9)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=seeds)
 def test_improving_mixed_graphs_never_raises_the_energy(seed):
     graph = mixed_graph(seed, zeros=0.15, leaves=False)

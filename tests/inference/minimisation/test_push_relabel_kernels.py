@@ -53,7 +53,7 @@ def sums_are_exact(terminal, first, second, forward, backward):
     return not ((values == 2.0**40).any() and (values == 2.0**-40).any())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(problem=problems())
 def test_small_problems_are_cut_as_by_enumeration(problem):
     flow, side = pushed(*problem)

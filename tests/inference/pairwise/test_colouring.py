@@ -37,7 +37,7 @@ def test_corners_need_a_colour_for_each_parity(neighbours, shape, count):
     np.testing.assert_array_equal(np.sort(together), np.arange(np.prod(shape)))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seeds)
 def test_no_edge_joins_equal_colours(seed):
     view = pairwise_graph(random_network(seed))
@@ -46,7 +46,7 @@ def test_no_edge_joins_equal_colours(seed):
     assert (colours[view.first] != colours[view.second]).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seeds)
 def test_all_variables_of_a_table_differ(seed):
     graph = random_graph(seed)

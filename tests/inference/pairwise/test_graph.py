@@ -30,7 +30,7 @@ def pairwise_energies(graph, evidence, row, assignments) -> np.ndarray:
     return np.array(energies) + view.constant_given(evidence, row)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=seeds)
 def test_mixtures_of_every_kind_of_factor(seed):
     graph = mixed_graph(seed, zeros=0.2)
@@ -44,7 +44,7 @@ def test_mixtures_of_every_kind_of_factor(seed):
         np.testing.assert_allclose(found, expected.numpy(), rtol=1e-9, atol=1e-9)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=seeds)
 def test_tables_of_any_scale(seed):
     graph = random_graph(seed, zeros=0.2)

@@ -27,7 +27,7 @@ from tests.learning.networks import (
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 10_000),
     share=st.sampled_from([0.1, 0.5]),

@@ -33,7 +33,7 @@ def total_size(scopes: list[tuple[int, ...]], cards: list[int], order: list[int]
     return total
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seeds)
 def test_the_order_is_a_permutation_and_its_cost_is_right(seed: int):
     view = table_view(random_graph(seed))
@@ -43,7 +43,7 @@ def test_the_order_is_a_permutation_and_its_cost_is_right(seed: int):
     assert found.total_size == pytest.approx(expected)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seeds)
 def test_some_variables_can_be_kept_to_the_end(seed: int):
     view = table_view(random_graph(seed))
