@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8, UInt32
 
-from mmgraph.inference.numerics.compiling import compiled
+from mmgraph.inference.numerics.compiling import compiled, inlined
 from mmgraph.inference.numerics.counted_random import (
     HALF_STEP_SINGLE,
     SINGLE_SHIFT,
@@ -50,67 +50,46 @@ class GridOdds(NamedTuple):
     weights: Float32[np.ndarray, "2 4 height width"]
 
 
-@compiled
-def sweep_rows(
-    boards: UInt8[np.ndarray, "2 height+2 width+2"],
-    board: int,
-    first_row: int,
-    last_row: int,
+@inlined
+def _row_chances(
     odds: GridOdds,
-    key: UInt32[np.ndarray, " 2"],
-    chain: int,
-    sweep: int,
-    sums: Float64[np.ndarray, "2 height width"],
-    recorded: bool,
+    board: int,
+    r: int,
+    other: UInt8[np.ndarray, "height+2 width+2"],
+    chance: Float32[np.ndarray, " width"],
 ) -> None:
-    """Draw the rows ``first_row:last_row`` of one board; where recorded, add up probabilities."""
-    width = np.uint64(odds.own.shape[2])
-    quarter = np.uint64((odds.own.shape[2] + 3) // 4)
-    words = np.empty(np.uint64(4) * quarter, np.uint32)
-    chance = np.empty(width, np.float32)
-    one = np.float32(1)
-    across0, across1, across2 = odds.across[0], odds.across[1], odds.across[2]
-    down0, down1, down2 = odds.down[0], odds.down[1], odds.down[2]
-    for r in range(np.uint64(first_row), np.uint64(last_row)):
-        random_words(words, quarter, r * quarter, np.uint64(sweep), chain, board, key)
-        own, other = boards[board], boards[1 - board]
-        above, here, below = other[r], other[r + _ONE], other[r + np.uint64(2)]
-        # The row of the element is r + 1 between the borders; its columns start at one.
-        left = here[(r + np.uint64(board)) & _ONE :]
-        right = left[1:]
-        target = own[r + _ONE]
-        own_odds = odds.own[board, r]
-        if odds.uniform:
-            for j in range(width):
-                h = left[j] + right[j]
-                v = above[j + _ONE] + below[j + _ONE]
-                factor = across0 if h == 0 else (across1 if h == 1 else across2)
-                factor *= down0 if v == 0 else (down1 if v == 1 else down2)
-                chance[j] = one / (one + own_odds[j] * factor)
-        else:
-            weights = odds.weights[board]
-            w_left, w_right = weights[0, r], weights[1, r]
-            w_above, w_below = weights[2, r], weights[3, r]
-            for j in range(width):
-                # A neighbour in state zero multiplies the odds of state zero, in one it divides.
-                zero = own_odds[j]
-                state = one
-                zero *= w_left[j] if left[j] == 0 else one
-                state *= w_left[j] if left[j] != 0 else one
-                zero *= w_right[j] if right[j] == 0 else one
-                state *= w_right[j] if right[j] != 0 else one
-                zero *= w_above[j] if above[j + _ONE] == 0 else one
-                state *= w_above[j] if above[j + _ONE] != 0 else one
-                zero *= w_below[j] if below[j + _ONE] == 0 else one
-                state *= w_below[j] if below[j + _ONE] != 0 else one
-                chance[j] = state / (state + zero)
+    """Write the probabilities of state one of a row of one board, given the other board."""
+    width, one = np.uint64(len(chance)), np.float32(1)
+    above, here, below = other[r], other[r + _ONE], other[r + np.uint64(2)]
+    # The row of the element is r + 1 between the borders; its columns start at one.
+    left = here[(r + np.uint64(board)) & _ONE :]
+    right = left[1:]
+    own = odds.own[board, r]
+    if odds.uniform:
+        across0, across1, across2 = odds.across[0], odds.across[1], odds.across[2]
+        down0, down1, down2 = odds.down[0], odds.down[1], odds.down[2]
         for j in range(width):
-            uniform = np.float32(np.int32(words[j] >> SINGLE_SHIFT)) * STEP_SINGLE
-            target[j + _ONE] = uniform + HALF_STEP_SINGLE < chance[j]
-        if recorded:
-            own_sums = sums[board, r]
-            for j in range(width):
-                own_sums[j] += chance[j]
+            h = left[j] + right[j]
+            v = above[j + _ONE] + below[j + _ONE]
+            zero = own[j] * (across0 if h == 0 else (across1 if h == 1 else across2))
+            zero *= down0 if v == 0 else (down1 if v == 1 else down2)
+            chance[j] = one / (one + zero)
+    else:
+        w_left, w_right = odds.weights[board, 0, r], odds.weights[board, 1, r]
+        w_above, w_below = odds.weights[board, 2, r], odds.weights[board, 3, r]
+        for j in range(width):
+            # A neighbour in state zero multiplies the odds of state zero, one in state one divides.
+            zero = own[j]
+            state = one
+            zero *= w_left[j] if left[j] == 0 else one
+            state *= w_left[j] if left[j] != 0 else one
+            zero *= w_right[j] if right[j] == 0 else one
+            state *= w_right[j] if right[j] != 0 else one
+            zero *= w_above[j] if above[j + _ONE] == 0 else one
+            state *= w_above[j] if above[j + _ONE] != 0 else one
+            zero *= w_below[j] if below[j + _ONE] == 0 else one
+            state *= w_below[j] if below[j + _ONE] != 0 else one
+            chance[j] = state / (state + zero)
 
 
 @compiled
@@ -124,21 +103,29 @@ def board_sweeps(
     trace: UInt8[np.ndarray, "traced chains 2 height width"],
 ) -> None:
     """Draw some rows of the boards, those of both counted through, see ``gibbs_sweeps``."""
-    height = odds.own.shape[1]
+    _, height, columns = odds.own.shape
+    width, quarter = np.uint64(columns), np.uint64((columns + 3) // 4)
+    words = np.empty(np.uint64(4) * quarter, np.uint32)
+    chance = np.empty(width, np.float32)
     for chain in range(part.first_chain, part.last_chain):
         total = sums[chain if len(sums) > 1 else 0]
         for sweep in range(part.first_sweep, part.last_sweep):
             number = draw_number(sweep, schedule)
+            traced = number >= 0 and number % schedule.interval == 0
             for board in range(2):
                 first = max(part.begin - board * height, 0)
-                last = min(part.end - board * height, height)
-                if first >= last:
-                    continue
-                sweep_rows(
-                    boards[chain], board, first, last, odds, key, chain, sweep, total, number >= 0
-                )
-                if number >= 0 and number % schedule.interval == 0:
-                    for r in range(first, last):
-                        trace[number // schedule.interval, chain, board, r] = boards[
-                            chain, board, r + 1, 1:-1
-                        ]
+                last = max(min(part.end - board * height, height), first)
+                own, other = boards[chain, board], boards[chain, 1 - board]
+                for r in range(np.uint64(first), np.uint64(last)):
+                    random_words(words, quarter, r * quarter, np.uint64(sweep), chain, board, key)
+                    _row_chances(odds, board, r, other, chance)
+                    target = own[r + _ONE]
+                    for j in range(width):
+                        uniform = np.float32(np.int32(words[j] >> SINGLE_SHIFT)) * STEP_SINGLE
+                        target[j + _ONE] = uniform + HALF_STEP_SINGLE < chance[j]
+                    if number >= 0:
+                        own_sums = total[board, r]
+                        for j in range(width):
+                            own_sums[j] += chance[j]
+                    if traced:
+                        trace[number // schedule.interval, chain, board, r] = target[1:-1]
