@@ -40,13 +40,7 @@ class BundledNetworks:
 
 
 def load() -> BundledNetworks:
-    """List the bundled networks without importing pgmpy.
-
-    Returns
-    -------
-    BundledNetworks
-        Their names, and a method that reads one.
-    """
+    """List the bundled networks without importing pgmpy."""
     found = entry("bnlearn")
     if isinstance(found.source, InstalledFolder):
         found.source.path()  # raises a clear error where pgmpy is absent

@@ -31,13 +31,7 @@ class DigitsSixViews:
 
 
 def load() -> DigitsSixViews:
-    """Load the digits data set.
-
-    Returns
-    -------
-    DigitsSixViews
-        Six aligned arrays and the labels.
-    """
+    """Load the digits data set."""
     views = {}
     labels: NDArray[np.int64] | None = None
     for view in entry("digits_six_views").modalities:

@@ -44,13 +44,7 @@ class HomeActivities:
 
 
 def load() -> HomeActivities:
-    """Load the home activities data set.
-
-    Returns
-    -------
-    HomeActivities
-        The table, the columns of each modality, and the blocks in which rows were recorded.
-    """
+    """Load the home activities data set."""
     frame = read_table("home_activities", "htad.csv")
     features = {
         modality: tuple(column for column in frame.columns if column.startswith(prefix))

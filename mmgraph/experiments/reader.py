@@ -64,13 +64,7 @@ def entry(
 
 
 def find_declaration(name: str | os.PathLike[str]) -> Path:
-    """Return the file of a ready model, given by its path or by its name in ``models/``.
-
-    Raises
-    ------
-    FormatError
-        If there is none; gives the nearest name.
-    """
+    """Return the file of a ready model, given by its path or by its name in ``models/``."""
     path = Path(name)
     if path.suffix == ".toml":
         if path.is_file():
@@ -98,12 +92,6 @@ class Reader:
         The file.
     content : mapping
         What it holds.
-
-    Raises
-    ------
-    FormatError
-        If there is no such file, or it is not TOML; of all methods, if an entry is not what it
-        should be.
     """
 
     def __init__(self, name: str | os.PathLike[str]) -> None:

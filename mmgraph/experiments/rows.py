@@ -33,11 +33,6 @@ def load_rows(
         The column that holds the target, where the data set is a table.
     groups : str, tuple of int or None
         As :func:`~mmgraph.data.multimodal_data.groups_of` takes them.
-
-    Raises
-    ------
-    DatasetError
-        If the data set cannot be had, or lacks a modality, the labels or the groups.
     """
     from mmgraph import datasets
 

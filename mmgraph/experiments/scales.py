@@ -81,13 +81,6 @@ def fit_scale(kind: str, features: Features, modality: str, floor: float = 0.0) 
     floor : float
         Share of the deviation of all features that is added to each one's: a feature that is
         constant in the training rows may vary a little in others.
-
-    Raises
-    ------
-    LearningError
-        If a feature is not finite, or all features are constant where one scale is asked for.
-    MissingExtraError
-        If scikit-learn is needed and not installed.
     """
     refuse_not_finite(features, modality)
     if kind == "normal_quantiles":

@@ -1,7 +1,8 @@
 """Pictures of networks and of predictions, drawn by matplotlib, which is imported only then.
 
 Every function returns a :class:`matplotlib.figure.Figure` of its own and leaves pyplot alone, so
-that nothing depends on a display.
+that nothing depends on a display. Without matplotlib (extra ``plots``) all raise
+:class:`~mmgraph.graph.errors.MissingExtraError`.
 """
 
 from mmgraph.plots.charts import confusion_matrix, reliability_diagram

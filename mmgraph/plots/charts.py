@@ -42,16 +42,10 @@ def confusion_matrix(
     title : str, optional
         A line above the picture.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     MmgraphError
         If the arrays differ in length, are empty, or an index has no label.
-    MissingExtraError
-        If matplotlib is not installed.
     """
     true, guess = _codes(truth, "truth"), _codes(predicted, "predicted")
     if len(true) != len(guess):
@@ -140,16 +134,10 @@ def reliability_diagram(
     title : str, optional
         A line above the picture.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     MmgraphError
         If shapes differ, an index is out of range, or a row is no distribution (which one).
-    MissingExtraError
-        If matplotlib is not installed.
     """
     situations = probabilities if isinstance(probabilities, Mapping) else {"": probabilities}
     if not situations:

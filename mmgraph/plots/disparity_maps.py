@@ -39,16 +39,10 @@ def disparity_maps(
     title : str, optional
         Above everything.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     MmgraphError
         If there is no map, or one is no image of the shape of the others.
-    MissingExtraError
-        If matplotlib is not installed.
     """
     planes = {name: np.asarray(values, dtype=np.float64) for name, values in maps.items()}
     shapes = {plane.shape for plane in planes.values()}

@@ -27,13 +27,7 @@ _DPI = 150
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of a size in inches.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
-    """
+    """Return an empty figure of a size in inches."""
     with needs("plots", "matplotlib", "drawing"):
         from matplotlib.figure import Figure
     return Figure(figsize=(width, height), facecolor="white", layout="constrained")

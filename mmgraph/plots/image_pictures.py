@@ -29,11 +29,6 @@ def as_picture(image: object) -> Float[np.ndarray, "height width *colours"]:
     ----------
     image : array-like
         Shape ``(height, width)`` or ``(height, width, bands)``.
-
-    Raises
-    ------
-    MmgraphError
-        If the array has another number of axes.
     """
     if isinstance(image, np.ma.MaskedArray):
         image = np.ma.filled(image.astype(np.float64), np.nan)

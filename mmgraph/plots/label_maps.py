@@ -92,16 +92,10 @@ def label_map(
     title : str, optional
         Above the labels.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     MmgraphError
         If the array is no image of labels, or an index has no name.
-    MissingExtraError
-        If matplotlib is not installed.
     """
     codes = _codes(labels)
     plane, where = _middle_slice(codes, 2)
@@ -164,16 +158,10 @@ def uncertainty_map(
     title : str
         Above the map.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     MmgraphError
         If the array is no image.
-    MissingExtraError
-        If matplotlib is not installed.
     """
     array = np.asarray(uncertainty, dtype=np.float64)
     plane, where = _middle_slice(array, 2)
@@ -213,8 +201,6 @@ def energy_trace(
     ------
     MmgraphError
         If there is no point to draw.
-    MissingExtraError
-        If matplotlib is not installed.
     """
     curves = dict(traces) if isinstance(traces, Mapping) else {"": traces}
     if not any(len(points) for points in curves.values()):

@@ -48,8 +48,6 @@ def image_grid(
     MmgraphError
         If there is no image, the images are not of one shape or hold what is no number, or the
         limits are no range.
-    MissingExtraError
-        If matplotlib is not installed.
     """
     planes = _checked(rows)
     columns = max(len(plane) for plane in planes.values())
@@ -141,8 +139,6 @@ def training_curves(
     ------
     MmgraphError
         If there is nothing to show.
-    MissingExtraError
-        If matplotlib is not installed.
     """
     epochs = [epoch for history in histories.values() for epoch in history]
     occurring = list(dict.fromkeys(name for epoch in epochs for name in epoch))

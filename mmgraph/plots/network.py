@@ -87,8 +87,6 @@ def draw_network(
 
     Raises
     ------
-    MissingExtraError
-        If matplotlib is not installed.
     FormatError
         If the file's ending is not known or it cannot be written.
     """

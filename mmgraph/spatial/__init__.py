@@ -3,6 +3,7 @@
 The names below are imported at first use.
 """
 
+# ruff: noqa: F401 -- the names are handed on
 from __future__ import annotations
 
 import importlib
@@ -28,47 +29,20 @@ if TYPE_CHECKING:
     )
     from mmgraph.spatial.unaries import ArrayUnary, GaussianMixtureUnary, ModuleUnary, Unary
 
-_HOMES = {
-    "Annotations": "annotations.annotations",
-    "ArrayUnary": "unaries",
-    "ClassifierUnary": "classifiers",
-    "FullyLabelledWarning": "labelling",
-    "GaussianMixtureUnary": "unaries",
-    "Georeference": "images",
-    "Labelling": "labelling",
-    "LabellingWarning": "labelling",
-    "ModuleUnary": "unaries",
-    "Unary": "unaries",
-    "contrast_weights": "edges",
-    "label_image": "labelling",
-    "read_annotations": "annotations.annotations",
-    "read_georeference": "images",
-    "read_image": "images",
-    "read_sensors": "images",
-    "write_array": "images",
-    "write_labels": "images",
+_MODULES = {
+    "annotations.annotations": ("Annotations", "read_annotations"),
+    "classifiers": ("ClassifierUnary",),
+    "edges": ("contrast_weights",),
+    "images": (
+        *("Georeference", "read_georeference", "read_image", "read_sensors"),
+        *("write_array", "write_labels"),
+    ),
+    "labelling": ("FullyLabelledWarning", "Labelling", "LabellingWarning", "label_image"),
+    "unaries": ("ArrayUnary", "GaussianMixtureUnary", "ModuleUnary", "Unary"),
 }
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
-__all__ = [
-    "Annotations",
-    "ArrayUnary",
-    "ClassifierUnary",
-    "FullyLabelledWarning",
-    "GaussianMixtureUnary",
-    "Georeference",
-    "Labelling",
-    "LabellingWarning",
-    "ModuleUnary",
-    "Unary",
-    "contrast_weights",
-    "label_image",
-    "read_annotations",
-    "read_georeference",
-    "read_image",
-    "read_sensors",
-    "write_array",
-    "write_labels",
-]
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

@@ -37,11 +37,6 @@ def read_cells(
         Of truth values, whole numbers or floats.
     hidden : ndarray of bool
         Where a mask hides the cell, and where it is NaN, None or pandas' NA.
-
-    Raises
-    ------
-    MmgraphError
-        If there are other things than real numbers.
     """
     if isinstance(given, Tensor):
         given = plain_array(given)

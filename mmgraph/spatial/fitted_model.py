@@ -32,11 +32,6 @@ def fitted_model(
         What is to be labelled.
     edge_sensors, neighbours, spacing, interaction, prior
         As for :func:`~mmgraph.spatial.labelling.label_image`.
-
-    Raises
-    ------
-    LearningError, MmgraphError
-        As there.
     """
     shape = task.codes.shape
     offsets = neighbourhood(len(shape), neighbours or default_neighbours(len(shape)))

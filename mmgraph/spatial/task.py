@@ -98,11 +98,6 @@ class Task:
 
         Of classes without such a pixel it then says nothing, and nothing at all where it sees
         labelled pixels of one class alone, or the same of all of them.
-
-        Raises
-        ------
-        LearningError
-            If that cannot be done; the message names the sensor.
         """
         unary, seen = self.unaries[name], self.sees(name)
         if not unary.learns:
@@ -209,13 +204,7 @@ def read_task(
     generator: torch.Generator | None,
     progress: Progress | None,
 ) -> Task:
-    """Read what :func:`~mmgraph.spatial.labelling.label_image` was given, which says what it is.
-
-    Raises
-    ------
-    LearningError, MmgraphError
-        As there.
-    """
+    """Read what :func:`~mmgraph.spatial.labelling.label_image` was given, which says what it is."""
     given = dict(sensors) if isinstance(sensors, Mapping) else {"image": sensors}
     if not given:
         raise LearningError("there is no sensor")

@@ -288,13 +288,7 @@ def chosen_weights(
     sensor_weights: Mapping[str, float] | float | str,
     edge_weight: float | str,
 ) -> Weights:
-    """Return the weights of :func:`~mmgraph.spatial.labelling.label_image`: given or searched.
-
-    Raises
-    ------
-    MmgraphError
-        If a weight is no finite number >= 0, or there is no sensor of its name.
-    """
+    """Return the weights of :func:`~mmgraph.spatial.labelling.label_image`: given or searched."""
     names = list(task.sensors)
     fixed = _fixed_weights(names, sensor_weights)
     given = dict.fromkeys(names, 1.0) | fixed

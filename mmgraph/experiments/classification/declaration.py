@@ -78,13 +78,7 @@ class ClassificationDeclaration(ReadyModel):
 
 
 def read_classification(name: str | os.PathLike[str]) -> ClassificationDeclaration:
-    """Read the declaration of a classification.
-
-    Raises
-    ------
-    FormatError
-        If the file is not TOML, or an entry is missing, unknown or of the wrong kind.
-    """
+    """Read the declaration of a classification."""
     reader = Reader(name)
     learning = reader.table("learning")
     leaves = reader.records(LeafDeclaration, "leaf", "name")

@@ -61,15 +61,7 @@ class FittedLeaf:
 def fit_leaf(
     declaration: LeafDeclaration, target: Variable, features: Features, codes: Codes, seed: int
 ) -> FittedLeaf:
-    """Fit one leaf of the target on training rows.
-
-    Raises
-    ------
-    LearningError
-        If a state of the target has no row, or features are not finite.
-    MissingExtraError
-        If scikit-learn is not installed.
-    """
+    """Fit one leaf of the target on training rows."""
     counts = np.bincount(codes, minlength=target.cardinality)
     if (counts == 0).any():
         state = target.labels[int(counts.argmin())]

@@ -157,13 +157,7 @@ class LandCoverDeclaration(ReadyModel):
 
 
 def read_land_cover(name: str | os.PathLike[str]) -> LandCoverDeclaration:
-    """Read the declaration of a land-cover job.
-
-    Raises
-    ------
-    FormatError
-        If the file is not TOML, or an entry is missing, unknown or out of range.
-    """
+    """Read the declaration of a land-cover job."""
     reader = Reader(name)
     tables = "data sensors training split unary field cloud report"
     reader.only("kind", "title", *tables.split())

@@ -33,13 +33,7 @@ FIGURES = ("overall_accuracy", "average_accuracy", "kappa")
 
 
 def load_scene(declaration: LandCoverDeclaration) -> Scene:
-    """Load the data set that a declaration names.
-
-    Raises
-    ------
-    DatasetError
-        If the data set cannot be had, is no labelled image, or has not the sensors.
-    """
+    """Load the data set that a declaration names."""
     from mmgraph import datasets
 
     loaded: Any = datasets.load(declaration.dataset)

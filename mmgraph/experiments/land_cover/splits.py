@@ -53,11 +53,6 @@ def make_split(
         How they are told apart, and how many are drawn.
     seed : int
         The same seed draws the same pixels.
-
-    Raises
-    ------
-    DatasetError
-        If a class has too few pixels, wherever the checkerboard lies.
     """
     generator = np.random.default_rng(seed)
     if split.kind == "random":

@@ -46,13 +46,6 @@ def read_rows(declaration: MachineDeclaration, path: Path) -> MultimodalData:
 
     The features of a modality are the columns ``MODALITY[0]``, ``MODALITY[1]``, …, and the labels
     a column of the label units' name.
-
-    Raises
-    ------
-    DatasetError
-        If a column is missing, or a label.
-    MissingExtraError
-        If pandas is not installed.
     """
     with needs("data", "pandas", "reading a table"):
         import pandas

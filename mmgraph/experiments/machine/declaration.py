@@ -113,13 +113,7 @@ class MachineDeclaration(ReadyModel):
 
 
 def read_machine(name: str | os.PathLike[str]) -> MachineDeclaration:
-    """Read the declaration of a machine.
-
-    Raises
-    ------
-    FormatError
-        If the file is not TOML, or an entry is missing, unknown or of the wrong kind.
-    """
+    """Read the declaration of a machine."""
     reader = Reader(name)
     reader.only("kind", "title", "data", "network", "view", "training", "prediction", "report")
     data = reader.only_in("data", "dataset", "target", "groups")

@@ -98,13 +98,7 @@ def fit_machine(
     checkpoint: Path | None = None,
     progress: EpochProgress | None = None,
 ) -> FittedMachine:
-    """Build the machine that a declaration describes, and train it on rows.
-
-    Raises
-    ------
-    LearningError
-        If the settings of training do not fit, features are not finite, or training diverges.
-    """
+    """Build the machine that a declaration describes, and train it on rows."""
     scales, pathways = fit_scales(declaration, data), []
     for view in declaration.views:
         shape = data.features[view.modality].shape[1:]

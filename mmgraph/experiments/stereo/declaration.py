@@ -67,13 +67,7 @@ class StereoDeclaration(ReadyModel):
 
 
 def read_stereo(name: str | os.PathLike[str]) -> StereoDeclaration:
-    """Read the declaration of a stereo job.
-
-    Raises
-    ------
-    FormatError
-        If the file is not TOML, or an entry is missing, unknown or out of range.
-    """
+    """Read the declaration of a stereo job."""
     reader = Reader(name)
     reader.only("kind", "title", "data", "cost", "field", "search", "report")
     return reader.declaration(StereoDeclaration)

@@ -29,26 +29,14 @@ def share_bad(
     counted: Bool[np.ndarray, "height width"],
     tolerance: float,
 ) -> float:
-    """Return the share of the pixels counted whose disparity is off by more than a tolerance.
-
-    Raises
-    ------
-    MmgraphError
-        If no pixel is counted.
-    """
+    """Return the share of the pixels counted whose disparity is off by more than a tolerance."""
     if not counted.any():
         raise MmgraphError("no pixel with a known disparity is counted")
     return float((np.abs(disparity[counted] - truth[counted]) > tolerance).mean())
 
 
 def load_pair(declaration: StereoDeclaration) -> Any:
-    """Load the data set that a declaration names.
-
-    Raises
-    ------
-    DatasetError
-        If the data set cannot be had, or is no stereo pair with its disparity.
-    """
+    """Load the data set that a declaration names."""
     from mmgraph import datasets
 
     loaded: Any = datasets.load(declaration.dataset)

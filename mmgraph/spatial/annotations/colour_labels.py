@@ -77,10 +77,6 @@ def refuse_wide_colours(
         narrow; labels of such a volume are small numbers.
     named : bool
         Whether classes are named by colour, or the unlabelled colour is.
-
-    Raises
-    ------
-    FormatError
     """
     if array.ndim != 3 or array.shape[2] not in (3, 4) or not array.size or is_colour(array):
         return
@@ -130,12 +126,6 @@ def read_colours(
         whichever covers more than half of the image, or is there alone and the commonest colour.
     source : str
         What the image is called in errors.
-
-    Raises
-    ------
-    FormatError
-        If it cannot be told which colour is unlabelled, there are too many colours, or a colour is
-        none.
     """
     numbers = _packed(image)
     if image.shape[2] == 4:

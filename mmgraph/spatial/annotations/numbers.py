@@ -27,13 +27,7 @@ def unlabelled_number(unlabelled: object, default: int, source: str) -> int:
 def whole_numbers(
     cells: np.ndarray, hidden: np.ndarray, unlabelled: int, source: str
 ) -> Int64[np.ndarray, "*shape"]:
-    """Return labels as whole numbers, the unlabelled one where they are hidden.
-
-    Raises
-    ------
-    FormatError
-        If the shape is not that of an image or a volume, or a number is not whole or too large.
-    """
+    """Return labels as whole numbers, the unlabelled one where they are hidden."""
     if cells.ndim not in (2, 3) or not cells.size:
         raise FormatError(
             f"{source}: {cells.dtype} of shape {cells.shape}; one whole number a pixel was "

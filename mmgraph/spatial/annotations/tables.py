@@ -17,13 +17,7 @@ def table_dimensions(path: PathLike) -> int:
 
 
 def table_labels(path: PathLike, shape: tuple[int, ...]) -> dict[tuple[int, ...], str]:
-    """Return what a table says of each pixel, as text.
-
-    Raises
-    ------
-    FormatError
-        If a column is missing, a place lies outside the image, or a pixel has two labels.
-    """
+    """Return what a table says of each pixel, as text."""
     reader = csv.DictReader(io.StringIO(read_text(path)), skipinitialspace=True)
     columns = ("slice", "row", "column")[-len(shape) :]
     for name in (*columns, "label"):

@@ -15,24 +15,7 @@ from mmgraph.spatial.images.raster import PathLike, StoredRaster
 def read_by_rasterio(path: PathLike, content: bytes, indices: bool) -> StoredRaster:
     """Read a TIFF file of one page.
 
-    Parameters
-    ----------
-    path, content
-        The file's name and its bytes; no other driver than that of GeoTIFF sees them.
-    indices : bool
-        Whether the indices of a palette are meant rather than its colours.
-
-    Returns
-    -------
-    StoredRaster
-        Of shape (height, width) or (height, width, bands).
-
-    Raises
-    ------
-    FormatError
-        If the file is damaged, or has several pages.
-    MissingExtraError
-        If rasterio is not installed.
+    Parameters are those of :func:`~mmgraph.spatial.images.reading.read_raster`, and the content.
     """
     with needs("geo", "rasterio", f"{path}: reading this kind of TIFF"):
         import rasterio

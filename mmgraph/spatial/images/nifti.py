@@ -30,20 +30,7 @@ _CIFTI = range(3000, 3100)
 def read_nifti(path: PathLike, content: bytes, dimensions: int | None) -> Raster:
     """Read slices, rows and columns; further axes (time, components, colours) are bands.
 
-    Parameters
-    ----------
-    path, content
-        The file's name and its bytes, unpacked.
-    dimensions : {2, 3}, optional
-        A volume may have one slice only; an image is one slice, and lacks whichever axis has length
-        one. Without it a file of one slice is an image.
-
-    Raises
-    ------
-    FormatError
-        If the file is damaged, holds no image, or has several slices where an image is meant.
-    MissingExtraError
-        If nibabel is not installed.
+    Parameters are those of :func:`~mmgraph.spatial.images.reading.read_raster`, and the content.
     """
     image = _load(path, content)
     size = _stored_size(image)
@@ -68,13 +55,7 @@ def read_nifti(path: PathLike, content: bytes, dimensions: int | None) -> Raster
 
 
 def read_nifti_georeference(path: PathLike, content: bytes, dimensions: int) -> Georeference:
-    """Return where the voxels of a NIfTI file lie.
-
-    Raises
-    ------
-    FormatError, MissingExtraError
-        As for :func:`read_nifti`.
-    """
+    """Return where the voxels of a NIfTI file lie."""
     image = _load(path, content)
     size: tuple[int, ...] = _stored_size(image)[::-1]
     axis = _slice_axis(path, size, dimensions)
@@ -98,11 +79,6 @@ def nifti_bytes(array: np.ndarray, bands: bool, georeference: Georeference | Non
         Whether the last axis is bands.
     georeference : Georeference, optional
         Of another NIfTI file, whose place the map has.
-
-    Raises
-    ------
-    MissingExtraError
-        If nibabel is not installed.
     """
     nibabel = _nibabel()
     volume = array if bands else array[..., None]

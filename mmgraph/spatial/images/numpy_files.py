@@ -16,11 +16,6 @@ def read_numpy(path: PathLike, content: bytes, dimensions: int | None) -> Raster
     """Read a ``.npy`` file, or the one array of a ``.npz`` file.
 
     An array of one axis more than ``dimensions`` has bands in the last.
-
-    Raises
-    ------
-    FormatError
-        If the file is damaged or pickled, or holds several arrays.
     """
     try:
         if content[:4] in (b"PK\x03\x04", b"PK\x05\x06"):

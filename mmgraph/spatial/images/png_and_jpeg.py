@@ -33,20 +33,7 @@ def pillow() -> Any:
 def read_png_or_jpeg(path: PathLike, content: bytes, indices: bool) -> StoredRaster:
     """Read one image, its rows as they are stored (an EXIF orientation turns nothing).
 
-    Parameters
-    ----------
-    path, content
-        The file's name and its bytes.
-    indices : bool
-        Whether labels are meant: indices are read rather than the colours of a palette, and JPEG,
-        which does not keep them, is refused.
-
-    Raises
-    ------
-    FormatError
-        If the file is damaged, or holds labels in JPEG.
-    MissingExtraError
-        If a package is not installed.
+    Parameters are those of :func:`~mmgraph.spatial.images.reading.read_raster`, and the content.
     """
     if _is_deep_colour(content):
         return _read_deep_colour(path, content)
@@ -56,19 +43,7 @@ def read_png_or_jpeg(path: PathLike, content: bytes, indices: bool) -> StoredRas
 def read_simple_tiff(path: PathLike, content: bytes, indices: bool, package: str) -> StoredRaster:
     """Read by Pillow what it neither rounds nor inverts: one page, and one band or eight bits.
 
-    Parameters
-    ----------
-    path, content, indices
-        As for :func:`read_png_or_jpeg`.
-    package : str
-        Which package is missing that reads everything.
-
-    Raises
-    ------
-    FormatError
-        If the file is damaged.
-    MissingExtraError
-        If it is not as simple; with the package.
+    Other parameters are those of :func:`read_png_or_jpeg`; ``package`` is missing, which reads all.
     """
     simple, missing = False, None
     try:

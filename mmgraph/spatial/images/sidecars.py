@@ -24,11 +24,6 @@ def with_sidecars(path: PathLike, stored: StoredRaster) -> Raster:
 
     What is transparent is hidden. A mask, in the file or beside it, has the last word over numbers
     for no data, whichever of the two says those (GDAL's RFC 15).
-
-    Raises
-    ------
-    FormatError
-        If a file beside it is damaged, a mask has another size, or an index has no colour.
     """
     hidden = stored.transparent
     masks = {} if stored.masked is None else {os.fspath(path): stored.masked}

@@ -58,22 +58,7 @@ def read_tiff(
 ) -> StoredRaster:
     """Read a TIFF file, its overviews left out.
 
-    Parameters
-    ----------
-    path, content
-        The file's name and its bytes.
-    dimensions : {2, 3}, optional
-        Whether pages are bands of an image or slices of a volume; without it they are slices.
-    indices : bool
-        Whether labels are meant: indices are read rather than the colours of a palette, and JPEG,
-        which does not keep them, is refused.
-
-    Raises
-    ------
-    FormatError
-        If the file is damaged, or holds labels in JPEG.
-    MissingExtraError
-        If a package is not installed that reads this kind of file.
+    Parameters are those of :func:`~mmgraph.spatial.images.reading.read_raster`, and the content.
     """
     try:
         tifffile = import_tifffile()
@@ -230,15 +215,7 @@ def _palette(stored: UInt16[np.ndarray, "3 colours"]) -> UInt8[np.ndarray, "colo
 
 
 def read_tiff_georeference(path: PathLike, content: bytes, dimensions: int) -> Georeference | None:
-    """Return where the pixels of a TIFF file lie, or ``None`` where it does not say so.
-
-    Raises
-    ------
-    FormatError
-        If the file is damaged.
-    MissingExtraError
-        If tifffile is not installed.
-    """
+    """Return where the pixels of a TIFF file lie, or ``None`` where it does not say so."""
     try:
         with opened(content) as file:
             found = [image_pages(file)[0].tags.get(code) for code in GEOTIFF_TAGS.values()]
@@ -274,11 +251,6 @@ def tiff_bytes(array: np.ndarray, bands: bool, georeference: Georeference | None
         Whether the last axis is bands.
     georeference : Georeference, optional
         Of a GeoTIFF file, whose place the map has.
-
-    Raises
-    ------
-    MissingExtraError
-        If tifffile is not installed.
     """
     tags = [] if georeference is None else [(*tag, True) for tag in georeference.tags]
     if np.isnan(array).any():

@@ -69,16 +69,7 @@ def import_tifffile() -> Any:
 
 @contextmanager
 def opened(content: bytes) -> Iterator[Any]:
-    """Open a file and find all its pages.
-
-    Raises
-    ------
-    MissingExtraError
-        If tifffile is not installed.
-    TiffFileError
-        If the file ends before its last page does, or lacks parts of one. Decoders may pass over
-        that, and tifffile only writes it to the log.
-    """
+    """Open a file and find all its pages."""
     tifffile = import_tifffile()
     # It stays there: one that is taken away while another thread writes makes that skip others.
     logging.getLogger("tifffile").addFilter(_is_harmless)
@@ -115,13 +106,7 @@ def image_pages(file: Any) -> list[Any]:
 
 
 def stored_pages(file: Any) -> StoredPages:
-    """Decode all pages of the image and its masks.
-
-    Raises
-    ------
-    TiffFileError
-        If the file holds more than the limit on the size of files, or no image.
-    """
+    """Decode all pages of the image and its masks."""
     pages = image_pages(file)
     if sum(int(np.prod(page.shape)) * page.dtype.itemsize for page in file.pages) > SIZE_LIMIT:
         raise import_tifffile().TiffFileError(
