@@ -30,7 +30,7 @@ from mmgraph.networks.conditional_tables import (
 if TYPE_CHECKING:
     import pandas
 
-    from mmgraph.learning.conditionals.expectation_maximization import EMReport
+    from mmgraph.learning.conditionals.em_records import EMReport
 
 
 class BayesianNetwork(FactorGraph):

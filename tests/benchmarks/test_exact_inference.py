@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import itertools
 import statistics
+import timeit
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -23,6 +24,7 @@ import pytest
 import torch
 
 import mmgraph as mm
+from mmgraph.inference.exact.join_tree import compiled_plan
 from tests.benchmarks.networks import (
     NETWORKS,
     choose_observed,
@@ -194,6 +196,40 @@ def print_rate(benchmark: Any, engine: str, rows: int) -> None:
         rate = rows / benchmark.stats.stats.median
         benchmark.extra_info["rows_a_second"] = rate
         print(f"\n{engine}: {rate:,.0f} rows of alarm a second")
+
+
+def seconds_of(work: Callable[[], Any], calls: int) -> float:
+    """The seconds of one call, the least of seven tries."""
+    work()
+    return min(timeit.repeat(work, number=calls, repeat=7)) / calls
+
+
+def test_one_plain_row_beside_the_general_way(benchmark: Any):
+    """What ``single_row`` is for: the same row is several times dearer as ``Evidence``."""
+    benchmark.group = "one row of alarm"
+    work = Work("alarm", rows=1)
+    row, variables = work.rows[0], work.net.variables
+    benchmark(lambda: mm.query(work.net, row))
+    general = seconds_of(lambda: mm.query(work.net, mm.Evidence.of(row, variables)), 50)
+    plain = seconds_of(lambda: mm.query(work.net, row), 500)
+    print(f"\na plain row: {general / plain:.1f} times faster than the general way")
+    assert general > 3 * plain
+
+
+def test_rows_side_by_side_beside_one_by_one(benchmark: Any, monkeypatch: pytest.MonkeyPatch):
+    """What ``simd_rows`` is for: 10,000 rows that share one plan."""
+    benchmark.group = "rows of alarm that observe the same nodes"
+    torch.set_num_threads(1)
+    net = mm.read("alarm")
+    drawn = mm.sample(net, 10_000, generator=torch.Generator().manual_seed(0)).codes
+    observed = ("HRBP", "HREKG", "BP", "CVP", "PCWP")
+    evidence = mm.Evidence.of({n: mm.index(drawn[n]) for n in observed}, net.variables)
+    benchmark.pedantic(lambda: mm.query(net, evidence).marginals, rounds=5)
+    blocks = seconds_of(lambda: mm.query(net, evidence), 1)
+    monkeypatch.setattr(compiled_plan, "BLOCK_ENTRIES", 0)
+    one_by_one = seconds_of(lambda: mm.query(net, evidence), 1)
+    print(f"\nrows side by side: {one_by_one / blocks:.1f} times faster than one by one")
+    assert one_by_one > 1.3 * blocks
 
 
 def test_hundred_rows_pyagrum(benchmark: Any, pyagrum: ModuleType):

@@ -20,7 +20,7 @@ _SPARE_NATS = 600.0
 """Doubles reach 667 nats below one before the kernels take a total for lost; what is lost is then
 below 1e-29 of the sum."""
 
-_BLOCK_ENTRIES = 16_000
+BLOCK_ENTRIES = 16_000
 """Above this a block of rows no longer fits the cache, and one row at a time is faster."""
 
 
@@ -94,7 +94,7 @@ class CompiledPlan:
             The row tables one after the other, axes as in :meth:`row_axes`; likelihoods, not
             logarithms.
         """
-        small = self.plan.entries <= _BLOCK_ENTRIES
+        small = self.plan.entries <= BLOCK_ENTRIES
         if len(codes) < simd_rows.ROWS or not small or not self._is_possible:
             return self._run_rows(codes, soft)
         output, log_evidence = self._run_blocks(codes, soft)
