@@ -12,6 +12,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any, Literal
 
 from mmgraph.graph.errors import MmgraphError, suggestion
@@ -62,9 +63,7 @@ class Method:
     def function(self, question: str) -> Callable[..., Any]:
         """Return the function that answers a question; its module is imported at first use."""
         module, _colon, name = self.functions[question].partition(":")
-        function: Callable[..., Any] = getattr(
-            importlib.import_module(f"mmgraph.inference.{module}"), name
-        )
+        function: Callable[..., Any] = getattr(_imported(module), name)
         return function
 
     def parameters(self, question: str) -> tuple[str, ...]:
@@ -87,6 +86,11 @@ class Method:
         if "generator" in options:
             options["generator"] = placed_generator(options["generator"], "cpu")
         return function(*arguments, **self.options, **options)
+
+
+@functools.cache
+def _imported(module: str) -> ModuleType:
+    return importlib.import_module(f"mmgraph.inference.{module}")
 
 
 @functools.cache
@@ -175,6 +179,7 @@ METHODS = {method.name: method for method in _ALL}
 """All methods by name."""
 
 
+@functools.cache
 def methods_for(question: str) -> tuple[Method, ...]:
     """Return the methods that can be asked a question by name, beside ``auto``."""
     return tuple(m for m in METHODS.values() if question in m.functions and not m.variant_of)

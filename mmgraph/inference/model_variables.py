@@ -23,6 +23,10 @@ def _field_variables(graph: FactorGraph) -> list[str]:
 
 def has_compact_factors(graph: FactorGraph) -> bool:
     """Whether some factor joins layers of units, or gives them biases."""
+    return graph.cached_structure(_has_compact_factors)
+
+
+def _has_compact_factors(graph: FactorGraph) -> bool:
     return any(factor.compact for factor in graph.factors)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import numbers
 from collections.abc import Callable, Iterable, Mapping
@@ -60,10 +61,16 @@ def check_count(value: object, name: str) -> None:
 
 def check_types(function: Callable[..., Any], options: Mapping[str, Any]) -> None:
     """Raise MmgraphError if a value is not of the type that its parameter is annotated with."""
-    parameters = inspect.signature(function).parameters
+    annotations = _annotations(function)
     for name, value in options.items():
-        if name in parameters:
-            check_type(name, value, str(parameters[name].annotation))
+        if name in annotations:
+            check_type(name, value, annotations[name])
+
+
+@functools.cache
+def _annotations(function: Callable[..., Any]) -> dict[str, str]:
+    parameters = inspect.signature(function).parameters
+    return {name: str(parameter.annotation) for name, parameter in parameters.items()}
 
 
 def check_type(name: str, value: object, annotation: str) -> None:

@@ -99,6 +99,8 @@ def _patterns(
     """
     rows, columns = codes.shape
     present = codes != MISSING
+    if not tables.scopes and present.all():
+        return [(np.arange(rows), list(range(columns)))]
     # A variable that a row table speaks of must keep its axis, so it is never sliced away.
     sliceable = ~np.isin(observed, [v for scope in tables.scopes for v in scope])
     always = present.all(0) & sliceable
