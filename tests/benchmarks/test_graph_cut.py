@@ -22,6 +22,7 @@ from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.minimisation.graph_cut import graph_cut
 from mmgraph.inference.minimisation.move_making import alpha_expansion
 from mmgraph.inference.minimisation.trws_and_moves import trws_and_moves
+from tests.inference.models import nothing
 
 ROUNDS = 2
 
@@ -44,10 +45,6 @@ def photograph() -> np.ndarray:
 @pytest.fixture(scope="module")
 def maxflow() -> Any:
     return pytest.importorskip("maxflow")
-
-
-def nothing(graph: mm.FactorGraph) -> mm.Evidence:
-    return mm.Evidence.of(None, graph.variables)
 
 
 def quickest(*works: Callable[[], Any]) -> list[tuple[float, Any]]:

@@ -14,14 +14,7 @@ import mmgraph as mm
 from mmgraph.data.column_codes import code_type
 from mmgraph.data.encoding import CodedTable, coded_chunks, encode
 from mmgraph.data.inferred_states import states_in
-from mmgraph.graph.errors import (
-    EvidenceError,
-    FormatError,
-    LearningError,
-    MissingExtraError,
-    UnknownStateError,
-    UnknownVariableError,
-)
+from mmgraph.graph import errors
 
 VARIABLES = {
     v.name: v
@@ -130,88 +123,92 @@ def test_a_state_that_the_model_lacks_is_named_with_its_row(tmp_path, ending):
     frame = pd.DataFrame({"colour": ["red", "green", "gren", "red"]})
     data = frame if ending is None else in_file(frame, tmp_path, ending)
     table = coded_chunks(data, VARIABLES, 2)
-    with pytest.raises(UnknownStateError, match=r"(row 2|line 4): .*'colour'.*'gren'.*'green'"):
+    with pytest.raises(
+        errors.UnknownStateError, match=r"(row 2|line 4): .*'colour'.*'gren'.*'green'"
+    ):
         list(table)
 
 
 @pytest.mark.parametrize("column", [[0, 4], [0, -2], [0.0, 1.5], [0, "x"]])
 def test_an_index_that_is_no_state_is_named(column):
-    with pytest.raises(UnknownStateError, match=r"row 1: .*'level'"):
+    with pytest.raises(errors.UnknownStateError, match=r"row 1: .*'level'"):
         encode({"level": column}, VARIABLES)
 
 
 def test_an_unknown_column_is_named():
-    with pytest.raises(UnknownVariableError, match=r"'color'.*did you mean 'colour'"):
+    with pytest.raises(errors.UnknownVariableError, match=r"'color'.*did you mean 'colour'"):
         encode(FRAME.rename(columns={"colour": "color"}), VARIABLES)
 
 
 def test_an_empty_table_is_refused(tmp_path):
     empty = FRAME.iloc[:0]
     for data in (empty, in_file(empty, tmp_path, ".csv"), in_file(empty, tmp_path, ".parquet"), {}):
-        with pytest.raises(LearningError, match="no rows"):
+        with pytest.raises(errors.LearningError, match="no rows"):
             encode(data, VARIABLES)
 
 
 def test_columns_of_a_vector_must_be_complete():
-    with pytest.raises(EvidenceError, match="1 of the 2 elements of 'sound'"):
+    with pytest.raises(errors.EvidenceError, match="1 of the 2 elements of 'sound'"):
         encode(FRAME.drop(columns="sound[0]"), VARIABLES)
 
 
 def test_arrays_of_states_are_refused():
     image = mm.Variable("image", 3, shape=(2, 2))
-    with pytest.raises(LearningError, match="'image' is an array"):
+    with pytest.raises(errors.LearningError, match="'image' is an array"):
         encode({"image": np.zeros((5, 2, 2), int)}, {"image": image})
-    with pytest.raises(LearningError, match="'level' takes one state a row"):
+    with pytest.raises(errors.LearningError, match="'level' takes one state a row"):
         encode({"level": np.zeros((5, 2), int)}, VARIABLES)
 
 
 def test_numbers_that_are_none_are_refused(tmp_path):
     text = FRAME.astype({"sound[0]": object})
     text.loc[3, "sound[0]"] = "loud"
-    with pytest.raises(EvidenceError, match="'sound' is no number"):
+    with pytest.raises(errors.EvidenceError, match="'sound' is no number"):
         encode(text, VARIABLES)
     file = mm.open_table(in_file(text, tmp_path, ".csv"), missing=["NA"])
-    with pytest.raises(EvidenceError, match=r"table\.csv, line 5: 'sound' is no number: 'lou"):
+    with pytest.raises(
+        errors.EvidenceError, match=r"table\.csv, line 5: 'sound' is no number: 'lou"
+    ):
         encode(file, VARIABLES)
     infinite = FRAME.assign(**{"sound[1]": [0, 0, np.inf, 0, 0]})
-    with pytest.raises(EvidenceError, match="row 2: 'sound' is infinite"):
+    with pytest.raises(errors.EvidenceError, match="row 2: 'sound' is infinite"):
         encode(infinite, VARIABLES)
-    with pytest.raises(LearningError, match="'sound' have shape"):
+    with pytest.raises(errors.LearningError, match="'sound' have shape"):
         encode({"sound": np.zeros((5, 3))}, VARIABLES)
 
 
 def test_columns_of_different_lengths_are_refused():
-    with pytest.raises(LearningError, match="'size' has 3 rows, 'level' has 2"):
+    with pytest.raises(errors.LearningError, match="'size' has 3 rows, 'level' has 2"):
         encode({"level": [0, 1], "size": [10, 20, 10]}, VARIABLES)
-    with pytest.raises(LearningError, match="'level' is 'high'"):
+    with pytest.raises(errors.LearningError, match="'level' is 'high'"):
         encode({"level": "high"}, VARIABLES)
 
 
 def test_two_columns_of_one_name_are_refused():
-    with pytest.raises(LearningError, match="two columns called 'level'"):
+    with pytest.raises(errors.LearningError, match="two columns called 'level'"):
         mm.open_table(pd.concat([FRAME[["level"]], FRAME[["level"]]], axis=1))
 
 
 @pytest.mark.parametrize("data", [3, [1, 2], None])
 def test_data_of_another_kind_is_refused(data):
-    with pytest.raises(LearningError, match="DataFrame"):
+    with pytest.raises(errors.LearningError, match="DataFrame"):
         mm.open_table(data)
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path):
     for name in ("none.csv", "none.parquet"):
-        with pytest.raises(FormatError, match=f"no file.*{name}"):
+        with pytest.raises(errors.FormatError, match=f"no file.*{name}"):
             mm.open_table(tmp_path / name)
-    with pytest.raises(FormatError, match=r"ends in \.csv"):
+    with pytest.raises(errors.FormatError, match=r"ends in \.csv"):
         mm.open_table(tmp_path / "table.xlsx")
     (tmp_path / "noise.parquet").write_bytes(b"noise" * 100)
-    with pytest.raises(FormatError, match=r"noise\.parquet cannot be read"):
+    with pytest.raises(errors.FormatError, match=r"noise\.parquet cannot be read"):
         mm.open_table(tmp_path / "noise.parquet")
     (tmp_path / "empty.csv").write_bytes(b"")
-    with pytest.raises(FormatError, match=r"empty\.csv cannot be read"):
+    with pytest.raises(errors.FormatError, match=r"empty\.csv cannot be read"):
         mm.open_table(tmp_path / "empty.csv")
     (tmp_path / "ragged.csv").write_text("level\n1\n1,2,3\n")
-    with pytest.raises(FormatError, match=r"ragged\.csv, line 3: expected 1 cells"):
+    with pytest.raises(errors.FormatError, match=r"ragged\.csv, line 3: expected 1 cells"):
         encode(tmp_path / "ragged.csv", VARIABLES)
 
 
@@ -226,7 +223,7 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
 
     monkeypatch.delitem(sys.modules, "pandas")
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(MissingExtraError, match=r"mmgraph\[data\]"):
+    with pytest.raises(errors.MissingExtraError, match=r"mmgraph\[data\]"):
         mm.open_table(path)
     rows = encode({"level": [0, 1, None, 3], "colour": ["red", None, "red", "green"]}, VARIABLES)
     assert rows.column("level").tolist() == [0, 1, -1, 3]
@@ -234,13 +231,13 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
 
 
 def test_weights_must_fit_the_rows():
-    with pytest.raises(LearningError, match="4 weights for 5 rows"):
+    with pytest.raises(errors.LearningError, match="4 weights for 5 rows"):
         list(CodedTable(mm.open_table(FRAME), VARIABLES, weights=np.ones(4)))
-    with pytest.raises(LearningError, match="row 1 is negative or not finite"):
+    with pytest.raises(errors.LearningError, match="row 1 is negative or not finite"):
         coded_chunks(FRAME, VARIABLES, weights=[1, np.nan, 1, 1, 1])
-    with pytest.raises(LearningError, match="one axis"):
+    with pytest.raises(errors.LearningError, match="one axis"):
         coded_chunks(FRAME, VARIABLES, weights=np.ones((5, 1)))
-    with pytest.raises(LearningError, match="at least one row"):
+    with pytest.raises(errors.LearningError, match="at least one row"):
         CodedTable(mm.open_table(FRAME), VARIABLES, chunk_rows=0)
 
 
@@ -284,5 +281,5 @@ def test_numbers_with_leading_zeros_are_labels(tmp_path):
     ],
 )
 def test_columns_without_states_to_learn_are_refused(column, message):
-    with pytest.raises(LearningError, match=message):
+    with pytest.raises(errors.LearningError, match=message):
         states_in(mm.open_table(pd.DataFrame({"a": column})), ["a"])

@@ -12,12 +12,7 @@ from hypothesis import strategies as st
 
 import mmgraph as mm
 from mmgraph.formats.uai import read_evidence, read_uai, write_evidence, write_uai
-from mmgraph.graph.errors import (
-    EvidenceError,
-    FormatError,
-    UnknownStateError,
-    UnknownVariableError,
-)
+from mmgraph.graph import errors
 from tests.formats.networks import assert_same, sprinkler
 
 MARKOV = """MARKOV
@@ -126,7 +121,7 @@ def test_a_factor_graph_is_written_as_potentials(tmp_path):
 def test_log_potentials_beyond_a_double_are_refused(tmp_path, log_value):
     a = mm.Variable("a", 2)
     graph = mm.FactorGraph([a], [mm.TableFactor([a], log_values=[0.0, log_value])])
-    with pytest.raises(FormatError, match="beyond the range of a double"):
+    with pytest.raises(errors.FormatError, match="beyond the range of a double"):
         write_uai(graph, tmp_path / "g.uai")
     assert list(tmp_path.iterdir()) == []
 
@@ -134,7 +129,7 @@ def test_log_potentials_beyond_a_double_are_refused(tmp_path, log_value):
 def test_arrays_are_refused(tmp_path):
     image = mm.Variable("image", 2, shape=(3,))
     graph = mm.FactorGraph([image], [mm.UnaryFactor(image, torch.zeros(3, 2))])
-    with pytest.raises(FormatError, match="'image' is not a scalar discrete variable"):
+    with pytest.raises(errors.FormatError, match="'image' is not a scalar discrete variable"):
         write_uai(graph, tmp_path / "g.uai")
 
 
@@ -165,7 +160,7 @@ def test_arrays_are_refused(tmp_path):
 )
 def test_the_message_gives_line_and_reason(tmp_path, text, line, message):
     start = time.process_time()
-    with pytest.raises(FormatError) as caught:
+    with pytest.raises(errors.FormatError) as caught:
         read(tmp_path, text)
     assert time.process_time() - start < 2
     assert f"network.uai, line {line}: " in str(caught.value)
@@ -176,21 +171,21 @@ def test_the_message_gives_line_and_reason(tmp_path, text, line, message):
     "text", ["BAYES 2 2 2 1 1 0 2 1 0", "BAYES 2 2 2 2 2 1 0 2 0 1 4 1 0 1 0 4 1 0 1 0"]
 )
 def test_the_network_as_a_whole_is_checked(tmp_path, text):
-    with pytest.raises(FormatError, match=r"no conditional distribution for x1|cycle"):
+    with pytest.raises(errors.FormatError, match=r"no conditional distribution for x1|cycle"):
         read(tmp_path, text)
 
 
 def test_every_prefix_is_refused(tmp_path):
     for text in (MARKOV.strip(), BAYES):
         for end in range(len(text) - 2):
-            with pytest.raises(FormatError):
+            with pytest.raises(errors.FormatError):
                 read(tmp_path, text[:end])
 
 
 def test_a_scope_of_large_variables_is_refused_quickly(tmp_path):
     states = " ".join(["9" * 18] * 60)
     scope = " ".join(map(str, range(60)))
-    with pytest.raises(FormatError, match="more than the file can hold"):
+    with pytest.raises(errors.FormatError, match="more than the file can hold"):
         read(tmp_path, f"MARKOV 60 {states} 1 60 {scope} 1 1")
 
 
@@ -210,7 +205,7 @@ def test_mutated_files(tmp_path_factory, pieces, start, length):
         message = str(path)
         try:
             read_uai(path)
-        except FormatError as error:
+        except errors.FormatError as error:
             message = str(error)
         assert str(path) in message
 
@@ -241,7 +236,7 @@ def test_evidence(tmp_path, text, expected):
     path = tmp_path / "network.uai.evid"
     path.write_text(text)
     if expected is None:
-        with pytest.raises(FormatError, match=r"network.uai.evid, line 1: "):
+        with pytest.raises(errors.FormatError, match=r"network.uai.evid, line 1: "):
             read_evidence(path, graph)
     else:
         assert read_evidence(path, graph) == marked(expected)
@@ -295,22 +290,22 @@ def test_evidence_counts_states_whose_labels_are_numbers(tmp_path):
 
 def test_evidence_with_an_unknown_state_is_not_written(tmp_path):
     graph = read(tmp_path, MARKOV)
-    with pytest.raises(UnknownStateError, match="'x0' has 2 states; index 2"):
+    with pytest.raises(errors.UnknownStateError, match="'x0' has 2 states; index 2"):
         write_evidence({"x0": 2}, graph, tmp_path / "e.evid")
 
 
 @pytest.mark.parametrize(
     ("samples", "error", "message"),
     [
-        (None, EvidenceError, "expected evidence by variable, found None"),
-        ("x0", EvidenceError, "expected evidence by variable, found 'x'"),
-        (3, EvidenceError, "expected evidence by variable, found 3"),
-        ([{"x0": 1}, 7], EvidenceError, "expected evidence by variable, found 7"),
-        ({"x9": 0}, UnknownVariableError, "no variable 'x9'"),
-        ({3: 0}, UnknownVariableError, "no variable 3"),
-        ({"x0": [0, 1]}, EvidenceError, "no single state"),
-        ({"x0": -1}, UnknownStateError, "stands for a missing one"),
-        ({"x0": None}, UnknownStateError, "stands for a missing one"),
+        (None, errors.EvidenceError, "expected evidence by variable, found None"),
+        ("x0", errors.EvidenceError, "expected evidence by variable, found 'x'"),
+        (3, errors.EvidenceError, "expected evidence by variable, found 3"),
+        ([{"x0": 1}, 7], errors.EvidenceError, "expected evidence by variable, found 7"),
+        ({"x9": 0}, errors.UnknownVariableError, "no variable 'x9'"),
+        ({3: 0}, errors.UnknownVariableError, "no variable 3"),
+        ({"x0": [0, 1]}, errors.EvidenceError, "no single state"),
+        ({"x0": -1}, errors.UnknownStateError, "stands for a missing one"),
+        ({"x0": None}, errors.UnknownStateError, "stands for a missing one"),
     ],
 )
 def test_what_is_no_evidence_is_not_written(tmp_path, samples, error, message):
@@ -322,14 +317,18 @@ def test_what_is_no_evidence_is_not_written(tmp_path, samples, error, message):
 def test_arguments_in_the_wrong_order(tmp_path):
     graph, path = read(tmp_path, MARKOV), tmp_path / "e.evid"
     path.write_text("0")
-    with pytest.raises(EvidenceError, match=r"expected the network of the evidence, found \{'x0"):
+    with pytest.raises(
+        errors.EvidenceError, match=r"expected the network of the evidence, found \{'x0"
+    ):
         write_evidence(graph, {"x0": 1}, path)
-    with pytest.raises(FormatError, match="expected the path of a file, found MarkovRandomField"):
+    with pytest.raises(
+        errors.FormatError, match="expected the path of a file, found MarkovRandomField"
+    ):
         write_evidence({"x0": 1}, graph, graph)
-    with pytest.raises(EvidenceError, match="expected the network of the evidence, found "):
+    with pytest.raises(errors.EvidenceError, match="expected the network of the evidence, found "):
         read_evidence(graph, path)
     image = mm.Variable("image", 2, shape=(3,))
     field = mm.FactorGraph([image], [mm.UnaryFactor(image, torch.zeros(3, 2))])
-    with pytest.raises(EvidenceError, match="'image' is an array"):
+    with pytest.raises(errors.EvidenceError, match="'image' is an array"):
         write_evidence({"image": 1}, field, path)
     assert path.read_text() == "0"

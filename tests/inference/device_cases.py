@@ -8,6 +8,7 @@ import torch
 
 import mmgraph as mm
 from mmgraph.inference.methods import methods_for
+from tests.inference.models import seeded
 from tests.inference.spatial_models import mixed_graph
 from tests.learning.boltzmann_machines import machine
 
@@ -84,10 +85,6 @@ def given(kind: str) -> tuple:
     if kind == "machine":
         evidence = {"h1": np.array([[0.0, np.nan], [np.nan, np.nan]])}
     return make(), evidence
-
-
-def seeded() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
 
 
 def options_of(method: str) -> dict:

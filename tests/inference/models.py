@@ -13,6 +13,15 @@ import mmgraph as mm
 seeds = st.integers(0, 2**32 - 1)
 
 
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def nothing(graph: mm.FactorGraph) -> mm.Evidence:
+    """Evidence of one row that observes nothing."""
+    return mm.Evidence.of(None, graph.variables)
+
+
 def random_variables(generator: np.random.Generator, count: int) -> list[mm.Variable]:
     """Up to four states each; some have labels, some are constant."""
     variables = []

@@ -11,11 +11,8 @@ from mmgraph.inference.field.block_gibbs import sweep
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.numerics.diagnostics import value_diagnostics
 from mmgraph.inference.pairwise.colouring import colour_masks
+from tests.inference.models import seeded
 from tests.inference.unit_models import random_evidence, random_machine
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def assert_near(graph, found, exact, sigmas=4.0):

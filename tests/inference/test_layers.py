@@ -6,14 +6,7 @@ import pytest
 import torch
 
 import mmgraph as mm
-from mmgraph.graph.errors import (
-    EvidenceError,
-    GraphError,
-    MmgraphError,
-    NotTabularError,
-    TreewidthError,
-    UnknownVariableError,
-)
+from mmgraph.graph import errors
 from tests.inference.unit_models import random_machine
 
 
@@ -47,7 +40,7 @@ def test_auto_sums_small_machines_and_approximates_large_ones():
 
 
 def test_auto_does_not_approximate_the_log_partition_function():
-    with pytest.raises(TreewidthError, match=r"annealed_importance_sampling.*mean_field"):
+    with pytest.raises(errors.TreewidthError, match=r"annealed_importance_sampling.*mean_field"):
         mm.log_partition(restricted(60, 50))
     bound = mm.log_partition(restricted(60, 50), method="mean_field")
     assert torch.isfinite(bound).all()
@@ -64,38 +57,40 @@ def test_rows_together_count_as_terms():
 
 @pytest.mark.parametrize("method", ["junction_tree", "belief_propagation", "enumeration"])
 def test_methods_on_tables_refuse_layers_without_states(method):
-    with pytest.raises(NotTabularError, match="'v' is gaussian, which no table holds"):
+    with pytest.raises(errors.NotTabularError, match="'v' is gaussian, which no table holds"):
         mm.query(restricted(3, 2, "gaussian"), method=method)
 
 
 def test_methods_on_tables_refuse_too_many_pairs():
-    with pytest.raises(NotTabularError, match=r"250,000 pairs of units.*up to 200,000"):
+    with pytest.raises(errors.NotTabularError, match=r"250,000 pairs of units.*up to 200,000"):
         mm.query(restricted(500, 500), method="belief_propagation")
 
 
 def test_layer_summation_is_for_layers():
     v = mm.Variable("v", 3)
-    with pytest.raises(MmgraphError, match="this graph has none"):
+    with pytest.raises(errors.MmgraphError, match="this graph has none"):
         mm.query(mm.FactorGraph([v], [mm.UnaryFactor(v, torch.zeros(3))]), method="layer_summation")
 
 
 def test_unknown_names_are_named_with_the_nearest():
     graph = restricted(3, 2)
-    with pytest.raises(MmgraphError, match=r"layer_sumation.*layer_summation"):
+    with pytest.raises(errors.MmgraphError, match=r"layer_sumation.*layer_summation"):
         mm.query(graph, method="layer_sumation")
     for method in ("layer_summation", "mean_field", "gibbs"):
-        with pytest.raises(UnknownVariableError, match="hh"):
+        with pytest.raises(errors.UnknownVariableError, match="hh"):
             mm.query(graph, None, ["hh"], method=method)
-    with pytest.raises(UnknownVariableError, match="vv"):
+    with pytest.raises(errors.UnknownVariableError, match="vv"):
         mm.query(graph, {"vv": [1, 0, 0]})
-    with pytest.raises(MmgraphError, match=r"no option 'step'.*steps"):
+    with pytest.raises(errors.MmgraphError, match=r"no option 'step'.*steps"):
         mm.query(graph, method="annealed_importance_sampling", step=3)
 
 
 def test_values_out_of_range_are_refused():
-    with pytest.raises(MmgraphError, match=r"row 1, element \[2\]: .*'v' has 2 states; index 7"):
+    with pytest.raises(
+        errors.MmgraphError, match=r"row 1, element \[2\]: .*'v' has 2 states; index 7"
+    ):
         mm.query(restricted(3, 2), {"v": [[0, 1, 0], [0, 1, 7]]})
-    with pytest.raises(EvidenceError, match=r"'v' is infinite in row 0, element \[1\]"):
+    with pytest.raises(errors.EvidenceError, match=r"'v' is infinite in row 0, element \[1\]"):
         mm.query(restricted(2, 2, "gaussian"), {"v": [0.0, float("inf")]})
 
 
@@ -118,7 +113,7 @@ def test_units_without_a_base_measure_are_refused(family):
     )
     graph = mm.FactorGraph([v, h], [mm.BilinearFactor(v, h, torch.eye(2))])
     for method in ("auto", "mean_field", "gibbs"):
-        with pytest.raises(GraphError, match=f"'v' is {family} and has no base measure"):
+        with pytest.raises(errors.GraphError, match=f"'v' is {family} and has no base measure"):
             mm.query(graph, method=method)
 
 
@@ -126,6 +121,8 @@ def test_values_of_each_family_are_asked_for_by_their_name():
     graph = restricted(2, 2, "gaussian")
     posterior = mm.query(graph)
     assert set(posterior.variables) == {"v", "h"}
-    with pytest.raises(UnknownVariableError, match="gaussian, and has a mean and a variance"):
+    with pytest.raises(
+        errors.UnknownVariableError, match="gaussian, and has a mean and a variance"
+    ):
         posterior.marginal("v")
     assert mm.query(graph, None, "h").variables == ("h",)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
 import mmgraph as mm
+from tests.inference.models import seeded
 from tests.inference.spatial_models import ising_grid
-
-
-def seeded():
-    return torch.Generator().manual_seed(0)
 
 
 @pytest.mark.parametrize("size", [10, pytest.param(15, marks=pytest.mark.slow)])

@@ -6,10 +6,7 @@ import numpy as np
 import torch
 
 import mmgraph as mm
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+from tests.inference.models import seeded
 
 
 def random_network(seed: int, size: int = 5) -> mm.BayesianNetwork:

@@ -14,14 +14,7 @@ from scipy.stats import multivariate_normal
 from torch import Tensor
 
 import mmgraph as mm
-from mmgraph.graph.errors import (
-    EvidenceError,
-    GraphError,
-    LearningError,
-    NotTabularError,
-    UnknownStateError,
-    UnknownVariableError,
-)
+from mmgraph.graph import errors
 from mmgraph.graph.leaves.gaussian_density import COVARIANCES, Covariance
 
 ACTIVITY = mm.Variable("activity", ("walk", "sit", "sleep"))
@@ -149,7 +142,7 @@ def test_contract_of_a_factor() -> None:
     assert [v.name for v in leaf.scope] == ["activity", "home", "sound"]
     assert leaf.parents == (ACTIVITY, HOME)
     assert not leaf.is_tabular
-    with pytest.raises(NotTabularError):
+    with pytest.raises(errors.NotTabularError):
         list(leaf.tables())
     variables = {v.name: v for v in leaf.scope}
     assert leaf.likelihood(mm.Evidence.of({"home": "yes"}, variables)) is None
@@ -230,7 +223,7 @@ def test_restore(covariance: Covariance) -> None:
     again = mm.GaussianLeaf.restore(leaf.scope, leaf.child, leaf.parameters(), options)
     values = rows_with_gaps(9, 3, 7)
     assert torch.equal(log_density(again, values), log_density(leaf, values))
-    with pytest.raises(GraphError, match="sound"):
+    with pytest.raises(errors.GraphError, match="sound"):
         mm.GaussianLeaf.restore(leaf.scope, leaf.child, {"means": leaf.means}, options)
 
 
@@ -270,7 +263,7 @@ def bad_covariance(at: tuple[int, ...], value: float) -> Tensor:
 )
 def test_bad_covariances(spread: Tensor, message: str) -> None:
     child = mm.Variable("sound", shape=(2,), family="gaussian")
-    with pytest.raises(GraphError, match=message):
+    with pytest.raises(errors.GraphError, match=message):
         mm.GaussianLeaf(child, (ACTIVITY, HOME), torch.zeros(3, 2, 2), spread)
 
 
@@ -278,42 +271,42 @@ def test_bad_parameters() -> None:
     child = mm.Variable("sound", shape=(2,), family="gaussian")
     unit = torch.ones(2, 2)
     means = torch.tensor([[0.0, 1.0], [NAN, 0.0]])
-    with pytest.raises(GraphError, match=r"mean is not finite at \(home=yes\)"):
+    with pytest.raises(errors.GraphError, match=r"mean is not finite at \(home=yes\)"):
         mm.GaussianLeaf(child, (HOME,), means, unit, "diagonal")
-    with pytest.raises(GraphError, match=r"variance is not positive at \(home=no\)"):
+    with pytest.raises(errors.GraphError, match=r"variance is not positive at \(home=no\)"):
         mm.GaussianLeaf(child, (HOME,), torch.zeros(2, 2), [[1, 0], [1, 1]], "diagonal")
-    with pytest.raises(GraphError, match="not positive definite"):
+    with pytest.raises(errors.GraphError, match="not positive definite"):
         mm.GaussianLeaf(child, (HOME,), torch.zeros(2, 2), unit, "shared")
-    with pytest.raises(GraphError, match="did you mean 'diagonal'"):
+    with pytest.raises(errors.GraphError, match="did you mean 'diagonal'"):
         mm.GaussianLeaf(child, (HOME,), torch.zeros(2, 2), unit, "diagonl")  # type: ignore[arg-type]
-    with pytest.raises(GraphError, match="weight"):
+    with pytest.raises(errors.GraphError, match="weight"):
         mm.GaussianLeaf(child, (HOME,), torch.zeros(2, 2), unit, "diagonal", weight=-1)
-    with pytest.raises(GraphError, match="'home' must be a gaussian"):
+    with pytest.raises(errors.GraphError, match="'home' must be a gaussian"):
         mm.GaussianLeaf(HOME, (ACTIVITY,), torch.zeros(3, 1), torch.ones(3, 1), "diagonal")
     other = mm.Variable("light", shape=(2,), family="gaussian")
-    with pytest.raises(GraphError, match="'sound' is not scalar and discrete"):
+    with pytest.raises(errors.GraphError, match="'sound' is not scalar and discrete"):
         mm.GaussianLeaf(other, (child,), torch.zeros(2), torch.ones(2), "diagonal")
-    with pytest.raises(GraphError, match="twice"):
+    with pytest.raises(errors.GraphError, match="twice"):
         mm.GaussianLeaf(child, (HOME, HOME), torch.zeros(2, 2, 2), torch.ones(2, 2, 2), "diagonal")
 
 
 def test_bad_rows() -> None:
     leaf = random_leaf("diagonal")
-    with pytest.raises(EvidenceError, match="infinite in row 1, feature 2"):
+    with pytest.raises(errors.EvidenceError, match="infinite in row 1, feature 2"):
         leaf.conditional_mean(torch.tensor([[0.0, 0, 0], [0, 0, math.inf]]))
-    with pytest.raises(EvidenceError, match="'sound' have shape"):
+    with pytest.raises(errors.EvidenceError, match="'sound' have shape"):
         leaf.conditional_mean(torch.zeros(2, 4))
-    with pytest.raises(UnknownVariableError, match="'home'"):
+    with pytest.raises(errors.UnknownVariableError, match="'home'"):
         leaf.sample({"activity": torch.tensor([0])})
-    with pytest.raises(UnknownStateError, match="code 3 in row 1"):
+    with pytest.raises(errors.UnknownStateError, match="code 3 in row 1"):
         leaf.sample({"activity": torch.tensor([0, 3]), "home": torch.tensor([0, 0])})
-    with pytest.raises(UnknownVariableError, match="'sound'"):
+    with pytest.raises(errors.UnknownVariableError, match="'sound'"):
         leaf.energy({"activity": torch.tensor([0]), "home": torch.tensor([0])})
-    with pytest.raises(EvidenceError, match="distribution over the parents"):
+    with pytest.raises(errors.EvidenceError, match="distribution over the parents"):
         leaf.mean(torch.ones(2, 3))
-    with pytest.raises(LearningError, match="responsibilities"):
+    with pytest.raises(errors.LearningError, match="responsibilities"):
         leaf.expected_statistics(torch.zeros(2, 3), torch.ones(2, 3))
     weights = torch.ones(2, 3, 2)
     weights[1, 0, 0] = -1
-    with pytest.raises(LearningError, match="row 1 is negative"):
+    with pytest.raises(errors.LearningError, match="row 1 is negative"):
         leaf.expected_statistics(torch.zeros(2, 3), weights)

@@ -13,14 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import mmgraph as mm
-from mmgraph.graph.errors import (
-    MmgraphError,
-    NotTabularError,
-    TreewidthError,
-    UnknownStateError,
-    UnknownVariableError,
-    ZeroProbabilityError,
-)
+from mmgraph.graph import errors
 from mmgraph.inference.exact import enumeration, junction_tree, single_row
 from mmgraph.inference.exact.join_tree import compiled_plan, request
 from tests.inference.models import random_evidence, random_graph, random_network, seeds
@@ -147,7 +140,7 @@ def test_expected_family_counts_by_child():
     expected += 4 * np.array([[0.45, 0.05], [0.15, 0.35]])
     np.testing.assert_allclose(counts["b"].numpy(), expected)
     np.testing.assert_allclose(counts["a"].numpy(), expected.sum(1))
-    with pytest.raises(MmgraphError, match="3 rows"):
+    with pytest.raises(errors.MmgraphError, match="3 rows"):
         mm.expected_family_counts(net, {"b": [1, 0, None]}, weights=[1.0])
 
 
@@ -284,15 +277,15 @@ def test_impossible_evidence_names_rows_and_variables():
         },
         states={"rain": ("no", "yes"), "wet": ("no", "yes")},
     )
-    with pytest.raises(ZeroProbabilityError, match=r"row 1.*rain=no, wet=yes") as caught:
+    with pytest.raises(errors.ZeroProbabilityError, match=r"row 1.*rain=no, wet=yes") as caught:
         mm.query(
             net, {"noise": [0, 1, 0], "rain": ["no", "no", "yes"], "wet": ["no", "yes", "yes"]}
         )
     assert caught.value.rows == (1,)
     assert caught.value.variables == ("rain", "wet")
-    with pytest.raises(ZeroProbabilityError):
+    with pytest.raises(errors.ZeroProbabilityError):
         mm.map_query(net, {"rain": "no", "wet": "yes"})
-    with pytest.raises(ZeroProbabilityError):
+    with pytest.raises(errors.ZeroProbabilityError):
         mm.sample(net, 2, {"rain": "no", "wet": "yes"})
     assert float(mm.log_partition(net, {"rain": "no", "wet": "yes"})[0]) == -np.inf
 
@@ -300,7 +293,7 @@ def test_impossible_evidence_names_rows_and_variables():
 def test_a_graph_without_any_possible_state_says_so():
     a = mm.Variable("a", 2)
     graph = mm.FactorGraph([a], [mm.TableFactor([a], [1.0, 0.0]), mm.TableFactor([a], [0.0, 1.0])])
-    with pytest.raises(ZeroProbabilityError, match="every state"):
+    with pytest.raises(errors.ZeroProbabilityError, match="every state"):
         mm.query(graph)
 
 
@@ -310,7 +303,7 @@ def test_what_would_not_fit_is_refused_with_its_cliques():
     graph = mm.FactorGraph(
         variables, [mm.TableFactor(pair, table) for pair in itertools.combinations(variables, 2)]
     )
-    with pytest.raises(TreewidthError, match="budget") as caught:
+    with pytest.raises(errors.TreewidthError, match="budget") as caught:
         mm.query(graph, method="junction_tree")
     approximate = mm.query(graph)
     assert (approximate.method, approximate.exact) == ("belief_propagation", False)
@@ -319,22 +312,22 @@ def test_what_would_not_fit_is_refused_with_its_cliques():
     assert len(names) == 40
     assert size == 8 * 4**40
     small = mm.read("alarm")
-    with pytest.raises(TreewidthError):
+    with pytest.raises(errors.TreewidthError):
         mm.query(small, method="junction_tree", memory_budget=1000)
 
 
 def test_wrong_names_and_states():
     net = mm.read("alarm")
-    with pytest.raises(UnknownVariableError, match="did you mean 'HRBP'"):
+    with pytest.raises(errors.UnknownVariableError, match="did you mean 'HRBP'"):
         mm.query(net, {"HRPB": "HIGH"})
-    with pytest.raises(UnknownStateError, match="did you mean 'HIGH'"):
+    with pytest.raises(errors.UnknownStateError, match="did you mean 'HIGH'"):
         mm.query(net, {"HRBP": "HIHG"})
-    with pytest.raises(UnknownVariableError, match="HISTORY"):
+    with pytest.raises(errors.UnknownVariableError, match="HISTORY"):
         mm.query(net, variables=["HISTRY"])
-    with pytest.raises(MmgraphError, match=r"mm\.read"):
+    with pytest.raises(errors.MmgraphError, match=r"mm\.read"):
         mm.query("alarm")  # type: ignore[arg-type]
     image = mm.Variable("image", shape=(3, 3), family="gaussian")
-    with pytest.raises(NotTabularError, match="image"):
+    with pytest.raises(errors.NotTabularError, match="image"):
         mm.query(mm.FactorGraph([image]))
 
 

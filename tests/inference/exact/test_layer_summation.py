@@ -12,12 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 import mmgraph as mm
-from mmgraph.graph.errors import (
-    MmgraphError,
-    NotTabularError,
-    TreewidthError,
-    ZeroProbabilityError,
-)
+from mmgraph.graph import errors
 from mmgraph.graph.soft_evidence import Soft
 from mmgraph.inference.exact import layer_summation
 from tests.inference.unit_models import by_loops, random_evidence, random_machine
@@ -185,7 +180,9 @@ def test_tables_beside_layers_and_their_zeros():
     clash = {"t": 0, "u": 1}
     assert torch.isneginf(mm.log_partition(graph, clash, **SUMMATION)).all()
     for ask in (mm.query, mm.map_query, lambda g, d, **o: mm.sample(g, 2, d, **o).codes):
-        with pytest.raises(ZeroProbabilityError, match="row 0 of the evidence has probability"):
+        with pytest.raises(
+            errors.ZeroProbabilityError, match="row 0 of the evidence has probability"
+        ):
             ask(graph, clash, **SUMMATION)
 
 
@@ -208,7 +205,7 @@ def test_soft_evidence_with_zeros(family):
         assert not found.marginal(name)[row][..., excluded].any()
     nothing = {name: Soft(np.full(likelihood.shape, -np.inf))}
     for method in ("layer_summation", "mean_field", "gibbs", "annealed_importance_sampling"):
-        with pytest.raises(ZeroProbabilityError):
+        with pytest.raises(errors.ZeroProbabilityError):
             mm.query(graph, nothing, method=method)
     assert torch.isneginf(mm.log_partition(graph, nothing, **SUMMATION)).all()
 
@@ -224,13 +221,15 @@ def test_what_cannot_be_listed_is_refused():
             mm.BilinearFactor(visible, hidden, torch.eye(2)),
         ],
     )
-    with pytest.raises(NotTabularError, match="neither can be listed; use mean_field or gibbs"):
+    with pytest.raises(
+        errors.NotTabularError, match="neither can be listed; use mean_field or gibbs"
+    ):
         mm.query(graph, **SUMMATION)
     values = np.array([0.5, np.nan])
     for row in (values, np.array([0.5, -1.0])):
         seen = {"v": row}
         if np.isnan(row).any():
-            with pytest.raises(NotTabularError, match=r"'[vr]' is .*gaussian"):
+            with pytest.raises(errors.NotTabularError, match=r"'[vr]' is .*gaussian"):
                 mm.query(graph, seen, **SUMMATION)
         else:
             truth = by_loops(graph, seen)
@@ -241,10 +240,10 @@ def test_what_cannot_be_listed_is_refused():
 
 def test_too_many_terms_and_partial_maxima_are_refused():
     graph = random_machine(0, ["bernoulli", "bernoulli", "categorical"], joined=1.0)
-    with pytest.raises(TreewidthError, match=r"more than the 2 that may be summed"):
+    with pytest.raises(errors.TreewidthError, match=r"more than the 2 that may be summed"):
         mm.query(graph, most_terms=2, **SUMMATION)
     given = mm.Evidence.of(None, graph.variables)
     exact = layer_summation.log_terms(graph, given)
     mm.query(graph, most_terms=round(np.exp(exact)), **SUMMATION)
-    with pytest.raises(MmgraphError, match="maximises over all variables"):
+    with pytest.raises(errors.MmgraphError, match="maximises over all variables"):
         mm.map_query(graph, None, list(graph.variables)[:1], **SUMMATION)

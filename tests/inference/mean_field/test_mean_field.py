@@ -8,17 +8,12 @@ import torch
 from hypothesis import assume, given, settings
 
 import mmgraph as mm
-from mmgraph.graph.errors import (
-    EvidenceError,
-    MmgraphError,
-    UnknownVariableError,
-    ZeroProbabilityError,
-)
+from mmgraph.graph import errors
 from mmgraph.inference.mean_field.mean_field import mean_field, mean_field_marginals
 from mmgraph.inference.mean_field.structured import forests
 from mmgraph.inference.pairwise.build import pairwise_graph
 from tests.inference.mixed_models import all_assignments, log_weights, mixed_evidence, mixed_graph
-from tests.inference.models import random_evidence, random_network, seeds
+from tests.inference.models import nothing, random_evidence, random_network, seeds
 
 
 def potts(weight: float = 0.8, shape=(3, 3), states: int = 2, seed: int = 0) -> mm.FactorGraph:
@@ -26,10 +21,6 @@ def potts(weight: float = 0.8, shape=(3, 3), states: int = 2, seed: int = 0) -> 
     v = mm.Variable("label", states, shape=shape)
     unary = torch.randn(*shape, states, generator=generator, dtype=torch.float64)
     return mm.FactorGraph([v], [mm.UnaryFactor(v, unary), mm.GridFactor(v, mm.Potts(), weight)])
-
-
-def nothing(graph) -> mm.Evidence:
-    return mm.Evidence.of(None, graph.variables)
 
 
 def independent_log_probability(graph, marginals, row) -> torch.Tensor:
@@ -222,11 +213,11 @@ def test_bad_options():
         ({"initial": {"label": torch.ones(2, 2)}}, "shape"),
         ({"initial": {"label": -torch.ones(3, 3, 2)}}, "no probability"),
     ):
-        with pytest.raises(MmgraphError, match=message):
+        with pytest.raises(errors.MmgraphError, match=message):
             mean_field(graph, nothing(graph), **options)
-    with pytest.raises(UnknownVariableError, match="did you mean 'label'"):
+    with pytest.raises(errors.UnknownVariableError, match="did you mean 'label'"):
         mean_field(graph, nothing(graph), "lable")
-    with pytest.raises(UnknownVariableError, match="did you mean 'label'"):
+    with pytest.raises(errors.UnknownVariableError, match="did you mean 'label'"):
         mean_field(graph, nothing(graph), initial={"lable": torch.ones(3, 3, 2)})
 
 
@@ -234,14 +225,14 @@ def test_impossible_evidence():
     a, b = mm.Variable("a", 2), mm.Variable("b", 2)
     equal = mm.TableFactor([a, b], [[1.0, 0.0], [0.0, 1.0]])
     graph = mm.FactorGraph([a, b], [equal, mm.TableFactor([a], [1.0, 0.0])])
-    with pytest.raises(ZeroProbabilityError, match=r"'a' no state .* rows \[1\]"):
+    with pytest.raises(errors.ZeroProbabilityError, match=r"'a' no state .* rows \[1\]"):
         mean_field(graph, mm.Evidence.of({"a": [0, 1]}, graph.variables))
-    with pytest.raises(ZeroProbabilityError, match="row 1") as caught:
+    with pytest.raises(errors.ZeroProbabilityError, match="row 1") as caught:
         mean_field(graph, mm.Evidence.of({"b": [0, 1]}, graph.variables))
     assert caught.value.rows == (1,)
     half = torch.full((2,), 0.5)
     free = mm.FactorGraph([a, b], [equal])
-    with pytest.raises(EvidenceError, match="hard zeros exclude"):
+    with pytest.raises(errors.EvidenceError, match="hard zeros exclude"):
         mean_field(free, nothing(free), initial={"a": half, "b": half})
 
 
@@ -285,7 +276,7 @@ def test_unrolled_updates_with_hard_evidence():
     logs = mean_field_marginals(graph, evidence)["label"]
     assert logs[0, 0, 0].tolist() == [0.0, -np.inf]
     assert not logs.isnan().any()
-    with pytest.raises(MmgraphError, match="iterations"):
+    with pytest.raises(errors.MmgraphError, match="iterations"):
         mean_field_marginals(graph, evidence, iterations=0)
 
 

@@ -17,12 +17,8 @@ from mmgraph.inference.messages.tensors.belief_propagation import TensorMessages
 from mmgraph.inference.pairwise.build import pairwise_graph
 from tests.inference.messages.tensors.on_tensors import marginals_on_tensors, tensor_options
 from tests.inference.messages.test_trws import INTERACTIONS, grid
-from tests.inference.models import random_evidence, random_network, seeds
+from tests.inference.models import nothing, random_evidence, random_network, seeds
 from tests.inference.spatial_models import ising_grid, listed, mixed_graph
-
-
-def nothing(graph):
-    return mm.Evidence.of(None, graph.variables)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

@@ -13,11 +13,7 @@ import mmgraph as mm
 from mmgraph.graph.errors import MissingExtraError, MmgraphError, ZeroProbabilityError
 from mmgraph.inference.minimisation.branch_and_bound import branch_and_bound
 from tests.inference.mixed_models import log_weights, mixed_evidence, mixed_graph
-from tests.inference.models import random_evidence, random_graph, random_network, seeds
-
-
-def nothing(graph):
-    return mm.Evidence.of(None, graph.variables)
+from tests.inference.models import nothing, random_evidence, random_graph, random_network, seeds
 
 
 class TestWithSolver:

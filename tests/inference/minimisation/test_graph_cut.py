@@ -12,7 +12,7 @@ from mmgraph.graph.errors import GraphError, UnknownVariableError, ZeroProbabili
 from mmgraph.inference.minimisation.graph_cut import graph_cut, is_binary_submodular
 from mmgraph.inference.pairwise.build import pairwise_graph
 from tests.inference.mixed_models import log_weights
-from tests.inference.models import seeds
+from tests.inference.models import nothing, seeds
 
 
 def submodular_graph(seed, zeros=0.0):
@@ -43,10 +43,6 @@ def submodular_graph(seed, zeros=0.0):
         mm.TableFactor((), log_values=torch.tensor(0.7)),
     ]
     return mm.FactorGraph([image, constant, a, b], factors)
-
-
-def nothing(graph):
-    return mm.Evidence.of(None, graph.variables)
 
 
 @settings(max_examples=40)

@@ -8,18 +8,10 @@ import torch
 from hypothesis import given, settings
 
 import mmgraph as mm
-from mmgraph.graph.errors import (
-    MmgraphError,
-    UnknownVariableError,
-    ZeroProbabilityError,
-)
+from mmgraph.graph import errors
 from mmgraph.inference.minimisation.icm import icm
 from tests.inference.mixed_models import all_assignments, log_weights, mixed_evidence, mixed_graph
-from tests.inference.models import seeds
-
-
-def nothing(graph) -> mm.Evidence:
-    return mm.Evidence.of(None, graph.variables)
+from tests.inference.models import nothing, seeds
 
 
 def flat(states, row) -> torch.Tensor:
@@ -108,7 +100,9 @@ def test_contradicting_hard_zeros():
     equal = [[0.0, np.inf], [np.inf, 0.0]]
     graph = mm.FactorGraph([v], [mm.GridFactor(v, equal)])
     evidence = mm.Evidence.of({"label": np.array([[0, -1, 0], [0, -1, 1]])}, graph.variables)
-    with pytest.raises(ZeroProbabilityError, match=r"row 1 .* contradict each other") as caught:
+    with pytest.raises(
+        errors.ZeroProbabilityError, match=r"row 1 .* contradict each other"
+    ) as caught:
         icm(graph, evidence)
     assert caught.value.rows == (1,)
 
@@ -116,7 +110,7 @@ def test_contradicting_hard_zeros():
 def test_impossible_evidence():
     a, b = mm.Variable("a", 2), mm.Variable("b", 2)
     graph = mm.FactorGraph([a, b], [mm.TableFactor([a], [1.0, 0.0]), mm.TableFactor([b], [1, 1])])
-    with pytest.raises(ZeroProbabilityError, match="row 1 leaves a no state") as caught:
+    with pytest.raises(errors.ZeroProbabilityError, match="row 1 leaves a no state") as caught:
         icm(graph, mm.Evidence.of({"a": [0, 1]}, graph.variables))
     assert caught.value.rows == (1,)
     assert caught.value.variables == ("a",)
@@ -125,11 +119,11 @@ def test_impossible_evidence():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"iterations": 0}, MmgraphError, "iterations must be at least 1"),
-        ({"initial": {"lable": [0]}}, UnknownVariableError, "did you mean 'label'"),
-        ({"initial": {"label": [0, 1]}}, MmgraphError, "shape"),
-        ({"initial": {"label": [0, 1, 2]}}, MmgraphError, "outside 0 … 1"),
-        ({"initial": {"label": [0, 1, -1]}}, MmgraphError, "outside 0 … 1"),
+        ({"iterations": 0}, errors.MmgraphError, "iterations must be at least 1"),
+        ({"initial": {"lable": [0]}}, errors.UnknownVariableError, "did you mean 'label'"),
+        ({"initial": {"label": [0, 1]}}, errors.MmgraphError, "shape"),
+        ({"initial": {"label": [0, 1, 2]}}, errors.MmgraphError, "outside 0 … 1"),
+        ({"initial": {"label": [0, 1, -1]}}, errors.MmgraphError, "outside 0 … 1"),
     ],
 )
 def test_bad_options(options, error, message):

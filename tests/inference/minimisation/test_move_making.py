@@ -10,12 +10,7 @@ import torch
 from hypothesis import given, reject, settings
 
 import mmgraph as mm
-from mmgraph.graph.errors import (
-    GraphError,
-    MmgraphError,
-    UnknownVariableError,
-    ZeroProbabilityError,
-)
+from mmgraph.graph import errors
 from mmgraph.inference.messages.trws import Search, trws
 from mmgraph.inference.minimisation.binary_energy import Energies, best_choice
 from mmgraph.inference.minimisation.move_making import (
@@ -34,14 +29,10 @@ from mmgraph.inference.pairwise.build import pairwise_graph
 from mmgraph.inference.pairwise.energy_kernels import labelling_energy
 from mmgraph.inference.pairwise.feasible import feasible_labelling
 from tests.inference.mixed_models import log_weights, mixed_graph
-from tests.inference.models import seeds
+from tests.inference.models import nothing, seeds
 
 METRICS = (mm.Potts(), mm.TruncatedLinear(1.5), mm.TruncatedLinear())
 SEMIMETRICS = (*METRICS, mm.TruncatedQuadratic(3.0), mm.TruncatedQuadratic())
-
-
-def nothing(graph):
-    return mm.Evidence.of(None, graph.variables)
 
 
 def grid(shape, states, interaction, seed=0, noise=2.0, dtype=torch.float64):
@@ -110,7 +101,7 @@ def test_a_fusion_lies_between_its_labellings_and_never_raises_the_energy(seed):
     p = energies.pairwise
     try:
         zero = feasible_labelling(p, energies.unary)
-    except ZeroProbabilityError:
+    except errors.ZeroProbabilityError:
         reject()
     one = random_labelling(p, seed)
     moved = fusion_move(energies, zero, one)
@@ -177,7 +168,7 @@ def test_improving_mixed_graphs_never_raises_the_energy(seed):
     try:
         search.run(1)
         search.settle()
-    except ZeroProbabilityError:
+    except errors.ZeroProbabilityError:
         reject()
     given_labelling = search.labelling.copy()
     labelling, found = improve(pairwise, search.unary, search.labelling, search.messages)
@@ -310,7 +301,7 @@ def test_evidence_without_a_state_left_is_refused():
     unary = np.zeros((1, 2, 2))
     unary[0, 1] = -np.inf
     graph = mm.FactorGraph([v], [mm.UnaryFactor(v, unary), mm.GridFactor(v, mm.Potts())])
-    with pytest.raises(ZeroProbabilityError):
+    with pytest.raises(errors.ZeroProbabilityError):
         alpha_expansion(graph, nothing(graph))
 
 
@@ -320,10 +311,10 @@ def test_edges_that_are_no_metric_are_named_with_three_states():
         r"between 'label'\[0, 0\] and 'label'\[0, 1\] is no metric: E\(0, 2\) \+ E\(1, 1\) exceeds "
         r"E\(0, 1\) \+ E\(1, 2\); state 1 cannot expand"
     )
-    with pytest.raises(GraphError, match=message):
+    with pytest.raises(errors.GraphError, match=message):
         alpha_expansion(graph, nothing(graph))
     repulsive = grid((2, 2), 3, mm.Tabulated(np.eye(3)))
-    with pytest.raises(GraphError, match=r"no semimetric: E\(1, 1\) \+ E\(0, 0\) exceeds"):
+    with pytest.raises(errors.GraphError, match=r"no semimetric: E\(1, 1\) \+ E\(0, 0\) exceeds"):
         alpha_beta_swap(repulsive, nothing(repulsive))
     assert broken_metric(energies_of(graph)) is not None
     assert broken_metric(energies_of(graph), semimetric=True) is None
@@ -332,11 +323,11 @@ def test_edges_that_are_no_metric_are_named_with_three_states():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"cycles": 0}, MmgraphError, "cycles must be at least 1, not 0"),
-        ({"initial": {"labl": 0}}, UnknownVariableError, "did you mean 'label'"),
-        ({"initial": {"label": np.zeros((2, 3))}}, MmgraphError, "shape"),
-        ({"initial": {"label": np.full((3, 3), 7)}}, MmgraphError, "outside"),
-        ({"variables": ["lab"]}, UnknownVariableError, "no variable"),
+        ({"cycles": 0}, errors.MmgraphError, "cycles must be at least 1, not 0"),
+        ({"initial": {"labl": 0}}, errors.UnknownVariableError, "did you mean 'label'"),
+        ({"initial": {"label": np.zeros((2, 3))}}, errors.MmgraphError, "shape"),
+        ({"initial": {"label": np.full((3, 3), 7)}}, errors.MmgraphError, "outside"),
+        ({"variables": ["lab"]}, errors.UnknownVariableError, "no variable"),
     ],
 )
 def test_bad_options_are_refused(options, error, message):

@@ -7,10 +7,7 @@ import torch
 
 from mmgraph.graph.exponential_family import Bernoulli
 from mmgraph.inference.numerics.bernoulli_sampler import CountedBernoulli
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+from tests.inference.models import seeded
 
 
 def test_samples_have_their_chances():

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 import mmgraph as mm
 from mmgraph.cli import main
 from mmgraph.graph.errors import ConvergenceWarning
+from tests.inference.models import seeded
 
 
 def glass(size: int = 9, strength: float = 2.0, states: int = 2) -> mm.FactorGraph:
@@ -28,10 +28,6 @@ def glass(size: int = 9, strength: float = 2.0, states: int = 2) -> mm.FactorGra
         energies = sign * strength * (1 - np.eye(states))
         factors.append(mm.PairwiseFactor(v, some, energies))
     return mm.FactorGraph([v], factors)
-
-
-def seeded() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
 
 
 @pytest.mark.parametrize("method", ["belief_propagation", "tree_reweighted", "mean_field"])

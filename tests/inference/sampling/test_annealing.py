@@ -10,16 +10,8 @@ import mmgraph as mm
 from mmgraph.graph.errors import ConvergenceWarning, MmgraphError, ZeroProbabilityError
 from mmgraph.inference.sampling.annealing import annealed_importance_sampling
 from mmgraph.inference.sampling.annealing_weights import inverse_temperatures
-from tests.inference.models import random_evidence, random_network
+from tests.inference.models import nothing, random_evidence, random_network, seeded
 from tests.inference.spatial_models import ising_grid, listed, mixed_graph
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def nothing(graph: mm.FactorGraph) -> mm.Evidence:
-    return mm.Evidence.of(None, graph.variables)
 
 
 def assert_agrees(posterior, graph, evidence):

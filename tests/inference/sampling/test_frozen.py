@@ -13,6 +13,7 @@ import mmgraph as mm
 from mmgraph.graph.errors import ConvergenceWarning
 from mmgraph.inference.sampling.frozen import settled_units
 from mmgraph.inference.sampling.gibbs import gibbs
+from tests.inference.models import seeded
 from tests.inference.unit_models import random_machine
 
 COPY = {"a": [0.5, 0.5], "b": [[1.0, 0.0], [0.0, 1.0]]}
@@ -20,10 +21,6 @@ COPY = {"a": [0.5, 0.5], "b": [[1.0, 0.0], [0.0, 1.0]]}
 
 def copied() -> mm.BayesianNetwork:
     return mm.BayesianNetwork.from_tables([("a", "b")], COPY)
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.mark.parametrize("seed", range(6))

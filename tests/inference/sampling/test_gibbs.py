@@ -14,16 +14,8 @@ from mmgraph.inference.sampling.gibbs_chains import Schedule
 from mmgraph.inference.sampling.gibbs_program import gibbs_program
 from mmgraph.inference.sampling.gibbs_torch import gibbs_torch
 from mmgraph.inference.sampling.two_state_grid import two_state_grid
-from tests.inference.models import random_evidence, random_graph, random_network
+from tests.inference.models import nothing, random_evidence, random_graph, random_network, seeded
 from tests.inference.spatial_models import ising_grid, listed, mixed_graph
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def nothing(graph: mm.FactorGraph) -> mm.Evidence:
-    return mm.Evidence.of(None, graph.variables)
 
 
 def tolerance(posterior, name):

@@ -10,15 +10,8 @@ import mmgraph as mm
 from mmgraph.graph.errors import MmgraphError, ZeroProbabilityError
 from mmgraph.inference.sampling.gibbs import gibbs
 from mmgraph.inference.sampling.parallel_tempering import parallel_tempering
+from tests.inference.models import nothing, seeded
 from tests.inference.spatial_models import ising_grid, listed, mixed_graph
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def nothing(graph: mm.FactorGraph) -> mm.Evidence:
-    return mm.Evidence.of(None, graph.variables)
 
 
 def assert_agrees(posterior, graph, evidence, row=0):

@@ -11,12 +11,7 @@ import torch
 
 import mmgraph as mm
 from mmgraph.data.encoding import CodedTable, encode
-from mmgraph.graph.errors import (
-    EvidenceError,
-    LearningError,
-    UnknownStateError,
-    UnknownVariableError,
-)
+from mmgraph.graph import errors
 from mmgraph.learning.conditionals.fitting import ConvergenceWarning
 from mmgraph.learning.counts import IncompleteDataError
 
@@ -108,12 +103,12 @@ def test_a_latent_variable_is_one_with_states_and_without_a_column(frame):
 @pytest.mark.parametrize(
     ("edges", "options", "error", "message"),
     [
-        ([("seasn", "rain")], {}, UnknownVariableError, "'seasn'.*did you mean 'season'"),
-        ([], {"modalities": {"rian": "x"}}, UnknownVariableError, "'rian'.*'rain'"),
-        ([], {"states": {"rian": 2}}, UnknownVariableError, "'rian'.*'rain'"),
-        ([], {"variables": ["rian"]}, UnknownVariableError, "'rian'.*'rain'"),
-        ([], {"states": {"rain": ["no", "yes"]}}, UnknownStateError, "row 0.*'rain'"),
-        ([], {"metod": "em"}, LearningError, "no option 'metod'"),
+        ([("seasn", "rain")], {}, errors.UnknownVariableError, "'seasn'.*did you mean 'season'"),
+        ([], {"modalities": {"rian": "x"}}, errors.UnknownVariableError, "'rian'.*'rain'"),
+        ([], {"states": {"rian": 2}}, errors.UnknownVariableError, "'rian'.*'rain'"),
+        ([], {"variables": ["rian"]}, errors.UnknownVariableError, "'rian'.*'rain'"),
+        ([], {"states": {"rain": ["no", "yes"]}}, errors.UnknownStateError, "row 0.*'rain'"),
+        ([], {"metod": "em"}, errors.LearningError, "no option 'metod'"),
     ],
 )
 def test_names_that_the_frame_lacks_are_refused(frame, edges, options, error, message):
@@ -122,12 +117,12 @@ def test_names_that_the_frame_lacks_are_refused(frame, edges, options, error, me
 
 
 def test_constant_columns_and_huge_tables_are_refused(frame):
-    with pytest.raises(LearningError, match="'place' of the data frame is constant"):
+    with pytest.raises(errors.LearningError, match="'place' of the data frame is constant"):
         mm.BayesianNetwork.from_data(frame.assign(place="here"), EDGES)
-    with pytest.raises(LearningError, match="no rows"):
+    with pytest.raises(errors.LearningError, match="no rows"):
         mm.BayesianNetwork.from_data(frame.iloc[:0], EDGES)
     wide = pd.DataFrame({f"v{i}": np.arange(20) for i in range(9)})
-    with pytest.raises(LearningError, match="8 parents make the table of 'v0'"):
+    with pytest.raises(errors.LearningError, match="8 parents make the table of 'v0'"):
         mm.BayesianNetwork.from_data(wide, [(f"v{i}", "v0") for i in range(1, 9)])
 
 
@@ -148,7 +143,7 @@ def test_fit_changes_the_network_itself_and_forgets_old_plans(net):
 
 def test_a_fit_that_fails_changes_nothing(net, frame):
     before = net.factors
-    with pytest.raises(UnknownStateError, match="row 0"):
+    with pytest.raises(errors.UnknownStateError, match="row 0"):
         net.fit(frame.assign(season="autumn"))
     assert net.factors is before
     assert net.score(frame) < 0
@@ -202,7 +197,7 @@ def test_evidence_and_coded_rows_are_data_too(net, frame):
         net.fit(data)
         for a, b in zip(net.factors, expected, strict=True):
             assert torch.equal(a.values, b.values)
-    with pytest.raises(LearningError, match="weights of their own"):
+    with pytest.raises(errors.LearningError, match="weights of their own"):
         net.fit([rows], weights=np.ones(len(frame)))
 
 
@@ -228,12 +223,12 @@ def test_em_that_does_not_converge_says_so(net, frame):
     ],
 )
 def test_options_that_do_not_fit_the_method_are_refused(net, frame, method, options, message):
-    with pytest.raises(LearningError, match=message):
+    with pytest.raises(errors.LearningError, match=message):
         net.fit(frame, method, **options)
 
 
 def test_an_unknown_column_is_refused(net, frame):
-    with pytest.raises(UnknownVariableError, match=r"'rains'.*did you mean 'rain'"):
+    with pytest.raises(errors.UnknownVariableError, match=r"'rains'.*did you mean 'rain'"):
         net.fit(frame.rename(columns={"rain": "rains"}))
 
 
@@ -294,16 +289,16 @@ def test_expected_values_of_a_continuous_variable():
     net = mm.BayesianNetwork((a, x), (mm.TableFactor((a,), [0.75, 0.25], child=a), leaf))
     np.testing.assert_allclose(net.predict({"a": ["low", "high", None]}, "x"),
                                [[0, 0], [10, 20], [2.5, 5]])  # fmt: skip
-    with pytest.raises(EvidenceError, match="'x' is continuous: predict it by itself"):
+    with pytest.raises(errors.EvidenceError, match="'x' is continuous: predict it by itself"):
         net.predict({"a": ["low"]}, ["a", "x"])
 
 
 def test_what_cannot_be_predicted_is_refused(net, frame):
-    with pytest.raises(EvidenceError, match="gives every variable"):
+    with pytest.raises(errors.EvidenceError, match="gives every variable"):
         net.predict(frame)
-    with pytest.raises(EvidenceError, match="no variable"):
+    with pytest.raises(errors.EvidenceError, match="no variable"):
         net.predict(frame, [])
-    with pytest.raises(UnknownVariableError, match="'rian'"):
+    with pytest.raises(errors.UnknownVariableError, match="'rian'"):
         net.predict(frame, "rian")
-    with pytest.raises(UnknownVariableError, match="'rian'"):
+    with pytest.raises(errors.UnknownVariableError, match="'rian'"):
         net.predict_proba(frame, "rian")

@@ -24,13 +24,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 import mmgraph as mm
-from mmgraph.graph.errors import (
-    EvidenceError,
-    GraphError,
-    LearningError,
-    MmgraphError,
-    NotFittedError,
-)
+from mmgraph.graph import errors
 
 X = mm.Variable("x", shape=(6,), family="gaussian")
 QUICK = {"objective": "multi_prediction", "epochs": 10, "batch_size": 25, "learning_rate": 0.03}
@@ -94,11 +88,15 @@ def test_parameters_that_do_not_exist():
         lambda: mm.DeepBoltzmannMachine(X, epoch=4),
         lambda: mm.MultimodalDeepBoltzmannMachine([mm.Pathway(X)], 3, epoch=4),
     ):
-        with pytest.raises(LearningError, match="no parameter 'epoch'; did you mean 'epochs'"):
+        with pytest.raises(
+            errors.LearningError, match="no parameter 'epoch'; did you mean 'epochs'"
+        ):
             build()
-    with pytest.raises(GraphError, match="no parameter 'learningrate'; did you mean 'learning_r"):
+    with pytest.raises(
+        errors.GraphError, match="no parameter 'learningrate'; did you mean 'learning_r"
+    ):
         classifier().set_params(learningrate=0.1)
-    with pytest.raises(LearningError, match="learning_rate must lie in"):
+    with pytest.raises(errors.LearningError, match="learning_rate must lie in"):
         classifier().set_params(learning_rate=-1.0).fit(*labelled())
 
 
@@ -131,10 +129,10 @@ def test_an_unfitted_machine_refuses_to_predict():
         with pytest.raises(TheirError, match="not fitted yet"):
             check_is_fitted(machine)
         for ask in (machine.predict, machine.predict_proba, machine.transform, machine.score):
-            with pytest.raises(NotFittedError) as caught:
+            with pytest.raises(errors.NotFittedError) as caught:
                 ask(x)
             assert isinstance(caught.value, TheirError)
-            assert isinstance(caught.value, MmgraphError)
+            assert isinstance(caught.value, errors.MmgraphError)
         again = pickle.loads(pickle.dumps(caught.value))
         assert isinstance(again, TheirError)
         assert str(again) == str(caught.value)
@@ -150,11 +148,11 @@ def test_layers_that_wait_for_data(tmp_path):
     assert repr(machine) == "RestrictedBoltzmannMachine(?-5; 0 parameters)"
     assert not hasattr(machine, "n_features_in_")
     assert (machine.dtype, machine.device.type) == (torch.float32, "cpu")
-    with pytest.raises(NotFittedError, match="takes its layers from the data of fit"):
+    with pytest.raises(errors.NotFittedError, match="takes its layers from the data of fit"):
         machine.represent(labelled()[0])
-    with pytest.raises(NotFittedError):
+    with pytest.raises(errors.NotFittedError):
         machine.get_feature_names_out()
-    with pytest.raises(NotFittedError):
+    with pytest.raises(errors.NotFittedError):
         mm.write(machine, tmp_path / "machine.mmgraph")
     assert not (tmp_path / "machine.mmgraph").exists()
 
@@ -220,7 +218,7 @@ def test_representations_in_frames():
         assert isinstance(machine.fit(x).transform(x), pandas.DataFrame)
     assert isinstance(clone(machine.set_output(transform="pandas")).fit_transform(x),
                       pandas.DataFrame)  # fmt: skip
-    with pytest.raises(GraphError, match="no 'panda'; did you mean 'pandas'"):
+    with pytest.raises(errors.GraphError, match="no 'panda'; did you mean 'pandas'"):
         machine.set_output(transform="panda")
 
 
@@ -231,9 +229,9 @@ def test_names_of_columns_are_checked():
         machine.fit(frame, y)
         assert machine.feature_names_in_.tolist() == list("abcdef")
         np.testing.assert_array_equal(machine.predict(frame), machine.predict(x))
-        with pytest.raises(EvidenceError, match="must be in the same order"):
+        with pytest.raises(errors.EvidenceError, match="must be in the same order"):
             machine.predict(frame[list("fedcba")])
-        with pytest.raises(EvidenceError, match="unseen at fit time:\n- z"):
+        with pytest.raises(errors.EvidenceError, match="unseen at fit time:\n- z"):
             machine.predict(frame.rename(columns={"a": "z"}))
         renamed = machine.fit(frame.rename(columns={"a": "z"}), y)
         assert renamed.feature_names_in_.tolist() == list("zbcdef")
@@ -262,11 +260,11 @@ def test_units_by_the_kind_of_the_columns():
     ]  # fmt: skip
     assert machine.variables["word"].labels == ("a", "b", "c")
     assert machine.transform(frame[["word", "level"]]).shape == (150, 3)
-    with pytest.raises(LearningError, match="neither numbers alone nor texts alone"):
+    with pytest.raises(errors.LearningError, match="neither numbers alone nor texts alone"):
         machine.fit(pandas.DataFrame({"a": ["x", 3]}))
-    with pytest.raises(LearningError, match=r"n_samples=1"):
+    with pytest.raises(errors.LearningError, match=r"n_samples=1"):
         machine.fit(x[:1])
-    with pytest.raises(LearningError, match="and takes them from arrays"):
+    with pytest.raises(errors.LearningError, match="and takes them from arrays"):
         machine.fit(None)
     machine.fit(x[:, :2])  # other columns, other units
     assert machine.n_features_in_ == 2
@@ -295,9 +293,9 @@ def test_pathways_by_the_modalities_of_the_data():
     mixed = mm.MultimodalDeepBoltzmannMachine({"sound": 3, "level": mm.Pathway(level)}, 4, epochs=1)
     mixed.fit({"sound": x[:, :4], "level": x[:, 5]})
     assert mixed.visible[1] is level
-    with pytest.raises(LearningError, match="the data lacks 'switch'"):
+    with pytest.raises(errors.LearningError, match="the data lacks 'switch'"):
         clone(machine).fit({"sound": x}, y)
-    with pytest.raises(LearningError, match="from a mapping of arrays by modality"):
+    with pytest.raises(errors.LearningError, match="from a mapping of arrays by modality"):
         clone(machine).fit(x, y)
 
 

@@ -12,13 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import mmgraph as mm
-from mmgraph.graph.errors import (
-    EvidenceError,
-    FormatError,
-    GraphError,
-    LearningError,
-    NotFittedError,
-)
+from mmgraph.graph import errors
 from mmgraph.learning.boltzmann.settings import TrainingSettings
 from mmgraph.learning.boltzmann.training_rows import TrainingRows
 from mmgraph.networks.boltzmann.options import (
@@ -177,7 +171,7 @@ def test_a_checkpoint_goes_on_to_the_same_numbers(tmp_path):
     again = classifier().fit(x, y, checkpoint=tmp_path / "cut", **QUICK)
     for name, tensor in again.parameters().items():
         assert torch.equal(tensor, whole.parameters()[name])
-    with pytest.raises(FormatError, match="another training"):
+    with pytest.raises(errors.FormatError, match="another training"):
         classifier(hidden=7).fit(x, y, checkpoint=tmp_path / "cut", **QUICK)
 
 
@@ -227,14 +221,14 @@ def test_greedy_pretraining_is_called_by_name(tmp_path):
 def test_training_that_diverges_leaves_a_sound_machine():
     x, y = labelled()
     machine = classifier()
-    with pytest.raises(LearningError, match="diverged in epoch"):
+    with pytest.raises(errors.LearningError, match="diverged in epoch"):
         machine.fit(x, y, learning_rate=1e6, epochs=3)
     assert all(t.isfinite().all() for t in machine.parameters().values())
-    with pytest.raises(NotFittedError):  # no epoch was sound
+    with pytest.raises(errors.NotFittedError):  # no epoch was sound
         machine.predict_proba(x)
     machine.fit(x, y, epochs=2)
     before = machine.predict_proba(x)
-    with pytest.raises(LearningError, match="diverged in epoch"):
+    with pytest.raises(errors.LearningError, match="diverged in epoch"):
         machine.fit(x, y, learning_rate=1e6, epochs=3)
     np.testing.assert_array_equal(machine.predict_proba(x), before)
 
@@ -252,7 +246,7 @@ def test_training_that_diverges_leaves_a_sound_machine():
 )
 def test_options_that_do_not_exist(options, message):
     x, y = labelled(20)
-    with pytest.raises(LearningError, match=message):
+    with pytest.raises(errors.LearningError, match=message):
         classifier().fit(x, y, **options)
 
 
@@ -260,17 +254,17 @@ def test_data_that_teaches_nothing():
     x, y = labelled(20)
     constant = x.copy()
     constant[:, 4] = 2.0
-    with pytest.raises(LearningError, match=r"'x\[4\]' has the same value \(2\)"):
+    with pytest.raises(errors.LearningError, match=r"'x\[4\]' has the same value \(2\)"):
         classifier().fit(constant, y)
-    with pytest.raises(LearningError, match="label units 'y', but no row has a label"):
+    with pytest.raises(errors.LearningError, match="label units 'y', but no row has a label"):
         classifier().fit(x)
-    with pytest.raises(LearningError, match="no row has a label"):
+    with pytest.raises(errors.LearningError, match="no row has a label"):
         classifier().fit(x, [-1] * 20)
-    with pytest.raises(EvidenceError, match=r"y has shape \(19,\)"):
+    with pytest.raises(errors.EvidenceError, match=r"y has shape \(19,\)"):
         classifier().fit(x, y[:19])
-    with pytest.raises(EvidenceError, match="in the data and as y"):
+    with pytest.raises(errors.EvidenceError, match="in the data and as y"):
         classifier().fit({"x": x, "y": y}, y)
-    with pytest.raises(LearningError, match="needs a machine with label units"):
+    with pytest.raises(errors.LearningError, match="needs a machine with label units"):
         mm.RestrictedBoltzmannMachine(mm.Variable("x", shape=(6,), family="gaussian"), 2).fit(
             x, objective="fine_tuning"
         )
@@ -331,9 +325,9 @@ def test_a_clone_is_untrained_and_parameters_can_be_set():
     assert machine.joint.size == 5
     assert machine.fit_report is None
     assert machine.get_params()["fit_options"]["epochs"] == 4
-    with pytest.raises(GraphError, match="no parameter 'hiden'; did you mean 'hidden'"):
+    with pytest.raises(errors.GraphError, match="no parameter 'hiden'; did you mean 'hidden'"):
         machine.set_params(hiden=5)
-    with pytest.raises(GraphError, match="must have a whole number"):
+    with pytest.raises(errors.GraphError, match="must have a whole number"):
         machine.set_params(hidden=0)
     assert machine.joint.size == 5
 

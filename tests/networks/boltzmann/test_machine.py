@@ -10,13 +10,7 @@ import pytest
 import torch
 
 import mmgraph as mm
-from mmgraph.graph.errors import (
-    EvidenceError,
-    GraphError,
-    MmgraphError,
-    UnknownStateError,
-    UnknownVariableError,
-)
+from mmgraph.graph import errors
 from mmgraph.networks.boltzmann.answers import PriorWarning
 from tests.networks.boltzmann_enumeration import Enumeration, every_family, rows_of, scattered
 
@@ -142,7 +136,7 @@ def test_families_of_hidden_units_by_pathway():
     ],
 )
 def test_machines_that_cannot_be(build, message):
-    with pytest.raises(GraphError, match=message):
+    with pytest.raises(errors.GraphError, match=message):
         build()
 
 
@@ -210,14 +204,26 @@ def test_sparse_arrays_are_read():
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        (np.zeros((3, 10)), EvidenceError, r"\(rows, 11\) was expected, the columns of 'spectrum'"),
-        (np.zeros(10), EvidenceError, r"shape \(10,\)"),
-        ([[1.0], [1.0, 2.0]], EvidenceError, "the data"),
-        ({"sound": np.zeros((3, 4))}, EvidenceError, "'sound' has shape"),
-        ({"sound": np.zeros((3, 5)), "level": np.zeros(3)}, EvidenceError, "'level' by itself"),
-        ({"souns": np.zeros((3, 5))}, UnknownVariableError, "'souns'"),
-        ({"pixels": np.full((2, 2, 3), 7)}, UnknownStateError, r"row 0, element \[0, 0\]: .*7"),
-        ({"spectrum": np.full((1, 4), np.inf)}, EvidenceError, "infinite in row 0"),
+        (
+            np.zeros((3, 10)),
+            errors.EvidenceError,
+            r"\(rows, 11\) was expected, the columns of 'spectrum'",
+        ),
+        (np.zeros(10), errors.EvidenceError, r"shape \(10,\)"),
+        ([[1.0], [1.0, 2.0]], errors.EvidenceError, "the data"),
+        ({"sound": np.zeros((3, 4))}, errors.EvidenceError, "'sound' has shape"),
+        (
+            {"sound": np.zeros((3, 5)), "level": np.zeros(3)},
+            errors.EvidenceError,
+            "'level' by itself",
+        ),
+        ({"souns": np.zeros((3, 5))}, errors.UnknownVariableError, "'souns'"),
+        (
+            {"pixels": np.full((2, 2, 3), 7)},
+            errors.UnknownStateError,
+            r"row 0, element \[0, 0\]: .*7",
+        ),
+        ({"spectrum": np.full((1, 4), np.inf)}, errors.EvidenceError, "infinite in row 0"),
     ],
 )
 def test_data_that_does_not_fit(given, error, message):
@@ -228,16 +234,16 @@ def test_data_that_does_not_fit(given, error, message):
 def test_a_column_of_an_array_is_named_by_variable_and_element():
     columns = np.zeros((5, 11))
     columns[3, 9] = 7
-    with pytest.raises(UnknownStateError, match=r"row 3, element \[1, 1\]: .*'pixels'.* 7"):
+    with pytest.raises(errors.UnknownStateError, match=r"row 3, element \[1, 1\]: .*'pixels'.* 7"):
         two_sensors().represent(columns)
 
 
 def test_documents_without_words_or_in_part_are_refused():
     words = mm.Variable("words", shape=(3,), family="replicated_softmax")
     machine = mm.RestrictedBoltzmannMachine(words, 2)
-    with pytest.raises(EvidenceError, match="no words in row 1"):
+    with pytest.raises(errors.EvidenceError, match="no words in row 1"):
         machine.represent([[1, 2, 0], [0, 0, 0]])
-    with pytest.raises(EvidenceError, match="lacks the count of word 2 in row 0"):
+    with pytest.raises(errors.EvidenceError, match="lacks the count of word 2 in row 0"):
         machine.represent([[1.0, 2.0, np.nan]])
 
 
@@ -263,7 +269,7 @@ def test_imputation_fills_in_what_is_missing_and_nothing_else():
     one = machine.impute({n: a[:1] for n, a in data.items()}, "label", draws=3)
     assert one["label"].shape == (1, 2)
     assert one.samples["label"].shape == (1, 3)
-    with pytest.raises(UnknownVariableError, match="did you mean 'pixels'"):
+    with pytest.raises(errors.UnknownVariableError, match="did you mean 'pixels'"):
         machine.impute(data, "pixls")
 
 
@@ -274,7 +280,7 @@ def test_predictions_are_labels_of_the_variable():
     np.testing.assert_allclose(chances.sum(1), 1, rtol=1e-5)
     expected = np.array(["no", "yes"])[chances.argmax(1)]
     assert (machine.predict(data_of()) == expected).all()
-    with pytest.raises(GraphError, match="no label units"):
+    with pytest.raises(errors.GraphError, match="no label units"):
         two_sensors(labels=None).predict_proba(data_of())
 
 
@@ -284,12 +290,12 @@ def test_layers_without_a_distribution_are_no_answer():
     message = "'spectrum' and 'hidden', whose units are not bounded"
     with (
         pytest.warns(PriorWarning),
-        pytest.raises(MmgraphError, match=f"mean of 'hidden' is not finite.*{message}"),
+        pytest.raises(errors.MmgraphError, match=f"mean of 'hidden' is not finite.*{message}"),
     ):
         machine.represent(iterations=200)
     data = {"spectrum": torch.ones(2, 4)}
     assert machine.represent(data).isfinite().all()
-    with pytest.raises(MmgraphError, match=f"weight of a chain is not finite.*{message}"):
+    with pytest.raises(errors.MmgraphError, match=f"weight of a chain is not finite.*{message}"):
         machine.log_likelihood(data, steps=400, chains=10)
 
 

@@ -8,12 +8,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 import mmgraph as mm
-from mmgraph.graph.errors import (
-    MemoryBudgetError,
-    MmgraphError,
-    UnknownVariableError,
-    ZeroProbabilityError,
-)
+from mmgraph.graph import errors
 from mmgraph.inference.messages.tensors.messages import EdgeGroup
 from mmgraph.inference.messages.trws import trws
 from tests.inference.messages.tensors.on_tensors import best_on_tensors, marginals_on_tensors
@@ -110,9 +105,9 @@ def test_refused_and_impossible():
     v = mm.Variable("x", 2, (2,))
     clash = mm.FactorGraph([v], [mm.PairwiseFactor(v, [(0, 1)], [[0.0, np.inf], [np.inf, 0.0]])])
     evidence = evidence_of(clash, {"x": np.array([0, 1])})
-    with pytest.raises(ZeroProbabilityError):
+    with pytest.raises(errors.ZeroProbabilityError):
         marginals_on_tensors(clash, evidence)
-    with pytest.raises(ZeroProbabilityError):
+    with pytest.raises(errors.ZeroProbabilityError):
         best_on_tensors(clash, evidence)
 
 
@@ -240,20 +235,22 @@ def test_memory_is_asked_for_before_it_is_taken(method):
     graph = grid((30, 30), 8, mm.Potts(), 0.4)
     evidence = evidence_of(graph)
     assert method(graph, evidence, iterations=1, memory_budget=10**8) is not None
-    with pytest.raises(MemoryBudgetError, match=r"900 nodes with up to 8 states.*dtype") as caught:
+    with pytest.raises(
+        errors.MemoryBudgetError, match=r"900 nodes with up to 8 states.*dtype"
+    ) as caught:
         method(graph, evidence, memory_budget=10**5)
     assert caught.value.required_bytes > caught.value.budget_bytes == 10**5
     rows = evidence_of(graph, {"label": np.full((9, 30, 30), -1)})
-    with pytest.raises(MemoryBudgetError):
+    with pytest.raises(errors.MemoryBudgetError):
         method(graph, rows, memory_budget=10**7)
 
 
 def test_gradients_keep_the_tensors_of_every_iteration():
     graph = grid((30, 30), 8, mm.Potts(), torch.tensor(0.4, requires_grad=True))
     options = {"iterations": 50, "tolerance": 0.0, "memory_budget": 20 * 10**6}
-    with pytest.raises(MemoryBudgetError, match="iterations, kept for gradients"):
+    with pytest.raises(errors.MemoryBudgetError, match="iterations, kept for gradients"):
         marginals_on_tensors(graph, evidence_of(graph), **options)
-    with pytest.raises(MemoryBudgetError, match="kept for gradients"):
+    with pytest.raises(errors.MemoryBudgetError, match="kept for gradients"):
         mm.query(graph, method="belief_propagation", **options)
     with torch.no_grad():
         assert marginals_on_tensors(graph, evidence_of(graph), **options).iterations == 50
@@ -263,12 +260,12 @@ def test_wrong_options_are_refused():
     graph = grid((2, 2), 2, mm.Potts(), 0.4)
     evidence = evidence_of(graph)
     for damping in (-0.1, 1.0, 2.0, float("nan")):
-        with pytest.raises(MmgraphError, match="damping must lie in"):
+        with pytest.raises(errors.MmgraphError, match="damping must lie in"):
             marginals_on_tensors(graph, evidence, damping=damping)
     for method in (marginals_on_tensors, trws):
-        with pytest.raises(MmgraphError, match="iterations must be at least 1, not 0"):
+        with pytest.raises(errors.MmgraphError, match="iterations must be at least 1, not 0"):
             method(graph, evidence, iterations=0)
     for method in (marginals_on_tensors, best_on_tensors):
-        with pytest.raises(UnknownVariableError, match="zzz"):
+        with pytest.raises(errors.UnknownVariableError, match="zzz"):
             method(graph, evidence, ["zzz"])
     assert set(best_on_tensors(mixed(0), evidence_of(mixed(0)), ["t"]).states) == {"t"}
