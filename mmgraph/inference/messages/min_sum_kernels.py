@@ -5,9 +5,6 @@ entry is subtracted and returned. ``inf`` is a hard zero, and needs no care wher
 added and compared; NaN never arises because no kernel here subtracts an infinite value.
 """
 
-# The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False
-
 from __future__ import annotations
 
 from typing import NamedTuple

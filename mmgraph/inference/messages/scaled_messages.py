@@ -6,9 +6,6 @@ unless evidence and edges contradict each other by hundreds of nats. Where it do
 says so, and messages in logarithms take over.
 """
 
-# The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False
-
 from __future__ import annotations
 
 import math

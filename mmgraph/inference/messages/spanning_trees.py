@@ -1,8 +1,5 @@
 """Spanning trees that together cover a graph, and the bound on log Z that they give."""
 
-# The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False
-
 from __future__ import annotations
 
 import numpy as np

@@ -6,9 +6,6 @@ Potts and linear edges take a number of steps linear in the number of states, tr
 ones its product with the reach of the truncation.
 """
 
-# The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False
-
 from __future__ import annotations
 
 import math

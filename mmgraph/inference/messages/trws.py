@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -232,79 +232,66 @@ def trws(
     if is_elsewhere(device):
         arguments = (iterations, tolerance, device, dtype, memory_budget)
         return trws_on_tensors(graph, evidence, variables, *arguments)
-    began = time.perf_counter()
-    check_memory(graph, dtype, memory_budget, messages_per_edge=1)
-    pairwise = pairwise_graph(graph, dtype)
-    searches, trace = searched_rows(
-        pairwise, evidence, iterations, tolerance, time_limit, progress, began
-    )
-    return assignment_of(searches, graph, variables, "trws", began, trace, tolerance)
+    options = SearchOptions(iterations, tolerance, time_limit, dtype, memory_budget, progress)
+    return search_rows("trws", graph, evidence, variables, options)
 
 
-def searched_rows(
-    pairwise: PairwiseGraph,
+class SearchOptions(NamedTuple):
+    """The parameters of :func:`trws` that its searches take."""
+
+    iterations: int
+    tolerance: float
+    time_limit: float | None
+    dtype: torch.dtype | None
+    memory_budget: int | None
+    progress: Progress | None
+
+
+def search_rows(
+    method: str,
+    graph: FactorGraph,
     evidence: Evidence,
-    iterations: int,
-    tolerance: float,
-    time_limit: float | None,
-    progress: Progress | None,
-    began: float,
+    variables: Sequence[str] | None,
+    options: SearchOptions,
     finish: Callable[[Search, float], bool] | None = None,
-) -> tuple[list[Search], tuple[TracePoint, ...]]:
-    """Search every row of evidence; return the searches, and the trace of the first.
+) -> Assignment:
+    """Search every row of evidence; return the best labellings, with the trace of the first row.
 
     Parameters
     ----------
     finish : function, optional
-        Goes on from a search that has settled, until a deadline; says whether it did anything.
+        Goes on from a search that has settled, until a deadline, and says whether it did anything;
+        the search then keeps its messages twice.
     """
+    began = time.perf_counter()
+    copies = 1 if finish is None else 2
+    check_memory(graph, options.dtype, options.memory_budget, messages_per_edge=copies)
+    pairwise = pairwise_graph(graph, options.dtype)
     searches: list[Search] = []
     trace: list[TracePoint] = []
+
+    def report(search: Search) -> None:
+        energy, bound = search.energy + search.constant, search.bound + search.constant
+        if not searches:
+            trace.append(TracePoint(time.perf_counter() - began, energy, bound))
+        if options.progress is not None:
+            options.progress(search.iterations, energy, bound)
+
     for row in range(evidence.batch):
-        deadline = time.perf_counter() + (np.inf if time_limit is None else time_limit)
-        report = reporter(trace if row == 0 else [], progress, began)
+        limit = np.inf if options.time_limit is None else options.time_limit
+        deadline = time.perf_counter() + limit
         search = Search.of_row(pairwise, evidence, row)
         with of_row(row):
-            search.run(iterations, tolerance, deadline, report)
+            search.run(options.iterations, options.tolerance, deadline, report)
             search.settle()
         if finish is not None and finish(search, deadline):
             report(search)
         search.messages = search.messages[:0]  # of one row at a time is enough
         searches.append(search)
-    return searches, tuple(trace)
-
-
-def reporter(
-    trace: list[TracePoint], progress: Progress | None, began: float
-) -> Callable[[Search], None]:
-    """Return a function that notes how far a search has come."""
-
-    def report(search: Search) -> None:
-        point = (search.energy + search.constant, search.bound + search.constant)
-        trace.append(TracePoint(time.perf_counter() - began, *point))
-        if progress is not None:
-            progress(search.iterations, *point)
-
-    return report
-
-
-def assignment_of(
-    searches: Sequence[Search],
-    graph: FactorGraph,
-    variables: Sequence[str] | None,
-    method: str,
-    began: float,
-    trace: tuple[TracePoint, ...],
-    tolerance: float,
-) -> Assignment:
-    """Return the best labellings of one search a row as an assignment."""
     energies = [(s.energy + s.constant, s.bound + s.constant) for s in searches]
-    energy, bound = torch.tensor(energies, dtype=torch.float64).T
-    return BoundedStates(
-        searches[0].pairwise.states_of(np.stack([s.labelling for s in searches])),
-        energy,
-        bound,
-        torch.tensor([s.converged for s in searches]),
-        max(s.iterations for s in searches),
-        trace,
-    ).assignment(method, graph, variables, tolerance, began)
+    energy, lower = torch.tensor(energies, dtype=torch.float64).T
+    states = pairwise.states_of(np.stack([s.labelling for s in searches]))
+    converged = torch.tensor([s.converged for s in searches])
+    done = max(s.iterations for s in searches)
+    bounded = BoundedStates(states, energy, lower, converged, done, trace)
+    return bounded.assignment(method, graph, variables, options.tolerance, began)

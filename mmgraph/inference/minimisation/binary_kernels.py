@@ -5,9 +5,6 @@ subtracted. Where a hard zero rules a choice out whatever the neighbours do, tha
 rest of the edge's energy goes to its other end.
 """
 
-# The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False
-
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -149,6 +146,15 @@ def _ruled_out(zero, one):
     )
 
 
+@inlined
+def _split_finite(a, b, c, d, tilt):
+    """Split an edge's finite energy; return the ends' shares and the costs of (0, 1) and (1, 0)."""
+    room = max(b + c - a - d, 0.0)
+    share = max(min(0.5 * (d - a + tilt), b - a), b - a - room)
+    there = min(max(b - a - share, 0.0), room)
+    return d - a - share, share, there, room - there
+
+
 @compiled
 def _split(a, b, c, d, tilt):
     """Split an edge's energy, which need not be finite, see :func:`split_edges`.
@@ -158,10 +164,8 @@ def _split(a, b, c, d, tilt):
     """
     free = np.uint8(0)
     if a + b + c + d < np.inf:
-        room = max(b + c - a - d, 0.0)
-        share = max(min(0.5 * (d - a + tilt), b - a), b - a - room)
-        there = min(max(b - a - share, 0.0), room)
-        return d - a - share, share, there, room - there, free, free
+        first, second, across, back = _split_finite(a, b, c, d, tilt)
+        return first, second, across, back, free, free
     if a < np.inf and d < np.inf:
         rise = d - a
         own = 0.5 * rise if b == c else b - a if b < np.inf else rise - (c - a)
@@ -204,11 +208,7 @@ def split_edges(choice, region, zero, one, tolerance, messages, edges):
         if kind[f] <= LINEAR:  # a metric: nothing to look out for
             most = np.float64(truncation[f] if kind[f] else 1)
             a, b, c, d = metric_energies(np.float64(weight[e]), most, x, u, y, v)
-            room = max(b + c - a - d, 0.0)
-            share = max(min(0.5 * (d - a + tilt), b - a), b - a - room)
-            at_first = d - a - share
-            there = min(max(b - a - share, 0.0), room)
-            back = room - there
+            at_first, share, there, back = _split_finite(a, b, c, d, tilt)
         else:
             a, b, c, d = four_energies(edges, e, x, u, y, v)
             opposed[k] = x != u and y != v and is_opposed(a, b, c, d, tolerance)

@@ -1,8 +1,5 @@
 """Sweeps of iterated conditional modes, compiled."""
 
-# The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False
-
 from __future__ import annotations
 
 import numpy as np

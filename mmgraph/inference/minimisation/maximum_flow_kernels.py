@@ -15,9 +15,6 @@ waits to grow. Edge ``e`` has the arcs ``2 e`` and ``2 e + 1``, there and back; 
 they lead.
 """
 
-# The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False
-
 from __future__ import annotations
 
 from typing import NamedTuple

@@ -243,17 +243,8 @@ def alpha_beta_swap(
 ) -> Assignment:
     """Return an assignment that no swap of two states betters.
 
-    Parameters are those of :func:`alpha_expansion`; the edges need to be semimetrics only, such as
-    the truncated quadratic.
-
-    Raises
-    ------
-    GraphError
-        If an edge is no semimetric; the message names it and the two states that show it.
-    ZeroProbabilityError
-        If a row of evidence leaves no assignment of positive probability.
-    UnknownVariableError, MmgraphError
-        If the start names no variable of the graph, or does not fit it.
+    Parameters and errors are as for :func:`alpha_expansion`; the edges need to be semimetrics only,
+    such as the truncated quadratic.
     """
     options = (variables, initial, cycles, time_limit, dtype)
     return _search_all_rows(graph, evidence, "swap", "alpha_beta_swap", *options)

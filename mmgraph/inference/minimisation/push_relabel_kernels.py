@@ -12,9 +12,6 @@ to the sink. A label is a lower bound on the number of arcs from a node to such 
 that leave a node lie side by side, so that a visit reads memory in order.
 """
 
-# The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False
-
 from __future__ import annotations
 
 from typing import NamedTuple

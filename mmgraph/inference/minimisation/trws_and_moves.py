@@ -8,7 +8,6 @@ with smoothness-based priors", compare the parts.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import torch
@@ -16,10 +15,8 @@ import torch
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.messages.trws import Progress, Search, assignment_of, searched_rows
+from mmgraph.inference.messages.trws import Progress, Search, SearchOptions, search_rows
 from mmgraph.inference.minimisation.move_making import improve
-from mmgraph.inference.numerics.memory import check_memory
-from mmgraph.inference.pairwise.build import pairwise_graph
 
 
 def trws_and_moves(
@@ -46,15 +43,12 @@ def trws_and_moves(
 
     The other parameters and the errors are those of :func:`trws`.
     """
-    began = time.perf_counter()
-    check_memory(graph, dtype, memory_budget, messages_per_edge=2)
-    pairwise = pairwise_graph(graph, dtype)
 
     def finish(search: Search, deadline: float) -> bool:
         if search.energy - search.bound <= tolerance * max(1.0, abs(search.energy)):
             return False
         search.labelling, search.energy = improve(
-            pairwise,
+            search.pairwise,
             search.unary,
             search.labelling,
             search.messages,
@@ -63,7 +57,5 @@ def trws_and_moves(
         )
         return True
 
-    searches, trace = searched_rows(
-        pairwise, evidence, iterations, tolerance, time_limit, progress, began, finish
-    )
-    return assignment_of(searches, graph, variables, "trws_and_moves", began, trace, tolerance)
+    options = SearchOptions(iterations, tolerance, time_limit, dtype, memory_budget, progress)
+    return search_rows("trws_and_moves", graph, evidence, variables, options, finish)

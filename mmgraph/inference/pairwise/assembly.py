@@ -5,14 +5,13 @@ One reading of the factors serves the pairwise graph in arrays and its twin on t
 
 from __future__ import annotations
 
-import abc
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from torch import Tensor
 
 from mmgraph.graph.errors import NotTabularError
 from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor import EdgeTerms, Factor, LogTable
+from mmgraph.graph.factor import Factor, LogTable
 
 
 def log_tables(factor: Factor, evidence: Evidence | None = None) -> list[LogTable]:
@@ -41,42 +40,20 @@ def becomes_node(table: LogTable) -> bool:
     return axes > 2 or (axes == 2 and table.values.ndim > 2)
 
 
-class Assembly(abc.ABC):
-    """Sorts what factors say into energies of nodes, edges, and nodes of tables."""
+def energy_terms(
+    factor: Factor, tables: Iterable[LogTable]
+) -> Iterator[tuple[list[str], Tensor, bool]]:
+    """Yield what a factor without edges adds to the energy.
 
-    def add(self, factor: Factor, tables: Iterable[LogTable]) -> None:
-        """Add a factor with its :func:`log_tables`."""
-        if (edges := factor.edge_terms) is not None:
-            self.add_edges(edges)
-        elif (values := factor.unary_values) is not None:
-            self.add_unary(factor.scope[0].name, -values)
-        for table in tables:
-            names, energies = [v.name for v in table.scope], -table.values
-            if not names:
-                self.add_constant(energies)
-            elif len(names) == 1:
-                self.add_unary(names[0], energies)
-            elif becomes_node(table):
-                self.add_cells(names, energies)
-            else:
-                self.add_pair(names, energies)
+    Each part is a list of variables, energies with an axis for each of them (behind those of the
+    elements of an array, or of rows), and whether they become a node of their own.
 
-    @abc.abstractmethod
-    def add_constant(self, energy: Tensor) -> None:
-        """Add an energy without variables, one or one for each row."""
-
-    @abc.abstractmethod
-    def add_unary(self, name: str, energies: Tensor) -> None:
-        """Add energies to the elements of a variable."""
-
-    @abc.abstractmethod
-    def add_edges(self, edges: EdgeTerms) -> None:
-        """Add the edges of a factor."""
-
-    @abc.abstractmethod
-    def add_pair(self, names: list[str], energies: Tensor) -> None:
-        """Add an edge with a table between two variables that are no arrays."""
-
-    @abc.abstractmethod
-    def add_cells(self, names: list[str], energies: Tensor) -> None:
-        """Add a node for a table over several variables, and an edge to each of them."""
+    Parameters
+    ----------
+    tables : iterable of LogTable
+        As of :func:`log_tables`.
+    """
+    if (values := factor.unary_values) is not None:
+        yield [factor.scope[0].name], -values, False
+    for table in tables:
+        yield [v.name for v in table.scope], -table.values, becomes_node(table)

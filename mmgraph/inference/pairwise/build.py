@@ -15,7 +15,7 @@ from mmgraph.graph.interaction import (
     TruncatedQuadratic,
 )
 from mmgraph.inference.model_variables import default_precision
-from mmgraph.inference.pairwise.assembly import Assembly, log_tables
+from mmgraph.inference.pairwise.assembly import energy_terms, log_tables
 from mmgraph.inference.pairwise.graph import (
     LINEAR,
     POTTS,
@@ -45,7 +45,7 @@ def built(graph: FactorGraph, dtype: np.dtype) -> PairwiseGraph:
     return _Builder(graph, dtype).built()
 
 
-class _Builder(Assembly):
+class _Builder:
     """Collects nodes and edges; variables and tables are blocks of nodes until all are known."""
 
     def __init__(self, graph: FactorGraph, dtype: np.dtype) -> None:
@@ -68,7 +68,7 @@ class _Builder(Assembly):
 
     def built(self) -> PairwiseGraph:
         for factor in self.graph.factors:
-            self.add(factor, log_tables(factor))
+            self._add(factor)
             if factor.child is not None and not (factor.child.is_discrete or factor.is_tabular):
                 self._add_likelihood(factor)
         order = sorted(range(len(self.blocks)), key=lambda b: (self.blocks[b][0], b))
@@ -111,24 +111,22 @@ class _Builder(Assembly):
             block = self.place[names[0]] if names else -1
         self.likelihoods.append((factor, block))
 
-    def add_constant(self, energy: Tensor) -> None:
-        """As :meth:`Assembly.add_constant`."""
-        self.constant += float(energy)
-
-    def add_unary(self, name: str, energies: Tensor) -> None:
-        """As :meth:`Assembly.add_unary`."""
-        self.unary.append((self.place[name], _array(energies)))
-
-    def add_pair(self, names: list[str], energies: Tensor) -> None:
-        """As :meth:`Assembly.add_pair`."""
-        zero = np.zeros(1, np.int64)
-        functions = self._table_functions(_array(energies)[None], np.ones(1))
-        a, b = (self.place[n] for n in names)
-        self.edges.append((a, zero, b, zero, functions, np.ones(1, self.dtype)))
-
-    def add_cells(self, names: list[str], energies: Tensor) -> None:
-        """As :meth:`Assembly.add_cells`."""
-        self._add_block(names, _array(energies))
+    def _add(self, factor: Factor) -> None:
+        if (edges := factor.edge_terms) is not None:
+            self._add_edges(edges)
+        for names, tensor, is_node in energy_terms(factor, log_tables(factor)):
+            energies = tensor.detach().cpu().numpy()
+            if not names:
+                self.constant += float(energies)
+            elif len(names) == 1:
+                self.unary.append((self.place[names[0]], energies))
+            elif is_node:
+                self._add_block(names, energies)
+            else:
+                a, b = (self.place[n] for n in names)
+                zero, one = np.zeros(1, np.int64), np.ones(1, self.dtype)
+                functions = self._table_functions(energies[None], np.ones(1))
+                self.edges.append((a, zero, b, zero, functions, one))
 
     def _add_block(self, names: list[str], energies: np.ndarray) -> int:
         """Add a node for a table over several variables, and an edge to each of them."""
@@ -146,8 +144,7 @@ class _Builder(Assembly):
             self.edges.append((place, zero, block, zero, functions, one))
         return block
 
-    def add_edges(self, edges: EdgeTerms) -> None:
-        """As :meth:`Assembly.add_edges`; edges of weight zero are left out."""
+    def _add_edges(self, edges: EdgeTerms) -> None:
         a, b = edges.ends
         first, second, weight = (_array(t) for t in edges.edges())
         used = weight != 0  # also because zero times a forbidden pair is no energy

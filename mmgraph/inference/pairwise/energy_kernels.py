@@ -4,9 +4,6 @@ Kernels take the edges of a graph as one :class:`~mmgraph.inference.pairwise.gra
 look at one edge at a time by :func:`edge_at`.
 """
 
-# The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False
-
 from __future__ import annotations
 
 from typing import NamedTuple

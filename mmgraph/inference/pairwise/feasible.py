@@ -1,8 +1,5 @@
 """A labelling without hard zeros, where reading one off messages has led into a contradiction."""
 
-# The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False
-
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -17,16 +17,15 @@ from torch import Tensor
 
 from mmgraph.graph.errors import MemoryBudgetError
 from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor import EdgeTerms
+from mmgraph.graph.factor import EdgeTerms, Factor, LogTable
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.interaction import Interaction, Potts
-from mmgraph.graph.variable import Variable
+from mmgraph.graph.interaction import Potts
 from mmgraph.inference.field.row_table import excluded_states
 from mmgraph.inference.messages.tensors.messages import NUMBERS_AT_ONCE, EdgeGroup, without
 from mmgraph.inference.messages.tensors.selections import SelectionGroup
 from mmgraph.inference.model_variables import default_precision, tables_device
 from mmgraph.inference.numerics.memory import device_budget, format_bytes
-from mmgraph.inference.pairwise.assembly import Assembly, becomes_node, log_tables
+from mmgraph.inference.pairwise.assembly import becomes_node, energy_terms, log_tables
 from mmgraph.inference.pairwise.colouring import colour_ends
 
 _BYTES_PER_EDGE = 24
@@ -35,7 +34,7 @@ _TABLE_COPIES = 4
 """Temporary tensors with an entry for each pair of states."""
 
 
-class TensorGraph(Assembly):
+class TensorGraph:
     """The nodes and edges of a graph as tensors, with the evidence folded in.
 
     Parameters
@@ -104,9 +103,10 @@ class TensorGraph(Assembly):
             n: like.new_zeros(evidence.batch, v.size, v.cardinality) for n, v in variables.items()
         }
         for factor, each in zip(graph.factors, tables, strict=True):
-            self.add(factor, each)
+            self._add(factor, each)
         self._join_cells()
         self.unary = self._with_evidence(evidence)
+        self._blocks, self._cells = {}, []  # they are in the unary energies
         made_of = [self.unary, self.constant, *(g.weights for g in self.groups)]
         made_of += [g.table for g in self.groups if g.table is not None]
         self.differentiable = torch.is_grad_enabled() and any(t.requires_grad for t in made_of)
@@ -154,21 +154,29 @@ class TensorGraph(Assembly):
         all_states = a.cardinality == b.cardinality == self.states
         return isinstance(factor.interaction, Potts) and all_states
 
-    def add_constant(self, energy: Tensor) -> None:
-        """As :meth:`Assembly.add_constant`."""
-        self.constant = self.constant + energy.to(self.constant).reshape(-1)
+    def _add(self, factor: Factor, tables: Sequence[LogTable]) -> None:
+        if (edges := factor.edge_terms) is not None:
+            table = None if self._sends_potts(edges) else self._table(edges)
+            self._add_group([v.name for v in edges.ends], *edges.edges(), table)
+        for names, tensor, is_node in energy_terms(factor, tables):
+            energies = tensor.to(self.constant)
+            if not names:
+                self.constant = self.constant + energies.reshape(-1)
+            elif len(names) == 1:
+                _, size, states = self._blocks[names[0]].shape
+                rows = energies.reshape(-1, size, states)
+                self._blocks[names[0]] = self._blocks[names[0]] + rows
+            elif is_node:
+                self._add_cells(names, energies)
+            else:
+                zero = torch.zeros(1, dtype=torch.int64)
+                self._add_group(names, zero, zero, torch.ones(1), self._padded(energies[None]))
 
-    def add_unary(self, name: str, energies: Tensor) -> None:
-        """As :meth:`Assembly.add_unary`."""
-        _, size, states = self._blocks[name].shape
-        rows = energies.to(self.constant).reshape(-1, size, states)
-        self._blocks[name] = self._blocks[name] + rows
-
-    def add_cells(self, names: list[str], energies: Tensor) -> None:
-        """As :meth:`Assembly.add_cells`; the energies may differ by row."""
+    def _add_cells(self, names: list[str], energies: Tensor) -> None:
+        """Add a node for a table, ``(*states)`` or one a row, and an edge to each variable."""
         node = self.elements + len(self._cells)
         shape = tuple(energies.shape[-len(names) :])
-        self._cells.append(energies.to(self.constant).reshape(-1, math.prod(shape)))
+        self._cells.append(energies.reshape(-1, math.prod(shape)))
         for axis, name in enumerate(names):
             ends = self._selections.setdefault((shape, axis), [])
             ends.append((self.first_node[name], node, self._edges))
@@ -189,17 +197,6 @@ class TensorGraph(Assembly):
             device = tables_device(self.model) if away is None else away
         return torch.empty(0, device=device, dtype=dtype or default_precision(self.model))
 
-    def add_edges(self, edges: EdgeTerms) -> None:
-        """As :meth:`Assembly.add_edges`."""
-        first, second, weights = edges.edges()
-        table = None if self._sends_potts(edges) else self._table(edges.interaction, *edges.ends)
-        self._add_group([v.name for v in edges.ends], first, second, weights, table)
-
-    def add_pair(self, names: list[str], energies: Tensor) -> None:
-        """As :meth:`Assembly.add_pair`."""
-        zero = torch.zeros(1, dtype=torch.int64)
-        self._add_group(names, zero, zero, torch.ones(1), self._padded(energies[None]))
-
     def _add_group(
         self,
         names: Sequence[str],
@@ -214,8 +211,8 @@ class TensorGraph(Assembly):
         first, second = first.to(self.device) + a, second.to(self.device) + b
         self.groups.append(EdgeGroup(first, second, weights.to(self.constant), table, self.states))
 
-    def _table(self, interaction: Interaction, a: Variable, b: Variable) -> Tensor:
-        table = interaction.energies(a.cardinality, b.cardinality)
+    def _table(self, edges: EdgeTerms) -> Tensor:
+        table = edges.interaction.energies(*(v.cardinality for v in edges.ends))
         return self._padded(table if table.ndim == 3 else table[None])
 
     def _padded(self, table: Tensor) -> Tensor:
