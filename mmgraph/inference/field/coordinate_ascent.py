@@ -5,18 +5,49 @@ What mean field itself, the positive phase of learning and unrolled training sha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmgraph.graph.errors import MmgraphError
 from mmgraph.inference.field.block_gibbs import merged
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.pairwise.colouring import Masks
 
 Means = dict[str, Float[Tensor, "batch ..."]]
 """Expected statistics; of variables that are kept with their states, marginals."""
+
+
+class Ascent(NamedTuple):
+    """When updates end, and how much of the old distributions they keep.
+
+    Attributes
+    ----------
+    iterations : int
+        The most sweeps.
+    tolerance : float
+        Sweeps end when no probability changes by more; at zero they make all iterations.
+    damping : float in [0, 1)
+        The share of the old distribution that an update keeps.
+    """
+
+    iterations: int
+    tolerance: float = 0.0
+    damping: float = 0.0
+
+    @classmethod
+    def checked(cls, iterations: int, tolerance: float | None, damping: float) -> Ascent:
+        """Return the record, or raise MmgraphError naming the number that is wrong."""
+        if iterations < 1:
+            raise MmgraphError(f"iterations must be at least 1, not {iterations}")
+        if tolerance is not None and not tolerance >= 0:
+            raise MmgraphError(f"tolerance must not be negative, but it is {tolerance}")
+        if not 0 <= damping < 1:
+            raise MmgraphError(f"damping must lie in [0, 1), but it is {damping}")
+        return cls(iterations, tolerance or 0.0, damping)
 
 
 def ascend(
@@ -67,3 +98,23 @@ def ascend(
                 means[name] = new
         residual, done = float(largest) if tolerance else torch.inf, done + 1
     return done, residual
+
+
+def observed_last(colours: Sequence[Masks], observed: Container[str]) -> list[Masks]:
+    """Return the colours so that the one with most of the observed variables comes last.
+
+    What hears the observed variables is then updated before what hears them at second hand. The
+    answer of a few sweeps of mean field does not depend, then, on where those layers started: on
+    whether a variable is observed in all rows, or in some.
+
+    Parameters
+    ----------
+    colours : sequence of masks
+        See :func:`mmgraph.inference.pairwise.colouring.colour_masks`; they keep their cyclic order.
+    observed : container of str
+    """
+    if not colours:
+        return []
+    seen = [sum(name in observed for name in colour) for colour in colours]
+    last = seen.index(max(seen))
+    return [*colours[last + 1 :], *colours[: last + 1]]

@@ -3,19 +3,62 @@
 All values are energies in double precision; ``inf`` is a hard zero.
 """
 
-# The functions of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
+# The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
+# mypy: disallow_untyped_defs=False
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from jaxtyping import Float64, Int64
 
+from mmgraph.inference.messages.sum_product_kernels import sum_product_message
 from mmgraph.inference.numerics.compiling import compiled
-from mmgraph.inference.pairwise.energy_kernels import Edge, edge_energy
-from mmgraph.inference.pairwise.graph import POTTS, SELECTS_FIRST
+from mmgraph.inference.pairwise.energy_kernels import edge_at, edge_energy
+from mmgraph.inference.pairwise.graph import POTTS, Adjacency, EdgeArrays
 
-_TINY = 1e-290
-"""Sums of exponentials below this have lost their digits."""
+
+class Forests(NamedTuple):
+    """Parts of the nodes within which the edges form forests.
+
+    Attributes
+    ----------
+    part : ndarray of int64, shape (nodes,)
+        The part of each variable's node; -1 for the node of a table.
+    order : ndarray of int64, shape (variable nodes,)
+        Part by part, and in each part parents before their children.
+    starts : ndarray of int64, shape (parts + 1,)
+        Where in ``order`` each part starts.
+    parent_edge : ndarray of int64, shape (nodes,)
+        The edge to the parent; negative at a root.
+    """
+
+    part: Int64[np.ndarray, " nodes"]
+    order: Int64[np.ndarray, " variables"]
+    starts: Int64[np.ndarray, " parts+1"]
+    parent_edge: Int64[np.ndarray, " nodes"]
+
+
+class ForestModel(NamedTuple):
+    """What updates read of a graph beside its unary energies.
+
+    Attributes
+    ----------
+    edges : EdgeArrays
+    adjacency : Adjacency
+    forests : Forests
+    slots : ndarray of int64, shape (edges + 1,)
+        Where the message along each edge lies.
+    potentials : ndarray
+        Exponentials of minus the tables of edges.
+    """
+
+    edges: EdgeArrays
+    adjacency: Adjacency
+    forests: Forests
+    slots: Int64[np.ndarray, " edges+1"]
+    potentials: Float64[np.ndarray, " cells"]
 
 
 @compiled
@@ -27,14 +70,13 @@ def _root(parents, n):
 
 
 @compiled
-def _admits(p, n, part, sets, first, second, function, kind, start, incident, seen, mark):
+def _admits(p, n, part, sets, edges, adjacency, is_table, seen, mark):
     """Whether a node may join a part: it closes no cycle there, and shares no table."""
-    for i in range(start[n], start[n + 1]):
-        e = incident[i]
-        other = first[e] + second[e] - n
-        if kind[function[e]] >= SELECTS_FIRST:
-            for j in range(start[other], start[other + 1]):
-                far = first[incident[j]] + second[incident[j]] - other
+    for e in adjacency.edges[adjacency.start[n] : adjacency.start[n + 1]]:
+        other = edges.first[e] + edges.second[e] - n
+        if is_table[other]:
+            for far_edge in adjacency.edges[adjacency.start[other] : adjacency.start[other + 1]]:
+                far = edges.first[far_edge] + edges.second[far_edge] - other
                 if far != n and part[far] == p:
                     return False
         elif part[other] == p:
@@ -46,7 +88,7 @@ def _admits(p, n, part, sets, first, second, function, kind, start, incident, se
 
 
 @compiled
-def part_into_forests(preferred, first, second, function, kind, start, incident):
+def part_into_forests(preferred, edges, adjacency, is_table):
     """Put each node into the preferred part, or else the first one, that stays a forest."""
     nodes = len(preferred)
     part = np.full(nodes, -1, np.int64)
@@ -54,274 +96,161 @@ def part_into_forests(preferred, first, second, function, kind, start, incident)
     seen = np.full(nodes, -1, np.int64)
     mark = 0
     for n in range(nodes):
-        if preferred[n] < 0:
+        if is_table[n]:
             continue
         p, step = preferred[n], 0
-        while not _admits(
-            p, n, part, sets, first, second, function, kind, start, incident, seen, mark
-        ):
+        while not _admits(p, n, part, sets, edges, adjacency, is_table, seen, mark):
             p, step, mark = step, step + 1, mark + 1
         mark += 1
         part[n] = p
-        for i in range(start[n], start[n + 1]):
-            e = incident[i]
-            other = first[e] + second[e] - n
-            if kind[function[e]] < SELECTS_FIRST and part[other] == p:
+        for e in adjacency.edges[adjacency.start[n] : adjacency.start[n + 1]]:
+            other = edges.first[e] + edges.second[e] - n
+            if not is_table[other] and part[other] == p:
                 sets[_root(sets, other)] = n
     return part
 
 
 @compiled
-def forest_order(part, first, second, function, kind, start, incident):
-    """List the nodes of all trees, parents first, and the edge from each node to its parent."""
-    nodes = len(part)
-    order = np.empty(nodes, np.int64)
-    parent_edge = np.full(nodes, -1, np.int64)
-    visited = np.zeros(nodes, np.bool_)
-    count = 0
-    for root in range(nodes):
-        if part[root] < 0 or visited[root]:
-            continue
-        visited[root] = True
-        order[count] = root
-        place, count = count, count + 1
-        while place < count:
-            n = order[place]
-            place += 1
-            for i in range(start[n], start[n + 1]):
-                e = incident[i]
-                other = first[e] + second[e] - n
-                inside = kind[function[e]] < SELECTS_FIRST and part[other] == part[n]
-                if inside and not visited[other]:
-                    visited[other] = True
-                    parent_edge[other] = e
-                    order[count] = other
-                    count += 1
-    return order[:count], parent_edge
-
-
-@compiled
-def ascend_forests(
-    beliefs, iterations, tolerance, part, order, starts, parent_edge, offsets, unary, first, second,
-    function, weight, kind, truncation, place, tables, start, incident, slots, largest,
-):  # fmt: skip
+def ascend_forests(beliefs, unary, model, ascent):
     """Update part after part until no probability changes by more than the tolerance.
 
     Returns the lower bound on the logarithm of the partition function, the largest change of the
     last sweep, and the number of sweeps.
     """
-    effective = np.empty(len(unary), np.float64)
-    cost = np.empty(len(unary), np.float64)
-    messages = np.empty(slots[-1], np.float64)
-    source = np.empty(largest, np.float64)
-    parts = len(starts) - 1
-    inside = np.zeros(parts, np.float64)  # entropy less the mean energy of each part's own edges
+    starts, order, offsets = model.forests.starts, model.forests.order, model.edges.offsets
+    effective, cost = np.empty((2, len(unary)), np.float64)
+    messages = np.empty(model.slots[-1], np.float64)
+    source, weights = np.empty((2, model.edges.largest), np.float64)
+    inside = np.zeros(len(starts) - 1)  # entropy less the mean energy of each part's own edges
     change, done = np.inf, 0
-    while done < iterations and change > tolerance:
+    while done < ascent.iterations and change > ascent.tolerance:
         change = 0.0
-        for p in range(parts):
-            for i in range(starts[p], starts[p + 1]):
-                _mean_energies(
-                    order[i], effective, beliefs, part, offsets, unary, first, second, function,
-                    weight, kind, truncation, place, tables, start, incident,
-                )  # fmt: skip
+        for p in range(len(inside)):
+            nodes = order[starts[p] : starts[p + 1]]
+            for n in nodes:
+                _mean_energies(n, effective, beliefs, unary, model, False)
             inside[p], moved = _pass(
-                starts[p], starts[p + 1], effective, cost, messages, source, beliefs, order,
-                parent_edge, offsets, first, second, function, weight, kind, truncation, place,
-                tables, slots,
-            )  # fmt: skip
+                nodes, effective, cost, messages, source, weights, beliefs, model
+            )
             change = max(change, moved)
         done += 1
-    bound = np.sum(inside) - _mean_outside(
-        beliefs, part, offsets, unary, first, second, function, weight, kind, truncation, place,
-        tables, start, incident,
-    )  # fmt: skip
+    bound = np.sum(inside)
+    for n in order:
+        _mean_energies(n, effective, beliefs, unary, model, True)
+        for k in range(offsets[n], offsets[n + 1]):
+            if beliefs[k] > 0:
+                bound -= beliefs[k] * effective[k]
     return bound, change, done
 
 
 @compiled
-def _mean_energies(
-    n, effective, beliefs, part, offsets, unary, first, second, function,
-    weight, kind, truncation, place, tables, start, incident,
-):  # fmt: skip
-    """What the unary energies and the means of the other parts cost each state of a node."""
-    begin, states = offsets[n], offsets[n + 1] - offsets[n]
-    for k in range(begin, begin + states):
+def _mean_energies(n, effective, beliefs, unary, model, shared):
+    """What the unary energies and the means of the other parts cost each state of a node.
+
+    Where ``shared``, the nodes of an edge or of a table cost as much as it does together.
+    """
+    edges, adjacency, part = model.edges, model.adjacency, model.forests.part
+    for k in range(edges.offsets[n], edges.offsets[n + 1]):
         effective[k] = unary[k]
-    for i in range(start[n], start[n + 1]):
-        e = incident[i]
-        f = function[e]
-        other = first[e] + second[e] - n
-        if kind[f] >= SELECTS_FIRST:
-            _add_table(
-                n, place[f], states, other, effective, beliefs, offsets, unary,
-                first, second, function, place, start, incident,
-            )  # fmt: skip
+    for e in adjacency.edges[adjacency.start[n] : adjacency.start[n + 1]]:
+        other = edges.first[e] + edges.second[e] - n
+        if part[other] < 0:
+            members = adjacency.start[other + 1] - adjacency.start[other]
+            share = 1.0 / members if shared else 1.0
+            _add_table(n, e, share, effective, beliefs, unary, model)
         elif part[other] != part[n]:
-            far, count = offsets[other], offsets[other + 1] - offsets[other]
-            if kind[f] == POTTS:
-                for k in range(states):
-                    effective[begin + k] += weight[e] * (1.0 - beliefs[far + k])
-                continue
-            for j in range(count):
-                probability = beliefs[far + j]
-                if probability == 0:
-                    continue
-                for k in range(states):
-                    x, y = (k, j) if first[e] == n else (j, k)
-                    a, b = (states, count) if first[e] == n else (count, states)
-                    edge = Edge(kind[f], weight[e], truncation[f], place[f], a, b)
-                    effective[begin + k] += probability * edge_energy(edge, tables, x, y)
+            _add_edge(n, e, 0.5 if shared else 1.0, effective, beliefs, edges)
 
 
 @compiled
-def _add_table(
-    n, stride, states, table, effective, beliefs, offsets, unary,
-    first, second, function, place, start, incident,
-):  # fmt: skip
-    """Add the mean of a table over several variables for each state of one of them."""
-    for cell in range(offsets[table + 1] - offsets[table]):
-        probability = 1.0
-        for i in range(start[table], start[table + 1]):
-            e = incident[i]
-            other = first[e] + second[e] - table
-            if other != n:
-                count = offsets[other + 1] - offsets[other]
-                probability *= beliefs[offsets[other] + (cell // place[function[e]]) % count]
-        if probability > 0:
-            effective[offsets[n] + (cell // stride) % states] += (
-                probability * unary[offsets[table] + cell]
-            )
-
-
-@compiled
-def _soft_minimum(
-    e, towards_second, source, rows, target, begin, columns,
-    function, weight, kind, truncation, place, tables,
-):  # fmt: skip
-    """Write the message ``-log sum exp(-source - edge)`` to each state of the other end."""
-    f = function[e]
-    if kind[f] == POTTS:
-        low = np.inf
-        for j in range(rows):
-            low = min(low, source[j])
-        total, equal = 0.0, np.exp(-weight[e])
-        for j in range(rows):
-            total += np.exp(low - source[j])
-        for k in range(columns):
-            value = (1.0 - equal) * np.exp(low - source[k]) + equal * total
-            best = min(source[k] - low, weight[e])
-            target[begin + k] = low + (-np.log(value) if value > _TINY else best)
+def _add_edge(n, e, share, effective, beliefs, edges):
+    """Add the mean energy of an edge for each state of one of its ends."""
+    edge = edge_at(edges, e, share * edges.weight[e])
+    other = edges.first[e] + edges.second[e] - n
+    begin, far = edges.offsets[n], edges.offsets[other]
+    states, count = edges.offsets[n + 1] - begin, edges.offsets[other + 1] - far
+    if edge.kind == POTTS:
+        for k in range(states):
+            effective[begin + k] += edge.weight * (1.0 - beliefs[far + k])
         return
-    for k in range(columns):
-        low, total = np.inf, 0.0
-        for j in range(rows):
-            x, y = (j, k) if towards_second else (k, j)
-            a, b = (rows, columns) if towards_second else (columns, rows)
-            edge = Edge(kind[f], weight[e], truncation[f], place[f], a, b)
-            value = source[j] + edge_energy(edge, tables, x, y)
-            if value == np.inf:
-                continue
-            if value < low:  # keep the sum relative to the smallest value so far
-                total = total * np.exp(value - low) + 1.0
-                low = value
-            else:
-                total += np.exp(low - value)
-        target[begin + k] = low - np.log(total) if low < np.inf else low
+    for j in range(count):
+        probability = beliefs[far + j]
+        if probability == 0:
+            continue
+        for k in range(states):
+            x, y = (k, j) if edges.first[e] == n else (j, k)
+            effective[begin + k] += probability * edge_energy(edge, edges.tables, x, y)
 
 
 @compiled
-def _pass(
-    begin, end, effective, cost, messages, source, beliefs, order, parent_edge, offsets,
-    first, second, function, weight, kind, truncation, place, tables, slots,
-):  # fmt: skip
-    """Pass messages from the leaves to the roots and back, and set the part's beliefs.
+def _add_table(n, e, share, effective, beliefs, unary, model):
+    """Add the mean of a table over several variables for each state of one of them."""
+    edges, adjacency = model.edges, model.adjacency
+    table = edges.first[e] + edges.second[e] - n
+    begin, cells = edges.offsets[n], edges.offsets[table]
+    stride, states = edges.place[edges.function[e]], edges.offsets[n + 1] - begin
+    for cell in range(edges.offsets[table + 1] - cells):
+        probability = share
+        for i in adjacency.edges[adjacency.start[table] : adjacency.start[table + 1]]:
+            other = edges.first[i] + edges.second[i] - table
+            if other != n:
+                far = edges.offsets[other]
+                state = (cell // edges.place[edges.function[i]]) % (edges.offsets[other + 1] - far)
+                probability *= beliefs[far + state]
+        if probability > 0:
+            effective[begin + (cell // stride) % states] += probability * unary[cells + cell]
+
+
+@compiled
+def _pass(nodes, effective, cost, messages, source, weights, beliefs, model):
+    """Pass messages from the leaves to the roots and back, and set the beliefs of a part.
 
     Returns the entropy of the trees less the mean energy of their edges, and the largest change.
     """
-    for i in range(begin, end):
-        for k in range(offsets[order[i]], offsets[order[i] + 1]):
-            cost[k] = effective[k]
-    for i in range(end - 1, begin - 1, -1):
-        n = order[i]
-        e = parent_edge[n]
-        if e >= 0:
-            parent = first[e] + second[e] - n
-            states = offsets[parent + 1] - offsets[parent]
-            _soft_minimum(
-                e, first[e] == n, cost[offsets[n] : offsets[n + 1]], offsets[n + 1] - offsets[n],
-                messages, slots[e], states, function, weight, kind, truncation, place, tables,
-            )  # fmt: skip
-            for k in range(states):
-                cost[offsets[parent] + k] += messages[slots[e] + k]
+    edges, offsets, potentials = model.edges, model.edges.offsets, model.potentials
     inside, change = 0.0, 0.0
-    for i in range(begin, end):
-        n = order[i]
-        e = parent_edge[n]
-        states = offsets[n + 1] - offsets[n]
+    for n in nodes:
+        for k in range(offsets[n], offsets[n + 1]):
+            cost[k] = effective[k]
+    for n in nodes[::-1]:
+        e = model.forests.parent_edge[n]
         if e >= 0:
-            parent = first[e] + second[e] - n
-            rows = offsets[parent + 1] - offsets[parent]
-            for k in range(rows):
-                message = messages[slots[e] + k]
-                # Where the message is infinite the cost is, and stays so.
-                source[k] = cost[offsets[parent] + k] - (message if message < np.inf else 0.0)
-            _soft_minimum(
-                e, first[e] == parent, source, rows, messages, slots[e], states,
-                function, weight, kind, truncation, place, tables,
+            parent, upwards = edges.first[e] + edges.second[e] - n, edges.first[e] == n
+            message = messages[model.slots[e] :]
+            own = cost[offsets[n] : offsets[n + 1]]
+            inside -= sum_product_message(
+                edge_at(edges, e, edges.weight[e]), edges.tables, potentials, upwards, own,
+                own.min(), message, weights,
             )  # fmt: skip
-            for k in range(states):
-                cost[offsets[n] + k] += messages[slots[e] + k]
-        low, total = np.inf, 0.0
-        for k in range(offsets[n], offsets[n + 1]):
-            low = min(low, cost[k])
-        for k in range(offsets[n], offsets[n + 1]):
+            for k in range(offsets[parent + 1] - offsets[parent]):
+                cost[offsets[parent] + k] += message[k]
+    for n in nodes:
+        e = model.forests.parent_edge[n]
+        begin, end = offsets[n], offsets[n + 1]
+        if e >= 0:
+            parent, downwards = edges.first[e] + edges.second[e] - n, edges.second[e] == n
+            message = messages[model.slots[e] :]
+            low = np.inf
+            for k in range(offsets[parent + 1] - offsets[parent]):
+                # Where the message is infinite the cost is, and stays so.
+                upward = message[k] if message[k] < np.inf else 0.0
+                source[k] = cost[offsets[parent] + k] - upward
+                low = min(low, source[k])
+            sum_product_message(
+                edge_at(edges, e, edges.weight[e]), edges.tables, potentials, downwards, source,
+                low, message, weights,
+            )  # fmt: skip
+            for k in range(end - begin):
+                cost[begin + k] += message[k]
+        low, total = cost[begin:end].min(), 0.0
+        for k in range(begin, end):
             total += np.exp(low - cost[k])
         if e < 0:
             inside += np.log(total) - low
-        for k in range(offsets[n], offsets[n + 1]):
+        for k in range(begin, end):
             probability = np.exp(low - cost[k]) / total
             change = max(change, abs(probability - beliefs[k]))
             beliefs[k] = probability
             if probability > 0:
                 inside += probability * effective[k]
     return inside, change
-
-
-@compiled
-def _mean_outside(
-    beliefs, part, offsets, unary, first, second, function, weight, kind, truncation, place,
-    tables, start, incident,
-):  # fmt: skip
-    """The mean of the unary energies, of tables, and of edges between different parts."""
-    total = 0.0
-    for n in range(len(part)):
-        if part[n] < 0:
-            continue
-        for k in range(offsets[n], offsets[n + 1]):
-            if beliefs[k] > 0:
-                total += beliefs[k] * unary[k]
-    for n in range(len(part)):
-        if part[n] >= 0:
-            continue
-        for cell in range(offsets[n + 1] - offsets[n]):
-            probability = 1.0
-            for i in range(start[n], start[n + 1]):
-                e = incident[i]
-                other = first[e] + second[e] - n
-                count = offsets[other + 1] - offsets[other]
-                probability *= beliefs[offsets[other] + (cell // place[function[e]]) % count]
-            if probability > 0:
-                total += probability * unary[offsets[n] + cell]
-    for e in range(len(first)):
-        f, a, b = function[e], first[e], second[e]
-        if kind[f] >= SELECTS_FIRST or part[a] == part[b]:
-            continue
-        rows, columns = offsets[a + 1] - offsets[a], offsets[b + 1] - offsets[b]
-        for x in range(rows):
-            for y in range(columns):
-                probability = beliefs[offsets[a] + x] * beliefs[offsets[b] + y]
-                if probability > 0:
-                    edge = Edge(kind[f], weight[e], truncation[f], place[f], rows, columns)
-                    total += probability * edge_energy(edge, tables, x, y)
-    return total

@@ -7,24 +7,23 @@ elements that share no factor are set together, so that the bound never falls.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.graph.errors import (
-    MmgraphError,
-    suggestion,
-)
+from mmgraph.graph.errors import MmgraphError, suggestion
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.field.coordinate_ascent import ascend
-from mmgraph.inference.field.few_sweeps import observed_last
+from mmgraph.inference.field.backend import Backend, backend_of
+from mmgraph.inference.field.coordinate_ascent import Ascent, ascend, observed_last
 from mmgraph.inference.field.moments import joined_moments, moments, second_moments
 from mmgraph.inference.field.view import FieldView
-from mmgraph.inference.mean_field.pairwise_ascent import Ascent, ascend_pairwise, is_pairwise
+from mmgraph.inference.keyword_options import keyword_options
+from mmgraph.inference.mean_field.pairwise_ascent import ascend_pairwise, is_pairwise
 from mmgraph.inference.mean_field.start import Start, starting_means
 from mmgraph.inference.mean_field.structured import improved_by_forests
 from mmgraph.inference.model_variables import (
@@ -36,7 +35,7 @@ from mmgraph.inference.model_variables import (
 from mmgraph.inference.moments import Moments
 from mmgraph.inference.numerics.shortfall import shortfall
 from mmgraph.inference.pairwise.build import pairwise_graph
-from mmgraph.inference.pairwise.colouring import Masks, colour_masks
+from mmgraph.inference.pairwise.colouring import colour_masks
 from mmgraph.inference.posterior import Posterior
 
 Marginals = dict[str, Float[Tensor, "batch *shape states"]]
@@ -44,18 +43,27 @@ _STRUCTURES = ("naive", "chains")
 _ROWS_AT_ONCE = 1024
 
 
+@dataclass(frozen=True)
+class MeanFieldOptions:
+    """Options of :func:`mean_field`."""
+
+    structure: Literal["naive", "chains"] = "naive"
+    iterations: int = 200
+    tolerance: float | None = 1e-6
+    damping: float = 0.0
+    initial: Start = None
+    device: torch.device | str = "auto"
+    dtype: torch.dtype | None = None
+    generator: torch.Generator | None = None
+
+
+@keyword_options(MeanFieldOptions)
 def mean_field(
     graph: FactorGraph,
     evidence: Evidence,
     variables: Sequence[str] | str | None = None,
-    structure: Literal["naive", "chains"] = "naive",
-    iterations: int = 200,
-    tolerance: float | None = 1e-6,
-    damping: float = 0.0,
-    initial: Start = None,
-    device: torch.device | str = "auto",
-    dtype: torch.dtype | None = None,
-    generator: torch.Generator | None = None,
+    *,
+    options: MeanFieldOptions,
 ) -> Posterior:
     """Approximate the marginals by a product, with a lower bound on log P(evidence).
 
@@ -110,30 +118,15 @@ def mean_field(
     tractable substructures in intractable networks".
     """
     began = time.perf_counter()
-    _check_options(structure, iterations, tolerance, damping)
+    structure, tolerance = options.structure, options.tolerance
+    if structure not in _STRUCTURES:
+        hint = suggestion(structure, _STRUCTURES)
+        raise MmgraphError(f"unknown structure {structure!r}{hint} (known: naive, chains)")
+    ascent = Ascent.checked(options.iterations, tolerance, options.damping)
     names = named_variables(graph, variables)
-    place = tables_device(graph) if device == "auto" else torch.device(device)
-    precision = default_precision(graph) if dtype is None else dtype
-    # Factors answer in their own precision and place, so they are moved where asked to.
-    moved = graph if device == "auto" and dtype is None else _moved(graph, place, precision)
-    blocks = _row_blocks(graph, evidence, structure, initial)
     with torch.no_grad():
-        solved = []
-        for rows in blocks:
-            view = FieldView(moved, rows, place, precision)
-            marginals = starting_means(graph, rows, view, initial, generator)
-            # Changes are looked at for their own sake, too: zero asks for all passes.
-            watched = max(tolerance or 0.0, torch.finfo(precision).tiny)
-            ascent = Ascent(iterations, watched, damping)
-            done, residual = _ascended(graph, rows, view, marginals, ascent)
-            bound = view.expected_log_weight(marginals) + view.entropy(marginals)
-            if structure == "chains":
-                marginals, bound, done, residual = improved_by_forests(
-                    graph, rows, marginals, iterations, tolerance or 0.0
-                )
-            found = moments(view, marginals, second_moments(view, marginals, names), names)
-            solved.append(_Solved(found, bound, done, residual))
-    found, bound, done, residual = _joined(solved)
+        solved = _solved(graph, evidence, names, ascent, options)
+    found, bound, done, residual = solved
     wanted = torch.inf if tolerance is None else tolerance
     return Posterior(
         graph.variables,
@@ -158,27 +151,51 @@ class _Solved(NamedTuple):
     residual: float
 
 
-def _row_blocks(
-    graph: FactorGraph, evidence: Evidence, structure: str, initial: Start
-) -> list[Evidence]:
-    """Rows of layers of units in blocks whose statistics stay in a processor's caches."""
-    whole = structure == "chains" or isinstance(initial, Mapping)
-    if whole or not has_compact_factors(graph) or evidence.batch <= _ROWS_AT_ONCE:
-        return [evidence]
-    starts = range(0, evidence.batch, _ROWS_AT_ONCE)
-    return [evidence.rows(slice(first, first + _ROWS_AT_ONCE)) for first in starts]
-
-
-def _joined(solved: Sequence[_Solved]) -> _Solved:
-    """The answers of all blocks, and how far the slowest of them came."""
-    if len(solved) == 1:
-        return solved[0]
+def _solved(
+    graph: FactorGraph,
+    evidence: Evidence,
+    names: Sequence[str],
+    ascent: Ascent,
+    options: MeanFieldOptions,
+) -> _Solved:
+    """Solve blocks of rows; tell how far the slowest of them came."""
+    backend = backend_of(graph, options.device)
+    moved, precision = graph, options.dtype or default_precision(graph)
+    if options.device != "auto" or options.dtype is not None:
+        # Factors answer in their own precision and place, so they are moved where asked to.
+        factors = (f.to(backend.place, precision) for f in graph.factors)
+        moved = FactorGraph(graph.variables.values(), factors)
+    # Changes are looked at for their own sake, too: zero asks for all passes.
+    watched = ascent._replace(tolerance=max(ascent.tolerance, torch.finfo(precision).tiny))
+    blocks = []
+    for rows in _row_blocks(evidence, backend, options):
+        view = FieldView(moved, rows, backend.place, precision)
+        marginals = starting_means(graph, rows, view, options.initial, options.generator)
+        done, residual = _ascended(graph, rows, view, marginals, watched)
+        bound = view.expected_log_weight(marginals) + view.entropy(marginals)
+        if options.structure == "chains":
+            marginals, bound, done, residual = improved_by_forests(graph, rows, marginals, ascent)
+        found = moments(view, marginals, second_moments(view, marginals, names), names)
+        blocks.append(_Solved(found, bound, done, residual))
     return _Solved(
-        joined_moments([one.moments for one in solved]),
-        torch.cat([one.bound for one in solved]),
-        max(one.iterations for one in solved),
-        max(one.residual for one in solved),
+        joined_moments([one.moments for one in blocks]),
+        torch.cat([one.bound for one in blocks]),
+        max(one.iterations for one in blocks),
+        max(one.residual for one in blocks),
     )
+
+
+def _row_blocks(
+    evidence: Evidence, backend: Backend, options: MeanFieldOptions
+) -> Iterator[Evidence]:
+    """Yield rows of layers of units in blocks whose statistics stay in a processor's caches."""
+    whole = options.structure == "chains" or isinstance(options.initial, Mapping)
+    step = evidence.batch if whole or not backend.layers else _ROWS_AT_ONCE
+    if step >= evidence.batch:
+        yield evidence
+        return
+    for first in range(0, evidence.batch, step):
+        yield evidence.rows(slice(first, first + step))
 
 
 def mean_field_marginals(
@@ -222,7 +239,7 @@ def mean_field_marginals(
     fields"; Baqué et al. (2016), "Principled parallel mean-field inference for discrete random
     fields", section 3 (the damping).
     """
-    _check_options("naive", iterations, 0.0, damping)
+    Ascent.checked(iterations, 0.0, damping)
     view = FieldView(graph, evidence, tables_device(graph), default_precision(graph))
     if view.compact:
         raise MmgraphError(
@@ -248,24 +265,6 @@ def _damped(old: Tensor, new: Tensor, keep: float) -> Tensor:
     return torch.where(excluded, new, mixed)
 
 
-def _check_options(
-    structure: str, iterations: int, tolerance: float | None, damping: float
-) -> None:
-    if structure not in _STRUCTURES:
-        hint = suggestion(structure, _STRUCTURES)
-        raise MmgraphError(f"unknown structure {structure!r}{hint} (known: naive, chains)")
-    if iterations < 1:
-        raise MmgraphError(f"iterations must be at least 1, not {iterations}")
-    if tolerance is not None and not tolerance >= 0:
-        raise MmgraphError(f"tolerance must not be negative, but it is {tolerance}")
-    if not 0 <= damping < 1:
-        raise MmgraphError(f"damping must lie in [0, 1), but it is {damping}")
-
-
-def _moved(graph: FactorGraph, device: torch.device, dtype: torch.dtype) -> FactorGraph:
-    return FactorGraph(graph.variables.values(), (f.to(device, dtype) for f in graph.factors))
-
-
 def _ascended(
     graph: FactorGraph, evidence: Evidence, view: FieldView, marginals: Marginals, ascent: Ascent
 ) -> tuple[int, float]:
@@ -274,12 +273,8 @@ def _ascended(
         pairwise = pairwise_graph(graph, view.dtype)
         if is_pairwise(pairwise):
             return ascend_pairwise(pairwise, evidence, marginals, ascent)
-    return ascend(view, _order(graph, evidence), marginals, *ascent)
-
-
-def _order(graph: FactorGraph, evidence: Evidence) -> list[Masks]:
-    """The colours, of layers of units in the order in which they are trained."""
     colours = colour_masks(graph)
-    if not has_compact_factors(graph):
-        return colours
-    return observed_last(colours, [name for name in evidence.observed() if evidence.tells(name)])
+    if has_compact_factors(graph):  # in the order in which they are trained
+        seen = [name for name in evidence.observed() if evidence.tells(name)]
+        colours = observed_last(colours, seen)
+    return ascend(view, colours, marginals, *ascent)

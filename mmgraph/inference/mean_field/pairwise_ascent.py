@@ -6,7 +6,7 @@ other device, and which asks all elements of a variable for every colour.
 """
 
 # The kernels of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False, disable-error-code="call-arg"
+# mypy: disallow_untyped_defs=False
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, UInt8, UInt32
+from jaxtyping import Float, Int64, UInt32
 from torch import Tensor
 
 from mmgraph.graph.evidence import Evidence
+from mmgraph.inference.field.coordinate_ascent import Ascent
 from mmgraph.inference.field.view import excluded_by_others
 from mmgraph.inference.numerics.compiling import compiled, inlined
 from mmgraph.inference.pairwise.colouring import colour_elements
@@ -53,33 +54,6 @@ class Neighbours(NamedTuple):
     weight: Float[np.ndarray, " incidences"]
 
 
-class EdgeFunctions(NamedTuple):
-    """As :class:`mmgraph.inference.pairwise.graph.Functions`, for kernels."""
-
-    kind: UInt8[np.ndarray, " functions"]
-    truncation: Float[np.ndarray, " functions"]
-    place: Int64[np.ndarray, " functions"]
-    tables: Float[np.ndarray, " cells"]
-
-
-class Ascent(NamedTuple):
-    """When updates end, and how much of the old distributions they keep.
-
-    Attributes
-    ----------
-    iterations : int
-        The most sweeps.
-    tolerance : float
-        Sweeps end when no probability changes by more.
-    damping : float in [0, 1)
-        The share of the old distribution that an update keeps.
-    """
-
-    iterations: int
-    tolerance: float
-    damping: float
-
-
 def is_pairwise(pairwise: PairwiseGraph) -> bool:
     """Whether all nodes are elements of variables: no table joins three or more."""
     return not bool((pairwise.edge_arrays.kind >= SELECTS_FIRST).any()) and pairwise.nodes == sum(
@@ -94,11 +68,7 @@ def neighbours_of(pairwise: PairwiseGraph) -> Neighbours:
 
 def _neighbours(pairwise: PairwiseGraph) -> Neighbours:
     order = np.concatenate([np.zeros(0, np.int64), *colour_elements(pairwise).classes])
-    adjacency = pairwise.adjacency
-    lists = neighbour_lists(
-        order, adjacency.start, adjacency.edges, pairwise.first, pairwise.second,
-        pairwise.function, pairwise.weight, pairwise.offsets,
-    )  # fmt: skip
+    lists = neighbour_lists(order, pairwise.edge_arrays, pairwise.adjacency)
     return Neighbours(order, *lists)
 
 
@@ -127,16 +97,12 @@ def ascend_pairwise(
     EvidenceError
         If no state of some element is possible.
     """
-    f = pairwise.edge_arrays
-    functions = EdgeFunctions(f.kind, f.truncation, f.place, f.tables)
-    neighbours = neighbours_of(pairwise)
+    neighbours, edges = neighbours_of(pairwise), pairwise.edge_arrays
     rows = [pairwise.beliefs_of(means, row) for row in range(evidence.batch)]
     done, residual = 0, 0.0
     for row, beliefs in enumerate(rows):
-        sweeps, change, excluded = ascend_row(
-            beliefs, pairwise.unary(evidence, row), pairwise.offsets, neighbours, functions,
-            ascent, pairwise.largest,
-        )  # fmt: skip
+        unary = pairwise.unary(evidence, row)
+        sweeps, change, excluded = ascend_row(beliefs, unary, neighbours, edges, ascent)
         if excluded >= 0:
             name = pairwise.variable_of(int(excluded))
             assert name is not None
@@ -149,34 +115,33 @@ def ascend_pairwise(
 
 
 @compiled
-def neighbour_lists(order, start, incident, first, second, function, weight, offsets):
+def neighbour_lists(order, edges, adjacency):
     """What :class:`Neighbours` holds beside the order."""
     starts = np.zeros(len(order) + 1, np.int64)
     for k in range(len(order)):
-        starts[k + 1] = starts[k] + start[order[k] + 1] - start[order[k]]
-    begin, states = np.empty(len(incident), np.uint32), np.empty(len(incident), np.uint32)
-    functions = np.empty(len(incident), np.uint32)
-    weights = np.empty(len(incident), weight.dtype)
+        starts[k + 1] = starts[k] + adjacency.start[order[k] + 1] - adjacency.start[order[k]]
+    size = len(adjacency.edges)
+    begin, states, functions = np.empty((3, size), np.uint32)
+    weights = np.empty(size, edges.weight.dtype)
     for k in range(len(order)):
         n = order[k]
         to = starts[k]
-        for i in range(start[n], start[n + 1]):
-            e = incident[i]
-            m = first[e] + second[e] - n
-            begin[to], states[to] = offsets[m], offsets[m + 1] - offsets[m]
-            functions[to] = 2 * function[e] + (first[e] == m)
-            weights[to] = weight[e]
+        for e in adjacency.edges[adjacency.start[n] : adjacency.start[n + 1]]:
+            m = edges.first[e] + edges.second[e] - n
+            begin[to], states[to] = edges.offsets[m], edges.offsets[m + 1] - edges.offsets[m]
+            functions[to] = 2 * edges.function[e] + (edges.first[e] == m)
+            weights[to] = edges.weight[e]
             to += 1
     return starts, begin, states, functions, weights
 
 
 @compiled
-def ascend_row(beliefs, unary, offsets, neighbours, functions, ascent, largest):
+def ascend_row(beliefs, unary, neighbours, edges, ascent):
     """Update the distributions of all nodes in turn until none changes.
 
     Returns the sweeps, the largest change of the last, and a node without a possible state, or -1.
     """
-    field = np.empty(largest)
+    offsets, field = edges.offsets, np.empty(edges.largest)
     done, residual = 0, np.inf
     while done < ascent.iterations and residual > ascent.tolerance:
         residual = 0.0
@@ -186,7 +151,7 @@ def ascend_row(beliefs, unary, offsets, neighbours, functions, ascent, largest):
             for x in range(states):
                 field[x] = unary[begin + x]
             for i in range(np.uint64(neighbours.start[k]), np.uint64(neighbours.start[k + _ONE])):
-                _add_mean_energy(field, states, beliefs, neighbours, functions, i)
+                _add_mean_energy(field, states, beliefs, neighbours, edges, i)
             change = _update(field, beliefs, begin, states, ascent.damping)
             if change == np.inf:
                 return done, residual, np.int64(n)
@@ -196,31 +161,31 @@ def ascend_row(beliefs, unary, offsets, neighbours, functions, ascent, largest):
 
 
 @inlined
-def _add_mean_energy(field, states, beliefs, neighbours, functions, i):
+def _add_mean_energy(field, states, beliefs, neighbours, edges, i):
     """Add the mean energy of an edge, but for a constant, to the energies of a node's states."""
     begin, code = np.uint64(neighbours.begin[i]), np.uint64(neighbours.function[i])
     f, w = code >> _ONE, np.float64(neighbours.weight[i])
-    kind = functions.kind[f]
+    kind = edges.kind[f]
     if kind == POTTS:
         for x in range(states):
             field[x] -= w * beliefs[begin + x]
     else:
         others = np.uint64(neighbours.states[i])
         if kind == TABLE:
-            place = np.uint64(functions.place[f])
+            place = np.uint64(edges.place[f])
             along, across = (_ONE, states) if code & _ONE else (others, _ONE)
             for y in range(others):
                 share = w * beliefs[begin + y]
                 if share != 0:  # zero times a hard zero is no energy
                     at = place + y * across
                     for x in range(states):
-                        field[x] += share * functions.tables[at + x * along]
+                        field[x] += share * edges.tables[at + x * along]
         else:
-            truncation = np.float64(functions.truncation[f])
+            truncation = np.float64(edges.truncation[f])
             edge = Edge(kind, w, truncation, np.int64(0), np.int64(states), np.int64(others))
             for y in range(others):
                 for x in range(states):
-                    energy = edge_energy(edge, functions.tables, np.int64(x), np.int64(y))
+                    energy = edge_energy(edge, edges.tables, np.int64(x), np.int64(y))
                     field[x] += beliefs[begin + y] * energy
 
 

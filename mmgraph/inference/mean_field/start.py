@@ -19,7 +19,7 @@ from mmgraph.graph.errors import (
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.exact import junction_tree
-from mmgraph.inference.field.few_sweeps import even_start
+from mmgraph.inference.field.initial_means import uninformed_means
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.minimisation.icm import descend
 from mmgraph.inference.numerics.counted_random import placed_generator
@@ -47,7 +47,7 @@ def starting_means(
     """
     _check_unary(view)
     marginals = (
-        {n: _all_rows(view, m) for n, m in even_start(view).items()}
+        {n: _all_rows(view, m) for n, m in uninformed_means(view).items()}
         if view.compact
         else (view.start())
     )

@@ -6,11 +6,7 @@ part by a forward and a backward pass maximises the bound over all distributions
 and Jordan 1996, "Exploiting tractable substructures in intractable networks").
 """
 
-# mypy: disallow_untyped_calls=False
-
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,34 +15,17 @@ from torch import Tensor
 
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.field.coordinate_ascent import Ascent
 from mmgraph.inference.mean_field.forest_kernels import (
+    ForestModel,
+    Forests,
     ascend_forests,
-    forest_order,
     part_into_forests,
 )
+from mmgraph.inference.messages.spanning_trees import rooted_forest
 from mmgraph.inference.pairwise.build import pairwise_graph
+from mmgraph.inference.pairwise.colouring import table_nodes
 from mmgraph.inference.pairwise.graph import PairwiseGraph
-
-
-class Forests(NamedTuple):
-    """Parts of the nodes within which the edges form forests.
-
-    Attributes
-    ----------
-    part : ndarray of int64, shape (nodes,)
-        The part of each variable's node; -1 for the node of a table.
-    order : ndarray of int64, shape (variable nodes,)
-        Part by part, and in each part parents before their children.
-    starts : ndarray of int64, shape (parts + 1,)
-        Where in ``order`` each part starts.
-    parent_edge : ndarray of int64, shape (nodes,)
-        The edge to the parent; -1 at a root.
-    """
-
-    part: Int64[np.ndarray, " nodes"]
-    order: Int64[np.ndarray, " variables"]
-    starts: Int64[np.ndarray, " parts+1"]
-    parent_edge: Int64[np.ndarray, " nodes"]
 
 
 def forests(view: PairwiseGraph) -> Forests:
@@ -59,13 +38,11 @@ def forests(view: PairwiseGraph) -> Forests:
 
 
 def _forests(view: PairwiseGraph) -> Forests:
-    adjacency = view.adjacency
-    shared = (
-        view.first, view.second, view.function, view.edge_arrays.kind,
-        adjacency.start, adjacency.edges,
-    )  # fmt: skip
-    part = part_into_forests(_preferred_parts(view), *shared)
-    order, parent_edge = forest_order(part, *shared)
+    edges, is_table = view.edge_arrays, table_nodes(view)
+    part = part_into_forests(_preferred_parts(view), edges, view.adjacency, is_table)
+    inside = ~is_table[edges.first] & (part[edges.first] == part[edges.second])
+    order, parent_edge, _ = rooted_forest(inside, edges.first, edges.second, view.adjacency)
+    order = order[part[order] >= 0]
     order = order[np.argsort(part[order], kind="stable")]
     starts = np.concatenate([[0], np.cumsum(np.bincount(part[order]))]).astype(np.int64)
     return Forests(part, order, starts, parent_edge)
@@ -89,8 +66,7 @@ def improved_by_forests(
     graph: FactorGraph,
     evidence: Evidence,
     marginals: dict[str, Float[Tensor, "batch *shape states"]],
-    iterations: int,
-    tolerance: float,
+    ascent: Ascent,
 ) -> tuple[dict[str, Tensor], Float[Tensor, " batch"], int, float]:
     """Go on from naive mean field; return marginals, bounds, the sweeps made and the last change.
 
@@ -104,15 +80,11 @@ def improved_by_forests(
     improved = {name: q.double().cpu().clone() for name, q in marginals.items()}
     bounds = torch.empty(evidence.batch, dtype=torch.float64)
     sweeps, residual = 0, 0.0
-    functions, adjacency = view.edge_arrays, view.adjacency
+    potentials = np.exp(-view.edge_arrays.tables)
+    model = ForestModel(view.edge_arrays, view.adjacency, parts, view.slots, potentials)
     for row in range(evidence.batch):
-        beliefs = view.beliefs_of(improved, row)
-        bound, change, done = ascend_forests(
-            beliefs, iterations, tolerance, *parts, view.offsets, view.unary(evidence, row),
-            view.first, view.second, view.function, view.weight, functions.kind,
-            functions.truncation, functions.place, functions.tables, adjacency.start,
-            adjacency.edges, view.slots, view.largest,
-        )  # fmt: skip
+        beliefs, unary = view.beliefs_of(improved, row), view.unary(evidence, row)
+        bound, change, done = ascend_forests(beliefs, unary, model, ascent)
         bounds[row] = bound - view.constant_given(evidence, row)
         sweeps, residual = max(sweeps, int(done)), max(residual, float(change))
         for name, q in improved.items():

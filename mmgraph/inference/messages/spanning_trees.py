@@ -76,12 +76,12 @@ def forest_depths(
 ) -> Int64[np.ndarray, " nodes"]:
     """Return how far each node of a forest is from the root of its tree."""
     depths: Int64[np.ndarray, " nodes"]
-    _, _, depths = _rooted(member, first, second, adjacent_edges(first, second, nodes))
+    _, _, depths = rooted_forest(member, first, second, adjacent_edges(first, second, nodes))
     return depths
 
 
 @compiled
-def _rooted(member, first, second, adjacency):
+def rooted_forest(member, first, second, adjacency):
     """Nodes of a forest from the roots outwards, the edge of each towards its root, its depth."""
     nodes = len(adjacency.middle)
     order, parent, depth = np.empty(nodes, np.int64), np.full(nodes, -1), np.full(nodes, -1)
@@ -114,7 +114,7 @@ def forest_log_partition(member, believed, model, messages):
     the mean of the forests' values is an upper bound on log Z (Wainwright et al. 2005, sec. III).
     """
     edges = model.edges
-    order, parent, _ = _rooted(member, edges.first, edges.second, model.adjacency)
+    order, parent, _ = rooted_forest(member, edges.first, edges.second, model.adjacency)
     scratch = scratch_of(edges.largest)
     return _collected(believed.copy(), order[::-1], parent, model, messages, scratch)
 

@@ -18,9 +18,9 @@ from torch import Tensor
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.field.base_means import gibbs_means
 from mmgraph.inference.field.block_gibbs import States, sweep
 from mmgraph.inference.field.finiteness import check_finite
+from mmgraph.inference.field.initial_means import gibbs_means
 from mmgraph.inference.field.moments import MomentSums
 from mmgraph.inference.field.softened_view import SoftenedView
 from mmgraph.inference.field.summed_layers import (

@@ -16,8 +16,8 @@ from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.field.backend import Backend, backend_of
-from mmgraph.inference.field.base_means import gibbs_means
 from mmgraph.inference.field.block_gibbs import swap_neighbours
+from mmgraph.inference.field.initial_means import gibbs_means
 from mmgraph.inference.field.softened_view import SoftenedView
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.keyword_options import keyword_options

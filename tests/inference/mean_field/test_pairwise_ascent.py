@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import mmgraph as mm
 from mmgraph.graph.errors import EvidenceError
-from mmgraph.inference.field.coordinate_ascent import ascend
+from mmgraph.inference.field.coordinate_ascent import Ascent, ascend
 from mmgraph.inference.field.view import FieldView
-from mmgraph.inference.mean_field.pairwise_ascent import Ascent, ascend_pairwise, is_pairwise
+from mmgraph.inference.mean_field.pairwise_ascent import ascend_pairwise, is_pairwise
 from mmgraph.inference.mean_field.start import starting_means
 from mmgraph.inference.pairwise.build import pairwise_graph
 from mmgraph.inference.pairwise.colouring import colour_masks

@@ -18,8 +18,8 @@ from torch import Tensor
 from mmgraph.graph.errors import MmgraphError, UnknownVariableError, suggestion
 from mmgraph.graph.exponential_family import ExponentialFamily
 from mmgraph.inference.field.clamping import Clamped
-from mmgraph.inference.field.coordinate_ascent import ascend
-from mmgraph.inference.field.few_sweeps import even_start, observed_last
+from mmgraph.inference.field.coordinate_ascent import ascend, observed_last
+from mmgraph.inference.field.initial_means import uninformed_means
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.pairwise.colouring import Masks
 from mmgraph.learning.boltzmann.objective import MEAN, Objective, RandomBlocks
@@ -122,7 +122,7 @@ class MultiPrediction(Objective):
             parameters.graph(), drawn.shown, rows, parameters.device, parameters.dtype
         )
         kinds = self._kinds(rows)
-        means, scales = even_start(view), self._dropped(kinds, rows)
+        means, scales = uninformed_means(view), self._dropped(kinds, rows)
         order = observed_last(parameters.colours, [n for n in batch if n not in self.labels])
         scored = [name for name in drawn.hidden if self._counts(name)]
         with torch.no_grad():

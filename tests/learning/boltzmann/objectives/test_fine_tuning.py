@@ -7,7 +7,8 @@ import torch
 
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.inference.field.clamping import Clamped
-from mmgraph.inference.field.few_sweeps import even_start, observed_last
+from mmgraph.inference.field.coordinate_ascent import observed_last
+from mmgraph.inference.field.initial_means import uninformed_means
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.mean_field.mean_field import ascend
 from mmgraph.learning.boltzmann.objective import MEAN, RandomBlocks
@@ -42,7 +43,7 @@ def test_the_loss_is_the_cross_entropy_of_the_labels():
     graph = tuning.parameters.working()
     given = {n: c for n, c in batch.items() if n != "label"}
     view = FieldView.given(graph, given, 20, torch.device("cpu"), torch.float64)
-    means = even_start(view)
+    means = uninformed_means(view)
     ascend(view, tuning.parameters.colours, means, 80)
     logits = view.field("label", means)
     expected = torch.nn.functional.cross_entropy(logits, batch["label"].values.argmax(1))
@@ -97,7 +98,7 @@ def test_labels_are_learned_from_all_and_from_single_modalities():
         graph = tuning.parameters.graph()
         with torch.no_grad():
             view = FieldView.given(graph, clamped, 200, torch.device("cpu"), torch.float64)
-            means = even_start(view)
+            means = uninformed_means(view)
             ascend(view, observed_last(tuning.parameters.colours, clamped), means, 4)
         right = means["label"].argmax(1) == fresh["label"].values.argmax(1)
         assert float(right.double().mean()) > 0.8, given

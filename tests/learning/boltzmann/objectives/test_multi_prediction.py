@@ -17,7 +17,8 @@ from mmgraph.graph.exponential_family import (
 )
 from mmgraph.graph.leaves.rectified_gaussian import RectifiedGaussian
 from mmgraph.inference.field.clamping import Clamped
-from mmgraph.inference.field.few_sweeps import even_start, observed_last
+from mmgraph.inference.field.coordinate_ascent import observed_last
+from mmgraph.inference.field.initial_means import uninformed_means
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.mean_field.mean_field import ascend
 from mmgraph.learning.boltzmann.objective import MEAN, RandomBlocks
@@ -115,7 +116,7 @@ def test_predictions_are_those_of_inference_after_as_many_sweeps():
     shown = {n: batch[n] for n in ("pixels", "depth")}
     parameters = prediction.parameters
     view = FieldView.given(parameters.working(), shown, 20, parameters.device, parameters.dtype)
-    means = even_start(view)
+    means = uninformed_means(view)
     ascend(view, observed_last(parameters.colours, shown), means, 3)
     logits = view.field("label", means)
     expected = torch.nn.functional.cross_entropy(logits, batch["label"].values.argmax(1))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 import mmgraph as mm
-from mmgraph.inference.field.few_sweeps import even_start, observed_last
+from mmgraph.inference.field.coordinate_ascent import observed_last
+from mmgraph.inference.field.initial_means import uninformed_means
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.pairwise.colouring import Masks
 from tests.learning.multimodal_machines import multimodal_machine, multimodal_rows, with_missing
@@ -30,7 +31,7 @@ def test_the_start_is_what_units_say_given_others_that_lean_to_nothing():
     half = torch.arange(4) < 2
     shown = with_missing({n: rows[n] for n in ("depth", "words")}, "words", half, 0.0)
     view = FieldView.given(graph, shown, 4, torch.device("cpu"), torch.float64)
-    means = even_start(view)
+    means = uninformed_means(view)
     assert means["depth"] is shown["depth"].values
     assert torch.equal(means["words"][2:], rows["words"].values[2:])
     weights = {f.scope: f.weights for f in graph.factors if isinstance(f, mm.BilinearFactor)}
@@ -53,8 +54,8 @@ def test_the_start_is_the_same_whether_all_rows_are_known_or_some():
     for name in names:
         partly = with_missing(partly, name, torch.arange(4) < 2, 0.0)
     device = torch.device("cpu")
-    one = even_start(FieldView.given(graph, whole, 4, device, torch.float64))
-    other = even_start(FieldView.given(graph, partly, 4, device, torch.float64))
+    one = uninformed_means(FieldView.given(graph, whole, 4, device, torch.float64))
+    other = uninformed_means(FieldView.given(graph, partly, 4, device, torch.float64))
     for name, means in one.items():
         rows_of = means.expand(4, *means.shape[1:])
         others = other[name].expand(4, *other[name].shape[1:])

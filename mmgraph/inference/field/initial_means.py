@@ -1,4 +1,4 @@
-"""Rough means of layers of units, from a few sweeps: where annealing and tempering are hot.
+"""Means that layers of units start from: of mean field, and where annealing and tempering are hot.
 
 The biases of layers by themselves may lie far from anything that the model does; what is
 independent at high temperature had better be near it.
@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmgraph.graph.exponential_family import statistics_shape
 from mmgraph.inference.field.block_gibbs import States, sweep
 from mmgraph.inference.field.finiteness import check_finite
 from mmgraph.inference.field.moments import MomentSums
@@ -72,3 +73,39 @@ def _even_draws(view: FieldView, generator: torch.Generator) -> States:
             drawn = view.families[name].sample(torch.zeros_like(states[name]), generator)
             states[name] = view.kept(name, drawn)
     return states
+
+
+def uninformed_means(view: FieldView) -> dict[str, Tensor]:
+    """Return the mean of each variable given others that lean to no value; known units have theirs.
+
+    The biases of a machine alone say little: they count with what layers say that are never at
+    zero. Units with states and words lean to none of them; real ones have the means that those
+    give them, so that nothing depends on the units that they are measured in. Where each row has
+    the same means, there is one row of them.
+
+    Parameters
+    ----------
+    view : FieldView
+        Of layers of units.
+    """
+    even = {}
+    for name, variable in view.variables.items():
+        shape = statistics_shape(variable) if name in view.compact else view.unary[name].shape[1:]
+        nothing = torch.zeros(1, *shape, device=view.device, dtype=view.dtype)
+        even[name] = view.families[name].mean(nothing)
+    leaning = dict(even)
+    for name, variable in view.variables.items():
+        if variable.is_real and not view.is_whole(name):
+            even[name] = view.families[name].mean(view.field(name, leaning))
+    for name in view.clamped:  # known in every row or in some: it makes no difference
+        even[name] = view.kept(name, even[name])
+    means = {}
+    for name in view.variables:
+        if view.is_whole(name):
+            means[name] = view.clamped[name].values
+            continue
+        found = view.mean(name, even)
+        neighbours = {v.name for f in view.couplings[name] for v in f.scope}
+        rows = max(len(view.unary[name]), *(len(even[n]) for n in (name, *neighbours)))
+        means[name] = found[:1] if rows == 1 and name not in view.clamped else found
+    return means
