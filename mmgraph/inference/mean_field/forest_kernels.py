@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from mmgraph.inference.messages.sum_product_kernels import sum_product_message
-from mmgraph.inference.numerics.compiling import compiled
+from mmgraph.inference.numerics.compiling import compiled, uncounted
 from mmgraph.inference.pairwise.energy_kernels import edge_at, edge_energy
 from mmgraph.inference.pairwise.graph import POTTS, Adjacency, EdgeArrays
 
@@ -61,7 +61,7 @@ class ForestModel(NamedTuple):
     potentials: Float64[np.ndarray, " cells"]
 
 
-@compiled
+@uncounted
 def _root(parents, n):
     while parents[n] != n:
         parents[n] = parents[parents[n]]
@@ -69,14 +69,15 @@ def _root(parents, n):
     return n
 
 
-@compiled
+@uncounted
 def _admits(p, n, part, sets, edges, adjacency, is_table, seen, mark):
     """Whether a node may join a part: it closes no cycle there, and shares no table."""
-    for e in adjacency.edges[adjacency.start[n] : adjacency.start[n + 1]]:
+    for i in range(adjacency.start[n], adjacency.start[n + 1]):
+        e = adjacency.edges[i]
         other = edges.first[e] + edges.second[e] - n
         if is_table[other]:
-            for far_edge in adjacency.edges[adjacency.start[other] : adjacency.start[other + 1]]:
-                far = edges.first[far_edge] + edges.second[far_edge] - other
+            for j in range(adjacency.start[other], adjacency.start[other + 1]):
+                far = edges.first[adjacency.edges[j]] + edges.second[adjacency.edges[j]] - other
                 if far != n and part[far] == p:
                     return False
         elif part[other] == p:
@@ -120,49 +121,48 @@ def ascend_forests(beliefs, unary, model, ascent):
     starts, order, offsets = model.forests.starts, model.forests.order, model.edges.offsets
     effective, cost = np.empty((2, len(unary)), np.float64)
     messages = np.empty(model.slots[-1], np.float64)
-    source, weights = np.empty((2, model.edges.largest), np.float64)
+    scratch = np.empty(model.edges.largest), np.empty(model.edges.largest)
     inside = np.zeros(len(starts) - 1)  # entropy less the mean energy of each part's own edges
     change, done = np.inf, 0
     while done < ascent.iterations and change > ascent.tolerance:
         change = 0.0
         for p in range(len(inside)):
             nodes = order[starts[p] : starts[p + 1]]
-            for n in nodes:
-                _mean_energies(n, effective, beliefs, unary, model, False)
-            inside[p], moved = _pass(
-                nodes, effective, cost, messages, source, weights, beliefs, model
-            )
+            _mean_energies(nodes, effective, beliefs, unary, model, False)
+            inside[p], moved = _pass(nodes, effective, cost, messages, scratch, beliefs, model)
             change = max(change, moved)
         done += 1
     bound = np.sum(inside)
+    _mean_energies(order, effective, beliefs, unary, model, True)
     for n in order:
-        _mean_energies(n, effective, beliefs, unary, model, True)
         for k in range(offsets[n], offsets[n + 1]):
             if beliefs[k] > 0:
                 bound -= beliefs[k] * effective[k]
     return bound, change, done
 
 
-@compiled
-def _mean_energies(n, effective, beliefs, unary, model, shared):
-    """What the unary energies and the means of the other parts cost each state of a node.
+@uncounted
+def _mean_energies(nodes, effective, beliefs, unary, model, shared):
+    """What the unary energies and the means of the other parts cost each state of some nodes.
 
     Where ``shared``, the nodes of an edge or of a table cost as much as it does together.
     """
     edges, adjacency, part = model.edges, model.adjacency, model.forests.part
-    for k in range(edges.offsets[n], edges.offsets[n + 1]):
-        effective[k] = unary[k]
-    for e in adjacency.edges[adjacency.start[n] : adjacency.start[n + 1]]:
-        other = edges.first[e] + edges.second[e] - n
-        if part[other] < 0:
-            members = adjacency.start[other + 1] - adjacency.start[other]
-            share = 1.0 / members if shared else 1.0
-            _add_table(n, e, share, effective, beliefs, unary, model)
-        elif part[other] != part[n]:
-            _add_edge(n, e, 0.5 if shared else 1.0, effective, beliefs, edges)
+    for n in nodes:
+        for k in range(edges.offsets[n], edges.offsets[n + 1]):
+            effective[k] = unary[k]
+        for i in range(adjacency.start[n], adjacency.start[n + 1]):
+            e = adjacency.edges[i]
+            other = edges.first[e] + edges.second[e] - n
+            if part[other] < 0:
+                members = adjacency.start[other + 1] - adjacency.start[other]
+                share = 1.0 / members if shared else 1.0
+                _add_table(n, e, share, effective, beliefs, unary, model)
+            elif part[other] != part[n]:
+                _add_edge(n, e, 0.5 if shared else 1.0, effective, beliefs, edges)
 
 
-@compiled
+@uncounted
 def _add_edge(n, e, share, effective, beliefs, edges):
     """Add the mean energy of an edge for each state of one of its ends."""
     edge = edge_at(edges, e, share * edges.weight[e])
@@ -175,14 +175,13 @@ def _add_edge(n, e, share, effective, beliefs, edges):
         return
     for j in range(count):
         probability = beliefs[far + j]
-        if probability == 0:
-            continue
-        for k in range(states):
-            x, y = (k, j) if edges.first[e] == n else (j, k)
-            effective[begin + k] += probability * edge_energy(edge, edges.tables, x, y)
+        if probability > 0:
+            for k in range(states):
+                x, y = (k, j) if edges.first[e] == n else (j, k)
+                effective[begin + k] += probability * edge_energy(edge, edges.tables, x, y)
 
 
-@compiled
+@uncounted
 def _add_table(n, e, share, effective, beliefs, unary, model):
     """Add the mean of a table over several variables for each state of one of them."""
     edges, adjacency = model.edges, model.adjacency
@@ -191,58 +190,40 @@ def _add_table(n, e, share, effective, beliefs, unary, model):
     stride, states = edges.place[edges.function[e]], edges.offsets[n + 1] - begin
     for cell in range(edges.offsets[table + 1] - cells):
         probability = share
-        for i in adjacency.edges[adjacency.start[table] : adjacency.start[table + 1]]:
-            other = edges.first[i] + edges.second[i] - table
+        for i in range(adjacency.start[table], adjacency.start[table + 1]):
+            e = adjacency.edges[i]
+            other = edges.first[e] + edges.second[e] - table
             if other != n:
                 far = edges.offsets[other]
-                state = (cell // edges.place[edges.function[i]]) % (edges.offsets[other + 1] - far)
+                state = (cell // edges.place[edges.function[e]]) % (edges.offsets[other + 1] - far)
                 probability *= beliefs[far + state]
         if probability > 0:
             effective[begin + (cell // stride) % states] += probability * unary[cells + cell]
 
 
-@compiled
-def _pass(nodes, effective, cost, messages, source, weights, beliefs, model):
+@uncounted
+def _pass(nodes, effective, cost, messages, scratch, beliefs, model):
     """Pass messages from the leaves to the roots and back, and set the beliefs of a part.
 
     Returns the entropy of the trees less the mean energy of their edges, and the largest change.
     """
-    edges, offsets, potentials = model.edges, model.edges.offsets, model.potentials
+    offsets, parent_edge = model.edges.offsets, model.forests.parent_edge
     inside, change = 0.0, 0.0
     for n in nodes:
         for k in range(offsets[n], offsets[n + 1]):
             cost[k] = effective[k]
     for n in nodes[::-1]:
-        e = model.forests.parent_edge[n]
+        e = parent_edge[n]
         if e >= 0:
-            parent, upwards = edges.first[e] + edges.second[e] - n, edges.first[e] == n
-            message = messages[model.slots[e] :]
-            own = cost[offsets[n] : offsets[n + 1]]
-            inside -= sum_product_message(
-                edge_at(edges, e, edges.weight[e]), edges.tables, potentials, upwards, own,
-                own.min(), message, weights,
-            )  # fmt: skip
-            for k in range(offsets[parent + 1] - offsets[parent]):
-                cost[offsets[parent] + k] += message[k]
+            inside -= _send(n, e, False, cost, messages, scratch, model)
     for n in nodes:
-        e = model.forests.parent_edge[n]
-        begin, end = offsets[n], offsets[n + 1]
+        e, begin, end = parent_edge[n], offsets[n], offsets[n + 1]
         if e >= 0:
-            parent, downwards = edges.first[e] + edges.second[e] - n, edges.second[e] == n
-            message = messages[model.slots[e] :]
-            low = np.inf
-            for k in range(offsets[parent + 1] - offsets[parent]):
-                # Where the message is infinite the cost is, and stays so.
-                upward = message[k] if message[k] < np.inf else 0.0
-                source[k] = cost[offsets[parent] + k] - upward
-                low = min(low, source[k])
-            sum_product_message(
-                edge_at(edges, e, edges.weight[e]), edges.tables, potentials, downwards, source,
-                low, message, weights,
-            )  # fmt: skip
-            for k in range(end - begin):
-                cost[begin + k] += message[k]
-        low, total = cost[begin:end].min(), 0.0
+            parent = model.edges.first[e] + model.edges.second[e] - n
+            _send(parent, e, True, cost, messages, scratch, model)
+        low, total = np.inf, 0.0
+        for k in range(begin, end):
+            low = min(low, cost[k])
         for k in range(begin, end):
             total += np.exp(low - cost[k])
         if e < 0:
@@ -254,3 +235,27 @@ def _pass(nodes, effective, cost, messages, source, weights, beliefs, model):
             if probability > 0:
                 inside += probability * effective[k]
     return inside, change
+
+
+@uncounted
+def _send(n, e, answers, cost, messages, scratch, model):
+    """Send a node's costs along an edge, to those of its other end; return what was subtracted.
+
+    A node that answers leaves out what it received by the edge.
+    """
+    edges, (source, weights) = model.edges, scratch
+    begin, message = edges.offsets[n], messages[model.slots[e] :]
+    low = np.inf
+    for k in range(edges.offsets[n + 1] - begin):
+        # Where the message is infinite the cost is, and stays so.
+        received = message[k] if answers and message[k] < np.inf else 0.0
+        source[k] = cost[begin + k] - received
+        low = min(low, source[k])
+    constant = sum_product_message(
+        edges, e, edges.weight[e], model.potentials, edges.first[e] == n, source, low, message,
+        weights,
+    )  # fmt: skip
+    other = edges.first[e] + edges.second[e] - n
+    for k in range(edges.offsets[other + 1] - edges.offsets[other]):
+        cost[edges.offsets[other] + k] += message[k]
+    return constant

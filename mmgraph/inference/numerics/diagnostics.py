@@ -86,6 +86,21 @@ def value_diagnostics(
     return r_hat, _limited(size, r_hat, trace.shape[1])
 
 
+def split_r_hat(trace: Float[np.ndarray, "draws chains"]) -> float:
+    """Return split R-hat of real values, one where nothing varies.
+
+    Raises
+    ------
+    MmgraphError
+        If a chain has fewer than four draws.
+    """
+    _unknown(trace[..., None])
+    halves = np.empty((2 * trace.shape[1], len(trace) // 2))
+    within, between = _split(np.ascontiguousarray(trace[..., None], np.float64), 0, halves)
+    varies = within > 1e-24 or between > 1e-24
+    return float(_r_hat(within, between, halves.shape[1])) if varies else 1.0
+
+
 def _limited(
     size: Float64[np.ndarray, " elements"], r_hat: Float64[np.ndarray, " elements"], chains: int
 ) -> Float64[np.ndarray, " elements"]:
@@ -191,16 +206,23 @@ def _of_states(trace, cardinalities, first, last, r_hat, size):  # type: ignore[
 
 
 @numba.njit(cache=True, nogil=True)
-def _of_values(trace, r_hat, size):  # type: ignore[no-untyped-def]
-    draws, chains, elements = trace.shape
+def _split(trace, n, x):  # type: ignore[no-untyped-def]
+    """Write the centred halves of the chains of an element to ``x``; return their variances."""
+    draws, chains, _ = trace.shape
     half = draws // 2
-    x = np.empty((2 * chains, half))
-    for n in range(elements):
-        centre = trace[:, :, n].mean()
-        for c in range(chains):
-            for t in range(half):
-                x[2 * c, t] = trace[t, c, n] - centre
-                x[2 * c + 1, t] = trace[draws - half + t, c, n] - centre
-        within, between = _variances(x)
+    centre = trace[:, :, n].mean()
+    for c in range(chains):
+        for t in range(half):
+            x[2 * c, t] = trace[t, c, n] - centre
+            x[2 * c + 1, t] = trace[draws - half + t, c, n] - centre
+    return _variances(x)
+
+
+@numba.njit(cache=True, nogil=True)
+def _of_values(trace, r_hat, size):  # type: ignore[no-untyped-def]
+    half = trace.shape[0] // 2
+    x = np.empty((2 * trace.shape[1], half))
+    for n in range(trace.shape[2]):
+        within, between = _split(trace, n, x)
         r_hat[n] = _r_hat(within, between, half)
         size[n] = _sample_size(x, within, between)

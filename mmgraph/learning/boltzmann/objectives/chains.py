@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmgraph.inference.numerics.diagnostics import split_r_hat
+
 from mmgraph.learning.boltzmann.natural import part
 
 _OCCUPANCY_RATE = 0.02
@@ -53,7 +55,7 @@ class ChainRecord:
             shortest = min((len(t) for t in traces), default=0)
             if shortest >= LEAST_DRAWS:
                 together = torch.cat([t[-shortest:] for t in traces], 1)
-                worst = max(worst, split_r_hat(together))
+                worst = max(worst, split_r_hat(together.double().numpy(force=True)))
         if worst:
             found["r_hat"] = worst
         units = [
@@ -82,18 +84,3 @@ class ChainRecord:
                 self._traces[block, name] = [t.clone() for t in trace]
             for name, occupancy in part(own, "occupancy:").items():
                 self._occupancy[block, name] = occupancy.clone()
-
-
-def split_r_hat(trace: Float[Tensor, "draws chains"]) -> float:
-    """Return split R-hat of real values; 1 where nothing varies.
-
-    Vehtari et al. (2021), "Rank-normalization, folding, and localization: an improved R-hat",
-    section 3.
-    """
-    half = len(trace) // 2
-    halves = torch.cat([trace[:half], trace[-half:]], 1).double()
-    within = float(halves.var(0).mean())
-    between = float(halves.mean(0).var())
-    if within <= 1e-24:
-        return 1.0 if between <= 1e-24 else float("inf")
-    return float(((within * (half - 1) / half + between) / within) ** 0.5)
