@@ -149,36 +149,29 @@ def _mean_energies(nodes, effective, beliefs, unary, model, shared):
     """
     edges, adjacency, part = model.edges, model.adjacency, model.forests.part
     for n in nodes:
-        for k in range(edges.offsets[n], edges.offsets[n + 1]):
+        begin, states = edges.offsets[n], edges.offsets[n + 1] - edges.offsets[n]
+        for k in range(begin, begin + states):
             effective[k] = unary[k]
         for i in range(adjacency.start[n], adjacency.start[n + 1]):
             e = adjacency.edges[i]
             other = edges.first[e] + edges.second[e] - n
+            far = edges.offsets[other]
             if part[other] < 0:
                 members = adjacency.start[other + 1] - adjacency.start[other]
                 share = 1.0 / members if shared else 1.0
                 _add_table(n, e, share, effective, beliefs, unary, model)
             elif part[other] != part[n]:
-                _add_edge(n, e, 0.5 if shared else 1.0, effective, beliefs, edges)
-
-
-@uncounted
-def _add_edge(n, e, share, effective, beliefs, edges):
-    """Add the mean energy of an edge for each state of one of its ends."""
-    edge = edge_at(edges, e, share * edges.weight[e])
-    other = edges.first[e] + edges.second[e] - n
-    begin, far = edges.offsets[n], edges.offsets[other]
-    states, count = edges.offsets[n + 1] - begin, edges.offsets[other + 1] - far
-    if edge.kind == POTTS:
-        for k in range(states):
-            effective[begin + k] += edge.weight * (1.0 - beliefs[far + k])
-        return
-    for j in range(count):
-        probability = beliefs[far + j]
-        if probability > 0:
-            for k in range(states):
-                x, y = (k, j) if edges.first[e] == n else (j, k)
-                effective[begin + k] += probability * edge_energy(edge, edges.tables, x, y)
+                weight = 0.5 * edges.weight[e] if shared else 1.0 * edges.weight[e]
+                if edges.kind[edges.function[e]] == POTTS:
+                    for k in range(states):
+                        effective[begin + k] += weight * (1.0 - beliefs[far + k])
+                    continue
+                edge, is_first = edge_at(edges, e, weight), edges.first[e] == n
+                for j in range(edges.offsets[other + 1] - far):
+                    probability = beliefs[far + j]
+                    for k in range(states if probability > 0 else 0):
+                        x, y = (k, j) if is_first else (j, k)
+                        effective[begin + k] += probability * edge_energy(edge, edges.tables, x, y)
 
 
 @uncounted
@@ -207,55 +200,42 @@ def _pass(nodes, effective, cost, messages, scratch, beliefs, model):
 
     Returns the entropy of the trees less the mean energy of their edges, and the largest change.
     """
-    offsets, parent_edge = model.edges.offsets, model.forests.parent_edge
+    edges, offsets, (source, weights) = model.edges, model.edges.offsets, scratch
     inside, change = 0.0, 0.0
     for n in nodes:
         for k in range(offsets[n], offsets[n + 1]):
             cost[k] = effective[k]
-    for n in nodes[::-1]:
-        e = parent_edge[n]
+    for step in range(2 * len(nodes)):
+        upwards = step < len(nodes)
+        n = nodes[len(nodes) - 1 - step if upwards else step - len(nodes)]
+        e = model.forests.parent_edge[n]
         if e >= 0:
-            inside -= _send(n, e, False, cost, messages, scratch, model)
-    for n in nodes:
-        e, begin, end = parent_edge[n], offsets[n], offsets[n + 1]
-        if e >= 0:
-            parent = model.edges.first[e] + model.edges.second[e] - n
-            _send(parent, e, True, cost, messages, scratch, model)
-        low, total = np.inf, 0.0
-        for k in range(begin, end):
-            low = min(low, cost[k])
-        for k in range(begin, end):
-            total += np.exp(low - cost[k])
-        if e < 0:
-            inside += np.log(total) - low
-        for k in range(begin, end):
-            probability = np.exp(low - cost[k]) / total
-            change = max(change, abs(probability - beliefs[k]))
-            beliefs[k] = probability
-            if probability > 0:
-                inside += probability * effective[k]
+            parent, message = edges.first[e] + edges.second[e] - n, messages[model.slots[e] :]
+            sender, receiver = (n, parent) if upwards else (parent, n)
+            low = np.inf
+            for k in range(offsets[sender + 1] - offsets[sender]):
+                # Where the message is infinite the cost is, and stays so.
+                received = 0.0 if upwards or message[k] == np.inf else message[k]
+                source[k] = cost[offsets[sender] + k] - received
+                low = min(low, source[k])
+            constant = sum_product_message(
+                edges, e, edges.weight[e], model.potentials, edges.first[e] == sender, source, low,
+                message, weights,
+            )  # fmt: skip
+            inside -= constant if upwards else 0.0
+            for k in range(offsets[receiver + 1] - offsets[receiver]):
+                cost[offsets[receiver] + k] += message[k]
+        if not upwards:
+            low, total = np.inf, 0.0
+            for k in range(offsets[n], offsets[n + 1]):
+                low = min(low, cost[k])
+            for k in range(offsets[n], offsets[n + 1]):
+                total += np.exp(low - cost[k])
+            inside += np.log(total) - low if e < 0 else 0.0
+            for k in range(offsets[n], offsets[n + 1]):
+                probability = np.exp(low - cost[k]) / total
+                change = max(change, abs(probability - beliefs[k]))
+                beliefs[k] = probability
+                if probability > 0:
+                    inside += probability * effective[k]
     return inside, change
-
-
-@uncounted
-def _send(n, e, answers, cost, messages, scratch, model):
-    """Send a node's costs along an edge, to those of its other end; return what was subtracted.
-
-    A node that answers leaves out what it received by the edge.
-    """
-    edges, (source, weights) = model.edges, scratch
-    begin, message = edges.offsets[n], messages[model.slots[e] :]
-    low = np.inf
-    for k in range(edges.offsets[n + 1] - begin):
-        # Where the message is infinite the cost is, and stays so.
-        received = message[k] if answers and message[k] < np.inf else 0.0
-        source[k] = cost[begin + k] - received
-        low = min(low, source[k])
-    constant = sum_product_message(
-        edges, e, edges.weight[e], model.potentials, edges.first[e] == n, source, low, message,
-        weights,
-    )  # fmt: skip
-    other = edges.first[e] + edges.second[e] - n
-    for k in range(edges.offsets[other + 1] - edges.offsets[other]):
-        cost[edges.offsets[other] + k] += message[k]
-    return constant
