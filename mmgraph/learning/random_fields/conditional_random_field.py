@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -19,10 +19,15 @@ from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor import EdgeTerms
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.state_labels import index
-from mmgraph.inference.devices import check_device, is_elsewhere
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.mean_field.mean_field import mean_field_marginals
 from mmgraph.inference.model_variables import default_precision, tables_device
+from mmgraph.learning.random_fields.labelled_field import (
+    LabelledField,
+    Parameters,
+    check_folds,
+    held_out_folds,
+)
 from mmgraph.learning.random_fields.log_partition import (
     bethe_log_partition,
     mean_field_log_partition,
@@ -42,41 +47,6 @@ METHODS: tuple[Method, ...] = (
     "marginal_likelihood",
 )
 INFERENCES = ("mean_field", "belief_propagation")
-Parameters = Float[Tensor, " parameters"]
-
-
-class LabelledField(NamedTuple):
-    """A field to learn from.
-
-    Attributes
-    ----------
-    build : callable
-        ``(parameters, fold) -> FactorGraph``. Given a fold, the unary potentials come from models
-        that have not seen the labels of that fold; ``None`` asks for those of the whole.
-    name : str
-        Of the labelled variable.
-    labels : Tensor, shape (*shape,)
-        State indices, -1 where unlabelled.
-    folds : Tensor, shape (*shape,), or None
-        The fold of each labelled element, for the marginal likelihood.
-    """
-
-    build: Callable[[Parameters, int | None], FactorGraph]
-    name: str
-    labels: Int64[Tensor, "*shape"]
-    folds: Int64[Tensor, "*shape"] | None = None
-
-    def on(self, device: torch.device | str | None) -> LabelledField:
-        """Return the field with its graphs moved to a device once they are built.
-
-        Raises
-        ------
-        MmgraphError
-            If torch does not have the device.
-        """
-        if device is None or not is_elsewhere(check_device(device)):
-            return self
-        return self._replace(build=lambda *given: self.build(*given).to(device))
 
 
 @dataclass(frozen=True)
@@ -306,7 +276,7 @@ def _marginal(fields: Sequence[LabelledField], start: Parameters, options: Optio
     def objective(parameters: Parameters) -> Tensor:
         terms = []
         for f in fields:
-            for fold, held_out in _folds(f):
+            for fold, held_out in held_out_folds(f):
                 graph = f.build(parameters, fold)
                 given = torch.where(held_out, MISSING, f.labels)
                 known = {f.name: given} if options.clamp else None
@@ -318,32 +288,6 @@ def _marginal(fields: Sequence[LabelledField], start: Parameters, options: Optio
         return sum_of(terms)
 
     return objective
-
-
-def _folds(example: LabelledField) -> Iterator[tuple[int, Bool[Tensor, "*shape"]]]:
-    assert example.folds is not None
-    known = example.labels != MISSING
-    for fold in torch.unique(example.folds[known]).tolist():
-        yield fold, known & (example.folds == fold)
-
-
-def random_folds(
-    labels: Int64[Tensor, "*shape"], count: int, generator: torch.Generator | None = None
-) -> Int64[Tensor, "*shape"]:
-    """Return a fold for each labelled element, each fold as large as the others; -1 elsewhere.
-
-    Raises
-    ------
-    LearningError
-        If there are fewer labelled elements than folds, or fewer than two folds.
-    """
-    places = (labels.reshape(-1) != MISSING).nonzero().flatten()
-    if not 2 <= count <= len(places):
-        raise LearningError(f"{count} folds of {len(places)} labelled elements")
-    folds = torch.full((labels.numel(),), MISSING)
-    order = torch.randperm(len(places), generator=generator)
-    folds[places[order]] = torch.arange(len(places)) % count
-    return folds.reshape(labels.shape)
 
 
 _OBJECTIVES: Mapping[str, Callable[[Sequence[LabelledField], Parameters, Options], _Objective]] = {
@@ -389,22 +333,4 @@ def _check(
     if method == "marginal_likelihood" and any(f.folds is None for f in fields):
         raise LearningError("the marginal likelihood needs folds of the labelled elements")
     for example in fields:
-        _check_folds(example)
-
-
-def _check_folds(example: LabelledField) -> None:
-    """Raise LearningError unless every labelled element has a fold, if there are folds."""
-    folds = example.folds
-    if folds is None:
-        return
-    if folds.shape != example.labels.shape:
-        raise LearningError(
-            f"folds of shape {tuple(folds.shape)} for labels of {tuple(example.labels.shape)}"
-        )
-    without = (example.labels != MISSING) & (folds < 0)
-    if bool(without.any()):
-        place = tuple(without.nonzero()[0].tolist())
-        raise LearningError(
-            f"the element {place} of '{example.name}' is labelled, but its fold is "
-            f"{int(folds[place])}; folds count from 0"
-        )
+        check_folds(example)

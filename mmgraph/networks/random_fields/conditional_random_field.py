@@ -17,6 +17,7 @@ from mmgraph.graph.interaction import Interaction, as_interaction
 from mmgraph.graph.state_labels import index
 from mmgraph.graph.variable import Variable
 from mmgraph.learning.random_fields import conditional_random_field as learning
+from mmgraph.learning.random_fields.labelled_field import LabelledField, random_folds
 from mmgraph.networks.random_fields.markov_random_field import MarkovRandomField
 from mmgraph.networks.random_fields.sensor_terms import SensorTerms, label_indices, sensor_terms
 
@@ -292,7 +293,7 @@ class ConditionalRandomField:
         method: str,
         folds: int,
         generator: torch.Generator | None,
-    ) -> learning.LabelledField:
+    ) -> LabelledField:
         terms = self._terms(image.scores, image.features, image.edges, image.missing, scales)
         labels = label_indices(image.labels, "the labels")
         if tuple(labels.shape) != terms.variable.shape:
@@ -312,7 +313,7 @@ class ConditionalRandomField:
             if image.folds is None and by_fold:
                 raise LearningError("scores for each fold need the folds themselves")
             if image.folds is None:
-                numbers = learning.random_folds(labels, folds, generator)
+                numbers = random_folds(labels, folds, generator)
             else:
                 numbers = label_indices(image.folds, "the folds")
             if by_fold and int(numbers.max()) >= len(by_fold):
@@ -322,7 +323,7 @@ class ConditionalRandomField:
             chosen = by_fold[fold] if by_fold and fold is not None else terms
             return self._assembled(chosen, parameters)
 
-        return learning.LabelledField(build, self.name, labels, numbers)
+        return LabelledField(build, self.name, labels, numbers)
 
     def _terms(
         self,

@@ -10,12 +10,11 @@ import torch
 import mmgraph as mm
 from mmgraph.graph.errors import LearningError
 from mmgraph.learning.random_fields.conditional_random_field import (
-    LabelledField,
     Options,
     fit_parameters,
     piecewise_log_likelihood,
-    random_folds,
 )
+from mmgraph.learning.random_fields.labelled_field import LabelledField, random_folds
 from tests.inference.mixed_models import all_assignments
 
 POSITIVE = torch.tensor([False, True])
