@@ -7,6 +7,7 @@ of the weight that evidence leaves, less this.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,7 +17,6 @@ from torch import Tensor
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.moments import Deferred
 
 LogPartition = Callable[[FactorGraph, Evidence], Tensor]
 """A function of a module that sums the weights of a graph exactly, row by row."""
@@ -24,14 +24,14 @@ LogPartition = Callable[[FactorGraph, Evidence], Tensor]
 
 def normaliser(
     graph: FactorGraph, evidence: Evidence, log_partition: LogPartition
-) -> Deferred | None:
-    """Return the exact log-partition functions, to be computed; None if the model is normalised.
+) -> Callable[[], Tensor] | None:
+    """Return what computes the exact log-partition functions; None if the model is normalised.
 
     Of the evidence no more is kept than the lengths of documents.
     """
     if graph.is_normalised:
         return None
-    return Deferred(_log_partitions, log_partition, graph, document_lengths(graph, evidence))
+    return partial(_log_partitions, log_partition, graph, document_lengths(graph, evidence))
 
 
 def _log_partitions(

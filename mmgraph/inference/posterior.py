@@ -20,10 +20,14 @@ from mmgraph.graph.errors import (
 )
 from mmgraph.graph.storage.copying import DeepCopied
 from mmgraph.graph.variable import Variable, element_names
-from mmgraph.inference.moments import Deferred, FlatMarginals, Moments
+from mmgraph.inference.moments import Moments
 
 if TYPE_CHECKING:
     import pandas
+
+
+Delayed = Float[Tensor, " batch"] | Callable[[], Tensor] | None
+"""A tensor, or a function that returns it when it is first asked for."""
 
 
 def with_constant(
@@ -42,10 +46,11 @@ class Posterior(DeepCopied):
     ----------
     model_variables : mapping of str to Variable
         All variables of the model.
-    moments : Moments or FlatMarginals
+    moments : Moments
         Of the variables asked for; see :attr:`marginals`, :meth:`mean` and :meth:`variance`.
-    log_weight : array or Tensor of shape (batch,), Deferred or None
-        :attr:`log_partition` less ``constant``; None if the method does not give it.
+    log_weight : array or Tensor of shape (batch,), function or None
+        :attr:`log_partition` less ``constant``; None if the method does not give it. Here and below
+        a function returns a tensor when that is first asked for, which then stands in its place.
     method : str
         The method that answered.
     exact : bool
@@ -68,19 +73,23 @@ class Posterior(DeepCopied):
         ``"effective_sample_size"``, each ``(batch, *shape)``; empty for other methods.
     is_normalised : bool
         Whether the weights of the model sum to one, so that a log-partition is a log P.
-    normaliser : Deferred or None
+    normaliser : function, Tensor of shape (batch,) or None
         The exact log-partition functions without evidence, of a model that is not normalised.
-    joint_entropy : Deferred or None
+    joint_entropy : function, Tensor of shape (batch,) or None
         See :meth:`entropy`.
     approximation : str
         How a log-partition function that is not exact is meant, as in ``"lower bound"``.
     constant : Tensor of shape () or None
         Added to log-weights alone, since probabilities have no part in it.
+    flat : array of shape (batch, states of all variables) or None
+        Marginals side by side, in place of those of the moments; split when they are asked for.
+    columns : mapping of str to tuple of int
+        Of the flat marginals, the first column of each variable, and that after its last.
     """
 
     model_variables: Mapping[str, Variable]
-    moments: Moments | FlatMarginals
-    log_weight: Float[Tensor, " batch"] | Float[np.ndarray, " batch"] | Deferred | None
+    moments: Moments
+    log_weight: Float[Tensor, " batch"] | Float[np.ndarray, " batch"] | Delayed
     method: str
     exact: bool = False
     seconds: float = 0.0
@@ -92,30 +101,32 @@ class Posterior(DeepCopied):
     gap: Float[Tensor, " batch"] | None = None
     diagnostics: Mapping[str, dict[str, Tensor]] = field(default_factory=dict)
     is_normalised: bool = True
-    normaliser: Deferred | None = None
-    joint_entropy: Deferred | None = None
+    normaliser: Delayed = None
+    joint_entropy: Delayed = None
     approximation: str = "approximation"
     constant: Float[Tensor, ""] | None = None
+    flat: Float[np.ndarray, "batch states"] | None = None
+    columns: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @classmethod
     def of_plan(
         cls,
         fields: Mapping[str, Any],
-        moments: FlatMarginals,
+        flat: Float[np.ndarray, "batch states"],
         log_weight: Float[np.ndarray, " batch"],
-        joint_entropy: Deferred,
+        joint_entropy: Callable[[], Tensor],
         seconds: float,
     ) -> Posterior:
         """Return a posterior with these fields, and others that all answers of a plan share.
 
         It sets them in half of the microsecond that a frozen ``__init__`` takes, which would be a
-        twentieth of a small query. ``diagnostics`` must be among the shared fields; those left out
-        have their defaults.
+        twentieth of a small query. ``moments``, ``columns`` and ``diagnostics`` must be among the
+        shared fields; others that are left out have their defaults.
         """
         made = object.__new__(cls)
         own = made.__dict__
         own.update(fields)
-        own["moments"] = moments
+        own["flat"] = flat
         own["log_weight"] = log_weight
         own["joint_entropy"] = joint_entropy
         own["seconds"] = seconds
@@ -127,12 +138,18 @@ class Posterior(DeepCopied):
         Not so the log-partition function of the model, which may not fit the memory budget: until
         it is known the model goes along.
         """
-        if isinstance(self.log_weight, Deferred):
-            self.log_weight.value()
-        if self.joint_entropy and (self.normaliser is None or self.normaliser.is_known):
+        self._value("log_weight")
+        if not callable(self.normaliser):
             with contextlib.suppress(MmgraphError):
-                self.joint_entropy.value()
+                self._value("joint_entropy")
         return self.__dict__
+
+    def _value(self, name: str) -> Any:
+        """The tensor in a field, in which a function may stand that is still to be called."""
+        value = getattr(self, name)
+        if callable(value):
+            value = self.__dict__[name] = value()
+        return value
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -170,8 +187,7 @@ class Posterior(DeepCopied):
     def _log_weight(self) -> Float[Tensor, " batch"]:
         if self.log_weight is None:
             raise UnknownVariableError(f"the method '{self.method}' does not give log_partition")
-        known = self.log_weight
-        return torch.as_tensor(known.value() if isinstance(known, Deferred) else known)
+        return torch.as_tensor(self._value("log_weight"))
 
     @property
     def log_partition_kind(self) -> str:
@@ -206,12 +222,20 @@ class Posterior(DeepCopied):
                 f"'log_partition' is the logarithm of the weight that the evidence leaves "
                 f"({self.log_partition_kind})"
             )
-        return total - self.normaliser.value().to(total.device)
+        normaliser: Tensor = self._value("normaliser")
+        return total - normaliser.to(total.device)
 
     @property
     def marginals(self) -> dict[str, Float[Tensor, "batch *shape states"]]:
         """All marginals by variable."""
-        return self.moments.marginals
+        if self.flat is None:
+            return self.moments.marginals
+        split: dict[str, Tensor] | None = self.__dict__.get("_split")
+        if split is None:
+            sizes = [stop - start for start, stop in self.columns.values()]
+            parts = torch.from_numpy(self.flat).split(sizes, 1)
+            split = self.__dict__["_split"] = dict(zip(self.columns, parts, strict=True))
+        return split
 
     def marginal(self, name: str) -> Float[Tensor, "batch *shape states"]:
         """Return the distribution of one variable (of each element), for each row of evidence.
@@ -222,7 +246,7 @@ class Posterior(DeepCopied):
             If the variable was not among those asked for.
         """
         try:
-            return self.moments.marginals[name]
+            return self.marginals[name]
         except KeyError:
             hint = suggestion(name, self.marginals)
             if name in self.moments.means:
@@ -279,7 +303,8 @@ class Posterior(DeepCopied):
             raise UnknownVariableError(
                 f"the method '{self.method}' does not give the joint entropy"
             )
-        return self.joint_entropy.value()
+        entropy: Tensor = self._value("joint_entropy")
+        return entropy
 
     def to_frame(self) -> pandas.DataFrame:
         """Return one line a row, variable and state: columns row, variable, state, probability.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -15,7 +16,7 @@ from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.exact import junction_tree
 from mmgraph.inference.exact.join_tree.table_view import TableView, table_view
-from mmgraph.inference.moments import Deferred, Moments
+from mmgraph.inference.moments import Moments
 from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.numerics.memory import default_memory_budget, format_bytes
 from mmgraph.inference.posterior import Posterior
@@ -64,7 +65,7 @@ def enumeration(
         seconds=time.perf_counter() - began,
         is_normalised=graph.is_normalised,
         normaliser=normaliser(graph, evidence, junction_tree.log_evidence),
-        joint_entropy=Deferred(_entropy, joint.flatten(1)),
+        joint_entropy=partial(_entropy, joint.flatten(1)),
     )
 
 

@@ -60,6 +60,7 @@ def marginals(
         posterior,
         model_variables={**scalar.graph.variables, **graph.variables},
         moments=Moments(gathered),
+        flat=None,
         is_normalised=graph.is_normalised,
         normaliser=None if graph.is_normalised else posterior.normaliser,
     )

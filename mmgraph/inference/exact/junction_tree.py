@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from mmgraph.inference.exact.join_tree.logarithms import (
 from mmgraph.inference.exact.join_tree.request import Request
 from mmgraph.inference.exact.join_tree.row_tables import row_tables
 from mmgraph.inference.exact.join_tree.table_view import indices, table_view
-from mmgraph.inference.moments import Deferred, FlatMarginals
+from mmgraph.inference.moments import Moments
 from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.posterior import Posterior
 
@@ -78,14 +79,16 @@ def junction_tree(
             logs_of_rows[rows] = logs
     return Posterior(
         graph.variables,
-        FlatMarginals(output, view.places(wanted)),
+        Moments(),
         logs_of_rows,
         method="junction_tree",
         exact=True,
         seconds=time.perf_counter() - began,
         is_normalised=graph.is_normalised,
         normaliser=normaliser(graph, evidence, log_evidence),
-        joint_entropy=Deferred(joint_entropy, graph, evidence, memory_budget),
+        joint_entropy=partial(joint_entropy, graph, evidence, memory_budget),
+        flat=output,
+        columns=view.places(wanted),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.state_labels import PLAIN_CELLS
 from mmgraph.graph.storage.cache import Recent
+from mmgraph.graph.storage.copying import ReadOnlyDict
 from mmgraph.inference.exact import junction_tree
 from mmgraph.inference.exact.join_tree.compiled_plan import CompiledPlan, compiled_plan
 from mmgraph.inference.exact.join_tree.request import PLANS_KEPT, Request
@@ -23,7 +25,7 @@ from mmgraph.inference.exact.join_tree.table_view import (
 )
 from mmgraph.inference.exact.unrolling import needs_unrolling
 from mmgraph.inference.model_variables import has_compact_factors
-from mmgraph.inference.moments import Deferred, FlatMarginals
+from mmgraph.inference.moments import Moments
 from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.posterior import Posterior
 
@@ -38,15 +40,12 @@ class RowPlan(NamedTuple):
     compiled : CompiledPlan
     memos : list of dict
         For each key the cells that its reader has read before, and their states.
-    columns : dict of str to tuple of int
-        Where each marginal stands in the output.
     fields : dict of str to object
         Fields of all posteriors.
     """
 
     compiled: CompiledPlan
     memos: list[dict[tuple[type, Any], int]]
-    columns: dict[str, tuple[int, int]]
     fields: dict[str, Any]
 
 
@@ -74,9 +73,9 @@ def single_row(
         return None
     return Posterior.of_plan(
         row.fields,
-        FlatMarginals(output, row.columns),
+        output,
         log_evidence,
-        Deferred(_entropy, model, evidence),
+        partial(_entropy, model, evidence),
         time.perf_counter() - began,
     )
 
@@ -123,8 +122,10 @@ def planned_row(
         "exact": True,
         "is_normalised": model.is_normalised,
         "normaliser": normaliser(model, given, junction_tree.log_evidence),
-        "diagnostics": {},
+        "moments": Moments(),
+        "columns": structure.places(wanted),
+        "diagnostics": ReadOnlyDict(),
     }
-    row = RowPlan(compiled, memos, structure.places(wanted), fields)
+    row = RowPlan(compiled, memos, fields)
     model.cached(row_plans)[tuple(evidence), variables] = row
     return single_row(model, evidence, variables)

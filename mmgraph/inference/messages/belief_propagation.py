@@ -9,7 +9,7 @@ generalized belief propagation algorithms").
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ from mmgraph.inference.messages.options import MessageOptions, Schedule
 from mmgraph.inference.messages.row_messages import CompiledMessages
 from mmgraph.inference.messages.tensors.belief_propagation import TensorMessages
 from mmgraph.inference.model_variables import named_variables
-from mmgraph.inference.moments import Deferred, Moments
+from mmgraph.inference.moments import Moments
 from mmgraph.inference.numerics.shortfall import shortfall
 from mmgraph.inference.posterior import Posterior
 
@@ -118,11 +118,11 @@ def marginals_by_messages(
     marginals = messages.marginals()
     bound = messages.upper_bound() if reweighted else None
     if bound is not None:
-        log_partition: Tensor | Deferred = bound
+        log_partition: Tensor | Callable[[], Tensor] = bound
     elif options.on_tensors:  # with gradients, which would be lost later
         log_partition = messages.log_partition()
     else:
-        log_partition = Deferred(CompiledMessages.log_partition, messages)
+        log_partition = messages.log_partition
     residual, iterations = messages.residual, messages.iterations
     return Posterior(
         graph.variables,
