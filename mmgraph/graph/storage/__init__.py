@@ -1,1 +1,1 @@
-"""How objects are kept: caches, copies, and files written whole or not at all."""
+"""How objects are kept and copied: caches, and mappings that refuse changes."""
