@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import maximum_flow as scipy_maximum_flow
 
 from mmgraph.inference.minimisation.maximum_flow import minimum_cut
 from mmgraph.inference.minimisation.maximum_flow_kernels import arcs_of_edges, is_local
 from mmgraph.inference.minimisation.push_relabel_kernels import leaving_arcs, push_to_sink
+from tests.inference.minimisation.test_maximum_flow import capacity, grid_edges, scipy_flow
 
 # Ties, zeros, powers that span many orders of magnitude, and capacities that must not be cut.
 capacities = st.sampled_from([0.0, 1.0, 1.0, 2.0, 3.5, 2.0**-40, 2.0**40, np.inf])
@@ -39,12 +38,6 @@ def pushed(terminal, first, second, forward, backward):
     residual = np.stack([forward, backward], 1).reshape(-1).astype(float)
     arcs = arcs_of_edges(first.astype(np.int32), second.astype(np.int32), len(terminal))
     return push_to_sink(leaving_arcs(*arcs, residual), terminal.copy())
-
-
-def capacity(side, terminal, first, second, forward, backward):
-    cut = np.maximum(terminal, 0)[side].sum() + np.maximum(-terminal, 0)[~side].sum()
-    cut += forward[~side[first] & side[second]].sum()
-    return float(cut + backward[side[first] & ~side[second]].sum())
 
 
 def sums_are_exact(terminal, first, second, forward, backward):
@@ -78,16 +71,6 @@ def random_graph(nodes, edges, seed=0, largest=30):
     return terminal, *ends, forward, backward
 
 
-def scipy_flow(terminal, first, second, forward, backward):
-    nodes = len(terminal)
-    every = np.arange(nodes)
-    tails = np.concatenate([np.full(nodes, nodes), every, first, second])
-    heads = np.concatenate([every, np.full(nodes, nodes + 1), second, first])
-    values = np.concatenate([np.maximum(terminal, 0), np.maximum(-terminal, 0), forward, backward])
-    graph = coo_array((values.astype(np.int32), (tails, heads)), shape=(nodes + 2, nodes + 2))
-    return scipy_maximum_flow(graph.tocsr(), nodes, nodes + 1).flow_value
-
-
 @pytest.mark.parametrize("seed", range(4))
 def test_random_graphs_are_cut_as_by_scipy_whichever_way_is_taken(seed):
     problem = random_graph(6000, 30000, seed)
@@ -98,14 +81,8 @@ def test_random_graphs_are_cut_as_by_scipy_whichever_way_is_taken(seed):
     assert (side == found.sink_side).all()
 
 
-def square_grid(side):
-    place = np.arange(side * side).reshape(side, side)
-    first = np.concatenate([place[:, :-1].ravel(), place[:-1].ravel()])
-    return first, np.concatenate([place[:, 1:].ravel(), place[1:].ravel()])
-
-
 def test_grids_are_local_and_random_graphs_are_not():
-    grid = square_grid(100)
+    grid = grid_edges(100, 100)
     assert is_local(*arcs_of_edges(*grid, 10_000))
     _, first, second, *_ = random_graph(10_000, 30_000)
     assert not is_local(*arcs_of_edges(first, second, 10_000))
