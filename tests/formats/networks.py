@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 from hypothesis import strategies as st
 
 import mmgraph as mm
+from mmgraph.graph.errors import FormatError
 
 PRINTABLE = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=8)
 
@@ -52,6 +57,23 @@ def assert_same(first: mm.FactorGraph, second: mm.FactorGraph) -> None:
         assert (f.child and f.child.name) == (g.child and g.child.name)
         assert torch.equal(f.values, g.values)
         assert f.values.dtype == g.values.dtype
+
+
+def net_of(folder: Path, content: str | bytes, name: str) -> mm.BayesianNetwork:
+    """Read a file of such a name and content."""
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return mm.read(path)
+
+
+def error_of(folder: Path, content: str | bytes, name: str) -> str:
+    """Return what is said of a wrong file, in seconds, whatever it holds."""
+    start = time.process_time()
+    with pytest.raises(FormatError) as caught:
+        net_of(folder, content, name)
+    assert time.process_time() - start < 5
+    assert str(folder / name) in str(caught.value)
+    return str(caught.value)
 
 
 @st.composite

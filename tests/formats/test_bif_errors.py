@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mmgraph.formats.bif.bif import read_bif
 from mmgraph.graph.errors import FormatError
+from tests.formats import networks
 
 A = "variable a { type discrete [2] { yes, no }; }\n"
 B = "variable b { type discrete [3] { p, q, r }; }\n"
@@ -21,15 +22,7 @@ FILE = (
 )
 
 
-def error_of(tmp_path: Path, content: str | bytes) -> str:
-    path = tmp_path / "wrong.bif"
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    start = time.process_time()
-    with pytest.raises(FormatError) as caught:
-        read_bif(path)
-    assert time.process_time() - start < 5
-    assert str(path) in str(caught.value)
-    return str(caught.value)
+error_of = partial(networks.error_of, name="wrong.bif")
 
 
 @pytest.mark.parametrize(

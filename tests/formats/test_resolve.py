@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
 
 import mmgraph as mm
 from mmgraph.formats import known_names, models_directory, resolve
@@ -15,7 +16,7 @@ from mmgraph.formats.bif.bif import write_bif
 from mmgraph.formats.bundled import BUNDLED
 from mmgraph.formats.native.native import write_native
 from mmgraph.graph.errors import FormatError, MissingExtraError
-from tests.formats.networks import assert_same, sprinkler
+from tests.formats.networks import assert_same, named_networks, odd_networks, sprinkler
 
 
 @pytest.fixture
@@ -28,15 +29,25 @@ def models(tmp_path, monkeypatch) -> Path:
 
 
 NAMES = [f"n{suffix}" for suffix in resolve.WRITERS]
+OTHER_NAMES = ["n.bif.gz", "n.BIF", "n.net.gz", "n.NET", "n.xml", "n.bifxml", "n.xmlbif.gz",
+               "n.xdsl.gz", "n.xdsl.GZ", "n.mmgraph"]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [*NAMES, "n.bif.gz", "n.BIF", "n.xdsl.GZ", "n.mmgraph"])
+@pytest.mark.parametrize("name", [*NAMES, *(n for n in OTHER_NAMES if n not in NAMES)])
 def test_written_and_read_it_is_the_same(models, name):
     net = sprinkler()
     mm.write(net, name)
     assert_same(mm.read(name), net)
     assert_same(mm.read(Path(name).resolve()), net)
     assert sorted(os.listdir()) == sorted(["models", name])
+
+
+@pytest.mark.parametrize("suffix", [".net", ".xmlbif", ".xdsl"])
+@given(net=named_networks() | odd_networks())
+def test_any_name_is_read_back(tmp_path_factory, suffix, net):
+    path = tmp_path_factory.mktemp("names") / f"n{suffix}"
+    mm.write(net, path)
+    assert_same(mm.read(path), net)
 
 
 INFINITE = float("inf")

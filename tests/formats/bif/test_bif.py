@@ -17,7 +17,7 @@ from mmgraph.formats.bif import bif
 from mmgraph.formats.bif import tables as bif_tables
 from mmgraph.formats.bif.bif import read_bif, write_bif
 from mmgraph.graph.errors import FormatError
-from tests.formats.networks import assert_same, named_networks, random_table, sprinkler
+from tests.formats.networks import assert_same, named_networks, random_table
 
 PAIR = """
 network pair {{ }}
@@ -154,14 +154,6 @@ def test_rows_that_sum_to_one_are_left_bit_for_bit(tmp_path):
     net = read(tmp_path, PAIR.format(f"default {', '.join(map(repr, row))};"))
     assert sum(row) != 1.0
     assert net.distribution("b").values.tolist() == [row, row]
-
-
-@pytest.mark.parametrize("name", ["network.bif", "network.bif.gz"])
-def test_written_and_read_it_is_the_same(tmp_path, name):
-    net = sprinkler()
-    write_bif(net, tmp_path / name)
-    assert_same(read_bif(tmp_path / name), net)
-    assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
 @settings(max_examples=150)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 import time
+from functools import partial
 
 import pytest
 
 import mmgraph as mm
-from mmgraph.formats.hugin.dsc import read_dsc
 from mmgraph.graph.errors import FormatError
+from tests.formats import networks
 
 HEAD = 'belief network "n"\n'
 A = 'node a { type : discrete [ 2 ] = { "yes", "no" }; }\n'
@@ -19,10 +20,7 @@ PAIR = f"{HEAD}{A}{B}{ROOT}probability ( b | a ) {{ %s }}\n"
 ROWS = [[0.5, 0.25, 0.25], [0.125, 0.5, 0.375]]
 
 
-def net_of(tmp_path, text: str | bytes) -> mm.BayesianNetwork:
-    path = tmp_path / "n.dsc"
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read_dsc(path)
+net_of = partial(networks.net_of, name="n.dsc")
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import time
+from functools import partial
 
 import pytest
-from hypothesis import given, settings
 
 import mmgraph as mm
 from mmgraph.formats.hugin.net import UnnormalisedTableWarning, read_net
 from mmgraph.formats.hugin.net_writer import write_net
 from mmgraph.graph.errors import FormatError
-from tests.formats.networks import assert_same, named_networks, odd_networks, sprinkler
+from tests.formats import networks
+from tests.formats.networks import sprinkler
 
 A = 'node a { states = ("yes" "no"); }\n'
 B = 'node b { states = ("p" "q" "r"); }\n'
@@ -20,19 +20,8 @@ ROWS = [[0.5, 0.25, 0.25], [0.125, 0.5, 0.375]]
 PAIR = f"net {{ }}\n{A}{B}{ROOT}potential (b | a) {{ %s }}\n"
 
 
-def net_of(tmp_path, text: str | bytes) -> mm.BayesianNetwork:
-    path = tmp_path / "n.net"
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read_net(path)
-
-
-def error_of(tmp_path, text: str | bytes) -> str:
-    start = time.process_time()
-    with pytest.raises(FormatError) as caught:
-        net_of(tmp_path, text)
-    assert time.process_time() - start < 5
-    assert "n.net" in str(caught.value)
-    return str(caught.value)
+net_of = partial(networks.net_of, name="n.net")
+error_of = partial(networks.error_of, name="n.net")
 
 
 @pytest.mark.parametrize(
@@ -295,28 +284,12 @@ def test_hostile_text_is_refused_in_linear_time(tmp_path, text):
     error_of(tmp_path, text)
 
 
-@pytest.mark.parametrize("name", ["n.net", "n.net.gz", "n.NET"])
-def test_written_and_read_it_is_the_same(tmp_path, name):
-    net = sprinkler()
-    mm.write(net, tmp_path / name)
-    assert_same(mm.read(tmp_path / name), net)
-    assert [p.name for p in tmp_path.iterdir()] == [name]
-
-
 def test_plain_names_are_written_plainly(tmp_path):
     write_net(sprinkler(), tmp_path / "n.net")
     text = (tmp_path / "n.net").read_text()
     assert 'node rain\n{\n  states = ("yes" "no");' in text
     assert 'modality = "weather station";' in text
     assert "mmgraph" not in text
-
-
-@settings(max_examples=100)
-@given(net=named_networks() | odd_networks())
-def test_any_name_is_read_back(tmp_path_factory, net):
-    path = tmp_path_factory.mktemp("net") / "n.net"
-    write_net(net, path)
-    assert_same(read_net(path), net)
 
 
 def test_what_net_cannot_hold_is_refused_or_tabulated(tmp_path):

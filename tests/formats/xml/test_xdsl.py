@@ -6,13 +6,11 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 
 import mmgraph as mm
 from mmgraph.formats.xml.xdsl import read_xdsl
-from mmgraph.formats.xml.xdsl_writer import write_xdsl
 from mmgraph.graph.errors import FormatError
-from tests.formats.networks import assert_same, named_networks, odd_networks, sprinkler
+from tests.formats.networks import assert_same
 
 A = '<cpt id="a"><state id="x"/><state id="y"/><probabilities>0.25 0.75</probabilities></cpt>\n'
 B = (
@@ -188,21 +186,6 @@ def test_claims_are_not_allocated(tmp_path):
         FormatError, match="the table of 'c' would take more numbers than the limit"
     ):
         net_of(tmp_path, file_of(nodes + node))
-
-
-@pytest.mark.parametrize("name", ["n.xdsl", "n.xdsl.gz"])
-def test_written_and_read_it_is_the_same(tmp_path, name):
-    net = sprinkler()
-    mm.write(net, tmp_path / name)
-    assert_same(mm.read(tmp_path / name), net)
-
-
-@settings(max_examples=100)
-@given(net=named_networks() | odd_networks())
-def test_any_name_is_read_back(tmp_path_factory, net):
-    path = tmp_path_factory.mktemp("xdsl") / "n.xdsl"
-    write_xdsl(net, path)
-    assert_same(read_xdsl(path), net)
 
 
 def test_functions_and_noisy_max_remain_what_they_are(tmp_path):
