@@ -230,12 +230,9 @@ def _counted_by_loop(
     by_column = np.ascontiguousarray(codes.T)
     used = np.unique(columns)
     plan = (by_column, used, np.asarray(cards, np.int64), firsts, columns, starts)
-    if weights is None:
-        flat: np.ndarray = np.zeros(starts[-1], np.int64)
-        column, row = _count(*plan, flat)
-    else:
-        flat = np.zeros(starts[-1], np.float64)
-        column, row = _add_weights(*plan, flat, np.ascontiguousarray(weights, np.float64))
+    flat = np.zeros(starts[-1], np.int64 if weights is None else np.float64)
+    heavy = None if weights is None else np.ascontiguousarray(weights, np.float64)
+    column, row = _count(*plan, flat, heavy)
     if column >= 0:
         raise _OutsideError(int(column), int(row))
     return [
@@ -280,8 +277,8 @@ def _number_cells(codes, columns, cards, begin, rows, cell):
 
 
 @_jit
-def _count(codes, used, cards, firsts, columns, starts, flat):
-    """Add the rows to the tables that lie one after the other in ``flat``."""
+def _count(codes, used, cards, firsts, columns, starts, flat, weights):
+    """Add the rows to the tables that lie one after the other in ``flat``, one each or weighted."""
     total = codes.shape[1]
     narrow, wide = np.empty(_BLOCK_ROWS, np.int32), np.empty(_BLOCK_ROWS, np.int64)
     for begin in range(0, total, _BLOCK_ROWS):
@@ -293,38 +290,26 @@ def _count(codes, used, cards, firsts, columns, starts, flat):
             scope = columns[firsts[g] : firsts[g + 1]]
             table = flat[starts[g] : starts[g + 1]]
             if len(scope) == 0:
-                table[0] += rows
+                narrow[:rows] = 0
+                _add(table, narrow, begin, rows, weights)
             elif len(table) < 2**31:
                 _number_cells(codes, scope, cards, begin, rows, narrow)
-                for i in range(rows):
-                    table[narrow[i]] += 1
+                _add(table, narrow, begin, rows, weights)
             else:
                 _number_cells(codes, scope, cards, begin, rows, wide)
-                for i in range(rows):
-                    table[wide[i]] += 1
+                _add(table, wide, begin, rows, weights)
     return -1, -1
 
 
 @_jit
-def _add_weights(codes, used, cards, firsts, columns, starts, flat, weights):
-    """Add the weights of the rows to the tables."""
-    total = codes.shape[1]
-    cell = np.empty(_BLOCK_ROWS, np.int64)
-    for begin in range(0, total, _BLOCK_ROWS):
-        rows = min(_BLOCK_ROWS, total - begin)
-        column, row = _first_outside(codes, used, cards, begin, begin + rows)
-        if column >= 0:
-            return column, row
-        for g in range(len(firsts) - 1):
-            scope = columns[firsts[g] : firsts[g + 1]]
-            table = flat[starts[g] : starts[g + 1]]
-            if len(scope) == 0:
-                cell[:rows] = 0
-            else:
-                _number_cells(codes, scope, cards, begin, rows, cell)
-            for i in range(rows):
-                table[cell[i]] += weights[begin + i]
-    return -1, -1
+def _add(table, cell, begin, rows, weights):
+    """Add some rows to the cells they are in; without weights the compiler drops the first loop."""
+    if weights is not None:
+        for i in range(rows):
+            table[cell[i]] += weights[begin + i]
+    else:
+        for i in range(rows):
+            table[cell[i]] += 1
 
 
 def _counted_by_bincount(

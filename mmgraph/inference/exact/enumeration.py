@@ -41,13 +41,7 @@ def enumeration(
     view = table_view(graph)
     log_joint = log_joint_table(graph, evidence, memory_budget)
     log_total = log_joint.flatten(1).logsumexp(1)
-    rows = torch.isneginf(log_total).nonzero().flatten().tolist()
-    if rows:
-        raise ZeroProbabilityError(
-            f"the evidence has probability zero in rows {rows[:8]}",
-            tuple(rows),
-            evidence.observed(),
-        )
+    _check_possible(log_total, evidence)
     joint = (log_joint - log_total.reshape(-1, *(1,) * len(view.variables))).exp()
     names = list(view.index) if variables is None else list(variables)
     marginals = {}
@@ -67,6 +61,13 @@ def enumeration(
         normaliser=normaliser(graph, evidence, junction_tree.log_evidence),
         joint_entropy=partial(_entropy, joint.flatten(1)),
     )
+
+
+def _check_possible(log_weight: Float[Tensor, " batch"], evidence: Evidence) -> None:
+    rows = torch.isneginf(log_weight).nonzero().flatten().tolist()
+    if rows:
+        message = f"the evidence has probability zero in rows {rows[:8]}"
+        raise ZeroProbabilityError(message, tuple(rows), evidence.observed())
 
 
 def _entropy(probability: Float[Tensor, "batch joint"]) -> Float[Tensor, " batch"]:
@@ -95,13 +96,7 @@ def best_assignment(
     table = log_joint.logsumexp(others) if others else log_joint
     table = table.permute(0, *(1 + sorted(axes).index(a) for a in axes))
     best, index = table.flatten(1).max(1)
-    rows = torch.isneginf(best).nonzero().flatten().tolist()
-    if rows:
-        raise ZeroProbabilityError(
-            f"the evidence has probability zero in rows {rows[:8]}",
-            tuple(rows),
-            evidence.observed(),
-        )
+    _check_possible(best, evidence)
     states = torch.unravel_index(index, table.shape[1:])
     return dict(zip(names, states, strict=True)), best
 
@@ -120,17 +115,10 @@ def log_joint_table(
     count = len(view.variables)
     _check_size(view, evidence.batch, memory_budget)
     total = torch.zeros((evidence.batch, *view.cardinalities), dtype=torch.float64)
-    for factor, scope in zip(view.factors, view.scopes, strict=True):
-        if factor is not None:
-            (table,) = factor.tables()
-            total = total + _aligned(table.values.double().unsqueeze(0), scope, count)
-    for factor in view.continuous:
-        likelihood = factor.likelihood(evidence)
-        if likelihood is not None:
-            scope = tuple(view.index[v.name] for v in likelihood.scope)
-            total = total + _aligned(likelihood.values.double(), scope, count)
-    for name, values in evidence.soft.items():
-        total = total + _aligned(values.double(), (view.index[name],), count)
+    for values, scope in zip(view.log_tensors(), view.scopes, strict=True):
+        total = total + _aligned(values.unsqueeze(0), scope, count)
+    for scope, values in view.row_log_tables(evidence):
+        total = total + _aligned(values.double(), scope, count)
     for i, name in enumerate(evidence.columns):
         codes = torch.from_numpy(evidence.codes[:, i])
         states = torch.arange(view.cardinalities[view.index[name]])

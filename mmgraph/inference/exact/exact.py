@@ -16,7 +16,7 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.devices import is_elsewhere
-from mmgraph.inference.exact import enumeration, junction_tree, torch_contraction, torch_decisions
+from mmgraph.inference.exact import enumeration, junction_tree, torch_contraction
 from mmgraph.inference.exact.join_tree import table_view
 from mmgraph.inference.exact.unrolling import needs_unrolling, unrolled
 from mmgraph.inference.moments import Moments
@@ -26,6 +26,12 @@ DOUBLES_HOLD = 600.0
 """Nats between the largest and the smallest potential that products of doubles keep apart."""
 
 _LARGEST_CLIQUE = 32
+
+_MODULES: dict[str, Any] = {
+    "junction_tree": junction_tree,
+    "enumeration": enumeration,
+    "torch": torch_contraction,
+}
 
 
 def marginals(
@@ -83,11 +89,7 @@ def best_assignment(
     """Return the most probable assignment by ``method``: junction_tree, enumeration or torch."""
     began = time.perf_counter()
     options = _options(method, memory_budget, device)
-    find: Any = {
-        "junction_tree": junction_tree.best_assignment,
-        "enumeration": enumeration.best_assignment,
-        "torch": torch_decisions.best_assignment,
-    }[method]
+    find = _MODULES[method].best_assignment
     known = graph.variables
     if needs_unrolling(graph):
         scalar = unrolled(graph)
@@ -121,7 +123,7 @@ def samples(
 ) -> dict[str, Tensor]:
     """Return exact samples of the discrete variables, ``(batch, draws, *shape)``."""
     options = _options(method, memory_budget, device)
-    draw: Any = torch_decisions if method == "torch" else junction_tree
+    draw = _MODULES[method]
     drawn: dict[str, Tensor]
     if not needs_unrolling(graph):
         drawn = draw.exact_samples(graph, evidence, draws, generator, **options)
@@ -162,12 +164,8 @@ def log_evidence(
     if needs_unrolling(graph):
         scalar = unrolled(graph)
         graph, evidence = scalar.graph, scalar.evidence(evidence)
-    find: Any = {
-        "junction_tree": junction_tree.log_evidence,
-        "enumeration": enumeration.log_evidence,
-        "torch": torch_contraction.log_evidence,
-    }[method]
-    total: Tensor = find(graph, evidence, **_options(method, memory_budget, device))
+    options = _options(method, memory_budget, device)
+    total: Tensor = _MODULES[method].log_evidence(graph, evidence, **options)
     return total
 
 

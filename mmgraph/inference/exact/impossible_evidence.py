@@ -9,6 +9,7 @@ from typing import NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 import torch
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import ZeroProbabilityError
@@ -74,6 +75,28 @@ def _left(variable: Variable, possible: list[Tensor], codes: Tensor | None) -> T
     states = states.expand(len(codes), *states.shape[1:])
     observed = states.gather(-1, codes.clamp(min=0).unsqueeze(-1)).squeeze(-1)
     return torch.where(codes == MISSING, states.any(-1), observed)
+
+
+def check_possible(
+    graph: FactorGraph,
+    evidence: Evidence,
+    logs: Float64[np.ndarray, " rows"] | Float[Tensor, " rows"],
+    memory_budget: int | None,
+    rows: Int64[np.ndarray, " rows"] | None = None,
+) -> None:
+    """Raise ZeroProbabilityError where the logarithm of a weight is minus infinity.
+
+    Parameters
+    ----------
+    rows : ndarray, optional
+        Whose weights they are, if not those of all rows of the evidence.
+    """
+    if isinstance(logs, Tensor):
+        logs = logs.detach().cpu().numpy()
+    impossible = np.flatnonzero(np.isneginf(logs))
+    if len(impossible):
+        impossible = impossible if rows is None else rows[impossible]
+        raise_impossible(graph, evidence, impossible, memory_budget)
 
 
 def raise_impossible(

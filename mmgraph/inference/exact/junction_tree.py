@@ -20,7 +20,7 @@ from torch import Tensor
 from mmgraph.graph.errors import UnknownVariableError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.exact.impossible_evidence import raise_impossible
+from mmgraph.inference.exact.impossible_evidence import check_possible
 from mmgraph.inference.exact.join_tree.batches import Batch, batches
 from mmgraph.inference.exact.join_tree.logarithms import (
     decisions_in_logarithms,
@@ -187,7 +187,7 @@ def best_assignment(
             found[bad, 0], logs[bad] = decisions_in_logarithms(
                 graph, evidence.rows(rows[bad]), compiled.request, "maximum", memory_budget
             )
-            _check_possible(graph, evidence, rows, logs, memory_budget)
+            check_possible(graph, evidence, logs, memory_budget, rows)
         states[rows] = found[:, 0]
         log_weight[rows] = logs
     assignment = {view.variables[v].name: torch.from_numpy(states[:, v].copy()) for v in wanted}
@@ -228,7 +228,7 @@ def exact_samples(
                 )
                 found[bad] = drawn.reshape(len(bad), count, -1)
                 logs[bad] = again.reshape(len(bad), count)[:, 0]
-                _check_possible(graph, evidence, rows, logs, memory_budget)
+                check_possible(graph, evidence, logs, memory_budget, rows)
             result[rows, first : first + count] = found
     return {v.name: torch.from_numpy(result[:, :, i].copy()) for i, v in enumerate(view.variables)}
 
@@ -345,19 +345,8 @@ def _outputs(
                 graph, evidence.rows(batch.rows[bad]), batch.compiled, memory_budget
             )
             if not impossible:
-                _check_possible(graph, evidence, batch.rows, logs, memory_budget)
+                check_possible(graph, evidence, logs, memory_budget, batch.rows)
         yield batch, output, logs
-
-
-def _check_possible(
-    graph: FactorGraph,
-    evidence: Evidence,
-    rows: np.ndarray,
-    logs: np.ndarray,
-    memory_budget: int | None,
-) -> None:
-    if np.isneginf(logs).any():
-        raise_impossible(graph, evidence, rows[np.isneginf(logs)], memory_budget)
 
 
 def _mean_log(belief: np.ndarray, log_table: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 Only the forward pass is written here. A marginal is the derivative of log P(evidence) with respect
 to a factor of ones over its variable (Darwiche 2003), so automatic differentiation supplies the
-backward pass, and differentiating once more gives gradients of marginals.
+backward pass, and differentiating once more gives gradients of marginals. The derivative of a
+maximum is one at a best assignment, that of a draw at one drawn.
 """
 
 from __future__ import annotations
@@ -12,17 +13,26 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.exact.impossible_evidence import raise_impossible
+from mmgraph.inference.exact.impossible_evidence import check_possible
 from mmgraph.inference.exact.join_tree.table_view import indices, table_view
-from mmgraph.inference.exact.join_tree.torch_program import ForwardPass, Logarithms
+from mmgraph.inference.exact.join_tree.torch_program import (
+    ForwardPass,
+    Logarithms,
+    Reduction,
+    always_observed,
+)
 from mmgraph.inference.moments import Moments
 from mmgraph.inference.normaliser import normaliser
+from mmgraph.inference.numerics.counted_random import device_generator
 from mmgraph.inference.posterior import Posterior
+
+_ENTRIES_AT_ONCE = 1 << 22
+"""Entries of all cliques together, times the draws of one pass."""
 
 
 def torch_contraction(
@@ -56,7 +66,7 @@ def torch_contraction(
     with torch.enable_grad():
         scopes = [(v,) for v in wanted]
         run, log_total = _trusted_pass(graph, evidence, scopes, device, dtype, memory_budget)
-        _check_possible(graph, evidence, log_total, memory_budget)
+        check_possible(graph, evidence, log_total, memory_budget)
         found = run.joint_marginals(log_total)
     blocks = [found[(v,)] for v in wanted]
     if dtype is not None:
@@ -101,7 +111,7 @@ def joint_distribution(
         return torch.ones(evidence.batch, dtype=torch.float64, device=device)
     with torch.enable_grad():
         run, log_total = _trusted_pass(graph, evidence, [scope], device, None, memory_budget)
-        _check_possible(graph, evidence, log_total, memory_budget)
+        check_possible(graph, evidence, log_total, memory_budget)
         found = run.joint_marginals(log_total)[scope]
     return found if run.differentiable else found.detach()
 
@@ -122,7 +132,7 @@ def factor_beliefs(
         run, log_total = _trusted_pass(
             graph, evidence, [s for s in scopes if s], device, None, memory_budget
         )
-        _check_possible(graph, evidence, log_total, memory_budget)
+        check_possible(graph, evidence, log_total, memory_budget)
         found = run.joint_marginals(log_total)
     shares = torch.ones_like(log_total) if weights is None else torch.as_tensor(weights)
     shares = shares.detach().to(run.device, torch.float64)
@@ -130,13 +140,84 @@ def factor_beliefs(
     return counts, log_total.detach()
 
 
-def _check_possible(
-    graph: FactorGraph, evidence: Evidence, log_total: Tensor, memory_budget: int | None
-) -> None:
-    impossible = torch.isneginf(log_total.detach())
-    if bool(impossible.any()):
-        rows = impossible.nonzero().flatten().cpu().numpy()
-        raise_impossible(graph, evidence, rows, memory_budget)
+def best_assignment(
+    graph: FactorGraph,
+    evidence: Evidence,
+    variables: Sequence[str] | None = None,
+    device: torch.device | str | None = None,
+    memory_budget: int | None = None,
+) -> tuple[dict[str, Int64[Tensor, " batch"]], Float[Tensor, " batch"]]:
+    """Return the most probable assignment of every row, and the logarithm of its weight.
+
+    As :func:`mmgraph.inference.exact.junction_tree.best_assignment`, in logarithms; on the CPU.
+
+    Raises
+    ------
+    TreewidthError, ZeroProbabilityError
+        As for the junction tree.
+    """
+    view = table_view(graph)
+    wanted = indices(graph, variables)
+    run = _pass_in_logarithms(graph, evidence, wanted, "maximum", device, memory_budget)
+    states, logs = run.decisions(wanted)
+    check_possible(graph, evidence, logs, memory_budget)
+    return {view.variables[v].name: states[:, i] for i, v in enumerate(wanted)}, logs
+
+
+def exact_samples(
+    graph: FactorGraph,
+    evidence: Evidence,
+    draws: int,
+    generator: torch.Generator | None = None,
+    device: torch.device | str | None = None,
+    memory_budget: int | None = None,
+) -> dict[str, Int64[Tensor, "batch draws"]]:
+    """Draw independent samples of all discrete variables from the posterior of every row.
+
+    As :func:`mmgraph.inference.exact.junction_tree.exact_samples`; on the CPU.
+
+    Raises
+    ------
+    TreewidthError, ZeroProbabilityError
+        As for the junction tree.
+    """
+    view = table_view(graph)
+    everything = tuple(range(len(view.variables)))
+    tree = _pass_in_logarithms(
+        graph, evidence.rows(slice(0, 1)), (), "sum", device, memory_budget
+    ).tree
+    entries = sum(tree.size(tree.clique(n)) for n in range(tree.leaves, len(tree.scopes)))
+    step = max(1, _ENTRIES_AT_ONCE // max(1, entries * evidence.batch))
+    drawing: torch.Generator | None = None
+    parts = []
+    for first in range(0, draws, step):
+        count = min(step, draws - first)
+        repeated = evidence.rows(np.repeat(np.arange(evidence.batch), count))
+        run = _pass_in_logarithms(graph, repeated, everything, "draw", device, memory_budget)
+        if drawing is None:
+            drawing = device_generator(generator, run.device)
+        run.options = run.options._replace(generator=drawing)
+        states, logs = run.decisions(everything)
+        check_possible(graph, evidence, logs.reshape(evidence.batch, count)[:, 0], memory_budget)
+        parts.append(states.reshape(evidence.batch, count, len(everything)))
+    drawn = torch.cat(parts, 1)
+    return {v.name: drawn[..., i] for i, v in enumerate(view.variables)}
+
+
+def _pass_in_logarithms(
+    graph: FactorGraph,
+    evidence: Evidence,
+    wanted: Sequence[int],
+    reduction: Reduction,
+    device: torch.device | str | None,
+    memory_budget: int | None,
+) -> ForwardPass:
+    """A pass in logarithms; what every row observes is sliced away."""
+    observed = always_observed(graph, evidence)
+    scopes = [(v,) for v in wanted if v not in observed]
+    how = Logarithms(observed, reduction, tuple(wanted))
+    with torch.enable_grad():
+        return ForwardPass(graph, evidence, scopes, device, None, memory_budget, how)
 
 
 def _trusted_pass(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from mmgraph.graph.errors import EvidenceError
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import LEAST_POTENTIAL
@@ -80,28 +79,9 @@ class RowTables:
 
 
 def row_tables(graph: FactorGraph, evidence: Evidence) -> RowTables:
-    """Collect what soft evidence and continuous observations say of the discrete variables.
-
-    Raises
-    ------
-    EvidenceError
-        If a likelihood is NaN.
-    """
-    view = table_view(graph)
-    scopes: list[tuple[int, ...]] = []
-    values: list[np.ndarray] = []
-    for name, tensor in evidence.soft.items():
-        scopes.append((view.index[graph.variable(name).name],))
-        values.append(np.asarray(tensor.detach().cpu().numpy(), np.float64))
-    for factor in view.continuous:
-        likelihood = factor.likelihood(evidence)
-        if likelihood is None:
-            continue
-        table = np.asarray(likelihood.values.detach().cpu().numpy(), np.float64)
-        if np.isnan(table).any():
-            raise EvidenceError(f"{factor!r} gives a likelihood that is not a number")
-        scopes.append(tuple(view.index[v.name] for v in likelihood.scope))
-        values.append(np.broadcast_to(table, (evidence.batch, *table.shape[1:])))
+    """Return what soft evidence and continuous observations say of the discrete variables."""
     # A table whose parents are observed would have to be sliced row by row; it is multiplied in
     # as it stands instead, over variables that stay soft.
-    return RowTables(tuple(scopes), values)
+    tables = table_view(graph).row_log_tables(evidence)
+    values = [np.asarray(tensor.detach().cpu().numpy(), np.float64) for _, tensor in tables]
+    return RowTables(tuple(scope for scope, _ in tables), values)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmgraph.graph.errors import NotTabularError, UnknownVariableError
+from mmgraph.graph.errors import EvidenceError, NotTabularError, UnknownVariableError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
@@ -91,6 +91,30 @@ class TableView(TableStructure):
             else next(factor.tables()).values.double()
             for factor, scope in zip(self.factors, self.scopes, strict=True)
         ]
+
+    def row_log_tables(self, evidence: Evidence) -> list[tuple[tuple[int, ...], Tensor]]:
+        """Return scopes and log-tables ``(batch, *states)`` of what comes with the rows.
+
+        They are those of soft evidence and of observed continuous leaves.
+
+        Raises
+        ------
+        EvidenceError
+            If a likelihood is NaN.
+        """
+        tables: list[tuple[tuple[int, ...], Tensor]] = [
+            ((self.index[name],), values) for name, values in evidence.soft.items()
+        ]
+        for factor in self.continuous:
+            likelihood = factor.likelihood(evidence)
+            if likelihood is None:
+                continue
+            scope, values = likelihood
+            if bool(values.detach().isnan().any()):
+                raise EvidenceError(f"{factor!r} gives a likelihood that is not a number")
+            values = values.expand(evidence.batch, *values.shape[1:])
+            tables.append((tuple(self.index[v.name] for v in scope), values))
+        return tables
 
     def arrays(self) -> tuple[list[np.ndarray], float]:
         """Return the potentials as float64 arrays, and the sum of the logarithms divided out."""

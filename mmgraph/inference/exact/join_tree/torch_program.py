@@ -107,7 +107,7 @@ class ForwardPass:
             for i, name in enumerate(evidence.columns)
         }
         self.log_scale = torch.zeros(self.batch, dtype=self.dtype, device=self.device)
-        soft = self._soft_tables(graph, evidence)
+        soft = self._soft_tables(evidence)
         maximises = self.options.reduction == "maximum"
         self.planned = planned(
             graph,
@@ -152,18 +152,10 @@ class ForwardPass:
         axes = sorted(range(len(scope)), key=lambda i: self.rank[scope[i]])
         return table.permute(0, *(1 + a for a in axes)).reshape(table.shape[0], -1)
 
-    def _soft_tables(
-        self, graph: FactorGraph, evidence: Evidence
-    ) -> list[tuple[tuple[int, ...], Tensor]]:
+    def _soft_tables(self, evidence: Evidence) -> list[tuple[tuple[int, ...], Tensor]]:
         """Everything that comes with the rows, as likelihoods; hard evidence is a one-hot row."""
-        soft: list[tuple[tuple[int, ...], Tensor]] = []
-        for name, values in evidence.soft.items():
-            soft.append(((self.view.index[graph.variable(name).name],), self._likelihood(values)))
-        for factor in self.view.continuous:
-            likelihood = factor.likelihood(evidence)
-            if likelihood is not None:
-                scope = tuple(self.view.index[v.name] for v in likelihood.scope)
-                soft.append((scope, self._likelihood(likelihood.values)))
+        tables = self.view.row_log_tables(evidence)
+        soft = [(scope, self._likelihood(values)) for scope, values in tables]
         for v, codes in self.codes.items():
             if v in self.options.observed:
                 continue
