@@ -29,7 +29,7 @@ from mmgraph.learning.boltzmann.objective import RandomBlocks
 from mmgraph.learning.boltzmann.objectives.contrastive_divergence import ContrastiveDivergence
 from mmgraph.learning.boltzmann.parameters import BoltzmannParameters
 from mmgraph.learning.boltzmann.settings import TrainingSettings
-from mmgraph.learning.boltzmann.training.steps import Ascent
+from mmgraph.learning.boltzmann.training.learner import Ascent
 from mmgraph.learning.boltzmann.training_rows import TrainingRows
 
 THREADS = min(2, os.cpu_count() or 1)

@@ -15,7 +15,6 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.field.clamping import Clamped, clamped
 from mmgraph.inference.model_variables import is_compact
-from mmgraph.learning.boltzmann.natural import natural_of
 
 
 @dataclass(frozen=True)
@@ -78,14 +77,6 @@ class TrainingRows:
         rows = cls(evidence.batch, known)
         rows._check(graph, may_be_constant)
         return rows
-
-    @classmethod
-    def read(cls, graph: FactorGraph, rows: object) -> TrainingRows:
-        """Return rows as they are, or read what evidence is read from for a machine."""
-        if isinstance(rows, TrainingRows):
-            return rows
-        tensor = natural_of(graph)[0][0]
-        return cls.of(graph, Evidence.of(rows, graph.variables), tensor.device, tensor.dtype)
 
     def _check(self, graph: FactorGraph, may_be_constant: bool) -> None:
         seen = torch.zeros(self.count, dtype=torch.bool)

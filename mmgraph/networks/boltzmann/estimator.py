@@ -374,6 +374,6 @@ def _copied(generator: torch.Generator) -> torch.Generator:
     return made
 
 
-def arguments_of(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
+def arguments_of(kind: type, local_names: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of a constructor out of its local names; ``training`` is a mapping."""
-    return {name: given[name] for name in list(inspect.signature(kind).parameters)}
+    return {name: local_names[name] for name in list(inspect.signature(kind).parameters)}

@@ -14,9 +14,9 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.bias import biases
 from mmgraph.graph.variable import Variable
-from mmgraph.learning.boltzmann.natural import copied, natural_of, same_natural, write_natural
 from mmgraph.learning.boltzmann.objectives.fine_tuning import FineTuning
 from mmgraph.learning.boltzmann.objectives.multi_prediction import MultiPrediction
+from mmgraph.learning.boltzmann.parameters import copied, natural_of, same_natural, write_natural
 from mmgraph.learning.boltzmann.training.initial_parameters import write_initial_parameters
 from mmgraph.learning.boltzmann.training.learner import ObjectiveMaker
 from mmgraph.learning.boltzmann.training.loop import Progress, TrainingReport, train

@@ -17,10 +17,10 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import query
 from mmgraph.inference.field.centring import Centred
+from mmgraph.inference.field.coordinate_ascent import is_coupled, log_weights
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.model_variables import tables_device
 from mmgraph.inference.normaliser import document_lengths, of_lengths
-from mmgraph.learning.boltzmann.mean_field import is_coupled, log_weights
 from mmgraph.networks.boltzmann.inputs.evidence import patterns
 
 METHODS = ("auto", "mean_field", "annealed_importance_sampling")

@@ -16,8 +16,12 @@ from mmgraph.learning.boltzmann.objectives.prediction_settings import (
     PredictionSettings,
     prediction_rows,
 )
-from mmgraph.learning.boltzmann.option_checks import check_choice, check_names, option_names
-from mmgraph.learning.boltzmann.settings import TrainingSettings
+from mmgraph.learning.boltzmann.settings import (
+    TrainingSettings,
+    check_choice,
+    check_names,
+    option_names,
+)
 from mmgraph.networks.boltzmann.layers import Layers
 
 OBJECTIVES = ("contrastive_divergence", "multi_prediction", "fine_tuning")
@@ -65,9 +69,9 @@ class FitOptions:
         The log-likelihood by persistent chains; the prediction of what is hidden from the rest; the
         prediction of the labels alone, which starts from the machine as it is.
     prediction : tuple of PredictionRows
-        Of the last two. :meth:`BoltzmannMachine.fit` takes :class:`PredictionSettings`, or a
-        mapping as of :func:`prediction_rows`; of fine-tuning the
-        first counts. Without any, the objectives' own defaults hold.
+        What multi-prediction and fine-tuning predict. ``fit`` takes :class:`PredictionSettings`, or
+        a mapping as of :func:`prediction_rows`; for fine-tuning the first counts. Without any, the
+        objectives' defaults hold.
     pretrain : "greedy" or None
         Whether restricted machines are trained first, one after another; so they are by default
         where a machine of several hidden layers has the defaults of the log-likelihood.
@@ -125,9 +129,9 @@ class FitOptions:
         return self.objective == "fine_tuning" if self.warm_start is None else self.warm_start
 
 
-def named_options(given: Mapping[str, Any]) -> dict[str, Any]:
+def named_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options that are not left to their defaults."""
-    return {n: v for n, v in given.items() if not (isinstance(v, str) and v == AUTO)}
+    return {n: v for n, v in options.items() if not (isinstance(v, str) and v == AUTO)}
 
 
 def fit_options(
@@ -194,31 +198,31 @@ def suited_to_rows(settings: Mapping[str, Any], rows: int) -> dict[str, Any]:
 
 
 def _with_likelihood_defaults(
-    given: Mapping[str, Any],
+    options: Mapping[str, Any],
     named: Mapping[str, Any],
     layers: Layers | None,
     rows: int | None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Other options, and settings, of a log-likelihood that names no optimiser."""
-    found, chosen = dict(given), {**LIKELIHOOD_DEFAULTS, **named}
+    result, chosen = dict(options), {**LIKELIHOOD_DEFAULTS, **named}
     chosen = chosen if rows is None else suited_to_rows(chosen, rows)
     if layers is None:
-        return found, chosen
+        return result, chosen
     # Chains that go on never leave a long document, of which hidden units are all but certain;
     # and those of a pretrained deep machine do not keep up with its weights.
     from_data = {} if "temperatures" in named else {"persistent": False}
     counts_words = any(v.family == "replicated_softmax" for v in layers.visible)
     if counts_words:
         chosen = {**chosen, **from_data, **named}
-    if not found.get("warm_start"):
+    if not result.get("warm_start"):
         if not counts_words:
-            found.setdefault("weight_scale", _FIRST_WEIGHTS)
+            result.setdefault("weight_scale", _FIRST_WEIGHTS)
         # Batches that come one by one are not pretrained on.
-        if rows is not None and len(layers.levels) > 2 and "pretrain" not in found:
-            found["pretrain"] = "greedy"
-            found.setdefault("pretraining", TrainingSettings.of(chosen))
+        if rows is not None and len(layers.levels) > 2 and "pretrain" not in result:
+            result["pretrain"] = "greedy"
+            result.setdefault("pretraining", TrainingSettings.of(chosen))
             chosen = {**chosen, **from_data, "learning_rate": _PRETRAINED_RATE, **named}
-    return found, chosen
+    return result, chosen
 
 
 OPTION_NAMES = (
@@ -239,8 +243,10 @@ def check_option_names(options: Mapping[str, Any], model: str) -> None:
     check_names(options, OPTION_NAMES, model, "parameter")
 
 
-def every_option(given: Mapping[str, Any]) -> dict[str, Any]:
+def every_option(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return all options: those given, and ``AUTO`` for the others, whose defaults may depend on
     the objective, the layers and the number of rows.
     """
-    return dict.fromkeys(OPTION_NAMES, AUTO) | {n: v for n, v in given.items() if n in OPTION_NAMES}
+    return dict.fromkeys(OPTION_NAMES, AUTO) | {
+        n: v for n, v in options.items() if n in OPTION_NAMES
+    }

@@ -18,7 +18,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.bias import biases
 from mmgraph.inference.field.centring import FAR, reexpress
 from mmgraph.inference.field.clamping import Clamped
-from mmgraph.learning.boltzmann.natural import (
+from mmgraph.learning.boltzmann.parameters import (
     copied,
     natural_of,
     with_natural,

@@ -7,8 +7,7 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.errors import GraphError
-from mmgraph.learning.boltzmann.natural import write_natural
-from mmgraph.learning.boltzmann.parameters import BoltzmannParameters, Phase
+from mmgraph.learning.boltzmann.parameters import BoltzmannParameters, Phase, write_natural
 from tests.learning.boltzmann_machines import machine
 
 FAMILIES = ["bernoulli", "categorical", "gaussian", "replicated_softmax"]

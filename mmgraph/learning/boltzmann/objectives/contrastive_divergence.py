@@ -19,12 +19,11 @@ from mmgraph.graph.errors import LearningError
 from mmgraph.graph.exponential_family import ReplicatedSoftmax
 from mmgraph.inference.field.block_gibbs import States, swap_neighbours, sweep
 from mmgraph.inference.field.clamping import Clamped
+from mmgraph.inference.field.coordinate_ascent import inferred
 from mmgraph.inference.field.view import FieldView
-from mmgraph.learning.boltzmann.mean_field import inferred
-from mmgraph.learning.boltzmann.natural import part
 from mmgraph.learning.boltzmann.objective import MEAN, Objective, RandomBlocks
 from mmgraph.learning.boltzmann.objectives.chains import ChainRecord
-from mmgraph.learning.boltzmann.parameters import BoltzmannParameters, Phase
+from mmgraph.learning.boltzmann.parameters import BoltzmannParameters, Phase, part
 from mmgraph.learning.boltzmann.settings import TrainingSettings
 from mmgraph.learning.boltzmann.training_rows import elementwise
 
@@ -68,7 +67,7 @@ class ContrastiveDivergence(Objective):
         )
         self._states: dict[int, States] = {}
         self._views: dict[int, FieldView] = {}
-        self._lengths = self._spread(lengths or {})
+        self._lengths = self._chain_lengths(lengths or {})
         self._step = 0
         self._record = ChainRecord()
 
@@ -193,7 +192,7 @@ class ContrastiveDivergence(Objective):
             swap_neighbours(view, states, self._inverse, parity, generator)
         return Phase(statistics, squares)
 
-    def _spread(self, lengths: Mapping[str, Tensor]) -> dict[str, dict[int, Tensor]]:
+    def _chain_lengths(self, lengths: Mapping[str, Tensor]) -> dict[str, dict[int, Tensor]]:
         """The lengths of the chains' documents, spread like those of the data."""
         result: dict[str, dict[int, Tensor]] = {}
         graph = self.parameters.working()

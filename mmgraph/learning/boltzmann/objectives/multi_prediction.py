@@ -321,9 +321,9 @@ def negative_log_likelihood(
     if isinstance(smoothing, Tensor) or smoothing:
         states = values.shape[-1] if family.inner else 2
         target = (1 - smoothing) * values + smoothing / states
-    said = natural * target
+    products = natural * target
     return (
         family.log_partition(natural)
-        - (said.sum(-1) if family.inner else said)
+        - (products.sum(-1) if family.inner else products)
         - (family.log_base(values))
     )

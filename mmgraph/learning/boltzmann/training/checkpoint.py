@@ -29,7 +29,7 @@ class TrainingState:
     best_epoch : int
         When it was reached, counted from 1; 0 before.
     sums : dict of str to float
-        What the objective told in the batches done of this epoch.
+        The totals of the objective's monitors over the batches done of this epoch.
     finished : bool
         Whether training has come to its end.
     began : float or None

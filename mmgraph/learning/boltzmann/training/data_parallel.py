@@ -119,12 +119,12 @@ class Processes:
             : len(cut)
         ]
         buffer = buffer.to(self.device)
-        all_of_them = [torch.zeros_like(buffer) for _ in range(self.count)]
-        self._joined(dist.all_gather, all_of_them, buffer)
+        messages = [torch.zeros_like(buffer) for _ in range(self.count)]
+        self._joined(dist.all_gather, messages, buffer)
         if error is not None:
             return
-        for rank, told in enumerate(all_of_them):
-            message = bytes(told.cpu().tolist()).rstrip(b"\0").decode(errors="replace")
+        for rank, content in enumerate(messages):
+            message = bytes(content.cpu().tolist()).rstrip(b"\0").decode(errors="replace")
             if message:
                 raise LearningError(f"process {rank} stopped: {message}")
 

@@ -19,10 +19,9 @@ from mmgraph.graph.exponential_family import log_orders
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.field.clamping import Clamped
-from mmgraph.inference.field.coordinate_ascent import ascend
+from mmgraph.inference.field.coordinate_ascent import ascend, inferred, log_weights
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.pairwise.colouring import colour_masks
-from mmgraph.learning.boltzmann.mean_field import inferred, log_weights
 from mmgraph.learning.boltzmann.training_rows import TrainingRows
 
 _MOST_ROWS = 100
@@ -63,15 +62,15 @@ def divergence(
     alone = independent_log_likelihood(graph, some)
     most = log_likelihood_ceiling(graph, some, seed)
     least = min(alone, began)
-    said = (
+    comparison = (
         f"the log-likelihood of a row is at most {most:,.6g}, and {alone:,.6g} by biases alone, "
         "without any hidden unit"
     )
     if least - most > max(_NATS, _SHARE * abs(least)):
-        return said
+        return comparison
     if warns and least - most > max(_LOW_NATS, _LOW_SHARE * abs(least)):
         warnings.warn(
-            f"{said}; a lower learning_rate, or more gibbs_steps, may help",
+            f"{comparison}; a lower learning_rate, or more gibbs_steps, may help",
             UnlikelyRowsWarning,
             stacklevel=2,
         )

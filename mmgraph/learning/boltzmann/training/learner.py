@@ -9,15 +9,23 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import LearningError
+from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.learning.boltzmann.mean_field import inferred
-from mmgraph.learning.boltzmann.natural import part, prefixed
-from mmgraph.learning.boltzmann.objective import Objective, RandomBlocks, block_sizes
+from mmgraph.inference.field.coordinate_ascent import inferred
+from mmgraph.learning.boltzmann.objective import MEAN, Objective, RandomBlocks, block_sizes
 from mmgraph.learning.boltzmann.objectives.contrastive_divergence import ContrastiveDivergence
-from mmgraph.learning.boltzmann.parameters import BoltzmannParameters
+from mmgraph.learning.boltzmann.parameters import (
+    BoltzmannParameters,
+    Natural,
+    copied,
+    named,
+    natural_named,
+    natural_of,
+    part,
+    prefixed,
+)
 from mmgraph.learning.boltzmann.settings import TrainingSettings
 from mmgraph.learning.boltzmann.training.data_parallel import Processes
-from mmgraph.learning.boltzmann.training.steps import Ascent
 from mmgraph.learning.boltzmann.training_rows import TrainingRows, document_lengths
 
 ObjectiveMaker = Callable[[BoltzmannParameters, RandomBlocks], Objective]
@@ -25,6 +33,14 @@ ObjectiveMaker = Callable[[BoltzmannParameters, RandomBlocks], Objective]
 _LARGEST_PARAMETER = 1e4
 """A parameter beyond this has run away: no unit's log-odds need it."""
 _ASCENT, _OBJECTIVE = "ascent:", "objective:"
+
+
+def read_rows(graph: FactorGraph, rows: object) -> TrainingRows:
+    """Return rows as they are, or read what evidence is read from for a machine."""
+    if isinstance(rows, TrainingRows):
+        return rows
+    tensor = natural_of(graph)[0][0]
+    return TrainingRows.of(graph, Evidence.of(rows, graph.variables), tensor.device, tensor.dtype)
 
 
 class Learner:
@@ -117,3 +133,168 @@ class Learner:
         device = self.parameters.device
         self.ascent.load(part(state, _ASCENT))
         self.objective.load({k: t.to(device) for k, t in part(state, _OBJECTIVE).items()})
+
+
+class Ascent:
+    """Steps uphill of the parameters, by the settings.
+
+    Parameters
+    ----------
+    parameters : BoltzmannParameters
+    settings : TrainingSettings
+    observed : iterable of str
+        The layers that data know; all others are hidden.
+    lengths : mapping of str to float, optional
+        The mean number of words of each layer of word counts, by which the gradients of its biases
+        and weights are divided: they grow with it, and steps that suit short documents are too
+        long for long ones.
+    """
+
+    def __init__(
+        self,
+        parameters: BoltzmannParameters,
+        settings: TrainingSettings,
+        observed: Iterable[str],
+        lengths: Mapping[str, float] | None = None,
+    ) -> None:
+        self.parameters, self.settings = parameters, settings
+        self._shares = _shares_of_words(parameters, lengths or {})
+        tensors = parameters.tensors
+        self._weights = [k for k in tensors if k in parameters.joints]
+        others = [k for k in tensors if k not in parameters.joints]
+        groups = [
+            {"params": [tensors[k] for k in self._weights], "weight_decay": settings.weight_decay},
+            {"params": [tensors[k] for k in others], "weight_decay": 0.0},
+        ]
+        if not settings.weight_decay:
+            groups = [{"params": list(tensors.values())}]  # one group is quicker than two
+        self._optimiser: torch.optim.Optimizer
+        if settings.optimiser == "sgd":
+            self._optimiser = torch.optim.SGD(
+                groups, lr=1.0, momentum=settings.momentum, maximize=True, fused=True
+            )
+        else:
+            self._optimiser = torch.optim.AdamW(
+                groups,
+                lr=1.0,
+                betas=(settings.momentum or 0.9, settings.squared_momentum),
+                maximize=True,
+                fused=True,
+            )
+        self._into = self._incoming(set(observed))
+        self._averages: Natural | None = None
+        self._averaged = 0
+
+    def _incoming(self, observed: set[str]) -> dict[str, int]:
+        """The axis of the hidden units that each matrix of weights leads into.
+
+        It is the second end, unless that is an observed layer and the first is not.
+        """
+        ends = {k: [v.name in observed for v in f.scope] for k, f in self.parameters.joints.items()}
+        return {key: 0 if seen == [False, True] else 1 for key, seen in ends.items()}
+
+    @torch.no_grad()
+    def step(self, gradients: Mapping[str, Tensor], rate: float) -> None:
+        """Go one step along gradients; entries ``"mean:NAME"`` move centres."""
+        settings, parameters = self.settings, self.parameters
+        means = {k.removeprefix(MEAN): t for k, t in gradients.items() if k.startswith(MEAN)}
+        for key, tensor in parameters.tensors.items():
+            gradient = gradients[key]
+            if key in self._shares:
+                gradient = gradient * self._shares[key]
+            name = key.removeprefix("bias:")
+            if settings.sparsity_cost and key.startswith("bias:") and name in means:
+                pull = settings.sparsity_target - means[name]
+                gradient = gradient + settings.sparsity_cost * pull
+            tensor.grad = gradient
+        if settings.gradient_bound is not None:
+            torch.nn.utils.clip_grad_norm_(parameters.tensors.values(), settings.gradient_bound)
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        self._optimiser.step()
+        if settings.norm_bound is not None:
+            for key in self._weights:
+                self._bound(key, settings.norm_bound)
+        if settings.centring:
+            rate = settings.centring_rate
+            parameters.recentre(
+                {n: parameters.centres[n].lerp(mean, rate) for n, mean in means.items()}
+            )
+        parameters.changed()
+        if settings.averaging:
+            self._average()
+
+    def _bound(self, key: str, longest: float) -> None:
+        """Shorten the weights into each hidden unit that are too long together."""
+        weights, joint = self.parameters.tensors[key], self.parameters.joints[key]
+        rows = self.parameters.centres[joint.scope[0].name].numel()
+        matrix = weights.reshape(rows, -1)
+        weights.copy_(torch.renorm(matrix, 2, self._into[key], longest).reshape(weights.shape))
+
+    def _average(self) -> None:
+        """Let the moving averages follow the natural parameters."""
+        natural = natural_of(self.parameters.working())
+        if self._averages is None:
+            self._averages = copied(natural)
+            return
+        # Early averages are those of few steps, so that the random start is soon forgotten.
+        self._averaged += 1
+        kept_share = min(self.settings.averaging, self._averaged / (self._averaged + 9))
+        for kept, row in zip(self._averages, natural, strict=True):
+            for average, tensor in zip(kept, row, strict=True):
+                average.lerp_(tensor, 1 - kept_share)
+
+    def result(self) -> Natural:
+        """Return the natural parameters that training has come to: averages, if there are any."""
+        return self._averages or natural_of(self.parameters.working())
+
+    def state(self) -> dict[str, Tensor]:
+        """Return parameters, centres, averages and the optimiser's tensors."""
+        state = {f"parameter:{k}": t.detach() for k, t in self.parameters.tensors.items()}
+        state.update({f"centre:{n}": c for n, c in self.parameters.centres.items()})
+        for key, tensor in self.parameters.tensors.items():
+            for name, value in self._optimiser.state.get(tensor, {}).items():
+                if isinstance(value, Tensor):
+                    state[f"optimiser:{name}:{key}"] = value
+        if self._averages is not None:
+            state["averaged"] = torch.tensor(self._averaged)
+        return state | named("average", self._averages or [])
+
+    @torch.no_grad()
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a state."""
+        parameters = self.parameters
+        kept = part(state, "optimiser:")
+        for key, tensor in parameters.tensors.items():
+            tensor.copy_(state[f"parameter:{key}"])
+            # Copies have the alignment that fast kernels, and equal roundings, ask for.
+            own = {
+                name.removesuffix(f":{key}"): value.to(tensor.device).clone()
+                for name, value in kept.items()
+                if name.partition(":")[2] == key
+            }
+            if own:
+                self._optimiser.state[tensor] = own
+        for name, centre in parameters.centres.items():
+            centre.copy_(state[f"centre:{name}"])
+        parameters.changed()
+        self._averaged = int(state.get("averaged", torch.tensor(0)))
+        self._averages = natural_named("average", state, parameters.device) or None
+
+    @torch.no_grad()
+    def is_sound(self, largest: float) -> bool:
+        """Whether every parameter is finite, and none is larger than any sensible one."""
+        tops = [t.detach().abs().amax() for t in self.parameters.tensors.values()]
+        return bool(torch.stack(tops).amax() <= largest)  # NaN is not
+
+
+def _shares_of_words(
+    parameters: BoltzmannParameters, lengths: Mapping[str, float]
+) -> dict[str, float]:
+    """What one word's share is of the gradients that whole documents make."""
+    shares = {f"bias:{name}": 1 / length for name, length in lengths.items()}
+    for key, joint in parameters.joints.items():
+        for variable in joint.scope:
+            if variable.name in lengths:
+                shares[key] = shares.get(key, 1.0) / lengths[variable.name]
+    return shares

@@ -13,7 +13,10 @@ from torch import Tensor
 
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.learning.boltzmann.natural import (
+from mmgraph.learning.boltzmann.objective import batch_sizes, epoch_order
+from mmgraph.learning.boltzmann.objectives.contrastive_divergence import ContrastiveDivergence
+from mmgraph.learning.boltzmann.parameters import (
+    BoltzmannParameters,
     Natural,
     copied,
     named,
@@ -21,9 +24,6 @@ from mmgraph.learning.boltzmann.natural import (
     natural_of,
     write_natural,
 )
-from mmgraph.learning.boltzmann.objective import batch_sizes, epoch_order
-from mmgraph.learning.boltzmann.objectives.contrastive_divergence import ContrastiveDivergence
-from mmgraph.learning.boltzmann.parameters import BoltzmannParameters
 from mmgraph.learning.boltzmann.settings import TrainingSettings
 from mmgraph.learning.boltzmann.training.checkpoint import (
     TrainingState,
@@ -33,7 +33,7 @@ from mmgraph.learning.boltzmann.training.checkpoint import (
 )
 from mmgraph.learning.boltzmann.training.data_parallel import Processes
 from mmgraph.learning.boltzmann.training.divergence import divergence, log_likelihood_ceiling
-from mmgraph.learning.boltzmann.training.learner import Learner, ObjectiveMaker
+from mmgraph.learning.boltzmann.training.learner import Learner, ObjectiveMaker, read_rows
 from mmgraph.learning.boltzmann.training.monitors import Monitors
 from mmgraph.learning.boltzmann.training_rows import TrainingRows, check_same_layers
 from mmgraph.learning.kept_state import KeptState
@@ -111,8 +111,8 @@ def train(
     device = natural_of(graph)[0][0].device
     group = Processes.of_environment(device) if processes is None else processes
     try:
-        learned = TrainingRows.read(graph, rows)
-        watched = None if validation is None else TrainingRows.read(graph, validation)
+        learned = read_rows(graph, rows)
+        watched = None if validation is None else read_rows(graph, validation)
         if watched is not None:
             check_same_layers(learned.clamped, watched.clamped)
         learner = Learner(graph, settings, objective, learned.clamped, learned.lengths(), group)
@@ -189,8 +189,8 @@ class _Training:
         self.sums = dict(state.sums)
         for index in batches[state.batch :]:
             done, steps = state.epoch * len(self.sizes) + state.batch, len(self.sizes)
-            told = self.learner.step(self.rows, index, self.settings.rate(done, steps))
-            for name, value in told.items():
+            totals = self.learner.step(self.rows, index, self.settings.rate(done, steps))
+            for name, value in totals.items():
                 self.sums[name] = self.sums.get(name, 0.0) + value
             state.batch += 1
             if every is not None and state.batch < steps and (done + 1) % every == 0:
@@ -249,12 +249,12 @@ class _Training:
         if self.state.began is None:
             return
         write_natural(self.graph, result)
-        ill = divergence(self.graph, self.monitors.rows, self.state.began, self.settings.seed)
-        if ill:
+        reason = divergence(self.graph, self.monitors.rows, self.state.began, self.settings.seed)
+        if reason:
             write_natural(self.graph, self.start)
             raise LearningError(
-                f"training diverged: {ill}; the model has the parameters that training began with. "
-                "A lower learning_rate, or more gibbs_steps, may help"
+                f"training diverged: {reason}; the model has the parameters that training began "
+                "with. A lower learning_rate, or more gibbs_steps, may help"
             )
 
     def _check_sound(self) -> None:

@@ -15,9 +15,9 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.exponential_family import one_hot
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.field.clamping import Clamped
+from mmgraph.inference.field.coordinate_ascent import inferred, log_weights
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.sampling.annealing import annealed_importance_sampling
-from mmgraph.learning.boltzmann.mean_field import inferred, log_weights
 from mmgraph.learning.boltzmann.training_rows import TrainingRows, elementwise
 
 

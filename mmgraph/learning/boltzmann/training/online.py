@@ -9,9 +9,9 @@ from torch import Tensor
 
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.learning.boltzmann.natural import part, prefixed, with_natural, write_natural
 from mmgraph.learning.boltzmann.objective import batch_sizes, epoch_order
 from mmgraph.learning.boltzmann.objectives.contrastive_divergence import ContrastiveDivergence
+from mmgraph.learning.boltzmann.parameters import part, prefixed, with_natural, write_natural
 from mmgraph.learning.boltzmann.settings import TrainingSettings
 from mmgraph.learning.boltzmann.training.divergence import divergence, independent_log_likelihood
 from mmgraph.learning.boltzmann.training.learner import Learner, ObjectiveMaker
@@ -90,10 +90,10 @@ class OnlineTraining:
         if not isinstance(self.learner.objective, ContrastiveDivergence):
             return
         alone = independent_log_likelihood(reached, rows)
-        began = alone - abs(alone) - _FAR
-        ill = divergence(reached, rows, began, self.settings.seed, warns=False)
-        if ill:
+        initial = alone - abs(alone) - _FAR
+        reason = divergence(reached, rows, initial, self.settings.seed, warns=False)
+        if reason:
             raise LearningError(
-                f"training diverged by batch {self.batches}: {ill}; the model has the numbers of "
-                "the batch before. A lower learning_rate, or more gibbs_steps, may help"
+                f"training diverged by batch {self.batches}: {reason}; the model has the numbers "
+                "of the batch before. A lower learning_rate, or more gibbs_steps, may help"
             )

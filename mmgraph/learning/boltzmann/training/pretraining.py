@@ -30,11 +30,12 @@ from mmgraph.graph.factors.bias import BiasFactor, biases
 from mmgraph.graph.factors.bilinear import BilinearFactor, bilinear_factors
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.field.clamping import Clamped
-from mmgraph.learning.boltzmann.mean_field import inferred
+from mmgraph.inference.field.coordinate_ascent import inferred
 from mmgraph.learning.boltzmann.objective import MEAN, RandomBlocks
 from mmgraph.learning.boltzmann.objectives.contrastive_divergence import ContrastiveDivergence
 from mmgraph.learning.boltzmann.parameters import BoltzmannParameters
 from mmgraph.learning.boltzmann.settings import TrainingSettings
+from mmgraph.learning.boltzmann.training.learner import read_rows
 from mmgraph.learning.boltzmann.training.loop import TrainingReport, train
 from mmgraph.learning.boltzmann.training_rows import TrainingRows
 
@@ -82,7 +83,7 @@ def pretrain(
     """
     settings = settings or TrainingSettings()
     BoltzmannParameters(graph)  # it checks the factors
-    rows = TrainingRows.read(graph, rows)
+    rows = read_rows(graph, rows)
     stages = stages_of(graph, layers)
     known, learned, reports = dict(rows.clamped), _Learned(graph), []
     for number, stage in enumerate(stages):
@@ -97,7 +98,7 @@ def pretrain(
         learned.take(machine)
         means = machine.means(data, own.mean_field_steps)
         for name in stage.upper:
-            known[name] = _spread(graph.variables[name], means[name], index, rows.count)
+            known[name] = _among_all_rows(graph.variables[name], means[name], index, rows.count)
     learned.write()
     return reports
 
@@ -320,7 +321,7 @@ def _rows_with_data(stage: Stage, known: Mapping[str, Clamped]) -> Int64[Tensor,
     return seen.nonzero().squeeze(1)
 
 
-def _spread(
+def _among_all_rows(
     variable: Variable, means: Tensor, index: Int64[Tensor, " rows"], count: int
 ) -> Clamped:
     """Means of some rows as those of all, of which the others are unknown."""

@@ -80,7 +80,7 @@ def evidence_of(
         for name in evidence.observed():
             variable = variables[name]
             if variable.is_discrete:
-                _check_values(variable, _given(variable, read, evidence), evidence)
+                _check_values(variable, _cells_of(variable, read, evidence), evidence)
     if labels is None:
         return evidence
     if y is not None:
@@ -94,7 +94,7 @@ def evidence_of(
     return evidence
 
 
-def _given(variable: Variable, read: Any, evidence: Evidence) -> Any:
+def _cells_of(variable: Variable, read: Any, evidence: Evidence) -> Any:
     """The cells of a variable as they were given, those that stand by themselves put together."""
     if variable.name in read:
         return read[variable.name]
@@ -106,10 +106,10 @@ def _given(variable: Variable, read: Any, evidence: Evidence) -> Any:
     return cells.reshape(evidence.batch, *variable.shape)
 
 
-def _check_values(variable: Variable, given: object, evidence: Evidence) -> None:
+def _check_values(variable: Variable, cells: object, evidence: Evidence) -> None:
     """Refuse, or of several states warn of, numbers of which -1 would vanish as missing."""
     codes = evidence.hard(variable.name)
-    message = None if codes is None else lost_value(variable, given, codes.numpy())
+    message = None if codes is None else lost_value(variable, cells, codes.numpy())
     if message is None:
         return
     if variable.cardinality == 2:
@@ -157,18 +157,18 @@ def _by_variable(
     return result
 
 
-def _dense(given: object, variable: Variable | None = None) -> Any:
+def _dense(data: object, variable: Variable | None = None) -> Any:
     """A sparse matrix as an array, its columns the elements of the variable; others as they are."""
-    if not hasattr(given, "toarray"):
-        return given
-    array = np.asarray(given.toarray())
+    if not hasattr(data, "toarray"):
+        return data
+    array = np.asarray(data.toarray())
     shaped = variable is not None and array.ndim == 2 and array.shape[1] == variable.size
     return array.reshape(len(array), *variable.shape) if shaped and variable else array
 
 
 def side_by_side(
     variables: Sequence[Variable],
-    given: object,
+    data: object,
     what: str,
     model: str = "the machine",
     one_row: bool = True,
@@ -183,7 +183,7 @@ def side_by_side(
     EvidenceError
         If it is no such array, or the columns are too many or too few.
     """
-    array: Any = given
+    array: Any = data
     if not isinstance(array, Tensor):
         array = as_array(array, what, EvidenceError)  # still masked where it was
         if array.dtype.kind == "c":

@@ -32,7 +32,7 @@ def names_of_columns(data: object, variables: Collection[str]) -> np.ndarray | N
     return names
 
 
-def check_feature_names(seen: np.ndarray | None, data: object) -> None:
+def check_feature_names(fitted: np.ndarray | None, data: object) -> None:
     """Check that a data frame has the columns that the machine was fitted on, in their order.
 
     Arrays, and frames without names, say nothing of names.
@@ -43,9 +43,9 @@ def check_feature_names(seen: np.ndarray | None, data: object) -> None:
         In scikit-learn's words, with the columns that are new, missing or elsewhere.
     """
     names = feature_names(data)
-    if seen is None or names is None or list(seen) == list(names):
+    if fitted is None or names is None or list(fitted) == list(names):
         return
-    unseen, missing = sorted(set(names) - set(seen)), sorted(set(seen) - set(names))
+    unseen, missing = sorted(set(names) - set(fitted)), sorted(set(fitted) - set(names))
     lines = ["The feature names should match those that were passed during fit."]
     for title, group in (
         ("Feature names unseen at fit time:", unseen),
@@ -59,7 +59,9 @@ def check_feature_names(seen: np.ndarray | None, data: object) -> None:
     raise EvidenceError("\n".join(lines) + "\n")
 
 
-def check_input_features(given: Sequence[str] | None, seen: np.ndarray | None, count: int) -> None:
+def check_input_features(
+    names: Sequence[str] | None, fitted: np.ndarray | None, count: int
+) -> None:
     """Check the names of features that a caller of ``get_feature_names_out`` gives.
 
     Raises
@@ -67,12 +69,12 @@ def check_input_features(given: Sequence[str] | None, seen: np.ndarray | None, c
     EvidenceError
         If they are others than those of the fit, or not so many.
     """
-    if given is None:
+    if names is None:
         return
-    if seen is not None and list(given) != list(seen):
+    if fitted is not None and list(names) != list(fitted):
         raise EvidenceError("input_features is not equal to feature_names_in_")
-    if len(given) != count:
+    if len(names) != count:
         raise EvidenceError(
             f"input_features should have length equal to number of features ({count}), got "
-            f"{len(given)}"
+            f"{len(names)}"
         )

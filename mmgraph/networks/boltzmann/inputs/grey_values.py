@@ -23,7 +23,7 @@ ROUNDING = 1e-6
 """How far from [0, 1] a probability may lie: scaling to this range rounds."""
 
 
-def grey_values(variable: Variable, given: object) -> Float[Tensor, "batch *shape"] | None:
+def grey_values(variable: Variable, data: object) -> Float[Tensor, "batch *shape"] | None:
     """Return the probabilities of being on if that is what is given, NaN where missing.
 
     Parameters
@@ -43,7 +43,7 @@ def grey_values(variable: Variable, given: object) -> Float[Tensor, "batch *shap
         return None
     if not (variable.reader.takes_indices or variable.labels == (0, 1)):
         return None  # numbers, if they mean anything, are labels
-    values = _numbers(given)
+    values = _numbers(data)
     if values is None:
         return None
     near = np.clip(values, 0.0, 1.0)
@@ -64,11 +64,11 @@ def grey_values(variable: Variable, given: object) -> Float[Tensor, "batch *shap
     return torch.from_numpy(np.ascontiguousarray(values))
 
 
-def _numbers(given: object) -> Float[np.ndarray, "..."] | None:
+def _numbers(data: object) -> Float[np.ndarray, "..."] | None:
     """Real numbers in double precision, or None if they are none."""
-    if given is None or isinstance(given, Index | Soft | str):
+    if data is None or isinstance(data, Index | Soft | str):
         return None
-    array = np.asarray(plain_array(given))
+    array = np.asarray(plain_array(data))
     if array.dtype.kind == "O":
         try:
             array = array.astype(np.float64)

@@ -56,9 +56,9 @@ def variables_by_modality(data: object) -> dict[str, tuple[Variable, ...]]:
 
 
 def _of_array(
-    name: str, given: object, modality: str | None = None, columns: Sequence[str] | None = None
+    name: str, data: object, modality: str | None = None, columns: Sequence[str] | None = None
 ) -> Variable:
-    values = _numbers(name, given)
+    values = _numbers(name, data)
     if values.ndim == 1 and modality is not None:  # a single quantity of a mapping
         values, shape = values[:, None], ()
     elif values.ndim < 2 or (values.ndim > 2 and modality is None):
@@ -85,9 +85,9 @@ def _of_array(
     return Variable(name, shape=shape, family=family, modality=modality, columns=named)
 
 
-def _numbers(name: str, given: object) -> np.ndarray:
+def _numbers(name: str, data: object) -> np.ndarray:
     """Numbers in double precision, NaN where missing."""
-    dense: Any = given.toarray() if hasattr(given, "toarray") else given
+    dense: Any = data.toarray() if hasattr(data, "toarray") else data
     dense = nan_where_masked(dense)
     array = np.asarray(plain_array(dense) if isinstance(dense, Tensor | list | tuple) else dense)
     if array.dtype.kind == "c":
