@@ -69,7 +69,7 @@ def test_three_standard_errors_cover_the_truth():
 def test_three_standard_errors_cover_the_truth_of_784_pixels():
     graph = strokes(20)
     exact = float(exact_of(graph)[0])
-    off, told = errors_of(graph, 40, exact, steps=2000, chains=200)
+    off, told = errors_of(graph, 40, exact, steps=500, chains=100)
     covered = int((np.abs(off) < 3 * told).sum())
     print(f"\nlog Z {exact:.3f}: largest error {np.abs(off).max():.4f} nats, mean error told "
           f"{told.mean():.4f}, {covered} of 40 within 3 of them")  # fmt: skip

@@ -307,9 +307,9 @@ def test_cross_validation_and_search_clone_the_machine():
     assert is_classifier(classifier())
     scores = cross_val_score(classifier(objective="multi_prediction"), x, y, cv=3)
     assert scores.mean() > 0.85
-    search = GridSearchCV(
-        classifier(), {"hidden": [2, 20], "fit_options__epochs": [2]}, cv=2, n_jobs=2
-    ).fit(x, y)
+    search = GridSearchCV(classifier(), {"hidden": [2, 20], "fit_options__epochs": [2]}, cv=2).fit(
+        x, y
+    )
     assert search.best_params_["fit_options__epochs"] == 2
     assert search.best_estimator_.joint.size == search.best_params_["hidden"]
 
