@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import mmgraph as mm
+from mmgraph.inference.messages.belief_propagation_kernels import sequential_pass
 from mmgraph.inference.messages.row_messages import RowMessages
 from mmgraph.inference.messages.scaled_messages import ScaledMessages
 from mmgraph.inference.pairwise.build import pairwise_graph
@@ -51,6 +52,26 @@ def test_an_iteration(benchmark: Any, costs: Costs, neighbours: int):
     nanoseconds = seconds_of_iteration(benchmark, graph) / costs.size * 1e9
     benchmark.extra_info.update(ns_a_pixel_and_label=nanoseconds)
     print(f"\nsum-product iteration, {neighbours} neighbours: {nanoseconds:.1f} ns")
+
+
+@pytest.mark.parametrize("neighbours", [4, 8])
+def test_an_iteration_beside_one_in_logarithms(benchmark: Any, costs: Costs, neighbours: int):
+    """What the messages without logarithms are kept for."""
+    graph = grid_of(costs, mm.Potts(), WEIGHT, neighbours)
+    messages = RowMessages(pairwise_graph(graph), mm.Evidence.of(None, graph.variables), 0)
+
+    def iterate() -> None:
+        for forward in (True, False):
+            sequential_pass(forward, messages.model, 0.0, messages.messages)
+
+    iterate()  # compiles
+    scaled, logarithms = seconds_of_iteration(benchmark, graph), quickest(iterate, 5)
+    benchmark.extra_info.update(logarithms_over_scaled=logarithms / scaled)
+    print(
+        f"\n{neighbours} neighbours, an iteration: {scaled * 1e3:.1f} ms, in logarithms "
+        f"{logarithms * 1e3:.1f} ms: {logarithms / scaled:.1f} times"
+    )
+    assert logarithms > 1.5 * scaled
 
 
 @pytest.mark.parametrize("neighbours", [4, 8])

@@ -168,9 +168,9 @@ def _split(a, b, c, d, tilt):
         return first, second, across, back, free, free
     if a < np.inf and d < np.inf:
         rise = d - a
-        own = 0.5 * rise if b == c else b - a if b < np.inf else rise - (c - a)
+        at_second = 0.5 * rise if b == c else b - a if b < np.inf else rise - (c - a)
         across, back = (np.inf if b == np.inf else 0.0), (np.inf if c == np.inf else 0.0)
-        return rise - own, own, across, back, free, free
+        return rise - at_second, at_second, across, back, free, free
     # A choice of one end is ruled out; what is left depends on the other end alone.
     one, two = _ruled_out(min(a, b), min(c, d)), _ruled_out(min(a, c), min(b, d))
     x = min(c, d) - min(a, b) if one == 0 else 0.0

@@ -178,7 +178,7 @@ def _descend_from(
 def checked_starts(
     graph: FactorGraph, evidence: Evidence, initial: Mapping[str, object] | None
 ) -> dict[str, Int64[Tensor, "batch *shape"]]:
-    """Return given starts as state indices of every row; raise the error that names what is wrong.
+    """Return starts as state indices of every row; raise the error that names what is wrong.
 
     Raises
     ------
@@ -186,11 +186,11 @@ def checked_starts(
         If a start names no discrete variable of the graph, or does not fit it.
     """
     starts = {}
-    for name, given in (initial or {}).items():
+    for name, start in (initial or {}).items():
         variable = graph.variable(name)
         if not variable.is_discrete:
             raise MmgraphError(f"the start gives '{name}', which has no states")
-        codes = torch.as_tensor(given).long().cpu()
+        codes = torch.as_tensor(start).long().cpu()
         if tuple(codes.shape) not in (variable.shape, (evidence.batch, *variable.shape)):
             raise MmgraphError(
                 f"the start of '{name}' has shape {tuple(codes.shape)}; {variable.shape} or "

@@ -62,12 +62,12 @@ def is_local(start, arcs, heads):
     Compares the nodes within some steps of a node with those within half as many; in a random graph
     their number explodes. Small graphs are local.
     """
-    seen = np.zeros(len(start) - 1, np.bool_)
+    reached = np.zeros(len(start) - 1, np.bool_)
     within = np.empty(_BALL, np.uint32)
     whole, half = 0, 0
     for probe in range(4):
         within[0] = heads[arcs[probe * len(arcs) // 4]]
-        seen[within[0]] = True
+        reached[within[0]] = True
         sizes = np.zeros(_BALL + 1, np.int64)
         size, done, steps = 1, 0, 0
         while done < size < _BALL:
@@ -77,14 +77,14 @@ def is_local(start, arcs, heads):
                 done += 1
                 for i in range(start[n], start[n + 1]):
                     m = heads[arcs[i]]
-                    if not seen[m] and size < _BALL:
-                        seen[m], within[size] = True, m
+                    if not reached[m] and size < _BALL:
+                        reached[m], within[size] = True, m
                         size += 1
             steps += 1
         if size == _BALL:  # the last step is cut short
             whole, half = whole + sizes[steps - 1], half + sizes[(steps - 1) // 2]
         for k in range(size):
-            seen[within[k]] = False
+            reached[within[k]] = False
     return whole <= _LARGEST_GROWTH * half
 
 
@@ -146,10 +146,10 @@ def saturate(graph, residual, terminal):
                 flow += pushed
                 if flow == np.inf:
                     break
-                back, seen = _adopt(
+                back, looked_at = _adopt(
                     start, arcs, heads, residual, nodes, orphans, lost, time, queue, back
                 )
-                visits += steps + seen
+                visits += steps + looked_at
                 continue  # its other arcs come next
         nodes[n, WAITS] = 0
         front = 0 if front == count else front + 1
@@ -236,11 +236,11 @@ def _adopt(start, arcs, heads, residual, nodes, orphans, lost, time, queue, back
 
     Returns where the queue ends, and how many arcs were looked at.
     """
-    place, seen = 0, 0
+    place, looked_at = 0, 0
     while place < lost:
         n = np.uint64(orphans[place])
         place += 1
-        seen += start[n + _ONE] - start[n]
+        looked_at += start[n + _ONE] - start[n]
         parent, nearest = np.int32(FREE), np.int32(_NOWHERE)
         for i in range(np.uint64(start[n]), np.uint64(start[n + _ONE])):
             arc = np.uint64(arcs[i])
@@ -265,7 +265,7 @@ def _adopt(start, arcs, heads, residual, nodes, orphans, lost, time, queue, back
                 nodes[m, PARENT] = ORPHAN
                 orphans[lost] = m
                 lost += 1
-    return back, seen
+    return back, looked_at
 
 
 @compiled
@@ -283,10 +283,10 @@ def _distance(n, heads, nodes, time):
         m = np.uint64(heads[np.uint64(up)])
     else:
         distance += nodes[m, DISTANCE]
-    found = distance
+    total = distance
     m = n
     while nodes[m, STAMP] != time:
         nodes[m, STAMP], nodes[m, DISTANCE] = time, distance
         distance -= np.int32(1)
         m = np.uint64(heads[np.uint64(nodes[m, PARENT])])
-    return found
+    return total

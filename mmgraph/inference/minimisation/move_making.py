@@ -311,11 +311,11 @@ def _start(energies: Energies, start: Mapping[str, np.ndarray]) -> Labelling:
 
 
 def _refuse_unless_allowed(energies: Energies, kind: str) -> None:
-    found = broken_metric(energies, semimetric=kind == "swap")
-    if found is None:
+    broken = broken_metric(energies, semimetric=kind == "swap")
+    if broken is None:
         return
     p = energies.pairwise
-    edge, (x, y, z) = found
+    edge, (x, y, z) = broken
     ends = " and ".join(p.element_name(int(end[edge])) for end in (p.first, p.second))
     if kind == "swap":
         raise GraphError(

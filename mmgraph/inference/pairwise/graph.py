@@ -237,9 +237,9 @@ class PairwiseGraph(Cached):
     def _observe(self, energies: np.ndarray, name: str, codes: np.ndarray) -> None:
         block = self.block(energies, name)
         rows = np.flatnonzero(codes != MISSING)
-        kept = block[rows, codes[rows]]
+        observed = block[rows, codes[rows]]
         block[rows] = np.inf
-        block[rows, codes[rows]] = kept
+        block[rows, codes[rows]] = observed
 
     def states_of(
         self, labelling: Int[np.ndarray, "*labellings nodes"]

@@ -56,8 +56,8 @@ class TensorMessages:
         self.towards_first = [m.clone() for m in self.towards_second]
         self.residual, self.iterations = torch.inf, 0
         while self.iterations < options.iterations and self.residual > options.tolerance:
-            kept = self.iterations if self.graph.differentiable else 0
-            self.graph.check_memory(1 + kept)
+            earlier = self.iterations if self.graph.differentiable else 0
+            self.graph.check_memory(1 + earlier)
             self.residual = self.step(options.damping)
             self.iterations += 1
 

@@ -8,7 +8,7 @@ All are padded to the largest number of states with ``inf``. All values are ener
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -121,10 +121,10 @@ class TensorGraph:
         """
         required = self._fixed_bytes + rounds * self._round_bytes
         if required > self._budget:
-            kept = f" of {rounds:,} iterations, kept for gradients," if rounds > 1 else ""
+            history = f" of {rounds:,} iterations, kept for gradients," if rounds > 1 else ""
             raise MemoryBudgetError(
-                f"messages on tensors{kept} would need {format_bytes(required)} for {self.nodes:,} "
-                f"nodes with up to {self.states:,} states, the budget is "
+                f"messages on tensors{history} would need {format_bytes(required)} for "
+                f"{self.nodes:,} nodes with up to {self.states:,} states, the budget is "
                 f"{format_bytes(self._budget)}. Use dtype=torch.float32, fewer rows of evidence at "
                 "a time or fewer iterations, or raise memory_budget",
                 required,
@@ -247,17 +247,17 @@ class TensorGraph:
     def colours(self) -> Int64[Tensor, " nodes"]:
         """Return a colour for each node: no edge joins two of one."""
         first, second = self.ends().T.astype(np.int32)
-        found = colour_ends(first, second, self.nodes).colours
-        return torch.as_tensor(found, dtype=torch.int64, device=self.device)
+        colours = colour_ends(first, second, self.nodes).colours
+        return torch.as_tensor(colours, dtype=torch.int64, device=self.device)
 
     def by_variable(self, values: Float[Tensor, "batch nodes states"]) -> dict[str, Tensor]:
         """Split what holds for nodes and states into one tensor a variable."""
-        found = {}
+        blocks = {}
         for name, start in self.first_node.items():
             variable = self.model.variables[name]
             block = values[:, start : start + variable.size, : variable.cardinality]
-            found[name] = block.reshape(-1, *variable.shape, variable.cardinality)
-        return found
+            blocks[name] = block.reshape(-1, *variable.shape, variable.cardinality)
+        return blocks
 
     def states_of(
         self, labels: Int64[Tensor, "batch nodes"]
@@ -265,6 +265,20 @@ class TensorGraph:
         """Return labels of the nodes as state indices of the variables, on the CPU."""
         blocks = self.by_variable(labels.unsqueeze(-1).expand(-1, -1, self.states))
         return {name: block[..., 0].cpu() for name, block in blocks.items()}
+
+    def edges_from(
+        self, colours: Int64[Tensor, " nodes"], colour: int, upwards: bool = True
+    ) -> Iterator[tuple[int, bool, Int64[Tensor, " chosen"]]]:
+        """Yield the edges from nodes of a colour to those of higher (lower) ones.
+
+        By group and direction: the group's place, whether the second ends receive, and the edges.
+        """
+        for i, group in enumerate(self.groups):
+            for to_second in (True, False):
+                ends = (group.first, group.second)
+                sender, target = ends if to_second else ends[::-1]
+                ahead = colours[target] > colour if upwards else colours[target] < colour
+                yield i, to_second, ((colours[sender] == colour) & ahead).nonzero().flatten()
 
     def labelling(
         self,
@@ -288,16 +302,12 @@ class TensorGraph:
         for colour in range(int(colours.max()) + 1 if len(colours) else 0):
             members = (colours == colour).nonzero().flatten()
             labels[:, members] = beliefs[:, members].argmin(-1)
-            for i, group in enumerate(self.groups):
-                for towards_second in (True, False):
-                    ends = (group.first, group.second)
-                    sender, target = ends if towards_second else ends[::-1]
-                    later = (colours[sender] == colour) & (colours[target] > colour)
-                    edges = later.nonzero().flatten()
-                    energies = group.pair_energies(labels[:, sender[edges]], towards_second, edges)
-                    if messages:
-                        replaced = messages[0 if towards_second else 1][i][:, edges]
-                        energies = without(energies, replaced)
-                    rows = energies.expand(len(beliefs), -1, -1)
-                    beliefs.index_add_(1, target[edges], rows)
+            for i, to_second, edges in self.edges_from(colours, colour):
+                group = self.groups[i]
+                ends = (group.first[edges], group.second[edges])
+                sender, target = ends if to_second else ends[::-1]
+                energies = group.pair_energies(labels[:, sender], to_second, edges)
+                if messages:
+                    energies = without(energies, messages[0 if to_second else 1][i][:, edges])
+                beliefs.index_add_(1, target, energies.expand(len(beliefs), -1, -1))
         return labels

@@ -134,10 +134,10 @@ def _by_table(source: Tensor, weights: Tensor, tables: Tensor, sums: bool) -> Te
 
     if not torch.is_grad_enabled() or not any(t.requires_grad for t in (source, weights, tables)):
         return send(source, weights, tables)
-    found: Tensor = checkpoint(
+    messages: Tensor = checkpoint(
         send, source, weights, tables, use_reentrant=False, preserve_rng_state=False
     )
-    return found
+    return messages
 
 
 def _potts_minimum(source: Tensor, weights: Tensor) -> Tensor:

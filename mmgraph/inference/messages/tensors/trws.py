@@ -20,7 +20,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment, TracePoint
 from mmgraph.inference.messages.bounded import BoundedStates
 from mmgraph.inference.messages.tensors.graph import TensorGraph
-from mmgraph.inference.messages.tensors.messages import EdgeGroup, normalised, without
+from mmgraph.inference.messages.tensors.messages import normalised, without
 from mmgraph.inference.model_variables import named_variables
 from mmgraph.inference.pairwise.feasible import check_rows
 from mmgraph.inference.pairwise.labelling_energies import assignment_energies, with_feasible_rows
@@ -50,45 +50,28 @@ class ColouredPasses:
         self.messages = [
             unary.new_zeros(len(unary), len(g.first), unary.shape[-1]) for g in graph.groups
         ]
-        # Of each group, whether the first end has the lower colour; and each colour's edges.
+        # Of each group, whether the first end has the lower colour.
         self.first_is_lower = [colours[g.first] < colours[g.second] for g in graph.groups]
-        lower, upper = colours.new_zeros(graph.nodes), colours.new_zeros(graph.nodes)
-        for group, is_lower in zip(graph.groups, self.first_is_lower, strict=True):
-            ones = torch.ones_like(group.first)
-            lower.index_add_(0, torch.where(is_lower, group.first, group.second), ones)
-            upper.index_add_(0, torch.where(is_lower, group.second, group.first), ones)
-        self.share = 1 / torch.maximum(lower, upper).clamp(min=1).to(unary)
-
-    def _ends(self, i: int, group: EdgeGroup) -> tuple[Tensor, Tensor]:
-        """The lower-coloured and the higher-coloured end of each edge of a group."""
-        is_lower = self.first_is_lower[i]
-        lower = torch.where(is_lower, group.first, group.second)
-        return lower, torch.where(is_lower, group.second, group.first)
-
-    def _directed(self, i: int, colour: int, upwards: bool) -> list[tuple[Tensor, bool]]:
-        """Edges of a group whose sender has a colour, by whether the sender is the first end."""
-        group = self.graph.groups[i]
-        lower, upper = self._ends(i, group)
-        sender = lower if upwards else upper
-        here = self.colours[sender] == colour
-        is_first = self.first_is_lower[i] == upwards
-        return [
-            ((here & (is_first == first)).nonzero().flatten(), first) for first in (True, False)
-        ]
+        lower, upper = torch.zeros(2, graph.nodes, device=unary.device).to(unary)
+        for group in graph.groups:
+            for end, other in ((group.first, group.second), (group.second, group.first)):
+                is_lower = (colours[end] < colours[other]).to(unary)
+                lower.index_add_(0, end, is_lower)
+                upper.index_add_(0, end, 1 - is_lower)
+        self.share = 1 / torch.maximum(lower, upper).clamp(min=1)
 
     def _beliefs(self) -> Tensor:
         """Unary energies and, of each edge, the message at the end that it now points to."""
         total = self.graph.unary.clone()
         for i, group in enumerate(self.graph.groups):
-            lower, upper = self._ends(i, group)
-            target = torch.where(self._points_up[i], upper, lower)
+            to_second = self._points_up[i] == self.first_is_lower[i]
+            target = torch.where(to_second, group.second, group.first)
             total.index_add_(1, target, self.messages[i])
         return total
 
     def run_pass(self, upwards: bool) -> Float[Tensor, " batch"]:
         """Visit all colours in order (backwards unless ``upwards``); return the lower bound."""
         order = range(self.count) if upwards else range(self.count - 1, -1, -1)
-        groups = self.graph.groups
         self._points_up = [torch.full_like(low, not upwards) for low in self.first_is_lower]
         bound = self.graph.unary.new_zeros(len(self.graph.unary), dtype=torch.float64)
         for colour in order:
@@ -98,16 +81,16 @@ class ColouredPasses:
             check_rows(torch.isinf(low[:, members]))
             bound = bound + low[:, members, 0].double().sum(1)
             scaled = (total - low.masked_fill(torch.isinf(low), 0.0)) * self.share[:, None]
-            for i, group in enumerate(groups):
-                for edges, is_first in self._directed(i, colour, upwards):
-                    sender = (group.first if is_first else group.second)[edges]
-                    source = without(scaled[:, sender], self.messages[i][:, edges])
-                    sent = group.send(source, is_first, sums=False, chosen=edges)
-                    least = sent.amin(-1)
-                    check_rows(torch.isinf(least))
-                    bound = bound + least.double().sum(1)
-                    self.messages[i][:, edges] = normalised(sent)
-                    self._points_up[i][edges] = upwards
+            for i, to_second, edges in self.graph.edges_from(self.colours, colour, upwards):
+                group = self.graph.groups[i]
+                sender = (group.first if to_second else group.second)[edges]
+                source = without(scaled[:, sender], self.messages[i][:, edges])
+                sent = group.send(source, to_second, sums=False, chosen=edges)
+                least = sent.amin(-1)
+                check_rows(torch.isinf(least))
+                bound = bound + least.double().sum(1)
+                self.messages[i][:, edges] = normalised(sent)
+                self._points_up[i][edges] = upwards
         return bound
 
     def labelling(self) -> Int64[Tensor, "batch nodes"]:
@@ -174,7 +157,7 @@ class ColouredSearch:
             rows = better.reshape(-1, *(1,) * (codes.ndim - 1))
             self.states[name] = torch.where(rows, codes, self.states.get(name, codes))
 
-    def found(self) -> BoundedStates:
+    def best(self) -> BoundedStates:
         """Return the best labellings.
 
         Raises
@@ -205,4 +188,4 @@ def trws_on_tensors(
         tensors = TensorGraph(graph, evidence, device, dtype, _COPIES, memory_budget)
         search = ColouredSearch(tensors, evidence, tolerance, began)
         search.run(iterations)
-    return search.found().assignment("trws", graph, variables, tolerance, began)
+    return search.best().assignment("trws", graph, variables, tolerance, began)
