@@ -17,9 +17,10 @@ import torch
 
 import mmgraph as mm
 from mmgraph.inference.sampling.gibbs import gibbs
-from mmgraph.inference.sampling.gibbs_chains import Schedule, run_chains
+from mmgraph.inference.sampling.gibbs_chains import run_chains
 from mmgraph.inference.sampling.gibbs_program import gibbs_program
 from mmgraph.inference.sampling.gibbs_start import starting_states
+from mmgraph.inference.sampling.schedule import Schedule
 
 SIDE = 1024
 SWEEPS = 400
@@ -89,6 +90,21 @@ def test_ising_beside_thrml(benchmark):
         f"\nIsing {SIDE} x {SIDE}: {ours / 1e6:,.0f} million/s, thrml {theirs / 1e6:,.0f}: "
         f"{ours / theirs:.1f} times"
     )
+
+
+@pytest.mark.parametrize("varying", [False, True])
+def test_the_kernel_of_two_state_grids_beside_the_general_one(benchmark, varying):
+    """An edge of weight zero makes of the grid a graph like any other."""
+    grid = ising(varying)
+    (spins,) = grid.variables.values()
+    far = mm.PairwiseFactor(spins, [[0, 5 * SIDE]], mm.Potts(), 0.0)
+    general = mm.FactorGraph([spins], [*grid.factors, far])
+    for graph in (grid, general):
+        updates_a_second(graph, 1, sweeps=2)  # compiles
+    slow = updates_a_second(general, 1, sweeps=20)
+    fast = benchmark.pedantic(updates_a_second, (grid, 1, 1, 60), rounds=1)
+    print(f"\nIsing {SIDE} x {SIDE}: {fast / 1e6:,.0f} million/s, in general {slow / 1e6:,.0f}")
+    assert fast > 1.5 * slow
 
 
 @pytest.mark.parametrize("threads", [1, 2])

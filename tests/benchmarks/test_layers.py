@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 import mmgraph as mm
+from mmgraph.graph.errors import ConvergenceWarning
 from tests.inference.annealing_machines import strokes
 
 ROWS = 10_000
@@ -88,3 +89,22 @@ def test_annealing_beside_the_exact_sum(benchmark: Any):
     print(f"\n784-20, 2000 steps, 200 chains: {off:+.4f} nats of {exact:.3f} (told {told:.4f}); "
           f"the exact sum took {seconds:.1f} s")  # fmt: skip
     assert abs(off) < 0.05
+
+
+def test_annealing_from_means_of_a_few_sweeps_beside_annealing_from_biases(benchmark: Any):
+    """What the sweeps that are made first are worth: biases alone lie far from the model."""
+    graph = strokes(20)
+
+    def annealed(**base: Any) -> Any:
+        return mm.query(graph, method="annealed_importance_sampling", steps=500, chains=100,
+                        generator=torch.Generator().manual_seed(0), **base)  # fmt: skip
+
+    found = benchmark.pedantic(annealed, rounds=1)
+    told = float(found.diagnostics["standard_error"]["log_partition"][0])
+    with pytest.warns(ConvergenceWarning):
+        beside = annealed(base={})
+    off = float(beside.log_partition[0] - found.log_partition[0])
+    benchmark.extra_info.update(error_told=told, from_biases=off)
+    print(f"\n784-20, 500 steps: told {told:.3f}; from biases {off:+.1f} nats")
+    assert told < 0.05
+    assert abs(off) > 1

@@ -10,9 +10,9 @@ import mmgraph as mm
 from mmgraph.graph.errors import MmgraphError, UnknownVariableError, ZeroProbabilityError
 from mmgraph.inference.numerics.counted_random import random_words
 from mmgraph.inference.sampling.gibbs import gibbs, gibbs_samples
-from mmgraph.inference.sampling.gibbs_chains import Schedule
 from mmgraph.inference.sampling.gibbs_program import gibbs_program
 from mmgraph.inference.sampling.gibbs_torch import gibbs_torch
+from mmgraph.inference.sampling.schedule import Schedule
 from mmgraph.inference.sampling.two_state_grid import two_state_grid
 from tests.inference.models import nothing, random_evidence, random_graph, random_network, seeded
 from tests.inference.spatial_models import ising_grid, listed, mixed_graph
