@@ -7,9 +7,6 @@ increments a row and not one for each scope. That is the old idea of the data cu
 sub-totals"), with the cells that a cache can hold as its bound.
 """
 
-# The compiled functions take arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
-
 from __future__ import annotations
 
 import math

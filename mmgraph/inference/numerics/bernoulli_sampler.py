@@ -1,8 +1,5 @@
 """Bernoulli units drawn by a compiled loop on the CPU: the random numbers are most of the work."""
 
-# The kernel of this file is compiled: its arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
-
 from __future__ import annotations
 
 import numpy as np

@@ -5,9 +5,6 @@ Philox4x32-10 of Salmon, Moraes, Dror and Shaw (2011), "Parallel random numbers:
 registers.
 """
 
-# The functions of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
-
 from __future__ import annotations
 
 import numpy as np

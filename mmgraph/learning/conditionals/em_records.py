@@ -66,7 +66,7 @@ class EMOptions:
     Parameters
     ----------
     start : {"data", "current"}
-        Start from the data (see :func:`starting_factors`), or from the graph's own parameters.
+        Start from the data (see :func:`initial_factors`), or from the graph's own parameters.
     restarts : int, default 1
         How many starts, of which the best end is returned.
     max_iterations : int, default 200

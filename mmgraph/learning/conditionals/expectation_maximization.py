@@ -32,7 +32,7 @@ from mmgraph.learning.conditionals.expectation import (
     expectation,
 )
 from mmgraph.learning.conditionals.few_rows import warn_of_few_rows
-from mmgraph.learning.conditionals.initial_parameters import starting_factors
+from mmgraph.learning.conditionals.initial_parameters import initial_factors
 from mmgraph.learning.conditionals.parameters import (
     NO_PRIOR,
     LeafOptions,
@@ -213,7 +213,7 @@ class _Run:
             return list(self.graph.factors)
         number, how = state.number, self.how
         source = torch.Generator().manual_seed(state.seeds[number])
-        factors, found = starting_factors(
+        factors, found = initial_factors(
             self.plain, self.rows, self.options, source, number > 0, how.memory_budget, how.device
         )
         return self.maximisation(factors, found)

@@ -29,7 +29,7 @@ _LEAST_LOG_LIKELIHOOD = -30.0
 """No state of a latent variable is ruled out at the start."""
 
 
-def starting_factors(
+def initial_factors(
     graph: FactorGraph,
     rows: Rows,
     options: LeafOptions,
@@ -73,17 +73,17 @@ def starting_factors(
     LearningError
         If a leaf has no observed value in the first chunk, or nothing has.
     """
-    begun = {
+    initial = {
         id(f): _table(f, generator if random_tables else None)
         for f in graph.factors
         if f.is_tabular
     }
     discrete = [v for v in graph.variables.values() if v.is_discrete]
-    plain = FactorGraph(discrete, begun.values())
+    plain = FactorGraph(discrete, initial.values())
     _check_something_observed(rows.first().evidence)
-    leaning = _Leaning(graph, rows.first(), generator)
-    found = expectation(plain, map(leaning, rows), memory_budget, device)
-    first = leaning(rows.first())
+    with_posteriors = _LatentPosteriors(graph, rows.first(), generator)
+    found = expectation(plain, map(with_posteriors, rows), memory_budget, device)
+    first = with_posteriors(rows.first())
     leaves = continuous_leaves(graph.factors)
     for leaf in leaves:
         values = first.evidence.values.get(leaf.child.name)
@@ -95,9 +95,9 @@ def starting_factors(
         share = weighted_beliefs(
             plain, first, [v.name for v in leaf.parents], memory_budget, device
         )
-        begun[id(leaf)] = options.initialised(leaf, values, share, generator)
+        initial[id(leaf)] = options.initialised(leaf, values, share, generator)
     unmoved = replace(found, moments=[None] * len(leaves))
-    return [begun.get(id(f), f) for f in graph.factors], unmoved
+    return [initial.get(id(f), f) for f in graph.factors], unmoved
 
 
 def _table(factor: Factor, generator: torch.Generator | None) -> Factor:
@@ -110,7 +110,7 @@ def _table(factor: Factor, generator: torch.Generator | None) -> Factor:
     return TableFactor(factor.scope, table / table.sum(axis, keepdim=True), child=factor.child)
 
 
-class _Leaning:
+class _LatentPosteriors:
     """Adds a random posterior of every latent variable to rows, as soft evidence."""
 
     def __init__(self, graph: FactorGraph, first: RowGroup, generator: torch.Generator) -> None:

@@ -1,8 +1,5 @@
 """The compiled decoder: best states or exact draws, from the roots of a join tree down."""
 
-# The functions of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
-
 from __future__ import annotations
 
 import math

@@ -16,9 +16,6 @@ found is far above that, the loss is below rounding, and one comparison a row sa
 are the tables of the pass, which all still lie in the buffer, looked at one by one.
 """
 
-# The functions of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
-
 from __future__ import annotations
 
 import math

@@ -6,9 +6,6 @@ entry, so that the innermost loop runs over rows and vectorises whatever the sha
 Tables that are the same for all rows stay single numbers.
 """
 
-# The functions of this file are compiled: their arguments are arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False
-
 from __future__ import annotations
 
 import math
