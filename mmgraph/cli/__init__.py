@@ -81,8 +81,8 @@ def main() -> NoReturn:
     warnings.showwarning = _warn
     library = logging.getLogger("mmgraph")
     library.setLevel(logging.INFO)
-    if not any(isinstance(handler, _Told) for handler in library.handlers):
-        library.addHandler(_Told())
+    if not any(isinstance(handler, _LogLines) for handler in library.handlers):
+        library.addHandler(_LogLines())
     try:
         status = app(standalone_mode=False)
         if sys.stdout is not None:  # it may have been closed before the start
@@ -132,7 +132,7 @@ def _warn(
     say(f"warning: {message}")
 
 
-class _Told(logging.Handler):
+class _LogLines(logging.Handler):
     """Says in one line what the library tells of, such as the place from which it goes on."""
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -68,8 +68,8 @@ def posterior_columns(posterior: Posterior, graph: FactorGraph) -> Columns:
     for element, labels, rows in _distributions(posterior, graph):
         best = [labels[max(range(len(row)), key=row.__getitem__)] for row in rows]
         by_state = zip(*rows, strict=True)
-        found = {f"{element}={x}": list(p) for x, p in zip(labels, by_state, strict=True)}
-        for name, column in {element: best, **found}.items():
+        by_state_name = {f"{element}={x}": list(p) for x, p in zip(labels, by_state, strict=True)}
+        for name, column in {element: best, **by_state_name}.items():
             if name in columns:
                 raise MmgraphError(f"two columns are called '{name}'; ask for one with --query")
             columns[name] = column
@@ -148,15 +148,15 @@ def _distributions(
     """Each element with its labels, and a distribution a row."""
     from mmgraph.graph.variable import element_names
 
-    found = []
+    distributions = []
     for name, table in posterior.marginals.items():
         # An element of an array may have been asked for by its own name, as x[0,1].
         variable = graph.variables.get(name) or graph.variables[name.rpartition("[")[0]]
         elements = element_names(variable) if name in graph.variables else [name]
         labels = _spelled(variable)
         parts = table.detach().cpu().reshape(len(table), len(elements), len(labels)).unbind(1)
-        found += [(e, labels, p.tolist()) for e, p in zip(elements, parts, strict=True)]
-    return found
+        distributions += [(e, labels, p.tolist()) for e, p in zip(elements, parts, strict=True)]
+    return distributions
 
 
 def _means(posterior: Posterior, graph: FactorGraph) -> Columns:

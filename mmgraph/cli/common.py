@@ -60,10 +60,10 @@ def read_graph(name: str) -> FactorGraph:
     import mmgraph
     from mmgraph.graph.errors import FormatError
 
-    found = mmgraph.read(name)
-    if not isinstance(found, mmgraph.FactorGraph):
-        raise FormatError(f"{name} holds {found!r}, which asks for an image's scores")
-    return found
+    graph = mmgraph.read(name)
+    if not isinstance(graph, mmgraph.FactorGraph):
+        raise FormatError(f"{name} holds {graph!r}, which asks for an image's scores")
+    return graph
 
 
 class SeveralValues(TyperCommand):
@@ -144,6 +144,14 @@ def _finite(content: Any) -> Any:
 def say(message: str) -> None:
     """Say something in one line on standard error."""
     print(f"mmgraph: {' '.join(message.split())}", file=sys.stderr)
+
+
+def print_written(as_json: bool, record: Mapping[str, object], message: str) -> None:
+    """Print the record of what was written as JSON, or say it in one line on standard error."""
+    if as_json:
+        print_json(record)
+    else:
+        say(message)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:

@@ -47,15 +47,15 @@ def reading(options: Sequence[str] | None) -> dict[str, Any]:
     """Return what ``--read`` says of a table, as options of ``open_table``."""
     from mmgraph.data.encoding import READING
 
-    found: dict[str, Any] = {}
+    options_named: dict[str, Any] = {}
     for option in options or ():
         name, equals, value = option.partition("=")
         if name not in READING or not equals:
             raise EvidenceError(
                 f"--read {option!r} is none of missing=…, encoding=…, separator=… and extra=…"
             )
-        found[name] = [*found.get(name, ()), value] if name == "missing" else value
-    return found
+        options_named[name] = [*options_named.get(name, ()), value] if name == "missing" else value
+    return options_named
 
 
 def read_evidence(

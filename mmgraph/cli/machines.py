@@ -51,8 +51,8 @@ def fit_machine(
     check_model_file(mmgraph.RestrictedBoltzmannMachine(visible, 1), output)
     rows = load_data(declaration) if data is None else read_rows(declaration, data)
     processes = Processes.of_environment()
-    with keeps(checkpoint, NOT_KEPT), _progress(processes.leads, declaration.epochs) as told:
-        fitted = fit(declaration, rows, checkpoint, told)
+    with keeps(checkpoint, NOT_KEPT), _progress(processes.leads, declaration.epochs) as progress:
+        fitted = fit(declaration, rows, checkpoint, progress)
     if not processes.leads:
         return
     mmgraph.write(fitted.in_units_of_data(), output)
@@ -84,11 +84,11 @@ def _progress(
         return
     with progress_bar("training", epochs) as (bar, task):
 
-        def told(epoch: int, monitors: Mapping[str, float]) -> None:
+        def progress(epoch: int, monitors: Mapping[str, float]) -> None:
             loss = f", loss {monitors['loss']:.4g}" if "loss" in monitors else ""
             bar.update(task, description=f"epoch {epoch}{loss}", completed=epoch)
 
-        yield told
+        yield progress
 
 
 def refuse_without_data(model: str, data: Path | None) -> Path:

@@ -15,9 +15,9 @@ from mmgraph.cli.common import (
     Seed,
     print_json,
     print_table,
+    print_written,
     progress_bar,
     read_graph,
-    say,
 )
 from mmgraph.cli.evidence import reading
 from mmgraph.cli.interruption import NOT_KEPT, keeps
@@ -136,10 +136,8 @@ def show(
         from mmgraph.plots import draw_network
 
         draw_network(graph, output)
-        if as_json:
-            print_json({"model": model, "output": str(output)})
-        else:
-            say(f"wrote {output}")
+        record = {"model": model, "output": str(output)}
+        print_written(as_json, record, f"wrote {output}")
         return
     parents = getattr(graph, "parents", None)
     variables: list[dict[str, Any]] = [
@@ -183,10 +181,8 @@ def convert(
 
     check_parent(target)
     mmgraph.write(mmgraph.read(source), target)
-    if as_json:
-        print_json({"source": source, "target": str(target)})
-    else:
-        say(f"wrote {target}")
+    record = {"source": source, "target": str(target)}
+    print_written(as_json, record, f"wrote {target}")
 
 
 def _network(graph: Any, name: str) -> BayesianNetwork:

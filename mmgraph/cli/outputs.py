@@ -23,10 +23,10 @@ def check_file(path: Path, suffixes: Sequence[str] = ()) -> None:
     """
     ending = "".join(path.suffixes[-2:]).lower()
     if suffixes and not ending.endswith(tuple(suffixes)):
-        found = path.suffix.lower()
+        name_ending = path.suffix.lower()
         raise FormatError(
-            f"{path}: expected a name that ends in {', '.join(suffixes)}, found '{found}'"
-            f"{suggestion(found, suffixes)}"
+            f"{path}: expected a name that ends in {', '.join(suffixes)}, found '{name_ending}'"
+            f"{suggestion(name_ending, suffixes)}"
         )
     if path.is_dir():
         raise FormatError(f"{path} is a directory and no file")

@@ -68,9 +68,9 @@ def infer(
 
     check_table(output)
     graph = read_graph(model)
-    given, many = evidence.evidence_for(graph)
+    observed, many = evidence.evidence_for(graph)
     if many:
-        _warn_of_given(query or (), given)
+        _warn_of_given(query or (), observed)
     options: dict[str, Any] = {"method": method, "device": device}
     if is_seeded(method):
         options["generator"] = torch.Generator().manual_seed(seed)
@@ -81,7 +81,7 @@ def infer(
     question = Question(
         model, graph, method, ask, posterior_columns, posterior_records, _show_posterior
     )
-    question.answer(given, many, output, as_json)
+    question.answer(observed, many, output, as_json)
 
 
 def _show_posterior(posterior: Any, record: Record) -> None:
@@ -100,10 +100,10 @@ def _show_posterior(posterior: Any, record: Record) -> None:
         print_table(("variable", "mean"), list(record["means"].items()))
 
 
-def _warn_of_given(asked: Sequence[str], given: Mapping[str, object]) -> None:
+def _warn_of_given(asked: Sequence[str], observed: Mapping[str, object]) -> None:
     """Warn of columns of a file that are asked for: their answers are no predictions."""
     for name in asked:
-        if name in given:
+        if name in observed:
             warnings.warn(
                 f"the evidence gives '{name}' itself: where it does, the answer is what it says",
                 stacklevel=3,
@@ -136,7 +136,7 @@ def most_probable(
 
     check_table(output)
     graph = read_graph(model)
-    given, many = evidence.evidence_for(graph)
+    observed, many = evidence.evidence_for(graph)
 
     def ask(rows: Any) -> Any:
         # What is read from a file is on the CPU, where every method runs.
@@ -151,4 +151,4 @@ def most_probable(
         print_table(("variable", "state"), list(record["assignment"].items()), title)
 
     question = Question(model, graph, method, ask, assignment_columns, assignment_records, show)
-    question.answer(given, many, output, as_json)
+    question.answer(observed, many, output, as_json)

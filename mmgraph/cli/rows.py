@@ -79,19 +79,20 @@ def answers(
 
     impossible: list[int] = []
     with ExitStack() as stack:
-        told = None
+        bar = None
         if output is not None or not sys.stdout.isatty():  # a bar among printed lines is no help
-            told = stack.enter_context(progress_bar("answering", evidence.batch))
+            bar = stack.enter_context(progress_bar("answering", evidence.batch))
         for start in range(0, evidence.batch, size):
             rows = list(range(start, min(start + size, evidence.batch)))
-            found, answer, error = ask_possible_rows(evidence.rows(slice(start, start + size)), ask)
-            possible = [start + row for row in found.tolist()]
+            part = evidence.rows(slice(start, start + size))
+            answered, answer, error = ask_possible_rows(part, ask)
+            possible = [start + row for row in answered.tolist()]
             impossible += sorted({*rows} - {*possible})
             if error is not None and len(impossible) == evidence.batch:
                 raise error
             yield rows, possible, answer
-            if told is not None:
-                told[0].update(told[1], completed=rows[-1] + 1)
+            if bar is not None:
+                bar[0].update(bar[1], completed=rows[-1] + 1)
     if impossible:
         _warn_of(impossible)
 
@@ -130,23 +131,23 @@ def in_columns(
     for rows, possible, answer in batches:
         waiting += rows
         if answer is not None:
-            found = cells(answer)
-            names = list(found)
+            columns = cells(answer)
+            names = list(columns)
         elif names is None:
             continue
         else:
-            found = {name: [] for name in names}
+            columns = {name: [] for name in names}
         if each is None:
             place = {row: i for i, row in enumerate(possible)}
             lines = [place.get(row) for row in waiting]
             numbers = [row + 1 for row in waiting]
-            found = {
+            columns = {
                 name: [None if i is None else values[i] for i in lines]
-                for name, values in found.items()
+                for name, values in columns.items()
             }
         else:
             numbers = [row + 1 for row in possible for _ in range(each)]
-        yield {row_column(found): numbers, **found}
+        yield {row_column(columns): numbers, **columns}
         waiting = []
 
 

@@ -151,10 +151,10 @@ def list_datasets(
     if as_json:
         print_json(records)
         return
-    for found, record in zip(entries, records, strict=True):
-        size = getattr(found.source, "size", None)
+    for data_set, record in zip(entries, records, strict=True):
+        size = getattr(data_set.source, "size", None)
         where = "installed with pgmpy" if size is None else f"{size / 1e6:.1f} MB to fetch"
-        typer.echo(f"{found.name}: {found.title} ({where})")
+        typer.echo(f"{data_set.name}: {data_set.title} ({where})")
         for key in ("content", "modalities", "licence", "citation"):
             value = record[key]
             text = ", ".join(value) if isinstance(value, list) else str(value)

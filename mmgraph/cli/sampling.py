@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmgraph.cli.answers import Columns, state_columns, value_columns
-from mmgraph.cli.common import JsonOption, Model, Seed, print_json, read_graph, say, spread
+from mmgraph.cli.common import (
+    JsonOption,
+    Model,
+    Seed,
+    print_json,
+    print_written,
+    read_graph,
+    spread,
+)
 from mmgraph.cli.evidence import EvidenceOptions
 from mmgraph.cli.interruption import keeps, unwritten
 from mmgraph.cli.rows import (
@@ -54,7 +62,7 @@ def draw_samples(
 
     check_table(output)
     graph = read_graph(model)
-    given, is_file = evidence.evidence_for(graph)
+    observed, is_file = evidence.evidence_for(graph)
     generator = torch.Generator().manual_seed(seed)
 
     def ask(rows: Any) -> Any:
@@ -65,21 +73,20 @@ def draw_samples(
 
     batches: Iterator[Columns]
     if is_file:
-        rows = Evidence.of(given, graph.variables)
+        rows = Evidence.of(observed, graph.variables)
         size = batch_size(graph, method, draws)
         batches = in_columns(answers(rows, ask, size, output), cells, draws)
     else:
-        batches = iter([cells(ask(given))])
+        batches = iter([cells(ask(observed))])
     if as_json and output is None:
         lines = ((c, line) for c in batches for line in zip(*c.values(), strict=True))
         print_json([dict(zip(columns, line, strict=True)) for columns, line in lines])
         return
     with keeps(None, unwritten(output)):
         count = write_table(output, batches)
-    if as_json:
-        print_json({"model": model, "output": str(output), "rows": count})
-    elif output is not None:
-        say(f"wrote {lines_to(count, output)}")
+    if output is not None:
+        record = {"model": model, "output": str(output), "rows": count}
+        print_written(as_json, record, f"wrote {lines_to(count, output)}")
 
 
 def sample_columns(drawn: Mapping[str, Any], graph: FactorGraph) -> Columns:

@@ -44,14 +44,14 @@ def column_codes(
         If -1 is read as missing, and is a value by all appearances.
     """
     missing = table.missing_cells(variable.labels)
-    found = codes(variable, column, lambda row: table.place(first_row + row), missing)
-    if (message := lost_value(variable, column, found)) is not None:
+    indices = codes(variable, column, lambda row: table.place(first_row + row), missing)
+    if (message := lost_value(variable, column, indices)) is not None:
         warnings.warn(message, VanishingValueWarning, stacklevel=2)
-    if found.ndim != 1:
+    if indices.ndim != 1:
         raise LearningError(
-            f"'{variable.name}' takes one state a row; its column has shape {found.shape}"
+            f"'{variable.name}' takes one state a row; its column has shape {indices.shape}"
         )
-    return found
+    return indices
 
 
 def real_values(

@@ -86,7 +86,7 @@ class CsvTable(Table):
             If a row has not as many cells as the header, or the text is no CSV (which line).
         """
         number = {name: i for i, name in enumerate(self._header)}
-        kept = [(name, number[name]) for name in self.columns]
+        wanted = [(name, number[name]) for name in self.columns]
         with self._reading() as reader:
             next(reader)
             done = False
@@ -100,7 +100,7 @@ class CsvTable(Table):
                     for column, cells in zip(columns, self._transposed(block), strict=False):
                         column.extend(cells)
                 if columns[0]:
-                    yield {name: columns[i] for name, i in kept}
+                    yield {name: columns[i] for name, i in wanted}
 
     def _is_row(self, cells: list[str]) -> bool:
         """Whether a line counts: one without any character only where there is one column."""
@@ -119,10 +119,10 @@ class CsvTable(Table):
         width = len(self._header)
         with self._reading() as reader:
             ragged = (c for c in reader if self._is_row(c) and len(c or [""]) != width)
-            found = len(next(ragged))
+            cells_there = len(next(ragged))
             raise FormatError(
                 f"{self._path}, line {reader.line_num}: expected {width} cells, as the header has, "
-                f"found {found}"
+                f"found {cells_there}"
             )
 
     @contextmanager

@@ -64,12 +64,12 @@ class CodedRows:
 
     def evidence(self) -> Evidence:
         """Return the rows as evidence; a column without any observation is left out."""
-        seen = [i for i in range(len(self.columns)) if bool((self.codes[:, i] != MISSING).any())]
+        observed = [i for i, c in enumerate(self.codes.T) if bool((c != MISSING).any())]
         return Evidence(
             self.variables,
             len(self),
-            tuple(self.columns[i] for i in seen),
-            np.ascontiguousarray(self.codes[:, seen], np.int64),
+            tuple(self.columns[i] for i in observed),
+            np.ascontiguousarray(self.codes[:, observed], np.int64),
             soft=self.soft,
             values=self.values,
         )
@@ -109,7 +109,7 @@ class CodedTable:
         self.table, self.variables, self.chunk_rows = table, variables, chunk_rows
         self._weights = None if weights is None else _checked_weights(weights)
         self._elements = _matched(table, variables)
-        self._kept: list[CodedRows] | None = None
+        self._coded: list[CodedRows] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -128,15 +128,15 @@ class CodedTable:
         LearningError
             If there are no rows, or more or fewer than weights.
         """
-        if self._kept is not None:
-            yield from self._kept
+        if self._coded is not None:
+            yield from self._coded
             return
-        kept: list[CodedRows] | None = [] if self.table.in_memory else None
+        coded: list[CodedRows] | None = [] if self.table.in_memory else None
         for rows in self._read():
-            if kept is not None:
-                kept.append(rows)
+            if coded is not None:
+                coded.append(rows)
             yield rows
-        self._kept = kept
+        self._coded = coded
 
     def _read(self) -> Iterator[CodedRows]:
         discrete = [n for n in self._elements if self.variables[n].is_discrete]

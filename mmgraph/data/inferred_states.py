@@ -53,7 +53,7 @@ def states_in(
         If there are no rows, or a column is empty, has a single label (name the states then), or
         holds real numbers.
     """
-    found: dict[str, dict[Any, None]] = {name: {} for name in columns}
+    distinct: dict[str, dict[Any, None]] = {name: {} for name in columns}
     declared: dict[str, tuple[Any, ...]] = {}
     hidden = spellings(table.missing_cells())
     rows = 0
@@ -66,16 +66,17 @@ def states_in(
                 declared[name] = tuple(c for c in categories.tolist() if spelling(c) not in hidden)
             else:
                 _, cells = factorised(Variable(name, 1), plain_array(column))
-                found[name].update(dict.fromkeys(c for c in cells if spelling(c) not in hidden))
+                distinct[name].update(dict.fromkeys(c for c in cells if spelling(c) not in hidden))
     if not table.columns:
         raise LearningError(f"{table.origin} has no columns to learn from")
     if columns and not rows:
         raise LearningError(f"{table.origin} has no rows to learn from")
     states = {}
-    for name, labels in found.items():
-        given = declared.get(name)
-        states[name] = tuple(map(_label, given)) if given else _sorted_labels(name, labels, table)
-        if not given:
+    for name, labels in distinct.items():
+        if declared.get(name):
+            states[name] = tuple(map(_label, declared[name]))
+        else:
+            states[name] = _sorted_labels(name, labels, table)
             _warn_of_many(name, states[name], rows, table.origin)
     return states
 

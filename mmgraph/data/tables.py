@@ -53,7 +53,7 @@ class _ArraysTable(Table):
         for name in arrays:
             if not isinstance(name, str):
                 raise UnknownVariableError(f"a column is called {name!r}, and not by a text")
-        self._arrays = {name: _array(name, given) for name, given in arrays.items()}
+        self._arrays = {name: _array(name, column) for name, column in arrays.items()}
         self.columns = tuple(self._arrays)
         lengths = {name: len(array) for name, array in self._arrays.items()}
         for name, length in lengths.items():
@@ -69,15 +69,17 @@ class _ArraysTable(Table):
             yield {name: self._arrays[name][start : start + rows] for name in self.columns}
 
 
-def _array(name: object, given: Any) -> np.ndarray | Index:
-    if isinstance(given, Index):
-        marked = np.asarray(plain_array(given.codes))
+def _array(name: object, column: Any) -> np.ndarray | Index:
+    if isinstance(column, Index):
+        marked = np.asarray(plain_array(column.codes))
         if not marked.ndim:
-            raise LearningError(f"the column '{name}' is {given!r}, and no sequence of cells")
+            raise LearningError(f"the column '{name}' is {column!r}, and no sequence of cells")
         return Index(marked)
-    if not isinstance(given, Tensor) and (isinstance(given, str) or not hasattr(given, "__len__")):
-        raise LearningError(f"the column '{name}' is {given!r}, and no sequence of cells")
-    array: np.ndarray = np.asarray(plain_array(given))
+    if not isinstance(column, Tensor) and (
+        isinstance(column, str) or not hasattr(column, "__len__")
+    ):
+        raise LearningError(f"the column '{name}' is {column!r}, and no sequence of cells")
+    array: np.ndarray = np.asarray(plain_array(column))
     if not array.ndim:
         raise LearningError(f"the column '{name}' is a single cell, and no sequence of cells")
     return array

@@ -93,13 +93,13 @@ class Assignment(DeepCopied):
 
         Of variables without states the numbers themselves.
         """
-        found: dict[str, object] = {}
+        by_element: dict[str, object] = {}
         for name, states in self.states.items():
             variable, cells = self.variables[name], states[row].reshape(-1).tolist()
             if variable.is_discrete:
                 cells = [variable.labels[code] for code in cells]
-            found.update(zip(element_names(variable), cells, strict=True))
-        return found
+            by_element.update(zip(element_names(variable), cells, strict=True))
+        return by_element
 
     def __repr__(self) -> str:
         kind = "exact" if self.exact else "approximate"

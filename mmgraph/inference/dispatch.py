@@ -94,10 +94,10 @@ def _call(method: Method, question: Question) -> Any:
         subject = ((),)  # a posterior of no variables
     elif name == "map_query":
         _check_all(graph, subject[0], method.name)
-    found = method(name, graph, evidence, *subject, **options)
+    result = method(name, graph, evidence, *subject, **options)
     if name == "sample" and evidence.batch == 1:
-        return {variable: drawn.unsqueeze(0) for variable, drawn in found.items()}
-    return found
+        return {variable: drawn.unsqueeze(0) for variable, drawn in result.items()}
+    return result
 
 
 def _call_with_known(method: Method, question: Question) -> Any:

@@ -52,12 +52,12 @@ def _is_finite_unary(factor: Factor) -> bool:
 
 def default_precision(graph: FactorGraph) -> torch.dtype:
     """Return single precision where the potentials of all arrays are kept in it, else double."""
-    kept = [
+    potentials = [
         f.tensors()[0]
         for f in graph.factors
         if len(f.scope) == 1 and f.scope[0].shape and (f.compact or f.unary_values is not None)
     ]
-    single = bool(kept) and all(t.dtype == torch.float32 for t in kept)
+    single = bool(potentials) and all(t.dtype == torch.float32 for t in potentials)
     return torch.float32 if single else torch.float64
 
 

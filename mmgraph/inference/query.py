@@ -86,8 +86,8 @@ def query(
     if plain and type(evidence) is dict:
         quick = single_row(model, evidence, names)
         if quick is None:
-            given = Evidence.of(evidence, model.variables)
-            quick, evidence = planned_row(model, evidence, given, names), given
+            rows = Evidence.of(evidence, model.variables)
+            quick, evidence = planned_row(model, evidence, rows, names), rows
         if quick is not None:
             return quick
     check_type("dtype", dtype, "torch.dtype | None")
@@ -110,8 +110,8 @@ def _answer(
     options: Mapping[str, Any],
 ) -> Any:
     """As :func:`mmgraph.inference.dispatch.answer`, of evidence that is still to be read."""
-    given = Evidence.of(evidence, model.variables)
-    return answer(Question(question, model, given, subject, device, options), method)
+    rows = Evidence.of(evidence, model.variables)
+    return answer(Question(question, model, rows, subject, device, options), method)
 
 
 @names_barred_elements
@@ -229,19 +229,19 @@ def sample(
     check_count(draws, "draws")
     check_type("generator", generator, "torch.Generator | None")
     generator = placed_generator(generator, "cpu")
-    given = Evidence.of(evidence, model.variables)
-    drawn = _answer("sample", model, given, (draws, generator), method, device, options)
+    rows = Evidence.of(evidence, model.variables)
+    drawn = _answer("sample", model, rows, (draws, generator), method, device, options)
     values = {name: tensor.cpu() for name, tensor in drawn.items()}
     for factor in model.factors:
         if factor.child is None or factor.child.is_discrete:
             continue
         parents = {v.name: values[v.name].reshape(-1) for v in factor.parents}
         here = factor.to("cpu")  # where states and the generator are
-        values[factor.child.name] = continuous_samples(here, given, parents, draws, generator)
+        values[factor.child.name] = continuous_samples(here, rows, parents, draws, generator)
     values = {n: values[n] for n in model.variables if n in values}
-    if given.batch == 1:
+    if rows.batch == 1:
         return Samples(model.variables, {name: tensor[0] for name, tensor in values.items()})
-    return Samples(model.variables, values, given.batch)
+    return Samples(model.variables, values, rows.batch)
 
 
 def log_partition(
