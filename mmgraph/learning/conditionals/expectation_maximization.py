@@ -110,7 +110,9 @@ def expectation_maximization(
         saved = store.load()
         if saved:
             _check_data(run, saved, store)
-            _log.info("going on from iteration %d of %s", _iterations(saved), how.checkpoint)
+            _log.info(
+                "going on from iteration %d, which %s keeps", _iterations(saved), how.checkpoint
+            )
             state = saved
     _iterate(run, state, store)
     assert state.best is not None
