@@ -26,7 +26,7 @@ from mmgraph.inference.exact.join_tree.logarithms import (
     decisions_in_logarithms,
     outputs_in_logarithms,
 )
-from mmgraph.inference.exact.join_tree.request import Request
+from mmgraph.inference.exact.join_tree.plan import Request
 from mmgraph.inference.exact.join_tree.row_tables import row_tables
 from mmgraph.inference.exact.join_tree.table_view import indices, table_view
 from mmgraph.inference.moments import Moments

@@ -17,7 +17,8 @@ from mmgraph.graph.storage.cache import Recent
 from mmgraph.graph.storage.copying import ReadOnlyDict
 from mmgraph.inference.exact import junction_tree
 from mmgraph.inference.exact.join_tree.compiled_plan import CompiledPlan, compiled_plan
-from mmgraph.inference.exact.join_tree.request import PLANS_KEPT, Request
+from mmgraph.inference.exact.join_tree.plan import Request
+from mmgraph.inference.exact.join_tree.request import PLANS_KEPT
 from mmgraph.inference.exact.join_tree.table_view import (
     indices,
     table_structure,

@@ -11,7 +11,8 @@ import numpy as np
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.exact.join_tree.compiled_plan import CompiledPlan, compiled_plan
-from mmgraph.inference.exact.join_tree.request import Request, planned
+from mmgraph.inference.exact.join_tree.plan import Request
+from mmgraph.inference.exact.join_tree.request import planned
 from mmgraph.inference.exact.join_tree.row_tables import RowTables, row_tables
 from mmgraph.inference.exact.join_tree.table_view import table_view
 from mmgraph.inference.numerics.memory import default_memory_budget

@@ -11,8 +11,8 @@ from jaxtyping import Float64, Int64
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.storage.cache import Recent
 from mmgraph.inference.exact.join_tree import decoding_kernels, kernels, simd_rows
-from mmgraph.inference.exact.join_tree.plan import Program, RowEvidence
-from mmgraph.inference.exact.join_tree.request import PLANS_KEPT, PlannedRequest, Request, planned
+from mmgraph.inference.exact.join_tree.plan import Program, Request, RowEvidence
+from mmgraph.inference.exact.join_tree.request import PLANS_KEPT, PlannedRequest, planned
 from mmgraph.inference.exact.join_tree.table_view import TableView, table_view
 from mmgraph.inference.numerics.memory import default_memory_budget
 

@@ -19,7 +19,7 @@ from mmgraph.graph.errors import UnderflowError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.exact.join_tree.compiled_plan import CompiledPlan
-from mmgraph.inference.exact.join_tree.request import Request
+from mmgraph.inference.exact.join_tree.plan import Request
 from mmgraph.inference.exact.join_tree.table_view import table_view
 from mmgraph.inference.exact.join_tree.torch_program import (
     ForwardPass,

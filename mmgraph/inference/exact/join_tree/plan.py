@@ -1,4 +1,4 @@
-"""What a compiled plan is: a program for the kernel, and where its tables lie."""
+"""What a plan is asked for and what it is: a program for the kernel, and where its tables lie."""
 
 from __future__ import annotations
 
@@ -12,6 +12,35 @@ from mmgraph.inference.exact.join_tree.contraction import ContractionTree
 
 Strides = dict[int, int]
 """The stride of each variable's axis in a table."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a plan is compiled for; plans are kept under it.
+
+    Attributes
+    ----------
+    observed : tuple of int
+        The variables that every row fixes, in the order of the columns of the codes.
+    row_scopes : tuple of tuple of int
+        The scopes of the tables that come with every row: soft evidence, observed continuous
+        leaves, variables that only some rows observe.
+    variables : tuple of int
+        The variables whose marginals are wanted.
+    families : bool
+        Whether the joint belief of every factor, and of every row table, is wanted.
+    keep : tuple of int
+        The variables whose joint distribution is wanted instead.
+    maximised : tuple of int
+        The variables to maximise, the others being summed out first.
+    """
+
+    observed: tuple[int, ...] = ()
+    row_scopes: tuple[tuple[int, ...], ...] = ()
+    variables: tuple[int, ...] = ()
+    families: bool = False
+    keep: tuple[int, ...] = ()
+    maximised: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,7 +123,7 @@ class Plan:
         For each leaf where its table goes, and how its axes are permuted first.
     slots, strides : ndarray of int64
         The leaves that evidence slices (see :class:`RowEvidence`).
-    soft_start, soft_entries : int
+    soft_start : int
         The part of the buffer that each row overwrites.
     output_start : int
         The part of the buffer that holds the results.
@@ -118,7 +147,6 @@ class Plan:
     slots: np.ndarray
     strides: np.ndarray
     soft_start: int
-    soft_entries: int
     output_start: int
     outputs: list[tuple[int, int, tuple[int, ...]]]
     table_strides: list[Strides]

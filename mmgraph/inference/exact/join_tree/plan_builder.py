@@ -16,17 +16,11 @@ import numpy as np
 
 from mmgraph.inference.exact.join_tree import kernels
 from mmgraph.inference.exact.join_tree.contraction import ContractionTree
-from mmgraph.inference.exact.join_tree.plan import Leaf, Plan, Strides
+from mmgraph.inference.exact.join_tree.plan import Leaf, Plan, Request, Strides
 
 
 def compile_plan(
-    tree: ContractionTree,
-    leaves: Sequence[Leaf],
-    rank: list[int],
-    variables: Sequence[int] = (),
-    factors: Sequence[int] = (),
-    keep: Sequence[int] = (),
-    maximised: frozenset[int] = frozenset(),
+    tree: ContractionTree, leaves: Sequence[Leaf], rank: list[int], request: Request
 ) -> Plan:
     """Compile a join tree.
 
@@ -38,24 +32,19 @@ def compile_plan(
         Where the numbers of each factor come from.
     rank : list of int
         The place of each variable in the order that all tables' axes follow.
-    variables : sequence of int
-        The variables whose marginals are wanted; an observed one gets an empty block.
-    factors : sequence of int
-        The leaves whose joint beliefs are wanted.
-    keep : sequence of int
-        The variables that the tree keeps: their joint table is the result instead.
-    maximised : frozenset of int
-        The variables that are maximised rather than summed out.
+    request : Request
+        An observed variable gets an empty marginal; what is kept is the result instead of beliefs.
     """
-    builder = _PlanBuilder(tree, leaves, rank, maximised)
-    soft_start, soft_entries = builder.place_leaves()
+    builder = _PlanBuilder(tree, leaves, rank, frozenset(request.maximised))
+    soft_start = builder.place_leaves()
     builder.forward()
-    if keep:  # nothing runs backwards
-        output_start, outputs = builder.joint(keep)
+    backward_start = len(builder.steps)
+    if request.keep:  # nothing runs backwards
+        output_start, outputs = builder.joint(request.keep)
         backward_start = len(builder.steps)
     else:
-        backward_start = len(builder.steps)
-        output_start, outputs = builder.beliefs(variables, factors)
+        factors = range(len(leaves)) if request.families else ()
+        output_start, outputs = builder.beliefs(request.variables, factors)
     return Plan(
         tree=tree,
         program=np.array(builder.steps, np.int64),
@@ -67,7 +56,6 @@ def compile_plan(
         slots=np.array(builder.slot_rows, np.int64).reshape(-1, 4),
         strides=np.array(builder.stride_rows, np.int64).reshape(-1, 2),
         soft_start=soft_start,
-        soft_entries=soft_entries,
         output_start=output_start,
         outputs=outputs,
         table_strides=builder.strides,
@@ -123,7 +111,7 @@ class _PlanBuilder:
         self._place(len(self.offsets) - 1, scope)
         return len(self.offsets) - 1
 
-    def place_leaves(self) -> tuple[int, int]:
+    def place_leaves(self) -> int:
         """Lay out the factors; those that each row gives anew stand together at the end."""
         self.layout = [(0, ())] * len(self.leaves)
         for node, leaf in enumerate(self.leaves):
@@ -132,10 +120,8 @@ class _PlanBuilder:
         soft_start = self.position
         for node, leaf in enumerate(self.leaves):
             if leaf.row_table:
-                axes = sorted(range(len(leaf.scope)), key=lambda i: self.rank[leaf.scope[i]])
-                self.layout[node] = (self.position, tuple(axes))
-                self._place(node, leaf.scope)
-        return soft_start, self.position - soft_start
+                self._place_table(node, leaf)
+        return soft_start
 
     def _place_table(self, node: int, leaf: Leaf) -> None:
         if not leaf.observed:
@@ -235,19 +221,17 @@ class _PlanBuilder:
         self._backward({*smallest.values(), *factors})
         start = self.position
         outputs: list[tuple[int, int, tuple[int, ...]]] = []
-        for v in variables:
+        by_rank = self.rank.__getitem__
+        targets: list[tuple[tuple[int, ...], int]] = [
+            ((v,), smallest.get(v, -1)) for v in variables
+        ]
+        targets += [(tuple(sorted(tree.scopes[n], key=by_rank)), n) for n in factors]
+        for axes, node in targets:
             before = self.position
-            slot = self._new_slot((v,))
-            if v in smallest:
-                node = smallest[v]
-                self.contract(self.value(node), self.gradients[node], slot, 0)
-            outputs.append((before - start, self.position - before, (v,)))
-        for node in factors:
-            before = self.position
-            axes = sorted(tree.scopes[node], key=self.rank.__getitem__)
             slot = self._new_slot(axes)
-            self.contract(self.value(node), self.gradients[node], slot, 0)
-            outputs.append((before - start, self.position - before, tuple(axes)))
+            if node >= 0:
+                self.contract(self.value(node), self.gradients[node], slot, 0)
+            outputs.append((before - start, self.position - before, axes))
         return start, outputs
 
     def _smallest_nodes(self, variables: Sequence[int]) -> dict[int, int]:

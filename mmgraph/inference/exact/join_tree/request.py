@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -15,42 +14,13 @@ from mmgraph.graph.storage.cache import Recent
 from mmgraph.inference.exact.join_tree import kernels
 from mmgraph.inference.exact.join_tree.contraction import ContractionTree, contraction_tree
 from mmgraph.inference.exact.join_tree.elimination import best_elimination_order
-from mmgraph.inference.exact.join_tree.plan import Leaf, Plan, decoding_steps
+from mmgraph.inference.exact.join_tree.plan import Leaf, Plan, Request, decoding_steps
 from mmgraph.inference.exact.join_tree.plan_builder import compile_plan
 from mmgraph.inference.exact.join_tree.table_view import TableStructure, table_structure
 from mmgraph.inference.numerics.memory import format_bytes
 
 PLANS_KEPT = 256
 """How many plans are remembered: of each graph those with its numbers, of each structure all."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a plan is compiled for; plans are kept under it.
-
-    Attributes
-    ----------
-    observed : tuple of int
-        The variables that every row fixes, in the order of the columns of the codes.
-    row_scopes : tuple of tuple of int
-        The scopes of the tables that come with every row: soft evidence, observed continuous
-        leaves, variables that only some rows observe.
-    variables : tuple of int
-        The variables whose marginals are wanted.
-    families : bool
-        Whether the joint belief of every factor, and of every row table, is wanted.
-    keep : tuple of int
-        The variables whose joint distribution is wanted instead.
-    maximised : tuple of int
-        The variables to maximise, the others being summed out first.
-    """
-
-    observed: tuple[int, ...] = ()
-    row_scopes: tuple[tuple[int, ...], ...] = ()
-    variables: tuple[int, ...] = ()
-    families: bool = False
-    keep: tuple[int, ...] = ()
-    maximised: tuple[int, ...] = ()
 
 
 class PlannedRequest:
@@ -80,16 +50,7 @@ class PlannedRequest:
     @cached_property
     def plan(self) -> Plan:
         """The program, and where its tables lie."""
-        request = self.request
-        return compile_plan(
-            self.tree,
-            self.leaves,
-            self.rank,
-            variables=request.variables,
-            factors=range(len(self.leaves)) if request.families else (),
-            keep=request.keep,
-            maximised=frozenset(request.maximised),
-        )
+        return compile_plan(self.tree, self.leaves, self.rank, self.request)
 
     @cached_property
     def decoding(self) -> np.ndarray:

@@ -12,7 +12,8 @@ import mmgraph as mm
 from mmgraph.inference.exact.join_tree import elimination
 from mmgraph.inference.exact.join_tree.contraction import contraction_tree
 from mmgraph.inference.exact.join_tree.elimination import best_elimination_order
-from mmgraph.inference.exact.join_tree.request import Request, planned
+from mmgraph.inference.exact.join_tree.plan import Request
+from mmgraph.inference.exact.join_tree.request import planned
 from mmgraph.inference.exact.join_tree.table_view import table_view
 from tests.inference.models import random_graph, seeds
 
