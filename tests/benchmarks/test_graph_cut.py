@@ -5,7 +5,6 @@ The photograph is the cameraman of scikit-image, read out of the wheel that hold
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,14 +13,12 @@ import numpy as np
 import pytest
 
 import mmgraph as mm
-from mmgraph.datasets import entry
-from mmgraph.datasets.wheels import WheelPin, read_from_wheel
-from mmgraph.graph.errors import DatasetError
 from mmgraph.graph.interaction import Interaction
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.minimisation.graph_cut import graph_cut
 from mmgraph.inference.minimisation.move_making import alpha_expansion
 from mmgraph.inference.minimisation.trws_and_moves import trws_and_moves
+from tests.benchmarks.pictures import noisy_photograph
 from tests.inference.models import nothing
 
 ROUNDS = 2
@@ -30,16 +27,7 @@ ROUNDS = 2
 @pytest.fixture(scope="module")
 def photograph() -> np.ndarray:
     """Grey values from 0 to 1, with noise."""
-    image_module = pytest.importorskip("PIL.Image")
-    source = entry("motorcycle_stereo").source
-    assert isinstance(source, WheelPin)
-    try:
-        content = read_from_wheel(source, "skimage/data/camera.png")
-    except DatasetError as error:
-        pytest.skip(f"the photograph cannot be had: {error}")
-    with image_module.open(io.BytesIO(content)) as image:
-        grey = np.asarray(image.convert("L"), np.float64) / 255
-    return grey + np.random.default_rng(0).normal(size=grey.shape) * 0.1
+    return noisy_photograph()
 
 
 @pytest.fixture(scope="module")

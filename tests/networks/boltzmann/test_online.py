@@ -12,6 +12,7 @@ import torch
 import mmgraph as mm
 from mmgraph.graph.errors import EvidenceError, LearningError
 from mmgraph.learning.boltzmann.settings import TrainingSettings
+from tests.networks.boltzmann.test_fitting import labelled as coded
 from tests.networks.boltzmann_enumeration import every_family
 
 X = mm.Variable("x", shape=(6,), family="gaussian")
@@ -19,12 +20,8 @@ OBJECTIVES = pytest.mark.parametrize("objective", ["contrastive_divergence", "mu
 
 
 def labelled(rows: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Three classes whose means differ, of six columns in very different units."""
-    generator = np.random.default_rng(seed)
-    y = generator.integers(0, 3, rows)
-    means = np.random.default_rng(9).normal(size=(3, 6)) * 2
-    x = (means[y] + generator.normal(size=(rows, 6))) * [1, 1000, 0.01, 1, 50, 1]
-    return x + np.array([0, 5e4, -3, 10, 0, 1]), np.array(["b", "c", "a"])[y]
+    x, y = coded(rows, seed)
+    return x, np.array(["b", "c", "a"])[y]
 
 
 def classifier(**options) -> mm.RestrictedBoltzmannMachine:
