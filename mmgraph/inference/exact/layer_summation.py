@@ -320,7 +320,7 @@ def log_terms(graph: FactorGraph, evidence: Evidence) -> float:
 
     Infinite where no choice of layers can be listed.
     """
-    view = FieldView(graph, evidence, tables_device(graph), torch.float64)
+    view = FieldView.structure(graph, evidence, tables_device(graph), torch.float64)
     summed = layers_to_sum(view, lambda names: _log_terms(view, names))
     return _log_terms(view, [n for n in view.free if n not in summed])
 

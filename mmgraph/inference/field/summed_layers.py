@@ -7,6 +7,7 @@ averages and enumeration lists.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple
 
 import networkx as nx
 import torch
@@ -83,38 +84,37 @@ class SummedView:
             alone = alone + summed_mean(value, view.unary[name]) + summed(base)
         joined = view.coupling_log_weight_of(self._between, self._tilts, states)
         fields = {name: view.coupling_field(name, states) for name in self.summed}
-        return Weighed(self, alone, joined, fields)
+        return Weighed(view, alone, joined, fields)
 
 
-class Weighed:
-    """The log-weights of some values, at any inverse temperature."""
+class Weighed(NamedTuple):
+    """The log-weights of some values, at any inverse temperature.
 
-    def __init__(
-        self,
-        summed: SummedView,
-        alone: Float[Tensor, " batch"],
-        joined: Float[Tensor, " batch"],
-        fields: Mapping[str, Tensor | None],
-    ) -> None:
-        self._summed, self._alone, self._joined, self._fields = summed, alone, joined, fields
+    Attributes
+    ----------
+    view : FieldView
+    alone, joined : Tensor, shape (batch,)
+        What values of the kept variables weigh by themselves, and by what joins them.
+    fields : mapping of str to Tensor or None
+        What they say of each summed layer.
+    """
+
+    view: FieldView
+    alone: Float[Tensor, " batch"]
+    joined: Float[Tensor, " batch"]
+    fields: Mapping[str, Tensor | None]
 
     def log_weight(self, inverse: float = 1.0) -> Float[Tensor, " batch"]:
         """Return the logarithm of each row's weight, the summed layers' sums among it."""
-        view = self._summed.view
-        total = self._alone + inverse * self._joined
-        for name in self._fields:
-            total = total + view.log_partition_of(name, self.natural(name, inverse))
+        total = self.alone + inverse * self.joined
+        for name in self.fields:
+            total = total + self.view.log_partition_of(name, self.natural(name, inverse))
         return total
 
     def natural(self, name: str, inverse: float = 1.0) -> Float[Tensor, "batch ..."]:
         """Return the natural parameters of a summed layer."""
-        alone, field = self._summed.view.unary[name], self._fields[name]
+        alone, field = self.view.unary[name], self.fields[name]
         return alone if field is None else alone + inverse * field
-
-
-def unit_count(view: FieldView) -> Callable[[list[str]], float]:
-    """Return a cost that counts units: the more are summed out the better."""
-    return lambda names: float(sum(view.variables[n].size for n in names))
 
 
 def log_base_partition(view: FieldView) -> Float[Tensor, " batch"]:

@@ -71,10 +71,7 @@ class FieldTerms:
         self, graph: FactorGraph, evidence: Evidence, device: torch.device, dtype: torch.dtype
     ) -> None:
         self._prepare(graph, evidence.batch, device, dtype)
-        for name in self.compact:
-            known = clamped(evidence, self.variables[name], device, dtype)
-            if known is not None:
-                self.clamped[name] = known
+        self._clamp(evidence)
         self._add_all(part for factor in graph.factors for part in _parts(factor, evidence))
         for name, tensor in evidence.soft.items():
             self._add_soft(name, tensor.to(device, dtype))
@@ -84,6 +81,19 @@ class FieldTerms:
                 assert excluded is not None
                 self.unary[name] = self.unary[name].masked_fill(excluded.to(device), -torch.inf)
         self._add_observed_layers()
+
+    @classmethod
+    def structure(
+        cls, graph: FactorGraph, evidence: Evidence, device: torch.device, dtype: torch.dtype
+    ) -> Self:
+        """Return a view that knows what is free and joined, and no field, which costs little."""
+        view = cls.__new__(cls)
+        view._prepare(graph, evidence.batch, device, dtype)
+        view._clamp(evidence)
+        parts = (part for factor in graph.factors for part in _parts(factor, evidence))
+        view.factors = [f for f in parts if len(f.scope) > 1 or f.edge_terms is not None]
+        view._add_observed_layers()
+        return view
 
     @classmethod
     def given(
@@ -121,6 +131,12 @@ class FieldTerms:
         self._uncounted: list[str] = []
         self.couplings: dict[str, list[Factor]] = {n: [] for n in self.variables}
         self.factors: list[Factor] = []
+
+    def _clamp(self, evidence: Evidence) -> None:
+        for name in self.compact:
+            known = clamped(evidence, self.variables[name], self.device, self.dtype)
+            if known is not None:
+                self.clamped[name] = known
 
     def _add_all(self, factors: Iterable[Factor]) -> None:
         joining = []

@@ -23,12 +23,7 @@ from mmgraph.inference.field.finiteness import check_finite
 from mmgraph.inference.field.initial_means import gibbs_means
 from mmgraph.inference.field.moments import MomentSums
 from mmgraph.inference.field.softened_view import SoftenedView
-from mmgraph.inference.field.summed_layers import (
-    SummedView,
-    layers_to_sum,
-    log_base_partition,
-    unit_count,
-)
+from mmgraph.inference.field.summed_layers import SummedView, layers_to_sum, log_base_partition
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.numerics.counted_random import device_generator
 from mmgraph.inference.pairwise.colouring import colour_masks
@@ -67,7 +62,9 @@ def annealed_layers(
     view = chains_view(FieldView, graph, evidence, chains, device, torch.float64)
     drawing = device_generator(generator, device)
     view.tilt(gibbs_means(view, colours, batch, drawing) if base is None else base)
-    summed = SummedView(view, layers_to_sum(view, unit_count(view)))
+    # The more units are summed out the better.
+    chosen = layers_to_sum(view, lambda rest: float(sum(view.variables[n].size for n in rest)))
+    summed = SummedView(view, chosen)
     states = view.start(draw=True, generator=drawing)
     log_weights = log_base_partition(view).double()
     inverse = inverse_temperatures(steps, _first_step(summed, batch, steps, drawing))
