@@ -38,10 +38,8 @@ def read_bif(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> Baye
 
     Parameters
     ----------
-    path : path
-        The file; gzipped content is unpacked.
-    size_limit : int
-        The most bytes that it may hold, unpacked.
+    path, size_limit
+        As for :func:`~mmgraph.formats.files.read_bytes`.
 
     Raises
     ------

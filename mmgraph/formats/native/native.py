@@ -8,9 +8,7 @@ settings.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +33,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factor_kinds import factor_kinds
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
+from mmgraph.networks.boltzmann.machine import BoltzmannMachine
 from mmgraph.networks.random_fields.markov_random_field import MarkovRandomField
 
 if TYPE_CHECKING:
@@ -44,40 +43,13 @@ _CONDITIONAL_RANDOM_FIELD = "conditional random field"
 """The kind of model that is no graph; a module of its own, which loads learning, restores it."""
 
 
-@dataclass(frozen=True)
-class GraphKind:
-    """How graphs of a class are put together from their variables and factors.
-
-    Attributes
-    ----------
-    type : type
-        The class itself; its subclasses are other kinds.
-    settings : callable
-        ``(graph) -> dict`` of JSON values.
-    restore : callable
-        ``(variables, factors, settings) -> graph``.
-    """
-
-    type: type[FactorGraph]
-    settings: Callable[[Any], dict[str, Any]]
-    restore: Callable[[Sequence[Variable], Sequence[Factor], JsonObject], FactorGraph]
-
-
-def _of_factors(graph_class: type[FactorGraph]) -> GraphKind:
-    """The kind of a class that variables and factors say all of."""
-    return GraphKind(graph_class, lambda _: {}, lambda v, f, _: graph_class(v, f))
-
-
-GRAPH_KINDS: dict[str, GraphKind] = {
-    "factor graph": _of_factors(FactorGraph),
-    "Bayesian network": _of_factors(BayesianNetwork),
-    "Markov random field": _of_factors(MarkovRandomField),
-    **{
-        name: GraphKind(machine, machine_settings, partial(restore_machine, machine))
-        for name, machine in BOLTZMANN_MACHINES.items()
-    },
+GRAPH_KINDS: dict[str, type[FactorGraph]] = {
+    "factor graph": FactorGraph,
+    "Bayesian network": BayesianNetwork,
+    "Markov random field": MarkovRandomField,
+    **BOLTZMANN_MACHINES,
 }
-"""The kinds of graphs by name."""
+"""The kinds of graphs by name; their subclasses are other kinds."""
 
 
 def write_native(graph: FactorGraph, path: str | os.PathLike[str]) -> None:
@@ -89,7 +61,7 @@ def write_native(graph: FactorGraph, path: str | os.PathLike[str]) -> None:
         If the graph or a factor is of a kind without a name, or the directory holds something else.
     """
     path = checked_path(path)
-    kind = _kind_of(graph, {name: kind.type for name, kind in GRAPH_KINDS.items()}, "graph")
+    kind = _kind_of(graph, GRAPH_KINDS, "graph")
     tensors: dict[str, Tensor] = {}
     document: dict[str, Any] = {
         "kind": kind,
@@ -112,8 +84,8 @@ def write_native(graph: FactorGraph, path: str | os.PathLike[str]) -> None:
         if settings:
             entry["settings"] = settings
         document["factors"].append(entry)
-    if settings := GRAPH_KINDS[kind].settings(graph):
-        document["settings"] = settings
+    if isinstance(graph, BoltzmannMachine):
+        document["settings"] = machine_settings(graph)
     write_document(path, document, tensors)
 
 
@@ -151,7 +123,7 @@ def read_native(
         from mmgraph.formats.native.random_fields import restored_field
 
         return restored_field(document, read_tensors(path / PARAMETERS, size_limit))
-    graph_kind = document.choice("kind", GRAPH_KINDS)
+    graph_kind: type[FactorGraph] = document.choice("kind", GRAPH_KINDS)
     tensors = read_tensors(path / PARAMETERS, size_limit)
     entries = document.items("variables")
     check_free_states(str(file), entries, tensors)
@@ -168,8 +140,10 @@ def read_native(
         ]
         if tensors:  # each factor has taken out its own
             raise FormatError(f"{path / PARAMETERS}: '{min(tensors)}' belongs to no factor")
-        settings = JsonObject(f"{file}, settings", document.get("settings", dict, {}))
-        return graph_kind.restore(list(variables.values()), factors, settings)
+        if issubclass(graph_kind, BoltzmannMachine):
+            settings = JsonObject(f"{file}, settings", document.get("settings", dict, {}))
+            return restore_machine(graph_kind, list(variables.values()), factors, settings)
+        return graph_kind(variables.values(), factors)
     except (GraphError, LearningError) as error:
         raise FormatError(f"{file}: {error}") from None
 

@@ -73,6 +73,10 @@ class BiasFactor(LayerFactor):
         if not bool(torch.isfinite(tensor.detach()).all()):
             raise GraphError(f"{self!r}: a {what} is NaN or infinite")
 
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Return the bias, and the precision if there is one."""
+        return (self.bias,) if self.precision is None else (self.bias, self.precision)
+
     @property
     def document_length(self) -> int | None:
         """As :attr:`Factor.document_length`."""

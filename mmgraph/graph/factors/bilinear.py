@@ -54,6 +54,10 @@ class BilinearFactor(LayerFactor):
             raise GraphError(f"{self!r}: a weight is NaN or infinite")
         self._rows = math.prod(statistics_shape(first))
 
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Return the weights."""
+        return (self.weights,)
+
     @property
     def matrix(self) -> Float[Tensor, "first second"]:
         """The weights as one matrix."""

@@ -34,10 +34,6 @@ class LayerFactor(Factor):
         """Layers are no tables; :meth:`over_states` gives factors that have some."""
         return False
 
-    def tensors(self) -> tuple[Tensor, ...]:
-        """Return the tensors that the factor is made of."""
-        return tuple(t for name in self.names if (t := getattr(self, name)) is not None)
-
     def parameters(self) -> dict[str, Tensor]:
         """As :meth:`Factor.parameters`."""
         return dict(zip(self.names, self.tensors(), strict=False))
