@@ -207,6 +207,13 @@ def _draw(
     return files
 
 
+_REPORTED = (
+    *("method", "marginal_method", "energy", "lower_bound", "gap", "exact", "converged"),
+    *("sensor_weights", "edge_weight", "prior", "temperature"),
+)
+"""What the report takes from the labelling as it is."""
+
+
 def _report(labelling: Labelling, annotations: Annotations) -> dict[str, Any]:
     import numpy as np
 
@@ -223,17 +230,7 @@ def _report(labelling: Labelling, annotations: Annotations) -> dict[str, Any]:
     keys = ("value", "class", "colour", "labelled", "pixels", "mean_uncertainty")
     return {
         "size": list(labelling.labels.shape),
-        "method": labelling.method,
-        "marginal_method": labelling.marginal_method,
-        "energy": labelling.energy,
-        "lower_bound": labelling.lower_bound,
-        "gap": labelling.gap,
-        "exact": labelling.exact,
-        "converged": labelling.converged,
-        "sensor_weights": labelling.sensor_weights,
-        "edge_weight": labelling.edge_weight,
-        "prior": labelling.prior,
-        "temperature": labelling.temperature,
+        **{key: getattr(labelling, key) for key in _REPORTED},
         "held_out_log_loss": labelling.log_loss,
         "missing_pixels": labelling.missing,
         "warnings": list(labelling.warnings),

@@ -41,11 +41,11 @@ class BundledNetworks:
 
 def load() -> BundledNetworks:
     """List the bundled networks without importing pgmpy."""
-    found = entry("bnlearn")
-    if isinstance(found.source, InstalledFolder):
-        found.source.path()  # raises a clear error where pgmpy is absent
-    if not found.members:
+    networks = entry("bnlearn")
+    if isinstance(networks.source, InstalledFolder):
+        networks.source.path()  # raises a clear error where pgmpy is absent
+    if not networks.members:
         raise DatasetError("the installed pgmpy bundles no networks; install pgmpy 1.1.2")
     return BundledNetworks(
-        tuple(PurePosixPath(member).name.removesuffix(_SUFFIX) for member in found.members)
+        tuple(PurePosixPath(member).name.removesuffix(_SUFFIX) for member in networks.members)
     )

@@ -158,15 +158,15 @@ def read_member(name: str, member: str) -> bytes:
     MissingExtraError
         If the files lie in a package that is not installed.
     """
-    found = entry(name)
+    dataset = entry(name)
     # Before the members are looked at: they are not known where the package is absent.
-    folder = found.source.path() if isinstance(found.source, InstalledFolder) else None
-    by_name = {PurePosixPath(path).name: path for path in found.members}
-    path = member if member in found.members else by_name.get(member)
+    folder = dataset.source.path() if isinstance(dataset.source, InstalledFolder) else None
+    by_name = {PurePosixPath(path).name: path for path in dataset.members}
+    path = member if member in dataset.members else by_name.get(member)
     if path is None:
         raise DatasetError(f"{name} has no file {member!r}{_suggestion(member, by_name)}")
-    if isinstance(found.source, WheelPin):
-        return read_from_wheel(found.source, path)
+    if isinstance(dataset.source, WheelPin):
+        return read_from_wheel(dataset.source, path)
     assert folder is not None
     return (folder / PurePosixPath(path).name).read_bytes()
 

@@ -153,8 +153,8 @@ def training_curves(
         for number, (name, history) in enumerate(histories.items()):
             points = [(e, m[monitor]) for e, m in enumerate(history, 1) if monitor in m]
             if points:
-                place.plot(*zip(*points, strict=True), lw=1.2, label=name,
-                           color=PALETTE[number % len(PALETTE)])  # fmt: skip
+                colour = PALETTE[number % len(PALETTE)]
+                place.plot(*zip(*points, strict=True), lw=1.2, label=name, color=colour)
         place.set_title(_words(monitor), color=INK, fontsize=10)
         place.set_xlabel("epoch", color=INK, fontsize=9)
         place.tick_params(colors=INK, labelsize=8)

@@ -42,7 +42,7 @@ class HeldOut:
         Their classes.
     pieces : list of ndarray of int64, shape (pixels,)
         The stroke or patch that each belongs to; by default each pixel is one by itself.
-    kept : list of (ndarray, ndarray) of int64
+    observed : list of (ndarray, ndarray) of int64
         Flat indices and classes of the other labelled pixels, which keep their labels; by default
         there are none.
     """
@@ -51,14 +51,14 @@ class HeldOut:
     places: list[Int64[np.ndarray, " pixels"]] = field(default_factory=list)
     codes: list[Int64[np.ndarray, " pixels"]] = field(default_factory=list)
     pieces: list[Int64[np.ndarray, " pixels"]] = field(default_factory=list)
-    kept: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+    observed: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
 
     def tables(
         self, sensor_weights: Mapping[str, float]
     ) -> list[Float[np.ndarray, "*shape classes"]]:
-        """Return what the sensors and the labels that are kept say, fold by fold."""
+        """Return what the sensors and the labels that are observed say, fold by fold."""
         tables = [model.log_values(sensor_weights) for model in self.models]
-        for table, (places, codes) in zip(tables, self.kept, strict=False):
+        for table, (places, codes) in zip(tables, self.observed, strict=False):
             flat = table.reshape(-1, table.shape[-1])
             flat[places] = _NEVER
             flat[places, codes] = 0.0
@@ -159,7 +159,7 @@ def held_out_parts(task: Task, model: PixelModel) -> list[HeldOut]:
             part.codes.append(codes[inside])
             part.pieces.append(piece[inside])
             others = here & (fold != k)
-            part.kept.append((flat[others], codes[others]))
+            part.observed.append((flat[others], codes[others]))
     return [part for part in parts if part.models]
 
 

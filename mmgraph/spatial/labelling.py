@@ -357,16 +357,16 @@ def _answer(
     if is_seeded(asked):
         seeded["generator"] = torch.Generator().manual_seed(task.seed)
     posterior = query(graph, evidence, LABEL, method=asked, **seeded)
-    found = posterior.marginal(LABEL)[0].double().numpy()
-    free = np.ones(found.shape[:-1], bool) if clamped is None else clamped == UNLABELLED
-    marginals = np.where(free[..., None], tempered(found, temperature), found)
+    beliefs = posterior.marginal(LABEL)[0].double().numpy()
+    free = np.ones(beliefs.shape[:-1], bool) if clamped is None else clamped == UNLABELLED
+    marginals = np.where(free[..., None], tempered(beliefs, temperature), beliefs)
     answer: dict[str, Any] = {
         "marginals": marginals,
         "uncertainty": -(marginals * np.log(np.where(marginals > 0, marginals, 1.0))).sum(-1),
         "marginal_method": posterior.method,
     }
     if by_marginals:
-        labels = found.argmax(-1)
+        labels = beliefs.argmax(-1)
         energy = float(graph.energy({LABEL: labels})[0])
         return answer | {
             "labels": labels,

@@ -203,10 +203,10 @@ def mutual_matches(
         better = candidate < lowest[:, : width - d]
         lowest[:, : width - d][better] = candidate[better]
         chosen[:, : width - d][better] = d
-    own = winner_takes_all(costs)
-    column = np.arange(width) - own
+    forward = winner_takes_all(costs)
+    column = np.arange(width) - forward
     back = np.take_along_axis(chosen, np.maximum(column, 0), 1)
-    return np.asarray((column >= 0) & (np.abs(back - own) <= tolerance))
+    return np.asarray((column >= 0) & (np.abs(back - forward) <= tolerance))
 
 
 def colour_difference_weights(

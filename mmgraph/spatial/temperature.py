@@ -73,5 +73,5 @@ def fitted_temperature(
     def loss(log_temperature: float) -> float:
         return log_loss(tempered(marginals, math.exp(log_temperature)), codes)
 
-    found = minimize_scalar(loss, bounds=(0.0, math.log(_HIGHEST)), method="bounded")
-    return math.exp(found.x) if found.fun < loss(0.0) else 1.0
+    minimum = minimize_scalar(loss, bounds=(0.0, math.log(_HIGHEST)), method="bounded")
+    return math.exp(minimum.x) if minimum.fun < loss(0.0) else 1.0

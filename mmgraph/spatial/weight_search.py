@@ -203,9 +203,9 @@ def search_weights(
     worse = _Comparison(parts, plain, progress)
     point, best = plain, 0.0
     for candidate in _first_candidates(plain, given, free):
-        found = worse(candidate)
-        if found < best - _WORTHWHILE:
-            point, best = candidate, found
+        difference = worse(candidate)
+        if difference < best - _WORTHWHILE:
+            point, best = candidate, difference
     for step in _STEPS:
         moved = True
         while moved:
@@ -213,10 +213,10 @@ def search_weights(
             for name, factor in itertools.product(free, (step, 1 / step)):
                 while point[name] * factor <= _LARGEST and point[name] * factor >= 1 / _LARGEST:
                     candidate = {**point, name: point[name] * factor}
-                    found = worse(candidate)
-                    if found > best - _WORTHWHILE:
+                    difference = worse(candidate)
+                    if difference > best - _WORTHWHILE:
                         break
-                    point, best, moved = candidate, found, True
+                    point, best, moved = candidate, difference, True
     if None in free and worse({**point, None: 0.0}) < best:
         point = {**point, None: 0.0}
     return _calibrated(parts, _powers(point), point[None])
@@ -315,16 +315,16 @@ def chosen_weights(
         started = start_weights(parts, sensors)
         given.update(_in_bounds(started) if drawn else started)
     if drawn and None in free:
-        found = search_edge_weight(parts, given, task.progress)
+        learned = search_edge_weight(parts, given, task.progress)
     elif drawn:
-        found = _calibrated(parts, given, edge)
+        learned = _calibrated(parts, given, edge)
     else:
-        found = search_weights(parts, given, edge, free, task.progress)
-    return trusted_weights(found, plain, parts, task.classes)
+        learned = search_weights(parts, given, edge, free, task.progress)
+    return trusted_weights(learned, plain, parts, task.classes)
 
 
 def trusted_weights(
-    found: Weights, plain: Weights, parts: Sequence[HeldOut], classes: Sequence[str]
+    learned: Weights, plain: Weights, parts: Sequence[HeldOut], classes: Sequence[str]
 ) -> Weights:
     """Return the weights that were learned, or plain ones where what taught them tells nothing.
 
@@ -334,7 +334,7 @@ def trusted_weights(
 
     Parameters
     ----------
-    found, plain : Weights
+    learned, plain : Weights
         What was learned, and what is taken if that is not to be trusted.
     parts : sequence of HeldOut
         What taught them.
@@ -352,26 +352,26 @@ def trusted_weights(
     if len(held_out) == 1:
         note = f"labels of {names} alone can be held out, which tells nothing of {others}"
         return replace(plain, notes=(f"{note}: {fallback}",))
-    if found.log_loss is not None and found.log_loss >= chance:
+    if learned.log_loss is not None and learned.log_loss >= chance:
         note = (
             f"held-out labels of {names} are foretold no better than by chance (log-loss "
-            f"{found.log_loss:.3f}, by chance {chance:.3f})"
+            f"{learned.log_loss:.3f}, by chance {chance:.3f})"
         )
         return replace(plain, notes=(f"{note}: {fallback}",))
-    if found.log_loss is not None and found.log_loss > _NEARLY_CHANCE * chance:
+    if learned.log_loss is not None and learned.log_loss > _NEARLY_CHANCE * chance:
         note = (
             f"held-out labels of {names} are foretold hardly better than by chance (log-loss "
-            f"{found.log_loss:.3f}, by chance {chance:.3f}): marginals are nearly even "
-            f"(temperature {found.temperature:.3g})"
+            f"{learned.log_loss:.3f}, by chance {chance:.3f}): marginals are nearly even "
+            f"(temperature {learned.temperature:.3g})"
         )
-        found = replace(found, notes=(*found.notes, note))
+        learned = replace(learned, notes=(*learned.notes, note))
     if others:
         note = (
             f"weights and temperature are learned from labels of {names} alone: there are no two "
             f"separate strokes or pixels of {others}, one to hold out"
         )
-        return replace(found, notes=(*found.notes, note))
-    return found
+        return replace(learned, notes=(*learned.notes, note))
+    return learned
 
 
 def _fixed_weights(

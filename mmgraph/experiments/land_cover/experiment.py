@@ -23,6 +23,7 @@ from mmgraph.experiments.land_cover.spectral_classifier import (
     SpectralClassifier,
     choose_settings,
     kernel,
+    log_probabilities,
     window_means,
 )
 from mmgraph.experiments.land_cover.splits import Split
@@ -247,15 +248,10 @@ class Experiment:
             for group in groups:
                 settings = self.settings[group, method]
                 features = self._features(group, self.clear, settings.window)[self.split.train]
-                classifier = SpectralClassifier.fit(
-                    features, self.codes, len(self.scene.classes), settings
-                )
-                kernels = kernel(features, features, settings.precision)
-                table = np.zeros((len(self.codes), len(self.scene.classes)))
-                for rows in folds:
-                    unseen = classifier.without(rows)
-                    table[rows] = unseen.log_probabilities(kernels[rows])
-                tables.append(table)
+                count = len(self.scene.classes)
+                classifier = SpectralClassifier.fit(features, self.codes, count, settings)
+                scores = classifier.held_out_scores(self.codes, folds)
+                tables.append(log_probabilities(scores, settings.temperature))
             even = torch.zeros(len(self.scene.classes), dtype=torch.float64)
             learned = learn_likelihood_weights(
                 torch.from_numpy(np.stack(tables)), even, torch.from_numpy(self.codes)

@@ -144,7 +144,7 @@ class LandCoverField:
                 models,
                 [train[rows] for rows in folds],
                 [codes[rows] for rows in folds],
-                kept=[(np.delete(train, rows), np.delete(codes, rows)) for rows in folds],
+                observed=[(np.delete(train, rows), np.delete(codes, rows)) for rows in folds],
             )
             marginals, truth = held_out_marginals(
                 [part],

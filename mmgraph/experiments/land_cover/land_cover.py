@@ -135,13 +135,13 @@ class LandCoverJob(Job):
         truth = self.scene.labels.reshape(-1)
         figures, beneath = [], []
         for seed, split in splits.items():
-            found = labels[seed].reshape(-1).astype(np.int64)
+            predicted = labels[seed].reshape(-1).astype(np.int64)
             test = split.test
-            figures.append(label_metrics(truth[test], found[test], len(self.scene.classes)))
+            figures.append(label_metrics(truth[test], predicted[test], len(self.scene.classes)))
             hidden = cloud(self.scene.labels.shape, self.declaration.cloud.share, seed)
             under = test[hidden.reshape(-1)[test]]
             if situation.missing is not None and len(under):
-                beneath.append(float((found[under] == truth[under]).mean()))
+                beneath.append(float((predicted[under] == truth[under]).mean()))
         overall = [f["overall_accuracy"] for f in figures]
         return {
             **{key: float(np.mean([f[key] for f in figures])) for key in FIGURES},

@@ -64,12 +64,12 @@ def window_means(
     if side > 1:
         total = uniform_filter(total, (side, side, 0), mode="constant")
         count = uniform_filter(known, side, mode="constant")
-    seen = count > 0.5 / side**2
-    means = np.where(seen[..., None], total / np.where(seen, count, 1.0)[..., None], 0.0)
+    covered = count > 0.5 / side**2
+    means = np.where(covered[..., None], total / np.where(covered, count, 1.0)[..., None], 0.0)
     rows = means[present]
     deviation = rows.std(0)
     centred = (means - rows.mean(0)) / np.where(deviation > 0, deviation, 1.0)
-    centred[~seen] = 0.0
+    centred[~covered] = 0.0
     return centred.reshape(-1, cube.shape[2]).astype(np.float32)
 
 
@@ -191,5 +191,5 @@ def _calibrated(scores: np.ndarray, codes: Codes) -> tuple[float, float]:
         table = log_probabilities(scores, float(np.exp(log_temperature)))
         return float(-table[rows, codes].mean())
 
-    found = minimize_scalar(loss, bounds=(-4.0, 1.0), method="bounded")
-    return float(np.exp(found.x)), float(found.fun)
+    minimum = minimize_scalar(loss, bounds=(-4.0, 1.0), method="bounded")
+    return float(np.exp(minimum.x)), float(minimum.fun)

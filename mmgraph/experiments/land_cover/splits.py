@@ -67,9 +67,11 @@ def make_split(
 
 
 def _drawn(
-    labels: Pixels, allowed: Bool[np.ndarray, " pixels"], training: TrainingDeclaration,
+    labels: Pixels,
+    allowed: Bool[np.ndarray, " pixels"],
+    training: TrainingDeclaration,
     generator: np.random.Generator,
-) -> Pixels:  # fmt: skip
+) -> Pixels:
     """A share of each class, from the pixels allowed."""
     chosen = []
     for code in range(int(labels.max()) + 1):
@@ -82,9 +84,11 @@ def _drawn(
 
 
 def _checkerboard(
-    labels: Int64[np.ndarray, "height width"], split: SplitDeclaration, least: int,
+    labels: Int64[np.ndarray, "height width"],
+    split: SplitDeclaration,
+    least: int,
     generator: np.random.Generator,
-) -> tuple[Bool[np.ndarray, " pixels"], Bool[np.ndarray, " pixels"], Pixels]:  # fmt: skip
+) -> tuple[Bool[np.ndarray, " pixels"], Bool[np.ndarray, " pixels"], Pixels]:
     """Training pixels, test pixels and the square of each, for a random place of the board.
 
     Of all places only those count where each class has enough pixels to train on. Small classes may
@@ -98,8 +102,7 @@ def _checkerboard(
         y, x = rows + down, columns + along
         dark = (y // size + x // size) % 2 == colour
         # How far into its square a pixel lies: a square's four neighbours have the other colour.
-        depth = np.minimum(np.minimum(y % size, size - 1 - y % size),
-                           np.minimum(x % size, size - 1 - x % size))  # fmt: skip
+        depth = np.min([y % size, size - 1 - y % size, x % size, size - 1 - x % size], 0)
         light = ~dark & (depth >= split.margin)
         enough = np.bincount(labels[dark & (labels >= 0)], minlength=classes) >= least
         if enough.all() and (light & (labels >= 0)).any():
