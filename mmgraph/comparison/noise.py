@@ -27,7 +27,7 @@ def figures_with_noise(
     Parameters
     ----------
     probabilities, labels : ndarray
-        As there.
+        As of :func:`classification_metrics`.
     groups : ndarray of int, optional
         The group of each row, where rows are no independent draws but groups are.
 

@@ -10,7 +10,7 @@ from jaxtyping import Int
 
 from mmgraph.comparison.metrics import ReliabilityBins, reliability_bins
 from mmgraph.graph.errors import MmgraphError
-from mmgraph.plots.figures import INK, PALETTE, as_chart, new_figure
+from mmgraph.plots.figures import INK, PALETTE, as_chart, colour_bar, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,8 +77,7 @@ def confusion_matrix(
     axes.set_yticks(np.arange(len(names) - 1) + 0.5, minor=True)
     axes.grid(which="minor", color="white", linewidth=1.0)
     axes.tick_params(which="minor", length=0)
-    bar = figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class")
-    bar.outline.set_visible(False)
+    colour_bar(figure, image, axes, "share of the true class", shrink=0.8)
     accuracy = float(np.trace(counts) / counts.sum())
     measured = f"accuracy {accuracy:.1%} of {counts.sum():,} rows"
     axes.set_title(f"{title}\n{measured}" if title else measured, color=INK, fontsize=11, pad=10)

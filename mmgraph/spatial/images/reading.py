@@ -85,20 +85,8 @@ def check_sizes(sizes: Mapping[str, tuple[int, ...]]) -> None:
 def read_array(path: PathLike, dimensions: int | None = None, *, indices: bool = False) -> Any:
     """Return what a file holds: numbers as they are stored, and NaN where they are hidden.
 
-    Parameters
-    ----------
-    path, dimensions, indices
-        As for :func:`read_raster`.
-
-    Returns
-    -------
-    ndarray, shape (*places) or (*places, bands)
-        Contiguous, in the order of bytes of the machine.
-
-    Raises
-    ------
-    FormatError, MissingExtraError
-        As for :func:`read_image`.
+    The array, of shape ``(*places)`` or ``(*places, bands)``, is contiguous and in the order of
+    bytes of the machine. Parameters and errors are those of :func:`read_raster`.
     """
     return np.ascontiguousarray(read_raster(path, dimensions, indices=indices).array())
 
@@ -113,12 +101,7 @@ def read_raster(path: PathLike, dimensions: int | None = None, *, indices: bool 
         file of one slice is an image.
     indices : bool, default False
         Whether labels are meant: indices are read rather than the colours of a palette, and JPEG,
-        which does not keep them, is refused.
-
-    Raises
-    ------
-    FormatError, MissingExtraError
-        As for :func:`read_image`.
+        which does not keep them, is refused. Errors are those of :func:`read_image`.
     """
     suffix = image_suffix(path)
     content = read_bytes(path)
@@ -146,20 +129,8 @@ def _native(path: PathLike, values: np.ndarray) -> np.ndarray:
 def read_georeference(path: PathLike, dimensions: int = 2) -> Georeference | None:
     """Return where the pixels of a GeoTIFF or NIfTI file lie, and how far apart they are.
 
-    Parameters
-    ----------
-    path, dimensions
-        As for :func:`read_image`.
-
-    Returns
-    -------
-    Georeference or None
-        ``None`` for other formats, and where a TIFF file does not say it.
-
-    Raises
-    ------
-    FormatError, MissingExtraError
-        As for :func:`read_image`.
+    It is ``None`` for other formats, and where a TIFF file does not say it. Parameters and errors
+    are those of :func:`read_image`.
     """
     suffix = image_suffix(path)
     if suffix.startswith(".nii"):

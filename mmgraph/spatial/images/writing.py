@@ -95,10 +95,7 @@ def write_labels(
         ``#RRGGBB`` for each number from 0 on: a PNG file of up to 256 labels gets them as its
         palette, so that it shows colours and holds numbers.
 
-    Raises
-    ------
-    FormatError, MissingExtraError
-        As for :func:`write_array`.
+    Errors are those of :func:`write_array`.
     """
     suffix = image_suffix(path)
     refuse_mask(as_array(labels, str(path), FormatError), str(path), FormatError)
