@@ -27,17 +27,7 @@ def save_figures(directory: Path, figures: Mapping[str, Figure], suffix: str = "
 def calibration_figures(
     split: CrossValidation, tables: Mapping[str, np.ndarray], confusions: Mapping[str, str]
 ) -> dict[str, Figure]:
-    """Return a reliability diagram of all situations, and confusion matrices of some.
-
-    Parameters
-    ----------
-    split : CrossValidation
-        Has the true states.
-    tables : mapping of str to ndarray
-        For each situation the posteriors of all test rows.
-    confusions : mapping of str to str
-        The situation that each matrix is drawn of, by the matrix's name.
-    """
+    """Return a reliability diagram of all situations, and confusion matrices of some."""
     target, codes = split.data.target, split.data.codes[split.tested]
     title = split.titled(f"Calibration of {target.name}")
     figures = {"reliability": reliability_diagram(codes, tables, BINS, title=title)}

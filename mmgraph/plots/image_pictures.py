@@ -82,17 +82,7 @@ def with_strokes(
     strokes: Int[np.ndarray, "height width"],
     colours: Sequence[tuple[float, ...]],
 ) -> Float[np.ndarray, "height width 3"]:
-    """Return a picture with labelled pixels drawn on top in the colours of their classes.
-
-    Parameters
-    ----------
-    picture : ndarray, shape (height, width, 3)
-        Between 0 and 1.
-    strokes : ndarray of int, shape (height, width)
-        Class indices, negative where nothing is drawn.
-    colours : sequence of (red, green, blue)
-        Of the classes.
-    """
+    """Return a picture with labelled pixels drawn on top in the colours of their classes."""
     drawn = strokes >= 0
     result = picture.copy()
     result[drawn] = np.array(colours)[strokes[drawn]]

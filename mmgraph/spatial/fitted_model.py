@@ -24,15 +24,7 @@ def fitted_model(
     interaction: Interaction,
     prior: str | Sequence[float] | Mapping[str, float],
 ) -> PixelModel:
-    """Fit the unaries to all labelled pixels, and look for edges.
-
-    Parameters
-    ----------
-    task : Task
-        What is to be labelled.
-    edge_sensors, neighbours, spacing, interaction, prior
-        As for :func:`~mmgraph.spatial.labelling.label_image`.
-    """
+    """Fit the unaries to all labelled pixels, and look for edges."""
     shape = task.codes.shape
     offsets = neighbourhood(len(shape), neighbours or default_neighbours(len(shape)))
     labelled = task.codes != UNLABELLED

@@ -83,15 +83,6 @@ def spatial_folds(
     Neighbours look alike, so that a pixel next to a held-out one would give it away. Labelled
     pixels of a class that hang together, such as a stroke, are therefore held out together.
     Scattered pixels are pieces of one pixel each. A class that is drawn in one piece keeps it.
-
-    Parameters
-    ----------
-    codes : ndarray
-        Class indices.
-    piece : ndarray
-        The connected piece that each pixel belongs to, see :func:`pieces`.
-    folds : int
-        At least 2.
     """
     fold = np.full(len(codes), -1)
     for code in np.unique(codes):
@@ -202,14 +193,7 @@ def held_out_marginals(
 ) -> tuple[Float[np.ndarray, "pixels classes"], Int64[np.ndarray, " pixels"]]:
     """Return the marginals of the held-out pixels, and their classes.
 
-    Parameters
-    ----------
-    parts : sequence of HeldOut
-        What is foretold.
-    sensor_weights, edge_weight
-        As of :meth:`PixelModel.graph`.
-    iterations, tolerance
-        Of belief propagation, which may end early where only weights are compared.
+    Belief propagation may end early where only weights are compared.
     """
     marginals, codes = [], []
     for part in parts:

@@ -27,15 +27,7 @@ _SMALLEST_PROBABILITY = 1e-12
 def tempered(
     marginals: Float[np.ndarray, "*shape classes"], temperature: float
 ) -> Float[np.ndarray, "*shape classes"]:
-    """Return marginals to the power of one over the temperature, normalised.
-
-    Parameters
-    ----------
-    marginals : ndarray, shape (*shape, classes)
-        What is certain or impossible stays so.
-    temperature : float
-        Positive; one leaves marginals as they are.
-    """
+    """Return marginals to the power of one over the temperature, normalised."""
     if temperature == 1.0:
         return marginals
     powers = np.asarray(marginals, np.float64) ** (1.0 / temperature)
@@ -54,13 +46,6 @@ def fitted_temperature(
     marginals: Float[np.ndarray, "pixels classes"], codes: Int64[np.ndarray, " pixels"]
 ) -> float:
     """Return the temperature, between 1 and 100, of least log-loss.
-
-    Parameters
-    ----------
-    marginals : ndarray, shape (pixels, classes)
-        Of pixels that were held out.
-    codes : ndarray of int64, shape (pixels,)
-        Their classes.
 
     Returns
     -------

@@ -177,16 +177,8 @@ def search_weights(
 ) -> Weights:
     """Minimise the Brier score of held-out pixels over the weights that are free.
 
-    Parameters
-    ----------
-    parts : sequence of HeldOut
-        What is foretold.
-    sensor_weights, edge_weight
-        Those of free ones are where the search starts, beside plain weights of one.
-    free : sequence of str or None
-        The sensors whose weight is sought; None stands for the weight of the edges.
-    progress : function, optional
-        Told of every step.
+    In ``free`` None stands for the weight of the edges. Those given of free ones are where the
+    search starts, beside plain weights of one.
 
     Returns
     -------
@@ -231,13 +223,6 @@ def search_edge_weight(
 
     Strokes are few, and lie where it was easy to draw them: they can tell little, and nothing about
     borders. One stays unless another is better by more than the standard error between strokes.
-
-    Parameters
-    ----------
-    parts, progress
-        As for :func:`search_weights`.
-    sensor_weights : mapping of str to float
-        They stay what they are.
     """
     plain: dict[str | None, float] = dict(sensor_weights.items())
     plain[None] = 1.0
@@ -331,15 +316,6 @@ def trusted_weights(
     Labels of a single class tell nothing: the sensors that favour it win. Nor do labels that are
     foretold no better than by chance, which the highest temperature and the weakest sensors suit
     best, and marginals then say nothing at all.
-
-    Parameters
-    ----------
-    learned, plain : Weights
-        What was learned, and what is taken if that is not to be trusted.
-    parts : sequence of HeldOut
-        What taught them.
-    classes : sequence of str
-        The names of the classes.
     """
     held_out = set(np.concatenate([codes for part in parts for codes in part.codes]).tolist())
     names = ", ".join(f"'{name}'" for code, name in enumerate(classes) if code in held_out)

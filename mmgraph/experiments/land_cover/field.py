@@ -75,17 +75,7 @@ class LandCoverField:
     def marginals(
         self, unary: LogTable, pixels: Pixels, codes: Pixels, settings: FieldSettings
     ) -> LogTable:
-        """Return each pixel's distribution by :func:`~mmgraph.spatial.labelling.label_image`.
-
-        Parameters
-        ----------
-        unary : ndarray
-            Log-probabilities of every pixel by itself.
-        pixels, codes : ndarray of int
-            Places in the flattened image whose class is known, and the classes.
-        settings : FieldSettings
-            Power, weight and contrast.
-        """
+        """Return each pixel's distribution by :func:`~mmgraph.spatial.labelling.label_image`."""
         known = np.full(self.shape, UNLABELLED)
         known.reshape(-1)[pixels] = codes
         table = ArrayUnary(log_likelihoods=unary.reshape(*self.shape, -1))
@@ -113,13 +103,6 @@ class LandCoverField:
 
         Powers and weights are tried together at the first contrast, then the other contrasts with
         the best of them.
-
-        Parameters
-        ----------
-        unaries : sequence of ndarray
-            For each fold, what classifiers that have not seen it say of all pixels.
-        train, codes, folds : ndarray
-            The training pixels, their classes, and those that each fold holds out.
         """
         declared = self.declaration
         offsets = neighbourhood(2, declared.neighbours)

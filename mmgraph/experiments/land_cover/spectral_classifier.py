@@ -154,19 +154,7 @@ def choose_settings(
     classes: int,
     folds: Sequence[np.ndarray],
 ) -> Settings:
-    """Return the settings with the least log-loss on rows held out, each at its best temperature.
-
-    Parameters
-    ----------
-    candidates : sequence of (Settings, ndarray)
-        Settings, and the training rows' features for them.
-    codes : ndarray of int
-        The rows' classes.
-    classes : int
-        How many there are.
-    folds : sequence of ndarray of int
-        Rows that are held out together.
-    """
+    """Return the settings of least log-loss on rows held out, each at its best temperature."""
     best: Settings | None = None
     for settings, features in candidates:
         fitted = SpectralClassifier.fit(features, codes, classes, settings)

@@ -43,17 +43,7 @@ def make_split(
     training: TrainingDeclaration,
     seed: int,
 ) -> Split:
-    """Draw training pixels, and return them with all pixels to test.
-
-    Parameters
-    ----------
-    labels : ndarray
-        Class indices, -1 where nothing is known.
-    split, training : SplitDeclaration, TrainingDeclaration
-        How they are told apart, and how many are drawn.
-    seed : int
-        The same seed draws the same pixels.
-    """
+    """Draw training pixels, and return them with all pixels to test."""
     generator = np.random.default_rng(seed)
     if split.kind == "random":
         train = _drawn(labels.reshape(-1), np.ones(labels.size, bool), training, generator)

@@ -14,15 +14,7 @@ from mmgraph.graph.variable import Variable
 
 
 def check_images(declaration: MachineDeclaration, data: MultimodalData) -> None:
-    """Raise DatasetError, naming the modality, if an image has more or fewer pixels than features.
-
-    Parameters
-    ----------
-    declaration : MachineDeclaration
-        Says how large images are.
-    data : MultimodalData
-        Has the features.
-    """
+    """Raise DatasetError, naming the modality, unless an image has a pixel for each feature."""
     for view in declaration.views:
         count = data.features[view.modality].shape[1]
         if view.image and view.image[0] * view.image[1] != count:

@@ -38,19 +38,7 @@ def prediction_figures(
     predicted: Mapping[str, np.ndarray],
     histories: Sequence[Sequence[Mapping[str, float]]],
 ) -> dict[str, Figure]:
-    """Return calibration, confusion given everything, and training of a split's folds.
-
-    Parameters
-    ----------
-    declaration : MachineDeclaration
-        Says which situations there are.
-    split : CrossValidation
-        Has the true labels.
-    predicted : mapping of str to ndarray
-        As of :func:`~mmgraph.experiments.machine.fold.run_fold`, of all folds.
-    histories : sequence
-        The monitors of each fold's training.
-    """
+    """Return calibration, confusion given everything, and training of a split's folds."""
     tables = {
         " and ".join(given): predicted[f"probabilities:{'+'.join(given)}"]
         for given in declaration.report.given
@@ -71,15 +59,7 @@ def image_figures(
     test: MultimodalData,
     predicted: Mapping[str, np.ndarray],
 ) -> dict[str, Figure]:
-    """Return what a machine makes of images, where there are any.
-
-    Parameters
-    ----------
-    declaration, fitted, test
-        The machine of the first fold, and its test rows.
-    predicted : mapping of str to ndarray
-        The predictions of all folds, those test rows first.
-    """
+    """Return what a machine makes of images, where there are any."""
     figures: dict[str, Figure] = {}
     for view in declaration.views:
         if view.image:

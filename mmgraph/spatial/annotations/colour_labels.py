@@ -66,18 +66,7 @@ def refuse_wide_colours(
     sensors: Sequence[tuple[int, ...]],
     named: bool,
 ) -> None:
-    """Refuse colours of another type beside images, as they would be read as labels of a volume.
-
-    Parameters
-    ----------
-    array, hidden : ndarray
-        Annotations, and which of their cells say nothing.
-    sensors : sequence of tuple of int
-        The shapes of the sensors. One of ``(h, w, 3)`` is an image of three bands, or a volume as
-        narrow; labels of such a volume are small numbers.
-    named : bool
-        Whether classes are named by colour, or the unlabelled colour is.
-    """
+    """Refuse colours of another type beside images, as they would be read as labels of a volume."""
     if array.ndim != 3 or array.shape[2] not in (3, 4) or not array.size or is_colour(array):
         return
     if not any(len(shape) in (2, 3) and shape[:2] == array.shape[:2] for shape in sensors):

@@ -19,13 +19,6 @@ def pieces(
     """Return the number of the connected piece that each labelled pixel belongs to.
 
     Pixels of one class that touch, be it at a corner, are one piece.
-
-    Parameters
-    ----------
-    places : ndarray
-        Rows and columns, or slices, rows and columns.
-    codes : ndarray
-        Class indices.
     """
     number = np.zeros(len(codes), np.int64)
     count = 0
@@ -45,11 +38,6 @@ def are_strokes(labelled: Bool[np.ndarray, "*shape"]) -> bool:
     """Return whether labels were drawn, rather than asked for at places taken at random.
 
     A labelled pixel's neighbours are then labelled far more often than any pixel is.
-
-    Parameters
-    ----------
-    labelled : ndarray of bool
-        Where there is a label.
     """
     if not labelled.any():
         return False
