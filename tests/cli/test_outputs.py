@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import mmgraph as mm
-from mmgraph.cli import labelling, models, runs
+from mmgraph.cli import image_files, models, runs
 from mmgraph.cli.outputs import check_directory, check_file, check_model_file
 from mmgraph.experiments import experiment
 from mmgraph.graph.errors import FormatError
@@ -111,7 +111,7 @@ def test_converted_and_shown_models(mmgraph, tmp_path: Path, file: Path, monkeyp
 
 def test_runs_and_labellings(mmgraph, tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(experiment, "run", never)
-    monkeypatch.setattr(labelling, "_read", never)
+    monkeypatch.setattr(image_files.ImageFiles, "read", never)
     label = ("label", "--sensor", "a=a.npy", "--labels", "labels.npy")
     for output in (file, file / "inside"):
         for command in (("run", "home_activities"), label):
