@@ -51,16 +51,8 @@ def fit_machine(
     check_model_file(mmgraph.RestrictedBoltzmannMachine(visible, 1), output)
     rows = load_data(declaration) if data is None else read_rows(declaration, data)
     processes = Processes.of_environment()
-<<<<<<< HEAD
     with keeps(checkpoint, NOT_KEPT), _progress(processes.leads, declaration.epochs) as progress:
         fitted = fit(declaration, rows, checkpoint, progress)
-=======
-    with (
-        keeps(checkpoint, NOT_KEPT),
-        _progress(processes.leads, declaration.epochs) as report_epoch,
-    ):
-        fitted = fit(declaration, rows, checkpoint, report_epoch)
->>>>>>> 2f416ab (Name what functions of labelling and ready models hold, and learn pool weights from held-out scores)
     if not processes.leads:
         return
     mmgraph.write(fitted.in_units_of_data(), output)
@@ -92,19 +84,11 @@ def _progress(
         return
     with progress_bar("training", epochs) as (bar, task):
 
-<<<<<<< HEAD
         def progress(epoch: int, monitors: Mapping[str, float]) -> None:
             loss = f", loss {monitors['loss']:.4g}" if "loss" in monitors else ""
             bar.update(task, description=f"epoch {epoch}{loss}", completed=epoch)
 
         yield progress
-=======
-        def report_epoch(epoch: int, monitors: Mapping[str, float]) -> None:
-            loss = f", loss {monitors['loss']:.4g}" if "loss" in monitors else ""
-            bar.update(task, description=f"epoch {epoch}{loss}", completed=epoch)
-
-        yield report_epoch
->>>>>>> 2f416ab (Name what functions of labelling and ready models hold, and learn pool weights from held-out scores)
 
 
 def refuse_without_data(model: str, data: Path | None) -> Path:
