@@ -214,7 +214,7 @@ def trws(
         Away from the CPU all nodes of a colour are visited at once, without time limit and
         progress; in single precision the bound is rounded there.
     dtype : torch.dtype, optional
-        Of the messages; see :func:`pairwise_graph`. The bound is exact in either precision.
+        The precision of the messages, see :func:`pairwise_graph`. The bound is exact in either.
     memory_budget : int, optional
         In bytes; by default half of the machine's memory.
     progress : function, optional

@@ -65,7 +65,7 @@ def branch_and_bound(
         In whole seconds (rounded up) for each row. When it strikes, ``exact`` is false, and
         ``bound`` and ``gap`` tell how much better an assignment could be.
     dtype : torch.dtype, optional
-        Of the energies, see :func:`pairwise_graph`.
+        The precision of the energies, see :func:`pairwise_graph`.
 
     Raises
     ------

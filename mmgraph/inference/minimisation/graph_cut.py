@@ -54,7 +54,7 @@ def graph_cut(
     variables : sequence of str, optional
         The variables to report; all are maximised.
     dtype : torch.dtype, optional
-        Of the energies, see :func:`pairwise_graph`; the cut itself is in double precision.
+        The precision of the energies, see :func:`pairwise_graph`; the cut itself is in double.
 
     Raises
     ------

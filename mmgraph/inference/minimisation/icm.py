@@ -43,7 +43,7 @@ class Descent(NamedTuple):
     labelling : ndarray of int64, shape (nodes,)
         State indices; of a table's node, the index of its cell.
     energy : float
-        Of the labelling; ``inf`` if a hard zero is left.
+        The labelling's energy; ``inf`` if a hard zero is left.
     sweeps : int
         How many were made.
     converged : bool

@@ -74,7 +74,7 @@ class MoveMaking:
 
     @property
     def energy(self) -> float:
-        """Of the labelling, in double precision, without the graph's constant."""
+        """The energy of the labelling in double precision, without the graph's constant."""
         edges = self.energies.pairwise.edge_arrays
         return float(labelling_energy(self.labelling, self.energies.unary, edges))
 
@@ -216,7 +216,7 @@ def alpha_expansion(
     time_limit : float, optional
         In seconds, for each row.
     dtype : torch.dtype, optional
-        Of the energies, see :func:`pairwise_graph`.
+        The precision of the energies, see :func:`pairwise_graph`.
 
     Raises
     ------

@@ -230,19 +230,19 @@ def _array(tensor: Tensor) -> np.ndarray:
 
 
 def pairwise_graph(graph: FactorGraph, dtype: torch.dtype | None = None) -> PairwiseGraph:
-    """Return the pairwise view of a graph, made once for each precision and used with the graph.
+    """Return the pairwise view of a graph, made once for each precision and kept with the graph.
 
     Parameters
     ----------
     graph : FactorGraph
         Discrete variables, and continuous leaves.
     dtype : torch.dtype, optional
-        Of the energies; by default double, or single where the unary factors of all arrays are
-        used in single.
+        The precision of the energies; by default double, or single where the unary factors of all
+        arrays are kept in single.
 
     Notes
     -----
-    Where a factor asks for gradients its tensors may change in place, and nothing is used.
+    Where a factor asks for gradients its tensors may change in place, and nothing is kept.
 
     Raises
     ------

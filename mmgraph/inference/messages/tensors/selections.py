@@ -23,14 +23,10 @@ class SelectionGroup(EdgeGroup):
     ----------
     first, second : Tensor of int64, shape (edges,)
         The nodes of the variables, and those of the tables.
-    shape : sequence of int
-        Of each table.
-    axis : int
-        That of the variable.
-    states : int
-        To which messages are padded.
-    like : Tensor
-        Of the device and precision wanted.
+    shape, axis : sequence of int, int
+        The tables' shape, and the axis of the variable.
+    states, like : int, Tensor
+        The number of states that messages are padded to; a tensor of their device and precision.
     """
 
     def __init__(
@@ -60,7 +56,7 @@ class SelectionGroup(EdgeGroup):
         sums: bool,
         chosen: Int64[Tensor, " chosen"] | None = None,
     ) -> Float[Tensor, "batch edges states"]:
-        """Copy states' energies to their cells, or sum over cells; see :meth:`EdgeGroup.send`."""
+        """As :meth:`EdgeGroup.send`: copy states' energies to their cells, or sum over cells."""
         if towards_second:
             return source[..., self.state_of_cell]
         table = source[..., : self.cells].reshape(*source.shape[:2], *self.shape)
@@ -75,7 +71,7 @@ class SelectionGroup(EdgeGroup):
         towards_second: bool,
         chosen: Int64[Tensor, " chosen"],
     ) -> Float[Tensor, "batch chosen states"]:
-        """Return zero at the states that go with ``x``, see :meth:`EdgeGroup.pair_energies`."""
+        """As :meth:`EdgeGroup.pair_energies`: zero at the states that go with ``x``."""
         if towards_second:
             agrees = self.state_of_cell == x[..., None]
         else:
