@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -18,7 +17,7 @@ from typing import Any, Literal
 from mmgraph.graph.errors import MmgraphError, suggestion
 from mmgraph.inference.devices import check_device, is_elsewhere
 from mmgraph.inference.numerics.counted_random import placed_generator
-from mmgraph.inference.options import check_known, check_types
+from mmgraph.inference.options import check_known, check_types, parameters_of
 
 View = Literal["tables", "field", "layers"]
 QUESTIONS = ("query", "joint", "log_partition", "map_query", "sample")
@@ -68,8 +67,9 @@ class Method:
 
     def parameters(self, question: str) -> tuple[str, ...]:
         """Return the options that the function for a question has."""
-        names = _parameters(self.function(question))[3 if question != "log_partition" else 2 :]
-        return tuple(name for name in names if name not in self.options)
+        names = list(parameters_of(self.function(question)))
+        subject = 2 if question == "log_partition" else 3
+        return tuple(name for name in names[subject:] if name not in self.options)
 
     def __call__(self, question: str, *arguments: Any, **options: Any) -> Any:
         """Answer a question, by a generator on the CPU, which one that is elsewhere seeds.
@@ -80,7 +80,9 @@ class Method:
             If there is no such option, or its value is of another type.
         """
         function = self.function(question)
-        known = [n for n in _parameters(function)[len(arguments) :] if n not in self.options]
+        known = [
+            n for n in list(parameters_of(function))[len(arguments) :] if n not in self.options
+        ]
         check_known(options, known, self.name)
         check_types(function, options)
         if "generator" in options:
@@ -91,11 +93,6 @@ class Method:
 @functools.cache
 def _imported(module: str) -> ModuleType:
     return importlib.import_module(f"mmgraph.inference.{module}")
-
-
-@functools.cache
-def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
-    return tuple(inspect.signature(function).parameters)
 
 
 def _functions(module: str, **names: str) -> dict[str, str]:

@@ -59,18 +59,19 @@ def check_count(value: object, name: str) -> None:
         raise MmgraphError(f"{name} must be a whole number, at least 1, not {value!r}")
 
 
+@functools.cache
+def parameters_of(function: Callable[..., Any]) -> dict[str, str]:
+    """Return the parameters of a function, and their annotations."""
+    parameters = inspect.signature(function).parameters
+    return {name: str(parameter.annotation) for name, parameter in parameters.items()}
+
+
 def check_types(function: Callable[..., Any], options: Mapping[str, Any]) -> None:
     """Raise MmgraphError if a value is not of the type that its parameter is annotated with."""
-    annotations = _annotations(function)
+    annotations = parameters_of(function)
     for name, value in options.items():
         if name in annotations:
             check_type(name, value, annotations[name])
-
-
-@functools.cache
-def _annotations(function: Callable[..., Any]) -> dict[str, str]:
-    parameters = inspect.signature(function).parameters
-    return {name: str(parameter.annotation) for name, parameter in parameters.items()}
 
 
 def check_type(name: str, value: object, annotation: str) -> None:
