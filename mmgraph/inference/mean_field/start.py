@@ -46,18 +46,15 @@ def starting_means(
         As for mean field.
     """
     _check_unary(view)
-    marginals = (
-        {n: _all_rows(view, m) for n, m in uninformed_means(view).items()}
-        if view.compact
-        else (view.start())
-    )
+    marginals = view.start() if not view.compact else uninformed_means(view)
+    marginals = {n: m.expand(view.batch, *m.shape[1:]) for n, m in marginals.items()}
     if isinstance(initial, str):
         if initial != "random":
             raise MmgraphError(f"unknown start {initial!r} (known: 'random', or distributions)")
         for name in view.free:
             marginals[name] = _random_mean(view, name, generator)
     elif initial is not None:
-        marginals.update(_given(graph, view, initial))
+        marginals.update(_initial_means(graph, view, initial))
     excluded = torch.isneginf(view.expected_log_weight(marginals))
     if not bool(excluded.any()):
         return marginals
@@ -108,7 +105,7 @@ def _random(unary: Tensor, generator: torch.Generator | None) -> Tensor:
     return weights / weights.sum(-1, keepdim=True)
 
 
-def _given(graph: FactorGraph, view: FieldView, initial: Mapping[str, object]) -> Marginals:
+def _initial_means(graph: FactorGraph, view: FieldView, initial: Mapping[str, object]) -> Marginals:
     marginals = {}
     for name, given in initial.items():
         graph.variable(name)
@@ -165,7 +162,3 @@ def _possible_assignment(graph: FactorGraph, one: Evidence, row: int) -> Mapping
         pass
     view = pairwise_graph(graph)
     return view.states_of(descend(view, view.unary(one, 0), row).labelling)
-
-
-def _all_rows(view: FieldView, mean: Tensor) -> Tensor:
-    return mean.expand(view.batch, *mean.shape[1:])

@@ -59,11 +59,9 @@ def settled_elements(
     settled = constant & forced[nodes]
     for i in np.flatnonzero(constant & ~settled).tolist():
         n = nodes[i]
-        memberships = slice(*joined.scope_start[joined.table_start[n : n + 2]])
-        around = [
-            joined.neighbour[slice(*joined.edge_start[n : n + 2])], joined.member[memberships]
-        ]  # fmt: skip
-        others = np.concatenate(around)
+        joined_by_edges = joined.neighbour[slice(*joined.edge_start[n : n + 2])]
+        members = joined.member[slice(*joined.scope_start[joined.table_start[n : n + 2]])]
+        others = np.concatenate([joined_by_edges, members])
         here = record.probabilities[offsets[n] : offsets[n + 1]]
         choice = not conditioned.has_hard_zeros or here.max() < 1 - _ROOM
         alone = not len(others) or not np.isin(others, nodes).any()

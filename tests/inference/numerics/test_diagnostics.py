@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from mmgraph.graph.errors import MmgraphError
-from mmgraph.inference.numerics.diagnostics import state_diagnostics, value_diagnostics
+from mmgraph.inference.numerics.diagnostics import split_r_hat, state_diagnostics, value_diagnostics
 
 
 def switching(correlation: float, chains: int, draws: int, seed: int = 0) -> np.ndarray:
@@ -102,3 +102,10 @@ def test_the_worst_state_counts_on_any_number_of_threads():
 def test_too_few_draws():
     with pytest.raises(MmgraphError, match="3 draws a chain are too few"):
         state_diagnostics(np.zeros((3, 4, 1), np.uint8), np.full(1, 2))
+
+
+def test_split_r_hat_is_that_of_the_diagnostics_and_one_of_constants():
+    trace = np.random.default_rng(0).normal(size=(101, 5))
+    assert split_r_hat(trace) == pytest.approx(value_diagnostics(trace[..., None])[0][0])
+    assert split_r_hat(np.ones((8, 3))) == 1.0
+    assert split_r_hat(np.arange(3.0) * np.ones((8, 3))) == np.inf
