@@ -78,10 +78,11 @@ class TableView(TableStructure):
 
     def parameters(self) -> list[Tensor]:
         """Return every tensor that tables and likelihoods are computed from."""
-        tensors = [tensor for tensor, _ in self.tensors()]
-        for factor in self.continuous:
-            tensors += getattr(factor, "parameters", dict)().values()
-        return tensors
+        tensors: list[Tensor] = []
+        for factor in self.factors:
+            if factor is not None:
+                tensors += factor.tensors() or (next(factor.tables()).values,)
+        return tensors + [t for factor in self.continuous for t in factor.tensors()]
 
     def log_tensors(self) -> list[Tensor]:
         """Return each factor's log-potentials, as they are: nothing is divided out."""
