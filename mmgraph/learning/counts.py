@@ -151,7 +151,7 @@ def count_cells(
             f"the counts would have {cells:,} cells, {8 * cells / 2**30:.3g} GiB; "
             f"{TABLE_BUDGET_BYTES / 2**30:.3g} GiB are allowed"
         )
-    groups = _joined(scopes, cardinalities, len(codes))
+    groups = joined_tables(scopes, cardinalities, len(codes))
     on = device_of_data(device, codes)
     if on.type == "cpu":
         here = codes.cpu() if isinstance(codes, Tensor) else codes
@@ -170,7 +170,7 @@ class _Group:
     members: list[int]
 
 
-def _joined(scopes: Sequence[Sequence[int]], cards: Sequence[int], rows: int) -> list[_Group]:
+def joined_tables(scopes: Sequence[Sequence[int]], cards: Sequence[int], rows: int) -> list[_Group]:
     """Put scopes together, each into the table that it enlarges least."""
     # With few rows the sums over a large table would cost more than they save.
     bound = max(1, min(CELLS_IN_CACHE, rows // 4))

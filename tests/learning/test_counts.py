@@ -52,23 +52,11 @@ def test_weighted_counts_are_those_of_a_python_loop():
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_bincount_counts_the_same(weighted):
+def test_a_gpu_counts_the_same(cuda, weighted):
     codes = random_codes(3000)
     weights = np.random.default_rng(1).gamma(1.0, size=3000) if weighted else None
-    loop = count_cells(codes, SCOPES, CARDS, weights)
-    groups = module._joined(SCOPES, CARDS, 3000)
-    tables = module._counted_by_bincount(torch.from_numpy(codes), groups, CARDS, weights)
-    for a, b in zip(loop, module._read_off(SCOPES, groups, tables), strict=True):
-        torch.testing.assert_close(a, b)
-
-
-def test_a_gpu_counts_the_same(cuda):
-    codes = random_codes(3000)
-    for a, b in zip(
-        count_cells(codes, SCOPES, CARDS),
-        count_cells(codes, SCOPES, CARDS, device=cuda),
-        strict=True,
-    ):
+    here = count_cells(codes, SCOPES, CARDS, weights)
+    for a, b in zip(here, count_cells(codes, SCOPES, CARDS, weights, cuda), strict=True):
         assert b.is_cuda
         torch.testing.assert_close(a, b.cpu())
 
@@ -108,7 +96,7 @@ def test_large_tables_are_counted_by_themselves():
 
 def test_joined_tables_stay_small_and_hold_every_scope():
     scopes = [(i, (i + 1) % 40) for i in range(40)]
-    groups = module._joined(scopes, [4] * 40, 10**6)
+    groups = module.joined_tables(scopes, [4] * 40, 10**6)
     assert sorted(i for g in groups for i in g.members) == list(range(40))
     assert len(groups) < 20
     for group in groups:
@@ -157,15 +145,12 @@ def test_a_missing_cell_is_named_and_em_recommended():
 
 
 @pytest.mark.parametrize("code", [5, 127, 1000, -7])
-def test_a_code_that_is_no_state_is_named(code):
+def test_a_code_that_is_no_state_is_named(device, code):
     codes = random_codes(50)
     codes[7, 3] = code
     rows = coded(codes)
     with pytest.raises(LearningError, match=r"'v3'.*row 7"):
-        family_counts([(rows.variables["v3"], rows.variables["v0"])], rows)
-    groups = module._joined([(0, 3)], CARDS, 50)
-    with pytest.raises(ValueError, match="column 3, row 7"):
-        module._counted_by_bincount(torch.from_numpy(codes), groups, CARDS, None)
+        family_counts([(rows.variables["v3"], rows.variables["v0"])], rows, device=device)
 
 
 def test_a_missing_column_is_named():
