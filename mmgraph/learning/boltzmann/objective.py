@@ -105,6 +105,14 @@ class RandomBlocks:
             first += size
         return result
 
+    def uniform(self, rows: int, shape: Sequence[int]) -> Tensor:
+        """Return ``(rows, *shape)`` numbers in [0, 1), those of each block by its generator."""
+        pairs = zip(self.parts(rows).values(), self.generators.values(), strict=True)
+        return torch.cat([
+            torch.rand(part.stop - part.start, *shape, generator=g, device=g.device)
+            for part, g in pairs
+        ])  # fmt: skip
+
     def state(self) -> dict[str, Tensor]:
         """Return the states of the generators."""
         return {f"block:{b}:generator": g.get_state() for b, g in self.generators.items()}

@@ -126,7 +126,7 @@ class BoltzmannEstimator(BoltzmannMachine):
             pair = validation if isinstance(validation, tuple) else (validation, None)
             watched = None if validation is None else self._evidence(*pair)
             rows = rows_of(self, evidence, watched, chosen.device)
-        self._online = None
+        self.online = None
         self.fit_report = fitted(self, self.layers, *rows, chosen, checkpoint, progress, generator)
         self.sweeps = chosen.sweeps
         warn_if_useless(self, self.layers, evidence)
@@ -241,7 +241,7 @@ class BoltzmannEstimator(BoltzmannMachine):
             evidence = self._evidence(data, y, needs_labels=y is None, learns=True)
             if not self.is_fitted:
                 self._feature_names = names_of_columns(data, self.variables)
-        self._online = learn_batch(self, self.layers, evidence, chosen)
+        self.online = learn_batch(self, self.layers, evidence, chosen)
         self.sweeps = chosen.sweeps
         return self
 

@@ -105,7 +105,7 @@ class BoltzmannMachine(MachineParameters):
         self.sweeps: int | None = None
         self._arguments, self._training, self._made_from = made_from, dict(training), made_from
         self._feature_names: np.ndarray | None = None
-        self._fitted, self._online = False, None
+        self._fitted, self.online = False, None
         if waits:
             super().__init__(())
             return

@@ -102,10 +102,10 @@ def learn_batch(
 ) -> Online:
     """Go once over a batch, and return what the next batch goes on with."""
     rows = training_rows(machine, evidence, options.device, may_be_constant=machine.is_fitted)
-    online: Online | None = machine._online
+    online: Online | None = machine.online
     if online is None or not online.continues(options):
         online = Online.of(machine, layers, rows, options)
-    machine._online = None  # an error on the way leaves no half-made state
+    machine.online = None  # an error on the way leaves no half-made state
     online.learn(machine, rows, options.settings.learning_rate)
     machine.mark_fitted()
     return online

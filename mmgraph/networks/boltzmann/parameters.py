@@ -20,7 +20,7 @@ class MachineParameters(FactorGraph):
 
     _arguments: dict[str, Any]
     _fitted = False
-    _online: Any = None  # what partial_fit goes on with; new numbers end it
+    online: Any = None  # what partial_fit goes on with; new numbers end it
 
     @property
     def device(self) -> torch.device:
@@ -53,7 +53,7 @@ class MachineParameters(FactorGraph):
         moved = tuple(factor.to(device) for factor in self.layer_factors())
         if moved[0].tensors()[0].device != self.device:
             self.exchange_factors(moved)
-            self._online = None
+            self.online = None
 
     @property
     def parameters_count(self) -> int:
@@ -108,7 +108,7 @@ class MachineParameters(FactorGraph):
             If they are not those of this machine; the message says what differs.
         """
         self.exchange_factors(adopted(self.layer_factors(), factors))
-        self._online = None
+        self.online = None
         self.mark_fitted()
 
     def layer_factors(self) -> list[LayerFactor]:

@@ -86,13 +86,13 @@ def test_options_that_change_on_the_way():
     one, other = classifier(), classifier()
     for machine in (one, other):
         machine.partial_fit(x, y)
-    kept = one._online
+    kept = one.online
     one.partial_fit(x, y, learning_rate=0.01)
     other.set_params(learning_rate=0.01).partial_fit(x, y)
-    assert one._online is kept
+    assert one.online is kept
     assert same(numbers(one), numbers(other))
     one.partial_fit(x, y, momentum=0.0)
-    assert one._online is not kept
+    assert one.online is not kept
 
 
 def test_a_fitted_machine_goes_on_with_any_batch():
@@ -165,7 +165,7 @@ def two_layers(**options) -> mm.RestrictedBoltzmannMachine:
 @pytest.mark.parametrize("gap", [{"b": BITS}, {"a": REALS * np.nan, "b": BITS}])
 def test_a_later_batch_may_lack_real_values(gap):
     machine = two_layers().partial_fit({"a": REALS, "b": BITS}).partial_fit(gap)
-    assert machine._online.training.batches == 2
+    assert machine.online.training.batches == 2
     after_fit = two_layers(epochs=2).fit({"a": REALS, "b": BITS}).partial_fit(gap)
     assert all(t.isfinite().all() for t in after_fit.parameters().values())
     watched = two_layers(epochs=2).fit({"a": REALS, "b": BITS}, validation=gap)
@@ -181,16 +181,16 @@ def test_the_first_batch_tells_the_units_of_real_values(first):
 def test_rectified_hidden_units_go_on():
     machine = mm.RestrictedBoltzmannMachine(A, 5, hidden_family="rectified_gaussian", epochs=2)
     machine.fit(REALS).partial_fit(REALS).partial_fit(REALS, momentum=0.3)
-    assert machine._online.training.batches == 1  # other options begin anew
+    assert machine.online.training.batches == 1  # other options begin anew
 
 
 @pytest.mark.parametrize("made", [mm.RestrictedBoltzmannMachine, mm.DeepBoltzmannMachine])
 def test_layers_of_the_data_and_options_without_effect_keep_the_state(made):
     machine = made(hidden=5)
     machine.partial_fit(BITS)
-    first = machine._online
+    first = machine.online
     machine.partial_fit(BITS).partial_fit(BITS, epochs=9, device="cpu", learning_rate=0.5)
-    assert machine._online is first
+    assert machine.online is first
     assert first.training.batches == 3
 
 
@@ -198,7 +198,7 @@ def test_settings_of_the_call_win():
     machine = two_layers(learning_rate=0.1)
     settings = TrainingSettings(learning_rate=0.5, chains=8)
     machine.partial_fit({"a": REALS, "b": BITS}, settings=settings)
-    assert machine._online.options.settings == settings
+    assert machine.online.options.settings == settings
 
 
 @pytest.mark.parametrize("rate", [100.0, 1000.0])

@@ -29,6 +29,7 @@ from mmgraph.learning.boltzmann.objectives.prediction_settings import (
     PredictionSettings,
 )
 from mmgraph.learning.boltzmann.parameters import BoltzmannParameters
+from mmgraph.learning.boltzmann.training_rows import TrainingRows
 
 
 class MultiPrediction(Objective):
@@ -122,7 +123,7 @@ class MultiPrediction(Objective):
             parameters.graph(), drawn.shown, rows, parameters.device, parameters.dtype
         )
         kinds = self._kinds(rows)
-        means, scales = uninformed_means(view), self._dropped(kinds, rows)
+        means, scales = uninformed_means(view), self.dropout_scales(rows)
         order = observed_last(parameters.colours, [n for n in batch if n not in self.labels])
         scored = [name for name in drawn.hidden if self._counts(name)]
         with torch.no_grad():
@@ -154,28 +155,15 @@ class MultiPrediction(Objective):
 
     def _hidden(self, batch: Mapping[str, Clamped], rows: int) -> HiddenBatch:
         """Draw what is hidden, each block of rows with random numbers of its own."""
-        drawn = []
+        drawn, every = [], TrainingRows(rows, dict(batch))
         for block, part in self.random.parts(rows).items():
-            if part.start == part.stop:
-                continue
-            generator = self.random.generators[block]
             for row, own in zip(self.rows, self._shared(part), strict=True):
-                if own.start == own.stop:
-                    continue
-                some = {
-                    n: Clamped(v[own], None if k is None else k[own]) for n, (v, k) in batch.items()
-                }
-                drawn.append(
-                    hide(
-                        some,
-                        self._variables,
-                        self.labels,
-                        row.settings.hiding,
-                        row.settings.disturbance,
-                        generator,
-                        self.partners,
-                    )
-                )
+                if own.start < own.stop:
+                    options, generator = row.settings, self.random.generators[block]
+                    drawn.append(hide(
+                        every.batch(own), self._variables, self.labels, options.hiding,
+                        options.disturbance, generator, self.partners,
+                    ))  # fmt: skip
         return joined(drawn)
 
     def _shared(self, part: slice) -> list[slice]:
@@ -205,25 +193,15 @@ class MultiPrediction(Objective):
         numbers = torch.tensor(values, device=kinds.device, dtype=self.parameters.dtype)
         return numbers[kinds].reshape(-1, *(1,) * (axes - 1))
 
-    def _dropped(self, kinds: Tensor | None, rows: int) -> dict[str, Tensor]:
-        """What the distance of each mean from its centre is multiplied by: zero where silent."""
-        scales = {}
-        names = dict.fromkeys(name for row in self.rows for name in row.settings.dropout)
-        for name in names:
+    def dropout_scales(self, rows: int) -> dict[str, Tensor]:
+        """Draw the factors of the means' distances from their centres: zero where silent."""
+        scales, kinds = {}, self._kinds(rows)
+        for name in dict.fromkeys(name for row in self.rows for name in row.settings.dropout):
             shape = self.parameters.centres[name].shape
             shares = [row.settings.dropout.get(name, 0.0) for row in self.rows]
             share = self._by_row(shares, kinds, 1 + len(shape))
-            drawn = [
-                torch.rand(
-                    part.stop - part.start, *shape, generator=generator, device=generator.device
-                )
-                for part, generator in zip(
-                    self.random.parts(rows).values(),
-                    self.random.generators.values(),
-                    strict=True,
-                )
-            ]
-            uniform = torch.cat(drawn).to(self.parameters.device, self.parameters.dtype)
+            uniform = self.random.uniform(rows, shape)
+            uniform = uniform.to(self.parameters.device, self.parameters.dtype)
             scales[name] = (uniform >= share).to(uniform.dtype) / (1 - share)
         return scales
 

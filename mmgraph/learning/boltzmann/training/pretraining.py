@@ -87,7 +87,7 @@ def pretrain(
     stages = stages_of(graph, layers)
     known, learned, reports = dict(rows.clamped), _Learned(graph), []
     for number, stage in enumerate(stages):
-        machine = _CopiedMachine(graph, stage, stages)
+        machine = CopiedMachine(graph, stage, stages)
         index = _rows_with_data(stage, known)
         data = machine.copied(TrainingRows(rows.count, known).some(index))
         own = replace(settings, seed=settings.seed + number)
@@ -173,7 +173,7 @@ def stages_of(graph: FactorGraph, layers: Sequence[Sequence[str]]) -> list[Stage
     return stages
 
 
-class _CopiedMachine:
+class CopiedMachine:
     """A restricted machine in which layers have copies.
 
     A layer that ``k`` machines are part of hears each of them ``k`` times as loud here as in the
@@ -274,7 +274,7 @@ class _Learned:
         self.log_precisions: dict[str, list[Tensor]] = {}
         self.weights: dict[BilinearFactor, Tensor] = {}
 
-    def take(self, machine: _CopiedMachine) -> None:
+    def take(self, machine: CopiedMachine) -> None:
         """Add the numbers of a machine that is trained; rounding apart, copies agree."""
         joints = {
             (joint.scope[0].name, joint.scope[1].name): joint.weights

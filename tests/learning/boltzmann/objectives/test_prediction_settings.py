@@ -110,7 +110,7 @@ def test_dropout_of_some_rows_leaves_the_others_whole():
         PredictionRows(1.0, PredictionSettings(sweeps=2)),
     ]
     objective = MultiPrediction(parameters, "label", settings)
-    scales = objective._dropped(objective._kinds(200), 200)["joint"]
+    scales = objective.dropout_scales(200)["joint"]
     assert set(scales[:100].unique().tolist()) == {0.0, 2.0}
     assert torch.equal(scales[100:], torch.ones(100, 4, dtype=scales.dtype))
 

@@ -12,7 +12,7 @@ from mmgraph.inference.field.view import FieldView
 from mmgraph.learning.boltzmann.objective import RandomBlocks
 from mmgraph.learning.boltzmann.parameters import BoltzmannParameters
 from mmgraph.learning.boltzmann.settings import TrainingSettings
-from mmgraph.learning.boltzmann.training.pretraining import _CopiedMachine, pretrain, stages_of
+from mmgraph.learning.boltzmann.training.pretraining import CopiedMachine, pretrain, stages_of
 from mmgraph.learning.boltzmann.training_rows import TrainingRows
 from tests.learning.boltzmann_machines import log_likelihood, machine
 from tests.learning.multimodal_machines import (
@@ -56,7 +56,7 @@ def test_layers_hear_twice_what_is_missing_on_their_other_side(layers: tuple[int
     stages = stages_of(graph, order)
     shares = {n: sum(n in s.names for s in stages) for n in graph.variables}
     for stage in stages:
-        made = _CopiedMachine(graph, stage, stages).graph
+        made = CopiedMachine(graph, stage, stages).graph
         values = {n: torch.rand(5, *v.shape).double() for n, v in graph.variables.items()}
         clamped = {n: values[n.partition("#")[0]] for n in made.variables}
         (joint,) = stage.joints
@@ -73,7 +73,7 @@ def test_copies_stay_one():
     graph = machine("gaussian", (2, 3), scale=0.3)
     stages = stages_of(graph, [["v"], ["h1"], ["h2"]])
     values = torch.randn(20, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    bottom = _CopiedMachine(graph, stages[0], stages)
+    bottom = CopiedMachine(graph, stages[0], stages)
     assert bottom.copies == {"v": ["v", "v#1"], "h1": ["h1"]}
     rows = bottom.copied(TrainingRows(20, {"v": Clamped(values)}))
     objective = bottom.objective(SETTINGS, rows)(
@@ -84,7 +84,7 @@ def test_copies_stay_one():
         first, second = (gradients[kind.format(n)] for n in ("v", "v#1"))
         assert torch.equal(first, second)
         assert float(first.abs().max()) > 0
-    top = _CopiedMachine(graph, stages[1], stages)
+    top = CopiedMachine(graph, stages[1], stages)
     assert top.copies == {"h1": ["h1"], "h2": ["h2", "h2#1"]}
 
 
@@ -104,7 +104,7 @@ def test_the_exact_log_likelihood_rises(layers: tuple[int, ...]):
 def test_a_machine_of_two_layers_is_trained_as_it_is():
     graph, values = machine("bernoulli", (3,)), stripes(60)
     stage = stages_of(graph, [["v"], ["h1"]])[0]
-    made = _CopiedMachine(graph, stage, [stage])
+    made = CopiedMachine(graph, stage, [stage])
     assert made.copies == {"v": ["v"], "h1": ["h1"]}
     assert made.scales == [1.0]
     (report,) = pretrain(graph, {"v": values.numpy()}, [["v"], ["h1"]], SETTINGS)
