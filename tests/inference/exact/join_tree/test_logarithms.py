@@ -70,10 +70,11 @@ def test_the_torch_tree(seed: int, zeros: float, width: float):
     case = possible_case(seed, zeros, width)
     joint = case.probabilities()
     log_z = np.logaddexp.reduce(case.weights(), axis=None)
-    for dtype, tolerance in ((torch.float64, 1e-8), (torch.float32, 1e-4)):
+    # Single precision rounds the logarithms of tables, up to 1e4, by some 1e-3.
+    for dtype, tolerance, close in ((torch.float64, 1e-8, 1e-4), (torch.float32, 1e-4, 5e-3)):
         found = mm.query(case.graph(), case.evidence(), method="torch", dtype=dtype)
         assert found.log_partition.dtype == dtype
-        np.testing.assert_allclose(found.log_partition, [log_z], rtol=1e-6, atol=1e-4)
+        np.testing.assert_allclose(found.log_partition, [log_z], rtol=1e-6, atol=close)
         for v in range(len(case.cards)):
             truth = joint.sum(tuple(a for a in range(joint.ndim) if a != v))
             np.testing.assert_allclose(found.marginal(f"v{v}")[0], truth, atol=tolerance)
