@@ -153,8 +153,8 @@ class TableFactor(Factor):
 
     def conditional_table(self) -> Float[Tensor, "*parents child"] | None:
         """As :meth:`Factor.conditional_table`."""
-        if self.child is None:
-            return None
+        if self.child is None or self.scope[-1] is self.child:
+            return None if self.child is None else self.values
         return self.values.movedim(next(i for i, v in enumerate(self.scope) if v is self.child), -1)
 
     def parameters(self) -> dict[str, Tensor]:
