@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -67,9 +68,8 @@ class Method:
 
     def parameters(self, question: str) -> tuple[str, ...]:
         """Return the options that the function for a question has."""
-        names = list(parameters_of(self.function(question)))
         subject = 2 if question == "log_partition" else 3
-        return tuple(name for name in names[subject:] if name not in self.options)
+        return _options_of(self.function(question), subject, tuple(self.options))
 
     def __call__(self, question: str, *arguments: Any, **options: Any) -> Any:
         """Answer a question, by a generator on the CPU, which one that is elsewhere seeds.
@@ -80,14 +80,21 @@ class Method:
             If there is no such option, or its value is of another type.
         """
         function = self.function(question)
-        known = [
-            n for n in list(parameters_of(function))[len(arguments) :] if n not in self.options
-        ]
+        known = _options_of(function, len(arguments), tuple(self.options))
         check_known(options, known, self.name)
         check_types(function, options)
         if "generator" in options:
             options["generator"] = placed_generator(options["generator"], "cpu")
         return function(*arguments, **self.options, **options)
+
+
+@functools.cache
+def _options_of(
+    function: Callable[..., Any], arguments: int, given: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The parameters of a function behind its first arguments, but for options given already."""
+    names = itertools.islice(parameters_of(function), arguments, None)
+    return tuple(name for name in names if name not in given)
 
 
 @functools.cache

@@ -13,7 +13,7 @@ import torch
 from mmgraph.graph.errors import MmgraphError, UnknownVariableError, suggestion
 from mmgraph.graph.factor_graph import FactorGraph
 
-_TYPES: dict[str, type | tuple[type, ...]] = {
+_TYPES: dict[str, type] = {
     "None": type(None),
     "bool": bool,
     "float": numbers.Real,
@@ -84,16 +84,25 @@ def check_type(name: str, value: object, annotation: str) -> None:
     annotation : str
         ``"int | None"``; one that has other parts than ``_TYPES`` is not checked.
     """
-    kinds = annotation.split(" | ")
-    if any(kind not in _TYPES for kind in kinds):
+    kinds, types = _types_of(annotation)
+    if types is None:
         return
-    is_truth = isinstance(value, bool) and "bool" not in kinds
-    if not is_truth and any(isinstance(value, _TYPES[kind]) for kind in kinds):
+    is_truth = isinstance(value, bool) and bool not in types
+    if not is_truth and isinstance(value, types):
         return
     hint = ""
     if "torch.Generator" in kinds:
         hint = "; torch.Generator().manual_seed(0) makes one"
     raise MmgraphError(f"the option '{name}' is {' or '.join(kinds)}, not {value!r:.80}{hint}")
+
+
+@functools.cache
+def _types_of(annotation: str) -> tuple[list[str], tuple[type, ...] | None]:
+    """The parts of an annotation, and the types they stand for, if it has no other parts."""
+    kinds = annotation.split(" | ")
+    if any(kind not in _TYPES for kind in kinds):
+        return kinds, None
+    return kinds, tuple(_TYPES[kind] for kind in kinds)
 
 
 def check_known(options: Iterable[str], known: Iterable[str], method: str) -> None:

@@ -22,8 +22,7 @@ from mmgraph.learning.conditionals import fitting, prediction
 from mmgraph.networks.conditional_tables import (
     as_table,
     check_acyclic,
-    check_rows,
-    index_by_child,
+    checked_by_child,
     with_child_last,
 )
 
@@ -59,17 +58,8 @@ class BayesianNetwork(FactorGraph):
     def __init__(self, variables: Iterable[Variable], distributions: Iterable[Factor]) -> None:
         super().__init__(variables, (with_child_last(d) for d in distributions))
         self.fit_report: EMReport | None = None
-        self._adopt(self.factors)
+        self._by_child = checked_by_child(self.variables, self.factors)
         check_acyclic(self.directed())
-
-    def _adopt(self, factors: Iterable[Factor]) -> None:
-        """Take on distributions over the same variables, and forget what was made for others."""
-        factors = tuple(factors)
-        by_child = index_by_child(self.variables, factors)
-        for factor in factors:
-            check_rows(factor)
-        self.exchange_factors(factors)
-        self._by_child = by_child
 
     @classmethod
     def from_tables(
@@ -320,7 +310,9 @@ class BayesianNetwork(FactorGraph):
         """
         reading = {k: options.pop(k) for k in READING if k in options}
         factors, report = fitting.fitted(self, read_with(data, reading), method, **options)
-        self._adopt(factors)
+        by_child = checked_by_child(self.variables, factors)
+        self.exchange_factors(factors)
+        self._by_child = by_child
         self.fit_report = report
         return self
 

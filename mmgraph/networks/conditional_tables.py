@@ -42,7 +42,7 @@ def with_child_last(factor: Factor) -> Factor:
     return factor
 
 
-def index_by_child(
+def checked_by_child(
     variables: Mapping[str, Variable], factors: Iterable[Factor]
 ) -> dict[str, Factor]:
     """Return the distribution of each variable.
@@ -50,7 +50,7 @@ def index_by_child(
     Raises
     ------
     GraphError
-        If a variable has none, or two, or a factor is no distribution.
+        If a variable has none, or two, a factor is no distribution, or a row does not sum to one.
     """
     by_child: dict[str, Factor] = {}
     for factor in factors:
@@ -58,6 +58,7 @@ def index_by_child(
             raise GraphError(f"{factor!r} is not a conditional distribution: it has no child")
         if factor.child.name in by_child:
             raise GraphError(f"'{factor.child.name}' has two conditional distributions")
+        _check_rows(factor)
         by_child[factor.child.name] = factor
     missing = [name for name in variables if name not in by_child]
     if missing:
@@ -65,7 +66,7 @@ def index_by_child(
     return by_child
 
 
-def check_rows(factor: Factor) -> None:
+def _check_rows(factor: Factor) -> None:
     """Raise GraphError if a row of a conditional table does not sum to one: which, and its sum."""
     table = factor.conditional_table()
     if table is None:
