@@ -24,6 +24,9 @@ _FEW = 24
 def layers_to_sum(view: FieldView, cost: Callable[[list[str]], float]) -> list[str]:
     """Return free variables that can be summed out together, those whose rest costs least.
 
+    Where several choices cost the same, the one of variables that come first: the choice, and with
+    it the random numbers that are drawn, is the same in every process.
+
     Parameters
     ----------
     view : FieldView
@@ -45,8 +48,10 @@ def layers_to_sum(view: FieldView, cost: Callable[[list[str]], float]) -> list[s
     else:
         by_size = sorted(graph, key=lambda n: -view.variables[n].size)
         choices = [_greedy(graph, by_size)]
-    ordered = ([n for n in view.free if n in set(choice)] for choice in choices)
-    return min(ordered, key=lambda choice: cost([n for n in view.free if n not in choice]))
+    place = {name: i for i, name in enumerate(view.free)}
+    ordered = sorted(sorted(place[name] for name in choice) for choice in choices)
+    by_name = ([view.free[i] for i in choice] for choice in ordered)
+    return min(by_name, key=lambda choice: cost([n for n in view.free if n not in choice]))
 
 
 def _greedy(graph: nx.Graph[str], names: list[str]) -> list[str]:
