@@ -157,8 +157,8 @@ def count_cells(
         here = codes.cpu() if isinstance(codes, Tensor) else codes
         tables = _counted_by_loop(np.asarray(here), groups, cardinalities, weights)
     else:
-        tables = _counted_by_bincount(torch.as_tensor(codes).to(on), groups, cardinalities, weights)
-    return _read_off(scopes, groups, tables)
+        tables = counted_by_bincount(torch.as_tensor(codes).to(on), groups, cardinalities, weights)
+    return read_off(scopes, groups, tables)
 
 
 @dataclass
@@ -197,7 +197,7 @@ def joined_tables(scopes: Sequence[Sequence[int]], cards: Sequence[int], rows: i
     return groups
 
 
-def _read_off(
+def read_off(
     scopes: Sequence[Sequence[int]], groups: Sequence[_Group], tables: Sequence[Tensor]
 ) -> list[Tensor]:
     """Each scope's counts, summed out of the table of its group."""
@@ -309,12 +309,13 @@ def _add(table, cell, begin, rows, weights):
             table[cell[i]] += 1
 
 
-def _counted_by_bincount(
+def counted_by_bincount(
     codes: Integer[Tensor, "rows columns"],
     groups: Sequence[_Group],
     cards: Sequence[int],
     weights: Float64[np.ndarray, " rows"] | None,
 ) -> list[Tensor]:
+    """Count each group in its table by ``torch.bincount``, where the codes are."""
     used = sorted({c for g in groups for c in g.columns})
     bound = torch.tensor([cards[c] for c in used], device=codes.device)
     outside = (codes[:, used] < 0) | (codes[:, used] >= bound)

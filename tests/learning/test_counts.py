@@ -52,6 +52,17 @@ def test_weighted_counts_are_those_of_a_python_loop():
 
 
 @pytest.mark.parametrize("weighted", [False, True])
+def test_bincount_counts_the_same(weighted):
+    codes = random_codes(3000)
+    weights = np.random.default_rng(1).gamma(1.0, size=3000) if weighted else None
+    loop = count_cells(codes, SCOPES, CARDS, weights)
+    groups = module.joined_tables(SCOPES, CARDS, 3000)
+    tables = module.counted_by_bincount(torch.from_numpy(codes), groups, CARDS, weights)
+    for a, b in zip(loop, module.read_off(SCOPES, groups, tables), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
 def test_a_gpu_counts_the_same(cuda, weighted):
     codes = random_codes(3000)
     weights = np.random.default_rng(1).gamma(1.0, size=3000) if weighted else None
@@ -151,6 +162,9 @@ def test_a_code_that_is_no_state_is_named(device, code):
     rows = coded(codes)
     with pytest.raises(LearningError, match=r"'v3'.*row 7"):
         family_counts([(rows.variables["v3"], rows.variables["v0"])], rows, device=device)
+    groups = module.joined_tables([(0, 3)], CARDS, 50)
+    with pytest.raises(ValueError, match="column 3, row 7"):
+        module.counted_by_bincount(torch.from_numpy(codes), groups, CARDS, None)
 
 
 def test_a_missing_column_is_named():
