@@ -65,9 +65,11 @@ class Posterior(DeepCopied):
         How many iterations it took.
     residual : float or None
         The largest change of the last iteration.
-    bound, gap : Tensor of shape (batch,) or None
-        A bound on ``log_partition`` (on which side, ``log_partition_kind`` says), and how far
-        ``log_partition`` may be from the truth, where the method has them.
+    bound : Tensor of shape (batch,) or None
+        A bound on the true log-partition function, on the side that ``log_partition_kind`` says.
+    gap : Tensor of shape (batch,) or None
+        How far ``log_partition`` may be from the truth; None where a method bounds it on one side
+        only, as all present ones do.
     diagnostics : dict of str to dict of str to Tensor
         What a sampler knows of its chains, by quantity and variable: ``"r_hat"`` and
         ``"effective_sample_size"``, each ``(batch, *shape)``; empty for other methods.
