@@ -1,4 +1,4 @@
-"""What the four questions are told beside the evidence, checked before any work is done."""
+"""Checks of the options of questions, made before any work is done."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def sweep(
     inverse : float or Tensor of shape (batch,), optional
         The inverse temperature of everything that joins variables.
     watch : callable, optional
-        Is told each variable's name, its mask and the natural parameters it is drawn from.
+        Called with each variable's name, its mask and the natural parameters it is drawn from.
     """
     for colour in colours:
         for name, mask in colour.items():

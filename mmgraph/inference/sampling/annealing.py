@@ -38,7 +38,7 @@ from mmgraph.inference.sampling.gibbs_start import energies_of, tempered_sweeps,
 from mmgraph.inference.sampling.schedule import Part, Schedule, cuts, run_together
 
 _BASE_STATES = 32
-"""States of the base at least from which the spread of energies is told."""
+"""The fewest states of the base from which the spread of energies is estimated."""
 
 _BASE_KEY = np.uint32(0x27D4EB2F)
 

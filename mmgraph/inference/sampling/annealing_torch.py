@@ -36,7 +36,7 @@ from mmgraph.inference.sampling.gibbs_start import zero_costs
 from mmgraph.inference.sampling.gibbs_torch import chains_view
 
 _BASE_STATES = 32
-"""States of the base at least from which the spread of energies is told."""
+"""The fewest states of the base from which the spread of energies is estimated."""
 
 _BASE_SEED = 0x27D4EB2F
 

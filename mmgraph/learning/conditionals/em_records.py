@@ -1,4 +1,4 @@
-"""What expectation maximisation is told, and what it reports."""
+"""The options of expectation maximisation, and its report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One door to parameter learning: which method suits the data, and what it is told."""
+"""Parameter learning by the method that suits the data, with the options of that method."""
 
 from __future__ import annotations
 

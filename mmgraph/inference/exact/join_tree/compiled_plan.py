@@ -32,7 +32,7 @@ class CompiledPlan:
     view : TableView
         The graph's tables.
     planned : PlannedRequest
-        What they are to be put into.
+        The join tree and the program that the tables are run through.
     memory_budget : int
         In bytes.
 

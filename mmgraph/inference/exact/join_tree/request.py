@@ -1,4 +1,4 @@
-"""What a plan is compiled for, and all of it that no number of the model changes."""
+"""Requests for marginals, joints or assignments, planned for all graphs of one structure."""
 
 from __future__ import annotations
 
