@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor import Factor
 from mmgraph.graph.variable import Variable
 from mmgraph.inference import query
 from mmgraph.inference.options import check_type
@@ -360,6 +361,12 @@ class BoltzmannMachine(MachineParameters):
         moved.fit_report, moved.sweeps, moved._fitted = self.fit_report, self.sweeps, self._fitted
         moved._feature_names, moved._container = self._feature_names, self._container
         return moved
+
+    def with_factors(self, factors: Iterable[Factor]) -> Self:
+        """Return a copy with the numbers of other factors, see :meth:`adopt`."""
+        made = self.to()
+        made.adopt(factors)
+        return made
 
     @property
     def has_labels(self) -> bool:

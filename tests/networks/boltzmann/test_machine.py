@@ -330,3 +330,17 @@ def test_machines_go_to_other_processes_and_back():
     torch.testing.assert_close(found.represent(data), machine.represent(data), rtol=0, atol=0)
     lengths = [f.length for f in machine.factors if isinstance(f, mm.BiasFactor)]
     assert [f.length for f in found.factors if isinstance(f, mm.BiasFactor)] == lengths
+
+
+def test_a_machine_with_other_factors_is_a_copy():
+    pixels = mm.Variable("pixels", shape=(3,), family="bernoulli")
+    first, second = (
+        mm.RestrictedBoltzmannMachine(pixels, 2, generator=torch.Generator().manual_seed(seed))
+        for seed in (0, 1)
+    )
+    before = {name: tensor.clone() for name, tensor in first.parameters().items()}
+    made = first.with_factors(second.factors)
+    assert type(made) is type(first)
+    for name, tensor in second.parameters().items():
+        assert torch.equal(made.parameters()[name], tensor)
+        assert torch.equal(first.parameters()[name], before[name])
