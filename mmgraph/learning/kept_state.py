@@ -19,6 +19,8 @@ from mmgraph.data.whole_files import write_bytes
 from mmgraph.graph.errors import FormatError
 
 VERSION = "3"
+_EARLIER = "state.json"
+"""The file of versions before this one."""
 
 
 class Kept(NamedTuple):
@@ -86,7 +88,8 @@ class KeptState:
         Raises
         ------
         FormatError
-            If the file is damaged, or its state belongs to something else (what differs).
+            If the file is damaged, its state belongs to something else (what differs), or an
+            earlier version wrote it.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load
@@ -94,6 +97,11 @@ class KeptState:
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
+            if (self.path.parent / _EARLIER).exists():
+                raise FormatError(
+                    f"{self.path.parent} holds a state ({_EARLIER}) that an earlier version of "
+                    "mmgraph wrote and this one does not read; give another directory, or remove it"
+                ) from None
             return None
         except OSError as error:
             raise FormatError(f"{self.path} cannot be read ({error})") from None

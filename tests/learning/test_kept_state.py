@@ -38,6 +38,12 @@ def test_what_is_kept_comes_back(tmp_path):
     assert [p.name for p in (tmp_path / "a" / "b").iterdir()] == ["state.safetensors"]
 
 
+def test_a_state_of_an_earlier_version_is_refused(tmp_path):
+    (tmp_path / "state.json").write_text('{"format": "mmgraph Boltzmann machine training"}')
+    with pytest.raises(FormatError, match=f"{tmp_path.name} .*an earlier version of mmgraph"):
+        KeptState(tmp_path, "training", OF).load()
+
+
 def test_states_of_one_directory_are_told_apart_by_name(tmp_path):
     one, other = (KeptState(tmp_path, "step", {"data": "abc"}, name) for name in ("one", "two"))
     one.save({"number": 1}, {})

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from torch import Tensor
 
-from mmgraph.graph.errors import FormatError, GraphError
+from mmgraph.graph.errors import GraphError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.learning.kept_state import KeptState
@@ -77,19 +77,9 @@ class Checkpoint:
         Its structure must be that of the saved parameters.
     settings : mapping of str to JSON values
         The options of the call; a state that was saved under others is refused.
-
-    Raises
-    ------
-    FormatError
-        If the directory holds a state as versions before this one wrote it.
     """
 
     def __init__(self, directory: Path, graph: FactorGraph, settings: Mapping[str, Any]) -> None:
-        if (directory / "state.json").exists():
-            raise FormatError(
-                f"{directory} holds a state (state.json) that an earlier version of mmgraph wrote "
-                "and this one does not read; give another directory, or remove it"
-            )
         self.graph = graph
         structure = [
             [type(f).__name__, [[v.name, v.cardinality, *v.shape] for v in f.scope]]
