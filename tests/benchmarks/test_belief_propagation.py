@@ -71,7 +71,6 @@ def test_an_iteration_beside_one_in_logarithms(benchmark: Any, costs: Costs, nei
         f"\n{neighbours} neighbours, an iteration: {scaled * 1e3:.1f} ms, in logarithms "
         f"{logarithms * 1e3:.1f} ms: {logarithms / scaled:.1f} times"
     )
-    assert logarithms > 1.5 * scaled
 
 
 @pytest.mark.parametrize("neighbours", [4, 8])

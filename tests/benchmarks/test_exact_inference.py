@@ -212,8 +212,8 @@ def test_one_plain_row_beside_the_general_way(benchmark: Any):
     benchmark(lambda: mm.query(work.net, row))
     general = seconds_of(lambda: mm.query(work.net, mm.Evidence.of(row, variables)), 50)
     plain = seconds_of(lambda: mm.query(work.net, row), 500)
+    benchmark.extra_info.update(general_over_plain=general / plain)
     print(f"\na plain row: {general / plain:.1f} times faster than the general way")
-    assert general > 3 * plain
 
 
 def test_rows_side_by_side_beside_one_by_one(benchmark: Any, monkeypatch: pytest.MonkeyPatch):
@@ -228,8 +228,8 @@ def test_rows_side_by_side_beside_one_by_one(benchmark: Any, monkeypatch: pytest
     blocks = seconds_of(lambda: mm.query(net, evidence), 1)
     monkeypatch.setattr(compiled_plan, "BLOCK_ENTRIES", 0)
     one_by_one = seconds_of(lambda: mm.query(net, evidence), 1)
+    benchmark.extra_info.update(one_by_one_over_blocks=one_by_one / blocks)
     print(f"\nrows side by side: {one_by_one / blocks:.1f} times faster than one by one")
-    assert one_by_one > 1.3 * blocks
 
 
 def test_hundred_rows_pyagrum(benchmark: Any, pyagrum: ModuleType):
