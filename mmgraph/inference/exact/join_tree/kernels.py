@@ -37,6 +37,9 @@ CLEAR, NORMALISE, COUNTS, MAXIMISE = 1, 2, 4, 8
 LEAST_TOTAL, LARGEST_TOTAL = 1e-290, 1e290
 """A table whose total lies outside has lost its numbers, or is about to."""
 
+LEAST_PRODUCT, LARGEST_PRODUCT = 1e-15, 1e15
+"""A product of totals goes on as a number between these: the next one leaves it a normal double."""
+
 LEAST_ENTRY = 1e-280
 """A smaller positive entry may have been rounded, or stand for one that is smaller still."""
 
@@ -233,7 +236,7 @@ def run_steps(program, start, stop, offsets, scales, buffer, counter):
             scales[result] = 1.0 / total
             if flags & COUNTS:
                 product *= total
-                if product < 1e-120 or product > 1e120:
+                if not LEAST_PRODUCT < product < LARGEST_PRODUCT:
                     log_total += math.log(product)
                     product = 1.0
         else:

@@ -18,7 +18,9 @@ from mmgraph.inference.exact.join_tree.kernels import (
     FIRST,
     FLAGS,
     HEADER,
+    LARGEST_PRODUCT,
     LARGEST_TOTAL,
+    LEAST_PRODUCT,
     LEAST_TOTAL,
     LENGTH,
     LOOP,
@@ -146,7 +148,7 @@ def _normalise(tables, c, size, total, product, log_total, counts, width):
     if counts:
         for w in range(width):
             product[w] *= total[w]
-            if product[w] < 1e-120 or product[w] > 1e120:
+            if not LEAST_PRODUCT < product[w] < LARGEST_PRODUCT:
                 log_total[w] += math.log(product[w]) if product[w] > 0.0 else -math.inf
                 product[w] = 1.0
     for w in range(width):
