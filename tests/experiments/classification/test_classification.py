@@ -82,22 +82,31 @@ def test_a_run_reports_every_situation(model: Path, tmp_path: Path):
         assert Path(file).stat().st_size > 0
 
 
-def test_an_interrupted_run_goes_on(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    whole = experiment.run(model, tmp_path / "whole")
+@pytest.mark.parametrize(("data", "broken_at", "fits"), [("model", 3, 4), ("recorded", 5, 7)])
+def test_an_interrupted_run_goes_on(
+    data: str,
+    broken_at: int,
+    fits: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+):
+    declared = request.getfixturevalue(data)
+    whole = experiment.run(declared, tmp_path / "whole")
     fitted = classification.fit_model
     calls = []
 
-    def fit_twice(*arguments: object) -> object:
+    def fit(*arguments: object) -> object:
         calls.append(1)
-        if len(calls) == 3:
+        if len(calls) == broken_at:
             raise KeyboardInterrupt
         return fitted(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(classification, "fit_model", fit_twice)
+    monkeypatch.setattr(classification, "fit_model", fit)
     with pytest.raises(KeyboardInterrupt):
-        experiment.run(model, tmp_path / "broken")
-    resumed = experiment.run(model, tmp_path / "broken")
-    assert len(calls) == 4
+        experiment.run(declared, tmp_path / "broken")
+    resumed = experiment.run(declared, tmp_path / "broken")
+    assert len(calls) == fits
     assert resumed["results"] == whole["results"]
 
 
@@ -172,27 +181,6 @@ def test_powers_are_learned_on_recordings_that_were_not_heard(recorded: Path):
         classification.fit_model(declaration, some)
     # Two inner folds of a recording each, then all rows; two leaves a time.
     assert seen == [60] * 4 + [120] * 2
-
-
-def test_a_grouped_run_that_was_interrupted_goes_on(
-    recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    whole = experiment.run(recorded, tmp_path / "whole")
-    fitted = classification.fit_model
-    calls = []
-
-    def fit(*arguments: object) -> object:
-        calls.append(1)
-        if len(calls) == 5:
-            raise KeyboardInterrupt
-        return fitted(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(classification, "fit_model", fit)
-    with pytest.raises(KeyboardInterrupt):
-        experiment.run(recorded, tmp_path / "broken")
-    resumed = experiment.run(recorded, tmp_path / "broken")
-    assert len(calls) == 7
-    assert resumed["results"] == whole["results"]
 
 
 def test_a_limit_of_folds_holds_for_both_splits(recorded: Path):
