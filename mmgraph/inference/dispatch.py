@@ -11,7 +11,6 @@ from mmgraph.graph.errors import MmgraphError, TreewidthError, UnderflowError, s
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
-from mmgraph.inference.devices import is_elsewhere
 from mmgraph.inference.exact import exact
 from mmgraph.inference.exact.layer_summation import AUTO_TERMS, check_few_terms, has_few_terms
 from mmgraph.inference.exact.tabulation import tabulated
@@ -20,7 +19,7 @@ from mmgraph.inference.field.centring import Centred
 from mmgraph.inference.methods import METHODS, Method, check_method, checked_device
 from mmgraph.inference.model_variables import has_compact_factors
 from mmgraph.inference.numerics.memory import default_memory_budget
-from mmgraph.inference.options import check_type, check_types
+from mmgraph.inference.options import check_type, check_types, is_elsewhere
 from mmgraph.inference.posterior import Posterior
 
 _APPROXIMATE = {

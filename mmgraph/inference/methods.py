@@ -16,9 +16,14 @@ from types import ModuleType
 from typing import Any, Literal
 
 from mmgraph.graph.errors import MmgraphError, suggestion
-from mmgraph.inference.devices import check_device, is_elsewhere
 from mmgraph.inference.numerics.counted_random import placed_generator
-from mmgraph.inference.options import check_known, check_types, parameters_of
+from mmgraph.inference.options import (
+    check_device,
+    check_known,
+    check_types,
+    is_elsewhere,
+    parameters_of,
+)
 
 View = Literal["tables", "field", "layers"]
 QUESTIONS = ("query", "joint", "log_partition", "map_query", "sample")

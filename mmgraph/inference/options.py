@@ -1,4 +1,4 @@
-"""Checks of the options of questions, made before any work is done."""
+"""Options of questions: checks before any work is done, devices, and options as one record."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import functools
 import inspect
 import numbers
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from mmgraph.graph.errors import MmgraphError, UnknownVariableError, suggestion
 from mmgraph.graph.factor_graph import FactorGraph
+
+Result = TypeVar("Result")
 
 _TYPES: dict[str, type] = {
     "None": type(None),
@@ -135,3 +137,76 @@ def check_exact(options: Mapping[str, Any], method: str) -> None:
     """Raise MmgraphError for options that an exact method lacks, or of a wrong type."""
     check_known(options, ("memory_budget",), method)
     check_type("memory_budget", options.get("memory_budget"), "int | None")
+
+
+def check_device(device: object) -> str:
+    """Return the name of a device, or raise MmgraphError if torch does not know or have it."""
+    name = str(device)  # of a torch.device, too
+    if name in ("auto", "cpu"):
+        return name
+    kind, colon, number = name.partition(":")
+    if kind != "cuda" or bool(colon) != number.isdecimal():
+        hint = suggestion(name, ("auto", "cpu", "cuda"))
+        raise MmgraphError(f"unknown device {name!r}{hint} (known: auto, cpu, cuda, cuda:0, …)")
+    if not torch.cuda.is_available() or int(number or 0) >= torch.cuda.device_count():
+        raise MmgraphError(
+            f"device {name!r} was asked for, but torch finds no such CUDA device; use device='cpu'"
+        )
+    return name
+
+
+def device_of_data(device: object, data: object = None) -> torch.device:
+    """Return the device to work on: None and ``"auto"`` stand for that of the data.
+
+    Parameters
+    ----------
+    device : torch.device, str or None
+    data : Tensor, optional
+        What is no tensor is on the CPU.
+
+    Raises
+    ------
+    MmgraphError
+        If torch does not have the device.
+    """
+    name = "auto" if device is None else check_device(device)
+    if name != "auto":
+        return torch.device(name)
+    return data.device if isinstance(data, torch.Tensor) else torch.device("cpu")
+
+
+def is_elsewhere(device: object) -> bool:
+    """Whether a device is named, and it is not the CPU."""
+    return device is not None and str(device) not in ("auto", "cpu")
+
+
+def keyword_options(
+    record: type[Any],
+) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
+    """Return a decorator: the last parameter, a record, is spread into keywords of the function.
+
+    The signature that callers and :func:`inspect.signature` see lists the record's fields with
+    their defaults; an unknown name is a TypeError that tells it.
+
+    Parameters
+    ----------
+    record : type
+        A dataclass or named tuple whose fields all have defaults.
+    """
+    fields = inspect.signature(record).parameters
+
+    def spread(function: Callable[..., Result]) -> Callable[..., Result]:
+        whole = inspect.signature(function)
+        *before, last = whole.parameters.values()
+        signature = whole.replace(parameters=[*before, *fields.values()])
+
+        @functools.wraps(function)
+        def called(*arguments: Any, **keywords: Any) -> Result:
+            bound = signature.bind(*arguments, **keywords).arguments
+            options = {name: bound.pop(name) for name in fields if name in bound}
+            return function(**bound, **{last.name: record(**options)})
+
+        called.__signature__ = signature  # type: ignore[attr-defined]
+        return called
+
+    return spread

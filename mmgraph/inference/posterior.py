@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,13 +18,13 @@ from mmgraph.graph.errors import (
     needs,
     suggestion,
 )
-from mmgraph.graph.storage.copying import DeepCopied
+from mmgraph.graph.storage.copying import DeepCopied, ReadOnlyDict
 from mmgraph.graph.variable import Variable, element_names
-from mmgraph.inference.moments import Moments
 
 if TYPE_CHECKING:
     import pandas
 
+_NONE: dict[str, Tensor] = ReadOnlyDict()
 
 Delayed = Float[Tensor, " batch"] | Callable[[], Tensor] | None
 """A tensor, or a function that returns it when it is first asked for."""
@@ -36,6 +36,27 @@ def with_constant(
     """Add a constant to log-weights; gradients reach it where they reach the log-weights."""
     more = constant.to(log_weights.device)
     return log_weights + (more if log_weights.requires_grad else more.detach())
+
+
+class Moments(NamedTuple):
+    """Marginals of discrete variables, means and variances of the others.
+
+    Attributes
+    ----------
+    marginals : dict of str to Tensor
+        Of discrete variables, ``(batch, *shape, states)``.
+    means, variances : dict of str to Tensor
+        Of the others, ``(batch, *shape)``.
+    """
+
+    marginals: dict[str, Float[Tensor, "batch *shape states"]] = _NONE
+    means: dict[str, Float[Tensor, "batch *shape"]] = _NONE
+    variances: dict[str, Float[Tensor, "batch *shape"]] = _NONE
+
+    def of(self, names: Iterable[str]) -> Moments:
+        """Return the moments of some of the variables."""
+        wanted = list(names)
+        return Moments(*({n: part[n] for n in wanted if n in part} for part in self))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

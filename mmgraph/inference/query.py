@@ -9,13 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.graph.errors import MmgraphError, UnknownVariableError
+from mmgraph.graph.errors import MmgraphError, UnknownVariableError, ZeroProbabilityError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.dispatch import Question, answer
-from mmgraph.inference.exact.continuous_samples import continuous_samples
-from mmgraph.inference.exact.impossible_evidence import names_barred_elements
+from mmgraph.inference.exact.impossible_evidence import with_barred_element
 from mmgraph.inference.exact.single_row import planned_row, single_row
 from mmgraph.inference.numerics.counted_random import placed_generator
 from mmgraph.inference.numerics.shortfall import warn_unless_converged
@@ -27,10 +26,9 @@ from mmgraph.inference.options import (
     with_usual,
 )
 from mmgraph.inference.posterior import Posterior
-from mmgraph.inference.samples import Samples
+from mmgraph.inference.samples import Samples, continuous_samples
 
 
-@names_barred_elements
 def query(
     model: FactorGraph,
     evidence: object = None,
@@ -111,10 +109,12 @@ def _answer(
 ) -> Any:
     """As :func:`mmgraph.inference.dispatch.answer`, of evidence that is still to be read."""
     rows = Evidence.of(evidence, model.variables)
-    return answer(Question(question, model, rows, subject, device, options), method)
+    try:
+        return answer(Question(question, model, rows, subject, device, options), method)
+    except ZeroProbabilityError as error:
+        raise with_barred_element(error, model, rows) from None
 
 
-@names_barred_elements
 def joint(
     model: FactorGraph,
     variables: Sequence[str],
@@ -149,7 +149,6 @@ def joint(
     return table
 
 
-@names_barred_elements
 def map_query(
     model: FactorGraph,
     evidence: object = None,
@@ -193,7 +192,6 @@ def map_query(
     return best
 
 
-@names_barred_elements
 def sample(
     model: FactorGraph,
     draws: int,

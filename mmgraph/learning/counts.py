@@ -25,7 +25,7 @@ from mmgraph.data.encoding import CodedRows
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.evidence import MISSING
 from mmgraph.graph.variable import Variable
-from mmgraph.inference.devices import device_of_data
+from mmgraph.inference.options import device_of_data
 
 CELLS_IN_CACHE = 4096
 """Scopes are joined while their common table has no more cells than this (32 KiB of counts)."""

@@ -16,10 +16,9 @@ from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.exact import junction_tree
 from mmgraph.inference.exact.join_tree.table_view import TableView, table_view
-from mmgraph.inference.moments import Moments
 from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.numerics.memory import default_memory_budget, format_bytes
-from mmgraph.inference.posterior import Posterior
+from mmgraph.inference.posterior import Moments, Posterior
 
 
 def enumeration(

@@ -15,12 +15,11 @@ from mmgraph.graph.errors import UnderflowError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.devices import is_elsewhere
 from mmgraph.inference.exact import enumeration, junction_tree, torch_contraction
 from mmgraph.inference.exact.join_tree import table_view
 from mmgraph.inference.exact.unrolling import needs_unrolling, unrolled
-from mmgraph.inference.moments import Moments
-from mmgraph.inference.posterior import Posterior
+from mmgraph.inference.options import is_elsewhere
+from mmgraph.inference.posterior import Moments, Posterior
 
 DOUBLES_HOLD = 600.0
 """Nats between the largest and the smallest potential that products of doubles keep apart."""

@@ -12,9 +12,8 @@ from torch import Tensor
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.devices import check_device, is_elsewhere
 from mmgraph.inference.exact import junction_tree, torch_contraction
-from mmgraph.inference.options import check_exact, check_model
+from mmgraph.inference.options import check_device, check_exact, check_model, is_elsewhere
 
 
 def expected_family_counts(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import inspect
-from collections.abc import Callable
-from typing import NoReturn, ParamSpec, TypeVar
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -20,32 +18,20 @@ from mmgraph.graph.variable import Variable
 from mmgraph.inference.exact.join_tree.logarithms import log_evidence_in_logarithms
 from mmgraph.inference.possible_rows import named_rows
 
-_Asked = ParamSpec("_Asked")
-_Answer = TypeVar("_Answer")
 
-
-def names_barred_elements(door: Callable[_Asked, _Answer]) -> Callable[_Asked, _Answer]:
-    """Let a question of a ``model`` and ``evidence`` say which element was left without a state.
+def with_barred_element(
+    error: ZeroProbabilityError, graph: FactorGraph, evidence: Evidence
+) -> ZeroProbabilityError:
+    """Return the error of a method, with the element that is left without a state, if one is.
 
     Hard zeros of unary factors may bar every state of one pixel among millions; methods notice at
     different places, and not all of them where it was.
     """
-    signature = inspect.signature(door)
-
-    @functools.wraps(door)
-    def answered(*args: _Asked.args, **options: _Asked.kwargs) -> _Answer:
-        try:
-            return door(*args, **options)
-        except ZeroProbabilityError as error:
-            asked = signature.bind(*args, **options).arguments
-            model = asked["model"]
-            barred = _barred_element(model, Evidence.of(asked.get("evidence"), model.variables))
-            if barred is None:
-                raise
-            message = f"{error} ({barred} is left without a state)"
-            raise ZeroProbabilityError(message, error.rows, error.variables) from None
-
-    return answered
+    barred = _barred_element(graph, evidence)
+    if barred is None:
+        return error
+    message = f"{error} ({barred} is left without a state)"
+    return ZeroProbabilityError(message, error.rows, error.variables)
 
 
 def _barred_element(graph: FactorGraph, evidence: Evidence) -> str | None:

@@ -29,9 +29,8 @@ from mmgraph.inference.exact.join_tree.logarithms import (
 from mmgraph.inference.exact.join_tree.plan import Request
 from mmgraph.inference.exact.join_tree.row_tables import row_tables
 from mmgraph.inference.exact.join_tree.table_view import indices, table_view
-from mmgraph.inference.moments import Moments
 from mmgraph.inference.normaliser import normaliser
-from mmgraph.inference.posterior import Posterior
+from mmgraph.inference.posterior import Moments, Posterior
 
 
 def junction_tree(

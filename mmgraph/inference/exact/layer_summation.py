@@ -31,10 +31,9 @@ from mmgraph.inference.field.moments import joined_moments, moments, values_of
 from mmgraph.inference.field.summed_layers import SummedView, Weighed, layers_to_sum
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.model_variables import named_variables, tables_device
-from mmgraph.inference.moments import Moments
 from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.numerics.counted_random import device_generator
-from mmgraph.inference.posterior import Posterior
+from mmgraph.inference.posterior import Moments, Posterior
 
 MOST_TERMS = 2**22
 """The joint values of the listed layers up to which this is worth its time."""

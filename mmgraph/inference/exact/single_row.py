@@ -26,9 +26,8 @@ from mmgraph.inference.exact.join_tree.table_view import (
 )
 from mmgraph.inference.exact.unrolling import needs_unrolling
 from mmgraph.inference.model_variables import has_compact_factors
-from mmgraph.inference.moments import Moments
 from mmgraph.inference.normaliser import normaliser
-from mmgraph.inference.posterior import Posterior
+from mmgraph.inference.posterior import Moments, Posterior
 
 _NO_SOFT = np.empty((1, 0))
 

@@ -26,10 +26,9 @@ from mmgraph.inference.exact.join_tree.torch_program import (
     Reduction,
     always_observed,
 )
-from mmgraph.inference.moments import Moments
 from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.numerics.counted_random import device_generator
-from mmgraph.inference.posterior import Posterior
+from mmgraph.inference.posterior import Moments, Posterior
 
 _ENTRIES_AT_ONCE = 1 << 22
 """Entries of all cliques together, times the draws of one pass."""

@@ -20,8 +20,7 @@ from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.bias import BiasFactor
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.moments import Moments
-from mmgraph.inference.posterior import Posterior, with_constant
+from mmgraph.inference.posterior import Moments, Posterior, with_constant
 
 FAR = 1e3
 """Standard deviations from zero beyond which single precision errs by a ten-thousandth of one."""

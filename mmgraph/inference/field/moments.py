@@ -12,7 +12,7 @@ from torch import Tensor
 from mmgraph.inference.field.block_gibbs import States
 from mmgraph.inference.field.finiteness import check_finite
 from mmgraph.inference.field.view import FieldView
-from mmgraph.inference.moments import Moments
+from mmgraph.inference.posterior import Moments
 
 
 def joined_moments(blocks: Sequence[Moments]) -> Moments:

@@ -22,7 +22,6 @@ from mmgraph.inference.field.backend import Backend, backend_of
 from mmgraph.inference.field.coordinate_ascent import Ascent, ascend, observed_last
 from mmgraph.inference.field.moments import joined_moments, moments, second_moments
 from mmgraph.inference.field.view import FieldView
-from mmgraph.inference.keyword_options import keyword_options
 from mmgraph.inference.mean_field.pairwise_ascent import ascend_pairwise, is_pairwise
 from mmgraph.inference.mean_field.start import Start, starting_means
 from mmgraph.inference.mean_field.structured import improved_by_forests
@@ -32,11 +31,11 @@ from mmgraph.inference.model_variables import (
     named_variables,
     tables_device,
 )
-from mmgraph.inference.moments import Moments
 from mmgraph.inference.numerics.shortfall import shortfall
+from mmgraph.inference.options import keyword_options
 from mmgraph.inference.pairwise.build import pairwise_graph
 from mmgraph.inference.pairwise.colouring import colour_masks
-from mmgraph.inference.posterior import Posterior
+from mmgraph.inference.posterior import Moments, Posterior
 
 Marginals = dict[str, Float[Tensor, "batch *shape states"]]
 _STRUCTURES = ("naive", "chains")

@@ -16,15 +16,14 @@ from torch import Tensor
 
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.devices import is_elsewhere
 from mmgraph.inference.exact.exact import wants_torch
 from mmgraph.inference.messages.options import MessageOptions, Schedule
 from mmgraph.inference.messages.row_messages import CompiledMessages
 from mmgraph.inference.messages.tensors.belief_propagation import TensorMessages
 from mmgraph.inference.model_variables import named_variables
-from mmgraph.inference.moments import Moments
 from mmgraph.inference.numerics.shortfall import shortfall
-from mmgraph.inference.posterior import Posterior
+from mmgraph.inference.options import is_elsewhere
+from mmgraph.inference.posterior import Moments, Posterior
 
 
 def belief_propagation(

@@ -10,12 +10,12 @@ import torch
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.devices import is_elsewhere
 from mmgraph.inference.messages.options import MessageOptions, Schedule
 from mmgraph.inference.messages.row_messages import CompiledMessages
 from mmgraph.inference.messages.tensors.belief_propagation import TensorMessages
 from mmgraph.inference.model_variables import named_variables
 from mmgraph.inference.numerics.shortfall import shortfall
+from mmgraph.inference.options import is_elsewhere
 
 
 def max_product(

@@ -13,10 +13,10 @@ import torch
 
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.devices import is_elsewhere
 from mmgraph.inference.exact.exact import wants_torch
 from mmgraph.inference.messages.belief_propagation import marginals_by_messages
 from mmgraph.inference.messages.options import MessageOptions, Schedule
+from mmgraph.inference.options import is_elsewhere
 from mmgraph.inference.posterior import Posterior
 
 

@@ -21,7 +21,6 @@ from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment, TracePoint
-from mmgraph.inference.devices import is_elsewhere
 from mmgraph.inference.messages.bounded import BoundedStates
 from mmgraph.inference.messages.tensors.trws import trws_on_tensors
 from mmgraph.inference.messages.trws_kernels import (
@@ -31,6 +30,7 @@ from mmgraph.inference.messages.trws_kernels import (
     trws_pass,
 )
 from mmgraph.inference.numerics.memory import check_memory
+from mmgraph.inference.options import is_elsewhere
 from mmgraph.inference.pairwise.build import pairwise_graph
 from mmgraph.inference.pairwise.energy_kernels import labelling_energy
 from mmgraph.inference.pairwise.feasible import feasible_labelling, infeasible, of_row

@@ -19,11 +19,11 @@ from mmgraph.graph.errors import MmgraphError, ZeroProbabilityError
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.devices import is_elsewhere
 from mmgraph.inference.minimisation.icm_kernels import icm_sweeps
 from mmgraph.inference.minimisation.icm_layers import icm_of_layers
 from mmgraph.inference.minimisation.icm_torch import icm_torch
 from mmgraph.inference.model_variables import has_compact_factors
+from mmgraph.inference.options import is_elsewhere
 from mmgraph.inference.pairwise.build import pairwise_graph
 from mmgraph.inference.pairwise.energy_kernels import (
     labelling_energy,

@@ -19,10 +19,9 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.field.backend import backend_of
 from mmgraph.inference.field.moments import joined_moments
 from mmgraph.inference.model_variables import named_variables
-from mmgraph.inference.moments import Moments
 from mmgraph.inference.numerics.counted_random import random_keys
 from mmgraph.inference.numerics.shortfall import shortfall
-from mmgraph.inference.posterior import Posterior
+from mmgraph.inference.posterior import Moments, Posterior
 from mmgraph.inference.sampling.annealing_torch import annealed_fields, annealed_layers
 from mmgraph.inference.sampling.annealing_weights import (
     Annealed,

@@ -19,8 +19,8 @@ from torch import Tensor
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.moments import Moments
 from mmgraph.inference.numerics.shortfall import warn_caller
+from mmgraph.inference.posterior import Moments
 from mmgraph.inference.sampling.gibbs_program import gibbs_program
 from mmgraph.inference.sampling.gibbs_start import searched_states
 

@@ -19,7 +19,6 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.field.moments import joined_moments
-from mmgraph.inference.moments import Moments
 from mmgraph.inference.numerics.counted_random import random_keys
 from mmgraph.inference.numerics.diagnostics import (
     LEAST_DRAWS,
@@ -27,7 +26,7 @@ from mmgraph.inference.numerics.diagnostics import (
     state_diagnostics,
     value_diagnostics,
 )
-from mmgraph.inference.posterior import Posterior
+from mmgraph.inference.posterior import Moments, Posterior
 from mmgraph.inference.sampling.frozen import settled_elements, settled_units
 from mmgraph.inference.sampling.gibbs_chains import ChainRecord
 from mmgraph.inference.sampling.gibbs_program import ConditionedProgram, gibbs_program

@@ -14,10 +14,10 @@ from torch import Tensor
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.field.backend import backend_of
-from mmgraph.inference.keyword_options import keyword_options
 from mmgraph.inference.model_variables import named_variables
 from mmgraph.inference.numerics.counted_random import random_keys
 from mmgraph.inference.numerics.diagnostics import LEAST_DRAWS
+from mmgraph.inference.options import keyword_options
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.sampling.chain_answer import (
     answer_by_rows,

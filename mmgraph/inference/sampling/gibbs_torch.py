@@ -22,10 +22,10 @@ from mmgraph.inference.field.block_gibbs import States, sweep
 from mmgraph.inference.field.moments import MomentSums, joined_moments, values_of
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.model_variables import default_precision
-from mmgraph.inference.moments import Moments
 from mmgraph.inference.numerics.counted_random import device_generator, random_keys
 from mmgraph.inference.numerics.memory import check_statistics_memory
 from mmgraph.inference.pairwise.colouring import colour_masks
+from mmgraph.inference.posterior import Moments
 from mmgraph.inference.sampling.gibbs_program import gibbs_program
 from mmgraph.inference.sampling.gibbs_start import starting_states
 from mmgraph.inference.sampling.schedule import Schedule, draw_number

@@ -20,9 +20,9 @@ from mmgraph.inference.field.block_gibbs import swap_neighbours
 from mmgraph.inference.field.initial_means import gibbs_means
 from mmgraph.inference.field.softened_view import SoftenedView
 from mmgraph.inference.field.view import FieldView
-from mmgraph.inference.keyword_options import keyword_options
 from mmgraph.inference.model_variables import default_precision, named_variables
 from mmgraph.inference.numerics.counted_random import device_generator
+from mmgraph.inference.options import keyword_options
 from mmgraph.inference.pairwise.colouring import colour_masks
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.sampling.chain_answer import (

@@ -17,10 +17,10 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.leaves.continuous import continuous_leaves
 from mmgraph.graph.leaves.gaussian_moments import GaussianStatistics
-from mmgraph.inference.devices import is_elsewhere
 from mmgraph.inference.exact.exact import joint
 from mmgraph.inference.exact.junction_tree import factor_beliefs
 from mmgraph.inference.exact.torch_contraction import factor_beliefs as torch_factor_beliefs
+from mmgraph.inference.options import is_elsewhere
 
 _WORTH_COLLAPSING = 0.75
 """Equal rows are put together where less than this share of them differ."""

@@ -23,8 +23,7 @@ from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
-from mmgraph.inference.devices import device_of_data
-from mmgraph.inference.options import check_type, check_types
+from mmgraph.inference.options import check_type, check_types, device_of_data
 from mmgraph.learning.conditionals.em_records import EMOptions, EMReport
 from mmgraph.learning.conditionals.expectation_maximization import expectation_maximization
 from mmgraph.learning.conditionals.parameters import LeafOptions, Prior, learn_parameters

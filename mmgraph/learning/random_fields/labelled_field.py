@@ -12,7 +12,7 @@ from torch import Tensor
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.evidence import MISSING
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.devices import check_device, is_elsewhere
+from mmgraph.inference.options import check_device, is_elsewhere
 
 Parameters = Float[Tensor, " parameters"]
 

@@ -19,10 +19,10 @@ from mmgraph.graph.errors import LearningError
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.devices import check_device
 from mmgraph.inference.field.view import FieldView, Statistics
 from mmgraph.inference.mean_field.mean_field import mean_field
 from mmgraph.inference.model_variables import default_precision, tables_device
+from mmgraph.inference.options import check_device
 
 
 def log_pseudo_likelihood(

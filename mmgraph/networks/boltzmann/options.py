@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from mmgraph.graph.errors import LearningError
-from mmgraph.inference.devices import check_device
+from mmgraph.inference.options import check_device
 from mmgraph.learning.boltzmann.objectives.prediction_settings import (
     PredictionRows,
     PredictionSettings,

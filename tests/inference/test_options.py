@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from mmgraph.inference.keyword_options import keyword_options
+from mmgraph.inference.options import keyword_options
 from mmgraph.inference.sampling.gibbs import gibbs
 
 
