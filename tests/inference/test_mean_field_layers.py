@@ -13,7 +13,7 @@ from mmgraph.inference.field.coordinate_ascent import ascend
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.mean_field.mean_field import mean_field
 from mmgraph.inference.pairwise.colouring import colour_masks
-from tests.inference.unit_models import by_loops, random_evidence, random_machine
+from tests.inference.unit_models import by_listing, random_evidence, random_machine
 
 CPU = torch.device("cpu")
 seeds = st.integers(0, 2**32 - 1)
@@ -73,7 +73,7 @@ def test_it_is_exact_where_nothing_joins_units(seed):
     data, hard, soft = random_evidence(graph, seed)
     found = mm.query(graph, data, method="mean_field")
     for row in range(len(found.log_partition)):
-        truth = by_loops(graph, hard[row], soft[row])
+        truth = by_listing(graph, hard[row], soft[row])
         assert float(found.log_partition[row]) == pytest.approx(truth.log_total, abs=1e-8)
         for name, variable in graph.variables.items():
             own = statistics(found, graph, name)[row].reshape(-1)
@@ -192,4 +192,4 @@ def joined_gaussians():
         mm.BiasFactor(b, torch.tensor([1.0, 0.0]).double(), torch.tensor([1.5, 1.0]).double()),
         mm.BilinearFactor(a, b, torch.tensor([[0.6, -0.3], [0.2, 0.7]]).double()),
     ])  # fmt: skip
-    return graph, by_loops(graph)
+    return graph, by_listing(graph)

@@ -1,6 +1,6 @@
-"""Small random machines of every family of units, and what plain loops say of them.
+"""Small random machines of every family of units, and what listing their values says of them.
 
-The loops list every joint value of the discrete layers and every count vector; Gaussian units are
+Every joint value of the discrete layers and every count vector is listed; Gaussian units are
 integrated by completing the square, rectified ones by numerical quadrature.
 """
 
@@ -26,7 +26,7 @@ WORDS = 3
 
 REAL = ("gaussian", "rectified_gaussian")
 MOST_VALUES = 300
-"""The joint values that loops may list."""
+"""The joint values that may be listed."""
 
 Row = Mapping[str, np.ndarray]
 
@@ -130,67 +130,66 @@ def random_values(variable: mm.Variable, generator: np.random.Generator, rows: i
 
 
 class Answer(NamedTuple):
-    """What loops found of one row of evidence.
+    """What listing says of one row of evidence.
 
     Attributes
     ----------
-    log_total : float
-        The logarithm of the sum (integral) of all weights that fit the evidence.
-    means, squares : dict of str to ndarray
-        Expected statistics and their squares, flattened.
-    best_log_weight : float
-    best : dict of str to ndarray
-        The values of highest weight, as statistics, flattened.
-    values : list of tuple
-        Joint values of the listed layers, and ``log_weights`` with real layers integrated.
+    log_total, best_log_weight : float
+        The logarithms of the sum (integral) of all weights that fit the evidence, and of the
+        highest of them.
+    best, means, squares : dict of str to ndarray
+        Statistics of highest weight, expected ones, and their expected squares, flattened.
+    values : dict of str to ndarray
+        Statistics of the listed layers, a row a joint value.
+    log_weights : ndarray
+        Of those rows, with real layers integrated.
     """
 
     log_total: float
-    means: dict[str, np.ndarray]
-    squares: dict[str, np.ndarray]
     best_log_weight: float
     best: dict[str, np.ndarray]
-    values: list[dict[str, np.ndarray]]
+    means: dict[str, np.ndarray]
+    squares: dict[str, np.ndarray]
+    values: dict[str, np.ndarray]
     log_weights: np.ndarray
 
 
-def by_loops(graph: mm.FactorGraph, hard: Row | None = None, soft: Row | None = None) -> Answer:
+def by_listing(graph: mm.FactorGraph, hard: Row | None = None, soft: Row | None = None) -> Answer:
     """List every joint value of one row; real units joined to each other must be Gaussian."""
     hard, soft = hard or {}, soft or {}
     listed = [v for v in graph.variables.values() if v.family not in REAL]
-    values, log_weights, tops = [], [], []
-    moments: list[tuple[dict[str, np.ndarray], dict[str, np.ndarray]]] = []
-    for combination in itertools.product(*(list(_options(v, hard.get(v.name))) for v in listed)):
-        value = {v.name: s for v, s in zip(listed, combination, strict=True)}
-        weight = _listed_log_weight(graph, value, soft)
-        real = _integrals(graph, value, hard)
-        values.append(value)
-        log_weights.append(weight + real.log_total)
-        tops.append((weight + real.best_log_weight, {**value, **real.best}))
-        squares = {n: s**2 for n, s in value.items()}
-        moments.append(({**value, **real.means}, {**squares, **real.squares}))
+    joint = list(itertools.product(*(list(_options(v, hard.get(v.name))) for v in listed)))
+    values = {v.name: np.array([value[i] for value in joint]) for i, v in enumerate(listed)}
+    log_weights = _listed_log_weights(graph, values, soft, len(joint))
+    real = _integrals(graph, values, hard, len(joint))
+    top = int((log_weights + real.log_tops).argmax())
+    best_log_weight = float(log_weights[top] + real.log_tops[top])
+    log_weights = log_weights + real.log_totals
     total = float(logsumexp(log_weights))
-    shares = np.exp(np.array(log_weights) - total)
+    shares = np.exp(log_weights - total)
+    return Answer(
+        total,
+        best_log_weight,
+        {n: array[top] for n, array in {**values, **real.tops}.items()},
+        {n: shares @ array for n, array in {**values, **real.means}.items()},
+        {n: shares @ array**2 for n, array in values.items()}
+        | {n: shares @ array for n, array in real.squares.items()},
+        values,
+        log_weights,
+    )
 
-    def averaged(which: int) -> dict[str, np.ndarray]:
-        return {n: sum(s * m[which][n] for s, m in zip(shares, moments, strict=True))
-                for n in graph.variables}  # fmt: skip
 
-    top = max(tops, key=lambda pair: pair[0])
-    return Answer(total, averaged(0), averaged(1), *top, values, np.array(log_weights))
-
-
-def _options(variable: mm.Variable, given: np.ndarray | None) -> Iterator[np.ndarray]:
+def _options(variable: mm.Variable, observed: np.ndarray | None) -> Iterator[np.ndarray]:
     """The statistics that a layer may have, flattened."""
     if variable.family == "replicated_softmax":
-        if given is not None and not np.isnan(given).any():
-            yield np.asarray(given, float)
+        if observed is not None and not np.isnan(observed).any():
+            yield np.asarray(observed, float)
             return
         for counts in itertools.product(range(WORDS + 1), repeat=variable.size):
             if sum(counts) == WORDS:
                 yield np.array(counts, float)
         return
-    codes = [-1] * variable.size if given is None else np.reshape(given, -1).tolist()
+    codes = [-1] * variable.size if observed is None else np.reshape(observed, -1).tolist()
     states = range(variable.cardinality)
     for combination in itertools.product(*(states if c < 0 else [int(c)] for c in codes)):
         if variable.family == "bernoulli":
@@ -203,57 +202,57 @@ def numbers(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().double().numpy()
 
 
-def _listed_log_weight(graph: mm.FactorGraph, value: Row, soft: Row) -> float:
-    total = 0.0
+def _listed_log_weights(graph: mm.FactorGraph, values: Row, soft: Row, count: int) -> np.ndarray:
+    total = np.zeros(count)
     for name, likelihood in soft.items():
-        variable, statistics = graph.variables[name], value[name]
+        variable, statistics = graph.variables[name], values[name]
         if variable.family == "bernoulli":
-            statistics = np.stack([1 - statistics, statistics], -1).reshape(-1)
-        total += float(statistics @ likelihood.reshape(-1))
+            statistics = np.stack([1 - statistics, statistics], -1).reshape(count, -1)
+        total += statistics @ likelihood.reshape(-1)
     for factor in graph.factors:
         names = [v.name for v in factor.scope]
-        if any(n not in value for n in names):
+        if any(n not in values for n in names):
             continue
         if isinstance(factor, mm.BilinearFactor):
-            total += float(value[names[0]] @ numbers(factor.matrix) @ value[names[1]])
+            total += (values[names[0]] @ numbers(factor.matrix) * values[names[1]]).sum(1)
         elif isinstance(factor, mm.BiasFactor):
-            statistics = value[names[0]]
-            total += float(statistics @ numbers(factor.bias).reshape(-1))
+            statistics = values[names[0]]
+            total += statistics @ numbers(factor.bias).reshape(-1)
             if factor.scope[0].family == "replicated_softmax":
-                total += float(gammaln(statistics.sum() + 1) - gammaln(statistics + 1).sum())
+                total += gammaln(statistics.sum(1) + 1) - gammaln(statistics + 1).sum(1)
         else:
-            states = {n: torch.from_numpy(_states(graph.variables[n], value[n])) for n in names}
-            total -= float(factor.energy(states)[0])
+            states = {n: torch.from_numpy(_states(graph.variables[n], values[n])) for n in names}
+            total -= numbers(factor.energy(states))
     return total
 
 
 def _states(variable: mm.Variable, statistics: np.ndarray) -> np.ndarray:
-    """State indices of flattened statistics, with a batch of one."""
+    """State indices of flattened statistics."""
     if variable.family == "bernoulli":
-        return statistics.astype(int).reshape(1, *variable.shape)
-    return statistics.reshape(1, *variable.shape, -1).argmax(-1)
+        return statistics.astype(int).reshape(-1, *variable.shape)
+    return statistics.reshape(len(statistics), *variable.shape, -1).argmax(-1)
 
 
 class _Integrals(NamedTuple):
-    log_total: float
+    log_totals: np.ndarray
+    log_tops: np.ndarray
+    tops: dict[str, np.ndarray]
     means: dict[str, np.ndarray]
     squares: dict[str, np.ndarray]
-    best_log_weight: float
-    best: dict[str, np.ndarray]
 
 
-def _integrals(graph: mm.FactorGraph, value: Row, hard: Row) -> _Integrals:
-    """Integrate the real layers given values of all others."""
+def _integrals(graph: mm.FactorGraph, values: Row, hard: Row, count: int) -> _Integrals:
+    """Integrate ``exp(field x - x matrix x / 2)`` over real layers, given all other values."""
     real = [v for v in graph.variables.values() if v.family in REAL]
     bounds = np.cumsum([0, *(v.size for v in real)])
     place = {v.name: slice(a, b) for v, (a, b) in zip(real, itertools.pairwise(bounds),
                                                       strict=True)}  # fmt: skip
-    matrix, field = np.zeros((bounds[-1], bounds[-1])), np.zeros(bounds[-1])
+    matrix, field = np.zeros((bounds[-1], bounds[-1])), np.zeros((count, bounds[-1]))
     for factor in graph.factors:
         names = [v.name for v in factor.scope]
         if isinstance(factor, mm.BiasFactor) and factor.precision is not None:
             at = place[names[0]]
-            field[at] += numbers(factor.bias).reshape(-1)
+            field[:, at] += numbers(factor.bias).reshape(-1)
             matrix[at, at] += np.diag(numbers(factor.precision).reshape(-1))
         elif isinstance(factor, mm.BilinearFactor):
             weights = numbers(factor.matrix)
@@ -261,47 +260,37 @@ def _integrals(graph: mm.FactorGraph, value: Row, hard: Row) -> _Integrals:
                 if name in place and other in place:
                     matrix[place[name], place[other]] -= w
                 elif name in place:
-                    field[place[name]] += w @ value[other]
-    known = np.full(bounds[-1], np.nan)
+                    field[:, place[name]] += values[other] @ w.T
+    observed = np.full(bounds[-1], np.nan)
     for v in real:
         if v.name in hard:
-            known[place[v.name]] = np.reshape(hard[v.name], -1)
-    rectified = np.concatenate([np.full(v.size, v.family != "gaussian") for v in real] or [[]])
-    log_total, mean, square, log_top, top = _integrated(matrix, field, known, rectified > 0)
-    return _Integrals(
-        log_total,
-        {n: mean[at] for n, at in place.items()},
-        {n: square[at] for n, at in place.items()},
-        log_top,
-        {n: top[at] for n, at in place.items()},
-    )
-
-
-def _integrated(
-    matrix: np.ndarray, field: np.ndarray, known: np.ndarray, rectified: np.ndarray
-) -> tuple[float, np.ndarray, np.ndarray, float, np.ndarray]:
-    """Integrate ``exp(field x - x matrix x / 2)`` over the unknown units."""
-    fixed = ~np.isnan(known)
-    mean, top = np.where(fixed, known, 0.0), np.where(fixed, known, 0.0)
+            observed[place[v.name]] = np.reshape(hard[v.name], -1)
+    fixed = ~np.isnan(observed)
+    observed[~fixed] = 0
+    rectified = np.array([v.family != "gaussian" for v in real for _ in range(v.size)], bool)
+    mean, top = np.tile(observed, (2, count, 1))
     square = mean**2
-    constant = field @ mean - mean @ matrix @ mean / 2
-    field = field - matrix @ mean
-    log_total = log_top = float(constant)
-    real = np.flatnonzero(~fixed & ~rectified)
-    if len(real):
-        covariance = np.linalg.inv(matrix[np.ix_(real, real)])
-        mean[real] = top[real] = covariance @ field[real]
-        square[real] = mean[real] ** 2 + np.diag(covariance)
-        exponent = field[real] @ covariance @ field[real] / 2
-        log_top += exponent
-        log_total += exponent + np.linalg.slogdet(2 * np.pi * covariance)[1] / 2
+    log_totals = field @ observed - observed @ matrix @ observed / 2
+    field = field - matrix @ observed
+    log_tops = log_totals.copy()
+    unknown = np.flatnonzero(~fixed & ~rectified)
+    if len(unknown):
+        covariance = np.linalg.inv(matrix[np.ix_(unknown, unknown)])
+        mean[:, unknown] = top[:, unknown] = field[:, unknown] @ covariance
+        square[:, unknown] = mean[:, unknown] ** 2 + np.diag(covariance)
+        exponent = (mean[:, unknown] * field[:, unknown]).sum(1) / 2
+        log_tops += exponent
+        log_totals += exponent + np.linalg.slogdet(2 * np.pi * covariance)[1] / 2
     for unit in np.flatnonzero(~fixed & rectified):
-        precision, slope = matrix[unit, unit], field[unit]
-        log_sum, mean[unit], square[unit] = by_quadrature(slope, precision)
-        log_total += log_sum
-        top[unit] = max(slope, 0.0) / precision
-        log_top += slope * top[unit] - precision * top[unit] ** 2 / 2
-    return log_total, mean, square, log_top, top
+        precision = matrix[unit, unit]
+        slopes, rows = np.unique(field[:, unit], return_inverse=True)
+        moments = np.array([by_quadrature(slope, precision) for slope in slopes])[rows].T
+        log_totals += moments[0]
+        mean[:, unit], square[:, unit] = moments[1:]
+        top[:, unit] = np.maximum(field[:, unit], 0) / precision
+        log_tops += top[:, unit] ** 2 * precision / 2
+    by_layer = [{n: array[:, at] for n, at in place.items()} for array in (top, mean, square)]
+    return _Integrals(log_totals, log_tops, *by_layer)
 
 
 def by_quadrature(slope: float, precision: float) -> tuple[float, float, float]:

@@ -10,9 +10,8 @@ import torch
 
 import mmgraph as mm
 from mmgraph.networks.boltzmann.answers import PriorWarning
-from tests.networks.boltzmann_enumeration import (
-    WORDS,
-    Enumeration,
+from tests.inference.unit_models import WORDS, by_listing
+from tests.networks.boltzmann_machines import (
     deep_discrete,
     every_family,
     rectified_hidden,
@@ -25,7 +24,7 @@ BUILDERS = [every_family, rectified_hidden, deep_discrete]
 
 def enumerated(machine, data):
     count = len(next(iter(data.values())))
-    return [Enumeration(machine, {n: a[i] for n, a in data.items()}) for i in range(count)]
+    return [by_listing(machine, {n: a[i] for n, a in data.items()}) for i in range(count)]
 
 
 @pytest.mark.parametrize("build", BUILDERS)
@@ -37,7 +36,7 @@ def test_queries_agree_with_enumeration(build, seed):
     posterior = mm.query(machine, data)
     assert posterior.exact
     for name, variable in machine.variables.items():
-        expected = np.stack([t.mean(name) for t in truth])
+        expected = np.stack([t.means[name] for t in truth])
         if variable.family == "categorical":
             found = posterior.marginal(name)
         else:
@@ -50,7 +49,7 @@ def test_queries_agree_with_enumeration(build, seed):
 @pytest.mark.parametrize("build", BUILDERS)
 def test_the_log_partition_function_agrees_with_enumeration(build):
     machine = build()
-    assert float(mm.log_partition(machine)[0]) == pytest.approx(Enumeration(machine, {}).log_total)
+    assert float(mm.log_partition(machine)[0]) == pytest.approx(by_listing(machine).log_total)
 
 
 @pytest.mark.parametrize("build", BUILDERS)
@@ -59,7 +58,7 @@ def test_the_log_likelihood_agrees_with_enumeration(build):
     data = rows_of(machine)
     data.pop("words", None)  # whose length changes the log-partition function
     found = machine.log_likelihood(data)
-    whole = Enumeration(machine, {}).log_total
+    whole = by_listing(machine).log_total
     expected = [t.log_total - whole for t in enumerated(machine, data)]
     np.testing.assert_allclose(found.value, expected, atol=1e-9)
     assert found.kind == "exact"
@@ -130,7 +129,7 @@ def test_samples_have_the_posterior_means(build, method):
                 values = np.eye(states)[values.astype(int)].reshape(3000, -1)
             # Rare values may not have been drawn at all: their variance is at least of one of them.
             error = 5 * np.maximum(values.std(0), 3000**-0.5) / np.sqrt(3000 / 3) + 1e-9
-            assert (np.abs(values.mean(0) - truth.mean(name)) <= error).all(), name
+            assert (np.abs(values.mean(0) - truth.means[name]) <= error).all(), name
 
 
 def test_what_is_observed_stays_in_samples():
@@ -152,9 +151,9 @@ def test_tempering_draws_as_gibbs_does():
         2000, generator=torch.Generator().manual_seed(0), method="tempering",
         burn_in=30, thinning=2,
     ).codes  # fmt: skip
-    truth = Enumeration(machine, {})
+    truth = by_listing(machine)
     found = drawn["pixels"].double().mean(0).numpy()
-    assert np.abs(found - truth.mean("pixels")).max() < 0.06
+    assert np.abs(found - truth.means["pixels"]).max() < 0.06
 
 
 @pytest.mark.parametrize("build", BUILDERS)
@@ -164,16 +163,16 @@ def test_represent_impute_and_predict_by_an_exact_method(build):
     truth = enumerated(machine, data)
     np.testing.assert_allclose(
         machine.represent(data, method="auto"),
-        [t.mean(machine.joint.name) for t in truth],
+        [t.means[machine.joint.name] for t in truth],
         atol=1e-9,
     )
     np.testing.assert_allclose(
-        machine.predict_proba(data, method="auto"), [t.mean("label") for t in truth], atol=1e-9
+        machine.predict_proba(data, method="auto"), [t.means["label"] for t in truth], atol=1e-9
     )
     filled = machine.impute(data, method="auto")
     assert set(filled.means) == set(data)  # in the last row all of them are missing
     for name in data:
-        expected = [t.mean(name) for t in truth]
+        expected = [t.means[name] for t in truth]
         np.testing.assert_allclose(filled[name].reshape(6, -1), expected, atol=1e-9)
 
 
@@ -182,7 +181,7 @@ def test_mean_field_is_near_where_units_depend_little_on_each_other():
     data = rows_of(machine)
     truth = enumerated(machine, data)
     found = machine.represent(data)
-    assert np.abs(found.numpy() - [t.mean("joint") for t in truth]).max() < 0.02
+    assert np.abs(found.numpy() - [t.means["joint"] for t in truth]).max() < 0.02
     bound = machine.log_likelihood(data, method="mean_field")
     exact = machine.log_likelihood(data)
     assert bound.kind == "lower bound"
@@ -221,7 +220,7 @@ def test_annealing_agrees_with_the_exact_sum():
         machine, method="annealed_importance_sampling", steps=300, chains=100,
         generator=torch.Generator().manual_seed(0),
     )  # fmt: skip
-    truth = Enumeration(machine, {}).log_total
+    truth = by_listing(machine).log_total
     error = float(estimate.diagnostics["standard_error"]["log_partition"][0])
     assert error < 0.05
     assert abs(float(estimate.log_partition[0]) - truth) < 4 * error

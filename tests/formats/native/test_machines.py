@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 import mmgraph as mm
 from mmgraph.graph.errors import FormatError, GraphError
-from tests.networks.boltzmann_enumeration import (
+from tests.networks.boltzmann_machines import (
     deep_discrete,
     every_family,
     rectified_hidden,

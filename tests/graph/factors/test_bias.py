@@ -10,7 +10,7 @@ import mmgraph as mm
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.exponential_family import statistics_of
 from mmgraph.graph.variable import FAMILIES
-from tests.inference.unit_models import by_loops, random_machine, random_values
+from tests.inference.unit_models import by_listing, random_machine, random_values
 
 
 def units(family: str, *shape: int) -> mm.Variable:
@@ -27,7 +27,7 @@ def test_energies_are_minus_log_weights(family, seed):
     found = factor.energy({variable.name: torch.from_numpy(values)})
     assert found.shape == (4,)
     for row in range(4):
-        expected = by_loops(graph, {variable.name: values[row]}).log_total
+        expected = by_listing(graph, {variable.name: values[row]}).log_total
         assert float(found[row]) == pytest.approx(-expected)
 
 

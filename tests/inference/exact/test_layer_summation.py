@@ -15,7 +15,7 @@ import mmgraph as mm
 from mmgraph.graph import errors
 from mmgraph.graph.soft_evidence import Soft
 from mmgraph.inference.exact import layer_summation
-from tests.inference.unit_models import by_loops, random_evidence, random_machine
+from tests.inference.unit_models import by_listing, random_evidence, random_machine
 
 SUMMATION = {"method": "layer_summation"}
 ROWS = 3
@@ -23,7 +23,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def truth_of(graph, hard, soft):
-    return [by_loops(graph, h, s) for h, s in zip(hard, soft, strict=True)]
+    return [by_listing(graph, h, s) for h, s in zip(hard, soft, strict=True)]
 
 
 def statistics(posterior, name):
@@ -95,7 +95,9 @@ def test_samples_are_as_frequent_as_their_values_weigh(seed):
     drawn = {n: t.reshape(-1, 4000, *t.shape[-len(graph.variables[n].shape) or t.ndim:])
              for n, t in drawn.items()}  # fmt: skip
     for row, truth in enumerate(truth_of(graph, hard, soft)[: 2 if data else 1]):
-        keys = [_key(graph, v) for v in truth.values]
+        keys = [tuple(row) for row in np.concatenate(
+            [_states(v, truth.values[n]) for n, v in graph.variables.items()], 1
+        )]  # fmt: skip
         flat = np.concatenate(
             [drawn[n][row].reshape(4000, -1).double().numpy() for n in graph.variables], 1
         )
@@ -112,20 +114,16 @@ def test_samples_are_as_frequent_as_their_values_weigh(seed):
             assert chisquare(observed, wanted).pvalue > 1e-4
 
 
-def _key(graph, value):
-    parts = []
-    for name, variable in graph.variables.items():
-        found = value[name]
-        if variable.family == "categorical":
-            found = found.reshape(variable.size, -1).argmax(-1).astype(float)
-        parts.append(found)
-    return tuple(np.concatenate(parts))
+def _states(variable, statistics):
+    if variable.family == "categorical":
+        return statistics.reshape(len(statistics), variable.size, -1).argmax(-1).astype(float)
+    return statistics
 
 
 @pytest.mark.parametrize("seed", [3, 4, 5])
 def test_samples_of_real_units_have_their_moments(seed):
     graph = random_machine(seed, ["bernoulli", "gaussian", "rectified_gaussian"], joined=1.0)
-    truth = by_loops(graph)
+    truth = by_listing(graph)
     drawn = mm.sample(graph, 5000, None, torch.Generator().manual_seed(seed), **SUMMATION).codes
     for name in graph.variables:
         for power, expected in ((1, truth.means[name]), (2, truth.squares[name])):
@@ -157,7 +155,7 @@ def test_machines_in_single_precision_are_summed_in_double():
     found = mm.query(single, **SUMMATION)
     assert found.log_partition.dtype == torch.float64
     torch.testing.assert_close(found.log_partition, mm.log_partition(graph), rtol=1e-5, atol=1e-5)
-    assert float(found.log_partition[0]) == pytest.approx(by_loops(single).log_total, abs=1e-9)
+    assert float(found.log_partition[0]) == pytest.approx(by_listing(single).log_total, abs=1e-9)
 
 
 def test_tables_beside_layers_and_their_zeros():
@@ -199,7 +197,7 @@ def test_soft_evidence_with_zeros(family):
             s for s in range(variable.cardinality) if np.isfinite(likelihood[row, ..., s]).all()
         ]
         finite = np.where(np.isinf(likelihood[row]), -1e4, likelihood[row])
-        truth = by_loops(graph, None, {name: finite})
+        truth = by_listing(graph, None, {name: finite})
         assert float(found.log_partition[row]) == pytest.approx(truth.log_total)
         excluded = [s for s in range(variable.cardinality) if s not in states]
         assert not found.marginal(name)[row][..., excluded].any()
@@ -232,7 +230,7 @@ def test_what_cannot_be_listed_is_refused():
             with pytest.raises(errors.NotTabularError, match=r"'[vr]' is .*gaussian"):
                 mm.query(graph, seen, **SUMMATION)
         else:
-            truth = by_loops(graph, seen)
+            truth = by_listing(graph, seen)
             found = mm.query(graph, seen, **SUMMATION)
             assert float(found.log_partition[0]) == pytest.approx(truth.log_total)
             np.testing.assert_allclose(statistics(found, "r")[0], truth.means["r"])

@@ -8,7 +8,7 @@ import torch
 import mmgraph as mm
 from mmgraph.inference.field.moments import moments, second_moments
 from mmgraph.inference.field.view import FieldView
-from tests.inference.unit_models import by_loops, random_evidence, random_machine
+from tests.inference.unit_models import by_listing, random_evidence, random_machine
 
 
 def view_of(graph, data=None):
@@ -24,7 +24,7 @@ def test_units_that_nothing_joins_have_the_moments_of_loops(seed):
     means = view.start()
     found = moments(view, means, second_moments(view, means, graph.variables), graph.variables)
     for row in range(view.batch):
-        truth = by_loops(graph, hard[row], soft[row])
+        truth = by_listing(graph, hard[row], soft[row])
         for name, variable in graph.variables.items():
             mean = torch.from_numpy(truth.means[name])
             if variable.family == "categorical":

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import mmgraph as mm
-from tests.inference.unit_models import by_loops, random_evidence, random_machine
+from tests.inference.unit_models import by_listing, random_evidence, random_machine
 
 
 def log_weight(graph, states, row):
@@ -26,7 +26,7 @@ def test_no_change_of_a_single_unit_is_better(seed):
     for row in range(len(best.log_weight)):
         top = log_weight(graph, states, row)
         assert float(best.log_weight[row]) == pytest.approx(top, abs=1e-8)
-        assert top <= by_loops(graph, hard[row], soft[row]).best_log_weight + 1e-9
+        assert top <= by_listing(graph, hard[row], soft[row]).best_log_weight + 1e-9
         for name, variable in graph.variables.items():
             given = hard[row].get(name)
             for place in range(variable.size):
@@ -51,7 +51,7 @@ def test_it_is_exact_where_nothing_joins_units():
     for seed in range(4):
         graph = random_machine(seed, joined=0.0)
         best = mm.map_query(graph, method="icm")
-        truth = by_loops(graph).best_log_weight
+        truth = by_listing(graph).best_log_weight
         assert float(best.log_weight[0]) == pytest.approx(truth, abs=1e-8)
 
 

@@ -21,7 +21,7 @@ from mmgraph.networks.boltzmann.options import (
     fit_options,
 )
 from mmgraph.networks.boltzmann.units import Units
-from tests.networks.boltzmann_enumeration import every_family, rows_of, scattered
+from tests.networks.boltzmann_machines import every_family, rows_of, scattered
 
 QUICK = {"epochs": 3, "batch_size": 20, "chains": 20}
 

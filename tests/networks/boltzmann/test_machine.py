@@ -12,7 +12,8 @@ import torch
 import mmgraph as mm
 from mmgraph.graph import errors
 from mmgraph.networks.boltzmann.answers import PriorWarning
-from tests.networks.boltzmann_enumeration import Enumeration, every_family, rows_of, scattered
+from tests.inference.unit_models import by_listing
+from tests.networks.boltzmann_machines import every_family, rows_of, scattered
 
 SOUND = mm.Variable("spectrum", shape=(4,), family="gaussian", modality="sound")
 LEVEL = mm.Variable("level", family="gaussian", modality="sound")
@@ -182,8 +183,8 @@ def test_variables_may_be_single_quantities():
     exact = machine.represent(data, method="auto")
     torch.testing.assert_close(machine.represent(columns, method="auto"), exact)
     row = {"c": 0, "b": 1, "r": 0.3, "g": np.nan}
-    truth = Enumeration(machine, {n: np.array(v) for n, v in row.items()})
-    np.testing.assert_allclose(exact[0], truth.mean("hidden2"))
+    truth = by_listing(machine, {n: np.array(v) for n, v in row.items()})
+    np.testing.assert_allclose(exact[0], truth.means["hidden2"])
     assert machine.impute(columns)["g"].shape == (3,)
     assert machine.impute(columns, draws=2, sampling={"burn_in": 1}).samples["c"].shape == (3, 2)
     machine.fit({n: values * 5 for n, values in data.items()}, epochs=2, learning_rate=1e-3)

@@ -13,7 +13,7 @@ import mmgraph as mm
 from mmgraph.graph.errors import EvidenceError, LearningError
 from mmgraph.learning.boltzmann.settings import TrainingSettings
 from tests.networks.boltzmann.test_fitting import labelled as coded
-from tests.networks.boltzmann_enumeration import every_family
+from tests.networks.boltzmann_machines import every_family
 
 X = mm.Variable("x", shape=(6,), family="gaussian")
 OBJECTIVES = pytest.mark.parametrize("objective", ["contrastive_divergence", "multi_prediction"])

@@ -11,7 +11,7 @@ from mmgraph.learning.boltzmann.settings import TrainingSettings
 from mmgraph.learning.boltzmann.training.loop import train
 from mmgraph.learning.boltzmann.training.online import OnlineTraining
 from mmgraph.learning.boltzmann.training_rows import TrainingRows
-from tests.networks.boltzmann_enumeration import every_family, rows_of
+from tests.networks.boltzmann_machines import every_family, rows_of
 
 SETTINGS = TrainingSettings(
     epochs=4, batch_size=6, chains=8, learning_rate=0.01, averaging=0.5, seed=3

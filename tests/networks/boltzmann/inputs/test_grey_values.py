@@ -14,7 +14,7 @@ from sklearn.neural_network import BernoulliRBM
 import mmgraph as mm
 from mmgraph.graph.errors import EvidenceError, UnknownStateError
 from mmgraph.networks.boltzmann.inputs.grey_values import grey_in, read_with_grey
-from tests.networks.boltzmann_enumeration import scattered
+from tests.networks.boltzmann_machines import scattered
 
 PIXELS = mm.Variable("pixels", shape=(3,), family="bernoulli", modality="camera")
 LEVEL = mm.Variable("level", family="gaussian", modality="camera")

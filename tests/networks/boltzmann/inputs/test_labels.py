@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 import mmgraph as mm
 from mmgraph.graph.errors import EvidenceError, GraphError, LearningError, UnknownStateError
 from mmgraph.networks.boltzmann.inputs.labels import class_order, classes_of, label_codes
-from tests.networks.boltzmann_enumeration import scattered
+from tests.networks.boltzmann_machines import scattered
 
 X = mm.Variable("x", shape=(30,), family="gaussian")
 QUICK = {"objective": "multi_prediction", "epochs": 8, "batch_size": 50, "learning_rate": 0.04}
