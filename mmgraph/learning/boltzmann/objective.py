@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmgraph.graph.errors import LearningError
 from mmgraph.inference.field.clamping import Clamped
+from mmgraph.learning.boltzmann.parameters import BoltzmannParameters
 
 MEAN = "mean:"
 """What the name of a layer's mean begins with, among gradients."""
@@ -21,14 +22,15 @@ MEAN = "mean:"
 class Objective(abc.ABC):
     """A function of the parameters that training maximises.
 
-    Attributes
-    ----------
-    row_share : float
-        The share of a batch's rows that this process has, set before each call. Gradients are
-        averages over the own rows; the sum over processes is taken with these weights.
+    Gradients are averages over the rows of this process; the sum over processes is taken with its
+    share of the batch, ``row_share``, which is set before each call.
     """
 
     row_share: float = 1.0
+
+    def __init__(self, parameters: BoltzmannParameters, random: RandomBlocks | None) -> None:
+        self.parameters = parameters
+        self.random = RandomBlocks(1, 0, parameters.device) if random is None else random
 
     @abc.abstractmethod
     def gradients(
@@ -40,17 +42,17 @@ class Objective(abc.ABC):
         mean activations of a hidden layer: what its centre follows, and what sparsity looks at.
         """
 
-    @abc.abstractmethod
     def state(self) -> dict[str, Tensor]:
         """Return what the next call depends on beside the parameters.
 
         Entries ``"block:K:…"`` belong to the ``K``-th block of random numbers; all blocks have the
         same entries of the same shapes.
         """
+        return self.random.state()
 
-    @abc.abstractmethod
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Take up a state; blocks of other processes are passed over."""
+        self.random.load(state)
 
     def described(self) -> dict[str, Any]:
         """Return what the objective depends on beside the settings of the loop, as JSON has it.
@@ -67,17 +69,8 @@ class Objective(abc.ABC):
 class RandomBlocks:
     """Generators of random numbers, one for each block of rows or chains.
 
-    Rows and chains are cut into blocks, each with numbers of its own, and processes take whole
-    blocks: so the numbers do not depend on how many processes there are.
-
-    Parameters
-    ----------
-    count : int
-        The number of blocks, of all processes together.
-    seed : int
-    device : torch.device
-    own : sequence of int, optional
-        The blocks of this process, by default all.
+    There are ``count`` blocks, of which this process has its ``own`` (by default all), each with
+    numbers of its own: so these do not depend on how many processes there are.
     """
 
     def __init__(
@@ -124,11 +117,11 @@ class RandomBlocks:
         that training goes on from there on with other numbers, the same at each attempt.
         """
         for block, generator in self.generators.items():
-            kept = state[f"block:{block}:generator"].cpu().clone()
-            if kept.numel() == generator.get_state().numel():
-                generator.set_state(kept)
+            saved = state[f"block:{block}:generator"].cpu().clone()
+            if saved.numel() == generator.get_state().numel():
+                generator.set_state(saved)
             else:
-                digest = hashlib.blake2b(kept.numpy().tobytes(), digest_size=8).digest()
+                digest = hashlib.blake2b(saved.numpy().tobytes(), digest_size=8).digest()
                 generator.manual_seed(int.from_bytes(digest) % 2**63)
 
 
@@ -139,13 +132,7 @@ def block_sizes(rows: int, blocks: int) -> list[int]:
 
 
 def batch_sizes(rows: int, batch: int, blocks: int) -> list[int]:
-    """Return the sizes of an epoch's batches; a last one of fewer rows than blocks joins another.
-
-    Raises
-    ------
-    LearningError
-        If there are fewer rows than blocks.
-    """
+    """Return the sizes of an epoch's batches; a last one with too few rows is joined to another."""
     if rows < blocks:
         raise LearningError(f"{rows} rows cannot be cut into {blocks} blocks; set blocks=1")
     sizes = [batch] * (rows // batch)

@@ -53,8 +53,8 @@ def with_natural(graph: FactorGraph, natural: Sequence[tuple[Tensor, ...]]) -> l
 @torch.no_grad()
 def write_natural(graph: FactorGraph, natural: Sequence[tuple[Tensor, ...]]) -> None:
     """Copy natural parameters into a machine, but those that are its tensors already."""
-    for own, row in zip(natural_of(graph), natural, strict=True):
-        for tensor, other in zip(own, row, strict=True):
+    for tensors, row in zip(natural_of(graph), natural, strict=True):
+        for tensor, other in zip(tensors, row, strict=True):
             if tensor.data_ptr() != other.data_ptr():
                 tensor.copy_(other)
     graph.numbers_changed()
@@ -87,14 +87,8 @@ def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 class Phase(NamedTuple):
     """Expected statistics under the data (positive) or under the model (negative).
 
-    Attributes
-    ----------
-    statistics : mapping of str to Tensor
-        Of every variable, ``(rows, *statistics)``.
-    squares : mapping of str to Tensor
-        Expected squares of the variables that have a precision, ``(rows, *shape)``.
-    share : float
-        What the mean over the rows counts: one, or the share of a process among several.
+    Squares are those of the variables that have a precision. The share is what the mean over the
+    rows counts: one, or the share of a process among several.
     """
 
     statistics: Mapping[str, Float[Tensor, "rows *statistics"]]
@@ -107,14 +101,7 @@ class BoltzmannParameters:
 
     With centres ``c``, precisions ``p`` (of Gaussian units; one for all others) and ``d = x - c``
     the log-weight is the sum of ``p b d`` over biases and of ``(p d)^T W (p d)`` over weights,
-    apart from the precisions' own terms.
-
-    Parameters
-    ----------
-    graph : FactorGraph
-        Of :class:`BiasFactor` and :class:`BilinearFactor`; their numbers are the start.
-    centres : mapping of str to Tensor, optional
-        Of some variables, in the shape of one row of their statistics; by default zero.
+    apart from the precisions' own terms. The numbers of the graph are the start.
 
     Attributes
     ----------
@@ -122,12 +109,7 @@ class BoltzmannParameters:
         ``"bias:NAME"``, ``"log_precision:NAME"`` and ``"weights:FIRST:SECOND"``, in the shapes of
         the factors' tensors; leaves that ask for gradients.
     centres : dict of str to Tensor
-        In the shape of one row of the statistics.
-
-    Raises
-    ------
-    GraphError
-        If a factor is of another kind, two factors have the same scope, or a layer has no bias.
+        In the shape of one row of the statistics; zero by default.
     """
 
     def __init__(self, graph: FactorGraph, centres: Mapping[str, Tensor] | None = None) -> None:
@@ -144,12 +126,12 @@ class BoltzmannParameters:
         for tensor in self.tensors.values():
             tensor.requires_grad_()
         self._stale = True
-        self._working = self._made([self._kept(row) for row in self.natural()])
+        self._working = self._made([self._in_place(row) for row in self.natural()])
 
-    def _kept(self, row: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def _in_place(self, row: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Tensors of the working graph; weights without a scale are the parameters themselves."""
-        own = {t.data_ptr() for t in self.tensors.values()}
-        return tuple(t.detach() if t.data_ptr() in own else t.detach().clone() for t in row)
+        parameters = {t.data_ptr() for t in self.tensors.values()}
+        return tuple(t.detach() if t.data_ptr() in parameters else t.detach().clone() for t in row)
 
     def _start(self) -> None:
         """Take the numbers of the graph, with centres at zero."""

@@ -157,13 +157,7 @@ class TrainingSettings:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> TrainingSettings:
-        """Return settings from a mapping, such as a table of a file.
-
-        Raises
-        ------
-        LearningError
-            If an option is unknown, with the nearest known one, or out of its range.
-        """
+        """Return settings from a mapping, such as a table of a file, as :func:`record_of`."""
         return record_of(cls, options, "training")
 
     def as_dict(self) -> dict[str, Any]:
@@ -197,26 +191,14 @@ def option_names(kind: type) -> list[str]:
 def check_names(
     options: Collection[str], known: Collection[str], where: str, kind: str = "option"
 ) -> None:
-    """Check that options are known.
-
-    Raises
-    ------
-    LearningError
-        With the nearest known one.
-    """
+    """Check that options are known; the message says the nearest known one."""
     for name in options:
         if name not in known:
             raise LearningError(f"{where} has no {kind} {name!r}{suggestion(name, known)}")
 
 
 def record_of(kind: type[Record], options: Mapping[str, Any], where: str) -> Record:
-    """Return a record made from a mapping, such as a table of a file.
-
-    Raises
-    ------
-    LearningError
-        If an option is unknown, missing or out of its range.
-    """
+    """Return a record made from a mapping, or say which option is unknown, missing or wrong."""
     check_names(options, option_names(kind), where)
     try:
         return kind(**options)

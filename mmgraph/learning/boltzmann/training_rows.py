@@ -19,15 +19,7 @@ from mmgraph.inference.model_variables import is_compact
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """The rows that a Boltzmann machine learns from.
-
-    Attributes
-    ----------
-    count : int
-        The number of rows.
-    clamped : dict of str to Clamped
-        The units that are known of each observed layer.
-    """
+    """The rows that a Boltzmann machine learns from: the known units of each observed layer."""
 
     count: int
     clamped: dict[str, Clamped]
@@ -44,21 +36,10 @@ class TrainingRows:
     ) -> TrainingRows:
         """Read evidence once, in the place and precision that training works in.
 
-        Parameters
-        ----------
-        may_be_constant : bool
-            Whether Gaussian units need not vary: of rows that are one batch of many, whose
-            precision others have taught.
-        wide : bool
-            Whether real values stay in double precision, as long as they are not standardised:
-            what differs in the eighth digit is the same number in single precision.
-
-        Raises
-        ------
-        LearningError
-            If nothing is observed, in all rows or in one; if evidence is soft, or speaks of what
-            is no layer of units; or if a Gaussian unit always has the same value, so that its
-            precision would grow without bound.
+        Gaussian units must vary, lest their precision grows without bound; they ``may_be_constant``
+        in one batch of many, if others have taught the precision. Real values may stay ``wide``, in
+        double precision, as long as they are not standardised: what differs in the eighth digit is
+        the same number in single precision.
         """
         if evidence.soft:
             name = next(iter(evidence.soft))
@@ -68,10 +49,10 @@ class TrainingRows:
             if not is_compact(graph, name):
                 raise LearningError(f"'{name}' is no layer of units, and cannot be trained on")
             variable = graph.variable(name)
-            kept = torch.float64 if wide and variable.is_real else dtype
-            found = clamped(evidence, variable, torch.device(device), kept)
-            if found is not None:
-                known[name] = Clamped(found.values.contiguous(), found.known)
+            precision = torch.float64 if wide and variable.is_real else dtype
+            units = clamped(evidence, variable, torch.device(device), precision)
+            if units is not None:
+                known[name] = Clamped(units.values.contiguous(), units.known)
         if not known:
             raise LearningError("nothing is observed: there is nothing to learn from")
         rows = cls(evidence.batch, known)
@@ -113,15 +94,13 @@ class TrainingRows:
     def batch(self, index: Int64[Tensor, " rows"] | slice) -> dict[str, Clamped]:
         """Return some rows, in the order asked for."""
         if isinstance(index, Tensor):
-            place = index.to(next(iter(self.clamped.values())).values.device)
-            return {
-                n: Clamped(
-                    v.index_select(0, place), None if k is None else k.index_select(0, place)
-                )
-                for n, (v, k) in self.clamped.items()
-            }
+            index = index.to(next(iter(self.clamped.values())).values.device)
+
+        def taken(tensor: Tensor) -> Tensor:
+            return tensor[index] if isinstance(index, slice) else tensor.index_select(0, index)
+
         return {
-            n: Clamped(v[index], None if k is None else k[index])
+            n: Clamped(taken(v), None if k is None else taken(k))
             for n, (v, k) in self.clamped.items()
         }
 
@@ -154,17 +133,14 @@ class TrainingRows:
         return result
 
     def fingerprint(self) -> dict[str, int]:
-        """Return a checksum of each layer: what tells whether training goes on with the same rows.
-
-        Raises nothing; equal data have equal checksums.
-        """
-        found: dict[str, int] = {"rows": self.count}
+        """Return a checksum of each layer, which tells whether training goes on with these rows."""
+        checksums: dict[str, int] = {"rows": self.count}
         for name, (values, known) in sorted(self.clamped.items()):
             total = zlib.crc32(values.detach().cpu().contiguous().numpy().data.cast("B"))
             if known is not None:
                 total = zlib.crc32(known.cpu().contiguous().numpy().data.cast("B"), total)
-            found[name] = total
-        return found
+            checksums[name] = total
+        return checksums
 
 
 def elementwise(known: Bool[Tensor, "..."], values: Tensor) -> Bool[Tensor, "..."]:
@@ -193,13 +169,7 @@ def document_lengths(graph: FactorGraph, lengths: Mapping[str, Tensor]) -> dict[
 
 
 def check_same_layers(rows: Mapping[str, Clamped], others: Mapping[str, Clamped]) -> None:
-    """Check that validation rows observe no layer that training rows do not.
-
-    Raises
-    ------
-    LearningError
-        With the nearest layer that is known.
-    """
+    """Check that validation rows observe no layer that training rows do not."""
     for name in others:
         if name not in rows:
             raise LearningError(

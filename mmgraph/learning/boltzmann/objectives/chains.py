@@ -37,8 +37,7 @@ class ChainRecord:
             if len(trace) > _LONGEST:
                 del trace[: _LONGEST // 2]
             mean = flat.mean(0)
-            kept = self._occupancy.setdefault((block, name), mean)
-            kept.lerp_(mean, _OCCUPANCY_RATE)
+            self._occupancy.setdefault((block, name), mean).lerp_(mean, _OCCUPANCY_RATE)
 
     def report(self) -> dict[str, float]:
         """Return the largest R-hat of the layers and the share of saturated units; forget traces.
@@ -46,7 +45,7 @@ class ChainRecord:
         R-hat is of the chains' mean activations; a unit is saturated whose mean
         over chains and steps is within 0.01 of 0 or of 1.
         """
-        found: dict[str, float] = {}
+        health: dict[str, float] = {}
         names = dict.fromkeys(name for _, name in self._traces)
         worst = 0.0
         for name in names:
@@ -56,7 +55,7 @@ class ChainRecord:
                 together = torch.cat([t[-shortest:] for t in traces], 1)
                 worst = max(worst, split_r_hat(together.double().numpy(force=True)))
         if worst:
-            found["r_hat"] = worst
+            health["r_hat"] = worst
         units = [
             torch.stack([o for (_, n), o in self._occupancy.items() if n == name]).mean(0)
             for name in names
@@ -64,9 +63,9 @@ class ChainRecord:
         if units:
             every = torch.cat(units)
             edge = (every < _SATURATED) | (every > 1 - _SATURATED)
-            found["saturated"] = float(edge.double().mean())
+            health["saturated"] = float(edge.double().mean())
         self._traces.clear()
-        return found
+        return health
 
     def state(self) -> dict[str, Tensor]:
         """Return the record as tensors."""
@@ -78,8 +77,7 @@ class ChainRecord:
         """Go on from a record."""
         self._traces, self._occupancy = {}, {}
         for block in blocks:
-            own = part(state, f"block:{block}:")
-            for name, trace in part(own, "trace:").items():
+            for name, trace in part(state, f"block:{block}:trace:").items():
                 self._traces[block, name] = [t.clone() for t in trace]
-            for name, occupancy in part(own, "occupancy:").items():
+            for name, occupancy in part(state, f"block:{block}:occupancy:").items():
                 self._occupancy[block, name] = occupancy.clone()

@@ -31,23 +31,9 @@ from mmgraph.learning.boltzmann.training_rows import elementwise
 class ContrastiveDivergence(Objective):
     """The log-likelihood (of deep machines: its mean-field bound), by its stochastic gradient.
 
-    Parameters
-    ----------
-    parameters : BoltzmannParameters
-    settings : TrainingSettings, optional
-        ``chains``, ``gibbs_steps``, ``mean_field_steps``, ``tolerance``, ``temperatures`` and
-        ``persistent`` count.
-    random : RandomBlocks, optional
-        Generators of this process's blocks.
-    lengths : mapping of str to Tensor, optional
-        Lengths of the documents of the data, increasing; the chains' are spread like them. By
-        default a document of a chain has the length that the model gives a missing one.
-
-    Raises
-    ------
-    LearningError
-        If the chains cannot be shared by the blocks, or temperatures do not increase from 1 or go
-        with chains that begin at the data.
+    Of the settings those of chains and of mean field count. The ``lengths`` of documents of the
+    data increase; those of the chains are spread like them, and have by default the length that
+    the model gives a missing document.
     """
 
     def __init__(
@@ -57,8 +43,8 @@ class ContrastiveDivergence(Objective):
         random: RandomBlocks | None = None,
         lengths: Mapping[str, Float[Tensor, " documents"]] | None = None,
     ) -> None:
-        self.parameters, self.settings = parameters, settings or TrainingSettings()
-        self.random = RandomBlocks(1, 0, parameters.device) if random is None else random
+        super().__init__(parameters, random)
+        self.settings = settings or TrainingSettings()
         _check(self.settings, self.random.count)
         self._inverse = torch.tensor(
             [1 / t for t in self.settings.temperatures],
@@ -78,12 +64,12 @@ class ContrastiveDivergence(Objective):
         with torch.no_grad():
             view, positive = self.positive_phase(batch)
             negative = self._negative(view, positive, batch)
-            found = self.parameters.gradients(positive, negative)
+            gradients = self.parameters.gradients(positive, negative)
             for name in self.parameters.centres:
                 if name not in batch:
-                    found[MEAN + name] = positive.statistics[name].mean(0)
+                    gradients[MEAN + name] = positive.statistics[name].mean(0)
         self._step += 1
-        return found, {}
+        return gradients, {}
 
     def positive_phase(self, batch: Mapping[str, Clamped]) -> tuple[FieldView, Phase]:
         """Return the view of clamped rows, and the mean statistics given them."""
@@ -108,8 +94,9 @@ class ContrastiveDivergence(Objective):
                 view, states = self._from_data(clamped, positive, parts[block], generator)
             phases.append(self._swept(view, states, generator))
             if persistent:
-                kept = self._block_chains
-                self._record.add(block, {n: s[:kept] for n, s in states.items() if n not in batch})
+                chains = self._block_chains
+                hidden = {n: s[:chains] for n, s in states.items() if n not in batch}
+                self._record.add(block, hidden)
         share = self.random.share / self.row_share if persistent else 1.0
         if len(phases) == 1:
             return phases[0]._replace(share=share)
@@ -131,23 +118,22 @@ class ContrastiveDivergence(Objective):
         if block in self._views:
             self.parameters.working()
             return self._views[block]
-        rows = self._block_chains * len(self._inverse)
-        parameters = self.parameters
-        view = FieldView.given(parameters.working(), {}, rows, parameters.device, parameters.dtype)
+        view = self._free_view(self._block_chains * len(self._inverse))
         for name, lengths in self._lengths.items():
             view.families[name] = ReplicatedSoftmax(lengths[block])
         self._views[block] = view
         return view
 
+    def _free_view(self, rows: int) -> FieldView:
+        """A view of so many rows, nothing clamped."""
+        parameters = self.parameters
+        return FieldView.given(parameters.working(), {}, rows, parameters.device, parameters.dtype)
+
     def _from_data(
         self, clamped: FieldView, positive: Phase, rows: slice, generator: torch.Generator
     ) -> tuple[FieldView, States]:
         """Chains that begin at rows of the batch, what is unknown of them drawn."""
-        parameters = self.parameters
-        view = FieldView.given(
-            parameters.working(), {}, rows.stop - rows.start, parameters.device, parameters.dtype
-        )
-        means = positive.statistics
+        view, means = self._free_view(rows.stop - rows.start), positive.statistics
         states = {}
         for name in view.variables:
             if clamped.families[name].lengths is not None:
@@ -157,10 +143,10 @@ class ContrastiveDivergence(Objective):
                 continue
             field = clamped.field(name, means).expand(clamped.batch, *means[name].shape[1:])
             drawn = view.families[name].sample(field[rows], generator)
-            known = clamped.clamped.get(name)
-            if known is not None and known.known is not None:
-                mask = elementwise(known.known, drawn)[rows]
-                drawn = torch.where(mask, known.values[rows], drawn)
+            observed = clamped.clamped.get(name)
+            if observed is not None and observed.known is not None:
+                mask = elementwise(observed.known, drawn)[rows]
+                drawn = torch.where(mask, observed.values[rows], drawn)
             states[name] = drawn
         return view, states
 
@@ -175,8 +161,8 @@ class ContrastiveDivergence(Objective):
             if tempered:
                 swap_neighbours(view, states, self._inverse, step % 2, generator)
         sweep(view, colours[:-1], states, generator, inverse)
-        kept = view.batch // levels if tempered else view.batch
-        statistics = {n: s[:kept] for n, s in states.items()}
+        chains = view.batch // levels  # without those at further temperatures
+        statistics = {n: s[:chains] for n, s in states.items()}
         squares = {n: statistics[n].square() for n in self.parameters.with_precision}
         for name in colours[-1]:
             field = view.field(name, states, inverse)
@@ -184,8 +170,8 @@ class ContrastiveDivergence(Objective):
             family = view.families[name]
             mean = family.mean(field)
             if name in squares:
-                squares[name] = family.second_moment(field, mean)[:kept]
-            statistics[name] = mean[:kept]
+                squares[name] = family.second_moment(field, mean)[:chains]
+            statistics[name] = mean[:chains]
             states[name] = family.sample(field, generator)
         if tempered:
             parity = (self._step + self.settings.gibbs_steps - 1) % 2
@@ -214,21 +200,21 @@ class ContrastiveDivergence(Objective):
 
     def state(self) -> dict[str, Tensor]:
         """Return chains, generators and what was recorded of the epoch."""
-        state = {"step": torch.tensor(self._step), **self.random.state(), **self._record.state()}
+        state = {"step": torch.tensor(self._step), **super().state(), **self._record.state()}
         for block, states in self._states.items():
             state.update({f"block:{block}:chain:{n}": s for n, s in states.items()})
         return state
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a state; chains of blocks that other processes have are passed over."""
+        super().load(state)
         self._step = int(state["step"])
-        self.random.load(state)
         self._record.load(state, self.random.own)
         self._states = {}
         for block in self.random.own:
-            if found := part(state, f"block:{block}:chain:"):
+            if chains := part(state, f"block:{block}:chain:"):
                 place, dtype = self.parameters.device, self.parameters.dtype
-                self._states[block] = {n: t.to(place, dtype).clone() for n, t in found.items()}
+                self._states[block] = {n: t.to(place, dtype).clone() for n, t in chains.items()}
 
 
 def _check(settings: TrainingSettings, blocks: int) -> None:

@@ -60,13 +60,7 @@ class Disturbance:
         check_choice("blend", self.kind, BLENDS)
 
     def check(self, variables: Mapping[str, Variable]) -> None:
-        """Refuse noise on what is not real-valued.
-
-        Raises
-        ------
-        LearningError
-            If a variable is unknown or of another family.
-        """
+        """Refuse noise on what is not real-valued."""
         for name in self.noise:
             if name not in variables or not variables[name].is_real:
                 raise LearningError(f"noise on '{name}', which is no real-valued variable")
@@ -79,14 +73,9 @@ class Disturbance:
         generator: torch.Generator | None,
         partners: Mapping[str, Clamped] | None = None,
     ) -> dict[str, Clamped]:
-        """Return the batch with some rows blended; rows without a label stay as they are.
+        """Return the batch with some rows blended with partners, by default others of the batch.
 
-        Parameters
-        ----------
-        label : str, optional
-            The variable that tells which rows are alike; without one nothing is blended.
-        partners : mapping of str to Clamped, optional
-            The rows to blend with, by default the batch itself.
+        The label tells which rows are alike; rows without one stay as they are.
         """
         result, pool = dict(batch), batch if partners is None else partners
         if not self.blended or label is None or label not in batch or label not in pool:

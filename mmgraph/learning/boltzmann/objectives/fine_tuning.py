@@ -8,12 +8,12 @@ of its modalities.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from mmgraph.graph.errors import MmgraphError
-from mmgraph.inference.field.clamping import Clamped
 from mmgraph.learning.boltzmann.objective import RandomBlocks
+from mmgraph.learning.boltzmann.objectives.hiding import HidingDistribution
 from mmgraph.learning.boltzmann.objectives.multi_prediction import (
     MultiPrediction,
     PredictionSettings,
@@ -24,23 +24,9 @@ from mmgraph.learning.boltzmann.parameters import BoltzmannParameters
 class FineTuning(MultiPrediction):
     """The cross-entropy of labels under the unrolled mean field, given some of the modalities.
 
-    Labels are always hidden, and nothing else is predicted. Rows without a label are not learned
-    from.
-
-    Parameters
-    ----------
-    labels : str or sequence of str
-        At least one variable of the machine.
-    settings : PredictionSettings, optional
-        The weights of the labels alone count. By default nothing is hidden but the labels in half
-        of the rows, and half of the modalities in the others.
-    parameters, random, partners
-        As of :class:`MultiPrediction`.
-
-    Raises
-    ------
-    MmgraphError
-        If there are no labels, or the settings name what the machine does not have.
+    Labels are always hidden, and nothing else is predicted: of the weights in the settings those of
+    the labels count. By default nothing is hidden but the labels in half of the rows, and half of
+    the modalities in the others. Rows without a label are not learned from.
     """
 
     def __init__(
@@ -49,19 +35,17 @@ class FineTuning(MultiPrediction):
         labels: Sequence[str] | str,
         settings: PredictionSettings | None = None,
         random: RandomBlocks | None = None,
-        partners: Mapping[str, Clamped] | None = None,
     ) -> None:
         if not labels:
             raise MmgraphError("fine-tuning needs the variables that are labels")
         names = (labels,) if isinstance(labels, str) else tuple(labels)
-        given = PredictionSettings() if settings is None else settings
-        hiding = given.hiding
         if settings is None:
-            hiding = replace(hiding, everything=0.5, partly=0.0)
-        variables = parameters.working().variables
-        only = {n: given.weights.get(n, 1.0) if n in names else 0.0 for n in variables}
-        squared = {n: w for n, w in given.squared_error_weights.items() if n in names}
+            settings = PredictionSettings(hiding=HidingDistribution(everything=0.5, partly=0.0))
+        variables, squared = parameters.working().variables, settings.squared_error_weights
         tuned = replace(
-            given, hiding=replace(hiding, labels=1.0), weights=only, squared_error_weights=squared
+            settings,
+            hiding=replace(settings.hiding, labels=1.0),
+            weights={n: settings.weights.get(n, 1.0) if n in names else 0.0 for n in variables},
+            squared_error_weights={n: w for n, w in squared.items() if n in names},
         )
-        super().__init__(parameters, names, tuned, random, partners)
+        super().__init__(parameters, names, tuned, random)

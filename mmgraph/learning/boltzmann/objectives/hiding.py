@@ -18,15 +18,7 @@ from mmgraph.learning.boltzmann.settings import check_number, check_options
 
 
 class Given(NamedTuple):
-    """What each row of a batch is given.
-
-    Attributes
-    ----------
-    modalities : Tensor of bool, shape (batch, modalities)
-    labels : Tensor of bool, shape (batch,)
-    partly : Tensor of bool, shape (batch,)
-        Rows in which single units of the modalities are hidden.
-    """
+    """What each row is given; in rows that are given it ``partly``, single units are hidden."""
 
     modalities: Bool[Tensor, "batch modalities"]
     labels: Bool[Tensor, " batch"]
@@ -92,15 +84,7 @@ class HidingDistribution:
         return self.everything + self.single + sum(self.situations.values())
 
     def check(self, modalities: Sequence[str]) -> None:
-        """Refuse names that are no modalities.
-
-        Raises
-        ------
-        UnknownVariableError
-            With the nearest known name.
-        LearningError
-            If rows are given single modalities, and all of those have weight zero.
-        """
+        """Refuse names that are no modalities, and single ones of which all have weight zero."""
         for name in (*self.single_weights, *(n for named in self.situations for n in named)):
             if name not in modalities:
                 hint = suggestion(name, modalities)
@@ -146,17 +130,7 @@ class HidingDistribution:
 
 
 class HiddenBatch(NamedTuple):
-    """A batch of which something is hidden.
-
-    Attributes
-    ----------
-    clean : dict of str to Tensor
-        The statistics of all variables of the batch.
-    hidden : dict of str to Tensor
-        Which units are known, but hidden: what is to be predicted.
-    shown : dict of str to Clamped
-        The rest, disturbed.
-    """
+    """A batch as it is, which known units are hidden (to be predicted), and the rest, disturbed."""
 
     clean: dict[str, Float[Tensor, "batch *statistics"]]
     hidden: dict[str, Bool[Tensor, "batch *shape"]]
@@ -172,21 +146,10 @@ def hide(
     generator: torch.Generator | None = None,
     partners: Mapping[str, Clamped] | None = None,
 ) -> HiddenBatch:
-    """Draw what is hidden of a batch, and disturb the rest.
+    """Draw what is hidden of a batch, and disturb the rest; partners as of ``Disturbance.blend``.
 
-    Parameters
-    ----------
-    variables : mapping of str to Variable
-        Those of the machine. A variable without a modality is one by itself.
-    labels : sequence of str
-        Those of the variables that are given and hidden apart from modalities, all at once.
-    partners : mapping of str to Clamped, optional
-        The rows that rows are blended with, by default the batch.
-
-    Raises
-    ------
-    UnknownVariableError
-        If the distribution names a modality that the batch does not have.
+    A variable without a modality is one by itself. Labels are given and hidden apart from
+    modalities, all at once.
     """
     rows = len(next(iter(batch.values())).values)
     label = labels[0] if labels else None
@@ -220,15 +183,12 @@ def joined(parts: Sequence[HiddenBatch]) -> HiddenBatch:
         result.hidden[name] = torch.cat([p.hidden[name] for p in parts])
         if any(name in p.shown for p in parts):
             # What a part does not hide at all has no mask; what it hides altogether is not shown.
-            known = [
-                p.shown[name].known if name in p.shown else torch.zeros_like(p.hidden[name])
-                for p in parts
-            ]
-            masks = [
-                torch.ones_like(p.hidden[name]) if k is None else k
-                for k, p in zip(known, parts, strict=True)
-            ]
-            values = [p.shown[name].values if name in p.shown else p.clean[name] for p in parts]
+            values, masks = [], []
+            for p in parts:
+                nothing = Clamped(p.clean[name], torch.zeros_like(p.hidden[name]))
+                shown, known = p.shown.get(name, nothing)
+                values.append(shown)
+                masks.append(torch.ones_like(p.hidden[name]) if known is None else known)
             result.shown[name] = Clamped(torch.cat(values), torch.cat(masks))
     return result
 

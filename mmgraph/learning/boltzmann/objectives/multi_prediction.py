@@ -35,24 +35,9 @@ from mmgraph.learning.boltzmann.training_rows import TrainingRows
 class MultiPrediction(Objective):
     """The multi-prediction objective of a machine.
 
-    Parameters
-    ----------
-    parameters : BoltzmannParameters
-        What is trained.
-    labels : str or sequence of str, default ()
-        Variables that are hidden and given by themselves, apart from the modalities.
-    settings : PredictionSettings or sequence of PredictionRows, optional
-        What is hidden, and what counts, may differ between shares of the rows.
-    random : RandomBlocks, optional
-        Generators of this process's blocks of rows: they draw what is hidden, and noise.
-    partners : mapping of str to Clamped, optional
-        All rows of the data, which rows may be blended with; by default those of their batch.
-
-    Raises
-    ------
-    MmgraphError
-        If the settings name what the machine does not have, or those of several shares of rows
-        differ in their sweeps.
+    Labels are hidden and given by themselves, apart from the modalities. What is hidden, and what
+    counts, may differ between shares of the rows. Partners are all rows of the data, which rows may
+    be blended with; by default those of their batch.
     """
 
     def __init__(
@@ -63,13 +48,13 @@ class MultiPrediction(Objective):
         random: RandomBlocks | None = None,
         partners: Mapping[str, Clamped] | None = None,
     ) -> None:
-        self.parameters, self.partners = parameters, partners
+        super().__init__(parameters, random)
+        self.partners = partners
         self.labels = (labels,) if isinstance(labels, str) else tuple(labels)
         if settings is None or isinstance(settings, PredictionSettings):
             settings = [PredictionRows(1.0, settings or PredictionSettings())]
         self.rows = tuple(settings)
         self.settings = self.rows[0].settings
-        self.random = RandomBlocks(1, 0, parameters.device) if random is None else random
         self._variables = parameters.working().variables
         for row in self.rows:
             self._check(row.settings)
@@ -96,12 +81,12 @@ class MultiPrediction(Objective):
         tensors = self.parameters.tensors
         with torch.enable_grad():
             loss, parts, means = self.loss(batch)
-        found: Sequence[Tensor | None] = [None] * len(tensors)
+        uphill: Sequence[Tensor | None] = [None] * len(tensors)
         if loss.requires_grad:  # else nothing was hidden that the data knows
-            found = torch.autograd.grad(-loss, list(tensors.values()), allow_unused=True)
+            uphill = torch.autograd.grad(-loss, list(tensors.values()), allow_unused=True)
         gradients = {
             name: torch.zeros_like(tensor) if gradient is None else gradient
-            for (name, tensor), gradient in zip(tensors.items(), found, strict=True)
+            for (name, tensor), gradient in zip(tensors.items(), uphill, strict=True)
         }
         for name in self.parameters.centres:
             if name not in batch:
@@ -119,9 +104,8 @@ class MultiPrediction(Objective):
         rows = len(next(iter(batch.values())).values)
         drawn = self._hidden(batch, rows)
         parameters = self.parameters
-        view = FieldView.given(
-            parameters.graph(), drawn.shown, rows, parameters.device, parameters.dtype
-        )
+        place = parameters.device, parameters.dtype
+        view = FieldView.given(parameters.graph(), drawn.shown, rows, *place)
         kinds = self._kinds(rows)
         means, scales = uninformed_means(view), self.dropout_scales(rows)
         order = observed_last(parameters.colours, [n for n in batch if n not in self.labels])
@@ -144,14 +128,6 @@ class MultiPrediction(Objective):
         """Return the settings, see :meth:`Objective.described`."""
         rows = [{"share": r.share, "settings": r.settings.as_dict()} for r in self.rows]
         return {**super().described(), "labels": list(self.labels), "rows": rows}
-
-    def state(self) -> dict[str, Tensor]:
-        """Return the state of the random numbers."""
-        return self.random.state()
-
-    def load(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from a state."""
-        self.random.load(state)
 
     def _hidden(self, batch: Mapping[str, Clamped], rows: int) -> HiddenBatch:
         """Draw what is hidden, each block of rows with random numbers of its own."""
@@ -287,21 +263,12 @@ def negative_log_likelihood(
 ) -> Float[Tensor, "batch ..."]:
     """Return minus the log-density of each unit's statistics under its natural parameters.
 
-    Parameters
-    ----------
-    family : ExponentialFamily
-    natural, values : Tensor, shape (batch, *statistics)
-    smoothing : float or Tensor, default 0
-        The share, of each row, of a categorical value that is spread over all states; of a
-        Bernoulli one over both.
+    ``smoothing`` is the share of a categorical or Bernoulli value that is spread over all states.
     """
     target = values
     if isinstance(smoothing, Tensor) or smoothing:
         states = values.shape[-1] if family.inner else 2
         target = (1 - smoothing) * values + smoothing / states
     products = natural * target
-    return (
-        family.log_partition(natural)
-        - (products.sum(-1) if family.inner else products)
-        - (family.log_base(values))
-    )
+    products = products.sum(-1) if family.inner else products
+    return family.log_partition(natural) - products - family.log_base(values)

@@ -85,12 +85,12 @@ class PredictionSettings:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the options as JSON has them."""
-        found = asdict(self)
-        situations = found["hiding"]["situations"]
-        found["hiding"]["situations"] = [
-            {"given": list(given), "share": share} for given, share in situations.items()
+        options = asdict(self)
+        situations = options["hiding"]["situations"]
+        options["hiding"]["situations"] = [
+            {"given": list(named), "share": share} for named, share in situations.items()
         ]
-        return found
+        return options
 
     @property
     def through(self) -> int:
@@ -100,19 +100,9 @@ class PredictionSettings:
 
 @dataclass(frozen=True)
 class PredictionRows:
-    """What is predicted in a share of the rows.
+    """What is predicted in a share of the rows; sweeps and damping are the same in all rows.
 
-    Attributes
-    ----------
-    share : float
-        Positive; relative to the shares of the others.
-    settings : PredictionSettings
-        Sweeps and damping are the same in all rows.
-
-    Raises
-    ------
-    LearningError
-        If the share is not positive.
+    The share is positive, and relative to those of the others.
     """
 
     share: float
@@ -126,18 +116,9 @@ class PredictionRows:
 def prediction_rows(entry: Mapping[str, Any]) -> tuple[PredictionRows, ...]:
     """Return what a mapping says.
 
-    Parameters
-    ----------
-    entry : mapping
-        The options of :class:`PredictionSettings`, with mappings for ``hiding`` and
-        ``disturbance``; and perhaps ``rows``, a list of mappings that each have a ``share`` and the
-        options that differ there.
-
-    Raises
-    ------
-    LearningError
-        If an option is unknown, with the nearest known one, a share is missing, or a number is out
-        of its range.
+    It has the options of :class:`PredictionSettings`, with mappings for ``hiding`` and
+    ``disturbance``; and perhaps ``rows``, a list of mappings that each have a ``share`` and the
+    options that differ there.
     """
     base = {key: value for key, value in entry.items() if key != ROWS}
     parts = entry.get(ROWS)
@@ -145,13 +126,13 @@ def prediction_rows(entry: Mapping[str, Any]) -> tuple[PredictionRows, ...]:
         return (PredictionRows(1.0, prediction_settings(base)),)
     if not isinstance(parts, Sequence) or not parts:
         raise LearningError(f"the rows of predictions are a list of mappings, not {parts!r}")
-    found = []
+    rows = []
     for part in parts:
         if not isinstance(part, Mapping) or not isinstance(part.get(SHARE), int | float):
             raise LearningError(f"rows of predictions need a share, which {part!r} has not")
-        own = {key: value for key, value in part.items() if key != SHARE}
-        found.append(PredictionRows(float(part[SHARE]), prediction_settings(merged(base, own))))
-    return tuple(found)
+        options = {key: value for key, value in part.items() if key != SHARE}
+        rows.append(PredictionRows(float(part[SHARE]), prediction_settings(merged(base, options))))
+    return tuple(rows)
 
 
 def prediction_settings(entry: Mapping[str, Any]) -> PredictionSettings:
@@ -170,19 +151,19 @@ def prediction_settings(entry: Mapping[str, Any]) -> PredictionSettings:
 
 def _situations(entries: Sequence[Any]) -> dict[tuple[str, ...], float]:
     """Situations by what is given, from a list of mappings with ``given`` and ``share``."""
-    found = {}
+    shares = {}
     for entry in entries:
         named = isinstance(entry, Mapping) and set(entry) == {"given", SHARE}
         if not named or not isinstance(entry["given"], list | tuple):
             raise LearningError(f"a situation has 'given', a list, and 'share', not {entry!r}")
-        found[tuple(entry["given"])] = entry[SHARE]
-    return found
+        shares[tuple(entry["given"])] = entry[SHARE]
+    return shares
 
 
-def merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def merged(base: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """Return a mapping in which entries of the second win, and mappings in both are merged."""
     result = dict(base)
-    for key, value in own.items():
+    for key, value in options.items():
         both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
         result[key] = merged(result[key], value) if both else value
     return result

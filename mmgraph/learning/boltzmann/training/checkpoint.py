@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.layers import layer_factors
 from mmgraph.learning.kept_state import KeptState
@@ -16,7 +14,7 @@ from mmgraph.learning.kept_state import KeptState
 
 @dataclass
 class TrainingState:
-    """Where training is.
+    """Where training is, but for tensors.
 
     Attributes
     ----------
@@ -24,20 +22,13 @@ class TrainingState:
         How many epochs are done, and how many batches of the next.
     history : list of dict of str to float
         The monitors of each epoch.
-    best : float or None
-        The best value of the watched monitor.
-    best_epoch : int
-        When it was reached, counted from 1; 0 before.
+    best, best_epoch : float or None, int
+        The best value of the watched monitor, and its epoch, counted from 1; 0 before.
     sums : dict of str to float
         The totals of the objective's monitors over the batches done of this epoch.
-    finished : bool
-        Whether training has come to its end.
     began : float or None
         The log-likelihood at most of a row before the first step; None where other things than the
         likelihood are maximised.
-    tensors : dict of str to Tensor
-        Parameters, those before the first step, centres, averages, the optimiser's, the
-        objective's, and generators.
     """
 
     epoch: int = 0
@@ -48,39 +39,21 @@ class TrainingState:
     sums: dict[str, float] = field(default_factory=dict)
     finished: bool = False
     began: float | None = None
-    tensors: dict[str, Tensor] = field(default_factory=dict)
-
-
-_PLAIN = ("epoch", "batch", "history", "best", "best_epoch", "sums", "finished", "began")
 
 
 def kept_training(
     directory: Path | str,
     graph: FactorGraph,
     settings: Mapping[str, Any],
-    data: Mapping[str, int],
+    checksums: Mapping[str, int],
 ) -> KeptState:
-    """Return what keeps the state of one training of a machine in a directory.
-
-    The data are checksums of the rows, see :meth:`TrainingRows.fingerprint`.
-    """
+    """Return what keeps the state of one training of a machine, on rows of these checksums."""
     belongs_to = {
         "layer or connection": structure_of(graph),
         "option": settings,
-        "training rows of": data,
+        "training rows of": checksums,
     }
     return KeptState(directory, "training of a machine", belongs_to)
-
-
-def save_training(kept: KeptState, state: TrainingState) -> None:
-    """Write a state, see :meth:`KeptState.save`."""
-    kept.save({name: getattr(state, name) for name in _PLAIN}, state.tensors)
-
-
-def load_training(kept: KeptState) -> TrainingState | None:
-    """Return the saved state, see :meth:`KeptState.load`."""
-    found = kept.load()
-    return found and TrainingState(**found.document, tensors=found.tensors)
 
 
 def structure_of(graph: FactorGraph) -> dict[str, Any]:

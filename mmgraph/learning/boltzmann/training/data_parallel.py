@@ -23,15 +23,7 @@ _BLOCK = "block:"
 
 
 class Processes:
-    """The processes that train together; one alone by default.
-
-    Parameters
-    ----------
-    rank, count : int
-        Which process this is, and how many there are.
-    device : torch.device
-        Where messages between them lie.
-    """
+    """The processes that train together, one alone by default; the device is where messages lie."""
 
     def __init__(self, rank: int = 0, count: int = 1, device: torch.device | str = "cpu") -> None:
         self.rank, self.count, self.device = rank, count, torch.device(device)
@@ -43,17 +35,8 @@ class Processes:
     ) -> Processes:
         """Return the processes that ``torchrun`` started, or this one alone.
 
-        Parameters
-        ----------
-        device : torch.device or str
-            Where the parameters are: ``gloo`` joins CPUs, ``nccl`` GPUs.
-        timeout_seconds : float, default 600
-            How long one waits for the others before it takes them for dead.
-
-        Raises
-        ------
-        LearningError
-            If the others cannot be reached.
+        They have their parameters on the device: ``gloo`` joins CPUs, ``nccl`` GPUs. After the
+        timeout one takes the others for dead.
         """
         place = torch.device(device)
         count = int(os.environ.get("WORLD_SIZE", "1"))
@@ -77,13 +60,7 @@ class Processes:
         return self.rank == 0
 
     def blocks(self, count: int) -> range:
-        """Return which of the blocks of rows and chains are this process's.
-
-        Raises
-        ------
-        LearningError
-            If the processes do not divide the blocks.
-        """
+        """Return which of the blocks of rows and chains are this process's."""
         if count % self.count:
             raise LearningError(
                 f"{count} blocks of chains cannot be shared by {self.count} processes alike; set "
@@ -93,17 +70,9 @@ class Processes:
         return range(self.rank * each, (self.rank + 1) * each)
 
     def check(self, error: BaseException | None = None) -> None:
-        """Wait for the others, and stop if one of them has failed.
+        """Wait for the others; raise LearningError with the message of the first that has failed.
 
-        Parameters
-        ----------
-        error : BaseException, optional
-            What has stopped this process. It then returns, so that the caller raises it.
-
-        Raises
-        ------
-        LearningError
-            With the message of the process that failed first by rank, or that one is gone.
+        Where an error has stopped this process, it returns, so that the caller raises that.
         """
         if self.count == 1 or self._failed:
             return
@@ -112,13 +81,9 @@ class Processes:
         if not float(flag):
             return
         self._failed = True
-        own = b"" if error is None else f"{type(error).__name__}: {error}".encode()
-        buffer = torch.zeros(_MESSAGE_BYTES, dtype=torch.uint8)
-        cut = own[: _MESSAGE_BYTES - 1]
-        buffer[: len(cut)] = torch.frombuffer(bytearray(cut or b"\0"), dtype=torch.uint8)[
-            : len(cut)
-        ]
-        buffer = buffer.to(self.device)
+        reason = b"" if error is None else f"{type(error).__name__}: {error}".encode()
+        padded = reason[:_MESSAGE_BYTES].ljust(_MESSAGE_BYTES, b"\0")
+        buffer = torch.tensor(list(padded), dtype=torch.uint8, device=self.device)
         messages = [torch.zeros_like(buffer) for _ in range(self.count)]
         self._joined(dist.all_gather, messages, buffer)
         if error is not None:
@@ -150,15 +115,7 @@ class Processes:
         return bool(flag)
 
     def gathered(self, state: Mapping[str, Tensor], blocks: int) -> dict[str, Tensor]:
-        """Return a state with the blocks of all processes.
-
-        Parameters
-        ----------
-        state : mapping of str to Tensor
-            Entries ``"block:K:…"`` of the own blocks, and others that all processes share.
-        blocks : int
-            How many blocks there are in all.
-        """
+        """Return a state with all blocks (``"block:K:…"``), of which each process has its own."""
         if self.count == 1:
             return dict(state)
         own = self.blocks(blocks)
@@ -177,11 +134,6 @@ class Processes:
                 self._joined(dist.broadcast, sent, block // each)
                 result[f"{_BLOCK}{block}:{name}"] = sent.to(place)
         return result
-
-    def close(self) -> None:
-        """Leave the group of processes; it is left at the end of the program in any case."""
-        if self.count > 1:
-            _leave()
 
     def _joined(self, operation: object, *arguments: object) -> None:
         """Carry out what all processes take part in."""

@@ -42,21 +42,9 @@ def divergence(
 ) -> str:
     """Return what to say of a machine that has run away, and nothing of one that has not.
 
-    Parameters
-    ----------
-    graph : FactorGraph
-    rows : TrainingRows
-    began : float
-        The log-likelihood at most of a row when training began: what has not got worse has not run
-        away, however far it still has to go.
-    seed : int
-    warns : bool
-        Whether a machine that finds the rows a little less likely than biases alone do is named.
-
-    Warns
-    -----
-    UnlikelyRowsWarning
-        If so it is.
+    ``began`` is the log-likelihood at most of a row when training began: what has not got worse has
+    not run away, however far it still has to go. A machine that finds the rows a little less likely
+    than biases alone do is warned of, if ``warns``.
     """
     some = rows.some(slice(0, _MOST_ROWS))
     alone = independent_log_likelihood(graph, some)
@@ -95,12 +83,8 @@ def _units_alone(variable: Variable, clamped: Clamped) -> Float[Tensor, "..."]:
         seen = values if clamped.known is None else values[clamped.known]
         chances = seen.sum(0) / seen.sum()
         return log_orders(seen) + torch.xlogy(seen, chances).sum(-1)
-    here = (
-        torch.ones(values.shape[: 1 + len(variable.shape)])
-        if clamped.known is None
-        else clamped.known
-    )
-    here = here.to(values)
+    units = values.shape[: 1 + len(variable.shape)]
+    here = values.new_ones(units) if clamped.known is None else clamped.known.to(values)
     count = here.sum(0).clamp_min(1.0)
     if variable.family == "categorical":
         sums = values.sum(0)

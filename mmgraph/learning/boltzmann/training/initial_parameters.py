@@ -31,12 +31,8 @@ def write_initial_parameters(
 ) -> None:
     """Write small random weights, and biases with which units by themselves have their means.
 
-    Parameters
-    ----------
-    weight_scale : float, optional
-        The standard deviation of weights; by default one that suits the objective.
-    likelihood : bool
-        Whether that is the log-likelihood; else predictions are propagated back.
+    The standard deviation of weights suits by default the objective: the likelihood, or else
+    predictions that are propagated back.
     """
     means = rows.means()
     scales: dict[str, Tensor] = {}
@@ -57,12 +53,11 @@ def write_initial_parameters(
             factor.weights.shape, generator=generator, dtype=torch.float64, device=generator.device
         )
         factor.weights.copy_(scale * drawn)
-        first, second = factor.scope
-        if first.name in scales:
-            wide = scales[first.name]
-            factor.weights.mul_(wide.reshape(*wide.shape, *(1,) * (drawn.ndim - wide.ndim)))
-        if second.name in scales:
-            factor.weights.mul_(scales[second.name])
+        for end, variable in enumerate(factor.scope):
+            if variable.name in scales:
+                wide = scales[variable.name]
+                axes = (1,) * (drawn.ndim - wide.ndim if end == 0 else 0)
+                factor.weights.mul_(wide.reshape(*wide.shape, *axes))
 
 
 def _first_precision(factor: BiasFactor, rows: TrainingRows) -> Tensor:

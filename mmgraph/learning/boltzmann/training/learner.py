@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Int64
@@ -46,14 +47,8 @@ def read_rows(graph: FactorGraph, rows: object) -> TrainingRows:
 class Learner:
     """The parameters of a machine, an objective and an optimiser.
 
-    Parameters
-    ----------
-    graph, settings, objective, processes
-        As of :func:`mmgraph.learning.boltzmann.training.loop.train`.
-    observed : iterable of str
-        The layers that data may know; all others are hidden.
-    lengths : mapping of str to Tensor
-        Lengths of documents, see :meth:`TrainingRows.lengths`.
+    Layers that are not observed are hidden. Lengths of documents are as of
+    :meth:`TrainingRows.lengths`.
     """
 
     def __init__(
@@ -92,13 +87,7 @@ class Learner:
     def step(
         self, rows: TrainingRows, index: Int64[Tensor, " batch"], rate: float
     ) -> dict[str, float | Tensor]:
-        """Take one step on some rows, of which this process has its share.
-
-        Returns
-        -------
-        dict of str to float
-            What the objective says of its rows, times their number.
-        """
+        """Take a step on this process's share of some rows; return its monitors times its rows."""
         sizes, own = block_sizes(len(index), self.settings.blocks), self._own_blocks
         start = sum(sizes[: own.start])
         index = index[start : start + sum(sizes[b] for b in own)]
@@ -109,13 +98,7 @@ class Learner:
         return {name: value * len(index) for name, value in monitors.items()}
 
     def check_sound(self, when: str, kept: str) -> None:
-        """Refuse parameters that have run away.
-
-        Raises
-        ------
-        LearningError
-            With when that was, and what is kept.
-        """
+        """Refuse parameters that have run away; the message says when, and what is kept."""
         if not self.ascent.is_sound(_LARGEST_PARAMETER):
             raise LearningError(
                 f"training diverged in {when}: a parameter is infinite, NaN or beyond "
@@ -138,16 +121,8 @@ class Learner:
 class Ascent:
     """Steps uphill of the parameters, by the settings.
 
-    Parameters
-    ----------
-    parameters : BoltzmannParameters
-    settings : TrainingSettings
-    observed : iterable of str
-        The layers that data know; all others are hidden.
-    lengths : mapping of str to float, optional
-        The mean number of words of each layer of word counts, by which the gradients of its biases
-        and weights are divided: they grow with it, and steps that suit short documents are too
-        long for long ones.
+    Gradients of biases and weights of word counts are divided by the mean length of documents: they
+    grow with it, and steps that suit short documents are too long for long ones.
     """
 
     def __init__(
@@ -168,19 +143,13 @@ class Ascent:
         ]
         if not settings.weight_decay:
             groups = [{"params": list(tensors.values())}]  # one group is quicker than two
-        self._optimiser: torch.optim.Optimizer
-        if settings.optimiser == "sgd":
-            self._optimiser = torch.optim.SGD(
-                groups, lr=1.0, momentum=settings.momentum, maximize=True, fused=True
-            )
-        else:
-            self._optimiser = torch.optim.AdamW(
-                groups,
-                lr=1.0,
-                betas=(settings.momentum or 0.9, settings.squared_momentum),
-                maximize=True,
-                fused=True,
-            )
+        common: dict[str, Any] = {"lr": 1.0, "maximize": True, "fused": True}
+        betas = settings.momentum or 0.9, settings.squared_momentum
+        self._optimiser: torch.optim.Optimizer = (
+            torch.optim.SGD(groups, momentum=settings.momentum, **common)
+            if settings.optimiser == "sgd"
+            else torch.optim.AdamW(groups, betas=betas, **common)
+        )
         self._into = self._incoming(set(observed))
         self._averages: Natural | None = None
         self._averaged = 0
@@ -239,10 +208,10 @@ class Ascent:
             return
         # Early averages are those of few steps, so that the random start is soon forgotten.
         self._averaged += 1
-        kept_share = min(self.settings.averaging, self._averaged / (self._averaged + 9))
-        for kept, row in zip(self._averages, natural, strict=True):
-            for average, tensor in zip(kept, row, strict=True):
-                average.lerp_(tensor, 1 - kept_share)
+        decay = min(self.settings.averaging, self._averaged / (self._averaged + 9))
+        for averages, row in zip(self._averages, natural, strict=True):
+            for average, tensor in zip(averages, row, strict=True):
+                average.lerp_(tensor, 1 - decay)
 
     def result(self) -> Natural:
         """Return the natural parameters that training has come to: averages, if there are any."""
@@ -264,17 +233,17 @@ class Ascent:
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a state."""
         parameters = self.parameters
-        kept = part(state, "optimiser:")
+        saved = part(state, "optimiser:")
         for key, tensor in parameters.tensors.items():
             tensor.copy_(state[f"parameter:{key}"])
             # Copies have the alignment that fast kernels, and equal roundings, ask for.
-            own = {
+            moments = {
                 name.removesuffix(f":{key}"): value.to(tensor.device).clone()
-                for name, value in kept.items()
+                for name, value in saved.items()
                 if name.partition(":")[2] == key
             }
-            if own:
-                self._optimiser.state[tensor] = own
+            if moments:
+                self._optimiser.state[tensor] = moments
         for name, centre in parameters.centres.items():
             centre.copy_(state[f"centre:{name}"])
         parameters.changed()

@@ -25,18 +25,13 @@ from mmgraph.learning.boltzmann.parameters import (
     write_natural,
 )
 from mmgraph.learning.boltzmann.settings import TrainingSettings
-from mmgraph.learning.boltzmann.training.checkpoint import (
-    TrainingState,
-    kept_training,
-    load_training,
-    save_training,
-)
+from mmgraph.learning.boltzmann.training.checkpoint import TrainingState, kept_training
 from mmgraph.learning.boltzmann.training.data_parallel import Processes
 from mmgraph.learning.boltzmann.training.divergence import divergence, log_likelihood_ceiling
 from mmgraph.learning.boltzmann.training.learner import Learner, ObjectiveMaker, read_rows
 from mmgraph.learning.boltzmann.training.monitors import Monitors
 from mmgraph.learning.boltzmann.training_rows import TrainingRows, check_same_layers
-from mmgraph.learning.kept_state import KeptState
+from mmgraph.learning.kept_state import Kept, KeptState
 
 Progress = Callable[[int, Mapping[str, float]], None]
 
@@ -50,7 +45,7 @@ class TrainingReport:
     Attributes
     ----------
     history : list of dict of str to float
-        The monitors of each epoch, see :class:`Monitors`.
+        The monitors of each epoch, see :meth:`Monitors.of`.
     best_epoch : int
         The epoch, counted from 1, whose parameters are the result.
     stopped_early : bool
@@ -78,33 +73,21 @@ def train(
     checkpoint: Path | str | None = None,
     processes: Processes | None = None,
 ) -> TrainingReport:
-    """Train a machine, and write its parameters in place.
+    """Train a machine of biases and bilinear factors from its numbers on, in place.
 
     At every moment the graph holds the parameters of the last sound epoch, whatever stops training.
+    No checkpoint holds what has diverged as finished.
 
     Parameters
     ----------
-    graph : FactorGraph
-        Biases and bilinear factors; their numbers are the start.
     rows, validation : TrainingRows, Evidence or what evidence is read from
-    settings : TrainingSettings, optional
     objective : callable, optional
-        Makes the objective from the parameters and the generators of this process's blocks. By
-        default the log-likelihood, see :class:`ContrastiveDivergence`.
-    progress : callable, optional
-        Called after each epoch, counted from 1, with its monitors.
-    checkpoint : path, optional
-        A directory. Where it holds the state of this training, that goes on.
+        By default the log-likelihood, see :class:`ContrastiveDivergence`.
     processes : Processes, optional
         Those that train together; by default those that ``torchrun`` started, or this one.
-
-    Raises
-    ------
-    LearningError
-        If training diverges (the epoch is named), rows or settings do not fit, or another process
-        has stopped. No checkpoint holds what has diverged as finished.
-    FormatError
-        If the checkpoint is that of another machine, other rows or other settings, or damaged.
+    settings, progress, checkpoint
+        As of :meth:`BoltzmannEstimator.fit
+        <mmgraph.networks.boltzmann.estimator.BoltzmannEstimator.fit>`.
     """
     began = time.perf_counter()
     settings = settings or TrainingSettings()
@@ -122,7 +105,9 @@ def train(
     except BaseException as error:
         group.check(error)
         raise
-    return training.report(time.perf_counter() - began)
+    state, seconds = training.state, time.perf_counter() - began
+    best, early = state.best_epoch or state.epoch, state.epoch < settings.epochs
+    return TrainingReport(state.history, best, early, seconds, learner.parameters)
 
 
 class _Training:
@@ -157,9 +142,9 @@ class _Training:
 
     def run(self, progress: Progress | None) -> None:
         """Train to the end, from the checkpoint if there is one."""
-        found = None if self.kept is None else load_training(self.kept)
-        if found is not None:
-            self._resume(found)
+        saved = None if self.kept is None else self.kept.load()
+        if saved is not None:
+            self._resume(saved)
         else:
             self.learner.centre(self.rows, self.monitors.rows)
             self._keep_start()
@@ -170,17 +155,6 @@ class _Training:
                 progress(self.state.epoch, self.state.history[-1])
         if self.best:
             write_natural(self.graph, self.best)
-
-    def report(self, seconds: float) -> TrainingReport:
-        """Return what came of it."""
-        state = self.state
-        return TrainingReport(
-            state.history,
-            state.best_epoch or state.epoch,
-            state.epoch < self.settings.epochs,
-            seconds,
-            self.learner.parameters,
-        )
 
     def _epoch(self) -> None:
         """Make the steps of an epoch that are left of it."""
@@ -268,21 +242,21 @@ class _Training:
         state = self.state
         state.sums = {n: float(s) for n, s in self.sums.items()} if state.batch else {}
         numbers = named("start", self.start) | named("best", self.best)
-        state.tensors = self.learner.state() | numbers
+        tensors = self.learner.state() | numbers
         if self.processes.leads:
-            save_training(self.kept, state)
-        state.tensors = {}
+            self.kept.save(vars(state), tensors)
 
-    def _resume(self, found: TrainingState) -> None:
+    def _resume(self, saved: Kept) -> None:
         """Go on from a checkpoint."""
         assert self.kept is not None
+        self.state = TrainingState(**saved.document)
         if self.processes.leads:
-            _log.info("going on after epoch %d, which %s keeps", found.epoch, self.kept.path.parent)
+            epoch, directory = self.state.epoch, self.kept.path.parent
+            _log.info("going on after epoch %d, which %s keeps", epoch, directory)
         device = self.learner.parameters.device
-        self.learner.load(found.tensors)
-        self.start = natural_named("start", found.tensors, device)
-        self.best = natural_named("best", found.tensors, device)
-        self.state, found.tensors = found, {}
+        self.learner.load(saved.tensors)
+        self.start = natural_named("start", saved.tensors, device)
+        self.best = natural_named("best", saved.tensors, device)
         write_natural(self.graph, self.learner.ascent.result())
 
 
@@ -295,10 +269,11 @@ def _first(rows: TrainingRows, settings: TrainingSettings) -> TrainingRows:
 
 
 def _check_stopping(settings: TrainingSettings, has_validation: bool, discrete: bool) -> None:
+    lacking = {
+        "pseudo_likelihood": not discrete and "no discrete layer is observed",
+        "free_energy_gap": not has_validation and "there are no validation rows",
+        "log_likelihood": not settings.likelihood_epochs and "likelihood_epochs is empty",
+    }
     watched = settings.stopping_monitor
-    if watched == "pseudo_likelihood" and not discrete:
-        raise LearningError("the pseudo-likelihood is watched, but no discrete layer is observed")
-    if watched == "free_energy_gap" and not has_validation:
-        raise LearningError("the free-energy gap is watched, but there are no validation rows")
-    if watched == "log_likelihood" and not settings.likelihood_epochs:
-        raise LearningError("the log-likelihood is watched, but likelihood_epochs is empty")
+    if reason := lacking.get(watched or ""):
+        raise LearningError(f"{watched} is watched, but {reason}")

@@ -22,23 +22,16 @@ from mmgraph.learning.boltzmann.training_rows import TrainingRows, elementwise
 
 
 class Monitors:
-    """Numbers of one machine on a few fixed rows of training and of validation.
+    """Numbers of one machine on a few fixed rows: of validation, if there are any, or of training.
 
-    Parameters
-    ----------
-    rows : TrainingRows
-        Rows that the machine learns from.
-    validation : TrainingRows, optional
-        Rows that it does not learn from.
-    mean_field_steps : int
-        Passes where the free energy is a bound.
+    Free energies are exact where hidden layers do not touch each other, else bounds of mean field.
     """
 
     def __init__(
         self, rows: TrainingRows, validation: TrainingRows | None, mean_field_steps: int
     ) -> None:
-        self.rows, self.validation = rows, validation
-        self._steps = mean_field_steps
+        self.rows, self._watched = rows, validation or rows
+        self._has_validation, self._steps = validation is not None, mean_field_steps
 
     @torch.no_grad()
     def of(self, graph: FactorGraph, seed: int) -> dict[str, float]:
@@ -48,20 +41,21 @@ class Monitors:
         validation rows, or the training rows where there are none; ``free_energy_gap`` is how much
         higher the free energy of the validation rows is than that of the training rows.
         """
-        watched = self.rows if self.validation is None else self.validation
-        energy = self.free_energy(graph, watched.clamped)
-        found = {
+        clamped = self._watched.clamped
+        view, means = inferred(graph, clamped, self._steps)
+        energy = -log_weights(view, means)
+        monitors = {
             "free_energy": float(energy.double().mean()),
-            "reconstruction_error": self.reconstruction_error(graph, watched.clamped),
+            "reconstruction_error": _reconstruction_error(graph, view, means, clamped),
         }
-        if self.validation is not None:
-            own = self.free_energy(graph, self.rows.clamped)
-            found["free_energy_gap"] = found["free_energy"] - float(own.double().mean())
+        if self._has_validation:
+            learned = self._free_energy(graph, self.rows.clamped)
+            monitors["free_energy_gap"] = monitors["free_energy"] - float(learned.double().mean())
         generator = torch.Generator().manual_seed(seed)
-        likelihood = self.pseudo_likelihood(graph, watched.clamped, energy, generator)
+        likelihood = self._pseudo_likelihood(graph, clamped, energy, generator)
         if likelihood is not None:
-            found["pseudo_likelihood"] = likelihood
-        return found
+            monitors["pseudo_likelihood"] = likelihood
+        return monitors
 
     def log_likelihood(
         self, graph: FactorGraph, steps: int, chains: int, seed: int
@@ -70,8 +64,7 @@ class Monitors:
 
         Of deep machines it is a lower bound, up to the error of the partition function.
         """
-        watched = self.rows if self.validation is None else self.validation
-        device = next(iter(watched.clamped.values())).values.device
+        device = next(iter(self._watched.clamped.values())).values.device
         annealed = annealed_importance_sampling(
             graph.to(dtype=torch.float64),
             Evidence.of(None, graph.variables),
@@ -81,51 +74,27 @@ class Monitors:
         )
         log_partition = float(annealed.log_partition.reshape(-1)[0])
         with torch.no_grad():
-            energy = float(self.free_energy(graph, watched.clamped).double().mean())
+            energy = float(self._free_energy(graph, self._watched.clamped).double().mean())
         return {"log_likelihood": -energy - log_partition, "log_partition": log_partition}
 
-    def free_energy(
+    def _free_energy(
         self, graph: FactorGraph, clamped: Mapping[str, Clamped]
     ) -> Float[Tensor, " rows"]:
-        """Return minus the log-weight of each row with the hidden units summed out.
-
-        Exact where hidden layers do not touch each other; else the bound of mean field.
-        """
+        """Minus the log-weight of each row with the hidden units summed out."""
         return -log_weights(*inferred(graph, clamped, self._steps))
 
-    def reconstruction_error(self, graph: FactorGraph, clamped: Mapping[str, Clamped]) -> float:
-        """Return the mean squared error of observed statistics, predicted by the hidden means."""
-        view, means = inferred(graph, clamped, self._steps)
-        back = FieldView.given(graph, {}, view.batch, view.device, view.dtype)
-        total = torch.zeros((), device=view.device, dtype=torch.float64)
-        count = 0.0
-        for name, (values, known) in clamped.items():
-            predicted = view.families[name].mean(back.field(name, means))
-            errors = (predicted - values).square().double()
-            if known is None:
-                total, count = total + errors.sum(), count + errors.numel()
-                continue
-            mask = elementwise(known, errors).expand(errors.shape)
-            total, count = total + errors[mask].sum(), count + float(mask.sum())
-        return float(total) / count
-
-    def pseudo_likelihood(
+    def _pseudo_likelihood(
         self,
         graph: FactorGraph,
         clamped: Mapping[str, Clamped],
         energy: Float[Tensor, " rows"],
         generator: torch.Generator,
     ) -> float | None:
-        """Return an estimate of the rows' mean log-pseudo-likelihood of discrete observed units.
+        """The rows' mean log-pseudo-likelihood of discrete observed units, if there are any.
 
-        In each row one unit of each layer is drawn, and stands for all.
-
-        Parameters
-        ----------
-        energy : Tensor, shape (rows,)
-            The rows' free energies.
+        In each row one unit of each layer is drawn, and stands for all; ``energy`` is free.
         """
-        total, found = 0.0, False
+        layers = []
         for name, (values, known) in clamped.items():
             variable = graph.variables[name]
             if not variable.is_discrete:
@@ -140,13 +109,34 @@ class Monitors:
                 changed = values.reshape(rows, variable.size, -1).clone()
                 changed[index, unit] = other
                 altered = {**clamped, name: Clamped(changed.reshape(values.shape), known)}
-                differences.append(energy - self.free_energy(graph, altered))
+                differences.append(energy - self._free_energy(graph, altered))
             conditional = -torch.stack(differences).double().logsumexp(0)
             if known is not None:
                 conditional = conditional[known.reshape(rows, -1)[index, unit]]
             if len(conditional):
-                total, found = total + variable.size * float(conditional.mean()), True
-        return total if found else None
+                layers.append(variable.size * float(conditional.mean()))
+        return sum(layers) if layers else None
+
+
+def _reconstruction_error(
+    graph: FactorGraph,
+    view: FieldView,
+    means: Mapping[str, Tensor],
+    clamped: Mapping[str, Clamped],
+) -> float:
+    """The mean squared error of observed statistics, predicted by the hidden means."""
+    back = FieldView.given(graph, {}, view.batch, view.device, view.dtype)
+    total = torch.zeros((), device=view.device, dtype=torch.float64)
+    count = 0.0
+    for name, (values, known) in clamped.items():
+        predicted = view.families[name].mean(back.field(name, means))
+        errors = (predicted - values).square().double()
+        if known is None:
+            total, count = total + errors.sum(), count + errors.numel()
+            continue
+        mask = elementwise(known, errors).expand(errors.shape)
+        total, count = total + errors[mask].sum(), count + float(mask.sum())
+    return float(total) / count
 
 
 def _other_states(

@@ -26,14 +26,8 @@ _LENGTHS = "lengths:"
 class OnlineTraining:
     """Steps on one batch after another, with one optimiser and the same chains.
 
-    Parameters
-    ----------
-    graph, settings, objective, observed
-        As of :class:`Learner`; epochs and schedules mean nothing. The graph is written in place.
-    rows : TrainingRows
-        The first batch: where centres begin, and how long documents of chains are.
-    state : mapping of str to Tensor, optional
-        That of a training that goes on here, see :meth:`state`; the rows then do not count.
+    The graph is written in place. The first batch says where centres begin, and how long documents
+    of chains are; it does not count where the :meth:`state` of another training goes on here.
     """
 
     def __init__(
@@ -63,11 +57,7 @@ class OnlineTraining:
     def learn(self, rows: TrainingRows, rate: float) -> None:
         """Go once over rows, in random order and in steps of ``batch_size`` rows.
 
-        Raises
-        ------
-        LearningError
-            If the rows are fewer than the blocks, or training diverges; the graph then has the
-            numbers of the batch before.
+        Where training diverges, the graph has the numbers of the batch before.
         """
         settings = self.settings
         order = epoch_order(settings.seed, self.batches, rows.count)

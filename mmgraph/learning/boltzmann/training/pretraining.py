@@ -58,62 +58,38 @@ def pretrain(
 
     Parameters
     ----------
-    graph : FactorGraph
-        Biases and bilinear factors. Its numbers are the start, and are written in place.
-    rows : TrainingRows, Evidence or what evidence is read from
+    graph, rows, settings, checkpoint
+        As of :func:`train`, for every machine; each has a directory of the checkpoint.
     layers : sequence of sequence of str
         The variables of each layer, visible ones first, and labels among those.
-    settings : TrainingSettings, optional
-        Of every machine.
     progress : callable, optional
         Called with the layers of a machine, the epoch and its monitors.
-    checkpoint : path, optional
-        A directory, in which each machine has one.
-
-    Returns
-    -------
-    list of TrainingReport
-        One for each restricted machine, in the order of training.
-
-    Raises
-    ------
-    LearningError
-        If the layers do not name each variable once, a factor joins variables of one layer, or a
-        machine has nothing to learn from.
     """
     settings = settings or TrainingSettings()
     BoltzmannParameters(graph)  # it checks the factors
     rows = read_rows(graph, rows)
     stages = stages_of(graph, layers)
-    known, learned, reports = dict(rows.clamped), _Learned(graph), []
+    known, machines, reports = dict(rows.clamped), [], []
     for number, stage in enumerate(stages):
         machine = CopiedMachine(graph, stage, stages)
         index = _rows_with_data(stage, known)
         data = machine.copied(TrainingRows(rows.count, known).some(index))
-        own = replace(settings, seed=settings.seed + number)
-        kept = None if checkpoint is None else Path(checkpoint) / f"machine{number}"
+        seeded = replace(settings, seed=settings.seed + number)
+        directory = None if checkpoint is None else Path(checkpoint) / f"machine{number}"
         report = None if progress is None else partial(progress, stage.title)
-        objective = machine.objective(own, data)
-        reports.append(train(machine.graph, data, None, own, objective, report, kept))
-        learned.take(machine)
-        means = machine.means(data, own.mean_field_steps)
+        objective = machine.objective(seeded, data)
+        reports.append(train(machine.graph, data, None, seeded, objective, report, directory))
+        machines.append(machine)
+        means = machine.means(data, settings.mean_field_steps)
         for name in stage.upper:
             known[name] = _among_all_rows(graph.variables[name], means[name], index, rows.count)
-    learned.write()
+    _write_learned(graph, machines)
     return reports
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A restricted machine within a deep one.
-
-    Attributes
-    ----------
-    lower, upper : tuple of str
-        Its visible and hidden layers.
-    joints : tuple of BilinearFactor
-        What joins them.
-    """
+    """A restricted machine within a deep one: visible and hidden layers, and what joins them."""
 
     lower: tuple[str, ...]
     upper: tuple[str, ...]
@@ -133,10 +109,7 @@ class Stage:
 def stages_of(graph: FactorGraph, layers: Sequence[Sequence[str]]) -> list[Stage]:
     """Return the restricted machines of a deep one, from below; pathways that do not meet apart.
 
-    Raises
-    ------
-    LearningError
-        If the layers do not name each variable once, or a factor joins variables of one layer.
+    The layers must name each variable once, and no factor may join variables of one layer.
     """
     levels: dict[str, int] = {}
     for level, names in enumerate(layers):
@@ -240,12 +213,12 @@ class CopiedMachine:
     @torch.no_grad()
     def means(self, rows: TrainingRows, sweeps: int) -> dict[str, Tensor]:
         """Return the mean statistics of the hidden layers, ``(rows, *statistics)``."""
-        found: dict[str, list[Tensor]] = {name: [] for name in self.stage.upper}
+        parts: dict[str, list[Tensor]] = {name: [] for name in self.stage.upper}
         for index in torch.arange(rows.count).split(_ROWS_AT_ONCE):
             _, means = inferred(self.graph, rows.batch(index), sweeps)
-            for name, parts in found.items():
-                parts.append(means[name])
-        return {name: torch.cat(parts) for name, parts in found.items()}
+            for name, part in parts.items():
+                part.append(means[name])
+        return {name: torch.cat(part) for name, part in parts.items()}
 
 
 class _Tied(ContrastiveDivergence):
@@ -257,68 +230,56 @@ class _Tied(ContrastiveDivergence):
         self, batch: Mapping[str, Clamped]
     ) -> tuple[dict[str, Tensor], Mapping[str, float | Tensor]]:
         """Return the derivatives, the same for copies."""
-        found, monitors = super().gradients(batch)
+        gradients, monitors = super().gradients(batch)
         for tie in self.ties:
-            if tie[0] in found:
-                mean = torch.stack([found[key] for key in tie]).mean(0)
-                found.update((key, mean) for key in tie)
-        return found, monitors
+            if tie[0] in gradients:
+                mean = torch.stack([gradients[key] for key in tie]).mean(0)
+                gradients.update((key, mean) for key in tie)
+        return gradients, monitors
 
 
-class _Learned:
-    """What restricted machines say of the numbers of the deep one."""
+@torch.no_grad()
+def _write_learned(graph: FactorGraph, machines: Sequence[CopiedMachine]) -> None:
+    """Write the numbers of the machines; the biases of a layer in two of them are averaged.
 
-    def __init__(self, graph: FactorGraph) -> None:
-        self.graph = graph
-        self.biases: dict[str, list[Tensor]] = {}
-        self.log_precisions: dict[str, list[Tensor]] = {}
-        self.weights: dict[BilinearFactor, Tensor] = {}
-
-    def take(self, machine: CopiedMachine) -> None:
-        """Add the numbers of a machine that is trained; rounding apart, copies agree."""
+    Of each layer the first copy counts: rounding apart, copies agree.
+    """
+    learned: dict[str, list[BiasFactor]] = {}
+    for machine in machines:
+        for bias in biases(machine.graph.factors):
+            if bias.scope[0].name in machine.copies:
+                learned.setdefault(bias.scope[0].name, []).append(bias)
+        names = [tuple(v.name for v in joint.scope) for joint in machine.stage.joints]
         joints = {
-            (joint.scope[0].name, joint.scope[1].name): joint.weights
+            tuple(v.name for v in joint.scope): joint.weights
             for joint in bilinear_factors(machine.graph.factors)
         }
-        for bias in biases(machine.graph.factors):
-            if (name := bias.scope[0].name) in machine.copies:
-                self.biases.setdefault(name, []).append(bias.bias)
-                if bias.precision is not None:
-                    self.log_precisions.setdefault(name, []).append(bias.precision.log())
-        for joint, scale in zip(machine.stage.joints, machine.scales, strict=True):
-            first, second = joint.scope
-            self.weights[joint] = joints[first.name, second.name] / scale
-
-    @torch.no_grad()
-    def write(self) -> None:
-        """Write the numbers; the biases of a layer in two machines are averaged."""
-        for joint in bilinear_factors(self.graph.factors):
-            joint.weights.copy_(self.weights[joint])
-        for bias in biases(self.graph.factors):
-            name = bias.scope[0].name
-            if name in self.biases:
-                bias.bias.copy_(torch.stack(self.biases[name]).mean(0))
-            if bias.precision is not None and name in self.log_precisions:
-                bias.precision.copy_(torch.stack(self.log_precisions[name]).mean(0).exp())
-        self.graph.numbers_changed()
+        for joint, ends, scale in zip(machine.stage.joints, names, machine.scales, strict=True):
+            joint.weights.copy_(joints[ends] / scale)
+    for bias in biases(graph.factors):
+        restricted = learned.get(bias.scope[0].name)
+        if not restricted:
+            continue
+        bias.bias.copy_(torch.stack([b.bias for b in restricted]).mean(0))
+        if bias.precision is not None:
+            logarithms = [b.precision.log() for b in restricted if b.precision is not None]
+            bias.precision.copy_(torch.stack(logarithms).mean(0).exp())
+    graph.numbers_changed()
 
 
 def _rows_with_data(stage: Stage, known: Mapping[str, Clamped]) -> Int64[Tensor, " rows"]:
     """The rows in which something is known of the visible layers of a machine."""
-    seen: Tensor | None = None
+    masks = []
     for name in stage.lower:
         if name not in known:
             raise LearningError(f"'{name}' is never observed: {stage.title} cannot be pretrained")
         values, mask = known[name]
-        rows = len(values)
-        here = torch.ones(rows, dtype=torch.bool, device=values.device)
-        if mask is not None:
-            here = mask.reshape(rows, -1).any(1)
-        seen = here if seen is None else seen | here
-    assert seen is not None
-    if not bool(seen.any()):
+        mask = values.new_ones(len(values), dtype=torch.bool) if mask is None else mask
+        masks.append(mask.reshape(len(values), -1).any(1))
+    observed = torch.stack(masks).any(0)
+    if not bool(observed.any()):
         raise LearningError(f"no row observes anything of {stage.title}")
-    return seen.nonzero().squeeze(1)
+    return observed.nonzero().squeeze(1)
 
 
 def _among_all_rows(
