@@ -5,10 +5,10 @@ The one sweep that sampling, annealing, tempering and the negative phase of lear
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from mmgraph.inference.field.softened_view import SoftenedView
@@ -31,34 +31,34 @@ def sweep(
 ) -> None:
     """Draw every free variable given the others, colour after colour, in place.
 
-    Parameters
-    ----------
-    view : FieldView
-    colours : sequence of masks
-        See :func:`mmgraph.inference.pairwise.colouring.colour_masks`.
-    states : dict of str to Tensor
-        Entries are replaced.
-    generator : torch.Generator, optional
-        On the device of the view.
-    inverse : float or Tensor of shape (batch,), optional
-        The inverse temperature of everything that joins variables.
-    watch : callable, optional
-        Called with each variable's name, its mask and the natural parameters it is drawn from.
+    ``inverse`` is the inverse temperature of what joins variables. ``watch`` is called with the
+    name of each variable, its mask and the natural parameters that it is drawn from.
     """
+    for name, mask in free_parts(view, colours):
+        natural = view.field(name, states, inverse)
+        if watch is not None:
+            watch(name, mask, natural)
+        each = natural.expand(view.batch, *natural.shape[1:])  # every row draws its own
+        drawn = view.kept(name, view.families[name].sample(each, generator))
+        states[name] = merged(view, mask, drawn, states[name])
+
+
+def free_parts(
+    view: FieldView, colours: Iterable[Masks]
+) -> Iterator[tuple[str, Bool[Tensor, "*shape"] | None]]:
+    """Yield each variable that has free elements, and the mask of them, colour by colour."""
     for colour in colours:
         for name, mask in colour.items():
-            if view.is_whole(name):
-                continue
-            natural = view.field(name, states, inverse)
-            if watch is not None:
-                watch(name, mask, natural)
-            each = natural.expand(view.batch, *natural.shape[1:])  # every row draws its own
-            drawn = view.kept(name, view.families[name].sample(each, generator))
-            states[name] = drawn if mask is None else merged(view, mask, drawn, states[name])
+            if not view.is_whole(name):
+                yield name, mask
 
 
-def merged(view: FieldView, mask: Bool[Tensor, "*shape"], new: Tensor, old: Tensor) -> Tensor:
-    """Return the new statistics of masked elements, and the old ones of the others."""
+def merged(
+    view: FieldView, mask: Bool[Tensor, "*shape"] | None, new: Tensor, old: Tensor
+) -> Tensor:
+    """Return the new statistics of masked elements (by default all), the old ones of the others."""
+    if mask is None:
+        return new
     mask = mask.to(view.device)
     return torch.where(mask.reshape(*mask.shape, *(1,) * (new.ndim - 1 - mask.ndim)), new, old)
 
@@ -70,29 +70,14 @@ def swap_neighbours(
     parity: int,
     generator: torch.Generator | None,
     costs: Float[Tensor, " levels"] | None = None,
-) -> tuple[Bool[Tensor, "pairs chains"], Tensor]:
+) -> tuple[Bool[Tensor, "pairs chains"], Int64[Tensor, " pairs"]]:
     """Offer swaps of states between every second pair of neighbouring temperatures, in place.
 
-    Rows of the view are replicas: those of one temperature side by side, level after level.
-
-    Parameters
-    ----------
-    inverse : Tensor, shape (levels,)
-        The inverse temperatures.
-    parity : {0, 1}
-        Whether pairs start at the first level or the second.
-    costs : Tensor, shape (levels,), optional
-        Of a softened view: what a hard zero costs at each level.
-
-    Returns
-    -------
-    tuple of Tensor
-        Which swaps were accepted, ``(pairs, chains)``, and the lower level of each pair.
-
-    References
-    ----------
-    Geyer (1991), "Markov chain Monte Carlo maximum likelihood"; Hukushima and Nemoto (1996),
-    "Exchange Monte Carlo method and application to spin glass simulations", section 2.
+    Rows of the view are replicas: those of one temperature side by side, level after level. Pairs
+    start at the first level or the second, by their parity. A softened view takes the ``costs`` of
+    a hard zero at each level. Returned are the swaps that were accepted, and the lower level of
+    each pair (Geyer 1991, "Markov chain Monte Carlo maximum likelihood"; Hukushima and Nemoto 1996,
+    "Exchange Monte Carlo method and application to spin glass simulations", section 2).
     """
     levels = len(inverse)
     chains = view.batch // levels

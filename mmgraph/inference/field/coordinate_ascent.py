@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.field.block_gibbs import merged
+from mmgraph.inference.field.block_gibbs import free_parts, merged
 from mmgraph.inference.field.clamping import Clamped
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.pairwise.colouring import Masks, colour_masks
@@ -82,22 +82,17 @@ def ascend(
         The passes, and the largest change of the last (infinite where not looked at).
     """
     residual, done = torch.inf, 0
-    free = set(view.free)
     while done < iterations and residual > tolerance:
         largest = torch.zeros((), device=view.device, dtype=view.dtype)
-        for colour in colours:
-            for name, mask in colour.items():
-                if name not in free:
-                    continue
-                old = means[name]
-                new = view.mean(name, means)
-                if damping:
-                    new = damping * old + (1 - damping) * new
-                if mask is not None:
-                    new = merged(view, mask, new, old)
-                if tolerance:
-                    largest = torch.maximum(largest, (new - old).detach().abs().amax())
-                means[name] = new
+        for name, mask in free_parts(view, colours):
+            old = means[name]
+            new = view.mean(name, means)
+            if damping:
+                new = damping * old + (1 - damping) * new
+            new = merged(view, mask, new, old)
+            if tolerance:
+                largest = torch.maximum(largest, (new - old).detach().abs().amax())
+            means[name] = new
         residual, done = float(largest) if tolerance else torch.inf, done + 1
     return done, residual
 

@@ -9,7 +9,7 @@ import torch
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.field.block_gibbs import merged
+from mmgraph.inference.field.block_gibbs import free_parts, merged
 from mmgraph.inference.field.coordinate_ascent import ascend
 from mmgraph.inference.field.moments import values_of
 from mmgraph.inference.field.view import FieldView
@@ -38,12 +38,9 @@ def icm_of_layers(
         done, changed = 0, True
         while changed and done < iterations:
             previous = dict(states)
-            for colour in colours:
-                for name, mask in colour.items():
-                    if view.is_whole(name):
-                        continue
-                    mode = view.kept(name, view.families[name].mode(view.field(name, states)))
-                    states[name] = mode if mask is None else merged(view, mask, mode, states[name])
+            for name, mask in free_parts(view, colours):
+                mode = view.kept(name, view.families[name].mode(view.field(name, states)))
+                states[name] = merged(view, mask, mode, states[name])
             changed = any(not torch.equal(states[n], previous[n]) for n in view.free)
             done += 1
         log_weight = view.expected_log_weight(states) + view.log_base(states)

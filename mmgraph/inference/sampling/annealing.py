@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -21,10 +21,14 @@ from mmgraph.inference.field.moments import joined_moments
 from mmgraph.inference.model_variables import named_variables
 from mmgraph.inference.numerics.counted_random import random_keys
 from mmgraph.inference.numerics.shortfall import shortfall
+from mmgraph.inference.options import keyword_options
 from mmgraph.inference.posterior import Moments, Posterior
 from mmgraph.inference.sampling.annealing_torch import annealed_fields, annealed_layers
 from mmgraph.inference.sampling.annealing_weights import (
+    BASE_SEED,
+    BASE_STATES,
     Annealed,
+    AnnealingOptions,
     check_weights,
     inverse_temperatures,
     warn_of_collapse,
@@ -34,25 +38,16 @@ from mmgraph.inference.sampling.chain_answer import flat_marginals
 from mmgraph.inference.sampling.gibbs_kernels import gibbs_sweeps
 from mmgraph.inference.sampling.gibbs_program import ConditionedProgram, Tempering, gibbs_program
 from mmgraph.inference.sampling.gibbs_start import energies_of, tempered_sweeps, zero_costs
-from mmgraph.inference.sampling.schedule import Part, Schedule, cuts, run_together
-
-_BASE_STATES = 32
-"""The fewest states of the base from which the spread of energies is estimated."""
-
-_BASE_KEY = np.uint32(0x27D4EB2F)
+from mmgraph.inference.sampling.schedule import Part, Schedule, check_least, cuts, run_together
 
 
+@keyword_options(AnnealingOptions)
 def annealed_importance_sampling(
     graph: FactorGraph,
     evidence: Evidence,
     variables: Sequence[str] | str | None = None,
-    steps: int = 1000,
-    chains: int = 100,
-    generator: torch.Generator | None = None,
-    tolerance: float = 0.1,
-    threads: int | None = None,
-    base: Mapping[str, Tensor] | None = None,
-    device: str = "auto",
+    *,
+    options: AnnealingOptions,
 ) -> Posterior:
     """Return log P(evidence) and marginals by annealing.
 
@@ -108,20 +103,19 @@ def annealed_importance_sampling(
     began = time.perf_counter()
     evidence = Evidence.of(evidence, graph.variables)
     names = named_variables(graph, variables)
-    threads = torch.get_num_threads() if threads is None else threads
-    least = {"steps": (steps, 1), "chains": (chains, 2), "threads": (threads, 1)}
-    for name, (value, lowest) in least.items():
-        if value < lowest:
-            raise MmgraphError(f"{name} must be at least {lowest}, not {value}")
-    backend = backend_of(graph, device)
-    if base is not None and not backend.layers:
+    steps, chains, tolerance = options.steps, options.chains, options.tolerance
+    threads = torch.get_num_threads() if options.threads is None else options.threads
+    check_least(steps=steps)
+    check_least(2, chains=chains)
+    check_least(threads=threads)
+    backend = backend_of(graph, options.device)
+    if options.base is not None and not backend.layers:
         raise MmgraphError("'base' is for graphs of layers of units")
     if backend.kernels:
-        annealed = _annealed_by_rows(graph, evidence, steps, chains, generator, threads)
-    elif backend.layers:
-        annealed = annealed_layers(graph, evidence, steps, chains, generator, backend.place, base)
+        annealed = _annealed_by_rows(graph, evidence, options, threads)
     else:
-        annealed = annealed_fields(graph, evidence, steps, chains, generator, backend.place)
+        by_torch = annealed_layers if backend.layers else annealed_fields
+        annealed = by_torch(graph, evidence, options, backend.place)
     summary = weight_summary(annealed.log_weights)
     warn_of_collapse(summary, chains, steps)
     error = summary.standard_error
@@ -146,14 +140,10 @@ def annealed_importance_sampling(
 
 
 def _annealed_by_rows(
-    graph: FactorGraph,
-    evidence: Evidence,
-    steps: int,
-    chains: int,
-    generator: torch.Generator | None,
-    threads: int,
+    graph: FactorGraph, evidence: Evidence, options: AnnealingOptions, threads: int
 ) -> Annealed:
     """Anneal one row of evidence after the other, by kernels."""
+    steps, chains, generator = options.steps, options.chains, options.generator
     program = gibbs_program(graph)
     observed = _observed_alone(program.pairwise.likelihoods, evidence)
     rows = []
@@ -176,10 +166,9 @@ def _annealed_by_rows(
 
 def _spread(conditioned: ConditionedProgram, chains: int, key: UInt32[np.ndarray, " 2"]) -> float:
     """The standard deviation of the energies of what joins elements, over states of the base."""
-    states = conditioned.first_states(max(chains, _BASE_STATES))
-    tempered_sweeps(
-        conditioned, states, Tempering.even(len(states), 0.0, 0.0), key ^ _BASE_KEY, (0, 1)
-    )
+    states = conditioned.first_states(max(chains, BASE_STATES))
+    base = Tempering.even(len(states), 0.0, 0.0)
+    tempered_sweeps(conditioned, states, base, key ^ np.uint32(BASE_SEED), (0, 1))
     return float(energies_of(conditioned, states)[:, 0].std())
 
 
@@ -227,15 +216,10 @@ def _weighted_marginals(
 
 def _log_base(conditioned: ConditionedProgram) -> float:
     """The logarithm of the partition function without interactions."""
-    pairwise = conditioned.program.pairwise
-    is_table = np.repeat(conditioned.program.is_table, pairwise.cardinalities)
-    negative = np.where(is_table, -np.inf, -conditioned.unary.astype(np.float64))
-    starts = pairwise.offsets[:-1]
-    top = np.maximum.reduceat(negative, starts)
-    elements = conditioned.program.elements
-    scaled = np.exp(negative - np.repeat(np.where(np.isinf(top), 0.0, top), pairwise.cardinalities))
-    sums = np.add.reduceat(scaled, starts)
-    return float((top[elements] + np.log(sums[elements])).sum()) - pairwise.constant
+    program, pairwise = conditioned.program, conditioned.program.pairwise
+    log_weights = -conditioned.unary.astype(np.float64)
+    by_node = np.logaddexp.reduceat(log_weights, pairwise.offsets[:-1])
+    return float(by_node[program.elements].sum()) - pairwise.constant
 
 
 def _observed_alone(likelihoods: Sequence[tuple[Factor, int]], evidence: Evidence) -> Tensor:

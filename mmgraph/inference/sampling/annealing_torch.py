@@ -8,7 +8,7 @@ finite cost until the last step, as :mod:`mmgraph.inference.sampling.annealing` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -28,46 +28,37 @@ from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.numerics.counted_random import device_generator
 from mmgraph.inference.pairwise.colouring import colour_masks
 from mmgraph.inference.sampling.annealing_weights import (
+    BASE_SEED,
+    BASE_STATES,
     Annealed,
+    AnnealingOptions,
     check_weights,
     inverse_temperatures,
 )
 from mmgraph.inference.sampling.gibbs_start import zero_costs
 from mmgraph.inference.sampling.gibbs_torch import chains_view
 
-_BASE_STATES = 32
-"""The fewest states of the base from which the spread of energies is estimated."""
-
-_BASE_SEED = 0x27D4EB2F
-
 
 def annealed_layers(
-    graph: FactorGraph,
-    evidence: Evidence,
-    steps: int,
-    chains: int,
-    generator: torch.Generator | None,
-    device: torch.device,
-    base: Mapping[str, Tensor] | None = None,
+    graph: FactorGraph, evidence: Evidence, options: AnnealingOptions, device: torch.device
 ) -> Annealed:
-    """Anneal the layers of units of every row of evidence from independent units to the model.
-
-    Parameters
-    ----------
-    base : mapping of str to Tensor, optional
-        Mean statistics of free variables at the start; by default those of a few sweeps of Gibbs
-        sampling, drawn a little towards leaning to nothing where there are states.
-    """
+    """Anneal the layers of units of every row of evidence from independent units to the model."""
+    steps, chains, base = options.steps, options.chains, options.base
     batch, colours = evidence.batch, colour_masks(graph)
     view = chains_view(FieldView, graph, evidence, chains, device, torch.float64)
-    drawing = device_generator(generator, device)
+    drawing = device_generator(options.generator, device)
     view.tilt(gibbs_means(view, colours, batch, drawing) if base is None else base)
     # The more units are summed out the better.
     chosen = layers_to_sum(view, lambda rest: float(sum(view.variables[n].size for n in rest)))
     summed = SummedView(view, chosen)
     states = view.start(draw=True, generator=drawing)
     log_weights = log_base_partition(view).double()
-    inverse = inverse_temperatures(steps, _first_step(summed, batch, steps, drawing))
+
+    def first_step(states: States) -> Tensor:
+        weighed = summed.weigh(states)
+        return weighed.log_weight(1 / steps) - weighed.log_weight(0.0)
+
+    inverse = inverse_temperatures(steps, _spread(view, batch, drawing, first_step))
     for step in range(steps):
         now, following = float(inverse[step]), float(inverse[step + 1])
         weighed = summed.weigh(states)
@@ -78,14 +69,20 @@ def annealed_layers(
     return _annealed(graph, view, states, log_weights.reshape(batch, chains), drawing)
 
 
-def _first_step(summed: SummedView, batch: int, steps: int, generator: torch.Generator) -> float:
-    """The largest standard deviation, over the base, of the log-weights of an even first step."""
-    view = summed.view
-    # Random numbers of its own: the weights must not depend on the chains that they are taken of.
-    own = torch.Generator(view.device).manual_seed(generator.initial_seed() ^ _BASE_SEED)
-    weighed = summed.weigh(view.start(draw=True, generator=own))
-    gain = weighed.log_weight(1 / steps) - weighed.log_weight(0.0)
-    return float(gain.double().reshape(batch, -1).std(1).max())
+def _spread(
+    view: FieldView,
+    batch: int,
+    generator: torch.Generator,
+    measure: Callable[[States], Tensor],
+    rounds: int = 1,
+) -> float:
+    """The largest standard deviation of what is measured of a row's states of the base."""
+    apart = torch.Generator(view.device).manual_seed(generator.initial_seed() ^ BASE_SEED)
+    measured = [
+        measure(view.start(draw=True, generator=apart)).double().reshape(batch, -1)
+        for _ in range(rounds)
+    ]
+    return float(torch.cat(measured, 1).std(1).max())
 
 
 def _check_layer_weights(view: FieldView, log_weights: Tensor) -> None:
@@ -114,28 +111,18 @@ def _annealed(
 
 
 def annealed_fields(
-    graph: FactorGraph,
-    evidence: Evidence,
-    steps: int,
-    chains: int,
-    generator: torch.Generator | None,
-    device: torch.device,
+    graph: FactorGraph, evidence: Evidence, options: AnnealingOptions, device: torch.device
 ) -> Annealed:
-    """Anneal the elements of every row of evidence from independent ones to the model.
-
-    Raises
-    ------
-    ZeroProbabilityError
-        If a row of evidence is impossible.
-    MmgraphError
-        If no chain of a row ended in a state of positive probability.
-    """
+    """Anneal the elements of every row of evidence from independent ones to the model."""
+    steps, chains, generator = options.steps, options.chains, options.generator
     batch, colours = evidence.batch, colour_masks(graph)
     view = chains_view(SoftenedView, graph, evidence, chains, device, torch.float64)
     log_weights = log_base_partition(view)
     check_weights(graph, evidence, log_weights.reshape(batch, chains), generator)
     drawing = device_generator(generator, device)
-    inverse = inverse_temperatures(steps, _spread(view, batch, drawing) / steps)
+    rounds = -(-BASE_STATES * batch // view.batch)
+    spread = _spread(view, batch, drawing, view.coupling_log_weight, rounds)
+    inverse = inverse_temperatures(steps, spread / steps)
     costs = zero_costs(np.linspace(0.0, 1.0, steps + 1))
     states = view.start(draw=True, generator=drawing)
     for step in range(steps):
@@ -150,15 +137,3 @@ def annealed_fields(
     # Chains of weight zero stand in forbidden states, from which the model itself leads nowhere.
     view.cost = torch.where(torch.isneginf(log_weights), 0.0, torch.inf)
     return _annealed(graph, view, states, of_rows, drawing)
-
-
-def _spread(view: SoftenedView, batch: int, generator: torch.Generator) -> float:
-    """The largest standard deviation of a row's energies over states of the base."""
-    # Random numbers of its own: the weights must not depend on the chains that they are taken of.
-    own = torch.Generator(view.device).manual_seed(generator.initial_seed() ^ _BASE_SEED)
-    rounds = -(-_BASE_STATES * batch // view.batch)
-    energies = [
-        view.coupling_log_weight(view.start(draw=True, generator=own)).reshape(batch, -1)
-        for _ in range(rounds)
-    ]
-    return float(torch.cat(energies, 1).std(1).max())

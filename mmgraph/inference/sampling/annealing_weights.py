@@ -1,4 +1,4 @@
-"""Which inverse temperatures annealing passes through, and what the weights of its chains say.
+"""How annealing goes: its options, inverse temperatures, and what the weights of chains say.
 
 The variance of a log-weight grows with the change of the mean energy from one step to the next
 (Neal 2001, "Annealed importance sampling", section 4): steps of equal length suit energies of some
@@ -8,6 +8,8 @@ nats, but leave the base in one leap where they are large.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -20,9 +22,16 @@ from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.numerics.shortfall import warn_caller
+from mmgraph.inference.possible_rows import named_rows
 from mmgraph.inference.posterior import Moments
 from mmgraph.inference.sampling.gibbs_program import gibbs_program
 from mmgraph.inference.sampling.gibbs_start import searched_states
+
+BASE_STATES = 32
+"""The fewest states of the base from which the spread of energies is estimated."""
+
+BASE_SEED = 0x27D4EB2F
+"""Makes random numbers apart from the chains' own, on which temperatures must not depend."""
 
 _FIRST_STEP = 0.5
 """Nats by which the log-weights may spread in the first step."""
@@ -30,15 +39,25 @@ _FIRST_STEP = 0.5
 _STEEPEST = 700.0
 
 
+@dataclass(frozen=True)
+class AnnealingOptions:
+    """Options of :func:`~mmgraph.inference.sampling.annealing.annealed_importance_sampling`."""
+
+    steps: int = 1000
+    chains: int = 100
+    generator: torch.Generator | None = None
+    tolerance: float = 0.1
+    threads: int | None = None
+    base: Mapping[str, Tensor] | None = None
+    device: str = "auto"
+
+
 def inverse_temperatures(steps: int, spread: float) -> Float64[np.ndarray, " steps+1"]:
     """Return inverse temperatures from zero to one, evenly spaced if the first step is short.
 
-    Parameters
-    ----------
-    spread : float
-        The standard deviation over the base of the log-weight that an even first step would give.
-        Where it is large, temperatures grow as ``expm1(k t)``: slowly at first, and then by equal
-        ratios.
+    The spread is the standard deviation over the base of the log-weight that an even first step
+    would give. Where it is large, temperatures grow as ``expm1(k t)``: slowly at first, and then by
+    equal ratios.
     """
     even = np.linspace(0.0, 1.0, steps + 1)
     ratio = spread / _FIRST_STEP
@@ -59,21 +78,14 @@ class Annealed(NamedTuple):
 
 
 class WeightSummary(NamedTuple):
-    """What the weights of the chains of each row say.
+    """What the weights of the chains of each row say."""
 
-    Attributes
-    ----------
-    log_mean, standard_error, sample_size : Tensor, shape (batch,)
-        The logarithm of the mean weight, its error, and how many equal weights would do as well.
-    collapsed : Tensor of bool, shape (batch,)
-        Where nearly all weight falls on one chain, so that the error is unknown and infinite: that
-        of the mean of ``n`` weights, as told by their variance, is at most one, however far the
-        other chains would have to go.
-    """
-
-    log_mean: Float64[Tensor, " batch"]
+    log_mean: Float64[Tensor, " batch"]  # the logarithm of the mean weight
     standard_error: Float64[Tensor, " batch"]
-    sample_size: Float64[Tensor, " batch"]
+    sample_size: Float64[Tensor, " batch"]  # how many equal weights would do as well
+    # Where nearly all weight falls on one chain, so that the error is unknown and infinite: that of
+    # the mean of n weights, as told by their variance, is at most one, however far the other chains
+    # would have to go.
     collapsed: Bool[Tensor, " batch"]
 
 
@@ -98,12 +110,7 @@ def check_weights(
 ) -> None:
     """Raise the error that says why every chain of a row has weight zero, if there is such a row.
 
-    Raises
-    ------
-    ZeroProbabilityError
-        If the row of evidence is impossible.
-    MmgraphError
-        If it is not.
+    A ZeroProbabilityError if the row of evidence is impossible, else an MmgraphError.
     """
     lost = torch.isneginf(log_weights).all(1).nonzero().flatten().tolist()
     if lost:
@@ -120,11 +127,10 @@ def warn_of_collapse(summary: WeightSummary, chains: int, steps: int) -> None:
     """Warn of rows whose weights have collapsed."""
     rows = summary.collapsed.nonzero().flatten().tolist()
     if rows:
-        shown = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
         size = float(summary.sample_size[rows[0]])
         warn_caller(
-            f"annealed_importance_sampling: in row {shown} of the evidence nearly all weight falls "
-            f"on one of {chains} runs (effective sample size {size:.3g}), "
+            f"annealed_importance_sampling: in {named_rows(rows)} of the evidence nearly all "
+            f"weight falls on one of {chains} runs (effective sample size {size:.3g}), "
             f"so that log P(evidence) may be far off by an unknown error; more than {steps} steps, "
             "or exact inference, would tell"
         )

@@ -14,7 +14,6 @@ import torch
 from jaxtyping import Float64, Int, Shaped, UInt32
 from torch import Tensor
 
-from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
@@ -32,9 +31,10 @@ from mmgraph.inference.sampling.gibbs_chains import ChainRecord
 from mmgraph.inference.sampling.gibbs_program import ConditionedProgram, gibbs_program
 from mmgraph.inference.sampling.gibbs_start import starting_states
 from mmgraph.inference.sampling.gibbs_torch import TorchRecord
-from mmgraph.inference.sampling.schedule import ChainOptions, Schedule
+from mmgraph.inference.sampling.schedule import ChainOptions, Schedule, check_least
 
-ByElement = dict[str, Float64[Tensor, "batch *shape"]]
+Mixing = dict[str, Float64[Tensor, "2 batch *shape"]]
+"""R-hat and sample size of each element; one and all draws where there are too few for R-hat."""
 
 Runner = Callable[
     [ConditionedProgram, Int[np.ndarray, "chains nodes"], UInt32[np.ndarray, " 2"], Schedule],
@@ -44,23 +44,12 @@ Runner = Callable[
 
 
 class ChainAnswer(NamedTuple):
-    """What the chains of some rows of evidence say.
-
-    Attributes
-    ----------
-    moments : Moments
-    r_hat, sample_size : dict of str to Tensor
-        Of each element; one and all draws where there are too few for R-hat.
-    swap_rates : Tensor, shape (batch, replicas - 1), or None
-    has_hard_zeros : bool
-        Whether chains may have been frozen by what the model forbids.
-    """
+    """What the chains of some rows of evidence say."""
 
     moments: Moments
-    r_hat: ByElement
-    sample_size: ByElement
+    mixing: Mixing
     swap_rates: Float64[Tensor, "batch replicas-1"] | None
-    has_hard_zeros: bool = False
+    has_hard_zeros: bool = False  # whether what the model forbids may have frozen chains
 
 
 def answer_by_rows(
@@ -74,10 +63,7 @@ def answer_by_rows(
 ) -> ChainAnswer:
     """Run the chains of one row of evidence after the other, by kernels.
 
-    Parameters
-    ----------
-    replicas : int
-        Starts that each chain needs.
+    Each chain needs so many starts as there are ``replicas``.
     """
     program, generator = gibbs_program(graph), options.generator
     rows = []
@@ -89,11 +75,9 @@ def answer_by_rows(
         limited = schedule.within(options.trace_budget, size)
         record = run(conditioned, states, key, limited)
         moments = Moments(flat_marginals(conditioned, record.probabilities, states), {}, {})
-        r_hat, size_of_sample = _mixing_of_row(conditioned, record, names, limited)
-        rates = None if record.swap_rates is None else torch.from_numpy(record.swap_rates[None])
-        rows.append(
-            ChainAnswer(moments.of(names), r_hat, size_of_sample, rates, conditioned.has_hard_zeros)
-        )
+        mixing = _mixing_of_row(conditioned, record, names, limited)
+        has_zeros = conditioned.has_hard_zeros
+        rows.append(ChainAnswer(moments.of(names), mixing, record.swap_rates, has_zeros))
     return joined_answers(rows)
 
 
@@ -106,15 +90,15 @@ def answer_of_batch(
 ) -> ChainAnswer:
     """Return what chains say that torch ran, all rows of evidence at once."""
     settled = settled_units(graph, evidence, record.trace)
-    r_hat: ByElement = {}
-    size: ByElement = {}
+    mixed = torch.tensor([1.0, schedule.traced * schedule.chains], dtype=torch.float64)
+    mixing: Mixing = {}
     for name in names:
         variable, trace = graph.variables[name], record.trace[name].numpy()
-        rows = [_mixing(variable, trace[:, row], schedule) for row in range(evidence.batch)]
-        both = torch.from_numpy(np.stack(rows, 1)).reshape(2, evidence.batch, *variable.shape)
-        r_hat[name] = both[0].masked_fill(settled[name], 1.0)
-        size[name] = both[1].masked_fill(settled[name], schedule.traced * schedule.chains)
-    return ChainAnswer(record.moments.of(names), r_hat, size, record.swap_rates)
+        rows = [_mixing_of_variable(variable, row, schedule) for row in trace.swapaxes(0, 1)]
+        both = torch.from_numpy(np.stack(rows, 1)).reshape(2, len(rows), *variable.shape)
+        at_best = mixed.reshape(2, *(1,) * (both.ndim - 1))
+        mixing[name] = torch.where(settled[name], at_best, both)
+    return ChainAnswer(record.moments.of(names), mixing, record.swap_rates)
 
 
 def joined_answers(answers: Sequence[ChainAnswer]) -> ChainAnswer:
@@ -122,15 +106,17 @@ def joined_answers(answers: Sequence[ChainAnswer]) -> ChainAnswer:
     rates = [one.swap_rates for one in answers if one.swap_rates is not None]
     return ChainAnswer(
         joined_moments([one.moments for one in answers]),
-        _joined([one.r_hat for one in answers]),
-        _joined([one.sample_size for one in answers]),
+        {n: torch.cat([one.mixing[n] for one in answers], 1) for n in answers[0].mixing},
         torch.cat(rates) if rates else None,
         any(one.has_hard_zeros for one in answers),
     )
 
 
-def _joined(rows: Sequence[ByElement]) -> ByElement:
-    return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
+def joined_samples(rows: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the draws of all rows of evidence, without an axis of rows where there is one."""
+    if len(rows) == 1:
+        return rows[0]
+    return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
 
 
 def chain_posterior(
@@ -143,10 +129,9 @@ def chain_posterior(
 ) -> Posterior:
     """Return the posterior of what chains say; of fewer than four draws it has no R-hat."""
     sweeps, enough = schedule.sweeps, schedule.draws >= LEAST_DRAWS
-    shortfall = r_hat_shortfall(method, answer.r_hat, r_hat_limit, sweeps, enough)
-    diagnostics: dict[str, dict[str, Tensor]] = {}
-    if enough:
-        diagnostics = {"r_hat": answer.r_hat, "effective_sample_size": answer.sample_size}
+    r_hat, size = ({n: both[part] for n, both in answer.mixing.items()} for part in range(2))
+    shortfall = r_hat_shortfall(method, r_hat, r_hat_limit, sweeps, enough)
+    diagnostics = {"r_hat": r_hat, "effective_sample_size": size} if enough else {}
     if answer.swap_rates is not None:
         diagnostics["swap_acceptance"] = {"rate": answer.swap_rates}
     return Posterior(
@@ -167,8 +152,7 @@ def samples_schedule(
     draws: int, burn_in: int, chains: int | None, thinning: int, threads: int | None
 ) -> Schedule:
     """Return the schedule of chains, by default 16, that together make so many draws at least."""
-    if draws < 1:
-        raise MmgraphError(f"draws must be at least 1, not {draws}")
+    check_least(draws=draws)
     chains = min(16, draws) if chains is None else chains
     each = -(-draws // chains) if chains > 0 else 1
     return ChainOptions(each, burn_in, chains, threads=threads).schedule(thinning)
@@ -199,28 +183,24 @@ def flat_marginals(
 
 def _mixing_of_row(
     conditioned: ConditionedProgram, record: ChainRecord, names: Iterable[str], schedule: Schedule
-) -> tuple[ByElement, ByElement]:
-    """R-hat and effective sample size by variable; what has no choice has mixed."""
+) -> Mixing:
+    """The mixing of compiled chains; what has no choice has mixed."""
     pairwise = conditioned.program.pairwise
     mixed = np.array([[1.0], [float(schedule.traced * schedule.chains)]])
-    told = np.repeat(mixed, pairwise.nodes, 1)
+    by_node = np.repeat(mixed, pairwise.nodes, 1)
     if schedule.traced >= LEAST_DRAWS:
         states = pairwise.cardinalities[record.nodes]
-        told[:, record.nodes] = state_diagnostics(record.trace, states, schedule.threads)
-        told[:, record.nodes[settled_elements(conditioned, record)]] = mixed
-
-    def by_name(values: Float64[np.ndarray, " nodes"]) -> ByElement:
-        blocks = {}
-        for name in names:
-            variable, node = pairwise.graph.variables[name], pairwise.first_node[name]
-            block = torch.from_numpy(values[node : node + variable.size])
-            blocks[name] = block.reshape(1, *variable.shape)
-        return blocks
-
-    return by_name(told[0]), by_name(told[1])
+        by_node[:, record.nodes] = state_diagnostics(record.trace, states, schedule.threads)
+        by_node[:, record.nodes[settled_elements(conditioned, record)]] = mixed
+    mixing: Mixing = {}
+    for name in names:
+        variable, node = pairwise.graph.variables[name], pairwise.first_node[name]
+        both = torch.from_numpy(by_node[:, node : node + variable.size])
+        mixing[name] = both.reshape(2, 1, *variable.shape)
+    return mixing
 
 
-def _mixing(
+def _mixing_of_variable(
     variable: Variable, trace: Shaped[np.ndarray, "traced chains *shape"], schedule: Schedule
 ) -> tuple[Float64[np.ndarray, " elements"], Float64[np.ndarray, " elements"]]:
     """R-hat and effective sample size of the elements of one variable."""

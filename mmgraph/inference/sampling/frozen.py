@@ -28,12 +28,6 @@ _ROOM = 1e-10
 _SHOWN = 8
 
 
-def never_moved(trace: Shaped[Tensor, "draws batch chains *shape"]) -> Bool[Tensor, "batch *shape"]:
-    """Return which elements have one value in all draws of all chains."""
-    same: Tensor = (trace == trace[:1, :, :1]).all(0).all(1)
-    return same
-
-
 def settled_elements(
     conditioned: ConditionedProgram, record: ChainRecord
 ) -> Bool[np.ndarray, " free"]:
@@ -79,37 +73,36 @@ def settled_units(
     Layers of units have no hard zeros. A unit is settled if evidence knows it, or if some unit of
     the layers that it depends on has moved.
     """
-    still = {name: never_moved(values) for name, values in trace.items()}
+    still = {name: (draws == draws[:1, :, :1]).all(0).all(1) for name, draws in trace.items()}
     known = {}
     for name, constant in still.items():
-        given = clamped(evidence, graph.variables[name], torch.device("cpu"), torch.float64)
+        observed = clamped(evidence, graph.variables[name], torch.device("cpu"), torch.float64)
         known[name] = torch.zeros_like(constant)
-        if given is not None:
-            mask = torch.tensor(True) if given.known is None else given.known
+        if observed is not None:
+            mask = torch.tensor(True) if observed.known is None else observed.known
             known[name] |= mask.reshape(*mask.shape, *(1,) * (constant.ndim - mask.ndim))
     moving = {
         n: (~s).reshape(len(s), -1).any(1) | known[n].reshape(len(s), -1).all(1)
         for n, s in still.items()
     }
-    found = {}
+    settled = {}
     for name, constant in still.items():
-        around = _joined_to(graph, name)
         rows = torch.ones(len(constant), dtype=torch.bool)
-        for other in around & still.keys():
+        for other in _joined_to(graph, name) & still.keys():
             rows &= moving[other]
-        found[name] = constant & (known[name] | rows.reshape(-1, *(1,) * (constant.ndim - 1)))
-    return found
+        settled[name] = constant & (known[name] | rows.reshape(-1, *(1,) * (constant.ndim - 1)))
+    return settled
 
 
 def _joined_to(graph: FactorGraph, name: str) -> set[str]:
     """The variables that elements of one variable depend on, perhaps itself among them."""
-    found: set[str] = set()
+    joined: set[str] = set()
     for factor in graph.factors:
         names = {v.name for v in factor.scope}
         if name in names:
-            alone = factor.edge_terms is not None and len(names) == 1
-            found |= names if alone else names - {name}
-    return found
+            within = factor.edge_terms is not None and len(names) == 1
+            joined |= names if within else names - {name}
+    return joined
 
 
 def warn_of_frozen(names: Collection[str]) -> None:

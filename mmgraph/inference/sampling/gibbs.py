@@ -23,6 +23,7 @@ from mmgraph.inference.sampling.chain_answer import (
     answer_by_rows,
     answer_of_batch,
     chain_posterior,
+    joined_samples,
     samples_schedule,
 )
 from mmgraph.inference.sampling.frozen import settled_elements, warn_of_frozen
@@ -120,8 +121,7 @@ def gibbs(
         record = gibbs_torch(graph, evidence, limited, options.generator, backend.place)
         answer = answer_of_batch(graph, evidence, names, record, limited)
     if options.draws >= LEAST_DRAWS and answer.has_hard_zeros:
-        stuck = [n for n, r_hat in answer.r_hat.items() if bool(r_hat.isinf().any())]
-        warn_of_frozen(stuck)
+        warn_of_frozen([n for n, both in answer.mixing.items() if bool(both[0].isinf().any())])
     return chain_posterior("gibbs", graph, answer, schedule, options.r_hat_limit, began)
 
 
@@ -176,9 +176,7 @@ def gibbs_samples(
         labelling = np.repeat(fixed[None], draws, 0)
         labelling[:, record.nodes] = np.concatenate([*record.trace])[:draws]
         rows.append(program.pairwise.states_of(labelling))
-    if len(rows) == 1:
-        return rows[0]
-    return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
+    return joined_samples(rows)
 
 
 def _warn_of_frozen_draws(

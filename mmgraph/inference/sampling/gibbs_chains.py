@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float64, Int, UInt32
+from torch import Tensor
 
 from mmgraph.inference.sampling.gibbs_kernels import BLOCK, gibbs_sweeps
 from mmgraph.inference.sampling.gibbs_program import ConditionedProgram, Tempering
@@ -27,25 +28,15 @@ _WORTH_THREADS = 1 << 13
 
 
 class ChainRecord(NamedTuple):
-    """What compiled chains of one row of evidence leave.
+    """What compiled chains of one row of evidence leave."""
 
-    Attributes
-    ----------
-    nodes : ndarray, shape (free,)
-        The elements that had a choice, in the order of the trace.
-    trace : ndarray of int, shape (traced, chains, free)
-        Their states.
-    probabilities : ndarray, shape (states,)
-        The mean of the conditional distributions drawn from (Gelfand and Smith 1990, section 2.4);
-        zero for elements without a choice.
-    swap_rates : ndarray, shape (replicas - 1,), optional
-        Of tempering, the share of swaps accepted between each temperature and the next.
-    """
-
-    nodes: Int[np.ndarray, " free"]
-    trace: Int[np.ndarray, "traced chains free"]
+    nodes: Int[np.ndarray, " free"]  # the elements that had a choice, in the order of the trace
+    trace: Int[np.ndarray, "traced chains free"]  # their states
+    # The mean of the conditional distributions drawn from (Gelfand and Smith 1990, section 2.4);
+    # zero for elements without a choice.
     probabilities: Float[np.ndarray, " states"]
-    swap_rates: Float64[np.ndarray, " replicas-1"] | None = None
+    # Of tempering, the share of swaps accepted between each temperature and the next.
+    swap_rates: Float64[Tensor, "1 replicas-1"] | None = None
 
 
 def run_chains(
@@ -58,12 +49,8 @@ def run_chains(
 ) -> ChainRecord:
     """Run chains from ``states``, which they overwrite with their last states.
 
-    Parameters
-    ----------
-    tempering : Tempering, optional
-        Of all chains; there may be more than the schedule has, of which the first are recorded.
-    after_sweep : callable, optional
-        Called with the number of each sweep after it.
+    Under ``tempering`` there may be more chains than the schedule has: the first are recorded.
+    ``after_sweep`` is called with the number of each sweep after it.
     """
     grid = two_state_grid(conditioned.program) if tempering is None else None
     if grid is not None:
@@ -116,27 +103,13 @@ def _run_grid(
 
 
 class _Work(NamedTuple):
-    """What sweeps are made of: a kernel that draws parts, and what it draws.
+    """What sweeps are made of: a kernel that draws parts, and what it draws."""
 
-    Attributes
-    ----------
-    sweep : callable
-        Draws a part, adds to sums and writes to a trace.
-    colours : sequence of (int, int)
-        Ranges that may be drawn together, in the order of a sweep.
-    block : int
-        Threads share a range at multiples of it.
-    shape : tuple of int
-        Of the probabilities.
-    like : ndarray
-        As the states of a draw.
-    """
-
-    sweep: Callable[[Part, np.ndarray, np.ndarray], None]
-    colours: Sequence[tuple[int, int]]
-    block: int
-    shape: tuple[int, ...]
-    like: Int[np.ndarray, "..."]
+    sweep: Callable[[Part, np.ndarray, np.ndarray], None]  # adds to sums, and writes to a trace
+    colours: Sequence[tuple[int, int]]  # ranges drawn together, in the order of a sweep
+    block: int  # threads share a range at multiples of it
+    shape: tuple[int, ...]  # of the probabilities
+    like: Int[np.ndarray, "..."]  # as the states of a draw
 
 
 def _run(

@@ -24,76 +24,42 @@ from mmgraph.inference.pairwise.graph import QUADRATIC, TABLE, PairwiseGraph
 
 
 class Interactions(NamedTuple):
-    """Everything that joins elements, sorted by element.
+    """Everything that joins elements, sorted by element."""
 
-    Attributes
-    ----------
-    edge_start : ndarray of int64, shape (nodes + 1,)
-        Where each node's edges with a function of two states start in the four arrays that follow.
-    neighbour, kind, weight, truncation : ndarray, shape (ends,)
-        The other end, and the energy, see :class:`PairwiseGraph`.
-    table_start : ndarray of int64, shape (nodes + 1,)
-        Where each node's memberships of tables start in the four arrays that follow.
-    base, stride, table_weight : ndarray, shape (memberships,)
-        Where the table starts among the values, how far apart two states of the node are in it,
-        and what its energies are multiplied by.
-    scope_start : ndarray of int64, shape (memberships + 1,)
-        Where the other variables of each table start in the two arrays that follow.
-    member, member_stride : ndarray, shape (others,)
-        Those variables, and their strides.
-    """
-
+    # Where each node's edges start: the other end, and the energy as in `EdgeArrays`.
     edge_start: Int64[np.ndarray, " nodes+1"]
     neighbour: Int32[np.ndarray, " ends"]
     kind: UInt8[np.ndarray, " ends"]
     weight: Float[np.ndarray, " ends"]
     truncation: Float[np.ndarray, " ends"]
+    # Where each node's memberships of tables start: where the table starts among the values, how
+    # far apart two states of the node are in it, and what its energies are multiplied by.
     table_start: Int64[np.ndarray, " nodes+1"]
     base: Int64[np.ndarray, " memberships"]
     stride: Int64[np.ndarray, " memberships"]
     table_weight: Float[np.ndarray, " memberships"]
+    # Where the other variables of each table start, and their strides.
     scope_start: Int64[np.ndarray, " memberships+1"]
     member: Int32[np.ndarray, " others"]
     member_stride: Int64[np.ndarray, " others"]
 
 
 class ProgramArrays(NamedTuple):
-    """A program with one row of evidence, as kernels take it.
+    """A program with one row of evidence, as kernels take it."""
 
-    Attributes
-    ----------
-    order : ndarray of int32, shape (free,)
-        The elements that have a choice, colour after colour.
-    offsets : ndarray of int64, shape (nodes + 1,)
-        Where the states of each node start.
-    values : ndarray, shape (states + cells,)
-        Unary energies of all nodes, those of tables among them, then the tables of edges.
-    interactions : Interactions
-        What joins elements.
-    largest : int
-        The most states of a node.
-    """
-
-    order: Int32[np.ndarray, " free"]
-    offsets: Int64[np.ndarray, " nodes+1"]
-    values: Float[np.ndarray, " values"]
+    order: Int32[np.ndarray, " free"]  # the elements that have a choice, colour after colour
+    offsets: Int64[np.ndarray, " nodes+1"]  # where the states of each node start
+    # Unary energies of all nodes, those of tables among them, then the tables of edges.
+    values: Float[np.ndarray, " states+cells"]
     interactions: Interactions
-    largest: int
+    largest: int  # the most states of a node
 
 
 class Tempering(NamedTuple):
-    """What interactions count in each chain.
+    """What interactions count in each chain."""
 
-    Attributes
-    ----------
-    inverse : ndarray, shape (chains,)
-        The inverse temperature: what finite energies are multiplied by.
-    penalty : ndarray, shape (chains,)
-        What a hard zero costs; infinity in the model itself.
-    """
-
-    inverse: Float64[np.ndarray, " chains"]
-    penalty: Float64[np.ndarray, " chains"]
+    inverse: Float64[np.ndarray, " chains"]  # temperatures: finite energies are multiplied by them
+    penalty: Float64[np.ndarray, " chains"]  # of a hard zero; infinity in the model itself
 
     @classmethod
     def even(cls, chains: int, inverse: float = 1.0, penalty: float = np.inf) -> Tempering:
@@ -103,22 +69,10 @@ class Tempering(NamedTuple):
 
 @dataclass(frozen=True)
 class GibbsProgram:
-    """A graph as samplers see it, without evidence.
+    """A graph as samplers see it, without evidence."""
 
-    Attributes
-    ----------
-    pairwise : PairwiseGraph
-        Where nodes, offsets and unary energies come from.
-    is_table : ndarray of bool, shape (nodes,)
-        Which nodes are no elements.
-    colouring : Colouring
-        Elements of one colour share no factor.
-    interactions : Interactions
-        What joins elements.
-    """
-
-    pairwise: PairwiseGraph
-    is_table: Bool[np.ndarray, " nodes"]
+    pairwise: PairwiseGraph  # where nodes, offsets and unary energies come from
+    is_table: Bool[np.ndarray, " nodes"]  # which nodes are no elements
     colouring: Colouring
     interactions: Interactions
 
@@ -136,10 +90,7 @@ class GibbsProgram:
     def conditioned(self, evidence: Evidence, row: int) -> ConditionedProgram:
         """Return the program given one row of evidence.
 
-        Raises
-        ------
-        ZeroProbabilityError
-            If an element has no possible state; names its variable.
+        ZeroProbabilityError names the variable of an element that has no possible state.
         """
         pairwise = self.pairwise
         unary = pairwise.unary(evidence, row)
@@ -164,22 +115,12 @@ class GibbsProgram:
 
 @dataclass(frozen=True)
 class ConditionedProgram:
-    """A program with the energies of one row of evidence.
-
-    Attributes
-    ----------
-    row : int
-        Of the evidence.
-    arrays : ProgramArrays
-        What kernels take.
-    colours : list of (int, int)
-        Where each colour begins and ends in the order of elements.
-    """
+    """A program with the energies of one row of evidence."""
 
     program: GibbsProgram
     row: int
     arrays: ProgramArrays
-    colours: list[tuple[int, int]]
+    colours: list[tuple[int, int]]  # where each begins and ends in the order of elements
 
     @property
     def order(self) -> Int32[np.ndarray, " free"]:
@@ -208,13 +149,7 @@ class ConditionedProgram:
 
 
 def gibbs_program(graph: FactorGraph) -> GibbsProgram:
-    """Return the program of a graph, made once and kept with it.
-
-    Raises
-    ------
-    NotTabularError
-        If a factor has neither edges nor tables nor a likelihood.
-    """
+    """Return the program of a graph, made once and kept with it."""
     return pairwise_graph(graph).cached(_program)
 
 
@@ -259,10 +194,10 @@ def _memberships(
     order = np.argsort(node, kind="stable")
     table = np.repeat(np.arange(len(sizes)), sizes)[order]
     size = sizes[table]
-    own = np.repeat(order, size)
-    within = np.arange(len(own)) - np.repeat(np.cumsum(size) - size, size)
+    itself = np.repeat(order, size)
+    within = np.arange(len(itself)) - np.repeat(np.cumsum(size) - size, size)
     member = np.repeat((np.cumsum(sizes) - sizes)[table], size) + within
-    member = member[member != own]
+    member = member[member != itself]
     return (
         _starts(node, pairwise.nodes),
         base[table].astype(np.int64),

@@ -32,14 +32,7 @@ def starting_states(
 
     Every element is first drawn by its unary factors alone. Where tables have hard zeros, chains
     are then repaired by sweeps in which a violated zero costs a penalty that grows; if that fails,
-    starts are drawn from a junction tree where it fits the memory, and else searched for.
-
-    Raises
-    ------
-    ZeroProbabilityError
-        If the row of evidence is impossible.
-    MmgraphError
-        If no start was found, and it is not known whether there is one.
+    starts are those of :func:`searched_states`.
     """
     key = key ^ _STARTS  # none of the random numbers of the sweeps that follow
     states = conditioned.first_states(chains)
@@ -68,14 +61,9 @@ def tempered_sweeps(
     sweeps: tuple[int, int],
     chains: tuple[int, int] | None = None,
 ) -> None:
-    """Sweep chains in place, each with interactions at its own inverse temperature and penalty.
+    """Sweep a range of chains (by default all) in place, each at its temperature and penalty.
 
-    Parameters
-    ----------
-    sweeps : tuple of int
-        The numbers of the first sweep, and of that after the last: no number twice with one key.
-    chains : tuple of int, optional
-        The first chain to sweep, and that after the last; by default all.
+    The sweeps are a range of numbers, none of which may come twice with one key.
     """
     part = Part(0, len(conditioned.order), *(chains or (0, len(states))), *sweeps)
     none = Schedule(0, 0, 0)  # nothing is recorded
@@ -111,12 +99,7 @@ def searched_states(
 ) -> Int[np.ndarray, "chains nodes"]:
     """Return starts drawn from a junction tree, or one found by search where none fits the memory.
 
-    Raises
-    ------
-    ZeroProbabilityError
-        If the row of evidence is impossible.
-    MmgraphError
-        If the search gave up.
+    An impossible row of evidence is a ZeroProbabilityError, a search that gave up an MmgraphError.
     """
     row, pairwise = conditioned.row, conditioned.program.pairwise
     states = conditioned.first_states(chains)

@@ -6,7 +6,7 @@ matrix products.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -19,7 +19,7 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.exponential_family import one_hot
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.field.block_gibbs import States, sweep
-from mmgraph.inference.field.moments import MomentSums, joined_moments, values_of
+from mmgraph.inference.field.moments import MomentSums, values_of
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.model_variables import default_precision
 from mmgraph.inference.numerics.counted_random import device_generator, random_keys
@@ -34,35 +34,16 @@ View = TypeVar("View", bound=FieldView)
 
 
 class TorchRecord(NamedTuple):
-    """What chains of the field view leave.
+    """What chains of the field view leave."""
 
-    Attributes
-    ----------
-    moments : Moments
-        From the means of the distributions drawn from.
-    trace : dict of str to Tensor
-        State indices or real values, ``(traced, batch, chains, *shape)``.
-    swap_rates : Tensor, shape (batch, replicas - 1), optional
-        Of tempering, the share of swaps accepted between each temperature and the next.
-    """
-
-    moments: Moments
-    trace: dict[str, Shaped[Tensor, "traced batch chains *shape"]]
-    swap_rates: Float64[Tensor, "batch replicas-1"] | None = None
+    moments: Moments  # from the means of the distributions drawn from
+    trace: dict[str, Shaped[Tensor, "traced batch chains *shape"]]  # state indices or real values
+    swap_rates: Float64[Tensor, "1 replicas-1"] | None = None  # as those of a `ChainRecord`
 
     def samples(self, draws: int) -> dict[str, Shaped[Tensor, "... draws *shape"]]:
         """Return the draws of all chains in turn, without an axis of rows where there is one."""
         drawn = {n: t.movedim(1, 0).flatten(1, 2)[:, :draws] for n, t in self.trace.items()}
         return {n: t[0] if len(t) == 1 else t for n, t in drawn.items()}
-
-
-def joined_records(rows: Sequence[TorchRecord]) -> TorchRecord:
-    """Return the record of all rows of evidence, of those of each."""
-    return TorchRecord(
-        joined_moments([row.moments for row in rows]),
-        {n: torch.cat([row.trace[n] for row in rows], 1) for n in rows[0].trace},
-        torch.cat([row.swap_rates for row in rows if row.swap_rates is not None]),
-    )
 
 
 def gibbs_torch(
@@ -72,13 +53,7 @@ def gibbs_torch(
     generator: torch.Generator | None,
     device: torch.device,
 ) -> TorchRecord:
-    """Run the chains of every row of evidence.
-
-    Raises
-    ------
-    ZeroProbabilityError, MmgraphError
-        As for :func:`mmgraph.inference.sampling.gibbs.gibbs`.
-    """
+    """Run the chains of every row of evidence."""
     chains, precision = schedule.chains, default_precision(graph)
     view = chains_view(FieldView, graph, evidence, chains, device, precision)
     states = starting_statistics(graph, evidence, view, chains, generator)
@@ -95,12 +70,7 @@ def chains_view(
 ) -> View:
     """Return the field view of so many chains for each row of evidence, one after the other.
 
-    Raises
-    ------
-    ZeroProbabilityError
-        If soft evidence leaves a unit no state.
-    MmgraphError
-        If the chains' statistics do not fit the memory.
+    It is refused where soft evidence leaves a unit no state, or the memory is too small.
     """
     check_statistics_memory(graph, evidence.batch * chains, precision)
     rows = evidence.rows(np.repeat(np.arange(evidence.batch), chains))
@@ -118,19 +88,10 @@ def run_in_batch(
     inverse: Float[Tensor, " rows"] | None = None,
     after_sweep: Callable[[int], None] | None = None,
 ) -> TorchRecord:
-    """Sweep all rows of a view, and record those of the model itself.
+    """Sweep all rows of a view from ``states``, in place, and record those of the model itself.
 
-    Parameters
-    ----------
-    states : dict of str to Tensor
-        Where to start; entries are replaced.
-    generator : torch.Generator
-        On the device of the view.
-    inverse : Tensor, optional
-        The inverse temperature of each row. The first ``schedule.chains`` rows are then the chains
-        of the model, for one row of evidence; else all rows are chains.
-    after_sweep : callable, optional
-        Called with the number of each sweep after it.
+    All rows are chains; under ``inverse`` temperatures the first ``schedule.chains`` of them, for
+    one row of evidence. ``after_sweep`` is called with the number of each sweep after it.
     """
     colours = colour_masks(graph)
     chains = schedule.chains

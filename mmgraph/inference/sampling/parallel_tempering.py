@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -29,6 +29,8 @@ from mmgraph.inference.sampling.chain_answer import (
     answer_by_rows,
     answer_of_batch,
     chain_posterior,
+    joined_answers,
+    joined_samples,
     samples_schedule,
 )
 from mmgraph.inference.sampling.gibbs_chains import ChainRecord, run_chains
@@ -37,7 +39,6 @@ from mmgraph.inference.sampling.gibbs_start import energies_of, zero_costs
 from mmgraph.inference.sampling.gibbs_torch import (
     TorchRecord,
     chains_view,
-    joined_records,
     run_in_batch,
     starting_statistics,
 )
@@ -113,8 +114,11 @@ def parallel_tempering(
     else:
         size = 8 * sum(v.size for v in graph.variables.values())
         limited = schedule.within(options.trace_budget, size)
-        record = _run_by_torch(graph, evidence, inverse, limited, options, backend)
-        answer = answer_of_batch(graph, evidence, names, record, limited)
+        answers = []
+        for row in _rows(evidence):
+            record = _run_by_torch(graph, row, inverse, limited, options, backend)
+            answers.append(answer_of_batch(graph, row, names, record, limited))
+        answer = joined_answers(answers)
     limit = options.r_hat_limit
     return chain_posterior("parallel_tempering", graph, answer, schedule, limit, began)
 
@@ -163,8 +167,16 @@ def tempered_samples(
     schedule = samples_schedule(draws, burn_in, chains, thinning, None)
     options = TemperingOptions(generator=generator, base=base)
     inverse = _inverses(temperatures)
-    record = _run_by_torch(graph, evidence, inverse, schedule, options, backend)
-    return record.samples(draws)
+    return joined_samples(
+        [
+            _run_by_torch(graph, row, inverse, schedule, options, backend).samples(draws)
+            for row in _rows(evidence)
+        ]
+    )
+
+
+def _rows(evidence: Evidence) -> Iterator[Evidence]:
+    return (evidence.rows(slice(row, row + 1)) for row in range(evidence.batch))
 
 
 def _inverses(temperatures: Sequence[float] | None) -> Inverses:
@@ -181,21 +193,20 @@ def _inverses(temperatures: Sequence[float] | None) -> Inverses:
 class _Swaps:
     """How many swaps were offered and accepted between each temperature and the next."""
 
-    def __init__(self, levels: int, chains: int) -> None:
-        self.chains = chains
+    def __init__(self, levels: int) -> None:
         self.accepted, self.offered = np.zeros((2, levels - 1))
 
     def add(
-        self, lower: Int[np.ndarray, " pairs"], accepted: Bool[np.ndarray, "pairs chains"]
+        self, accepted: Bool[np.ndarray, "pairs chains"], lower: Int[np.ndarray, " pairs"]
     ) -> None:
         """Count the offers between some levels and those above them."""
         self.accepted[lower] += accepted.sum(1)
-        self.offered[lower] += self.chains
+        self.offered[lower] += accepted.shape[1]
 
     @property
-    def rates(self) -> Float64[np.ndarray, " replicas-1"]:
-        """The share of swaps accepted."""
-        return self.accepted / np.maximum(self.offered, 1)
+    def rates(self) -> Float64[Tensor, "1 replicas-1"]:
+        """The share of swaps accepted, of one row of evidence."""
+        return torch.from_numpy(self.accepted / np.maximum(self.offered, 1)).unsqueeze(0)
 
 
 def _run_ladder(
@@ -208,12 +219,12 @@ def _run_ladder(
 ) -> ChainRecord:
     """Run the replicas of one row by kernels: those of one temperature side by side."""
     chains, levels = schedule.chains, len(inverse)
-    swaps = _Swaps(levels, chains)
+    swaps = _Swaps(levels)
     of_replicas = np.repeat(inverse, chains)
     penalty = zero_costs(of_replicas)
 
     def swap(number: int) -> None:
-        """Offer swaps between every second pair of neighbouring temperatures."""
+        """As `swap_neighbours`, whose tensors would take longer than the sweep of a small graph."""
         lower = np.arange(number % 2, levels - 1, 2)
         if not len(lower):
             return
@@ -228,7 +239,7 @@ def _run_ladder(
             accepted = np.log(uniform) < gain
         to, fro = a[accepted], b[accepted]
         states[to], states[fro] = states[fro], states[to]
-        swaps.add(lower, accepted.reshape(len(lower), chains))
+        swaps.add(accepted.reshape(len(lower), chains), lower)
 
     tempering = Tempering(of_replicas, penalty)
     record = run_chains(conditioned, states, key, schedule, tempering, swap)
@@ -243,21 +254,7 @@ def _run_by_torch(
     options: TemperingOptions,
     backend: Backend,
 ) -> TorchRecord:
-    """Run one row of evidence after the other, all its replicas as one batch."""
-    rows = [evidence.rows(slice(row, row + 1)) for row in range(evidence.batch)]
-    return joined_records(
-        [_run_row_by_torch(graph, row, inverse, schedule, options, backend) for row in rows]
-    )
-
-
-def _run_row_by_torch(
-    graph: FactorGraph,
-    evidence: Evidence,
-    inverse: Inverses,
-    schedule: Schedule,
-    options: TemperingOptions,
-    backend: Backend,
-) -> TorchRecord:
+    """Run all replicas of one row of evidence as one batch."""
     levels, chains, precision = len(inverse), schedule.chains, default_precision(graph)
     replicas, base = levels * chains, options.base
     drawing = device_generator(options.generator, backend.place)
@@ -273,13 +270,13 @@ def _run_row_by_torch(
         costs = torch.from_numpy(zero_costs(inverse)).to(backend.place, precision)
         view.cost = costs.repeat_interleave(chains)
         states = starting_statistics(graph, evidence, view, replicas, options.generator)
-    swaps = _Swaps(levels, chains)
+    swaps = _Swaps(levels)
 
     def swap(number: int) -> None:
         if levels > 1:
-            accepted, lower = swap_neighbours(view, states, ladder, number % 2, drawing, costs)
-            swaps.add(lower.cpu().numpy(), accepted.cpu().numpy())
+            offers = swap_neighbours(view, states, ladder, number % 2, drawing, costs)
+            swaps.add(*(tensor.cpu().numpy() for tensor in offers))
 
     of_replicas = ladder.repeat_interleave(chains)
     record = run_in_batch(graph, view, states, schedule, drawing, of_replicas, swap)
-    return record._replace(swap_rates=torch.from_numpy(swaps.rates[None]))
+    return record._replace(swap_rates=swaps.rates)

@@ -19,29 +19,13 @@ TRACE_BUDGET = 1 << 27
 
 
 class Schedule(NamedTuple):
-    """How long chains run and what is recorded of them; kernels take it as one argument.
-
-    Attributes
-    ----------
-    chains : int
-        How many.
-    draws : int
-        Sweeps recorded of each.
-    burn_in : int
-        Sweeps before the first.
-    thinning : int
-        One sweep in so many is recorded.
-    interval : int
-        The trace holds the states of one draw in so many.
-    threads : int
-        Of the CPU.
-    """
+    """How long chains run and what is recorded of them; kernels take it as one argument."""
 
     chains: int
-    draws: int
-    burn_in: int
-    thinning: int = 1
-    interval: int = 1
+    draws: int  # sweeps recorded of each chain
+    burn_in: int  # sweeps before the first
+    thinning: int = 1  # one sweep in so many is recorded
+    interval: int = 1  # the trace holds the states of one draw in so many
     threads: int = 1
 
     @property
@@ -57,10 +41,7 @@ class Schedule(NamedTuple):
     def within(self, budget: int, bytes_of_a_chain: int) -> Schedule:
         """Return the schedule whose trace fits a budget, or has the fewest draws that R-hat takes.
 
-        Parameters
-        ----------
-        bytes_of_a_chain : int
-            Those of one draw of one chain.
+        A draw of one chain takes ``bytes_of_a_chain``.
         """
         fitting = max(budget // max(1, bytes_of_a_chain * self.chains), LEAST_DRAWS)
         interval = max(1, -(-self.draws // fitting))
@@ -70,17 +51,9 @@ class Schedule(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What one call of a kernel draws; every range is without its end.
+    """What one call of a kernel draws; every range is without its end."""
 
-    Attributes
-    ----------
-    begin, end : int
-        Elements in the order of a program, or rows of two boards counted through.
-    first_chain, last_chain, first_sweep, last_sweep : int
-        Which chains, and which of their sweeps.
-    """
-
-    begin: int
+    begin: int  # an element in the order of a program, or a row of two boards counted through
     end: int
     first_chain: int
     last_chain: int
@@ -95,6 +68,13 @@ def draw_number(sweep: int, schedule: Schedule) -> int:
     if after > 0 and after % schedule.thinning == 0:
         return after // schedule.thinning - 1
     return -1
+
+
+def check_least(lowest: int = 1, **numbers: int) -> None:
+    """Raise MmgraphError naming the first number that is too low."""
+    for name, number in numbers.items():
+        if number < lowest:
+            raise MmgraphError(f"{name} must be at least {lowest}, not {number}")
 
 
 @dataclass(frozen=True)
@@ -114,10 +94,7 @@ class ChainOptions:
         """Return the schedule asked for, or raise MmgraphError naming the number that is wrong."""
         burn_in = self.draws * thinning // 2 if self.burn_in is None else self.burn_in
         threads = torch.get_num_threads() if self.threads is None else self.threads
-        least = {"draws": self.draws, "chains": self.chains, "thinning": thinning}
-        for name, value in {**least, "threads": threads}.items():
-            if value < 1:
-                raise MmgraphError(f"{name} must be at least 1, not {value}")
+        check_least(draws=self.draws, chains=self.chains, thinning=thinning, threads=threads)
         if burn_in < 0:
             raise MmgraphError(f"burn_in must not be negative, not {burn_in}")
         return Schedule(self.chains, self.draws, burn_in, thinning, 1, threads)

@@ -6,6 +6,7 @@ so that every interaction along the rows and columns of an image is an Ising mod
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,37 +21,21 @@ _LARGEST_EXPONENT = 80.0  # exponentials beyond leave single precision
 
 @dataclass(frozen=True)
 class TwoStateGrid:
-    """An Ising model on the rows and columns of an image.
+    """An Ising model on the rows and columns of an image."""
 
-    Attributes
-    ----------
-    shape : tuple of int
-        Height and width.
-    place : ndarray of int64, shape (height * width,)
-        Where each element lies in boards ``(2, height, (width + 1) // 2)``.
-    difference : ndarray, shape (height * width,)
-        What state one costs more than state zero, apart from unary energies and weights.
-    neighbours : GridOdds
-        What neighbours do to the odds of state zero; those of elements by themselves are missing.
-    """
-
-    shape: tuple[int, int]
-    place: Int64[np.ndarray, " elements"]
+    boards: tuple[int, int, int]  # the shape of two boards
+    place: Int64[np.ndarray, " elements"]  # where each element lies in the boards
+    # What state one costs more than state zero, apart from unary energies and weights.
     difference: Float64[np.ndarray, " elements"]
-    neighbours: GridOdds
-
-    @property
-    def boards(self) -> tuple[int, int, int]:
-        """The shape of the boards."""
-        return 2, self.shape[0], (self.shape[1] + 1) // 2
+    neighbours: GridOdds  # without the odds of elements by themselves
 
     def odds(self, unary: Float64[np.ndarray, "elements 2"]) -> GridOdds:
         """Return all factors of the odds of state zero, given the unary energies."""
-        own = np.full(self.boards, np.inf, np.float32)
+        alone = np.full(self.boards, np.inf, np.float32)
         with np.errstate(over="ignore", under="ignore"):
             odds = np.exp(unary[:, 1] - unary[:, 0] + self.difference)
-            own.reshape(-1)[self.place] = odds.astype(np.float32)
-        return self.neighbours._replace(own=own)
+            alone.reshape(-1)[self.place] = odds.astype(np.float32)
+        return self.neighbours._replace(alone=alone)
 
 
 def two_state_grid(program: GibbsProgram) -> TwoStateGrid | None:
@@ -83,7 +68,7 @@ def _grid(pairwise: PairwiseGraph) -> TwoStateGrid | None:
     rows, columns = np.divmod(np.arange(size), width)
     half = (width + 1) // 2
     place = ((rows + columns) % 2 * height + rows) * half + columns // 2
-    return _laid_out((height, width), place, difference, across, down)
+    return _laid_out((2, height, half), place, difference, across, down)
 
 
 def _energies(pairwise: PairwiseGraph) -> Float64[np.ndarray, "edges 4"] | None:
@@ -104,13 +89,13 @@ def _energies(pairwise: PairwiseGraph) -> Float64[np.ndarray, "edges 4"] | None:
 
 
 def _laid_out(
-    shape: tuple[int, int],
+    boards: tuple[int, int, int],
     place: np.ndarray,
     difference: np.ndarray,
     across: Float64[np.ndarray, "height width"],
     down: Float64[np.ndarray, "height width"],
 ) -> TwoStateGrid | None:
-    height, width = shape
+    height, width = across.shape
     around = np.zeros((4, height, width))
     around[0, :, 1:], around[1, :, :-1] = across[:, :-1], across[:, :-1]
     around[2, 1:], around[3, :-1] = down[:-1], down[:-1]
@@ -125,13 +110,12 @@ def _laid_out(
         weights = np.ones((2, 4, 1, 1), np.float32)
     else:
         alike = np.zeros(2)
-        boards = np.ones((4, 2 * height * ((width + 1) // 2)))
-        boards[:, place] = np.exp(around).reshape(4, -1)
-        weights = np.ascontiguousarray(boards.reshape(4, 2, height, -1).swapaxes(0, 1), np.float32)
+        factors = np.ones((4, math.prod(boards)))
+        factors[:, place] = np.exp(around).reshape(4, -1)
+        weights = np.ascontiguousarray(factors.reshape(4, *boards).swapaxes(0, 1), np.float32)
     across, down = np.exp(alike[:, None] * [2.0, 0.0, -2.0]).astype(np.float32)
-    own = np.ones((2, 1, 1), np.float32)
-    odds = GridOdds(own, uniform, across, down, weights)
-    return TwoStateGrid(shape, place, difference, odds)
+    odds = GridOdds(np.ones((2, 1, 1), np.float32), uniform, across, down, weights)
+    return TwoStateGrid(boards, place, difference, odds)
 
 
 def _absent(count: int) -> Int64[np.ndarray, " count"]:

@@ -29,24 +29,14 @@ _ONE = np.uint64(1)
 
 
 class GridOdds(NamedTuple):
-    """The factors of the odds of state zero.
+    """The factors of the odds of state zero."""
 
-    Attributes
-    ----------
-    own : ndarray of float32, shape (2, height, width)
-        Of each element by itself, infinite where no element lies.
-    uniform : bool
-        Whether all weights along the rows are the same, and all along the columns.
-    across, down : ndarray of float32, shape (3,)
-        By none, one or two neighbours in state one of the row, of the column; where ``uniform``.
-    weights : ndarray of float32, shape (2, 4, height, width)
-        Exponentials of the weights to the left, the right, above and below; where not.
-    """
-
-    own: Float32[np.ndarray, "2 height width"]
-    uniform: bool
+    alone: Float32[np.ndarray, "2 height width"]  # infinite where no element lies
+    uniform: bool  # whether all weights along the rows are the same, and all along the columns
+    # Where uniform: by none, one or two neighbours in state one of the row, of the column.
     across: Float32[np.ndarray, " 3"]
     down: Float32[np.ndarray, " 3"]
+    # Where not: exponentials of the weights to the left, the right, above and below.
     weights: Float32[np.ndarray, "2 4 height width"]
 
 
@@ -64,14 +54,14 @@ def _row_chances(
     # The row of the element is r + 1 between the borders; its columns start at one.
     left = here[(r + np.uint64(board)) & _ONE :]
     right = left[1:]
-    own = odds.own[board, r]
+    alone = odds.alone[board, r]
     if odds.uniform:
         across0, across1, across2 = odds.across[0], odds.across[1], odds.across[2]
         down0, down1, down2 = odds.down[0], odds.down[1], odds.down[2]
         for j in range(width):
             h = left[j] + right[j]
             v = above[j + _ONE] + below[j + _ONE]
-            zero = own[j] * (across0 if h == 0 else (across1 if h == 1 else across2))
+            zero = alone[j] * (across0 if h == 0 else (across1 if h == 1 else across2))
             zero *= down0 if v == 0 else (down1 if v == 1 else down2)
             chance[j] = one / (one + zero)
     else:
@@ -79,7 +69,7 @@ def _row_chances(
         w_above, w_below = odds.weights[board, 2, r], odds.weights[board, 3, r]
         for j in range(width):
             # A neighbour in state zero multiplies the odds of state zero, one in state one divides.
-            zero = own[j]
+            zero = alone[j]
             state = one
             zero *= w_left[j] if left[j] == 0 else one
             state *= w_left[j] if left[j] != 0 else one
@@ -103,7 +93,7 @@ def board_sweeps(
     trace: UInt8[np.ndarray, "traced chains 2 height width"],
 ) -> None:
     """Draw some rows of the boards, those of both counted through, see ``gibbs_sweeps``."""
-    _, height, columns = odds.own.shape
+    _, height, columns = odds.alone.shape
     width, quarter = np.uint64(columns), np.uint64((columns + 3) // 4)
     words = np.empty(np.uint64(4) * quarter, np.uint32)
     chance = np.empty(width, np.float32)
@@ -115,17 +105,17 @@ def board_sweeps(
             for board in range(2):
                 first = max(part.begin - board * height, 0)
                 last = max(min(part.end - board * height, height), first)
-                own, other = boards[chain, board], boards[chain, 1 - board]
+                drawn, other = boards[chain, board], boards[chain, 1 - board]
                 for r in range(np.uint64(first), np.uint64(last)):
                     random_words(words, quarter, r * quarter, np.uint64(sweep), chain, board, key)
                     _row_chances(odds, board, r, other, chance)
-                    target = own[r + _ONE]
+                    target = drawn[r + _ONE]
                     for j in range(width):
                         uniform = np.float32(np.int32(words[j] >> SINGLE_SHIFT)) * STEP_SINGLE
                         target[j + _ONE] = uniform + HALF_STEP_SINGLE < chance[j]
                     if number >= 0:
-                        own_sums = total[board, r]
+                        row_sums = total[board, r]
                         for j in range(width):
-                            own_sums[j] += chance[j]
+                            row_sums[j] += chance[j]
                     if traced:
                         trace[number // schedule.interval, chain, board, r] = target[1:-1]
