@@ -79,7 +79,7 @@ class TreewidthError(MemoryBudgetError):
     Attributes
     ----------
     required_bytes, budget_bytes : int
-        What the tables would take, and what they may take.
+        What the tables would take, and what they may take; zero where no budget is the limit.
     cliques : tuple of (tuple of str, int)
         The largest cliques and the size of their tables in bytes, largest first.
     """
@@ -87,9 +87,9 @@ class TreewidthError(MemoryBudgetError):
     def __init__(
         self,
         message: str,
-        required_bytes: int,
-        budget_bytes: int,
-        cliques: tuple[tuple[tuple[str, ...], int], ...],
+        required_bytes: int = 0,
+        budget_bytes: int = 0,
+        cliques: tuple[tuple[tuple[str, ...], int], ...] = (),
     ) -> None:
         super().__init__(message, required_bytes, budget_bytes)
         self.cliques = cliques

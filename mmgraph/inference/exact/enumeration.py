@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.graph.errors import TreewidthError, ZeroProbabilityError
+from mmgraph.graph.errors import TreewidthError
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.exact import junction_tree
-from mmgraph.inference.exact.join_tree.table_view import TableView, table_view
-from mmgraph.inference.normaliser import normaliser
+from mmgraph.inference.exact.impossible_evidence import check_possible
+from mmgraph.inference.exact.join_tree.table_view import TableView, indices, table_view
 from mmgraph.inference.numerics.memory import default_memory_budget, format_bytes
-from mmgraph.inference.posterior import Moments, Posterior
+from mmgraph.inference.posterior import Moments
 
 
-def enumeration(
+def marginals(
     graph: FactorGraph,
     evidence: Evidence,
     variables: Sequence[str] | None = None,
     memory_budget: int | None = None,
-) -> Posterior:
-    """Return exact marginals from the full joint table.
+) -> dict[str, Any]:
+    """Return fields of a posterior: exact marginals from the full joint table.
 
     Raises
     ------
@@ -36,37 +35,20 @@ def enumeration(
     ZeroProbabilityError
         If a row of evidence is impossible.
     """
-    began = time.perf_counter()
     view = table_view(graph)
     log_joint = log_joint_table(graph, evidence, memory_budget)
     log_total = log_joint.flatten(1).logsumexp(1)
-    _check_possible(log_total, evidence)
+    check_possible(graph, evidence, log_total, memory_budget)
     joint = (log_joint - log_total.reshape(-1, *(1,) * len(view.variables))).exp()
-    names = list(view.index) if variables is None else list(variables)
     marginals = {}
-    for name in names:
-        graph.variable(name)
-        axis = 1 + view.index[name]
-        others = [a for a in range(1, joint.ndim) if a != axis]
-        marginals[name] = joint.sum(others) if others else joint
-    return Posterior(
-        graph.variables,
-        Moments(marginals),
-        log_total,
-        method="enumeration",
-        exact=True,
-        seconds=time.perf_counter() - began,
-        is_normalised=graph.is_normalised,
-        normaliser=normaliser(graph, evidence, junction_tree.log_evidence),
-        joint_entropy=partial(_entropy, joint.flatten(1)),
-    )
-
-
-def _check_possible(log_weight: Float[Tensor, " batch"], evidence: Evidence) -> None:
-    rows = torch.isneginf(log_weight).nonzero().flatten().tolist()
-    if rows:
-        message = f"the evidence has probability zero in rows {rows[:8]}"
-        raise ZeroProbabilityError(message, tuple(rows), evidence.observed())
+    for v in indices(graph, variables):
+        others = [axis for axis in range(1, joint.ndim) if axis != 1 + v]
+        marginals[view.variables[v].name] = joint.sum(others) if others else joint
+    return {
+        "moments": Moments(marginals),
+        "log_weight": log_total,
+        "joint_entropy": partial(_entropy, joint.flatten(1)),
+    }
 
 
 def _entropy(probability: Float[Tensor, "batch joint"]) -> Float[Tensor, " batch"]:
@@ -88,16 +70,16 @@ def best_assignment(
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Return the most probable states of some variables, the others summed out."""
     view = table_view(graph)
-    names = list(view.index) if variables is None else list(variables)
+    wanted = indices(graph, variables)
     log_joint = log_joint_table(graph, evidence, memory_budget)
-    axes = [1 + view.index[graph.variable(name).name] for name in names]
+    axes = [1 + v for v in wanted]
     others = [a for a in range(1, log_joint.ndim) if a not in axes]
     table = log_joint.logsumexp(others) if others else log_joint
     table = table.permute(0, *(1 + sorted(axes).index(a) for a in axes))
     best, index = table.flatten(1).max(1)
-    _check_possible(best, evidence)
+    check_possible(graph, evidence, best, memory_budget)
     states = torch.unravel_index(index, table.shape[1:])
-    return dict(zip(names, states, strict=True)), best
+    return {view.variables[v].name: s for v, s in zip(wanted, states, strict=True)}, best
 
 
 def log_joint_table(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,10 +13,12 @@ from torch import Tensor
 from mmgraph.graph.errors import UnderflowError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.variable import Variable
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.exact import enumeration, junction_tree, torch_contraction
 from mmgraph.inference.exact.join_tree import table_view
 from mmgraph.inference.exact.unrolling import needs_unrolling, unrolled
+from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.options import is_elsewhere
 from mmgraph.inference.posterior import Moments, Posterior
 
@@ -43,31 +44,28 @@ def marginals(
     dtype: torch.dtype | None = None,
 ) -> Posterior:
     """Return exact marginals by ``method``: junction_tree, enumeration or torch."""
-    options = _options(method, memory_budget, device)
+    began = time.perf_counter()
+    scalar, options = unrolled(graph), _options(method, memory_budget, device)
     if method == "torch":
         options["dtype"] = dtype
-    find: Any = {
-        "junction_tree": junction_tree.junction_tree,
-        "enumeration": enumeration.enumeration,
-        "torch": torch_contraction.torch_contraction,
-    }[method]
-    posterior: Posterior
-    if not needs_unrolling(graph):
-        posterior = find(graph, evidence, variables, **options)
-        return posterior
-    scalar = unrolled(graph)
-    posterior = find(scalar.graph, scalar.evidence(evidence), scalar.names(variables), **options)
-    gathered = scalar.gathered(posterior.marginals)
-    if variables is not None:
-        gathered.update({n: posterior.marginals[n] for n in variables if n not in gathered})
-        gathered = {n: gathered[n] for n in variables}
-    return replace(
-        posterior,
-        model_variables={**scalar.graph.variables, **graph.variables},
-        moments=Moments(gathered),
-        flat=None,
+    module = _MODULES[method]
+    elements = scalar.evidence(evidence)
+    fields = module.marginals(scalar.graph, elements, scalar.names(variables), **options)
+    model_variables: Mapping[str, Variable] = graph.variables
+    if scalar.graph is not graph:
+        answer = Posterior(scalar.graph.variables, method=method, **fields)
+        fields |= {"moments": Moments(scalar.gathered(answer.marginals, variables)), "flat": None}
+        model_variables = {**scalar.graph.variables, **graph.variables}
+    return Posterior(
+        model_variables,
+        method=method,
+        exact=True,
+        seconds=time.perf_counter() - began,
         is_normalised=graph.is_normalised,
-        normaliser=None if graph.is_normalised else posterior.normaliser,
+        normaliser=None
+        if graph.is_normalised
+        else normaliser(scalar.graph, elements, module.log_evidence),
+        **fields,
     )
 
 
@@ -87,22 +85,17 @@ def best_assignment(
 ) -> Assignment:
     """Return the most probable assignment by ``method``: junction_tree, enumeration or torch."""
     began = time.perf_counter()
-    options = _options(method, memory_budget, device)
-    find = _MODULES[method].best_assignment
-    known = graph.variables
-    if needs_unrolling(graph):
-        scalar = unrolled(graph)
-        names, known = scalar.names(variables), {**scalar.graph.variables, **known}
-        if method == "junction_tree":
-            _refuse_what_doubles_lose(scalar.graph, scalar.evidence(evidence))
-        states, log_weight = find(scalar.graph, scalar.evidence(evidence), names, **options)
-        best = scalar.gathered(states)
-        best.update({n: states[n] for n in variables or () if n in states})
-    else:
-        best, log_weight = find(graph, evidence, variables, **options)
+    scalar, options = unrolled(graph), _options(method, memory_budget, device)
+    elements = scalar.evidence(evidence)
+    if scalar.graph is not graph and method == "junction_tree":
+        _refuse_what_doubles_lose(scalar.graph, elements)
+    states, log_weight = _MODULES[method].best_assignment(
+        scalar.graph, elements, scalar.names(variables), **options
+    )
+    best = scalar.gathered(states, variables)
     return Assignment(
         best,
-        {n: known[n] for n in best},
+        {n: graph.variables.get(n) or scalar.graph.variables[n] for n in best},
         log_weight,
         method=method,
         bound=log_weight,
@@ -121,16 +114,11 @@ def samples(
     device: str = "auto",
 ) -> dict[str, Tensor]:
     """Return exact samples of the discrete variables, ``(batch, draws, *shape)``."""
-    options = _options(method, memory_budget, device)
-    draw = _MODULES[method]
-    drawn: dict[str, Tensor]
-    if not needs_unrolling(graph):
-        drawn = draw.exact_samples(graph, evidence, draws, generator, **options)
-        return drawn
-    scalar = unrolled(graph)
-    drawn = draw.exact_samples(scalar.graph, scalar.evidence(evidence), draws, generator, **options)
-    gathered = scalar.gathered({name: states.reshape(-1) for name, states in drawn.items()})
-    return {n: t.reshape(evidence.batch, draws, *t.shape[1:]) for n, t in gathered.items()}
+    scalar, options = unrolled(graph), _options(method, memory_budget, device)
+    drawn = _MODULES[method].exact_samples(
+        scalar.graph, scalar.evidence(evidence), draws, generator, **options
+    )
+    return scalar.gathered(drawn, axis=2)
 
 
 def joint(
@@ -142,14 +130,11 @@ def joint(
     device: str = "auto",
 ) -> Float[Tensor, "batch *states"]:
     """Return the joint distribution of a few scalar variables, or elements named ``x[0,1]``."""
-    options = _options(method, memory_budget, device)
-    if needs_unrolling(graph):
-        scalar = unrolled(graph)
-        names = scalar.names(variables) or []
-        graph, evidence, variables = scalar.graph, scalar.evidence(evidence), names
+    scalar, options = unrolled(graph), _options(method, memory_budget, device)
+    asked = scalar.graph, scalar.evidence(evidence), scalar.names(variables) or []
     if method == "torch":
-        return torch_contraction.joint_distribution(graph, evidence, variables, **options)
-    return junction_tree.joint_distribution(graph, evidence, variables, **options)[0]
+        return torch_contraction.joint_distribution(*asked, **options)
+    return junction_tree.joint_distribution(*asked, **options)[0]
 
 
 def log_evidence(
@@ -160,11 +145,10 @@ def log_evidence(
     device: str = "auto",
 ) -> Float[Tensor, " batch"]:
     """Return log P(evidence) by ``method``: junction_tree, enumeration or torch."""
-    if needs_unrolling(graph):
-        scalar = unrolled(graph)
-        graph, evidence = scalar.graph, scalar.evidence(evidence)
-    options = _options(method, memory_budget, device)
-    total: Tensor = _MODULES[method].log_evidence(graph, evidence, **options)
+    scalar, options = unrolled(graph), _options(method, memory_budget, device)
+    total: Tensor = _MODULES[method].log_evidence(
+        scalar.graph, scalar.evidence(evidence), **options
+    )
     return total
 
 

@@ -8,13 +8,13 @@ variables cost nothing, and the sums over barren nodes are known to be one and a
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import UnknownVariableError
@@ -29,28 +29,16 @@ from mmgraph.inference.exact.join_tree.logarithms import (
 from mmgraph.inference.exact.join_tree.plan import Request
 from mmgraph.inference.exact.join_tree.row_tables import row_tables
 from mmgraph.inference.exact.join_tree.table_view import indices, table_view
-from mmgraph.inference.normaliser import normaliser
-from mmgraph.inference.posterior import Moments, Posterior
+from mmgraph.inference.posterior import Moments
 
 
-def junction_tree(
+def marginals(
     graph: FactorGraph,
     evidence: Evidence,
     variables: Sequence[str] | None = None,
     memory_budget: int | None = None,
-) -> Posterior:
-    """Return exact marginals, and log P(evidence), for every row of evidence.
-
-    Parameters
-    ----------
-    graph : FactorGraph
-        Tables over scalar discrete variables, and continuous leaves.
-    evidence : Evidence
-        Rows may differ in values and in what is missing.
-    variables : sequence of str, optional
-        The marginals wanted; by default those of all discrete variables.
-    memory_budget : int, optional
-        In bytes; by default half of the machine's memory.
+) -> dict[str, Any]:
+    """Return fields of a posterior: exact marginals, and log P(evidence), for every row.
 
     Raises
     ------
@@ -63,7 +51,6 @@ def junction_tree(
     NotTabularError
         If a factor has no table.
     """
-    began = time.perf_counter()
     view = table_view(graph)
     wanted = indices(graph, variables)
     output, logs_of_rows = np.empty((0, 0)), np.empty(evidence.batch)
@@ -76,19 +63,13 @@ def junction_tree(
                 output = np.empty((evidence.batch, part.shape[1]))
             output[rows] = part
             logs_of_rows[rows] = logs
-    return Posterior(
-        graph.variables,
-        Moments(),
-        logs_of_rows,
-        method="junction_tree",
-        exact=True,
-        seconds=time.perf_counter() - began,
-        is_normalised=graph.is_normalised,
-        normaliser=normaliser(graph, evidence, log_evidence),
-        joint_entropy=partial(joint_entropy, graph, evidence, memory_budget),
-        flat=output,
-        columns=view.places(wanted),
-    )
+    return {
+        "moments": Moments(),
+        "flat": output,
+        "columns": view.places(wanted),
+        "log_weight": logs_of_rows,
+        "joint_entropy": partial(joint_entropy, graph, evidence, memory_budget),
+    }
 
 
 def joint_distribution(
@@ -96,15 +77,8 @@ def joint_distribution(
     evidence: Evidence,
     variables: Sequence[str],
     memory_budget: int | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Return the joint distribution of a few variables, and log P(evidence), for every row.
-
-    Returns
-    -------
-    joint : Tensor, shape (batch, *states)
-        Axes in the order of ``variables``.
-    log_evidence : Tensor, shape (batch,)
-    """
+) -> tuple[Float64[Tensor, "batch *states"], Float64[Tensor, " batch"]]:
+    """Return the joint distribution of a few variables, and log P(evidence), for every row."""
     view = table_view(graph)
     wanted = indices(graph, variables)
     if len(set(wanted)) < len(wanted):
@@ -160,35 +134,19 @@ def best_assignment(
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Return the most probable assignment of every row, and the logarithm of its weight.
 
-    Parameters
-    ----------
-    variables : sequence of str, optional
-        Only these are maximised, and the others summed out (marginal MAP); by default all are.
-
-    Returns
-    -------
-    assignment : dict of str to Tensor, shape (batch,)
-        State indices; observed variables keep their states.
-    log_weight : Tensor, shape (batch,)
-        log max P(variables, evidence).
+    Variables that are not asked for are summed out (marginal MAP): the weight is max P(variables,
+    evidence). Observed variables keep their states.
     """
     view = table_view(graph)
     wanted = indices(graph, variables)
     states = np.empty((evidence.batch, len(view.variables)), np.int64)
     log_weight = np.empty(evidence.batch)
-    for rows, compiled, codes, soft, row_logs in batches(
-        graph, evidence, Request(maximised=wanted), memory_budget
-    ):
-        found, logs, failed = compiled.decode(codes, soft, np.empty((len(rows), 1, 0)))
-        logs += row_logs
-        if failed:
-            bad = np.isneginf(logs)
-            found[bad, 0], logs[bad] = decisions_in_logarithms(
-                graph, evidence.rows(rows[bad]), compiled.request, "maximum", memory_budget
-            )
-            check_possible(graph, evidence, logs, memory_budget, rows)
-        states[rows] = found[:, 0]
-        log_weight[rows] = logs
+    for batch in batches(graph, evidence, Request(maximised=wanted), memory_budget):
+        no_draws = np.empty((len(batch.rows), 1, 0))
+        decided, log_weight[batch.rows] = _decisions(
+            graph, evidence, batch, no_draws, memory_budget
+        )
+        states[batch.rows] = decided[:, 0]
     assignment = {view.variables[v].name: torch.from_numpy(states[:, v].copy()) for v in wanted}
     return assignment, torch.from_numpy(log_weight)
 
@@ -199,57 +157,64 @@ def exact_samples(
     draws: int,
     generator: torch.Generator | None = None,
     memory_budget: int | None = None,
-) -> dict[str, Tensor]:
-    """Draw independent samples of all discrete variables from the posterior of every row.
-
-    Returns
-    -------
-    dict of str to Tensor, shape (batch, draws)
-        State indices.
-    """
+) -> dict[str, Int64[Tensor, "batch draws"]]:
+    """Draw independent samples of all discrete variables from the posterior of every row."""
     view = table_view(graph)
-    result = np.empty((evidence.batch, draws, len(view.variables)), np.int64)
-    for rows, compiled, codes, soft, _ in batches(graph, evidence, Request(), memory_budget):
-        nodes = compiled.planned.decoding_nodes
+    states = np.empty((evidence.batch, draws, len(view.variables)), np.int64)
+    for batch in batches(graph, evidence, Request(), memory_budget):
+        rows, nodes = len(batch.rows), batch.compiled.planned.decoding_nodes
         # Random numbers for some draws at a time keep their memory bounded.
-        step = max(1, 4_000_000 // max(1, nodes * len(rows)))
+        step = max(1, 4_000_000 // max(1, nodes * rows))
         for first in range(0, draws, step):
             count = min(step, draws - first)
             uniforms = torch.rand(
-                (len(rows), count, max(nodes, 1)), dtype=torch.float64, generator=generator
+                (rows, count, max(nodes, 1)), dtype=torch.float64, generator=generator
             ).numpy()
-            found, logs, failed = compiled.decode(codes, soft, uniforms)
-            if failed:
-                bad = np.flatnonzero(np.isneginf(logs))
-                some = evidence.rows(rows[np.repeat(bad, count)])
-                drawn, again = decisions_in_logarithms(
-                    graph, some, compiled.request, "draw", memory_budget, generator
-                )
-                found[bad] = drawn.reshape(len(bad), count, -1)
-                logs[bad] = again.reshape(len(bad), count)[:, 0]
-                check_possible(graph, evidence, logs, memory_budget, rows)
-            result[rows, first : first + count] = found
-    return {v.name: torch.from_numpy(result[:, :, i].copy()) for i, v in enumerate(view.variables)}
+            drawn, _ = _decisions(graph, evidence, batch, uniforms, memory_budget, generator)
+            states[batch.rows, first : first + count] = drawn
+    return {v.name: torch.from_numpy(states[:, :, i].copy()) for i, v in enumerate(view.variables)}
+
+
+def _decisions(
+    graph: FactorGraph,
+    evidence: Evidence,
+    batch: Batch,
+    uniforms: np.ndarray,
+    memory_budget: int | None,
+    generator: torch.Generator | None = None,
+) -> tuple[Int64[np.ndarray, "rows draws variables"], Float64[np.ndarray, " rows"]]:
+    """The best states of a batch, or draws as ``CompiledPlan.decode``, and the rows' log-weights.
+
+    Rows that doubles do not hold are decided in logarithms.
+    """
+    states, logs, failed = batch.compiled.decode(batch.codes, batch.soft, uniforms)
+    logs += batch.row_logs
+    if failed:
+        lost, (_, draws, nodes) = np.flatnonzero(np.isneginf(logs)), uniforms.shape
+        decided, again = decisions_in_logarithms(
+            graph,
+            evidence.rows(batch.rows[np.repeat(lost, draws)]),
+            batch.compiled.request,
+            "draw" if nodes else "maximum",
+            memory_budget,
+            generator,
+        )
+        states[lost] = decided.reshape(len(lost), draws, -1)
+        logs[lost] = again.reshape(len(lost), draws)[:, 0]
+        check_possible(graph, evidence, logs, memory_budget, batch.rows)
+    return states, logs
 
 
 def factor_beliefs(
     graph: FactorGraph,
     evidence: Evidence,
-    weights: np.ndarray | None = None,
+    weights: Float64[np.ndarray, " batch"] | None = None,
     memory_budget: int | None = None,
-) -> tuple[list[np.ndarray], np.ndarray]:
-    """Return the expected family counts: each factor's posterior table, summed over the rows.
+) -> tuple[list[Float64[np.ndarray, "*states"]], Float64[np.ndarray, " batch"]]:
+    """Return expected family counts, and log P(evidence) of every row.
 
-    Parameters
-    ----------
-    weights : ndarray, shape (batch,), optional
-        How often each row counts.
-
-    Returns
-    -------
-    counts : list of ndarray
-        One for each tabular factor of the graph, axes as in its scope.
-    log_evidence : ndarray, shape (batch,)
+    The counts are the posterior table of each tabular factor, axes as in its scope, summed over the
+    rows, each as often as ``weights`` say.
     """
     view = table_view(graph)
     counts = [np.zeros([view.cardinalities[v] for v in scope]) for scope in view.scopes]
@@ -303,18 +268,17 @@ def joint_entropy(
     """
     view = table_view(graph)
     result = np.empty(evidence.batch)
-    logs = [None if t is None else t.detach().cpu().numpy() for t in view.log_tensors()]
+    logs = [tensor.detach().cpu().numpy() for tensor in view.log_tensors()]
     tables, request = row_tables(graph, evidence), Request(families=True)
     for batch, output, log_z in _outputs(graph, evidence, request, memory_budget):
         entropy = log_z.copy()
         column = {v: i for i, v in enumerate(batch.compiled.request.observed)}
         blocks = [(output[:, s : s + n], axes) for s, n, axes in batch.compiled.plan.outputs]
         for scope, log_table, (belief, axes) in zip(view.scopes, logs, blocks, strict=False):
-            if log_table is not None:
-                fixed = [v for v in scope if v in column]
-                table = log_table.transpose([scope.index(v) for v in (*fixed, *axes)])
-                table = table[tuple(batch.codes[:, column[v]] for v in fixed)] if fixed else table
-                entropy -= _mean_log(belief, table.reshape(-1, belief.shape[1]))
+            fixed = [v for v in scope if v in column]
+            table = log_table.transpose([scope.index(v) for v in (*fixed, *axes)])
+            table = table[tuple(batch.codes[:, column[v]] for v in fixed)] if fixed else table
+            entropy -= _mean_log(belief, table.reshape(-1, belief.shape[1]))
         of_rows = zip(tables.scopes, tables.values, blocks[len(view.scopes) :], strict=False)
         for scope, values, (belief, axes) in of_rows:
             table = values[batch.rows].transpose(0, *(1 + scope.index(v) for v in axes))
@@ -339,9 +303,9 @@ def _outputs(
         output, logs, failed = batch.compiled.run(batch.codes, batch.soft)
         logs += batch.row_logs
         if failed:
-            bad = np.isneginf(logs)
-            output[bad], logs[bad] = outputs_in_logarithms(
-                graph, evidence.rows(batch.rows[bad]), batch.compiled, memory_budget
+            lost = np.isneginf(logs)
+            output[lost], logs[lost] = outputs_in_logarithms(
+                graph, evidence.rows(batch.rows[lost]), batch.compiled, memory_budget
             )
             if not impossible:
                 check_possible(graph, evidence, logs, memory_budget, batch.rows)

@@ -56,14 +56,8 @@ def layer_summation(
 
     Parameters
     ----------
-    graph : FactorGraph
-        Layers of units of any families; hard and soft evidence.
-    variables : str or sequence of str, optional
-        Those asked for; by default all.
     most_terms : int
         The joint values of listed layers that may be summed over, for each row.
-    device : str
-        By default where the parameters are.
 
     Raises
     ------
@@ -76,7 +70,7 @@ def layer_summation(
         If a row of evidence is impossible.
     """
     began = time.perf_counter()
-    rows = [_Row(graph, evidence, row, most_terms, device) for row in range(evidence.batch)]
+    rows = list(_rows(graph, evidence, most_terms, device))
     names = named_variables(graph, variables)
     return Posterior(
         graph.variables,
@@ -94,8 +88,7 @@ def log_evidence(
     graph: FactorGraph, evidence: Evidence, most_terms: int = MOST_TERMS, device: str = "auto"
 ) -> Float64[Tensor, " batch"]:
     """Return the exact log P(evidence), of a graph without evidence its log-partition function."""
-    rows = [_Row(graph, evidence, row, most_terms, device) for row in range(evidence.batch)]
-    return torch.cat([row.log_total for row in rows])
+    return torch.cat([row.log_total for row in _rows(graph, evidence, most_terms, device)])
 
 
 def _log_partition(graph: FactorGraph, evidence: Evidence) -> Float64[Tensor, " batch"]:
@@ -110,10 +103,7 @@ def check_few_terms(graph: FactorGraph, evidence: Evidence, most: int = AUTO_TER
         raise TreewidthError(
             "the exact log-partition function of these layers is a sum of too many terms; "
             "method='annealed_importance_sampling' estimates it with an error, "
-            "method='mean_field' bounds it from below",
-            0,
-            0,
-            (),
+            "method='mean_field' bounds it from below"
         )
 
 
@@ -133,11 +123,8 @@ def samples(
     device: str = "auto",
 ) -> dict[str, Tensor]:
     """Return independent, exact samples of all variables, ``(batch, draws, *shape)``."""
-    rows = [
-        _Row(graph, evidence, row, most_terms, device).samples(draws, generator)
-        for row in range(evidence.batch)
-    ]
-    return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
+    drawn = [row.samples(draws, generator) for row in _rows(graph, evidence, most_terms, device)]
+    return {name: torch.stack([row[name] for row in drawn]) for name in drawn[0]}
 
 
 def best_assignment(
@@ -157,7 +144,7 @@ def best_assignment(
     began = time.perf_counter()
     if variables is not None and set(variables) != set(graph.variables):
         raise MmgraphError("'layer_summation' maximises over all variables, not over some of them")
-    rows = [_Row(graph, evidence, row, most_terms, device).best() for row in range(evidence.batch)]
+    rows = [row.best() for row in _rows(graph, evidence, most_terms, device)]
     states = {n: torch.cat([values[n] for values, _ in rows]) for n in rows[0][0]}
     log_weight = torch.cat([weight for _, weight in rows])
     return Assignment(
@@ -180,6 +167,15 @@ class _Block(NamedTuple):
     weighed: Weighed
     log_weights: Float64[Tensor, " terms"]
 
+    def natural(self, name: str) -> Float64[Tensor, "terms ..."]:
+        """Return the natural parameters of a summed layer."""
+        return self.weighed.natural(name).expand(self.view.batch, *self.view.unary[name].shape[1:])
+
+
+def _rows(graph: FactorGraph, evidence: Evidence, most_terms: int, device: str) -> Iterator[_Row]:
+    """Yield the rows of evidence, each with the weights of its terms."""
+    return (_Row(graph, evidence, row, most_terms, device) for row in range(evidence.batch))
+
 
 class _Row:
     """One row of evidence."""
@@ -191,23 +187,18 @@ class _Row:
         self.evidence = evidence.rows(slice(row, row + 1))
         self.device = tables_device(graph) if device == "auto" else torch.device(device)
         view = self._view(1)
-        self.summed = layers_to_sum(view, lambda names: _log_terms(view, names))
-        self.listed = [n for n in view.free if n not in self.summed]
+        self.summed, self.listed, log_terms = _summed_and_listed(view)
         for name in self.listed:
             if not view.variables[name].is_discrete:
                 raise NotTabularError(
                     f"'{name}' is {view.variables[name].family} and joined to another layer that "
                     "is not discrete either, so neither can be listed; use mean_field or gibbs"
                 )
-        log_terms = _log_terms(view, self.listed)
         if log_terms > math.log(most_terms) + 1e-9:
             raise TreewidthError(
                 f"layers {', '.join(map(repr, self.listed))} have e^{log_terms:.0f} joint values, "
                 f"more than the {most_terms:,} that may be summed over. Use mean_field, gibbs or "
-                "annealed_importance_sampling",
-                0,
-                0,
-                (),
+                "annealed_importance_sampling"
             )
         self.terms = round(math.exp(log_terms))
         self.log_weights = torch.cat([block.log_weights for block in self._blocks()])
@@ -275,7 +266,7 @@ class _Row:
         if name not in self.summed:
             values = block.states[name]
             return values, None if discrete else values.square()
-        natural = block.weighed.natural(name).expand(view.batch, *view.unary[name].shape[1:])
+        natural = block.natural(name)
         mean = view.kept(name, view.families[name].mean(natural))
         return mean, None if discrete else view.second_moment_of(name, natural)
 
@@ -289,8 +280,8 @@ class _Row:
         block = self._block(self._view(draws), terms)
         view = block.view
         for name in self.summed:
-            natural = block.weighed.natural(name).expand(draws, *view.unary[name].shape[1:])
-            block.states[name] = view.kept(name, view.families[name].sample(natural, drawing))
+            sampled = view.families[name].sample(block.natural(name), drawing)
+            block.states[name] = view.kept(name, sampled)
         return {n: values_of(view, n, s).cpu() for n, s in block.states.items()}
 
     def best(self) -> tuple[dict[str, Tensor], Float64[Tensor, " 1"]]:
@@ -309,8 +300,8 @@ class _Row:
         """Put the summed layers in their modes; return the log-weights of all values together."""
         view = block.view
         for name in self.summed:
-            natural = block.weighed.natural(name).expand(view.batch, *view.unary[name].shape[1:])
-            block.states[name] = view.kept(name, view.families[name].mode(natural))
+            mode = view.families[name].mode(block.natural(name))
+            block.states[name] = view.kept(name, mode)
         return view.expected_log_weight(block.states) + view.log_base(block.states)
 
 
@@ -320,8 +311,14 @@ def log_terms(graph: FactorGraph, evidence: Evidence) -> float:
     Infinite where no choice of layers can be listed.
     """
     view = FieldView.structure(graph, evidence, tables_device(graph), torch.float64)
+    return _summed_and_listed(view)[2]
+
+
+def _summed_and_listed(view: FieldView) -> tuple[list[str], list[str], float]:
+    """The layers to sum out, those to list, and the logarithm of the terms of that list."""
     summed = layers_to_sum(view, lambda names: _log_terms(view, names))
-    return _log_terms(view, [n for n in view.free if n not in summed])
+    listed = [n for n in view.free if n not in summed]
+    return summed, listed, _log_terms(view, listed)
 
 
 def _log_terms(view: FieldView, names: Sequence[str]) -> float:
@@ -331,10 +328,10 @@ def _log_terms(view: FieldView, names: Sequence[str]) -> float:
         variable = view.variables[name]
         if not variable.is_discrete:
             return math.inf
-        known = view.clamped.get(name)
+        clamped = view.clamped.get(name)
         unknown = variable.size
-        if known is not None and known.known is not None:
-            unknown -= int(known.known.reshape(view.batch, -1).sum(1).min())
+        if clamped is not None and clamped.known is not None:
+            unknown -= int(clamped.known.reshape(view.batch, -1).sum(1).min())
         total += unknown * math.log(variable.cardinality)
     return total
 
@@ -342,10 +339,10 @@ def _log_terms(view: FieldView, names: Sequence[str]) -> float:
 def _unknown(view: FieldView, name: str) -> Int64[Tensor, " unknown"]:
     """The places in a flattened array that are not observed, the same in all rows of the view."""
     variable: Variable = view.variables[name]
-    known = view.clamped.get(name)
-    if known is None or known.known is None:
+    clamped = view.clamped.get(name)
+    if clamped is None or clamped.known is None:
         return torch.arange(variable.size, device=view.device)
-    return (~known.known[0]).reshape(-1).nonzero().flatten()
+    return (~clamped.known[0]).reshape(-1).nonzero().flatten()
 
 
 def _with_values(
@@ -353,11 +350,12 @@ def _with_values(
 ) -> Float[Tensor, "terms ..."]:
     """Statistics with the unknown elements in the states given."""
     variable = view.variables[name]
+    tail: tuple[int, ...] = ()
     if name in view.compact and variable.family == "bernoulli":
-        fresh = torch.zeros(view.batch, variable.size, dtype=view.dtype, device=view.device)
-        fresh[:, places] = codes.to(view.dtype)
-        return view.kept(name, fresh.reshape(view.batch, *variable.shape))
-    states = variable.cardinality
-    fresh = torch.zeros(view.batch, variable.size, states, dtype=view.dtype, device=view.device)
-    fresh[:, places] = one_hot(codes, states, view.dtype)
-    return view.kept(name, fresh.reshape(view.batch, *variable.shape, states))
+        statistics = codes.to(view.dtype)
+    else:
+        tail = (variable.cardinality,)
+        statistics = one_hot(codes, variable.cardinality, view.dtype)
+    fresh = torch.zeros(view.batch, variable.size, *tail, dtype=view.dtype, device=view.device)
+    fresh[:, places] = statistics
+    return view.kept(name, fresh.reshape(view.batch, *variable.shape, *tail))

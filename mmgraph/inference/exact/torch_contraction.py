@@ -8,8 +8,8 @@ maximum is one at a best assignment, that of a draw at one drawn.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,62 +26,39 @@ from mmgraph.inference.exact.join_tree.torch_program import (
     Reduction,
     always_observed,
 )
-from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.numerics.counted_random import device_generator
-from mmgraph.inference.posterior import Moments, Posterior
+from mmgraph.inference.posterior import Moments
 
 _ENTRIES_AT_ONCE = 1 << 22
 """Entries of all cliques together, times the draws of one pass."""
 
 
-def torch_contraction(
+def marginals(
     graph: FactorGraph,
     evidence: Evidence,
     variables: Sequence[str] | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
     memory_budget: int | None = None,
-) -> Posterior:
-    """Return exact marginals, differentiable with respect to tables and soft evidence.
+) -> dict[str, Any]:
+    """Return fields of a posterior: marginals differentiable in tables and soft evidence.
 
-    Parameters
-    ----------
-    device : torch.device, optional
-        Where to compute; by default where the model's tables are.
-    dtype : torch.dtype, optional
-        Double by default.
-    memory_budget : int, optional
-        In bytes, for one pass over all rows of the batch.
-
-    Raises
-    ------
-    TreewidthError, ZeroProbabilityError
-        As for the junction tree.
+    The memory budget is that of one pass over all rows of the batch; errors are those of the
+    junction tree.
     """
-    began = time.perf_counter()
-    view = table_view(graph)
-    names = list(view.index) if variables is None else list(variables)
-    wanted = [view.index[graph.variable(name).name] for name in names]
+    wanted = indices(graph, variables)
     with torch.enable_grad():
         scopes = [(v,) for v in wanted]
         run, log_total = _trusted_pass(graph, evidence, scopes, device, dtype, memory_budget)
         check_possible(graph, evidence, log_total, memory_budget)
-        found = run.joint_marginals(log_total)
-    blocks = [found[(v,)] for v in wanted]
+        beliefs = run.joint_marginals(log_total)
+    blocks = [beliefs[scope] for scope in scopes]
     if dtype is not None:
         blocks, log_total = [block.to(dtype) for block in blocks], log_total.to(dtype)
     if not run.differentiable:
         blocks, log_total = [block.detach() for block in blocks], log_total.detach()
-    return Posterior(
-        graph.variables,
-        Moments(dict(zip(names, blocks, strict=True))),
-        log_total,
-        method="torch",
-        exact=True,
-        seconds=time.perf_counter() - began,
-        is_normalised=graph.is_normalised,
-        normaliser=normaliser(graph, evidence, log_evidence),
-    )
+    names = [table_view(graph).variables[v].name for v in wanted]
+    return {"moments": Moments(dict(zip(names, blocks, strict=True))), "log_weight": log_total}
 
 
 def log_evidence(
@@ -111,8 +88,8 @@ def joint_distribution(
     with torch.enable_grad():
         run, log_total = _trusted_pass(graph, evidence, [scope], device, None, memory_budget)
         check_possible(graph, evidence, log_total, memory_budget)
-        found = run.joint_marginals(log_total)[scope]
-    return found if run.differentiable else found.detach()
+        belief = run.joint_marginals(log_total)[scope]
+    return belief if run.differentiable else belief.detach()
 
 
 def factor_beliefs(
@@ -132,10 +109,12 @@ def factor_beliefs(
             graph, evidence, [s for s in scopes if s], device, None, memory_budget
         )
         check_possible(graph, evidence, log_total, memory_budget)
-        found = run.joint_marginals(log_total)
+        beliefs = run.joint_marginals(log_total)
     shares = torch.ones_like(log_total) if weights is None else torch.as_tensor(weights)
     shares = shares.detach().to(run.device, torch.float64)
-    counts = [torch.tensordot(shares, found[s].detach(), 1) if s else shares.sum() for s in scopes]
+    counts = [
+        torch.tensordot(shares, beliefs[s].detach(), 1) if s else shares.sum() for s in scopes
+    ]
     return counts, log_total.detach()
 
 
@@ -149,11 +128,6 @@ def best_assignment(
     """Return the most probable assignment of every row, and the logarithm of its weight.
 
     As :func:`mmgraph.inference.exact.junction_tree.best_assignment`, in logarithms; on the CPU.
-
-    Raises
-    ------
-    TreewidthError, ZeroProbabilityError
-        As for the junction tree.
     """
     view = table_view(graph)
     wanted = indices(graph, variables)
@@ -174,19 +148,13 @@ def exact_samples(
     """Draw independent samples of all discrete variables from the posterior of every row.
 
     As :func:`mmgraph.inference.exact.junction_tree.exact_samples`; on the CPU.
-
-    Raises
-    ------
-    TreewidthError, ZeroProbabilityError
-        As for the junction tree.
     """
     view = table_view(graph)
     everything = tuple(range(len(view.variables)))
     tree = _pass_in_logarithms(
         graph, evidence.rows(slice(0, 1)), (), "sum", device, memory_budget
     ).tree
-    entries = sum(tree.size(tree.clique(n)) for n in range(tree.leaves, len(tree.scopes)))
-    step = max(1, _ENTRIES_AT_ONCE // max(1, entries * evidence.batch))
+    step = max(1, _ENTRIES_AT_ONCE // max(1, tree.multiplications() * evidence.batch))
     drawing: torch.Generator | None = None
     parts = []
     for first in range(0, draws, step):

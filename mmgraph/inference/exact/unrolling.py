@@ -51,46 +51,50 @@ class Unrolled:
                 names.append(self.graph.variable(name).name)
         return names
 
-    def evidence(self, given: Evidence) -> Evidence:
+    def evidence(self, evidence: Evidence) -> Evidence:
         """Return evidence on arrays as evidence on their elements."""
-        columns = list(given.columns)
-        codes = [given.codes]
-        for name, array in given.arrays.items():
-            flat = array.reshape(given.batch, -1).cpu().numpy()
-            seen = np.flatnonzero((flat != MISSING).any(0))
-            columns.extend(self.elements[name][i] for i in seen)
-            codes.append(flat[:, seen])
+        if self.graph is self.source:
+            return evidence
+        columns = list(evidence.columns)
+        codes = [evidence.codes]
+        for name, array in evidence.arrays.items():
+            flat = array.reshape(evidence.batch, -1).cpu().numpy()
+            observed = np.flatnonzero((flat != MISSING).any(0))
+            columns.extend(self.elements[name][i] for i in observed)
+            codes.append(flat[:, observed])
         soft = {}
-        for name, tensor in given.soft.items():
+        for name, tensor in evidence.soft.items():
             variable = self.source.variables[name]
-            rows = tensor.reshape(given.batch, variable.size, variable.cardinality)
+            rows = tensor.reshape(evidence.batch, variable.size, variable.cardinality)
             soft.update({e: rows[:, i] for i, e in enumerate(self.elements[name])})
         return Evidence(
             self.graph.variables,
-            given.batch,
+            evidence.batch,
             tuple(columns),
             np.ascontiguousarray(np.concatenate(codes, 1)),
             {},
             soft,
-            given.values,
+            evidence.values,
         )
 
-    def gathered(self, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Put what was found of elements, ``(batch, …)`` each, together as ``(batch, *shape, …)``.
+    def gathered(
+        self, answers: Mapping[str, Tensor], variables: Sequence[str] | None = None, axis: int = 1
+    ) -> dict[str, Tensor]:
+        """Return what is told of elements put together by variable, their shape from ``axis`` on.
 
-        Axes between batch and shape, as of draws, stay where they are if ``found`` has them first.
+        Single elements that are asked for stay under their own names.
         """
-        result = {}
+        if self.graph is self.source:
+            return dict(answers)
+        whole = {}
         for name, elements in self.elements.items():
-            if any(element not in found for element in elements):
-                continue  # single elements stay under their own names
-            shape = self.source.variables[name].shape
-            if not shape:
-                result[name] = found[name]
-                continue
-            stacked = torch.stack([found[e] for e in elements], 1)
-            result[name] = stacked.reshape(stacked.shape[0], *shape, *stacked.shape[2:])
-        return result
+            if all(element in answers for element in elements):
+                shape = self.source.variables[name].shape
+                parts = torch.stack([answers[e] for e in elements], axis) if shape else None
+                whole[name] = answers[name] if parts is None else parts.unflatten(axis, shape)
+        if variables is None:
+            return whole
+        return {n: whole[n] if n in whole else answers[n] for n in variables}
 
 
 def needs_unrolling(graph: FactorGraph) -> bool:
@@ -104,7 +108,7 @@ def _has_arrays_or_edges(graph: FactorGraph) -> bool:
 
 
 def unrolled(graph: FactorGraph) -> Unrolled:
-    """Return the scalar form of a graph, made once and kept with it.
+    """Return the scalar form of a graph, made once and kept with it; itself if it has no arrays.
 
     Where a factor asks for gradients the form is made anew each time: its tables belong to one
     backward pass, and an optimiser changes what they are made of.
@@ -118,6 +122,8 @@ def unrolled(graph: FactorGraph) -> Unrolled:
     NotTabularError
         If a factor over arrays has no tables.
     """
+    if not needs_unrolling(graph):
+        return Unrolled(graph, {}, graph)
     if any(factor.requires_grad for factor in graph.factors):
         return _unroll(graph)
     return graph.cached(_unroll)
@@ -128,10 +134,7 @@ def _unroll(graph: FactorGraph) -> Unrolled:
     if size > MOST_ELEMENTS:
         raise TreewidthError(
             f"exact inference lists every element of an array, up to {MOST_ELEMENTS:,} of them; "
-            f"here are {size:,}. Use belief propagation, TRW-S or sampling",
-            0,
-            0,
-            (),
+            f"here are {size:,}. Use belief propagation, TRW-S or sampling"
         )
     elements = {n: tuple(element_names(v)) for n, v in graph.variables.items() if v.is_discrete}
     variables = _scalars(graph, elements)
@@ -178,9 +181,9 @@ def _edge_tables(
     first, second, weights = factor.edges()
     logs = -weighted_energies(weights[:, None, None], energies.to(weights.device))
     # A weight of zero is no edge, even where the table forbids pairs, but it may have a gradient.
-    kept = ((weights != 0) | weights.requires_grad).nonzero().flatten().tolist()
+    present = ((weights != 0) | weights.requires_grad).nonzero().flatten().tolist()
     scopes = [
         (variables[elements[a.name][i]], variables[elements[b.name][j]])
         for i, j in zip(first.tolist(), second.tolist(), strict=True)
     ]
-    return [TableFactor(scopes[e], log_values=logs[e]) for e in kept]
+    return [TableFactor(scopes[e], log_values=logs[e]) for e in present]

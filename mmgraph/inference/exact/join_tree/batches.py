@@ -24,18 +24,9 @@ _ROWS_AT_ONCE = 4096
 
 
 class Batch(NamedTuple):
-    """Rows that run through one plan together.
+    """Rows that run through one plan together: their places in the evidence, and what it takes.
 
-    Attributes
-    ----------
-    rows : ndarray of int
-        Their places in the evidence.
-    compiled : CompiledPlan
-        The plan.
-    codes, soft : ndarray
-        What the plan takes (see ``CompiledPlan.run``).
-    row_logs : ndarray or float
-        The logarithms that the soft tables were divided by.
+    ``row_logs`` are the logarithms that the soft tables were divided by.
     """
 
     rows: np.ndarray

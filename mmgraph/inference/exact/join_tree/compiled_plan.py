@@ -27,19 +27,10 @@ BLOCK_ENTRIES = 16_000
 class CompiledPlan:
     """A plan with its memory.
 
-    Parameters
-    ----------
-    view : TableView
-        The graph's tables.
-    planned : PlannedRequest
-        The join tree and the program that the tables are run through.
-    memory_budget : int
-        In bytes.
-
     Raises
     ------
     TreewidthError
-        If the tables would not fit; nothing has been allocated then.
+        If the tables would not fit the budget; nothing has been allocated then.
     """
 
     def __init__(self, view: TableView, planned: PlannedRequest, memory_budget: int) -> None:
@@ -84,15 +75,9 @@ class CompiledPlan:
         """Return the outputs and log P(evidence) of every row, and how many have to be run again.
 
         Those are the rows that are impossible, or that doubles do not hold; their outputs are zero
-        and their logarithms ``-inf``.
-
-        Parameters
-        ----------
-        codes : int64 array
-            The observed states, columns as in ``request.observed``.
-        soft : float64 array
-            The row tables one after the other, axes as in :meth:`row_axes`; likelihoods, not
-            logarithms.
+        and their logarithms ``-inf``. The columns of ``codes`` are those of ``request.observed``;
+        ``soft`` holds the row tables, as likelihoods, one after the other, axes as in
+        :meth:`row_axes`.
         """
         small = self.plan.entries <= BLOCK_ENTRIES
         if len(codes) < simd_rows.ROWS or not small or not self._is_possible:
@@ -171,11 +156,11 @@ class CompiledPlan:
 def compiled_plan(graph: FactorGraph, request: Request, memory_budget: int | None) -> CompiledPlan:
     """Return the plan for a request, bound to the graph's numbers at its first use."""
     plans = graph.cached(bound_plans)
-    found = plans.get(request)
-    if found is None:
+    plan = plans.get(request)
+    if plan is None:
         budget = default_memory_budget() if memory_budget is None else memory_budget
-        found = plans[request] = CompiledPlan(table_view(graph), planned(graph, request), budget)
-    return found
+        plan = plans[request] = CompiledPlan(table_view(graph), planned(graph, request), budget)
+    return plan
 
 
 def bound_plans(_: FactorGraph) -> Recent[Request, CompiledPlan]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 _ALL_PAIRS_LIMIT = 8
 """Up to this many factors in a bucket every pair is compared; beyond it the smallest go first."""
@@ -23,10 +23,6 @@ class ContractionTree:
 
     Attributes
     ----------
-    cardinalities : sequence of int
-        The states of each variable.
-    leaves : int
-        The number of factors.
     scopes : list of frozenset of int
         The variables of each node's result.
     left, right : list of int
@@ -44,11 +40,11 @@ class ContractionTree:
     cardinalities: Sequence[int]
     leaves: int
     scopes: list[frozenset[int]]
-    left: list[int] = field(default_factory=list)
-    right: list[int] = field(default_factory=list)
-    eliminated: list[frozenset[int]] = field(default_factory=list)
-    unit: list[bool] = field(default_factory=list)
-    roots: list[int] = field(default_factory=list)
+    left: list[int]
+    right: list[int]
+    eliminated: list[frozenset[int]]
+    unit: list[bool]
+    roots: list[int]
 
     def size(self, scope: frozenset[int]) -> int:
         """The number of entries of a table over these variables."""
@@ -75,16 +71,10 @@ def contraction_tree(
 
     Parameters
     ----------
-    scopes : sequence of sequences of int
-        The variables of each factor.
-    cardinalities : sequence of int
-        The states of each variable.
-    order : sequence of int
-        The variables in the order of their elimination; those in ``keep`` are passed over.
     children : sequence of int, optional
         For each factor the variable it is a conditional distribution of, or -1.
     keep : frozenset of int
-        Variables that stay in the roots.
+        Variables that stay in the roots; they are passed over in ``order``.
     barriers : frozenset of int
         Variables that may not be summed out before their turn in ``order``, because another
         operation (a maximum) eliminates them.
@@ -104,11 +94,16 @@ class _Builder:
         barriers: frozenset[int],
     ) -> None:
         count = len(scopes)
-        self.tree = ContractionTree(cardinalities, count, [frozenset(s) for s in scopes])
-        self.tree.left = [-1] * count
-        self.tree.right = [-1] * count
-        self.tree.eliminated = [frozenset()] * count
-        self.tree.unit = [False] * count
+        self.tree = ContractionTree(
+            cardinalities,
+            leaves=count,
+            scopes=[frozenset(s) for s in scopes],
+            left=[-1] * count,
+            right=[-1] * count,
+            eliminated=[frozenset()] * count,
+            unit=[False] * count,
+            roots=[],
+        )
         self.keep = keep
         self.late = keep | barriers
         # A node is one for every state once the variables that it summed out are exactly the

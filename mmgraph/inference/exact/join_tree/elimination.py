@@ -21,15 +21,7 @@ _DENSE_LIMIT = 6000
 
 
 class EliminationOrder(NamedTuple):
-    """An order and what it costs.
-
-    Attributes
-    ----------
-    order : list of int
-        Variable indices, first eliminated first.
-    total_size : float
-        The sum of the sizes (numbers of entries) of the cliques that arise.
-    """
+    """Variables, first eliminated first, and the sum of the entries of the cliques that arise."""
 
     order: list[int]
     total_size: float
@@ -46,17 +38,11 @@ def best_elimination_order(
 
     Parameters
     ----------
-    scopes : sequence of sequences of int
-        The variables of each factor.
-    cardinalities : sequence of int
-        The number of states of each variable.
     last : frozenset of int
         Variables that must come after all others (those to maximise in marginal MAP, or to keep).
     restarts : int, optional
         How many randomised orders to try beside the two deterministic ones. By default more where
         the tables are large, and none where the first order is already small.
-    seed : int
-        Seeds the ties of the restarts.
     """
     count = len(cardinalities)
     log_sizes = np.log(np.asarray(cardinalities, np.float64)) if count else np.empty(0)
@@ -224,12 +210,12 @@ def _sparse_min_fill(
     order: list[int] = []
     total = 0.0
     while heap:
-        found, v = heapq.heappop(heap)
-        if current.get(v) != found:
+        priority, v = heapq.heappop(heap)
+        if current.get(v) != priority:
             continue
         del current[v]
         order.append(v)
-        total += math.exp(min(found[2], 300.0))
+        total += math.exp(min(priority[2], 300.0))
         around = sorted(neighbours[v])
         touched = set(around)
         for a in around:

@@ -201,15 +201,10 @@ def _contract(program, at, buffer, a, b, c, alpha, counter):
 
 @compiled
 def run_steps(program, start, stop, offsets, scales, buffer, counter):
-    """Run a stretch of the program.
+    """Run a stretch of the program; return the logarithm of the totals of the steps that count.
 
-    Returns
-    -------
-    log_total : float
-        The logarithm of the totals divided out by the steps that count; ``-inf`` as soon as one
-        of them is zero, or out of the range of doubles.
-    failed : int
-        The position of the step whose result was all zero, or out of the range of doubles, or -1.
+    It is ``-inf`` as soon as a total is zero, or out of the range of doubles; beside it the
+    position of that step, or -1.
     """
     log_total, product = 0.0, 1.0
     at = start

@@ -56,13 +56,13 @@ def outputs_in_logarithms(
     for rows, run in _passes(graph, evidence, scopes, how, memory_budget):
         with torch.enable_grad():
             total = run.log_total()
-            found = run.joint_marginals(total)
+            marginals = run.joint_marginals(total)
         logs[rows] = total.detach().cpu().numpy()
         for start, entries, axes in compiled.plan.outputs:
             if not axes:
                 output[rows, start] = 1.0
-            elif axes in found:
-                block = found[axes].detach().flatten(1).cpu().numpy()
+            elif axes in marginals:
+                block = marginals[axes].detach().flatten(1).cpu().numpy()
                 output[rows, start : start + entries] = block
             else:  # an observed variable
                 states = run.codes[axes[0]].cpu().numpy()
@@ -127,7 +127,7 @@ def _passes(
         return ForwardPass(graph, some, scopes, "cpu", None, sys.maxsize, logarithms=how)
 
     tree = over(slice(0, 1)).tree
-    entries = sum(tree.size(tree.clique(n)) for n in range(tree.leaves, len(tree.scopes)))
+    entries = tree.multiplications()
     budget = default_memory_budget() if memory_budget is None else memory_budget
     required = 8 * _COPIES * entries
     if required > budget:

@@ -45,16 +45,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Leaf:
-    """Where a factor's numbers come from.
+    """Where a factor's numbers come from: its own table, or one that comes with every row.
 
-    Attributes
-    ----------
-    scope : tuple of int
-        The variables of the factor, in the order of its axes.
-    observed : tuple of (int, int)
-        The variables of the scope that evidence fixes, with their column of the codes.
-    row_table : bool
-        Whether the table is given anew with every row (soft evidence).
+    ``observed`` are the variables of the scope that evidence fixes, with their column of the codes.
     """
 
     scope: tuple[int, ...]
@@ -162,12 +155,7 @@ class Plan:
 def decoding_steps(plan: Plan, only: frozenset[int] | None = None) -> np.ndarray:
     """Write the program of ``decode_rows``: the nodes from the roots down.
 
-    Parameters
-    ----------
-    plan : Plan
-        With a forward pass at least.
-    only : frozenset of int, optional
-        The variables to decide (the maximised ones of marginal MAP); by default all.
+    ``only`` are the variables to decide (the maximised ones of marginal MAP), by default all.
     """
     tree, one = plan.tree, len(plan.tree.scopes)
     steps: list[int] = []

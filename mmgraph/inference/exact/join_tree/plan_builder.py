@@ -22,18 +22,10 @@ from mmgraph.inference.exact.join_tree.plan import Leaf, Plan, Request, Strides
 def compile_plan(
     tree: ContractionTree, leaves: Sequence[Leaf], rank: list[int], request: Request
 ) -> Plan:
-    """Compile a join tree.
+    """Compile a join tree over the free variables of its leaves.
 
-    Parameters
-    ----------
-    tree : ContractionTree
-        Its leaves hold the free variables of ``leaves``.
-    leaves : sequence of Leaf
-        Where the numbers of each factor come from.
-    rank : list of int
-        The place of each variable in the order that all tables' axes follow.
-    request : Request
-        An observed variable gets an empty marginal; what is kept is the result instead of beliefs.
+    ``rank`` is the place of each variable in the order that all tables' axes follow. An observed
+    variable gets an empty marginal; what is kept is the result instead of beliefs.
     """
     builder = _PlanBuilder(tree, leaves, rank, frozenset(request.maximised))
     soft_start = builder.place_leaves()

@@ -24,15 +24,7 @@ PLANS_KEPT = 256
 
 
 class PlannedRequest:
-    """The join tree of a request, and what is compiled from it when it is first needed.
-
-    Parameters
-    ----------
-    structure : TableStructure
-        Of the graph.
-    request : Request
-        What to plan for.
-    """
+    """The join tree of a request, and what is compiled from it when it is first needed."""
 
     def __init__(self, structure: TableStructure, request: Request) -> None:
         self.structure, self.request = structure, request
@@ -59,12 +51,8 @@ class PlannedRequest:
 
     @cached_property
     def decoding_nodes(self) -> int:
-        """How many random numbers one draw takes."""
-        at, count = 0, 0
-        while at < len(self.decoding):
-            at += int(self.decoding[at])
-            count += 1
-        return count
+        """How many random numbers one draw of all variables takes."""
+        return sum(map(bool, self.tree.eliminated))
 
     @cached_property
     def observed_places(self) -> np.ndarray:
@@ -149,11 +137,11 @@ class PlannedRequest:
 
 def planned(graph: FactorGraph, request: Request) -> PlannedRequest:
     """Return the join tree and the plan of a request, one for all graphs of a structure."""
-    known = graph.cached_structure(_planned_requests)
-    found = known.get(request)
-    if found is None:
-        found = known[request] = PlannedRequest(table_structure(graph), request)
-    return found
+    plans = graph.cached_structure(_planned_requests)
+    plan = plans.get(request)
+    if plan is None:
+        plan = plans[request] = PlannedRequest(table_structure(graph), request)
+    return plan
 
 
 def _planned_requests(_: FactorGraph) -> Recent[Request, PlannedRequest]:

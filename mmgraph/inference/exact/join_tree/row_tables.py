@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
@@ -15,17 +15,8 @@ from mmgraph.inference.exact.join_tree.compiled_plan import CompiledPlan
 from mmgraph.inference.exact.join_tree.table_view import table_view
 
 
-@dataclass(frozen=True)
-class RowTables:
-    """Log-likelihoods over small scopes, one table for each row of evidence.
-
-    Attributes
-    ----------
-    scopes : tuple of tuple of int
-        The variables of each table.
-    values : list of ndarray
-        The log-tables, shape ``(batch, *states)``.
-    """
+class RowTables(NamedTuple):
+    """Log-likelihoods over small scopes, one table for each row of evidence."""
 
     scopes: tuple[tuple[int, ...], ...]
     values: list[Float64[np.ndarray, "batch *states"]]
@@ -34,7 +25,7 @@ class RowTables:
         self,
         compiled: CompiledPlan,
         rows: np.ndarray | None,
-        codes: np.ndarray,
+        codes: Int64[np.ndarray, "batch columns"],
         partial: Sequence[int],
     ) -> tuple[np.ndarray, np.ndarray | float]:
         """Return likelihoods side by side for some rows, and the logarithms they were divided by.
@@ -43,15 +34,11 @@ class RowTables:
 
         Parameters
         ----------
-        compiled : CompiledPlan
-            Says in which order it wants the axes.
         rows : ndarray or None
             None stands for all.
-        codes : ndarray, shape (batch, columns)
-            Hard observations, of which ``partial`` are missing in some rows: their tables are one
-            at the observed state, and one everywhere where nothing was observed.
         partial : sequence of int
-            Columns of ``codes``.
+            Columns of ``codes`` that some rows miss: their tables are one at the observed state,
+            and one everywhere where nothing was observed.
         """
         count = len(codes) if rows is None else len(rows)
         if not self.scopes and not partial:

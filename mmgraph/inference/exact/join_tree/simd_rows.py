@@ -176,19 +176,11 @@ def _gather(buffer, tables, slots, sizes, strides, codes, row, last):
 
 @compiled
 def run_blocks(program, blocks, sections, evidence, outputs, log_evidence, base_log):
-    """Run a plan over rows of evidence, a block at a time.
+    """Run a plan over rows of evidence, a block at a time, as ``kernels.run_rows``.
 
-    Parameters
-    ----------
-    program : Program
-    blocks : Blocks
-    sections : int64 array
-        Where the steps that depend on evidence begin and end.
-    evidence : RowEvidence
-    outputs : Outputs
-    log_evidence, base_log
-        As for ``kernels.run_rows``; a row whose numbers are lost has the logarithm ``-inf``, but
-        rows of small probability are not looked at for numbers that they have lost.
+    ``sections`` are where the steps that depend on evidence begin and end. A row whose numbers are
+    lost has the logarithm ``-inf``, but rows of small probability are not looked at for numbers
+    that they have lost.
     """
     steps, offsets, scales, buffer, counter = program
     varying, sizes, tables = blocks

@@ -14,7 +14,7 @@ from mmgraph.graph.errors import EvidenceError, NotTabularError, UnknownVariable
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.table import scaled
+from mmgraph.graph.factors.table import TableFactor, scaled
 from mmgraph.graph.variable import Variable
 
 
@@ -58,40 +58,29 @@ class TableView(TableStructure):
 
     Attributes
     ----------
-    factors : list of Factor or None
-        One for each of ``scopes``; None over a variable that no factor mentions.
+    factors : list of Factor
+        One for each of ``scopes``, of ones over a variable that no factor of the graph mentions.
     continuous : list of Factor
         The factors with a continuous variable; they speak when that variable is observed.
     """
 
-    factors: list[Factor | None]
+    factors: list[Factor]
     continuous: list[Factor]
 
     def tensors(self) -> list[tuple[Tensor, float]]:
         """Return each factor's potentials, and the logarithm of what they were divided by."""
-        return [self._scaled(f, scope) for f, scope in zip(self.factors, self.scopes, strict=True)]
-
-    def _scaled(self, factor: Factor | None, scope: tuple[int, ...]) -> tuple[Tensor, float]:
-        if factor is not None:
-            return scaled(factor)
-        return torch.ones(self.cardinalities[scope[0]], dtype=torch.float64), 0.0
+        return [scaled(factor) for factor in self.factors]
 
     def parameters(self) -> list[Tensor]:
         """Return every tensor that tables and likelihoods are computed from."""
         tensors: list[Tensor] = []
         for factor in self.factors:
-            if factor is not None:
-                tensors += factor.tensors() or (next(factor.tables()).values,)
+            tensors += factor.tensors() or (next(factor.tables()).values,)
         return tensors + [t for factor in self.continuous for t in factor.tensors()]
 
     def log_tensors(self) -> list[Tensor]:
         """Return each factor's log-potentials, as they are: nothing is divided out."""
-        return [
-            torch.zeros(self.cardinalities[scope[0]], dtype=torch.float64)
-            if factor is None
-            else next(factor.tables()).values.double()
-            for factor, scope in zip(self.factors, self.scopes, strict=True)
-        ]
+        return [next(factor.tables()).values.double() for factor in self.factors]
 
     def row_log_tables(self, evidence: Evidence) -> list[tuple[tuple[int, ...], Tensor]]:
         """Return scopes and log-tables ``(batch, *states)`` of what comes with the rows.
@@ -131,8 +120,10 @@ def table_view(graph: FactorGraph) -> TableView:
 
 def _with_factors(graph: FactorGraph) -> TableView:
     structure = table_structure(graph)
-    factors: list[Factor | None] = [f for f in graph.factors if f.is_tabular]
-    factors += [None] * (len(structure.scopes) - len(factors))
+    factors: list[Factor] = [f for f in graph.factors if f.is_tabular]
+    for (v,) in structure.scopes[len(factors) :]:
+        variable = structure.variables[v]
+        factors.append(TableFactor((variable,), log_values=torch.zeros(variable.cardinality)))
     continuous = [f for f in graph.factors if not f.is_tabular]
     return TableView(**vars(structure), factors=factors, continuous=continuous)
 

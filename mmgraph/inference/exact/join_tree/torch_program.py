@@ -53,25 +53,8 @@ def always_observed(graph: FactorGraph, evidence: Evidence) -> tuple[int, ...]:
 class ForwardPass:
     """The tables of every leaf, then a contraction a node.
 
-    Parameters
-    ----------
-    graph, evidence
-        What to compute.
-    wanted : sequence of tuple of int
-        Scopes that get a factor of ones, whose derivative is their joint marginal.
-    device, dtype
-        Where and in which precision.
-    memory_budget : int, optional
-        In bytes, for all rows.
-    logarithms : Logarithms, optional
-        Given where the pass runs in logarithms.
-
-    Attributes
-    ----------
-    ones : dict of tuple of int to Tensor
-        The factors of ones (zeros in logarithms), ``(batch, *states)``.
-    differentiable : bool
-        Whether a parameter or the evidence asks for gradients.
+    Each wanted scope gets a factor of ones (of zeros in logarithms), whose derivative is its joint
+    marginal. The memory budget is that of all rows.
     """
 
     def __init__(
@@ -126,16 +109,15 @@ class ForwardPass:
 
     def _model_tables(self) -> list[Tensor]:
         tables = []
-        for (tensor, log_scale), scope in zip(self._potentials(), self.view.scopes, strict=True):
+        if self.in_logarithms:
+            potentials = [(tensor, 0.0) for tensor in self.view.log_tensors()]
+        else:
+            potentials = self.view.tensors()
+        for (tensor, log_scale), scope in zip(potentials, self.view.scopes, strict=True):
             self.log_scale = self.log_scale + log_scale
             table = tensor.to(device=self.device, dtype=self.dtype)
             tables.append(self._sliced(table.unsqueeze(0), scope))
         return tables
-
-    def _potentials(self) -> list[tuple[Tensor, float]]:
-        if self.in_logarithms:
-            return [(tensor, 0.0) for tensor in self.view.log_tensors()]
-        return self.view.tensors()
 
     def _sliced(self, table: Tensor, scope: Sequence[int]) -> Tensor:
         """Take each row's slice of a table (batch or 1, *states), flat."""
@@ -230,16 +212,14 @@ class ForwardPass:
         Of a maximum or a draw it is one at the assignment found. An impossible row has zeros.
         """
         finite = torch.where(torch.isneginf(log_total), 0.0, log_total).sum()
-        scopes = list(self.ones)
-        ones = list(self.ones.values())
         if not finite.requires_grad:
             return {scope: torch.zeros_like(one) for scope, one in self.ones.items()}
-        found = torch.autograd.grad(
-            finite, ones, create_graph=self.differentiable, allow_unused=True
+        gradients = torch.autograd.grad(
+            finite, list(self.ones.values()), create_graph=self.differentiable, allow_unused=True
         )
         return {
             scope: torch.full_like(one, 1.0 / one[0].numel()) if gradient is None else gradient
-            for scope, one, gradient in zip(scopes, ones, found, strict=True)
+            for (scope, one), gradient in zip(self.ones.items(), gradients, strict=True)
         }
 
     @torch.enable_grad()
@@ -273,8 +253,8 @@ def _contraction(
         axes = [i + 1 for i, (_, members) in enumerate(groups) if members[k]]
         sizes = [groups[i - 1][0] for i in axes]
         arguments += [table.reshape(table.shape[0], *sizes), [0, *axes]]
-    kept = [i + 1 for i, (_, members) in enumerate(groups) if members[-1]]
-    result = torch.einsum(*arguments, [0, *kept])
+    remaining = [i + 1 for i, (_, members) in enumerate(groups) if members[-1]]
+    result = torch.einsum(*arguments, [0, *remaining])
     result = result.reshape(result.shape[0], -1)
     total = result.detach().sum(1, keepdim=True)
     divisor = torch.where(total > 0, total, 1.0)
@@ -292,10 +272,10 @@ def _log_contraction(
         sizes = [size if members[k] else 1 for size, members in groups]
         total = total + table.reshape(table.shape[0], *sizes)
     assert isinstance(total, Tensor)
-    kept = [i + 1 for i, (_, members) in enumerate(groups) if members[-1]]
+    remaining = [i + 1 for i, (_, members) in enumerate(groups) if members[-1]]
     gone = [i + 1 for i, (_, members) in enumerate(groups) if not members[-1]]
     if gone:
-        total = reduce(total.permute(0, *kept, *gone).flatten(1 + len(kept)))
+        total = reduce(total.permute(0, *remaining, *gone).flatten(1 + len(remaining)))
     return total.reshape(total.shape[0], -1)
 
 
