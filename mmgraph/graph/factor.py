@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import torch
 from jaxtyping import Float, Int64
@@ -27,15 +27,9 @@ if TYPE_CHECKING:
 
 
 class LogTable(NamedTuple):
-    """A log-potential over the states of a few scalar variables.
+    """A log-potential over the states of a few scalar variables; ``-inf`` is a hard zero.
 
-    Attributes
-    ----------
-    scope : tuple of Variable
-        One axis of ``values`` each, in order.
-    values : Tensor
-        Natural logarithms; ``-inf`` is a hard zero. Shape ``(*states)``, or ``(batch, *states)``
-        where the table depends on the row of evidence that it was computed for.
+    Its shape is ``(*states)``, or ``(batch, *states)`` where it depends on the row of evidence.
     """
 
     scope: tuple[Variable, ...]
@@ -43,22 +37,14 @@ class LogTable(NamedTuple):
 
 
 class Edges(NamedTuple):
-    """Edges between the elements of two array variables (or of one).
-
-    Attributes
-    ----------
-    first, second : Tensor of int64, shape (edges,)
-        Places of the two ends in the flattened arrays.
-    weights : Tensor, shape (edges,)
-        What the interaction's energy is multiplied by.
-    """
+    """Edges: the places of their ends in the flattened arrays, and weights of their energies."""
 
     first: Int64[Tensor, " edges"]
     second: Int64[Tensor, " edges"]
     weights: Float[Tensor, " edges"]
 
 
-class EdgeTerms(Protocol):
+class EdgeTerms(abc.ABC):
     """One interaction along many edges: what :attr:`Factor.edge_terms` gives.
 
     Attributes
@@ -68,31 +54,25 @@ class EdgeTerms(Protocol):
     interaction : Interaction
         The energy of a pair of states.
     offsets : tuple of tuple of int, or None
-        Of the neighbours, where every element of an array is joined to those at the same offsets.
+        Steps to the neighbours, where every element of an array is joined to those that they reach.
     """
 
     ends: tuple[Variable, Variable]
     interaction: Interaction
-    offsets: tuple[tuple[int, ...], ...] | None
+    offsets: tuple[tuple[int, ...], ...] | None = None
 
     @property
+    @abc.abstractmethod
     def edge_count(self) -> int:
         """The number of edges (an upper bound, and cheaper than listing them)."""
 
+    @abc.abstractmethod
     def edges(self) -> Edges:
         """Return all edges with their weights."""
 
 
 class Parts(NamedTuple):
-    """What a factor is put together from: the arguments of :meth:`Factor.restore`.
-
-    Attributes
-    ----------
-    kind : str
-        The name of the class, for messages.
-    scope, child, parameters, settings
-        As of the factor.
-    """
+    """What a factor is put together from: its class and the arguments of :meth:`Factor.restore`."""
 
     kind: str
     scope: tuple[Variable, ...]
@@ -114,8 +94,8 @@ class Parts(NamedTuple):
             number = " or ".join("one variable" if n == 1 else f"{n} variables" for n in sizes)
             raise GraphError(f"{self.kind} has {number} and no child")
         if not {*needed} <= {*self.parameters} <= {*needed, *allowed}:
-            found = ", ".join(self.parameters) or "nothing"
-            raise GraphError(f"expected the parameters {', '.join(sorted(needed))}, found {found}")
+            names = ", ".join(self.parameters) or "nothing"
+            raise GraphError(f"expected the parameters {', '.join(sorted(needed))}, found {names}")
         for name, tensor in self.parameters.items():
             if name != "edges" and not tensor.is_floating_point():
                 raise GraphError(f"the parameter '{name}' is {tensor.dtype}, and no real numbers")
@@ -150,6 +130,13 @@ class Factor(DeepCopied, abc.ABC):
     document_length : int or None
         The words of a document that is not observed, where the factor gives word counts their base
         measure.
+    tensor_names, setting_names : tuple of str
+        The attributes that are its :meth:`parameters` (where they are not None) and
+        :meth:`settings`; a class without a child takes its scope and then these, one with a child
+        that child, the parents and these.
+    arity : tuple of int
+        How many variables a factor without a child may join; the first parameter is then always
+        there.
     """
 
     scope: tuple[Variable, ...]
@@ -157,6 +144,9 @@ class Factor(DeepCopied, abc.ABC):
     compact: bool = False
     kind: ClassVar[str | None] = None
     precision: Tensor | None = None
+    tensor_names: ClassVar[tuple[str, ...]] = ()
+    setting_names: ClassVar[tuple[str, ...]] = ()
+    arity: ClassVar[tuple[int, ...]] = ()
 
     @property
     def parents(self) -> tuple[Variable, ...]:
@@ -247,11 +237,12 @@ class Factor(DeepCopied, abc.ABC):
 
     def parameters(self) -> dict[str, Tensor]:
         """Return the tensors that the factor is made of, by name."""
-        return {}
+        named = ((name, getattr(self, name)) for name in self.tensor_names)
+        return {name: tensor for name, tensor in named if tensor is not None}
 
     def settings(self) -> dict[str, Any]:
         """Return what else :meth:`restore` needs, as JSON values."""
-        return {}
+        return {name: getattr(self, name) for name in self.setting_names}
 
     @classmethod
     def restore(
@@ -272,8 +263,22 @@ class Factor(DeepCopied, abc.ABC):
 
     @classmethod
     def _restored(cls, parts: Parts) -> Self:
-        """Put a factor together; each class knows its own parts."""
-        raise GraphError(f"{cls.__name__} cannot be made of parameters and settings")
+        """Put a factor together, as the class declares; others know their own parts."""
+        if not cls.tensor_names:
+            raise GraphError(f"{cls.__name__} cannot be made of parameters and settings")
+        build: Any = cls  # each class has parameters of its own
+        if cls.arity:
+            variables: Sequence[Any] = parts.without_child(
+                cls.arity, cls.tensor_names[:1], cls.tensor_names[1:]
+            )
+        else:
+            variables = parts.of_distribution()
+        try:
+            made: Self = build(*variables, **parts.parameters, **parts.settings)
+        except TypeError as error:
+            names = ", ".join(v.name for v in parts.scope)
+            raise GraphError(f"{cls.__name__}({names}): {error}") from None
+        return made
 
     def tensors(self) -> tuple[Tensor, ...]:
         """Return the real parameters."""
@@ -300,18 +305,8 @@ class Factor(DeepCopied, abc.ABC):
 
     def __repr__(self) -> str:
         if self.child is not None:
-            given = ", ".join(v.name for v in self.parents)
-            inside = f"{self.child.name} | {given}" if given else self.child.name
+            parents = ", ".join(v.name for v in self.parents)
+            inside = f"{self.child.name} | {parents}" if parents else self.child.name
         else:
             inside = ", ".join(v.name for v in self.scope)
         return f"{type(self).__name__}({inside})"
-
-
-def factor_kinds(base: type[Factor] = Factor) -> dict[str, type[Factor]]:
-    """Return the factor classes that have a name in files, by that name."""
-    kinds: dict[str, type[Factor]] = {}
-    for known in base.__subclasses__():
-        if known.__dict__.get("kind") is not None:
-            kinds[known.__dict__["kind"]] = known
-        kinds.update(factor_kinds(known))
-    return kinds

@@ -18,9 +18,9 @@ def factor_kinds() -> dict[str, type[Factor]]:
         for package in (factors, leaves, conditionals)
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
     ]
-    classes = [known for module in modules for known in vars(module).values()]
-    named = {}
-    for known in classes:
-        if isinstance(known, type) and issubclass(known, Factor) and vars(known).get("kind"):
-            named[str(known.kind)] = known
-    return named
+    return {
+        str(member.kind): member
+        for module in modules
+        for member in vars(module).values()
+        if isinstance(member, type) and issubclass(member, Factor) and vars(member).get("kind")
+    }

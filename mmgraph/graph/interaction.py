@@ -223,11 +223,11 @@ class Tabulated(Interaction):
         return f"Tabulated(energies of shape {tuple(self.table.shape)})"
 
 
-def as_interaction(given: object) -> Interaction:
+def as_interaction(energy: object) -> Interaction:
     """Return an interaction as it is, Potts for None, and a table of energies as ``Tabulated``."""
-    if given is None:
+    if energy is None:
         return Potts()
-    return given if isinstance(given, Interaction) else Tabulated(given)
+    return energy if isinstance(energy, Interaction) else Tabulated(energy)
 
 
 def restored_interaction(

@@ -60,6 +60,7 @@ class Deterministic(ParametricTable):
     """
 
     kind = "deterministic"
+    tensor_names = ("index",)
 
     def __init__(
         self,
@@ -75,10 +76,6 @@ class Deterministic(ParametricTable):
             self.index = _checked_index(child, parents, function)
         table = torch.nn.functional.one_hot(self.index, child.cardinality).to(dtype)
         super().__init__((*parents, child), table, child=child)
-
-    def parameters(self) -> dict[str, Tensor]:
-        """Return the child's state index for each state of the parents."""
-        return {"index": self.index}
 
     def settings(self) -> dict[str, Any]:
         """Return the table's precision."""

@@ -53,6 +53,7 @@ class NoisyOr(HiddenMaximum):
     """
 
     kind = "noisy-or"
+    tensor_names = ("probabilities", "leak")
 
     def __init__(
         self,
@@ -67,10 +68,6 @@ class NoisyOr(HiddenMaximum):
         self.descending = self._absent[-1] == 1
         self.probabilities, self.leak = _checked_probabilities(child, parents, probabilities, leak)
         super().__init__(child, parents)
-
-    def parameters(self) -> dict[str, Tensor]:
-        """Return the probabilities and the leak."""
-        return {"probabilities": self.probabilities, "leak": self.leak}
 
     @classmethod
     def _restored(cls, parts: Parts) -> Self:

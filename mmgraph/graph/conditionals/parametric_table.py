@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.errors import GraphError, LearningError
-from mmgraph.graph.factor import Parts
+from mmgraph.graph.factor import Factor
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
 
@@ -29,14 +29,9 @@ class ParametricTable(TableFactor):
 
     child: Variable
 
-    @abc.abstractmethod
     def parameters(self) -> dict[str, Tensor]:
         """Return the numbers that the table is computed from, by name."""
-
-    @classmethod
-    @abc.abstractmethod
-    def _restored(cls, parts: Parts) -> Self:
-        """As :meth:`Factor.restore`."""
+        return Factor.parameters(self)
 
     @abc.abstractmethod
     def updated(self, counts: Float[Tensor, "*parents child"]) -> Self:

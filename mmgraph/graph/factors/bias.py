@@ -43,8 +43,8 @@ class BiasFactor(LayerFactor):
     """
 
     kind = "bias"
-    names = ("bias", "precision")
-    layers = 1
+    tensor_names = ("bias", "precision")
+    arity = (1,)
 
     def __init__(
         self, variable: Variable, bias: object, precision: object = None, length: int = 100
@@ -73,10 +73,6 @@ class BiasFactor(LayerFactor):
         if not bool(torch.isfinite(tensor.detach()).all()):
             raise GraphError(f"{self!r}: a {what} is NaN or infinite")
 
-    def tensors(self) -> tuple[Tensor, ...]:
-        """Return the bias, and the precision if there is one."""
-        return (self.bias,) if self.precision is None else (self.bias, self.precision)
-
     @property
     def document_length(self) -> int | None:
         """As :attr:`Factor.document_length`."""
@@ -89,8 +85,8 @@ class BiasFactor(LayerFactor):
     def energy(self, assignment: Mapping[str, Tensor]) -> Float[Tensor, " batch"]:
         """Return minus the log-potential, see :meth:`Factor.energy`."""
         (variable,) = self.scope
-        given = assignment[variable.name].to(self.bias.device)
-        statistics = statistics_of(variable, given, self.bias.dtype)
+        values = assignment[variable.name].to(self.bias.device)
+        statistics = statistics_of(variable, values, self.bias.dtype)
         rows = len(statistics)
         result = -(statistics * self.bias).reshape(rows, -1).sum(1)
         if self.precision is not None:
@@ -119,11 +115,11 @@ class BiasFactor(LayerFactor):
             Expected squares ``(batch, *shape)``; by default the squares of the statistics, which
             are then values.
         """
-        given = statistics[self.scope[0].name]
+        rows = statistics[self.scope[0].name]
         if self.precision is None:
-            return (given.mean(0),)
-        squares = given.square() if second_moment is None else second_moment
-        return given.mean(0), -0.5 * squares.mean(0)
+            return (rows.mean(0),)
+        squares = rows.square() if second_moment is None else second_moment
+        return rows.mean(0), -0.5 * squares.mean(0)
 
     def over_states(self) -> UnaryFactor:
         """Return the factor as log-potentials of states, see :meth:`Factor.over_states`."""

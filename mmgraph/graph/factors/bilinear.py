@@ -37,8 +37,8 @@ class BilinearFactor(LayerFactor):
     """
 
     kind = "bilinear"
-    names = ("weights",)
-    layers = 2
+    tensor_names = ("weights",)
+    arity = (2,)
 
     def __init__(self, first: Variable, second: Variable, weights: object) -> None:
         self.scope = (first, second)
@@ -53,10 +53,6 @@ class BilinearFactor(LayerFactor):
         if not bool(torch.isfinite(self.weights.detach()).all()):
             raise GraphError(f"{self!r}: a weight is NaN or infinite")
         self._rows = math.prod(statistics_shape(first))
-
-    def tensors(self) -> tuple[Tensor, ...]:
-        """Return the weights."""
-        return (self.weights,)
 
     @property
     def matrix(self) -> Float[Tensor, "first second"]:
@@ -77,11 +73,11 @@ class BilinearFactor(LayerFactor):
         """Return what the other layer's statistics say of this one, see :meth:`Factor.field`."""
         first, second = self.scope
         if variable is first:
-            given, matrix = statistics[second.name], self.matrix.T
+            other, matrix = statistics[second.name], self.matrix.T
         else:
-            given, matrix = statistics[first.name], self.matrix
-        product = given.reshape(len(given), -1) @ matrix
-        return product.reshape(len(given), *statistics_shape(variable))
+            other, matrix = statistics[first.name], self.matrix
+        product = other.reshape(len(other), -1) @ matrix
+        return product.reshape(len(other), *statistics_shape(variable))
 
     def expected_statistics(
         self, statistics: Mapping[str, Tensor]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import abc
 from collections.abc import Mapping
 from copy import copy
 from typing import Any, Self
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from mmgraph.graph.arrays import float_tensor, whole_numbers
 from mmgraph.graph.errors import GraphError
-from mmgraph.graph.factor import Edges, Factor, Parts
+from mmgraph.graph.factor import Edges, EdgeTerms, Factor, Parts
 from mmgraph.graph.interaction import (
     Interaction,
     Tabulated,
@@ -23,39 +22,21 @@ from mmgraph.graph.interaction import (
 from mmgraph.graph.variable import Variable
 
 
-class EdgeFactor(Factor):
-    """The product of one interaction over many edges.
+class EdgeFactor(Factor, EdgeTerms):
+    """The product of one interaction over many edges, its own :class:`EdgeTerms`.
 
     Attributes
     ----------
-    ends : tuple of two Variable
-        Whose elements the first and the second ends of the edges are; often the same variable.
-    interaction : Interaction
-        The energy of a pair of states.
     weights : Tensor
-        The weights in the shape in which they are kept.
-    offsets : tuple of tuple of int, or None
-        See :class:`~mmgraph.graph.factors.edge_terms.EdgeTerms`.
+        In the shape in which they are kept.
     """
 
-    ends: tuple[Variable, Variable]
-    interaction: Interaction
     weights: Tensor
-    offsets: tuple[tuple[int, ...], ...] | None = None
 
     @property
     def edge_terms(self) -> EdgeFactor:
         """The factor itself."""
         return self
-
-    @abc.abstractmethod
-    def edges(self) -> Edges:
-        """Return all edges with their weights."""
-
-    @property
-    @abc.abstractmethod
-    def edge_count(self) -> int:
-        """The number of edges (an upper bound, and cheaper than listing them)."""
 
     @property
     def is_tabular(self) -> bool:
@@ -104,19 +85,15 @@ class EdgeFactor(Factor):
                 f"{second.cardinality}; only a table joins different numbers of states"
             )
 
-    def _float_weights(self, given: object) -> Tensor:
+    def _float_weights(self, numbers: object) -> Tensor:
         """Weights as a floating tensor, checked for what no edge may have."""
-        weights = float_tensor(given, repr(self))
+        weights, table = float_tensor(numbers, repr(self)), self.interaction.table
         if not bool(torch.isfinite(weights.detach()).all()):
             raise GraphError(f"{self!r}: a weight is NaN or infinite")
-        if self._forbids_pairs and bool((weights.detach() < 0).any()):
+        forbids_pairs = table is not None and bool(torch.isinf(table.detach()).any())
+        if forbids_pairs and bool((weights.detach() < 0).any()):
             raise GraphError(f"{self!r}: a negative weight on a table that forbids pairs")
         return weights
-
-    @property
-    def _forbids_pairs(self) -> bool:
-        table = self.interaction.table
-        return table is not None and bool(torch.isinf(table.detach()).any())
 
     def energy(self, assignment: Mapping[str, Tensor]) -> Float[Tensor, " batch"]:
         """Sum over the edges, see :meth:`Factor.energy`."""
@@ -134,19 +111,19 @@ class EdgeFactor(Factor):
         a, b = self.ends
         first, second, weights = self.edges()
         result: Tensor | None = None
-        for end, other, own, far, transposed in (
+        for end, other, near, far, transposed in (
             (a, b, first, second, False),
             (b, a, second, first, True),
         ):
             if end is not variable:
                 continue
-            given = statistics[other.name].to(weights)
-            given = given.reshape(given.shape[0], other.size, other.cardinality)
-            energy = self._expected(given[:, far], transposed) * weights[:, None]
+            rows = statistics[other.name].to(weights)
+            rows = rows.reshape(rows.shape[0], other.size, other.cardinality)
+            energy = self._expected(rows[:, far], transposed) * weights[:, None]
             energy = energy.masked_fill((weights == 0)[:, None], 0.0)
             if result is None:
-                result = energy.new_zeros(given.shape[0], end.size, end.cardinality)
-            result = result.index_add(1, own, -energy)
+                result = energy.new_zeros(rows.shape[0], end.size, end.cardinality)
+            result = result.index_add(1, near, -energy)
         assert result is not None, f"'{variable.name}' is not in the scope of {self!r}"
         return result.reshape(result.shape[0], *variable.shape, variable.cardinality)
 

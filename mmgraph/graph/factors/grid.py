@@ -185,14 +185,14 @@ class GridFactor(EdgeFactor):
         self, variable: Variable, statistics: Mapping[str, Tensor]
     ) -> Float[Tensor, "batch *shape states"]:
         """Add up what the neighbours say, see :meth:`Factor.field`."""
-        given = statistics[variable.name].to(self.weights)
-        result = torch.zeros_like(given)
+        rows = statistics[variable.name].to(self.weights)
+        result = torch.zeros_like(rows)
         for starts, stops, weight in self._shifts():
             at, to = (slice(None), *starts), (slice(None), *stops)
             scale = weight.unsqueeze(-1) if weight.ndim else weight
-            for own, far, transposed in ((at, to, False), (to, at, True)):
-                energy = scale * self._expected(given[far], transposed)
-                result[own] = result[own] - energy.masked_fill(scale == 0, 0.0)
+            for near, far, transposed in ((at, to, False), (to, at, True)):
+                energy = scale * self._expected(rows[far], transposed)
+                result[near] = result[near] - energy.masked_fill(scale == 0, 0.0)
         return result
 
     def settings(self) -> dict[str, Any]:
@@ -207,17 +207,11 @@ class GridFactor(EdgeFactor):
         return cls(variable, interaction, parts.parameters["weights"], offsets)
 
 
-def restored_offsets(given: object) -> list[Offset]:
-    """Return offsets from the list of lists of integers that a file holds.
-
-    Raises
-    ------
-    GraphError
-        If it is something else, or too long.
-    """
-    if not isinstance(given, list) or len(given) > _LARGEST_NEIGHBOURHOOD:
+def restored_offsets(offsets: object) -> list[Offset]:
+    """Return offsets from the list of lists of integers that a file holds, or raise GraphError."""
+    if not isinstance(offsets, list) or len(offsets) > _LARGEST_NEIGHBOURHOOD:
         raise GraphError("expected a list of offsets")
-    for offset in given:
+    for offset in offsets:
         if not isinstance(offset, list) or not all(type(step) is int for step in offset):
             raise GraphError(f"expected an offset, found {offset!r}"[:80])
-    return [tuple(offset) for offset in given]
+    return [tuple(offset) for offset in offsets]

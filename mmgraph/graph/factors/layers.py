@@ -5,50 +5,28 @@ from __future__ import annotations
 import abc
 from collections.abc import Iterable, Mapping
 from copy import copy
-from typing import Any, ClassVar, Self
+from typing import Self
 
 from torch import Tensor
 
 from mmgraph.graph.errors import GraphError
-from mmgraph.graph.factor import Factor, Parts
+from mmgraph.graph.factor import Factor
 
 
 class LayerFactor(Factor):
-    """A factor whose log-potential is linear in the statistics of whole layers, of any family.
-
-    Attributes
-    ----------
-    names : tuple of str
-        Of the tensors that the factor may be made of, which are its attributes; the first is
-        always there.
-    layers : int
-        How many it joins.
-    """
+    """A factor whose log-potential is linear in the statistics of whole layers, of any family."""
 
     compact = True
-    names: ClassVar[tuple[str, ...]]
-    layers: ClassVar[int]
 
     @property
     def is_tabular(self) -> bool:
         """Layers are no tables; :meth:`over_states` gives factors that have some."""
         return False
 
-    def parameters(self) -> dict[str, Tensor]:
-        """As :meth:`Factor.parameters`."""
-        return dict(zip(self.names, self.tensors(), strict=False))
-
-    @classmethod
-    def _restored(cls, parts: Parts) -> Self:
-        scope = parts.without_child((cls.layers,), cls.names[:1], cls.names[1:])
-        build: Any = cls  # each class has parameters of its own
-        made: Self = build(*scope, **parts.parameters, **parts.settings)
-        return made
-
     def with_tensors(self, *tensors: Tensor) -> Self:
         """As :meth:`Factor.with_tensors`."""
         made = copy(self)
-        vars(made).update(zip(self.names, tensors, strict=False))
+        vars(made).update(zip(self.tensor_names, tensors, strict=False))
         return made
 
     @abc.abstractmethod

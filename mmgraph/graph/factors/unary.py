@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Self
 
 import torch
 from jaxtyping import Float
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from mmgraph.graph.arrays import log_potentials
 from mmgraph.graph.errors import GraphError, NotTabularError
-from mmgraph.graph.factor import Factor, LogTable, Parts
+from mmgraph.graph.factor import Factor, LogTable
 from mmgraph.graph.variable import Variable
 
 
@@ -33,6 +32,8 @@ class UnaryFactor(Factor):
     """
 
     kind = "unary"
+    tensor_names = ("log_values",)
+    arity = (1,)
 
     def __init__(self, variable: Variable, log_values: object) -> None:
         self.scope = (variable,)
@@ -76,12 +77,3 @@ class UnaryFactor(Factor):
     def unary_values(self) -> Float[Tensor, "*shape states"]:
         """The log-potentials."""
         return self.log_values
-
-    def parameters(self) -> dict[str, Tensor]:
-        """Return the log-potentials."""
-        return {"log_values": self.log_values}
-
-    @classmethod
-    def _restored(cls, parts: Parts) -> Self:
-        (variable,) = parts.without_child((1,), ("log_values",))
-        return cls(variable, parts.parameters["log_values"])

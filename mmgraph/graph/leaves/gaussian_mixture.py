@@ -63,6 +63,7 @@ class GaussianMixtureLeaf(ContinuousLeaf):
     """
 
     kind = "Gaussian mixture"
+    tensor_names = ("weights", "means", "covariances")
 
     def __init__(
         self,
@@ -146,10 +147,6 @@ class GaussianMixtureLeaf(ContinuousLeaf):
 
     def _structure(self) -> dict[str, Any]:
         return {"components": self.components}
-
-    def parameters(self) -> dict[str, Tensor]:
-        """Return weights, means and covariances."""
-        return {"weights": self.weights, **super().parameters()}
 
     def updated(
         self,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import ClassVar, Self
 
 from jaxtyping import Float
 from torch import Tensor
 
 from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.errors import GraphError
-from mmgraph.graph.factor import Factor, Parts
+from mmgraph.graph.factor import Factor
 from mmgraph.graph.leaves.gaussian_density import Covariance, Normals, check_covariance
 from mmgraph.graph.variable import Variable
 
@@ -23,6 +23,8 @@ class NormalLeaf(Factor):
     one :class:`Normals`, parent state by parent state.
     """
 
+    tensor_names: ClassVar[tuple[str, ...]] = ("means", "covariances")
+    setting_names = ("covariance", "weight")
     child: Variable
     components: int = 1
     normals: Normals
@@ -67,10 +69,6 @@ class NormalLeaf(Factor):
         if self.covariance == "shared":
             return covariances
         return covariances.reshape(*self._axes, *covariances.shape[1:])
-
-    def parameters(self) -> dict[str, Tensor]:
-        """Return means and covariances."""
-        return {"means": self.means, "covariances": self.covariances}
 
     @property
     def covariance(self) -> Covariance:
@@ -124,20 +122,6 @@ class NormalLeaf(Factor):
         if self.components > 1:
             parts.append(f"component {component}")
         return f" at ({', '.join(parts)})" if parts else ""
-
-    def settings(self) -> dict[str, Any]:
-        """As :meth:`Factor.settings`."""
-        return {"covariance": self.covariance, "weight": self.weight}
-
-    @classmethod
-    def _restored(cls, parts: Parts) -> Self:
-        child, parents = parts.of_distribution()
-        build: Any = cls  # each class has parameters of its own
-        try:
-            leaf: Self = build(child, parents, **parts.parameters, **parts.settings)
-        except TypeError as error:
-            raise GraphError(f"{cls.__name__} of '{child.name}': {error}") from None
-        return leaf
 
     def reweighted(self, weight: float) -> Self:
         """Return the leaf with another power on its likelihood."""

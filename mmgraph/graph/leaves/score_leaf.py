@@ -42,6 +42,8 @@ class ScoreLeaf(Factor):
     """
 
     kind = "encoder scores"
+    tensor_names = ("log_prior",)
+    setting_names = ("weight",)
 
     def __init__(
         self, child: Variable, parent: Variable, log_prior: object, weight: float = 1.0
@@ -97,14 +99,6 @@ class ScoreLeaf(Factor):
             Always.
         """
         raise GraphError(f"{self!r}: scores of an encoder cannot be sampled; observe or leave them")
-
-    def parameters(self) -> dict[str, Tensor]:
-        """As :meth:`Factor.parameters`."""
-        return {"log_prior": self.log_prior}
-
-    def settings(self) -> dict[str, Any]:
-        """As :meth:`Factor.settings`."""
-        return {"weight": self.weight}
 
     @classmethod
     def _restored(cls, parts: Parts) -> Self:
