@@ -232,6 +232,11 @@ class Variable:
         )
 
 
+def named_states(variables: Iterable[Variable], codes: Iterable[int]) -> str:
+    """Return ``"a=yes, b=no"`` for a message."""
+    return ", ".join(f"{v.name}={v.labels[i]}" for v, i in zip(variables, codes, strict=True))
+
+
 def element_names(variable: Variable) -> list[str]:
     """Return ``x[0,1]`` (or its column) for each element in scan order, or a scalar's name."""
     if not variable.shape:

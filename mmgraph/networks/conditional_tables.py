@@ -12,7 +12,7 @@ from mmgraph.graph.arrays import float_array
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.variable import Variable
+from mmgraph.graph.variable import Variable, named_states
 
 ROW_SUM_TOLERANCE = 1e-6
 """How far the sum of a distribution may be from one before it is an error."""
@@ -74,12 +74,9 @@ def _check_rows(factor: Factor) -> None:
     sums = table.detach().sum(-1)
     wrong = ~((sums - 1.0).abs() <= ROW_SUM_TOLERANCE)
     if bool(wrong.any()):
-        where = [int(i) for i in wrong.nonzero()[0]]
-        given = ", ".join(
-            f"{v.name}={v.labels[i]}" for v, i in zip(factor.parents, where, strict=True)
-        )
+        where = wrong.nonzero()[0].tolist()
         assert factor.child is not None
-        row = f"the row ({given})" if given else "the table"
+        row = f"the row ({named_states(factor.parents, where)})" if where else "the table"
         raise GraphError(
             f"the distribution of '{factor.child.name}': {row} sums to "
             f"{float(sums[tuple(where)]):.9g}, not 1"

@@ -20,12 +20,11 @@ from mmgraph.graph.conditionals.noisy_or import NoisyOr
 from mmgraph.graph.conditionals.parametric_table import (
     ParametricTable,
     check_family,
-    named_states,
     real_parameter,
 )
 from mmgraph.graph.errors import GraphError, LearningError, UnknownStateError, suggestion
 from mmgraph.graph.factor import Parts
-from mmgraph.graph.variable import Variable
+from mmgraph.graph.variable import Variable, named_states
 
 __all__ = ["Deterministic", "NoisyMax", "NoisyOr", "ParametricTable", "Softmax"]
 

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from mmgraph.graph.conditionals.parametric_table import ParametricTable, named_states
+from mmgraph.graph.conditionals.parametric_table import ParametricTable
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.variable import Variable
+from mmgraph.graph.variable import Variable, named_states
 
 Pair = tuple[Tensor, Tensor]
 """Of an effect, in each counted family: P(lower than the outcome), P(equal to it)."""

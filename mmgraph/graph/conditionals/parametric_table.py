@@ -15,7 +15,7 @@ from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.errors import GraphError, LearningError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.variable import Variable
+from mmgraph.graph.variable import Variable, named_states
 
 TABLE_BUDGET_BYTES = 1 << 30
 """A conditional table may take this much; a larger one is refused before it is built."""
@@ -70,11 +70,6 @@ class ParametricTable(TableFactor):
                 f"({named_states(self.scope, cell)}) is negative or not finite"
             )
         return counts
-
-
-def named_states(variables: Sequence[Variable], codes: Sequence[int]) -> str:
-    """Return ``"a=yes, b=no"`` for an error message."""
-    return ", ".join(f"{v.name}={v.labels[i]}" for v, i in zip(variables, codes, strict=True))
 
 
 def check_family(kind: str, child: Variable, parents: Sequence[Variable]) -> None:

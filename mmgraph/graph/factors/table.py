@@ -13,7 +13,7 @@ from torch import Tensor
 from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.factor import Factor, LogTable, Parts
-from mmgraph.graph.variable import Variable
+from mmgraph.graph.variable import Variable, named_states
 
 LEAST_POTENTIAL = 1e-281
 """What stands for a positive potential that is smaller still, beside a largest one of one.
@@ -81,13 +81,12 @@ class TableFactor(Factor):
         allowed = table < torch.inf if self._is_log else (table >= 0) & (table < torch.inf)
         bad = ~allowed
         if bool(bad.any()):
-            where = tuple(int(i) for i in bad.nonzero()[0])
-            states = ", ".join(
-                f"{v.name}={v.labels[i]}" for v, i in zip(self.scope, where, strict=True)
-            )
-            found = float(table[where])
+            where = tuple(bad.nonzero()[0].tolist())
             wanted = "a log-potential below infinity" if self._is_log else "a finite number >= 0"
-            raise GraphError(f"{self!r}: {found} at ({states}) is not {wanted}")
+            raise GraphError(
+                f"{self!r}: {float(table[where])} at ({named_states(self.scope, where)}) is not "
+                f"{wanted}"
+            )
 
     @property
     def is_log(self) -> bool:

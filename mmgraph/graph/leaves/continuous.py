@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import abc
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -15,11 +14,12 @@ from mmgraph.graph.errors import EvidenceError, GraphError, LearningError, Unkno
 from mmgraph.graph.factor import Factor, LogTable
 from mmgraph.graph.leaves.continuous_data import flat_responsibilities, rows_of, state_indices
 from mmgraph.graph.leaves.covariance_prior import CovariancePrior
-from mmgraph.graph.leaves.gaussian_density import (
-    Normals,
-    rows_per_block,
+from mmgraph.graph.leaves.gaussian_density import Normals, rows_per_block
+from mmgraph.graph.leaves.gaussian_moments import (
+    GaussianStatistics,
+    expected_moments,
+    fitted_normals,
 )
-from mmgraph.graph.leaves.gaussian_moments import GaussianStatistics, expected_moments
 from mmgraph.graph.leaves.normal_leaf import NormalLeaf
 from mmgraph.graph.variable import Variable
 
@@ -28,17 +28,20 @@ if TYPE_CHECKING:
 
 
 class ContinuousLeaf(NormalLeaf):
-    """What the leaves have in common: densities of rows, draws, and learning from moments."""
+    """What the leaves have in common: densities of rows, draws, and learning from moments.
 
-    @abc.abstractmethod
+    The methods below are those of one density for each parent state; mixtures have others.
+    """
+
     def _log_density(self, rows: Float[Tensor, "rows features"]) -> Float[Tensor, "rows states"]:
         """The untempered log-density of each row under each parent state; NaN is missing."""
+        return self.normals.log_density(rows)
 
-    @abc.abstractmethod
     def _conditional(
         self, rows: Float[Tensor, "rows features"]
     ) -> Float[Tensor, "rows states features"]:
         """Each row with its missing features replaced by their means given the parent state."""
+        return self.normals.conditional_means(rows)
 
     def _rows(self, values: Tensor) -> Float[Tensor, "rows features"]:
         return rows_of(self.child, values).to(self.normals.means)
@@ -143,8 +146,8 @@ class ContinuousLeaf(NormalLeaf):
             How many to draw; needed only where there are no parents to say so (default 1).
         """
         if rows is None:
-            known = (parent_codes[v.name] for v in self.scope[:-1] if v.name in parent_codes)
-            rows = max(map(len, known), default=1)
+            states = (parent_codes[v.name] for v in self.scope[:-1] if v.name in parent_codes)
+            rows = max(map(len, states), default=1)
         drawn = self._draw(self._states(parent_codes, rows), generator)
         return drawn.reshape(rows, *self.child.shape)
 
@@ -218,12 +221,10 @@ class ContinuousLeaf(NormalLeaf):
         GaussianStatistics
             Add (``+``) those of several chunks of rows, then call :meth:`updated`.
         """
-        rows = self._rows(values)
-        given = flat_responsibilities(self.child, self.scope[:-1], responsibilities, len(rows)).to(
-            rows
-        )
-        shared = given.unsqueeze(-1) * self._component_shares(rows)
-        return expected_moments(self.normals, rows, shared.flatten(1))
+        rows, parents = self._rows(values), self.scope[:-1]
+        by_state = flat_responsibilities(self.child, parents, responsibilities, len(rows)).to(rows)
+        shares = by_state.unsqueeze(-1) * self._component_shares(rows)
+        return expected_moments(self.normals, rows, shares.flatten(1))
 
     @classmethod
     def _learned(
@@ -252,7 +253,6 @@ class ContinuousLeaf(NormalLeaf):
             ) from None
         return leaf
 
-    @abc.abstractmethod
     def updated(
         self,
         statistics: GaussianStatistics,
@@ -295,6 +295,8 @@ class ContinuousLeaf(NormalLeaf):
             If a feature is constant or never observed (which one), or a covariance does not come
             out positive definite.
         """
+        fitted = fitted_normals(statistics, 1, shrinkage, floor, self.child.name)
+        return self._learned(self.child, self.scope[:-1], fitted, weight=self.weight)
 
     def restarted(
         self,

@@ -29,19 +29,14 @@ class CovariancePrior:
     ) -> Float[Tensor, "..."]:
         """Return covariances of greatest likelihood, drawn towards the targets.
 
-        Parameters
-        ----------
-        covariances : Tensor
-            As the targets; one that all densities share may lack the first axis.
-        weights : Tensor
-            The rows of each density.
+        They are laid out as these; one that all densities share may lack the first axis.
         """
         rows = weights if len(weights) == len(self.strengths) else weights.sum(0, keepdim=True)
         share = self.strengths / (rows + self.strengths).clamp_min(torch.finfo(rows.dtype).tiny)
         share = torch.where(self.strengths.isinf(), 1.0, share)
         share = share.reshape(-1, *(1,) * (self.targets.ndim - 1))
-        own = covariances.reshape(self.targets.shape)
-        return ((1 - share) * own + share * self.targets).reshape(covariances.shape)
+        mixed = (1 - share) * covariances.reshape(self.targets.shape) + share * self.targets
+        return mixed.reshape(covariances.shape)
 
     def log_density(self, covariances: Float[Tensor, "..."]) -> float:
         """Return the logarithm of the prior's density, zero at the targets.
@@ -51,14 +46,14 @@ class CovariancePrior:
         log-likelihood, it is greatest at what :meth:`mixed` returns.
         """
         counts = self.strengths > 0
-        own = covariances.detach().reshape(self.targets.shape)[counts].to(self.targets)
+        ours = covariances.detach().reshape(self.targets.shape)[counts].to(self.targets)
         targets = self.targets[counts]
         if targets.ndim == 2:
-            ratio = targets / own
+            ratio = targets / ours
             divergence = 0.5 * (ratio - 1 - ratio.log()).sum(-1)
         else:
-            ours, theirs = torch.linalg.cholesky(own), torch.linalg.cholesky(targets)
-            root = torch.linalg.solve_triangular(ours, theirs, upper=False)
+            left, right = torch.linalg.cholesky(ours), torch.linalg.cholesky(targets)
+            root = torch.linalg.solve_triangular(left, right, upper=False)
             volume = root.diagonal(dim1=-2, dim2=-1).log().sum(-1)
             divergence = 0.5 * (root.square().sum((-2, -1)) - targets.shape[-1]) - volume
         return -float((self.strengths[counts] * divergence).sum())

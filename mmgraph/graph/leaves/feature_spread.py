@@ -18,12 +18,7 @@ _CONSTANT = 1e-12
 class FeatureSpread:
     """Mean and variance of every feature over the cells in which it is observed.
 
-    Attributes
-    ----------
-    origin : Tensor, shape (features,)
-        The point that the sums are taken about.
-    weights, sums, squares : Tensor, shape (features,)
-        Sums over the observed cells of the rows' weights, of ``x - origin`` and of its square.
+    They are weighted sums over those cells: of 1, of ``x - origin`` and of its square.
     """
 
     origin: Float[Tensor, " features"]

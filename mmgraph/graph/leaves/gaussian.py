@@ -11,10 +11,8 @@ from torch import Tensor
 
 from mmgraph.graph.leaves.continuous import ContinuousLeaf
 from mmgraph.graph.leaves.continuous_data import flat_responsibilities, rows_of
-from mmgraph.graph.leaves.covariance_prior import CovariancePrior
 from mmgraph.graph.leaves.gaussian_density import Covariance, check_covariance
 from mmgraph.graph.leaves.gaussian_moments import (
-    GaussianStatistics,
     expected_moments,
     fitted_normals,
     starting_normals,
@@ -74,24 +72,6 @@ class GaussianLeaf(ContinuousLeaf):
         super().__init__(child, parents, weight)
         self.normals = self._normals(means, covariances, covariance, self.parent_shape)
 
-    def _log_density(self, rows: Float[Tensor, "rows features"]) -> Float[Tensor, "rows states"]:
-        return self.normals.log_density(rows)
-
-    def _conditional(
-        self, rows: Float[Tensor, "rows features"]
-    ) -> Float[Tensor, "rows states features"]:
-        return self.normals.conditional_means(rows)
-
-    def updated(
-        self,
-        statistics: GaussianStatistics,
-        shrinkage: float | CovariancePrior | None = None,
-        floor: float = 1e-6,
-    ) -> Self:
-        """As :meth:`ContinuousLeaf.updated`."""
-        fitted = fitted_normals(statistics, 1, shrinkage, floor, self.child.name)
-        return self._learned(self.child, self.scope[:-1], fitted, weight=self.weight)
-
     @classmethod
     def initialised(
         cls,
@@ -122,8 +102,8 @@ class GaussianLeaf(ContinuousLeaf):
         """
         check_covariance(covariance)
         rows = rows_of(child, values).double()
-        given = flat_responsibilities(child, parents, responsibilities, len(rows)).to(rows)
-        start = starting_normals(rows, given, covariance, floor, child.name)
-        statistics = expected_moments(start, rows, given)
+        shares = flat_responsibilities(child, parents, responsibilities, len(rows)).to(rows)
+        start = starting_normals(rows, shares, covariance, floor, child.name)
+        statistics = expected_moments(start, rows, shares)
         fitted = fitted_normals(statistics, 1, shrinkage, floor, child.name)
         return cls._learned(child, parents, fitted, weight=weight)

@@ -38,18 +38,10 @@ class Pattern(NamedTuple):
 
 
 class Completion(NamedTuple):
-    """Some rows with their missing features filled in under each density.
+    """Some rows with their missing features filled in by conditional means under each density.
 
-    Attributes
-    ----------
-    rows : Tensor
-        Which rows.
-    filled : Tensor, shape (rows, densities, features)
-        Observed values, and conditional means where a feature is missing.
-    missing : Tensor
-        The features that are missing in all of these rows.
-    covariance : Tensor, shape (densities or 1, missing, missing)
-        The conditional covariance of those features.
+    All lack the same features; their conditional covariance is ``(densities or 1, missing,
+    missing)``.
     """
 
     rows: Int64[Tensor, " rows"]
@@ -120,8 +112,7 @@ class Normals(DeepCopied):
 
     def flaw(self) -> tuple[int | None, str] | None:
         """Return the first density that is none (None: all of them) and why, or None if all are."""
-        means, covariances = self.means.detach(), self.covariances.detach()
-        whole = covariances.unsqueeze(0) if self.covariance == "shared" else covariances
+        means, whole = self.means.detach(), self._whole.detach()
         checks = [
             (~means.isfinite().all(-1), "the mean is not finite"),
             (~whole.isfinite().flatten(1).all(-1), "the covariance is not finite"),
@@ -133,26 +124,21 @@ class Normals(DeepCopied):
             size = whole.abs().flatten(1).amax(-1)
             skew = (whole - whole.mT).abs().flatten(1).amax(-1)
             checks.append((skew > tolerance * size, "the covariance is not symmetric"))
+            checks.append((self._factorised[1] != 0, "the covariance is not positive definite"))
         for bad, reason in checks:
             if bool(bad.any()):
-                return self._where(bad, len(bad) < self.densities), reason
-        if self.covariance != "diagonal":
-            bad = self._factorised[1] != 0
-            if bool(bad.any()):
-                reason = "the covariance is not positive definite"
-                return self._where(bad, len(bad) < self.densities), reason
+                return None if len(bad) < self.densities else int(bad.nonzero()[0]), reason
         return None
 
-    @staticmethod
-    def _where(bad: Bool[Tensor, " densities"], shared: bool) -> int | None:
-        return None if shared else int(bad.nonzero()[0])
+    @property
+    def _whole(self) -> Float[Tensor, "densities ..."]:
+        """The covariances, with an axis of length one where they are shared."""
+        return self.covariances.unsqueeze(0) if self.covariance == "shared" else self.covariances
 
     @cached_property
     def _factorised(self) -> tuple[Tensor, Tensor]:
         """Cholesky factors of the whole covariances, and which of them failed."""
-        whole = self.covariances.detach()
-        whole = whole.unsqueeze(0) if self.covariance == "shared" else whole
-        return torch.linalg.cholesky_ex(whole)
+        return torch.linalg.cholesky_ex(self._whole.detach())
 
     def _cholesky(self, observed: Int64[Tensor, " observed"]) -> Float[Tensor, "densities o o"]:
         """Cholesky factors over some features: one a density, or a single one if it is shared."""
@@ -163,9 +149,7 @@ class Normals(DeepCopied):
         return torch.linalg.cholesky(matrices)
 
     def _covariance_between(self, rows: Tensor, columns: Tensor) -> Float[Tensor, "densities r c"]:
-        whole = self.covariances
-        whole = whole.unsqueeze(0) if self.covariance == "shared" else whole
-        return whole[:, rows.unsqueeze(1), columns]
+        return self._whole[:, rows.unsqueeze(1), columns]
 
     def log_density(
         self, values: Float[Tensor, "rows features"]
@@ -177,14 +161,14 @@ class Normals(DeepCopied):
         """
         if self.covariance == "diagonal":
             return self._log_density_diagonal(values)
-        found, order = [], []
+        parts, order = [], []
         for rows, observed, _ in missing_patterns(~values.isnan()):
             order.append(rows)
             if len(observed):
-                found.append(self._log_density_observed(values[rows][:, observed], observed))
+                parts.append(self._log_density_observed(values[rows][:, observed], observed))
             else:
-                found.append(self.means.new_zeros(len(rows), self.densities))
-        return torch.cat(found)[torch.cat(order).argsort()]
+                parts.append(self.means.new_zeros(len(rows), self.densities))
+        return torch.cat(parts)[torch.cat(order).argsort()]
 
     def _log_density_diagonal(self, values: Tensor) -> Float[Tensor, "rows densities"]:
         blocks = []
@@ -251,9 +235,9 @@ class Normals(DeepCopied):
         if self.covariance == "diagonal":
             rows = values.unsqueeze(1)
             return torch.where(rows.isnan(), self.means, rows.nan_to_num())
-        found = list(self.completions(values))
-        order = torch.cat([c.rows for c in found])
-        return torch.cat([c.filled for c in found])[order.argsort()]
+        completions = list(self.completions(values))
+        order = torch.cat([c.rows for c in completions])
+        return torch.cat([c.filled for c in completions])[order.argsort()]
 
     def draw(
         self, densities: Int64[Tensor, " rows"], generator: torch.Generator | None

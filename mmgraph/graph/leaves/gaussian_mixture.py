@@ -83,11 +83,11 @@ class GaussianMixtureLeaf(ContinuousLeaf):
                 f"not {(*self.parent_shape, 'components')}"
             )
         axes = (*self.parent_shape, shape[-1])
-        given = self._parameter(weights, "weights", axes)
-        self._check_weights(given)
+        chances = self._parameter(weights, "weights", axes)
+        self._check_weights(chances)
         self.components = shape[-1]
         self.normals = self._normals(means, covariances, covariance, axes)
-        self._weights = given.reshape(-1, self.components).to(self.normals.means)
+        self._weights = chances.reshape(-1, self.components).to(self.normals.means)
 
     @property
     def _axes(self) -> tuple[int, ...]:
@@ -99,9 +99,10 @@ class GaussianMixtureLeaf(ContinuousLeaf):
         good = (flat >= 0).all(-1) & ((flat.sum(-1) - 1).abs() <= tolerance)
         if not bool(good.all()):
             state = int((~good).nonzero()[0])
+            where = self.place_of(state)
             raise GraphError(
-                f"{self!r}: the component weights {flat[state].tolist()}{self._at(state)} are not "
-                "a distribution"
+                f"{self!r}: the component weights {flat[state].tolist()}"
+                f"{where and f' at ({where})'} are not a distribution"
             )
 
     @property
@@ -209,9 +210,9 @@ class GaussianMixtureLeaf(ContinuousLeaf):
         if components < 1:
             raise LearningError(f"'{child.name}' needs at least one component, not {components}")
         rows = rows_of(child, values).double()
-        given = flat_responsibilities(child, parents, responsibilities, len(rows)).to(rows)
-        centres = starting_normals(rows, given, "diagonal", floor, child.name)
-        shares = _split(rows, given, centres, components, generator).flatten(1)
+        by_state = flat_responsibilities(child, parents, responsibilities, len(rows)).to(rows)
+        centres = starting_normals(rows, by_state, "diagonal", floor, child.name)
+        shares = _split(rows, by_state, centres, components, generator).flatten(1)
         start = starting_normals(rows, shares, covariance, floor, child.name)
         statistics = expected_moments(start, rows, shares)
         fitted = fitted_normals(statistics, components, shrinkage, floor, child.name)

@@ -23,23 +23,14 @@ class GaussianStatistics:
     """Expected sufficient statistics of several normal densities; add up those of chunks of rows.
 
     Sums are taken about a centre near the data, since raw second moments lose all digits where
-    the mean is large beside the standard deviation.
+    the mean is large beside the standard deviation. Densities are numbered parent state by parent
+    state, and within a parent state component by component.
 
     Attributes
     ----------
-    covariance : {"full", "diagonal", "shared"}
-        The kind of covariance they are for.
-    weights : Tensor, shape (densities,)
-        Sums of responsibilities. Densities are numbered parent state by parent state, and within
-        a parent state component by component.
-    centres : Tensor, shape (densities, features)
-        The points that the sums are taken about.
-    sums : Tensor, shape (densities, features)
-        Sums of ``x - centre``, weighted.
-    products : Tensor
-        Sums of ``(x - centre)(x - centre)ᵀ``, weighted: ``(densities, features, features)`` if
-        full, their diagonals ``(densities, features)`` if diagonal, their total ``(features,
-        features)`` if shared.
+    weights, sums, products : Tensor
+        Weighted sums of 1, of ``x - centre`` and of ``(x - centre)(x - centre)ᵀ``; the last as a
+        matrix a density if full, its diagonal if diagonal, the total of all if shared.
     spread : FeatureSpread
         What is observed of each feature in all the rows.
     radial : RadialMoments or None
@@ -64,10 +55,10 @@ class GaussianStatistics:
         products = products + _products(self.covariance, shift, moved)
         radial = self.radial
         if radial is not None:
-            own = self.products
+            each = self.products
             if self.covariance == "shared":  # of each density only its share is known
-                own = self.weights[:, None, None] / self.weights.sum() * own
-            radial = radial.about(shift, self.weights, self.sums, own)
+                each = self.weights[:, None, None] / self.weights.sum() * each
+            radial = radial.about(shift, self.weights, self.sums, each)
         return replace(self, centres=centres, sums=moved, products=products, radial=radial)
 
     def __add__(self, other: GaussianStatistics) -> GaussianStatistics:
@@ -223,50 +214,23 @@ def fitted_normals(
     floor: float,
     name: str,
 ) -> Normals:
-    """Return the normal densities of greatest likelihood under the statistics.
+    """Return the normal densities of greatest likelihood, as :meth:`ContinuousLeaf.updated` says.
 
-    Parameters
-    ----------
-    statistics : GaussianStatistics
-        Of ``groups × components`` densities.
-    components : int
-        How many densities in a row belong to one group (to one parent state).
-    shrinkage : float, CovariancePrior or None
-        Between 0 and 1: the share of the covariance pooled within groups that is mixed into each
-        (regularised discriminant analysis; Friedman 1989). None leaves it to the data: a density
-        of fewer than ten rows a feature is shrunk towards independent features by the intensity of
-        Ledoit and Wolf (2004), and one of fewer than two rows has the pooled covariance. A prior
-        is what it is shrunk towards and how far, whatever the data.
-    floor : float
-        No variance, in any direction, is less than this share of the features' overall variance:
-        eigenvalues of the covariance, measured in overall standard deviations, are raised to it.
-        That is the maximum of the likelihood under the bound.
-    name : str
-        The variable, for error messages.
-
-    Returns
-    -------
-    Normals
-        Densities without weight have the mean of their group (without any: of all rows) and the
-        pooled covariance.
-
-    Raises
-    ------
-    LearningError
-        If an option is out of its range, a feature is never observed, or it is constant (see
-        :meth:`FeatureSpread.variance`).
+    So many ``components`` in a row belong to one group, one parent state. The pooled covariance is
+    that within groups (regularised discriminant analysis; Friedman 1989). Raising the eigenvalues,
+    measured in overall standard deviations, to the floor is the maximum of the likelihood under it.
     """
-    found = _Estimates.of(statistics, components, floor, name)
+    estimates = _Estimates.of(statistics, components, floor, name)
     weights, kind = statistics.weights, statistics.covariance
     if shrinkage is None:
-        shrinkage = found.prior(name)
+        shrinkage = estimates.prior(name)
     if isinstance(shrinkage, CovariancePrior):
-        mixed = shrinkage.mixed(found.own, weights)
+        mixed = shrinkage.mixed(estimates.each, weights)
     elif 0 <= shrinkage <= 1:
-        mixed = (1 - shrinkage) * found.own + shrinkage * found.pooled
+        mixed = (1 - shrinkage) * estimates.each + shrinkage * estimates.pooled
     else:
         raise LearningError(f"'{name}': shrinkage lies between 0 and 1, not at {shrinkage}")
-    return Normals(found.scatter.centres, _raised(kind, mixed, found.variance, floor), kind)
+    return Normals(estimates.scatter.centres, _raised(kind, mixed, estimates.variance, floor), kind)
 
 
 def covariance_prior(
@@ -277,31 +241,24 @@ def covariance_prior(
     What draws a covariance counts as no more rows than would be ample, so that a density that
     gathers rows later on is left to them. Parameters and errors are those of ``fitted_normals``.
     """
-    found = _Estimates.of(statistics, components, floor, name)
-    prior = found.prior(name)
+    estimates = _Estimates.of(statistics, components, floor, name)
+    prior, variance = estimates.prior(name), estimates.variance
     least = floor or 1e-6  # without a bound a pooled covariance of few rows has no density
     return CovariancePrior(
-        _raised(statistics.covariance, prior.targets, found.variance, least),
-        prior.strengths.clamp_max(AMPLE * len(found.variance)),
+        _raised(statistics.covariance, prior.targets, variance, least),
+        prior.strengths.clamp_max(AMPLE * len(variance)),
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _Estimates:
-    """Covariances before they are shrunk, in the shape of their kind.
+    """Statistics about the means, and covariances before they are shrunk, in their kind's shape.
 
-    Attributes
-    ----------
-    scatter : GaussianStatistics
-        Taken about the means.
-    own, pooled : Tensor
-        Of each density, and of all within their groups.
-    variance : Tensor, shape (features,)
-        Overall.
+    Those of each density, those of all within their groups, and the overall variances.
     """
 
     scatter: GaussianStatistics
-    own: Float[Tensor, "..."]
+    each: Float[Tensor, "..."]
     pooled: Float[Tensor, "..."]
     variance: Float[Tensor, " features"]
 
@@ -325,20 +282,20 @@ class _Estimates:
             return cls(scatter, within / total, pooled, variance)
         seen = weights > _NOTHING * total
         shape = (-1, *(1,) * (scatter.products.ndim - 1))
-        own = scatter.products / torch.where(seen, weights, 1.0).reshape(shape)
-        return cls(scatter, torch.where(seen.reshape(shape), own, pooled), pooled, variance)
+        each = scatter.products / torch.where(seen, weights, 1.0).reshape(shape)
+        return cls(scatter, torch.where(seen.reshape(shape), each, pooled), pooled, variance)
 
     def prior(self, name: str) -> CovariancePrior:
         """How far the data asks each covariance to be shrunk, and towards what."""
-        scatter, own, pooled, features = self.scatter, self.own, self.pooled, len(self.variance)
+        scatter, each, pooled, features = self.scatter, self.each, self.pooled, len(self.variance)
         kind, weights = scatter.covariance, scatter.weights
         if weights.sum() - len(weights) < 1:  # nothing varies within the groups
             pooled = self.variance if kind == "diagonal" else self.variance.diag()
         if kind == "shared":
-            own, weights = own.unsqueeze(0), weights.sum(0, keepdim=True)
+            each, weights = each.unsqueeze(0), weights.sum(0, keepdim=True)
         few = weights < 2
-        wide = few.reshape(-1, *(1,) * (own.ndim - 1))
-        targets, strengths = own, torch.zeros_like(weights)
+        wide = few.reshape(-1, *(1,) * (each.ndim - 1))
+        targets, strengths = each, torch.zeros_like(weights)
         if kind != "diagonal":
             radial = scatter.radial
             if radial is None:
@@ -347,9 +304,9 @@ class _Estimates:
                     "far to shrink; give a shrinkage"
                 )
             squares = radial.squares.sum(0, keepdim=True) if kind == "shared" else radial.squares
-            found = ledoit_wolf(own, weights.clamp_min(1.0), squares, radial.units)
-            targets = found.targets
-            strengths = torch.where(weights >= AMPLE * features, 0.0, found.strengths)
+            advised = ledoit_wolf(each, weights.clamp_min(1.0), squares, radial.units)
+            targets = advised.targets
+            strengths = torch.where(weights >= AMPLE * features, 0.0, advised.strengths)
         return CovariancePrior(
             torch.where(wide, pooled, targets), torch.where(few, torch.inf, strengths)
         )

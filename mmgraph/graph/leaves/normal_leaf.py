@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import ClassVar, Self
 
+import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
@@ -13,7 +14,7 @@ from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.leaves.gaussian_density import Covariance, Normals, check_covariance
-from mmgraph.graph.variable import Variable
+from mmgraph.graph.variable import Variable, named_states
 
 
 class NormalLeaf(Factor):
@@ -80,9 +81,9 @@ class NormalLeaf(Factor):
         """No: the child has infinitely many values."""
         return False
 
-    def _parameter(self, given: object, what: str, expected: tuple[int, ...]) -> Tensor:
+    def _parameter(self, numbers: object, what: str, expected: tuple[int, ...]) -> Tensor:
         """A parameter as a tensor of the expected shape; a scalar child may leave out its axes."""
-        tensor = float_tensor(given, f"{what} of {self!r}")
+        tensor = float_tensor(numbers, f"{what} of {self!r}")
         if not self.child.shape and tensor.ndim < len(expected):
             tensor = tensor.reshape(*tensor.shape, *(1,) * (len(expected) - tensor.ndim))
         if tuple(tensor.shape) != expected:
@@ -107,21 +108,16 @@ class NormalLeaf(Factor):
         flaw = normals.flaw()
         if flaw is not None:
             density, reason = flaw
-            raise GraphError(f"{self!r}: {reason}{self._at(density)}")
+            where = "" if density is None else self.place_of(density)
+            raise GraphError(f"{self!r}: {reason}{where and f' at ({where})'}")
         return normals
 
-    def _at(self, density: int | None) -> str:
-        """Name the parent state (and the component) of a density, for an error message."""
-        if density is None:
-            return ""
+    def place_of(self, density: int) -> str:
+        """Return the parent states (and the component) of a density, for a message."""
         state, component = divmod(density, self.components)
-        parts: list[str] = []
-        for v in reversed(self.scope[:-1]):
-            state, code = divmod(state, v.cardinality)
-            parts.insert(0, f"{v.name}={v.labels[code]}")
-        if self.components > 1:
-            parts.append(f"component {component}")
-        return f" at ({', '.join(parts)})" if parts else ""
+        codes = map(int, np.unravel_index(state, self.parent_shape or 1))
+        parts = [named_states(self.scope[:-1], codes)] if self.parent_shape else []
+        return ", ".join([*parts, f"component {component}"] if self.components > 1 else parts)
 
     def reweighted(self, weight: float) -> Self:
         """Return the leaf with another power on its likelihood."""

@@ -23,16 +23,8 @@ AMPLE = 10
 class RadialMoments:
     """Sums over rows of a density's higher moments, for the sampling error of its covariance.
 
-    ``y`` is a row's deviation from a centre, and ``q`` its squared length in ``units``.
-
-    Attributes
-    ----------
-    units : Tensor, shape (features,)
-        A standard deviation of each feature.
-    cubes : Tensor, shape (densities, features)
-        Sums of ``q * y``, weighted.
-    squares : Tensor, shape (densities,)
-        Sums of ``q ** 2``, weighted.
+    Cubes are weighted sums of ``q * y`` and squares of ``q ** 2``: ``y`` is a row's deviation
+    from a centre and ``q`` its squared length in ``units``, a standard deviation of each feature.
     """
 
     units: Float[Tensor, " features"]
@@ -47,10 +39,7 @@ class RadialMoments:
     ) -> RadialMoments:
         """Return the moments with rows added.
 
-        Parameters
-        ----------
-        uncertainty : Tensor or float
-            The conditional variances of missing features, which are filled in by their means.
+        The uncertainty is the conditional variances of missing features, filled in by their means.
         """
         units = self.units.square()
         q = (deviation.square() / units).sum(-1)
@@ -72,10 +61,7 @@ class RadialMoments:
     ) -> RadialMoments:
         """Return the moments about centres from which rows deviate by ``shift`` more.
 
-        Parameters
-        ----------
-        weights, sums, products : Tensor
-            The lower moments about the old centres.
+        Weights, sums and products are the lower moments about the old centres.
         """
         # In units: |y + e|² = q + 2 e·y + |e|², squared and multiplied out; the same times y + e.
         e = shift / self.units
@@ -108,14 +94,8 @@ def ledoit_wolf(
 ) -> CovariancePrior:
     """Return what covariances are drawn towards: independent features, alike in ``units``.
 
-    Parameters
-    ----------
-    covariances : Tensor
-        Of greatest likelihood.
-    weights : Tensor
-        The rows of each.
-    squares : Tensor
-        As of :class:`RadialMoments`, about the means.
+    The covariances are those of greatest likelihood, with the weights of their rows and the squares
+    of :class:`RadialMoments` about the means.
     """
     scale = units.unsqueeze(-1) * units
     scaled = covariances / scale

@@ -263,7 +263,8 @@ class _Run:
         if found is None:  # a leaf that no row observes
             return factor
         for leaf in continuous_leaves([factor]):
-            return self.options.updated(leaf, found, self.priors.get(leaf.child.name))
+            shrinkage = self.priors.get(leaf.child.name, self.options.shrinkage)
+            return leaf.updated(found, shrinkage, self.options.floor)
         if type(factor) is TableFactor:
             unseen = factor.values.detach().double().cpu()
             return fitted_table(factor, found, self.pseudo_counts[factor.scope], unseen)[0]

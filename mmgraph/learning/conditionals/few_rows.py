@@ -5,8 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
-import numpy as np
-
 from mmgraph.graph.leaves.continuous import ContinuousLeaf
 from mmgraph.graph.leaves.gaussian_moments import GaussianStatistics
 
@@ -26,15 +24,7 @@ def warn_of_few_rows(
     moments: Sequence[GaussianStatistics | None],
     shrinkage: float | None,
 ) -> None:
-    """Warn of each leaf that has such covariances: where, how many rows, and how many features.
-
-    Parameters
-    ----------
-    moments : sequence of GaussianStatistics or None
-        What each leaf was fitted to; None if no row observes it.
-    shrinkage : float or None
-        That it was fitted with.
-    """
+    """Warn of each leaf fitted to such covariances: where, how many rows, and how many features."""
     if shrinkage is None:
         made = "it was shrunk by as much as the data asks for (Ledoit and Wolf), or pooled"
     else:
@@ -47,24 +37,12 @@ def warn_of_few_rows(
         enough = 1 if kind == "diagonal" else features
         few = ((rows > 0) & (rows <= enough + 1e-9)).nonzero().flatten().tolist()
         if few:
+            where = "" if kind == "shared" else leaf.place_of(few[0])
             more = f" (and {len(few) - 1} more like it)" if len(few) > 1 else ""
             warnings.warn(
                 f"'{leaf.child.name}' has {features} features and {float(rows[few[0]]):.4g} rows"
-                f"{_place(leaf, kind, few[0])}{more}, too few for a {kind} covariance: {made}; "
+                f"{where and f' at {where}'}{more}, too few for a {kind} covariance: {made}; "
                 f"{_REMEDIES[kind]} would determine it",
                 FewRowsWarning,
                 stacklevel=4,
             )
-
-
-def _place(leaf: ContinuousLeaf, kind: str, density: int) -> str:
-    """Where a density stands: the states of its parents, and which component it is."""
-    if kind == "shared":
-        return ""
-    components = leaf.components
-    shape = tuple(v.cardinality for v in leaf.parents)
-    cell = np.unravel_index(density // components, shape) if shape else ()
-    states = [f"{v.name}={v.labels[i]}" for v, i in zip(leaf.parents, cell, strict=True)]
-    if components > 1:
-        states.append(f"component {density % components}")
-    return f" at {', '.join(states)}" if states else ""

@@ -40,38 +40,13 @@ def initial_factors(
 ) -> tuple[list[Factor], Expectation]:
     """Return the graph's factors before the first M-step, and the statistics for it.
 
-    Missing cells are filled in by uniform tables (by random ones where ``random_tables``). If the
-    states of a latent variable were alike they would stay alike for ever. So each gets a prototype,
-    a random row, and each row leans to the prototypes that it resembles in the variables next to
-    the latent one: k-means++ seeding (Arthur & Vassilvitskii 2007) of a random posterior.
-    Continuous leaves are started (``initialised``) from the first chunk.
-
-    Parameters
-    ----------
-    graph : FactorGraph
-        Parametric tables start as they are.
-    rows : Rows
-        Latent is what the first chunk never observes.
-    options : LeafOptions
-        For continuous leaves.
-    generator : torch.Generator
-        The source of randomness.
-    random_tables : bool
-        Whether tables are drawn, from Dirichlet(1, …, 1), rather than uniform.
-    memory_budget : int, optional
-        Of exact inference, in bytes.
-
-    Returns
-    -------
-    factors : list of Factor
-        In the graph's order.
-    statistics : Expectation
-        Expected counts and moments under them and the random posterior.
-
-    Raises
-    ------
-    LearningError
-        If a leaf has no observed value in the first chunk, or nothing has.
+    Missing cells are filled in by uniform tables (by ones drawn from Dirichlet(1, …, 1) where
+    ``random_tables``). If the states of a latent variable, which the first chunk never observes,
+    were alike they would stay alike for ever. So each gets a prototype, a random row, and each row
+    leans to the prototypes that it resembles in the variables next to the latent one: k-means++
+    seeding (Arthur & Vassilvitskii 2007) of a random posterior. Continuous leaves are started
+    (``initialised``) from the first chunk, in which each must have a value; parametric tables start
+    as they are.
     """
     initial = {
         id(f): _table(f, generator if random_tables else None)
@@ -82,7 +57,7 @@ def initial_factors(
     plain = FactorGraph(discrete, initial.values())
     _check_something_observed(rows.first().evidence)
     with_posteriors = _LatentPosteriors(graph, rows.first(), generator)
-    found = expectation(plain, map(with_posteriors, rows), memory_budget, device)
+    statistics = expectation(plain, map(with_posteriors, rows), memory_budget, device)
     first = with_posteriors(rows.first())
     leaves = continuous_leaves(graph.factors)
     for leaf in leaves:
@@ -95,8 +70,10 @@ def initial_factors(
         share = weighted_beliefs(
             plain, first, [v.name for v in leaf.parents], memory_budget, device
         )
-        initial[id(leaf)] = options.initialised(leaf, values, share, generator)
-    unmoved = replace(found, moments=[None] * len(leaves))
+        initial[id(leaf)] = leaf.restarted(
+            values, share, generator, options.shrinkage, options.floor
+        )
+    unmoved = replace(statistics, moments=[None] * len(leaves))
     return [initial.get(id(f), f) for f in graph.factors], unmoved
 
 
@@ -114,12 +91,12 @@ class _LatentPosteriors:
     """Adds a random posterior of every latent variable to rows, as soft evidence."""
 
     def __init__(self, graph: FactorGraph, first: RowGroup, generator: torch.Generator) -> None:
-        seen = set(first.evidence.observed())
-        latent = [v for n, v in graph.variables.items() if v.is_discrete and n not in seen]
+        observed = set(first.evidence.observed())
+        latent = [v for n, v in graph.variables.items() if v.is_discrete and n not in observed]
         self._prototypes = {}
         for variable in latent:
             beside = {v.name: None for f in graph.factors if variable in f.scope for v in f.scope}
-            names = [n for n in beside if n in seen] or sorted(seen)
+            names = [n for n in beside if n in observed] or sorted(observed)
             self._prototypes[variable.name] = _prototypes(variable, names, first, generator)
 
     def __call__(self, group: RowGroup) -> RowGroup:
@@ -136,16 +113,9 @@ class _LatentPosteriors:
 
 @dataclass(frozen=True)
 class _Prototype:
-    """A row that stands for a state of a latent variable.
+    """A row that stands for a state of a latent variable; a missing cell resembles every other.
 
-    Attributes
-    ----------
-    codes : dict of str to int
-        Its states; a missing one resembles every state.
-    values : dict of str to ndarray
-        Its features, NaN where missing.
-    scales : dict of str to ndarray
-        The features' standard deviations over many rows.
+    Features have the scale of their standard deviations over many rows.
     """
 
     codes: dict[str, int]

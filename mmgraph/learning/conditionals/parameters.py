@@ -21,6 +21,7 @@ from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.leaves.continuous import ContinuousLeaf, continuous_leaves
+from mmgraph.graph.leaves.continuous_data import flat_responsibilities
 from mmgraph.graph.leaves.covariance_prior import CovariancePrior
 from mmgraph.graph.leaves.gaussian_moments import GaussianStatistics, covariance_prior
 from mmgraph.learning.conditionals.few_rows import warn_of_few_rows
@@ -68,12 +69,12 @@ class Prior:
     pseudo_counts: float | Mapping[str, Any] = 0.0
 
     def __post_init__(self) -> None:
-        for what, given in (
+        for what, rows in (
             ("equivalent sample size", self.equivalent_sample_size),
             ("pseudo-count", self.pseudo_counts),
         ):
-            if not isinstance(given, Mapping) and not 0 <= given < math.inf:
-                raise LearningError(f"the {what} is a finite number >= 0, not {given}")
+            if not isinstance(rows, Mapping) and not 0 <= rows < math.inf:
+                raise LearningError(f"the {what} is a finite number >= 0, not {rows}")
 
     def check_names(self, names: Sequence[str]) -> None:
         """Raise LearningError if pseudo-counts are given for a child that has no table."""
@@ -95,10 +96,10 @@ class Prior:
         counts = torch.full(
             shape, self.equivalent_sample_size / math.prod(shape), dtype=torch.float64
         )
-        given = self.pseudo_counts
-        if isinstance(given, Mapping):
-            given = given.get(factor.child.name if factor.child else "", 0.0)
-        extra = float_tensor(given, f"the pseudo-counts of {factor!r}", LearningError).double()
+        added = self.pseudo_counts
+        if isinstance(added, Mapping):
+            added = added.get(factor.child.name if factor.child else "", 0.0)
+        extra = float_tensor(added, f"the pseudo-counts of {factor!r}", LearningError).double()
         if extra.ndim and tuple(extra.shape) != shape:
             raise LearningError(
                 f"the pseudo-counts of {factor!r} have shape {tuple(extra.shape)}, not {shape}"
@@ -130,30 +131,11 @@ class LeafOptions:
     shrinkage: float | None = None
     floor: float = 1e-6
 
-    def updated(
-        self,
-        leaf: ContinuousLeaf,
-        statistics: GaussianStatistics,
-        prior: CovariancePrior | None = None,
-    ) -> ContinuousLeaf:
-        """Return the leaf that fits the statistics best; a prior stands in for the shrinkage."""
-        return leaf.updated(statistics, self.shrinkage if prior is None else prior, self.floor)
-
     def prior(self, leaf: ContinuousLeaf, statistics: GaussianStatistics) -> CovariancePrior | None:
         """Return how far the data shrinks a leaf's covariances; None where a number says so."""
         if self.shrinkage is not None:
             return None
         return covariance_prior(statistics, leaf.components, self.floor, leaf.child.name)
-
-    def initialised(
-        self,
-        leaf: ContinuousLeaf,
-        values: Tensor,
-        responsibilities: Tensor,
-        generator: torch.Generator | None = None,
-    ) -> ContinuousLeaf:
-        """Return a leaf of the same kind, started from data."""
-        return leaf.restarted(values, responsibilities, generator, self.shrinkage, self.floor)
 
 
 def check_learnable(factors: Sequence[Factor]) -> None:
@@ -161,19 +143,14 @@ def check_learnable(factors: Sequence[Factor]) -> None:
 
     A factor over a continuous variable that is no leaf that learns, as the scores of a trained
     encoder, is let pass: learning leaves it as it is.
-
-    Raises
-    ------
-    LearningError
-        If a factor is no conditional distribution, or of a kind that does not learn.
     """
     for factor in factors:
         if factor.child is None:
             raise LearningError(
                 f"{factor!r} is no conditional distribution: family counts do not fit it"
             )
-        known = type(factor) is TableFactor or isinstance(factor, Updatable)
-        if factor.is_tabular and not known:
+        learns = type(factor) is TableFactor or isinstance(factor, Updatable)
+        if factor.is_tabular and not learns:
             raise LearningError(f"{factor!r} does not learn: it has no method 'updated'")
 
 
@@ -183,25 +160,10 @@ def fitted_table(
     pseudo_counts: Float64[Tensor, "*states"] | float = 0.0,
     unseen: Float[Tensor, "*states"] | None = None,
 ) -> tuple[TableFactor, int]:
-    """Return the conditional table that fits counts best.
+    """Return the table that fits (expected) family counts best, in double precision.
 
-    Parameters
-    ----------
-    factor : TableFactor
-        Gives scope and child.
-    counts : Tensor, shape (*states)
-        Family counts, or expected ones.
-    pseudo_counts : Tensor, shape (*states), optional
-        Of a :class:`Prior`.
-    unseen : Tensor, shape (*states), optional
-        A table whose rows stand for parent configurations without any count; uniform by default.
-
-    Returns
-    -------
-    TableFactor
-        In double precision.
-    int
-        How many parent configurations have no count.
+    Second is how many parent configurations have no count; for those stand the rows of ``unseen``,
+    uniform ones by default.
     """
     axis = next(i for i, v in enumerate(factor.scope) if v is factor.child)
     total = counts.to("cpu", torch.float64) + pseudo_counts
@@ -277,6 +239,7 @@ def learn_parameters(
         If the data does not fit the graph, or cannot be read.
     """
     options = options or LeafOptions()
+    bounds = (options.shrinkage, options.floor)
     check_learnable(graph.factors)
     tabular = [f for f in graph.factors if f.is_tabular]
     leaves = continuous_leaves(graph.factors)
@@ -291,7 +254,7 @@ def learn_parameters(
         shares = [_known_parents(leaf, chunk) for leaf in leaves]
         if not started:
             started = [
-                options.initialised(leaf, chunk.values[leaf.child.name], share)
+                leaf.restarted(chunk.values[leaf.child.name], share, None, *bounds)
                 for leaf, share in zip(leaves, shares, strict=True)
             ]
         seen = [
@@ -301,7 +264,7 @@ def learn_parameters(
         moments = seen if moments is None else [a + b for a, b in zip(moments, seen, strict=True)]
     assert counts is not None
     fitted = fitted_factors(tabular, counts, prior)
-    fitted_leaves = [options.updated(f, m) for f, m in zip(started, moments or (), strict=True)]
+    fitted_leaves = [f.updated(m, *bounds) for f, m in zip(started, moments or (), strict=True)]
     warn_of_few_rows(started, moments or (), options.shrinkage)
     learned = dict(zip(map(id, (*tabular, *leaves)), (*fitted, *fitted_leaves), strict=True))
     return [learned.get(id(f), f) for f in graph.factors]
@@ -345,11 +308,8 @@ def _known_parents(leaf: ContinuousLeaf, chunk: CodedRows) -> Float64[Tensor, "r
         )
     for parent in leaf.parents:  # says which cell is missing
         family_counts([(parent,)], chunk)
-    shape = tuple(v.cardinality for v in leaf.parents)
-    cell = np.zeros(len(chunk), np.int64)
-    for parent in leaf.parents:
-        cell = cell * parent.cardinality + chunk.column(parent.name)
-    share = torch.nn.functional.one_hot(torch.from_numpy(cell), math.prod(shape)).double()
+    states = {v.name: torch.from_numpy(chunk.column(v.name)) for v in leaf.parents}
+    share = flat_responsibilities(leaf.child, leaf.parents, states, len(chunk))
     if chunk.weights is not None:
         share = share * torch.from_numpy(np.ascontiguousarray(chunk.weights)).unsqueeze(1)
-    return share.reshape(len(chunk), *shape)
+    return share.reshape(len(chunk), *leaf.parent_shape)
