@@ -53,43 +53,32 @@ def family_counts(
 ) -> list[Tensor]:
     """Count the states of several scopes over all rows, in one pass.
 
-    Parameters
-    ----------
-    scopes : sequence of sequence of Variable
-        Scalar discrete variables, one axis of the counts each.
-    rows : CodedRows or iterable of CodedRows
-        The data, whole or in chunks. Every chunk must have the columns of every scope.
-    weights : ndarray, optional
-        How often each row counts, over all chunks one after the other; chunks may have weights of
-        their own instead (``CodedRows.weights``).
-    device : torch.device or str, optional
-        Where to count: a compiled loop on the CPU (the default), ``torch.bincount`` elsewhere.
-
-    Returns
-    -------
-    list of Tensor
-        One table a scope, shape ``(*states)``: int64, or float64 where rows are weighted.
+    Each scope is a table of its own: int64, or float64 where rows are weighted. Chunks have all
+    columns of all scopes; the weights run over all chunks, which may have weights of their own
+    instead (``CodedRows.weights``). Where to count: in a compiled loop on the CPU (the default), by
+    ``torch.bincount`` elsewhere.
 
     Raises
     ------
     IncompleteDataError
-        If a cell is missing (column and row).
+        If a column or a cell is missing (column and row).
     LearningError
-        If a column is missing, there are no rows, the weights are negative or do not fit, or the
-        tables would exceed ``TABLE_BUDGET_BYTES``.
+        If there are no rows, the weights are negative or do not fit, or the tables would exceed
+        ``TABLE_BUDGET_BYTES``.
     """
     chunks = (rows,) if isinstance(rows, CodedRows) else rows
     names = [[v.name for v in scope] for scope in scopes]
     totals: list[Tensor] | None = None
-    seen = 0
+    counted_rows = 0
     for chunk in chunks:
         _check_columns(names, chunk)
         index = {name: i for i, name in enumerate(chunk.columns)}
         here = chunk.weights
         if weights is not None:
-            here = np.asarray(weights, np.float64)[seen : seen + len(chunk)]
-        _check_weights(here, len(chunk), seen + chunk.first_row if weights is None else seen)
-        seen += len(chunk)
+            here = np.asarray(weights, np.float64)[counted_rows : counted_rows + len(chunk)]
+        first_row = counted_rows + (chunk.first_row if weights is None else 0)
+        _check_weights(here, len(chunk), first_row)
+        counted_rows += len(chunk)
         numbered = [[index[name] for name in scope] for scope in names]
         cardinalities = [chunk.variables[name].cardinality for name in chunk.columns]
         try:
@@ -100,10 +89,10 @@ def family_counts(
             totals = counted
         else:
             totals = [a + b for a, b in zip(totals, counted, strict=True)]
-    if totals is None or not seen:
+    if totals is None or not counted_rows:
         raise LearningError("there are no rows to count")
-    if weights is not None and len(weights) != seen:
-        raise LearningError(f"{len(weights)} weights for {seen} rows")
+    if weights is not None and len(weights) != counted_rows:
+        raise LearningError(f"{len(weights)} weights for {counted_rows} rows")
     return totals
 
 
@@ -124,26 +113,9 @@ def count_cells(
 ) -> list[Tensor]:
     """Count the states of several scopes, given by the numbers of their columns.
 
-    What :func:`family_counts` does with one chunk. Fastest with codes whose columns are
+    What :func:`family_counts` does with one chunk; codes on a GPU are counted there by default, and
+    a code that is no state of its column is a ValueError. Fastest with codes whose columns are
     contiguous and of a small integer type, as :func:`mmgraph.data.encoding.encode` makes them.
-
-    Parameters
-    ----------
-    codes : integer array or Tensor, shape (rows, columns)
-        State indices.
-    scopes : sequence of sequence of int
-        Columns, one axis of the counts each.
-    cardinalities : sequence of int
-        The number of states of every column.
-    weights, device
-        As for :func:`family_counts`; codes on a GPU are counted there by default.
-
-    Raises
-    ------
-    LearningError
-        If the tables would exceed ``TABLE_BUDGET_BYTES``.
-    ValueError
-        If a code is not between 0 and the number of states of its column.
     """
     cells = sum(math.prod(cardinalities[c] for c in scope) for scope in scopes)
     if 8 * cells > TABLE_BUDGET_BYTES:
@@ -206,9 +178,9 @@ def read_off(
         place = {c: axis for axis, c in enumerate(group.columns)}
         for i in group.members:
             rest = [axis for c, axis in place.items() if c not in scopes[i]]
-            kept = [c for c in group.columns if c in scopes[i]]
+            axes = [c for c in group.columns if c in scopes[i]]
             summed = table.sum(rest) if rest else table
-            counts[i] = summed.permute([kept.index(c) for c in scopes[i]]).contiguous()
+            counts[i] = summed.permute([axes.index(c) for c in scopes[i]]).contiguous()
     return [counts[i] for i in range(len(scopes))]
 
 

@@ -22,23 +22,8 @@ def learn_likelihood_weights(
 
     Generative leaves are overconfident where their features are dependent. With powers ``w`` the
     posterior is ``softmax(log_prior + sum w · log-likelihood)``; its mean log-loss over the labels
-    is convex in ``w`` and is minimised over positive powers by L-BFGS in ``log w``.
-
-    Parameters
-    ----------
-    log_likelihoods : Tensor
-        From leaves fitted on other rows (out-of-fold), finite.
-    log_prior : Tensor
-        Log-probabilities of the states without any leaf.
-    labels : Tensor
-        The true states.
-    start : float
-        ``log w`` to begin with.
-
-    Raises
-    ------
-    LearningError
-        If a likelihood is not finite, or rows and labels differ in number.
+    is convex in ``w`` and is minimised over positive powers by L-BFGS in ``log w``, which begins at
+    ``start``. Leaves are fitted on other rows (out-of-fold).
 
     References
     ----------

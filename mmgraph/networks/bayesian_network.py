@@ -287,13 +287,18 @@ class BayesianNetwork(FactorGraph):
             A variable without a column, or a cell without a value (None, NaN, empty in a file, -1
             where that is no label), is missing.
         method : {"auto", "maximum_likelihood", "bdeu", "dirichlet", "em"}
-            ``auto`` is ``em`` where anything is missing, and maximum likelihood where nothing is
-            and no prior is given.
+            ``auto`` is ``em`` where a variable or a cell is missing; otherwise ``bdeu`` or
+            ``dirichlet`` where their parameter is given, and maximum likelihood where none is.
         **options
-            See :func:`mmgraph.learning.conditionals.fitting.fitted`: ``equivalent_sample_size``,
-            ``pseudo_counts``, ``weights``, ``shrinkage``, ``floor``, ``chunk_rows``, ``device``;
-            of EM ``start``, ``restarts``, ``max_iterations``, ``tolerance``, ``generator``,
-            ``progress``, ``checkpoint``, ``memory_budget``. Of the table, see
+            ``equivalent_sample_size`` of ``bdeu`` (default 10) and ``pseudo_counts`` of
+            ``dirichlet`` (default 1), both of ``em`` as well (default none), see
+            :class:`mmgraph.Prior`; ``weights`` (how often each row counts), ``chunk_rows`` (how
+            many are worked through at once), ``device`` (where complete data is counted, and EM
+            infers; what is learned is on the CPU); ``shrinkage`` and ``floor`` of leaves, see
+            :class:`~mmgraph.learning.conditionals.parameters.LeafOptions`; of EM ``start``,
+            ``restarts``, ``max_iterations``, ``tolerance``, ``generator``, ``progress``,
+            ``checkpoint``, ``memory_budget``, see
+            :class:`~mmgraph.learning.conditionals.em_records.EMOptions`. Of the table, see
             :func:`~mmgraph.data.tables.open_table`: ``missing`` (what else stands for a missing
             cell), ``encoding``, ``separator``, and ``extra="ignore"`` to pass over columns that are
             no variables.
@@ -303,10 +308,17 @@ class BayesianNetwork(FactorGraph):
         BayesianNetwork
             The network itself, so that ``net.fit(frame).predict(rows, "activity")`` works.
 
+        Warns
+        -----
+        ConvergenceWarning
+            If EM ended at its last iteration allowed.
+        UnseenConfigurationWarning
+            If parent configurations have neither rows nor pseudo-counts: which, and how many.
+
         Raises
         ------
         LearningError, UnknownVariableError, UnknownStateError, EvidenceError, FormatError
-            If data, method and network do not fit together; names column, row and value.
+            If data, method, options and network do not fit together; names column, row and value.
         """
         reading = {k: options.pop(k) for k in READING if k in options}
         factors, report = fitting.fitted(self, read_with(data, reading), method, **options)
@@ -323,10 +335,32 @@ class BayesianNetwork(FactorGraph):
         impossible: str = "raise",
         **reading: Any,
     ) -> np.ndarray | pandas.DataFrame:
-        """Return the most probable labels, see :func:`predict`.
+        """Return the most probable label of some variables, each by its marginal, in every row.
 
-        By default of the variables that the data does not give; an array of one variable, a data
-        frame of several. Columns of the variables to predict are not looked at.
+        Parameters
+        ----------
+        data : pandas.DataFrame, mapping, path or Evidence
+            What is known. Columns of the variables to predict are not looked at.
+        variables : str or sequence of str, optional
+            By default the discrete variables of which the data says nothing.
+        impossible : {"raise", "nan"}
+            What becomes of rows of probability zero: an error, or the label None.
+        **reading
+            How the data is read, see :func:`~mmgraph.data.tables.open_table`.
+
+        Returns
+        -------
+        ndarray, shape (rows,)
+            Labels, of one variable; of a continuous one its expected values, ``(rows, *shape)``.
+        pandas.DataFrame
+            Labels of several variables, a column each.
+
+        Raises
+        ------
+        EvidenceError
+            If the data speaks of every variable, so that none is left to predict.
+        UnknownVariableError, ZeroProbabilityError, TreewidthError
+            As :func:`mmgraph.query` does.
         """
         return prediction.predict(self, data, variables, impossible, **reading)
 
@@ -335,7 +369,7 @@ class BayesianNetwork(FactorGraph):
     ) -> Float64[np.ndarray, "rows states"]:
         """Return the posterior of a variable in every row; its own column is not looked at.
 
-        See :func:`predict_proba`: ``impossible="nan"`` fills rows of
+        Parameters and errors are those of :meth:`predict`; ``impossible="nan"`` fills rows of
         probability zero with NaN, ``extra="ignore"`` passes over columns that are no variables.
         """
         return prediction.predict_proba(self, data, variable, impossible, **reading)

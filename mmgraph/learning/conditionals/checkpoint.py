@@ -28,19 +28,7 @@ class Restart:
 
 @dataclass
 class RestartState:
-    """All restarts.
-
-    Attributes
-    ----------
-    seeds : list of int
-        One for each restart.
-    finished : list of float
-        The last objectives of those that have ended.
-    current : Restart or None
-        The one that is running.
-    best : Restart or None
-        The best of those that have ended.
-    """
+    """All restarts: a seed for each, and the last objectives of those that have finished."""
 
     seeds: list[int]
     finished: list[float] = field(default_factory=list)
@@ -67,17 +55,7 @@ class RestartState:
 
 
 class Checkpoint:
-    """A directory that keeps the state of one call.
-
-    Parameters
-    ----------
-    directory : Path
-        Made when first written to.
-    graph : FactorGraph
-        Its structure must be that of the saved parameters.
-    settings : mapping of str to JSON values
-        The options of the call; a state that was saved under others is refused.
-    """
+    """A directory that keeps the state of one call, and refuses that of another."""
 
     def __init__(self, directory: Path, graph: FactorGraph, settings: Mapping[str, Any]) -> None:
         self.graph = graph
@@ -93,13 +71,7 @@ class Checkpoint:
         self._kept.refuse(difference)
 
     def save(self, state: RestartState) -> None:
-        """Replace the saved state.
-
-        Raises
-        ------
-        FormatError
-            If the directory cannot be written.
-        """
+        """Replace the saved state."""
         tensors: dict[str, Tensor] = {}
         document: dict[str, Any] = {"seeds": state.seeds, "finished": state.finished}
         for role, restart in (("current", state.current), ("best", state.best)):
@@ -112,13 +84,7 @@ class Checkpoint:
         self._kept.save(document, tensors)
 
     def load(self) -> RestartState | None:
-        """Return the saved state, or None if there is none.
-
-        Raises
-        ------
-        FormatError
-            If the file is damaged, or belongs to another graph or other options.
-        """
+        """Return the saved state, or None if there is none."""
         saved = self._kept.load()
         if saved is None:
             return None
@@ -138,6 +104,6 @@ class Checkpoint:
         settings = document.pop("settings")
         for i, factor in enumerate(self.graph.factors):
             prefix = f"{role}.{i}."
-            own = {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
-            factors.append(factor.restore(factor.scope, factor.child, own, settings[i]))
+            named = {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
+            factors.append(factor.restore(factor.scope, factor.child, named, settings[i]))
         return Restart(factors=factors, **document)

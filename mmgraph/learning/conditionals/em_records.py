@@ -117,13 +117,7 @@ class EMOptions:
 
     @classmethod
     def of(cls, options: Mapping[str, Any], others: Sequence[str] = ()) -> EMOptions:
-        """Return the record of some options, and refuse what is none of them (or of ``others``).
-
-        Raises
-        ------
-        MmgraphError
-            If there is no such option, with the nearest, or a value is of another type.
-        """
+        """Return the record of some options, and refuse what is none of them (or of ``others``)."""
         names = [f.name for f in fields(cls)]
         for name in options:
             if name not in names:

@@ -27,17 +27,7 @@ _WORTH_COLLAPSING = 0.75
 
 
 class RowGroup(NamedTuple):
-    """Rows as evidence, equal ones put together.
-
-    Attributes
-    ----------
-    evidence : Evidence
-        One row for each distinct one.
-    weights : ndarray, shape (batch,)
-        How often each counts.
-    places : ndarray, shape (batch,)
-        The place of (the first of) each in the whole table.
-    """
+    """Distinct rows as evidence, how often each counts, and where it first stands in the table."""
 
     evidence: Evidence
     weights: Float64[np.ndarray, " batch"]
@@ -47,35 +37,32 @@ class RowGroup(NamedTuple):
 class Rows:
     """All rows, chunk by chunk; what is in memory is prepared once.
 
-    Attributes
-    ----------
-    total : float
-        The number of rows, or the sum of their weights; known after the first pass.
+    Their ``total`` is their number, or the sum of their weights; known after the first pass.
     """
 
     def __init__(self, chunks: Iterable[CodedRows]) -> None:
         self._chunks = chunks
         self._keeps = not isinstance(chunks, CodedTable) or chunks.table.in_memory
-        self._kept: list[RowGroup] | None = None
+        self._groups: list[RowGroup] | None = None
         self.total = 0.0
 
     def __iter__(self) -> Iterator[RowGroup]:
-        if self._kept is not None:
-            yield from self._kept
+        if self._groups is not None:
+            yield from self._groups
             return
-        kept, total = [], 0.0
+        groups, total = [], 0.0
         for chunk in self._chunks:
             group = _collapsed(chunk)
             total += float(group.weights.sum())
             if self._keeps:
-                kept.append(group)
+                groups.append(group)
             yield group
         self.total = total
-        self._kept = kept if self._keeps else None
+        self._groups = groups if self._keeps else None
 
     def first(self) -> RowGroup:
         """Return the first chunk."""
-        if self._keeps and self._kept is None:
+        if self._keeps and self._groups is None:
             for _ in self:  # all of it will be kept, so that nothing is prepared twice
                 pass
         return next(iter(self))
@@ -97,16 +84,9 @@ def _collapsed(chunk: CodedRows) -> RowGroup:
 
 @dataclass(frozen=True, eq=False)
 class Expectation:
-    """What the E-step finds.
+    """Expected family counts of each tabular factor, and moments of each continuous leaf.
 
-    Attributes
-    ----------
-    counts : list of Tensor
-        Expected family counts, one table for each tabular factor in the graph's order.
-    moments : list of GaussianStatistics or None
-        One for each continuous leaf in the graph's order; None where no row observes it.
-    log_likelihood : float
-        Of all rows.
+    The latter are None where no row observes the leaf.
     """
 
     counts: list[Tensor]
@@ -122,17 +102,7 @@ def expectation(
 ) -> Expectation:
     """Return expected sufficient statistics, summed over all rows, on the CPU.
 
-    Parameters
-    ----------
-    device : str, optional
-        Where exact inference runs: the compiled tree on the CPU (the default), torch elsewhere.
-
-    Raises
-    ------
-    ZeroProbabilityError
-        If rows are impossible; rows are numbered through the whole table.
-    TreewidthError
-        If exact inference would not fit the memory budget.
+    Rows that are impossible are told as the whole table numbers them.
     """
     leaves = continuous_leaves(graph.factors)
     tabular = [f for f in graph.factors if f.is_tabular]
@@ -141,11 +111,11 @@ def expectation(
     log_likelihood = 0.0
     for group in rows:
         try:
-            found, logs = _beliefs(graph, group, memory_budget, device)
+            families, logs = _beliefs(graph, group, memory_budget, device)
         except ZeroProbabilityError as error:
             raise _renumbered(error, group) from None
         log_likelihood += float(group.weights @ logs)
-        for total, part in zip(counts, found, strict=False):
+        for total, part in zip(counts, families, strict=False):
             total += torch.from_numpy(part)
         beliefs: dict[tuple[str, ...], Tensor] = {}
         for i, leaf in enumerate(leaves):
@@ -166,8 +136,10 @@ def _beliefs(
     """Expected family counts, and log P of each row."""
     if not is_elsewhere(device):
         return factor_beliefs(graph, group.evidence, group.weights, memory_budget)
-    found, logs = torch_factor_beliefs(graph, group.evidence, group.weights, device, memory_budget)
-    return [counts.cpu().numpy() for counts in found], logs.cpu().numpy()
+    families, logs = torch_factor_beliefs(
+        graph, group.evidence, group.weights, device, memory_budget
+    )
+    return [counts.cpu().numpy() for counts in families], logs.cpu().numpy()
 
 
 def weighted_beliefs(

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from mmgraph.data.encoding import coded_chunks
 from mmgraph.data.table import CHUNK_ROWS
@@ -140,8 +139,8 @@ def _check_data(run: _Run, state: RestartState, store: Checkpoint) -> None:
     """Refuse a saved state whose likelihood is not that of these rows."""
     saved = state.current or state.best
     if saved and saved.log_likelihoods:
-        found = run.expectation(saved.factors).log_likelihood
-        if not np.isclose(found, saved.log_likelihoods[-1], rtol=1e-9):
+        log_likelihood = run.expectation(saved.factors).log_likelihood
+        if not np.isclose(log_likelihood, saved.log_likelihoods[-1], rtol=1e-9):
             store.refuse("the data differ")
 
 
@@ -152,42 +151,38 @@ def _iterate(run: _Run, state: RestartState, store: Checkpoint | None) -> None:
             state.begin(run.initial_factors(state))
         current = state.current
         assert current is not None
-        found = run.expectation(current.factors)
+        statistics = run.expectation(current.factors)
         if not current.objectives:
-            run.hold_priors(found)
-            _record(current, found, run)
-            _report(state, run.how.progress, store)
+            run.hold_priors(statistics)
+            _record(run, state, statistics, store)
         else:  # from a checkpoint
             run.hold_priors_of_start(state)
         while len(current.objectives) <= run.how.max_iterations and not current.converged:
-            current.factors = run.maximisation(current.factors, found)
-            found = run.expectation(current.factors)
-            before = current.objectives[-1]
-            _record(current, found, run)
-            change = current.objectives[-1] - before
-            current.converged = abs(change) <= run.how.tolerance * max(1.0, abs(before))
-            _report(state, run.how.progress, store)
+            current.factors = run.maximisation(current.factors, statistics)
+            statistics = run.expectation(current.factors)
+            _record(run, state, statistics, store)
         state.finish()
         if store:
             store.save(state)
 
 
-def _record(current: Any, found: Expectation, run: _Run) -> None:
-    current.log_likelihoods.append(found.log_likelihood)
-    current.objectives.append(found.log_likelihood + run.log_prior(current.factors))
-
-
-def _report(
-    state: RestartState,
-    progress: Callable[[int, float], object] | None,
-    store: Checkpoint | None,
+def _record(
+    run: _Run, state: RestartState, statistics: Expectation, store: Checkpoint | None
 ) -> None:
-    """Save first: whoever interrupts in the callback finds this iteration in the checkpoint."""
-    assert state.current is not None
-    if store:
+    """Note what the parameters reach, and whether that has converged."""
+    current = state.current
+    assert current is not None
+    log_likelihood = statistics.log_likelihood
+    objective = log_likelihood + run.log_prior(current.factors)
+    if current.objectives:
+        before = current.objectives[-1]
+        current.converged = abs(objective - before) <= run.how.tolerance * max(1.0, abs(before))
+    current.log_likelihoods.append(log_likelihood)
+    current.objectives.append(objective)
+    if store:  # first: whoever interrupts in the callback finds this iteration in the checkpoint
         store.save(state)
-    if progress:
-        progress(len(state.current.objectives) - 1, state.current.log_likelihoods[-1])
+    if run.how.progress:
+        run.how.progress(len(current.objectives) - 1, log_likelihood)
 
 
 @dataclass
@@ -199,7 +194,7 @@ class _Run:
     prior: Prior
     options: LeafOptions
     how: EMOptions
-    found: Expectation | None = None
+    last: Expectation | None = None
     priors: dict[str, CovariancePrior] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -215,12 +210,12 @@ class _Run:
             return list(self.graph.factors)
         number, how = state.number, self.how
         source = torch.Generator().manual_seed(state.seeds[number])
-        factors, found = initial_factors(
+        factors, statistics = initial_factors(
             self.plain, self.rows, self.options, source, number > 0, how.memory_budget, how.device
         )
-        return self.maximisation(factors, found)
+        return self.maximisation(factors, statistics)
 
-    def hold_priors(self, found: Expectation) -> None:
+    def hold_priors(self, statistics: Expectation) -> None:
         """Let a restart's first E-step say how covariances are shrunk in all of its iterations.
 
         Were they shrunk anew in each, by what that one finds, there would be nothing that all of
@@ -228,7 +223,7 @@ class _Run:
         """
         leaves = continuous_leaves(self.graph.factors)
         self.priors = {}
-        for leaf, moments in zip(leaves, found.moments, strict=True):
+        for leaf, moments in zip(leaves, statistics.moments, strict=True):
             prior = None if moments is None else self.options.prior(leaf, moments)
             if prior is not None:
                 self.priors[leaf.child.name] = prior
@@ -244,10 +239,10 @@ class _Run:
         graph = self.plain.with_factors(factors)
         return expectation(graph, self.rows, self.how.memory_budget, self.how.device)
 
-    def maximisation(self, factors: Sequence[Factor], found: Expectation) -> list[Factor]:
+    def maximisation(self, factors: Sequence[Factor], statistics: Expectation) -> list[Factor]:
         """The M-step."""
-        self.found = found
-        counts, moments = iter(found.counts), iter(found.moments)
+        self.last = statistics
+        counts, moments = iter(statistics.counts), iter(statistics.moments)
         return [
             self._updated(f, next(counts if f.is_tabular else moments)) if _learns(f) else f
             for f in factors
@@ -255,20 +250,20 @@ class _Run:
 
     def warn_of_few_rows(self) -> None:
         """Warn of covariances that too few rows speak of, as the last E-step shares them out."""
-        if self.found is not None:
+        if self.last is not None:
             leaves = continuous_leaves(self.graph.factors)
-            warn_of_few_rows(leaves, self.found.moments, self.options.shrinkage)
+            warn_of_few_rows(leaves, self.last.moments, self.options.shrinkage)
 
-    def _updated(self, factor: Factor, found: Any) -> Factor:
-        if found is None:  # a leaf that no row observes
+    def _updated(self, factor: Factor, statistics: Any) -> Factor:
+        if statistics is None:  # a leaf that no row observes
             return factor
         for leaf in continuous_leaves([factor]):
             shrinkage = self.priors.get(leaf.child.name, self.options.shrinkage)
-            return leaf.updated(found, shrinkage, self.options.floor)
+            return leaf.updated(statistics, shrinkage, self.options.floor)
         if type(factor) is TableFactor:
             unseen = factor.values.detach().double().cpu()
-            return fitted_table(factor, found, self.pseudo_counts[factor.scope], unseen)[0]
-        return cast(Updatable, factor).updated(found)
+            return fitted_table(factor, statistics, self.pseudo_counts[factor.scope], unseen)[0]
+        return cast(Updatable, factor).updated(statistics)
 
     def log_prior(self, factors: Sequence[Factor]) -> float:
         """The logarithm of all priors' densities, without their constants."""
@@ -284,14 +279,14 @@ class _Run:
 
     def settings(self) -> dict[str, Any]:
         """What else a checkpoint must agree in, as JSON values."""
-        counts = self.prior.pseudo_counts
+        counts, how = self.prior.pseudo_counts, self.how
         if not isinstance(counts, float | int):
-            counts = {n: _as_list(given) for n, given in sorted(counts.items())}
+            counts = {name: np.asarray(part).tolist() for name, part in sorted(counts.items())}
         return {
-            **{
-                n: getattr(self.how, n)
-                for n in ("start", "restarts", "max_iterations", "tolerance")
-            },
+            "start": how.start,
+            "restarts": how.restarts,
+            "max_iterations": how.max_iterations,
+            "tolerance": how.tolerance,
             "equivalent_sample_size": self.prior.equivalent_sample_size,
             "pseudo_counts": counts,
             "shrinkage": self.options.shrinkage,
@@ -301,7 +296,3 @@ class _Run:
 
 def _learns(factor: Factor) -> bool:
     return factor.is_tabular or bool(continuous_leaves([factor]))
-
-
-def _as_list(given: object) -> Any:
-    return given.tolist() if isinstance(given, np.ndarray | Tensor) else np.asarray(given).tolist()

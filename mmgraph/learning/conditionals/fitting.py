@@ -49,48 +49,7 @@ def fitted(
     device: torch.device | str | None = None,
     **options: Any,
 ) -> tuple[list[Factor], EMReport | None]:
-    """Return the graph's conditional distributions, learned from data.
-
-    Parameters
-    ----------
-    graph : FactorGraph
-        Conditional distributions only.
-    data : pandas.DataFrame, mapping of str to array, path of a CSV or Parquet file, or Evidence
-    method : {"auto", "maximum_likelihood", "bdeu", "dirichlet", "em"}
-        ``auto`` is ``em`` where a variable or a cell is missing; otherwise ``bdeu`` or
-        ``dirichlet`` where their parameter is given, and maximum likelihood where none is.
-    weights : array-like, optional
-        How often each row counts.
-    chunk_rows : int
-        How many rows are worked through at once.
-    device : torch.device or str, optional
-        Where complete data is counted, and where EM runs exact inference; by default, and by
-        ``"auto"``, the CPU. What is learned is on the CPU.
-    **options
-        ``equivalent_sample_size`` of ``bdeu`` (default 10) and of ``em`` (default none) and
-        ``pseudo_counts`` of ``dirichlet`` (default 1) and of ``em`` (default none), see
-        :class:`Prior`; ``shrinkage`` and ``floor`` of continuous leaves, see :class:`LeafOptions`;
-        those of :class:`EMOptions` (``restarts``, ``generator``, ``progress``, ``checkpoint``, …).
-
-    Returns
-    -------
-    factors : list of Factor
-        In the graph's order.
-    report : EMReport or None
-        What EM says of itself, where it was used.
-
-    Warns
-    -----
-    ConvergenceWarning
-        If EM ended at its last iteration allowed.
-    UnseenConfigurationWarning
-        See :func:`learn_parameters`.
-
-    Raises
-    ------
-    LearningError
-        If method and options do not fit each other, beside what the methods raise.
-    """
+    """Return distributions learned as ``BayesianNetwork.fit`` says, and EM's report if it ran."""
     check_type("chunk_rows", chunk_rows, "int")
     prior, leaf_options, search = _split_options(method, options)
     place = str(device_of_data(device))
@@ -102,7 +61,7 @@ def fitted(
             if method != "auto":
                 raise
         _warn_of_latent(graph, chunks)
-    found, report = expectation_maximization(
+    learned, report = expectation_maximization(
         graph, chunks, prior=prior, options=leaf_options, device=place, **search
     )
     if not report.converged:
@@ -114,15 +73,13 @@ def fitted(
             ConvergenceWarning,
             stacklevel=3,
         )
-    return list(found.factors), report
+    return list(learned.factors), report
 
 
 def _warn_of_latent(graph: FactorGraph, chunks: Iterable[CodedRows]) -> None:
     """Warn of variables that no row observes: a column that is missing, or called otherwise?"""
-    seen: set[str] = set()
-    for chunk in chunks:
-        seen.update(chunk.evidence().observed())
-    latent = [name for name in graph.variables if name not in seen]
+    observed = {name for chunk in chunks for name in chunk.evidence().observed()}
+    latent = [name for name in graph.variables if name not in observed]
     if latent:
         warnings.warn(
             f"no row observes {', '.join(map(repr, latent[:5]))}: learned as a latent variable, by "
@@ -178,35 +135,8 @@ def skeleton(
 ) -> tuple[list[Variable], list[Factor], Table]:
     """Return variables whose states are those in a table, and uniform distributions along edges.
 
-    Parameters
-    ----------
-    data : pandas.DataFrame, mapping of str to array, or path
-    edges : iterable of (parent, child)
-        Of columns, or of latent variables that ``states`` names.
-    states : mapping, optional
-        The number of states or their labels of some variables; other states are the sorted labels
-        in their column (of a categorical column in memory, its categories).
-    modalities : mapping of str to str, optional
-        The modality of some variables.
-    variables : sequence of str, optional
-        The columns to model; by default all of them.
-    bins : mapping of str to int or sequence of float, optional
-        Numeric columns whose states are intervals, see
-        :func:`~mmgraph.data.inferred_states.binned_states`.
-
-    Returns
-    -------
-    variables : list of Variable
-    factors : list of Factor
-    table : Table
-        The columns that are modelled.
-
-    Raises
-    ------
-    UnknownVariableError
-        If an edge, or one of the options, names what is no column (the nearest one is given).
-    LearningError
-        If there are no rows, a column is constant, or a conditional table would be too large.
+    Third is the table of the columns that are modelled. Parameters and errors are those of
+    ``BayesianNetwork.from_data``; the states of a categorical column in memory are its categories.
     """
     table = open_table(data)
     states, modalities, bins = states or {}, modalities or {}, bins or {}
@@ -216,7 +146,7 @@ def skeleton(
     if variables is not None:
         table = table.select([variables] if isinstance(variables, str) else variables)
     latent = [n for n in states if n not in table.columns]
-    known = (*table.columns, *latent)
+    modelled = (*table.columns, *latent)
     for what, names in (
         ("an edge", [n for edge in edges for n in edge]),
         ("states", [n for n in latent if not any(n in edge for edge in edges)]),
@@ -224,7 +154,7 @@ def skeleton(
         ("bins", list(bins)),
     ):
         for name in names:
-            if name not in known or what == "states":
+            if name not in modelled or what == "states":
                 raise UnknownVariableError(
                     f"{what} names '{name}', which is no column of {table.origin}"
                     f"{suggestion(name, table.columns)}"
@@ -235,7 +165,7 @@ def skeleton(
     states = {**states, **binned_states(table.select(bins), bins)}
     learned = states_in(table, [n for n in table.columns if n not in states])
     made: dict[str, Variable] = {}
-    for name in known:
+    for name in modelled:
         labels: Any = states[name] if name in states else learned[name]
         made[name] = Variable(name, labels, modality=modalities.get(name))
     return (

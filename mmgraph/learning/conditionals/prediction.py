@@ -48,34 +48,7 @@ def predict(
     impossible: str = "raise",
     **reading: Any,
 ) -> np.ndarray | pandas.DataFrame:
-    """Return the most probable label of some variables, each by its marginal, in every row.
-
-    Parameters
-    ----------
-    graph : FactorGraph
-    data : pandas.DataFrame, mapping, path or Evidence
-        What is known. Columns of the variables to predict are not looked at.
-    variables : str or sequence of str, optional
-        By default the discrete variables of which the data says nothing.
-    impossible : {"raise", "nan"}
-        What becomes of rows of probability zero: an error, or the label None.
-    **reading
-        How the data is read, see :func:`~mmgraph.data.tables.open_table`.
-
-    Returns
-    -------
-    ndarray, shape (rows,)
-        Labels, of one variable; of a continuous one its expected values, ``(rows, *shape)``.
-    pandas.DataFrame
-        Labels of several variables, a column each.
-
-    Raises
-    ------
-    EvidenceError
-        If the data speaks of every variable, so that none is left to predict.
-    UnknownVariableError, ZeroProbabilityError, TreewidthError
-        As :func:`mmgraph.query` does.
-    """
+    """Return labels as ``BayesianNetwork.predict``."""
     names = _targets(graph, data, variables, reading)
     if len(names) > 1:
         for name in names:
@@ -84,16 +57,17 @@ def predict(
     elif not graph.variable(names[0]).is_discrete:
         return np.concatenate(_answers(graph, data, names, impossible, reading, _expected_values))
     parts = _answers(graph, data, names, impossible, reading, _marginals)
-    tables = np.split(np.concatenate(parts), _ends(graph, names), axis=1)
+    ends = list(itertools.accumulate(_shape(graph, [name])[0] for name in names[:-1]))
+    tables = np.split(np.concatenate(parts), ends, axis=1)
     columns = {}
     for name, side_by_side in zip(names, tables, strict=True):
         table = _table(graph, name, side_by_side)
-        found = label_array(graph.variable(name))[table.argmax(-1)]
+        labels = label_array(graph.variable(name))[table.argmax(-1)]
         unknown = np.isnan(table[..., 0])
         if unknown.any():
-            found = found.astype(object)
-            found[unknown] = None
-        columns[name] = found
+            labels = labels.astype(object)
+            labels[unknown] = None
+        columns[name] = labels
     if len(names) == 1:
         return columns[names[0]]
     with needs("data", "pandas", "predicting several variables"):
@@ -104,21 +78,7 @@ def predict(
 def predict_proba(
     graph: FactorGraph, data: object, variable: str, impossible: str = "raise", **reading: Any
 ) -> Float64[np.ndarray, "rows states"]:
-    """Return the posterior of one variable in every row; its own column is not looked at.
-
-    Parameters
-    ----------
-    impossible : {"raise", "nan"}
-        What becomes of rows of probability zero: an error that names them, or NaN in those rows
-        and an answer in the others.
-    **reading
-        How the data is read, see :func:`~mmgraph.data.tables.open_table`.
-
-    Raises
-    ------
-    UnknownVariableError, ZeroProbabilityError, TreewidthError
-        As :func:`mmgraph.query` does.
-    """
+    """Return posteriors as ``BayesianNetwork.predict_proba``."""
     if not isinstance(variable, str):
         raise UnknownVariableError(
             f"predict_proba takes the name of one variable, not {variable!r}"
@@ -156,10 +116,10 @@ def _answers(
             except ZeroProbabilityError as error:
                 raise _with_rows_counted_from(first, error) from None
         else:
-            possible, found, _ = ask_possible_rows(evidence, partial(ask, graph, names))
+            possible, answer, _ = ask_possible_rows(evidence, partial(ask, graph, names))
             part = np.full((evidence.batch, *_shape(graph, names)), np.nan)
-            if found is not None:
-                part[possible] = found
+            if answer is not None:
+                part[possible] = answer
             parts.append(part)
         first += evidence.batch
     return parts
@@ -169,13 +129,8 @@ def _marginals(
     graph: FactorGraph, names: Sequence[str], evidence: Evidence
 ) -> Float64[np.ndarray, "rows states"]:
     """The marginals of some variables, side by side."""
-    found = query(graph, evidence, names)
-    return np.concatenate([_array(found.marginal(n).flatten(1)) for n in names], axis=1)
-
-
-def _ends(graph: FactorGraph, names: Sequence[str]) -> list[int]:
-    """Where one variable's states end and the next one's begin, in :func:`_marginals`."""
-    return list(itertools.accumulate(_shape(graph, [name])[0] for name in names[:-1]))
+    posterior = query(graph, evidence, names)
+    return np.concatenate([_array(posterior.marginal(n).flatten(1)) for n in names], axis=1)
 
 
 def _shape(graph: FactorGraph, names: Sequence[str]) -> tuple[int, ...]:
@@ -207,21 +162,18 @@ def _evidence(
     """The rows chunk by chunk, without what they say of the targets, which is not even read."""
     if isinstance(data, str | os.PathLike | Table):
         table = open_table(data, **checked_reading(reading))
-        yield from (c.evidence() for c in coded_chunks(_others(table, targets), graph.variables))
+        others = table.select([c for c in table.columns if c not in targets])
+        yield from (chunk.evidence() for chunk in coded_chunks(others, graph.variables))
     elif isinstance(data, CodedTable | CodedRows | list):
         for chunk in coded_chunks(read_with(data, reading), graph.variables):
             yield _without(chunk.evidence(), targets)
     elif isinstance(data, Evidence):
         yield _without(Evidence.of(read_with(data, reading), graph.variables), targets)
     else:
-        known = checked_reading(reading, ("missing", "extra"))
+        options = checked_reading(reading, ("missing", "extra"))
         if isinstance(data, Samples):
             data = data.columns()
-        yield Evidence.of(_without_columns(data, targets, graph), graph.variables, **known)
-
-
-def _others(table: Table, targets: Sequence[str]) -> Table:
-    return table.select([c for c in table.columns if c not in targets])
+        yield Evidence.of(_without_columns(data, targets, graph), graph.variables, **options)
 
 
 def _without_columns(data: Any, targets: Sequence[str], graph: FactorGraph) -> Any:
@@ -233,7 +185,7 @@ def _without_columns(data: Any, targets: Sequence[str], graph: FactorGraph) -> A
     if is_frame(data):
         return data[[c for c in data.columns if str(c) not in names]] if names else data
     if isinstance(data, Mapping):
-        return {c: given for c, given in data.items() if c not in names}
+        return {c: cells for c, cells in data.items() if c not in names}
     return data
 
 
@@ -268,8 +220,8 @@ def _expected_values(
     if leaf is None:
         raise EvidenceError(f"'{name}' has no distribution with a mean")
     belief = joint(graph, [v.name for v in leaf.parents], evidence)
-    found: np.ndarray = _array(leaf.mean(belief))
-    return found
+    mean: np.ndarray = _array(leaf.mean(belief))
+    return mean
 
 
 def _array(tensor: Tensor) -> Any:
