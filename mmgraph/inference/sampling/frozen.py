@@ -40,27 +40,24 @@ def settled_elements(
     constant = (trace == trace[:1, :1]).all((0, 1))
     if not constant.any():
         return constant
-    program = conditioned.program
-    offsets = program.pairwise.offsets
-    forced = np.zeros(program.pairwise.nodes, bool)
+    pairwise, joined = conditioned.program.pairwise, conditioned.program.interactions
+    first, count = pairwise.offsets[:-1], pairwise.nodes
+    forced, choice = np.zeros(count, bool), np.ones(count, bool)
     if conditioned.has_hard_zeros:
-        possible = consistent_states(program.pairwise, conditioned.unary)
-        forced = np.add.reduceat(possible, offsets[:-1], dtype=np.int64) == 1
-    stuck = np.zeros(program.pairwise.nodes, bool)
+        possible = consistent_states(pairwise, conditioned.unary)
+        forced = np.add.reduceat(possible, first, dtype=np.int64) == 1
+        choice = np.maximum.reduceat(record.probabilities, first) < 1 - _ROOM
+    free, stuck = np.zeros(count, bool), np.zeros(count, bool)
+    free[nodes] = True
     stuck[nodes[constant]] = True
     stuck &= ~forced
-    joined = program.interactions
-    settled = constant & forced[nodes]
-    for i in np.flatnonzero(constant & ~settled).tolist():
-        n = nodes[i]
-        joined_by_edges = joined.neighbour[slice(*joined.edge_start[n : n + 2])]
-        members = joined.member[slice(*joined.scope_start[joined.table_start[n : n + 2]])]
-        others = np.concatenate([joined_by_edges, members])
-        here = record.probabilities[offsets[n] : offsets[n + 1]]
-        choice = not conditioned.has_hard_zeros or here.max() < 1 - _ROOM
-        alone = not len(others) or not np.isin(others, nodes).any()
-        settled[i] = alone or (choice and not stuck[others].any())
-    return settled
+    # What each element depends on: by edges, and as members of its tables.
+    others = np.concatenate([joined.neighbour, joined.member])
+    starts = (joined.edge_start, joined.scope_start[joined.table_start])
+    node = np.concatenate([np.repeat(np.arange(count), np.diff(start)) for start in starts])
+    alone = np.bincount(node, free[others], count) == 0
+    unstuck = np.bincount(node, stuck[others], count) == 0
+    return np.asarray(constant & (forced | alone | (choice & unstuck))[nodes])
 
 
 def settled_units(
