@@ -6,7 +6,7 @@ A warning that several parts of the package give stands here, too.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -182,3 +182,12 @@ def suggestion(name: object, known: Iterable[object]) -> str:
     close = difflib.get_close_matches(str(name).casefold(), folded, n=1)
     nearest = folded[close[0]] if close else str(name)
     return "" if nearest == str(name) else f"; did you mean '{nearest}'?"
+
+
+def check_choice(
+    what: str, value: object, known: Collection[str], error: type[MmgraphError]
+) -> None:
+    """Raise an error, with the nearest known choice, if a value is none of the known ones."""
+    if value not in known:
+        hint = suggestion(value, known)
+        raise error(f"unknown {what} {value!r}{hint} (known: {', '.join(known)})")

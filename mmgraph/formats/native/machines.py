@@ -24,7 +24,12 @@ from mmgraph.graph.factor import Factor
 from mmgraph.graph.factors.bilinear import bilinear_factors
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.boltzmann.deep import DeepBoltzmannMachine
-from mmgraph.networks.boltzmann.layers import Pathway, check_family, check_label_links
+from mmgraph.networks.boltzmann.layers import (
+    Pathway,
+    check_family,
+    check_label_links,
+    columns_count,
+)
 from mmgraph.networks.boltzmann.machine import BoltzmannMachine
 from mmgraph.networks.boltzmann.multimodal import MultimodalDeepBoltzmannMachine
 from mmgraph.networks.boltzmann.restricted import RestrictedBoltzmannMachine
@@ -119,9 +124,9 @@ def restore_machine(
     machine._arguments["dtype"] = asked
     if "columns" in settings:
         machine._feature_names = np.array(settings.names("columns"), dtype=object)
-        if len(machine._feature_names) != machine.layers.columns_count:
+        if len(machine._feature_names) != columns_count(machine.visible):
             raise GraphError(
-                f"the machine has {machine.layers.columns_count} columns, and names of "
+                f"the machine has {columns_count(machine.visible)} columns, and names of "
                 f"{len(machine._feature_names)}"
             )
     if "sweeps" in settings:

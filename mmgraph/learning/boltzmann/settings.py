@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from numbers import Real
 from typing import Any, Literal, TypeVar, cast
 
-from mmgraph.graph.errors import LearningError, suggestion
+from mmgraph.graph.errors import LearningError, check_choice, suggestion
 
 Record = TypeVar("Record")
 Schedule = Literal["constant", "linear", "cosine"]
@@ -138,10 +138,10 @@ class TrainingSettings:
         check_whole(self, "seed", least=0)
         if self.checkpoint_steps is not None:
             check_whole(self, "checkpoint_steps")
-        check_choice("optimiser", self.optimiser, OPTIMISERS)
-        check_choice("schedule", self.schedule, SCHEDULES)
+        check_choice("optimiser", self.optimiser, OPTIMISERS, LearningError)
+        check_choice("schedule", self.schedule, SCHEDULES, LearningError)
         if self.stopping_monitor is not None:
-            check_choice("stopping_monitor", self.stopping_monitor, MONITORS)
+            check_choice("stopping_monitor", self.stopping_monitor, MONITORS, LearningError)
         check_options(self, "[0, inf)", "warm_up_epochs", "weight_decay", "sparsity_cost",
                       "tolerance")  # fmt: skip
         check_options(self, "(0, inf)", "learning_rate", "norm_bound", "gradient_bound")
@@ -212,13 +212,6 @@ def check_whole(record: object, *names: str, least: int = 1) -> None:
         value = getattr(record, name)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise LearningError(f"{name} must be a whole number from {least} on, not {value!r}")
-
-
-def check_choice(name: str, value: object, known: Collection[str]) -> None:
-    """Check that an option is one of the known ones."""
-    if value not in known:
-        hint = suggestion(str(value), known)
-        raise LearningError(f"unknown {name} {value!r}{hint} (known: {', '.join(known)})")
 
 
 def check_number(what: str, value: object, interval: str) -> None:

@@ -52,13 +52,7 @@ def method_named(method: str) -> str:
 
 
 def warn_of_empty(evidence: Evidence) -> None:
-    """Say so where a row observes nothing; for methods that users call.
-
-    Warns
-    -----
-    PriorWarning
-        With the rows.
-    """
+    """Say so where a row observes nothing; for methods that users call."""
     empty = np.flatnonzero(empty_rows(evidence))
     if len(empty):
         which = ", ".join(map(str, empty[:8])) + (", …" if len(empty) > 8 else "")
@@ -80,11 +74,6 @@ def posterior_means(
     """Return posterior means of some variables, of categorical ones probabilities.
 
     Rows that observe the same variables go together: what these say is then summed only once.
-
-    Raises
-    ------
-    MmgraphError
-        If a mean is not finite.
     """
     if method != "mean_field":
         refuse_grey(evidence, f"the method {method!r}")
@@ -94,11 +83,11 @@ def posterior_means(
         posterior = query.query(graph, rows, list(names), method_named(method), **(options or {}))
         for name in names:
             categorical = graph.variables[name].family == "categorical"
-            found = posterior.marginal(name) if categorical else posterior.mean(name)
+            means = posterior.marginal(name) if categorical else posterior.mean(name)
             if len(index) == evidence.batch:
-                result[name] = found
+                result[name] = means
                 continue
             if name not in result:
-                result[name] = found.new_zeros(evidence.batch, *found.shape[1:])
-            result[name][torch.from_numpy(index).to(found.device)] = found
+                result[name] = means.new_zeros(evidence.batch, *means.shape[1:])
+            result[name][torch.from_numpy(index).to(means.device)] = means
     return result

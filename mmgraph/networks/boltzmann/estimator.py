@@ -13,8 +13,9 @@ import torch
 from mmgraph.graph.errors import GraphError, LearningError, needs, suggestion
 from mmgraph.graph.state_labels import MISSING
 from mmgraph.graph.variable import element_names
+from mmgraph.learning.boltzmann.training_rows import check_same_layers
 from mmgraph.networks.boltzmann.fit_warnings import warn_if_useless
-from mmgraph.networks.boltzmann.fitting import fitted, rows_of
+from mmgraph.networks.boltzmann.fitting import fitted, training_rows
 from mmgraph.networks.boltzmann.inputs.evidence import warn_of_unobserved
 from mmgraph.networks.boltzmann.inputs.features import check_input_features, names_of_columns
 from mmgraph.networks.boltzmann.inputs.labels import (
@@ -24,7 +25,8 @@ from mmgraph.networks.boltzmann.inputs.labels import (
     label_codes,
     only_with_labels,
 )
-from mmgraph.networks.boltzmann.inputs.scikit_learn import checked_container, contained
+from mmgraph.networks.boltzmann.inputs.scikit_learn import CONTAINERS, contained
+from mmgraph.networks.boltzmann.layers import columns_count
 from mmgraph.networks.boltzmann.machine import BoltzmannMachine
 from mmgraph.networks.boltzmann.online import learn_batch
 from mmgraph.networks.boltzmann.options import (
@@ -123,11 +125,15 @@ class BoltzmannEstimator(BoltzmannMachine):
             chosen = fit_options(
                 self.training_options, settings, options, self.layers, evidence.batch
             )
-            pair = validation if isinstance(validation, tuple) else (validation, None)
-            watched = None if validation is None else self._evidence(*pair)
-            rows = rows_of(self, evidence, watched, chosen.device)
+            rows, watched = training_rows(self, evidence, chosen.device), None
+            if validation is not None:
+                pair = validation if isinstance(validation, tuple) else (validation, None)
+                watched = training_rows(self, self._evidence(*pair), chosen.device)
+                check_same_layers(rows.clamped, watched.clamped)
         self.online = None
-        self.fit_report = fitted(self, self.layers, *rows, chosen, checkpoint, progress, generator)
+        self.fit_report = fitted(
+            self, self.layers, rows, watched, chosen, checkpoint, progress, generator
+        )
         self.sweeps = chosen.sweeps
         warn_if_useless(self, self.layers, evidence)
         return self
@@ -185,7 +191,10 @@ class BoltzmannEstimator(BoltzmannMachine):
             If it is none of these.
         """
         if transform is not None:
-            self._container = checked_container(transform)
+            if transform not in CONTAINERS:
+                hint, known = suggestion(transform, CONTAINERS), ", ".join(CONTAINERS)
+                raise GraphError(f"transform returns no {transform!r}{hint} (known: {known})")
+            self._container = transform
         return self
 
     def transform(self, data: object) -> Any:
@@ -201,8 +210,8 @@ class BoltzmannEstimator(BoltzmannMachine):
             If the machine is not fitted.
         """
         self.check_fitted()
-        found = self.represent(data).cpu().numpy()
-        return contained(found, self.get_feature_names_out(), data, self._container)
+        means = self.represent(data).cpu().numpy()
+        return contained(means, self.get_feature_names_out(), data, self._container)
 
     def partial_fit(
         self,
@@ -308,7 +317,7 @@ class BoltzmannEstimator(BoltzmannMachine):
         """
         if not self.visible:
             raise AttributeError(f"{self!r} takes its visible variables from the data of fit")
-        return self.layers.columns_count
+        return columns_count(self.visible)
 
     @property
     def feature_names_in_(self) -> np.ndarray:
@@ -342,9 +351,12 @@ class BoltzmannEstimator(BoltzmannMachine):
         return self.is_fitted
 
     def __sklearn_clone__(self) -> Self:
-        generator = self._arguments.get("generator")
-        own = {} if generator is None else {"generator": _copied(generator)}
-        made = type(self)(**self._arguments | own, **self._training)
+        arguments = dict(self._arguments)
+        if (generator := arguments.get("generator")) is not None:
+            # One that draws the same, so that clones do not take numbers from one another.
+            arguments["generator"] = torch.Generator(generator.device)
+            arguments["generator"].set_state(generator.get_state())
+        made = type(self)(**arguments, **self._training)
         made._container = self._container
         return made
 
@@ -365,13 +377,6 @@ def _is_same(value: object, other: object) -> bool:
     """Whether an argument is what it was: the same thing, or an equal number or text."""
     plain = isinstance(value, int | float | str) and type(value) is type(other)
     return value is other or (plain and value == other)
-
-
-def _copied(generator: torch.Generator) -> torch.Generator:
-    """A generator that draws the same, so that clones do not take numbers from one another."""
-    made = torch.Generator(generator.device)
-    made.set_state(generator.get_state())
-    return made
 
 
 def arguments_of(kind: type, local_names: Mapping[str, Any]) -> dict[str, Any]:

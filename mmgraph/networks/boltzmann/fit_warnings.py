@@ -28,13 +28,6 @@ def warn_if_useless(graph: FactorGraph, layers: Layers, evidence: Evidence) -> N
     """Warn where the joint layer, or the labels predicted, do not depend on the rows learned from.
 
     Some 500 of them are looked at, from all over the data.
-
-    Warns
-    -----
-    ConstantRepresentationWarning
-        If the joint layer says the same of every row.
-    UselessLabelsWarning
-        If labels are predicted no better than by their frequencies.
     """
     count = min(evidence.batch, _MOST_ROWS)
     some = evidence.rows(np.linspace(0, evidence.batch - 1, count).astype(np.int64))

@@ -21,11 +21,7 @@ from mmgraph.learning.boltzmann.training.initial_parameters import write_initial
 from mmgraph.learning.boltzmann.training.learner import ObjectiveMaker
 from mmgraph.learning.boltzmann.training.loop import Progress, TrainingReport, train
 from mmgraph.learning.boltzmann.training.pretraining import pretrain
-from mmgraph.learning.boltzmann.training_rows import (
-    TrainingRows,
-    check_same_layers,
-    document_lengths,
-)
+from mmgraph.learning.boltzmann.training_rows import TrainingRows, document_lengths
 from mmgraph.networks.boltzmann.layers import Layers
 from mmgraph.networks.boltzmann.options import FitOptions
 from mmgraph.networks.boltzmann.parameters import MachineParameters
@@ -34,18 +30,10 @@ from mmgraph.networks.boltzmann.units import Units
 
 @dataclass(frozen=True)
 class TrainedCopy:
-    """A copy of a machine that is trained, in the units and the precision of training.
+    """A copy of a machine (``graph``) that is trained, in units and a precision of its own.
 
-    Attributes
-    ----------
-    machine : MachineParameters
-        The machine itself; it is kept in double precision where its real values lie far from zero.
-    graph : FactorGraph
-        The copy.
-    units : Units
-        Those of the copy; none where nothing is standardised.
-    dtype : torch.dtype
-        The precision of the copy: that of the data only where they are not standardised.
+    The machine itself is kept in double precision where its real values lie far from zero, the copy
+    only where they are not standardised; there are no units then.
     """
 
     machine: MachineParameters
@@ -104,20 +92,6 @@ def training_rows(
     )
 
 
-def rows_of(
-    machine: MachineParameters,
-    evidence: Evidence,
-    validation: Evidence | None,
-    device: str | torch.device | None,
-) -> tuple[TrainingRows, TrainingRows | None]:
-    """Return the rows to learn from and those to watch, as :func:`training_rows`."""
-    rows = training_rows(machine, evidence, device)
-    watched = None if validation is None else training_rows(machine, validation, device)
-    if watched is not None:
-        check_same_layers(rows.clamped, watched.clamped)
-    return rows, watched
-
-
 def fitted(
     machine: MachineParameters,
     layers: Layers,
@@ -128,11 +102,7 @@ def fitted(
     progress: Progress | None,
     generator: torch.Generator | None,
 ) -> TrainingReport:
-    """Train a machine in place.
-
-    It learns from rows, and others are watched; parameters are those of
-    :meth:`BoltzmannEstimator.fit`.
-    """
+    """Train a machine in place on rows, while others are watched, as ``BoltzmannEstimator.fit``."""
     copy = TrainedCopy.of(machine, Units.of(machine, rows), options.standardise)
     graph, settings = copy.graph, options.settings
     rows, watched = copy.rows(rows), watched and copy.rows(watched)
@@ -149,9 +119,9 @@ def fitted(
 
     with copy.written_back():
         if options.pretrain == "greedy":
-            own = options.pretraining or settings
-            below = None if checkpoint is None else Path(checkpoint) / "pretraining"
-            pretrain(graph, rows, layers.levels, own, checkpoint=below)
+            directory = None if checkpoint is None else Path(checkpoint) / "pretraining"
+            pretraining = options.pretraining or settings
+            pretrain(graph, rows, layers.levels, pretraining, checkpoint=directory)
         return train(graph, rows, watched, settings, objective, report, checkpoint)
 
 
@@ -184,8 +154,8 @@ def objective_of(
     if options.objective == "fine_tuning":
         if not names:
             raise LearningError("fine_tuning needs a machine with label units")
-        own = options.prediction[0].settings if options.prediction else None
-        return lambda parameters, random: FineTuning(parameters, names, own, random)
+        predicted = options.prediction[0].settings if options.prediction else None
+        return lambda parameters, random: FineTuning(parameters, names, predicted, random)
     partners = None if rows is None else rows.clamped
     return lambda parameters, random: MultiPrediction(
         parameters, names, options.prediction or None, random, partners

@@ -9,7 +9,7 @@ from typing import Literal
 
 import torch
 
-from mmgraph.graph.errors import GraphError, suggestion
+from mmgraph.graph.errors import GraphError, check_choice
 from mmgraph.graph.exponential_family import statistics_shape
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factors.bias import BiasFactor
@@ -91,11 +91,7 @@ def check_size(what: str, size: object) -> None:
 
 def check_family(family: str) -> None:
     """Raise GraphError if hidden units cannot be of a family."""
-    if family not in HIDDEN_FAMILIES:
-        hint = suggestion(family, HIDDEN_FAMILIES)
-        raise GraphError(
-            f"hidden units cannot be {family!r}{hint} (known: {', '.join(HIDDEN_FAMILIES)})"
-        )
+    check_choice("hidden_family", family, HIDDEN_FAMILIES, GraphError)
 
 
 def hidden_layer(name: str, size: int, family: HiddenFamily) -> Variable:
@@ -109,24 +105,9 @@ def hidden_layer(name: str, size: int, family: HiddenFamily) -> Variable:
 class Layers:
     """All layers of a machine, and what is joined.
 
-    Parameters
-    ----------
-    pathways : tuple of Pathway
-        Empty where they are taken from data that has not been seen yet; there are no other layers
-        than the joint one then.
-    towers : tuple of tuple of Variable
-        The hidden layers of each pathway below the joint one, from below.
-    joint : Variable
-        The layer at the top.
-    labels : Variable, optional
-        Categorical; joined to the joint layer.
-    label_links : {"joint", "all"}
-        Whether labels are joined to the last hidden layer of each pathway as well.
-
-    Raises
-    ------
-    GraphError
-        If two pathways or variables have the same name, or labels are not categorical.
+    There are no pathways, and no other layers than the joint one at the top, where data that has
+    not been seen yet gives them. Towers are the hidden layers of each pathway, from below. Labels
+    are joined to the joint layer, or to ``"all"``: to the last hidden layer of each pathway, too.
     """
 
     pathways: tuple[Pathway, ...]
@@ -172,11 +153,6 @@ class Layers:
         depth = max(len(tower) for tower in self.towers)
         between = [tuple(t[i].name for t in self.towers if len(t) > i) for i in range(depth)]
         return (tuple(v.name for v in self.observed), *between, (self.joint.name,))
-
-    @property
-    def columns_count(self) -> int:
-        """The columns of an array of all visible variables side by side."""
-        return columns_count(self.visible)
 
     def joined(self) -> list[tuple[Variable, Variable]]:
         """Return the layers that are joined, the lower one first."""
@@ -236,30 +212,22 @@ def _check_labels(labels: Variable) -> None:
 
 def check_label_links(links: str) -> None:
     """Raise GraphError if labels cannot be joined to these layers."""
-    if links not in LABEL_LINKS:
-        hint = suggestion(links, LABEL_LINKS)
-        raise GraphError(f"label_links is {links!r}{hint} (known: {', '.join(LABEL_LINKS)})")
+    check_choice("label_links", links, LABEL_LINKS, GraphError)
 
 
-def adopted(own: Iterable[LayerFactor], others: Iterable[Factor]) -> tuple[LayerFactor, ...]:
-    """Return factors with copies of the numbers of others, of layers of the same description.
-
-    Raises
-    ------
-    GraphError
-        If a factor is missing, there is one too many, or layers differ.
-    """
-    given = {(type(f), *(v.name for v in f.scope)): f for f in others}
+def adopted(factors: Iterable[LayerFactor], others: Iterable[Factor]) -> tuple[LayerFactor, ...]:
+    """Return factors with copies of the numbers of others, of layers of the same description."""
+    left = {(type(f), *(v.name for v in f.scope)): f for f in others}
     made: list[LayerFactor] = []
-    for factor in own:
-        found = given.pop((type(factor), *(v.name for v in factor.scope)), None)
-        if found is None:
+    for factor in factors:
+        other = left.pop((type(factor), *(v.name for v in factor.scope)), None)
+        if other is None:
             raise GraphError(f"there is no {factor!r}")
-        for own_variable, variable in zip(factor.scope, found.scope, strict=True):
-            if not own_variable.describes_same_as(variable):
-                raise GraphError(f"{variable!r} is not {own_variable!r}")
-        numbers = {name: t.detach().clone() for name, t in found.parameters().items()}
-        made.append(factor.restore(factor.scope, None, numbers, found.settings()))
-    if given:
-        raise GraphError(f"this machine has no {next(iter(given.values()))!r}")
+        for variable, adopted_one in zip(factor.scope, other.scope, strict=True):
+            if not variable.describes_same_as(adopted_one):
+                raise GraphError(f"{adopted_one!r} is not {variable!r}")
+        numbers = {name: t.detach().clone() for name, t in other.parameters().items()}
+        made.append(factor.restore(factor.scope, None, numbers, other.settings()))
+    if left:
+        raise GraphError(f"this machine has no {next(iter(left.values()))!r}")
     return tuple(made)

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float64
 from torch import Tensor
 
-from mmgraph.graph.errors import MmgraphError, TreewidthError, suggestion
+from mmgraph.graph.errors import MmgraphError, TreewidthError, check_choice
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import query
@@ -79,38 +79,25 @@ class Annealing:
         self, graph: FactorGraph, evidence: Evidence | None, base: Mapping[str, Tensor] | None
     ) -> _Estimate:
         """Return the log-partition functions given evidence, and their errors."""
-        found = query.query(
-            graph,
-            evidence,
-            [],
-            "annealed_importance_sampling",
-            steps=self.steps,
-            chains=self.chains,
-            generator=self.generator,
-            base=base and dict(base),
-        )
-        return _Estimate(found.log_partition, found.diagnostics["standard_error"]["log_partition"])
+        annealed = query.query(
+            graph, evidence, [], METHODS[-1], steps=self.steps, chains=self.chains,
+            generator=self.generator, base=base and dict(base),
+        )  # fmt: skip
+        error = annealed.diagnostics["standard_error"]["log_partition"]
+        return _Estimate(annealed.log_partition, error)
 
     def base_key(self) -> tuple[tuple[str, tuple[int, ...], bytes], ...]:
         """Return what tells one base from another."""
         base = {n: torch.as_tensor(t) for n, t in (self.base or {}).items()}
-        given = {n: t.detach().double().cpu() for n, t in base.items()}
-        return tuple((n, tuple(t.shape), t.numpy().tobytes()) for n, t in sorted(given.items()))
+        arrays = {n: t.detach().double().cpu() for n, t in base.items()}
+        return tuple((n, tuple(t.shape), t.numpy().tobytes()) for n, t in sorted(arrays.items()))
 
 
 def log_likelihood(
     model: FactorGraph, evidence: Evidence, method: str, annealing: Annealing
 ) -> LogLikelihood:
-    """Return what :meth:`BoltzmannMachine.log_likelihood` describes.
-
-    Raises
-    ------
-    MmgraphError
-        If there is no such method.
-    """
-    if method not in METHODS:
-        hint = suggestion(method, METHODS)
-        raise MmgraphError(f"no method {method!r}{hint} (known: {', '.join(METHODS)})")
+    """Return what :meth:`BoltzmannMachine.log_likelihood` describes."""
+    check_choice("method", method, METHODS, MmgraphError)
     factors = (factor.to(dtype=torch.float64) for factor in model.factors)
     graph = FactorGraph(model.variables.values(), factors)
     if (near := Centred.of(graph, evidence)) is not None:
@@ -121,12 +108,11 @@ def log_likelihood(
     for pattern in patterns(evidence):
         for first in range(0, len(pattern), _ROWS_AT_ONCE):
             index = pattern[first : first + _ROWS_AT_ONCE]
-            found, own_error, is_bound = _log_weights(
-                graph, evidence.rows(index), method, annealing
-            )
+            rows = evidence.rows(index)
+            log_weight, log_error, is_bound = _log_weights(graph, rows, method, annealing)
             at = torch.from_numpy(index)
-            weight[at], bound[at] = found.cpu(), is_bound
-            error[at] = torch.hypot(error[at], own_error.cpu())
+            weight[at], bound[at] = log_weight.cpu(), is_bound
+            error[at] = torch.hypot(error[at], log_error.cpu())
     taken = normaliser if near is None else near.log_weights(normaliser)
     return LogLikelihood(weight - normaliser, error, taken, bound)
 
@@ -169,11 +155,11 @@ def _log_partition(
     versions = tuple(t._version for f in model.factors for t in vars(f).values()
                      if isinstance(t, Tensor))  # fmt: skip
     options = (annealing.steps, annealing.chains, annealing.base_key())
-    known = model.cached(_log_partitions_so_far)
+    computed = model.cached(_log_partitions_so_far)
     key = (words, *options, versions)
-    if key not in known:
-        known[key] = _computed(of_lengths(graph, words), annealing)
-    return known[key]
+    if key not in computed:
+        computed[key] = _computed(of_lengths(graph, words), annealing)
+    return computed[key]
 
 
 def _log_partitions_so_far(_: FactorGraph) -> dict[tuple[Any, ...], tuple[float, float]]:

@@ -119,20 +119,13 @@ class BoltzmannMachine(MachineParameters):
         """Take the layers, or the labels, that the arguments leave to the data.
 
         Those that came from earlier data are taken anew if it is ``again``.
-
-        Raises
-        ------
-        LearningError
-            If the data does not say of what kind columns are, or ``classes`` are not the labels.
-        GraphError
-            If two variables would have the same name.
         """
         if again or not self.visible:
-            own, model = self._arguments, type(self).__name__
-            found = arguments_from_data(own, data, y, classes, self.joint.size, model)
-            if found:
-                self._make_anew(own | found)
-                self._arguments = own
+            arguments, model = self._arguments, type(self).__name__
+            of_data = arguments_from_data(arguments, data, y, classes, self.joint.size, model)
+            if of_data:
+                self._make_anew(arguments | of_data)
+                self._arguments = arguments
         if self.labels is not None:
             check_classes(self.labels, classes)
 
@@ -172,9 +165,9 @@ class BoltzmannMachine(MachineParameters):
 
     def _rows(self, evidence: object) -> Evidence:
         """Evidence to be asked about; rows that observe nothing are warned of."""
-        given = self._evidence(evidence)
-        warn_of_empty(given)
-        return given
+        rows = self._evidence(evidence)
+        warn_of_empty(rows)
+        return rows
 
     def usual_options(self, question: str) -> Mapping[str, Any]:
         """Let the remembered sweeps answer queries, so that every door gives the same answer."""
@@ -198,8 +191,8 @@ class BoltzmannMachine(MachineParameters):
         PriorWarning
             If rows observe nothing.
         """
-        given, name = self._rows(evidence), self.joint.name
-        return posterior_means(self, given, [name], method, options)[name]
+        rows, name = self._rows(evidence), self.joint.name
+        return posterior_means(self, rows, [name], method, options)[name]
 
     def impute(
         self,
@@ -233,18 +226,18 @@ class BoltzmannMachine(MachineParameters):
         PriorWarning
             If rows observe nothing.
         """
-        given = self._rows(evidence)
+        rows = self._rows(evidence)
         if variables is None:
-            names = [v.name for v in self.visible if incomplete(given, v)]
+            names = [v.name for v in self.visible if incomplete(rows, v)]
         else:
             names = [variables] if isinstance(variables, str) else list(variables)
         for name in names:
             self.variable(name)
-        means = posterior_means(self, given, names, method, options) if names else {}
+        means = posterior_means(self, rows, names, method, options) if names else {}
         samples: dict[str, Tensor] = {}
         if draws and names:
-            drawn = self.sample(draws, given, generator, **(sampling or {})).codes
-            samples = {n: drawn[n] if given.batch > 1 else drawn[n].unsqueeze(0) for n in names}
+            drawn = self.sample(draws, rows, generator, **(sampling or {})).codes
+            samples = {n: drawn[n] if rows.batch > 1 else drawn[n].unsqueeze(0) for n in names}
         return Imputation(means, samples)
 
     @only_with_labels
@@ -272,11 +265,11 @@ class BoltzmannMachine(MachineParameters):
             If it is not fitted.
         """
         self.check_fitted()
-        given = self._rows(evidence)
+        rows = self._rows(evidence)
         assert self.labels is not None
         name = self.labels.name
-        found = posterior_means(self, given, [name], method, options)[name]
-        chances: np.ndarray = found.cpu().numpy()[:, class_order(self.labels)]
+        marginal = posterior_means(self, rows, [name], method, options)[name]
+        chances: np.ndarray = marginal.cpu().numpy()[:, class_order(self.labels)]
         return chances
 
     def log_likelihood(
@@ -310,15 +303,15 @@ class BoltzmannMachine(MachineParameters):
         PriorWarning
             If rows observe nothing.
         """
-        given = self._rows(evidence)
-        grey = bool(grey_in(given))
+        rows = self._rows(evidence)
+        grey = bool(grey_in(rows))
         if grey and method == "auto":
             method = "mean_field"
         if method != "mean_field":
-            refuse_grey(given, f"the method {method!r}")
+            refuse_grey(rows, f"the method {method!r}")
         annealing = Annealing(steps, chains, generator, base)
-        found = log_likelihood(self, given, method, annealing)
-        return replace(found, is_bound=torch.ones_like(found.is_bound)) if grey else found
+        answer = log_likelihood(self, rows, method, annealing)
+        return replace(answer, is_bound=torch.ones_like(answer.is_bound)) if grey else answer
 
     def sample(
         self,
@@ -341,9 +334,9 @@ class BoltzmannMachine(MachineParameters):
 
         Returns what :func:`mmgraph.sample` does.
         """
-        given = self._evidence(evidence)
-        refuse_grey(given, "sampling")
-        return query.sample(self, n, given, generator, method_named(method), **options)
+        rows = self._evidence(evidence)
+        refuse_grey(rows, "sampling")
+        return query.sample(self, n, rows, generator, method_named(method), **options)
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
@@ -353,10 +346,8 @@ class BoltzmannMachine(MachineParameters):
         training = self._training | ({} if device is None else {"device": str(device)})
         moved = type(self)(**{**self._made_from, "generator": fixed}, **training)
         precision = {} if dtype is None else {"dtype": dtype}
-        moved._arguments, moved._made_from = (
-            self._arguments | precision,
-            self._made_from | precision,
-        )
+        moved._arguments = self._arguments | precision
+        moved._made_from = self._made_from | precision
         moved.adopt([f.to(device, dtype) for f in self.layer_factors()])
         moved.fit_report, moved.sweeps, moved._fitted = self.fit_report, self.sweeps, self._fitted
         moved._feature_names, moved._container = self._feature_names, self._container

@@ -29,18 +29,9 @@ from mmgraph.networks.boltzmann.units import Units
 
 @dataclass
 class Online:
-    """Training that goes on with the next batch.
+    """Training that goes on with the next batch, in the units of the first.
 
-    Attributes
-    ----------
-    options : FitOptions
-    layers : Layers
-    units : Units
-        In which real variables are trained on; those of the first batch stay.
-    training : OnlineTraining or None
-        The optimiser, and the chains of the negative phase. Copies, from pickles or not, have its
-        ``state`` in place of it until the next batch.
-    state : dict of str to Tensor
+    Copies, from pickles or not, have the ``state`` of the training in its place until that comes.
     """
 
     options: FitOptions
@@ -118,21 +109,15 @@ def _for_batches(options: FitOptions) -> FitOptions:
 
 
 def _check_first_batch(layers: Layers, rows: TrainingRows) -> None:
-    """Check that the first batch tells in which units real variables are to be trained on.
-
-    Raises
-    ------
-    LearningError
-        If an element of one is seen in fewer than two rows: which.
-    """
+    """Check that the first batch tells in which units real variables are to be trained on."""
     for variable in layers.visible:
         if not variable.is_real:
             continue
-        seen = torch.zeros(variable.shape)
+        counts = torch.zeros(variable.shape)
         if variable.name in rows.clamped:
             known = rows.clamped[variable.name].known
-            seen = seen + rows.count if known is None else known.sum(0).reshape(variable.shape)
-        few = (seen < 2).nonzero().tolist()
+            counts = counts + rows.count if known is None else known.sum(0).reshape(variable.shape)
+        few = (counts < 2).nonzero().tolist()
         if few:
             raise LearningError(
                 f"the first batch shows element {few[0]} of '{variable.name}' in fewer than two "

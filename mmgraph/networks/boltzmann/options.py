@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from mmgraph.graph.errors import LearningError
+from mmgraph.graph.errors import LearningError, check_choice
 from mmgraph.inference.options import check_device
 from mmgraph.learning.boltzmann.objectives.prediction_settings import (
     PredictionRows,
@@ -18,7 +18,6 @@ from mmgraph.learning.boltzmann.objectives.prediction_settings import (
 )
 from mmgraph.learning.boltzmann.settings import (
     TrainingSettings,
-    check_choice,
     check_names,
     option_names,
 )
@@ -106,9 +105,18 @@ class FitOptions:
     device: str | torch.device | None = None
 
     def __post_init__(self) -> None:
-        check_choice("objective", self.objective, OBJECTIVES)
+        check_choice("objective", self.objective, OBJECTIVES, LearningError)
         if self.pretrain not in (None, "greedy"):
             raise LearningError(f"pretrain is 'greedy' or None, not {self.pretrain!r}")
+        if not isinstance(self.pretraining, TrainingSettings | None):
+            raise LearningError(
+                f"pretraining takes the options of the machines that pretrain='greedy' trains, as "
+                f"a mapping or TrainingSettings, not {self.pretraining!r}"
+            )
+        if not isinstance(self.prediction, tuple | list):
+            raise LearningError(
+                f"prediction is a mapping or PredictionSettings, not {self.prediction!r}"
+            )
         scale = self.weight_scale
         if scale is not None and not 0 < scale < torch.inf:
             raise LearningError(f"weight_scale must be positive, not {scale}")
@@ -119,9 +127,8 @@ class FitOptions:
         """The sweeps of mean field that predictions were trained with; None of other objectives."""
         if self.objective == "contrastive_divergence":
             return None
-        return (
-            self.prediction[0].settings.sweeps if self.prediction else PredictionSettings().sweeps
-        )
+        settings = self.prediction[0].settings if self.prediction else PredictionSettings()
+        return settings.sweeps
 
     @property
     def goes_on(self) -> bool:
@@ -143,43 +150,31 @@ def fit_options(
 ) -> FitOptions:
     """Return the options: those of the call win over those that the machine was made with.
 
-    Parameters
-    ----------
-    usual, options : mapping
-        Of the machine, and of the call.
-    settings : TrainingSettings or mapping, optional
-        Settings that are given whole have no defaults.
-    layers : Layers, optional
-    rows : int, optional
-        What is trained, and on how many rows: defaults depend on it.
-
-    Raises
-    ------
-    LearningError
-        If an option is unknown, with the nearest known one.
+    Settings that are given whole have no defaults; others depend on what layers are trained, and on
+    how many rows.
     """
     training = option_names(TrainingSettings)
-    given: dict[str, Any] = dict(usual or {})
+    named: dict[str, Any] = dict(usual or {})
     if settings is not None:
-        given = {k: v for k, v in given.items() if k not in training} | {"settings": settings}
-    given = named_options({**given, **options})
-    single = {k: given.pop(k) for k in list(given) if k in training}
-    check_names(given, [*option_names(FitOptions), *training], "fit")
-    base = given.pop("settings", None)
+        named = {k: v for k, v in named.items() if k not in training} | {"settings": settings}
+    named = named_options({**named, **options})
+    single = {k: named.pop(k) for k in list(named) if k in training}
+    check_names(named, [*option_names(FitOptions), *training], "fit")
+    base = named.pop("settings", None)
     whole = base.as_dict() if isinstance(base, TrainingSettings) else dict(base or {})
-    if isinstance(given.get("prediction"), Mapping):
-        given["prediction"] = prediction_rows(given["prediction"])
-    elif isinstance(given.get("prediction"), PredictionSettings):
-        given["prediction"] = (PredictionRows(1.0, given["prediction"]),)
-    if isinstance(given.get("pretraining"), Mapping):
-        given["pretraining"] = TrainingSettings.of(given["pretraining"])
+    if isinstance(named.get("prediction"), Mapping):
+        named["prediction"] = prediction_rows(named["prediction"])
+    elif isinstance(named.get("prediction"), PredictionSettings):
+        named["prediction"] = (PredictionRows(1.0, named["prediction"]),)
+    if isinstance(named.get("pretraining"), Mapping):
+        named["pretraining"] = TrainingSettings.of(named["pretraining"])
     chosen = whole | single
-    if given.get("objective") == "multi_prediction" and "optimiser" not in chosen:
-        given.setdefault("pretraining", TrainingSettings.of(chosen))  # that is no multi-prediction
+    if named.get("objective") == "multi_prediction" and "optimiser" not in chosen:
+        named.setdefault("pretraining", TrainingSettings.of(chosen))  # that is no multi-prediction
         chosen = {**MULTI_PREDICTION_DEFAULTS, **chosen}
-    elif given.get("objective", OBJECTIVES[0]) == OBJECTIVES[0] and "optimiser" not in chosen:
-        given, chosen = _with_likelihood_defaults(given, chosen, layers, rows)
-    return FitOptions(settings=TrainingSettings.of(chosen), **given)
+    elif named.get("objective", OBJECTIVES[0]) == OBJECTIVES[0] and "optimiser" not in chosen:
+        named, chosen = _with_likelihood_defaults(named, chosen, layers, rows)
+    return FitOptions(settings=TrainingSettings.of(chosen), **named)
 
 
 def suited_to_rows(settings: Mapping[str, Any], rows: int) -> dict[str, Any]:
@@ -198,10 +193,7 @@ def suited_to_rows(settings: Mapping[str, Any], rows: int) -> dict[str, Any]:
 
 
 def _with_likelihood_defaults(
-    options: Mapping[str, Any],
-    named: Mapping[str, Any],
-    layers: Layers | None,
-    rows: int | None,
+    options: Mapping[str, Any], named: Mapping[str, Any], layers: Layers | None, rows: int | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Other options, and settings, of a log-likelihood that names no optimiser."""
     result, chosen = dict(options), {**LIKELIHOOD_DEFAULTS, **named}
@@ -233,20 +225,11 @@ OPTION_NAMES = (
 
 
 def check_option_names(options: Mapping[str, Any], model: str) -> None:
-    """Check that every option is known; values are checked where training begins.
-
-    Raises
-    ------
-    LearningError
-        With the nearest known option.
-    """
+    """Check that every option is known; values are checked where training begins."""
     check_names(options, OPTION_NAMES, model, "parameter")
 
 
 def every_option(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all options: those given, and ``AUTO`` for the others, whose defaults may depend on
-    the objective, the layers and the number of rows.
-    """
-    return dict.fromkeys(OPTION_NAMES, AUTO) | {
-        n: v for n, v in options.items() if n in OPTION_NAMES
-    }
+    """Return all options: those named, and ``AUTO`` for the others."""
+    known = {name: value for name, value in options.items() if name in OPTION_NAMES}
+    return dict.fromkeys(OPTION_NAMES, AUTO) | known

@@ -66,11 +66,11 @@ class MachineParameters(FactorGraph):
         ``"bias:NAME"`` and ``"precision:NAME"`` of each variable, and ``"weights:FIRST:SECOND"`` of
         each two that are joined.
         """
-        found: dict[str, Tensor] = {}
-        for factor in self.layer_factors():
-            names = ":".join(v.name for v in factor.scope)
-            found |= {f"{name}:{names}": t for name, t in factor.parameters().items()}
-        return found
+        return {
+            ":".join((name, *(v.name for v in factor.scope))): tensor
+            for factor in self.layer_factors()
+            for name, tensor in factor.parameters().items()
+        }
 
     @property
     def is_fitted(self) -> bool:

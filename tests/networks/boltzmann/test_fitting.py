@@ -218,6 +218,15 @@ def test_greedy_pretraining_is_called_by_name(tmp_path):
     assert machine.represent(data).isfinite().all()
 
 
+@pytest.mark.parametrize("option", [{"pretraining": True}, {"prediction": True}])
+def test_options_that_are_no_mappings_are_refused(option):
+    x = np.random.default_rng(0).integers(0, 2, (20, 4))
+    machine = mm.DeepBoltzmannMachine(hidden=(3, 2))
+    with pytest.raises(errors.LearningError, match=r"a mapping.*not True"):
+        machine.fit(x, **option, **QUICK)
+    assert not machine.is_fitted
+
+
 def test_training_that_diverges_leaves_a_sound_machine():
     x, y = labelled()
     machine = classifier()

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mmgraph.graph.errors import LearningError
+from mmgraph.graph.errors import LearningError, check_choice
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.field.clamping import Clamped
-from mmgraph.learning.boltzmann.settings import check_choice, check_number, check_options
+from mmgraph.learning.boltzmann.settings import check_number, check_options
 
 Blend = Literal["towards", "difference"]
 BLENDS: tuple[Blend, ...] = ("towards", "difference")
@@ -57,7 +57,7 @@ class Disturbance:
         for name, deviation in self.noise.items():
             check_number(f"the noise of '{name}'", deviation, "[0, inf)")
         check_options(self, "[0, 1]", "spread", "blended", "strength")
-        check_choice("blend", self.kind, BLENDS)
+        check_choice("blend", self.kind, BLENDS, LearningError)
 
     def check(self, variables: Mapping[str, Variable]) -> None:
         """Refuse noise on what is not real-valued."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -36,37 +37,13 @@ def evidence_of(
     columns: np.ndarray | None = None,
     model: str = "the machine",
 ) -> Evidence:
-    """Read data and labels.
+    """Read data and labels, as of :meth:`BoltzmannEstimator.fit`.
 
-    Parameters
-    ----------
-    variables, layers
-        Those of the machine.
-    data, y
-        As of :meth:`BoltzmannEstimator.fit`; an array has the visible variables side by side in its
-        columns, and so has a data frame none of whose columns is a variable.
-    needs_labels : bool
-        Whether label units without a label in any row are an error.
-    learns : bool, optional
-        Whether the machine is to learn from them: two states of which one vanishes are an error
-        then. By default where labels are needed.
-    columns : ndarray of str, optional
-        The names of the columns that a data frame must have.
-    model : str
-        Of what kind the machine is, for messages.
-
-    Raises
-    ------
-    EvidenceError
-        If shapes or rows do not fit, or labels are given twice.
-    LearningError
-        If labels are needed and there are none, or -1 is one of two states by all appearances, and
-        is read as missing.
-
-    Warns
-    -----
-    VanishingValueWarning
-        If so it is of more states.
+    An array has the visible variables side by side in its columns, and so has a data frame none of
+    whose columns is a variable; these must then have the names ``columns``, if it is given. Where
+    labels are needed, a label in no row is an error; where the machine learns from the data (by
+    default where labels are needed), two states of which one vanishes, since it is read as missing,
+    are an error, and more states a warning. The ``model`` is named in messages.
     """
     learns = needs_labels if learns is None else learns
     one_row = y is None and not learns
@@ -139,17 +116,17 @@ def _by_variable(
     if not isinstance(data, Mapping):
         return side_by_side(visible, data, "the data", model, one_row)
     result: dict[str, Any] = {}
-    for key, given in data.items():
+    for key, cells in data.items():
         members = [v for v in visible if v.modality == key]
         if key in variables or not members:  # a name that is neither is refused later
-            result[key] = _dense(given, variables.get(key))
+            result[key] = _dense(cells, variables.get(key))
             continue
-        if given is None:
+        if cells is None:
             continue
         if len(members) == 1:
-            parts = {members[0].name: _dense(given, members[0])}
+            parts = {members[0].name: _dense(cells, members[0])}
         else:
-            parts = side_by_side(members, _dense(given), f"'{key}'")
+            parts = side_by_side(members, _dense(cells), f"'{key}'")
         for name in parts:
             if name in data or name in result:
                 raise EvidenceError(f"the data gives '{name}' by itself and within '{key}' too")
@@ -175,13 +152,8 @@ def side_by_side(
 ) -> dict[str, Any]:
     """Cut an array ``(rows, columns)`` into the variables that its columns belong to.
 
-    An array ``(columns,)`` is ``one_row`` where that is allowed; ``what`` is given to which
-    ``model`` is said in messages.
-
-    Raises
-    ------
-    EvidenceError
-        If it is no such array, or the columns are too many or too few.
+    An array ``(columns,)`` is ``one_row`` where that is allowed; messages name ``what`` it is, and
+    the ``model``.
     """
     array: Any = data
     if not isinstance(array, Tensor):
@@ -193,24 +165,21 @@ def side_by_side(
         array = array[None]
     if array.ndim != 2 or array.shape[1] != count:
         names = ", ".join(f"'{v.name}' ({v.size})" for v in variables)
-        hint = ""
+        shape, hint = tuple(array.shape), ""
         if array.ndim == 1:
             hint = ". Reshape your data: x.reshape(1, -1) is one row"
         elif array.ndim == 2:
             hint = (
-                f": X has {array.shape[1]} features, but {model} is expecting {count} features as "
-                "input"
+                f": X has {shape[1]} features, but {model} is expecting {count} features as input"
             )
         raise EvidenceError(
-            f"{what} has shape {tuple(array.shape)}; (rows, {count}) was expected, the columns of "
-            f"{names}{hint}"
+            f"{what} has shape {shape}; (rows, {count}) was expected, the columns of {names}{hint}"
         )
-    parts, first = {}, 0
-    for variable in variables:
-        part = array[:, first : first + variable.size]
-        parts[variable.name] = part.reshape(len(array), *variable.shape)
-        first += variable.size
-    return parts
+    ends = itertools.accumulate((v.size for v in variables), initial=0)
+    return {
+        v.name: array[:, first:end].reshape(len(array), *v.shape)
+        for v, (first, end) in zip(variables, itertools.pairwise(ends), strict=True)
+    }
 
 
 def _with_labels(evidence: Evidence, labels: Variable, y: object) -> Evidence:
@@ -225,8 +194,8 @@ def _with_labels(evidence: Evidence, labels: Variable, y: object) -> Evidence:
 
 def warn_of_unobserved(layers: Layers, evidence: Evidence) -> None:
     """Warn of visible units that no row observes: missing, or called otherwise?"""
-    seen = {name for name in evidence.observed() if bool(_known(evidence, name).any())}
-    lacking = [v.name for v in layers.visible if v.name not in seen]
+    observed = {name for name in evidence.observed() if bool(_known(evidence, name).any())}
+    lacking = [v.name for v in layers.visible if v.name not in observed]
     if lacking:
         warnings.warn(
             f"no row observes {', '.join(map(repr, lacking[:5]))}: learned as latent units",
@@ -237,10 +206,10 @@ def warn_of_unobserved(layers: Layers, evidence: Evidence) -> None:
 
 def empty_rows(evidence: Evidence) -> Bool[np.ndarray, " batch"]:
     """Return which rows observe nothing at all."""
-    seen = np.zeros(evidence.batch, bool)
+    empty = np.ones(evidence.batch, bool)
     for name in evidence.observed():
-        seen |= _known(evidence, name).any(1)
-    return ~seen
+        empty &= ~_known(evidence, name).any(1)
+    return empty
 
 
 def incomplete(evidence: Evidence, variable: Variable) -> bool:

@@ -35,12 +35,7 @@ def names_of_columns(data: object, variables: Collection[str]) -> np.ndarray | N
 def check_feature_names(fitted: np.ndarray | None, data: object) -> None:
     """Check that a data frame has the columns that the machine was fitted on, in their order.
 
-    Arrays, and frames without names, say nothing of names.
-
-    Raises
-    ------
-    EvidenceError
-        In scikit-learn's words, with the columns that are new, missing or elsewhere.
+    Arrays, and frames without names, say nothing of names. Messages are in scikit-learn's words.
     """
     names = feature_names(data)
     if fitted is None or names is None or list(fitted) == list(names):
@@ -62,13 +57,7 @@ def check_feature_names(fitted: np.ndarray | None, data: object) -> None:
 def check_input_features(
     names: Sequence[str] | None, fitted: np.ndarray | None, count: int
 ) -> None:
-    """Check the names of features that a caller of ``get_feature_names_out`` gives.
-
-    Raises
-    ------
-    EvidenceError
-        If they are others than those of the fit, or not so many.
-    """
+    """Check the names of features that a caller of ``get_feature_names_out`` gives."""
     if names is None:
         return
     if fitted is not None and list(names) != list(fitted):

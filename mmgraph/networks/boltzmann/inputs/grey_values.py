@@ -26,18 +26,8 @@ ROUNDING = 1e-6
 def grey_values(variable: Variable, data: object) -> Float[Tensor, "batch *shape"] | None:
     """Return the probabilities of being on if that is what is given, NaN where missing.
 
-    Parameters
-    ----------
-    variable : Variable
-    given : object
-        Evidence on a variable, of any kind. Numbers of which at least one lies between 0 and 1 are
-        probabilities of the second state of a Bernoulli variable.
-
-    Raises
-    ------
-    EvidenceError
-        If others of the numbers do not lie in [0, 1] (which row and element), or the shape does not
-        fit.
+    Numbers of which at least one lies between 0 and 1 are probabilities of the second state of a
+    Bernoulli variable; all must lie in [0, 1] then.
     """
     if variable.family != "bernoulli":
         return None
@@ -78,20 +68,10 @@ def _numbers(data: object) -> Float[np.ndarray, "..."] | None:
 
 
 def read_with_grey(data: object, variables: Mapping[str, Variable]) -> Evidence:
-    """Read evidence in which Bernoulli variables may have grey values.
+    """Read evidence, as :meth:`Evidence.of`, in which Bernoulli variables may have grey values.
 
     These stand among the ``values`` of the evidence: inference by mean field, and training, hold
     the means of such units at them.
-
-    Parameters
-    ----------
-    data : mapping or pandas.DataFrame
-        As for :meth:`Evidence.of`.
-
-    Raises
-    ------
-    UnknownVariableError, UnknownStateError, EvidenceError
-        As :meth:`Evidence.of`.
     """
     rest: Any = data
     grey: dict[str, Tensor] = {}
@@ -99,15 +79,15 @@ def read_with_grey(data: object, variables: Mapping[str, Variable]) -> Evidence:
         keys = _keys(variable, data)
         if not keys:
             continue
-        given = rest[name] if keys == [name] else rest[keys].to_numpy().reshape(-1, *variable.shape)
-        found = grey_values(variable, given)
-        if found is not None:
+        cells = rest[name] if keys == [name] else rest[keys].to_numpy().reshape(-1, *variable.shape)
+        chances = grey_values(variable, cells)
+        if chances is not None:
             # Their rows count, and what they say is put in afterwards.
-            grey[name] = found
+            grey[name] = chances
             if is_frame(rest):
                 rest = rest.assign(**dict.fromkeys(keys, np.nan))
             else:
-                rest = {**rest, name: index(np.full(found.shape, MISSING))}
+                rest = {**rest, name: index(np.full(chances.shape, MISSING))}
     evidence = Evidence.of(rest, variables)
     if not grey:
         return evidence
@@ -120,12 +100,11 @@ def _keys(variable: Variable, data: object) -> list[str]:
     """The keys under which data give the whole of a Bernoulli variable; none if they do not."""
     if variable.family != "bernoulli":
         return []
-    given: Any = data
+    cells: Any = data
     if not is_frame(data):
-        return [variable.name] if variable.name in given else []
+        return [variable.name] if variable.name in cells else []
     keys = element_names(variable)
-    present = set(given.columns)
-    return keys if all(key in present for key in keys) else []
+    return keys if set(keys) <= set(cells.columns) else []
 
 
 def grey_in(evidence: Evidence) -> tuple[str, ...]:
@@ -134,13 +113,7 @@ def grey_in(evidence: Evidence) -> tuple[str, ...]:
 
 
 def refuse_grey(evidence: Evidence, what: str) -> None:
-    """Raise EvidenceError if there are grey values, which something cannot take.
-
-    Raises
-    ------
-    EvidenceError
-        With the variable.
-    """
+    """Raise EvidenceError if there are grey values, which something cannot take."""
     for name in grey_in(evidence):
         raise EvidenceError(
             f"'{name}' is given as probabilities between 0 and 1, which {what} cannot take; draw "

@@ -40,13 +40,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def only_with_labels(function: Method) -> Method:
-    """Make a method one that only machines with label units have.
-
-    Raises
-    ------
-    NoLabelsError
-        Where it is looked up on another machine.
-    """
+    """Make a method one that only machines with label units have."""
     return cast(Method, _OnlyWithLabels(function))
 
 
@@ -74,14 +68,7 @@ def label_codes(labels: Variable, y: object, rows: int) -> Int64[np.ndarray, " r
     """Return the states that labels name, ``MISSING`` where a row has none.
 
     ``y`` is an array ``(rows,)`` or ``(rows, 1)``, or an Index; for a single row also one label.
-
-    Raises
-    ------
-    EvidenceError
-        If the shape does not fit, or texts are given for numbers or numbers for texts: what is
-        predicted would equal none of them.
-    UnknownStateError
-        If a label is none of the states.
+    Texts for numbers, or numbers for texts, are refused: what is predicted would equal none.
     """
     if isinstance(y, Index):
         column: Any = index(_in_rows(np.asarray(plain_array(y.codes)), rows))
@@ -124,21 +111,20 @@ def _in_rows(array: np.ndarray, rows: int) -> np.ndarray:
 
 def _check_kinds(labels: Variable, array: np.ndarray) -> None:
     """Refuse texts for numbers, and numbers for texts."""
-    own = {_kind(label) for label in labels.labels}
-    if len(own) != 1 or labels.reader.intervals:  # numbers are meant to fall into intervals
+    kinds = {_kind(label) for label in labels.labels}
+    if len(kinds) != 1 or labels.reader.intervals:  # numbers are meant to fall into intervals
         return
-    here = array[:, None] if array.dtype.kind == "O" else np.unique(array)
-    for cell in here.reshape(-1).tolist():
-        if is_missing(cell) or _kind(cell) in own:
+    for cell in (array if array.dtype.kind == "O" else np.unique(array)).tolist():
+        if is_missing(cell) or _kind(cell) in kinds:
             continue
         if _kind(cell) == "numbers" and cell == MISSING:
             continue
         shown = ", ".join(repr(label) for label in labels.labels[:4])
         raise EvidenceError(
             f"y holds {_kind(cell)} ({cell!r}), but the labels of '{labels.name}' are "
-            f"{own.pop()} ({shown}): predictions would be those, and equal nothing in y; give the "
-            "labels themselves, or mm.index(y) for state indices in the order declared; a machine "
-            f"made with labels='{labels.name}' takes whatever y holds (scikit-learn's "
+            f"{kinds.pop()} ({shown}): predictions would be those, and equal nothing in y; give "
+            "the labels themselves, or mm.index(y) for state indices in the order declared; a "
+            f"machine made with labels='{labels.name}' takes whatever y holds (scikit-learn's "
             "cross_val_predict numbers labels before it calls fit)"
         )
 
@@ -152,11 +138,6 @@ def labels_from(name: str, y: object, classes: object, model: str) -> Variable:
 
     None and NaN in ``y`` are no labels; ``classes`` are all of them where it has only some. The
     ``model`` is named in messages.
-
-    Raises
-    ------
-    LearningError
-        If there are none, or they are real numbers.
     """
     if y is None and classes is None:
         raise LearningError(
@@ -166,26 +147,20 @@ def labels_from(name: str, y: object, classes: object, model: str) -> Variable:
     if isinstance(y, Index) and classes is None:
         raise LearningError(f"y holds state indices of '{name}', whose labels nobody has said")
     array = label_array(y if classes is None else classes)
-    found = {plain_cell(cell) for cell in array.reshape(-1).tolist() if not is_missing(cell)}
-    if not found:
+    labels = {plain_cell(cell) for cell in array.reshape(-1).tolist() if not is_missing(cell)}
+    if not labels:
         raise LearningError(f"y has no label: '{name}' would have no class")
-    if any(isinstance(cell, float) and cell != cell // 1 for cell in found):
+    if any(isinstance(cell, float) and cell != cell // 1 for cell in labels):
         raise LearningError(
             f"Unknown label type: y holds real numbers (continuous), and the labels of '{name}' "
             "are classes"
         )
-    states = sorted(found, key=lambda cell: (isinstance(cell, str), cell))
+    states = sorted(labels, key=lambda cell: (isinstance(cell, str), cell))
     return Variable(name, tuple(states))
 
 
 def check_classes(labels: Variable, classes: object) -> None:
-    """Check that all classes are among the labels.
-
-    Raises
-    ------
-    LearningError
-        With the class that is not.
-    """
+    """Check that all classes are among the labels."""
     if classes is None:
         return
     known: Sequence[Label] = labels.labels

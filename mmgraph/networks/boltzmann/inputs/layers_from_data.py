@@ -18,19 +18,12 @@ def arguments_from_data(
 
     ``data``, ``y`` and ``classes`` are those of ``partial_fit``, ``joint`` the units of the joint
     layer; the ``model`` is named in messages.
-
-    Raises
-    ------
-    LearningError
-        If the data does not say of what kind its columns are, or there are no labels.
     """
-    found: dict[str, Any] = {}
-    if leaves_units_to_data(arguments):
-        found = _units(arguments, data, joint)
+    of_data = _units(arguments, data, joint) if leaves_units_to_data(arguments) else {}
     labels = arguments.get("labels")
     if isinstance(labels, str):
-        found["labels"] = labels_from(labels, y, classes, model)
-    return found
+        of_data["labels"] = labels_from(labels, y, classes, model)
+    return of_data
 
 
 def leaves_units_to_data(arguments: Mapping[str, Any]) -> bool:
@@ -49,17 +42,17 @@ def _units(arguments: Mapping[str, Any], data: object, joint: int) -> dict[str, 
         groups = variables_by_modality(data).values()
         visible = [variable for group in groups for variable in group]
         return {"visible": visible[0] if len(visible) == 1 else visible}
-    given = arguments["pathways"]
-    if given is None:
-        found = variables_by_modality(data)
-        return {"pathways": {name: Pathway(units, joint) for name, units in found.items()}}
+    pathways = arguments["pathways"]
+    if pathways is None:
+        modalities = variables_by_modality(data)
+        return {"pathways": {name: Pathway(units, joint) for name, units in modalities.items()}}
     if not isinstance(data, Mapping):
         raise LearningError(
-            f"the pathways {', '.join(map(repr, given))} take their units from a mapping of arrays "
-            f"by modality, not from {type(data).__name__}"
+            f"the pathways {', '.join(map(repr, pathways))} take their units from a mapping of "
+            f"arrays by modality, not from {type(data).__name__}"
         )
     made = {}
-    for name, pathway in given.items():
+    for name, pathway in pathways.items():
         if isinstance(pathway, Pathway):
             made[name] = pathway
         elif name not in data:

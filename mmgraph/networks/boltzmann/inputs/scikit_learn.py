@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmgraph.graph.column_reader import is_frame
-from mmgraph.graph.errors import GraphError, MissingExtraError, NotFittedError, suggestion
+from mmgraph.graph.errors import GraphError, MissingExtraError, NotFittedError
 
 CONTAINERS = ("default", "pandas", "polars")
 
@@ -44,24 +44,8 @@ def warn_of_column(shape: tuple[int, ...]) -> None:
 
 
 def _class(name: str) -> type | None:
-    found: type | None = getattr(sys.modules.get("sklearn.exceptions"), name, None)
-    return found
-
-
-def checked_container(container: str) -> str:
-    """Return the name of a container.
-
-    Raises
-    ------
-    GraphError
-        If there is no such one, with the nearest.
-    """
-    if container not in CONTAINERS:
-        hint = suggestion(container, CONTAINERS)
-        raise GraphError(
-            f"the output of transform is no {container!r}{hint} (known: {', '.join(CONTAINERS)})"
-        )
-    return container
+    exception: type | None = getattr(sys.modules.get("sklearn.exceptions"), name, None)
+    return exception
 
 
 def contained(values: np.ndarray, names: np.ndarray, data: object, container: str | None) -> Any:
@@ -69,11 +53,6 @@ def contained(values: np.ndarray, names: np.ndarray, data: object, container: st
 
     That is by default the one of ``sklearn.set_config(transform_output=…)``, where scikit-learn is
     loaded. A pandas frame that was transformed gives its index.
-
-    Raises
-    ------
-    MissingExtraError, GraphError
-        If pandas, or polars, is not installed.
     """
     sklearn: Any = sys.modules.get("sklearn")
     configured = "default" if sklearn is None else sklearn.get_config()["transform_output"]

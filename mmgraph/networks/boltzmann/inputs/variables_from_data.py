@@ -26,11 +26,6 @@ def variables_by_modality(data: object) -> dict[str, tuple[Variable, ...]]:
 
     Columns of numbers make one variable: Bernoulli where all lie in [0, 1], else Gaussian. Of a
     frame with other columns as well, each column is a variable of its own: texts are categorical.
-
-    Raises
-    ------
-    LearningError
-        If a modality is no array ``(rows, columns)`` of numbers, or has too few rows or columns.
     """
     if data is None or isinstance(data, Evidence):
         raise LearningError(
@@ -38,7 +33,7 @@ def variables_by_modality(data: object) -> dict[str, tuple[Variable, ...]]:
             f"mapping of these, not from {'nothing' if data is None else 'an Evidence'}"
         )
     if isinstance(data, Mapping) and not hasattr(data, "toarray"):  # some sparse arrays are both
-        found: dict[str, tuple[Variable, ...]] = {}
+        modalities: dict[str, tuple[Variable, ...]] = {}
         for name, part in data.items():
             if part is None:
                 raise LearningError(f"'{name}' is missing in all rows: what would its units be?")
@@ -46,10 +41,10 @@ def variables_by_modality(data: object) -> dict[str, tuple[Variable, ...]]:
                 raise LearningError(
                     f"'{name}' is a data frame within a mapping; give '{name}'.to_numpy()"
                 )
-            found[str(name)] = (_of_array(str(name), part, str(name)),)
-        if not found:
+            modalities[str(name)] = (_of_array(str(name), part, str(name)),)
+        if not modalities:
             raise LearningError("the data has no modality")
-        return found
+        return modalities
     if is_frame(data):
         return {WHOLE: _of_frame(data)}
     return {WHOLE: (_of_array(WHOLE, data),)}
@@ -115,15 +110,15 @@ def _of_frame(frame: Any) -> tuple[Variable, ...]:
     if all(numeric):
         distinct = all(isinstance(n, str) and n for n in names) and len(set(names)) == len(names)
         return (_of_array(WHOLE, frame.to_numpy(), columns=names if distinct else None),)
-    found = []
+    variables = []
     for name, plain in zip(names, numeric, strict=True):
         column = frame[name].to_numpy(dtype=object)
         if plain:
             single = _of_array(str(name), column[:, None])
-            found.append(Variable(single.name, family=single.family))
+            variables.append(Variable(single.name, family=single.family))
             continue
         cells = {plain_cell(cell) for cell in column.tolist() if not is_missing(cell)}
         if not all(isinstance(cell, str) for cell in cells) or not cells:
             raise LearningError(f"the column '{name}' holds neither numbers alone nor texts alone")
-        found.append(Variable(str(name), tuple(sorted(cells))))
-    return tuple(found)
+        variables.append(Variable(str(name), tuple(sorted(cells))))
+    return tuple(variables)
