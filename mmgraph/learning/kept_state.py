@@ -58,24 +58,19 @@ class KeptState:
         self._belongs_to = json.loads(json.dumps(belongs_to))
 
     def save(self, document: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-        """Replace the state; where that fails, the one before stays.
-
-        Raises
-        ------
-        FormatError
-            If the file cannot be written.
-        """
+        """Replace the state; where that fails, the one before stays."""
         from safetensors.torch import save
 
         # Copies of their own: the file format refuses tensors that share their memory.
-        own = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+        copies = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
         header = {
             "kind": self.kind,
             "version": VERSION,
             "belongs_to": json.dumps(self._belongs_to),
             "document": json.dumps(document),
         }
-        content = save(own, metadata={**header, "checksum": _checksum(header["document"], own)})
+        header["checksum"] = _checksum(header["document"], copies)
+        content = save(copies, metadata=header)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -85,11 +80,7 @@ class KeptState:
     def load(self) -> Kept | None:
         """Return the state, or None if there is none.
 
-        Raises
-        ------
-        FormatError
-            If the file is damaged, its state belongs to something else (what differs), or an
-            earlier version wrote it.
+        One that is damaged, belongs to something else, or that an earlier version wrote is refused.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load
@@ -133,14 +124,14 @@ class KeptState:
 
     def _compare(self, saved: Mapping[str, Any]) -> None:
         """Name the first thing in which what a state belongs to differs."""
-        for what, own in self._belongs_to.items():
+        for what, current in self._belongs_to.items():
             there = saved.get(what)
-            if there == own:
+            if there == current:
                 continue
-            if not (isinstance(own, dict) and isinstance(there, dict)):
+            if not (isinstance(current, dict) and isinstance(there, dict)):
                 self.refuse(f"the {what} differ")
-            for name in (*there, *own):
-                before, now = there.get(name, "nothing"), own.get(name, "nothing")
+            for name in (*there, *current):
+                before, now = there.get(name, "nothing"), current.get(name, "nothing")
                 if before != now:
                     self.refuse(f"the {what} '{name}' was {before}, and is {now}")
 

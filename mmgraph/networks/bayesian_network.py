@@ -100,25 +100,19 @@ class BayesianNetwork(FactorGraph):
                     )
             parents[child].append(parent)
         states, modalities = states or {}, modalities or {}
-        for kind, given in (("states", states), ("a modality", modalities)):
-            for name in given:
+        for kind, names in (("states", states), ("a modality", modalities)):
+            for name in names:
                 if name not in arrays:
                     raise GraphError(f"{kind} given for '{name}', which has no table")
         variables = {}
         for name, array in arrays.items():
             labels: Any = states.get(name, array.shape[-1])
             variables[name] = Variable(name, labels, modality=modalities.get(name))
-        return cls(
-            variables.values(),
-            (
-                TableFactor(
-                    [*(variables[p] for p in parents[name]), variables[name]],
-                    array,
-                    child=variables[name],
-                )
-                for name, array in arrays.items()
-            ),
+        tables_by_child = (
+            TableFactor([*(variables[p] for p in parents[name]), child], arrays[name], child=child)
+            for name, child in variables.items()
         )
+        return cls(variables.values(), tables_by_child)
 
     @classmethod
     def from_data(

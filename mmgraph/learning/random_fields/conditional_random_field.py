@@ -7,14 +7,14 @@ only has to be differentiable.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from mmgraph.graph.errors import LearningError, suggestion
+from mmgraph.graph.errors import LearningError, check_choice
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor import EdgeTerms
 from mmgraph.graph.factor_graph import FactorGraph
@@ -33,19 +33,13 @@ from mmgraph.learning.random_fields.log_partition import (
     mean_field_log_partition,
 )
 from mmgraph.learning.random_fields.pseudo_likelihood import (
-    inverse_softplus,
     labelled_statistics,
     log_pseudo_likelihood,
-    minimised,
+    maximised,
 )
 
 Method = Literal["piecewise", "pseudo_likelihood", "maximum_likelihood", "marginal_likelihood"]
-METHODS: tuple[Method, ...] = (
-    "piecewise",
-    "pseudo_likelihood",
-    "maximum_likelihood",
-    "marginal_likelihood",
-)
+METHODS: tuple[Method, ...] = get_args(Method)
 INFERENCES = ("mean_field", "belief_propagation")
 
 
@@ -64,7 +58,7 @@ class Fit:
 
     parameters: Parameters
     method: str
-    losses: list[float] = field(default_factory=list)
+    losses: list[float]
 
 
 @dataclass(frozen=True)
@@ -109,13 +103,10 @@ def fit_parameters(
     method: Method = "pseudo_likelihood",
     options: Options | None = None,
 ) -> Fit:
-    """Learn the parameters that make the labels most probable, by L-BFGS.
+    """Learn the parameters that make the labels most probable, by L-BFGS from a start.
 
     Parameters
     ----------
-    fields : sequence of LabelledField
-    start : Tensor
-        Parameters to start from; positive where they must stay so.
     positive : Tensor of bool
         Which parameters are kept positive, as softplus of a free one.
     method : str
@@ -128,17 +119,6 @@ def fit_parameters(
         given the others, differentiated through the updates (Domke 2013); right where labels are
         few and scattered.
 
-    Raises
-    ------
-    LearningError
-        If nothing is labelled, the method is unknown, folds are needed and missing (of the whole or
-        of a labelled element), or the loss is not finite.
-
-    Warns
-    -----
-    ConvergenceWarning
-        Of belief propagation that did not converge; see :func:`bethe_log_partition`.
-
     References
     ----------
     Sutton and McCallum (2005), "Piecewise training for undirected models"; Besag (1975); Domke
@@ -147,21 +127,17 @@ def fit_parameters(
     options = Options() if options is None else options
     _check(fields, start, positive, method, options)
     count = sum(int((f.labels != MISSING).sum()) for f in fields)
-    objective = _OBJECTIVES[method]
     fields = [field.on(options.device) for field in fields]
-    free = torch.where(positive, inverse_softplus(start.double()), start.double())
-    losses: list[float] = []
+
+    def objective(current: Parameters) -> _Objective:
+        term = _OBJECTIVES[method](fields, current, options)
+        return lambda parameters: term(parameters) / count
+
     rounds = options.rounds if method == "pseudo_likelihood" else 1
-    for _ in range(rounds):
-        term = objective(fields, _constrained(free, positive), options)
-
-        def loss(parameters: Tensor, term: _Objective = term) -> Tensor:
-            values = _constrained(parameters, positive)
-            return options.strength / 2 * (values**2).sum() - term(values) / count
-
-        free, seen = minimised(loss, free, options.iterations, options.progress)
-        losses += seen
-    return Fit(_constrained(free, positive), method, losses)
+    parameters, losses = maximised(
+        objective, start, positive, options.strength, options.iterations, rounds, options.progress
+    )
+    return Fit(parameters, method, losses)
 
 
 _Objective = Callable[[Parameters], Tensor]
@@ -193,12 +169,12 @@ def piecewise_log_likelihood(
 
 def _edges_alone(factor: EdgeTerms, codes: Int64[Tensor, " elements"]) -> Float[Tensor, ""]:
     first, second, weights = factor.edges()
-    kept = (codes[first] != MISSING) & (codes[second] != MISSING) & (weights.detach() != 0)
-    x, y, weights = codes[first[kept]], codes[second[kept]], weights[kept]
+    labelled = (codes[first] != MISSING) & (codes[second] != MISSING) & (weights.detach() != 0)
+    x, y, weights = codes[first[labelled]], codes[second[labelled]], weights[labelled]
     states = factor.ends[0].cardinality
     interaction = factor.interaction
     if interaction.table is not None and interaction.table.ndim == 3:
-        tables = interaction.table[kept].to(weights)
+        tables = interaction.table[labelled].to(weights)
         energy = tables[torch.arange(len(x)), x, y]
         values, counts = tables.flatten(1), torch.ones(1)
     else:
@@ -262,11 +238,12 @@ def _log_likelihoods_by_bounds(
 
     def log_likelihood(field: int, graph: FactorGraph, labels: Evidence) -> Tensor:
         nothing = Evidence.of(None, graph.variables)
-        clamped, given = mean_field_log_partition(graph, labels, starts[field][0])
+        clamped, with_labels = mean_field_log_partition(graph, labels, starts[field][0])
         # Both starts, so that the free bound is never below the clamped one, as log Z never is.
-        tries = [mean_field_log_partition(graph, nothing, s) for s in (starts[field][1], given)]
-        free, alone = max(tries, key=lambda found: float(found[0].detach()))
-        starts[field] = (given, alone)
+        initials = (starts[field][1], with_labels)
+        tries = [mean_field_log_partition(graph, nothing, initial) for initial in initials]
+        free, alone = max(tries, key=lambda bound: float(bound[0].detach()))
+        starts[field] = (with_labels, alone)
         return clamped - free
 
     return log_likelihood
@@ -278,11 +255,9 @@ def _marginal(fields: Sequence[LabelledField], start: Parameters, options: Optio
         for f in fields:
             for fold, held_out in held_out_folds(f):
                 graph = f.build(parameters, fold)
-                given = torch.where(held_out, MISSING, f.labels)
-                known = {f.name: given} if options.clamp else None
-                logs = mean_field_marginals(
-                    graph, Evidence.of(known, graph.variables), options.updates
-                )[f.name][0]
+                others = {f.name: torch.where(held_out, MISSING, f.labels)}
+                evidence = Evidence.of(others if options.clamp else None, graph.variables)
+                logs = mean_field_marginals(graph, evidence, options.updates)[f.name][0]
                 picked = logs.gather(-1, f.labels.clamp(min=0).unsqueeze(-1).to(logs.device))
                 terms.append(picked.squeeze(-1)[held_out].sum())
         return sum_of(terms)
@@ -303,10 +278,6 @@ def sum_of(terms: Iterator[Tensor] | Sequence[Tensor]) -> Tensor:
     return torch.stack(list(terms)).sum()
 
 
-def _constrained(free: Parameters, positive: Bool[Tensor, " parameters"]) -> Parameters:
-    return torch.where(positive, torch.nn.functional.softplus(free), free)
-
-
 def _check(
     fields: Sequence[LabelledField],
     start: Parameters,
@@ -314,14 +285,8 @@ def _check(
     method: str,
     options: Options,
 ) -> None:
-    if method not in METHODS:
-        hint = suggestion(method, METHODS)
-        raise LearningError(f"unknown method {method!r}{hint} (known: {', '.join(METHODS)})")
-    if options.inference not in INFERENCES:
-        hint = suggestion(options.inference, INFERENCES)
-        raise LearningError(
-            f"unknown inference {options.inference!r}{hint} (known: {', '.join(INFERENCES)})"
-        )
+    check_choice("method", method, METHODS, LearningError)
+    check_choice("inference", options.inference, INFERENCES, LearningError)
     if options.iterations < 1 or options.rounds < 1 or options.updates < 1:
         raise LearningError("iterations, rounds and updates must be at least 1")
     if not options.strength >= 0:

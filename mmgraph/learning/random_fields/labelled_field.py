@@ -18,19 +18,11 @@ Parameters = Float[Tensor, " parameters"]
 
 
 class LabelledField(NamedTuple):
-    """A field to learn from.
+    """A field to learn from: what builds its graph, and labels of the variable ``name``.
 
-    Attributes
-    ----------
-    build : callable
-        ``(parameters, fold) -> FactorGraph``. Given a fold, the unary potentials come from models
-        that have not seen the labels of that fold; ``None`` asks for those of the whole.
-    name : str
-        Of the labelled variable.
-    labels : Tensor, shape (*shape,)
-        State indices, -1 where unlabelled.
-    folds : Tensor, shape (*shape,), or None
-        The fold of each labelled element, for the marginal likelihood.
+    A graph for a fold has unary potentials from models that have not seen the labels of that fold;
+    ``None`` asks for those of the whole. Labels are state indices, -1 where unlabelled. Each
+    labelled element has a fold where the marginal likelihood is learned by.
     """
 
     build: Callable[[Parameters, int | None], FactorGraph]
@@ -39,16 +31,10 @@ class LabelledField(NamedTuple):
     folds: Int64[Tensor, "*shape"] | None = None
 
     def on(self, device: torch.device | str | None) -> LabelledField:
-        """Return the field with its graphs moved to a device once they are built.
-
-        Raises
-        ------
-        MmgraphError
-            If torch does not have the device.
-        """
+        """Return the field with its graphs moved to a device once they are built."""
         if device is None or not is_elsewhere(check_device(device)):
             return self
-        return self._replace(build=lambda *given: self.build(*given).to(device))
+        return self._replace(build=lambda *arguments: self.build(*arguments).to(device))
 
 
 def held_out_folds(example: LabelledField) -> Iterator[tuple[int, Bool[Tensor, "*shape"]]]:
@@ -62,13 +48,7 @@ def held_out_folds(example: LabelledField) -> Iterator[tuple[int, Bool[Tensor, "
 def random_folds(
     labels: Int64[Tensor, "*shape"], count: int, generator: torch.Generator | None = None
 ) -> Int64[Tensor, "*shape"]:
-    """Return a fold for each labelled element, each fold as large as the others; -1 elsewhere.
-
-    Raises
-    ------
-    LearningError
-        If there are fewer labelled elements than folds, or fewer than two folds.
-    """
+    """Return a fold for each labelled element, each fold as large as the others; -1 elsewhere."""
     places = (labels.reshape(-1) != MISSING).nonzero().flatten()
     if not 2 <= count <= len(places):
         raise LearningError(f"{count} folds of {len(places)} labelled elements")

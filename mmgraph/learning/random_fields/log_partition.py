@@ -52,15 +52,7 @@ def mean_field_log_partition(
 def bethe_log_partition(graph: FactorGraph, evidence: Evidence) -> Float[Tensor, ""]:
     """Return the Bethe approximation by belief propagation, summed over rows.
 
-    Raises
-    ------
-    LearningError
-        If variables are joined by other factors than pairwise and grid factors.
-
-    Warns
-    -----
-    ConvergenceWarning
-        Of messages that did not converge: the gradient is right at a fixed point only.
+    The gradient is right at a fixed point only; messages that did not converge are warned of.
     """
     view = FieldView(graph, evidence, tables_device(graph), default_precision(graph))
     if any(factor.edge_terms is None for factor in view.factors):
@@ -113,14 +105,14 @@ def _shifts(factor: EdgeTerms, pairwise: PairwiseGraph, edges: slice) -> Float64
     else:
         tables = interaction.energies(*states).detach()[None]
     used, of_edge = np.unique(pairwise.function[edges], return_inverse=True)
-    left = [
+    remaining = [
         _least(functions.tables[functions.place[f] : functions.place[f] + math.prod(states)])
         if functions.kind[f] == TABLE
         else 0.0
         for f in used.tolist()
     ]
-    given = [_least(table) for table in tables.cpu().numpy()]
-    return torch.from_numpy(np.array(given, np.float64) - np.array(left, np.float64)[of_edge])
+    whole = np.array([_least(table) for table in tables.cpu().numpy()], np.float64)
+    return torch.from_numpy(whole - np.array(remaining, np.float64)[of_edge])
 
 
 def _least(energies: Float[np.ndarray, "..."]) -> float:

@@ -8,11 +8,11 @@ from the parameters of the one before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mmgraph.graph.errors import LearningError
@@ -30,14 +30,8 @@ def log_pseudo_likelihood(
 ) -> Float[Tensor, " batch"]:
     """Return the sum of log P(label | statistics of all others) over the labelled elements.
 
-    Parameters
-    ----------
-    graph : FactorGraph
-        Differentiated through: its potentials and weights may ask for gradients.
-    labels : Evidence
-        Hard; elements it does not give are skipped.
-    statistics : mapping of str to Tensor
-        A distribution for each element, ``(batch, *shape, states)``; one-hot where labelled.
+    Statistics are distributions ``(batch, *shape, states)``, one-hot where labelled; the potentials
+    and weights of the graph may ask for gradients.
     """
     rest = labels.without(*(n for n in labels.observed() if labels.hard(n) is not None))
     view = FieldView(graph, rest, tables_device(graph), default_precision(graph))
@@ -86,7 +80,6 @@ def fit_scales(
 
     Parameters
     ----------
-    graph : FactorGraph
     data : mapping of str to array
         See :meth:`Evidence.of`; -1 where unlabelled.
     strength : float, default 1e-3
@@ -99,13 +92,6 @@ def fit_scales(
         labelled.
     device : torch.device or str, optional
         Where to compute; factors are returned where they were given.
-
-    Raises
-    ------
-    LearningError
-        If nothing is labelled, there is no edge factor, or the optimum is not finite.
-    MmgraphError
-        If torch does not have the device.
     """
     whole = graph
     if device is not None and check_device(device) != "auto":
@@ -123,19 +109,18 @@ def fit_scales(
         raise LearningError(
             "the graph has no grid or pairwise factor whose weights could be fitted"
         )
-    raw = inverse_softplus(torch.ones(len(groups), dtype=torch.float64))
-    for _ in range(1 if _is_complete(graph, labels) else rounds):
-        current = rescaled(graph, torch.nn.functional.softplus(raw))
-        statistics = labelled_statistics(current, labels)
 
-        def loss(parameters: Tensor, statistics: Mapping[str, Tensor] = statistics) -> Tensor:
-            scales = torch.nn.functional.softplus(parameters)
-            fitted = log_pseudo_likelihood(rescaled(graph, scales), labels, statistics)
-            return strength / 2 * (scales**2).sum() - fitted.sum() / count
+    def objective(current: Tensor) -> Callable[[Tensor], Tensor]:
+        statistics = labelled_statistics(rescaled(graph, current), labels)
+        return lambda scales: (
+            log_pseudo_likelihood(rescaled(graph, scales), labels, statistics).sum() / count
+        )
 
-        raw = minimised(loss, raw, iterations)[0]
+    start = torch.ones(len(groups), dtype=torch.float64)
+    rounds = 1 if _is_complete(graph, labels) else rounds
+    scales, _ = maximised(objective, start, start > 0, strength, iterations, rounds)
     with torch.no_grad():
-        return rescaled(whole, torch.nn.functional.softplus(raw)).factors
+        return rescaled(whole, scales).factors
 
 
 def rescaled(graph: FactorGraph, scales: Float[Tensor, " groups"]) -> FactorGraph:
@@ -151,19 +136,45 @@ def _scaled(factor: Factor, scale: Float[Tensor, ""]) -> Factor:
     return factor.with_tensors(weights * scale.to(weights), *table)
 
 
+def maximised(
+    objective: Callable[[Tensor], Callable[[Tensor], Tensor]],
+    start: Float[Tensor, " parameters"],
+    positive: Bool[Tensor, " parameters"],
+    strength: float,
+    iterations: int,
+    rounds: int,
+    progress: Callable[[int, float], None] | None = None,
+) -> tuple[Float[Tensor, " parameters"], list[float]]:
+    """Return the parameters that maximise an objective with a Gaussian prior, and all losses.
+
+    Positive ones are kept so, as softplus of free ones. The objective is a function of parameters
+    that is made anew in each round, from those of the round before.
+    """
+
+    def constrained(free: Tensor) -> Tensor:
+        return torch.where(positive, torch.nn.functional.softplus(free), free)
+
+    free = torch.where(positive, inverse_softplus(start.double()), start.double())
+    losses: list[float] = []
+    for _ in range(rounds):
+        term = objective(constrained(free))
+
+        def loss(free: Tensor, term: Callable[[Tensor], Tensor] = term) -> Tensor:
+            parameters = constrained(free)
+            return strength / 2 * (parameters**2).sum() - term(parameters)
+
+        free, evaluated = minimised(loss, free, iterations, progress)
+        losses += evaluated
+    return constrained(free), losses
+
+
 def minimised(
     loss: Callable[[Tensor], Tensor],
     start: Float[Tensor, " parameters"],
     iterations: int,
     progress: Callable[[int, float], None] | None = None,
 ) -> tuple[Float[Tensor, " parameters"], list[float]]:
-    """Minimise by L-BFGS with a strong Wolfe line search; return the optimum and all losses seen.
-
-    Raises
-    ------
-    LearningError
-        If the loss is not finite.
-    """
+    """Return the optimum by L-BFGS with a strong Wolfe line search, and all losses."""
     parameters = start.detach().clone().requires_grad_()
     optimiser = torch.optim.LBFGS(
         [parameters], max_iter=iterations, line_search_fn="strong_wolfe", tolerance_change=1e-10
@@ -191,6 +202,5 @@ def inverse_softplus(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]
 
 
 def _is_complete(graph: FactorGraph, labels: Evidence) -> bool:
-    names: Sequence[str] = [n for n, v in graph.variables.items() if v.is_discrete]
-    given = [labels.hard(name) for name in names]
-    return all(codes is not None and bool((codes != MISSING).all()) for codes in given)
+    columns = (labels.hard(name) for name, v in graph.variables.items() if v.is_discrete)
+    return all(codes is not None and bool((codes != MISSING).all()) for codes in columns)

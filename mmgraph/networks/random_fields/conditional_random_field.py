@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -120,16 +120,16 @@ class ConditionalRandomField:
         self.fit_report: learning.Fit | None = None
 
     def _weights(
-        self, what: str, given: Mapping[str, float] | None, default: float, least: float
+        self, what: str, weights: Mapping[str, float] | None, default: float, least: float
     ) -> dict[str, float]:
-        return {**dict.fromkeys(self.sensors, default), **self._checked(what, given or {}, least)}
+        return {**dict.fromkeys(self.sensors, default), **self._checked(what, weights or {}, least)}
 
-    def _checked(self, what: str, given: Mapping[str, float], least: float) -> dict[str, float]:
-        for sensor, value in given.items():
+    def _checked(self, what: str, numbers: Mapping[str, float], least: float) -> dict[str, float]:
+        for sensor, value in numbers.items():
             self._check_sensor(sensor)
             if not least <= float(value) < np.inf:
                 raise GraphError(f"the {what} of '{sensor}' is {value}")
-        return {sensor: float(value) for sensor, value in given.items()}
+        return {sensor: float(value) for sensor, value in numbers.items()}
 
     def _check_sensor(self, sensor: str) -> None:
         if sensor not in self.sensors:
@@ -139,14 +139,9 @@ class ConditionalRandomField:
     @property
     def parameters(self) -> Float[Tensor, " parameters"]:
         """``a_s`` for each sensor, ``b_0``, and ``b_s`` for each sensor."""
-        return torch.tensor(
-            [
-                *(self.score_weights[s] for s in self.sensors),
-                self.edge_weight,
-                *(self.contrast_weights[s] for s in self.sensors),
-            ],
-            dtype=torch.float64,
-        )
+        scores = [self.score_weights[s] for s in self.sensors]
+        contrasts = [self.contrast_weights[s] for s in self.sensors]
+        return torch.tensor([*scores, self.edge_weight, *contrasts], dtype=torch.float64)
 
     def graph(
         self,
@@ -175,16 +170,14 @@ class ConditionalRandomField:
         GraphError
             If no sensor has scores, a sensor is unknown, or shapes do not fit.
         """
-        terms = self._terms(scores, features, edges, missing)
-        return self._assembled(terms, self.parameters)
+        image = LabelledImage(scores, None, features, edges, missing)
+        return self._field(self._terms(image), self.parameters)
 
     def predict(
         self,
         scores: Arrays,
         features: Arrays | None = None,
         *,
-        edges: object = None,
-        missing: Sequence[str] | Arrays = (),
         labels: object = None,
         **options: Any,
     ) -> np.ndarray:
@@ -192,32 +185,37 @@ class ConditionalRandomField:
 
         Parameters
         ----------
-        scores, features, edges, missing
+        scores, features
             See :meth:`graph`.
         labels : array-like, shape (*shape,), optional
             State indices that are known; -1 elsewhere.
         **options
-            Of :func:`mmgraph.map_query`.
+            ``edges`` and ``missing`` of :meth:`graph`, and options of :func:`mmgraph.map_query`.
         """
-        field = self.graph(scores, features, edges=edges, missing=missing)
-        return field.predict(self._evidence(labels), **options)
+        field, evidence = self._asked(scores, features, labels, options)
+        return field.predict(evidence, **options)
 
     def predict_proba(
         self,
         scores: Arrays,
         features: Arrays | None = None,
         *,
-        edges: object = None,
-        missing: Sequence[str] | Arrays = (),
         labels: object = None,
         **options: Any,
     ) -> Float[np.ndarray, "*shape states"]:
         """Return the marginals of every element; as :meth:`predict`, options of ``query``."""
-        field = self.graph(scores, features, edges=edges, missing=missing)
-        return field.predict_proba(self._evidence(labels), **options)
+        field, evidence = self._asked(scores, features, labels, options)
+        return field.predict_proba(evidence, **options)
 
-    def _evidence(self, labels: object) -> dict[str, object] | None:
-        return None if labels is None else {self.name: index(label_indices(labels, "the labels"))}
+    def _asked(
+        self, scores: Arrays, features: Arrays | None, labels: object, options: dict[str, Any]
+    ) -> tuple[MarkovRandomField, dict[str, object] | None]:
+        """The field of an image and its known labels; options that build it are taken out."""
+        building = {name: options.pop(name) for name in ("edges", "missing") if name in options}
+        field = self.graph(scores, features, **building)
+        if labels is None:
+            return field, None
+        return field, {self.name: index(label_indices(labels, "the labels"))}
 
     def fit(
         self,
@@ -259,17 +257,17 @@ class ConditionalRandomField:
         images = [images] if isinstance(images, LabelledImage) else list(images)
         settings = learning.Options(inference=inference, **options)
         scales = {**self._training_scales(images), **self.contrast_scales}
-        fields = [self._field(image, scales, method, folds, generator) for image in images]
+        fields = [self._labelled(image, scales, method, folds, generator) for image in images]
         count = len(self.sensors)
         positive = torch.arange(2 * count + 1) >= count
-        found = self.parameters
+        parameters = self.parameters
         # What costs more starts where what costs less has ended.
         steps = dict.fromkeys(("piecewise", "pseudo_likelihood", method))
         for step in (method,) if method == "piecewise" else steps:
-            start = torch.where(positive, found.clamp(min=1e-3), found)
+            start = torch.where(positive, parameters.clamp(min=1e-3), parameters)
             report = learning.fit_parameters(fields, start, positive, step, settings)
-            found = report.parameters
-        values = found.tolist()
+            parameters = report.parameters
+        values = parameters.tolist()
         self.score_weights = dict(zip(self.sensors, values[:count], strict=True))
         self.edge_weight = values[count]
         self.contrast_weights = dict(zip(self.sensors, values[count + 1 :], strict=True))
@@ -280,13 +278,12 @@ class ConditionalRandomField:
         """Root mean squares of the neighbours' differences in all images together."""
         sums = dict.fromkeys(self.sensors, (0.0, 0))
         for image in images:
-            terms = self._terms(image.scores, image.features, image.edges, image.missing)
-            for sensor, (mean, count) in terms.contrasts.items():
-                total, seen = sums[sensor]
-                sums[sensor] = (total + mean * count, seen + count)
+            for sensor, (mean, count) in self._terms(image).contrasts.items():
+                total, edges = sums[sensor]
+                sums[sensor] = (total + mean * count, edges + count)
         return {s: float(np.sqrt(t / n)) for s, (t, n) in sums.items() if n and t > 0}
 
-    def _field(
+    def _labelled(
         self,
         image: LabelledImage,
         scales: Mapping[str, float],
@@ -294,7 +291,7 @@ class ConditionalRandomField:
         folds: int,
         generator: torch.Generator | None,
     ) -> LabelledField:
-        terms = self._terms(image.scores, image.features, image.edges, image.missing, scales)
+        terms = self._terms(image, scales)
         labels = label_indices(image.labels, "the labels")
         if tuple(labels.shape) != terms.variable.shape:
             raise LearningError(
@@ -305,8 +302,7 @@ class ConditionalRandomField:
                 f"a label is outside -1 … {terms.variable.cardinality - 1}: {int(labels.max())}"
             )
         by_fold = [
-            self._terms(s, image.features, image.edges, image.missing, scales)
-            for s in image.fold_scores or ()
+            self._terms(replace(image, scores=scores), scales) for scores in image.fold_scores or ()
         ]
         numbers = None
         if method == "marginal_likelihood":
@@ -321,43 +317,33 @@ class ConditionalRandomField:
 
         def build(parameters: Tensor, fold: int | None) -> MarkovRandomField:
             chosen = by_fold[fold] if by_fold and fold is not None else terms
-            return self._assembled(chosen, parameters)
+            return self._field(chosen, parameters)
 
         return LabelledField(build, self.name, labels, numbers)
 
     def _terms(
-        self,
-        scores: Arrays,
-        features: Arrays | None,
-        edges: object,
-        missing: Sequence[str] | Arrays,
-        scales: Mapping[str, float] | None = None,
+        self, image: LabelledImage, scales: Mapping[str, float] | None = None
     ) -> SensorTerms:
-        seen = features or {}
+        scores, features, missing = image.scores, image.features or {}, image.missing
         missing = (missing,) if isinstance(missing, str) else missing
-        for sensor in (*scores, *seen, *missing):
+        for sensor in (*scores, *features, *missing):
             self._check_sensor(sensor)
         return sensor_terms(
             Variable(self.name, self.states),
             {s: scores[s] for s in self.sensors if scores.get(s) is not None},
-            {s: seen[s] for s in self.sensors if seen.get(s) is not None},
-            edges,
+            {s: features[s] for s in self.sensors if features.get(s) is not None},
+            image.edges,
             missing,
             self.contrast_scales if scales is None else scales,
             self.neighbours,
+            self.interaction,
         )
 
-    def _assembled(self, terms: SensorTerms, parameters: Tensor) -> MarkovRandomField:
+    def _field(self, terms: SensorTerms, parameters: Tensor) -> MarkovRandomField:
         count = len(self.sensors)
-        place = {sensor: i for i, sensor in enumerate(self.sensors)}
-        unary = sum(
-            (parameters[place[s]] * score for s, score in terms.scores.items()),
-            torch.zeros(*terms.variable.shape, terms.variable.cardinality, dtype=torch.float64),
-        )
-        weights = parameters[count].expand(terms.edges)
-        for sensor, likeness in terms.likeness.items():
-            weights = weights + parameters[count + 1 + place[sensor]] * likeness
-        return terms.field(unary, weights, self.interaction)
+        score_weights = dict(zip(self.sensors, parameters[:count], strict=True))
+        contrast_weights = dict(zip(self.sensors, parameters[count + 1 :], strict=True))
+        return terms.field(score_weights, parameters[count], contrast_weights)
 
     def __repr__(self) -> str:
         return (

@@ -17,16 +17,9 @@ from mmgraph.graph.factors.grid import Offset, offset_slices
 
 
 class Contrast(NamedTuple):
-    """The likeness of the ends of edges.
+    """The likeness of the ends of edges, one where they look alike and NaN where one is not known.
 
-    Attributes
-    ----------
-    likeness : ndarray, shape (*edges,)
-        From one, where both ends look alike, down to zero; NaN where an end is not known.
-    mean_square : float
-        The mean of the squared differences that are known, zero if none is.
-    known : int
-        How many are known.
+    Beside it the mean of the squared differences that are known, zero if none is, and their number.
     """
 
     likeness: Float[np.ndarray, "*edges"]
@@ -35,15 +28,10 @@ class Contrast(NamedTuple):
 
 
 def edge_contrast(squares: Float[np.ndarray, "*edges"], scale: float | None = None) -> Contrast:
-    """Return ``exp(-square / (2 scale²))`` of each edge.
+    """Return ``exp(-square / (2 scale²))`` of each edge; squares are NaN where an end is not known.
 
-    Parameters
-    ----------
-    squares : ndarray, shape (*edges,)
-        The squared difference of the two ends; NaN where one is not known.
-    scale : float, optional
-        The difference that counts as one edge of the image; by default ``scale²`` is the mean of
-        the squares that are known.
+    The scale is the difference that counts as one edge of the image; by default ``scale²`` is the
+    mean of the squares that are known.
     """
     known = ~np.isnan(squares)
     count = int(known.sum())
@@ -61,14 +49,7 @@ def differences(
 ) -> Float[np.ndarray, "offsets *shape"]:
     """Return a distance of the two ends of every edge of a grid, NaN where one lies outside.
 
-    Parameters
-    ----------
-    image : ndarray, shape (*shape, bands)
-        NaN in a band makes the distances of the pixel NaN, too.
-    offsets : sequence of tuple of int
-        Of the neighbours.
-    distance : callable
-        Takes the bands of the first and of the second ends.
+    It takes the bands of the first and of the second ends.
     """
     shape = image.shape[:-1]
     result = np.full((len(offsets), *shape), np.nan, image.dtype)

@@ -274,14 +274,11 @@ class MarkovRandomField(FactorGraph):
         LearningError
             If nothing is labelled, or there is no edge factor.
         """
-        data = labels if isinstance(labels, Mapping) else {self._only(None): labels}
-        from mmgraph.learning.random_fields import (
-            pseudo_likelihood,  # it loads mean field and its kernels
-        )
+        # It loads mean field and its kernels.
+        from mmgraph.learning.random_fields.pseudo_likelihood import fit_scales
 
-        self.exchange_factors(
-            pseudo_likelihood.fit_scales(self, data, strength, iterations, rounds, device)
-        )
+        data = labels if isinstance(labels, Mapping) else {self._only(None): labels}
+        self.exchange_factors(fit_scales(self, data, strength, iterations, rounds, device))
         return self
 
     def _only(self, name: str | None) -> str:

@@ -22,12 +22,12 @@ from mmgraph.graph.arrays import (
 from mmgraph.graph.column_reader import plain_array
 from mmgraph.graph.errors import GraphError, LearningError
 from mmgraph.graph.factors.edges import EdgeFactor, PairwiseFactor
-from mmgraph.graph.factors.grid import GridFactor, Offset
+from mmgraph.graph.factors.grid import GridFactor, Offset, offset_slices
 from mmgraph.graph.factors.unary import UnaryFactor
-from mmgraph.graph.interaction import Interaction, Potts
+from mmgraph.graph.interaction import Interaction
 from mmgraph.graph.state_labels import is_missing
 from mmgraph.graph.variable import Variable
-from mmgraph.networks.random_fields.contrast import Contrast, edge_contrast
+from mmgraph.networks.random_fields.contrast import edge_contrast
 from mmgraph.networks.random_fields.markov_random_field import MarkovRandomField
 
 
@@ -39,59 +39,49 @@ class SensorTerms:
     ----------
     variable : Variable
         The labels, an array.
+    edges : EdgeFactor
+        The neighbours, as they interact with the weight one.
     scores : dict of str to Tensor
         ``(*shape, states)``; zero where the sensor is missing.
     likeness : dict of str to Tensor
         ``exp(-contrast / (2 scale^2))`` of each edge; zero where the sensor is missing.
     contrasts : dict of str to (float, int)
         The mean square of the neighbours' differences, and over how many edges.
-    first, second : Tensor of int64, shape (edges,)
-        The ends of the edges.
-    offsets : tuple, or None
-        Of the neighbours on a grid.
     """
 
     variable: Variable
+    edges: EdgeFactor
     scores: dict[str, Float[Tensor, "*shape states"]]
     likeness: dict[str, Float[Tensor, " edges"]]
     contrasts: dict[str, tuple[float, int]]
-    first: Int64[Tensor, " edges"]
-    second: Int64[Tensor, " edges"]
-    offsets: tuple[Offset, ...] | None
-
-    @property
-    def edges(self) -> int:
-        """The number of edges."""
-        return len(self.first)
 
     def field(
         self,
-        unary: Float[Tensor, "*shape states"],
-        weights: Float[Tensor, " edges"],
-        interaction: Interaction,
+        score_weights: Mapping[str, Float[Tensor, ""]],
+        edge_weight: Float[Tensor, ""],
+        contrast_weights: Mapping[str, Float[Tensor, ""]],
     ) -> MarkovRandomField:
-        """Build the Markov random field of these log-potentials and weights of the edges."""
+        """Build the Markov random field, differentiable by the weights of its terms."""
         variable = self.variable
-        factor: EdgeFactor
-        if self.offsets is None:
-            pairs = torch.stack([self.first, self.second], 1)
-            factor = PairwiseFactor(variable, pairs, interaction, weights)
-        else:
-            factor = GridFactor(variable, interaction, self._on_grid(weights), self.offsets)
-        return MarkovRandomField([variable], [UnaryFactor(variable, unary), factor])
+        nothing = torch.zeros(*variable.shape, variable.cardinality, dtype=torch.float64)
+        unary = sum((score_weights[s] * score for s, score in self.scores.items()), nothing)
+        weights = edge_weight.expand(len(self.edges.edges().first))
+        for sensor, likeness in self.likeness.items():
+            weights = weights + contrast_weights[sensor] * likeness
+        if self.edges.offsets is not None:
+            weights = _on_grid(weights, self.edges.offsets, variable.shape)
+        factors = UnaryFactor(variable, unary), self.edges.with_tensors(weights)
+        return MarkovRandomField([variable], factors)
 
-    def _on_grid(self, weights: Float[Tensor, " edges"]) -> Float[Tensor, "offsets *shape"]:
-        """Put the weights of the edges where a grid factor looks for them."""
-        assert self.offsets is not None
-        shape = self.variable.shape
-        size, count = self.variable.size, len(self.offsets)
-        lengths = [
-            int(np.prod([max(0, n - abs(step)) for n, step in zip(shape, offset, strict=True)]))
-            for offset in self.offsets
-        ]
-        number = torch.repeat_interleave(torch.arange(count), torch.tensor(lengths))
-        flat = weights.new_zeros(count * size).index_put((number * size + self.first,), weights)
-        return flat.reshape(count, *shape)
+
+def _on_grid(
+    weights: Float[Tensor, " edges"], offsets: Sequence[Offset], shape: tuple[int, ...]
+) -> Float[Tensor, "offsets *shape"]:
+    """The weights of the edges where a grid factor looks for them."""
+    inside = torch.zeros(len(offsets), *shape, dtype=torch.bool)
+    for number, offset in enumerate(offsets):
+        inside[number][offset_slices(shape, offset)[0]] = True
+    return weights.new_zeros(inside.shape).masked_scatter(inside, weights)
 
 
 def sensor_terms(
@@ -102,47 +92,39 @@ def sensor_terms(
     missing: Sequence[str] | Mapping[str, Any],
     scales: Mapping[str, float],
     neighbours: int | Sequence[Offset] | None,
+    interaction: Interaction,
 ) -> SensorTerms:
     """Return the terms of one image, see :meth:`ConditionalRandomField.graph`.
 
-    Parameters
-    ----------
-    label : Variable
-        Name and states of the labels; the shape is that of the arrays.
-    scales : mapping of str to float
-        Of the contrasts; where none is given, the image's own.
-
-    Raises
-    ------
-    GraphError
-        If no sensor has scores, or shapes do not fit.
+    The label has no shape yet: it is that of the arrays. Contrasts without a scale have that of the
+    image itself.
     """
     regions = _regions(missing)
-    left = {s: _array(f"the scores of '{s}'", v) for s, v in scores.items()}
-    left = {s: v for s, v in left.items() if regions.get(s) is not True}
-    if not left:
+    arrays = {s: _array(f"the scores of '{s}'", v) for s, v in scores.items()}
+    arrays = {s: v for s, v in arrays.items() if regions.get(s) is not True}
+    if not arrays:
         raise GraphError("no sensor has scores: nothing tells the labels apart")
-    shape = tuple(next(iter(left.values())).shape[:-1])
+    shape = tuple(next(iter(arrays.values())).shape[:-1])
     variable = Variable(label.name, label.states, shape=shape)
     if edges is None:
-        factor: EdgeFactor = GridFactor(variable, Potts(), 1.0, neighbours)
+        factor: EdgeFactor = GridFactor(variable, interaction, 1.0, neighbours)
     else:
-        factor = PairwiseFactor(variable, edges, Potts(), 1.0)
+        factor = PairwiseFactor(variable, edges, interaction, 1.0)
     first, second, _ = factor.edges()
-    kept: dict[str, Tensor] = {}
-    for sensor, values in left.items():
+    masked: dict[str, Tensor] = {}
+    for sensor, values in arrays.items():
         if tuple(values.shape) != (*shape, variable.cardinality):
             raise GraphError(
                 f"the scores of '{sensor}' have shape {tuple(values.shape)}; "
                 f"{(*shape, variable.cardinality)} was expected"
             )
         absent = values.isnan().any(-1) | _region(regions, sensor, shape)
-        kept[sensor] = values.masked_fill(absent.unsqueeze(-1), 0.0)
+        masked[sensor] = values.masked_fill(absent.unsqueeze(-1), 0.0)
     likeness, contrasts = {}, {}
-    for sensor, given in features.items():
+    for sensor, image in features.items():
         if regions.get(sensor) is True:
             continue
-        values = _array(f"the features of '{sensor}'", given)
+        values = _array(f"the features of '{sensor}'", image)
         if tuple(values.shape[: len(shape)]) != shape or values.ndim > len(shape) + 1:
             raise GraphError(
                 f"the features of '{sensor}' have shape {tuple(values.shape)}; "
@@ -150,21 +132,12 @@ def sensor_terms(
             )
         values = values.reshape(variable.size, -1)
         absent = values.isnan().any(-1) | _region(regions, sensor, shape).reshape(-1)
-        contrast = _contrast(values, ~absent, first, second, scales.get(sensor))
+        values = values.masked_fill(absent.unsqueeze(-1), torch.nan)
+        squares = ((values[first] - values[second]) ** 2).sum(-1).numpy()
+        contrast = edge_contrast(squares, scales.get(sensor))
         likeness[sensor] = torch.from_numpy(np.nan_to_num(contrast.likeness))
         contrasts[sensor] = contrast.mean_square, contrast.known
-    return SensorTerms(variable, kept, likeness, contrasts, first, second, factor.offsets)
-
-
-def _contrast(
-    values: Float[Tensor, "elements channels"],
-    present: Bool[Tensor, " elements"],
-    first: Int64[Tensor, " edges"],
-    second: Int64[Tensor, " edges"],
-    scale: float | None,
-) -> Contrast:
-    known = torch.where(present.unsqueeze(-1), values, torch.nan)
-    return edge_contrast(((known[first] - known[second]) ** 2).sum(-1).numpy(), scale)
+    return SensorTerms(variable, factor, masked, likeness, contrasts)
 
 
 def _regions(missing: Sequence[str] | Mapping[str, Any]) -> dict[str, Any]:
@@ -173,23 +146,20 @@ def _regions(missing: Sequence[str] | Mapping[str, Any]) -> dict[str, Any]:
         return {missing: True}
     if not isinstance(missing, Mapping):
         return dict.fromkeys(missing, True)
-    return {
-        s: m if isinstance(m, bool | Tensor) else torch.from_numpy(native(_whole(s, m)))
-        for s, m in missing.items()
-    }
-
-
-def _whole(sensor: str, region: object) -> np.ndarray:
-    what = f"where '{sensor}' is missing"
-    array = as_array(region, what, GraphError)
-    refuse_mask(array, what, GraphError)
-    return array
+    regions: dict[str, Any] = dict(missing)
+    for sensor, region in missing.items():
+        if not isinstance(region, bool | Tensor):
+            what = f"where '{sensor}' is missing"
+            array = as_array(region, what, GraphError)
+            refuse_mask(array, what, GraphError)
+            regions[sensor] = torch.from_numpy(native(array))
+    return regions
 
 
 def _region(
     regions: Mapping[str, Any], sensor: str, shape: tuple[int, ...]
 ) -> Bool[Tensor, "*shape"]:
-    region = regions.get(sensor, False)
+    region: Any = regions.get(sensor, False)
     if isinstance(region, bool):
         return torch.full(shape, region)
     if tuple(region.shape) != shape or region.dtype != torch.bool:
@@ -201,8 +171,8 @@ def _region(
     return mask
 
 
-def _array(what: str, given: object) -> Float[Tensor, "..."]:
-    tensor = torch.from_numpy(float_array(nan_where_masked(given), what))
+def _array(what: str, values: object) -> Float[Tensor, "..."]:
+    tensor = torch.from_numpy(float_array(nan_where_masked(values), what))
     if bool(torch.isinf(tensor).any()):
         raise GraphError(f"{what} hold an infinite number; clip probabilities before the logarithm")
     return tensor
@@ -211,20 +181,10 @@ def _array(what: str, given: object) -> Float[Tensor, "..."]:
 def label_indices(labels: object, what: str) -> Int64[Tensor, "*shape"]:
     """Return labels as state indices, -1 where one is masked or missing (NaN, None).
 
-    Parameters
-    ----------
-    labels : array-like of whole numbers
-        Lists, arrays and tensors.
-    what : str
-        What they are, for messages.
-
-    Raises
-    ------
-    LearningError
-        If one is no whole number: which.
+    They are lists, arrays or tensors of whole numbers; messages name ``what`` they are.
     """
-    given = plain_array(labels) if isinstance(labels, Tensor) else labels
-    array = as_array(given, what, LearningError)
+    plain = plain_array(labels) if isinstance(labels, Tensor) else labels
+    array = as_array(plain, what, LearningError)
     unknown, cells = np.ma.getmaskarray(array), np.ma.getdata(array).copy()
     if cells.dtype.kind == "f":
         unknown = unknown | np.isnan(cells)
@@ -234,5 +194,5 @@ def label_indices(labels: object, what: str) -> Int64[Tensor, "*shape"]:
     cells[unknown] = 0
     if cells.dtype.kind == "O":
         cells = float_array(cells, what, LearningError)
-    found = whole_numbers(cells, what, LearningError)
-    return found.masked_fill(torch.from_numpy(np.asarray(unknown)), -1)
+    codes = whole_numbers(cells, what, LearningError)
+    return codes.masked_fill(torch.from_numpy(np.asarray(unknown)), -1)
