@@ -41,25 +41,32 @@ MACHINES = [
 ]
 
 
+@pytest.mark.parametrize("seeds", [4, pytest.param(8, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("family", "layers", "scale"), MACHINES)
-def test_it_is_within_a_twentieth_of_a_nat_of_the_exact_sum(family, layers, scale):
+def test_it_is_within_a_twentieth_of_a_nat_of_the_exact_sum(family, layers, scale, seeds):
     graph = deep(family, layers, scale)
-    off, told = errors_of(graph, 4, float(exact_of(graph)[0]))
+    off, told = errors_of(graph, seeds, float(exact_of(graph)[0]))
     assert (np.abs(off) < 0.05).all()
     assert (np.abs(off) < 3 * told).mean() >= 7 / 8
     assert (told < 0.02).all()
 
 
-def test_so_it_is_on_pixels_with_weights_as_after_training():
+@pytest.mark.parametrize(
+    ("seeds", "steps"), [(1, 1000), pytest.param(2, 2000, marks=pytest.mark.slow)]
+)
+def test_so_it_is_on_pixels_with_weights_as_after_training(seeds, steps):
     graph = strokes(12)
-    off, told = errors_of(graph, 1, float(exact_of(graph)[0]), steps=1000)
+    off, told = errors_of(graph, seeds, float(exact_of(graph)[0]), steps=steps)
     assert (np.abs(off) < 0.05).all()
     assert (np.abs(off) < 4 * told).all()
 
 
-def test_three_standard_errors_cover_the_truth():
+@pytest.mark.parametrize(
+    ("steps", "chains"), [(100, 60), pytest.param(300, 100, marks=pytest.mark.slow)]
+)
+def test_three_standard_errors_cover_the_truth(steps, chains):
     graph = deep("bernoulli", (24, 12, 6), 0.5, seed=3)
-    off, told = errors_of(graph, 40, float(exact_of(graph)[0]), steps=100, chains=60)
+    off, told = errors_of(graph, 40, float(exact_of(graph)[0]), steps=steps, chains=chains)
     assert (np.abs(off) < 3 * told).mean() >= 0.95
     ratio = np.sqrt((off**2).mean()) / told.mean()
     assert 0.6 < ratio < 1.6  # nor is the error told too large
@@ -77,12 +84,15 @@ def test_three_standard_errors_cover_the_truth_of_784_pixels():
     assert covered >= 0.95 * 40
 
 
-def test_the_mean_weight_is_unbiased_with_few_steps():
+@pytest.mark.parametrize(
+    ("chains", "seeds"), [(40, 150), pytest.param(20, 300, marks=pytest.mark.slow)]
+)
+def test_the_mean_weight_is_unbiased_with_few_steps(chains, seeds):
     graph = random_machine(5, ["bernoulli", "gaussian", "bernoulli"], scale=1.0, joined=1.0)
     exact = float(exact_of(graph)[0])
     ratios = np.array([
-        float((estimate(graph, seed, steps=3, chains=40).log_partition[0] - exact).exp())
-        for seed in range(150)
+        float((estimate(graph, seed, steps=3, chains=chains).log_partition[0] - exact).exp())
+        for seed in range(seeds)
     ])  # fmt: skip
     error = ratios.std(ddof=1) / len(ratios) ** 0.5
     assert error < 0.1
@@ -133,9 +143,7 @@ def test_rows_of_evidence_have_estimates_of_their_own(seed):
 
 def test_machines_in_single_precision_are_annealed_in_double():
     graph = deep("bernoulli", (20, 10), 0.5)
-    single = mm.FactorGraph(
-        graph.variables.values(), (f.to(dtype=torch.float32) for f in graph.factors)
-    )
+    single = graph.to(dtype=torch.float32)
     found = estimate(single, 0)
     assert found.log_partition.dtype == torch.float64
     assert abs(float(found.log_partition[0] - exact_of(graph)[0])) < 0.05

@@ -110,9 +110,7 @@ def test_of_units_that_never_move_r_hat_is_undefined():
 
 def test_single_precision_stays_single():
     graph = random_machine(2, ["bernoulli", "gaussian", "bernoulli"], joined=1.0)
-    single = mm.FactorGraph(
-        graph.variables.values(), (f.to(dtype=torch.float32) for f in graph.factors)
-    )
+    single = graph.to(dtype=torch.float32)
     exact = mm.query(single, method="layer_summation")
     found = mm.query(single, method="gibbs", draws=800, generator=seeded())
     assert_near(graph, found, exact)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -13,30 +14,34 @@ from mmgraph.graph.errors import ZeroProbabilityError
 EQUAL = np.eye(2)
 DIFFERENT = 1.0 - np.eye(3)
 
-QUERIES = [
-    ("junction_tree", {}),
-    ("enumeration", {}),
-    ("torch", {}),
-    ("belief_propagation", {}),
-    ("belief_propagation", {"schedule": "parallel"}),
-    ("belief_propagation", {"schedule": "residual", "damping": 0.2}),
-    ("tree_reweighted", {}),
-    ("mean_field", {}),
-    ("gibbs", {"draws": 20, "burn_in": 5}),
-    ("parallel_tempering", {"draws": 20, "burn_in": 5}),
-    ("annealed_importance_sampling", {}),
+RING = [
+    ("query", "junction_tree", {}),
+    ("query", "enumeration", {}),
+    ("query", "torch", {}),
+    ("query", "belief_propagation", {}),
+    ("query", "belief_propagation", {"schedule": "parallel"}),
+    ("query", "belief_propagation", {"schedule": "residual", "damping": 0.2}),
+    ("query", "tree_reweighted", {}),
+    ("query", "mean_field", {}),
+    ("query", "gibbs", {"draws": 20, "burn_in": 5}),
+    ("query", "parallel_tempering", {"draws": 20, "burn_in": 5}),
+    ("query", "annealed_importance_sampling", {}),
+    ("map_query", "junction_tree", {}),
+    ("map_query", "enumeration", {}),
+    ("map_query", "max_product", {}),
+    ("map_query", "trws", {}),
+    ("map_query", "trws_and_moves", {}),
+    ("map_query", "graph_cut", {}),
+    ("map_query", "alpha_expansion", {}),
+    ("map_query", "alpha_beta_swap", {}),
+    ("map_query", "icm", {}),
+    ("map_query", "branch_and_bound", {}),
+    ("sample", "junction_tree", {"draws": 5}),
+    ("sample", "gibbs", {"draws": 5}),
 ]
-ASSIGNMENTS = [
-    ("junction_tree", {}),
-    ("enumeration", {}),
-    ("max_product", {}),
-    ("trws", {}),
-    ("trws_and_moves", {}),
-    ("graph_cut", {}),
-    ("alpha_expansion", {}),
-    ("alpha_beta_swap", {}),
-    ("icm", {}),
-    ("branch_and_bound", {}),
+TRIANGLE = [
+    *(("map_query", method, {}) for method in ("max_product", "trws", "trws_and_moves", "icm")),
+    *(("query", method, {}) for method in ("gibbs", "mean_field")),
 ]
 
 
@@ -67,21 +72,18 @@ def check_the_middle_one(error: ZeroProbabilityError) -> None:
     assert "row 1" in str(error) or "rows [1]" in str(error)
 
 
-@pytest.mark.parametrize(("method", "options"), QUERIES)
-def test_marginals(method: str, options: dict[str, object]):
-    graph, evidence = ring_of_equals()
-    with pytest.raises(ZeroProbabilityError) as caught:
-        mm.query(graph, evidence, method=method, **options)
-    check_the_middle_one(caught.value)
-
-
-@pytest.mark.parametrize(("method", "options"), ASSIGNMENTS)
-def test_assignments(method: str, options: dict[str, object]):
+@pytest.mark.parametrize(
+    ("build", "question", "method", "options"),
+    [*((ring_of_equals, *case) for case in RING), *((triangle, *case) for case in TRIANGLE)],
+)
+def test_the_middle_row_is_named(
+    build: Callable, question: str, method: str, options: dict[str, object]
+):
     if method == "branch_and_bound":
         pytest.importorskip("pytoulbar2")
-    graph, evidence = ring_of_equals()
+    graph, evidence = build()
     with pytest.raises(ZeroProbabilityError) as caught:
-        mm.map_query(graph, evidence, method=method, **options)
+        getattr(mm, question)(graph, evidence=evidence, method=method, **options)
     check_the_middle_one(caught.value)
 
 
@@ -94,30 +96,6 @@ def test_messages_on_tensors():
     for function in (marginals_on_tensors, best_on_tensors):
         with pytest.raises(ZeroProbabilityError) as caught:
             function(graph, given, device="cpu")
-        check_the_middle_one(caught.value)
-
-
-@pytest.mark.parametrize("method", ["max_product", "trws", "trws_and_moves", "icm"])
-def test_a_contradiction_that_only_a_search_finds(method: str):
-    graph, evidence = triangle()
-    with pytest.raises(ZeroProbabilityError) as caught:
-        mm.map_query(graph, evidence, method=method)
-    check_the_middle_one(caught.value)
-
-
-@pytest.mark.parametrize("method", ["gibbs", "mean_field"])
-def test_a_start_that_only_a_search_finds(method: str):
-    graph, evidence = triangle()
-    with pytest.raises(ZeroProbabilityError) as caught:
-        mm.query(graph, evidence, method=method)
-    check_the_middle_one(caught.value)
-
-
-def test_samplers():
-    graph, evidence = ring_of_equals()
-    for method in ("junction_tree", "gibbs"):
-        with pytest.raises(ZeroProbabilityError) as caught:
-            mm.sample(graph, 5, evidence, method=method)
         check_the_middle_one(caught.value)
 
 

@@ -116,9 +116,7 @@ def test_many_rows_are_answered_in_blocks_alike():
 def test_single_precision_agrees(seed):
     graph = random_machine(seed)
     data, _, _ = random_evidence(graph, seed)
-    single = mm.FactorGraph(
-        graph.variables.values(), (f.to(dtype=torch.float32) for f in graph.factors)
-    )
+    single = graph.to(dtype=torch.float32)
     double = mm.query(graph, data, method="mean_field", tolerance=1e-8)
     for model, dtype in ((single, None), (graph, torch.float32)):
         found = mm.query(model, data, method="mean_field", dtype=dtype)

@@ -16,6 +16,7 @@ from torch import Tensor
 import mmgraph as mm
 from mmgraph.graph import errors
 from mmgraph.graph.leaves.gaussian_density import COVARIANCES, Covariance
+from tests.graph.leaves.gaussian_leaves import log_density, matrix, rows_with_gaps
 
 ACTIVITY = mm.Variable("activity", ("walk", "sit", "sleep"))
 HOME = mm.Variable("home", ("no", "yes"))
@@ -42,29 +43,6 @@ def random_leaf(
     else:
         spread = full.reshape(-1, features, features)[0]
     return mm.GaussianLeaf(child, parents, means, spread, covariance, weight)
-
-
-def matrix(leaf: mm.GaussianLeaf, state: tuple[int, ...]) -> np.ndarray:
-    if leaf.covariance == "shared":
-        return leaf.covariances.numpy()
-    found = leaf.covariances[state].numpy()
-    return np.diag(found) if leaf.covariance == "diagonal" else found
-
-
-def rows_with_gaps(rows: int, features: int, seed: int, share: float = 0.3) -> Tensor:
-    rng = np.random.default_rng(seed)
-    values = rng.normal(size=(rows, features)) * 2
-    values[rng.random(values.shape) < share] = np.nan
-    values[0] = np.nan
-    return torch.from_numpy(values)
-
-
-def log_density(leaf: mm.GaussianLeaf, values: Tensor) -> Tensor:
-    table = leaf.likelihood(
-        mm.Evidence.of({leaf.child.name: values}, {leaf.child.name: leaf.child})
-    )
-    assert table is not None
-    return table.values
 
 
 @pytest.mark.parametrize("covariance", COVARIANCES)

@@ -16,6 +16,7 @@ from torch import Tensor
 import mmgraph as mm
 from mmgraph.graph.errors import GraphError, LearningError
 from mmgraph.graph.leaves.gaussian_density import COVARIANCES, Covariance
+from tests.graph.leaves.gaussian_leaves import log_density, matrix, rows_with_gaps
 
 CLASS = mm.Variable("class", ("a", "b"))
 SOUND = mm.Variable("sound", shape=(3,), family="gaussian")
@@ -36,27 +37,6 @@ def random_leaf(
     )
 
 
-def matrix(leaf: mm.GaussianMixtureLeaf, state: int, component: int) -> np.ndarray:
-    if leaf.covariance == "shared":
-        return leaf.covariances.numpy()
-    found = leaf.covariances[state, component].numpy()
-    return np.diag(found) if leaf.covariance == "diagonal" else found
-
-
-def rows_with_gaps(rows: int = 20, share: float = 0.3, seed: int = 1) -> Tensor:
-    rng = np.random.default_rng(seed)
-    values = rng.normal(size=(rows, 3)) * 3
-    values[rng.random(values.shape) < share] = np.nan
-    values[0] = np.nan
-    return torch.from_numpy(values)
-
-
-def log_density(leaf: mm.GaussianMixtureLeaf, values: Tensor) -> Tensor:
-    table = leaf.likelihood(mm.Evidence.of({"sound": values}, {"sound": SOUND}))
-    assert table is not None
-    return table.values
-
-
 def component_log_densities(leaf: mm.GaussianMixtureLeaf, x: np.ndarray, state: int) -> np.ndarray:
     seen = ~np.isnan(x)
     return np.array(
@@ -65,7 +45,7 @@ def component_log_densities(leaf: mm.GaussianMixtureLeaf, x: np.ndarray, state: 
             + multivariate_normal.logpdf(
                 x[seen],
                 leaf.means[state, k].numpy()[seen],
-                matrix(leaf, state, k)[np.ix_(seen, seen)],
+                matrix(leaf, (state, k))[np.ix_(seen, seen)],
             )
             for k in range(4)
         ]
@@ -74,7 +54,7 @@ def component_log_densities(leaf: mm.GaussianMixtureLeaf, x: np.ndarray, state: 
 
 @pytest.mark.parametrize("covariance", COVARIANCES)
 def test_likelihood_is_scipys_mixture(covariance: Covariance) -> None:
-    leaf, values = random_leaf(covariance, weight=0.5), rows_with_gaps()
+    leaf, values = random_leaf(covariance, weight=0.5), rows_with_gaps(20, 3, 1)
     found = log_density(leaf, values)
     assert torch.equal(found[0], torch.zeros(2, dtype=torch.float64))
     for row in range(1, 20):
@@ -90,7 +70,7 @@ def test_likelihood_is_scipys_mixture(covariance: Covariance) -> None:
 
 
 def test_conditional_mean_weighs_the_components() -> None:
-    leaf, values = random_leaf("full"), rows_with_gaps()
+    leaf, values = random_leaf("full"), rows_with_gaps(20, 3, 1)
     found = leaf.conditional_mean(values)
     assert found.shape == (20, 2, 3)
     assert torch.allclose(found[0], (leaf.weights.unsqueeze(-1) * leaf.means).sum(1))
@@ -105,7 +85,7 @@ def test_conditional_mean_weighs_the_components() -> None:
             expected = x.copy()
             expected[~seen] = 0
             for k, share in enumerate(shares):
-                mean, spread = leaf.means[state, k].numpy(), matrix(leaf, state, k)
+                mean, spread = leaf.means[state, k].numpy(), matrix(leaf, (state, k))
                 gain = spread[np.ix_(~seen, seen)] @ np.linalg.inv(spread[np.ix_(seen, seen)])
                 expected[~seen] += share * (mean[~seen] + gain @ (x - mean)[seen])
             assert np.allclose(found[row, state], expected)
@@ -116,7 +96,7 @@ def test_zero_weights_are_legal_and_have_finite_gradients() -> None:
     weights = torch.tensor([[1.0, 0, 0, 0], [0.5, 0.5, 0, 0]], dtype=torch.float64)
     weights.requires_grad_()
     again = mm.GaussianMixtureLeaf(SOUND, (CLASS,), weights, leaf.means, leaf.covariances)
-    values = rows_with_gaps(5, 0.0)
+    values = rows_with_gaps(5, 3, 1, 0.0)
     found = log_density(again, values)
     mean, spread = leaf.means[0, 0].numpy(), leaf.covariances[0, 0].numpy()
     expected = multivariate_normal.logpdf(values[1:].numpy(), mean, spread)
@@ -127,7 +107,7 @@ def test_zero_weights_are_legal_and_have_finite_gradients() -> None:
 
 
 def test_gradients() -> None:
-    leaf, values = random_leaf("full"), rows_with_gaps(4)
+    leaf, values = random_leaf("full"), rows_with_gaps(4, 3, 1)
 
     def total(logits: Tensor, means: Tensor, spread: Tensor) -> Tensor:
         spread = (spread + spread.mT) / 2
@@ -153,7 +133,7 @@ def test_samples_have_the_mean() -> None:
 
 @pytest.mark.parametrize("covariance", COVARIANCES)
 def test_restore(covariance: Covariance) -> None:
-    leaf, values = random_leaf(covariance, weight=0.5), rows_with_gaps()
+    leaf, values = random_leaf(covariance, weight=0.5), rows_with_gaps(20, 3, 1)
     options = json.loads(json.dumps(leaf.settings()))
     again = mm.GaussianMixtureLeaf.restore(leaf.scope, SOUND, leaf.parameters(), options)
     assert torch.equal(log_density(again, values), log_density(leaf, values))
@@ -247,7 +227,7 @@ def test_more_components_than_points_and_states_without_rows() -> None:
 
 
 def test_pseudo_counts_keep_components_alive() -> None:
-    leaf, values = random_leaf("diagonal"), rows_with_gaps(9, 0.0)
+    leaf, values = random_leaf("diagonal"), rows_with_gaps(9, 3, 1, 0.0)
     statistics = leaf.expected_statistics(values, {"class": torch.zeros(9, dtype=torch.int64)})
     counts = statistics.weights.reshape(2, 4)
     found = leaf.updated(statistics, pseudo_count=2.0).weights
@@ -275,5 +255,5 @@ def test_bad_input() -> None:
         mm.GaussianMixtureLeaf(SOUND, (CLASS,), leaf.weights, leaf.means, broken)
     with pytest.raises(LearningError, match="at least one component"):
         mm.GaussianMixtureLeaf.initialised(
-            SOUND, (), rows_with_gaps(), torch.ones(20), components=0
+            SOUND, (), rows_with_gaps(20, 3, 1), torch.ones(20), components=0
         )

@@ -149,9 +149,7 @@ def test_sums_in_blocks_are_the_same(monkeypatch):
 
 def test_machines_in_single_precision_are_summed_in_double():
     graph = random_machine(5, ["bernoulli", "gaussian", "categorical"], joined=1.0)
-    single = mm.FactorGraph(
-        graph.variables.values(), (f.to(dtype=torch.float32) for f in graph.factors)
-    )
+    single = graph.to(dtype=torch.float32)
     found = mm.query(single, **SUMMATION)
     assert found.log_partition.dtype == torch.float64
     torch.testing.assert_close(found.log_partition, mm.log_partition(graph), rtol=1e-5, atol=1e-5)

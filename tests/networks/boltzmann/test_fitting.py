@@ -311,14 +311,14 @@ def test_a_pipeline_goes_through_a_machine():
     np.testing.assert_array_equal(clone(machine).fit_transform(x), machine.transform(x))
 
 
-def test_cross_validation_and_search_clone_the_machine():
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_cross_validation_and_search_clone_the_machine(jobs):
     x, y = labelled()
     assert is_classifier(classifier())
     scores = cross_val_score(classifier(objective="multi_prediction"), x, y, cv=3)
     assert scores.mean() > 0.85
-    search = GridSearchCV(classifier(), {"hidden": [2, 20], "fit_options__epochs": [2]}, cv=2).fit(
-        x, y
-    )
+    grid = {"hidden": [2, 20], "fit_options__epochs": [2]}
+    search = GridSearchCV(classifier(), grid, cv=2, n_jobs=jobs).fit(x, y)
     assert search.best_params_["fit_options__epochs"] == 2
     assert search.best_estimator_.joint.size == search.best_params_["hidden"]
 

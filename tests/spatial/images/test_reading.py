@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import builtins
 import io
 import pickle
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -22,17 +22,6 @@ from mmgraph.spatial.images import (
 )
 
 pillow = pytest.importorskip("PIL.Image")
-
-
-def without(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
-    found = builtins.__import__
-
-    def refuse(name, *arguments, **options):
-        if name.split(".")[0] in packages:
-            raise ImportError(name)
-        return found(name, *arguments, **options)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".tif", ".nii", ".nii.gz"])
@@ -161,13 +150,14 @@ def test_a_missing_package_says_which_extra(tmp_path: Path, monkeypatch: pytest.
         tmp_path / "pages.tif", save_all=True, append_images=[pillow.new("L", (3, 2))]
     )
     (tmp_path / "scan.nii").write_bytes(bytes(400))
-    without(monkeypatch, "tifffile", "nibabel")
+    monkeypatch.setitem(sys.modules, "tifffile", None)
+    monkeypatch.setitem(sys.modules, "nibabel", None)
     assert read_image(tmp_path / "simple.tif").shape == (2, 3, 1)
     with pytest.raises(MissingExtraError, match=r"mmgraph\[images\]"):
         read_image(tmp_path / "pages.tif")
     with pytest.raises(MissingExtraError, match=r"nibabel.*mmgraph\[images\]"):
         read_image(tmp_path / "scan.nii")
-    without(monkeypatch, "PIL")
+    monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(MissingExtraError, match="pillow"):
         write_array(tmp_path / "map.png", np.zeros((2, 2), int))
 
@@ -197,6 +187,6 @@ def test_png_files_of_several_deep_bands_are_not_rounded(
     (tmp_path / "grey.png").write_bytes(png(0, 1))
     expected = np.arange(6).reshape(2, 3) + 1000
     np.testing.assert_array_equal(read_image(tmp_path / "grey.png")[..., 0], expected)
-    without(monkeypatch, "imagecodecs")
+    monkeypatch.setitem(sys.modules, "imagecodecs", None)
     with pytest.raises(MissingExtraError, match=r"deep\.png.* 16 bits .*imagecodecs"):
         read_image(tmp_path / "deep.png")
