@@ -17,17 +17,7 @@ from mmgraph.experiments.reader import ReadyModel
 
 
 class CrossValidatedJob(Job):
-    """A model that is fitted and tested in each fold of each split.
-
-    Parameters
-    ----------
-    declaration, directory
-        As of :class:`Job`.
-    data : MultimodalData
-        All rows.
-    folds, seed : int
-        As of :func:`cross_validations`.
-    """
+    """A model that is fitted and tested in each fold of each split of all rows."""
 
     parts_of_fold = 1
     """How many parts of progress a fold has."""

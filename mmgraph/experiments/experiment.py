@@ -31,9 +31,8 @@ def kind_of(name: str | os.PathLike[str]) -> str:
         If there is no such declaration, or no such kind.
     """
     reader = Reader(name)
-    if "kind" not in reader.content:
-        return "classification"
-    return reader.choice(reader.value(reader.content, "kind", str, "the file"), list(KINDS), "kind")
+    kind = reader.content.get("kind", "classification")
+    return str(reader.checked(kind, str, "", "kind", among=list(KINDS)))
 
 
 def run(

@@ -33,21 +33,11 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Step:
-    """A part of a job that is kept as soon as it is done.
+    """A part of a job that is kept, in a file of its name, as soon as it is done.
 
-    Attributes
-    ----------
-    name : str
-        What its file is called.
-    text : str
-        What progress says of it.
-    run : callable
-        Takes the progress within the step, and a directory for the state of work that may be
-        interrupted (None where nothing is written); returns the answer.
-    parts : int
-        How many parts of the whole it is. A step of several reports each itself.
-    keeps : bool
-        Whether an answer of an earlier run will do.
+    ``run`` takes the progress within the step, of which a step of several parts reports each, and a
+    directory for the state of work that may be interrupted (None where nothing is written). Where
+    ``keeps`` is false, an answer of an earlier run will not do.
     """
 
     name: str
@@ -58,19 +48,10 @@ class Step:
 
 
 class Job(ABC):
-    """A ready model with its data.
-
-    Attributes
-    ----------
-    kind : str
-        As declarations name it.
-    declaration : ReadyModel
-        What was declared.
-    directory : Path or None
-        Where results and pictures go.
-    """
+    """A ready model with its data, and the directory where results and pictures go, if any."""
 
     kind: str
+    """As declarations name it."""
 
     def __init__(self, declaration: ReadyModel, directory: Path | None) -> None:
         self.declaration, self.directory = declaration, directory
@@ -95,19 +76,8 @@ class Job(ABC):
 def run_job(job: Job, limit: int | None = None, progress: Progress | None = None) -> dict[str, Any]:
     """Take the steps of a job that no earlier run has kept, and report all of them.
 
-    Parameters
-    ----------
-    job : Job
-        Where it has a directory, steps are kept there, and pictures drawn.
-    limit : int, optional
-        As of :meth:`Job.steps`.
-    progress : callable, optional
-        Told of every part.
-
-    Returns
-    -------
-    dict
-        ``model``, ``kind``, ``results``, and ``files`` where pictures were drawn.
+    Where it has a directory, steps are kept there, pictures drawn, and their ``files`` reported
+    beside ``model``, ``kind`` and ``results``.
     """
     steps = job.steps(limit)
     mark = fingerprint(job.declaration, job.arrays())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,15 +18,10 @@ _log = logging.getLogger(__name__)
 
 
 class KeptSteps:
-    """Arrays by step, each step a file of its own.
+    """Arrays by step, each step a file of its own in a directory; without one nothing is kept.
 
-    Parameters
-    ----------
-    directory : Path or None
-        Where the files lie; with None nothing is kept.
-    fingerprint : str
-        Of all that the steps depend on; a file with another one is passed over, as is a damaged
-        one.
+    The fingerprint is of all that the steps depend on; a file with another one is passed over, as
+    is a damaged one.
     """
 
     def __init__(self, directory: Path | None, fingerprint: str) -> None:
@@ -37,14 +33,12 @@ class KeptSteps:
         if self.directory is None:
             return None
         state = self._state(self.directory, step)
-        try:
-            kept = state.load()
-        except FormatError:
-            return None
-        if kept is None:
-            return None
-        _log.info("an earlier run has done %s, which is taken from %s", step, state.path)
-        return {key: tensor.numpy() for key, tensor in kept.tensors.items()}, kept.document["notes"]
+        with contextlib.suppress(FormatError):
+            if (earlier := state.load()) is not None:
+                _log.info("an earlier run has done %s, which is taken from %s", step, state.path)
+                arrays = {key: tensor.numpy() for key, tensor in earlier.tensors.items()}
+                return arrays, earlier.document["notes"]
+        return None
 
     def write(self, step: str, arrays: Mapping[str, np.ndarray], notes: object = None) -> None:
         """Keep the arrays of a step, and notes that JSON can hold."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from mmgraph.data.multimodal_data import GroupsDeclaration
 from mmgraph.formats.resolve import models_directory
@@ -16,31 +16,9 @@ from mmgraph.graph.errors import FormatError, suggestion
 
 Record = TypeVar("Record")
 Model = TypeVar("Model", bound="ReadyModel")
+Names = tuple[tuple[str, ...], ...]
 
-_NUMBER: tuple[type, ...] = (int, float)
-_KINDS: dict[str, tuple[type, ...]] = {
-    "str": (str,),
-    "int": (int,),
-    "float": _NUMBER,
-    "bool": (bool,),
-}
-
-
-@dataclass(frozen=True)
-class ReadyModel:
-    """What every ready model declares.
-
-    Attributes
-    ----------
-    name, title : str
-        Its file name without ending, and what it says of itself.
-    dataset : str
-        The entry of the catalogue.
-    """
-
-    name: str
-    title: str
-    dataset: str
+_EXPECTED = {str: "of type str", int: "of type int", float: "a number", bool: "true or false"}
 
 
 def entry(
@@ -48,19 +26,34 @@ def entry(
     *,
     within: tuple[float, float] | None = None,
     among: Sequence[str] = (),
+    table: str = "",
+    key: str = "",
+    read: Callable[[Reader, Any], Any] | None = None,
 ) -> Any:
-    """Return a field of a record whose value :meth:`Reader.record` checks.
+    """Return a field of a record that :class:`Reader` reads and checks.
 
     Parameters
     ----------
     default : object, optional
         What the field is where the file does not say it; without one the file must.
-    within : (float, float), optional
-        The range of the number, or of every number of a list.
-    among : sequence of str, optional
-        The values to choose from.
+    within, among
+        The range of the number, or of every number of a list; the values to choose from.
+    table, key : str
+        Where the entry stands, if not in the record's own table or not under the field's name.
+    read : callable, optional
+        Reads what is no text, number, truth value, record, or tuple of those.
     """
-    return field(default=default, metadata={"within": within, "among": among})
+    checks = {"within": within, "among": among, "table": table, "key": key, "read": read}
+    return field(default=default, metadata=checks)
+
+
+@dataclass(frozen=True)
+class ReadyModel:
+    """What every ready model declares: its file name without ending, a title, and its data set."""
+
+    name: str
+    title: str
+    dataset: str = entry(table="data")
 
 
 def find_declaration(name: str | os.PathLike[str]) -> Path:
@@ -79,20 +72,7 @@ def find_declaration(name: str | os.PathLike[str]) -> Path:
 
 
 class Reader:
-    """Takes values out of a parsed file, and says where something is amiss.
-
-    Parameters
-    ----------
-    name : str or path
-        As of :func:`find_declaration`.
-
-    Attributes
-    ----------
-    path : Path
-        The file.
-    content : mapping
-        What it holds.
-    """
+    """Takes values out of the file of a ready model, and says where something is amiss."""
 
     def __init__(self, name: str | os.PathLike[str]) -> None:
         self.path = find_declaration(name)
@@ -103,21 +83,13 @@ class Reader:
 
     def error(self, message: str) -> FormatError:
         """Return an error that names the file."""
-        return FormatError(f"{self.path}: {message}")
+        return FormatError(f"{self.path}: {message.strip()}")
 
     def only(self, *keys: str) -> None:
         """Refuse a file with another table or value than these."""
         for key in self.content:
             if key not in keys:
                 raise self.error(f"there is no place for '{key}'{suggestion(key, keys)}")
-
-    def only_in(self, key: str, *keys: str) -> Mapping[str, Any]:
-        """Return the table ``[key]``, which may have no other entries than these."""
-        table = self.table(key)
-        for name in table:
-            if name not in keys:
-                raise self.error(f"[{key}] has '{name}'{suggestion(name, keys)}")
-        return table
 
     def table(self, key: str) -> Mapping[str, Any]:
         """Return the table ``[key]``."""
@@ -126,99 +98,101 @@ class Reader:
             raise self.error(f"the table [{key}] is missing")
         return table
 
-    def list_of_tables(self, key: str) -> list[Mapping[str, Any]]:
-        """Return the tables ``[[key]]``, at least one."""
-        tables = self.content.get(key)
-        if (
-            not isinstance(tables, list)
-            or not tables
-            or not all(isinstance(x, dict) for x in tables)
-        ):
-            raise self.error(f"there is no [[{key}]]")
-        return tables
-
-    def value(self, table: Mapping[str, Any], key: str, kind: type, where: str) -> Any:
-        """Return an entry that must be there and of a type."""
-        if key not in table:
-            raise self.error(f"{where} lacks '{key}'")
-        if not isinstance(table[key], kind) or isinstance(table[key], bool):
-            raise self.error(f"{where} '{key}' must be of type {kind.__name__}, not {table[key]!r}")
-        return table[key]
-
     def declaration(self, cls: type[Model], **others: Any) -> Model:
-        """Return a declaration.
-
-        Parameters
-        ----------
-        cls : type
-            A dataclass derived from :class:`ReadyModel`. A field that is a dataclass itself is
-            read from the table of its name.
-        **others
-            All other fields, which have been read.
-        """
-        tables = {
-            key: self.record(kind, self.table(key), f"[{key}]")
-            for key, kind in get_type_hints(cls).items()
-            if key not in others and isinstance(kind, type) and is_dataclass(kind)
-        }
-        return cls(
-            name=self.path.stem,
-            title=self.value(self.content, "title", str, "the file"),
-            dataset=self.value(self.table("data"), "dataset", str, "[data]"),
-            **tables,
-            **others,
-        )
-
-    def records(self, cls: type[Record], key: str, name: str) -> tuple[Record, ...]:
-        """Return the tables ``[[key]]`` as dataclasses; errors call each by its entry ``name``."""
-        return tuple(
-            self.record(cls, table, f"[[{key}]] {table.get(name, '')}".strip())
-            for table in self.list_of_tables(key)
-        )
+        """Return a declaration, whose fields :func:`entry` places; ``others`` have been read."""
+        declared = [f for f in fields(cls) if f.name not in ("name", *others)]
+        tables: dict[str, list[str]] = {}
+        for one in declared:
+            if one.metadata.get("table"):
+                tables.setdefault(one.metadata["table"], []).append(_key(one))
+        for name, keys in tables.items():
+            self._refuse_others(self.table(name), keys, f"[{name}]")
+        values = self._values(cls, declared, self.content, "")
+        return cls(**{"name": self.path.stem, **values, **others})
 
     def record(self, cls: type[Record], table: Mapping[str, Any], where: str) -> Record:
-        """Return a dataclass whose fields are the entries of a table.
+        """Return a dataclass whose fields are the entries of a table, which has no others."""
+        declared = fields(cls)  # type: ignore[arg-type]
+        self._refuse_others(table, [_key(one) for one in declared], where)
+        return cls(**self._values(cls, declared, table, where))
 
-        Fields may be ``str``, ``int``, ``float``, ``bool``, or ``tuple`` of one of them, which a
-        list gives; :func:`entry` says what is checked.
-        """
-        known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+    def _refuse_others(self, table: Mapping[str, Any], keys: Collection[str], where: str) -> None:
         for key in table:
-            if key not in known:
-                raise self.error(f"{where} has '{key}'{suggestion(key, known)}")
-        values = {}
-        for key, declared in known.items():
-            if key in table:
-                values[key] = self._entry(declared, table[key], where)
-            elif declared.default is MISSING and declared.default_factory is MISSING:
-                raise self.error(f"{where} lacks '{key}'")
-        return cls(**values)
+            if key not in keys:
+                raise self.error(f"{where} has '{key}'{suggestion(key, keys)}")
 
-    def _entry(self, declared: Field[Any], value: Any, where: str) -> Any:
-        kind, key = str(declared.type), declared.name
-        several = kind.startswith("tuple[")
-        kinds = _KINDS[kind.removeprefix("tuple[").removesuffix(", ...]")]
-        items: Any = value if several else [value]
-        if not isinstance(items, list) or not items:
+    def _values(
+        self,
+        cls: type[Any],
+        declared: Sequence[Field[Any]],
+        table: Mapping[str, Any],
+        where: str,
+    ) -> dict[str, Any]:
+        hints, values = get_type_hints(cls), {}
+        for one in declared:
+            name, kind, key = one.metadata.get("table"), hints[one.name], _key(one)
+            place, inside = (f"[{name}]", self.table(name)) if name else (where, table)
+            if key in inside:
+                values[one.name] = self._value(one, kind, inside[key], place)
+            elif one.default is MISSING:
+                what = "the table " if is_dataclass(kind) else ""
+                raise self.error(f"{place or 'the file'} lacks {what}'{key}'")
+        return values
+
+    def _value(self, declared: Field[Any], kind: Any, value: Any, where: str) -> Any:
+        checks, key, items = declared.metadata, _key(declared), get_args(kind)
+        if checks.get("read"):
+            return checks["read"](self, value)
+        name = f"{where[1:-1]}.{key}".lstrip(".")
+        if is_dataclass(kind):
+            return self.record(kind, self.table(name), f"[{name}]")  # type: ignore[arg-type]
+        if get_origin(kind) is dict:
+            return {k: self.checked(v, items[1], f"[{key}]", k) for k, v in self.table(key).items()}
+        if items and is_dataclass(items[0]):
+            if value == [] and declared.default is MISSING:
+                raise self.error(f"there is no [[{name}]]")
+            return tuple(self._records(items[0], value, name))  # type: ignore[arg-type]
+        within, among = checks.get("within"), checks.get("among", ())
+        if not items:
+            return self.checked(value, kind, where, key, within, among)
+        if not isinstance(value, list) or not value:
             raise self.error(f"{where} '{key}' cannot be {value!r}; a list was expected")
-        among, within = declared.metadata.get("among"), declared.metadata.get("within")
-        for item in items:
-            if type(item) not in kinds:
-                wanted = "; true or false was expected" if kinds == (bool,) else ""
-                raise self.error(f"{where} '{key}' cannot be {item!r}{wanted}")
-            if among:
-                self.choice(item, among, f"{where} {key}")
-            if within is not None:
-                low, high = within
-                self.within(item, low, high, f"{where} '{key}'")
-        return tuple(items) if several else value
+        if kind == Names:
+            return tuple(self._names(one, f"{where} {key}") for one in value)
+        return tuple(self.checked(one, items[0], where, key, within, among) for one in value)
 
-    def choice(self, value: str, choices: Sequence[str], where: str) -> str:
-        """Return a value that must be one of a few."""
-        if value not in choices:
+    def _records(self, cls: type[Record], tables: Any, key: str) -> Iterator[Record]:
+        """Read a list of tables, which errors tell apart by their first entries."""
+        if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):
+            raise self.error(f"[[{key}]] is a list of tables")
+        first = _key(fields(cls)[0])  # type: ignore[arg-type]
+        for one in tables:
+            yield self.record(cls, one, f"[[{key}]] {one.get(first, '')}".strip())
+
+    def _names(self, names: Any, where: str) -> tuple[str, ...]:
+        if not isinstance(names, list) or not names:
+            raise self.error(f"{where} must be a list of lists of modalities")
+        return tuple(names)
+
+    def checked(
+        self,
+        value: Any,
+        kind: type,
+        where: str,
+        key: str,
+        within: tuple[float, float] | None = None,
+        among: Collection[str] = (),
+    ) -> Any:
+        """Return a text, a number or a truth value, or refuse it."""
+        if type(value) is not kind and (kind, type(value)) != (float, int):
             raise self.error(
-                f"{where} = '{value}'{suggestion(value, choices)} (known: {', '.join(choices)})"
+                f"{where} '{key}' cannot be {value!r}; '{key}' must be {_EXPECTED[kind]}"
             )
+        if among and value not in among:
+            hint = f"{suggestion(value, among)} (known: {', '.join(among)})"
+            raise self.error(f"{where} {key} = '{value}'{hint}")
+        if within is not None:
+            self.within(value, *within, f"{where} '{key}'")
         return value
 
     def within(self, value: float, low: float, high: float, where: str) -> None:
@@ -226,33 +200,20 @@ class Reader:
         if not low <= value <= high:
             raise self.error(f"{where} must lie between {low:g} and {high:g}, not {value!r}")
 
-    def lists_of_names(
-        self, value: Any, known: Sequence[str], where: str
-    ) -> tuple[tuple[str, ...], ...]:
-        """Return a list of lists of names, all of which must be known."""
-        if (
-            not isinstance(value, list)
-            or not value
-            or not all(isinstance(g, list) and g for g in value)
-        ):
-            raise self.error(f"{where} must be a list of lists of modalities")
-        for name in (n for group in value for n in group):
+    def known(self, groups: Names, known: Sequence[str], where: str) -> None:
+        """Refuse names of modalities that are not known."""
+        for name in itertools.chain(*groups):
             if name not in known:
                 raise self.error(f"{where} names the modality '{name}'{suggestion(name, known)}")
-        return tuple(tuple(group) for group in value)
 
-    def groups(self) -> GroupsDeclaration | None:
-        """Return what the table ``[data]`` names as groups of rows, if it does.
-
-        They are a name, or the first rows of two blocks or more, from row 0 upwards.
-        """
-        groups = self.table("data").get("groups")
-        if groups is None or (isinstance(groups, str) and groups):
+    def groups(self, groups: Any) -> GroupsDeclaration:
+        """Return groups of rows: a name, or the first rows of two blocks or more, from row 0 on."""
+        if isinstance(groups, str) and groups:
             return groups
         starts = groups if isinstance(groups, list) else []
         if (
             len(starts) < 2
-            or not all(isinstance(start, int) and not isinstance(start, bool) for start in starts)
+            or any(type(start) is not int for start in starts)
             or starts[0] != 0
             or any(after <= before for before, after in itertools.pairwise(starts))
         ):
@@ -261,3 +222,7 @@ class Reader:
                 f"[0, 466, 932]; not {groups!r}"
             )
         return tuple(starts)
+
+
+def _key(declared: Field[Any]) -> str:
+    return str(declared.metadata.get("key") or declared.name)

@@ -3,58 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mmgraph.data.multimodal_data import GroupsDeclaration, MultimodalData, groups_of
+from mmgraph.experiments.reader import Reader, ReadyModel, entry
 from mmgraph.graph.errors import DatasetError, LearningError, suggestion
 from mmgraph.graph.variable import Variable
 
 
-def load_rows(
-    dataset: str,
-    modalities: tuple[str, ...],
-    target: str,
-    label_column: str,
-    groups: GroupsDeclaration | None,
-) -> MultimodalData:
-    """Load a data set of rows: a table, or aligned views with labels.
+@dataclass(frozen=True, kw_only=True)
+class RowsModel(ReadyModel):
+    """A ready model of rows of several modalities, with a target.
 
-    Parameters
-    ----------
-    dataset : str
-        The entry of the catalogue.
-    modalities : tuple of str
-        Those to take.
-    target : str
-        The name of the target's variable.
-    label_column : str
-        The column that holds the target, where the data set is a table.
-    groups : str, tuple of int or None
-        As :func:`~mmgraph.data.multimodal_data.groups_of` takes them.
+    ``label_column`` holds the target where the data set is a table. ``groups`` are rows that belong
+    together, by a column or by the first row of each block: the model is then cross-validated over
+    whole groups, too.
     """
+
+    label_column: str = entry("", table="data", key="target")
+    groups: GroupsDeclaration | None = entry(None, table="data", read=Reader.groups)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The modalities, in order."""
+        raise NotImplementedError
+
+
+def load_rows(declaration: RowsModel, target: str) -> MultimodalData:
+    """Load a data set of rows: a table, or aligned views with labels; call its target so."""
     from mmgraph import datasets
 
+    dataset, column = declaration.dataset, declaration.label_column
     loaded: Any = datasets.load(dataset)
     tables: Mapping[str, Any] = getattr(loaded, "views", None) or getattr(loaded, "features", {})
-    for modality in modalities:
+    for modality in declaration.modalities:
         if modality not in tables:
             hint = suggestion(modality, tables)
             raise DatasetError(f"'{dataset}' has no modality {modality!r}{hint}")
     if hasattr(loaded, "views"):
         labels, codes = np.unique(loaded.labels, return_inverse=True)
     else:
-        if label_column not in loaded.frame:
-            hint = suggestion(label_column, loaded.frame.columns)
-            raise DatasetError(f"'{dataset}' has no column {label_column!r}{hint}")
-        codes, labels = loaded.frame[label_column].factorize(sort=True)
-        tables = {m: loaded.frame[list(tables[m])].to_numpy() for m in modalities}
+        if column not in loaded.frame:
+            hint = suggestion(column, loaded.frame.columns)
+            raise DatasetError(f"'{dataset}' has no column {column!r}{hint}")
+        codes, labels = loaded.frame[column].factorize(sort=True)
+        tables = {m: loaded.frame[list(tables[m])].to_numpy() for m in declaration.modalities}
     return MultimodalData(
-        {m: np.asarray(tables[m], np.float64) for m in modalities},
+        {m: np.asarray(tables[m], np.float64) for m in declaration.modalities},
         np.asarray(codes, np.int64),
         Variable(target, tuple(str(label) for label in labels)),
-        groups_of(loaded, groups, dataset, len(codes)),
+        groups_of(loaded, declaration.groups, dataset, len(codes)),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -14,24 +14,9 @@ from mmgraph.graph.errors import LearningError, needs
 Features = Float64[np.ndarray, "rows features"]
 
 
-class Scale(Protocol):
-    """A fitted map from features to what a model sees, and back."""
-
-    def forward(self, features: Features) -> Features:
-        """Return what the model sees."""
-
-    def backward(self, scaled: Features) -> Features:
-        """Return features in their own units."""
-
-
 @dataclass(frozen=True)
 class LinearScale:
-    """Features less their mean, over a deviation.
-
-    Attributes
-    ----------
-    mean, deviation : ndarray, shape (features,)
-    """
+    """Features less their mean, over a deviation."""
 
     mean: Float64[np.ndarray, " features"]
     deviation: Float64[np.ndarray, " features"]
@@ -47,13 +32,7 @@ class LinearScale:
 
 @dataclass(frozen=True)
 class NormalQuantiles:
-    """Features as quantiles of a normal distribution.
-
-    Attributes
-    ----------
-    transformer : object
-        scikit-learn's QuantileTransformer, fitted.
-    """
+    """Features as quantiles of a normal distribution, by scikit-learn's QuantileTransformer."""
 
     transformer: Any
 
@@ -66,21 +45,18 @@ class NormalQuantiles:
         return np.asarray(self.transformer.inverse_transform(scaled), np.float64)
 
 
-def fit_scale(kind: str, features: Features, modality: str, floor: float = 0.0) -> Scale:
-    """Fit a scale to training rows.
+Scale = LinearScale | NormalQuantiles
+"""A fitted map from features to what a model sees (``forward``), and back."""
 
-    Parameters
-    ----------
-    kind : {"none", "standardise", "one_scale", "normal_quantiles"}
-        Features as they are; mean zero and variance one of each; one scale for all, so that those
-        that hardly vary stay small; quantiles of a normal distribution.
-    features : ndarray
-        Of the training rows.
-    modality : str
-        Named in errors.
-    floor : float
-        Share of the deviation of all features that is added to each one's: a feature that is
-        constant in the training rows may vary a little in others.
+
+def fit_scale(kind: str, features: Features, modality: str, floor: float = 0.0) -> Scale:
+    """Fit a scale to the features of training rows.
+
+    ``none`` leaves features as they are; ``standardise`` gives each mean zero and variance one;
+    ``one_scale`` is one for all, so that those that hardly vary stay small; ``normal_quantiles``
+    makes quantiles of a normal distribution. The floor is the share of the deviation of all
+    features that is added to each one's: a feature that is constant in the training rows may vary a
+    little in others.
     """
     refuse_not_finite(features, modality)
     if kind == "normal_quantiles":

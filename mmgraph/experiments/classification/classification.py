@@ -31,15 +31,7 @@ from mmgraph.networks.bayesian_network import BayesianNetwork
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A network and its leaves' preparations.
-
-    Attributes
-    ----------
-    network : BayesianNetwork
-        The target and the weighted leaves.
-    leaves : tuple of FittedLeaf
-        One for each leaf of the network.
-    """
+    """A network of the target and its weighted leaves, and what prepares their values."""
 
     network: BayesianNetwork
     leaves: tuple[FittedLeaf, ...]
@@ -89,7 +81,7 @@ def _assembled(
         features = data.features[leaf.modality]
         fitted = fit_leaf(leaf, data.target, features, data.codes, declaration.seed)
         weighted = fitted.leaf.reweighted(weights[leaf.name])
-        leaves.append(FittedLeaf(weighted, fitted.preparation))
+        leaves.append(FittedLeaf(weighted, fitted.values))
     prior = TableFactor((data.target,), _shares(data), child=data.target)
     network = BayesianNetwork(
         [data.target, *(f.child for f in leaves)], [prior, *(f.leaf for f in leaves)]
@@ -118,19 +110,14 @@ def _held_out_log_likelihoods(
 
 def load_data(declaration: ClassificationDeclaration) -> MultimodalData:
     """Load the data set that a declaration names; errors are those of :func:`load_rows`."""
-    return load_rows(
-        declaration.dataset,
-        declaration.modalities,
-        declaration.target,
-        declaration.label_column,
-        declaration.groups,
-    )
+    return load_rows(declaration, declaration.target)
 
 
 def job(name: str | os.PathLike[str], directory: Path | None) -> ClassificationJob:
     """Return the job of a declaration."""
     declaration = read_classification(name)
-    return ClassificationJob(declaration, directory, load_data(declaration))
+    data, folds, seed = load_data(declaration), declaration.folds, declaration.seed
+    return ClassificationJob(declaration, directory, data, folds, seed)
 
 
 class ClassificationJob(CrossValidatedJob):
@@ -142,12 +129,7 @@ class ClassificationJob(CrossValidatedJob):
 
     kind = "classification"
     declaration: ClassificationDeclaration
-
-    def __init__(
-        self, declaration: ClassificationDeclaration, directory: Path | None, data: MultimodalData
-    ) -> None:
-        super().__init__(declaration, directory, data, declaration.folds, declaration.seed)
-        self._network: BayesianNetwork | None = None
+    _network: BayesianNetwork | None = None
 
     def fold(
         self,

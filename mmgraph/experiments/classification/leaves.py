@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,29 +26,15 @@ _SMALLEST_SCORE = 1e-3
 
 @dataclass(frozen=True)
 class FittedLeaf:
-    """A leaf and what turns a row's features into its value.
-
-    Attributes
-    ----------
-    leaf : GaussianMixtureLeaf or ScoreLeaf
-        The factor.
-    preparation : Scale or object
-        Of a mixture the scale of its features, of scores a fitted scikit-learn classifier.
-    """
+    """A leaf, and the function from features to what it observes in them."""
 
     leaf: GaussianMixtureLeaf | ScoreLeaf
-    preparation: Any
+    values: Callable[[Features], Float64[np.ndarray, "rows size"]]
 
     @property
     def child(self) -> Variable:
         """The variable that the leaf observes."""
         return self.leaf.child
-
-    def values(self, features: Features) -> Float64[np.ndarray, "rows size"]:
-        """Return what the leaf observes in rows of features."""
-        if isinstance(self.leaf, ScoreLeaf):
-            return np.log(self.preparation.predict_proba(features).clip(_SMALLEST_SCORE))
-        return np.asarray(self.preparation.forward(features))
 
     def log_likelihoods(self, features: Features) -> Float64[np.ndarray, "rows states"]:
         """Return log p(features | state) of rows, up to a constant a row."""
@@ -69,10 +56,14 @@ def fit_leaf(
     refuse_not_finite(features, declaration.modality)
     if declaration.kind == "encoder":
         classifier = _trees(declaration, seed).fit(features, codes)
+
+        def scores(rows: Features) -> Features:
+            return np.log(classifier.predict_proba(rows).clip(_SMALLEST_SCORE))
+
         child = _child(declaration, target.cardinality)
-        return FittedLeaf(ScoreLeaf(child, target, np.log(counts / counts.sum())), classifier)
-    scale = fit_scale(declaration.transform, features, declaration.modality)
-    return FittedLeaf(_mixture(declaration, target, scale.forward(features), codes, seed), scale)
+        return FittedLeaf(ScoreLeaf(child, target, np.log(counts / counts.sum())), scores)
+    scale = fit_scale(declaration.transform, features, declaration.modality).forward
+    return FittedLeaf(_mixture(declaration, target, scale(features), codes, seed), scale)
 
 
 def _mixture(

@@ -6,25 +6,18 @@ import os
 from dataclasses import dataclass
 from itertools import combinations
 
-from mmgraph.experiments.reader import Reader, ReadyModel, entry
+from mmgraph.experiments.reader import Names, Reader, ReadyModel, entry
 
 _POSITIVE = (1e-12, 1e12)
 
 
 @dataclass(frozen=True)
 class SplitDeclaration:
-    """How training and test pixels are told apart.
+    """How training and test pixels are told apart, and what the split is called in the report.
 
-    Attributes
-    ----------
-    name : str
-        As it is reported.
-    kind : {"random", "blocks"}
-        Random pixels of each class, or those of every second square of a checkerboard only.
-    block : int
-        The side of a square.
-    margin : int
-        Pixels so close to a training square are neither trained on nor tested.
+    They are random pixels of each class, or those of every second square of a checkerboard, whose
+    side is ``block``; pixels within the ``margin`` around a training square are neither trained on
+    nor tested.
     """
 
     name: str
@@ -37,16 +30,8 @@ class SplitDeclaration:
 class TrainingDeclaration:
     """Which pixels are trained on, and how often it is done.
 
-    Attributes
-    ----------
-    share : float
-        Of the labelled pixels of each class.
-    least : int
-        Of each class, even where the share is smaller.
-    folds : int
-        Of the training pixels, for choosing settings.
-    seeds : tuple of int
-        One repetition each.
+    They are a ``share`` of the labelled pixels of each class, and at ``least`` so many of each.
+    Settings are chosen on ``folds`` of them; each of the ``seeds`` is a repetition.
     """
 
     share: float = entry(within=(1e-9, 1))
@@ -59,14 +44,9 @@ class TrainingDeclaration:
 class UnaryDeclaration:
     """The settings of the classifiers to choose from.
 
-    Attributes
-    ----------
-    windows : tuple of int
-        Sides of the squares over which spectra are averaged; 1 is the pixel itself.
-    precisions : tuple of float
-        Of the Gaussian kernel, for features of unit variance, divided by their number.
-    ridges : tuple of float
-        Added to the diagonal of the kernel matrix.
+    Spectra are averaged over squares whose sides are ``windows``; 1 is the pixel itself. The
+    ``precisions`` are those of the Gaussian kernel, for features of unit variance, divided by their
+    number; ``ridges`` are added to the diagonal of the kernel matrix.
     """
 
     windows: tuple[int, ...]
@@ -80,24 +60,18 @@ class FieldDeclaration:
 
     Attributes
     ----------
-    powers : tuple of float
-        Of the unary probabilities.
-    weights : tuple of float
-        Of the Potts energy between neighbours in even places.
+    powers, weights : tuple of float
+        Of the unary probabilities; of the Potts energy between neighbours in even places.
     contrasts : tuple of float
         The share of the weight that the strongest edges of the image take away, 0 to 1.
     name : str
         The method, as it is reported.
-    edge_window : int
-        Side of the squares whose mean spectra are compared.
-    neighbours : int
-        4 or 8.
+    edge_window, neighbours : int
+        Side of the squares whose mean spectra are compared; 4 or 8.
     held_out : int
         How many folds of the training pixels are held out, one after the other, to choose from.
-    iterations : int
-        Of belief propagation, at most, while settings are compared.
-    tolerance : float
-        Of belief propagation, while settings are compared.
+    iterations, tolerance
+        Of belief propagation while settings are compared, the first at most.
     """
 
     powers: tuple[float, ...] = entry(within=(0, 1e6))
@@ -113,43 +87,29 @@ class FieldDeclaration:
 
 @dataclass(frozen=True)
 class CloudDeclaration:
-    """A cloud that hides one sensor.
-
-    Attributes
-    ----------
-    share : float
-        Of the image, in one piece.
-    """
+    """A cloud that hides one sensor in a share of the image, in one piece."""
 
     share: float = entry(1 / 3, within=(0, 1))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LandCoverDeclaration(ReadyModel):
-    """A ready model of the kind ``land_cover``.
+    """A ready model of the kind ``land_cover``; most attributes are the tables of these names.
 
-    Attributes
-    ----------
-    training, unary, field, cloud
-        The tables of these names.
-    splits : tuple of SplitDeclaration
-        The tables ``[[split]]``.
-    sensors : dict of str to str
-        The data set's name for each sensor that is reported.
-    given : tuple of tuple of str
-        The sensors of each situation to report.
+    ``sensors`` has the data set's name for each sensor that is reported, ``given`` the sensors of
+    each situation.
     """
 
     training: TrainingDeclaration
-    splits: tuple[SplitDeclaration, ...]
+    splits: tuple[SplitDeclaration, ...] = entry(key="split")
     unary: UnaryDeclaration
     field: FieldDeclaration
     cloud: CloudDeclaration
     sensors: dict[str, str]
-    given: tuple[tuple[str, ...], ...]
+    given: Names = entry(table="report")
 
     @property
-    def groups(self) -> tuple[tuple[str, ...], ...]:
+    def groups(self) -> Names:
         """The sets of sensors that have a classifier of their own."""
         names = tuple(self.sensors)
         wanted = [g for n in range(1, len(names) + 1) for g in combinations(names, n)]
@@ -161,17 +121,8 @@ def read_land_cover(name: str | os.PathLike[str]) -> LandCoverDeclaration:
     reader = Reader(name)
     tables = "data sensors training split unary field cloud report"
     reader.only("kind", "title", *tables.split())
-    sensors = dict(reader.table("sensors"))
-    for key in sensors:
-        reader.value(sensors, key, str, "[sensors]")
-    declaration = reader.declaration(
-        LandCoverDeclaration,
-        sensors=sensors,
-        splits=reader.records(SplitDeclaration, "split", "name"),
-        given=reader.lists_of_names(
-            reader.table("report").get("given"), tuple(sensors), "[report] given"
-        ),
-    )
+    declaration = reader.declaration(LandCoverDeclaration)
+    reader.known(declaration.given, tuple(declaration.sensors), "[report] given")
     _check(reader, declaration)
     return declaration
 

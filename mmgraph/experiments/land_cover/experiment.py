@@ -8,20 +8,21 @@ seen.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from mmgraph.experiments.land_cover.declaration import LandCoverDeclaration
 from mmgraph.experiments.land_cover.field import FieldSettings, LandCoverField, LogTable
 from mmgraph.experiments.land_cover.spectral_classifier import (
     Settings,
     SpectralClassifier,
-    choose_settings,
+    held_out,
     kernel,
     log_probabilities,
     window_means,
@@ -40,17 +41,7 @@ PIXELWISE, WINDOWS = "pixelwise", "windows"
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """An image of several sensors and its labels.
-
-    Attributes
-    ----------
-    sensors : dict of str to ndarray
-        ``(height, width, bands)`` of each sensor.
-    labels : ndarray of int
-        Class indices, -1 where nothing is known.
-    classes : tuple of str
-        Their names.
-    """
+    """An image of several sensors and its labels: indices of the classes, -1 where not known."""
 
     sensors: dict[str, Float32[np.ndarray, "height width bands"]]
     labels: Int64[np.ndarray, "height width"]
@@ -59,15 +50,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Situation:
-    """What is there to answer from.
-
-    Attributes
-    ----------
-    given : tuple of str
-        The sensors.
-    missing : str or None
-        The sensor that a cloud hides in a part of the image.
-    """
+    """The sensors to answer from, and the one that a cloud hides in a part of the image."""
 
     given: Group
     missing: str | None = None
@@ -86,19 +69,7 @@ def situations(declaration: LandCoverDeclaration) -> list[Situation]:
 
 
 class Experiment:
-    """One split of a scene with one seed.
-
-    Parameters
-    ----------
-    scene : Scene
-        The image.
-    declaration : LandCoverDeclaration
-        What is tried.
-    split : Split
-        Training and test pixels.
-    seed : int
-        Of the cloud.
-    """
+    """One split of a scene, and a cloud by a seed."""
 
     def __init__(
         self, scene: Scene, declaration: LandCoverDeclaration, split: Split, seed: int
@@ -109,6 +80,7 @@ class Experiment:
         self.cloud = cloud(scene.labels.shape, declaration.cloud.share, seed)
         self.chosen: dict[str, Any] = {}
         self.settings: dict[tuple[Group, str], Settings] = {}
+        self.scores: dict[Group, Float64[np.ndarray, "rows classes"]] = {}
         self.weights: dict[Group, list[float]] = {}
         self.fields: dict[Group, FieldSettings] = {}
         self.tables: dict[tuple[Group, str, str | None], list[LogTable]] = {}
@@ -156,38 +128,39 @@ class Experiment:
 
     def _field(self, given: Group, presence: Presence) -> LandCoverField:
         """The label field over what some sensors see."""
-        side, shape = self.declaration.field.edge_window, self.scene.labels.shape
+        side = self.declaration.field.edge_window
         sensors = {}
         for sensor in given:
-            features = self._features((sensor,), presence, side).reshape(*shape, -1)
-            sensors[sensor] = np.where(presence[sensor][..., None], features, np.nan)
+            cube, seen = self.scene.sensors[sensor], presence[sensor]
+            features = window_means(cube, seen, side).reshape(cube.shape)
+            sensors[sensor] = np.where(seen[..., None], features, np.nan)
         return LandCoverField(sensors, self.scene.classes, self.declaration.field)
 
     def _groups(self, given: Group) -> list[Group]:
         return [g for g in self.declaration.groups if set(g) <= set(given)]
 
-    def _features(self, group: Group, presence: Presence, side: int) -> np.ndarray:
-        """Features of all pixels: each sensor's mean spectra, side by side."""
-        parts = [window_means(self.scene.sensors[s], presence[s], side) for s in group]
-        return np.concatenate(parts, 1)
-
     def _choose_classifiers(self) -> None:
         unary, folds = self.declaration.unary, self.split.folds()
-        for group in self.declaration.groups:
-            tried: dict[str, list[tuple[Settings, np.ndarray]]] = {PIXELWISE: [], WINDOWS: []}
-            for side in unary.windows:
-                features = self._features(group, self.clear, side)[self.split.train]
-                options = [
-                    (Settings(side, precision, ridge), features)
-                    for precision in unary.precisions
-                    for ridge in unary.ridges
-                ]
-                tried[WINDOWS] += options
-                tried[PIXELWISE] += options if side == 1 else []
-            for method, candidates in tried.items():
-                settings = choose_settings(candidates, self.codes, len(self.scene.classes), folds)
+        tried: dict[Group, list[tuple[Settings, np.ndarray]]]
+        tried = {group: [] for group in self.declaration.groups}
+        for side in unary.windows:
+            means = {
+                sensor: window_means(cube, self.clear[sensor], side)[self.split.train]
+                for sensor, cube in self.scene.sensors.items()
+            }
+            for group, candidates in tried.items():
+                features = np.concatenate([means[s] for s in group], 1)
+                for precision, ridge in itertools.product(unary.precisions, unary.ridges):
+                    settings = Settings(side, precision, ridge)
+                    count = len(self.scene.classes)
+                    candidates.append(held_out(settings, features, self.codes, count, folds))
+        for group, candidates in tried.items():
+            pixelwise = [candidate for candidate in candidates if candidate[0].window == 1]
+            for method, some in ((PIXELWISE, pixelwise), (WINDOWS, candidates)):
+                settings, scores = min(some, key=lambda candidate: candidate[0].log_loss)
                 self.settings[group, method] = settings
                 self.chosen[f"{'+'.join(group)}/{method}"] = asdict(settings)
+            self.scores[group] = scores
 
     def _tables(self, group: Group, method: str, missing: str | None) -> list[LogTable]:
         """Log-probabilities of all pixels by one classifier.
@@ -201,11 +174,13 @@ class Experiment:
             presence = {s: ~self.cloud if s == missing else self.clear[s] for s in group}
             seen = self._seen(group, presence).reshape(-1)[self.split.train]
             settings = self.settings[group, method]
-            features = self._features(group, presence, settings.window)
+            means = [
+                window_means(self.scene.sensors[s], presence[s], settings.window) for s in group
+            ]
+            features = np.concatenate(means, 1)
             support = features[self.split.train[seen]]
-            fitted = SpectralClassifier.fit(
-                support, self.codes[seen], len(self.scene.classes), settings
-            )
+            count = len(self.scene.classes)
+            fitted = SpectralClassifier.fit(support, self.codes[seen], count, settings)
             versions = [fitted]
             if missing is None and method == WINDOWS:
                 versions += [fitted.without(rows) for rows in self.field_folds]
@@ -244,14 +219,10 @@ class Experiment:
         if len(groups) == 1 or method == PIXELWISE:
             return [float(g == groups[-1]) for g in groups]  # plain: all the bands at once
         if given not in self.weights:
-            folds, tables = self.split.folds(), []
-            for group in groups:
-                settings = self.settings[group, method]
-                features = self._features(group, self.clear, settings.window)[self.split.train]
-                count = len(self.scene.classes)
-                classifier = SpectralClassifier.fit(features, self.codes, count, settings)
-                scores = classifier.held_out_scores(self.codes, folds)
-                tables.append(log_probabilities(scores, settings.temperature))
+            tables = [
+                log_probabilities(self.scores[group], self.settings[group, method].temperature)
+                for group in groups
+            ]
             even = torch.zeros(len(self.scene.classes), dtype=torch.float64)
             learned = learn_likelihood_weights(
                 torch.from_numpy(np.stack(tables)), even, torch.from_numpy(self.codes)

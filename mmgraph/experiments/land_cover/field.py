@@ -31,17 +31,11 @@ Pixels = Int64[np.ndarray, " pixels"]
 
 @dataclass(frozen=True)
 class FieldSettings:
-    """What is chosen for a field.
+    """What is chosen for a field, and its log-loss on held-out training pixels.
 
-    Attributes
-    ----------
-    power : float
-        What the unary log-probabilities are multiplied by. Neighbours' windows overlap and say much
-        the same; below 1 the field does not count it over and over.
-    weight, contrast : float
-        Of the Potts energy in even places, and the share of it that strong edges take away.
-    log_loss : float
-        Of held-out training pixels.
+    The unary log-probabilities are multiplied by the power: neighbours' windows overlap and say
+    much the same, and below 1 the field does not count it over and over. The weight is that of the
+    Potts energy in even places, and the contrast the share of it that strong edges take away.
     """
 
     power: float
@@ -53,14 +47,7 @@ class FieldSettings:
 class LandCoverField:
     """A label field of sensors that speak through one table of pooled log-probabilities.
 
-    Parameters
-    ----------
-    sensors : mapping of str to ndarray, shape (height, width, bands)
-        What edges are looked for in; NaN where a sensor does not see.
-    classes : tuple of str
-        The names of the classes.
-    declaration : FieldDeclaration
-        What is tried.
+    Edges are looked for in the sensors, which are NaN where they do not see.
     """
 
     def __init__(

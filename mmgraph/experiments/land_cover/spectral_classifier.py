@@ -27,18 +27,10 @@ Codes = Int64[np.ndarray, " rows"]
 
 @dataclass(frozen=True)
 class Settings:
-    """What is chosen for a classifier.
+    """What is chosen for a classifier, and how good it is on held-out training rows.
 
-    Attributes
-    ----------
-    window : int
-        Side of the square over which spectra are averaged.
-    precision, ridge : float
-        Of the kernel, and added to its diagonal.
-    temperature : float
-        The scores are divided by it.
-    log_loss, accuracy : float
-        Of held-out training rows.
+    Spectra are averaged over a square with the side ``window``; the kernel has a precision, and the
+    ``ridge`` on its diagonal; scores are divided by the temperature.
     """
 
     window: int
@@ -75,18 +67,9 @@ def window_means(
 
 @dataclass(frozen=True)
 class SpectralClassifier:
-    """A fitted classifier.
+    """A classifier: coefficients of the kernel functions at the rows that it was fitted on.
 
-    Attributes
-    ----------
-    settings : Settings
-        What was chosen.
-    support : ndarray, shape (rows, features)
-        The rows it was fitted on.
-    coefficients : ndarray, shape (rows, classes)
-        Of the kernel functions at those rows.
-    inverse : ndarray, shape (rows, rows)
-        Of the kernel matrix with the ridge.
+    ``inverse`` is that of the kernel matrix with the ridge.
     """
 
     settings: Settings
@@ -148,23 +131,15 @@ def log_probabilities(
     return floored(scores / temperature, _FLOOR)
 
 
-def choose_settings(
-    candidates: Sequence[tuple[Settings, Features]],
-    codes: Codes,
-    classes: int,
-    folds: Sequence[np.ndarray],
-) -> Settings:
-    """Return the settings of least log-loss on rows held out, each at its best temperature."""
-    best: Settings | None = None
-    for settings, features in candidates:
-        fitted = SpectralClassifier.fit(features, codes, classes, settings)
-        scores = fitted.held_out_scores(codes, folds)
-        temperature, loss = _calibrated(scores, codes)
-        if best is None or loss < best.log_loss:
-            accuracy = float((scores.argmax(1) == codes).mean())
-            best = replace(settings, temperature=temperature, log_loss=loss, accuracy=accuracy)
-    assert best is not None, "there are no candidates"
-    return best
+def held_out(
+    settings: Settings, features: Features, codes: Codes, classes: int, folds: Sequence[np.ndarray]
+) -> tuple[Settings, Float64[np.ndarray, "rows classes"]]:
+    """Return settings at their best temperature, and the scores of rows that were held out."""
+    fitted = SpectralClassifier.fit(features, codes, classes, settings)
+    scores = fitted.held_out_scores(codes, folds)
+    temperature, loss = _calibrated(scores, codes)
+    accuracy = float((scores.argmax(1) == codes).mean())
+    return replace(settings, temperature=temperature, log_loss=loss, accuracy=accuracy), scores
 
 
 def _targets(codes: Codes, classes: int) -> Float64[np.ndarray, "rows classes"]:

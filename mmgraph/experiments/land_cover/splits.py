@@ -19,13 +19,8 @@ Pixels = Int64[np.ndarray, " pixels"]
 class Split:
     """Which pixels are trained on and which are tested.
 
-    Attributes
-    ----------
-    train, test : ndarray of int
-        Places in the flattened image.
-    fold : ndarray of int
-        Of each training pixel: random within its class, or a group of whole squares where the test
-        pixels lie in squares of their own, so that choosing settings is as hard as the test.
+    The fold of each training pixel is random within its class, or a group of whole squares where
+    the test pixels lie in squares of their own, so that choosing settings is as hard as the test.
     """
 
     train: Pixels
@@ -44,15 +39,14 @@ def make_split(
     seed: int,
 ) -> Split:
     """Draw training pixels, and return them with all pixels to test."""
-    generator = np.random.default_rng(seed)
+    generator, flat = np.random.default_rng(seed), labels.reshape(-1)
     if split.kind == "random":
-        train = _drawn(labels.reshape(-1), np.ones(labels.size, bool), training, generator)
-        test = np.setdiff1d(np.flatnonzero(labels.reshape(-1) >= 0), train)
-        codes = labels.reshape(-1)[train]
-        return Split(train, test, stratified_folds(codes, training.folds, seed))
+        train = _drawn(flat, np.ones(labels.size, bool), training, generator)
+        test = np.setdiff1d(np.flatnonzero(flat >= 0), train)
+        return Split(train, test, stratified_folds(flat[train], training.folds, seed))
     inside, outside, block = _checkerboard(labels, split, training.least, generator)
-    train = _drawn(labels.reshape(-1), inside, training, generator)
-    test = np.flatnonzero(outside & (labels.reshape(-1) >= 0))
+    train = _drawn(flat, inside, training, generator)
+    test = np.flatnonzero(outside & (flat >= 0))
     return Split(train, test, grouped_folds(block[train], training.folds))
 
 

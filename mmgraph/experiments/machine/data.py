@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from mmgraph.data.encoding import encode
+from mmgraph.data.inferred_states import states_in
 from mmgraph.data.multimodal_data import MultimodalData
+from mmgraph.data.tables import open_table
 from mmgraph.experiments.machine.declaration import MachineDeclaration
 from mmgraph.experiments.rows import load_rows
-from mmgraph.graph.errors import DatasetError, needs, suggestion
+from mmgraph.graph.errors import DatasetError, MmgraphError
 from mmgraph.graph.variable import Variable
 
 
@@ -24,13 +27,7 @@ def check_images(declaration: MachineDeclaration, data: MultimodalData) -> None:
 
 def load_data(declaration: MachineDeclaration) -> MultimodalData:
     """Load the data set that a declaration names; errors are those of :func:`load_rows`."""
-    return load_rows(
-        declaration.dataset,
-        declaration.modalities,
-        declaration.network.labels,
-        declaration.label_column,
-        declaration.groups,
-    )
+    return load_rows(declaration, declaration.network.labels)
 
 
 def read_rows(declaration: MachineDeclaration, path: Path) -> MultimodalData:
@@ -39,26 +36,22 @@ def read_rows(declaration: MachineDeclaration, path: Path) -> MultimodalData:
     The features of a modality are the columns ``MODALITY[0]``, ``MODALITY[1]``, …, and the labels
     a column of the label units' name.
     """
-    with needs("data", "pandas", "reading a table"):
-        import pandas
-    read = pandas.read_parquet if path.suffix == ".parquet" else pandas.read_csv
-    try:
-        frame = read(path)
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path}: {error}") from None
     label = declaration.network.labels
-    if label not in frame:
-        raise DatasetError(f"{path}: no column '{label}'{suggestion(label, frame.columns)}")
-    if frame[label].isna().any():
-        raise DatasetError(f"{path}: row {int(frame[label].isna().argmax())} has no '{label}'")
-    tables = {}
-    for modality in declaration.modalities:
-        count = sum(str(c).startswith(f"{modality}[") for c in frame.columns)
-        names = [f"{modality}[{i}]" for i in range(max(count, 1))]
-        missing = [n for n in names if n not in frame]
-        if missing:
-            raise DatasetError(f"{path}: no column '{missing[0]}'")
-        tables[modality] = frame[names].to_numpy(np.float64)
-    codes, labels = frame[label].factorize(sort=True)
-    target = Variable(label, tuple(str(one) for one in labels))
-    return MultimodalData(tables, codes.astype(np.int64), target)
+    try:
+        table = open_table(path)
+        counts = {
+            modality: max(sum(c.startswith(f"{modality}[") for c in table.columns), 1)
+            for modality in declaration.modalities
+        }
+        columns = [f"{modality}[{i}]" for modality, count in counts.items() for i in range(count)]
+        table = table.select([*columns, label])
+        variables = {m: Variable(m, shape=(n,), family="gaussian") for m, n in counts.items()}
+        variables[label] = Variable(label, states_in(table, [label])[label])
+        rows = encode(table, variables)
+    except MmgraphError as error:
+        raise DatasetError(str(error)) from None
+    codes = rows.column(label).astype(np.int64)
+    if (codes < 0).any():
+        raise DatasetError(f"{path}: row {int((codes < 0).argmax())} has no '{label}'")
+    target = Variable(label, tuple(map(str, variables[label].labels)))
+    return MultimodalData({m: rows.values[m].numpy() for m in counts}, codes, target)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mmgraph.data.multimodal_data import GroupsDeclaration
-from mmgraph.experiments.reader import Reader, ReadyModel, entry
+from mmgraph.experiments.reader import Names, Reader, entry
+from mmgraph.experiments.rows import RowsModel
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.networks.boltzmann.layers import LABEL_LINKS
 
@@ -17,18 +17,10 @@ _UNITS = (1, 10**6)
 
 @dataclass(frozen=True)
 class ViewDeclaration:
-    """The features of one modality, and the hidden layers above them.
+    """The features of one modality, and the units of each hidden layer above them, from below.
 
-    Attributes
-    ----------
-    modality : str
-        Its name in the data, and of the variable.
-    hidden : tuple of int
-        The units of each hidden layer, from below.
-    transform : {"standardise", "one_scale", "normal_quantiles"}
-        As of :func:`~mmgraph.experiments.scales.fit_scale`.
-    image : tuple of int, default ()
-        Height and width, where the features are the pixels of an image that pictures can show.
+    ``transform`` is one of :func:`~mmgraph.experiments.scales.fit_scale`; ``image`` the height and
+    width where the features are the pixels of an image that pictures can show.
     """
 
     modality: str
@@ -47,16 +39,9 @@ class ImputationDeclaration:
 
 @dataclass(frozen=True)
 class NetworkDeclaration:
-    """The layers above the pathways.
+    """The layers above the pathways: units of the joint layer, and the label units' variable.
 
-    Attributes
-    ----------
-    joint : int
-        Units of the joint layer.
-    labels : str
-        The label units' variable.
-    label_links : {"joint", "all"}
-        Whether labels are joined to the joint layer alone, or to the top of each pathway too.
+    Labels are linked to the joint layer alone, or to the top of each pathway too.
     """
 
     joint: int = entry(within=_UNITS)
@@ -64,40 +49,29 @@ class NetworkDeclaration:
     label_links: str = entry("joint", among=LABEL_LINKS)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MachineReport:
     """What is reported: situations, imputations, and whether the representation is scored."""
 
-    folds: int
+    folds: int = entry(within=(2, 10**6))
     seed: int
-    given: tuple[tuple[str, ...], ...]
-    imputations: tuple[ImputationDeclaration, ...]
-    representation: bool
+    given: Names
+    imputations: tuple[ImputationDeclaration, ...] = entry((), key="impute")
+    representation: bool = False
 
 
-@dataclass(frozen=True)
-class MachineDeclaration(ReadyModel):
+@dataclass(frozen=True, kw_only=True)
+class MachineDeclaration(RowsModel):
     """A ready model of the kind ``boltzmann_machine``.
 
-    Attributes
-    ----------
-    label_column : str
-        The column of labels, where the data set is a table.
-    network, views, report
-        The tables of these names.
-    fit : mapping
-        What :meth:`BoltzmannMachine.fit` is called with: the settings of training, and what it is
-        to learn to predict.
-    groups : str or tuple of int, optional
-        As of :class:`~mmgraph.experiments.classification.declaration.ClassificationDeclaration`.
+    ``fit`` is what :meth:`BoltzmannMachine.fit` is called with: the settings of training, and what
+    it is to learn to predict.
     """
 
-    label_column: str
     network: NetworkDeclaration
-    views: tuple[ViewDeclaration, ...]
+    views: tuple[ViewDeclaration, ...] = entry(key="view")
     fit: Mapping[str, Any]
     report: MachineReport
-    groups: GroupsDeclaration | None = None
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -116,32 +90,22 @@ def read_machine(name: str | os.PathLike[str]) -> MachineDeclaration:
     """Read the declaration of a machine."""
     reader = Reader(name)
     reader.only("kind", "title", "data", "network", "view", "training", "prediction", "report")
-    data = reader.only_in("data", "dataset", "target", "groups")
-    views = _views(reader)
-    modalities = [view.modality for view in views]
-    declaration = reader.declaration(
-        MachineDeclaration,
-        label_column=reader.value(data, "target", str, "[data]") if "target" in data else "",
-        views=views,
-        fit=_fit(reader),
-        report=_report(reader, modalities),
-        groups=reader.groups(),
-    )
-    if declaration.network.labels in modalities:
-        labels = declaration.network.labels
+    declaration = reader.declaration(MachineDeclaration, fit=_fit(reader))
+    modalities, labels = declaration.modalities, declaration.network.labels
+    if labels in modalities:
         raise reader.error(f"[network] 'labels' and a view are both called '{labels}'")
-    return declaration
-
-
-def _views(reader: Reader) -> tuple[ViewDeclaration, ...]:
-    views = reader.records(ViewDeclaration, "view", "modality")
-    for number, view in enumerate(views):
+    for number, view in enumerate(declaration.views):
         where = f"[[view]] {view.modality}"
-        if view.modality in [other.modality for other in views[:number]]:
+        if view.modality in modalities[:number]:
             raise reader.error(f"there are two {where}")
         if view.image and (len(view.image) != 2 or min(view.image) < 1):
             raise reader.error(f"{where} 'image' is a height and a width, not {list(view.image)}")
-    return views
+    reader.known(declaration.report.given, modalities, "[report] given")
+    for one in declaration.report.imputations:
+        reader.known(((one.imputed, *one.given),), modalities, "[[report.impute]]")
+        if one.imputed in one.given:
+            raise reader.error(f"[[report.impute]] gives '{one.imputed}', which is to be imputed")
+    return declaration
 
 
 def _fit(reader: Reader) -> dict[str, Any]:
@@ -158,28 +122,3 @@ def _fit(reader: Reader) -> dict[str, Any]:
     except MmgraphError as error:
         raise reader.error(f"[training] and [prediction]: {error}") from None
     return fit
-
-
-def _report(reader: Reader, modalities: list[str]) -> MachineReport:
-    table = reader.only_in("report", "folds", "seed", "given", "impute", "representation")
-    entries, imputations = table.get("impute", []), []
-    if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
-        raise reader.error("[report] 'impute' is a list of tables with 'imputed' and 'given'")
-    for impute in entries:
-        one = reader.record(ImputationDeclaration, impute, "[[report.impute]]")
-        reader.lists_of_names([[one.imputed, *one.given]], modalities, "[[report.impute]]")
-        if one.imputed in one.given:
-            raise reader.error(f"[[report.impute]] gives '{one.imputed}', which is to be imputed")
-        imputations.append(one)
-    representation = table.get("representation", False)
-    if not isinstance(representation, bool):
-        raise reader.error(f"[report] 'representation' is true or false, not {representation!r}")
-    folds = reader.value(table, "folds", int, "[report]")
-    reader.within(folds, 2, 10**6, "[report] 'folds'")
-    return MachineReport(
-        folds=folds,
-        seed=reader.value(table, "seed", int, "[report]"),
-        given=reader.lists_of_names(table.get("given"), modalities, "[report] given"),
-        imputations=tuple(imputations),
-        representation=representation,
-    )

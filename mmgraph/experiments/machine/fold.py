@@ -27,14 +27,7 @@ EpochProgress = Callable[[int, Mapping[str, float]], None]
 
 @dataclass(frozen=True)
 class FittedMachine:
-    """A machine and the scales of its modalities.
-
-    Attributes
-    ----------
-    machine : MultimodalDeepBoltzmannMachine
-    scales : dict of str to Scale
-        By modality.
-    """
+    """A machine and the scales of its modalities."""
 
     machine: MultimodalDeepBoltzmannMachine
     scales: dict[str, Scale]

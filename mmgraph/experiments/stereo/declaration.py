@@ -42,21 +42,16 @@ class SearchDeclaration:
 
 @dataclass(frozen=True)
 class StereoReport:
-    """What is reported.
+    """What is reported: a disparity that is off by more pixels than the tolerance is bad.
 
-    Attributes
-    ----------
-    tolerance : float
-        A disparity that is off by more pixels is bad.
-    unseen_from_row : int
-        The truth of the rows from here on was not looked at when the settings were chosen.
+    The truth of the rows ``unseen_from_row`` on was not looked at when the settings were chosen.
     """
 
     tolerance: float = entry(2.0, within=(0, 1e9))
     unseen_from_row: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StereoDeclaration(ReadyModel):
     """A ready model of the kind ``stereo``; its attributes are the tables of these names."""
 

@@ -52,17 +52,10 @@ def job(name: str | os.PathLike[str], directory: Path | None) -> StereoJob:
 
 
 class StereoJob(Job):
-    """A stereo pair, matched in one step.
+    """A stereo pair (``left``, ``right`` and the true ``disparity``), matched in one step.
 
     A row of the results has ``method``, ``bad_2px`` (or another tolerance), the same in the rows
     whose truth was not looked at, ``energy``, ``lower_bound``, ``gap`` and ``seconds``.
-
-    Parameters
-    ----------
-    declaration, directory
-        As of :class:`Job`.
-    pair : object
-        With ``left``, ``right`` and the true ``disparity``.
     """
 
     kind = "stereo"
