@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from mmgraph.spatial.annotations.annotations import Annotations
-    from mmgraph.spatial.images import Georeference
+    from mmgraph.spatial.images.georeference import Georeference
 
 
 class Images(NamedTuple):
@@ -89,7 +89,7 @@ class ImageFiles:
         """
         from mmgraph.spatial.annotations.annotations import is_table, read_annotations, read_classes
         from mmgraph.spatial.annotations.tables import table_dimensions
-        from mmgraph.spatial.images import check_sizes, read_array, read_sensors
+        from mmgraph.spatial.images.reading import check_sizes, read_array, read_sensors
 
         paths, labels = self.sensors, self.labels
         masks = name_value_pairs(self.missing, "--missing", paths)
@@ -117,7 +117,7 @@ class ImageFiles:
     def _place(self, dimensions: int) -> tuple[str, Georeference | None]:
         """The first sensor's file that says where its pixels lie, else the first, and its place."""
         from mmgraph.spatial.annotations.annotations import is_table
-        from mmgraph.spatial.images import read_georeference
+        from mmgraph.spatial.images.reading import read_georeference
         from mmgraph.spatial.labelling import LabellingWarning
 
         paths = [*self.sensors.values(), *([] if is_table(self.labels) else [str(self.labels)])]
@@ -160,7 +160,7 @@ def _unlabelled(text: str | None) -> int | str | None:
 
 def _check_axes(paths: Mapping[str, str], labels: Path, shape: tuple[int, ...]) -> None:
     """Raise FormatError, with both sizes, if labels are an image and a sensor a volume, or so."""
-    from mmgraph.spatial.images import read_raster
+    from mmgraph.spatial.images.reading import read_raster
 
     kinds = {2: "an image", 3: "a volume"}
     for path in paths.values():

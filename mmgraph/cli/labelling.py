@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from mmgraph.spatial.annotations.annotations import Annotations
-    from mmgraph.spatial.images import Georeference
+    from mmgraph.spatial.images.georeference import Georeference
     from mmgraph.spatial.labelling import Labelling
 
 
@@ -142,7 +142,8 @@ def _write_maps(
     import numpy as np
 
     from mmgraph.plots.label_maps import UNLABELLED, class_colours
-    from mmgraph.spatial.images import image_suffix, write_array, write_labels
+    from mmgraph.spatial.images.raster import image_suffix
+    from mmgraph.spatial.images.writing import write_array, write_labels
 
     output.mkdir(parents=True, exist_ok=True)
     numbers = labelling.numbered
@@ -248,7 +249,7 @@ def _write_report(output: Path, report: Mapping[str, Any]) -> Path:
 
 
 def _print(report: Mapping[str, Any]) -> None:
-    from mmgraph.spatial.images import size_text
+    from mmgraph.spatial.images.raster import size_text
 
     bound = "" if report["lower_bound"] is None else f", bound {report['lower_bound']:.6g}"
     title = f"{size_text(report['size'])} pixels, {report['method']}, "

@@ -13,14 +13,9 @@ if TYPE_CHECKING:
     from mmgraph.spatial.annotations.annotations import Annotations, read_annotations
     from mmgraph.spatial.classifiers import ClassifierUnary
     from mmgraph.spatial.edges import contrast_weights
-    from mmgraph.spatial.images import (
-        Georeference,
-        read_georeference,
-        read_image,
-        read_sensors,
-        write_array,
-        write_labels,
-    )
+    from mmgraph.spatial.images.georeference import Georeference
+    from mmgraph.spatial.images.reading import read_georeference, read_image, read_sensors
+    from mmgraph.spatial.images.writing import write_array, write_labels
     from mmgraph.spatial.labelling import (
         FullyLabelledWarning,
         Labelling,
@@ -29,18 +24,17 @@ if TYPE_CHECKING:
     )
     from mmgraph.spatial.unaries import ArrayUnary, GaussianMixtureUnary, ModuleUnary, Unary
 
-_MODULES = {
-    "annotations.annotations": ("Annotations", "read_annotations"),
-    "classifiers": ("ClassifierUnary",),
-    "edges": ("contrast_weights",),
-    "images": (
-        *("Georeference", "read_georeference", "read_image", "read_sensors"),
-        *("write_array", "write_labels"),
-    ),
-    "labelling": ("FullyLabelledWarning", "Labelling", "LabellingWarning", "label_image"),
-    "unaries": ("ArrayUnary", "GaussianMixtureUnary", "ModuleUnary", "Unary"),
+_NAMES = {
+    "annotations.annotations": "Annotations read_annotations",
+    "classifiers": "ClassifierUnary",
+    "edges": "contrast_weights",
+    "images.georeference": "Georeference",
+    "images.reading": "read_georeference read_image read_sensors",
+    "images.writing": "write_array write_labels",
+    "labelling": "FullyLabelledWarning Labelling LabellingWarning label_image",
+    "unaries": "ArrayUnary GaussianMixtureUnary ModuleUnary Unary",
 }
-_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = sorted(_HOMES)
 

@@ -18,29 +18,17 @@ from mmgraph.graph.state_labels import is_missing
 
 
 def read_cells(
-    given: Any, what: str, error: type[MmgraphError] = LearningError
+    cells: Any, what: str, error: type[MmgraphError] = LearningError
 ) -> tuple[np.ndarray, Bool[np.ndarray, "..."]]:
     """Return an array of real numbers in the type it came in, and which cells say nothing.
 
-    Parameters
-    ----------
-    given : array-like, masked array, Tensor, data frame, or nested lists of those
-        Of any memory layout and byte order.
-    what : str
-        For the error.
-    error : type of MmgraphError
-        What is raised.
-
-    Returns
-    -------
-    array : ndarray
-        Of truth values, whole numbers or floats.
-    hidden : ndarray of bool
-        Where a mask hides the cell, and where it is NaN, None or pandas' NA.
+    Arrays, masked ones, tensors, data frames, and nested lists of those may have any memory layout
+    and byte order. A cell says nothing where a mask hides it, and where it is NaN, None or pandas'
+    NA. An error of the type calls the array ``what``.
     """
-    if isinstance(given, Tensor):
-        given = plain_array(given)
-    array = as_array(given.to_numpy() if is_frame(given) else given, what, error)
+    if isinstance(cells, Tensor):
+        cells = plain_array(cells)
+    array = as_array(cells.to_numpy() if is_frame(cells) else cells, what, error)
     mask = np.ma.getmaskarray(array) if isinstance(array, np.ma.MaskedArray) else None
     array = np.ma.getdata(array)
     if array.dtype == object:
@@ -52,13 +40,10 @@ def read_cells(
 
 
 def real_array(
-    given: object, what: str, error: type[MmgraphError] = LearningError
+    cells: object, what: str, error: type[MmgraphError] = LearningError
 ) -> Float[np.ndarray, "..."]:
-    """Return numbers in double precision, in an array of their own; NaN where nothing is said.
-
-    Parameters and errors are those of :func:`read_cells`.
-    """
-    array, hidden = read_cells(given, what, error)
+    """Return numbers in double precision, in an array of their own; else as :func:`read_cells`."""
+    array, hidden = read_cells(cells, what, error)
     with np.errstate(over="ignore"):  # beyond double precision lies infinity
         numbers_read = array.astype(np.float64, order="C", subok=False)
     numbers_read[hidden] = np.nan
@@ -92,14 +77,13 @@ def _from_cells(
     """Read cells one by one: whole numbers stay whole, missing ones are NaN."""
     hidden = np.zeros(array.size, bool) if mask is None else mask.reshape(-1)
     cells = array.reshape(-1).tolist()
-    silent = [bool(h) or is_missing(cell) for h, cell in zip(hidden, cells, strict=True)]
-    known = [cell for cell, missing in zip(cells, silent, strict=True) if not missing]
-    strange = next((c for c in known if not isinstance(c, numbers.Real | np.bool_)), None)
-    if strange is not None:
-        raise error(f"{what} holds {strange!r:.40}, and not real numbers")
-    whole = not any(silent) and all(isinstance(cell, int) for cell in known)
-    filled = [np.nan if missing else c for c, missing in zip(cells, silent, strict=True)]
+    for place, cell in enumerate(cells):
+        if hidden[place] or is_missing(cell):
+            cells[place] = np.nan
+        elif not isinstance(cell, numbers.Real | np.bool_):
+            raise error(f"{what} holds {cell!r:.40}, and not real numbers")
+    whole = all(isinstance(cell, int) for cell in cells)
     try:
-        return np.array(filled, np.int64 if whole else np.float64).reshape(array.shape)
+        return np.array(cells, np.int64 if whole else np.float64).reshape(array.shape)
     except OverflowError:
         raise error(f"{what} holds a number that is too large") from None

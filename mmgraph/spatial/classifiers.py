@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 
 from mmgraph.data.splits import stratified_folds
-from mmgraph.graph.errors import LearningError, MissingExtraError, suggestion
+from mmgraph.graph.errors import LearningError, needs, suggestion
 from mmgraph.learning.likelihood_weights import learn_likelihood_weights
 from mmgraph.spatial.arrays import real_array
 from mmgraph.spatial.unaries import (
@@ -65,25 +65,24 @@ class ClassifierUnary(Unary):
         # The only row of its class is never held out: nothing would be left to learn it from.
         fold[np.bincount(codes)[codes] == 1] = -1
         scores, scored = [], []
-        for k in range(self.folds):
+        for k in np.unique(fold[fold >= 0]):
             held_out = fold == k
-            if held_out.any():
-                part = self._trained(rows[~held_out], codes[~held_out], seed)
-                scores.append(_class_scores(part, rows[held_out]))
-                scored.append(codes[held_out])
+            part = self._trained(rows[~held_out], codes[~held_out], seed)
+            scores.append(_class_scores(part, rows[held_out]))
+            scored.append(codes[held_out])
         power, bias = 1.0, -shares
         if scores:
             logits = floored(np.concatenate(scores), _HELD_OUT_FLOOR)
             both = torch.from_numpy(np.stack([logits, np.broadcast_to(shares, logits.shape)]))
             even = torch.zeros(len(classes), dtype=both.dtype)
-            held = torch.from_numpy(np.concatenate(scored))
-            power, share = learn_likelihood_weights(both, even, held, start=0.0).tolist()
+            truth = torch.from_numpy(np.concatenate(scored))
+            power, share = learn_likelihood_weights(both, even, truth, start=0.0).tolist()
             bias = (share - 1) * shares
-        return ClassifierUnary(self._trained(rows, codes, seed), self.folds, power, bias)
+        model = self._trained(rows, codes, seed)
+        return replace(self, classifier=model, _power=power, _bias=bias)
 
     def _trained(self, rows: Rows, codes: Codes, seed: int) -> Any:
-        sklearn_base = _sklearn("base")
-        model = sklearn_base.clone(self.classifier)
+        model = _sklearn("base").clone(self.classifier)
         random = [p for p in model.get_params() if p.split("__")[-1] == "random_state"]
         model.set_params(**dict.fromkeys(random, seed))
         return model.fit(rows, codes)
@@ -107,65 +106,52 @@ def _class_scores(model: Any, rows: Rows) -> Float[np.ndarray, "rows classes"]:
     return np.stack([-decision / 2, decision / 2], -1) if decision.ndim == 1 else decision
 
 
-def _svm() -> Unary:
-    scaler, svm = _sklearn("preprocessing").StandardScaler(), _sklearn("svm").SVC(C=100.0)
-    return ClassifierUnary(_sklearn("pipeline").make_pipeline(scaler, svm))
-
-
-def _extra_trees() -> Unary:
-    return ClassifierUnary(_sklearn("ensemble").ExtraTreesClassifier(300, min_samples_leaf=2))
-
-
-def _logistic() -> Unary:
+def _scaled(classifier: Any) -> Unary:
     scaler = _sklearn("preprocessing").StandardScaler()
-    logistic = _sklearn("linear_model").LogisticRegression(max_iter=2000)
-    return ClassifierUnary(_sklearn("pipeline").make_pipeline(scaler, logistic))
+    return ClassifierUnary(_sklearn("pipeline").make_pipeline(scaler, classifier))
 
 
 UNARIES: Mapping[str, Callable[[], Unary]] = {
     "gaussian_mixture": GaussianMixtureUnary,
-    "svm": _svm,
-    "extra_trees": _extra_trees,
-    "logistic": _logistic,
+    "svm": lambda: _scaled(_sklearn("svm").SVC(C=100.0)),
+    "extra_trees": lambda: ClassifierUnary(
+        _sklearn("ensemble").ExtraTreesClassifier(300, min_samples_leaf=2)
+    ),
+    "logistic": lambda: _scaled(_sklearn("linear_model").LogisticRegression(max_iter=2000)),
 }
 """The unaries that have a name."""
 
 
-def as_unary(given: object, sensor: str) -> Unary:
+def as_unary(meant: object, sensor: str) -> Unary:
     """Return the unary that is meant by a name, a unary, a classifier, a module or an array.
 
-    Parameters
-    ----------
-    given : str, Unary, scikit-learn classifier, torch.nn.Module or array-like
-        An array whose last axis sums to one holds probabilities, any other log-likelihoods; what a
-        mask hides is NaN.
-    sensor : str
-        For the error.
+    An array whose last axis sums to one holds probabilities, any other log-likelihoods; what a mask
+    hides is NaN.
 
     Raises
     ------
     LearningError
         If it is none of those; with the nearest name.
     """
-    if isinstance(given, Unary):
-        return given
-    if isinstance(given, str):
-        if given not in UNARIES:
+    if isinstance(meant, Unary):
+        return meant
+    if isinstance(meant, str):
+        if meant not in UNARIES:
             raise LearningError(
-                f"sensor '{sensor}': no unary is called {given!r}{suggestion(given, UNARIES)} "
+                f"sensor '{sensor}': no unary is called {meant!r}{suggestion(meant, UNARIES)} "
                 f"(known: {', '.join(UNARIES)})"
             )
-        return UNARIES[given]()
-    if isinstance(given, torch.nn.Module):
-        return ModuleUnary(given)
-    if hasattr(given, "fit") and (
-        hasattr(given, "predict_proba") or hasattr(given, "decision_function")
+        return UNARIES[meant]()
+    if isinstance(meant, torch.nn.Module):
+        return ModuleUnary(meant)
+    if hasattr(meant, "fit") and (
+        hasattr(meant, "predict_proba") or hasattr(meant, "decision_function")
     ):
-        return ClassifierUnary(given)
+        return ClassifierUnary(meant)
     try:
-        values = real_array(given, "the array of opinions")
+        values = real_array(meant, "the array of opinions")
     except LearningError:
-        raise LearningError(f"sensor '{sensor}': {given!r} is no unary") from None
+        raise LearningError(f"sensor '{sensor}': {meant!r} is no unary") from None
     known = values[~np.isnan(values).any(-1)] if values.ndim else values
     likely = not values.ndim or (known < 0).any() or not np.allclose(known.sum(-1), 1.0, atol=1e-4)
     try:
@@ -175,7 +161,5 @@ def as_unary(given: object, sensor: str) -> Unary:
 
 
 def _sklearn(module: str) -> Any:
-    try:
+    with needs("data", "scikit-learn", "a classifier for each pixel"):
         return importlib.import_module(f"sklearn.{module}")
-    except ImportError:
-        raise MissingExtraError("data", "scikit-learn", "a classifier for each pixel") from None

@@ -105,13 +105,7 @@ def plain_weights(
 
 
 def relative_spacing(spacing: Sequence[float] | None, dimensions: int) -> tuple[float, ...]:
-    """Return the distance of neighbours along each axis in units of the smallest.
-
-    Raises
-    ------
-    GraphError
-        If it is not one positive number an axis, none of them masked.
-    """
+    """Return the distance of neighbours along each axis in units of the smallest."""
     if spacing is None:
         return (1.0,) * dimensions
     try:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
 from mmgraph.graph.factors.grid import Offset, neighbourhood
-from mmgraph.graph.interaction import Interaction
+from mmgraph.graph.interaction import Interaction, Potts
 from mmgraph.spatial.annotations.annotations import UNLABELLED
 from mmgraph.spatial.edges import contrast_weights, default_neighbours, plain_weights
 from mmgraph.spatial.pixel_model import PixelModel
@@ -16,17 +18,27 @@ from mmgraph.spatial.task import Task, check_name
 from mmgraph.spatial.weight_search import checked_weight
 
 
-def fitted_model(
-    task: Task,
-    edge_sensors: Sequence[str] | Mapping[str, float] | None,
-    neighbours: int | None,
-    spacing: Sequence[float] | None,
-    interaction: Interaction,
-    prior: str | Sequence[float] | Mapping[str, float],
-) -> PixelModel:
+@dataclass(frozen=True, kw_only=True)
+class FieldOptions:
+    """The options of :func:`~mmgraph.spatial.labelling.label_image`, which says what they are."""
+
+    sensor_weights: Mapping[str, float] | float | Literal["learn"] = "learn"
+    edge_weight: float | Literal["learn"] = "learn"
+    edge_sensors: Sequence[str] | Mapping[str, float] | None = None
+    neighbours: int | None = None
+    spacing: Sequence[float] | None = None
+    interaction: Interaction | None = None
+    prior: Literal["auto", "annotated", "even"] | Sequence[float] | Mapping[str, float] = "auto"
+    method: str = "auto"
+    marginal_method: str = "belief_propagation"
+    clamp: bool = True
+    learning: str = "cross_validation"
+
+
+def fitted_model(task: Task, options: FieldOptions) -> PixelModel:
     """Fit the unaries to all labelled pixels, and look for edges."""
-    shape = task.codes.shape
-    offsets = neighbourhood(len(shape), neighbours or default_neighbours(len(shape)))
+    dimensions = task.codes.ndim
+    offsets = neighbourhood(dimensions, options.neighbours or default_neighbours(dimensions))
     labelled = task.codes != UNLABELLED
     opinions = {}
     for number, name in enumerate(task.sensors):
@@ -34,11 +46,11 @@ def fitted_model(
         opinions[name] = task.opinion(name, task.fitted(name, labelled))
     return PixelModel(
         task.classes,
-        task.log_prior(prior),
+        task.log_prior(options.prior),
         opinions,
-        _contrast(task, edge_sensors, offsets, spacing),
+        _contrast(task, options.edge_sensors, offsets, options.spacing),
         offsets,
-        interaction,
+        options.interaction or Potts(),
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
+from scipy import special
 
 from mmgraph.data.splits import grouped_folds
 from mmgraph.graph.soft_evidence import soft
@@ -32,19 +33,10 @@ _NEVER = -30.0
 class HeldOut:
     """A part of the image as models see it that have not seen some labels, fold by fold.
 
-    Attributes
-    ----------
-    models : list of PixelModel
-        Log-likelihoods by unaries that were fitted without the fold's labels; all else is alike.
-    places : list of ndarray of int64, shape (pixels,)
-        Flat indices of the pixels that the fold holds out.
-    codes : list of ndarray of int64, shape (pixels,)
-        Their classes.
-    pieces : list of ndarray of int64, shape (pixels,)
-        The stroke or patch that each belongs to; by default each pixel is one by itself.
-    observed : list of (ndarray, ndarray) of int64
-        Flat indices and classes of the other labelled pixels, which keep their labels; by default
-        there are none.
+    Models differ in their log-likelihoods alone, by unaries that were fitted without the fold's
+    labels. Of the pixels that a fold holds out there are flat indices, classes, and the stroke or
+    patch that each belongs to (by default each pixel is one by itself); ``observed`` are flat
+    indices and classes of the other labelled pixels, which keep their labels.
     """
 
     models: list[PixelModel] = field(default_factory=list)
@@ -66,11 +58,8 @@ class HeldOut:
 
     def at_places(self, tables: Sequence[np.ndarray]) -> Float[np.ndarray, "pixels classes"]:
         """Return the rows of the held-out pixels from a table over the image for each fold."""
-        rows = [
-            table.reshape(-1, table.shape[-1])[places]
-            for table, places in zip(tables, self.places, strict=True)
-        ]
-        return np.concatenate(rows)
+        folds = zip(tables, self.places, strict=True)
+        return np.concatenate([t.reshape(-1, t.shape[-1])[places] for t, places in folds])
 
 
 def spatial_folds(
@@ -116,8 +105,7 @@ def held_out_parts(task: Task, model: PixelModel) -> list[HeldOut]:
     out, and the list is empty, where no class has two pieces.
     """
     labelled = task.codes != UNLABELLED
-    places = np.argwhere(labelled)
-    codes = task.codes[labelled]
+    places, codes = np.argwhere(labelled), task.codes[labelled]
     piece = pieces(places, codes)
     fold = spatial_folds(codes, piece)
     windows = search_windows(places, task.codes.shape, len(task.classes))
@@ -126,12 +114,13 @@ def held_out_parts(task: Task, model: PixelModel) -> list[HeldOut]:
         if not (fold == k).any():
             continue
         task.report("learning without some pixels", k, FOLDS)
-        kept = np.zeros(labelled.shape, bool)
-        kept[tuple(places[fold != k].T)] = True
-        unaries = {name: task.fitted(name, kept) for name in task.sensors}
+        observed = labelled.copy()
+        observed[tuple(places[fold == k].T)] = False
+        unaries = {name: task.fitted(name, observed) for name in task.sensors}
         for part, window in zip(parts, windows, strict=True):
-            here = _lies_in(window, places)
-            inside = here & (fold == k)
+            corner = [side.start for side in window]
+            here = ((places >= corner) & (places < [side.stop for side in window])).all(1)
+            inside, others = here & (fold == k), here & (fold != k)
             if not inside.any():
                 continue
             cropped = model.cropped(window)
@@ -143,20 +132,13 @@ def held_out_parts(task: Task, model: PixelModel) -> list[HeldOut]:
                 for name, unary in unaries.items()
             }
             flat = np.zeros(len(places), np.int64)
-            local = places[here] - [side.start for side in window]
-            flat[here] = np.ravel_multi_index(tuple(local.T), cropped.shape)
+            flat[here] = np.ravel_multi_index(tuple((places[here] - corner).T), cropped.shape)
             part.models.append(replace(cropped, log_likelihoods=opinions))
             part.places.append(flat[inside])
             part.codes.append(codes[inside])
             part.pieces.append(piece[inside])
-            others = here & (fold != k)
             part.observed.append((flat[others], codes[others]))
     return [part for part in parts if part.models]
-
-
-def _lies_in(window: Window, places: Int64[np.ndarray, "pixels axes"]) -> np.ndarray:
-    starts, stops = [side.start for side in window], [side.stop for side in window]
-    return np.asarray(((places >= starts) & (places < stops)).all(1))
 
 
 def start_weights(parts: Sequence[HeldOut], sensors: Sequence[str]) -> dict[str, float]:
@@ -211,9 +193,7 @@ def held_out_marginals(
             )
             rows = part.at_places(list(posterior.marginal(LABEL).numpy()))
         else:
-            scores = part.at_places(tables)
-            rows = np.exp(scores - scores.max(1, keepdims=True))
-            rows /= rows.sum(1, keepdims=True)
+            rows = special.softmax(part.at_places(tables), 1)
         marginals.append(rows)
         codes.extend(part.codes)
     return np.concatenate(marginals), np.concatenate(codes)

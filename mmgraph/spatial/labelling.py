@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
 import warnings as warnings_of_python
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.interaction import Interaction, Potts
 from mmgraph.graph.state_labels import index
 from mmgraph.inference.assignment import TracePoint
 from mmgraph.inference.methods import check_method, is_seeded, methods_for
 from mmgraph.inference.query import map_query, query
 from mmgraph.spatial.annotations.annotations import UNLABELLED, Annotations, Classes, Unlabelled
-from mmgraph.spatial.fitted_model import fitted_model
-from mmgraph.spatial.images import size_text
+from mmgraph.spatial.fitted_model import FieldOptions, fitted_model
+from mmgraph.spatial.images.raster import size_text
 from mmgraph.spatial.pixel_model import LABEL, Progress
 from mmgraph.spatial.task import Task, check_name, read_task
 from mmgraph.spatial.temperature import tempered
@@ -43,40 +43,6 @@ LABEL_METHODS = (
     *BY_MARGINALS,
 )
 """What finds the labels: what maximises, and what gives marginals approximately."""
-
-_LEARNINGS = ("cross_validation",)
-
-
-class FieldOptions(TypedDict, total=False):
-    """The options of :func:`label_image`, which says what they are."""
-
-    sensor_weights: Mapping[str, float] | float | Literal["learn"]
-    edge_weight: float | Literal["learn"]
-    edge_sensors: Sequence[str] | Mapping[str, float] | None
-    neighbours: int | None
-    spacing: Sequence[float] | None
-    interaction: Interaction | None
-    prior: Literal["auto", "annotated", "even"] | Sequence[float] | Mapping[str, float]
-    method: str
-    marginal_method: str
-    clamp: bool
-    learning: str
-
-
-_ARGUMENTS = ("classes", "unlabelled", "unaries", "missing", "generator", "progress")
-_DEFAULTS: FieldOptions = {
-    "sensor_weights": "learn",
-    "edge_weight": "learn",
-    "edge_sensors": None,
-    "neighbours": None,
-    "spacing": None,
-    "interaction": None,
-    "prior": "auto",
-    "method": "auto",
-    "marginal_method": "belief_propagation",
-    "clamp": True,
-    "learning": "cross_validation",
-}
 
 
 class LabellingWarning(UserWarning):
@@ -196,7 +162,7 @@ def label_image(
     missing: Mapping[str, object] | None = None,
     generator: torch.Generator | None = None,
     progress: Progress | None = None,
-    **options: Unpack[FieldOptions],
+    **options: Any,
 ) -> Labelling:
     """Label every pixel of an image or a volume that one or several sensors see.
 
@@ -291,35 +257,24 @@ def label_image(
     """
     began = time.perf_counter()
     for name in options:
-        check_name("option of label_image", name, (*_ARGUMENTS, *_DEFAULTS))
-    chosen: FieldOptions = {**_DEFAULTS, **options}
-    check_name("way to learn weights", chosen["learning"], _LEARNINGS)
-    check_method("label_image", chosen["method"], LABEL_METHODS)
-    check_method("label_image(marginal_method=…)", chosen["marginal_method"], MARGINAL_METHODS)
+        check_name("option of label_image", name, tuple(_SIGNATURE.parameters))
+    chosen = FieldOptions(**options)
+    check_name("way to learn weights", chosen.learning, ("cross_validation",))
+    check_method("label_image", chosen.method, LABEL_METHODS)
+    check_method("label_image(marginal_method=…)", chosen.marginal_method, MARGINAL_METHODS)
     task = read_task(
         sensors, annotations, classes, unlabelled, unaries, missing, generator, progress
     )
-    model = fitted_model(
-        task,
-        chosen["edge_sensors"],
-        chosen["neighbours"],
-        chosen["spacing"],
-        chosen["interaction"] or Potts(),
-        chosen["prior"],
-    )
-    weights = chosen_weights(task, model, chosen["sensor_weights"], chosen["edge_weight"])
+    model = fitted_model(task, chosen)
+    weights = chosen_weights(task, model, chosen.sensor_weights, chosen.edge_weight)
     graph = model.graph(weights.sensors, weights.edge)
-    labelled = task.codes != UNLABELLED
-    clamped = task.codes if chosen["clamp"] and labelled.any() else None
-    asked = chosen["method"], chosen["marginal_method"]
-    answer = _answer(graph, clamped, *asked, weights.temperature, task)
+    answer, missed = _answer(graph, task, chosen, weights.temperature)
     notes = (*task.sensor_notes(), *weights.notes, *task.lost_notes(answer["labels"]))
-    missed = dict.fromkeys(answer.pop("shortfalls"))
     if not answer["converged"]:
-        notes += (f"not converged: {'; '.join(missed)}",)
+        notes += (f"not converged: {'; '.join(dict.fromkeys(missed))}",)
     for note in notes:
         warnings_of_python.warn(note, LabellingWarning, stacklevel=2)
-    if labelled.all():
+    if (task.codes != UNLABELLED).all():
         notes += (task.fully_labelled_note(),)
         warnings_of_python.warn(notes[-1], FullyLabelledWarning, stacklevel=2)
     return Labelling(
@@ -340,59 +295,59 @@ def label_image(
     )
 
 
+# What help shows lists the options.
+_SIGNATURE = inspect.signature(label_image)
+_SIGNATURE = _SIGNATURE.replace(
+    parameters=[
+        *list(_SIGNATURE.parameters.values())[:-1],
+        *inspect.signature(FieldOptions).parameters.values(),
+    ]
+)
+label_image.__signature__ = _SIGNATURE  # type: ignore[attr-defined]
+
+
 def _answer(
-    graph: FactorGraph,
-    clamped: Int64[np.ndarray, "*shape"] | None,
-    method: str,
-    marginal_method: str,
-    temperature: float,
-    task: Task,
-) -> dict[str, Any]:
-    """Ask for labels and marginals; return the fields of the record that they fill."""
+    graph: FactorGraph, task: Task, options: FieldOptions, temperature: float
+) -> tuple[dict[str, Any], list[str]]:
+    """Ask for labels and marginals: the fields of the record that they fill, and what is missed."""
     task.report("marginals", 0, None)
-    evidence = None if clamped is None else {LABEL: index(clamped)}
-    by_marginals = method in BY_MARGINALS
-    asked = method if by_marginals else marginal_method
+    labelled = task.codes != UNLABELLED
+    clamped = labelled if options.clamp else np.zeros_like(labelled)
+    evidence = {LABEL: index(task.codes)} if clamped.any() else None
+    by_marginals = options.method in BY_MARGINALS
+    asked = options.method if by_marginals else options.marginal_method
     seeded: dict[str, Any] = {}
     if is_seeded(asked):
         seeded["generator"] = torch.Generator().manual_seed(task.seed)
     posterior = query(graph, evidence, LABEL, method=asked, **seeded)
     beliefs = posterior.marginal(LABEL)[0].double().numpy()
-    free = np.ones(beliefs.shape[:-1], bool) if clamped is None else clamped == UNLABELLED
-    marginals = np.where(free[..., None], tempered(beliefs, temperature), beliefs)
+    marginals = np.where(clamped[..., None], beliefs, tempered(beliefs, temperature))
     answer: dict[str, Any] = {
         "marginals": marginals,
         "uncertainty": -(marginals * np.log(np.where(marginals > 0, marginals, 1.0))).sum(-1),
         "marginal_method": posterior.method,
     }
     if by_marginals:
-        labels = beliefs.argmax(-1)
+        labels, exact, bound = beliefs.argmax(-1), False, -math.inf
         energy = float(graph.energy({LABEL: labels})[0])
-        return answer | {
-            "labels": labels,
-            "energy": energy,
-            "lower_bound": None,
-            "gap": None,
-            "method": posterior.method,
-            "exact": False,
-            "converged": posterior.converged,
-            "shortfalls": [posterior.shortfall],
-            "trace": (),
-        }
-    task.report("most probable labels", 0, None)
-    options: dict[str, Any] = {"exact_budget": _QUICK} if method == "auto" else {}
-    best = map_query(graph, evidence, method=method, **options)
-    energy = float(best.energy[0])
-    bound = -math.inf if best.lower_bound is None else float(best.lower_bound[0])
-    bound = energy if best.exact else bound
-    return answer | {
-        "labels": best[LABEL][0].numpy().astype(np.int64),
+        runs: list[Any] = [posterior]
+    else:
+        task.report("most probable labels", 0, None)
+        budget: dict[str, Any] = {"exact_budget": _QUICK} if options.method == "auto" else {}
+        best = map_query(graph, evidence, method=options.method, **budget)
+        labels, exact = best[LABEL][0].numpy().astype(np.int64), best.exact
+        energy = float(best.energy[0])
+        bound = -math.inf if best.lower_bound is None else float(best.lower_bound[0])
+        bound = energy if exact else bound
+        runs = [best, posterior]
+    answer |= {
+        "labels": labels,
         "energy": energy,
         "lower_bound": bound if math.isfinite(bound) else None,
         "gap": max(energy - bound, 0.0) if math.isfinite(bound) else None,
-        "method": best.method,
-        "exact": best.exact,
-        "converged": best.converged and posterior.converged,
-        "shortfalls": [f.shortfall for f in (best, posterior) if not f.converged],
-        "trace": best.trace,
+        "method": runs[0].method,
+        "exact": exact,
+        "converged": all(run.converged for run in runs),
+        "trace": () if by_marginals else best.trace,
     }
+    return answer, [run.shortfall for run in runs if not run.converged]

@@ -25,22 +25,10 @@ Progress = Callable[[str, int, int | None], None]
 
 @dataclass(frozen=True, eq=False)
 class PixelModel:
-    """Log-likelihoods and contrasts of an image or a part of it.
+    """Log-likelihoods of an image or a part of it by sensor, and contrasts.
 
-    Attributes
-    ----------
-    classes : tuple of str
-        The states.
-    log_prior : ndarray, shape (classes,)
-        What is known before any sensor speaks.
-    log_likelihoods : dict of str to ndarray, shape (*shape, classes)
-        By sensor; zero where it is missing.
-    contrast : ndarray, shape (offsets, *shape)
-        Weights of the edges, before the common factor.
-    offsets : tuple of tuple of int
-        Of the neighbours.
-    interaction : Interaction
-        The energy of a pair of classes.
+    The former are zero where a sensor is missing; the contrast is the weights of the edges, to the
+    neighbours at the offsets, before the common factor.
     """
 
     classes: tuple[str, ...]

@@ -9,9 +9,6 @@ between neighbours, weaker across strong edges of the image, makes one surface o
 Veksler and Zabih 2001, "Fast approximate energy minimization via graph cuts", sections 7 and 8).
 """
 
-# The compiled functions take arrays, and carry no annotations.
-# mypy: disallow_untyped_defs=False, disallow_untyped_calls=False, disable-error-code="call-arg"
-
 from __future__ import annotations
 
 import math
@@ -76,7 +73,9 @@ def matching_cost(
     MmgraphError
         If the images differ in shape or are none, or a number is out of range.
     """
-    first, second = _pair(left, right)
+    first, second = _read(left), _read(right, "right")
+    if first.shape != second.shape:
+        raise MmgraphError(f"the left image has shape {first.shape}, the right one {second.shape}")
     height, width = first.shape[:2]
     if not 1 <= disparities <= width:
         raise MmgraphError(f"{disparities} disparities in images {width} pixels wide")
@@ -89,13 +88,14 @@ def matching_cost(
         raise MmgraphError("the scales of the matching cost must be positive")
     if aggregation < 1 or aggregation % 2 == 0:
         raise MmgraphError(f"the side of the aggregation must be odd, not {aggregation}")
-    codes = [
+    left_codes, right_codes = (
         _census(np.ascontiguousarray(x.mean(2)), rows // 2, columns // 2) for x in (first, second)
-    ]
+    )
     bits = np.arange(rows * columns, dtype=np.float64)
     saturation = (1 - np.exp(-bits / census_scale)).astype(np.float32)
     costs = np.empty((height, width, disparities), np.float32)
-    _match(first, second, *codes, saturation, np.float32(colour_scale), costs)
+    scale = np.float32(colour_scale)
+    _match(first, second, left_codes, right_codes, saturation, scale, costs)
     if aggregation > 1:
         from scipy.ndimage import uniform_filter1d
 
@@ -104,27 +104,18 @@ def matching_cost(
     return costs
 
 
-def _pair(left: Image, right: Image) -> tuple[np.ndarray, np.ndarray]:
-    arrays = []
-    for name, image in (("left", left), ("right", right)):
-        array = np.asarray(nan_where_masked(image))
-        if array.ndim not in (2, 3) or not array.size or array.dtype.kind not in "iufb":
-            raise MmgraphError(
-                f"the {name} image is no image: {array.dtype} of shape {array.shape}"
-            )
-        array = np.ascontiguousarray(array.reshape(*array.shape[:2], -1), np.float32)
-        if not np.isfinite(array).all():
-            raise MmgraphError(f"the {name} image holds a value that is not finite")
-        arrays.append(array)
-    if arrays[0].shape != arrays[1].shape:
-        raise MmgraphError(
-            f"the left image has shape {arrays[0].shape}, the right one {arrays[1].shape}"
-        )
-    return arrays[0], arrays[1]
+def _read(image: Image, name: str = "left") -> Float32[np.ndarray, "height width channels"]:
+    array = np.asarray(nan_where_masked(image))
+    if array.ndim not in (2, 3) or not array.size or array.dtype.kind not in "iufb":
+        raise MmgraphError(f"the {name} image is no image: {array.dtype} of shape {array.shape}")
+    array = np.ascontiguousarray(array.reshape(*array.shape[:2], -1), np.float32)
+    if not np.isfinite(array).all():
+        raise MmgraphError(f"the {name} image holds a value that is not finite")
+    return array
 
 
 @_compiled
-def _census(grey, reach_y, reach_x):
+def _census(grey: np.ndarray, reach_y: int, reach_x: int) -> np.ndarray:
     """Which neighbours are darker than the pixel, a bit each; the border is repeated outwards."""
     height, width = grey.shape
     codes = np.zeros((height, width), np.uint64)
@@ -143,7 +134,7 @@ def _census(grey, reach_y, reach_x):
 
 
 @_compiled
-def _bits(code):
+def _bits(code: np.uint64) -> np.uint64:
     """The number of ones in 64 bits, counted in parallel (Warren, "Hacker's Delight", 5-1)."""
     one, two, four = np.uint64(1), np.uint64(2), np.uint64(4)
     code = code - ((code >> one) & np.uint64(0x5555555555555555))
@@ -154,7 +145,15 @@ def _bits(code):
 
 
 @_compiled
-def _match(left, right, left_codes, right_codes, saturation, colour_scale, costs):
+def _match(
+    left: np.ndarray,
+    right: np.ndarray,
+    left_codes: np.ndarray,
+    right_codes: np.ndarray,
+    saturation: np.ndarray,
+    colour_scale: np.float32,
+    costs: np.ndarray,
+) -> None:
     height, width, channels = left.shape
     disparities = costs.shape[2]
     for y in range(height):
@@ -240,7 +239,7 @@ def colour_difference_weights(
     MmgraphError
         If the array is no image, or a number is out of range.
     """
-    array, _ = _pair(image, image)
+    array = _read(image)
     if not (math.isfinite(strength) and strength >= 0 and 0 <= across_edges <= 1 and scale > 0):
         raise MmgraphError(
             f"strength {strength}, across_edges {across_edges} and scale {scale} must be not "
@@ -286,7 +285,7 @@ def stereo_graph(
         If the costs do not fit the image, or a number is out of range.
     """
     array = float_array(costs, "the costs", MmgraphError)
-    picture, _ = _pair(image, image)
+    picture = _read(image)
     if array.ndim != 3 or array.shape[:2] != picture.shape[:2]:
         raise MmgraphError(
             f"costs of shape {array.shape} for an image of {picture.shape[0]} x {picture.shape[1]}"

@@ -15,7 +15,7 @@ from mmgraph.spatial.annotations.colour_labels import refuse_wide_colours, unlab
 from mmgraph.spatial.annotations.strokes import are_strokes
 from mmgraph.spatial.arrays import read_cells, real_array, reversal_hint
 from mmgraph.spatial.classifiers import as_unary
-from mmgraph.spatial.images import size_text
+from mmgraph.spatial.images.raster import size_text
 from mmgraph.spatial.pixel_model import Progress, Window
 from mmgraph.spatial.unaries import (
     ArrayUnary,
@@ -31,36 +31,15 @@ PRIORS = ("auto", "even", "annotated")
 """The priors that have a name."""
 
 
-@dataclass(frozen=True, eq=False)
-class Task:
-    """A task that was read by :func:`read_task`.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Task(Annotations):
+    """The annotations of what sensors see; a unary for each of them, which is not yet fitted.
 
-    Attributes
-    ----------
-    sensors : dict of str to ndarray, shape (*shape, bands)
-        NaN in all bands where a sensor does not see.
-    unaries : dict of str to Unary
-        One for each sensor, not yet fitted.
-    codes : ndarray of int64, shape (*shape,)
-        Class indices, ``UNLABELLED`` where nothing is known.
-    classes : tuple of str
-        Their names.
-    values : tuple of int
-        The number that stands for each class in files.
-    colours : tuple of str or None
-        ``#RRGGBB`` for each class, where the labels were drawn in colours.
-    seed : int
-        Of what is random.
-    progress : function or None
-        Told of every step.
+    Sensors are NaN in all bands where they do not see. The seed is that of all that is random.
     """
 
     sensors: dict[str, Image]
     unaries: dict[str, Unary]
-    codes: Int64[np.ndarray, "*shape"]
-    classes: tuple[str, ...]
-    values: tuple[int, ...]
-    colours: tuple[str, ...] | None
     seed: int
     progress: Progress | None
 
@@ -236,16 +215,8 @@ def read_task(
         _check_sensor(name, images)
     named = {name: as_unary(chosen.get(name, "gaussian_mixture"), name) for name in images}
     _check_labelled(notes, named)
-    return Task(
-        images,
-        named,
-        notes.codes,
-        notes.classes,
-        notes.values,
-        notes.colours,
-        _seed(generator),
-        progress,
-    )
+    seed = _seed(generator)
+    return Task(**vars(notes), sensors=images, unaries=named, seed=seed, progress=progress)
 
 
 def _seed(generator: torch.Generator | None) -> int:
@@ -262,7 +233,7 @@ def _notes(
     classes: Classes | None,
     unlabelled: Unlabelled,
 ) -> Annotations | None:
-    """Return what was said of some pixels, read if it has not been."""
+    """Return the annotations, read if they have not been."""
     if annotations is None:
         if classes is None:
             raise LearningError("without annotations the classes must be given")

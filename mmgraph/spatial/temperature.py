@@ -45,13 +45,7 @@ def log_loss(
 def fitted_temperature(
     marginals: Float[np.ndarray, "pixels classes"], codes: Int64[np.ndarray, " pixels"]
 ) -> float:
-    """Return the temperature, between 1 and 100, of least log-loss.
-
-    Returns
-    -------
-    float
-        One where no pixel was held out, and where no higher temperature helps.
-    """
+    """Return the temperature, between 1 and 100, of least log-loss; 1 without any pixel."""
     if not len(codes):
         return 1.0
 

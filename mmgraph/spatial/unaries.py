@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -126,18 +126,11 @@ class SilentUnary(Unary):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PartialUnary(Unary):
-    """A fitted unary of a sensor that saw no labelled pixel of some classes.
+    """A fitted unary of a sensor that saw labelled pixels of the ``learned`` classes alone.
 
     The likelihood of a class that it has not learned is the mean over those that it has. The sensor
     then moves these against each other and leaves the probability of the others where it was,
     under an even prior exactly so.
-
-    Parameters
-    ----------
-    unary : Unary
-        Fitted to the classes that were seen.
-    learned : ndarray of int64
-        Their indices among all classes.
     """
 
     unary: Unary
@@ -145,10 +138,10 @@ class PartialUnary(Unary):
 
     def log_likelihood(self, image: Image, classes: Sequence[str]) -> LogLikelihood:
         """Fill in the classes that were not learned, see :meth:`Unary.log_likelihood`."""
-        known = self.unary.log_likelihood(image, [classes[code] for code in self.learned])
-        mean = np.logaddexp.reduce(known, -1, keepdims=True) - math.log(len(self.learned))
+        learned = self.unary.log_likelihood(image, [classes[code] for code in self.learned])
+        mean = np.logaddexp.reduce(learned, -1, keepdims=True) - math.log(len(self.learned))
         result = np.repeat(mean, len(classes), -1)
-        result[..., self.learned] = known
+        result[..., self.learned] = learned
         return result
 
     def __repr__(self) -> str:
@@ -202,12 +195,12 @@ class GaussianMixtureUnary(Unary):
             shrinkage = values.shape[1] / (values.shape[1] + each)
         label = Variable("label", tuple(classes))
         child = Variable("bands", shape=(values.shape[1],), family="gaussian")
-        given = torch.nn.functional.one_hot(torch.from_numpy(codes), len(classes)).double()
+        observed = torch.nn.functional.one_hot(torch.from_numpy(codes), len(classes)).double()
         leaf = GaussianMixtureLeaf.initialised(
             child,
             (label,),
             values,
-            given,
+            observed,
             torch.Generator().manual_seed(seed),
             components=components,
             shrinkage=shrinkage,
@@ -215,17 +208,9 @@ class GaussianMixtureUnary(Unary):
         )
         for _ in range(self.iterations if components > 1 else 1):
             leaf = leaf.updated(
-                leaf.expected_statistics(values, given), shrinkage=shrinkage, pseudo_count=1.0
+                leaf.expected_statistics(values, observed), shrinkage=shrinkage, pseudo_count=1.0
             )
-        return GaussianMixtureUnary(
-            self.components,
-            self.features,
-            self.shrinkage,
-            self.iterations,
-            leaf,
-            centre,
-            projection,
-        )
+        return replace(self, _leaf=leaf, _centre=centre, _projection=projection)
 
     def _axes(self, rows: Rows, affordable: int) -> tuple[np.ndarray, np.ndarray]:
         """The mean, and what turns deviations from it into features of about unit variance."""
@@ -235,8 +220,8 @@ class GaussianMixtureUnary(Unary):
         most = min(self.features, max(affordable, _FEW))
         if rows.shape[1] > most and varying.any():
             _, spread, axes = np.linalg.svd((rows - centre) @ projection, full_matrices=False)
-            kept = min(most, int((spread > 1e-6 * spread[0]).sum()))
-            projection = projection @ axes[:kept].T * (math.sqrt(len(rows)) / spread[:kept])
+            rank = min(most, int((spread > 1e-6 * spread[0]).sum()))
+            projection = projection @ axes[:rank].T * (math.sqrt(len(rows)) / spread[:rank])
         elif varying.any():
             projection = projection[:, varying]
         else:
@@ -351,8 +336,8 @@ class ArrayUnary(Unary):
         if (self.probabilities is None) == (self.log_likelihoods is None):
             raise LearningError("give either probabilities or log_likelihoods")
         likely = self.probabilities is None
-        given = self.log_likelihoods if likely else self.probabilities
-        values = real_array(given, "an array of opinions")
+        opinions = self.log_likelihoods if likely else self.probabilities
+        values = real_array(opinions, "an array of opinions")
         silent = np.isnan(values).any(-1)
         values[silent] = 0.0 if likely else 1.0
         if not likely:

@@ -75,22 +75,16 @@ _PRIOR_SCALE = math.log(24.0)
 """Of the log-normal prior around plain weights; it matters where very few pixels are held out."""
 
 
+Point = Mapping[str | None, float]
+"""Weights of the sensors, and under None that of the edges."""
+
+
 @dataclass(frozen=True)
 class Weights:
-    """What was chosen.
+    """What was chosen: the power of each sensor, and what the edges' weights are multiplied by.
 
-    Attributes
-    ----------
-    sensors : dict of str to float
-        The power on each sensor's likelihood.
-    edge : float
-        What the edges' weights are multiplied by.
-    temperature : float
-        What flattens the marginals under these weights.
-    log_loss : float or None
-        Nats a held-out pixel at that temperature; None where none was held out.
-    notes : tuple of str
-        What a reader of the labels should know.
+    With it come the temperature of the marginals under these weights, the log-loss of held-out
+    pixels at that temperature, and notes that a reader of the labels should know.
     """
 
     sensors: dict[str, float]
@@ -103,23 +97,17 @@ class Weights:
 class _Comparison:
     """How much worse than plain weights others may be, in Brier scores of held-out pixels."""
 
-    def __init__(
-        self,
-        parts: Sequence[HeldOut],
-        plain: Mapping[str | None, float],
-        progress: Progress | None,
-    ) -> None:
+    def __init__(self, parts: Sequence[HeldOut], plain: Point, progress: Progress | None) -> None:
         self.parts, self.plain, self.progress = parts, plain, progress
         self.piece = np.unique(held_out_pieces(parts), return_inverse=True)[1]
-        self.known: dict[tuple[float, ...], float] = {}
         self.reference = self._scores(plain)
-        self.known[self._key(plain)] = 0.0
+        self.differences = {self._key(plain): 0.0}
         self._report()
 
-    def __call__(self, at: Mapping[str | None, float]) -> float:
+    def __call__(self, at: Point) -> float:
         """Return the mean difference, its error and the prior's share, added up."""
         key = self._key(at)
-        if key not in self.known:
+        if key not in self.differences:
             mean, error = mean_and_error(self._scores(at) - self.reference, self.piece)
             far = sum(  # zero, the end of what is sought, is as far as the smallest weight
                 math.log(max(at[name], 1 / _LARGEST) / value) ** 2
@@ -127,11 +115,11 @@ class _Comparison:
                 if at[name] != value and value
             )
             prior = far / (2 * _PRIOR_SCALE**2 * (int(self.piece.max()) + 1))
-            self.known[key] = mean + error + prior
+            self.differences[key] = mean + error + prior
             self._report()
-        return self.known[key]
+        return self.differences[key]
 
-    def _scores(self, at: Mapping[str | None, float]) -> Float[np.ndarray, " pixels"]:
+    def _scores(self, at: Point) -> Float[np.ndarray, " pixels"]:
         """Brier scores, of zero where a marginal is perfect to two where it is surely wrong."""
         marginals, codes = held_out_marginals(self.parts, _powers(at), at[None])
         marginals = tempered(marginals, fitted_temperature(marginals, codes))
@@ -140,10 +128,10 @@ class _Comparison:
 
     def _report(self) -> None:
         if self.progress is not None:
-            self.progress("choosing the weights", len(self.known), None)
+            self.progress("choosing the weights", len(self.differences), None)
 
     @staticmethod
-    def _key(at: Mapping[str | None, float]) -> tuple[float, ...]:
+    def _key(at: Point) -> tuple[float, ...]:
         return tuple(round(value, 9) for value in at.values())
 
 
@@ -153,11 +141,8 @@ def mean_and_error(
     """Return the mean over pixels, and its standard error where pixels of a piece are alike.
 
     Pieces are what is independent. Where they are few, the error is multiplied by the quantile of
-    Student's t that a normal deviate of one has, and without a second piece it is infinite.
-
-    References
-    ----------
-    Liang and Zeger, "Longitudinal data analysis using generalized linear models" (1986).
+    Student's t that a normal deviate of one has, and without a second piece it is infinite (Liang
+    and Zeger, "Longitudinal data analysis using generalized linear models", 1986).
     """
     mean = float(values.mean())
     sums = np.bincount(piece, values - mean)
@@ -177,24 +162,17 @@ def search_weights(
 ) -> Weights:
     """Minimise the Brier score of held-out pixels over the weights that are free.
 
-    In ``free`` None stands for the weight of the edges. Those given of free ones are where the
-    search starts, beside plain weights of one.
-
-    Returns
-    -------
-    Weights
-        Multiples of the plain and the given powers are tried with several weights of the edges.
-        From the best on, in each round one weight after the other is multiplied or divided by the
-        step for as long as that helps; when none moves, the step becomes smaller. Plain weights
-        stay unless others are better by more than the standard error of the difference. The
-        temperature is fitted to the weights that were found.
+    In ``free`` None stands for the weight of the edges. The search starts at the weights that are
+    given, beside plain ones: multiples of their powers are tried with several weights of the edges.
+    From the best on, in each round one weight after the other is multiplied or divided by the step
+    for as long as that helps; when none moves, the step becomes smaller. Plain weights stay unless
+    others are better by more than the standard error of the difference.
     """
-    given: dict[str | None, float] = dict(sensor_weights.items())
-    given[None] = edge_weight
-    plain = given | dict.fromkeys(free, 1.0)
+    start = _point(sensor_weights, edge_weight)
+    plain = start | dict.fromkeys(free, 1.0)
     worse = _Comparison(parts, plain, progress)
     point, best = plain, 0.0
-    for candidate in _first_candidates(plain, given, free):
+    for candidate in _first_candidates(plain, start, free):
         difference = worse(candidate)
         if difference < best - _WORTHWHILE:
             point, best = candidate, difference
@@ -203,7 +181,7 @@ def search_weights(
         while moved:
             moved = False
             for name, factor in itertools.product(free, (step, 1 / step)):
-                while point[name] * factor <= _LARGEST and point[name] * factor >= 1 / _LARGEST:
+                while 1 / _LARGEST <= point[name] * factor <= _LARGEST:
                     candidate = {**point, name: point[name] * factor}
                     difference = worse(candidate)
                     if difference > best - _WORTHWHILE:
@@ -224,8 +202,7 @@ def search_edge_weight(
     Strokes are few, and lie where it was easy to draw them: they can tell little, and nothing about
     borders. One stays unless another is better by more than the standard error between strokes.
     """
-    plain: dict[str | None, float] = dict(sensor_weights.items())
-    plain[None] = 1.0
+    plain = _point(sensor_weights, 1.0)
     worse = _Comparison(parts, plain, progress)
     best = min(({**plain, None: edge} for edge in _EDGES), key=worse)
     chosen = best if worse(best) < -_WORTHWHILE else plain
@@ -242,7 +219,11 @@ def _calibrated(
     return Weights(dict(sensor_weights), edge_weight, temperature, loss)
 
 
-def _powers(point: Mapping[str | None, float]) -> dict[str, float]:
+def _point(sensor_weights: Mapping[str, float], edge_weight: float) -> dict[str | None, float]:
+    return dict(sensor_weights.items()) | {None: edge_weight}
+
+
+def _powers(point: Point) -> dict[str, float]:
     """Return the weights of the sensors alone."""
     return {name: value for name, value in point.items() if name is not None}
 
@@ -255,14 +236,12 @@ def _in_bounds(weights: Mapping[str, float]) -> dict[str, float]:
 
 
 def _first_candidates(
-    plain: Mapping[str | None, float],
-    given: Mapping[str | None, float],
-    free: Sequence[str | None],
+    plain: Point, start: Point, free: Sequence[str | None]
 ) -> Iterator[dict[str | None, float]]:
-    """Yield multiples of the plain and the given powers with several weights of the edges."""
+    """Yield multiples of the plain and the first powers with several weights of the edges."""
     edges = _EDGES if None in free else (plain[None],)
     sensors = [name for name in free if name is not None]
-    powers = itertools.product((plain, given), _SCALES) if sensors else [(plain, 1.0)]
+    powers = itertools.product((plain, start), _SCALES) if sensors else [(plain, 1.0)]
     for (base, scale), edge in itertools.product(powers, edges):
         yield {**plain, **{name: scale * base[name] for name in sensors}, None: edge}
 
@@ -273,20 +252,18 @@ def chosen_weights(
     sensor_weights: Mapping[str, float] | float | str,
     edge_weight: float | str,
 ) -> Weights:
-    """Return the weights of :func:`~mmgraph.spatial.labelling.label_image`: given or searched."""
+    """Return the weights of :func:`~mmgraph.spatial.labelling.label_image`: fixed or searched."""
     names = list(task.sensors)
     fixed = _fixed_weights(names, sensor_weights)
-    given = dict.fromkeys(names, 1.0) | fixed
-    free: list[str | None] = [n for n in names if n not in fixed and not task.left_out(n)]
-    edge = 1.0
-    if isinstance(edge_weight, str):
+    sensors = [name for name in names if name not in fixed and not task.left_out(name)]
+    edges_too, edge = isinstance(edge_weight, str), 1.0
+    if edges_too:
         check_name("edge weight", edge_weight, (LEARN,))
-        free.append(None)
     else:
         edge = checked_weight("of the edges", edge_weight)
-    if not free or len(task.classes) == 1:
-        return Weights(given, edge)
-    plain = Weights(dict(given), edge)
+    plain = Weights(dict.fromkeys(names, 1.0) | fixed, edge)
+    if not (sensors or edges_too) or len(task.classes) == 1:
+        return plain
     parts = held_out_parts(task, model)
     if not parts:
         note = (
@@ -294,17 +271,16 @@ def chosen_weights(
             "not given"
         )
         return replace(plain, notes=(note,))
-    sensors = [name for name in free if name is not None]
     drawn = are_strokes(task.codes != UNLABELLED)
-    if sensors:
-        started = start_weights(parts, sensors)
-        given.update(_in_bounds(started) if drawn else started)
-    if drawn and None in free:
-        learned = search_edge_weight(parts, given, task.progress)
-    elif drawn:
-        learned = _calibrated(parts, given, edge)
+    powers = start_weights(parts, sensors)
+    powers = plain.sensors | (_in_bounds(powers) if drawn and sensors else powers)
+    if not drawn:
+        free = [*sensors, None] if edges_too else sensors
+        learned = search_weights(parts, powers, edge, free, task.progress)
+    elif edges_too:
+        learned = search_edge_weight(parts, powers, task.progress)
     else:
-        learned = search_weights(parts, given, edge, free, task.progress)
+        learned = _calibrated(parts, powers, edge)
     return trusted_weights(learned, plain, parts, task.classes)
 
 
@@ -324,43 +300,39 @@ def trusted_weights(
         "weights are one where not given, and marginals are not flattened (temperature 1), so that "
         "they may be too sure; draw two or more separate strokes of every class"
     )
-    chance = math.log(len(classes))
     if len(held_out) == 1:
         note = f"labels of {names} alone can be held out, which tells nothing of {others}"
         return replace(plain, notes=(f"{note}: {fallback}",))
-    if learned.log_loss is not None and learned.log_loss >= chance:
+    chance, notes = math.log(len(classes)), learned.notes
+    if learned.log_loss is not None and learned.log_loss > _NEARLY_CHANCE * chance:
+        how = "no" if learned.log_loss >= chance else "hardly"
         note = (
-            f"held-out labels of {names} are foretold no better than by chance (log-loss "
+            f"held-out labels of {names} are foretold {how} better than by chance (log-loss "
             f"{learned.log_loss:.3f}, by chance {chance:.3f})"
         )
-        return replace(plain, notes=(f"{note}: {fallback}",))
-    if learned.log_loss is not None and learned.log_loss > _NEARLY_CHANCE * chance:
-        note = (
-            f"held-out labels of {names} are foretold hardly better than by chance (log-loss "
-            f"{learned.log_loss:.3f}, by chance {chance:.3f}): marginals are nearly even "
-            f"(temperature {learned.temperature:.3g})"
-        )
-        learned = replace(learned, notes=(*learned.notes, note))
+        if how == "no":
+            return replace(plain, notes=(f"{note}: {fallback}",))
+        flat = f"marginals are nearly even (temperature {learned.temperature:.3g})"
+        notes += (f"{note}: {flat}",)
     if others:
-        note = (
+        notes += (
             f"weights and temperature are learned from labels of {names} alone: there are no two "
-            f"separate strokes or pixels of {others}, one to hold out"
+            f"separate strokes or pixels of {others}, one to hold out",
         )
-        return replace(learned, notes=(*learned.notes, note))
-    return learned
+    return replace(learned, notes=notes)
 
 
 def _fixed_weights(
-    names: Sequence[str], given: Mapping[str, float] | float | str
+    names: Sequence[str], weights: Mapping[str, float] | float | str
 ) -> dict[str, float]:
     """Return the weights of those sensors whose weight is not learned."""
-    if isinstance(given, str):
-        check_name("sensor weight", given, (LEARN,))
+    if isinstance(weights, str):
+        check_name("sensor weight", weights, (LEARN,))
         return {}
-    weights = given if isinstance(given, Mapping) else dict.fromkeys(names, given)
-    for name in weights:
+    fixed = weights if isinstance(weights, Mapping) else dict.fromkeys(names, weights)
+    for name in fixed:
         check_name("sensor", name, names)
-    return {n: checked_weight(f"of sensor '{n}'", value) for n, value in weights.items()}
+    return {n: checked_weight(f"of sensor '{n}'", value) for n, value in fixed.items()}
 
 
 def checked_weight(what: str, value: Any) -> float:

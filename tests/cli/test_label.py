@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmgraph.spatial.images import read_array
+from mmgraph.spatial.images.reading import read_array
 
 FIXED = ("--edge-weight", "1", "--sensor-weight", "optical=1", "--method", "trws")
 
@@ -351,7 +351,7 @@ def test_an_empty_name_is_no_directory(mmgraph, files: Path):
 
 def test_a_slice_of_labels_beside_a_volume_is_told_with_both_sizes(mmgraph, files: Path):
     pytest.importorskip("nibabel")
-    from mmgraph.spatial.images import write_array
+    from mmgraph.spatial.images.writing import write_array
 
     write_array("volume.nii.gz", np.random.default_rng(0).normal(size=(8, 36, 40)))
     write_array("slice.nii", np.eye(36, 40, dtype=np.uint8))
@@ -367,7 +367,7 @@ def test_a_slice_of_labels_beside_a_volume_is_told_with_both_sizes(mmgraph, file
 
 def test_axes_in_reverse_are_told(mmgraph, files: Path):
     pytest.importorskip("nibabel")
-    from mmgraph.spatial.images import write_array
+    from mmgraph.spatial.images.writing import write_array
 
     write_array("labels.nii", np.eye(6, 7, dtype=np.uint8)[None].repeat(4, 0))
     np.save("sensor.npy", np.random.default_rng(0).normal(size=(7, 6, 4)))

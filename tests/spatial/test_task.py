@@ -11,7 +11,7 @@ import pytest
 
 from mmgraph.graph.errors import FormatError, LearningError, MmgraphError
 from mmgraph.spatial.annotations.annotations import Annotations, AnnotationWarning, read_annotations
-from mmgraph.spatial.images import write_labels
+from mmgraph.spatial.images.writing import write_labels
 from mmgraph.spatial.labelling import FullyLabelledWarning, LabellingWarning, label_image
 
 FIXED = {"sensor_weights": 1.0, "edge_weight": 1.0, "method": "trws"}

@@ -28,7 +28,8 @@ from mmgraph.spatial.annotations.colour_labels import (
 from mmgraph.spatial.annotations.numbers import unlabelled_number, whole_numbers, wrapped
 from mmgraph.spatial.annotations.tables import table_labels
 from mmgraph.spatial.arrays import read_cells
-from mmgraph.spatial.images import PathLike, Raster, image_suffix, read_raster
+from mmgraph.spatial.images.raster import PathLike, Raster, image_suffix
+from mmgraph.spatial.images.reading import read_raster
 
 UNLABELLED = -1
 """The class index of a pixel that nobody has labelled."""
@@ -267,14 +268,7 @@ def read_annotations(
 def _silent_number(known: np.ndarray, hides: bool, classes: Classes | None, source: str) -> int:
     """Return the number of pixels without a label in a file: 0, or -1 if it says so otherwise.
 
-    Parameters
-    ----------
-    known : ndarray
-        The numbers of the pixels that the file does not hide.
-    hides : bool
-        Whether it hides others.
-    classes, source
-        As given. Names for 1, 2, 3, … leave 0 unlabelled.
+    ``known`` are the numbers that it does not hide. Names for 1, 2, 3, … leave 0 unlabelled.
     """
     zero = bool((known == 0).any())
     if (known == UNLABELLED).any():
@@ -311,13 +305,13 @@ def _from_table(
     path: PathLike, classes: Sequence[object] | None, unlabelled: int | None, shape: tuple[int, ...]
 ) -> Annotations:
     labels = table_labels(path, shape)
-    given = None if classes is None else _distinct(classes, str(path))
-    named = given is not None and set(labels.values()) <= set(given)
+    names = None if classes is None else _distinct(classes, str(path))
+    named = names is not None and set(labels.values()) <= set(names)
     if not named and all(label.removeprefix("-").isdecimal() for label in labels.values()):
         silent = UNLABELLED if "-1" in labels.values() else 0
         silent = silent if unlabelled is None else unlabelled
-        return _from_numbers(path, labels, given, silent, shape)
-    names = tuple(dict.fromkeys(labels.values())) if given is None else given
+        return _from_numbers(path, labels, names, silent, shape)
+    names = tuple(dict.fromkeys(labels.values())) if names is None else names
     codes = np.full(shape, UNLABELLED, np.int64)
     for place, label in labels.items():
         if label not in names:

@@ -31,16 +31,9 @@ _NAMED_NEAR = 3
 
 @dataclass(frozen=True, eq=False)
 class ColourLabels:
-    """Labels that were read from colours.
+    """Labels that were read from colours: numbers from 1 on, 0 where a pixel is unlabelled.
 
-    Attributes
-    ----------
-    numbers : ndarray of int64, shape (height, width)
-        From 1 on, 0 where a pixel is unlabelled.
-    names : tuple of str
-        Of the numbers 1, 2, …; the colours themselves where none were given.
-    colours : tuple of str
-        ``#RRGGBB`` of each.
+    Each number has a name (the colour itself where none was given), and a colour ``#RRGGBB``.
     """
 
     numbers: Int64[np.ndarray, "height width"]
@@ -101,20 +94,16 @@ def read_colours(
 ) -> ColourLabels:
     """Return the labels that colours stand for.
 
+    What a fourth band, opacity, makes wholly transparent is unlabelled, as is what is hidden.
+
     Parameters
     ----------
-    image : ndarray of uint8, shape (height, width, 3 or 4)
-        The fourth band is opacity: what is wholly transparent is unlabelled.
-    hidden : ndarray of bool
-        Further pixels that are unlabelled.
     classes : mapping of colour to name, optional
         Then only these colours are classes, and all others unlabelled: strokes may lie on a
         photograph. By default every colour is a class, and its own name.
     unlabelled : colour, optional
         By default, where something is transparent or hidden, no colour; else white or black,
         whichever covers more than half of the image, or is there alone and the commonest colour.
-    source : str
-        What the image is called in errors.
     """
     numbers = _packed(image)
     if image.shape[2] == 4:
@@ -125,16 +114,16 @@ def read_colours(
         silent = None if unlabelled is None else _number(unlabelled, source)
         named.pop(-1 if silent is None else silent, None)
     else:
-        found = [] if hidden.all() else np.unique(numbers[~hidden]).tolist()
-        if len(found) > _MOST:
+        drawn = np.unique(numbers[~hidden]).tolist()
+        if len(drawn) > _MOST:
             raise FormatError(
-                f"{source}: {len(found):,} colours, too many for a class each: strokes with soft "
+                f"{source}: {len(drawn):,} colours, too many for a class each: strokes with soft "
                 "edges, a lossy file or a photograph below them. Draw with a hard pencil on an "
                 "empty layer, or name the colours that count as classes, by a mapping such as "
                 "{'#FF0000': 'roof'} or in a file of lines such as '#FF0000 roof'"
             )
         silent = _background(numbers, hidden, unlabelled, source)
-        named = {colour: _text(colour) for colour in found if colour != silent}
+        named = {colour: _text(colour) for colour in drawn if colour != silent}
         if classes is not None:
             listed = ", ".join(named.values())
             raise FormatError(
@@ -180,11 +169,11 @@ def _number(colour: Colour | int | object, source: str) -> int:
         if match is not None:
             return int(match[1], 16)
     elif isinstance(colour, Sequence | np.ndarray) and len(colour) in (3, 4):
-        given: list[Any] = list(colour)
-        shares = not all(isinstance(part, Integral) for part in given)
-        if all(is_real(part) and 0 <= part <= (1 if shares else 255) for part in given):
-            parts = [round(255 * float(part)) if shares else int(part) for part in given]
-            return (parts[0] << 16) | (parts[1] << 8) | parts[2]
+        bands: list[Any] = list(colour)
+        shares = not all(isinstance(part, Integral) for part in bands)
+        if all(is_real(part) and 0 <= part <= (1 if shares else 255) for part in bands):
+            red, green, blue = (round(255 * float(x)) if shares else int(x) for x in bands[:3])
+            return (red << 16) | (green << 8) | blue
     raise FormatError(
         f"{source}: {colour!r} is no colour; '#RRGGBB', 'white', 'black', or three whole numbers "
         "from 0 to 255, or floats from 0 to 1, were expected"

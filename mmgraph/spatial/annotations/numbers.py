@@ -56,12 +56,8 @@ def wrapped(cells: np.ndarray, known: np.ndarray) -> str | None:
     values = np.unique(cells[known]).tolist()
     largest = np.iinfo(cells.dtype).max
     small = values[:-1]
-    if (
-        values[-1] != largest
-        or len(small) < 2
-        or small[0] > 1
-        or small[-1] - small[0] >= len(small)
-    ):
+    consecutive = len(small) > 1 and small[0] <= 1 and small[-1] - small[0] < len(small)
+    if values[-1] != largest or not consecutive:
         return None
     return (
         f"{largest} beside the classes {small[0]} to {small[-1]} is what -1 becomes in "

@@ -28,9 +28,9 @@ def pieces(
         mask = np.zeros(places[members].max(0) - corner + 1, bool)
         at = tuple((places[members] - corner).T)
         mask[at] = True
-        labelled, found = ndimage.label(mask, np.ones((3,) * mask.ndim))
+        labelled, parts = ndimage.label(mask, np.ones((3,) * mask.ndim))
         number[members] = labelled[at] - 1 + count
-        count += found
+        count += parts
     return number
 
 

@@ -7,7 +7,7 @@ import io
 
 from mmgraph.formats.files import read_text
 from mmgraph.graph.errors import FormatError, suggestion
-from mmgraph.spatial.images import PathLike
+from mmgraph.spatial.images.raster import PathLike
 
 
 def table_dimensions(path: PathLike) -> int:
@@ -22,9 +22,9 @@ def table_labels(path: PathLike, shape: tuple[int, ...]) -> dict[tuple[int, ...]
     columns = ("slice", "row", "column")[-len(shape) :]
     for name in (*columns, "label"):
         if name not in (reader.fieldnames or ()):
-            found = ", ".join(reader.fieldnames or ()) or "nothing"
+            columns_read = ", ".join(reader.fieldnames or ()) or "nothing"
             hint = suggestion(name, reader.fieldnames or ())
-            raise FormatError(f"{path}, line 1: no column '{name}' (found {found}){hint}")
+            raise FormatError(f"{path}, line 1: no column '{name}' (found {columns_read}){hint}")
     labels: dict[tuple[int, ...], str] = {}
     for record in reader:
         line = reader.line_num

@@ -89,15 +89,7 @@ class Georeference:
 
 
 def geotiff_georeference(tags: tuple[Tag, ...], size: tuple[int, ...]) -> Georeference:
-    """Return what the tags of a TIFF file say.
-
-    Parameters
-    ----------
-    tags : tuple
-        As :class:`Georeference` holds them.
-    size : tuple of int, (height, width) or (depth, height, width)
-        Of the image.
-    """
+    """Return what the tags of a TIFF file say of an image of a size."""
     values = {code: value for code, _, _, value in tags}
     matrix = _model_matrix(values)
     if matrix is None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from mmgraph.graph.errors import FormatError, needs
 from mmgraph.spatial.images.georeference import Georeference, as_tuples, checked_spacing
-from mmgraph.spatial.images.raster import PathLike, Raster
+from mmgraph.spatial.images.raster import PathLike, Raster, decoding
 
 _PLACE_FIELDS = (
     "pixdim",
@@ -28,30 +28,25 @@ _CIFTI = range(3000, 3100)
 
 
 def read_nifti(path: PathLike, content: bytes, dimensions: int | None) -> Raster:
-    """Read slices, rows and columns; further axes (time, components, colours) are bands.
-
-    Parameters are those of :func:`~mmgraph.spatial.images.reading.read_raster`, and the content.
-    """
-    image = _load(path, content)
+    """Read slices, rows and columns; further axes (time, components, colours) are bands."""
+    image, opaque = _load(path, content), None
     size = _stored_size(image)
-    try:
+    with decoding(path, "NIfTI file"):
         array = np.asanyarray(image.dataobj)
         names = array.dtype.names or ()
         if names:  # colours, each a record of red, green and blue
             colours = [array[name] for name in names if name != "A"]
-            opaque = (array["A"] != 0).reshape(*size, -1).any(-1) if "A" in names else None
+            if "A" in names:
+                opaque = (array["A"] != 0).reshape(*size, -1).any(-1)
             array = np.stack(colours, -1)
         array = array.reshape(*size, -1).transpose(2, 1, 0, 3)
-    except Exception as error:  # damaged files end in errors of many kinds
-        raise FormatError(f"{path} is no readable NIfTI file ({error})") from None
-    hidden = ~opaque.T if names and opaque is not None else None
+    hidden = None if opaque is None else ~opaque.T
     axis = _slice_axis(path, size[::-1], dimensions)
     if axis is not None:
         array = array.squeeze(axis)
         hidden = None if hidden is None else hidden.squeeze(axis)
-    if array.shape[-1] == 1:
-        return Raster(array[..., 0], False, hidden)
-    return Raster(array, True, hidden)
+    has_bands = array.shape[-1] > 1
+    return Raster(array if has_bands else array[..., 0], has_bands, hidden)
 
 
 def read_nifti_georeference(path: PathLike, content: bytes, dimensions: int) -> Georeference:
@@ -69,17 +64,7 @@ def read_nifti_georeference(path: PathLike, content: bytes, dimensions: int) -> 
 
 
 def nifti_bytes(array: np.ndarray, bands: bool, georeference: Georeference | None) -> bytes:
-    """Return a map as the content of a NIfTI file.
-
-    Parameters
-    ----------
-    array : ndarray, shape (*places) or (*places, bands)
-        An image becomes a volume of one slice.
-    bands : bool
-        Whether the last axis is bands.
-    georeference : Georeference, optional
-        Of another NIfTI file, whose place the map has.
-    """
+    """Return a map as the content of a NIfTI file, an image as a volume of one slice."""
     nibabel = _nibabel()
     volume = array if bands else array[..., None]
     axis = None if georeference is None else georeference.slice_axis
@@ -87,15 +72,14 @@ def nifti_bytes(array: np.ndarray, bands: bool, georeference: Georeference | Non
         volume = np.expand_dims(volume, axis or 0)
     volume = volume.transpose(2, 1, 0, 3)
     volume = volume if bands else volume[..., 0]
-    version = 1 if max(volume.shape) < 2**15 else 2
-    header = nibabel.Nifti1Header() if version == 1 else nibabel.Nifti2Header()
+    kind = nibabel.Nifti1Image if max(volume.shape) < 2**15 else nibabel.Nifti2Image
+    header = kind.header_class()
     header.set_data_dtype(volume.dtype)
     affine: np.ndarray | None = np.eye(4)
     if georeference is not None and georeference.header is not None:
         affine = None  # the header says it
         for name, value in georeference.header.items():
             header[name] = value
-    kind = nibabel.Nifti1Image if version == 1 else nibabel.Nifti2Image
     content: bytes = kind(volume, affine, header).to_bytes()
     return content
 
@@ -108,13 +92,11 @@ def _nibabel() -> Any:
 
 def _load(path: PathLike, content: bytes) -> Any:
     nibabel = _nibabel()
-    try:
+    with decoding(path, "NIfTI file"):
         # The first four bytes hold the size of the header, which tells the versions apart.
         second = content[:4] in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")
         kind = nibabel.Nifti2Image if second else nibabel.Nifti1Image
         image = kind.from_bytes(content)
-    except Exception as error:  # damaged files end in errors of many kinds
-        raise FormatError(f"{path} is no readable NIfTI file ({error})") from None
     if int(image.header["intent_code"]) in _CIFTI:
         raise FormatError(f"{path} holds CIFTI data, of brain surfaces, and no image")
     return image

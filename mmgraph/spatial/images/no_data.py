@@ -34,16 +34,9 @@ def equal_to(values: np.ndarray, number: object) -> Bool[np.ndarray, "..."]:
 def equal_to_each(
     values: np.ndarray, numbers: Sequence[object], axis: int
 ) -> Bool[np.ndarray, "..."]:
-    """Return where an array holds the numbers for no data of its parts, its bands or pages.
+    """Return where an array holds the numbers for no data of its parts along an axis.
 
-    Parameters
-    ----------
-    values : ndarray
-        The array.
-    numbers : sequence of str or None
-        One for each index of the axis; or one for all, if they are the same.
-    axis : int
-        Of the parts.
+    There is a number for each band or page; or one for all, if they are the same.
     """
     hidden = np.zeros(values.shape, bool)
     if len(set(numbers)) == 1:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mmgraph.formats.files import SIZE_LIMIT
 from mmgraph.graph.errors import FormatError
-from mmgraph.spatial.images.raster import PathLike, Raster
+from mmgraph.spatial.images.raster import PathLike, Raster, decoding
 
 
 def read_numpy(path: PathLike, content: bytes, dimensions: int | None) -> Raster:
@@ -17,14 +17,10 @@ def read_numpy(path: PathLike, content: bytes, dimensions: int | None) -> Raster
 
     An array of one axis more than ``dimensions`` has bands in the last.
     """
-    try:
+    with decoding(path, "NumPy array"):
         if content[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
             content = _only_member(path, content)
         array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-    except FormatError:
-        raise
-    except Exception as error:  # damaged files end in errors of many kinds
-        raise FormatError(f"{path} is no readable NumPy array ({error})") from None
     return Raster(array, array.ndim - 1 == dimensions)
 
 

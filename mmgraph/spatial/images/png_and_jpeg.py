@@ -14,7 +14,7 @@ from jaxtyping import Bool, UInt8
 from mmgraph.formats.files import SIZE_LIMIT
 from mmgraph.graph.errors import FormatError, MissingExtraError, needs
 from mmgraph.spatial.images.no_data import equal_to
-from mmgraph.spatial.images.raster import PathLike, StoredRaster
+from mmgraph.spatial.images.raster import PathLike, StoredRaster, decoding
 
 _NO_DATA, _BITS, _COMPRESSION, _PHOTOMETRIC, _COLOUR_MAP = 42113, 258, 259, 262, 320
 """Tags of TIFF files; the first, in which GDAL says which number stands for no data, is its own."""
@@ -31,10 +31,7 @@ def pillow() -> Any:
 
 
 def read_png_or_jpeg(path: PathLike, content: bytes, indices: bool) -> StoredRaster:
-    """Read one image, its rows as they are stored (an EXIF orientation turns nothing).
-
-    Parameters are those of :func:`~mmgraph.spatial.images.reading.read_raster`, and the content.
-    """
+    """Read one image, its rows as they are stored (an EXIF orientation turns nothing)."""
     if _is_deep_colour(content):
         return _read_deep_colour(path, content)
     return _read_pillow(path, content, indices, ("PNG", "JPEG"))
@@ -43,7 +40,7 @@ def read_png_or_jpeg(path: PathLike, content: bytes, indices: bool) -> StoredRas
 def read_simple_tiff(path: PathLike, content: bytes, indices: bool, package: str) -> StoredRaster:
     """Read by Pillow what it neither rounds nor inverts: one page, and one band or eight bits.
 
-    Other parameters are those of :func:`read_png_or_jpeg`; ``package`` is missing, which reads all.
+    The package is missing that reads all.
     """
     simple, missing = False, None
     try:
@@ -68,22 +65,18 @@ def _read_pillow(
     path: PathLike, content: bytes, indices: bool, formats: tuple[str, ...]
 ) -> StoredRaster:
     module = pillow()
-    try:
-        with (
-            warnings.catch_warnings(),
-            module.open(io.BytesIO(content), formats=formats) as image,
-        ):
-            warnings.simplefilter("ignore", module.DecompressionBombWarning)
-            if image.format in ("JPEG", "MPO") and indices:
-                raise FormatError(
-                    f"{path} is a JPEG file, which is lossy: its numbers are not those that were "
-                    "drawn; give labels and masks as PNG, TIFF or .npy"
-                )
-            return _decoded(image, indices, content)
-    except FormatError:
-        raise
-    except Exception as error:  # damaged files end in errors of many kinds
-        raise FormatError(f"{path} is no readable image ({error})") from None
+    with (
+        decoding(path, "image"),
+        warnings.catch_warnings(),
+        module.open(io.BytesIO(content), formats=formats) as image,
+    ):
+        warnings.simplefilter("ignore", module.DecompressionBombWarning)
+        if image.format in ("JPEG", "MPO") and indices:
+            raise FormatError(
+                f"{path} is a JPEG file, which is lossy: its numbers are not those that were "
+                "drawn; give labels and masks as PNG, TIFF or .npy"
+            )
+        return _decoded(image, indices, content)
 
 
 def _decoded(image: Any, indices: bool, content: bytes) -> StoredRaster:
@@ -147,17 +140,11 @@ def _is_deep_colour(content: bytes) -> bool:
 
 
 def _read_deep_colour(path: PathLike, content: bytes) -> StoredRaster:
-    try:
+    with needs("images", "imagecodecs", f"{path}: reading PNG files of several bands of 16 bits"):
         from imagecodecs import png_decode
-    except ImportError:
-        raise MissingExtraError(
-            "images", "imagecodecs", f"{path}: reading PNG files of several bands of 16 bits"
-        ) from None
     width, height = struct.unpack(">II", content[16:24])
     if width * height * 8 > SIZE_LIMIT:
         raise FormatError(f"{path} unpacks to more than the limit of {SIZE_LIMIT:,} bytes")
-    try:
+    with decoding(path, "PNG file"):
         array = png_decode(content)
-    except Exception as error:  # damaged files end in errors of many kinds
-        raise FormatError(f"{path} is no readable PNG file ({error})") from None
     return _without_alpha(array) if array.shape[-1] in (2, 4) else StoredRaster(array, True)

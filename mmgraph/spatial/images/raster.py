@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from mmgraph.graph.errors import FormatError, suggestion
+from mmgraph.graph.errors import FormatError, MissingExtraError, suggestion
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy", ".npz", ".nii", ".nii.gz")
 """The endings of files that hold images."""
@@ -20,17 +22,10 @@ Image = Float[np.ndarray, "*shape bands"]
 
 @dataclass(frozen=True, eq=False)
 class Raster:
-    """What an image file holds.
+    """What an image file holds: values as they are stored, without an alpha band.
 
-    Attributes
-    ----------
-    values : ndarray, shape (*places) or (*places, bands)
-        As they are stored, without an alpha band.
-    has_bands : bool
-        Whether the last axis is bands (colours, channels, moments) rather than places.
-    hidden : ndarray of bool, shape (*places) or (*places, bands), optional
-        What the file says to be missing: by its number for no data, an alpha of zero, a mask or a
-        transparent colour.
+    The last axis may be bands (colours, channels, moments) rather than places. What the file says
+    to be missing is hidden: ``(*places)`` or ``(*places, bands)``.
     """
 
     values: np.ndarray
@@ -40,7 +35,7 @@ class Raster:
     @property
     def places(self) -> tuple[int, ...]:
         """The size without bands."""
-        return self.values.shape[:-1] if self.has_bands else self.values.shape
+        return self.values.shape[: self.values.ndim - self.has_bands]
 
     def array(self) -> np.ndarray:
         """Return the values with NaN where they are hidden; unchanged where none is."""
@@ -56,24 +51,10 @@ class Raster:
 class StoredRaster:
     """What an image file holds before it is decided which values are hidden.
 
-    :func:`~mmgraph.spatial.images.sidecars.with_sidecars` decides that, from the whole of what the
-    file and those beside it say. Arrays of hidden values have the shape of ``values``, or lack its
-    last axis, of bands.
-
-    Attributes
-    ----------
-    values : ndarray, shape (*places) or (*places, bands)
-        As they are stored, without an alpha band; the indices of a palette.
-    has_bands : bool
-        Whether the last axis is bands.
-    transparent : ndarray of bool, optional
-        Where alpha is zero, or the colour is the transparent one.
-    masked : ndarray of bool, optional
-        What the mask in the file hides; ``None`` where it has no mask.
-    no_data : ndarray of bool, optional
-        Where values are the file's number for no data.
-    palette : ndarray of uint8, shape (colours, 3), optional
-        Red, green and blue of each index, where colours are meant.
+    :func:`~mmgraph.spatial.images.sidecars.with_sidecars` decides that, from what is transparent
+    (by alpha or a transparent colour), masked in the file, and its number for no data; these arrays
+    have the shape of ``values``, or lack its last axis, of bands. Where colours are meant, the
+    values are indices of the palette.
     """
 
     values: np.ndarray
@@ -88,6 +69,17 @@ class StoredRaster:
         if self.palette is None:
             return Raster(self.values, self.has_bands, hidden)
         return Raster(np.asarray(self.palette[self.values.astype(np.int64)]), True, hidden)
+
+
+@contextmanager
+def decoding(path: PathLike, kind: str) -> Iterator[None]:
+    """Turn any error of a library, of which damaged files cause many kinds, into a FormatError."""
+    try:
+        yield
+    except (FormatError, MissingExtraError):
+        raise
+    except Exception as error:
+        raise FormatError(f"{path} is no readable {kind} ({error})") from None
 
 
 def size_text(shape: tuple[int, ...]) -> str:

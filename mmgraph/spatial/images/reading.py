@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,12 @@ from mmgraph.spatial.images.raster import Image, PathLike, Raster, image_suffix,
 from mmgraph.spatial.images.sidecars import with_sidecars
 from mmgraph.spatial.images.tiff import read_tiff, read_tiff_georeference
 
+_READERS = {".npy": read_numpy, ".npz": read_numpy, ".nii": read_nifti}
+"""By the first letters of an ending: formats in which nothing beside the file hides a value."""
+
+_PLACES: dict[str, Callable[[PathLike, bytes, int], Georeference | None]]
+_PLACES = {".nii": read_nifti_georeference, ".tif": read_tiff_georeference}
+
 
 def read_image(path: PathLike, dimensions: int = 2) -> Image:
     """Return the channels of an image or a volume.
@@ -25,8 +32,8 @@ def read_image(path: PathLike, dimensions: int = 2) -> Image:
     Parameters
     ----------
     path : path
-        Its ending is one of :data:`~mmgraph.spatial.images.SUFFIXES`; a ``.npz`` file holds one
-        array.
+        Its ending is one of :data:`~mmgraph.spatial.images.raster.SUFFIXES`; a ``.npz`` file holds
+        one array.
     dimensions : {2, 3}
         Two read an image and three a volume: they say whether the pages of a TIFF file, or the
         last axis of an array of three axes, are bands or places, and whether a NIfTI file of one
@@ -103,17 +110,14 @@ def read_raster(path: PathLike, dimensions: int | None = None, *, indices: bool 
         Whether labels are meant: indices are read rather than the colours of a palette, and JPEG,
         which does not keep them, is refused. Errors are those of :func:`read_image`.
     """
-    suffix = image_suffix(path)
-    content = read_bytes(path)
-    if suffix in (".npy", ".npz"):
-        raster = read_numpy(path, content, dimensions)
-    elif suffix.startswith(".nii"):
-        raster = read_nifti(path, content, dimensions)
-    elif suffix.startswith(".tif"):
+    kind, content = image_suffix(path)[:4], read_bytes(path)
+    if kind in _READERS:
+        raster = _READERS[kind](path, content, dimensions)
+    elif kind == ".tif":
         raster = with_sidecars(path, read_tiff(path, content, dimensions, indices))
     else:
         raster = with_sidecars(path, read_png_or_jpeg(path, content, indices))
-    return Raster(_native(path, raster.values), raster.has_bands, raster.hidden)
+    return replace(raster, values=_native(path, raster.values))
 
 
 def _native(path: PathLike, values: np.ndarray) -> np.ndarray:
@@ -132,9 +136,5 @@ def read_georeference(path: PathLike, dimensions: int = 2) -> Georeference | Non
     It is ``None`` for other formats, and where a TIFF file does not say it. Parameters and errors
     are those of :func:`read_image`.
     """
-    suffix = image_suffix(path)
-    if suffix.startswith(".nii"):
-        return read_nifti_georeference(path, read_bytes(path), dimensions)
-    if suffix.startswith(".tif"):
-        return read_tiff_georeference(path, read_bytes(path), dimensions)
-    return None
+    read = _PLACES.get(image_suffix(path)[:4])
+    return None if read is None else read(path, read_bytes(path), dimensions)

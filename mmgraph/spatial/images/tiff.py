@@ -20,7 +20,7 @@ from mmgraph.spatial.images.georeference import (
 )
 from mmgraph.spatial.images.no_data import equal_to_each
 from mmgraph.spatial.images.png_and_jpeg import read_simple_tiff
-from mmgraph.spatial.images.raster import PathLike, StoredRaster, united
+from mmgraph.spatial.images.raster import PathLike, StoredRaster, decoding, united
 from mmgraph.spatial.images.tiff_pages import (
     NO_DATA,
     StoredPages,
@@ -56,10 +56,7 @@ _TOGETHER = re.compile(r'<Item name="NODATA_VALUES">([^<]*)</Item>')
 def read_tiff(
     path: PathLike, content: bytes, dimensions: int | None, indices: bool
 ) -> StoredRaster:
-    """Read a TIFF file, its overviews left out.
-
-    Parameters are those of :func:`~mmgraph.spatial.images.reading.read_raster`, and the content.
-    """
+    """Read a TIFF file, its overviews left out."""
     try:
         tifffile = import_tifffile()
     except MissingExtraError:
@@ -113,13 +110,13 @@ def _has_coarse_colours(file: Any) -> bool:
 def _by_rasterio(
     path: PathLike, content: bytes, dimensions: int | None, indices: bool
 ) -> StoredRaster:
-    found = read_by_rasterio(path, content, indices)
+    stored = read_by_rasterio(path, content, indices)
     transparent, masked, no_data = (
         None if part is None else arranged(part, "YXS"[: part.ndim], dimensions)[0]
-        for part in (found.transparent, found.masked, found.no_data)
+        for part in (stored.transparent, stored.masked, stored.no_data)
     )
-    values, has_bands = arranged(found.values, "YXS"[: found.values.ndim], dimensions)
-    return StoredRaster(values, has_bands, transparent, masked, no_data, found.palette)
+    values, has_bands = arranged(stored.values, "YXS"[: stored.values.ndim], dimensions)
+    return StoredRaster(values, has_bands, transparent, masked, no_data, stored.palette)
 
 
 def _by_another_package(
@@ -176,12 +173,8 @@ def _without_alpha(stored: StoredPages) -> tuple[np.ndarray, str, np.ndarray | N
 def arranged(values: np.ndarray, axes: str, dimensions: int | None) -> tuple[np.ndarray, bool]:
     """Return an array with its bands last, and whether it has any.
 
-    Parameters
-    ----------
-    values, axes
-        The array, and a letter for each axis: S and C are bands, all others places.
-    dimensions : {2, 3}, optional
-        Whether pages are bands of an image or slices of a volume.
+    Axes have letters, of which S and C are bands and all others places; the dimensions say whether
+    pages are bands of an image (2) or slices of a volume (3).
     """
     bands = [i for i, axis in enumerate(axes) if axis in _BANDS]
     values = np.moveaxis(values, bands, range(-len(bands), 0))
@@ -199,8 +192,8 @@ def _equal_together(
     values: Shaped[np.ndarray, "*places bands"], metadata: str
 ) -> Bool[np.ndarray, "*places"] | None:
     """Where all bands have the numbers that GDAL's metadata give them together."""
-    found = _TOGETHER.search(metadata)
-    numbers = [] if found is None else found[1].split()
+    match = _TOGETHER.search(metadata)
+    numbers = [] if match is None else match[1].split()
     if len(numbers) != values.shape[-1]:
         return None
     equal = [equal_to_each(values[..., i], [n], -1) for i, n in enumerate(numbers)]
@@ -216,15 +209,10 @@ def _palette(stored: UInt16[np.ndarray, "3 colours"]) -> UInt8[np.ndarray, "colo
 
 def read_tiff_georeference(path: PathLike, content: bytes, dimensions: int) -> Georeference | None:
     """Return where the pixels of a TIFF file lie, or ``None`` where it does not say so."""
-    try:
-        with opened(content) as file:
-            found = [image_pages(file)[0].tags.get(code) for code in GEOTIFF_TAGS.values()]
-            tags = tuple(_checked_tag(tag) for tag in found if tag is not None)
-            axes = list(zip(file.series[0].shape, file.series[0].axes, strict=True))
-    except MissingExtraError:
-        raise
-    except Exception as error:  # damaged files end in errors of many kinds
-        raise FormatError(f"{path} is no readable TIFF file ({error})") from None
+    with decoding(path, "TIFF file"), opened(content) as file:
+        stored = [image_pages(file)[0].tags.get(code) for code in GEOTIFF_TAGS.values()]
+        tags = tuple(_checked_tag(tag) for tag in stored if tag is not None)
+        axes = list(zip(file.series[0].shape, file.series[0].axes, strict=True))
     size = (1, *(length for length, axis in axes if axis not in _BANDS))[-dimensions:]
     return geotiff_georeference(tags, size) if tags else None
 
@@ -241,17 +229,7 @@ def _checked_tag(tag: Any) -> Tag:
 
 
 def tiff_bytes(array: np.ndarray, bands: bool, georeference: Georeference | None) -> bytes:
-    """Return a map as the content of a TIFF file: a page a slice, and a plane a band.
-
-    Parameters
-    ----------
-    array : ndarray, shape (*places) or (*places, bands)
-        Where it holds NaN, that is said to be no data.
-    bands : bool
-        Whether the last axis is bands.
-    georeference : Georeference, optional
-        Of a GeoTIFF file, whose place the map has.
-    """
+    """Return a map as the content of a TIFF file: a page a slice, a plane a band, NaN no data."""
     tags = [] if georeference is None else [(*tag, True) for tag in georeference.tags]
     if np.isnan(array).any():
         tags.append((NO_DATA, 2, 0, "nan", False))

@@ -33,22 +33,10 @@ _LOST: ContextVar[list[str] | None] = ContextVar("lost", default=None)
 class StoredPages:
     """What a file holds before it is said which axis is what.
 
-    Attributes
-    ----------
-    values : ndarray
-        All pages of the image.
-    axes : str
-        A letter for each axis: Y, X, S for samples, and others of pages.
-    extra_samples : tuple of int
-        The kinds of the last samples, such as alpha.
-    palette : ndarray of uint16, shape (3, colours), or None
-        Red, green and blue of each index.
-    no_data : list of str or None
-        The number for no data of every page; that of the first where a page has none of its own.
-    metadata : str
-        GDAL's, as XML.
-    masks : ndarray, shape (pages, height, width), or None
-        Zero where a page is hidden.
+    The values are all pages of the image, with a letter for each axis: Y, X, S for samples, and
+    others of pages. Extra samples are the kinds of the last ones, such as alpha. The palette has
+    shape (3, colours). A page without a number for no data has that of the first. GDAL's metadata
+    are XML; masks, of shape (pages, height, width), are zero where a page is hidden.
     """
 
     values: np.ndarray

@@ -15,7 +15,7 @@ from mmgraph.spatial.annotations.annotations import (
     read_classes,
 )
 from mmgraph.spatial.annotations.tables import table_dimensions
-from mmgraph.spatial.images import write_array, write_labels
+from mmgraph.spatial.images.writing import write_array, write_labels
 
 
 def test_numbers_that_occur_are_the_classes():

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from mmgraph.graph.errors import FormatError
-from mmgraph.spatial.images import gdal, read_array, read_georeference, read_image, tiff_pages
+from mmgraph.spatial.images import gdal, tiff_pages
 from mmgraph.spatial.images import png_and_jpeg as png
+from mmgraph.spatial.images.reading import read_array, read_georeference, read_image
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (20, 25, 3), np.uint8)
 FILES = 60

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mmgraph.graph.errors import FormatError
-from mmgraph.spatial.images import read_array, read_georeference, read_image, read_raster
+from mmgraph.spatial.images.reading import read_array, read_georeference, read_image, read_raster
 
 nibabel = pytest.importorskip("nibabel")
 

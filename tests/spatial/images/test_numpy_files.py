@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmgraph.graph.errors import FormatError
-from mmgraph.spatial.images import read_array, read_image
+from mmgraph.spatial.images.reading import read_array, read_image
 
 VALUES = np.random.default_rng(0).integers(-100, 100, (3, 4, 2)) / 4
 

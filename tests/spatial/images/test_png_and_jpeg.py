@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mmgraph.graph.errors import FormatError
-from mmgraph.spatial.images import read_array, read_image
+from mmgraph.spatial.images.reading import read_array, read_image
 
 pillow = pytest.importorskip("PIL.Image")
 

@@ -13,13 +13,8 @@ import numpy as np
 import pytest
 
 from mmgraph.graph.errors import FormatError, MissingExtraError
-from mmgraph.spatial.images import (
-    read_array,
-    read_image,
-    read_sensors,
-    write_array,
-    write_labels,
-)
+from mmgraph.spatial.images.reading import read_array, read_image, read_sensors
+from mmgraph.spatial.images.writing import write_array, write_labels
 
 pillow = pytest.importorskip("PIL.Image")
 

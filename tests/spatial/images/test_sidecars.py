@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from mmgraph.graph.errors import FormatError
-from mmgraph.spatial.images import read_array, read_image, tiff
+from mmgraph.spatial.images import tiff
 from mmgraph.spatial.images.raster import StoredRaster
+from mmgraph.spatial.images.reading import read_array, read_image
 from mmgraph.spatial.images.sidecars import with_sidecars
 
 rasterio = pytest.importorskip("rasterio")

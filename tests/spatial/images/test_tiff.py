@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from mmgraph.graph.errors import FormatError, MissingExtraError
-from mmgraph.spatial.images import read_array, read_image, read_raster, write_array
+from mmgraph.spatial.images.reading import read_array, read_image, read_raster
+from mmgraph.spatial.images.writing import write_array
 
 rasterio = pytest.importorskip("rasterio")
 pytest.importorskip("imagecodecs")

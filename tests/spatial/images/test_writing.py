@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from mmgraph.graph.errors import FormatError
-from mmgraph.spatial.images import read_array, read_image, write_array, write_labels
+from mmgraph.spatial.images.reading import read_array, read_image
+from mmgraph.spatial.images.writing import write_array, write_labels
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".tif", ".nii", ".nii.gz"])
