@@ -171,7 +171,7 @@ _ALL = (
     Method("gibbs", _GIBBS, view="field", seeded=True),
     Method("parallel_tempering", _TEMPERING, view="field", seeded=True),
     Method("annealed_importance_sampling", _ANNEALING, view="field", seeded=True),
-    _minimiser("messages.max_product", "max_product"),
+    _minimiser("messages.belief_propagation", "max_product"),
     _minimiser("messages.trws", "trws"),
     _minimiser("minimisation.trws_and_moves", "trws_and_moves", f"{_CUTS}is the part without them"),
     _minimiser("minimisation.graph_cut", "graph_cut", f"{_CUTS}has a bound, too"),

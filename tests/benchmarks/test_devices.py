@@ -77,7 +77,7 @@ def messages(device: str) -> Callable[[], object]:
     unary = torch.randn(SIDE, SIDE, STATES, generator=generator)
     graph = mm.MarkovRandomField.grid(unary, mm.Potts(), weights=1.0, neighbours=4)
     nothing = mm.Evidence.of(None, graph.variables)
-    options = MessageOptions("parallel", 1, 0.0, 0.3, device, torch.float32, on_tensors=True)
+    options = MessageOptions("parallel", 1, 0.0, 0.3, device, torch.float32)
     begun = TensorMessages(graph, nothing, options)
     return lambda: begun.step(0.3)
 

@@ -1,4 +1,4 @@
-"""Loopy belief propagation: approximate marginals.
+"""Loopy belief propagation: approximate marginals, and the assignment that max-product points to.
 
 Pearl (1988); on factor graphs Kschischang, Frey and Loeliger (2001), "Factor graphs and the
 sum-product algorithm". Exact on trees. With loops a fixed point is a stationary point of the Bethe
@@ -10,34 +10,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.exact.exact import wants_torch
-from mmgraph.inference.messages.options import MessageOptions, Schedule
+from mmgraph.inference.messages.options import MessageOptions
 from mmgraph.inference.messages.row_messages import CompiledMessages
 from mmgraph.inference.messages.tensors.belief_propagation import TensorMessages
 from mmgraph.inference.model_variables import named_variables
 from mmgraph.inference.numerics.shortfall import shortfall
-from mmgraph.inference.options import is_elsewhere
+from mmgraph.inference.options import is_elsewhere, keyword_options
 from mmgraph.inference.posterior import Moments, Posterior
 
 
+@keyword_options(MessageOptions)
 def belief_propagation(
     graph: FactorGraph,
     evidence: Evidence,
     variables: Sequence[str] | None = None,
     *,
-    schedule: Schedule | None = None,
-    iterations: int = 200,
-    tolerance: float = 1e-6,
-    damping: float | None = None,
-    device: str = "auto",
-    dtype: torch.dtype | None = None,
-    memory_budget: int | None = None,
+    options: MessageOptions,
 ) -> Posterior:
     """Return marginals from sum-product messages, exact on trees.
 
@@ -88,17 +85,37 @@ def belief_propagation(
     NotTabularError
         If a factor has neither edges nor tables nor a likelihood.
     """
-    options = MessageOptions.suited(
-        is_elsewhere(device) or wants_torch(graph, evidence),
-        schedule,
-        iterations,
-        tolerance,
-        damping,
-        device,
-        dtype,
-        memory_budget,
-    )
     return marginals_by_messages("belief_propagation", graph, evidence, variables, options)
+
+
+@keyword_options(MessageOptions)
+def max_product(
+    graph: FactorGraph,
+    evidence: Evidence,
+    variables: Sequence[str] | None = None,
+    *,
+    options: MessageOptions,
+) -> Assignment:
+    """Return the assignment that max-product messages point to, optimal on trees.
+
+    Parameters and errors are as for :func:`belief_propagation`; the assignment has no bound. On
+    another device messages are tensors.
+    """
+    began = time.perf_counter()
+    names = named_variables(graph, variables)
+    kind = TensorMessages if is_elsewhere(options.device) else CompiledMessages
+    with torch.no_grad():
+        messages = kind(graph, evidence, options, sums=False)
+        states, energies = messages.assignment()
+    return Assignment(
+        {n: states[n] for n in names},
+        {n: graph.variables[n] for n in names},
+        -energies,
+        method="max_product",
+        exact=False,
+        seconds=time.perf_counter() - began,
+        **_account("max_product", messages, options.tolerance),
+    )
 
 
 def marginals_by_messages(
@@ -107,22 +124,24 @@ def marginals_by_messages(
     evidence: Evidence,
     variables: Sequence[str] | None,
     options: MessageOptions,
+    on_tensors: bool | None = None,
 ) -> Posterior:
     """Return marginals by belief propagation or its tree-reweighted form, named by ``method``."""
     began = time.perf_counter()
     names = named_variables(graph, variables)
-    kind = TensorMessages if options.on_tensors else CompiledMessages
+    if on_tensors is None:
+        on_tensors = is_elsewhere(options.device) or wants_torch(graph, evidence)
+    kind = TensorMessages if on_tensors else CompiledMessages
     reweighted = method == "tree_reweighted"
     messages = kind(graph, evidence, options, sums=True, reweighted=reweighted)
     marginals = messages.marginals()
     bound = messages.upper_bound() if reweighted else None
     if bound is not None:
         log_partition: Tensor | Callable[[], Tensor] = bound
-    elif options.on_tensors:  # with gradients, which would be lost later
+    elif on_tensors:  # with gradients, which would be lost later
         log_partition = messages.log_partition()
     else:
         log_partition = messages.log_partition
-    residual, iterations = messages.residual, messages.iterations
     return Posterior(
         graph.variables,
         Moments({n: marginals[n] for n in names}),
@@ -130,10 +149,20 @@ def marginals_by_messages(
         method=method,
         is_normalised=graph.is_normalised,
         approximation="Bethe approximation" if bound is None else "upper bound",
-        converged=residual <= options.tolerance,
-        shortfall=shortfall(method, "residual", residual, options.tolerance, iterations),
-        iterations=iterations,
-        residual=residual,
+        residual=messages.residual,
         bound=bound,
         seconds=time.perf_counter() - began,
+        **_account(method, messages, options.tolerance),
     )
+
+
+def _account(
+    method: str, messages: TensorMessages | CompiledMessages, tolerance: float
+) -> dict[str, Any]:
+    """Whether the messages came to rest, and after how many iterations."""
+    residual, iterations = messages.residual, messages.iterations
+    return {
+        "converged": residual <= tolerance,
+        "shortfall": shortfall(method, "residual", residual, tolerance, iterations),
+        "iterations": iterations,
+    }

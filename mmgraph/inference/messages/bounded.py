@@ -18,18 +18,8 @@ from mmgraph.inference.numerics.shortfall import PRACTICAL_GAP, shortfall
 class BoundedStates(NamedTuple):
     """The best states of all variables in every row, as a search left them.
 
-    Attributes
-    ----------
-    states : dict of str to Tensor
-        State indices, ``(batch, *shape)``.
-    energy, bound : Tensor of float64, shape (batch,)
-        Their energy, and a lower bound on the energy of all.
-    converged : Tensor of bool, shape (batch,)
-        Whether the search of the row came to its end.
-    iterations : int
-        How many were made.
-    trace : sequence of TracePoint
-        How the first row came there.
+    With their energy, a lower bound on that of all, and whether the search of each row came to its
+    end; ``trace`` says how the first row came there.
     """
 
     states: dict[str, Int64[Tensor, "batch *shape"]]

@@ -1,76 +1,68 @@
-"""The options of message passing, checked and completed in one place."""
+"""The options of message passing, checked in one place."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
 from mmgraph.graph.errors import MmgraphError, suggestion
 
 Schedule = Literal["sequential", "parallel", "residual"]
-SCHEDULES: tuple[Schedule, ...] = ("sequential", "parallel", "residual")
+SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
 
-TENSOR_DAMPING = 0.3
-"""How much of its old value a message keeps by default: sent all at once, messages oscillate."""
+Progress = Callable[[int, float, float], None]
+"""Called with the iteration, the energy and the bound."""
 
 
 @dataclass(frozen=True)
 class MessageOptions:
-    """How messages are passed, and on what; the parameters of :func:`belief_propagation`.
-
-    Attributes
-    ----------
-    on_tensors : bool
-        Whether messages are tensors: away from the CPU, and where gradients are asked for.
+    """How messages are passed, and on what: the options of :func:`belief_propagation`.
 
     Raises
     ------
     MmgraphError
-        If an option is out of range, or tensors are not passed in the schedule.
+        If an option is out of range.
     """
 
-    schedule: Schedule = "sequential"
+    schedule: Schedule | None = None
     iterations: int = 200
     tolerance: float = 1e-6
-    damping: float = 0.0
+    damping: float | None = None
     device: str = "auto"
     dtype: torch.dtype | None = None
     memory_budget: int | None = None
-    on_tensors: bool = False
 
     def __post_init__(self) -> None:
-        if self.schedule not in SCHEDULES:
-            hint, known = suggestion(self.schedule, SCHEDULES), ", ".join(SCHEDULES)
-            raise MmgraphError(f"unknown schedule {self.schedule!r}{hint} (known: {known})")
-        if not 0 <= self.damping < 1:
+        if self.schedule not in (None, *SCHEDULES):
+            hint, names = suggestion(self.schedule, SCHEDULES), ", ".join(SCHEDULES)
+            raise MmgraphError(f"unknown schedule {self.schedule!r}{hint} (known: {names})")
+        if not 0 <= (self.damping or 0.0) < 1:
             raise MmgraphError(f"damping must lie in [0, 1), not {self.damping}")
         if self.iterations < 1:
             raise MmgraphError(f"iterations must be at least 1, not {self.iterations}")
-        if self.on_tensors and self.schedule != "parallel":
-            raise MmgraphError(
-                f"the schedule {self.schedule!r} runs on the CPU, and without gradients: elsewhere "
-                "messages are passed in the 'parallel' schedule, which need not be named"
-            )
 
-    @classmethod
-    def suited(
-        cls,
-        on_tensors: bool,
-        schedule: Schedule | None,
-        iterations: int,
-        tolerance: float,
-        damping: float | None,
-        device: str,
-        dtype: torch.dtype | None,
-        memory_budget: int | None,
-    ) -> MessageOptions:
-        """Return options whose schedule and damping suit the messages where they are None."""
-        if schedule is None:
-            schedule = "parallel" if on_tensors else "sequential"
-        if damping is None:
-            damping = TENSOR_DAMPING if on_tensors else 0.0
-        return cls(
-            schedule, iterations, tolerance, damping, device, dtype, memory_budget, on_tensors
-        )
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """What :func:`trws` and :func:`trws_and_moves` have in common."""
+
+    iterations: int = 100
+    tolerance: float = 1e-7
+    time_limit: float | None = None
+    dtype: torch.dtype | None = None
+    memory_budget: int | None = None
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True)
+class TrwsOptions(SearchOptions):
+    """Options of :func:`trws`."""
+
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.iterations < 1:
+            raise MmgraphError(f"iterations must be at least 1, not {self.iterations}")

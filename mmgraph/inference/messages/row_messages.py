@@ -89,7 +89,7 @@ class RowMessages:
         ZeroProbabilityError
             If the messages leave a node without a possible state.
         """
-        if options.schedule == "sequential" and options.damping == 0 and self._run_scaled(options):
+        if not options.damping and self._run_scaled(options):
             return
         step = self._pass(options)
         while self.iterations < options.iterations and self.residual > options.tolerance:
@@ -103,7 +103,8 @@ class RowMessages:
 
         They are for other messages than those of belief propagation, and for small numbers.
         """
-        if not self.model.sums or bool((self.model.appearance != 1).any()):
+        is_sequential = options.schedule in (None, "sequential")
+        if not (is_sequential and self.model.sums) or bool((self.model.appearance != 1).any()):
             return False
         scaled = ScaledMessages(self.pairwise, self.model)
         done, residual = 0, np.inf
@@ -118,8 +119,8 @@ class RowMessages:
 
     def _pass(self, options: MessageOptions) -> Callable[[], float]:
         """Return a function that passes messages once, and returns the largest change."""
-        model, damping = self.model, options.damping
-        if options.schedule == "sequential":
+        model, damping = self.model, options.damping or 0.0
+        if options.schedule in (None, "sequential"):
             return lambda: float(
                 max(sequential_pass(f, model, damping, self.messages) for f in (True, False))
             )

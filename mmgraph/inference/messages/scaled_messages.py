@@ -35,11 +35,11 @@ class ScaledMessages:
     """
 
     def __init__(self, pairwise: PairwiseGraph, model: Model) -> None:
-        self._size, self._spare = int(pairwise.slots[-1]), np.zeros(pairwise.largest)
+        self._size, self._spare = int(pairwise.slots[-1]), np.zeros(pairwise.edge_arrays.largest)
         # Those towards second ends, those towards first ends, and ones for a message not there.
-        self.messages = np.ones(2 * self._size + pairwise.largest)
+        self.messages = np.ones(2 * self._size + pairwise.edge_arrays.largest)
         weights = _scaled_weights(model.unary, pairwise.offsets)
-        agreement = np.exp(-np.abs(pairwise.weight.astype(np.float64)))
+        agreement = np.exp(-np.abs(pairwise.edge_arrays.weight.astype(np.float64)))
         self._arrays = (weights, agreement, model, pairwise.slots, self.messages)
 
     def iterate(self) -> float:

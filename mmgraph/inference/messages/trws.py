@@ -11,17 +11,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment, TracePoint
 from mmgraph.inference.messages.bounded import BoundedStates
+from mmgraph.inference.messages.options import SearchOptions, TrwsOptions
 from mmgraph.inference.messages.tensors.trws import trws_on_tensors
 from mmgraph.inference.messages.trws_kernels import (
     backward_beliefs,
@@ -30,7 +30,7 @@ from mmgraph.inference.messages.trws_kernels import (
     trws_pass,
 )
 from mmgraph.inference.numerics.memory import check_memory
-from mmgraph.inference.options import is_elsewhere
+from mmgraph.inference.options import is_elsewhere, keyword_options
 from mmgraph.inference.pairwise.build import pairwise_graph
 from mmgraph.inference.pairwise.energy_kernels import labelling_energy
 from mmgraph.inference.pairwise.feasible import feasible_labelling, infeasible, of_row
@@ -40,32 +40,15 @@ _PASSES_BETWEEN_LABELLINGS = 4
 _STALLED = 1e-3
 """Further passes are in vain where one closes less than this part of the gap."""
 
-Progress = Callable[[int, float, float], None]
-"""Called with the iteration, the energy and the bound."""
-
 
 @dataclass
 class Search:
     """The state of TRW-S on one row of evidence; it can go on from where it stopped.
 
-    Attributes
-    ----------
-    pairwise : PairwiseGraph
-        The graph.
-    unary : ndarray, shape (states,)
-        Unary energies with the evidence.
-    constant : float
-        The energy that no state changes.
-    messages : ndarray
-        One along each edge, towards its first node (after any number of iterations).
-    labelling : ndarray of int32, shape (nodes,)
-        The best so far.
-    energy, bound : float
-        Its energy, and a lower bound on the energy of all.
-    iterations : int
-        How many have been done.
-    converged : bool
-        Whether the gap is closed, or further iterations would not change it.
+    A message along each edge points towards its first node after any number of iterations;
+    ``constant`` is the energy that no state changes. ``labelling`` is the best so far, with its
+    energy and a lower bound on that of all. The search has converged where the gap is closed, or
+    further iterations would not change it.
     """
 
     pairwise: PairwiseGraph
@@ -79,18 +62,11 @@ class Search:
     converged: bool = False
 
     @classmethod
-    def start(
-        cls, pairwise: PairwiseGraph, unary: Float[np.ndarray, " states"], constant: float = 0.0
-    ) -> Search:
-        """Return a search that has not begun."""
-        labelling = np.zeros(pairwise.nodes, np.int32)
-        return cls(pairwise, unary, constant, pairwise.empty_messages(), labelling)
-
-    @classmethod
     def of_row(cls, pairwise: PairwiseGraph, evidence: Evidence, row: int) -> Search:
         """Return a search on a row of evidence that has not begun."""
-        constant = pairwise.constant_given(evidence, row)
-        return cls.start(pairwise, pairwise.unary(evidence, row), constant)
+        unary, constant = pairwise.unary(evidence, row), pairwise.constant_given(evidence, row)
+        labelling = np.zeros(pairwise.nodes, np.int32)
+        return cls(pairwise, unary, constant, pairwise.empty_messages(), labelling)
 
     def run(
         self,
@@ -101,16 +77,8 @@ class Search:
     ) -> None:
         """Iterate until the gap is closed, progress stalls, or the deadline passes.
 
-        Parameters
-        ----------
-        iterations : int
-            At most so many passes forwards and backwards.
-        tolerance : float
-            The gap, relative to the energy, that counts as closed.
-        deadline : float
-            On the clock of ``time.perf_counter``.
-        report : function, optional
-            Called whenever a labelling has been read off.
+        The deadline is on the clock of ``time.perf_counter``; ``report`` is called whenever a
+        labelling has been read off.
 
         Raises
         ------
@@ -168,12 +136,7 @@ class Search:
     def settle(self) -> None:
         """Find any labelling of finite energy where no pass has led to one.
 
-        Raises
-        ------
-        ZeroProbabilityError
-            If there is none.
-        MmgraphError
-            If none was found within reason.
+        Raises as :func:`feasible_labelling`.
         """
         if np.isfinite(self.energy):
             return
@@ -181,18 +144,13 @@ class Search:
         self.energy = self.energy_of(self.labelling)
 
 
+@keyword_options(TrwsOptions)
 def trws(
     graph: FactorGraph,
     evidence: Evidence,
     variables: Sequence[str] | None = None,
     *,
-    iterations: int = 100,
-    tolerance: float = 1e-7,
-    time_limit: float | None = None,
-    device: str = "auto",
-    dtype: torch.dtype | None = None,
-    memory_budget: int | None = None,
-    progress: Progress | None = None,
+    options: TrwsOptions,
 ) -> Assignment:
     """Return an assignment of low energy, and a bound on how much lower any other can be.
 
@@ -227,24 +185,9 @@ def trws(
     MemoryBudgetError
         If the messages would not fit.
     """
-    if iterations < 1:
-        raise MmgraphError(f"iterations must be at least 1, not {iterations}")
-    if is_elsewhere(device):
-        arguments = (iterations, tolerance, device, dtype, memory_budget)
-        return trws_on_tensors(graph, evidence, variables, *arguments)
-    options = SearchOptions(iterations, tolerance, time_limit, dtype, memory_budget, progress)
+    if is_elsewhere(options.device):
+        return trws_on_tensors(graph, evidence, variables, options)
     return search_rows("trws", graph, evidence, variables, options)
-
-
-class SearchOptions(NamedTuple):
-    """The parameters of :func:`trws` that its searches take."""
-
-    iterations: int
-    tolerance: float
-    time_limit: float | None
-    dtype: torch.dtype | None
-    memory_budget: int | None
-    progress: Progress | None
 
 
 def search_rows(
@@ -257,11 +200,8 @@ def search_rows(
 ) -> Assignment:
     """Search every row of evidence; return the best labellings, with the trace of the first row.
 
-    Parameters
-    ----------
-    finish : function, optional
-        Goes on from a search that has settled, until a deadline, and says whether it did anything;
-        the search then keeps its messages twice.
+    ``finish`` goes on from a search that has settled, until a deadline, and says whether it did
+    anything; the search then keeps its messages twice.
     """
     began = time.perf_counter()
     copies = 1 if finish is None else 2

@@ -17,7 +17,6 @@ from mmgraph.inference.minimisation.binary_kernels import (
     add_rises,
     change,
     edges_inside,
-    opposed_edge,
     split_edges,
 )
 from mmgraph.inference.minimisation.maximum_flow import minimum_cut
@@ -29,18 +28,10 @@ _NO_MESSAGES = DirectedMessages(np.zeros(1, np.int64), np.empty(0), np.empty(0))
 
 @dataclass(frozen=True)
 class Region:
-    """Nodes that a move may change, and the edges between them.
+    """Nodes that a move may change, in ascending order, and the numbers of the edges between them.
 
-    Attributes
-    ----------
-    nodes : ndarray of int, shape (members,)
-        In ascending order.
-    position : ndarray of int32, shape (all nodes,)
-        The place of each node among the members, -1 outside.
-    edges : ndarray of int32, shape (edges,)
-        Their numbers in the graph.
-    ends : ndarray of int32, shape (2, edges)
-        Places of their ends among the members.
+    ``position`` is the place of each node of the graph among the members, -1 outside; ``ends`` are
+    the places of the edges' ends.
     """
 
     nodes: Int[np.ndarray, " members"]
@@ -57,17 +48,10 @@ class Region:
 
 @dataclass(frozen=True)
 class Energies:
-    """A pairwise graph with the unary energies of one row of evidence.
+    """A pairwise graph with the unary energies of one row of evidence, and perhaps messages.
 
-    Attributes
-    ----------
-    pairwise : PairwiseGraph
-        The graph.
-    unary : ndarray, shape (states,)
-        Unary energies with the evidence.
-    messages : ndarray, optional
-        Of TRW-S after a backward pass, one along each edge towards its first node. They change no
-        energy, but say how to divide an edge's between its ends so that little is left to the flow.
+    These are of TRW-S after a backward pass, one along each edge towards its first node. They
+    change no energy, but say how to divide an edge's so that little is left to the flow.
     """
 
     pairwise: PairwiseGraph
@@ -119,15 +103,11 @@ class Energies:
         self,
         before: Int[np.ndarray, " nodes"],
         after: Int[np.ndarray, " nodes"],
-        members: Int[np.ndarray, " members"] | None = None,
-    ) -> tuple[float, int]:
-        """Return by how much the energy rises from one labelling to another, and how many differ.
-
-        ``members`` are the nodes that may differ.
-        """
-        nodes, p = self.everywhere.nodes if members is None else members, self.pairwise
-        rise, count = change(nodes, before, after, self.unary, p.edge_arrays, p.adjacency)
-        return float(rise), int(count)
+        members: Int[np.ndarray, " members"],
+    ) -> float:
+        """Return by how much the energy rises where these nodes may differ in two labellings."""
+        p = self.pairwise
+        return float(change(members, before, after, self.unary, p.edge_arrays, p.adjacency))
 
 
 def best_choice(
@@ -142,15 +122,7 @@ def best_choice(
     different ones) this is hard. Roof duality then finds part of a best labelling (Rother,
     Kolmogorov, Lempitsky and Szummer 2007, "Optimizing binary MRFs via extended roof duality");
     the other nodes keep the state of ``zero``, and the energy is never above that of ``zero``.
-
-    Parameters
-    ----------
-    energies : Energies
-        The graph and its unary energies.
-    zero, one : ndarray of int32, shape (nodes,)
-        The two labellings.
-    region : Region, optional
-        Outside of which the two agree, or are held at ``zero``; by default there is no outside.
+    Outside of the region the two agree, or are held at ``zero``; by default there is no outside.
     """
     p = energies.pairwise
     if region is None:
@@ -175,31 +147,6 @@ def best_choice(
         chosen = region.nodes[_cut(region, choice)]
         answer[chosen] = one[chosen]
     return answer
-
-
-def opposed_edge_of(
-    energies: Energies, zero: Int[np.ndarray, " nodes"], one: Int[np.ndarray, " nodes"]
-) -> tuple[int, tuple[float, float, float, float]] | None:
-    """Return the first edge whose ends prefer different choices, with its energies.
-
-    They are those of the choices (0, 0), (0, 1), (1, 0) and (1, 1).
-    """
-    arrays = energies.pairwise.edge_arrays
-    edge, a, b, c, d = opposed_edge(zero, one, energies.tolerance, arrays)
-    return None if edge < 0 else (int(edge), (float(a), float(b), float(c), float(d)))
-
-
-def is_binary_submodular(pairwise: PairwiseGraph) -> bool:
-    """Whether every node has at most two states and a minimum cut finds the best labelling.
-
-    That is so where E(0, 0) + E(1, 1) <= E(0, 1) + E(1, 0) for every edge (Kolmogorov and Zabih
-    2004, "What energy functions can be minimized via graph cuts?", theorem 4.1).
-    """
-    if pairwise.largest > 2:
-        return False
-    zero = np.zeros(pairwise.nodes, np.int32)
-    one = (pairwise.cardinalities - 1).astype(np.int32)
-    return opposed_edge_of(Energies(pairwise, pairwise.prior), zero, one) is None
 
 
 def _cut(region: Region, choice: BinaryChoice) -> Bool[np.ndarray, " members"]:

@@ -24,16 +24,9 @@ _ONE, _TWO = np.uint64(1), np.uint64(2)
 class BinaryChoice(NamedTuple):
     """The energy of a choice between zero and one at each member of a region.
 
-    Attributes
-    ----------
-    terminal : ndarray of float64, shape (members,)
-        How much dearer one is than zero.
-    barred : ndarray of uint8, shape (members,)
-        Which choices are ruled out.
-    residual : ndarray of float64, shape (2 * edges,)
-        The costs of the choices (0, 1) and (1, 0) at the ends of each edge.
-    opposed : ndarray of bool, shape (edges,)
-        Where equal choices cost more: the second end then counts the other way round.
+    One is by ``terminal`` dearer than zero, ``barred`` says which of the two are ruled out. The
+    choices (0, 1) and (1, 0) at the ends of each edge cost ``residual``; where equal choices cost
+    more the edge is ``opposed``, and its second end counts the other way round.
     """
 
     terminal: Float64[np.ndarray, " members"]
@@ -249,14 +242,13 @@ def opposed_edge(zero, one, tolerance, edges):
 
 @uncounted
 def change(members, before, after, unary, edges, adjacency):
-    """How much the energy rises when the members that differ change their states; and how many."""
+    """How much the energy rises when the members that differ change their states."""
     offsets, start = edges.offsets, adjacency.start
-    total, changed = 0.0, 0
+    total = 0.0
     for k in range(len(members)):
         n = members[k]
         if before[n] == after[n]:
             continue
-        changed += 1
         total += np.float64(unary[offsets[n] + after[n]]) - unary[offsets[n] + before[n]]
         for i in range(start[n], start[n + 1]):
             e = adjacency.edges[i]
@@ -271,7 +263,7 @@ def change(members, before, after, unary, edges, adjacency):
             else:
                 edge, tables = edge_at(edges, e, weight), edges.tables
                 total += edge_energy(edge, tables, u, v) - edge_energy(edge, tables, x, y)
-    return total, changed
+    return total
 
 
 @compiled

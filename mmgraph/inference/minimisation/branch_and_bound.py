@@ -172,17 +172,17 @@ def _add_variables(problem: Any, pairwise: PairwiseGraph) -> tuple[list[int], di
 
 def _tables(pairwise: PairwiseGraph, unary: Float[np.ndarray, " states"]) -> Iterator[_Table]:
     """Yield every table of energies with the nodes of its axes; nodes of cells become tables."""
-    p, sizes = pairwise, pairwise.cardinalities
+    p, arrays, sizes = pairwise, pairwise.edge_arrays, pairwise.cardinalities
     selections: dict[int, list[tuple[int, int]]] = {}
     known: dict[tuple[int, float, int, int], np.ndarray] = {}
     for e in range(p.edges):
-        a, b, f = int(p.first[e]), int(p.second[e]), int(p.function[e])
-        kind, stride = int(p.edge_arrays.kind[f]), int(p.edge_arrays.place[f])
+        a, b, f = int(p.first[e]), int(p.second[e]), int(arrays.function[e])
+        kind, stride = int(arrays.kind[f]), int(arrays.place[f])
         if kind >= SELECTS_FIRST:
             cells, variable = (b, a) if kind == SELECTS_FIRST else (a, b)
             selections.setdefault(cells, []).append((-stride, variable))
             continue
-        key = (f, float(p.weight[e]), int(sizes[a]), int(sizes[b]))
+        key = (f, float(arrays.weight[e]), int(sizes[a]), int(sizes[b]))
         if key not in known:
             known[key] = _table(p, *key)
         yield (a, b), known[key]

@@ -19,20 +19,14 @@ from mmgraph.graph.errors import GraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.minimisation.binary_energy import (
-    Energies,
-    best_choice,
-    is_binary_submodular,
-    opposed_edge_of,
-)
+from mmgraph.inference.minimisation.binary_energy import Energies, best_choice
+from mmgraph.inference.minimisation.binary_kernels import opposed_edge
 from mmgraph.inference.model_variables import named_variables
 from mmgraph.inference.pairwise.build import pairwise_graph
 from mmgraph.inference.pairwise.energy_kernels import labelling_energy
 from mmgraph.inference.pairwise.feasible import infeasible, of_row
 from mmgraph.inference.pairwise.graph import PairwiseGraph
 from mmgraph.inference.pairwise.labelling_energies import assignment_of_rows
-
-__all__ = ["cut_labelling", "graph_cut", "is_binary_submodular"]
 
 
 def graph_cut(
@@ -91,16 +85,12 @@ def cut_labelling(
 ) -> tuple[Int[np.ndarray, " nodes"], float]:
     """Return the best labelling of a graph that a minimum cut can solve, and its energy.
 
-    Raises
-    ------
-    GraphError, ZeroProbabilityError
-        See :func:`graph_cut`.
+    Raises as :func:`graph_cut`.
     """
     zero, one = _two_states(pairwise, unary)
     energies = Energies(pairwise, unary)
-    opposed = opposed_edge_of(energies, zero, one)
-    if opposed is not None:
-        edge, (a, b, c, d) = opposed
+    edge, a, b, c, d = _opposed_edge(energies, zero, one)
+    if edge >= 0:
         first, second = int(pairwise.first[edge]), int(pairwise.second[edge])
         raise GraphError(
             f"the edge between {pairwise.element_name(first)} and "
@@ -116,12 +106,34 @@ def cut_labelling(
     return labelling, energy
 
 
+def is_binary_submodular(pairwise: PairwiseGraph) -> bool:
+    """Whether every node has at most two states and a minimum cut finds the best labelling.
+
+    That is so where E(0, 0) + E(1, 1) <= E(0, 1) + E(1, 0) for every edge (Kolmogorov and Zabih
+    2004, "What energy functions can be minimized via graph cuts?", theorem 4.1).
+    """
+    if pairwise.edge_arrays.largest > 2:
+        return False
+    zero = np.zeros(pairwise.nodes, np.int32)
+    one = (pairwise.cardinalities - 1).astype(np.int32)
+    return _opposed_edge(Energies(pairwise, pairwise.prior), zero, one)[0] < 0
+
+
+def _opposed_edge(
+    energies: Energies, zero: Int[np.ndarray, " nodes"], one: Int[np.ndarray, " nodes"]
+) -> tuple[int, float, float, float, float]:
+    """As :func:`opposed_edge`, of two labellings."""
+    edge: tuple[int, float, float, float, float]
+    edge = opposed_edge(zero, one, energies.tolerance, energies.pairwise.edge_arrays)
+    return edge
+
+
 def _two_states(
     pairwise: PairwiseGraph, unary: Float[np.ndarray, " states"]
 ) -> tuple[Int[np.ndarray, " nodes"], Int[np.ndarray, " nodes"]]:
     """The lowest and the highest possible state of each node."""
     allowed = unary < np.inf
-    if len(unary) == 2 * pairwise.nodes and pairwise.largest <= 2 and allowed.all():
+    if len(unary) == 2 * pairwise.nodes and pairwise.edge_arrays.largest <= 2 and allowed.all():
         return np.zeros(pairwise.nodes, np.int32), np.ones(pairwise.nodes, np.int32)
     possible = np.flatnonzero(allowed)
     nodes = np.repeat(np.arange(pairwise.nodes), pairwise.cardinalities)[possible]

@@ -19,9 +19,8 @@ from mmgraph.graph.errors import MmgraphError, ZeroProbabilityError
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
+from mmgraph.inference.minimisation.coloured_icm import icm_of_elements, icm_of_layers
 from mmgraph.inference.minimisation.icm_kernels import icm_sweeps
-from mmgraph.inference.minimisation.icm_layers import icm_of_layers
-from mmgraph.inference.minimisation.icm_torch import icm_torch
 from mmgraph.inference.model_variables import has_compact_factors
 from mmgraph.inference.options import is_elsewhere
 from mmgraph.inference.pairwise.build import pairwise_graph
@@ -36,19 +35,7 @@ from mmgraph.inference.pairwise.labelling_energies import assignment_of_rows
 
 
 class Descent(NamedTuple):
-    """Where the search of one row of evidence ended.
-
-    Attributes
-    ----------
-    labelling : ndarray of int64, shape (nodes,)
-        State indices; of a table's node, the index of its cell.
-    energy : float
-        The labelling's energy; ``inf`` if a hard zero is left.
-    sweeps : int
-        How many were made.
-    converged : bool
-        Whether the last sweep changed nothing.
-    """
+    """Where the search of one row ended; it has converged if the last sweep changed nothing."""
 
     labelling: Int64[np.ndarray, " nodes"]
     energy: float
@@ -112,7 +99,7 @@ def icm(
     began = time.perf_counter()
     starts = checked_starts(graph, evidence, initial)
     if is_elsewhere(device):
-        return icm_torch(graph, evidence, starts, iterations, torch.device(device))
+        return icm_of_elements(graph, evidence, starts, iterations, torch.device(device))
     view = pairwise_graph(graph)
     rows, energies = [], []
     for row in range(evidence.batch):
@@ -140,8 +127,29 @@ def descend(
     start: Mapping[str, Tensor] | None = None,
     iterations: int = 100,
 ) -> Descent:
-    """Search from the best unary states, or from those of ``start``, in one row of evidence."""
-    labelling = lowest_states(unary, view.offsets)
+    """Search from :func:`starting_labelling`, in one row of evidence."""
+    descent = _descend_from(view, unary, starting_labelling(view, unary, row, start), iterations)
+    if descent.energy < np.inf:
+        return descent
+    with of_row(row):
+        feasible = feasible_labelling(view, unary)
+    return _descend_from(view, unary, feasible.astype(np.int64), iterations)
+
+
+def starting_labelling(
+    view: PairwiseGraph,
+    unary: Float[np.ndarray, " states"],
+    row: int = 0,
+    start: Mapping[str, Tensor] | None = None,
+) -> Int64[np.ndarray, " nodes"]:
+    """Return the best unary states, or those of ``start``, in one row of evidence.
+
+    Raises
+    ------
+    ZeroProbabilityError
+        If the evidence leaves a node no state.
+    """
+    labelling: np.ndarray = lowest_states(unary, view.offsets)
     if (labelling < 0).any():
         names = _without_state(view, int(np.argmax(labelling < 0)))
         raise ZeroProbabilityError(
@@ -152,13 +160,8 @@ def descend(
         )
     for name, codes in (start or {}).items():
         first = view.first_node[name]
-        labelling[first : first + len(codes.reshape(-1))] = codes.reshape(-1).numpy()
-    descent = _descend_from(view, unary, labelling, iterations)
-    if descent.energy < np.inf:
-        return descent
-    with of_row(row):
-        feasible = feasible_labelling(view, unary)
-    return _descend_from(view, unary, feasible.astype(np.int64), iterations)
+        labelling[first : first + codes.numel()] = codes.reshape(-1).numpy()
+    return labelling
 
 
 def _descend_from(

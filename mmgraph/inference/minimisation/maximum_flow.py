@@ -12,15 +12,9 @@ from mmgraph.inference.minimisation.maximum_flow_kernels import arcs_of_edges, s
 
 
 class MinimumCut(NamedTuple):
-    """A cut of least capacity.
+    """A cut of least capacity, which is the maximum flow, and the nodes on the sink's side of it.
 
-    Attributes
-    ----------
-    flow : float
-        The maximum flow, and the capacity of the cut; ``inf`` where a path of infinite capacities
-        leads from the source to the sink, and no cut is finite.
-    sink_side : ndarray of bool, shape (nodes,)
-        Which nodes are cut off from the source.
+    The flow is ``inf`` where a path of infinite capacities leads from the source to the sink.
     """
 
     flow: float

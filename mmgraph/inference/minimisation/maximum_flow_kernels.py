@@ -38,17 +38,7 @@ _LARGEST_GROWTH = 16
 
 
 class Arcs(NamedTuple):
-    """The arcs of a graph.
-
-    Attributes
-    ----------
-    start : ndarray of int64, shape (nodes + 1,)
-        Where the arcs that leave each node start among the numbers.
-    numbers : ndarray of uint32, shape (arcs,)
-        The arcs, a node after the other.
-    heads : ndarray of uint32, shape (arcs,)
-        Where each arc leads.
-    """
+    """The numbers of the arcs that leave node ``n`` from ``start[n]`` on, and where arcs lead."""
 
     start: Int64[np.ndarray, " nodes+1"]
     numbers: UInt32[np.ndarray, " arcs"]

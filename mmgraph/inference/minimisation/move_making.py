@@ -21,7 +21,7 @@ from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.messages.trws_kernels import backward_beliefs
 from mmgraph.inference.minimisation.binary_energy import Energies, Region
 from mmgraph.inference.minimisation.binary_kernels import best_responses
-from mmgraph.inference.minimisation.icm import checked_starts
+from mmgraph.inference.minimisation.icm import checked_starts, starting_labelling
 from mmgraph.inference.minimisation.moves import (
     Labelling,
     broken_metric,
@@ -30,9 +30,10 @@ from mmgraph.inference.minimisation.moves import (
     swap_move,
 )
 from mmgraph.inference.model_variables import named_variables
+from mmgraph.inference.options import keyword_options
 from mmgraph.inference.pairwise.build import pairwise_graph
 from mmgraph.inference.pairwise.energy_kernels import labelling_energy, lowest_states
-from mmgraph.inference.pairwise.feasible import feasible_labelling, infeasible, of_row
+from mmgraph.inference.pairwise.feasible import feasible_labelling, of_row
 from mmgraph.inference.pairwise.graph import PairwiseGraph
 from mmgraph.inference.pairwise.labelling_energies import assignment_of_rows
 
@@ -46,18 +47,9 @@ _CACHE_LINE = 64
 
 @dataclass
 class MoveMaking:
-    """A search by moves on one row of evidence.
+    """A search by moves on one row of evidence: the best labelling so far, of finite energy.
 
-    Attributes
-    ----------
-    energies : Energies
-        The graph, its unary energies and perhaps messages.
-    labelling : ndarray of int32, shape (nodes,)
-        The best so far, of finite energy.
-    moves : int
-        How many have been tried.
-    converged : bool
-        Whether none of them would change the labelling any more.
+    It has converged where none of the moves, of which so many were tried, would change it any more.
     """
 
     energies: Energies
@@ -81,19 +73,12 @@ class MoveMaking:
     def run(
         self, kind: str, cycles: int, deadline: float = np.inf, reach: int | None = None
     ) -> None:
-        """Make all moves of a kind in turn until none changes anything.
+        """Make all moves of a kind (expansions, swaps or fusions) in turn until none does anything.
 
-        Parameters
-        ----------
-        kind : {"expansion", "swap", "fusion"}
-            See the module.
-        cycles : int
-            At most so many times through all moves.
-        deadline : float
-            On the clock of ``time.perf_counter``; looked at between two moves.
-        reach : int, optional
-            After the first cycle, only nodes within so many edges of one that the cycle before has
-            changed may change again. That is quick, but what is found last may not be the best.
+        At most ``cycles`` times, and until a deadline on the clock of ``time.perf_counter``, looked
+        at between two moves. With a ``reach``, after the first cycle only nodes within so many
+        edges of one that the cycle before has changed may change again. That is quick, but what is
+        found last may not be the best.
         """
         moves = list(self._moves(kind))
         quiet = 0  # moves in a row that found nothing
@@ -115,7 +100,7 @@ class MoveMaking:
 
     def _moves(self, kind: str) -> Iterator[Move]:
         energies = self.energies
-        states = range(energies.pairwise.largest)
+        states = range(energies.pairwise.edge_arrays.largest)
         if kind == "swap":
             for b in states:
                 for a in range(b):
@@ -154,30 +139,13 @@ def improve(
     cycles: int = 5,
     deadline: float = np.inf,
 ) -> tuple[Labelling, float]:
-    """Make a labelling better by the strongest moves that the edges allow.
+    """Make a labelling of finite energy better by the strongest moves that the edges allow.
 
-    Parameters
-    ----------
-    pairwise : PairwiseGraph
-        Any graph.
-    unary : ndarray, shape (states,)
-        Unary energies with the evidence.
-    labelling : ndarray of int, shape (nodes,)
-        Of finite energy, as of TRW-S.
-    messages : ndarray, optional
-        Of TRW-S after a backward pass, in ``pairwise.slots``: they spare most of the work.
-    cycles : int, default 5
-        At most so many times through all moves; after the first one only near its changes.
-    deadline : float
-        On the clock of ``time.perf_counter``.
-
-    Returns
-    -------
-    labelling : ndarray of int32, shape (nodes,)
-    energy : float
-        Of that labelling, not above that of the one given; without the graph's constant.
+    Messages of TRW-S after a backward pass spare most of the work; after the first cycle moves are
+    tried only near its changes. Returns the labelling, and its energy without the graph's constant,
+    which is never higher than before.
     """
-    if messages is not None and pairwise.largest * messages.itemsize > _CACHE_LINE:
+    if messages is not None and pairwise.edge_arrays.largest * messages.itemsize > _CACHE_LINE:
         messages = None
     search = MoveMaking(Energies(pairwise, unary, messages), labelling.astype(np.int32))
     if np.isfinite(search.energy):
@@ -185,15 +153,27 @@ def improve(
     return search.labelling, search.energy
 
 
+@dataclass(frozen=True)
+class MoveOptions:
+    """Options of :func:`alpha_expansion` and :func:`alpha_beta_swap`."""
+
+    initial: Mapping[str, object] | None = None
+    cycles: int = 5
+    time_limit: float | None = None
+    dtype: torch.dtype | None = None
+
+    def __post_init__(self) -> None:
+        if self.cycles < 1:
+            raise MmgraphError(f"cycles must be at least 1, not {self.cycles}")
+
+
+@keyword_options(MoveOptions)
 def alpha_expansion(
     graph: FactorGraph,
     evidence: Evidence,
     variables: Sequence[str] | None = None,
     *,
-    initial: Mapping[str, object] | None = None,
-    cycles: int = 5,
-    time_limit: float | None = None,
-    dtype: torch.dtype | None = None,
+    options: MoveOptions,
 ) -> Assignment:
     """Return an assignment that no expansion of any state betters.
 
@@ -227,55 +207,50 @@ def alpha_expansion(
     UnknownVariableError, MmgraphError
         If the start names no variable of the graph, or does not fit it.
     """
-    options = (variables, initial, cycles, time_limit, dtype)
-    return _search_all_rows(graph, evidence, "expansion", "alpha_expansion", *options)
+    return _search_all_rows("alpha_expansion", graph, evidence, variables, options)
 
 
+@keyword_options(MoveOptions)
 def alpha_beta_swap(
     graph: FactorGraph,
     evidence: Evidence,
     variables: Sequence[str] | None = None,
     *,
-    initial: Mapping[str, object] | None = None,
-    cycles: int = 5,
-    time_limit: float | None = None,
-    dtype: torch.dtype | None = None,
+    options: MoveOptions,
 ) -> Assignment:
     """Return an assignment that no swap of two states betters.
 
     Parameters and errors are as for :func:`alpha_expansion`; the edges need to be semimetrics only,
     such as the truncated quadratic.
     """
-    options = (variables, initial, cycles, time_limit, dtype)
-    return _search_all_rows(graph, evidence, "swap", "alpha_beta_swap", *options)
+    return _search_all_rows("alpha_beta_swap", graph, evidence, variables, options)
 
 
 def _search_all_rows(
+    method: str,
     graph: FactorGraph,
     evidence: Evidence,
-    kind: str,
-    method: str,
     variables: Sequence[str] | None,
-    initial: Mapping[str, object] | None,
-    cycles: int,
-    time_limit: float | None,
-    dtype: torch.dtype | None,
+    options: MoveOptions,
 ) -> Assignment:
-    if cycles < 1:
-        raise MmgraphError(f"cycles must be at least 1, not {cycles}")
     began = time.perf_counter()
+    kind = "swap" if method == "alpha_beta_swap" else "expansion"
     names = named_variables(graph, variables)
-    pairwise = pairwise_graph(graph, dtype)
+    pairwise = pairwise_graph(graph, options.dtype)
     _refuse_unless_allowed(Energies(pairwise, pairwise.prior), kind)
-    starts = checked_starts(graph, evidence, initial)
+    starts = checked_starts(graph, evidence, options.initial)
+    limit = np.inf if options.time_limit is None else options.time_limit
     searches = []
     for row in range(evidence.batch):
-        deadline = time.perf_counter() + (np.inf if time_limit is None else time_limit)
-        row_energies = Energies(pairwise, pairwise.unary(evidence, row))
-        start = {name: codes[row].numpy() for name, codes in starts.items()}
-        with of_row(row):
-            search = MoveMaking(row_energies, _start(row_energies, start))
-        search.run(kind, cycles, deadline)
+        deadline = time.perf_counter() + limit
+        unary = pairwise.unary(evidence, row)
+        start = {name: codes[row] for name, codes in starts.items()}
+        labelling = starting_labelling(pairwise, unary, row, start).astype(np.int32)
+        search = MoveMaking(Energies(pairwise, unary), labelling)
+        if search.energy == np.inf:
+            with of_row(row):
+                search.labelling = feasible_labelling(pairwise, unary)
+        search.run(kind, options.cycles, deadline)
         searches.append(search)
     energies = [s.energy + pairwise.constant_given(evidence, i) for i, s in enumerate(searches)]
     converged, moves = all(s.converged for s in searches), max(s.moves for s in searches)
@@ -290,24 +265,10 @@ def _search_all_rows(
         shortfall=""
         if converged
         else f"{method}: some moves still lowered the energy when it ended "
-        f"({cycles} cycles, {moves} moves)",
+        f"({options.cycles} cycles, {moves} moves)",
         iterations=moves,
         seconds=time.perf_counter() - began,
     )
-
-
-def _start(energies: Energies, start: Mapping[str, np.ndarray]) -> Labelling:
-    """The states to start from, else the best by unary energies; any where these are forbidden."""
-    p = energies.pairwise
-    labelling = lowest_states(energies.unary, p.offsets).astype(np.int32)
-    if (labelling < 0).any():
-        raise infeasible()
-    for name, codes in start.items():
-        first = p.first_node[name]
-        labelling[first : first + codes.size] = codes.reshape(-1)
-    if MoveMaking(energies, labelling).energy == np.inf:
-        return feasible_labelling(p, energies.unary)
-    return labelling
 
 
 def _refuse_unless_allowed(energies: Energies, kind: str) -> None:

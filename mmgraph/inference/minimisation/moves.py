@@ -57,20 +57,17 @@ def fusion_move(
     """Return a labelling in which every node keeps its state or takes the proposal's.
 
     The energy is never higher than that of ``labelling``. It is the lowest possible where no edge
-    is opposed, see :func:`best_choice`. Outside of the region all
-    nodes keep their states.
+    is opposed, see :func:`best_choice`. Outside of the region all nodes keep their states.
     """
     place = energies.everywhere if region is None else region
-    return _if_better(
-        energies, labelling, best_choice(energies, labelling, proposal, place), place.nodes
-    )
+    mixed = best_choice(energies, labelling, proposal, place)
+    return _if_better(energies, labelling, mixed, place.nodes)
 
 
 def _if_better(
     energies: Energies, labelling: Labelling, mixed: Labelling, members: Int[np.ndarray, " members"]
 ) -> Labelling:
-    rise, _ = energies.change(labelling, mixed, members)
-    return mixed if rise < 0 else labelling
+    return mixed if energies.change(labelling, mixed, members) < 0 else labelling
 
 
 def broken_metric(

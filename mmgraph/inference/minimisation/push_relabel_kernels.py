@@ -28,18 +28,9 @@ _VISITS_BETWEEN_SEARCHES = 4
 
 
 class LeavingArcs(NamedTuple):
-    """The arcs that leave each node, a node after the other.
+    """The arcs that leave each node, a node after the other, those of node ``n`` from ``start[n]``.
 
-    Attributes
-    ----------
-    start : ndarray of int64, shape (nodes + 1,)
-        The arcs of node ``n`` are ``start[n]`` to ``start[n + 1]``.
-    heads : ndarray of uint32, shape (arcs,)
-        Where each leads.
-    twins : ndarray of uint32, shape (arcs,)
-        The arc back.
-    residual : ndarray, shape (arcs,)
-        What may still flow along it.
+    ``twins`` are the arcs back, ``residual`` what may still flow.
     """
 
     start: Int64[np.ndarray, " nodes+1"]
@@ -51,20 +42,10 @@ class LeavingArcs(NamedTuple):
 class Labels(NamedTuple):
     """The labels of the nodes, and the nodes with excess sorted by them.
 
-    Attributes
-    ----------
-    label : ndarray of int32, shape (nodes,)
-        As many as there are nodes where no path leads to the sink.
-    sizes : ndarray of int32, shape (nodes + 2,)
-        How many nodes have each label.
-    bucket : ndarray of int32, shape (nodes + 1,)
-        Of each label, the first node with excess in a linked list, or -1.
-    following : ndarray of int32, shape (nodes,)
-        The next node in the list.
-    current : ndarray of uint32, shape (nodes,)
-        The arc of each node at which pushing goes on.
-    queue : ndarray of int32, shape (nodes,)
-        Room for a search.
+    A label is as large as there are nodes where no path leads to the sink; ``sizes`` counts the
+    nodes of each. The nodes with excess of a label are a linked list from ``bucket`` on (-1 for
+    none), by ``following``. ``current`` is the arc at which pushing goes on, ``queue`` is room for
+    a search.
     """
 
     label: Int32[np.ndarray, " nodes"]

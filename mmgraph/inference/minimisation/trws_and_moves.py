@@ -9,28 +9,32 @@ with smoothness-based priors", compare the parts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import torch
+from dataclasses import dataclass
 
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.messages.trws import Progress, Search, SearchOptions, search_rows
+from mmgraph.inference.messages.options import SearchOptions
+from mmgraph.inference.messages.trws import Search, search_rows
 from mmgraph.inference.minimisation.move_making import improve
+from mmgraph.inference.options import keyword_options
 
 
+@dataclass(frozen=True)
+class TrwsAndMovesOptions(SearchOptions):
+    """Options of :func:`trws_and_moves`."""
+
+    iterations: int = 50
+    cycles: int = 5
+
+
+@keyword_options(TrwsAndMovesOptions)
 def trws_and_moves(
     graph: FactorGraph,
     evidence: Evidence,
     variables: Sequence[str] | None = None,
     *,
-    iterations: int = 50,
-    cycles: int = 5,
-    tolerance: float = 1e-7,
-    time_limit: float | None = None,
-    dtype: torch.dtype | None = None,
-    memory_budget: int | None = None,
-    progress: Progress | None = None,
+    options: TrwsAndMovesOptions,
 ) -> Assignment:
     """Return an assignment of low energy, and a bound on how much lower any other can be.
 
@@ -45,17 +49,16 @@ def trws_and_moves(
     """
 
     def finish(search: Search, deadline: float) -> bool:
-        if search.energy - search.bound <= tolerance * max(1.0, abs(search.energy)):
+        if search.energy - search.bound <= options.tolerance * max(1.0, abs(search.energy)):
             return False
         search.labelling, search.energy = improve(
             search.pairwise,
             search.unary,
             search.labelling,
             search.messages,
-            cycles=cycles,
+            cycles=options.cycles,
             deadline=deadline,
         )
         return True
 
-    options = SearchOptions(iterations, tolerance, time_limit, dtype, memory_budget, progress)
     return search_rows("trws_and_moves", graph, evidence, variables, options, finish)

@@ -46,12 +46,8 @@ def energy_terms(
     """Yield what a factor without edges adds to the energy.
 
     Each part is a list of variables, energies with an axis for each of them (behind those of the
-    elements of an array, or of rows), and whether they become a node of their own.
-
-    Parameters
-    ----------
-    tables : iterable of LogTable
-        As of :func:`log_tables`.
+    elements of an array, or of rows), and whether they become a node of their own. ``tables`` are
+    those of :func:`log_tables`.
     """
     if (values := factor.unary_values) is not None:
         yield [factor.scope[0].name], -values, False

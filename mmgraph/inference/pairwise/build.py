@@ -35,13 +35,7 @@ _KINDS: dict[type[Interaction], int] = {
 
 
 def built(graph: FactorGraph, dtype: np.dtype) -> PairwiseGraph:
-    """Return the pairwise view of a graph with energies of one precision.
-
-    Raises
-    ------
-    NotTabularError
-        If a factor has neither edges nor tables nor a likelihood.
-    """
+    """Return the pairwise view of a graph with energies of one precision."""
     return _Builder(graph, dtype).built()
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import numba
 import numpy as np
 import torch
 from jaxtyping import Bool, Int32, Int64
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.model_variables import field_variables
+from mmgraph.inference.numerics.compiling import compiled
 from mmgraph.inference.pairwise.build import pairwise_graph
 from mmgraph.inference.pairwise.graph import PairwiseGraph, adjacent_edges
 
@@ -25,13 +25,7 @@ Masks = dict[str, Bool[Tensor, "*shape"] | None]
 
 @dataclass(frozen=True)
 class Colouring:
-    """A colour for each node, and the nodes of each colour.
-
-    Attributes
-    ----------
-    colours : ndarray of int32, shape (nodes,)
-        -1 for a node that takes no part.
-    """
+    """A colour for each node, -1 for one that takes no part, and the nodes of each colour."""
 
     colours: Int32[np.ndarray, " nodes"]
 
@@ -105,7 +99,7 @@ def table_nodes(pairwise: PairwiseGraph) -> Bool[np.ndarray, " nodes"]:
     return is_table
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _greedy(first, second, adjacency, skipped):  # type: ignore[no-untyped-def]
     """Give each node the lowest colour that no neighbour has; look through skipped nodes."""
     start, incident, nodes = adjacency.start, adjacency.edges, len(skipped)

@@ -22,21 +22,7 @@ from mmgraph.inference.pairwise.graph import (
 
 
 class Edge(NamedTuple):
-    """The function of one edge.
-
-    Attributes
-    ----------
-    kind : int
-        ``POTTS`` and so on.
-    weight : float
-        What the function is multiplied by.
-    truncation : float
-        The largest value of a linear or quadratic function.
-    place : int
-        Where the table starts, or the stride of a selection.
-    rows, columns : int
-        The number of states of the first and of the second node.
-    """
+    """The function of one edge, as in :class:`EdgeArrays`, and the numbers of states it joins."""
 
     kind: int
     weight: float

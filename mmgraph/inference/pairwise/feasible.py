@@ -28,19 +28,14 @@ def feasible_labelling(
     1977, "Consistency in networks of relations"); each node takes the best state that is left, and
     the search goes back where a node has none.
 
-    Parameters
-    ----------
-    energies : ndarray
-        Of each state of each node, infinite where it is forbidden: the lowest is tried first.
-    contradictions : int
-        Give up after so many.
+    ``energies`` are infinite where a state is forbidden; the lowest are tried first.
 
     Raises
     ------
     ZeroProbabilityError
         If there is no such labelling.
     MmgraphError
-        If none was found before the search gave up.
+        If none was found before so many contradictions.
     """
     p = pairwise
     labelling = np.zeros(p.nodes, np.int32)
@@ -104,18 +99,10 @@ def _numbered(error: ZeroProbabilityError, rows: tuple[int, ...]) -> ZeroProbabi
 
 
 class _Domains(NamedTuple):
-    """The states that are left, and what striking some out needs.
+    """The ``possible`` states that are left, how many each node has, and what striking out needs.
 
-    Attributes
-    ----------
-    possible : ndarray of bool, shape (states,)
-        The states left.
-    left : ndarray of int64, shape (nodes,)
-        How many each node has.
-    queue, queued : ndarray, shape (nodes,)
-        A stack of nodes whose neighbours are to be looked at, and which nodes lie on it.
-    trail : ndarray of int64, shape (states,)
-        The states struck out, in that order.
+    ``queue`` is a stack of nodes whose neighbours are to be looked at, ``queued`` whether each node
+    lies on it, ``trail`` the states struck out, in that order.
     """
 
     possible: Bool[np.ndarray, " states"]

@@ -14,12 +14,12 @@ differ in their number of states. All values are energies, ``inf`` a hard zero.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import torch
 from jaxtyping import Float, Float64, Int, Int32, Int64, UInt8
@@ -29,6 +29,7 @@ from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.storage.cache import Cache, Cached
+from mmgraph.inference.numerics.compiling import compiled
 
 # What an edge's energy is: weight times this function of the two states.
 POTTS, LINEAR, QUADRATIC, TABLE = 0, 1, 2, 3
@@ -40,14 +41,8 @@ SELECTS_FIRST, SELECTS_SECOND = 4, 5
 class Adjacency(NamedTuple):
     """The edges at each node, as kernels take them.
 
-    Attributes
-    ----------
-    start : ndarray of int64, shape (nodes + 1,)
-        The edges at node ``n`` are ``edges[start[n]:start[n + 1]]``.
-    middle : ndarray of int64, shape (nodes,)
-        Those before ``middle[n]`` come from a lower node, the others lead to a higher one.
-    edges : ndarray of int32, shape (2 * edges,)
-        Their numbers.
+    Those at node ``n`` are ``edges[start[n]:start[n + 1]]``: before ``middle[n]`` they come from a
+    lower node, from there on they lead to a higher one.
     """
 
     start: Int64[np.ndarray, " nodes+1"]
@@ -58,27 +53,12 @@ class Adjacency(NamedTuple):
 class EdgeArrays(NamedTuple):
     """The edges and their functions, as kernels take them.
 
-    Attributes
-    ----------
-    offsets : ndarray of int64, shape (nodes + 1,)
-        The states of node ``n`` lie at ``offsets[n]:offsets[n + 1]`` of a flat array of states.
-    largest : int
-        The largest number of states of a node.
-    first, second : ndarray of int32, shape (edges,)
-        The ends of each edge, ``first < second``.
-    function : ndarray of int32, shape (edges,)
-        The function of each edge, a place in the three arrays of functions.
-    weight : ndarray of float, shape (edges,)
-        What the function is multiplied by; positive, except on tables.
-    kind : ndarray of uint8, shape (functions,)
-        ``POTTS`` and so on.
-    truncation : ndarray of float, shape (functions,)
-        The largest value of a linear or quadratic function.
-    place : ndarray of int64, shape (functions,)
-        Where in ``tables`` a table starts (rows are states of the edge's first node); of a
-        selection, how many cells lie between two states of the selected variable.
-    tables : ndarray of float
-        All tables, flat.
+    The states of node ``n`` lie at ``offsets[n]:offsets[n + 1]`` of a flat array of states; no node
+    has more than ``largest``. Edge ``e`` joins ``first[e] < second[e]``, and its energy is
+    ``weight[e]`` (positive, except on tables) times function ``f = function[e]`` of their states:
+    of ``kind[f]`` (``POTTS`` and so on), a linear or quadratic one at most ``truncation[f]``. A
+    table starts at ``place[f]`` of ``tables`` (rows are states of the first node); of a selection
+    ``place[f]`` cells lie between two states of the selected variable.
     """
 
     offsets: Int64[np.ndarray, " nodes+1"]
@@ -101,10 +81,8 @@ class PairwiseGraph(Cached):
     ----------
     first_node : dict of str to int
         The node of each discrete variable's first element; the others follow in scan order.
-    prior : ndarray of float, shape (states,)
+    prior : ndarray
         Unary energies of the factors, without evidence.
-    edge_arrays : EdgeArrays
-        The edges; their fields are attributes of the graph, too.
     constant : float
         The energy of factors without variables, and what tables were shifted by.
     likelihoods : list of (Factor, int)
@@ -122,33 +100,18 @@ class PairwiseGraph(Cached):
 
     @property
     def offsets(self) -> Int64[np.ndarray, " nodes+1"]:
-        """As in ``edge_arrays``."""
+        """Where the states of each node start, as in ``edge_arrays``."""
         return self.edge_arrays.offsets
 
     @property
-    def largest(self) -> int:
-        """As in ``edge_arrays``."""
-        return self.edge_arrays.largest
-
-    @property
     def first(self) -> Int32[np.ndarray, " edges"]:
-        """As in ``edge_arrays``."""
+        """The lower end of each edge, as in ``edge_arrays``."""
         return self.edge_arrays.first
 
     @property
     def second(self) -> Int32[np.ndarray, " edges"]:
-        """As in ``edge_arrays``."""
+        """The higher end of each edge, as in ``edge_arrays``."""
         return self.edge_arrays.second
-
-    @property
-    def function(self) -> Int32[np.ndarray, " edges"]:
-        """As in ``edge_arrays``."""
-        return self.edge_arrays.function
-
-    @property
-    def weight(self) -> Float[np.ndarray, " edges"]:
-        """As in ``edge_arrays``."""
-        return self.edge_arrays.weight
 
     @property
     def nodes(self) -> int:
@@ -184,7 +147,7 @@ class PairwiseGraph(Cached):
 
     def empty_messages(self) -> Float[np.ndarray, " slots"]:
         """Return room for a message along each edge, and zeros for a message that is not there."""
-        return np.zeros(int(self.slots[-1]) + self.largest, self.dtype)
+        return np.zeros(int(self.slots[-1]) + self.edge_arrays.largest, self.dtype)
 
     def unary(self, evidence: Evidence, row: int) -> Float[np.ndarray, " states"]:
         """Return the unary energies of one row of evidence: hard, soft and continuous.
@@ -196,9 +159,13 @@ class PairwiseGraph(Cached):
             block = self.block(energies, name)
             block -= tensor[row].detach().cpu().numpy().reshape(block.shape).astype(self.dtype)
         for name in (*evidence.columns, *evidence.arrays):
-            codes = evidence.hard(name)
-            assert codes is not None
-            self._observe(energies, name, codes[row].numpy().reshape(-1))
+            hard = evidence.hard(name)
+            assert hard is not None
+            codes, block = hard[row].numpy().reshape(-1), self.block(energies, name)
+            elements = np.flatnonzero(codes != MISSING)
+            observed = block[elements, codes[elements]]
+            block[elements] = np.inf
+            block[elements, codes[elements]] = observed
         one = evidence.rows(slice(row, row + 1)) if self.likelihoods else evidence
         for factor, node in self.likelihoods:
             table = factor.likelihood(one)
@@ -219,10 +186,8 @@ class PairwiseGraph(Cached):
     def block(self, states: np.ndarray, name: str) -> np.ndarray:
         """Return the part of a flat array of states that belongs to a variable, (size, states)."""
         variable = self.graph.variables[name]
-        begin = self.offsets[self.first_node[name]]
-        return states[begin : begin + variable.size * variable.cardinality].reshape(
-            variable.size, variable.cardinality
-        )
+        shape, begin = (variable.size, variable.cardinality), self.offsets[self.first_node[name]]
+        return states[begin : begin + math.prod(shape)].reshape(shape)
 
     def beliefs_of(
         self, marginals: Mapping[str, Float[Tensor, "batch *shape states"]], row: int
@@ -233,13 +198,6 @@ class PairwiseGraph(Cached):
             block = self.block(beliefs, name)
             block[:] = distributions[row].detach().cpu().numpy().reshape(block.shape)
         return beliefs
-
-    def _observe(self, energies: np.ndarray, name: str, codes: np.ndarray) -> None:
-        block = self.block(energies, name)
-        rows = np.flatnonzero(codes != MISSING)
-        observed = block[rows, codes[rows]]
-        block[rows] = np.inf
-        block[rows, codes[rows]] = observed
 
     def states_of(
         self, labelling: Int[np.ndarray, "*labellings nodes"]
@@ -271,7 +229,7 @@ class PairwiseGraph(Cached):
         return f"'{name}'[{', '.join(str(int(i)) for i in place)}]"
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def adjacent_edges(  # type: ignore[no-untyped-def]
     first, second, nodes
 ):

@@ -25,12 +25,8 @@ def assignment_energies(
 ) -> Float64[Tensor, " batch"]:
     """Return the energies of the rows' assignments, soft and continuous evidence included.
 
-    In double precision, on the CPU; ``inf`` where a hard zero is met.
-
-    Parameters
-    ----------
-    states : mapping of str to Tensor
-        State indices of every discrete variable, on the CPU.
+    In double precision, of states of every discrete variable on the CPU; ``inf`` where a hard zero
+    is met.
     """
     p = pairwise_graph(graph, torch.float64)
     energies = torch.zeros(evidence.batch, dtype=torch.float64)
@@ -83,10 +79,7 @@ def assignment_of_rows(
 ) -> Assignment:
     """Return the labellings of all rows, with their energies, as an assignment of some variables.
 
-    Parameters
-    ----------
-    account
-        The other fields of the assignment: method, convergence and so on.
+    ``account`` holds the other fields of the assignment: method, convergence and so on.
     """
     states = pairwise.states_of(np.stack(labellings))
     names = named_variables(pairwise.graph, variables)

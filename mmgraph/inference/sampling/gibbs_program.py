@@ -108,7 +108,7 @@ class GibbsProgram:
         nodes = [c[possible[c] > 1] for c in self.colouring.classes]
         bounds = itertools.accumulate((len(c) for c in nodes), initial=0)
         order = np.concatenate([np.zeros(0, np.int64), *nodes]).astype(np.int32)
-        largest = max(pairwise.largest, 1)
+        largest = max(pairwise.edge_arrays.largest, 1)
         arrays = ProgramArrays(order, pairwise.offsets, values, self.interactions, largest)
         return ConditionedProgram(self, row, arrays, list(itertools.pairwise(bounds)))
 
@@ -160,8 +160,8 @@ def _program(pairwise: PairwiseGraph) -> GibbsProgram:
 
 
 def _interactions(pairwise: PairwiseGraph, is_table: Bool[np.ndarray, " nodes"]) -> Interactions:
-    functions = pairwise.edge_arrays
-    kind = functions.kind[pairwise.function]
+    arrays = pairwise.edge_arrays
+    kind = arrays.kind[arrays.function]
     simple = np.flatnonzero(kind <= QUADRATIC)
     owner = np.concatenate([pairwise.first[simple], pairwise.second[simple]])
     order = np.argsort(owner, kind="stable")
@@ -170,8 +170,8 @@ def _interactions(pairwise: PairwiseGraph, is_table: Bool[np.ndarray, " nodes"])
         _starts(owner, pairwise.nodes),
         np.roll(owner, len(simple))[order],
         kind[edges],
-        pairwise.weight[edges],
-        functions.truncation[pairwise.function[edges]],
+        arrays.weight[edges],
+        arrays.truncation[arrays.function[edges]],
         *_memberships(pairwise, np.flatnonzero(kind == TABLE), np.flatnonzero(is_table)),
     )
 
@@ -180,6 +180,7 @@ def _memberships(
     pairwise: PairwiseGraph, edges: Int64[np.ndarray, " edges"], cells: Int64[np.ndarray, " tables"]
 ) -> tuple[np.ndarray, ...]:
     """The arrays of :class:`Interactions` from ``table_start`` on: of tables of edges and nodes."""
+    arrays = pairwise.edge_arrays
     ends = np.stack([pairwise.first[edges], pairwise.second[edges]], 1)
     rows = pairwise.cardinalities[ends[:, 1]]  # a table's rows are states of the first end
     scopes = [_scope(pairwise, int(n)) for n in cells]
@@ -187,9 +188,9 @@ def _memberships(
     node = np.concatenate([ends.reshape(-1), *(nodes for nodes, _ in scopes)])
     both = np.stack([rows, np.ones_like(rows)], 1).reshape(-1)
     stride = np.concatenate([both, *(strides for _, strides in scopes)])
-    places = pairwise.offsets[-1] + pairwise.edge_arrays.place[pairwise.function[edges]]
+    places = pairwise.offsets[-1] + arrays.place[arrays.function[edges]]
     base = np.concatenate([places, pairwise.offsets[cells]])
-    weight = np.concatenate([pairwise.weight[edges], np.ones(len(cells), pairwise.dtype)])
+    weight = np.concatenate([arrays.weight[edges], np.ones(len(cells), pairwise.dtype)])
     # Memberships by node, and for each the members of its table but for itself.
     order = np.argsort(node, kind="stable")
     table = np.repeat(np.arange(len(sizes)), sizes)[order]
@@ -216,7 +217,7 @@ def _scope(
     adjacency = pairwise.adjacency
     edges = adjacency.edges[adjacency.start[cells] : adjacency.start[cells + 1]]
     scope = pairwise.first[edges] + pairwise.second[edges] - cells
-    return scope, pairwise.edge_arrays.place[pairwise.function[edges]]
+    return scope, pairwise.edge_arrays.place[pairwise.edge_arrays.function[edges]]
 
 
 def _starts(owners: np.ndarray, nodes: int) -> Int64[np.ndarray, " nodes+1"]:

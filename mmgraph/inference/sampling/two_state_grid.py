@@ -85,7 +85,8 @@ def _energies(pairwise: PairwiseGraph) -> Float64[np.ndarray, "edges 4"] | None:
             return None
     if not np.isfinite(tables).all():
         return None
-    return tables[pairwise.function] * pairwise.weight[:, None].astype(np.float64)
+    edges = pairwise.edge_arrays
+    return tables[edges.function] * edges.weight[:, None].astype(np.float64)
 
 
 def _laid_out(

@@ -104,7 +104,7 @@ def _shifts(factor: EdgeTerms, pairwise: PairwiseGraph, edges: slice) -> Float64
         tables = interaction.table.detach()[factor.edges().weights.detach().cpu() != 0]
     else:
         tables = interaction.energies(*states).detach()[None]
-    used, of_edge = np.unique(pairwise.function[edges], return_inverse=True)
+    used, of_edge = np.unique(functions.function[edges], return_inverse=True)
     remaining = [
         _least(functions.tables[functions.place[f] : functions.place[f] + math.prod(states)])
         if functions.kind[f] == TABLE

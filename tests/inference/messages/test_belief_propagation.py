@@ -9,13 +9,13 @@ from hypothesis import given, reject, settings
 
 import mmgraph as mm
 from mmgraph.graph.errors import MemoryBudgetError, MmgraphError, ZeroProbabilityError
-from mmgraph.inference.messages.max_product import max_product
-from mmgraph.inference.messages.options import SCHEDULES
+from mmgraph.inference.messages.belief_propagation import max_product
+from mmgraph.inference.messages.options import SCHEDULES, MessageOptions
 from mmgraph.inference.messages.row_messages import RowMessages
 from mmgraph.inference.messages.spanning_trees import covering_forests
 from mmgraph.inference.messages.tensors.belief_propagation import TensorMessages
 from mmgraph.inference.pairwise.build import pairwise_graph
-from tests.inference.messages.tensors.on_tensors import marginals_on_tensors, tensor_options
+from tests.inference.messages.tensors.on_tensors import marginals_on_tensors
 from tests.inference.messages.test_trws import INTERACTIONS, grid
 from tests.inference.models import nothing, random_evidence, random_network, seeds
 from tests.inference.spatial_models import ising_grid, listed, mixed_graph
@@ -106,7 +106,7 @@ def test_the_bound_holds_for_any_messages():
     bounds = []
     for _ in range(20):
         for directed in (messages.messages.towards_first, messages.messages.towards_second):
-            directed[: -pairwise.largest] = rng.normal(size=int(pairwise.slots[-1]))
+            directed[: -pairwise.edge_arrays.largest] = rng.normal(size=int(pairwise.slots[-1]))
         bounds.append(messages.upper_bound())
     assert min(bounds) >= log_z
     assert max(bounds) - min(bounds) > 0.1
@@ -245,7 +245,7 @@ def test_best_assignments_elsewhere_are_damped_as_asked(cuda):
     done = set()
     for named, meant in (({}, 0.3), ({"damping": 0.0}, 0.0), ({"damping": 0.1}, 0.1)):
         found = max_product(graph, nothing(graph), device=cuda, **passes, **named)
-        options = tensor_options(damping=meant, device=cuda, **passes)
+        options = MessageOptions(damping=meant, device=cuda, **passes)
         same = TensorMessages(graph, nothing(graph), options, sums=False)
         assert torch.equal(found["spins"], same.assignment()[0]["spins"])
         assert found.iterations == same.iterations

@@ -66,7 +66,7 @@ def test_nodes_edges_and_their_order():
     image = mm.Variable("image", 3, shape=(2, 3))
     graph = mm.FactorGraph([image], [mm.GridFactor(image, mm.Potts(), 2.0)])
     view = pairwise_graph(graph)
-    assert (view.nodes, view.edges, view.largest) == (6, 7, 3)
+    assert (view.nodes, view.edges, view.edge_arrays.largest) == (6, 7, 3)
     assert (view.first < view.second).all()
     assert set(view.edge_arrays.kind) == {POTTS}
     assert pairwise_graph(graph) is view

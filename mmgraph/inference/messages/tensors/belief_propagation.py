@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.messages.options import MessageOptions
@@ -15,6 +16,8 @@ from mmgraph.inference.messages.tensors.spanning_forests import SpanningForests
 from mmgraph.inference.pairwise.feasible import check_rows
 from mmgraph.inference.pairwise.labelling_energies import assignment_energies, with_feasible_rows
 
+_DAMPING = 0.3
+"""By default, so much of its old value a message keeps: sent all at once, messages oscillate."""
 BELIEF_COPIES = 12
 """Tensors as large as all beliefs and messages that an iteration takes (as measured)."""
 
@@ -26,8 +29,9 @@ class TensorMessages:
 
     Raises
     ------
-    MemoryBudgetError
-        If the messages, with those kept for gradients, would not fit.
+    MemoryBudgetError, MmgraphError
+        If the messages, with those kept for gradients, would not fit; of another schedule than
+        ``"parallel"``.
     """
 
     def __init__(
@@ -38,10 +42,14 @@ class TensorMessages:
         sums: bool = True,
         reweighted: bool = False,
     ) -> None:
+        if options.schedule not in (None, "parallel"):
+            raise MmgraphError(
+                f"the schedule {options.schedule!r} runs on the CPU, and without gradients: "
+                "elsewhere messages are passed in the 'parallel' schedule, which need not be named"
+            )
+        damping = _DAMPING if options.damping is None else options.damping
         self.evidence, self.sums = evidence, sums
-        self.graph = TensorGraph(
-            graph, evidence, options.device, options.dtype, BELIEF_COPIES, options.memory_budget
-        )
+        self.graph = TensorGraph(graph, evidence, options, BELIEF_COPIES)
         self.groups = list(self.graph.groups)
         self.appearance: list[Tensor | None] = [None] * len(self.groups)
         if reweighted:
@@ -58,7 +66,7 @@ class TensorMessages:
         while self.iterations < options.iterations and self.residual > options.tolerance:
             earlier = self.iterations if self.graph.differentiable else 0
             self.graph.check_memory(1 + earlier)
-            self.residual = self.step(options.damping)
+            self.residual = self.step(damping)
             self.iterations += 1
 
     def beliefs(self) -> Float[Tensor, "batch nodes states"]:
@@ -98,10 +106,7 @@ class TensorMessages:
     def marginals(self) -> dict[str, Float[Tensor, "batch *shape states"]]:
         """Return the normalised beliefs of each variable.
 
-        Raises
-        ------
-        ZeroProbabilityError
-            If an element of a row has no possible state.
+        Raises ZeroProbabilityError if an element of a row has no possible state.
         """
         total = self.beliefs()
         check_rows(torch.isinf(total.detach().amin(-1)))
@@ -130,12 +135,7 @@ class TensorMessages:
         """Return the states that the messages point to, on the CPU, and their energies.
 
         Elements are decided colour by colour, each given those before it, so that neighbours break
-        ties alike.
-
-        Raises
-        ------
-        ZeroProbabilityError
-            If an element of a row has no possible state.
+        ties alike. Raises ZeroProbabilityError if an element of a row has no possible state.
         """
         beliefs = self.beliefs().clone()
         check_rows(torch.isinf(beliefs.amin(-1)))

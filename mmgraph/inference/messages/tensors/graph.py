@@ -21,6 +21,7 @@ from mmgraph.graph.factor import EdgeTerms, Factor, LogTable
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.interaction import Potts
 from mmgraph.inference.field.row_table import excluded_states
+from mmgraph.inference.messages.options import MessageOptions, TrwsOptions
 from mmgraph.inference.messages.tensors.messages import NUMBERS_AT_ONCE, EdgeGroup, without
 from mmgraph.inference.messages.tensors.selections import SelectionGroup
 from mmgraph.inference.model_variables import default_precision, tables_device
@@ -35,20 +36,12 @@ _TABLE_COPIES = 4
 
 
 class TensorGraph:
-    """The nodes and edges of a graph as tensors, with the evidence folded in.
+    """The nodes and edges of a graph as tensors, with the evidence of all rows folded in.
 
-    Parameters
-    ----------
-    graph : FactorGraph
-        Arrays and scalars joined by edge factors and by tables.
-    evidence : Evidence
-        Hard, soft or missing; all rows together.
-    device, dtype : optional
-        Where and how precisely to compute; by default as the first factor's tensors.
-    copies : int
-        How many tensors as large as all beliefs and messages a round of messages takes.
-    memory_budget : int, optional
-        In bytes; by default half of the machine's memory, or what a GPU has free.
+    A round of messages takes ``copies`` tensors as large as all beliefs and messages. ``unary``
+    holds energies ``(batch, nodes, states)``, ``constant`` that of factors without free variables,
+    ``groups`` the edges; ``differentiable`` says whether a factor or soft evidence asks for
+    gradients.
 
     Raises
     ------
@@ -56,27 +49,14 @@ class TensorGraph:
         If a factor has neither edges nor tables nor a likelihood.
     MemoryBudgetError
         If beliefs and messages would not fit; nothing has been allocated.
-
-    Attributes
-    ----------
-    differentiable : bool
-        Whether a factor or soft evidence asks for gradients.
-    unary : Tensor, shape (batch, nodes, states)
-        Unary energies.
-    groups : list of EdgeGroup
-        The edges.
-    constant : Tensor, shape (batch,)
-        Energy of factors without free variables.
     """
 
     def __init__(
         self,
         graph: FactorGraph,
         evidence: Evidence,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-        copies: int = 7,
-        memory_budget: int | None = None,
+        options: MessageOptions | TrwsOptions,
+        copies: int,
     ) -> None:
         self.model = graph
         variables = {n: v for n, v in graph.variables.items() if v.is_discrete}
@@ -88,9 +68,9 @@ class TensorGraph:
         self.elements = int(starts[-1])
         self.nodes = self.elements + len(cells)
         self.states = max((*cells, *(v.cardinality for v in variables.values())), default=1)
-        like = self._like(device, dtype)
-        self.device, self.dtype = like.device, like.dtype
-        self._budget = device_budget(self.device) if memory_budget is None else memory_budget
+        like = self._like(options.device, options.dtype)
+        self.device, self.dtype, budget = like.device, like.dtype, options.memory_budget
+        self._budget = device_budget(self.device) if budget is None else budget
         self._fixed_bytes, self._round_bytes = self._needed_bytes(evidence.batch, copies)
         self.check_memory(1)
         self.groups: list[EdgeGroup] = []
@@ -112,13 +92,7 @@ class TensorGraph:
         self.differentiable = torch.is_grad_enabled() and any(t.requires_grad for t in made_of)
 
     def check_memory(self, rounds: int) -> None:
-        """Refuse to hold the tensors of so many rounds of messages at once.
-
-        Raises
-        ------
-        MemoryBudgetError
-            If they would not fit.
-        """
+        """Raise MemoryBudgetError if the tensors of so many rounds of messages would not fit."""
         required = self._fixed_bytes + rounds * self._round_bytes
         if required > self._budget:
             history = f" of {rounds:,} iterations, kept for gradients," if rounds > 1 else ""
@@ -190,8 +164,8 @@ class TensorGraph:
                 SelectionGroup(first, second, shape, axis, self.states, self.constant)
             )
 
-    def _like(self, device: torch.device | str | None, dtype: torch.dtype | None) -> Tensor:
-        if device in (None, "auto"):
+    def _like(self, device: torch.device | str, dtype: torch.dtype | None) -> Tensor:
+        if device == "auto":
             tensors = (t for factor in self.model.factors for t in factor.tensors())
             away = next((t.device for t in tensors if t.device.type != "cpu"), None)
             device = tables_device(self.model) if away is None else away
@@ -286,17 +260,10 @@ class TensorGraph:
         beliefs: Float[Tensor, "batch nodes states"],
         messages: Sequence[Sequence[Tensor]] = (),
     ) -> Int64[Tensor, "batch nodes"]:
-        """Label the nodes colour by colour, each given the labels before it.
+        """Label the nodes by their beliefs (overwritten), colour by colour.
 
-        Parameters
-        ----------
-        colours : Tensor of int64, shape (nodes,)
-            No edge joins two nodes of a colour.
-        beliefs : Tensor, shape (batch, nodes, states)
-            What each node is labelled by; overwritten.
-        messages : two sequences of Tensor, optional
-            The messages towards second and towards first ends that are part of the beliefs: those
-            from a labelled node give way to the energies of its label.
+        Messages towards second and towards first ends that are part of the beliefs give way, where
+        they come from a labelled node, to the energies of its label.
         """
         labels = torch.zeros(beliefs.shape[:2], dtype=torch.int64, device=beliefs.device)
         for colour in range(int(colours.max()) + 1 if len(colours) else 0):

@@ -23,18 +23,10 @@ NUMBERS_AT_ONCE = 1 << 24
 
 @dataclass
 class EdgeGroup:
-    """Edges that share an interaction.
+    """Edges between ``first`` and ``second`` nodes that share an interaction.
 
-    Attributes
-    ----------
-    first, second : Tensor of int64, shape (edges,)
-        The nodes at the ends.
-    weights : Tensor, shape (edges,)
-        What the energies are multiplied by.
-    table : Tensor or None
-        Energies, ``(1, states, states)`` or one for each edge, padded with zeros; None for Potts.
-    states : int
-        To which messages are padded.
+    ``weights`` multiply the energies of ``table``, one for all edges or one for each, padded with
+    zeros; None stands for Potts. Messages are padded to so many ``states``.
     """
 
     first: Int64[Tensor, " edges"]
@@ -54,16 +46,9 @@ class EdgeGroup:
         sums: bool,
         chosen: Int64[Tensor, " chosen"] | None = None,
     ) -> Float[Tensor, "batch edges states"]:
-        """Return the messages that ``source`` sends along the edges (some of them), unnormalised.
+        """Return the messages that ``source`` sends along all or some edges, unnormalised.
 
-        Parameters
-        ----------
-        towards_second : bool
-            The direction.
-        sums : bool
-            Sum-product rather than min-sum.
-        chosen : Tensor of int64, optional
-            The edges that ``source`` belongs to; by default all.
+        Sum-product or min-sum.
         """
         weights = self.weights if chosen is None else self.weights[chosen]
         if self.table is None:

@@ -19,14 +19,7 @@ from mmgraph.inference.messages.tensors.messages import EdgeGroup, log_sum_exp
 class SelectionGroup(EdgeGroup):
     """Edges from a variable (``first``) to a table (``second``), of tables of one shape.
 
-    Parameters
-    ----------
-    first, second : Tensor of int64, shape (edges,)
-        The nodes of the variables, and those of the tables.
-    shape, axis : sequence of int, int
-        The tables' shape, and the axis of the variable.
-    states, like : int, Tensor
-        The number of states that messages are padded to; a tensor of their device and precision.
+    The variable is an ``axis`` of the shape; messages are padded to so many ``states``.
     """
 
     def __init__(

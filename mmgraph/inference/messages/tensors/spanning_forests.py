@@ -25,13 +25,7 @@ Directed = tuple[Sequence[Tensor], Sequence[Tensor]]
 
 
 class SpanningForests:
-    """Spanning forests that together cover all edges.
-
-    Parameters
-    ----------
-    graph : TensorGraph
-        The graph.
-    """
+    """Spanning forests that together cover all edges of a graph."""
 
     def __init__(self, graph: TensorGraph) -> None:
         self.graph = graph

@@ -19,6 +19,7 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment, TracePoint
 from mmgraph.inference.messages.bounded import BoundedStates
+from mmgraph.inference.messages.options import TrwsOptions
 from mmgraph.inference.messages.tensors.graph import TensorGraph
 from mmgraph.inference.messages.tensors.messages import normalised, without
 from mmgraph.inference.model_variables import named_variables
@@ -35,12 +36,7 @@ _COPIES = 7
 class ColouredPasses:
     """The messages of all rows, one along each edge, and the passes from colour to colour.
 
-    Parameters
-    ----------
-    graph : TensorGraph
-        The graph.
-    colours : Tensor of int64, shape (nodes,)
-        No edge joins two nodes of a colour.
+    No edge joins two nodes of a colour.
     """
 
     def __init__(self, graph: TensorGraph, colours: Int64[Tensor, " nodes"]) -> None:
@@ -101,16 +97,7 @@ class ColouredPasses:
 class ColouredSearch:
     """The best labellings of all rows so far, and the bounds that the passes proved.
 
-    Parameters
-    ----------
-    graph : TensorGraph
-        The model with the evidence.
-    evidence : Evidence
-        The same evidence.
-    tolerance : float
-        The gap, relative to the energy, that counts as closed.
-    began : float
-        When, on the clock of ``time.perf_counter``.
+    The graph holds the evidence, too; the search began on the clock of ``time.perf_counter``.
     """
 
     def __init__(
@@ -158,13 +145,7 @@ class ColouredSearch:
             self.states[name] = torch.where(rows, codes, self.states.get(name, codes))
 
     def best(self) -> BoundedStates:
-        """Return the best labellings.
-
-        Raises
-        ------
-        ZeroProbabilityError, MmgraphError
-            If hard zeros kept every pass from a labelling of finite energy, and so a search.
-        """
+        """Return the best labellings; where hard zeros kept every pass from one, search for it."""
         model, evidence = self.graph.model, self.evidence
         states, energy = with_feasible_rows(model, evidence, self.states, self.energy)
         converged = torch.full((len(energy),), self.converged)
@@ -175,17 +156,13 @@ def trws_on_tensors(
     graph: FactorGraph,
     evidence: Evidence,
     variables: Sequence[str] | None,
-    iterations: int,
-    tolerance: float,
-    device: str,
-    dtype: torch.dtype | None,
-    memory_budget: int | None,
+    options: TrwsOptions,
 ) -> Assignment:
     """As :func:`~mmgraph.inference.messages.trws.trws`, all rows and nodes of a colour at once."""
     began = time.perf_counter()
     named_variables(graph, variables)
     with torch.no_grad():
-        tensors = TensorGraph(graph, evidence, device, dtype, _COPIES, memory_budget)
-        search = ColouredSearch(tensors, evidence, tolerance, began)
-        search.run(iterations)
-    return search.best().assignment("trws", graph, variables, tolerance, began)
+        tensors = TensorGraph(graph, evidence, options, _COPIES)
+        search = ColouredSearch(tensors, evidence, options.tolerance, began)
+        search.run(options.iterations)
+    return search.best().assignment("trws", graph, variables, options.tolerance, began)

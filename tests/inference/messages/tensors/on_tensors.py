@@ -7,13 +7,8 @@ from typing import Any
 import mmgraph as mm
 from mmgraph.graph.evidence import Evidence
 from mmgraph.inference.messages.belief_propagation import marginals_by_messages
-from mmgraph.inference.messages.options import TENSOR_DAMPING, MessageOptions
+from mmgraph.inference.messages.options import MessageOptions, TrwsOptions
 from mmgraph.inference.messages.tensors.trws import trws_on_tensors
-
-
-def tensor_options(**options: Any) -> MessageOptions:
-    usual = {"schedule": "parallel", "damping": TENSOR_DAMPING, "on_tensors": True}
-    return MessageOptions(**usual | options)
 
 
 def marginals_on_tensors(
@@ -23,7 +18,8 @@ def marginals_on_tensors(
     method: str = "belief_propagation",
     **options: Any,
 ) -> mm.Posterior:
-    return marginals_by_messages(method, graph, evidence, variables, tensor_options(**options))
+    chosen = MessageOptions(**options)
+    return marginals_by_messages(method, graph, evidence, variables, chosen, on_tensors=True)
 
 
 def best_on_tensors(
@@ -36,5 +32,5 @@ def best_on_tensors(
     memory_budget: int | None = None,
 ) -> mm.Assignment:
     """By TRW-S."""
-    options = (iterations, 1e-7, device, None, memory_budget)
-    return trws_on_tensors(graph, evidence, variables, *options)
+    options = TrwsOptions(iterations, device=device, memory_budget=memory_budget)
+    return trws_on_tensors(graph, evidence, variables, options)
