@@ -8,30 +8,23 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Float64, Int64
 
-from mmgraph.inference.messages.min_sum_kernels import Envelope, envelope_of, min_sum_message
+from mmgraph.inference.messages.min_sum_kernels import (
+    Envelope,
+    envelope_of,
+    min_sum_message,
+    without_message,
+)
 from mmgraph.inference.messages.sum_product_kernels import sum_product_message
 from mmgraph.inference.numerics.compiling import compiled, uncounted
 from mmgraph.inference.pairwise.graph import Adjacency, EdgeArrays
 
 
 class Model(NamedTuple):
-    """A graph with one row of evidence, as messages are computed from it.
+    """A graph with one row of evidence, as messages are computed from it: sums or minima.
 
-    Attributes
-    ----------
-    sums : bool
-        Sum-product rather than max-product.
-    unary : ndarray, shape (states,)
-        Unary energies with the evidence.
-    edges : EdgeArrays
-        The edges.
-    adjacency : Adjacency
-        The edges at each node.
-    potentials : ndarray
-        Exponentials of minus the tables of the edges.
-    appearance : ndarray, shape (edges,)
-        One in belief propagation; in its tree-reweighted form the share of the spanning trees that
-        hold the edge, by which its energy is divided.
+    ``potentials`` are exponentials of minus the tables of the edges. The ``appearance`` of an edge
+    is one in belief propagation; in its tree-reweighted form the share of the spanning trees that
+    hold the edge, by which its energy is divided.
     """
 
     sums: bool
@@ -43,15 +36,7 @@ class Model(NamedTuple):
 
 
 class DirectedMessages(NamedTuple):
-    """Two messages along each edge.
-
-    Attributes
-    ----------
-    slots : ndarray of int64, shape (edges + 1,)
-        Where those of each edge lie.
-    towards_second, towards_first : ndarray of float
-        Energies of the states of the receiving node.
-    """
+    """Two messages along each edge, from ``slots[e]`` on: energies of the receiver's states."""
 
     slots: Int64[np.ndarray, " edges+1"]
     towards_second: Float[np.ndarray, " slots"]
@@ -59,15 +44,7 @@ class DirectedMessages(NamedTuple):
 
 
 class NodeQueue(NamedTuple):
-    """The nodes in a heap by the change of their incoming messages.
-
-    Attributes
-    ----------
-    residual : ndarray of float64, shape (nodes,)
-        That change.
-    heap, where : ndarray of int64, shape (nodes,)
-        The nodes, and the place of each among them.
-    """
+    """The nodes in a heap by the change of their incoming messages, and the place of each there."""
 
     residual: Float64[np.ndarray, " nodes"]
     heap: Int64[np.ndarray, " nodes"]
@@ -124,11 +101,8 @@ def _send(model, damping, e, upwards, low, messages, targets, scratch):
         back, old, target = old, back, targets.towards_second
     else:
         a, b = b, a
-    least = np.inf
-    for k in range(edges.offsets[a + 1] - edges.offsets[a]):
-        message = back[slot + k]
-        source[k] = belief[k] - low - (message if message < np.inf else 0.0)
-        least = min(least, source[k])
+    states = edges.offsets[a + 1] - edges.offsets[a]
+    least = without_message(belief, low, 1.0, back, slot, states, source)
     if model.sums:
         constant = sum_product_message(
             edges, e, weight, model.potentials, upwards, source, least, fresh, weights
@@ -300,11 +274,9 @@ def _free_energy(believed, model, messages, node, scratch):
         total += node[n]
     for e in range(len(edges.first)):
         a, b, slot = edges.first[e], edges.second[e], messages.slots[e]
-        least = np.inf
-        for k in range(offsets[a + 1] - offsets[a]):
-            message = messages.towards_first[slot + k]
-            source[k] = believed[offsets[a] + k] - (message if message < np.inf else 0.0)
-            least = min(least, source[k])
+        states, belief = offsets[a + 1] - offsets[a], believed[offsets[a] :]
+        back = messages.towards_first
+        least = without_message(belief, 0.0, 1.0, back, slot, states, source)
         weight = edges.weight[e] / model.appearance[e]
         constant = sum_product_message(
             edges, e, weight, model.potentials, True, source, least, fresh, scratch.weights

@@ -25,11 +25,7 @@ from mmgraph.inference.messages.belief_propagation_kernels import (
 )
 from mmgraph.inference.messages.options import MessageOptions
 from mmgraph.inference.messages.scaled_messages import ScaledMessages
-from mmgraph.inference.messages.spanning_trees import (
-    covering_forests,
-    edge_appearance,
-    forest_log_partition,
-)
+from mmgraph.inference.messages.spanning_trees import covering_forests, forest_log_partition
 from mmgraph.inference.messages.trws_kernels import sequential_labelling
 from mmgraph.inference.numerics.memory import check_memory
 from mmgraph.inference.pairwise.build import pairwise_graph
@@ -41,18 +37,8 @@ from mmgraph.inference.pairwise.graph import PairwiseGraph
 class RowMessages:
     """The messages of one row of evidence, and the passes that improve them.
 
-    Parameters
-    ----------
-    pairwise : PairwiseGraph
-        The graph.
-    evidence : Evidence
-        The evidence.
-    row : int
-        The row of it that counts.
-    sums : bool
-        Sum-product (marginals) rather than max-product (the best assignment).
-    appearance : ndarray, shape (edges,), optional
-        Edge appearance probabilities of tree-reweighted propagation; one by default.
+    Sum-product (marginals) or max-product (the best assignment); ``appearance`` holds the edge
+    appearance probabilities of tree-reweighted propagation, one by default.
     """
 
     def __init__(
@@ -84,10 +70,7 @@ class RowMessages:
     def run(self, options: MessageOptions) -> None:
         """Pass messages until none changes by more than the tolerance.
 
-        Raises
-        ------
-        ZeroProbabilityError
-            If the messages leave a node without a possible state.
+        Raises ZeroProbabilityError if the messages leave a node without a possible state.
         """
         if not options.damping and self._run_scaled(options):
             return
@@ -183,14 +166,7 @@ class RowMessages:
 class CompiledMessages:
     """The messages of all rows of evidence, passed side by side on the machine's cores.
 
-    Parameters
-    ----------
-    graph, evidence
-        The model and the evidence.
-    options : MessageOptions
-        How messages are passed.
-    sums, reweighted : bool
-        Sum-product rather than max-product; of its tree-reweighted form.
+    Sum-product (perhaps in its tree-reweighted form) or max-product.
 
     Raises
     ------
@@ -213,7 +189,7 @@ class CompiledMessages:
             graph, options.dtype, options.memory_budget, messages_per_edge=each * evidence.batch
         )
         self.pairwise = pairwise_graph(graph, options.dtype)
-        appearance = edge_appearance(covering_forests(self.pairwise)) if reweighted else None
+        appearance = covering_forests(self.pairwise).mean(0) if reweighted else None
 
         def run(row: int) -> RowMessages:
             messages = RowMessages(self.pairwise, evidence, row, sums, appearance)

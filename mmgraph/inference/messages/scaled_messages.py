@@ -24,29 +24,21 @@ _SMALLEST = 1e-280
 
 
 class ScaledMessages:
-    """The messages of one row of evidence.
-
-    Parameters
-    ----------
-    pairwise : PairwiseGraph
-        The graph.
-    model : Model
-        The same with the evidence, as kernels take it.
-    """
+    """The messages of one row of evidence, which the model holds."""
 
     def __init__(self, pairwise: PairwiseGraph, model: Model) -> None:
-        self._size, self._spare = int(pairwise.slots[-1]), np.zeros(pairwise.edge_arrays.largest)
+        edges = pairwise.edge_arrays
+        self._size, self._spare = int(pairwise.slots[-1]), np.zeros(edges.largest)
         # Those towards second ends, those towards first ends, and ones for a message not there.
-        self.messages = np.ones(2 * self._size + pairwise.edge_arrays.largest)
-        weights = _scaled_weights(model.unary, pairwise.offsets)
-        agreement = np.exp(-np.abs(pairwise.edge_arrays.weight.astype(np.float64)))
+        self.messages = np.ones(2 * self._size + edges.largest)
+        weights = _scaled_weights(model.unary, edges.offsets)
+        agreement = np.exp(-np.abs(edges.weight.astype(np.float64)))
         self._arrays = (weights, agreement, model, pairwise.slots, self.messages)
 
     def iterate(self) -> float:
         """Visit the nodes in order and back; return the largest change in nats.
 
-        Returns -1 if numbers got too small. An element that evidence or hard zeros leave no state
-        counts as too small.
+        Returns -1 if numbers got too small, as they are where an element has no state left.
         """
         return float(scaled_iteration(*self._arrays))
 

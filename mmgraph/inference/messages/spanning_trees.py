@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int32, Int64
+from jaxtyping import Bool, Int32
 
 from mmgraph.inference.messages.belief_propagation_kernels import log_sum, scratch_of
+from mmgraph.inference.messages.min_sum_kernels import without_message
 from mmgraph.inference.messages.sum_product_kernels import sum_product_message
 from mmgraph.inference.numerics.compiling import compiled, uncounted
-from mmgraph.inference.pairwise.graph import PairwiseGraph, adjacent_edges
+from mmgraph.inference.pairwise.graph import PairwiseGraph
 
 
 def covering_forests(pairwise: PairwiseGraph) -> Bool[np.ndarray, "forests edges"]:
@@ -36,13 +37,6 @@ def forests_over(
     return np.array(forests)
 
 
-def edge_appearance(
-    forests: Bool[np.ndarray, "forests edges"],
-) -> Float64[np.ndarray, " edges"]:
-    """Return the share of the forests that hold each edge."""
-    return np.asarray(forests.mean(0), np.float64)
-
-
 @compiled
 def _spanning_forest(first, second, nodes, uses):
     """Take edges, those with fewest uses first, unless they close a cycle (Kruskal)."""
@@ -66,18 +60,6 @@ def _spanning_forest(first, second, nodes, uses):
                 parent[max(a, b)] = min(a, b)
                 member[e] = True
     return member
-
-
-def forest_depths(
-    member: Bool[np.ndarray, " edges"],
-    first: Int32[np.ndarray, " edges"],
-    second: Int32[np.ndarray, " edges"],
-    nodes: int,
-) -> Int64[np.ndarray, " nodes"]:
-    """Return how far each node of a forest is from the root of its tree."""
-    depths: Int64[np.ndarray, " nodes"]
-    _, _, depths = rooted_forest(member, first, second, adjacent_edges(first, second, nodes))
-    return depths
 
 
 @compiled
@@ -136,11 +118,7 @@ def _collected(collected, order, parent, model, messages, scratch):
         back, ahead = messages.towards_first, messages.towards_second
         if not upwards:
             back, ahead = ahead, back
-        least = np.inf
-        for k in range(states):
-            message = back[slot + k]
-            source[k] = collected[begin + k] - (message if message < np.inf else 0.0)
-            least = min(least, source[k])
+        least = without_message(collected[begin:], 0.0, 1.0, back, slot, states, source)
         weight = edges.weight[e] / model.appearance[e]
         constant = sum_product_message(
             edges, e, weight, model.potentials, upwards, source, least, fresh, scratch.weights

@@ -174,7 +174,7 @@ def _tables(pairwise: PairwiseGraph, unary: Float[np.ndarray, " states"]) -> Ite
     """Yield every table of energies with the nodes of its axes; nodes of cells become tables."""
     p, arrays, sizes = pairwise, pairwise.edge_arrays, pairwise.cardinalities
     selections: dict[int, list[tuple[int, int]]] = {}
-    known: dict[tuple[int, float, int, int], np.ndarray] = {}
+    tables: dict[tuple[int, float, int, int], np.ndarray] = {}
     for e in range(p.edges):
         a, b, f = int(p.first[e]), int(p.second[e]), int(arrays.function[e])
         kind, stride = int(arrays.kind[f]), int(arrays.place[f])
@@ -183,9 +183,9 @@ def _tables(pairwise: PairwiseGraph, unary: Float[np.ndarray, " states"]) -> Ite
             selections.setdefault(cells, []).append((-stride, variable))
             continue
         key = (f, float(arrays.weight[e]), int(sizes[a]), int(sizes[b]))
-        if key not in known:
-            known[key] = _table(p, *key)
-        yield (a, b), known[key]
+        if key not in tables:
+            tables[key] = _table(p, *key)
+        yield (a, b), tables[key]
     for n in range(p.nodes):
         energies = unary[p.offsets[n] : p.offsets[n + 1]].astype(np.float64)
         if n not in selections:

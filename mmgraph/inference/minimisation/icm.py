@@ -24,6 +24,7 @@ from mmgraph.inference.minimisation.icm_kernels import icm_sweeps
 from mmgraph.inference.model_variables import has_compact_factors
 from mmgraph.inference.options import is_elsewhere
 from mmgraph.inference.pairwise.build import pairwise_graph
+from mmgraph.inference.pairwise.colouring import table_nodes
 from mmgraph.inference.pairwise.energy_kernels import (
     labelling_energy,
     lowest_states,
@@ -173,7 +174,9 @@ def _descend_from(
     """Search from the states of the variables' nodes, in place."""
     edges = view.edge_arrays
     set_cells(labelling, edges)
-    sweeps, converged = icm_sweeps(labelling, iterations, unary, edges, view.adjacency)
+    sweeps, converged = icm_sweeps(
+        labelling, table_nodes(view), iterations, unary, edges, view.adjacency
+    )
     energy = float(labelling_energy(labelling, unary, edges))
     return Descent(labelling, energy, int(sweeps), bool(converged))
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from mmgraph.inference.numerics.compiling import compiled, uncounted
 from mmgraph.inference.pairwise.energy_kernels import edge_at, edge_energy
-from mmgraph.inference.pairwise.graph import POTTS, SELECTS_FIRST, SELECTS_SECOND
+from mmgraph.inference.pairwise.graph import POTTS, SELECTS_FIRST
 
 
 @uncounted
@@ -39,26 +39,19 @@ def _add_edges(n, labelling, cost, violated, unary, edges, adjacency):
 
 
 @compiled
-def icm_sweeps(labelling, iterations, unary, edges, adjacency):
+def icm_sweeps(labelling, is_table, iterations, unary, edges, adjacency):
     """Sweep over the nodes in order until none changes; returns the sweeps and whether none did.
 
     Nodes of tables are not visited: they move along with their variables.
     """
     offsets, first, second, function = edges.offsets, edges.first, edges.second, edges.function
     kind, place, start, incident = edges.kind, edges.place, adjacency.start, adjacency.edges
-    nodes = len(labelling)
-    is_cell = np.zeros(nodes, np.bool_)
-    for e in range(len(first)):
-        if kind[function[e]] == SELECTS_FIRST:
-            is_cell[second[e]] = True
-        elif kind[function[e]] == SELECTS_SECOND:
-            is_cell[first[e]] = True
     cost = np.empty(edges.largest, np.float64)
     violated = np.empty(edges.largest, np.int64)
     for sweep in range(iterations):
         changed = 0
-        for n in range(nodes):
-            if is_cell[n]:
+        for n in range(len(labelling)):
+            if is_table[n]:
                 continue
             begin, states = offsets[n], offsets[n + 1] - offsets[n]
             for k in range(states):

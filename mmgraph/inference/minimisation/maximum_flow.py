@@ -30,21 +30,14 @@ def minimum_cut(
 ) -> MinimumCut:
     """Cut the source from the sink at the least cost.
 
+    ``terminal`` is the capacity of the arc from the source to a node where positive, and minus that
+    of the arc from the node to the sink where negative; ``forward`` and ``backward`` are those of
+    the edges from first to second end and back, ``inf`` where an edge must not be cut.
+
     By augmenting paths (Boykov and Kolmogorov 2004), and by pushing excess (Goldberg and Tarjan
     1988) what is left where these take too long; both end at the same cut. On grids of 512 x 512
     this is as fast as PyMaxflow, which wraps the first authors' own program, and on graphs that are
     not local faster, so no other package is called.
-
-    Parameters
-    ----------
-    terminal : ndarray, shape (nodes,)
-        The capacity of the arc from the source to a node where positive, and minus that of the arc
-        from the node to the sink where negative.
-    first, second : ndarray of int, shape (edges,)
-        The ends of each edge.
-    forward, backward : ndarray, shape (edges,)
-        Its capacities from first to second and from second to first; ``inf`` where the edge must
-        not be cut.
 
     Raises
     ------

@@ -71,8 +71,8 @@ def colour_masks(graph: FactorGraph) -> list[Masks]:
 
 
 def _masks_of_variables(graph: FactorGraph) -> list[Masks]:
-    known = set(field_variables(graph))
-    groups = [[n for n in group if n in known] for group in graph.colouring()]
+    names = set(field_variables(graph))
+    groups = [[n for n in group if n in names] for group in graph.colouring()]
     return [dict.fromkeys(group) for group in groups if group]
 
 

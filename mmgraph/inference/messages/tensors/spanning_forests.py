@@ -12,13 +12,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mmgraph.inference.messages.spanning_trees import (
-    edge_appearance,
-    forest_depths,
-    forests_over,
-)
+from mmgraph.inference.messages.spanning_trees import forests_over, rooted_forest
 from mmgraph.inference.messages.tensors.graph import TensorGraph
 from mmgraph.inference.messages.tensors.messages import EdgeGroup, log_sum_exp, without
+from mmgraph.inference.pairwise.graph import adjacent_edges
 
 Directed = tuple[Sequence[Tensor], Sequence[Tensor]]
 """Messages towards second and towards first ends, group by group."""
@@ -30,6 +27,7 @@ class SpanningForests:
     def __init__(self, graph: TensorGraph) -> None:
         self.graph = graph
         self._first, self._second = graph.ends().T.astype(np.int32)
+        self._adjacency = adjacent_edges(self._first, self._second, graph.nodes)
         order = graph.in_order()  # the same forests as on the CPU
         covering = forests_over(self._first[order], self._second[order], graph.nodes)
         self.forests = np.empty_like(covering)
@@ -38,7 +36,7 @@ class SpanningForests:
 
     def appearance(self) -> list[Float[Tensor, " edges"]]:
         """Return the share of the forests that hold each edge, group by group."""
-        shares = torch.from_numpy(edge_appearance(self.forests)).to(self.graph.unary)
+        shares = torch.from_numpy(self.forests.mean(0)).to(self.graph.unary)
         return list(shares.split(np.diff(self._starts).tolist()))
 
     def upper_bound(
@@ -65,7 +63,7 @@ class SpanningForests:
         messages: Directed,
     ) -> Tensor:
         """Collect one forest from the leaves to the roots, all edges of a depth at once."""
-        depth = forest_depths(member, self._first, self._second, self.graph.nodes)
+        _, _, depth = rooted_forest(member, self._first, self._second, self._adjacency)
         from_first = depth[self._first] > depth[self._second]
         level = np.where(member, np.maximum(depth[self._first], depth[self._second]), 0)
         for now in range(int(level.max(initial=0)), 0, -1):
