@@ -78,12 +78,7 @@ class Search:
         """Iterate until the gap is closed, progress stalls, or the deadline passes.
 
         The deadline is on the clock of ``time.perf_counter``; ``report`` is called whenever a
-        labelling has been read off.
-
-        Raises
-        ------
-        ZeroProbabilityError
-            If no labelling has a finite energy.
+        labelling has been read off. Raises ZeroProbabilityError if none has a finite energy.
         """
         for count in range(1, iterations + 1):
             bound = self._iterate()

@@ -89,7 +89,7 @@ def cut_labelling(
     """
     zero, one = _two_states(pairwise, unary)
     energies = Energies(pairwise, unary)
-    edge, a, b, c, d = _opposed_edge(energies, zero, one)
+    edge, a, b, c, d = opposed_edge(zero, one, energies.tolerance, pairwise.edge_arrays)
     if edge >= 0:
         first, second = int(pairwise.first[edge]), int(pairwise.second[edge])
         raise GraphError(
@@ -116,16 +116,8 @@ def is_binary_submodular(pairwise: PairwiseGraph) -> bool:
         return False
     zero = np.zeros(pairwise.nodes, np.int32)
     one = (pairwise.cardinalities - 1).astype(np.int32)
-    return _opposed_edge(Energies(pairwise, pairwise.prior), zero, one)[0] < 0
-
-
-def _opposed_edge(
-    energies: Energies, zero: Int[np.ndarray, " nodes"], one: Int[np.ndarray, " nodes"]
-) -> tuple[int, float, float, float, float]:
-    """As :func:`opposed_edge`, of two labellings."""
-    edge: tuple[int, float, float, float, float]
-    edge = opposed_edge(zero, one, energies.tolerance, energies.pairwise.edge_arrays)
-    return edge
+    tolerance = Energies(pairwise, pairwise.prior).tolerance
+    return bool(opposed_edge(zero, one, tolerance, pairwise.edge_arrays)[0] < 0)
 
 
 def _two_states(

@@ -145,10 +145,7 @@ def starting_labelling(
 ) -> Int64[np.ndarray, " nodes"]:
     """Return the best unary states, or those of ``start``, in one row of evidence.
 
-    Raises
-    ------
-    ZeroProbabilityError
-        If the evidence leaves a node no state.
+    Raises ZeroProbabilityError if the evidence leaves a node no state.
     """
     labelling: np.ndarray = lowest_states(unary, view.offsets)
     if (labelling < 0).any():
@@ -184,12 +181,10 @@ def _descend_from(
 def checked_starts(
     graph: FactorGraph, evidence: Evidence, initial: Mapping[str, object] | None
 ) -> dict[str, Int64[Tensor, "batch *shape"]]:
-    """Return starts as state indices of every row; raise the error that names what is wrong.
+    """Return starts as state indices of every row.
 
-    Raises
-    ------
-    UnknownVariableError, MmgraphError
-        If a start names no discrete variable of the graph, or does not fit it.
+    Raises UnknownVariableError or MmgraphError if one names no discrete variable of the graph, or
+    does not fit it.
     """
     starts = {}
     for name, start in (initial or {}).items():

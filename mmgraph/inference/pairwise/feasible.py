@@ -72,13 +72,7 @@ def infeasible() -> ZeroProbabilityError:
 
 @contextmanager
 def of_row(row: int) -> Iterator[None]:
-    """Let what finds its evidence impossible say which row that is.
-
-    Raises
-    ------
-    ZeroProbabilityError
-        With the row's number, and in its message.
-    """
+    """Let a ZeroProbabilityError that is raised inside say which row of evidence is impossible."""
     try:
         yield
     except ZeroProbabilityError as error:

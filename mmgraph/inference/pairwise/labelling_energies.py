@@ -48,15 +48,7 @@ def with_feasible_rows(
     states: Mapping[str, Int64[Tensor, "batch *shape"]],
     energies: Float64[Tensor, " batch"],
 ) -> tuple[dict[str, Int64[Tensor, "batch *shape"]], Float64[Tensor, " batch"]]:
-    """Replace rows that meet a hard zero by assignments that a search has found.
-
-    Raises
-    ------
-    ZeroProbabilityError
-        If a row has no assignment of positive probability.
-    MmgraphError
-        If the search gave up.
-    """
+    """Replace rows that meet a hard zero by assignments that :func:`feasible_labelling` returns."""
     rows = torch.isinf(energies).nonzero().flatten().tolist()
     if not rows:
         return dict(states), energies

@@ -56,7 +56,7 @@ class ColouredPasses:
                 upper.index_add_(0, end, 1 - is_lower)
         self.share = 1 / torch.maximum(lower, upper).clamp(min=1)
 
-    def _beliefs(self) -> Tensor:
+    def beliefs(self) -> Tensor:
         """Unary energies and, of each edge, the message at the end that it now points to."""
         total = self.graph.unary.clone()
         for i, group in enumerate(self.graph.groups):
@@ -72,7 +72,7 @@ class ColouredPasses:
         bound = self.graph.unary.new_zeros(len(self.graph.unary), dtype=torch.float64)
         for colour in order:
             members = (self.colours == colour).nonzero().flatten()
-            total = self._beliefs()
+            total = self.beliefs()
             low = total.amin(-1, keepdim=True)
             check_rows(torch.isinf(low[:, members]))
             bound = bound + low[:, members, 0].double().sum(1)
@@ -88,10 +88,6 @@ class ColouredPasses:
                 self.messages[i][:, edges] = normalised(sent)
                 self._points_up[i][edges] = upwards
         return bound
-
-    def labelling(self) -> Int64[Tensor, "batch nodes"]:
-        """Label the colours in order after a backward pass, each given those before it."""
-        return self.graph.labelling(self.colours, self._beliefs())
 
 
 class ColouredSearch:
@@ -115,10 +111,7 @@ class ColouredSearch:
     def run(self, iterations: int) -> None:
         """Pass messages to and fro until the gaps are closed or do not narrow any more.
 
-        Raises
-        ------
-        ZeroProbabilityError
-            If no labelling of a row has a finite energy.
+        Raises ZeroProbabilityError if no labelling of a row has a finite energy.
         """
         constant = self.graph.constant.double().cpu()
         while self.iterations < iterations and not self.converged:
@@ -136,7 +129,8 @@ class ColouredSearch:
 
     def _label(self) -> None:
         """Read a labelling of every row off the messages, and keep it where it is the best."""
-        states = self.graph.states_of(self.passes.labelling())
+        labels = self.graph.labelling(self.passes.colours, self.passes.beliefs())
+        states = self.graph.states_of(labels)
         energy = assignment_energies(self.graph.model, self.evidence, states)
         better = energy < self.energy
         self.energy = torch.where(better, energy, self.energy)
