@@ -19,7 +19,7 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.exponential_family import one_hot
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.field.block_gibbs import States, merged
+from mmgraph.inference.field.block_gibbs import States, free_parts, merged
 from mmgraph.inference.field.coordinate_ascent import ascend
 from mmgraph.inference.field.moments import values_of
 from mmgraph.inference.field.softened_view import SoftenedView
@@ -107,14 +107,10 @@ def _sweep(
     done, changed = 0, True
     while changed and done < iterations:
         changed = False
-        for colour in colours:
-            for name, mask in colour.items():
-                if view.is_whole(name):
-                    continue
-                fresh = best(name, states)
-                fresh = fresh if mask is None else merged(view, mask, fresh, states[name])
-                changed |= not torch.equal(fresh, states[name])
-                states[name] = fresh
+        for name, mask in free_parts(view, colours):
+            fresh = merged(view, mask, best(name, states), states[name])
+            changed |= not torch.equal(fresh, states[name])
+            states[name] = fresh
         done += 1
     return done, changed
 
