@@ -69,17 +69,17 @@ class Objective(abc.ABC):
 class RandomBlocks:
     """Generators of random numbers, one for each block of rows or chains.
 
-    There are ``count`` blocks, of which this process has its ``own`` (by default all), each with
-    numbers of its own: so these do not depend on how many processes there are.
+    There are ``count`` blocks, of which this process has the ``local`` ones (by default all), each
+    with numbers of its own: so these do not depend on how many processes there are.
     """
 
     def __init__(
-        self, count: int, seed: int, device: torch.device, own: Sequence[int] | None = None
+        self, count: int, seed: int, device: torch.device, local: Sequence[int] | None = None
     ) -> None:
         self.count = count
-        self.own = tuple(range(count)) if own is None else tuple(own)
+        self.local = tuple(range(count)) if local is None else tuple(local)
         self.generators: dict[int, torch.Generator] = {}
-        for block in self.own:
+        for block in self.local:
             generator = torch.Generator(device)
             generator.manual_seed((seed * 1_000_003 + 7919 * block + 1) % 2**63)
             self.generators[block] = generator
@@ -87,13 +87,13 @@ class RandomBlocks:
     @property
     def share(self) -> float:
         """The share of the blocks that this process has."""
-        return len(self.own) / self.count
+        return len(self.local) / self.count
 
     def parts(self, rows: int) -> dict[int, slice]:
         """Return which of this process's rows belong to each of its blocks."""
-        sizes = block_sizes(rows, len(self.own))
+        sizes = block_sizes(rows, len(self.local))
         result, first = {}, 0
-        for block, size in zip(self.own, sizes, strict=True):
+        for block, size in zip(self.local, sizes, strict=True):
             result[block] = slice(first, first + size)
             first += size
         return result

@@ -60,15 +60,15 @@ class TrainingRows:
         return rows
 
     def _check(self, graph: FactorGraph, may_be_constant: bool) -> None:
-        seen = torch.zeros(self.count, dtype=torch.bool)
+        observed = torch.zeros(self.count, dtype=torch.bool)
         for name, (_, known) in self.clamped.items():
             variable = graph.variables[name]
             here = torch.ones(self.count, dtype=torch.bool) if known is None else known.cpu()
-            seen |= here.reshape(self.count, -1).any(1)
+            observed |= here.reshape(self.count, -1).any(1)
             if variable.family == "gaussian" and self.count > 1 and not may_be_constant:
                 self._check_variation(name)
-        if not bool(seen.all()):
-            row = int((~seen).nonzero()[0, 0])
+        if not bool(observed.all()):
+            row = int((~observed).nonzero()[0, 0])
             raise LearningError(f"row {row} observes nothing; leave it out")
 
     def _check_variation(self, name: str) -> None:

@@ -63,26 +63,20 @@ class MultimodalDeepBoltzmannMachine(BoltzmannEstimator):
         **training: Any,
     ) -> None:
         arguments = arguments_of(MultimodalDeepBoltzmannMachine, locals())
-        given = None if leaves_units_to_data(arguments) else _named(pathways)
+        listed = None if leaves_units_to_data(arguments) else _named(pathways)
         layers = []
-        for pathway in given or ():
+        for pathway in listed or ():
             family = pathway.hidden_family or hidden_family
             layers.append([
                 hidden_layer(f"{pathway.title}.hidden{i}", size, family)
                 for i, size in enumerate(pathway.sizes, 1)
             ])  # fmt: skip
         top = hidden_layer("joint", joint, hidden_family)
-        super().__init__(arguments, given, layers, top, labels, dtype, generator, label_links)
+        super().__init__(arguments, listed, layers, top, labels, dtype, generator, label_links)
 
 
 def _named(pathways: Any) -> Sequence[Pathway]:
-    """Pathways with their names.
-
-    Raises
-    ------
-    GraphError
-        If one is none.
-    """
+    """Pathways with their names."""
     if isinstance(pathways, Mapping):
         return [Pathway(p.visible, p.hidden, name, p.hidden_family) for name, p in pathways.items()]
     listed = list(pathways) if isinstance(pathways, Iterable) else [pathways]

@@ -88,5 +88,5 @@ class Units:
         shifts = {n: -m / self.scales[n] for n, m in self.shifts.items()}
         reexpress(wide, shifts, {n: 1 / s for n, s in self.scales.items()})
         write_natural(machine, [factor.tensors() for factor in wide])
-        for own, other in zip(biases(machine.factors), biases(wide), strict=True):
-            own.length = other.length
+        for bias, reexpressed in zip(biases(machine.factors), biases(wide), strict=True):
+            bias.length = reexpressed.length

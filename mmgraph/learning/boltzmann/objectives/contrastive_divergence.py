@@ -191,7 +191,7 @@ class ContrastiveDivergence(Objective):
             # Dealt out in turns, so that every block has short and long ones.
             dealt = chosen.to(self.parameters.device, self.parameters.dtype)
             count, levels = self.random.count, len(self._inverse)
-            result[name] = {b: dealt[b::count].repeat(levels) for b in self.random.own}
+            result[name] = {b: dealt[b::count].repeat(levels) for b in self.random.local}
         return result
 
     def report(self) -> dict[str, float]:
@@ -209,9 +209,9 @@ class ContrastiveDivergence(Objective):
         """Go on from a state; chains of blocks that other processes have are passed over."""
         super().load(state)
         self._step = int(state["step"])
-        self._record.load(state, self.random.own)
+        self._record.load(state, self.random.local)
         self._states = {}
-        for block in self.random.own:
+        for block in self.random.local:
             if chains := part(state, f"block:{block}:chain:"):
                 place, dtype = self.parameters.device, self.parameters.dtype
                 self._states[block] = {n: t.to(place, dtype).clone() for n, t in chains.items()}

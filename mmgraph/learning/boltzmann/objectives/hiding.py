@@ -71,8 +71,8 @@ class HidingDistribution:
         check_options(
             self, "[0, 1]", "modality", "everything", "single", "partly", "units", "labels"
         )
-        for given, share in self.situations.items():
-            check_number(f"the share of the situation {given}", share, "[0, 1]")
+        for named, share in self.situations.items():
+            check_number(f"the share of the situation {named}", share, "[0, 1]")
         for name, weight in self.single_weights.items():
             check_number(f"the weight of '{name}' among single modalities", weight, "[0, inf)")
         if self._special > 1 + 1e-9:
@@ -108,11 +108,11 @@ class HidingDistribution:
             return torch.rand(*shape, generator=generator, device=device)
 
         count = len(modalities)
-        given = uniform(rows, count) >= self.modality
-        seen_labels = uniform(rows) >= self.labels
+        shown = uniform(rows, count) >= self.modality
+        shown_labels = uniform(rows) >= self.labels
         partly = uniform(rows) < self.partly
         if self._special == 0:
-            return Given(given, seen_labels, partly)
+            return Given(shown, shown_labels, partly)
         shares = [max(1 - self._special, 0.0), self.single, self.everything]
         chances = torch.tensor([*shares, *self.situations.values()], device=device)
         kind = torch.multinomial(chances, rows, replacement=True, generator=generator)
@@ -120,13 +120,13 @@ class HidingDistribution:
         fixed[2] = True
         for i, named in enumerate(self.situations):
             fixed[3 + i] = torch.tensor([m in named for m in modalities], dtype=torch.bool)
-        given = torch.where((kind == 0).unsqueeze(1), given, fixed.to(device)[kind])
+        shown = torch.where((kind == 0).unsqueeze(1), shown, fixed.to(device)[kind])
         if self.single:
             weights = self._weights(modalities).to(device)
             one = torch.multinomial(weights, rows, replacement=True, generator=generator)
             alone = torch.arange(count, device=device) == one.unsqueeze(1)
-            given = torch.where((kind == 1).unsqueeze(1), alone, given)
-        return Given(given, seen_labels & (kind == 0), partly)
+            shown = torch.where((kind == 1).unsqueeze(1), alone, shown)
+        return Given(shown, shown_labels & (kind == 0), partly)
 
 
 class HiddenBatch(NamedTuple):
@@ -161,15 +161,18 @@ def hide(
     result = HiddenBatch({}, {}, {})
     for name, (values, known) in blended.items():
         if name in labels:
-            given, partly = drawn.labels, None
+            rows_shown, partly = drawn.labels, None
         else:
-            given, partly = drawn.modalities[:, modalities.index(modality_of[name])], drawn.partly
-        seen = _seen(variables[name], given, partly, hiding, generator).to(values.device)
+            place = modalities.index(modality_of[name])
+            rows_shown, partly = drawn.modalities[:, place], drawn.partly
+        shown = _shown_units(variables[name], rows_shown, partly, hiding, generator).to(
+            values.device
+        )
         result.clean[name] = values
-        result.hidden[name] = ~seen if known is None else known & ~seen
+        result.hidden[name] = ~shown if known is None else known & ~shown
         if name not in labels or hiding.labels < 1:
             noisy = disturbance.noisy(variables[name], values, generator)
-            result.shown[name] = Clamped(noisy, seen if known is None else known & seen)
+            result.shown[name] = Clamped(noisy, shown if known is None else known & shown)
     return _whole(result, batch) if hiding.together else result
 
 
@@ -193,22 +196,22 @@ def joined(parts: Sequence[HiddenBatch]) -> HiddenBatch:
     return result
 
 
-def _seen(
+def _shown_units(
     variable: Variable,
-    given: Bool[Tensor, " batch"],
+    rows_shown: Bool[Tensor, " batch"],
     partly: Bool[Tensor, " batch"] | None,
     hiding: HidingDistribution,
     generator: torch.Generator | None,
 ) -> Bool[Tensor, "batch *shape"]:
-    """Which units are seen; a document is seen or hidden as a whole."""
+    """Which units are shown; a document is shown or hidden as a whole."""
     if variable.family == "replicated_softmax":
-        return given
+        return rows_shown
     ones = (1,) * len(variable.shape)
-    seen = given.reshape(-1, *ones).expand(-1, *variable.shape)
+    shown = rows_shown.reshape(-1, *ones).expand(-1, *variable.shape)
     if partly is None or not hiding.partly or not hiding.units:
-        return seen
-    uniform = torch.rand(seen.shape, generator=generator, device=given.device)
-    return seen & ((uniform >= hiding.units) | ~partly.reshape(-1, *ones))
+        return shown
+    uniform = torch.rand(shown.shape, generator=generator, device=rows_shown.device)
+    return shown & ((uniform >= hiding.units) | ~partly.reshape(-1, *ones))
 
 
 def _whole(drawn: HiddenBatch, batch: Mapping[str, Clamped]) -> HiddenBatch:

@@ -133,11 +133,11 @@ class MultiPrediction(Objective):
         """Draw what is hidden, each block of rows with random numbers of its own."""
         drawn, every = [], TrainingRows(rows, dict(batch))
         for block, part in self.random.parts(rows).items():
-            for row, own in zip(self.rows, self._shared(part), strict=True):
-                if own.start < own.stop:
+            for row, place in zip(self.rows, self._shared(part), strict=True):
+                if place.start < place.stop:
                     options, generator = row.settings, self.random.generators[block]
                     drawn.append(hide(
-                        every.batch(own), self._variables, self.labels, options.hiding,
+                        every.batch(place), self._variables, self.labels, options.hiding,
                         options.disturbance, generator, self.partners,
                     ))  # fmt: skip
         return joined(drawn)
@@ -156,8 +156,8 @@ class MultiPrediction(Objective):
             return None
         kinds = torch.empty(rows, dtype=torch.int64)
         for part in self.random.parts(rows).values():
-            for kind, own in enumerate(self._shared(part)):
-                kinds[own] = kind
+            for kind, place in enumerate(self._shared(part)):
+                kinds[place] = kind
         return kinds.to(self.parameters.device)
 
     def _by_row(

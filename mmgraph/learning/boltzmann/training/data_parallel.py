@@ -118,14 +118,14 @@ class Processes:
         """Return a state with all blocks (``"block:K:…"``), of which each process has its own."""
         if self.count == 1:
             return dict(state)
-        own = self.blocks(blocks)
+        local = self.blocks(blocks)
         result = {k: t for k, t in state.items() if not k.startswith(_BLOCK)}
-        prefix = f"{_BLOCK}{own[0]}:"
+        prefix = f"{_BLOCK}{local[0]}:"
         names = sorted(k.removeprefix(prefix) for k in state if k.startswith(prefix))
-        each = len(own)
+        each = len(local)
         for block in range(blocks):
             for name in names:
-                if block in own:
+                if block in local:
                     tensor = state[f"{_BLOCK}{block}:{name}"]
                 else:
                     tensor = torch.empty_like(state[prefix + name])

@@ -80,9 +80,9 @@ def _units_alone(variable: Variable, clamped: Clamped) -> Float[Tensor, "..."]:
     """The log-likelihood of one variable by independent units, in parts that sum to it."""
     values = clamped.values.double()
     if variable.family == "replicated_softmax":
-        seen = values if clamped.known is None else values[clamped.known]
-        chances = seen.sum(0) / seen.sum()
-        return log_orders(seen) + torch.xlogy(seen, chances).sum(-1)
+        counts = values if clamped.known is None else values[clamped.known]
+        chances = counts.sum(0) / counts.sum()
+        return log_orders(counts) + torch.xlogy(counts, chances).sum(-1)
     units = values.shape[: 1 + len(variable.shape)]
     here = values.new_ones(units) if clamped.known is None else clamped.known.to(values)
     count = here.sum(0).clamp_min(1.0)
@@ -120,8 +120,8 @@ def log_likelihood_ceiling(graph: FactorGraph, rows: TrainingRows, seed: int = 0
     bounds = []
     drawn = free.start(draw=True, generator=torch.Generator(place).manual_seed(seed))
     for start in (means, drawn):
-        found = {n: t.expand(rows.count, *t.shape[1:]).clone() for n, t in start.items()}
-        ascend(free, colours, found, _SWEEPS)
-        bounds.append(free.expected_log_weight(found) + free.entropy(found))
+        free_means = {n: t.expand(rows.count, *t.shape[1:]).clone() for n, t in start.items()}
+        ascend(free, colours, free_means, _SWEEPS)
+        bounds.append(free.expected_log_weight(free_means) + free.entropy(free_means))
     best = torch.stack(bounds).double().amax(0)  # the documents of each row have its own length
     return float((weights.double() - (best if documents else best.max())).mean())

@@ -62,9 +62,9 @@ class Learner:
     ) -> None:
         self.settings, self.processes = settings, processes or Processes()
         self.parameters = BoltzmannParameters(graph)
-        self._own_blocks = self.processes.blocks(settings.blocks)
+        self._local_blocks = self.processes.blocks(settings.blocks)
         random = RandomBlocks(
-            settings.blocks, settings.seed, self.parameters.device, self._own_blocks
+            settings.blocks, settings.seed, self.parameters.device, self._local_blocks
         )
         self.objective: Objective = (
             ContrastiveDivergence(self.parameters, settings, random, lengths)
@@ -88,21 +88,21 @@ class Learner:
         self, rows: TrainingRows, index: Int64[Tensor, " batch"], rate: float
     ) -> dict[str, float | Tensor]:
         """Take a step on this process's share of some rows; return its monitors times its rows."""
-        sizes, own = block_sizes(len(index), self.settings.blocks), self._own_blocks
-        start = sum(sizes[: own.start])
-        index = index[start : start + sum(sizes[b] for b in own)]
+        sizes, local = block_sizes(len(index), self.settings.blocks), self._local_blocks
+        start = sum(sizes[: local.start])
+        index = index[start : start + sum(sizes[b] for b in local)]
         self.objective.row_share = share = len(index) / sum(sizes)
         gradients, monitors = self.objective.gradients(rows.batch(index))
         self.processes.check()
         self.ascent.step(self.processes.added(gradients, share), rate)
         return {name: value * len(index) for name, value in monitors.items()}
 
-    def check_sound(self, when: str, kept: str) -> None:
-        """Refuse parameters that have run away; the message says when, and what is kept."""
+    def check_sound(self, when: str, remaining: str) -> None:
+        """Refuse parameters that have run away; the message says when, and what remains."""
         if not self.ascent.is_sound(_LARGEST_PARAMETER):
             raise LearningError(
                 f"training diverged in {when}: a parameter is infinite, NaN or beyond "
-                f"{_LARGEST_PARAMETER:g}; the model has the parameters of the {kept}. A lower "
+                f"{_LARGEST_PARAMETER:g}; the model has the parameters of the {remaining}. A lower "
                 "learning_rate, or a norm_bound, may help"
             )
 
@@ -160,7 +160,7 @@ class Ascent:
         It is the second end, unless that is an observed layer and the first is not.
         """
         ends = {k: [v.name in observed for v in f.scope] for k, f in self.parameters.joints.items()}
-        return {key: 0 if seen == [False, True] else 1 for key, seen in ends.items()}
+        return {key: 0 if observes == [False, True] else 1 for key, observes in ends.items()}
 
     @torch.no_grad()
     def step(self, gradients: Mapping[str, Tensor], rate: float) -> None:

@@ -133,16 +133,16 @@ class _Training:
         self.best: Natural = []
         self.start: Natural = []
         self.sums: dict[str, float | Tensor] = {}
-        self.kept: KeptState | None = None
+        self.checkpoint: KeptState | None = None
         if directory is not None:
             options = self.settings.as_dict() | {"objective": learner.objective.described()}
-            self.kept = kept_training(directory, graph, options, rows.fingerprint())
+            self.checkpoint = kept_training(directory, graph, options, rows.fingerprint())
         discrete = any(graph.variables[n].is_discrete for n in rows.clamped)
         _check_stopping(self.settings, validation is not None, discrete)
 
     def run(self, progress: Progress | None) -> None:
         """Train to the end, from the checkpoint if there is one."""
-        saved = None if self.kept is None else self.kept.load()
+        saved = None if self.checkpoint is None else self.checkpoint.load()
         if saved is not None:
             self._resume(saved)
         else:
@@ -232,26 +232,28 @@ class _Training:
             )
 
     def _check_sound(self) -> None:
-        kept = "last sound epoch" + ("" if self.kept is None else "; the last checkpoint is kept")
-        self.learner.check_sound(f"epoch {self.state.epoch + 1}", kept)
+        remaining = "last sound epoch"
+        if self.checkpoint is not None:
+            remaining += "; the last checkpoint is kept"
+        self.learner.check_sound(f"epoch {self.state.epoch + 1}", remaining)
 
     def _save(self) -> None:
         """Write a checkpoint; all processes give their chains, one writes."""
-        if self.kept is None:
+        if self.checkpoint is None:
             return
         state = self.state
         state.sums = {n: float(s) for n, s in self.sums.items()} if state.batch else {}
         numbers = named("start", self.start) | named("best", self.best)
         tensors = self.learner.state() | numbers
         if self.processes.leads:
-            self.kept.save(vars(state), tensors)
+            self.checkpoint.save(vars(state), tensors)
 
     def _resume(self, saved: Kept) -> None:
         """Go on from a checkpoint."""
-        assert self.kept is not None
+        assert self.checkpoint is not None
         self.state = TrainingState(**saved.document)
         if self.processes.leads:
-            epoch, directory = self.state.epoch, self.kept.path.parent
+            epoch, directory = self.state.epoch, self.checkpoint.path.parent
             _log.info("going on after epoch %d, which %s keeps", epoch, directory)
         device = self.learner.parameters.device
         self.learner.load(saved.tensors)
