@@ -19,17 +19,11 @@ ROW_SUM_TOLERANCE = 1e-6
 
 
 def as_table(name: str, table: object) -> Any:
-    """Return a table as an array of doubles, a tensor as it is.
-
-    Raises
-    ------
-    GraphError
-        If it is no array of numbers, or has no axis of states.
-    """
+    """Return a table as an array of doubles, a tensor as it is; it has an axis of states."""
     owner = f"the table of '{name}'"
     array = table if isinstance(table, torch.Tensor) else float_array(table, owner)
     if array.ndim == 0:
-        raise GraphError(f"the table of '{name}' is a single number; it needs an axis of states")
+        raise GraphError(f"{owner} is a single number; it needs an axis of states")
     return array
 
 
@@ -45,13 +39,7 @@ def with_child_last(factor: Factor) -> Factor:
 def checked_by_child(
     variables: Mapping[str, Variable], factors: Iterable[Factor]
 ) -> dict[str, Factor]:
-    """Return the distribution of each variable.
-
-    Raises
-    ------
-    GraphError
-        If a variable has none, or two, a factor is no distribution, or a row does not sum to one.
-    """
+    """Return the distribution of each variable: there is one, and its rows sum to one."""
     by_child: dict[str, Factor] = {}
     for factor in factors:
         if factor.child is None:

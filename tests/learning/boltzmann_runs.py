@@ -19,7 +19,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 
 from mmgraph.graph.errors import MmgraphError
@@ -79,11 +78,12 @@ def run(directory: str | None, mode: str = "", settings: TrainingSettings = SETT
 
 def kept_state(directory) -> dict:
     """What a directory keeps of a training beside tensors; nothing before the first state."""
-    try:
-        with safe_open(Path(directory) / "state.safetensors", "pt") as file:
-            return json.loads(file.metadata()["document"])
+    try:  # one read: the file may be replaced at any moment
+        content = (Path(directory) / "state.safetensors").read_bytes()
     except FileNotFoundError:
         return {}
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return json.loads(header["__metadata__"]["document"])
 
 
 def tensors_of(graph) -> dict[str, torch.Tensor]:

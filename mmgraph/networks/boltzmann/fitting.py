@@ -108,8 +108,7 @@ def fitted(
     rows, watched = copy.rows(rows), watched and copy.rows(watched)
     use_lengths(graph, rows)
     if not options.goes_on:
-        seeded = torch.Generator().manual_seed(settings.seed)
-        begin(graph, rows, options, generator or seeded)
+        begin(graph, rows, options, generator)
     objective = objective_of(layers.labels, options, rows)
 
     def report(epoch: int, monitors: Mapping[str, float]) -> None:
@@ -126,10 +125,14 @@ def fitted(
 
 
 def begin(
-    graph: FactorGraph, rows: TrainingRows, options: FitOptions, generator: torch.Generator
+    graph: FactorGraph,
+    rows: TrainingRows,
+    options: FitOptions,
+    generator: torch.Generator | None = None,
 ) -> None:
     """Write the numbers that training begins with, as rows suggest them."""
     likelihood = options.objective == "contrastive_divergence"
+    generator = generator or torch.Generator().manual_seed(options.settings.seed)
     write_initial_parameters(graph, rows, options.weight_scale, likelihood, generator)
 
 

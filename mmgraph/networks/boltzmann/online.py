@@ -53,8 +53,7 @@ class Online:
         standard = copy.rows(rows)
         if not goes_on:
             use_lengths(copy.graph, standard)
-            seeded = torch.Generator().manual_seed(options.settings.seed)
-            begin(copy.graph, standard, options, seeded)
+            begin(copy.graph, standard, options)
         online = cls(options, layers, copy.units)
         online._start(copy.graph, standard)
         return online

@@ -82,13 +82,7 @@ def label_codes(labels: Variable, y: object, rows: int) -> Int64[np.ndarray, " r
 
 
 def label_array(y: object) -> np.ndarray:
-    """Return labels as an array in which each is what it was.
-
-    Raises
-    ------
-    EvidenceError
-        If they are complex numbers.
-    """
+    """Return labels as an array in which each is what it was."""
     plain = isinstance(y, Tensor | list | tuple | range | np.ma.MaskedArray)
     listed: Any = plain_array(y) if plain else y
     array = np.asarray(listed)
