@@ -20,18 +20,8 @@ _CHUNK = 1 << 22
 def read_bytes(path: str | os.PathLike[str], size_limit: int = SIZE_LIMIT) -> bytes:
     """Return the content of a file, unpacked where it is gzipped (told by its first bytes).
 
-    Parameters
-    ----------
-    path : path
-        The file.
-    size_limit : int
-        The most bytes that the content may have; a larger one is refused while it is being
-        unpacked, so that a small file cannot fill the memory.
-
-    Raises
-    ------
-    FormatError
-        If the file is missing, cannot be read, is damaged, or holds more than the limit.
+    More bytes than the limit are refused while they are being unpacked, so that a small file cannot
+    fill the memory.
     """
     path = checked_path(path)
     try:
@@ -40,8 +30,8 @@ def read_bytes(path: str | os.PathLike[str], size_limit: int = SIZE_LIMIT) -> by
             if not packed:
                 return _read_within(file, size_limit, f"{path} holds")
             with gzip.GzipFile(fileobj=file) as unpacked:
-                found = f"{path} ({path.stat().st_size:,} bytes packed) unpacks to"
-                return _read_within(unpacked, size_limit, found)
+                what = f"{path} ({path.stat().st_size:,} bytes packed) unpacks to"
+                return _read_within(unpacked, size_limit, what)
     except FileNotFoundError:
         raise FormatError(f"there is no file {path}") from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -50,34 +40,23 @@ def read_bytes(path: str | os.PathLike[str], size_limit: int = SIZE_LIMIT) -> by
         raise FormatError(f"{path} cannot be read ({error})") from None
 
 
-def _read_within(file: BinaryIO | gzip.GzipFile, size_limit: int, found: str) -> bytes:
+def _read_within(file: BinaryIO | gzip.GzipFile, size_limit: int, what: str) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while chunk := file.read(_CHUNK):
         chunks.append(chunk)
         size += len(chunk)
         if size > size_limit:
-            raise FormatError(f"{found} more than the limit of {size_limit:,} bytes")
+            raise FormatError(f"{what} more than the limit of {size_limit:,} bytes")
     return b"".join(chunks)
 
 
 def read_text(
     path: str | os.PathLike[str], size_limit: int = SIZE_LIMIT, *, legacy: str | None = None
 ) -> str:
-    """Return the content of a UTF-8 file, unpacked where it is gzipped.
+    """Return the content of a text file as :func:`read_bytes` does.
 
-    Parameters
-    ----------
-    path, size_limit
-        As :func:`read_bytes`.
-    legacy : str, optional
-        The encoding of bytes that are not UTF-8, where a format is older than that.
-
-    Raises
-    ------
-    FormatError
-        As :func:`read_bytes`; and if the content is not UTF-8 and no other encoding is given, with
-        the line.
+    Bytes that are not UTF-8 are in the ``legacy`` encoding of formats older than that.
     """
     content = read_bytes(path, size_limit)
     try:
@@ -86,7 +65,7 @@ def read_text(
         if legacy is not None:
             return content.decode(legacy)
         line = content.count(b"\n", 0, error.start) + 1
-        found = content[error.start : error.start + 1].hex()
+        byte = content[error.start]
         raise FormatError(
-            f"{path}, line {line}: expected UTF-8 text, found the byte 0x{found}"
+            f"{path}, line {line}: expected UTF-8 text, found the byte 0x{byte:02x}"
         ) from None

@@ -15,17 +15,7 @@ from mmgraph.graph.errors import FormatError
 class JsonObject:
     """A JSON object whose members are checked as they are taken out.
 
-    Parameters
-    ----------
-    where : str
-        The file, and the place in it, for the messages.
-    value : object
-        What the JSON text holds there.
-
-    Raises
-    ------
-    FormatError
-        Here and in the methods, if something is not of the type that is asked for.
+    Messages begin with ``where`` it stands: the file, and the place in it.
     """
 
     def __init__(self, where: str, value: object) -> None:
@@ -81,13 +71,7 @@ def shown(value: object) -> str:
 
 
 def read_json(file: Path, size_limit: int) -> object:
-    """Return what a JSON file holds.
-
-    Raises
-    ------
-    FormatError
-        If the file is missing, or is not JSON (at which line).
-    """
+    """Return what a JSON file holds."""
     try:
         return json.loads(read_bytes(file, size_limit))
     except json.JSONDecodeError as error:

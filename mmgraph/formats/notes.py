@@ -36,15 +36,7 @@ _NET_KEYWORDS = re.compile(
 
 
 class Spelling(NamedTuple):
-    """What a format can hold as it is.
-
-    Attributes
-    ----------
-    format : str
-        Its name, for messages.
-    is_name, is_state, is_modality : callable
-        Whether the name of a variable, the label of a state or a modality is written unchanged.
-    """
+    """Which names of variables, labels of states and modalities a format can hold as they are."""
 
     format: str
     is_name: Callable[[str], bool]
@@ -86,13 +78,7 @@ XMLBIF = Spelling("XMLBIF", is_plain_text, is_plain_text, is_plain_text)
 def spelled_variables(
     net: FactorGraph, spelling: Spelling, path: str | PathLike[str]
 ) -> dict[str, Spelled]:
-    """Return the variables as a file spells them, by their true names.
-
-    Raises
-    ------
-    FormatError
-        If there are none, or one is an array or continuous.
-    """
+    """Return the variables as a file spells them, by their true names."""
     if not net.variables:
         raise FormatError(
             f"{path}: a network without variables cannot be written as {spelling.format}"
@@ -104,8 +90,8 @@ def spelled_variables(
         states = spellings([str(label) for label in variable.labels], spelling.is_state)
         modality = variable.modality if spelling.is_modality(variable.modality or "") else None
         note = note_of(variable, Variable(name, tuple(states), modality=modality))
-        said = {"modality": modality, NOTE: note}
-        spelled[variable.name] = Spelled(name, states, {k: t for k, t in said.items() if t})
+        properties = {"modality": modality, NOTE: note}
+        spelled[variable.name] = Spelled(name, states, {k: t for k, t in properties.items() if t})
     return spelled
 
 
@@ -155,10 +141,10 @@ def annotated(plain: Variable, note: str, spelling: Spelling, fail: Fail) -> Var
     return variable
 
 
-def _is_spelled(name: str, found: str, spelling: Spelling) -> bool:
+def _is_spelled(name: str, spelled: str, spelling: Spelling) -> bool:
     """Whether a file may call that name so: beside other names, an identifier is numbered."""
     (stem,) = spellings([name], spelling.is_name)
-    return re.fullmatch(rf"{re.escape(stem)}(?:_[0-9]+)?", found) is not None
+    return re.fullmatch(rf"{re.escape(stem)}(?:_[0-9]+)?", spelled) is not None
 
 
 def spellings(names: Sequence[str], is_plain: Callable[[str], bool]) -> list[str]:

@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 from mmgraph.data.whole_files import checked_path
 from mmgraph.formats.bif.bif import read_bif, write_bif
 from mmgraph.formats.bundled import BUNDLED
-from mmgraph.formats.hugin import read_dsc, read_net, write_net
+from mmgraph.formats.hugin.dsc import read_dsc
+from mmgraph.formats.hugin.net import read_net
+from mmgraph.formats.hugin.net_writer import write_net
 from mmgraph.formats.native.directory import is_native
 from mmgraph.formats.native.native import read_native, write_native
 from mmgraph.formats.text import nearest
 from mmgraph.formats.uai import read_uai, write_uai
-from mmgraph.formats.xml import read_xdsl, read_xmlbif, write_xdsl, write_xmlbif
+from mmgraph.formats.xml.xdsl import read_xdsl
+from mmgraph.formats.xml.xdsl_writer import write_xdsl
+from mmgraph.formats.xml.xmlbif import read_xmlbif, write_xmlbif
 from mmgraph.graph.errors import FormatError, MissingExtraError
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.networks.bayesian_network import BayesianNetwork
@@ -60,8 +64,8 @@ def models_directory() -> Path:
     That is the one that the environment variable ``MMGRAPH_MODELS`` names, else the one that is
     installed with the package, else the one beside it in the repository.
     """
-    if given := os.environ.get(MODELS_VARIABLE):
-        return Path(given)
+    if named := os.environ.get(MODELS_VARIABLE):
+        return Path(named)
     package = Path(__file__).resolve().parents[1]
     installed = package / "_models"
     return installed if installed.is_dir() else package.parent / "models"
@@ -95,13 +99,13 @@ def read(name_or_path: str | os.PathLike[str]) -> Any:
     try:
         is_directory = path.is_dir()
         if is_native(path) or (path.exists() and not is_directory):
-            found: Path | None = path
+            place: Path | None = path
         else:
-            found = _known(path, name)
+            place = _known(path, name)
     except (OSError, ValueError) as error:  # a null character, a name longer than a system takes
         raise FormatError(f"{name[:200]!r} is no path ({error})") from None
-    if found is not None:
-        return read_native(found) if found.is_dir() else _read_file(found)
+    if place is not None:
+        return read_native(place) if place.is_dir() else _read_file(place)
     if is_directory:
         raise FormatError(f"{path} is a directory without a network.json")
     if (models_directory() / f"{name}.toml").is_file():

@@ -22,11 +22,8 @@ LARGEST_RANK = 64
 def normalise(table: Float64[np.ndarray, "rows states"]) -> int | None:
     """Divide the rows that are off by rounding by their sum, in place.
 
-    Returns
-    -------
-    int or None
-        The first row that is no distribution (a negative or infinite number, or a sum further
-        than ``ROUNDING`` from one), or None if there is none.
+    Return the first row that is no distribution (a negative or infinite number, or a sum further
+    than ``ROUNDING`` from one), or None if there is none.
     """
     with np.errstate(over="ignore"):
         sums = table.sum(axis=1)

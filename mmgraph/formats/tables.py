@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from os import PathLike
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +12,6 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from mmgraph.formats.rows import (
-    LARGEST_RANK,
     bounded_product,
     normalise,
     problem_of,
@@ -21,11 +19,10 @@ from mmgraph.formats.rows import (
     state_of,
 )
 from mmgraph.formats.text import Fail
-from mmgraph.graph.errors import FormatError, GraphError
+from mmgraph.graph.errors import FormatError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
-from mmgraph.networks.bayesian_network import BayesianNetwork
 
 FREE_NUMBERS = 2**24
 """The numbers that a file may leave to its reader, all tables and counts of states together.
@@ -39,16 +36,7 @@ _STATE_SIZE = 16
 
 
 class ListedRow(NamedTuple):
-    """A row of a conditional table as a file lists it.
-
-    Attributes
-    ----------
-    states : sequence of int
-        The parents' state indices.
-    numbers : sequence of float
-    fail : callable
-        Raises the error that names the place of the row.
-    """
+    """A row of a conditional table as a file lists it, by the parents' state indices."""
 
     states: Sequence[int]
     numbers: Sequence[float]
@@ -87,10 +75,8 @@ class TableBuilder:
     ) -> TableFactor:
         """Return the table of numbers that a file gives, the child moving fastest.
 
-        Rows that are off one by rounding are divided by their sum, see
-        :func:`~mmgraph.formats.rows.normalise`.
+        Rows that are off one by rounding are divided by their sum.
         """
-        check_family(child, parents, fail)
         cardinalities = [v.cardinality for v in (*parents, child)]
         if bounded_product(cardinalities, len(numbers)) != len(numbers):
             shape = f" ({' × '.join(map(str, cardinalities))})" if parents else ""
@@ -99,10 +85,7 @@ class TableBuilder:
                 f"'{child.name}', found {len(numbers):,}"
             )
         rows = numbers.reshape(-1, child.cardinality)
-        wrong = normalise(rows)
-        if wrong is not None:
-            row = row_name(child, parents, state_of(wrong, cardinalities[:-1]))
-            fail(f"{row} {problem_of(rows[wrong])}")
+        check_rows(rows, child, parents, lambda _: fail)
         return TableFactor((*parents, child), rows.reshape(cardinalities), child=child)
 
     def listed(
@@ -113,50 +96,42 @@ class TableBuilder:
         default: Sequence[float] | None,
         fail: Fail,
     ) -> tuple[Float64[np.ndarray, "rows states"], dict[int, Fail]]:
-        """Return the numbers of rows that a file lists in any order, as they stand there.
+        """Return the numbers of rows that a file lists in any order, and what tells of each row.
 
-        Parameters
-        ----------
-        default : sequence of float, optional
-            The numbers of the rows that are left out.
-
-        Returns
-        -------
-        array, dict of int to callable
-            And what raises the error of each row that is listed.
+        ``default`` holds the numbers of the rows that are left out.
         """
         cardinalities = [p.cardinality for p in parents]
-        given: dict[int, ListedRow] = {}
+        by_number: dict[int, ListedRow] = {}
         for listed in rows:
             row = 0
             for cardinality, state in zip(cardinalities, listed.states, strict=True):
                 row = row * cardinality + state
             name = row_name(child, parents, listed.states)
-            if row in given:
+            if row in by_number:
                 listed.fail(f"{name} is given twice")
             check_count(listed.numbers, child.cardinality, name, listed.fail)
-            given[row] = listed
+            by_number[row] = listed
         what = f"the default of '{child.name}'"
         if default is not None:
             check_count(default, child.cardinality, what, fail)
-        elif bounded_product(cardinalities, len(given)) != len(given):
-            missing = next(i for i in range(len(given) + 1) if i not in given)
+        elif bounded_product(cardinalities, len(by_number)) != len(by_number):
+            missing = next(i for i in range(len(by_number) + 1) if i not in by_number)
             name = row_name(child, parents, state_of(missing, cardinalities))
             fail(f"{name} is missing, and there is no default")
-        count = bounded_product(cardinalities, len(given) + self.free_left // child.cardinality)
+        most = len(by_number) + self.free_left // child.cardinality
+        count = bounded_product(cardinalities, most)
         if count is None:
             fail(f"{what} would take more numbers than the limit of {FREE_NUMBERS:,}")
-        self.free_left -= (count - len(given)) * child.cardinality
+        self.free_left -= (count - len(by_number)) * child.cardinality
         table = np.empty((count, child.cardinality))
         if default is not None:
             table[:] = default
-        for row, listed in given.items():
+        for row, listed in by_number.items():
             table[row] = listed.numbers
-        return table, {row: listed.fail for row, listed in given.items()}
+        return table, {row: listed.fail for row, listed in by_number.items()}
 
     def uniform(self, child: Variable, parents: Sequence[Variable], fail: Fail) -> TableFactor:
         """Return the table that stands for one that a file leaves out."""
-        check_family(child, parents, fail)
         cardinalities = [v.cardinality for v in (*parents, child)]
         self.reserve(cardinalities, f"the uniform table of '{child.name}'", fail)
         values = torch.full(cardinalities, 1 / child.cardinality, dtype=torch.float64)
@@ -169,24 +144,17 @@ def check_count(numbers: Sequence[float], count: int, what: str, fail: Fail) -> 
         fail(f"expected {count} numbers in {what}, found {len(numbers)}")
 
 
-def check_family(child: Variable, parents: Sequence[Variable], fail: Fail) -> None:
-    """Refuse parents that stand twice, and more of them than a table has axes."""
-    if len(parents) >= LARGEST_RANK:
-        fail(f"'{child.name}' has more than {LARGEST_RANK - 1} parents")
-    names = [v.name for v in (*parents, child)]
-    for i, name in enumerate(names):
-        if name in names[:i]:
-            fail(f"'{name}' stands twice in the distribution of '{child.name}'")
-
-
-def bayesian_network(
-    path: str | PathLike[str], variables: Iterable[Variable], factors: Iterable[Factor]
-) -> BayesianNetwork:
-    """Return the network of a file; what is wrong with it as a whole is a FormatError."""
-    try:
-        return BayesianNetwork(variables, factors)
-    except GraphError as error:
-        raise FormatError(f"{path}: {error}") from None
+def check_rows(
+    rows: Float64[np.ndarray, "rows states"],
+    child: Variable,
+    parents: Sequence[Variable],
+    fail_of: Callable[[int], Fail],
+) -> None:
+    """Divide rows that are off by rounding by their sum, and refuse what is no distribution."""
+    wrong = normalise(rows)
+    if wrong is not None:
+        row = row_name(child, parents, state_of(wrong, [p.cardinality for p in parents]))
+        fail_of(wrong)(f"{row} {problem_of(rows[wrong])}")
 
 
 def check_discrete(variable: Variable, format_name: str) -> None:

@@ -23,19 +23,14 @@ WORD = re.compile(r'[^\s{}()\[\];,|"]+')
 BRACKETED_WORD = re.compile(r'[^\s{}();,|"]+')
 """A name as other programs write it where names are listed."""
 
-_LONGEST_COUNT = 18
+_COUNT = re.compile(r"[0-9]{1,18}")
 
 
 def token_pattern(marks: str, line_comments: str = "//") -> re.Pattern[str]:
-    """Return the pattern of the tokens of a format, for :class:`TokenReader`.
+    """Return the pattern of the tokens of a format, ``marks`` being tokens of their own.
 
-    Parameters
-    ----------
-    marks : str
-        The characters that are tokens of their own.
-    line_comments : str
-        A regular expression of what begins a comment that ends with its line; comments between
-        ``/*`` and ``*/`` are always known. A single ``%`` among them also ends a word.
+    ``line_comments`` is a regular expression of what begins a comment that ends with its line;
+    comments between ``/*`` and ``*/`` are always known. A single ``%`` among them also ends a word.
     """
     stops = re.escape(marks) + ("%" if "%" in line_comments else "")
     return re.compile(
@@ -61,16 +56,9 @@ _ESCAPE = re.compile(r'\\(["\\])')
 
 
 class Token(NamedTuple):
-    """A piece of text.
+    """A word, quoted name (its text without quotes and escapes) or mark, and where it begins.
 
-    Attributes
-    ----------
-    kind : str
-        ``"word"``, ``"quoted"``, ``"mark"`` or, behind the last piece, ``"end"``.
-    text : str
-        The word, the quoted name without quotes and escapes, or the mark.
-    start : int
-        Where it begins.
+    Behind the last one stands a token of the kind ``"end"``.
     """
 
     kind: str
@@ -85,8 +73,7 @@ class Token(NamedTuple):
     def __str__(self) -> str:
         if self.kind == "end":
             return "the end of the file"
-        shown = self.text if len(self.text) <= 40 else f"{self.text[:40]}…"
-        return f"{shown!r}"
+        return repr(self.text if len(self.text) <= 40 else f"{self.text[:40]}…")
 
 
 def quoted(name: str) -> str:
@@ -144,18 +131,7 @@ class TokenReader:
 
     A comment begins only where a token could begin, so that ``a//b`` and ``I/O`` are names.
     Inside quotes ``\"`` stands for a quote and ``\\`` for a backslash; any other backslash is
-    itself.
-
-    Parameters
-    ----------
-    path : path
-        For the messages.
-    text : str
-        The whole file.
-    position : int
-        Where to begin.
-    tokens : re.Pattern
-        The tokens of the format, see :func:`token_pattern`; may be exchanged on the way.
+    itself. The tokens (of :func:`token_pattern`) may be exchanged on the way.
     """
 
     def __init__(
@@ -206,41 +182,68 @@ class TokenReader:
         token = self.peek()
         return token.kind == "word" and token.text in words
 
+    def skip(self, *marks: str) -> bool:
+        """Move past one of these marks if it comes next; whether it did."""
+        if found := self.at(*marks):
+            self.next()
+        return found
+
+    def _expect(self, fits: bool, token: Token, what: str) -> Token:
+        if not fits:
+            self.fail(token.start, f"expected {what}, found {token}")
+        return token
+
     def mark(self, mark: str, where: str) -> Token:
         """Move past a mark that must come next."""
         token = self.next()
-        if token.kind != "mark" or token.text != mark:
-            self.fail(token.start, f"expected '{mark}' {where}, found {token}")
-        return token
+        return self._expect(token[:2] == ("mark", mark), token, f"'{mark}' {where}")
 
     def word(self, word: str, where: str) -> Token:
         """Move past a keyword that must come next."""
         token = self.next()
-        if token.kind != "word" or token.text != word:
-            self.fail(token.start, f"expected '{word}' {where}, found {token}")
-        return token
+        return self._expect(token[:2] == ("word", word), token, f"'{word}' {where}")
 
     def name(self, what: str) -> Token:
         """Move past a name that must come next."""
         token = self.next()
-        if not token.is_name:
-            self.fail(token.start, f"expected {what}, found {token}")
-        return token
+        return self._expect(token.is_name, token, what)
 
     def count(self, what: str) -> int:
         """Move past a whole number that must come next."""
         token = self.next()
-        digits = token.text.isascii() and token.text.isdigit()
-        if token.kind != "word" or not digits or len(token.text) > _LONGEST_COUNT:
-            self.fail(token.start, f"expected {what}, found {token}")
-        return int(token.text)
+        fits = token.kind == "word" and _COUNT.fullmatch(token.text) is not None
+        return int(self._expect(fits, token, what).text)
 
     def number(self, what: str) -> float:
         """Move past a decimal number that must come next."""
         token = self.next()
-        if token.kind != "word" or not NUMBER.fullmatch(token.text):
-            self.fail(token.start, f"expected {what}, found {token}")
-        return float(token.text)
+        fits = token.kind == "word" and NUMBER.fullmatch(token.text) is not None
+        return float(self._expect(fits, token, what).text)
+
+    def names(self, close: str, what: str, between: str) -> list[Token]:
+        """Move past names with commas between them, and the mark that closes the list."""
+        names = []
+        while not self.skip(close):
+            names.append(self.name(f"{what} or '{close}'"))
+            if not self.at(close):
+                self.mark(",", between)
+        return names
+
+    def numbers(self, child: str) -> list[float]:
+        """Move past the numbers of a distribution, commas or none between them, and ``;``."""
+        numbers = []
+        while not self.skip(";"):
+            numbers.append(self.number(f"a number or ';' in the distribution of '{child}'"))
+            self.skip(",")
+        return numbers
+
+    def discrete_states(self, name: str) -> int:
+        """Move past ``discrete [ n ]``, and return how many states that are."""
+        self.word("discrete", f"as the type of '{name}'")
+        self.mark("[", f"after the type of '{name}'")
+        count = self.count(f"the number of states of '{name}'")
+        self.mark("]", "after the number of states")
+        return count
 
     def fail(self, start: int, problem: str) -> NoReturn:
         """Raise the error that names the file and the line of a position."""

@@ -85,6 +85,11 @@ class _Numbers:
         self.position += number
         return np.array(list(map(float, pieces)), dtype=np.float64)
 
+    def end(self) -> None:
+        if self.left:
+            found = self.pieces[self.position][:40]
+            self.fail(f"expected the end of the file, found {found!r}")
+
     def require(self, number: int, what: str) -> None:
         if number > self.left:
             self.position = len(self.pieces)
@@ -113,25 +118,17 @@ def read_uai(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> Fact
         numbers.fail("expected at least one state, found 0", _FIRST_STATES + states.index(0))
     scopes = [_scope(numbers, len(states), i) for i in range(_function_count(numbers))]
     tables = [_table(numbers, scope, states, kind == "BAYES") for scope in scopes]
-    if numbers.left:
-        numbers.fail(
-            f"expected the end of the file, found {numbers.pieces[numbers.position][:40]!r}"
-        )
+    numbers.end()
     _check_free_states(numbers, states, scopes)
     variables = [Variable(f"x{i}", n) for i, n in enumerate(states)]
+    is_bayesian = kind == "BAYES"
+    graph_kind = BayesianNetwork if is_bayesian else MarkovRandomField
+    factors = []
     try:
-        if kind == "MARKOV":
-            pairs = zip(scopes, tables, strict=True)
-            return MarkovRandomField(
-                variables, [TableFactor([variables[i] for i in s], t) for s, t in pairs]
-            )
-        return BayesianNetwork(
-            variables,
-            [
-                TableFactor([variables[i] for i in s], t, child=variables[s[-1]])
-                for s, t in zip(scopes, tables, strict=True)
-            ],
-        )
+        for indices, table in zip(scopes, tables, strict=True):
+            scope = [variables[i] for i in indices]
+            factors.append(TableFactor(scope, table, child=scope[-1] if is_bayesian else None))
+        return graph_kind(variables, factors)
     except GraphError as error:
         raise FormatError(f"{path}: {error}") from None
 
@@ -169,13 +166,13 @@ def _table(
     start = numbers.position
     cardinalities = [states[i] for i in scope]
     size = bounded_product(cardinalities, len(numbers.pieces))
-    given = numbers.count(f"the number of entries of {name}")
-    if given != size:
+    count = numbers.count(f"the number of entries of {name}")
+    if count != size:
         wanted = "more than the file can hold" if size is None else str(size)
         numbers.fail(
-            f"expected {wanted} as the number of entries of {name}, found {given:,}", start
+            f"expected {wanted} as the number of entries of {name}, found {count:,}", start
         )
-    table = numbers.table(given, name)
+    table = numbers.table(count, name)
     if conditional:
         if not scope:
             numbers.fail("expected a child in the scope of every function of a BAYES file", start)
@@ -183,8 +180,8 @@ def _table(
         wrong = normalise(rows)
         if wrong is not None:
             state = state_of(wrong, cardinalities[:-1])
-            given_states = ", ".join(f"x{i}={s}" for i, s in zip(scope, state, strict=False))
-            row = f"the row ({given_states}) of x{scope[-1]}"
+            parents = ", ".join(f"x{i}={s}" for i, s in zip(scope, state, strict=False))
+            row = f"the row ({parents}) of x{scope[-1]}"
             numbers.fail(f"{row} {problem_of(rows[wrong])}", start + 1 + wrong * cardinalities[-1])
     else:
         bad = ~((table >= 0) & (table < np.inf))
@@ -244,13 +241,13 @@ def _tables(factor: Factor) -> Iterator[tuple[tuple[Variable, ...], Tensor]]:
     """Yield the potentials of a factor, the child on the last axis."""
     potentials = factor.potentials()
     if potentials is not None:
-        found = [(factor.scope, potentials.detach().double())]
+        tables = [(factor.scope, potentials.detach().double())]
     else:
         try:
-            found = [(t.scope, _exponential(factor, t.values)) for t in factor.tables()]
+            tables = [(t.scope, _exponential(factor, t.values)) for t in factor.tables()]
         except NotTabularError as error:
             raise FormatError(f"{error}, and UAI files hold nothing else") from None
-    for scope, values in found:
+    for scope, values in tables:
         if factor.child is not None:
             axis = next(i for i, v in enumerate(scope) if v is factor.child)
             scope = (*scope[:axis], *scope[axis + 1 :], factor.child)
@@ -311,9 +308,7 @@ def read_evidence(
         return samples[0] if len(samples) == 1 else samples
     numbers.position = 0
     sample = _sample(numbers, graph)
-    if numbers.left:
-        found = numbers.pieces[numbers.position][:40]
-        numbers.fail(f"expected the end of the file, found {found!r}")
+    numbers.end()
     return sample
 
 
@@ -339,15 +334,15 @@ def _sample(numbers: _Numbers, graph: FactorGraph) -> dict[str, Index]:
     for _ in range(observations):
         index = numbers.count("the number of a variable")
         if index >= len(names):
-            found = f"expected a variable below {len(names)}, found {index}"
-            numbers.fail(found, numbers.position - 1)
+            problem = f"expected a variable below {len(names)}, found {index}"
+            numbers.fail(problem, numbers.position - 1)
         name = names[index]
         if name in sample:
             numbers.fail(f"'{name}' is observed twice", numbers.position - 1)
         state = numbers.count(f"a state of '{name}'")
         if state >= (count := graph.variables[name].cardinality):
-            found = f"'{name}' has {count} states; found the state {state}"
-            numbers.fail(found, numbers.position - 1)
+            problem = f"'{name}' has {count} states; found the state {state}"
+            numbers.fail(problem, numbers.position - 1)
         sample[name] = Index(state)
     return sample
 

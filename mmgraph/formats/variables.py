@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
 
 from mmgraph.formats.json_object import JsonObject, shown
+from mmgraph.formats.text import nearest
 from mmgraph.graph.errors import FormatError
 from mmgraph.graph.variable import Variable
 
@@ -56,6 +57,19 @@ def restored_variable(entry: JsonObject) -> Variable:
         family=entry.get("family", str, "categorical"),
         columns=columns,
     )
+
+
+def named_variables(
+    entry: JsonObject, names: Iterable[str], variables: Mapping[str, Variable]
+) -> list[Variable]:
+    """Return the variables of these names, or raise FormatError with the nearest one."""
+    named = []
+    for name in names:
+        if name not in variables:
+            hint = nearest(name, variables)
+            raise FormatError(f"{entry.where}: there is no variable {shown(name)}{hint}")
+        named.append(variables[name])
+    return named
 
 
 def check_free_states(

@@ -12,22 +12,22 @@ child moves slowest and the last parent fastest. (XMLBIF differs: there the chil
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from functools import partial
+from itertools import product
 from os import PathLike
 
 from mmgraph.data.whole_files import write_text
 from mmgraph.formats.bif.syntax import Declaration, Distribution, parse
 from mmgraph.formats.bif.tables import TableReader
 from mmgraph.formats.files import SIZE_LIMIT, read_text
-from mmgraph.formats.tables import bayesian_network, check_discrete, conditional_values
-from mmgraph.formats.text import fail, quoted
-from mmgraph.graph.errors import FormatError, GraphError
+from mmgraph.formats.network_file import NetworkFile
+from mmgraph.formats.tables import check_discrete, conditional_values
+from mmgraph.formats.text import Fail, fail, quoted
+from mmgraph.graph.errors import FormatError
 from mmgraph.graph.factor import Factor
-from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.variable import FAMILIES, Variable
+from mmgraph.graph.variable import FAMILIES, Label, Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
-
-Label = str | int | bool | float
 
 
 def read_bif(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> BayesianNetwork:
@@ -48,50 +48,27 @@ def read_bif(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> Baye
     """
     text = read_text(path, size_limit)
     document = parse(path, text)
-    if not document.declarations:
-        raise FormatError(f"{path}: expected a block 'variable', found none")
-    variables: dict[str, Variable] = {}
+    file = NetworkFile[Distribution](path, "a block 'variable'", "'{}' is declared twice")
     for declaration in document.declarations:
-        if declaration.name in variables:
-            fail(path, text, declaration.start, f"'{declaration.name}' is declared twice")
-        variables[declaration.name] = _variable(path, text, declaration)
-    states = {d.name: d.states for d in document.declarations}
-    reader = TableReader(path, text, variables, states)
-    factors: dict[str, Factor] = {}
+        _declare(file, declaration, partial(fail, path, text, declaration.start))
     for distribution in document.distributions:
         child = distribution.names[0]
-        if child in factors:
-            fail(path, text, distribution.start, f"the distribution of '{child}' is given twice")
-        factors[child] = _factor(reader, distribution, variables)
-    return bayesian_network(path, variables.values(), factors.values())
+        file.distribute(child, distribution, partial(fail, path, text, distribution.start))
+    states = {d.name: d.states for d in document.declarations}
+    return file.network(TableReader(file, text, states).factor)
 
 
-def _variable(path: str | PathLike[str], text: str, declaration: Declaration) -> Variable:
-    properties = declaration.properties
-    family = properties.get("family", "categorical")
+def _declare(file: NetworkFile[Distribution], declaration: Declaration, fail: Fail) -> None:
+    name, properties = declaration.name, declaration.properties
     try:
         states = _labels(declaration.states, properties.get("state_type"))
-        for known in FAMILIES[:2]:
-            if family == known:
-                modality = properties.get("modality") or None
-                return Variable(declaration.name, states, modality=modality, family=known)
-    except (GraphError, ValueError) as error:
-        fail(path, text, declaration.start, str(error))
-    fail(
-        path,
-        text,
-        declaration.start,
-        f"expected the family {' or '.join(FAMILIES[:2])} for '{declaration.name}', "
-        f"found '{family[:60]}'",
-    )
-
-
-def _factor(
-    reader: TableReader, distribution: Distribution, variables: Mapping[str, Variable]
-) -> TableFactor:
-    table = reader.read(distribution)
-    child, *parents = (variables[name] for name in distribution.names)
-    return TableFactor((*parents, child), table, child=child)
+    except ValueError as error:
+        fail(str(error))
+    family = properties.get("family", "categorical")
+    if family not in FAMILIES[:2]:
+        families = " or ".join(FAMILIES[:2])
+        fail(f"expected the family {families} for '{name}', found '{family[:60]}'")
+    file.declare(name, states, fail, properties.get("modality"), family=family)
 
 
 def write_bif(net: BayesianNetwork, path: str | PathLike[str]) -> None:
@@ -140,26 +117,15 @@ def _variable_block(variable: Variable) -> str:
 def _probability_block(factor: Factor) -> Iterator[str]:
     child, parents, table = conditional_values(factor, "BIF")
     rows = table.reshape(-1, child.cardinality).tolist()
-    given = f" | {', '.join(quoted(p.name) for p in parents)}" if parents else ""
-    yield f"probability ( {quoted(child.name)}{given} ) {{\n"
+    condition = f" | {', '.join(quoted(p.name) for p in parents)}" if parents else ""
+    yield f"probability ( {quoted(child.name)}{condition} ) {{\n"
     if not parents:
         yield f"  table {', '.join(map(repr, rows[0]))};\n"
     else:
         states = [[quoted(s) for s in _spellings(p)] for p in parents]
-        for row, names in zip(rows, _products(states), strict=True):
-            yield f"  ({names}) {', '.join(map(repr, row))};\n"
+        for row, names in zip(rows, product(*states), strict=True):
+            yield f"  ({', '.join(names)}) {', '.join(map(repr, row))};\n"
     yield "}\n"
-
-
-def _products(states: list[list[str]]) -> Iterator[str]:
-    """Yield every combination, the last moving fastest."""
-    if len(states) == 1:
-        yield from states[0]
-        return
-    rest = list(_products(states[1:]))
-    for first in states[0]:
-        for names in rest:
-            yield f"{first}, {names}"
 
 
 def _spellings(variable: Variable) -> list[str]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from mmgraph.formats.text import (
     BIF_NAMES,
     BIF_TOKENS,
     BRACKETED_WORD,
     WORD,
-    Token,
     TokenReader,
     unquoted,
 )
@@ -22,18 +21,7 @@ Groups = tuple[tuple[str, ...], ...]
 
 
 class Declaration(NamedTuple):
-    """A ``variable`` block.
-
-    Attributes
-    ----------
-    name : str
-    states : tuple of str
-        In the order of the file.
-    properties : dict of str to str
-        Those of the form ``key = value``.
-    start : int
-        The position of the block.
-    """
+    """A ``variable`` block, its properties of the form ``key = value``, and its position."""
 
     name: str
     states: tuple[str, ...]
@@ -42,37 +30,19 @@ class Declaration(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One statement of a ``probability`` block.
+    """One statement of a ``probability`` block: of a row, with its parents' states."""
 
-    Attributes
-    ----------
-    kind : {"row", "table", "default"}
-    states : tuple of tuple of str
-        The parents' states of a row.
-    numbers : list of float
-    start : int
-        The position of the statement.
-    """
-
-    kind: str
+    kind: Literal["row", "table", "default"]
     states: Groups
     numbers: list[float]
     start: int
 
 
 class Distribution(NamedTuple):
-    """A ``probability`` block.
+    """A ``probability`` block of a child and then its parents.
 
-    Attributes
-    ----------
-    names : tuple of str
-        The child, then its parents.
-    entries : list of Entry or None
-        None where the body has not been taken apart yet.
-    body : str
-        The text between the braces, if it holds neither quotes, nor comments, nor properties.
-    start : int
-        The position of the block.
+    Its body is taken apart into entries, or kept as text where that holds neither quotes, nor
+    comments, nor properties.
     """
 
     names: tuple[str, ...]
@@ -105,13 +75,7 @@ _PLAIN_PROPERTY = re.compile(r"(?P<text>[^;]*+);")
 
 
 def parse(path: str | PathLike[str], text: str) -> Document:
-    """Take a file apart into blocks.
-
-    Raises
-    ------
-    FormatError
-        With file, line, what was expected and what was found.
-    """
+    """Take a file apart into blocks."""
     document = Document()
     reader = TokenReader(path, text)
     networks = 0
@@ -195,10 +159,7 @@ def _variable(reader: TokenReader) -> Declaration:
 
 
 def _states(reader: TokenReader, name: str) -> tuple[str, ...]:
-    reader.word("discrete", f"as the type of '{name}'")
-    reader.mark("[", f"after the type of '{name}'")
-    count = reader.count(f"the number of states of '{name}'")
-    reader.mark("]", "after the number of states")
+    count = reader.discrete_states(name)
     start = reader.mark("{", f"before the states of '{name}'").start
     groups = _groups(reader, "}", f"a state of '{name}' or '}}'")
     reader.mark(";", f"after the states of '{name}'")
@@ -257,35 +218,28 @@ def parse_distribution(reader: TokenReader) -> Distribution:
         reader.fail(start, "expected the name of a variable in 'probability (…)', found none")
     reader.mark("{", f"after 'probability ({names[0]} …)'")
     entries: list[Entry] = []
-    while True:
-        token = reader.peek()
-        if reader.at("}"):
-            reader.next()
-            return Distribution(names, entries, "", start)
+    while not reader.skip("}"):
         if reader.at_word("property"):
             _property(reader)
-            continue
-        entries.append(_entry(reader, token, names[0]))
+        else:
+            entries.append(_entry(reader, names[0]))
+    return Distribution(names, entries, "", start)
 
 
-def _entry(reader: TokenReader, token: Token, child: str) -> Entry:
-    reader.next()
+def _entry(reader: TokenReader, child: str) -> Entry:
+    token = reader.next()
     states: Groups = ()
-    if token.kind == "mark" and token.text == "(":
-        kind = "row"
+    kind: Literal["row", "table", "default"] = "row"
+    if token[:2] == ("mark", "("):
         states = _groups(reader, ")", "a parent's state or ')'")
-    elif token.kind == "word" and token.text in ("table", "default"):
-        kind = token.text
+    elif token[:2] == ("word", "table"):
+        kind = "table"
+    elif token[:2] == ("word", "default"):
+        kind = "default"
     else:
         reader.fail(
             token.start,
             f"expected a row '(…)', 'table', 'default' or '}}' in the distribution of '{child}', "
             f"found {token}",
         )
-    numbers: list[float] = []
-    while not reader.at(";"):
-        numbers.append(reader.number(f"a number or ';' in the distribution of '{child}'"))
-        if reader.at(","):
-            reader.next()
-    reader.next()
-    return Entry(kind, states, numbers, token.start)
+    return Entry(kind, states, reader.numbers(child), token.start)

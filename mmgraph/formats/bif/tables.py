@@ -4,88 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from os import PathLike
 from typing import NoReturn
 
 import numpy as np
 from jaxtyping import Float64
 
 from mmgraph.formats.bif.syntax import Distribution, Entry, names_in, parse_distribution
-from mmgraph.formats.rows import bounded_product, normalise, problem_of, row_name, state_of
-from mmgraph.formats.tables import ListedRow, TableBuilder, check_count
+from mmgraph.formats.network_file import NetworkFile
+from mmgraph.formats.rows import bounded_product, normalise
+from mmgraph.formats.tables import ListedRow, check_count, check_rows
 from mmgraph.formats.text import BRACKETED_WORD, Fail, TokenReader, fail, nearest
+from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
 
 
 class TableReader:
-    """Turns ``probability`` blocks into tables.
-
-    Parameters
-    ----------
-    path : path
-        For the messages.
-    text : str
-        The whole file.
-    variables : mapping of str to Variable
-        Those that the file declares.
-    states : mapping of str to tuple of str
-        The states as the file spells them.
-    """
+    """Turns ``probability`` blocks into tables, by the states as the file spells them."""
 
     def __init__(
-        self,
-        path: str | PathLike[str],
-        text: str,
-        variables: Mapping[str, Variable],
-        states: Mapping[str, Sequence[str]],
+        self, file: NetworkFile[Distribution], text: str, states: Mapping[str, Sequence[str]]
     ) -> None:
-        self.path = path
-        self.text = text
-        self.variables = variables
+        self.file, self.text = file, text
         self.codes = {name: {s: i for i, s in enumerate(s_)} for name, s_ in states.items()}
         # Only bare words may be looked up in text that no tokenizer has seen.
         self.bare_codes = {
             name: {s: i for s, i in codes.items() if BRACKETED_WORD.fullmatch(s)}
             for name, codes in self.codes.items()
         }
-        self.builder = TableBuilder()
 
-    def read(self, distribution: Distribution) -> Float64[np.ndarray, "..."]:
-        """Return the table of a block, with axes ``(*parents, child)``.
-
-        Raises
-        ------
-        FormatError
-            If a name is unknown, a row is missing, given twice or no distribution.
-        """
-        child, *parents = (self._variable(distribution, name) for name in distribution.names)
-        names = list(distribution.names)
-        for i, name in enumerate(names):
-            if name in names[:i]:
-                self._fail(distribution.start, f"'{name}' stands twice in one distribution")
-        if len(names) > 64:
-            self._fail(distribution.start, f"'{child.name}' has more than 63 parents")
+    def factor(self, _: str, distribution: Distribution) -> TableFactor:
+        """Return the table of a block."""
+        child, parents = self.file.family(
+            distribution.names,
+            partial(self._fail, distribution.start),
+            "the name of a declared variable",
+            "one distribution",
+        )
         table = None
         if distribution.entries is None:
             table = self._plain_table(distribution.body, child, parents)
             if table is None:  # what is unusual there, and where, the careful reader finds out
-                reader = TokenReader(self.path, self.text, distribution.start)
+                reader = TokenReader(self.file.path, self.text, distribution.start)
                 distribution = parse_distribution(reader)
         if table is None:
             table = self._table(distribution, child, parents)
-        return table.reshape(*(p.cardinality for p in parents), child.cardinality)
-
-    def _variable(self, distribution: Distribution, name: str) -> Variable:
-        if name in self.variables:
-            return self.variables[name]
-        self._fail(
-            distribution.start,
-            f"expected the name of a declared variable, found '{name[:60]}'"
-            f"{nearest(name, self.variables)}",
-        )
+        scope = (*parents, child)
+        return TableFactor(scope, table.reshape([v.cardinality for v in scope]), child=child)
 
     def _fail(self, start: int, problem: str) -> NoReturn:
-        fail(self.path, self.text, start, problem)
+        fail(self.file.path, self.text, start, problem)
 
     def _plain_table(
         self, body: str, child: Variable, parents: Sequence[Variable]
@@ -156,10 +123,7 @@ class TableReader:
             table = np.ascontiguousarray(values.T)
         else:
             table, fails, elsewhere = self._table_of_rows(distribution, child, parents)
-        wrong = normalise(table)
-        if wrong is not None:
-            row = row_name(child, parents, state_of(wrong, cardinalities))
-            fails.get(wrong, elsewhere)(f"{row} {problem_of(table[wrong])}")
+        check_rows(table, child, parents, lambda row: fails.get(row, elsewhere))
         return table
 
     def _table_of_rows(
@@ -181,7 +145,7 @@ class TableReader:
                 default = entry
         elsewhere = partial(self._fail, distribution.start if default is None else default.start)
         numbers = None if default is None else default.numbers
-        table, fails = self.builder.listed(child, parents, rows, numbers, elsewhere)
+        table, fails = self.file.listed(child, parents, rows, numbers, elsewhere)
         return table, fails, elsewhere
 
     def _states(self, entry: Entry, child: Variable, parents: Sequence[Variable]) -> list[int]:

@@ -11,16 +11,15 @@ Research (1996), and ``write.dsc`` of the R package bnlearn.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from os import PathLike
 
 from mmgraph.formats.files import SIZE_LIMIT, read_text
+from mmgraph.formats.network_file import NetworkFile
 from mmgraph.formats.rows import bounded_product, state_of
-from mmgraph.formats.tables import ListedRow, TableBuilder, bayesian_network, check_family
+from mmgraph.formats.tables import ListedRow
 from mmgraph.formats.text import Fail, Token, TokenReader, nearest, token_pattern
-from mmgraph.graph.errors import FormatError, GraphError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
@@ -30,22 +29,14 @@ DSC_TOKENS = token_pattern("{}()[]=;|,:")
 
 @dataclass
 class Distribution:
-    """A ``probability`` block.
+    """A ``probability`` block of a child and then its parents.
 
-    Attributes
-    ----------
-    names : tuple of str
-        The child, then its parents.
-    start : int
-        The position of the block.
-    rows : list of (tuple of Token, list of float, int)
-        The parents' states, the numbers, and the position of each row.
-    default : list of float or None
+    Its rows are the parents' states, the numbers, and the position of each.
     """
 
-    names: tuple[str, ...]
+    names: list[str]
     start: int
-    rows: list[tuple[tuple[Token, ...], list[float], int]] = field(default_factory=list)
+    rows: list[tuple[list[Token], list[float], int]] = field(default_factory=list)
     default: list[float] | None = None
 
 
@@ -56,33 +47,23 @@ def read_dsc(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> Baye
     is not discrete, or whose distribution is a function, is an error that names it.
     """
     reader = TokenReader(path, read_text(path, size_limit, legacy="iso-8859-1"), tokens=DSC_TOKENS)
-    builder = TableBuilder()
-    variables: dict[str, Variable] = {}
-    distributions: dict[str, Distribution] = {}
+    file = NetworkFile[Distribution](path)
     reader.word("belief", "at the beginning")
     reader.word("network", "after 'belief'")
     if reader.peek().kind == "quoted":
         reader.next()
     while (token := reader.next()).kind != "end":
         if token.kind == "word" and token.text == "node":
-            variable = _node(reader, builder, token.start)
-            if variable.name in variables:
-                reader.fail(token.start, f"the node '{variable.name}' is given twice")
-            variables[variable.name] = variable
+            _node(reader, file, token.start)
         elif token.kind == "word" and token.text == "probability":
             distribution = _distribution(reader, token.start)
-            child = distribution.names[0]
-            if child in distributions:
-                reader.fail(token.start, f"the distribution of '{child}' is given twice")
-            distributions[child] = distribution
+            at_block = partial(reader.fail, token.start)
+            file.distribute(distribution.names[0], distribution, at_block)
         elif token.kind == "word":
             _skip_statement(reader, token)
         else:
             reader.fail(token.start, f"expected 'node' or 'probability', found {token}")
-    if not variables:
-        raise FormatError(f"{path}: expected a block 'node', found none")
-    factors = [_factor(reader, d, variables, builder) for d in distributions.values()]
-    return bayesian_network(path, variables.values(), factors)
+    return file.network(lambda _, distribution: _factor(reader, distribution, file))
 
 
 def _skip_statement(reader: TokenReader, keyword: Token) -> None:
@@ -101,12 +82,12 @@ def _skip_statement(reader: TokenReader, keyword: Token) -> None:
             return
 
 
-def _node(reader: TokenReader, builder: TableBuilder, start: int) -> Variable:
+def _node(reader: TokenReader, file: NetworkFile[Distribution], start: int) -> None:
     name = reader.name("the name of a node").text
     fail = partial(reader.fail, start)
     reader.mark("{", f"after the name of the node '{name}'")
     states: tuple[str, ...] | int | None = None
-    while not reader.at("}"):
+    while not reader.skip("}"):
         key = reader.name(f"an attribute of '{name}' or '}}'")
         if key.kind == "word" and key.text == "type":
             if states is not None:
@@ -114,56 +95,39 @@ def _node(reader: TokenReader, builder: TableBuilder, start: int) -> Variable:
             states = _type(reader, name)
         else:
             _skip_statement(reader, key)
-    reader.next()
     if states is None:
         fail(f"expected the type of '{name}', found the end of its block")
     if isinstance(states, int):
-        builder.reserve_states(name, states, fail)
-    try:
-        return Variable(name, states)
-    except GraphError as error:
-        fail(str(error))
+        file.reserve_states(name, states, fail)
+    file.declare(name, states, fail)
 
 
 def _type(reader: TokenReader, name: str) -> tuple[str, ...] | int:
-    if reader.at(":", "="):
-        reader.next()
-    reader.word("discrete", f"as the type of '{name}'")
-    reader.mark("[", f"after the type of '{name}'")
-    count = reader.count(f"the number of states of '{name}'")
-    reader.mark("]", "after the number of states")
-    if reader.at(";"):
-        reader.next()
+    reader.skip(":", "=")
+    count = reader.discrete_states(name)
+    if reader.skip(";"):
         return count
     reader.mark("=", f"before the states of '{name}'")
     start = reader.mark("{", f"before the states of '{name}'").start
-    states = []
-    while not reader.at("}"):
-        states.append(reader.name(f"a state of '{name}' or '}}'").text)
-        if not reader.at("}"):
-            reader.mark(",", f"between the states of '{name}'")
-    reader.next()
+    states = reader.names("}", f"a state of '{name}'", f"between the states of '{name}'")
     reader.mark(";", f"after the states of '{name}'")
     if len(states) != count:
         reader.fail(start, f"'{name}' declares {count} states, but {len(states)} are listed")
-    return tuple(states)
+    return tuple(state.text for state in states)
 
 
 def _distribution(reader: TokenReader, start: int) -> Distribution:
     reader.mark("(", "after 'probability'")
-    names = [reader.name("the name of a node").text]
-    if reader.at("|"):
-        reader.next()
-        while not reader.at(")"):
-            names.append(reader.name(f"a parent of '{names[0]}' or ')'").text)
-            if not reader.at(")"):
-                reader.mark(",", f"between the parents of '{names[0]}'")
-    reader.mark(")", f"after 'probability ({names[0]} …'")
-    distribution = Distribution(tuple(names), start)
-    reader.mark("{", f"after 'probability ({names[0]} …)'")
-    while not reader.at("}"):
+    child = reader.name("the name of a node").text
+    parents = []
+    if reader.skip("|"):
+        parents = reader.names(")", f"a parent of '{child}'", f"between the parents of '{child}'")
+    else:
+        reader.mark(")", f"after 'probability ({child} …'")
+    distribution = Distribution([child, *(parent.text for parent in parents)], start)
+    reader.mark("{", f"after 'probability ({child} …)'")
+    while not reader.skip("}"):
         _entry(reader, distribution)
-    reader.next()
     return distribution
 
 
@@ -175,46 +139,24 @@ def _entry(reader: TokenReader, distribution: Distribution) -> None:
         )
     if reader.at_word("default"):
         reader.next()
-        if reader.at(":", "="):
-            reader.next()
+        reader.skip(":", "=")
         if distribution.default is not None:
             reader.fail(first.start, f"the default of '{child}' is given twice")
-        distribution.default = _numbers(reader, child)
+        distribution.default = reader.numbers(child)
         return
     states: list[Token] = []
-    if reader.at("("):
-        reader.next()
-        while not reader.at(")"):
-            states.append(reader.name(f"a state in a row of '{child}' or ')'"))
-            if not reader.at(")"):
-                reader.mark(",", f"between the states in a row of '{child}'")
-        reader.next()
-        reader.mark(":", f"after the states in a row of '{child}'")
-    distribution.rows.append((tuple(states), _numbers(reader, child), first.start))
-
-
-def _numbers(reader: TokenReader, child: str) -> list[float]:
-    numbers = []
-    while not reader.at(";"):
-        numbers.append(reader.number(f"a number or ';' in the distribution of '{child}'"))
-        if reader.at(","):
-            reader.next()
-    reader.next()
-    return numbers
+    if reader.skip("("):
+        where = f"the states in a row of '{child}'"
+        states = reader.names(")", f"a state in a row of '{child}'", f"between {where}")
+        reader.mark(":", f"after {where}")
+    distribution.rows.append((states, reader.numbers(child), first.start))
 
 
 def _factor(
-    reader: TokenReader,
-    distribution: Distribution,
-    variables: Mapping[str, Variable],
-    builder: TableBuilder,
+    reader: TokenReader, distribution: Distribution, file: NetworkFile[Distribution]
 ) -> Factor:
     fail = partial(reader.fail, distribution.start)
-    for name in distribution.names:
-        if name not in variables:
-            fail(f"expected the name of a node, found '{name[:60]}'{nearest(name, variables)}")
-    child, *parents = (variables[name] for name in distribution.names)
-    check_family(child, parents, fail)
+    child, parents = file.family(distribution.names, fail)
     cardinalities = [p.cardinality for p in parents]
     in_order = _is_of_genie(distribution, cardinalities)
     rows = []
@@ -222,8 +164,8 @@ def _factor(
         at_row = partial(reader.fail, start)
         codes = state_of(i, cardinalities) if in_order else _codes(states, parents, child, at_row)
         rows.append(ListedRow(codes, numbers, at_row))
-    table, _ = builder.listed(child, parents, rows, distribution.default, fail)
-    return builder.table(child, parents, table.ravel(), fail)
+    table, _ = file.listed(child, parents, rows, distribution.default, fail)
+    return file.table(child, parents, table.ravel(), fail)
 
 
 def _is_of_genie(distribution: Distribution, cardinalities: list[int]) -> bool:
@@ -237,9 +179,7 @@ def _is_of_genie(distribution: Distribution, cardinalities: list[int]) -> bool:
     )
 
 
-def _codes(
-    states: tuple[Token, ...], parents: list[Variable], child: Variable, fail: Fail
-) -> list[int]:
+def _codes(states: list[Token], parents: list[Variable], child: Variable, fail: Fail) -> list[int]:
     if len(states) != len(parents):
         fail(
             f"expected {len(parents)} states in a row of '{child.name}', one for each parent, "

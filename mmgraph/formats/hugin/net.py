@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import pairwise
 from os import PathLike
@@ -25,14 +24,12 @@ import numpy as np
 from jaxtyping import Float64
 
 from mmgraph.formats.files import SIZE_LIMIT, read_text
-from mmgraph.formats.hugin.net_syntax import Document, Node, Potential, parse
-from mmgraph.formats.notes import NET, NOTE, annotated
+from mmgraph.formats.hugin.net_syntax import Node, Potential, parse
+from mmgraph.formats.network_file import NetworkFile
+from mmgraph.formats.notes import NET, NOTE
 from mmgraph.formats.rows import ROUNDING
-from mmgraph.formats.tables import TableBuilder, bayesian_network
-from mmgraph.formats.text import Fail, fail, line_of, nearest
-from mmgraph.graph.errors import FormatError, GraphError
+from mmgraph.formats.text import Fail, fail, line_of
 from mmgraph.graph.factor import Factor
-from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
 
 LEGACY_ENCODING = "iso-8859-1"
@@ -65,26 +62,21 @@ def read_net(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> Baye
     """
     text = read_text(path, size_limit, legacy=LEGACY_ENCODING)
     document = parse(path, text)
-    if not document.nodes:
-        raise FormatError(f"{path}: expected a block 'node', found none")
-
-    def at(start: int) -> Fail:
-        return partial(fail, path, text, start)
-
-    potentials: dict[str, Potential] = {}
+    file = NetworkFile[Potential](path, spelling=NET)
     for potential in document.potentials:
-        if potential.child in potentials:
-            at(potential.start)(f"the potential of '{potential.child}' is given twice")
-        potentials[potential.child] = potential
-    builder = TableBuilder()
-    variables = _variables(document, potentials, builder, at)
+        at_block = partial(fail, path, text, potential.start)
+        file.distribute(potential.child, potential, at_block, "potential")
+    for node in document.nodes:
+        _declare(file, node, partial(fail, path, text, node.start))
     odd: list[str] = []
-    factors: list[Factor] = []
-    for potential in document.potentials:
-        factor, normal = _factor(potential, variables, builder, at(potential.start))
-        factors.append(factor)
+
+    def factor(child: str, potential: Potential) -> Factor:
+        table, normal = _factor(file, potential, partial(fail, path, text, potential.start))
         if not normal:
-            odd.append(f"'{potential.child}' (line {line_of(text, potential.start)})")
+            odd.append(f"'{child}' (line {line_of(text, potential.start)})")
+        return table
+
+    net = file.network(factor)
     if odd:
         warnings.warn(
             f"{path}: rows that do not sum to one are divided by their sums, as Hugin does: "
@@ -92,35 +84,11 @@ def read_net(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> Baye
             UnnormalisedTableWarning,
             stacklevel=2,
         )
-    return bayesian_network(path, variables.values(), factors)
+    return net
 
 
-def _variables(
-    document: Document,
-    potentials: Mapping[str, Potential],
-    builder: TableBuilder,
-    at: Callable[[int], Fail],
-) -> dict[str, Variable]:
-    """Return the variables by the names of their nodes."""
-    variables: dict[str, Variable] = {}
-    names: set[str] = set()
-    for node in document.nodes:
-        at_node = at(node.start)
-        if node.name in variables:
-            at_node(f"the node '{node.name}' is given twice")
-        plain = _variable(node, potentials.get(node.name), builder, at_node)
-        note = node.properties.get(NOTE)
-        variable = annotated(plain, note, NET, at_node) if note is not None else plain
-        if variable.name in names:
-            at_node(f"a second variable is called '{variable.name}'")
-        names.add(variable.name)
-        variables[node.name] = variable
-    return variables
-
-
-def _variable(
-    node: Node, potential: Potential | None, builder: TableBuilder, fail: Fail
-) -> Variable:
+def _declare(file: NetworkFile[Potential], node: Node, fail: Fail) -> None:
+    potential = file.distributions.get(node.name)
     states = node.states
     if states is None or isinstance(states, int):
         states = _unlabelled(node, states, potential, fail)
@@ -129,11 +97,9 @@ def _variable(
     if states is None:
         fail(f"expected the states of '{node.name}', found neither them nor data that tell")
     if isinstance(states, int):
-        builder.reserve_states(node.name, states, fail)
-    try:
-        return Variable(node.name, states, modality=node.properties.get("modality") or None)
-    except GraphError as error:
-        fail(str(error))
+        file.reserve_states(node.name, states, fail)
+    properties = node.properties
+    file.declare(node.name, states, fail, properties.get("modality"), properties.get(NOTE))
 
 
 def _unlabelled(
@@ -155,15 +121,9 @@ def _unlabelled(
     return count
 
 
-def _factor(
-    potential: Potential, variables: Mapping[str, Variable], builder: TableBuilder, fail: Fail
-) -> tuple[Factor, bool]:
+def _factor(file: NetworkFile[Potential], potential: Potential, fail: Fail) -> tuple[Factor, bool]:
     """Return the distribution, and whether its rows were distributions or counts."""
-    for name in (potential.child, *potential.parents):
-        if name not in variables:
-            fail(f"expected the name of a node, found '{name[:60]}'{nearest(name, variables)}")
-    child = variables[potential.child]
-    parents = [variables[name] for name in potential.parents]
+    child, parents = file.family((potential.child, *potential.parents), fail)
     if potential.data is not None:
         if potential.row not in (None, child.cardinality):
             fail(
@@ -171,10 +131,10 @@ def _factor(
                 f"found {potential.row}"
             )
         normal = _divide_rows(potential.data, child.cardinality)
-        return builder.table(child, parents, potential.data, fail), normal
+        return file.table(child, parents, potential.data, fail), normal
     if potential.has_model:
         fail(f"the potential of '{potential.child}' is given by expressions, without 'data'")
-    return builder.uniform(child, parents, fail), True
+    return file.uniform(child, parents, fail), True
 
 
 def _divide_rows(numbers: Float64[np.ndarray, " numbers"], states: int) -> bool:

@@ -50,18 +50,10 @@ _REFUSED = {
 
 
 class Node(NamedTuple):
-    """A discrete chance node.
+    """A discrete chance node: its labels or their number, where given, and its position.
 
-    Attributes
-    ----------
-    name : str
-    states : tuple of str, int or None
-        Labels in the order of the file, their number alone, or None where neither is given.
-    properties : dict of str to str
-        Its subtype, by attribute or by a word before ``node``, and what this package writes
-        beside its name.
-    start : int
-        The position of the block.
+    The properties are its subtype, by attribute or by a word before ``node``, and what this package
+    writes beside its name.
     """
 
     name: str
@@ -71,20 +63,10 @@ class Node(NamedTuple):
 
 
 class Potential(NamedTuple):
-    """The distribution of a node.
+    """The distribution of a node, the child moving fastest in its data where those are given.
 
-    Attributes
-    ----------
-    child : str
-    parents : tuple of str
-    data : array or None
-        The numbers, the child moving fastest; None where they are left out.
-    row : int or None
-        How many numbers each innermost pair of parentheses holds, if there are several.
-    has_model : bool
-        Whether expressions take the place of numbers.
-    start : int
-        The position of the block.
+    ``row`` is how many numbers each innermost pair of parentheses holds, if there are several;
+    with ``has_model`` expressions take the place of numbers.
     """
 
     child: str
@@ -104,14 +86,7 @@ class Document:
 
 
 def parse(path: str | PathLike[str], text: str) -> Document:
-    """Take a file apart into blocks.
-
-    Raises
-    ------
-    FormatError
-        With file, line, what was expected and what was found; and if the file holds what is no
-        network of discrete random variables, with its kind and name.
-    """
+    """Take a file apart into blocks, all of a network of discrete random variables."""
     reader = TokenReader(path, text, tokens=NET_TOKENS)
     document = Document()
     networks = 0
@@ -131,16 +106,14 @@ def _network(reader: TokenReader, document: Document) -> None:
     while reader.peek().is_name:  # a class has a name, and some programs name a net
         reader.next()
     reader.mark("{", f"after '{keyword.text}'")
-    while not reader.at("}"):
-        key = reader.peek()
+    while not reader.skip("}"):
         start = reader.position
-        reader.next()
+        key = reader.next()
         if reader.at("="):
             _skipped_value(reader, key.text)
         else:
             reader.position = start
             _block(reader, document)
-    reader.next()
 
 
 def _block(reader: TokenReader, document: Document) -> None:
@@ -167,8 +140,8 @@ def _block(reader: TokenReader, document: Document) -> None:
     node = _node(reader, name, first.start)
     for subtype in (_SUBTYPES[word] for word in words if word in _SUBTYPES):
         if node.properties.setdefault("subtype", subtype) != subtype:
-            found = node.properties["subtype"][:40]
-            reader.fail(first.start, f"'{name}' is both of subtype '{subtype}' and '{found}'")
+            other = node.properties["subtype"][:40]
+            reader.fail(first.start, f"'{name}' is both of subtype '{subtype}' and '{other}'")
     document.nodes.append(node)
 
 
@@ -176,7 +149,7 @@ def _node(reader: TokenReader, name: str, start: int) -> Node:
     reader.mark("{", f"after the name of the node '{name}'")
     states: tuple[str, ...] | int | None = None
     properties: dict[str, str] = {}
-    while not reader.at("}"):
+    while not reader.skip("}"):
         key = reader.name(f"an attribute of '{name}' or '}}'")
         if key.text == "states":
             if states is not None:
@@ -187,9 +160,8 @@ def _node(reader: TokenReader, name: str, start: int) -> Node:
         if key.text in _KEPT:
             if key.text in properties:
                 reader.fail(key.start, f"'{key.text}' of '{name}' is given twice")
-            found = unquoted(value)
-            properties[key.text] = _SUBTYPES.get(found, found) if key.text == "subtype" else found
-    reader.next()
+            text = unquoted(value)
+            properties[key.text] = _SUBTYPES.get(text, text) if key.text == "subtype" else text
     return Node(name, states, properties, start)
 
 
@@ -209,19 +181,15 @@ def _skipped_value(reader: TokenReader, key: str) -> str:
 
 def _states(reader: TokenReader, name: str) -> tuple[str, ...] | int:
     reader.mark("=", "after 'states'")
-    if not reader.at("("):
+    if not reader.skip("("):
         count = reader.count(f"the states of '{name}'")
         reader.mark(";", f"after the states of '{name}'")
         return count
-    reader.next()
     reader.tokens = STATE_TOKENS
     states = []
-    while not reader.at(")"):
-        if reader.at(","):
-            reader.next()
-        else:
+    while not reader.skip(")"):
+        if not reader.skip(","):
             states.append(reader.name(f"a state of '{name}' or ')'").text)
-    reader.next()
     reader.tokens = NET_TOKENS
     reader.mark(";", f"after the states of '{name}'")
     return tuple(states)
@@ -230,35 +198,31 @@ def _states(reader: TokenReader, name: str) -> tuple[str, ...] | int:
 def _potential(reader: TokenReader, start: int) -> Potential:
     reader.mark("(", "after 'potential'")
     sides: list[list[str]] = [[]]
-    while not reader.at(")"):
+    while not reader.skip(")"):
         if reader.at("|"):
             bar = reader.next()
             sides.append([])
             if len(sides) > 2:
                 reader.fail(bar.start, "expected ')' after the parents, found another '|'")
-        elif reader.at(","):
-            reader.next()
-        else:
+        elif not reader.skip(","):
             sides[-1].append(reader.name("the name of a node, '|' or ')'").text)
-    reader.next()
     if len(sides[0]) != 1:
         found = " ".join(sides[0])[:60] or "none"
         reader.fail(start, f"expected one node before '|' in 'potential (…)', found {found}")
     child, parents = sides[0][0], tuple(sides[1]) if len(sides) > 1 else ()
     reader.mark("{", f"after 'potential ({child} …)'")
-    found_data: tuple[Float64[np.ndarray, " numbers"], int | None] | None = None
+    data: Float64[np.ndarray, " numbers"] | None = None
+    row = None
     has_model = False
-    while not reader.at("}"):
+    while not reader.skip("}"):
         key = reader.name(f"'data' or '}}' in the potential of '{child}'")
         if key.text == "data":
-            if found_data is not None:
+            if data is not None:
                 reader.fail(key.start, f"the data of '{child}' are given twice")
-            found_data = _data(reader, child)
+            data, row = _data(reader, child)
         else:
             has_model |= key.text == "model_data"
             _skipped_value(reader, key.text)
-    reader.next()
-    data, row = found_data or (None, None)
     return Potential(child, parents, data, row, has_model, start)
 
 

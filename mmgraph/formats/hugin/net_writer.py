@@ -30,9 +30,11 @@ def write_net(net: BayesianNetwork, path: str | PathLike[str]) -> None:
     blocks = ["net\n{\n}\n", *(_node(name, s) for name, s in spelled.items())]
     for factor in net.factors:
         child, parents, table = conditional_values(factor, NET.format)
-        given = f" | {' '.join(spelled[p.name].name for p in parents)}" if parents else ""
+        scope = spelled[child.name].name
+        if parents:
+            scope += f" | {' '.join(spelled[p.name].name for p in parents)}"
         data = "".join(_nested(table.tolist()))
-        blocks.append(f"potential ({spelled[child.name].name}{given})\n{{\n  data = {data};\n}}\n")
+        blocks.append(f"potential ({scope})\n{{\n  data = {data};\n}}\n")
     write_text(path, "\n".join(blocks))
 
 

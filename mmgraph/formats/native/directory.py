@@ -21,20 +21,15 @@ from mmgraph.formats.json_object import JsonObject, read_json, shown
 from mmgraph.graph.errors import FormatError
 
 FORMAT, VERSION = "mmgraph network", 1
+CONDITIONAL_RANDOM_FIELD = "conditional random field"
+"""The kind of model that is no graph."""
 NETWORK, PARAMETERS = "network.json", "parameters.safetensors"
 
 
 def write_document(
     path: str | os.PathLike[str], document: Mapping[str, Any], tensors: Mapping[str, Tensor]
 ) -> None:
-    """Write the directory of a model, replacing one that an earlier call has written.
-
-    Raises
-    ------
-    FormatError
-        If the document has no place in JSON, or the directory cannot be written or holds something
-        else.
-    """
+    """Write the directory of a model, replacing one that an earlier call has written."""
     path = checked_path(path)
     if path.exists() and not is_native(path) and not (path.is_dir() and not any(path.iterdir())):
         raise FormatError(f"{path} stands there already and is no network; it is left as it is")

@@ -10,26 +10,20 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 
-from mmgraph.formats.json_object import JsonObject, shown
-from mmgraph.formats.text import nearest
-from mmgraph.graph.errors import FormatError, GraphError
+from mmgraph.formats.json_object import JsonObject
+from mmgraph.formats.variables import named_variables
+from mmgraph.graph.errors import GraphError
 from mmgraph.graph.exponential_family import statistics_shape
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factors.bilinear import bilinear_factors
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.boltzmann.deep import DeepBoltzmannMachine
-from mmgraph.networks.boltzmann.layers import (
-    Pathway,
-    check_family,
-    check_label_links,
-    columns_count,
-)
+from mmgraph.networks.boltzmann.layers import Pathway, check_family, check_label_links
 from mmgraph.networks.boltzmann.machine import BoltzmannMachine
 from mmgraph.networks.boltzmann.multimodal import MultimodalDeepBoltzmannMachine
 from mmgraph.networks.boltzmann.restricted import RestrictedBoltzmannMachine
@@ -49,13 +43,7 @@ _PRECISIONS = {
 
 
 def machine_settings(machine: BoltzmannMachine) -> dict[str, Any]:
-    """Return which layers a machine is made of, by name.
-
-    Raises
-    ------
-    NotFittedError
-        If it takes its layers from data that it has not seen yet.
-    """
+    """Return which layers a machine is made of, by name; they must be known."""
     if not machine.variables:
         machine.check_fitted()
     names = iter([v.name for v in machine.hidden])
@@ -75,8 +63,8 @@ def machine_settings(machine: BoltzmannMachine) -> dict[str, Any]:
         settings["label_links"] = machine.layers.label_links
     if machine.sweeps is not None:
         settings["sweeps"] = machine.sweeps
-    if machine._feature_names is not None:
-        settings["columns"] = machine._feature_names.tolist()
+    if (columns := getattr(machine, "feature_names_in_", None)) is not None:
+        settings["columns"] = columns.tolist()
     if machine.asked_dtype != machine.dtype:
         settings["dtype"] = str(machine.asked_dtype).removeprefix("torch.")
     return settings
@@ -88,28 +76,21 @@ def restore_machine(
     factors: Sequence[Factor],
     settings: JsonObject,
 ) -> BoltzmannMachine:
-    """Put a machine together.
-
-    Raises
-    ------
-    GraphError, FormatError
-        If the layers are not those of such a machine, or the factors are not those between them.
-    """
+    """Put a machine together."""
     named = {v.name: v for v in variables}
-    pathways, families = [], []
+    pathways = []
     for entry in settings.items("pathways"):
-        hidden = [_named(entry, name, named) for name in entry.names("hidden")]
-        visible = [_named(entry, name, named) for name in entry.names("visible")]
-        own: Any = {v.family for v in hidden} or {None}
-        if len(own) != 1:
+        hidden = named_variables(entry, entry.names("hidden"), named)
+        visible = named_variables(entry, entry.names("visible"), named)
+        families: Any = {v.family for v in hidden} or {None}
+        if len(families) != 1:
             raise GraphError(f"the hidden layers of '{entry.get('name', str)}' are of two families")
-        families += own
         sizes = tuple(v.size for v in hidden)
-        pathways.append(Pathway(visible, sizes, entry.get("name", str), own.pop()))
-    joint = _named(settings, settings.get("joint", str), named)
+        pathways.append(Pathway(visible, sizes, entry.get("name", str), families.pop()))
+    (joint,) = named_variables(settings, [settings.get("joint", str)], named)
     labels, links = None, "joint"
     if "labels" in settings:
-        labels = _named(settings, settings.get("labels", str), named)
+        (labels,) = named_variables(settings, [settings.get("labels", str)], named)
         links = settings.get("label_links", str, "joint")
         check_label_links(links)
     if not all(factor.compact for factor in factors):
@@ -120,27 +101,13 @@ def restore_machine(
     for variable in variables:
         if variable.name not in machine.variables:
             raise GraphError(f"'{variable.name}' is no layer of the machine")
-    asked = settings.choice("dtype", _PRECISIONS) if "dtype" in settings else machine.dtype
-    machine._arguments["dtype"] = asked
-    if "columns" in settings:
-        machine._feature_names = np.array(settings.names("columns"), dtype=object)
-        if len(machine._feature_names) != columns_count(machine.visible):
-            raise GraphError(
-                f"the machine has {columns_count(machine.visible)} columns, and names of "
-                f"{len(machine._feature_names)}"
-            )
+    precision = settings.choice("dtype", _PRECISIONS) if "dtype" in settings else machine.dtype
+    machine.trained_as(precision, settings.names("columns") if "columns" in settings else None)
     if "sweeps" in settings:
         machine.sweeps = settings.get("sweeps", int)
         if machine.sweeps < 1:
             raise GraphError(f"a machine cannot answer with {machine.sweeps} sweeps of mean field")
     return machine
-
-
-def _named(entry: JsonObject, name: str, variables: Mapping[str, Variable]) -> Variable:
-    if name not in variables:
-        hint = nearest(name, variables)
-        raise FormatError(f"{entry.where}: there is no variable {shown(name)}{hint}")
-    return variables[name]
 
 
 def _check_weights(
@@ -157,9 +124,9 @@ def _check_weights(
     for pathway in pathways:
         below = sum(math.prod(statistics_shape(v)) for v in pathway.variables)
         needed += sum(a * b for a, b in itertools.pairwise((below, *pathway.sizes, joint)))
-    found = sum(f.weights.numel() for f in bilinear_factors(factors))
-    if needed != found:
-        raise GraphError(f"the layers are joined by {needed:,} weights, but there are {found:,}")
+    there = sum(f.weights.numel() for f in bilinear_factors(factors))
+    if needed != there:
+        raise GraphError(f"the layers are joined by {needed:,} weights, but there are {there:,}")
 
 
 def _made(
@@ -181,9 +148,9 @@ def _made(
     if len(pathways) != 1:
         raise GraphError(f"such a machine has one pathway, not {len(pathways)}")
     visible, sizes = pathways[0].variables, (*pathways[0].sizes, joint.size)
-    given: Any = visible[0] if len(visible) == 1 else visible
+    bottom: Any = visible[0] if len(visible) == 1 else visible
     if kind is DeepBoltzmannMachine:
-        return DeepBoltzmannMachine(given, sizes, labels, family)
+        return DeepBoltzmannMachine(bottom, sizes, labels, family)
     if len(sizes) != 1:
         raise GraphError(f"a restricted machine has one hidden layer, not {len(sizes)}")
-    return RestrictedBoltzmannMachine(given, joint.size, labels, family)
+    return RestrictedBoltzmannMachine(bottom, joint.size, labels, family)

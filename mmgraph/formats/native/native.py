@@ -18,6 +18,7 @@ from mmgraph.data.whole_files import checked_path
 from mmgraph.formats.files import SIZE_LIMIT
 from mmgraph.formats.json_object import JsonObject, shown
 from mmgraph.formats.native.directory import (
+    CONDITIONAL_RANDOM_FIELD,
     NETWORK,
     PARAMETERS,
     read_document,
@@ -25,8 +26,12 @@ from mmgraph.formats.native.directory import (
     write_document,
 )
 from mmgraph.formats.native.machines import BOLTZMANN_MACHINES, machine_settings, restore_machine
-from mmgraph.formats.text import nearest
-from mmgraph.formats.variables import check_free_states, described, restored_variable
+from mmgraph.formats.variables import (
+    check_free_states,
+    described,
+    named_variables,
+    restored_variable,
+)
 from mmgraph.graph.errors import FormatError, GraphError, LearningError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
@@ -39,10 +44,6 @@ from mmgraph.networks.random_fields.markov_random_field import MarkovRandomField
 if TYPE_CHECKING:
     from mmgraph.networks.random_fields.conditional_random_field import ConditionalRandomField
 
-_CONDITIONAL_RANDOM_FIELD = "conditional random field"
-"""The kind of model that is no graph; a module of its own, which loads learning, restores it."""
-
-
 GRAPH_KINDS: dict[str, type[FactorGraph]] = {
     "factor graph": FactorGraph,
     "Bayesian network": BayesianNetwork,
@@ -53,13 +54,7 @@ GRAPH_KINDS: dict[str, type[FactorGraph]] = {
 
 
 def write_native(graph: FactorGraph, path: str | os.PathLike[str]) -> None:
-    """Write a graph to a directory, replacing one that an earlier call has written.
-
-    Raises
-    ------
-    FormatError
-        If the graph or a factor is of a kind without a name, or the directory holds something else.
-    """
+    """Write a graph to a directory, replacing one that an earlier call has written."""
     path = checked_path(path)
     kind = _kind_of(graph, GRAPH_KINDS, "graph")
     tensors: dict[str, Tensor] = {}
@@ -101,25 +96,11 @@ def _kind_of(thing: object, kinds: Mapping[str, type], what: str) -> str:
 def read_native(
     path: str | os.PathLike[str], *, size_limit: int = SIZE_LIMIT
 ) -> FactorGraph | ConditionalRandomField:
-    """Read a model from a directory.
-
-    Parameters
-    ----------
-    path : path
-        The directory.
-    size_limit : int
-        The most bytes that each of its two files may hold.
-
-    Raises
-    ------
-    FormatError
-        If a file is missing or damaged, was written by another version, lacks a parameter, or says
-        what no model can be.
-    """
+    """Read a model from a directory, each of whose two files may hold ``size_limit`` bytes."""
     path = checked_path(path)
     file = path / NETWORK
     document = read_document(path, size_limit)
-    if document.get("kind", str) == _CONDITIONAL_RANDOM_FIELD:
+    if document.get("kind", str) == CONDITIONAL_RANDOM_FIELD:  # whose module loads learning
         from mmgraph.formats.native.random_fields import restored_field
 
         return restored_field(document, read_tensors(path / PARAMETERS, size_limit))
@@ -157,12 +138,7 @@ def _factor(
 ) -> Factor:
     """Rebuild a factor, and take its parameters out of ``tensors``."""
     kind: type[Factor] = entry.choice("kind", factor_kinds())
-    scope: list[Variable] = []
-    for name in entry.names("scope"):
-        if name not in variables:
-            hint = nearest(name, variables)
-            raise FormatError(f"{entry.where}: there is no variable {shown(name)}{hint}")
-        scope.append(variables[name])
+    scope = named_variables(entry, entry.names("scope"), variables)
     child = None
     if "child" in entry:
         name = entry.get("child", str)

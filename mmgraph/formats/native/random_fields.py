@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from mmgraph.formats.json_object import JsonObject, shown
-from mmgraph.formats.native.directory import write_document
+from mmgraph.formats.native.directory import CONDITIONAL_RANDOM_FIELD, write_document
 from mmgraph.formats.variables import described, restored_variable
 from mmgraph.graph.errors import FormatError, GraphError
 from mmgraph.graph.factors.grid import restored_offsets
@@ -16,18 +16,9 @@ from mmgraph.graph.interaction import restored_interaction
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.random_fields.conditional_random_field import ConditionalRandomField
 
-CONDITIONAL_RANDOM_FIELD = "conditional random field"
-"""The kind of model that is no graph."""
-
 
 def write_field(field: ConditionalRandomField, path: str | os.PathLike[str]) -> None:
-    """Write a field to a directory, replacing one that an earlier call has written.
-
-    Raises
-    ------
-    FormatError
-        If the directory holds something else, or the interaction is of a class of the user's own.
-    """
+    """Write a field to a directory, replacing one that an earlier call has written."""
     neighbours = field.neighbours
     if neighbours is not None and not isinstance(neighbours, int):
         neighbours = [list(offset) for offset in neighbours]  # type: ignore[misc]
@@ -50,13 +41,7 @@ def write_field(field: ConditionalRandomField, path: str | os.PathLike[str]) -> 
 
 
 def restored_field(document: JsonObject, tensors: Mapping[str, Tensor]) -> ConditionalRandomField:
-    """Return the field that the two files of a directory describe.
-
-    Raises
-    ------
-    FormatError
-        If they say what no field can be.
-    """
+    """Return the field that the two files of a directory describe."""
     entries = document.items("variables")
     if len(entries) != 1:
         raise FormatError(f"{document.where}: expected one variable, found {len(entries)}")

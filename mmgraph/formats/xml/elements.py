@@ -24,20 +24,10 @@ _DEEPEST = 64
 
 @dataclass(slots=True)
 class Element:
-    """An element of an XML file.
+    """An element of an XML file, which begins on a line of it.
 
-    Attributes
-    ----------
-    path : path
-        The file, for messages.
-    tag : str
-    attributes : dict of str to str
-    line : int
-        Where it begins, from 1.
-    children : list of Element
-        In order; comments and processing instructions are left out.
-    pieces : list of str
-        The text directly in it.
+    Its children come without comments and processing instructions; ``pieces`` are the text directly
+    in it.
     """
 
     path: str | PathLike[str]
@@ -65,10 +55,10 @@ class Element:
 
     def one(self, tag: str, owner: str) -> Element | None:
         """Return the one child of that tag, or None; several are an error."""
-        found = [child for child in self.children if child.tag == tag]
-        if len(found) > 1:
-            found[1].fail(f"<{tag}> of '{owner}' is given twice")
-        return found[0] if found else None
+        children = [child for child in self.children if child.tag == tag]
+        if len(children) > 1:
+            children[1].fail(f"<{tag}> of '{owner}' is given twice")
+        return children[0] if children else None
 
     def numbers(self, owner: str) -> Float64[np.ndarray, " numbers"]:
         """Return the decimal numbers that the element holds, separated by blanks."""
@@ -86,20 +76,7 @@ def _fail(path: str | PathLike[str], line: int, problem: str) -> NoReturn:
 def read_xml(path: str | PathLike[str], root: str, size_limit: int = SIZE_LIMIT) -> Element:
     """Return the root of an XML file, in the encoding that it declares.
 
-    Parameters
-    ----------
-    path : path
-        The file; gzipped content is unpacked.
-    root : str
-        The tag that the root must have, in upper or lower case.
-    size_limit : int
-        The most bytes that it may hold, unpacked.
-
-    Raises
-    ------
-    FormatError
-        With the line, if the content is not well-formed, declares entities, is nested absurdly
-        deep, or has another root.
+    The root has the tag that is asked for, in upper or lower case; entities are refused.
     """
     content = read_bytes(path, size_limit)
     parser = expat.ParserCreate()
@@ -131,7 +108,7 @@ def read_xml(path: str | PathLike[str], root: str, size_limit: int = SIZE_LIMIT)
         raise
     except (LookupError, ValueError) as error:  # an encoding that Python lacks or cannot map
         _fail(path, 1, f"expected a known encoding ({error})")
-    (found,) = document.children
-    if found.tag.casefold() != root.casefold():
-        found.fail(f"expected the root <{root}>, found <{found.tag[:60]}>")
-    return found
+    (element,) = document.children
+    if element.tag.casefold() != root.casefold():
+        element.fail(f"expected the root <{root}>, found <{element.tag[:60]}>")
+    return element

@@ -17,20 +17,20 @@ https://support.bayesfusion.com/docs/
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from os import PathLike
 
 import numpy as np
 import torch
 
 from mmgraph.formats.files import SIZE_LIMIT
-from mmgraph.formats.notes import NOTE, XDSL, annotated
-from mmgraph.formats.tables import TableBuilder, bayesian_network, check_family
+from mmgraph.formats.network_file import NetworkFile
+from mmgraph.formats.notes import NOTE, XDSL
 from mmgraph.formats.text import nearest
 from mmgraph.formats.xml.elements import Element, read_xml
 from mmgraph.graph.conditionals.deterministic_and_softmax import Deterministic, NoisyMax
-from mmgraph.graph.errors import FormatError, GraphError
+from mmgraph.graph.errors import GraphError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
@@ -50,23 +50,6 @@ _PASSES = 4
 """Arrays of the size of a table that computing it from parameters takes."""
 
 _SILENT = ("state", "parents", "property", "cost", "comment")
-
-
-@dataclass(frozen=True)
-class Node:
-    """A node and where it stands.
-
-    Attributes
-    ----------
-    element : Element
-    variable : Variable
-    states : tuple of str
-        As the file spells them.
-    """
-
-    element: Element
-    variable: Variable
-    states: tuple[str, ...]
 
 
 def read_xdsl(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> BayesianNetwork:
@@ -100,24 +83,14 @@ def read_xdsl(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> Bay
             drawn = [e.attributes.get("id", "") for e in genie.children]
         elif child.tag not in ("extensions", "property", "properties", "cases", "comment"):
             child.fail(f"expected <nodes> or <extensions>, found <{child.tag[:60]}>")
-    nodes: dict[str, Node] = {}
-    names: set[str] = set()
+    file = NetworkFile[Element](path, "a node", spelling=XDSL)
     for element in elements:
-        node = _node(element)
-        name = element.attributes["id"]
-        if name in nodes or node.variable.name in names:
-            element.fail(f"the node '{node.variable.name}' is given twice")
-        names.add(node.variable.name)
-        nodes[name] = node
-    if not nodes:
-        raise FormatError(f"{path}: expected a node, found none")
-    if application == "mmgraph" and sorted(drawn) == sorted(nodes):
-        nodes = {name: nodes[name] for name in drawn}  # nodes stand parents first, drawings do not
-    builder = TableBuilder()
+        _declare(file, element)
+    if application == "mmgraph" and sorted(drawn) == sorted(file.variables):
+        file.order(drawn)  # nodes stand parents first, drawings do not
     # aGrUM lists the parents in the order of its own tables, the first one fastest.
     turned = application.startswith("aGrUM")
-    factors = [_factor(node, nodes, builder, turned) for node in nodes.values()]
-    return bayesian_network(path, [node.variable for node in nodes.values()], factors)
+    return file.network(lambda name, element: _factor(file, name, element, turned))
 
 
 def _flat(group: Element) -> Iterator[Element]:
@@ -129,7 +102,7 @@ def _flat(group: Element) -> Iterator[Element]:
             yield element
 
 
-def _node(element: Element) -> Node:
+def _declare(file: NetworkFile[Element], element: Element) -> None:
     name = element.attribute("id", "the name of the node")
     alone = "networks of discrete random variables alone can be read"
     if element.tag not in _READ:
@@ -149,51 +122,44 @@ def _node(element: Element) -> Node:
             states.append(child.attribute("id", f"a state of '{name}'"))
         elif child.tag == "property":
             properties[child.attributes.get("id", "")] = child.text
-    try:
-        plain = Variable(name, tuple(states), modality=properties.get("modality") or None)
-    except GraphError as error:
-        element.fail(str(error))
-    note = properties.get(NOTE)
-    variable = annotated(plain, note, XDSL, element.fail) if note is not None else plain
-    return Node(element, variable, tuple(states))
+    file.declare(
+        name, tuple(states), element.fail, properties.get("modality"), properties.get(NOTE)
+    )
+    file.distribute(name, element, element.fail)
 
 
-def _factor(node: Node, nodes: Mapping[str, Node], builder: TableBuilder, turned: bool) -> Factor:
-    element, child = node.element, node.variable
-    listed = element.one("parents", child.name)
-    names = listed.text.split() if listed is not None else []
-    for name in names:
-        if name not in nodes:
-            element.fail(
-                f"expected the name of a node among the parents of '{child.name}', found "
-                f"'{name[:60]}'{nearest(name, nodes)}"
-            )
-    parents = [nodes[name].variable for name in names]
-    check_family(child, parents, element.fail)
+def _factor(file: NetworkFile[Element], name: str, element: Element, turned: bool) -> Factor:
+    listed = element.one("parents", file.variables[name].name)
+    names = [name, *(listed.text.split() if listed is not None else ())]
+    what = f"the name of a node among the parents of '{file.variables[name].name}'"
+    child, parents = file.family(names, element.fail, what)
     tag = _READ[element.tag]
     content = element.one(tag, child.name)
     if content is None:
         element.fail(f"expected <{tag}> in '{child.name}', found none")
     if element.tag == "cpt":
         if not turned:
-            return builder.table(child, parents, content.numbers(child.name), content.fail)
-        table = builder.table(child, parents[::-1], content.numbers(child.name), content.fail)
+            return file.table(child, parents, content.numbers(child.name), content.fail)
+        table = file.table(child, parents[::-1], content.numbers(child.name), content.fail)
         axes = (*reversed(range(len(parents))), len(parents))
         values = table.values.permute(axes).contiguous()
         return TableFactor((*parents, child), values, child=child)
     sizes = [_PASSES, *(v.cardinality for v in (*parents, child))]
-    builder.reserve(sizes, f"the table of '{child.name}'", element.fail)
+    file.reserve(sizes, f"the table of '{child.name}'", element.fail)
     try:
         if element.tag == "deterministic":
-            return _deterministic(node, parents, content)
-        return _noisy_max(node, parents, content)
+            return _deterministic(element, child, parents, content)
+        return _noisy_max(element, child, parents, content)
     except GraphError as error:
         content.fail(str(error))
 
 
-def _deterministic(node: Node, parents: Sequence[Variable], content: Element) -> Deterministic:
-    codes = {state: i for i, state in enumerate(node.states)}
-    name = node.variable.name
+def _deterministic(
+    element: Element, child: Variable, parents: Sequence[Variable], content: Element
+) -> Deterministic:
+    states = (e.attributes["id"] for e in element.children if e.tag == "state")
+    codes = {state: i for i, state in enumerate(states)}
+    name = child.name
     values = content.text.split()
     for value in values:
         if value not in codes:
@@ -208,11 +174,12 @@ def _deterministic(node: Node, parents: Sequence[Variable], content: Element) ->
             f"expected {size:,} states in <resultingstates> of '{name}', found {len(values)}"
         )
     index = np.array([codes[value] for value in values], dtype=np.int64)
-    return Deterministic(node.variable, parents, index.reshape(shape))
+    return Deterministic(child, parents, index.reshape(shape))
 
 
-def _noisy_max(node: Node, parents: Sequence[Variable], content: Element) -> NoisyMax:
-    child = node.variable
+def _noisy_max(
+    element: Element, child: Variable, parents: Sequence[Variable], content: Element
+) -> NoisyMax:
     states = child.cardinality
     numbers = content.numbers(child.name)
     columns = sum(v.cardinality for v in parents) + 1
@@ -222,23 +189,16 @@ def _noisy_max(node: Node, parents: Sequence[Variable], content: Element) -> Noi
             f"for each state of each parent and one for the leak, found {len(numbers):,}"
         )
     table = torch.from_numpy(numbers.reshape(columns, states))
-    strengths = _strengths(node, parents)
-    effects = []
-    absent = {}
-    first = 0
-    for parent, order in zip(parents, strengths, strict=True):
-        effect = torch.empty(parent.cardinality, states, dtype=torch.float64)
-        effect[order] = table[first : first + len(order)]
-        effects.append(effect)
-        absent[parent.name] = parent.labels[order[-1]]
-        first += len(order)
-    return NoisyMax(child, parents, effects, table[-1], absent, descending=True)
+    *blocks, leak = table.split([*(parent.cardinality for parent in parents), 1])
+    strengths = _strengths(element, child.name, parents)
+    effects = [b[np.argsort(order)] for b, order in zip(blocks, strengths, strict=True)]
+    absent = {p.name: p.labels[order[-1]] for p, order in zip(parents, strengths, strict=True)}
+    return NoisyMax(child, parents, effects, leak[0], absent, descending=True)
 
 
-def _strengths(node: Node, parents: Sequence[Variable]) -> list[list[int]]:
+def _strengths(element: Element, name: str, parents: Sequence[Variable]) -> list[list[int]]:
     """Return the states of each parent, from the strongest to the one without effect."""
-    name = node.variable.name
-    content = node.element.one("strengths", name)
+    content = element.one("strengths", name)
     if content is None:
         return [list(range(parent.cardinality)) for parent in parents]
     numbers = content.numbers(name).tolist()
@@ -249,10 +209,9 @@ def _strengths(node: Node, parents: Sequence[Variable]) -> list[list[int]]:
             f"parent, found {len(numbers)}"
         )
     strengths = []
-    first = 0
+    remaining = iter(numbers)
     for parent in parents:
-        order = numbers[first : first + parent.cardinality]
-        first += parent.cardinality
+        order = list(islice(remaining, parent.cardinality))
         if sorted(order) != list(range(parent.cardinality)):
             content.fail(
                 f"expected each state of '{parent.name}' once in <strengths> of '{name}', found "

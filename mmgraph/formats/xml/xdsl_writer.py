@@ -93,8 +93,8 @@ def _noisy_max_content(
         strengths += order
         columns += effect.detach().double()[order].flatten().tolist()
     columns += leak.detach().double().tolist()
-    found = {"parameters": " ".join(map(repr, columns))}
-    return {"strengths": " ".join(map(str, strengths)), **found} if strengths else found
+    content = {"strengths": " ".join(map(str, strengths))} if strengths else {}
+    return content | {"parameters": " ".join(map(repr, columns))}
 
 
 def _drawing_lines(name: str, identifier: str, position: int) -> Iterator[str]:

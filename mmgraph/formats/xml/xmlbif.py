@@ -16,17 +16,11 @@ from xml.sax.saxutils import escape
 
 from mmgraph.data.whole_files import write_text
 from mmgraph.formats.files import SIZE_LIMIT
-from mmgraph.formats.notes import NOTE, XMLBIF, Spelled, annotated, spelled_variables
-from mmgraph.formats.tables import (
-    TableBuilder,
-    bayesian_network,
-    conditional_values,
-)
-from mmgraph.formats.text import nearest
+from mmgraph.formats.network_file import NetworkFile
+from mmgraph.formats.notes import NOTE, XMLBIF, Spelled, spelled_variables
+from mmgraph.formats.tables import conditional_values
 from mmgraph.formats.xml.elements import Element, read_xml
-from mmgraph.graph.errors import FormatError, GraphError
 from mmgraph.graph.factor import Factor
-from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
 
 _REFUSED = {"decision": "a decision", "utility": "a utility"}
@@ -42,38 +36,24 @@ def read_xmlbif(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> B
     networks = [child for child in root.children if child.tag == "NETWORK"]
     if len(networks) != 1 or len(root.children) > 1:
         root.fail(f"expected one <NETWORK> in <BIF>, found {_tags(root)}")
-    builder = TableBuilder()
-    variables: dict[str, Variable] = {}
-    names: set[str] = set()
-    definitions: dict[str, Element] = {}
+    file = NetworkFile[Element](path, "a <VARIABLE>", "the variable '{}' is given twice", XMLBIF)
     for element in networks[0].children:
         if element.tag == "VARIABLE":
-            name, variable = _variable(element)
-            if name in variables or variable.name in names:
-                element.fail(f"the variable '{variable.name}' is given twice")
-            names.add(variable.name)
-            variables[name] = variable
+            _declare(file, element)
         elif element.tag in ("DEFINITION", "PROBABILITY"):
-            child = _child(element)
-            if child in definitions:
-                element.fail(f"the distribution of '{child}' is given twice")
-            definitions[child] = element
+            file.distribute(_child(element), element, element.fail)
         elif element.tag not in ("NAME", "PROPERTY"):
             element.fail(f"expected <VARIABLE> or <DEFINITION>, found <{element.tag[:60]}>")
-    if not variables:
-        raise FormatError(f"{path}: expected a <VARIABLE>, found none")
-    factors = [_factor(child, d, variables, builder) for child, d in definitions.items()]
-    return bayesian_network(path, variables.values(), factors)
+    return file.network(lambda child, element: _factor(file, child, element))
 
 
 def _tags(element: Element) -> str:
     return ", ".join(f"<{child.tag[:60]}>" for child in element.children[:5]) or "nothing"
 
 
-def _variable(element: Element) -> tuple[str, Variable]:
-    """Return the name by which the file calls a variable, and the variable."""
-    found = element.one("NAME", "variable")
-    name = found.text if found is not None else ""
+def _declare(file: NetworkFile[Element], element: Element) -> None:
+    named = element.one("NAME", "variable")
+    name = named.text if named is not None else ""
     if not name:
         element.fail("expected a <NAME> in <VARIABLE>, found none")
     for kind in (element.attributes.get("TYPE", "nature"), *_texts(element, "TYPE")):
@@ -90,18 +70,12 @@ def _variable(element: Element) -> tuple[str, Variable]:
         elif child.tag == "PROPERTY":
             key, _, value = child.text.partition("=")
             if key.strip() == "modality":
-                modality = value.strip() or None
+                modality = value.strip()
             elif key.strip() == NOTE:
                 note = value.strip()
         elif child.tag not in ("NAME", "TYPE"):
             child.fail(f"expected <OUTCOME> or <PROPERTY> in '{name}', found <{child.tag[:60]}>")
-    try:
-        variable = Variable(name, tuple(states), modality=modality)
-    except GraphError as error:
-        element.fail(str(error))
-    if note is not None:
-        variable = annotated(variable, note, XMLBIF, element.fail)
-    return name, variable
+    file.declare(name, tuple(states), element.fail, modality, note)
 
 
 def _texts(element: Element, tag: str) -> list[str]:
@@ -120,15 +94,9 @@ def _child(element: Element) -> str:
     return names[0]
 
 
-def _factor(
-    child: str, element: Element, variables: Mapping[str, Variable], builder: TableBuilder
-) -> Factor:
-    names = [*_texts(element, "GIVEN"), child]
-    for name in names:
-        if name not in variables:
-            element.fail(
-                f"expected the name of a variable, found '{name[:60]}'{nearest(name, variables)}"
-            )
+def _factor(file: NetworkFile[Element], child: str, element: Element) -> Factor:
+    names = (child, *_texts(element, "GIVEN"))
+    variable, parents = file.family(names, element.fail, "the name of a variable")
     table = element.one("TABLE", child)
     if table is None:
         element.fail(f"expected a <TABLE> for '{child}', found none")
@@ -136,8 +104,7 @@ def _factor(
         table.children[0].fail(
             f"expected numbers in the <TABLE> of '{child}', found <{table.children[0].tag[:60]}>"
         )
-    *parents, variable = (variables[name] for name in names)
-    return builder.table(variable, parents, table.numbers(child), table.fail)
+    return file.table(variable, parents, table.numbers(child), table.fail)
 
 
 def write_xmlbif(net: BayesianNetwork, path: str | PathLike[str]) -> None:

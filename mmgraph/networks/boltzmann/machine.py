@@ -30,7 +30,7 @@ from mmgraph.networks.boltzmann.inputs.grey_values import grey_in, refuse_grey
 from mmgraph.networks.boltzmann.inputs.labels import check_classes, class_order, only_with_labels
 from mmgraph.networks.boltzmann.inputs.layers_from_data import arguments_from_data
 from mmgraph.networks.boltzmann.inputs.scikit_learn import not_fitted
-from mmgraph.networks.boltzmann.layers import LabelLinks, Layers, Pathway
+from mmgraph.networks.boltzmann.layers import LabelLinks, Layers, Pathway, columns_count
 from mmgraph.networks.boltzmann.likelihood import Annealing, LogLikelihood, log_likelihood
 from mmgraph.networks.boltzmann.options import check_option_names
 from mmgraph.networks.boltzmann.parameters import MachineParameters
@@ -358,6 +358,15 @@ class BoltzmannMachine(MachineParameters):
         made = self.to()
         made.adopt(factors)
         return made
+
+    def trained_as(self, dtype: torch.dtype, columns: Sequence[str] | None = None) -> None:
+        """Note the precision to train in, and names of the columns that it was fitted on."""
+        if columns is not None:
+            count = columns_count(self.visible)
+            if len(columns) != count:
+                raise GraphError(f"the machine has {count} columns, and names of {len(columns)}")
+            self._feature_names = np.array(columns, dtype=object)
+        self._arguments["dtype"] = dtype
 
     @property
     def has_labels(self) -> bool:

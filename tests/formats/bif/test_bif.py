@@ -13,7 +13,6 @@ import torch
 from hypothesis import given, settings
 
 import mmgraph as mm
-from mmgraph.formats.bif import bif
 from mmgraph.formats.bif import tables as bif_tables
 from mmgraph.formats.bif.bif import read_bif, write_bif
 from mmgraph.graph.errors import FormatError
@@ -184,8 +183,8 @@ def test_states_keep_their_types(tmp_path, states, family):
     net = mm.BayesianNetwork(
         [variable, child],
         [
-            bif.TableFactor([variable], table, child=variable),
-            bif.TableFactor(
+            mm.TableFactor([variable], table, child=variable),
+            mm.TableFactor(
                 [variable, child], torch.ones(variable.cardinality, 1).double(), child=child
             ),
         ],
@@ -201,7 +200,7 @@ def test_what_bif_cannot_hold_is_refused(tmp_path):
     half = torch.tensor([0.5, 0.5], dtype=torch.float64)
     path = tmp_path / "x.bif"
     for variable, message in ((twins, "written alike"), (line, "line break")):
-        net = mm.BayesianNetwork([variable], [bif.TableFactor([variable], half, child=variable)])
+        net = mm.BayesianNetwork([variable], [mm.TableFactor([variable], half, child=variable)])
         with pytest.raises(FormatError, match=message):
             write_bif(net, path)
     factor = mm.UnaryFactor(image, torch.zeros(4, 4, 2))
