@@ -52,14 +52,14 @@ def posterior_records(posterior: Posterior, graph: FactorGraph) -> list[Record]:
 
 def totals(record: Record) -> list[str]:
     """Return what a record says of log P(evidence) and of the log-partition function, in words."""
-    said = []
+    parts = []
     if record["log_evidence"] is not None:
-        said.append(f"log P(evidence) = {record['log_evidence']:.6g}")
+        parts.append(f"log P(evidence) = {record['log_evidence']:.6g}")
     if "log_partition" in record:
         kind = record["log_partition_kind"]
-        said.append(f"log-partition function given the evidence {record['log_partition']:.6g}")
-        said[-1] += "" if kind == "exact" else f" ({kind})"
-    return said
+        parts.append(f"log-partition function given the evidence {record['log_partition']:.6g}")
+        parts[-1] += "" if kind == "exact" else f" ({kind})"
+    return parts
 
 
 def posterior_columns(posterior: Posterior, graph: FactorGraph) -> Columns:

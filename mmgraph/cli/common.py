@@ -7,7 +7,7 @@ import inspect
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
+
+from mmgraph.cli.outputs import directory
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -49,14 +51,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing
 
 
 def read_graph(name: str) -> FactorGraph:
-    """Return the model of that name, which must be a graph.
-
-    Raises
-    ------
-    FormatError
-        As :func:`mmgraph.read`; and of a conditional random field, which is a graph only given an
-        image.
-    """
+    """Return the model of that name, which must be a graph, and no conditional random field."""
     import mmgraph
     from mmgraph.graph.errors import FormatError
 
@@ -152,6 +147,23 @@ def print_written(as_json: bool, record: Mapping[str, object], message: str) -> 
         print_json(record)
     else:
         say(message)
+
+
+def list_written(files: Iterable[object]) -> None:
+    """Say on standard error which files were written."""
+    for file in files:
+        print(f"wrote {file}", file=sys.stderr)
+
+
+def print_record(record: Mapping[str, object]) -> None:
+    """Print a record as a table of two columns."""
+    rows = [(key, "-" if value is None else value) for key, value in record.items()]
+    print_table(("", "value"), rows)
+
+
+def directory_option(purpose: str) -> Any:
+    """Return an option that names a directory."""
+    return typer.Option(parser=directory, metavar="DIRECTORY", help=purpose)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:

@@ -59,22 +59,15 @@ def reading(options: Sequence[str] | None) -> dict[str, Any]:
 
 
 def read_evidence(
-    graph: FactorGraph, given: Sequence[str] | None, file: Path | None, **reading: Any
+    graph: FactorGraph, arguments: Sequence[str] | None, file: Path | None, **reading: Any
 ) -> tuple[dict[str, Any], bool]:
     """Return evidence for the library, and whether it is a file's rows.
 
-    Parameters
-    ----------
-    graph : FactorGraph
-    given : sequence of str, optional
-        ``NAME=STATE``, ``NAME=NUMBER`` of a continuous variable, ``x[0]=55`` of an element.
-    file : Path, optional
-        A CSV, TSV or Parquet file: a column a variable or element, a row a case.
-    **reading
-        How the file is read, see :func:`~mmgraph.data.tables.open_table`.
+    Arguments are ``NAME=STATE``, ``NAME=NUMBER`` of a continuous variable, ``x[0]=55`` of an
+    element; a file has a column a variable or element, and is read as ``open_table`` does.
     """
     evidence: dict[str, Any] = {}
-    for argument in given or ():
+    for argument in arguments or ():
         name, text = _split(graph, argument)
         if name in evidence:
             raise EvidenceError(f"'{name}' is given twice as evidence")

@@ -20,18 +20,10 @@ if TYPE_CHECKING:
 
 
 class Images(NamedTuple):
-    """What the files hold.
+    """What the files hold: sensors ``(*shape, channels)``, labels, and where a sensor sees nothing.
 
-    Attributes
-    ----------
-    sensors : dict of str to ndarray, shape (*shape, channels)
-    annotations : Annotations
-    missing : dict of str to ndarray of bool, shape (*shape)
-        Where a sensor does not see.
-    like : str
-        The first sensor's file that says where its pixels lie, else the first.
-    place : Georeference or None
-        Where they lie.
+    ``like`` is the first sensor's file that says where its pixels lie (else the first), which is
+    the ``place``.
     """
 
     sensors: dict[str, np.ndarray]
@@ -80,13 +72,7 @@ class ImageFiles:
         return name_value_pairs(self.sensor, "--sensor")
 
     def read(self) -> Images:
-        """Read all files; the labels say whether they are images or volumes.
-
-        Warns
-        -----
-        LabellingWarning
-            Of files whose pixels lie elsewhere.
-        """
+        """Read all files; the labels say whether they are images or volumes."""
         from mmgraph.spatial.annotations.annotations import is_table, read_annotations, read_classes
         from mmgraph.spatial.annotations.tables import table_dimensions
         from mmgraph.spatial.images.reading import check_sizes, read_array, read_sensors

@@ -28,14 +28,7 @@ def keeps(
 ) -> Iterator[None]:
     """Let an interruption say whether the directory holds what the same command goes on from.
 
-    Parameters
-    ----------
-    directory : Path or None
-        Where the work keeps its steps; None if nowhere.
-    otherwise : str
-        What is said where nothing is kept.
-    parts : sequence of str
-        The folders of the directory in which there is a file if anything is kept.
+    That is so if there is a file in one of its ``parts``; ``otherwise`` is said if not.
     """
     try:
         yield

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmgraph.cli.common import JsonOption, print_json, print_table, progress_bar, spread
+from mmgraph.cli.common import (
+    JsonOption,
+    Seed,
+    directory_option,
+    list_written,
+    print_json,
+    print_table,
+    progress_bar,
+    spread,
+)
 from mmgraph.cli.image_files import ImageFiles, name_value_pairs
 from mmgraph.cli.interruption import keeps, unwritten
-from mmgraph.cli.outputs import check_directory, check_drawing, directory
+from mmgraph.cli.outputs import check_directory, check_drawing
 from mmgraph.graph.errors import MissingExtraError, MmgraphError
+from mmgraph.graph.storage.whole_files import write_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +59,7 @@ class LabellingOptions:
     method: Annotated[
         str, typer.Option(help="auto, trws, graph_cut, alpha_expansion, belief_propagation, …")
     ] = "auto"
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of what is random.")] = 0
+    seed: Seed = 0
 
     def arguments(self, sensors: Mapping[str, object]) -> dict[str, Any]:
         """Return them as arguments of :func:`~mmgraph.spatial.labelling.label_image`."""
@@ -87,10 +96,7 @@ def _prior(text: str) -> Any:
 def label(
     files: ImageFiles,
     options: LabellingOptions,
-    output: Annotated[
-        Path,
-        typer.Option(parser=directory, metavar="DIRECTORY", help="For maps and report."),
-    ] = Path("labelled"),
+    output: Annotated[Path, directory_option("For maps and report.")] = Path("labelled"),
     picture: Annotated[
         bool, typer.Option("--picture", help="Draw labels and uncertainty, too (matplotlib).")
     ] = False,
@@ -122,13 +128,13 @@ def label(
         if picture:
             written += _draw(output, labelling, images.annotations, images.sensors)
     report = _report(labelling, images.annotations) | {"spacing": spacing and list(spacing)}
-    written.append(_write_report(output, report))
+    written.append(output / "report.json")
+    write_text(written[-1], json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     if as_json:
         print_json(report | {"files": [str(file) for file in written]})
         return
     _print(report)
-    for file in written:
-        print(f"wrote {file}", file=sys.stderr)
+    list_written(written)
 
 
 def _write_maps(
@@ -240,14 +246,6 @@ def _report(labelling: Labelling, annotations: Annotations) -> dict[str, Any]:
     }
 
 
-def _write_report(output: Path, report: Mapping[str, Any]) -> Path:
-    from mmgraph.data.whole_files import write_text
-
-    path = output / "report.json"
-    write_text(path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
-    return path
-
-
 def _print(report: Mapping[str, Any]) -> None:
     from mmgraph.spatial.images.raster import size_text
 
@@ -260,17 +258,9 @@ def _print(report: Mapping[str, Any]) -> None:
     even = len({round(share, 9) for share in report["prior"].values()}) == 1
     shares = [f"{name} {share:.3g}" for name, share in report["prior"].items()]
     title += f"\nweights: {', '.join(weights)}; prior: {'even' if even else ', '.join(shares)}"
-    rows: Sequence[dict[str, Any]] = report["classes"]
-    print_table(
-        ("class", "labelled", "pixels", "uncertainty, nats"),
-        [
-            (
-                row["class"],
-                row["labelled"],
-                row["pixels"],
-                "-" if row["mean_uncertainty"] is None else f"{row['mean_uncertainty']:.3f}",
-            )
-            for row in rows
-        ],
-        title,
-    )
+    rows = []
+    for row in report["classes"]:
+        mean = row["mean_uncertainty"]
+        shown = "-" if mean is None else f"{mean:.3f}"
+        rows.append((row["class"], row["labelled"], row["pixels"], shown))
+    print_table(("class", "labelled", "pixels", "uncertainty, nats"), rows, title)

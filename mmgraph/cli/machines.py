@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mmgraph.cli.common import print_json, print_table, progress_bar
+from mmgraph.cli.common import print_json, print_record, progress_bar
 from mmgraph.cli.interruption import NOT_KEPT, keeps
 from mmgraph.cli.outputs import check_model_file
 from mmgraph.graph.errors import GraphError
@@ -33,12 +33,6 @@ def fit_machine(
 
     What is written takes features in their own units (or normal quantiles, where the declaration
     asks for those).
-
-    Parameters
-    ----------
-    data : Path, optional
-        A CSV or Parquet file with columns ``MODALITY[0]``, ``MODALITY[1]``, … and one of the
-        labels' name; by default all rows of the data set that the declaration names.
     """
     import mmgraph
     from mmgraph.experiments.machine.data import load_data, read_rows
@@ -70,8 +64,7 @@ def fit_machine(
     if as_json:
         print_json(result)
         return
-    monitors = result.pop("monitors")
-    print_table(("", "value"), [*result.items(), *((k, f"{v:.6g}") for k, v in monitors.items())])
+    print_record(result | result.pop("monitors"))
 
 
 @contextlib.contextmanager

@@ -13,7 +13,9 @@ from mmgraph.cli.common import (
     Model,
     ReadOption,
     Seed,
+    directory_option,
     print_json,
+    print_record,
     print_table,
     print_written,
     progress_bar,
@@ -26,7 +28,6 @@ from mmgraph.cli.outputs import (
     check_model_file,
     check_parent,
     check_picture,
-    directory,
 )
 from mmgraph.graph.errors import GraphError
 
@@ -48,12 +49,7 @@ def fit(
         str, typer.Option(help="auto, maximum_likelihood, bdeu, dirichlet or em.")
     ] = "auto",
     checkpoint: Annotated[
-        Path | None,
-        typer.Option(
-            parser=directory,
-            metavar="DIRECTORY",
-            help="A directory that training can resume from.",
-        ),
+        Path | None, directory_option("A directory that training can resume from.")
     ] = None,
     seed: Seed = 0,
     read: ReadOption = None,
@@ -72,7 +68,9 @@ def fit(
         machines.fit_machine(model, data, output, checkpoint, as_json)
         return
     data = machines.refuse_without_data(model, data)
-    network = _network(mmgraph.read(model), model)
+    network = mmgraph.read(model)
+    if not isinstance(network, mmgraph.BayesianNetwork):
+        raise GraphError(f"'{model}' is not a Bayesian network; only those can be fitted")
     check_model_file(network, output)
     options = reading(read) | ({} if checkpoint is None else {"checkpoint": checkpoint})
     with keeps(checkpoint, NOT_KEPT):
@@ -82,7 +80,7 @@ def fit(
     if as_json:
         print_json(result)
     else:
-        print_table(("", "value"), [(k, "-" if v is None else v) for k, v in result.items()])
+        print_record(result)
 
 
 def _fit_with_progress(
@@ -105,19 +103,12 @@ def _fit_with_progress(
 
 def _fit_record(network: BayesianNetwork, method: str) -> dict[str, Any]:
     report = network.fit_report
-    if report is None:
-        chosen = "maximum_likelihood" if method == "auto" else method
-        return {
-            "method": chosen,
-            "iterations": None,
-            "converged": True,
-            "log_likelihood": None,
-        }
+    chosen = "maximum_likelihood" if method == "auto" else method
     return {
-        "method": "em",
-        "iterations": len(report.log_likelihoods) - 1,
-        "converged": report.converged,
-        "log_likelihood": report.log_likelihoods[-1],
+        "method": chosen if report is None else "em",
+        "iterations": report and len(report.log_likelihoods) - 1,
+        "converged": report is None or report.converged,
+        "log_likelihood": report and report.log_likelihoods[-1],
     }
 
 
@@ -136,8 +127,7 @@ def show(
         from mmgraph.plots import draw_network
 
         draw_network(graph, output)
-        record = {"model": model, "output": str(output)}
-        print_written(as_json, record, f"wrote {output}")
+        print_written(as_json, {"model": model, "output": str(output)}, f"wrote {output}")
         return
     parents = getattr(graph, "parents", None)
     variables: list[dict[str, Any]] = [
@@ -181,13 +171,4 @@ def convert(
 
     check_parent(target)
     mmgraph.write(mmgraph.read(source), target)
-    record = {"source": source, "target": str(target)}
-    print_written(as_json, record, f"wrote {target}")
-
-
-def _network(graph: Any, name: str) -> BayesianNetwork:
-    from mmgraph.networks.bayesian_network import BayesianNetwork
-
-    if not isinstance(graph, BayesianNetwork):
-        raise GraphError(f"'{name}' is not a Bayesian network; only those can be fitted")
-    return graph
+    print_written(as_json, {"source": source, "target": str(target)}, f"wrote {target}")

@@ -8,26 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmgraph.graph.errors import FormatError, MmgraphError, suggestion
+from mmgraph.graph.errors import FormatError, MmgraphError
+from mmgraph.graph.storage.whole_files import checked_suffix
 
 
 def check_file(path: Path, suffixes: Sequence[str] = ()) -> None:
-    """Refuse a file that could not be written.
-
-    Parameters
-    ----------
-    path : Path
-        The file; what may stand there is left alone.
-    suffixes : sequence of str, optional
-        The endings that its name may have.
-    """
-    ending = "".join(path.suffixes[-2:]).lower()
-    if suffixes and not ending.endswith(tuple(suffixes)):
-        name_ending = path.suffix.lower()
-        raise FormatError(
-            f"{path}: expected a name that ends in {', '.join(suffixes)}, found '{name_ending}'"
-            f"{suggestion(name_ending, suffixes)}"
-        )
+    """Refuse a file that could not be written, or whose name has none of the endings, if any."""
+    if suffixes:
+        checked_suffix(path, suffixes)
     if path.is_dir():
         raise FormatError(f"{path} is a directory and no file")
     check_parent(path)
@@ -54,13 +42,8 @@ def directory(name: str) -> Path:
 def check_model_file(model: Any, path: Path) -> None:
     """Refuse a file in which a model such as this one could not be written.
 
-    The model is written beside it as it is, under a temporary name: that tells all at once,
-    whichever formats there are.
-
-    Parameters
-    ----------
-    model : FactorGraph or ConditionalRandomField
-        Before it is fitted, or a small one of its kind.
+    The model is written beside it, under a temporary name, before it is fitted: that tells all at
+    once, whichever formats there are.
     """
     import mmgraph
     from mmgraph.formats.native.directory import is_native

@@ -70,7 +70,7 @@ def infer(
     graph = read_graph(model)
     observed, many = evidence.evidence_for(graph)
     if many:
-        _warn_of_given(query or (), observed)
+        _warn_of_observed(query or (), observed)
     options: dict[str, Any] = {"method": method, "device": device}
     if is_seeded(method):
         options["generator"] = torch.Generator().manual_seed(seed)
@@ -87,20 +87,14 @@ def infer(
 def _show_posterior(posterior: Any, record: Record) -> None:
     account = Account()
     account.add(posterior)
-    print_table(
-        ("variable", "state", "probability"),
-        [
-            (name, state, probability)
-            for name, table in record["marginals"].items()
-            for state, probability in table.items()
-        ],
-        ", ".join([*totals(record), str(account)]),
-    )
+    rows = [(name, *row) for name, table in record["marginals"].items() for row in table.items()]
+    title = ", ".join([*totals(record), str(account)])
+    print_table(("variable", "state", "probability"), rows, title)
     if "means" in record:
         print_table(("variable", "mean"), list(record["means"].items()))
 
 
-def _warn_of_given(asked: Sequence[str], observed: Mapping[str, object]) -> None:
+def _warn_of_observed(asked: Sequence[str], observed: Mapping[str, object]) -> None:
     """Warn of columns of a file that are asked for: their answers are no predictions."""
     for name in asked:
         if name in observed:

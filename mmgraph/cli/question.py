@@ -18,21 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Question:
-    """What is asked of each row.
+    """What is asked of each row: of a model, its name and graph, by a method.
 
-    Attributes
-    ----------
-    model : str
-        The name of the model.
-    graph : FactorGraph
-        The model.
-    method : str
-    ask : callable
-        Takes evidence and returns a Posterior or an Assignment.
-    columns, records : callable
-        Turn an answer, and the model, into columns for a table, and records for JSON.
-    show : callable
-        Prints the answer for a single row, and its record, for people.
+    ``ask`` takes evidence and returns a Posterior or an Assignment; ``columns`` and ``records``
+    turn that, and the model, into a table or JSON, and ``show`` prints the answer for one row.
     """
 
     model: str

@@ -15,6 +15,7 @@ from mmgraph.cli.answers import Columns
 from mmgraph.cli.common import progress_bar
 from mmgraph.cli.outputs import check_file
 from mmgraph.graph.errors import needs
+from mmgraph.graph.storage.whole_files import whole_file
 
 if TYPE_CHECKING:
     from mmgraph.graph.evidence import Evidence
@@ -61,19 +62,8 @@ def answers(
 ) -> Iterator[tuple[list[int], list[int], Any]]:
     """Ask ``size`` rows at a time, and set those apart that the model holds to be impossible.
 
-    Yields
-    ------
-    rows : list of int
-        The rows of the batch, counted from 0.
-    possible : list of int
-        Those of them that are answered.
-    answer
-        What ``ask`` returned for these; None if there are none.
-
-    Warns
-    -----
-    UserWarning
-        If some rows are impossible.
+    Yields the rows of the batch, counted from 0, those of them that are answered, and what ``ask``
+    returned for these (None if there are none). Warns of those that are not.
     """
     from mmgraph.inference.possible_rows import ask_possible_rows
 
@@ -114,15 +104,7 @@ def in_columns(
 ) -> Iterator[Columns]:
     """Lay answers out as columns, the first of which is the number of the row, from 1.
 
-    Parameters
-    ----------
-    batches
-        Of :func:`answers`.
-    cells : callable
-        Makes columns of an answer.
-    each : int, optional
-        How many lines a row has, of which impossible rows have none; by default one, which is
-        empty where the row is impossible.
+    A row has ``each`` lines, and none if it is impossible; by default one, which is empty then.
     """
     from mmgraph.inference.samples import row_column
 
@@ -152,19 +134,12 @@ def in_columns(
 
 
 def write_table(path: Path | None, batches: Iterable[Columns]) -> int:
-    """Write columns batch by batch, and return how many lines there were.
+    """Write columns batch by batch, to standard output as CSV where there is no path.
 
-    Parameters
-    ----------
-    path : Path or None
-        A name that ends in one of ``SUFFIXES``; None is standard output, as CSV.
-    batches : iterable of dict of str to list
-        All of the same columns.
+    Return how many lines there were.
     """
     if path is None:
         return _write_csv(sys.stdout, batches)
-    from mmgraph.data.whole_files import whole_file
-
     with whole_file(path) as file:
         if path.suffix.lower() == ".parquet":
             return _write_parquet(file, batches)
@@ -193,21 +168,15 @@ def _write_csv(file: TextIO, batches: Iterable[Columns]) -> int:
 
 def _write_parquet(file: BinaryIO, batches: Iterable[Columns]) -> int:
     pyarrow, parquet = _parquet()
-    kinds = {
-        str: pyarrow.string(),
-        int: pyarrow.int64(),
-        float: pyarrow.float64(),
-        bool: pyarrow.bool_(),
-    }
+    kinds = {str: "string", int: "int64", float: "float64", bool: "bool"}
     lines = 0
     writer = None
     try:
         for columns in batches:
             if writer is None:
                 values = (next(v for v in c if v is not None) for c in columns.values())
-                schema = pyarrow.schema(
-                    [(name, kinds[type(v)]) for name, v in zip(columns, values, strict=True)]
-                )
+                named = zip(columns, values, strict=True)
+                schema = pyarrow.schema([(name, kinds[type(value)]) for name, value in named])
                 writer = parquet.ParquetWriter(file, schema)
             writer.write_table(pyarrow.table(columns, schema=schema))
             lines += len(next(iter(columns.values())))

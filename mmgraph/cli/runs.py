@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,9 +9,16 @@ from typing import Annotated, Any
 
 import typer
 
-from mmgraph.cli.common import JsonOption, print_json, print_table, progress_bar
+from mmgraph.cli.common import (
+    JsonOption,
+    directory_option,
+    list_written,
+    print_json,
+    print_table,
+    progress_bar,
+)
 from mmgraph.cli.interruption import keeps
-from mmgraph.cli.outputs import check_directory, check_drawing, directory
+from mmgraph.cli.outputs import check_directory, check_drawing
 
 _COLUMNS = {
     "boltzmann_machine": (
@@ -43,11 +49,7 @@ def run(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            parser=directory,
-            metavar="DIRECTORY",
-            help="Directory for results and pictures; default: MODEL_run.",
-        ),
+        directory_option("Directory for results and pictures; default: MODEL_run."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -86,8 +88,7 @@ def run(
     )
     if "calibration_error_by_chance" in columns:
         typer.echo(_NOTE)
-    for file in report["files"]:
-        print(f"wrote {file}", file=sys.stderr)
+    list_written(report["files"])
 
 
 def _heading(column: str) -> str:

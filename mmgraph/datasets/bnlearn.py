@@ -24,18 +24,7 @@ class BundledNetworks:
     names: tuple[str, ...]
 
     def read(self, name: str) -> bytes:
-        """Bytes of a network's gzipped BIF file.
-
-        Parameters
-        ----------
-        name : str
-            One of :attr:`names`.
-
-        Returns
-        -------
-        bytes
-            Content of ``NAME.bif.gz``.
-        """
+        """Bytes of the gzipped BIF file of a network, one of :attr:`names`."""
         return read_member("bnlearn", f"{name}{_SUFFIX}")
 
 

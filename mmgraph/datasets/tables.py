@@ -13,13 +13,7 @@ if TYPE_CHECKING:
 
 
 def read_table(name: str, member: str) -> pd.DataFrame:
-    """Read one CSV file of a data set.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The table.
-    """
+    """Read one CSV file of a data set."""
     with needs("data", "pandas", "reading a table"):
         import pandas as pd
     return pd.read_csv(io.BytesIO(read_member(name, member)))

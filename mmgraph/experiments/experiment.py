@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mmgraph.data.whole_files import write_text
 from mmgraph.experiments.job import Progress, run_job
 from mmgraph.experiments.reader import Reader
+from mmgraph.graph.storage.whole_files import write_text
 
 KINDS = {
     "boltzmann_machine": "mmgraph.experiments.machine.experiment",

@@ -7,8 +7,8 @@ import os
 import zlib
 from typing import BinaryIO
 
-from mmgraph.data.whole_files import checked_path
 from mmgraph.graph.errors import FormatError
+from mmgraph.graph.storage.whole_files import checked_path
 
 SIZE_LIMIT = 2 * 1024**3
 """The bytes that a file may hold, after unpacking, unless a reader is told otherwise."""

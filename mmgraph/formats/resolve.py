@@ -8,7 +8,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmgraph.data.whole_files import checked_path
 from mmgraph.formats.bif.bif import read_bif, write_bif
 from mmgraph.formats.bundled import BUNDLED
 from mmgraph.formats.hugin.dsc import read_dsc
@@ -23,6 +22,7 @@ from mmgraph.formats.xml.xdsl_writer import write_xdsl
 from mmgraph.formats.xml.xmlbif import read_xmlbif, write_xmlbif
 from mmgraph.graph.errors import FormatError, MissingExtraError
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.storage.whole_files import checked_path, unknown_suffix
 from mmgraph.networks.bayesian_network import BayesianNetwork
 
 if TYPE_CHECKING:
@@ -120,10 +120,7 @@ def _read_file(path: Path) -> FactorGraph:
     suffix = _suffix(path)
     if suffix in READERS:
         return READERS[suffix](path)
-    raise FormatError(
-        f"{path}: expected a name that ends in {', '.join(READERS)}, found '{suffix}'"
-        f"{nearest(suffix, READERS)}"
-    )
+    raise unknown_suffix(path, suffix, READERS)
 
 
 def write(net: FactorGraph | ConditionalRandomField, path: str | os.PathLike[str]) -> None:
@@ -162,11 +159,7 @@ def write(net: FactorGraph | ConditionalRandomField, path: str | os.PathLike[str
             )
         WRITERS[suffix](net, path)
     else:
-        writable = (*WRITERS, ".uai", NATIVE_SUFFIX)
-        raise FormatError(
-            f"{path}: expected a name that ends in {', '.join(writable)}, found '{suffix}'"
-            f"{nearest(suffix, writable)}"
-        )
+        raise unknown_suffix(path, suffix, (*WRITERS, ".uai", NATIVE_SUFFIX))
 
 
 def _write_other(net: object, path: Path, in_native: bool) -> None:

@@ -20,7 +20,6 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from mmgraph.data.whole_files import write_text
 from mmgraph.formats.files import SIZE_LIMIT, read_text
 from mmgraph.formats.rows import LARGEST_RANK, bounded_product, normalise, problem_of, state_of
 from mmgraph.formats.text import fail
@@ -29,6 +28,7 @@ from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.state_labels import NUMBER, Index
+from mmgraph.graph.storage.whole_files import write_text
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
 from mmgraph.networks.random_fields.markov_random_field import MarkovRandomField

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, NoReturn
 import torch
 from torch import Tensor
 
-from mmgraph.data.whole_files import write_bytes
 from mmgraph.graph.errors import FormatError
+from mmgraph.graph.storage.whole_files import write_bytes
 
 VERSION = "3"
 _EARLIER = "state.json"

@@ -10,7 +10,15 @@ from jaxtyping import Int
 
 from mmgraph.comparison.metrics import ReliabilityBins, reliability_bins
 from mmgraph.graph.errors import MmgraphError
-from mmgraph.plots.figures import INK, PALETTE, as_chart, colour_bar, new_figure
+from mmgraph.plots.figures import (
+    INK,
+    PALETTE,
+    as_chart,
+    colour_bar,
+    legend,
+    name_axes,
+    new_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,8 +77,7 @@ def confusion_matrix(
     axes.set_xticks(ticks, [str(n) for n in names], rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(ticks, [str(n) for n in names])
     axes.tick_params(length=0, colors=INK)
-    axes.set_xlabel("predicted", color=INK)
-    axes.set_ylabel("true", color=INK)
+    name_axes(axes, "predicted", "true")
     axes.spines[:].set_visible(False)
     # Thin white lines part the cells.
     axes.set_xticks(np.arange(len(names) - 1) + 0.5, minor=True)
@@ -148,8 +155,8 @@ def reliability_diagram(
     for i, (name, curve) in enumerate(curves.items()):
         colour = PALETTE[i % len(PALETTE)]
         error = f"calibration error {curve.expected_calibration_error:.3f}"
-        style: dict[str, Any] = {"color": colour, "marker": _MARKERS[i % len(_MARKERS)]}
-        style["markersize"] = 5.5
+        marker = _MARKERS[i % len(_MARKERS)]
+        style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 5.5}
         if i >= len(PALETTE):  # a colour and marker that is there already
             style |= {"linestyle": (0, (2, 1.2)), "markersize": 4.0}
         label = f"{name} ({error})" if name else error
@@ -158,25 +165,18 @@ def reliability_diagram(
         hollow = {**style, "markerfacecolor": "white", "linestyle": "none"}
         upper.plot(curve.confidence[few], curve.accuracy[few], **hollow)
         lower.plot(curve.confidence, curve.counts, linewidth=1.2, **style)
-    upper.set_ylabel("share that is right", color=INK)
+    name_axes(upper, "", "share that is right")
     upper.set_ylim(-0.02, 1.02)
     lower.set_yscale("log")
     lower.yaxis.set_major_formatter("{x:,.0f}")
     lower.set_ylim(bottom=0.7)
-    lower.set_ylabel("predictions\na bin", color=INK)
-    lower.set_xlabel("confidence: the probability of the predicted state", color=INK)
+    name_axes(lower, "confidence: the probability of the predicted state", "predictions\na bin")
     for axes in (upper, lower):
         axes.set_xlim(0.0, 1.02)
         as_chart(axes)
     # Above the axes, where no curve can run through it; its title is the figure's.
-    figure.legend(
-        loc="outside upper center",
-        frameon=False,
-        labelcolor=INK,
-        fontsize=9,
-        title=title,
-        title_fontsize=12,
-    )
+    place = {"loc": "outside upper center", "fontsize": 9}
+    legend(figure, title=title, title_fontsize=12, **place)
     return figure
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmgraph.graph.errors import MmgraphError
-from mmgraph.plots.figures import INK, colour_bar, panels, show_image
+from mmgraph.plots.figures import colour_bar, entitle, panels, show_image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,6 +72,5 @@ def disparity_maps(
         style = {"cmap": "inferno", "vmin": low, "vmax": high, "interpolation": "nearest"}
         drawn = show_image(place, shown, name, **style)
     colour_bar(figure, drawn, places, "disparity, pixels", shrink=0.75, fraction=0.04, pad=0.02)
-    if title:
-        figure.suptitle(title, color=INK, fontsize=12)
+    entitle(figure, title)
     return figure

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmgraph.data.whole_files import write_bytes
-from mmgraph.graph.errors import FormatError, needs, suggestion
+from mmgraph.graph.errors import needs
+from mmgraph.graph.storage.whole_files import checked_suffix, write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,17 +33,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def panels(count: int, columns: int, width: float, height: float) -> tuple[Figure, list[Any]]:
-    """Return a figure, and so many axes in rows of some columns.
-
-    Parameters
-    ----------
-    count : int
-        How many axes.
-    columns : int
-        At most so many stand beside each other.
-    width, height : float
-        Of the figure, in inches.
-    """
+    """Return a figure of a size in inches, and so many axes in rows of some columns."""
     figure = new_figure(width, height)
     rows = -(-count // columns)
     places = list(figure.subplots(rows, min(count, columns), squeeze=False).ravel())
@@ -70,6 +59,23 @@ def colour_bar(figure: Figure, drawn: Any, axes: Any, label: str, **place: float
     bar.set_label(label, color=INK)
     bar.ax.tick_params(colors=INK, labelsize=9)
     bar.outline.set_visible(False)
+
+
+def legend(place: Any, **style: Any) -> None:
+    """Write the legend of axes or of a figure, without a frame."""
+    place.legend(frameon=False, labelcolor=INK, **style)
+
+
+def entitle(figure: Figure, title: str | None, size: float = 12) -> None:
+    """Write a title, if there is one, above everything."""
+    if title:
+        figure.suptitle(title, color=INK, fontsize=size)
+
+
+def name_axes(axes: Any, x: str, y: str) -> None:
+    """Say what the two axes measure."""
+    axes.set_xlabel(x, color=INK)
+    axes.set_ylabel(y, color=INK)
 
 
 def as_chart(axes: Any) -> None:
@@ -103,7 +109,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     FormatError
         If the ending is another, or the place cannot be written.
     """
-    suffix = checked_suffix(path)
+    suffix = checked_suffix(path, SUFFIXES)
     without_date: dict[str, dict[str, Any]] = {
         ".svg": {"Date": None},
         ".pdf": {"CreationDate": None},
@@ -121,14 +127,3 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
             metadata=without_date.get(suffix),
         )
     write_bytes(path, buffer.getvalue())
-
-
-def checked_suffix(path: str | os.PathLike[str]) -> str:
-    """Return the ending of a picture's name, or raise FormatError if it is none of ``SUFFIXES``."""
-    suffix = Path(path).suffix.lower()
-    if suffix not in SUFFIXES:
-        raise FormatError(
-            f"{os.fspath(path)}: expected a name that ends in {', '.join(SUFFIXES)}, "
-            f"found '{suffix}'{suggestion(suffix, SUFFIXES)}"
-        )
-    return suffix

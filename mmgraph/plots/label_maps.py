@@ -16,6 +16,8 @@ from mmgraph.plots.figures import (
     PALETTE,
     as_chart,
     colour_bar,
+    legend,
+    name_axes,
     new_figure,
     panels,
     show_image,
@@ -41,11 +43,6 @@ def class_colours(count: int) -> list[str]:
 
     The first seven are those of Okabe and Ito; after them come darker and lighter ones of the same
     hues, and then hues in steps of the golden ratio.
-
-    Parameters
-    ----------
-    count : int
-        How many.
     """
     base = [tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)) for colour in PALETTE]
     lighter = [tuple(x + (1 - x) * 0.5 for x in colour) for colour in base]
@@ -98,7 +95,7 @@ def label_map(
         If the array is no image of labels, or an index has no name.
     """
     codes = _codes(labels)
-    plane, where = _middle_slice(codes, 2)
+    plane, slice_name = _middle_slice(codes, 2)
     top = int(codes.max(initial=-1)) + 1
     names = [str(c) for c in (range(top) if classes is None else classes)]
     paints = class_colours(len(names)) if colours is None else list(colours)
@@ -119,19 +116,13 @@ def label_map(
             _outline(places[0], strokes)
         map_drawn = blended(below, map_drawn, plane >= 0)
     picture = with_strokes(map_drawn, strokes, _rgb(paints))
-    show_image(places[-1], picture, (title or "labels") + where, interpolation="nearest")
+    show_image(places[-1], picture, (title or "labels") + slice_name, interpolation="nearest")
     _outline(places[-1], strokes)
     if legend:
         counts = np.bincount(plane[plane >= 0], minlength=len(names))
         occurring = {name: c for name, c, n in zip(names, paints, counts, strict=False) if n}
-        name_classes(
-            places[-1],
-            occurring,
-            unlabelled=bool((plane < 0).any()),
-            loc="center left",
-            bbox_to_anchor=(1.01, 0.5),
-            fontsize=9,
-        )
+        where = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5), "fontsize": 9}
+        name_classes(places[-1], occurring, unlabelled=bool((plane < 0).any()), **where)
     return figure
 
 
@@ -166,8 +157,7 @@ def uncertainty_map(
     array = np.asarray(uncertainty, dtype=np.float64)
     plane, where = _middle_slice(array, 2)
     if largest is None:
-        known = array[np.isfinite(array)]
-        largest = float(known.max(initial=0.0)) or 1.0
+        largest = float(array[np.isfinite(array)].max(initial=0.0)) or 1.0
     figure, (place,) = _panels(axes, 1, plane.shape, 1.1)
     style = {"cmap": "magma_r", "vmin": 0.0, "vmax": largest, "interpolation": "nearest"}
     drawn = show_image(place, plane, title + where, **style)
@@ -214,16 +204,14 @@ def energy_trace(
         marker = "o" if len(seconds) == 1 else ""
         head = f"{name}: " if name else ""
         place.plot(seconds, energy, label=f"{head}energy", marker=marker, **style)
-        if np.isfinite(bound).any():
-            known = np.isfinite(bound)
-            place.plot(
-                seconds[known], bound[known], linestyle=(0, (4, 2)), label=f"{head}bound", **style
-            )
-    place.set_xlabel("seconds", color=INK)
-    place.set_ylabel("energy", color=INK)
+        finite = np.isfinite(bound)
+        if finite.any():
+            style |= {"linestyle": (0, (4, 2)), "label": f"{head}bound"}
+            place.plot(seconds[finite], bound[finite], **style)
+    name_axes(place, "seconds", "energy")
     place.ticklabel_format(axis="y", useOffset=False)
     as_chart(place)
-    place.legend(frameon=False, labelcolor=INK, fontsize=9)
+    legend(place, fontsize=9)
     if title:
         place.set_title(title, color=INK, fontsize=11)
     return figure
@@ -306,30 +294,11 @@ def _rgb(colours: Sequence[str]) -> list[tuple[float, ...]]:
 def name_classes(
     place: Axes | Figure, colours: Mapping[str, str], *, unlabelled: bool, **where: Any
 ) -> None:
-    """Write a legend of classes by their colours.
-
-    Parameters
-    ----------
-    place : matplotlib.axes.Axes or matplotlib.figure.Figure
-        What it belongs to.
-    colours : mapping of str to str
-        The colour of each class.
-    unlabelled : bool
-        Whether pixels without a label are named, too.
-    **where
-        As ``legend`` of matplotlib takes it.
-    """
+    """Write a legend of classes by their colours and, if asked, of pixels without a label."""
     from matplotlib.patches import Patch
 
     entries = [Patch(facecolor=colour, label=name) for name, colour in colours.items()]
     if unlabelled:
         entries.append(Patch(facecolor=UNLABELLED, label="unlabelled"))
-    place.legend(
-        handles=entries,
-        frameon=False,
-        labelcolor=INK,
-        handlelength=1.0,
-        handleheight=1.0,
-        ncols=math.ceil(len(entries) / _LEGEND_ROWS),
-        **where,
-    )
+    columns = math.ceil(len(entries) / _LEGEND_ROWS)
+    legend(place, handles=entries, handlelength=1.0, handleheight=1.0, ncols=columns, **where)

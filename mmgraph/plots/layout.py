@@ -25,14 +25,9 @@ _PLACEMENTS = 30
 
 @dataclass(frozen=True)
 class LayeredLayout:
-    """Places of nodes and courses of edges; ``x`` grows to the right and layers grow downwards.
+    """Places of nodes, and the bends of each edge ``(parent, child)`` between its two ends.
 
-    Attributes
-    ----------
-    places : dict
-        ``(x, layer)`` for each node.
-    bends : dict
-        For each edge ``(parent, child)`` the points that it passes between its two ends.
+    All are ``(x, layer)``; ``x`` grows to the right and layers grow downwards.
     """
 
     places: dict[Hashable, Point]
@@ -53,20 +48,8 @@ def layered_layout(
 ) -> LayeredLayout:
     """Lay out a directed acyclic graph from the top down.
 
-    Parameters
-    ----------
-    graph : networkx.DiGraph
-        Without cycles.
-    widths : mapping of node to float
-        How much room each node takes in ``x``.
-    gap : float
-        The least room between neighbours of a layer.
-    bend_width : float
-        How much room a passing edge takes.
-
-    Returns
-    -------
-    LayeredLayout
+    Nodes take the room of ``widths`` in ``x``, and passing edges ``bend_width``; between neighbours
+    of a layer there is at least the ``gap``.
     """
     layers, chains = _layers_with_bends(graph)
     neighbours = _neighbours(chains, layers)
@@ -183,13 +166,13 @@ def _crossings(layers: list[list[Any]], below: dict[Any, list[Any]]) -> int:
     count = 0
     for upper, lower in pairwise(layers):
         place = {node: k for k, node in enumerate(lower)}
-        seen: list[int] = []
+        earlier: list[int] = []
         for node in upper:
             ends = sorted(place[n] for n in below[node])
             for end in ends:
-                count += len(seen) - bisect_right(seen, end)
+                count += len(earlier) - bisect_right(earlier, end)
             for end in ends:
-                insort(seen, end)
+                insort(earlier, end)
     return count
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mmgraph.graph.errors import MmgraphError
-from mmgraph.plots.figures import INK, PALETTE, new_figure, panels, show_image
+from mmgraph.plots.figures import INK, PALETTE, entitle, legend, new_figure, panels, show_image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,8 +68,7 @@ def image_grid(
         places[0].set_ylabel(name, rotation=0, ha="right", va="center", color=INK, fontsize=9)
     for place, heading in zip(axes[0], headings, strict=False):
         place.set_title(heading, color=INK, fontsize=9)
-    if title:
-        figure.suptitle(title, color=INK, fontsize=11)
+    entitle(figure, title, 11)
     return figure
 
 
@@ -103,13 +102,7 @@ def _checked(rows: Mapping[str, object]) -> dict[str, Images]:
 
 
 def in_rows(images: object, columns: int) -> dict[str, Images]:
-    """Return images as rows without names, for :func:`image_grid`.
-
-    Raises
-    ------
-    MmgraphError
-        If there is no image.
-    """
+    """Return images as rows without names, for :func:`image_grid`."""
     planes = np.asarray(images, np.float64)
     if planes.ndim != 3 or not len(planes) or columns < 1:
         raise MmgraphError(f"(images, height, width) were expected, not {planes.shape}")
@@ -160,9 +153,8 @@ def training_curves(
         place.tick_params(colors=INK, labelsize=8)
         place.spines[["top", "right"]].set_visible(False)
     if len(histories) > 1:
-        places[0].legend(frameon=False, fontsize=8, labelcolor=INK)
-    if title:
-        figure.suptitle(title, color=INK, fontsize=12)
+        legend(places[0], fontsize=8)
+    entitle(figure, title)
     return figure
 
 

@@ -12,9 +12,10 @@ import numpy as np
 from jaxtyping import Float
 
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.storage.whole_files import checked_suffix
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
-from mmgraph.plots.figures import INK, PALETTE, checked_suffix, lighter, new_figure, save
+from mmgraph.plots.figures import INK, PALETTE, SUFFIXES, legend, lighter, new_figure, save
 from mmgraph.plots.layout import Point, layered_layout
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def draw_network(
     """
     path = target if isinstance(target, str | os.PathLike) else None
     if path is not None:
-        checked_suffix(path)
+        checked_suffix(path, SUFFIXES)
     figure = new_figure(1.0, 1.0)
     nodes, courses = _shapes(net)
     xs = [s * n.width / 2 + n.x for n in nodes.values() for s in (-1, 1)]
@@ -179,20 +180,7 @@ def _courses(
     nodes: Mapping[str, _Node], bends: Mapping[tuple[str, str], list[Point]]
 ) -> dict[tuple[str, str], Course]:
     """The courses of directed edges, from lower border to upper border."""
-    leaving: dict[str, list[tuple[str, str]]] = {name: [] for name in nodes}
-    arriving: dict[str, list[tuple[str, str]]] = {name: [] for name in nodes}
-    for parent, child in bends:
-        leaving[parent].append((parent, child))
-        arriving[child].append((parent, child))
-    start: dict[tuple[str, str], float] = {}
-    end: dict[tuple[str, str], float] = {}
-    for name, node in nodes.items():
-        if edges := leaving[name]:
-            towards = [bends[e][0][0] if bends[e] else nodes[e[1]].x for e in edges]
-            start.update(zip(edges, node.ports(towards), strict=True))
-        if edges := arriving[name]:
-            towards = [bends[e][-1][0] if bends[e] else nodes[e[0]].x for e in edges]
-            end.update(zip(edges, node.ports(towards), strict=True))
+    start, end = (_ports(nodes, bends, side) for side in (0, 1))
     courses = {}
     for edge, points in bends.items():
         upper, lower = (nodes[name] for name in edge)
@@ -202,6 +190,20 @@ def _courses(
         first, last = (start[edge], upper.y - half), (end[edge], lower.y + half)
         courses[edge] = _course([first, *passes, last])
     return courses
+
+
+def _ports(
+    nodes: Mapping[str, _Node], bends: Mapping[tuple[str, str], list[Point]], side: int
+) -> dict[tuple[str, str], float]:
+    """Where each edge leaves its parent (side 0), or arrives at its child (side 1)."""
+    edges: dict[str, list[tuple[str, str]]] = {}
+    for edge in bends:
+        edges.setdefault(edge[side], []).append(edge)
+    ports: dict[tuple[str, str], float] = {}
+    for name, joined in edges.items():
+        towards = [bends[e][-side][0] if bends[e] else nodes[e[1 - side]].x for e in joined]
+        ports.update(zip(joined, nodes[name].ports(towards), strict=True))
+    return ports
 
 
 def _layer_step(places: Mapping[Any, Point], small: bool) -> float:
@@ -300,13 +302,13 @@ def _with_head(course: Course, length: float) -> tuple[Course, Course]:
     tip = course[-1]
     distance = np.linalg.norm(course - tip, axis=1)
     inside = np.flatnonzero(distance > length)
-    kept = course[: inside[-1] + 1] if len(inside) else course[:1]
-    along = tip - kept[-1]
+    shaft = course[: inside[-1] + 1] if len(inside) else course[:1]
+    along = tip - shaft[-1]
     along = along / max(float(np.linalg.norm(along)), 1e-9)
     across = np.array([-along[1], along[0]])
     base = tip - length * along
     triangle = np.array([tip, base + 0.38 * length * across, base - 0.38 * length * across])
-    return np.concatenate([kept, base[None]]), triangle
+    return np.concatenate([shaft, base[None]]), triangle
 
 
 def _styles(net: FactorGraph) -> dict[str | None, tuple[str, str]]:
@@ -356,17 +358,17 @@ def _legend_handles(net: FactorGraph) -> list[Patch]:
     from matplotlib.patches import Patch
 
     styles = _styles(net)
-    shown = [*net.modalities]
+    if not net.modalities or all(v.modality is not None for v in net.variables.values()):
+        del styles[None]
     handles = [
-        Patch(facecolor=lighter(c, 0.62), edgecolor=c, hatch=hatch, label=modality)
-        for modality, (c, hatch) in ((m, styles[m]) for m in shown)
-    ]
-    if handles and any(v.modality is None for v in net.variables.values()):
-        handles.append(
-            Patch(
-                facecolor=lighter(_NO_MODALITY, 0.62), edgecolor=_NO_MODALITY, label="no modality"
-            )
+        Patch(
+            facecolor=lighter(colour, 0.62),
+            edgecolor=colour,
+            hatch=hatch,
+            label=modality or "no modality",
         )
+        for modality, (colour, hatch) in styles.items()
+    ]
     continuous = [not v.is_discrete for v in net.variables.values()]
     if any(continuous) and not all(continuous):
         handles.append(Patch(facecolor="none", edgecolor="none", label="square: continuous"))
@@ -376,11 +378,5 @@ def _legend_handles(net: FactorGraph) -> list[Patch]:
 def _draw_legend(place: Axes | Figure, net: FactorGraph, **where: Any) -> None:
     handles = _legend_handles(net)
     if handles:
-        place.legend(
-            handles=handles,
-            **where,
-            ncols=min(len(handles), _LEGEND_COLUMNS),
-            frameon=False,
-            labelcolor=INK,
-            fontsize=_FONT,
-        )
+        columns = min(len(handles), _LEGEND_COLUMNS)
+        legend(place, handles=handles, **where, ncols=columns, fontsize=_FONT)

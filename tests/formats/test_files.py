@@ -7,9 +7,9 @@ import os
 
 import pytest
 
-from mmgraph.data.whole_files import write_bytes, write_text
 from mmgraph.formats.files import read_bytes, read_text
 from mmgraph.graph.errors import FormatError
+from mmgraph.graph.storage.whole_files import write_bytes, write_text
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.txt.gz"])

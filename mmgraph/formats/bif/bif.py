@@ -17,7 +17,6 @@ from functools import partial
 from itertools import product
 from os import PathLike
 
-from mmgraph.data.whole_files import write_text
 from mmgraph.formats.bif.syntax import Declaration, Distribution, parse
 from mmgraph.formats.bif.tables import TableReader
 from mmgraph.formats.files import SIZE_LIMIT, read_text
@@ -26,6 +25,7 @@ from mmgraph.formats.tables import check_discrete, conditional_values
 from mmgraph.formats.text import Fail, fail, quoted
 from mmgraph.graph.errors import FormatError
 from mmgraph.graph.factor import Factor
+from mmgraph.graph.storage.whole_files import write_text
 from mmgraph.graph.variable import FAMILIES, Label, Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from os import PathLike
 from typing import Any
 
-from mmgraph.data.whole_files import write_text
 from mmgraph.formats.notes import NET, Spelled, is_quotable, spelled_variables
 from mmgraph.formats.tables import conditional_values
+from mmgraph.graph.storage.whole_files import write_text
 from mmgraph.networks.bayesian_network import BayesianNetwork
 
 

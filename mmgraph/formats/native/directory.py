@@ -15,10 +15,10 @@ from typing import Any
 
 from torch import Tensor
 
-from mmgraph.data.whole_files import checked_path, write_directory
 from mmgraph.formats.files import read_bytes
 from mmgraph.formats.json_object import JsonObject, read_json, shown
 from mmgraph.graph.errors import FormatError
+from mmgraph.graph.storage.whole_files import checked_path, write_directory
 
 FORMAT, VERSION = "mmgraph network", 1
 CONDITIONAL_RANDOM_FIELD = "conditional random field"

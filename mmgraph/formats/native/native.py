@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from mmgraph.data.whole_files import checked_path
 from mmgraph.formats.files import SIZE_LIMIT
 from mmgraph.formats.json_object import JsonObject, shown
 from mmgraph.formats.native.directory import (
@@ -36,6 +35,7 @@ from mmgraph.graph.errors import FormatError, GraphError, LearningError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factor_kinds import factor_kinds
+from mmgraph.graph.storage.whole_files import checked_path
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.bayesian_network import BayesianNetwork
 from mmgraph.networks.boltzmann.machine import BoltzmannMachine

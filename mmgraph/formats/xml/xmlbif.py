@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping
 from os import PathLike
 from xml.sax.saxutils import escape
 
-from mmgraph.data.whole_files import write_text
 from mmgraph.formats.files import SIZE_LIMIT
 from mmgraph.formats.network_file import NetworkFile
 from mmgraph.formats.notes import NOTE, XMLBIF, Spelled, spelled_variables
 from mmgraph.formats.tables import conditional_values
 from mmgraph.formats.xml.elements import Element, read_xml
 from mmgraph.graph.factor import Factor
+from mmgraph.graph.storage.whole_files import write_text
 from mmgraph.networks.bayesian_network import BayesianNetwork
 
 _REFUSED = {"decision": "a decision", "utility": "a utility"}

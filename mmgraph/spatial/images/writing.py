@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmgraph.data.whole_files import write_bytes
 from mmgraph.graph.arrays import as_array, refuse_mask
 from mmgraph.graph.errors import FormatError
+from mmgraph.graph.storage.whole_files import write_bytes
 from mmgraph.spatial.images.georeference import Georeference
 from mmgraph.spatial.images.nifti import nifti_bytes
 from mmgraph.spatial.images.png_and_jpeg import pillow

@@ -6,58 +6,48 @@ import gzip
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from mmgraph.graph.errors import FormatError
+from mmgraph.graph.errors import FormatError, suggestion
 
 
 def checked_path(path: Any) -> Path:
-    """Return what names a file as a path.
-
-    Raises
-    ------
-    FormatError
-        If it names none: it is neither a text nor a path.
-    """
+    """Return what names a file as a path; that is neither a text nor a path is a FormatError."""
     try:
         return Path(os.fsdecode(path))
     except TypeError:
         raise FormatError(f"expected the path of a file, found {repr(path)[:60]}") from None
 
 
+def checked_suffix(path: str | os.PathLike[str], suffixes: Sequence[str]) -> str:
+    """Return the ending of a name, of one or two parts, which must be one of these."""
+    path = Path(path)
+    ending = "".join(path.suffixes[-2:]).lower()
+    for suffix in suffixes:
+        if ending.endswith(suffix):
+            return suffix
+    raise unknown_suffix(path, path.suffix.lower(), suffixes)
+
+
+def unknown_suffix(path: Path, suffix: str, suffixes: Collection[str]) -> FormatError:
+    """Return the error that a name has none of these endings, with the nearest one."""
+    return FormatError(
+        f"{path}: expected a name that ends in {', '.join(suffixes)}, found '{suffix}'"
+        f"{suggestion(suffix[:60], suffixes)}"
+    )
+
+
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file whole: under a temporary name beside it, then renamed.
-
-    A name that ends in ``.gz`` is written gzipped (without a time stamp, so that equal content
-    makes equal files).
-
-    Raises
-    ------
-    FormatError
-        If the place cannot be written; what stood there before is unchanged.
-    """
-    path = checked_path(path)
-    if path.suffix == ".gz":
-        content = gzip.compress(content, mtime=0)
-    with _temporary_beside(path) as temporary:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # else the new name may outlive its content in a power failure
-        os.replace(temporary, path)
+    """Write a file as :func:`whole_file` does."""
+    with whole_file(path) as file:
+        file.write(content)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write UTF-8 text as :func:`write_bytes` does.
-
-    Raises
-    ------
-    FormatError
-        Also if the text holds half of a surrogate pair, which UTF-8 cannot hold.
-    """
+    """Write UTF-8 text as :func:`whole_file` does; half of a surrogate pair is a FormatError."""
     try:
         content = text.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -71,12 +61,9 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file to be written piece by piece, whole or not at all.
 
     It has a temporary name beside ``path`` and is renamed at the end of the ``with`` block, unless
-    that ends with an error. A name that ends in ``.gz`` is gzipped as by :func:`write_bytes`.
-
-    Raises
-    ------
-    FormatError
-        If the place cannot be written; what stood there before is unchanged.
+    that ends with an error; what stood there before is unchanged then. A name that ends in ``.gz``
+    is gzipped (without a time stamp, so that equal content makes equal files). A place that cannot
+    be written is a FormatError.
     """
     path = checked_path(path)
     with _temporary_beside(path) as temporary:
@@ -86,6 +73,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                     yield cast(BinaryIO, packed)
             else:
                 yield file
+            file.flush()
+            os.fsync(file.fileno())  # else the new name may outlive its content in a power failure
         os.replace(temporary, path)
 
 
@@ -93,12 +82,7 @@ def write_directory(path: str | os.PathLike[str], fill: Callable[[Path], None]) 
     """Write a directory whole: ``fill`` a temporary one beside it, then rename.
 
     A directory that stands there already is moved aside first and removed last; where the
-    renaming fails it is put back.
-
-    Raises
-    ------
-    FormatError
-        If the place cannot be written.
+    renaming fails it is put back, and that is a FormatError.
     """
     path = checked_path(path)
     with _temporary_beside(path) as temporary:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mmgraph.data.whole_files import write_directory, write_text
 from mmgraph.graph.errors import FormatError
+from mmgraph.graph.storage.whole_files import write_directory, write_text
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
