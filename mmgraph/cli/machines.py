@@ -64,7 +64,8 @@ def fit_machine(
     if as_json:
         print_json(result)
         return
-    print_record(result | result.pop("monitors"))
+    monitors = result.pop("monitors")
+    print_record(result | monitors)
 
 
 @contextlib.contextmanager

@@ -25,11 +25,9 @@ def check_directory(path: Path) -> None:
     """Refuse a directory that could neither be written nor made."""
     if path.exists() and not path.is_dir():
         raise FormatError(f"{path} is a file and no directory")
-    there = path
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise FormatError(f"{path} cannot be made: {there} is no directory that can be written")
+    place = next((p for p in (path, *path.parents) if p.exists()), path)
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        raise FormatError(f"{path} cannot be made: {place} is no directory that can be written")
 
 
 def directory(name: str) -> Path:

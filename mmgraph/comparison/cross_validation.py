@@ -58,20 +58,7 @@ def cross_validations(
 ) -> list[CrossValidation]:
     """Return the random folds of data and, where they have groups, the folds of whole groups.
 
-    Parameters
-    ----------
-    data : MultimodalData
-        All rows.
-    count, seed : int
-        Folds of each split (as many as there are groups, if those are fewer), and the seed of the
-        random one.
-    limit : int, optional
-        Take only the first folds of each split.
-
-    Raises
-    ------
-    MmgraphError
-        If data cannot be split so, or the limit lies beyond the folds.
+    As :func:`~mmgraph.data.splits.folds_of`, up to a limit of each split.
     """
     alone = data.without_groups()
     if limit is not None and not 1 <= limit <= count:

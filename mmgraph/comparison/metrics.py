@@ -17,20 +17,7 @@ BINS = 15
 def classification_metrics(
     probabilities: Float[np.ndarray, "rows states"], labels: Int[np.ndarray, " rows"]
 ) -> dict[str, float]:
-    """Return accuracy, log-loss, Brier score and expected calibration error.
-
-    Parameters
-    ----------
-    probabilities : ndarray
-        Each row a distribution over the states.
-    labels : ndarray
-        The true states as indices.
-
-    Raises
-    ------
-    MmgraphError
-        If there are no rows, or a row is not a distribution.
-    """
+    """Return accuracy, log-loss, Brier score and expected calibration error."""
     check_probabilities(probabilities, labels)
     one_hot = np.eye(probabilities.shape[1])[labels]
     return {
@@ -57,15 +44,7 @@ def calibration_bins(
 
 
 class ReliabilityBins(NamedTuple):
-    """Predictions by their confidence; empty bins are left out.
-
-    Attributes
-    ----------
-    confidence, accuracy : ndarray, shape (bins,)
-        Means over the predictions of each bin.
-    counts : ndarray of int, shape (bins,)
-        How many there are.
-    """
+    """How many predictions each bin of confidence holds, and their means; not of empty bins."""
 
     confidence: Float[np.ndarray, " bins"]
     accuracy: Float[np.ndarray, " bins"]
@@ -130,18 +109,6 @@ def label_metrics(
     The average accuracy is the mean over the classes that occur of the share that is right, so that
     rare classes count as much as common ones; kappa is the agreement beyond that of chance
     (Cohen 1960, "A coefficient of agreement for nominal scales").
-
-    Parameters
-    ----------
-    truth, predicted : ndarray
-        Class indices.
-    classes : int
-        How many classes there are.
-
-    Raises
-    ------
-    MmgraphError
-        If there are no rows, or an index is out of range.
     """
     if not len(truth) or len(truth) != len(predicted):
         raise MmgraphError(f"{len(truth)} true labels, {len(predicted)} predicted ones")

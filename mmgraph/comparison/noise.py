@@ -24,31 +24,13 @@ def figures_with_noise(
 ) -> dict[str, float | None]:
     """Return the figures of :func:`classification_metrics`, and what they would vary by.
 
-    Parameters
-    ----------
-    probabilities, labels : ndarray
-        As of :func:`classification_metrics`.
-    groups : ndarray of int, optional
-        The group of each row, where rows are no independent draws but groups are.
-
-    Returns
-    -------
-    dict
-        Besides the figures ``accuracy_standard_error`` and ``log_loss_standard_error`` (see
-        :func:`standard_error`), and ``calibration_error_by_chance`` with its 95% quantile
-        ``calibration_error_by_chance_95`` (see :func:`calibration_error_by_chance`).
-
-    Raises
-    ------
-    MmgraphError
-        If there are no rows, or a row is not a distribution.
+    Groups say which rows belong together, where those are no independent draws but groups are.
     """
-    figures: dict[str, float | None] = dict(classification_metrics(probabilities, labels))
     by_chance = calibration_error_by_chance(probabilities)
     right = (probabilities.argmax(1) == labels).astype(float)
     losses = negative_log_likelihoods(probabilities, labels)
     return {
-        **figures,
+        **classification_metrics(probabilities, labels),
         "accuracy_standard_error": standard_error(right, groups),
         "log_loss_standard_error": standard_error(losses, groups),
         "calibration_error_by_chance": float(by_chance.mean()),
@@ -84,11 +66,6 @@ def calibration_error_by_chance(
     since a bin of few rows is off by chance; an error that is no larger shows no miscalibration.
     (Vaicenavicius et al. 2019, "Evaluating model calibration in classification": consistency
     resampling.)
-
-    Raises
-    ------
-    MmgraphError
-        If there are no rows, or a row is not a distribution.
     """
     check_probabilities(probabilities, probabilities.argmax(1))
     confidence = probabilities.max(1)

@@ -31,17 +31,8 @@ def column_codes(
 ) -> Integer[np.ndarray, " rows"]:
     """Return the state indices of a column of a table's chunk.
 
-    Raises
-    ------
-    UnknownStateError
-        If a cell holds what is no state: column, row and cell.
-    LearningError
-        If there is more than one cell a row.
-
-    Warns
-    -----
-    VanishingValueWarning
-        If -1 is read as missing, and is a value by all appearances.
+    What is no state is an UnknownStateError with column, row and cell; warns if -1 is read as
+    missing, and is a value by all appearances.
     """
     missing = table.missing_cells(variable.labels)
     indices = codes(variable, column, lambda row: table.place(first_row + row), missing)
@@ -59,12 +50,7 @@ def real_values(
 ) -> Float64[Tensor, "rows *shape"]:
     """Return the real values of a variable, from one column or from one for each element.
 
-    Raises
-    ------
-    EvidenceError
-        If a value is no number, or infinite.
-    LearningError
-        If the shape is not that of the variable.
+    What is no finite number is an EvidenceError, what has another shape a LearningError.
     """
     arrays = [_numbers(variable, column, table, first_row) for column in columns]
     array = arrays[0] if len(arrays) == 1 else np.stack(arrays, axis=1)

@@ -23,22 +23,8 @@ class CsvTable(Table):
     """A CSV file, plain or gzipped, read row by row.
 
     Lines may end in any way, and a byte order mark is skipped. A line without any character is a
-    row of a file with one column, and nothing in one with several.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    encoding : str, optional
-        By default UTF-8.
-    separator : str, optional
-        By default a comma, or a tab where the name ends in ``.tsv``.
-
-    Raises
-    ------
-    FormatError
-        If the file is missing or not in that encoding, has no header, or the header names a column
-        twice or seems to have another separator.
+    row of a file with one column, and nothing in one with several. Encoding and separator are, by
+    default, UTF-8 and a comma, or a tab where the name ends in ``.tsv``.
     """
 
     is_text = True
@@ -78,13 +64,7 @@ class CsvTable(Table):
         return f"{self.origin}, line {line}" if line else super().place(row)
 
     def chunks(self, rows: int) -> Iterator[dict[str, Any]]:
-        """Yield the columns, lists of text, of ``rows`` rows at a time.
-
-        Raises
-        ------
-        FormatError
-            If a row has not as many cells as the header, or the text is no CSV (which line).
-        """
+        """Yield the columns, lists of text, of ``rows`` rows at a time."""
         number = {name: i for i, name in enumerate(self._header)}
         wanted = [(name, number[name]) for name in self.columns]
         with self._reading() as reader:

@@ -78,23 +78,8 @@ class CodedRows:
 class CodedTable:
     """A table as chunks of :class:`CodedRows`; can be gone over as often as needed.
 
-    Parameters
-    ----------
-    table : Table
-        What is in memory is coded once and kept; a file is read anew each time.
-    variables : mapping of str to Variable
-        Every variable of the model.
-    chunk_rows : int
-        The rows of a chunk.
-    weights : ndarray, optional
-        How often each row counts.
-
-    Raises
-    ------
-    UnknownVariableError
-        If a column is no variable of the model.
-    LearningError, EvidenceError
-        If a variable is a discrete array, or a vector variable lacks columns.
+    What is in memory is coded once and kept; a file is read anew each time. ``variables`` are all
+    of the model, and ``weights`` say how often each row counts.
     """
 
     def __init__(
@@ -117,17 +102,7 @@ class CodedTable:
         return tuple(self._elements)
 
     def __iter__(self) -> Iterator[CodedRows]:
-        """Yield the rows.
-
-        Raises
-        ------
-        UnknownStateError
-            If a cell holds what is no state of its variable: column, row and cell.
-        EvidenceError
-            If a real value is no number, or infinite.
-        LearningError
-            If there are no rows, or more or fewer than weights.
-        """
+        """Yield the rows, of which there must be some and, if there are weights, as many."""
         if self._coded is not None:
             yield from self._coded
             return
@@ -166,22 +141,7 @@ class CodedTable:
 def encode(
     data: object, variables: Mapping[str, Variable], chunk_rows: int | None = None
 ) -> CodedRows:
-    """Return all rows of a table as state indices, in one piece.
-
-    Parameters
-    ----------
-    data : pandas.DataFrame, mapping of str to array, path, or Evidence
-        See :func:`mmgraph.data.tables.open_table`.
-    variables : mapping of str to Variable
-        Every variable of the model.
-    chunk_rows : int, optional
-        How many rows are read at once; see :func:`coded_chunks`.
-
-    Raises
-    ------
-    UnknownVariableError, UnknownStateError, EvidenceError, LearningError, FormatError
-        As :class:`CodedTable` and :func:`open_table <mmgraph.data.tables.open_table>` do.
-    """
+    """Return all rows of a table in one piece; arguments as :func:`coded_chunks`."""
     chunks = list(coded_chunks(data, variables, chunk_rows))
     if len(chunks) == 1:
         return chunks[0]
@@ -209,16 +169,7 @@ def checked_reading(
 def read_with(data: object, reading: Mapping[str, Any]) -> object:
     """Return data that is to be read in a certain way: a table, or coded rows as they are.
 
-    Parameters
-    ----------
-    data : pandas.DataFrame, mapping, path, Table, Evidence or coded rows
-    reading : mapping
-        Options of :func:`~mmgraph.data.tables.open_table`; those in ``READING``.
-
-    Raises
-    ------
-    LearningError
-        If there is no such option, or evidence, which is read already, is given one.
+    ``reading`` holds the options ``READING`` of ``open_table``; what is read already takes none.
     """
     checked_reading(reading)
     if not reading:
@@ -236,13 +187,8 @@ def coded_chunks(
 ) -> CodedTable | list[CodedRows]:
     """Return chunks of coded rows that can be gone over more than once.
 
-    Parameters
-    ----------
-    data : pandas.DataFrame, mapping of str to array, path, Evidence, CodedRows or chunks of them
-    variables, weights
-        As for :class:`CodedTable`, which also says what is raised.
-    chunk_rows : int, optional
-        The rows of a chunk; by default ``CHUNK_ROWS`` of a file, and all of what is in memory.
+    ``data`` is what ``open_table`` takes, Evidence, or coded already; by default a chunk holds
+    ``CHUNK_ROWS`` of a file, and all of what is in memory.
     """
     if isinstance(data, CodedTable) or _are_coded(data):
         if weights is not None:
@@ -289,29 +235,21 @@ def _checked_weights(weights: object) -> np.ndarray:
 def columns_of(
     table: Table, variables: Mapping[str, Variable]
 ) -> dict[str, tuple[str, tuple[int, ...] | None]]:
-    """Return the variable of each column of a table, and the place of what is an element of it.
-
-    Raises
-    ------
-    UnknownVariableError
-        If a column is neither, and the table does not say that such columns are passed over.
-    EvidenceError
-        If a table gives some elements of an array and lacks others.
-    """
+    """Return the variable of each column of a table, and the place of what is an element of it."""
     elements = elements_in(table.columns, variables)
     check_complete(elements.values(), variables, table.origin)
-    known: dict[str, tuple[str, tuple[int, ...] | None]] = {}
+    places: dict[str, tuple[str, tuple[int, ...] | None]] = {}
     for column in table.columns:
         if column in variables:
-            known[column] = column, None
+            places[column] = column, None
         elif column in elements:
-            known[column] = elements[column]
+            places[column] = elements[column]
         elif table.extra != "ignore":
             raise UnknownVariableError(
                 f"{table.origin}: the column '{column}' is not a variable of the model"
                 f"{suggestion(column, variables)} (extra='ignore' passes over such columns)"
             )
-    return known
+    return places
 
 
 def _matched(table: Table, variables: Mapping[str, Variable]) -> dict[str, tuple[str, ...]]:

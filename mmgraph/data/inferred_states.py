@@ -42,16 +42,8 @@ def states_in(
     their order. Cells that are neither text nor numbers, such as intervals, are called by their
     text.
 
-    Warns
-    -----
-    ManyStatesWarning
-        If a column has more than ``MANY_STATES`` states.
-
-    Raises
-    ------
-    LearningError
-        If there are no rows, or a column is empty, has a single label (name the states then), or
-        holds real numbers.
+    Warns of more than ``MANY_STATES`` states; a column that is empty, has a single label (name the
+    states then), or holds real numbers is a LearningError.
     """
     distinct: dict[str, dict[Any, None]] = {name: {} for name in columns}
     declared: dict[str, tuple[Any, ...]] = {}
@@ -86,19 +78,8 @@ def binned_states(
 ) -> dict[str, tuple[str, ...]]:
     """Return intervals as states of numeric columns: a number is read as the one that holds it.
 
-    Parameters
-    ----------
-    table : Table
-    bins : mapping of str to int or sequence of float
-        A number of bins asks for as many that hold equally many rows (fewer where values repeat),
-        the outer ones open; a sequence gives the edges, ``-inf`` and ``inf`` among them if wanted.
-
-    Raises
-    ------
-    LearningError
-        If the bins of a column are no such thing, or it has too few distinct values.
-    EvidenceError
-        If it holds what is no number.
+    A number of bins asks for as many that hold equally many rows (fewer where values repeat), the
+    outer ones open; a sequence gives the edges, ``-inf`` and ``inf`` among them if wanted.
     """
     values: dict[str, list[np.ndarray]] = {name: [] for name in bins}
     counted = [name for name, wanted in bins.items() if isinstance(wanted, int | np.integer)]
@@ -119,16 +100,16 @@ def _intervals(
 ) -> tuple[str, ...]:
     """Labels ``[low, high)``; the last one is closed where it is finite."""
     if isinstance(bins, int | np.integer) and not isinstance(bins, bool):
-        known = np.concatenate([*values, np.empty(0)])
-        known = known[~np.isnan(known)]
-        if bins < 2 or len(np.unique(known)) < 2:
+        present = np.concatenate([*values, np.empty(0)])
+        present = present[~np.isnan(present)]
+        if bins < 2 or len(np.unique(present)) < 2:
             raise LearningError(
                 f"'{name}' cannot be put into {bins} bins: at least two bins, and two distinct "
                 "values, are needed"
             )
         # An edge at the smallest value would leave the first bin empty: it moves to the next one.
-        inner = np.quantile(known, np.arange(1, bins) / bins, method="higher")
-        inner = np.unique(np.maximum(inner, np.unique(known)[1]))
+        inner = np.quantile(present, np.arange(1, bins) / bins, method="higher")
+        inner = np.unique(np.maximum(inner, np.unique(present)[1]))
         edges = [-math.inf, *inner.tolist(), math.inf]
         if len(edges) - 1 < bins:
             warnings.warn(

@@ -73,23 +73,9 @@ class MultimodalData:
 def groups_of(
     loaded: Any, declared: GroupsDeclaration | None, dataset: str, rows: int
 ) -> Groups | None:
-    """Return the groups that a declaration names, of a loaded data set.
+    """Return the groups that a declaration names; None where rows stand for themselves.
 
-    Parameters
-    ----------
-    loaded : object
-        The data set's record; its ``groups`` (a dict of arrays) or ``frame`` are looked up.
-    declared : str, tuple of int or None
-        See ``GroupsDeclaration``; None where rows stand for themselves.
-    dataset : str
-        Named in errors.
-    rows : int
-        How many there are.
-
-    Raises
-    ------
-    DatasetError
-        If the data set knows no such groups, a row has none, or a block begins beyond the rows.
+    Looked up are the ``groups`` (a dict of arrays) or the ``frame`` of a loaded data set.
     """
     if declared is None:
         return None
@@ -97,12 +83,12 @@ def groups_of(
         if declared[-1] >= rows:
             raise DatasetError(f"'{dataset}' has {rows} rows; no block begins at {declared[-1]}")
         return Groups("block", np.searchsorted(declared, np.arange(rows), side="right") - 1)
-    known = getattr(loaded, "groups", {})
-    if declared in known:
-        return Groups(declared, np.asarray(known[declared], np.int64))
+    groups = getattr(loaded, "groups", {})
+    if declared in groups:
+        return Groups(declared, np.asarray(groups[declared], np.int64))
     columns = list(getattr(loaded, "frame", ()))
     if declared not in columns:
-        hint = suggestion(declared, [*known, *map(str, columns)])
+        hint = suggestion(declared, [*groups, *map(str, columns)])
         raise DatasetError(f"'{dataset}' has no groups and no column '{declared}'{hint}")
     codes = loaded.frame[declared].factorize()[0].astype(np.int64)
     if (codes < 0).any():

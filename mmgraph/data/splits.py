@@ -20,19 +20,7 @@ Fold = tuple[Int64[np.ndarray, " training"], Int64[np.ndarray, " test"]]
 def folds_of(data: MultimodalData, count: int, seed: int) -> list[Fold]:
     """Return stratified folds or, where data have groups, folds of whole groups.
 
-    Parameters
-    ----------
-    data : MultimodalData
-        All rows.
-    count, seed : int
-        How many folds (as many as there are groups, if those are fewer), and the seed of random
-        ones.
-
-    Raises
-    ------
-    MmgraphError
-        If there are fewer than two folds, a state has fewer rows than folds, or all rows are of one
-        group.
+    There are as many as groups, if those are fewer than asked for; the seed is of random ones.
     """
     if count < 2:
         raise MmgraphError(f"cross-validation needs at least two folds, not {count}")
@@ -60,16 +48,8 @@ def train_and_test(fold: Codes) -> list[Fold]:
 def stratified_folds(codes: Codes, count: int, seed: int) -> Codes:
     """Return the random fold of each row; each fold has its part of each state, to within one row.
 
-    They are those of scikit-learn's ``StratifiedKFold`` with shuffling.
-
-    Parameters
-    ----------
-    codes : ndarray of int
-        The state of each row.
-    count : int
-        How many folds.
-    seed : int
-        From 0 to 2^32 - 1.
+    They are those of scikit-learn's ``StratifiedKFold`` with shuffling; the seed is from 0 to
+    2^32 - 1.
     """
     random = np.random.RandomState(seed)
     _, first, place = np.unique(codes, return_index=True, return_inverse=True)
@@ -87,12 +67,7 @@ def stratified_folds(codes: Codes, count: int, seed: int) -> Codes:
 def grouped_folds(groups: Codes, count: int) -> Codes:
     """Return the fold of each row: whole groups, the largest first, each to where least is held.
 
-    Parameters
-    ----------
-    groups : ndarray of int
-        The group of each row.
-    count : int
-        How many folds; as many as there are groups, if those are fewer.
+    There are as many folds as groups, if those are fewer than the count.
     """
     names, place, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     held = np.zeros(min(count, len(names)), np.int64)

@@ -55,9 +55,9 @@ class Table(abc.ABC):
         UnknownVariableError
             If it lacks one; with the nearest name.
         """
-        known = set(self.columns)
+        own_columns = set(self.columns)
         for name in columns:
-            if name not in known:
+            if name not in own_columns:
                 hint = suggestion(name, self.columns)
                 raise UnknownVariableError(f"{self.origin} has no column '{name}'{hint}")
         selected = copy.copy(self)

@@ -112,8 +112,8 @@ def read(name_or_path: str | os.PathLike[str]) -> Any:
         raise FormatError(f"'{name}' is a ready model to be fitted: mmgraph run {name}")
     if name in BUNDLED:
         raise MissingExtraError("interop", "pgmpy", f"the network '{name}'")
-    known = dict.fromkeys((*known_names(), *BUNDLED))
-    raise FormatError(f"there is no file and no network called '{name}'{nearest(name, known)}")
+    names = dict.fromkeys((*known_names(), *BUNDLED))
+    raise FormatError(f"there is no file and no network called '{name}'{nearest(name, names)}")
 
 
 def _read_file(path: Path) -> FactorGraph:

@@ -87,8 +87,8 @@ class _Numbers:
 
     def end(self) -> None:
         if self.left:
-            found = self.pieces[self.position][:40]
-            self.fail(f"expected the end of the file, found {found!r}")
+            piece = self.pieces[self.position][:40]
+            self.fail(f"expected the end of the file, found {piece!r}")
 
     def require(self, number: int, what: str) -> None:
         if number > self.left:

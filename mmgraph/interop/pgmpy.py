@@ -49,9 +49,9 @@ def to_pgmpy(net: BayesianNetwork) -> DiscreteBayesianNetwork:
         )
     model = models.DiscreteBayesianNetwork()
     for name, variable in net.variables.items():
-        given = {} if variable.modality is None else {"modality": variable.modality}
         model.add_node(name)
-        model.nodes[name].update(given)
+        if variable.modality is not None:
+            model.nodes[name]["modality"] = variable.modality
     model.add_edges_from(net.edges)
     model.add_cpds(*tables)
     return model

@@ -51,9 +51,9 @@ def disparity_maps(
             f"disparity maps are images of one shape, not {sorted(map(str, shapes)) or 'none'}"
         )
     (shape,) = shapes
-    known = next(iter(planes.values()))
-    known = known[np.isfinite(known)]
-    low, high = limits or (float(known.min(initial=np.inf)), float(known.max(initial=-np.inf)))
+    first = next(iter(planes.values()))
+    finite = first[np.isfinite(first)]
+    low, high = limits or (float(finite.min(initial=np.inf)), float(finite.max(initial=-np.inf)))
     if not low < high:
         low, high = (low, low + 1) if np.isfinite(low) else (0.0, 1.0)
     count = len(planes) + (image is not None)

@@ -24,11 +24,6 @@ def as_picture(image: object) -> Float[np.ndarray, "height width *colours"]:
     numbers from 0 to 255), or of floats from 0 to 1, are shown as they are. All else is stretched
     between the 2nd and the 98th percentile, the three of up to four bands alike, so that hues stay.
     Missing values (NaN, or hidden by a mask) stay so.
-
-    Parameters
-    ----------
-    image : array-like
-        Shape ``(height, width)`` or ``(height, width, bands)``.
     """
     if isinstance(image, np.ma.MaskedArray):
         image = np.ma.filled(image.astype(np.float64), np.nan)
@@ -44,18 +39,18 @@ def as_picture(image: object) -> Float[np.ndarray, "height width *colours"]:
         chosen = (0, 1, 2) if bands <= 4 else (3 * bands // 4, bands // 2, bands // 4)
         array = array[..., 0] if bands < 3 else array[..., chosen]
     array = array.astype(np.float64)
-    known = np.where(np.isfinite(array), array, np.nan)
-    if np.isnan(known).all():
+    finite = np.where(np.isfinite(array), array, np.nan)
+    if np.isnan(finite).all():
         return np.full(array.shape, np.nan)
-    if alike and (scale := _own_scale(known[np.isfinite(known)])):
-        return np.asarray(known / scale)
+    if alike and (scale := _white_of(finite[np.isfinite(finite)])):
+        return np.asarray(finite / scale)
     axes = None if alike else (0, 1)
-    low, high = np.nanpercentile(known, _STRETCH, axis=axes)
+    low, high = np.nanpercentile(finite, _STRETCH, axis=axes)
     stretched = (array - low) / np.where(high > low, high - low, 1.0)
     return np.asarray(np.clip(stretched, 0.0, 1.0))
 
 
-def _own_scale(values: Float[np.ndarray, " values"]) -> float | None:
+def _white_of(values: Float[np.ndarray, " values"]) -> float | None:
     """What stands for white in bytes, or in floats from 0 to 1; None where it is neither."""
     if values.min() < 0 or values.max() > 255:
         return None

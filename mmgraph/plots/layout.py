@@ -16,7 +16,7 @@ from typing import Any
 import networkx as nx
 
 Point = tuple[float, float]
-Neighbours = tuple[dict[Any, list[Any]], dict[Any, list[Any]]]
+Neighbours = Mapping[Any, Mapping[Any, Any]]
 
 _SWEEPS = 24
 _PATIENCE = 6
@@ -52,11 +52,15 @@ def layered_layout(
     of a layer there is at least the ``gap``.
     """
     layers, chains = _layers_with_bends(graph)
-    neighbours = _neighbours(chains, layers)
-    layers = _order(layers, *neighbours)
+    joined: nx.DiGraph[Any] = nx.DiGraph()
+    joined.add_nodes_from(node for layer in layers for node in layer)
+    for chain in chains:
+        nx.add_path(joined, chain)
+    above, below = joined.pred, joined.succ
+    layers = _order(layers, above, below)
     nodes = [n for layer in layers for n in layer]
     width = {n: bend_width if isinstance(n, _Bend) else widths[n] for n in nodes}
-    x = _place(layers, neighbours, chains, width, gap)
+    x = _place(layers, above, below, chains, width, gap)
     level = {node: float(i) for i, layer in enumerate(layers) for node in layer}
     return LayeredLayout(
         {node: (x[node], level[node]) for node in graph},
@@ -93,19 +97,7 @@ def _levels(graph: nx.DiGraph) -> dict[Any, int]:
     return level
 
 
-def _neighbours(chains: Sequence[Sequence[Any]], layers: Sequence[Sequence[Any]]) -> Neighbours:
-    above: dict[Any, list[Any]] = {node: [] for layer in layers for node in layer}
-    below: dict[Any, list[Any]] = {node: [] for layer in layers for node in layer}
-    for chain in chains:
-        for upper, lower in pairwise(chain):
-            below[upper].append(lower)
-            above[lower].append(upper)
-    return above, below
-
-
-def _order(
-    layers: list[list[Any]], above: dict[Any, list[Any]], below: dict[Any, list[Any]]
-) -> list[list[Any]]:
+def _order(layers: list[list[Any]], above: Neighbours, below: Neighbours) -> list[list[Any]]:
     """Sort every layer by the barycentres of its neighbours, down and up, and keep the best."""
     best, fewest, since = [list(layer) for layer in layers], _crossings(layers, below), 0
     for sweep in range(_SWEEPS):
@@ -127,9 +119,7 @@ def _order(
     return best
 
 
-def _by_barycentre(
-    layer: list[Any], neighbours: dict[Any, list[Any]], place: dict[Any, float]
-) -> list[Any]:
+def _by_barycentre(layer: list[Any], neighbours: Neighbours, place: dict[Any, float]) -> list[Any]:
     """The layer in the order of its barycentres; a node without neighbours keeps its place."""
     centre = {
         node: sum(place[n] for n in neighbours[node]) / len(neighbours[node])
@@ -140,9 +130,7 @@ def _by_barycentre(
     return [next(moving) if node in centre else node for node in layer]
 
 
-def _exchange(
-    layers: list[list[Any]], above: dict[Any, list[Any]], below: dict[Any, list[Any]]
-) -> None:
+def _exchange(layers: list[list[Any]], above: Neighbours, below: Neighbours) -> None:
     """Exchange neighbours of a layer wherever that alone takes crossings away."""
     if sum(map(len, layers)) > 2000:  # of much use in small drawings, of much cost in large ones
         return
@@ -161,7 +149,7 @@ def _exchange(
                 place[right], place[left] = k, k + 1
 
 
-def _crossings(layers: list[list[Any]], below: dict[Any, list[Any]]) -> int:
+def _crossings(layers: list[list[Any]], below: Neighbours) -> int:
     """Pairs of edges between adjacent layers that cross."""
     count = 0
     for upper, lower in pairwise(layers):
@@ -178,14 +166,14 @@ def _crossings(layers: list[list[Any]], below: dict[Any, list[Any]]) -> int:
 
 def _place(
     layers: list[list[Any]],
-    neighbours: Neighbours,
-    chains: Sequence[Sequence[Any]],
+    above: Neighbours,
+    below: Neighbours,
+    chains: Sequence[list[Any]],
     width: dict[Any, float],
     gap: float,
 ) -> dict[Any, float]:
     """Draw nodes to the mean of their neighbours, and long edges upright, as far as may be."""
-    above, below = neighbours
-    course: dict[Any, Sequence[Any]] = {bend: chain for chain in chains for bend in chain[1:-1]}
+    course: dict[Any, list[Any]] = {bend: chain for chain in chains for bend in chain[1:-1]}
     x: dict[Any, float] = {}
     for layer in layers:
         offsets = _offsets(layer, width, gap)
@@ -197,9 +185,9 @@ def _place(
         for nodes in (*layers,) if downwards else (*layers,)[::-1]:
             wanted, weights = [], []
             for node in nodes:
-                sides: Sequence[Any] = above[node] if downwards else below[node]
+                sides = list(above[node] if downwards else below[node])
                 if sweep >= _PLACEMENTS // 3:
-                    sides = course.get(node) or above[node] + below[node]
+                    sides = course.get(node) or [*above[node], *below[node]]
                 wanted.append(sum(x[n] for n in sides) / len(sides) if sides else x[node])
                 weights.append(4.0 if node in course else 1.0 if sides else 0.1)
             places = _separated(wanted, weights, _offsets(nodes, width, gap))

@@ -219,12 +219,13 @@ def _layer_step(places: Mapping[Any, Point], small: bool) -> float:
 def _label_size(name: str) -> tuple[float, float]:
     from matplotlib.textpath import TextPath
 
-    text = TextPath((0, 0), _shown(name).replace("$", r"\$"), size=_FONT)
+    text = TextPath((0, 0), _shown(name), size=_FONT)
     return max(text.get_extents().width / 72 + _PADDING, 1.4 * _HEIGHT), _HEIGHT
 
 
 def _shown(name: str) -> str:
-    return name if len(name) <= 24 else f"{name[:23]}…"
+    """A name, shortened and without mathematics for matplotlib."""
+    return (name if len(name) <= 24 else f"{name[:23]}…").replace("$", r"\$")
 
 
 def _node(variable: Variable, x: float, y: float, size: tuple[float, float]) -> _Node:
@@ -341,16 +342,8 @@ def _draw_nodes(axes: Axes, net: FactorGraph, nodes: Mapping[str, _Node], scale:
         )
         axes.add_patch(patch)
         if not small:
-            axes.text(
-                node.x,
-                node.y,
-                _shown(name).replace("$", r"\$"),
-                color=INK,
-                fontsize=_FONT * scale,
-                ha="center",
-                va="center_baseline",
-                zorder=3,
-            )
+            style: dict[str, Any] = {"color": INK, "fontsize": _FONT * scale, "zorder": 3}
+            axes.text(node.x, node.y, _shown(name), ha="center", va="center_baseline", **style)
 
 
 def _legend_handles(net: FactorGraph) -> list[Patch]:

@@ -124,9 +124,9 @@ def _check_weights(
     for pathway in pathways:
         below = sum(math.prod(statistics_shape(v)) for v in pathway.variables)
         needed += sum(a * b for a, b in itertools.pairwise((below, *pathway.sizes, joint)))
-    there = sum(f.weights.numel() for f in bilinear_factors(factors))
-    if needed != there:
-        raise GraphError(f"the layers are joined by {needed:,} weights, but there are {there:,}")
+    count = sum(f.weights.numel() for f in bilinear_factors(factors))
+    if needed != count:
+        raise GraphError(f"the layers are joined by {needed:,} weights, but there are {count:,}")
 
 
 def _made(

@@ -85,8 +85,8 @@ def write_native(graph: FactorGraph, path: str | os.PathLike[str]) -> None:
 
 
 def _kind_of(thing: object, kinds: Mapping[str, type], what: str) -> str:
-    for name, known in kinds.items():
-        if type(thing) is known:
+    for name, kind in kinds.items():
+        if type(thing) is kind:
             return name
     raise FormatError(
         f"the {what} {thing!r} is of a kind that cannot be written: {', '.join(kinds)}"
