@@ -18,31 +18,20 @@ from mmgraph.graph.errors import GraphError, MmgraphError
 
 
 def float_tensor(
-    given: object, owner: str, error: type[MmgraphError] = GraphError
+    numbers: object, owner: str, error: type[MmgraphError] = GraphError
 ) -> Float[Tensor, "..."]:
     """Return numbers as a floating tensor, without a copy where that is possible.
 
-    Parameters
-    ----------
-    given : number, sequence, array or Tensor
-        Floating tensors stay as they are, with their gradients; floating arrays keep their
-        precision up to double, and all else becomes double.
-    owner : str
-        Whose numbers they are, for messages.
-    error : class of error
-        What is raised.
-
-    Raises
-    ------
-    MmgraphError
-        If they are no real numbers, or a mask hides one: which.
+    Floating tensors stay as they are, with their gradients; floating arrays keep their precision up
+    to double, and all else becomes double. What is no real number, or hidden by a mask, is an
+    ``error`` that names the ``owner`` of the numbers; so in all functions of this module.
     """
-    given = _joined_tensors(given)
-    if isinstance(given, Tensor):
-        if given.is_complex() or given.dtype == torch.bool:
-            raise error(f"{owner}: real numbers were expected, not {given.dtype}")
-        return given if given.is_floating_point() else given.to(torch.float64)
-    array = as_array(given, owner, error)
+    numbers = _joined_tensors(numbers)
+    if isinstance(numbers, Tensor):
+        if numbers.is_complex() or numbers.dtype == torch.bool:
+            raise error(f"{owner}: real numbers were expected, not {numbers.dtype}")
+        return numbers if numbers.is_floating_point() else numbers.to(torch.float64)
+    array = as_array(numbers, owner, error)
     refuse_mask(array, owner, error)
     if array.dtype.kind in "iu":
         array = array.astype(np.float64)
@@ -52,101 +41,83 @@ def float_tensor(
         raise error(f"{owner}: not an array of numbers, but of texts")
     elif array.dtype.kind != "f":
         raise error(f"{owner}: real numbers were expected, not {array.dtype}")
-    elif not hasattr(given, "dtype"):  # a list that holds arrays
+    elif not hasattr(numbers, "dtype"):  # a list that holds arrays
         array = array.astype(np.float64)
     return torch.from_numpy(native(array))
 
 
 def float_array(
-    given: object, owner: str, error: type[MmgraphError] = GraphError
+    numbers: object, owner: str, error: type[MmgraphError] = GraphError
 ) -> Float64[np.ndarray, "..."]:
     """Return an array of doubles, truth values as 0 and 1; else as :func:`float_tensor`."""
-    if isinstance(given, Tensor):
-        given = given.detach().cpu()
-        given = given.double() if given.dtype == torch.bool else given
-    elif not isinstance(given, str) and (array := as_array(given, owner, error)).dtype == bool:
-        given = array.astype(np.float64)  # which keeps a mask
-    numbers: np.ndarray = float_tensor(given, owner, error).double().numpy()
-    return numbers
+    if isinstance(numbers, Tensor):
+        numbers = numbers.detach().cpu()
+        numbers = numbers.double() if numbers.dtype == torch.bool else numbers
+    elif not isinstance(numbers, str) and (array := as_array(numbers, owner, error)).dtype == bool:
+        numbers = array.astype(np.float64)  # which keeps a mask
+    doubles: np.ndarray = float_tensor(numbers, owner, error).double().numpy()
+    return doubles
 
 
-def log_potentials(given: object, owner: str) -> Float[Tensor, "*shape states"]:
+def log_potentials(numbers: object, owner: str) -> Float[Tensor, "*shape states"]:
     """Return log-potentials of states as a floating tensor; an element that is masked says nothing.
 
-    Parameters
-    ----------
-    given : array-like, shape (*shape, states)
-        Of a masked array all states of an element are hidden, or none.
-
-    Raises
-    ------
-    GraphError
-        As :func:`float_tensor`; and if a mask hides some states of an element and not others.
+    A mask hides all states of an element, or none.
     """
-    array = given if isinstance(given, Tensor) else as_array(given, owner, GraphError)
+    array = numbers if isinstance(numbers, Tensor) else as_array(numbers, owner, GraphError)
     return float_tensor(neutral_where_masked(array, owner, GraphError), owner)
 
 
 def neutral_where_masked(
-    given: Any, owner: str, error: type[MmgraphError], neutral: float = 0.0
+    numbers: Any, owner: str, error: type[MmgraphError], neutral: float = 0.0
 ) -> Any:
     """Return numbers with the neutral one in all states of an element that a mask hides."""
-    if not isinstance(given, np.ma.MaskedArray) or not np.ma.is_masked(given):
-        return given
-    mask = np.ma.getmaskarray(given)
+    if not isinstance(numbers, np.ma.MaskedArray) or not np.ma.is_masked(numbers):
+        return numbers
+    mask = np.ma.getmaskarray(numbers)
     partly = np.asarray(mask.any(-1) & ~mask.all(-1) if mask.ndim else False)
     if partly.any():
         raise error(
             f"{owner}: the mask hides some states of element {first_place(partly)} and not others; "
             "an element is masked as a whole"
         )
-    return np.where(mask, given.dtype.type(neutral), np.ma.getdata(given))
+    return np.where(mask, numbers.dtype.type(neutral), np.ma.getdata(numbers))
 
 
-def nan_where_masked(given: Any) -> Any:
+def nan_where_masked(numbers: Any) -> Any:
     """Return numbers with NaN, which stands for a missing one, where a mask hides one."""
-    given = with_masks_joined(given)
-    if not isinstance(given, np.ma.MaskedArray):
-        return given
-    return np.ma.filled(given.astype(np.float64), np.nan)
+    numbers = with_masks_joined(numbers)
+    if not isinstance(numbers, np.ma.MaskedArray):
+        return numbers
+    return np.ma.filled(numbers.astype(np.float64), np.nan)
 
 
-def with_masks_joined(given: Any) -> Any:
+def with_masks_joined(numbers: Any) -> Any:
     """Return nested lists that hold masked arrays as one masked array; anything else as it is."""
-    if not _holds_mask(given):
-        return given
-    return np.ma.stack([np.ma.asanyarray(with_masks_joined(part)) for part in given])
+    if not _holds_mask(numbers):
+        return numbers
+    return np.ma.stack([np.ma.asanyarray(with_masks_joined(part)) for part in numbers])
 
 
 def whole_numbers(
-    given: object, owner: str, error: type[MmgraphError] = GraphError
+    numbers: object, owner: str, error: type[MmgraphError] = GraphError
 ) -> Int64[Tensor, "..."]:
-    """Return whole numbers as a tensor of int64, on the device where they are.
+    """Return whole numbers of any type as a tensor of int64, on the device where they are.
 
-    Parameters
-    ----------
-    given : number, sequence, array or Tensor
-        Of any type that holds whole numbers; truth values are none.
-    owner : str
-        What the numbers are, for messages.
-
-    Raises
-    ------
-    MmgraphError
-        If one is fractional, NaN, infinite, masked or does not fit into 64 bits: which.
+    Truth values are none, nor is what is fractional, NaN, infinite or beyond 64 bits.
     """
-    if isinstance(given, Tensor):
-        if given.is_floating_point():
-            plain = given.detach()
+    if isinstance(numbers, Tensor):
+        if numbers.is_floating_point():
+            plain = numbers.detach()
             _refuse_unwhole(
                 (plain != plain.floor()) | (plain.abs() >= 2.0**63), plain, owner, error
             )
-        elif given.dtype == torch.uint64:  # of which torch compares nothing
-            return whole_numbers(given.cpu().numpy(), owner, error).to(given.device)
-        elif given.is_complex() or given.dtype == torch.bool:
-            raise error(f"{owner}: whole numbers were expected, not {given.dtype}")
-        return given.long()
-    array = as_array(given, owner, error)
+        elif numbers.dtype == torch.uint64:  # of which torch compares nothing
+            return whole_numbers(numbers.cpu().numpy(), owner, error).to(numbers.device)
+        elif numbers.is_complex() or numbers.dtype == torch.bool:
+            raise error(f"{owner}: whole numbers were expected, not {numbers.dtype}")
+        return numbers.long()
+    array = as_array(numbers, owner, error)
     refuse_mask(array, owner, error)
     if not array.size:
         return torch.zeros(array.shape, dtype=torch.int64)
@@ -168,33 +139,35 @@ def _is_whole(number: object) -> bool:
     return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
-def as_array(given: Any, owner: str, error: type[MmgraphError]) -> np.ndarray:
+def as_array(numbers: Any, owner: str, error: type[MmgraphError]) -> np.ndarray:
     """Return an array of what is given, still masked where it, or a part of a list, was."""
     try:
-        given = with_masks_joined(given)
-        return _of_sequence(given) if isinstance(given, list | tuple) else np.asanyarray(given)
+        numbers = with_masks_joined(numbers)
+        return (
+            _of_sequence(numbers) if isinstance(numbers, list | tuple) else np.asanyarray(numbers)
+        )
     except (TypeError, ValueError, OverflowError, RuntimeError) as problem:
         raise error(f"{owner}: not an array of numbers ({problem})") from None
 
 
-def _holds_mask(given: object) -> bool:
-    if not isinstance(given, list | tuple):
+def _holds_mask(numbers: object) -> bool:
+    if not isinstance(numbers, list | tuple):
         return False
-    return any(isinstance(part, np.ma.MaskedArray) or _holds_mask(part) for part in given)
+    return any(isinstance(part, np.ma.MaskedArray) or _holds_mask(part) for part in numbers)
 
 
-def _of_sequence(given: Any) -> np.ndarray:
-    if any(isinstance(part, Tensor) for part in given):
-        given = [p.detach().cpu().numpy() if isinstance(p, Tensor) else p for p in given]
-    return np.asarray(given)
+def _of_sequence(numbers: Any) -> np.ndarray:
+    if any(isinstance(part, Tensor) for part in numbers):
+        numbers = [p.detach().cpu().numpy() if isinstance(p, Tensor) else p for p in numbers]
+    return np.asarray(numbers)
 
 
-def _joined_tensors(given: Any) -> Any:
+def _joined_tensors(numbers: Any) -> Any:
     """A list of nothing but tensors as one, which keeps their gradients; all else as it is."""
-    if not isinstance(given, list | tuple) or not given:
-        return given
-    parts = [_joined_tensors(part) for part in given]
-    return torch.stack(parts) if all(isinstance(part, Tensor) for part in parts) else given
+    if not isinstance(numbers, list | tuple) or not numbers:
+        return numbers
+    parts = [_joined_tensors(part) for part in numbers]
+    return torch.stack(parts) if all(isinstance(part, Tensor) for part in parts) else numbers
 
 
 def refuse_mask(array: np.ndarray, owner: str, error: type[MmgraphError]) -> None:

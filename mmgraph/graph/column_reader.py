@@ -39,16 +39,9 @@ def codes(
 ) -> Int64[np.ndarray, "*cells"]:
     """Return the state indices of cells in any container, ``MISSING`` where nothing is said.
 
-    Parameters
-    ----------
-    variable : Variable
-        A discrete one.
-    column : scalar, sequence, array, Tensor, pandas.Series or Index
-        Of any shape; what a mask hides is missing.
-    place : function
-        Where a cell stands.
-    missing : collection of cells
-        What else stands for a missing cell, however it is spelled: ``-9`` is also ``"-9"``.
+    The column is a scalar, sequence, array, tensor, series or :class:`Index` of any shape. What a
+    mask hides is missing, and so are cells in ``missing``, however they are spelled: ``-9`` is also
+    ``"-9"``.
 
     Raises
     ------
@@ -83,8 +76,8 @@ def codes(
         except UnknownStateError as error:
             first = int((inverse.reshape(-1) == i).argmax())
             raise UnknownStateError(f"{place(first)}: {error}") from None
-    found: np.ndarray = table[inverse]
-    return found
+    indices: np.ndarray = table[inverse]
+    return indices
 
 
 def factorised(
@@ -107,29 +100,29 @@ def factorised(
         column = np.asarray(column, dtype=object)  # pandas takes True and 1 for the same
     array = np.asarray(column)
     if array.dtype.kind in "biuf":
-        known = ~np.isnan(array) if array.dtype.kind == "f" else np.ones(array.shape, bool)
-        distinct, places = np.unique(array[known], return_inverse=True)
+        present = ~np.isnan(array) if array.dtype.kind == "f" else np.ones(array.shape, bool)
+        distinct, places = np.unique(array[present], return_inverse=True)
         inverse = np.full(array.shape, -1, np.int64)
-        inverse[known] = places.reshape(-1)
+        inverse[present] = places.reshape(-1)
         return inverse, [plain_cell(cell) for cell in distinct]
     distinct_text = _distinct_text(array)
     if distinct_text is not None:
         number = {cell: i for i, cell in enumerate(distinct_text)} | {None: -1}
         places = np.fromiter(map(number.__getitem__, array.reshape(-1)), np.int64, array.size)
         return places.reshape(array.shape), distinct_text
-    seen: dict[tuple[type, Any], int] = {}
+    numbered: dict[tuple[type, Any], int] = {}
     inverse = np.empty(array.size, np.int64)
     for i, cell in enumerate(array.reshape(-1).tolist()):
         if is_missing(cell):
             inverse[i] = -1
             continue
         try:
-            inverse[i] = seen.setdefault((type(cell), cell), len(seen))
+            inverse[i] = numbered.setdefault((type(cell), cell), len(numbered))
         except TypeError:
             raise EvidenceError(
                 f"evidence for '{variable.name}' holds {cell!r}, which is no single state"
             ) from None
-    return inverse.reshape(array.shape), [cell for _, cell in seen]
+    return inverse.reshape(array.shape), [cell for _, cell in numbered]
 
 
 def _distinct_text(array: np.ndarray) -> list[str] | None:
@@ -202,7 +195,7 @@ def _indices(reader: StateLabels, array: np.ndarray, place: Place) -> Int64[np.n
 
 
 def lost_value(
-    variable: Variable, column: object, found: Int64[np.ndarray, "*cells"]
+    variable: Variable, column: object, indices: Int64[np.ndarray, "*cells"]
 ) -> str | None:
     """Return what to say where -1, which is read as missing, looks like a value; else None.
 
@@ -210,27 +203,19 @@ def lost_value(
     states: then one state, which -1 stands for, never occurs. Of few cells that may be chance.
     The elements of a vector are judged together, and then one by one, unless -1 and all states
     occur in another element: there it does mean a missing cell.
-
-    Parameters
-    ----------
-    variable : Variable
-        A discrete one.
-    column : as for :func:`codes`
-    found : ndarray of int
-        Its state indices.
     """
-    if isinstance(column, Index) or not (found == MISSING).any():
+    if isinstance(column, Index) or not (indices == MISSING).any():
         return None
     lost = _minus_ones(variable, column)
     if not lost.any():
         return None
-    whole, _ = _vanished(variable, found.reshape(-1, 1), lost.reshape(-1, 1))
+    whole, _ = _vanished(variable, indices.reshape(-1, 1), lost.reshape(-1, 1))
     if whole[0] != MISSING:
         return _what_vanishes(variable, variable.name, whole[0])
-    if variable.size == 1 or found.shape[1:] != variable.shape:
+    if variable.size == 1 or indices.shape[1:] != variable.shape:
         return None
     size = variable.size
-    absent, complete = _vanished(variable, found.reshape(-1, size), lost.reshape(-1, size))
+    absent, complete = _vanished(variable, indices.reshape(-1, size), lost.reshape(-1, size))
     first = int((absent != MISSING).argmax())
     if complete or absent[first] == MISSING:
         return None
@@ -239,15 +224,15 @@ def lost_value(
 
 def _vanished(
     variable: Variable,
-    found: Int64[np.ndarray, "rows elements"],
+    indices: Int64[np.ndarray, "rows elements"],
     lost: Bool[np.ndarray, "rows elements"],
 ) -> tuple[Int64[np.ndarray, " elements"], bool]:
     """The state that -1 looks like in each element, or ``MISSING``; whether one has all states."""
-    occurs = np.zeros((found.shape[1], variable.cardinality), bool)
-    known = found != MISSING
-    occurs[np.nonzero(known)[1], found[known]] = True
+    occurs = np.zeros((indices.shape[1], variable.cardinality), bool)
+    present = indices != MISSING
+    occurs[np.nonzero(present)[1], indices[present]] = True
     numbered = lost.any(0)
-    looks = numbered & (occurs.sum(1) == variable.cardinality - 1) & (known.sum(0) >= _ENOUGH)
+    looks = numbered & (occurs.sum(1) == variable.cardinality - 1) & (present.sum(0) >= _ENOUGH)
     absent = np.where(looks, (~occurs).argmax(1), MISSING)
     return absent, bool((numbered & occurs.all(1)).any())
 
@@ -272,18 +257,10 @@ def _what_vanishes(variable: Variable, name: str, state: int) -> str:
 
 
 def missing_as_none(column: object, missing: Collection[object]) -> object:
-    """Return a column of cells in which those that stand for missing ones are None.
-
-    Parameters
-    ----------
-    column : scalar, sequence, array, Tensor or pandas.Series
-        Of any shape; it is returned as it is where nothing stands for a missing cell.
-    missing : collection of cells
-        As for :func:`codes`.
-    """
-    if not spellings(missing):
-        return column
+    """Return a column of cells, as of :func:`codes`, in which those that are missing are None."""
     listed = spellings(missing)
+    if not listed:
+        return column
     array = np.asarray(plain_array(column), dtype=object)
     cells = np.empty(array.size, dtype=object)
     for i, cell in enumerate(array.reshape(-1).tolist()):
@@ -300,13 +277,7 @@ def is_frame(data: object) -> bool:
 
 
 def spellings(missing: Collection[object]) -> set[str]:
-    """Return how cells that stand for missing ones are spelled; those that are missing anyway not.
-
-    Raises
-    ------
-    EvidenceError
-        If they are no collection of cells.
-    """
+    """Return how cells that stand for missing ones are spelled, without those missing anyway."""
     if isinstance(missing, str) or not isinstance(missing, Collection):
         raise EvidenceError(f"missing is a list of cells, as in missing=['NA'], not {missing!r}")
     return {spelling(cell) for cell in missing if not is_missing(cell)}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from mmgraph.graph.errors import EvidenceError
-from mmgraph.graph.state_labels import index
+from mmgraph.graph.state_labels import MISSING, index
 from mmgraph.graph.variable import Variable, element_names
 
 Element = tuple[str, tuple[int, ...]]
@@ -29,43 +30,34 @@ def element_of(key: str, variables: Mapping[str, Variable]) -> Element | None:
 def elements_in(keys: Iterable[object], variables: Mapping[str, Variable]) -> dict[str, Element]:
     """Return the array and the place of each key that names an element of an array.
 
-    Parameters
-    ----------
-    keys : iterable of str
-        ``x[0,1]`` names an element, and so does one of the ``columns`` of a variable. Other keys,
-        the variables' own names among them, are passed over.
-    variables : mapping of str to Variable
-        Those of the model.
-
-    Raises
-    ------
-    EvidenceError
-        If an array has no such element, or two keys name the same.
+    ``x[0,1]`` names an element, and so does one of the ``columns`` of a variable. Other keys, the
+    variables' own names among them, are passed over. An element that an array lacks, or that two
+    keys name, is an EvidenceError.
     """
     named = {
         column: (variable.name, (i,))
         for variable in variables.values()
         for i, column in enumerate(variable.columns or ())
     }
-    found: dict[str, Element] = {}
+    elements: dict[str, Element] = {}
     for key in keys:
         if not isinstance(key, str) or key in variables:
             continue
         match = _ELEMENT.fullmatch(key)
         variable = variables.get(match[1]) if match else None
         if match and variable is not None and variable.shape:
-            found[key] = (match[1], _place(variable, match[2], key))
+            elements[key] = (match[1], _place(variable, match[2], key))
         elif key in named:
-            found[key] = named[key]
-    if len(set(found.values())) < len(found):
-        seen: dict[Element, str] = {}
-        for key, element in found.items():
-            if element in seen:
+            elements[key] = named[key]
+    if len(set(elements.values())) < len(elements):
+        first_key: dict[Element, str] = {}
+        for key, element in elements.items():
+            if element in first_key:
                 raise EvidenceError(
-                    f"'{seen[element]}' and '{key}' are the same element of '{element[0]}'"
+                    f"'{first_key[element]}' and '{key}' are the same element of '{element[0]}'"
                 )
-            seen[element] = key
-    return found
+            first_key[element] = key
+    return elements
 
 
 def _place(variable: Variable, numbers: str, key: str) -> tuple[int, ...]:
@@ -84,10 +76,7 @@ def check_complete(
     elements: Iterable[Element], variables: Mapping[str, Variable], origin: str
 ) -> None:
     """Raise EvidenceError if a table gives some elements of an array and lacks others."""
-    seen: dict[str, int] = {}
-    for name, _place in elements:
-        seen[name] = seen.get(name, 0) + 1
-    for name, count in seen.items():
+    for name, count in Counter(name for name, _place in elements).items():
         variable = variables[name]
         if count < variable.size:
             raise EvidenceError(
@@ -100,22 +89,10 @@ def check_complete(
 def with_elements_gathered(
     data: Mapping[str, Any], variables: Mapping[str, Variable], read: Reader
 ) -> Mapping[str, Any]:
-    """Return evidence in which observations of single elements stand in arrays.
+    """Return evidence in which observations of single elements, see above, stand in arrays.
 
-    Parameters
-    ----------
-    data : mapping of str to object
-        A key ``x[0,1]``, or a column of a variable, gives one element: a cell, or one a row.
-        Elements that no key names are missing.
-    variables : mapping of str to Variable
-        Those of the model.
-    read : function
-        Reads the cells of an element.
-
-    Raises
-    ------
-    EvidenceError
-        If an element does not exist, rows do not fit, or the array is given as a whole as well.
+    An element is observed by a cell, or one a row; those that no key names are missing. If rows do
+    not fit, or the array is given as a whole as well, that is an EvidenceError.
     """
     elements = elements_in(data, variables)
     if not elements:
@@ -144,10 +121,7 @@ def _joined(
     """One array ``(rows, *shape)`` of the columns of its elements."""
     columns = {key: np.atleast_1d(column) for key, column in columns.items()}
     rows = max(map(len, columns.values()))
-    nothing: float = -1 if variable.is_discrete else np.nan
-    array = np.full(
-        (rows, variable.size), nothing, np.int64 if variable.is_discrete else np.float64
-    )
+    array = np.full((rows, variable.size), MISSING if variable.is_discrete else np.nan)
     for key, column in columns.items():
         if len(column) not in (1, rows):
             raise EvidenceError(

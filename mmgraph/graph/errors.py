@@ -173,12 +173,12 @@ class ConvergenceWarning(UserWarning):
     """An iterative method that ended before it converged; names the method, and by how much."""
 
 
-def suggestion(name: object, known: Iterable[object]) -> str:
+def suggestion(name: object, names: Iterable[object]) -> str:
     """Return ``"; did you mean 'x'?"`` for the nearest known name, or ``""`` if none is near.
 
     Names that differ in case alone are near.
     """
-    folded = {str(k).casefold(): str(k) for k in known}
+    folded = {str(k).casefold(): str(k) for k in names}
     close = difflib.get_close_matches(str(name).casefold(), folded, n=1)
     nearest = folded[close[0]] if close else str(name)
     return "" if nearest == str(name) else f"; did you mean '{nearest}'?"

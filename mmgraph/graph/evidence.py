@@ -109,18 +109,18 @@ class Evidence(DeepCopied):
                 f"evidence is a dict, a pandas DataFrame or an Evidence, not {type(data).__name__}"
             )
 
-        def element(variable: Variable, given: object) -> np.ndarray:
+        def element(variable: Variable, cells: object) -> np.ndarray:
             if variable.is_discrete:
-                return _codes(variable, given, missing)
-            return numbers(variable, missing_as_none(given, missing)).detach().cpu().numpy()
+                return _codes(variable, cells, missing)
+            return numbers(variable, missing_as_none(cells, missing)).detach().cpu().numpy()
 
         data = with_elements_gathered(data, variables, element)
         if extra == "ignore":
-            data = {name: given for name, given in data.items() if name in variables}
-        found = _from_mapping(cls, data, variables, missing)
-        if rows is not None and rows != found.batch:  # a frame that says nothing of any variable
-            found = replace(found, batch=rows, codes=np.empty((rows, 0), np.int64))
-        return found
+            data = {name: cells for name, cells in data.items() if name in variables}
+        evidence = _from_mapping(cls, data, variables, missing)
+        if rows is not None and rows != evidence.batch:  # a frame that says nothing of any variable
+            evidence = replace(evidence, batch=rows, codes=np.empty((rows, 0), np.int64))
+        return evidence
 
     def _of_model(self, variables: Mapping[str, Variable]) -> Evidence:
         """The evidence itself, if the variables that it observes are those of a model."""
@@ -176,11 +176,11 @@ class Evidence(DeepCopied):
         def keeps(name: str) -> bool:
             return name not in names and self.variables[name].modality not in names
 
-        kept = [i for i, name in enumerate(self.columns) if keeps(name)]
+        columns = [i for i, name in enumerate(self.columns) if keeps(name)]
         return replace(
             self,
-            columns=tuple(self.columns[i] for i in kept),
-            codes=np.ascontiguousarray(self.codes[:, kept]),
+            columns=tuple(self.columns[i] for i in columns),
+            codes=np.ascontiguousarray(self.codes[:, columns]),
             arrays={n: t for n, t in self.arrays.items() if keeps(n)},
             soft={n: t for n, t in self.soft.items() if keeps(n)},
             values={n: t for n, t in self.values.items() if keeps(n)},
@@ -208,7 +208,7 @@ def _from_mapping(
 ) -> Evidence:
     columns: dict[str, np.ndarray] = {}
     tensors: dict[str, dict[str, Tensor]] = {"arrays": {}, "soft": {}, "values": {}}
-    for name, given in data.items():
+    for name, cells in data.items():
         if not isinstance(name, str):
             raise UnknownVariableError(f"evidence names {name!r}; a variable's name is a text")
         variable = variables.get(name)
@@ -217,9 +217,9 @@ def _from_mapping(
                 f"evidence names the variable {name!r}, which the model lacks"
                 f"{suggestion(name, variables)}"
             )
-        if given is None:
+        if cells is None:
             continue
-        kind, array = _read(variable, given, missing)
+        kind, array = _read(variable, cells, missing)
         if kind == "codes":
             columns[name] = array
         else:
@@ -232,11 +232,11 @@ def _from_mapping(
         kind: {n: t.expand(batch, *t.shape[1:]) for n, t in group.items()}
         for kind, group in tensors.items()
     }
-    seen = [i for i in range(len(columns)) if (codes[:, i] != MISSING).any()]
-    if len(seen) < len(columns):  # a column without a single observation says nothing
+    observed = [i for i in range(len(columns)) if (codes[:, i] != MISSING).any()]
+    if len(observed) < len(columns):  # a column without a single observation says nothing
         names = tuple(columns)
-        columns = {names[i]: columns[names[i]] for i in seen}
-        codes = np.ascontiguousarray(codes[:, seen])
+        columns = {names[i]: columns[names[i]] for i in observed}
+        codes = np.ascontiguousarray(codes[:, observed])
     return cls(variables, batch, tuple(columns), codes, **tensors)
 
 
@@ -258,16 +258,16 @@ def _common_batch(*groups: Mapping[str, Any]) -> int:
     return batch
 
 
-def _read(variable: Variable, given: object, missing: Collection[object]) -> tuple[str, Any]:
+def _read(variable: Variable, cells: object, missing: Collection[object]) -> tuple[str, Any]:
     """Return which field of Evidence the data belongs in, and the data with its batch axis."""
-    if isinstance(given, Soft):
-        return "soft", soft_tensor(variable, given)
+    if isinstance(cells, Soft):
+        return "soft", soft_tensor(variable, cells)
     if not variable.is_discrete:
-        return "values", value_tensor(variable, missing_as_none(given, missing))
+        return "values", value_tensor(variable, missing_as_none(cells, missing))
     axes = len(variable.shape)
-    shape = getattr(given, "shape", None)
+    shape = getattr(cells, "shape", None)
     codes = (
-        None if shape is not None and len(shape) > axes + 1 else _codes(variable, given, missing)
+        None if shape is not None and len(shape) > axes + 1 else _codes(variable, cells, missing)
     )
     if codes is not None and codes.ndim == axes:
         codes = codes[None]
@@ -281,18 +281,18 @@ def _read(variable: Variable, given: object, missing: Collection[object]) -> tup
     return ("arrays", torch.from_numpy(codes)) if variable.shape else ("codes", codes)
 
 
-def _codes(variable: Variable, given: object, missing: Collection[object]) -> np.ndarray:
+def _codes(variable: Variable, cells: object, missing: Collection[object]) -> np.ndarray:
     """State indices of cells in any container; errors say row and element."""
 
     def place(cell: int) -> str:
-        shape = getattr(given, "shape", None) or np.asarray(given, dtype=object).shape
+        shape = getattr(cells, "shape", None) or np.asarray(cells, dtype=object).shape
         return place_of(variable, [int(i) for i in np.unravel_index(cell, shape)])
 
-    found = codes_in(variable, given, place, missing)
-    message = lost_value(variable, given, found) if variable.family == "bernoulli" else None
+    codes = codes_in(variable, cells, place, missing)
+    message = lost_value(variable, cells, codes) if variable.family == "bernoulli" else None
     if message is not None:
         warnings.warn(message, VanishingValueWarning, stacklevel=2)
-    return found
+    return codes
 
 
 def check_extra(extra: str) -> None:

@@ -273,9 +273,9 @@ class ReplicatedSoftmax(ExponentialFamily):
         chances = natural.softmax(-1)
         counts = (chances * self.lengths.unsqueeze(-1)).floor()
         left = (self.lengths - counts.sum(-1)).round()
-        for given in range(int(left.max())):
+        for placed in range(int(left.max())):
             place = (chances / (counts + 1)).argmax(-1, keepdim=True)
-            counts = counts.scatter_add(-1, place, (left > given).to(counts.dtype).unsqueeze(-1))
+            counts = counts.scatter_add(-1, place, (left > placed).to(counts.dtype).unsqueeze(-1))
         return counts
 
 

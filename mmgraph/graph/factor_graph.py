@@ -203,11 +203,11 @@ class FactorGraph(Cached):
         return total
 
     @staticmethod
-    def _states_or_values(variable: Variable, given: object) -> Tensor:
+    def _states_or_values(variable: Variable, numbers: object) -> Tensor:
         owner = f"the assignment of '{variable.name}'"
         if not variable.is_discrete:
-            return float_tensor(given, owner)
-        states = whole_numbers(given, owner)
+            return float_tensor(numbers, owner)
+        states = whole_numbers(numbers, owner)
         outside = (states < 0) | (states >= variable.cardinality)
         if bool(outside.any()):
             place = tuple(outside.nonzero()[0].tolist())

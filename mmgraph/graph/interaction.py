@@ -95,6 +95,9 @@ class Potts(Interaction):
 
 @dataclass(frozen=True)
 class _Truncated(Interaction):
+    """A power of the distance of the states' indices, at most ``truncation``."""
+
+    power: ClassVar[int]
     truncation: float = math.inf
 
     def __post_init__(self) -> None:
@@ -111,16 +114,12 @@ class _Truncated(Interaction):
     ) -> Float[Tensor, "*shape"]:
         """Measure the distance of the states, see :meth:`Interaction.pair_energy`."""
         distance = (first - second).abs().to(torch.float64)
-        return self._growth(distance).clamp(max=self.truncation)
+        return distance.pow(self.power).clamp(max=self.truncation)
 
     def settings(self) -> dict[str, Any]:
         """As :meth:`Interaction.settings`."""
         limit = {} if math.isinf(self.truncation) else {"truncation": self.truncation}
         return {**super().settings(), **limit}
-
-    @abc.abstractmethod
-    def _growth(self, distance: Tensor) -> Tensor:
-        """The energy of a distance before the truncation."""
 
 
 @dataclass(frozen=True)
@@ -134,9 +133,7 @@ class TruncatedLinear(_Truncated):
     """
 
     kind = "truncated linear"
-
-    def _growth(self, distance: Tensor) -> Tensor:
-        return distance
+    power = 1
 
 
 @dataclass(frozen=True)
@@ -150,9 +147,7 @@ class TruncatedQuadratic(_Truncated):
     """
 
     kind = "truncated quadratic"
-
-    def _growth(self, distance: Tensor) -> Tensor:
-        return distance * distance
+    power = 2
 
 
 class Tabulated(Interaction):
@@ -233,13 +228,7 @@ def as_interaction(energy: object) -> Interaction:
 def restored_interaction(
     settings: Mapping[str, Any], parameters: Mapping[str, Tensor]
 ) -> Interaction:
-    """Return the interaction that its settings and parameters describe.
-
-    Raises
-    ------
-    GraphError
-        If they describe none.
-    """
+    """Return the interaction that its settings and parameters describe, or raise GraphError."""
     name = settings.get("interaction")
     if name == Potts.kind:
         return Potts()

@@ -56,23 +56,17 @@ def soft(log_likelihood: object = None, *, probabilities: object = None) -> Soft
     return Soft(log_likelihood, probabilities)
 
 
-def soft_tensor(variable: Variable, given: Soft) -> Float[Tensor, "batch *shape states"]:
-    """Return soft evidence as log-likelihoods; an element that a mask hides says nothing.
-
-    Raises
-    ------
-    EvidenceError
-        If the variable has no states, the shape does not fit, or a number is none that can be used.
-    """
+def soft_tensor(variable: Variable, soft: Soft) -> Float[Tensor, "batch *shape states"]:
+    """Return soft evidence as log-likelihoods; an element that a mask hides says nothing."""
     if not variable.is_discrete:
         raise EvidenceError(f"soft evidence for '{variable.name}', which has no states")
     owner = f"soft evidence for '{variable.name}'"
-    if given.probabilities is None:
-        scores = with_masks_joined(_in_order(variable, given.log_likelihood))
-        tensor = numbers(variable, neutral_where_masked(scores, owner, EvidenceError))
-    else:
-        chances = with_masks_joined(_in_order(variable, given.probabilities))
-        tensor = numbers(variable, neutral_where_masked(chances, owner, EvidenceError, 1.0))
+    is_log = soft.probabilities is None
+    array = _in_order(variable, soft.log_likelihood if is_log else soft.probabilities)
+    neutral = 0.0 if is_log else 1.0
+    array = neutral_where_masked(with_masks_joined(array), owner, EvidenceError, neutral)
+    tensor = numbers(variable, array)
+    if not is_log:
         if bool((tensor.detach() < 0).any()):
             raise EvidenceError(f"a probability of soft evidence for '{variable.name}' is negative")
         tensor = tensor.log()
@@ -93,16 +87,19 @@ def soft_tensor(variable: Variable, given: Soft) -> Float[Tensor, "batch *shape 
     return tensor
 
 
-def _in_order(variable: Variable, given: Any) -> Any:
+def _in_order(variable: Variable, numbers: Any) -> Any:
     """Numbers by state in the order of the states, if they say which state each belongs to."""
-    if isinstance(given, Mapping):
-        labels, array = list(given), np.ma.stack([np.ma.asanyarray(x) for x in given.values()], -1)
-    elif hasattr(given, "index") and hasattr(given, "iloc"):  # a series, or a frame of rows
-        labels, array = getattr(given, "columns", given.index), given.to_numpy()
+    if isinstance(numbers, Mapping):
+        labels, array = (
+            list(numbers),
+            np.ma.stack([np.ma.asanyarray(x) for x in numbers.values()], -1),
+        )
+    elif hasattr(numbers, "index") and hasattr(numbers, "iloc"):  # a series, or a frame of rows
+        labels, array = getattr(numbers, "columns", numbers.index), numbers.to_numpy()
         if type(labels).__name__ == "RangeIndex":
             return array
     else:
-        return given
+        return numbers
     codes = [variable.code(label) for label in labels]
     if sorted(codes) != list(range(variable.cardinality)):
         raise EvidenceError(

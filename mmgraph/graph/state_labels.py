@@ -211,10 +211,12 @@ class StateLabels:
             return MISSING
         if self.numeric:
             raise self._unknown(cell)
-        found = self.checked_index(number)
-        if found in (0, 1) and found not in (meant := self._truths[bool(found)] or [found]):
-            self._only([*meant, found], cell)  # refuses it
-        return found
+        position = self.checked_index(number)
+        if position in (0, 1) and position not in (
+            meant := self._truths[bool(position)] or [position]
+        ):
+            self._only([*meant, position], cell)  # refuses it
+        return position
 
     def _of_text(self, text: str) -> int:
         code = self._texts.get(text)

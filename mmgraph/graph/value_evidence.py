@@ -17,38 +17,37 @@ from mmgraph.graph.state_labels import NUMBER, is_missing
 from mmgraph.graph.variable import Variable
 
 
-def numbers(variable: Variable, given: object) -> Tensor:
+def numbers(variable: Variable, values: object) -> Tensor:
     """Return numbers as a floating tensor, lists in double precision; a row that is None is NaN.
 
     What a mask hides is NaN. A text is the number that it spells in decimals.
-
-    Raises
-    ------
-    EvidenceError
-        If they are none.
     """
-    if is_frame(given):
+    if is_frame(values):
         raise EvidenceError(
             f"evidence for '{variable.name}' is a data frame, whose columns stand by themselves: "
             "give the frame as the evidence"
         )
-    if isinstance(given, Tensor) and not given.is_complex():
-        return given if given.is_floating_point() else given.to(torch.float64)
+    if isinstance(values, Tensor) and not values.is_complex():
+        return values if values.is_floating_point() else values.to(torch.float64)
     try:
-        given = nan_where_masked(given)
-        if variable.shape and isinstance(given, list | tuple) and any(row is None for row in given):
+        values = nan_where_masked(values)
+        if (
+            variable.shape
+            and isinstance(values, list | tuple)
+            and any(row is None for row in values)
+        ):
             nothing = np.full(variable.shape, np.nan)
-            given = np.stack([nothing if r is None else _floats(r) for r in given])
-        return torch.from_numpy(_floats(given))
+            values = np.stack([nothing if r is None else _floats(r) for r in values])
+        return torch.from_numpy(_floats(values))
     except (OverflowError, TypeError, ValueError) as error:
         raise EvidenceError(
             f"evidence for '{variable.name}' is not an array of numbers ({error})"
         ) from None
 
 
-def _floats(given: object) -> Float64[np.ndarray, "..."]:
+def _floats(values: object) -> Float64[np.ndarray, "..."]:
     """Numbers in double precision, in an array of their own; texts are read one by one."""
-    array = np.asarray(given)
+    array = np.asarray(values)
     if array.dtype.kind in "biuf":
         return array.astype(np.float64)
     if array.dtype.kind not in "OUS":
@@ -67,12 +66,7 @@ def _floats(given: object) -> Float64[np.ndarray, "..."]:
 def number_in(text: str) -> float:
     """Return the decimal number that a text is: no ``1_0``, no digits of other scripts; or NaN.
 
-    Truth values, as tables print them, are 0 and 1.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
+    Truth values, as tables print them, are 0 and 1. A text that is none is a ValueError.
     """
     stripped = text.strip()
     if NUMBER.fullmatch(stripped) or stripped.lower() in ("nan", "inf", "-inf", "+inf"):
@@ -82,24 +76,14 @@ def number_in(text: str) -> float:
     raise ValueError(f"{text[:60]!r} is no number")
 
 
-def value_tensor(variable: Variable, given: object) -> Float[Tensor, "batch *shape"]:
-    """Return the values of a continuous variable or of word counts, NaN where missing.
+def value_tensor(variable: Variable, rows: object) -> Float[Tensor, "batch *shape"]:
+    """Return rows of a continuous variable or of word counts, NaN where missing.
 
-    Parameters
-    ----------
-    variable : Variable
-        Gaussian, rectified Gaussian or replicated softmax.
-    given : array-like
-        One row ``(*shape)`` or many ``(batch, *shape)``.
-
-    Raises
-    ------
-    EvidenceError
-        If the shape does not fit or a value lies outside the family's range: an infinite one, one
-        below zero of a rectified Gaussian or count, a count that is not whole, a document without
-        words or with only some of its counts.
+    Outside the family's range, and an EvidenceError, is an infinite value, one below zero of a
+    rectified Gaussian or count, a count that is not whole, a document without words or with only
+    some of its counts.
     """
-    tensor = numbers(variable, given)
+    tensor = numbers(variable, rows)
     if tensor.ndim == len(variable.shape):
         tensor = tensor.unsqueeze(0)
     if tuple(tensor.shape[1:]) != variable.shape:

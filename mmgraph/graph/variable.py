@@ -110,13 +110,13 @@ class Variable:
                 f"variable '{self.name}' has shape {shape}; its columns name each element of one "
                 f"axis, and {len(columns)} are given"
             )
-        seen: set[object] = set()
+        names: set[object] = set()
         for column in columns:
-            if not isinstance(column, str) or not column or column in seen:
+            if not isinstance(column, str) or not column or column in names:
                 raise GraphError(
                     f"variable '{self.name}': the column {column!r} is no text, or is given twice"
                 )
-            seen.add(column)
+            names.add(column)
         return columns
 
     def _normalised_states(self) -> int | tuple[Label, ...] | None:
@@ -141,16 +141,16 @@ class Variable:
         labels = tuple(map(plain_cell, states))
         if not labels:
             raise GraphError(f"variable '{self.name}': needs at least one state, got none")
-        seen: set[object] = set()
+        distinct: set[object] = set()
         for label in labels:
             if not isinstance(label, Label) or label != label:
                 raise GraphError(
                     f"variable '{self.name}': a state is a text, a number or a truth value, not "
                     f"{label!r}"
                 )
-            if label in seen:
+            if label in distinct:
                 raise GraphError(f"variable '{self.name}': state {label!r} is given twice")
-            seen.add(label)
+            distinct.add(label)
         return labels
 
     @property

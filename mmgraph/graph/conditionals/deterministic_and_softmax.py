@@ -113,18 +113,18 @@ def _index_of_function(
         try:
             codes.append(child.code(function(*labels)))
         except UnknownStateError as error:
-            given = ", ".join(f"{v.name}={x}" for v, x in zip(parents, labels, strict=True))
-            raise GraphError(f"the function of '{child.name}' at ({given}): {error}") from None
+            states = ", ".join(f"{v.name}={x}" for v, x in zip(parents, labels, strict=True))
+            raise GraphError(f"the function of '{child.name}' at ({states}): {error}") from None
     return torch.tensor(codes, dtype=torch.int64).reshape([v.cardinality for v in parents])
 
 
 def _checked_index(
-    child: Variable, parents: Sequence[Variable], given: object
+    child: Variable, parents: Sequence[Variable], codes: object
 ) -> Int64[Tensor, "*parents"]:
     owner = f"the index table of '{child.name}'"
     shape = tuple(v.cardinality for v in parents)
     # Floats would hold larger integers inexactly, but a state index is never that large.
-    index = real_parameter(owner, given, shape)
+    index = real_parameter(owner, codes, shape)
     bad = (index != index.floor()) | (index < 0) | (index >= child.cardinality)
     if bool(bad.any()):
         where = [int(i) for i in bad.nonzero()[0]]
@@ -238,22 +238,22 @@ class Softmax(ParametricTable):
         total = counts.sum()
         if not bool(total > 0):
             return self
-        seen = counts.sum(-1).nonzero()
-        rows = counts[tuple(seen.T)] / total
+        observed = counts.sum(-1).nonzero()
+        rows = counts[tuple(observed.T)] / total
 
         def loss(bias: Tensor, weights: Sequence[Tensor]) -> Tensor:
             logits = bias.expand(len(rows), -1)
             for i, effect in enumerate(weights):
-                logits = logits + effect[seen[:, i]]
+                logits = logits + effect[observed[:, i]]
             penalty = sum((w.square().sum() for w in weights), bias.new_zeros(()))
             return -(rows * torch.log_softmax(logits, -1)).sum() + 0.5 * l2 / total * penalty
 
         first = [t.detach().double() for t in (self.bias, *self.weights)]
-        found = _minimised(lambda p: loss(p[0], p[1:]), first, max_iterations)
-        if found is None:
+        fitted = _minimised(lambda p: loss(p[0], p[1:]), first, max_iterations)
+        if fitted is None:
             return self
-        found = [t.to(self.bias.dtype) for t in found]
-        return type(self)(self.child, self.parents, found[1:], found[0])
+        fitted = [t.to(self.bias.dtype) for t in fitted]
+        return type(self)(self.child, self.parents, fitted[1:], fitted[0])
 
 
 def _minimised(

@@ -160,25 +160,11 @@ def fitted_effects(
     tolerance: float,
     descending: bool = False,
 ) -> list[Float[Tensor, "parent states"]]:
-    """Return the effects ``P(Z_i | x_i)`` that fit the counts of ``Y = max Z_i`` best.
+    """Return the effects ``P(Z_i | x_i)`` that fit the counts of ``Y = max Z_i`` best, by EM.
 
-    Parameters
-    ----------
-    scope : sequence of Variable
-        Parents and child, for error messages.
-    effects : sequence of Tensor
-        Where to start: one array a parent, and one of a single row for the leak, last.
-    counts : Tensor, shape (*parent states, child states)
-        The child's states in ascending order.
-    max_iterations, tolerance
-        EM ends after so many steps, or when the mean log-likelihood rises by less.
-    descending : bool
-        Whether the child's own states come in the reverse order.
-
-    Raises
-    ------
-    LearningError
-        If a family that is counted has probability zero at the start.
+    It starts from one array a parent, and one of a single row for the leak, last; counts have the
+    child's states in ascending order. Scope and ``descending`` (whether the child's own states come
+    in the reverse order) are for messages: a family that is counted has no probability zero.
     """
     dtype, current = effects[0].dtype, [e.double() for e in effects]
     cells = counts.nonzero()

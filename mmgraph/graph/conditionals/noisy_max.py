@@ -103,8 +103,8 @@ class NoisyMax(HiddenMaximum):
         return _by_rank(self.effects, self.leak, self.descending)
 
     def _of_effects(self, effects: Sequence[Tensor], leak: Tensor) -> Self:
-        own, base = _by_rank(effects, leak, self.descending)
-        return type(self)(self.child, self.parents, own, base, self.absent, self.descending)
+        ordered, base = _by_rank(effects, leak, self.descending)
+        return type(self)(self.child, self.parents, ordered, base, self.absent, self.descending)
 
     @classmethod
     def chain(
@@ -186,9 +186,9 @@ def _checked_effects(
     base = real_parameter(f"{owner}, leak", leak, (states,))
     _check_distributions(f"{owner}, leak", base.unsqueeze(0), None)
     checked = []
-    for v, given, code in zip(parents, effects, absent, strict=True):
+    for v, rows, code in zip(parents, effects, absent, strict=True):
         name = f"{owner}, effects of '{v.name}'"
-        effect = real_parameter(name, given, (v.cardinality, states)).to(base)
+        effect = real_parameter(name, rows, (v.cardinality, states)).to(base)
         _check_distributions(name, effect, v)
         if float(effect[code, none].detach()) < 1 - ROW_SUM_TOLERANCE:
             wanted = "(…, 0, 1)" if descending else "(1, 0, …)"

@@ -114,13 +114,13 @@ def _checked_probabilities(
     child: Variable, parents: Sequence[Variable], probabilities: object, leak: object
 ) -> tuple[Float[Tensor, " parents"], Float[Tensor, ""]]:
     owner = f"NoisyOr of '{child.name}'"
-    found = real_parameter(f"{owner}, probabilities", probabilities, (len(parents),))
-    base = real_parameter(f"{owner}, leak", leak, ()).to(found)
+    checked = real_parameter(f"{owner}, probabilities", probabilities, (len(parents),))
+    base = real_parameter(f"{owner}, leak", leak, ()).to(checked)
     names = [f"the probability of '{v.name}'" for v in parents]
-    for name, p in zip((*names, "the leak"), (*found.tolist(), base.item()), strict=True):
+    for name, p in zip((*names, "the leak"), (*checked.tolist(), base.item()), strict=True):
         if not 0 <= p <= 1:
             raise GraphError(f"{owner}: {name} is {p}, not between 0 and 1")
-    return found, base
+    return checked, base
 
 
 def _binary_effects(

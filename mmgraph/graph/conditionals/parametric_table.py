@@ -73,13 +73,7 @@ class ParametricTable(TableFactor):
 
 
 def check_family(kind: str, child: Variable, parents: Sequence[Variable]) -> None:
-    """Refuse variables that cannot stand in a table, and a table beyond the memory budget.
-
-    Raises
-    ------
-    GraphError
-        With the sizes, if the table would be too large.
-    """
+    """Refuse variables that cannot stand in a table, and a table beyond the memory budget."""
     scope = (*parents, child)
     owner = f"{kind} of '{child.name}'"
     for v in scope:
@@ -95,9 +89,9 @@ def check_family(kind: str, child: Variable, parents: Sequence[Variable]) -> Non
         )
 
 
-def real_parameter(owner: str, given: object, shape: tuple[int, ...]) -> Float[Tensor, "..."]:
+def real_parameter(owner: str, numbers: object, shape: tuple[int, ...]) -> Float[Tensor, "..."]:
     """Return a parameter as a floating tensor of the shape asked for, finite throughout."""
-    tensor = float_tensor(given, owner)
+    tensor = float_tensor(numbers, owner)
     if tuple(tensor.shape) != shape:
         raise GraphError(f"{owner}: shape {tuple(tensor.shape)}, not {shape}")
     if not bool(tensor.detach().isfinite().all()):

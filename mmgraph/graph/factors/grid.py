@@ -25,23 +25,14 @@ _LARGEST_NEIGHBOURHOOD = 4096
 def neighbourhood(dimensions: int, neighbours: int) -> tuple[Offset, ...]:
     """Return one offset for each pair of opposite neighbours.
 
-    Parameters
-    ----------
-    dimensions : int
-        Of the array.
-    neighbours : int
-        2 in a line, 4 or 8 in a plane, 6 or 26 in a volume: those that share a face, or a corner.
-
-    Raises
-    ------
-    GraphError
-        If an array of so many dimensions has no such neighbourhood.
+    There are 2 in a line, 4 or 8 in a plane, 6 or 26 in a volume: those that share a face, or a
+    corner. An array of so many dimensions may have no such neighbourhood: GraphError.
     """
     faces, corners = 2 * dimensions, 3**dimensions - 1
     if dimensions < 1 or neighbours not in (faces, corners):
-        known = f"{faces} or {corners}" if dimensions > 1 else "2"
+        possible = f"{faces} or {corners}" if dimensions > 1 else "2"
         raise GraphError(
-            f"{neighbours} neighbours in {dimensions} dimensions (known there: {known})"
+            f"{neighbours} neighbours in {dimensions} dimensions (known there: {possible})"
         )
     # Of two opposite offsets the one that leads onwards in scan order is kept.
     onwards = [
@@ -59,12 +50,7 @@ def offset_slices(
 ) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     """Return the parts of an array in which the edges of an offset start and end.
 
-    Parameters
-    ----------
-    shape : sequence of int
-        Of the array.
-    offset : tuple of int
-        One step for each axis; where it leads nowhere inside the array, both parts are empty.
+    Where it leads nowhere inside the array, both parts are empty.
     """
     starts = tuple(
         slice(max(0, -step), max(0, length - max(0, step)))

@@ -164,8 +164,8 @@ class TableFactor(Factor):
     def _restored(cls, parts: Parts) -> Self:
         parameters: Any = parts.parameters
         if len(parameters) != 1 or not {*parameters} <= {"values", "log_values"}:
-            found = ", ".join(parameters) or "nothing"
-            raise GraphError(f"expected the parameter values or log_values, found {found}")
+            names = ", ".join(parameters) or "nothing"
+            raise GraphError(f"expected the parameter values or log_values, found {names}")
         return cls(parts.scope, **parameters, child=parts.child)
 
 

@@ -65,20 +65,20 @@ def state_indices(
 def flat_responsibilities(
     child: Variable,
     parents: Sequence[Variable],
-    given: Tensor | Mapping[str, Tensor],
+    responsibilities: Tensor | Mapping[str, Tensor],
     rows: int,
 ) -> Float[Tensor, "rows states"]:
     """Return responsibilities with one axis of parent states, from tables or from known codes."""
     shape = tuple(v.cardinality for v in parents)
-    if isinstance(given, Mapping):
-        states = state_indices(parents, given, rows)
+    if isinstance(responsibilities, Mapping):
+        states = state_indices(parents, responsibilities, rows)
         return torch.nn.functional.one_hot(states, math.prod(shape)).double()
-    if tuple(given.shape) != (rows, *shape):
+    if tuple(responsibilities.shape) != (rows, *shape):
         raise LearningError(
-            f"responsibilities for '{child.name}' have shape {tuple(given.shape)}, "
+            f"responsibilities for '{child.name}' have shape {tuple(responsibilities.shape)}, "
             f"not {(rows, *shape)}"
         )
-    flat = given.detach().reshape(rows, -1)
+    flat = responsibilities.detach().reshape(rows, -1)
     bad = ~((flat >= 0) & (flat < math.inf))
     if bool(bad.any()):
         row = int(bad.nonzero()[0, 0])

@@ -61,8 +61,8 @@ def missing_patterns(observed: Bool[Tensor, "rows features"]) -> Iterator[Patter
     kinds, kind = torch.unique(observed, dim=0, return_inverse=True)
     order = kind.argsort(stable=True)
     sizes = kind.bincount(minlength=len(kinds)).tolist()
-    for seen, rows in zip(kinds, order.split(sizes), strict=True):
-        yield Pattern(rows, seen.nonzero().squeeze(1), (~seen).nonzero().squeeze(1))
+    for pattern, rows in zip(kinds, order.split(sizes), strict=True):
+        yield Pattern(rows, pattern.nonzero().squeeze(1), (~pattern).nonzero().squeeze(1))
 
 
 def rows_per_block(numbers_per_row: int) -> int:

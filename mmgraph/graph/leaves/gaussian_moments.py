@@ -193,9 +193,9 @@ def starting_normals(
     overall = spread.mean(name)
     variance, constant = spread.variance(floor, name)
     observed = (~values.isnan()).to(values)
-    seen = responsibilities.T @ observed
+    weight = responsibilities.T @ observed
     sums = responsibilities.T @ torch.where(values.isnan(), 0.0, values - overall)
-    means = overall + torch.where(seen > 0, sums / torch.where(seen > 0, seen, 1.0), 0.0)
+    means = overall + torch.where(weight > 0, sums / torch.where(weight > 0, weight, 1.0), 0.0)
     variance = torch.where(constant, floor * variance, variance)
     if covariance == "diagonal":
         covariances = variance.expand_as(means)
@@ -280,10 +280,10 @@ class _Estimates:
         pooled = (within + between) / total
         if kind == "shared":
             return cls(scatter, within / total, pooled, variance)
-        seen = weights > _NOTHING * total
+        weighted = weights > _NOTHING * total
         shape = (-1, *(1,) * (scatter.products.ndim - 1))
-        each = scatter.products / torch.where(seen, weights, 1.0).reshape(shape)
-        return cls(scatter, torch.where(seen.reshape(shape), each, pooled), pooled, variance)
+        each = scatter.products / torch.where(weighted, weights, 1.0).reshape(shape)
+        return cls(scatter, torch.where(weighted.reshape(shape), each, pooled), pooled, variance)
 
     def prior(self, name: str) -> CovariancePrior:
         """How far the data asks each covariance to be shrunk, and towards what."""

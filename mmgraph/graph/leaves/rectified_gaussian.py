@@ -112,10 +112,10 @@ def _fraction(distance: Tensor) -> Tensor:
     Laplace's continued fraction, ``2 / (t + 3 / (t + 4 / (t + ...)))``: far below zero the field
     and the inverse Mills ratio cancel, which it avoids.
     """
-    found = torch.zeros_like(distance)
+    fraction = torch.zeros_like(distance)
     for number in range(_TERMS, 1, -1):
-        found = number / (distance + found)
-    return found
+        fraction = number / (distance + fraction)
+    return fraction
 
 
 def _inverse_mills(standard: Tensor) -> Tensor:

@@ -169,10 +169,10 @@ def fitted_table(
     total = counts.to("cpu", torch.float64) + pseudo_counts
     mass = total.sum(axis, keepdim=True)
     # A mass as small as this is the rounding of zero, and its ratios no distribution.
-    seen = mass > 1e-200
+    counted = mass > 1e-200
     default = torch.full_like(total, 1.0 / total.shape[axis]) if unseen is None else unseen
-    table = torch.where(seen, total / torch.where(seen, mass, 1.0), default)
-    return TableFactor(factor.scope, table, child=factor.child), int((~seen).sum())
+    table = torch.where(counted, total / torch.where(counted, mass, 1.0), default)
+    return TableFactor(factor.scope, table, child=factor.child), int((~counted).sum())
 
 
 def warn_of_unseen(unseen: Mapping[str, tuple[int, int]]) -> None:
@@ -257,11 +257,11 @@ def learn_parameters(
                 leaf.restarted(chunk.values[leaf.child.name], share, None, *bounds)
                 for leaf, share in zip(leaves, shares, strict=True)
             ]
-        seen = [
+        parts = [
             leaf.expected_statistics(chunk.values[leaf.child.name], share)
             for leaf, share in zip(started, shares, strict=True)
         ]
-        moments = seen if moments is None else [a + b for a, b in zip(moments, seen, strict=True)]
+        moments = parts if moments is None else [a + b for a, b in zip(moments, parts, strict=True)]
     assert counts is not None
     fitted = fitted_factors(tabular, counts, prior)
     fitted_leaves = [f.updated(m, *bounds) for f, m in zip(started, moments or (), strict=True)]
