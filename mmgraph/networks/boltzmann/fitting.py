@@ -12,7 +12,6 @@ import torch
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import biases
 from mmgraph.graph.variable import Variable
 from mmgraph.learning.boltzmann.objectives.fine_tuning import FineTuning
 from mmgraph.learning.boltzmann.objectives.multi_prediction import MultiPrediction
@@ -25,7 +24,7 @@ from mmgraph.learning.boltzmann.training_rows import TrainingRows, document_leng
 from mmgraph.networks.boltzmann.layers import Layers
 from mmgraph.networks.boltzmann.options import FitOptions
 from mmgraph.networks.boltzmann.parameters import MachineParameters
-from mmgraph.networks.boltzmann.units import Units
+from mmgraph.networks.boltzmann.units import Units, exchange_lengths
 
 
 @dataclass(frozen=True)
@@ -139,9 +138,7 @@ def begin(
 def use_lengths(graph: FactorGraph, rows: TrainingRows) -> None:
     """Let documents that are missing have as many words as those seen, on average."""
     lengths = document_lengths(graph, rows.lengths())
-    for factor in biases(graph.factors):
-        if factor.scope[0].name in lengths:
-            factor.length = max(1, round(lengths[factor.scope[0].name]))
+    exchange_lengths(graph, {name: max(1, round(words)) for name, words in lengths.items()})
 
 
 def objective_of(

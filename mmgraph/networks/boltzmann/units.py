@@ -8,6 +8,7 @@ values and speak of others: natural parameters lose nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +16,6 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.bias import biases
 from mmgraph.inference.field.centring import FAR, reexpress
 from mmgraph.inference.field.clamping import Clamped
 from mmgraph.learning.boltzmann.parameters import (
@@ -88,5 +88,16 @@ class Units:
         shifts = {n: -m / self.scales[n] for n, m in self.shifts.items()}
         reexpress(wide, shifts, {n: 1 / s for n, s in self.scales.items()})
         write_natural(machine, [factor.tensors() for factor in wide])
-        for bias, reexpressed in zip(biases(machine.factors), biases(wide), strict=True):
-            bias.length = reexpressed.length
+        lengths = {f.scope[0].name: f.document_length for f in wide if f.document_length}
+        exchange_lengths(machine, lengths)
+
+
+def exchange_lengths(graph: FactorGraph, lengths: Mapping[str, int]) -> None:
+    """Put biases with these words of documents that are not observed in the place of others."""
+    if lengths:
+        graph.exchange_factors(
+            f.restore(f.scope, None, f.parameters(), {"length": lengths[f.scope[0].name]})
+            if f.document_length is not None and f.scope[0].name in lengths
+            else f
+            for f in graph.factors
+        )
