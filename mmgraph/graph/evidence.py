@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -225,36 +226,32 @@ def _from_mapping(
         else:
             tensors[kind][name] = array
     batch = _common_batch(columns, *tensors.values())
-    codes = np.empty((batch, len(columns)), np.int64)
-    for i, column in enumerate(columns.values()):
-        codes[:, i] = column
     tensors = {
         kind: {n: t.expand(batch, *t.shape[1:]) for n, t in group.items()}
         for kind, group in tensors.items()
     }
-    observed = [i for i in range(len(columns)) if (codes[:, i] != MISSING).any()]
-    if len(observed) < len(columns):  # a column without a single observation says nothing
-        names = tuple(columns)
-        columns = {names[i]: columns[names[i]] for i in observed}
-        codes = np.ascontiguousarray(codes[:, observed])
+    # A column without a single observation says nothing.
+    columns = {name: codes for name, codes in columns.items() if (codes != MISSING).any()}
+    codes = np.empty((batch, len(columns)), np.int64)
+    for i, column in enumerate(columns.values()):
+        codes[:, i] = column
     return cls(variables, batch, tuple(columns), codes, **tensors)
 
 
 def _common_batch(*groups: Mapping[str, Any]) -> int:
     """The number of rows; single rows stand for every row."""
-    batch, named = 1, ""
-    for group in groups:
-        for name, array in group.items():
-            rows = len(array)
-            if rows == batch or rows == 1:
-                continue
-            if batch != 1 or rows == 0:
-                if rows == 0:
-                    raise EvidenceError(f"evidence for '{name}' has no rows")
-                raise EvidenceError(
-                    f"evidence for '{name}' has {rows} rows, but '{named}' has {batch}"
-                )
-            batch, named = rows, name
+    batch, longest = 1, ""
+    for name, array in itertools.chain.from_iterable(group.items() for group in groups):
+        rows = len(array)
+        if rows == 0:
+            raise EvidenceError(f"evidence for '{name}' has no rows")
+        if rows == 1:
+            continue
+        if batch not in (1, rows):
+            raise EvidenceError(
+                f"evidence for '{name}' has {rows} rows, but '{longest}' has {batch}"
+            )
+        batch, longest = rows, name
     return batch
 
 

@@ -20,15 +20,7 @@ from mmgraph.graph.variable import Variable
 
 @dataclass(frozen=True)
 class Soft(DeepCopied):
-    """Soft evidence: a log-likelihood over the states of a variable.
-
-    Parameters
-    ----------
-    log_likelihood : array-like
-        Shape ``(*shape, states)`` for every row alike, or ``(batch, *shape, states)``.
-    probabilities : array-like
-        The same as likelihoods, zero or more, in place of their logarithms.
-    """
+    """Soft evidence, of what :func:`soft` takes."""
 
     log_likelihood: Any = None
     probabilities: Any = None

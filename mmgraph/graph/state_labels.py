@@ -34,13 +34,7 @@ PLAIN_CELLS = (str, int, float, bool, np.generic)
 
 @dataclass(frozen=True)
 class Index:
-    """State indices, said outright so that they are not looked up among the labels.
-
-    Parameters
-    ----------
-    codes : int or array-like of int
-        -1 is a missing cell.
-    """
+    """State indices, said outright so that they are not looked up among the labels."""
 
     codes: Any
 
@@ -96,16 +90,21 @@ class StateLabels:
         A range stands for states that are only counted.
     counts_truth : bool
         Whether the two states of counted labels are false and true (a Bernoulli variable).
+
+    Attributes
+    ----------
+    memo : dict
+        Plain cells already read, as ``(type, cell)``; only :meth:`read` writes here.
     """
 
     __slots__ = (
         "_exact",
-        "_memo",
         "_numbers",
         "_texts",
         "_truths",
         "intervals",
         "labels",
+        "memo",
         "name",
         "numeric",
         "takes_indices",
@@ -113,7 +112,7 @@ class StateLabels:
 
     def __init__(self, name: str, labels: Sequence[Label], counts_truth: bool = False) -> None:
         self.name, self.labels = name, labels
-        self._memo: dict[tuple[type, Any], int] = {}
+        self.memo: dict[tuple[type, Any], int] = {}
         self._exact: dict[tuple[type, Label], int] = {}
         self._texts: dict[str, int] = {}
         self._numbers: dict[float, list[int]] = {}
@@ -152,11 +151,6 @@ class StateLabels:
             self._texts.setdefault(str(label), code)
         self._numbers.setdefault(label, []).append(code)
 
-    @property
-    def memo(self) -> dict[tuple[type, Any], int]:
-        """Plain cells already read, as ``(type, cell)``; only :meth:`read` writes here."""
-        return self._memo
-
     def read(self, cell: object) -> int:
         """Return the state index that a cell stands for, ``MISSING`` where it says nothing.
 
@@ -170,11 +164,11 @@ class StateLabels:
         if is_missing(cell):
             return MISSING
         plain = isinstance(cell, PLAIN_CELLS)
-        if plain and (code := self._memo.get((type(cell), cell))) is not None:
+        if plain and (code := self.memo.get((type(cell), cell))) is not None:
             return code
         code = self._read(cell)
-        if plain and code != MISSING and len(self._memo) < _MOST_REMEMBERED:
-            self._memo[type(cell), cell] = code
+        if plain and code != MISSING and len(self.memo) < _MOST_REMEMBERED:
+            self.memo[type(cell), cell] = code
         return code
 
     def _read(self, cell: Any) -> int:

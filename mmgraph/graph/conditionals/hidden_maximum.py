@@ -32,7 +32,9 @@ class HiddenMaximum(ParametricTable):
     _absent: tuple[int, ...]
 
     def __init__(self, child: Variable, parents: Sequence[Variable]) -> None:
-        table = table_of_maximum(*self._by_rank())
+        effects, table = self._by_rank()
+        for effect in effects:
+            table = maximum(table.unsqueeze(-2), effect)
         super().__init__(
             (*parents, child), table.flip(-1) if self.descending else table, child=child
         )
@@ -108,16 +110,6 @@ def maximum(
     """
     lower = torch.nn.functional.pad(first.cumsum(-1)[..., :-1], (1, 0))
     return first * second.cumsum(-1) + lower * second
-
-
-def table_of_maximum(
-    effects: Sequence[Float[Tensor, "parent states"]], leak: Float[Tensor, " states"]
-) -> Float[Tensor, "*parents states"]:
-    """Return the conditional table of the maximum of a leak and one effect for each parent."""
-    table = leak
-    for effect in effects:
-        table = maximum(table.unsqueeze(-2), effect)
-    return table
 
 
 def chain_of_maxima(

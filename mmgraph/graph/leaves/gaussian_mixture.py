@@ -260,11 +260,11 @@ def _k_means(
     generator: torch.Generator | None,
 ) -> Int64[Tensor, " rows"]:
     """Return the cluster of each weighted point."""
-    chosen = [_draw_index(weights, generator)]
+    chosen = [draw_index(weights, generator)]
     nearest = (points - points[chosen[0]]).square().sum(-1)
     for _ in range(1, clusters):
         far = weights * nearest
-        chosen.append(_draw_index(far if bool(far.sum() > 0) else weights, generator))
+        chosen.append(draw_index(far if bool(far.sum() > 0) else weights, generator))
         nearest = torch.minimum(nearest, (points - points[chosen[-1]]).square().sum(-1))
     centres = points[chosen]
     cluster = torch.cdist(points, centres).argmin(1)
@@ -279,8 +279,8 @@ def _k_means(
     return cluster
 
 
-def _draw_index(weights: Float[Tensor, " rows"], generator: torch.Generator | None) -> int:
-    """Draw a row with probability in proportion to its weight."""
+def draw_index(weights: Float[Tensor, " rows"], generator: torch.Generator | None) -> int:
+    """Return a row, drawn with probability in proportion to its weight."""
     cumulative = weights.cumsum(0)
     device = generator.device if generator is not None else weights.device
     point = torch.rand(1, generator=generator, dtype=weights.dtype, device=device)

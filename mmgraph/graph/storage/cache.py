@@ -38,25 +38,15 @@ class Recent(dict[Key, Value]):
 
 
 class Cached:
-    """A base of objects with a cache of what is derived from them.
-
-    Attributes
-    ----------
-    derived : dict
-        The results of :meth:`cached`.
-    """
+    """A base of objects with a cache of what :meth:`cached` derives from them."""
 
     def __init__(self) -> None:
         self.derived: Cache = {}
 
     def cached(self, make: Callable[[Any, *Arguments], Result], *arguments: *Arguments) -> Result:
-        """Return ``make(self, *arguments)``, computed at the first call.
+        """Return ``make(self, *arguments)``, computed at the first call with these arguments.
 
-        Parameters
-        ----------
-        make : function
-            It is the key, so it belongs to a module: a lambda would be a new key in every call.
-        *arguments : hashable
-            Results are cached for each combination.
+        The function is part of the key: it belongs to a module, since a lambda would be a new one
+        in every call.
         """
         return recalled(self.derived, self, make, *arguments)

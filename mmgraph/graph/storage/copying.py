@@ -13,13 +13,7 @@ Value = TypeVar("Value")
 
 
 class ReadOnlyDict(dict[Key, Value]):
-    """A dictionary that refuses changes, and unlike a mappingproxy can be pickled and copied.
-
-    Raises
-    ------
-    TypeError
-        From every method that would change it.
-    """
+    """A dictionary that refuses changes, and unlike a mappingproxy can be pickled and copied."""
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise TypeError(f"{type(self).__name__} cannot be changed")

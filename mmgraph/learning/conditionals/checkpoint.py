@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from torch import Tensor
 
@@ -64,11 +64,7 @@ class Checkpoint:
             for f in graph.factors
         ]
         belongs_to = {"options": settings, "graph's distributions": structure}
-        self._kept = KeptState(directory, "call", belongs_to)
-
-    def refuse(self, difference: str) -> NoReturn:
-        """Raise FormatError: the saved state is that of another call."""
-        self._kept.refuse(difference)
+        self.storage = KeptState(directory, "call", belongs_to)
 
     def save(self, state: RestartState) -> None:
         """Replace the saved state."""
@@ -81,11 +77,11 @@ class Checkpoint:
                 for i, factor in enumerate(restart.factors):
                     named = factor.parameters().items()
                     tensors.update((f"{role}.{i}.{name}", tensor) for name, tensor in named)
-        self._kept.save(document, tensors)
+        self.storage.save(document, tensors)
 
     def load(self) -> RestartState | None:
         """Return the saved state, or None if there is none."""
-        saved = self._kept.load()
+        saved = self.storage.load()
         if saved is None:
             return None
         try:
@@ -95,7 +91,7 @@ class Checkpoint:
                 setattr(state, role, self._restart(role, dict(saved.document[role]), saved.tensors))
             return state
         except (KeyError, TypeError, AttributeError, ValueError, GraphError) as error:
-            raise self._kept.damaged(error) from None
+            raise self.storage.damaged(error) from None
 
     def _restart(
         self, role: str, document: dict[str, Any], tensors: Mapping[str, Tensor]

@@ -141,7 +141,7 @@ def _check_data(run: _Run, state: RestartState, store: Checkpoint) -> None:
     if saved and saved.log_likelihoods:
         log_likelihood = run.expectation(saved.factors).log_likelihood
         if not np.isclose(log_likelihood, saved.log_likelihoods[-1], rtol=1e-9):
-            store.refuse("the data differ")
+            store.storage.refuse("the data differ")
 
 
 def _iterate(run: _Run, state: RestartState, store: Checkpoint | None) -> None:

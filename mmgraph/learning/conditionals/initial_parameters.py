@@ -15,6 +15,7 @@ from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.leaves.continuous import continuous_leaves
+from mmgraph.graph.leaves.gaussian_mixture import draw_index
 from mmgraph.graph.variable import Variable
 from mmgraph.learning.conditionals.expectation import (
     Expectation,
@@ -155,7 +156,7 @@ def _prototypes(
         mass = rows.weights * nearest if state else rows.weights
         if not mass.sum() > 0:  # all rows are alike, or weightless
             mass = np.ones(evidence.batch)
-        row = _draw(mass, generator)
+        row = draw_index(torch.from_numpy(mass), generator)
         codes = {n: int(evidence.codes[row, evidence.columns.index(n)]) for n in discrete}
         values = {n: _flat(evidence, n)[row] for n in continuous}
         chosen.append(_Prototype(codes, values, scales))
@@ -170,13 +171,6 @@ def _scale(values: Float64[np.ndarray, "rows features"]) -> Float64[np.ndarray, 
     mean = np.where(observed, values, 0.0).sum(0) / count
     variance = np.where(observed, np.square(values - mean), 0.0).sum(0) / count
     return np.sqrt(np.where(variance > 0, variance, 1.0))
-
-
-def _draw(mass: Float64[np.ndarray, " rows"], generator: torch.Generator) -> int:
-    """Draw a row with probability in proportion to its mass."""
-    cumulative = np.cumsum(mass)
-    point = float(torch.rand((), generator=generator, dtype=torch.float64)) * cumulative[-1]
-    return min(int(np.searchsorted(cumulative, point, side="right")), len(mass) - 1)
 
 
 def _check_something_observed(evidence: Evidence) -> None:
