@@ -186,7 +186,8 @@ def keyword_options(
     """Return a decorator: the last parameter, a record, is spread into keywords of the function.
 
     The signature that callers and :func:`inspect.signature` see lists the record's fields with
-    their defaults; an unknown name is a TypeError that tells it.
+    their defaults; an unknown name is a TypeError that tells it. A function whose last parameter is
+    ``**keywords`` makes the record itself, by checks of its own, and just shows these.
 
     Parameters
     ----------
@@ -199,6 +200,9 @@ def keyword_options(
         whole = inspect.signature(function)
         *before, last = whole.parameters.values()
         signature = whole.replace(parameters=[*before, *fields.values()])
+        if last.kind is last.VAR_KEYWORD:
+            function.__signature__ = signature  # type: ignore[attr-defined]
+            return function
 
         @functools.wraps(function)
         def called(*arguments: Any, **keywords: Any) -> Result:

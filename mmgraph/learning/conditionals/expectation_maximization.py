@@ -23,6 +23,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.leaves.continuous import continuous_leaves
 from mmgraph.graph.leaves.covariance_prior import CovariancePrior
+from mmgraph.inference.options import keyword_options
 from mmgraph.learning.conditionals.checkpoint import Checkpoint, RestartState
 from mmgraph.learning.conditionals.em_records import EMOptions, EMReport
 from mmgraph.learning.conditionals.expectation import (
@@ -44,6 +45,7 @@ from mmgraph.learning.conditionals.parameters import (
 _log = logging.getLogger(__name__)
 
 
+@keyword_options(EMOptions)
 def expectation_maximization(
     graph: FactorGraph,
     data: object,
@@ -72,8 +74,7 @@ def expectation_maximization(
     chunk_rows : int
         How many rows are worked through at once.
     **search
-        The parameters of :class:`EMOptions`: ``start``, ``restarts``, ``max_iterations``,
-        ``tolerance``, ``generator``, ``progress``, ``checkpoint``, ``memory_budget``, ``device``.
+        The others: see :class:`~mmgraph.learning.conditionals.em_records.EMOptions`.
 
     Returns
     -------

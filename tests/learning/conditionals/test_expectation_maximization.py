@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 
@@ -317,3 +318,9 @@ def test_an_empty_table_is_refused():
     net = random_network(1)
     with pytest.raises(LearningError, match="no rows"):
         mm.expectation_maximization(net, {"v0": []})
+
+
+def test_the_signature_shows_all_options():
+    parameters = inspect.signature(mm.expectation_maximization).parameters
+    assert {"graph", "prior", "start", "restarts", "checkpoint", "device"} <= parameters.keys()
+    assert "search" not in parameters
