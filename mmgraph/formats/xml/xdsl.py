@@ -29,7 +29,8 @@ from mmgraph.formats.network_file import NetworkFile
 from mmgraph.formats.notes import NOTE, XDSL
 from mmgraph.formats.text import nearest
 from mmgraph.formats.xml.elements import Element, read_xml
-from mmgraph.graph.conditionals.deterministic_and_softmax import Deterministic, NoisyMax
+from mmgraph.graph.conditionals.deterministic_and_softmax import Deterministic
+from mmgraph.graph.conditionals.noisy_max import NoisyMax
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factors.table import TableFactor

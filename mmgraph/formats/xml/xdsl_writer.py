@@ -11,7 +11,8 @@ from torch import Tensor
 
 from mmgraph.formats.notes import XDSL, Spelled, is_plain_text, spelled_variables
 from mmgraph.formats.tables import conditional_values
-from mmgraph.graph.conditionals.deterministic_and_softmax import Deterministic, NoisyMax
+from mmgraph.graph.conditionals.deterministic_and_softmax import Deterministic
+from mmgraph.graph.conditionals.noisy_max import NoisyMax
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.storage.whole_files import write_text
 from mmgraph.networks.bayesian_network import BayesianNetwork

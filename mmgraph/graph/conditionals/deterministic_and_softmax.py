@@ -1,8 +1,4 @@
-"""Conditional tables that a few parameters describe.
-
-Deterministic and logistic ones are defined here; noisy-OR and noisy-MAX have modules of their own
-and can be imported from here as well.
-"""
+"""Conditional tables of functions of the parents, and logistic ones."""
 
 from __future__ import annotations
 
@@ -15,8 +11,6 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from mmgraph.graph.conditionals.noisy_max import NoisyMax
-from mmgraph.graph.conditionals.noisy_or import NoisyOr
 from mmgraph.graph.conditionals.parametric_table import (
     ParametricTable,
     check_family,
@@ -25,8 +19,6 @@ from mmgraph.graph.conditionals.parametric_table import (
 from mmgraph.graph.errors import GraphError, LearningError, UnknownStateError, suggestion
 from mmgraph.graph.factor import Parts
 from mmgraph.graph.variable import Variable, named_states
-
-__all__ = ["Deterministic", "NoisyMax", "NoisyOr", "ParametricTable", "Softmax"]
 
 
 class Deterministic(ParametricTable):

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 import mmgraph as mm
-from mmgraph.graph.conditionals.deterministic_and_softmax import ParametricTable
+from mmgraph.graph.conditionals.parametric_table import ParametricTable
 from mmgraph.graph.errors import GraphError, LearningError
 
 RAIN = mm.Variable("rain", ("no", "yes"))
