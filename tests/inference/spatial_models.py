@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 import mmgraph as mm
-from mmgraph.graph.evidence import MISSING
+from tests.inference.mixed_models import all_assignments, log_weights
 
 
 def ising_grid(
@@ -49,26 +48,12 @@ def listed(
     graph: mm.FactorGraph, evidence: mm.Evidence, row: int = 0
 ) -> tuple[dict[str, Tensor], float]:
     """Exact marginals and the logarithm of the weight of all states that the evidence leaves."""
-    variables = graph.variables
-    sizes = [v.size for v in variables.values()]
-    axes = [range(v.cardinality) for v in variables.values() for _ in range(v.size)]
-    every = torch.tensor(list(itertools.product(*axes)))
-    parts = every.split(sizes, 1)
-    states = {
-        n: p.reshape(-1, *v.shape) for (n, v), p in zip(variables.items(), parts, strict=True)
+    weights = log_weights(graph, evidence, row)
+    probability = weights.softmax(0)
+    marginals = {
+        name: torch.tensordot(
+            probability, one_hot(codes, graph.variables[name].cardinality).double(), 1
+        )
+        for name, codes in all_assignments(graph).items()
     }
-    log_weight = -graph.energy(states).double()
-    for name, codes in states.items():
-        hard = evidence.hard(name)
-        if hard is not None:
-            agrees = (hard[row] == codes) | (hard[row] == MISSING)
-            log_weight = log_weight.masked_fill(~agrees.reshape(len(codes), -1).all(1), -torch.inf)
-        if name in evidence.soft:
-            table = evidence.soft[name][row].double().expand(len(codes), *codes.shape[1:], -1)
-            log_weight += table.gather(-1, codes[..., None]).reshape(len(codes), -1).sum(1)
-    probability = log_weight.softmax(0)
-    marginals = {}
-    for name, codes in states.items():
-        one_hot = torch.nn.functional.one_hot(codes, variables[name].cardinality).double()
-        marginals[name] = torch.tensordot(probability, one_hot, 1)
-    return marginals, float(log_weight.logsumexp(0))
+    return marginals, float(weights.logsumexp(0))
