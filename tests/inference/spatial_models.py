@@ -57,3 +57,19 @@ def listed(
         for name, codes in all_assignments(graph).items()
     }
     return marginals, float(weights.logsumexp(0))
+
+
+def tolerance(posterior: mm.Posterior, name: str) -> float:
+    """Five standard errors of an indicator, for as many independent draws as are told."""
+    sizes = posterior.diagnostics["effective_sample_size"][name]
+    return 5 * 0.5 / float(sizes.min()) ** 0.5
+
+
+def assert_agrees(
+    posterior: mm.Posterior, graph: mm.FactorGraph, evidence: mm.Evidence, row: int = 0
+) -> None:
+    """The marginals of a row beside those of listing all states."""
+    exact, _ = listed(graph, evidence, row)
+    for name, marginal in exact.items():
+        difference = (posterior.marginal(name)[row] - marginal).abs().max()
+        assert float(difference) < tolerance(posterior, name), name

@@ -15,20 +15,7 @@ from mmgraph.inference.sampling.gibbs_torch import gibbs_torch
 from mmgraph.inference.sampling.schedule import Schedule
 from mmgraph.inference.sampling.two_state_grid import two_state_grid
 from tests.inference.models import nothing, random_evidence, random_graph, random_network, seeded
-from tests.inference.spatial_models import ising_grid, listed, mixed_graph
-
-
-def tolerance(posterior, name):
-    """Five standard errors of an indicator, for as many independent draws as are told."""
-    sizes = posterior.diagnostics["effective_sample_size"][name]
-    return 5 * 0.5 / float(sizes.min()) ** 0.5
-
-
-def assert_agrees(posterior, graph, evidence, row=0):
-    exact, _ = listed(graph, evidence, row)
-    for name, marginal in exact.items():
-        difference = (posterior.marginal(name)[row] - marginal).abs().max()
-        assert float(difference) < tolerance(posterior, name), name
+from tests.inference.spatial_models import assert_agrees, ising_grid, listed, mixed_graph, tolerance
 
 
 def test_philox_gives_the_published_words():

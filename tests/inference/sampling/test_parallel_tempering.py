@@ -11,15 +11,7 @@ from mmgraph.graph.errors import MmgraphError, ZeroProbabilityError
 from mmgraph.inference.sampling.gibbs import gibbs
 from mmgraph.inference.sampling.parallel_tempering import parallel_tempering
 from tests.inference.models import nothing, seeded
-from tests.inference.spatial_models import ising_grid, listed, mixed_graph
-
-
-def assert_agrees(posterior, graph, evidence, row=0):
-    exact, _ = listed(graph, evidence, row)
-    for name, marginal in exact.items():
-        size = float(posterior.diagnostics["effective_sample_size"][name].min())
-        difference = float((posterior.marginal(name)[row] - marginal).abs().max())
-        assert difference < 5 * 0.5 / size**0.5, name
+from tests.inference.spatial_models import assert_agrees, ising_grid, mixed_graph, tolerance
 
 
 def test_a_cold_ising_model_has_two_modes():
@@ -54,7 +46,7 @@ def test_alarm_mixes_where_gibbs_sampling_does_not():
     assert min(float(s) for s in sizes.values()) > 200
     for name in network.variables:
         difference = float((posterior.marginal(name) - exact.marginal(name)).abs().max())
-        assert difference < 5 * 0.5 / float(sizes[name]) ** 0.5, name
+        assert difference < tolerance(posterior, name), name
 
 
 @pytest.mark.parametrize("seed", range(3))
