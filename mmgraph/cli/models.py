@@ -23,12 +23,7 @@ from mmgraph.cli.common import (
 )
 from mmgraph.cli.evidence import reading
 from mmgraph.cli.interruption import NOT_KEPT, keeps
-from mmgraph.cli.outputs import (
-    check_directory,
-    check_model_file,
-    check_parent,
-    check_picture,
-)
+from mmgraph.cli.outputs import check_directory, check_model_file, check_parent, check_picture
 from mmgraph.graph.errors import GraphError
 
 if TYPE_CHECKING:

@@ -20,14 +20,7 @@ from mmgraph.cli.common import (
 )
 from mmgraph.cli.evidence import EvidenceOptions
 from mmgraph.cli.interruption import keeps, unwritten
-from mmgraph.cli.rows import (
-    answers,
-    batch_size,
-    check_table,
-    in_columns,
-    lines_to,
-    write_table,
-)
+from mmgraph.cli.rows import answers, batch_size, check_table, in_columns, lines_to, write_table
 
 if TYPE_CHECKING:
     from mmgraph.graph.factor_graph import FactorGraph

@@ -19,12 +19,7 @@ from torch import Tensor
 from mmgraph.data.csv_table import CsvTable
 from mmgraph.data.table import Table
 from mmgraph.graph.column_reader import is_frame, plain_array, spellings
-from mmgraph.graph.errors import (
-    FormatError,
-    LearningError,
-    UnknownVariableError,
-    needs,
-)
+from mmgraph.graph.errors import FormatError, LearningError, UnknownVariableError, needs
 from mmgraph.graph.evidence import check_extra
 from mmgraph.graph.state_labels import Index
 

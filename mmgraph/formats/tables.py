@@ -11,13 +11,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from mmgraph.formats.rows import (
-    bounded_product,
-    normalise,
-    problem_of,
-    row_name,
-    state_of,
-)
+from mmgraph.formats.rows import bounded_product, normalise, problem_of, row_name, state_of
 from mmgraph.formats.text import Fail
 from mmgraph.graph.errors import FormatError
 from mmgraph.graph.factor import Factor

@@ -10,15 +10,7 @@ from jaxtyping import Int
 
 from mmgraph.comparison.metrics import ReliabilityBins, reliability_bins
 from mmgraph.graph.errors import MmgraphError
-from mmgraph.plots.figures import (
-    INK,
-    PALETTE,
-    as_chart,
-    colour_bar,
-    legend,
-    name_axes,
-    new_figure,
-)
+from mmgraph.plots.figures import INK, PALETTE, as_chart, colour_bar, legend, name_axes, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,14 +7,7 @@ from dataclasses import dataclass, field
 from os import PathLike
 from typing import Literal, NamedTuple
 
-from mmgraph.formats.text import (
-    BIF_NAMES,
-    BIF_TOKENS,
-    BRACKETED_WORD,
-    WORD,
-    TokenReader,
-    unquoted,
-)
+from mmgraph.formats.text import BIF_NAMES, BIF_TOKENS, BRACKETED_WORD, WORD, TokenReader, unquoted
 
 Groups = tuple[tuple[str, ...], ...]
 """Names as commas group them."""

@@ -11,13 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from mmgraph.formats.notes import NOTE
-from mmgraph.formats.text import (
-    TokenReader,
-    decimal_numbers,
-    is_number,
-    token_pattern,
-    unquoted,
-)
+from mmgraph.formats.text import TokenReader, decimal_numbers, is_number, token_pattern, unquoted
 
 NET_TOKENS = token_pattern("{}()=;|,:", line_comments="%|//")
 STATE_TOKENS = token_pattern("(),", line_comments="%|//")
