@@ -22,6 +22,7 @@ from torch import Tensor
 
 from mmgraph.formats.files import SIZE_LIMIT, read_text
 from mmgraph.formats.rows import LARGEST_RANK, bounded_product, normalise, problem_of, state_of
+from mmgraph.formats.tables import check_discrete
 from mmgraph.formats.text import fail
 from mmgraph.graph.errors import EvidenceError, FormatError, GraphError, NotTabularError
 from mmgraph.graph.factor import Factor
@@ -218,10 +219,7 @@ def write_uai(graph: FactorGraph, path: str | PathLike[str]) -> None:
     """
     index = {name: i for i, name in enumerate(graph.variables)}
     for variable in graph.variables.values():
-        if variable.shape or not variable.is_discrete:
-            raise FormatError(
-                f"'{variable.name}' is not a scalar discrete variable, and UAI files hold no others"
-            )
+        check_discrete(variable, "UAI")
     tables = [table for factor in graph.factors for table in _tables(factor)]
     is_bayesian = isinstance(graph, BayesianNetwork)
     lines = [
