@@ -23,11 +23,10 @@ from mmgraph.graph.errors import (
     ZeroProbabilityError,
 )
 from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.exponential_family import one_hot
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.field.moments import joined_moments, moments, values_of
+from mmgraph.inference.field.moments import joined_moments, moments
 from mmgraph.inference.field.summed_layers import SummedView, Weighed, layers_to_sum
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.model_variables import named_variables, tables_device
@@ -186,7 +185,7 @@ class _Row:
         self.graph = graph
         self.evidence = evidence.rows(slice(row, row + 1))
         self.device = tables_device(graph) if device == "auto" else torch.device(device)
-        view = self._view(1)
+        self.view = view = self._view(1)
         self.summed, self.listed, log_terms = _summed_and_listed(view)
         for name in self.listed:
             if not view.variables[name].is_discrete:
@@ -221,10 +220,10 @@ class _Row:
         """List the terms, so many at once as fit."""
         width = sum(v.size * max(v.cardinality, 1) for v in self.graph.variables.values())
         step = min(max(_NUMBERS_AT_ONCE // width, 1), self.terms)
-        view = None
+        view = self.view
         for first in range(0, self.terms, step):
             size = min(step, self.terms - first)
-            if view is None or view.batch != size:
+            if view.batch != size:
                 view = self._view(size)
             yield self._block(view, torch.arange(first, first + size, device=self.device))
 
@@ -256,8 +255,7 @@ class _Row:
                     if values is not None:
                         part = torch.tensordot(share, values.double(), 1).unsqueeze(0)
                         sums[name] = sums[name] + part if name in sums else part
-        view = self._view(1)
-        return moments(view, means, squares, names)
+        return moments(self.view, means, squares, names)
 
     def _expected(self, block: _Block, name: str) -> tuple[Tensor, Tensor | None]:
         """A variable's mean statistics and squares, given each term's values of the others."""
@@ -282,7 +280,7 @@ class _Row:
         for name in self.summed:
             sampled = view.families[name].sample(block.natural(name), drawing)
             block.states[name] = view.kept(name, sampled)
-        return {n: values_of(view, n, s).cpu() for n, s in block.states.items()}
+        return {n: view.forms[n].values(s).cpu() for n, s in block.states.items()}
 
     def best(self) -> tuple[dict[str, Tensor], Float64[Tensor, " 1"]]:
         """The values of highest weight, each with a batch of one, and the log-weight."""
@@ -292,9 +290,9 @@ class _Row:
             weights = self._with_modes(block)
             place = int(weights.argmax())
             top = max(top, (float(weights[place]), block.first + place))
-        block = self._block(self._view(1), torch.tensor([top[1]], device=self.device))
-        weight = self._with_modes(block)
-        return {n: values_of(block.view, n, s).cpu() for n, s in block.states.items()}, weight.cpu()
+        block = self._block(self.view, torch.tensor([top[1]], device=self.device))
+        weight, forms = self._with_modes(block), self.view.forms
+        return {n: forms[n].values(s).cpu() for n, s in block.states.items()}, weight.cpu()
 
     def _with_modes(self, block: _Block) -> Float[Tensor, " terms"]:
         """Put the summed layers in their modes; return the log-weights of all values together."""
@@ -349,13 +347,9 @@ def _with_values(
     view: FieldView, name: str, places: Int64[Tensor, " unknown"], codes: Int64[Tensor, "terms _"]
 ) -> Float[Tensor, "terms ..."]:
     """Statistics with the unknown elements in the states given."""
-    variable = view.variables[name]
-    tail: tuple[int, ...] = ()
-    if name in view.compact and variable.family == "bernoulli":
-        statistics = codes.to(view.dtype)
-    else:
-        tail = (variable.cardinality,)
-        statistics = one_hot(codes, variable.cardinality, view.dtype)
-    fresh = torch.zeros(view.batch, variable.size, *tail, dtype=view.dtype, device=view.device)
-    fresh[:, places] = statistics
-    return view.kept(name, fresh.reshape(view.batch, *variable.shape, *tail))
+    form = view.forms[name]
+    inner = form.shape[len(form.variable.shape) :]
+    size = form.variable.size
+    fresh = torch.zeros(view.batch, size, *inner, dtype=view.dtype, device=view.device)
+    fresh[:, places] = form.statistics(codes, view.dtype)
+    return view.kept(name, fresh.reshape(view.batch, *form.shape))

@@ -11,17 +11,11 @@ from mmgraph.inference.model_variables import has_compact_factors, tables_device
 
 
 class Backend(NamedTuple):
-    """Where a graph is computed, and by what; approximate methods choose it once a call.
-
-    Attributes
-    ----------
-    place : torch.device
-    layers : bool
-        Whether the graph has layers of units, whose fields are products of matrices: the field view
-        answers for them on any device.
-    """
+    """Where a graph is computed, and by what; approximate methods choose it once a call."""
 
     place: torch.device
+    # Whether the graph has layers of units, whose fields are products of matrices: the field view
+    # answers for them on any device.
     layers: bool
 
     @property

@@ -35,20 +35,12 @@ class Centred:
 
     Shifts are constants: the sum over all values is what it is wherever they are counted from, so
     that the gradients of answers are those through the graph and the constant.
-
-    Attributes
-    ----------
-    graph : FactorGraph
-    evidence : Evidence
-    shifts : dict of str to Tensor, shape (*shape)
-    constant : Tensor, shape ()
-        By how much log-weights are less than they were.
     """
 
     graph: FactorGraph
     evidence: Evidence
     shifts: Mapping[str, Float64[Tensor, "*shape"]]
-    constant: Float64[Tensor, ""]
+    constant: Float64[Tensor, ""]  # by how much log-weights are less than they were
 
     @classmethod
     def of(cls, graph: FactorGraph, evidence: Evidence) -> Centred | None:
@@ -67,29 +59,29 @@ class Centred:
         constant = _log_weight(graph.factors, shifts)
         return cls(moved, replace(evidence, values=values), shifts, constant)
 
-    def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def options(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return options of a method with the values that ``base`` and ``initial`` start from."""
-        starts = {n: o for n, o in given.items() if n in _STARTS and isinstance(o, Mapping)}
-        return {**given, **{n: self.start(option) for n, option in starts.items()}}
+        starts = {n: o for n, o in options.items() if n in _STARTS and isinstance(o, Mapping)}
+        return {**options, **{n: self.start(option) for n, option in starts.items()}}
 
     def start(self, means: Mapping[str, Any]) -> dict[str, Any]:
         """Return means ``(..., *shape)`` as they are measured from the shifts."""
-        found = dict(means)
-        for name in found.keys() & self.shifts.keys():
-            wide = torch.as_tensor(found[name]).double()
-            found[name] = wide - self.shifts[name].to(wide.device)
-        return found
+        moved = dict(means)
+        for name in moved.keys() & self.shifts.keys():
+            wide = torch.as_tensor(moved[name]).double()
+            moved[name] = wide - self.shifts[name].to(wide.device)
+        return moved
 
-    def values(self, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def values(self, near: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return values (means, samples), ``(..., *shape)``, as they were measured."""
         return {
             n: t.double() + self.shifts[n].to(t.device) if n in self.shifts else t
-            for n, t in found.items()
+            for n, t in near.items()
         }
 
-    def log_weights(self, found: Float64[Tensor, " batch"]) -> Float64[Tensor, " batch"]:
+    def log_weights(self, near: Float64[Tensor, " batch"]) -> Float64[Tensor, " batch"]:
         """Return log-weights of values as they were measured."""
-        return with_constant(found, self.constant)
+        return with_constant(near, self.constant)
 
     def moved_back(self, answer: Any) -> Any:
         """Return an answer (moments, an assignment, samples, log-weights) as it was measured."""
@@ -110,30 +102,29 @@ class Centred:
             bound=None if near.bound is None else self.log_weights(near.bound),
         )
 
-    def assignment(self, found: Assignment) -> Assignment:
+    def assignment(self, near: Assignment) -> Assignment:
         """Return an assignment as it was measured."""
-        bound = None if found.bound is None else self.log_weights(found.bound)
         return replace(
-            found,
-            states=self.values(found.states),
-            log_weight=self.log_weights(found.log_weight),
-            bound=bound,
+            near,
+            states=self.values(near.states),
+            log_weight=self.log_weights(near.log_weight),
+            bound=None if near.bound is None else self.log_weights(near.bound),
         )
 
 
 @torch.no_grad()
 def _lone_units(factors: Iterable[Factor]) -> dict[str, tuple[Tensor, Tensor]]:
     """The bias and the precision of Gaussian units, the sums where several factors give them."""
-    found: dict[str, tuple[Tensor, Tensor]] = {}
+    lone: dict[str, tuple[Tensor, Tensor]] = {}
     for factor in factors:
         if factor.precision is None or factor.scope[0].family != "gaussian":
             continue
         bias, precision = (t.detach().double() for t in factor.tensors())
         name = factor.scope[0].name
-        if name in found:
-            bias, precision = bias + found[name][0], precision + found[name][1]
-        found[name] = bias, precision
-    return found
+        if name in lone:
+            bias, precision = bias + lone[name][0], precision + lone[name][1]
+        lone[name] = bias, precision
+    return lone
 
 
 def _log_weight(factors: Iterable[Factor], values: Mapping[str, Tensor]) -> Float64[Tensor, ""]:
@@ -142,9 +133,9 @@ def _log_weight(factors: Iterable[Factor], values: Mapping[str, Tensor]) -> Floa
     for factor in factors:
         if not factor.compact or any(v.name not in values for v in factor.scope):
             continue
-        given = {v.name: values[v.name].unsqueeze(0) for v in factor.scope}
+        row = {v.name: values[v.name].unsqueeze(0) for v in factor.scope}
         wide = factor.with_tensors(*(t.double() for t in factor.tensors()))
-        total = total.to(wide.tensors()[0].device) - wide.energy(given).squeeze(0)
+        total = total.to(wide.tensors()[0].device) - wide.energy(row).squeeze(0)
     return total
 
 
@@ -172,19 +163,16 @@ def reexpressed(
 
 
 def _felt(factors: Iterable[Factor], shifts: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What shifts add to the biases of the units at the other ends, ``(*statistics)``.
-
-    The units of those ends are still their own.
-    """
+    """What shifts add to the biases of the units at the other ends, in the units of those ends."""
     felt: dict[str, Tensor] = {}
     for factor in factors:
         if not factor.compact or len(factor.scope) != 2:
             continue
-        for own, other in (factor.scope, factor.scope[::-1]):
-            if own.name in shifts:
-                given = {own.name: shifts[own.name].unsqueeze(0)}
+        for shifted, other in (factor.scope, factor.scope[::-1]):
+            if shifted.name in shifts:
+                row = {shifted.name: shifts[shifted.name].unsqueeze(0)}
                 wide = factor.with_tensors(*(t.double() for t in factor.tensors()))
-                felt[other.name] = felt.get(other.name, 0.0) + wide.field(other, given).squeeze(0)
+                felt[other.name] = felt.get(other.name, 0.0) + wide.field(other, row).squeeze(0)
     return felt
 
 
@@ -217,7 +205,7 @@ def reexpress(
 ) -> None:
     """Write :func:`reexpressed` numbers into the factors, whose units all have biases."""
     factors = list(factors)
-    for own, found in zip(factors, reexpressed(factors, shifts, scales), strict=True):
-        if own.compact:
-            for kept, tensor in zip(own.tensors(), found.tensors(), strict=True):
-                kept.copy_(tensor)
+    for factor, changed in zip(factors, reexpressed(factors, shifts, scales), strict=True):
+        if factor.compact:
+            for tensor, numbers in zip(factor.tensors(), changed.tensors(), strict=True):
+                tensor.copy_(numbers)

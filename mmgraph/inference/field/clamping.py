@@ -14,18 +14,10 @@ from mmgraph.graph.variable import Variable
 
 
 class Clamped(NamedTuple):
-    """The known units of one variable.
+    """The known units of one variable."""
 
-    Attributes
-    ----------
-    values : Tensor, shape (batch, *statistics)
-        Their statistics; zero where unknown.
-    known : Tensor of bool, shape (batch, *shape), or None
-        Which units are known; of a document ``(batch,)``. None stands for all.
-    """
-
-    values: Float[Tensor, "batch *statistics"]
-    known: Bool[Tensor, "batch *shape"] | None = None
+    values: Float[Tensor, "batch *statistics"]  # zero where unknown
+    known: Bool[Tensor, "batch *shape"] | None = None  # a document is one unit; None stands for all
 
 
 def clamped(
@@ -48,12 +40,12 @@ def clamped(
         if variable.family == "categorical":
             values = values * known.unsqueeze(-1)
     else:
-        given = evidence.values.get(variable.name)
-        if given is None:
+        observed = evidence.values.get(variable.name)
+        if observed is None:
             return None
-        given = given.to(device, dtype)
-        known = ~given.isnan()
-        values = torch.where(known, given, 0.0)
+        observed = observed.to(device, dtype)
+        known = ~observed.isnan()
+        values = torch.where(known, observed, 0.0)
         if variable.family == "replicated_softmax":
             known = known.all(-1)
     if not bool(known.any()):

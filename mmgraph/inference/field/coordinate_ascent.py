@@ -24,21 +24,11 @@ Means = dict[str, Float[Tensor, "batch ..."]]
 
 
 class Ascent(NamedTuple):
-    """When updates end, and how much of the old distributions they keep.
+    """When updates end, and how much of the old distributions they keep."""
 
-    Attributes
-    ----------
-    iterations : int
-        The most sweeps.
-    tolerance : float
-        Sweeps end when no probability changes by more; at zero they make all iterations.
-    damping : float in [0, 1)
-        The share of the old distribution that an update keeps.
-    """
-
-    iterations: int
-    tolerance: float = 0.0
-    damping: float = 0.0
+    iterations: int  # the most sweeps
+    tolerance: float = 0.0  # no change is larger where sweeps end; at zero they make all iterations
+    damping: float = 0.0  # the share of the old distribution that an update keeps
 
     @classmethod
     def checked(cls, iterations: int, tolerance: float | None, damping: float) -> Ascent:
@@ -60,26 +50,10 @@ def ascend(
     tolerance: float = 0.0,
     damping: float = 0.0,
 ) -> tuple[int, float]:
-    """Update the means in place, colour by colour, and tell how far that came.
+    """Update the means in place, colour by colour, as :class:`Ascent` says.
 
-    Parameters
-    ----------
-    view : FieldView
-    colours : sequence of masks
-        See :func:`mmgraph.inference.pairwise.colouring.colour_masks`.
-    means : dict of str to Tensor
-        Expected statistics of every variable; entries are replaced, so that gradients flow.
-    iterations : int
-        The most passes over all variables.
-    tolerance : float, default 0
-        Passes end when no mean changes by more. At zero changes are not looked at.
-    damping : float in [0, 1), default 0
-        The share of the old mean that an update keeps.
-
-    Returns
-    -------
-    tuple of int and float
-        The passes, and the largest change of the last (infinite where not looked at).
+    Entries are replaced, so that gradients flow. The sweeps made are returned, and the largest
+    change of the last one: infinite at tolerance zero, where changes are not looked at.
     """
     residual, done = torch.inf, 0
     while done < iterations and residual > tolerance:
@@ -102,18 +76,12 @@ def observed_last(colours: Sequence[Masks], observed: Container[str]) -> list[Ma
 
     What hears the observed variables is then updated before what hears them at second hand. The
     answer of a few sweeps of mean field does not depend, then, on where those layers started: on
-    whether a variable is observed in all rows, or in some.
-
-    Parameters
-    ----------
-    colours : sequence of masks
-        See :func:`mmgraph.inference.pairwise.colouring.colour_masks`; they keep their cyclic order.
-    observed : container of str
+    whether a variable is observed in all rows, or in some. The colours keep their cyclic order.
     """
     if not colours:
         return []
-    seen = [sum(name in observed for name in colour) for colour in colours]
-    last = seen.index(max(seen))
+    counts = [sum(name in observed for name in colour) for colour in colours]
+    last = counts.index(max(counts))
     return [*colours[last + 1 :], *colours[: last + 1]]
 
 
@@ -147,5 +115,5 @@ def log_weights(view: FieldView, means: Mapping[str, Tensor]) -> Float[Tensor, "
         return view.expected_log_weight(means) + view.entropy(means)
     total = view.constant
     for name in view.free:
-        total = total + view.log_partition(name, means)
+        total = total + view.log_partition(name, view.field(name, means))
     return total

@@ -13,14 +13,6 @@ def check_finite(view: FieldView, what: str, numbers: Tensor) -> None:
 
     Two free real-valued layers that are joined have one only if their precisions outweigh the
     weights.
-
-    Parameters
-    ----------
-    view : FieldView
-        What the numbers were found from.
-    what : str
-        What the numbers are, for the message.
-    numbers : Tensor
     """
     if bool(numbers.isfinite().all()):
         return

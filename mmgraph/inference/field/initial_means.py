@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.graph.exponential_family import statistics_shape
 from mmgraph.inference.field.block_gibbs import States, sweep
 from mmgraph.inference.field.finiteness import check_finite
 from mmgraph.inference.field.moments import MomentSums
@@ -30,22 +29,7 @@ def gibbs_means(
     """Return mean statistics of free variables, the same for all rows that belong together.
 
     Chains start from values that lean to nothing, so that they end in several modes where there
-    are several.
-
-    Parameters
-    ----------
-    view : FieldView
-        Of layers of units.
-    colours : sequence of masks
-    batch : int
-        Rows of evidence: equal numbers of the view's rows, one after the other, belong to each.
-    generator : torch.Generator
-        On the device of the view.
-
-    Raises
-    ------
-    MmgraphError
-        If a mean is not finite.
+    are several. Equal numbers of the view's rows belong to each row of the batch of evidence.
     """
     states = _even_draws(view, generator)
     for _ in range(_SWEEPS):
@@ -53,7 +37,7 @@ def gibbs_means(
     sums = MomentSums(view, states)
     for _ in range(_SWEEPS):
         sweep(view, colours, states, generator, watch=sums.add)
-    found = {}
+    means = {}
     for name in view.free:
         mean = (sums.means[name] / _SWEEPS).to(view.dtype)
         check_finite(view, f"the mean of '{name}' along Gibbs chains", mean)
@@ -61,8 +45,8 @@ def gibbs_means(
         if not view.variables[name].is_real:
             even = view.families[name].mean(torch.zeros_like(mean)).unflatten(0, (batch, -1))
             rows = (1 - _EVEN_SHARE) * rows + _EVEN_SHARE * even[:, :1]
-        found[name] = rows.expand(batch, len(mean) // batch, *mean.shape[1:]).flatten(0, 1)
-    return found
+        means[name] = rows.expand(batch, len(mean) // batch, *mean.shape[1:]).flatten(0, 1)
+    return means
 
 
 def _even_draws(view: FieldView, generator: torch.Generator) -> States:
@@ -82,16 +66,10 @@ def uninformed_means(view: FieldView) -> dict[str, Tensor]:
     zero. Units with states and words lean to none of them; real ones have the means that those
     give them, so that nothing depends on the units that they are measured in. Where each row has
     the same means, there is one row of them.
-
-    Parameters
-    ----------
-    view : FieldView
-        Of layers of units.
     """
     even = {}
-    for name, variable in view.variables.items():
-        shape = statistics_shape(variable) if name in view.compact else view.unary[name].shape[1:]
-        nothing = torch.zeros(1, *shape, device=view.device, dtype=view.dtype)
+    for name, form in view.forms.items():
+        nothing = torch.zeros(1, *form.shape, device=view.device, dtype=view.dtype)
         even[name] = view.families[name].mean(nothing)
     leaning = dict(even)
     for name, variable in view.variables.items():
@@ -104,8 +82,8 @@ def uninformed_means(view: FieldView) -> dict[str, Tensor]:
         if view.is_whole(name):
             means[name] = view.clamped[name].values
             continue
-        found = view.mean(name, even)
+        mean = view.mean(name, even)
         neighbours = {v.name for f in view.couplings[name] for v in f.scope}
         rows = max(len(view.unary[name]), *(len(even[n]) for n in (name, *neighbours)))
-        means[name] = found[:1] if rows == 1 and name not in view.clamped else found
+        means[name] = mean[:1] if rows == 1 and name not in view.clamped else mean
     return means

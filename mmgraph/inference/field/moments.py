@@ -43,46 +43,25 @@ def moments(
 ) -> Moments:
     """Return what mean statistics and expected squares say of some variables.
 
-    Parameters
-    ----------
-    view : FieldView
-        Knows how variables are kept.
-    means : mapping of str to Tensor
-        Mean statistics, ``(batch, ...)``.
-    squares : mapping of str to Tensor
-        Mean squares of variables without states, see :func:`second_moments`.
-    names : iterable of str
-        The variables wanted.
-
-    Raises
-    ------
-    MmgraphError
-        If a mean or a variance is not finite.
+    The squares are those of :func:`second_moments`. What is not finite is an MmgraphError.
     """
-    found = Moments({}, {}, {})
+    result = Moments({}, {}, {})
     for name in names:
-        variable, mean = view.variables[name], means[name]
+        mean = means[name]
         check_finite(view, f"the mean of '{name}'", mean)
-        if not variable.is_discrete:
-            found.means[name] = mean
-            found.variances[name] = (squares[name] - mean.square()).clamp_min(0.0)
-            check_finite(view, f"the variance of '{name}'", found.variances[name])
-        elif variable.family == "bernoulli" and name in view.compact:
-            chance = mean.clamp(0.0, 1.0)  # a sum of shares may exceed one by rounding
-            found.marginals[name] = torch.stack([1 - chance, chance], -1)
+        if view.variables[name].is_discrete:
+            result.marginals[name] = view.forms[name].marginals(mean)
         else:
-            found.marginals[name] = mean
-    return found
+            result.means[name] = mean
+            result.variances[name] = (squares[name] - mean.square()).clamp_min(0.0)
+            check_finite(view, f"the variance of '{name}'", result.variances[name])
+    return result
 
 
 class MomentSums:
     """Sums of means and squares of the distributions that states are drawn from.
 
-    Parameters
-    ----------
-    view : FieldView
-    states : dict of str to Tensor
-        Of every variable; those of variables clamped as a whole count as they are.
+    The states of variables that are clamped as a whole count as they are.
     """
 
     def __init__(self, view: FieldView, states: States) -> None:
@@ -102,13 +81,12 @@ class MomentSums:
     def add(self, name: str, mask: Tensor | None, natural: Tensor) -> None:
         """Add the distribution that a variable (or its masked elements) is drawn from."""
         view = self.view
-        kept = view.kept(name, view.families[name].mean(natural))
+        mean = view.kept(name, view.families[name].mean(natural))
         if mask is not None:
-            kept = kept * mask.to(kept.device).unsqueeze(-1)
-        self.means[name] += kept
+            mean = mean * mask.to(mean.device).unsqueeze(-1)
+        self.means[name] += mean
         if name in self.squares:
-            square = view.second_moment_of(name, natural)
-            self.squares[name] += square
+            self.squares[name] += view.second_moment_of(name, natural)
 
     def rows(self, part: slice) -> MomentSums:
         """Return the sums of some of the rows."""
@@ -125,12 +103,7 @@ class MomentSums:
     ) -> Moments:
         """Return the averages over ``count`` sweeps and over the chains of each row.
 
-        Parameters
-        ----------
-        rows : (int, int)
-            The batch, and the chains of each row of it.
-        shares : Tensor, optional
-            By what chains count; by default evenly.
+        ``rows`` are the batch and its chains, which count evenly or by ``shares``.
         """
 
         def average(total: Tensor) -> Tensor:
@@ -144,13 +117,3 @@ class MomentSums:
         for name, values in self.fixed.items():
             means[name], squares[name] = average(values), average(values.square())
         return moments(self.view, means, squares, self.view.variables)
-
-
-def values_of(view: FieldView, name: str, statistics: Tensor) -> Tensor:
-    """Return the state indices that statistics stand for, or the real values themselves."""
-    variable = view.variables[name]
-    if not variable.is_discrete:
-        return statistics
-    if name in view.compact and variable.family == "bernoulli":
-        return statistics.long()
-    return statistics.argmax(-1)

@@ -15,15 +15,7 @@ from mmgraph.graph.variable import Variable
 
 
 class RowTable(Factor):
-    """A table for each row of evidence.
-
-    Parameters
-    ----------
-    table : LogTable
-        ``(*states)``, or ``(batch, *states)``.
-    batch : int
-        The rows of evidence.
-    """
+    """A table for each row of a batch of evidence, of one or as many tables."""
 
     def __init__(self, table: LogTable, batch: int) -> None:
         self.scope = table.scope

@@ -25,15 +25,9 @@ from mmgraph.inference.field.view import FieldView, of_rows
 
 
 class SoftenedView(FieldView):
-    """A field view whose factors have finite energies; the zeros that they had count apart.
+    """A field view whose factors have finite energies; the zeros that they had count apart."""
 
-    Attributes
-    ----------
-    cost : float or Tensor, shape (batch,)
-        What a hard zero costs; infinity in the model itself.
-    """
-
-    cost: float | Float[Tensor, " batch"]
+    cost: float | Float[Tensor, " batch"]  # of a hard zero; infinity in the model itself
 
     def __init__(
         self, graph: FactorGraph, evidence: Evidence, device: torch.device, dtype: torch.dtype
@@ -68,20 +62,14 @@ class SoftenedView(FieldView):
     def broken(self, name: str, statistics: Statistics) -> Float[Tensor, "batch ..."] | None:
         """Return how many hard zeros each state of a variable would meet; None if there are none.
 
-        Parameters
-        ----------
-        statistics : mapping of str to Tensor
-            Of states: one-hot rows.
+        The statistics are one-hot rows of the others' states.
         """
-        total: Tensor | None = None
-        for factor in self._forbidden[name]:
-            said = -self._said(factor, self.variables[name], statistics)
-            total = said if total is None else total + said
-        return total
+        field = self._field_of(self._forbidden[name], name, statistics)
+        return None if field is None else -field
 
     def violations(self, statistics: Statistics) -> Float[Tensor, " batch"]:
         """Return how many hard zeros the states of each row meet."""
-        return -self.coupling_log_weight_of(self._forbidding, (), statistics)
+        return -self.coupling_log_weight(statistics, self._forbidding, ())
 
 
 def _parted(factor: Factor) -> Iterator[tuple[Factor, Factor | None]]:

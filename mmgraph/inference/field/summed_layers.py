@@ -26,12 +26,6 @@ def layers_to_sum(view: FieldView, cost: Callable[[list[str]], float]) -> list[s
 
     Where several choices cost the same, the one of variables that come first: the choice, and with
     it the random numbers that are drawn, is the same in every process.
-
-    Parameters
-    ----------
-    view : FieldView
-    cost : callable
-        Of the free variables that remain.
     """
     graph: nx.Graph[str] = nx.Graph()
     graph.add_nodes_from(view.free)
@@ -63,57 +57,41 @@ def _greedy(graph: nx.Graph[str], names: list[str]) -> list[str]:
 
 
 class SummedView:
-    """A view with some layers summed out: weights of the values of the others.
-
-    Parameters
-    ----------
-    view : FieldView
-    summed : collection of str
-        Free variables that no factor joins to each other.
-    """
+    """A view with some layers summed out, which no factor joins to each other."""
 
     def __init__(self, view: FieldView, summed: Collection[str]) -> None:
         self.view = view
         self.summed = list(summed)
-        self.kept = [n for n in view.free if n not in summed]
+        self.remaining = [n for n in view.free if n not in summed]
         self._between = [f for f in view.factors if not any(v.name in set(summed) for v in f.scope)]
-        self._tilts = [n for n in view.tilts if n in self.kept]
+        self._tilts = [n for n in view.tilts if n in self.remaining]
 
     def weigh(self, states: Mapping[str, Tensor]) -> Weighed:
-        """Return what the log-weights of values of the kept variables are made of."""
+        """Return what the log-weights of values of the remaining variables are made of."""
         view = self.view
         alone = view.constant
-        for name in self.kept:
+        for name in self.remaining:
             family, value = view.families[name], states[name]
             base = family.log_base(value)
             alone = alone + summed_mean(value, view.unary[name]) + summed(base)
-        joined = view.coupling_log_weight_of(self._between, self._tilts, states)
+        joined = view.coupling_log_weight(states, self._between, self._tilts)
         fields = {name: view.coupling_field(name, states) for name in self.summed}
         return Weighed(view, alone, joined, fields)
 
 
 class Weighed(NamedTuple):
-    """The log-weights of some values, at any inverse temperature.
-
-    Attributes
-    ----------
-    view : FieldView
-    alone, joined : Tensor, shape (batch,)
-        What values of the kept variables weigh by themselves, and by what joins them.
-    fields : mapping of str to Tensor or None
-        What they say of each summed layer.
-    """
+    """The log-weights of some values, at any inverse temperature."""
 
     view: FieldView
-    alone: Float[Tensor, " batch"]
-    joined: Float[Tensor, " batch"]
-    fields: Mapping[str, Tensor | None]
+    alone: Float[Tensor, " batch"]  # of the values by themselves
+    joined: Float[Tensor, " batch"]  # of what joins them
+    fields: Mapping[str, Tensor | None]  # what they say of each summed layer
 
     def log_weight(self, inverse: float = 1.0) -> Float[Tensor, " batch"]:
         """Return the logarithm of each row's weight, the summed layers' sums among it."""
         total = self.alone + inverse * self.joined
         for name in self.fields:
-            total = total + self.view.log_partition_of(name, self.natural(name, inverse))
+            total = total + self.view.log_partition(name, self.natural(name, inverse))
         return total
 
     def natural(self, name: str, inverse: float = 1.0) -> Float[Tensor, "batch ..."]:
@@ -126,5 +104,5 @@ def log_base_partition(view: FieldView) -> Float[Tensor, " batch"]:
     """Return the log-partition function without what joins variables."""
     total = view.constant
     for name in view.free:
-        total = total + view.log_partition_of(name, view.unary[name])
+        total = total + view.log_partition(name, view.unary[name])
     return total.expand(view.batch) if total.ndim else torch.full((view.batch,), float(total))

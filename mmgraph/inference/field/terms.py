@@ -6,7 +6,7 @@ factors that join free variables are kept for :mod:`mmgraph.inference.field.view
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Self
 
 import torch
@@ -20,38 +20,32 @@ from mmgraph.graph.exponential_family import (
     ExponentialFamily,
     Gaussian,
     ReplicatedSoftmax,
-    statistics_shape,
 )
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.leaves.rectified_gaussian import RectifiedGaussian
 from mmgraph.inference.field.clamping import Clamped, clamped, without_certain
+from mmgraph.inference.field.form import Form
 from mmgraph.inference.field.row_table import RowTable, excluded_states
 from mmgraph.inference.model_variables import field_variables, is_compact
 from mmgraph.inference.numerics.bernoulli_sampler import CountedBernoulli
+from mmgraph.inference.possible_rows import named_rows
 
 Statistics = Mapping[str, Float[Tensor, "batch ..."]]
 
 
 class FieldTerms:
-    """What the factors and the evidence say of each variable.
+    """What the factors and the evidence say of each variable, on a device and in a precision.
 
-    A Bernoulli variable of which compact factors alone speak has one number a unit: its log-odds
-    as natural parameter, its mean as statistic. All other discrete variables have an axis of
-    states. Continuous variables take part where compact factors speak of them.
-
-    Parameters
-    ----------
-    graph : FactorGraph
-    evidence : Evidence
-    device, dtype
-        Where, and in which precision, statistics and fields are.
+    Continuous variables take part where compact factors speak of them.
 
     Attributes
     ----------
     variables : dict of str to Variable
         Those with a field.
+    forms : dict of str to Form
+        How their statistics are kept.
     families : dict of str to ExponentialFamily
         What turns their natural parameters into means and samples.
     compact : set of str
@@ -61,8 +55,8 @@ class FieldTerms:
     free : list of str
         Variables that are not observed as a whole in every row.
     unary : dict of str to Tensor
-        Natural parameters of each variable alone, ``(batch, *shape, states)`` or, of a compact
-        one, ``(batch or 1, *statistics)``. Layers that are clamped as a whole count in.
+        Natural parameters of each variable alone, ``(batch, *statistics)``; of a compact one
+        perhaps one row. Layers that are clamped as a whole count in.
     couplings : dict of str to list of Factor
         The factors through which others speak of a variable.
     """
@@ -117,15 +111,17 @@ class FieldTerms:
     ) -> None:
         self.batch, self.device, self.dtype = batch, device, dtype
         self.variables = {n: graph.variables[n] for n in field_variables(graph)}
-        self.compact = {n for n in self.variables if is_compact(graph, n)}
+        self.forms = {n: Form.of(v, is_compact(graph, n)) for n, v in self.variables.items()}
+        self.compact = {n for n, form in self.forms.items() if form.compact}
+        self._of_two_states = {n for n, form in self.forms.items() if form.has_two_states}
         self.families: dict[str, ExponentialFamily] = {}
         self._precisions: dict[str, Tensor] = {}
         self.tilts: dict[str, Tensor] = {}
         self.clamped: dict[str, Clamped] = {}
         self.unary: dict[str, Tensor] = {
-            n: torch.zeros(batch, *v.shape, v.cardinality, device=device, dtype=dtype)
-            for n, v in self.variables.items()
-            if n not in self.compact
+            n: torch.zeros(batch, *form.shape, device=device, dtype=dtype)
+            for n, form in self.forms.items()
+            if not form.compact
         }
         self._constant = self.zeros()
         self._uncounted: list[str] = []
@@ -134,9 +130,9 @@ class FieldTerms:
 
     def _clamp(self, evidence: Evidence) -> None:
         for name in self.compact:
-            known = clamped(evidence, self.variables[name], self.device, self.dtype)
-            if known is not None:
-                self.clamped[name] = known
+            observed = clamped(evidence, self.variables[name], self.device, self.dtype)
+            if observed is not None:
+                self.clamped[name] = observed
 
     def _add_all(self, factors: Iterable[Factor]) -> None:
         joining = []
@@ -184,14 +180,14 @@ class FieldTerms:
     def _add_alone(self, factor: Factor) -> None:
         (variable,) = factor.scope
         field = factor.field(variable, {}).to(self.device, self.dtype)
-        if factor.compact or variable.name not in self.compact:
+        if factor.compact:
             self._add_field(variable.name, field)
         else:
             self._add_potentials(variable.name, field)
         if factor.precision is not None:
             precision = factor.precision.to(self.device, self.dtype)
-            if (known := self._precisions.get(variable.name)) is not None:
-                precision = known + precision
+            if variable.name in self._precisions:
+                precision = self._precisions[variable.name] + precision
             self._precisions[variable.name] = precision
         if factor.document_length is not None:
             if variable.name in self.families:
@@ -205,14 +201,14 @@ class FieldTerms:
     def _find_families(self) -> None:
         for name, variable in self.variables.items():
             if name not in self.unary:
-                alone = torch.zeros(1, *statistics_shape(variable))
-                self.unary[name] = alone.to(self.device, self.dtype)
+                nothing = torch.zeros(1, *self.forms[name].shape)
+                self.unary[name] = nothing.to(self.device, self.dtype)
             if name in self._precisions:
                 kind = Gaussian if variable.family == "gaussian" else RectifiedGaussian
                 self.families[name] = kind(self._precisions[name])
             if name in self.families:
                 continue
-            if name not in self.compact or variable.family == "categorical":
+            if self.forms[name].has_states:
                 self.families[name] = Categorical()
             elif variable.family == "bernoulli":
                 self.families[name] = CountedBernoulli()
@@ -224,11 +220,7 @@ class FieldTerms:
     def _lengths(self, name: str, length: int) -> Float[Tensor, " batch"]:
         """The words of each document; a missing one has the usual length."""
         usual = torch.full((self.batch,), float(length), device=self.device, dtype=self.dtype)
-        known = self.clamped.get(name)
-        if known is None:
-            return usual
-        lengths = known.values.sum(-1)
-        return lengths if known.known is None else torch.where(known.known, lengths, usual)
+        return self.with_known(name, usual, lambda counts: counts.sum(-1))
 
     def _add_joining(self, factor: Factor) -> None:
         whole = [v for v in factor.scope if factor.compact and self.is_whole(v.name)]
@@ -238,18 +230,16 @@ class FieldTerms:
                 self.couplings[variable.name].append(factor)
             return
         # What a whole layer says is always the same: the factor becomes a bias of its other end.
-        (seen,) = whole[:1]
-        (other,) = (v for v in factor.scope if v is not seen)
-        said = factor.field(other, {seen.name: self.clamped[seen.name].values})
+        observed = whole[0]
+        (other,) = (v for v in factor.scope if v is not observed)
+        field = factor.field(other, {observed.name: self.clamped[observed.name].values})
         if len(whole) == 2:
-            self._constant = self._constant + summed(said * self.clamped[other.name].values)
+            self._constant = self._constant + summed(field * self.clamped[other.name].values)
         else:
-            self._add_field(other.name, self._as_states(other.name, said))
+            self._add_field(other.name, field)
 
     def _add_field(self, name: str, field: Tensor) -> None:
-        field = field.to(self.device, self.dtype)
-        if name not in self.compact and field.ndim == self.unary[name].ndim - 1:
-            field = self._as_states(name, field)
+        field = self.forms[name].natural(field.to(self.device, self.dtype))
         self.unary[name] = self.unary[name] + field if name in self.unary else field
 
     def _add_soft(self, name: str, potentials: Tensor) -> None:
@@ -260,45 +250,39 @@ class FieldTerms:
 
     def _add_potentials(self, name: str, potentials: Tensor) -> None:
         """Add log-potentials of states, which a compact variable takes as log-odds."""
-        if name not in self.compact or self.variables[name].family == "categorical":
-            self._add_field(name, potentials)
-            return
-        self._add_field(name, potentials[..., 1] - potentials[..., 0])
-        self._constant = self._constant + summed(potentials[..., 0])
-
-    def _as_states(self, name: str, field: Tensor) -> Tensor:
-        """Log-odds as log-potentials of two states where the variable is kept so."""
-        if self._has_two_states(name):
-            return torch.stack([torch.zeros_like(field), field], -1)
-        return field
-
-    def _has_two_states(self, name: str) -> bool:
-        """Whether a Bernoulli variable is kept with an axis of states."""
-        return self.variables[name].family == "bernoulli" and name not in self.compact
+        if self.forms[name].is_chance:
+            self._constant = self._constant + summed(potentials[..., 0])
+            potentials = potentials[..., 1] - potentials[..., 0]
+        self._add_field(name, potentials)
 
     def is_whole(self, name: str) -> bool:
         """Whether a variable is clamped as a whole in every row."""
         return name in self.clamped and self.clamped[name].known is None
 
+    def with_known(self, name: str, numbers: Tensor, measure: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return numbers of units (of their statistics), those measured of known values instead."""
+        observed = self.clamped.get(name)
+        if observed is None:
+            return numbers
+        measured, known = measure(observed.values), observed.known
+        if known is None:
+            return measured
+        each = known.reshape(*known.shape, *(1,) * (numbers.ndim - known.ndim))
+        return torch.where(each, measured, numbers)
+
     def check_possible(self) -> None:
         """Raise ZeroProbabilityError if soft evidence leaves a unit no state in some row."""
-        impossible = torch.isneginf(self._constant.detach())
-        if bool(impossible.any()):
-            rows = tuple(impossible.nonzero().flatten().tolist())
+        rows = tuple(torch.isneginf(self._constant.detach()).nonzero().flatten().tolist())
+        if rows:
             raise ZeroProbabilityError(
-                f"the evidence has probability zero in rows {list(rows[:8])}", rows, ()
+                f"the evidence has probability zero in {named_rows(rows)}", rows, ()
             )
 
     def tilt(self, base: Statistics) -> None:
         """Start from other means: what the model says beyond them counts as what joins variables.
 
-        At inverse temperature zero free variables then have the means given, and at one the model
-        is what it was.
-
-        Parameters
-        ----------
-        base : mapping of str to Tensor
-            Expected statistics of free variables, ``(batch or 1, *statistics)``.
+        At inverse temperature zero free variables then have the means of ``base`` (perhaps one row
+        for all), and at one the model is what it was.
         """
         for name, mean in base.items():
             if name in self.free:

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from mmgraph.graph.errors import EvidenceError
 from mmgraph.graph.factor import Factor
-from mmgraph.graph.variable import Variable
 from mmgraph.inference.field.terms import FieldTerms, Statistics, summed
 
 
@@ -28,10 +27,7 @@ class FieldView(FieldTerms):
     ) -> Float[Tensor, "batch ..."]:
         """Return the natural parameters of a variable given the statistics of the others.
 
-        Parameters
-        ----------
-        inverse : float or Tensor of shape (batch,), optional
-            The inverse temperature: what everything that joins variables is multiplied by.
+        What joins variables is multiplied by the ``inverse`` temperature, one or one of each row.
         """
         alone = self.unary[name]
         joined = self.coupling_field(name, statistics)
@@ -43,48 +39,37 @@ class FieldView(FieldTerms):
         self, name: str, statistics: Statistics
     ) -> Float[Tensor, "batch ..."] | None:
         """Return what the others say of a variable, None where none does."""
-        total = self.tilts.get(name)
-        variable = self.variables[name]
-        for factor in self.couplings[name]:
-            said = self._said(factor, variable, statistics)
-            total = said if total is None else total + said
+        return self._field_of(self.couplings[name], name, statistics, self.tilts.get(name))
+
+    def _field_of(
+        self,
+        factors: Iterable[Factor],
+        name: str,
+        statistics: Statistics,
+        total: Tensor | None = None,
+    ) -> Float[Tensor, "batch ..."] | None:
+        """What factors say of a variable, in its form, added to a total."""
+        variable, form = self.variables[name], self.forms[name]
+        for factor in factors:
+            means = statistics
+            if factor.compact and self._of_two_states:  # which it takes as chances of the last
+                ends = statistics.keys() & self._of_two_states & {v.name for v in factor.scope}
+                means = {**statistics, **{n: statistics[n][..., 1] for n in ends}}
+            field = form.natural(factor.field(variable, means)).to(self.device, self.dtype)
+            total = field if total is None else total + field
         return total
-
-    def _said(
-        self, factor: Factor, variable: Variable, statistics: Statistics
-    ) -> Float[Tensor, "batch ..."]:
-        """What a factor says of a variable, in the form in which the variable is kept."""
-        if factor.compact:
-            said = factor.field(variable, self._means(factor, statistics))
-            said = self._as_states(variable.name, said)
-        else:
-            said = factor.field(variable, statistics)
-        return said.to(self.device, self.dtype)
-
-    def _means(self, factor: Factor, statistics: Statistics) -> Statistics:
-        """The statistics as a compact factor expects them."""
-        with_states = [v.name for v in factor.scope if self._has_two_states(v.name)]
-        if not with_states:
-            return statistics
-        chances = {n: statistics[n][..., 1] for n in with_states if n in statistics}
-        return {**statistics, **chances}
 
     def log_conditional(
         self, name: str, statistics: Statistics
     ) -> Float[Tensor, "batch *shape states"]:
-        """Return the logarithm of each element's distribution given the others' statistics.
-
-        Raises
-        ------
-        EvidenceError
-            If no state of some element is possible.
-        """
+        """Return the logarithm of each element's distribution given the others' statistics."""
         field = self._possible(name, self.field(name, statistics))
-        if name in self.compact and self.variables[name].family == "bernoulli":
+        if self.forms[name].is_chance:
             field = torch.stack([torch.zeros_like(field), field], -1)
         return field.log_softmax(-1)
 
     def _possible(self, name: str, field: Tensor) -> Tensor:
+        """Return a field, or raise EvidenceError if no state of some element is possible."""
         if name in self.compact:
             return field
         impossible = torch.isneginf(field.detach()).all(-1)
@@ -94,14 +79,9 @@ class FieldView(FieldTerms):
         return field
 
     def mean(self, name: str, statistics: Statistics) -> Float[Tensor, "batch ..."]:
-        """Return a variable's expected statistics given those of the others.
+        """Return a variable's expected statistics given those of the others, or as they are known.
 
-        Known units keep theirs.
-
-        Raises
-        ------
-        EvidenceError
-            If no state of some element is possible.
+        EvidenceError says that no state of some element is possible.
         """
         field = self._possible(name, self.field(name, statistics))
         return self.kept(name, self.families[name].mean(field))
@@ -109,44 +89,40 @@ class FieldView(FieldTerms):
     def kept(self, name: str, fresh: Tensor) -> Float[Tensor, "batch ..."]:
         """Return fresh statistics of a variable with its known units as they are known."""
         fresh = fresh.expand(self.batch, *fresh.shape[1:])
-        known = self.clamped.get(name)
-        if known is None:
+        if name not in self.clamped:
             return fresh
-        if known.known is None:
-            return known.values
-        return torch.where(_over(known.known, fresh), known.values, fresh)
+        return self.with_known(name, fresh, lambda values: values)
 
     def start(
         self, draw: bool = False, generator: torch.Generator | None = None
     ) -> dict[str, Tensor]:
         """Return means (or samples) of every variable by itself; known units have their values."""
-        found = {}
+        statistics = {}
         for name in self.variables:
             if self.is_whole(name):
-                found[name] = self.clamped[name].values
+                statistics[name] = self.clamped[name].values
                 continue
             family = self.families[name]
             alone = self.unary[name].expand(self.batch, *self.unary[name].shape[1:])
-            found[name] = self.kept(
-                name, family.sample(alone, generator) if draw else family.mean(alone)
-            )
-        return found
+            fresh = family.sample(alone, generator) if draw else family.mean(alone)
+            statistics[name] = self.kept(name, fresh)
+        return statistics
 
-    def coupling_log_weight(self, statistics: Statistics) -> Float[Tensor, " batch"]:
-        """Return the mean log-weight of what joins free variables."""
-        return self.coupling_log_weight_of(self.factors, self.tilts, statistics)
-
-    def coupling_log_weight_of(
-        self, factors: Iterable[Factor], tilts: Iterable[str], statistics: Statistics
+    def coupling_log_weight(
+        self,
+        statistics: Statistics,
+        factors: Iterable[Factor] | None = None,
+        tilts: Iterable[str] | None = None,
     ) -> Float[Tensor, " batch"]:
-        """Return the mean log-weight of some of the factors, and of the tilts of some variables."""
+        """Return the mean log-weight of what joins free variables, or of some of it."""
         total = self.zeros()
-        for name in tilts:
+        for name in self.tilts if tilts is None else tilts:
             total = total + summed_mean(statistics[name], self.tilts[name])
-        for factor in factors:
-            variable = factor.scope[0]
-            said = self._said(factor, variable, statistics)
-            mean = summed_mean(statistics[variable.name], said)
+        for factor in self.factors if factors is None else factors:
+            name = factor.scope[0].name
+            field = self._field_of([factor], name, statistics)
+            assert field is not None
+            mean = summed_mean(statistics[name], field)
             # An edge within one variable is seen from both of its ends.
             total = total + (mean / 2 if len(factor.scope) == 1 else mean)
         return total
@@ -168,12 +144,10 @@ class FieldView(FieldTerms):
         """
         total = self.zeros()
         for name in self.free:
-            family, mean = self.families[name], means[name]
-            part = family.entropy(mean)
-            known = self.clamped.get(name)
-            if known is not None and known.known is not None:
-                part = torch.where(known.known, family.log_base(known.values), part)
-            total = total + summed(part)
+            family = self.families[name]
+            total = total + summed(
+                self.with_known(name, family.entropy(means[name]), family.log_base)
+            )
         return total
 
     def log_base(self, statistics: Statistics) -> Float[Tensor, " batch"]:
@@ -183,19 +157,18 @@ class FieldView(FieldTerms):
             total = total + summed(self.families[name].log_base(statistics[name]))
         return total
 
-    def log_partition(self, name: str, statistics: Statistics) -> Float[Tensor, " batch"]:
-        """Return the logarithm of a variable's sum over all values of its unknown units."""
-        return self.log_partition_of(name, self.field(name, statistics))
+    def log_partition(self, name: str, field: Tensor) -> Float[Tensor, " batch"]:
+        """Return the logarithm of a variable's sum over all values of its unknown units.
 
-    def log_partition_of(self, name: str, field: Tensor) -> Float[Tensor, " batch"]:
-        """Return what :meth:`log_partition` does, of natural parameters."""
+        Of a free variable, from its natural parameters.
+        """
         family = self.families[name]
-        part = family.log_partition(field)
-        known = self.clamped.get(name)
-        if known is not None and known.known is not None:
-            fixed = field * known.values
-            fixed = (fixed.sum(-1) if family.inner else fixed) + family.log_base(known.values)
-            part = torch.where(known.known, fixed, part)
+
+        def log_weight(values: Tensor) -> Tensor:
+            weight = field * values
+            return (weight.sum(-1) if family.inner else weight) + family.log_base(values)
+
+        part = self.with_known(name, family.log_partition(field), log_weight)
         return summed(part.expand(self.batch, *part.shape[1:]))
 
     def second_moment(self, name: str, statistics: Statistics) -> Float[Tensor, "batch *shape"]:
@@ -207,12 +180,8 @@ class FieldView(FieldTerms):
     def second_moment_of(self, name: str, natural: Tensor) -> Float[Tensor, "batch *shape"]:
         """Return what :meth:`second_moment` does, from natural parameters."""
         family = self.families[name]
-        free = family.second_moment(natural, family.mean(natural))
-        free = free.expand(self.batch, *free.shape[1:])
-        known = self.clamped.get(name)
-        if known is None or known.known is None:
-            return free
-        return torch.where(_over(known.known, free), known.values.square(), free)
+        square = family.second_moment(natural, family.mean(natural))
+        return self.with_known(name, square.expand(self.batch, *square.shape[1:]), torch.square)
 
 
 def excluded_by_others(name: str, row: int) -> EvidenceError:
@@ -229,11 +198,6 @@ def summed_mean(
     if values.shape[0] != probability.shape[0]:
         values = values.expand(probability.shape[0], *values.shape[1:])
     return summed(probability * values.masked_fill(probability == 0, 0.0))
-
-
-def _over(known: Tensor, statistics: Tensor) -> Tensor:
-    """A mask of units as one of their statistics."""
-    return known.reshape(*known.shape, *(1,) * (statistics.ndim - known.ndim))
 
 
 def of_rows(number: float | Tensor, like: Tensor) -> float | Tensor:

@@ -20,45 +20,22 @@ from mmgraph.inference.pairwise.graph import POTTS, Adjacency, EdgeArrays
 
 
 class Forests(NamedTuple):
-    """Parts of the nodes within which the edges form forests.
+    """Parts of the nodes within which the edges form forests."""
 
-    Attributes
-    ----------
-    part : ndarray of int64, shape (nodes,)
-        The part of each variable's node; -1 for the node of a table.
-    order : ndarray of int64, shape (variable nodes,)
-        Part by part, and in each part parents before their children.
-    starts : ndarray of int64, shape (parts + 1,)
-        Where in ``order`` each part starts.
-    parent_edge : ndarray of int64, shape (nodes,)
-        The edge to the parent; negative at a root.
-    """
-
-    part: Int64[np.ndarray, " nodes"]
-    order: Int64[np.ndarray, " variables"]
-    starts: Int64[np.ndarray, " parts+1"]
-    parent_edge: Int64[np.ndarray, " nodes"]
+    part: Int64[np.ndarray, " nodes"]  # of a variable's node; -1 for the node of a table
+    order: Int64[np.ndarray, " variables"]  # part by part, parents before their children
+    starts: Int64[np.ndarray, " parts+1"]  # where in the order each part starts
+    parent_edge: Int64[np.ndarray, " nodes"]  # negative at a root
 
 
 class ForestModel(NamedTuple):
-    """What updates read of a graph beside its unary energies.
-
-    Attributes
-    ----------
-    edges : EdgeArrays
-    adjacency : Adjacency
-    forests : Forests
-    slots : ndarray of int64, shape (edges + 1,)
-        Where the message along each edge lies.
-    potentials : ndarray
-        Exponentials of minus the tables of edges.
-    """
+    """What updates read of a graph beside its unary energies."""
 
     edges: EdgeArrays
     adjacency: Adjacency
     forests: Forests
-    slots: Int64[np.ndarray, " edges+1"]
-    potentials: Float64[np.ndarray, " cells"]
+    slots: Int64[np.ndarray, " edges+1"]  # where the message along each edge lies
+    potentials: Float64[np.ndarray, " cells"]  # exponentials of minus the tables of edges
 
 
 @uncounted
@@ -70,7 +47,7 @@ def _root(parents, n):
 
 
 @uncounted
-def _admits(p, n, part, sets, edges, adjacency, is_table, seen, mark):
+def _admits(p, n, part, sets, edges, adjacency, is_table, marks, mark):
     """Whether a node may join a part: it closes no cycle there, and shares no table."""
     for i in range(adjacency.start[n], adjacency.start[n + 1]):
         e = adjacency.edges[i]
@@ -82,9 +59,9 @@ def _admits(p, n, part, sets, edges, adjacency, is_table, seen, mark):
                     return False
         elif part[other] == p:
             root = _root(sets, other)
-            if seen[root] == mark:
+            if marks[root] == mark:
                 return False
-            seen[root] = mark
+            marks[root] = mark
     return True
 
 
@@ -94,13 +71,13 @@ def part_into_forests(preferred, edges, adjacency, is_table):
     nodes = len(preferred)
     part = np.full(nodes, -1, np.int64)
     sets = np.arange(nodes)
-    seen = np.full(nodes, -1, np.int64)
+    marks = np.full(nodes, -1, np.int64)
     mark = 0
     for n in range(nodes):
         if is_table[n]:
             continue
         p, step = preferred[n], 0
-        while not _admits(p, n, part, sets, edges, adjacency, is_table, seen, mark):
+        while not _admits(p, n, part, sets, edges, adjacency, is_table, marks, mark):
             p, step, mark = step, step + 1, mark + 1
         mark += 1
         part[n] = p

@@ -27,7 +27,6 @@ from mmgraph.inference.mean_field.start import Start, starting_means
 from mmgraph.inference.mean_field.structured import improved_by_forests
 from mmgraph.inference.model_variables import (
     default_precision,
-    has_compact_factors,
     named_variables,
     tables_device,
 )
@@ -125,11 +124,11 @@ def mean_field(
     names = named_variables(graph, variables)
     with torch.no_grad():
         solved = _solved(graph, evidence, names, ascent, options)
-    found, bound, done, residual = solved
+    marginals, bound, done, residual = solved
     wanted = torch.inf if tolerance is None else tolerance
     return Posterior(
         graph.variables,
-        found,
+        marginals,
         bound,
         method="mean_field" if structure == "naive" else "structured_mean_field",
         is_normalised=graph.is_normalised,
@@ -174,8 +173,8 @@ def _solved(
         bound = view.expected_log_weight(marginals) + view.entropy(marginals)
         if options.structure == "chains":
             marginals, bound, done, residual = improved_by_forests(graph, rows, marginals, ascent)
-        found = moments(view, marginals, second_moments(view, marginals, names), names)
-        blocks.append(_Solved(found, bound, done, residual))
+        squares = second_moments(view, marginals, names)
+        blocks.append(_Solved(moments(view, marginals, squares, names), bound, done, residual))
     return _Solved(
         joined_moments([one.moments for one in blocks]),
         torch.cat([one.bound for one in blocks]),
@@ -273,7 +272,7 @@ def _ascended(
         if is_pairwise(pairwise):
             return ascend_pairwise(pairwise, evidence, marginals, ascent)
     colours = colour_masks(graph)
-    if has_compact_factors(graph):  # in the order in which they are trained
-        seen = [name for name in evidence.observed() if evidence.tells(name)]
-        colours = observed_last(colours, seen)
+    if view.compact:  # in the order in which they are trained
+        observed = [name for name in evidence.observed() if evidence.tells(name)]
+        colours = observed_last(colours, observed)
     return ascend(view, colours, marginals, *ascent)

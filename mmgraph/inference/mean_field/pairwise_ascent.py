@@ -30,28 +30,16 @@ _ONE = np.uint64(1)
 
 
 class Neighbours(NamedTuple):
-    """What an update reads of the edges at each node, the nodes in the order of the updates.
+    """What an update reads of the edges at each node, the nodes in the order of the updates."""
 
-    Attributes
-    ----------
-    order : ndarray of int64, shape (nodes,)
-        The nodes, colour by colour.
-    start : ndarray of int64, shape (nodes + 1,)
-        Where the entries of the k-th node in that order begin.
-    begin, states : ndarray of uint32, shape (incidences,)
-        Where the neighbour's distribution lies, and over how many states.
-    function : ndarray of uint32, shape (incidences,)
-        Twice the edge's function, and one more where the neighbour is the edge's first node.
-    weight : ndarray of float, shape (incidences,)
-        The edge's weight.
-    """
-
-    order: Int64[np.ndarray, " nodes"]
-    start: Int64[np.ndarray, " nodes+1"]
+    order: Int64[np.ndarray, " nodes"]  # colour by colour
+    start: Int64[np.ndarray, " nodes+1"]  # where the entries of the k-th node in that order begin
+    # Where the neighbour's distribution lies, and over how many states.
     begin: UInt32[np.ndarray, " incidences"]
     states: UInt32[np.ndarray, " incidences"]
+    # Twice the edge's function, and one more where the neighbour is the edge's first node.
     function: UInt32[np.ndarray, " incidences"]
-    weight: Float[np.ndarray, " incidences"]
+    weight: Float[np.ndarray, " incidences"]  # of the edge
 
 
 class EdgeFunctions(NamedTuple):
@@ -73,11 +61,6 @@ def is_pairwise(pairwise: PairwiseGraph) -> bool:
     )
 
 
-def neighbours_of(pairwise: PairwiseGraph) -> Neighbours:
-    """Return what updates read of the edges; made once and kept with the view."""
-    return pairwise.cached(_neighbours)
-
-
 def _neighbours(pairwise: PairwiseGraph) -> Neighbours:
     order = np.concatenate([np.zeros(0, np.int64), *colour_elements(pairwise).classes])
     lists = neighbour_lists(order, pairwise.edge_arrays, pairwise.adjacency)
@@ -90,26 +73,11 @@ def ascend_pairwise(
     means: dict[str, Float[Tensor, "batch *shape states"]],
     ascent: Ascent,
 ) -> tuple[int, float]:
-    """Update the distributions of all elements, row by row, in place.
+    """Update the distributions of all elements, row by row, in place; as `ascend`.
 
-    Parameters
-    ----------
-    pairwise : PairwiseGraph
-        A view for which :func:`is_pairwise` holds.
-    means : dict of str to Tensor
-        Distributions to start from, of finite mean log-weight; entries are replaced.
-
-    Returns
-    -------
-    tuple of int and float
-        The most sweeps of any row, and the largest change of a last sweep.
-
-    Raises
-    ------
-    EvidenceError
-        If no state of some element is possible.
+    The view is one for which :func:`is_pairwise` holds, and the start has a finite mean log-weight.
     """
-    edges, neighbours = pairwise.edge_arrays, neighbours_of(pairwise)
+    edges, neighbours = pairwise.edge_arrays, pairwise.cached(_neighbours)
     functions = EdgeFunctions(edges.kind, edges.truncation, edges.place, edges.tables)
     rows = [pairwise.beliefs_of(means, row) for row in range(evidence.batch)]
     done, residual = 0, 0.0

@@ -24,6 +24,7 @@ from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.minimisation.icm import descend
 from mmgraph.inference.numerics.counted_random import placed_generator
 from mmgraph.inference.pairwise.build import pairwise_graph
+from mmgraph.inference.possible_rows import named_rows
 
 Marginals = dict[str, Float[Tensor, "batch *shape states"]]
 Start = Literal["random"] | Mapping[str, object] | None
@@ -38,13 +39,7 @@ def starting_means(
     initial: Start,
     generator: torch.Generator | None,
 ) -> Marginals:
-    """Return distributions of finite mean log-weight, see :func:`mean_field`.
-
-    Raises
-    ------
-    ZeroProbabilityError, EvidenceError, MmgraphError
-        As for mean field.
-    """
+    """Return distributions of finite mean log-weight, see :func:`mean_field`."""
     _check_unary(view)
     marginals = view.start() if not view.compact else uninformed_means(view)
     marginals = {n: m.expand(view.batch, *m.shape[1:]) for n, m in marginals.items()}
@@ -77,8 +72,8 @@ def _check_unary(view: FieldView) -> None:
         if bool(impossible.any()):
             rows = tuple(impossible.nonzero().flatten().tolist())
             raise ZeroProbabilityError(
-                f"the evidence leaves '{name}' no state of positive probability in rows "
-                f"{list(rows[:8])}",
+                f"the evidence in {named_rows(rows)} leaves '{name}' no state of positive "
+                "probability",
                 rows,
                 (name,),
             )
@@ -89,7 +84,7 @@ def _random_mean(
 ) -> Float[Tensor, "batch ..."]:
     """A random distribution over the states; of units without an axis of states a random value."""
     unary = view.unary[name]
-    if view.families[name].inner and view.variables[name].is_discrete:
+    if view.forms[name].has_states:
         return _random(unary.expand(view.batch, *unary.shape[1:]), generator)
     here = placed_generator(generator, view.device)
     drawn: Tensor = view.start(draw=True, generator=here)[name]
@@ -107,11 +102,11 @@ def _random(unary: Tensor, generator: torch.Generator | None) -> Tensor:
 
 def _initial_means(graph: FactorGraph, view: FieldView, initial: Mapping[str, object]) -> Marginals:
     marginals = {}
-    for name, given in initial.items():
+    for name, start in initial.items():
         graph.variable(name)
         if name not in view.variables:
             raise EvidenceError(f"the start gives '{name}', which has no states")
-        tensor = torch.as_tensor(given).to(view.device, view.dtype)
+        tensor = torch.as_tensor(start).to(view.device, view.dtype)
         variable = view.variables[name]
         shape = (*variable.shape, variable.cardinality) if variable.is_discrete else variable.shape
         if tuple(tensor.shape) not in (shape, (view.batch, *shape)):
@@ -123,7 +118,7 @@ def _initial_means(graph: FactorGraph, view: FieldView, initial: Mapping[str, ob
         if not positive or not bool(torch.isfinite(tensor).all()):
             raise MmgraphError(f"the start of '{name}' holds what is no probability")
         tensor = tensor.expand(view.batch, *shape)
-        if name in view.compact and variable.family == "bernoulli":
+        if view.forms[name].is_chance:
             total = tensor.sum(-1)
             marginals[name] = torch.where(total > 0, tensor[..., 1] / total, 0.5)
         elif not variable.is_discrete:

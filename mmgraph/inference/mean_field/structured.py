@@ -32,12 +32,7 @@ def forests(view: PairwiseGraph) -> Forests:
     """Part the nodes of a graph; the rows of an image are chains in two alternating parts.
 
     Nodes are put greedily into the first part in which they close no cycle and share no table.
-    Made once and kept with the graph.
     """
-    return view.cached(_forests)
-
-
-def _forests(view: PairwiseGraph) -> Forests:
     edges, is_table = view.edge_arrays, table_nodes(view)
     part = part_into_forests(_preferred_parts(view), edges, view.adjacency, is_table)
     inside = ~is_table[edges.first] & (part[edges.first] == part[edges.second])
@@ -70,14 +65,11 @@ def improved_by_forests(
 ) -> tuple[dict[str, Tensor], Float[Tensor, " batch"], int, float]:
     """Go on from naive mean field; return marginals, bounds, the sweeps made and the last change.
 
-    Parameters
-    ----------
-    marginals : dict of str to Tensor
-        Where to start: of finite mean log-weight, so that the bound is finite and only rises.
+    The start has a finite mean log-weight, so that the bound is finite and only rises.
     """
     view = pairwise_graph(graph, torch.float64)
-    parts = forests(view)
-    improved = {name: q.double().cpu().clone() for name, q in marginals.items()}
+    parts = view.cached(forests)
+    improved = {name: mean.double().cpu().clone() for name, mean in marginals.items()}
     bounds = torch.empty(evidence.batch, dtype=torch.float64)
     sweeps, residual = 0, 0.0
     potentials = np.exp(-view.edge_arrays.tables)
@@ -87,7 +79,7 @@ def improved_by_forests(
         bound, change, done = ascend_forests(beliefs, unary, model, ascent)
         bounds[row] = bound - view.constant_given(evidence, row)
         sweeps, residual = max(sweeps, int(done)), max(residual, float(change))
-        for name, q in improved.items():
-            q[row] = torch.from_numpy(view.block(beliefs, name)).reshape(q[row].shape)
+        for name, mean in improved.items():
+            mean[row] = torch.from_numpy(view.block(beliefs, name)).reshape(mean[row].shape)
     like = next(iter(marginals.values()), bounds)
-    return {n: q.to(like) for n, q in improved.items()}, bounds.to(like), sweeps, residual
+    return {n: mean.to(like) for n, mean in improved.items()}, bounds.to(like), sweeps, residual

@@ -21,7 +21,6 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.field.block_gibbs import States, free_parts, merged
 from mmgraph.inference.field.coordinate_ascent import ascend
-from mmgraph.inference.field.moments import values_of
 from mmgraph.inference.field.softened_view import SoftenedView
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.model_variables import default_precision, tables_device
@@ -72,7 +71,7 @@ def icm_of_layers(
     view.check_possible()
 
     def mode(name: str, states: States) -> Tensor:
-        return view.kept(name, view.families[name].mode(view.field(name, states)))
+        return view.clamp(name, view.families[name].mode(view.field(name, states)))
 
     colours = colour_masks(graph)
     with torch.no_grad():
@@ -80,7 +79,7 @@ def icm_of_layers(
         ascend(view, colours, states, _MEAN_FIELD_PASSES)
         done, changed = _sweep(view, colours, states, mode, iterations)
         log_weight = view.expected_log_weight(states) + view.log_base(states)
-    values = {n: values_of(view, n, s).cpu() for n, s in states.items()}
+    values = {n: view.forms[n].values(s).cpu() for n, s in states.items()}
     account = _account("units", done, changed, began)
     return Assignment(values, dict(view.variables), log_weight.double().cpu(), **account)
 

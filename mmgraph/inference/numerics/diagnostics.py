@@ -30,11 +30,14 @@ LEAST_DRAWS = 4
 """Draws of a chain below which nothing is said: its halves need a variance."""
 
 
+_strict = numba.njit(cache=True, nogil=True)  # no sum is taken in another order
+
+
 def r_hat_shortfall(
-    method: str, r_hat: Mapping[str, Tensor], limit: float, sweeps: int, told: bool
+    method: str, r_hat: Mapping[str, Tensor], limit: float, sweeps: int, enough: bool
 ) -> str:
     """Return which variable's R-hat is largest; empty if all are within the limit."""
-    if not told:
+    if not enough:
         return f"{method}: fewer than {LEAST_DRAWS} draws of a chain tell nothing"
     name = max(r_hat, key=lambda n: float(r_hat[n].max()), default=None)
     if name is None or float(r_hat[name].max()) <= limit:
@@ -52,11 +55,6 @@ def state_diagnostics(
 
     What is followed is whether the element is in a state. Ranks and distances from the median are
     linear functions of such a value, so that rank normalisation changes nothing.
-
-    Raises
-    ------
-    MmgraphError
-        If a chain has fewer than four draws.
     """
     r_hat, size = _unknown(trace)
     cuts = np.linspace(0, len(size), 4 * threads + 1).astype(np.int64)
@@ -74,26 +72,14 @@ def state_diagnostics(
 def value_diagnostics(
     trace: Float[np.ndarray, "draws chains elements"],
 ) -> tuple[Float64[np.ndarray, " elements"], Float64[np.ndarray, " elements"]]:
-    """Return split R-hat and effective sample size of real-valued elements.
-
-    Raises
-    ------
-    MmgraphError
-        If a chain has fewer than four draws.
-    """
+    """Return split R-hat and effective sample size of real-valued elements."""
     r_hat, size = _unknown(trace)
     _of_values(np.ascontiguousarray(trace, np.float64), r_hat, size)
     return r_hat, _limited(size, r_hat, trace.shape[1])
 
 
 def split_r_hat(trace: Float[np.ndarray, "draws chains"]) -> float:
-    """Return split R-hat of real values, one where nothing varies.
-
-    Raises
-    ------
-    MmgraphError
-        If a chain has fewer than four draws.
-    """
+    """Return split R-hat of real values, one where nothing varies."""
     _unknown(trace[..., None])
     halves = np.empty((2 * trace.shape[1], len(trace) // 2))
     within, between = _split(np.ascontiguousarray(trace[..., None], np.float64), 0, halves)
@@ -124,7 +110,7 @@ def _unknown(
     return np.zeros(elements), np.full(elements, np.inf)
 
 
-@numba.njit(cache=True, nogil=True)
+@_strict
 def _variances(x):  # type: ignore[no-untyped-def]
     """The mean variance within chains, and the variance of their means; ``x`` is centred."""
     chains, draws = x.shape
@@ -145,14 +131,14 @@ def _variances(x):  # type: ignore[no-untyped-def]
     return within / (chains * (draws - 1)), between / max(chains - 1, 1)
 
 
-@numba.njit(cache=True, nogil=True)
+@_strict
 def _r_hat(within, between, draws):  # type: ignore[no-untyped-def]
     if within <= 1e-24:  # constant in each chain: undefined, or a disagreement
         return np.inf
     return np.sqrt((within * (draws - 1) / draws + between) / within)
 
 
-@numba.njit(cache=True, nogil=True)
+@_strict
 def _mean_autocovariance(x, lag):  # type: ignore[no-untyped-def]
     chains, draws = x.shape
     total = 0.0
@@ -162,7 +148,7 @@ def _mean_autocovariance(x, lag):  # type: ignore[no-untyped-def]
     return total / (chains * draws)
 
 
-@numba.njit(cache=True, nogil=True)
+@_strict
 def _sample_size(x, within, between):  # type: ignore[no-untyped-def]
     """Draws divided by the autocorrelation time, summed over Geyer's initial monotone sequence."""
     chains, draws = x.shape
@@ -182,14 +168,14 @@ def _sample_size(x, within, between):  # type: ignore[no-untyped-def]
     return total / max(time, 1.0 / np.log10(total))
 
 
-@numba.njit(cache=True, nogil=True)
+@_strict
 def _of_states(trace, cardinalities, first, last, r_hat, size):  # type: ignore[no-untyped-def]
     draws, chains, _ = trace.shape
     half = draws // 2
     x = np.empty((2 * chains, half))
     for n in range(first, last):
         states = cardinalities[n]
-        seen = False
+        varies = False
         for k in range(1 if states == 2 else 0, states):
             for c in range(chains):
                 for t in range(half):
@@ -198,14 +184,14 @@ def _of_states(trace, cardinalities, first, last, r_hat, size):  # type: ignore[
             within, between = _variances(x)
             if within <= 1e-24 and between <= 1e-24:
                 continue  # a state that nobody visits, or that nobody leaves
-            seen = True
+            varies = True
             r_hat[n] = max(r_hat[n], _r_hat(within, between, half))
             size[n] = min(size[n], _sample_size(x, within, between))
-        if not seen:
+        if not varies:
             r_hat[n], size[n] = np.inf, 1.0
 
 
-@numba.njit(cache=True, nogil=True)
+@_strict
 def _split(trace, n, x):  # type: ignore[no-untyped-def]
     """Write the centred halves of the chains of an element to ``x``; return their variances."""
     draws, chains, _ = trace.shape
@@ -218,7 +204,7 @@ def _split(trace, n, x):  # type: ignore[no-untyped-def]
     return _variances(x)
 
 
-@numba.njit(cache=True, nogil=True)
+@_strict
 def _of_values(trace, r_hat, size):  # type: ignore[no-untyped-def]
     half = trace.shape[0] // 2
     x = np.empty((2 * trace.shape[1], half))

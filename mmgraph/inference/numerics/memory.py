@@ -31,26 +31,10 @@ def check_memory(
     memory_budget: int | None,
     messages_per_edge: int,
 ) -> None:
-    """Refuse a graph whose messages would not fit.
+    """Raise MemoryBudgetError if a method's messages, some for each edge, would not fit.
 
-    Parameters
-    ----------
-    graph : FactorGraph
-        The graph.
-    dtype : torch.dtype or None
-        Of the messages; None counts as double.
-    memory_budget : int or None
-        In bytes; by default half of the machine's memory.
-    messages_per_edge : int
-        How many messages the method keeps for each edge.
-
-    Raises
-    ------
-    MemoryBudgetError
-        With the sizes, and what to do instead.
+    The budget, in bytes, is by default half of the machine's memory.
     """
-    budget = default_memory_budget() if memory_budget is None else memory_budget
-    width = 4 if dtype == torch.float32 else 8
     states = sum(v.size * v.cardinality for v in graph.variables.values() if v.is_discrete)
     edges, numbers = 0, 3 * states
     for factor in graph.factors:
@@ -62,49 +46,35 @@ def check_memory(
             states = math.prod(v.cardinality for v in discrete)
         edges += count
         numbers += messages_per_edge * count * states
-    required = numbers * width + edges * _BYTES_PER_EDGE
-    if required > budget:
-        raise MemoryBudgetError(
-            f"messages along {edges:,} edges would need {format_bytes(required)}, the budget is "
-            f"{format_bytes(budget)}. Use dtype=torch.float32, label a part of the image at a "
-            "time, merge states, or raise memory_budget",
-            required,
-            budget,
-        )
+    required = numbers * _width(dtype) + edges * _BYTES_PER_EDGE
+    advice = "Use dtype=torch.float32, label a part of the image at a time, merge states"
+    _check_required(f"messages along {edges:,} edges", required, memory_budget, advice)
 
 
 def check_statistics_memory(
     graph: FactorGraph, rows: int, dtype: torch.dtype, memory_budget: int | None = None
 ) -> None:
-    """Refuse rows of layers of units whose statistics would not fit.
-
-    Parameters
-    ----------
-    graph : FactorGraph
-        With layers of units; others are counted elsewhere.
-    rows : int
-        Of evidence, times the chains of each.
-    dtype : torch.dtype
-        Of the statistics.
-    memory_budget : int, optional
-        In bytes; by default half of the machine's memory.
-
-    Raises
-    ------
-    MemoryBudgetError
-        With the sizes, and what to do instead.
-    """
-    budget = default_memory_budget() if memory_budget is None else memory_budget
+    """Raise MemoryBudgetError if the statistics of rows (times their chains) would not fit."""
     numbers = sum(
         v.size * (v.cardinality if v.family == "categorical" else 1)
         for v in graph.variables.values()
     )
-    required = _STATISTICS_COPIES * rows * numbers * (4 if dtype == torch.float32 else 8)
+    required = _STATISTICS_COPIES * rows * numbers * _width(dtype)
+    what = f"the statistics of {rows:,} rows of {numbers:,} numbers"
+    advice = "Give fewer rows of evidence at a time, or fewer chains"
+    _check_required(what, required, memory_budget, advice)
+
+
+def _width(dtype: torch.dtype | None) -> int:
+    return 4 if dtype == torch.float32 else 8
+
+
+def _check_required(what: str, required: int, memory_budget: int | None, advice: str) -> None:
+    budget = default_memory_budget() if memory_budget is None else memory_budget
     if required > budget:
         raise MemoryBudgetError(
-            f"the statistics of {rows:,} rows of {numbers:,} numbers would need "
-            f"{format_bytes(required)}, the budget is {format_bytes(budget)}. Give fewer rows of "
-            "evidence at a time, or fewer chains, or raise memory_budget",
+            f"{what} would need {format_bytes(required)}, the budget is {format_bytes(budget)}. "
+            f"{advice}, or raise memory_budget",
             required,
             budget,
         )

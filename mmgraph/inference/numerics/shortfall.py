@@ -32,12 +32,12 @@ def warn_caller(message: str) -> None:
     warnings.warn(message, ConvergenceWarning, stacklevel=level)
 
 
-def warn_unless_converged(found: Any) -> None:
+def warn_unless_converged(answer: Any) -> None:
     """Warn of a posterior or an assignment that has not converged: the method, and by how much.
 
     Of weights that have collapsed, annealing itself has warned.
     """
-    errors = getattr(found, "diagnostics", {}).get("standard_error", {})
+    errors = getattr(answer, "diagnostics", {}).get("standard_error", {})
     collapsed = any(bool(error.isinf().any()) for error in errors.values())
-    if not found.converged and not collapsed:
-        warn_caller(f"not converged: {found.shortfall}")
+    if not answer.converged and not collapsed:
+        warn_caller(f"not converged: {answer.shortfall}")

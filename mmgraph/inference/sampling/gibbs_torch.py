@@ -16,10 +16,9 @@ from torch import Tensor
 
 from mmgraph.graph.errors import NotTabularError
 from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.exponential_family import one_hot
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.field.block_gibbs import States, sweep
-from mmgraph.inference.field.moments import MomentSums, values_of
+from mmgraph.inference.field.moments import MomentSums
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.model_variables import default_precision
 from mmgraph.inference.numerics.counted_random import device_generator, random_keys
@@ -104,7 +103,7 @@ def run_in_batch(
         sweep(view, colours, states, generator, inverse, sums.add if draw >= 0 else None)
         if draw >= 0 and draw % schedule.interval == 0:
             for name, statistics in states.items():
-                trace[name].append(values_of(view, name, statistics[rows]).cpu())
+                trace[name].append(view.forms[name].values(statistics[rows]).cpu())
         if after_sweep is not None:
             after_sweep(number)
     return TorchRecord(
@@ -134,6 +133,6 @@ def starting_statistics(
     ]
     states = program.pairwise.states_of(np.concatenate(starts))
     return {
-        name: one_hot(codes.to(view.device), view.variables[name].cardinality, view.dtype)
+        name: view.forms[name].statistics(codes.to(view.device), view.dtype)
         for name, codes in states.items()
     }
