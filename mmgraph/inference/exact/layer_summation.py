@@ -265,7 +265,7 @@ class _Row:
             values = block.states[name]
             return values, None if discrete else values.square()
         natural = block.natural(name)
-        mean = view.kept(name, view.families[name].mean(natural))
+        mean = view.clamp(name, view.families[name].mean(natural))
         return mean, None if discrete else view.second_moment_of(name, natural)
 
     def samples(self, draws: int, generator: torch.Generator | None) -> dict[str, Tensor]:
@@ -279,7 +279,7 @@ class _Row:
         view = block.view
         for name in self.summed:
             sampled = view.families[name].sample(block.natural(name), drawing)
-            block.states[name] = view.kept(name, sampled)
+            block.states[name] = view.clamp(name, sampled)
         return {n: view.forms[n].values(s).cpu() for n, s in block.states.items()}
 
     def best(self) -> tuple[dict[str, Tensor], Float64[Tensor, " 1"]]:
@@ -299,7 +299,7 @@ class _Row:
         view = block.view
         for name in self.summed:
             mode = view.families[name].mode(block.natural(name))
-            block.states[name] = view.kept(name, mode)
+            block.states[name] = view.clamp(name, mode)
         return view.expected_log_weight(block.states) + view.log_base(block.states)
 
 
@@ -352,4 +352,4 @@ def _with_values(
     size = form.variable.size
     fresh = torch.zeros(view.batch, size, *inner, dtype=view.dtype, device=view.device)
     fresh[:, places] = form.statistics(codes, view.dtype)
-    return view.kept(name, fresh.reshape(view.batch, *form.shape))
+    return view.clamp(name, fresh.reshape(view.batch, *form.shape))

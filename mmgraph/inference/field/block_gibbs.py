@@ -39,7 +39,7 @@ def sweep(
         if watch is not None:
             watch(name, mask, natural)
         each = natural.expand(view.batch, *natural.shape[1:])  # every row draws its own
-        drawn = view.kept(name, view.families[name].sample(each, generator))
+        drawn = view.clamp(name, view.families[name].sample(each, generator))
         states[name] = merged(view, mask, drawn, states[name])
 
 

@@ -55,7 +55,7 @@ def _even_draws(view: FieldView, generator: torch.Generator) -> States:
     for name in view.free:
         if not view.variables[name].is_real:
             drawn = view.families[name].sample(torch.zeros_like(states[name]), generator)
-            states[name] = view.kept(name, drawn)
+            states[name] = view.clamp(name, drawn)
     return states
 
 
@@ -76,7 +76,7 @@ def uninformed_means(view: FieldView) -> dict[str, Tensor]:
         if variable.is_real and not view.is_whole(name):
             even[name] = view.families[name].mean(view.field(name, leaning))
     for name in view.clamped:  # known in every row or in some: it makes no difference
-        even[name] = view.kept(name, even[name])
+        even[name] = view.clamp(name, even[name])
     means = {}
     for name in view.variables:
         if view.is_whole(name):

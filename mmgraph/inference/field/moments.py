@@ -81,7 +81,7 @@ class MomentSums:
     def add(self, name: str, mask: Tensor | None, natural: Tensor) -> None:
         """Add the distribution that a variable (or its masked elements) is drawn from."""
         view = self.view
-        mean = view.kept(name, view.families[name].mean(natural))
+        mean = view.clamp(name, view.families[name].mean(natural))
         if mask is not None:
             mean = mean * mask.to(mean.device).unsqueeze(-1)
         self.means[name] += mean

@@ -84,10 +84,10 @@ class FieldView(FieldTerms):
         EvidenceError says that no state of some element is possible.
         """
         field = self._possible(name, self.field(name, statistics))
-        return self.kept(name, self.families[name].mean(field))
+        return self.clamp(name, self.families[name].mean(field))
 
-    def kept(self, name: str, fresh: Tensor) -> Float[Tensor, "batch ..."]:
-        """Return fresh statistics of a variable with its known units as they are known."""
+    def clamp(self, name: str, fresh: Tensor) -> Float[Tensor, "batch ..."]:
+        """Return fresh statistics of a variable with its known units clamped to their values."""
         fresh = fresh.expand(self.batch, *fresh.shape[1:])
         if name not in self.clamped:
             return fresh
@@ -105,7 +105,7 @@ class FieldView(FieldTerms):
             family = self.families[name]
             alone = self.unary[name].expand(self.batch, *self.unary[name].shape[1:])
             fresh = family.sample(alone, generator) if draw else family.mean(alone)
-            statistics[name] = self.kept(name, fresh)
+            statistics[name] = self.clamp(name, fresh)
         return statistics
 
     def coupling_log_weight(

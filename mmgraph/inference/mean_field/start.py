@@ -130,7 +130,7 @@ def _initial_means(graph: FactorGraph, view: FieldView, initial: Mapping[str, ob
             tensor = tensor.masked_fill(torch.isneginf(unary), 0.0)
             total = tensor.sum(-1, keepdim=True)
             marginals[name] = torch.where(total > 0, tensor / total, unary.softmax(-1))
-    return {name: view.kept(name, mean) for name, mean in marginals.items()}
+    return {name: view.clamp(name, mean) for name, mean in marginals.items()}
 
 
 def _use_assignments(
