@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from copy import copy
 
 import torch
 from jaxtyping import Float
@@ -88,13 +87,6 @@ class MomentSums:
         if name in self.squares:
             self.squares[name] += view.second_moment_of(name, natural)
 
-    def rows(self, part: slice) -> MomentSums:
-        """Return the sums of some of the rows."""
-        chosen = copy(self)
-        for field in ("fixed", "means", "squares"):
-            setattr(chosen, field, {n: t[part] for n, t in getattr(self, field).items()})
-        return chosen
-
     def moments(
         self,
         rows: tuple[int, int],
@@ -103,11 +95,12 @@ class MomentSums:
     ) -> Moments:
         """Return the averages over ``count`` sweeps and over the chains of each row.
 
-        ``rows`` are the batch and its chains, which count evenly or by ``shares``.
+        ``rows`` are the batch and its chains, which count evenly or by ``shares``; other rows that
+        follow them do not count.
         """
 
         def average(total: Tensor) -> Tensor:
-            chains = total.unflatten(0, rows)
+            chains = total[: rows[0] * rows[1]].unflatten(0, rows)
             if shares is None:
                 return chains.mean(1)
             return torch.einsum("bc,bc...->b...", shares.to(chains), chains)

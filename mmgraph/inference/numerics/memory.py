@@ -47,13 +47,15 @@ def check_memory(
         edges += count
         numbers += messages_per_edge * count * states
     required = numbers * _width(dtype) + edges * _BYTES_PER_EDGE
-    advice = "Use dtype=torch.float32, label a part of the image at a time, merge states"
-    _check_required(f"messages along {edges:,} edges", required, memory_budget, advice)
+    budget = default_memory_budget() if memory_budget is None else memory_budget
+    advice = (
+        "Use dtype=torch.float32, label a part of the image at a time, merge states, or raise "
+        "memory_budget"
+    )
+    _check_required(f"messages along {edges:,} edges", required, budget, advice)
 
 
-def check_statistics_memory(
-    graph: FactorGraph, rows: int, dtype: torch.dtype, memory_budget: int | None = None
-) -> None:
+def check_statistics_memory(graph: FactorGraph, rows: int, dtype: torch.dtype) -> None:
     """Raise MemoryBudgetError if the statistics of rows (times their chains) would not fit."""
     numbers = sum(
         v.size * (v.cardinality if v.family == "categorical" else 1)
@@ -62,22 +64,18 @@ def check_statistics_memory(
     required = _STATISTICS_COPIES * rows * numbers * _width(dtype)
     what = f"the statistics of {rows:,} rows of {numbers:,} numbers"
     advice = "Give fewer rows of evidence at a time, or fewer chains"
-    _check_required(what, required, memory_budget, advice)
+    _check_required(what, required, default_memory_budget(), advice)
 
 
 def _width(dtype: torch.dtype | None) -> int:
     return 4 if dtype == torch.float32 else 8
 
 
-def _check_required(what: str, required: int, memory_budget: int | None, advice: str) -> None:
-    budget = default_memory_budget() if memory_budget is None else memory_budget
+def _check_required(what: str, required: int, budget: int, advice: str) -> None:
     if required > budget:
-        raise MemoryBudgetError(
-            f"{what} would need {format_bytes(required)}, the budget is {format_bytes(budget)}. "
-            f"{advice}, or raise memory_budget",
-            required,
-            budget,
-        )
+        need, most = format_bytes(required), format_bytes(budget)
+        message = f"{what} would need {need}, the budget is {most}. {advice}"
+        raise MemoryBudgetError(message, required, budget)
 
 
 def default_memory_budget() -> int:

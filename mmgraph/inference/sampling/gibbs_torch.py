@@ -94,8 +94,7 @@ def run_in_batch(
     """
     colours = colour_masks(graph)
     chains = schedule.chains
-    rows = slice(view.batch if inverse is None else chains)
-    shape = (-1, chains)
+    rows = (view.batch // chains if inverse is None else 1), chains
     sums = MomentSums(view, states)
     trace: dict[str, list[Tensor]] = {n: [] for n in states}
     for number in range(schedule.sweeps):
@@ -103,12 +102,12 @@ def run_in_batch(
         sweep(view, colours, states, generator, inverse, sums.add if draw >= 0 else None)
         if draw >= 0 and draw % schedule.interval == 0:
             for name, statistics in states.items():
-                trace[name].append(view.forms[name].values(statistics[rows]).cpu())
+                trace[name].append(view.forms[name].values(statistics[: rows[0] * chains]).cpu())
         if after_sweep is not None:
             after_sweep(number)
     return TorchRecord(
-        sums.rows(rows).moments(shape, schedule.draws),
-        {n: torch.stack(t).unflatten(1, shape) for n, t in trace.items()},
+        sums.moments(rows, schedule.draws),
+        {n: torch.stack(t).unflatten(1, rows) for n, t in trace.items()},
     )
 
 
