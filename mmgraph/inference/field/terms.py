@@ -30,7 +30,6 @@ from mmgraph.inference.field.form import Form
 from mmgraph.inference.field.row_table import RowTable, excluded_states
 from mmgraph.inference.model_variables import field_variables, is_compact
 from mmgraph.inference.numerics.bernoulli_sampler import CountedBernoulli
-from mmgraph.inference.possible_rows import named_rows
 
 Statistics = Mapping[str, Float[Tensor, "batch ..."]]
 
@@ -275,7 +274,7 @@ class FieldTerms:
         rows = tuple(torch.isneginf(self._constant.detach()).nonzero().flatten().tolist())
         if rows:
             raise ZeroProbabilityError(
-                f"the evidence has probability zero in {named_rows(rows)}", rows, ()
+                f"the evidence has probability zero in rows {list(rows[:8])}", rows, ()
             )
 
     def tilt(self, base: Statistics) -> None:

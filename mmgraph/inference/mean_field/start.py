@@ -24,7 +24,6 @@ from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.minimisation.icm import descend
 from mmgraph.inference.numerics.counted_random import placed_generator
 from mmgraph.inference.pairwise.build import pairwise_graph
-from mmgraph.inference.possible_rows import named_rows
 
 Marginals = dict[str, Float[Tensor, "batch *shape states"]]
 Start = Literal["random"] | Mapping[str, object] | None
@@ -72,8 +71,8 @@ def _check_unary(view: FieldView) -> None:
         if bool(impossible.any()):
             rows = tuple(impossible.nonzero().flatten().tolist())
             raise ZeroProbabilityError(
-                f"the evidence in {named_rows(rows)} leaves '{name}' no state of positive "
-                "probability",
+                f"the evidence leaves '{name}' no state of positive probability in rows "
+                f"{list(rows[:8])}",
                 rows,
                 (name,),
             )
