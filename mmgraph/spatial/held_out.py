@@ -12,6 +12,7 @@ from jaxtyping import Float, Int64
 from scipy import special
 
 from mmgraph.data.splits import grouped_folds
+from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.soft_evidence import soft
 from mmgraph.inference.query import query
 from mmgraph.learning.likelihood_weights import learn_likelihood_weights
@@ -24,6 +25,9 @@ FOLDS = 3
 _WINDOW = 32
 _BUDGET = 1 << 17
 """The most pixels times classes that the search looks at."""
+
+_GRAPHS = 4
+"""How many weights of the edges are tried with several powers, one after the other."""
 
 _NEVER = -30.0
 """The log-likelihood of the other classes where a label is kept."""
@@ -44,6 +48,15 @@ class HeldOut:
     codes: list[Int64[np.ndarray, " pixels"]] = field(default_factory=list)
     pieces: list[Int64[np.ndarray, " pixels"]] = field(default_factory=list)
     observed: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+    _graphs: dict[float, FactorGraph] = field(default_factory=dict)
+
+    def neighbours_alone(self, edge_weight: float) -> FactorGraph:
+        """Return the field without the sensors, which is kept for some weights of the edges."""
+        if edge_weight not in self._graphs:
+            if len(self._graphs) == _GRAPHS:
+                del self._graphs[next(iter(self._graphs))]
+            self._graphs[edge_weight] = self.models[0].neighbours_alone(edge_weight)
+        return self._graphs[edge_weight]
 
     def tables(
         self, sensor_weights: Mapping[str, float]
@@ -181,7 +194,7 @@ def held_out_marginals(
     for part in parts:
         tables = part.tables(sensor_weights)
         if edge_weight:
-            graph = part.models[0].neighbours_alone(edge_weight)
+            graph = part.neighbours_alone(edge_weight)
             evidence = {LABEL: soft(np.stack(tables))}
             posterior = query(
                 graph,
