@@ -81,7 +81,7 @@ def run_job(job: Job, limit: int | None = None, progress: Progress | None = None
     """
     steps = job.steps(limit)
     mark = fingerprint(job.declaration, job.arrays())
-    kept = KeptSteps(job.directory, mark)
+    store = KeptSteps(job.directory, mark)
     total = sum(step.parts for step in steps)
     done = 0
 
@@ -93,13 +93,13 @@ def run_job(job: Job, limit: int | None = None, progress: Progress | None = None
     for step in steps:
         if step.parts == 1:
             tell(0, step.text)
-        earlier = kept.read(step.name) if step.keeps else None
+        earlier = store.read(step.name) if step.keeps else None
         if earlier is not None:
             answers[step.name] = Answer(*earlier)
         else:
             with _scratch(job.directory, mark, step.name) as scratch:
                 answers[step.name] = answer = step.run(tell, scratch)
-                kept.write(step.name, answer.arrays, answer.notes)
+                store.write(step.name, answer.arrays, answer.notes)
         done += step.parts
     tell(0, "report")
     report = {"model": job.declaration.name, "kind": job.kind, **job.report(answers)}

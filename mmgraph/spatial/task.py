@@ -78,10 +78,10 @@ class Task(Annotations):
         Of classes without such a pixel it then says nothing, and nothing at all where it sees
         labelled pixels of one class alone, or the same of all of them.
         """
-        unary, seen = self.unaries[name], self.sees(name)
+        unary, visible = self.unaries[name], self.sees(name)
         if not unary.learns:
-            return unary if seen.any() else SilentUnary()
-        chosen = labelled & seen
+            return unary if visible.any() else SilentUnary()
+        chosen = labelled & visible
         rows, codes = self.sensors[name][chosen], self.codes[chosen]
         learned, codes = np.unique(codes, return_inverse=True)
         if len(learned) < 2 or not (rows != rows[0]).any():
@@ -119,14 +119,14 @@ class Task(Annotations):
         """Say of each sensor which pixels and which classes it says nothing of, if any."""
         notes = []
         for name, unary in self.unaries.items():
-            seen = self.sees(name)
+            visible = self.sees(name)
             if reason := self.left_out(name):
                 notes.append(f"sensor '{name}' {reason}; it is left out")
                 continue
-            if not seen.all():
-                hidden = int((~seen).sum())
-                notes.append(f"sensor '{name}' does not see {hidden:,} of {seen.size:,} pixels")
-            left_out = int((self.says_nothing(name) & seen).sum())
+            if not visible.all():
+                hidden = int((~visible).sum())
+                notes.append(f"sensor '{name}' does not see {hidden:,} of {visible.size:,} pixels")
+            left_out = int((self.says_nothing(name) & visible).sum())
             if left_out:
                 notes.append(
                     f"sensor '{name}' says nothing of {left_out:,} pixels, which its array of "
@@ -184,18 +184,18 @@ def read_task(
     progress: Progress | None,
 ) -> Task:
     """Read what :func:`~mmgraph.spatial.labelling.label_image` was given, which says what it is."""
-    given = dict(sensors) if isinstance(sensors, Mapping) else {"image": sensors}
-    if not given:
+    inputs = dict(sensors) if isinstance(sensors, Mapping) else {"image": sensors}
+    if not inputs:
         raise LearningError("there is no sensor")
     if annotations is not None and not isinstance(annotations, Annotations):
         colours = isinstance(classes, Mapping) or isinstance(unlabelled, str | Sequence)
         cells, hidden = read_cells(annotations, "the annotations", FormatError)
         refuse_wide_colours(
-            cells, hidden, [tuple(getattr(v, "shape", ())) for v in given.values()], colours
+            cells, hidden, [tuple(getattr(v, "shape", ())) for v in inputs.values()], colours
         )
     notes = _notes(annotations, classes, unlabelled)
     axes = None if notes is None else notes.codes.ndim
-    images = {name: _image(name, values, axes) for name, values in given.items()}
+    images = {name: _image(name, values, axes) for name, values in inputs.items()}
     shape = next(iter(images.values())).shape[:-1]
     sizes = {f"sensor '{name}'": image.shape[:-1] for name, image in images.items()}
     if notes is None:
@@ -329,9 +329,9 @@ def _logarithms(
     return np.asarray(np.log(values / values.sum()))
 
 
-def check_name(what: str, given: object, known: Sequence[str]) -> None:
+def check_name(what: str, name: object, known: Sequence[str]) -> None:
     """Raise MmgraphError if a name is not among those known; with the nearest one."""
-    if given not in known:
+    if name not in known:
         raise MmgraphError(
-            f"no {what} is called {given!r}{suggestion(given, known)} (known: {', '.join(known)})"
+            f"no {what} is called {name!r}{suggestion(name, known)} (known: {', '.join(known)})"
         )

@@ -72,13 +72,13 @@ def _mixture(
     """Mix the clusterings of several restarts: which one is right is latent too."""
     child = _child(declaration, rows.shape[1])
     generator = torch.Generator().manual_seed(seed)
-    given = {target.name: torch.as_tensor(codes)}
+    observed = {target.name: torch.as_tensor(codes)}
     parts = [
         GaussianMixtureLeaf.initialised(
             child,
             (target,),
             torch.as_tensor(rows),
-            given,
+            observed,
             generator,
             components=declaration.components,
             covariance=declaration.covariance,  # type: ignore[arg-type]

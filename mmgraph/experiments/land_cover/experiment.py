@@ -131,9 +131,9 @@ class Experiment:
         side = self.declaration.field.edge_window
         sensors = {}
         for sensor in given:
-            cube, seen = self.scene.sensors[sensor], presence[sensor]
-            features = window_means(cube, seen, side).reshape(cube.shape)
-            sensors[sensor] = np.where(seen[..., None], features, np.nan)
+            cube, visible = self.scene.sensors[sensor], presence[sensor]
+            features = window_means(cube, visible, side).reshape(cube.shape)
+            sensors[sensor] = np.where(visible[..., None], features, np.nan)
         return LandCoverField(sensors, self.scene.classes, self.declaration.field)
 
     def _groups(self, given: Group) -> list[Group]:
@@ -172,15 +172,15 @@ class Experiment:
         key = (group, method, missing)
         if key not in self.tables:
             presence = {s: ~self.cloud if s == missing else self.clear[s] for s in group}
-            seen = self._seen(group, presence).reshape(-1)[self.split.train]
+            visible = self._visible(group, presence).reshape(-1)[self.split.train]
             settings = self.settings[group, method]
             means = [
                 window_means(self.scene.sensors[s], presence[s], settings.window) for s in group
             ]
             features = np.concatenate(means, 1)
-            support = features[self.split.train[seen]]
+            support = features[self.split.train[visible]]
             count = len(self.scene.classes)
-            fitted = SpectralClassifier.fit(support, self.codes[seen], count, settings)
+            fitted = SpectralClassifier.fit(support, self.codes[visible], count, settings)
             versions = [fitted]
             if missing is None and method == WINDOWS:
                 versions += [fitted.without(rows) for rows in self.field_folds]
@@ -188,7 +188,7 @@ class Experiment:
             self.tables[key] = [v.log_probabilities(kernels) for v in versions]
         return self.tables[key]
 
-    def _seen(self, group: Group, presence: Presence) -> Bool[np.ndarray, "height width"]:
+    def _visible(self, group: Group, presence: Presence) -> Bool[np.ndarray, "height width"]:
         return np.logical_and.reduce([presence[s] for s in group])
 
     def _pooled(
@@ -201,7 +201,7 @@ class Experiment:
         pooled = np.zeros((self.scene.labels.size, len(self.scene.classes)))
         for there in self._groups(given):
             # The pixels that see these sensors of the given ones, and no others.
-            exactly = self._seen(there, presence)
+            exactly = self._visible(there, presence)
             for sensor in given:
                 exactly = exactly if sensor in there else exactly & ~presence[sensor]
             rows = exactly.reshape(-1)

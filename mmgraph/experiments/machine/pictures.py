@@ -119,13 +119,13 @@ def _samples(
         v.name: statistics_of(v, drawn[v.name][:, 0], machine.dtype)
         for v in machine.variables.values()
     }
-    colours, seen = colour_masks(machine), [some.features[name]]
+    colours, shown = colour_masks(machine), [some.features[name]]
     for passed in range(1, _SWEEPS[-1] + 1):
         sweep(view, colours, states, generator)
         if passed in _SWEEPS:
             mean = view.mean(name, states).double().numpy()
-            seen.append(fitted.scales[name].backward(mean))
-    images = np.stack(seen, 1).reshape(len(rows), len(seen), *shape)
+            shown.append(fitted.scales[name].backward(mean))
+    images = np.stack(shown, 1).reshape(len(rows), len(shown), *shape)
     return image_grid(
         {str(labels.labels[code]): one for code, one in zip(some.codes, images, strict=True)},
         title=f"'{name}' after sweeps of Gibbs sampling from test rows, the {labels.name} held",

@@ -189,8 +189,8 @@ def _text(number: int) -> str:
     return f"#{number:06X}"
 
 
-def _check_names(named: Mapping[int, str], given: int, source: str) -> None:
-    if not named or len(named) < given or len(set(named.values())) < given:
+def _check_names(named: Mapping[int, str], count: int, source: str) -> None:
+    if not named or len(named) < count or len(set(named.values())) < count:
         raise FormatError(f"{source}: classes are different colours with different names")
 
 

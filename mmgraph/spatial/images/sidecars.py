@@ -59,7 +59,7 @@ def _no_data_beside(path: PathLike, stored: StoredRaster) -> Bool[np.ndarray, ".
     bands = stored.values.shape[-1] if stored.has_bands else 1
     numbers: list[str | None] = [None] * bands
     for band, content in _BAND.findall(read_text(beside, _SIZE_LIMIT)):
-        found = _NUMBER.search(content)
-        if found is not None and 1 <= int(band) <= bands:
-            numbers[int(band) - 1] = found[1]
+        match = _NUMBER.search(content)
+        if match is not None and 1 <= int(band) <= bands:
+            numbers[int(band) - 1] = match[1]
     return equal_to_each(stored.values, numbers, stored.values.ndim - 1 if stored.has_bands else 0)

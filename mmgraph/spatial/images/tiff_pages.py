@@ -80,10 +80,10 @@ def opened(content: bytes) -> Iterator[Any]:
 def _is_harmless(record: logging.LogRecord) -> bool:
     """Keep a loss out of the log, and note it, where this thread has opened a file."""
     lost = _LOST.get()
-    found = None if lost is None else _LOSS.search(record.getMessage())
-    if lost is None or found is None:
+    match = None if lost is None else _LOSS.search(record.getMessage())
+    if lost is None or match is None:
         return True
-    lost.append(found[0])
+    lost.append(match[0])
     return False
 
 

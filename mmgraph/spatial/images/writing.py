@@ -110,9 +110,9 @@ def write_labels(
     write_bytes(path, buffer.getvalue())
 
 
-def _read_map(path: PathLike, given: object, bands: bool) -> np.ndarray:
+def _read_map(path: PathLike, values: object, bands: bool) -> np.ndarray:
     """Return real numbers, NaN where a mask hides floats, of axes that the format may hold."""
-    array = as_array(given, str(path), FormatError)
+    array = as_array(values, str(path), FormatError)
     if array.dtype.kind not in "biuf":
         raise FormatError(f"{path}: {array.dtype} cannot be written; real numbers can")
     in_numpy = image_suffix(path) == ".npy"  # which holds any axes, and does not say what they are
