@@ -23,6 +23,11 @@ class LayerFactor(Factor):
         """Layers are no tables; :meth:`over_states` gives factors that have some."""
         return False
 
+    def tensors(self) -> tuple[Tensor, ...]:
+        """As :meth:`Factor.tensors`, which training asks for in every step."""
+        tensors = [getattr(self, name) for name in self.tensor_names]
+        return tuple(tensor for tensor in tensors if tensor is not None)
+
     def with_tensors(self, *tensors: Tensor) -> Self:
         """As :meth:`Factor.with_tensors`."""
         made = copy(self)
