@@ -70,8 +70,8 @@ class SensorTerms:
             weights = weights + contrast_weights[sensor] * likeness
         if self.edges.offsets is not None:
             weights = _on_grid(weights, self.edges.offsets, variable.shape)
-        factors = UnaryFactor(variable, unary), self.edges.with_tensors(weights)
-        return MarkovRandomField([variable], factors)
+        edges = self.edges.with_tensors(weights).to()  # which checks the weights
+        return MarkovRandomField([variable], [UnaryFactor(variable, unary), edges])
 
 
 def _on_grid(

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import mmgraph as mm
-from mmgraph.graph.errors import LearningError
+from mmgraph.graph.errors import GraphError, LearningError
 from mmgraph.networks.random_fields.sensor_terms import label_indices
 
 NAN = float("nan")
@@ -38,6 +38,15 @@ def test_indices_on_a_device_come_to_the_cpu(cuda):
 def test_others_are_refused(given):
     with pytest.raises(LearningError, match="the labels"):
         label_indices(given, "the labels")
+
+
+@pytest.mark.parametrize("edges", [None, [[0, 1], [1, 2]]])
+def test_weights_that_are_not_finite_are_refused(edges):
+    field = mm.ConditionalRandomField(2, ["a"])
+    field.edge_weight = NAN
+    scores = np.zeros((3, 2) if edges else (2, 2, 2))
+    with pytest.raises(GraphError, match="a weight is NaN or infinite"):
+        field.graph({"a": scores}, edges=edges)
 
 
 def test_a_field_learns_from_lists_and_tensors_with_nan():
