@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +42,8 @@ class SensorTerms:
         The labels, an array.
     edges : EdgeFactor
         The neighbours, as they interact with the weight one.
+    places : Tensor of int64, shape (edges,)
+        Where their weights stand in the array of weights of ``edges``.
     scores : dict of str to Tensor
         ``(*shape, states)``; zero where the sensor is missing.
     likeness : dict of str to Tensor
@@ -51,6 +54,7 @@ class SensorTerms:
 
     variable: Variable
     edges: EdgeFactor
+    places: Int64[Tensor, " edges"]
     scores: dict[str, Float[Tensor, "*shape states"]]
     likeness: dict[str, Float[Tensor, " edges"]]
     contrasts: dict[str, tuple[float, int]]
@@ -65,23 +69,15 @@ class SensorTerms:
         variable = self.variable
         nothing = torch.zeros(*variable.shape, variable.cardinality, dtype=torch.float64)
         unary = sum((score_weights[s] * score for s, score in self.scores.items()), nothing)
-        weights = edge_weight.expand(len(self.edges.edges().first))
+        weights = edge_weight.expand(len(self.places))
         for sensor, likeness in self.likeness.items():
             weights = weights + contrast_weights[sensor] * likeness
         if self.edges.offsets is not None:
-            weights = _on_grid(weights, self.edges.offsets, variable.shape)
+            shape = len(self.edges.offsets), *variable.shape
+            flat = weights.new_zeros(math.prod(shape)).index_put((self.places,), weights)
+            weights = flat.reshape(shape)
         edges = self.edges.with_tensors(weights).to()  # which checks the weights
         return MarkovRandomField([variable], [UnaryFactor(variable, unary), edges])
-
-
-def _on_grid(
-    weights: Float[Tensor, " edges"], offsets: Sequence[Offset], shape: tuple[int, ...]
-) -> Float[Tensor, "offsets *shape"]:
-    """The weights of the edges where a grid factor looks for them."""
-    inside = torch.zeros(len(offsets), *shape, dtype=torch.bool)
-    for number, offset in enumerate(offsets):
-        inside[number][offset_slices(shape, offset)[0]] = True
-    return weights.new_zeros(inside.shape).masked_scatter(inside, weights)
 
 
 def sensor_terms(
@@ -137,7 +133,13 @@ def sensor_terms(
         contrast = edge_contrast(squares, scales.get(sensor))
         likeness[sensor] = torch.from_numpy(np.nan_to_num(contrast.likeness))
         contrasts[sensor] = contrast.mean_square, contrast.known
-    return SensorTerms(variable, factor, masked, likeness, contrasts)
+    places = torch.arange(len(first))
+    if factor.offsets is not None:
+        starts = torch.zeros(len(factor.offsets), *shape, dtype=torch.bool)
+        for number, offset in enumerate(factor.offsets):
+            starts[number][offset_slices(shape, offset)[0]] = True
+        places = starts.reshape(-1).nonzero().squeeze(1)
+    return SensorTerms(variable, factor, places, masked, likeness, contrasts)
 
 
 def _regions(missing: Sequence[str] | Mapping[str, Any]) -> dict[str, Any]:
