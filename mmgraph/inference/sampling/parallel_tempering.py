@@ -228,17 +228,18 @@ def _run_ladder(
         lower = np.arange(number % 2, levels - 1, 2)
         if not len(lower):
             return
-        a = (lower[:, None] * chains + np.arange(chains)).reshape(-1)
-        b = a + chains
+        low = (lower[:, None] * chains + np.arange(chains)).reshape(-1)
+        high = low + chains
         finite, violated = energies_of(conditioned, states).T
-        gain = (of_replicas[a] - of_replicas[b]) * (finite[a] - finite[b])
-        differ = violated[a] != violated[b]  # infinitely much times nothing is nothing
-        gain[differ] += (penalty[a] - penalty[b])[differ] * (violated[a] - violated[b])[differ]
-        uniform = torch.rand(len(a), dtype=torch.float64, generator=generator).numpy()
+        gain = (of_replicas[low] - of_replicas[high]) * (finite[low] - finite[high])
+        fewer = violated[low] - violated[high]
+        differ = fewer != 0  # infinitely much times nothing is nothing
+        gain[differ] += (penalty[low] - penalty[high])[differ] * fewer[differ]
+        uniform = torch.rand(len(low), dtype=torch.float64, generator=generator).numpy()
         with np.errstate(divide="ignore"):
             accepted = np.log(uniform) < gain
-        to, fro = a[accepted], b[accepted]
-        states[to], states[fro] = states[fro], states[to]
+        down, up = low[accepted], high[accepted]
+        states[down], states[up] = states[up], states[down]
         swaps.add(accepted.reshape(len(lower), chains), lower)
 
     tempering = Tempering(of_replicas, penalty)
