@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 """What a table's name may end in."""
 
-_MOST_ROWS = 4096
+MOST_ROWS = 4096
 _MOST_CELLS = 1 << 22
 """The most rows of a batch, and the most probabilities that their answers may hold."""
 
@@ -53,7 +53,7 @@ def batch_size(graph: FactorGraph, method: str, draws: int = 1) -> int:
     from mmgraph.inference.methods import is_seeded
 
     cells = draws * sum(v.size * max(v.cardinality, 1) for v in graph.variables.values())
-    most = _SAMPLED_ROWS if is_seeded(method) else _MOST_ROWS
+    most = _SAMPLED_ROWS if is_seeded(method) else MOST_ROWS
     return max(1, min(most, _MOST_CELLS // max(cells, 1)))
 
 

@@ -151,7 +151,7 @@ def test_batches_change_nothing(mmgraph, rows: Path, monkeypatch: pytest.MonkeyP
     infer, best = ("infer", "asia", "-q", "lung"), ("map", "asia")
     whole = table(mmgraph(*infer, "--evidence-file", rows)[1])
     states = mmgraph(*best, "--evidence-file", rows)[1]
-    monkeypatch.setattr(rows_module, "_MOST_ROWS", 1)
+    monkeypatch.setattr(rows_module, "MOST_ROWS", 1)
     parts = table(mmgraph(*infer, "--evidence-file", rows)[1])
     for one, other in zip(parts, whole, strict=True):
         assert (one["row"], one["lung"]) == (other["row"], other["lung"])

@@ -40,7 +40,7 @@ MOST_TERMS = 2**22
 AUTO_TERMS = 2**18
 """The terms, of all rows together, that are summed when nobody asked for it by name."""
 
-_NUMBERS_AT_ONCE = 2**24
+NUMBERS_AT_ONCE = 2**24
 """Statistics of one block of terms, to bound the memory."""
 
 
@@ -219,7 +219,7 @@ class _Row:
     def _blocks(self) -> Iterator[_Block]:
         """List the terms, so many at once as fit."""
         width = sum(v.size * max(v.cardinality, 1) for v in self.graph.variables.values())
-        step = min(max(_NUMBERS_AT_ONCE // width, 1), self.terms)
+        step = min(max(NUMBERS_AT_ONCE // width, 1), self.terms)
         view = self.view
         for first in range(0, self.terms, step):
             size = min(step, self.terms - first)

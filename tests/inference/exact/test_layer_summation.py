@@ -138,7 +138,7 @@ def test_sums_in_blocks_are_the_same(monkeypatch):
     graph = random_machine(7, ["bernoulli", "gaussian", "bernoulli", "categorical"], joined=1.0)
     data, _, _ = random_evidence(graph, 1, ROWS)
     whole, best = mm.query(graph, data, **SUMMATION), mm.map_query(graph, data, **SUMMATION)
-    monkeypatch.setattr(layer_summation, "_NUMBERS_AT_ONCE", 40)
+    monkeypatch.setattr(layer_summation, "NUMBERS_AT_ONCE", 40)
     blocks = mm.query(graph, data, **SUMMATION)
     torch.testing.assert_close(blocks.log_partition, whole.log_partition)
     for name in graph.variables:

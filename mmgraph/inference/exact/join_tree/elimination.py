@@ -16,7 +16,7 @@ import numba
 import numpy as np
 
 MIN_FILL, MIN_WEIGHT, WEIGHTED_MIN_FILL = 0, 1, 2
-_DENSE_LIMIT = 6000
+DENSE_LIMIT = 6000
 """Above this many variables the bit matrix of the compiled search would be too large."""
 
 
@@ -46,7 +46,7 @@ def best_elimination_order(
     """
     count = len(cardinalities)
     log_sizes = np.log(np.asarray(cardinalities, np.float64)) if count else np.empty(0)
-    if count > _DENSE_LIMIT:
+    if count > DENSE_LIMIT:
         return _sparse_min_fill(scopes, log_sizes, last)
     adjacency = _adjacency_bits(scopes, count)
     late = np.zeros(count, np.bool_)

@@ -54,7 +54,7 @@ def test_some_variables_can_be_kept_to_the_end(seed: int):
 
 
 def test_the_search_for_large_graphs_gives_a_chain_its_width(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(elimination, "_DENSE_LIMIT", 10)
+    monkeypatch.setattr(elimination, "DENSE_LIMIT", 10)
     scopes = [(i, i + 1) for i in range(500)]
     found = best_elimination_order(scopes, [3] * 501)
     assert found.total_size == pytest.approx(500 * 9 + 3)

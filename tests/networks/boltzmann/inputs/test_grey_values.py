@@ -42,7 +42,7 @@ def test_hidden_units_hear_the_probabilities():
     np.testing.assert_allclose(found.represent(pandas.DataFrame(grey, columns=columns)), expected)
     theirs = BernoulliRBM(n_components=4)
     theirs.components_, theirs.intercept_hidden_ = weights.T, bias
-    np.testing.assert_allclose(found.represent(grey), theirs._mean_hiddens(grey))
+    np.testing.assert_allclose(found.represent(grey), theirs.transform(grey))
 
 
 def test_missing_grey_values_are_filled_in():
