@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from mmgraph.graph.errors import MmgraphError, TreewidthError, UnderflowError, suggestion
+from mmgraph.graph.errors import MmgraphError, TreewidthError, UnderflowError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
@@ -19,7 +19,7 @@ from mmgraph.inference.field.centring import Centred
 from mmgraph.inference.methods import METHODS, Method, check_method, checked_device
 from mmgraph.inference.model_variables import has_compact_factors
 from mmgraph.inference.numerics.memory import default_memory_budget
-from mmgraph.inference.options import check_type, check_types, is_elsewhere
+from mmgraph.inference.options import check_known, check_type, check_types, is_elsewhere
 from mmgraph.inference.posterior import Posterior
 
 _APPROXIMATE = {
@@ -40,12 +40,9 @@ class Question(NamedTuple):
     ----------
     name : str
         One of ``QUESTIONS``.
-    graph : FactorGraph
-    evidence : Evidence
     subject : tuple
         What is asked for: the variables; of samples their number and a generator; of the
         log-partition function nothing.
-    device : torch.device or str
     options : mapping
         Of the method; of ``auto`` those of all methods behind it.
     """
@@ -213,12 +210,7 @@ def _check_auto_options(question: Question) -> None:
         for method in _APPROXIMATE[question.name]:
             check_types(METHODS[method].function(question.name), question.options)
             known |= set(METHODS[method].parameters(question.name))
-    for name in question.options:
-        if name not in known:
-            raise MmgraphError(
-                f"no method behind 'auto' has an option {name!r}{suggestion(name, known)} "
-                f"(they have: {', '.join(sorted(known))})"
-            )
+    check_known(question.options, sorted(known), "what stands behind 'auto'")
 
 
 def _best_marginals(question: Question) -> Posterior:

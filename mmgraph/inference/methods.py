@@ -79,14 +79,11 @@ class Method:
     def __call__(self, question: str, *arguments: Any, **options: Any) -> Any:
         """Answer a question, by a generator on the CPU, which one that is elsewhere seeds.
 
-        Raises
-        ------
-        MmgraphError
-            If there is no such option, or its value is of another type.
+        Raises MmgraphError if there is no such option, or its value is of another type.
         """
         function = self.function(question)
         known = _options_of(function, len(arguments), tuple(self.options))
-        check_known(options, known, self.name)
+        check_known(options, known, f"the method '{self.name}'")
         check_types(function, options)
         if "generator" in options:
             options["generator"] = placed_generator(options["generator"], "cpu")
@@ -95,11 +92,11 @@ class Method:
 
 @functools.cache
 def _options_of(
-    function: Callable[..., Any], arguments: int, given: tuple[str, ...]
+    function: Callable[..., Any], arguments: int, preset: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """The parameters of a function behind its first arguments, but for options given already."""
+    """The parameters of a function behind its first arguments, but for preset options."""
     names = itertools.islice(parameters_of(function), arguments, None)
-    return tuple(name for name in names if name not in given)
+    return tuple(name for name in names if name not in preset)
 
 
 @functools.cache
@@ -200,13 +197,7 @@ def is_seeded(name: str) -> bool:
 
 
 def check_method(question: str, method: str, names: Iterable[str] | None = None) -> None:
-    """Raise MmgraphError if a question has no such method.
-
-    Parameters
-    ----------
-    names : iterable of str, optional
-        Of the methods that it has, beside ``auto``; by default :func:`methods_for` says.
-    """
+    """Raise MmgraphError if a question has no such method beside ``auto``, among ``names``."""
     known = [m.name for m in methods_for(question)] if names is None else list(names)
     if not (isinstance(method, str) and method in (*known, "auto")):
         hint = suggestion(method, known)
@@ -216,17 +207,9 @@ def check_method(question: str, method: str, names: Iterable[str] | None = None)
 
 
 def checked_device(question: str, method: str, device: object, options: Mapping[str, Any]) -> str:
-    """Return the name of the device that a question is asked on.
+    """Return the name of the device that a question is asked on; ``options`` may name a variant.
 
-    Parameters
-    ----------
-    options : mapping
-        Of the method: ``structure="chains"`` makes mean field a method of its own.
-
-    Raises
-    ------
-    MmgraphError
-        If torch does not have the device, or the method runs on the CPU alone.
+    Raises MmgraphError if torch does not have the device, or the method runs on the CPU alone.
     """
     name = check_device(device)
     if not is_elsewhere(name) or method == "auto":

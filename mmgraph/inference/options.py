@@ -37,10 +37,7 @@ def check_model(model: object, question: str) -> None:
 def variable_names(variables: object) -> tuple[str, ...] | None:
     """Return the names of the variables asked for, each once, None for all.
 
-    Raises
-    ------
-    UnknownVariableError
-        If they are no names.
+    Raises UnknownVariableError if they are no names.
     """
     if variables is None:
         return None
@@ -77,14 +74,9 @@ def check_types(function: Callable[..., Any], options: Mapping[str, Any]) -> Non
 
 
 def check_type(name: str, value: object, annotation: str) -> None:
-    """Raise MmgraphError if a value is none of the types that an annotation lists.
+    """Raise MmgraphError if an option is of none of the types of an annotation (``"int | None"``).
 
-    Parameters
-    ----------
-    name : str
-        The option.
-    annotation : str
-        ``"int | None"``; one that has other parts than ``_TYPES`` is not checked.
+    One that has other parts than ``_TYPES`` is not checked.
     """
     kinds, types = _types_of(annotation)
     if types is None:
@@ -107,13 +99,13 @@ def _types_of(annotation: str) -> tuple[list[str], tuple[type, ...] | None]:
     return kinds, tuple(_TYPES[kind] for kind in kinds)
 
 
-def check_known(options: Iterable[str], known: Iterable[str], method: str) -> None:
-    """Raise MmgraphError if a method has no such option; it names those that there are."""
+def check_known(options: Iterable[str], known: Iterable[str], owner: str) -> None:
+    """Raise MmgraphError if what stands behind a question has no such option; name those it has."""
     names = list(known)
     for name in options:
         if name not in names:
             raise MmgraphError(
-                f"the method '{method}' has no option {name!r}{suggestion(name, names)} (it has: "
+                f"{owner} has no option {name!r}{suggestion(name, names)} (it has: "
                 f"{', '.join(names) or 'none'})"
             )
 
@@ -126,17 +118,11 @@ def with_usual(
     The options belong together: a call that names one of them goes without the others.
     """
     usual = dict(model.usual_options(question))
-    own = usual.pop("method", method)
+    usual_method = usual.pop("method", method)
     named = dict(options)
-    if method not in ("auto", own):
+    if method not in ("auto", usual_method):
         return method, named
-    return own, named if named.keys() & usual else {**usual, **named}
-
-
-def check_exact(options: Mapping[str, Any], method: str) -> None:
-    """Raise MmgraphError for options that an exact method lacks, or of a wrong type."""
-    check_known(options, ("memory_budget",), method)
-    check_type("memory_budget", options.get("memory_budget"), "int | None")
+    return usual_method, named if named.keys() & usual else {**usual, **named}
 
 
 def check_device(device: object) -> str:
@@ -156,18 +142,9 @@ def check_device(device: object) -> str:
 
 
 def device_of_data(device: object, data: object = None) -> torch.device:
-    """Return the device to work on: None and ``"auto"`` stand for that of the data.
+    """Return the device to work on, checked: None and ``"auto"`` stand for that of the data.
 
-    Parameters
-    ----------
-    device : torch.device, str or None
-    data : Tensor, optional
-        What is no tensor is on the CPU.
-
-    Raises
-    ------
-    MmgraphError
-        If torch does not have the device.
+    What is no tensor is on the CPU.
     """
     name = "auto" if device is None else check_device(device)
     if name != "auto":
@@ -185,14 +162,10 @@ def keyword_options(
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
     """Return a decorator: the last parameter, a record, is spread into keywords of the function.
 
-    The signature that callers and :func:`inspect.signature` see lists the record's fields with
-    their defaults; an unknown name is a TypeError that tells it. A function whose last parameter is
-    ``**keywords`` makes the record itself, by checks of its own, and just shows these.
-
-    Parameters
-    ----------
-    record : type
-        A dataclass or named tuple whose fields all have defaults.
+    The signature that callers and :func:`inspect.signature` see lists the fields of the record (a
+    dataclass or named tuple) with their defaults; an unknown name is a TypeError that tells it. A
+    function whose last parameter is ``**keywords`` makes the record itself, by checks of its own,
+    and just shows these.
     """
     fields = inspect.signature(record).parameters
 

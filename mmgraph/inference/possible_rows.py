@@ -19,19 +19,8 @@ def ask_possible_rows(
 ) -> tuple[Int64[np.ndarray, " rows"], Answer | None, ZeroProbabilityError | None]:
     """Ask about all rows, and again without the impossible ones, until there are none.
 
-    Returns
-    -------
-    possible : ndarray of int
-        The rows that are answered.
-    answer
-        Of these rows; None if there are none.
-    error : ZeroProbabilityError or None
-        What was said last of impossible rows.
-
-    Raises
-    ------
-    ZeroProbabilityError
-        If a method does not say which rows are impossible.
+    Return the rows that are answered, the answer (None if there are no such rows), and what was
+    said last of impossible ones. A method that does not say which they are has its error raised.
     """
     possible, last = np.arange(evidence.batch), None
     while len(possible):

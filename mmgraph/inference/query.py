@@ -275,9 +275,9 @@ def log_partition(
         If an approximate method has not converged: by how much.
     """
     check_model(model, "log_partition")
-    found = _answer("log_partition", model, evidence, (), method, device, options)
-    if isinstance(found, Posterior):
-        warn_unless_converged(found)
-        return found.log_partition
-    total: Tensor = found
+    total: Posterior | Tensor
+    total = _answer("log_partition", model, evidence, (), method, device, options)
+    if isinstance(total, Posterior):
+        warn_unless_converged(total)
+        return total.log_partition
     return total

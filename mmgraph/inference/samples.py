@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import UnknownVariableError, needs, suggestion
@@ -125,27 +125,20 @@ def label_array(variable: Variable) -> np.ndarray:
 def continuous_samples(
     factor: Any,
     evidence: Evidence,
-    parents: dict[str, Tensor],
+    parents: dict[str, Int64[Tensor, " rows"]],
     draws: int,
     generator: torch.Generator | None,
 ) -> Float[Tensor, "batch draws *shape"]:
-    """Return values of a continuous leaf: drawn where missing, kept where observed.
+    """Return values of a continuous leaf: drawn where missing, as observed elsewhere.
 
-    Parameters
-    ----------
-    factor : Factor
-        The leaf's conditional distribution.
-    evidence : Evidence
-        Each row is drawn for ``draws`` times.
-    parents : dict of str to Tensor
-        States of its parents, ``(batch * draws,)`` each.
+    Each row of evidence is drawn for ``draws`` times; the parents have a state for each draw.
     """
     drawn = factor.sample(parents, generator, rows=evidence.batch * draws)
-    given = evidence.values.get(factor.child.name)
-    if given is not None:
-        known = given.to(drawn).repeat_interleave(draws, dim=0).reshape(drawn.shape)
-        partly = known.isnan().flatten(1) if known.ndim > 1 else known.isnan()[:, None]
-        if bool((partly.any(1) & ~partly.all(1)).any()):
-            drawn = factor.sample_given(parents, known, generator)
-        drawn = torch.where(known.isnan(), drawn, known)
+    values = evidence.values.get(factor.child.name)
+    if values is not None:
+        observed = values.to(drawn).repeat_interleave(draws, dim=0).reshape(drawn.shape)
+        missing = observed.isnan().reshape(len(observed), -1)
+        if bool((missing.any(1) & ~missing.all(1)).any()):
+            drawn = factor.sample_given(parents, observed, generator)
+        drawn = torch.where(observed.isnan(), drawn, observed)
     return drawn.reshape(evidence.batch, draws, *factor.child.shape)

@@ -13,7 +13,13 @@ from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.exact import junction_tree, torch_contraction
-from mmgraph.inference.options import check_device, check_exact, check_model, is_elsewhere
+from mmgraph.inference.options import (
+    check_device,
+    check_known,
+    check_model,
+    check_type,
+    is_elsewhere,
+)
 
 
 def expected_family_counts(
@@ -46,11 +52,12 @@ def expected_family_counts(
         If a table is no conditional distribution, or the weights do not fit the rows.
     """
     check_model(model, "expected_family_counts")
-    check_exact(options, "junction_tree")
-    given = Evidence.of(evidence, model.variables)
-    rows = None if weights is None else np.asarray(weights, np.float64)
-    if rows is not None and rows.shape != (given.batch,):
-        raise MmgraphError(f"weights of shape {rows.shape} for {given.batch} rows")
+    check_known(options, ("memory_budget",), "the method 'junction_tree'")
+    check_type("memory_budget", options.get("memory_budget"), "int | None")
+    rows = Evidence.of(evidence, model.variables)
+    shares = None if weights is None else np.asarray(weights, np.float64)
+    if shares is not None and shares.shape != (rows.batch,):
+        raise MmgraphError(f"weights of shape {shares.shape} for {rows.batch} rows")
     tabular = [f for f in model.factors if f.is_tabular]
     for factor in tabular:
         if factor.child is None:
@@ -58,9 +65,9 @@ def expected_family_counts(
     place = check_device(device)
     counts: list[Tensor]
     if is_elsewhere(place):
-        counts, _ = torch_contraction.factor_beliefs(model, given, rows, place, **options)
+        counts, _ = torch_contraction.factor_beliefs(model, rows, shares, place, **options)
     else:
-        found, _ = junction_tree.factor_beliefs(model, given, rows, **options)
-        counts = [torch.from_numpy(table) for table in found]
+        arrays, _ = junction_tree.factor_beliefs(model, rows, shares, **options)
+        counts = [torch.from_numpy(array) for array in arrays]
     families = zip(tabular, counts, strict=False)
     return {f.child.name: table for f, table in families if f.child is not None}

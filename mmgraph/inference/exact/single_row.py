@@ -35,13 +35,8 @@ _NO_SOFT = np.empty((1, 0))
 class RowPlan(NamedTuple):
     """What one dictionary of plain states with known keys needs.
 
-    Attributes
-    ----------
-    compiled : CompiledPlan
-    memos : list of dict
-        For each key the cells that its reader has read before, and their states.
-    fields : dict of str to object
-        Fields of all posteriors.
+    For each key the cells that its reader has read before, and their states, and the fields that
+    all posteriors share.
     """
 
     compiled: CompiledPlan
@@ -92,20 +87,20 @@ def row_plans(_: FactorGraph) -> Recent[tuple[tuple[str, ...], tuple[str, ...] |
 def planned_row(
     model: FactorGraph,
     evidence: dict[str, Any],
-    given: Evidence,
+    row: Evidence,
     variables: tuple[str, ...] | None,
 ) -> Posterior | None:
-    """Return the marginals given a row that was read as ``given``, and plan for others like it.
+    """Return the marginals given a row of evidence as it was read, and plan for others like it.
 
     None where the row is not of plain states, or the model not one of tables that fit the memory.
     """
     if (
-        given.batch != 1
-        or given.columns != tuple(evidence)
+        row.batch != 1
+        or row.columns != tuple(evidence)
         or not all(isinstance(cell, PLAIN_CELLS) for cell in evidence.values())
         or has_compact_factors(model)
         or needs_unrolling(model)
-        or wants_torch(model, given)
+        or wants_torch(model, row)
     ):
         return None
     structure = table_structure(model)
@@ -121,11 +116,10 @@ def planned_row(
         "method": "junction_tree",
         "exact": True,
         "is_normalised": model.is_normalised,
-        "normaliser": normaliser(model, given, junction_tree.log_evidence),
+        "normaliser": normaliser(model, row, junction_tree.log_evidence),
         "moments": Moments(),
         "columns": structure.places(wanted),
         "diagnostics": ReadOnlyDict(),
     }
-    row = RowPlan(compiled, memos, fields)
-    model.cached(row_plans)[tuple(evidence), variables] = row
+    model.cached(row_plans)[tuple(evidence), variables] = RowPlan(compiled, memos, fields)
     return single_row(model, evidence, variables)

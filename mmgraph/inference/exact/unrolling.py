@@ -23,16 +23,10 @@ MOST_ELEMENTS = 20_000
 
 @dataclass(frozen=True)
 class Unrolled:
-    """The scalar form of a graph.
+    """The scalar form of a graph, and the one it was made from.
 
-    Attributes
-    ----------
-    graph : FactorGraph
-        Scalar discrete variables (and the continuous leaves as they are).
-    elements : dict of str to tuple of str
-        The scalar variables of each discrete variable, in scan order.
-    source : FactorGraph
-        The graph it was made from.
+    Continuous leaves stay as they are; ``elements`` are the scalar variables of each discrete
+    variable, in scan order.
     """
 
     graph: FactorGraph

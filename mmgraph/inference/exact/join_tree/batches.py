@@ -53,15 +53,12 @@ def batches(
         here = _specialised(request, tables, observed[fixed], observed[partial])
         compiled = compiled_plan(graph, here, memory_budget)
         step = min(len(rows), max(1, min(_ROWS_AT_ONCE, 2**27 // max(compiled.width, 1))))
-        if step == evidence.batch:
-            soft, logs = tables.flat(compiled, None, codes, partial)
-            yield Batch(all_rows, compiled, np.ascontiguousarray(codes[:, fixed]), soft, logs)
-            continue
         for start in range(0, len(rows), step):
-            some = rows[start : start + step]
+            some = None if step == evidence.batch else rows[start : start + step]
             soft, logs = tables.flat(compiled, some, codes, partial)
-            fixed_codes = np.ascontiguousarray(codes[some][:, fixed])
-            yield Batch(some, compiled, fixed_codes, soft, logs)
+            states = codes[:, fixed] if some is None else codes[some][:, fixed]
+            places = all_rows if some is None else some
+            yield Batch(places, compiled, np.ascontiguousarray(states), soft, logs)
 
 
 def _specialised(

@@ -27,10 +27,8 @@ def decode_rows(
 
     Parameters
     ----------
-    program : Program
     sections : int64 array
         Where the steps of the forward pass that depend on evidence begin and end.
-    evidence : RowEvidence
     decoding : int64 array
         For each node, roots first: length, the two slots, the number of variables already decided,
         the number to decide, the number of their joint states; then (variable, stride in the first
