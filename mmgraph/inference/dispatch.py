@@ -14,10 +14,10 @@ from mmgraph.graph.variable import Variable
 from mmgraph.inference.exact import exact
 from mmgraph.inference.exact.layer_summation import AUTO_TERMS, check_few_terms, has_few_terms
 from mmgraph.inference.exact.tabulation import tabulated
-from mmgraph.inference.exact.unrolling import MOST_ELEMENTS, needs_unrolling
+from mmgraph.inference.exact.unrolling import MOST_ELEMENTS
 from mmgraph.inference.field.centring import Centred
 from mmgraph.inference.methods import METHODS, Method, check_method, checked_device
-from mmgraph.inference.model_variables import has_compact_factors
+from mmgraph.inference.model_variables import has_compact_factors, needs_unrolling
 from mmgraph.inference.numerics.memory import default_memory_budget
 from mmgraph.inference.options import check_known, check_type, check_types, is_elsewhere
 from mmgraph.inference.posterior import Posterior
@@ -81,8 +81,7 @@ def answer(question: Question, method: str) -> Any:
 def _call(method: Method, question: Question) -> Any:
     """Ask a method: on a device, if it can say where."""
     name, graph, evidence, subject, device, options = question
-    known = method.parameters(name)
-    if "device" in known:
+    if "device" in method.parameters(name):
         options = {**options, "device": device}
     if method.exact:
         return method(name, graph, evidence, *subject, **options)
@@ -98,8 +97,8 @@ def _call(method: Method, question: Question) -> Any:
 
 def _call_with_known(method: Method, question: Question) -> Any:
     """Ask a method with those of the options that it has."""
-    known = method.parameters(question.name)
-    options = {name: value for name, value in question.options.items() if name in known}
+    names = method.parameters(question.name)
+    options = {name: value for name, value in question.options.items() if name in names}
     return _call(method, question._replace(options=options))
 
 
@@ -205,12 +204,12 @@ def _check_auto_options(question: Question) -> None:
 
     The methods are imported only where there are options to check.
     """
-    known = {"exact_budget", "memory_budget"}
+    names = {"exact_budget", "memory_budget"}
     if question.options:
         for method in _APPROXIMATE[question.name]:
             check_types(METHODS[method].function(question.name), question.options)
-            known |= set(METHODS[method].parameters(question.name))
-    check_known(question.options, sorted(known), "what stands behind 'auto'")
+            names |= set(METHODS[method].parameters(question.name))
+    check_known(question.options, sorted(names), "what stands behind 'auto'")
 
 
 def _best_marginals(question: Question) -> Posterior:

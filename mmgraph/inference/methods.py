@@ -82,8 +82,8 @@ class Method:
         Raises MmgraphError if there is no such option, or its value is of another type.
         """
         function = self.function(question)
-        known = _options_of(function, len(arguments), tuple(self.options))
-        check_known(options, known, f"the method '{self.name}'")
+        names = _options_of(function, len(arguments), tuple(self.options))
+        check_known(options, names, f"the method '{self.name}'")
         check_types(function, options)
         if "generator" in options:
             options["generator"] = placed_generator(options["generator"], "cpu")
@@ -198,11 +198,11 @@ def is_seeded(name: str) -> bool:
 
 def check_method(question: str, method: str, names: Iterable[str] | None = None) -> None:
     """Raise MmgraphError if a question has no such method beside ``auto``, among ``names``."""
-    known = [m.name for m in methods_for(question)] if names is None else list(names)
-    if not (isinstance(method, str) and method in (*known, "auto")):
-        hint = suggestion(method, known)
+    names = [m.name for m in methods_for(question)] if names is None else list(names)
+    if not (isinstance(method, str) and method in (*names, "auto")):
+        hint = suggestion(method, names)
         raise MmgraphError(
-            f"{question} knows no method {method!r}{hint} (known: {', '.join(known)})"
+            f"{question} knows no method {method!r}{hint} (known: {', '.join(names)})"
         )
 
 

@@ -1,4 +1,4 @@
-"""Which variables have a field, how they are kept, and in which precision and place."""
+"""Which variables have a field, are arrays or layers, and in which precision and place they are."""
 
 from __future__ import annotations
 
@@ -28,6 +28,16 @@ def has_compact_factors(graph: FactorGraph) -> bool:
 
 def _has_compact_factors(graph: FactorGraph) -> bool:
     return any(factor.compact for factor in graph.factors)
+
+
+def needs_unrolling(graph: FactorGraph) -> bool:
+    """Whether exact methods need the scalar form: for discrete arrays, and for lists of edges."""
+    return graph.cached_structure(_has_arrays_or_edges)
+
+
+def _has_arrays_or_edges(graph: FactorGraph) -> bool:
+    arrays = any(v.shape and v.is_discrete for v in graph.variables.values())
+    return arrays or any(factor.edge_terms is not None for factor in graph.factors)
 
 
 def is_compact(graph: FactorGraph, name: str) -> bool:
@@ -77,12 +87,12 @@ def named_variables(graph: FactorGraph, names: Sequence[str] | str | None) -> li
     UnknownVariableError
         If the graph has no such variable, or it is a continuous one that has no field.
     """
-    known = field_variables(graph)
+    with_field = field_variables(graph)
     if names is None:
-        return list(known)
+        return list(with_field)
     names = [names] if isinstance(names, str) else list(names)
     for name in names:
         graph.variable(name)
-        if name not in known:
+        if name not in with_field:
             raise UnknownVariableError(f"'{name}' is continuous: it has no states to ask for")
     return names

@@ -147,12 +147,9 @@ class Posterior(DeepCopied):
         shared fields; others that are left out have their defaults.
         """
         made = object.__new__(cls)
-        own = made.__dict__
-        own.update(fields)
-        own["flat"] = flat
-        own["log_weight"] = log_weight
-        own["joint_entropy"] = joint_entropy
-        own["seconds"] = seconds
+        made.__dict__.update(
+            fields, flat=flat, log_weight=log_weight, joint_entropy=joint_entropy, seconds=seconds
+        )
         return made
 
     def __getstate__(self) -> dict[str, Any]:

@@ -111,12 +111,9 @@ def log_joint_table(
 
 def _aligned(table: Tensor, scope: Sequence[int], count: int) -> Tensor:
     """Bring a table (batch, *scope) to one axis a variable of the model."""
-    order = sorted(range(len(scope)), key=lambda i: scope[i])
-    table = table.permute(0, *(1 + i for i in order))
-    shape = [1] * count
-    for i, v in zip(range(len(scope)), sorted(scope), strict=True):
-        shape[v] = table.shape[1 + i]
-    return table.reshape(table.shape[0], *shape)
+    axes = {v: 1 + scope.index(v) for v in sorted(scope)}
+    shape = [table.shape[axes[v]] if v in axes else 1 for v in range(count)]
+    return table.permute(0, *axes.values()).reshape(table.shape[0], *shape)
 
 
 def _check_size(view: TableView, batch: int, memory_budget: int | None) -> None:

@@ -17,7 +17,8 @@ from mmgraph.graph.variable import Variable
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.exact import enumeration, junction_tree, torch_contraction
 from mmgraph.inference.exact.join_tree import table_view
-from mmgraph.inference.exact.unrolling import needs_unrolling, unrolled
+from mmgraph.inference.exact.unrolling import unrolled
+from mmgraph.inference.model_variables import needs_unrolling
 from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.options import is_elsewhere
 from mmgraph.inference.posterior import Moments, Posterior

@@ -128,8 +128,8 @@ def _clash(graph: FactorGraph, row: Evidence, memory_budget: int | None) -> tupl
 def _is_possible(
     graph: FactorGraph, row: Evidence, names: list[str], memory_budget: int | None
 ) -> bool:
-    kept = row.without(*(n for n in row.observed() if n not in names))
-    return not bool(np.isneginf(log_evidence_in_logarithms(graph, kept, memory_budget)).any())
+    some = row.without(*(n for n in row.observed() if n not in names))
+    return not bool(np.isneginf(log_evidence_in_logarithms(graph, some, memory_budget)).any())
 
 
 def _described(row: Evidence, name: str) -> str:

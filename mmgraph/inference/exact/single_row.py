@@ -24,8 +24,7 @@ from mmgraph.inference.exact.join_tree.table_view import (
     table_structure,
     wants_torch,
 )
-from mmgraph.inference.exact.unrolling import needs_unrolling
-from mmgraph.inference.model_variables import has_compact_factors
+from mmgraph.inference.model_variables import has_compact_factors, needs_unrolling
 from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.posterior import Moments, Posterior
 

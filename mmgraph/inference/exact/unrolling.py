@@ -15,6 +15,7 @@ from mmgraph.graph.factor import EdgeTerms, Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable, element_names
+from mmgraph.inference.model_variables import needs_unrolling
 from mmgraph.inference.pairwise.graph import weighted_energies
 
 MOST_ELEMENTS = 20_000
@@ -91,30 +92,11 @@ class Unrolled:
         return {n: whole[n] if n in whole else answers[n] for n in variables}
 
 
-def needs_unrolling(graph: FactorGraph) -> bool:
-    """Whether exact methods need the scalar form: for discrete arrays, and for lists of edges."""
-    return graph.cached_structure(_has_arrays_or_edges)
-
-
-def _has_arrays_or_edges(graph: FactorGraph) -> bool:
-    arrays = any(v.shape and v.is_discrete for v in graph.variables.values())
-    return arrays or any(factor.edge_terms is not None for factor in graph.factors)
-
-
 def unrolled(graph: FactorGraph) -> Unrolled:
     """Return the scalar form of a graph, made once and kept with it; itself if it has no arrays.
 
     Where a factor asks for gradients the form is made anew each time: its tables belong to one
     backward pass, and an optimiser changes what they are made of.
-
-    Raises
-    ------
-    GraphError
-        If a variable has the name of an element of an array.
-    TreewidthError
-        If the arrays have more elements than any exact method could bear.
-    NotTabularError
-        If a factor over arrays has no tables.
     """
     if not needs_unrolling(graph):
         return Unrolled(graph, {}, graph)

@@ -31,18 +31,11 @@ def best_elimination_order(
     scopes: Sequence[Sequence[int]],
     cardinalities: Sequence[int],
     last: frozenset[int] = frozenset(),
-    restarts: int | None = None,
-    seed: int = 0,
 ) -> EliminationOrder:
-    """Return the cheapest of several greedy elimination orders.
+    """Return the cheapest of several greedy elimination orders; more are tried on large tables.
 
-    Parameters
-    ----------
-    last : frozenset of int
-        Variables that must come after all others (those to maximise in marginal MAP, or to keep).
-    restarts : int, optional
-        How many randomised orders to try beside the two deterministic ones. By default more where
-        the tables are large, and none where the first order is already small.
+    Variables that are ``last`` come after all others (those to maximise in marginal MAP, or to
+    keep).
     """
     count = len(cardinalities)
     log_sizes = np.log(np.asarray(cardinalities, np.float64)) if count else np.empty(0)
@@ -54,10 +47,9 @@ def best_elimination_order(
     best_order, best = _greedy_order(adjacency, log_sizes, late, MIN_FILL, 0)
     if best > 64 * count:
         tries = [(MIN_WEIGHT, 0), (WEIGHTED_MIN_FILL, 0)]
-        if restarts is None:
-            # A search costs about as much as running a few thousand table entries a variable.
-            restarts = int(min(10.0, best / (20_000.0 * count)))
-        tries += [((MIN_FILL, WEIGHTED_MIN_FILL)[i % 2], seed + i + 1) for i in range(restarts)]
+        # A search costs about as much as running a few thousand table entries a variable.
+        restarts = int(min(10.0, best / (20_000.0 * count)))
+        tries += [((MIN_FILL, WEIGHTED_MIN_FILL)[i % 2], i + 1) for i in range(restarts)]
         for heuristic, tie_seed in tries:
             order, total = _greedy_order(adjacency, log_sizes, late, heuristic, tie_seed)
             if total < best:

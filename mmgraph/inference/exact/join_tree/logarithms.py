@@ -41,11 +41,6 @@ def outputs_in_logarithms(
 
     The logarithms are those of P(evidence) with all of its soft evidence, and ``-inf`` only where a
     row is truly impossible.
-
-    Raises
-    ------
-    UnderflowError
-        If the memory budget does not allow it.
     """
     output = np.zeros((evidence.batch, compiled.width))
     logs = np.empty(evidence.batch)
@@ -82,11 +77,6 @@ def decisions_in_logarithms(
 
     Beside it the logarithm of its weight, or of P(evidence). Observed variables keep their states;
     those that are summed out have -1.
-
-    Raises
-    ------
-    UnderflowError
-        If the memory budget does not allow it.
     """
     states = np.full((evidence.batch, len(table_view(graph).variables)), -1, np.int64)
     logs = np.empty(evidence.batch)
@@ -119,7 +109,7 @@ def _passes(
     how: Logarithms,
     memory_budget: int | None,
 ) -> Iterator[tuple[slice, ForwardPass]]:
-    """Yield passes over some rows at a time, as many as memory allows."""
+    """Yield passes over some rows at a time, as many as memory allows; UnderflowError if none."""
 
     def over(rows: slice) -> ForwardPass:
         # What a pass really takes is checked below.

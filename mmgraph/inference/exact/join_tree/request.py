@@ -34,10 +34,7 @@ class PlannedRequest:
     @cached_property
     def rank(self) -> list[int]:
         """The place of each variable in the one order that all tables' axes follow."""
-        rank = [0] * len(self.order)
-        for place, v in enumerate(self.order):
-            rank[v] = place
-        return rank
+        return np.argsort(self.order).tolist()
 
     @cached_property
     def plan(self) -> Plan:
@@ -100,13 +97,7 @@ class PlannedRequest:
         return math.log(largest) + sum(math.log(structure.cardinalities[v]) for v in alone)
 
     def check_budget(self, budget: int) -> None:
-        """Refuse what would not fit, before any of it is allocated.
-
-        Raises
-        ------
-        TreewidthError
-            With the sizes of the largest cliques.
-        """
+        """Raise TreewidthError, with the largest cliques, before what is too large is allocated."""
         structure, tree = self.structure, self.tree
         inner = range(tree.leaves, len(tree.scopes))
         factors = sum(

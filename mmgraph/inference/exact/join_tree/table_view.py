@@ -85,12 +85,8 @@ class TableView(TableStructure):
     def row_log_tables(self, evidence: Evidence) -> list[tuple[tuple[int, ...], Tensor]]:
         """Return scopes and log-tables ``(batch, *states)`` of what comes with the rows.
 
-        They are those of soft evidence and of observed continuous leaves.
-
-        Raises
-        ------
-        EvidenceError
-            If a likelihood is NaN.
+        They are those of soft evidence and of observed continuous leaves; EvidenceError if a
+        likelihood is NaN.
         """
         tables: list[tuple[tuple[int, ...], Tensor]] = [
             ((self.index[name],), values) for name, values in evidence.soft.items()
@@ -144,12 +140,9 @@ def _is_for_torch(tensor: Tensor) -> bool:
 
 
 def indices(graph: FactorGraph, names: Sequence[str] | None) -> tuple[int, ...]:
-    """Return the places of variables in the table view; of all where no names are given.
+    """Return the places of variables in the table view, by default of all.
 
-    Raises
-    ------
-    UnknownVariableError
-        If a name is not one of a discrete variable.
+    UnknownVariableError is raised for what is no discrete variable.
     """
     index = table_structure(graph).index
     if names is None:
@@ -164,10 +157,7 @@ def indices(graph: FactorGraph, names: Sequence[str] | None) -> tuple[int, ...]:
 def table_structure(graph: FactorGraph) -> TableStructure:
     """Return the table view without its numbers, shared by graphs of the same structure.
 
-    Raises
-    ------
-    NotTabularError
-        If a variable is an array, or a factor has neither a table nor a likelihood.
+    NotTabularError is raised for an array, and for a factor with neither a table nor a likelihood.
     """
     return graph.cached_structure(_structure)
 
