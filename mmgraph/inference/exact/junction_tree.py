@@ -84,30 +84,24 @@ def joint_distribution(
     if len(set(wanted)) < len(wanted):
         raise UnknownVariableError(f"a variable is named twice in {', '.join(variables)}")
     cards = [view.cardinalities[v] for v in wanted]
-    joint = np.zeros((evidence.batch, *cards))
+    joint = np.empty((evidence.batch, *cards))
     log_evidence = np.empty(evidence.batch)
     request = Request(keep=wanted)
     for batch, part, logs in _outputs(graph, evidence, request, memory_budget):
         rows, compiled, codes, *_ = batch
-        free = set(compiled.request.keep)
+        free = compiled.plan.outputs[0][2] if compiled.request.keep else ()
+        sizes = [view.cardinalities[v] for v in free]
+        part = part.reshape(len(rows), *sizes) if free else np.ones(len(rows))
+        part = part.transpose(0, *(1 + free.index(v) for v in wanted if v in free))
         column = {v: i for i, v in enumerate(compiled.request.observed)}
-        if free:
-            axes = compiled.plan.outputs[0][2]
-            part = part.reshape(len(rows), *(view.cardinalities[v] for v in axes))
-            part = part.transpose(0, *(1 + axes.index(v) for v in wanted if v in free))
-        else:
-            part = np.ones(len(rows))
-        # Observed axes are indexed by each row's state, the others taken whole.
-        grid = np.ix_(np.arange(len(rows)), *(np.arange(n) for n in part.shape[1:]))
-        where: list[Any] = [rows[grid[0]]]
-        used = 1
-        for v in wanted:
-            if v in free:
-                where.append(grid[used])
-                used += 1
-            else:
-                where.append(codes[:, column[v]].reshape(-1, *(1,) * (part.ndim - 1)))
-        joint[tuple(where)] = part
+        for axis, v in enumerate(wanted, 1):
+            if v in column:  # all of the mass is at each row's state
+                one_hot = np.eye(view.cardinalities[v])[codes[:, column[v]]]
+                one_hot = one_hot.reshape(
+                    len(rows), *(1,) * (axis - 1), -1, *(1,) * (part.ndim - axis)
+                )
+                part = np.expand_dims(part, axis) * one_hot
+        joint[rows] = part
         log_evidence[rows] = logs
     return torch.from_numpy(joint), torch.from_numpy(log_evidence)
 

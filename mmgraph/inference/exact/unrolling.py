@@ -75,7 +75,7 @@ class Unrolled:
     def gathered(
         self, answers: Mapping[str, Tensor], variables: Sequence[str] | None = None, axis: int = 1
     ) -> dict[str, Tensor]:
-        """Return what is told of elements put together by variable, their shape from ``axis`` on.
+        """Return tensors of elements stacked by variable, whose shape begins at ``axis``.
 
         Single elements that are asked for stay under their own names.
         """
