@@ -99,7 +99,8 @@ def _gathered(weights, begin, states, incident, start, middle, stop, slots, mess
 @compiled
 def scaled_iteration(weights, agreement, model, slots, messages):
     """One iteration of the sequential schedule; see :meth:`ScaledMessages.iterate`."""
-    room = np.empty((3, model.edges.largest))
+    largest = model.edges.largest
+    room = (np.empty(largest), np.empty(largest), np.empty(largest))  # quicker than rows of one
     change = 0.0
     for forward in (True, False):
         most = _scaled_pass(forward, weights, agreement, model, slots, messages, room)
