@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -65,8 +64,7 @@ def _specialised(
     request: Request, tables: RowTables, fixed: np.ndarray, partial: np.ndarray
 ) -> Request:
     """The request for rows that all observe some variables, and others only here and there."""
-    return replace(
-        request,
+    return request._replace(
         observed=tuple(fixed.tolist()),
         row_scopes=tables.scopes + tuple((v,) for v in partial.tolist()),
         keep=tuple(v for v in request.keep if v not in set(fixed.tolist())),

@@ -14,8 +14,7 @@ Strides = dict[int, int]
 """The stride of each variable's axis in a table."""
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What a plan is compiled for; plans are kept under it.
 
     Attributes
