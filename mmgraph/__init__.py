@@ -10,6 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mmgraph.data.multimodal_data import MultimodalData
+    from mmgraph.data.schema.schema import Schema
     from mmgraph.data.tables import open_table
     from mmgraph.formats.resolve import read, write
     from mmgraph.graph.conditionals.deterministic_and_softmax import Deterministic, Softmax
@@ -74,6 +76,7 @@ _HOMES = {
     "GridFactor": "mmgraph.graph.factors.grid",
     "LabelledImage": "mmgraph.networks.random_fields.conditional_random_field",
     "MarkovRandomField": "mmgraph.networks.random_fields.markov_random_field",
+    "MultimodalData": "mmgraph.data.multimodal_data",
     "MultimodalDeepBoltzmannMachine": "mmgraph.networks.boltzmann.multimodal",
     "NoisyMax": "mmgraph.graph.conditionals.noisy_max",
     "NoisyOr": "mmgraph.graph.conditionals.noisy_or",
@@ -84,6 +87,7 @@ _HOMES = {
     "Prior": "mmgraph.learning.conditionals.parameters",
     "RestrictedBoltzmannMachine": "mmgraph.networks.boltzmann.restricted",
     "Samples": "mmgraph.inference.samples",
+    "Schema": "mmgraph.data.schema.schema",
     "Softmax": "mmgraph.graph.conditionals.deterministic_and_softmax",
     "TableFactor": "mmgraph.graph.factors.table",
     "Tabulated": "mmgraph.graph.interaction",
@@ -123,6 +127,7 @@ __all__ = [
     "GridFactor",
     "LabelledImage",
     "MarkovRandomField",
+    "MultimodalData",
     "MultimodalDeepBoltzmannMachine",
     "NoisyMax",
     "NoisyOr",
@@ -133,6 +138,7 @@ __all__ = [
     "Prior",
     "RestrictedBoltzmannMachine",
     "Samples",
+    "Schema",
     "Softmax",
     "TableFactor",
     "Tabulated",

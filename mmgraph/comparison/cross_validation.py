@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmgraph.data.multimodal_data import Codes, MultimodalData
+from mmgraph.data.groups import Codes
+from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.splits import Fold, folds_of
 from mmgraph.graph.errors import MmgraphError
 

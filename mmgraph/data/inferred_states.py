@@ -33,14 +33,17 @@ class BinsWarning(UserWarning):
 
 
 def states_in(
-    table: Table, columns: Collection[str], chunk_rows: int = CHUNK_ROWS
+    table: Table,
+    columns: Collection[str],
+    chunk_rows: int = CHUNK_ROWS,
+    constant: bool = False,
 ) -> dict[str, tuple[Label, ...]]:
     """Return the distinct labels of some columns, sorted.
 
     Text is read as numbers where each label of a column spells one and is spelled by it, so that
     ``02139``, ``1_0`` and ``1E2`` are labels. A categorical column in memory has its categories, in
     their order. Cells that are neither text nor numbers, such as intervals, are called by their
-    text.
+    text. Unless ``constant``, a column has two labels at least.
 
     Warns of more than ``MANY_STATES`` states; a column that is empty, has a single label (name the
     states then), or holds real numbers is a LearningError.
@@ -68,7 +71,7 @@ def states_in(
         if declared.get(name):
             states[name] = tuple(map(_label, declared[name]))
         else:
-            states[name] = _sorted_labels(name, labels, table)
+            states[name] = _sorted_labels(name, labels, table, constant)
             _warn_of_many(name, states[name], rows, table.origin)
     return states
 
@@ -137,7 +140,11 @@ def _plain(number: float) -> str:
     return spelling(number) if math.isfinite(number) else str(number)
 
 
-def _sorted_labels(name: str, labels: Collection[Any], table: Table) -> tuple[Label, ...]:
+def _sorted_labels(
+    name: str, labels: Collection[Any], table: Table, constant: bool
+) -> tuple[Label, ...]:
+    if not labels and constant:
+        return ()
     if not labels:
         raise LearningError(f"the column '{name}' of {table.origin} is empty in every row")
     read: list[Any] = _as_numbers(list(labels)) if table.is_text else list(map(_label, labels))
@@ -148,7 +155,7 @@ def _sorted_labels(name: str, labels: Collection[Any], table: Table) -> tuple[La
                 f"into bins ({_offer(name)}), or give it a continuous leaf"
             )
         read = [int(x) for x in read]
-    if len(read) == 1:
+    if len(read) == 1 and not constant:
         raise LearningError(
             f"the column '{name}' of {table.origin} is constant ({read[0]!r} in every row): its "
             "other states cannot be learned; name them in `states`"

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Int64
 
-from mmgraph.data.multimodal_data import Codes, MultimodalData
+from mmgraph.data.groups import Codes
+from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.graph.errors import MmgraphError
 
 Fold = tuple[Int64[np.ndarray, " training"], Int64[np.ndarray, " test"]]

@@ -184,9 +184,10 @@ def _table(data: object, encoding: str | None, separator: str | None) -> Table:
         raise FormatError(f"{path}: a table's file name ends in {', '.join((*_TEXT, *_PARQUET))}")
     if is_frame(data):
         return _FrameTable(data)
+    if callable(columns := getattr(data, "columns", None)):  # samples, rows of several modalities
+        return _ArraysTable(columns(), getattr(data, "origin", "the samples"))
     if isinstance(data, Mapping):
-        samples = getattr(data, "columns", None)  # a mapping that says which rows it has
-        return _ArraysTable(data) if samples is None else _ArraysTable(samples(), "the samples")
+        return _ArraysTable(data)
     raise LearningError(
         "data to learn from is a pandas DataFrame, a mapping of names to arrays or the path of a "
         f"CSV or Parquet file, not {type(data).__name__}"

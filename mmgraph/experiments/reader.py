@@ -10,7 +10,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from mmgraph.data.multimodal_data import GroupsDeclaration
+from mmgraph.data.groups import GroupsDeclaration
 from mmgraph.formats.resolve import models_directory
 from mmgraph.graph.errors import FormatError, suggestion
 

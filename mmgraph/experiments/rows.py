@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mmgraph.data.multimodal_data import GroupsDeclaration, MultimodalData, groups_of
+from mmgraph.data.groups import GroupsDeclaration, groups_of
+from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.experiments.reader import Reader, ReadyModel, entry
 from mmgraph.graph.errors import DatasetError, LearningError, suggestion
 from mmgraph.graph.variable import Variable
@@ -51,7 +52,7 @@ def load_rows(declaration: RowsModel, target: str) -> MultimodalData:
             raise DatasetError(f"'{dataset}' has no column {column!r}{hint}")
         codes, labels = loaded.frame[column].factorize(sort=True)
         tables = {m: loaded.frame[list(tables[m])].to_numpy() for m in declaration.modalities}
-    return MultimodalData(
+    return MultimodalData.of_numbers(
         {m: np.asarray(tables[m], np.float64) for m in declaration.modalities},
         np.asarray(codes, np.int64),
         Variable(target, tuple(str(label) for label in labels)),

@@ -118,6 +118,10 @@ class FormatError(MmgraphError, ValueError):
     """A file that is not what its format promises; the message says where and what was expected."""
 
 
+class SchemaError(MmgraphError, ValueError):
+    """A schema that contradicts itself, or describes another table."""
+
+
 class DatasetError(MmgraphError, RuntimeError):
     """A data set that cannot be had: not in the catalogue, out of reach, or of other bytes."""
 

@@ -100,6 +100,8 @@ class Evidence(DeepCopied):
             return cls(variables, 1)
         if isinstance(data, Evidence):
             return data._of_model(variables)
+        if callable(cells := getattr(data, "cells", None)):  # rows of several modalities
+            data = cells(variables)
         check_extra(extra)
         spellings(missing)
         rows = None

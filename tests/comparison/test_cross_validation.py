@@ -7,7 +7,8 @@ import pytest
 
 import mmgraph as mm
 from mmgraph.comparison.cross_validation import cross_validations
-from mmgraph.data.multimodal_data import Groups, MultimodalData
+from mmgraph.data.groups import Groups
+from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.splits import folds_of, stratified_folds, train_and_test
 from mmgraph.graph.errors import MmgraphError
 
@@ -16,7 +17,7 @@ def data(groups: np.ndarray | None, rows: int = 60) -> MultimodalData:
     codes = np.arange(rows) % 3
     named = None if groups is None else Groups("person", groups)
     features = {"sound": np.arange(rows, dtype=float)[:, None]}
-    return MultimodalData(features, codes, mm.Variable("activity", 3), named)
+    return MultimodalData.of_numbers(features, codes, mm.Variable("activity", 3), named)
 
 
 def test_both_splits_of_grouped_data():

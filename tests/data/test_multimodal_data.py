@@ -1,49 +1,101 @@
-"""Groups that a declaration names: of a loader, of a column, or blocks of rows."""
+"""Rows of several modalities: made from what users have, cut, joined, and read by models."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import copy
+import pickle
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import mmgraph as mm
-from mmgraph.data.multimodal_data import Groups, MultimodalData, groups_of
-from mmgraph.graph.errors import DatasetError
+from mmgraph.data.groups import Groups
+from mmgraph.data.multimodal_data import MultimodalData
+from mmgraph.graph.errors import LearningError, UnknownVariableError
 
-FRAME = pd.DataFrame({"who": ["ann", "bob", "ann", "eve"], "x": [1.0, 2.0, 3.0, 4.0]})
-
-
-def test_groups_of_a_column_of_a_loader_and_of_blocks():
-    loaded = SimpleNamespace(frame=FRAME, groups={"block": np.array([0, 0, 1, 1])})
-    for declared, name, codes in (
-        ("who", "who", [0, 1, 0, 2]),
-        ("block", "block", [0, 0, 1, 1]),
-        ((0, 1, 3), "block", [0, 1, 1, 2]),
-    ):
-        found = groups_of(loaded, declared, "people", 4)
-        assert found is not None
-        assert found.name == name
-        np.testing.assert_array_equal(found.codes, codes)
-    assert groups_of(loaded, None, "people", 4) is None
+NAN = float("nan")
 
 
-def test_groups_that_there_are_not():
-    loaded = SimpleNamespace(frame=FRAME, groups={"block": np.zeros(4, int)})
-    with pytest.raises(DatasetError, match=r"'people' has no groups .* 'whom'; did you mean 'who'"):
-        groups_of(loaded, "whom", "people", 4)
-    with pytest.raises(DatasetError, match="'people' has 4 rows; no block begins at 4"):
-        groups_of(loaded, (0, 4), "people", 4)
-    loaded = SimpleNamespace(frame=FRAME.assign(who=["ann", None, "ann", "eve"]))
-    with pytest.raises(DatasetError, match="row 1 of 'people' has no 'who'"):
-        groups_of(loaded, "who", "people", 4)
-    with pytest.raises(DatasetError, match="no groups and no column 'who'"):
-        groups_of(SimpleNamespace(views={}), "who", "people", 4)
+def small(rows: int = 4) -> MultimodalData:
+    """Rows of every kind of modality, the second one without most of them."""
+    counted = np.arange(rows)
+    return MultimodalData.of(
+        {
+            "lab": pd.DataFrame({"age": counted * 1.5, "er": ["no", None, "yes", "no"][:rows]}),
+            "vector": np.where(counted == 1, NAN, counted)[:, None] * [1.0, 2.0],
+            "image": np.where(counted == 1, NAN, counted)[:, None, None] * np.ones((2, 3)),
+            "sound": [None if i == 1 else np.full((i + 2, 2), float(i)) for i in range(rows)],
+            "note": [None if i == 1 else f"note {i}" for i in range(rows)],
+        },
+        target=["ill", "well", "ill", "ill"][:rows],
+        groups=["ann", "bob", "ann", "eve"][:rows],
+        weights=counted + 1.0,
+    )
+
+
+def same(found: pd.DataFrame, frame: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(found, frame, check_dtype=False)
+
+
+def cells(data: MultimodalData) -> list[object]:
+    return [repr(array.tolist()) for array in data.arrays()]
+
+
+def test_what_is_missing():
+    data = small()
+    missing = {modality: block.missing.tolist() for modality, block in data.blocks.items()}
+    assert missing.pop("lab") == [False] * 4
+    assert set(map(tuple, missing.values())) == {(False, True, False, False)}
+    np.testing.assert_array_equal(
+        data.numbers("lab"), [[0, 1, 0], [1.5, NAN, NAN], [3, 0, 1], [4.5, 1, 0]]
+    )
+    assert data.target.labels == ("ill", "well")
+    assert data.codes.tolist() == [0, 1, 0, 0]
+    assert data.groups is not None
+    assert data.groups.codes.tolist() == [0, 1, 0, 2]
+    for modality in data.modalities:
+        emptied = data.without(modality)
+        assert emptied.blocks[modality].missing.all()
+        alone = data.only(modality)
+        assert all(alone.blocks[m].missing.all() for m in data.modalities if m != modality)
+        assert not alone.blocks[modality].missing.all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=6), st.integers(0, 6))
+def test_rows_that_are_taken_and_joined_are_those_rows(index, place):
+    data = small()
+    chosen = data.rows(np.array(index))
+    frame = pd.DataFrame({n: [c[i] for i in index] for n, c in data.columns().items()})
+    same(chosen.to_frame(), frame)
+    place = min(place, len(index))
+    if 0 < place < len(index):
+        first, second = data.rows(np.array(index[:place])), data.rows(np.array(index[place:]))
+        same(first.join(second).to_frame(), frame)
+
+
+def test_masks_slices_and_shuffled_rows():
+    data = small()
+    mask = np.array([True, False, False, True])
+    assert cells(data.rows(mask)) == cells(data.rows(np.array([0, 3])))
+    assert cells(data.rows(slice(1, 3))) == cells(data.rows(np.array([1, 2])))
+    shuffled = data.shuffled(3)
+    assert sorted(shuffled.weights.tolist()) == data.weights.tolist()
+    assert cells(shuffled) == cells(data.shuffled(3))
+    assert cells(shuffled.rows(np.argsort(shuffled.weights))) == cells(data)
+
+
+def test_copies_and_pickles():
+    data = small()
+    for other in (copy.deepcopy(data), pickle.loads(pickle.dumps(data))):
+        pd.testing.assert_frame_equal(other.to_frame(), data.to_frame())
 
 
 def test_rows_keep_their_groups():
-    whole = MultimodalData(
+    whole = MultimodalData.of_numbers(
         {"x": np.arange(4.0)[:, None]},
         np.arange(4),
         mm.Variable("y", 4),
@@ -54,3 +106,87 @@ def test_rows_keep_their_groups():
     np.testing.assert_array_equal(some.groups.codes, [2, 0])
     assert some.without_groups().groups is None
     assert whole.without_groups().rows(np.array([1])).groups is None
+
+
+def test_a_network_reads_rows_as_evidence_and_learns_from_them():
+    frame = pd.DataFrame({"fever": ["no", "yes", None, "no"], "cough": ["yes", "yes", "no", "no"]})
+    data = MultimodalData.of({"signs": frame}, target=["a", "b", "b", "a"], name="disease")
+    net = mm.BayesianNetwork.from_data(data, [("disease", "fever"), ("disease", "cough")])
+    whole = mm.BayesianNetwork.from_data(
+        frame.assign(disease=["a", "b", "b", "a"]), [("disease", "fever"), ("disease", "cough")]
+    )
+    expected = mm.query(whole, frame, ["disease"]).marginal("disease")
+    found = mm.query(net, data, ["disease"]).marginal("disease")
+    np.testing.assert_array_equal(found, expected)
+    alone = mm.query(net, data.without("signs"), ["disease"]).marginal("disease")
+    np.testing.assert_allclose(alone, np.tile([[0.5, 0.5]], (len(alone), 1)))
+
+
+def test_a_leaf_of_named_columns_reads_a_modality():
+    x = mm.Variable("x", shape=(2,), family="gaussian", columns=("a", "b"))
+    y = mm.Variable("y", 2)
+    leaf = mm.GaussianLeaf(x, [y], [[0.0, 0.0], [1.0, 1.0]], np.stack([np.eye(2)] * 2))
+    net = mm.BayesianNetwork([y, x], [mm.TableFactor((y,), [0.5, 0.5], child=y), leaf])
+    rows = [[0.0, 0.2], [NAN, 1.0]]
+    by_name = MultimodalData.of({"lab": pd.DataFrame(rows, columns=["a", "b"])})
+    whole = MultimodalData.of({"x": rows})
+    expected = mm.query(net, {"x": rows}, ["y"]).marginal("y")
+    for data in (by_name, whole):
+        np.testing.assert_array_equal(mm.query(net, data, ["y"]).marginal("y"), expected)
+
+
+def test_continuous_targets_and_missing_ones():
+    data = MultimodalData.of({"x": [[1.0], [2.0]]}, target=[0.5, NAN])
+    assert data.target.family == "gaussian"
+    with pytest.raises(LearningError, match="the target 'target' of the data has no states"):
+        data.codes  # noqa: B018
+    with pytest.raises(LearningError, match="row 1 of the data has no 'y'"):
+        MultimodalData.of({"x": [[1.0], [2.0]]}, target=["a", None], name="y").codes  # noqa: B018
+    with pytest.raises(LearningError, match="the data have no target"):
+        MultimodalData.of({"x": [[1.0]]}).target  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("modalities", "options", "message"),
+    [
+        ({}, {}, "the data have no modality"),
+        ({"x": [1.0, 2.0]}, {}, "the modality 'x' is a data frame, an array of two axes"),
+        ({"x": [["a", "b"]]}, {}, "'x' is no array of numbers"),
+        ({"x": [[1.0], [np.inf]]}, {}, "'x' is infinite in row 1"),
+        (
+            {"x": [[1.0]], "z": [[1.0], [2.0]]},
+            {},
+            "the modality 'z' of the data: 2 rows, where .* 1",
+        ),
+        ({"x": [[1.0]]}, {"target": ["a", "b"]}, "target of the data: 2 rows, where"),
+        ({"x": [[1.0]]}, {"groups": ["a", "b"]}, "groups of the data: 2 rows, where"),
+        ({"x": [[1.0]]}, {"weights": [-1.0]}, "the weights of the data are finite and at least"),
+        ({"x": [np.ones((2, 2)), np.ones((2, 3))]}, {}, "'x', row 1: a sequence has shape"),
+    ],
+)
+def test_what_is_no_data(modalities, options, message):
+    with pytest.raises(LearningError, match=message):
+        MultimodalData.of(modalities, **options)
+
+
+def test_what_cannot_be_asked_or_joined():
+    data = small()
+    with pytest.raises(UnknownVariableError, match="no modality 'imag'; did you mean 'image'"):
+        data.without("imag")
+    with pytest.raises(LearningError, match="'sound' is of sequences, and no table of numbers"):
+        data.numbers("sound")
+    other = MultimodalData.of({"x": [[1.0]]})
+    with pytest.raises(LearningError, match="data of x cannot be joined with data of lab"):
+        other.join(data)
+    for block, message in (
+        ([[1.0, 2.0]], "1 columns cannot be joined with 2"),
+        (np.ones((1, 2, 2)), "Arrays cannot be joined with Columns"),
+    ):
+        with pytest.raises(LearningError, match=message):
+            other.join(MultimodalData.of({"x": block}))
+    with pytest.raises(LearningError, match="only some of the data to be joined have weights"):
+        other.join(MultimodalData.of({"x": [[1.0]]}, weights=[1.0]))
+    with pytest.raises(LearningError, match="cannot be joined"):
+        MultimodalData.of({"x": [[1.0], [2.0]]}, target=["a", "b"]).join(
+            MultimodalData.of({"x": [[1.0], [2.0]]}, target=["a", "c"])
+        )

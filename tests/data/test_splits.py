@@ -8,7 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedKFold
 
-from mmgraph.data.multimodal_data import Groups, MultimodalData
+from mmgraph.data.groups import Groups
+from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.splits import folds_of, stratified_folds
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.variable import Variable
@@ -18,7 +19,7 @@ def data(groups: np.ndarray | None, rows: int = 60) -> MultimodalData:
     codes = np.arange(rows) % 3
     named = None if groups is None else Groups("person", groups)
     features = {"sound": np.arange(rows, dtype=float)[:, None]}
-    return MultimodalData(features, codes, Variable("activity", 3), named)
+    return MultimodalData.of_numbers(features, codes, Variable("activity", 3), named)
 
 
 @given(

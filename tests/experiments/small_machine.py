@@ -55,7 +55,7 @@ def small_data(rows: int = 90) -> MultimodalData:
     codes = np.arange(rows) % 3
     pictures = 9.0 * (generator.random((3, 12)) < 0.4)
     tones = generator.normal(size=(3, 5))
-    return MultimodalData(
+    return MultimodalData.of_numbers(
         {
             "picture": pictures[codes] + generator.normal(size=(rows, 12)),
             "tone": tones[codes] + 0.5 * generator.normal(size=(rows, 5)),

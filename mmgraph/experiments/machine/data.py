@@ -54,4 +54,4 @@ def read_rows(declaration: MachineDeclaration, path: Path) -> MultimodalData:
     if (codes < 0).any():
         raise DatasetError(f"{path}: row {int((codes < 0).argmax())} has no '{label}'")
     target = Variable(label, tuple(map(str, variables[label].labels)))
-    return MultimodalData({m: rows.values[m].numpy() for m in counts}, codes, target)
+    return MultimodalData.of_numbers({m: rows.values[m].numpy() for m in counts}, codes, target)

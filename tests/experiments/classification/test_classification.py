@@ -10,7 +10,8 @@ import pytest
 
 import mmgraph as mm
 from mmgraph.comparison.metrics import classification_metrics
-from mmgraph.data.multimodal_data import Groups, MultimodalData
+from mmgraph.data.groups import Groups
+from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.splits import folds_of
 from mmgraph.experiments import experiment
 from mmgraph.experiments.classification import classification
@@ -52,7 +53,7 @@ def small_data(rows: int = 150) -> MultimodalData:
     sound = generator.normal(size=(rows, 4)) + codes[:, None]
     movement = generator.normal(size=(rows, 3)) - codes[:, None]
     target = mm.Variable("activity", ("eat", "sleep", "walk"))
-    return MultimodalData({"sound": sound, "movement": movement}, codes, target)
+    return MultimodalData.of_numbers({"sound": sound, "movement": movement}, codes, target)
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def recorded_data(rows: int = 180) -> MultimodalData:
     sound = ways[block, codes] + generator.normal(size=(rows, 4))
     movement = generator.normal(size=(rows, 3)) - codes[:, None]
     target = mm.Variable("activity", ("eat", "sleep", "walk"))
-    return MultimodalData(
+    return MultimodalData.of_numbers(
         {"sound": sound, "movement": movement}, codes, target, Groups("recording", block)
     )
 

@@ -14,7 +14,7 @@ import pytest
 
 import mmgraph as mm
 from mmgraph import cli
-from mmgraph.data.multimodal_data import Groups
+from mmgraph.data.groups import Groups
 from mmgraph.data.splits import folds_of
 from mmgraph.experiments import experiment
 from mmgraph.experiments.machine import experiment as machine_experiment

@@ -1,0 +1,83 @@
+"""Schemas as TOML files that a person can read and correct."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Iterable
+from typing import Any
+
+from mmgraph.data.schema.columns import KINDS, ROLES, Column, columns_of
+from mmgraph.graph.errors import FormatError, SchemaError
+from mmgraph.graph.storage.whole_files import checked_path
+
+_EXPLANATION = f"""\
+# What each column is. Correct what is wrong; a comment says what is uncertain.
+#   modality  the sensor or source of a feature
+#   kind      {", ".join(KINDS)}
+#   role      {", ".join(ROLES)}
+#             (a group is what a row belongs to: a person, a recording; splits keep it together)
+#   unit      what numbers are measured in
+#   tier      the place in the order of causes: nothing causes what is of a lower tier
+#   states    the labels of a categorical column, or of an ordinal one in their order
+# An entry such as "gene_*" describes all columns like it that have none of their own.
+"""
+
+
+def columns_in_file(path: str | os.PathLike[str]) -> list[Column]:
+    """Return the columns of a schema's TOML file, as :meth:`Schema.read`."""
+    path = checked_path(path)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FormatError(f"{path}: not a TOML file ({error})") from None
+    except FileNotFoundError:
+        raise FormatError(f"there is no file {path}") from None
+    except OSError as error:
+        raise FormatError(f"{path} cannot be read ({error.strerror})") from None
+    if set(content) != {"columns"}:
+        others = ", ".join(f"'{key}'" for key in content if key != "columns")
+        problem = f"there is no place for {others}" if others else "it is missing"
+        raise FormatError(f"{path}: a schema is one table, [columns]; {problem}")
+    try:
+        return columns_of(content["columns"])
+    except SchemaError as error:
+        raise SchemaError(f"{path}: {error}") from None
+
+
+def columns_text(columns: Iterable[Column], title: str = "") -> str:
+    """Return the text of a schema's file, a line for each column, notes as comments."""
+    head = f"# {title}\n" if title else ""
+    lines = [f"{head}{_EXPLANATION}\n[columns]"]
+    for column in columns:
+        note = f"  # uncertain: {column.note}" if column.note else ""
+        lines.append(f"{_key(column.name)} = {_entries(column)}{note}")
+    return "\n".join(lines) + "\n"
+
+
+def _entries(column: Column) -> str:
+    values: dict[str, Any] = {
+        "modality": column.modality,
+        "role": None if column.role == "feature" else column.role,
+        "kind": None if column.role in ("group", "ignored") else column.kind,
+        "unit": column.unit,
+        "tier": column.tier,
+        "states": None if column.states is None else list(column.states),
+    }
+    shown = [f"{key} = {_value(value)}" for key, value in values.items() if value is not None]
+    return "{ " + ", ".join(shown) + " }"
+
+
+def _key(name: str) -> str:
+    bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
+    return name if bare else _value(name)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    if isinstance(value, float):
+        return repr(value)
+    # A basic string of TOML escapes what one of JSON does, and DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
