@@ -42,7 +42,36 @@ def test_perfect_predictions_have_no_error():
         "log_loss": 0.0,
         "brier_score": 0.0,
         "expected_calibration_error": 0.0,
+        "debiased_calibration_error": 0.0,
     }
+
+
+def test_the_debiased_error_takes_away_what_noise_adds():
+    generator = np.random.default_rng(0)
+    sides = generator.uniform(0.5, 1, 400)
+    probabilities = np.stack([sides, 1 - sides], axis=1)
+    plain, debiased, shifted = [], [], []
+    for _ in range(200):
+        right = generator.random(400)
+        bins = reliability_bins(probabilities, (right > sides).astype(int))
+        plain.append(bins.expected_calibration_error)
+        debiased.append(bins.debiased_calibration_error)
+        overconfident = reliability_bins(probabilities, (right > sides - 0.2).astype(int))
+        shifted.append(overconfident.debiased_calibration_error)
+    assert np.mean(debiased) < 0.65 * np.mean(plain)  # of labels drawn from the probabilities
+    assert np.mean(shifted) == pytest.approx(0.2, abs=0.01)
+
+
+def test_the_debiased_error_is_that_of_drawn_accuracies():
+    probabilities = np.array([[0.9, 0.1]] * 20 + [[0.6, 0.4]] * 10)
+    labels = np.array([0] * 16 + [1] * 4 + [0] * 7 + [1] * 3)
+    bins = reliability_bins(probabilities, labels)
+    deviation = np.sqrt(bins.accuracy * (1 - bins.accuracy) / bins.counts)
+    drawn = np.random.default_rng(0).normal(bins.accuracy, deviation, (200_000, 2))
+    share = bins.counts / bins.counts.sum()
+    bias = (np.abs(drawn - bins.confidence) @ share).mean() - bins.expected_calibration_error
+    expected = bins.expected_calibration_error - bias
+    assert bins.debiased_calibration_error == pytest.approx(expected, abs=5e-4)
 
 
 def test_a_certain_mistake_stays_finite():
