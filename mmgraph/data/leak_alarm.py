@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from scipy.spatial.distance import cdist
 
-from mmgraph.data.blocks import Arrays, Columns
+from mmgraph.data.blocks.arrays import Arrays
+from mmgraph.data.blocks.columns import Columns
 from mmgraph.data.groups import Groups, consecutive_blocks
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.splits import Fold

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from mmgraph.data.blocks import Arrays, Block, Columns, Features, Rows, labelled
+from mmgraph.data.blocks.arrays import Arrays
+from mmgraph.data.blocks.block import Block, Features, Rows
+from mmgraph.data.blocks.columns import Columns, labelled
 from mmgraph.data.groups import Codes, Groups, coded_groups
 from mmgraph.data.reading import Outcome, block_of, coded_outcome, read_rows
 from mmgraph.data.schema.schema import Schema

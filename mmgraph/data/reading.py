@@ -11,7 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from mmgraph.data.blocks import Arrays, Block, Columns, Rows, Sequences, Texts
+from mmgraph.data.blocks.arrays import Arrays
+from mmgraph.data.blocks.block import Block, Rows
+from mmgraph.data.blocks.columns import Columns
+from mmgraph.data.blocks.sequences_and_texts import Sequences, Texts
 from mmgraph.data.column_codes import column_codes, real_values
 from mmgraph.data.groups import Groups, coded_groups
 from mmgraph.data.image_files import read_images

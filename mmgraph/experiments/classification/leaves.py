@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
-from mmgraph.data.blocks import Features
+from mmgraph.data.blocks.block import Features
 from mmgraph.data.groups import Codes
 from mmgraph.experiments.classification.declaration import LeafDeclaration
 from mmgraph.experiments.rows import refuse_not_finite

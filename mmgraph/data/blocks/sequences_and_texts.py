@@ -1,0 +1,136 @@
+"""Sequences of any length, and texts, as the rows of a modality."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from mmgraph.data.blocks.block import Block, Rows, finite_numbers, same_kind
+from mmgraph.graph.errors import LearningError
+
+
+@dataclass(frozen=True, eq=False)
+class Sequences(Block):
+    """A sequence for each row, of its own length.
+
+    Attributes
+    ----------
+    values : tuple of ndarray or None
+        ``(steps, channels)`` each; None where missing.
+    """
+
+    values: tuple[Float64[np.ndarray, "steps channels"] | None, ...]
+
+    @classmethod
+    def of(cls, modality: str, values: Sequence[object]) -> Sequences:
+        """Return sequences; one without channels has a single one.
+
+        Raises
+        ------
+        LearningError
+            If a row is no sequence of numbers (which), or channels differ in number.
+        """
+        rows: list[np.ndarray | None] = []
+        channels = None
+        for number, given in enumerate(values):
+            if given is None or np.size(np.asarray(given, object)) == 0:
+                rows.append(None)
+                continue
+            array = finite_numbers(f"{modality}, row {number}", given)
+            array = array[:, None] if array.ndim == 1 else array
+            if array.ndim != 2 or (channels is not None and array.shape[1] != channels):
+                raise LearningError(
+                    f"'{modality}', row {number}: a sequence has shape (steps, "
+                    f"{channels or 'channels'}), not {array.shape}"
+                )
+            channels = array.shape[1]
+            rows.append(array)
+        return cls(tuple(rows))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def missing(self) -> Bool[np.ndarray, " rows"]:
+        """The rows without a sequence."""
+        return _absent(self.values)
+
+    def take(self, rows: Rows) -> Sequences:
+        """As :meth:`Block.take`."""
+        return Sequences(_taken(self.values, rows))
+
+    def join(self, others: Sequence[Block]) -> Sequences:
+        """As :meth:`Block.join`."""
+        joined = Sequences(sum((o.values for o in same_kind(self, others)), self.values))
+        widths = {value.shape[1] for value in joined.values if value is not None}
+        if len(widths) > 1:
+            raise LearningError(
+                f"sequences of {' and '.join(map(str, sorted(widths)))} channels cannot be joined"
+            )
+        return joined
+
+    def emptied(self) -> Sequences:
+        """As :meth:`Block.emptied`."""
+        return Sequences((None,) * len(self))
+
+    def labelled(self, modality: str) -> dict[str, Any]:
+        """As :meth:`Block.labelled`."""
+        return {modality: list(self.values)}
+
+    def arrays(self) -> Iterator[np.ndarray]:
+        """As :meth:`Block.arrays`."""
+        yield np.array([0 if value is None else len(value) for value in self.values])
+        yield from (value for value in self.values if value is not None)
+
+
+@dataclass(frozen=True, eq=False)
+class Texts(Block):
+    """A text for each row.
+
+    Attributes
+    ----------
+    values : tuple of str or None
+        None where missing.
+    """
+
+    values: tuple[str | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def missing(self) -> Bool[np.ndarray, " rows"]:
+        """The rows without a text."""
+        return _absent(self.values)
+
+    def take(self, rows: Rows) -> Texts:
+        """As :meth:`Block.take`."""
+        return Texts(_taken(self.values, rows))
+
+    def join(self, others: Sequence[Block]) -> Texts:
+        """As :meth:`Block.join`."""
+        return Texts(sum((o.values for o in same_kind(self, others)), self.values))
+
+    def emptied(self) -> Texts:
+        """As :meth:`Block.emptied`."""
+        return Texts((None,) * len(self))
+
+    def labelled(self, modality: str) -> dict[str, Any]:
+        """As :meth:`Block.labelled`."""
+        return {modality: list(self.values)}
+
+    def arrays(self) -> Iterator[np.ndarray]:
+        """As :meth:`Block.arrays`."""
+        yield np.frombuffer("\0".join(v or "" for v in self.values).encode(), np.uint8)
+
+
+def _absent(values: tuple[Any, ...]) -> Bool[np.ndarray, " rows"]:
+    return np.array([value is None for value in values], bool)
+
+
+def _taken(values: tuple[Any, ...], rows: Rows) -> tuple[Any, ...]:
+    return tuple(values[i] for i in np.arange(len(values))[rows])
