@@ -1,4 +1,4 @@
-"""The command line ``mmgraph``: run, infer, map, sample, fit, label, show, convert, datasets.
+"""The command line ``mmgraph``: run, infer, map, sample, fit, label, show, schema and so on.
 
 The commands import what they need when they run, so that help and wrong arguments answer at once.
 """
@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn, TextIO
 
 import typer
 
-from mmgraph.cli import labelling, models, queries, runs, sampling
+from mmgraph.cli import labelling, models, queries, runs, sampling, tables
 from mmgraph.cli.common import SeveralValues, say
 from mmgraph.cli.interruption import Interrupted
 from mmgraph.graph.errors import MmgraphError
@@ -67,6 +67,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "label": labelling.label,
     "show": models.show,
     "convert": models.convert,
+    "schema": tables.schema,
     "datasets": runs.list_datasets,
 }
 for _name, _command in _COMMANDS.items():

@@ -48,10 +48,10 @@ def columns_in_file(path: str | os.PathLike[str]) -> list[Column]:
 
 def columns_text(columns: Iterable[Column], title: str = "") -> str:
     """Return the text of a schema's file, a line for each column, notes as comments."""
-    head = f"# {title}\n" if title else ""
+    head = f"# {_comment(title)}\n" if title else ""
     lines = [f"{head}{_EXPLANATION}\n[columns]"]
     for column in columns:
-        note = f"  # uncertain: {column.note}" if column.note else ""
+        note = f"  # uncertain: {_comment(column.note)}" if column.note else ""
         lines.append(f"{_key(column.name)} = {_entries(column)}{note}")
     return "\n".join(lines) + "\n"
 
@@ -67,6 +67,11 @@ def _entries(column: Column) -> str:
     }
     shown = [f"{key} = {_value(value)}" for key, value in values.items() if value is not None]
     return "{ " + ", ".join(shown) + " }"
+
+
+def _comment(text: str) -> str:
+    """Text on one line, without the control characters that TOML forbids in comments."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _key(name: str) -> str:

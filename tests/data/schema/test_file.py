@@ -31,7 +31,7 @@ def columns(draw):
         draw(st.none() | texts),
         draw(st.none() | st.integers(0, 9)),
         states,
-        note=draw(st.sampled_from(("", "a note"))),
+        note=draw(st.sampled_from(("", "a note", "two\nlines\x07"))),
     )
 
 
@@ -42,7 +42,7 @@ def test_what_is_written_is_read_again(tmp_path_factory, described):
     path = tmp_path_factory.mktemp("schema") / "schema.toml"
     schema.write(path)
     assert mm.Schema.read(path) == schema
-    assert set(tomllib.loads(schema.to_toml("a title"))) == {"columns"}
+    assert set(tomllib.loads(schema.to_toml("a\ntitle"))) == {"columns"}
 
 
 @pytest.mark.parametrize(
