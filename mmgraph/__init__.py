@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mmgraph.data.folds import folds, nested_folds
     from mmgraph.data.multimodal_data import MultimodalData
     from mmgraph.data.schema.schema import Schema
     from mmgraph.data.tables import open_table
@@ -97,12 +98,14 @@ _HOMES = {
     "Variable": "mmgraph.graph.variable",
     "expectation_maximization": "mmgraph.learning.conditionals.expectation_maximization",
     "expected_family_counts": "mmgraph.inference.exact.family_counts",
+    "folds": "mmgraph.data.folds",
     "from_pgmpy": "mmgraph.interop.pgmpy",
     "index": "mmgraph.graph.state_labels",
     "joint": "mmgraph.inference.query",
     "learn_parameters": "mmgraph.learning.conditionals.parameters",
     "log_partition": "mmgraph.inference.query",
     "map_query": "mmgraph.inference.query",
+    "nested_folds": "mmgraph.data.folds",
     "open_table": "mmgraph.data.tables",
     "query": "mmgraph.inference.query",
     "read": "mmgraph.formats.resolve",
@@ -148,12 +151,14 @@ __all__ = [
     "Variable",
     "expectation_maximization",
     "expected_family_counts",
+    "folds",
     "from_pgmpy",
     "index",
     "joint",
     "learn_parameters",
     "log_partition",
     "map_query",
+    "nested_folds",
     "open_table",
     "query",
     "read",

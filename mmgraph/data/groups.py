@@ -80,12 +80,13 @@ def groups_of(
     return Groups(declared, codes)
 
 
-def consecutive_blocks(codes: Int64[np.ndarray, " rows"], count: int = 5) -> Groups:
+def consecutive_blocks(codes: Int64[np.ndarray, " rows"], count: int = 5, least: int = 2) -> Groups:
     """Return blocks of consecutive rows, each of which holds all labels where that can be.
 
-    Where labels come in runs, a block ends with the run that brings its last label. Where each
-    label is one run, or blocks would hold fewer than five rows of each, every label's rows are cut
-    into ``count`` consecutive parts.
+    Where labels come in runs, a block ends with the run that brings its last label; where those are
+    more than ``count``, neighbours are joined. Where there are fewer than ``least`` (each label is
+    one run, say), or blocks would hold fewer than five rows of each label, every label's rows are
+    cut into ``count`` consecutive parts.
 
     Raises
     ------
@@ -104,8 +105,9 @@ def consecutive_blocks(codes: Int64[np.ndarray, " rows"], count: int = 5) -> Gro
         labels.add(int(codes[start]))
     if len(labels) < states:  # what is left over belongs to the block before
         block = np.minimum(block, max(block.max() - 1, 0))
-    if 0 < block.max() < len(codes) // (5 * states):
-        return Groups("block", block)
+    blocks = int(block.max()) + 1
+    if least <= blocks <= len(codes) // (5 * states):
+        return Groups("block", block * min(count, blocks) // blocks)
     parts = np.empty(len(codes), np.int64)
     for state in np.unique(codes):
         rows = np.flatnonzero(codes == state)

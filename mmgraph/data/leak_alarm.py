@@ -21,6 +21,8 @@ ALARM = 3.0
 """How many times more often than by chance the most similar training row may be a near one."""
 _MOST_ROWS = 2000
 _STANDARD_ERRORS = 3.0
+_LEAST_BLOCKS = 3
+"""With so many, blocks can be left out within the training rows of a fold, too."""
 
 
 class LeakWarning(UserWarning):
@@ -123,7 +125,7 @@ def find_leak(data: MultimodalData, folds: Iterable[Fold], seed: int = 0) -> Lea
         float(np.concatenate(chances).mean()),
         len(near),
         float(np.median(np.concatenate(distances))),
-        consecutive_blocks(codes),
+        consecutive_blocks(codes, least=_LEAST_BLOCKS),
     )
 
 

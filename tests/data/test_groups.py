@@ -63,6 +63,18 @@ def test_consecutive_blocks(codes, blocks):
     np.testing.assert_array_equal(consecutive_blocks(np.array(codes), 2).codes, blocks)
 
 
+def test_blocks_as_many_as_asked_for_and_as_few_as_can_be_left_out():
+    codes = np.tile(np.repeat([0, 1], 10), 8)
+    blocks = consecutive_blocks(codes, 3).codes
+    np.testing.assert_array_equal(blocks, np.repeat([0, 1, 2], [60, 60, 40]))
+    two = np.tile(np.repeat([0, 1], 10), 2)
+    np.testing.assert_array_equal(consecutive_blocks(two, 5).codes, np.repeat([0, 1], 20))
+    parts = consecutive_blocks(two, 5, least=3).codes  # of each label's twenty rows
+    np.testing.assert_array_equal(
+        parts, np.repeat([0, 1, 2, 0, 1, 2, 2, 3, 4, 2, 3, 4], [4, 4, 2, 4, 4, 2, 2, 4, 4, 2, 4, 4])
+    )
+
+
 def test_no_rows_are_no_blocks():
     with pytest.raises(LearningError, match="no rows"):
         consecutive_blocks(np.empty(0, np.int64))

@@ -69,7 +69,9 @@ def test_what_cannot_be_split_is_refused():
         folds_of(data(None), 1, 0)
     with pytest.raises(MmgraphError, match="at least two folds, not 1"):
         folds_of(data(np.arange(6), 6), 1, 0)
-    with pytest.raises(MmgraphError, match="a state of the target has 20 rows, fewer than 21"):
+    with pytest.raises(
+        MmgraphError, match="the state 0 of the target 'activity' has 20 rows, fewer than 21"
+    ):
         folds_of(data(None), 21, 0)
     with pytest.raises(MmgraphError, match="all 7 rows are of one group"):
         folds_of(data(np.zeros(7, int), 7), 3, 0)
