@@ -73,7 +73,7 @@ def run(
 
         report = run_experiment(model, results, folds=folds, progress=progress)
     if as_json:
-        keys = ("model", "kind", "seconds", "results", "chosen")
+        keys = ("model", "kind", "seconds", "results", "chosen", "leak")
         print_json({key: report[key] for key in keys if key in report})
         return
     columns = _COLUMNS.get(report["kind"]) or tuple(report["results"][0])

@@ -1,12 +1,15 @@
-"""Cross-validation over random rows and, where rows belong together, over whole groups."""
+"""Cross-validation over random rows and, where rows belong or seem to belong together, groups."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mmgraph.data.folds import warn_of_groups
 from mmgraph.data.groups import Codes
+from mmgraph.data.leak_alarm import Leak, LeakWarning, find_leak
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.splits import Fold, folds_of
 from mmgraph.graph.errors import MmgraphError
@@ -24,11 +27,14 @@ class CrossValidation:
         All rows; with groups where folds are of whole ones, so that splits within training rows are
         of the same kind.
     folds : tuple of (training rows, test rows)
+    leak : Leak, optional
+        Why blocks of consecutive rows are the groups, where data have none.
     """
 
     split: str
     data: MultimodalData
     folds: tuple[Fold, ...]
+    leak: Leak | None = None
 
     @property
     def suffix(self) -> str:
@@ -59,13 +65,37 @@ def cross_validations(
 ) -> list[CrossValidation]:
     """Return the random folds of data and, where they have groups, the folds of whole groups.
 
-    As :func:`~mmgraph.data.splits.folds_of`, up to a limit of each split.
+    As :func:`~mmgraph.data.splits.folds_of`, up to a limit of each split. Where data have no groups
+    and test rows stand beside near copies among the training rows (see
+    :func:`~mmgraph.data.leak_alarm.find_leak`), blocks of consecutive rows are the groups.
+
+    Warns
+    -----
+    LeakWarning
+        If the random split leaks so, with what was seen.
+    SplitWarning, CopiesWarning
+        If groups keep nothing apart, see :func:`~mmgraph.data.folds.folds`.
     """
     alone = data.without_groups()
     if limit is not None and not 1 <= limit <= count:
         raise MmgraphError(f"the model has {count} folds; {limit} cannot be run")
-    splits = [CrossValidation("random", alone, tuple(folds_of(alone, count, seed)[:limit]))]
-    if data.groups is not None:
-        folds = folds_of(data, count, seed)[:limit]
-        splits.append(CrossValidation(f"by {data.groups.name}", data, tuple(folds)))
+    random = folds_of(alone, count, seed)
+    splits = [CrossValidation("random", alone, tuple(random[:limit]))]
+    leak = _leak(alone, random) if data.groups is None else None
+    grouped = data if leak is None else replace(data, groups=leak.blocks)
+    if grouped.groups is not None:
+        warn_of_groups(grouped)
+        folds = folds_of(grouped, count, seed)[:limit]
+        splits.append(CrossValidation(f"by {grouped.groups.name}", grouped, tuple(folds), leak))
     return splits
+
+
+def _leak(data: MultimodalData, random: list[Fold]) -> Leak | None:
+    """The leak of a random split, if there is one, of which it warns."""
+    leak = find_leak(data, random)
+    if leak is None or not leak.fires:
+        return None
+    warnings.warn(
+        f"{leak}. Both splits are reported: at random, and by block", LeakWarning, stacklevel=3
+    )
+    return leak

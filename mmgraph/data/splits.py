@@ -53,7 +53,8 @@ def check_groups(data: MultimodalData) -> None:
     if len(np.unique(data.groups.codes)) < 2:
         raise MmgraphError(
             f"all {len(data)} rows are of one group ('{data.groups.name}') and cannot be split by "
-            "group; what is learned from held-out groups within training rows needs three in all"
+            "group; powers of leaves, which are learned within training rows, need three groups in "
+            "all"
         )
 
 

@@ -1,4 +1,4 @@
-"""Jobs that are cross-validated over random rows and, where rows belong together, over groups."""
+"""Jobs that are cross-validated over random rows and, where rows belong together, whole groups."""
 
 from __future__ import annotations
 
@@ -56,7 +56,13 @@ class CrossValidatedJob(Job):
         return self.data.arrays()
 
     def steps(self, limit: int | None) -> list[Step]:
-        """Return a step for each fold of each split."""
+        """Return a step for each fold of each split.
+
+        Warns
+        -----
+        LeakWarning
+            If the random split leaks; blocks of consecutive rows are left out, too, then.
+        """
         self.splits = cross_validations(self.data, self.folds, self.seed, limit)
         return [
             Step(
@@ -93,11 +99,13 @@ class CrossValidatedJob(Job):
         return {key: np.concatenate([fold[key] for fold in folds]) for key in folds[0]}
 
     def report(self, answers: Mapping[str, Answer]) -> dict[str, Any]:
-        """Return the rows of all splits, each with its ``split``."""
+        """Return the rows of all splits, each with its ``split``, and the ``leak`` if any."""
+        leaks = [split.leak.figures() for split in self.splits if split.leak is not None]
         return {
+            **({"leak": leaks[0]} if leaks else {}),
             "results": [
                 {"split": split.split, **row}
                 for split in self.splits
                 for row in self.rows(split.data.rows(split.tested), self.predicted(split, answers))
-            ]
+            ],
         }

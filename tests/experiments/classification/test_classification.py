@@ -11,6 +11,7 @@ import pytest
 import mmgraph as mm
 from mmgraph.comparison.metrics import classification_metrics
 from mmgraph.data.groups import Groups
+from mmgraph.data.leak_alarm import LeakWarning
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.splits import folds_of
 from mmgraph.experiments import experiment
@@ -198,6 +199,38 @@ def test_powers_need_a_group_more(model: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(classification, "load_data", lambda declaration: two)
     with pytest.raises(MmgraphError, match=r"of one group .* need three groups in all"):
         experiment.run(model)
+
+
+def test_rows_of_one_recording_are_reported_by_block_too(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Sound that drifts tells rows from their neighbours, and nothing of rows of other hours."""
+    codes = np.tile(np.repeat([0, 1, 2], 20), 5)
+    generator = np.random.default_rng(0)
+    features = {
+        "sound": generator.normal(size=(len(codes), 4)).cumsum(0),
+        "movement": generator.normal(size=(len(codes), 3)) - codes[:, None],
+    }
+    target = mm.Variable("activity", ("eat", "sleep", "walk"))
+    data = MultimodalData.of_numbers(features, codes, target)
+    monkeypatch.setattr(classification, "load_data", lambda declaration: data)
+    with pytest.warns(LeakWarning, match="Both splits are reported: at random, and by block"):
+        report = experiment.run(model, tmp_path / "out")
+    assert [row["split"] for row in report["results"]] == ["random"] * 3 + ["by block"] * 3
+    assert report["leak"]["near"] > 3 * report["leak"]["near_by_chance"]
+    written = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert written["leak"] == report["leak"]
+    both, *_, movement = report["results"][:3]
+    assert both["log_loss"] < movement["log_loss"]
+    sound = report["results"][4]
+    assert sound["log_loss"] > report["results"][1]["log_loss"]
+    assert (tmp_path / "out" / "reliability_by_block.png").exists()
+
+
+def test_rows_in_no_order_are_reported_at_random_alone(model: Path):
+    report = experiment.run(model, folds=1)
+    assert {row["split"] for row in report["results"]} == {"random"}
+    assert "leak" not in report
 
 
 def test_another_declaration_does_not_reuse_old_folds(model: Path, tmp_path: Path):
