@@ -115,6 +115,8 @@ class CsvTable(Table):
                 with io.TextIOWrapper(plain, self._encoding, newline="") as text:
                     reader = csv.reader(text, delimiter=self._separator, strict=True)
                     yield reader
+        except FormatError:  # which says the line already, and is a ValueError too
+            raise
         except FileNotFoundError:
             raise FormatError(f"there is no file {self._path}") from None
         except UnicodeDecodeError as error:

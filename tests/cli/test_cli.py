@@ -115,14 +115,14 @@ def test_run_prints_one_object(mmgraph, monkeypatch: pytest.MonkeyPatch, tmp_pat
         row |= {"accuracy_standard_error": 0.031, "log_loss_standard_error": None}
         row |= {"calibration_error_by_chance": 0.012, "calibration_error_by_chance_95": 0.017}
         report = {"model": name, "kind": "classification", "seconds": 1.0, "results": [row]}
-        return report | {"files": [str(directory)]}
+        return report | {"leak": {"near": 0.37}, "files": [str(directory)]}
 
     monkeypatch.setattr(experiment, "run", stand_in)
     arguments = ("run", "home_activities", "--folds", "1", "--output", tmp_path)
     code, out, _ = mmgraph(*arguments, "--json")
     report = json.loads(out)
     assert code == 0
-    assert set(report) == {"model", "kind", "seconds", "results"}
+    assert set(report) == {"model", "kind", "seconds", "results", "leak"}
     assert report["results"][0]["given"] == ["sound"]
     code, out, err = mmgraph(*arguments)
     for shown in ("by block", "0.500±.031", "1.000", "0.012", "0.017", "± is the standard error"):

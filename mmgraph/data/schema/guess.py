@@ -24,6 +24,7 @@ _FEW_STATES = 10
 _MANY_WORDS = 3
 """Cells of more words on average are text and no labels."""
 _LONG_COUNTS = 20
+_NAMELESS = "the column without a name"
 _UNPREFIXED = "table"
 """The modality of columns whose names share no prefix."""
 _IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".nii", ".nii.gz")
@@ -92,7 +93,7 @@ def _summaries(table: Table) -> dict[str, _Summary]:
             if _holds_arrays(array):
                 nested[name] = True
                 continue
-            inverse, distinct = factorised(Variable(name, 1), array)
+            inverse, distinct = factorised(Variable(name or _NAMELESS, 1), array)
             counts = np.bincount(inverse[inverse >= 0], minlength=len(distinct))
             for cell, count in zip(distinct, counts.tolist(), strict=True):
                 if str(cell) not in hidden:
@@ -137,6 +138,8 @@ def _described(name: str, summary: _Summary) -> Column:
     def column(kind: str, note: str = "", role: str = "feature") -> Column:
         return Column(name, _UNPREFIXED, kind, role, note=note)
 
+    if not name:  # as pandas writes the index of a data frame
+        return column("categorical", "it has no name: the index of a data frame", "ignored")
     if summary.nested:
         return column("time_series")
     if not summary.filled:

@@ -124,3 +124,14 @@ def test_what_nothing_can_be_proposed_from():
         mm.Schema.guess(pd.DataFrame({"a": []}))
     with pytest.raises(SchemaError, match="has no column 'z'"):
         mm.Schema.guess(pd.DataFrame({"a": [1.0]}), "z")
+
+
+def test_the_index_that_pandas_writes_is_ignored(tmp_path):
+    path = tmp_path / "rows.csv"
+    pd.DataFrame({"x": RANDOM.standard_normal(ROWS), "y": ["a", "b"] * 20}).to_csv(path)
+    proposed = mm.Schema.guess(path)
+    assert proposed.columns[""].role == "ignored"
+    assert "no name" in proposed.columns[""].note
+    proposed.write(tmp_path / "schema.toml")
+    data = mm.MultimodalData.read(path, tmp_path / "schema.toml")
+    assert (len(data), data.modalities) == (ROWS, ("table",))
