@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         LabelledImage,
     )
     from mmgraph.networks.random_fields.markov_random_field import MarkovRandomField
+    from mmgraph.predictors.multimodal_classifier import MultimodalClassifier
 
 _HOMES = {
     "BayesianNetwork": "mmgraph.networks.bayesian_network",
@@ -77,6 +78,7 @@ _HOMES = {
     "GridFactor": "mmgraph.graph.factors.grid",
     "LabelledImage": "mmgraph.networks.random_fields.conditional_random_field",
     "MarkovRandomField": "mmgraph.networks.random_fields.markov_random_field",
+    "MultimodalClassifier": "mmgraph.predictors.multimodal_classifier",
     "MultimodalData": "mmgraph.data.multimodal_data",
     "MultimodalDeepBoltzmannMachine": "mmgraph.networks.boltzmann.multimodal",
     "NoisyMax": "mmgraph.graph.conditionals.noisy_max",
@@ -130,6 +132,7 @@ __all__ = [
     "GridFactor",
     "LabelledImage",
     "MarkovRandomField",
+    "MultimodalClassifier",
     "MultimodalData",
     "MultimodalDeepBoltzmannMachine",
     "NoisyMax",

@@ -164,7 +164,8 @@ class MultimodalData:
             What its columns are; patterns are resolved.
         partial : bool
             Whether columns may be lacking, which are missing in every row then, and others be
-            there, which are passed over: so are rows read that a fitted model is to answer for.
+            there, which are passed over: so are rows read that a fitted model is to answer for. A
+            state that the schema does not name is missing, with a warning.
         **reading
             ``missing``, ``encoding`` and ``separator`` of :func:`mmgraph.open_table`.
 

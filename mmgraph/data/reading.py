@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,8 +24,8 @@ from mmgraph.data.schema.columns import Column
 from mmgraph.data.schema.schema import Schema
 from mmgraph.data.table import Table
 from mmgraph.data.tables import open_table
-from mmgraph.graph.column_reader import is_frame, plain_array, spelling, spellings
-from mmgraph.graph.errors import LearningError, SchemaError
+from mmgraph.graph.column_reader import factorised, is_frame, plain_array, spelling, spellings
+from mmgraph.graph.errors import LearningError, SchemaError, UnknownStateError
 from mmgraph.graph.state_labels import MISSING, is_missing
 from mmgraph.graph.variable import Label, Variable
 
@@ -47,6 +48,10 @@ class Outcome:
     def rows(self, index: Rows) -> Outcome:
         """Return that of some of the rows."""
         return replace(self, labels=self.labels[index])
+
+
+class UnknownStateWarning(UserWarning):
+    """Cells hold a state of which a model has learned nothing, and are read as missing."""
 
 
 class ReadRows(NamedTuple):
@@ -72,7 +77,7 @@ def read_rows(table: Table, described: Schema, partial: bool) -> ReadRows:
         raise LearningError(f"{table.origin} has no rows that the schema describes")
     states = _states(table, [c for c in wanted if c.name in cells])
     columns = {c.name: replace(c, states=c.states or states.get(c.name) or None) for c in wanted}
-    reader = _CellReader(table, cells, rows)
+    reader = _CellReader(table, cells, rows, partial)
     blocks = {
         modality: reader.block(modality, [columns[name] for name in names])
         for modality, names in described.modalities.items()
@@ -97,8 +102,8 @@ def _states(table: Table, columns: Sequence[Column]) -> dict[str, tuple[Label, .
 class _CellReader:
     """Makes blocks and labels of a table's cells; what a table lacks is missing in every row."""
 
-    def __init__(self, table: Table, cells: Mapping[str, Any], rows: int) -> None:
-        self._table, self._cells, self._rows = table, cells, rows
+    def __init__(self, table: Table, cells: Mapping[str, Any], rows: int, lenient: bool) -> None:
+        self._table, self._cells, self._rows, self._lenient = table, cells, rows, lenient
 
     def block(self, modality: str, columns: Sequence[Column]) -> Block:
         """Return the rows of a modality."""
@@ -152,9 +157,33 @@ class _CellReader:
         if cells is None:
             return np.full(self._rows, np.nan)
         if variable.is_discrete:
+            if self._lenient and column.role == "feature":
+                cells = self._with_known_states(variable, cells)
             codes = column_codes(variable, cells, self._table, 0)
             return np.where(codes == MISSING, np.nan, codes)
         return real_values(variable, [cells], self._table, 0).numpy()
+
+    def _with_known_states(self, variable: Variable, cells: Any) -> Any:
+        """The cells, those of states that the variable has not left out, with a warning."""
+        inverse, distinct = factorised(variable, plain_array(cells))
+        missing = spellings(self._table.missing_cells(variable.labels))
+        unknown = []
+        for place, cell in enumerate(distinct):
+            try:
+                variable.reader.read(None if spelling(cell) in missing else cell)
+            except UnknownStateError:
+                unknown.append(place)
+        if not unknown:
+            return cells
+        rows = np.flatnonzero(np.isin(inverse, unknown))
+        warnings.warn(
+            f"{self._table.place(int(rows[0]))}: '{variable.name}' has the state "
+            f"{distinct[unknown[0]]!r}, of which nothing was learned; such cells are read as "
+            f"missing ({len(rows)} rows)",
+            UnknownStateWarning,
+            stacklevel=6,
+        )
+        return [None if p < 0 or p in unknown else distinct[p] for p in inverse.tolist()]
 
     def _texts(self, name: str) -> list[Any]:
         if name not in self._cells:

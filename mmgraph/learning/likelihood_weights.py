@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from mmgraph.graph.errors import LearningError
 
 _LARGEST_LOG_WEIGHT = 3.0
 _SMALLEST_LOG_WEIGHT = -6.0
+_PRIOR_DEVIATION = 0.5
 
 
 def learn_likelihood_weights(
@@ -17,13 +21,21 @@ def learn_likelihood_weights(
     log_prior: Float[Tensor, " states"],
     labels: Int64[Tensor, " rows"],
     start: float = -1.0,
+    counts: Float[Tensor, " rows"] | None = None,
+    independent_rows: float | None = None,
 ) -> Float[Tensor, " leaves"]:
     """Return the powers under which the posterior fits held-out labels best.
 
     Generative leaves are overconfident where their features are dependent. With powers ``w`` the
     posterior is ``softmax(log_prior + sum w · log-likelihood)``; its mean log-loss over the labels
     is convex in ``w`` and is minimised over positive powers by L-BFGS in ``log w``, which begins at
-    ``start``. Leaves are fitted on other rows (out-of-fold).
+    ``start``. Leaves are fitted on other rows (out-of-fold); ``counts`` says how much each row
+    counts.
+
+    Where ``independent_rows`` says how many independent rows the labels are worth (of a few
+    recordings far fewer than there are rows), powers have a prior: their logarithms share a normal
+    offset around ``log(2 / leaves)``, from which each deviates normally, both by a standard
+    deviation of one half. The fewer independent rows, the more alike are the powers.
 
     References
     ----------
@@ -37,26 +49,35 @@ def learn_likelihood_weights(
     if not bool(log_likelihoods.isfinite().all()):
         leaf, row = (int(i) for i in (~log_likelihoods.isfinite()).nonzero()[0, :2])
         raise LearningError(f"the likelihood of leaf {leaf} is not finite in row {row}")
+    counted = torch.ones(len(labels)) if counts is None else counts
+    shares = (counted / counted.sum()).to(log_likelihoods)
     centred = log_likelihoods - log_likelihoods.amax(2, keepdim=True)
-    log_weights = torch.full(
-        (len(centred),), start, dtype=log_likelihoods.dtype, requires_grad=True
-    )
+    leaves = len(centred)
+    if independent_rows is not None:
+        start = math.log(2 / leaves)
+    offset = torch.tensor(start, dtype=log_likelihoods.dtype, requires_grad=True)
+    deviations = torch.zeros(leaves, dtype=log_likelihoods.dtype, requires_grad=True)
     optimiser = torch.optim.LBFGS(
-        [log_weights],
+        [deviations] if independent_rows is None else [offset, deviations],
         max_iter=200,
         tolerance_grad=1e-8,
         tolerance_change=1e-12,
         line_search_fn="strong_wolfe",
     )
 
+    def bounded() -> Tensor:
+        return (offset + deviations).clamp(_SMALLEST_LOG_WEIGHT, _LARGEST_LOG_WEIGHT)
+
     def closure() -> Tensor:
         optimiser.zero_grad()
-        bounded = log_weights.clamp(_SMALLEST_LOG_WEIGHT, _LARGEST_LOG_WEIGHT)
-        logits = log_prior + torch.tensordot(bounded.exp(), centred, 1)
-        loss = torch.nn.functional.cross_entropy(logits, labels)
+        logits = log_prior + torch.tensordot(bounded().exp(), centred, 1)
+        loss = (cross_entropy(logits, labels, reduction="none") * shares).sum()
+        if independent_rows is not None:
+            squares = (offset - start) ** 2 + (deviations**2).sum()
+            loss = loss + squares / (2 * _PRIOR_DEVIATION**2 * independent_rows)
         loss.backward()
         return loss
 
     with torch.enable_grad():
         optimiser.step(closure)
-    return log_weights.detach().clamp(_SMALLEST_LOG_WEIGHT, _LARGEST_LOG_WEIGHT).exp()
+    return bounded().detach().exp()

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import mmgraph as mm
+from mmgraph.data.reading import UnknownStateWarning
 from mmgraph.graph.errors import (
     EvidenceError,
     FormatError,
@@ -100,8 +101,13 @@ def test_rows_that_a_model_answers_for():
     np.testing.assert_array_equal(new.numbers("m"), [[0, 1, np.nan]])  # v, and no b
     assert new.blocks["n"].missing.all()
     assert new.outcome is None
-    with pytest.raises(UnknownStateError, match="row 0: variable 'a' has no state 'w'"):
-        mm.MultimodalData.read(pd.DataFrame({"a": ["w"]}), learned.schema, partial=True)
+    with pytest.warns(UnknownStateWarning, match="row 1: 'a' has the state 'w', of which nothing"):
+        unknown = mm.MultimodalData.read(
+            pd.DataFrame({"a": ["u", "w", None]}), learned.schema, partial=True
+        )
+    np.testing.assert_array_equal(unknown.numbers("m")[:, :2], [[1, 0], [np.nan] * 2, [np.nan] * 2])
+    with pytest.raises(UnknownStateError, match="row 0: variable 'y' has no state 'w'"):
+        mm.MultimodalData.read(pd.DataFrame({"a": ["u"], "y": ["w"]}), learned.schema, partial=True)
     with pytest.raises(LearningError, match="has no rows that the schema describes"):
         mm.MultimodalData.read(pd.DataFrame({"other": [9]}), learned.schema, partial=True)
 

@@ -176,7 +176,7 @@ class Schema:
         write_text(path, self.to_toml())
 
     def resolved(self, names: Collection[str], origin: str = "the table") -> Schema:
-        """Return the schema of a table's columns, patterns replaced by the columns like them.
+        """Return the schema of a table's columns, each pattern replaced by the columns like it.
 
         A column that is named wins over patterns, and a pattern over those before it.
 
@@ -198,26 +198,23 @@ class Schema:
             if name not in names and name not in patterns:
                 hint = suggestion(name, names)
                 raise SchemaError(f"{origin} has no column '{name}', which the schema names{hint}")
-        columns = []
-        used = set()
+        columns_of: dict[str, list[str]] = {entry: [] for entry in self.columns}
         for name in names:
-            column = self.columns.get(name)
-            for pattern, declared in patterns.items() if column is None else ():
-                if fnmatch.fnmatchcase(name, pattern):
-                    column = replace(declared, name=name)
-                    used.add(pattern)
-            if column is None:
+            fitting = [pattern for pattern in patterns if fnmatch.fnmatchcase(name, pattern)]
+            if name not in self.columns and not fitting:
                 raise SchemaError(
                     f"the schema says nothing of the column '{name}' of {origin}: name its "
                     f"modality, or give it the role 'ignored'{suggestion(name, self.columns)}"
                 )
-            columns.append(column)
+            columns_of[name if name in self.columns else fitting[-1]].append(name)
         for pattern in patterns:
-            if pattern not in used:
-                raise SchemaError(
-                    f"{origin} has no column like '{pattern}' that no other entry has"
-                )
-        return Schema(columns)
+            if not columns_of[pattern]:
+                raise SchemaError(f"{origin} has no column like '{pattern}' without its own entry")
+        return Schema(
+            replace(self.columns[entry], name=name)
+            for entry, likes in columns_of.items()
+            for name in likes
+        )
 
     @property
     def modalities(self) -> dict[str, tuple[str, ...]]:

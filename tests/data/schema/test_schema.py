@@ -23,8 +23,8 @@ NAMES = ["patient", "g_1", "g_7", "age", "g_2", "relapse"]
 
 def test_patterns_stand_for_the_columns_like_them():
     schema = mm.Schema.of(ENTRIES).resolved(NAMES)
-    assert list(schema.columns) == NAMES
-    assert schema.modalities == {"genes": ("g_1", "g_2"), "clinical": ("age",)}
+    assert list(schema.columns) == ["age", "g_1", "g_2", "g_7", "relapse", "patient"]
+    assert schema.modalities == {"clinical": ("age",), "genes": ("g_1", "g_2")}
     assert (schema.target, schema.group, schema.role("weight")) == ("relapse", "patient", None)
     assert schema.columns["age"] == Column("age", "clinical", unit="years", tier=0)
     assert schema.columns["relapse"].states == ("no", "yes")

@@ -1,0 +1,148 @@
+"""What users give a predictor, as rows of several modalities."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mmgraph.data.blocks.columns import Columns
+from mmgraph.data.groups import coded_groups
+from mmgraph.data.multimodal_data import MultimodalData
+from mmgraph.data.reading import Outcome
+from mmgraph.data.schema.columns import Column
+from mmgraph.data.schema.schema import Schema
+from mmgraph.data.tables import open_table
+from mmgraph.graph.column_reader import is_frame
+from mmgraph.graph.errors import LearningError, SchemaError, suggestion
+from mmgraph.graph.variable import Variable
+
+Modalities = Mapping[str, Sequence[str]]
+ALONE = "features"
+"""The modality of a table whose modalities nobody names."""
+
+
+class UnusedColumnsWarning(UserWarning):
+    """Columns of a table that are in no modality."""
+
+
+def schema_of(table: Any, modalities: Modalities | None) -> Schema:
+    """Return what the columns of training rows are.
+
+    Parameters
+    ----------
+    table : data frame or array
+        Columns that hold no numbers are categorical.
+    modalities : mapping of str to sequence of str, optional
+        The columns of each; of an array without names these are ``x0``, ``x1``, …. By default all
+        columns are one modality.
+
+    Raises
+    ------
+    SchemaError
+        If a column stands in two modalities, or the table lacks one.
+
+    Warns
+    -----
+    UnusedColumnsWarning
+        If a column is in no modality.
+    """
+    names = column_names(table)
+    modalities = {ALONE: names} if modalities is None else modalities
+    used = {name for columns in modalities.values() for name in columns}
+    for name in used:
+        if name not in names:
+            raise SchemaError(f"the table has no column '{name}'{suggestion(name, names)}")
+    unused = [name for name in names if name not in used]
+    if unused:
+        shown = ", ".join(f"'{name}'" for name in unused[:5]) + (", …" if len(unused) > 5 else "")
+        warnings.warn(
+            f"in no modality, and not looked at: {shown}", UnusedColumnsWarning, stacklevel=4
+        )
+    kinds = {name: _kind(table, name) for name in used} if is_frame(table) else {}
+    return Schema.of_modalities(modalities, kinds)
+
+
+def column_names(table: Any) -> list[str]:
+    """Return the names of a table's columns, ``x0``, ``x1``, … of an array.
+
+    Raises
+    ------
+    LearningError
+        If it has not two axes.
+    """
+    if is_frame(table):
+        return [str(name) for name in table.columns]
+    shape = np.shape(table)
+    if len(shape) != 2:
+        raise LearningError(
+            f"rows are a data frame, MultimodalData, or an array of two axes, not of shape {shape}"
+        )
+    return [f"x{i}" for i in range(shape[1])]
+
+
+def _kind(frame: Any, name: str) -> str:
+    column = (
+        frame[name] if name in frame.columns else frame.iloc[:, column_names(frame).index(name)]
+    )
+    return "continuous" if getattr(column.dtype, "kind", "O") in "iuf" else "categorical"
+
+
+def rows_of(table: Any, schema: Schema, partial: bool) -> MultimodalData:
+    """Return the rows of a frame or an array of numbers, by the schema of training rows.
+
+    Parameters
+    ----------
+    table : data frame or array
+    schema : Schema
+        As of :func:`schema_of`, or that of the rows read first, in which states are named.
+    partial : bool
+        Whether columns may be lacking.
+    """
+    if is_frame(table):
+        unused = [Column(n, role="ignored") for n in column_names(table) if n not in schema.columns]
+        whole = Schema([*schema.columns.values(), *unused])
+        return MultimodalData.read(open_table(table), whole, partial=partial)
+    names = column_names(table)
+    blocks = {
+        modality: Columns.of_numbers(
+            modality, table[:, [names.index(name) for name in columns]], columns
+        )
+        for modality, columns in schema.modalities.items()
+    }
+    return MultimodalData(blocks, schema=schema)
+
+
+def labelled_rows(
+    data: MultimodalData, labels: Any, groups: Any, weights: Any, name: str = "target"
+) -> tuple[MultimodalData, np.ndarray]:
+    """Return rows with their labels, groups and weights, and the classes in sorted order.
+
+    Raises
+    ------
+    LearningError
+        If a label is missing, or all are the same; or they are not as many as rows.
+    """
+    from sklearn.utils import column_or_1d
+    from sklearn.utils.multiclass import check_classification_targets
+
+    flat = column_or_1d(labels, warn=True)
+    missing = np.array([x is None or x != x for x in flat.tolist()], bool)
+    if missing.any():
+        raise LearningError(f"row {int(missing.argmax())} has no label")
+    check_classification_targets(flat)
+    classes, codes = np.unique(flat, return_inverse=True)
+    if len(classes) < 2:
+        raise LearningError(f"the labels are one class only, {classes.tolist()}: nothing to tell")
+    target = Variable(name, tuple(map(str, classes.tolist())))
+    return MultimodalData(
+        data.blocks,
+        Outcome(target, codes.astype(np.int64)),
+        None if groups is None else coded_groups("group", groups),
+        None if weights is None else np.asarray(weights, np.float64),
+        data.times,
+        data.origin,
+        data.schema,
+    ), classes

@@ -1,0 +1,98 @@
+"""Leaves that are classifiers of scikit-learn: their scores are tempered likelihoods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Float64
+
+from mmgraph.data.blocks.block import Features
+from mmgraph.graph.errors import LearningError
+from mmgraph.predictors.leaves.leaf import FittedLeaf, Leaf, LeafRows
+from mmgraph.predictors.leaves.preparation import Preparation
+
+_LEAST_PROBABILITY = 1e-3
+"""A forest of some hundred trees cannot tell smaller probabilities from zero."""
+
+
+@dataclass(frozen=True)
+class EncoderLeaf(Leaf):
+    """The scores of a classifier, by Bayes' rule as a likelihood.
+
+    Probabilities divided by the shares of the states that it was trained with are a likelihood up
+    to a constant (Bourlard and Morgan 1994, "scaled likelihood"); a decision function is taken as
+    one up to a power.
+
+    Attributes
+    ----------
+    classifier : object
+        Of scikit-learn's kind; it is cloned, and has ``predict_proba`` or a ``decision_function``.
+    quantiles : bool
+        Whether it sees normal quantiles of features, and not standardised ones.
+
+    Raises
+    ------
+    LearningError
+        If it has neither method.
+    """
+
+    kind: ClassVar[str] = "encoder"
+    classifier: Any
+    quantiles: bool = False
+
+    def __post_init__(self) -> None:
+        if not any(hasattr(self.classifier, m) for m in ("predict_proba", "decision_function")):
+            raise LearningError(
+                f"{self.classifier!r} has neither predict_proba nor decision_function"
+            )
+
+    def fit(self, rows: LeafRows, seed: int) -> FittedEncoder:
+        """As :meth:`Leaf.fit`."""
+        from sklearn.base import clone
+        from sklearn.utils.validation import has_fit_parameter
+
+        classifier = clone(self.classifier)
+        if "random_state" in classifier.get_params():
+            classifier.set_params(random_state=seed)
+        weighted = has_fit_parameter(classifier, "sample_weight")
+        options = {"sample_weight": rows.weights} if weighted else {}
+        preparation = Preparation.fitted(rows.features, self.quantiles)
+        classifier.fit(preparation.forward(rows.features), rows.codes, **options)
+        return FittedEncoder(preparation, classifier, rows.log_shares())
+
+
+@dataclass(frozen=True, eq=False)
+class FittedEncoder(FittedLeaf):
+    """A fitted classifier of prepared features.
+
+    Attributes
+    ----------
+    preparation : Preparation
+        The scale of features.
+    classifier : object
+        Fitted, its classes are indices of states.
+    log_shares : ndarray, shape (states,)
+        The logarithms of the states' shares that it was trained with.
+    """
+
+    preparation: Preparation
+    classifier: Any
+    log_shares: Float64[np.ndarray, " states"]
+
+    def log_likelihoods(self, features: Features) -> Float64[np.ndarray, "rows states"]:
+        """As :meth:`FittedLeaf.log_likelihoods`."""
+        classes = np.asarray(self.classifier.classes_)
+        scaled = self.preparation.forward(features)
+        if hasattr(self.classifier, "predict_proba"):
+            probabilities = self.classifier.predict_proba(scaled).clip(_LEAST_PROBABILITY)
+            scores = np.log(probabilities) - self.log_shares[classes]
+        else:
+            scores = self.classifier.decision_function(scaled)
+            if scores.ndim == 1:
+                scores = np.stack([-scores, scores], axis=1)
+        # Of states without training rows nothing is known: they are as likely as the others.
+        table = np.repeat(scores.mean(1, keepdims=True), len(self.log_shares), axis=1)
+        table[:, classes] = scores
+        return table

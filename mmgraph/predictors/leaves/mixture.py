@@ -1,0 +1,120 @@
+"""Leaves that are mixtures of normal densities: latent clusters of each state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from mmgraph.data.blocks.block import Features
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.leaves.gaussian_mixture import GaussianMixtureLeaf
+from mmgraph.graph.variable import Variable
+from mmgraph.predictors.leaves.leaf import FittedLeaf, Leaf, LeafRows
+from mmgraph.predictors.leaves.preparation import Preparation
+
+_ROWS_OF_A_CLUSTER = 10
+_MOST_DIRECTIONS = 40
+"""Beyond so many features the mixture sees their principal components."""
+
+
+@dataclass(frozen=True)
+class MixtureLeaf(Leaf):
+    """A mixture of normal densities for each state, over normal quantiles of the features.
+
+    Attributes
+    ----------
+    components : int
+        The most clusters of a state in each clustering; fewer where a state has few rows.
+    restarts : int
+        How many clusterings are mixed: which one is right is latent, too.
+    shrinkage, floor : float
+        Of covariances, as of :class:`~mmgraph.graph.leaves.gaussian_mixture.GaussianMixtureLeaf`.
+    """
+
+    kind: ClassVar[str] = "mixture"
+    components: int = 15
+    restarts: int = 5
+    shrinkage: float = 0.7
+    floor: float = 0.02
+
+    def fit(self, rows: LeafRows, seed: int) -> FittedMixture:
+        """As :meth:`Leaf.fit`."""
+        preparation = Preparation.fitted(rows.features, quantiles=True)
+        directions = _directions(preparation.forward(rows.features))
+        values = _values(preparation, directions, rows.features)
+        state = Variable("state", rows.states)
+        child = Variable("features", shape=(values.shape[1],), family="gaussian")
+        generator = torch.Generator().manual_seed(seed)
+        shares = torch.as_tensor(np.eye(rows.states)[rows.codes] * rows.weights[:, None])
+        least = int(np.bincount(rows.codes, minlength=rows.states).clip(1).min())
+        components = int(np.clip(least // _ROWS_OF_A_CLUSTER, 1, self.components))
+        parts = [
+            GaussianMixtureLeaf.initialised(
+                child,
+                (state,),
+                values,
+                shares,
+                generator,
+                components=components,
+                shrinkage=self.shrinkage,
+                floor=self.floor,
+            )
+            for _ in range(self.restarts if components > 1 else 1)
+        ]
+        density = GaussianMixtureLeaf(
+            child,
+            (state,),
+            torch.cat([part.weights for part in parts], 1) / len(parts),
+            torch.cat([part.means for part in parts], 1),
+            torch.cat([part.covariances for part in parts], 1),
+        )
+        return FittedMixture(preparation, directions, density)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedMixture(FittedLeaf):
+    """A density of prepared features.
+
+    Attributes
+    ----------
+    preparation : Preparation
+        The scale of features.
+    directions : ndarray, shape (features, directions), optional
+        Where features are many, their principal components.
+    density : GaussianMixtureLeaf
+        Of features, of which some may be missing, or of components.
+    """
+
+    preparation: Preparation
+    directions: Float64[np.ndarray, "features directions"] | None
+    density: GaussianMixtureLeaf
+
+    def log_likelihoods(self, features: Features) -> Float64[np.ndarray, "rows states"]:
+        """As :meth:`FittedLeaf.log_likelihoods`."""
+        values = _values(self.preparation, self.directions, features)
+        variables = {variable.name: variable for variable in self.density.scope}
+        table = self.density.likelihood(Evidence.of({self.density.child.name: values}, variables))
+        assert table is not None
+        return table.values.numpy()
+
+
+def _values(
+    preparation: Preparation, directions: np.ndarray | None, features: Features
+) -> Float64[Tensor, "rows directions"]:
+    """What a density is of."""
+    if directions is None:
+        return torch.as_tensor(preparation.scaled(features))
+    return torch.as_tensor(preparation.forward(features) @ directions)
+
+
+def _directions(scaled: Features) -> Float64[np.ndarray, "features directions"] | None:
+    """The principal components that vary most where there are many features."""
+    if scaled.shape[1] <= _MOST_DIRECTIONS:
+        return None
+    _, _, vectors = np.linalg.svd(scaled - scaled.mean(0), full_matrices=False)
+    return vectors[:_MOST_DIRECTIONS].T

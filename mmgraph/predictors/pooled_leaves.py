@@ -1,0 +1,232 @@
+"""Leaves of a target whose likelihoods are pooled: given the target they are independent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64
+from scipy.special import softmax
+
+from mmgraph.data.blocks.block import Features
+from mmgraph.data.multimodal_data import MultimodalData
+from mmgraph.data.splits import Fold, folds_of
+from mmgraph.graph.errors import LearningError, UnknownVariableError, suggestion
+from mmgraph.graph.variable import Variable
+from mmgraph.predictors.leaves.leaf import FittedLeaf, Leaf, LeafRows
+from mmgraph.predictors.powers import HeldOut
+
+_ROWS_OF_A_GROUP = 10
+"""How many independent rows a group is worth at most, whatever its size."""
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedLeaf:
+    """A leaf and what it sees.
+
+    Attributes
+    ----------
+    name : str
+        Unique among the leaves.
+    modalities : tuple of str
+        Those whose features it sees; where one of them is missing it says nothing.
+    leaf : Leaf
+        How it is learned.
+    """
+
+    name: str
+    modalities: tuple[str, ...]
+    leaf: Leaf
+
+    def features(self, data: MultimodalData) -> Features:
+        """Return the features that it sees, of all its modalities side by side."""
+        return np.hstack([data.numbers(modality) for modality in self.modalities])
+
+    def sees(self, data: MultimodalData) -> Bool[np.ndarray, " rows"]:
+        """Return the rows in which none of its modalities is missing."""
+        return ~np.any([data.block(modality).missing for modality in self.modalities], axis=0)
+
+    def fitted(self, data: MultimodalData, seed: int) -> FittedPlace:
+        """Return the leaf fitted to rows that it sees.
+
+        Raises
+        ------
+        LearningError
+            If it sees none.
+        """
+        rows = np.flatnonzero(self.sees(data))
+        if not len(rows):
+            raise LearningError(
+                f"no training row has all that the leaf '{self.name}' sees: "
+                f"{', '.join(self.modalities)}"
+            )
+        part = data.rows(rows)
+        weights = np.ones(len(rows)) if part.weights is None else part.weights
+        training = LeafRows(self.features(part), part.codes, weights, part.target.cardinality)
+        return FittedPlace(self, self.leaf.fit(training, seed), part.target.cardinality)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedPlace:
+    """A leaf in its place, fitted.
+
+    Attributes
+    ----------
+    place : PlacedLeaf
+        What it sees, and how it was learned.
+    fitted : FittedLeaf
+        What was learned.
+    states : int
+        How many states the target has.
+    """
+
+    place: PlacedLeaf
+    fitted: FittedLeaf
+    states: int
+
+    def log_likelihoods(self, data: MultimodalData) -> Float64[np.ndarray, "rows states"]:
+        """Return log p(features | state) of rows up to a constant a row; zero where unseen."""
+        table = np.zeros((len(data), self.states))
+        rows = np.flatnonzero(self.place.sees(data))
+        if len(rows):
+            table[rows] = self.fitted.log_likelihoods(self.place.features(data.rows(rows)))
+        return table
+
+
+@dataclass(frozen=True, eq=False)
+class PooledLeaves:
+    """A target with leaves, and what they said of rows that they had not learned from.
+
+    The posterior is ``softmax(log prior + sum of power x log-likelihood)``: that of a Bayesian
+    network in which each leaf hangs from the target by a tempered likelihood. The powers belong to
+    the modalities that are there (see :class:`~mmgraph.predictors.powers.HeldOut`).
+
+    Attributes
+    ----------
+    target : Variable
+        What is told.
+    leaves : tuple of FittedPlace
+        Fitted to all training rows.
+    held_out : HeldOut
+        From leaves fitted to other rows.
+    """
+
+    target: Variable
+    leaves: tuple[FittedPlace, ...]
+    held_out: HeldOut
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Those that any leaf sees."""
+        return tuple(dict.fromkeys(m for leaf in self.leaves for m in leaf.place.modalities))
+
+    def predict_proba(
+        self, data: MultimodalData, given: Collection[str] | None = None
+    ) -> Float64[np.ndarray, "rows states"]:
+        """Return the posterior of the target in each row.
+
+        Parameters
+        ----------
+        data : MultimodalData
+            Modalities that a row lacks are left out, and powers are those of the others.
+        given : collection of str, optional
+            The modalities to look at; by default all that are there.
+
+        Raises
+        ------
+        UnknownVariableError
+            If there is no such modality.
+        """
+        return softmax(self.log_prior + self.contributions(data, given).sum(0), axis=1)
+
+    @property
+    def log_prior(self) -> Float64[np.ndarray, " states"]:
+        """The logarithms of the states' shares among the training rows."""
+        return self.held_out.log_prior
+
+    def contributions(
+        self, data: MultimodalData, given: Collection[str] | None = None
+    ) -> Float64[np.ndarray, "leaves rows states"]:
+        """Return what each leaf adds to the logarithm of each state's weight, in nats.
+
+        As for :meth:`predict_proba`.
+        """
+        asked = set(self.modalities if given is None else given)
+        for modality in asked:
+            if modality not in self.modalities:
+                hint = suggestion(modality, self.modalities)
+                raise UnknownVariableError(f"the model has no modality '{modality}'{hint}")
+        there = {m: ~data.block(m).missing & (m in asked) for m in self.modalities}
+        pattern = np.stack([there[m] for m in self.modalities], axis=1)
+        distinct, place = np.unique(pattern, axis=0, return_inverse=True)
+        powers = np.stack(
+            [
+                self.held_out.powers(
+                    frozenset(m for m, has in zip(self.modalities, row, strict=True) if has)
+                )
+                for row in distinct
+            ]
+        )[place.reshape(-1)]
+        said = np.stack(
+            [
+                leaf.log_likelihoods(data)
+                if set(leaf.place.modalities) <= asked
+                else np.zeros((len(data), self.target.cardinality))
+                for leaf in self.leaves
+            ]
+        )
+        return powers.T[:, :, None] * said
+
+
+def fit_pooled(
+    data: MultimodalData, leaves: Sequence[PlacedLeaf], folds: int, seed: int
+) -> PooledLeaves:
+    """Fit leaves, and keep what each says of training rows that it has not seen.
+
+    Rows that a leaf has not seen are of groups that it has not seen, where data have groups.
+
+    Raises
+    ------
+    LearningError
+        If a leaf sees no row.
+    """
+    splits = inner_folds(data, folds, seed)
+    shape = (len(leaves), len(data), data.target.cardinality)
+    held_out = np.zeros(shape)
+    for training, rest in splits:
+        part, others = data.rows(training), data.rows(rest)
+        for place, leaf in enumerate(leaves):
+            if leaf.sees(part).any():
+                held_out[place, rest] = leaf.fitted(part, seed).log_likelihoods(others)
+    weights = np.ones(len(data)) if data.weights is None else data.weights
+    counts = np.bincount(data.codes, weights, data.target.cardinality)
+    return PooledLeaves(
+        data.target,
+        tuple(leaf.fitted(data, seed) for leaf in leaves),
+        HeldOut(
+            tuple(leaf.modalities for leaf in leaves),
+            held_out - held_out.max(2, keepdims=True),
+            data.codes,
+            np.log(np.maximum(counts, 0.5) / np.maximum(counts, 0.5).sum()),
+            weights,
+            _independent_rows(data),
+        ),
+    )
+
+
+def _independent_rows(data: MultimodalData) -> float:
+    """How many independent rows there are: of groups ten each, unless they have fewer."""
+    if data.groups is None:
+        return float(len(data))
+    sizes = np.unique(data.groups.codes, return_counts=True)[1]
+    return float(np.minimum(sizes, _ROWS_OF_A_GROUP).sum())
+
+
+def inner_folds(data: MultimodalData, count: int, seed: int) -> list[Fold]:
+    """Return folds within training rows: of whole groups, or stratified, of rare states fewer."""
+    if data.groups is not None and len(np.unique(data.groups.codes)) > 1:
+        return folds_of(data, count, seed)
+    counts = np.bincount(data.codes)
+    smallest = int(counts[counts > 0].min())
+    return folds_of(data.without_groups(), max(2, min(count, smallest)), seed)

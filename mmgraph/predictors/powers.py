@@ -1,0 +1,62 @@
+"""How far each leaf is trusted: powers on likelihoods, for each set of modalities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float64, Int64
+
+from mmgraph.learning.likelihood_weights import learn_likelihood_weights
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """What leaves said of training rows that they had not learned from.
+
+    Attributes
+    ----------
+    leaves : tuple of tuple of str
+        The modalities that each leaf sees.
+    log_likelihoods : ndarray, shape (leaves, rows, states)
+        Zero of rows of which a leaf sees nothing.
+    codes : ndarray of int, shape (rows,)
+        The states of the rows.
+    log_prior : ndarray, shape (states,)
+        Of the states without any leaf.
+    weights : ndarray, shape (rows,)
+        How much each row counts.
+    independent_rows : float
+        How many independent rows these are worth: those of one recording resemble each other.
+    """
+
+    leaves: tuple[tuple[str, ...], ...]
+    log_likelihoods: Float64[np.ndarray, "leaves rows states"]
+    codes: Int64[np.ndarray, " rows"]
+    log_prior: Float64[np.ndarray, " states"]
+    weights: Float64[np.ndarray, " rows"]
+    independent_rows: float
+    _powers: dict[frozenset[str], Float64[np.ndarray, " leaves"]] = field(
+        default_factory=dict, repr=False
+    )
+
+    def powers(self, given: frozenset[str]) -> Float64[np.ndarray, " leaves"]:
+        """Return the power of each leaf where some modalities are there; zero of others.
+
+        They are learned for these modalities alone, so that what is answered with each set of
+        them is calibrated by itself, and are kept.
+        """
+        if given not in self._powers:
+            usable = [i for i, names in enumerate(self.leaves) if set(names) <= given]
+            powers = np.zeros(len(self.leaves))
+            if usable:
+                powers[usable] = learn_likelihood_weights(
+                    torch.as_tensor(self.log_likelihoods[usable]),
+                    torch.as_tensor(self.log_prior),
+                    torch.as_tensor(self.codes),
+                    counts=torch.as_tensor(self.weights),
+                    independent_rows=self.independent_rows,
+                ).numpy()
+            self._powers[given] = powers
+        return self._powers[given]

@@ -1,0 +1,202 @@
+"""The classifier as users of scikit-learn meet it: frames, missing cells, folds, searches."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import mmgraph as mm
+from mmgraph.data.reading import UnknownStateWarning
+from mmgraph.graph.errors import LearningError, SchemaError, UnknownVariableError
+from mmgraph.predictors.inputs import UnusedColumnsWarning
+from mmgraph.predictors.leaves.encoder import EncoderLeaf
+from mmgraph.predictors.multimodal_classifier import MultimodalClassifier
+
+MODALITIES = {"clinical": ["age", "stage"], "genes": ["g1", "g2", "g3"]}
+
+
+def patients(
+    rows: int = 90, seed: int = 0, missing: float = 0.0
+) -> tuple[pd.DataFrame, np.ndarray]:
+    random = np.random.default_rng(seed)
+    ill = random.permutation(np.arange(rows) % 2)
+    frame = pd.DataFrame({f"g{i}": random.standard_normal(rows) + ill for i in (1, 2, 3)})
+    frame["age"] = 50 + 10 * random.standard_normal(rows) + 8 * ill
+    frame["stage"] = np.where(random.random(rows) < 0.3 + 0.4 * ill, "late", "early")
+    if missing:
+        frame = frame.mask(random.random(frame.shape) < missing)
+    return frame, np.where(ill, "ill", "well")
+
+
+def small(**options) -> MultimodalClassifier:
+    options = {"leaves": ("logistic",), "joint": (), "folds": 3} | options
+    return MultimodalClassifier(MODALITIES, **options)
+
+
+def loss(table: np.ndarray, labels: np.ndarray) -> float:
+    return float(-np.log(table[np.arange(len(labels)), (labels == "well").astype(int)]).mean())
+
+
+def test_any_modality_may_be_missing():
+    frame, labels = patients(300)
+    test, truth = patients(600, seed=1)
+    clf = small(joint=("logistic",)).fit(frame, labels)
+    assert clf.classes_.tolist() == ["ill", "well"]
+    both = clf.predict_proba(test)
+    alone = {name: clf.predict_proba(test, given=[name]) for name in MODALITIES}
+    assert loss(both, truth) < loss(alone["genes"], truth) < loss(alone["clinical"], truth) < 0.69
+    for name, columns in MODALITIES.items():
+        others = [c for c in test if c not in columns]
+        expected = clf.predict_proba(test, given=[n for n in MODALITIES if n != name])
+        np.testing.assert_allclose(clf.predict_proba(test[others]), expected)
+        np.testing.assert_allclose(
+            clf.predict_proba(test.assign(**dict.fromkeys(columns))), expected
+        )
+    prior = clf.predict_proba(test, given=[])
+    np.testing.assert_allclose(prior, np.tile([0.5, 0.5], (600, 1)))
+    assert (clf.predict(test) == clf.classes_[both.argmax(1)]).all()
+    assert clf.score(test, truth) > 0.8
+
+
+def test_missing_cells_cost_little():
+    frame, labels = patients(300, missing=0.2)
+    whole, _ = patients(300)
+    test, truth = patients(600, seed=1, missing=0.2)
+    sparse = loss(small().fit(frame, labels).predict_proba(test), truth)
+    complete, truth = patients(600, seed=1)
+    assert sparse < loss(small().fit(whole, labels).predict_proba(complete), truth) + 0.12
+    assert sparse < 0.5
+
+
+def test_every_kind_of_leaf_and_classifiers_of_ones_own():
+    frame, labels = patients(60)
+    clf = MultimodalClassifier(
+        MODALITIES,
+        leaves={
+            "genes": ("mixture", "trees", "kernel", EncoderLeaf(GaussianNB())),
+            "clinical": ("trees",),
+        },
+        joint=("logistic",),
+        folds=2,
+    ).fit(frame, labels)
+    names = [leaf.place.name for leaf in clf.model_.leaves]
+    genes = ["genes_mixture", "genes_trees", "genes_kernel", "genes_encoder_3"]
+    assert names == ["clinical_trees", *genes, "joint_logistic"]
+    assert clf.score(frame, labels) > 0.8
+
+
+def test_scikit_learn_clones_searches_and_predicts_by_groups():
+    frame, labels = patients(90)
+    groups = np.repeat(np.arange(9), 10)
+    clf = small()
+    assert clone(clf).get_params() == clf.get_params()
+    table = cross_val_predict(
+        clf, frame, labels, groups=groups, cv=GroupKFold(3), method="predict_proba"
+    )
+    by_hand = np.zeros_like(table)
+    for training, test in GroupKFold(3).split(frame, labels, groups):
+        fitted = clone(clf).fit(frame.iloc[training], labels[training])
+        by_hand[test] = fitted.predict_proba(frame.iloc[test])
+    np.testing.assert_allclose(table, by_hand)
+    search = GridSearchCV(clf, {"leaves": [("logistic",), ("trees",)]}, cv=3, n_jobs=1)
+    assert search.fit(frame, labels).best_score_ > 0.7
+    piped = make_pipeline(FunctionTransformer(lambda f: f.assign(g1=f["g1"] * 2)), small())
+    assert piped.fit(frame, labels).score(frame, labels) > 0.8
+    again = pickle.loads(pickle.dumps(clf.fit(frame, labels)))
+    np.testing.assert_array_equal(again.predict_proba(frame), clf.predict_proba(frame))
+
+
+def test_the_same_seed_gives_the_same_answers():
+    frame, labels = patients(60)
+    first, second = (
+        small(leaves=("trees",), random_state=3).fit(frame, labels).predict_proba(frame)
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(first, second)
+
+
+def test_rows_of_several_modalities():
+    frame, labels = patients(60)
+    parts = {name: frame[columns] for name, columns in MODALITIES.items()}
+    data = mm.MultimodalData.of(parts, labels)
+    by_data = small().fit(data)
+    assert by_data.classes_.tolist() == ["ill", "well"]
+    by_frame = small().fit(frame[[c for columns in MODALITIES.values() for c in columns]], labels)
+    np.testing.assert_allclose(by_data.predict_proba(data), by_frame.predict_proba(frame))
+    with pytest.raises(LearningError, match="learned from MultimodalData: give such to it"):
+        by_data.predict_proba(frame)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"labels": None}, LearningError, "requires y to be passed"),
+        ({"labels": ["ill"] * 60}, LearningError, r"one class only, \['ill'\]"),
+        ({"labels": ["ill", None] * 30}, LearningError, "row 1 has no label"),
+        ({"modalities": {"a": ["g1"], "b": ["g1"]}}, SchemaError, "'g1' stands in 'a' and in 'b'"),
+        ({"modalities": {"a": ["g4"]}}, SchemaError, "the table has no column 'g4'"),
+        ({"leaves": ("tree",)}, LearningError, "no leaf is called 'tree'; did you mean 'trees'"),
+        ({"frame": np.zeros(60)}, ValueError, "Expected 2D array, got 1D array"),
+    ],
+)
+def test_what_cannot_be_learned_from(change, error, message):
+    frame, labels = patients(60)
+    options = {k: v for k, v in change.items() if k in ("leaves",)}
+    clf = MultimodalClassifier(change.get("modalities", MODALITIES), folds=2, **options)
+    with pytest.raises(error, match=message):
+        clf.fit(change.get("frame", frame), change.get("labels", labels))
+
+
+def test_warnings_and_refusals_by_name():
+    frame, labels = patients(60)
+    with pytest.warns(UnusedColumnsWarning, match="in no modality, and not looked at: 'name'"):
+        clf = small().fit(frame.assign(name="x"), labels)
+    with pytest.raises(UnknownVariableError, match="no modality 'gene'; did you mean 'genes'"):
+        clf.predict_proba(frame, given=["gene"])
+    with pytest.warns(UnknownStateWarning, match="row 0: 'stage' has the state 'final'"):
+        odd = clf.predict_proba(frame.head(1).assign(stage="final"))
+    np.testing.assert_allclose(odd, clf.predict_proba(frame.head(1).assign(stage=None)))
+
+
+def test_a_modality_that_is_never_there_is_left_out():
+    frame, labels = patients(60)
+    empty = frame.assign(age=np.nan, stage=None)
+    clf = small().fit(empty, labels)
+    assert clf.model_.modalities == ("genes",)
+    with pytest.raises(LearningError, match=r"every modality of .* is missing in every row"):
+        small().fit(frame.assign(**dict.fromkeys(frame.columns, np.nan)), labels)
+
+
+def test_what_a_row_is_told_by():
+    frame, labels = patients(60)
+    clf = small().fit(frame, labels)
+    told = clf.explain(frame.iloc[:1])
+    np.testing.assert_allclose(told.posterior, clf.predict_proba(frame.iloc[:1]))
+    np.testing.assert_allclose(
+        told.without["genes"], clf.predict_proba(frame.iloc[:1], ["clinical"])
+    )
+    assert set(told.to_frame()["modality"]) == {"clinical", "genes"}
+
+
+@parametrize_with_checks(
+    [MultimodalClassifier(leaves=(EncoderLeaf(LogisticRegression()),), folds=2)],
+    expected_failed_checks=lambda _: {
+        f"check_sample_weight_equivalence_on_{kind}_data": "folds are of rows, whatever they count"
+        for kind in ("dense", "sparse")
+    },
+)
+def test_scikit_learns_own_checks(estimator, check):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        check(estimator)
