@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         LabelledImage,
     )
     from mmgraph.networks.random_fields.markov_random_field import MarkovRandomField
+    from mmgraph.predictors.missing_modality_classifier import MissingModalityClassifier
     from mmgraph.predictors.multimodal_classifier import MultimodalClassifier
 
 _HOMES = {
@@ -78,6 +79,7 @@ _HOMES = {
     "GridFactor": "mmgraph.graph.factors.grid",
     "LabelledImage": "mmgraph.networks.random_fields.conditional_random_field",
     "MarkovRandomField": "mmgraph.networks.random_fields.markov_random_field",
+    "MissingModalityClassifier": "mmgraph.predictors.missing_modality_classifier",
     "MultimodalClassifier": "mmgraph.predictors.multimodal_classifier",
     "MultimodalData": "mmgraph.data.multimodal_data",
     "MultimodalDeepBoltzmannMachine": "mmgraph.networks.boltzmann.multimodal",
@@ -132,6 +134,7 @@ __all__ = [
     "GridFactor",
     "LabelledImage",
     "MarkovRandomField",
+    "MissingModalityClassifier",
     "MultimodalClassifier",
     "MultimodalData",
     "MultimodalDeepBoltzmannMachine",
