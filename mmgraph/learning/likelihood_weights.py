@@ -33,9 +33,10 @@ def learn_likelihood_weights(
     counts.
 
     Where ``independent_rows`` says how many independent rows the labels are worth (of a few
-    recordings far fewer than there are rows), powers have a prior: their logarithms share a normal
-    offset around ``log(2 / leaves)``, from which each deviates normally, both by a standard
-    deviation of one half. The fewer independent rows, the more alike are the powers.
+    recordings far fewer than there are rows), powers have a prior: their logarithms share an offset
+    around ``log(2 / leaves)``, from which each deviates normally by a standard deviation of one
+    half. The offset has heavy tails (Student's t of one degree of freedom), so that leaves that
+    tell nothing lose all their power. The fewer independent rows, the more alike are the powers.
 
     References
     ----------
@@ -73,8 +74,10 @@ def learn_likelihood_weights(
         logits = log_prior + torch.tensordot(bounded().exp(), centred, 1)
         loss = (cross_entropy(logits, labels, reduction="none") * shares).sum()
         if independent_rows is not None:
-            squares = (offset - start) ** 2 + (deviations**2).sum()
-            loss = loss + squares / (2 * _PRIOR_DEVIATION**2 * independent_rows)
+            common, single = (
+                x**2 / (2 * _PRIOR_DEVIATION**2) for x in (offset - start, deviations)
+            )
+            loss = loss + (common.log1p() + single.sum()) / independent_rows
         loss.backward()
         return loss
 

@@ -47,6 +47,15 @@ class PlacedLeaf:
         """Return the rows in which none of its modalities is missing."""
         return ~np.any([data.block(modality).missing for modality in self.modalities], axis=0)
 
+    def can_learn(self, data: MultimodalData) -> bool:
+        """Whether rows that it sees are of two states, and not all alike."""
+        rows = np.flatnonzero(self.sees(data))
+        if len(np.unique(data.codes[rows])) < 2:
+            return False
+        features = self.features(data.rows(rows))
+        low, high = np.fmin.reduce(features), np.fmax.reduce(features)
+        return bool((high > low).any())
+
     def fitted(self, data: MultimodalData, seed: int) -> FittedPlace:
         """Return the leaf fitted to rows that it sees.
 
@@ -197,7 +206,7 @@ def fit_pooled(
     for training, rest in splits:
         part, others = data.rows(training), data.rows(rest)
         for place, leaf in enumerate(leaves):
-            if leaf.sees(part).any():
+            if leaf.can_learn(part):
                 held_out[place, rest] = leaf.fitted(part, seed).log_likelihoods(others)
     weights = np.ones(len(data)) if data.weights is None else data.weights
     counts = np.bincount(data.codes, weights, data.target.cardinality)

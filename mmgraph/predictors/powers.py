@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64
+from scipy.special import log_softmax
 
 from mmgraph.learning.likelihood_weights import learn_likelihood_weights
 
@@ -45,7 +46,8 @@ class HeldOut:
         """Return the power of each leaf where some modalities are there; zero of others.
 
         They are learned for these modalities alone, so that what is answered with each set of
-        them is calibrated by itself, and are kept.
+        them is calibrated by itself, and are kept. Where no powers answer the held-out rows better
+        than the prior does, all are zero.
         """
         if given not in self._powers:
             usable = [i for i, names in enumerate(self.leaves) if set(names) <= given]
@@ -58,5 +60,12 @@ class HeldOut:
                     counts=torch.as_tensor(self.weights),
                     independent_rows=self.independent_rows,
                 ).numpy()
+                if self._log_loss(powers) >= self._log_loss(np.zeros(len(self.leaves))):
+                    powers[:] = 0.0
             self._powers[given] = powers
         return self._powers[given]
+
+    def _log_loss(self, powers: Float64[np.ndarray, " leaves"]) -> float:
+        """That of the held-out rows under some powers, of all rows together."""
+        table = log_softmax(self.log_prior + np.tensordot(powers, self.log_likelihoods, 1), axis=1)
+        return -float(self.weights @ table[np.arange(len(self.codes)), self.codes])

@@ -149,6 +149,25 @@ def test_few_independent_rows_leave_powers_alike():
     assert 1 < spread[3] < spread[90]
 
 
+def test_leaves_of_noise_leave_the_prior_nearly_as_it_is():
+    prior, excess = np.log(np.full(STATES, 1 / 3)), []
+    for seed in range(10):
+        random = np.random.default_rng(seed)
+        codes, new = random.integers(0, STATES, (2, 400))
+        said, heard = random.standard_normal((2, 4, 400, STATES))
+        held = HeldOut((("a",),) * 4, said, codes, prior, np.ones(400), 400.0)
+        posterior = softmax(prior + np.tensordot(held.powers(frozenset("a")), heard, 1), axis=1)
+        excess.append(-np.log(posterior[np.arange(400), new]).mean() - np.log(3))
+    assert 400 * np.mean(excess) < 1.5  # nats of all rows together
+
+
+def test_leaves_that_mislead_have_no_power():
+    codes = np.arange(90) % STATES
+    misled = np.where(np.eye(STATES)[codes] == 1, -9.0, 0.0)[None]
+    held = HeldOut((("a",),), misled, codes, np.log(np.full(STATES, 1 / 3)), np.ones(90), 90.0)
+    np.testing.assert_array_equal(held.powers(frozenset("a")), [0.0])
+
+
 def test_inner_folds_of_rare_states_and_of_groups():
     rare = mm.MultimodalData.of({"x": np.arange(12.0)[:, None]}, ["a"] * 9 + ["b"] * 3)
     assert len(inner_folds(rare, 5, 0)) == 3

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float64
+from scipy.special import ndtri
 
 from mmgraph.data.blocks.block import Features
 from mmgraph.graph.errors import needs
@@ -15,6 +16,8 @@ _FACTORS = 10
 """The most directions in which features vary together, by which missing ones are told."""
 _ROUNDS = 8
 _QUANTILES = 200
+_ENDS = 1e-7
+"""Values as near as that to the smallest or largest one have the outermost normal quantile."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,14 +61,16 @@ class Preparation:
         table = features[:, varying]
         scale = (
             QuantileTransformer(
-                output_distribution="normal", n_quantiles=min(_QUANTILES, len(table))
+                output_distribution="normal",
+                n_quantiles=min(_QUANTILES, len(table)),
+                subsample=None,  # of many rows a part would be drawn, another one each time
             )
             if quantiles
             else StandardScaler()
         )
-        scaled = np.asarray(scale.fit_transform(table), np.float64) if varying.any() else table
         if not varying.any():
             return cls(varying, scale, np.zeros(0), np.zeros((0, 0)), 1.0)
+        scaled = _on_scale(scale.fit(table), table)
         missing = np.isnan(scaled)
         mean = np.where(missing, 0.0, scaled).sum(0) / np.maximum((~missing).sum(0), 1)
         filled = np.where(missing, mean, scaled)
@@ -80,7 +85,7 @@ class Preparation:
     def scaled(self, features: Features) -> Features:
         """Return rows on the scale of leaves; missing values are NaN still."""
         table = features[:, self.varying]
-        return np.asarray(self.scale.transform(table), np.float64) if table.shape[1] else table
+        return _on_scale(self.scale, table) if table.shape[1] else table
 
     def forward(self, features: Features) -> Features:
         """Return rows as leaves see them, without missing values."""
@@ -110,3 +115,22 @@ class Preparation:
         filled = scaled.copy()
         filled[rows] = np.where(known, scaled[rows], self.mean + scores @ self.loadings.T)
         return filled
+
+
+def _on_scale(scale: Any, table: Features) -> Features:
+    """Rows as a fitted scale has them: of quantiles as scikit-learn's, all columns at once."""
+    if not hasattr(scale, "quantiles_"):
+        return np.asarray(scale.transform(table), np.float64)
+    shares = np.empty(table.shape)
+    upwards = scale.references_
+    downwards = -upwards[::-1]
+    for place, (column, values) in enumerate(zip(table.T, scale.quantiles_.T, strict=True)):
+        # Where values repeat, so do quantiles: the mean of the first and the last of them.
+        first, last = (
+            np.interp(column, values, upwards), np.interp(-column, -values[::-1], downwards)
+        )  # fmt: skip
+        shares[:, place] = 0.5 * (first - last)
+    shares[table + _ENDS > scale.quantiles_[-1]] = 1.0
+    shares[table - _ENDS < scale.quantiles_[0]] = 0.0
+    least = _ENDS - np.spacing(1)
+    return np.clip(ndtri(shares), ndtri(least), ndtri(1 - least))

@@ -30,6 +30,30 @@ def test_complete_rows_are_scaled_as_by_scikit_learn(quantiles):
     np.testing.assert_allclose(prepared, reference.transform(new))
 
 
+def test_values_that_repeat_or_lie_outside_have_scikit_learns_quantiles():
+    random = np.random.default_rng(3)
+    table = np.stack([random.integers(0, 3, 60), random.standard_normal(60)], axis=1) * 1.0
+    table[random.random(table.shape) < 0.2] = NAN
+    new = np.array(
+        [
+            [-1.0, 9.0],
+            [0.0, -9.0],
+            [1.0, NAN],
+            [0.5, 0.1],
+            [2.0, table[~np.isnan(table[:, 1]), 1].max()],
+        ]
+    )
+    reference = QuantileTransformer(output_distribution="normal", n_quantiles=60).fit(table)
+    scaled = Preparation.fitted(table, quantiles=True).scaled(new)
+    np.testing.assert_allclose(scaled, reference.transform(new), rtol=1e-12)
+
+
+def test_of_many_rows_the_same_quantiles_are_found_again():
+    table = np.random.default_rng(4).standard_normal((10_001, 1))
+    first, second = (Preparation.fitted(table, quantiles=True).forward(table) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
 def test_missing_values_are_means_given_the_others():
     table = correlated()
     preparation = Preparation.fitted(table, quantiles=False)
