@@ -61,11 +61,13 @@ if TYPE_CHECKING:
         LabelledImage,
     )
     from mmgraph.networks.random_fields.markov_random_field import MarkovRandomField
+    from mmgraph.predictors.bayesian_network_classifier import BayesianNetworkClassifier
     from mmgraph.predictors.missing_modality_classifier import MissingModalityClassifier
     from mmgraph.predictors.multimodal_classifier import MultimodalClassifier
 
 _HOMES = {
     "BayesianNetwork": "mmgraph.networks.bayesian_network",
+    "BayesianNetworkClassifier": "mmgraph.predictors.bayesian_network_classifier",
     "BiasFactor": "mmgraph.graph.factors.bias",
     "BilinearFactor": "mmgraph.graph.factors.bilinear",
     "ConditionalRandomField": "mmgraph.networks.random_fields.conditional_random_field",
@@ -121,6 +123,7 @@ _HOMES = {
 
 __all__ = [
     "BayesianNetwork",
+    "BayesianNetworkClassifier",
     "BiasFactor",
     "BilinearFactor",
     "ConditionalRandomField",

@@ -63,19 +63,25 @@ class RowClassifier(ClassifierMixin, BaseEstimator, abc.ABC):
                 )
             if not isinstance(X, MultimodalData):
                 X = self._checked(X, y, first=True)
-                X = rows_of(X, schema_of(X, self.modalities), partial=False)
+                X = rows_of(X, self._schema_for(X), partial=False)
             name = self._target_name()
             data, self.classes_ = labelled_rows(X, y, groups, sample_weight, name)
             self.schema_ = data.schema
         if self.schema_ is not None and not hasattr(self, "n_features_in_"):
             names = [n for columns in self.schema_.modalities.values() for n in columns]
             self.feature_names_in_, self.n_features_in_ = np.array(names, object), len(names)
+        if data.weights is not None and not data.weights.any():
+            raise LearningError(f"the weights of {data.origin} are all zero")
         self._learn(data)
         return self
 
     def _target_name(self) -> str:
         """What the target is called where labels come without a name."""
         return "target"
+
+    def _schema_for(self, table: Any) -> Schema:
+        """What the columns of training rows are."""
+        return schema_of(table, self.modalities)
 
     @abc.abstractmethod
     def _learn(self, data: MultimodalData) -> None:

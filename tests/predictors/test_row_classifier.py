@@ -1,0 +1,82 @@
+"""What every classifier of rows does alike."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+import mmgraph as mm
+from mmgraph.graph.errors import LearningError, UnknownVariableError
+from mmgraph.predictors.inputs import UnusedColumnsWarning
+from mmgraph.predictors.predictor import Predictor
+from mmgraph.predictors.row_classifier import asked_modalities, modality_sets
+
+MODALITIES = {"one": ["a", "b"], "other": ["c"]}
+
+
+def rows() -> tuple[pd.DataFrame, np.ndarray]:
+    random = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    frame = pd.DataFrame(random.standard_normal((60, 3)) + labels[:, None], columns=list("abc"))
+    return frame, labels
+
+
+@pytest.fixture(params=["pooled", "network", "wrapped"])
+def classifier(request):
+    return {
+        "pooled": mm.MultimodalClassifier(MODALITIES, leaves=("logistic",), joint=(), folds=2),
+        "network": mm.BayesianNetworkClassifier(MODALITIES, folds=2),
+        "wrapped": mm.MissingModalityClassifier(LogisticRegression(), MODALITIES),
+    }[request.param]
+
+
+def test_rows_labels_and_answers(classifier):
+    frame, labels = rows()
+    assert classifier.fit(frame, labels) is classifier
+    assert isinstance(classifier, Predictor)
+    assert classifier.classes_.tolist() == [0, 1, 2]
+    assert classifier.feature_names_in_.tolist() == ["a", "b", "c"]
+    for given in (None, ["one"], ["other"], []):
+        table = classifier.predict_proba(frame, given=given)
+        np.testing.assert_allclose(table.sum(1), 1)
+        np.testing.assert_array_equal(classifier.predict(frame, given), table.argmax(1))
+    np.testing.assert_allclose(classifier.predict_proba(frame, given=[]), 1 / 3)
+    with pytest.raises(UnknownVariableError, match="no modality 'two'"):
+        classifier.predict_proba(frame, given=["two"])
+
+
+def test_warnings_stand_where_fit_was_called(classifier):
+    frame, labels = rows()
+    with pytest.warns(UnusedColumnsWarning) as caught:
+        classifier.fit(frame.assign(d=1.0), labels)
+    assert caught[0].filename == __file__
+
+
+def test_rows_without_weight_or_labels(classifier):
+    frame, labels = rows()
+    with pytest.raises(LearningError, match=r"the weights of .* are all zero"):
+        classifier.fit(frame, labels, sample_weight=np.zeros(60))
+    with pytest.raises(LearningError, match="requires y to be passed"):
+        classifier.fit(frame)
+
+
+def test_modalities_are_asked_for_by_name_in_the_order_of_the_model():
+    assert asked_modalities(("one", "other"), ["other", "one"]) == ("one", "other")
+    assert asked_modalities(("one", "other"), "other") == ("other",)
+    assert asked_modalities(("one", "other"), None) == ("one", "other")
+    with pytest.raises(UnknownVariableError, match="no modality 'onee'; did you mean 'one'"):
+        asked_modalities(("one", "other"), ["onee"])
+
+
+def test_every_row_is_in_the_set_of_its_modalities():
+    nan = np.nan
+    data = mm.MultimodalData.of(
+        {"one": [[1.0], [nan], [nan], [2.0]], "other": [[1.0], [1.0], [nan], [nan]]}
+    )
+    sets = {names: place.tolist() for names, place in modality_sets(data, ["one", "other"])}
+    assert sets == {("one", "other"): [0], ("other",): [1], (): [2], ("one",): [3]}
+    alone = {names: place.tolist() for names, place in modality_sets(data, ["other"])}
+    assert alone == {("other",): [0, 1], (): [2, 3]}
+    assert [names for names, _ in modality_sets(data, [])] == [()]
