@@ -56,6 +56,8 @@ def read_graph(name: str) -> FactorGraph:
     from mmgraph.graph.errors import FormatError
 
     graph = mmgraph.read(name)
+    if hasattr(type(graph), "file_kind"):
+        raise FormatError(f"{name} holds a {graph.file_kind}, and no graph that could be asked so")
     if not isinstance(graph, mmgraph.FactorGraph):
         raise FormatError(f"{name} holds {graph!r}, which asks for an image's scores")
     return graph

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
@@ -14,7 +15,7 @@ from mmgraph.formats.hugin.dsc import read_dsc
 from mmgraph.formats.hugin.net import read_net
 from mmgraph.formats.hugin.net_writer import write_net
 from mmgraph.formats.native.directory import is_native
-from mmgraph.formats.native.native import read_native, write_native
+from mmgraph.formats.native.native import PREDICTORS, read_native, write_native
 from mmgraph.formats.text import nearest
 from mmgraph.formats.uai import read_uai, write_uai
 from mmgraph.formats.xml.xdsl import read_xdsl
@@ -84,7 +85,8 @@ def read(name_or_path: str | os.PathLike[str]) -> Any:
 
     Returns
     -------
-    BayesianNetwork, MarkovRandomField, FactorGraph, Boltzmann machine or ConditionalRandomField
+    BayesianNetwork, MarkovRandomField, FactorGraph, Boltzmann machine, ConditionalRandomField or
+    MultimodalClassifier
 
     Raises
     ------
@@ -92,7 +94,7 @@ def read(name_or_path: str | os.PathLike[str]) -> Any:
         If it is no text or path, there is no such file or network (with the nearest name), the
         suffix is not known, or the file is not what its format promises.
     MissingExtraError
-        If the network comes with pgmpy, and that is not installed.
+        If the network comes with pgmpy, or a classifier needs skops, and that is not installed.
     """
     path = checked_path(name_or_path)
     name = os.fsdecode(name_or_path)
@@ -123,12 +125,12 @@ def _read_file(path: Path) -> FactorGraph:
     raise unknown_suffix(path, suffix, READERS)
 
 
-def write(net: FactorGraph | ConditionalRandomField, path: str | os.PathLike[str]) -> None:
-    """Write a network in the format that the suffix asks for.
+def write(net: FactorGraph | ConditionalRandomField | Any, path: str | os.PathLike[str]) -> None:
+    """Write a model in the format that the suffix asks for.
 
     Parameters
     ----------
-    net : FactorGraph, BayesianNetwork, MarkovRandomField or ConditionalRandomField
+    net : FactorGraph or subclass, ConditionalRandomField, or fitted MultimodalClassifier
         ``.bif``, ``.net``, ``.xmlbif`` and ``.xdsl`` hold Bayesian networks of tables, ``.uai``
         tables without names, a directory ``NAME.mmgraph`` every kind of model. Of a Boltzmann
         machine the options of its training are not kept.
@@ -164,6 +166,11 @@ def write(net: FactorGraph | ConditionalRandomField, path: str | os.PathLike[str
 
 def _write_other(net: object, path: Path, in_native: bool) -> None:
     """Write a model that is no graph; its module loads learning, which others need not."""
+    if (kind := getattr(type(net), "file_kind", None)) in PREDICTORS:
+        if not in_native:
+            raise FormatError(f"{path}: a {kind} is written to {NATIVE_SUFFIX}")
+        importlib.import_module(PREDICTORS[kind]).write_model(net, path)
+        return
     from mmgraph.formats.native.random_fields import write_field
     from mmgraph.networks.random_fields.conditional_random_field import ConditionalRandomField
 

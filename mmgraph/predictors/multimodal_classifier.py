@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float64
 
 from mmgraph.data.multimodal_data import MultimodalData
+from mmgraph.formats.resolve import write
 from mmgraph.graph.errors import LearningError, needs, suggestion
 from mmgraph.predictors.explanation import Explanation, explained
 from mmgraph.predictors.inputs import Modalities
@@ -77,6 +79,9 @@ class MultimodalClassifier(RowClassifier):
     >>> clf.predict_proba(frame, given=["genes"])                # doctest: +SKIP
     """
 
+    file_kind: ClassVar[str] = "multimodal classifier"
+    """The name of the kind in files."""
+
     def __init__(
         self,
         modalities: Modalities | None = None,
@@ -122,6 +127,25 @@ class MultimodalClassifier(RowClassifier):
         """
         check_is_fitted(self)
         return explained(self.model_, self._rows(X), given)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted classifier, for :func:`mmgraph.read` to read without pickle.
+
+        Parameters
+        ----------
+        path : str or path
+            A directory ``NAME.mmgraph``, which is written whole or not at all.
+
+        Raises
+        ------
+        FormatError
+            If the classifier is not fitted, the name has another ending, the place cannot be
+            written, or a leaf is of a kind of its own or holds types other than those of
+            scikit-learn, numpy and scipy that skops trusts.
+        MissingExtraError
+            If skops is not installed.
+        """
+        write(self, path)
 
 
 def _named(kinds: LeafNames) -> list[tuple[str, Leaf]]:

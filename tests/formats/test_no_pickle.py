@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.ensemble import ExtraTreesClassifier
 
 import mmgraph as mm
 from mmgraph.experiments.kept_steps import KeptSteps
 from mmgraph.graph.errors import MmgraphError
+from mmgraph.predictors.leaves.encoder import EncoderLeaf
 
 _watched: list[list[object]] = []
 
@@ -53,6 +55,10 @@ def write_all(folder: Path) -> None:
     mm.write(mm.MarkovRandomField.grid(torch.zeros(2, 2, 2)), folder / "field.mmgraph")
     visible = mm.Variable("v", shape=(3,), family="bernoulli")
     mm.write(mm.RestrictedBoltzmannMachine(visible, 2), folder / "machine.mmgraph")
+    clf = mm.MultimodalClassifier(
+        leaves=("mixture", EncoderLeaf(ExtraTreesClassifier(3))), joint=(), folds=2
+    )
+    clf.fit(np.arange(24.0).reshape(12, 2) % 7, np.arange(12) % 2).save(folder / "clf.mmgraph")
 
 
 def test_the_hook_hears_an_unpickler(looked_up: list[object]):

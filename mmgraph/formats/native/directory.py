@@ -1,16 +1,18 @@
-"""The two files of a model's directory: what JSON says of it, and its numbers.
+"""The files of a model's directory: what JSON says of it, and its numbers.
 
 ``network.json`` says what the model is made of and ``parameters.safetensors`` holds the numbers, in
-their precision and to the last bit; neither can carry code. The directory is written whole or not
-at all.
+their precision and to the last bit; neither can carry code. Kinds of models from above this package
+may have files beside them. The directory is written whole or not at all.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
@@ -24,28 +26,41 @@ FORMAT, VERSION = "mmgraph network", 1
 CONDITIONAL_RANDOM_FIELD = "conditional random field"
 """The kind of model that is no graph."""
 NETWORK, PARAMETERS = "network.json", "parameters.safetensors"
+DIGESTS = "sha256"
+"""The member of a document that has the digest of each other file."""
 
 
 def write_document(
-    path: str | os.PathLike[str], document: Mapping[str, Any], tensors: Mapping[str, Tensor]
+    path: str | os.PathLike[str],
+    document: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    files: Mapping[str, bytes] = MappingProxyType({}),
 ) -> None:
-    """Write the directory of a model, replacing one that an earlier call has written."""
+    """Write the directory of a model, replacing one that an earlier call has written.
+
+    Beside the document and the tensors it may hold other files, by name; the document has the
+    digests of all files then, see :func:`checked_bytes`.
+    """
+    from safetensors.torch import save
+
     path = checked_path(path)
     if path.exists() and not is_native(path) and not (path.is_dir() and not any(path.iterdir())):
         raise FormatError(f"{path} stands there already and is no network; it is left as it is")
+    # Copies of their own: the file format refuses tensors that share their memory.
+    copies = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    contents = {PARAMETERS: save(copies), **files}
     try:
         named = {"format": FORMAT, "version": VERSION, **document}
+        if files:
+            named[DIGESTS] = {name: _digest(content) for name, content in contents.items()}
         text = json.dumps(named, indent=1, ensure_ascii=True)
     except TypeError as error:
         raise FormatError(f"{path}: a state or a setting has no place in JSON ({error})") from None
-    # Copies of their own: the file format refuses tensors that share their memory.
-    copies = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
 
     def fill(directory: Path) -> None:
-        from safetensors.torch import save
-
         (directory / NETWORK).write_text(text + "\n", encoding="ascii")
-        (directory / PARAMETERS).write_bytes(save(copies))
+        for name, content in contents.items():
+            (directory / name).write_bytes(content)
 
     write_directory(path, fill)
 
@@ -71,12 +86,32 @@ def read_document(path: Path, size_limit: int) -> JsonObject:
     return document
 
 
+def checked_bytes(document: JsonObject, file: Path, size_limit: int) -> bytes:
+    """Return a file's content, which must be what was written together with the document."""
+    content = read_bytes(file, size_limit)
+    digests = JsonObject(f"{document.where}, {DIGESTS}", document.get(DIGESTS, dict))
+    if digests.get(file.name, str) != _digest(content):
+        raise FormatError(
+            f"{file} is damaged, or was not written together with {document.where}: its digest "
+            "is another"
+        )
+    return content
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 def read_tensors(file: Path, size_limit: int) -> dict[str, Tensor]:
     """Return the tensors of a file in the safetensors format."""
+    return tensors_of(read_bytes(file, size_limit), file)
+
+
+def tensors_of(content: bytes, file: Path) -> dict[str, Tensor]:
+    """Return the tensors that the content of a file holds."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    content = read_bytes(file, size_limit)
     try:
         return load(content)
     except (SafetensorError, KeyError, ValueError, RuntimeError, OverflowError) as error:

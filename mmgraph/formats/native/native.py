@@ -7,10 +7,11 @@ settings.
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
@@ -41,9 +42,6 @@ from mmgraph.networks.bayesian_network import BayesianNetwork
 from mmgraph.networks.boltzmann.machine import BoltzmannMachine
 from mmgraph.networks.random_fields.markov_random_field import MarkovRandomField
 
-if TYPE_CHECKING:
-    from mmgraph.networks.random_fields.conditional_random_field import ConditionalRandomField
-
 GRAPH_KINDS: dict[str, type[FactorGraph]] = {
     "factor graph": FactorGraph,
     "Bayesian network": BayesianNetwork,
@@ -51,6 +49,10 @@ GRAPH_KINDS: dict[str, type[FactorGraph]] = {
     **BOLTZMANN_MACHINES,
 }
 """The kinds of graphs by name; their subclasses are other kinds."""
+
+PREDICTORS = {"multimodal classifier": "mmgraph.predictors.files"}
+"""The module of each kind of model from above this package, which has the functions ``write_model``
+and ``restored_model``; such a model names its kind as ``file_kind``."""
 
 
 def write_native(graph: FactorGraph, path: str | os.PathLike[str]) -> None:
@@ -93,10 +95,8 @@ def _kind_of(thing: object, kinds: Mapping[str, type], what: str) -> str:
     )
 
 
-def read_native(
-    path: str | os.PathLike[str], *, size_limit: int = SIZE_LIMIT
-) -> FactorGraph | ConditionalRandomField:
-    """Read a model from a directory, each of whose two files may hold ``size_limit`` bytes."""
+def read_native(path: str | os.PathLike[str], *, size_limit: int = SIZE_LIMIT) -> Any:
+    """Read a model from a directory, each of whose files may hold ``size_limit`` bytes."""
     path = checked_path(path)
     file = path / NETWORK
     document = read_document(path, size_limit)
@@ -104,7 +104,10 @@ def read_native(
         from mmgraph.formats.native.random_fields import restored_field
 
         return restored_field(document, read_tensors(path / PARAMETERS, size_limit))
-    graph_kind: type[FactorGraph] = document.choice("kind", GRAPH_KINDS)
+    module = document.choice("kind", {**dict.fromkeys(GRAPH_KINDS), **PREDICTORS})
+    if module is not None:
+        return importlib.import_module(module).restored_model(document, path, size_limit)
+    graph_kind = GRAPH_KINDS[document.get("kind", str)]
     tensors = read_tensors(path / PARAMETERS, size_limit)
     entries = document.items("variables")
     check_free_states(str(file), entries, tensors)

@@ -47,8 +47,7 @@ class MixtureLeaf(Leaf):
         preparation = Preparation.fitted(rows.features, quantiles=True)
         directions = _directions(preparation.forward(rows.features))
         values = _values(preparation, directions, rows.features)
-        state = Variable("state", rows.states)
-        child = Variable("features", shape=(values.shape[1],), family="gaussian")
+        parents, child = density_scope(rows.states, values.shape[1])
         generator = torch.Generator().manual_seed(seed)
         shares = torch.as_tensor(np.eye(rows.states)[rows.codes] * rows.weights[:, None])
         least = int(np.bincount(rows.codes, minlength=rows.states).clip(1).min())
@@ -56,7 +55,7 @@ class MixtureLeaf(Leaf):
         parts = [
             GaussianMixtureLeaf.initialised(
                 child,
-                (state,),
+                parents,
                 values,
                 shares,
                 generator,
@@ -68,7 +67,7 @@ class MixtureLeaf(Leaf):
         ]
         density = GaussianMixtureLeaf(
             child,
-            (state,),
+            parents,
             torch.cat([part.weights for part in parts], 1) / len(parts),
             torch.cat([part.means for part in parts], 1),
             torch.cat([part.covariances for part in parts], 1),
@@ -103,6 +102,12 @@ class FittedMixture(FittedLeaf):
         return table.values.numpy()
 
 
+def density_scope(states: int, features: int) -> tuple[tuple[Variable, ...], Variable]:
+    """Return the parents of a leaf's density, which are the state, and its child."""
+    child = Variable("features", shape=(features,), family="gaussian")
+    return (Variable("state", states),), child
+
+
 def _values(
     preparation: Preparation, directions: np.ndarray | None, features: Features
 ) -> Float64[Tensor, "rows directions"]:
@@ -117,4 +122,5 @@ def _directions(scaled: Features) -> Float64[np.ndarray, "features directions"] 
     if scaled.shape[1] <= _MOST_DIRECTIONS:
         return None
     _, _, vectors = np.linalg.svd(scaled - scaled.mean(0), full_matrices=False)
-    return vectors[:_MOST_DIRECTIONS].T
+    # In rows one after another, as files hold numbers: another order would round otherwise.
+    return np.ascontiguousarray(vectors[:_MOST_DIRECTIONS].T)

@@ -98,7 +98,8 @@ class Preparation:
         rest = values[: len(values) - count]
         noise = max(float(rest.mean()) if len(rest) else 0.0, 1e-3)
         loadings = vectors[:, -count:] * np.sqrt(np.maximum(values[-count:] - noise, 0.0))
-        return Preparation(self.varying, self.scale, mean, loadings, noise)
+        # In rows one after another, as files hold numbers: another order would round otherwise.
+        return Preparation(self.varying, self.scale, mean, np.ascontiguousarray(loadings), noise)
 
     def _filled(self, scaled: Features) -> Features:
         """Missing values replaced by their means given the values that are there."""

@@ -1,0 +1,330 @@
+"""Fitted classifiers in the package's own format: a directory, without pickle.
+
+``network.json`` says what the classifier is made of, ``parameters.safetensors`` holds its numbers,
+and what scikit-learn has fitted lies in a file of skops for each leaf, which holds trusted types
+alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmgraph.data.schema.columns import Column
+from mmgraph.data.schema.schema import Schema
+from mmgraph.formats.json_object import JsonObject, shown
+from mmgraph.formats.native.directory import (
+    DIGESTS,
+    PARAMETERS,
+    checked_bytes,
+    tensors_of,
+    write_document,
+)
+from mmgraph.formats.variables import described, restored_variable
+from mmgraph.graph.errors import FormatError, GraphError, LearningError, SchemaError
+from mmgraph.graph.storage.whole_files import checked_path
+from mmgraph.predictors.leaves.leaf import Leaf
+from mmgraph.predictors.leaves.parts import (
+    Parts,
+    fitted_parts,
+    leaf_parts,
+    restored_fitted,
+    restored_leaf,
+)
+from mmgraph.predictors.multimodal_classifier import MultimodalClassifier
+from mmgraph.predictors.pooled_leaves import FittedPlace, PlacedLeaf, PooledLeaves
+from mmgraph.predictors.powers import HeldOut
+from mmgraph.predictors.trusted_objects import packed, unpacked
+
+_SETTINGS = "settings.skops"
+_LONGEST_LABEL = 10_000
+"""The letters for which an array of labels may set memory aside."""
+
+
+def write_model(classifier: MultimodalClassifier, path: str | os.PathLike[str]) -> None:
+    """Write a fitted classifier to a directory, replacing one that an earlier call has written.
+
+    Raises
+    ------
+    FormatError
+        If it is not fitted, a leaf is of a kind of its own or holds types that are not trusted
+        (which), or the place cannot be written.
+    MissingExtraError
+        If skops is not installed.
+    """
+    path = checked_path(path)
+    if type(classifier) is not MultimodalClassifier:
+        raise FormatError(f"{path}: {type(classifier).__name__} is a kind of its own")
+    if not hasattr(classifier, "model_"):
+        raise FormatError(f"{path}: the classifier is not fitted; there is nothing to write")
+    files: dict[str, bytes] = {}
+    tensors: dict[str, Tensor] = {}
+    try:
+        leaves = [
+            _leaf_entry(leaf, number, tensors, files)
+            for number, leaf in enumerate(classifier.model_.leaves)
+        ]
+        document = {
+            "kind": classifier.file_kind,
+            "parameters": _parameters(classifier, files),
+            "classes": _classes_entry(classifier.classes_),
+            "schema": None if classifier.schema_ is None else _schema_entry(classifier.schema_),
+            "variables": [described(classifier.model_.target)],
+            "leaves": leaves,
+            "independent_rows": float(classifier.model_.held_out.independent_rows),
+        }
+    except FormatError as error:
+        raise FormatError(f"{path}: {error}") from error
+    for name in ("n_features_in_", "feature_names_in_"):
+        if hasattr(classifier, name):
+            value = getattr(classifier, name)
+            document[name] = value.tolist() if isinstance(value, np.ndarray) else int(value)
+    held_out = classifier.model_.held_out
+    for name in ("log_likelihoods", "codes", "log_prior", "weights"):
+        tensors[f"held_out.{name}"] = torch.as_tensor(getattr(held_out, name))
+    write_document(path, document, tensors, files)
+
+
+def _leaf_entry(
+    leaf: FittedPlace, number: int, tensors: dict[str, Tensor], files: dict[str, bytes]
+) -> dict[str, Any]:
+    """What JSON says of a leaf; its numbers and objects are added to the others."""
+    untrained, fitted = leaf_parts(leaf.place.leaf), fitted_parts(leaf.fitted)
+    tensors |= {f"{number}.{name}": tensor for name, tensor in fitted.numbers.items()}
+    objects = untrained.objects | fitted.objects
+    files[_leaf_file(number)] = packed(objects, f"the leaf '{leaf.place.name}'")
+    return {
+        "name": leaf.place.name,
+        "modalities": list(leaf.place.modalities),
+        "leaf": untrained.settings,
+        "fitted": fitted.settings,
+    }
+
+
+def _leaf_file(number: int) -> str:
+    return f"leaf_{number}.skops"
+
+
+def _parameters(classifier: MultimodalClassifier, files: dict[str, bytes]) -> dict[str, Any]:
+    """What JSON says of the constructor's parameters; leaves with objects go to a file."""
+    objects: dict[str, Any] = {}
+
+    def entries(leaves: Any) -> Any:
+        if isinstance(leaves, Mapping):
+            return {str(modality): entries(kinds) for modality, kinds in leaves.items()}
+        return [kind if isinstance(kind, str) else entry(kind) for kind in leaves]
+
+    def entry(leaf: Leaf) -> dict[str, Any]:
+        parts = leaf_parts(leaf)
+        if parts.objects:
+            parts.settings["object"] = str(len(objects))
+            objects[str(len(objects))] = parts.objects["untrained"]
+        return parts.settings
+
+    modalities = classifier.modalities
+    if modalities is not None:
+        modalities = {str(m): [str(name) for name in names] for m, names in modalities.items()}
+    parameters = {
+        "modalities": modalities,
+        "leaves": entries(classifier.leaves),
+        "joint": entries(classifier.joint),
+        "folds": int(classifier.folds),
+        "random_state": int(classifier.random_state),
+    }
+    if objects:
+        files[_SETTINGS] = packed(objects, "the parameters 'leaves' and 'joint'")
+    return parameters
+
+
+def _classes_entry(classes: np.ndarray) -> dict[str, Any]:
+    if classes.dtype.kind not in "biufUO":
+        raise FormatError(f"labels of the type {classes.dtype} cannot be written")
+    for label in classes.tolist():
+        if not isinstance(label, str | int | float):
+            raise FormatError(f"the label {shown(label)} cannot be written")
+    return {"type": classes.dtype.str, "labels": classes.tolist()}
+
+
+def _schema_entry(schema: Schema) -> dict[str, Any]:
+    names = [entry.name for entry in fields(Column) if entry.name not in ("name", "note")]
+    return {
+        name: {
+            entry: getattr(column, entry) for entry in names if getattr(column, entry) is not None
+        }
+        for name, column in schema.columns.items()
+    }
+
+
+def restored_model(document: JsonObject, path: Path, size_limit: int) -> MultimodalClassifier:
+    """Return the classifier of a directory whose ``network.json`` is read already.
+
+    Raises
+    ------
+    FormatError
+        If a file is missing, damaged, or not what the others say, or holds a type that is not
+        trusted.
+    MissingExtraError
+        If skops is not installed.
+    """
+    file = path / PARAMETERS
+    tensors = tensors_of(checked_bytes(document, file, size_limit), file)
+    try:
+        return _restored(document, tensors, path, size_limit)
+    except (GraphError, LearningError, SchemaError) as error:
+        raise FormatError(f"{document.where}: {error}") from None
+
+
+def _restored(
+    document: JsonObject, tensors: dict[str, Tensor], path: Path, size_limit: int
+) -> MultimodalClassifier:
+    variables = document.items("variables")
+    if len(variables) != 1:
+        raise FormatError(f"{document.where}: expected one variable, found {len(variables)}")
+    target = restored_variable(variables[0])
+    states = target.cardinality
+    if isinstance(target.states, int) or states < 2 or target.shape:
+        raise FormatError(f"{document.where}: the target '{target.name}' has no labels")
+
+    def objects(name: str) -> dict[str, Any]:
+        file = path / name
+        return unpacked(checked_bytes(document, file, size_limit), str(file), size_limit)
+
+    leaves = tuple(
+        _restored_place(entry, number, states, tensors, objects(_leaf_file(number)))
+        for number, entry in enumerate(document.items("leaves"))
+    )
+    if not leaves:
+        raise FormatError(f"{document.where}: the classifier has no leaves")
+    held_out = _restored_held_out(document, leaves, states, (tensors, path))
+    if tensors:  # each part has taken out its own
+        raise FormatError(
+            f"{path / PARAMETERS}: the numbers '{min(tensors)[:60]}' belong to no part"
+        )
+    with_objects = _SETTINGS in document.get(DIGESTS, dict)
+    classifier = _restored_parameters(document, objects(_SETTINGS) if with_objects else {})
+    classifier.classes_ = _restored_classes(document, states)
+    classifier.model_ = PooledLeaves(target, leaves, held_out)
+    classifier.schema_ = _restored_schema(document, classifier.model_.modalities)
+    if "n_features_in_" in document:
+        classifier.n_features_in_ = document.get("n_features_in_", int)
+    if "feature_names_in_" in document:
+        classifier.feature_names_in_ = np.array(document.names("feature_names_in_"), object)
+    return classifier
+
+
+def _restored_place(
+    entry: JsonObject,
+    number: int,
+    states: int,
+    tensors: dict[str, Tensor],
+    objects: dict[str, Any],
+) -> FittedPlace:
+    """A leaf in its place; its numbers are taken out of the tensors."""
+    name, modalities = entry.get("name", str), tuple(entry.names("modalities"))
+    if not modalities:
+        raise FormatError(f"{entry.where}: the leaf '{name}' sees no modality")
+    leaf = restored_leaf(Parts(entry.get("leaf", dict), objects=objects, where=entry.where))
+    prefix = f"{number}."
+    keys = [key for key in tensors if key.startswith(prefix)]
+    numbers = {key.removeprefix(prefix): tensors.pop(key) for key in keys}
+    parts = Parts(entry.get("fitted", dict), numbers, objects, entry.where)
+    fitted = restored_fitted(leaf.kind, parts, states)
+    if numbers:
+        raise FormatError(
+            f"{entry.where}: the numbers '{prefix}{min(numbers)[:60]}' belong to no part"
+        )
+    return FittedPlace(PlacedLeaf(name, modalities, leaf), fitted, states)
+
+
+def _restored_held_out(
+    document: JsonObject,
+    leaves: tuple[FittedPlace, ...],
+    states: int,
+    source: tuple[dict[str, Tensor], Path],
+) -> HeldOut:
+    tensors, path = source
+    prefix = "held_out."
+    keys = [key for key in tensors if key.startswith(prefix)]
+    numbers = {key.removeprefix(prefix): tensors.pop(key) for key in keys}
+    parts = Parts(document.members, numbers, where=str(path / PARAMETERS))
+    said = parts.take("log_likelihoods", len(leaves), None, states)
+    codes = parts.take("codes", said.shape[1], dtype=torch.int64)
+    weights = parts.take("weights", said.shape[1])
+    if not len(codes) or not 0 <= codes.min() <= codes.max() < states or weights.min() < 0:
+        raise FormatError(f"{parts.where}: expected states and weights of rows")
+    log_prior, worth = parts.take("log_prior", states), parts.setting("independent_rows")
+    if numbers:
+        raise FormatError(
+            f"{parts.where}: the numbers '{prefix}{min(numbers)[:60]}' belong to no part"
+        )
+    places = tuple(leaf.place.modalities for leaf in leaves)
+    return HeldOut(places, said, codes, log_prior, weights, float(worth))
+
+
+def _restored_parameters(document: JsonObject, objects: dict[str, Any]) -> MultimodalClassifier:
+    where = f"{document.where}, parameters"
+    entry = JsonObject(where, document.get("parameters", dict))
+
+    def leaves(value: object, key: str) -> Any:
+        if isinstance(value, dict):
+            return {modality: leaves(kinds, key) for modality, kinds in value.items()}
+        if not isinstance(value, list):
+            raise FormatError(f"{where}: expected leaves in '{key}', found {shown(value)}")
+        return tuple(kind if isinstance(kind, str) else leaf(kind) for kind in value)
+
+    def leaf(value: object) -> Leaf:
+        settings = dict(JsonObject(where, value).members)
+        name = settings.pop("object", None)
+        at = {"untrained": objects[name]} if isinstance(name, str) and name in objects else {}
+        return restored_leaf(Parts(settings, objects=at, where=where))
+
+    modalities = None
+    if entry.members.get("modalities") is not None:
+        columns = JsonObject(where, entry.get("modalities", dict))
+        modalities = {modality: columns.names(modality) for modality in columns.members}
+    return MultimodalClassifier(
+        modalities,
+        leaves=leaves(entry.get("leaves", object), "leaves"),
+        joint=leaves(entry.get("joint", list), "joint"),
+        folds=entry.get("folds", int),
+        random_state=entry.get("random_state", int),
+    )
+
+
+def _restored_classes(document: JsonObject, states: int) -> np.ndarray:
+    entry = JsonObject(f"{document.where}, classes", document.get("classes", dict))
+    name, labels = entry.get("type", str), entry.get("labels", list)
+    try:
+        dtype = np.dtype(name)
+        if dtype.kind not in "biufUO" or dtype.itemsize > 4 * _LONGEST_LABEL:
+            raise ValueError(f"no labels are of the type {dtype}")
+        if not all(isinstance(label, str | int | float) for label in labels):
+            raise ValueError("a label is a text or a number")
+        classes = np.array(labels, dtype)
+        if classes.tolist() != labels:
+            raise ValueError(f"they do not fit the type {dtype}")
+    except (TypeError, ValueError, OverflowError, SyntaxError) as error:
+        raise FormatError(f"{entry.where}: expected labels ({error})") from None
+    if classes.shape != (states,):
+        raise FormatError(f"{entry.where}: expected {states} labels, found {len(labels)}")
+    return classes
+
+
+def _restored_schema(document: JsonObject, modalities: tuple[str, ...]) -> Schema | None:
+    if document.members.get("schema") is None:
+        return None
+    try:
+        schema = Schema.of(document.get("schema", dict))
+    except TypeError as error:  # what cannot be a label
+        raise FormatError(f"{document.where}: expected a schema ({error})") from None
+    for modality in modalities:
+        if modality not in schema.modalities:
+            raise FormatError(f"{document.where}: the schema has no modality '{modality}'")
+    return schema

@@ -1,0 +1,272 @@
+"""Leaves taken apart into settings, numbers and objects of scikit-learn, and put together again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmgraph.formats.json_object import JsonObject, shown
+from mmgraph.graph.errors import FormatError
+from mmgraph.graph.leaves.gaussian_mixture import GaussianMixtureLeaf
+from mmgraph.predictors.leaves.encoder import EncoderLeaf, FittedEncoder
+from mmgraph.predictors.leaves.leaf import FittedLeaf, Leaf
+from mmgraph.predictors.leaves.mixture import FittedMixture, MixtureLeaf, density_scope
+from mmgraph.predictors.leaves.perceptrons import FittedPerceptrons, PerceptronsLeaf
+from mmgraph.predictors.leaves.preparation import Preparation
+
+LEAF_KINDS: Mapping[str, type[Leaf]] = {
+    kind.kind: kind for kind in (EncoderLeaf, MixtureLeaf, PerceptronsLeaf)
+}
+"""The kinds of leaves that files hold, by name."""
+
+
+@dataclass
+class Parts:
+    """What a leaf is made of.
+
+    Attributes
+    ----------
+    settings : dict
+        Values that JSON holds.
+    numbers : dict of str to Tensor
+        In their precision.
+    objects : dict of str to object
+        What scikit-learn has made.
+    where : str
+        The place in a file, for messages.
+    """
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    numbers: dict[str, Tensor] = field(default_factory=dict)
+    objects: dict[str, Any] = field(default_factory=dict)
+    where: str = "a leaf"
+
+    def add(self, name: str, values: np.ndarray | Tensor) -> None:
+        """Add numbers."""
+        self.numbers[name] = torch.as_tensor(values)
+
+    def take(
+        self, name: str, *shape: int | None, dtype: torch.dtype = torch.float64
+    ) -> np.ndarray[Any, Any]:
+        """Take numbers out, which must be finite and of a shape (None is any length).
+
+        Raises
+        ------
+        FormatError
+            If they are missing or anything else.
+        """
+        if name not in self.numbers:
+            raise FormatError(f"{self.where}: the numbers '{name}' are missing")
+        tensor = self.numbers.pop(name)
+        fits = len(shape) == tensor.ndim and all(
+            want is None or want == size for want, size in zip(shape, tensor.shape, strict=True)
+        )
+        if not fits or tensor.dtype != dtype:
+            wanted = ", ".join("any" if size is None else str(size) for size in shape)
+            raise FormatError(
+                f"{self.where}: the numbers '{name}' are {tensor.dtype} of shape "
+                f"{tuple(tensor.shape)}, not {dtype} of shape ({wanted})"
+            )
+        if not bool(tensor.isfinite().all()):
+            raise FormatError(f"{self.where}: of the numbers '{name}' some are not finite")
+        return tensor.numpy()
+
+    def made(self, name: str) -> Any:
+        """Return an object that must be there."""
+        if name not in self.objects:
+            raise FormatError(f"{self.where}: the object '{name}' is missing")
+        return self.objects[name]
+
+    def setting(self, name: str) -> float:
+        """Return a finite number among the settings."""
+        return _number(self.where, name, self.settings.get(name))
+
+
+def leaf_parts(leaf: Leaf) -> Parts:
+    """Return what a leaf that is still to be fitted is made of.
+
+    Raises
+    ------
+    FormatError
+        If it is of none of the kinds that files hold.
+    """
+    if LEAF_KINDS.get(leaf.kind) is not type(leaf):
+        kinds = ", ".join(LEAF_KINDS)
+        raise FormatError(f"the leaf {leaf!r} is of a kind that cannot be written: {kinds}")
+    kind: Any = type(leaf)
+    values = {option.name: getattr(leaf, option.name) for option in fields(kind)}
+    parts = Parts({"kind": leaf.kind})
+    if isinstance(leaf, EncoderLeaf):
+        parts.objects["untrained"] = values.pop("classifier")
+    for name, value in values.items():
+        parts.settings[name] = value.item() if isinstance(value, np.generic) else value
+    return parts
+
+
+def restored_leaf(parts: Parts) -> Leaf:
+    """Return the leaf of :func:`leaf_parts`.
+
+    Raises
+    ------
+    FormatError
+        If the parts are not those of a leaf.
+    """
+    entry = JsonObject(parts.where, parts.settings)
+    kind: type[Leaf] = entry.choice("kind", LEAF_KINDS)
+    build: Any = kind
+    if kind is EncoderLeaf:
+        return build(parts.made("untrained"), entry.get("quantiles", bool))
+    options = {}
+    for option in fields(build):
+        value = entry.get(option.name, object)
+        number = _number(parts.where, option.name, value)
+        if isinstance(option.default, int) and not isinstance(value, int):
+            raise FormatError(f"{parts.where}: '{option.name}' is a whole number, not {number}")
+        options[option.name] = value
+    return build(**options)
+
+
+def fitted_parts(fitted: FittedLeaf) -> Parts:
+    """Return what a fitted leaf is made of.
+
+    Raises
+    ------
+    FormatError
+        If it is of none of the kinds that files hold.
+    """
+    parts = Parts()
+    if isinstance(fitted, FittedMixture):
+        _take_apart(fitted.preparation, parts)
+        if fitted.directions is not None:
+            parts.add("directions", fitted.directions)
+        for name, tensor in fitted.density.parameters().items():
+            parts.add(f"density.{name}", tensor)
+        parts.settings["density"] = fitted.density.settings()
+    elif isinstance(fitted, FittedPerceptrons):
+        _take_apart(fitted.preparation, parts)
+        for number, (weights, biases) in enumerate(fitted.layers):
+            parts.add(f"weights.{number}", weights)
+            parts.add(f"biases.{number}", biases)
+        parts.add("log_shares", fitted.log_shares)
+    elif isinstance(fitted, FittedEncoder):
+        _take_apart(fitted.preparation, parts)
+        parts.objects["classifier"] = fitted.classifier
+        parts.add("log_shares", fitted.log_shares)
+    else:
+        raise FormatError(f"the fitted leaf {fitted!r} is of a kind that cannot be written")
+    return parts
+
+
+def restored_fitted(kind: str, parts: Parts, states: int) -> FittedLeaf:
+    """Return the fitted leaf of :func:`fitted_parts`.
+
+    Parameters
+    ----------
+    kind : str
+        That of the leaf.
+    parts : Parts
+        Numbers are taken out.
+    states : int
+        How many states the target has.
+
+    Raises
+    ------
+    FormatError
+        If the parts are not those of such a leaf.
+    """
+    return _RESTORED[kind](_preparation(parts), parts, states)
+
+
+def _mixture(preparation: Preparation, parts: Parts, states: int) -> FittedMixture:
+    features = len(preparation.mean)
+    directions = None
+    if "directions" in parts.numbers:
+        directions = parts.take("directions", features, None)
+        features = directions.shape[1]
+    names = [
+        name for name in GaussianMixtureLeaf.tensor_names if f"density.{name}" in parts.numbers
+    ]
+    numbers = {name: parts.numbers.pop(f"density.{name}") for name in names}
+    parents, child = density_scope(states, features)
+    settings = JsonObject(parts.where, parts.settings).get("density", dict)
+    try:
+        density = GaussianMixtureLeaf.restore((*parents, child), child, numbers, settings)
+    except Exception as error:  # which one settings of another writer raise is not known
+        raise FormatError(f"{parts.where}: {error}") from error
+    return FittedMixture(preparation, directions, density)
+
+
+def _perceptrons(preparation: Preparation, parts: Parts, states: int) -> FittedPerceptrons:
+    layers: list[tuple[Tensor, Tensor]] = []
+    inputs = int(preparation.varying.sum())
+    members: int | None = None
+    while f"weights.{len(layers)}" in parts.numbers:
+        number = len(layers)
+        weights = parts.take(f"weights.{number}", members, inputs, None, dtype=torch.float32)
+        members, _, outputs = weights.shape
+        biases = parts.take(f"biases.{number}", members, 1, outputs, dtype=torch.float32)
+        layers.append((torch.as_tensor(weights), torch.as_tensor(biases)))
+        inputs = outputs
+    if not layers or not members or inputs != states:
+        raise FormatError(f"{parts.where}: expected layers that end in {states} states")
+    return FittedPerceptrons(preparation, layers, parts.take("log_shares", states))
+
+
+def _encoder(preparation: Preparation, parts: Parts, states: int) -> FittedEncoder:
+    classifier = parts.made("classifier")
+    methods = ("predict_proba", "decision_function")
+    if isinstance(classifier, type) or not any(hasattr(classifier, name) for name in methods):
+        raise FormatError(f"{parts.where}: {shown(classifier)} is no classifier")
+    codes = np.asarray(getattr(classifier, "classes_", ()))
+    if codes.ndim != 1 or codes.dtype.kind not in "iu" or not len(codes):
+        raise FormatError(f"{parts.where}: {shown(classifier)} has not been fitted to states")
+    features = int(preparation.varying.sum())
+    if not 0 <= codes.min() <= codes.max() < states:
+        raise FormatError(f"{parts.where}: its classes {codes.tolist()} are no {states} states")
+    if getattr(classifier, "n_features_in_", features) != features:
+        raise FormatError(f"{parts.where}: {shown(classifier)} does not take {features} features")
+    return FittedEncoder(preparation, classifier, parts.take("log_shares", states))
+
+
+_RESTORED: Mapping[str, Callable[[Preparation, Parts, int], FittedLeaf]] = {
+    "encoder": _encoder,
+    "mixture": _mixture,
+    "perceptrons": _perceptrons,
+}
+
+
+def _take_apart(preparation: Preparation, parts: Parts) -> None:
+    """Add what a preparation is made of."""
+    parts.add("varying", preparation.varying)
+    parts.add("mean", preparation.mean)
+    parts.add("loadings", preparation.loadings)
+    parts.settings["noise"] = float(preparation.noise)
+    parts.objects["scale"] = preparation.scale
+
+
+def _preparation(parts: Parts) -> Preparation:
+    from sklearn.preprocessing import QuantileTransformer, StandardScaler
+
+    varying = parts.take("varying", None, dtype=torch.bool)
+    count = int(varying.sum())
+    scale = parts.made("scale")
+    if not isinstance(scale, QuantileTransformer | StandardScaler):
+        raise FormatError(f"{parts.where}: {shown(scale)} is no scale of features")
+    if count and getattr(scale, "n_features_in_", None) != count:
+        raise FormatError(f"{parts.where}: {shown(scale)} is not of {count} features")
+    mean, loadings = parts.take("mean", count), parts.take("loadings", count, None)
+    noise = parts.setting("noise")
+    if noise <= 0:
+        raise FormatError(f"{parts.where}: the noise {noise} is no variance")
+    return Preparation(varying, scale, mean, loadings, noise)
+
+
+def _number(where: str, name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+        raise FormatError(f"{where}: expected a number in '{name}', found {shown(value)}")
+    return value
