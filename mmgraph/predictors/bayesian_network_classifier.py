@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 
 from mmgraph.data.blocks.columns import Columns
 from mmgraph.data.multimodal_data import MultimodalData
@@ -42,7 +42,7 @@ class BayesianNetworkClassifier(RowClassifier):
     tempered: the likelihood of each modality (of modalities that depend on each other given the
     target, of all together) has a power, at most one, under which held-out training rows (of other
     groups, where there are groups) are told best; powers are learned anew for each set of
-    modalities. Of columns that say nothing they are near zero, and the prior is answered.
+    modalities. Of columns that tell no held-out row they are zero, and the prior is answered.
 
     Parameters
     ----------
@@ -260,12 +260,22 @@ class BayesianNetworkClassifier(RowClassifier):
             )
             usable = [i for i, sets in enumerate(self.independent_) if set(sets) & set(names)]
             powers = np.zeros(len(self.independent_))
+            log_prior = np.log(self.prior_.clip(_LEAST_PROBABILITY))
             learned = learn_likelihood_weights(
                 torch.as_tensor(said[usable]),
-                torch.as_tensor(np.log(self.prior_.clip(_LEAST_PROBABILITY))),
+                torch.as_tensor(log_prior),
                 torch.as_tensor(self._codes),
                 counts=torch.as_tensor(counts),
             )
             powers[usable] = learned.numpy().clip(max=1.0)
+
+            def log_loss(trial: np.ndarray) -> float:
+                table = log_softmax(log_prior + np.tensordot(trial, said, 1), axis=1)
+                return -float(counts @ table[np.arange(len(table)), self._codes])
+
+            for place in usable:  # learned powers are above zero, whatever they are worth
+                without = np.where(np.arange(len(powers)) == place, 0.0, powers)
+                if log_loss(without) <= log_loss(powers):
+                    powers = without
             self._powers[names] = powers
         return self._powers[names]

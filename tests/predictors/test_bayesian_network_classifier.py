@@ -207,6 +207,14 @@ def test_noise_costs_no_more_than_the_prior():
     prior = loss(clf.predict_proba(frame[200:], given=[]), labels[200:])
     for given in (None, ["clinical"], ["genes"]):
         assert loss(clf.predict_proba(frame[200:], given), labels[200:]) < prior + 0.01
+    # What is worse than nothing on held-out rows is left out altogether.
+    swapped = np.where(frame["c0"] > 0, "ill", "well")
+    half = np.r_[0:100, 300:400]
+    lie = np.where(half < 200, swapped[half], np.where(swapped[half] == "ill", "well", "ill"))
+    groups = np.where(half < 200, "told", "denied")
+    one = BayesianNetworkClassifier(modalities).fit(frame.iloc[half], lie, groups=groups)
+    answers = one.predict_proba(frame[400:])
+    np.testing.assert_allclose(answers, np.tile(one.prior_, (len(answers), 1)), atol=1e-12)
     plain = clone(clf).set_params(temper=False).fit(frame[:200], labels[:200])
     assert loss(plain.predict_proba(frame[200:]), labels[200:]) > prior + 0.2
 
