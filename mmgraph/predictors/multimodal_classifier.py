@@ -134,7 +134,8 @@ class MultimodalClassifier(RowClassifier):
         Parameters
         ----------
         path : str or path
-            A directory ``NAME.mmgraph``, which is written whole or not at all.
+            A directory ``NAME.mmgraph``, which is written whole or not at all. scikit-learn warns
+            where it is read by another of its versions.
 
         Raises
         ------
