@@ -184,6 +184,12 @@ class MultimodalData:
     def __len__(self) -> int:
         return len(next(iter(self.blocks.values())))
 
+    def __repr__(self) -> str:
+        modalities = ", ".join(f"'{m}'" for m in self.modalities)
+        target = "" if self.outcome is None else f", target '{self.target.name}'"
+        groups = "" if self.groups is None else f", groups '{self.groups.name}'"
+        return f"<MultimodalData: {len(self)} rows of {modalities}{target}{groups}>"
+
     @property
     def modalities(self) -> tuple[str, ...]:
         """The names of the modalities."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,15 +18,17 @@ from mmgraph.data.blocks.block import Block, Rows
 from mmgraph.data.blocks.columns import Columns
 from mmgraph.data.blocks.sequences_and_texts import Sequences, Texts
 from mmgraph.data.column_codes import column_codes, real_values
+from mmgraph.data.dates import is_date, seconds_of
 from mmgraph.data.groups import Groups, coded_groups
 from mmgraph.data.image_files import read_images
 from mmgraph.data.inferred_states import states_in
 from mmgraph.data.schema.columns import Column
+from mmgraph.data.schema.kinds import kind_of_column
 from mmgraph.data.schema.schema import Schema
 from mmgraph.data.table import Table
 from mmgraph.data.tables import open_table
 from mmgraph.graph.column_reader import factorised, is_frame, plain_array, spelling, spellings
-from mmgraph.graph.errors import LearningError, SchemaError, UnknownStateError
+from mmgraph.graph.errors import EvidenceError, LearningError, SchemaError, UnknownStateError
 from mmgraph.graph.state_labels import MISSING, is_missing
 from mmgraph.graph.variable import Label, Variable
 
@@ -122,9 +125,17 @@ class _CellReader:
         if kinds == {"text"}:
             return Texts(tuple(texts))
         if kinds == {"image_path"}:
-            folder = Path() if self._table.in_memory else Path(self._table.origin).parent
-            return Arrays(read_images([None if t is None else folder / t for t in texts]))
+            return Arrays(read_images([self._path(name, row, t) for row, t in enumerate(texts)]))
         return Sequences.of(modality, self._sequences(name))
+
+    def _path(self, name: str, row: int, cell: Any) -> Path | None:
+        """Where an image lies: paths in a file are counted from its folder."""
+        if cell is None:
+            return None
+        if not isinstance(cell, str | os.PathLike):
+            raise LearningError(f"{self._table.place(row)}: '{name}' is no path: {cell!r}")
+        folder = Path() if self._table.in_memory else Path(self._table.origin).parent
+        return folder / cell
 
     def outcome(self, column: Column | None) -> Outcome | None:
         """Return the target and its labels."""
@@ -143,13 +154,23 @@ class _CellReader:
         return coded_groups(name, self._cells[name], self._table)
 
     def values_of(self, name: str | None) -> np.ndarray | None:
-        """Return the numbers of a column; times may be written as dates."""
+        """Return the numbers of a column; of dates the seconds since 1970."""
         if name is None or name not in self._cells:
             return None
+        texts = self._texts(name)
+        if any(is_date(str(cell)) for cell in texts):
+            return np.array([self._seconds(name, row, cell) for row, cell in enumerate(texts)])
         column = self._cells[name]
-        if getattr(getattr(column, "dtype", None), "kind", "") == "M":
-            return np.asarray(column).astype("datetime64[ns]").astype(np.float64) / 1e9
         return real_values(Variable(name, family="gaussian"), [column], self._table, 0).numpy()
+
+    def _seconds(self, name: str, row: int, cell: Any) -> float:
+        try:
+            return np.nan if cell is None else seconds_of(str(cell))
+        except ValueError:
+            raise EvidenceError(
+                f"{self._table.place(row)}: '{name}' is no date (YYYY-MM-DD, perhaps with a time): "
+                f"{cell!r}"
+            ) from None
 
     def _numbers(self, column: Column, variable: Variable) -> np.ndarray:
         """Numbers or indices of states, NaN where missing."""
@@ -189,6 +210,8 @@ class _CellReader:
         if name not in self._cells:
             return [None] * self._rows
         column = self._cells[name]
+        if isinstance(column, np.ndarray) and column.dtype.kind == "M":
+            column = column.astype("datetime64[us]")  # finer ones would become whole numbers
         cells = column.tolist() if hasattr(column, "tolist") else list(column)
         missing = spellings(self._table.missing_cells())
         return [None if is_missing(c) or spelling(c) in missing else c for c in cells]
@@ -254,13 +277,12 @@ def block_of(modality: str, given: Any) -> Block:
 
 def _frame_columns(modality: str, frame: Any) -> Block:
     """The columns of a data frame: numbers, and states where cells are none."""
-    columns = [Column(str(c), modality, _kind_of(frame[c])) for c in frame.columns]
+    names = list(map(str, frame.columns))
+    columns = [
+        Column(name, modality, kind_of_column(name, frame.iloc[:, place], f"'{modality}'"))
+        for place, name in enumerate(names)
+    ]
     return read_rows(open_table(frame), Schema(columns), partial=False).blocks[modality]
-
-
-def _kind_of(column: Any) -> str:
-    """Continuous where a frame's column holds numbers."""
-    return "continuous" if getattr(column.dtype, "kind", "O") in "iuf" else "categorical"
 
 
 def coded_outcome(name: str, cells: Any) -> Outcome:

@@ -194,6 +194,9 @@ class BayesianNetworkClassifier(RowClassifier):
         self.classes_ = classes
         return places, of_class[data.codes]
 
+    def _check_columns(self, data: MultimodalData) -> None:
+        """States are read by their labels, and columns by their names."""
+
     def _posterior(
         self, data: MultimodalData, given: Collection[str] | None
     ) -> Float64[np.ndarray, "rows classes"]:

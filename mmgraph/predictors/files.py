@@ -30,6 +30,7 @@ from mmgraph.formats.native.directory import (
 from mmgraph.formats.variables import described, restored_variable
 from mmgraph.graph.errors import FormatError, GraphError, LearningError, SchemaError
 from mmgraph.graph.storage.whole_files import checked_path
+from mmgraph.predictors.inputs import columns_by_modality
 from mmgraph.predictors.leaves.leaf import Leaf
 from mmgraph.predictors.leaves.parts import (
     Parts,
@@ -119,7 +120,8 @@ def _parameters(classifier: MultimodalClassifier, files: dict[str, bytes]) -> di
     def entries(leaves: Any) -> Any:
         if isinstance(leaves, Mapping):
             return {str(modality): entries(kinds) for modality, kinds in leaves.items()}
-        return [kind if isinstance(kind, str) else entry(kind) for kind in leaves]
+        several = [leaves] if isinstance(leaves, str | Leaf) else leaves
+        return [kind if isinstance(kind, str) else entry(kind) for kind in several]
 
     def entry(leaf: Leaf) -> dict[str, Any]:
         parts = leaf_parts(leaf)
@@ -128,15 +130,15 @@ def _parameters(classifier: MultimodalClassifier, files: dict[str, bytes]) -> di
             objects[str(len(objects))] = parts.objects["untrained"]
         return parts.settings
 
-    modalities = classifier.modalities
+    modalities, seed = classifier.modalities, classifier.random_state
     if modalities is not None:
-        modalities = {str(m): [str(name) for name in names] for m, names in modalities.items()}
+        modalities = columns_by_modality(modalities)
     parameters = {
         "modalities": modalities,
         "leaves": entries(classifier.leaves),
         "joint": entries(classifier.joint),
         "folds": int(classifier.folds),
-        "random_state": int(classifier.random_state),
+        "random_state": int(seed) if isinstance(seed, int | np.integer) else None,
     }
     if objects:
         files[_SETTINGS] = packed(objects, "the parameters 'leaves' and 'joint'")
@@ -289,12 +291,13 @@ def _restored_parameters(document: JsonObject, objects: dict[str, Any]) -> Multi
     if entry.members.get("modalities") is not None:
         columns = JsonObject(where, entry.get("modalities", dict))
         modalities = {modality: columns.names(modality) for modality in columns.members}
+    seed = entry.members.get("random_state")
     return MultimodalClassifier(
         modalities,
         leaves=leaves(entry.get("leaves", object), "leaves"),
         joint=leaves(entry.get("joint", list), "joint"),
         folds=entry.get("folds", int),
-        random_state=entry.get("random_state", int),
+        random_state=None if seed is None else entry.get("random_state", int),
     )
 
 

@@ -13,10 +13,12 @@ from mmgraph.data.groups import coded_groups
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.reading import Outcome
 from mmgraph.data.schema.columns import Column
+from mmgraph.data.schema.kinds import kind_of_column
 from mmgraph.data.schema.schema import Schema
 from mmgraph.data.tables import open_table
 from mmgraph.graph.column_reader import is_frame
 from mmgraph.graph.errors import LearningError, SchemaError, suggestion
+from mmgraph.graph.state_labels import is_missing
 from mmgraph.graph.variable import Variable
 
 Modalities = Mapping[str, Sequence[str]]
@@ -34,7 +36,8 @@ def schema_of(table: Any, modalities: Modalities | None) -> Schema:
     Parameters
     ----------
     table : data frame or array
-        Columns that hold no numbers are categorical.
+        Columns that hold no numbers are categorical, see
+        :func:`~mmgraph.data.schema.kinds.kind_of_column`.
     modalities : mapping of str to sequence of str, optional
         The columns of each; of an array without names these are ``x0``, ``x1``, …. By default all
         columns are one modality.
@@ -43,6 +46,8 @@ def schema_of(table: Any, modalities: Modalities | None) -> Schema:
     ------
     SchemaError
         If a column stands in two modalities, or the table lacks one.
+    EvidenceError, LearningError
+        If a column of numbers holds texts too (in which rows), or one holds dates.
 
     Warns
     -----
@@ -50,8 +55,8 @@ def schema_of(table: Any, modalities: Modalities | None) -> Schema:
         If a column is in no modality.
     """
     names = column_names(table)
-    modalities = {ALONE: names} if modalities is None else modalities
-    used = {name for columns in modalities.values() for name in columns}
+    modalities = {ALONE: names} if modalities is None else columns_by_modality(modalities)
+    used = dict.fromkeys(name for columns in modalities.values() for name in columns)
     for name in used:
         if name not in names:
             raise SchemaError(f"the table has no column '{name}'{suggestion(name, names)}")
@@ -61,8 +66,28 @@ def schema_of(table: Any, modalities: Modalities | None) -> Schema:
         warnings.warn(
             f"in no modality, and not looked at: {shown}", UnusedColumnsWarning, stacklevel=4
         )
-    kinds = {name: _kind(table, name) for name in used} if is_frame(table) else {}
+    kinds = {}
+    if is_frame(table):
+        kinds = {n: kind_of_column(n, table.iloc[:, names.index(n)]) for n in used}
     return Schema.of_modalities(modalities, kinds)
+
+
+def columns_by_modality(modalities: Any) -> dict[str, list[str]]:
+    """Return lists of columns by modality; names that are numbers, as a frame's may be, as texts.
+
+    Raises
+    ------
+    SchemaError
+        If it is no dictionary.
+    """
+    if not isinstance(modalities, Mapping):
+        raise SchemaError(
+            f"modalities are a dictionary, of each its columns, not {type(modalities).__name__}"
+        )
+    return {
+        str(modality): list(map(str, [columns] if isinstance(columns, str) else columns))
+        for modality, columns in modalities.items()
+    }
 
 
 def column_names(table: Any) -> list[str]:
@@ -72,22 +97,21 @@ def column_names(table: Any) -> list[str]:
     ------
     LearningError
         If it has not two axes.
+    SchemaError
+        If two columns of a frame have one name.
     """
     if is_frame(table):
-        return [str(name) for name in table.columns]
+        names = [str(name) for name in table.columns]
+        if len(set(names)) < len(names):
+            twice = next(name for place, name in enumerate(names) if name in names[:place])
+            raise SchemaError(f"two columns of the table are called '{twice}'")
+        return names
     shape = np.shape(table)
     if len(shape) != 2:
         raise LearningError(
             f"rows are a data frame, MultimodalData, or an array of two axes, not of shape {shape}"
         )
     return [f"x{i}" for i in range(shape[1])]
-
-
-def _kind(frame: Any, name: str) -> str:
-    column = (
-        frame[name] if name in frame.columns else frame.iloc[:, column_names(frame).index(name)]
-    )
-    return "continuous" if getattr(column.dtype, "kind", "O") in "iuf" else "categorical"
 
 
 def rows_of(table: Any, schema: Schema, partial: bool) -> MultimodalData:
@@ -120,6 +144,8 @@ def labelled_rows(
 ) -> tuple[MultimodalData, np.ndarray]:
     """Return rows with their labels, groups and weights, and the classes in sorted order.
 
+    Where groups or weights are None, those that the data have stay.
+
     Raises
     ------
     LearningError
@@ -128,8 +154,11 @@ def labelled_rows(
     from sklearn.utils import column_or_1d
     from sklearn.utils.multiclass import check_classification_targets
 
+    for what, value in (("y", labels), ("groups", groups), ("sample_weight", weights)):
+        if isinstance(value, str):
+            raise LearningError(f"{what} has a value for each row, and is no name: {value!r}")
     flat = column_or_1d(labels, warn=True)
-    missing = np.array([x is None or x != x for x in flat.tolist()], bool)
+    missing = np.array([is_missing(x) for x in flat.tolist()], bool)
     if missing.any():
         raise LearningError(f"row {int(missing.argmax())} has no label")
     check_classification_targets(flat)
@@ -140,8 +169,8 @@ def labelled_rows(
     return MultimodalData(
         data.blocks,
         Outcome(target, codes.astype(np.int64)),
-        None if groups is None else coded_groups("group", groups),
-        None if weights is None else np.asarray(weights, np.float64),
+        data.groups if groups is None else coded_groups("group", groups),
+        data.weights if weights is None else np.asarray(weights, np.float64),
         data.times,
         data.origin,
         data.schema,

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float64
 
+from mmgraph.data.blocks.arrays import Arrays
+from mmgraph.data.blocks.columns import Columns
+from mmgraph.data.folds import warn_of_groups
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.formats.resolve import write
 from mmgraph.graph.errors import LearningError, needs, suggestion
@@ -25,6 +30,7 @@ with needs("data", "scikit-learn", "predictors"):
     from sklearn.ensemble import ExtraTreesClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import SVC
+    from sklearn.utils import check_random_state
     from sklearn.utils.validation import check_is_fitted
 
 LEAVES: Mapping[str, Leaf] = {
@@ -37,6 +43,10 @@ LEAVES: Mapping[str, Leaf] = {
 """The kinds of leaves by name."""
 
 LeafNames = Sequence[str | Leaf]
+
+
+class SilentModalityWarning(UserWarning):
+    """A modality by which no row can be told: constant, missing throughout, or of texts."""
 
 
 class MultimodalClassifier(RowClassifier):
@@ -60,8 +70,8 @@ class MultimodalClassifier(RowClassifier):
         The leaves that see all modalities at once, where there are several.
     folds : int
         How many times leaves are fitted to a part of the rows, to learn the powers.
-    random_state : int
-        The seed.
+    random_state : int, RandomState or None
+        The seed; of None another one at each fit.
 
     Attributes
     ----------
@@ -71,6 +81,14 @@ class MultimodalClassifier(RowClassifier):
         What was learned.
     n_features_in_, feature_names_in_ : int, ndarray
         The columns of the rows that it learned from.
+
+    Warns
+    -----
+    SilentModalityWarning
+        If a modality is constant, missing in every row, or of sequences or texts, or no rows have
+        all modalities: it tells nothing.
+    SplitWarning, CopiesWarning
+        If groups are rows or all rows, or rows of two groups are copies.
 
     Examples
     --------
@@ -89,7 +107,7 @@ class MultimodalClassifier(RowClassifier):
         leaves: LeafNames | Mapping[str, LeafNames] = ("mixture", "trees", "kernel", "perceptrons"),
         joint: LeafNames = ("trees", "kernel", "perceptrons"),
         folds: int = 5,
-        random_state: int = 0,
+        random_state: Any = 0,
     ) -> None:
         self.modalities = modalities
         self.leaves = leaves
@@ -98,27 +116,51 @@ class MultimodalClassifier(RowClassifier):
         self.random_state = random_state
 
     def _learn(self, data: MultimodalData) -> None:
-        self.model_ = fit_pooled(data, self._placed(data), self.folds, self.random_state)
+        if self.folds < 2:
+            raise LearningError(f"powers are learned in two folds or more, not {self.folds}")
+        seed = self.random_state
+        if not isinstance(seed, int | np.integer):
+            seed = int(check_random_state(seed).randint(2**31 - 1))
+        warn_of_groups(data)
+        self.model_ = fit_pooled(data, self._placed(data), self.folds, seed)
 
     def _placed(self, data: MultimodalData) -> list[PlacedLeaf]:
-        """The leaves of all modalities that have a number."""
-        there = [m for m in data.modalities if not data.block(m).missing.all()]
-        if not there:
-            raise LearningError(f"every modality of {data.origin} is missing in every row")
+        """The leaves of all modalities that can tell something."""
+        leaves = self.leaves
+        for modality in leaves if isinstance(leaves, Mapping) else ():
+            data.block(modality)
+        telling = _telling(data)
         placed = []
-        for modality in there:
-            kinds = (
-                self.leaves.get(modality, ()) if isinstance(self.leaves, Mapping) else self.leaves
-            )
+        for modality in telling:
+            kinds = leaves.get(modality, ()) if isinstance(leaves, Mapping) else leaves
             placed += [PlacedLeaf(f"{modality}_{n}", (modality,), k) for n, k in _named(kinds)]
-        if len(there) > 1:
-            placed += [PlacedLeaf(f"joint_{n}", tuple(there), k) for n, k in _named(self.joint)]
+        if len(telling) > 1:
+            joint = [PlacedLeaf(f"joint_{n}", telling, k) for n, k in _named(self.joint)]
+            if joint and not joint[0].can_learn(data):
+                warnings.warn(
+                    f"no rows of two classes have all of {', '.join(telling)}: there are no joint "
+                    "leaves",
+                    SilentModalityWarning,
+                    stacklevel=4,
+                )
+                joint = []
+            placed += joint
+        if not placed:
+            raise LearningError("there are no leaves: name one for a modality that varies")
         return placed
 
     def _posterior(
         self, data: MultimodalData, given: Collection[str] | None
     ) -> Float64[np.ndarray, "rows classes"]:
-        return self.model_.predict_proba(data, given)
+        return self.model_.predict_proba(data, self._heard(given))
+
+    def _heard(self, given: Collection[str] | None) -> Collection[str] | None:
+        """The modalities to look at without those that never told anything."""
+        if given is None:
+            return None
+        learned = self.model_.modalities
+        silent = {*({} if self.schema_ is None else self.schema_.modalities)} - {*learned}
+        return [m for m in ([given] if isinstance(given, str) else given) if m not in silent]
 
     def explain(self, X: Any, given: Collection[str] | None = None) -> Explanation:
         """Return how many nats each modality, and each leaf, gave for and against each class.
@@ -126,7 +168,8 @@ class MultimodalClassifier(RowClassifier):
         As for :meth:`predict_proba`.
         """
         check_is_fitted(self)
-        return explained(self.model_, self._rows(X), given)
+        explanation = explained(self.model_, self._rows(X), self._heard(given))
+        return replace(explanation, classes=tuple(self.classes_.tolist()))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted classifier, for :func:`mmgraph.read` to read without pickle.
@@ -149,10 +192,35 @@ class MultimodalClassifier(RowClassifier):
         write(self, path)
 
 
+def _telling(data: MultimodalData) -> tuple[str, ...]:
+    """The modalities by which a row can be told; of others there is a warning, with the reason."""
+    telling = []
+    for modality, block in data.blocks.items():
+        if not isinstance(block, Columns | Arrays):
+            reason = f"is of {type(block).__name__.lower()}, of which no leaf knows anything"
+        elif block.missing.all():
+            reason = "is missing in every row"
+        elif not PlacedLeaf(modality, (modality,), MixtureLeaf()).can_learn(data):
+            reason = "is constant, or there in rows of one class only"
+        else:
+            telling.append(modality)
+            continue
+        warnings.warn(
+            f"the modality '{modality}' of {data.origin} {reason}: it tells nothing",
+            SilentModalityWarning,
+            stacklevel=5,
+        )
+    if not telling:
+        raise LearningError(
+            f"no modality of {data.origin} tells anything: each is missing or constant"
+        )
+    return tuple(telling)
+
+
 def _named(kinds: LeafNames) -> list[tuple[str, Leaf]]:
     """Leaves by name; those that are given outright are called by their kind and place."""
     named = []
-    for place, kind in enumerate(kinds):
+    for place, kind in enumerate([kinds] if isinstance(kinds, str | Leaf) else kinds):
         if isinstance(kind, Leaf):
             named.append((f"{kind.kind}_{place}", kind))
         elif kind in LEAVES:

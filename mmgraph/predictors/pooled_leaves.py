@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from jaxtyping import Bool, Float64
 from scipy.special import softmax
 
 from mmgraph.data.blocks.block import Features
+from mmgraph.data.folds import SplitWarning
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.splits import Fold, folds_of
 from mmgraph.graph.errors import LearningError, UnknownVariableError, suggestion
@@ -236,6 +238,13 @@ def inner_folds(data: MultimodalData, count: int, seed: int) -> list[Fold]:
     """Return folds within training rows: of whole groups, or stratified, of rare states fewer."""
     if data.groups is not None and len(np.unique(data.groups.codes)) > 1:
         return folds_of(data, count, seed)
+    if data.groups is not None:
+        warnings.warn(
+            f"all {len(data)} rows are of one '{data.groups.name}': powers are learned on random "
+            "rows",
+            SplitWarning,
+            stacklevel=2,
+        )
     counts = np.bincount(data.codes)
     smallest = int(counts[counts > 0].min())
     return folds_of(data.without_groups(), max(2, min(count, smallest)), seed)

@@ -169,3 +169,27 @@ def test_a_modality_of_several_kinds():
         mm.MultimodalData.read(FRAME[["age"]], schema)
     with pytest.raises(SchemaError, match="says nothing of the column 'who' of the data frame"):
         mm.MultimodalData.read(FRAME[["age", "note", "who"]], schema)
+
+
+@pytest.mark.parametrize("days", [pd.Series, lambda days: pd.Series(pd.to_datetime(days))])
+def test_times_may_be_dates(days, tmp_path):
+    frame = pd.DataFrame({"x": [1.0, 2.0, 3.0], "day": days(["1970-01-02", None, "1970-01-03"])})
+    schema = mm.Schema.of({"x": {"modality": "m"}, "day": {"role": "time"}})
+    expected = [86400.0, np.nan, 2 * 86400.0]
+    np.testing.assert_array_equal(mm.MultimodalData.read(frame, schema).times, expected)
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    read = mm.MultimodalData.read(tmp_path / "rows.csv", schema)
+    np.testing.assert_array_equal(read.times, expected)
+    columns = {"x": frame["x"].to_numpy(), "day": frame["day"].to_numpy()}
+    np.testing.assert_array_equal(mm.MultimodalData.read(columns, schema).times, expected)
+    assert repr(read) == "<MultimodalData: 3 rows of 'm'>"
+
+
+def test_what_is_no_date_and_no_path():
+    frame = pd.DataFrame({"x": [1.0, 2.0], "day": ["1970-01-02", "yesterday"]})
+    schema = mm.Schema.of({"x": {"modality": "m"}, "day": {"role": "time"}})
+    with pytest.raises(EvidenceError, match=r"row 1: 'day' is no date .*: 'yesterday'"):
+        mm.MultimodalData.read(frame, schema)
+    paths = mm.Schema.of({"x": {"modality": "m", "kind": "image_path"}})
+    with pytest.raises(LearningError, match=r"row 0: 'x' is no path: 1\.0"):
+        mm.MultimodalData.read(frame[["x"]], paths)

@@ -371,3 +371,24 @@ def test_a_file_with_other_bytes_is_read_or_refused(directory: Path, data: st.Da
     finally:
         document.write_bytes(text)
         file.write_bytes(content)
+
+
+def test_settings_of_scikit_learns_habits(tmp_path: Path):
+    frame, codes = patients()
+    clf = mm.MultimodalClassifier(
+        {"age": "age", "genes": ["g1"]},
+        leaves="logistic",
+        joint=(),
+        folds=2,
+        random_state=np.random.RandomState(0),
+    ).fit(frame[["age", "g1"]], codes)
+    clf.save(tmp_path / "m.mmgraph")
+    read = mm.read(tmp_path / "m.mmgraph")
+    np.testing.assert_array_equal(read.predict_proba(frame), clf.predict_proba(frame))
+    assert read.get_params() == {
+        "modalities": {"age": ["age"], "genes": ["g1"]},
+        "leaves": ("logistic",),
+        "joint": (),
+        "folds": 2,
+        "random_state": None,
+    }

@@ -18,11 +18,13 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import mmgraph as mm
+from mmgraph.data.folds import SplitWarning
 from mmgraph.data.reading import UnknownStateWarning
-from mmgraph.graph.errors import LearningError, SchemaError, UnknownVariableError
+from mmgraph.graph.errors import EvidenceError, LearningError, SchemaError, UnknownVariableError
+from mmgraph.networks.boltzmann.answers import PriorWarning
 from mmgraph.predictors.inputs import UnusedColumnsWarning
 from mmgraph.predictors.leaves.encoder import EncoderLeaf
-from mmgraph.predictors.multimodal_classifier import MultimodalClassifier
+from mmgraph.predictors.multimodal_classifier import MultimodalClassifier, SilentModalityWarning
 
 MODALITIES = {"clinical": ["age", "stage"], "genes": ["g1", "g2", "g3"]}
 
@@ -172,13 +174,138 @@ def test_warnings_and_refusals_by_name():
     np.testing.assert_allclose(odd, clf.predict_proba(frame.head(1).assign(stage=None)))
 
 
-def test_a_modality_that_is_never_there_is_left_out():
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ({"age": np.nan, "stage": None}, "'clinical' of the data frame is missing in every row"),
+        ({"age": 50.0, "stage": "late"}, "'clinical' of the data frame is constant"),
+    ],
+)
+def test_a_modality_that_tells_nothing_is_left_out(cells, message):
     frame, labels = patients(60)
-    empty = frame.assign(age=np.nan, stage=None)
-    clf = small().fit(empty, labels)
+    with pytest.warns(SilentModalityWarning, match=message):
+        clf = small(leaves=("mixture", "trees")).fit(frame.assign(**cells), labels)
     assert clf.model_.modalities == ("genes",)
-    with pytest.raises(LearningError, match=r"every modality of .* is missing in every row"):
-        small().fit(frame.assign(**dict.fromkeys(frame.columns, np.nan)), labels)
+    prior = [[0.5, 0.5]]
+    np.testing.assert_allclose(clf.predict_proba(frame.head(1), given=["clinical"]), prior)
+    np.testing.assert_allclose(
+        clf.predict_proba(frame, given=["genes", "clinical"]), clf.predict_proba(frame)
+    )
+    nothing = frame.assign(**dict.fromkeys(frame.columns, np.nan))
+    with (
+        pytest.warns(SilentModalityWarning),
+        pytest.raises(LearningError, match="no modality of the data frame tells anything"),
+    ):
+        small().fit(nothing, labels)
+
+
+def test_texts_are_left_out_and_modalities_that_never_meet_have_no_joint_leaves():
+    frame, labels = patients(60)
+    numbers = frame[["g1", "g2"]].to_numpy()
+    halves = np.arange(60)[:, None] % 4 < 2
+    data = mm.MultimodalData.of(
+        {
+            "left": np.where(halves, numbers, np.nan),
+            "right": np.where(halves, np.nan, numbers),
+            "note": ["stable"] * 60,
+        },
+        labels.tolist(),
+    )
+    with pytest.warns(SilentModalityWarning) as warned:
+        clf = small(joint=("logistic",)).fit(data)
+    told = " ".join(str(w.message) for w in warned)
+    assert "'note' of the data is of texts" in told
+    assert "have all of left, right: there are no joint leaves" in told
+    assert np.isfinite(clf.predict_proba(data)).all()
+
+
+def test_rows_without_anything_have_the_prior_with_a_warning():
+    frame, labels = patients(60)
+    clf = small().fit(frame, labels)
+    rows = frame.head(3).assign(g1=[1.0, np.nan, np.nan])
+    rows.loc[[1, 2], ["g2", "g3"]] = np.nan
+    with pytest.warns(PriorWarning, match=r"rows 1, 2 have none of the modalities looked at"):
+        table = clf.predict_proba(rows, given="genes")
+    np.testing.assert_allclose(table[1:], np.full((2, 2), 0.5))
+    np.testing.assert_array_equal(table, clf.predict_proba(rows, given=["genes"]))
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (range(60), "each of the 60 rows is a 'group' of its own"),
+        ([7] * 60, "all 60 rows are of one 'group'"),
+    ],
+)
+def test_groups_that_keep_nothing_apart(groups, message):
+    frame, labels = patients(60)
+    with pytest.warns(SplitWarning, match=message):
+        small().fit(frame, labels, groups=groups)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"folds": 1}, LearningError, "two folds or more, not 1"),
+        ({"leaves": ()}, LearningError, "there are no leaves"),
+        ({"leaves": {"gene": ("trees",)}}, UnknownVariableError, "no modality 'gene'"),
+        ({"modalities": ["age"]}, SchemaError, "a dictionary, of each its columns, not list"),
+    ],
+)
+def test_options_that_are_none(options, error, message):
+    frame, labels = patients(60)
+    with pytest.raises(error, match=message):
+        small().set_params(**options).fit(frame, labels)
+
+
+def test_texts_for_rows_and_texts_among_numbers():
+    frame, labels = patients(60)
+    for wrong in ({"y": "ill"}, {"y": labels, "groups": "patient"}):
+        with pytest.raises(LearningError, match="has a value for each row, and is no name"):
+            small().fit(frame, **wrong)
+    with pytest.raises(LearningError, match=r"not the path 'rows\.csv'"):
+        small().fit("rows.csv", labels)
+    odd = frame.assign(g1=[*frame["g1"].astype(str)[:59], "n/a"])
+    with pytest.raises(EvidenceError, match=r"'g1' .* but for 'n/a' \(row 59\)"):
+        small().fit(odd, labels)
+    clf = small().fit(frame, labels)
+    with pytest.raises(EvidenceError, match="row 59: 'g1' is no number: 'n/a'"):
+        clf.predict_proba(odd)
+    with pytest.raises(SchemaError, match="two columns of the table are called 'g1'"):
+        small().fit(pd.concat([frame, frame[["g1"]]], axis=1), labels)
+
+
+def test_data_of_other_columns_states_and_groups():
+    frame, labels = patients(60)
+    data = mm.MultimodalData.of({"genes": frame[["g1", "g2"]], "stage": frame[["stage"]]}, labels)
+    clf = small().fit(data)
+    for other in (
+        {"genes": frame[["g2", "g1"]], "stage": frame[["stage"]]},
+        {"genes": frame[["g1"]], "stage": frame[["stage"]]},
+        {"genes": frame[["g1", "g2"]], "stage": frame[["stage"]].replace("late", "final")},
+    ):
+        with pytest.raises(SchemaError, match="is not what was learned from"):
+            clf.predict_proba(mm.MultimodalData.of(other))
+    with pytest.raises(LearningError, match="have groups and weights of their own"):
+        small().fit(data, groups=labels)
+    with pytest.raises(LearningError, match="all rows of the data have the label 'ill'"):
+        small().fit(data.rows(labels == "ill"))
+
+
+def test_numbered_columns_classes_seeds_and_fits_again():
+    random = np.random.default_rng(0)
+    labels = np.arange(60) % 2 + 5
+    frame = pd.DataFrame(random.standard_normal((60, 3)) + labels[:, None])
+    clf = small(random_state=np.random.RandomState(3)).set_params(
+        modalities={"a": [0], "b": [1, 2]}
+    )
+    clf.fit(frame, labels)
+    assert clf.explain(frame.head(1)).classes == (5, 6)
+    assert clf.n_features_in_ == 3
+    clf.set_params(modalities={"a": ["0", "1"]}, random_state=None)
+    with pytest.warns(UnusedColumnsWarning, match="not looked at: '2'"):
+        clf.fit(frame, labels)
+    assert clf.feature_names_in_.tolist() == ["0", "1"]
 
 
 def test_what_a_row_is_told_by():

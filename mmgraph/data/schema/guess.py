@@ -10,21 +10,22 @@ from typing import Any
 
 import numpy as np
 
+from mmgraph.data.dates import is_date
 from mmgraph.data.schema.columns import Column
+from mmgraph.data.schema.kinds import FEW_STATES, is_number, not_numbers
 from mmgraph.data.table import CHUNK_ROWS, Table
 from mmgraph.data.tables import open_table
 from mmgraph.graph.column_reader import factorised, plain_array, spellings
 from mmgraph.graph.errors import SchemaError, suggestion
-from mmgraph.graph.state_labels import plain_cell
 from mmgraph.graph.value_evidence import number_in
 from mmgraph.graph.variable import Variable
 
-_FEW_STATES = 10
-"""So many distinct whole numbers are more likely labels than measurements."""
 _MANY_WORDS = 3
 """Cells of more words on average are text and no labels."""
 _LONG_COUNTS = 20
 _NAMELESS = "the column without a name"
+_ALONE = ("time_series", "image_path", "text")
+"""The kinds of which a column is a modality by itself."""
 _UNPREFIXED = "table"
 """The modality of columns whose names share no prefix."""
 _IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".nii", ".nii.gz")
@@ -73,11 +74,18 @@ def guessed_columns(data: object, target: str | None = None) -> list[Column]:
     summaries = _summaries(table)
     columns = {name: _described(name, summary) for name, summary in summaries.items()}
     columns = _with_one_of_each_role(columns, target)
-    prefixes = _modalities([n for n, column in columns.items() if column.role == "feature"])
-    for name, modality in prefixes.items():
-        unsure = "no other name begins like this one; " if modality == _UNPREFIXED else ""
-        note = unsure + columns[name].note if unsure else columns[name].note
-        columns[name] = replace(columns[name], modality=modality, note=note.rstrip("; "))
+    features = {n: column for n, column in columns.items() if column.role == "feature"}
+    prefixes = _modalities([n for n, column in features.items() if column.kind not in _ALONE])
+    for name, column in features.items():
+        note = column.note
+        if column.kind in _ALONE:
+            taken = name in prefixes.values()
+            modality = f"{name} ({column.kind})" if taken else name
+        else:
+            modality = prefixes[name]
+            if modality == _UNPREFIXED:
+                note = f"no other name begins like this one; {note}".rstrip("; ")
+        columns[name] = replace(column, modality=modality, note=note)
     return list(columns.values())
 
 
@@ -120,12 +128,9 @@ def _holds_arrays(column: Any) -> bool:
 
 def _numbers(cells: list[Any]) -> np.ndarray | None:
     """The cells as numbers, or None unless all of them are some (truth values are none)."""
-    if not cells or any(isinstance(plain_cell(c), bool) for c in cells):
+    if not cells or not all(map(is_number, cells)):
         return None
-    try:
-        return np.array([number_in(str(cell)) for cell in cells], np.float64)
-    except ValueError:
-        return None
+    return np.array([number_in(str(cell)) for cell in cells], np.float64)
 
 
 def _described(name: str, summary: _Summary) -> Column:
@@ -151,8 +156,10 @@ def _described(name: str, summary: _Summary) -> Column:
         return column("categorical", "a group by its name", "group")
     if name.casefold() in _WORDS["weight"] and summary.numbers is not None:
         return column("continuous", "a weight by its name", "weight")
-    if name.casefold() in _WORDS["time"]:
+    if name.casefold() in _WORDS["time"] and summary.numbers is not None:
         return column("continuous", "a time by its name", "time")
+    if all(is_date(str(cell)) for cell in summary.cells):
+        return column("continuous", "dates: a time by its cells", "time")
     if not repeats and (hints("identifier") or hints("group")):
         return column("categorical", "another cell in each row: an identifier", "ignored")
     if summary.numbers is not None:
@@ -166,7 +173,7 @@ def _numeric(column: Any, summary: _Summary, hints: Any) -> Column:
         return column("continuous")
     if summary.distinct == 2:
         return column("categorical")
-    if summary.distinct <= _FEW_STATES:
+    if summary.distinct <= FEW_STATES:
         if hints("ordinal"):
             return column("ordinal")
         return column(
@@ -190,6 +197,12 @@ def _textual(column: Any, summary: _Summary) -> Column:
     if all(isinstance(cell, bool) for cell in summary.cells):
         return column("categorical")
     words = float(np.mean([len(text.split()) for text in texts]))
+    odd = not_numbers(summary.cells)
+    if odd:
+        return column(
+            "continuous",
+            f"but {odd[0]!r} is no number (name it with missing=, if it stands for none)",
+        )
     if words > _MANY_WORDS:
         return column("text")
     if summary.distinct == summary.filled:
@@ -224,6 +237,7 @@ def _with_one_of_each_role(columns: dict[str, Column], target: str | None) -> di
 
 def _modalities(names: Sequence[str]) -> dict[str, str]:
     """The modality of each name: the shortest prefix that some names share, but not all."""
+    modalities: dict[str, str] = {}
     for depth in (1, 2):
         candidates = {name: _prefixes(name, depth) for name in names}
         counts = Counter(prefix for some in candidates.values() for prefix in some)

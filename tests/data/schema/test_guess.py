@@ -35,6 +35,7 @@ def column(name: str, values: object, target: str | None = None):
         ("x", [f"the patient said {i} words" for i in range(ROWS)], "text", ""),
         ("x", [[1.0, 2.0]] * ROWS, "time_series", ""),
         ("x", [f"[{i}, {i}]" for i in range(ROWS)], "time_series", "lists of numbers, it seems"),
+        ("x", [*map(str, range(3, 80, 2)), "n/a"], "continuous", "but 'n/a' is no number"),
         ("x", [f"c{i % 25}" for i in range(ROWS)], "categorical", "25 distinct texts are many"),
     ],
 )
@@ -62,6 +63,7 @@ def test_kinds(name, values, kind, note):
         ("x", [None] * ROWS, "ignored"),
         ("weight", np.ones(ROWS) + RANDOM.random(ROWS), "weight"),
         ("timestamp", list(range(ROWS)), "time"),
+        ("x", [f"2021-{1 + i // 20:02}-{1 + i % 20:02}" for i in range(ROWS)], "time"),
         ("class", ["a", "b"] * 20, "target"),
     ],
 )
@@ -135,3 +137,22 @@ def test_the_index_that_pandas_writes_is_ignored(tmp_path):
     proposed.write(tmp_path / "schema.toml")
     data = mm.MultimodalData.read(path, tmp_path / "schema.toml")
     assert (len(data), data.modalities) == (ROWS, ("table",))
+
+
+def test_images_texts_and_sequences_are_modalities_alone(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "lab_a": RANDOM.standard_normal(ROWS),
+            "lab_b": RANDOM.standard_normal(ROWS),
+            "lab": ["a text of some more words"] * 20 + ["and another text of words"] * 20,
+            "lab_curve": ["[1, 2]", "[3]"] * 20,
+            "age": RANDOM.standard_normal(ROWS),
+        }
+    )
+    schema = mm.Schema.guess(frame)
+    assert schema.modalities == {
+        "lab": ("lab_a", "lab_b"), "lab (text)": ("lab",), "lab_curve": ("lab_curve",),
+        "table": ("age",),
+    }  # fmt: skip
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    assert len(mm.MultimodalData.read(tmp_path / "rows.csv", schema)) == ROWS

@@ -1,0 +1,75 @@
+"""The kind of a data frame's column by its cells, where nobody names it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+
+from mmgraph.graph.column_reader import factorised, plain_array
+from mmgraph.graph.errors import EvidenceError, LearningError
+from mmgraph.graph.state_labels import plain_cell
+from mmgraph.graph.value_evidence import number_in
+from mmgraph.graph.variable import Variable
+
+FEW_STATES = 10
+"""So many distinct whole numbers are more likely labels than measurements."""
+
+
+def is_number(cell: Any) -> bool:
+    """Whether a cell is a number or spells one; truth values are none."""
+    if isinstance(plain_cell(cell), bool):
+        return False
+    try:
+        number_in(str(cell))
+    except ValueError:
+        return False
+    return str(cell).strip().casefold() not in ("true", "false")
+
+
+def not_numbers(cells: Collection[Any]) -> list[Any] | None:
+    """Return the cells that are no numbers, of distinct ones that measure something, or None.
+
+    Numbers measure where they are more than ten, and more than other cells.
+    """
+    others = [cell for cell in cells if not is_number(cell)]
+    numbers = len(cells) - len(others)
+    return others if numbers > FEW_STATES and numbers > len(others) else None
+
+
+def kind_of_column(name: str, column: Any, origin: str = "the data frame") -> str:
+    """Return whether a data frame's column is continuous or categorical.
+
+    Columns of numbers are continuous, and so are texts that spell more than ten numbers.
+
+    Raises
+    ------
+    EvidenceError
+        If most cells are numbers, and some are not (which rows).
+    LearningError
+        If the column holds dates.
+    """
+    kind = getattr(column.dtype, "kind", "O")
+    if kind in "iuf":
+        return "continuous"
+    if kind in "mM":
+        raise LearningError(
+            f"the column '{name}' of {origin} holds dates, which are no feature: make them numbers "
+            "(days since a first one, say), or leave the column out"
+        )
+    if kind != "O" or hasattr(column.dtype, "categories"):
+        return "categorical"
+    place, distinct = factorised(Variable(name, 1), plain_array(column))
+    others = not_numbers(distinct)
+    if others is None:
+        return "categorical"
+    if others:
+        wrong = {index for index, cell in enumerate(distinct) if not is_number(cell)}
+        rows = np.flatnonzero(np.isin(place, list(wrong)))
+        which = ", ".join(map(str, rows[:5])) + (", …" if len(rows) > 5 else "")
+        raise EvidenceError(
+            f"the column '{name}' of {origin} holds numbers, but for {others[0]!r} (row {which}): "
+            "make such cells missing (NaN), or the column a pandas category if it has states"
+        )
+    return "continuous"
