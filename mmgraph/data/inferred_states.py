@@ -184,7 +184,7 @@ def _warn_of_many(name: str, states: Sequence[Label], rows: int, origin: str) ->
         return
     what = f"the column '{name}' of {origin} has {len(states)} distinct cells"
     if len(states) == rows:
-        hint = "one for each row: it looks like an identifier; leave it out by variables=[…]"
+        hint = "one for each row: it looks like an identifier, and is better left out"
     elif all(isinstance(x, int) and not isinstance(x, bool) for x in states):
         hint = (
             f"and another number will be refused as unknown; bins are an offer ({_offer(name)}), "

@@ -20,7 +20,13 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import mmgraph as mm
 from mmgraph.data.folds import SplitWarning
 from mmgraph.data.reading import UnknownStateWarning
-from mmgraph.graph.errors import EvidenceError, LearningError, SchemaError, UnknownVariableError
+from mmgraph.graph.errors import (
+    EvidenceError,
+    LearningError,
+    MmgraphError,
+    SchemaError,
+    UnknownVariableError,
+)
 from mmgraph.networks.boltzmann.answers import PriorWarning
 from mmgraph.predictors.inputs import UnusedColumnsWarning
 from mmgraph.predictors.leaves.encoder import EncoderLeaf
@@ -149,6 +155,11 @@ def test_rows_of_several_modalities():
         ({"labels": None}, LearningError, "requires y to be passed"),
         ({"labels": ["ill"] * 60}, LearningError, r"one class only, \['ill'\]"),
         ({"labels": ["ill", None] * 30}, LearningError, "row 1 has no label"),
+        (
+            {"labels": ["odd", *["ill", "well"] * 29, "ill"]},
+            MmgraphError,
+            "'odd' .* has 1 rows, fewer",
+        ),
         ({"modalities": {"a": ["g1"], "b": ["g1"]}}, SchemaError, "'g1' stands in 'a' and in 'b'"),
         ({"modalities": {"a": ["g4"]}}, SchemaError, "the table has no column 'g4'"),
         ({"leaves": ("tree",)}, LearningError, "no leaf is called 'tree'; did you mean 'trees'"),
