@@ -101,7 +101,11 @@ class FittedPlace:
         table = np.zeros((len(data), self.states))
         rows = np.flatnonzero(self.place.sees(data))
         if len(rows):
-            table[rows] = self.fitted.log_likelihoods(self.place.features(data.rows(rows)))
+            features = self.place.features(data.rows(rows))
+            try:
+                table[rows] = self.fitted.log_likelihoods(features)
+            except LearningError as error:
+                raise LearningError(f"the leaf '{self.place.name}': {error}") from None
         return table
 
 

@@ -178,6 +178,11 @@ def test_inner_folds_of_rare_states_and_of_groups():
 def test_what_cannot_be_fitted_or_asked(model):
     with pytest.raises(UnknownVariableError, match="no modality 'soud'; did you mean 'sound'"):
         model.predict_proba(data(), ["soud"])
+    wider = mm.MultimodalData({**data().blocks, "smell": data().blocks["sound"]})
+    with pytest.raises(
+        LearningError, match="leaf 'smell': rows have 3 features, not the 2 learned"
+    ):
+        model.predict_proba(wider)
     empty = data().without("smell")
     with pytest.raises(LearningError, match="no training row has all that the leaf 'smell' sees"):
         fit_pooled(empty, leaves()[2:3], 3, 0)

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float64
 from scipy.special import ndtri
 
 from mmgraph.data.blocks.block import Features
-from mmgraph.graph.errors import needs
+from mmgraph.graph.errors import LearningError, needs
 
 _FACTORS = 10
 """The most directions in which features vary together, by which missing ones are told."""
@@ -83,7 +83,17 @@ class Preparation:
         return preparation
 
     def scaled(self, features: Features) -> Features:
-        """Return rows on the scale of leaves; missing values are NaN still."""
+        """Return rows on the scale of leaves; missing values are NaN still.
+
+        Raises
+        ------
+        LearningError
+            If they have not as many features as those learned from.
+        """
+        if features.shape[1] != len(self.varying):
+            raise LearningError(
+                f"rows have {features.shape[1]} features, not the {len(self.varying)} learned from"
+            )
         table = features[:, self.varying]
         return _on_scale(self.scale, table) if table.shape[1] else table
 
