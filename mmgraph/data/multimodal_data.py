@@ -262,6 +262,11 @@ class MultimodalData:
             raise UnknownVariableError(f"{self.origin} have no modality '{modality}'{hint}")
         return self.blocks[modality]
 
+    @property
+    def counts(self) -> Float64[np.ndarray, " rows"]:
+        """How much each row counts: its weight, or one."""
+        return np.ones(len(self)) if self.weights is None else self.weights
+
     def rows(self, index: Rows) -> MultimodalData:
         """Return some of the rows, in the order asked for; by a mask, too."""
         blocks = {modality: block.take(index) for modality, block in self.blocks.items()}

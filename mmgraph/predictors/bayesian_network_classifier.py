@@ -26,8 +26,9 @@ from mmgraph.predictors.learned_network import (
     independent_modalities,
     modalities_told,
 )
+from mmgraph.predictors.modality_sets import asked_modalities, modality_sets
 from mmgraph.predictors.pooled_leaves import inner_folds
-from mmgraph.predictors.row_classifier import RowClassifier, asked_modalities, modality_sets
+from mmgraph.predictors.row_classifier import RowClassifier
 
 _LEAST_PROBABILITY = float(np.finfo(np.float64).tiny)
 
@@ -258,9 +259,7 @@ class BayesianNetworkClassifier(RowClassifier):
             said = np.concatenate(
                 [self._log_likelihoods(net, rows, names) for net, rows in self._held_out], axis=1
             )
-            counts = np.concatenate(
-                [np.ones(len(r)) if r.weights is None else r.weights for _, r in self._held_out]
-            )
+            counts = np.concatenate([r.counts for _, r in self._held_out])
             usable = [i for i, sets in enumerate(self.independent_) if set(sets) & set(names)]
             powers = np.zeros(len(self.independent_))
             log_prior = np.log(self.prior_.clip(_LEAST_PROBABILITY))

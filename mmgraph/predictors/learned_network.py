@@ -63,7 +63,7 @@ class NetworkLearning:
         """
         values, variables = _columns_of(data)
         parents = self._parents(data.target.name, values, variables)
-        rows = _Rows(values, np.ones(len(data)) if data.weights is None else data.weights)
+        rows = _Rows(values, data.counts)
         prior = Prior(self.equivalent_sample_size)
         factors = [
             rows.family(variables[name], [variables[p] for p in names], prior, self.shrinkage)

@@ -14,7 +14,8 @@ from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.graph.errors import LearningError, needs, suggestion
 from mmgraph.predictors.inputs import Modalities
 from mmgraph.predictors.leaves.conditional_means import ConditionalMeans
-from mmgraph.predictors.row_classifier import RowClassifier, asked_modalities, modality_sets
+from mmgraph.predictors.modality_sets import asked_modalities, modality_sets
+from mmgraph.predictors.row_classifier import RowClassifier
 
 with needs("data", "scikit-learn", "predictors"):
     from sklearn.base import clone
@@ -92,7 +93,7 @@ class MissingModalityClassifier(RowClassifier):
 
     def _learn(self, data: MultimodalData) -> None:
         self._check(data)
-        weights = np.ones(len(data)) if data.weights is None else data.weights
+        weights = data.counts
         counts = np.bincount(data.codes, weights, data.target.cardinality)
         self.prior_ = counts / counts.sum()
         there = [m for m in data.modalities if not data.block(m).missing.all()]

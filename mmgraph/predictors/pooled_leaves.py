@@ -14,9 +14,10 @@ from mmgraph.data.blocks.block import Features
 from mmgraph.data.folds import SplitWarning
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.splits import Fold, folds_of
-from mmgraph.graph.errors import LearningError, UnknownVariableError, suggestion
+from mmgraph.graph.errors import LearningError
 from mmgraph.graph.variable import Variable
 from mmgraph.predictors.leaves.leaf import FittedLeaf, Leaf, LeafRows
+from mmgraph.predictors.modality_sets import asked_modalities, modality_sets
 from mmgraph.predictors.powers import HeldOut
 
 _ROWS_OF_A_GROUP = 10
@@ -73,8 +74,7 @@ class PlacedLeaf:
                 f"{', '.join(self.modalities)}"
             )
         part = data.rows(rows)
-        weights = np.ones(len(rows)) if part.weights is None else part.weights
-        training = LeafRows(self.features(part), part.codes, weights, part.target.cardinality)
+        training = LeafRows(self.features(part), part.codes, part.counts, part.target.cardinality)
         return FittedPlace(self, self.leaf.fit(training, seed), part.target.cardinality)
 
 
@@ -167,31 +167,19 @@ class PooledLeaves:
 
         As for :meth:`predict_proba`.
         """
-        asked = set(self.modalities if given is None else given)
-        for modality in asked:
-            if modality not in self.modalities:
-                hint = suggestion(modality, self.modalities)
-                raise UnknownVariableError(f"the model has no modality '{modality}'{hint}")
-        there = {m: ~data.block(m).missing & (m in asked) for m in self.modalities}
-        pattern = np.stack([there[m] for m in self.modalities], axis=1)
-        distinct, place = np.unique(pattern, axis=0, return_inverse=True)
-        powers = np.stack(
-            [
-                self.held_out.powers(
-                    frozenset(m for m, has in zip(self.modalities, row, strict=True) if has)
-                )
-                for row in distinct
-            ]
-        )[place.reshape(-1)]
+        asked = asked_modalities(self.modalities, given)
+        powers = np.zeros((len(self.leaves), len(data)))
+        for names, rows in modality_sets(data, asked):
+            powers[:, rows] = self.held_out.powers(frozenset(names))[:, None]
         said = np.stack(
             [
                 leaf.log_likelihoods(data)
-                if set(leaf.place.modalities) <= asked
+                if set(leaf.place.modalities) <= {*asked}
                 else np.zeros((len(data), self.target.cardinality))
                 for leaf in self.leaves
             ]
         )
-        return powers.T[:, :, None] * said
+        return powers[:, :, None] * said
 
 
 def fit_pooled(
@@ -214,8 +202,7 @@ def fit_pooled(
         for place, leaf in enumerate(leaves):
             if leaf.can_learn(part):
                 held_out[place, rest] = leaf.fitted(part, seed).log_likelihoods(others)
-    weights = np.ones(len(data)) if data.weights is None else data.weights
-    counts = np.bincount(data.codes, weights, data.target.cardinality)
+    counts = np.bincount(data.codes, data.counts, data.target.cardinality)
     return PooledLeaves(
         data.target,
         tuple(leaf.fitted(data, seed) for leaf in leaves),
@@ -224,7 +211,7 @@ def fit_pooled(
             held_out - held_out.max(2, keepdims=True),
             data.codes,
             np.log(np.maximum(counts, 0.5) / np.maximum(counts, 0.5).sum()),
-            weights,
+            data.counts,
             _independent_rows(data),
         ),
     )

@@ -11,7 +11,6 @@ import mmgraph as mm
 from mmgraph.graph.errors import LearningError, UnknownVariableError
 from mmgraph.predictors.inputs import UnusedColumnsWarning
 from mmgraph.predictors.predictor import Predictor
-from mmgraph.predictors.row_classifier import asked_modalities, modality_sets
 
 MODALITIES = {"one": ["a", "b"], "other": ["c"]}
 
@@ -60,23 +59,3 @@ def test_rows_without_weight_or_labels(classifier):
         classifier.fit(frame, labels, sample_weight=np.zeros(60))
     with pytest.raises(LearningError, match="requires y to be passed"):
         classifier.fit(frame)
-
-
-def test_modalities_are_asked_for_by_name_in_the_order_of_the_model():
-    assert asked_modalities(("one", "other"), ["other", "one"]) == ("one", "other")
-    assert asked_modalities(("one", "other"), "other") == ("other",)
-    assert asked_modalities(("one", "other"), None) == ("one", "other")
-    with pytest.raises(UnknownVariableError, match="no modality 'onee'; did you mean 'one'"):
-        asked_modalities(("one", "other"), ["onee"])
-
-
-def test_every_row_is_in_the_set_of_its_modalities():
-    nan = np.nan
-    data = mm.MultimodalData.of(
-        {"one": [[1.0], [nan], [nan], [2.0]], "other": [[1.0], [1.0], [nan], [nan]]}
-    )
-    sets = {names: place.tolist() for names, place in modality_sets(data, ["one", "other"])}
-    assert sets == {("one", "other"): [0], ("other",): [1], (): [2], ("one",): [3]}
-    alone = {names: place.tolist() for names, place in modality_sets(data, ["other"])}
-    assert alone == {("other",): [0, 1], (): [2, 3]}
-    assert [names for names, _ in modality_sets(data, [])] == [()]

@@ -20,6 +20,7 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.leaves.gaussian_mixture import GaussianMixtureLeaf
 from mmgraph.graph.leaves.score_leaf import ScoreLeaf
 from mmgraph.graph.variable import Variable
+from mmgraph.predictors.leaves.mixture import mixed
 
 _SMALLEST_SCORE = 1e-3
 """A forest of 200 trees cannot tell smaller probabilities from zero."""
@@ -88,16 +89,7 @@ def _mixture(
         )
         for _ in range(declaration.restarts)
     ]
-    covariances = [part.covariances for part in parts]
-    shared = declaration.covariance == "shared"
-    return GaussianMixtureLeaf(
-        child,
-        (target,),
-        torch.cat([part.weights for part in parts], 1) / len(parts),
-        torch.cat([part.means for part in parts], 1),
-        torch.stack(covariances).mean(0) if shared else torch.cat(covariances, 1),
-        covariance=declaration.covariance,  # type: ignore[arg-type]
-    )
+    return mixed(parts)
 
 
 def _child(declaration: LeafDeclaration, size: int) -> Variable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -65,14 +66,7 @@ class MixtureLeaf(Leaf):
             )
             for _ in range(self.restarts if components > 1 else 1)
         ]
-        density = GaussianMixtureLeaf(
-            child,
-            parents,
-            torch.cat([part.weights for part in parts], 1) / len(parts),
-            torch.cat([part.means for part in parts], 1),
-            torch.cat([part.covariances for part in parts], 1),
-        )
-        return FittedMixture(preparation, directions, density)
+        return FittedMixture(preparation, directions, mixed(parts))
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +94,21 @@ class FittedMixture(FittedLeaf):
         table = self.density.likelihood(Evidence.of({self.density.child.name: values}, variables))
         assert table is not None
         return table.values.numpy()
+
+
+def mixed(parts: Sequence[GaussianMixtureLeaf]) -> GaussianMixtureLeaf:
+    """Return the mixture of several ones of a variable, all as likely: which is right is latent."""
+    first = parts[0]
+    covariances = [part.covariances for part in parts]
+    shared = first.normals.covariance == "shared"
+    return GaussianMixtureLeaf(
+        first.child,
+        first.parents,
+        torch.cat([part.weights for part in parts], 1) / len(parts),
+        torch.cat([part.means for part in parts], 1),
+        torch.stack(covariances).mean(0) if shared else torch.cat(covariances, 1),
+        covariance=first.normals.covariance,
+    )
 
 
 def density_scope(states: int, features: int) -> tuple[tuple[Variable, ...], Variable]:
