@@ -17,13 +17,13 @@ from mmgraph.data.folds import warn_of_groups
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.formats.resolve import write
 from mmgraph.graph.errors import LearningError, needs, suggestion
-from mmgraph.predictors.explanation import Explanation, explained
 from mmgraph.predictors.inputs import Modalities
 from mmgraph.predictors.leaves.encoder import EncoderLeaf
 from mmgraph.predictors.leaves.leaf import Leaf
 from mmgraph.predictors.leaves.mixture import MixtureLeaf
 from mmgraph.predictors.leaves.perceptrons import PerceptronsLeaf
-from mmgraph.predictors.pooled_leaves import PlacedLeaf, fit_pooled
+from mmgraph.predictors.pooling.explanation import Explanation, explained
+from mmgraph.predictors.pooling.pooled_leaves import PlacedLeaf, fit_pooled
 from mmgraph.predictors.row_classifier import RowClassifier
 
 with needs("data", "scikit-learn", "predictors"):

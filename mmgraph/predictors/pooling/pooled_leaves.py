@@ -18,7 +18,7 @@ from mmgraph.graph.errors import LearningError
 from mmgraph.graph.variable import Variable
 from mmgraph.predictors.leaves.leaf import FittedLeaf, Leaf, LeafRows
 from mmgraph.predictors.modality_sets import asked_modalities, modality_sets
-from mmgraph.predictors.powers import HeldOut
+from mmgraph.predictors.pooling.powers import HeldOut
 
 _ROWS_OF_A_GROUP = 10
 """How many independent rows a group is worth at most, whatever its size."""
@@ -115,7 +115,7 @@ class PooledLeaves:
 
     The posterior is ``softmax(log prior + sum of power x log-likelihood)``: that of a Bayesian
     network in which each leaf hangs from the target by a tempered likelihood. The powers belong to
-    the modalities that are there (see :class:`~mmgraph.predictors.powers.HeldOut`).
+    the modalities that are there (see :class:`~mmgraph.predictors.pooling.powers.HeldOut`).
 
     Attributes
     ----------

@@ -11,7 +11,7 @@ from jaxtyping import Float64
 
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.graph.errors import needs
-from mmgraph.predictors.pooled_leaves import PooledLeaves
+from mmgraph.predictors.pooling.pooled_leaves import PooledLeaves
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,8 @@ from mmgraph.graph.errors import LearningError, UnknownVariableError
 from mmgraph.graph.leaves.score_leaf import ScoreLeaf
 from mmgraph.predictors.leaves.encoder import EncoderLeaf
 from mmgraph.predictors.leaves.leaf import FittedLeaf, Leaf
-from mmgraph.predictors.pooled_leaves import PlacedLeaf, fit_pooled, inner_folds
-from mmgraph.predictors.powers import HeldOut
+from mmgraph.predictors.pooling.pooled_leaves import PlacedLeaf, fit_pooled, inner_folds
+from mmgraph.predictors.pooling.powers import HeldOut
 
 STATES = 3
 
@@ -189,7 +189,7 @@ def test_what_cannot_be_fitted_or_asked(model):
 
 
 def test_explained_posteriors_add_up(model):
-    from mmgraph.predictors.explanation import explained
+    from mmgraph.predictors.pooling.explanation import explained
 
     test = data(6, seed=3)
     told = explained(model, test, ["sound", "touch"])

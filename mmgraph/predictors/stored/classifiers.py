@@ -32,17 +32,17 @@ from mmgraph.graph.errors import FormatError, GraphError, LearningError, SchemaE
 from mmgraph.graph.storage.whole_files import checked_path
 from mmgraph.predictors.inputs import columns_by_modality
 from mmgraph.predictors.leaves.leaf import Leaf
-from mmgraph.predictors.leaves.parts import (
+from mmgraph.predictors.multimodal_classifier import MultimodalClassifier
+from mmgraph.predictors.pooling.pooled_leaves import FittedPlace, PlacedLeaf, PooledLeaves
+from mmgraph.predictors.pooling.powers import HeldOut
+from mmgraph.predictors.stored.leaves import (
     Parts,
     fitted_parts,
     leaf_parts,
     restored_fitted,
     restored_leaf,
 )
-from mmgraph.predictors.multimodal_classifier import MultimodalClassifier
-from mmgraph.predictors.pooled_leaves import FittedPlace, PlacedLeaf, PooledLeaves
-from mmgraph.predictors.powers import HeldOut
-from mmgraph.predictors.trusted_objects import packed, unpacked
+from mmgraph.predictors.stored.trusted_objects import packed, unpacked
 
 _SETTINGS = "settings.skops"
 _LONGEST_LABEL = 10_000

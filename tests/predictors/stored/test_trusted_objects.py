@@ -24,7 +24,7 @@ from sklearn.tree import DecisionTreeClassifier
 from skops import io as skops
 
 from mmgraph.graph.errors import FormatError
-from mmgraph.predictors.trusted_objects import packed, unpacked
+from mmgraph.predictors.stored.trusted_objects import packed, unpacked
 
 LIMIT = 2**24
 

@@ -1,0 +1,1 @@
+"""Leaves of a target whose likelihoods are pooled, each with a power."""
