@@ -13,6 +13,7 @@ from jaxtyping import Float64
 from mmgraph.data.blocks.arrays import Arrays
 from mmgraph.data.blocks.block import Block, Features, Rows
 from mmgraph.data.blocks.columns import Columns, labelled
+from mmgraph.data.blocks.sequences_and_texts import Texts
 from mmgraph.data.groups import Codes, Groups, coded_groups
 from mmgraph.data.reading import Outcome, block_of, coded_outcome, read_rows
 from mmgraph.data.schema.schema import Schema
@@ -236,17 +237,18 @@ class MultimodalData:
     def numbers(self, modality: str) -> Features:
         """Return the numbers of a modality's rows, NaN where missing.
 
+        Sequences are summed up, see :meth:`Sequences.numbers`.
+
         Raises
         ------
         UnknownVariableError
             If there is no such modality.
         LearningError
-            If it is of sequences or texts.
+            If it is of texts.
         """
         block = self.block(modality)
-        if not isinstance(block, Columns | Arrays):
-            what = type(block).__name__.lower()
-            raise LearningError(f"the modality '{modality}' is of {what}, and no table of numbers")
+        if isinstance(block, Texts):
+            raise LearningError(f"the modality '{modality}' is of texts, and no table of numbers")
         return block.numbers()
 
     def block(self, modality: str) -> Block:

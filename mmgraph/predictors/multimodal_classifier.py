@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Float64
 
-from mmgraph.data.blocks.arrays import Arrays
-from mmgraph.data.blocks.columns import Columns
+from mmgraph.data.blocks.block import Block
+from mmgraph.data.blocks.sequences_and_texts import Texts
 from mmgraph.data.folds import warn_of_groups
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.formats.resolve import write
@@ -22,6 +22,7 @@ from mmgraph.predictors.leaves.encoder import EncoderLeaf
 from mmgraph.predictors.leaves.leaf import Leaf
 from mmgraph.predictors.leaves.mixture import MixtureLeaf
 from mmgraph.predictors.leaves.perceptrons import PerceptronsLeaf
+from mmgraph.predictors.leaves.words import WordsLeaf
 from mmgraph.predictors.pooling.explanation import Explanation, explained
 from mmgraph.predictors.pooling.pooled_leaves import PlacedLeaf, fit_pooled
 from mmgraph.predictors.row_classifier import RowClassifier
@@ -39,6 +40,7 @@ LEAVES: Mapping[str, Leaf] = {
     "logistic": EncoderLeaf(LogisticRegression(C=0.1, max_iter=1000)),
     "kernel": EncoderLeaf(SVC(C=10, decision_function_shape="ovr"), quantiles=True),
     "perceptrons": PerceptronsLeaf(),
+    "words": WordsLeaf(),
 }
 """The kinds of leaves by name."""
 
@@ -46,7 +48,7 @@ LeafNames = Sequence[str | Leaf]
 
 
 class SilentModalityWarning(UserWarning):
-    """A modality by which no row can be told: constant, missing throughout, or of texts."""
+    """A modality by which no row can be told: constant, or missing throughout."""
 
 
 class MultimodalClassifier(RowClassifier):
@@ -65,9 +67,10 @@ class MultimodalClassifier(RowClassifier):
         columns.
     leaves : sequence, or mapping of str to sequence
         The leaves of each modality: names of :data:`LEAVES`, or leaves such as
-        ``EncoderLeaf(any_classifier)``.
+        ``EncoderLeaf(any_classifier)``. Of sequences they see what sums them up. Texts have
+        ``"words"``, and no others of those named for all modalities.
     joint : sequence
-        The leaves that see all modalities at once, where there are several.
+        The leaves that see all modalities at once but texts, where there are several.
     folds : int
         How many times leaves are fitted to a part of the rows, to learn the powers.
     random_state : int, RandomState or None
@@ -85,8 +88,8 @@ class MultimodalClassifier(RowClassifier):
     Warns
     -----
     SilentModalityWarning
-        If a modality is constant, missing in every row, or of sequences or texts, or no rows have
-        all modalities: it tells nothing.
+        If a modality is constant, or missing in every row, or no rows have all modalities: it tells
+        nothing.
     SplitWarning, CopiesWarning
         If groups are rows or all rows, or rows of two groups are copies.
 
@@ -132,13 +135,14 @@ class MultimodalClassifier(RowClassifier):
         telling = _telling(data)
         placed = []
         for modality in telling:
-            kinds = leaves.get(modality, ()) if isinstance(leaves, Mapping) else leaves
-            placed += [PlacedLeaf(f"{modality}_{n}", (modality,), k) for n, k in _named(kinds)]
-        if len(telling) > 1:
-            joint = [PlacedLeaf(f"joint_{n}", telling, k) for n, k in _named(self.joint)]
+            chosen = _suited(leaves, modality, data.block(modality))
+            placed += [PlacedLeaf(f"{modality}_{n}", (modality,), k) for n, k in chosen]
+        numeric = tuple(m for m in telling if not isinstance(data.block(m), Texts))
+        if len(numeric) > 1:
+            joint = [PlacedLeaf(f"joint_{n}", numeric, k) for n, k in _named(self.joint)]
             if joint and not joint[0].can_learn(data):
                 warnings.warn(
-                    f"no rows of two classes have all of {', '.join(telling)}: there are no joint "
+                    f"no rows of two classes have all of {', '.join(numeric)}: there are no joint "
                     "leaves",
                     SilentModalityWarning,
                     stacklevel=4,
@@ -196,11 +200,10 @@ def _telling(data: MultimodalData) -> tuple[str, ...]:
     """The modalities by which a row can be told; of others there is a warning, with the reason."""
     telling = []
     for modality, block in data.blocks.items():
-        if not isinstance(block, Columns | Arrays):
-            reason = f"is of {type(block).__name__.lower()}, of which no leaf knows anything"
-        elif block.missing.all():
+        leaf = next(leaf for leaf in LEAVES.values() if leaf.suits(block))
+        if block.missing.all():
             reason = "is missing in every row"
-        elif not PlacedLeaf(modality, (modality,), MixtureLeaf()).can_learn(data):
+        elif not PlacedLeaf(modality, (modality,), leaf).can_learn(data):
             reason = "is constant, or there in rows of one class only"
         else:
             telling.append(modality)
@@ -215,6 +218,23 @@ def _telling(data: MultimodalData) -> tuple[str, ...]:
             f"no modality of {data.origin} tells anything: each is missing or constant"
         )
     return tuple(telling)
+
+
+def _suited(
+    leaves: LeafNames | Mapping[str, LeafNames], modality: str, block: Block
+) -> list[tuple[str, Leaf]]:
+    """The leaves of a modality by name: of those meant for all modalities, what suits its rows."""
+    if isinstance(leaves, Mapping):
+        chosen = _named(leaves.get(modality, ()))
+        for name, leaf in chosen:
+            if not leaf.suits(block):
+                raise LearningError(
+                    f"the leaf '{name}' sees nothing of the modality '{modality}', which is of "
+                    f"{type(block).__name__.lower()}"
+                )
+        return chosen
+    suited = [(name, leaf) for name, leaf in _named(leaves) if leaf.suits(block)]
+    return suited or (_named("words") if isinstance(block, Texts) else [])
 
 
 def _named(kinds: LeafNames) -> list[tuple[str, Leaf]]:

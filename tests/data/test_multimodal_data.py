@@ -173,8 +173,8 @@ def test_what_cannot_be_asked_or_joined():
     data = small()
     with pytest.raises(UnknownVariableError, match="no modality 'imag'; did you mean 'image'"):
         data.without("imag")
-    with pytest.raises(LearningError, match="'sound' is of sequences, and no table of numbers"):
-        data.numbers("sound")
+    with pytest.raises(LearningError, match="'note' is of texts, and no table of numbers"):
+        data.numbers("note")
     other = MultimodalData.of({"x": [[1.0]]})
     with pytest.raises(LearningError, match="data of x cannot be joined with data of lab"):
         other.join(data)

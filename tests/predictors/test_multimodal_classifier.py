@@ -210,7 +210,7 @@ def test_a_modality_that_tells_nothing_is_left_out(cells, message):
         small().fit(nothing, labels)
 
 
-def test_texts_are_left_out_and_modalities_that_never_meet_have_no_joint_leaves():
+def test_texts_all_alike_are_left_out_and_modalities_that_never_meet_have_no_joint_leaves():
     frame, labels = patients(60)
     numbers = frame[["g1", "g2"]].to_numpy()
     halves = np.arange(60)[:, None] % 4 < 2
@@ -225,7 +225,7 @@ def test_texts_are_left_out_and_modalities_that_never_meet_have_no_joint_leaves(
     with pytest.warns(SilentModalityWarning) as warned:
         clf = small(joint=("logistic",)).fit(data)
     told = " ".join(str(w.message) for w in warned)
-    assert "'note' of the data is of texts" in told
+    assert "'note' of the data is constant" in told
     assert "have all of left, right: there are no joint leaves" in told
     assert np.isfinite(clf.predict_proba(data)).all()
 
@@ -328,6 +328,56 @@ def test_what_a_row_is_told_by():
         told.without["genes"], clf.predict_proba(frame.iloc[:1], ["clinical"])
     )
     assert set(told.to_frame()["modality"]) == {"clinical", "genes"}
+
+
+WORDS = {"ill": "cough fever cough tired", "well": "good rested sleeps well"}
+
+
+def recordings(rows: int = 120, seed: int = 0) -> mm.MultimodalData:
+    """Sequences of unequal length that differ in frequency, texts that differ in words."""
+    random = np.random.default_rng(seed)
+    labels = np.where(random.permutation(np.arange(rows) % 2), "ill", "well")
+    waves, notes = [], []
+    for label in labels:
+        steps = np.arange(random.integers(20, 60))
+        wave = np.sin(steps * (1.5 if label == "ill" else 0.9) + 6 * random.random())
+        waves.append(wave + random.standard_normal(len(steps)))
+        words = WORDS[label if random.random() < 0.8 else "ill"].split()
+        notes.append(" ".join(["the patient", *random.choice(words, 3)]))
+    waves[0], notes[1], notes[2] = None, None, ""
+    return mm.MultimodalData.of(
+        {"wave": waves, "note": notes, "age": random.standard_normal((rows, 1))}, labels
+    )
+
+
+def test_sequences_and_texts_tell_states_apart(tmp_path):
+    clf = MultimodalClassifier(leaves=("logistic",), joint=("logistic",), folds=3)
+    clf.fit(recordings())
+    names = [leaf.place.name for leaf in clf.model_.leaves]
+    assert names == ["wave_logistic", "note_words", "age_logistic", "joint_logistic"]
+    assert clf.model_.leaves[-1].place.modalities == ("wave", "age")
+    test = recordings(200, seed=1)
+    truth = np.array(test.target.labels)[test.codes]
+    losses = {}
+    for given in (None, "wave", "note", "age"):
+        losses[given] = loss(clf.predict_proba(test, given), truth)
+    assert losses[None] < min(losses["wave"], losses["note"]) < 0.5
+    assert max(losses["wave"], losses["note"]) < 0.6 < losses["age"]
+    told = clf.explain(test.rows(np.array([1, 2])))
+    note = told.leaves.index(("note", "note_words"))
+    assert not told.nats[note, 0].any()  # no text
+    assert np.abs(told.nats[note, 1]).max() < np.abs(clf.explain(test).nats[note]).max()
+    clf.save(tmp_path / "m.mmgraph")
+    again = mm.read(tmp_path / "m.mmgraph")
+    np.testing.assert_array_equal(again.predict_proba(test), clf.predict_proba(test))
+
+
+def test_leaves_that_do_not_suit_a_modality():
+    data = recordings(40)
+    with pytest.raises(LearningError, match=r"'trees' sees nothing of .* 'note'.*texts"):
+        MultimodalClassifier(leaves={"note": ("trees",)}, folds=2).fit(data)
+    clf = MultimodalClassifier(leaves=("words",), joint=(), folds=2).fit(data)
+    assert [leaf.place.name for leaf in clf.model_.leaves] == ["note_words"]
 
 
 @parametrize_with_checks(

@@ -46,6 +46,16 @@ class Block(abc.ABC):
     def emptied(self) -> Self:
         """Return as many rows of which nothing is there."""
 
+    def numbers(self) -> Features:
+        """Return numbers that stand for the rows, NaN where missing.
+
+        Raises
+        ------
+        LearningError
+            If none do.
+        """
+        raise LearningError(f"{type(self).__name__.lower()} are no table of numbers")
+
     @abc.abstractmethod
     def labelled(self, modality: str) -> dict[str, Any]:
         """Return the columns that the rows are in a table, states in words, missing ones None."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from mmgraph.data.blocks.block import Block, Rows, finite_numbers, same_kind
+from mmgraph.data.blocks.block import Block, Features, Rows, finite_numbers, same_kind
+from mmgraph.data.blocks.sequence_summaries import summaries
 from mmgraph.graph.errors import LearningError
 
 
@@ -21,9 +23,12 @@ class Sequences(Block):
     ----------
     values : tuple of ndarray or None
         ``(steps, channels)`` each; None where missing.
+    channels : int, optional
+        How many there are; None where no sequence has ever been there.
     """
 
     values: tuple[Float64[np.ndarray, "steps channels"] | None, ...]
+    channels: int | None = None
 
     @classmethod
     def of(cls, modality: str, values: Sequence[object]) -> Sequences:
@@ -49,7 +54,7 @@ class Sequences(Block):
                 )
             channels = array.shape[1]
             rows.append(array)
-        return cls(tuple(rows))
+        return cls(tuple(rows), channels)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -61,21 +66,37 @@ class Sequences(Block):
 
     def take(self, rows: Rows) -> Sequences:
         """As :meth:`Block.take`."""
-        return Sequences(_taken(self.values, rows))
+        taken = replace(self, values=_taken(self.values, rows))
+        if "_summaries" in self.__dict__:
+            taken.__dict__["_summaries"] = self._summaries[rows]
+        return taken
 
     def join(self, others: Sequence[Block]) -> Sequences:
         """As :meth:`Block.join`."""
-        joined = Sequences(sum((o.values for o in same_kind(self, others)), self.values))
-        widths = {value.shape[1] for value in joined.values if value is not None}
+        alike = same_kind(self, others)
+        widths = {b.channels for b in (self, *alike) if b.channels is not None}
         if len(widths) > 1:
             raise LearningError(
                 f"sequences of {' and '.join(map(str, sorted(widths)))} channels cannot be joined"
             )
-        return joined
+        return Sequences(sum((o.values for o in alike), self.values), *widths)
 
     def emptied(self) -> Sequences:
         """As :meth:`Block.emptied`."""
-        return Sequences((None,) * len(self))
+        return Sequences((None,) * len(self), self.channels)
+
+    def numbers(self) -> Features:
+        """Return what sums up each sequence.
+
+        That are its length and, of each channel,
+        :data:`~mmgraph.data.blocks.sequence_summaries.SUMMARIES`.
+        """
+        return self._summaries
+
+    @cached_property
+    def _summaries(self) -> Features:
+        """Of all rows; they take long, and rows that are taken take theirs along."""
+        return summaries(self.values, self.channels or 1)
 
     def labelled(self, modality: str) -> dict[str, Any]:
         """As :meth:`Block.labelled`."""

@@ -10,7 +10,13 @@ from jaxtyping import Float64
 
 from mmgraph.data.blocks.block import Features
 from mmgraph.graph.errors import LearningError
-from mmgraph.predictors.leaves.leaf import FittedLeaf, Leaf, LeafRows
+from mmgraph.predictors.leaves.leaf import (
+    FittedLeaf,
+    Leaf,
+    LeafRows,
+    of_all_states,
+    scaled_likelihoods,
+)
 from mmgraph.predictors.leaves.preparation import Preparation
 
 _LEAST_PROBABILITY = 1e-3
@@ -87,12 +93,8 @@ class FittedEncoder(FittedLeaf):
         scaled = self.preparation.forward(features)
         if hasattr(self.classifier, "predict_proba"):
             probabilities = self.classifier.predict_proba(scaled).clip(_LEAST_PROBABILITY)
-            scores = np.log(probabilities) - self.log_shares[classes]
-        else:
-            scores = self.classifier.decision_function(scaled)
-            if scores.ndim == 1:
-                scores = np.stack([-scores, scores], axis=1)
-        # Of states without training rows nothing is known: they are as likely as the others.
-        table = np.repeat(scores.mean(1, keepdims=True), len(self.log_shares), axis=1)
-        table[:, classes] = scores
-        return table
+            return scaled_likelihoods(probabilities, classes, self.log_shares)
+        scores = self.classifier.decision_function(scaled)
+        if scores.ndim == 1:
+            scores = np.stack([-scores, scores], axis=1)
+        return of_all_states(scores, classes, len(self.log_shares))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import abc
-from typing import ClassVar, NamedTuple
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from mmgraph.data.blocks.block import Features
+from mmgraph.data.blocks.block import Block, Features
+from mmgraph.data.blocks.sequences_and_texts import Texts
 
 
 class LeafRows(NamedTuple):
@@ -17,7 +19,7 @@ class LeafRows(NamedTuple):
     Attributes
     ----------
     features : ndarray, shape (rows, features)
-        NaN where missing; no row is missing throughout.
+        As of :meth:`Leaf.features`: NaN where missing; no row is missing throughout.
     codes : ndarray of int, shape (rows,)
         The target's state of each row.
     weights : ndarray, shape (rows,)
@@ -52,6 +54,43 @@ class Leaf(abc.ABC):
     kind: ClassVar[str]
     """As declarations name it."""
 
+    def suits(self, block: Block) -> bool:
+        """Return whether it can learn from the rows of a modality: by default, from numbers."""
+        return not isinstance(block, Texts)
+
+    def features(self, blocks: Sequence[Block]) -> Features:
+        """Return what it sees of the rows of its modalities: by default all numbers, in a row."""
+        return np.hstack([block.numbers() for block in blocks])
+
+    def varies(self, features: Features) -> bool:
+        """Return whether rows that are there differ."""
+        return bool((np.fmax.reduce(features) > np.fmin.reduce(features)).any())
+
     @abc.abstractmethod
     def fit(self, rows: LeafRows, seed: int) -> FittedLeaf:
         """Return what is learned from rows."""
+
+
+def scaled_likelihoods(
+    probabilities: Float64[np.ndarray, "rows classes"],
+    classes: Any,
+    log_shares: Float64[np.ndarray, " states"],
+) -> Float64[np.ndarray, "rows states"]:
+    """Return a classifier's probabilities of some states as log-likelihoods of all.
+
+    By Bayes' rule, see :class:`~mmgraph.predictors.leaves.encoder.EncoderLeaf`.
+    """
+    codes = np.asarray(classes)
+    return of_all_states(np.log(probabilities) - log_shares[codes], codes, len(log_shares))
+
+
+def of_all_states(
+    scores: Float64[np.ndarray, "rows classes"], classes: Int64[np.ndarray, " classes"], states: int
+) -> Float64[np.ndarray, "rows states"]:
+    """Return scores of the states that had training rows, and for the others their mean.
+
+    Of those nothing is known: they are as likely as the others.
+    """
+    table = np.repeat(scores.mean(1, keepdims=True), states, axis=1)
+    table[:, classes] = scores
+    return table

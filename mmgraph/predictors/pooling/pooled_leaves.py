@@ -44,7 +44,7 @@ class PlacedLeaf:
 
     def features(self, data: MultimodalData) -> Features:
         """Return the features that it sees, of all its modalities side by side."""
-        return np.hstack([data.numbers(modality) for modality in self.modalities])
+        return self.leaf.features([data.block(modality) for modality in self.modalities])
 
     def sees(self, data: MultimodalData) -> Bool[np.ndarray, " rows"]:
         """Return the rows in which none of its modalities is missing."""
@@ -55,9 +55,7 @@ class PlacedLeaf:
         rows = np.flatnonzero(self.sees(data))
         if len(np.unique(data.codes[rows])) < 2:
             return False
-        features = self.features(data.rows(rows))
-        low, high = np.fmin.reduce(features), np.fmax.reduce(features)
-        return bool((high > low).any())
+        return self.leaf.varies(self.features(data)[rows])
 
     def fitted(self, data: MultimodalData, seed: int) -> FittedPlace:
         """Return the leaf fitted to rows that it sees.
@@ -73,9 +71,9 @@ class PlacedLeaf:
                 f"no training row has all that the leaf '{self.name}' sees: "
                 f"{', '.join(self.modalities)}"
             )
-        part = data.rows(rows)
-        training = LeafRows(self.features(part), part.codes, part.counts, part.target.cardinality)
-        return FittedPlace(self, self.leaf.fit(training, seed), part.target.cardinality)
+        states = data.target.cardinality
+        training = LeafRows(self.features(data)[rows], data.codes[rows], data.counts[rows], states)
+        return FittedPlace(self, self.leaf.fit(training, seed), states)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +99,7 @@ class FittedPlace:
         table = np.zeros((len(data), self.states))
         rows = np.flatnonzero(self.place.sees(data))
         if len(rows):
-            features = self.place.features(data.rows(rows))
+            features = self.place.features(data)[rows]
             try:
                 table[rows] = self.fitted.log_likelihoods(features)
             except LearningError as error:

@@ -18,9 +18,10 @@ from mmgraph.predictors.leaves.leaf import FittedLeaf, Leaf
 from mmgraph.predictors.leaves.mixture import FittedMixture, MixtureLeaf, density_scope
 from mmgraph.predictors.leaves.perceptrons import FittedPerceptrons, PerceptronsLeaf
 from mmgraph.predictors.leaves.preparation import Preparation
+from mmgraph.predictors.leaves.words import FittedWords, WordsLeaf, vectoriser
 
 LEAF_KINDS: Mapping[str, type[Leaf]] = {
-    kind.kind: kind for kind in (EncoderLeaf, MixtureLeaf, PerceptronsLeaf)
+    kind.kind: kind for kind in (EncoderLeaf, MixtureLeaf, PerceptronsLeaf, WordsLeaf)
 }
 """The kinds of leaves that files hold, by name."""
 
@@ -123,6 +124,9 @@ def restored_leaf(parts: Parts) -> Leaf:
         return build(parts.made("untrained"), entry.get("quantiles", bool))
     options = {}
     for option in fields(build):
+        if isinstance(option.default, bool):
+            options[option.name] = entry.get(option.name, bool)
+            continue
         value = entry.get(option.name, object)
         number = _number(parts.where, option.name, value)
         if isinstance(option.default, int) and not isinstance(value, int):
@@ -157,6 +161,13 @@ def fitted_parts(fitted: FittedLeaf) -> Parts:
         _take_apart(fitted.preparation, parts)
         parts.objects["classifier"] = fitted.classifier
         parts.add("log_shares", fitted.log_shares)
+    elif isinstance(fitted, FittedWords):
+        terms = fitted.terms
+        parts.settings["terms"] = terms.get_feature_names_out().tolist()
+        parts.settings |= {"longest": terms.ngram_range[1], "letters": terms.analyzer != "word"}
+        parts.add("rarities", terms.idf_)
+        parts.objects["classifier"] = fitted.classifier
+        parts.add("log_shares", fitted.log_shares)
     else:
         raise FormatError(f"the fitted leaf {fitted!r} is of a kind that cannot be written")
     return parts
@@ -179,10 +190,11 @@ def restored_fitted(kind: str, parts: Parts, states: int) -> FittedLeaf:
     FormatError
         If the parts are not those of such a leaf.
     """
-    return _RESTORED[kind](_preparation(parts), parts, states)
+    return _RESTORED[kind](parts, states)
 
 
-def _mixture(preparation: Preparation, parts: Parts, states: int) -> FittedMixture:
+def _mixture(parts: Parts, states: int) -> FittedMixture:
+    preparation = _preparation(parts)
     features = len(preparation.mean)
     directions = None
     if "directions" in parts.numbers:
@@ -201,7 +213,8 @@ def _mixture(preparation: Preparation, parts: Parts, states: int) -> FittedMixtu
     return FittedMixture(preparation, directions, density)
 
 
-def _perceptrons(preparation: Preparation, parts: Parts, states: int) -> FittedPerceptrons:
+def _perceptrons(parts: Parts, states: int) -> FittedPerceptrons:
+    preparation = _preparation(parts)
     layers: list[tuple[Tensor, Tensor]] = []
     inputs = int(preparation.varying.sum())
     members: int | None = None
@@ -217,7 +230,28 @@ def _perceptrons(preparation: Preparation, parts: Parts, states: int) -> FittedP
     return FittedPerceptrons(preparation, layers, parts.take("log_shares", states))
 
 
-def _encoder(preparation: Preparation, parts: Parts, states: int) -> FittedEncoder:
+def _encoder(parts: Parts, states: int) -> FittedEncoder:
+    preparation = _preparation(parts)
+    classifier = _classifier(parts, states, int(preparation.varying.sum()))
+    return FittedEncoder(preparation, classifier, parts.take("log_shares", states))
+
+
+def _words(parts: Parts, states: int) -> FittedWords:
+    entry = JsonObject(parts.where, parts.settings)
+    names, longest = entry.names("terms"), entry.get("longest", int)
+    if not names or len(set(names)) < len(names) or longest < 1:
+        raise FormatError(f"{parts.where}: expected distinct terms of a length")
+    vocabulary = {name: place for place, name in enumerate(names)}
+    terms = vectoriser(longest, entry.get("letters", bool), vocabulary=vocabulary)
+    terms.idf_ = parts.take("rarities", len(names))
+    classifier = _classifier(parts, states, len(names))
+    if not hasattr(classifier, "predict_proba"):
+        raise FormatError(f"{parts.where}: {shown(classifier)} has no probabilities")
+    return FittedWords(terms, classifier, parts.take("log_shares", states))
+
+
+def _classifier(parts: Parts, states: int, features: int) -> Any:
+    """A fitted classifier of so many features, whose classes are indices of states."""
     classifier = parts.made("classifier")
     methods = ("predict_proba", "decision_function")
     if isinstance(classifier, type) or not any(hasattr(classifier, name) for name in methods):
@@ -225,18 +259,18 @@ def _encoder(preparation: Preparation, parts: Parts, states: int) -> FittedEncod
     codes = np.asarray(getattr(classifier, "classes_", ()))
     if codes.ndim != 1 or codes.dtype.kind not in "iu" or not len(codes):
         raise FormatError(f"{parts.where}: {shown(classifier)} has not been fitted to states")
-    features = int(preparation.varying.sum())
     if not 0 <= codes.min() <= codes.max() < states:
         raise FormatError(f"{parts.where}: its classes {codes.tolist()} are no {states} states")
     if getattr(classifier, "n_features_in_", features) != features:
         raise FormatError(f"{parts.where}: {shown(classifier)} does not take {features} features")
-    return FittedEncoder(preparation, classifier, parts.take("log_shares", states))
+    return classifier
 
 
-_RESTORED: Mapping[str, Callable[[Preparation, Parts, int], FittedLeaf]] = {
+_RESTORED: Mapping[str, Callable[[Parts, int], FittedLeaf]] = {
     "encoder": _encoder,
     "mixture": _mixture,
     "perceptrons": _perceptrons,
+    "words": _words,
 }
 
 

@@ -32,6 +32,7 @@ from mmgraph.predictors.leaves.encoder import EncoderLeaf
 from mmgraph.predictors.leaves.leaf import Leaf
 from mmgraph.predictors.leaves.mixture import MixtureLeaf
 from mmgraph.predictors.leaves.perceptrons import PerceptronsLeaf
+from mmgraph.predictors.leaves.words import WordsLeaf
 
 MODALITIES = {"clinical": ["age", "stage"], "genes": ["g1", "g2", "g3"]}
 SETS: list[list[str] | None] = [None, ["clinical"], ["genes"], []]
@@ -133,6 +134,37 @@ def test_rows_of_several_modalities(tmp_path: Path):
     check_alike(clf, again, data)
     assert hasattr(again, "n_features_in_") == hasattr(clf, "n_features_in_")
     assert set(again.get_params()["leaves"]) == {"genes", "clinical"}
+
+
+@pytest.fixture(scope="module")
+def noted(tmp_path_factory: pytest.TempPathFactory) -> tuple[mm.MultimodalClassifier, Any, Path]:
+    """A classifier of texts, rows, and where it is written."""
+    notes = ["heavy cough", "Cough, fever", "sleeps well", None, "well"] * 8
+    labels = ["ill", "ill", "well", "ill", "well"] * 8
+    data = mm.MultimodalData.of({"note": notes}, labels)
+    path = tmp_path_factory.mktemp("noted") / "m.mmgraph"
+    clf = mm.MultimodalClassifier(leaves=(WordsLeaf(letters=True),), folds=2).fit(data)
+    clf.save(path)
+    return clf, data, path
+
+
+def test_texts(noted: Any):
+    clf, data, path = noted
+    again = mm.read(path)
+    np.testing.assert_array_equal(again.predict_proba(data), clf.predict_proba(data))
+    assert again.get_params() == clf.get_params()
+
+
+@pytest.mark.parametrize("name", ["terms", "longest", "letters"])
+@pytest.mark.parametrize("other", [None, -1, ["a"], ["a", "a"], "x", {}])
+def test_terms_of_texts_that_are_none(noted: Any, tmp_path: Path, name: str, other: Any):
+    path = tmp_path / "m.mmgraph"
+    shutil.copytree(noted[2], path)
+    document = json.loads((path / "network.json").read_text())
+    document["leaves"][0]["fitted"][name] = other
+    (path / "network.json").write_text(json.dumps(document))
+    with pytest.raises(FormatError):
+        mm.read(path)
 
 
 def test_a_modality_that_never_varies_or_is_never_there(tmp_path: Path):
