@@ -62,6 +62,9 @@ if TYPE_CHECKING:
     )
     from mmgraph.networks.random_fields.markov_random_field import MarkovRandomField
     from mmgraph.predictors.bayesian_network_classifier import BayesianNetworkClassifier
+    from mmgraph.predictors.leaves.encoder import EncoderLeaf
+    from mmgraph.predictors.leaves.torch_module import TorchLeaf
+    from mmgraph.predictors.leaves.words import WordsLeaf
     from mmgraph.predictors.missing_modality_classifier import MissingModalityClassifier
     from mmgraph.predictors.multimodal_classifier import MultimodalClassifier
 
@@ -73,6 +76,7 @@ _HOMES = {
     "ConditionalRandomField": "mmgraph.networks.random_fields.conditional_random_field",
     "DeepBoltzmannMachine": "mmgraph.networks.boltzmann.deep",
     "Deterministic": "mmgraph.graph.conditionals.deterministic_and_softmax",
+    "EncoderLeaf": "mmgraph.predictors.leaves.encoder",
     "Evidence": "mmgraph.graph.evidence",
     "Factor": "mmgraph.graph.factor",
     "FactorGraph": "mmgraph.graph.factor_graph",
@@ -98,10 +102,12 @@ _HOMES = {
     "Softmax": "mmgraph.graph.conditionals.deterministic_and_softmax",
     "TableFactor": "mmgraph.graph.factors.table",
     "Tabulated": "mmgraph.graph.interaction",
+    "TorchLeaf": "mmgraph.predictors.leaves.torch_module",
     "TruncatedLinear": "mmgraph.graph.interaction",
     "TruncatedQuadratic": "mmgraph.graph.interaction",
     "UnaryFactor": "mmgraph.graph.factors.unary",
     "Variable": "mmgraph.graph.variable",
+    "WordsLeaf": "mmgraph.predictors.leaves.words",
     "expectation_maximization": "mmgraph.learning.conditionals.expectation_maximization",
     "expected_family_counts": "mmgraph.inference.exact.family_counts",
     "folds": "mmgraph.data.folds",
@@ -129,6 +135,7 @@ __all__ = [
     "ConditionalRandomField",
     "DeepBoltzmannMachine",
     "Deterministic",
+    "EncoderLeaf",
     "Evidence",
     "Factor",
     "FactorGraph",
@@ -154,10 +161,12 @@ __all__ = [
     "Softmax",
     "TableFactor",
     "Tabulated",
+    "TorchLeaf",
     "TruncatedLinear",
     "TruncatedQuadratic",
     "UnaryFactor",
     "Variable",
+    "WordsLeaf",
     "expectation_maximization",
     "expected_family_counts",
     "folds",

@@ -15,9 +15,8 @@ from torch import Tensor
 from mmgraph.data.blocks.block import Features
 from mmgraph.predictors.leaves.leaf import FittedLeaf, Leaf, LeafRows
 from mmgraph.predictors.leaves.preparation import Preparation
+from mmgraph.predictors.leaves.training import network_inputs, train
 
-_LARGEST = 3.0
-"""Normal quantiles beyond it are taken to lie there."""
 _LEAST_PROBABILITY = 1e-6
 Layers = Sequence[
     tuple[Float[Tensor, "members inputs outputs"], Float[Tensor, "members 1 outputs"]]
@@ -58,7 +57,7 @@ class PerceptronsLeaf(Leaf):
     def fit(self, rows: LeafRows, seed: int) -> FittedPerceptrons:
         """As :meth:`Leaf.fit`."""
         preparation = Preparation.fitted(rows.features, quantiles=True)
-        inputs = _inputs(preparation, rows.features)
+        inputs = network_inputs(preparation, rows.features)
         generator = torch.Generator().manual_seed(seed)
         initial = self._initial(inputs.shape[1], rows.states, generator)
         trained = self._trained(initial, inputs, rows, generator)
@@ -83,26 +82,19 @@ class PerceptronsLeaf(Leaf):
         rows: LeafRows,
         generator: torch.Generator,
     ) -> Layers:
-        """Parameters after all epochs of Adam with a cycle of learning rates."""
-        codes = torch.as_tensor(rows.codes)
-        counts = torch.as_tensor(rows.weights / rows.weights.mean(), dtype=torch.float32)
+        """Parameters after all epochs of training."""
         flat = [tensor.requires_grad_() for layer in layers for tensor in layer]
-        optimiser = torch.optim.AdamW(flat, lr=self.rate, weight_decay=self.decay, foreach=True)
-        steps = self.epochs * -(-len(codes) // self.batch)
-        cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.rate, total_steps=steps)
-        with torch.enable_grad():
-            for _ in range(self.epochs):
-                draws = torch.rand(self.members, len(codes), generator=generator)
-                for index in draws.argsort(1).split(self.batch, dim=1):
-                    outputs = self._noisy_outputs(layers, inputs[index], generator)
-                    losses = torch.nn.functional.cross_entropy(
-                        outputs.flatten(0, 1), codes[index].flatten(), reduction="none"
-                    )
-                    loss = (losses * counts[index].flatten()).mean() * self.members
-                    optimiser.zero_grad()
-                    loss.backward()
-                    optimiser.step()
-                    cycle.step()
+        train(
+            flat,
+            lambda index: self._noisy_outputs(layers, inputs[index], generator),
+            rows,
+            generator,
+            members=self.members,
+            epochs=self.epochs,
+            batch=self.batch,
+            rate=self.rate,
+            decay=self.decay,
+        )
         return [(weights.detach(), biases.detach()) for weights, biases in layers]
 
     def _noisy_outputs(
@@ -144,15 +136,10 @@ class FittedPerceptrons(FittedLeaf):
     def log_likelihoods(self, features: Features) -> Float64[np.ndarray, "rows states"]:
         """As :meth:`FittedLeaf.log_likelihoods`."""
         members = len(self.layers[0][0])
-        outputs = _inputs(self.preparation, features).expand(members, -1, -1)
+        outputs = network_inputs(self.preparation, features).expand(members, -1, -1)
         for number, (weights, biases) in enumerate(self.layers):
             outputs = torch.baddbmm(biases, outputs, weights)
             if number < len(self.layers) - 1:
                 outputs = outputs.relu()
         probabilities = outputs.double().softmax(-1).mean(0).numpy()
         return np.log(probabilities.clip(_LEAST_PROBABILITY)) - self.log_shares
-
-
-def _inputs(preparation: Preparation, features: Features) -> Float[Tensor, "rows inputs"]:
-    scaled = preparation.forward(features)
-    return torch.as_tensor(scaled, dtype=torch.float32).clamp(-_LARGEST, _LARGEST)

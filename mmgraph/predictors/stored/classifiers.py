@@ -36,12 +36,12 @@ from mmgraph.predictors.multimodal_classifier import MultimodalClassifier
 from mmgraph.predictors.pooling.pooled_leaves import FittedPlace, PlacedLeaf, PooledLeaves
 from mmgraph.predictors.pooling.powers import HeldOut
 from mmgraph.predictors.stored.leaves import (
-    Parts,
     fitted_parts,
     leaf_parts,
     restored_fitted,
     restored_leaf,
 )
+from mmgraph.predictors.stored.parts import Parts
 from mmgraph.predictors.stored.trusted_objects import packed, unpacked
 
 _SETTINGS = "settings.skops"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -16,76 +16,23 @@ from mmgraph.graph.leaves.gaussian_mixture import GaussianMixtureLeaf
 from mmgraph.predictors.leaves.encoder import EncoderLeaf, FittedEncoder
 from mmgraph.predictors.leaves.leaf import FittedLeaf, Leaf
 from mmgraph.predictors.leaves.mixture import FittedMixture, MixtureLeaf, density_scope
+from mmgraph.predictors.leaves.module_layers import layers_of, recipe_of
 from mmgraph.predictors.leaves.perceptrons import FittedPerceptrons, PerceptronsLeaf
 from mmgraph.predictors.leaves.preparation import Preparation
+from mmgraph.predictors.leaves.torch_module import FittedModule, TorchLeaf
 from mmgraph.predictors.leaves.words import FittedWords, WordsLeaf, vectoriser
+from mmgraph.predictors.stored.modules import (
+    layer_entries,
+    module_numbers,
+    restored_module,
+    restored_recipe,
+)
+from mmgraph.predictors.stored.parts import Parts, number_in
 
 LEAF_KINDS: Mapping[str, type[Leaf]] = {
-    kind.kind: kind for kind in (EncoderLeaf, MixtureLeaf, PerceptronsLeaf, WordsLeaf)
+    kind.kind: kind for kind in (EncoderLeaf, MixtureLeaf, PerceptronsLeaf, TorchLeaf, WordsLeaf)
 }
 """The kinds of leaves that files hold, by name."""
-
-
-@dataclass
-class Parts:
-    """What a leaf is made of.
-
-    Attributes
-    ----------
-    settings : dict
-        Values that JSON holds.
-    numbers : dict of str to Tensor
-        In their precision.
-    objects : dict of str to object
-        What scikit-learn has made.
-    where : str
-        The place in a file, for messages.
-    """
-
-    settings: dict[str, Any] = field(default_factory=dict)
-    numbers: dict[str, Tensor] = field(default_factory=dict)
-    objects: dict[str, Any] = field(default_factory=dict)
-    where: str = "a leaf"
-
-    def add(self, name: str, values: np.ndarray | Tensor) -> None:
-        """Add numbers."""
-        self.numbers[name] = torch.as_tensor(values)
-
-    def take(
-        self, name: str, *shape: int | None, dtype: torch.dtype = torch.float64
-    ) -> np.ndarray[Any, Any]:
-        """Take numbers out, which must be finite and of a shape (None is any length).
-
-        Raises
-        ------
-        FormatError
-            If they are missing or anything else.
-        """
-        if name not in self.numbers:
-            raise FormatError(f"{self.where}: the numbers '{name}' are missing")
-        tensor = self.numbers.pop(name)
-        fits = len(shape) == tensor.ndim and all(
-            want is None or want == size for want, size in zip(shape, tensor.shape, strict=True)
-        )
-        if not fits or tensor.dtype != dtype:
-            wanted = ", ".join("any" if size is None else str(size) for size in shape)
-            raise FormatError(
-                f"{self.where}: the numbers '{name}' are {tensor.dtype} of shape "
-                f"{tuple(tensor.shape)}, not {dtype} of shape ({wanted})"
-            )
-        if not bool(tensor.isfinite().all()):
-            raise FormatError(f"{self.where}: of the numbers '{name}' some are not finite")
-        return tensor.numpy()
-
-    def made(self, name: str) -> Any:
-        """Return an object that must be there."""
-        if name not in self.objects:
-            raise FormatError(f"{self.where}: the object '{name}' is missing")
-        return self.objects[name]
-
-    def setting(self, name: str) -> float:
-        """Return a finite number among the settings."""
-        return _number(self.where, name, self.settings.get(name))
 
 
 def leaf_parts(leaf: Leaf) -> Parts:
@@ -104,6 +51,8 @@ def leaf_parts(leaf: Leaf) -> Parts:
     parts = Parts({"kind": leaf.kind})
     if isinstance(leaf, EncoderLeaf):
         parts.objects["untrained"] = values.pop("classifier")
+    if isinstance(leaf, TorchLeaf):
+        parts.settings["build"] = layer_entries(recipe_of(values.pop("build")).layers)
     for name, value in values.items():
         parts.settings[name] = value.item() if isinstance(value, np.generic) else value
     return parts
@@ -122,13 +71,16 @@ def restored_leaf(parts: Parts) -> Leaf:
     build: Any = kind
     if kind is EncoderLeaf:
         return build(parts.made("untrained"), entry.get("quantiles", bool))
-    options = {}
+    options: dict[str, Any] = {}
     for option in fields(build):
+        if option.name == "build":
+            options["build"] = restored_recipe(entry, "build")
+            continue
         if isinstance(option.default, bool):
             options[option.name] = entry.get(option.name, bool)
             continue
         value = entry.get(option.name, object)
-        number = _number(parts.where, option.name, value)
+        number = number_in(parts.where, option.name, value)
         if isinstance(option.default, int) and not isinstance(value, int):
             raise FormatError(f"{parts.where}: '{option.name}' is a whole number, not {number}")
         options[option.name] = value
@@ -160,6 +112,11 @@ def fitted_parts(fitted: FittedLeaf) -> Parts:
     elif isinstance(fitted, FittedEncoder):
         _take_apart(fitted.preparation, parts)
         parts.objects["classifier"] = fitted.classifier
+        parts.add("log_shares", fitted.log_shares)
+    elif isinstance(fitted, FittedModule):
+        _take_apart(fitted.preparation, parts)
+        parts.settings["layers"] = layer_entries(layers_of(fitted.module))
+        parts.numbers |= module_numbers(fitted.module)
         parts.add("log_shares", fitted.log_shares)
     elif isinstance(fitted, FittedWords):
         terms = fitted.terms
@@ -250,6 +207,12 @@ def _words(parts: Parts, states: int) -> FittedWords:
     return FittedWords(terms, classifier, parts.take("log_shares", states))
 
 
+def _torch(parts: Parts, states: int) -> FittedModule:
+    preparation = _preparation(parts)
+    module = restored_module(parts, int(preparation.varying.sum()), states)
+    return FittedModule(preparation, module, parts.take("log_shares", states))
+
+
 def _classifier(parts: Parts, states: int, features: int) -> Any:
     """A fitted classifier of so many features, whose classes are indices of states."""
     classifier = parts.made("classifier")
@@ -270,6 +233,7 @@ _RESTORED: Mapping[str, Callable[[Parts, int], FittedLeaf]] = {
     "encoder": _encoder,
     "mixture": _mixture,
     "perceptrons": _perceptrons,
+    "torch": _torch,
     "words": _words,
 }
 
@@ -298,9 +262,3 @@ def _preparation(parts: Parts) -> Preparation:
     if noise <= 0:
         raise FormatError(f"{parts.where}: the noise {noise} is no variance")
     return Preparation(varying, scale, mean, loadings, noise)
-
-
-def _number(where: str, name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
-        raise FormatError(f"{where}: expected a number in '{name}', found {shown(value)}")
-    return value

@@ -32,6 +32,7 @@ from mmgraph.predictors.leaves.encoder import EncoderLeaf
 from mmgraph.predictors.leaves.leaf import Leaf
 from mmgraph.predictors.leaves.mixture import MixtureLeaf
 from mmgraph.predictors.leaves.perceptrons import PerceptronsLeaf
+from mmgraph.predictors.leaves.torch_module import TorchLeaf
 from mmgraph.predictors.leaves.words import WordsLeaf
 
 MODALITIES = {"clinical": ["age", "stage"], "genes": ["g1", "g2", "g3"]}
@@ -44,6 +45,16 @@ LEAVES: dict[str, Leaf] = {
     "pipeline": EncoderLeaf(make_pipeline(StandardScaler(), GaussianNB())),
     "perceptrons": PerceptronsLeaf(members=2, hidden=8, epochs=3),
 }
+
+
+def layers(features: int, states: int) -> torch.nn.Module:
+    return torch.nn.Sequential(
+        torch.nn.Linear(features, 8), torch.nn.BatchNorm1d(8), torch.nn.GELU(),
+        torch.nn.Linear(8, states),
+    )  # fmt: skip
+
+
+LEAVES["torch"] = TorchLeaf(layers, epochs=3)
 
 
 def patients(rows: int = 60, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
@@ -87,7 +98,8 @@ def test_every_kind_of_leaf_answers_alike(name: str, tmp_path: Path):
     assert again.feature_names_in_.tolist() == clf.feature_names_in_.tolist()
     assert again.feature_names_in_.dtype == object
     assert again.n_features_in_ == 5
-    assert repr(again.get_params()) == repr(clf.get_params())
+    if name != "torch":  # whose function comes back as a list of layers
+        assert repr(again.get_params()) == repr(clf.get_params())
     refitted = clone(again).fit(*patients())
     check_alike(clf, refitted, patients(40, seed=1)[0])
 
@@ -134,6 +146,37 @@ def test_rows_of_several_modalities(tmp_path: Path):
     check_alike(clf, again, data)
     assert hasattr(again, "n_features_in_") == hasattr(clf, "n_features_in_")
     assert set(again.get_params()["leaves"]) == {"genes", "clinical"}
+
+
+def test_modules_whose_class_is_code_are_refused(tmp_path: Path):
+    clf = fitted(TorchLeaf(torch.nn.Linear, epochs=1))
+    with pytest.raises(FormatError, match="a module of the class Linear is code"):
+        clf.save(tmp_path / "m.mmgraph")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_layers_that_are_others(tmp_path: Path):
+    fitted(LEAVES["torch"]).save(tmp_path / "m.mmgraph")
+    file = tmp_path / "m.mmgraph" / "network.json"
+    text = file.read_text()
+    for part in ("leaf", "fitted"):
+        key = {"leaf": "build", "fitted": "layers"}[part]
+        for change in (
+            [], [{"layer": "LSTM"}], [{"layer": "Linear"}], {}, None,
+            [{"layer": "Linear", "in_features": 2, "out_features": [2], "bias": True}],
+        ):  # fmt: skip
+            document = json.loads(text)
+            document["leaves"][0][part][key] = change
+            file.write_text(json.dumps(document))
+            if change != [] or part == "fitted":
+                with pytest.raises(FormatError):
+                    mm.read(tmp_path / "m.mmgraph")
+    for name, value in (("in_features", 10**12), ("out_features", 3), ("bias", False)):
+        document = json.loads(text)
+        document["leaves"][0]["fitted"]["layers"][0][name] = value
+        file.write_text(json.dumps(document))
+        with pytest.raises(FormatError, match="leaves"):
+            mm.read(tmp_path / "m.mmgraph")
 
 
 @pytest.fixture(scope="module")
