@@ -16,6 +16,7 @@ from mmgraph.cli.common import (
     print_json,
     print_table,
     progress_bar,
+    say,
 )
 from mmgraph.cli.interruption import keeps
 from mmgraph.cli.outputs import check_directory, check_drawing
@@ -26,8 +27,8 @@ _COLUMNS = {
         "expected_calibration_error", "calibration_error_by_chance", "mean_squared_error",
     ),
     "classification": (
-        "split", "given", "accuracy", "log_loss", "brier_score", "expected_calibration_error",
-        "calibration_error_by_chance",
+        "split", "given", "log_loss", "accuracy", "expected_calibration_error",
+        "debiased_calibration_error", "calibration_error_by_chance",
     ),
     "land_cover": (
         "split", "given", "missing", "method", "overall_accuracy", "overall_accuracy_deviation",
@@ -36,10 +37,11 @@ _COLUMNS = {
 }  # fmt: skip
 """What the table of each kind shows of a row; of others everything."""
 _NOTE = """\
-± is the standard error: over rows, or in a split by groups over the groups. ECE is the expected
-calibration error; by chance: what it would be if these predictions were calibrated, its mean and
-95% quantile."""
-_GIVEN_WIDTH = 16
+± is the standard error: over rows, or in a split by groups over the groups. ECE
+is the expected calibration error; debiased: without what noise adds to it; by
+chance: what it would be if these predictions were calibrated, its mean and 95%
+quantile."""
+_GIVEN_WIDTH = 15
 
 
 def run(
@@ -88,7 +90,11 @@ def run(
     )
     if "calibration_error_by_chance" in columns:
         typer.echo(_NOTE)
+    for groups in dict.fromkeys(row["groups"] for row in report["results"] if row.get("groups")):
+        typer.echo(f"In the split 'grouped' whole groups are left out (here: {groups}).")
     list_written(report["files"])
+    if fitted := [file for file in report["files"] if Path(file).name == "model.mmgraph"]:
+        say(f"`mmgraph predict {fitted[0]} ROWS.csv` answers for other rows")
 
 
 def _heading(column: str) -> str:
@@ -99,7 +105,7 @@ def _heading(column: str) -> str:
         "overall_accuracy_deviation": "±",
         "average_accuracy": "average",
         "expected_calibration_error": "ECE",
-        "brier_score": "brier\nscore",
+        "debiased_calibration_error": "ECE\nde-\nbiased",
         "calibration_error_by_chance": "by\nchance",
         "lower_bound": "bound",
         "mean_squared_error": "squared\nerror",

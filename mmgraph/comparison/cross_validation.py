@@ -22,7 +22,7 @@ class CrossValidation:
     Attributes
     ----------
     split : str
-        ``random``, or ``by`` and what a group is.
+        ``random`` or ``grouped``.
     data : MultimodalData
         All rows; with groups where folds are of whole ones, so that splits within training rows are
         of the same kind.
@@ -37,18 +37,22 @@ class CrossValidation:
     leak: Leak | None = None
 
     @property
+    def groups(self) -> str | None:
+        """What a group is, None of random rows."""
+        return None if self.data.groups is None else self.data.groups.name
+
+    @property
     def suffix(self) -> str:
         """What file names end in, so that those of splits by groups are told apart."""
-        return "" if self.data.groups is None else f"_{self.split.replace(' ', '_')}"
+        return "" if self.groups is None else f"_{self.split}"
 
     def titled(self, text: str) -> str:
         """Return the title of a picture of this split."""
-        return text if self.data.groups is None else f"{text}, split {self.split}"
+        return text if self.groups is None else f"{text}, {self.split} ({self.groups})"
 
     def fold_name(self, number: int) -> str:
         """Return what progress says of a fold."""
-        name = f"fold {number + 1} of {len(self.folds)}"
-        return name if self.data.groups is None else f"{name} {self.split}"
+        return self.titled(f"fold {number + 1} of {len(self.folds)}")
 
     @property
     def tested(self) -> Codes:
@@ -86,7 +90,7 @@ def cross_validations(
     if grouped.groups is not None:
         warn_of_groups(grouped)
         folds = folds_of(grouped, count, seed)[:limit]
-        splits.append(CrossValidation(f"by {grouped.groups.name}", grouped, tuple(folds), leak))
+        splits.append(CrossValidation("grouped", grouped, tuple(folds), leak))
     return splits
 
 

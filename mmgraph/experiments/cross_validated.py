@@ -99,12 +99,15 @@ class CrossValidatedJob(Job):
         return {key: np.concatenate([fold[key] for fold in folds]) for key in folds[0]}
 
     def report(self, answers: Mapping[str, Answer]) -> dict[str, Any]:
-        """Return the rows of all splits, each with its ``split``, and the ``leak`` if any."""
+        """Return the rows of all splits, and the ``leak`` if any.
+
+        Each row has its ``split``, and what its ``groups`` are.
+        """
         leaks = [split.leak.figures() for split in self.splits if split.leak is not None]
         return {
             **({"leak": leaks[0]} if leaks else {}),
             "results": [
-                {"split": split.split, **row}
+                {"split": split.split, "groups": split.groups, **row}
                 for split in self.splits
                 for row in self.rows(split.data.rows(split.tested), self.predicted(split, answers))
             ],

@@ -91,11 +91,12 @@ class Reader:
             if key not in keys:
                 raise self.error(f"there is no place for '{key}'{suggestion(key, keys)}")
 
-    def table(self, key: str) -> Mapping[str, Any]:
-        """Return the table ``[key]``."""
-        table = self.content.get(key)
+    def table(self, key: str, optional: bool = False) -> Mapping[str, Any]:
+        """Return the table ``[key]``, one without entries where it is missing and may be."""
+        table = self.content.get(key, {} if optional else None)
         if not isinstance(table, dict):
-            raise self.error(f"the table [{key}] is missing")
+            missing = "is missing" if table is None else f"is none, but {table!r}"
+            raise self.error(f"the table [{key}] {missing}")
         return table
 
     def declaration(self, cls: type[Model], **others: Any) -> Model:
@@ -106,7 +107,7 @@ class Reader:
             if one.metadata.get("table"):
                 tables.setdefault(one.metadata["table"], []).append(_key(one))
         for name, keys in tables.items():
-            self._refuse_others(self.table(name), keys, f"[{name}]")
+            self._refuse_others(self.table(name, optional=True), keys, f"[{name}]")
         values = self._values(cls, declared, self.content, "")
         return cls(**{"name": self.path.stem, **values, **others})
 
@@ -131,7 +132,10 @@ class Reader:
         hints, values = get_type_hints(cls), {}
         for one in declared:
             name, kind, key = one.metadata.get("table"), hints[one.name], _key(one)
-            place, inside = (f"[{name}]", self.table(name)) if name else (where, table)
+            place, inside = where, table
+            if name:
+                place = f"[{name}]"
+                inside = self.table(name, optional=one.default is not MISSING)
             if key in inside:
                 values[one.name] = self._value(one, kind, inside[key], place)
             elif one.default is MISSING:
@@ -170,7 +174,7 @@ class Reader:
             yield self.record(cls, one, f"[[{key}]] {one.get(first, '')}".strip())
 
     def _names(self, names: Any, where: str) -> tuple[str, ...]:
-        if not isinstance(names, list) or not names:
+        if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
             raise self.error(f"{where} must be a list of lists of modalities")
         return tuple(names)
 

@@ -52,11 +52,10 @@ Scale = LinearScale | NormalQuantiles
 def fit_scale(kind: str, features: Features, modality: str, floor: float = 0.0) -> Scale:
     """Fit a scale to the features of training rows.
 
-    ``none`` leaves features as they are; ``standardise`` gives each mean zero and variance one;
-    ``one_scale`` is one for all, so that those that hardly vary stay small; ``normal_quantiles``
-    makes quantiles of a normal distribution. The floor is the share of the deviation of all
-    features that is added to each one's: a feature that is constant in the training rows may vary a
-    little in others.
+    ``standardise`` gives each mean zero and variance one; ``one_scale`` is one for all, so that
+    those that hardly vary stay small; ``normal_quantiles`` makes quantiles of a normal
+    distribution. The floor is the share of the deviation of all features that is added to each
+    one's: a feature that is constant in the training rows may vary a little in others.
     """
     refuse_not_finite(features, modality)
     if kind == "normal_quantiles":
@@ -66,8 +65,6 @@ def fit_scale(kind: str, features: Features, modality: str, floor: float = 0.0) 
         made = QuantileTransformer(output_distribution="normal", n_quantiles=count)
         return NormalQuantiles(made.fit(features))
     mean = features.mean(0)
-    if kind == "none":
-        return LinearScale(np.zeros_like(mean), np.ones_like(mean))
     whole = float(np.sqrt(((features - mean) ** 2).mean()))
     if whole == 0:
         raise LearningError(f"all features of '{modality}' are constant in the training rows")

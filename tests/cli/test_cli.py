@@ -111,7 +111,8 @@ def test_run_prints_one_object(mmgraph, monkeypatch: pytest.MonkeyPatch, tmp_pat
     def stand_in(name, directory, folds, progress):
         progress(0, folds, "fold 1")
         row = {"given": ["sound"], "method": "exact", "accuracy": 0.5, "log_loss": 1.0}
-        row |= {"brier_score": 0.4, "expected_calibration_error": 0.1, "split": "by block"}
+        row |= {"brier_score": 0.4, "expected_calibration_error": 0.1, "split": "grouped"}
+        row |= {"groups": "block", "debiased_calibration_error": 0.05}
         row |= {"accuracy_standard_error": 0.031, "log_loss_standard_error": None}
         row |= {"calibration_error_by_chance": 0.012, "calibration_error_by_chance_95": 0.017}
         report = {"model": name, "kind": "classification", "seconds": 1.0, "results": [row]}
@@ -125,7 +126,7 @@ def test_run_prints_one_object(mmgraph, monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert set(report) == {"model", "kind", "seconds", "results", "leak"}
     assert report["results"][0]["given"] == ["sound"]
     code, out, err = mmgraph(*arguments)
-    for shown in ("by block", "0.500±.031", "1.000", "0.012", "0.017", "± is the standard error"):
+    for shown in ("grouped", "0.500±.031", "1.000", "0.012", "0.017", "± is the standard error"):
         assert shown in out
     assert f"wrote {tmp_path}" in err
 
@@ -153,20 +154,22 @@ def test_the_table_of_both_splits_fits_a_narrow_terminal(
     mmgraph, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     figures = {"accuracy": 0.6443, "accuracy_standard_error": 0.0578, "log_loss": 1.0286}
-    figures |= {"log_loss_standard_error": 0.1903, "brier_score": 0.4809}
+    figures |= {"log_loss_standard_error": 0.1903, "debiased_calibration_error": 0.0481}
     figures |= {"expected_calibration_error": 0.0424, "calibration_error_by_chance": 0.0303}
     figures |= {"calibration_error_by_chance_95": 0.0421}
     rows = [
-        {"split": split, "given": given, **figures}
-        for split in ("random", "by block")
+        {"split": split, "groups": groups, "given": given, **figures}
+        for split, groups in (("random", None), ("grouped", "block"))
         for given in (["sound", "movement"], ["fac", "fou", "kar", "mor", "pix", "zer"])
     ]
     report = {"model": "m", "kind": "classification", "seconds": 1.0, "results": rows, "files": []}
     monkeypatch.setattr(experiment, "run", lambda *_, **__: report)
     monkeypatch.setenv("COLUMNS", "80")
     out = mmgraph("run", "home_activities", "--output", tmp_path)[1]
-    for shown in ("by block", "sound+movement", "fac+fou+kar+", "mor+pix+zer", "0.644±.058",
-                  "1.029±.190", "0.481", "0.042", "0.030,"):  # fmt: skip
+    assert max(map(len, out.splitlines())) <= 80
+    assert 0 < out.index("log loss") < out.index("accuracy")
+    for shown in ("grouped", "sound+movement", "fac+fou+kar+", "mor+pix+zer", "0.644±.058",
+                  "1.029±.190", "0.048", "0.042", "0.030,", "(here: block)"):  # fmt: skip
         assert shown in out
     # Where there is one split its name tells nothing.
     del rows[2:]

@@ -26,7 +26,8 @@ def data(groups: np.ndarray | None, rows: int = 60) -> MultimodalData:
 
 def test_both_splits_of_grouped_data():
     random, grouped = cross_validations(data(np.repeat(np.arange(3), 20)), 5, 0)
-    assert (random.split, grouped.split) == ("random", "by person")
+    assert (random.split, grouped.split) == ("random", "grouped")
+    assert (random.groups, grouped.groups) == (None, "person")
     assert (len(random.folds), len(grouped.folds)) == (5, 3)
     for (train, test), (expected, held_out) in zip(
         random.folds, train_and_test(stratified_folds(data(None).codes, 5, 0)), strict=True
@@ -46,9 +47,10 @@ def test_both_splits_of_grouped_data():
 
 def test_names_of_files_and_folds_tell_the_splits_apart():
     random, grouped = cross_validations(data(np.repeat(np.arange(3), 20)), 3, 0)
-    assert (random.step(1), grouped.step(1)) == ("fold_1", "fold_1_by_person")
-    assert (random.fold_name(0), grouped.fold_name(0)) == ("fold 1 of 3", "fold 1 of 3 by person")
-    assert (random.titled("A"), grouped.titled("A")) == ("A", "A, split by person")
+    assert (random.step(1), grouped.step(1)) == ("fold_1", "fold_1_grouped")
+    assert random.fold_name(0) == "fold 1 of 3"
+    assert grouped.fold_name(0) == "fold 1 of 3, grouped (person)"
+    assert (random.titled("A"), grouped.titled("A")) == ("A", "A, grouped (person)")
 
 
 def test_without_groups_there_is_one_split():
@@ -70,7 +72,7 @@ def test_a_leak_adds_blocks_and_is_warned_of_once():
     with pytest.warns(LeakWarning, match=r"test rows the most .* Both splits are repor") as warned:
         random, blocks = cross_validations(rows, 4, 0, 3)
     assert len(warned) == 1
-    assert (random.split, blocks.split) == ("random", "by block")
+    assert (random.split, blocks.split, blocks.groups) == ("random", "grouped", "block")
     assert (len(random.folds), len(blocks.folds)) == (3, 3)
     assert (random.data.groups, random.leak) == (None, None)
     assert blocks.leak is not None
@@ -88,7 +90,7 @@ def test_groups_that_are_named_need_no_alarm():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         _, grouped = cross_validations(MultimodalData(rows.blocks, rows.outcome, groups), 5, 0)
-    assert (grouped.split, grouped.leak) == ("by hour", None)
+    assert (grouped.split, grouped.groups, grouped.leak) == ("grouped", "hour", None)
 
 
 def test_copies_in_other_groups_are_warned_of():

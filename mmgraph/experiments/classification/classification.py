@@ -2,134 +2,116 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Float64
 
 from mmgraph.comparison.noise import figures_with_noise
 from mmgraph.data.multimodal_data import MultimodalData
-from mmgraph.data.splits import folds_of
+from mmgraph.experiments.classification.data import load_data
 from mmgraph.experiments.classification.declaration import (
     ClassificationDeclaration,
     read_classification,
 )
-from mmgraph.experiments.classification.leaves import FittedLeaf, fit_leaf
 from mmgraph.experiments.cross_validated import CrossValidatedJob
-from mmgraph.experiments.job import Answer, StepProgress
-from mmgraph.experiments.rows import load_rows
-from mmgraph.graph.factors.table import TableFactor
-from mmgraph.inference.query import query
-from mmgraph.learning.likelihood_weights import learn_likelihood_weights
-from mmgraph.networks.bayesian_network import BayesianNetwork
+from mmgraph.experiments.job import Answer, Step, StepProgress
+from mmgraph.experiments.reader import Names, Reader
+from mmgraph.predictors.multimodal_classifier import MultimodalClassifier
+
+MODEL = "model.mmgraph"
+"""Where the classifier that learned from all rows lies in the directory of a run."""
+_MODEL_STEP = "model"
 
 
-@dataclass(frozen=True)
-class FittedModel:
-    """A network of the target and its weighted leaves, and what prepares their values."""
-
-    network: BayesianNetwork
-    leaves: tuple[FittedLeaf, ...]
-
-    def predict_proba(
-        self, data: MultimodalData, given: tuple[str, ...]
-    ) -> Float64[np.ndarray, "rows states"]:
-        """Return the target's posterior when only some modalities are there."""
-        evidence = {
-            fitted.child.name: fitted.values(data.features[str(fitted.child.modality)])
-            for fitted in self.leaves
-            if fitted.child.modality in given
-        }
-        return query(self.network, evidence, [data.target.name]).marginal(data.target.name).numpy()
-
-
-def fit_model(declaration: ClassificationDeclaration, data: MultimodalData) -> FittedModel:
-    """Fit the leaves, and the power of each leaf on rows that it has not seen.
-
-    The powers of one modality are learned for that modality alone, so that its posterior is
-    calibrated by itself; given the target the modalities are independent, and fusing calibrated
-    likelihoods needs no further number. Rows that it has not seen are of groups that it has not
-    seen, where data have groups.
-    """
-    log_prior = torch.as_tensor(np.log(_shares(data)))
-    held_out = _held_out_log_likelihoods(declaration, data)
-    weights: dict[str, float] = {}
-    for modality in declaration.modalities:
-        names = [leaf.name for leaf in declaration.leaves if leaf.modality == modality]
-        stacked = torch.as_tensor(np.stack([held_out[n] for n in names]))
-        learned = learn_likelihood_weights(stacked, log_prior, torch.as_tensor(data.codes))
-        weights.update(zip(names, learned.tolist(), strict=True))
-    return _assembled(declaration, data, weights)
-
-
-def _shares(data: MultimodalData) -> Float64[np.ndarray, " states"]:
-    counts = np.bincount(data.codes, minlength=data.target.cardinality)
-    return np.asarray(counts / counts.sum())
-
-
-def _assembled(
-    declaration: ClassificationDeclaration, data: MultimodalData, weights: Mapping[str, float]
-) -> FittedModel:
-    """Fit every leaf on all rows, give it its power, and hang it on the target."""
-    leaves = []
-    for leaf in declaration.leaves:
-        features = data.features[leaf.modality]
-        fitted = fit_leaf(leaf, data.target, features, data.codes, declaration.seed)
-        weighted = fitted.leaf.reweighted(weights[leaf.name])
-        leaves.append(FittedLeaf(weighted, fitted.values))
-    prior = TableFactor((data.target,), _shares(data), child=data.target)
-    network = BayesianNetwork(
-        [data.target, *(f.child for f in leaves)], [prior, *(f.leaf for f in leaves)]
+def fit_model(declaration: ClassificationDeclaration, data: MultimodalData) -> MultimodalClassifier:
+    """Return the classifier that is declared, fitted to rows."""
+    classifier = MultimodalClassifier(
+        leaves=declaration.leaves,
+        joint=declaration.joint,
+        folds=declaration.inner_folds,
+        random_state=declaration.seed,
     )
-    return FittedModel(network, tuple(leaves))
+    return classifier.fit(data)
 
 
-def _held_out_log_likelihoods(
-    declaration: ClassificationDeclaration, data: MultimodalData
-) -> dict[str, Float64[np.ndarray, "rows states"]]:
-    """Each leaf's log-likelihoods of every training row, from a fit without that row's fold.
+def leaves_of(classifier: MultimodalClassifier) -> list[tuple[str, tuple[str, ...]]]:
+    """Return the leaves of a fitted classifier by name, each with the modalities that it sees."""
+    return [(leaf.place.name, leaf.place.modalities) for leaf in classifier.model_.leaves]
 
-    Where data have groups no leaf has seen a row of that row's group either.
+
+def declared_rows(
+    name: str | os.PathLike[str],
+) -> tuple[ClassificationDeclaration, MultimodalData]:
+    """Return a declaration and its rows, whose modalities are those that it names.
+
+    Raises
+    ------
+    FormatError
+        If a modality that is named is none of the rows'; else as :func:`load_data`.
     """
-    shape = (len(data.codes), data.target.cardinality)
-    held_out = {leaf.name: np.zeros(shape) for leaf in declaration.leaves}
-    for fit_rows, other_rows in folds_of(data, declaration.weight_folds, declaration.seed + 100):
-        part, rest = data.rows(fit_rows), data.rows(other_rows)
-        for leaf in declaration.leaves:
-            fitted = fit_leaf(
-                leaf, data.target, part.features[leaf.modality], part.codes, declaration.seed
-            )
-            held_out[leaf.name][other_rows] = fitted.log_likelihoods(rest.features[leaf.modality])
-    return held_out
-
-
-def load_data(declaration: ClassificationDeclaration) -> MultimodalData:
-    """Load the data set that a declaration names; errors are those of :func:`load_rows`."""
-    return load_rows(declaration, declaration.target)
+    reader = Reader(name)
+    declaration = read_classification(reader)
+    data = load_data(declaration, reader.path.parent)
+    reader.known(declaration.given, data.modalities, "[report] given")
+    if isinstance(declaration.leaves, Mapping):
+        reader.known((tuple(declaration.leaves),), data.modalities, "[classifier.leaves]")
+    return declaration, data
 
 
 def job(name: str | os.PathLike[str], directory: Path | None) -> ClassificationJob:
     """Return the job of a declaration."""
-    declaration = read_classification(name)
-    data, folds, seed = load_data(declaration), declaration.folds, declaration.seed
-    return ClassificationJob(declaration, directory, data, folds, seed)
+    declaration, data = declared_rows(name)
+    return ClassificationJob(declaration, directory, data, declaration.folds, declaration.seed)
 
 
 class ClassificationJob(CrossValidatedJob):
-    """A classification and its rows.
+    """A classification and its rows; its last step is the model of all rows, kept in a file.
 
-    A row of the results has ``split``, ``given``, ``method`` and the figures of
+    A row of the results has ``split``, ``groups``, ``given``, ``method`` and the figures of
     :func:`~mmgraph.comparison.noise.figures_with_noise`.
     """
 
     kind = "classification"
     declaration: ClassificationDeclaration
-    _network: BayesianNetwork | None = None
+
+    @property
+    def given(self) -> Names:
+        """The situations: as declared, or all modalities together and then each alone."""
+        modalities = self.data.modalities
+        alone = tuple((m,) for m in modalities) if len(modalities) > 1 else ()
+        return self.declaration.given or (modalities, *alone)
+
+    def arrays(self) -> Iterable[np.ndarray]:
+        """Return features, states and groups, and what they are called."""
+        yield from self.data.arrays()
+        groups, schema = self.data.groups, self.data.schema
+        named = [
+            list(self.data.modalities),
+            [self.data.target.name, *self.data.target.labels],
+            None if groups is None else groups.name,
+            None if schema is None else schema.to_toml(),
+        ]
+        yield np.frombuffer(json.dumps(named).encode(), np.uint8)
+
+    def steps(self, limit: int | None) -> list[Step]:
+        """Return a step for each fold of each split, and one for the model where it is written."""
+        steps = super().steps(limit)
+        if self.directory is not None:
+            path = self.directory / MODEL
+            run = partial(self._fit_to_all, path)
+            steps.append(Step(_MODEL_STEP, "all rows", run, keeps=path.exists()))
+        return steps
+
+    def _fit_to_all(self, path: Path, progress: StepProgress, scratch: Path | None) -> Answer:
+        model = fit_model(self.declaration, self.data)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        model.save(path)
+        return Answer({}, leaves_of(model))
 
     def fold(
         self,
@@ -141,8 +123,11 @@ class ClassificationJob(CrossValidatedJob):
     ) -> Answer:
         """Return the posteriors of the test rows in each situation."""
         model = fit_model(self.declaration, train)
-        self._network = model.network
-        return Answer({"+".join(g): model.predict_proba(test, g) for g in self.declaration.given})
+        return Answer({_key(place): model.predict_proba(test, g) for place, g in self._situations})
+
+    @property
+    def _situations(self) -> Iterable[tuple[int, tuple[str, ...]]]:
+        return enumerate(self.given)
 
     def rows(
         self, tested: MultimodalData, predicted: Mapping[str, np.ndarray]
@@ -153,30 +138,28 @@ class ClassificationJob(CrossValidatedJob):
             {
                 "given": list(given),
                 "method": "exact",
-                **figures_with_noise(predicted["+".join(given)], tested.codes, groups),
+                **figures_with_noise(predicted[_key(place)], tested.codes, groups),
             }
-            for given in self.declaration.given
+            for place, given in self._situations
         ]
 
     def draw(self, directory: Path, answers: Mapping[str, Answer]) -> list[str]:
         """Draw the network, and of each split confusion matrices and calibration."""
+        from mmgraph.experiments.classification.pictures import draw_leaves, file_names
         from mmgraph.experiments.pictures import calibration_figures, save_figures
-        from mmgraph.plots import draw_network
 
-        files = [str(directory / "network.png")]
-        draw_network(self._fitted_network(), files[0])
+        files = [str(directory / MODEL), str(directory / "network.png")]
+        draw_leaves(self.data.target, answers[_MODEL_STEP].notes, files[-1])
+        titles = [" and ".join(given) for given in self.given]
+        confusions = dict(zip(file_names(self.given), titles, strict=True))
         for split in self.splits:
             predicted = self.predicted(split, answers)
-            given = self.declaration.given
-            tables = {" and ".join(g): predicted["+".join(g)] for g in given}
-            confusions = {f"confusion_{'_'.join(g)}": " and ".join(g) for g in given}
+            tables = {title: predicted[_key(place)] for place, title in enumerate(titles)}
             figures = calibration_figures(split, tables, confusions)
             files += save_figures(directory, figures, split.suffix)
         return files
 
-    def _fitted_network(self) -> BayesianNetwork:
-        if self._network is None:
-            # Every fold came from an earlier run; the picture does not show powers.
-            powers = {leaf.name: 1.0 for leaf in self.declaration.leaves}
-            self._network = _assembled(self.declaration, self.data, powers).network
-        return self._network
+
+def _key(situation: int) -> str:
+    """What the posteriors of a situation are kept as: names of modalities may hold anything."""
+    return f"given_{situation}"

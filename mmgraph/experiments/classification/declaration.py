@@ -1,62 +1,147 @@
-"""The declaration of a classification: its data, leaves, learning and report, read from TOML."""
+"""The declaration of a classification: its rows, classifier, validation and report, from TOML."""
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from mmgraph.experiments.reader import Names, Reader, entry
 from mmgraph.experiments.rows import RowsModel
+from mmgraph.graph.errors import suggestion
+
+Leaves = tuple[str, ...] | Mapping[str, tuple[str, ...]]
+_REPLACED = {
+    "leaf": "[classifier] leaves names the kinds of leaves of each modality",
+    "network": "[data] target is the column of a data set, a file's schema has one of the role "
+    "'target'",
+    "learning": "[validation] has folds and seed, and [classifier] the folds of the powers",
+}
+"""Tables that declarations once had, and what says the same."""
+_OF_TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq")
 
 
-@dataclass(frozen=True)
-class LeafDeclaration:
-    """One leaf of the target: its variable, the modality that it sees, and how it is fitted.
+def _schema(reader: Reader, value: Any) -> Any:
+    """A path, or the entries of columns; written in ``[data.schema]`` or, as in files, below."""
+    if isinstance(value, str) and value:
+        return value
+    if not isinstance(value, dict) or not value:
+        raise reader.error(
+            f"[data] 'schema' is the path of a schema, or a table of columns, not {value!r}"
+        )
+    inner = value["columns"] if set(value) == {"columns"} else None
+    as_in_file = isinstance(inner, dict) and all(isinstance(v, dict) for v in inner.values())
+    return inner if as_in_file else value
 
-    A Gaussian mixture is a density of the features, which ``transform`` changes first: for each
-    state and restart it has so many ``components``; ``restarts`` are mixed; ``covariance`` is of a
-    kind, has a ``shrinkage``, and variances a ``floor``. An encoder gives the scores of a
-    classifier, of so many ``trees``.
-    """
 
-    name: str
-    modality: str
-    kind: str = entry(among=("gaussian_mixture", "encoder"))
-    transform: str = entry("none", among=("none", "standardise", "normal_quantiles"))
-    components: int = 1
-    restarts: int = 1
-    covariance: str = "full"
-    shrinkage: float = 0.3
-    floor: float = 1e-3
-    encoder: str = entry("extra_trees", among=("extra_trees",))
-    trees: int = 200
+def _reading(reader: Reader, value: Any) -> dict[str, Any]:
+    """The options by which a file is read."""
+    known = ("missing", "encoding", "separator")
+    if not isinstance(value, dict):
+        raise reader.error(f"[data] 'read' is a table of {', '.join(known)}, not {value!r}")
+    for key, option in value.items():
+        if key not in known:
+            raise reader.error(f"[data.read] has '{key}'{suggestion(key, known)}")
+        if key != "missing":
+            reader.checked(option, str, "[data.read]", key)
+    missing = value.get("missing", [])
+    return {**value, "missing": missing if isinstance(missing, list) else [missing]}
+
+
+def _leaf_names(reader: Reader, value: Any, where: str) -> tuple[str, ...]:
+    from mmgraph.predictors.multimodal_classifier import LEAVES
+
+    if not isinstance(value, list):
+        raise reader.error(f"{where} is a list of leaves ({', '.join(LEAVES)}), not {value!r}")
+    for name in value:
+        if name not in LEAVES:
+            hint = f"{suggestion(name, LEAVES)} (known: {', '.join(LEAVES)})"
+            raise reader.error(f"{where} names the leaf {name!r}{hint}")
+    return tuple(value)
+
+
+def _leaves(reader: Reader, value: Any) -> Leaves:
+    """Names of leaves of every modality, or by modality."""
+    if not isinstance(value, dict):
+        return _leaf_names(reader, value, "[classifier] 'leaves'")
+    return {m: _leaf_names(reader, x, f"[classifier.leaves] '{m}'") for m, x in value.items()}
+
+
+def _joint(reader: Reader, value: Any) -> tuple[str, ...]:
+    return _leaf_names(reader, value, "[classifier] 'joint'")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassificationDeclaration(RowsModel):
     """A ready model of the kind ``classification``.
 
-    Models are compared on ``folds``, the likelihood weights learned on ``weight_folds`` of their
-    training rows; ``given`` are the situations to report, each the modalities that are there.
+    Its rows are a data set of the catalogue, or a ``file`` that a ``schema`` describes (a path or
+    columns; both relative to the declaration's own directory), ``read`` so. ``leaves``, ``joint``
+    and ``inner_folds`` are those of :class:`~mmgraph.predictors.multimodal_classifier.\
+MultimodalClassifier`, and so are defaults; it is tested in ``folds``. ``given`` are the situations
+    to report, each the modalities that are there: by default all together, then each alone.
     """
 
-    label_column: str = entry(table="data", key="target")
-    target: str = entry(table="network")
-    leaves: tuple[LeafDeclaration, ...] = entry(key="leaf")
-    folds: int = entry(table="learning")
-    weight_folds: int = entry(table="learning")
-    seed: int = entry(table="learning")
-    given: Names = entry(table="report")
+    title: str = ""
+    dataset: str = entry("", table="data")
+    file: str = entry("", table="data")
+    schema: Any = entry(None, table="data", read=_schema)
+    reading: Any = entry(None, table="data", key="read", read=_reading)
+    leaves: Any = entry(None, table="classifier", read=_leaves)
+    joint: Any = entry(None, table="classifier", read=_joint)
+    inner_folds: int = entry(0, table="classifier", key="folds", within=(2, 10**6))
+    folds: int = entry(5, table="validation", within=(2, 10**6))
+    seed: int = entry(0, table="validation", within=(0, 2**32 - 1))
+    given: Names = entry((), table="report")
 
-    @property
-    def modalities(self) -> tuple[str, ...]:
-        """The modalities of the leaves, in order."""
-        return tuple(dict.fromkeys(leaf.modality for leaf in self.leaves))
+
+def read_classification(reader: Reader) -> ClassificationDeclaration:
+    """Read the declaration of a classification, with the classifier's defaults in their places.
+
+    Raises
+    ------
+    FormatError
+        If an entry is unknown or not what it must be, or there is neither a data set nor a file.
+    """
+    for table, replacement in _REPLACED.items():
+        if table in reader.content:
+            raise reader.error(f"there is no table '{table}' any more: {replacement}")
+    reader.only("kind", "title", "data", "classifier", "validation", "report")
+    declared = reader.declaration(ClassificationDeclaration)
+    _check_source(reader, declared)
+    defaults = classifier_defaults()
+    unsaid = {n: value for n, value in defaults.items() if getattr(declared, n) in (None, 0)}
+    return replace(declared, **unsaid)
 
 
-def read_classification(name: str | os.PathLike[str]) -> ClassificationDeclaration:
-    """Read the declaration of a classification."""
-    reader = Reader(name)
-    declaration = reader.declaration(ClassificationDeclaration)
-    reader.known(declaration.given, declaration.modalities, "[report] given")
-    return declaration
+def classifier_defaults() -> dict[str, Any]:
+    """Return what a classification's entries of ``[classifier]`` are where a file says nothing."""
+    from mmgraph.predictors.multimodal_classifier import MultimodalClassifier
+
+    default = MultimodalClassifier()
+    return {"leaves": default.leaves, "joint": default.joint, "inner_folds": default.folds}
+
+
+def _check_source(reader: Reader, declared: ClassificationDeclaration) -> None:
+    """Refuse rows of nowhere or of two places, and what a schema says already."""
+    if bool(declared.dataset) == bool(declared.file):
+        what = "names both" if declared.file else "needs one of the two"
+        raise reader.error(
+            f"[data] {what}: dataset = a name of `mmgraph datasets`, or file = a table of your own "
+            "(.csv, .tsv, .parquet) with its schema"
+        )
+    if declared.dataset.lower().endswith(_OF_TABLES):
+        raise reader.error(
+            f"[data] dataset = '{declared.dataset}' is no name of the catalogue; a table of your "
+            f"own is file = '{declared.dataset}' with its schema"
+        )
+    place = {one.name: one.metadata.get("key") or one.name for one in fields(declared)}
+    useless: list[str] = ["schema", "reading"] if declared.dataset else ["groups"]
+    why = "with a file, and not with a dataset" if declared.dataset else "with a dataset"
+    if declared.file and declared.schema is not None:
+        useless.append("label_column")
+    if declared.file:
+        why += "; a schema says it by the roles 'target' and 'group'"
+    for name in useless:
+        if getattr(declared, name):
+            raise reader.error(f"[data] '{place[name]}' goes {why}")

@@ -27,7 +27,7 @@ def check_images(declaration: MachineDeclaration, data: MultimodalData) -> None:
 
 def load_data(declaration: MachineDeclaration) -> MultimodalData:
     """Load the data set that a declaration names; errors are those of :func:`load_rows`."""
-    return load_rows(declaration, declaration.network.labels)
+    return load_rows(declaration, declaration.network.labels, declaration.modalities)
 
 
 def read_rows(declaration: MachineDeclaration, path: Path) -> MultimodalData:

@@ -244,7 +244,7 @@ def test_both_splits_of_recordings_are_reported(recorded: Path, tmp_path: Path):
     report = experiment.run(
         recorded, tmp_path / "out", folds=1, progress=lambda *step: told.append(step)
     )
-    assert [row["split"] for row in report["results"]] == ["random"] * 5 + ["by recording"] * 5
+    assert [row["split"] for row in report["results"]] == ["random"] * 5 + ["grouped"] * 5
     for row in report["results"]:
         if "log_loss" in row:
             assert row["accuracy"] > 0.5
@@ -252,9 +252,9 @@ def test_both_splits_of_recordings_are_reported(recorded: Path, tmp_path: Path):
     names = [Path(f).name for f in report["files"]]
     assert len(set(names)) == len(names)
     for name in ("reliability", "confusion", "monitors"):
-        assert {f"{name}.png", f"{name}_by_recording.png"} <= set(names)
+        assert {f"{name}.png", f"{name}_grouped.png"} <= set(names)
     assert [done for done, whole, _ in told[:-1] if whole == 24] == list(range(1, 25))
-    assert told[12][2].startswith("fold 1 of 1 by recording, epoch 1")
+    assert told[12][2].startswith("fold 1 of 1, grouped (recording), epoch 1")
     # The machine that is kept is that of the first random fold; nothing is fitted again.
     train, _ = folds_of(small_data(), 3, 0)[0]
     machine = mm.read(tmp_path / "out" / "machine.mmgraph")

@@ -1,0 +1,98 @@
+"""The rows of a classification: of a data set, or of a file that a schema describes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmgraph.data.multimodal_data import MultimodalData
+from mmgraph.data.schema.schema import Schema
+from mmgraph.data.tables import open_table
+from mmgraph.experiments.classification.declaration import ClassificationDeclaration
+from mmgraph.experiments.rows import load_rows
+from mmgraph.graph.errors import LearningError, SchemaError
+
+
+class GuessedSchemaWarning(UserWarning):
+    """A file is read by what the names and cells of its columns suggest."""
+
+
+def load_data(declaration: ClassificationDeclaration, folder: Path) -> MultimodalData:
+    """Load the rows that a declaration in a folder names, in which classes can be told.
+
+    Raises
+    ------
+    DatasetError
+        If the data set cannot be had, or lacks what is declared.
+    FormatError, SchemaError, LearningError, EvidenceError
+        As by :meth:`MultimodalData.read` and :func:`check_rows`.
+
+    Warns
+    -----
+    GuessedSchemaWarning
+        If there is no schema.
+    """
+    if declaration.dataset:
+        data = load_rows(declaration)
+    else:
+        table = open_table(folder / declaration.file, **(declaration.reading or {}))
+        if declaration.schema is None:
+            schema = _guessed(table, declaration.label_column or None)
+        elif isinstance(declaration.schema, Mapping):
+            schema = _of_entries(declaration)
+        else:
+            schema = Schema.read(folder / declaration.schema)
+        data = MultimodalData.read(table, schema)
+    check_rows(data)
+    return data
+
+
+def _guessed(table: Any, target: str | None) -> Schema:
+    schema = Schema.guess(table, target)
+    modalities = ", ".join(f"{m} ({len(c)})" for m, c in schema.modalities.items())
+    unsure = [c.name for c in schema.columns.values() if c.note]
+    warnings.warn(
+        f"{table.origin} has no schema, and is read by the names and cells of its columns: "
+        f"modalities {modalities}, target {schema.target}, group {schema.group}; "
+        f"{len(unsure)} columns are uncertain. `mmgraph schema {table.origin}` writes it down",
+        GuessedSchemaWarning,
+        stacklevel=3,
+    )
+    return schema
+
+
+def _of_entries(declaration: ClassificationDeclaration) -> Schema:
+    try:
+        return Schema.of(declaration.schema)
+    except SchemaError as error:
+        raise SchemaError(f"{declaration.name}.toml, [data.schema]: {error}") from None
+
+
+def check_rows(data: MultimodalData) -> None:
+    """Refuse rows whose target is lacking, has no states, or is the same everywhere.
+
+    Raises
+    ------
+    LearningError
+        With the target; where rows lack it, with the first.
+    """
+    if data.outcome is None:
+        raise LearningError(
+            f"nothing is to be told of {data.origin}: give a column the role 'target' in the schema"
+        )
+    target = data.target
+    if not target.is_discrete:
+        raise LearningError(
+            f"the target '{target.name}' of {data.origin} is continuous; of a classification it is "
+            "categorical or ordinal"
+        )
+    states = np.unique(data.codes)
+    if len(states) < 2:
+        raise LearningError(
+            f"all {len(data)} rows of {data.origin} have the label {target.labels[states[0]]!r} of "
+            f"'{target.name}': there is nothing to tell"
+        )
