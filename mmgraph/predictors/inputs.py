@@ -149,10 +149,11 @@ def labelled_rows(
     Raises
     ------
     LearningError
-        If a label is missing, or all are the same; or they are not as many as rows.
+        If a label is missing, all are the same, or they are real numbers; or they are not as many
+        as rows.
     """
     from sklearn.utils import column_or_1d
-    from sklearn.utils.multiclass import check_classification_targets
+    from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
     for what, value in (("y", labels), ("groups", groups), ("sample_weight", weights)):
         if isinstance(value, str):
@@ -161,6 +162,8 @@ def labelled_rows(
     missing = np.array([is_missing(x) for x in flat.tolist()], bool)
     if missing.any():
         raise LearningError(f"row {int(missing.argmax())} has no label")
+    if type_of_target(flat).startswith("continuous"):
+        raise continuous_labels("the target")
     check_classification_targets(flat)
     classes, codes = np.unique(flat, return_inverse=True)
     if len(classes) < 2:
@@ -175,3 +178,10 @@ def labelled_rows(
         data.origin,
         data.schema,
     ), classes
+
+
+def continuous_labels(what: str) -> LearningError:
+    """Return the error of real numbers where labels of classes are expected."""
+    return LearningError(
+        f"{what} is continuous, real numbers and no classes: mm.MultimodalRegressor tells such"
+    )

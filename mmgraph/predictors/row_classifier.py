@@ -5,12 +5,14 @@ from __future__ import annotations
 import abc
 import os
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from mmgraph.data.blocks.block import Block
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.schema.schema import Schema
 from mmgraph.graph.column_reader import is_frame
@@ -20,7 +22,13 @@ from mmgraph.graph.errors import (
     needs,
 )
 from mmgraph.networks.boltzmann.answers import PriorWarning
-from mmgraph.predictors.inputs import Modalities, labelled_rows, rows_of, schema_of
+from mmgraph.predictors.inputs import (
+    Modalities,
+    continuous_labels,
+    labelled_rows,
+    rows_of,
+    schema_of,
+)
 
 with needs("data", "scikit-learn", "predictors"):
     from sklearn.base import BaseEstimator, ClassifierMixin
@@ -36,6 +44,8 @@ class RowClassifier(ClassifierMixin, BaseEstimator, abc.ABC):
     modalities: Modalities | None
     classes_: np.ndarray[Any, Any]
     schema_: Schema | None
+    _columns: Mapping[str, Block]
+    """The modalities of the training rows, without rows."""
 
     def fit(self, X: Any, y: Any = None, *, groups: Any = None, sample_weight: Any = None) -> Self:
         """Learn from rows.
@@ -55,8 +65,8 @@ class RowClassifier(ClassifierMixin, BaseEstimator, abc.ABC):
         Raises
         ------
         LearningError
-            If labels are missing or of one class, a modality has no row, or a parameter of the
-            classifier is unknown.
+            If labels are missing, of one class or real numbers, a modality has no row, or a
+            parameter of the classifier is unknown.
         SchemaError
             If a column stands in two modalities, or the table lacks one.
         """
@@ -88,6 +98,8 @@ class RowClassifier(ClassifierMixin, BaseEstimator, abc.ABC):
         self, data: MultimodalData, groups: Any, weights: Any
     ) -> tuple[MultimodalData, np.ndarray]:
         """Rows that bring their labels, and the classes."""
+        if not data.target.is_discrete:
+            raise continuous_labels(f"'{data.target.name}' of {data.origin}")
         if groups is not None or weights is not None:
             raise LearningError(
                 "MultimodalData have groups and weights of their own: name them where the data are "
@@ -128,7 +140,7 @@ class RowClassifier(ClassifierMixin, BaseEstimator, abc.ABC):
         Parameters
         ----------
         X : data frame, array or MultimodalData
-            A frame may lack columns, which are missing then.
+            A frame may lack columns, and MultimodalData modalities, which are missing then.
         given : collection of str, optional
             The modalities to look at; by default all that are there.
 
@@ -162,14 +174,18 @@ class RowClassifier(ClassifierMixin, BaseEstimator, abc.ABC):
     def _rows(self, X: Any) -> MultimodalData:
         if isinstance(X, MultimodalData):
             self._check_columns(X)
-            return X
+            blocks = {
+                modality: X.blocks[modality] if modality in X.blocks else learned.emptied(len(X))
+                for modality, learned in self._columns.items()
+            }
+            return replace(X, blocks=blocks)
         if self.schema_ is None:
             raise LearningError("the classifier learned from MultimodalData: give such to it")
         return rows_of(self._checked(X, None, first=False), self.schema_, partial=True)
 
     def _check_columns(self, data: MultimodalData) -> None:
         """Refuse rows whose columns or states are not those that were learned from."""
-        for modality, learned in getattr(self, "_columns", {}).items():
+        for modality, learned in self._columns.items():
             if modality not in data.blocks:
                 continue
             try:

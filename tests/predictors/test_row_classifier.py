@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 
 import mmgraph as mm
 from mmgraph.graph.errors import LearningError, UnknownVariableError
+from mmgraph.networks.boltzmann.answers import PriorWarning
 from mmgraph.predictors.inputs import UnusedColumnsWarning
 from mmgraph.predictors.predictor import Predictor
 
@@ -59,3 +60,29 @@ def test_rows_without_weight_or_labels(classifier):
         classifier.fit(frame, labels, sample_weight=np.zeros(60))
     with pytest.raises(LearningError, match="requires y to be passed"):
         classifier.fit(frame)
+
+
+def test_real_numbers_are_no_labels(classifier):
+    frame, labels = rows()
+    message = r"is continuous, real numbers and no classes: mm\.MultimodalRegressor"
+    with pytest.raises(LearningError, match=message):
+        classifier.fit(frame, labels + 0.5)
+    data = mm.MultimodalData.of({"one": frame[["a", "b"]]}, labels + 0.5)
+    with pytest.raises(LearningError, match="'target' of the data is continuous"):
+        classifier.fit(data)
+
+
+def test_a_modality_that_data_lack_is_missing(classifier):
+    frame, labels = rows()
+    parts = {modality: frame[columns] for modality, columns in MODALITIES.items()}
+    data = mm.MultimodalData.of(parts, np.array(list("xyz"))[labels])
+    classifier.set_params(modalities=None).fit(data)
+    alone = mm.MultimodalData.of({"other": parts["other"]})
+    np.testing.assert_array_equal(
+        classifier.predict_proba(alone), classifier.predict_proba(data.without("one"))
+    )
+    with pytest.warns(PriorWarning, match="none of the modalities looked at"):
+        table = classifier.predict_proba(alone, given=["one"])
+    np.testing.assert_allclose(table, 1 / 3)
+    more = mm.MultimodalData.of({"new": ["text"] * 60, "other": parts["other"]})
+    np.testing.assert_array_equal(classifier.predict_proba(more), classifier.predict_proba(alone))

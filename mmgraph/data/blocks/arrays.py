@@ -59,9 +59,10 @@ class Arrays(Block):
                 )
         return Arrays(np.concatenate([self.values, *(o.values for o in alike)]))
 
-    def emptied(self) -> Arrays:
+    def emptied(self, rows: int | None = None) -> Arrays:
         """As :meth:`Block.emptied`."""
-        return Arrays(np.full_like(self.values, np.nan))
+        count = len(self) if rows is None else rows
+        return Arrays(np.full((count, *self.values.shape[1:]), np.nan))
 
     def numbers(self) -> Float64[np.ndarray, "rows features"]:
         """Return the numbers of each row, one after the other."""

@@ -43,8 +43,8 @@ class Block(abc.ABC):
         """
 
     @abc.abstractmethod
-    def emptied(self) -> Self:
-        """Return as many rows of which nothing is there."""
+    def emptied(self, rows: int | None = None) -> Self:
+        """Return so many rows, by default as many, of which nothing is there."""
 
     def numbers(self) -> Features:
         """Return numbers that stand for the rows, NaN where missing.

@@ -82,9 +82,10 @@ class Columns(Block):
                 )
         return replace(self, values=np.concatenate([self.values, *(o.values for o in alike)]))
 
-    def emptied(self) -> Columns:
+    def emptied(self, rows: int | None = None) -> Columns:
         """As :meth:`Block.emptied`."""
-        return replace(self, values=np.full_like(self.values, np.nan))
+        count = len(self) if rows is None else rows
+        return replace(self, values=np.full((count, len(self.variables)), np.nan))
 
     def select(self, names: Sequence[str]) -> Columns:
         """Return some of the columns.

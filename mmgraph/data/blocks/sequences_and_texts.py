@@ -81,9 +81,9 @@ class Sequences(Block):
             )
         return Sequences(sum((o.values for o in alike), self.values), *widths)
 
-    def emptied(self) -> Sequences:
+    def emptied(self, rows: int | None = None) -> Sequences:
         """As :meth:`Block.emptied`."""
-        return Sequences((None,) * len(self), self.channels)
+        return Sequences((None,) * (len(self) if rows is None else rows), self.channels)
 
     def numbers(self) -> Features:
         """Return what sums up each sequence.
@@ -136,9 +136,9 @@ class Texts(Block):
         """As :meth:`Block.join`."""
         return Texts(sum((o.values for o in same_kind(self, others)), self.values))
 
-    def emptied(self) -> Texts:
+    def emptied(self, rows: int | None = None) -> Texts:
         """As :meth:`Block.emptied`."""
-        return Texts((None,) * len(self))
+        return Texts((None,) * (len(self) if rows is None else rows))
 
     def labelled(self, modality: str) -> dict[str, Any]:
         """As :meth:`Block.labelled`."""

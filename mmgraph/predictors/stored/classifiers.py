@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmgraph.data.schema.columns import Column
-from mmgraph.data.schema.schema import Schema
 from mmgraph.formats.json_object import JsonObject, shown
 from mmgraph.formats.native.directory import (
     DIGESTS,
@@ -42,11 +39,10 @@ from mmgraph.predictors.stored.leaves import (
     restored_leaf,
 )
 from mmgraph.predictors.stored.parts import Parts
+from mmgraph.predictors.stored.row_classifiers import check_writable, face_entries, restore_face
 from mmgraph.predictors.stored.trusted_objects import packed, unpacked
 
 _SETTINGS = "settings.skops"
-_LONGEST_LABEL = 10_000
-"""The letters for which an array of labels may set memory aside."""
 
 
 def write_model(classifier: MultimodalClassifier, path: str | os.PathLike[str]) -> None:
@@ -61,10 +57,7 @@ def write_model(classifier: MultimodalClassifier, path: str | os.PathLike[str]) 
         If skops is not installed.
     """
     path = checked_path(path)
-    if type(classifier) is not MultimodalClassifier:
-        raise FormatError(f"{path}: {type(classifier).__name__} is a kind of its own")
-    if not hasattr(classifier, "model_"):
-        raise FormatError(f"{path}: the classifier is not fitted; there is nothing to write")
+    check_writable(classifier, MultimodalClassifier, path)
     files: dict[str, bytes] = {}
     tensors: dict[str, Tensor] = {}
     try:
@@ -75,18 +68,13 @@ def write_model(classifier: MultimodalClassifier, path: str | os.PathLike[str]) 
         document = {
             "kind": classifier.file_kind,
             "parameters": _parameters(classifier, files),
-            "classes": _classes_entry(classifier.classes_),
-            "schema": None if classifier.schema_ is None else _schema_entry(classifier.schema_),
+            **face_entries(classifier),
             "variables": [described(classifier.model_.target)],
             "leaves": leaves,
             "independent_rows": float(classifier.model_.held_out.independent_rows),
         }
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
-    for name in ("n_features_in_", "feature_names_in_"):
-        if hasattr(classifier, name):
-            value = getattr(classifier, name)
-            document[name] = value.tolist() if isinstance(value, np.ndarray) else int(value)
     held_out = classifier.model_.held_out
     for name in ("log_likelihoods", "codes", "log_prior", "weights"):
         tensors[f"held_out.{name}"] = torch.as_tensor(getattr(held_out, name))
@@ -145,25 +133,6 @@ def _parameters(classifier: MultimodalClassifier, files: dict[str, bytes]) -> di
     return parameters
 
 
-def _classes_entry(classes: np.ndarray) -> dict[str, Any]:
-    if classes.dtype.kind not in "biufUO":
-        raise FormatError(f"labels of the type {classes.dtype} cannot be written")
-    for label in classes.tolist():
-        if not isinstance(label, str | int | float):
-            raise FormatError(f"the label {shown(label)} cannot be written")
-    return {"type": classes.dtype.str, "labels": classes.tolist()}
-
-
-def _schema_entry(schema: Schema) -> dict[str, Any]:
-    names = [entry.name for entry in fields(Column) if entry.name not in ("name", "note")]
-    return {
-        name: {
-            entry: getattr(column, entry) for entry in names if getattr(column, entry) is not None
-        }
-        for name, column in schema.columns.items()
-    }
-
-
 def restored_model(document: JsonObject, path: Path, size_limit: int) -> MultimodalClassifier:
     """Return the classifier of a directory whose ``network.json`` is read already.
 
@@ -211,13 +180,8 @@ def _restored(
         )
     with_objects = _SETTINGS in document.get(DIGESTS, dict)
     classifier = _restored_parameters(document, objects(_SETTINGS) if with_objects else {})
-    classifier.classes_ = _restored_classes(document, states)
     classifier.model_ = PooledLeaves(target, leaves, held_out)
-    classifier.schema_ = _restored_schema(document, classifier.model_.modalities)
-    if "n_features_in_" in document:
-        classifier.n_features_in_ = document.get("n_features_in_", int)
-    if "feature_names_in_" in document:
-        classifier.feature_names_in_ = np.array(document.names("feature_names_in_"), object)
+    restore_face(classifier, document, states, classifier.model_.modalities)
     return classifier
 
 
@@ -299,35 +263,3 @@ def _restored_parameters(document: JsonObject, objects: dict[str, Any]) -> Multi
         folds=entry.get("folds", int),
         random_state=None if seed is None else entry.get("random_state", int),
     )
-
-
-def _restored_classes(document: JsonObject, states: int) -> np.ndarray:
-    entry = JsonObject(f"{document.where}, classes", document.get("classes", dict))
-    name, labels = entry.get("type", str), entry.get("labels", list)
-    try:
-        dtype = np.dtype(name)
-        if dtype.kind not in "biufUO" or dtype.itemsize > 4 * _LONGEST_LABEL:
-            raise ValueError(f"no labels are of the type {dtype}")
-        if not all(isinstance(label, str | int | float) for label in labels):
-            raise ValueError("a label is a text or a number")
-        classes = np.array(labels, dtype)
-        if classes.tolist() != labels:
-            raise ValueError(f"they do not fit the type {dtype}")
-    except (TypeError, ValueError, OverflowError, SyntaxError) as error:
-        raise FormatError(f"{entry.where}: expected labels ({error})") from None
-    if classes.shape != (states,):
-        raise FormatError(f"{entry.where}: expected {states} labels, found {len(labels)}")
-    return classes
-
-
-def _restored_schema(document: JsonObject, modalities: tuple[str, ...]) -> Schema | None:
-    if document.members.get("schema") is None:
-        return None
-    try:
-        schema = Schema.of(document.get("schema", dict))
-    except TypeError as error:  # what cannot be a label
-        raise FormatError(f"{document.where}: expected a schema ({error})") from None
-    for modality in modalities:
-        if modality not in schema.modalities:
-            raise FormatError(f"{document.where}: the schema has no modality '{modality}'")
-    return schema

@@ -1,4 +1,4 @@
-"""What leaves are made of in files: settings, numbers and objects of scikit-learn."""
+"""What a model is made of: settings that JSON holds, numbers, and objects of scikit-learn."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmgraph.formats.json_object import shown
+from mmgraph.formats.json_object import JsonObject, shown
 from mmgraph.graph.errors import FormatError
 
 
 @dataclass
 class Parts:
-    """What a leaf is made of.
+    """What a model, or a part of it, is made of; parts of parts stand under their names.
 
     Attributes
     ----------
@@ -32,16 +32,59 @@ class Parts:
     settings: dict[str, Any] = field(default_factory=dict)
     numbers: dict[str, Tensor] = field(default_factory=dict)
     objects: dict[str, Any] = field(default_factory=dict)
-    where: str = "a leaf"
+    where: str = "the model"
 
     def add(self, name: str, values: np.ndarray | Tensor) -> None:
         """Add numbers."""
         self.numbers[name] = torch.as_tensor(values)
 
+    def put(self, name: str, *parts: Parts, several: bool = False) -> None:
+        """Add a part, or a list of them."""
+        listed = [part.settings for part in parts]
+        self.settings[name] = listed if several else listed[0]
+        for number, part in enumerate(parts):
+            prefix = f"{name}.{number}." if several else f"{name}."
+            self.numbers |= {prefix + key: tensor for key, tensor in part.numbers.items()}
+            self.objects |= {prefix + key: made for key, made in part.objects.items()}
+
+    def part(self, name: str) -> Parts:
+        """Take a part out: its numbers are no longer among these."""
+        return self._within(f"{name}.", name, JsonObject(self.where, self.settings).get(name, dict))
+
+    def parts(self, name: str) -> list[Parts]:
+        """Take a list of parts out, as :meth:`part`."""
+        entries = JsonObject(self.where, self.settings).items(name)
+        return [
+            self._within(f"{name}.{number}.", f"{name}[{number}]", entry.members)
+            for number, entry in enumerate(entries)
+        ]
+
+    def _within(self, prefix: str, name: str, settings: dict[str, Any]) -> Parts:
+        keys = [key for key in self.numbers if key.startswith(prefix)]
+        return Parts(
+            settings,
+            {key.removeprefix(prefix): self.numbers.pop(key) for key in keys},
+            {k.removeprefix(prefix): o for k, o in self.objects.items() if k.startswith(prefix)},
+            f"{self.where}, {name}",
+        )
+
+    def finish(self) -> None:
+        """Raise FormatError if numbers are left that no part has taken out."""
+        if self.numbers:
+            raise FormatError(
+                f"{self.where}: the numbers '{min(self.numbers)[:60]}' belong to no part"
+            )
+
     def take(
-        self, name: str, *shape: int | None, dtype: torch.dtype = torch.float64
+        self,
+        name: str,
+        *shape: int | None,
+        dtype: torch.dtype = torch.float64,
+        may_lack: bool = False,
     ) -> np.ndarray[Any, Any]:
         """Take numbers out, which must be finite and of a shape (None is any length).
+
+        Where they ``may_lack``, a number may be missing (NaN).
 
         Raises
         ------
@@ -60,7 +103,8 @@ class Parts:
                 f"{self.where}: the numbers '{name}' are {tensor.dtype} of shape "
                 f"{tuple(tensor.shape)}, not {dtype} of shape ({wanted})"
             )
-        if not bool(tensor.isfinite().all()):
+        sound = tensor.isfinite() | tensor.isnan() if may_lack else tensor.isfinite()
+        if not bool(sound.all()):
             raise FormatError(f"{self.where}: of the numbers '{name}' some are not finite")
         return tensor.numpy()
 

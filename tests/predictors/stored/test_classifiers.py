@@ -27,7 +27,7 @@ from sklearn.svm import SVC
 
 import mmgraph as mm
 from mmgraph.cli.common import read_graph
-from mmgraph.graph.errors import FormatError, MmgraphError
+from mmgraph.graph.errors import FormatError, MmgraphError, SchemaError
 from mmgraph.predictors.leaves.encoder import EncoderLeaf
 from mmgraph.predictors.leaves.leaf import Leaf
 from mmgraph.predictors.leaves.mixture import MixtureLeaf
@@ -145,6 +145,10 @@ def test_rows_of_several_modalities(tmp_path: Path):
     again = mm.read(tmp_path / "m.mmgraph")
     check_alike(clf, again, data)
     assert hasattr(again, "n_features_in_") == hasattr(clf, "n_features_in_")
+    other = mm.MultimodalData.of({"genes": parts["genes"].rename(columns={"g1": "g9"})})
+    for classifier in (clf, again):
+        with pytest.raises(SchemaError, match="'genes' of the data is not what was learned from"):
+            classifier.predict_proba(other)
     assert set(again.get_params()["leaves"]) == {"genes", "clinical"}
 
 
