@@ -94,6 +94,30 @@ def test_copies_and_pickles():
         pd.testing.assert_frame_equal(other.to_frame(), data.to_frame())
 
 
+def test_parts_that_are_missing():
+    data = small()
+    names = {modality: block.parts(modality) for modality, block in data.blocks.items()}
+    assert names["lab"] == ("age", "er")
+    assert names["vector"] == ("vector[0]", "vector[1]")
+    assert names["image"][4] == "image[1, 1]"
+    assert names["sound"] == ("sound[0]", "sound[1]")
+    assert names["note"] == ("note", "0", "2", "3")
+    for modality, block in data.blocks.items():
+        for place in range(len(names[modality])):
+            less = block.without_part(place)
+            assert type(less) is type(block)
+            assert len(less) == len(block)
+    lab = data.blocks["lab"].without_part(1).numbers()
+    np.testing.assert_array_equal(lab, np.where([True, False, False], data.numbers("lab"), NAN))
+    image = data.blocks["image"].without_part(4).values
+    assert np.isnan(image[0]).sum() == 1
+    assert np.isnan(image[0, 1, 1])
+    sound = data.blocks["sound"].without_part(1).values
+    assert np.isnan(sound[0][:, 1]).all()
+    assert not np.isnan(sound[0][:, 0]).any()
+    assert data.blocks["note"].without_part(0).values == (" 0", None, " 2", " 3")
+
+
 def test_rows_keep_their_groups():
     whole = MultimodalData.of_numbers(
         {"x": np.arange(4.0)[:, None]},

@@ -363,10 +363,17 @@ def test_sequences_and_texts_tell_states_apart(tmp_path):
         losses[given] = loss(clf.predict_proba(test, given), truth)
     assert losses[None] < min(losses["wave"], losses["note"]) < 0.5
     assert max(losses["wave"], losses["note"]) < 0.6 < losses["age"]
-    told = clf.explain(test.rows(np.array([1, 2])))
+    told = clf.explain(test.rows(np.array([1, 2])), features=True)
+    assert ("wave", "wave[0]") in told.features
+    assert ("age", "age[0]") in told.features
+    assert not [name for modality, name in told.features if modality == "note"]
     note = told.leaves.index(("note", "note_words"))
     assert not told.nats[note, 0].any()  # no text
     assert np.abs(told.nats[note, 1]).max() < np.abs(clf.explain(test).nats[note]).max()
+    row = np.flatnonzero(["cough" in (text or "") for text in test.blocks["note"].values])[:1]
+    told = clf.explain(test.rows(row), features=True)
+    cough = told.feature_nats[told.features.index(("note", "cough")), 0]
+    assert cough[0] > 0 > cough[1]
     clf.save(tmp_path / "m.mmgraph")
     again = mm.read(tmp_path / "m.mmgraph")
     np.testing.assert_array_equal(again.predict_proba(test), clf.predict_proba(test))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from mmgraph.data.blocks.block import Block, Rows, finite_numbers, same_kind
+from mmgraph.data.blocks.block import Block, Rows, finite_numbers, same_kind, without_column
 from mmgraph.graph.errors import LearningError
 
 
@@ -63,6 +63,15 @@ class Arrays(Block):
         """As :meth:`Block.emptied`."""
         count = len(self) if rows is None else rows
         return Arrays(np.full((count, *self.values.shape[1:]), np.nan))
+
+    def parts(self, modality: str) -> tuple[str, ...]:
+        """As :meth:`Block.parts`: the elements."""
+        shape = self.values.shape[1:]
+        return tuple(f"{modality}{[*map(int, place)]}" for place in np.ndindex(shape))
+
+    def without_part(self, place: int) -> Arrays:
+        """As :meth:`Block.without_part`."""
+        return Arrays(without_column(self.numbers(), place).reshape(self.values.shape))
 
     def numbers(self) -> Float64[np.ndarray, "rows features"]:
         """Return the numbers of each row, one after the other."""

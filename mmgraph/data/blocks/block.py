@@ -46,6 +46,14 @@ class Block(abc.ABC):
     def emptied(self, rows: int | None = None) -> Self:
         """Return so many rows, by default as many, of which nothing is there."""
 
+    @abc.abstractmethod
+    def parts(self, modality: str) -> tuple[str, ...]:
+        """Return the names of what a modality consists of: columns, elements, channels, words."""
+
+    @abc.abstractmethod
+    def without_part(self, place: int) -> Self:
+        """Return the same rows in which one of the parts is missing throughout."""
+
     def numbers(self) -> Features:
         """Return numbers that stand for the rows, NaN where missing.
 
@@ -84,3 +92,10 @@ def finite_numbers(what: str, values: object) -> Float64[np.ndarray, "..."]:
         row = int(np.argwhere(np.isinf(table))[0][0])
         raise LearningError(f"'{what}' is infinite in row {row}; a missing number is NaN")
     return table
+
+
+def without_column(table: Features, place: int) -> Features:
+    """A copy of a table in which a column is missing."""
+    copied = table.copy()
+    copied[:, place] = np.nan
+    return copied

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from mmgraph.data.blocks.block import Block, Rows, finite_numbers, same_kind
+from mmgraph.data.blocks.block import Block, Rows, finite_numbers, same_kind, without_column
 from mmgraph.graph.errors import LearningError, UnknownVariableError, suggestion
 from mmgraph.graph.state_labels import MISSING, Index
 from mmgraph.graph.variable import Variable
@@ -106,6 +106,14 @@ class Columns(Block):
             tuple(self.kinds[i] for i in places),
             self.values[:, places],
         )
+
+    def parts(self, modality: str) -> tuple[str, ...]:
+        """As :meth:`Block.parts`: the columns."""
+        return self.names
+
+    def without_part(self, place: int) -> Columns:
+        """As :meth:`Block.without_part`."""
+        return replace(self, values=without_column(self.values, place))
 
     def cells(self) -> dict[str, Any]:
         """Return the columns as evidence: numbers, and indices of states marked as such."""

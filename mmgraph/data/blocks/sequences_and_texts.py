@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,9 +11,18 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from mmgraph.data.blocks.block import Block, Features, Rows, finite_numbers, same_kind
+from mmgraph.data.blocks.block import (
+    Block,
+    Features,
+    Rows,
+    finite_numbers,
+    same_kind,
+    without_column,
+)
 from mmgraph.data.blocks.sequence_summaries import summaries
 from mmgraph.graph.errors import LearningError
+
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +95,15 @@ class Sequences(Block):
         """As :meth:`Block.emptied`."""
         return Sequences((None,) * (len(self) if rows is None else rows), self.channels)
 
+    def parts(self, modality: str) -> tuple[str, ...]:
+        """As :meth:`Block.parts`: the channels."""
+        return tuple(f"{modality}[{channel}]" for channel in range(self.channels or 1))
+
+    def without_part(self, place: int) -> Sequences:
+        """As :meth:`Block.without_part`."""
+        values = (None if v is None else without_column(v, place) for v in self.values)
+        return Sequences(tuple(values), self.channels)
+
     def numbers(self) -> Features:
         """Return what sums up each sequence.
 
@@ -139,6 +158,20 @@ class Texts(Block):
     def emptied(self, rows: int | None = None) -> Texts:
         """As :meth:`Block.emptied`."""
         return Texts((None,) * (len(self) if rows is None else rows))
+
+    def parts(self, modality: str) -> tuple[str, ...]:
+        """As :meth:`Block.parts`: the words, in lower case."""
+        words = (word.lower() for value in self.values for word in _WORD.findall(value or ""))
+        return tuple(dict.fromkeys(words))
+
+    def without_part(self, place: int) -> Texts:
+        """As :meth:`Block.without_part`."""
+        word = self.parts("")[place]
+
+        def others(match: re.Match[str]) -> str:
+            return "" if match[0].lower() == word else match[0]
+
+        return Texts(tuple(None if v is None else _WORD.sub(others, v) for v in self.values))
 
     def labelled(self, modality: str) -> dict[str, Any]:
         """As :meth:`Block.labelled`."""

@@ -1,26 +1,35 @@
-"""What each modality and each leaf said for and against each class of a row."""
+"""What each modality, leaf and feature said for and against each class of a row."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
 
 from mmgraph.data.multimodal_data import MultimodalData
-from mmgraph.graph.errors import needs
+from mmgraph.graph.errors import LearningError, needs
+from mmgraph.predictors.modality_sets import asked_modalities
 from mmgraph.predictors.pooling.pooled_leaves import PooledLeaves
+
+_ROWS_OF_TEXT = 5
+_LARGEST = 5
+"""How many leaves, and features, are named in a text."""
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """How posteriors came about, in nats.
+    """How posteriors came about, in nats; ``str`` says it in words.
 
     What a leaf gives a class is its power times its log-likelihood, less the mean over classes: the
     logarithm of a posterior is that of the prior, plus what all leaves give, up to a constant a
-    row.
+    row. What a feature gives is how much of that is lost when the feature is taken away, so that
+    leaves see its mean given the others (Robnik-Šikonja and Kononenko 2008, "Explaining
+    classifications for individual instances"); powers stay. Of features that are independent
+    given the class this adds up to what their leaves give; of two that say the same, each gives
+    little.
 
     Attributes
     ----------
@@ -36,6 +45,10 @@ class Explanation:
         The probabilities.
     without : dict of str to ndarray
         The probabilities if one more modality were missing, ``(rows, classes)`` each.
+    features : tuple of (modality, feature)
+        Columns, elements of arrays, channels of sequences, words of texts; none unless asked for.
+    feature_nats : ndarray, shape (features, rows, classes)
+        What each feature gives for and against each class, through all leaves that see it.
     """
 
     classes: tuple[Any, ...]
@@ -44,6 +57,8 @@ class Explanation:
     prior: Float64[np.ndarray, " classes"]
     posterior: Float64[np.ndarray, "rows classes"]
     without: dict[str, Float64[np.ndarray, "rows classes"]]
+    features: tuple[tuple[str, str], ...]
+    feature_nats: Float64[np.ndarray, "features rows classes"]
 
     def to_frame(self) -> Any:
         """Return a line for each row and leaf, with the nats for and against each class.
@@ -53,29 +68,124 @@ class Explanation:
         MissingExtraError
             If pandas is not installed.
         """
+        return self._frame("leaf", self.leaves, self.nats)
+
+    def features_frame(self) -> Any:
+        """Return a line for each row and feature, with the nats for and against each class.
+
+        Raises
+        ------
+        LearningError
+            If the features were not asked for.
+        MissingExtraError
+            If pandas is not installed.
+        """
+        if not self.features:
+            raise LearningError("nothing is said of features: explain(rows, features=True) does")
+        return self._frame("feature", self.features, self.feature_nats)
+
+    def _frame(
+        self, what: str, names: Sequence[tuple[str, str]], nats: Float64[np.ndarray, "..."]
+    ) -> Any:
         with needs("data", "pandas", "a data frame"):
             import pandas
         lines = [
-            {"row": row, "modality": modality, "leaf": leaf}
-            | dict(zip(self.classes, self.nats[place, row].tolist(), strict=True))
-            for row in range(self.nats.shape[1])
-            for place, (modality, leaf) in enumerate(self.leaves)
+            {"row": row, "modality": modality, what: name}
+            | dict(zip(self.classes, nats[place, row].tolist(), strict=True))
+            for row in range(nats.shape[1])
+            for place, (modality, name) in enumerate(names)
         ]
         return pandas.DataFrame(lines)
 
+    def __str__(self) -> str:
+        rows = len(self.posterior)
+        blocks = ["\n".join(self._lines(row)) for row in range(min(rows, _ROWS_OF_TEXT))]
+        if rows > _ROWS_OF_TEXT:
+            blocks.append(f"… and {rows - _ROWS_OF_TEXT} more rows")
+        return "\n\n".join(blocks)
+
+    def _lines(self, row: int) -> Iterator[str]:
+        """What is said of a row: what speaks for its class, and not for the next best one."""
+        first, second = np.argsort(-self.posterior[row], kind="stable")[:2]
+
+        def probabilities(table: Float64[np.ndarray, " classes"]) -> str:
+            return ", ".join(f"{self.classes[c]} {table[c]:.3f}" for c in (first, second))
+
+        def ratios(nats: Float64[np.ndarray, "terms rows classes"]) -> np.ndarray:
+            return nats[:, row, first] - nats[:, row, second]
+
+        leaves = ratios(self.nats)
+        prior = float(np.log(self.prior[first] / self.prior[second]))
+        answer = probabilities(self.posterior[row])
+        yield f"row {row}: {answer} (prior: {probabilities(self.prior)})"
+        yield f"nats for {self.classes[first]}, rather than {self.classes[second]}:"
+        modalities: dict[str, float] = {}
+        for (modality, _), nats in zip(self.leaves, leaves, strict=True):
+            modalities[modality] = modalities.get(modality, 0.0) + float(nats)
+        together = prior + float(leaves.sum())
+        terms = [("prior", prior), *modalities.items(), ("together", together)]
+        width = max(len(name) for name, _ in terms)
+        for name, nats in terms:
+            yield f"  {name:<{width}} {nats:+7.2f}"
+        yield f"largest leaves: {_largest(self.leaves, leaves)}"
+        if self.features:
+            yield f"largest features: {_largest(self.features, ratios(self.feature_nats))}"
+        for modality, table in self.without.items():
+            yield f"without {modality}: {probabilities(table[row])}"
+
+
+def _largest(names: Sequence[tuple[str, str]], nats: Float64[np.ndarray, " terms"]) -> str:
+    order = np.argsort(-np.abs(nats), kind="stable")[:_LARGEST]
+    return ", ".join(f"{names[place][1]} {nats[place]:+.2f}" for place in order)
+
 
 def explained(
-    model: PooledLeaves, data: MultimodalData, given: Collection[str] | None
+    model: PooledLeaves,
+    data: MultimodalData,
+    given: Collection[str] | None,
+    features: bool = False,
 ) -> Explanation:
-    """Return how the posteriors of rows came about, as of :meth:`PooledLeaves.predict_proba`."""
-    asked = list(model.modalities if given is None else given)
-    nats = model.contributions(data, asked)
+    """Return how the posteriors of rows came about, as of :meth:`PooledLeaves.predict_proba`.
+
+    What features give costs a prediction for each of them.
+    """
+    asked = asked_modalities(model.modalities, given)
     places = [leaf.place for leaf in model.leaves]
+    names: list[tuple[str, str]] = []
+    nats = [np.zeros((0, len(data), model.target.cardinality))]
+    for modality in asked if features else ():
+        parts = data.block(modality).parts(modality)
+        names += [(modality, part) for part in parts]
+        nats.append(_nats_of_parts(model, data, asked, modality))
     return Explanation(
         model.target.labels,
         tuple((p.modalities[0] if len(p.modalities) == 1 else "joint", p.name) for p in places),
-        nats - nats.mean(2, keepdims=True),
+        _centred(model.contributions(data, asked)),
         np.exp(model.log_prior),
         model.predict_proba(data, asked),
         {m: model.predict_proba(data, [other for other in asked if other != m]) for m in asked},
+        tuple(names),
+        _centred(np.concatenate(nats)),
     )
+
+
+def _nats_of_parts(
+    model: PooledLeaves, data: MultimodalData, asked: Collection[str], modality: str
+) -> Float64[np.ndarray, "parts rows classes"]:
+    """How much less leaves give where one part of a modality is missing."""
+    block = data.block(modality)
+    count = len(block.parts(modality))
+    nats = np.zeros((count, len(data), model.target.cardinality))
+    for leaf, powers in zip(model.leaves, model.powers(data, asked), strict=True):
+        if modality not in leaf.place.modalities or not leaf.is_heard(asked) or not powers.any():
+            continue
+        whole = leaf.log_likelihoods(data)
+        for part in range(count):
+            blocks = {**data.blocks, modality: block.without_part(part)}
+            less = leaf.log_likelihoods(replace(data, blocks=blocks))
+            nats[part] += powers[:, None] * (_centred(whole) - _centred(less))
+    return nats
+
+
+def _centred(nats: Float64[np.ndarray, "*terms classes"]) -> Float64[np.ndarray, "*terms classes"]:
+    return nats - nats.mean(-1, keepdims=True)

@@ -94,6 +94,10 @@ class FittedPlace:
     fitted: FittedLeaf
     states: int
 
+    def is_heard(self, modalities: Collection[str]) -> bool:
+        """Whether all that it sees is among some modalities."""
+        return set(self.place.modalities) <= {*modalities}
+
     def log_likelihoods(self, data: MultimodalData) -> Float64[np.ndarray, "rows states"]:
         """Return log p(features | state) of rows up to a constant a row; zero where unseen."""
         table = np.zeros((len(data), self.states))
@@ -166,18 +170,20 @@ class PooledLeaves:
         As for :meth:`predict_proba`.
         """
         asked = asked_modalities(self.modalities, given)
+        silent = np.zeros((len(data), self.target.cardinality))
+        said = [
+            leaf.log_likelihoods(data) if leaf.is_heard(asked) else silent for leaf in self.leaves
+        ]
+        return self.powers(data, asked)[:, :, None] * np.stack(said)
+
+    def powers(
+        self, data: MultimodalData, given: Collection[str]
+    ) -> Float64[np.ndarray, "leaves rows"]:
+        """Return the power of each leaf in each row, where some modalities are looked at."""
         powers = np.zeros((len(self.leaves), len(data)))
-        for names, rows in modality_sets(data, asked):
+        for names, rows in modality_sets(data, given):
             powers[:, rows] = self.held_out.powers(frozenset(names))[:, None]
-        said = np.stack(
-            [
-                leaf.log_likelihoods(data)
-                if set(leaf.place.modalities) <= {*asked}
-                else np.zeros((len(data), self.target.cardinality))
-                for leaf in self.leaves
-            ]
-        )
-        return powers[:, :, None] * said
+        return powers
 
 
 def fit_pooled(

@@ -186,20 +186,3 @@ def test_what_cannot_be_fitted_or_asked(model):
     empty = data().without("smell")
     with pytest.raises(LearningError, match="no training row has all that the leaf 'smell' sees"):
         fit_pooled(empty, leaves()[2:3], 3, 0)
-
-
-def test_explained_posteriors_add_up(model):
-    from mmgraph.predictors.pooling.explanation import explained
-
-    test = data(6, seed=3)
-    told = explained(model, test, ["sound", "touch"])
-    np.testing.assert_allclose(
-        softmax(np.log(told.prior) + told.nats.sum(0), axis=1), told.posterior
-    )
-    np.testing.assert_allclose(told.nats.sum(2), 0, atol=1e-12)
-    assert set(told.without) == {"sound", "touch"}
-    np.testing.assert_allclose(told.without["sound"], model.predict_proba(test, ["touch"]))
-    frame = told.to_frame()
-    assert len(frame) == 6 * 4
-    assert frame.columns.tolist() == ["row", "modality", "leaf", *model.target.labels]
-    assert set(frame["modality"]) == {"sound", "touch", "smell", "joint"}
