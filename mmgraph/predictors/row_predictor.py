@@ -1,0 +1,179 @@
+"""What scikit-learn's faces of predictors have in common: rows in, checked; answers by modality."""
+
+from __future__ import annotations
+
+import abc
+import os
+import warnings
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+from jaxtyping import Bool
+
+from mmgraph.data.multimodal_data import MultimodalData
+from mmgraph.data.schema.schema import Schema
+from mmgraph.graph.column_reader import is_frame
+from mmgraph.graph.errors import LearningError, SchemaError, needs
+from mmgraph.networks.boltzmann.answers import PriorWarning
+from mmgraph.predictors.inputs import Modalities, rows_of, schema_of
+
+with needs("data", "scikit-learn", "predictors"):
+    from sklearn.base import BaseEstimator
+    from sklearn.utils.validation import check_is_fitted, validate_data
+
+
+class RowPredictor(BaseEstimator, abc.ABC):
+    """A predictor of rows of several modalities, given as a frame, an array or MultimodalData.
+
+    Subclasses say in :meth:`_with_target` and :meth:`_with_own_target` what their target is, and
+    learn in :meth:`_learn`.
+    """
+
+    modalities: Modalities | None
+    schema_: Schema | None
+
+    def fit(self, X: Any, y: Any = None, *, groups: Any = None, sample_weight: Any = None) -> Self:
+        """Learn from rows.
+
+        Parameters
+        ----------
+        X : data frame, array (rows, columns) or MultimodalData
+            NaN and None are missing. MultimodalData have a target, groups and weights of their own.
+        y : sequence, optional
+            The label, or number, of each row.
+        groups : sequence, optional
+            What each row belongs to: what is learned on held-out rows is learned on rows of other
+            groups.
+        sample_weight : sequence of float, optional
+            How much each row counts.
+
+        Raises
+        ------
+        LearningError
+            If labels are missing, all alike, or of another kind (numbers, classes), a modality has
+            no row, or a parameter of the predictor is unknown.
+        SchemaError
+            If a column stands in two modalities, or the table lacks one.
+        """
+        named = is_frame(X) or isinstance(X, MultimodalData)
+        if isinstance(X, MultimodalData) and y is None:
+            if groups is not None or sample_weight is not None:
+                raise LearningError(
+                    "MultimodalData have groups and weights of their own: name them where the data "
+                    "are made, not in fit"
+                )
+            data = self._with_own_target(X)
+            self.schema_ = X.schema
+        else:
+            if y is None:
+                raise LearningError(
+                    "fit requires y to be passed, but the target y is None; MultimodalData bring it"
+                )
+            if not isinstance(X, MultimodalData):
+                X = self._checked(X, y, first=True)
+                X = rows_of(X, self._schema_for(X), partial=False)
+            data = self._with_target(X, y, groups, sample_weight)
+            self.schema_ = data.schema
+        if self.schema_ is not None and named:
+            names = [n for columns in self.schema_.modalities.values() for n in columns]
+            self.feature_names_in_, self.n_features_in_ = np.array(names, object), len(names)
+        if data.weights is not None and not data.weights.any():
+            raise LearningError(f"the weights of {data.origin} are all zero")
+        self._columns = {modality: block.take(slice(0)) for modality, block in data.blocks.items()}
+        self._learn(data)
+        return self
+
+    def _target_name(self) -> str:
+        """What the target is called where labels come without a name."""
+        return "target"
+
+    def _schema_for(self, table: Any) -> Schema:
+        """What the columns of training rows are."""
+        return schema_of(table, self.modalities)
+
+    @abc.abstractmethod
+    def _learn(self, data: MultimodalData) -> None:
+        """Learn from rows with a target."""
+
+    @abc.abstractmethod
+    def _with_target(
+        self, data: MultimodalData, y: Any, groups: Any, weights: Any
+    ) -> MultimodalData:
+        """Return rows with their target, groups and weights."""
+
+    @abc.abstractmethod
+    def _with_own_target(self, data: MultimodalData) -> MultimodalData:
+        """Return rows that bring their target."""
+
+    def _asked(
+        self, X: Any, given: Collection[str] | None
+    ) -> tuple[MultimodalData, Collection[str] | None]:
+        """Rows to answer, and the modalities to look at; rows without any are warned of."""
+        check_is_fitted(self)
+        given = [given] if isinstance(given, str) else given
+        data = self._rows(X)
+        asked = [m for m in data.modalities if given is None or m in given]
+        if asked:
+            _warn_of_empty(np.all([data.block(m).missing for m in asked], axis=0))
+        return data, given
+
+    def _rows(self, X: Any) -> MultimodalData:
+        if isinstance(X, MultimodalData):
+            self._check_columns(X)
+            blocks = {
+                modality: X.blocks[modality] if modality in X.blocks else learned.emptied(len(X))
+                for modality, learned in self._columns.items()
+            }
+            return replace(X, blocks=blocks)
+        if self.schema_ is None:
+            raise LearningError("the predictor learned from MultimodalData: give such to it")
+        return rows_of(self._checked(X, None, first=False), self.schema_, partial=True)
+
+    def _check_columns(self, data: MultimodalData) -> None:
+        """Refuse rows whose columns or states are not those that were learned from."""
+        for modality, learned in self._columns.items():
+            if modality not in data.blocks:
+                continue
+            try:
+                learned.join([data.blocks[modality].take(slice(0))])
+            except LearningError as error:
+                raise SchemaError(
+                    f"the modality '{modality}' of {data.origin} is not what was learned from "
+                    f"({error}). MultimodalData.read(rows, predictor.schema_, partial=True) reads "
+                    "rows of a table alike"
+                ) from None
+
+    def _checked(self, X: Any, y: Any, first: bool) -> Any:
+        """Rows that are no frame, as scikit-learn checks them; cells may be missing."""
+        if is_frame(X):
+            return X
+        if isinstance(X, str | os.PathLike):
+            raise LearningError(
+                f"rows are a data frame, an array or MultimodalData, not the path {str(X)!r}: "
+                "pandas.read_csv and MultimodalData.read read it"
+            )
+        labels = {"y": y} if first else {}
+        checked = validate_data(
+            self, X, **labels, reset=first, dtype=np.float64, ensure_all_finite="allow-nan"
+        )
+        return checked[0] if first else checked
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+def _warn_of_empty(empty: Bool[np.ndarray, " rows"]) -> None:
+    """Say so where a row has nothing to be told by."""
+    rows = np.flatnonzero(empty)
+    if len(rows):
+        which = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
+        subject = f"row {which} has" if len(rows) == 1 else f"rows {which} have"
+        warnings.warn(
+            f"{subject} none of the modalities looked at: the answer is the prior",
+            PriorWarning,
+            stacklevel=4,
+        )
