@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float64, Int64
+from scipy.optimize import minimize
+from scipy.special import log_softmax
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from mmgraph.graph.errors import LearningError
 
-_LARGEST_LOG_WEIGHT = 3.0
-_SMALLEST_LOG_WEIGHT = -6.0
-_PRIOR_DEVIATION = 0.5
+_SMALLEST_LOG_WEIGHT, _LARGEST_LOG_WEIGHT = -6.0, 3.0
+_LEAST, _MOST = math.exp(_SMALLEST_LOG_WEIGHT), math.exp(_LARGEST_LOG_WEIGHT)
+_OFFSET_DEVIATION, _PRIOR_DEVIATION = 0.5, 0.7
 
 
 def learn_likelihood_weights(
@@ -34,9 +36,9 @@ def learn_likelihood_weights(
 
     Where ``independent_rows`` says how many independent rows the labels are worth (of a few
     recordings far fewer than there are rows), powers have a prior: their logarithms share an offset
-    around ``log(2 / leaves)``, from which each deviates normally by a standard deviation of one
-    half. The offset has heavy tails (Student's t of one degree of freedom), so that leaves that
-    tell nothing lose all their power. The fewer independent rows, the more alike are the powers.
+    around ``log(2 / leaves)``, from which each deviates normally by a standard deviation of 0.7.
+    The offset has heavy tails (Student's t of one degree of freedom), so that leaves that tell
+    nothing lose all their power. The fewer independent rows, the more alike are the powers.
 
     References
     ----------
@@ -51,36 +53,35 @@ def learn_likelihood_weights(
         leaf, row = (int(i) for i in (~log_likelihoods.isfinite()).nonzero()[0, :2])
         raise LearningError(f"the likelihood of leaf {leaf} is not finite in row {row}")
     counted = torch.ones(len(labels)) if counts is None else counts
-    shares = (counted / counted.sum()).to(log_likelihoods)
-    centred = log_likelihoods - log_likelihoods.amax(2, keepdim=True)
-    leaves = len(centred)
-    if independent_rows is not None:
-        start = math.log(2 / leaves)
-    offset = torch.tensor(start, dtype=log_likelihoods.dtype, requires_grad=True)
-    deviations = torch.zeros(leaves, dtype=log_likelihoods.dtype, requires_grad=True)
-    optimiser = torch.optim.LBFGS(
-        [deviations] if independent_rows is None else [offset, deviations],
-        max_iter=200,
-        tolerance_grad=1e-8,
-        tolerance_change=1e-12,
-        line_search_fn="strong_wolfe",
-    )
+    centred = (log_likelihoods - log_likelihoods.amax(2, keepdim=True)).double().numpy()
+    leaves, states = len(centred), centred.shape[2]
+    prior = log_prior.double().numpy()
+    truth = np.eye(states)[labels.numpy()]
+    shares = (counted / counted.sum()).double().numpy()
+    start = start if independent_rows is None else math.log(2 / leaves)
 
-    def bounded() -> Tensor:
-        return (offset + deviations).clamp(_SMALLEST_LOG_WEIGHT, _LARGEST_LOG_WEIGHT)
+    def loss(
+        point: Float64[np.ndarray, " numbers"],
+    ) -> tuple[float, Float64[np.ndarray, " numbers"]]:
+        offset, deviations = point[0], point[1:]
+        weights = np.exp(np.clip(offset + deviations, _SMALLEST_LOG_WEIGHT, _LARGEST_LOG_WEIGHT))
+        table = log_softmax(prior + np.tensordot(weights, centred, 1), axis=1)
+        error = (np.exp(table) - truth) * shares[:, None]
+        inside = (weights > _LEAST) & (weights < _MOST)
+        slope = np.tensordot(centred, error, 2) * weights * inside
+        value = -float(shares @ (table * truth).sum(1))
+        if independent_rows is None:
+            return value, np.r_[0.0, slope]  # the offset stays where it starts
+        scale = 1 / (_PRIOR_DEVIATION**2 * independent_rows)
+        common = (offset - start) ** 2 / (2 * _OFFSET_DEVIATION**2)
+        value += math.log1p(common) / independent_rows + 0.5 * scale * float(
+            deviations @ deviations
+        )
+        pull = (offset - start) / ((1 + common) * _OFFSET_DEVIATION**2 * independent_rows)
+        return value, np.r_[slope.sum() + pull, slope + scale * deviations]
 
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        logits = log_prior + torch.tensordot(bounded().exp(), centred, 1)
-        loss = (cross_entropy(logits, labels, reduction="none") * shares).sum()
-        if independent_rows is not None:
-            common, single = (
-                x**2 / (2 * _PRIOR_DEVIATION**2) for x in (offset - start, deviations)
-            )
-            loss = loss + (common.log1p() + single.sum()) / independent_rows
-        loss.backward()
-        return loss
-
-    with torch.enable_grad():
-        optimiser.step(closure)
-    return bounded().detach().exp()
+    begin = np.r_[start, np.zeros(leaves)]
+    options = {"maxiter": 500, "maxfun": 2000, "ftol": 1e-15, "gtol": 1e-9, "maxls": 50}
+    point = minimize(loss, begin, jac=True, method="L-BFGS-B", options=options).x
+    bounded = np.clip(point[0] + point[1:], _SMALLEST_LOG_WEIGHT, _LARGEST_LOG_WEIGHT)
+    return torch.as_tensor(np.exp(bounded)).to(log_likelihoods)

@@ -27,7 +27,7 @@ from mmgraph.predictors.learned_network import (
     modalities_told,
 )
 from mmgraph.predictors.modality_sets import asked_modalities, modality_sets
-from mmgraph.predictors.pooling.pooled_leaves import inner_folds
+from mmgraph.predictors.pooling.fitting import inner_folds
 from mmgraph.predictors.row_classifier import RowClassifier
 
 _LEAST_PROBABILITY = float(np.finfo(np.float64).tiny)

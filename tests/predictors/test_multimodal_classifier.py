@@ -30,7 +30,8 @@ from mmgraph.graph.errors import (
 from mmgraph.networks.boltzmann.answers import PriorWarning
 from mmgraph.predictors.inputs import UnusedColumnsWarning
 from mmgraph.predictors.leaves.encoder import EncoderLeaf
-from mmgraph.predictors.multimodal_classifier import MultimodalClassifier, SilentModalityWarning
+from mmgraph.predictors.multimodal_classifier import MultimodalClassifier
+from mmgraph.predictors.pooling.placement import SilentModalityWarning
 
 MODALITIES = {"clinical": ["age", "stage"], "genes": ["g1", "g2", "g3"]}
 

@@ -10,7 +10,7 @@ from mmgraph.experiments.reader import Names, Reader, entry
 from mmgraph.experiments.rows import RowsModel
 from mmgraph.graph.errors import suggestion
 
-Leaves = tuple[str, ...] | Mapping[str, tuple[str, ...]]
+Leaves = str | tuple[str, ...] | Mapping[str, str | tuple[str, ...]]
 _REPLACED = {
     "leaf": "[classifier] leaves names the kinds of leaves of each modality",
     "network": "[data] target is the column of a data set, a file's schema has one of the role "
@@ -48,11 +48,14 @@ def _reading(reader: Reader, value: Any) -> dict[str, Any]:
     return {**value, "missing": missing if isinstance(missing, list) else [missing]}
 
 
-def _leaf_names(reader: Reader, value: Any, where: str) -> tuple[str, ...]:
-    from mmgraph.predictors.multimodal_classifier import LEAVES
+def _leaf_names(reader: Reader, value: Any, where: str) -> str | tuple[str, ...]:
+    from mmgraph.predictors.leaves.named import LEAVES
 
+    if value == "auto":
+        return "auto"
     if not isinstance(value, list):
-        raise reader.error(f"{where} is a list of leaves ({', '.join(LEAVES)}), not {value!r}")
+        known = ", ".join(LEAVES)
+        raise reader.error(f"{where} is 'auto' or a list of leaves ({known}), not {value!r}")
     for name in value:
         if name not in LEAVES:
             hint = f"{suggestion(name, LEAVES)} (known: {', '.join(LEAVES)})"
@@ -67,7 +70,7 @@ def _leaves(reader: Reader, value: Any) -> Leaves:
     return {m: _leaf_names(reader, x, f"[classifier.leaves] '{m}'") for m, x in value.items()}
 
 
-def _joint(reader: Reader, value: Any) -> tuple[str, ...]:
+def _joint(reader: Reader, value: Any) -> str | tuple[str, ...]:
     return _leaf_names(reader, value, "[classifier] 'joint'")
 
 
@@ -76,8 +79,8 @@ class ClassificationDeclaration(RowsModel):
     """A ready model of the kind ``classification``.
 
     Its rows are a data set of the catalogue, or a ``file`` that a ``schema`` describes (a path or
-    columns; both relative to the declaration's own directory), ``read`` so. ``leaves``, ``joint``
-    and ``inner_folds`` are those of :class:`~mmgraph.predictors.multimodal_classifier.\
+    columns; both relative to the declaration's own directory), ``read`` so. ``leaves``, ``joint``,
+    ``inner_folds`` and ``budget`` are those of :class:`~mmgraph.predictors.multimodal_classifier.\
 MultimodalClassifier`, and so are defaults; it is tested in ``folds``. ``given`` are the situations
     to report, each the modalities that are there: by default all together, then each alone.
     """
@@ -90,6 +93,7 @@ MultimodalClassifier`, and so are defaults; it is tested in ``folds``. ``given``
     leaves: Any = entry(None, table="classifier", read=_leaves)
     joint: Any = entry(None, table="classifier", read=_joint)
     inner_folds: int = entry(0, table="classifier", key="folds", within=(2, 10**6))
+    budget: float = entry(0.0, table="classifier", within=(1, 1e9))
     folds: int = entry(5, table="validation", within=(2, 10**6))
     seed: int = entry(0, table="validation", within=(0, 2**32 - 1))
     given: Names = entry((), table="report")
@@ -119,7 +123,12 @@ def classifier_defaults() -> dict[str, Any]:
     from mmgraph.predictors.multimodal_classifier import MultimodalClassifier
 
     default = MultimodalClassifier()
-    return {"leaves": default.leaves, "joint": default.joint, "inner_folds": default.folds}
+    return {
+        "leaves": default.leaves,
+        "joint": default.joint,
+        "inner_folds": default.folds,
+        "budget": default.budget,
+    }
 
 
 def _check_source(reader: Reader, declared: ClassificationDeclaration) -> None:

@@ -19,9 +19,6 @@ from mmgraph.predictors.leaves.leaf import (
 )
 from mmgraph.predictors.leaves.preparation import Preparation
 
-_LEAST_PROBABILITY = 1e-3
-"""A forest of some hundred trees cannot tell smaller probabilities from zero."""
-
 
 @dataclass(frozen=True)
 class EncoderLeaf(Leaf):
@@ -37,6 +34,9 @@ class EncoderLeaf(Leaf):
         Of scikit-learn's kind; it is cloned, and has ``predict_proba`` or a ``decision_function``.
     quantiles : bool
         Whether it sees normal quantiles of features, and not standardised ones.
+    least : float
+        The smallest probability that it is believed: a forest of some hundred trees cannot tell
+        smaller ones than the default from zero.
 
     Raises
     ------
@@ -47,6 +47,7 @@ class EncoderLeaf(Leaf):
     kind: ClassVar[str] = "encoder"
     classifier: Any
     quantiles: bool = False
+    least: float = 1e-3
 
     def __post_init__(self) -> None:
         if not any(hasattr(self.classifier, m) for m in ("predict_proba", "decision_function")):
@@ -66,7 +67,7 @@ class EncoderLeaf(Leaf):
         options = {"sample_weight": rows.weights} if weighted else {}
         preparation = Preparation.fitted(rows.features, self.quantiles)
         classifier.fit(preparation.forward(rows.features), rows.codes, **options)
-        return FittedEncoder(preparation, classifier, rows.log_shares())
+        return FittedEncoder(preparation, classifier, rows.log_shares(), self.least)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,18 +82,21 @@ class FittedEncoder(FittedLeaf):
         Fitted, its classes are indices of states.
     log_shares : ndarray, shape (states,)
         The logarithms of the states' shares that it was trained with.
+    least : float
+        The smallest probability that it is believed.
     """
 
     preparation: Preparation
     classifier: Any
     log_shares: Float64[np.ndarray, " states"]
+    least: float
 
     def log_likelihoods(self, features: Features) -> Float64[np.ndarray, "rows states"]:
         """As :meth:`FittedLeaf.log_likelihoods`."""
         classes = np.asarray(self.classifier.classes_)
         scaled = self.preparation.forward(features)
         if hasattr(self.classifier, "predict_proba"):
-            probabilities = self.classifier.predict_proba(scaled).clip(_LEAST_PROBABILITY)
+            probabilities = self.classifier.predict_proba(scaled).clip(self.least)
             return scaled_likelihoods(probabilities, classes, self.log_shares)
         scores = self.classifier.decision_function(scaled)
         if scores.ndim == 1:

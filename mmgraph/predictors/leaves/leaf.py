@@ -53,6 +53,8 @@ class Leaf(abc.ABC):
 
     kind: ClassVar[str]
     """As declarations name it."""
+    joins: ClassVar[bool] = True
+    """Whether it may see several modalities at once: in a density they would be one block."""
 
     def suits(self, block: Block) -> bool:
         """Return whether it can learn from the rows of a modality: by default, from numbers."""

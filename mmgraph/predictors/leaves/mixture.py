@@ -38,6 +38,7 @@ class MixtureLeaf(Leaf):
     """
 
     kind: ClassVar[str] = "mixture"
+    joins: ClassVar[bool] = False
     components: int = 15
     restarts: int = 5
     shrinkage: float = 0.7

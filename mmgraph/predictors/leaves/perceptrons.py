@@ -45,9 +45,9 @@ class PerceptronsLeaf(Leaf):
 
     kind: ClassVar[str] = "perceptrons"
     members: int = 8
-    hidden: int = 64
+    hidden: int = 96
     layers: int = 2
-    epochs: int = 40
+    epochs: int = 60
     batch: int = 128
     rate: float = 5e-3
     decay: float = 1e-3
@@ -111,7 +111,7 @@ class PerceptronsLeaf(Leaf):
             outputs = torch.baddbmm(biases, outputs, weights)
             if number < len(layers) - 1:
                 staying = torch.rand(outputs.shape, generator=generator) >= self.dropout
-                outputs = outputs.relu() * staying / (1 - self.dropout)
+                outputs = outputs.relu() * (staying / (1 - self.dropout))
         return outputs
 
 

@@ -44,7 +44,7 @@ def train(
     """
     codes = torch.as_tensor(rows.codes)
     counts = torch.as_tensor(rows.weights / rows.weights.mean(), dtype=torch.float32)
-    optimiser = torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, foreach=True)
+    optimiser = torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
     steps = epochs * -(-len(codes) // batch)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
     with torch.enable_grad():

@@ -37,6 +37,7 @@ class WordsLeaf(Leaf):
     """
 
     kind: ClassVar[str] = "words"
+    joins: ClassVar[bool] = False
     longest: int = 2
     letters: bool = False
     inverse_shrinkage: float = 1.0

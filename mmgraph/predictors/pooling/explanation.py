@@ -159,7 +159,7 @@ def explained(
         nats.append(_nats_of_parts(model, data, asked, modality))
     return Explanation(
         model.target.labels,
-        tuple((p.modalities[0] if len(p.modalities) == 1 else "joint", p.name) for p in places),
+        tuple((p.place, p.kind) for p in places),
         _centred(model.contributions(data, asked)),
         np.exp(model.log_prior),
         model.predict_proba(data, asked),
@@ -177,7 +177,7 @@ def _nats_of_parts(
     count = len(block.parts(modality))
     nats = np.zeros((count, len(data), model.target.cardinality))
     for leaf, powers in zip(model.leaves, model.powers(data, asked), strict=True):
-        if modality not in leaf.place.modalities or not leaf.is_heard(asked) or not powers.any():
+        if modality not in leaf.place.modalities or not powers.any():
             continue
         whole = leaf.log_likelihoods(data)
         for part in range(count):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,17 +10,12 @@ from jaxtyping import Bool, Float64
 from scipy.special import softmax
 
 from mmgraph.data.blocks.block import Features
-from mmgraph.data.folds import SplitWarning
 from mmgraph.data.multimodal_data import MultimodalData
-from mmgraph.data.splits import Fold, folds_of
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.variable import Variable
 from mmgraph.predictors.leaves.leaf import FittedLeaf, Leaf, LeafRows
 from mmgraph.predictors.modality_sets import asked_modalities, modality_sets
 from mmgraph.predictors.pooling.powers import HeldOut
-
-_ROWS_OF_A_GROUP = 10
-"""How many independent rows a group is worth at most, whatever its size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,17 +24,27 @@ class PlacedLeaf:
 
     Attributes
     ----------
-    name : str
-        Unique among the leaves.
+    kind : str
+        What it is called, wherever it stands.
     modalities : tuple of str
         Those whose features it sees; where one of them is missing it says nothing.
     leaf : Leaf
         How it is learned.
     """
 
-    name: str
+    kind: str
     modalities: tuple[str, ...]
     leaf: Leaf
+
+    @property
+    def place(self) -> str:
+        """The modality that it sees, or ``joint`` of several."""
+        return self.modalities[0] if len(self.modalities) == 1 else "joint"
+
+    @property
+    def name(self) -> str:
+        """Unique among the leaves."""
+        return f"{self.place}_{self.kind}"
 
     def features(self, data: MultimodalData) -> Features:
         """Return the features that it sees, of all its modalities side by side."""
@@ -93,10 +97,6 @@ class FittedPlace:
     place: PlacedLeaf
     fitted: FittedLeaf
     states: int
-
-    def is_heard(self, modalities: Collection[str]) -> bool:
-        """Whether all that it sees is among some modalities."""
-        return set(self.place.modalities) <= {*modalities}
 
     def log_likelihoods(self, data: MultimodalData) -> Float64[np.ndarray, "rows states"]:
         """Return log p(features | state) of rows up to a constant a row; zero where unseen."""
@@ -171,10 +171,12 @@ class PooledLeaves:
         """
         asked = asked_modalities(self.modalities, given)
         silent = np.zeros((len(data), self.target.cardinality))
+        powers = self.powers(data, asked)
         said = [
-            leaf.log_likelihoods(data) if leaf.is_heard(asked) else silent for leaf in self.leaves
+            leaf.log_likelihoods(data) if power.any() else silent
+            for leaf, power in zip(self.leaves, powers, strict=True)
         ]
-        return self.powers(data, asked)[:, :, None] * np.stack(said)
+        return powers[:, :, None] * np.stack(said)
 
     def powers(
         self, data: MultimodalData, given: Collection[str]
@@ -184,62 +186,3 @@ class PooledLeaves:
         for names, rows in modality_sets(data, given):
             powers[:, rows] = self.held_out.powers(frozenset(names))[:, None]
         return powers
-
-
-def fit_pooled(
-    data: MultimodalData, leaves: Sequence[PlacedLeaf], folds: int, seed: int
-) -> PooledLeaves:
-    """Fit leaves, and keep what each says of training rows that it has not seen.
-
-    Rows that a leaf has not seen are of groups that it has not seen, where data have groups.
-
-    Raises
-    ------
-    LearningError
-        If a leaf sees no row.
-    """
-    splits = inner_folds(data, folds, seed)
-    shape = (len(leaves), len(data), data.target.cardinality)
-    held_out = np.zeros(shape)
-    for training, rest in splits:
-        part, others = data.rows(training), data.rows(rest)
-        for place, leaf in enumerate(leaves):
-            if leaf.can_learn(part):
-                held_out[place, rest] = leaf.fitted(part, seed).log_likelihoods(others)
-    counts = np.bincount(data.codes, data.counts, data.target.cardinality)
-    return PooledLeaves(
-        data.target,
-        tuple(leaf.fitted(data, seed) for leaf in leaves),
-        HeldOut(
-            tuple(leaf.modalities for leaf in leaves),
-            held_out - held_out.max(2, keepdims=True),
-            data.codes,
-            np.log(np.maximum(counts, 0.5) / np.maximum(counts, 0.5).sum()),
-            data.counts,
-            _independent_rows(data),
-        ),
-    )
-
-
-def _independent_rows(data: MultimodalData) -> float:
-    """How many independent rows there are: of groups ten each, unless they have fewer."""
-    if data.groups is None:
-        return float(len(data))
-    sizes = np.unique(data.groups.codes, return_counts=True)[1]
-    return float(np.minimum(sizes, _ROWS_OF_A_GROUP).sum())
-
-
-def inner_folds(data: MultimodalData, count: int, seed: int) -> list[Fold]:
-    """Return folds within training rows: of whole groups, or stratified, of rare states fewer."""
-    if data.groups is not None and len(np.unique(data.groups.codes)) > 1:
-        return folds_of(data, count, seed)
-    if data.groups is not None:
-        warnings.warn(
-            f"all {len(data)} rows are of one '{data.groups.name}': powers are learned on random "
-            "rows",
-            SplitWarning,
-            stacklevel=2,
-        )
-    counts = np.bincount(data.codes)
-    smallest = int(counts[counts > 0].min())
-    return folds_of(data.without_groups(), max(2, min(count, smallest)), seed)

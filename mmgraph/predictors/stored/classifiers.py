@@ -72,6 +72,7 @@ def write_model(classifier: MultimodalClassifier, path: str | os.PathLike[str]) 
             "variables": [described(classifier.model_.target)],
             "leaves": leaves,
             "independent_rows": float(classifier.model_.held_out.independent_rows),
+            "plain": sorted(classifier.model_.held_out.plain),
         }
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
@@ -90,7 +91,7 @@ def _leaf_entry(
     objects = untrained.objects | fitted.objects
     files[_leaf_file(number)] = packed(objects, f"the leaf '{leaf.place.name}'")
     return {
-        "name": leaf.place.name,
+        "kind": leaf.place.kind,
         "modalities": list(leaf.place.modalities),
         "leaf": untrained.settings,
         "fitted": fitted.settings,
@@ -108,7 +109,9 @@ def _parameters(classifier: MultimodalClassifier, files: dict[str, bytes]) -> di
     def entries(leaves: Any) -> Any:
         if isinstance(leaves, Mapping):
             return {str(modality): entries(kinds) for modality, kinds in leaves.items()}
-        several = [leaves] if isinstance(leaves, str | Leaf) else leaves
+        if isinstance(leaves, str):
+            return leaves
+        several = [leaves] if isinstance(leaves, Leaf) else leaves
         return [kind if isinstance(kind, str) else entry(kind) for kind in several]
 
     def entry(leaf: Leaf) -> dict[str, Any]:
@@ -126,6 +129,7 @@ def _parameters(classifier: MultimodalClassifier, files: dict[str, bytes]) -> di
         "leaves": entries(classifier.leaves),
         "joint": entries(classifier.joint),
         "folds": int(classifier.folds),
+        "budget": float(classifier.budget) if np.isfinite(classifier.budget) else None,
         "random_state": int(seed) if isinstance(seed, int | np.integer) else None,
     }
     if objects:
@@ -193,9 +197,9 @@ def _restored_place(
     objects: dict[str, Any],
 ) -> FittedPlace:
     """A leaf in its place; its numbers are taken out of the tensors."""
-    name, modalities = entry.get("name", str), tuple(entry.names("modalities"))
+    kind, modalities = entry.get("kind", str), tuple(entry.names("modalities"))
     if not modalities:
-        raise FormatError(f"{entry.where}: the leaf '{name}' sees no modality")
+        raise FormatError(f"{entry.where}: the leaf '{kind}' sees no modality")
     leaf = restored_leaf(Parts(entry.get("leaf", dict), objects=objects, where=entry.where))
     prefix = f"{number}."
     keys = [key for key in tensors if key.startswith(prefix)]
@@ -206,7 +210,7 @@ def _restored_place(
         raise FormatError(
             f"{entry.where}: the numbers '{prefix}{min(numbers)[:60]}' belong to no part"
         )
-    return FittedPlace(PlacedLeaf(name, modalities, leaf), fitted, states)
+    return FittedPlace(PlacedLeaf(kind, modalities, leaf), fitted, states)
 
 
 def _restored_held_out(
@@ -231,7 +235,10 @@ def _restored_held_out(
             f"{parts.where}: the numbers '{prefix}{min(numbers)[:60]}' belong to no part"
         )
     places = tuple(leaf.place.modalities for leaf in leaves)
-    return HeldOut(places, said, codes, log_prior, weights, float(worth))
+    plain = document.get("plain", list)
+    if not all(type(place) is int and 0 <= place < len(leaves) for place in plain):
+        raise FormatError(f"{document.where}: expected places of leaves in 'plain', found {plain}")
+    return HeldOut(places, said, codes, log_prior, weights, float(worth), frozenset(plain))
 
 
 def _restored_parameters(document: JsonObject, objects: dict[str, Any]) -> MultimodalClassifier:
@@ -241,6 +248,8 @@ def _restored_parameters(document: JsonObject, objects: dict[str, Any]) -> Multi
     def leaves(value: object, key: str) -> Any:
         if isinstance(value, dict):
             return {modality: leaves(kinds, key) for modality, kinds in value.items()}
+        if isinstance(value, str):
+            return value
         if not isinstance(value, list):
             raise FormatError(f"{where}: expected leaves in '{key}', found {shown(value)}")
         return tuple(kind if isinstance(kind, str) else leaf(kind) for kind in value)
@@ -259,7 +268,8 @@ def _restored_parameters(document: JsonObject, objects: dict[str, Any]) -> Multi
     return MultimodalClassifier(
         modalities,
         leaves=leaves(entry.get("leaves", object), "leaves"),
-        joint=leaves(entry.get("joint", list), "joint"),
+        joint=leaves(entry.get("joint", object), "joint"),
         folds=entry.get("folds", int),
+        budget=np.inf if entry.members.get("budget") is None else entry.get("budget", float),
         random_state=None if seed is None else entry.get("random_state", int),
     )

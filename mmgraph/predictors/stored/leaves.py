@@ -70,7 +70,8 @@ def restored_leaf(parts: Parts) -> Leaf:
     kind: type[Leaf] = entry.choice("kind", LEAF_KINDS)
     build: Any = kind
     if kind is EncoderLeaf:
-        return build(parts.made("untrained"), entry.get("quantiles", bool))
+        least = number_in(parts.where, "least", entry.get("least", object))
+        return build(parts.made("untrained"), entry.get("quantiles", bool), least)
     options: dict[str, Any] = {}
     for option in fields(build):
         if option.name == "build":
@@ -113,6 +114,7 @@ def fitted_parts(fitted: FittedLeaf) -> Parts:
         _take_apart(fitted.preparation, parts)
         parts.objects["classifier"] = fitted.classifier
         parts.add("log_shares", fitted.log_shares)
+        parts.settings["least"] = fitted.least
     elif isinstance(fitted, FittedModule):
         _take_apart(fitted.preparation, parts)
         parts.settings["layers"] = layer_entries(layers_of(fitted.module))
@@ -190,7 +192,10 @@ def _perceptrons(parts: Parts, states: int) -> FittedPerceptrons:
 def _encoder(parts: Parts, states: int) -> FittedEncoder:
     preparation = _preparation(parts)
     classifier = _classifier(parts, states, int(preparation.varying.sum()))
-    return FittedEncoder(preparation, classifier, parts.take("log_shares", states))
+    least = parts.setting("least")
+    if not 0 < least < 1:
+        raise FormatError(f"{parts.where}: the least probability {least} is none")
+    return FittedEncoder(preparation, classifier, parts.take("log_shares", states), least)
 
 
 def _words(parts: Parts, states: int) -> FittedWords:

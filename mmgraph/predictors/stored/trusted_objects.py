@@ -12,6 +12,7 @@ import numpy as np
 from mmgraph.graph.errors import FormatError, needs
 
 TRUSTED = (
+    "mmgraph.predictors.leaves.pairwise_coupling.PairwiseCoupling",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",

@@ -15,7 +15,8 @@ from mmgraph.graph.errors import LearningError, UnknownVariableError
 from mmgraph.graph.leaves.score_leaf import ScoreLeaf
 from mmgraph.predictors.leaves.encoder import EncoderLeaf
 from mmgraph.predictors.leaves.leaf import FittedLeaf, Leaf
-from mmgraph.predictors.pooling.pooled_leaves import PlacedLeaf, fit_pooled, inner_folds
+from mmgraph.predictors.pooling.fitting import fit_pooled, inner_folds
+from mmgraph.predictors.pooling.pooled_leaves import PlacedLeaf
 from mmgraph.predictors.pooling.powers import HeldOut
 
 STATES = 3
@@ -39,7 +40,7 @@ def data(rows: int = 120, seed: int = 0, groups: object = None) -> mm.Multimodal
 def leaves() -> list[PlacedLeaf]:
     logistic = EncoderLeaf(LogisticRegression())
     places = [("sound",), ("touch",), ("smell",), ("sound", "touch", "smell")]
-    return [PlacedLeaf("+".join(place), place, logistic) for place in places]
+    return [PlacedLeaf("logistic", place, logistic) for place in places]
 
 
 @pytest.fixture(scope="module")
@@ -180,9 +181,11 @@ def test_what_cannot_be_fitted_or_asked(model):
         model.predict_proba(data(), ["soud"])
     wider = mm.MultimodalData({**data().blocks, "smell": data().blocks["sound"]})
     with pytest.raises(
-        LearningError, match="leaf 'smell': rows have 3 features, not the 2 learned"
+        LearningError, match="leaf 'smell_logistic': rows have 3 features, not the 2 learned"
     ):
         model.predict_proba(wider)
     empty = data().without("smell")
-    with pytest.raises(LearningError, match="no training row has all that the leaf 'smell' sees"):
+    with pytest.raises(
+        LearningError, match="no training row has all that the leaf 'smell_logistic' sees"
+    ):
         fit_pooled(empty, leaves()[2:3], 3, 0)

@@ -1,0 +1,113 @@
+"""Which leaf sees which modalities."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+
+from mmgraph.data.blocks.block import Block
+from mmgraph.data.blocks.sequences_and_texts import Texts
+from mmgraph.data.multimodal_data import MultimodalData
+from mmgraph.graph.errors import LearningError
+from mmgraph.predictors.leaves.leaf import Leaf
+from mmgraph.predictors.leaves.named import LEAVES, LeafNames, named_leaves
+from mmgraph.predictors.pooling.pooled_leaves import PlacedLeaf
+
+
+class SilentModalityWarning(UserWarning):
+    """A modality by which no row can be told: constant, or missing throughout."""
+
+
+def placed_leaves(
+    data: MultimodalData, leaves: LeafNames | Mapping[str, LeafNames], joint: LeafNames
+) -> list[PlacedLeaf]:
+    """Return the leaves of all modalities that can tell something.
+
+    Parameters
+    ----------
+    data : MultimodalData
+    leaves, joint
+        As of :class:`~mmgraph.predictors.multimodal_classifier.MultimodalClassifier`.
+
+    Raises
+    ------
+    LearningError
+        If there are none, no leaf is called so, or one cannot see its modality.
+    SchemaError
+        If there is no such modality.
+    """
+    for modality in leaves if isinstance(leaves, Mapping) else ():
+        data.block(modality)
+    telling = _telling(data)
+    placed: list[PlacedLeaf] = []
+    for modality in telling:
+        chosen = _suited(leaves, modality, data.block(modality))
+        placed += [PlacedLeaf(n, (modality,), k) for n, k in chosen]
+    placed += _joint(data, telling, _joint_kinds(leaves) if joint == "auto" else joint)
+    if not placed:
+        raise LearningError("there are no leaves: name one for a modality that varies")
+    return placed
+
+
+def _joint_kinds(leaves: LeafNames | Mapping[str, LeafNames]) -> LeafNames:
+    """The leaves of single modalities that may see all of them, too."""
+    kinds = leaves.values() if isinstance(leaves, Mapping) else [leaves]
+    named = dict(pair for group in kinds for pair in named_leaves(group))
+    return [name if name in LEAVES else leaf for name, leaf in named.items() if leaf.joins]
+
+
+def _joint(data: MultimodalData, telling: tuple[str, ...], kinds: LeafNames) -> list[PlacedLeaf]:
+    """The leaves that see all modalities at once, where there are several and rows have them."""
+    numeric = tuple(m for m in telling if not isinstance(data.block(m), Texts))
+    joint = [PlacedLeaf(n, numeric, k) for n, k in named_leaves(kinds)]
+    if len(numeric) < 2 or not joint:
+        return []
+    if joint[0].can_learn(data):
+        return joint
+    warnings.warn(
+        f"no rows of two classes have all of {', '.join(numeric)}: there are no joint leaves",
+        SilentModalityWarning,
+        stacklevel=6,
+    )
+    return []
+
+
+def _telling(data: MultimodalData) -> tuple[str, ...]:
+    """The modalities by which a row can be told; of others there is a warning, with the reason."""
+    telling = []
+    for modality, block in data.blocks.items():
+        leaf = next(leaf for leaf in LEAVES.values() if leaf.suits(block))
+        if block.missing.all():
+            reason = "is missing in every row"
+        elif not PlacedLeaf(modality, (modality,), leaf).can_learn(data):
+            reason = "is constant, or there in rows of one class only"
+        else:
+            telling.append(modality)
+            continue
+        warnings.warn(
+            f"the modality '{modality}' of {data.origin} {reason}: it tells nothing",
+            SilentModalityWarning,
+            stacklevel=6,
+        )
+    if not telling:
+        raise LearningError(
+            f"no modality of {data.origin} tells anything: each is missing or constant"
+        )
+    return tuple(telling)
+
+
+def _suited(
+    leaves: LeafNames | Mapping[str, LeafNames], modality: str, block: Block
+) -> list[tuple[str, Leaf]]:
+    """The leaves of a modality by name: of those meant for all modalities, what suits its rows."""
+    if isinstance(leaves, Mapping):
+        chosen = named_leaves(leaves.get(modality, ()))
+        for name, leaf in chosen:
+            if not leaf.suits(block):
+                raise LearningError(
+                    f"the leaf '{name}' sees nothing of the modality '{modality}', which is of "
+                    f"{type(block).__name__.lower()}"
+                )
+        return chosen
+    suited = [(name, leaf) for name, leaf in named_leaves(leaves) if leaf.suits(block)]
+    return suited or (named_leaves("words") if isinstance(block, Texts) else [])
