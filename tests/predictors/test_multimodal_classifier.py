@@ -368,7 +368,7 @@ def test_sequences_and_texts_tell_states_apart(tmp_path):
     assert ("wave", "wave[0]") in told.features
     assert ("age", "age[0]") in told.features
     assert not [name for modality, name in told.features if modality == "note"]
-    note = told.leaves.index(("note", "note_words"))
+    note = told.leaves.index(("note", "words"))
     assert not told.nats[note, 0].any()  # no text
     assert np.abs(told.nats[note, 1]).max() < np.abs(clf.explain(test).nats[note]).max()
     row = np.flatnonzero(["cough" in (text or "") for text in test.blocks["note"].values])[:1]

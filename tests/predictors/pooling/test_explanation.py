@@ -16,7 +16,8 @@ import mmgraph as mm
 from mmgraph.graph.errors import LearningError
 from mmgraph.predictors.leaves.leaf import FittedLeaf, Leaf
 from mmgraph.predictors.pooling.explanation import explained
-from mmgraph.predictors.pooling.pooled_leaves import PlacedLeaf, fit_pooled
+from mmgraph.predictors.pooling.fitting import fit_pooled
+from mmgraph.predictors.pooling.pooled_leaves import PlacedLeaf
 
 STATES = 3
 

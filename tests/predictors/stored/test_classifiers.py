@@ -466,8 +466,10 @@ def test_settings_of_scikit_learns_habits(tmp_path: Path):
     np.testing.assert_array_equal(read.predict_proba(frame), clf.predict_proba(frame))
     assert read.get_params() == {
         "modalities": {"age": ["age"], "genes": ["g1"]},
-        "leaves": ("logistic",),
+        "leaves": "logistic",
         "joint": (),
         "folds": 2,
+        "budget": 600.0,
+        "n_jobs": None,
         "random_state": None,
     }
