@@ -1,4 +1,4 @@
-"""The command line ``mmgraph``: run, infer, map, sample, fit, label, show, schema and so on.
+"""The command line ``mmgraph``: run, infer, map, sample, fit, label, schema, predict and so on.
 
 The commands import what they need when they run, so that help and wrong arguments answer at once.
 """
@@ -15,9 +15,12 @@ from typing import Annotated, NoReturn, TextIO
 
 import typer
 
-from mmgraph.cli import labelling, models, queries, runs, sampling, tables
+from mmgraph.cli import labelling, models, queries, runs, sampling
 from mmgraph.cli.common import SeveralValues, say
 from mmgraph.cli.interruption import Interrupted
+from mmgraph.cli.tables.new import new
+from mmgraph.cli.tables.predict import predict
+from mmgraph.cli.tables.schema import schema
 from mmgraph.graph.errors import MmgraphError
 
 CLOSED_PIPE = 1
@@ -67,7 +70,9 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "label": labelling.label,
     "show": models.show,
     "convert": models.convert,
-    "schema": tables.schema,
+    "schema": schema,
+    "new": new,
+    "predict": predict,
     "datasets": runs.list_datasets,
 }
 for _name, _command in _COMMANDS.items():

@@ -46,7 +46,7 @@ RowsOutput = Annotated[
     Path | None,
     typer.Option(help="A table (.csv, .csv.gz, .parquet) with a line for each row of evidence."),
 ]
-_SEVERAL = ("--evidence", "-e", "--query", "-q", "--read")
+_SEVERAL = ("--evidence", "-e", "--query", "-q", "--read", "--given")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
@@ -57,14 +57,17 @@ def read_graph(name: str) -> FactorGraph:
 
     graph = mmgraph.read(name)
     if hasattr(type(graph), "file_kind"):
-        raise FormatError(f"{name} holds a {graph.file_kind}, and no graph that could be asked so")
+        raise FormatError(
+            f"{name} holds a {graph.file_kind}, and no graph that could be asked so: "
+            f"`mmgraph predict {name} ROWS.csv` asks it"
+        )
     if not isinstance(graph, mmgraph.FactorGraph):
         raise FormatError(f"{name} holds {graph!r}, which asks for an image's scores")
     return graph
 
 
 class SeveralValues(TyperCommand):
-    """A command whose options ``--evidence`` and ``--query`` take several values at once.
+    """A command whose options such as ``--evidence`` take several values at once.
 
     ``infer alarm --evidence A=x B=y`` means ``--evidence A=x --evidence B=y``. That is clear only
     behind the model's name, so it is read like that only there.

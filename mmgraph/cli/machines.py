@@ -10,20 +10,6 @@ from typing import Any
 from mmgraph.cli.common import print_json, print_record, progress_bar
 from mmgraph.cli.interruption import NOT_KEPT, keeps
 from mmgraph.cli.outputs import check_model_file
-from mmgraph.graph.errors import GraphError
-
-KIND = "boltzmann_machine"
-
-
-def declares_machine(model: str) -> bool:
-    """Whether a name or path is that of a declared machine."""
-    from mmgraph.experiments.experiment import kind_of
-    from mmgraph.formats.resolve import models_directory
-
-    path = Path(model)
-    if path.suffix != ".toml" and not (models_directory() / f"{model}.toml").is_file():
-        return False
-    return kind_of(model) == KIND
 
 
 def fit_machine(
@@ -83,10 +69,3 @@ def _progress(
             bar.update(task, description=f"epoch {epoch}{loss}", completed=epoch)
 
         yield progress
-
-
-def refuse_without_data(model: str, data: Path | None) -> Path:
-    """Return the file of rows, or raise GraphError: a network has no data set of its own."""
-    if data is None:
-        raise GraphError(f"'{model}' is learned from a table; give one with --data")
-    return data

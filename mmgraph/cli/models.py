@@ -24,6 +24,7 @@ from mmgraph.cli.common import (
 from mmgraph.cli.evidence import reading
 from mmgraph.cli.interruption import NOT_KEPT, keeps
 from mmgraph.cli.outputs import check_directory, check_model_file, check_parent, check_picture
+from mmgraph.cli.tables.classifiers import fit_classifier, found_classifier, show_classifier
 from mmgraph.graph.errors import GraphError
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def fit(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="A CSV or Parquet file, a column a variable; a declared machine (.toml) has a "
-            "data set of its own."
+            help="A CSV or Parquet file, a column a variable; a declared machine or "
+            "classification (.toml) has data of its own."
         ),
     ] = None,
     method: Annotated[
@@ -52,17 +53,27 @@ def fit(
 ) -> None:
     """Learn a model's parameters, and write it.
 
-    A deep Boltzmann machine may be trained by several processes:
+    Of a declared classification (.toml) that is the classifier of all rows, which `mmgraph predict`
+    asks. A deep Boltzmann machine may be trained by several processes:
     torchrun --nproc-per-node 2 -m mmgraph fit MODEL --output FILE.mmgraph
     """
     import mmgraph
 
     if checkpoint is not None:
         check_directory(checkpoint)
-    if machines.declares_machine(model):
+    if (kind := _declared_kind(model)) == "boltzmann_machine":
         machines.fit_machine(model, data, output, checkpoint, as_json)
         return
-    data = machines.refuse_without_data(model, data)
+    if kind == "classification":
+        if data is not None or checkpoint is not None:
+            option = "--checkpoint" if data is None else "--data"
+            raise GraphError(f"{option} is of other models: '{model}' names its rows itself")
+        fit_classifier(model, output, as_json)
+        return
+    if kind is not None:
+        raise GraphError(f"'{model}' is a {kind} and run as a whole: mmgraph run {model}")
+    if data is None:
+        raise GraphError(f"'{model}' is learned from a table; give one with --data")
     network = mmgraph.read(model)
     if not isinstance(network, mmgraph.BayesianNetwork):
         raise GraphError(f"'{model}' is not a Bayesian network; only those can be fitted")
@@ -76,6 +87,15 @@ def fit(
         print_json(result)
     else:
         print_record(result)
+
+
+def _declared_kind(model: str) -> str | None:
+    """The kind of ready model that a name or path declares, if it is one of a declaration."""
+    from mmgraph.experiments.experiment import kind_of
+    from mmgraph.formats.resolve import models_directory
+
+    is_declared = Path(model).suffix == ".toml" or (models_directory() / f"{model}.toml").is_file()
+    return kind_of(model) if is_declared else None
 
 
 def _fit_with_progress(
@@ -114,9 +134,15 @@ def show(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List a model's variables, or draw its network coloured by modality."""
+    """List a model's variables, or draw its network coloured by modality.
+
+    Of a classifier its modalities and leaves.
+    """
     if output is not None:
         check_picture(output)
+    elif (classifier := found_classifier(model)) is not None:
+        show_classifier(model, classifier, as_json)
+        return
     graph = read_graph(model)
     if output is not None:
         from mmgraph.plots import draw_network

@@ -44,17 +44,23 @@ def check_model_file(model: Any, path: Path) -> None:
     once, whichever formats there are.
     """
     import mmgraph
-    from mmgraph.formats.native.directory import is_native
 
-    if path.is_dir() and not is_native(path):
-        raise FormatError(f"{path} is a directory, and not one of a model")
-    check_parent(path)
+    check_model_place(path)
     with tempfile.TemporaryDirectory(prefix=".mmgraph-", dir=path.parent) as beside:
         try:
             mmgraph.write(model, Path(beside) / path.name)
         except FormatError as error:
             message = str(error).replace(f"{Path(beside)}{os.sep}", _prefix(path))
             raise FormatError(message if path.name in message else f"{path}: {message}") from None
+
+
+def check_model_place(path: Path) -> None:
+    """Refuse a place where no model could be written."""
+    from mmgraph.formats.native.directory import is_native
+
+    if path.is_dir() and not is_native(path):
+        raise FormatError(f"{path} is a directory, and not one of a model")
+    check_parent(path)
 
 
 def check_picture(path: Path) -> None:

@@ -385,7 +385,10 @@ def test_fields_are_answered_element_by_element(mmgraph, tmp_path: Path):
 
 @pytest.mark.parametrize(
     "command",
-    ["", "infer", "map", "sample", "fit", "label", "show", "convert", "schema", "datasets", "run"],
+    [
+        *("", "infer", "map", "sample", "fit", "label", "show", "convert", "schema", "new"),
+        *("predict", "datasets", "run"),
+    ],
 )
 def test_help_has_a_short_name(mmgraph, command: str):
     short, long = (mmgraph(*command.split(), option) for option in ("-h", "--help"))

@@ -46,6 +46,11 @@ def leaves_of(classifier: MultimodalClassifier) -> list[tuple[str, tuple[str, ..
     return [(leaf.place.name, leaf.place.modalities) for leaf in classifier.model_.leaves]
 
 
+def situations(modalities: tuple[str, ...]) -> Names:
+    """Return the situations that are reported by default: all modalities, and each alone."""
+    return (modalities, *((m,) for m in modalities if len(modalities) > 1))
+
+
 def declared_rows(
     name: str | os.PathLike[str],
 ) -> tuple[ClassificationDeclaration, MultimodalData]:
@@ -84,9 +89,7 @@ class ClassificationJob(CrossValidatedJob):
     @property
     def given(self) -> Names:
         """The situations: as declared, or all modalities together and then each alone."""
-        modalities = self.data.modalities
-        alone = tuple((m,) for m in modalities) if len(modalities) > 1 else ()
-        return self.declaration.given or (modalities, *alone)
+        return self.declaration.given or situations(self.data.modalities)
 
     def arrays(self) -> Iterable[np.ndarray]:
         """Return features, states and groups, and what they are called."""

@@ -1,4 +1,4 @@
-"""The command that describes a user's table: schema."""
+"""The command that describes a user's table: schema; and how such tables are read."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def schema(
 
     if output is not None:
         check_file(output, (".toml",))
-    proposed = Schema.guess(open_table(data, **_reading(read)), target)
+    proposed = Schema.guess(open_table(data, **table_reading(read)), target)
     text = proposed.to_toml(f"The columns of {data}, as their names and cells suggest.")
     if output is not None:
         write_text(output, text)
@@ -53,12 +53,12 @@ def schema(
     elif as_json:
         print_json({"data": str(data), "columns": _records(text), **_summary(proposed)})
     else:
-        _print_utf8(text)
+        print_utf8(text)
         say(_words(proposed))
 
 
-def _reading(options: list[str] | None) -> dict[str, Any]:
-    """What ``--read`` says, of which a schema needs all but one."""
+def table_reading(options: list[str] | None) -> dict[str, Any]:
+    """Return what ``--read`` says, of which a table with a schema needs all but one."""
     read = reading(options)
     if "extra" in read:
         raise EvidenceError("--read extra=…: a schema describes every column of its table")
@@ -95,7 +95,7 @@ def _words(proposed: Schema) -> str:
     )
 
 
-def _print_utf8(text: str) -> None:
+def print_utf8(text: str) -> None:
     """Print the text of a TOML file, which is UTF-8 whatever the terminal speaks."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", newline="\n")

@@ -1,0 +1,108 @@
+"""Classifiers of a user's rows: fitted as a declaration says, read from files, and listed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmgraph.cli.common import print_json, print_record, print_table, progress_bar
+from mmgraph.cli.interruption import keeps, unwritten
+from mmgraph.cli.outputs import check_model_place
+from mmgraph.graph.errors import FormatError
+
+if TYPE_CHECKING:
+    from mmgraph.predictors.row_classifier import RowClassifier
+
+
+def fit_classifier(model: str, output: Path, as_json: bool) -> None:
+    """Fit a declared classification to all its rows, and write the classifier."""
+    from mmgraph.experiments.classification.classification import declared_rows, fit_model
+    from mmgraph.graph.storage.whole_files import checked_suffix
+
+    checked_suffix(output, (".mmgraph",))
+    check_model_place(output)
+    declaration, data = declared_rows(model)
+    with keeps(None, unwritten(output)), progress_bar("fitting", None):
+        classifier = fit_model(declaration, data)
+        classifier.save(output)
+    record: dict[str, Any] = {"model": model, "output": str(output), "rows": len(data)}
+    record |= described(classifier)
+    if as_json:
+        print_json(record)
+    else:
+        texts = {k: ", ".join(v) for k, v in record.items() if isinstance(v, list | dict)}
+        print_record(record | texts)
+
+
+def read_classifier(name: str) -> RowClassifier:
+    """Return the classifier in a file.
+
+    Raises
+    ------
+    FormatError
+        If it holds another model (which), is a declaration, or has learned from rows without
+        named columns.
+    """
+    if Path(name).suffix == ".toml":
+        raise FormatError(
+            f"{name} is a declaration, and no fitted model: `mmgraph fit {name} --output "
+            f"{Path(name).stem}.mmgraph` makes one"
+        )
+    import mmgraph
+    from mmgraph.predictors.row_classifier import RowClassifier
+
+    model = mmgraph.read(name)
+    if not isinstance(model, RowClassifier):
+        kind = getattr(type(model), "file_kind", type(model).__name__)
+        asks = ": `mmgraph infer` asks it" if isinstance(model, mmgraph.FactorGraph) else ""
+        raise FormatError(f"{name} holds a {kind}, and no classifier{asks}")
+    if model.schema_ is None:
+        raise FormatError(
+            f"{name} has learned from rows whose columns have no names: ask it in Python"
+        )
+    return model
+
+
+def found_classifier(name: str) -> RowClassifier | None:
+    """Return the classifier in a file, None where it holds another model."""
+    from mmgraph.formats.native.directory import is_native
+
+    if not is_native(Path(name)):
+        return None
+    import mmgraph
+    from mmgraph.predictors.row_classifier import RowClassifier
+
+    model = mmgraph.read(name)
+    return model if isinstance(model, RowClassifier) else None
+
+
+def show_classifier(name: str, classifier: RowClassifier, as_json: bool) -> None:
+    """List the modalities of a classifier with their columns, and its leaves."""
+    record = described(classifier)
+    if as_json:
+        print_json({"model": name, **record})
+        return
+    sees: dict[str, str] = record.get("leaves", {})
+    columns = {} if classifier.schema_ is None else classifier.schema_.modalities
+    rows: list[tuple[Any, ...]] = []
+    for modality in record["modalities"]:
+        leaves = ", ".join(leaf for leaf, seen in sees.items() if modality in seen)
+        rows.append((modality, len(columns.get(modality, ())), leaves or "-"))
+    classes = ", ".join(record["classes"])
+    print_table(("modality", "columns", "leaves"), rows, f"{name}: tells {classes}")
+
+
+def described(classifier: RowClassifier) -> dict[str, Any]:
+    """Return the classes of a fitted classifier, its modalities, and what its leaves see."""
+    from mmgraph.experiments.classification.classification import leaves_of
+    from mmgraph.predictors.multimodal_classifier import MultimodalClassifier
+
+    schema = classifier.schema_
+    record: dict[str, Any] = {
+        "classes": [str(label) for label in classifier.classes_],
+        "modalities": [] if schema is None else list(schema.modalities),
+    }
+    if isinstance(classifier, MultimodalClassifier):
+        record["leaves"] = {name: list(sees) for name, sees in leaves_of(classifier)}
+        record["modalities"] = record["modalities"] or list(classifier.model_.modalities)
+    return record

@@ -1,0 +1,85 @@
+"""The command that writes a declaration to start from: new."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmgraph.cli.common import JsonOption, ReadOption, print_json, print_written, say
+from mmgraph.cli.outputs import check_file
+from mmgraph.cli.tables.schema import print_utf8, table_reading
+from mmgraph.graph.errors import FormatError, MmgraphError, suggestion
+
+_KINDS = ("classification",)
+
+
+def new(
+    kind: Annotated[str, typer.Argument(help="What is declared: classification.")],
+    data: Annotated[Path, typer.Argument(help="A CSV, TSV or Parquet file.")],
+    schema: Annotated[
+        Path | None, typer.Option(help="What its columns are, as `mmgraph schema` proposes it.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="A file (.toml) instead of standard output.")
+    ] = None,
+    read: ReadOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the declaration of a model of your own table, for `mmgraph run`, to start from.
+
+    The table is read by its schema first, so that what does not fit is said now. All entries have
+    their defaults, and comments say what they mean.
+
+    Example: mmgraph new classification rows.csv --schema schema.toml > my.toml
+    """
+    from mmgraph.data.multimodal_data import MultimodalData
+    from mmgraph.data.tables import open_table
+    from mmgraph.experiments.classification.data import check_rows
+    from mmgraph.experiments.classification.template import declaration_text, most_folds
+    from mmgraph.graph.storage.whole_files import write_text
+
+    if kind not in _KINDS:
+        hint = f"{suggestion(kind, _KINDS)} (known: {', '.join(_KINDS)})"
+        raise MmgraphError(f"no declaration of the kind '{kind}' can be written{hint}")
+    if schema is None:
+        raise MmgraphError(
+            f"what are the columns of {data}? `mmgraph schema {data} > schema.toml` proposes it; "
+            "correct it and give it as --schema schema.toml"
+        )
+    if output is not None:
+        check_file(output, (".toml",))
+    reading = table_reading(read)
+    rows = MultimodalData.read(open_table(data, **reading), schema)
+    check_rows(rows)
+    folds = most_folds(rows)
+    places = [_place(path, output) for path in (data, schema)]
+    text = declaration_text(rows, places[0], places[1], reading, folds)
+    record: dict[str, Any] = {
+        "kind": kind,
+        "rows": len(rows),
+        "target": rows.target.name,
+        "group": None if rows.groups is None else rows.groups.name,
+        "modalities": list(rows.modalities),
+    }
+    words = f"{len(rows)} rows, target {rows.target.name}, modalities {', '.join(rows.modalities)}"
+    if output is not None:
+        write_text(output, text)
+        print_written(as_json, {"output": str(output), **record}, f"wrote {output}: {words}")
+    elif as_json:
+        print_json({**record, "declaration": text})
+    else:
+        print_utf8(text)
+        say(words)
+
+
+def _place(path: Path, output: Path | None) -> str:
+    """A path as the declaration names it, from its own directory."""
+    if output is None or path.is_absolute():
+        return path.as_posix()
+    try:
+        return Path(os.path.relpath(path, output.parent)).as_posix()
+    except ValueError as error:  # drives of Windows
+        raise FormatError(f"{path} cannot be named from {output.parent}: {error}") from None

@@ -1,0 +1,207 @@
+"""``mmgraph fit`` of an own table, and ``predict`` and ``show`` of what it has written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mmgraph as mm
+from mmgraph.cli.tables import predict as predict_module
+
+
+@pytest.fixture
+def fitted(mmgraph, study: Path) -> Path:
+    assert mmgraph("fit", "my.toml", "--output", "my.mmgraph")[0] == 0
+    return study
+
+
+def test_the_classifier_of_all_rows_is_written(mmgraph, study: Path):
+    code, out, err = mmgraph("fit", "my.toml", "--output", "my.mmgraph", "--json")
+    assert (code, err) == (0, "")
+    leaves = {"lab_logistic": ["lab"], "genes_logistic": ["genes"]}
+    assert json.loads(out) == {
+        "model": "my.toml",
+        "output": "my.mmgraph",
+        "rows": 60,
+        "classes": ["ill", "well"],
+        "modalities": ["lab", "genes"],
+        "leaves": leaves | {"joint_logistic": ["lab", "genes"]},
+    }
+    mine = mm.MultimodalClassifier(leaves=["logistic"], joint=["logistic"], folds=2)
+    data = mm.MultimodalData.read("rows.csv", "schema.toml")
+    again = mm.read("my.mmgraph")
+    np.testing.assert_array_equal(again.predict_proba(data), mine.fit(data).predict_proba(data))
+
+
+def test_a_line_for_each_row(mmgraph, fitted: Path):
+    code, out, err = mmgraph("predict", "my.mmgraph", "rows.csv", "--output", "predictions.csv")
+    assert (code, out, err) == (0, "", "mmgraph: wrote 60 rows to predictions.csv\n")
+    table = pd.read_csv("predictions.csv")
+    assert list(table.columns) == ["row", "predicted", "y=ill", "y=well"]
+    assert table["row"].tolist() == list(range(1, 61))
+    data = mm.MultimodalData.read("rows.csv", "schema.toml")
+    expected = mm.read("my.mmgraph").predict_proba(data)
+    np.testing.assert_array_equal(table[["y=ill", "y=well"]].to_numpy(), expected)
+    labels = np.array(["ill", "well"])[expected.argmax(1)]
+    assert table["predicted"].tolist() == labels.tolist()
+
+
+def test_rows_may_lack_target_columns_and_modalities(mmgraph, fitted: Path):
+    whole = pd.read_csv("rows.csv")
+    whole[["gene_2", "gene_1"]].to_csv("genes.csv", index=False)
+    assert mmgraph("predict", "my.mmgraph", "genes.csv", "--output", "a.csv")[0] == 0
+    arguments = ("predict", "my.mmgraph", "rows.csv", "--given", "genes", "--output", "b.parquet")
+    assert mmgraph(*arguments)[0] == 0
+    pd.testing.assert_frame_equal(pd.read_csv("a.csv"), pd.read_parquet("b.parquet"))
+    whole.drop(columns=["lab_2", "y"]).assign(other="x").to_csv("some.csv", index=False)
+    assert mmgraph("predict", "my.mmgraph", "some.csv", "--output", "c.csv")[0] == 0
+    assert not pd.read_csv("c.csv").equals(pd.read_csv("a.csv"))
+
+
+def test_batches_change_nothing(mmgraph, fitted: Path, monkeypatch: pytest.MonkeyPatch):
+    arguments = ("predict", "my.mmgraph", "rows.csv", "--explain", "--output")
+    mmgraph(*arguments, "whole.csv")
+    monkeypatch.setattr(predict_module, "MOST_ROWS", 7)
+    mmgraph(*arguments, "parts.csv")
+    whole, parts = pd.read_csv("whole.csv"), pd.read_csv("parts.csv")
+    pd.testing.assert_frame_equal(whole, parts, rtol=1e-12)
+
+
+def test_an_explanation_adds_up_to_the_posterior(mmgraph, fitted: Path):
+    mmgraph("predict", "my.mmgraph", "rows.csv", "--explain", "--output", "p.csv")
+    table = pd.read_csv("p.csv")
+    by_modality = ["nats:lab", "nats:genes", "nats:joint"]
+    leaves = ["nats:lab:logistic", "nats:genes:logistic", "nats:joint:logistic"]
+    assert [c for c in table if "nats" in c] == ["prior_nats", *by_modality, *leaves]
+    for modality, leaf in zip(by_modality, leaves, strict=True):
+        np.testing.assert_allclose(table[modality], table[leaf])
+    # Of two classes: how far the logarithm of the predicted one lies above the mean of both.
+    logs = np.log(table[["y=ill", "y=well"]].to_numpy())
+    above = logs.max(1) - logs.mean(1)
+    np.testing.assert_allclose(table[["prior_nats", *by_modality]].sum(axis=1), above, atol=1e-9)
+
+
+def test_json_has_a_record_a_row(mmgraph, fitted: Path):
+    code, out, _ = mmgraph("predict", "my.mmgraph", "rows.csv", "--json", "--given", "genes", "lab")
+    records = json.loads(out)
+    assert (code, len(records), records[0]["row"]) == (0, 60, 1)
+    assert sum(records[0]["probabilities"].values()) == pytest.approx(1)
+    assert set(records[0]) == {"row", "predicted", "probabilities"}
+    explained = json.loads(mmgraph("predict", "my.mmgraph", "rows.csv", "--explain", "--json")[1])
+    assert {"prior_nats", "nats:lab", "nats:lab:logistic"} <= set(explained[0]["nats"])
+    assert explained[3]["probabilities"] == records[3]["probabilities"]
+    arguments = ("predict", "my.mmgraph", "rows.csv", "--json", "--output", "p.csv.gz")
+    assert json.loads(mmgraph(*arguments)[1]) == {
+        "model": "my.mmgraph",
+        "output": "p.csv.gz",
+        "rows": 60,
+        "given": ["lab", "genes"],
+    }
+
+
+def test_the_first_rows_are_shown(mmgraph, fitted: Path):
+    code, out, err = mmgraph("predict", "my.mmgraph", "rows.csv", "--explain")
+    assert code == 0
+    assert err == "mmgraph: 40 more rows; --output predictions.csv writes all\n"
+    for shown in ("predicted", "probability", "nats", "genes", "│  20 │"):
+        assert shown in out
+    assert "│  21 │" not in out
+    assert "logistic" not in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "y=ill" in mmgraph("predict", "my.mmgraph", "rows.csv")[1]
+
+
+def test_rows_with_nothing_to_look_at_are_named(mmgraph, fitted: Path):
+    lines = Path("rows.csv").read_text().splitlines()
+    lines[3], lines[60] = "r2,,,,,,p0,ill", "r59,,,,,,p0,ill"
+    Path("rows.csv").write_text("\n".join(lines))
+    err = mmgraph("predict", "my.mmgraph", "rows.csv", "--output", "p.csv")[2]
+    assert "warning: rows 3, 60 of rows.csv lack all of lab, genes: the answer is the shares" in err
+    assert pd.read_csv("p.csv")["y=ill"].iloc[[2, 59]].tolist() == [0.5, 0.5]
+
+
+def test_show_lists_modalities_and_leaves(mmgraph, fitted: Path):
+    code, out, err = mmgraph("show", "my.mmgraph")
+    assert (code, err) == (0, "")
+    for shown in ("my.mmgraph: tells ill, well", "genes", "lab_logistic, joint_logistic"):
+        assert shown in out
+    record = json.loads(mmgraph("show", "my.mmgraph", "--json")[1])
+    assert record["leaves"]["joint_logistic"] == ["lab", "genes"]
+
+
+def test_a_run_saves_what_predict_asks(mmgraph, study: Path):
+    code, _, err = mmgraph("run", "my.toml", "--folds", "1", "--output", "out")
+    assert code == 0
+    assert "`mmgraph predict out/model.mmgraph ROWS.csv` answers for other rows" in err
+    assert "wrote out/model.mmgraph" in err
+    mmgraph("fit", "my.toml", "--output", "my.mmgraph")
+    answers = [
+        mmgraph("predict", model, "rows.csv", "--json")[1]
+        for model in ("my.mmgraph", "out/model.mmgraph")
+    ]
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("my.mmgraph", "row.csv"), "there is no file row.csv"),
+        (("your.mmgraph", "rows.csv"), "your.mmgraph"),
+        (("my.toml", "rows.csv"), "`mmgraph fit my.toml --output my.mmgraph` makes one"),
+        (("alarm", "rows.csv"), "alarm holds a BayesianNetwork, and no classifier: `mmgraph infer"),
+        (("my.mmgraph", "rows.csv", "--given", "gene"), "no modality 'gene'; did you mean 'genes'"),
+        (("my.mmgraph", "rows.csv", "--output", "x.txt"), "expected a name that ends in .csv"),
+        (("my.mmgraph", "rows.csv", "--output", "nowhere/x.csv"), "there is no directory nowhere"),
+        (
+            ("my.mmgraph", "others.csv"),
+            "others.csv has none of the columns that my.mmgraph",
+        ),
+        (("my.mmgraph", "text.csv"), "'lab_1'"),
+        (("my.mmgraph", "empty.csv"), "empty.csv"),
+        (("my.mmgraph", "rows.csv", "--read", "sep=;"), "none of missing=…"),
+    ],
+)
+def test_errors_name_what_is_wrong(mmgraph, fitted: Path, arguments, message):
+    Path("others.csv").write_text("a,b\n1,2\n")
+    Path("text.csv").write_text("lab_1,lab_2\n1,2\nhigh,3\n")
+    Path("empty.csv").write_text("")
+    code, out, err = mmgraph("predict", *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert message in err
+
+
+@pytest.mark.parametrize("command", ["infer", "map", "sample"])
+def test_other_commands_say_to_use_predict(mmgraph, fitted: Path, command: str):
+    code, out, err = mmgraph(command, "my.mmgraph")
+    assert (code, out) == (2, "")
+    assert "`mmgraph predict my.mmgraph ROWS.csv` asks it" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("my.toml", "--output", "my.bif"), "expected a name that ends in .mmgraph"),
+        (("my.toml", "--output", "nowhere/my.mmgraph"), "there is no directory nowhere"),
+        (("my.toml", "--output", "x.mmgraph", "--data", "rows.csv"), "--data is of other models"),
+        (("my.toml", "--output", "x.mmgraph", "--checkpoint", "c"), "--checkpoint is of other"),
+        (("indian_pines", "--output", "x.mmgraph"), "is a land_cover and run as a whole"),
+    ],
+)
+def test_fits_that_cannot_be(mmgraph, study: Path, arguments, message):
+    code, out, err = mmgraph("fit", *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert message in err
+
+
+def test_an_interruption_says_that_nothing_is_written(mmgraph, fitted: Path, monkeypatch):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mm.MultimodalClassifier, "predict_proba", interrupted)
+    code, out, err = mmgraph("predict", "my.mmgraph", "rows.csv", "--output", "p.csv")
+    assert (code, out, err) == (130, "", "mmgraph: interrupted; p.csv is not written\n")
+    assert not Path("p.csv").exists()
