@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from mmgraph.predictors.leaves.words import WordsLeaf
     from mmgraph.predictors.missing_modality_classifier import MissingModalityClassifier
     from mmgraph.predictors.multimodal_classifier import MultimodalClassifier
+    from mmgraph.predictors.multimodal_regressor import MultimodalRegressor
 
 _HOMES = {
     "BayesianNetwork": "mmgraph.networks.bayesian_network",
@@ -89,6 +90,7 @@ _HOMES = {
     "MultimodalClassifier": "mmgraph.predictors.multimodal_classifier",
     "MultimodalData": "mmgraph.data.multimodal_data",
     "MultimodalDeepBoltzmannMachine": "mmgraph.networks.boltzmann.multimodal",
+    "MultimodalRegressor": "mmgraph.predictors.multimodal_regressor",
     "NoisyMax": "mmgraph.graph.conditionals.noisy_max",
     "NoisyOr": "mmgraph.graph.conditionals.noisy_or",
     "PairwiseFactor": "mmgraph.graph.factors.edges",
@@ -148,6 +150,7 @@ __all__ = [
     "MultimodalClassifier",
     "MultimodalData",
     "MultimodalDeepBoltzmannMachine",
+    "MultimodalRegressor",
     "NoisyMax",
     "NoisyOr",
     "PairwiseFactor",

@@ -152,13 +152,9 @@ def labelled_rows(
         If a label is missing, all are the same, or they are real numbers; or they are not as many
         as rows.
     """
-    from sklearn.utils import column_or_1d
     from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-    for what, value in (("y", labels), ("groups", groups), ("sample_weight", weights)):
-        if isinstance(value, str):
-            raise LearningError(f"{what} has a value for each row, and is no name: {value!r}")
-    flat = column_or_1d(labels, warn=True)
+    flat = _one_a_row(labels, groups, weights)
     missing = np.array([is_missing(x) for x in flat.tolist()], bool)
     if missing.any():
         raise LearningError(f"row {int(missing.argmax())} has no label")
@@ -169,15 +165,56 @@ def labelled_rows(
     if len(classes) < 2:
         raise LearningError(f"the labels are one class only, {classes.tolist()}: nothing to tell")
     target = Variable(name, tuple(map(str, classes.tolist())))
+    outcome = Outcome(target, codes.astype(np.int64))
+    return _with_outcome(data, outcome, groups, weights), classes
+
+
+def numbered_rows(
+    data: MultimodalData, numbers: Any, groups: Any, weights: Any, name: str = "target"
+) -> MultimodalData:
+    """Return rows with a number each as their target; as :func:`labelled_rows`.
+
+    Raises
+    ------
+    LearningError
+        If a target is no number; or they are not as many as rows.
+    """
+    flat = _one_a_row(numbers, groups, weights)
+    try:
+        values = np.array([np.nan if is_missing(x) else float(x) for x in flat.tolist()])
+    except (TypeError, ValueError):
+        raise LearningError(
+            "the target is no number in every row: classes have classifiers"
+        ) from None
+    outcome = Outcome(Variable(name, family="gaussian"), values)
+    return _with_outcome(data, outcome, groups, weights)
+
+
+def _one_a_row(targets: Any, groups: Any, weights: Any) -> np.ndarray:
+    """Targets as an array of one axis; a name in the place of any of these is refused."""
+    from sklearn.utils import column_or_1d
+
+    for what, value in (("y", targets), ("groups", groups), ("sample_weight", weights)):
+        if isinstance(value, str):
+            raise LearningError(f"{what} has a value for each row, and is no name: {value!r}")
+    return column_or_1d(targets, warn=True)
+
+
+def _with_outcome(
+    data: MultimodalData, outcome: Outcome, groups: Any, weights: Any
+) -> MultimodalData:
+    counts = data.weights if weights is None else np.asarray(weights, np.float64)
+    if counts is not None and counts.ndim != 1:
+        raise LearningError(f"sample_weight is one number a row, not of shape {counts.shape}")
     return MultimodalData(
         data.blocks,
-        Outcome(target, codes.astype(np.int64)),
+        outcome,
         data.groups if groups is None else coded_groups("group", groups),
-        data.weights if weights is None else np.asarray(weights, np.float64),
+        counts,
         data.times,
         data.origin,
         data.schema,
-    ), classes
+    )
 
 
 def continuous_labels(what: str) -> LearningError:

@@ -129,11 +129,7 @@ class MultimodalClassifier(RowClassifier):
 
     def _heard(self, given: Collection[str] | None) -> Collection[str] | None:
         """The modalities to look at without those that never told anything."""
-        if given is None:
-            return None
-        learned = self.model_.modalities
-        silent = {*({} if self.schema_ is None else self.schema_.modalities)} - {*learned}
-        return [m for m in ([given] if isinstance(given, str) else given) if m not in silent]
+        return self._telling(given, self.model_.modalities)
 
     def explain(
         self, X: Any, given: Collection[str] | None = None, *, features: bool = False

@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from jaxtyping import Bool
@@ -31,6 +31,8 @@ class RowPredictor(BaseEstimator, abc.ABC):
     learn in :meth:`_learn`.
     """
 
+    target_options: ClassVar[dict[str, Any]] = {}
+    """How scikit-learn checks targets."""
     modalities: Modalities | None
     schema_: Schema | None
 
@@ -119,6 +121,15 @@ class RowPredictor(BaseEstimator, abc.ABC):
             _warn_of_empty(np.all([data.block(m).missing for m in asked], axis=0))
         return data, given
 
+    def _telling(
+        self, given: Collection[str] | None, learned: Collection[str]
+    ) -> Collection[str] | None:
+        """The modalities to look at without those by which the model tells nothing."""
+        if given is None:
+            return None
+        silent = {*self._columns} - {*learned}
+        return [m for m in ([given] if isinstance(given, str) else given) if m not in silent]
+
     def _rows(self, X: Any) -> MultimodalData:
         if isinstance(X, MultimodalData):
             self._check_columns(X)
@@ -154,7 +165,7 @@ class RowPredictor(BaseEstimator, abc.ABC):
                 f"rows are a data frame, an array or MultimodalData, not the path {str(X)!r}: "
                 "pandas.read_csv and MultimodalData.read read it"
             )
-        labels = {"y": y} if first else {}
+        labels = {"y": y, **self.target_options} if first else {}
         checked = validate_data(
             self, X, **labels, reset=first, dtype=np.float64, ensure_all_finite="allow-nan"
         )

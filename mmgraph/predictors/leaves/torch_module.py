@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -18,6 +19,8 @@ from mmgraph.predictors.leaves.preparation import Preparation
 from mmgraph.predictors.leaves.training import network_inputs, train
 
 _LEAST_PROBABILITY = 1e-6
+_ONE_AT_A_TIME = threading.Lock()
+"""Threads that fit leaves share the generator of all of torch."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class TorchLeaf(Leaf):
         inputs = network_inputs(preparation, rows.features)
         generator = torch.Generator().manual_seed(seed)
         # Parameters are initialised, and units left out, by the generator of all of torch.
-        with torch.random.fork_rng(devices=[]):
+        with _ONE_AT_A_TIME, torch.random.fork_rng(devices=[]):
             torch.random.default_generator.manual_seed(seed)
             module = self.build(inputs.shape[1], rows.states)
             if not isinstance(module, nn.Module):

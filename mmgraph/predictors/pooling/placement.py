@@ -38,7 +38,7 @@ def placed_leaves(
     """
     for modality in leaves if isinstance(leaves, Mapping) else ():
         data.block(modality)
-    telling = _telling(data)
+    telling = telling_modalities(data)
     placed: list[PlacedLeaf] = []
     for modality in telling:
         chosen = _suited(leaves, modality, data.block(modality))
@@ -67,13 +67,19 @@ def _joint(data: MultimodalData, telling: tuple[str, ...], kinds: LeafNames) -> 
     warnings.warn(
         f"no rows of two classes have all of {', '.join(numeric)}: there are no joint leaves",
         SilentModalityWarning,
-        stacklevel=6,
+        stacklevel=5,
     )
     return []
 
 
-def _telling(data: MultimodalData) -> tuple[str, ...]:
-    """The modalities by which a row can be told; of others there is a warning, with the reason."""
+def telling_modalities(data: MultimodalData) -> tuple[str, ...]:
+    """Return the modalities by which a row can be told; of others a warning says why not.
+
+    Raises
+    ------
+    LearningError
+        If there are none.
+    """
     telling = []
     for modality, block in data.blocks.items():
         leaf = next(leaf for leaf in LEAVES.values() if leaf.suits(block))
@@ -87,7 +93,7 @@ def _telling(data: MultimodalData) -> tuple[str, ...]:
         warnings.warn(
             f"the modality '{modality}' of {data.origin} {reason}: it tells nothing",
             SilentModalityWarning,
-            stacklevel=6,
+            stacklevel=5,
         )
     if not telling:
         raise LearningError(
