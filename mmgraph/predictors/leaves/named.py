@@ -10,6 +10,7 @@ from mmgraph.predictors.leaves.leaf import Leaf
 from mmgraph.predictors.leaves.mixture import MixtureLeaf
 from mmgraph.predictors.leaves.pairwise_coupling import PairwiseCoupling
 from mmgraph.predictors.leaves.perceptrons import PerceptronsLeaf
+from mmgraph.predictors.leaves.tables import TablesLeaf
 from mmgraph.predictors.leaves.words import WordsLeaf
 
 with needs("data", "scikit-learn", "predictors"):
@@ -27,6 +28,7 @@ LEAVES: Mapping[str, Leaf] = {
     "greedy_trees": EncoderLeaf(ExtraTreesClassifier(200, max_features=0.5)),
     "kernel": EncoderLeaf(_PAIRS, least=1e-6),
     "perceptrons": PerceptronsLeaf(),
+    "tables": TablesLeaf(),
     "words": WordsLeaf(),
 }
 """The kinds of leaves by name."""

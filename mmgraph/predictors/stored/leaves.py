@@ -19,6 +19,7 @@ from mmgraph.predictors.leaves.mixture import FittedMixture, MixtureLeaf, densit
 from mmgraph.predictors.leaves.module_layers import layers_of, recipe_of
 from mmgraph.predictors.leaves.perceptrons import FittedPerceptrons, PerceptronsLeaf
 from mmgraph.predictors.leaves.preparation import Preparation
+from mmgraph.predictors.leaves.tables import FittedTables, TablesLeaf
 from mmgraph.predictors.leaves.torch_module import FittedModule, TorchLeaf
 from mmgraph.predictors.leaves.words import FittedWords, WordsLeaf, vectoriser
 from mmgraph.predictors.stored.modules import (
@@ -30,7 +31,8 @@ from mmgraph.predictors.stored.modules import (
 from mmgraph.predictors.stored.parts import Parts, number_in
 
 LEAF_KINDS: Mapping[str, type[Leaf]] = {
-    kind.kind: kind for kind in (EncoderLeaf, MixtureLeaf, PerceptronsLeaf, TorchLeaf, WordsLeaf)
+    kind.kind: kind
+    for kind in (EncoderLeaf, MixtureLeaf, PerceptronsLeaf, TablesLeaf, TorchLeaf, WordsLeaf)
 }
 """The kinds of leaves that files hold, by name."""
 
@@ -115,6 +117,10 @@ def fitted_parts(fitted: FittedLeaf) -> Parts:
         parts.objects["classifier"] = fitted.classifier
         parts.add("log_shares", fitted.log_shares)
         parts.settings["least"] = fitted.least
+    elif isinstance(fitted, FittedTables):
+        parts.settings["columns"] = len(fitted.tables)
+        for number, table in enumerate(fitted.tables):
+            parts.add(f"table.{number}", table)
     elif isinstance(fitted, FittedModule):
         _take_apart(fitted.preparation, parts)
         parts.settings["layers"] = layer_entries(layers_of(fitted.module))
@@ -212,6 +218,12 @@ def _words(parts: Parts, states: int) -> FittedWords:
     return FittedWords(terms, classifier, parts.take("log_shares", states))
 
 
+def _tables(parts: Parts, states: int) -> FittedTables:
+    columns = JsonObject(parts.where, parts.settings).get("columns", int)
+    tables = (parts.take(f"table.{number}", states, None) for number in range(columns))
+    return FittedTables(states, tuple(tables))
+
+
 def _torch(parts: Parts, states: int) -> FittedModule:
     preparation = _preparation(parts)
     module = restored_module(parts, int(preparation.varying.sum()), states)
@@ -238,6 +250,7 @@ _RESTORED: Mapping[str, Callable[[Parts, int], FittedLeaf]] = {
     "encoder": _encoder,
     "mixture": _mixture,
     "perceptrons": _perceptrons,
+    "tables": _tables,
     "torch": _torch,
     "words": _words,
 }

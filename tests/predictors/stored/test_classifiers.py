@@ -183,6 +183,14 @@ def test_layers_that_are_others(tmp_path: Path):
             mm.read(tmp_path / "m.mmgraph")
 
 
+def test_tables(tmp_path: Path):
+    frame, codes = patients()
+    clf = mm.MultimodalClassifier(MODALITIES, leaves=("tables", "logistic"), folds=2)
+    clf.fit(frame, codes).save(tmp_path / "m.mmgraph")
+    check_alike(clf, mm.read(tmp_path / "m.mmgraph"), patients(40, seed=1)[0])
+    assert clf.model_.leaves[0].place.name == "clinical_tables"
+
+
 @pytest.fixture(scope="module")
 def noted(tmp_path_factory: pytest.TempPathFactory) -> tuple[mm.MultimodalClassifier, Any, Path]:
     """A classifier of texts, rows, and where it is written."""
