@@ -19,21 +19,29 @@ with needs("data", "scikit-learn", "predictors"):
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import SVC
 
-_PAIRS = PairwiseCoupling(CalibratedClassifierCV(SVC(C=10), ensemble=False))
+
+def _kernel(cost: float, quantiles: bool) -> EncoderLeaf:
+    """A support vector machine for each pair of states, calibrated on held-out rows."""
+    pairs = PairwiseCoupling(CalibratedClassifierCV(SVC(C=cost), ensemble=False))
+    return EncoderLeaf(pairs, quantiles, least=1e-6)
+
 
 LEAVES: Mapping[str, Leaf] = {
     "logistic": EncoderLeaf(LogisticRegression(C=0.01, max_iter=1000), least=1e-6),
     "mixture": MixtureLeaf(),
-    "trees": EncoderLeaf(ExtraTreesClassifier(200)),
+    "trees": EncoderLeaf(ExtraTreesClassifier(200, min_samples_leaf=3)),
     "greedy_trees": EncoderLeaf(ExtraTreesClassifier(200, max_features=0.5)),
-    "kernel": EncoderLeaf(_PAIRS, least=1e-6),
+    "kernel": _kernel(10.0, quantiles=False),
+    "quantile_kernel": _kernel(3.0, quantiles=True),
     "perceptrons": PerceptronsLeaf(),
     "tables": TablesLeaf(),
     "words": WordsLeaf(),
 }
 """The kinds of leaves by name."""
 
-AUTO = ("logistic", "mixture", "trees", "greedy_trees", "kernel", "perceptrons")
+AUTO = (
+    "logistic", "mixture", "trees", "greedy_trees", "kernel", "quantile_kernel", "perceptrons",
+)  # fmt: skip
 """What ``auto`` stands for, from the quickest to the slowest."""
 
 PLAIN = ("logistic", "words")

@@ -47,9 +47,9 @@ class PerceptronsLeaf(Leaf):
     members: int = 8
     hidden: int = 96
     layers: int = 2
-    epochs: int = 60
+    epochs: int = 40
     batch: int = 128
-    rate: float = 5e-3
+    rate: float = 8e-3
     decay: float = 1e-3
     dropout: float = 0.3
     noise: float = 0.3
