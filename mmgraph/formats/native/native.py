@@ -50,7 +50,10 @@ GRAPH_KINDS: dict[str, type[FactorGraph]] = {
 }
 """The kinds of graphs by name; their subclasses are other kinds."""
 
-PREDICTORS = {"multimodal classifier": "mmgraph.predictors.stored.classifiers"}
+PREDICTORS = {
+    "multimodal classifier": "mmgraph.predictors.stored.classifiers",
+    "multimodal regressor": "mmgraph.predictors.stored.regressors",
+}
 """The module of each kind of model from above this package, which has the functions ``write_model``
 and ``restored_model``; such a model names its kind as ``file_kind``."""
 

@@ -61,25 +61,28 @@ def write_model(classifier: MultimodalClassifier, path: str | os.PathLike[str]) 
     files: dict[str, bytes] = {}
     tensors: dict[str, Tensor] = {}
     try:
-        leaves = [
-            _leaf_entry(leaf, number, tensors, files)
-            for number, leaf in enumerate(classifier.model_.leaves)
-        ]
-        document = {
-            "kind": classifier.file_kind,
-            "parameters": _parameters(classifier, files),
-            **face_entries(classifier),
-            "variables": [described(classifier.model_.target)],
-            "leaves": leaves,
-            "independent_rows": float(classifier.model_.held_out.independent_rows),
-            "plain": sorted(classifier.model_.held_out.plain),
-        }
+        document = classifier_entries(classifier, tensors, files)
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
-    held_out = classifier.model_.held_out
+    write_document(path, {"kind": classifier.file_kind, **document}, tensors, files)
+
+
+def classifier_entries(
+    classifier: MultimodalClassifier, tensors: dict[str, Tensor], files: dict[str, bytes]
+) -> dict[str, Any]:
+    """Return what JSON says of a classifier; its numbers and objects are added to the others."""
+    model = classifier.model_
     for name in ("log_likelihoods", "codes", "log_prior", "weights"):
-        tensors[f"held_out.{name}"] = torch.as_tensor(getattr(held_out, name))
-    write_document(path, document, tensors, files)
+        tensors[f"held_out.{name}"] = torch.as_tensor(getattr(model.held_out, name))
+    leaves = [_leaf_entry(leaf, number, tensors, files) for number, leaf in enumerate(model.leaves)]
+    return {
+        "parameters": parameter_entries(classifier, files),
+        **face_entries(classifier),
+        "variables": [described(model.target)],
+        "leaves": leaves,
+        "independent_rows": float(model.held_out.independent_rows),
+        "plain": sorted(model.held_out.plain),
+    }
 
 
 def _leaf_entry(
@@ -102,7 +105,7 @@ def _leaf_file(number: int) -> str:
     return f"leaf_{number}.skops"
 
 
-def _parameters(classifier: MultimodalClassifier, files: dict[str, bytes]) -> dict[str, Any]:
+def parameter_entries(classifier: Any, files: dict[str, bytes]) -> dict[str, Any]:
     """What JSON says of the constructor's parameters; leaves with objects go to a file."""
     objects: dict[str, Any] = {}
 
@@ -151,14 +154,21 @@ def restored_model(document: JsonObject, path: Path, size_limit: int) -> Multimo
     file = path / PARAMETERS
     tensors = tensors_of(checked_bytes(document, file, size_limit), file)
     try:
-        return _restored(document, tensors, path, size_limit)
+        return restored_classifier(document, tensors, path, size_limit)
     except (GraphError, LearningError, SchemaError) as error:
         raise FormatError(f"{document.where}: {error}") from None
 
 
-def _restored(
+def restored_classifier(
     document: JsonObject, tensors: dict[str, Tensor], path: Path, size_limit: int
 ) -> MultimodalClassifier:
+    """Return the classifier of :func:`classifier_entries`, which takes all numbers out.
+
+    Raises
+    ------
+    FormatError, GraphError, LearningError, SchemaError
+        As :func:`restored_model`.
+    """
     variables = document.items("variables")
     if len(variables) != 1:
         raise FormatError(f"{document.where}: expected one variable, found {len(variables)}")
@@ -182,8 +192,7 @@ def _restored(
         raise FormatError(
             f"{path / PARAMETERS}: the numbers '{min(tensors)[:60]}' belong to no part"
         )
-    with_objects = _SETTINGS in document.get(DIGESTS, dict)
-    classifier = _restored_parameters(document, objects(_SETTINGS) if with_objects else {})
+    classifier = restored_parameters(document, path, size_limit)
     classifier.model_ = PooledLeaves(target, leaves, held_out)
     restore_face(classifier, document, states, classifier.model_.modalities)
     return classifier
@@ -241,7 +250,18 @@ def _restored_held_out(
     return HeldOut(places, said, codes, log_prior, weights, float(worth), frozenset(plain))
 
 
-def _restored_parameters(document: JsonObject, objects: dict[str, Any]) -> MultimodalClassifier:
+def restored_parameters(document: JsonObject, path: Path, size_limit: int) -> MultimodalClassifier:
+    """Return a classifier, not fitted, with the parameters of :func:`parameter_entries`.
+
+    Raises
+    ------
+    FormatError
+        If they are anything else.
+    """
+    objects: dict[str, Any] = {}
+    if _SETTINGS in document.get(DIGESTS, dict):
+        file = path / _SETTINGS
+        objects = unpacked(checked_bytes(document, file, size_limit), str(file), size_limit)
     where = f"{document.where}, parameters"
     entry = JsonObject(where, document.get("parameters", dict))
 

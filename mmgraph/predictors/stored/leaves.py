@@ -100,20 +100,20 @@ def fitted_parts(fitted: FittedLeaf) -> Parts:
     """
     parts = Parts()
     if isinstance(fitted, FittedMixture):
-        _take_apart(fitted.preparation, parts)
+        take_apart(fitted.preparation, parts)
         if fitted.directions is not None:
             parts.add("directions", fitted.directions)
         for name, tensor in fitted.density.parameters().items():
             parts.add(f"density.{name}", tensor)
         parts.settings["density"] = fitted.density.settings()
     elif isinstance(fitted, FittedPerceptrons):
-        _take_apart(fitted.preparation, parts)
+        take_apart(fitted.preparation, parts)
         for number, (weights, biases) in enumerate(fitted.layers):
             parts.add(f"weights.{number}", weights)
             parts.add(f"biases.{number}", biases)
         parts.add("log_shares", fitted.log_shares)
     elif isinstance(fitted, FittedEncoder):
-        _take_apart(fitted.preparation, parts)
+        take_apart(fitted.preparation, parts)
         parts.objects["classifier"] = fitted.classifier
         parts.add("log_shares", fitted.log_shares)
         parts.settings["least"] = fitted.least
@@ -122,7 +122,7 @@ def fitted_parts(fitted: FittedLeaf) -> Parts:
         for number, table in enumerate(fitted.tables):
             parts.add(f"table.{number}", table)
     elif isinstance(fitted, FittedModule):
-        _take_apart(fitted.preparation, parts)
+        take_apart(fitted.preparation, parts)
         parts.settings["layers"] = layer_entries(layers_of(fitted.module))
         parts.numbers |= module_numbers(fitted.module)
         parts.add("log_shares", fitted.log_shares)
@@ -159,7 +159,7 @@ def restored_fitted(kind: str, parts: Parts, states: int) -> FittedLeaf:
 
 
 def _mixture(parts: Parts, states: int) -> FittedMixture:
-    preparation = _preparation(parts)
+    preparation = restored_preparation(parts)
     features = len(preparation.mean)
     directions = None
     if "directions" in parts.numbers:
@@ -179,7 +179,7 @@ def _mixture(parts: Parts, states: int) -> FittedMixture:
 
 
 def _perceptrons(parts: Parts, states: int) -> FittedPerceptrons:
-    preparation = _preparation(parts)
+    preparation = restored_preparation(parts)
     layers: list[tuple[Tensor, Tensor]] = []
     inputs = int(preparation.varying.sum())
     members: int | None = None
@@ -196,7 +196,7 @@ def _perceptrons(parts: Parts, states: int) -> FittedPerceptrons:
 
 
 def _encoder(parts: Parts, states: int) -> FittedEncoder:
-    preparation = _preparation(parts)
+    preparation = restored_preparation(parts)
     classifier = _classifier(parts, states, int(preparation.varying.sum()))
     least = parts.setting("least")
     if not 0 < least < 1:
@@ -225,7 +225,7 @@ def _tables(parts: Parts, states: int) -> FittedTables:
 
 
 def _torch(parts: Parts, states: int) -> FittedModule:
-    preparation = _preparation(parts)
+    preparation = restored_preparation(parts)
     module = restored_module(parts, int(preparation.varying.sum()), states)
     return FittedModule(preparation, module, parts.take("log_shares", states))
 
@@ -256,7 +256,7 @@ _RESTORED: Mapping[str, Callable[[Parts, int], FittedLeaf]] = {
 }
 
 
-def _take_apart(preparation: Preparation, parts: Parts) -> None:
+def take_apart(preparation: Preparation, parts: Parts) -> None:
     """Add what a preparation is made of."""
     parts.add("varying", preparation.varying)
     parts.add("mean", preparation.mean)
@@ -265,7 +265,14 @@ def _take_apart(preparation: Preparation, parts: Parts) -> None:
     parts.objects["scale"] = preparation.scale
 
 
-def _preparation(parts: Parts) -> Preparation:
+def restored_preparation(parts: Parts) -> Preparation:
+    """Return the preparation of :func:`take_apart`.
+
+    Raises
+    ------
+    FormatError
+        If the parts are not those of one.
+    """
     from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
     varying = parts.take("varying", None, dtype=torch.bool)

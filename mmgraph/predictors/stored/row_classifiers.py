@@ -13,31 +13,37 @@ from mmgraph.data.schema.schema import Schema
 from mmgraph.formats.json_object import JsonObject, shown
 from mmgraph.graph.errors import FormatError
 from mmgraph.predictors.row_classifier import RowClassifier
+from mmgraph.predictors.row_predictor import RowPredictor
 from mmgraph.predictors.stored.rows import block_entry, restored_block
 
 _LONGEST_LABEL = 10_000
 """The letters for which an array of labels may set memory aside."""
 
 
-def check_writable(classifier: RowClassifier, kind: type[RowClassifier], path: Path) -> None:
-    """Refuse a classifier of another kind, and one that is not fitted."""
-    if type(classifier) is not kind:
-        raise FormatError(f"{path}: {type(classifier).__name__} is a kind of its own")
-    if not hasattr(classifier, "classes_"):
-        raise FormatError(f"{path}: the classifier is not fitted; there is nothing to write")
+def check_writable(predictor: RowPredictor, kind: type[RowPredictor], path: Path) -> None:
+    """Refuse a predictor of another kind, and one that is not fitted."""
+    if type(predictor) is not kind:
+        raise FormatError(f"{path}: {type(predictor).__name__} is a kind of its own")
+    what = "classifier" if isinstance(predictor, RowClassifier) else "regressor"
+    if not hasattr(predictor, "classes_" if what == "classifier" else "model_"):
+        raise FormatError(f"{path}: the {what} is not fitted; there is nothing to write")
 
 
 def face_entries(classifier: RowClassifier) -> dict[str, Any]:
     """Return what JSON says of the rows that a classifier learned from, and of its classes."""
-    schema = classifier.schema_
+    return {"classes": _classes_entry(classifier.classes_), **rows_entries(classifier)}
+
+
+def rows_entries(predictor: RowPredictor) -> dict[str, Any]:
+    """Return what JSON says of the rows that a predictor learned from."""
+    schema = predictor.schema_
     entries: dict[str, Any] = {
-        "classes": _classes_entry(classifier.classes_),
         "schema": None if schema is None else _schema_entry(schema),
-        "modalities": {m: block_entry(block) for m, block in classifier._columns.items()},
+        "modalities": {m: block_entry(block) for m, block in predictor._columns.items()},
     }
     for name in ("n_features_in_", "feature_names_in_"):
-        if hasattr(classifier, name):
-            value = getattr(classifier, name)
+        if hasattr(predictor, name):
+            value = getattr(predictor, name)
             entries[name] = value.tolist() if isinstance(value, np.ndarray) else int(value)
     return entries
 
@@ -62,19 +68,26 @@ def restore_face(
         If the document says something else.
     """
     classifier.classes_ = _restored_classes(document, states)
-    classifier.schema_ = _restored_schema(document, modalities)
+    restore_rows(classifier, document, modalities)
+
+
+def restore_rows(
+    predictor: RowPredictor, document: JsonObject, modalities: tuple[str, ...]
+) -> None:
+    """Give a predictor what :func:`rows_entries` has said of it; as :func:`restore_face`."""
+    predictor.schema_ = _restored_schema(document, modalities)
     entry = JsonObject(f"{document.where}, modalities", document.get("modalities", dict))
-    classifier._columns = {
+    predictor._columns = {
         modality: restored_block(JsonObject(f"{entry.where}, {modality}", block))
         for modality, block in entry.members.items()
     }
     for modality in modalities:
-        if modality not in classifier._columns:
+        if modality not in predictor._columns:
             raise FormatError(f"{entry.where}: there is no '{modality}'")
     if "n_features_in_" in document:
-        classifier.n_features_in_ = document.get("n_features_in_", int)
+        predictor.n_features_in_ = document.get("n_features_in_", int)
     if "feature_names_in_" in document:
-        classifier.feature_names_in_ = np.array(document.names("feature_names_in_"), object)
+        predictor.feature_names_in_ = np.array(document.names("feature_names_in_"), object)
 
 
 def _classes_entry(classes: np.ndarray) -> dict[str, Any]:

@@ -364,8 +364,8 @@ def test_a_later_version_is_refused(copied: Path):
     (copied / "network.json").write_text(json.dumps(document | {"version": 2}))
     with pytest.raises(FormatError, match="expected the version 1, found 2"):
         mm.read(copied)
-    (copied / "network.json").write_text(json.dumps(document | {"kind": "multimodal regressor"}))
-    with pytest.raises(FormatError, match="kind 'multimodal regressor' is not known"):
+    (copied / "network.json").write_text(json.dumps(document | {"kind": "multimodal ranker"}))
+    with pytest.raises(FormatError, match="kind 'multimodal ranker' is not known"):
         mm.read(copied)
 
 
