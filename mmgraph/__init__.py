@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from mmgraph.predictors.leaves.encoder import EncoderLeaf
     from mmgraph.predictors.leaves.torch_module import TorchLeaf
     from mmgraph.predictors.leaves.words import WordsLeaf
+    from mmgraph.predictors.machine_classifier import MachineClassifier
     from mmgraph.predictors.missing_modality_classifier import MissingModalityClassifier
     from mmgraph.predictors.multimodal_classifier import MultimodalClassifier
     from mmgraph.predictors.multimodal_regressor import MultimodalRegressor
@@ -85,6 +86,7 @@ _HOMES = {
     "GaussianMixtureLeaf": "mmgraph.graph.leaves.gaussian_mixture",
     "GridFactor": "mmgraph.graph.factors.grid",
     "LabelledImage": "mmgraph.networks.random_fields.conditional_random_field",
+    "MachineClassifier": "mmgraph.predictors.machine_classifier",
     "MarkovRandomField": "mmgraph.networks.random_fields.markov_random_field",
     "MissingModalityClassifier": "mmgraph.predictors.missing_modality_classifier",
     "MultimodalClassifier": "mmgraph.predictors.multimodal_classifier",
@@ -145,6 +147,7 @@ __all__ = [
     "GaussianMixtureLeaf",
     "GridFactor",
     "LabelledImage",
+    "MachineClassifier",
     "MarkovRandomField",
     "MissingModalityClassifier",
     "MultimodalClassifier",

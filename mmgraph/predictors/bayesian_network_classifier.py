@@ -7,9 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float64, Int64
-from scipy.special import log_softmax, softmax
 
 from mmgraph.data.blocks.columns import Columns
 from mmgraph.data.multimodal_data import MultimodalData
@@ -17,7 +15,6 @@ from mmgraph.data.schema.schema import Schema
 from mmgraph.graph.element_evidence import elements_in
 from mmgraph.graph.errors import LearningError
 from mmgraph.inference.query import query
-from mmgraph.learning.likelihood_weights import learn_likelihood_weights
 from mmgraph.networks.bayesian_network import BayesianNetwork
 from mmgraph.predictors.inputs import ALONE, Modalities, column_names, schema_of
 from mmgraph.predictors.learned_network import (
@@ -26,14 +23,12 @@ from mmgraph.predictors.learned_network import (
     independent_modalities,
     modalities_told,
 )
-from mmgraph.predictors.modality_sets import asked_modalities, modality_sets
-from mmgraph.predictors.pooling.fitting import inner_folds
-from mmgraph.predictors.row_classifier import RowClassifier
+from mmgraph.predictors.tempered_classifier import TemperedClassifier
 
 _LEAST_PROBABILITY = float(np.finfo(np.float64).tiny)
 
 
-class BayesianNetworkClassifier(RowClassifier):
+class BayesianNetworkClassifier(TemperedClassifier):
     """The posterior of a Bayesian network's target, given whatever a row has.
 
     The network is given, or it is learned: naive Bayes by default, or along the edges that are
@@ -149,34 +144,29 @@ class BayesianNetworkClassifier(RowClassifier):
         )
 
     def _learn(self, data: MultimodalData) -> None:
-        self._powers: dict[tuple[str, ...], Float64[np.ndarray, " sets"]] = {}
-        held_out: list[tuple[BayesianNetwork, MultimodalData]] = []
         if self.network is not None:
             if self.edges is not None:
                 raise LearningError("a network is given, and edges of one that is to be learned")
             self.network_, self.target_ = self.network, self.target
-            places, codes = self._states_of_network(data)
-            if self.temper:
-                held_out = [(self.network, data)]
+            self._places, codes = self._states_of_network(data)
         else:
             learning = NetworkLearning(self.edges, self.equivalent_sample_size, self.shrinkage)
             self.network_, self.target_ = learning.learned(data), data.target.name
-            places, codes = np.arange(data.target.cardinality), data.codes
-            if self.temper:
-                held_out = [
-                    (learning.learned(data.rows(training)), data.rows(test))
-                    for training, test in inner_folds(data, self.folds, self.random_state)
-                ]
-                codes = np.concatenate([part.codes for _, part in held_out])
-        self._places, self._codes, self._held_out = places, codes, held_out
+            self._places = np.arange(data.target.cardinality)
         told = modalities_told(data, self.network_, self.target_)
         if not told:
             raise LearningError(f"the network says nothing of any cell of {data.origin}")
         self.told_ = tuple(told)
         self.independent_ = independent_modalities(told, self.network_, self.target_)
         self.prior_ = self._prior(self.network_)
-        if self.temper:
-            self._powers_of(self.told_)
+        if self.temper and self.network is None:
+            self._hold_out(data, self.random_state, learning.learned)
+        elif self.temper:
+            self._keep_held_out([(self.network_, data)], codes)
+
+    @property
+    def _model(self) -> BayesianNetwork:
+        return self.network_
 
     def _states_of_network(
         self, data: MultimodalData
@@ -197,22 +187,6 @@ class BayesianNetworkClassifier(RowClassifier):
 
     def _check_columns(self, data: MultimodalData) -> None:
         """States are read by their labels, and columns by their names."""
-
-    def _posterior(
-        self, data: MultimodalData, given: Collection[str] | None
-    ) -> Float64[np.ndarray, "rows classes"]:
-        asked = asked_modalities(self.told_, given)
-        if not self.temper:
-            return self._answers(self.network_, data, asked)
-        said = self._log_likelihoods(self.network_, data, asked)
-        with np.errstate(divide="ignore"):
-            log_prior = np.log(self.prior_)
-        table = np.tile(self.prior_, (len(data), 1))
-        for names, rows in modality_sets(data, asked):
-            if names:
-                weighted = np.tensordot(self._powers_of(names), said[:, rows], 1)
-                table[rows] = softmax(log_prior + weighted, axis=1)
-        return table
 
     def _prior(self, network: BayesianNetwork) -> Float64[np.ndarray, " classes"]:
         """The probabilities of the classes where nothing is observed."""
@@ -239,45 +213,3 @@ class BayesianNetworkClassifier(RowClassifier):
                     )
         table = query(network, cells, [self.target_]).marginal(self.target_).numpy()
         return np.broadcast_to(table, (len(data), table.shape[1]))[:, self._places]
-
-    def _log_likelihoods(
-        self, network: BayesianNetwork, data: MultimodalData, names: Collection[str]
-    ) -> Float64[np.ndarray, "sets rows classes"]:
-        """Log P(modalities | class) of each independent set of them, up to a constant a row."""
-        log_prior = np.log(self._prior(network).clip(_LEAST_PROBABILITY))
-        said = np.zeros((len(self.independent_), len(data), len(log_prior)))
-        for place, together in enumerate(self.independent_):
-            looked_at = [m for m in together if m in names]
-            if looked_at:
-                answers = self._answers(network, data, looked_at)
-                said[place] = np.log(answers.clip(_LEAST_PROBABILITY)) - log_prior
-        return said
-
-    def _powers_of(self, names: tuple[str, ...]) -> Float64[np.ndarray, " sets"]:
-        """The powers on the likelihoods of independent sets, where these modalities are there."""
-        if names not in self._powers:
-            said = np.concatenate(
-                [self._log_likelihoods(net, rows, names) for net, rows in self._held_out], axis=1
-            )
-            counts = np.concatenate([r.counts for _, r in self._held_out])
-            usable = [i for i, sets in enumerate(self.independent_) if set(sets) & set(names)]
-            powers = np.zeros(len(self.independent_))
-            log_prior = np.log(self.prior_.clip(_LEAST_PROBABILITY))
-            learned = learn_likelihood_weights(
-                torch.as_tensor(said[usable]),
-                torch.as_tensor(log_prior),
-                torch.as_tensor(self._codes),
-                counts=torch.as_tensor(counts),
-            )
-            powers[usable] = learned.numpy().clip(max=1.0)
-
-            def log_loss(trial: np.ndarray) -> float:
-                table = log_softmax(log_prior + np.tensordot(trial, said, 1), axis=1)
-                return -float(counts @ table[np.arange(len(table)), self._codes])
-
-            for place in usable:  # learned powers are above zero, whatever they are worth
-                without = np.where(np.arange(len(powers)) == place, 0.0, powers)
-                if log_loss(without) <= log_loss(powers):
-                    powers = without
-            self._powers[names] = powers
-        return self._powers[names]
