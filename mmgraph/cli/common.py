@@ -57,9 +57,10 @@ def read_graph(name: str) -> FactorGraph:
 
     graph = mmgraph.read(name)
     if hasattr(type(graph), "file_kind"):
+        is_classifier = hasattr(graph, "classes_")
+        hint = f": `mmgraph predict {name} ROWS.csv` asks it" if is_classifier else ""
         raise FormatError(
-            f"{name} holds a {graph.file_kind}, and no graph that could be asked so: "
-            f"`mmgraph predict {name} ROWS.csv` asks it"
+            f"{name} holds a {graph.file_kind}, and no graph that could be asked so{hint}"
         )
     if not isinstance(graph, mmgraph.FactorGraph):
         raise FormatError(f"{name} holds {graph!r}, which asks for an image's scores")

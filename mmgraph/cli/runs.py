@@ -57,6 +57,9 @@ def run(
 ) -> None:
     """Run a ready model and report it, with modalities missing too.
 
+    Of a classification, such as `mmgraph new` declares, the classifier of all rows is saved as
+    model.mmgraph, which `mmgraph predict` asks.
+
     A run that was interrupted goes on where it stopped.
     """
     from mmgraph.experiments.experiment import run as run_experiment

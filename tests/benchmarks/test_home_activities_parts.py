@@ -13,11 +13,11 @@ import pytest
 from mmgraph.experiments import experiment
 from mmgraph.experiments.reader import find_declaration
 from mmgraph.graph.errors import DatasetError
-from mmgraph.predictors.multimodal_classifier import LEAVES
 
-SEPARATE = {f"{kind}, of each modality": f'leaves = ["{kind}"]\njoint = []' for kind in LEAVES}
+KINDS = ("mixture", "logistic", "trees", "kernel", "perceptrons")
+SEPARATE = {f"{kind}, of each modality": f'leaves = ["{kind}"]\njoint = []' for kind in KINDS}
 JOINT = {
-    f"{kind}, of each and of both": f'leaves = ["{kind}"]\njoint = ["{kind}"]' for kind in LEAVES
+    f"{kind}, of each and of both": f'leaves = ["{kind}"]\njoint = ["{kind}"]' for kind in KINDS[1:]
 }
 VARIANTS = {**SEPARATE, **JOINT, "all of the ready model": ""}
 

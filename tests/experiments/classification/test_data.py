@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import mmgraph as mm
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.experiments import experiment
 from mmgraph.experiments.classification import classification
@@ -93,6 +94,21 @@ def test_defaults_are_enough_for_a_run(own: Path, tmp_path: Path):
     situations = [["lab", "genes"], ["lab"], ["genes"]]
     assert [row["given"] for row in report["results"]] == 2 * situations
     assert {row["groups"] for row in report["results"]} == {None, "patient"}
+
+
+def test_a_modality_that_is_renamed_is_another_run(own: Path, tmp_path: Path):
+    """Steps are kept by what columns and labels are called, too."""
+    own.write_text(own.read_text() + '\n[classifier]\nleaves = ["logistic"]\njoint = []')
+    first = experiment.run(own, tmp_path / "out", folds=1)
+    schema = own.parent / "schema.toml"
+    schema.write_text(schema.read_text().replace('"genes"', '"rna"'))
+    second = experiment.run(own, tmp_path / "out", folds=1)
+    assert [row["given"] for row in second["results"]][1:3] == [["lab"], ["rna"]]
+    assert [row["log_loss"] for row in first["results"]] == [
+        row["log_loss"] for row in second["results"]
+    ]
+    model = mm.read(tmp_path / "out" / "model.mmgraph")
+    assert list(model.schema_.modalities) == ["lab", "rna"]
 
 
 @pytest.mark.parametrize(
