@@ -15,6 +15,8 @@ from mmgraph.predictors.modality_sets import asked_modalities
 from mmgraph.predictors.pooling.pooled_leaves import PooledLeaves
 
 _ROWS_OF_TEXT = 5
+_ROWS_AT_ONCE = 5000
+"""Leaves answer so many rows in which a feature is missing in one go."""
 _LARGEST = 5
 """How many leaves, and features, are named in a text."""
 
@@ -127,16 +129,18 @@ class Explanation:
         width = max(len(name) for name, _ in terms)
         for name, nats in terms:
             yield f"  {name:<{width}} {nats:+7.2f}"
-        yield f"largest leaves: {_largest(self.leaves, leaves)}"
+        names = [f"{modality} {leaf}" for modality, leaf in self.leaves]
+        yield f"largest leaves: {_largest(names, leaves)}"
         if self.features:
-            yield f"largest features: {_largest(self.features, ratios(self.feature_nats))}"
+            features = [feature for _, feature in self.features]
+            yield f"largest features: {_largest(features, ratios(self.feature_nats))}"
         for modality, table in self.without.items():
             yield f"without {modality}: {probabilities(table[row])}"
 
 
-def _largest(names: Sequence[tuple[str, str]], nats: Float64[np.ndarray, " terms"]) -> str:
+def _largest(names: Sequence[str], nats: Float64[np.ndarray, " terms"]) -> str:
     order = np.argsort(-np.abs(nats), kind="stable")[:_LARGEST]
-    return ", ".join(f"{names[place][1]} {nats[place]:+.2f}" for place in order)
+    return ", ".join(f"{names[place]} {nats[place]:+.2f}" for place in order)
 
 
 def explained(
@@ -173,17 +177,24 @@ def _nats_of_parts(
     model: PooledLeaves, data: MultimodalData, asked: Collection[str], modality: str
 ) -> Float64[np.ndarray, "parts rows classes"]:
     """How much less leaves give where one part of a modality is missing."""
-    block = data.block(modality)
+    block, rows = data.block(modality), len(data)
     count = len(block.parts(modality))
-    nats = np.zeros((count, len(data), model.target.cardinality))
-    for leaf, powers in zip(model.leaves, model.powers(data, asked), strict=True):
-        if modality not in leaf.place.modalities or not powers.any():
-            continue
-        whole = leaf.log_likelihoods(data)
-        for part in range(count):
-            blocks = {**data.blocks, modality: block.without_part(part)}
-            less = leaf.log_likelihoods(replace(data, blocks=blocks))
-            nats[part] += powers[:, None] * (_centred(whole) - _centred(less))
+    nats = np.zeros((count, rows, model.target.cardinality))
+    heard = [
+        (leaf, powers, _centred(leaf.log_likelihoods(data)))
+        for leaf, powers in zip(model.leaves, model.powers(data, asked), strict=True)
+        if modality in leaf.place.modalities and powers.any()
+    ]
+    step = max(_ROWS_AT_ONCE // max(rows, 1), 1)
+    for start in range(0, count if heard else 0, step):
+        parts = range(start, min(start + step, count))
+        first, *others = [block.without_part(part) for part in parts]
+        repeated = data.rows(np.tile(np.arange(rows), len(parts)))
+        blocks = {**repeated.blocks, modality: first.join(others)}
+        altered = replace(repeated, blocks=blocks)
+        for leaf, powers, whole in heard:
+            less = _centred(leaf.log_likelihoods(altered)).reshape(len(parts), rows, -1)
+            nats[start : start + len(parts)] += powers[:, None] * (whole - less)
     return nats
 
 
