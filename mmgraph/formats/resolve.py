@@ -86,7 +86,7 @@ def read(name_or_path: str | os.PathLike[str]) -> Any:
     Returns
     -------
     BayesianNetwork, MarkovRandomField, FactorGraph, Boltzmann machine, ConditionalRandomField or
-    MultimodalClassifier
+    a predictor
 
     Raises
     ------
@@ -130,7 +130,7 @@ def write(net: FactorGraph | ConditionalRandomField | Any, path: str | os.PathLi
 
     Parameters
     ----------
-    net : FactorGraph or subclass, ConditionalRandomField, or fitted MultimodalClassifier
+    net : FactorGraph or subclass, ConditionalRandomField, or fitted predictor
         ``.bif``, ``.net``, ``.xmlbif`` and ``.xdsl`` hold Bayesian networks of tables, ``.uai``
         tables without names, a directory ``NAME.mmgraph`` every kind of model. Of a Boltzmann
         machine the options of its training are not kept.

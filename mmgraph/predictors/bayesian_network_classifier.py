@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -92,6 +92,9 @@ class BayesianNetworkClassifier(TemperedClassifier):
     ...                                    target="ill")
     >>> clf.fit(frame, y).predict_proba(frame, given=["genes"])  # doctest: +SKIP
     """
+
+    file_kind: ClassVar[str] = "Bayesian network classifier"
+    """The name of the kind in files."""
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float64
@@ -21,7 +21,7 @@ with needs("data", "scikit-learn", "predictors"):
     from sklearn.base import clone
     from sklearn.utils.validation import has_fit_parameter
 
-_WAYS = ("reduced_models", "imputation")
+WAYS = ("reduced_models", "imputation")
 
 
 class MissingModalityClassifier(RowClassifier):
@@ -78,6 +78,9 @@ class MissingModalityClassifier(RowClassifier):
     >>> clf.predict_proba(frame, given=["genes"])                # doctest: +SKIP
     """
 
+    file_kind: ClassVar[str] = "missing modality classifier"
+    """The name of the kind in files."""
+
     def __init__(
         self,
         estimator: Any,
@@ -100,7 +103,7 @@ class MissingModalityClassifier(RowClassifier):
         if not there:
             raise LearningError(f"every modality of {data.origin} is missing in every row")
         self.there_ = tuple(there)
-        self.models_: dict[tuple[str, ...], _FittedModel] = {}
+        self.models_: dict[tuple[str, ...], FittedModel] = {}
         self.training_rows_: MultimodalData | None = data
         if self.missing == "imputation":
             some = ~np.all([data.block(m).missing for m in there], axis=0)
@@ -117,9 +120,9 @@ class MissingModalityClassifier(RowClassifier):
 
     def _check(self, data: MultimodalData) -> None:
         """Refuse options and estimators that cannot be used, by name."""
-        if self.missing not in _WAYS:
-            hint = suggestion(str(self.missing), _WAYS)
-            raise LearningError(f"missing={self.missing!r}{hint} (one of {', '.join(_WAYS)})")
+        if self.missing not in WAYS:
+            hint = suggestion(str(self.missing), WAYS)
+            raise LearningError(f"missing={self.missing!r}{hint} (one of {', '.join(WAYS)})")
         if self.missing == "imputation" and self.sets is not None:
             raise LearningError("sets are of reduced models: imputation has one estimator")
         if not hasattr(self.estimator, "predict_proba"):
@@ -152,7 +155,7 @@ class MissingModalityClassifier(RowClassifier):
             table[rows] = model.probabilities(_features(part, model.modalities))
         return table
 
-    def _model(self, names: tuple[str, ...]) -> _FittedModel:
+    def _model(self, names: tuple[str, ...]) -> FittedModel:
         """The model of some modalities, fitted if it is not yet there."""
         if names not in self.models_:
             data = self.training_rows_
@@ -171,7 +174,7 @@ class MissingModalityClassifier(RowClassifier):
             self.models_[names] = self._fitted(data.rows(np.flatnonzero(rows)), names)
         return self.models_[names]
 
-    def _fitted(self, data: MultimodalData, names: tuple[str, ...]) -> _FittedModel:
+    def _fitted(self, data: MultimodalData, names: tuple[str, ...]) -> FittedModel:
         """A model of some modalities, fitted to rows that have some of them."""
         features = _features(data, names)
         means = ConditionalMeans.fitted(features)
@@ -182,11 +185,11 @@ class MissingModalityClassifier(RowClassifier):
             if not has_fit_parameter(estimator, "sample_weight"):
                 options = {}
             estimator.fit(means.filled(features), data.codes, **options)
-        return _FittedModel(names, means, estimator, self.prior_)
+        return FittedModel(names, means, estimator, self.prior_)
 
 
 @dataclass(frozen=True, eq=False)
-class _FittedModel:
+class FittedModel:
     """An estimator of some modalities; None where only one class had rows with them."""
 
     modalities: tuple[str, ...]

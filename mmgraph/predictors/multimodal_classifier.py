@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -12,7 +11,6 @@ from jaxtyping import Float64
 
 from mmgraph.data.folds import warn_of_groups
 from mmgraph.data.multimodal_data import MultimodalData
-from mmgraph.formats.resolve import write
 from mmgraph.graph.errors import LearningError, needs
 from mmgraph.predictors.inputs import Modalities
 from mmgraph.predictors.leaves.named import PLAIN, LeafNames
@@ -143,23 +141,3 @@ class MultimodalClassifier(RowClassifier):
         check_is_fitted(self)
         explanation = explained(self.model_, self._rows(X), self._heard(given), features)
         return replace(explanation, classes=tuple(self.classes_.tolist()))
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted classifier, for :func:`mmgraph.read` to read without pickle.
-
-        Parameters
-        ----------
-        path : str or path
-            A directory ``NAME.mmgraph``, which is written whole or not at all. scikit-learn warns
-            where it is read by another of its versions.
-
-        Raises
-        ------
-        FormatError
-            If the classifier is not fitted, the name has another ending, the place cannot be
-            written, or a leaf is of a kind of its own or holds types other than those of
-            scikit-learn, numpy and scipy that skops trusts.
-        MissingExtraError
-            If skops is not installed.
-        """
-        write(self, path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -15,7 +14,6 @@ from mmgraph.data.blocks.sequences_and_texts import Texts
 from mmgraph.data.folds import warn_of_groups
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.reading import Outcome
-from mmgraph.formats.resolve import write
 from mmgraph.graph.errors import LearningError, needs, suggestion
 from mmgraph.graph.variable import Variable
 from mmgraph.predictors.inputs import Modalities, numbered_rows
@@ -251,13 +249,6 @@ class MultimodalRegressor(RegressorMixin, RowPredictor):
                 f"array of shape {values.shape}"
             )
         return densities.log_density(values)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted regressor, for :func:`mmgraph.read` to read without pickle.
-
-        As :meth:`MultimodalClassifier.save`.
-        """
-        write(self, path)
 
 
 def _checked_numbers(data: MultimodalData) -> Float64[np.ndarray, " rows"]:

@@ -14,6 +14,7 @@ from jaxtyping import Bool
 
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.schema.schema import Schema
+from mmgraph.formats.resolve import write
 from mmgraph.graph.column_reader import is_frame
 from mmgraph.graph.errors import LearningError, SchemaError, needs
 from mmgraph.networks.boltzmann.answers import PriorWarning
@@ -170,6 +171,30 @@ class RowPredictor(BaseEstimator, abc.ABC):
             self, X, **labels, reset=first, dtype=np.float64, ensure_all_finite="allow-nan"
         )
         return checked[0] if first else checked
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted predictor, for :func:`mmgraph.read` to read without pickle.
+
+        What holds training rows (to learn from them what it is asked for later, as
+        :class:`BayesianNetworkClassifier`, :class:`MachineClassifier` and
+        :class:`MissingModalityClassifier` may) has them in its file, too.
+
+        Parameters
+        ----------
+        path : str or path
+            A directory ``NAME.mmgraph``, which is written whole or not at all. scikit-learn warns
+            where what it has fitted is read by another of its versions.
+
+        Raises
+        ------
+        FormatError
+            If the predictor is not fitted, the name has another ending, the place cannot be
+            written, or a part is of a kind of its own or holds types other than those of
+            scikit-learn, numpy and scipy that skops trusts.
+        MissingExtraError
+            If skops is not installed.
+        """
+        write(self, path)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -12,7 +12,6 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
@@ -34,12 +33,12 @@ def write_document(
     path: str | os.PathLike[str],
     document: Mapping[str, Any],
     tensors: Mapping[str, Tensor],
-    files: Mapping[str, bytes] = MappingProxyType({}),
+    files: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write the directory of a model, replacing one that an earlier call has written.
 
-    Beside the document and the tensors it may hold other files, by name; the document has the
-    digests of all files then, see :func:`checked_bytes`.
+    Beside the document and the tensors it may hold other files, by name, or a mapping without
+    any; the document has the digests of all files then, see :func:`checked_bytes`.
     """
     from safetensors.torch import save
 
@@ -48,10 +47,10 @@ def write_document(
         raise FormatError(f"{path} stands there already and is no network; it is left as it is")
     # Copies of their own: the file format refuses tensors that share their memory.
     copies = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-    contents = {PARAMETERS: save(copies), **files}
+    contents = {PARAMETERS: save(copies), **(files or {})}
     try:
         named = {"format": FORMAT, "version": VERSION, **document}
-        if files:
+        if files is not None:
             named[DIGESTS] = {name: _digest(content) for name, content in contents.items()}
         text = json.dumps(named, indent=1, ensure_ascii=True)
     except TypeError as error:

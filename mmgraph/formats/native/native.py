@@ -19,7 +19,6 @@ from mmgraph.formats.files import SIZE_LIMIT
 from mmgraph.formats.json_object import JsonObject, shown
 from mmgraph.formats.native.directory import (
     CONDITIONAL_RANDOM_FIELD,
-    NETWORK,
     PARAMETERS,
     read_document,
     read_tensors,
@@ -51,6 +50,9 @@ GRAPH_KINDS: dict[str, type[FactorGraph]] = {
 """The kinds of graphs by name; their subclasses are other kinds."""
 
 PREDICTORS = {
+    "Bayesian network classifier": "mmgraph.predictors.stored.network_classifiers",
+    "machine classifier": "mmgraph.predictors.stored.machine_classifiers",
+    "missing modality classifier": "mmgraph.predictors.stored.missing_modality_classifiers",
     "multimodal classifier": "mmgraph.predictors.stored.classifiers",
     "multimodal regressor": "mmgraph.predictors.stored.regressors",
 }
@@ -61,10 +63,26 @@ and ``restored_model``; such a model names its kind as ``file_kind``."""
 def write_native(graph: FactorGraph, path: str | os.PathLike[str]) -> None:
     """Write a graph to a directory, replacing one that an earlier call has written."""
     path = checked_path(path)
-    kind = _kind_of(graph, GRAPH_KINDS, "graph")
+    try:
+        document, tensors = graph_document(graph)
+    except GraphError as error:
+        raise FormatError(f"{path}: {error}") from None
+    write_document(path, document, tensors)
+
+
+def graph_document(graph: FactorGraph) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return what JSON says of a graph, and its numbers.
+
+    Raises
+    ------
+    FormatError
+        If it, or a factor, is of a kind that cannot be written.
+    GraphError
+        If a factor has settings that cannot be written.
+    """
     tensors: dict[str, Tensor] = {}
     document: dict[str, Any] = {
-        "kind": kind,
+        "kind": _kind_of(graph, GRAPH_KINDS, "graph"),
         "variables": [described(v) for v in graph.variables.values()],
         "factors": [],
     }
@@ -80,13 +98,13 @@ def write_native(graph: FactorGraph, path: str | os.PathLike[str]) -> None:
         try:
             settings = factor.settings()
         except GraphError as error:
-            raise FormatError(f"{path}: {factor!r}: {error}") from None
+            raise GraphError(f"{factor!r}: {error}") from None
         if settings:
             entry["settings"] = settings
         document["factors"].append(entry)
     if isinstance(graph, BoltzmannMachine):
         document["settings"] = machine_settings(graph)
-    write_document(path, document, tensors)
+    return document, tensors
 
 
 def _kind_of(thing: object, kinds: Mapping[str, type], what: str) -> str:
@@ -101,7 +119,6 @@ def _kind_of(thing: object, kinds: Mapping[str, type], what: str) -> str:
 def read_native(path: str | os.PathLike[str], *, size_limit: int = SIZE_LIMIT) -> Any:
     """Read a model from a directory, each of whose files may hold ``size_limit`` bytes."""
     path = checked_path(path)
-    file = path / NETWORK
     document = read_document(path, size_limit)
     if document.get("kind", str) == CONDITIONAL_RANDOM_FIELD:  # whose module loads learning
         from mmgraph.formats.native.random_fields import restored_field
@@ -110,10 +127,31 @@ def read_native(path: str | os.PathLike[str], *, size_limit: int = SIZE_LIMIT) -
     module = document.choice("kind", {**dict.fromkeys(GRAPH_KINDS), **PREDICTORS})
     if module is not None:
         return importlib.import_module(module).restored_model(document, path, size_limit)
-    graph_kind = GRAPH_KINDS[document.get("kind", str)]
-    tensors = read_tensors(path / PARAMETERS, size_limit)
+    return restored_graph(document, read_tensors(path / PARAMETERS, size_limit), path / PARAMETERS)
+
+
+def restored_graph(
+    document: JsonObject, tensors: dict[str, Tensor], numbers: Path | str
+) -> FactorGraph:
+    """Return the graph of :func:`graph_document`.
+
+    Parameters
+    ----------
+    document : JsonObject
+    tensors : dict of str to Tensor
+        Those of this graph alone; they are taken out.
+    numbers : path or str
+        Where they come from, for messages.
+
+    Raises
+    ------
+    FormatError
+        If the document and the numbers are not those of a graph.
+    """
+    file = document.where
+    graph_kind: type[FactorGraph] = document.choice("kind", GRAPH_KINDS)
     entries = document.items("variables")
-    check_free_states(str(file), entries, tensors)
+    check_free_states(file, entries, tensors)
     variables: dict[str, Variable] = {}
     try:
         for entry in entries:
@@ -122,11 +160,11 @@ def read_native(path: str | os.PathLike[str], *, size_limit: int = SIZE_LIMIT) -
                 raise FormatError(f"{entry.where}: '{variable.name}' is declared twice")
             variables[variable.name] = variable
         factors = [
-            _factor(entry, i, variables, tensors, path)
+            _factor(entry, i, variables, tensors, numbers)
             for i, entry in enumerate(document.items("factors"))
         ]
         if tensors:  # each factor has taken out its own
-            raise FormatError(f"{path / PARAMETERS}: '{min(tensors)}' belongs to no factor")
+            raise FormatError(f"{numbers}: '{min(tensors)}' belongs to no factor")
         if issubclass(graph_kind, BoltzmannMachine):
             settings = JsonObject(f"{file}, settings", document.get("settings", dict, {}))
             return restore_machine(graph_kind, list(variables.values()), factors, settings)
@@ -140,7 +178,7 @@ def _factor(
     number: int,
     variables: Mapping[str, Variable],
     tensors: dict[str, Tensor],
-    path: Path,
+    numbers: Path | str,
 ) -> Factor:
     """Rebuild a factor, and take its parameters out of ``tensors``."""
     kind: type[Factor] = entry.choice("kind", factor_kinds())
@@ -155,7 +193,7 @@ def _factor(
     for name in entry.names("parameters"):
         key = f"{number}.{name}"
         if key not in tensors:
-            raise FormatError(f"{path / PARAMETERS}: the parameter '{key[:60]}' is missing")
+            raise FormatError(f"{numbers}: the parameter '{key[:60]}' is missing")
         parameters[name] = tensors.pop(key)
     settings = entry.get("settings", dict, {})
     # Which error a kind raises for settings that it has not written itself is its own affair.

@@ -197,7 +197,7 @@ def _perceptrons(parts: Parts, states: int) -> FittedPerceptrons:
 
 def _encoder(parts: Parts, states: int) -> FittedEncoder:
     preparation = restored_preparation(parts)
-    classifier = _classifier(parts, states, int(preparation.varying.sum()))
+    classifier = restored_fitted_classifier(parts, states, int(preparation.varying.sum()))
     least = parts.setting("least")
     if not 0 < least < 1:
         raise FormatError(f"{parts.where}: the least probability {least} is none")
@@ -212,7 +212,7 @@ def _words(parts: Parts, states: int) -> FittedWords:
     vocabulary = {name: place for place, name in enumerate(names)}
     terms = vectoriser(longest, entry.get("letters", bool), vocabulary=vocabulary)
     terms.idf_ = parts.take("rarities", len(names))
-    classifier = _classifier(parts, states, len(names))
+    classifier = restored_fitted_classifier(parts, states, len(names))
     if not hasattr(classifier, "predict_proba"):
         raise FormatError(f"{parts.where}: {shown(classifier)} has no probabilities")
     return FittedWords(terms, classifier, parts.take("log_shares", states))
@@ -230,8 +230,14 @@ def _torch(parts: Parts, states: int) -> FittedModule:
     return FittedModule(preparation, module, parts.take("log_shares", states))
 
 
-def _classifier(parts: Parts, states: int, features: int) -> Any:
-    """A fitted classifier of so many features, whose classes are indices of states."""
+def restored_fitted_classifier(parts: Parts, states: int, features: int) -> Any:
+    """Return a fitted classifier of so many features, whose classes are indices of states.
+
+    Raises
+    ------
+    FormatError
+        If the object ``classifier`` is anything else.
+    """
     classifier = parts.made("classifier")
     methods = ("predict_proba", "decision_function")
     if isinstance(classifier, type) or not any(hasattr(classifier, name) for name in methods):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,17 @@ import torch
 from torch import Tensor
 
 from mmgraph.formats.json_object import JsonObject, shown
+from mmgraph.formats.native.directory import (
+    DIGESTS,
+    PARAMETERS,
+    checked_bytes,
+    tensors_of,
+    write_document,
+)
 from mmgraph.graph.errors import FormatError
+from mmgraph.predictors.stored.trusted_objects import packed, unpacked
+
+_OBJECTS = "objects.skops"
 
 
 @dataclass
@@ -124,3 +135,32 @@ def number_in(where: str, name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
         raise FormatError(f"{where}: expected a number in '{name}', found {shown(value)}")
     return value
+
+
+def write_parts(path: Path, kind: str, parts: Parts) -> None:
+    """Write a model that is all made of parts to a directory; their objects lie in one file.
+
+    Raises
+    ------
+    FormatError
+        If an object holds what is not trusted, or the place cannot be written.
+    """
+    files = {_OBJECTS: packed(parts.objects, f"the {kind}")} if parts.objects else {}
+    write_document(path, {"kind": kind, **parts.settings}, parts.numbers, files)
+
+
+def read_parts(document: JsonObject, path: Path, size_limit: int) -> Parts:
+    """Return what :func:`write_parts` has written.
+
+    Raises
+    ------
+    FormatError
+        If a file is missing or damaged, or holds what is not trusted.
+    """
+    file = path / PARAMETERS
+    numbers = tensors_of(checked_bytes(document, file, size_limit), file)
+    objects: dict[str, Any] = {}
+    if _OBJECTS in document.get(DIGESTS, dict):
+        file = path / _OBJECTS
+        objects = unpacked(checked_bytes(document, file, size_limit), str(file), size_limit)
+    return Parts(document.members, numbers, objects, document.where)
