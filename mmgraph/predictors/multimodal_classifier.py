@@ -54,8 +54,8 @@ class MultimodalClassifier(RowClassifier):
         Seconds within which leaves are fitted to these parts: where the table is so long that they
         would take more in all, the later kinds are left out.
     n_jobs : int, optional
-        How many leaves are fitted at a time, as scikit-learn's: by default one, of -1 as many as
-        there are cores. Answers do not depend on it.
+        How many leaves are fitted at a time, as scikit-learn's: by default as many as there are
+        cores. Answers do not depend on it.
     random_state : int, RandomState or None
         The seed; of None another one at each fit.
 
@@ -96,7 +96,7 @@ class MultimodalClassifier(RowClassifier):
         joint: LeafNames = "auto",
         folds: int = 5,
         budget: float = 600.0,
-        n_jobs: int | None = None,
+        n_jobs: int | None = -1,
         random_state: Any = 0,
     ) -> None:
         self.modalities = modalities

@@ -107,7 +107,7 @@ class MultimodalRegressor(RegressorMixin, RowPredictor):
         joint: LeafNames = ("logistic", "trees"),
         folds: int = 5,
         budget: float = 600.0,
-        n_jobs: int | None = None,
+        n_jobs: int | None = -1,
         random_state: Any = 0,
     ) -> None:
         self.modalities = modalities

@@ -35,7 +35,6 @@ def fit_model(declaration: ClassificationDeclaration, data: MultimodalData) -> M
         joint=declaration.joint,
         folds=declaration.inner_folds,
         budget=declaration.budget,
-        n_jobs=-1,
         random_state=declaration.seed,
     )
     return classifier.fit(data)

@@ -40,7 +40,8 @@ LEAVES: Mapping[str, Leaf] = {
 """The kinds of leaves by name."""
 
 AUTO = (
-    "logistic", "mixture", "trees", "greedy_trees", "kernel", "quantile_kernel", "perceptrons",
+    "logistic", "tables", "mixture", "trees", "greedy_trees", "kernel", "quantile_kernel",
+    "perceptrons",
 )  # fmt: skip
 """What ``auto`` stands for, from the quickest to the slowest."""
 

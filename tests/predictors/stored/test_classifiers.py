@@ -478,6 +478,6 @@ def test_settings_of_scikit_learns_habits(tmp_path: Path):
         "joint": (),
         "folds": 2,
         "budget": 600.0,
-        "n_jobs": None,
+        "n_jobs": -1,
         "random_state": None,
     }
