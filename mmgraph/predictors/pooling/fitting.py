@@ -26,6 +26,7 @@ with needs("data", "scikit-learn", "predictors"):
 _ROWS_OF_A_GROUP = 10
 """How many independent rows a group is worth at most, whatever its size."""
 _FEW_GROUPS = 10
+_COMPLAINT = "`sklearn.utils.parallel.delayed` should be used with"
 _TRIAL_ROWS = 1000
 """Of more rows than twice as many, so many tell first how long a leaf would take."""
 Result = TypeVar("Result")
@@ -191,10 +192,30 @@ def side_by_side(tasks: Iterable[Callable[[], Result]], jobs: int | None) -> lis
         torch.set_num_threads(1)  # of each thread its own number
         return task()
 
-    results: list[Result] = Parallel(n_jobs=jobs, prefer="threads")(
-        delayed(alone)(task) for task in tasks
-    )
+    with _warnings_afterwards():
+        results: list[Result] = Parallel(n_jobs=jobs, prefer="threads")(
+            delayed(alone)(task) for task in tasks
+        )
     return results
+
+
+@contextmanager
+def _warnings_afterwards() -> Iterator[None]:
+    """Say what is warned of meanwhile once, and at the end.
+
+    Threads share one list of filters, which scikit-learn's forests empty and fill as they run, and
+    of which they complain where another one has just emptied it.
+    """
+    with warnings.catch_warnings(record=True) as record:
+        warnings.simplefilter("always")
+        yield
+    said = {
+        (str(one.message), one.filename, one.lineno): one
+        for one in record
+        if _COMPLAINT not in str(one.message)
+    }
+    for one in said.values():
+        warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
 
 
 @contextmanager

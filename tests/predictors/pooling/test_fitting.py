@@ -115,3 +115,19 @@ def test_joint_leaves_are_those_of_single_modalities_but_densities():
     assert [leaf.name for leaf in placed] == [
         "near_mixture", "near_trees", "far_kernel", "joint_trees", "joint_kernel",
     ]  # fmt: skip
+
+
+def test_what_is_warned_of_in_threads_is_said_once_and_filters_stay():
+    def warns() -> None:
+        with warnings.catch_warnings():
+            warnings.resetwarnings()
+            warnings.warn("take care", RuntimeWarning, stacklevel=1)
+
+    before = list(warnings.filters)
+    with pytest.warns(RuntimeWarning, match="take care") as record:
+        side_by_side([warns] * 20, 2)
+    assert len(record) == 1
+    assert list(warnings.filters) == before
+    with warnings.catch_warnings(action="error"):
+        for _ in range(3):
+            mm.MultimodalClassifier(leaves="trees", folds=2, n_jobs=4).fit(table("circle", 40))
