@@ -13,13 +13,14 @@ import pytest
 from mmgraph.experiments import experiment
 from mmgraph.experiments.reader import find_declaration
 from mmgraph.graph.errors import DatasetError
+from mmgraph.predictors.leaves.named import AUTO
 
-KINDS = ("mixture", "logistic", "trees", "kernel", "perceptrons")
-SEPARATE = {f"{kind}, of each modality": f'leaves = ["{kind}"]\njoint = []' for kind in KINDS}
-JOINT = {
-    f"{kind}, of each and of both": f'leaves = ["{kind}"]\njoint = ["{kind}"]' for kind in KINDS[1:]
+KINDS = [kind for kind in AUTO if kind != "tables"]
+VARIANTS = {
+    **{f"{kind} alone": f'leaves = ["{kind}"]' for kind in KINDS},
+    "all, none joint": f"leaves = {KINDS}\njoint = []",
+    "all": "",
 }
-VARIANTS = {**SEPARATE, **JOINT, "all of the ready model": ""}
 
 
 @pytest.mark.slow
