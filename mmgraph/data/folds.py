@@ -18,7 +18,7 @@ from mmgraph.data.splits import (
     check_groups,
     check_states,
     equal_parts,
-    folds_of,
+    grouped_folds,
     random_folds,
     stratified_folds,
     stratified_grouped_folds,
@@ -27,7 +27,7 @@ from mmgraph.data.splits import (
 from mmgraph.graph.errors import MmgraphError, suggestion
 
 _BY_GROUP = ("grouped", "stratified_grouped", "leave_one_group_out")
-_SEEDED = ("random", "stratified", "stratified_grouped")
+_SEEDED = ("random", "stratified", "grouped", "stratified_grouped")
 _IN_ORDER = ("blocks", "time")
 HOW = ("auto", *dict.fromkeys((*_SEEDED, *_BY_GROUP, *_IN_ORDER)))
 """The ways to split rows, see :func:`folds`."""
@@ -74,7 +74,8 @@ def folds(
 
         ``random``: rows at random, as scikit-learn's ``KFold``.
         ``stratified``: each fold has its part of each state, as ``StratifiedKFold``.
-        ``grouped``: whole groups, in folds of about as many rows.
+        ``grouped``: whole groups, in folds of about as many rows; each group is a fold, whatever
+        the seed, where there are no more of them than ``count``.
         ``stratified_grouped``: whole groups, states spread evenly, as ``StratifiedGroupKFold``.
         ``leave_one_group_out``: each group is a fold, whatever ``count`` is.
         ``blocks``: consecutive rows, so that each block has all states where that can be (see
@@ -86,7 +87,8 @@ def folds(
     count : int
         How many folds; of groups no more than there are groups.
     seed : int
-        Of ``random``, ``stratified`` and ``stratified_grouped`` folds, from 0 to 2^32 - 1.
+        Of ``random``, ``stratified``, ``grouped`` and ``stratified_grouped`` folds, from 0 to
+        2^32 - 1.
     repeats : int
         So often are rows dealt into folds anew, by the next seeds; the folds of all are returned.
     gap : float
@@ -207,8 +209,6 @@ def _folds(
     data: MultimodalData, how: str, count: int, seed: int, repeats: int, gap: float
 ) -> list[Fold]:
     """As :func:`folds`, of what has been checked."""
-    if how == "grouped":
-        return folds_of(data, count, seed)
     if how == "leave_one_group_out":
         return train_and_test(np.unique(_groups(data), return_inverse=True)[1])
     if how == "blocks":
@@ -218,6 +218,7 @@ def _folds(
     deals: dict[str, Callable[[int], Codes]] = {
         "random": lambda seed: random_folds(len(data), count, seed),
         "stratified": lambda seed: stratified_folds(data.codes, count, seed),
+        "grouped": lambda seed: grouped_folds(_groups(data), count, seed),
         "stratified_grouped": lambda seed: stratified_grouped_folds(
             data.codes, _groups(data), count, seed
         ),

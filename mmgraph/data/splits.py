@@ -21,7 +21,7 @@ Fold = tuple[Int64[np.ndarray, " training"], Int64[np.ndarray, " test"]]
 def folds_of(data: MultimodalData, count: int, seed: int) -> list[Fold]:
     """Return stratified folds or, where data have groups, folds of whole groups.
 
-    There are as many as groups, if those are fewer than asked for; the seed is of random ones.
+    There are as many as groups, if those are fewer than asked for.
     """
     if count < 2:
         raise MmgraphError(f"cross-validation needs at least two folds, not {count}")
@@ -29,7 +29,7 @@ def folds_of(data: MultimodalData, count: int, seed: int) -> list[Fold]:
         check_states(data, count)
         return train_and_test(stratified_folds(data.codes, count, seed))
     check_groups(data)
-    return train_and_test(grouped_folds(data.groups.codes, count))
+    return train_and_test(grouped_folds(data.groups.codes, count, seed))
 
 
 def check_states(data: MultimodalData, count: int) -> None:
@@ -82,15 +82,20 @@ def stratified_folds(codes: Codes, count: int, seed: int) -> Codes:
     return fold
 
 
-def grouped_folds(groups: Codes, count: int) -> Codes:
+def grouped_folds(groups: Codes, count: int, seed: int | None = None) -> Codes:
     """Return the fold of each row: whole groups, the largest first, each to where least is held.
 
-    There are as many folds as groups, if those are fewer than the count.
+    By a seed they come in a random order, in which a group may stand before one up to twice as
+    large. However they come, folds differ by no more rows than the largest group has. There are as
+    many folds as groups, if those are fewer than the count.
     """
     names, place, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     held = np.zeros(min(count, len(names)), np.int64)
     fold_of = np.empty(len(names), np.int64)
-    for group in np.argsort(-sizes, kind="stable"):
+    rank = sizes.astype(np.float64)
+    if seed is not None and len(held) < len(names):  # else each group is a fold anyway
+        rank *= np.random.RandomState(seed).uniform(0.5, 1.0, len(names))
+    for group in np.argsort(-rank, kind="stable"):
         fold_of[group] = held.argmin()
         held[fold_of[group]] += sizes[group]
     return fold_of[place]

@@ -110,6 +110,41 @@ def test_repeats_are_the_folds_of_the_next_seeds():
     assert len(mm.folds(grouped, "stratified_grouped", 5, repeats=3)) == 15
 
 
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 12), min_size=12, max_size=60), st.integers(2, 6), seeds)
+@pytest.mark.filterwarnings("ignore::mmgraph.data.folds.SplitWarning")
+def test_whole_groups_are_dealt_by_the_seed(groups, count, seed):
+    groups = np.array(groups)
+    names, sizes = np.unique(groups, return_counts=True)
+    assume(len(names) > 1)
+    rows = data(np.arange(len(groups)) % 2, groups)
+    folds = mm.folds(rows, "grouped", count, seed)
+    same(folds, mm.folds(rows, "grouped", count, seed))
+    all_tested_once(folds, len(rows))
+    tested = [len(test) for _, test in folds]
+    assert len(tested) == min(count, len(names))
+    if len(names) > count:
+        assert max(tested) - min(tested) <= sizes.max()
+    else:  # each group is a fold
+        same(folds, mm.folds(rows, "grouped", count, 0))
+    for training, test in folds:
+        assert not set(groups[training]) & set(groups[test])
+
+
+def test_another_seed_and_repeats_deal_groups_anew():
+    random = np.random.default_rng(0)
+    groups = np.repeat(np.arange(30), random.integers(5, 15, 30))
+    rows = data(np.arange(len(groups)) % 2, groups)
+    deals = [mm.folds(rows, "grouped", 5, seed) for seed in range(4)]
+    assert len({tuple(test) for folds in deals for _, test in folds}) == 20
+    for folds in deals:
+        assert np.ptp([len(test) for _, test in folds]) <= 5
+    same(mm.folds(rows, "grouped", 5, 2, repeats=2), deals[2] + deals[3])
+    # Inner folds as outer ones.
+    inner = [mm.nested_folds(rows, "grouped", 5, 3, seed)[0].inner for seed in (0, 1)]
+    assert len({tuple(test) for folds in inner for _, test in folds}) == 6
+
+
 @given(st.integers(6, 60), st.integers(2, 5), st.integers(0, 4))
 def test_folds_in_time_are_those_of_scikit_learn(rows, count, gap):
     each = rows // (count + 1)
@@ -268,6 +303,19 @@ def test_copies_in_different_groups_are_warned_of():
         mm.folds(repeated(values, groups), "leave_one_group_out")
     images = np.stack([values, values], axis=1)
     with pytest.warns(CopiesWarning, match="rows 7 and 25"):
+        mm.folds(repeated(images, groups))
+
+
+def test_images_are_compared_in_every_number():
+    images = np.random.default_rng(0).random((40, 30, 30, 3))
+    groups = np.arange(40) // 10
+    images[25] = images[7]
+    images[25, 0, 0, 1] += 1  # which is none of those compared first
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mm.folds(repeated(images, groups))
+    images[25] = images[7]
+    with pytest.warns(CopiesWarning, match="rows 7 and 25 are equal in all numbers"):
         mm.folds(repeated(images, groups))
 
 
