@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mmgraph.comparison.held_out import cross_validate
     from mmgraph.data.folds import folds, nested_folds
     from mmgraph.data.multimodal_data import MultimodalData
     from mmgraph.data.schema.schema import Schema
@@ -112,6 +113,7 @@ _HOMES = {
     "UnaryFactor": "mmgraph.graph.factors.unary",
     "Variable": "mmgraph.graph.variable",
     "WordsLeaf": "mmgraph.predictors.leaves.words",
+    "cross_validate": "mmgraph.comparison.held_out",
     "expectation_maximization": "mmgraph.learning.conditionals.expectation_maximization",
     "expected_family_counts": "mmgraph.inference.exact.family_counts",
     "folds": "mmgraph.data.folds",
@@ -173,6 +175,7 @@ __all__ = [
     "UnaryFactor",
     "Variable",
     "WordsLeaf",
+    "cross_validate",
     "expectation_maximization",
     "expected_family_counts",
     "folds",

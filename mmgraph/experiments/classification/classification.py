@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mmgraph.comparison.held_out import situations
 from mmgraph.comparison.noise import figures_with_noise
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.experiments.classification.data import load_data
@@ -43,11 +44,6 @@ def fit_model(declaration: ClassificationDeclaration, data: MultimodalData) -> M
 def leaves_of(classifier: MultimodalClassifier) -> list[tuple[str, tuple[str, ...]]]:
     """Return the leaves of a fitted classifier by name, each with the modalities that it sees."""
     return [(leaf.place.name, leaf.place.modalities) for leaf in classifier.model_.leaves]
-
-
-def situations(modalities: tuple[str, ...]) -> Names:
-    """Return the situations that are reported by default: all modalities, and each alone."""
-    return (modalities, *((m,) for m in modalities if len(modalities) > 1))
 
 
 def declared_rows(

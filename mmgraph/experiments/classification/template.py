@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from mmgraph.comparison.held_out import situations
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.splits import check_states
-from mmgraph.experiments.classification.classification import situations
 from mmgraph.experiments.classification.declaration import (
     ClassificationDeclaration,
     classifier_defaults,

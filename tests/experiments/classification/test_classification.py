@@ -155,6 +155,14 @@ def test_both_splits_of_recordings_are_reported(recorded: Path, tmp_path: Path):
         assert name in names
 
 
+def test_a_run_says_what_cross_validate_says(recorded: Path):
+    recorded.write_text(SMALL.replace('"logistic"', "").replace("folds = 3", "folds = 2", 1))
+    classifier = mm.MultimodalClassifier(leaves="mixture", joint=[], folds=2)
+    tested = mm.cross_validate(classifier, recorded_data(), folds=3)
+    for line, row in zip(tested.figures(), experiment.run(recorded)["results"], strict=True):
+        assert line == {name: row[name] for name in line}
+
+
 def test_powers_are_learned_on_recordings_that_were_not_heard(recorded: Path):
     """Held-out rows of the grouped split are of another recording than those that leaves saw."""
     declaration, data = read(recorded), recorded_data()
