@@ -6,9 +6,14 @@ A warning that several parts of the package give stands here, too.
 from __future__ import annotations
 
 import difflib
+import sys
+import warnings
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+_OUR_MODULES = ("mmgraph.", "torch.utils._contextlib", "contextlib")
+"""Modules whose lines no warning is about; those of decorators stand between two of ours."""
 
 
 class MmgraphError(Exception):
@@ -175,6 +180,14 @@ class UselessLabelsWarning(UserWarning):
 
 class ConvergenceWarning(UserWarning):
     """An iterative method that ended before it converged; names the method, and by how much."""
+
+
+def warn_caller(message: str, category: type[Warning]) -> None:
+    """Warn the code that called this package, however many of its functions lie between."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith(_OUR_MODULES):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 def suggestion(name: object, names: Iterable[object]) -> str:

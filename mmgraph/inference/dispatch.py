@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from mmgraph.graph.errors import MmgraphError, TreewidthError, UnderflowError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.memory_budget import default_memory_budget
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.exact import exact
 from mmgraph.inference.exact.layer_summation import AUTO_TERMS, check_few_terms, has_few_terms
@@ -18,7 +19,6 @@ from mmgraph.inference.exact.unrolling import MOST_ELEMENTS
 from mmgraph.inference.field.centring import Centred
 from mmgraph.inference.methods import METHODS, Method, check_method, checked_device
 from mmgraph.inference.model_variables import has_compact_factors, needs_unrolling
-from mmgraph.inference.numerics.memory import default_memory_budget
 from mmgraph.inference.options import check_known, check_type, check_types, is_elsewhere
 from mmgraph.inference.posterior import Posterior
 

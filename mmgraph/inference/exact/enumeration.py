@@ -14,9 +14,9 @@ from torch import Tensor
 from mmgraph.graph.errors import TreewidthError
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.memory_budget import default_memory_budget, format_bytes
 from mmgraph.inference.exact.impossible_evidence import check_possible
 from mmgraph.inference.exact.join_tree.table_view import TableView, indices, table_view
-from mmgraph.inference.numerics.memory import default_memory_budget, format_bytes
 from mmgraph.inference.posterior import Moments
 
 

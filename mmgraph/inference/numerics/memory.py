@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 
 import torch
 
-from mmgraph.graph.errors import MemoryBudgetError
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.memory_budget import check_required, default_memory_budget
 
 _STATISTICS_COPIES = 4
 """Statistics, natural parameters, and what is made on the way from one to the other."""
@@ -52,7 +51,7 @@ def check_memory(
         "Use dtype=torch.float32, label a part of the image at a time, merge states, or raise "
         "memory_budget"
     )
-    _check_required(f"messages along {edges:,} edges", required, budget, advice)
+    check_required(f"messages along {edges:,} edges", required, budget, advice)
 
 
 def check_statistics_memory(graph: FactorGraph, rows: int, dtype: torch.dtype) -> None:
@@ -64,29 +63,8 @@ def check_statistics_memory(graph: FactorGraph, rows: int, dtype: torch.dtype) -
     required = _STATISTICS_COPIES * rows * numbers * _width(dtype)
     what = f"the statistics of {rows:,} rows of {numbers:,} numbers"
     advice = "Give fewer rows of evidence at a time, or fewer chains"
-    _check_required(what, required, default_memory_budget(), advice)
+    check_required(what, required, default_memory_budget(), advice)
 
 
 def _width(dtype: torch.dtype | None) -> int:
     return 4 if dtype == torch.float32 else 8
-
-
-def _check_required(what: str, required: int, budget: int, advice: str) -> None:
-    if required > budget:
-        need, most = format_bytes(required), format_bytes(budget)
-        message = f"{what} would need {need}, the budget is {most}. {advice}"
-        raise MemoryBudgetError(message, required, budget)
-
-
-def default_memory_budget() -> int:
-    """Half of the machine's memory, in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-
-
-def format_bytes(size: float) -> str:
-    """Return a size in bytes as people read it: ``"3.2 GiB"``."""
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.3g} EiB"

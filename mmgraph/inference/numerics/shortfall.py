@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from typing import Any
 
-from mmgraph.graph.errors import ConvergenceWarning
+from mmgraph.graph.errors import ConvergenceWarning, warn_caller
 
 PRACTICAL_GAP = 1e-4
 """The gap, relative to the energy, up to which a search that was cut off has not failed."""
@@ -24,14 +22,6 @@ def shortfall(
     )
 
 
-def warn_caller(message: str) -> None:
-    """Warn the code that called this package, however many of its functions lie between."""
-    frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_globals["__name__"].startswith("mmgraph."):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, ConvergenceWarning, stacklevel=level)
-
-
 def warn_unless_converged(answer: Any) -> None:
     """Warn of a posterior or an assignment that has not converged: the method, and by how much.
 
@@ -40,4 +30,4 @@ def warn_unless_converged(answer: Any) -> None:
     errors = getattr(answer, "diagnostics", {}).get("standard_error", {})
     collapsed = any(bool(error.isinf().any()) for error in errors.values())
     if not answer.converged and not collapsed:
-        warn_caller(f"not converged: {answer.shortfall}")
+        warn_caller(f"not converged: {answer.shortfall}", ConvergenceWarning)

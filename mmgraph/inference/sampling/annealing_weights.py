@@ -18,10 +18,9 @@ from jaxtyping import Bool, Float64
 from scipy.optimize import brentq
 from torch import Tensor
 
-from mmgraph.graph.errors import MmgraphError
+from mmgraph.graph.errors import ConvergenceWarning, MmgraphError, warn_caller
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.numerics.shortfall import warn_caller
 from mmgraph.inference.possible_rows import named_rows
 from mmgraph.inference.posterior import Moments
 from mmgraph.inference.sampling.gibbs_program import gibbs_program
@@ -129,8 +128,9 @@ def warn_of_collapse(summary: WeightSummary, chains: int, steps: int) -> None:
     if rows:
         size = float(summary.sample_size[rows[0]])
         warn_caller(
-            f"annealed_importance_sampling: in {named_rows(rows)} of the evidence nearly all "
-            f"weight falls on one of {chains} runs (effective sample size {size:.3g}), "
+            f"annealed_importance_sampling: in {named_rows(rows)} of the evidence nearly "
+            f"all weight falls on one of {chains} runs (effective sample size {size:.3g}), "
             f"so that log P(evidence) may be far off by an unknown error; more than {steps} steps, "
-            "or exact inference, would tell"
+            "or exact inference, would tell",
+            ConvergenceWarning,
         )

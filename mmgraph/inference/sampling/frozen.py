@@ -14,10 +14,10 @@ import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
+from mmgraph.graph.errors import ConvergenceWarning, warn_caller
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.field.clamping import clamped
-from mmgraph.inference.numerics.shortfall import warn_caller
 from mmgraph.inference.pairwise.feasible import consistent_states
 from mmgraph.inference.sampling.gibbs_chains import ChainRecord
 from mmgraph.inference.sampling.gibbs_program import ConditionedProgram
@@ -112,5 +112,6 @@ def warn_of_frozen(names: Collection[str]) -> None:
         f"gibbs: {shown}{more} never changed state within a chain; hard zeros of the model "
         "may have frozen the chains, so that the answer would be where they started and R-hat "
         "is undefined. method='parallel_tempering' crosses hard zeros; method='junction_tree' is "
-        "exact where it fits the memory"
+        "exact where it fits the memory",
+        ConvergenceWarning,
     )

@@ -9,12 +9,12 @@ import numpy as np
 
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.memory_budget import default_memory_budget
 from mmgraph.inference.exact.join_tree.compiled_plan import CompiledPlan, compiled_plan
 from mmgraph.inference.exact.join_tree.plan import Request
 from mmgraph.inference.exact.join_tree.request import planned
 from mmgraph.inference.exact.join_tree.row_tables import RowTables, row_tables
 from mmgraph.inference.exact.join_tree.table_view import table_view
-from mmgraph.inference.numerics.memory import default_memory_budget
 
 _PATTERN_COMPILE_NANOSECONDS = 40_000
 """What compiling a plan costs for each variable; decides whether a pattern gets its own plan."""

@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.memory_budget import default_memory_budget
 from mmgraph.graph.storage.cache import Recent
 from mmgraph.inference.exact.join_tree import decoding_kernels, kernels, simd_rows
 from mmgraph.inference.exact.join_tree.plan import Program, Request, RowEvidence
 from mmgraph.inference.exact.join_tree.request import PLANS_KEPT, PlannedRequest, planned
 from mmgraph.inference.exact.join_tree.table_view import TableView, table_view
-from mmgraph.inference.numerics.memory import default_memory_budget
 
 _SPARE_NATS = 600.0
 """Doubles reach 667 nats below one before the kernels take a total for lost; what is lost is then

@@ -18,6 +18,7 @@ from jaxtyping import Float64, Int64
 from mmgraph.graph.errors import UnderflowError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.memory_budget import default_memory_budget, format_bytes
 from mmgraph.inference.exact.join_tree.compiled_plan import CompiledPlan
 from mmgraph.inference.exact.join_tree.plan import Request
 from mmgraph.inference.exact.join_tree.table_view import table_view
@@ -27,7 +28,6 @@ from mmgraph.inference.exact.join_tree.torch_program import (
     Reduction,
     always_observed,
 )
-from mmgraph.inference.numerics.memory import default_memory_budget, format_bytes
 
 _ENTRIES_AT_ONCE = 1 << 22
 _COPIES = 4

@@ -10,6 +10,7 @@ import numpy as np
 
 from mmgraph.graph.errors import TreewidthError
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.memory_budget import format_bytes
 from mmgraph.graph.storage.cache import Recent
 from mmgraph.inference.exact.join_tree import kernels
 from mmgraph.inference.exact.join_tree.contraction import ContractionTree, contraction_tree
@@ -17,7 +18,6 @@ from mmgraph.inference.exact.join_tree.elimination import best_elimination_order
 from mmgraph.inference.exact.join_tree.plan import Leaf, Plan, Request, decoding_steps
 from mmgraph.inference.exact.join_tree.plan_builder import compile_plan
 from mmgraph.inference.exact.join_tree.table_view import TableStructure, table_structure
-from mmgraph.inference.numerics.memory import format_bytes
 
 PLANS_KEPT = 256
 """How many plans are remembered: of each graph those with its numbers, of each structure all."""
