@@ -1,31 +1,31 @@
-"""Rows of several modalities with target, groups and weights; any of it may be missing."""
+"""Rows of several modalities, made of frames, files, arrays and folders; and as tables again."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 
 from mmgraph.data.blocks.arrays import Arrays
-from mmgraph.data.blocks.block import Block, Features, Rows
+from mmgraph.data.blocks.block import Features
 from mmgraph.data.blocks.columns import Columns, labelled
-from mmgraph.data.blocks.sequences_and_texts import Texts
 from mmgraph.data.groups import Codes, Groups, coded_groups
+from mmgraph.data.images.folder import read_folder
+from mmgraph.data.modality_rows import ModalityRows
 from mmgraph.data.reading import Outcome, block_of, coded_outcome, read_rows
 from mmgraph.data.schema.schema import Schema
 from mmgraph.data.tables import open_table
 from mmgraph.graph.element_evidence import elements_in
-from mmgraph.graph.errors import LearningError, UnknownVariableError, needs, suggestion
-from mmgraph.graph.state_labels import MISSING
+from mmgraph.graph.errors import needs
 from mmgraph.graph.variable import Variable
 
 
-@dataclass(frozen=True, eq=False)
-class MultimodalData:
+@dataclass(frozen=True, eq=False, repr=False)
+class MultimodalData(ModalityRows):
     """Rows of several modalities, with what they are to tell.
 
     A cell, a row of a modality or a whole modality may be missing.
@@ -46,6 +46,8 @@ class MultimodalData:
         What messages call the data.
     schema : Schema, optional
         What the columns of the table are that they were read from.
+    row_names : ndarray of str, optional
+        Where each row comes from: of a folder, the paths within it.
 
     Raises
     ------
@@ -63,28 +65,6 @@ class MultimodalData:
     >>> data.without("lab").blocks["lab"].missing
     array([ True,  True])
     """
-
-    blocks: Mapping[str, Block]
-    outcome: Outcome | None = None
-    groups: Groups | None = None
-    weights: Float64[np.ndarray, " rows"] | None = None
-    times: Float64[np.ndarray, " rows"] | None = None
-    origin: str = "the data"
-    schema: Schema | None = None
-
-    def __post_init__(self) -> None:
-        if not self.blocks:
-            raise LearningError(f"{self.origin} have no modality")
-        parts: dict[str, Any] = {f"the modality '{m}'": b for m, b in self.blocks.items()}
-        for name, part in (parts | self._by_row()).items():
-            if len(part) != len(self):
-                raise LearningError(
-                    f"{name} of {self.origin}: {len(part)} rows, where the modality "
-                    f"'{self.modalities[0]}' has {len(self)}"
-                )
-        counts = self.weights
-        if counts is not None and not (np.isfinite(counts) & (counts >= 0)).all():
-            raise LearningError(f"the weights of {self.origin} are finite and at least zero")
 
     @classmethod
     def of(
@@ -182,168 +162,55 @@ class MultimodalData:
         described = schema if isinstance(schema, Schema) else Schema.read(schema)
         return cls(*read_rows(open_table(data, **reading), described, partial))
 
-    def __len__(self) -> int:
-        return len(next(iter(self.blocks.values())))
-
-    def __repr__(self) -> str:
-        modalities = ", ".join(f"'{m}'" for m in self.modalities)
-        target = "" if self.outcome is None else f", target '{self.target.name}'"
-        groups = "" if self.groups is None else f", groups '{self.groups.name}'"
-        return f"<MultimodalData: {len(self)} rows of {modalities}{target}{groups}>"
-
-    @property
-    def modalities(self) -> tuple[str, ...]:
-        """The names of the modalities."""
-        return tuple(self.blocks)
-
-    @property
-    def target(self) -> Variable:
-        """The variable that is to be predicted.
-
-        Raises
-        ------
-        LearningError
-            If there is none.
-        """
-        if self.outcome is None:
-            raise LearningError(f"{self.origin} have no target")
-        return self.outcome.variable
-
-    @property
-    def codes(self) -> Codes:
-        """The target's states.
-
-        Raises
-        ------
-        LearningError
-            If there is no target, it is continuous, or a row lacks it (which).
-        """
-        target, outcome = self.target, self.outcome
-        assert outcome is not None
-        if not target.is_discrete:
-            raise LearningError(f"the target '{target.name}' of {self.origin} has no states")
-        lacking = outcome.labels == MISSING
-        if lacking.any():
-            raise LearningError(
-                f"row {int(lacking.argmax())} of {self.origin} has no '{target.name}'"
-            )
-        return outcome.labels
-
-    @property
-    def features(self) -> dict[str, Features]:
-        """The numbers of each modality, see :meth:`numbers`."""
-        return {modality: self.numbers(modality) for modality in self.blocks}
-
-    def numbers(self, modality: str) -> Features:
-        """Return the numbers of a modality's rows, NaN where missing.
-
-        Sequences are summed up, see :meth:`Sequences.numbers`.
-
-        Raises
-        ------
-        UnknownVariableError
-            If there is no such modality.
-        LearningError
-            If it is of texts.
-        """
-        block = self.block(modality)
-        if isinstance(block, Texts):
-            raise LearningError(f"the modality '{modality}' is of texts, and no table of numbers")
-        return block.numbers()
-
-    def block(self, modality: str) -> Block:
-        """Return the rows of one modality.
-
-        Raises
-        ------
-        UnknownVariableError
-            If there is none of that name.
-        """
-        if modality not in self.blocks:
-            hint = suggestion(modality, self.blocks)
-            raise UnknownVariableError(f"{self.origin} have no modality '{modality}'{hint}")
-        return self.blocks[modality]
-
-    @property
-    def counts(self) -> Float64[np.ndarray, " rows"]:
-        """How much each row counts: its weight, or one."""
-        return np.ones(len(self)) if self.weights is None else self.weights
-
-    def rows(self, index: Rows) -> MultimodalData:
-        """Return some of the rows, in the order asked for; by a mask, too."""
-        blocks = {modality: block.take(index) for modality, block in self.blocks.items()}
-        return self._with(blocks, {name: a[index] for name, a in self._by_row().items()})
-
-    def _by_row(self) -> dict[str, np.ndarray]:
-        """What there is for each row beside the modalities."""
-        arrays = {
-            "target": None if self.outcome is None else self.outcome.labels,
-            "groups": None if self.groups is None else self.groups.codes,
-            "weights": self.weights,
-            "times": self.times,
-        }
-        return {name: array for name, array in arrays.items() if array is not None}
-
-    def _with(
-        self, blocks: Mapping[str, Block], by_row: Mapping[str, np.ndarray]
+    @classmethod
+    def of_folder(
+        cls,
+        directory: str | os.PathLike[str],
+        *,
+        modalities: Collection[str] | None = None,
+        modality: str = "image",
+        target: str = "class",
+        size: tuple[int, int] | None = None,
+        colour: bool | None = None,
     ) -> MultimodalData:
-        """The same modalities, target and groups for other rows."""
-        return replace(
-            self,
-            blocks=blocks,
-            outcome=self.outcome and replace(self.outcome, labels=by_row["target"]),
-            groups=self.groups and replace(self.groups, codes=by_row["groups"]),
-            weights=by_row.get("weights"),
-            times=by_row.get("times"),
-        )
+        """Return the images of a folder, an array (height, width, channels) in [0, 1] each.
 
-    def shuffled(self, seed: int) -> MultimodalData:
-        """Return all rows in a random order."""
-        return self.rows(np.random.default_rng(seed).permutation(len(self)))
+        Of ``CLASS/FILE`` the folder is the row's class, of files alone there is no target. Of
+        ``MODALITY/CLASS/FILE``, files of one class and name (but for its ending) are one row, from
+        which a modality without such a file is missing. Classes and rows are in natural order (9
+        before 10), and ``row_names`` are paths in the folder, of several modalities without these
+        and endings.
 
-    def join(self, *others: MultimodalData) -> MultimodalData:
-        """Return these rows followed by those of other data; groups are told apart by their codes.
+        Parameters
+        ----------
+        directory : path
+        modalities : collection of str, optional
+            The folders that are modalities; others are passed over. By default those that hold
+            folders of images.
+        modality, target : str
+            What images of one modality, and their classes, are called.
+        size : (height, width), optional
+            To which images are resized; by default those of a modality are of one size.
+        colour : bool, optional
+            Whether all become RGB, or grey; by default those of a modality are either throughout.
 
         Raises
         ------
+        FormatError
+            If there is no folder, or no image in it; a file is no image or lies at another depth
+            than the others, or two of a modality are the same row (which).
         LearningError
-            If modalities, columns or targets differ, or only some have groups, weights or times.
+            If images of a modality differ in size or channels (which two), or folders look like
+            modalities and share no row.
+        MemoryBudgetError
+            If images would take more than half of the memory.
+
+        Warns
+        -----
+        SkippedFilesWarning
+            If files are hidden or no images, or a folder has none (how many).
         """
-        for other in others:
-            if other.modalities != self.modalities:
-                raise LearningError(
-                    f"data of {', '.join(self.modalities)} cannot be joined with data of "
-                    f"{', '.join(other.modalities)}"
-                )
-            there = self.outcome is not None and other.outcome is not None
-            if there and not self.target.describes_same_as(other.target):
-                raise LearningError(f"{self.target!r} cannot be joined with {other.target!r}")
-        by_row = [data._by_row() for data in (self, *others)]
-        for name in {name for arrays in by_row for name in arrays}:
-            if any(name not in arrays for arrays in by_row):
-                raise LearningError(f"only some of the data to be joined have {name}")
-        return self._with(
-            {
-                m: block.join([other.blocks[m] for other in others])
-                for m, block in self.blocks.items()
-            },
-            {name: np.concatenate([arrays[name] for arrays in by_row]) for name in by_row[0]},
-        )
-
-    def without(self, *modalities: str) -> MultimodalData:
-        """Return the same rows in which some modalities are missing throughout."""
-        emptied = {modality: self.block(modality).emptied() for modality in modalities}
-        return replace(self, blocks={**self.blocks, **emptied})
-
-    def only(self, *modalities: str) -> MultimodalData:
-        """Return the same rows in which all other modalities are missing throughout."""
-        for modality in modalities:
-            self.block(modality)
-        return self.without(*(m for m in self.blocks if m not in modalities))
-
-    def without_groups(self) -> MultimodalData:
-        """Return the same rows, each of which stands for itself."""
-        return replace(self, groups=None)
+        return cls(**read_folder(Path(directory), modalities, modality, target, size, colour))
 
     def cells(self, variables: Mapping[str, Variable]) -> dict[str, Any]:
         """Return what the rows say of a model's variables, by which they read as evidence.
@@ -378,7 +245,7 @@ class MultimodalData:
         return columns | {name: array for name, array in others.items() if array is not None}
 
     def to_frame(self) -> Any:
-        """Return :meth:`columns` as a pandas data frame.
+        """Return :meth:`columns` as a pandas data frame, by the names of rows where they have some.
 
         Raises
         ------
@@ -387,10 +254,4 @@ class MultimodalData:
         """
         with needs("data", "pandas", "a data frame"):
             import pandas
-        return pandas.DataFrame(self.columns())
-
-    def arrays(self) -> Iterator[np.ndarray]:
-        """Yield all that a result depends on."""
-        for block in self.blocks.values():
-            yield from block.arrays()
-        yield from self._by_row().values()
+        return pandas.DataFrame(self.columns(), self.row_names)

@@ -20,7 +20,7 @@ from mmgraph.data.blocks.sequences_and_texts import Sequences, Texts
 from mmgraph.data.column_codes import column_codes, real_values
 from mmgraph.data.dates import is_date, seconds_of
 from mmgraph.data.groups import Groups, coded_groups
-from mmgraph.data.image_files import read_images
+from mmgraph.data.images.files import read_images
 from mmgraph.data.inferred_states import states_in
 from mmgraph.data.schema.columns import Column
 from mmgraph.data.schema.kinds import kind_of_column

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -206,14 +207,11 @@ def _with_outcome(
     counts = data.weights if weights is None else np.asarray(weights, np.float64)
     if counts is not None and counts.ndim != 1:
         raise LearningError(f"sample_weight is one number a row, not of shape {counts.shape}")
-    return MultimodalData(
-        data.blocks,
-        outcome,
-        data.groups if groups is None else coded_groups("group", groups),
-        counts,
-        data.times,
-        data.origin,
-        data.schema,
+    return replace(
+        data,
+        outcome=outcome,
+        groups=data.groups if groups is None else coded_groups("group", groups),
+        weights=counts,
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmgraph.data.image_files import read_images
+from mmgraph.data.images.files import read_images
 
 RANDOM = np.random.default_rng(0)
 
