@@ -75,14 +75,19 @@ class Leak:
         }
 
     def __str__(self) -> str:
-        count = int(self.blocks.codes.max()) + 1
-        return (
+        measured = (
             f"of {self.near:.0%} of {self.rows} test rows the most similar training row of the "
             f"same label is among the nearest {NEAR:.0%} in the file ({self.chance:.0%} by chance; "
-            f"median distance {self.distance:.0f} rows): rows in the order of a recording resemble "
-            "their neighbours, and a random split tells how a model does on recordings that it has "
-            "partly seen. Name the column that says what belongs together (role 'group'), or leave "
-            f"out blocks of consecutive rows ({count} here)"
+            f"median distance {self.distance:.0f} rows)"
+        )
+        if not self.fires:
+            return f"{measured}: no sign that rows resemble their neighbours in the file"
+        count = int(self.blocks.codes.max()) + 1
+        return (
+            f"{measured}: rows in the order of a recording resemble their neighbours, and a random "
+            "split tells how a model does on recordings that it has partly seen. Name the column "
+            "that says what belongs together (role 'group'), or leave out blocks of consecutive "
+            f"rows ({count} here)"
         )
 
 

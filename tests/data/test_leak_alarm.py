@@ -40,6 +40,7 @@ def test_rows_in_recording_order(home):
     assert alarm.fires
     assert alarm.ratio > 5
     assert "the nearest 5% in the file" in str(alarm)
+    assert "(role 'group')" in str(alarm)
     for block in np.unique(alarm.blocks.codes):  # blocks that can be left out hold every label
         assert len(np.unique(home.codes[alarm.blocks.codes == block])) == 7
 
@@ -47,6 +48,7 @@ def test_rows_in_recording_order(home):
 def test_shuffled_rows_and_whole_blocks_give_no_alarm(home):
     shuffled = leak(home.shuffled(0))
     assert not shuffled.fires
+    assert str(shuffled).endswith("no sign that rows resemble their neighbours in the file")
     assert shuffled.ratio == pytest.approx(1, abs=0.3)
     blocks = load("home_activities").groups["block"]
     assert not leak(home, train_and_test(grouped_folds(blocks, 3))).fires

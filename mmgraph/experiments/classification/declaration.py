@@ -53,14 +53,15 @@ def _leaf_names(reader: Reader, value: Any, where: str) -> str | tuple[str, ...]
 
     if value == "auto":
         return "auto"
-    if not isinstance(value, list):
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list):
         known = ", ".join(LEAVES)
-        raise reader.error(f"{where} is 'auto' or a list of leaves ({known}), not {value!r}")
-    for name in value:
+        raise reader.error(f"{where} is 'auto', a leaf or a list of them ({known}), not {value!r}")
+    for name in names:
         if name not in LEAVES:
             hint = f"{suggestion(name, LEAVES)} (known: {', '.join(LEAVES)})"
             raise reader.error(f"{where} names the leaf {name!r}{hint}")
-    return tuple(value)
+    return tuple(names)
 
 
 def _leaves(reader: Reader, value: Any) -> Leaves:

@@ -59,9 +59,9 @@ def declaration_text(
     first, *others = data.modalities
     example = "{ " + ", ".join(f'{_value(m)} = ["trees"]' for m in (first, *others[:1])) + " }"
     groups = (
-        "the schema names no group"
+        "The schema names no group; whole ones would be left out, too"
         if data.groups is None
-        else f"by {_value(data.groups.name)}, as the schema says"
+        else f"Whole groups ({_value(data.groups.name)}, as the schema says) are left out, too"
     )
     rare = " (the rarest class has no more rows)" if folds < ClassificationDeclaration.folds else ""
     read = _table(reading) if reading else '{ missing = ["NA"], separator = ";" }'
@@ -94,7 +94,7 @@ folds = {_value(defaults["inner_folds"])}
 budget = {_value(defaults["budget"])}
 
 [validation]
-# Folds of random rows{rare}; whole groups are left out, too:
+# Folds of random rows{rare}.
 # {groups}.
 folds = {folds}
 seed = {ClassificationDeclaration.seed}

@@ -27,7 +27,7 @@ def test_all_defaults_are_spelled_out(mmgraph, study: Path):
     declaration, data = declared_rows("new.toml")
     assert (declaration.leaves, declaration.joint) == (default.leaves, default.joint)
     assert data.groups is not None
-    assert 'by "patient", as the schema says' in out
+    assert 'Whole groups ("patient", as the schema says) are left out' in out
     assert "'missing'" not in out
     assert all(len(line) <= 100 for line in out.splitlines())
 

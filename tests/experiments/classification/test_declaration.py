@@ -57,7 +57,7 @@ def test_what_is_not_said_is_the_classifiers_own(tmp_path: Path):
 
 
 def test_leaves_by_modality_and_no_joint_ones(tmp_path: Path):
-    text = WHOLE.replace('["mixture", "trees"]', '{ sound = ["trees"], lab = [] }')
+    text = WHOLE.replace('["mixture", "trees"]', '{ sound = "trees", lab = [] }')
     declared = read(tmp_path, text.replace('joint = ["trees"]', "joint = []"))
     assert declared.leaves == {"sound": ("trees",), "lab": ()}
     assert declared.joint == ()
@@ -102,9 +102,9 @@ def test_unknown_model_name():
         (
             '["mixture", "trees"]',
             "3",
-            r"'leaves' is 'auto' or a list of leaves \(logistic, ",
+            r"'leaves' is 'auto', a leaf or a list of them \(logistic, ",
         ),
-        ('joint = ["trees"]', 'joint = "trees"', "'joint' is 'auto' or a list of leaves"),
+        ('joint = ["trees"]', 'joint = "tree"', "'joint' names the leaf 'tree'; did you mean"),
         ('[["sound"]]', "[]", r"\[report\] 'given' cannot be \[\]; a list was expected"),
         ('[["sound"]]', '["sound"]', "given must be a list of lists of modalities"),
         ('[["sound"]]', "[[3]]", "given must be a list of lists of modalities"),
