@@ -28,6 +28,7 @@ MOST_LABELS = 200
 
 _FONT = 9.0  # points; all else is in inches
 _HEIGHT = 0.34
+_LINE = 0.16
 _PADDING = 0.3
 _LEGEND_COLUMNS = 4
 _DOT = 0.09
@@ -163,7 +164,8 @@ def _shapes(net: FactorGraph) -> tuple[dict[str, _Node], dict[tuple[str, str], C
     widths = {name: width for name, (width, _) in sizes.items()}
     gap = 0.07 if small else 0.28
     layout = layered_layout(net.directed(), widths, gap, 0.0 if small else 0.06)
-    step = _layer_step(layout.places, small)
+    taller = max(height for _, height in sizes.values()) - _HEIGHT
+    step = _layer_step(layout.places, small) + max(taller, 0.0)
     nodes = {
         name: _node(net.variables[name], x, -layer * step, sizes[name])
         for name, (x, layer) in layout.places.items()
@@ -187,7 +189,7 @@ def _courses(
         half = upper.height / 2
         # An edge passes a layer straight down, so that it touches no node there.
         passes = [p for x, y in points for p in ((x, y + half), (x, y - half))]
-        first, last = (start[edge], upper.y - half), (end[edge], lower.y + half)
+        first, last = (start[edge], upper.y - half), (end[edge], lower.y + lower.height / 2)
         courses[edge] = _course([first, *passes, last])
     return courses
 
@@ -219,17 +221,20 @@ def _layer_step(places: Mapping[Any, Point], small: bool) -> float:
 def _label_size(name: str) -> tuple[float, float]:
     from matplotlib.textpath import TextPath
 
-    text = TextPath((0, 0), _shown(name), size=_FONT)
-    return max(text.get_extents().width / 72 + _PADDING, 1.4 * _HEIGHT), _HEIGHT
+    lines = _shown(name).split("\n")
+    widest = max(TextPath((0, 0), line or " ", size=_FONT).get_extents().width for line in lines)
+    height = _HEIGHT + (len(lines) - 1) * _LINE
+    return max(widest / 72 + _PADDING, 1.4 * _HEIGHT), height
 
 
 def _shown(name: str) -> str:
-    """A name, shortened and without mathematics for matplotlib."""
-    return (name if len(name) <= 24 else f"{name[:23]}…").replace("$", r"\$")
+    """A name, its lines shortened and without mathematics for matplotlib."""
+    lines = [line if len(line) <= 24 else f"{line[:23]}…" for line in name.split("\n")]
+    return "\n".join(lines).replace("$", r"\$")
 
 
 def _node(variable: Variable, x: float, y: float, size: tuple[float, float]) -> _Node:
-    radius = size[1] / 2 if variable.is_discrete else 0.15 * size[1]
+    radius = min(size[1], _HEIGHT) * (0.5 if variable.is_discrete else 0.15)
     return _Node(x, y, *size, radius)
 
 

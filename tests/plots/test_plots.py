@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import mmgraph as mm
 from mmgraph.graph.errors import FormatError, MmgraphError
-from mmgraph.plots import confusion_matrix, draw_network, reliability_diagram, save
+from mmgraph.plots import confusion_matrix, draw_network, network, reliability_diagram, save
 
 
 def small_network() -> mm.BayesianNetwork:
@@ -114,3 +114,21 @@ def test_bad_input(tmp_path: Path):
     with pytest.raises(MmgraphError, match="index 2"):
         confusion_matrix([0, 2], [0, 1], ["a", "b"])
     assert not list(tmp_path.iterdir())
+
+
+def test_names_of_several_lines_have_taller_boxes_that_arrows_touch():
+    cause, leaf = mm.Variable("class", ("a", "b")), mm.Variable("one\ntwo\nthree $x$", ("c", "d"))
+    net = mm.BayesianNetwork(
+        [cause, leaf],
+        [
+            mm.TableFactor((cause,), np.full(2, 0.5), child=cause),
+            mm.TableFactor((cause, leaf), np.full((2, 2), 0.5), child=leaf),
+        ],
+    )
+    nodes, courses = network._shapes(net)
+    upper, lower = nodes["class"], nodes[leaf.name]
+    assert lower.height > upper.height
+    course = courses["class", leaf.name]
+    np.testing.assert_allclose(course[0][1], upper.y - upper.height / 2)
+    np.testing.assert_allclose(course[-1][1], lower.y + lower.height / 2)
+    assert course[-1][1] < course[0][1] - 0.3

@@ -19,13 +19,19 @@ from mmgraph.plots import draw_network
 def draw_leaves(
     target: Variable, leaves: Sequence[tuple[str, Sequence[str]]], path: str | os.PathLike[str]
 ) -> None:
-    """Draw a target and its leaves, each a name and the modalities that it sees, by modality."""
+    """Draw a target and its leaves, each a name and the modalities that it sees.
+
+    Leaves that see the same stand in one box, since each has the target for its only parent.
+    """
     cause = Variable(target.name, target.labels)
     uniform = np.full(cause.cardinality, 1 / cause.cardinality)
-    parts = []
+    boxes: dict[tuple[str, ...], list[str]] = {}
     for name, modalities in leaves:
+        boxes.setdefault(tuple(modalities), []).append(name)
+    parts = []
+    for modalities, names in boxes.items():
         child = Variable(
-            f"{name}'" if name == cause.name else name,
+            "\n".join(f"{name}'" if name == cause.name else name for name in names),
             shape=(cause.cardinality,),
             modality=" + ".join(modalities),
             family="gaussian",
