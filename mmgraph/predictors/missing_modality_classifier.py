@@ -139,10 +139,14 @@ class MissingModalityClassifier(RowClassifier):
         """The estimators fitted so far, by the modalities that they see."""
         return {names: model.estimator for names, model in self.models_.items()}
 
+    @property
+    def modalities_(self) -> tuple[str, ...]:
+        """As :attr:`RowPredictor.modalities_`."""
+        return self.there_
+
     def _posterior(
-        self, data: MultimodalData, given: Collection[str] | None
+        self, data: MultimodalData, asked: tuple[str, ...]
     ) -> Float64[np.ndarray, "rows classes"]:
-        asked = asked_modalities(self.there_, given)
         table = np.tile(self.prior_, (len(data), 1))
         for names, rows in modality_sets(data, asked):
             if not names:

@@ -120,14 +120,15 @@ class MultimodalClassifier(RowClassifier):
             data, leaves, self.folds, seed, plain=plain, budget=self.budget, jobs=self.n_jobs
         )
 
-    def _posterior(
-        self, data: MultimodalData, given: Collection[str] | None
-    ) -> Float64[np.ndarray, "rows classes"]:
-        return self.model_.predict_proba(data, self._heard(given))
+    @property
+    def modalities_(self) -> tuple[str, ...]:
+        """As :attr:`RowPredictor.modalities_`."""
+        return self.model_.modalities
 
-    def _heard(self, given: Collection[str] | None) -> Collection[str] | None:
-        """The modalities to look at without those that never told anything."""
-        return self._telling(given, self.model_.modalities)
+    def _posterior(
+        self, data: MultimodalData, asked: tuple[str, ...]
+    ) -> Float64[np.ndarray, "rows classes"]:
+        return self.model_.predict_proba(data, asked)
 
     def explain(
         self, X: Any, given: Collection[str] | None = None, *, features: bool = False
@@ -139,5 +140,5 @@ class MultimodalClassifier(RowClassifier):
         Printed, it says of the first rows what spoke for their class.
         """
         check_is_fitted(self)
-        explanation = explained(self.model_, self._rows(X), self._heard(given), features)
+        explanation = explained(self.model_, self._rows(X), self._looked_at(given), features)
         return replace(explanation, classes=tuple(self.classes_.tolist()))

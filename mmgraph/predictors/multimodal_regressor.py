@@ -18,7 +18,6 @@ from mmgraph.graph.errors import LearningError, needs, suggestion
 from mmgraph.graph.variable import Variable
 from mmgraph.predictors.inputs import Modalities, numbered_rows
 from mmgraph.predictors.leaves.named import LeafNames
-from mmgraph.predictors.modality_sets import asked_modalities
 from mmgraph.predictors.multimodal_classifier import MultimodalClassifier
 from mmgraph.predictors.pooling.fitting import inner_folds
 from mmgraph.predictors.pooling.placement import SilentModalityWarning, telling_modalities
@@ -170,12 +169,17 @@ class MultimodalRegressor(RegressorMixin, RowPredictor):
             )
         return int(self.bins)
 
-    def _densities(self, data: MultimodalData, given: Collection[str] | None) -> Densities:
+    @property
+    def modalities_(self) -> tuple[str, ...]:
+        """As :attr:`RowPredictor.modalities_`."""
+        model: Any = self.model_
+        return model.modalities_ if isinstance(model, MultimodalClassifier) else model.modalities
+
+    def _densities(self, data: MultimodalData, asked: tuple[str, ...]) -> Densities:
         model: Any = self.model_
         if isinstance(model, MultimodalClassifier):
-            return BinnedDensities(self.bins_, model._posterior(data, given))
-        learned = model.modalities
-        return model.densities(data, asked_modalities(learned, self._telling(given, learned)))
+            return BinnedDensities(self.bins_, model._posterior(data, asked))
+        return model.densities(data, asked)
 
     def predict(self, X: Any, given: Collection[str] | None = None) -> Float64[np.ndarray, " rows"]:
         """Return the expected number of each row.

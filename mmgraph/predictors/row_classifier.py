@@ -47,9 +47,9 @@ class RowClassifier(ClassifierMixin, RowPredictor):
 
     @abc.abstractmethod
     def _posterior(
-        self, data: MultimodalData, given: Collection[str] | None
+        self, data: MultimodalData, asked: tuple[str, ...]
     ) -> Float64[np.ndarray, "rows classes"]:
-        """Return the probabilities of the classes, as :meth:`predict_proba`."""
+        """Return the probabilities of the classes by some of the modalities that tell anything."""
 
     def predict_proba(
         self, X: Any, given: Collection[str] | None = None
@@ -61,7 +61,8 @@ class RowClassifier(ClassifierMixin, RowPredictor):
         X : data frame, array or MultimodalData
             A frame may lack columns, and MultimodalData modalities, which are missing then.
         given : collection of str, optional
-            The modalities to look at; by default all that are there.
+            The modalities to look at; by default all that are there. One that tells nothing (it
+            was constant, or in no training row) is looked at in vain.
 
         Raises
         ------
@@ -74,7 +75,7 @@ class RowClassifier(ClassifierMixin, RowPredictor):
         Warns
         -----
         PriorWarning
-            If nothing is there of a row (which): its answer is the prior.
+            If nothing is there of a row that tells anything (which): its answer is the prior.
         """
         return self._posterior(*self._asked(X, given))
 

@@ -19,6 +19,7 @@ from mmgraph.graph.column_reader import is_frame
 from mmgraph.graph.errors import LearningError, SchemaError, needs
 from mmgraph.networks.boltzmann.answers import PriorWarning
 from mmgraph.predictors.inputs import Modalities, rows_of, schema_of
+from mmgraph.predictors.modality_sets import asked_modalities
 
 with needs("data", "scikit-learn", "predictors"):
     from sklearn.base import BaseEstimator
@@ -110,26 +111,28 @@ class RowPredictor(BaseEstimator, abc.ABC):
     def _with_own_target(self, data: MultimodalData) -> MultimodalData:
         """Return rows that bring their target."""
 
+    @property
+    @abc.abstractmethod
+    def modalities_(self) -> Collection[str]:
+        """The modalities by which the fitted model tells anything; others are looked at in vain."""
+
+    def _looked_at(self, given: Collection[str] | None) -> tuple[str, ...]:
+        """The modalities by which rows are answered: those asked for that tell anything."""
+        asked = asked_modalities(self._columns, given)
+        return tuple(modality for modality in self.modalities_ if modality in asked)
+
     def _asked(
         self, X: Any, given: Collection[str] | None
-    ) -> tuple[MultimodalData, Collection[str] | None]:
+    ) -> tuple[MultimodalData, tuple[str, ...]]:
         """Rows to answer, and the modalities to look at; rows without any are warned of."""
         check_is_fitted(self)
-        given = [given] if isinstance(given, str) else given
-        data = self._rows(X)
-        asked = [m for m in data.modalities if given is None or m in given]
-        if asked:
-            _warn_of_empty(np.all([data.block(m).missing for m in asked], axis=0))
-        return data, given
-
-    def _telling(
-        self, given: Collection[str] | None, learned: Collection[str]
-    ) -> Collection[str] | None:
-        """The modalities to look at without those by which the model tells nothing."""
-        if given is None:
-            return None
-        silent = {*self._columns} - {*learned}
-        return [m for m in ([given] if isinstance(given, str) else given) if m not in silent]
+        asked, data = self._looked_at(given), self._rows(X)
+        if given is None or len(given):
+            empty = np.ones(len(data), bool)
+            for modality in asked:
+                empty &= data.block(modality).missing
+            _warn_of_empty(empty)
+        return data, asked
 
     def _rows(self, X: Any) -> MultimodalData:
         if isinstance(X, MultimodalData):

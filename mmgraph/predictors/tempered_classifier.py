@@ -13,7 +13,7 @@ from scipy.special import log_softmax, softmax
 
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.learning.likelihood_weights import learn_likelihood_weights
-from mmgraph.predictors.modality_sets import asked_modalities, modality_sets
+from mmgraph.predictors.modality_sets import modality_sets
 from mmgraph.predictors.pooling.fitting import inner_folds
 from mmgraph.predictors.row_classifier import RowClassifier
 
@@ -73,10 +73,14 @@ class TemperedClassifier(RowClassifier):
         self._powers: dict[tuple[str, ...], Float64[np.ndarray, " sets"]] = {}
         self._powers_of(self.told_)
 
+    @property
+    def modalities_(self) -> tuple[str, ...]:
+        """As :attr:`RowPredictor.modalities_`."""
+        return self.told_
+
     def _posterior(
-        self, data: MultimodalData, given: Collection[str] | None
+        self, data: MultimodalData, asked: tuple[str, ...]
     ) -> Float64[np.ndarray, "rows classes"]:
-        asked = asked_modalities(self.told_, given)
         if not self.temper:
             return self._answers(self._model, data, asked)
         said = self._log_likelihoods(self._model, data, asked)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,9 +25,10 @@ def rows() -> tuple[pd.DataFrame, np.ndarray]:
     return frame, labels
 
 
-@pytest.fixture(params=["pooled", "network", "wrapped"])
+@pytest.fixture(params=["pooled", "network", "wrapped", "machine"])
 def classifier(request):
     return {
+        "machine": mm.MachineClassifier(MODALITIES, hidden=3, joint=2, epochs=1),
         "pooled": mm.MultimodalClassifier(MODALITIES, leaves=("logistic",), joint=(), folds=2),
         "network": mm.BayesianNetworkClassifier(MODALITIES, folds=2),
         "wrapped": mm.MissingModalityClassifier(LogisticRegression(), MODALITIES),
@@ -86,3 +89,23 @@ def test_a_modality_that_data_lack_is_missing(classifier):
     np.testing.assert_allclose(table, 1 / 3)
     more = mm.MultimodalData.of({"new": ["text"] * 60, "other": parts["other"]})
     np.testing.assert_array_equal(classifier.predict_proba(more), classifier.predict_proba(alone))
+
+
+def test_a_modality_that_was_never_there_is_looked_at_in_vain(classifier):
+    frame, labels = rows()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it tells nothing; one epoch is no training
+        classifier.fit(frame.assign(c=np.nan), labels)
+    np.testing.assert_array_equal(
+        classifier.predict_proba(frame, ["other", "one"]), classifier.predict_proba(frame, "one")
+    )
+    with pytest.warns(PriorWarning, match="rows 0, 1, .* have none") as caught:
+        table = classifier.predict_proba(frame, "other")
+    np.testing.assert_allclose(table, 1 / 3)
+    assert caught[0].filename == __file__
+    lacking = frame.copy()
+    lacking.loc[3, ["a", "b"]] = np.nan
+    with pytest.warns(PriorWarning, match="row 3 has none"):
+        classifier.predict_proba(lacking)
+    with pytest.raises(UnknownVariableError, match="no modality 'otter'; did you mean 'other'"):
+        classifier.predict_proba(frame, ["otter"])

@@ -117,14 +117,21 @@ def _asked(
     from mmgraph.predictors.modality_sets import asked_modalities
 
     asked = asked_modalities(data.modalities, given)
-    empty = np.all([data.block(modality).missing for modality in asked], axis=0)
+    telling = [modality for modality in asked if modality in classifier.modalities_]
+    if not telling:
+        warnings.warn(
+            f"nothing was learned of {', '.join(asked)}: every answer is the shares of the classes",
+            stacklevel=2,
+        )
+        return asked
+    empty = np.all([data.block(modality).missing for modality in telling], axis=0)
     lacking = np.flatnonzero(empty)
     if len(lacking):
         which = ", ".join(str(row + 1) for row in lacking[:8])
         more = f" and {len(lacking) - 8} more" if len(lacking) > 8 else ""
         warnings.warn(
             f"row{'s' if len(lacking) > 1 else ''} {which}{more} of {data.origin} lack all of "
-            f"{', '.join(asked)}: the answer is the shares of the classes",
+            f"{', '.join(telling)}: the answer is the shares of the classes",
             stacklevel=2,
         )
     return asked

@@ -124,6 +124,17 @@ def test_rows_with_nothing_to_look_at_are_named(mmgraph, fitted: Path):
     assert pd.read_csv("p.csv")["y=ill"].iloc[[2, 59]].tolist() == [0.5, 0.5]
 
 
+def test_a_modality_of_which_nothing_was_learned(mmgraph, study: Path):
+    whole = pd.read_csv("rows.csv")
+    genes = [name for name in whole if name.startswith("gene_")]
+    whole.assign(**dict.fromkeys(genes, np.nan)).to_csv("rows.csv", index=False)
+    assert mmgraph("fit", "my.toml", "--output", "my.mmgraph")[0] == 0
+    whole.to_csv("rows.csv", index=False)
+    err = mmgraph("predict", "my.mmgraph", "rows.csv", "--given", "genes", "--output", "p.csv")[2]
+    assert "warning: nothing was learned of genes: every answer is the shares of the classes" in err
+    assert set(pd.read_csv("p.csv")["y=ill"]) == {0.5}
+
+
 def test_show_lists_modalities_and_leaves(mmgraph, fitted: Path):
     code, out, err = mmgraph("show", "my.mmgraph")
     assert (code, err) == (0, "")
