@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.linear_model import LogisticRegression
 
 import mmgraph as mm
 from mmgraph.experiments.kept_steps import KeptSteps
@@ -55,10 +56,20 @@ def write_all(folder: Path) -> None:
     mm.write(mm.MarkovRandomField.grid(torch.zeros(2, 2, 2)), folder / "field.mmgraph")
     visible = mm.Variable("v", shape=(3,), family="bernoulli")
     mm.write(mm.RestrictedBoltzmannMachine(visible, 2), folder / "machine.mmgraph")
-    clf = mm.MultimodalClassifier(
-        leaves=("mixture", EncoderLeaf(ExtraTreesClassifier(3))), joint=(), folds=2
-    )
-    clf.fit(np.arange(24.0).reshape(12, 2) % 7, np.arange(12) % 2).save(folder / "clf.mmgraph")
+    leaves = ("mixture", EncoderLeaf(ExtraTreesClassifier(3)))
+    predictors = {
+        "pool": mm.MultimodalClassifier(leaves=leaves, joint=(), folds=2),
+        "network": mm.BayesianNetworkClassifier(folds=2),
+        "deep": mm.MachineClassifier(hidden=2, joint=2, epochs=1),
+        "wrapped": mm.MissingModalityClassifier(LogisticRegression()),
+        "bins": mm.MultimodalRegressor(leaves=leaves, joint=(), bins=2, folds=2),
+        "normal": mm.MultimodalRegressor(method="gaussian", folds=2),
+    }
+    rows = np.arange(24.0).reshape(12, 2) % 7
+    number = rows[:, 0] + np.arange(12) / 7
+    for name, predictor in predictors.items():
+        labels = number if isinstance(predictor, mm.MultimodalRegressor) else np.arange(12) % 2
+        predictor.fit(rows, labels).save(folder / f"{name}.mmgraph")
 
 
 def test_the_hook_hears_an_unpickler(looked_up: list[object]):
