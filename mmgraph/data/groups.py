@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from mmgraph.data.table import Table
-from mmgraph.graph.column_reader import factorised, plain_array
+from mmgraph.graph.column_reader import factorised, plain_array, spelling, spellings
 from mmgraph.graph.errors import DatasetError, LearningError, suggestion
 from mmgraph.graph.state_labels import MISSING
 from mmgraph.graph.variable import Variable
@@ -44,8 +44,8 @@ def coded_groups(name: str, cells: Any, table: Table | None = None) -> Groups:
         If a row has none (which).
     """
     codes, _ = factorised(Variable(name, 1), plain_array(cells))
-    if table is not None and table.is_text:
-        codes = np.where([cell == "" for cell in cells], MISSING, codes)
+    if table is not None and (hidden := spellings(table.missing_cells())):
+        codes = np.where([spelling(cell) in hidden for cell in cells], MISSING, codes)
     if (codes == MISSING).any():
         row = int((codes == MISSING).argmax())
         where = f"row {row}" if table is None else table.place(row)

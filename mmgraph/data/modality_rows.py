@@ -12,7 +12,7 @@ from jaxtyping import Float64, Shaped
 from mmgraph.data.blocks.block import Block, Features, Rows
 from mmgraph.data.blocks.sequences_and_texts import Texts
 from mmgraph.data.groups import Codes, Groups
-from mmgraph.data.reading import Outcome
+from mmgraph.data.reading import Outcome, check_weights
 from mmgraph.data.schema.schema import Schema
 from mmgraph.graph.errors import LearningError, UnknownVariableError, suggestion
 from mmgraph.graph.state_labels import MISSING
@@ -36,7 +36,7 @@ class ModalityRows:
 
     def __post_init__(self) -> None:
         if not self.blocks:
-            raise LearningError(f"{self.origin} have no modality")
+            raise LearningError(f"{self.origin} have no modality: no column is a feature with one")
         parts: dict[str, Any] = {f"the modality '{m}'": b for m, b in self.blocks.items()}
         for name, part in (parts | self._by_row()).items():
             if len(part) != len(self):
@@ -44,9 +44,8 @@ class ModalityRows:
                     f"{name} of {self.origin}: {len(part)} rows, where the modality "
                     f"'{self.modalities[0]}' has {len(self)}"
                 )
-        counts = self.weights
-        if counts is not None and not (np.isfinite(counts) & (counts >= 0)).all():
-            raise LearningError(f"the weights of {self.origin} are finite and at least zero")
+        if self.weights is not None:
+            check_weights(self.weights, lambda row: f"the weight of row {row} of {self.origin}")
 
     def __len__(self) -> int:
         return len(next(iter(self.blocks.values())))

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mmgraph.data.blocks.arrays import Arrays
-from mmgraph.data.blocks.block import Features
+from mmgraph.data.blocks.block import Features, finite_numbers
 from mmgraph.data.blocks.columns import Columns, labelled
 from mmgraph.data.groups import Codes, Groups, coded_groups
 from mmgraph.data.images.folder import read_folder
@@ -102,7 +100,7 @@ class MultimodalData(ModalityRows):
             {modality: block_of(modality, given) for modality, given in modalities.items()},
             None if target is None else coded_outcome(name, target),
             None if groups is None else coded_groups("group", groups),
-            None if weights is None else np.asarray(weights, np.float64),
+            None if weights is None else finite_numbers("weights", weights),
         )
 
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from mmgraph.data.blocks.arrays import Arrays
-from mmgraph.data.blocks.block import Block, Rows
+from mmgraph.data.blocks.block import Block, Rows, beyond_largest, too_large
 from mmgraph.data.blocks.columns import Columns
 from mmgraph.data.blocks.sequences_and_texts import Sequences, Texts
 from mmgraph.data.column_codes import column_codes, real_values
@@ -53,6 +53,15 @@ class Outcome:
         return replace(self, labels=self.labels[index])
 
 
+def check_weights(weights: np.ndarray, place: Callable[[int], str]) -> None:
+    """Refuse weights that are negative, missing or infinite, with the first row's place."""
+    wrong = ~(np.isfinite(weights) & (weights >= 0))
+    if wrong.any():
+        row = int(wrong.argmax())
+        problem = "missing" if np.isnan(weights[row]) else f"{weights[row]:g}"
+        raise LearningError(f"{place(row)} is {problem}; weights are finite and at least zero")
+
+
 class UnknownStateWarning(UserWarning):
     """Cells hold a state of which a model has learned nothing, and are read as missing."""
 
@@ -75,10 +84,14 @@ def read_rows(table: Table, described: Schema, partial: bool) -> ReadRows:
         described = described.resolved(table.columns, table.origin)
     wanted = [c for c in described.columns.values() if c.role not in ("ignored", "intervention")]
     cells = _whole_columns(table, [c.name for c in wanted if c.name in table.columns])
-    rows = len(next(iter(cells.values()), ()))
+    if not cells:
+        names = ", ".join(f"'{c.name}'" for c in wanted[:5]) + (", …" if len(wanted) > 5 else "")
+        raise SchemaError(f"{table.origin} has none of the columns that the schema names: {names}")
+    rows = len(next(iter(cells.values())))
     if not rows:
-        raise LearningError(f"{table.origin} has no rows that the schema describes")
-    states = _states(table, [c for c in wanted if c.name in cells])
+        raise LearningError(f"{table.origin} has no rows")
+    fresh = [c for c in wanted if not partial or c.role != "feature"]
+    states = _states(table, [c for c in fresh if c.name in cells])
     columns = {c.name: replace(c, states=c.states or states.get(c.name) or None) for c in wanted}
     reader = _CellReader(table, cells, rows, partial)
     blocks = {
@@ -89,7 +102,7 @@ def read_rows(table: Table, described: Schema, partial: bool) -> ReadRows:
         blocks,
         reader.outcome(columns.get(described.target or "")),
         reader.groups(described.group),
-        reader.values_of(described.role("weight")),
+        reader.weights(described.role("weight")),
         reader.values_of(described.role("time")),
         table.origin,
         Schema(columns.get(c.name, c) for c in described.columns.values()),
@@ -153,6 +166,13 @@ class _CellReader:
             return None
         return coded_groups(name, self._cells[name], self._table)
 
+    def weights(self, name: str | None) -> np.ndarray | None:
+        """Return how much each row counts."""
+        values = self.values_of(name)
+        if values is not None:
+            check_weights(values, lambda row: f"{self._table.place(row)}: the weight '{name}'")
+        return values
+
     def values_of(self, name: str | None) -> np.ndarray | None:
         """Return the numbers of a column; of dates the seconds since 1970."""
         if name is None or name not in self._cells:
@@ -179,10 +199,17 @@ class _CellReader:
             return np.full(self._rows, np.nan)
         if variable.is_discrete:
             if self._lenient and column.role == "feature":
+                if column.states is None:  # every cell that was learned from was missing
+                    self._warn_of_unknown(column.name, self._texts(column.name))
+                    return np.full(self._rows, np.nan)
                 cells = self._with_known_states(variable, cells)
             codes = column_codes(variable, cells, self._table, 0)
             return np.where(codes == MISSING, np.nan, codes)
-        return real_values(variable, [cells], self._table, 0).numpy()
+        values = real_values(variable, [cells], self._table, 0).numpy()
+        if (row := too_large(values)) is not None:
+            where = self._table.place(row)
+            raise EvidenceError(f"{where}: '{column.name}' {beyond_largest(values[row])}")
+        return values
 
     def _with_known_states(self, variable: Variable, cells: Any) -> Any:
         """The cells, those of states that the variable has not left out, with a warning."""
@@ -196,15 +223,22 @@ class _CellReader:
                 unknown.append(place)
         if not unknown:
             return cells
-        rows = np.flatnonzero(np.isin(inverse, unknown))
-        warnings.warn(
-            f"{self._table.place(int(rows[0]))}: '{variable.name}' has the state "
-            f"{distinct[unknown[0]]!r}, of which nothing was learned; such cells are read as "
-            f"missing ({len(rows)} rows)",
-            UnknownStateWarning,
-            stacklevel=6,
+        wrong = np.isin(inverse, unknown).tolist()
+        self._warn_of_unknown(
+            variable.name, [distinct[p] if w else None for p, w in zip(inverse, wrong, strict=True)]
         )
-        return [None if p < 0 or p in unknown else distinct[p] for p in inverse.tolist()]
+        return [None if p < 0 or w else distinct[p] for p, w in zip(inverse, wrong, strict=True)]
+
+    def _warn_of_unknown(self, name: str, cells: Sequence[Any]) -> None:
+        """Warn of states of which nothing was learned; other cells are None."""
+        rows = [row for row, cell in enumerate(cells) if cell is not None]
+        if rows:
+            warnings.warn(
+                f"{self._table.place(rows[0])}: '{name}' has the state {cells[rows[0]]!r}, of "
+                f"which nothing was learned; such cells are read as missing ({len(rows)} rows)",
+                UnknownStateWarning,
+                stacklevel=7,
+            )
 
     def _texts(self, name: str) -> list[Any]:
         if name not in self._cells:

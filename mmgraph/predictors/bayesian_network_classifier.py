@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from mmgraph.data.blocks.columns import Columns
+from mmgraph.data.folds import warn_of_groups
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.schema.schema import Schema
 from mmgraph.graph.element_evidence import elements_in
@@ -23,6 +24,7 @@ from mmgraph.predictors.learned_network import (
     independent_modalities,
     modalities_told,
 )
+from mmgraph.predictors.pooling.placement import telling_modalities
 from mmgraph.predictors.tempered_classifier import TemperedClassifier
 
 _LEAST_PROBABILITY = float(np.finfo(np.float64).tiny)
@@ -153,6 +155,7 @@ class BayesianNetworkClassifier(TemperedClassifier):
             self.network_, self.target_ = self.network, self.target
             self._places, codes = self._states_of_network(data)
         else:
+            telling_modalities(data)  # for its warnings
             learning = NetworkLearning(self.edges, self.equivalent_sample_size, self.shrinkage)
             self.network_, self.target_ = learning.learned(data), data.target.name
             self._places = np.arange(data.target.cardinality)
@@ -163,6 +166,7 @@ class BayesianNetworkClassifier(TemperedClassifier):
         self.independent_ = independent_modalities(told, self.network_, self.target_)
         self.prior_ = self._prior(self.network_)
         if self.temper and self.network is None:
+            warn_of_groups(data)
             self._hold_out(data, self.random_state, learning.learned)
         elif self.temper:
             self._keep_held_out([(self.network_, data)], codes)

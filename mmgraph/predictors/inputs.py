@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mmgraph.data.blocks.block import finite_numbers
 from mmgraph.data.blocks.columns import Columns
 from mmgraph.data.groups import coded_groups
 from mmgraph.data.multimodal_data import MultimodalData
@@ -204,7 +205,7 @@ def _one_a_row(targets: Any, groups: Any, weights: Any) -> np.ndarray:
 def _with_outcome(
     data: MultimodalData, outcome: Outcome, groups: Any, weights: Any
 ) -> MultimodalData:
-    counts = data.weights if weights is None else np.asarray(weights, np.float64)
+    counts = data.weights if weights is None else finite_numbers("sample_weight", weights)
     if counts is not None and counts.ndim != 1:
         raise LearningError(f"sample_weight is one number a row, not of shape {counts.shape}")
     return replace(

@@ -9,11 +9,13 @@ import numpy as np
 from jaxtyping import Float64
 
 from mmgraph.data.blocks.sequences_and_texts import Texts
+from mmgraph.data.folds import warn_of_groups
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.graph.errors import LearningError, needs
 from mmgraph.networks.boltzmann.multimodal import MultimodalDeepBoltzmannMachine
 from mmgraph.predictors.inputs import Modalities
 from mmgraph.predictors.learned_machine import LearnedMachine, MachineLearning
+from mmgraph.predictors.pooling.placement import telling_modalities
 from mmgraph.predictors.tempered_classifier import TemperedClassifier
 
 with needs("data", "scikit-learn", "predictors"):
@@ -112,6 +114,7 @@ class MachineClassifier(TemperedClassifier):
                     f"the modality '{modality}' of {data.origin} is of texts, of which a machine "
                     "has no units"
                 )
+        telling_modalities(data)  # for its warnings
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = check_random_state(seed).randint(2**31 - 1)
@@ -124,6 +127,7 @@ class MachineClassifier(TemperedClassifier):
         self.told_ = tuple(self._learned.inputs)
         self.independent_ = (self.told_,)
         if self.temper:
+            warn_of_groups(data)
             self._hold_out(data, seed, lambda part: learning.learned(part, seed))
 
     @property

@@ -15,6 +15,7 @@ from mmgraph.graph.errors import LearningError, needs, suggestion
 from mmgraph.predictors.inputs import Modalities
 from mmgraph.predictors.leaves.conditional_means import ConditionalMeans
 from mmgraph.predictors.modality_sets import asked_modalities, modality_sets
+from mmgraph.predictors.pooling.placement import telling_modalities
 from mmgraph.predictors.row_classifier import RowClassifier
 
 with needs("data", "scikit-learn", "predictors"):
@@ -102,6 +103,7 @@ class MissingModalityClassifier(RowClassifier):
         there = [m for m in data.modalities if not data.block(m).missing.all()]
         if not there:
             raise LearningError(f"every modality of {data.origin} is missing in every row")
+        telling_modalities(data)  # for its warnings
         self.there_ = tuple(there)
         self.models_: dict[tuple[str, ...], FittedModel] = {}
         self.training_rows_: MultimodalData | None = data

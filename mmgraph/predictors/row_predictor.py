@@ -85,6 +85,8 @@ class RowPredictor(BaseEstimator, abc.ABC):
             self.feature_names_in_, self.n_features_in_ = np.array(names, object), len(names)
         if data.weights is not None and not data.weights.any():
             raise LearningError(f"the weights of {data.origin} are all zero")
+        if data.weights is not None and data.target.is_discrete:
+            _check_weight_of_classes(data)
         self._columns = {modality: block.take(slice(0)) for modality, block in data.blocks.items()}
         self._learn(data)
         return self
@@ -203,6 +205,18 @@ class RowPredictor(BaseEstimator, abc.ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _check_weight_of_classes(data: MultimodalData) -> None:
+    """Refuse rows of which a class has no weight: it would be learned as one that never occurs."""
+    rows = np.bincount(data.codes, minlength=data.target.cardinality)
+    weight = np.bincount(data.codes, data.counts, data.target.cardinality)
+    weightless = np.flatnonzero((rows > 0) & (weight == 0))
+    if len(weightless):
+        raise LearningError(
+            f"all {rows[weightless[0]]} rows of the class {data.target.labels[weightless[0]]!r} of "
+            f"{data.origin} have the weight zero: leave them out, or weigh them"
+        )
 
 
 def _warn_of_empty(empty: Bool[np.ndarray, " rows"]) -> None:

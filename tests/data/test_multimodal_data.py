@@ -184,7 +184,7 @@ def test_continuous_targets_and_missing_ones():
         ),
         ({"x": [[1.0]]}, {"target": ["a", "b"]}, "target of the data: 2 rows, where"),
         ({"x": [[1.0]]}, {"groups": ["a", "b"]}, "groups of the data: 2 rows, where"),
-        ({"x": [[1.0]]}, {"weights": [-1.0]}, "the weights of the data are finite and at least"),
+        ({"x": [[1.0]]}, {"weights": [-1.0]}, "the weight of row 0 of the data is -1; weights are"),
         ({"x": [np.ones((2, 2)), np.ones((2, 3))]}, {}, "'x', row 1: a sequence has shape"),
     ],
 )

@@ -108,8 +108,10 @@ def test_rows_that_a_model_answers_for():
     np.testing.assert_array_equal(unknown.numbers("m")[:, :2], [[1, 0], [np.nan] * 2, [np.nan] * 2])
     with pytest.raises(UnknownStateError, match="row 0: variable 'y' has no state 'w'"):
         mm.MultimodalData.read(pd.DataFrame({"a": ["u"], "y": ["w"]}), learned.schema, partial=True)
-    with pytest.raises(LearningError, match="has no rows that the schema describes"):
+    with pytest.raises(SchemaError, match="none of the columns that the schema names: 'a', 'b'"):
         mm.MultimodalData.read(pd.DataFrame({"other": [9]}), learned.schema, partial=True)
+    with pytest.raises(LearningError, match="the data frame has no rows"):
+        mm.MultimodalData.read(pd.DataFrame({"a": []}), learned.schema, partial=True)
 
 
 def test_columns_of_one_state_and_of_none():
@@ -144,6 +146,15 @@ def test_columns_of_one_state_and_of_none():
             r"rows\.csv \(row 1\) cannot be read as",
         ),
         ("picture", ["", "", ""], LearningError, "not one image is there"),
+        ("age", ["30", "inf", "41"], EvidenceError, "line 3: 'age' is infinite"),
+        (
+            "age",
+            ["30", "41", "-1e300"],
+            EvidenceError,
+            r"line 4: 'age' is beyond ±1e\+38 .*: -1e",
+        ),
+        ("share", [1.0, -2.0, 0.5], LearningError, "line 3: the weight 'share' is -2; weights are"),
+        ("share", [1.0, 2.0, ""], LearningError, "line 4: the weight 'share' is missing"),
     ],
 )
 def test_cells_that_are_not_what_their_column_holds(folder, column, cells, error, message):
@@ -153,6 +164,23 @@ def test_cells_that_are_not_what_their_column_holds(folder, column, cells, error
     frame.to_csv(path, index=False)
     with pytest.raises(error, match=message):
         mm.MultimodalData.read(path, SCHEMA)
+
+
+def test_groups_and_weights_that_are_spelled_as_missing(folder):
+    path = folder / "wrong.csv"
+    for column, message in (("who", "line 4: there is no 'who'"), ("share", "'share' is missing")):
+        frame = FRAME.assign(when=[0.0, 1.0, 2.0]).astype({column: object})
+        frame.loc[2, column] = "?"
+        frame.to_csv(path, index=False)
+        with pytest.raises(LearningError, match=message):
+            mm.MultimodalData.read(path, SCHEMA, missing=["?"])
+
+
+def test_a_schema_without_features():
+    with pytest.raises(LearningError, match="the data frame have no modality: no column is"):
+        mm.MultimodalData.read(
+            FRAME[["ill"]], mm.Schema.of({"ill": {"role": "target", "kind": "categorical"}})
+        )
 
 
 def test_images_of_several_sizes(folder):

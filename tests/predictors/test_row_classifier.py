@@ -10,9 +10,18 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import mmgraph as mm
-from mmgraph.graph.errors import LearningError, UnknownVariableError
+from mmgraph.data.copies import CopiesWarning
+from mmgraph.data.folds import SplitWarning
+from mmgraph.graph.errors import (
+    EvidenceError,
+    LearningError,
+    MmgraphError,
+    SchemaError,
+    UnknownVariableError,
+)
 from mmgraph.networks.boltzmann.answers import PriorWarning
 from mmgraph.predictors.inputs import UnusedColumnsWarning
+from mmgraph.predictors.pooling.placement import SilentModalityWarning
 from mmgraph.predictors.predictor import Predictor
 
 MODALITIES = {"one": ["a", "b"], "other": ["c"]}
@@ -32,6 +41,7 @@ def classifier(request):
         "pooled": mm.MultimodalClassifier(MODALITIES, leaves=("logistic",), joint=(), folds=2),
         "network": mm.BayesianNetworkClassifier(MODALITIES, folds=2),
         "wrapped": mm.MissingModalityClassifier(LogisticRegression(), MODALITIES),
+        "machine": mm.MachineClassifier(MODALITIES, epochs=2, folds=2),
     }[request.param]
 
 
@@ -63,6 +73,110 @@ def test_rows_without_weight_or_labels(classifier):
         classifier.fit(frame, labels, sample_weight=np.zeros(60))
     with pytest.raises(LearningError, match="requires y to be passed"):
         classifier.fit(frame)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.where(np.arange(60) == 3, -1.0, 1.0), "the weight of row 3 of the data frame is -1;"),
+        (np.where(np.arange(60) == 3, np.nan, 1.0), "the weight of row 3 .* is missing; weights"),
+        (np.where(np.arange(60) == 3, np.inf, 1.0), "'sample_weight' is infinite in row 3"),
+        (["heavy"] * 60, "'sample_weight' is no array of numbers"),
+        ([1.0, 2.0], "weights of the data frame: 2 rows, where the modality 'one' has 60"),
+        (np.arange(60) % 3, "all 20 rows of the class '0' of the data frame have the weight zero"),
+    ],
+)
+def test_weights_that_are_none(classifier, weights, message):
+    frame, labels = rows()
+    with pytest.raises(LearningError, match=message):
+        classifier.fit(frame, labels, sample_weight=weights)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.zeros(60), r"one class only, \[0\.0\]: nothing to tell"),
+        (np.where(np.arange(60) == 7, np.nan, np.arange(60) % 2), "row 7 has no label"),
+        ([None if row == 7 else "ab"[row % 2] for row in range(60)], "row 7 has no label"),
+    ],
+)
+def test_labels_that_tell_nothing(classifier, labels, message):
+    frame, _ = rows()
+    with pytest.raises(LearningError, match=message):
+        classifier.fit(frame, np.array(labels))
+
+
+@pytest.mark.parametrize("cells", [1.0, np.nan, None])
+def test_a_silent_modality_is_named(classifier, cells):
+    frame, labels = rows()
+    reason = "constant, or there in rows" if cells == 1.0 else "missing in every row"
+    with pytest.warns(
+        SilentModalityWarning, match=f"'other' of the data frame is {reason}"
+    ) as said:
+        classifier.fit(frame.assign(c=cells), labels)
+    assert [one.filename for one in said if one.category is SilentModalityWarning] == [__file__]
+    table = classifier.predict_proba(frame)
+    np.testing.assert_allclose(table.sum(1), 1)
+    np.testing.assert_allclose(classifier.predict_proba(frame, ["other"]), 1 / 3)
+
+
+def test_rows_that_tell_nothing(classifier):
+    frame, labels = rows()
+    with (
+        pytest.warns(SilentModalityWarning),
+        pytest.raises(LearningError, match="no modality of the data frame tells anything"),
+    ):
+        classifier.fit(frame.assign(a=1.0, b=np.nan, c=2.0), labels)
+
+
+def test_a_class_of_one_row_and_groups_of_one_row(classifier):
+    frame, labels = rows()
+    if isinstance(classifier, mm.MissingModalityClassifier):
+        return  # it learns nothing from held-out rows
+    with pytest.raises(MmgraphError, match=r"the state '9' of .* has 1 rows, fewer than 2"):
+        classifier.fit(frame, np.where(np.arange(60) == 3, 9, labels))
+    with pytest.warns(SplitWarning, match="each of the 60 rows is a 'group' of its own"):
+        classifier.fit(frame, labels, groups=np.arange(60))
+    with pytest.raises(LearningError, match="row 3: there is no 'group'"):
+        classifier.fit(frame, labels, groups=np.where(np.arange(60) == 3, np.nan, labels))
+    copied = frame.iloc[np.arange(60) % 30]
+    with pytest.warns(CopiesWarning, match="rows 0 and 30 are equal in all numbers"):
+        classifier.fit(copied, labels, groups=np.arange(60) // 10)
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        (np.inf, "row 3: 'b' is infinite"),
+        (1e300, r"row 3: 'b' is beyond ±1e\+38 .*: 1e\+300"),
+        ("high", r"'b' .*'high'"),
+    ],
+)
+def test_cells_that_are_no_measurements(classifier, cell, message):
+    frame, labels = rows()
+    wrong = frame.astype({"b": object})
+    wrong.loc[3, "b"] = cell
+    wrong = wrong.infer_objects()
+    with pytest.raises(EvidenceError, match=message):
+        classifier.fit(wrong, labels)
+    with pytest.raises(EvidenceError, match=message):
+        classifier.fit(frame, labels).predict_proba(wrong)
+    far = frame.assign(b=np.where(np.arange(60) == 3, 1e37, frame["b"]))
+    assert np.isfinite(classifier.predict_proba(far)).all()
+
+
+def test_new_rows_of_other_columns(classifier):
+    frame, labels = rows()
+    classifier.fit(frame, labels)
+    expected = classifier.predict_proba(frame)
+    turned = frame[["c", "b", "a"]].assign(more="x")
+    np.testing.assert_array_equal(classifier.predict_proba(turned), expected)
+    message = "none of the columns that the schema names: 'a', 'b', 'c'"
+    with pytest.raises(SchemaError, match=message):
+        classifier.predict_proba(frame.rename(columns=str.upper))
+    with pytest.raises(LearningError, match="the data frame has no rows"):
+        classifier.predict_proba(frame[:0])
+    np.testing.assert_allclose(classifier.predict_proba(frame[:1]), expected[:1])
 
 
 def test_real_numbers_are_no_labels(classifier):

@@ -14,6 +14,8 @@ from mmgraph.graph.errors import LearningError
 Rows = np.ndarray | slice
 Features = Float64[np.ndarray, "rows features"]
 B = TypeVar("B", bound="Block")
+LARGEST = 1e38
+"""The largest number that classifiers in single precision see."""
 
 
 class Block(abc.ABC):
@@ -83,7 +85,7 @@ def same_kind(block: B, others: Sequence[Block]) -> list[B]:
 
 
 def finite_numbers(what: str, values: object) -> Float64[np.ndarray, "..."]:
-    """Numbers in double precision, none of them infinite."""
+    """Numbers in double precision, none of them infinite or beyond ``LARGEST``."""
     try:
         table = np.asarray(values, np.float64)
     except (TypeError, ValueError):
@@ -91,7 +93,21 @@ def finite_numbers(what: str, values: object) -> Float64[np.ndarray, "..."]:
     if np.isinf(table).any():
         row = int(np.argwhere(np.isinf(table))[0][0])
         raise LearningError(f"'{what}' is infinite in row {row}; a missing number is NaN")
+    if (largest := too_large(table)) is not None:
+        value = float(np.nanmax(np.abs(table[largest])))
+        raise LearningError(f"row {largest}: '{what}' {beyond_largest(value)}")
     return table
+
+
+def too_large(table: np.ndarray) -> int | None:
+    """Return the first row with a number beyond ``LARGEST``, or None."""
+    rows = np.argwhere(np.abs(table) > LARGEST)
+    return int(rows[0][0]) if len(rows) else None
+
+
+def beyond_largest(value: float) -> str:
+    """Return what is wrong with a number beyond ``LARGEST``."""
+    return f"is beyond ±{LARGEST:g} (no measurement, or one in too small a unit): {value:g}"
 
 
 def without_column(table: Features, place: int) -> Features:

@@ -16,6 +16,9 @@ _FACTORS = 10
 """The most directions in which features vary together, by which missing ones are told."""
 _ROUNDS = 8
 _QUANTILES = 200
+_FARTHEST = 1e9
+"""Standard deviations from the mean beyond which new values are taken to lie there: classifiers
+compute in single precision."""
 _ENDS = 1e-7
 """Values as near as that to the smallest or largest one have the outermost normal quantile."""
 
@@ -131,7 +134,7 @@ class Preparation:
 def _on_scale(scale: Any, table: Features) -> Features:
     """Rows as a fitted scale has them: of quantiles as scikit-learn's, all columns at once."""
     if not hasattr(scale, "quantiles_"):
-        return np.asarray(scale.transform(table), np.float64)
+        return np.asarray(scale.transform(table), np.float64).clip(-_FARTHEST, _FARTHEST)
     shares = np.empty(table.shape)
     upwards = scale.references_
     downwards = -upwards[::-1]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 
 from mmgraph.data.blocks.block import Block
 from mmgraph.data.blocks.sequences_and_texts import Texts
 from mmgraph.data.multimodal_data import MultimodalData
-from mmgraph.graph.errors import LearningError
+from mmgraph.graph.errors import LearningError, warn_caller
 from mmgraph.predictors.leaves.leaf import Leaf
 from mmgraph.predictors.leaves.named import LEAVES, LeafNames, named_leaves
 from mmgraph.predictors.pooling.pooled_leaves import PlacedLeaf
@@ -64,10 +63,9 @@ def _joint(data: MultimodalData, telling: tuple[str, ...], kinds: LeafNames) -> 
         return []
     if joint[0].can_learn(data):
         return joint
-    warnings.warn(
+    warn_caller(
         f"no rows of two classes have all of {', '.join(numeric)}: there are no joint leaves",
         SilentModalityWarning,
-        stacklevel=5,
     )
     return []
 
@@ -90,10 +88,9 @@ def telling_modalities(data: MultimodalData) -> tuple[str, ...]:
         else:
             telling.append(modality)
             continue
-        warnings.warn(
+        warn_caller(
             f"the modality '{modality}' of {data.origin} {reason}: it tells nothing",
             SilentModalityWarning,
-            stacklevel=5,
         )
     if not telling:
         raise LearningError(
