@@ -32,7 +32,8 @@ ReadOption = Annotated[
     typer.Option(
         "--read",
         help="How the file is read, as often as needed: missing=CELL (what stands for a missing "
-        "cell), encoding=latin-1, separator=';', extra=ignore (columns that are no variables).",
+        "cell), encoding=latin-1, separator=';', decimal=',', extra=ignore (columns that are no "
+        "variables).",
     ),
 ]
 Seed = Annotated[

@@ -52,7 +52,8 @@ def reading(options: Sequence[str] | None) -> dict[str, Any]:
         name, equals, value = option.partition("=")
         if name not in READING or not equals:
             raise EvidenceError(
-                f"--read {option!r} is none of missing=…, encoding=…, separator=… and extra=…"
+                f"--read {option!r} is none of missing=…, encoding=…, separator=…, decimal=… and "
+                "extra=…"
             )
         options_named[name] = [*options_named.get(name, ()), value] if name == "missing" else value
     return options_named

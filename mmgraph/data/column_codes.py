@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float64, Integer
 from torch import Tensor
 
-from mmgraph.data.table import Table
+from mmgraph.data.csv_table import has_decimal_comma
+from mmgraph.data.table import Table, said_so
 from mmgraph.graph.column_reader import codes, lost_value, missing_as_none
 from mmgraph.graph.errors import EvidenceError, LearningError, VanishingValueWarning
 from mmgraph.graph.value_evidence import numbers
@@ -86,6 +87,13 @@ def _numbers(
             except EvidenceError:
                 raise EvidenceError(
                     f"{table.place(first_row + row)}: '{variable.name}' is no number: {cell!r} "
-                    f"(cells that stand for missing ones are named with missing=[{cell!r}])"
+                    f"({_remedy(table, cell)})"
                 ) from None
         raise EvidenceError(f"{table.origin}: {error}") from None
+
+
+def _remedy(table: Table, cell: Any) -> str:
+    """What would make a cell that is no number one, or missing."""
+    if table.is_text and has_decimal_comma(cell):
+        return f"with a decimal comma: say {said_so('decimal', ',')}"
+    return f"if it stands for a missing cell, say {said_so('missing', str(cell))}"

@@ -99,7 +99,7 @@ def _expected_pairs(tables: list[np.ndarray], rows: int) -> float:
     pairs = rows * (rows - 1) / 2
     for column in (column for table in tables for column in table.T):
         counts = np.unique(column, return_counts=True)[1]
-        pairs *= float(((counts / counts.sum()) ** 2).sum())
+        pairs *= float((counts * (counts - 1)).sum()) / (counts.sum() * (counts.sum() - 1))
         if pairs < 1e-6:
             break
     return pairs

@@ -6,17 +6,31 @@ import csv
 import gzip
 import io
 import itertools
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mmgraph.data.table import Table
+from mmgraph.data.table import Table, said_so
 from mmgraph.graph.errors import FormatError
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BLOCK_ROWS = 1000
+
+
+_WITH_COMMA = re.compile(r"\s*[+-]?\d+,\d+([eE][+-]?\d+)?\s*")
+
+
+def has_decimal_comma(cell: str) -> bool:
+    """Whether a cell is a number with a decimal comma."""
+    return "," in cell and _WITH_COMMA.fullmatch(cell) is not None
+
+
+def with_decimal_point(cell: str) -> str:
+    """Return a number with a decimal comma as with a point, and other cells as they are."""
+    return cell.replace(",", ".") if has_decimal_comma(cell) else cell
 
 
 class CsvTable(Table):
@@ -24,14 +38,19 @@ class CsvTable(Table):
 
     Lines may end in any way, and a byte order mark is skipped. A line without any character is a
     row of a file with one column, and nothing in one with several. Encoding and separator are, by
-    default, UTF-8 and a comma, or a tab where the name ends in ``.tsv``.
+    default, UTF-8 and a comma, or a tab where the name ends in ``.tsv``. Where ``decimal`` is a
+    comma, cells such as ``3,5`` are read as ``3.5``.
     """
 
     is_text = True
     in_memory = False
 
     def __init__(
-        self, path: Path, encoding: str | None = None, separator: str | None = None
+        self,
+        path: Path,
+        encoding: str | None = None,
+        separator: str | None = None,
+        decimal: str | None = None,
     ) -> None:
         self.origin, self._path = str(path), path
         is_utf8 = encoding is None or encoding.lower().replace("_", "-") in ("utf-8", "utf8")
@@ -40,6 +59,11 @@ class CsvTable(Table):
         self._separator = separator or ("\t" if ending.endswith(".tsv") else ",")
         if len(self._separator) != 1:
             raise FormatError(f"{path}: a separator is one character, not {separator!r}")
+        if decimal not in (None, ".", ","):
+            raise FormatError(f"{path}: a decimal mark is ',' or '.', not {decimal!r}")
+        if decimal == self._separator:
+            raise FormatError(f"{path}: {decimal!r} cannot be the separator and the decimal mark")
+        self._has_commas = decimal == ","
         with self._reading() as rows:
             header: list[str] = next(rows, [])
         if not header:
@@ -48,7 +72,7 @@ class CsvTable(Table):
         if len(header) == 1 and others and separator is None:
             raise FormatError(
                 f"{path}: the header is one column, {header[0][:60]!r}; is the separator "
-                f"{others[0]!r}? say separator={others[0]!r}"
+                f"{others[0]!r}? say {said_so('separator', others[0])}"
             )
         if len(set(header)) < len(header):
             twice = next(name for name in header if header.count(name) > 1)
@@ -92,6 +116,8 @@ class CsvTable(Table):
             block = [cells or [""] for cells in block if self._is_row(cells)]
         if any(len(cells) != len(self._header) for cells in block):
             self._refuse_ragged()
+        if self._has_commas:
+            block = [list(map(with_decimal_point, cells)) for cells in block]
         return zip(*block, strict=True)
 
     def _refuse_ragged(self) -> NoReturn:
@@ -123,7 +149,8 @@ class CsvTable(Table):
             self._fail(
                 reader,
                 f"expected text in {error.encoding}, found the byte "
-                f"0x{error.object[error.start]:02x}; say encoding=… (latin-1, cp1252, utf-16 …)",
+                f"0x{error.object[error.start]:02x}; say "
+                f"{said_so('encoding', 'latin-1')} (or cp1252, utf-16, …)",
             )
         except UnicodeError as error:  # such as UTF-16 without a byte order mark
             self._fail(reader, f"expected text in {self._encoding} ({error})")

@@ -20,7 +20,7 @@ from mmgraph.graph.errors import LearningError, UnknownVariableError, suggestion
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.variable import Variable
 
-READING = ("missing", "encoding", "separator", "extra")
+READING = ("missing", "encoding", "separator", "decimal", "extra")
 """The options that say how a table is read."""
 
 

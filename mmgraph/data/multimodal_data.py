@@ -16,7 +16,6 @@ from mmgraph.data.images.folder import read_folder
 from mmgraph.data.modality_rows import ModalityRows
 from mmgraph.data.reading import Outcome, block_of, coded_outcome, read_rows
 from mmgraph.data.schema.schema import Schema
-from mmgraph.data.tables import open_table
 from mmgraph.graph.element_evidence import elements_in
 from mmgraph.graph.errors import needs
 from mmgraph.graph.variable import Variable
@@ -146,7 +145,7 @@ class MultimodalData(ModalityRows):
             there, which are passed over: so are rows read that a fitted model is to answer for. A
             state that the schema does not name is missing, with a warning.
         **reading
-            ``missing``, ``encoding`` and ``separator`` of :func:`mmgraph.open_table`.
+            Options of :func:`mmgraph.open_table`, in the place of those that the schema keeps.
 
         Raises
         ------
@@ -158,7 +157,7 @@ class MultimodalData(ModalityRows):
             If a file cannot be read, an image among them (which).
         """
         described = schema if isinstance(schema, Schema) else Schema.read(schema)
-        return cls(*read_rows(open_table(data, **reading), described, partial))
+        return cls(*read_rows(described.open(data, **reading), described, partial))
 
     @classmethod
     def of_folder(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import copy
+import shlex
 from collections.abc import Collection, Iterator
 from typing import Any, Self
 
@@ -11,6 +12,12 @@ from mmgraph.graph.errors import UnknownVariableError, suggestion
 
 CHUNK_ROWS = 100_000
 """How many rows are read at once where nothing else is asked for."""
+
+
+def said_so(option: str, value: str) -> str:
+    """Return the words for an option of reading, in Python and at the command line."""
+    python = f"[{value!r}]" if option == "missing" else repr(value)
+    return f"{option}={python}, at the command line --read {shlex.quote(f'{option}={value}')}"
 
 
 class Table(abc.ABC):

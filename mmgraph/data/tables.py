@@ -130,6 +130,7 @@ def open_table(
     missing: Collection[object] = (),
     encoding: str | None = None,
     separator: str | None = None,
+    decimal: str | None = None,
     extra: str = "raise",
 ) -> Table:
     """Return the table that some data is.
@@ -144,6 +145,8 @@ def open_table(
         state of that name is missing then, too.
     encoding, separator : str, optional
         Of a text file; by default UTF-8 and a comma (a tab in ``.tsv``).
+    decimal : {".", ","}, optional
+        What stands before the decimals of a text file's numbers; by default a point.
     extra : {"raise", "ignore"}
         What becomes of columns that are no variables of a model.
 
@@ -158,27 +161,34 @@ def open_table(
     """
     check_extra(extra)
     spellings(missing)
-    for name, value in (("encoding", encoding), ("separator", separator)):
+    of_text = {"encoding": encoding, "separator": separator, "decimal": decimal}
+    for name, value in of_text.items():
         if value is not None and not isinstance(value, str):
             raise LearningError(f"{name} is a text, not {value!r}")
-    table = copy.copy(_table(data, encoding, separator))
-    if (encoding or separator) and not table.is_text:
+    table = copy.copy(_table(data, of_text))
+    if any(of_text.values()) and not table.is_text:
         raise LearningError(
-            f"{table.origin} is no text file, which alone has an encoding and a separator"
+            f"{table.origin} is no text file, which alone has an encoding, a separator and a "
+            "decimal mark"
         )
     table.missing = (*table.missing, *missing)
     table.extra = extra if extra != "raise" else table.extra
     return table
 
 
-def _table(data: object, encoding: str | None, separator: str | None) -> Table:
+def is_text_file(data: object) -> bool:
+    """Whether data is the path of a text file, by its ending."""
+    return isinstance(data, str | os.PathLike) and Path(data).name.lower().endswith(_TEXT)
+
+
+def _table(data: object, of_text: Mapping[str, str | None]) -> Table:
     if isinstance(data, Table):
         return data
     if isinstance(data, str | os.PathLike):
         path = Path(data)
         name = path.name.lower()
-        if name.endswith(_TEXT):
-            return CsvTable(path, encoding, separator)
+        if is_text_file(path):
+            return CsvTable(path, **of_text)
         if name.endswith(_PARQUET):
             return _ParquetTable(path)
         raise FormatError(f"{path}: a table's file name ends in {', '.join((*_TEXT, *_PARQUET))}")

@@ -50,6 +50,24 @@ def test_tabs_and_other_separators(tmp_path):
         table(tmp_path, "a;b\n1;2\n")
 
 
+def test_decimal_commas(tmp_path):
+    text = "a;b;c;d\n1,5; -2,25e-3 ;1.234,5;[1,5]\nx,y;,5;7;1,2,3\n"
+    found = cells(table(tmp_path, text, separator=";", decimal=","))
+    assert found["a"] == ["1.5", "x,y"]
+    assert found["b"] == [" -2.25e-3 ", ",5"]
+    assert found["c"] == ["1.234,5", "7"]
+    assert found["d"] == ["[1,5]", "1,2,3"]
+    assert cells(table(tmp_path, text, separator=";", decimal="."))["a"] == ["1,5", "x,y"]
+    with pytest.raises(FormatError, match=r"a decimal mark is ',' or '\.', not ';'"):
+        table(tmp_path, text, separator="|", decimal=";")
+    with pytest.raises(FormatError, match="',' cannot be the separator and the decimal mark"):
+        table(tmp_path, "a,b\n1,2\n", decimal=",")
+    number = {"a": mm.Variable("a", family="gaussian")}
+    message = r"line 2: 'a' is no number: '1,5' \(with a decimal comma: say decimal=','"
+    with pytest.raises(EvidenceError, match=message):
+        encode(table(tmp_path, "a;b\n1,5;2\n", separator=";").select(["a"]), number)
+
+
 def test_encodings(tmp_path):
     for encoding in ("latin-1", "cp1252", "utf-16"):
         found = table(tmp_path, "é\nü\n".encode(encoding), encoding=encoding)

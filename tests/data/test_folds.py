@@ -306,6 +306,13 @@ def test_copies_in_different_groups_are_warned_of():
         mm.folds(repeated(images, groups))
 
 
+def test_a_single_copy_among_few_columns_is_no_chance():
+    values = np.random.default_rng(0).standard_normal((40, 2))
+    values[25] = values[7]
+    with pytest.warns(CopiesWarning, match="rows 7 and 25"):
+        mm.folds(repeated(values, np.arange(40) // 10))
+
+
 def test_images_are_compared_in_every_number():
     images = np.random.default_rng(0).random((40, 30, 30, 3))
     groups = np.arange(40) // 10

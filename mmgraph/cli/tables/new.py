@@ -36,8 +36,8 @@ def new(
     Example: mmgraph new classification rows.csv --schema schema.toml > my.toml
     """
     from mmgraph.data.multimodal_data import MultimodalData
-    from mmgraph.data.tables import open_table
-    from mmgraph.experiments.classification.data import check_rows
+    from mmgraph.data.schema.schema import Schema
+    from mmgraph.experiments.classification.data import check_labels, check_rows
     from mmgraph.experiments.classification.template import declaration_text, most_folds
     from mmgraph.graph.storage.whole_files import write_text
 
@@ -52,7 +52,10 @@ def new(
     if output is not None:
         check_file(output, (".toml",))
     reading = table_reading(read)
-    rows = MultimodalData.read(open_table(data, **reading), schema)
+    described = Schema.read(schema)
+    table = described.open(data, **reading)
+    rows = MultimodalData.read(table, described)
+    check_labels(rows, table)
     check_rows(rows)
     folds = most_folds(rows)
     places = [_place(path, output) for path in (data, schema)]

@@ -34,24 +34,23 @@ def schema(
     """Propose what a table's columns are, as TOML to be corrected by hand.
 
     Of each column its modality, kind and role, by names and cells; a comment says what is
-    uncertain.
+    uncertain. What --read says of the file stands there, too, for `new`, `run` and `fit`.
 
     Example: mmgraph schema rows.csv --target y > schema.toml
     """
     from mmgraph.data.schema.schema import Schema
-    from mmgraph.data.tables import open_table
     from mmgraph.graph.storage.whole_files import write_text
 
     if output is not None:
         check_file(output, (".toml",))
-    proposed = Schema.guess(open_table(data, **table_reading(read)), target)
+    proposed = Schema.guess(data, target, **table_reading(read))
     text = proposed.to_toml(f"The columns of {data}, as their names and cells suggest.")
     if output is not None:
         write_text(output, text)
         record = {"data": str(data), "output": str(output), **_summary(proposed)}
         print_written(as_json, record, f"wrote {output}: {_words(proposed)}")
     elif as_json:
-        print_json({"data": str(data), "columns": _records(text), **_summary(proposed)})
+        print_json({"data": str(data), **_records(text), **_summary(proposed)})
     else:
         print_utf8(text)
         say(_words(proposed))
@@ -75,11 +74,10 @@ def _summary(proposed: Schema) -> dict[str, Any]:
 
 
 def _records(text: str) -> Mapping[str, Any]:
-    """The entries of each column, as a schema's file has them."""
+    """What a schema's file has: the entries of each column, and how the table is read."""
     import tomllib
 
-    columns: Mapping[str, Any] = tomllib.loads(text)["columns"]
-    return columns
+    return tomllib.loads(text)
 
 
 def _words(proposed: Schema) -> str:

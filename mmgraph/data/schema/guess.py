@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from mmgraph.data.csv_table import has_decimal_comma
 from mmgraph.data.dates import is_date
 from mmgraph.data.schema.columns import Column
 from mmgraph.data.schema.kinds import FEW_STATES, is_number, not_numbers
-from mmgraph.data.table import CHUNK_ROWS, Table
+from mmgraph.data.table import CHUNK_ROWS, Table, said_so
 from mmgraph.data.tables import open_table
 from mmgraph.graph.column_reader import factorised, plain_array, spellings
 from mmgraph.graph.errors import SchemaError, suggestion
@@ -42,6 +43,8 @@ _WORDS = {
     "identifier": ("id", "uuid", "index", "key"),
 }  # fmt: skip
 """Words of names that hint at a role or kind."""
+_NOTHING = ("", "na", "n/a", "#n/a", "n.a.", "nan", "null", "?", "-", "--", ".")
+"""How a cell is often spelled that is missing."""
 _SEPARATORS = re.compile(r"[\W_]+")
 _LETTERS_BEFORE_DIGIT = re.compile(r"([^\W\d_]+)\d")
 _SPLIT = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])")
@@ -73,6 +76,7 @@ def guessed_columns(data: object, target: str | None = None) -> list[Column]:
         )
     summaries = _summaries(table)
     columns = {name: _described(name, summary) for name, summary in summaries.items()}
+    notes = {name: _of_missing_cells(summary) for name, summary in summaries.items()}
     columns = _with_one_of_each_role(columns, target)
     features = {n: column for n, column in columns.items() if column.role == "feature"}
     prefixes = _modalities([n for n, column in features.items() if column.kind not in _ALONE])
@@ -86,7 +90,18 @@ def guessed_columns(data: object, target: str | None = None) -> list[Column]:
             if modality == _UNPREFIXED:
                 note = f"no other name begins like this one; {note}".rstrip("; ")
         columns[name] = replace(column, modality=modality, note=note)
-    return list(columns.values())
+    return [
+        replace(c, note="; ".join(filter(None, (notes[name], c.note))))
+        for name, c in columns.items()
+    ]
+
+
+def _of_missing_cells(summary: _Summary) -> str:
+    """What to say of cells that mean missing by all appearances."""
+    for cell in map(str, summary.cells):
+        if cell.strip().casefold() in _NOTHING:
+            return f"{cell!r} is a missing cell, perhaps: say {said_so('missing', cell)}"
+    return ""
 
 
 def _summaries(table: Table) -> dict[str, _Summary]:
@@ -197,12 +212,16 @@ def _textual(column: Any, summary: _Summary) -> Column:
     if all(isinstance(cell, bool) for cell in summary.cells):
         return column("categorical")
     words = float(np.mean([len(text.split()) for text in texts]))
-    odd = not_numbers(summary.cells)
-    if odd:
-        return column(
-            "continuous",
-            f"but {odd[0]!r} is no number (name it with missing=, if it stands for none)",
-        )
+    commas = [text for text in texts if has_decimal_comma(text)]
+    if 2 * len(commas) > len(texts):
+        note = f"with decimal commas, as {commas[0]!r}: say {said_so('decimal', ',')}"
+        return column("continuous", note)
+    if odd := not_numbers(summary.cells):
+        unclear = [str(cell) for cell in odd if str(cell).strip().casefold() not in _NOTHING]
+        if not unclear:
+            return column("continuous")
+        said = said_so("missing", unclear[0])
+        return column("continuous", f"{unclear[0]!r} is no number; if it is missing, say {said}")
     if words > _MANY_WORDS:
         return column("text")
     if summary.distinct == summary.filled:

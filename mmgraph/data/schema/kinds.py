@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mmgraph.data.csv_table import has_decimal_comma
 from mmgraph.graph.column_reader import factorised, plain_array
 from mmgraph.graph.errors import EvidenceError, LearningError
 from mmgraph.graph.state_labels import plain_cell
@@ -46,7 +47,7 @@ def kind_of_column(name: str, column: Any, origin: str = "the data frame") -> st
     Raises
     ------
     EvidenceError
-        If most cells are numbers, and some are not (which rows).
+        If most cells are numbers, and some are not (which rows); or have decimal commas.
     LearningError
         If the column holds dates.
     """
@@ -61,6 +62,12 @@ def kind_of_column(name: str, column: Any, origin: str = "the data frame") -> st
     if kind != "O" or hasattr(column.dtype, "categories"):
         return "categorical"
     place, distinct = factorised(Variable(name, 1), plain_array(column))
+    commas = [cell for cell in distinct if has_decimal_comma(str(cell))]
+    if len(commas) > FEW_STATES and 2 * len(commas) > len(distinct):
+        raise EvidenceError(
+            f"the column '{name}' of {origin} holds numbers with decimal commas ({commas[0]!r}): "
+            "read them as numbers (pandas.read_csv(…, decimal=','))"
+        )
     others = not_numbers(distinct)
     if others is None:
         return "categorical"

@@ -11,8 +11,10 @@ from types import MappingProxyType
 from typing import Any
 
 from mmgraph.data.schema.columns import Column, columns_of
-from mmgraph.data.schema.file import columns_in_file, columns_text
+from mmgraph.data.schema.file import checked_options, schema_in_file, schema_text
 from mmgraph.data.schema.guess import guessed_columns
+from mmgraph.data.table import Table
+from mmgraph.data.tables import is_text_file, open_table
 from mmgraph.graph.errors import SchemaError, UnknownVariableError, suggestion
 from mmgraph.graph.storage.whole_files import write_text
 
@@ -27,11 +29,15 @@ class Schema:
     ----------
     columns : iterable of Column
         Each name once; at most one target, one group, one weight and one time.
+    reading : mapping, optional
+        How the table's file is read: ``missing``, ``encoding``, ``separator`` and ``decimal`` of
+        :func:`mmgraph.open_table`.
 
     Raises
     ------
     SchemaError
-        If a name stands twice, or a role that only one column may have.
+        If a name stands twice, or a role that only one column may have; or an option of reading is
+        unknown, or not what it must be.
 
     Examples
     --------
@@ -47,8 +53,9 @@ class Schema:
     """
 
     columns: Mapping[str, Column]
+    reading: Mapping[str, Any]
 
-    def __init__(self, columns: Iterable[Column]) -> None:
+    def __init__(self, columns: Iterable[Column], reading: Mapping[str, Any] | None = None) -> None:
         listed = list(columns)
         for name, count in Counter(column.name for column in listed).items():
             if count > 1:
@@ -60,9 +67,10 @@ class Schema:
                 raise SchemaError(f"{listed_names} have the role {role!r}; only one column may")
         by_name = MappingProxyType({column.name: column for column in listed})
         object.__setattr__(self, "columns", by_name)
+        object.__setattr__(self, "reading", MappingProxyType(checked_options(reading or {})))
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (tuple(self.columns.values()),)  # a mapping proxy cannot be pickled
+    def __reduce__(self) -> tuple[Any, ...]:  # a mapping proxy cannot be pickled
+        return type(self), (tuple(self.columns.values()), dict(self.reading))
 
     @classmethod
     def of(cls, columns: Mapping[str, Mapping[str, Any]]) -> Schema:
@@ -127,7 +135,7 @@ class Schema:
         return cls([*features, *special])
 
     @classmethod
-    def guess(cls, data: object, target: str | None = None) -> Schema:
+    def guess(cls, data: object, target: str | None = None, **reading: Any) -> Schema:
         """Return the schema that names and cells of a table suggest, for a person to correct.
 
         Modalities come from prefixes that several names share (``v1_mfcc3``, ``gene.7``), kinds
@@ -140,17 +148,20 @@ class Schema:
             As :func:`mmgraph.open_table` takes it.
         target : str, optional
             The column to be predicted; by default one that is called like a target.
+        **reading
+            ``missing``, ``encoding``, ``separator`` and ``decimal`` of :func:`mmgraph.open_table`,
+            which the schema keeps.
 
         Raises
         ------
         SchemaError
             If the table has no such column, or no rows.
         """
-        return cls(guessed_columns(data, target))
+        return cls(guessed_columns(open_table(data, **reading), target), reading)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Schema:
-        """Return the schema of a TOML file, which has one table ``[columns]``.
+        """Return the schema of a TOML file: a table ``[columns]``, and perhaps ``[read]``.
 
         Raises
         ------
@@ -159,11 +170,24 @@ class Schema:
         SchemaError
             If an entry is not what it must be; with the file's name.
         """
-        return cls(columns_in_file(path))
+        return cls(*schema_in_file(path))
 
     def to_toml(self, title: str = "") -> str:
         """Return the text of a schema's file, a line for each column; notes become comments."""
-        return columns_text(self.columns.values(), title)
+        return schema_text(self.columns.values(), self.reading, title)
+
+    def open(self, data: object, **reading: Any) -> Table:
+        """Return the table that some data is, a file read as the schema says.
+
+        Parameters
+        ----------
+        data : table
+            As :func:`mmgraph.open_table` takes it.
+        **reading
+            Options of :func:`mmgraph.open_table`, in the place of the schema's.
+        """
+        said = {k: v for k, v in self.reading.items() if k == "missing" or is_text_file(data)}
+        return open_table(data, **{**said, **reading})
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write :meth:`to_toml` to a file, whole or not at all.
@@ -210,11 +234,12 @@ class Schema:
         for pattern in patterns:
             if not columns_of[pattern]:
                 raise SchemaError(f"{origin} has no column like '{pattern}' without its own entry")
-        return Schema(
+        columns = [
             replace(self.columns[entry], name=name)
             for entry, likes in columns_of.items()
             for name in likes
-        )
+        ]
+        return Schema(columns, self.reading)
 
     @property
     def modalities(self) -> dict[str, tuple[str, ...]]:
@@ -253,7 +278,8 @@ class Schema:
             hint = suggestion(name, self.columns)
             raise UnknownVariableError(f"the schema has no column '{name}'{hint}")
         changed = replace(self.columns[name], note="", **entries)
-        return Schema(changed if c.name == name else c for c in self.columns.values())
+        columns = [changed if c.name == name else c for c in self.columns.values()]
+        return Schema(columns, self.reading)
 
 
 def is_pattern(name: str) -> bool:

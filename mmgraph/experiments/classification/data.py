@@ -11,10 +11,12 @@ import numpy as np
 
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.schema.schema import Schema
+from mmgraph.data.table import Table
 from mmgraph.data.tables import open_table
 from mmgraph.experiments.classification.declaration import ClassificationDeclaration
 from mmgraph.experiments.rows import load_rows
 from mmgraph.graph.errors import LearningError, SchemaError
+from mmgraph.graph.state_labels import MISSING
 
 
 class GuessedSchemaWarning(UserWarning):
@@ -39,16 +41,31 @@ def load_data(declaration: ClassificationDeclaration, folder: Path) -> Multimoda
     if declaration.dataset:
         data = load_rows(declaration)
     else:
-        table = open_table(folder / declaration.file, **(declaration.reading or {}))
+        path, reading = folder / declaration.file, declaration.reading or {}
         if declaration.schema is None:
-            schema = _guessed(table, declaration.label_column or None)
+            schema = _guessed(open_table(path, **reading), declaration.label_column or None)
         elif isinstance(declaration.schema, Mapping):
             schema = _of_entries(declaration)
         else:
             schema = Schema.read(folder / declaration.schema)
+        table = schema.open(path, **reading)
         data = MultimodalData.read(table, schema)
+        check_labels(data, table)
     check_rows(data)
     return data
+
+
+def check_labels(data: MultimodalData, table: Table) -> None:
+    """Refuse rows without a label of the target, with the place of the first in their table."""
+    if data.outcome is None or not data.target.is_discrete:
+        return
+    lacking = np.flatnonzero(data.outcome.labels == MISSING)
+    if len(lacking):
+        others = f" ({len(lacking)} rows lack it)" if len(lacking) > 1 else ""
+        raise LearningError(
+            f"{table.place(int(lacking[0]))}: there is no '{data.target.name}', which is to be "
+            f"told{others}: leave such rows out; `mmgraph predict` tells it of them"
+        )
 
 
 def _guessed(table: Any, target: str | None) -> Schema:
@@ -88,7 +105,7 @@ def check_rows(data: MultimodalData) -> None:
     if not target.is_discrete:
         raise LearningError(
             f"the target '{target.name}' of {data.origin} is continuous; of a classification it is "
-            "categorical or ordinal"
+            'categorical or ordinal: the schema says it, kind = "categorical"'
         )
     states = np.unique(data.codes)
     if len(states) < 2:

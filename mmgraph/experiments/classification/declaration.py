@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from mmgraph.data.schema.file import checked_options
 from mmgraph.experiments.reader import Names, Reader, entry
 from mmgraph.experiments.rows import RowsModel
-from mmgraph.graph.errors import suggestion
+from mmgraph.graph.errors import SchemaError, suggestion
 
 Leaves = str | tuple[str, ...] | Mapping[str, str | tuple[str, ...]]
 _REPLACED = {
@@ -36,16 +37,10 @@ def _schema(reader: Reader, value: Any) -> Any:
 
 def _reading(reader: Reader, value: Any) -> dict[str, Any]:
     """The options by which a file is read."""
-    known = ("missing", "encoding", "separator")
-    if not isinstance(value, dict):
-        raise reader.error(f"[data] 'read' is a table of {', '.join(known)}, not {value!r}")
-    for key, option in value.items():
-        if key not in known:
-            raise reader.error(f"[data.read] has '{key}'{suggestion(key, known)}")
-        if key != "missing":
-            reader.checked(option, str, "[data.read]", key)
-    missing = value.get("missing", [])
-    return {**value, "missing": missing if isinstance(missing, list) else [missing]}
+    try:
+        return checked_options(value)
+    except SchemaError as error:
+        raise reader.error(f"[data] 'read': {error}") from None
 
 
 def _leaf_names(reader: Reader, value: Any, where: str) -> str | tuple[str, ...]:

@@ -78,7 +78,8 @@ title = {_value(title)}
 # they were given to it, which is right where this file lies in the directory it was called in.
 file = {_value(file)}
 schema = {_value(schema)}
-# How the file is read; there is encoding = "latin-1", too.
+# How the file is read, beside what [read] of the schema says; there are encoding = "latin-1" and
+# decimal = ",", too.
 {"" if reading else "# "}read = {read}
 
 [classifier]

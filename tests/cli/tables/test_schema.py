@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import mmgraph as mm
@@ -71,6 +73,18 @@ def test_how_the_table_is_read(mmgraph, tmp_path: Path):
     code, out, _ = mmgraph("schema", path, "--target", "y", *reading)
     assert code == 0
     assert 'gene_1 = { modality = "gene", kind = "continuous" }' in out
+    read = {"missing": ["NA"], "encoding": "latin-1", "separator": ";"}
+    (tmp_path / "schema.toml").write_text(out, encoding="utf-8")
+    assert mm.Schema.read(tmp_path / "schema.toml").reading == read
+    assert json.loads(mmgraph("schema", path, "--json", *reading)[1])["read"] == read
+    data = mm.MultimodalData.read(path, tmp_path / "schema.toml")
+    assert data.block("gene").missing.sum() == 0
+    assert np.isnan(data.numbers("gene")).sum() == 1
+    frame = pd.read_csv(path, encoding="latin-1", sep=";")
+    np.testing.assert_array_equal(
+        mm.MultimodalData.read(frame, tmp_path / "schema.toml").numbers("gene"),
+        data.numbers("gene"),
+    )
     code, _, err = mmgraph("schema", path, "--target", "y", "--read", "separator=;")
     assert code == 2
     assert "expected text in utf-8" in err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tomllib
 
 import pytest
@@ -35,24 +36,54 @@ def columns(draw):
     )
 
 
+readings = st.fixed_dictionaries(
+    {},
+    optional={
+        "missing": st.lists(texts | st.integers(-999, 999), max_size=3),
+        "separator": st.sampled_from(";|\t"),
+        "encoding": st.sampled_from(("latin-1", "utf-16")),
+        "decimal": st.just(","),
+    },
+)
+
+
 @settings(max_examples=60, deadline=None)
-@given(st.lists(columns(), min_size=1, max_size=4, unique_by=lambda column: column.name))
-def test_what_is_written_is_read_again(tmp_path_factory, described):
-    schema = mm.Schema(described)
+@given(st.lists(columns(), min_size=1, max_size=4, unique_by=lambda c: c.name), readings)
+def test_what_is_written_is_read_again(tmp_path_factory, described, reading):
+    schema = mm.Schema(described, reading)
     path = tmp_path_factory.mktemp("schema") / "schema.toml"
     schema.write(path)
     assert mm.Schema.read(path) == schema
-    assert set(tomllib.loads(schema.to_toml("a\ntitle"))) == {"columns"}
+    entries = tomllib.loads(schema.to_toml("a\ntitle"))
+    assert set(entries) == {"columns", "read"} if reading else {"columns"}
+    resolved = schema.with_column(described[0].name, tier=3)
+    assert (resolved.reading, copy.deepcopy(schema)) == (reading, schema)
 
 
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [
         ("[columns", FormatError, "not a TOML file"),
-        ("", FormatError, r"a schema is one table, \[columns\]; it is missing"),
+        ("", FormatError, r"a schema is one table, \[columns\], .*; it is missing"),
         ("x = 1\n[columns]", FormatError, "there is no place for 'x'"),
         ("[columns]\na = {kind = 'real'}", SchemaError, "schema.toml: the column 'a' has the kind"),
         ("columns = 3", SchemaError, "schema.toml: a schema has a table of columns, not 3"),
+        (
+            "read = 3\n[columns]",
+            SchemaError,
+            "how a table is read is a table of",
+        ),
+        (
+            "[read]\nseparater = ';'\n[columns]",
+            SchemaError,
+            "did you mean 'separator'",
+        ),
+        ("[read]\nencoding = 8\n[columns]", SchemaError, "encoding is a text, not 8"),
+        (
+            "[read]\nmissing = [[1]]\n[columns]",
+            SchemaError,
+            "missing is a list of texts",
+        ),
     ],
 )
 def test_files_that_are_none(tmp_path, text, error, message):

@@ -35,7 +35,16 @@ def column(name: str, values: object, target: str | None = None):
         ("x", [f"the patient said {i} words" for i in range(ROWS)], "text", ""),
         ("x", [[1.0, 2.0]] * ROWS, "time_series", ""),
         ("x", [f"[{i}, {i}]" for i in range(ROWS)], "time_series", "lists of numbers, it seems"),
-        ("x", [*map(str, range(3, 80, 2)), "n/a"], "continuous", "but 'n/a' is no number"),
+        (
+            "x",
+            [*map(str, range(3, 80, 2)), "n/a"],
+            "continuous",
+            "'n/a' is a missing cell",
+        ),
+        ("x", [*map(str, range(3, 80, 2)), "high"], "continuous", "'high' is no number; if it is"),
+        ("x", ["0", "1"] * 19 + ["NA", "1"], "categorical", "--read missing=NA"),
+        ("x", ["mild", "severe"] * 19 + [" ", "mild"], "categorical", "' ' is a missing cell"),
+        ("x", [f"{i},{i}" for i in range(ROWS)], "continuous", "--read decimal=,"),
         ("x", [f"c{i % 25}" for i in range(ROWS)], "categorical", "25 distinct texts are many"),
     ],
 )

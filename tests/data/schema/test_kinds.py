@@ -40,5 +40,7 @@ def test_texts_among_numbers_and_dates_are_named():
         r"\(row 3, 30, 31\)",
     ):
         kind_of_column("x", pd.Series([*MANY[:3], "n/a", *MANY[4:], "?", "n/a"]))
+    with pytest.raises(EvidenceError, match=r"'x' of .* decimal commas \('0,5'\): read them"):
+        kind_of_column("x", pd.Series([f"{i},5" for i in range(20)]))
     with pytest.raises(LearningError, match="'when' of the data frame holds dates"):
         kind_of_column("when", pd.Series(pd.date_range("2021-01-01", periods=3)))
