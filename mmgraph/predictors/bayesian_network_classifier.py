@@ -155,10 +155,10 @@ class BayesianNetworkClassifier(TemperedClassifier):
             self.network_, self.target_ = self.network, self.target
             self._places, codes = self._states_of_network(data)
         else:
-            telling_modalities(data)  # for its warnings
             learning = NetworkLearning(self.edges, self.equivalent_sample_size, self.shrinkage)
             self.network_, self.target_ = learning.learned(data), data.target.name
             self._places = np.arange(data.target.cardinality)
+            telling_modalities(data)  # for its warnings
         told = modalities_told(data, self.network_, self.target_)
         if not told:
             raise LearningError(f"the network says nothing of any cell of {data.origin}")

@@ -81,7 +81,7 @@ def test_columns_that_do_not_vary_and_modalities_that_are_never_there():
     clf = mm.MachineClassifier(MODALITIES, **SMALL).fit(frame, labels)
     assert clf.told_ == ("clinical",)
     assert [v.name for v in clf.machine_.visible] == ["clinical.states2"]
-    with pytest.raises(LearningError, match="no column of the data frame varies"):
+    with pytest.raises(LearningError, match="no modality of the data frame tells"):
         clf.fit(frame.assign(smokes="no"), labels)
 
 
