@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +11,7 @@ from mmgraph.data.groups import Codes
 from mmgraph.data.leak_alarm import Leak, LeakWarning, find_leak
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.splits import Fold, folds_of
-from mmgraph.graph.errors import MmgraphError
+from mmgraph.graph.errors import MmgraphError, warn_caller
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,5 @@ def _leak(data: MultimodalData, random: list[Fold]) -> Leak | None:
     leak = find_leak(data, random)
     if leak is None or not leak.fires:
         return None
-    warnings.warn(
-        f"{leak}. Both splits are reported: at random, and by block", LeakWarning, stacklevel=3
-    )
+    warn_caller(f"{leak}. Both splits are reported: at random, and by block", LeakWarning)
     return leak

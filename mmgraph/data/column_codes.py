@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from torch import Tensor
 from mmgraph.data.csv_table import has_decimal_comma
 from mmgraph.data.table import Table, said_so
 from mmgraph.graph.column_reader import codes, lost_value, missing_as_none
-from mmgraph.graph.errors import EvidenceError, LearningError, VanishingValueWarning
+from mmgraph.graph.errors import EvidenceError, LearningError, VanishingValueWarning, warn_caller
 from mmgraph.graph.value_evidence import numbers
 from mmgraph.graph.variable import Variable
 
@@ -38,7 +37,7 @@ def column_codes(
     missing = table.missing_cells(variable.labels)
     indices = codes(variable, column, lambda row: table.place(first_row + row), missing)
     if (message := lost_value(variable, column, indices)) is not None:
-        warnings.warn(message, VanishingValueWarning, stacklevel=2)
+        warn_caller(message, VanishingValueWarning)
     if indices.ndim != 1:
         raise LearningError(
             f"'{variable.name}' takes one state a row; its column has shape {indices.shape}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections import Counter
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ import numpy as np
 from mmgraph.data.blocks.arrays import Arrays
 from mmgraph.data.blocks.columns import Columns
 from mmgraph.data.multimodal_data import MultimodalData
+from mmgraph.graph.errors import warn_caller
 
 _BEYOND_CHANCE = 10
 """So many times more rows than chance would give have a copy, where it is no chance."""
@@ -48,11 +48,10 @@ def warn_of_copies(data: MultimodalData) -> None:
     if copies is not None and copies.rows > _BEYOND_CHANCE * copies.expected:
         assert data.groups is not None
         others = f"; {copies.rows} rows have such a copy" if copies.rows > 1 else ""
-        warnings.warn(
+        warn_caller(
             f"rows {copies.first} and {copies.second} are equal in all numbers, and not of one "
             f"'{data.groups.name}'{others}: folds of whole groups may have copies on both sides",
             CopiesWarning,
-            stacklevel=4,
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -24,7 +23,7 @@ from mmgraph.data.splits import (
     stratified_grouped_folds,
     train_and_test,
 )
-from mmgraph.graph.errors import MmgraphError, suggestion
+from mmgraph.graph.errors import MmgraphError, suggestion, warn_caller
 
 _BY_GROUP = ("grouped", "stratified_grouped", "leave_one_group_out")
 _SEEDED = ("random", "stratified", "grouped", "stratified_grouped")
@@ -298,11 +297,10 @@ def warn_of_groups(data: MultimodalData) -> None:
     if data.groups is None:
         return
     if len(np.unique(data.groups.codes)) == len(data):
-        warnings.warn(
+        warn_caller(
             f"each of the {len(data)} rows is a '{data.groups.name}' of its own: folds of whole "
             "groups are folds of random rows",
             SplitWarning,
-            stacklevel=3,
         )
     warn_of_copies(data)
 
@@ -316,11 +314,10 @@ def _warn_of_unlearned_states(data: MultimodalData, splits: Sequence[Fold]) -> N
         states = np.setdiff1d(labels[test], np.append(labels[training], -1))
         if len(states):
             rows = int((labels[test] == states[0]).sum())
-            warnings.warn(
+            warn_caller(
                 f"fold {number + 1} of {len(splits)} has {rows} test rows of the state "
                 f"{data.target.labels[states[0]]!r} of '{data.target.name}' and no training row: "
                 "no model can learn it there",
                 SplitWarning,
-                stacklevel=3,
             )
             return

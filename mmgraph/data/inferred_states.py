@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import warnings
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 from mmgraph.data.column_codes import real_values
 from mmgraph.data.table import CHUNK_ROWS, Table
 from mmgraph.graph.column_reader import factorised, plain_array, spelling, spellings
-from mmgraph.graph.errors import LearningError
+from mmgraph.graph.errors import LearningError, warn_caller
 from mmgraph.graph.state_labels import number_spelled, plain_cell
 from mmgraph.graph.variable import Label, Variable
 
@@ -115,11 +114,10 @@ def _intervals(
         inner = np.unique(np.maximum(inner, np.unique(present)[1]))
         edges = [-math.inf, *inner.tolist(), math.inf]
         if len(edges) - 1 < bins:
-            warnings.warn(
+            warn_caller(
                 f"'{name}' is put into {len(edges) - 1} bins, not {bins}: many of its values are "
                 "the same",
                 BinsWarning,
-                stacklevel=6,
             )
     else:
         try:
@@ -192,7 +190,7 @@ def _warn_of_many(name: str, states: Sequence[Label], rows: int, origin: str) ->
         )
     else:
         hint = "which are many for states; those that matter can be named in `states`"
-    warnings.warn(f"{what}, {hint}", ManyStatesWarning, stacklevel=5)
+    warn_caller(f"{what}, {hint}", ManyStatesWarning)
 
 
 def _offer(name: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +27,13 @@ from mmgraph.data.schema.schema import Schema
 from mmgraph.data.table import Table
 from mmgraph.data.tables import open_table
 from mmgraph.graph.column_reader import factorised, is_frame, plain_array, spelling, spellings
-from mmgraph.graph.errors import EvidenceError, LearningError, SchemaError, UnknownStateError
+from mmgraph.graph.errors import (
+    EvidenceError,
+    LearningError,
+    SchemaError,
+    UnknownStateError,
+    warn_caller,
+)
 from mmgraph.graph.state_labels import MISSING, is_missing
 from mmgraph.graph.variable import Label, Variable
 
@@ -233,11 +238,10 @@ class _CellReader:
         """Warn of states of which nothing was learned; other cells are None."""
         rows = [row for row, cell in enumerate(cells) if cell is not None]
         if rows:
-            warnings.warn(
+            warn_caller(
                 f"{self._table.place(rows[0])}: '{name}' has the state {cells[rows[0]]!r}, of "
                 f"which nothing was learned; such cells are read as missing ({len(rows)} rows)",
                 UnknownStateWarning,
-                stacklevel=7,
             )
 
     def _texts(self, name: str) -> list[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,6 +20,7 @@ from mmgraph.graph.errors import (
     UnknownVariableError,
     VanishingValueWarning,
     suggestion,
+    warn_caller,
 )
 from mmgraph.graph.soft_evidence import Soft, soft_tensor
 from mmgraph.graph.state_labels import MISSING
@@ -290,7 +290,7 @@ def _codes(variable: Variable, cells: object, missing: Collection[object]) -> np
     codes = codes_in(variable, cells, place, missing)
     message = lost_value(variable, cells, codes) if variable.family == "bernoulli" else None
     if message is not None:
-        warnings.warn(message, VanishingValueWarning, stacklevel=2)
+        warn_caller(message, VanishingValueWarning)
     return codes
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,7 +18,7 @@ from mmgraph.data.schema.kinds import kind_of_column
 from mmgraph.data.schema.schema import Schema
 from mmgraph.data.tables import open_table
 from mmgraph.graph.column_reader import is_frame
-from mmgraph.graph.errors import LearningError, SchemaError, suggestion
+from mmgraph.graph.errors import LearningError, SchemaError, suggestion, warn_caller
 from mmgraph.graph.state_labels import is_missing
 from mmgraph.graph.variable import Variable
 
@@ -65,9 +64,7 @@ def schema_of(table: Any, modalities: Modalities | None) -> Schema:
     unused = [name for name in names if name not in used]
     if unused:
         shown = ", ".join(f"'{name}'" for name in unused[:5]) + (", …" if len(unused) > 5 else "")
-        warnings.warn(
-            f"in no modality, and not looked at: {shown}", UnusedColumnsWarning, stacklevel=4
-        )
+        warn_caller(f"in no modality, and not looked at: {shown}", UnusedColumnsWarning)
     kinds = {}
     if is_frame(table):
         kinds = {n: kind_of_column(n, table.iloc[:, names.index(n)]) for n in used}

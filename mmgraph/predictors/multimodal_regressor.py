@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
@@ -14,7 +13,7 @@ from mmgraph.data.blocks.sequences_and_texts import Texts
 from mmgraph.data.folds import warn_of_groups
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.reading import Outcome
-from mmgraph.graph.errors import LearningError, needs, suggestion
+from mmgraph.graph.errors import LearningError, needs, suggestion, warn_caller
 from mmgraph.graph.variable import Variable
 from mmgraph.predictors.inputs import Modalities, numbered_rows
 from mmgraph.predictors.leaves.named import LeafNames
@@ -278,11 +277,10 @@ def _places(binned: MultimodalData) -> list[tuple[str, ...]]:
     numeric = tuple(m for m in telling if not isinstance(binned.block(m), Texts))
     for modality in telling:
         if modality not in numeric:
-            warnings.warn(
+            warn_caller(
                 f"the modality '{modality}' of {binned.origin} is of texts, which regressions do "
                 "not look at: method='bins' does",
                 SilentModalityWarning,
-                stacklevel=4,
             )
     if not numeric:
         raise LearningError(f"{binned.origin} have texts alone: method='bins' looks at them")

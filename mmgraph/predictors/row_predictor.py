@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import os
-import warnings
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, ClassVar, Self
@@ -16,7 +15,7 @@ from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.schema.schema import Schema
 from mmgraph.formats.resolve import write
 from mmgraph.graph.column_reader import is_frame
-from mmgraph.graph.errors import LearningError, SchemaError, needs
+from mmgraph.graph.errors import LearningError, SchemaError, needs, warn_caller
 from mmgraph.networks.boltzmann.answers import PriorWarning
 from mmgraph.predictors.inputs import Modalities, rows_of, schema_of
 from mmgraph.predictors.modality_sets import asked_modalities
@@ -225,8 +224,7 @@ def _warn_of_empty(empty: Bool[np.ndarray, " rows"]) -> None:
     if len(rows):
         which = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
         subject = f"row {which} has" if len(rows) == 1 else f"rows {which} have"
-        warnings.warn(
+        warn_caller(
             f"{subject} none of the modalities looked at: the answer is the prior",
             PriorWarning,
-            stacklevel=4,
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import math
 import time
-import warnings as warnings_of_python
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 
+from mmgraph.graph.errors import warn_caller
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.state_labels import index
 from mmgraph.inference.assignment import TracePoint
@@ -273,10 +273,10 @@ def label_image(
     if not answer["converged"]:
         notes += (f"not converged: {'; '.join(dict.fromkeys(missed))}",)
     for note in notes:
-        warnings_of_python.warn(note, LabellingWarning, stacklevel=2)
+        warn_caller(note, LabellingWarning)
     if (task.codes != UNLABELLED).all():
         notes += (task.fully_labelled_note(),)
-        warnings_of_python.warn(notes[-1], FullyLabelledWarning, stacklevel=2)
+        warn_caller(notes[-1], FullyLabelledWarning)
     return Labelling(
         **answer,
         classes=task.classes,

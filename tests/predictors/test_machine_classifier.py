@@ -12,7 +12,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import mmgraph as mm
-from mmgraph.graph.errors import LearningError
+from mmgraph.graph.errors import LearningError, UselessLabelsWarning
 from mmgraph.networks.boltzmann.answers import PriorWarning
 
 MODALITIES = {"clinical": ["age", "stage", "smokes"], "genes": ["g1", "g2", "g3"]}
@@ -95,6 +95,14 @@ def test_without_any_modality_the_prior(fitted):
             table = clf.predict_proba(frame.mask(frame.notna()))
         assert len(caught) == 1
         np.testing.assert_array_equal(table, prior)
+
+
+def test_warnings_of_training_stand_where_fit_was_called():
+    frame, labels = patients(60)
+    untrained = mm.MachineClassifier(MODALITIES, hidden=2, joint=2, epochs=1)
+    with pytest.warns(UselessLabelsWarning) as caught:
+        untrained.fit(frame, labels)
+    assert {one.filename for one in caught} == {__file__}
 
 
 @pytest.mark.slow

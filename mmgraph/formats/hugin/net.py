@@ -15,7 +15,6 @@ https://download.hugin.com/webdocs/manuals/GUI/pages/Tutorials/CaseAndData/NetLa
 from __future__ import annotations
 
 import re
-import warnings
 from functools import partial
 from itertools import pairwise
 from os import PathLike
@@ -29,6 +28,7 @@ from mmgraph.formats.network_file import NetworkFile
 from mmgraph.formats.notes import NET, NOTE
 from mmgraph.formats.rows import ROUNDING
 from mmgraph.formats.text import Fail, fail, line_of
+from mmgraph.graph.errors import warn_caller
 from mmgraph.graph.factor import Factor
 from mmgraph.networks.bayesian_network import BayesianNetwork
 
@@ -78,11 +78,10 @@ def read_net(path: str | PathLike[str], *, size_limit: int = SIZE_LIMIT) -> Baye
 
     net = file.network(factor)
     if odd:
-        warnings.warn(
+        warn_caller(
             f"{path}: rows that do not sum to one are divided by their sums, as Hugin does: "
             f"{', '.join(odd[:5])}{', …' if len(odd) > 5 else ''}",
             UnnormalisedTableWarning,
-            stacklevel=2,
         )
     return net
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
+from mmgraph.graph.errors import warn_caller
 from mmgraph.graph.leaves.continuous import ContinuousLeaf
 from mmgraph.graph.leaves.gaussian_moments import GaussianStatistics
 
@@ -39,10 +39,9 @@ def warn_of_few_rows(
         if few:
             where = "" if kind == "shared" else leaf.place_of(few[0])
             more = f" (and {len(few) - 1} more like it)" if len(few) > 1 else ""
-            warnings.warn(
+            warn_caller(
                 f"'{leaf.child.name}' has {features} features and {float(rows[few[0]]):.4g} rows"
                 f"{where and f' at {where}'}{more}, too few for a {kind} covariance: {made}; "
                 f"{_REMEDIES[kind]} would determine it",
                 FewRowsWarning,
-                stacklevel=4,
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from mmgraph.graph.errors import (
     LearningError,
     UnknownVariableError,
     suggestion,
+    warn_caller,
 )
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
@@ -67,11 +67,10 @@ def fitted(
     if not report.converged:
         before, last = report.objectives[-2:]
         change = abs(last - before) / max(1.0, abs(before))
-        warnings.warn(
+        warn_caller(
             f"EM has not converged after {report.iterations} iterations: the last one changed the "
             f"objective by {change:.2g} of it; raise max_iterations, or the tolerance",
             ConvergenceWarning,
-            stacklevel=3,
         )
     return list(learned.factors), report
 
@@ -81,11 +80,10 @@ def _warn_of_latent(graph: FactorGraph, chunks: Iterable[CodedRows]) -> None:
     observed = {name for chunk in chunks for name in chunk.evidence().observed()}
     latent = [name for name in graph.variables if name not in observed]
     if latent:
-        warnings.warn(
+        warn_caller(
             f"no row observes {', '.join(map(repr, latent[:5]))}: learned as a latent variable, by "
             "EM from random parameters (method='em' says that this is meant)",
             LatentVariableWarning,
-            stacklevel=4,
         )
 
 

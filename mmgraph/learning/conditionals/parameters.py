@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast, runtime_checkable
@@ -16,7 +15,7 @@ from torch import Tensor
 from mmgraph.data.encoding import CodedRows, coded_chunks
 from mmgraph.data.table import CHUNK_ROWS
 from mmgraph.graph.arrays import float_tensor
-from mmgraph.graph.errors import LearningError, suggestion
+from mmgraph.graph.errors import LearningError, suggestion, warn_caller
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import TableFactor
@@ -180,11 +179,10 @@ def warn_of_unseen(unseen: Mapping[str, tuple[int, int]]) -> None:
     named = [f"{few} of {all_} for '{n}'" for n, (few, all_) in unseen.items() if few]
     if named:
         more = f" and for {len(named) - _SHOWN} more variables" if len(named) > _SHOWN else ""
-        warnings.warn(
+        warn_caller(
             "no row has some of the parent configurations, whose distributions are now uniform: "
             f"{', '.join(named[:_SHOWN])}{more}; a prior (bdeu, dirichlet) would smooth the rest",
             UnseenConfigurationWarning,
-            stacklevel=3,
         )
 
 

@@ -12,14 +12,13 @@ Freeman and Weiss 2005, section VI).
 from __future__ import annotations
 
 import math
-import warnings
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from mmgraph.graph.errors import ConvergenceWarning, LearningError
+from mmgraph.graph.errors import ConvergenceWarning, LearningError, warn_caller
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import EdgeTerms
 from mmgraph.graph.factor_graph import FactorGraph
@@ -65,12 +64,11 @@ def bethe_log_partition(graph: FactorGraph, evidence: Evidence) -> Float[Tensor,
     if any(messages.residual > _TOLERANCE for messages in rows):
         residual = max(messages.residual for messages in rows)
         # With a rough residual in its text, so that it is not shown at each evaluation.
-        warnings.warn(
+        warn_caller(
             f"belief_propagation did not converge (residual about {residual:.0e} after "
             f"{_ITERATIONS} iterations, not {_TOLERANCE:.0e}), so that the gradient of the Bethe "
             "approximation is not right; use inference='mean_field', or start from weaker edges",
             ConvergenceWarning,
-            stacklevel=2,
         )
     means, value = [], 0.0
     for row, messages in enumerate(rows):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from mmgraph.graph.errors import warn_caller
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference import query
@@ -57,10 +57,9 @@ def warn_of_empty(evidence: Evidence) -> None:
     if len(empty):
         which = ", ".join(map(str, empty[:8])) + (", …" if len(empty) > 8 else "")
         rows = f"row {which} observes" if len(empty) == 1 else f"rows {which} observe"
-        warnings.warn(
+        warn_caller(
             f"{rows} nothing: the answer there is the prior of the model",
             PriorWarning,
-            stacklevel=4,
         )
 
 

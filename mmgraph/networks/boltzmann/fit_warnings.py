@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.graph.errors import ConstantRepresentationWarning, UselessLabelsWarning
+from mmgraph.graph.errors import ConstantRepresentationWarning, UselessLabelsWarning, warn_caller
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.networks.boltzmann.answers import posterior_means
@@ -38,12 +36,11 @@ def warn_if_useless(graph: FactorGraph, layers: Layers, evidence: Evidence) -> N
     means = posterior_means(graph, shown, names)
     most = float(means[layers.joint.name].std(0).max())
     if most < _CONSTANT:
-        warnings.warn(
+        warn_caller(
             f"the joint layer says the same of every row: no mean of its units varies by more than "
             f"{most:.2g} (standard deviation). More epochs, a higher learning_rate, or fewer units "
             "and layers may help",
             ConstantRepresentationWarning,
-            stacklevel=3,
         )
     if layers.labels is not None and (codes := some.hard(layers.labels.name)) is not None:
         _warn_of_labels(means[layers.labels.name].cpu(), codes)
@@ -60,11 +57,10 @@ def _warn_of_labels(chances: Float[Tensor, "rows states"], codes: Tensor) -> Non
     entropy = -float(torch.xlogy(shares, shares).sum())
     right, majority = float((chances.argmax(1) == codes).double().mean()), float(shares.max())
     if loss >= entropy or right < majority - _SLACK:
-        warnings.warn(
+        warn_caller(
             f"labels of rows learned from are predicted no better than by their frequencies: right "
             f"in {right:.3f} of them (the commonest label: {majority:.3f}), with a log-loss of "
             f"{loss:.3g} (frequencies: {entropy:.3g}). More epochs, smaller batches, another "
             "learning_rate or standardised data may help",
             UselessLabelsWarning,
-            stacklevel=4,
         )

@@ -15,7 +15,7 @@ from jaxtyping import Float64
 from mmgraph.data.folds import SplitWarning
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.splits import Fold, folds_of
-from mmgraph.graph.errors import needs
+from mmgraph.graph.errors import needs, warn_caller
 from mmgraph.predictors.pooling.pooled_leaves import FittedPlace, PlacedLeaf, PooledLeaves
 from mmgraph.predictors.pooling.powers import HeldOut
 
@@ -126,11 +126,10 @@ def _within(
             continue
         scores |= _held_out(data, places, splits, how)
     if left_out:
-        warnings.warn(
+        warn_caller(
             f"the budget of {budget:g} s does not suffice for the leaves {', '.join(left_out)}: "
             "they are left out",
             BudgetWarning,
-            stacklevel=6,
         )
     return {leaf: scores[leaf] for leaf in leaves if leaf in scores}
 
@@ -245,11 +244,10 @@ def inner_folds(data: MultimodalData, count: int, seed: int) -> list[Fold]:
     if data.groups is not None and len(np.unique(data.groups.codes)) > 1:
         return folds_of(data, count, seed)
     if data.groups is not None:
-        warnings.warn(
+        warn_caller(
             f"all {len(data)} rows are of one '{data.groups.name}': powers are learned on random "
             "rows",
             SplitWarning,
-            stacklevel=2,
         )
     counts = np.bincount(data.codes)
     smallest = int(counts[counts > 0].min())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from jaxtyping import Bool, Int64, UInt8
 
 from mmgraph.formats.files import read_text
 from mmgraph.graph.arrays import first_place
-from mmgraph.graph.errors import FormatError, suggestion
+from mmgraph.graph.errors import FormatError, suggestion, warn_caller
 from mmgraph.spatial.annotations.colour_labels import (
     Colour,
     as_bytes,
@@ -157,7 +156,7 @@ class Annotations:
     ) -> Annotations:
         read = read_colours(image, hidden, classes, unlabelled, source)
         for note in lost_colours(image, read):
-            warnings.warn(f"{source}: {note}", AnnotationWarning, stacklevel=4)
+            warn_caller(f"{source}: {note}", AnnotationWarning)
         values = tuple(range(1, len(read.names) + 1))
         return cls(read.numbers - 1, read.names, values, read.colours)
 
@@ -261,7 +260,7 @@ def read_annotations(
         number = unlabelled_number(unlabelled, 0, str(path))
     numbers = whole_numbers(cells, hidden, number, str(path))
     if (note := wrapped(cells, numbers != number)) is not None:
-        warnings.warn(f"{path}: {note}", AnnotationWarning, stacklevel=2)
+        warn_caller(f"{path}: {note}", AnnotationWarning)
     return Annotations._of_numbers(numbers, classes, number, str(path))
 
 
@@ -281,7 +280,7 @@ def _silent_number(known: np.ndarray, hides: bool, classes: Classes | None, sour
         )
     else:
         return 0
-    warnings.warn(f"{source}: {note}", AnnotationWarning, stacklevel=3)
+    warn_caller(f"{source}: {note}", AnnotationWarning)
     return UNLABELLED
 
 
@@ -341,10 +340,9 @@ def _from_numbers(
             ) from None
     silent = sum(int(label) == unlabelled for label in labels.values())
     if silent:
-        warnings.warn(
+        warn_caller(
             f"{path}: {silent} of {len(labels)} pixels have the number {unlabelled}, which stands "
             "for no label",
             AnnotationWarning,
-            stacklevel=4,
         )
     return Annotations.of(array, names, unlabelled=unlabelled, source=str(path))

@@ -8,13 +8,12 @@ machine without weights; one that has learned anything finds the rows likelier t
 from __future__ import annotations
 
 import math
-import warnings
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.graph.errors import UnlikelyRowsWarning
+from mmgraph.graph.errors import UnlikelyRowsWarning, warn_caller
 from mmgraph.graph.exponential_family import log_orders
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
@@ -57,10 +56,9 @@ def divergence(
     if least - most > max(_NATS, _SHARE * abs(least)):
         return comparison
     if warns and least - most > max(_LOW_NATS, _LOW_SHARE * abs(least)):
-        warnings.warn(
+        warn_caller(
             f"{comparison}; a lower learning_rate, or more gibbs_steps, may help",
             UnlikelyRowsWarning,
-            stacklevel=2,
         )
     return ""
 

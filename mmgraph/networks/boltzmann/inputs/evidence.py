@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,7 +14,7 @@ from torch import Tensor
 from mmgraph.graph.arrays import as_array
 from mmgraph.graph.column_reader import is_frame, lost_value, plain_array
 from mmgraph.graph.element_evidence import elements_in
-from mmgraph.graph.errors import EvidenceError, LearningError, VanishingValueWarning
+from mmgraph.graph.errors import EvidenceError, LearningError, VanishingValueWarning, warn_caller
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.state_labels import Index
 from mmgraph.graph.variable import Variable
@@ -91,7 +90,7 @@ def _check_values(variable: Variable, cells: object, evidence: Evidence) -> None
         return
     if variable.cardinality == 2:
         raise LearningError(message)
-    warnings.warn(message, VanishingValueWarning, stacklevel=5)
+    warn_caller(message, VanishingValueWarning)
 
 
 def _by_variable(
@@ -197,10 +196,9 @@ def warn_of_unobserved(layers: Layers, evidence: Evidence) -> None:
     observed = {name for name in evidence.observed() if bool(_known(evidence, name).any())}
     lacking = [v.name for v in layers.visible if v.name not in observed]
     if lacking:
-        warnings.warn(
+        warn_caller(
             f"no row observes {', '.join(map(repr, lacking[:5]))}: learned as latent units",
             LatentVariableWarning,
-            stacklevel=3,
         )
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
-import warnings
 from typing import Any
 
 import numpy as np
 
 from mmgraph.graph.column_reader import is_frame
-from mmgraph.graph.errors import GraphError, MissingExtraError, NotFittedError
+from mmgraph.graph.errors import GraphError, MissingExtraError, NotFittedError, warn_caller
 
 CONTAINERS = ("default", "pandas", "polars")
 
@@ -35,11 +34,10 @@ def warn_of_column(shape: tuple[int, ...]) -> None:
     """Say, as scikit-learn's classifiers do, that labels came as a column; where it is loaded."""
     theirs = _class("DataConversionWarning")
     if theirs is not None:
-        warnings.warn(
+        warn_caller(
             "A column-vector y was passed when a 1d array was expected. Its shape is "
             f"{shape}; y.ravel() has ({shape[0]},).",
             theirs,
-            stacklevel=2,
         )
 
 
