@@ -62,7 +62,8 @@ def schema_in_file(path: str | os.PathLike[str]) -> tuple[list[Column], dict[str
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FormatError(f"{path}: not a TOML file ({error})") from None
+        twice = "; a column stands there twice" if "overwrite" in str(error) else ""
+        raise FormatError(f"{path}: not a TOML file ({error}{twice})") from None
     except FileNotFoundError:
         raise FormatError(f"there is no file {path}") from None
     except OSError as error:

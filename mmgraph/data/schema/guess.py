@@ -76,7 +76,7 @@ def guessed_columns(data: object, target: str | None = None) -> list[Column]:
         )
     summaries = _summaries(table)
     columns = {name: _described(name, summary) for name, summary in summaries.items()}
-    notes = {name: _of_missing_cells(summary) for name, summary in summaries.items()}
+    notes = {name: _of_spellings(columns[name], s) for name, s in summaries.items()}
     columns = _with_one_of_each_role(columns, target)
     features = {n: column for n, column in columns.items() if column.role == "feature"}
     prefixes = _modalities([n for n, column in features.items() if column.kind not in _ALONE])
@@ -96,11 +96,16 @@ def guessed_columns(data: object, target: str | None = None) -> list[Column]:
     ]
 
 
-def _of_missing_cells(summary: _Summary) -> str:
-    """What to say of cells that mean missing by all appearances."""
+def _of_spellings(column: Column, summary: _Summary) -> str:
+    """What to say of cells that mean missing, or the same, by all appearances."""
     for cell in map(str, summary.cells):
         if cell.strip().casefold() in _NOTHING:
             return f"{cell!r} is a missing cell, perhaps: say {said_so('missing', cell)}"
+    alike: dict[str, str] = {}
+    for cell in map(str, summary.cells if column.kind == "categorical" else ()):
+        other = alike.setdefault(cell.strip().casefold(), cell)
+        if other != cell:
+            return f"{other!r} and {cell!r} are two states: spell them alike if they are one"
     return ""
 
 

@@ -67,6 +67,7 @@ def test_what_is_written_is_read_again(tmp_path_factory, described, reading):
         ("", FormatError, r"a schema is one table, \[columns\], .*; it is missing"),
         ("x = 1\n[columns]", FormatError, "there is no place for 'x'"),
         ("[columns]\na = {kind = 'real'}", SchemaError, "schema.toml: the column 'a' has the kind"),
+        ("[columns]\na = {}\na = {}", FormatError, "a column stands there twice"),
         ("columns = 3", SchemaError, "schema.toml: a schema has a table of columns, not 3"),
         (
             "read = 3\n[columns]",

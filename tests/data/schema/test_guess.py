@@ -44,6 +44,7 @@ def column(name: str, values: object, target: str | None = None):
         ("x", [*map(str, range(3, 80, 2)), "high"], "continuous", "'high' is no number; if it is"),
         ("x", ["0", "1"] * 19 + ["NA", "1"], "categorical", "--read missing=NA"),
         ("x", ["mild", "severe"] * 19 + [" ", "mild"], "categorical", "' ' is a missing cell"),
+        ("x", ["ja", "nein"] * 19 + ["ja ", "ja"], "categorical", "'ja' and 'ja ' are two states"),
         ("x", [f"{i},{i}" for i in range(ROWS)], "continuous", "--read decimal=,"),
         ("x", [f"c{i % 25}" for i in range(ROWS)], "categorical", "25 distinct texts are many"),
     ],
