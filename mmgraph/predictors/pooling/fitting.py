@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -20,7 +21,7 @@ from mmgraph.predictors.pooling.pooled_leaves import FittedPlace, PlacedLeaf, Po
 from mmgraph.predictors.pooling.powers import HeldOut
 
 with needs("data", "scikit-learn", "predictors"):
-    from joblib import Parallel, delayed
+    from joblib import effective_n_jobs
     from threadpoolctl import threadpool_limits
 
 _ROWS_OF_A_GROUP = 10
@@ -194,11 +195,18 @@ def side_by_side(tasks: Iterable[Callable[[], Result]], jobs: int | None) -> lis
         torch.set_num_threads(1)  # of each thread its own number
         return task()
 
+    workers = effective_n_jobs(jobs)
     with _warnings_afterwards():
-        results: list[Result] = Parallel(n_jobs=jobs, prefer="threads")(
-            delayed(alone)(task) for task in tasks
-        )
-    return results
+        if workers == 1:
+            return [alone(task) for task in tasks]
+        # Where one fails, or on an interruption, no more begin, and those that run are waited for:
+        # a thread that is killed within compiled code takes the process with it.
+        with ThreadPoolExecutor(workers) as pool:
+            futures = [pool.submit(alone, task) for task in tasks]
+            try:
+                return [future.result() for future in futures]
+            finally:
+                pool.shutdown(cancel_futures=True)
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -104,8 +106,16 @@ def test_an_error_in_a_thread_is_the_errors_own():
     def fails() -> None:
         raise LearningError("what is wrong")
 
+    begun: list[int] = []
+
+    def slow(number: int) -> None:
+        begun.append(number)
+        time.sleep(0.01)
+
+    tasks = [fails, *(partial(slow, number) for number in range(100))]
     with pytest.raises(LearningError, match="what is wrong"):
-        side_by_side([lambda: None, fails], 2)
+        side_by_side(tasks, 2)
+    assert len(begun) < 90  # no more began once one had failed
 
 
 def test_joint_leaves_are_those_of_single_modalities_but_densities():
