@@ -23,6 +23,7 @@ from mmgraph.cli.common import (
 from mmgraph.cli.interruption import keeps, unwritten
 from mmgraph.cli.rows import MOST_ROWS, check_table, lines_to, write_table
 from mmgraph.cli.tables.classifiers import read_classifier
+from mmgraph.cli.tables.lacking_columns import lacking_words
 from mmgraph.cli.tables.schema import table_reading
 from mmgraph.graph.errors import FormatError, SchemaError
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from mmgraph.data.multimodal_data import MultimodalData
+    from mmgraph.data.schema.columns import Column
+    from mmgraph.data.table import Table
     from mmgraph.predictors.row_classifier import RowClassifier
 
 _SHOWN_ROWS = 20
@@ -76,8 +79,12 @@ def predict(
     classifier = read_classifier(model)
     if explain and not hasattr(classifier, "explain"):
         raise FormatError(f"{model} holds a classifier that explains nothing: leave out --explain")
-    data = _rows_for(classifier, model, rows, table_reading(read))
+    table = _table_of(classifier, model, rows, table_reading(read))
+    data = _rows_for(classifier, table)
     asked = _asked(classifier, given, data)
+    assert classifier.schema_ is not None
+    if words := lacking_words(table.origin, table.columns, classifier.schema_, asked):
+        say(f"warning: {words}")
     batches = _batches(classifier, data, asked, explain)
     if as_json and output is None:
         print_json([record for batch in batches for record in _records(batch)])
@@ -90,22 +97,32 @@ def predict(
         print_written(as_json, record, f"wrote {lines_to(count, output)}")
 
 
-def _rows_for(
+def _features(classifier: RowClassifier) -> list[Column]:
+    assert classifier.schema_ is not None
+    return [c for c in classifier.schema_.columns.values() if c.role == "feature"]
+
+
+def _table_of(
     classifier: RowClassifier, model: str, path: Path, reading: Mapping[str, Any]
-) -> MultimodalData:
-    """The features of a file's rows, of which those that are lacking are missing."""
-    from mmgraph.data.multimodal_data import MultimodalData
-    from mmgraph.data.schema.schema import Schema
+) -> Table:
+    """The table of a file, which has a column at least that was learned from."""
     from mmgraph.data.tables import open_table
 
     table = open_table(path, **reading)
-    assert classifier.schema_ is not None
-    features = [c for c in classifier.schema_.columns.values() if c.role == "feature"]
+    features = _features(classifier)
     if not any(column.name in table.columns for column in features):
         names = ", ".join(f"'{column.name}'" for column in features[:5])
         names += ", …" if len(features) > 5 else ""
         raise SchemaError(f"{path} has none of the columns that {model} learned from: {names}")
-    return MultimodalData.read(table, Schema(features), partial=True)
+    return table
+
+
+def _rows_for(classifier: RowClassifier, table: Table) -> MultimodalData:
+    """The features of a table's rows, of which those that are lacking are missing."""
+    from mmgraph.data.multimodal_data import MultimodalData
+    from mmgraph.data.schema.schema import Schema
+
+    return MultimodalData.read(table, Schema(_features(classifier)), partial=True)
 
 
 def _asked(

@@ -124,6 +124,23 @@ def test_rows_with_nothing_to_look_at_are_named(mmgraph, fitted: Path):
     assert pd.read_csv("p.csv")["y=ill"].iloc[[2, 59]].tolist() == [0.5, 0.5]
 
 
+def test_columns_that_are_lacking_are_named(mmgraph, fitted: Path):
+    whole = pd.read_csv("rows.csv")
+    whole.rename(columns={"lab_1": "LAB_1"}).drop(columns="gene_2").to_csv("some.csv", index=False)
+    arguments = ("predict", "my.mmgraph", "some.csv", "--output", "p.csv")
+    code, _, err = mmgraph(*arguments)
+    assert (code, err.count("\n")) == (0, 2)
+    assert "some.csv lacks columns that were learned from, and are missing now: " in err
+    assert "'lab_1' (did you mean 'LAB_1'?), 'gene_2'\n" in err
+    assert "gene_2" not in mmgraph(*arguments, "--given", "lab")[2]
+    whole.drop(columns=["gene_1", "gene_2"]).to_csv("some.csv", index=False)
+    warning = "mmgraph: warning: some.csv: not in the file: modality genes\n"
+    assert mmgraph(*arguments)[2].startswith(warning)
+    whole.rename(columns=lambda name: name.upper()).assign(ward="N").to_csv("some.csv", index=False)
+    err = mmgraph(*arguments)[2]
+    assert "'gene_2' (did you mean 'GENE_2'?); not in the file: modality genes\n" in err
+
+
 def test_a_modality_of_which_nothing_was_learned(mmgraph, study: Path):
     whole = pd.read_csv("rows.csv")
     genes = [name for name in whole if name.startswith("gene_")]
