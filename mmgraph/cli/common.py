@@ -218,6 +218,6 @@ def progress_bar(description: str, total: float | None) -> Iterator[tuple[Progre
         console=console,
         transient=True,
         redirect_stdout=False,  # what is printed there is the answer, and no part of the bar
-        disable=not console.is_terminal,
+        disable=not console.file.isatty(),  # FORCE_COLOR, as in notebooks, makes no terminal
     ) as bar:
         yield bar, bar.add_task(description, total=total)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,9 @@ from mmgraph.comparison.cross_validation import CrossValidation, cross_validatio
 from mmgraph.comparison.noise import figures_with_noise
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.graph.errors import needs
+from mmgraph.networks.boltzmann.answers import PriorWarning
 from mmgraph.predictors.predictor import Predictor
+from mmgraph.predictors.row_predictor import warn_of_prior
 
 Situation = tuple[str, ...]
 """The modalities that are there."""
@@ -131,6 +134,8 @@ def cross_validate(
         If the random split leaks, with what was seen.
     SplitWarning, CopiesWarning
         If groups keep nothing apart.
+    PriorWarning
+        If a row (which) has none of the modalities of a set: its answer is the prior.
 
     Examples
     --------
@@ -142,8 +147,11 @@ def cross_validate(
         if given is None
         else tuple((m,) if isinstance(m, str) else tuple(m) for m in given)
     )
-    for modality in {m for modalities in sets for m in modalities}:
-        data.block(modality)
+    for modalities in sets:
+        for modality in modalities:
+            data.block(modality)
+        if modalities:
+            warn_of_prior(data, modalities)
     return CrossValidated(
         tuple(
             HeldOut(split, _predicted(predictor, split, sets))
@@ -161,5 +169,7 @@ def _predicted(
         fitted = copy.deepcopy(predictor).fit(data.rows(training))
         held = data.rows(test)
         for given, table in tables.items():
-            table[test] = fitted.predict_proba(held, given=given)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", PriorWarning)  # it counts the rows of a fold
+                table[test] = fitted.predict_proba(held, given=given)
     return tables

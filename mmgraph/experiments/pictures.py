@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmgraph.comparison.cross_validation import CrossValidation
-from mmgraph.comparison.metrics import BINS
 from mmgraph.plots import confusion_matrix, reliability_diagram, save
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def calibration_figures(
     """Return a reliability diagram of all situations, and confusion matrices of some."""
     target, codes = split.data.target, split.data.codes[split.tested]
     title = split.titled(f"Calibration of {target.name}")
-    figures = {"reliability": reliability_diagram(codes, tables, BINS, title=title)}
+    figures = {"reliability": reliability_diagram(codes, tables, title=title)}
     for name, situation in confusions.items():
         title = split.titled(f"{target.name} given {situation}")
         figures[name] = confusion_matrix(

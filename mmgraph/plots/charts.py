@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Int
 
-from mmgraph.comparison.metrics import ReliabilityBins, reliability_bins
+from mmgraph.comparison.metrics import BINS, ReliabilityBins, reliability_bins
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.plots.figures import INK, PALETTE, as_chart, colour_bar, legend, name_axes, new_figure
 
@@ -112,7 +112,7 @@ def _curve(truth: object, probabilities: object, bins: int) -> ReliabilityBins:
 def reliability_diagram(
     truth: object,
     probabilities: Mapping[str, Any] | object,
-    bins: int = 10,
+    bins: int = BINS,
     *,
     title: str | None = None,
 ) -> Figure:
@@ -161,7 +161,7 @@ def reliability_diagram(
     upper.set_ylim(-0.02, 1.02)
     lower.set_yscale("log")
     lower.yaxis.set_major_formatter("{x:,.0f}")
-    lower.set_ylim(bottom=0.7)
+    lower.set_ylim(0.7, 2.0 * max(curve.counts.max() for curve in curves.values()))
     name_axes(lower, "confidence: the probability of the predicted state", "predictions\na bin")
     for axes in (upper, lower):
         axes.set_xlim(0.0, 1.02)

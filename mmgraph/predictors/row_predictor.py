@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from jaxtyping import Bool
 
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.schema.schema import Schema
@@ -129,10 +128,7 @@ class RowPredictor(BaseEstimator, abc.ABC):
         check_is_fitted(self)
         asked, data = self._looked_at(given), self._rows(X)
         if given is None or len(given):
-            empty = np.ones(len(data), bool)
-            for modality in asked:
-                empty &= data.block(modality).missing
-            _warn_of_empty(empty)
+            warn_of_prior(data, asked)
         return data, asked
 
     def _rows(self, X: Any) -> MultimodalData:
@@ -218,8 +214,11 @@ def _check_weight_of_classes(data: MultimodalData) -> None:
         )
 
 
-def _warn_of_empty(empty: Bool[np.ndarray, " rows"]) -> None:
-    """Say so where a row has nothing to be told by."""
+def warn_of_prior(data: MultimodalData, asked: Collection[str]) -> None:
+    """Say so where a row has none of the modalities to look at."""
+    empty = np.ones(len(data), bool)
+    for modality in asked:
+        empty &= data.block(modality).missing
     rows = np.flatnonzero(empty)
     if len(rows):
         which = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")

@@ -14,6 +14,7 @@ from mmgraph.comparison.noise import standard_error
 from mmgraph.data.leak_alarm import LeakWarning
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.graph.errors import LearningError, MmgraphError, UnknownVariableError
+from mmgraph.networks.boltzmann.answers import PriorWarning
 
 ROWS, SETS = 40, (("number", "noise"), ("number",), ("noise",))
 
@@ -90,6 +91,18 @@ def test_blocks_are_left_out_where_random_rows_leak():
     with pytest.warns(LeakWarning):
         tested = mm.cross_validate(Remembering(), rows)
     assert [s.split.groups for s in tested.splits] == [None, "block"]
+
+
+def test_rows_that_have_nothing_are_counted_in_the_data():
+    noise = np.random.default_rng(0).normal(size=(ROWS, 1))
+    noise[33] = np.nan
+    rows = MultimodalData.of(
+        {"number": np.arange(ROWS)[:, None], "noise": noise}, list(ROWS // 2 * "ab")
+    )
+    classifier = mm.MultimodalClassifier(leaves="mixture", joint=[], folds=2)
+    with pytest.warns(PriorWarning, match="row 33 has none") as warned:
+        mm.cross_validate(classifier, rows, given=["noise"], folds=2)
+    assert [w.filename for w in warned if w.category is PriorWarning] == [__file__]
 
 
 @pytest.mark.parametrize(

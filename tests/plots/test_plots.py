@@ -9,6 +9,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import mmgraph as mm
+from mmgraph.comparison.metrics import expected_calibration_error
 from mmgraph.graph.errors import FormatError, MmgraphError
 from mmgraph.plots import confusion_matrix, draw_network, network, reliability_diagram, save
 
@@ -73,7 +74,13 @@ def test_reliability_diagram_has_a_curve_a_situation(tmp_path: Path):
     tables = {name: generator.dirichlet(np.ones(3), 100) for name in ("both", "sound")}
     figure = reliability_diagram(truth, tables)
     (legend,) = figure.legends
-    assert [t.get_text().split(" (")[0] for t in legend.get_texts()] == ["both", "sound"]
+    errors = {name: expected_calibration_error(table, truth) for name, table in tables.items()}
+    assert [t.get_text() for t in legend.get_texts()] == [
+        f"{name} (calibration error {error:.3f})" for name, error in errors.items()
+    ]
+    lower = figure.axes[1]
+    counts = [count for line in lower.lines for count in line.get_ydata()]
+    assert lower.get_ylim()[0] < min(counts) <= max(counts) < lower.get_ylim()[1]
     save(figure, tmp_path / "reliability.png")
 
 
