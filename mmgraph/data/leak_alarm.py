@@ -25,7 +25,7 @@ _LEAST_BLOCKS = 3
 
 
 class LeakWarning(UserWarning):
-    """Test rows have near copies among the training rows, which stand beside them in the file."""
+    """Test rows have near copies beside them in the file, or a column of features is the target."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from mmgraph.predictors.pooling.placement import telling_modalities
 from mmgraph.predictors.tempered_classifier import TemperedClassifier
 
 _LEAST_PROBABILITY = float(np.finfo(np.float64).tiny)
+_TARGET = "target"
 
 
 class BayesianNetworkClassifier(TemperedClassifier):
@@ -51,7 +52,8 @@ class BayesianNetworkClassifier(TemperedClassifier):
         Its parameters stay as they are; training rows teach the powers alone, and its states are
         the classes.
     target : str
-        What the target is called: in the network, or in the edges where labels have no name.
+        What the target is called in the network, or in the edges. By default edges call it as the
+        pandas Series of labels is called, or "target".
     edges : sequence of (parent, child), optional
         The structure of a network that is learned, see
         :class:`~mmgraph.predictors.learned_network.NetworkLearning`.
@@ -103,7 +105,7 @@ class BayesianNetworkClassifier(TemperedClassifier):
         modalities: Modalities | None = None,
         *,
         network: BayesianNetwork | None = None,
-        target: str = "target",
+        target: str = _TARGET,
         edges: Edges | None = None,
         equivalent_sample_size: float = 10.0,
         shrinkage: float = 0.1,
@@ -121,8 +123,11 @@ class BayesianNetworkClassifier(TemperedClassifier):
         self.folds = folds
         self.random_state = random_state
 
-    def _target_name(self) -> str:
-        return self.target
+    def _target_name(self, y: Any, data: MultimodalData) -> str:
+        named = {name for edge in self.edges or () for name in edge}
+        if self.network is not None or self.target != _TARGET or _TARGET in named:
+            return self.target
+        return super()._target_name(y, data)
 
     def _schema_for(self, table: Any) -> Schema:
         """What columns are that a given network knows: their states are the network's."""

@@ -138,6 +138,22 @@ def rows_of(table: Any, schema: Schema, partial: bool) -> MultimodalData:
     return MultimodalData(blocks, schema=schema)
 
 
+def series_name(labels: Any, data: MultimodalData) -> str | None:
+    """Return what a pandas Series of labels is called, None where a column is called so, too."""
+    name = getattr(labels, "name", None)
+    columns = {n for b in data.blocks.values() if isinstance(b, Columns) for n in b.names}
+    is_name = isinstance(name, str) and name and name not in columns | {*data.blocks}
+    return name if is_name else None
+
+
+def with_target(schema: Schema, target: Variable) -> Schema:
+    """Return a schema whose target is a variable that labels beside the table are called by."""
+    if schema.target is not None or target.name in schema.columns:
+        return schema
+    kind = "categorical" if target.is_discrete else "continuous"
+    return Schema([*schema.columns.values(), Column(target.name, kind=kind, role="target")])
+
+
 def labelled_rows(
     data: MultimodalData, labels: Any, groups: Any, weights: Any, name: str = "target"
 ) -> tuple[MultimodalData, np.ndarray]:
@@ -156,7 +172,15 @@ def labelled_rows(
     flat = _one_a_row(labels, groups, weights)
     missing = np.array([is_missing(x) for x in flat.tolist()], bool)
     if missing.any():
-        raise LearningError(f"row {int(missing.argmax())} has no label")
+        first, count = int(missing.argmax()), int(missing.sum())
+        raise LearningError(
+            (
+                f"row {first} has no label: leave it out"
+                if count == 1
+                else f"{count} rows have no label, the first is row {first}: leave them out"
+            )
+            + ", e.g. frame[y.notna()]"
+        )
     if type_of_target(flat).startswith("continuous"):
         raise continuous_labels("the target")
     check_classification_targets(flat)

@@ -97,7 +97,8 @@ class NetworkLearning:
                 if name not in variables:
                     hint = suggestion(name, variables)
                     raise UnknownVariableError(
-                        f"the edge {edge[0]} -> {edge[1]}: no column is called '{name}'{hint}"
+                        f"the edge {edge[0]} -> {edge[1]}: no column is called '{name}'{hint} (the "
+                        f"target is called '{target}'; target= says another name)"
                     )
             if not variables[edge[0]].is_discrete:
                 raise LearningError(

@@ -121,7 +121,7 @@ class MultimodalRegressor(RegressorMixin, RowPredictor):
     def _with_target(
         self, data: MultimodalData, y: Any, groups: Any, weights: Any
     ) -> MultimodalData:
-        return numbered_rows(data, y, groups, weights, self._target_name())
+        return numbered_rows(data, y, groups, weights, self._target_name(y, data))
 
     def _with_own_target(self, data: MultimodalData) -> MultimodalData:
         if data.target.is_discrete:

@@ -29,7 +29,7 @@ class RowClassifier(ClassifierMixin, RowPredictor):
     def _with_target(
         self, data: MultimodalData, y: Any, groups: Any, weights: Any
     ) -> MultimodalData:
-        data, self.classes_ = labelled_rows(data, y, groups, weights, self._target_name())
+        data, self.classes_ = labelled_rows(data, y, groups, weights, self._target_name(y, data))
         return data
 
     def _with_own_target(self, data: MultimodalData) -> MultimodalData:

@@ -16,8 +16,9 @@ from mmgraph.formats.resolve import write
 from mmgraph.graph.column_reader import is_frame
 from mmgraph.graph.errors import LearningError, SchemaError, needs, warn_caller
 from mmgraph.networks.boltzmann.answers import PriorWarning
-from mmgraph.predictors.inputs import Modalities, rows_of, schema_of
+from mmgraph.predictors.inputs import Modalities, rows_of, schema_of, series_name, with_target
 from mmgraph.predictors.modality_sets import asked_modalities
+from mmgraph.predictors.target_copies import warn_of_target_copies
 
 with needs("data", "scikit-learn", "predictors"):
     from sklearn.base import BaseEstimator
@@ -58,7 +59,21 @@ class RowPredictor(BaseEstimator, abc.ABC):
             no row, or a parameter of the predictor is unknown.
         SchemaError
             If a column stands in two modalities, or the table lacks one.
+
+        Warns
+        -----
+        LeakWarning
+            If a column is the target, cell by cell (which).
         """
+        try:
+            return self._learn_from(X, y, groups, sample_weight)
+        except BaseException:  # half of it is no model, and what was learned before is out of date
+            for name in [name for name in vars(self) if name.endswith("_")]:
+                delattr(self, name)
+            raise
+
+    def _learn_from(self, X: Any, y: Any, groups: Any, sample_weight: Any) -> Self:
+        """As :meth:`fit`, which leaves nothing behind where this fails."""
         named = is_frame(X) or isinstance(X, MultimodalData)
         if isinstance(X, MultimodalData) and y is None:
             if groups is not None or sample_weight is not None:
@@ -77,7 +92,7 @@ class RowPredictor(BaseEstimator, abc.ABC):
                 X = self._checked(X, y, first=True)
                 X = rows_of(X, self._schema_for(X), partial=False)
             data = self._with_target(X, y, groups, sample_weight)
-            self.schema_ = data.schema
+            self.schema_ = data.schema and with_target(data.schema, data.target)
         if self.schema_ is not None and named:
             names = [n for columns in self.schema_.modalities.values() for n in columns]
             self.feature_names_in_, self.n_features_in_ = np.array(names, object), len(names)
@@ -86,12 +101,13 @@ class RowPredictor(BaseEstimator, abc.ABC):
         if data.weights is not None and data.target.is_discrete:
             _check_weight_of_classes(data)
         self._columns = {modality: block.take(slice(0)) for modality, block in data.blocks.items()}
+        warn_of_target_copies(data)
         self._learn(data)
         return self
 
-    def _target_name(self) -> str:
-        """What the target is called where labels come without a name."""
-        return "target"
+    def _target_name(self, y: Any, data: MultimodalData) -> str:
+        """What the target is called: as a pandas Series of labels is, unless a column is, too."""
+        return series_name(y, data) or "target"
 
     def _schema_for(self, table: Any) -> Schema:
         """What the columns of training rows are."""
@@ -141,7 +157,8 @@ class RowPredictor(BaseEstimator, abc.ABC):
             return replace(X, blocks=blocks)
         if self.schema_ is None:
             raise LearningError("the predictor learned from MultimodalData: give such to it")
-        return rows_of(self._checked(X, None, first=False), self.schema_, partial=True)
+        features = Schema(c for c in self.schema_.columns.values() if c.role == "feature")
+        return rows_of(self._checked(X, None, first=False), features, partial=True)
 
     def _check_columns(self, data: MultimodalData) -> None:
         """Refuse rows whose columns or states are not those that were learned from."""

@@ -354,3 +354,20 @@ def test_scikit_learns_own_checks(estimator, check):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         check(estimator)
+
+
+def test_edges_call_the_target_as_its_series():
+    random = np.random.default_rng(0)
+    ill = np.arange(60) % 2
+    frame = pd.DataFrame(random.standard_normal((60, 2)) + ill[:, None], columns=["a", "b"])
+    y = pd.Series(ill, name="ill")
+    edges = [("ill", "a"), ("ill", "b")]
+    classifier = mm.BayesianNetworkClassifier(edges=edges, temper=False).fit(frame, y)
+    assert set(classifier.network_.variables) == {"ill", "a", "b"}
+    other = mm.BayesianNetworkClassifier(edges=edges, target="ill", temper=False)
+    expected = other.fit(frame, y.rename("c")).predict_proba(frame)
+    np.testing.assert_array_equal(classifier.predict_proba(frame), expected)
+    usual = mm.BayesianNetworkClassifier(edges=[("target", "a"), ("target", "b")], temper=False)
+    np.testing.assert_array_equal(usual.fit(frame, y).predict_proba(frame), expected)
+    with pytest.raises(UnknownVariableError, match=r"'ill' \(the target is called .* target= says"):
+        classifier.fit(frame, ill)

@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import RidgeCV
 from sklearn.metrics import r2_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import mmgraph as mm
+from mmgraph.data.leak_alarm import LeakWarning
 from mmgraph.graph.errors import LearningError, SchemaError, UnknownVariableError
 from mmgraph.networks.boltzmann.answers import PriorWarning
 from mmgraph.predictors.leaves.mixture import MixtureLeaf
@@ -216,3 +218,16 @@ def test_scikit_learns_own_checks(estimator, check):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         check(estimator)
+
+
+@each_method
+def test_the_number_among_the_columns_and_its_name(method):
+    frame, target = rows(60)
+    regressor = clone(METHODS[method])
+    with pytest.warns(LeakWarning, match="column 'd' of the modality 'scan' is the target"):
+        regressor.fit(frame.assign(d=target), pd.Series(target, name="months"))
+    assert regressor.schema_.target == "months"
+    with pytest.raises(LearningError):
+        regressor.fit(frame, np.where(np.arange(60) == 3, np.nan, target))
+    with pytest.raises(NotFittedError):
+        regressor.predict(frame)

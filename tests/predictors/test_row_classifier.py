@@ -7,11 +7,13 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
 import mmgraph as mm
 from mmgraph.data.copies import CopiesWarning
 from mmgraph.data.folds import SplitWarning
+from mmgraph.data.leak_alarm import LeakWarning
 from mmgraph.graph.errors import (
     EvidenceError,
     LearningError,
@@ -95,8 +97,18 @@ def test_weights_that_are_none(classifier, weights, message):
     ("labels", "message"),
     [
         (np.zeros(60), r"one class only, \[0\.0\]: nothing to tell"),
-        (np.where(np.arange(60) == 7, np.nan, np.arange(60) % 2), "row 7 has no label"),
-        ([None if row == 7 else "ab"[row % 2] for row in range(60)], "row 7 has no label"),
+        (
+            np.where(np.arange(60) == 7, np.nan, np.arange(60) % 2),
+            "row 7 has no label: leave it out, e",
+        ),
+        (
+            [None if row in (2, 7, 9) else "ab"[row % 2] for row in range(60)],
+            "3 rows have no label, the first is row 2: leave them out",
+        ),
+        (
+            [None if row == 7 else "ab"[row % 2] for row in range(60)],
+            "row 7 has no label: leave it out, e",
+        ),
     ],
 )
 def test_labels_that_tell_nothing(classifier, labels, message):
@@ -220,3 +232,45 @@ def test_a_modality_that_was_never_there_is_looked_at_in_vain(classifier):
         classifier.predict_proba(lacking)
     with pytest.raises(UnknownVariableError, match="no modality 'otter'; did you mean 'other'"):
         classifier.predict_proba(frame, ["otter"])
+
+
+@pytest.mark.parametrize("spelled", [np.arange(3), np.arange(3.0), np.array(["x", "y", "z"])])
+def test_the_target_among_the_columns_is_named(classifier, spelled):
+    frame, labels = rows()
+    leaky = frame.assign(c=spelled[labels])
+    with pytest.warns(LeakWarning, match="column 'c' of the modality 'other' is the target") as of:
+        classifier.fit(leaky, pd.Series(spelled[labels], name="c"))
+    assert [one.filename for one in of if one.category is LeakWarning] == [__file__]
+    leaky.loc[7, "c"] = spelled[(labels[7] + 1) % 3]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", LeakWarning)
+        classifier.fit(leaky, spelled[labels])
+
+
+@pytest.mark.filterwarnings("ignore::mmgraph.predictors.pooling.placement.SilentModalityWarning")
+def test_a_fit_that_fails_leaves_nothing(classifier, tmp_path):
+    frame, labels = rows()
+    classifier.fit(frame, labels)
+    with pytest.raises(LearningError):
+        classifier.fit(frame, np.where(np.arange(60) == 7, np.nan, labels))
+    with pytest.raises(NotFittedError):
+        classifier.predict_proba(frame)
+    with pytest.raises(LearningError):
+        classifier.fit(frame.assign(a=1.0, b=1.0, c=1.0), labels)
+    with pytest.raises(NotFittedError):
+        classifier.predict(frame)
+    with pytest.raises(MmgraphError, match="not fitted"):
+        classifier.save(tmp_path / "none.mmgraph")
+    assert classifier.fit(frame, labels).predict(frame).shape == (60,)
+
+
+def test_the_target_is_called_as_its_series(classifier):
+    frame, labels = rows()
+    classifier.fit(frame, pd.Series(labels, name="complication"))
+    assert classifier.schema_.target == "complication"
+    with_labels = frame.assign(complication="never heard of")
+    np.testing.assert_array_equal(
+        classifier.predict_proba(with_labels), classifier.predict_proba(frame)
+    )
+    assert classifier.fit(frame, labels).schema_.target == "target"
+    assert classifier.fit(frame, pd.Series(labels, name="a")).schema_.target == "target"
