@@ -20,6 +20,7 @@ from mmgraph.cli.common import (
 )
 from mmgraph.cli.interruption import keeps
 from mmgraph.cli.outputs import check_directory, check_drawing
+from mmgraph.cli.tables.classifiers import leaf_words
 
 _COLUMNS = {
     "boltzmann_machine": (
@@ -40,7 +41,7 @@ _NOTE = """\
 ± is the standard error: over rows, or in a split by groups over the groups. ECE
 is the expected calibration error; debiased: without what noise adds to it; by
 chance: what it would be if these predictions were calibrated, its mean and 95%
-quantile."""
+quantile. Given nothing the answer is the shares of the classes."""
 _GIVEN_WIDTH = 15
 
 
@@ -78,7 +79,8 @@ def run(
 
         report = run_experiment(model, results, folds=folds, progress=progress)
     if as_json:
-        keys = ("model", "kind", "seconds", "results", "chosen", "leak")
+        keys = ("model", "title", "kind", "rows", "target", "classes", "folds", "seconds",
+                "results", "leaves", "chosen", "leak")  # fmt: skip
         print_json({key: report[key] for key in keys if key in report})
         return
     columns = _COLUMNS.get(report["kind"]) or tuple(report["results"][0])
@@ -89,15 +91,26 @@ def run(
     print_table(
         [_heading(column) for column in columns],
         [[_cell(row, column) for column in columns] for row in report["results"]],
-        f"{report['model']}, {report['seconds']:.0f} s",
+        _title(report),
     )
     if "calibration_error_by_chance" in columns:
         typer.echo(_NOTE)
     for groups in dict.fromkeys(row["groups"] for row in report["results"] if row.get("groups")):
         typer.echo(f"In the split 'grouped' whole groups are left out (here: {groups}).")
+    if "leaves" in report:
+        typer.echo(f"Leaves of the saved model: {leaf_words(report['leaves'])}.")
     list_written(report["files"])
     if fitted := [file for file in report["files"] if Path(file).name == "model.mmgraph"]:
         say(f"`mmgraph predict {fitted[0]} ROWS.csv` answers for other rows")
+
+
+def _title(report: Mapping[str, Any]) -> str:
+    """What was run, how much of it, and how long it took."""
+    name, title, folds = report["model"], report.get("title"), report.get("folds")
+    parts = [f"{title} ({name})" if title else name]
+    if folds and folds["run"] < folds["declared"]:
+        parts.append(f"{folds['run']} of {folds['declared']} folds")
+    return ", ".join([*parts, f"{report['seconds']:.0f} s"])
 
 
 def _heading(column: str) -> str:
@@ -132,7 +145,8 @@ def _cell(row: Mapping[str, Any], column: str) -> str:
 def _text(value: object) -> str:
     """A value as people read it: lists joined, numbers to three places or whole."""
     if isinstance(value, list):
-        return textwrap.fill("+ ".join(map(str, value)), _GIVEN_WIDTH).replace("+ ", "+")
+        joined = textwrap.fill("+ ".join(map(str, value)), _GIVEN_WIDTH).replace("+ ", "+")
+        return joined or "nothing"
     if isinstance(value, float):
         return f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}"
     return "" if value is None else str(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Float64
 
 from mmgraph.data.folds import warn_of_groups
 from mmgraph.data.groups import Codes
@@ -57,6 +58,16 @@ class CrossValidation:
     def tested(self) -> Codes:
         """The test rows, in the order of the folds."""
         return np.concatenate([test for _, test in self.folds])
+
+    @property
+    def shares(self) -> Float64[np.ndarray, "rows states"]:
+        """The shares of the states among the training rows of each test row, as :attr:`tested`."""
+        tables = []
+        for training, test in self.folds:
+            rows = self.data.rows(training)
+            counts = np.bincount(rows.codes, rows.counts, rows.target.cardinality)
+            tables.append(np.tile(counts / counts.sum(), (len(test), 1)))
+        return np.concatenate(tables)
 
     def step(self, number: int) -> str:
         """Return the name under which a fold is kept."""

@@ -33,6 +33,7 @@ class CrossValidatedJob(Job):
         super().__init__(declaration, directory)
         self.data, self.folds, self.seed = data, folds, seed
         self.splits: list[CrossValidation] = []
+        self.folds_run = folds
 
     @abstractmethod
     def fold(
@@ -63,6 +64,7 @@ class CrossValidatedJob(Job):
         LeakWarning
             If the random split leaks; blocks of consecutive rows are left out, too, then.
         """
+        self.folds_run = limit or self.folds
         self.splits = cross_validations(self.data, self.folds, self.seed, limit)
         return [
             Step(
@@ -99,12 +101,18 @@ class CrossValidatedJob(Job):
         return {key: np.concatenate([fold[key] for fold in folds]) for key in folds[0]}
 
     def report(self, answers: Mapping[str, Answer]) -> dict[str, Any]:
-        """Return the rows of all splits, and the ``leak`` if any.
+        """Return the rows of all splits, what was run, and the ``leak`` if any.
 
-        Each row has its ``split``, and what its ``groups`` are.
+        Each row has its ``split``, and what its ``groups`` are. Of the data there are the number of
+        ``rows``, the ``target`` and its ``classes``; ``folds`` says how many of those declared were
+        run.
         """
         leaks = [split.leak.figures() for split in self.splits if split.leak is not None]
         return {
+            "rows": len(self.data),
+            "target": self.data.target.name,
+            "classes": [str(label) for label in self.data.target.labels],
+            "folds": {"run": self.folds_run, "declared": self.folds},
             **({"leak": leaks[0]} if leaks else {}),
             "results": [
                 {"split": split.split, "groups": split.groups, **row}

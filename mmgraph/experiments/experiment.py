@@ -58,7 +58,9 @@ def run(
     Returns
     -------
     dict
-        ``model``, ``kind``, ``seconds``, ``results`` (a list of rows) and ``files``.
+        ``model``, ``title``, ``kind``, ``seconds``, ``results`` (a list of rows) and ``files``; of
+        rows with a target also ``rows`` (how many), ``target``, ``classes`` and ``folds``, and of a
+        classification that is written the ``leaves`` of the saved model.
 
     Raises
     ------

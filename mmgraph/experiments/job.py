@@ -77,7 +77,7 @@ def run_job(job: Job, limit: int | None = None, progress: Progress | None = None
     """Take the steps of a job that no earlier run has kept, and report all of them.
 
     Where it has a directory, steps are kept there, pictures drawn, and their ``files`` reported
-    beside ``model``, ``kind`` and ``results``.
+    beside ``model``, ``title``, ``kind`` and ``results``.
     """
     steps = job.steps(limit)
     mark = fingerprint(job.declaration, job.arrays())
@@ -102,7 +102,8 @@ def run_job(job: Job, limit: int | None = None, progress: Progress | None = None
                 store.write(step.name, answer.arrays, answer.notes)
         done += step.parts
     tell(0, "report")
-    report = {"model": job.declaration.name, "kind": job.kind, **job.report(answers)}
+    named = {"model": job.declaration.name, "title": job.declaration.title, "kind": job.kind}
+    report = {**named, **job.report(answers)}
     if job.directory is not None:
         job.directory.mkdir(parents=True, exist_ok=True)
         report["files"] = job.draw(job.directory, answers)

@@ -116,6 +116,7 @@ def test_run_prints_one_object(mmgraph, monkeypatch: pytest.MonkeyPatch, tmp_pat
         row |= {"accuracy_standard_error": 0.031, "log_loss_standard_error": None}
         row |= {"calibration_error_by_chance": 0.012, "calibration_error_by_chance_95": 0.017}
         report = {"model": name, "kind": "classification", "seconds": 1.0, "results": [row]}
+        report |= {"title": "Home", "leaves": {"a_trees": ["a"], "joint_words": ["a", "b"]}}
         return report | {"leak": {"near": 0.37}, "files": [str(directory)]}
 
     monkeypatch.setattr(experiment, "run", stand_in)
@@ -123,9 +124,11 @@ def test_run_prints_one_object(mmgraph, monkeypatch: pytest.MonkeyPatch, tmp_pat
     code, out, _ = mmgraph(*arguments, "--json")
     report = json.loads(out)
     assert code == 0
-    assert set(report) == {"model", "kind", "seconds", "results", "leak"}
+    assert set(report) == {"model", "title", "kind", "seconds", "results", "leaves", "leak"}
     assert report["results"][0]["given"] == ["sound"]
     code, out, err = mmgraph(*arguments)
+    assert out.startswith("Home (home_activities), 1 s\n")
+    assert "Leaves of the saved model: a: trees; joint: words.\n" in out
     for shown in ("grouped", "0.500±.031", "1.000", "0.012", "0.017", "± is the standard error"):
         assert shown in out
     assert f"wrote {tmp_path}" in err

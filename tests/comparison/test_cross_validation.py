@@ -105,3 +105,12 @@ def test_a_limit_holds_for_each_split():
     assert [len(split.folds) for split in splits] == [4, 3]
     with pytest.raises(MmgraphError, match="5 folds; 6 cannot be run"):
         cross_validations(data(None), 5, 0, 6)
+
+
+def test_shares_are_those_of_the_training_rows():
+    _, grouped = cross_validations(data(np.repeat(np.arange(3), 20)), 5, 0)
+    for (training, test), place in zip(grouped.folds, (0, 20, 40), strict=True):
+        expected = np.bincount(grouped.data.codes[training]) / len(training)
+        np.testing.assert_allclose(
+            grouped.shares[place : place + len(test)], [expected] * len(test)
+        )

@@ -56,7 +56,8 @@ def test_progress_counts_the_parts_of_all_steps():
     told: list[tuple[int, int, str]] = []
     report = run_job(Counting(None), progress=lambda *step: told.append(step))
     assert told == [(0, 4, "the first"), (2, 4, "a part of the second"), (4, 4, "report")]
-    assert report == {"model": "counts", "kind": "counting", "results": [{"sum": 1}, {"sum": 6}]}
+    named = {"model": "counts", "title": "Counts", "kind": "counting"}
+    assert report == {**named, "results": [{"sum": 1}, {"sum": 6}]}
 
 
 def test_steps_are_kept_and_their_scratch_is_removed(tmp_path: Path):

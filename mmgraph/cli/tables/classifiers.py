@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +91,18 @@ def show_classifier(name: str, classifier: RowClassifier, as_json: bool) -> None
         rows.append((modality, len(columns.get(modality, ())), leaves or "-"))
     classes = ", ".join(record["classes"])
     print_table(("modality", "columns", "leaves"), rows, f"{name}: tells {classes}")
+
+
+def leaf_words(leaves: Mapping[str, Sequence[str]]) -> str:
+    """Return which leaves a classifier has; by modality, unless all have the same."""
+    by_place: dict[str, list[str]] = {}
+    for name, sees in leaves.items():
+        place = sees[0] if len(sees) == 1 else "joint"
+        by_place.setdefault(place, []).append(name.removeprefix(f"{place}_"))
+    words = {place: ", ".join(kinds) for place, kinds in by_place.items()}
+    if len(set(words.values())) == 1:
+        return next(iter(words.values()))
+    return "; ".join(f"{place}: {kinds}" for place, kinds in words.items())
 
 
 def described(classifier: RowClassifier) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from mmgraph.comparison.cross_validation import CrossValidation
 from mmgraph.comparison.held_out import situations
 from mmgraph.comparison.noise import figures_with_noise
 from mmgraph.data.multimodal_data import MultimodalData
-from mmgraph.experiments.classification.data import load_data
+from mmgraph.experiments.classification.data import load_data, warn_of_empty
 from mmgraph.experiments.classification.declaration import (
     ClassificationDeclaration,
     read_classification,
@@ -22,11 +24,14 @@ from mmgraph.experiments.classification.declaration import (
 from mmgraph.experiments.cross_validated import CrossValidatedJob
 from mmgraph.experiments.job import Answer, Step, StepProgress
 from mmgraph.experiments.reader import Names, Reader
+from mmgraph.networks.boltzmann.answers import PriorWarning
 from mmgraph.predictors.multimodal_classifier import MultimodalClassifier
 
 MODEL = "model.mmgraph"
 """Where the classifier that learned from all rows lies in the directory of a run."""
 _MODEL_STEP = "model"
+_SHARES = "shares"
+"""What the posteriors are kept as that know nothing of a row: the shares of the classes."""
 
 
 def fit_model(declaration: ClassificationDeclaration, data: MultimodalData) -> MultimodalClassifier:
@@ -75,7 +80,8 @@ class ClassificationJob(CrossValidatedJob):
     """A classification and its rows; its last step is the model of all rows, kept in a file.
 
     A row of the results has ``split``, ``groups``, ``given``, ``method`` and the figures of
-    :func:`~mmgraph.comparison.noise.figures_with_noise`.
+    :func:`~mmgraph.comparison.noise.figures_with_noise`. The last row of each split, ``given``
+    nothing, has those of the shares of the classes among the training rows.
     """
 
     kind = "classification"
@@ -99,8 +105,15 @@ class ClassificationJob(CrossValidatedJob):
         yield np.frombuffer(json.dumps(named).encode(), np.uint8)
 
     def steps(self, limit: int | None) -> list[Step]:
-        """Return a step for each fold of each split, and one for the model where it is written."""
+        """Return a step for each fold of each split, and one for the model where it is written.
+
+        Warns
+        -----
+        PriorWarning
+            Once, if rows have nothing of a situation.
+        """
         steps = super().steps(limit)
+        warn_of_empty(self.data, self.given)
         if self.directory is not None:
             path = self.directory / MODEL
             run = partial(self._fit_to_all, path)
@@ -123,7 +136,23 @@ class ClassificationJob(CrossValidatedJob):
     ) -> Answer:
         """Return the posteriors of the test rows in each situation."""
         model = fit_model(self.declaration, train)
-        return Answer({_key(place): model.predict_proba(test, g) for place, g in self._situations})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PriorWarning)  # the steps warn once, of all rows
+            tables = {_key(place): model.predict_proba(test, g) for place, g in self._situations}
+        return Answer(tables)
+
+    def predicted(
+        self, split: CrossValidation, answers: Mapping[str, Answer]
+    ) -> dict[str, np.ndarray]:
+        """Return the posteriors of all folds of a split, and the shares of the classes."""
+        return {**super().predicted(split, answers), _SHARES: split.shares}
+
+    def report(self, answers: Mapping[str, Answer]) -> dict[str, Any]:
+        """Return the rows of all splits, and the ``leaves`` of the saved model by modalities."""
+        report = super().report(answers)
+        if _MODEL_STEP in answers:
+            report["leaves"] = {name: list(sees) for name, sees in answers[_MODEL_STEP].notes}
+        return report
 
     @property
     def _situations(self) -> Iterable[tuple[int, tuple[str, ...]]]:
@@ -132,15 +161,16 @@ class ClassificationJob(CrossValidatedJob):
     def rows(
         self, tested: MultimodalData, predicted: Mapping[str, np.ndarray]
     ) -> list[dict[str, Any]]:
-        """Return the figures of each situation."""
+        """Return the figures of each situation, and of nothing given."""
         groups = None if tested.groups is None else tested.groups.codes
+        answered = [(_key(place), given, "exact") for place, given in self._situations]
         return [
             {
                 "given": list(given),
-                "method": "exact",
-                **figures_with_noise(predicted[_key(place)], tested.codes, groups),
+                "method": method,
+                **figures_with_noise(predicted[key], tested.codes, groups),
             }
-            for place, given in self._situations
+            for key, given, method in [*answered, (_SHARES, (), "shares")]
         ]
 
     def draw(self, directory: Path, answers: Mapping[str, Answer]) -> list[str]:

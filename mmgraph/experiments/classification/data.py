@@ -14,9 +14,14 @@ from mmgraph.data.schema.schema import Schema
 from mmgraph.data.table import Table
 from mmgraph.data.tables import open_table
 from mmgraph.experiments.classification.declaration import ClassificationDeclaration
+from mmgraph.experiments.reader import Names
 from mmgraph.experiments.rows import load_rows
-from mmgraph.graph.errors import LearningError, SchemaError
+from mmgraph.graph.errors import LearningError, SchemaError, warn_caller
 from mmgraph.graph.state_labels import MISSING
+from mmgraph.networks.boltzmann.answers import PriorWarning
+
+_NAMED = 8
+"""How many rows are named at most."""
 
 
 class GuessedSchemaWarning(UserWarning):
@@ -112,4 +117,28 @@ def check_rows(data: MultimodalData) -> None:
         raise LearningError(
             f"all {len(data)} rows of {data.origin} have the label {target.labels[states[0]]!r} of "
             f"'{target.name}': there is nothing to tell"
+        )
+
+
+def warn_of_empty(data: MultimodalData, given: Names) -> None:
+    """Say which rows have nothing of some situations, in which their answer is the prior.
+
+    Warns
+    -----
+    PriorWarning
+        With the rows, counted from 1 as in their file, and the modalities.
+    """
+    parts = []
+    for modalities in given:
+        empty = np.all([data.block(modality).missing for modality in modalities], axis=0)
+        rows = np.flatnonzero(empty) + 1
+        if len(rows):
+            which = ", ".join(map(str, rows[:_NAMED]))
+            which += f", … ({len(rows)} rows)" if len(rows) > _NAMED else ""
+            parts.append(f"{' and '.join(modalities)}: row{'s'[: len(rows) - 1]} {which}")
+    if parts:
+        warn_caller(
+            f"rows of {data.origin} (counted from 1) in which a modality is missing, and the "
+            f"answer given it alone is the shares of the classes: {'; '.join(parts)}",
+            PriorWarning,
         )

@@ -162,8 +162,10 @@ def test_show_lists_modalities_and_leaves(mmgraph, fitted: Path):
 
 
 def test_a_run_saves_what_predict_asks(mmgraph, study: Path):
-    code, _, err = mmgraph("run", "my.toml", "--folds", "1", "--output", "out")
+    code, out, err = mmgraph("run", "my.toml", "--folds", "1", "--output", "out")
     assert code == 0
+    for shown in ("my, 1 of 2 folds, ", "nothing", "Leaves of the saved model: logistic.\n"):
+        assert shown in out
     assert "`mmgraph predict out/model.mmgraph ROWS.csv` answers for other rows" in err
     assert "wrote out/model.mmgraph" in err
     mmgraph("fit", "my.toml", "--output", "my.mmgraph")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from mmgraph.experiments.classification.declaration import (
 )
 from mmgraph.experiments.reader import Reader
 from mmgraph.graph.errors import MmgraphError
+from mmgraph.networks.boltzmann.answers import PriorWarning
 
 SMALL = """
 title = "A small model"
@@ -69,8 +71,15 @@ def test_a_run_reports_every_situation(model: Path, tmp_path: Path):
         ["sound", "movement"],
         ["sound"],
         ["movement"],
+        [],
     ]
-    both, *alone = (row["accuracy"] for row in report["results"])
+    both, *alone, nothing = (row["accuracy"] for row in report["results"])
+    assert nothing == pytest.approx(1 / 3, abs=0.02)
+    assert report["results"][-1]["log_loss"] == pytest.approx(np.log(3), abs=1e-3)
+    assert (report["title"], report["rows"], report["target"]) == ("A small model", 150, "activity")
+    assert report["classes"] == ["eat", "sleep", "walk"]
+    assert report["folds"] == {"run": 3, "declared": 3}
+    assert report["leaves"]["sound_mixture"] == ["sound"]
     assert both > max(alone) > 0.5
     assert steps == [0, 1, 2, 3, 4]
     written = json.loads((tmp_path / "out" / "results.json").read_text())
@@ -130,7 +139,7 @@ def test_both_splits_of_recordings_are_reported(recorded: Path, tmp_path: Path):
     told: list[tuple[int, int, str]] = []
     report = experiment.run(recorded, tmp_path / "out", progress=lambda *step: told.append(step))
     rows = {(row["split"], "+".join(row["given"])): row for row in report["results"]}
-    assert len(rows) == len(report["results"]) == 6
+    assert len(rows) == len(report["results"]) == 8
     assert {split for split, _ in rows} == {"random", "grouped"}
     random, new = rows["random", "sound"], rows["grouped", "sound"]
     # What a state sounds like in a new recording cannot be known.
@@ -159,7 +168,8 @@ def test_a_run_says_what_cross_validate_says(recorded: Path):
     recorded.write_text(SMALL.replace('"logistic"', "").replace("folds = 3", "folds = 2", 1))
     classifier = mm.MultimodalClassifier(leaves="mixture", joint=[], folds=2)
     tested = mm.cross_validate(classifier, recorded_data(), folds=3)
-    for line, row in zip(tested.figures(), experiment.run(recorded)["results"], strict=True):
+    rows = [row for row in experiment.run(recorded)["results"] if row["given"]]
+    for line, row in zip(tested.figures(), rows, strict=True):
         assert line == {name: row[name] for name in line}
 
 
@@ -179,10 +189,11 @@ def test_powers_are_learned_on_recordings_that_were_not_heard(recorded: Path):
 
 def test_a_limit_of_folds_holds_for_both_splits(recorded: Path):
     report = experiment.run(recorded, folds=1)
-    assert [row["split"] for row in report["results"]] == ["random"] * 3 + ["grouped"] * 3
+    assert [row["split"] for row in report["results"]] == ["random"] * 4 + ["grouped"] * 4
     assert report["results"][0]["accuracy_standard_error"] is not None
     # Of one group nobody knows how much groups differ.
-    assert report["results"][3]["accuracy_standard_error"] is None
+    assert report["results"][4]["accuracy_standard_error"] is None
+    assert report["folds"] == {"run": 1, "declared": 3}
 
 
 def test_two_groups_leave_random_rows_for_the_powers(model: Path, monkeypatch: pytest.MonkeyPatch):
@@ -209,13 +220,13 @@ def test_rows_of_one_recording_are_reported_grouped_too(
     monkeypatch.setattr(classification, "load_data", lambda *_: data)
     with pytest.warns(LeakWarning, match="Both splits are reported: at random, and by block"):
         report = experiment.run(model, tmp_path / "out")
-    assert [row["split"] for row in report["results"]] == ["random"] * 3 + ["grouped"] * 3
+    assert [row["split"] for row in report["results"]] == ["random"] * 4 + ["grouped"] * 4
     assert report["leak"]["near"] > 3 * report["leak"]["near_by_chance"]
     written = json.loads((tmp_path / "out" / "results.json").read_text())
     assert written["leak"] == report["leak"]
-    both, *_, movement = report["results"][:3]
+    both, _, movement, _ = report["results"][:4]
     assert both["log_loss"] < movement["log_loss"]
-    sound = report["results"][4]
+    sound = report["results"][5]
     assert sound["log_loss"] > report["results"][1]["log_loss"]
     assert (tmp_path / "out" / "reliability_grouped.png").exists()
 
@@ -224,6 +235,22 @@ def test_rows_in_no_order_are_reported_at_random_alone(model: Path):
     report = experiment.run(model, folds=1)
     assert {row["split"] for row in report["results"]} == {"random"}
     assert "leak" not in report
+
+
+def test_rows_with_nothing_to_tell_by_are_said_once(model: Path, monkeypatch: pytest.MonkeyPatch):
+    data = small_data()
+    sound = np.array(data.block("sound").numbers())
+    sound[[4, 90]] = np.nan
+    blocks = {"sound": sound, "movement": data.block("movement").numbers()}
+    labels = [data.target.labels[code] for code in data.codes]
+    holed = replace(MultimodalData.of(blocks, labels), origin="rows.csv")
+    monkeypatch.setattr(classification, "load_data", lambda *_: holed)
+    with pytest.warns(PriorWarning) as caught:
+        experiment.run(model)
+    told = [str(w.message) for w in caught if w.category is PriorWarning]
+    assert len(told) == 1
+    assert told[0].startswith("rows of rows.csv (counted from 1) in which a modality is missing")
+    assert told[0].endswith("the shares of the classes: sound: rows 5, 91")
 
 
 def test_another_declaration_does_not_reuse_old_folds(model: Path, tmp_path: Path):
@@ -243,7 +270,7 @@ def test_some_folds_only_and_nothing_written(model: Path, tmp_path: Path):
 @pytest.mark.slow
 def test_home_activities_reaches_its_figures():
     report = experiment.run("home_activities")
-    both, sound, movement, *grouped = report["results"]
+    both, sound, movement, *grouped = (row for row in report["results"] if row["given"])
     assert both["accuracy"] >= 0.925
     assert both["log_loss"] <= 0.27
     assert sound["accuracy"] >= 0.81

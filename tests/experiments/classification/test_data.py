@@ -91,7 +91,7 @@ def test_without_a_schema_columns_are_guessed_and_that_is_said(own: Path):
 def test_defaults_are_enough_for_a_run(own: Path, tmp_path: Path):
     own.write_text(own.read_text() + '\n[classifier]\nleaves = ["logistic"]\njoint = []')
     report = experiment.run(own, folds=1)
-    situations = [["lab", "genes"], ["lab"], ["genes"]]
+    situations = [["lab", "genes"], ["lab"], ["genes"], []]
     assert [row["given"] for row in report["results"]] == 2 * situations
     assert {row["groups"] for row in report["results"]} == {None, "patient"}
 
