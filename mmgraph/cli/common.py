@@ -7,6 +7,7 @@ import inspect
 import json
 import math
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
@@ -189,6 +190,28 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title:
     if title:  # above the table rather than as its title, which wraps at the table's width
         console.print(title)
     console.print(table)
+
+
+_SPEED_OVER = 3600.0
+"""Seconds over which the time left is estimated: steps may take minutes each."""
+_QUIET_SECONDS = 5.0
+"""Where steps take less they are not told one by one."""
+
+
+class StepLines:
+    """Says on standard error when a step is done, where that is no terminal, which has a bar."""
+
+    def __init__(self, text: str = "") -> None:
+        self._began = self._told = time.monotonic()
+        self._done, self._text = 0, text
+
+    def __call__(self, done: int, total: int, text: str) -> None:
+        """Take note that so many steps are done, and what is being done now."""
+        now = time.monotonic()
+        if done > self._done and now - self._told >= _QUIET_SECONDS and not sys.stderr.isatty():
+            say(f"{self._text} done after {now - self._began:.0f} s ({done} of {total} steps)")
+            self._told = now
+        self._done, self._text = done, text
 
 
 @contextmanager

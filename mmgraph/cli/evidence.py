@@ -55,6 +55,8 @@ def reading(options: Sequence[str] | None) -> dict[str, Any]:
                 f"--read {option!r} is none of missing=…, encoding=…, separator=…, decimal=… and "
                 "extra=…"
             )
+        if len(value) > 2 and value[0] == value[-1] and value[0] in "'\"":
+            value = value[1:-1]  # written as in Python or TOML
         options_named[name] = [*options_named.get(name, ()), value] if name == "missing" else value
     return options_named
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mmgraph.cli.common import print_json, print_record, progress_bar
+from mmgraph.cli.common import StepLines, print_json, print_record, progress_bar
 from mmgraph.cli.interruption import NOT_KEPT, keeps
 from mmgraph.cli.outputs import check_model_file
 
@@ -62,10 +62,12 @@ def _progress(
     if not leads:
         yield None
         return
+    lines = StepLines("epoch 1")
     with progress_bar("training", epochs) as (bar, task):
 
         def progress(epoch: int, monitors: Mapping[str, float]) -> None:
             loss = f", loss {monitors['loss']:.4g}" if "loss" in monitors else ""
             bar.update(task, description=f"epoch {epoch}{loss}", completed=epoch)
+            lines(epoch, epochs, f"epoch {epoch + 1}")
 
         yield progress

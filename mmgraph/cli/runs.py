@@ -11,6 +11,7 @@ import typer
 
 from mmgraph.cli.common import (
     JsonOption,
+    StepLines,
     directory_option,
     list_written,
     print_json,
@@ -69,6 +70,7 @@ def run(
     results = output or Path(f"{find_declaration(model).stem}_run")
     check_directory(results)
     check_drawing()
+    lines = StepLines()
     with (
         keeps(results, parts=("steps", "checkpoints")),
         progress_bar("loading the data", None) as (bar, task),
@@ -76,6 +78,7 @@ def run(
 
         def progress(done: int, total: int, text: str) -> None:
             bar.update(task, description=text, completed=done, total=total)
+            lines(done, total, text)
 
         report = run_experiment(model, results, folds=folds, progress=progress)
     if as_json:

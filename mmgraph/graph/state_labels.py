@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -265,7 +266,8 @@ class StateLabels:
         elif str(cell).casefold() in _OFTEN_MISSING:
             advice = (
                 f"; where that stands for a missing cell, say missing=[{cell!r}] to what reads the "
-                "table, such as mm.open_table or mm.Evidence.of"
+                "table, such as mm.open_table or mm.Evidence.of; at the command line --read "
+                f"{shlex.quote(f'missing={cell}')}"
             )
         text = repr(cell) if len(str(cell)) <= 100 else f"{str(cell)[:100]!r}…"
         return UnknownStateError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,9 +46,11 @@ def new(
         hint = f"{suggestion(kind, _KINDS)} (known: {', '.join(_KINDS)})"
         raise MmgraphError(f"no declaration of the kind '{kind}' can be written{hint}")
     if schema is None:
+        options = "".join(f" --read {shlex.quote(option)}" for option in read or ())
         raise MmgraphError(
-            f"what are the columns of {data}? `mmgraph schema {data} > schema.toml` proposes it; "
-            "correct it and give it as --schema schema.toml"
+            f"what are the columns of {data}? `mmgraph schema {data} --target COLUMN{options} > "
+            "schema.toml` proposes it (COLUMN is to be told); correct it and give it as --schema "
+            "schema.toml"
         )
     if output is not None:
         check_file(output, (".toml",))

@@ -64,6 +64,12 @@ def test_how_the_table_is_read_is_written(mmgraph, study: Path):
     assert declared_rows("new.toml")[1].block("lab").numbers().shape == (60, 3)
 
 
+def test_options_of_reading_may_be_quoted(mmgraph, study: Path):
+    (study / "rows.csv").write_text((study / "rows.csv").read_text().replace(",", ";"))
+    out = mmgraph(*NEW, "--read", "separator=';'", 'missing="NA"')[1]
+    assert tomllib.loads(out)["data"]["read"] == {"separator": ";", "missing": ["NA"]}
+
+
 def test_a_rare_class_has_fewer_folds(mmgraph, study: Path):
     text = (study / "rows.csv").read_text()
     (study / "rows.csv").write_text(text.replace(",well", ",ill").replace(",ill\n", ",well\n", 3))
@@ -87,7 +93,11 @@ def test_names_that_toml_must_quote(mmgraph, study: Path):
     [
         (("clasification", "rows.csv"), "'clasification' can be written; did you mean"),
         (("stereo", "rows.csv"), "(known: classification)"),
-        (("classification", "rows.csv"), "`mmgraph schema rows.csv > schema.toml` proposes it"),
+        (("classification", "rows.csv"), "schema rows.csv --target COLUMN > schema.toml` proposes"),
+        (
+            ("classification", "rows.csv", "--read", "separator=;", "missing=NA"),
+            "COLUMN --read 'separator=;' --read missing=NA > schema.toml` proposes it",
+        ),
         (("classification", "row.csv", "--schema", "schema.toml"), "there is no file row.csv"),
         ((*NEW[1:], "--output", "x.csv"), "expected a name that ends in .toml"),
         ((*NEW[1:], "--output", "nowhere/x.toml"), "there is no directory nowhere"),

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import mmgraph as mm
+from mmgraph.cli import common
 from mmgraph.cli.tables import predict as predict_module
 
 
@@ -174,6 +175,21 @@ def test_a_run_saves_what_predict_asks(mmgraph, study: Path):
         for model in ("my.mmgraph", "out/model.mmgraph")
     ]
     assert answers[0] == answers[1]
+
+
+def test_steps_are_told_where_there_is_no_bar(mmgraph, study: Path, monkeypatch):
+    arguments = ("run", "my.toml", "--folds", "1", "--output")
+    assert " done after " not in mmgraph(*arguments, "quick")[2]
+    monkeypatch.setattr(common, "_QUIET_SECONDS", 0.0)
+    _, out, err = mmgraph(*arguments, "out", "--json")
+    told = [line for line in err.splitlines() if " done after " in line]
+    assert [line.partition(" done")[0] for line in told] == [
+        "mmgraph: fold 1 of 1",
+        "mmgraph: fold 1 of 1, grouped (patient)",
+        "mmgraph: all rows",
+    ]
+    assert told[1].endswith(" s (2 of 3 steps)")
+    assert json.loads(out)["folds"] == {"run": 1, "declared": 2}
 
 
 @pytest.mark.parametrize(
