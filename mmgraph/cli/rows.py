@@ -174,7 +174,8 @@ def _write_parquet(file: BinaryIO, batches: Iterable[Columns]) -> int:
     try:
         for columns in batches:
             if writer is None:
-                values = (next(v for v in c if v is not None) for c in columns.values())
+                # What is empty throughout are numbers: labels of rows are never so.
+                values = (next((v for v in c if v is not None), 0.0) for c in columns.values())
                 named = zip(columns, values, strict=True)
                 schema = pyarrow.schema([(name, kinds[type(value)]) for name, value in named])
                 writer = parquet.ParquetWriter(file, schema)

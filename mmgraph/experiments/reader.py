@@ -18,6 +18,8 @@ Record = TypeVar("Record")
 Model = TypeVar("Model", bound="ReadyModel")
 Names = tuple[tuple[str, ...], ...]
 
+TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq")
+"""How files of tables end."""
 _EXPECTED = {str: "of type str", int: "of type int", float: "a number", bool: "true or false"}
 
 
@@ -63,6 +65,12 @@ def find_declaration(name: str | os.PathLike[str]) -> Path:
         if path.is_file():
             return path
         raise FormatError(f"{path}: no such file")
+    if path.name.lower().endswith(TABLES):
+        raise FormatError(
+            f"{path} is a table: `mmgraph schema {path} --target COLUMN > schema.toml` and "
+            f"`mmgraph new classification {path} --schema schema.toml > my.toml` declare what is "
+            "run, my.toml"
+        )
     candidate = models_directory() / f"{name}.toml"
     if candidate.is_file():
         return candidate

@@ -197,6 +197,7 @@ def test_the_table_of_both_splits_fits_a_narrow_terminal(
         ((), "command"),
         (("infer", "asia", "--device", "cpuu"), "unknown device 'cpuu'"),
         (("fit", "asia", "--data", "missing.csv", "--output", "x.bif"), "missing.csv"),
+        (("run", "rows.csv"), "rows.csv is a table: `mmgraph schema rows.csv --target COLUMN > "),
         (("run", "home_activites"), "did you mean 'home_activities'"),
         (("datasets", "sach"), "sachs"),
         (("map", "asia", "--method", "trws", "--device", "cudaa"), "unknown device 'cudaa'"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mmgraph.cli.common import print_json, print_record, print_table, progress_bar
 from mmgraph.cli.interruption import keeps, unwritten
 from mmgraph.cli.outputs import check_model_place
-from mmgraph.graph.errors import FormatError
+from mmgraph.graph.errors import FormatError, suggestion
 
 if TYPE_CHECKING:
     from mmgraph.predictors.row_classifier import RowClassifier
@@ -52,6 +52,7 @@ def read_classifier(name: str) -> RowClassifier:
     import mmgraph
     from mmgraph.predictors.row_classifier import RowClassifier
 
+    _check_place(Path(name))
     model = mmgraph.read(name)
     if not isinstance(model, RowClassifier):
         kind = getattr(type(model), "file_kind", type(model).__name__)
@@ -62,6 +63,31 @@ def read_classifier(name: str) -> RowClassifier:
             f"{name} has learned from rows whose columns have no names: ask it in Python"
         )
     return model
+
+
+def _check_place(path: Path) -> None:
+    """Refuse a directory that holds a model rather than being one, and a model that is not there.
+
+    Raises
+    ------
+    FormatError
+        With the models that lie there.
+    """
+    from mmgraph.formats.native.directory import is_native
+
+    if is_native(path) or path.is_file():
+        return
+    folder = path if path.is_dir() else path.parent
+    if not path.is_dir() and path.suffix != ".mmgraph":
+        return  # a name, perhaps
+    models = sorted(str(place) for place in folder.glob("*.mmgraph"))
+    if path.is_dir():
+        hint = f"; did you mean {' or '.join(models)}?" if models else ", and none lies in it"
+        raise FormatError(f"{path} is a directory, and no fitted model{hint}")
+    hint = suggestion(str(path), models)
+    if not hint and models:
+        hint = f" (in {folder}: {', '.join(models)})"
+    raise FormatError(f"there is no fitted model {path}{hint}")
 
 
 def found_classifier(name: str) -> RowClassifier | None:

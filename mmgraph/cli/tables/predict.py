@@ -70,8 +70,8 @@ def predict(
 
     With --explain there are, in nats, the evidence for (above zero) and against (below) the
     predicted class beside the mean of all classes: of a modality in nats:MODALITY, of each of its
-    leaves in nats:MODALITY:LEAF (leaves that see several modalities are of 'joint'), and of the
-    shares of the classes among the training rows in prior_nats.
+    leaves in nats:MODALITY:LEAF (leaves that see several modalities are of 'joint'; empty where the
+    modality is missing), and of the shares of the classes among the training rows in prior_nats.
 
     Example: mmgraph predict my.mmgraph rows.csv --given genes --output predictions.csv
     """
@@ -175,24 +175,34 @@ def _batches(
         for label, column in zip(labels, table.T.tolist(), strict=True):
             columns[f"{target or 'target'}={label}"] = column
         if explain:
-            columns |= _nats(classifier.explain(part, asked), best)
+            missing = {m: block.missing for m, block in part.blocks.items()}
+            columns |= _nats(classifier.explain(part, asked), best, missing)
         yield columns
 
 
-def _nats(explanation: Any, best: np.ndarray) -> Columns:
-    """What is for and against the predicted class: the prior, each modality, each leaf."""
+def _nats(explanation: Any, best: np.ndarray, missing: Mapping[str, np.ndarray]) -> Columns:
+    """What is for and against the predicted class: the prior, each modality, each leaf.
+
+    Of a modality that is missing in a row there is nothing.
+    """
     import numpy as np
 
     log_prior = np.log(explanation.prior)
     columns: Columns = {_PRIOR: (log_prior - log_prior.mean())[best].tolist()}
     rows = np.arange(len(best))
     by_leaf = explanation.nats[:, rows, best]
+    nobody = np.zeros(len(best), bool)
+
+    def cells(modality: str, nats: np.ndarray) -> list[float | None]:
+        gone = missing.get(modality, nobody)
+        return [None if lacks else x for lacks, x in zip(gone, nats.tolist(), strict=True)]
+
     modalities = dict.fromkeys(modality for modality, _ in explanation.leaves)
     for modality in modalities:
         places = [i for i, (m, _) in enumerate(explanation.leaves) if m == modality]
-        columns[f"{_NATS}{modality}"] = by_leaf[places].sum(0).tolist()
-    for (modality, leaf), column in zip(explanation.leaves, by_leaf.tolist(), strict=True):
-        columns[f"{_NATS}{modality}:{leaf}"] = column
+        columns[f"{_NATS}{modality}"] = cells(modality, by_leaf[places].sum(0))
+    for (modality, leaf), nats in zip(explanation.leaves, by_leaf, strict=True):
+        columns[f"{_NATS}{modality}:{leaf}"] = cells(modality, nats)
     return columns
 
 
@@ -215,14 +225,21 @@ def _show(batches: Iterator[Columns], count: int) -> None:
     if len(classes) > _SHOWN_CLASSES or _PRIOR in columns:  # that of the predicted one will do
         best = [max(some) for some in zip(*(columns[n] for n in classes), strict=True)]
         others = {n: c for n, c in columns.items() if n not in classes}
-        columns = {n: others.pop(n) for n in ("row", "predicted")} | {"probability": best} | others
+        shown = {"row": others.pop("row"), "class": others.pop("predicted"), "prob.": best}
+        columns = shown | others
     # Leaves would make the table too wide.
     names = [n for n in columns if n.count(":") < 2]
     lines = list(zip(*(columns[n] for n in names), strict=True))[:_SHOWN_ROWS]
     headings = [n.replace(_NATS, "nats\n").replace(_PRIOR, "nats\nprior") for n in names]
-    print_table(headings, [[f"{c:.3f}" if isinstance(c, float) else c for c in x] for x in lines])
+    print_table(headings, [[_printed(cell) for cell in line] for line in lines])
     if count > len(lines):
         say(f"{count - len(lines)} more rows; --output predictions.csv writes all")
+
+
+def _printed(cell: object) -> object:
+    if cell is None:
+        return ""
+    return f"{cell:.3f}" if isinstance(cell, float) else cell
 
 
 def _with_progress(batches: Iterator[Columns], count: int) -> Iterator[Columns]:

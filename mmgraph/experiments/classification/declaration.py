@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from mmgraph.data.schema.file import checked_options
-from mmgraph.experiments.reader import Names, Reader, entry
+from mmgraph.experiments.reader import TABLES, Names, Reader, entry
 from mmgraph.experiments.rows import RowsModel
 from mmgraph.graph.errors import SchemaError, suggestion
 
@@ -19,7 +19,6 @@ _REPLACED = {
     "learning": "[validation] has folds and seed, and [classifier] the folds of the powers",
 }
 """Tables that declarations once had, and what says the same."""
-_OF_TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq")
 
 
 def _schema(reader: Reader, value: Any) -> Any:
@@ -135,7 +134,7 @@ def _check_source(reader: Reader, declared: ClassificationDeclaration) -> None:
             f"[data] {what}: dataset = a name of `mmgraph datasets`, or file = a table of your own "
             "(.csv, .tsv, .parquet) with its schema"
         )
-    if declared.dataset.lower().endswith(_OF_TABLES):
+    if declared.dataset.lower().endswith(TABLES):
         raise reader.error(
             f"[data] dataset = '{declared.dataset}' is no name of the catalogue; a table of your "
             f"own is file = '{declared.dataset}' with its schema"

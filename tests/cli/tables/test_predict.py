@@ -86,6 +86,25 @@ def test_an_explanation_adds_up_to_the_posterior(mmgraph, fitted: Path):
     np.testing.assert_allclose(table[["prior_nats", *by_modality]].sum(axis=1), above, atol=1e-9)
 
 
+def test_a_modality_that_is_missing_has_no_nats(mmgraph, fitted: Path):
+    lines = Path("rows.csv").read_text().splitlines()
+    lines[3] = "r2,,,,0.5,0.5,p0,ill"
+    Path("rows.csv").write_text("\n".join(lines))
+    mmgraph("predict", "my.mmgraph", "rows.csv", "--explain", "--output", "p.csv")
+    table = pd.read_csv("p.csv")
+    lacks = np.arange(60) == 2
+    for column in ("nats:lab", "nats:lab:logistic"):
+        np.testing.assert_array_equal(table[column].isna(), lacks)
+    assert table["nats:genes"].notna().all()
+    record = json.loads(mmgraph("predict", "my.mmgraph", "rows.csv", "--explain", "--json")[1])[2]
+    assert record["nats"]["nats:lab"] is None
+    shown = mmgraph("predict", "my.mmgraph", "rows.csv", "--explain")[1].splitlines()
+    assert next(line for line in shown if "│   3 │" in line).split("│")[5].strip() == ""
+    pd.read_csv("rows.csv")[["gene_1"]].to_csv("some.csv", index=False)
+    mmgraph("predict", "my.mmgraph", "some.csv", "--explain", "--output", "p.parquet")
+    assert pd.read_parquet("p.parquet")["nats:lab"].isna().all()
+
+
 def test_json_has_a_record_a_row(mmgraph, fitted: Path):
     code, out, _ = mmgraph("predict", "my.mmgraph", "rows.csv", "--json", "--given", "genes", "lab")
     records = json.loads(out)
@@ -108,7 +127,7 @@ def test_the_first_rows_are_shown(mmgraph, fitted: Path):
     code, out, err = mmgraph("predict", "my.mmgraph", "rows.csv", "--explain")
     assert code == 0
     assert err == "mmgraph: 40 more rows; --output predictions.csv writes all\n"
-    for shown in ("predicted", "probability", "nats", "genes", "│  20 │"):
+    for shown in ("class", "prob.", "nats", "genes", "│  20 │"):
         assert shown in out
     assert "│  21 │" not in out
     assert "logistic" not in out
@@ -196,7 +215,10 @@ def test_steps_are_told_where_there_is_no_bar(mmgraph, study: Path, monkeypatch)
     ("arguments", "message"),
     [
         (("my.mmgraph", "row.csv"), "there is no file row.csv"),
-        (("your.mmgraph", "rows.csv"), "your.mmgraph"),
+        (("your.mmgraph", "rows.csv"), "no fitted model your.mmgraph; did you mean 'my.mmgraph'"),
+        (("run", "rows.csv"), "run is a directory, and no fitted model; did you mean run/model.mm"),
+        (("run/modell.mmgraph", "rows.csv"), "did you mean 'run/model.mmgraph'?"),
+        (("run/a_very_different_name_of_it.mmgraph", "rows.csv"), " (in run: run/model.mmgraph)"),
         (("my.toml", "rows.csv"), "`mmgraph fit my.toml --output my.mmgraph` makes one"),
         (("alarm", "rows.csv"), "alarm holds a BayesianNetwork, and no classifier: `mmgraph infer"),
         (("my.mmgraph", "rows.csv", "--given", "gene"), "no modality 'gene'; did you mean 'genes'"),
@@ -213,6 +235,7 @@ def test_steps_are_told_where_there_is_no_bar(mmgraph, study: Path, monkeypatch)
 )
 def test_errors_name_what_is_wrong(mmgraph, fitted: Path, arguments, message):
     Path("others.csv").write_text("a,b\n1,2\n")
+    Path("run/model.mmgraph").mkdir(parents=True)
     Path("text.csv").write_text("lab_1,lab_2\n1,2\nhigh,3\n")
     Path("empty.csv").write_text("")
     code, out, err = mmgraph("predict", *arguments)
