@@ -36,6 +36,7 @@ def states_in(
     columns: Collection[str],
     chunk_rows: int = CHUNK_ROWS,
     constant: bool = False,
+    remedy: str | None = None,
 ) -> dict[str, tuple[Label, ...]]:
     """Return the distinct labels of some columns, sorted.
 
@@ -44,7 +45,8 @@ def states_in(
     their order. Cells that are neither text nor numbers, such as intervals, are called by their
     text. Unless ``constant``, a column has two labels at least.
 
-    Warns of more than ``MANY_STATES`` states; a column that is empty, has a single label (name the
+    Warns of more than ``MANY_STATES`` states, with what can be done about it (by default, to name
+    some in ``states``, or bins); a column that is empty, has a single label (name the
     states then), or holds real numbers is a LearningError.
     """
     distinct: dict[str, dict[Any, None]] = {name: {} for name in columns}
@@ -71,7 +73,7 @@ def states_in(
             states[name] = tuple(map(_label, declared[name]))
         else:
             states[name] = _sorted_labels(name, labels, table, constant)
-            _warn_of_many(name, states[name], rows, table.origin)
+            _warn_of_many(name, states[name], rows, table.origin, remedy)
     return states
 
 
@@ -177,12 +179,16 @@ def _as_numbers(labels: list[str]) -> list[Any]:
     return list(map(float, spelled)) if any(isinstance(n, float) for n in spelled) else spelled
 
 
-def _warn_of_many(name: str, states: Sequence[Label], rows: int, origin: str) -> None:
+def _warn_of_many(
+    name: str, states: Sequence[Label], rows: int, origin: str, remedy: str | None
+) -> None:
     if len(states) <= MANY_STATES:
         return
     what = f"the column '{name}' of {origin} has {len(states)} distinct cells"
     if len(states) == rows:
         hint = "one for each row: it looks like an identifier, and is better left out"
+    elif remedy is not None:
+        hint = f"which are many for states: {remedy}"
     elif all(isinstance(x, int) and not isinstance(x, bool) for x in states):
         hint = (
             f"and another number will be refused as unknown; bins are an offer ({_offer(name)}), "

@@ -36,7 +36,7 @@ class ModalityRows:
 
     def __post_init__(self) -> None:
         if not self.blocks:
-            raise LearningError(f"{self.origin} have no modality: no column is a feature with one")
+            raise LearningError(f"there is no modality in {self.origin}: no column is a feature")
         parts: dict[str, Any] = {f"the modality '{m}'": b for m, b in self.blocks.items()}
         for name, part in (parts | self._by_row()).items():
             if len(part) != len(self):
@@ -51,7 +51,10 @@ class ModalityRows:
         return len(next(iter(self.blocks.values())))
 
     def __repr__(self) -> str:
-        modalities = ", ".join(f"'{m}'" for m in self.modalities)
+        modalities = ", ".join(
+            f"'{m}'" + (" (missing)" if len(self) and block.missing.all() else "")
+            for m, block in self.blocks.items()
+        )
         target = "" if self.outcome is None else f", target '{self.target.name}'"
         groups = "" if self.groups is None else f", groups '{self.groups.name}'"
         return f"<{type(self).__name__}: {len(self)} rows of {modalities}{target}{groups}>"
@@ -71,7 +74,7 @@ class ModalityRows:
             If there is none.
         """
         if self.outcome is None:
-            raise LearningError(f"{self.origin} have no target")
+            raise LearningError(f"there is no target in {self.origin}")
         return self.outcome.variable
 
     @property
@@ -126,7 +129,7 @@ class ModalityRows:
         """
         if modality not in self.blocks:
             hint = suggestion(modality, self.blocks)
-            raise UnknownVariableError(f"{self.origin} have no modality '{modality}'{hint}")
+            raise UnknownVariableError(f"{self.origin}: there is no modality '{modality}'{hint}")
         return self.blocks[modality]
 
     @property
@@ -134,8 +137,37 @@ class ModalityRows:
         """How much each row counts: its weight, or one."""
         return np.ones(len(self)) if self.weights is None else self.weights
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many rows and modalities there are, by which scikit-learn splits rows."""
+        return len(self), len(self.blocks)
+
+    def __getitem__(self, index: Any) -> Self:
+        """Return some of the rows, as :meth:`rows`; ``data[index, ...]`` means the same."""
+        if isinstance(index, tuple) and len(index) == 2 and index[1] is Ellipsis:
+            index = index[0]
+        return self.rows(index)
+
     def rows(self, index: Rows) -> Self:
-        """Return some of the rows, in the order asked for; by a mask, too."""
+        """Return some of the rows, in the order asked for; by a slice or a mask, too.
+
+        Raises
+        ------
+        LearningError
+            If there is no such row, or it is a single number.
+        """
+        index = index if isinstance(index, slice) else np.asarray(index)
+        if not isinstance(index, slice) and not index.size and index.ndim == 1:
+            index = index.astype(np.int64)  # of an empty list
+        try:
+            is_choice = np.arange(len(self))[index].ndim == 1
+        except IndexError:
+            is_choice = False
+        if not is_choice:
+            raise LearningError(
+                f"rows of {self.origin} are chosen by a slice, a list of numbers from 0 to "
+                f"{len(self) - 1} or a mask of {len(self)}, not by {index!r:.60}"
+            )
         blocks = {modality: block.take(index) for modality, block in self.blocks.items()}
         return self._with(blocks, {name: a[index] for name, a in self._by_row().items()})
 

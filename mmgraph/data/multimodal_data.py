@@ -14,7 +14,7 @@ from mmgraph.data.blocks.columns import Columns, labelled
 from mmgraph.data.groups import Codes, Groups, coded_groups
 from mmgraph.data.images.folder import read_folder
 from mmgraph.data.modality_rows import ModalityRows
-from mmgraph.data.reading import Outcome, block_of, coded_outcome, read_rows
+from mmgraph.data.reading import Outcome, block_of, coded_outcome, numbered_times, read_rows
 from mmgraph.data.schema.schema import Schema
 from mmgraph.graph.element_evidence import elements_in
 from mmgraph.graph.errors import needs
@@ -72,15 +72,17 @@ class MultimodalData(ModalityRows):
         name: str = "target",
         groups: object = None,
         weights: object = None,
+        times: object = None,
     ) -> MultimodalData:
         """Return data from arrays, lists and frames, one for each modality.
 
         Parameters
         ----------
         modalities : mapping of str to table, array or sequence
-            A data frame is columns; an array ``(rows, columns)`` of numbers is columns without
-            names; one with more axes holds an array a row; a list of arrays is sequences, each of
-            its own length; a list of texts is texts. None, or NaN throughout, is a missing row.
+            A data frame is columns; a series is one, or texts; an array ``(rows, columns)`` of
+            numbers is columns without names; one with more axes holds an array a row; a list of
+            arrays is sequences, each of its own length; a list of texts is texts. None, or NaN
+            throughout, is a missing row.
         target : sequence, optional
             A label for each row; of real numbers the target is continuous.
         name : str
@@ -89,6 +91,9 @@ class MultimodalData(ModalityRows):
             What each row belongs to.
         weights : sequence of float, optional
             How much each row counts.
+        times : sequence, optional
+            When each row was taken: numbers in any unit, or dates as numpy holds them (which become
+            seconds since 1970). By these, blocks and folds in time are cut.
 
         Raises
         ------
@@ -100,6 +105,7 @@ class MultimodalData(ModalityRows):
             None if target is None else coded_outcome(name, target),
             None if groups is None else coded_groups("group", groups),
             None if weights is None else finite_numbers("weights", weights),
+            None if times is None else numbered_times(times),
         )
 
     @classmethod

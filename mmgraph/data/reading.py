@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from mmgraph.data.blocks.arrays import Arrays
-from mmgraph.data.blocks.block import Block, Rows, beyond_largest, too_large
+from mmgraph.data.blocks.block import Block, Rows, beyond_largest, finite_numbers, too_large
 from mmgraph.data.blocks.columns import Columns
 from mmgraph.data.blocks.sequences_and_texts import Sequences, Texts
 from mmgraph.data.column_codes import column_codes, real_values
@@ -36,6 +36,10 @@ from mmgraph.graph.errors import (
 )
 from mmgraph.graph.state_labels import MISSING, is_missing
 from mmgraph.graph.variable import Label, Variable
+
+_OF_MANY_STATES = (
+    "make it a text (or numbers), or ignore it, by a schema, or leave it out of the modalities"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +121,7 @@ def read_rows(table: Table, described: Schema, partial: bool) -> ReadRows:
 def _states(table: Table, columns: Sequence[Column]) -> dict[str, tuple[Label, ...]]:
     """The states that occur, of columns whose schema names none."""
     names = [c.name for c in columns if c.is_discrete and c.states is None and c.role != "group"]
-    return states_in(table, names, constant=True) if names else {}
+    return states_in(table, names, constant=True, remedy=_OF_MANY_STATES) if names else {}
 
 
 class _CellReader:
@@ -293,6 +297,13 @@ def block_of(modality: str, given: Any) -> Block:
         return given
     if is_frame(given):
         return _frame_columns(modality, given)
+    if hasattr(given, "to_frame"):  # a pandas Series
+        cells: list[Any] = [None if is_missing(cell) else cell for cell in given.tolist()]
+        states = hasattr(given.dtype, "categories")
+        if states or not any(isinstance(cell, str) or np.ndim(cell) for cell in cells):
+            name = f"{modality}[0]" if given.name is None else str(given.name)
+            return _frame_columns(modality, given.to_frame(name))
+        given = cells
     if isinstance(given, list | tuple):
         if all(cell is None or isinstance(cell, str) for cell in given) and any(given):
             return Texts(tuple(given))
@@ -305,8 +316,8 @@ def block_of(modality: str, given: Any) -> Block:
     shape = np.shape(given)
     if len(shape) < 2:
         raise LearningError(
-            f"the modality '{modality}' is a data frame, an array of two axes or more, or a list "
-            f"of arrays or texts, not {type(given).__name__} of shape {shape}"
+            f"the modality '{modality}' is a data frame or series, an array of two axes or "
+            f"more, or a list of arrays or texts, not {type(given).__name__} of shape {shape}"
         )
     if len(shape) == 2:
         return Columns.of_numbers(modality, given)
@@ -336,6 +347,24 @@ def coded_outcome(name: str, cells: Any) -> Outcome:
     rows = read_rows(open_table({name: array}), Schema([column]), partial=False)
     assert rows.outcome is not None
     return rows.outcome
+
+
+def numbered_times(times: Any) -> np.ndarray:
+    """Return times as numbers, NaN where missing; dates as seconds since 1970.
+
+    Raises
+    ------
+    LearningError
+        If they are no numbers and no dates, or not one a row.
+    """
+    array = np.asarray(plain_array(times))
+    if array.dtype.kind == "M":
+        seconds = array.astype("datetime64[us]").astype(np.int64) / 1e6
+        array = np.where(np.isnat(array), np.nan, seconds)
+    numbers = finite_numbers("times", array)
+    if numbers.ndim != 1:
+        raise LearningError(f"times are one a row, not of shape {numbers.shape}")
+    return numbers
 
 
 def _whole_columns(table: Table, names: Sequence[str]) -> dict[str, Any]:

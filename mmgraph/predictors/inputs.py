@@ -14,7 +14,7 @@ from mmgraph.data.groups import coded_groups
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.reading import Outcome
 from mmgraph.data.schema.columns import Column
-from mmgraph.data.schema.kinds import kind_of_column
+from mmgraph.data.schema.kinds import is_column_of_texts, kind_of_column
 from mmgraph.data.schema.schema import Schema
 from mmgraph.data.tables import open_table
 from mmgraph.graph.column_reader import is_frame
@@ -31,7 +31,7 @@ class UnusedColumnsWarning(UserWarning):
     """Columns of a table that are in no modality."""
 
 
-def schema_of(table: Any, modalities: Modalities | None) -> Schema:
+def schema_of(table: Any, modalities: Modalities | None, texts: bool = False) -> Schema:
     """Return what the columns of training rows are.
 
     Parameters
@@ -42,6 +42,9 @@ def schema_of(table: Any, modalities: Modalities | None) -> Schema:
     modalities : mapping of str to sequence of str, optional
         The columns of each; of an array without names these are ``x0``, ``x1``, …. By default all
         columns are one modality.
+    texts : bool
+        Whether a column of texts (of more than three words on average) that is a modality alone is
+        of the kind ``text``.
 
     Raises
     ------
@@ -67,7 +70,10 @@ def schema_of(table: Any, modalities: Modalities | None) -> Schema:
         warn_caller(f"in no modality, and not looked at: {shown}", UnusedColumnsWarning)
     kinds = {}
     if is_frame(table):
-        kinds = {n: kind_of_column(n, table.iloc[:, names.index(n)]) for n in used}
+        cells = {name: table.iloc[:, names.index(name)] for name in used}
+        alone = {columns[0] for columns in modalities.values() if texts and len(columns) == 1}
+        of_texts = {name for name in alone if is_column_of_texts(cells[name])}
+        kinds = {n: "text" if n in of_texts else kind_of_column(n, c) for n, c in cells.items()}
     return Schema.of_modalities(modalities, kinds)
 
 

@@ -37,7 +37,7 @@ class MultimodalClassifier(RowClassifier):
     ----------
     modalities : mapping of str to sequence of str, optional
         The columns of each modality. By default those of the data's own schema, or one of all
-        columns.
+        columns. A column of texts that is a modality alone is read as texts.
     leaves : str or sequence, or mapping of str to those
         The leaves of each modality: names of :data:`~mmgraph.predictors.leaves.named.LEAVES`, or
         leaves such as ``EncoderLeaf(any_classifier)``. Of sequences they see what sums them up.
@@ -87,6 +87,7 @@ class MultimodalClassifier(RowClassifier):
 
     file_kind: ClassVar[str] = "multimodal classifier"
     """The name of the kind in files."""
+    reads_texts: ClassVar[bool] = True
 
     def __init__(
         self,

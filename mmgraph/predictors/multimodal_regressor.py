@@ -56,7 +56,7 @@ class MultimodalRegressor(RegressorMixin, RowPredictor):
     ----------
     modalities : mapping of str to sequence of str, optional
         The columns of each modality. By default those of the data's own schema, or one of all
-        columns.
+        columns. A column of texts that is a modality alone is read as texts.
     method : {"bins", "gaussian"}
         How the number is told.
     bins : int, optional
@@ -92,6 +92,7 @@ class MultimodalRegressor(RegressorMixin, RowPredictor):
 
     file_kind: ClassVar[str] = "multimodal regressor"
     """The name of the kind in files."""
+    reads_texts: ClassVar[bool] = True
     target_options: ClassVar[dict[str, Any]] = {"y_numeric": True}
     model_: MultimodalClassifier | NormalPool
 

@@ -34,6 +34,8 @@ class RowPredictor(BaseEstimator, abc.ABC):
 
     target_options: ClassVar[dict[str, Any]] = {}
     """How scikit-learn checks targets."""
+    reads_texts: ClassVar[bool] = False
+    """Whether it learns from modalities of texts."""
     modalities: Modalities | None
     schema_: Schema | None
 
@@ -111,7 +113,7 @@ class RowPredictor(BaseEstimator, abc.ABC):
 
     def _schema_for(self, table: Any) -> Schema:
         """What the columns of training rows are."""
-        return schema_of(table, self.modalities)
+        return schema_of(table, self.modalities, self.reads_texts)
 
     @abc.abstractmethod
     def _learn(self, data: MultimodalData) -> None:

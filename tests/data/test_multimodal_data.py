@@ -166,15 +166,15 @@ def test_continuous_targets_and_missing_ones():
         data.codes  # noqa: B018
     with pytest.raises(LearningError, match="row 1 of the data has no 'y'"):
         MultimodalData.of({"x": [[1.0], [2.0]]}, target=["a", None], name="y").codes  # noqa: B018
-    with pytest.raises(LearningError, match="the data have no target"):
+    with pytest.raises(LearningError, match="there is no target in the data"):
         MultimodalData.of({"x": [[1.0]]}).target  # noqa: B018
 
 
 @pytest.mark.parametrize(
     ("modalities", "options", "message"),
     [
-        ({}, {}, "the data have no modality"),
-        ({"x": [1.0, 2.0]}, {}, "the modality 'x' is a data frame, an array of two axes"),
+        ({}, {}, "there is no modality in the data"),
+        ({"x": [1.0, 2.0]}, {}, "the modality 'x' is a data frame or series, an array of two axes"),
         ({"x": [["a", "b"]]}, {}, "'x' is no array of numbers"),
         ({"x": [[1.0], [np.inf]]}, {}, "'x' is infinite in row 1"),
         (
@@ -214,3 +214,41 @@ def test_what_cannot_be_asked_or_joined():
         MultimodalData.of({"x": [[1.0], [2.0]]}, target=["a", "b"]).join(
             MultimodalData.of({"x": [[1.0], [2.0]]}, target=["a", "c"])
         )
+
+
+def test_a_series_is_a_column_or_texts():
+    of = mm.MultimodalData.of
+    numbers = of({"n": pd.Series([1.0, None, 3.0], name="age")}).blocks["n"]
+    assert numbers.names == ("age",)
+    np.testing.assert_array_equal(numbers.values, [[1.0], [np.nan], [3.0]])
+    assert of({"n": pd.Series([1, 2])}).blocks["n"].names == ("n[0]",)
+    states = of({"n": pd.Series(["a", "b", "a"], dtype="category")}).blocks["n"]
+    assert states.kinds == ("categorical",)
+    texts = of({"n": pd.Series(["no complaints", None, "pain"])}).blocks["n"]
+    assert texts.values == ("no complaints", None, "pain")
+    assert len(of({"n": pd.Series([[1.0, 2.0], [3.0]])}).blocks["n"]) == 2
+
+
+def test_times_cut_folds():
+    times = np.array(["2020-01-03", "2020-01-01", "NaT", "2020-01-02"], "datetime64[D]")
+    data = mm.MultimodalData.of({"n": np.zeros((4, 1))}, times=times)
+    np.testing.assert_array_equal(data.times, [1578009600, 1577836800, np.nan, 1577923200])
+    ordered = mm.MultimodalData.of({"n": np.zeros((4, 1))}, times=[4, 3, 2, 1])
+    (training, test), *_ = mm.folds(ordered, "time", 3)
+    assert (training.tolist(), test.tolist()) == ([3], [2])
+    for wrong in (["early", "late", "later", "last"], np.zeros((4, 2)), [1, 2, 3]):
+        with pytest.raises(LearningError, match="times"):
+            mm.MultimodalData.of({"n": np.zeros((4, 1))}, times=wrong)
+
+
+def test_rows_that_are_not_there_are_named():
+    data = mm.MultimodalData.of({"n": np.arange(4.0)[:, None], "t": list("abcd")}, groups=[1] * 4)
+    assert repr(data.only("t")) == "<MultimodalData: 4 rows of 'n' (missing), 't', groups 'group'>"
+    for chosen in ([2, 0], np.array([2, 0])):
+        assert data[chosen].blocks["t"].values == ("c", "a")
+        assert data.rows(chosen).numbers("n").tolist() == [[2.0], [0.0]]
+    assert data[1:3].blocks["t"].values == data[[False, True, True, False]].blocks["t"].values
+    assert len(data[[]]) == 0
+    for wrong in ([0, 4], 2, [True, False], [-5], [0.5], "t"):
+        with pytest.raises(LearningError, match=r"numbers from 0 to 3 or a mask of 4, not by"):
+            data.rows(wrong)

@@ -177,7 +177,7 @@ def test_groups_and_weights_that_are_spelled_as_missing(folder):
 
 
 def test_a_schema_without_features():
-    with pytest.raises(LearningError, match="the data frame have no modality: no column is"):
+    with pytest.raises(LearningError, match="there is no modality in the data frame: no column is"):
         mm.MultimodalData.read(
             FRAME[["ill"]], mm.Schema.of({"ill": {"role": "target", "kind": "categorical"}})
         )

@@ -8,10 +8,11 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict, cross_val_score
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -19,6 +20,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import mmgraph as mm
 from mmgraph.data.folds import SplitWarning
+from mmgraph.data.inferred_states import ManyStatesWarning
 from mmgraph.data.reading import UnknownStateWarning
 from mmgraph.graph.errors import (
     EvidenceError,
@@ -155,7 +157,7 @@ def test_rows_of_several_modalities():
     [
         ({"labels": None}, LearningError, "requires y to be passed"),
         ({"labels": ["ill"] * 60}, LearningError, r"one class only, \['ill'\]"),
-        ({"labels": ["ill", None] * 30}, LearningError, "row 1 has no label"),
+        ({"labels": ["ill", None] * 30}, LearningError, "rows have no label, the first is row 1:"),
         (
             {"labels": ["odd", *["ill", "well"] * 29, "ill"]},
             MmgraphError,
@@ -399,3 +401,65 @@ def test_scikit_learns_own_checks(estimator, check):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         check(estimator)
+
+
+def noted(rows: int = 60) -> tuple[pd.DataFrame, np.ndarray]:
+    """Patients with free texts, of which some are missing."""
+    frame, labels = patients(rows)
+    random = np.random.default_rng(1)
+    words = np.where(labels == "ill", "severe pain", "good sleep")
+    days = random.permutation(rows)
+    texts = [f"reports {w} since {d} days" for w, d in zip(words, days, strict=True)]
+    return frame.assign(note=[None if i % 5 == 0 else t for i, t in enumerate(texts)]), labels
+
+
+def test_a_column_of_texts_alone_is_a_modality_of_texts(tmp_path):
+    frame, labels = noted()
+    modalities = {"genes": ["g1", "g2", "g3"], "note": ["note"]}
+    classifier = MultimodalClassifier(modalities, leaves=("logistic",), joint=(), folds=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ManyStatesWarning)
+        classifier.fit(frame[["g1", "g2", "g3", "note"]], labels)
+    assert {leaf.place.name for leaf in classifier.model_.leaves} == {
+        "genes_logistic",
+        "note_words",
+    }
+    new = pd.DataFrame({"note": ["severe pain since a week", "good sleep and no pain"]})
+    assert classifier.predict(new).tolist() == ["ill", "well"]
+    classifier.save(tmp_path / "noted.mmgraph")
+    np.testing.assert_array_equal(
+        mm.read(tmp_path / "noted.mmgraph").predict_proba(new), classifier.predict_proba(new)
+    )
+
+
+def test_texts_among_columns_stay_states_with_a_remedy():
+    frame, labels = noted()
+    modalities = {"all": ["g1", "note"]}
+    with pytest.warns(ManyStatesWarning, match="make it a text .* leave it out of the mod") as of:
+        MultimodalClassifier(modalities, leaves=("logistic",), folds=3).fit(
+            frame[["g1", "note"]], labels
+        )
+    assert [one.filename for one in of] == [__file__] * len(of)
+    clinical = MultimodalClassifier({"clinical": ["stage"]}, leaves={"clinical": ("words",)})
+    with pytest.raises(LearningError, match=r"of columns: a column of texts .* is 'text' \(Mu"):
+        clinical.fit(frame[["stage"]], labels)
+
+
+def test_groups_reach_fit_where_metadata_are_routed():
+    frame, labels = patients()
+    clf = small().set_params(folds=2)
+    with sklearn.config_context(enable_metadata_routing=True):
+        clf.set_fit_request(groups=True)
+        with pytest.warns(SplitWarning, match="each of the 60 rows is a 'group' of its own"):
+            cross_val_predict(
+                clf, frame, labels, cv=GroupKFold(3), params={"groups": np.arange(90)}
+            )
+
+
+def test_scikit_learn_splits_multimodal_data():
+    frame, labels = patients()
+    data = mm.MultimodalData.of({m: frame[c] for m, c in MODALITIES.items()})
+    of_frame = cross_val_score(small(), frame, labels, cv=3)
+    np.testing.assert_array_equal(
+        cross_val_score(small().set_params(modalities=None), data, labels, cv=3), of_frame
+    )

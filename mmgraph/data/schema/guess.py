@@ -13,7 +13,7 @@ import numpy as np
 from mmgraph.data.csv_table import has_decimal_comma
 from mmgraph.data.dates import is_date
 from mmgraph.data.schema.columns import Column
-from mmgraph.data.schema.kinds import FEW_STATES, is_number, not_numbers
+from mmgraph.data.schema.kinds import FEW_STATES, are_texts, is_number, not_numbers
 from mmgraph.data.table import CHUNK_ROWS, Table, said_so
 from mmgraph.data.tables import open_table
 from mmgraph.graph.column_reader import factorised, plain_array, spellings
@@ -21,8 +21,6 @@ from mmgraph.graph.errors import SchemaError, suggestion
 from mmgraph.graph.value_evidence import number_in
 from mmgraph.graph.variable import Variable
 
-_MANY_WORDS = 3
-"""Cells of more words on average are text and no labels."""
 _LONG_COUNTS = 20
 _NAMELESS = "the column without a name"
 _ALONE = ("time_series", "image_path", "text")
@@ -216,7 +214,6 @@ def _textual(column: Any, summary: _Summary) -> Column:
         return column("time_series", "lists of numbers, it seems")
     if all(isinstance(cell, bool) for cell in summary.cells):
         return column("categorical")
-    words = float(np.mean([len(text.split()) for text in texts]))
     commas = [text for text in texts if has_decimal_comma(text)]
     if 2 * len(commas) > len(texts):
         note = f"with decimal commas, as {commas[0]!r}: say {said_so('decimal', ',')}"
@@ -227,7 +224,7 @@ def _textual(column: Any, summary: _Summary) -> Column:
             return column("continuous")
         said = said_so("missing", unclear[0])
         return column("continuous", f"{unclear[0]!r} is no number; if it is missing, say {said}")
-    if words > _MANY_WORDS:
+    if are_texts(texts):
         return column("text")
     if summary.distinct == summary.filled:
         return column("categorical", "another text in each row: an identifier", "ignored")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from mmgraph.graph.variable import Variable
 
 FEW_STATES = 10
 """So many distinct whole numbers are more likely labels than measurements."""
+_MANY_WORDS = 3
+"""Cells of more words on average are text and no labels."""
 
 
 def is_number(cell: Any) -> bool:
@@ -37,6 +39,20 @@ def not_numbers(cells: Collection[Any]) -> list[Any] | None:
     others = [cell for cell in cells if not is_number(cell)]
     numbers = len(cells) - len(others)
     return others if numbers > FEW_STATES and numbers > len(others) else None
+
+
+def are_texts(cells: Sequence[Any]) -> bool:
+    """Whether distinct cells are free text: of more than three words on average."""
+    words = sum(len(str(cell).split()) for cell in cells)
+    return words > _MANY_WORDS * len(cells)
+
+
+def is_column_of_texts(column: Any) -> bool:
+    """Whether a data frame's column is of free text, no lists of numbers and no categories."""
+    if getattr(column.dtype, "kind", "O") != "O" or hasattr(column.dtype, "categories"):
+        return False
+    cells = list(factorised(Variable("text", 1), plain_array(column))[1])
+    return are_texts(cells) and all(isinstance(c, str) and not c.startswith("[") for c in cells)
 
 
 def kind_of_column(name: str, column: Any, origin: str = "the data frame") -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.graph.errors import LearningError, needs
@@ -19,11 +19,15 @@ _ROWS_AT_ONCE = 5000
 """Leaves answer so many rows in which a feature is missing in one go."""
 _LARGEST = 5
 """How many leaves, and features, are named in a text."""
+_OF_FEATURES = "the difference made by leaving out one cell; they do not add up"
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
     """How posteriors came about, in nats; ``str`` says it in words.
+
+    Numbers are centred: of a row they add up to zero over classes. What is printed is the
+    difference of two classes: nats for the first, rather than the second, which are log-odds.
 
     What a leaf gives a class is its power times its log-likelihood, less the mean over classes: the
     logarithm of a posterior is that of the prior, plus what all leaves give, up to a constant a
@@ -51,6 +55,8 @@ class Explanation:
         Columns, elements of arrays, channels of sequences, words of texts; none unless asked for.
     feature_nats : ndarray, shape (features, rows, classes)
         What each feature gives for and against each class, through all leaves that see it.
+    missing : dict of str to ndarray
+        The rows in which a modality looked at is missing; of ``joint`` leaves, one of theirs.
     """
 
     classes: tuple[Any, ...]
@@ -61,9 +67,12 @@ class Explanation:
     without: dict[str, Float64[np.ndarray, "rows classes"]]
     features: tuple[tuple[str, str], ...]
     feature_nats: Float64[np.ndarray, "features rows classes"]
+    missing: dict[str, Bool[np.ndarray, " rows"]]
 
     def to_frame(self) -> Any:
         """Return a line for each row and leaf, with the nats for and against each class.
+
+        They are centred, adding up to zero over classes. Leaves of what is missing have no line.
 
         Raises
         ------
@@ -74,6 +83,9 @@ class Explanation:
 
     def features_frame(self) -> Any:
         """Return a line for each row and feature, with the nats for and against each class.
+
+        As :meth:`to_frame`; each is the difference made by leaving out one cell, and those of
+        features that say the same do not add up.
 
         Raises
         ------
@@ -96,8 +108,14 @@ class Explanation:
             | dict(zip(self.classes, nats[place, row].tolist(), strict=True))
             for row in range(nats.shape[1])
             for place, (modality, name) in enumerate(names)
+            if not self._lacks(modality, row)
         ]
-        return pandas.DataFrame(lines)
+        columns = ["row", "modality", what, *self.classes]
+        return pandas.DataFrame(lines, columns=None if lines else columns)
+
+    def _lacks(self, modality: str, row: int) -> bool:
+        """Whether a row lacks a modality that was looked at, or one of those of joint leaves."""
+        return modality in self.missing and bool(self.missing[modality][row])
 
     def __str__(self) -> str:
         rows = len(self.posterior)
@@ -120,7 +138,7 @@ class Explanation:
         prior = float(np.log(self.prior[first] / self.prior[second]))
         answer = probabilities(self.posterior[row])
         yield f"row {row}: {answer} (prior: {probabilities(self.prior)})"
-        yield f"nats for {self.classes[first]}, rather than {self.classes[second]}:"
+        yield f"nats for {self.classes[first]}, rather than {self.classes[second]} (log-odds):"
         modalities: dict[str, float] = {}
         for (modality, _), nats in zip(self.leaves, leaves, strict=True):
             modalities[modality] = modalities.get(modality, 0.0) + float(nats)
@@ -128,14 +146,17 @@ class Explanation:
         terms = [("prior", prior), *modalities.items(), ("together", together)]
         width = max(len(name) for name, _ in terms)
         for name, nats in terms:
-            yield f"  {name:<{width}} {nats:+7.2f}"
+            is_term = name not in modalities or not self._lacks(name, row)
+            yield f"  {name:<{width}} {f'{nats:+7.2f}' if is_term else 'missing'}"
         names = [f"{modality} {leaf}" for modality, leaf in self.leaves]
         yield f"largest leaves: {_largest(names, leaves)}"
         if self.features:
-            features = [feature for _, feature in self.features]
+            features = [f"{modality} {feature}" for modality, feature in self.features]
             yield f"largest features: {_largest(features, ratios(self.feature_nats))}"
+            yield f"  ({_OF_FEATURES})"
         for modality, table in self.without.items():
-            yield f"without {modality}: {probabilities(table[row])}"
+            if not self._lacks(modality, row):
+                yield f"without {modality}: {probabilities(table[row])}"
 
 
 def _largest(names: Sequence[str], nats: Float64[np.ndarray, " terms"]) -> str:
@@ -170,6 +191,8 @@ def explained(
         {m: model.predict_proba(data, [other for other in asked if other != m]) for m in asked},
         tuple(names),
         _centred(np.concatenate(nats)),
+        {m: data.block(m).missing for m in asked}
+        | {p.place: ~p.sees(data) for p in places if len(p.modalities) > 1},
     )
 
 

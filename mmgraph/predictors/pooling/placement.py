@@ -10,7 +10,13 @@ from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.graph.errors import LearningError, warn_caller
 from mmgraph.predictors.leaves.leaf import Leaf
 from mmgraph.predictors.leaves.named import LEAVES, LeafNames, named_leaves
+from mmgraph.predictors.leaves.words import WordsLeaf
 from mmgraph.predictors.pooling.pooled_leaves import PlacedLeaf
+
+_OF_TEXTS = (
+    ": a column of texts is a modality alone, or read by a schema in which its kind is 'text' "
+    "(MultimodalData.read(frame, schema))"
+)
 
 
 class SilentModalityWarning(UserWarning):
@@ -107,9 +113,10 @@ def _suited(
         chosen = named_leaves(leaves.get(modality, ()))
         for name, leaf in chosen:
             if not leaf.suits(block):
+                remedy = _OF_TEXTS if isinstance(leaf, WordsLeaf) else ""
                 raise LearningError(
                     f"the leaf '{name}' sees nothing of the modality '{modality}', which is of "
-                    f"{type(block).__name__.lower()}"
+                    f"{type(block).__name__.lower()}{remedy}"
                 )
         return chosen
     suited = [(name, leaf) for name, leaf in named_leaves(leaves) if leaf.suits(block)]

@@ -137,7 +137,7 @@ def test_a_text_says_what_the_numbers_say(naive):
     first, second = np.argsort(-told.posterior[1])[:2]
     labels = naive.target.labels
     assert lines[0].startswith(f"row 1: {labels[first]} {told.posterior[1, first]:.3f}, ")
-    assert lines[1] == f"nats for {labels[first]}, rather than {labels[second]}:"
+    assert lines[1] == f"nats for {labels[first]}, rather than {labels[second]} (log-odds):"
     nats = {name: float(number) for name, number in (line.split() for line in lines[2:7])}
     assert [*nats] == ["prior", "sound", "touch", "joint", "together"]
     together = np.log(told.posterior[1, first] / told.posterior[1, second])
@@ -145,9 +145,29 @@ def test_a_text_says_what_the_numbers_say(naive):
     assert sum(nats.values()) == pytest.approx(2 * together, abs=0.03)
     assert lines[7].startswith("largest leaves: ")
     assert len(re.findall(r"[+-]\d", lines[8])) == 5
-    assert lines[9:] == [
+    assert all(re.match("(sound|touch) ", f) for f in lines[8].split(": ")[1].split(", "))
+    assert lines[9] == "  (the difference made by leaving out one cell; they do not add up)"
+    assert lines[10:] == [
         f"without {m}: {labels[first]} {table[1, first]:.3f}, "
         f"{labels[second]} {table[1, second]:.3f}"
         for m, table in told.without.items()
     ]
     assert "largest features" not in str(explained(naive, test, None))
+
+
+def test_what_is_missing_is_said_to_be_missing(naive):
+    test = data(6, seed=3)
+    told = explained(naive, test.without("sound"), None, features=True)
+    lines = str(told).split("\n\n")[0].split("\n")
+    assert [line.split() for line in lines if "missing" in line] == [
+        ["sound", "missing"],
+        ["joint", "missing"],
+    ]
+    assert [line[:13] for line in lines if line.startswith("without")] == ["without touch"]
+    assert set(told.to_frame()["modality"]) == {"touch"}
+    assert set(told.features_frame()["modality"]) == {"touch"}
+    assert not told.to_frame().isna().any(axis=None)
+    nothing = explained(naive, test.without("sound", "touch"), None)
+    assert nothing.to_frame().columns.tolist() == ["row", "modality", "leaf", *naive.target.labels]
+    some = explained(naive, test, ["touch"])
+    assert "without sound" not in str(some)
