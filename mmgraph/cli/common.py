@@ -61,6 +61,8 @@ def read_graph(name: str) -> FactorGraph:
     if hasattr(type(graph), "file_kind"):
         is_classifier = hasattr(graph, "classes_")
         hint = f": `mmgraph predict {name} ROWS.csv` asks it" if is_classifier else ""
+        if hasattr(graph, "predict_quantiles"):
+            hint = f": regressors are asked in Python, mm.read({name!r}).predict(rows)"
         raise FormatError(
             f"{name} holds a {graph.file_kind}, and no graph that could be asked so{hint}"
         )
@@ -174,12 +176,17 @@ def directory_option(purpose: str) -> Any:
     return typer.Option(parser=directory, metavar="DIRECTORY", help=purpose)
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
+def print_table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    title: str = "",
+    pad_edge: bool = True,
+) -> None:
     """Print a table for people."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table()
+    table = Table(pad_edge=pad_edge)
     for i, column in enumerate(columns):
         numbers = all(isinstance(row[i], int | float) for row in rows)
         table.add_column(column, justify="right" if numbers else "left", overflow="fold")

@@ -95,11 +95,13 @@ def run(
         [_heading(column) for column in columns],
         [[_cell(row, column) for column in columns] for row in report["results"]],
         _title(report),
+        pad_edge=False,
     )
     if "calibration_error_by_chance" in columns:
         typer.echo(_NOTE)
     for groups in dict.fromkeys(row["groups"] for row in report["results"] if row.get("groups")):
-        typer.echo(f"In the split 'grouped' whole groups are left out (here: {groups}).")
+        what = "blocks of consecutive rows" if "leak" in report else groups
+        typer.echo(f"In the split 'grouped' whole groups are left out (here: {what}).")
     if "leaves" in report:
         typer.echo(f"Leaves of the saved model: {leaf_words(report['leaves'])}.")
     list_written(report["files"])
@@ -120,11 +122,12 @@ def _heading(column: str) -> str:
     """A short heading, so that the table fits a terminal of 80 columns."""
     short = {
         "missing": "lacks",
+        "log_loss": "log-loss",
         "overall_accuracy": "overall",
         "overall_accuracy_deviation": "±",
         "average_accuracy": "average",
         "expected_calibration_error": "ECE",
-        "debiased_calibration_error": "ECE\nde-\nbiased",
+        "debiased_calibration_error": "ECE\ndebiased",
         "calibration_error_by_chance": "by\nchance",
         "lower_bound": "bound",
         "mean_squared_error": "squared\nerror",

@@ -48,11 +48,13 @@ class CrossValidation:
 
     def titled(self, text: str) -> str:
         """Return the title of a picture of this split."""
-        return text if self.groups is None else f"{text}, {self.split} ({self.groups})"
+        groups = "" if self.groups is None else f" ({self.groups})"
+        return f"{text}, {self.split}{groups}"
 
     def fold_name(self, number: int) -> str:
         """Return what progress says of a fold."""
-        return self.titled(f"fold {number + 1} of {len(self.folds)}")
+        fold = f"fold {number + 1} of {len(self.folds)}"
+        return fold if self.groups is None else self.titled(fold)
 
     @property
     def tested(self) -> Codes:

@@ -84,10 +84,10 @@ class Leak:
             return f"{measured}: no sign that rows resemble their neighbours in the file"
         count = int(self.blocks.codes.max()) + 1
         return (
-            f"{measured}: rows in the order of a recording resemble their neighbours, and a random "
-            "split tells how a model does on recordings that it has partly seen. Name the column "
+            "neighbouring rows resemble each other: believe the grouped split, not the random one, "
+            "which tells how a model does on recordings that it has partly seen. Name the column "
             "that says what belongs together (role 'group'), or leave out blocks of consecutive "
-            f"rows ({count} here)"
+            f"rows ({count} here). Seen: {measured}"
         )
 
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 _MOST_NUMBERS = 25
 _MARKERS = "osD^vPX"
-_FEW = 10
+_FEW = 5
+_SHORT = 5
+"""Names of so many characters stand side by side below the cells."""
 _SUM_TOLERANCE = 1e-3
 
 
@@ -66,8 +68,10 @@ def confusion_matrix(
     if len(names) <= _MOST_NUMBERS:
         _write_counts(axes, counts, shares)
     ticks = range(len(names))
-    axes.set_xticks(ticks, [str(n) for n in names], rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(ticks, [str(n) for n in names])
+    texts = [str(name) for name in names]
+    slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(ticks, texts, **(slanted if max(map(len, texts)) > _SHORT else {}))
+    axes.set_yticks(ticks, texts)
     axes.tick_params(length=0, colors=INK)
     name_axes(axes, "predicted", "true")
     axes.spines[:].set_visible(False)
@@ -119,7 +123,7 @@ def reliability_diagram(
     """Draw how often predictions of each confidence are right, one curve a situation.
 
     Below the curves stands how many predictions each bin holds; a point that rests on fewer than
-    ten is hollow.
+    five is hollow, and no line leads to it. The axis begins near the smallest confidence.
 
     Parameters
     ----------
@@ -152,8 +156,9 @@ def reliability_diagram(
         if i >= len(PALETTE):  # a colour and marker that is there already
             style |= {"linestyle": (0, (2, 1.2)), "markersize": 4.0}
         label = f"{name} ({error})" if name else error
-        upper.plot(curve.confidence, curve.accuracy, linewidth=1.8, label=label, **style)
         few = curve.counts < _FEW
+        firm = np.ma.masked_where(few, curve.accuracy)
+        upper.plot(curve.confidence, firm, linewidth=1.8, label=label, **style)
         hollow = {**style, "markerfacecolor": "white", "linestyle": "none"}
         upper.plot(curve.confidence[few], curve.accuracy[few], **hollow)
         lower.plot(curve.confidence, curve.counts, linewidth=1.2, **style)
@@ -163,8 +168,9 @@ def reliability_diagram(
     lower.yaxis.set_major_formatter("{x:,.0f}")
     lower.set_ylim(0.7, 2.0 * max(curve.counts.max() for curve in curves.values()))
     name_axes(lower, "confidence: the probability of the predicted state", "predictions\na bin")
+    smallest = min(float(curve.confidence.min()) for curve in curves.values())
     for axes in (upper, lower):
-        axes.set_xlim(0.0, 1.02)
+        axes.set_xlim(max(smallest - 0.02, 0.0), 1.02)
         as_chart(axes)
     # Above the axes, where no curve can run through it; its title is the figure's.
     place = {"loc": "outside upper center", "fontsize": 9}

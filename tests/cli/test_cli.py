@@ -170,10 +170,14 @@ def test_the_table_of_both_splits_fits_a_narrow_terminal(
     monkeypatch.setenv("COLUMNS", "80")
     out = mmgraph("run", "home_activities", "--output", tmp_path)[1]
     assert max(map(len, out.splitlines())) <= 80
-    assert 0 < out.index("log loss") < out.index("accuracy")
+    assert 0 < out.index("log-loss") < out.index("accuracy")
     for shown in ("grouped", "sound+movement", "fac+fou+kar+", "mor+pix+zer", "0.644±.058",
                   "1.029±.190", "0.048", "0.042", "0.030,", "(here: block)"):  # fmt: skip
         assert shown in out
+    assert "┃ debiased ┃" in out
+    report["leak"] = {"near": 0.37}
+    out = mmgraph("run", "home_activities", "--output", tmp_path)[1]
+    assert "(here: blocks of consecutive rows)" in out
     # Where there is one split its name tells nothing.
     del rows[2:]
     assert "split" not in mmgraph("run", "home_activities", "--output", tmp_path)[1].split("±")[0]

@@ -50,7 +50,7 @@ def test_names_of_files_and_folds_tell_the_splits_apart():
     assert (random.step(1), grouped.step(1)) == ("fold_1", "fold_1_grouped")
     assert random.fold_name(0) == "fold 1 of 3"
     assert grouped.fold_name(0) == "fold 1 of 3, grouped (person)"
-    assert (random.titled("A"), grouped.titled("A")) == ("A", "A, grouped (person)")
+    assert (random.titled("A"), grouped.titled("A")) == ("A, random", "A, grouped (person)")
 
 
 def test_without_groups_there_is_one_split():

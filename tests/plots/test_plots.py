@@ -84,6 +84,28 @@ def test_reliability_diagram_has_a_curve_a_situation(tmp_path: Path):
     save(figure, tmp_path / "reliability.png")
 
 
+def test_no_line_leads_to_a_bin_of_few_predictions():
+    confidence = np.array([0.62] * 3 + [0.75] * 20 + [0.95] * 20)
+    table = np.stack([confidence, 1 - confidence], axis=1)
+    upper = reliability_diagram(np.zeros(43, np.int64), table).axes[0]
+    curve, few = upper.lines[1], upper.lines[2]
+    assert np.ma.getmaskarray(curve.get_ydata(orig=True)).tolist() == [True, False, False]
+    assert few.get_xdata().tolist() == [pytest.approx(0.62)]
+    assert few.get_markerfacecolor() == "white"
+    assert upper.get_xlim()[0] == pytest.approx(0.60)
+
+
+def test_short_names_lie_below_a_confusion_matrix():
+    slants = [
+        {
+            text.get_rotation()
+            for text in confusion_matrix([0, 1], [0, 1], n).axes[0].get_xticklabels()
+        }
+        for n in (["ill", "well"], ["convalescent", "well"])
+    ]
+    assert slants == [{0.0}, {45.0}]
+
+
 def test_nothing_lies_upon_the_title_of_a_reliability_diagram():
     table = np.full((40, 2), 0.5)
     figure = reliability_diagram(np.arange(40) % 2, {"sound": table}, title="Calibration")

@@ -57,6 +57,8 @@ def read_classifier(name: str) -> RowClassifier:
     if not isinstance(model, RowClassifier):
         kind = getattr(type(model), "file_kind", type(model).__name__)
         asks = ": `mmgraph infer` asks it" if isinstance(model, mmgraph.FactorGraph) else ""
+        if hasattr(model, "predict_quantiles"):
+            asks = f": ask it in Python, mm.read({name!r}).predict_quantiles(rows, [0.1, 0.5, 0.9])"
         raise FormatError(f"{name} holds a {kind}, and no classifier{asks}")
     if model.schema_ is None:
         raise FormatError(
@@ -114,9 +116,10 @@ def show_classifier(name: str, classifier: RowClassifier, as_json: bool) -> None
     rows: list[tuple[Any, ...]] = []
     for modality in record["modalities"]:
         leaves = ", ".join(leaf for leaf, seen in sees.items() if modality in seen)
-        rows.append((modality, len(columns.get(modality, ())), leaves or "-"))
-    classes = ", ".join(record["classes"])
-    print_table(("modality", "columns", "leaves"), rows, f"{name}: tells {classes}")
+        rows.append((modality, len(columns.get(modality, ())), *([leaves or "-"] if sees else [])))
+    kind = getattr(type(classifier), "file_kind", "classifier")
+    title = f"{name}: {kind}, tells {', '.join(record['classes'])}"
+    print_table(("modality", "columns", *(["leaves"] if sees else [])), rows, title)
 
 
 def leaf_words(leaves: Mapping[str, Sequence[str]]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 import mmgraph as mm
 from mmgraph.cli import common
@@ -175,10 +176,30 @@ def test_a_modality_of_which_nothing_was_learned(mmgraph, study: Path):
 def test_show_lists_modalities_and_leaves(mmgraph, fitted: Path):
     code, out, err = mmgraph("show", "my.mmgraph")
     assert (code, err) == (0, "")
-    for shown in ("my.mmgraph: tells ill, well", "genes", "lab_logistic, joint_logistic"):
+    for shown in (
+        "my.mmgraph: multimodal classifier, tells ill, well",
+        "genes",
+        "lab_logistic, joint_logistic",
+    ):
         assert shown in out
     record = json.loads(mmgraph("show", "my.mmgraph", "--json")[1])
     assert record["leaves"]["joint_logistic"] == ["lab", "genes"]
+
+
+def test_other_kinds_of_predictors_say_what_they_are(mmgraph, study: Path):
+    frame = pd.read_csv("rows.csv")
+    modalities = {"lab": ["lab_1", "lab_2"], "genes": ["gene_1", "gene_2"]}
+    numbers = mm.MultimodalRegressor(modalities, method="gaussian")
+    numbers.fit(frame, frame["lab_1"] + frame["gene_1"]).save("numbers.mmgraph")
+    code, _, err = mmgraph("predict", "numbers.mmgraph", "rows.csv")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "a multimodal regressor, and no classifier: ask it in Python, mm.read('numbers" in err
+    assert "regressors are asked in Python" in mmgraph("show", "numbers.mmgraph")[2]
+    peer = mm.MissingModalityClassifier(LogisticRegression(), modalities)
+    peer.fit(frame, frame["y"]).save("peer.mmgraph")
+    out = mmgraph("show", "peer.mmgraph")[1]
+    assert "peer.mmgraph: missing modality classifier, tells ill, well" in out
+    assert "leaves" not in out
 
 
 def test_a_run_saves_what_predict_asks(mmgraph, study: Path):
