@@ -69,7 +69,7 @@ def confusion_matrix(
         _write_counts(axes, counts, shares)
     ticks = range(len(names))
     texts = [str(name) for name in names]
-    slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    slanted: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
     axes.set_xticks(ticks, texts, **(slanted if max(map(len, texts)) > _SHORT else {}))
     axes.set_yticks(ticks, texts)
     axes.tick_params(length=0, colors=INK)
