@@ -135,6 +135,15 @@ def rows_of(table: Any, schema: Schema, partial: bool) -> MultimodalData:
         whole = Schema([*schema.columns.values(), *unused])
         return MultimodalData.read(open_table(table), whole, partial=partial)
     names = column_names(table)
+    learned = [name for columns in schema.modalities.values() for name in columns]
+    if not set(learned) <= {*names}:  # learned from a frame: its columns, in their order
+        order = [name for name in schema.columns if name in learned]
+        if len(names) != len(order):
+            raise SchemaError(
+                f"an array of {len(names)} columns does not say which of the {len(order)} learned "
+                "from they are: give a data frame"
+            )
+        names = order
     blocks = {
         modality: Columns.of_numbers(
             modality, table[:, [names.index(name) for name in columns]], columns

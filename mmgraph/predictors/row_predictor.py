@@ -102,6 +102,8 @@ class RowPredictor(BaseEstimator, abc.ABC):
             raise LearningError(f"the weights of {data.origin} are all zero")
         if data.weights is not None and data.target.is_discrete:
             _check_weight_of_classes(data)
+        if data.weights is not None:  # what counts nothing is not there, for folds, too
+            data = data.rows(np.flatnonzero(data.weights > 0))
         self._columns = {modality: block.take(slice(0)) for modality, block in data.blocks.items()}
         warn_of_target_copies(data)
         self._learn(data)

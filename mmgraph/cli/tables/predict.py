@@ -87,7 +87,7 @@ def predict(
         say(f"warning: {words}")
     batches = _batches(classifier, data, asked, explain)
     if as_json and output is None:
-        print_json([record for batch in batches for record in _records(batch)])
+        print_json([record for batch in batches for record in _records(batch, _target(classifier))])
     elif output is None:
         _show(batches, len(data))
     else:
@@ -160,7 +160,7 @@ def _batches(
     """The columns of the answers, some rows at a time."""
     from mmgraph.networks.boltzmann.answers import PriorWarning
 
-    target = classifier.schema_ and classifier.schema_.target
+    target = _target(classifier)
     labels = classifier.classes_.tolist()
     for start in range(0, len(data), MOST_ROWS):
         part = data.rows(slice(start, start + MOST_ROWS))
@@ -173,7 +173,7 @@ def _batches(
             "predicted": [labels[place] for place in best],
         }
         for label, column in zip(labels, table.T.tolist(), strict=True):
-            columns[f"{target or 'target'}={label}"] = column
+            columns[f"{target}={label}"] = column
         if explain:
             missing = {m: block.missing for m, block in part.blocks.items()}
             columns |= _nats(classifier.explain(part, asked), best, missing)
@@ -206,7 +206,12 @@ def _nats(explanation: Any, best: np.ndarray, missing: Mapping[str, np.ndarray])
     return columns
 
 
-def _records(columns: Columns) -> Iterator[Record]:
+def _target(classifier: RowClassifier) -> str:
+    """What the target is called in columns of probabilities."""
+    return (classifier.schema_ and classifier.schema_.target) or "target"
+
+
+def _records(columns: Columns, target: str) -> Iterator[Record]:
     """A record for each row: its number, the class, probabilities and perhaps nats."""
     special = ("row", "predicted")
     for line in zip(*columns.values(), strict=True):
@@ -214,7 +219,7 @@ def _records(columns: Columns) -> Iterator[Record]:
         nats = {n: v for n, v in cells.items() if n == _PRIOR or n.startswith(_NATS)}
         others = {n: v for n, v in cells.items() if n not in nats and n not in special}
         record = {"row": cells["row"], "predicted": cells["predicted"]}
-        record["probabilities"] = {n.partition("=")[2]: v for n, v in others.items()}
+        record["probabilities"] = {n.removeprefix(f"{target}="): v for n, v in others.items()}
         yield record | ({"nats": nats} if nats else {})
 
 

@@ -35,9 +35,7 @@ class LeafRows(NamedTuple):
 
     def log_shares(self) -> Float64[np.ndarray, " states"]:
         """Return the logarithms of the states' shares, of states without rows by half a row."""
-        counts = np.bincount(self.codes, self.weights, self.states)
-        counts = np.where(counts > 0, counts, 0.5)
-        return np.log(counts / counts.sum())
+        return log_shares(self.codes, self.weights, self.states)
 
 
 class FittedLeaf(abc.ABC):
@@ -71,6 +69,15 @@ class Leaf(abc.ABC):
     @abc.abstractmethod
     def fit(self, rows: LeafRows, seed: int) -> FittedLeaf:
         """Return what is learned from rows."""
+
+
+def log_shares(
+    codes: Int64[np.ndarray, " rows"], weights: Float64[np.ndarray, " rows"], states: int
+) -> Float64[np.ndarray, " states"]:
+    """Return the logarithms of the states' shares, of states without rows by half a row."""
+    counts = np.bincount(codes, weights / weights.mean(), states)
+    counts = np.where(counts > 0, counts, 0.5)
+    return np.log(counts / counts.sum())
 
 
 def scaled_likelihoods(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -17,6 +18,7 @@ from mmgraph.data.folds import SplitWarning
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.splits import Fold, folds_of
 from mmgraph.graph.errors import needs, warn_caller
+from mmgraph.predictors.leaves.leaf import log_shares
 from mmgraph.predictors.pooling.pooled_leaves import FittedPlace, PlacedLeaf, PooledLeaves
 from mmgraph.predictors.pooling.powers import HeldOut
 
@@ -86,14 +88,13 @@ def fit_pooled(
     with _one_thread_each():
         scores = _within(budget, data, leaves, splits, (seed, jobs))
         leaves, held_out = [*scores], np.stack([*scores.values()])
-        counts = np.bincount(data.codes, data.counts, data.target.cardinality)
         said = HeldOut(
             tuple(leaf.modalities for leaf in leaves),
             held_out - held_out.max(2, keepdims=True),
             data.codes,
-            np.log(np.maximum(counts, 0.5) / np.maximum(counts, 0.5).sum()),
+            log_shares(data.codes, data.counts, data.target.cardinality),
             data.counts,
-            _independent_rows(data),
+            *_worth(data),
             frozenset(place for place, leaf in enumerate(leaves) if leaf in plain),
         )
         if said.is_plain():
@@ -214,8 +215,12 @@ def _warnings_afterwards() -> Iterator[None]:
     """Say what is warned of meanwhile once, and at the end.
 
     Threads share one list of filters, which scikit-learn's forests empty and fill as they run, and
-    of which they complain where another one has just emptied it.
+    of which they complain where another one has just emptied it. Of several threads of the caller
+    none but the main one may change what all share.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     with warnings.catch_warnings(record=True) as record:
         warnings.simplefilter("always")
         yield
@@ -239,12 +244,18 @@ def _one_thread_each() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _independent_rows(data: MultimodalData) -> float:
-    """How many independent rows there are: of groups ten each, unless they have fewer."""
+def _worth(data: MultimodalData) -> tuple[float, float]:
+    """How many independent rows there are, and how many groups: without any, as many as rows.
+
+    Of groups rows are ten each, unless they have fewer. Rows of unequal weights are fewer (Kish
+    1965, "Survey sampling", section 11.7).
+    """
+    counts = data.counts
+    kish = float(counts.sum() ** 2 / (counts**2).sum()) / len(data)
     if data.groups is None:
-        return float(len(data))
+        return kish * len(data), kish * len(data)
     sizes = np.unique(data.groups.codes, return_counts=True)[1]
-    return float(np.minimum(sizes, _ROWS_OF_A_GROUP).sum())
+    return kish * float(np.minimum(sizes, _ROWS_OF_A_GROUP).sum()), kish * float(len(sizes))
 
 
 def inner_folds(data: MultimodalData, count: int, seed: int) -> list[Fold]:

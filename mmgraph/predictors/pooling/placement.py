@@ -51,14 +51,24 @@ def placed_leaves(
     placed += _joint(data, telling, _joint_kinds(leaves) if joint == "auto" else joint)
     if not placed:
         raise LearningError("there are no leaves: name one for a modality that varies")
+    names = [leaf.name for leaf in placed]
+    for name in names:
+        if names.count(name) > 1:
+            raise LearningError(
+                f"two leaves are called '{name}': name each once, and no modality 'joint'"
+            )
     return placed
 
 
 def _joint_kinds(leaves: LeafNames | Mapping[str, LeafNames]) -> LeafNames:
     """The leaves of single modalities that may see all of them, too."""
     kinds = leaves.values() if isinstance(leaves, Mapping) else [leaves]
-    named = dict(pair for group in kinds for pair in named_leaves(group))
-    return [name if name in LEAVES else leaf for name, leaf in named.items() if leaf.joins]
+    chosen: list[str | Leaf] = []
+    for name, leaf in (pair for group in kinds for pair in named_leaves(group)):
+        kind = name if name in LEAVES else leaf
+        if leaf.joins and kind not in chosen:
+            chosen.append(kind)
+    return chosen
 
 
 def _joint(data: MultimodalData, telling: tuple[str, ...], kinds: LeafNames) -> list[PlacedLeaf]:
@@ -67,6 +77,9 @@ def _joint(data: MultimodalData, telling: tuple[str, ...], kinds: LeafNames) -> 
     joint = [PlacedLeaf(n, numeric, k) for n, k in named_leaves(kinds)]
     if len(numeric) < 2 or not joint:
         return []
+    for leaf in joint:
+        if not all(leaf.leaf.suits(data.block(modality)) for modality in numeric):
+            raise LearningError(f"the leaf '{leaf.kind}' sees nothing of {', '.join(numeric)}")
     if joint[0].can_learn(data):
         return joint
     warn_caller(

@@ -76,7 +76,9 @@ class PlacedLeaf:
                 f"{', '.join(self.modalities)}"
             )
         states = data.target.cardinality
-        training = LeafRows(self.features(data)[rows], data.codes[rows], data.counts[rows], states)
+        weights = data.counts[rows]
+        weights = weights / weights.mean()  # what rows count is relative: shrinkage knows rows
+        training = LeafRows(self.features(data)[rows], data.codes[rows], weights, states)
         return FittedPlace(self, self.leaf.fit(training, seed), states)
 
 

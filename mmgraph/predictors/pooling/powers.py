@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from scipy.special import log_softmax
 
 from mmgraph.learning.likelihood_weights import learn_likelihood_weights
 
 _STANDARD_ERRORS = 2.0
+_FEWEST = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,8 @@ class HeldOut:
         How much each row counts.
     independent_rows : float
         How many independent rows these are worth: those of one recording resemble each other.
+    groups : float
+        How many groups there are; where there are none, as many as independent rows.
     plain : frozenset of int
         Leaves that answer by themselves unless the others are clearly better. With the others stand
         only those whose modalities no other leaf sees.
@@ -43,6 +47,7 @@ class HeldOut:
     log_prior: Float64[np.ndarray, " states"]
     weights: Float64[np.ndarray, " rows"]
     independent_rows: float
+    groups: float
     plain: frozenset[int] = frozenset()
     _powers: dict[frozenset[str], Float64[np.ndarray, " leaves"]] = field(
         default_factory=dict, repr=False
@@ -56,47 +61,71 @@ class HeldOut:
         than the prior does, all are zero.
         """
         if given not in self._powers:
-            usable = [i for i, names in enumerate(self.leaves) if set(names) <= given]
+            usable = [
+                i
+                for i, names in enumerate(self.leaves)
+                if set(names) <= given and self.spoke[i].any()
+            ]
             plain = [i for i in usable if i in self.plain]
             richer = {self.leaves[i] for i in usable if i not in self.plain}
             whole = [i for i in usable if i not in self.plain or self.leaves[i] not in richer]
             powers = self._learned(whole)
             if plain and whole != plain:
                 alone = self._learned(plain)
-                if not self._clearly_better(powers, alone):
+                if not self._clearly_better(powers, alone, self._counting(whole)):
                     powers = alone
             self._powers[given] = powers
         return self._powers[given]
+
+    @cached_property
+    def spoke(self) -> Bool[np.ndarray, "leaves rows"]:
+        """Of which rows each leaf said anything: those that have what it sees."""
+        return np.asarray(self.log_likelihoods.any(2))
+
+    def _counting(self, leaves: list[int]) -> Float64[np.ndarray, " rows"]:
+        """How much rows count where some leaves are trusted: not those that lack one's modality.
+
+        In such rows the others would be trusted as if they were alone. Where hardly any row has
+        all modalities, all rows must do.
+        """
+        complete = self.spoke[leaves].all(0)
+        return np.where(complete, self.weights, 0.0) if complete.sum() >= _FEWEST else self.weights
 
     def _learned(self, leaves: list[int]) -> Float64[np.ndarray, " leaves"]:
         """The powers of some leaves; zero of all if they are no better than the prior."""
         powers = np.zeros(len(self.leaves))
         if leaves:
+            counts = self._counting(leaves)
             powers[leaves] = learn_likelihood_weights(
                 torch.as_tensor(self.log_likelihoods[leaves]),
                 torch.as_tensor(self.log_prior),
                 torch.as_tensor(self.codes),
-                counts=torch.as_tensor(self.weights),
-                independent_rows=self.independent_rows,
+                counts=torch.as_tensor(counts),
+                independent_rows=self.independent_rows * counts.sum() / self.weights.sum(),
             ).numpy()
             losses, of_prior = self._losses(powers), self._losses(np.zeros(len(powers)))
-            if self.weights @ losses >= self.weights @ of_prior:
+            if counts @ losses >= counts @ of_prior:
                 powers[:] = 0.0
         return powers
 
     def _clearly_better(
-        self, powers: Float64[np.ndarray, " leaves"], plain: Float64[np.ndarray, " leaves"]
+        self,
+        powers: Float64[np.ndarray, " leaves"],
+        plain: Float64[np.ndarray, " leaves"],
+        counts: Float64[np.ndarray, " rows"],
     ) -> bool:
         """Whether powers lower the held-out log-loss of plain leaves by two standard errors.
 
         As the rule of one standard error (Breiman et al. 1984, "Classification and regression
         trees", section 3.4.3) takes the simplest model that is not clearly worse; two, since
-        several powers are learned on the rows on which they are compared.
+        several powers are learned on the rows on which they are compared. Rows of a group count as
+        one: what helps in one of them may help in all.
         """
         gain = self._losses(plain) - self._losses(powers)
-        mean = float(self.weights @ gain) / self.weights.sum()
-        variance = float(self.weights @ (gain - mean) ** 2) / self.weights.sum()
-        return mean > _STANDARD_ERRORS * (variance / self.independent_rows) ** 0.5
+        mean = float(counts @ gain) / counts.sum()
+        variance = float(counts @ (gain - mean) ** 2) / counts.sum()
+        worth = self.groups * counts.sum() / self.weights.sum()
+        return mean > _STANDARD_ERRORS * (variance / worth) ** 0.5
 
     def is_plain(self) -> bool:
         """Return whether plain leaves answer alone, with all modalities and with any single one."""
@@ -115,6 +144,7 @@ class HeldOut:
             self.log_prior,
             self.weights,
             self.independent_rows,
+            self.groups,
         )
 
     def _losses(self, powers: Float64[np.ndarray, " leaves"]) -> Float64[np.ndarray, " rows"]:

@@ -81,6 +81,7 @@ def classifier_entries(
         "variables": [described(model.target)],
         "leaves": leaves,
         "independent_rows": float(model.held_out.independent_rows),
+        "groups": float(model.held_out.groups),
         "plain": sorted(model.held_out.plain),
     }
 
@@ -239,6 +240,7 @@ def _restored_held_out(
     if not len(codes) or not 0 <= codes.min() <= codes.max() < states or weights.min() < 0:
         raise FormatError(f"{parts.where}: expected states and weights of rows")
     log_prior, worth = parts.take("log_prior", states), parts.setting("independent_rows")
+    groups = parts.setting("groups")
     if numbers:
         raise FormatError(
             f"{parts.where}: the numbers '{prefix}{min(numbers)[:60]}' belong to no part"
@@ -247,7 +249,9 @@ def _restored_held_out(
     plain = document.get("plain", list)
     if not all(type(place) is int and 0 <= place < len(leaves) for place in plain):
         raise FormatError(f"{document.where}: expected places of leaves in 'plain', found {plain}")
-    return HeldOut(places, said, codes, log_prior, weights, float(worth), frozenset(plain))
+    return HeldOut(
+        places, said, codes, log_prior, weights, float(worth), float(groups), frozenset(plain)
+    )
 
 
 def restored_parameters(document: JsonObject, path: Path, size_limit: int) -> MultimodalClassifier:

@@ -114,7 +114,12 @@ def _check_trees(objects: object, file: str) -> None:
                 raise FormatError(f"{file}: a tree's nodes point outside it")
         elif isinstance(thing, BaseForest | BaseGradientBoosting):
             features = getattr(thing, "n_features_in_", None)
-            for tree in np.ravel(np.asarray(getattr(thing, "estimators_", []), object)):
+            trees = np.asarray(getattr(thing, "estimators_", []), object)
+            if isinstance(thing, BaseGradientBoosting) and trees.size:
+                classes = len(getattr(thing, "classes_", ()))
+                if trees.ndim != 2 or trees.shape[1] != (classes if classes > 2 else 1):
+                    raise FormatError(f"{file}: the trees of a round are not one a class")
+            for tree in np.ravel(trees):
                 if getattr(tree, "n_features_in_", None) != features:
                     raise FormatError(f"{file}: a tree is not of its forest's {features} features")
 

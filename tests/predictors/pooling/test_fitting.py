@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
 import pytest
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 
 import mmgraph as mm
 from mmgraph.graph.errors import LearningError
+from mmgraph.predictors.leaves.encoder import EncoderLeaf
 from mmgraph.predictors.leaves.named import AUTO
 from mmgraph.predictors.leaves.perceptrons import PerceptronsLeaf
 from mmgraph.predictors.pooling.fitting import BudgetWarning, fit_pooled, side_by_side
@@ -141,3 +146,28 @@ def test_what_is_warned_of_in_threads_is_said_once_and_filters_stay():
     with warnings.catch_warnings(action="error"):
         for _ in range(3):
             mm.MultimodalClassifier(leaves="trees", folds=2, n_jobs=4).fit(table("circle", 40))
+
+
+def test_each_leaf_has_a_name_of_its_own():
+    data = table("line", 40)
+    with pytest.raises(LearningError, match="two leaves are called 'near_trees'"):
+        placed_leaves(data, ("trees", "trees"), ())
+    joint = mm.MultimodalData({"joint": data.block("near"), "far": data.block("far")}, data.outcome)
+    with pytest.raises(LearningError, match="'joint_trees': name each once, and no modality"):
+        placed_leaves(joint, "trees", "trees")
+    with pytest.raises(LearningError, match="the leaf 'words' sees nothing of near, far"):
+        placed_leaves(data, "trees", "words")
+    several = {"near": EncoderLeaf(LogisticRegression()), "far": EncoderLeaf(GaussianNB())}
+    placed = placed_leaves(data, several, "auto")
+    assert [type(leaf.leaf.classifier) for leaf in placed[2:]] == [LogisticRegression, GaussianNB]
+
+
+def test_fits_in_threads_of_the_caller_leave_warnings_as_they_were():
+    before, show = list(warnings.filters), warnings.showwarning
+    data = table("line", 40)
+    clf = mm.MultimodalClassifier(leaves="logistic", folds=2, n_jobs=2)
+    with ThreadPoolExecutor(4) as pool:
+        fitted = list(pool.map(lambda _: clone(clf).fit(data), range(12)))
+    assert len(fitted) == 12
+    assert list(warnings.filters) == before
+    assert warnings.showwarning is show

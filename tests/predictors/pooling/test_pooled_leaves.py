@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
@@ -141,8 +142,14 @@ def test_few_independent_rows_leave_powers_alike():
     spread = {}
     for independent in (3, 90):
         held = HeldOut(
-            (("a",), ("b",)), said, codes, np.log(np.full(STATES, 1 / 3)), np.ones(90), independent
-        )
+            (("a",), ("b",)),
+            said,
+            codes,
+            np.log(np.full(STATES, 1 / 3)),
+            np.ones(90),
+            independent,
+            independent,
+        )  # fmt: skip
         good, noise = held.powers(frozenset("ab"))
         spread[independent] = good / noise
         assert held.powers(frozenset("ab")) is held.powers(frozenset("ab"))
@@ -156,7 +163,7 @@ def test_leaves_of_noise_leave_the_prior_nearly_as_it_is():
         random = np.random.default_rng(seed)
         codes, new = random.integers(0, STATES, (2, 400))
         said, heard = random.standard_normal((2, 4, 400, STATES))
-        held = HeldOut((("a",),) * 4, said, codes, prior, np.ones(400), 400.0)
+        held = HeldOut((("a",),) * 4, said, codes, prior, np.ones(400), 400.0, 400.0)
         posterior = softmax(prior + np.tensordot(held.powers(frozenset("a")), heard, 1), axis=1)
         excess.append(-np.log(posterior[np.arange(400), new]).mean() - np.log(3))
     assert 400 * np.mean(excess) < 1.5  # nats of all rows together
@@ -165,7 +172,9 @@ def test_leaves_of_noise_leave_the_prior_nearly_as_it_is():
 def test_leaves_that_mislead_have_no_power():
     codes = np.arange(90) % STATES
     misled = np.where(np.eye(STATES)[codes] == 1, -9.0, 0.0)[None]
-    held = HeldOut((("a",),), misled, codes, np.log(np.full(STATES, 1 / 3)), np.ones(90), 90.0)
+    held = HeldOut(
+        (("a",),), misled, codes, np.log(np.full(STATES, 1 / 3)), np.ones(90), 90.0, 90.0
+    )
     np.testing.assert_array_equal(held.powers(frozenset("a")), [0.0])
 
 
@@ -189,3 +198,47 @@ def test_what_cannot_be_fitted_or_asked(model):
         LearningError, match="no training row has all that the leaf 'smell_logistic' sees"
     ):
         fit_pooled(empty, leaves()[2:3], 3, 0)
+
+
+def held_out(said: np.ndarray, codes: np.ndarray) -> HeldOut:
+    rows = len(codes)
+    even = np.log(np.full(said.shape[2], 1 / said.shape[2]))
+    modalities = tuple((name,) for name in "abc"[: len(said)])
+    return HeldOut(modalities, said, codes, even, np.ones(rows), float(rows), float(rows))
+
+
+def test_powers_of_several_modalities_come_from_rows_that_have_them_all():
+    random = np.random.default_rng(0)
+    codes = random.integers(0, 2, 1000)
+    score = (2 * codes - 1 + random.standard_normal(1000))[:, None] * [-1.0, 1.0]
+    copies = np.stack([score, score])  # two leaves that say the same
+    whole = held_out(copies, codes).powers(frozenset("ab"))
+    sparse = copies.copy()
+    sparse[0, :400] = sparse[1, 400:800] = 0.0  # most rows lack one of them
+    powers = held_out(sparse, codes).powers(frozenset("ab"))
+    alone = held_out(sparse, codes).powers(frozenset("a"))
+    np.testing.assert_allclose(powers.sum(), whole.sum(), rtol=0.25)
+    np.testing.assert_allclose(alone[0], whole.sum(), rtol=0.25)
+
+
+def test_a_leaf_that_never_answered_has_no_power():
+    codes = np.arange(90) % STATES
+    said = np.stack([2.0 * np.eye(STATES)[codes], np.zeros((90, STATES))])
+    powers = held_out(said, codes).powers(frozenset("ab"))
+    assert powers[0] > 0 == powers[1]
+
+
+def test_weights_have_no_scale_and_rows_without_weight_are_not_there():
+    rows = data(90)
+    random = np.random.default_rng(1)
+    frame = pd.DataFrame({f"x{i}": column for i, column in enumerate(rows.numbers("touch").T)})
+    weights = random.uniform(0.5, 1.5, 90) * (np.arange(90) < 60)
+
+    def answers(table: pd.DataFrame, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        clf = mm.MultimodalClassifier(leaves="logistic", folds=3)
+        return clf.fit(table, codes, sample_weight=weights).predict_proba(frame)
+
+    whole = answers(frame, rows.codes, weights)
+    np.testing.assert_allclose(answers(frame, rows.codes, weights / 1e4), whole, atol=1e-6)
+    there = answers(frame[:60], rows.codes[:60], weights[:60])
+    np.testing.assert_array_equal(there, whole)

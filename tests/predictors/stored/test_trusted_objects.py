@@ -126,3 +126,11 @@ def test_what_is_no_such_file_is_refused():
         unpacked(skops.dumps([1]), "a.skops", LIMIT)
     with pytest.raises(FormatError, match="unpacks to more than the limit of 100 bytes"):
         unpacked(whole, "a.skops", 100)
+
+
+def test_rounds_of_boosting_have_a_tree_a_class():
+    boosted = GradientBoostingClassifier(n_estimators=2).fit(*rows())
+    boosted.estimators_ = np.tile(boosted.estimators_, (1, 300))  # compiled code would overrun
+    content = packed({"boosted": boosted}, "a classifier")
+    with pytest.raises(FormatError, match="the trees of a round are not one a class"):
+        unpacked(content, "m.skops", 10**9)
