@@ -27,7 +27,6 @@ from mmgraph.predictors.learned_network import (
 from mmgraph.predictors.pooling.placement import telling_modalities
 from mmgraph.predictors.tempered_classifier import TemperedClassifier
 
-_LEAST_PROBABILITY = float(np.finfo(np.float64).tiny)
 _TARGET = "target"
 
 

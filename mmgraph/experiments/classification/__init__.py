@@ -1,1 +1,1 @@
-"""Ready models: a Bayesian network that classifies, cross-validated."""
+"""Ready models: a classifier of rows, cross-validated, fitted to all rows and saved."""
