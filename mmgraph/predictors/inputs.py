@@ -95,6 +95,15 @@ def columns_by_modality(modalities: Any) -> dict[str, list[str]]:
     }
 
 
+def seed_of(random_state: Any) -> int:
+    """Return a seed: a number as it is, else one that scikit-learn's ``random_state`` draws."""
+    from sklearn.utils import check_random_state
+
+    if not isinstance(random_state, int | np.integer):
+        random_state = check_random_state(random_state).randint(2**31 - 1)
+    return int(random_state)
+
+
 def column_names(table: Any) -> list[str]:
     """Return the names of a table's columns, ``x0``, ``x1``, … of an array.
 

@@ -11,15 +11,12 @@ from jaxtyping import Float64
 from mmgraph.data.blocks.sequences_and_texts import Texts
 from mmgraph.data.folds import warn_of_groups
 from mmgraph.data.multimodal_data import MultimodalData
-from mmgraph.graph.errors import LearningError, needs
+from mmgraph.graph.errors import LearningError
 from mmgraph.networks.boltzmann.multimodal import MultimodalDeepBoltzmannMachine
-from mmgraph.predictors.inputs import Modalities
+from mmgraph.predictors.inputs import Modalities, seed_of
 from mmgraph.predictors.learned_machine import LearnedMachine, MachineLearning
 from mmgraph.predictors.pooling.placement import telling_modalities
 from mmgraph.predictors.tempered_classifier import TemperedClassifier
-
-with needs("data", "scikit-learn", "predictors"):
-    from sklearn.utils import check_random_state
 
 
 class MachineClassifier(TemperedClassifier):
@@ -115,10 +112,7 @@ class MachineClassifier(TemperedClassifier):
                     "has no units"
                 )
         telling_modalities(data)  # for its warnings
-        seed = self.random_state
-        if not isinstance(seed, int | np.integer):
-            seed = check_random_state(seed).randint(2**31 - 1)
-        seed = int(seed)
+        seed = seed_of(self.random_state)
         hidden = (self.hidden,) if isinstance(self.hidden, int) else tuple(self.hidden)
         learning = MachineLearning(hidden, self.joint, self.epochs)
         shares = np.bincount(data.codes, data.counts, data.target.cardinality)

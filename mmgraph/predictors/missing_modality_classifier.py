@@ -14,7 +14,7 @@ from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.graph.errors import LearningError, needs, suggestion
 from mmgraph.predictors.inputs import Modalities
 from mmgraph.predictors.leaves.conditional_means import ConditionalMeans
-from mmgraph.predictors.modality_sets import asked_modalities, modality_sets
+from mmgraph.predictors.modality_sets import asked_modalities, modality_sets, numbers_of, rows_with
 from mmgraph.predictors.pooling.placement import telling_modalities
 from mmgraph.predictors.row_classifier import RowClassifier
 
@@ -115,7 +115,7 @@ class MissingModalityClassifier(RowClassifier):
         wanted = [self.there_] if self.sets is None else self.sets
         for names in wanted:
             chosen = asked_modalities(self.there_, names)
-            if chosen and (self.sets is not None or _rows_with(data, chosen).any()):
+            if chosen and (self.sets is not None or rows_with(data, chosen).any()):
                 self._model(chosen)
         if self.sets is not None:
             self.training_rows_ = None
@@ -158,7 +158,7 @@ class MissingModalityClassifier(RowClassifier):
                 model, part = self.models_[self.there_], part.only(*names)
             else:
                 model = self._model(names)
-            table[rows] = model.probabilities(_features(part, model.modalities))
+            table[rows] = model.probabilities(numbers_of(part, model.modalities))
         return table
 
     def _model(self, names: tuple[str, ...]) -> FittedModel:
@@ -171,7 +171,7 @@ class MissingModalityClassifier(RowClassifier):
                     f"no estimator was fitted to the modalities {', '.join(names)}; the sets that "
                     f"were named are: {sets}"
                 )
-            rows = _rows_with(data, names)
+            rows = rows_with(data, names)
             if not rows.any():
                 raise LearningError(
                     f"no training row has all of the modalities {', '.join(names)}, so that no "
@@ -182,7 +182,7 @@ class MissingModalityClassifier(RowClassifier):
 
     def _fitted(self, data: MultimodalData, names: tuple[str, ...]) -> FittedModel:
         """A model of some modalities, fitted to rows that have some of them."""
-        features = _features(data, names)
+        features = numbers_of(data, names)
         means = ConditionalMeans.fitted(features)
         estimator = None
         if len(np.unique(data.codes)) > 1:
@@ -211,12 +211,3 @@ class FittedModel:
             answers = self.estimator.predict_proba(self.means.filled(features))
             table[:, classes] = answers * self.prior[classes].sum()
         return table
-
-
-def _features(data: MultimodalData, names: Collection[str]) -> Features:
-    return np.hstack([data.numbers(modality) for modality in names])
-
-
-def _rows_with(data: MultimodalData, names: Collection[str]) -> np.ndarray:
-    """Whether a row has all of some modalities."""
-    return ~np.any([data.block(modality).missing for modality in names], axis=0)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
+from mmgraph.data.blocks.block import Features
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.graph.errors import UnknownVariableError, suggestion
 
@@ -25,6 +26,16 @@ def asked_modalities(modalities: Collection[str], given: Collection[str] | None)
             hint = suggestion(modality, modalities)
             raise UnknownVariableError(f"the model has no modality '{modality}'{hint}")
     return tuple(m for m in modalities if given is None or m in given)
+
+
+def rows_with(data: MultimodalData, modalities: Collection[str]) -> Bool[np.ndarray, " rows"]:
+    """Return whether a row has all of some modalities."""
+    return ~np.any([data.block(modality).missing for modality in modalities], axis=0)
+
+
+def numbers_of(data: MultimodalData, modalities: Collection[str]) -> Features:
+    """Return the numbers of some modalities, side by side."""
+    return np.hstack([data.numbers(modality) for modality in modalities])
 
 
 def modality_sets(

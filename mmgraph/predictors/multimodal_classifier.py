@@ -12,7 +12,7 @@ from jaxtyping import Float64
 from mmgraph.data.folds import warn_of_groups
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.graph.errors import LearningError, needs
-from mmgraph.predictors.inputs import Modalities
+from mmgraph.predictors.inputs import Modalities, seed_of
 from mmgraph.predictors.leaves.named import PLAIN, LeafNames
 from mmgraph.predictors.pooling.explanation import Explanation, explained
 from mmgraph.predictors.pooling.fitting import fit_pooled
@@ -20,7 +20,6 @@ from mmgraph.predictors.pooling.placement import placed_leaves
 from mmgraph.predictors.row_classifier import RowClassifier
 
 with needs("data", "scikit-learn", "predictors"):
-    from sklearn.utils import check_random_state
     from sklearn.utils.validation import check_is_fitted
 
 
@@ -111,9 +110,7 @@ class MultimodalClassifier(RowClassifier):
     def _learn(self, data: MultimodalData) -> None:
         if self.folds < 2:
             raise LearningError(f"powers are learned in two folds or more, not {self.folds}")
-        seed = self.random_state
-        if not isinstance(seed, int | np.integer):
-            seed = int(check_random_state(seed).randint(2**31 - 1))
+        seed = seed_of(self.random_state)
         warn_of_groups(data)
         leaves = placed_leaves(data, self.leaves, self.joint)
         plain = [leaf for leaf in leaves if self.leaves == "auto" and leaf.kind in PLAIN]

@@ -15,19 +15,19 @@ from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.reading import Outcome
 from mmgraph.graph.errors import LearningError, needs, suggestion, warn_caller
 from mmgraph.graph.variable import Variable
-from mmgraph.predictors.inputs import Modalities, numbered_rows
+from mmgraph.predictors.inputs import Modalities, numbered_rows, seed_of
 from mmgraph.predictors.leaves.named import LeafNames
+from mmgraph.predictors.modality_sets import rows_with
 from mmgraph.predictors.multimodal_classifier import MultimodalClassifier
 from mmgraph.predictors.pooling.fitting import inner_folds
 from mmgraph.predictors.pooling.placement import SilentModalityWarning, telling_modalities
 from mmgraph.predictors.regression.densities import BinnedDensities, Densities
-from mmgraph.predictors.regression.normal_pool import NormalPool, fit_normal_pool, has_all
+from mmgraph.predictors.regression.normal_pool import NormalPool, fit_normal_pool
 from mmgraph.predictors.regression.target_bins import TargetBins
 from mmgraph.predictors.row_predictor import RowPredictor
 
 with needs("data", "scikit-learn", "predictors"):
     from sklearn.base import RegressorMixin
-    from sklearn.utils import check_random_state
 
 _METHODS = ("bins", "gaussian")
 _BINS_OF_A_ROOT = 0.4
@@ -138,9 +138,7 @@ class MultimodalRegressor(RegressorMixin, RowPredictor):
             raise LearningError(f"method={self.method!r}{hint} (one of {', '.join(_METHODS)})")
         if self.folds < 2:
             raise LearningError(f"powers are learned in two folds or more, not {self.folds}")
-        seed = self.random_state
-        if not isinstance(seed, int | np.integer):
-            seed = int(check_random_state(seed).randint(2**31 - 1))
+        seed = seed_of(self.random_state)
         values = _checked_numbers(data)
         self.bins_ = TargetBins.fitted(values, data.counts, self._bin_count(len(values)))
         names = tuple(f"bin {i}" for i in range(len(self.bins_.ends) + 1))
@@ -285,5 +283,5 @@ def _places(binned: MultimodalData) -> list[tuple[str, ...]]:
             )
     if not numeric:
         raise LearningError(f"{binned.origin} have texts alone: method='bins' looks at them")
-    several = len(numeric) > 1 and has_all(binned, numeric).sum() > 2
+    several = len(numeric) > 1 and rows_with(binned, numeric).sum() > 2
     return [*((m,) for m in numeric), *([numeric] if several else [])]

@@ -14,7 +14,7 @@ from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.variable import Variable
 from mmgraph.predictors.leaves.leaf import FittedLeaf, Leaf, LeafRows
-from mmgraph.predictors.modality_sets import asked_modalities, modality_sets
+from mmgraph.predictors.modality_sets import asked_modalities, modality_sets, rows_with
 from mmgraph.predictors.pooling.powers import HeldOut
 
 
@@ -52,7 +52,7 @@ class PlacedLeaf:
 
     def sees(self, data: MultimodalData) -> Bool[np.ndarray, " rows"]:
         """Return the rows in which none of its modalities is missing."""
-        return ~np.any([data.block(modality).missing for modality in self.modalities], axis=0)
+        return rows_with(data, self.modalities)
 
     def can_learn(self, data: MultimodalData) -> bool:
         """Whether rows that it sees are of two states, and not all alike."""

@@ -6,15 +6,14 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 from scipy.optimize import minimize
 
-from mmgraph.data.blocks.block import Features
 from mmgraph.data.folds import Fold
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.graph.errors import needs
 from mmgraph.predictors.leaves.preparation import Preparation
-from mmgraph.predictors.modality_sets import modality_sets
+from mmgraph.predictors.modality_sets import modality_sets, numbers_of, rows_with
 from mmgraph.predictors.regression.densities import NormalDensities
 
 _PENALTIES = np.logspace(-2, 5, 15)
@@ -50,8 +49,8 @@ class Ridge:
         """
         with needs("data", "scikit-learn", "regression"):
             from sklearn.linear_model import RidgeCV
-        rows = np.flatnonzero(has_all(data, modalities))
-        features = _features(data, modalities)[rows]
+        rows = np.flatnonzero(rows_with(data, modalities))
+        features = numbers_of(data, modalities)[rows]
         preparation = Preparation.fitted(features, quantiles=False)
         scaled = preparation.forward(features)
         if not scaled.shape[1]:
@@ -64,9 +63,9 @@ class Ridge:
     def means(self, data: MultimodalData) -> Numbers:
         """Return the expected number of each row, NaN where it sees nothing."""
         means = np.full(len(data), np.nan)
-        rows = np.flatnonzero(has_all(data, self.modalities))
+        rows = np.flatnonzero(rows_with(data, self.modalities))
         if len(rows):
-            scaled = self.preparation.forward(_features(data, self.modalities)[rows])
+            scaled = self.preparation.forward(numbers_of(data, self.modalities)[rows])
             means[rows] = scaled @ self.weights + self.intercept
         return means
 
@@ -188,17 +187,8 @@ def fit_normal_pool(
     for training, rest in folds:
         part, others = data.rows(training), data.rows(rest)
         for place, modalities in enumerate(places):
-            if has_all(part, modalities).sum() > 1:
+            if rows_with(part, modalities).sum() > 1:
                 ridge = Ridge.fitted(part, values[training], modalities)
                 held_out[place, rest] = ridge.means(others)
     ridges = tuple(Ridge.fitted(data, values, modalities) for modalities in places)
     return NormalPool(ridges, held_out, values, data.counts)
-
-
-def has_all(data: MultimodalData, modalities: Collection[str]) -> Bool[np.ndarray, " rows"]:
-    """Return whether a row has all of some modalities."""
-    return ~np.any([data.block(modality).missing for modality in modalities], axis=0)
-
-
-def _features(data: MultimodalData, modalities: Collection[str]) -> Features:
-    return np.hstack([data.numbers(modality) for modality in modalities])
