@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from mmgraph.graph.leaves.gaussian import GaussianLeaf
     from mmgraph.graph.leaves.gaussian_mixture import GaussianMixtureLeaf
+    from mmgraph.graph.leaves.linear_gaussian import LinearGaussian
     from mmgraph.graph.soft_evidence import soft
     from mmgraph.graph.state_labels import index
     from mmgraph.graph.variable import Variable
@@ -87,6 +88,7 @@ _HOMES = {
     "GaussianMixtureLeaf": "mmgraph.graph.leaves.gaussian_mixture",
     "GridFactor": "mmgraph.graph.factors.grid",
     "LabelledImage": "mmgraph.networks.random_fields.conditional_random_field",
+    "LinearGaussian": "mmgraph.graph.leaves.linear_gaussian",
     "MachineClassifier": "mmgraph.predictors.machine_classifier",
     "MarkovRandomField": "mmgraph.networks.random_fields.markov_random_field",
     "MissingModalityClassifier": "mmgraph.predictors.missing_modality_classifier",
@@ -149,6 +151,7 @@ __all__ = [
     "GaussianMixtureLeaf",
     "GridFactor",
     "LabelledImage",
+    "LinearGaussian",
     "MachineClassifier",
     "MarkovRandomField",
     "MissingModalityClassifier",

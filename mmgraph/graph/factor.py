@@ -44,6 +44,32 @@ class Edges(NamedTuple):
     weights: Float[Tensor, " edges"]
 
 
+class LinearForm(NamedTuple):
+    """Normal densities of a variable that are linear in others, one each configuration.
+
+    Attributes
+    ----------
+    child : Variable
+    discrete, continuous : tuple of Variable
+        The parents. The configurations of the discrete ones, of which the last varies fastest,
+        are the first axis below; the elements of the continuous ones side by side are regressors.
+    coefficients : Tensor, shape (configurations, features, regressors)
+    intercept : Tensor, shape (configurations, features)
+    covariance : Tensor, shape (configurations, features, features)
+        Of the noise.
+    log_weights : Tensor, shape (states, components), or None
+        Of a mixture: the last axis of the configurations are then its components.
+    """
+
+    child: Variable
+    discrete: tuple[Variable, ...]
+    continuous: tuple[Variable, ...]
+    coefficients: Float[Tensor, "configurations features regressors"]
+    intercept: Float[Tensor, "configurations features"]
+    covariance: Float[Tensor, "configurations features features"]
+    log_weights: Float[Tensor, "states components"] | None = None
+
+
 class EdgeTerms(abc.ABC):
     """One interaction along many edges: what :attr:`Factor.edge_terms` gives.
 
@@ -172,6 +198,10 @@ class Factor(DeepCopied, abc.ABC):
             If the factor has no finite table, as with a continuous variable.
         """
         raise NotTabularError(f"{self!r} cannot be written as a finite table")
+
+    def linear_form(self) -> LinearForm | None:
+        """Return a normal density that is linear in continuous parents; None of other factors."""
+        return None
 
     def likelihood(self, evidence: Evidence) -> LogTable | None:
         """Return what the observed continuous part of the scope says of the discrete part.

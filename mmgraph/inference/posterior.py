@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from mmgraph.graph.errors import (
 )
 from mmgraph.graph.storage.copying import DeepCopied, ReadOnlyDict
 from mmgraph.graph.variable import Variable, element_names
+from mmgraph.inference.real_marginals import RealMarginals, at_points
 
 if TYPE_CHECKING:
     import pandas
@@ -108,6 +109,8 @@ class Posterior(DeepCopied):
         Marginals side by side, in place of those of the moments; split when they are asked for.
     columns : mapping of str to tuple of int
         Of the flat marginals, the first column of each variable, and that after its last.
+    real : RealMarginals or None
+        What is known of real variables beyond the moments: computed when it is first asked for.
     """
 
     model_variables: Mapping[str, Variable]
@@ -130,6 +133,7 @@ class Posterior(DeepCopied):
     constant: Float[Tensor, ""] | None = None
     flat: Float[np.ndarray, "batch states"] | None = None
     columns: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    real: RealMarginals | None = None
 
     @classmethod
     def of_plan(
@@ -174,7 +178,7 @@ class Posterior(DeepCopied):
     @property
     def variables(self) -> tuple[str, ...]:
         """The variables whose marginals or means are held."""
-        return (*self.marginals, *self.moments.means)
+        return (*self.marginals, *self.moments.means, *(self.real.names if self.real else ()))
 
     @property
     def batch(self) -> int:
@@ -269,7 +273,7 @@ class Posterior(DeepCopied):
             return self.marginals[name]
         except KeyError:
             hint = suggestion(name, self.marginals)
-            if name in self.moments.means:
+            if name in self.variables:
                 family = self.model_variables[name].family
                 hint = f": it is {family}, and has a mean and a variance"
             raise UnknownVariableError(
@@ -286,20 +290,56 @@ class Posterior(DeepCopied):
         UnknownVariableError
             If the variable was not among those asked for, or its states are no numbers.
         """
-        return self._moment(name, self.moments.means, lambda chance: chance)
+        return self._moment(name, "mean", lambda chance: chance)
 
     def variance(self, name: str) -> Float[Tensor, "batch *shape"]:
         """Return the variance of a variable of numbers, see :meth:`mean`."""
-        return self._moment(name, self.moments.variances, lambda chance: chance * (1 - chance))
+        return self._moment(name, "variance", lambda chance: chance * (1 - chance))
+
+    def density(self, name: str, points: object) -> Float[Tensor, "batch *shape *points"]:
+        """Return the density of a real variable (of each element) at some points.
+
+        Parameters
+        ----------
+        points : float or array-like of shape (points,)
+            The same for all rows; of one number the last axis is left out.
+
+        Raises
+        ------
+        UnknownVariableError
+            If the variable is not real, or was not among those asked for.
+        """
+        return at_points(self.real, name, points, "density")
+
+    def quantile(self, name: str, levels: object) -> Float[Tensor, "batch *shape *levels"]:
+        """Return the values below which a real variable lies with these probabilities.
+
+        Parameters
+        ----------
+        levels : float or array-like of shape (levels,)
+            Between 0 and 1; of one number the last axis is left out.
+
+        Raises
+        ------
+        EvidenceError
+            If a level does not lie between 0 and 1.
+        UnknownVariableError
+            As :meth:`density`.
+        """
+        return at_points(self.real, name, levels, "quantile")
 
     def _moment(
         self,
         name: str,
-        by_variable: Mapping[str, Tensor],
+        what: Literal["mean", "variance"],
         of_probability: Callable[[Tensor], Tensor],
     ) -> Tensor:
+        by_variable = self.moments.means if what == "mean" else self.moments.variances
         if name in by_variable:
             return by_variable[name]
+        if self.real is not None and name in self.real.names:
+            value: Tensor = getattr(self.real, what)(name)
+            return value
         if name not in self.marginals:
             hint = suggestion(name, self.variables)
             raise UnknownVariableError(f"the posterior holds no mean of {name!r}{hint}")

@@ -110,14 +110,17 @@ class GaussianMixtureLeaf(ContinuousLeaf):
         """The probabilities of the components, shape ``(*parent states, components)``."""
         return self._weights.reshape(self._axes)
 
+    def _log_weights(self) -> Float[Tensor, "states components"]:
+        positive = self._weights > 0
+        # The logarithm of zero is never taken: its gradient would be NaN.
+        log_weights = torch.where(positive, self._weights, 1.0).log()
+        return log_weights.masked_fill(~positive, -torch.inf)
+
     def _joint(
         self, rows: Float[Tensor, "rows features"]
     ) -> Float[Tensor, "rows states components"]:
         """Log-density of row and component given the parent state."""
-        positive = self._weights > 0
-        # The logarithm of zero is never taken: its gradient would be NaN.
-        log_weights = torch.where(positive, self._weights, 1.0).log()
-        log_weights = log_weights.masked_fill(~positive, -torch.inf)
+        log_weights = self._log_weights()
         return self.normals.log_density(rows).reshape(len(rows), *log_weights.shape) + log_weights
 
     def _log_density(self, rows: Float[Tensor, "rows features"]) -> Float[Tensor, "rows states"]:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import ClassVar, Self
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.errors import GraphError
-from mmgraph.graph.factor import Factor
+from mmgraph.graph.factor import Factor, LinearForm
 from mmgraph.graph.leaves.gaussian_density import Covariance, Normals, check_covariance
 from mmgraph.graph.variable import Variable, named_states
 
@@ -80,6 +81,30 @@ class NormalLeaf(Factor):
     def is_tabular(self) -> bool:
         """No: the child has infinitely many values."""
         return False
+
+    def linear_form(self) -> LinearForm | None:
+        """Return the densities as a regression on nothing; None of a tempered leaf, which is none.
+
+        Those of a mixture are weighted by its components.
+        """
+        if self.weight != 1.0:
+            return None
+        means, spread = self.normals.means, self.normals.covariances
+        if self.covariance == "diagonal":
+            spread = torch.diag_embed(spread)
+        return LinearForm(
+            self.child,
+            self.scope[:-1],
+            (),
+            means.new_empty(*means.shape, 0),
+            means,
+            spread.expand(len(means), -1, -1),
+            self._log_weights(),
+        )
+
+    def _log_weights(self) -> Float[Tensor, "states components"] | None:
+        """The logarithms of the weights of a mixture."""
+        return None
 
     def _parameter(self, numbers: object, what: str, expected: tuple[int, ...]) -> Tensor:
         """A parameter as a tensor of the expected shape; a scalar child may leave out its axes."""

@@ -1,0 +1,230 @@
+"""A continuous variable that is linear in continuous parents, with normal noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from mmgraph.graph.arrays import float_tensor
+from mmgraph.graph.errors import GraphError, UnknownVariableError
+from mmgraph.graph.factor import Factor, LinearForm
+from mmgraph.graph.leaves.continuous_data import rows_of, state_indices
+from mmgraph.graph.variable import Variable, named_states
+
+_LOG_TWO_PI = math.log(2 * math.pi)
+
+
+class LinearGaussian(Factor):
+    """A continuous variable, linear in its continuous parents with normal noise.
+
+    Given the states of its discrete parents it is normal with mean ``intercept + coefficients @
+    continuous parents``; each configuration of the discrete parents has numbers of its own.
+
+    Parameters
+    ----------
+    child : Variable
+        Of family ``"gaussian"`` and shape ``()`` or ``(features,)``.
+    parents : sequence of Variable
+        Discrete ones (scalar) and continuous ones (as the child) in any order; may be empty. Below,
+        ``states`` is one axis for each discrete parent, and ``regressors`` the elements of the
+        continuous parents side by side, both in this order.
+    coefficients : array-like
+        Shape ``(*states, features, regressors)``, of a scalar child ``(*states, regressors)``.
+    intercept : array-like
+        Shape ``(*states, features)``, of a scalar child ``(*states,)``.
+    variance : array-like
+        That of the noise, not its standard deviation: a scalar child's ``(*states,)``; covariances
+        ``(*states, features, features)`` or independent variances ``(*states, features)`` of a
+        vector. Zero, or a singular covariance, makes (a part of) the child a function of the
+        parents.
+
+    Raises
+    ------
+    GraphError
+        If a shape does not fit, a number is not finite, a variance is negative, or a covariance is
+        not symmetric and positive semi-definite (at which parent states).
+
+    References
+    ----------
+    Lauritzen (1992), "Propagation of probabilities, means and variances in mixed graphical
+    association models".
+    """
+
+    kind = "linear Gaussian"
+    tensor_names: ClassVar[tuple[str, ...]] = ("coefficients", "intercept", "variance")
+    child: Variable
+
+    def __init__(
+        self,
+        child: Variable,
+        parents: Sequence[Variable],
+        coefficients: object,
+        intercept: object,
+        variance: object,
+    ) -> None:
+        self.scope = (*parents, child)
+        self.child = child
+        self._check_variables()
+        d, q = child.size, sum(v.size for v in self.continuous_parents)
+        own = child.shape
+        states = tuple(v.cardinality for v in self.discrete_parents)
+        self.coefficients = self._checked(coefficients, "coefficients", (*states, *own, q))
+        self.intercept = self._checked(intercept, "intercept", (*states, *own))
+        noise = float_tensor(variance, f"the variance of {self!r}")
+        shape = (*states, *own, *own) if noise.ndim > len(states) + len(own) else (*states, *own)
+        self.variance = self._checked(noise, "variance", shape).to(self.coefficients)
+        self.intercept = self.intercept.to(self.coefficients)
+        self._check_covariances(d)
+
+    @property
+    def discrete_parents(self) -> tuple[Variable, ...]:
+        """The discrete parents, whose configurations have numbers of their own."""
+        return tuple(v for v in self.scope[:-1] if v.is_discrete)
+
+    @property
+    def continuous_parents(self) -> tuple[Variable, ...]:
+        """The continuous parents, in which the child is linear."""
+        return tuple(v for v in self.scope[:-1] if not v.is_discrete)
+
+    @property
+    def is_tabular(self) -> bool:
+        """No: the child has infinitely many values."""
+        return False
+
+    def _check_variables(self) -> None:
+        names = [v.name for v in self.scope]
+        if len(set(names)) != len(names):
+            raise GraphError(f"{self!r}: a variable stands in the scope twice")
+        if self.child.is_discrete:
+            raise GraphError(
+                f"{self!r}: '{self.child.name}' is discrete; a linear Gaussian child is a real "
+                "number"
+            )
+        for v in self.scope:
+            if v.is_discrete and v.shape:
+                raise GraphError(f"{self!r}: the parent '{v.name}' is not scalar")
+            if not v.is_discrete and (v.family != "gaussian" or len(v.shape) > 1):
+                raise GraphError(
+                    f"{self!r}: '{v.name}' must be a gaussian variable of shape () or (features,)"
+                )
+
+    def _checked(self, numbers: object, what: str, expected: tuple[int, ...]) -> Tensor:
+        tensor = float_tensor(numbers, f"{what} of {self!r}")
+        if tuple(tensor.shape) != expected:
+            if tensor.numel() or 0 not in expected or math.prod(expected):
+                raise GraphError(
+                    f"{self!r}: the {what} has shape {tuple(tensor.shape)}, not {expected}"
+                )
+            tensor = tensor.reshape(expected)  # without regressors an empty list will do
+        bad = ~tensor.detach().isfinite()
+        if bool(bad.any()):
+            raise GraphError(f"{self!r}: the {what} is not finite{self._at(bad)}")
+        return tensor
+
+    def _at(self, bad: Tensor) -> str:
+        """Where the first of some marked numbers stands, for a message."""
+        states = bad.nonzero()[0].tolist()[: len(self.discrete_parents)]
+        return f" at ({named_states(self.discrete_parents, states)})" if states else ""
+
+    def _check_covariances(self, features: int) -> None:
+        noise = self.variance.detach()
+        states = len(self.discrete_parents)
+        if noise.ndim == states + 2 * len(self.child.shape) and self.child.shape:
+            size = noise.abs().amax((-2, -1))
+            skew = (noise - noise.mT).abs().amax((-2, -1)) > 1e-8 * size
+            if bool(skew.any()):
+                raise GraphError(f"{self!r}: the covariance is not symmetric{self._at(skew)}")
+            low = torch.linalg.eigvalsh(noise)[..., 0] < -1e-10 * features * size
+        else:
+            low = noise < 0
+        if bool(low.any()):
+            what = (
+                "a variance is negative"
+                if noise.ndim == states + len(self.child.shape)
+                else ("the covariance has a negative eigenvalue")
+            )
+            raise GraphError(f"{self!r}: {what}{self._at(low)}")
+
+    def linear_form(self) -> LinearForm:
+        """Return the regression of every configuration of the discrete parents."""
+        d = self.child.size
+        count = math.prod(v.cardinality for v in self.discrete_parents)
+        matrices = self.child.shape and self.variance.ndim > self.intercept.ndim
+        noise = self.variance.reshape(count, d, -1)
+        return LinearForm(
+            self.child,
+            self.discrete_parents,
+            self.continuous_parents,
+            self.coefficients.reshape(count, d, self.coefficients.shape[-1]),
+            self.intercept.reshape(count, d),
+            noise if matrices else torch.diag_embed(noise.squeeze(-1)),
+        )
+
+    def energy(self, assignment: Mapping[str, Tensor]) -> Float[Tensor, " batch"]:
+        """Return minus the log-density of each row, see :meth:`Factor.energy`.
+
+        Where the child is a function of its parents the energy is 0, and infinite elsewhere.
+        """
+        rows, means, covariances = self._moments(assignment)
+        values, vectors = torch.linalg.eigh(covariances)
+        projected = (vectors.mT @ (rows - means).unsqueeze(-1)).squeeze(-1)
+        scale = values.amax(-1, keepdim=True).clamp_min(0.0)
+        fixed = values <= 1e-14 * scale + (scale == 0)
+        kept = torch.where(fixed, 1.0, values)
+        terms = 0.5 * (projected.square() / kept + kept.log() + _LOG_TWO_PI)
+        near = projected.abs() <= 1e-9 * (1.0 + rows.abs().amax(-1, keepdim=True))
+        return torch.where(fixed, torch.where(near, 0.0, torch.inf), terms).sum(-1)
+
+    def _moments(self, assignment: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Values of the child, its mean given the parents and its covariance, row by row."""
+        for v in self.scope:
+            if v.name not in assignment:
+                raise UnknownVariableError(f"{self!r} needs the values of '{v.name}'")
+        rows = rows_of(self.child, assignment[self.child.name]).to(self.coefficients)
+        return rows, *self._given_parents(assignment, len(rows))
+
+    def _given_parents(
+        self, values: Mapping[str, Tensor], rows: int
+    ) -> tuple[Float[Tensor, "rows features"], Float[Tensor, "rows features features"]]:
+        form = self.linear_form()
+        state = state_indices(form.discrete, values, rows).to(self.coefficients.device)
+        means = form.intercept[state]
+        if form.continuous:
+            parts = [rows_of(v, values[v.name]).to(means) for v in form.continuous]
+            regressors = torch.cat([p.expand(rows, -1) for p in parts], 1)
+            means = means + (form.coefficients[state] @ regressors.unsqueeze(-1)).squeeze(-1)
+        return means, form.covariance[state]
+
+    @torch.no_grad()
+    def sample(
+        self,
+        parent_values: Mapping[str, Int64[Tensor, " rows"] | Float[Tensor, "rows *shape"]],
+        generator: torch.Generator | None = None,
+        rows: int | None = None,
+    ) -> Float[Tensor, "rows *shape"]:
+        """Draw values of the child given those of its parents.
+
+        Parameters
+        ----------
+        parent_values : mapping of str to Tensor
+            State indices ``(rows,)`` of the discrete parents, values ``(rows, *shape)`` of the
+            continuous ones.
+        generator : torch.Generator, optional
+            The source of randomness.
+        rows : int, optional
+            How many to draw; needed only where there are no parents to say so (default 1).
+        """
+        if rows is None:
+            lengths = (len(parent_values[v.name]) for v in self.parents if v.name in parent_values)
+            rows = max(lengths, default=1)
+        means, covariances = self._given_parents(parent_values, rows)
+        values, vectors = torch.linalg.eigh(covariances)
+        noise = torch.randn(means.shape, generator=generator, dtype=means.dtype).to(means)
+        spread = values.clamp_min(0.0).sqrt() * noise
+        drawn = means + (vectors @ spread.unsqueeze(-1)).squeeze(-1)
+        return drawn.reshape(rows, *self.child.shape)
