@@ -71,10 +71,19 @@ def shown(value: object) -> str:
 
 
 def read_json(file: Path, size_limit: int) -> object:
-    """Return what a JSON file holds."""
+    """Return what a JSON file holds; a member that stands twice in an object is refused."""
     try:
-        return json.loads(read_bytes(file, size_limit))
+        return json.loads(read_bytes(file, size_limit), object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         raise FormatError(f"{file}, line {error.lineno}: expected JSON ({error.msg})") from None
     except (ValueError, RecursionError) as error:  # not UTF-8, endless digits or nesting
         raise FormatError(f"{file}: expected JSON ({error})") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in members:
+            raise ValueError(f"the member {shown(key)} is given twice")
+        members[key] = value
+    return members

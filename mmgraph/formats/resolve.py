@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmgraph.formats.bif.bif import read_bif, write_bif
 from mmgraph.formats.bundled import BUNDLED
+from mmgraph.formats.gaussian_json import read_gaussian_json, write_gaussian_json
 from mmgraph.formats.hugin.dsc import read_dsc
 from mmgraph.formats.hugin.net import read_net
 from mmgraph.formats.hugin.net_writer import write_net
@@ -43,6 +44,7 @@ READERS: Mapping[str, Callable[[Path], FactorGraph]] = {
     ".xml": read_xmlbif,
     ".bifxml": read_xmlbif,
     ".xdsl": read_xdsl,
+    ".json": read_gaussian_json,
 }
 """The reader for each suffix, behind which ``.gz`` may stand."""
 
@@ -53,10 +55,12 @@ WRITERS: Mapping[str, Callable[[BayesianNetwork, Path], None]] = {
     ".xml": write_xmlbif,
     ".bifxml": write_xmlbif,
     ".xdsl": write_xdsl,
+    ".json": write_gaussian_json,
 }
 """The writer for each suffix of a format that holds Bayesian networks alone."""
 
-_MODEL_SUFFIXES = (".bif", ".bif.gz", "", NATIVE_SUFFIX)
+_MODEL_FILES = (".bif", ".bif.gz", ".json")
+_MODEL_SUFFIXES = (*_MODEL_FILES, "", NATIVE_SUFFIX)
 
 
 def models_directory() -> Path:
@@ -79,9 +83,10 @@ def read(name_or_path: str | os.PathLike[str]) -> Any:
     ----------
     name_or_path : str or path
         A file, whose suffix says how it is read: ``.bif``, ``.uai``, ``.net``, ``.dsc``,
-        ``.xmlbif``, ``.xml``, ``.bifxml`` or ``.xdsl``, each perhaps followed by ``.gz``; or a
-        directory that :func:`write` has written; or the name of a network in
-        :func:`models_directory` or of one that comes with pgmpy, such as ``"alarm"``.
+        ``.xmlbif``, ``.xml``, ``.bifxml``, ``.xdsl`` or ``.json`` (Gaussian networks), each
+        perhaps followed by ``.gz``; or a directory that :func:`write` has written; or the name of a
+        network in :func:`models_directory` or of one that comes with pgmpy, such as ``"alarm"`` or
+        ``"ecoli70"``.
 
     Returns
     -------
@@ -131,13 +136,14 @@ def write(net: FactorGraph | ConditionalRandomField | Any, path: str | os.PathLi
     Parameters
     ----------
     net : FactorGraph or subclass, ConditionalRandomField, or fitted predictor
-        ``.bif``, ``.net``, ``.xmlbif`` and ``.xdsl`` hold Bayesian networks of tables, ``.uai``
-        tables without names, a directory ``NAME.mmgraph`` every kind of model. Of a Boltzmann
-        machine the options of its training are not kept.
+        ``.bif``, ``.net``, ``.xmlbif`` and ``.xdsl`` hold Bayesian networks of tables, ``.json``
+        those of scalar linear Gaussian distributions, ``.uai`` tables without names, a directory
+        ``NAME.mmgraph`` every kind of model. Of a Boltzmann machine the options of its training are
+        not kept.
     path : str or path
         A name that ends in ``.bif``, ``.net``, ``.xmlbif``, ``.xml``, ``.bifxml``, ``.xdsl``,
-        ``.uai`` (each perhaps followed by ``.gz``) or ``.mmgraph``. Nothing half written is left
-        there.
+        ``.json``, ``.uai`` (each perhaps followed by ``.gz``) or ``.mmgraph``. Nothing half written
+        is left there.
 
     Raises
     ------
@@ -196,8 +202,8 @@ def _names_in(folder: Path) -> Iterator[str]:
         if path.is_dir():
             if is_native(path):
                 yield path.name.removesuffix(NATIVE_SUFFIX)
-        elif path.name.endswith((".bif", ".bif.gz")):
-            yield path.name.removesuffix(".gz").removesuffix(".bif")
+        elif path.name.endswith(_MODEL_FILES):
+            yield path.name.removesuffix(".gz").removesuffix(".bif").removesuffix(".json")
 
 
 def _folders() -> Iterator[Path]:
@@ -218,6 +224,6 @@ def _known(path: Path, name: str) -> Path | None:
     for folder in _folders():
         for suffix in _MODEL_SUFFIXES:
             candidate = folder / f"{name}{suffix}"
-            if is_native(candidate) or (suffix.startswith(".bif") and candidate.is_file()):
+            if is_native(candidate) or (suffix in _MODEL_FILES and candidate.is_file()):
                 return candidate
     return None

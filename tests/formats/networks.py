@@ -42,6 +42,23 @@ def sprinkler(seed: int = 0) -> mm.BayesianNetwork:
     )
 
 
+def gaussian_network() -> mm.BayesianNetwork:
+    """Return a network of real numbers whose children are listed before their parents."""
+    y, x, z, w = (
+        mm.Variable(n, modality=m, family="gaussian")
+        for n, m in (("y", "camera"), ("x", None), ("z z", "ear"), ("w", None))
+    )
+    return mm.BayesianNetwork(
+        [y, x, z, w],
+        [
+            mm.LinearGaussian(y, [x, w], [0.1, -2.0], 1 / 3, 0.7),
+            mm.LinearGaussian(x, [], [], 1e-3, 2.0),
+            mm.LinearGaussian(z, [y, x], [0.25, 0.0], -1.5, 0.0),
+            mm.LinearGaussian(w, [x], [3.0], 0.0, 1e-6),
+        ],
+    )
+
+
 def assert_same(first: mm.FactorGraph, second: mm.FactorGraph) -> None:
     """Assert that two graphs of tables agree in everything, numbers to the last bit."""
     assert type(first) is type(second)
@@ -154,6 +171,10 @@ _XDSL = b"""<?xml version="1.0" encoding="ISO-8859-1"?>
 </nodes><extensions><genie version="1.0" app="GeNIe 3.0" name="n"><node id="a"><name>A</name></node>
 </genie></extensions></smile>"""
 
+_GAUSSIAN = b"""{"nodes": ["a", "b c"], "arcs": [["a", "b c"]], "cpds": {"b c": {"coefficients":
+{"(Intercept)": [-0.5], "a": 2e-1}, "variance": [0.25], "parents": ["a"]}, "a": {"variance": [1],
+"coefficients": {"(Intercept)": [0]}, "parents": []}}, "modalities": {"a": "camera"}}"""
+
 FUZZ_SEEDS: dict[str, list[bytes]] = {
     ".bif": [_BIF],
     ".uai": [_UAI, _MARKOV],
@@ -161,6 +182,7 @@ FUZZ_SEEDS: dict[str, list[bytes]] = {
     ".dsc": [_DSC],
     ".xmlbif": [_XMLBIF],
     ".xdsl": [_XDSL],
+    ".json": [_GAUSSIAN],
     ".evid": [b"1\n2 0 1 2 1\n", b"2 0 1 2 1\n", b"2\n1 0 1\n2 1 0 3 1\n", b"0"],
 }
 """Whole files with a little of everything that a format knows."""

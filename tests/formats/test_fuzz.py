@@ -24,7 +24,7 @@ import torch
 import mmgraph as mm
 from mmgraph.formats.uai import read_evidence
 from mmgraph.graph.errors import FormatError
-from tests.formats.networks import FUZZ_SEEDS, sprinkler
+from tests.formats.networks import FUZZ_SEEDS, gaussian_network, sprinkler
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::mmgraph.formats.hugin.net.UnnormalisedTableWarning"
@@ -172,7 +172,7 @@ def seeds_of(suffix: str, folder: Path) -> list[bytes]:
     if suffix == ".evid":
         return seeds
     whole = folder / f"whole{suffix}"
-    mm.write(sprinkler(), whole)
+    mm.write(gaussian_network() if suffix == ".json" else sprinkler(), whole)
     if whole.is_dir():
         seeds.append((whole / "network.json").read_bytes())
         shutil.rmtree(whole)
@@ -183,6 +183,7 @@ def seeds_of(suffix: str, folder: Path) -> list[bytes]:
 
 SUFFIXES = [
     *(".bif", ".uai", ".net", ".dsc", ".xmlbif", ".xdsl", ".bif.gz", ".mmgraph", ".evid"),
+    ".json",
 ]
 
 

@@ -16,7 +16,13 @@ from mmgraph.formats.bif.bif import write_bif
 from mmgraph.formats.bundled import BUNDLED
 from mmgraph.formats.native.native import write_native
 from mmgraph.graph.errors import FormatError, MissingExtraError
-from tests.formats.networks import assert_same, named_networks, odd_networks, sprinkler
+from tests.formats.networks import (
+    assert_same,
+    gaussian_network,
+    named_networks,
+    odd_networks,
+    sprinkler,
+)
 
 
 @pytest.fixture
@@ -28,7 +34,7 @@ def models(tmp_path, monkeypatch) -> Path:
     return folder
 
 
-NAMES = [f"n{suffix}" for suffix in resolve.WRITERS]
+NAMES = [f"n{suffix}" for suffix in resolve.WRITERS if suffix != ".json"]
 OTHER_NAMES = ["n.bif.gz", "n.BIF", "n.net.gz", "n.NET", "n.xml", "n.bifxml", "n.xmlbif.gz",
                "n.xdsl.gz", "n.xdsl.GZ", "n.mmgraph"]  # fmt: skip
 
@@ -70,6 +76,12 @@ def test_uai_is_chosen_by_the_suffix(models, name):
     assert list(mm.read(name).variables) == ["x0", "x1", "x2", "x3"]
 
 
+def test_a_gaussian_network_in_the_models_folder(models):
+    mm.write(gaussian_network(), models / "garden.json")
+    assert list(mm.read("garden").variables) == ["y", "x", "z z", "w"]
+    assert "garden" in known_names()
+
+
 @pytest.mark.parametrize("name", ["garden.bif", "garden.bif.gz", "garden", "garden.mmgraph"])
 def test_a_name_in_the_models_folder(models, name):
     place = models / name
@@ -109,10 +121,12 @@ def test_a_directory_of_the_same_name_does_not_hide_a_model(models):
 def test_no_format_needs_another_package(tmp_path):
     """Networks of pgmpy are found, and all formats read and written, without importing it."""
     code = (
-        "import sys; from mmgraph.formats import read, resolve, write; net = read('cancer')\n"
+        "import sys; from mmgraph.formats import read, resolve, write\n"
+        "tables, gaussian = read('cancer'), read('ecoli70')\n"
         "for suffix in resolve.WRITERS:\n"
+        "    net = gaussian if suffix == '.json' else tables\n"
         f"    name = {str(tmp_path)!r} + '/n' + suffix; write(net, name); read(name)\n"
-        "print(len(net.variables), 'pgmpy' in sys.modules, 'pandas' in sys.modules)"
+        "print(len(tables.variables), 'pgmpy' in sys.modules, 'pandas' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True,
@@ -161,7 +175,7 @@ def test_what_is_not_found(models, name, message):
 def test_what_cannot_be_written(models):
     a = mm.Variable("a", 2)
     graph = mm.FactorGraph([a], [mm.TableFactor([a], [1, 2])])
-    for name in NAMES:
+    for name in (*NAMES, "n.json"):
         with pytest.raises(FormatError, match=r"holds Bayesian networks; write \.uai or"):
             mm.write(graph, name)
     with pytest.raises(FormatError, match=r"found '\.dsc'"):

@@ -97,6 +97,31 @@ def test_bad_tables(table: object, message: str):
         mm.TableFactor([A, B], table)
 
 
+X = mm.Variable("x", family="gaussian")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: mm.TableFactor([X, A], [[0.5, 0.5]], child=A),
+        lambda: mm.Deterministic(A, [X], lambda x: x > 0),
+        lambda: mm.Softmax(A, [X], [[[0.0, 1.0]]]),
+        lambda: mm.NoisyOr(A, [X], [0.5]),
+        lambda: mm.NoisyOr.chain(A, [X], [0.5]),
+        lambda: mm.NoisyMax(A, [X], [[[0.5, 0.5]]]),
+        lambda: mm.NoisyMax.chain(A, [X], [[[0.5, 0.5]]]),
+    ],
+)
+def test_a_continuous_parent_of_a_discrete_child(make):
+    """It is refused by name, with what to do."""
+    with pytest.raises(GraphError) as caught:
+        make()
+    message = str(caught.value)
+    assert f"'x' is continuous, and a parent of the discrete '{A.name}'" in message
+    for remedy in ("bins", "reverse the edge", "LinearGaussian", "mmgraph.interop.pyro.PyroNode"):
+        assert remedy in message
+
+
 def test_bad_scopes():
     with pytest.raises(GraphError, match="twice"):
         mm.TableFactor([A, A], np.ones((2, 2)))
@@ -104,6 +129,9 @@ def test_bad_scopes():
         mm.TableFactor([mm.Variable("x", family="gaussian")], [1.0])
     with pytest.raises(GraphError, match="not in the scope"):
         mm.TableFactor([A], [0.5, 0.5], child=B)
+    array = mm.Variable("pixels", 2, shape=(3,))
+    with pytest.raises(GraphError, match="'pixels' is not a scalar discrete variable"):
+        mm.TableFactor([array, A], np.ones((2, 2)), child=A)
     with pytest.raises(GraphError, match="either"):
         mm.TableFactor([A])
     with pytest.raises(GraphError, match="does not fit"):

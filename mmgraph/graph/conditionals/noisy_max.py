@@ -21,7 +21,7 @@ from mmgraph.graph.conditionals.parametric_table import (
 )
 from mmgraph.graph.errors import GraphError, suggestion
 from mmgraph.graph.factor import Parts
-from mmgraph.graph.factors.table import TableFactor
+from mmgraph.graph.factors.table import TableFactor, check_scalar_discrete
 from mmgraph.graph.variable import Variable
 
 ROW_SUM_TOLERANCE = 1e-6
@@ -130,6 +130,7 @@ class NoisyMax(HiddenMaximum):
             is that of the child itself, the others of auxiliary variables, which belong into the
             network as well.
         """
+        check_scalar_discrete(f"{cls.__name__} of '{child.name}'", (*parents, child), child)
         codes = absent_codes(cls.__name__, parents, absent)
         checked, base = _checked_effects(child, parents, effects, leak, codes, descending)
         return chain_of_maxima(child, parents, *_by_rank(checked, base, descending), descending)

@@ -17,7 +17,7 @@ from mmgraph.graph.conditionals.parametric_table import (
 )
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.factor import Parts
-from mmgraph.graph.factors.table import TableFactor
+from mmgraph.graph.factors.table import TableFactor, check_scalar_discrete
 from mmgraph.graph.variable import Variable
 
 
@@ -104,8 +104,9 @@ class NoisyOr(HiddenMaximum):
 def _binary_absent(
     child: Variable, parents: Sequence[Variable], absent: Mapping[str, object] | None
 ) -> tuple[int, ...]:
+    check_scalar_discrete(f"NoisyOr of '{child.name}'", (*parents, child), child)
     for v in (*parents, child):
-        if v.shape or v.cardinality != 2:
+        if v.cardinality != 2:
             raise GraphError(f"NoisyOr of '{child.name}': '{v.name}' is not binary")
     return absent_codes("NoisyOr", (*parents, child), absent)
 

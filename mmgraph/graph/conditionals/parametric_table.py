@@ -14,7 +14,7 @@ from torch import Tensor
 from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.errors import GraphError, LearningError
 from mmgraph.graph.factor import Factor
-from mmgraph.graph.factors.table import TableFactor
+from mmgraph.graph.factors.table import TableFactor, check_scalar_discrete
 from mmgraph.graph.variable import Variable, named_states
 
 TABLE_BUDGET_BYTES = 1 << 30
@@ -76,9 +76,7 @@ def check_family(kind: str, child: Variable, parents: Sequence[Variable]) -> Non
     """Refuse variables that cannot stand in a table, and a table beyond the memory budget."""
     scope = (*parents, child)
     owner = f"{kind} of '{child.name}'"
-    for v in scope:
-        if v.shape or not v.is_discrete:
-            raise GraphError(f"{owner}: '{v.name}' is not a scalar discrete variable")
+    check_scalar_discrete(owner, scope, child)
     sizes = [v.cardinality for v in scope]
     required = 8 * math.prod(sizes)
     if required > TABLE_BUDGET_BYTES:

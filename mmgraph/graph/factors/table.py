@@ -67,9 +67,7 @@ class TableFactor(Factor):
         names = [v.name for v in self.scope]
         if len(set(names)) != len(names):
             raise GraphError(f"{self!r}: a variable stands in the scope twice")
-        for v in self.scope:
-            if v.shape or not v.is_discrete:
-                raise GraphError(f"{self!r}: '{v.name}' is not a scalar discrete variable")
+        check_scalar_discrete(repr(self), self.scope, self.child)
         expected = tuple(v.cardinality for v in self.scope)
         if tuple(self._table.shape) != expected:
             raise GraphError(
@@ -167,6 +165,22 @@ class TableFactor(Factor):
             names = ", ".join(parameters) or "nothing"
             raise GraphError(f"expected the parameter values or log_values, found {names}")
         return cls(parts.scope, **parameters, child=parts.child)
+
+
+def check_scalar_discrete(owner: str, scope: Sequence[Variable], child: Variable | None) -> None:
+    """Refuse variables that a table has no axis for; of a continuous parent it says what to do."""
+    for v in scope:
+        if v.is_discrete and not v.shape:
+            continue
+        problem = f"{owner}: '{v.name}' is not a scalar discrete variable"
+        if child is not None and child.is_discrete and not v.is_discrete:
+            problem = (
+                f"{owner}: '{v.name}' is continuous, and a parent of the discrete '{child.name}', "
+                f"whose table has a row for each state of its parents. Put '{v.name}' into bins, "
+                f"reverse the edge so that '{child.name}' is the parent (LinearGaussian), or give "
+                f"'{child.name}' a softmax by Pyro (mmgraph.interop.pyro.PyroNode)"
+            )
+        raise GraphError(problem)
 
 
 def scaled(factor: Factor) -> tuple[Float[Tensor, "..."], float]:

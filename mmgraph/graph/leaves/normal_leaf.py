@@ -44,7 +44,10 @@ class NormalLeaf(Factor):
             raise GraphError(f"{self!r}: a variable stands in the scope twice")
         for v in parents:
             if v.shape or not v.is_discrete:
-                raise GraphError(f"{self!r}: the parent '{v.name}' is not scalar and discrete")
+                hint = "" if v.is_discrete else "; a LinearGaussian has continuous parents"
+                raise GraphError(
+                    f"{self!r}: the parent '{v.name}' is not scalar and discrete{hint}"
+                )
         if not 0 <= weight < math.inf:
             raise GraphError(f"{self!r}: the weight must be a finite number >= 0, not {weight}")
         self.weight = float(weight)

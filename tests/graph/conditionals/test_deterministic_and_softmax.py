@@ -151,7 +151,7 @@ def test_bad_functions() -> None:
     with pytest.raises(GraphError, match="not an array of numbers"):
         mm.Deterministic(WET, (RAIN,), ["dry", "damp"])
     sound = mm.Variable("sound", shape=(2,), family="gaussian")
-    with pytest.raises(GraphError, match="'sound' is not a scalar discrete"):
+    with pytest.raises(GraphError, match="'sound' is continuous, and a parent of the discrete"):
         mm.Deterministic(WET, (sound,), [0, 1])
 
 

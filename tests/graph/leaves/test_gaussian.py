@@ -262,7 +262,7 @@ def test_bad_parameters() -> None:
     with pytest.raises(errors.GraphError, match="'home' must be a gaussian"):
         mm.GaussianLeaf(HOME, (ACTIVITY,), torch.zeros(3, 1), torch.ones(3, 1), "diagonal")
     other = mm.Variable("light", shape=(2,), family="gaussian")
-    with pytest.raises(errors.GraphError, match="'sound' is not scalar and discrete"):
+    with pytest.raises(errors.GraphError, match="'sound' is not scalar and discrete; a LinearGau"):
         mm.GaussianLeaf(other, (child,), torch.zeros(2), torch.ones(2), "diagonal")
     with pytest.raises(errors.GraphError, match="twice"):
         mm.GaussianLeaf(child, (HOME, HOME), torch.zeros(2, 2, 2), torch.ones(2, 2, 2), "diagonal")
