@@ -63,6 +63,8 @@ def hybrid() -> mm.BayesianNetwork:
     both, group = mm.Variable("both", 4), mm.Variable("group", 3)
     scan = mm.Variable("scan", shape=(2,), family="gaussian", modality="scanner")
     level = mm.Variable("level", family="gaussian")
+    pulse = mm.Variable("pulse", family="gaussian")
+    pose = mm.Variable("pose", shape=(2,), family="gaussian")
     votes = mm.Variable("votes", shape=(2,), family="gaussian", modality="sound")
     effects = [[[1.0, 0.0, 0.0], [0.2, 0.3, 0.5]], [[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]]]
     means, variances = random(3, 2), random(3, 2)
@@ -76,6 +78,8 @@ def hybrid() -> mm.BayesianNetwork:
         mm.Softmax(group, [both], [random(4, 3)], random(3)),
         mm.GaussianLeaf(scan, [group], means, variances, covariance="diagonal", weight=0.5),
         mm.GaussianMixtureLeaf(level, [flu], weights, random(2, 2), random(2, 2) + 0.1, "diagonal"),
+        mm.LinearGaussian(pulse, [scan, flu], random(2, 2), random(2), [0.5, 0.0]),
+        mm.LinearGaussian(pose, [pulse, level], random(2, 2), random(2), [[1.0, 0.5], [0.5, 1.0]]),
         ScoreLeaf(votes, flu, [-0.5, -1.0], 0.75),
     ]
     return mm.BayesianNetwork([f.child for f in factors if f.child], factors)
@@ -231,7 +235,7 @@ def error_of(folder) -> str:
         (lambda d: d.pop("format"), "expected the member 'format'"),
         (lambda d: d.update(kind="Bayes network"), "did you mean 'Bayesian network'?"),
         (lambda d: d.update(variables=3), "expected 'variables' to be of type list"),
-        (lambda d: d["variables"].append("x"), "variables[9]: expected a JSON object"),
+        (lambda d: d["variables"].append("x"), "variables[11]: expected a JSON object"),
         (lambda d: d["variables"].append(d["variables"][0]), "'cough' is declared twice"),
         (lambda d: d["variables"][0].update(name=1), "expected 'name' to be of type str"),
         (lambda d: d["variables"][0].update(states=10**12), "the variables claim 1,000,000,000,"),
