@@ -21,8 +21,9 @@ Record = dict[str, Any]
 def posterior_records(posterior: Posterior, graph: FactorGraph) -> list[Record]:
     """Return one record a row of evidence; an array is answered element by element.
 
-    ``log_evidence`` is null where nothing tells log P(evidence). Of a model that is not normalised
-    there is ``log_partition``, too, and ``log_partition_kind`` says how that is meant.
+    Of continuous variables there are ``means`` and ``variances``. ``log_evidence`` is null where
+    nothing tells log P(evidence). Of a model that is not normalised there is ``log_partition``,
+    too, and ``log_partition_kind`` says how that is meant.
     """
     by_row = {"log_evidence": _log_evidence(posterior)}
     kind = {}
@@ -44,9 +45,10 @@ def posterior_records(posterior: Posterior, graph: FactorGraph) -> list[Record]:
         names = [str(label) for label in labels]
         for record, distribution in zip(records, rows, strict=True):
             record["marginals"][element] = dict(zip(names, distribution, strict=True))
-    for element, column in _means(posterior, graph).items():
-        for record, mean in zip(records, column, strict=True):
-            record.setdefault("means", {})[element] = mean
+    for what in ("mean", "variance"):
+        for element, column in _numbers(posterior, graph, what).items():
+            for record, number in zip(records, column, strict=True):
+                record.setdefault(f"{what}s", {})[element] = number
     return records
 
 
@@ -73,7 +75,7 @@ def posterior_columns(posterior: Posterior, graph: FactorGraph) -> Columns:
             if name in columns:
                 raise MmgraphError(f"two columns are called '{name}'; ask for one with --query")
             columns[name] = column
-    return columns | _means(posterior, graph)
+    return columns | _numbers(posterior, graph, "mean")
 
 
 def assignment_records(best: Assignment, graph: FactorGraph) -> list[Record]:
@@ -159,11 +161,13 @@ def _distributions(
     return distributions
 
 
-def _means(posterior: Posterior, graph: FactorGraph) -> Columns:
+def _numbers(posterior: Posterior, graph: FactorGraph, what: str) -> Columns:
+    """The means or variances of continuous variables, a column an element."""
     columns: Columns = {}
     for name in posterior.variables:
         if name not in posterior.marginals:
-            columns |= value_columns(graph.variables[name], posterior.mean(name).detach().cpu())
+            numbers = getattr(posterior, what)(name).detach().cpu()
+            columns |= value_columns(graph.variables[name], numbers)
     return columns
 
 

@@ -58,8 +58,9 @@ def infer(
 
     An evidence file, or --output, asks for a table with a line for each row of evidence: its number
     in the column 'row', from 1; for each variable asked for its most probable state in the column
-    NAME, and the probability of each state in columns NAME=STATE. Rows that the model holds to be
-    impossible are warned of and have empty cells.
+    NAME, and the probability of each state in columns NAME=STATE; of a continuous variable its mean
+    in the column NAME. Rows that the model holds to be impossible are warned of and have empty
+    cells.
     """
     import torch
 
@@ -91,7 +92,9 @@ def _show_posterior(posterior: Any, record: Record) -> None:
     title = ", ".join([*totals(record), str(account)])
     print_table(("variable", "state", "probability"), rows, title)
     if "means" in record:
-        print_table(("variable", "mean"), list(record["means"].items()))
+        deviations = [max(variance, 0.0) ** 0.5 for variance in record["variances"].values()]
+        moments = zip(*zip(*record["means"].items(), strict=True), deviations, strict=True)
+        print_table(("variable", "mean", "standard deviation"), list(moments))
 
 
 def _warn_of_observed(asked: Sequence[str], observed: Mapping[str, object]) -> None:

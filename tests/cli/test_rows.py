@@ -218,9 +218,13 @@ def test_arrays_and_numbers_have_columns_of_their_elements(mmgraph, tmp_path: Pa
     (line,) = table(target.read_text())
     expected = mm.query(mm.read(str(model)), variables=["x"]).mean("x")[0]
     np.testing.assert_allclose([float(line["x[0]"]), float(line["x[1]"])], expected, rtol=1e-6)
-    means = json.loads(mmgraph("infer", model, "-q", "x", "--json")[1])["means"]
-    np.testing.assert_allclose([means["x[0]"], means["x[1]"]], expected, rtol=1e-6)
-    assert "x[1]" in mmgraph("infer", model, "-q", "x")[1]
+    record = json.loads(mmgraph("infer", model, "-q", "x", "--json")[1])
+    np.testing.assert_allclose(list(record["means"].values()), expected, rtol=1e-6)
+    variances = mm.query(mm.read(str(model)), variables=["x"]).variance("x")[0]
+    np.testing.assert_allclose(list(record["variances"].values()), variances, rtol=1e-6)
+    assert list(record["variances"]) == list(record["means"]) == ["x[0]", "x[1]"]
+    shown = mmgraph("infer", model, "-q", "x")[1]
+    assert f"{float(variances[1]) ** 0.5:.6g}" in shown
 
 
 def test_a_variable_called_row_keeps_its_column(mmgraph, tmp_path: Path):
