@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 import mmgraph as mm
+from mmgraph.formats import resolve
 from mmgraph.graph.errors import FormatError, MissingExtraError
 from tests.formats.networks import assert_same, gaussian_network, sprinkler
 from tests.interop.gaussian_moments import assert_same_moments
@@ -61,6 +63,40 @@ def test_what_is_no_network_of_tables_is_refused():
 
     with pytest.raises(FormatError, match=r"LinearGaussianBayesianNetwork of pgmpy was exp.* int"):
         mm.from_pgmpy(3)
+
+
+NAMES = {
+    "ecoli70": (46, 70),
+    "arth150": (107, 150),
+    "magic-niab": (44, 66),
+    "magic-irri": (64, 102),
+}
+
+
+def bundled(name: str) -> Path:
+    return next(
+        place for folder in resolve._folders() if (place := folder / f"{name}.json").is_file()
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bundled_networks_have_the_moments_that_pgmpy_gives_them(name):
+    from pgmpy.models import LinearGaussianBayesianNetwork
+
+    net = mm.read(name)
+    assert (len(net.variables), len(net.edges)) == NAMES[name]
+    model = LinearGaussianBayesianNetwork.load(str(bundled(name)))
+    assert set(net.edges) == set(model.edges)
+    assert_same_moments(net, model)
+
+
+def test_pgmpy_loads_what_is_written(tmp_path):
+    from pgmpy.models import LinearGaussianBayesianNetwork
+
+    net = gaussian_network()
+    mm.write(net, tmp_path / "n.json")
+    model = LinearGaussianBayesianNetwork.load(str(tmp_path / "n.json"))
+    assert_same_moments(net, model)
 
 
 def test_a_gaussian_network_there_and_back():
