@@ -52,7 +52,8 @@ if TYPE_CHECKING:
     from mmgraph.inference.samples import Samples
     from mmgraph.interop.pgmpy import from_pgmpy, to_pgmpy
     from mmgraph.learning.conditionals.expectation_maximization import expectation_maximization
-    from mmgraph.learning.conditionals.parameters import Prior, learn_parameters
+    from mmgraph.learning.conditionals.parameters import learn_parameters
+    from mmgraph.learning.conditionals.priors import Prior
     from mmgraph.networks.bayesian_network import BayesianNetwork
     from mmgraph.networks.boltzmann.deep import DeepBoltzmannMachine
     from mmgraph.networks.boltzmann.layers import Pathway
@@ -102,7 +103,7 @@ _HOMES = {
     "Pathway": "mmgraph.networks.boltzmann.layers",
     "Posterior": "mmgraph.inference.posterior",
     "Potts": "mmgraph.graph.interaction",
-    "Prior": "mmgraph.learning.conditionals.parameters",
+    "Prior": "mmgraph.learning.conditionals.priors",
     "RestrictedBoltzmannMachine": "mmgraph.networks.boltzmann.restricted",
     "Samples": "mmgraph.inference.samples",
     "Schema": "mmgraph.data.schema.schema",

@@ -289,7 +289,7 @@ class BayesianNetwork(FactorGraph):
             :class:`mmgraph.Prior`; ``weights`` (how often each row counts), ``chunk_rows`` (how
             many are worked through at once), ``device`` (where complete data is counted, and EM
             infers; what is learned is on the CPU); ``shrinkage`` and ``floor`` of leaves, see
-            :class:`~mmgraph.learning.conditionals.parameters.LeafOptions`; of EM ``start``,
+            :class:`~mmgraph.learning.conditionals.priors.LeafOptions`; of EM ``start``,
             ``restarts``, ``max_iterations``, ``tolerance``, ``generator``, ``progress``,
             ``checkpoint``, ``memory_budget``, see
             :class:`~mmgraph.learning.conditionals.em_records.EMOptions`. Of the table, see

@@ -21,7 +21,8 @@ from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.leaves.gaussian import GaussianLeaf
 from mmgraph.graph.state_labels import index
 from mmgraph.graph.variable import Variable
-from mmgraph.learning.conditionals.parameters import Prior, fitted_table
+from mmgraph.learning.conditionals.parameters import fitted_table
+from mmgraph.learning.conditionals.priors import Prior
 from mmgraph.networks.bayesian_network import BayesianNetwork
 
 Edges = Sequence[tuple[str, str]]

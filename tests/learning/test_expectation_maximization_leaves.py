@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import mmgraph as mm
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.factor import LogTable
-from mmgraph.learning.conditionals.parameters import LeafOptions
+from mmgraph.learning.conditionals.priors import LeafOptions
 from tests.learning.networks import (
     check_monotone,
     mixture_of_three,

@@ -230,7 +230,7 @@ def fitted_normals(
         mixed = (1 - shrinkage) * estimates.each + shrinkage * estimates.pooled
     else:
         raise LearningError(f"'{name}': shrinkage lies between 0 and 1, not at {shrinkage}")
-    return Normals(estimates.scatter.centres, _raised(kind, mixed, estimates.variance, floor), kind)
+    return Normals(estimates.scatter.centres, raised(kind, mixed, estimates.variance, floor), kind)
 
 
 def covariance_prior(
@@ -245,7 +245,7 @@ def covariance_prior(
     prior, variance = estimates.prior(name), estimates.variance
     least = floor or 1e-6  # without a bound a pooled covariance of few rows has no density
     return CovariancePrior(
-        _raised(statistics.covariance, prior.targets, variance, least),
+        raised(statistics.covariance, prior.targets, variance, least),
         prior.strengths.clamp_max(AMPLE * len(variance)),
     )
 
@@ -331,10 +331,10 @@ def _means(
     return torch.where(weights > nothing, means, group_means), group_means
 
 
-def _raised(
+def raised(
     kind: Covariance, covariances: Tensor, variance: Float[Tensor, " features"], floor: float
 ) -> Tensor:
-    """Covariances with no variance below ``floor`` times the overall one, in any direction."""
+    """Return covariances with no variance in any direction below ``floor`` of the overall one."""
     if floor == 0:
         return covariances if kind == "diagonal" else 0.5 * (covariances + covariances.mT)
     if kind == "diagonal":

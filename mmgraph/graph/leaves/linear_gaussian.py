@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -130,6 +131,12 @@ class LinearGaussian(Factor):
         """Where the first of some marked numbers stands, for a message."""
         states = bad.nonzero()[0].tolist()[: len(self.discrete_parents)]
         return f" at ({named_states(self.discrete_parents, states)})" if states else ""
+
+    def place_of(self, configuration: int) -> str:
+        """Return the states of the discrete parents in a configuration, for a message."""
+        shape = [v.cardinality for v in self.discrete_parents]
+        states = map(int, np.unravel_index(configuration, shape or 1))
+        return named_states(self.discrete_parents, states) if shape else ""
 
     def _check_covariances(self, features: int) -> None:
         noise = self.variance.detach()

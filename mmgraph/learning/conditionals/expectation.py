@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,13 +15,17 @@ from torch import Tensor
 from mmgraph.data.encoding import CodedRows, CodedTable
 from mmgraph.graph.errors import ZeroProbabilityError
 from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.leaves.continuous import continuous_leaves
+from mmgraph.graph.leaves.continuous import ContinuousLeaf, continuous_leaves
 from mmgraph.graph.leaves.gaussian_moments import GaussianStatistics
+from mmgraph.graph.leaves.linear_gaussian import LinearGaussian
 from mmgraph.inference.exact.exact import joint
 from mmgraph.inference.exact.junction_tree import factor_beliefs
 from mmgraph.inference.exact.torch_contraction import factor_beliefs as torch_factor_beliefs
 from mmgraph.inference.options import is_elsewhere
+from mmgraph.learning.conditionals.regressions import regressions
+from mmgraph.learning.regression.statistics import RegressionStatistics
 
 _WORTH_COLLAPSING = 0.75
 """Equal rows are put together where less than this share of them differ."""
@@ -84,14 +89,42 @@ def _collapsed(chunk: CodedRows) -> RowGroup:
 
 @dataclass(frozen=True, eq=False)
 class Expectation:
-    """Expected family counts of each tabular factor, and moments of each continuous leaf.
+    """Expected statistics of the factors that learn, in the graph's order, kind by kind.
 
-    The latter are None where no row observes the leaf.
+    Attributes
+    ----------
+    counts : list of Tensor
+        Family counts of tabular factors.
+    moments : list of GaussianStatistics or None
+        Of continuous leaves; None where no row observes one.
+    regressions : list of RegressionStatistics or None
+        Of linear Gaussian distributions; None where nothing was expected of them.
+    log_likelihood : float
     """
 
     counts: list[Tensor]
     moments: list[GaussianStatistics | None]
     log_likelihood: float
+    regressions: list[RegressionStatistics | None]
+
+    def by_factor(self, factors: Sequence[Factor]) -> list[Any]:
+        """Return what is expected of each factor; None of one that does not learn."""
+        parts: dict[str, Iterator[Any]] = {
+            "tabular": iter(self.counts),
+            "leaf": iter(self.moments),
+            "linear": iter(self.regressions),
+            "fixed": itertools.repeat(None),
+        }
+        return [next(parts[_kind(f)]) for f in factors]
+
+
+def _kind(factor: Factor) -> str:
+    """By which statistics a factor learns."""
+    if factor.is_tabular:
+        return "tabular"
+    if isinstance(factor, ContinuousLeaf):
+        return "leaf"
+    return "linear" if isinstance(factor, LinearGaussian) else "fixed"
 
 
 def expectation(
@@ -105,6 +138,7 @@ def expectation(
     Rows that are impossible are told as the whole table numbers them.
     """
     leaves = continuous_leaves(graph.factors)
+    linear: list[RegressionStatistics | None] = [None for _ in regressions(graph.factors)]
     tabular = [f for f in graph.factors if f.is_tabular]
     counts = [torch.zeros([v.cardinality for v in f.scope]).double() for f in tabular]
     moments: list[GaussianStatistics | None] = [None] * len(leaves)
@@ -127,7 +161,7 @@ def expectation(
             here = leaf.expected_statistics(group.evidence.values[leaf.child.name], beliefs[names])
             before = moments[i]
             moments[i] = here if before is None else before + here
-    return Expectation(counts, moments, log_likelihood)
+    return Expectation(counts, moments, log_likelihood, linear)
 
 
 def _beliefs(

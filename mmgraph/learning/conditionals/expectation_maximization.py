@@ -21,8 +21,9 @@ from mmgraph.data.table import CHUNK_ROWS
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.leaves.continuous import continuous_leaves
+from mmgraph.graph.leaves.continuous import ContinuousLeaf, continuous_leaves
 from mmgraph.graph.leaves.covariance_prior import CovariancePrior
+from mmgraph.graph.leaves.linear_gaussian import LinearGaussian
 from mmgraph.inference.options import keyword_options
 from mmgraph.learning.conditionals.checkpoint import Checkpoint, RestartState
 from mmgraph.learning.conditionals.em_records import EMOptions, EMReport
@@ -31,16 +32,20 @@ from mmgraph.learning.conditionals.expectation import (
     Rows,
     expectation,
 )
-from mmgraph.learning.conditionals.few_rows import warn_of_few_rows
+from mmgraph.learning.conditionals.few_rows import (
+    warn_of_few_rows,
+    warn_of_few_rows_of_regression,
+)
 from mmgraph.learning.conditionals.initial_parameters import initial_factors
 from mmgraph.learning.conditionals.parameters import (
-    NO_PRIOR,
-    LeafOptions,
-    Prior,
     Updatable,
     check_learnable,
     fitted_table,
 )
+from mmgraph.learning.conditionals.priors import NO_PRIOR, LeafOptions, Prior
+from mmgraph.learning.conditionals.regressions import regressions
+from mmgraph.learning.regression.fit import fitted_regression
+from mmgraph.learning.regression.prior import RegressionPrior
 
 _log = logging.getLogger(__name__)
 
@@ -196,7 +201,7 @@ class _Run:
     options: LeafOptions
     how: EMOptions
     last: Expectation | None = None
-    priors: dict[str, CovariancePrior] = field(default_factory=dict)
+    priors: dict[str, CovariancePrior | RegressionPrior] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # Its checks are few, and plans that are compiled for it serve the graphs of all iterations.
@@ -217,22 +222,28 @@ class _Run:
         return self.maximisation(factors, statistics)
 
     def hold_priors(self, statistics: Expectation) -> None:
-        """Let a restart's first E-step say how covariances are shrunk in all of its iterations.
+        """Let a restart's first E-step say how parameters are shrunk in all of its iterations.
 
         Were they shrunk anew in each, by what that one finds, there would be nothing that all of
         them maximise.
         """
-        leaves = continuous_leaves(self.graph.factors)
         self.priors = {}
-        for leaf, moments in zip(leaves, statistics.moments, strict=True):
-            prior = None if moments is None else self.options.prior(leaf, moments)
-            if prior is not None:
-                self.priors[leaf.child.name] = prior
+        factors = self.graph.factors
+        for factor, expected in zip(factors, statistics.by_factor(factors), strict=True):
+            prior: object = None
+            if isinstance(factor, ContinuousLeaf) and expected is not None:
+                prior = self.options.prior(factor, expected)
+            elif isinstance(factor, LinearGaussian) and expected is not None:
+                prior = self.options.of_regression(factor, expected, self.prior)
+                prior = prior.held() if isinstance(prior, RegressionPrior) else None
+            if isinstance(prior, CovariancePrior | RegressionPrior):
+                assert factor.child is not None
+                self.priors[factor.child.name] = prior
 
     def hold_priors_of_start(self, state: RestartState) -> None:
         """The same for a restart that goes on from a checkpoint: its start is found again."""
-        leaves = continuous_leaves(self.graph.factors)
-        if leaves and self.options.shrinkage is None:
+        real = any(isinstance(f, ContinuousLeaf | LinearGaussian) for f in self.graph.factors)
+        if real and self.options.shrinkage is None:
             self.hold_priors(self.expectation(self.initial_factors(state)))
 
     def expectation(self, factors: Sequence[Factor]) -> Expectation:
@@ -243,24 +254,30 @@ class _Run:
     def maximisation(self, factors: Sequence[Factor], statistics: Expectation) -> list[Factor]:
         """The M-step."""
         self.last = statistics
-        counts, moments = iter(statistics.counts), iter(statistics.moments)
+        expected = statistics.by_factor(factors)
         return [
-            self._updated(f, next(counts if f.is_tabular else moments)) if _learns(f) else f
-            for f in factors
+            f if e is None else self._updated(f, e) for f, e in zip(factors, expected, strict=True)
         ]
 
     def warn_of_few_rows(self) -> None:
-        """Warn of covariances that too few rows speak of, as the last E-step shares them out."""
-        if self.last is not None:
-            leaves = continuous_leaves(self.graph.factors)
-            warn_of_few_rows(leaves, self.last.moments, self.options.shrinkage)
+        """Warn of parameters that too few rows speak of, as the last E-step shares them out."""
+        if self.last is None:
+            return
+        shrinkage = self.options.shrinkage
+        warn_of_few_rows(continuous_leaves(self.graph.factors), self.last.moments, shrinkage)
+        for factor, expected in zip(
+            regressions(self.graph.factors), self.last.regressions, strict=False
+        ):
+            if expected is not None:
+                warn_of_few_rows_of_regression(factor, expected, shrinkage)
 
     def _updated(self, factor: Factor, statistics: Any) -> Factor:
-        if statistics is None:  # a leaf that no row observes
-            return factor
-        for leaf in continuous_leaves([factor]):
-            shrinkage = self.priors.get(leaf.child.name, self.options.shrinkage)
-            return leaf.updated(statistics, shrinkage, self.options.floor)
+        assert factor.child is not None
+        shrinkage: Any = self.priors.get(factor.child.name, self.options.shrinkage)
+        if isinstance(factor, ContinuousLeaf):
+            return factor.updated(statistics, shrinkage, self.options.floor)
+        if isinstance(factor, LinearGaussian):
+            return fitted_regression(factor, statistics, shrinkage, self.options.floor)
         if type(factor) is TableFactor:
             unseen = factor.values.detach().double().cpu()
             return fitted_table(factor, statistics, self.pseudo_counts[factor.scope], unseen)[0]
@@ -269,10 +286,12 @@ class _Run:
     def log_prior(self, factors: Sequence[Factor]) -> float:
         """The logarithm of all priors' densities, without their constants."""
         total = 0.0
-        for leaf in continuous_leaves(factors):
-            if leaf.child.name in self.priors:
-                total += self.priors[leaf.child.name].log_density(leaf.normals.covariances)
         for factor in factors:
+            prior = self.priors.get(factor.child.name if factor.child else "")
+            if isinstance(factor, ContinuousLeaf) and isinstance(prior, CovariancePrior):
+                total += prior.log_density(factor.normals.covariances)
+            elif isinstance(factor, LinearGaussian) and isinstance(prior, RegressionPrior):
+                total += prior.log_density(factor)
             if type(factor) is TableFactor and bool(self.pseudo_counts[factor.scope].any()):
                 table = factor.values.detach().double().cpu()
                 total += float(torch.special.xlogy(self.pseudo_counts[factor.scope], table).sum())
@@ -293,7 +312,3 @@ class _Run:
             "shrinkage": self.options.shrinkage,
             "floor": self.options.floor,
         }
-
-
-def _learns(factor: Factor) -> bool:
-    return factor.is_tabular or bool(continuous_leaves([factor]))

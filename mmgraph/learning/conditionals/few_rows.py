@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from mmgraph.graph.errors import warn_caller
 from mmgraph.graph.leaves.continuous import ContinuousLeaf
 from mmgraph.graph.leaves.gaussian_moments import GaussianStatistics
+from mmgraph.graph.leaves.linear_gaussian import LinearGaussian
+from mmgraph.learning.regression.statistics import RegressionStatistics
 
 _REMEDIES = {
     "full": "more rows, fewer features, or a shared or diagonal covariance",
@@ -16,7 +18,10 @@ _REMEDIES = {
 
 
 class FewRowsWarning(UserWarning):
-    """A covariance of no more rows than features: it is what shrinkage and floor make of it."""
+    """A covariance of no more rows than features: it is what shrinkage and floor make of it.
+
+    So is a regression of no more rows than coefficients.
+    """
 
 
 def warn_of_few_rows(
@@ -45,3 +50,33 @@ def warn_of_few_rows(
                 f"{_REMEDIES[kind]} would determine it",
                 FewRowsWarning,
             )
+
+
+def warn_of_few_rows_of_regression(
+    factor: LinearGaussian, statistics: RegressionStatistics, shrinkage: float | None
+) -> None:
+    """Warn of a regression with fewer rows than numbers to determine, some or none of them: where.
+
+    Those are its intercept and coefficients, and the covariance of the noise.
+    """
+    coefficients = 1 + statistics.regressors
+    features = statistics.means.shape[1] - statistics.regressors
+    few = (statistics.weights <= coefficients + features - 1 + 1e-9).nonzero().flatten().tolist()
+    if not few:
+        return
+    if shrinkage is None:
+        made = (
+            "it was drawn to what the configurations have in common"
+            if len(statistics.weights) > 1
+            else "it was shrunk by as much as the data asks for"
+        )
+    else:
+        made = f"it was shrunk by {shrinkage:g}"
+    place = factor.place_of(few[0])
+    more = f" (and {len(few) - 1} more like it)" if len(few) > 1 else ""
+    warn_caller(
+        f"the regression of '{factor.child.name}' has {coefficients} coefficients and "
+        f"{float(statistics.weights[few[0]]):.4g} rows{place and f' at ({place})'}{more}, too few "
+        f"to determine it: {made}",
+        FewRowsWarning,
+    )

@@ -26,7 +26,8 @@ from mmgraph.graph.variable import Variable
 from mmgraph.inference.options import check_type, check_types, device_of_data
 from mmgraph.learning.conditionals.em_records import EMOptions, EMReport
 from mmgraph.learning.conditionals.expectation_maximization import expectation_maximization
-from mmgraph.learning.conditionals.parameters import LeafOptions, Prior, learn_parameters
+from mmgraph.learning.conditionals.parameters import learn_parameters
+from mmgraph.learning.conditionals.priors import LeafOptions, Prior
 from mmgraph.learning.counts import TABLE_BUDGET_BYTES, IncompleteDataError
 
 __all__ = ["METHODS", "ConvergenceWarning", "fitted", "skeleton"]
@@ -109,6 +110,8 @@ def _split_options(
         if method not in _PRIOR_OF[name]:
             raise LearningError(f"the method '{method}' takes no {name}")
     leaf: dict[str, Any] = {n: search.pop(n) for n in ("shrinkage", "floor") if n in search}
+    if method == "maximum_likelihood":
+        leaf.setdefault("shrinkage", 0.0)
     EMOptions.of(search, ("weights", "chunk_rows", "shrinkage", "floor", *_PRIOR_OF))
     for name in search:
         if method not in ("auto", "em"):

@@ -24,7 +24,8 @@ from mmgraph.learning.conditionals.expectation import (
     expectation,
     weighted_beliefs,
 )
-from mmgraph.learning.conditionals.parameters import LeafOptions
+from mmgraph.learning.conditionals.priors import LeafOptions
+from mmgraph.learning.conditionals.regressions import initial_regression, regressions
 
 _LEAST_LOG_LIKELIHOOD = -30.0
 """No state of a latent variable is ruled out at the start."""
@@ -46,8 +47,8 @@ def initial_factors(
     were alike they would stay alike for ever. So each gets a prototype, a random row, and each row
     leans to the prototypes that it resembles in the variables next to the latent one: k-means++
     seeding (Arthur & Vassilvitskii 2007) of a random posterior. Continuous leaves are started
-    (``initialised``) from the first chunk, in which each must have a value; parametric tables start
-    as they are.
+    (``initialised``) from the first chunk, in which each must have a value, and so are linear
+    Gaussian distributions; parametric tables start as they are.
     """
     initial = {
         id(f): _table(f, generator if random_tables else None)
@@ -74,7 +75,14 @@ def initial_factors(
         initial[id(leaf)] = leaf.restarted(
             values, share, generator, options.shrinkage, options.floor
         )
-    unmoved = replace(statistics, moments=[None] * len(leaves))
+    linear = regressions(graph.factors)
+    for factor in linear:
+        names = [v.name for v in factor.discrete_parents]
+        share = weighted_beliefs(plain, first, names, memory_budget, device)
+        initial[id(factor)] = initial_regression(factor, first.evidence.values, share, options)
+    unmoved = replace(
+        statistics, moments=[None for _ in leaves], regressions=[None for _ in linear]
+    )
     return [initial.get(id(f), f) for f in graph.factors], unmoved
 
 

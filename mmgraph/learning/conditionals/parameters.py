@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -14,17 +13,23 @@ from torch import Tensor
 
 from mmgraph.data.encoding import CodedRows, coded_chunks
 from mmgraph.data.table import CHUNK_ROWS
-from mmgraph.graph.arrays import float_tensor
-from mmgraph.graph.errors import LearningError, suggestion, warn_caller
+from mmgraph.graph.errors import LearningError, warn_caller
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.leaves.continuous import ContinuousLeaf, continuous_leaves
+from mmgraph.graph.leaves.continuous import ContinuousLeaf
 from mmgraph.graph.leaves.continuous_data import flat_responsibilities
-from mmgraph.graph.leaves.covariance_prior import CovariancePrior
-from mmgraph.graph.leaves.gaussian_moments import GaussianStatistics, covariance_prior
-from mmgraph.learning.conditionals.few_rows import warn_of_few_rows
+from mmgraph.graph.leaves.gaussian_moments import GaussianStatistics
+from mmgraph.graph.leaves.linear_gaussian import LinearGaussian
+from mmgraph.learning.conditionals.few_rows import (
+    warn_of_few_rows,
+    warn_of_few_rows_of_regression,
+)
+from mmgraph.learning.conditionals.priors import NO_PRIOR, LeafOptions, Prior
+from mmgraph.learning.conditionals.regressions import check_observed, complete_regression
 from mmgraph.learning.counts import IncompleteDataError, family_counts
+from mmgraph.learning.regression.fit import fitted_regression
+from mmgraph.learning.regression.statistics import RegressionStatistics
 
 _SHOWN = 8
 
@@ -39,102 +44,6 @@ class Updatable(Protocol):
 
     def updated(self, counts: Float[Tensor, "*states"]) -> Factor:
         """Return the distribution of the same kind that fits the counts best."""
-
-
-@dataclass(frozen=True)
-class Prior:
-    """Pseudo-counts: what conditional tables are taken to have seen before the data.
-
-    A cell's pseudo-count ``a`` is that of a Dirichlet prior with parameter ``a`` where tables are
-    posterior means, and with ``1 + a`` where they are posterior modes, as in EM: the table is the
-    same.
-
-    Parameters
-    ----------
-    equivalent_sample_size : float, default 0
-        Rows, spread evenly over the cells of every table (BDeu: Buntine 1991, "Theory refinement
-        on Bayesian networks"; Heckerman, Geiger & Chickering 1995).
-    pseudo_counts : float or mapping of str to array-like, default 0
-        Added to every cell of every table; or of the tables of some children, a number or an array
-        with the table's axes.
-
-    Raises
-    ------
-    LearningError
-        If a number is negative or not finite.
-    """
-
-    equivalent_sample_size: float = 0.0
-    pseudo_counts: float | Mapping[str, Any] = 0.0
-
-    def __post_init__(self) -> None:
-        for what, rows in (
-            ("equivalent sample size", self.equivalent_sample_size),
-            ("pseudo-count", self.pseudo_counts),
-        ):
-            if not isinstance(rows, Mapping) and not 0 <= rows < math.inf:
-                raise LearningError(f"the {what} is a finite number >= 0, not {rows}")
-
-    def check_names(self, names: Sequence[str]) -> None:
-        """Raise LearningError if pseudo-counts are given for a child that has no table."""
-        if isinstance(self.pseudo_counts, Mapping):
-            for name in self.pseudo_counts:
-                if name not in names:
-                    hint = suggestion(name, names)
-                    raise LearningError(f"pseudo-counts given for '{name}', without a table{hint}")
-
-    def counts(self, factor: Factor) -> Float64[Tensor, "*states"]:
-        """Return the pseudo-counts of a table, with its axes.
-
-        Raises
-        ------
-        LearningError
-            If an array given for it has another shape, or a number in it is negative.
-        """
-        shape = tuple(v.cardinality for v in factor.scope)
-        counts = torch.full(
-            shape, self.equivalent_sample_size / math.prod(shape), dtype=torch.float64
-        )
-        added = self.pseudo_counts
-        if isinstance(added, Mapping):
-            added = added.get(factor.child.name if factor.child else "", 0.0)
-        extra = float_tensor(added, f"the pseudo-counts of {factor!r}", LearningError).double()
-        if extra.ndim and tuple(extra.shape) != shape:
-            raise LearningError(
-                f"the pseudo-counts of {factor!r} have shape {tuple(extra.shape)}, not {shape}"
-            )
-        if not bool(((extra >= 0) & (extra < math.inf)).all()):
-            raise LearningError(f"a pseudo-count of {factor!r} is negative or not finite")
-        return counts + extra
-
-
-NO_PRIOR = Prior()
-"""Plain maximum likelihood."""
-
-
-@dataclass(frozen=True)
-class LeafOptions:
-    """How covariances of continuous leaves are kept in bounds.
-
-    Parameters
-    ----------
-    shrinkage : float, optional
-        Each covariance moves so far (0 to 1) towards the one pooled within parent states. By
-        default the data decides, see
-        :meth:`GaussianLeaf.updated <updated>`; expectation
-        maximisation lets the first E-step of each restart decide for all of its iterations.
-    floor : float, default 1e-6
-        The least variance in any direction, as a share of the features' overall variance.
-    """
-
-    shrinkage: float | None = None
-    floor: float = 1e-6
-
-    def prior(self, leaf: ContinuousLeaf, statistics: GaussianStatistics) -> CovariancePrior | None:
-        """Return how far the data shrinks a leaf's covariances; None where a number says so."""
-        if self.shrinkage is not None:
-            return None
-        return covariance_prior(statistics, leaf.components, self.floor, leaf.child.name)
 
 
 def check_learnable(factors: Sequence[Factor]) -> None:
@@ -199,7 +108,8 @@ def learn_parameters(
 
     Tables become posterior means (of greatest likelihood without a prior); noisy-OR, softmax and
     other parametric tables fit themselves to the counts, without pseudo-counts; Gaussian leaves
-    have the likeliest means and covariances; other continuous factors stay as they are.
+    have the likeliest means and covariances, linear Gaussian distributions the coefficients, both
+    shrunk where rows are few; other continuous factors stay as they are.
 
     Parameters
     ----------
@@ -236,36 +146,91 @@ def learn_parameters(
     LearningError, UnknownVariableError, UnknownStateError, EvidenceError, FormatError
         If the data does not fit the graph, or cannot be read.
     """
-    options = options or LeafOptions()
-    bounds = (options.shrinkage, options.floor)
     check_learnable(graph.factors)
-    tabular = [f for f in graph.factors if f.is_tabular]
-    leaves = continuous_leaves(graph.factors)
-    prior.check_names([f.child.name for f in tabular if f.child is not None])
-    scopes = [f.scope for f in tabular]
-    counts: list[Tensor] | None = None
-    moments: list[GaussianStatistics] | None = None
-    started: list[ContinuousLeaf] = []
-    for chunk in coded_chunks(data, graph.variables, chunk_rows, weights):
-        here = family_counts(scopes, chunk, device=device)
-        counts = here if counts is None else [a + b for a, b in zip(counts, here, strict=True)]
-        shares = [_known_parents(leaf, chunk) for leaf in leaves]
-        if not started:
-            started = [
-                leaf.restarted(chunk.values[leaf.child.name], share, None, *bounds)
-                for leaf, share in zip(leaves, shares, strict=True)
-            ]
-        parts = [
-            leaf.expected_statistics(chunk.values[leaf.child.name], share)
-            for leaf, share in zip(started, shares, strict=True)
-        ]
-        moments = parts if moments is None else [a + b for a, b in zip(moments, parts, strict=True)]
-    assert counts is not None
-    fitted = fitted_factors(tabular, counts, prior)
-    fitted_leaves = [f.updated(m, *bounds) for f, m in zip(started, moments or (), strict=True)]
-    warn_of_few_rows(started, moments or (), options.shrinkage)
-    learned = dict(zip(map(id, (*tabular, *leaves)), (*fitted, *fitted_leaves), strict=True))
-    return [learned.get(id(f), f) for f in graph.factors]
+    prior.check_names([f.child.name for f in graph.factors if f.is_tabular and f.child is not None])
+    options = options or LeafOptions()
+    chunks = coded_chunks(data, graph.variables, chunk_rows, weights)
+    return complete_statistics(graph, chunks, options, device).fitted(prior, options)
+
+
+@dataclass(eq=False)
+class CompleteStatistics:
+    """What complete rows say of the distributions of a graph.
+
+    Attributes
+    ----------
+    factors : tuple of Factor
+        The graph's.
+    counts : dict of int to Tensor
+        Family counts of tabular factors, by their places.
+    leaves, moments : dict of int to ContinuousLeaf and GaussianStatistics
+        Leaves that the first rows started, and their moments.
+    regressions : dict of int to RegressionStatistics
+        Of linear Gaussian distributions.
+    """
+
+    factors: tuple[Factor, ...]
+    counts: dict[int, Tensor] = field(default_factory=dict)
+    leaves: dict[int, ContinuousLeaf] = field(default_factory=dict)
+    moments: dict[int, GaussianStatistics] = field(default_factory=dict)
+    regressions: dict[int, RegressionStatistics] = field(default_factory=dict)
+
+    def add(self, chunk: CodedRows, options: LeafOptions, device: Any) -> None:
+        """Count some rows, too."""
+        places = [i for i, f in enumerate(self.factors) if f.is_tabular]
+        tables = family_counts([self.factors[i].scope for i in places], chunk, device=device)
+        _add(self.counts, dict(zip(places, tables, strict=True)))
+        for i, factor in enumerate(self.factors):
+            if isinstance(factor, LinearGaussian):
+                _add(self.regressions, {i: complete_regression(factor, chunk)})
+            elif isinstance(factor, ContinuousLeaf):
+                share = _known_parents(factor, chunk)
+                values = chunk.values[factor.child.name]
+                if i not in self.leaves:
+                    bounds = (options.shrinkage, options.floor)
+                    self.leaves[i] = factor.restarted(values, share, None, *bounds)
+                _add(self.moments, {i: self.leaves[i].expected_statistics(values, share)})
+
+    def fitted(self, prior: Prior, options: LeafOptions) -> list[Factor]:
+        """Return the distributions that fit best, and warn of what too few rows speak of."""
+        learned = dict(enumerate(self.factors))
+        tabular = [self.factors[i] for i in self.counts]
+        tables = fitted_factors(tabular, list(self.counts.values()), prior)
+        learned.update(zip(self.counts, tables, strict=True))
+        for i, leaf in self.leaves.items():
+            learned[i] = leaf.updated(self.moments[i], options.shrinkage, options.floor)
+        for i, statistics in self.regressions.items():
+            factor = self.factors[i]
+            assert isinstance(factor, LinearGaussian)
+            shrinkage = options.of_regression(factor, statistics, prior)
+            learned[i] = fitted_regression(factor, statistics, shrinkage, options.floor)
+            warn_of_few_rows_of_regression(factor, statistics, options.shrinkage)
+        warn_of_few_rows(list(self.leaves.values()), list(self.moments.values()), options.shrinkage)
+        return [learned[i] for i in range(len(self.factors))]
+
+
+def _add(totals: dict[int, Any], parts: Mapping[int, Any]) -> None:
+    for place, part in parts.items():
+        totals[place] = totals[place] + part if place in totals else part
+
+
+def complete_statistics(
+    graph: FactorGraph,
+    chunks: Iterable[CodedRows],
+    options: LeafOptions,
+    device: torch.device | str | None = None,
+) -> CompleteStatistics:
+    """Return what complete rows say of a graph's distributions, in one pass over them.
+
+    Raises
+    ------
+    IncompleteDataError
+        If a column or a cell is missing, or a leaf is a mixture.
+    """
+    statistics = CompleteStatistics(tuple(graph.factors))
+    for chunk in chunks:
+        statistics.add(chunk, options, device)
+    return statistics
 
 
 def fitted_factors(
@@ -288,22 +253,12 @@ def fitted_factors(
 
 def _known_parents(leaf: ContinuousLeaf, chunk: CodedRows) -> Float64[Tensor, "rows *parents"]:
     """One-hot responsibilities, times the weights of the rows."""
-    name = leaf.child.name
     if leaf.components > 1:
         raise IncompleteDataError(
-            f"which component of '{name}' a row belongs to is never observed; learn by expectation "
-            "maximisation (method='em')"
+            f"which component of '{leaf.child.name}' a row belongs to is never observed; learn by "
+            "expectation maximisation (method='em')"
         )
-    if name not in chunk.values:
-        raise IncompleteDataError(
-            f"the data has no column '{name}'; learn by expectation maximisation (method='em')"
-        )
-    missing = chunk.values[name].reshape(len(chunk), -1).isnan().any(1)
-    if bool(missing.any()):
-        raise IncompleteDataError(
-            f"'{name}' is missing in row {chunk.first_row + int(missing.nonzero()[0])}; complete "
-            "data is needed here: learn by expectation maximisation (method='em')"
-        )
+    check_observed(leaf.child.name, chunk)
     for parent in leaf.parents:  # says which cell is missing
         family_counts([(parent,)], chunk)
     states = {v.name: torch.from_numpy(chunk.column(v.name)) for v in leaf.parents}

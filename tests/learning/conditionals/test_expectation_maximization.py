@@ -17,7 +17,7 @@ import mmgraph as mm
 from mmgraph.data.encoding import coded_chunks
 from mmgraph.graph.errors import LearningError, ZeroProbabilityError
 from mmgraph.learning.conditionals.expectation import Rows, expectation
-from mmgraph.learning.conditionals.parameters import LeafOptions
+from mmgraph.learning.conditionals.priors import LeafOptions
 from tests.learning.networks import (
     check_monotone,
     mixture_of_three,

@@ -12,11 +12,8 @@ import torch
 import mmgraph as mm
 from mmgraph.data.encoding import encode
 from mmgraph.graph.errors import LearningError
-from mmgraph.learning.conditionals.parameters import (
-    LeafOptions,
-    UnseenConfigurationWarning,
-    fitted_table,
-)
+from mmgraph.learning.conditionals.parameters import UnseenConfigurationWarning, fitted_table
+from mmgraph.learning.conditionals.priors import LeafOptions
 from mmgraph.learning.counts import IncompleteDataError
 
 A, B = mm.Variable("a", ("x", "y")), mm.Variable("b", 3)

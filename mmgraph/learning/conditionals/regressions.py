@@ -1,0 +1,109 @@
+"""The linear Gaussian distributions of a graph, and what complete rows say of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmgraph.data.encoding import CodedRows
+from mmgraph.graph.errors import LearningError
+from mmgraph.graph.factor import Factor
+from mmgraph.graph.leaves.continuous_data import rows_of, state_indices
+from mmgraph.graph.leaves.linear_gaussian import LinearGaussian
+from mmgraph.learning.conditionals.priors import LeafOptions
+from mmgraph.learning.counts import IncompleteDataError, family_counts
+from mmgraph.learning.regression.fit import fitted_regression
+from mmgraph.learning.regression.statistics import RegressionStatistics
+
+_LARGEST = 1e150
+"""Cells beyond it have squares that doubles do not hold."""
+
+
+def regressions(factors: Iterable[Factor]) -> list[LinearGaussian]:
+    """Return the factors that learn from moments of a variable and its continuous parents."""
+    return [f for f in factors if isinstance(f, LinearGaussian)]
+
+
+def complete_regression(factor: LinearGaussian, chunk: CodedRows) -> RegressionStatistics:
+    """Return the statistics of a family in rows that have all of it, times their weights.
+
+    Raises
+    ------
+    IncompleteDataError
+        If a column or a cell is missing: which.
+    LearningError
+        If a cell's square overflows.
+    """
+    rows = len(chunk)
+    for v in (*factor.continuous_parents, factor.child):
+        check_observed(v.name, chunk)
+    for v in factor.discrete_parents:  # says which cell is missing
+        family_counts([(v,)], chunk)
+    child = rows_of(factor.child, chunk.values[factor.child.name]).double()
+    parts = [rows_of(v, chunk.values[v.name]).double() for v in factor.continuous_parents]
+    regressors = torch.cat([child.new_empty(rows, 0), *parts], 1)
+    if bool((torch.cat([regressors, child], 1).abs() > _LARGEST).any()):
+        raise LearningError(
+            f"a value of '{factor.child.name}' or of its parents is beyond {_LARGEST:g}: measure "
+            "it in a larger unit"
+        )
+    states = {
+        v.name: torch.from_numpy(np.ascontiguousarray(chunk.column(v.name), np.int64))
+        for v in factor.discrete_parents
+    }
+    configurations = state_indices(factor.discrete_parents, states, rows)
+    count = math.prod(v.cardinality for v in factor.discrete_parents)
+    weights = chunk.weights
+    counted = None if weights is None else torch.from_numpy(np.ascontiguousarray(weights))
+    return RegressionStatistics.of_rows(regressors, child, configurations, count, counted)
+
+
+def initial_regression(
+    factor: LinearGaussian,
+    values: Mapping[str, Tensor],
+    share: Float[Tensor, "rows *states"],
+    options: LeafOptions,
+) -> LinearGaussian:
+    """Return a first distribution by the rows that have a family's real values, for EM to start at.
+
+    Where none has them all, it does not depend on the continuous parents; where none has the
+    child, it is the distribution that the factor is.
+    """
+    rows = len(share)
+    columns = [
+        rows_of(v, values[v.name]).double()
+        if v.name in values
+        else torch.full((rows, v.size), math.nan, dtype=torch.float64)
+        for v in (*factor.continuous_parents, factor.child)
+    ]
+    weights, regressors = share.reshape(rows, -1), sum(v.size for v in factor.continuous_parents)
+    for first in (0, regressors):
+        table = torch.cat(columns, 1)
+        table[:, :first] = 0.0
+        there = ~table.isnan().any(1)
+        spread = table[there][:, regressors:]
+        if len(spread) and bool((spread.amax(0) > spread.amin(0)).any()):
+            nothing = table.new_zeros(1, 1, table.shape[1], table.shape[1])
+            means = table[there].unsqueeze(1).expand(-1, weights.shape[1], -1)
+            statistics = RegressionStatistics.expected(regressors, weights[there], means, nothing)
+            return fitted_regression(factor, statistics, options.shrinkage, options.floor)
+    return factor
+
+
+def check_observed(name: str, chunk: CodedRows) -> None:
+    """Raise IncompleteDataError if a continuous variable, or an element of it, is missing."""
+    if name not in chunk.values:
+        raise IncompleteDataError(
+            f"the data has no column '{name}'; learn by expectation maximisation (method='em')"
+        )
+    missing = chunk.values[name].reshape(len(chunk), -1).isnan().any(1)
+    if bool(missing.any()):
+        raise IncompleteDataError(
+            f"'{name}' is missing in row {chunk.first_row + int(missing.nonzero()[0])}; complete "
+            "data is needed here: learn by expectation maximisation (method='em')"
+        )

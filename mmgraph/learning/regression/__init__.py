@@ -1,0 +1,1 @@
+"""Linear Gaussian distributions from rows: statistics, priors, fits and posteriors."""
