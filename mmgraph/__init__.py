@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from mmgraph.inference.posterior import Posterior
     from mmgraph.inference.query import (
         joint,
+        joint_moments,
         log_partition,
         map_query,
         query,
@@ -123,6 +124,7 @@ _HOMES = {
     "from_pgmpy": "mmgraph.interop.pgmpy",
     "index": "mmgraph.graph.state_labels",
     "joint": "mmgraph.inference.query",
+    "joint_moments": "mmgraph.inference.query",
     "learn_parameters": "mmgraph.learning.conditionals.parameters",
     "log_partition": "mmgraph.inference.query",
     "map_query": "mmgraph.inference.query",
@@ -186,6 +188,7 @@ __all__ = [
     "from_pgmpy",
     "index",
     "joint",
+    "joint_moments",
     "learn_parameters",
     "log_partition",
     "map_query",

@@ -146,6 +146,8 @@ class Factor(DeepCopied, abc.ABC):
     child : Variable or None
         Set where the factor is a conditional distribution: it sums to one over ``child`` for every
         state of the other variables. Inference uses this to drop barren nodes.
+    is_normal : bool
+        Whether ``child`` is normal, or a mixture of normals, and linear in continuous parents.
     compact : bool
         Whether the field view speaks of a Bernoulli variable by one number a unit, its log-odds
         and its mean, rather than by a distribution over two states.
@@ -167,6 +169,7 @@ class Factor(DeepCopied, abc.ABC):
 
     scope: tuple[Variable, ...]
     child: Variable | None = None
+    is_normal: ClassVar[bool] = False
     compact: bool = False
     kind: ClassVar[str | None] = None
     precision: Tensor | None = None

@@ -21,6 +21,15 @@ def _field_variables(graph: FactorGraph) -> list[str]:
     return [n for n, v in graph.variables.items() if v.is_discrete or n in units]
 
 
+def normal_variables(graph: FactorGraph) -> tuple[str, ...]:
+    """Return the variables whose posterior is a mixture of normal densities."""
+    return graph.cached_structure(_normal_variables)
+
+
+def _normal_variables(graph: FactorGraph) -> tuple[str, ...]:
+    return tuple(f.child.name for f in graph.factors if f.is_normal and f.child is not None)
+
+
 def has_compact_factors(graph: FactorGraph) -> bool:
     """Whether some factor joins layers of units, or gives them biases."""
     return graph.cached_structure(_has_compact_factors)

@@ -14,12 +14,16 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.dispatch import Question, answer
+from mmgraph.inference.exact import exact
 from mmgraph.inference.exact.impossible_evidence import with_barred_element
 from mmgraph.inference.exact.single_row import planned_row, single_row
+from mmgraph.inference.gaussian.draws import gaussian_draws
+from mmgraph.inference.gaussian.joint_moments import JointMoments
 from mmgraph.inference.numerics.counted_random import placed_generator
 from mmgraph.inference.numerics.shortfall import warn_unless_converged
 from mmgraph.inference.options import (
     check_count,
+    check_device,
     check_model,
     check_type,
     variable_names,
@@ -149,6 +153,42 @@ def joint(
     return table
 
 
+def joint_moments(
+    model: FactorGraph,
+    variables: Sequence[str] | str,
+    evidence: object = None,
+    device: str = "auto",
+) -> JointMoments:
+    """Return the means and the covariance of a few continuous variables given evidence.
+
+    Parameters
+    ----------
+    variables : str or sequence of str
+        Each normal given its parents; the elements of vectors stand side by side.
+    evidence : None, mapping, pandas.DataFrame or Evidence
+        As for :func:`query`.
+    device : str
+        As for :func:`query`.
+
+    Returns
+    -------
+    JointMoments
+        ``mean`` of shape ``(batch, elements)``, ``covariance`` of shape ``(batch, elements,
+        elements)``. They are exact; the distribution itself is a mixture of normals.
+
+    Raises
+    ------
+    UnknownVariableError
+        If a variable is discrete, or no normal density.
+    ZeroProbabilityError, TreewidthError
+        As for :func:`query`.
+    """
+    check_model(model, "joint_moments")
+    names = variable_names(variables) or ()
+    rows = Evidence.of(evidence, model.variables)
+    return exact.joint_moments(model, rows, names, check_device(device))
+
+
 def map_query(
     model: FactorGraph,
     evidence: object = None,
@@ -230,8 +270,9 @@ def sample(
     rows = Evidence.of(evidence, model.variables)
     drawn = _answer("sample", model, rows, (draws, generator), method, device, options)
     values = {name: tensor.cpu() for name, tensor in drawn.items()}
+    values |= gaussian_draws(model, rows, values, draws, generator)
     for factor in model.factors:
-        if factor.child is None or factor.child.is_discrete:
+        if factor.child is None or factor.child.is_discrete or factor.child.name in values:
             continue
         parents = {v.name: values[v.name].reshape(-1) for v in factor.parents}
         here = factor.to("cpu")  # where states and the generator are

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import networkx as nx
 import numpy as np
-import torch
 from jaxtyping import Float64
 
 from mmgraph.data.encoding import READING, read_with
 from mmgraph.data.inferred_states import Bins
 from mmgraph.data.tables import open_table
-from mmgraph.graph.errors import GraphError, UnknownStateError, UnknownVariableError
+from mmgraph.graph.errors import GraphError, UnknownVariableError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import TableFactor
@@ -23,6 +22,7 @@ from mmgraph.networks.conditional_tables import (
     as_table,
     check_acyclic,
     checked_by_child,
+    forced_distribution,
     with_child_last,
 )
 
@@ -236,7 +236,7 @@ class BayesianNetwork(FactorGraph):
 
         Parameters
         ----------
-        interventions : mapping of str to state
+        interventions : mapping of str to state or real numbers
             The variables that are set, for names that are not Python identifiers.
         **named
             The same by keyword: ``net.do(HRBP="HIGH")``.
@@ -255,12 +255,7 @@ class BayesianNetwork(FactorGraph):
         settings = {**(interventions or {}), **named}
         forced: dict[str, Factor] = {}
         for name, state in settings.items():
-            variable = self.variable(name)
-            if variable.shape or not variable.is_discrete:
-                raise UnknownStateError(f"do({name}=…): only a scalar discrete variable can be set")
-            table = torch.zeros(variable.cardinality, dtype=torch.float64)
-            table[variable.code(state)] = 1.0
-            forced[name] = TableFactor((variable,), table, child=variable)
+            forced[name] = forced_distribution(self.variable(name), state)
         return self.replace_distributions(forced)
 
     def replace_distributions(self, distributions: Mapping[str, Factor]) -> Self:

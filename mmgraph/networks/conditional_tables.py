@@ -9,9 +9,11 @@ import networkx as nx
 import torch
 
 from mmgraph.graph.arrays import float_array
-from mmgraph.graph.errors import GraphError
+from mmgraph.graph.errors import EvidenceError, GraphError, UnknownStateError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factors.table import TableFactor
+from mmgraph.graph.leaves.linear_gaussian import LinearGaussian
+from mmgraph.graph.value_evidence import value_tensor
 from mmgraph.graph.variable import Variable, named_states
 
 ROW_SUM_TOLERANCE = 1e-6
@@ -25,6 +27,32 @@ def as_table(name: str, table: object) -> Any:
     if array.ndim == 0:
         raise GraphError(f"{owner} is a single number; it needs an axis of states")
     return array
+
+
+def forced_distribution(variable: Variable, value: object) -> Factor:
+    """Return the distribution of a variable that is set by force: a state, or real numbers.
+
+    Raises
+    ------
+    UnknownStateError
+        If the variable lacks the state, or cannot be set.
+    EvidenceError
+        If a number is missing, infinite, or there is not one for each element.
+    """
+    if variable.family == "gaussian" and len(variable.shape) < 2:
+        numbers = value_tensor(variable, value)
+        if len(numbers) != 1 or bool(numbers.isnan().any()):
+            raise EvidenceError(f"do({variable.name}=…) takes one number for each element")
+        slopes = torch.zeros(*variable.shape, 0, dtype=torch.float64)
+        number = numbers[0].detach().double()
+        return LinearGaussian(variable, (), slopes, number, torch.zeros_like(number))
+    if variable.shape or not variable.is_discrete:
+        raise UnknownStateError(
+            f"do({variable.name}=…): only scalar discrete and Gaussian variables can be set"
+        )
+    table = torch.zeros(variable.cardinality, dtype=torch.float64)
+    table[variable.code(value)] = 1.0
+    return TableFactor((variable,), table, child=variable)
 
 
 def with_child_last(factor: Factor) -> Factor:

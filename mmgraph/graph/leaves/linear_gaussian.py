@@ -57,6 +57,7 @@ class LinearGaussian(Factor):
     """
 
     kind = "linear Gaussian"
+    is_normal = True
     tensor_names: ClassVar[tuple[str, ...]] = ("coefficients", "intercept", "variance")
     child: Variable
 

@@ -27,6 +27,7 @@ class NormalLeaf(Factor):
 
     tensor_names: ClassVar[tuple[str, ...]] = ("means", "covariances")
     setting_names = ("covariance", "weight")
+    is_normal = True
     child: Variable
     components: int = 1
     normals: Normals

@@ -16,7 +16,12 @@ from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.memory_budget import default_memory_budget, format_bytes
 from mmgraph.inference.exact.impossible_evidence import check_possible
-from mmgraph.inference.exact.join_tree.table_view import TableView, indices, table_view
+from mmgraph.inference.exact.join_tree.table_view import (
+    TableView,
+    indices,
+    row_log_tables,
+    table_view,
+)
 from mmgraph.inference.posterior import Moments
 
 
@@ -98,7 +103,7 @@ def log_joint_table(
     total = torch.zeros((evidence.batch, *view.cardinalities), dtype=torch.float64)
     for values, scope in zip(view.log_tensors(), view.scopes, strict=True):
         total = total + _aligned(values.unsqueeze(0), scope, count)
-    for scope, values in view.row_log_tables(evidence):
+    for scope, values in row_log_tables(graph, evidence):
         total = total + _aligned(values.double(), scope, count)
     for i, name in enumerate(evidence.columns):
         codes = torch.from_numpy(evidence.codes[:, i])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.graph.errors import UnderflowError
+from mmgraph.graph.errors import EvidenceError, UnderflowError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
@@ -18,7 +19,11 @@ from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.exact import enumeration, junction_tree, torch_contraction
 from mmgraph.inference.exact.join_tree import table_view
 from mmgraph.inference.exact.unrolling import unrolled
-from mmgraph.inference.model_variables import needs_unrolling
+from mmgraph.inference.gaussian.joint_moments import JointMoments, moments_of
+from mmgraph.inference.gaussian.mixtures import Belief, MixtureMarginals
+from mmgraph.inference.gaussian.model import gaussian_model
+from mmgraph.inference.gaussian.tensors import REPEATED
+from mmgraph.inference.model_variables import needs_unrolling, normal_variables, tables_device
 from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.options import is_elsewhere
 from mmgraph.inference.posterior import Moments, Posterior
@@ -47,11 +52,18 @@ def marginals(
     """Return exact marginals by ``method``: junction_tree, enumeration or torch."""
     began = time.perf_counter()
     scalar, options = unrolled(graph), _options(method, memory_budget, device)
+    real = _real_marginals(graph, evidence, variables, memory_budget, device)
+    asked = () if variables is None or real is None else real.names
+    if asked:
+        variables = [name for name in variables or () if name not in asked]
     if method == "torch":
         options["dtype"] = dtype
     module = _MODULES[method]
     elements = scalar.evidence(evidence)
     fields = module.marginals(scalar.graph, elements, scalar.names(variables), **options)
+    fields["log_weight"] = without_repeats(graph, fields["log_weight"])
+    if real is not None:
+        real.compute(asked)
     model_variables: Mapping[str, Variable] = graph.variables
     if scalar.graph is not graph:
         answer = Posterior(scalar.graph.variables, method=method, **fields)
@@ -66,8 +78,62 @@ def marginals(
         normaliser=None
         if graph.is_normalised
         else normaliser(scalar.graph, elements, module.log_evidence),
+        real=real,
         **fields,
     )
+
+
+def _real_marginals(
+    graph: FactorGraph,
+    evidence: Evidence,
+    variables: Sequence[str] | None,
+    memory_budget: int | None,
+    device: str,
+) -> MixtureMarginals | None:
+    """What is known of the continuous ones among some variables, by default of all, or None."""
+    normal = normal_variables(graph)
+    names = normal if variables is None else tuple(n for n in variables if n in normal)
+    if not names:
+        return None
+    belief, place = _belief(graph, evidence, memory_budget, device)
+    return MixtureMarginals(graph, evidence, names, belief, place)
+
+
+def _belief(
+    graph: FactorGraph, evidence: Evidence, memory_budget: int | None, device: str
+) -> tuple[Belief, torch.device | None]:
+    """The function of joint posteriors, and the device of densities if torch is to compute them."""
+    method = method_on(graph, evidence, device)
+    belief = partial(
+        joint, graph, evidence, method=method, memory_budget=memory_budget, device=device
+    )
+    if method != "torch":
+        return belief, None
+    return belief, tables_device(graph) if device == "auto" else torch.device(device)
+
+
+def joint_moments(
+    graph: FactorGraph,
+    evidence: Evidence,
+    variables: Sequence[str],
+    device: str = "auto",
+    memory_budget: int | None = None,
+) -> JointMoments:
+    """Return the exact joint moments of continuous variables."""
+    method = method_on(graph, evidence, device)
+    marginals(graph, evidence, (), method, memory_budget, device)  # refuses impossible evidence
+    belief, place = _belief(graph, evidence, memory_budget, device)
+    return moments_of(graph, evidence, variables, belief, place)
+
+
+def without_repeats(graph: FactorGraph, log_weight: Any) -> Any:
+    """Return log-weights without what stands for densities that are infinite."""
+    model = gaussian_model(graph) if not callable(log_weight) else None
+    if model is None or not model.equations.may_be_exact.any():
+        return log_weight
+    logs = torch.as_tensor(log_weight)
+    repeats = (logs / REPEATED).round()
+    return torch.where(logs.isfinite(), logs - REPEATED * repeats, logs)
 
 
 def _options(method: str, memory_budget: int | None, device: str) -> dict[str, Any]:
@@ -86,6 +152,8 @@ def best_assignment(
 ) -> Assignment:
     """Return the most probable assignment by ``method``: junction_tree, enumeration or torch."""
     began = time.perf_counter()
+    if variables is None:
+        _refuse_unobserved(graph, evidence)
     scalar, options = unrolled(graph), _options(method, memory_budget, device)
     elements = scalar.evidence(evidence)
     if scalar.graph is not graph and method == "junction_tree":
@@ -103,6 +171,19 @@ def best_assignment(
         gap=torch.zeros_like(log_weight),
         seconds=time.perf_counter() - began,
     )
+
+
+def _refuse_unobserved(graph: FactorGraph, evidence: Evidence) -> None:
+    """Refuse to decide all variables where a continuous one of them is not observed."""
+    model = gaussian_model(graph)
+    for variable in model.variables if model is not None else ():
+        values = evidence.values.get(variable.name)
+        if values is None or bool(values.isnan().any()):
+            raise EvidenceError(
+                f"'{variable.name}' is continuous and not observed in every row: the densities of "
+                "assignments of different states cannot be compared. Name the discrete variables "
+                "to decide; the continuous ones are then integrated out"
+            )
 
 
 def samples(
@@ -150,7 +231,7 @@ def log_evidence(
     total: Tensor = _MODULES[method].log_evidence(
         scalar.graph, scalar.evidence(evidence), **options
     )
-    return total
+    return torch.as_tensor(without_repeats(graph, total))
 
 
 def spread(graph: FactorGraph, evidence: Evidence) -> float:

@@ -24,7 +24,7 @@ from mmgraph.inference.exact.join_tree.table_view import (
     table_structure,
     wants_torch,
 )
-from mmgraph.inference.model_variables import has_compact_factors, needs_unrolling
+from mmgraph.inference.model_variables import has_compact_factors, needs_unrolling, normal_variables
 from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.posterior import Moments, Posterior
 
@@ -99,6 +99,7 @@ def planned_row(
         or not all(isinstance(cell, PLAIN_CELLS) for cell in evidence.values())
         or has_compact_factors(model)
         or needs_unrolling(model)
+        or normal_variables(model)
         or wants_torch(model, row)
     ):
         return None

@@ -14,10 +14,10 @@ from mmgraph.graph.memory_budget import format_bytes
 from mmgraph.graph.storage.cache import Recent
 from mmgraph.inference.exact.join_tree import kernels
 from mmgraph.inference.exact.join_tree.contraction import ContractionTree, contraction_tree
-from mmgraph.inference.exact.join_tree.elimination import best_elimination_order
 from mmgraph.inference.exact.join_tree.plan import Leaf, Plan, Request, decoding_steps
 from mmgraph.inference.exact.join_tree.plan_builder import compile_plan
 from mmgraph.inference.exact.join_tree.table_view import TableStructure, table_structure
+from mmgraph.inference.numerics.elimination_order import best_elimination_order
 
 PLANS_KEPT = 256
 """How many plans are remembered: of each graph those with its numbers, of each structure all."""

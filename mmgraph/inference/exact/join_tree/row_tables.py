@@ -12,7 +12,7 @@ from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import LEAST_POTENTIAL
 from mmgraph.inference.exact.join_tree.compiled_plan import CompiledPlan
-from mmgraph.inference.exact.join_tree.table_view import table_view
+from mmgraph.inference.exact.join_tree.table_view import row_log_tables
 
 
 class RowTables(NamedTuple):
@@ -69,6 +69,6 @@ def row_tables(graph: FactorGraph, evidence: Evidence) -> RowTables:
     """Return what soft evidence and continuous observations say of the discrete variables."""
     # A table whose parents are observed would have to be sliced row by row; it is multiplied in
     # as it stands instead, over variables that stay soft.
-    tables = table_view(graph).row_log_tables(evidence)
+    tables = row_log_tables(graph, evidence)
     values = [np.asarray(tensor.detach().cpu().numpy(), np.float64) for _, tensor in tables]
     return RowTables(tuple(scope for scope, _ in tables), values)

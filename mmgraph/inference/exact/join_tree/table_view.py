@@ -16,6 +16,7 @@ from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import TableFactor, scaled
 from mmgraph.graph.variable import Variable
+from mmgraph.inference.gaussian.tables import likelihood_tables
 
 
 @dataclass(frozen=True)
@@ -82,26 +83,6 @@ class TableView(TableStructure):
         """Return each factor's log-potentials, as they are: nothing is divided out."""
         return [next(factor.tables()).values.double() for factor in self.factors]
 
-    def row_log_tables(self, evidence: Evidence) -> list[tuple[tuple[int, ...], Tensor]]:
-        """Return scopes and log-tables ``(batch, *states)`` of what comes with the rows.
-
-        They are those of soft evidence and of observed continuous leaves; EvidenceError if a
-        likelihood is NaN.
-        """
-        tables: list[tuple[tuple[int, ...], Tensor]] = [
-            ((self.index[name],), values) for name, values in evidence.soft.items()
-        ]
-        for factor in self.continuous:
-            likelihood = factor.likelihood(evidence)
-            if likelihood is None:
-                continue
-            scope, values = likelihood
-            if bool(values.detach().isnan().any()):
-                raise EvidenceError(f"{factor!r} gives a likelihood that is not a number")
-            values = values.expand(evidence.batch, *values.shape[1:])
-            tables.append((tuple(self.index[v.name] for v in scope), values))
-        return tables
-
     def arrays(self) -> tuple[list[np.ndarray], float]:
         """Return the potentials as float64 arrays, and the sum of the logarithms divided out."""
         pairs = self.tensors()
@@ -122,6 +103,27 @@ def _with_factors(graph: FactorGraph) -> TableView:
         factors.append(TableFactor((variable,), log_values=torch.zeros(variable.cardinality)))
     continuous = [f for f in graph.factors if not f.is_tabular]
     return TableView(**vars(structure), factors=factors, continuous=continuous)
+
+
+def row_log_tables(
+    graph: FactorGraph, evidence: Evidence, device: torch.device | None = None
+) -> list[tuple[tuple[int, ...], Tensor]]:
+    """Return scopes and log-tables ``(batch, *states)`` of what comes with the rows.
+
+    They are those of soft evidence and of observed continuous variables, on another ``device`` or
+    with gradients where one is given; EvidenceError if a likelihood is NaN.
+    """
+    index = table_structure(graph).index
+    tables: list[tuple[tuple[int, ...], Tensor]] = [
+        ((index[name],), values) for name, values in evidence.soft.items()
+    ]
+    for scope, values in likelihood_tables(graph, evidence, device):
+        names = tuple(v.name for v in scope)
+        if bool(values.detach().isnan().any()):
+            raise EvidenceError(f"the likelihood of {', '.join(names)} is not a number")
+        values = values.expand(evidence.batch, *values.shape[1:])
+        tables.append((tuple(index[n] for n in names), values))
+    return tables
 
 
 def wants_torch(graph: FactorGraph, evidence: Evidence) -> bool:

@@ -15,7 +15,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.exact.join_tree.contraction import ContractionTree
 from mmgraph.inference.exact.join_tree.plan import Request
 from mmgraph.inference.exact.join_tree.request import planned
-from mmgraph.inference.exact.join_tree.table_view import table_view
+from mmgraph.inference.exact.join_tree.table_view import row_log_tables, table_view
 from mmgraph.inference.numerics.memory import device_budget
 
 Reduction = Literal["sum", "maximum", "draw"]
@@ -75,7 +75,7 @@ class ForwardPass:
         self.differentiable = torch.is_grad_enabled() and any(
             t.requires_grad for t in (*tensors, *evidence.soft.values(), *evidence.values.values())
         )
-        self.view, self.batch = view, evidence.batch
+        self.graph, self.view, self.batch = graph, view, evidence.batch
         self.ones: dict[tuple[int, ...], Tensor] = {
             scope: torch.full(
                 (self.batch, *(view.cardinalities[v] for v in scope)),
@@ -137,7 +137,7 @@ class ForwardPass:
 
     def _soft_tables(self, evidence: Evidence) -> list[tuple[tuple[int, ...], Tensor]]:
         """Everything that comes with the rows, as likelihoods; hard evidence is a one-hot row."""
-        tables = self.view.row_log_tables(evidence)
+        tables = row_log_tables(self.graph, evidence, self._torch_device())
         soft = [(scope, self._likelihood(values)) for scope, values in tables]
         for v, codes in self.codes.items():
             if v in self.options.observed:
@@ -147,6 +147,10 @@ class ForwardPass:
             table = allowed.to(self.dtype)
             soft.append(((v,), table.log() if self.in_logarithms else table))
         return [*soft, *self.ones.items()]
+
+    def _torch_device(self) -> torch.device | None:
+        """Where torch is to compute densities: not where compiled code can."""
+        return self.device if self.differentiable or self.device.type != "cpu" else None
 
     def _likelihood(self, log_values: Tensor) -> Tensor:
         """Exponentiate row by row with the maximum taken out, and remember it."""

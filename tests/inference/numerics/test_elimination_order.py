@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 
 import mmgraph as mm
-from mmgraph.inference.exact.join_tree import elimination
 from mmgraph.inference.exact.join_tree.contraction import contraction_tree
-from mmgraph.inference.exact.join_tree.elimination import best_elimination_order
 from mmgraph.inference.exact.join_tree.plan import Request
 from mmgraph.inference.exact.join_tree.request import planned
 from mmgraph.inference.exact.join_tree.table_view import table_view
+from mmgraph.inference.numerics import elimination_order as elimination
+from mmgraph.inference.numerics.elimination_order import best_elimination_order
 from tests.inference.models import random_graph, seeds
 
 

@@ -1,0 +1,1 @@
+"""Exact inference on continuous variables that are normal and linear in one another."""

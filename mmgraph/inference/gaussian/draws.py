@@ -1,0 +1,124 @@
+"""Exact draws of continuous variables given the discrete ones and what is observed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.gaussian.answers import Answers, Groups, answer_groups
+from mmgraph.inference.gaussian.mixtures import clusters_with
+from mmgraph.inference.gaussian.model import GaussianModel, gaussian_model
+from mmgraph.inference.gaussian.patterns import values_of
+from mmgraph.inference.gaussian.tensors import answered
+
+
+def gaussian_draws(
+    graph: FactorGraph,
+    evidence: Evidence,
+    codes: Mapping[str, Tensor],
+    draws: int,
+    generator: torch.Generator | None,
+) -> dict[str, Tensor]:
+    """Return draws of the linear Gaussian variables, ``(batch, draws, *shape)``.
+
+    Parameters
+    ----------
+    codes : mapping of str to Tensor
+        Draws of the discrete variables given the same evidence, ``(batch, draws)``.
+    """
+    model = gaussian_model(graph)
+    if model is None:
+        return {}
+    count = evidence.batch * draws
+    values = np.repeat(values_of(evidence, model.variables), draws, axis=0)
+    configurations = np.zeros((count, len(model.forms)), np.int64)
+    for i, form in enumerate(model.forms):
+        for v in form.discrete:
+            states = codes[v.name].reshape(-1).cpu().numpy()
+            configurations[:, i] = configurations[:, i] * v.cardinality + states
+    if any(form.log_weights is not None for form in model.forms):
+        _draw_components(model, evidence, codes, configurations, draws, generator)
+    noise = torch.randn(count, model.elements, generator=generator, dtype=torch.float64).numpy()
+    drawn = _drawn(model, values, configurations, noise)
+    made, at = {}, 0
+    for v in model.variables:
+        part = torch.from_numpy(drawn[:, at : at + v.size].copy())
+        made[v.name] = part.reshape(evidence.batch, draws, *v.shape)
+        at += v.size
+    return made
+
+
+def _drawn(
+    model: GaussianModel, values: np.ndarray, configurations: np.ndarray, noise: np.ndarray
+) -> np.ndarray:
+    """Draws of all elements, in rows whose configurations are known."""
+    keys = np.concatenate([~np.isnan(values), configurations], axis=1)
+    distinct, group = np.unique(keys, axis=0, return_inverse=True)
+    group = group.ravel()
+    order = np.argsort(group, kind="stable")
+    number = np.arange(len(distinct))
+    groups = Groups(
+        distinct[:, : model.elements].astype(np.bool_),
+        np.concatenate([[0], np.cumsum(np.bincount(group))]),
+        np.stack([number, number + 1], 1),
+    )
+    rows = len(values)
+    answers = Answers(
+        np.empty((1, rows)),
+        np.zeros((1, rows), np.int64),
+        np.empty((1, model.elements, rows)),
+        np.empty((0, 0, 0)),
+        np.empty((0, 0, 0, 0)),
+    )
+    answer_groups(
+        model.equations,
+        np.arange(len(model.equations.factor)),
+        model.order,
+        np.ascontiguousarray(distinct[:, model.elements :]),
+        groups,
+        np.ascontiguousarray(values[order].T),
+        np.arange(model.elements),
+        np.ascontiguousarray(noise[order].T),
+        bool(model.equations.may_be_exact.any()),
+        answers,
+    )
+    drawn = np.empty_like(values)
+    drawn[order] = answers.means[0].T
+    return drawn
+
+
+def _draw_components(
+    model: GaussianModel,
+    evidence: Evidence,
+    codes: Mapping[str, Tensor],
+    configurations: Int64[np.ndarray, "rows factors"],
+    draws: int,
+    generator: torch.Generator | None,
+) -> None:
+    """Draw the components of mixtures given the states, and number them into configurations."""
+    place = {form.child.name: i for i, form in enumerate(model.forms)}
+    for patterns, clusters in clusters_with(model, evidence, list(model.place)):
+        for cluster in clusters:
+            mixtures = [f for f in cluster.forms if f.log_weights is not None]
+            if not mixtures:
+                continue
+            logs = answered(cluster, patterns, evidence).log_weights
+            components = cluster.sizes[len(cluster.scope) :]
+            by_state = logs.T.reshape(len(patterns.order), -1, math.prod(components))
+            state = torch.zeros(len(patterns.order), draws, dtype=torch.int64)
+            for v in cluster.scope:
+                state = state * v.cardinality + codes[v.name].cpu()[patterns.order]
+            shares = by_state.gather(1, state.unsqueeze(-1).expand(-1, -1, by_state.shape[-1]))
+            drawn = torch.multinomial(shares.flatten(0, 1).softmax(-1), 1, generator=generator)
+            numbers = np.unravel_index(drawn.squeeze(1).numpy(), components)
+            rows = (patterns.order[:, None] * draws + np.arange(draws)).ravel()
+            for form, number, size in zip(mixtures, numbers, components, strict=True):
+                column = configurations[:, place[form.child.name]]
+                column[rows] = column[rows] * size + number

@@ -1,0 +1,92 @@
+"""What observed continuous variables say of the discrete ones, as one table for each row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor import LogTable
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.variable import Variable
+from mmgraph.inference.gaussian.clusters import FEW_CONFIGURATIONS, Cluster, clusters_of
+from mmgraph.inference.gaussian.model import GaussianModel, gaussian_model, single_leaves
+from mmgraph.inference.gaussian.patterns import Patterns, patterns_of, values_of
+from mmgraph.inference.gaussian.tensors import answered
+
+
+class RowClusters(NamedTuple):
+    """Rows that have the same clusters."""
+
+    patterns: Patterns
+    clusters: list[Cluster]
+
+
+def row_clusters(
+    model: GaussianModel, patterns: Patterns, wanted: Bool[np.ndarray, " elements"] | None = None
+) -> list[RowClusters]:
+    """Return the clusters of all rows, of each pattern by itself where those of all are large."""
+    together = clusters_of(model, patterns, wanted)
+    largest = max((len(c.configurations) for c in together), default=0)
+    if largest <= FEW_CONFIGURATIONS or len(patterns.observed) == 1:
+        return [RowClusters(patterns, together)]
+    apart = []
+    for pattern in range(len(patterns.observed)):
+        some = patterns.some(np.array([pattern]))
+        apart.append(RowClusters(some, clusters_of(model, some, wanted)))
+    return apart
+
+
+def likelihood_tables(
+    graph: FactorGraph, evidence: Evidence, device: torch.device | None = None
+) -> Iterator[LogTable]:
+    """Yield what observed continuous variables say of discrete ones, ``(batch or 1, *states)``.
+
+    Parameters
+    ----------
+    device : torch.device, optional
+        Where torch computes what gradients are asked of; by default compiled code does.
+
+    Raises
+    ------
+    TreewidthError
+        If unobserved continuous variables join more discrete parents than the memory holds.
+    GraphError
+        If a continuous parent is neither normal nor linear.
+    """
+    for leaf in single_leaves(graph):
+        likelihood = leaf.likelihood(evidence)
+        if likelihood is not None:
+            yield likelihood
+    model = gaussian_model(graph)
+    if model is None or not any(v.name in evidence.values for v in model.variables):
+        return
+    patterns = patterns_of(values_of(evidence, model.variables))
+    tables: dict[tuple[Variable, ...], Tensor] = {}
+    for rows, clusters in row_clusters(model, patterns):
+        places = torch.from_numpy(rows.order)
+        for cluster in clusters:
+            logs = answered(cluster, rows, evidence, device).log_weights
+            by_state = without_components(cluster, logs).T.reshape(-1, *cluster.states)
+            whole = tables.get(cluster.scope)
+            if whole is None:
+                whole = by_state.new_zeros(evidence.batch, *cluster.states)
+            tables[cluster.scope] = whole.index_add(0, places.to(whole.device), by_state)
+    for scope, table in tables.items():
+        yield LogTable(scope, table)
+
+
+def without_components(
+    cluster: Cluster, log_weights: Float[Tensor, "configurations rows"]
+) -> Float[Tensor, "states rows"]:
+    """Return log-weights of the discrete parents' states, the components of mixtures summed out."""
+    if len(cluster.sizes) == len(cluster.scope):
+        return log_weights
+    states = math.prod(cluster.states)
+    return log_weights.reshape(states, -1, log_weights.shape[1]).logsumexp(1)
