@@ -16,14 +16,20 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from mmgraph.inference.gaussian.equation_rows import (
+    check,
+    has_unknowns,
+    largest,
+    read_message,
+    read_sizes,
+    reflect,
+    substitute,
+    write_equation,
+    write_message,
+)
 from mmgraph.inference.numerics.compiling import compiled, inlined, uncounted
 
 HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
-ROUNDING = 1e-11
-"""A coefficient that is this small beside the terms it is the sum of is zero."""
-
-AGREEMENT = 1e-9
-"""So near, beside its terms, an equation without noise and unknowns holds."""
 
 
 class Conditionals(NamedTuple):
@@ -174,13 +180,13 @@ def _eliminate_all(equations, fronts, task, work, made, density):  # type: ignor
         _pass_on(fronts, front, task, work, start, softs, hards, density)
     count = len(fronts.elements)
     for i in range(fronts.own_first[count], fronts.own_first[count + 1]):
-        noise = _write_equation(equations, fronts.own[i], task, work, 0, 1)
+        noise = write_equation(equations, fronts.own[i], task, work, 0, 1)
         if noise > 0.0:
             constant -= math.log(noise) + HALF_LOG_TWO_PI
             for b in range(batch):
                 density.log_density[b] -= 0.5 * work.matrix[0, 1 + b] ** 2
         else:
-            _check(work.matrix, 0, 1, 1 + batch, density)
+            check(work.matrix, 0, 1, 1 + batch, density)
     for b in range(batch):
         density.log_density[b] += constant
 
@@ -200,7 +206,7 @@ def _gather(equations, fronts, front, task, work):  # type: ignore[no-untyped-de
     softs, hards, constant = 0, 0, 0.0
     for i in range(fronts.own_first[front], fronts.own_first[front + 1]):
         row = softs + hards
-        noise = _write_equation(equations, fronts.own[i], task, work, row, width)
+        noise = write_equation(equations, fronts.own[i], task, work, row, width)
         if noise > 0.0:
             constant -= math.log(noise) + HALF_LOG_TWO_PI
             work.soft[softs] = row
@@ -214,9 +220,9 @@ def _gather(equations, fronts, front, task, work):  # type: ignore[no-untyped-de
         at = work.offset[below]
         for i in range(work.lengths[below]):
             row = softs + hards
-            at = _read_message(fronts, below, at, work, row, width, span)
+            at = read_message(fronts, below, at, work, row, width, span)
             if task.exact:
-                at = _read_sizes(fronts, below, at, work, row, width, span)
+                at = read_sizes(fronts, below, at, work, row, width, span)
             if work.without_noise[first + i]:
                 work.hard[hards] = row
                 hards += 1
@@ -242,17 +248,17 @@ def _solve(work, softs, hards, width, span):  # type: ignore[no-untyped-def]
     constant : float
         The logarithm of what the density is multiplied by.
     """
-    pivot = _largest(work.matrix, work.hard, hards, width) if hards > 0 else -1
+    pivot = largest(work.matrix, work.hard, hards, width) if hards > 0 else -1
     if pivot >= 0:
         row = work.hard[pivot]
         hards -= 1
         work.hard[pivot] = work.hard[hards]
         for i in range(hards):
-            _substitute(work.matrix, work.hard[i], row, span, True)
+            substitute(work.matrix, work.hard[i], row, span, True)
         for i in range(softs):
-            _substitute(work.matrix, work.soft[i], row, span, False)
+            substitute(work.matrix, work.soft[i], row, span, False)
         return row, 0, softs, hards, -math.log(abs(work.matrix[row, 0]))
-    size = abs(_reflect(work.matrix, work.soft, 0, softs, 0, span, work.scratch))
+    size = abs(reflect(work.matrix, work.soft, 0, softs, 0, span, work.scratch))
     if not 0.0 < size < np.inf:
         return -1, 0, softs, hards, 0.0
     return work.soft[0], 1, softs, hards, HALF_LOG_TWO_PI - math.log(size)
@@ -268,194 +274,24 @@ def _pass_on(fronts, front, task, work, start, softs, hards, density):  # type: 
     if softs - start >= width:
         last = start
         for column in range(1, width):
-            if _reflect(work.matrix, work.soft, last, softs, column, span, work.scratch) != 0.0:
+            if reflect(work.matrix, work.soft, last, softs, column, span, work.scratch) != 0.0:
                 last += 1
         for i in range(last, softs):
             for b in range(batch):
                 density.log_density[b] -= 0.5 * work.matrix[work.soft[i], width + b] ** 2
     first, sent, at = fronts.message_first[front], 0, work.offset[front]
     for i in range(start, last):
-        at = _write_message(work, at, work.soft[i], 1, span)
+        at = write_message(work, at, work.soft[i], 1, span)
         if task.exact:
-            at = _write_message(work, at, work.soft[i], span + 1, 2 * span)
+            at = write_message(work, at, work.soft[i], span + 1, 2 * span)
         work.without_noise[first + sent] = False
         sent += 1
     for i in range(hards):
-        if _has_unknowns(work.matrix, work.hard[i], width, span):
-            at = _write_message(work, at, work.hard[i], 1, span)
-            at = _write_message(work, at, work.hard[i], span + 1, 2 * span)
+        if has_unknowns(work.matrix, work.hard[i], width, span):
+            at = write_message(work, at, work.hard[i], 1, span)
+            at = write_message(work, at, work.hard[i], span + 1, 2 * span)
             work.without_noise[first + sent] = True
             sent += 1
         else:
-            _check(work.matrix, work.hard[i], width, span, density)
+            check(work.matrix, work.hard[i], width, span, density)
     work.lengths[front] = sent
-
-
-@inlined
-def _write_equation(equations, e, task, work, row, width):  # type: ignore[no-untyped-def]
-    """Write an equation in units of its noise into a row of the matrix; return its deviation."""
-    matrix, batch = work.matrix, task.values.shape[1]
-    span = width + batch
-    state = task.configuration[equations.factor[e]]
-    noise = equations.deviations[equations.constant_place[e] + state]
-    constant = equations.constants[equations.constant_place[e] + state]
-    for j in range(width):
-        matrix[row, j] = 0.0
-    for j in range(width, span):
-        matrix[row, j] = constant
-    if task.exact:
-        for j in range(span, 2 * span):
-            matrix[row, j] = abs(constant)
-    first = equations.first[e]
-    size = equations.first[e + 1] - first
-    place = equations.place[e] + state * size
-    for j in range(size):
-        coefficient = equations.coefficients[place + j]
-        element = equations.columns[first + j]
-        front = task.position[element]
-        if front >= 0:
-            matrix[row, work.local[front]] += coefficient
-        elif coefficient != 0.0:
-            for b in range(batch):
-                matrix[row, width + b] -= coefficient * task.values[element, b]
-            if task.exact:
-                for b in range(batch):
-                    matrix[row, span + width + b] += abs(coefficient * task.values[element, b])
-    if task.exact:
-        for j in range(width):
-            matrix[row, span + j] = abs(matrix[row, j])
-    if noise > 0.0 and noise != 1.0:
-        scale = 1.0 / noise
-        for j in range(span):
-            matrix[row, j] *= scale
-    return noise
-
-
-@inlined
-def _read_message(fronts, below, at, work, row, width, span):  # type: ignore[no-untyped-def]
-    """Write an equation that another front left over into a row; return where the next begins."""
-    for j in range(width):
-        work.matrix[row, j] = 0.0
-    for j in range(fronts.first[below], fronts.first[below + 1]):
-        work.matrix[row, work.local[fronts.columns[j]]] = work.messages[at]
-        at += 1
-    for j in range(width, span):
-        work.matrix[row, j] = work.messages[at]
-        at += 1
-    return at
-
-
-@inlined
-def _read_sizes(fronts, below, at, work, row, width, span):  # type: ignore[no-untyped-def]
-    """The same of the sizes of its terms."""
-    for j in range(width):
-        work.matrix[row, span + j] = 0.0
-    for j in range(fronts.first[below], fronts.first[below + 1]):
-        work.matrix[row, span + work.local[fronts.columns[j]]] = work.messages[at]
-        at += 1
-    for j in range(width, span):
-        work.matrix[row, span + j] = work.messages[at]
-        at += 1
-    return at
-
-
-@inlined
-def _write_message(work, at, row, begin, end):  # type: ignore[no-untyped-def]
-    for j in range(begin, end):
-        work.messages[at] = work.matrix[row, j]
-        at += 1
-    return at
-
-
-@inlined
-def _largest(matrix, hard, hards, width):  # type: ignore[no-untyped-def]
-    """The equation without noise that is best solved for the first column, or -1."""
-    best, pivot = 0.0, -1
-    for i in range(hards):
-        row = hard[i]
-        if matrix[row, 0] != 0.0:
-            size = 0.0
-            for j in range(width):
-                size = max(size, abs(matrix[row, j]))
-            if abs(matrix[row, 0]) > best * size:
-                best, pivot = abs(matrix[row, 0]) / size, i
-    return pivot
-
-
-@inlined
-def _substitute(matrix, row, pivot, span, exact):  # type: ignore[no-untyped-def]
-    """Put the first element, as an equation without noise gives it, into another equation."""
-    if matrix[row, 0] == 0.0:
-        return
-    share = matrix[row, 0] / matrix[pivot, 0]
-    for j in range(1, span):
-        matrix[row, j] -= share * matrix[pivot, j]
-    if exact:
-        for j in range(span + 1, 2 * span):
-            matrix[row, j] += abs(share) * matrix[pivot, j]
-
-
-@inlined
-def _has_unknowns(matrix, row, width, span):  # type: ignore[no-untyped-def]
-    """Whether an equation without noise has a coefficient; what is mere rounding becomes zero."""
-    some = False
-    for j in range(1, width):
-        if abs(matrix[row, j]) <= ROUNDING * matrix[row, span + j]:
-            matrix[row, j] = 0.0
-        some |= matrix[row, j] != 0.0
-    return some
-
-
-@inlined
-def _check(matrix, row, width, span, density):  # type: ignore[no-untyped-def]
-    """Count an equation without noise and unknowns as repeated, or as impossible."""
-    for b in range(span - width):
-        if abs(matrix[row, width + b]) <= AGREEMENT * matrix[row, span + width + b]:
-            density.repeated[b] += 1
-        else:
-            density.log_density[b] = -np.inf
-
-
-@uncounted
-def _reflect(matrix, rows, start, stop, column, span, scratch):  # type: ignore[no-untyped-def]
-    """Bring a column of some rows to zero but for the first, and return what stands there then.
-
-    The row with the largest entry goes first, so that rows of very different size, as those of
-    precise and vague equations are, each keep their digits (Cox and Higham 1998).
-    """
-    largest, at = 0.0, start
-    for i in range(start, stop):
-        if abs(matrix[rows[i], column]) > largest:
-            largest, at = abs(matrix[rows[i], column]), i
-    if largest == 0.0:
-        return 0.0
-    rows[start], rows[at] = rows[at], rows[start]
-    head = rows[start]
-    squares = 0.0
-    for i in range(start + 1, stop):
-        squares += (matrix[rows[i], column] / largest) ** 2
-    if squares == 0.0:
-        return matrix[head, column]
-    norm = largest * math.sqrt(1.0 + squares)
-    lead = matrix[head, column] + math.copysign(norm, matrix[head, column])
-    factor = 1.0 / (norm * (norm + largest))
-    for j in range(column + 1, span):
-        scratch[j] = lead * matrix[head, j]
-    for i in range(start + 1, stop):
-        row = rows[i]
-        entry = matrix[row, column]
-        if entry != 0.0:
-            for j in range(column + 1, span):
-                scratch[j] += entry * matrix[row, j]
-    for j in range(column + 1, span):
-        scratch[j] *= factor
-        matrix[head, j] -= lead * scratch[j]
-    for i in range(start + 1, stop):
-        row = rows[i]
-        entry = matrix[row, column]
-        if entry != 0.0:
-            for j in range(column + 1, span):
-                matrix[row, j] -= entry * scratch[j]
-            matrix[row, column] = 0.0
-    matrix[head, column] = -math.copysign(norm, lead)
-    return matrix[head, column]

@@ -35,7 +35,7 @@ def assert_same_posterior(graph: mm.FactorGraph, evidence: mm.Evidence) -> None:
     assert found.exact
     assert found.method == "junction_tree"
     torch.testing.assert_close(found.log_evidence, expected.log_evidence, rtol=1e-10, atol=1e-9)
-    for name in expected.variables:
+    for name in expected.marginals:
         torch.testing.assert_close(
             found.marginal(name), expected.marginal(name), rtol=0, atol=1e-10
         )

@@ -21,7 +21,7 @@ def test_torch_equals_the_kernel(seed: int, zeros: float, rows: int, network: bo
     expected = mm.query(graph, evidence, method="junction_tree")
     found = mm.query(graph, evidence, method="torch")
     torch.testing.assert_close(found.log_evidence, expected.log_evidence, rtol=1e-10, atol=1e-9)
-    for name in expected.variables:
+    for name in expected.marginals:
         torch.testing.assert_close(
             found.marginal(name), expected.marginal(name), rtol=0, atol=1e-10
         )

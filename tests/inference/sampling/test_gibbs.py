@@ -98,7 +98,7 @@ def test_networks_with_continuous_leaves(seed):
     evidence = mm.Evidence.of(random_evidence(network, seed, 2), network.variables)
     exact = mm.query(network, evidence)
     posterior = gibbs(network, evidence, draws=6000, generator=seeded(seed))
-    for name in exact.variables:
+    for name in exact.marginals:
         difference = (posterior.marginal(name) - exact.marginal(name)).abs().max()
         assert float(difference) < tolerance(posterior, name), name
 
