@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmgraph.data.column_codes import real_values
+from mmgraph.data.schema.kinds import are_measurements, is_number
 from mmgraph.data.table import CHUNK_ROWS, Table
 from mmgraph.graph.column_reader import factorised, plain_array, spelling, spellings
 from mmgraph.graph.errors import LearningError, warn_caller
@@ -75,6 +76,57 @@ def states_in(
             states[name] = _sorted_labels(name, labels, table, constant)
             _warn_of_many(name, states[name], rows, table.origin, remedy)
     return states
+
+
+def measured_columns(
+    table: Table, columns: Collection[str], chunk_rows: int = CHUNK_ROWS
+) -> list[str]:
+    """Return the columns that hold measurements, and no labels: numbers as ``are_measurements``.
+
+    Categorical columns and truth values are labels, and so are texts such as ``02139``, which are
+    more than the number that they spell. A table is read no further than it takes to tell.
+    """
+    distinct: dict[str, dict[Any, None]] = {name: {} for name in columns}
+    measured: set[str] = set()
+    hidden = spellings(table.missing_cells())
+    rows = 0
+    for chunk in table.chunks(chunk_rows):
+        rows += len(next(iter(chunk.values()), ()))
+        for name in list(distinct):
+            column = plain_array(chunk[name])
+            kind = getattr(getattr(column, "dtype", None), "kind", "O")
+            if hasattr(getattr(column, "dtype", None), "categories") or kind == "b":
+                del distinct[name]
+                continue
+            if kind == "f" and _has_fractions(np.asarray(column), hidden):
+                measured.add(name)
+                del distinct[name]
+                continue
+            _, cells = factorised(Variable(name, 1), column)
+            cells = [c for c in cells if spelling(c) not in hidden]
+            if all(map(_is_plain_number, cells)):
+                distinct[name].update(dict.fromkeys(cells))
+            else:
+                del distinct[name]
+        if not distinct:
+            break
+    for name, seen in distinct.items():
+        numbers = np.array([float(str(cell)) for cell in seen])
+        if are_measurements(numbers[np.isfinite(numbers)], rows):
+            measured.add(name)
+    return [name for name in columns if name in measured]
+
+
+def _has_fractions(cells: np.ndarray, hidden: Collection[str]) -> bool:
+    """Whether numbers that are not missing have fractions."""
+    broken = cells[np.isfinite(cells) & (cells != np.floor(cells))]
+    return any(spelling(plain_cell(cell)) not in hidden for cell in np.unique(broken))
+
+
+def _is_plain_number(cell: Any) -> bool:
+    """Whether a cell is a number, and no text of digits that begins with a zero."""
+    digits = cell.strip().lstrip("-") if isinstance(cell, str) else ""
+    return is_number(cell) and not (digits.isdigit() and digits != str(int(digits)))
 
 
 def binned_states(

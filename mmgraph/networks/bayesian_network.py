@@ -18,6 +18,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.learning.conditionals import fitting, prediction
+from mmgraph.learning.conditionals.skeleton import skeleton
 from mmgraph.networks.conditional_tables import (
     as_table,
     check_acyclic,
@@ -124,9 +125,14 @@ class BayesianNetwork(FactorGraph):
         modalities: Mapping[str, str] | None = None,
         variables: Sequence[str] | None = None,
         bins: Bins | None = None,
+        continuous: Sequence[str] | None = None,
         **options: Any,
     ) -> Self:
-        """Build from edges and a table, learning states and parameters.
+        """Build from edges and a table, learning kinds, states and parameters.
+
+        Columns of fractions, and of more than ten distinct whole numbers (unless these just number
+        the rows), are continuous: their distributions are :class:`LinearGaussian`. All others have
+        states.
 
         Parameters
         ----------
@@ -146,22 +152,27 @@ class BayesianNetwork(FactorGraph):
             Numeric columns that are put into bins, so many of equally many rows or between these
             edges: ``bins={"age": 5, "weight": [0, 50, 70, 90, inf]}``. Their states are intervals,
             and a number is read as the one that holds it, here and in evidence.
+        continuous : sequence of str, optional
+            Columns that are continuous whatever their cells are.
 
         Warns
         -----
         ManyStatesWarning
-            If a column has more than twenty distinct cells: a measurement, or an identifier?
+            If a column has more than twenty states: texts, or an identifier?
 
         Raises
         ------
         UnknownVariableError
             If an edge or an option names what is no column.
         LearningError
-            If there are no rows, a column is constant, or as for :meth:`fit`.
+            If there are no rows, a column is constant, an edge leads from a continuous column to
+            one with states, or as for :meth:`fit`.
         """
         table = open_table(data, **{k: options.pop(k) for k in READING if k in options})
-        made, uniform, table = fitting.skeleton(table, edges, states, modalities, variables, bins)
-        return cls(made, uniform).fit(table, method, **options)
+        made, uninformed, table = skeleton(
+            table, edges, states, modalities, variables, bins, continuous
+        )
+        return cls(made, uninformed).fit(table, method, **options)
 
     def distribution(self, name: str) -> Factor:
         """Return the conditional distribution of a variable."""

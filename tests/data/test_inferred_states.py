@@ -10,8 +10,13 @@ import pytest
 import torch
 
 import mmgraph as mm
-from mmgraph.data.inferred_states import BinsWarning, ManyStatesWarning
-from mmgraph.graph.errors import LearningError, UnknownStateError, UnknownVariableError
+from mmgraph.data.inferred_states import BinsWarning, ManyStatesWarning, measured_columns
+from mmgraph.graph.errors import (
+    EvidenceError,
+    LearningError,
+    UnknownStateError,
+    UnknownVariableError,
+)
 
 GENERATOR = np.random.default_rng(0)
 AGE = GENERATOR.integers(20, 52, 300)
@@ -21,10 +26,9 @@ FRAME = pd.DataFrame(
 
 
 def test_many_states_are_warned_of_and_bins_offered():
-    with pytest.warns(
-        ManyStatesWarning, match=r"'age' of the data frame has 32 .*bins=\{'age': 5\}"
-    ):
-        mm.BayesianNetwork.from_data(FRAME, [("age", "ill")])
+    codes = FRAME.assign(age=[f"{age} years" for age in AGE])
+    with pytest.warns(ManyStatesWarning, match=r"'age' of the data frame has 32 .*states"):
+        mm.BayesianNetwork.from_data(codes, [("age", "ill")])
     people = FRAME.assign(person=[f"p{i}" for i in range(300)])
     with pytest.warns(ManyStatesWarning, match="'person' .*identifier"):
         mm.BayesianNetwork.from_data(people, [], variables=["ill", "person"])
@@ -118,6 +122,75 @@ def test_bins_that_are_none_are_refused(bins, error, message):
         mm.BayesianNetwork.from_data(FRAME, [], states={"age": [1, 2]}, bins={"age": 3})
 
 
-def test_a_column_of_real_numbers_is_no_states():
-    with pytest.raises(LearningError, match=r"holds real numbers.*bins=\{'x': 5\}"):
-        mm.BayesianNetwork.from_data(FRAME.assign(x=AGE / 7), [])
+def test_measurements_are_continuous_and_labels_are_not():
+    source = np.random.default_rng(1)
+    frame = pd.DataFrame(
+        {
+            "pressure": source.normal(120, 10, 300).round(1),
+            "age": AGE,
+            "children": source.integers(0, 8, 300),
+            "grade": source.integers(0, 8, 300) / 2,
+            "flag": source.random(300) < 0.5,
+            "zip": [f"0{i % 30}" for i in range(300)],
+            "ward": pd.Categorical(source.integers(0, 40, 300)),
+            "number": np.arange(300),
+        }
+    )
+    expected = ["pressure", "age", "grade"]
+    assert measured_columns(mm.open_table(frame), frame.columns) == expected
+    holed = frame.copy()
+    holed.loc[3, ["pressure", "age", "children"]] = np.nan
+    assert measured_columns(mm.open_table(holed), frame.columns) == expected
+    assert measured_columns(mm.open_table(frame), frame.columns, 7) == expected
+    with pytest.warns(ManyStatesWarning, match="'number' .*identifier"):
+        net = mm.BayesianNetwork.from_data(
+            frame.drop(columns=["zip", "ward"]), [("flag", "pressure"), ("age", "pressure")]
+        )
+    kinds = {n: v.is_discrete for n, v in net.variables.items()}
+    assert [n for n, discrete in kinds.items() if not discrete] == expected
+    assert net.variable("children").labels == tuple(range(8))
+    regression = net.distribution("pressure")
+    assert isinstance(regression, mm.LinearGaussian)
+    assert net.parents("pressure") == ("flag", "age")
+    assert regression.coefficients.shape == (2, 1)
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
+def test_files_have_the_kinds_of_frames(tmp_path, name):
+    source = np.random.default_rng(2)
+    frame = pd.DataFrame(
+        {
+            "x": source.normal(size=90).round(2),
+            "many": source.integers(100, 180, 90),
+            "few": source.integers(0, 3, 90),
+            "word": source.choice(["a", "b"], 90),
+        }
+    )
+    if name.endswith("csv"):
+        text = frame.to_csv(index=False, float_format="%.2f")  # "1.50" is a number, if no label
+        (tmp_path / name).write_text(text.replace("\n", "\n,,,\n", 1).replace(",,,", ",,1,a", 1))
+    else:
+        frame.to_parquet(tmp_path / name)
+    table = mm.open_table(tmp_path / name)
+    assert measured_columns(table, table.columns, 20) == ["x", "many"]
+
+
+def test_the_user_says_what_is_continuous_and_what_is_not():
+    frame = FRAME.assign(few=AGE % 4)
+    net = mm.BayesianNetwork.from_data(frame, [("few", "age")], continuous=["few"])
+    assert not net.variable("few").is_discrete
+    labels = sorted(set(AGE.tolist()))
+    net = mm.BayesianNetwork.from_data(frame, [("age", "ill")], states={"age": labels})
+    assert net.variable("age").labels == tuple(labels)
+    refused = r"age -> ill: 'age' is continuous.*bins=\{'age': 5\}.*turn the edge around"
+    with pytest.raises(LearningError, match=refused):
+        mm.BayesianNetwork.from_data(frame, [("age", "ill")])
+    for option in ({"bins": {"age": 3}}, {"states": {"age": labels}}):
+        with pytest.raises(LearningError, match="'age' is continuous, and given states or bins"):
+            mm.BayesianNetwork.from_data(frame, [], continuous="age", **option)
+    with pytest.raises(UnknownVariableError, match=r"continuous names 'agee'.* mean 'age'"):
+        mm.BayesianNetwork.from_data(frame, [], continuous=["agee"])
+    with pytest.raises(EvidenceError, match="'ill' is no number"):
+        mm.BayesianNetwork.from_data(frame, [], continuous=["ill"])
+    with pytest.raises(LearningError, match="has the same value"):
+        mm.BayesianNetwork.from_data(frame.assign(x=2.5), [])

@@ -13,7 +13,13 @@ import numpy as np
 from mmgraph.data.csv_table import has_decimal_comma
 from mmgraph.data.dates import is_date
 from mmgraph.data.schema.columns import Column
-from mmgraph.data.schema.kinds import FEW_STATES, are_texts, is_number, not_numbers
+from mmgraph.data.schema.kinds import (
+    FEW_STATES,
+    are_measurements,
+    are_texts,
+    is_number,
+    not_numbers,
+)
 from mmgraph.data.table import CHUNK_ROWS, Table, said_so
 from mmgraph.data.tables import open_table
 from mmgraph.graph.column_reader import factorised, plain_array, spellings
@@ -186,24 +192,23 @@ def _described(name: str, summary: _Summary) -> Column:
 
 
 def _numeric(column: Any, summary: _Summary, hints: Any) -> Column:
-    assert summary.numbers is not None
-    if not summary.whole:
-        return column("continuous")
-    if summary.distinct == 2:
-        return column("categorical")
-    if summary.distinct <= FEW_STATES:
-        if hints("ordinal"):
-            return column("ordinal")
-        return column(
-            "categorical",
-            f"{summary.distinct} whole numbers; ordinal or count if they have an order",
-        )
-    if summary.numbers.min() >= 0 and hints("count"):
+    numbers, distinct = summary.numbers, summary.distinct
+    assert numbers is not None
+    counts = summary.whole and numbers.min() >= 0 and distinct > FEW_STATES
+    if counts and hints("count"):
         return column("count")
-    if summary.distinct == summary.rows and (np.diff(np.sort(summary.numbers)) == 1).all():
+    if are_measurements(numbers, summary.rows):
+        unsure = counts and distinct <= _LONG_COUNTS
+        return column("continuous", "whole numbers; a count, perhaps" if unsure else "")
+    if distinct > FEW_STATES:
         return column("categorical", "numbers its rows: an identifier", "ignored")
-    unsure = summary.numbers.min() >= 0 and summary.distinct <= _LONG_COUNTS
-    return column("continuous", "whole numbers; a count, perhaps" if unsure else "")
+    if distinct == 2:
+        return column("categorical")
+    if hints("ordinal"):
+        return column("ordinal")
+    return column(
+        "categorical", f"{distinct} whole numbers; ordinal or count if they have an order"
+    )
 
 
 def _textual(column: Any, summary: _Summary) -> Column:

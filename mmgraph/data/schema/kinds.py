@@ -31,6 +31,18 @@ def is_number(cell: Any) -> bool:
     return str(cell).strip().casefold() not in ("true", "false")
 
 
+def are_measurements(numbers: np.ndarray, rows: int) -> bool:
+    """Return whether the distinct numbers of a column of so many rows are no labels.
+
+    They measure something where some are fractions; or where they are more than ten, and do not
+    just number the rows.
+    """
+    if bool((numbers != np.floor(numbers)).any()):
+        return True
+    numbering = len(numbers) == rows and bool((np.diff(np.sort(numbers)) == 1).all())
+    return len(numbers) > FEW_STATES and not numbering
+
+
 def not_numbers(cells: Collection[Any]) -> list[Any] | None:
     """Return the cells that are no numbers, of distinct ones that measure something, or None.
 

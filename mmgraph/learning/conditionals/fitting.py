@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 
 from mmgraph.data.encoding import CodedRows, coded_chunks
-from mmgraph.data.inferred_states import Bins, binned_states, states_in
-from mmgraph.data.table import CHUNK_ROWS, Table
-from mmgraph.data.tables import open_table
+from mmgraph.data.table import CHUNK_ROWS
 from mmgraph.graph.errors import (
     ConvergenceWarning,
     LearningError,
-    UnknownVariableError,
     suggestion,
     warn_caller,
 )
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.variable import Variable
 from mmgraph.inference.options import check_type, check_types, device_of_data
 from mmgraph.learning.conditionals.em_records import EMOptions, EMReport
 from mmgraph.learning.conditionals.expectation_maximization import expectation_maximization
 from mmgraph.learning.conditionals.parameters import learn_parameters
 from mmgraph.learning.conditionals.priors import LeafOptions, Prior
-from mmgraph.learning.counts import TABLE_BUDGET_BYTES, IncompleteDataError
+from mmgraph.learning.counts import IncompleteDataError
 
-__all__ = ["METHODS", "ConvergenceWarning", "fitted", "skeleton"]
+__all__ = ["METHODS", "ConvergenceWarning", "fitted"]
 
 
 class LatentVariableWarning(UserWarning):
@@ -124,80 +118,3 @@ def _split_options(
         )
     defaults = {"bdeu": {"equivalent_sample_size": 10.0}, "dirichlet": {"pseudo_counts": 1.0}}
     return Prior(**{**defaults.get(method, {}), **prior}), LeafOptions(**leaf), search
-
-
-def skeleton(
-    data: object,
-    edges: Iterable[tuple[str, str]],
-    states: Mapping[str, int | Sequence[Any]] | None = None,
-    modalities: Mapping[str, str] | None = None,
-    variables: Sequence[str] | None = None,
-    bins: Bins | None = None,
-) -> tuple[list[Variable], list[Factor], Table]:
-    """Return variables whose states are those in a table, and uniform distributions along edges.
-
-    Third is the table of the columns that are modelled. Parameters and errors are those of
-    ``BayesianNetwork.from_data``; the states of a categorical column in memory are its categories.
-    """
-    table = open_table(data)
-    states, modalities, bins = states or {}, modalities or {}, bins or {}
-    edges = _checked_edges(edges)
-    if not isinstance(bins, Mapping):
-        raise LearningError(f"bins are given by column, as in bins={{'age': 5}}, not {bins!r}")
-    if variables is not None:
-        table = table.select([variables] if isinstance(variables, str) else variables)
-    latent = [n for n in states if n not in table.columns]
-    modelled = (*table.columns, *latent)
-    for what, names in (
-        ("an edge", [n for edge in edges for n in edge]),
-        ("states", [n for n in latent if not any(n in edge for edge in edges)]),
-        ("modalities", list(modalities)),
-        ("bins", list(bins)),
-    ):
-        for name in names:
-            if name not in modelled or what == "states":
-                raise UnknownVariableError(
-                    f"{what} names '{name}', which is no column of {table.origin}"
-                    f"{suggestion(name, table.columns)}"
-                )
-    for name in bins:
-        if name in states:
-            raise LearningError(f"'{name}' is given both states and bins")
-    states = {**states, **binned_states(table.select(bins), bins)}
-    learned = states_in(table, [n for n in table.columns if n not in states])
-    made: dict[str, Variable] = {}
-    for name in modelled:
-        labels: Any = states[name] if name in states else learned[name]
-        made[name] = Variable(name, labels, modality=modalities.get(name))
-    return (
-        list(made.values()),
-        [
-            _uniform([made[p] for p, c in edges if c == name], variable)
-            for name, variable in made.items()
-        ],
-        table,
-    )
-
-
-def _checked_edges(edges: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Pairs (parent, child), each once."""
-    checked: list[tuple[str, str]] = []
-    for edge in edges:
-        if isinstance(edge, str) or not isinstance(edge, Sequence) or len(edge) != 2:
-            raise LearningError(f"the edge {edge!r} is not a pair (parent, child)")
-        if tuple(edge) in checked:
-            raise LearningError(f"the edge {edge[0]} -> {edge[1]} is given twice")
-        checked.append((edge[0], edge[1]))
-    return checked
-
-
-def _uniform(parents: Sequence[Variable], child: Variable) -> Factor:
-    shape = [v.cardinality for v in (*parents, child)]
-    if 8 * math.prod(shape) > TABLE_BUDGET_BYTES:
-        raise LearningError(
-            f"{len(parents)} parents make the table of '{child.name}' {math.prod(shape):,} cells, "
-            f"{8 * math.prod(shape) / 2**30:.3g} GiB; {TABLE_BUDGET_BYTES / 2**30:.3g} GiB are "
-            "allowed"
-        )
-    table = torch.full(shape, 1.0 / child.cardinality, dtype=torch.float64)
-    return TableFactor((*parents, child), table, child=child)
