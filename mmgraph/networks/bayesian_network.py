@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-import networkx as nx
 import numpy as np
 from jaxtyping import Float64
 
@@ -14,18 +13,12 @@ from mmgraph.data.inferred_states import Bins
 from mmgraph.data.tables import open_table
 from mmgraph.graph.errors import GraphError, UnknownVariableError
 from mmgraph.graph.factor import Factor
-from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.learning.conditionals import fitting, prediction
 from mmgraph.learning.conditionals.skeleton import skeleton
-from mmgraph.networks.conditional_tables import (
-    as_table,
-    check_acyclic,
-    checked_by_child,
-    forced_distribution,
-    with_child_last,
-)
+from mmgraph.networks.conditional_tables import as_table, checked_by_child, forced_distribution
+from mmgraph.networks.directed_network import DirectedNetwork
 
 if TYPE_CHECKING:
     import pandas
@@ -33,7 +26,7 @@ if TYPE_CHECKING:
     from mmgraph.learning.conditionals.em_records import EMReport
 
 
-class BayesianNetwork(FactorGraph):
+class BayesianNetwork(DirectedNetwork):
     """A factor graph whose factors are conditional distributions along a directed acyclic graph.
 
     Parameters
@@ -57,10 +50,8 @@ class BayesianNetwork(FactorGraph):
     """
 
     def __init__(self, variables: Iterable[Variable], distributions: Iterable[Factor]) -> None:
-        super().__init__(variables, (with_child_last(d) for d in distributions))
+        super().__init__(variables, distributions)
         self.fit_report: EMReport | None = None
-        self._by_child = checked_by_child(self.variables, self.factors)
-        check_acyclic(self.directed())
 
     @classmethod
     def from_tables(
@@ -173,72 +164,6 @@ class BayesianNetwork(FactorGraph):
             table, edges, states, modalities, variables, bins, continuous
         )
         return cls(made, uninformed).fit(table, method, **options)
-
-    def distribution(self, name: str) -> Factor:
-        """Return the conditional distribution of a variable."""
-        return self._by_child[self.variable(name).name]
-
-    def parents(self, name: str) -> tuple[str, ...]:
-        """Return the parents of a variable, in the order of its distribution's axes."""
-        return tuple(v.name for v in self.distribution(name).parents)
-
-    @property
-    def is_normalised(self) -> bool:
-        """True: the factors are conditional distributions along a directed acyclic graph."""
-        return True
-
-    def children(self, name: str) -> tuple[str, ...]:
-        """Return the children of a variable."""
-        return tuple(self.directed().successors(self.variable(name).name))
-
-    @property
-    def edges(self) -> tuple[tuple[str, str], ...]:
-        """All (parent, child) pairs, child by child."""
-        return tuple((p.name, f.child.name) for f in self.factors if f.child for p in f.parents)
-
-    def directed(self) -> nx.DiGraph:
-        """Return the directed graph; nodes carry ``variable`` and ``modality``."""
-        return self.cached_structure(_directed)
-
-    def to_networkx(self) -> nx.DiGraph:
-        """Return a copy of the directed graph; nodes carry ``variable`` and ``modality``.
-
-        The graph of variables and distributions is :meth:`to_factor_graph`.
-        """
-        return self.directed().copy()
-
-    def topological_order(self) -> tuple[str, ...]:
-        """Return the variables so that parents come before their children."""
-        return tuple(nx.topological_sort(self.directed()))
-
-    def moral_graph(self) -> nx.Graph:
-        """Return the undirected graph in which parents of a common child are joined."""
-        return self.markov_network()
-
-    def markov_blanket(self, name: str) -> frozenset[str]:
-        """Return parents, children and the children's other parents."""
-        children = self.children(name)
-        spouses = (p for child in children for p in self.parents(child))
-        return frozenset((*self.parents(name), *children, *spouses)) - {name}
-
-    def is_d_separated(
-        self, first: str | Iterable[str], second: str | Iterable[str], given: Iterable[str] = ()
-    ) -> bool:
-        """Whether two sets of variables are d-separated by a third (Pearl 1988, section 3.3).
-
-        Raises
-        ------
-        UnknownVariableError
-            If a name is not in the network.
-        GraphError
-            If the sets overlap.
-        """
-        sets = [{s} if isinstance(s, str) else set(s) for s in (first, second, given)]
-        for name in set().union(*sets):
-            self.variable(name)
-        if sets[0] & sets[1] or sets[0] & sets[2] or sets[1] & sets[2]:
-            raise GraphError("d-separation asks for three disjoint sets of variables")
-        return bool(nx.is_d_separator(self.directed(), *sets))
 
     def do(
         self, interventions: Mapping[str, object] | None = None, **named: object
@@ -377,11 +302,3 @@ class BayesianNetwork(FactorGraph):
     def score(self, data: object, **reading: Any) -> float:
         """Return the mean log-likelihood of the rows; ``-inf`` if one of them is impossible."""
         return prediction.score(self, data, **reading)
-
-
-def _directed(net: BayesianNetwork) -> nx.DiGraph:
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    for name, variable in net.variables.items():
-        graph.add_node(name, variable=variable, modality=variable.modality)
-    graph.add_edges_from(net.edges)
-    return graph
