@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     )
     from mmgraph.inference.samples import Samples
     from mmgraph.interop.pgmpy import from_pgmpy, to_pgmpy
+    from mmgraph.interop.pyro.node import PyroNode
     from mmgraph.learning.conditionals.expectation_maximization import expectation_maximization
     from mmgraph.learning.conditionals.parameters import learn_parameters
     from mmgraph.learning.conditionals.priors import Prior
@@ -105,6 +106,8 @@ _HOMES = {
     "Posterior": "mmgraph.inference.posterior",
     "Potts": "mmgraph.graph.interaction",
     "Prior": "mmgraph.learning.conditionals.priors",
+    "Prior": "mmgraph.learning.conditionals.parameters",
+    "PyroNode": "mmgraph.interop.pyro.node",
     "RestrictedBoltzmannMachine": "mmgraph.networks.boltzmann.restricted",
     "Samples": "mmgraph.inference.samples",
     "Schema": "mmgraph.data.schema.schema",
@@ -169,6 +172,7 @@ __all__ = [
     "Posterior",
     "Potts",
     "Prior",
+    "PyroNode",
     "RestrictedBoltzmannMachine",
     "Samples",
     "Schema",

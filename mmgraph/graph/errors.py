@@ -108,6 +108,10 @@ class NotTabularError(GraphError):
     """A factor that has no finite table was given to a method that needs tables."""
 
 
+class NotConjugateError(NotTabularError):
+    """A distribution that no exact method integrates over what is not observed; sampling does."""
+
+
 class LearningError(MmgraphError, ValueError):
     """Data from which the parameters asked for cannot be learned."""
 

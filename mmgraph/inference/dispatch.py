@@ -7,7 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from mmgraph.graph.errors import MmgraphError, TreewidthError, UnderflowError
+from mmgraph.graph.errors import (
+    MmgraphError,
+    NotConjugateError,
+    TreewidthError,
+    UnderflowError,
+)
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.memory_budget import default_memory_budget
@@ -156,6 +161,10 @@ def _suitable_answer(question: Question) -> Any:
         except (TreewidthError, UnderflowError):
             if name == "map_query" and subject[0] is not None:
                 raise  # a marginal MAP has no approximate method
+        except NotConjugateError:
+            if name != "query":
+                raise
+            return _call_with_known(METHODS["nuts"], question)
     if name == "query":
         return _best_marginals(question)
     if name == "sample":
@@ -206,7 +215,10 @@ def _check_auto_options(question: Question) -> None:
     """
     names = {"exact_budget", "memory_budget"}
     if question.options:
-        for method in _APPROXIMATE[question.name]:
+        methods = _APPROXIMATE[question.name]
+        if question.name == "query" and not all(f.is_tabular for f in question.graph.factors):
+            methods = (*methods, "nuts")
+        for method in methods:
             check_types(METHODS[method].function(question.name), question.options)
             names |= set(METHODS[method].parameters(question.name))
     check_known(question.options, sorted(names), "what stands behind 'auto'")

@@ -38,9 +38,10 @@ class Method:
     name : str
     functions : mapping of str to str
         The function for each question that it answers, ``module:function`` below
-        ``mmgraph.inference``. It takes the graph, the evidence, what the question asks for (the
-        variables; of samples their number and a generator) and options. That for the log-partition
-        function may return a posterior, if it is not exact.
+        ``mmgraph.inference``, or by a module's whole name if it lives on a higher floor. It takes
+        the graph, the evidence, what the question asks for (the variables; of samples their number
+        and a generator) and options. That for the log-partition function may return a posterior, if
+        it is not exact.
     exact : bool
         Whether its answers are exact up to rounding.
     view : {"tables", "field", "layers"}
@@ -101,7 +102,8 @@ def _options_of(
 
 @functools.cache
 def _imported(module: str) -> ModuleType:
-    return importlib.import_module(f"mmgraph.inference.{module}")
+    whole = module if module.startswith("mmgraph.") else f"mmgraph.inference.{module}"
+    return importlib.import_module(whole)
 
 
 def _functions(module: str, **names: str) -> dict[str, str]:
@@ -136,6 +138,7 @@ _BELIEFS = _marginals("messages.belief_propagation:belief_propagation")
 _CONVEX_BELIEFS = _marginals("messages.tree_reweighted:tree_reweighted")
 _MEAN_FIELD = _marginals("mean_field.mean_field:mean_field")
 _ANNEALING = _marginals("sampling.annealing:annealed_importance_sampling")
+_BY_PYRO = "Pyro's steps are many and small; method='gibbs' or 'mean_field' of discrete variables"
 _COMPILED = "its loops are compiled for the CPU; method='torch' runs the same tree"
 _FOR_TESTS = "it is the referee of small graphs; method='torch' is exact, too"
 _ONE_TREE_AFTER_THE_OTHER = (
@@ -168,6 +171,18 @@ _ALL = (
     Method("gibbs", _GIBBS, view="field", seeded=True),
     Method("parallel_tempering", _TEMPERING, view="field", seeded=True),
     Method("annealed_importance_sampling", _ANNEALING, view="field", seeded=True),
+    Method(
+        "nuts",
+        {"query": "mmgraph.interop.pyro.sampling:nuts"},
+        seeded=True,
+        cpu_alone=_BY_PYRO,
+    ),
+    Method(
+        "svi",
+        _marginals("mmgraph.interop.pyro.variational:svi"),
+        seeded=True,
+        cpu_alone=_BY_PYRO,
+    ),
     _minimiser("messages.belief_propagation", "max_product"),
     _minimiser("messages.trws", "trws"),
     _minimiser("minimisation.trws_and_moves", "trws_and_moves", f"{_CUTS}is the part without them"),

@@ -178,7 +178,8 @@ class Posterior(DeepCopied):
     @property
     def variables(self) -> tuple[str, ...]:
         """The variables whose marginals or means are held."""
-        return (*self.marginals, *self.moments.means, *(self.real.names if self.real else ()))
+        real = self.real.names if self.real else ()
+        return tuple(dict.fromkeys((*self.marginals, *self.moments.means, *real)))
 
     @property
     def batch(self) -> int:

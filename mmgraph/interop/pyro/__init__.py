@@ -1,0 +1,1 @@
+"""Pyro: models as its programs and back, nodes with any distribution, NUTS and SVI."""

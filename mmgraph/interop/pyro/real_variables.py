@@ -1,0 +1,178 @@
+"""The real variables of a model: their order, what is known of them, and draws of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import networkx as nx
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from mmgraph.graph.errors import EvidenceError, GraphError
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor import Factor
+from mmgraph.graph.factor_graph import FactorGraph
+
+
+class RealVariables:
+    """The real variables in the order of their edges, and which of their elements are sampled.
+
+    A factor *speaks* in a row if its child, or a descendant, has an observed element there. What no
+    speaking factor holds is left out: its density integrates to one.
+
+    Attributes
+    ----------
+    order : tuple of str
+        Parents before children.
+    factor : dict of str to Factor
+        Whose child each is.
+    observed : dict of str to Tensor, shape (rows, *shape)
+        NaN where missing; one row of shared variables.
+    speaks : dict of Factor to Tensor, shape (rows,)
+    sampled : dict of str to Tensor, shape (rows, *shape)
+        One row of shared variables.
+    """
+
+    def __init__(self, graph: FactorGraph, evidence: Evidence, shared: frozenset[str]) -> None:
+        self.shared, self.rows = shared, evidence.batch
+        factors = [f for f in graph.factors if any(not v.is_discrete for v in f.scope)]
+        self.factor = self._by_child(graph, factors)
+        self.order = self._ordered(graph)
+        self.observed = {n: self._observed(graph, evidence, n) for n in self.order}
+        self.speaks = self._speaking(factors)
+        self.speaking = [f for f in factors if bool(self.speaks[f].any())]
+        speaking = {f.child.name for f in self.speaking if f.child is not None}
+        self.order_of_speaking = [n for n in self.order if n in speaking]
+        self.sampled = {}
+        for name in self.order:
+            missing = self.observed[name].isnan()
+            rows = self.speaks[self.factor[name]][: len(missing)]
+            self.sampled[name] = missing & rows.reshape(-1, *(1,) * (missing.ndim - 1))
+
+    @staticmethod
+    def _by_child(graph: FactorGraph, factors: Sequence[Factor]) -> dict[str, Factor]:
+        by_child: dict[str, Factor] = {}
+        for factor in factors:
+            if factor.child is None:
+                raise GraphError(
+                    f"{factor!r} joins real variables without a direction; NUTS and SVI know "
+                    "conditional distributions of them alone"
+                )
+            if factor.child.name in by_child:
+                raise GraphError(f"'{factor.child.name}' has two conditional distributions")
+            by_child[factor.child.name] = factor
+        for name, v in graph.variables.items():
+            if not v.is_discrete and name not in by_child:
+                raise GraphError(f"the real variable '{name}' has no distribution")
+        return {n: f for n, f in by_child.items() if not graph.variables[n].is_discrete}
+
+    def _ordered(self, graph: FactorGraph) -> tuple[str, ...]:
+        directed: nx.DiGraph[str] = nx.DiGraph()
+        directed.add_nodes_from(self.factor)
+        for name, factor in self.factor.items():
+            directed.add_edges_from((p.name, name) for p in factor.parents if not p.is_discrete)
+        if not nx.is_directed_acyclic_graph(directed):
+            raise GraphError("the edges between the real variables form a cycle")
+        for name in self.shared:
+            if name not in self.factor:
+                raise GraphError(f"'{name}' is discrete, and cannot be shared by the rows")
+            for parent in self.factor[name].parents:
+                if parent.name not in self.shared:
+                    raise GraphError(
+                        f"'{name}' is shared by the rows, and its parent '{parent.name}' is not"
+                    )
+        return tuple(nx.topological_sort(directed))
+
+    def _observed(self, graph: FactorGraph, evidence: Evidence, name: str) -> Tensor:
+        shape = graph.variables[name].shape
+        values = evidence.values.get(name)
+        if values is None:
+            values = torch.full((1, *shape), torch.nan, dtype=torch.float64)
+        values = values.detach().cpu().double()
+        if name not in self.shared:
+            return values.expand(self.rows, *shape).clone()
+        if not bool(torch.isclose(values, values[:1], equal_nan=True).all()):
+            raise EvidenceError(f"'{name}' is shared by the rows, and observed at several values")
+        return values[:1].clone()
+
+    def _speaking(self, factors: Sequence[Factor]) -> dict[Factor, Bool[Tensor, " rows"]]:
+        nothing = torch.zeros(self.rows, dtype=torch.bool)
+        speaks = {f: ~nothing for f in factors if f.child is not None and f.child.is_discrete}
+        for name in reversed(self.order):
+            told = ~self.observed[name].isnan()
+            rows = told.reshape(len(told), -1).any(-1).expand(self.rows)
+            for factor, other in list(speaks.items()):
+                if any(v.name == name for v in factor.scope):
+                    rows = rows | other
+            if name in self.shared:
+                rows = rows.any().expand(self.rows)
+            speaks[self.factor[name]] = rows
+        return {f: speaks[f] for f in factors}
+
+    def is_shared(self, factor: Factor) -> bool:
+        """Whether all rows share a factor, which then counts once."""
+        return factor.child is not None and factor.child.name in self.shared
+
+    def filled(self, drawn: Mapping[str, Tensor]) -> dict[str, Float[Tensor, "rows *shape"]]:
+        """Return what is observed, and draws where nothing is; one row of shared variables."""
+        filled = {}
+        for name, value in drawn.items():
+            observed = self.observed[name]
+            filled[name] = torch.where(observed.isnan(), value[: len(observed)], observed)
+        return filled
+
+    def spread(self, values: Mapping[str, Tensor]) -> dict[str, Float[Tensor, "rows *shape"]]:
+        """Return values with as many rows of shared variables as of others."""
+        return {
+            n: t.expand(self.rows, *t.shape[1:]) if n in self.shared else t
+            for n, t in values.items()
+        }
+
+    def left_out(self, names: Sequence[str]) -> list[str]:
+        """Return which variables must be drawn so that all of ``names`` have values, in order."""
+        wanted: set[str] = set()
+        for name in reversed(self.order):
+            open_rows = self.observed[name].isnan() & ~self.sampled[name]
+            if not bool(open_rows.any()):
+                continue
+            if name in names or any(
+                p.name == name for child in wanted for p in self.factor[child].parents
+            ):
+                wanted.add(name)
+        return [n for n in self.order if n in wanted]
+
+    def drawn(
+        self,
+        names: Sequence[str],
+        codes: Mapping[str, Int64[Tensor, " rows_and_draws"]],
+        rows: int,
+        generator: torch.Generator | None,
+        values: Mapping[str, Tensor] | None = None,
+        draws: int = 1,
+    ) -> dict[str, Float[Tensor, "rows_and_draws *shape"]]:
+        """Return values of some variables in their order, each drawn given its parents.
+
+        Where ``values`` hold what is observed or sampled, that stays.
+        """
+        drawn: dict[str, Tensor] = {}
+        for name in names:
+            factor: Any = self.factor[name]
+            parents = {}
+            for v in factor.parents:
+                there = codes if v.is_discrete else {**(values or {}), **drawn}
+                parents[v.name] = there[v.name]
+            made = factor.sample(parents, generator, rows=rows).double()
+            if name in self.shared:
+                by_row = made.reshape(self.rows, draws, *made.shape[1:])
+                made = by_row[:1].expand_as(by_row).reshape(made.shape)
+            told = ~self.observed[name].isnan()
+            if values is None:
+                observed = self.observed[name].expand(made.shape)
+                made = torch.where(observed.isnan(), made, observed)
+            elif name in values:
+                held = (told | self.sampled[name]).expand(self.rows, *told.shape[1:])
+                made = torch.where(held.repeat_interleave(draws, 0), values[name], made)
+            drawn[name] = made
+        return drawn
