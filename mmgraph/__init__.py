@@ -106,7 +106,6 @@ _HOMES = {
     "Posterior": "mmgraph.inference.posterior",
     "Potts": "mmgraph.graph.interaction",
     "Prior": "mmgraph.learning.conditionals.priors",
-    "Prior": "mmgraph.learning.conditionals.parameters",
     "PyroNode": "mmgraph.interop.pyro.node",
     "RestrictedBoltzmannMachine": "mmgraph.networks.boltzmann.restricted",
     "Samples": "mmgraph.inference.samples",

@@ -58,7 +58,9 @@ def query(
         gradients; arrays are unrolled to their elements. Where it does not fit,
         ``belief_propagation``, or ``tree_reweighted`` where that does not converge. Others:
         ``enumeration``, ``torch``, ``mean_field``, ``gibbs``, ``parallel_tempering``,
-        ``annealed_importance_sampling``. On layers of units (bias and bilinear factors) ``auto`` is
+        ``annealed_importance_sampling``; with real variables ``nuts`` and ``svi`` (extra
+        ``interop``), of which ``auto`` takes the former where a :class:`~mmgraph.PyroNode` has real
+        neighbours that are not observed. On layers of units (bias and bilinear factors) ``auto`` is
         ``layer_summation`` where that is a sum of few terms, and else ``mean_field``; of a machine
         that remembers its ``sweeps`` it is ``mean_field`` with as many, unless ``iterations`` or
         ``tolerance`` are named. The posterior says which method answered.

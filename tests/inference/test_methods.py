@@ -176,7 +176,9 @@ def test_samples_are_spread_as_marginals_and_seeded(method):
     assert any(not torch.equal(first[name], third[name]) for name in first)
 
 
-@pytest.mark.parametrize("method", cases("query", seeded=True))
+@pytest.mark.parametrize(
+    "method", [case for case in cases("query", seeded=True) if case.id not in ("nuts", "svi")]
+)  # of which only real variables take random numbers
 def test_the_same_seed_gives_the_same_marginals(method):
     def marginals(seed: int) -> torch.Tensor:
         return ask("query", method, seed=seed).marginal("spins")

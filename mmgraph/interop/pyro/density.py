@@ -64,6 +64,8 @@ class RealDensity:
 
     Parameters
     ----------
+    asked : sequence of str
+        The discrete variables whose marginals are wanted.
     shared : sequence of str
         Real variables that have one value for all rows: parameters. Their own distributions count
         once.
@@ -80,6 +82,7 @@ class RealDensity:
         self,
         graph: FactorGraph,
         evidence: Evidence,
+        asked: Sequence[str],
         shared: Sequence[str] = (),
         generator: torch.Generator | None = None,
     ) -> None:
@@ -87,7 +90,8 @@ class RealDensity:
         self.evidence = self.form.evidence(evidence)
         self.rows = evidence.batch
         self.shared = frozenset(shared)
-        self.real = RealVariables(self.form.graph, self.evidence, self.shared)
+        elements = frozenset(self.form.names(asked) or ())
+        self.real = RealVariables(self.form.graph, self.evidence, self.shared, elements)
         self._generator = generator
         self.segments = self._segments()
         self.size = self.segments[-1].end if self.segments else 0

@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.graph.errors import UnknownVariableError
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.numerics.diagnostics import LEAST_DRAWS, value_diagnostics
 from mmgraph.inference.posterior import Moments
@@ -78,10 +77,7 @@ class DrawnAnswer(NamedTuple):
 
 
 def asked_names(graph: FactorGraph, names: Sequence[str] | None) -> tuple[list[str], list[str]]:
-    """Return the discrete and the real variables asked for, by default all.
-
-    Raises UnknownVariableError if the graph has no such variable, nor element of an array.
-    """
+    """Return the discrete and the real variables asked for, by default all."""
     if names is None:
         names = list(graph.variables)
     real = [n for n in names if n in graph.variables and not graph.variables[n].is_discrete]
@@ -97,13 +93,11 @@ def answer_of_draws(
     """Return what chains of draws say; marginals are means over those given each draw."""
     draws, chains = points.shape[:2]
     flat = points.reshape(draws * chains, -1)
-    for name in discrete:
-        if name not in density.form.elements and name not in density.form.graph.variables:
-            raise UnknownVariableError(f"the model has no variable {name!r}")
     probabilities, values = _at_all_draws(density, flat, discrete, real)
     r_hat, size = {}, {}
     for name, table in probabilities.items():
-        trace = table.reshape(len(table), draws, -1, *table.shape[2:])
+        trace = table.expand(-1, draws * chains, *table.shape[2:])
+        trace = trace.reshape(len(table), draws, chains, *table.shape[2:])
         r_hat[name], size[name] = _worst_state(*_mixing(trace, draws, chains))
     for name, drawn in values.items():
         trace = drawn.reshape(len(drawn), draws, chains, *drawn.shape[2:])
@@ -154,7 +148,7 @@ def _mixing(
     width = trace.flatten(1, 2).amax(1) - trace.flatten(1, 2).amin(1)
     still = width <= 1e-9 * trace[:, 0, 0].abs()
     total = float(draws * chains)
-    if draws < LEAST_DRAWS or trace.shape[1:3] != (draws, chains):
+    if draws < LEAST_DRAWS:
         return torch.ones(shape).double(), torch.full(shape, total).double()
     scaled = trace / torch.where(still, 1.0, width).unsqueeze(1).unsqueeze(1)
     numbers = scaled.movedim(0, 2).reshape(draws, chains, -1).numpy()

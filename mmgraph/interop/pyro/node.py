@@ -205,7 +205,7 @@ class PyroNode(Factor):
     def _refuse_missing(
         self, variable: Variable, rows: Int64[Tensor, " rows"], values: Tensor | None
     ) -> NoReturn:
-        row = 0 if values is None else int(values.isnan().reshape(len(values), -1).any(-1).argmax())
+        row = 0 if values is None else int(values.isnan().nonzero()[0, 0])
         raise NotConjugateError(
             f"{self!r}: '{variable.name}' is not observed in row {int(rows[row])}, and no exact "
             "method integrates it out; method='nuts' and 'svi' (extra 'interop') do without"

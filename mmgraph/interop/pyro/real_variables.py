@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import networkx as nx
@@ -20,7 +20,13 @@ class RealVariables:
     """The real variables in the order of their edges, and which of their elements are sampled.
 
     A factor *speaks* in a row if its child, or a descendant, has an observed element there. What no
-    speaking factor holds is left out: its density integrates to one.
+    speaking factor holds is left out: its density integrates to one. The distribution of a discrete
+    variable also speaks if that is asked for, or stands in another factor.
+
+    Parameters
+    ----------
+    asked : collection of str
+        The discrete variables asked for.
 
     Attributes
     ----------
@@ -35,13 +41,19 @@ class RealVariables:
         One row of shared variables.
     """
 
-    def __init__(self, graph: FactorGraph, evidence: Evidence, shared: frozenset[str]) -> None:
+    def __init__(
+        self,
+        graph: FactorGraph,
+        evidence: Evidence,
+        shared: frozenset[str],
+        asked: Collection[str],
+    ) -> None:
         self.shared, self.rows = shared, evidence.batch
         factors = [f for f in graph.factors if any(not v.is_discrete for v in f.scope)]
         self.factor = self._by_child(graph, factors)
         self.order = self._ordered(graph)
         self.observed = {n: self._observed(graph, evidence, n) for n in self.order}
-        self.speaks = self._speaking(factors)
+        self.speaks = self._speaking(graph, evidence, factors, asked)
         self.speaking = [f for f in factors if bool(self.speaks[f].any())]
         speaking = {f.child.name for f in self.speaking if f.child is not None}
         self.order_of_speaking = [n for n in self.order if n in speaking]
@@ -97,9 +109,23 @@ class RealVariables:
             raise EvidenceError(f"'{name}' is shared by the rows, and observed at several values")
         return values[:1].clone()
 
-    def _speaking(self, factors: Sequence[Factor]) -> dict[Factor, Bool[Tensor, " rows"]]:
-        nothing = torch.zeros(self.rows, dtype=torch.bool)
-        speaks = {f: ~nothing for f in factors if f.child is not None and f.child.is_discrete}
+    def _speaking(
+        self,
+        graph: FactorGraph,
+        evidence: Evidence,
+        factors: Sequence[Factor],
+        asked: Collection[str],
+    ) -> dict[Factor, Bool[Tensor, " rows"]]:
+        speaks: dict[Factor, Tensor] = {}
+        for factor in factors:
+            child = factor.child
+            if child is not None and child.is_discrete:
+                codes = evidence.hard(child.name)
+                rows = torch.zeros(self.rows, dtype=torch.bool) if codes is None else codes >= 0
+                is_alone = all(child not in f.scope for f in graph.factors if f is not factor)
+                if child.name in asked or child.name in evidence.soft or not is_alone:
+                    rows = torch.ones_like(rows)
+                speaks[factor] = rows
         for name in reversed(self.order):
             told = ~self.observed[name].isnan()
             rows = told.reshape(len(told), -1).any(-1).expand(self.rows)

@@ -120,7 +120,7 @@ def nuts(
     burn_in, _ = options.checked()
     discrete, real = asked_names(graph, variables)
     shared = check_shared(graph, options.shared)
-    density = RealDensity(graph, evidence, shared, options.generator)
+    density = RealDensity(graph, evidence, discrete, shared, options.generator)
     points, divergences, acceptance = _all_chains(density, options, burn_in)
     answer = answer_of_draws(density, points, discrete, real)
     enough = options.draws >= LEAST_DRAWS

@@ -113,14 +113,14 @@ def svi(
     options.check()
     discrete, real = asked_names(graph, variables)
     shared = check_shared(graph, options.shared)
-    density = RealDensity(graph, evidence, shared, options.generator)
+    density = RealDensity(graph, evidence, discrete, shared, options.generator)
     seed = int(torch.randint(2**62, (), generator=options.generator))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         fit = _fitted(density, graph, options) if density.size else _nothing(options)
         noise = torch.randn(options.draws, density.size, dtype=torch.float64)
     if options.learn:  # what modules say when they do not change has been computed before
-        density = RealDensity(graph, evidence, shared, options.generator)
+        density = RealDensity(graph, evidence, discrete, shared, options.generator)
     points = fit.mean + noise @ fit.root.mT
     answer = answer_of_draws(density, points.unsqueeze(1), discrete, real)
     bound, error, total = _bound(density, fit, points)
