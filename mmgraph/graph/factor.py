@@ -153,6 +153,9 @@ class Factor(DeepCopied, abc.ABC):
         and its mean, rather than by a distribution over two states.
     kind : str or None
         The name of the class in files; a class (or a subclass) without one is not written.
+    needs_values : bool
+        Whether a factor of real values has a likelihood and no more: it is integrated over nothing,
+        and refuses rows that lack a value which it depends on.
     precision : Tensor or None
         What the factor adds to the precision of a real variable's base measure.
     document_length : int or None
@@ -172,6 +175,7 @@ class Factor(DeepCopied, abc.ABC):
     is_normal: ClassVar[bool] = False
     compact: bool = False
     kind: ClassVar[str | None] = None
+    needs_values: ClassVar[bool] = False
     precision: Tensor | None = None
     tensor_names: ClassVar[tuple[str, ...]] = ()
     setting_names: ClassVar[tuple[str, ...]] = ()

@@ -153,6 +153,8 @@ def _suitable_answer(question: Question) -> Any:
     if name not in _APPROXIMATE:
         return _call(tree, question)
     _check_auto_options(question)
+    if name == "query" and _asks_for_draws(graph, subject[0]):
+        return _call_with_known(METHODS["nuts"], question)
     budget = _exact_budget(graph, options.get("exact_budget"), options.get("memory_budget"))
     if _exact_may_fit(graph, budget):
         exactly = question._replace(options={**options, "memory_budget": budget})
@@ -170,6 +172,12 @@ def _suitable_answer(question: Question) -> Any:
     if name == "sample":
         return _call_with_known(METHODS["gibbs"], question)
     return _call_with_known(METHODS[_best_assignment_method(graph, device)], question)
+
+
+def _asks_for_draws(graph: FactorGraph, names: Iterable[str] | None) -> bool:
+    """Whether a real variable is named of which exact methods know no density."""
+    children = {f.child.name for f in graph.factors if f.needs_values and f.child is not None}
+    return any(n in children and not graph.variables[n].is_discrete for n in names or ())
 
 
 def _exact_may_fit(graph: FactorGraph, budget: int) -> bool:

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from mmgraph.graph.errors import GraphError, UnknownVariableError
+from mmgraph.graph.errors import NotConjugateError, UnknownVariableError
 from mmgraph.graph.factor import Factor, LinearForm
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.leaves.normal_leaf import NormalLeaf
@@ -98,7 +98,7 @@ def gaussian_model(graph: FactorGraph) -> GaussianModel | None:
 
     Raises
     ------
-    GraphError
+    NotConjugateError
         If a continuous parent is neither normal nor linear.
     """
     return graph.cached(_gaussian_model)
@@ -143,7 +143,11 @@ def _single_leaves(graph: FactorGraph) -> tuple[Factor, ...]:
 
 
 def _linear_factors(graph: FactorGraph) -> tuple[Factor, ...]:
-    children = [f for f in graph.factors if f.child is not None and not f.child.is_discrete]
+    children = [
+        f
+        for f in graph.factors
+        if f.child is not None and not (f.child.is_discrete or f.needs_values)
+    ]
     joined = {
         v.name for f in children if any(not v.is_discrete for v in f.parents) for v in f.scope
     }
@@ -160,7 +164,7 @@ def _gaussian_model(graph: FactorGraph) -> GaussianModel | None:
     for factor in linear_factors(graph):
         form = factor.linear_form()
         if form is None:
-            raise GraphError(
+            raise NotConjugateError(
                 f"{factor!r} is the parent of a continuous variable, but no normal density that is "
                 "linear in its parents; use Pyro (method='nuts'), or a leaf with weight 1"
             )
@@ -178,8 +182,9 @@ def _model_of(forms: Sequence[LinearForm]) -> GaussianModel:
     for form in forms:
         for v in form.continuous:
             if v.name not in number:
-                raise GraphError(
-                    f"'{v.name}', a parent of '{form.child.name}', has no distribution"
+                raise NotConjugateError(
+                    f"'{v.name}', a parent of '{form.child.name}', has no distribution that is "
+                    "normal; use Pyro (method='nuts')"
                 )
     built = [_equations(form, place) for form in forms]
     columns = [c for _, part in built for c, _ in part]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 import torch
 from jaxtyping import Bool, Float, Int64, Shaped
@@ -55,6 +55,7 @@ class PyroNode(Factor):
     It holds a function, so it cannot be written to files, and is not pickled.
     """
 
+    needs_values: ClassVar[bool] = True
     child: Variable
 
     def __init__(

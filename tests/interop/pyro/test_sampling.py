@@ -239,6 +239,10 @@ def test_shared_variables_have_one_value_for_all_rows():
 def test_auto_samples_where_exact_methods_end_and_says_so():
     options = {"draws": 30, "burn_in": 30, "chains": 2, "generator": seeded()}
     assert mm.query(counts(), {"n": 3.0}, **options).method == "nuts"
+    assert mm.query(counts(), {"x": 0.2}, ["n"], **options).mean("n").shape == (1,)
+    exact = mm.query(counts(), {"x": [0.2, None], "n": [3.0, None]}, ["r", "x"])
+    assert exact.method == "junction_tree"
+    assert exact.mean("x")[1].item() == pytest.approx(0.4)
     post = mm.query(regression(), {"rate": 2.0, "n": COUNTS})
     assert (post.method, post.exact) == ("junction_tree", True)
 
