@@ -6,17 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import torch
 from jaxtyping import Float64
 
 from mmgraph.data.encoding import READING, read_with
 from mmgraph.data.inferred_states import Bins
 from mmgraph.data.tables import open_table
-from mmgraph.graph.errors import GraphError, UnknownVariableError
+from mmgraph.graph.errors import GraphError, NotFittedError, UnknownVariableError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
-from mmgraph.learning.conditionals import fitting, prediction
+from mmgraph.learning.conditionals import fitting
 from mmgraph.learning.conditionals.skeleton import skeleton
+from mmgraph.learning.prediction import prediction, predictive_check, sampled_answers
 from mmgraph.networks.conditional_tables import as_table, checked_by_child, forced_distribution
 from mmgraph.networks.directed_network import DirectedNetwork
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     import pandas
 
     from mmgraph.learning.conditionals.em_records import EMReport
+    from mmgraph.learning.conditionals.parameter_posterior import ParameterPosterior
+    from mmgraph.learning.prediction.predictive_check import PredictiveCheck
+    from mmgraph.learning.prediction.sampled_answers import Intervals
 
 
 class BayesianNetwork(DirectedNetwork):
@@ -47,11 +52,15 @@ class BayesianNetwork(DirectedNetwork):
     ----------
     fit_report : EMReport or None
         How expectation maximisation went, if the last :meth:`fit` used it.
+    parameter_posterior : ParameterPosterior or None
+        What is believed of the parameters, if the last :meth:`fit` was to keep it: a record for
+        each child, with ``sample``, ``mean`` and ``interval``. Files do not hold it.
     """
 
     def __init__(self, variables: Iterable[Variable], distributions: Iterable[Factor]) -> None:
         super().__init__(variables, distributions)
         self.fit_report: EMReport | None = None
+        self.parameter_posterior: ParameterPosterior | None = None
 
     @classmethod
     def from_tables(
@@ -218,8 +227,10 @@ class BayesianNetwork(DirectedNetwork):
             ``equivalent_sample_size`` of ``bdeu`` (default 10) and ``pseudo_counts`` of
             ``dirichlet`` (default 1), both of ``em`` as well (default none), see
             :class:`mmgraph.Prior`; ``weights`` (how often each row counts), ``chunk_rows`` (how
-            many are worked through at once), ``device`` (where complete data is counted, and EM
-            infers; what is learned is on the CPU); ``shrinkage`` and ``floor`` of leaves, see
+            many are worked through at once), ``posterior=True`` (keep what complete rows say of
+            the parameters: Dirichlet and Normal-inverse-gamma distributions), ``device`` (where
+            complete data is counted, and EM infers; what is learned is on the CPU); ``shrinkage``
+            and ``floor`` of real variables, see
             :class:`~mmgraph.learning.conditionals.priors.LeafOptions`; of EM ``start``,
             ``restarts``, ``max_iterations``, ``tolerance``, ``generator``, ``progress``,
             ``checkpoint``, ``memory_budget``, see
@@ -246,20 +257,35 @@ class BayesianNetwork(DirectedNetwork):
             If data, method, options and network do not fit together; names column, row and value.
         """
         reading = {k: options.pop(k) for k in READING if k in options}
-        factors, report = fitting.fitted(self, read_with(data, reading), method, **options)
-        by_child = checked_by_child(self.variables, factors)
-        self.exchange_factors(factors)
+        fitted = fitting.fitted(self, read_with(data, reading), method, **options)
+        by_child = checked_by_child(self.variables, fitted.factors)
+        self.exchange_factors(fitted.factors)
         self._by_child = by_child
-        self.fit_report = report
+        self.fit_report, self.parameter_posterior = fitted.report, fitted.posterior
         return self
+
+    def sample_parameters(self, generator: torch.Generator | None = None) -> Self:
+        """Return the network with parameters drawn from their posterior.
+
+        Raises
+        ------
+        NotFittedError
+            If no posterior is kept: ``net.fit(frame, posterior=True)`` keeps one.
+        """
+        if self.parameter_posterior is None:
+            raise NotFittedError(
+                "no posterior of the parameters is kept: net.fit(frame, posterior=True) keeps one"
+            )
+        return self.with_factors(self.parameter_posterior.sample(generator))
 
     def predict(
         self,
         data: object,
         variables: str | Sequence[str] | None = None,
         impossible: str = "raise",
-        **reading: Any,
-    ) -> np.ndarray | pandas.DataFrame:
+        parameters: str = "fitted",
+        **options: Any,
+    ) -> np.ndarray | pandas.DataFrame | Intervals:
         """Return the most probable label of some variables, each by its marginal, in every row.
 
         Parameters
@@ -270,8 +296,13 @@ class BayesianNetwork(DirectedNetwork):
             By default the discrete variables of which the data says nothing.
         impossible : {"raise", "nan"}
             What becomes of rows of probability zero: an error, or the label None.
-        **reading
-            How the data is read, see :func:`~mmgraph.data.tables.open_table`.
+        parameters : {"fitted", "sample"}
+            ``"sample"`` asks networks with parameters drawn from their posterior
+            (``fit(…, posterior=True)``), for intervals of the expected values of one continuous
+            variable, or by :meth:`predict_proba` of probabilities.
+        **options
+            Of ``"sample"`` ``draws`` (200), ``level`` (0.9) and ``generator``; and how the data is
+            read, see :func:`~mmgraph.data.tables.open_table`.
 
         Returns
         -------
@@ -279,25 +310,72 @@ class BayesianNetwork(DirectedNetwork):
             Labels, of one variable; of a continuous one its expected values, ``(rows, *shape)``.
         pandas.DataFrame
             Labels of several variables, a column each.
+        Intervals
+            ``mean``, ``low`` and ``high`` of expected values over parameters, each as they are.
 
         Raises
         ------
         EvidenceError
             If the data speaks of every variable, so that none is left to predict.
+        NotFittedError
+            If parameters are to be drawn, and no posterior of them is kept.
         UnknownVariableError, ZeroProbabilityError, TreewidthError
             As :func:`mmgraph.query` does.
         """
-        return prediction.predict(self, data, variables, impossible, **reading)
+        if sampled_answers.is_asked(parameters):
+            return sampled_answers.predict(
+                self, self.sample_parameters, data, variables, impossible, **options
+            )
+        return prediction.predict(self, data, variables, impossible, **options)
 
     def predict_proba(
-        self, data: object, variable: str, impossible: str = "raise", **reading: Any
-    ) -> Float64[np.ndarray, "rows states"]:
+        self,
+        data: object,
+        variable: str,
+        impossible: str = "raise",
+        parameters: str = "fitted",
+        **options: Any,
+    ) -> Float64[np.ndarray, "rows states"] | Intervals:
         """Return the posterior of a variable in every row; its own column is not looked at.
 
         Parameters and errors are those of :meth:`predict`; ``impossible="nan"`` fills rows of
         probability zero with NaN, ``extra="ignore"`` passes over columns that are no variables.
         """
-        return prediction.predict_proba(self, data, variable, impossible, **reading)
+        if sampled_answers.is_asked(parameters):
+            return sampled_answers.predict_proba(
+                self, self.sample_parameters, data, variable, impossible, **options
+            )
+        return prediction.predict_proba(self, data, variable, impossible, **options)
+
+    def predictive_check(
+        self,
+        data: object,
+        draws: int = 200,
+        generator: torch.Generator | None = None,
+        **reading: Any,
+    ) -> PredictiveCheck:
+        """Return how data sets that the network replicates compare with a data set.
+
+        Each of them has as many rows, with the same cells missing, from a network with parameters
+        drawn from their posterior (or as they were fitted, where none is kept).
+
+        Parameters
+        ----------
+        data : pandas.DataFrame, mapping, path or Evidence
+            Columns of some variables.
+        draws : int
+            How many data sets.
+        generator : torch.Generator, optional
+            The source of randomness.
+        **reading
+            How the data is read, see :func:`~mmgraph.data.tables.open_table`.
+
+        References
+        ----------
+        Gelman, Meng & Stern (1996), "Posterior predictive assessment of model fitness".
+        """
+        draw = self.sample_parameters if self.parameter_posterior is not None else lambda _: self
+        return predictive_check.predictive_check(self, draw, data, draws, generator, **reading)
 
     def score(self, data: object, **reading: Any) -> float:
         """Return the mean log-likelihood of the rows; ``-inf`` if one of them is impossible."""

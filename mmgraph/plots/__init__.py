@@ -11,6 +11,7 @@ from mmgraph.plots.figures import save
 from mmgraph.plots.label_maps import energy_trace, label_map, uncertainty_map
 from mmgraph.plots.machines import image_grid, training_curves
 from mmgraph.plots.network import draw_network
+from mmgraph.plots.predictive_checks import predictive_checks
 
 __all__ = [
     "confusion_matrix",
@@ -19,6 +20,7 @@ __all__ = [
     "energy_trace",
     "image_grid",
     "label_map",
+    "predictive_checks",
     "reliability_diagram",
     "save",
     "training_curves",

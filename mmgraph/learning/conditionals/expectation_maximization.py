@@ -103,8 +103,7 @@ def expectation_maximization(
     """
     began = time.perf_counter()
     how = EMOptions.of(search, ("prior", "options", "weights", "chunk_rows"))
-    check_learnable(graph.factors)
-    prior.check_names([f.child.name for f in graph.factors if f.is_tabular and f.child is not None])
+    check_learnable(graph.factors, prior)
     rows = Rows(coded_chunks(data, graph.variables, chunk_rows, weights))
     run = _Run(graph, rows, prior, options or LeafOptions(), how)
     seeds = torch.randint(1 << 62, (how.restarts,), generator=how.generator).tolist()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -20,7 +20,11 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.options import check_type, check_types, device_of_data
 from mmgraph.learning.conditionals.em_records import EMOptions, EMReport
 from mmgraph.learning.conditionals.expectation_maximization import expectation_maximization
-from mmgraph.learning.conditionals.parameters import learn_parameters
+from mmgraph.learning.conditionals.parameter_posterior import (
+    ParameterPosterior,
+    parameter_posterior,
+)
+from mmgraph.learning.conditionals.parameters import check_learnable, complete_statistics
 from mmgraph.learning.conditionals.priors import LeafOptions, Prior
 from mmgraph.learning.counts import IncompleteDataError
 
@@ -29,6 +33,14 @@ __all__ = ["METHODS", "ConvergenceWarning", "fitted"]
 
 class LatentVariableWarning(UserWarning):
     """A variable of which the data says nothing, learned without having been asked to."""
+
+
+class Fitted(NamedTuple):
+    """Learned distributions, EM's report if it ran, and posteriors of parameters if asked for."""
+
+    factors: list[Factor]
+    report: EMReport | None
+    posterior: ParameterPosterior | None = None
 
 
 METHODS = ("auto", "maximum_likelihood", "bdeu", "dirichlet", "em")
@@ -42,17 +54,25 @@ def fitted(
     weights: object = None,
     chunk_rows: int = CHUNK_ROWS,
     device: torch.device | str | None = None,
+    posterior: bool = False,
     **options: Any,
-) -> tuple[list[Factor], EMReport | None]:
+) -> Fitted:
     """Return distributions learned as ``BayesianNetwork.fit`` says, and EM's report if it ran."""
     check_type("chunk_rows", chunk_rows, "int")
+    check_type("posterior", posterior, "bool")
     prior, leaf_options, search = _split_options(method, options)
     place = str(device_of_data(device))
     chunks = coded_chunks(data, graph.variables, chunk_rows, weights)
+    if method == "em" and posterior:
+        raise LearningError(
+            "posterior=True is a closed form of complete rows, and none of EM: leave the method out"
+        )
     if method != "em":
         try:
-            return learn_parameters(graph, chunks, prior, leaf_options, device=place), None
-        except IncompleteDataError:
+            return _fitted_to_complete(graph, chunks, prior, leaf_options, place, posterior)
+        except IncompleteDataError as error:
+            if posterior:
+                raise LearningError(f"{error}; posterior=True needs complete rows") from None
             if method != "auto":
                 raise
         _warn_of_latent(graph, chunks)
@@ -67,7 +87,23 @@ def fitted(
             f"objective by {change:.2g} of it; raise max_iterations, or the tolerance",
             ConvergenceWarning,
         )
-    return list(learned.factors), report
+    return Fitted(list(learned.factors), report)
+
+
+def _fitted_to_complete(
+    graph: FactorGraph,
+    chunks: Iterable[CodedRows],
+    prior: Prior,
+    options: LeafOptions,
+    device: str,
+    posterior: bool,
+) -> Fitted:
+    """Distributions by one pass over complete rows, with what is believed of their parameters."""
+    check_learnable(graph.factors, prior)
+    statistics = complete_statistics(graph, chunks, options, device)
+    factors = statistics.fitted(prior, options)
+    belief = parameter_posterior(statistics, factors, prior, options) if posterior else None
+    return Fitted(factors, None, belief)
 
 
 def _warn_of_latent(graph: FactorGraph, chunks: Iterable[CodedRows]) -> None:
@@ -106,7 +142,7 @@ def _split_options(
     leaf: dict[str, Any] = {n: search.pop(n) for n in ("shrinkage", "floor") if n in search}
     if method == "maximum_likelihood":
         leaf.setdefault("shrinkage", 0.0)
-    EMOptions.of(search, ("weights", "chunk_rows", "shrinkage", "floor", *_PRIOR_OF))
+    EMOptions.of(search, ("weights", "chunk_rows", "posterior", "shrinkage", "floor", *_PRIOR_OF))
     for name in search:
         if method not in ("auto", "em"):
             raise LearningError(f"the method '{method}' takes no option '{name}', EM does")

@@ -46,8 +46,8 @@ class Updatable(Protocol):
         """Return the distribution of the same kind that fits the counts best."""
 
 
-def check_learnable(factors: Sequence[Factor]) -> None:
-    """Refuse factors that counts or moments cannot fit, by name.
+def check_learnable(factors: Sequence[Factor], prior: Prior) -> None:
+    """Refuse factors that counts or moments cannot fit, by name, and a prior of no table.
 
     A factor over a continuous variable that is no leaf that learns, as the scores of a trained
     encoder, is let pass: learning leaves it as it is.
@@ -60,6 +60,7 @@ def check_learnable(factors: Sequence[Factor]) -> None:
         learns = type(factor) is TableFactor or isinstance(factor, Updatable)
         if factor.is_tabular and not learns:
             raise LearningError(f"{factor!r} does not learn: it has no method 'updated'")
+    prior.check_names([f.child.name for f in factors if f.is_tabular and f.child is not None])
 
 
 def fitted_table(
@@ -146,8 +147,7 @@ def learn_parameters(
     LearningError, UnknownVariableError, UnknownStateError, EvidenceError, FormatError
         If the data does not fit the graph, or cannot be read.
     """
-    check_learnable(graph.factors)
-    prior.check_names([f.child.name for f in graph.factors if f.is_tabular and f.child is not None])
+    check_learnable(graph.factors, prior)
     options = options or LeafOptions()
     chunks = coded_chunks(data, graph.variables, chunk_rows, weights)
     return complete_statistics(graph, chunks, options, device).fitted(prior, options)

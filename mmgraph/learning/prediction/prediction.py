@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     import pandas
 
 
+Question = Callable[[FactorGraph, Sequence[str], Evidence], Float64[np.ndarray, "rows columns"]]
+"""What is asked of a graph about variables in some rows."""
+
+
 def predict(
     graph: FactorGraph,
     data: object,
@@ -55,13 +59,13 @@ def predict(
             if not graph.variable(name).is_discrete:
                 raise EvidenceError(f"'{name}' is continuous: predict it by itself")
     elif not graph.variable(names[0]).is_discrete:
-        return np.concatenate(_answers(graph, data, names, impossible, reading, _expected_values))
-    parts = _answers(graph, data, names, impossible, reading, _marginals)
-    ends = list(itertools.accumulate(_shape(graph, [name])[0] for name in names[:-1]))
+        return np.concatenate(answers_of(graph, data, names, impossible, reading, expected_values))
+    parts = answers_of(graph, data, names, impossible, reading, marginals)
+    ends = list(itertools.accumulate(shape_of(graph, [name])[0] for name in names[:-1]))
     tables = np.split(np.concatenate(parts), ends, axis=1)
     columns = {}
     for name, side_by_side in zip(names, tables, strict=True):
-        table = _table(graph, name, side_by_side)
+        table = table_of(graph, name, side_by_side)
         labels = label_array(graph.variable(name))[table.argmax(-1)]
         unknown = np.isnan(table[..., 0])
         if unknown.any():
@@ -79,45 +83,50 @@ def predict_proba(
     graph: FactorGraph, data: object, variable: str, impossible: str = "raise", **reading: Any
 ) -> Float64[np.ndarray, "rows states"]:
     """Return posteriors as ``BayesianNetwork.predict_proba``."""
+    check_one_name(graph, variable)
+    parts = answers_of(graph, data, (variable,), impossible, reading, marginals)
+    return table_of(graph, variable, np.concatenate(parts))
+
+
+def check_one_name(graph: FactorGraph, variable: object) -> None:
+    """Raise UnknownVariableError if this is no name of a variable."""
     if not isinstance(variable, str):
         raise UnknownVariableError(
             f"predict_proba takes the name of one variable, not {variable!r}"
         )
     graph.variable(variable)
-    parts = _answers(graph, data, (variable,), impossible, reading, _marginals)
-    return _table(graph, variable, np.concatenate(parts))
 
 
 def score(graph: FactorGraph, data: object, **reading: Any) -> float:
     """Return the mean over rows of log P(what is observed), ``-inf`` if a row is impossible."""
     total, rows = 0.0, 0
-    for evidence in _evidence(graph, data, (), reading):
+    for evidence in evidence_chunks(graph, data, (), reading):
         total += float(log_partition(graph, evidence).sum())
         rows += evidence.batch
     return total / rows
 
 
-def _answers(
+def answers_of(
     graph: FactorGraph,
     data: object,
     names: Sequence[str],
     impossible: str,
     reading: Mapping[str, Any],
-    ask: Callable[[FactorGraph, Sequence[str], Evidence], Float64[np.ndarray, "rows columns"]],
+    ask: Question,
 ) -> list[Float64[np.ndarray, "rows columns"]]:
-    """Answers chunk by chunk; in rows of probability zero an error, or NaN."""
+    """Return answers chunk by chunk; in rows of probability zero an error, or NaN."""
     if impossible not in ("raise", "nan"):
         raise EvidenceError(f"impossible is 'raise' or 'nan', not {impossible!r}")
     parts, first = [], 0
-    for evidence in _evidence(graph, data, names, reading):
+    for evidence in evidence_chunks(graph, data, names, reading):
         if impossible == "raise":
             try:
                 parts.append(ask(graph, names, evidence))
             except ZeroProbabilityError as error:
-                raise _with_rows_counted_from(first, error) from None
+                raise with_rows_counted_from(first, error) from None
         else:
             possible, answer, _ = ask_possible_rows(evidence, partial(ask, graph, names))
-            part = np.full((evidence.batch, *_shape(graph, names)), np.nan)
+            part = np.full((evidence.batch, *shape_of(graph, names)), np.nan)
             if answer is not None:
                 part[possible] = answer
             parts.append(part)
@@ -125,41 +134,42 @@ def _answers(
     return parts
 
 
-def _marginals(
+def marginals(
     graph: FactorGraph, names: Sequence[str], evidence: Evidence
 ) -> Float64[np.ndarray, "rows states"]:
-    """The marginals of some variables, side by side."""
+    """Return the marginals of some variables, side by side."""
     posterior = query(graph, evidence, names)
     return np.concatenate([_array(posterior.marginal(n).flatten(1)) for n in names], axis=1)
 
 
-def _shape(graph: FactorGraph, names: Sequence[str]) -> tuple[int, ...]:
-    """The shape of a row of an answer: states side by side, or that of a continuous variable."""
+def shape_of(graph: FactorGraph, names: Sequence[str]) -> tuple[int, ...]:
+    """Return the shape of a row of an answer: of states side by side, or of a real variable."""
     variables = [graph.variable(name) for name in names]
     if not variables[0].is_discrete:
         return variables[0].shape
     return (sum(v.size * v.cardinality for v in variables),)
 
 
-def _table(
+def table_of(
     graph: FactorGraph, name: str, side_by_side: Float64[np.ndarray, "rows columns"]
 ) -> Float64[np.ndarray, "rows *shape states"]:
+    """Return marginals of one variable, in its shape."""
     variable = graph.variable(name)
     return side_by_side.reshape(-1, *variable.shape, variable.cardinality)
 
 
-def _with_rows_counted_from(first: int, error: ZeroProbabilityError) -> ZeroProbabilityError:
-    """The same error with rows as the whole table counts them."""
+def with_rows_counted_from(first: int, error: ZeroProbabilityError) -> ZeroProbabilityError:
+    """Return the same error with rows as the whole table counts them."""
     if not first:
         return error
     rows = tuple(first + row for row in error.rows)
     return ZeroProbabilityError(f"{error} (rows counted from row {first})", rows, error.variables)
 
 
-def _evidence(
+def evidence_chunks(
     graph: FactorGraph, data: object, targets: Sequence[str], reading: Mapping[str, Any]
 ) -> Iterator[Evidence]:
-    """The rows chunk by chunk, without what they say of the targets, which is not even read."""
+    """Yield the rows chunk by chunk; what they say of the targets is not even read."""
     if isinstance(data, str | os.PathLike | Table):
         table = open_table(data, **checked_reading(reading))
         others = table.select([c for c in table.columns if c not in targets])
@@ -204,23 +214,27 @@ def _targets(
         if not asked:
             raise EvidenceError("no variable to predict is named")
         return asked
-    observed = {n for evidence in _evidence(graph, data, (), reading) for n in evidence.observed()}
+    observed = {
+        n for evidence in evidence_chunks(graph, data, (), reading) for n in evidence.observed()
+    }
     names = tuple(n for n, v in graph.variables.items() if v.is_discrete and n not in observed)
     if not names:
         raise EvidenceError("the data gives every variable: name those to predict")
     return names
 
 
-def _expected_values(
+def expected_values(
     graph: FactorGraph, names: Sequence[str], evidence: Evidence
 ) -> Float64[np.ndarray, "rows *shape"]:
+    """Return the expected values of a continuous variable."""
     (name,) = names
     variable = graph.variable(name)
     leaf = next((f for f in continuous_leaves(graph.factors) if f.child is variable), None)
-    if leaf is None:
-        raise EvidenceError(f"'{name}' has no distribution with a mean")
+    if leaf is None or leaf.linear_form() is not None:
+        mean: np.ndarray = _array(query(graph, evidence, [name]).mean(name))
+        return mean
     belief = joint(graph, [v.name for v in leaf.parents], evidence)
-    mean: np.ndarray = _array(leaf.mean(belief))
+    mean = _array(leaf.mean(belief))
     return mean
 
 

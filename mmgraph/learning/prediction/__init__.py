@@ -1,0 +1,1 @@
+"""What a learned graph says of rows: labels, probabilities, intervals, and whether it fits them."""
