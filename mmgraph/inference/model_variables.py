@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -21,13 +21,22 @@ def _field_variables(graph: FactorGraph) -> list[str]:
     return [n for n, v in graph.variables.items() if v.is_discrete or n in units]
 
 
-def normal_variables(graph: FactorGraph) -> tuple[str, ...]:
-    """Return the variables whose posterior is a mixture of normal densities."""
+def normal_variables(graph: FactorGraph) -> Mapping[str, None]:
+    """Return the names of the variables whose posterior is a mixture of normal densities."""
     return graph.cached_structure(_normal_variables)
 
 
-def _normal_variables(graph: FactorGraph) -> tuple[str, ...]:
-    return tuple(f.child.name for f in graph.factors if f.is_normal and f.child is not None)
+def _normal_variables(graph: FactorGraph) -> Mapping[str, None]:
+    return {f.child.name: None for f in graph.factors if f.is_normal and f.child is not None}
+
+
+def has_discrete_variables(graph: FactorGraph) -> bool:
+    """Whether some variable has states."""
+    return graph.cached_structure(_has_discrete_variables)
+
+
+def _has_discrete_variables(graph: FactorGraph) -> bool:
+    return any(v.is_discrete for v in graph.variables.values())
 
 
 def has_compact_factors(graph: FactorGraph) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from jaxtyping import Float
@@ -16,11 +17,11 @@ class RealMarginals(Protocol):
 
     Attributes
     ----------
-    names : tuple of str
-        The variables.
+    names : mapping of str to None
+        The variables, in order.
     """
 
-    names: tuple[str, ...]
+    names: Mapping[str, None]
 
     def mean(self, name: str) -> Float[Tensor, "batch *shape"]:
         """Return the expected value."""

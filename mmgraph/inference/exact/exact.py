@@ -17,13 +17,19 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.exact import enumeration, junction_tree, torch_contraction
+from mmgraph.inference.exact.impossible_evidence import check_possible
 from mmgraph.inference.exact.join_tree import table_view
 from mmgraph.inference.exact.unrolling import unrolled
 from mmgraph.inference.gaussian.joint_moments import JointMoments, moments_of
 from mmgraph.inference.gaussian.mixtures import Belief, MixtureMarginals
-from mmgraph.inference.gaussian.model import gaussian_model
+from mmgraph.inference.gaussian.model import gaussian_model, single_leaves
 from mmgraph.inference.gaussian.tensors import REPEATED
-from mmgraph.inference.model_variables import needs_unrolling, normal_variables, tables_device
+from mmgraph.inference.model_variables import (
+    has_discrete_variables,
+    needs_unrolling,
+    normal_variables,
+    tables_device,
+)
 from mmgraph.inference.normaliser import normaliser
 from mmgraph.inference.options import is_elsewhere
 from mmgraph.inference.posterior import Moments, Posterior
@@ -53,17 +59,20 @@ def marginals(
     began = time.perf_counter()
     scalar, options = unrolled(graph), _options(method, memory_budget, device)
     real = _real_marginals(graph, evidence, variables, memory_budget, device)
-    asked = () if variables is None or real is None else real.names
+    asked = {} if variables is None or real is None else real.names
     if asked:
         variables = [name for name in variables or () if name not in asked]
     if method == "torch":
         options["dtype"] = dtype
     module = _MODULES[method]
     elements = scalar.evidence(evidence)
-    fields = module.marginals(scalar.graph, elements, scalar.names(variables), **options)
-    fields["log_weight"] = without_repeats(graph, fields["log_weight"])
     if real is not None:
         real.compute(asked)
+    if real is not None and real.log_density is not None and not has_discrete_variables(graph):
+        fields = _of_real_variables(graph, evidence, real.log_density)
+    else:
+        fields = module.marginals(scalar.graph, elements, scalar.names(variables), **options)
+    fields["log_weight"] = without_repeats(graph, fields["log_weight"])
     model_variables: Mapping[str, Variable] = graph.variables
     if scalar.graph is not graph:
         answer = Posterior(scalar.graph.variables, method=method, **fields)
@@ -92,11 +101,23 @@ def _real_marginals(
 ) -> MixtureMarginals | None:
     """What is known of the continuous ones among some variables, by default of all, or None."""
     normal = normal_variables(graph)
-    names = normal if variables is None else tuple(n for n in variables if n in normal)
+    names = normal if variables is None else {n: None for n in variables if n in normal}
     if not names:
         return None
     belief, place = _belief(graph, evidence, memory_budget, device)
     return MixtureMarginals(graph, evidence, names, belief, place)
+
+
+def _of_real_variables(
+    graph: FactorGraph, evidence: Evidence, log_density: Float[Tensor, " batch"]
+) -> dict[str, Any]:
+    """Fields of a posterior of continuous variables alone, whose log-density is known."""
+    for leaf in single_leaves(graph):
+        likelihood = leaf.likelihood(evidence)
+        if likelihood is not None:
+            log_density = log_density + likelihood.values
+    check_possible(graph, evidence, log_density, None)
+    return {"moments": Moments(), "log_weight": log_density}
 
 
 def _belief(

@@ -8,9 +8,11 @@ over all of their discrete parents, and an observed variable holds its neighbour
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float64, Int64
 
 from mmgraph.graph.errors import TreewidthError
@@ -21,6 +23,10 @@ from mmgraph.inference.gaussian.answers import Answers, Groups, answer_groups
 from mmgraph.inference.gaussian.model import GaussianModel, configurations_of
 from mmgraph.inference.gaussian.patterns import Patterns
 from mmgraph.inference.numerics.compiling import compiled
+from mmgraph.inference.numerics.threads import cuts, run_together
+
+GROUPS_AT_ONCE = 32
+"""So many missing patterns are worth a thread."""
 
 FEW_CONFIGURATIONS = 64
 """Rows of different patterns share their clusters where these have no more configurations."""
@@ -118,18 +124,26 @@ class Cluster:
         """Write answers, as :func:`answer_groups`."""
         groups = Groups(patterns.observed, patterns.first, configurations)
         wanted = np.empty(0, np.int64) if wanted is None else wanted
-        answer_groups(
-            self.model.equations,
-            self.equations,
-            self.ranked,
-            self.configurations,
-            groups,
-            patterns.values,
-            wanted,
-            noise,
-            self.is_exact,
-            answers,
-        )
+
+        def work(part: slice) -> None:
+            some, written = _part(groups, answers, part)
+            answer_groups(
+                self.model.equations,
+                self.equations,
+                self.ranked,
+                self.configurations,
+                some,
+                patterns.values,
+                wanted,
+                noise,
+                self.is_exact,
+                written,
+            )
+
+        threads = torch.get_num_threads()
+        parts = cuts(0, len(groups.observed), threads, GROUPS_AT_ONCE)
+        with ThreadPoolExecutor(threads) as pool:  # which starts no thread that has nothing to do
+            run_together(pool, work, [slice(*part) for part in parts])
         if (answers.repeated < 0).any():
             names = ", ".join(v.name for v in self.scope) or "no discrete parents"
             raise ArithmeticError(names)
@@ -149,6 +163,18 @@ class Cluster:
                 budget,
                 ((names, required),),
             )
+
+
+def _part(groups: Groups, answers: Answers, part: slice) -> tuple[Groups, Answers]:
+    """Some of the groups, and where their answers are written."""
+    some = Groups(
+        groups.observed[part],
+        groups.rows[part.start : part.stop + 1],
+        groups.configurations[part],
+    )
+    return some, answers._replace(
+        variances=answers.variances[:, :, part], covariances=answers.covariances[:, part]
+    )
 
 
 def clusters_of(

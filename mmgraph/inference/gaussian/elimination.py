@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from mmgraph.inference.gaussian.equation_rows import (
+    HALF_LOG_TWO_PI,
     check,
     has_unknowns,
     largest,
@@ -28,8 +29,6 @@ from mmgraph.inference.gaussian.equation_rows import (
     write_message,
 )
 from mmgraph.inference.numerics.compiling import compiled, inlined, uncounted
-
-HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 
 
 class Conditionals(NamedTuple):
@@ -158,7 +157,7 @@ def eliminated(equations, fronts, position, configuration, values, exact, densit
 @uncounted
 def _eliminate_all(equations, fronts, task, work, made, density):  # type: ignore[no-untyped-def]
     batch = task.values.shape[1]
-    constant = 0.0
+    constant, product = 0.0, 1.0
     for b in range(batch):
         density.log_density[b] = 0.0
         density.repeated[b] = 0
@@ -166,12 +165,17 @@ def _eliminate_all(equations, fronts, task, work, made, density):  # type: ignor
         width = 1 + fronts.first[front + 1] - fronts.first[front]
         softs, hards, more = _gather(equations, fronts, front, task, work)
         constant += more
-        row, start, softs, hards, more = _solve(work, softs, hards, width, width + batch)
-        if row < 0:
+        row, start, softs, hards = _solve(work, softs, hards, width, width + batch)
+        size = abs(work.matrix[row, 0])
+        if not 0.0 < size < np.inf:
             density.repeated[:] = -1
             return
-        constant += more
-        made.deviations[front] = 0.0 if start == 0 else 1.0 / abs(work.matrix[row, 0])
+        constant += start * HALF_LOG_TWO_PI
+        product *= size
+        if not 1e-200 < product < 1e200:  # a logarithm of all takes less time than one of each
+            constant -= math.log(product)
+            product = 1.0
+        made.deviations[front] = start / size
         lead = 1.0 / work.matrix[row, 0]
         for j in range(1, width):
             made.gains[fronts.first[front] + j - 1] = work.matrix[row, j] * lead
@@ -180,13 +184,14 @@ def _eliminate_all(equations, fronts, task, work, made, density):  # type: ignor
         _pass_on(fronts, front, task, work, start, softs, hards, density)
     count = len(fronts.elements)
     for i in range(fronts.own_first[count], fronts.own_first[count + 1]):
-        noise = write_equation(equations, fronts.own[i], task, work, 0, 1)
-        if noise > 0.0:
-            constant -= math.log(noise) + HALF_LOG_TWO_PI
+        place = write_equation(equations, fronts.own[i], task, work, 0, 1)
+        if equations.is_exact[place]:
+            check(work.matrix, 0, 1, 1 + batch, density)
+        else:
+            constant += equations.log_factors[place]
             for b in range(batch):
                 density.log_density[b] -= 0.5 * work.matrix[0, 1 + b] ** 2
-        else:
-            check(work.matrix, 0, 1, 1 + batch, density)
+    constant -= math.log(product)
     for b in range(batch):
         density.log_density[b] += constant
 
@@ -206,14 +211,14 @@ def _gather(equations, fronts, front, task, work):  # type: ignore[no-untyped-de
     softs, hards, constant = 0, 0, 0.0
     for i in range(fronts.own_first[front], fronts.own_first[front + 1]):
         row = softs + hards
-        noise = write_equation(equations, fronts.own[i], task, work, row, width)
-        if noise > 0.0:
-            constant -= math.log(noise) + HALF_LOG_TWO_PI
-            work.soft[softs] = row
-            softs += 1
-        else:
+        place = write_equation(equations, fronts.own[i], task, work, row, width)
+        if equations.is_exact[place]:
             work.hard[hards] = row
             hards += 1
+        else:
+            constant += equations.log_factors[place]
+            work.soft[softs] = row
+            softs += 1
     below = fronts.child[front]
     while below >= 0:
         first = fronts.message_first[below]
@@ -240,13 +245,11 @@ def _solve(work, softs, hards, width, span):  # type: ignore[no-untyped-def]
     Returns
     -------
     row : int
-        Of the equation that was solved; -1 if none can be.
+        Of the equation that was solved; its first entry is zero if none can be.
     start : int
         How many of the equations with noise were used up: 0 if one without noise was solved.
     softs, hards : int
         How many there are of each kind.
-    constant : float
-        The logarithm of what the density is multiplied by.
     """
     pivot = largest(work.matrix, work.hard, hards, width) if hards > 0 else -1
     if pivot >= 0:
@@ -257,11 +260,12 @@ def _solve(work, softs, hards, width, span):  # type: ignore[no-untyped-def]
             substitute(work.matrix, work.hard[i], row, span, True)
         for i in range(softs):
             substitute(work.matrix, work.soft[i], row, span, False)
-        return row, 0, softs, hards, -math.log(abs(work.matrix[row, 0]))
-    size = abs(reflect(work.matrix, work.soft, 0, softs, 0, span, work.scratch))
-    if not 0.0 < size < np.inf:
-        return -1, 0, softs, hards, 0.0
-    return work.soft[0], 1, softs, hards, HALF_LOG_TWO_PI - math.log(size)
+        return row, 0, softs, hards
+    if softs == 0:
+        work.matrix[0, 0] = 0.0
+        return 0, 0, softs, hards
+    reflect(work.matrix, work.soft, 0, softs, 0, span, work.scratch)
+    return work.soft[0], 1, softs, hards
 
 
 @inlined

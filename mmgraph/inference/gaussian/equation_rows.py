@@ -8,6 +8,8 @@ import numpy as np
 
 from mmgraph.inference.numerics.compiling import inlined, uncounted
 
+HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
+
 ROUNDING = 1e-11
 """A coefficient that is this small beside the terms it is the sum of is zero."""
 
@@ -17,12 +19,12 @@ AGREEMENT = 1e-9
 
 @inlined
 def write_equation(equations, e, task, work, row, width):  # type: ignore[no-untyped-def]
-    """Write an equation in units of its noise into a row of the matrix; return its deviation."""
+    """Write an equation into a row of the matrix; return where its constant stands."""
     matrix, batch = work.matrix, task.values.shape[1]
     span = width + batch
     state = task.configuration[equations.factor[e]]
-    noise = equations.deviations[equations.constant_place[e] + state]
-    constant = equations.constants[equations.constant_place[e] + state]
+    constant_place = equations.constant_place[e] + state
+    constant = equations.constants[constant_place]
     for j in range(width):
         matrix[row, j] = 0.0
     for j in range(width, span):
@@ -48,11 +50,7 @@ def write_equation(equations, e, task, work, row, width):  # type: ignore[no-unt
     if task.exact:
         for j in range(width):
             matrix[row, span + j] = abs(matrix[row, j])
-    if noise > 0.0 and noise != 1.0:
-        scale = 1.0 / noise
-        for j in range(span):
-            matrix[row, j] *= scale
-    return noise
+    return constant_place
 
 
 @inlined

@@ -7,14 +7,15 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from mmgraph.inference.numerics.compiling import compiled
+from mmgraph.inference.numerics.compiling import compiled, inlined
 
 
 class Equations(NamedTuple):
-    """Scalar equations ``coefficients · elements = constant + deviation × noise``.
+    """Scalar equations ``coefficients · elements = constant + noise``, in units of the noise.
 
-    The noise of each is standard normal and independent of all others. Their numbers depend on the
-    configuration of the discrete parents of the factor that an equation comes from.
+    The noise of each is standard normal and independent of all others, or there is none. Their
+    numbers depend on the configuration of the discrete parents of the factor that an equation comes
+    from.
 
     Attributes
     ----------
@@ -27,8 +28,12 @@ class Equations(NamedTuple):
     place : array of shape (equations,)
         Of the coefficients of its first configuration; those of the next ones follow.
     constant_place : array of shape (equations,)
-        The same of constants and deviations.
-    coefficients, constants, deviations : arrays
+        The same of the numbers below.
+    coefficients, constants : arrays
+    log_factors : array
+        The logarithm of what a density of the noise is multiplied by, and that of its constant.
+    is_exact : array
+        Whether there is no noise.
     may_be_exact : array of shape (equations,)
         Whether some configuration leaves no noise.
     """
@@ -40,7 +45,8 @@ class Equations(NamedTuple):
     constant_place: Int64[np.ndarray, " equations"]
     coefficients: Float64[np.ndarray, "..."]
     constants: Float64[np.ndarray, "..."]
-    deviations: Float64[np.ndarray, "..."]
+    log_factors: Float64[np.ndarray, "..."]
+    is_exact: Bool[np.ndarray, "..."]
     may_be_exact: Bool[np.ndarray, " equations"]
 
 
@@ -131,7 +137,7 @@ def fronts_of(equations, members, ranked, observed, position):  # type: ignore[n
                     at += 1
             below = sibling[below]
         width = at - first[front]
-        columns[first[front] : at].sort()
+        _sort(columns, first[front], at)
         first[front + 1] = at
         left = 0
         if width > 0:
@@ -175,6 +181,18 @@ def _sorted_by_front(equations, members, position, count):  # type: ignore[no-un
         own[place[front_of[i]]] = members[i]
         place[front_of[i]] += 1
     return own_first, own
+
+
+@inlined
+def _sort(array, begin, end):  # type: ignore[no-untyped-def]
+    """Sort the few numbers of a part of an array in place, by insertion."""
+    for i in range(begin + 1, end):
+        number = array[i]
+        j = i
+        while j > begin and array[j - 1] > number:
+            array[j] = array[j - 1]
+            j -= 1
+        array[j] = number
 
 
 @compiled

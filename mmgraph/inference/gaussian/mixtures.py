@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -47,6 +47,19 @@ class Mixture(NamedTuple):
     variances: Float[Tensor, "rows components elements"]
 
 
+class _Block(NamedTuple):
+    """The mixtures of the wanted elements of a cluster, as those of one variable.
+
+    ``place`` is where each element of the model stands.
+    """
+
+    rows: Int64[np.ndarray, " rows"]
+    weights: Float[Tensor, "rows components"]
+    means: Float[Tensor, "rows components elements"]
+    variances: Float[Tensor, "rows components elements"]
+    place: dict[int, int]
+
+
 @dataclass(eq=False)
 class MixtureMarginals:
     """Exact marginals of continuous variables, computed when they are first asked for.
@@ -55,23 +68,28 @@ class MixtureMarginals:
     ----------
     graph : FactorGraph
     evidence : Evidence
-    names : tuple of str
+    names : mapping of str to None
         The variables that may be asked for.
     belief : callable
     device : torch.device or None
         See :func:`~mmgraph.inference.gaussian.tensors.answered`.
+    blocks : dict of str to list of _Block
+        What has been computed, by variable.
+    log_density : Tensor of shape (batch,) or None
+        That of the linear Gaussian variables, where nothing is discrete and it has been computed.
     """
 
     graph: FactorGraph
     evidence: Evidence
-    names: tuple[str, ...]
+    names: Mapping[str, None]
     belief: Belief
     device: torch.device | None = None
-    mixtures: dict[str, list[Mixture]] = field(default_factory=dict)
+    blocks: dict[str, list[_Block]] = field(default_factory=dict)
+    log_density: Float[Tensor, " batch"] | None = None
 
     def mean(self, name: str) -> Float[Tensor, "batch *shape"]:
         """See :class:`~mmgraph.inference.real_marginals.RealMarginals`; so below."""
-        return self._of_rows(name, lambda m: _mean(m))
+        return self._of_rows(name, _mean)
 
     def variance(self, name: str) -> Float[Tensor, "batch *shape"]:
         """Return the variance."""
@@ -95,20 +113,33 @@ class MixtureMarginals:
         """Answers of all rows in the order of the evidence."""
         shape = self.graph.variable(name).shape
         parts = self.mixture(name)
+        if len(parts) == 1:  # whose rows stand in order
+            return answer(parts[0]).reshape(-1, *shape, *tail)
         order = torch.from_numpy(np.concatenate([m.rows for m in parts]))
         answers = torch.cat([answer(m) for m in parts])
         return answers[order.argsort().to(answers.device)].reshape(-1, *shape, *tail)
 
-    def compute(self, names: Sequence[str]) -> None:
+    def compute(self, names: Iterable[str]) -> None:
         """Compute what is known of some variables now."""
         for name in names:
-            self.mixture(name)
+            if name not in self.blocks:
+                self._compute(name)
 
     def mixture(self, name: str) -> list[Mixture]:
         """Return the mixtures of a variable, for groups of rows that make up the evidence."""
-        if name not in self.mixtures:
+        if name not in self.blocks:
             self._compute(name)
-        return self.mixtures[name]
+        elements = model_of(self.graph, name).elements_of(name)
+        parts = []
+        for block in self.blocks[name]:
+            first = block.place[elements.start]
+            part = slice(first, first + len(elements))
+            parts.append(
+                Mixture(
+                    block.rows, block.weights, block.means[..., part], block.variances[..., part]
+                )
+            )
+        return parts
 
     def _compute(self, name: str) -> None:
         """Compute the mixtures of a variable, and of others in its clusters at the same cost.
@@ -118,7 +149,7 @@ class MixtureMarginals:
         """
         model = model_of(self.graph, name)
         asked = [n for n in self.names if n in model.place]
-        computed: dict[str, list[Mixture]] = {}
+        blocks: dict[str, list[_Block]] = {}
         together = asked if model.is_purely_continuous else [name]
         for rows, clusters in clusters_with(model, self.evidence, together):
             for cluster in clusters:
@@ -129,27 +160,29 @@ class MixtureMarginals:
                 size = sum(len(model.elements_of(n)) for n in names)
                 if size * len(cluster.configurations) * len(rows.order) > NUMBERS_AT_ONCE:
                     names = [name]
-                for n, mixture in self._of_cluster(cluster, rows, names).items():
-                    computed.setdefault(n, []).append(mixture)
-        whole = {n: parts for n, parts in computed.items() if _count(parts) == self.evidence.batch}
-        self.mixtures.update(whole)
+                block = self._block(cluster, rows, names)
+                for n in names:
+                    blocks.setdefault(n, []).append(block)
+        for n, parts in blocks.items():
+            if sum(len(block.rows) for block in parts) == self.evidence.batch:
+                self.blocks[n] = parts
 
-    def _of_cluster(
-        self, cluster: Cluster, patterns: Patterns, names: Sequence[str]
-    ) -> dict[str, Mixture]:
+    def _block(self, cluster: Cluster, patterns: Patterns, names: Sequence[str]) -> _Block:
         elements = [e for n in names for e in cluster.model.elements_of(n)]
         answers = answered(cluster, patterns, self.evidence, self.device, elements)
+        order = np.argsort(patterns.order)
+        back = torch.from_numpy(order).to(answers.means.device)
+        if cluster.model is gaussian_model(self.graph) and cluster.model.is_purely_continuous:
+            self.log_density = answers.log_weights[0][back]
         weights = component_weights(cluster, answers.log_weights, patterns, self.belief)
-        means = answers.means.permute(2, 0, 1)
-        pattern = torch.from_numpy(patterns.pattern_of).to(means.device)
-        variances = answers.variances.permute(2, 0, 1)[pattern]
-        made, at = {}, 0
-        for n in names:
-            size = len(cluster.model.elements_of(n))
-            part = slice(at, at + size)
-            made[n] = Mixture(patterns.order, weights, means[..., part], variances[..., part])
-            at += size
-        return made
+        pattern = torch.from_numpy(patterns.pattern_of[order]).to(back.device)
+        return _Block(
+            patterns.order[order],
+            weights[back],
+            answers.means.permute(2, 0, 1)[back],
+            answers.variances.permute(2, 0, 1)[pattern],
+            {e: i for i, e in enumerate(elements)},
+        )
 
 
 def model_of(graph: FactorGraph, name: str) -> GaussianModel:
@@ -195,15 +228,15 @@ def component_weights(
     return (states.to(shares.device).unsqueeze(-1) * shares).flatten(1)
 
 
-def _count(parts: Sequence[Mixture]) -> int:
-    return sum(len(m.rows) for m in parts)
-
-
 def _mean(mixture: Mixture) -> Float[Tensor, "rows elements"]:
+    if mixture.weights.shape[1] == 1:
+        return mixture.means[:, 0]
     return (mixture.weights.unsqueeze(-1) * mixture.means).sum(1)
 
 
 def _variance(mixture: Mixture) -> Float[Tensor, "rows elements"]:
+    if mixture.weights.shape[1] == 1:
+        return mixture.variances[:, 0]
     away = mixture.means - _mean(mixture).unsqueeze(1)
     return (mixture.weights.unsqueeze(-1) * (mixture.variances + away.square())).sum(1)
 

@@ -18,8 +18,12 @@ from mmgraph.graph.factor import Factor, LinearForm
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.leaves.normal_leaf import NormalLeaf
 from mmgraph.graph.variable import Variable
+from mmgraph.inference.gaussian.equation_rows import HALF_LOG_TWO_PI
 from mmgraph.inference.gaussian.fronts import Equations
 from mmgraph.inference.numerics.elimination_order import best_elimination_order
+
+_NO_NOISE = 1e-140
+"""A standard deviation whose reciprocal has no square among doubles is zero."""
 
 _SINGULAR = 1e-13
 """A variance given other elements that is this small beside the whole one is zero."""
@@ -268,7 +272,8 @@ def _joined(parts: Sequence[_Part]) -> Equations:
     first, columns, factor, place, constant_place = [0], [], [], [], []
     coefficients: list[np.ndarray] = []
     constants: list[np.ndarray] = []
-    deviations: list[np.ndarray] = []
+    log_factors: list[np.ndarray] = []
+    is_exact: list[np.ndarray] = []
     at, constant_at = 0, 0
     for number, (noise, equations) in enumerate(parts):
         for i, (names, numbers) in enumerate(equations):
@@ -277,13 +282,14 @@ def _joined(parts: Sequence[_Part]) -> Equations:
             factor.append(number)
             place.append(at)
             constant_place.append(constant_at)
-            coefficients.append(numbers[:, :-1].ravel())
-            constants.append(numbers[:, -1])
-            deviations.append(noise[:, i])
+            exact = noise[:, i] <= _NO_NOISE
+            deviation = np.where(exact, 1.0, noise[:, i])
+            coefficients.append((numbers[:, :-1] / deviation[:, None]).ravel())
+            constants.append(numbers[:, -1] / deviation)
+            log_factors.append(-np.log(deviation) - HALF_LOG_TWO_PI)
+            is_exact.append(exact)
             at += numbers.size - len(numbers)
             constant_at += len(numbers)
-    whole = np.concatenate([np.empty(0), *deviations])
-    exact = np.array([bool((d == 0).any()) for d in deviations], np.bool_)
     return Equations(
         np.array(first, np.int64),
         np.array(columns, np.int64),
@@ -292,8 +298,9 @@ def _joined(parts: Sequence[_Part]) -> Equations:
         np.array(constant_place, np.int64),
         np.concatenate([np.empty(0), *coefficients]),
         np.concatenate([np.empty(0), *constants]),
-        whole,
-        exact,
+        np.concatenate([np.empty(0), *log_factors]),
+        np.concatenate([np.empty(0, np.bool_), *is_exact]),
+        np.array([bool(part.any()) for part in is_exact], np.bool_),
     )
 
 

@@ -21,6 +21,7 @@ from mmgraph.inference.field.moments import joined_moments
 from mmgraph.inference.model_variables import named_variables
 from mmgraph.inference.numerics.counted_random import random_keys
 from mmgraph.inference.numerics.shortfall import shortfall
+from mmgraph.inference.numerics.threads import cuts, run_together
 from mmgraph.inference.options import keyword_options
 from mmgraph.inference.posterior import Moments, Posterior
 from mmgraph.inference.sampling.annealing_torch import annealed_fields, annealed_layers
@@ -38,7 +39,7 @@ from mmgraph.inference.sampling.chain_answer import flat_marginals
 from mmgraph.inference.sampling.gibbs_kernels import gibbs_sweeps
 from mmgraph.inference.sampling.gibbs_program import ConditionedProgram, Tempering, gibbs_program
 from mmgraph.inference.sampling.gibbs_start import energies_of, tempered_sweeps, zero_costs
-from mmgraph.inference.sampling.schedule import Part, Schedule, check_least, cuts, run_together
+from mmgraph.inference.sampling.schedule import Part, Schedule, check_least
 
 
 @keyword_options(AnnealingOptions)

@@ -14,9 +14,10 @@ import numpy as np
 from jaxtyping import Float, Float64, Int, UInt32
 from torch import Tensor
 
+from mmgraph.inference.numerics.threads import cuts, run_together
 from mmgraph.inference.sampling.gibbs_kernels import BLOCK, gibbs_sweeps
 from mmgraph.inference.sampling.gibbs_program import ConditionedProgram, Tempering
-from mmgraph.inference.sampling.schedule import Part, Schedule, cuts, run_together
+from mmgraph.inference.sampling.schedule import Part, Schedule
 from mmgraph.inference.sampling.two_state_grid import TwoStateGrid, two_state_grid
 from mmgraph.inference.sampling.two_state_kernels import board_sweeps
 
