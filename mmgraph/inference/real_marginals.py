@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from typing import Literal, Protocol
 
 from jaxtyping import Float
@@ -13,15 +13,11 @@ from mmgraph.graph.errors import EvidenceError, UnknownVariableError, suggestion
 
 
 class RealMarginals(Protocol):
-    """What is known of each of some variables that are real numbers, row by row.
+    """What is known of each of some variables that are real numbers, row by row."""
 
-    Attributes
-    ----------
-    names : mapping of str to None
-        The variables, in order.
-    """
-
-    names: Mapping[str, None]
+    @property
+    def names(self) -> Collection[str]:
+        """The variables, in order."""
 
     def mean(self, name: str) -> Float[Tensor, "batch *shape"]:
         """Return the expected value."""

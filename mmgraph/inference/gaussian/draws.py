@@ -103,7 +103,6 @@ def _draw_components(
     generator: torch.Generator | None,
 ) -> None:
     """Draw the components of mixtures given the states, and number them into configurations."""
-    place = {form.child.name: i for i, form in enumerate(model.forms)}
     for patterns, clusters in clusters_with(model, evidence, list(model.place)):
         for cluster in clusters:
             mixtures = [f for f in cluster.forms if f.log_weights is not None]
@@ -120,5 +119,5 @@ def _draw_components(
             numbers = np.unravel_index(drawn.squeeze(1).numpy(), components)
             rows = (patterns.order[:, None] * draws + np.arange(draws)).ravel()
             for form, number, size in zip(mixtures, numbers, components, strict=True):
-                column = configurations[:, place[form.child.name]]
+                column = configurations[:, model.number[form.child.name]]
                 column[rows] = column[rows] * size + number

@@ -91,6 +91,11 @@ class GaussianModel:
         return range(first, first + self._sizes[name])
 
     @cached_property
+    def number(self) -> dict[str, int]:
+        """The number of each variable's factor."""
+        return {form.child.name: i for i, form in enumerate(self.forms)}
+
+    @cached_property
     def _sizes(self) -> dict[str, int]:
         return {form.child.name: form.child.size for form in self.forms}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ from mmgraph.graph.leaves.linear_gaussian import LinearGaussian
 from mmgraph.inference.exact.exact import joint
 from mmgraph.inference.exact.junction_tree import factor_beliefs
 from mmgraph.inference.exact.torch_contraction import factor_beliefs as torch_factor_beliefs
+from mmgraph.inference.gaussian.family_moments import family_moments
 from mmgraph.inference.options import is_elsewhere
 from mmgraph.learning.conditionals.regressions import regressions
 from mmgraph.learning.regression.statistics import RegressionStatistics
@@ -151,6 +153,7 @@ def expectation(
         log_likelihood += float(group.weights @ logs)
         for total, part in zip(counts, families, strict=False):
             total += torch.from_numpy(part)
+        _add_regressions(linear, graph, group, memory_budget, device)
         beliefs: dict[tuple[str, ...], Tensor] = {}
         for i, leaf in enumerate(leaves):
             if leaf.child.name not in group.evidence.values:
@@ -162,6 +165,41 @@ def expectation(
             before = moments[i]
             moments[i] = here if before is None else before + here
     return Expectation(counts, moments, log_likelihood, linear)
+
+
+def _add_regressions(
+    linear: list[RegressionStatistics | None],
+    graph: FactorGraph,
+    group: RowGroup,
+    memory_budget: int | None,
+    device: str | None,
+) -> None:
+    """Add what a group of rows says of each linear Gaussian distribution."""
+    factors = regressions(graph.factors)
+    number = {f.child.name: i for i, f in enumerate(factors)}
+    method = "torch" if is_elsewhere(device) else "junction_tree"
+    belief = partial(
+        joint,
+        graph,
+        group.evidence,
+        method=method,
+        memory_budget=memory_budget,
+        device=device or "auto",
+    )
+    for family in family_moments(graph, group.evidence, belief) if factors else ():
+        i = number.get(family.child)
+        if i is None:  # a leaf that is someone's parent: its own statistics are those of leaves
+            continue
+        regressors = sum(v.size for v in factors[i].continuous_parents)
+        row_weights = torch.from_numpy(group.weights[family.rows]).unsqueeze(1)
+        for weights, means, covariances in zip(
+            family.weights, family.means, family.covariances, strict=True
+        ):
+            here = RegressionStatistics.expected_by_pattern(
+                regressors, row_weights * weights, means, family.patterns, covariances
+            )
+            before = linear[i]
+            linear[i] = here if before is None else before + here
 
 
 def _beliefs(

@@ -110,6 +110,22 @@ class RegressionStatistics:
         products = products + (shares[..., None, None] * present).sum(0)
         return cls(regressors, total, mean, 0.5 * (products + products.mT))
 
+    @classmethod
+    def expected_by_pattern(
+        cls,
+        regressors: int,
+        weights: Float[Tensor, "rows configurations"],
+        means: Float[Tensor, "rows configurations columns"],
+        patterns: Int64[Tensor, " rows"],
+        covariances: Float[Tensor, "patterns configurations columns columns"],
+    ) -> RegressionStatistics:
+        """As :meth:`expected`, of rows whose covariance is that of their missing pattern."""
+        made = cls.expected(regressors, weights, means, means.new_zeros(1, 1, 1, 1))
+        shares = weights.new_zeros(len(covariances), weights.shape[1])
+        shares = shares.index_add(0, patterns, weights)
+        present = torch.where(shares[..., None, None] > 0, covariances, 0.0)
+        return replace(made, products=made.products + (shares[..., None, None] * present).sum(0))
+
     def __add__(self, other: RegressionStatistics) -> RegressionStatistics:
         if self.regressors != other.regressors or self.means.shape != other.means.shape:
             raise LearningError(
