@@ -26,7 +26,7 @@ from mmgraph.inference.exact.junction_tree import factor_beliefs
 from mmgraph.inference.exact.torch_contraction import factor_beliefs as torch_factor_beliefs
 from mmgraph.inference.gaussian.family_moments import family_moments
 from mmgraph.inference.options import is_elsewhere
-from mmgraph.learning.conditionals.regressions import regressions
+from mmgraph.learning.conditionals.regressions import check_leaves, regressions
 from mmgraph.learning.regression.statistics import RegressionStatistics
 
 _WORTH_COLLAPSING = 0.75
@@ -176,6 +176,7 @@ def _add_regressions(
 ) -> None:
     """Add what a group of rows says of each linear Gaussian distribution."""
     factors = regressions(graph.factors)
+    check_leaves(graph.factors, group.evidence)
     number = {f.child.name: i for i, f in enumerate(factors)}
     method = "torch" if is_elsewhere(device) else "junction_tree"
     belief = partial(

@@ -47,6 +47,9 @@ from mmgraph.learning.conditionals.regressions import regressions
 from mmgraph.learning.regression.fit import fitted_regression
 from mmgraph.learning.regression.prior import RegressionPrior
 
+_SETTLING = 10
+"""Iterations before regressions are shrunk alike in all that follow."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -210,7 +213,10 @@ class _Run:
         }
 
     def initial_factors(self, state: RestartState) -> list[Factor]:
-        """Return the parameters that the restart begins with that runs or comes next."""
+        """Return the parameters that the restart begins with that runs or comes next.
+
+        Regressions that are shrunk as the data asks have settled a little.
+        """
         if self.how.start == "current":
             return list(self.graph.factors)
         number, how = state.number, self.how
@@ -218,7 +224,14 @@ class _Run:
         factors, statistics = initial_factors(
             self.plain, self.rows, self.options, source, number > 0, how.memory_budget, how.device
         )
-        return self.maximisation(factors, statistics)
+        factors = self.maximisation(factors, statistics)
+        if self.options.shrinkage is None and regressions(factors):
+            # What the first E-step takes for noise would be held against all that come after it.
+            for _ in range(_SETTLING):
+                statistics = self.expectation(factors)
+                self.hold_priors(statistics)
+                factors = self.maximisation(factors, statistics)
+        return factors
 
     def hold_priors(self, statistics: Expectation) -> None:
         """Let a restart's first E-step say how parameters are shrunk in all of its iterations.

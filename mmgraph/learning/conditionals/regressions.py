@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -12,7 +12,9 @@ from torch import Tensor
 
 from mmgraph.data.encoding import CodedRows
 from mmgraph.graph.errors import LearningError
+from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor
+from mmgraph.graph.leaves.continuous import continuous_leaves
 from mmgraph.graph.leaves.continuous_data import rows_of, state_indices
 from mmgraph.graph.leaves.linear_gaussian import LinearGaussian
 from mmgraph.learning.conditionals.priors import LeafOptions
@@ -107,3 +109,19 @@ def check_observed(name: str, chunk: CodedRows) -> None:
             f"'{name}' is missing in row {chunk.first_row + int(missing.nonzero()[0])}; complete "
             "data is needed here: learn by expectation maximisation (method='em')"
         )
+
+
+def check_leaves(factors: Sequence[Factor], evidence: Evidence) -> None:
+    """Refuse missing cells of leaves that have continuous children.
+
+    Leaves fill them in by themselves, and would not look at the children.
+    """
+    parents = {v.name for f in regressions(factors) for v in f.continuous_parents}
+    for leaf in continuous_leaves(factors):
+        name = leaf.child.name
+        values = evidence.values.get(name)
+        if name in parents and (values is None or bool(values.isnan().any())):
+            raise LearningError(
+                f"'{name}' has continuous children and missing cells: EM takes it as a "
+                f"LinearGaussian, and not as {leaf!r}"
+            )
