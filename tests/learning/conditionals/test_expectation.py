@@ -159,7 +159,7 @@ def test_a_leaf_with_continuous_children_and_missing_cells_is_refused():
 
 def test_an_interrupted_call_goes_on_with_the_same_priors(tmp_path):
     frame = rows(4, 20)
-    options = {"method": "em", "tolerance": 1e-9, "max_iterations": 4}
+    options = {"method": "em", "equivalent_sample_size": 6.0, "max_iterations": 4}
     whole = mixed().fit(frame, **options)
 
     def stop(iteration: int, log_likelihood: float) -> None:
