@@ -147,12 +147,18 @@ def joint(
         If the joint table or the tables behind it would not fit the memory budget.
     """
     check_model(model, "joint")
+    names = _named_once(variables, "the joint distribution asks")
+    table: Tensor = _answer("joint", model, evidence, (names,), method, device, options)
+    return table
+
+
+def _named_once(variables: Sequence[str] | str, who: str) -> Sequence[str]:
+    """The names of variables, each of which stands for axes of the answer."""
     names = variable_names(variables) or ()
     if not isinstance(variables, str) and len(names) < len(variables):
         twice = next(name for name in names if list(variables).count(name) > 1)
-        raise UnknownVariableError(f"the joint distribution asks for '{twice}' twice")
-    table: Tensor = _answer("joint", model, evidence, (names,), method, device, options)
-    return table
+        raise UnknownVariableError(f"{who} for '{twice}' twice")
+    return names
 
 
 def joint_moments(
@@ -186,7 +192,7 @@ def joint_moments(
         As for :func:`query`.
     """
     check_model(model, "joint_moments")
-    names = variable_names(variables) or ()
+    names = _named_once(variables, "the joint moments ask")
     rows = Evidence.of(evidence, model.variables)
     return exact.joint_moments(model, rows, names, check_device(device))
 

@@ -103,7 +103,7 @@ def log_joint_table(
     total = torch.zeros((evidence.batch, *view.cardinalities), dtype=torch.float64)
     for values, scope in zip(view.log_tensors(), view.scopes, strict=True):
         total = total + _aligned(values.unsqueeze(0), scope, count)
-    for scope, values in row_log_tables(graph, evidence):
+    for scope, values in row_log_tables(graph, evidence, memory_budget=memory_budget):
         total = total + _aligned(values.double(), scope, count)
     for i, name in enumerate(evidence.columns):
         codes = torch.from_numpy(evidence.codes[:, i])

@@ -105,7 +105,7 @@ def _real_marginals(
     if not names:
         return None
     belief, place = _belief(graph, evidence, memory_budget, device)
-    return MixtureMarginals(graph, evidence, names, belief, place)
+    return MixtureMarginals(graph, evidence, names, belief, place, memory_budget)
 
 
 def _of_real_variables(
@@ -144,7 +144,7 @@ def joint_moments(
     method = method_on(graph, evidence, device)
     marginals(graph, evidence, (), method, memory_budget, device)  # refuses impossible evidence
     belief, place = _belief(graph, evidence, memory_budget, device)
-    return moments_of(graph, evidence, variables, belief, place)
+    return moments_of(graph, evidence, variables, belief, place, memory_budget)
 
 
 def without_repeats(graph: FactorGraph, log_weight: Any) -> Any:

@@ -8,6 +8,7 @@ over all of their discrete parents, and an observed variable holds its neighbour
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -20,7 +21,8 @@ from mmgraph.graph.factor import LinearForm
 from mmgraph.graph.memory_budget import default_memory_budget, format_bytes
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.gaussian.answers import Answers, Groups, answer_groups
-from mmgraph.inference.gaussian.model import GaussianModel, configurations_of
+from mmgraph.inference.gaussian.model import GaussianModel, axes_of, configurations_of
+from mmgraph.inference.gaussian.overflow import refuse_overflow
 from mmgraph.inference.gaussian.patterns import Patterns
 from mmgraph.inference.numerics.compiling import compiled
 from mmgraph.inference.numerics.threads import cuts, run_together
@@ -102,7 +104,7 @@ class Cluster:
         size = 0 if wanted is None else len(wanted)
         of_groups = size * size if covariances else size
         numbers = count * (rows * (2 + size) + groups * of_groups)
-        self._check_memory(8 * numbers, memory_budget)
+        check_memory(self.scope, self.sizes, numbers, memory_budget)
         made = Answers(
             np.empty((count, rows)),
             np.zeros((count, rows), np.int64),
@@ -144,25 +146,28 @@ class Cluster:
         parts = cuts(0, len(groups.observed), threads, GROUPS_AT_ONCE)
         with ThreadPoolExecutor(threads) as pool:  # which starts no thread that has nothing to do
             run_together(pool, work, [slice(*part) for part in parts])
-        if (answers.repeated < 0).any():
-            names = ", ".join(v.name for v in self.scope) or "no discrete parents"
-            raise ArithmeticError(names)
+        refuse_overflow(self.model, answers, wanted)
 
-    def _check_memory(self, required: int, memory_budget: int | None) -> None:
-        budget = default_memory_budget() if memory_budget is None else memory_budget
-        if required > budget:
-            names = tuple(v.name for v in self.scope)
-            shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
-            raise TreewidthError(
-                f"continuous variables that are not observed join {len(names)} discrete parents "
-                f"({shown}), {math.prod(self.sizes):,} configurations: their densities would need "
-                f"{format_bytes(required)}, the budget is {format_bytes(budget)}. Observe more of "
-                "the continuous variables, give fewer rows at a time, or use method='gibbs' or "
-                "Pyro's 'nuts'",
-                required,
-                budget,
-                ((names, required),),
-            )
+
+def check_memory(
+    scope: Sequence[Variable], sizes: Sequence[int], numbers: int, memory_budget: int | None
+) -> None:
+    """Raise TreewidthError if so many numbers of some configurations do not fit the budget."""
+    budget = default_memory_budget() if memory_budget is None else memory_budget
+    required = 8 * numbers
+    if required > budget:
+        names = tuple(v.name for v in scope)
+        shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+        raise TreewidthError(
+            f"continuous variables that are not observed join {len(names)} discrete parents "
+            f"({shown}), {math.prod(sizes):,} configurations: their densities would need "
+            f"{format_bytes(required)}, the budget is {format_bytes(budget)}. Observe more of "
+            "the continuous variables, give fewer rows at a time, or use method='mean_field', "
+            "'gibbs' or Pyro's 'nuts'",
+            required,
+            budget,
+            ((names, required),),
+        )
 
 
 def _part(groups: Groups, answers: Answers, part: slice) -> tuple[Groups, Answers]:
@@ -177,10 +182,10 @@ def _part(groups: Groups, answers: Answers, part: slice) -> tuple[Groups, Answer
     )
 
 
-def clusters_of(
+def joined_factors(
     model: GaussianModel, patterns: Patterns, wanted: Bool[np.ndarray, " elements"] | None = None
-) -> list[Cluster]:
-    """Return the clusters of rows, which leave out what is neither observed nor wanted.
+) -> list[Int64[np.ndarray, " factors"]]:
+    """Return the factors of each cluster of rows, but what is neither observed nor wanted.
 
     Parameters
     ----------
@@ -193,20 +198,32 @@ def clusters_of(
     labels = _labels(model.parent_first, model.parents, model.topological, needed, fixed)
     if model.is_purely_continuous:
         chosen = np.flatnonzero(labels >= 0)
-        return [_cluster(model, chosen)] if len(chosen) else []
+        return [chosen] if len(chosen) else []
     order = np.argsort(labels, kind="stable")
     order = order[labels[order] >= 0]
     ends = np.flatnonzero(np.diff(labels[order])) + 1
-    return [_cluster(model, part) for part in np.split(order, ends) if len(part)]
+    return [part for part in np.split(order, ends) if len(part)]
 
 
-def _cluster(model: GaussianModel, factors: Int64[np.ndarray, " factors"]) -> Cluster:
-    """The cluster of some factors."""
+def cluster_of(
+    model: GaussianModel, factors: Int64[np.ndarray, " factors"], memory_budget: int | None
+) -> Cluster:
+    """Return the cluster of some factors.
+
+    Raises
+    ------
+    TreewidthError
+        If its configurations do not fit the memory budget.
+    """
+    forms = [model.forms[f] for f in factors]
+    scope, sizes = axes_of(forms)
+    numbers = math.prod(sizes) * (len(model.forms) + len(factors) + len(sizes) + 1)
+    check_memory(scope, sizes, numbers, memory_budget)
     inside = np.zeros(len(model.forms), np.bool_)
     inside[factors] = True
     of_equation = inside[model.equations.factor]
     whole = np.repeat(inside, np.diff(model.first_element, append=model.elements))
-    scope, sizes, own = configurations_of([model.forms[f] for f in factors])
+    own = configurations_of(forms, scope, sizes)
     configurations = np.zeros((len(own), len(model.forms)), np.int64)
     configurations[:, factors] = own
     log_weights = np.zeros(len(own))

@@ -15,6 +15,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.gaussian.answers import Answers, Groups, answer_groups
 from mmgraph.inference.gaussian.mixtures import clusters_with
 from mmgraph.inference.gaussian.model import GaussianModel, gaussian_model
+from mmgraph.inference.gaussian.overflow import refuse_overflow
 from mmgraph.inference.gaussian.patterns import values_of
 from mmgraph.inference.gaussian.tensors import answered
 
@@ -89,6 +90,7 @@ def _drawn(
         bool(model.equations.may_be_exact.any()),
         answers,
     )
+    refuse_overflow(model, answers, np.arange(model.elements))
     drawn = np.empty_like(values)
     drawn[order] = answers.means[0].T
     return drawn

@@ -52,7 +52,7 @@ class Density(NamedTuple):
 
     Such an observation follows without noise from others; ``repeated`` counts those that agree, and
     the density is that of the others. Where one does not agree the log-density is ``-inf``. Where
-    doubles do not hold an equation ``repeated`` is -1.
+    doubles do not hold the equations of an element ``repeated`` is -1 less its number.
     """
 
     log_density: Float64[np.ndarray, " rows"]
@@ -168,13 +168,16 @@ def _eliminate_all(equations, fronts, task, work, made, density):  # type: ignor
         row, start, softs, hards = _solve(work, softs, hards, width, width + batch)
         size = abs(work.matrix[row, 0])
         if not 0.0 < size < np.inf:
-            density.repeated[:] = -1
+            density.repeated[:] = -1 - fronts.elements[front]
             return
         constant += start * HALF_LOG_TWO_PI
-        product *= size
-        if not 1e-200 < product < 1e200:  # a logarithm of all takes less time than one of each
-            constant -= math.log(product)
-            product = 1.0
+        if not 1e-100 < size < 1e100:
+            constant -= math.log(size)
+        else:
+            product *= size
+            if not 1e-200 < product < 1e200:  # one logarithm of many takes less time than many
+                constant -= math.log(product)
+                product = 1.0
         made.deviations[front] = start / size
         lead = 1.0 / work.matrix[row, 0]
         for j in range(1, width):

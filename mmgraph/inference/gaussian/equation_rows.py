@@ -160,13 +160,14 @@ def reflect(matrix, rows, start, stop, column, span, scratch):  # type: ignore[n
     if squares == 0.0:
         return matrix[head, column]
     norm = largest * math.sqrt(1.0 + squares)
-    lead = matrix[head, column] + math.copysign(norm, matrix[head, column])
-    factor = 1.0 / (norm * (norm + largest))
+    scale = 1.0 / norm  # the squares of numbers may be beyond doubles
+    lead = scale * matrix[head, column] + math.copysign(1.0, matrix[head, column])
+    factor = 1.0 / (1.0 + scale * largest)
     for j in range(column + 1, span):
         scratch[j] = lead * matrix[head, j]
     for i in range(start + 1, stop):
         row = rows[i]
-        entry = matrix[row, column]
+        entry = scale * matrix[row, column]
         if entry != 0.0:
             for j in range(column + 1, span):
                 scratch[j] += entry * matrix[row, j]
@@ -175,10 +176,10 @@ def reflect(matrix, rows, start, stop, column, span, scratch):  # type: ignore[n
         matrix[head, j] -= lead * scratch[j]
     for i in range(start + 1, stop):
         row = rows[i]
-        entry = matrix[row, column]
+        entry = scale * matrix[row, column]
         if entry != 0.0:
             for j in range(column + 1, span):
                 matrix[row, j] -= entry * scratch[j]
-            matrix[row, column] = 0.0
+        matrix[row, column] = 0.0
     matrix[head, column] = -math.copysign(norm, lead)
     return matrix[head, column]

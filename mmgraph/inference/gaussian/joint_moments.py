@@ -16,7 +16,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.gaussian.clusters import Cluster
 from mmgraph.inference.gaussian.mixtures import Belief, clusters_with, component_weights, model_of
 from mmgraph.inference.gaussian.patterns import Patterns
-from mmgraph.inference.gaussian.tensors import answered
+from mmgraph.inference.gaussian.tensors import ClusterAnswers, answered
 
 
 class JointMoments(NamedTuple):
@@ -47,6 +47,7 @@ def moments_of(
     names: Sequence[str],
     belief: Belief,
     device: torch.device | None = None,
+    memory_budget: int | None = None,
 ) -> JointMoments:
     """Return the exact joint moments of variables that are mixtures of normals.
 
@@ -64,13 +65,16 @@ def moments_of(
     models = {id(m): m for m in (model_of(graph, name) for name in names)}
     for model in models.values():
         inside = [n for n in names if model_of(graph, n) is model]
-        for patterns, clusters in clusters_with(model, evidence, inside):
+        for patterns, clusters in clusters_with(model, evidence, inside, memory_budget):
             for cluster in clusters:
                 here = [n for n in inside if model.place[n] in set(cluster.ranked.tolist())]
                 if here:
                     elements = [e for n in here for e in model.elements_of(n)]
                     at = [c for n in here for c in columns[n]]
-                    part = _within(cluster, patterns, evidence, elements, belief, device)
+                    answers = answered(
+                        cluster, patterns, evidence, device, elements, True, memory_budget
+                    )
+                    part = _within(cluster, patterns, answers, belief)
                     rows = torch.from_numpy(patterns.order).to(mean.device)
                     mean[rows[:, None], torch.tensor(at)] = part.mean
                     index = (rows[:, None, None], torch.tensor(at)[:, None], torch.tensor(at))
@@ -90,15 +94,9 @@ class _Within(NamedTuple):
 
 
 def _within(
-    cluster: Cluster,
-    patterns: Patterns,
-    evidence: Evidence,
-    elements: Sequence[int],
-    belief: Belief,
-    device: torch.device | None,
+    cluster: Cluster, patterns: Patterns, answers: ClusterAnswers, belief: Belief
 ) -> _Within:
     """The moments of elements of one cluster."""
-    answers = answered(cluster, patterns, evidence, device, elements, covariances=True)
     weights = component_weights(cluster, answers.log_weights, patterns, belief)
     means = answers.means.permute(2, 0, 1)
     mean = (weights.unsqueeze(-1) * means).sum(1)
@@ -107,7 +105,7 @@ def _within(
     pattern = torch.from_numpy(patterns.pattern_of).to(means.device)
     within = torch.einsum("rc,crvw->rvw", weights, answers.covariances[:, pattern])
     states = weights.reshape(len(weights), *cluster.states, -1)
-    by_state = weighted.reshape(*states.shape, len(elements)).sum(-2)
+    by_state = weighted.reshape(*states.shape, means.shape[-1]).sum(-2)
     chance = states.sum(-1, keepdim=True)
     deviations = torch.where(chance > 0, by_state / torch.where(chance > 0, chance, 1.0), 0.0)
     return _Within(mean, within + away.mT @ weighted, deviations)

@@ -72,6 +72,7 @@ class MixtureMarginals:
         The variables that may be asked for.
     belief : callable
     device : torch.device or None
+    memory_budget : int or None
         See :func:`~mmgraph.inference.gaussian.tensors.answered`.
     blocks : dict of str to list of _Block
         What has been computed, by variable.
@@ -84,6 +85,7 @@ class MixtureMarginals:
     names: Mapping[str, None]
     belief: Belief
     device: torch.device | None = None
+    memory_budget: int | None = None
     blocks: dict[str, list[_Block]] = field(default_factory=dict)
     log_density: Float[Tensor, " batch"] | None = None
 
@@ -114,10 +116,11 @@ class MixtureMarginals:
         shape = self.graph.variable(name).shape
         parts = self.mixture(name)
         if len(parts) == 1:  # whose rows stand in order
-            return answer(parts[0]).reshape(-1, *shape, *tail)
+            return answer(parts[0]).reshape(self.evidence.batch, *shape, *tail)
         order = torch.from_numpy(np.concatenate([m.rows for m in parts]))
         answers = torch.cat([answer(m) for m in parts])
-        return answers[order.argsort().to(answers.device)].reshape(-1, *shape, *tail)
+        whole = answers[order.argsort().to(answers.device)]
+        return whole.reshape(self.evidence.batch, *shape, *tail)
 
     def compute(self, names: Iterable[str]) -> None:
         """Compute what is known of some variables now."""
@@ -151,7 +154,7 @@ class MixtureMarginals:
         asked = [n for n in self.names if n in model.place]
         blocks: dict[str, list[_Block]] = {}
         together = asked if model.is_purely_continuous else [name]
-        for rows, clusters in clusters_with(model, self.evidence, together):
+        for rows, clusters in clusters_with(model, self.evidence, together, self.memory_budget):
             for cluster in clusters:
                 inside = set(cluster.ranked.tolist())
                 names = [n for n in asked if model.place[n] in inside]
@@ -169,7 +172,14 @@ class MixtureMarginals:
 
     def _block(self, cluster: Cluster, patterns: Patterns, names: Sequence[str]) -> _Block:
         elements = [e for n in names for e in cluster.model.elements_of(n)]
-        answers = answered(cluster, patterns, self.evidence, self.device, elements)
+        answers = answered(
+            cluster,
+            patterns,
+            self.evidence,
+            self.device,
+            elements,
+            memory_budget=self.memory_budget,
+        )
         order = np.argsort(patterns.order)
         back = torch.from_numpy(order).to(answers.means.device)
         if cluster.model is gaussian_model(self.graph) and cluster.model.is_purely_continuous:
@@ -200,13 +210,17 @@ def model_of(graph: FactorGraph, name: str) -> GaussianModel:
 
 
 def clusters_with(
-    model: GaussianModel, evidence: Evidence, names: Sequence[str]
+    model: GaussianModel,
+    evidence: Evidence,
+    names: Sequence[str],
+    memory_budget: int | None = None,
 ) -> list[RowClusters]:
     """Return the clusters of what is observed and of some variables, for groups of rows."""
     wanted = np.zeros(model.elements, np.bool_)
     for n in names:
         wanted[list(model.elements_of(n))] = True
-    return row_clusters(model, patterns_of(values_of(evidence, model.variables)), wanted)
+    patterns = patterns_of(values_of(evidence, model.variables))
+    return row_clusters(model, patterns, wanted, memory_budget)
 
 
 def component_weights(

@@ -22,8 +22,8 @@ from mmgraph.inference.gaussian.equation_rows import HALF_LOG_TWO_PI
 from mmgraph.inference.gaussian.fronts import Equations
 from mmgraph.inference.numerics.elimination_order import best_elimination_order
 
-_NO_NOISE = 1e-140
-"""A standard deviation whose reciprocal has no square among doubles is zero."""
+_NO_NOISE = 1.5e-154
+"""The root of the smallest double that has all its digits: a smaller variance is zero."""
 
 _SINGULAR = 1e-13
 """A variance given other elements that is this small beside the whole one is zero."""
@@ -94,6 +94,11 @@ class GaussianModel:
     def number(self) -> dict[str, int]:
         """The number of each variable's factor."""
         return {form.child.name: i for i, form in enumerate(self.forms)}
+
+    def variable_of(self, element: int) -> Variable:
+        """Return the variable that an element belongs to."""
+        place = np.searchsorted(self.first_element, element, "right") - 1
+        return self.forms[int(place)].child
 
     @cached_property
     def _sizes(self) -> dict[str, int]:
@@ -309,21 +314,25 @@ def _joined(parts: Sequence[_Part]) -> Equations:
     )
 
 
-def configurations_of(
-    forms: Sequence[LinearForm],
-) -> tuple[tuple[Variable, ...], tuple[int, ...], Int64[np.ndarray, "configurations factors"]]:
-    """Return the discrete parents of some factors, the states of all, and each one's configuration.
+def axes_of(forms: Sequence[LinearForm]) -> tuple[tuple[Variable, ...], tuple[int, ...]]:
+    """Return the discrete parents of some factors, and how many states each has.
 
-    Second are the numbers of states, those of the components of mixtures last; third, for each
-    joint configuration (the last varies fastest), which of its own each factor is in.
+    The numbers of components of mixtures stand behind those of states.
     """
-    scope: dict[str, Variable] = {v.name: v for form in forms for v in form.discrete}
+    scope = {v.name: v for form in forms for v in form.discrete}
+    components = [f.log_weights.shape[-1] for f in forms if f.log_weights is not None]
+    return tuple(scope.values()), (*(v.cardinality for v in scope.values()), *components)
+
+
+def configurations_of(
+    forms: Sequence[LinearForm], scope: Sequence[Variable], sizes: Sequence[int]
+) -> Int64[np.ndarray, "configurations factors"]:
+    """Return which of its configurations each factor is in, for each joint one of them all.
+
+    The last of the states, as :func:`axes_of` returns them, varies fastest.
+    """
     mixtures = [form for form in forms if form.log_weights is not None]
-    sizes = (
-        *(v.cardinality for v in scope.values()),
-        *(m.log_weights.shape[-1] for m in mixtures if m.log_weights is not None),
-    )
-    axis = {name: i for i, name in enumerate(scope)}
+    axis = {v.name: i for i, v in enumerate(scope)}
     count = math.prod(sizes)
     states = np.unravel_index(np.arange(count), sizes) if sizes else ()
     numbers = np.zeros((count, len(forms)), np.int64)
@@ -333,4 +342,4 @@ def configurations_of(
         if form.log_weights is not None:
             component = len(scope) + next(j for j, m in enumerate(mixtures) if m is form)
             numbers[:, i] = numbers[:, i] * sizes[component] + states[component]
-    return tuple(scope.values()), sizes, numbers
+    return numbers

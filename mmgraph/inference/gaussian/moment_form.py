@@ -39,6 +39,12 @@ class JointNormal(NamedTuple):
     covariances: Float[Tensor, "configurations elements elements"]
 
 
+def joint_size(cluster: Cluster, rows: int) -> int:
+    """Return how many numbers are held while a joint density is made."""
+    size = len(cluster.ranked)
+    return len(cluster.configurations) * size * (6 * size + 3 * rows)
+
+
 def joint_normal(
     cluster: Cluster, values: Float[Tensor, "elements rows"], device: torch.device
 ) -> JointNormal:

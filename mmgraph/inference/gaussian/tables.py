@@ -8,15 +8,25 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import LogTable
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
-from mmgraph.inference.gaussian.clusters import FEW_CONFIGURATIONS, Cluster, clusters_of
-from mmgraph.inference.gaussian.model import GaussianModel, gaussian_model, single_leaves
+from mmgraph.inference.gaussian.clusters import (
+    FEW_CONFIGURATIONS,
+    Cluster,
+    cluster_of,
+    joined_factors,
+)
+from mmgraph.inference.gaussian.model import (
+    GaussianModel,
+    axes_of,
+    gaussian_model,
+    single_leaves,
+)
 from mmgraph.inference.gaussian.patterns import Patterns, patterns_of, values_of
 from mmgraph.inference.gaussian.tensors import answered
 
@@ -29,22 +39,35 @@ class RowClusters(NamedTuple):
 
 
 def row_clusters(
-    model: GaussianModel, patterns: Patterns, wanted: Bool[np.ndarray, " elements"] | None = None
+    model: GaussianModel,
+    patterns: Patterns,
+    wanted: Bool[np.ndarray, " elements"] | None = None,
+    memory_budget: int | None = None,
 ) -> list[RowClusters]:
-    """Return the clusters of all rows, of each pattern by itself where those of all are large."""
-    together = clusters_of(model, patterns, wanted)
-    largest = max((len(c.configurations) for c in together), default=0)
-    if largest <= FEW_CONFIGURATIONS or len(patterns.observed) == 1:
-        return [RowClusters(patterns, together)]
-    apart = []
-    for pattern in range(len(patterns.observed)):
-        some = patterns.some(np.array([pattern]))
-        apart.append(RowClusters(some, clusters_of(model, some, wanted)))
-    return apart
+    """Return the clusters of all rows, of each pattern by itself where those of all are large.
+
+    Raises
+    ------
+    TreewidthError
+        If the configurations of a cluster do not fit the memory budget.
+    """
+
+    def clusters(rows: Patterns, parts: list[Int64[np.ndarray, " factors"]]) -> RowClusters:
+        return RowClusters(rows, [cluster_of(model, part, memory_budget) for part in parts])
+
+    together = joined_factors(model, patterns, wanted)
+    sizes = (math.prod(axes_of([model.forms[f] for f in part])[1]) for part in together)
+    if len(patterns.observed) == 1 or max(sizes, default=0) <= FEW_CONFIGURATIONS:
+        return [clusters(patterns, together)]
+    each = (patterns.some(np.array([i])) for i in range(len(patterns.observed)))
+    return [clusters(some, joined_factors(model, some, wanted)) for some in each]
 
 
 def likelihood_tables(
-    graph: FactorGraph, evidence: Evidence, device: torch.device | None = None
+    graph: FactorGraph,
+    evidence: Evidence,
+    device: torch.device | None = None,
+    memory_budget: int | None = None,
 ) -> Iterator[LogTable]:
     """Yield what observed continuous variables say of discrete ones, ``(batch or 1, *states)``.
 
@@ -69,10 +92,11 @@ def likelihood_tables(
         return
     patterns = patterns_of(values_of(evidence, model.variables))
     tables: dict[tuple[Variable, ...], Tensor] = {}
-    for rows, clusters in row_clusters(model, patterns):
+    for rows, clusters in row_clusters(model, patterns, None, memory_budget):
         places = torch.from_numpy(rows.order)
         for cluster in clusters:
-            logs = answered(cluster, rows, evidence, device).log_weights
+            made = answered(cluster, rows, evidence, device, memory_budget=memory_budget)
+            logs = made.log_weights
             by_state = without_components(cluster, logs).T.reshape(-1, *cluster.states)
             whole = tables.get(cluster.scope)
             if whole is None:

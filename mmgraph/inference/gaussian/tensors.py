@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mmgraph.graph.evidence import Evidence
-from mmgraph.inference.gaussian.clusters import Cluster
-from mmgraph.inference.gaussian.moment_form import moments
+from mmgraph.inference.gaussian.clusters import Cluster, check_memory
+from mmgraph.inference.gaussian.moment_form import joint_size, moments
 from mmgraph.inference.gaussian.patterns import Patterns, value_tensors
 
 REPEATED = 1e6
@@ -64,9 +64,18 @@ def answered(
         The elements whose means and variances are asked for.
     covariances : bool
         Whether their covariances are, in place of variances.
+
+    Raises
+    ------
+    TreewidthError
+        If they would not fit the memory budget.
+    UnderflowError
+        If doubles do not hold them.
     """
     weights = torch.from_numpy(cluster.log_weights).unsqueeze(-1)
     if device is not None:
+        numbers = joint_size(cluster, len(patterns.order))
+        check_memory(cluster.scope, cluster.sizes, numbers, memory_budget)
         values = value_tensors(evidence, cluster.model.variables)[patterns.order].T
         made = moments(cluster, patterns, values, device, list(wanted))
         logs = made.log_density + weights.to(made.log_density)

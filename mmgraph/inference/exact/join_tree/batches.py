@@ -44,7 +44,7 @@ def batches(
     columns = [evidence.columns.index(n) for n in names]
     codes = evidence.codes[:, columns]
     observed = np.array([view.index[n] for n in names], np.int64)
-    tables = row_tables(graph, evidence)
+    tables = row_tables(graph, evidence, memory_budget)
     all_rows = np.arange(evidence.batch)
     for rows, fixed in _patterns(graph, codes, observed, request, tables, memory_budget):
         partial = [i for i in range(len(observed)) if i not in fixed]

@@ -65,10 +65,12 @@ class RowTables(NamedTuple):
         return np.ascontiguousarray(np.concatenate(blocks, axis=1)), logs
 
 
-def row_tables(graph: FactorGraph, evidence: Evidence) -> RowTables:
+def row_tables(
+    graph: FactorGraph, evidence: Evidence, memory_budget: int | None = None
+) -> RowTables:
     """Return what soft evidence and continuous observations say of the discrete variables."""
     # A table whose parents are observed would have to be sliced row by row; it is multiplied in
     # as it stands instead, over variables that stay soft.
-    tables = row_log_tables(graph, evidence)
+    tables = row_log_tables(graph, evidence, memory_budget=memory_budget)
     values = [np.asarray(tensor.detach().cpu().numpy(), np.float64) for _, tensor in tables]
     return RowTables(tuple(scope for scope, _ in tables), values)

@@ -106,7 +106,10 @@ def _with_factors(graph: FactorGraph) -> TableView:
 
 
 def row_log_tables(
-    graph: FactorGraph, evidence: Evidence, device: torch.device | None = None
+    graph: FactorGraph,
+    evidence: Evidence,
+    device: torch.device | None = None,
+    memory_budget: int | None = None,
 ) -> list[tuple[tuple[int, ...], Tensor]]:
     """Return scopes and log-tables ``(batch, *states)`` of what comes with the rows.
 
@@ -117,7 +120,7 @@ def row_log_tables(
     tables: list[tuple[tuple[int, ...], Tensor]] = [
         ((index[name],), values) for name, values in evidence.soft.items()
     ]
-    for scope, values in likelihood_tables(graph, evidence, device):
+    for scope, values in likelihood_tables(graph, evidence, device, memory_budget):
         names = tuple(v.name for v in scope)
         if bool(values.detach().isnan().any()):
             raise EvidenceError(f"the likelihood of {', '.join(names)} is not a number")

@@ -91,7 +91,7 @@ class ForwardPass:
             for i, name in enumerate(evidence.columns)
         }
         self.log_scale = torch.zeros(self.batch, dtype=self.dtype, device=self.device)
-        soft = self._soft_tables(evidence)
+        soft = self._soft_tables(evidence, memory_budget)
         maximises = self.options.reduction == "maximum"
         self.planned = planned(
             graph,
@@ -135,9 +135,11 @@ class ForwardPass:
         axes = sorted(range(len(scope)), key=lambda i: self.rank[scope[i]])
         return table.permute(0, *(1 + a for a in axes)).reshape(table.shape[0], -1)
 
-    def _soft_tables(self, evidence: Evidence) -> list[tuple[tuple[int, ...], Tensor]]:
+    def _soft_tables(
+        self, evidence: Evidence, memory_budget: int | None
+    ) -> list[tuple[tuple[int, ...], Tensor]]:
         """Everything that comes with the rows, as likelihoods; hard evidence is a one-hot row."""
-        tables = row_log_tables(self.graph, evidence, self._torch_device())
+        tables = row_log_tables(self.graph, evidence, self._torch_device(), memory_budget)
         soft = [(scope, self._likelihood(values)) for scope, values in tables]
         for v, codes in self.codes.items():
             if v in self.options.observed:
