@@ -52,7 +52,9 @@ if TYPE_CHECKING:
     )
     from mmgraph.inference.samples import Samples
     from mmgraph.interop.pgmpy import from_pgmpy, to_pgmpy
+    from mmgraph.interop.pyro.model import to_pyro
     from mmgraph.interop.pyro.node import PyroNode
+    from mmgraph.interop.pyro.reading import from_pyro
     from mmgraph.learning.conditionals.expectation_maximization import expectation_maximization
     from mmgraph.learning.conditionals.parameters import learn_parameters
     from mmgraph.learning.conditionals.priors import Prior
@@ -124,6 +126,7 @@ _HOMES = {
     "expected_family_counts": "mmgraph.inference.exact.family_counts",
     "folds": "mmgraph.data.folds",
     "from_pgmpy": "mmgraph.interop.pgmpy",
+    "from_pyro": "mmgraph.interop.pyro.reading",
     "index": "mmgraph.graph.state_labels",
     "joint": "mmgraph.inference.query",
     "joint_moments": "mmgraph.inference.query",
@@ -137,6 +140,7 @@ _HOMES = {
     "sample": "mmgraph.inference.query",
     "soft": "mmgraph.graph.soft_evidence",
     "to_pgmpy": "mmgraph.interop.pgmpy",
+    "to_pyro": "mmgraph.interop.pyro.model",
     "write": "mmgraph.formats.resolve",
 }
 
@@ -189,6 +193,7 @@ __all__ = [
     "expected_family_counts",
     "folds",
     "from_pgmpy",
+    "from_pyro",
     "index",
     "joint",
     "joint_moments",
@@ -202,6 +207,7 @@ __all__ = [
     "sample",
     "soft",
     "to_pgmpy",
+    "to_pyro",
     "write",
 ]
 

@@ -111,7 +111,7 @@ class PyroNode(Factor):
             value = values[v.name]
             value = value if v.is_discrete else value.double()
             more = 0 if v.shape else own
-            arguments[v.name] = value.reshape(*value.shape, *(1,) * more)
+            arguments[v.name] = value.reshape((*value.shape, *(1,) * more))
         try:
             made: Distribution = self.distribution(**arguments)
         except (TypeError, ValueError, RuntimeError, IndexError) as error:

@@ -60,13 +60,14 @@ def interval_of(factor: Factor, values: Sequence[Mapping[str, Tensor]], rows: in
     intervals = set()
     for numbers in values:
         spread, _ = configurations(factor.scope, numbers, rows)
-        intervals.add(_interval(factor, factor.given(spread).support))
+        intervals.add(node_interval(factor, factor.given(spread).support))
     if len(intervals) > 1:
         raise _moving(factor)
     return intervals.pop()
 
 
-def _interval(node: PyroNode, support: Any) -> Interval:
+def node_interval(node: PyroNode, support: Any) -> Interval:
+    """Return the interval of a support, see :func:`interval_of`."""
     while hasattr(support, "base_constraint"):
         support = support.base_constraint
     name = f"'{node.child.name}'"

@@ -88,7 +88,8 @@ def test_mixed_rows_of_several_patterns_agree_with_sums_over_a_grid():
         {"z": [z for z, _ in rows], "c": [c for _, c in rows]},
         method="nuts",
         draws=400,
-        burn_in=150,
+        burn_in=100,
+        chains=2,
         generator=seeded(),
     )
     truth = [chain_posterior(z, c) for z, c in rows]
@@ -110,8 +111,9 @@ def test_eight_schools_have_their_published_posterior():
         {"y": SCHOOLS},
         ["mu", "tau"],
         method="nuts",
-        draws=450,
-        burn_in=200,
+        draws=500,
+        burn_in=150,
+        chains=2,
         target_acceptance=0.9,
         generator=seeded(3),
     )
@@ -148,7 +150,8 @@ def test_gaussian_networks_agree_with_dense_conditioning():
         {"x2": value[0], "x5": value[1]},
         method="nuts",
         draws=300,
-        burn_in=150,
+        burn_in=100,
+        chains=2,
         generator=seeded(2),
     )
     for i, n in enumerate(rest):
