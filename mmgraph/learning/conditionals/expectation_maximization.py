@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -47,8 +47,9 @@ from mmgraph.learning.conditionals.regressions import regressions
 from mmgraph.learning.regression.fit import fitted_regression
 from mmgraph.learning.regression.prior import RegressionPrior
 
-_SETTLING = 10
-"""Iterations before regressions are shrunk alike in all that follow."""
+_SETTLING, _SETTLING_ROWS = 10, 5.0
+"""Iterations before regressions are shrunk alike in all that follow, and the rows of their prior
+until then."""
 
 _log = logging.getLogger(__name__)
 
@@ -227,13 +228,14 @@ class _Run:
         factors = self.maximisation(factors, statistics)
         if self.options.shrinkage is None and regressions(factors):
             # What the first E-step takes for noise would be held against all that come after it.
+            rows = self.prior.equivalent_sample_size or _SETTLING_ROWS
             for _ in range(_SETTLING):
                 statistics = self.expectation(factors)
-                self.hold_priors(statistics)
+                self.hold_priors(statistics, replace(self.prior, equivalent_sample_size=rows))
                 factors = self.maximisation(factors, statistics)
         return factors
 
-    def hold_priors(self, statistics: Expectation) -> None:
+    def hold_priors(self, statistics: Expectation, prior: Prior | None = None) -> None:
         """Let a restart's first E-step say how parameters are shrunk in all of its iterations.
 
         Were they shrunk anew in each, by what that one finds, there would be nothing that all of
@@ -242,15 +244,15 @@ class _Run:
         self.priors = {}
         factors = self.graph.factors
         for factor, expected in zip(factors, statistics.by_factor(factors), strict=True):
-            prior: object = None
+            held: object = None
             if isinstance(factor, ContinuousLeaf) and expected is not None:
-                prior = self.options.prior(factor, expected)
+                held = self.options.prior(factor, expected)
             elif isinstance(factor, LinearGaussian) and expected is not None:
-                prior = self.options.of_regression(factor, expected, self.prior)
-                prior = prior.held() if isinstance(prior, RegressionPrior) else None
-            if isinstance(prior, CovariancePrior | RegressionPrior):
+                held = self.options.of_regression(factor, expected, prior or self.prior)
+                held = held.held() if isinstance(held, RegressionPrior) else None
+            if isinstance(held, CovariancePrior | RegressionPrior):
                 assert factor.child is not None
-                self.priors[factor.child.name] = prior
+                self.priors[factor.child.name] = held
 
     def hold_priors_of_start(self, state: RestartState) -> None:
         """The same for a restart that goes on from a checkpoint: its start is found again."""
