@@ -5,33 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-import torch
-from jaxtyping import Float64
-
 from mmgraph.data.encoding import READING, read_with
 from mmgraph.data.inferred_states import Bins
 from mmgraph.data.tables import open_table
-from mmgraph.graph.errors import GraphError, NotFittedError, UnknownVariableError
+from mmgraph.graph.errors import GraphError, UnknownVariableError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.learning.conditionals import fitting
 from mmgraph.learning.conditionals.skeleton import skeleton
-from mmgraph.learning.prediction import prediction, predictive_check, sampled_answers
 from mmgraph.networks.conditional_tables import as_table, checked_by_child, forced_distribution
-from mmgraph.networks.directed_network import DirectedNetwork
+from mmgraph.networks.predicting_network import PredictingNetwork
 
 if TYPE_CHECKING:
-    import pandas
-
     from mmgraph.learning.conditionals.em_records import EMReport
-    from mmgraph.learning.conditionals.parameter_posterior import ParameterPosterior
-    from mmgraph.learning.prediction.predictive_check import PredictiveCheck
-    from mmgraph.learning.prediction.sampled_answers import Intervals
 
 
-class BayesianNetwork(DirectedNetwork):
+class BayesianNetwork(PredictingNetwork):
     """A factor graph whose factors are conditional distributions along a directed acyclic graph.
 
     Parameters
@@ -60,7 +50,6 @@ class BayesianNetwork(DirectedNetwork):
     def __init__(self, variables: Iterable[Variable], distributions: Iterable[Factor]) -> None:
         super().__init__(variables, distributions)
         self.fit_report: EMReport | None = None
-        self.parameter_posterior: ParameterPosterior | None = None
 
     @classmethod
     def from_tables(
@@ -263,120 +252,3 @@ class BayesianNetwork(DirectedNetwork):
         self._by_child = by_child
         self.fit_report, self.parameter_posterior = fitted.report, fitted.posterior
         return self
-
-    def sample_parameters(self, generator: torch.Generator | None = None) -> Self:
-        """Return the network with parameters drawn from their posterior.
-
-        Raises
-        ------
-        NotFittedError
-            If no posterior is kept: ``net.fit(frame, posterior=True)`` keeps one.
-        """
-        if self.parameter_posterior is None:
-            raise NotFittedError(
-                "no posterior of the parameters is kept: net.fit(frame, posterior=True) keeps one"
-            )
-        return self.with_factors(self.parameter_posterior.sample(generator))
-
-    def predict(
-        self,
-        data: object,
-        variables: str | Sequence[str] | None = None,
-        impossible: str = "raise",
-        parameters: str = "fitted",
-        **options: Any,
-    ) -> np.ndarray | pandas.DataFrame | Intervals:
-        """Return the most probable label of some variables, each by its marginal, in every row.
-
-        Parameters
-        ----------
-        data : pandas.DataFrame, mapping, path or Evidence
-            What is known. Columns of the variables to predict are not looked at.
-        variables : str or sequence of str, optional
-            By default the discrete variables of which the data says nothing.
-        impossible : {"raise", "nan"}
-            What becomes of rows of probability zero: an error, or the label None.
-        parameters : {"fitted", "sample"}
-            ``"sample"`` asks networks with parameters drawn from their posterior
-            (``fit(…, posterior=True)``), for intervals of the expected values of one continuous
-            variable, or by :meth:`predict_proba` of probabilities.
-        **options
-            Of ``"sample"`` ``draws`` (200), ``level`` (0.9) and ``generator``; and how the data is
-            read, see :func:`~mmgraph.data.tables.open_table`.
-
-        Returns
-        -------
-        ndarray, shape (rows,)
-            Labels, of one variable; of a continuous one its expected values, ``(rows, *shape)``.
-        pandas.DataFrame
-            Labels of several variables, a column each.
-        Intervals
-            ``mean``, ``low`` and ``high`` of expected values over parameters, each as they are.
-
-        Raises
-        ------
-        EvidenceError
-            If the data speaks of every variable, so that none is left to predict.
-        NotFittedError
-            If parameters are to be drawn, and no posterior of them is kept.
-        UnknownVariableError, ZeroProbabilityError, TreewidthError
-            As :func:`mmgraph.query` does.
-        """
-        if sampled_answers.is_asked(parameters):
-            return sampled_answers.predict(
-                self, self.sample_parameters, data, variables, impossible, **options
-            )
-        return prediction.predict(self, data, variables, impossible, **options)
-
-    def predict_proba(
-        self,
-        data: object,
-        variable: str,
-        impossible: str = "raise",
-        parameters: str = "fitted",
-        **options: Any,
-    ) -> Float64[np.ndarray, "rows states"] | Intervals:
-        """Return the posterior of a variable in every row; its own column is not looked at.
-
-        Parameters and errors are those of :meth:`predict`; ``impossible="nan"`` fills rows of
-        probability zero with NaN, ``extra="ignore"`` passes over columns that are no variables.
-        """
-        if sampled_answers.is_asked(parameters):
-            return sampled_answers.predict_proba(
-                self, self.sample_parameters, data, variable, impossible, **options
-            )
-        return prediction.predict_proba(self, data, variable, impossible, **options)
-
-    def predictive_check(
-        self,
-        data: object,
-        draws: int = 200,
-        generator: torch.Generator | None = None,
-        **reading: Any,
-    ) -> PredictiveCheck:
-        """Return how data sets that the network replicates compare with a data set.
-
-        Each of them has as many rows, with the same cells missing, from a network with parameters
-        drawn from their posterior (or as they were fitted, where none is kept).
-
-        Parameters
-        ----------
-        data : pandas.DataFrame, mapping, path or Evidence
-            Columns of some variables.
-        draws : int
-            How many data sets.
-        generator : torch.Generator, optional
-            The source of randomness.
-        **reading
-            How the data is read, see :func:`~mmgraph.data.tables.open_table`.
-
-        References
-        ----------
-        Gelman, Meng & Stern (1996), "Posterior predictive assessment of model fitness".
-        """
-        draw = self.sample_parameters if self.parameter_posterior is not None else lambda _: self
-        return predictive_check.predictive_check(self, draw, data, draws, generator, **reading)
-
-    def score(self, data: object, **reading: Any) -> float:
-        """Return the mean log-likelihood of the rows; ``-inf`` if one of them is impossible."""
-        return prediction.score(self, data, **reading)
