@@ -22,8 +22,15 @@ from mmgraph.inference.exact.layer_summation import AUTO_TERMS, check_few_terms,
 from mmgraph.inference.exact.tabulation import tabulated
 from mmgraph.inference.exact.unrolling import MOST_ELEMENTS
 from mmgraph.inference.field.centring import Centred
+from mmgraph.inference.field.discrete_part import discrete_part, with_real_variables
+from mmgraph.inference.gaussian.model import linear_factors
 from mmgraph.inference.methods import METHODS, Method, check_method, checked_device
-from mmgraph.inference.model_variables import has_compact_factors, needs_unrolling
+from mmgraph.inference.model_variables import (
+    has_compact_factors,
+    needs_unrolling,
+    normal_variables,
+    tables_device,
+)
 from mmgraph.inference.options import check_known, check_type, check_types, is_elsewhere
 from mmgraph.inference.posterior import Posterior
 
@@ -84,6 +91,29 @@ def answer(question: Question, method: str) -> Any:
 
 
 def _call(method: Method, question: Question) -> Any:
+    """Ask a method, one that knows no continuous parents about what is left without them."""
+    if method.exact or not linear_factors(question.graph):
+        return _called(method, question)
+    return _called(method, question) if method.takes_real else _without_real(method, question)
+
+
+def _without_real(method: Method, question: Question) -> Any:
+    """Ask a method about the discrete part of a mixed graph."""
+    graph, evidence = question.graph, question.evidence
+    asked = question.subject[0] if question.name in ("query", "map_query") else None
+    if question.name == "map_query" and asked is None:
+        exact.check_observed(graph, evidence)
+    device = tables_device(graph) if exact.wants_torch(graph, evidence) else None
+    near = question._replace(**discrete_part(graph, evidence, device)._asdict())
+    if any(n in normal_variables(graph) for n in asked or ()):
+        near = near._replace(subject=(None,))
+    result = _called(method, near)
+    if isinstance(result, Posterior):
+        return with_real_variables(result, graph, evidence, asked)
+    return result
+
+
+def _called(method: Method, question: Question) -> Any:
     """Ask a method: on a device, if it can say where."""
     name, graph, evidence, subject, device, options = question
     if "device" in method.parameters(name):
@@ -94,6 +124,7 @@ def _call(method: Method, question: Question) -> Any:
         subject = ((),)  # a posterior of no variables
     elif name == "map_query":
         _check_all(graph, subject[0], method.name)
+        subject = ()
     result = method(name, graph, evidence, *subject, **options)
     if name == "sample" and evidence.batch == 1:
         return {variable: drawn.unsqueeze(0) for variable, drawn in result.items()}

@@ -47,6 +47,9 @@ class Method:
     view : {"tables", "field", "layers"}
         What it takes of a graph: tables, which small layers of units are turned into; fields of
         variables, which all factors have; or layers of units and nothing else.
+    takes_real : bool
+        Whether it knows continuous variables that depend on each other; before others are asked,
+        these are summed out.
     seeded : bool
         Whether it draws random numbers, by the option ``generator``.
     cpu_alone : str
@@ -61,6 +64,7 @@ class Method:
     functions: Mapping[str, str]
     exact: bool = False
     view: View = "tables"
+    takes_real: bool = False
     seeded: bool = False
     cpu_alone: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -174,12 +178,14 @@ _ALL = (
     Method(
         "nuts",
         {"query": "mmgraph.interop.pyro.sampling:nuts"},
+        takes_real=True,
         seeded=True,
         cpu_alone=_BY_PYRO,
     ),
     Method(
         "svi",
         _marginals("mmgraph.interop.pyro.variational:svi"),
+        takes_real=True,
         seeded=True,
         cpu_alone=_BY_PYRO,
     ),

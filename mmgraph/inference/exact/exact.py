@@ -23,7 +23,7 @@ from mmgraph.inference.exact.unrolling import unrolled
 from mmgraph.inference.gaussian.joint_moments import JointMoments, moments_of
 from mmgraph.inference.gaussian.mixtures import Belief, MixtureMarginals
 from mmgraph.inference.gaussian.model import gaussian_model, single_leaves
-from mmgraph.inference.gaussian.tensors import REPEATED
+from mmgraph.inference.gaussian.tensors import without_repeats
 from mmgraph.inference.model_variables import (
     has_discrete_variables,
     needs_unrolling,
@@ -147,16 +147,6 @@ def joint_moments(
     return moments_of(graph, evidence, variables, belief, place, memory_budget)
 
 
-def without_repeats(graph: FactorGraph, log_weight: Any) -> Any:
-    """Return log-weights without what stands for densities that are infinite."""
-    model = gaussian_model(graph) if not callable(log_weight) else None
-    if model is None or not model.equations.may_be_exact.any():
-        return log_weight
-    logs = torch.as_tensor(log_weight)
-    repeats = (logs / REPEATED).round()
-    return torch.where(logs.isfinite(), logs - REPEATED * repeats, logs)
-
-
 def _options(method: str, memory_budget: int | None, device: str) -> dict[str, Any]:
     """Options of one exact method, of which torch alone has a device."""
     options: dict[str, Any] = {"memory_budget": memory_budget}
@@ -174,7 +164,7 @@ def best_assignment(
     """Return the most probable assignment by ``method``: junction_tree, enumeration or torch."""
     began = time.perf_counter()
     if variables is None:
-        _refuse_unobserved(graph, evidence)
+        check_observed(graph, evidence)
     scalar, options = unrolled(graph), _options(method, memory_budget, device)
     elements = scalar.evidence(evidence)
     if scalar.graph is not graph and method == "junction_tree":
@@ -194,8 +184,8 @@ def best_assignment(
     )
 
 
-def _refuse_unobserved(graph: FactorGraph, evidence: Evidence) -> None:
-    """Refuse to decide all variables where a continuous one of them is not observed."""
+def check_observed(graph: FactorGraph, evidence: Evidence) -> None:
+    """Raise EvidenceError where a continuous variable is not observed, so that none is decided."""
     model = gaussian_model(graph)
     for variable in model.variables if model is not None else ():
         values = evidence.values.get(variable.name)

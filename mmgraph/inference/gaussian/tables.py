@@ -51,16 +51,28 @@ def row_clusters(
     TreewidthError
         If the configurations of a cluster do not fit the memory budget.
     """
+    groups = pattern_groups(model, patterns, wanted)
+    return [
+        RowClusters(rows, [cluster_of(model, part, memory_budget) for part in parts])
+        for rows, parts in groups
+    ]
 
-    def clusters(rows: Patterns, parts: list[Int64[np.ndarray, " factors"]]) -> RowClusters:
-        return RowClusters(rows, [cluster_of(model, part, memory_budget) for part in parts])
 
+def pattern_groups(
+    model: GaussianModel, patterns: Patterns, wanted: Bool[np.ndarray, " elements"] | None = None
+) -> list[tuple[Patterns, list[Int64[np.ndarray, " factors"]]]]:
+    """Return groups of rows with the factors of their clusters, see :func:`row_clusters`."""
     together = joined_factors(model, patterns, wanted)
-    sizes = (math.prod(axes_of([model.forms[f] for f in part])[1]) for part in together)
+    sizes = (configuration_count(model, part) for part in together)
     if len(patterns.observed) == 1 or max(sizes, default=0) <= FEW_CONFIGURATIONS:
-        return [clusters(patterns, together)]
+        return [(patterns, together)]
     each = (patterns.some(np.array([i])) for i in range(len(patterns.observed)))
-    return [clusters(some, joined_factors(model, some, wanted)) for some in each]
+    return [(some, joined_factors(model, some, wanted)) for some in each]
+
+
+def configuration_count(model: GaussianModel, factors: Int64[np.ndarray, " factors"]) -> int:
+    """Return how many configurations the cluster of some factors has."""
+    return math.prod(axes_of([model.forms[f] for f in factors])[1])
 
 
 def likelihood_tables(
@@ -87,23 +99,45 @@ def likelihood_tables(
         likelihood = leaf.likelihood(evidence)
         if likelihood is not None:
             yield likelihood
+    yield from cluster_tables(graph, evidence, device, memory_budget)
+
+
+def cluster_tables(
+    graph: FactorGraph,
+    evidence: Evidence,
+    device: torch.device | None = None,
+    memory_budget: int | None = None,
+) -> Iterator[LogTable]:
+    """Yield what observed linear Gaussian variables say, as :func:`likelihood_tables`."""
     model = gaussian_model(graph)
     if model is None or not any(v.name in evidence.values for v in model.variables):
         return
     patterns = patterns_of(values_of(evidence, model.variables))
     tables: dict[tuple[Variable, ...], Tensor] = {}
     for rows, clusters in row_clusters(model, patterns, None, memory_budget):
-        places = torch.from_numpy(rows.order)
         for cluster in clusters:
-            made = answered(cluster, rows, evidence, device, memory_budget=memory_budget)
-            logs = made.log_weights
-            by_state = without_components(cluster, logs).T.reshape(-1, *cluster.states)
-            whole = tables.get(cluster.scope)
-            if whole is None:
-                whole = by_state.new_zeros(evidence.batch, *cluster.states)
-            tables[cluster.scope] = whole.index_add(0, places.to(whole.device), by_state)
+            logs = answered(
+                cluster, rows, evidence, device, memory_budget=memory_budget
+            ).log_weights
+            add_table(tables, cluster, rows, logs, evidence.batch)
     for scope, table in tables.items():
         yield LogTable(scope, table)
+
+
+def add_table(
+    tables: dict[tuple[Variable, ...], Tensor],
+    cluster: Cluster,
+    rows: Patterns,
+    log_weights: Float[Tensor, "configurations rows"],
+    batch: int,
+) -> None:
+    """Add what a cluster says of some rows to the tables of all rows, by scope."""
+    by_state = without_components(cluster, log_weights).T.reshape(-1, *cluster.states)
+    whole = tables.get(cluster.scope)
+    if whole is None:
+        whole = by_state.new_zeros(batch, *cluster.states)
+    places = torch.from_numpy(rows.order).to(whole.device)
+    tables[cluster.scope] = whole.index_add(0, places, by_state)
 
 
 def without_components(

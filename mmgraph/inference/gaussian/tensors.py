@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,7 +11,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.gaussian.clusters import Cluster, check_memory
+from mmgraph.inference.gaussian.model import gaussian_model
 from mmgraph.inference.gaussian.moment_form import joint_size, moments
 from mmgraph.inference.gaussian.patterns import Patterns, value_tensors
 
@@ -88,3 +90,13 @@ def answered(
     arrays = (log_density, found.means, found.variances, found.covariances)
     logs, *others = map(torch.from_numpy, arrays)
     return ClusterAnswers(logs + weights, *others)
+
+
+def without_repeats(graph: FactorGraph, log_weight: Any) -> Any:
+    """Return log-weights without what stands for densities that are infinite."""
+    model = gaussian_model(graph) if not callable(log_weight) else None
+    if model is None or not model.equations.may_be_exact.any():
+        return log_weight
+    logs = torch.as_tensor(log_weight)
+    repeats = (logs / REPEATED).round()
+    return torch.where(logs.isfinite(), logs - REPEATED * repeats, logs)

@@ -1,0 +1,180 @@
+"""What is left of a mixed network for given evidence once its continuous variables are summed out.
+
+Methods that know discrete variables and leaves alone are asked about that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmgraph.graph.errors import UnknownVariableError
+from mmgraph.graph.evidence import MISSING, Evidence
+from mmgraph.graph.factor import Factor, LogTable
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.variable import Variable
+from mmgraph.inference.gaussian.mixtures import Belief, MixtureMarginals
+from mmgraph.inference.gaussian.model import linear_factors
+from mmgraph.inference.gaussian.tables import cluster_tables
+from mmgraph.inference.gaussian.tensors import without_repeats
+from mmgraph.inference.model_variables import normal_variables
+from mmgraph.inference.posterior import Posterior
+
+
+class RowLeaf(Factor):
+    """A leaf that has a log-table for each row: its child is observed at the number of the row.
+
+    Attributes
+    ----------
+    table : Tensor, shape (rows, *states)
+        It may be exchanged for another one.
+    """
+
+    child: Variable
+
+    def __init__(
+        self, child: Variable, parents: tuple[Variable, ...], table: Float[Tensor, "rows *states"]
+    ) -> None:
+        self.scope, self.child, self.table = (*parents, child), child, table
+
+    @property
+    def is_tabular(self) -> bool:
+        """No: it depends on the row."""
+        return False
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Return the table, see :meth:`Factor.parameters`."""
+        return {"table": self.table}
+
+    def likelihood(self, evidence: Evidence) -> LogTable | None:
+        """Return the tables of the rows that the evidence names, see :meth:`Factor.likelihood`."""
+        rows = evidence.values.get(self.child.name)
+        if rows is None:
+            return None
+        return LogTable(self.parents, self.table[rows.long().to(self.table.device)])
+
+    def energy(self, assignment: Mapping[str, Tensor]) -> Float[Tensor, " batch"]:
+        """Look each row up in its own table, see :meth:`Factor.energy`."""
+        index = (assignment[self.child.name], *(assignment[v.name] for v in self.parents))
+        return -self.table[tuple(i.long() for i in index)]
+
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> RowLeaf:
+        """Return the tables on another device or in another precision."""
+        return RowLeaf(self.child, self.parents, self.table.to(device=device, dtype=dtype))
+
+
+class DiscretePart(NamedTuple):
+    """A graph of discrete variables and leaves, and what it is to be asked with."""
+
+    graph: FactorGraph
+    evidence: Evidence
+
+
+def discrete_part(
+    graph: FactorGraph, evidence: Evidence, device: torch.device | None = None
+) -> DiscretePart:
+    """Return a mixed graph with its linear Gaussian variables summed out, given evidence.
+
+    Parameters
+    ----------
+    device : torch.device, optional
+        See :func:`~mmgraph.inference.gaussian.tables.likelihood_tables`.
+
+    Raises
+    ------
+    TreewidthError
+        If those that are not observed join more discrete parents than the memory holds.
+    NotConjugateError
+        If a continuous parent is neither normal nor linear.
+    """
+    return with_row_tables(graph, evidence, cluster_tables(graph, evidence, device))
+
+
+def with_row_tables(
+    graph: FactorGraph, evidence: Evidence, tables: Iterable[LogTable]
+) -> DiscretePart:
+    """Return a graph with tables of rows in the place of its linear Gaussian distributions."""
+    linear = set(linear_factors(graph))
+    gone = {f.child.name for f in linear if f.child is not None}
+    name = "row"
+    while name in graph.variables:
+        name = f"evidence_{name}"
+    row = Variable(name, family="gaussian")
+    leaves = [RowLeaf(row, table.scope, table.values) for table in tables]
+    variables = [v for n, v in graph.variables.items() if n not in gone]
+    made = FactorGraph([*variables, row], [*(f for f in graph.factors if f not in linear), *leaves])
+    values = {n: t for n, t in evidence.values.items() if n not in gone}
+    values[name] = torch.arange(evidence.batch, dtype=torch.float64)
+    return DiscretePart(made, replace(evidence, variables=made.variables, values=values))
+
+
+def with_real_variables(
+    posterior: Posterior,
+    graph: FactorGraph,
+    evidence: Evidence,
+    names: Iterable[str] | None,
+) -> Posterior:
+    """Return the posterior of a discrete part as that of a mixed graph, its real variables with it.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Of all discrete variables, if real ones are among the names.
+    names : iterable of str, optional
+        The variables asked for.
+
+    Raises
+    ------
+    UnknownVariableError
+        If the density of one that is named depends on a joint distribution that is not known.
+    """
+    normal = normal_variables(graph)
+    asked = {} if names is None else {n: None for n in names if n in normal}
+    belief = _belief(evidence, posterior.marginals, posterior.method)
+    real = MixtureMarginals(graph, evidence, normal if names is None else asked, belief)
+    real.compute(asked)
+    return replace(
+        posterior,
+        model_variables=graph.variables,
+        moments=posterior.moments if names is None else posterior.moments.of(names),
+        log_weight=_counted(graph, posterior.log_weight),
+        bound=None if posterior.bound is None else without_repeats(graph, posterior.bound),
+        is_normalised=graph.is_normalised,
+        real=real if real.names else None,
+    )
+
+
+def _counted(graph: FactorGraph, log_weight: Any) -> Any:
+    """Log-weights without what stands for infinite densities, when they are asked for."""
+    if callable(log_weight):
+        return lambda: without_repeats(graph, log_weight())
+    return None if log_weight is None else without_repeats(graph, log_weight)
+
+
+def _belief(evidence: Evidence, marginals: Mapping[str, Tensor], method: str) -> Belief:
+    """Joint distributions of a method that knows marginals: one free variable and known ones."""
+
+    def belief(names: Iterable[str]) -> Tensor:
+        names = list(names)
+        free = torch.zeros(evidence.batch, dtype=torch.int64)
+        joint = torch.ones(evidence.batch, 1, dtype=torch.float64)
+        for name in names:
+            codes = evidence.hard(name)
+            free += 1 if codes is None else (codes == MISSING).cpu()
+            each = marginals[name].cpu().double()
+            joint = (joint.unsqueeze(-1) * each.unsqueeze(1)).flatten(1)
+        if bool((free > 1).any()):
+            raise UnknownVariableError(
+                f"'{method}' knows no joint distribution of {', '.join(names)}, on which the "
+                "density of continuous variables depends; 'junction_tree' and 'gibbs' do"
+            )
+        return joint.reshape(-1, *(marginals[n].shape[-1] for n in names))
+
+    return belief
