@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -79,8 +80,8 @@ def to_pyro(model: FactorGraph, shared: Sequence[str] = ()) -> Callable[..., dic
     def program(evidence: object = None, rows: int = 1) -> dict[str, Tensor]:
         observed = Evidence.of(evidence, model.variables)
         if evidence is None and rows > 1:
-            observed = observed.rows([0] * rows)  # type: ignore[arg-type]
-        return _Run(form, observed, names).all(order)
+            observed = observed.rows(np.zeros(rows, np.int64))
+        return _Run(form, observed, names).values_at(order)
 
     return program
 
@@ -118,7 +119,7 @@ class _Run:
         self.plate: Any = pyro.plate("rows", evidence.batch, dim=-1)
         self.values: dict[str, Tensor] = {}
 
-    def all(self, order: Sequence[tuple[Variable, Factor | None]]) -> dict[str, Tensor]:
+    def values_at(self, order: Sequence[tuple[Variable, Factor | None]]) -> dict[str, Tensor]:
         """Visit all sites and factors; return the values."""
         import pyro
         from pyro.ops.indexing import Vindex

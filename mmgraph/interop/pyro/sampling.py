@@ -40,8 +40,8 @@ class NutsOptions:
     dense: bool = False
     progress: bool = False
 
-    def checked(self) -> tuple[int, float]:
-        """Return the draws of warm-up, and the acceptance aimed at, or raise MmgraphError."""
+    def warm_up(self) -> int:
+        """Return the draws before the first recorded; MmgraphError names a wrong option."""
         check_least(draws=self.draws, chains=self.chains, tree_depth=self.tree_depth)
         burn_in = self.draws // 2 if self.burn_in is None else self.burn_in
         check_least(0, burn_in=burn_in)
@@ -49,7 +49,7 @@ class NutsOptions:
             raise MmgraphError(
                 f"target_acceptance lies between 0 and 1, not {self.target_acceptance}"
             )
-        return burn_in, float(self.target_acceptance)
+        return burn_in
 
 
 @keyword_options(NutsOptions)
@@ -117,7 +117,7 @@ def nuts(
         If a value lies outside of its support, or evidence is impossible.
     """
     began = time.perf_counter()
-    burn_in, _ = options.checked()
+    burn_in = options.warm_up()
     discrete, real = asked_names(graph, variables)
     shared = check_shared(graph, options.shared)
     density = RealDensity(graph, evidence, discrete, shared, options.generator)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -88,11 +88,11 @@ class DiscreteSum:
             soft=evidence.soft,
         )
         self._changing = [RowTable(scope) for scope in scopes]
-        still = [RowTable(scope, table) for scope, table in constant if scope]
+        self._still = [(scope, table) for scope, table in constant if scope]
+        still = [RowTable(scope, table) for scope, table in self._still]
         alone: Tensor = sum((t for scope, t in constant if not scope), torch.zeros(()).double())
-        self.alone = alone.expand(evidence.batch)
+        self._alone = alone.expand(evidence.batch)
         self.graph = FactorGraph(discrete, [*tabular, *still, *self._changing])
-        self.variables = [v.name for v in discrete]
         before = FactorGraph(discrete, [*tabular, *still])
         spoken = dict.fromkeys(v for scope in scopes for v in scope)
         self._listed = tuple(v for v in discrete if v in spoken)
@@ -102,11 +102,10 @@ class DiscreteSum:
             names = [v.name for v in self._listed]
             joint = torch_contraction.joint_distribution(before, self.evidence, names).detach()
             self._table = joint.log() + weight.reshape(-1, *(1,) * (joint.ndim - 1))
-        self._before = before
 
     def log_weight(self, tables: Sequence[Float[Tensor, "batch *states"]]) -> Tensor:
         """Return the logarithm of the sum of every row, given the changing tables."""
-        rest: Tensor | float = self.alone
+        rest: Tensor | float = self._alone
         if self._table is None:
             for factor, table in zip(self._changing, tables, strict=True):
                 if factor.scope:
@@ -151,26 +150,29 @@ class DiscreteSum:
 
         return self._by_parts(tables, draws, drawn)
 
-    def _by_parts(self, tables, draws, answer):  # type: ignore[no-untyped-def]
+    def _by_parts(
+        self,
+        tables: Sequence[Float[Tensor, "batch_and_draws *states"]],
+        draws: int,
+        answer: Callable[[FactorGraph, Evidence], dict[str, Tensor]],
+    ) -> dict[str, Tensor]:
         """Answer so many rows at once as fit, each of them repeated for each draw."""
         index = np.repeat(np.arange(self.evidence.batch), draws)
-        parts: list[dict[str, Tensor]] = []
-        still = [f for f in self._before.factors if isinstance(f, RowTable)]
+        variables = self.graph.variables.values()
+        tabular = [f for f in self.graph.factors if f.is_tabular]
+        parts = []
         for first in range(0, len(index), _ROWS_AT_ONCE):
             rows = index[first : first + _ROWS_AT_ONCE]
-            fixed = [
-                RowTable(f.scope, f.table[torch.from_numpy(rows)] if len(f.table) > 1 else f.table)
-                for f in still
-                if f.table is not None
+            still = [
+                RowTable(scope, table[rows] if len(table) > 1 else table)
+                for scope, table in self._still
             ]
-            moving = [
+            changing = [
                 RowTable(factor.scope, table[first : first + _ROWS_AT_ONCE].detach())
                 for factor, table in zip(self._changing, tables, strict=True)
                 if factor.scope
             ]
-            tabular = [f for f in self.graph.factors if f.is_tabular]
-            discrete = self._before.variables.values()
-            graph = FactorGraph(discrete, [*tabular, *fixed, *moving])
+            graph = FactorGraph(variables, [*tabular, *still, *changing])
             parts.append(answer(graph, self.evidence.rows(rows)))
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 

@@ -64,9 +64,11 @@ def agree(post, name: str, mean, variance, sigmas: float = 4.5) -> None:
 
 
 def test_a_rate_has_its_conjugate_posterior():
-    post = mm.query(regression(), {"n": COUNTS}, "rate", "nuts", draws=250, generator=seeded())
+    post = mm.query(
+        regression(), {"n": COUNTS}, "rate", "nuts", draws=300, chains=2, generator=seeded()
+    )
     shape, rate = 2 + sum(COUNTS), 1 + float(EXPOSURES.sum())
-    assert (post.method, post.exact, post.iterations) == ("nuts", False, 375)
+    assert (post.method, post.exact, post.iterations) == ("nuts", False, 450)
     off = abs(float(post.mean("rate")) - shape / rate)
     size = float(post.diagnostics["effective_sample_size"]["rate"])
     assert off <= 4.5 * shape**0.5 / rate / size**0.5
