@@ -32,6 +32,7 @@ _COLUMNS = {
         "split", "given", "log_loss", "accuracy", "expected_calibration_error",
         "debiased_calibration_error", "calibration_error_by_chance",
     ),
+    "gaussian_network": ("split", "model", "experiment", "log_likelihood", "rmse", "r_squared"),
     "land_cover": (
         "split", "given", "missing", "method", "overall_accuracy", "overall_accuracy_deviation",
         "average_accuracy", "kappa",
@@ -123,6 +124,9 @@ def _heading(column: str) -> str:
     short = {
         "missing": "lacks",
         "log_loss": "log-loss",
+        "log_likelihood": "log-likelihood",
+        "rmse": "RMSE",
+        "r_squared": "R²",
         "overall_accuracy": "overall",
         "overall_accuracy_deviation": "±",
         "average_accuracy": "average",
@@ -154,7 +158,7 @@ def _text(value: object) -> str:
         joined = textwrap.fill("+ ".join(map(str, value)), _GIVEN_WIDTH).replace("+ ", "+")
         return joined or "nothing"
     if isinstance(value, float):
-        return f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}"
+        return f"{value:z.3f}" if abs(value) < 100 else f"{value:,.0f}"
     return "" if value is None else str(value)
 
 

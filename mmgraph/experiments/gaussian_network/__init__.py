@@ -1,0 +1,1 @@
+"""Ready models: continuous measurements under experiments, as conditional Gaussian networks."""
