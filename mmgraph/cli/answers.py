@@ -65,7 +65,10 @@ def totals(record: Record) -> list[str]:
 
 
 def posterior_columns(posterior: Posterior, graph: FactorGraph) -> Columns:
-    """Return the most probable state of each element, and the probability of each of its states."""
+    """Return the most probable state of each element, and the probability of each of its states.
+
+    Of a real one its mean and its standard deviation.
+    """
     columns: Columns = {}
     for element, labels, rows in _distributions(posterior, graph):
         best = [labels[max(range(len(row)), key=row.__getitem__)] for row in rows]
@@ -75,7 +78,11 @@ def posterior_columns(posterior: Posterior, graph: FactorGraph) -> Columns:
             if name in columns:
                 raise MmgraphError(f"two columns are called '{name}'; ask for one with --query")
             columns[name] = column
-    return columns | _numbers(posterior, graph, "mean")
+    variances = _numbers(posterior, graph, "variance")
+    for element, means in _numbers(posterior, graph, "mean").items():
+        columns[element] = means
+        columns[f"{element}.sd"] = [max(variance, 0.0) ** 0.5 for variance in variances[element]]
+    return columns
 
 
 def assignment_records(best: Assignment, graph: FactorGraph) -> list[Record]:

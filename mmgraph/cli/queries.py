@@ -59,7 +59,7 @@ def infer(
     An evidence file, or --output, asks for a table with a line for each row of evidence: its number
     in the column 'row', from 1; for each variable asked for its most probable state in the column
     NAME, and the probability of each state in columns NAME=STATE; of a continuous variable its mean
-    in the column NAME. Rows that the model holds to be impossible are warned of and have empty
+    in the column NAME, and its standard deviation in the column NAME.sd. Rows that the model holds to be impossible are warned of and have empty
     cells.
     """
     import torch
@@ -90,11 +90,13 @@ def _show_posterior(posterior: Any, record: Record) -> None:
     account.add(posterior)
     rows = [(name, *row) for name, table in record["marginals"].items() for row in table.items()]
     title = ", ".join([*totals(record), str(account)])
-    print_table(("variable", "state", "probability"), rows, title)
+    if rows or "means" not in record:
+        print_table(("variable", "state", "probability"), rows, title)
+        title = ""
     if "means" in record:
         deviations = [max(variance, 0.0) ** 0.5 for variance in record["variances"].values()]
         moments = zip(*zip(*record["means"].items(), strict=True), deviations, strict=True)
-        print_table(("variable", "mean", "standard deviation"), list(moments))
+        print_table(("variable", "mean", "standard deviation"), list(moments), title)
 
 
 def _warn_of_observed(asked: Sequence[str], observed: Mapping[str, object]) -> None:

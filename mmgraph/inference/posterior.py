@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -19,7 +19,8 @@ from mmgraph.graph.errors import (
     suggestion,
 )
 from mmgraph.graph.storage.copying import DeepCopied, ReadOnlyDict
-from mmgraph.graph.variable import Variable, element_names
+from mmgraph.graph.variable import Variable
+from mmgraph.inference.posterior_lines import marginal_lines, real_lines
 from mmgraph.inference.real_marginals import RealMarginals, at_points
 
 if TYPE_CHECKING:
@@ -370,6 +371,9 @@ class Posterior(DeepCopied):
     def to_frame(self) -> pandas.DataFrame:
         """Return one line a row, variable and state: columns row, variable, state, probability.
 
+        Where there are real variables, each element of theirs has a line with its mean and its
+        variance, in columns of these names.
+
         Raises
         ------
         MissingExtraError
@@ -377,18 +381,12 @@ class Posterior(DeepCopied):
         """
         with needs("data", "pandas", "a data frame of marginals"):
             import pandas
-        return pandas.DataFrame(
-            list(self._lines()), columns=["row", "variable", "state", "probability"]
-        )
-
-    def _lines(self) -> Iterator[tuple[int, str, object, float]]:
-        for name, table in self.marginals.items():
-            variable = self.model_variables[name]
-            elements = element_names(variable)
-            for row, distributions in enumerate(table.reshape(len(table), len(elements), -1)):
-                for element, distribution in zip(elements, distributions.tolist(), strict=True):
-                    for label, probability in zip(variable.labels, distribution, strict=True):
-                        yield row, element, label, probability
+        real = [n for n in self.variables if n not in self.marginals]
+        moments = ((n, self.mean(n), self.variance(n)) for n in real)
+        lines: list[tuple[object, ...]] = list(marginal_lines(self.marginals, self.model_variables))
+        lines += real_lines(moments, self.model_variables)
+        columns = ["row", "variable", "state", "probability", "mean", "variance"]
+        return pandas.DataFrame(lines, columns=columns if real else columns[:4])
 
     def __repr__(self) -> str:
         kind = "exact" if self.exact else "approximate"
