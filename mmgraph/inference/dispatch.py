@@ -23,7 +23,7 @@ from mmgraph.inference.exact.tabulation import tabulated
 from mmgraph.inference.exact.unrolling import MOST_ELEMENTS
 from mmgraph.inference.field.centring import Centred
 from mmgraph.inference.field.discrete_part import discrete_part, with_real_variables
-from mmgraph.inference.gaussian.model import linear_factors
+from mmgraph.inference.gaussian.model import row_factors
 from mmgraph.inference.methods import METHODS, Method, check_method, checked_device
 from mmgraph.inference.model_variables import (
     has_compact_factors,
@@ -92,7 +92,7 @@ def answer(question: Question, method: str) -> Any:
 
 def _call(method: Method, question: Question) -> Any:
     """Ask a method, one that knows no continuous parents about what is left without them."""
-    if method.exact or not linear_factors(question.graph):
+    if method.exact or not row_factors(question.graph):
         return _called(method, question)
     return _called(method, question) if method.takes_real else _without_real(method, question)
 

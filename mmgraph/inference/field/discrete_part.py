@@ -19,7 +19,7 @@ from mmgraph.graph.factor import Factor, LogTable
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.gaussian.mixtures import Belief, MixtureMarginals
-from mmgraph.inference.gaussian.model import linear_factors
+from mmgraph.inference.gaussian.model import row_factors
 from mmgraph.inference.gaussian.tables import cluster_tables
 from mmgraph.inference.gaussian.tensors import without_repeats
 from mmgraph.inference.model_variables import normal_variables
@@ -100,16 +100,18 @@ def discrete_part(
 def with_row_tables(
     graph: FactorGraph, evidence: Evidence, tables: Iterable[LogTable]
 ) -> DiscretePart:
-    """Return a graph with tables of rows in the place of its linear Gaussian distributions."""
-    linear = set(linear_factors(graph))
-    gone = {f.child.name for f in linear if f.child is not None}
+    """Return a graph with tables of rows in the place of distributions with real parents."""
+    apart = row_factors(graph)
+    gone = {f.child.name for f in apart if f.child is not None and not f.child.is_discrete}
+    told = [f.likelihood(evidence) for f in graph.factors if f.needs_values]
     name = "row"
     while name in graph.variables:
         name = f"evidence_{name}"
     row = Variable(name, family="gaussian")
+    tables = [*tables, *(table for table in told if table is not None)]
     leaves = [RowLeaf(row, table.scope, table.values) for table in tables]
     variables = [v for n, v in graph.variables.items() if n not in gone]
-    made = FactorGraph([*variables, row], [*(f for f in graph.factors if f not in linear), *leaves])
+    made = FactorGraph([*variables, row], [*(f for f in graph.factors if f not in apart), *leaves])
     values = {n: t for n, t in evidence.values.items() if n not in gone}
     values[name] = torch.arange(evidence.batch, dtype=torch.float64)
     return DiscretePart(made, replace(evidence, variables=made.variables, values=values))

@@ -146,6 +146,15 @@ def linear_factors(graph: FactorGraph) -> tuple[Factor, ...]:
     return graph.cached(_linear_factors)
 
 
+def row_factors(graph: FactorGraph) -> frozenset[Factor]:
+    """Return the factors that are tables of rows to methods which know no real parents."""
+    return graph.cached(_row_factors)
+
+
+def _row_factors(graph: FactorGraph) -> frozenset[Factor]:
+    return frozenset((*linear_factors(graph), *(f for f in graph.factors if f.needs_values)))
+
+
 def single_leaves(graph: FactorGraph) -> tuple[Factor, ...]:
     """Return the other distributions of continuous variables, whose likelihoods are tables."""
     return graph.cached(_single_leaves)

@@ -30,6 +30,18 @@ def test_an_observed_node_is_an_exact_likelihood_of_its_discrete_parents():
         np.testing.assert_allclose(post.log_evidence[row], np.log(weight.sum()), 1e-10)
 
 
+@pytest.mark.parametrize("method", ["torch", "enumeration", "belief_propagation", "gibbs"])
+def test_other_methods_take_the_same_tables(method):
+    rows = {"x": [0.2, 0.1], "n": [3.0, None]}
+    options = {"draws": 2000, "generator": seeded()} if method == "gibbs" else {}
+    post, truth = mm.query(counts(), rows, method=method, **options), mm.query(counts(), rows)
+    for name in ("k", "r"):
+        off = (post.marginal(name) - truth.marginal(name)).abs().max().item()
+        assert off <= (0.05 if method == "gibbs" else 1e-9)
+    with pytest.raises(NotConjugateError, match="'x' is not observed"):
+        mm.query(counts(), {"n": 3.0}, method=method, **options)
+
+
 def test_a_discrete_child_of_observed_real_parents_is_exact():
     c, x = mm.Variable("c", 3), real("x", 2)
     weights = torch.tensor([[0.0, 1.0, -1.0], [0.5, 0.0, 2.0]], dtype=torch.float64)
