@@ -59,8 +59,8 @@ def infer(
     An evidence file, or --output, asks for a table with a line for each row of evidence: its number
     in the column 'row', from 1; for each variable asked for its most probable state in the column
     NAME, and the probability of each state in columns NAME=STATE; of a continuous variable its mean
-    in the column NAME, and its standard deviation in the column NAME.sd. Rows that the model holds to be impossible are warned of and have empty
-    cells.
+    in the column NAME, and its standard deviation in the column NAME.sd. Rows that the model holds
+    to be impossible are warned of and have empty cells.
     """
     import torch
 
