@@ -207,8 +207,13 @@ def _suitable_answer(question: Question) -> Any:
 
 def _asks_for_draws(graph: FactorGraph, names: Iterable[str] | None) -> bool:
     """Whether a real variable is named of which exact methods know no density."""
-    children = {f.child.name for f in graph.factors if f.needs_values and f.child is not None}
-    return any(n in children and not graph.variables[n].is_discrete for n in names or ())
+    drawn = graph.cached_structure(_drawn_variables)
+    return bool(drawn) and any(name in drawn for name in names or ())
+
+
+def _drawn_variables(graph: FactorGraph) -> set[str]:
+    children = [f.child for f in graph.factors if f.needs_values and f.child is not None]
+    return {v.name for v in children if not v.is_discrete}
 
 
 def _exact_may_fit(graph: FactorGraph, budget: int) -> bool:

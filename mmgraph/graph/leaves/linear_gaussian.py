@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -79,8 +80,13 @@ class LinearGaussian(Factor):
         self.intercept = self._checked(intercept, "intercept", (*states, *own))
         noise = float_tensor(variance, f"the variance of {self!r}")
         shape = (*states, *own, *own) if noise.ndim > len(states) + len(own) else (*states, *own)
-        self.variance = self._checked(noise, "variance", shape).to(self.coefficients)
-        self.intercept = self.intercept.to(self.coefficients)
+        self.variance = self._checked(noise, "variance", shape)
+        numbers = (self.coefficients, self.intercept, self.variance)
+        device = self.coefficients.device
+        precision = functools.reduce(torch.promote_types, (t.dtype for t in numbers))
+        self.coefficients, self.intercept, self.variance = (
+            tensor.to(device, precision) for tensor in numbers
+        )
         self._check_covariances(d)
 
     @property

@@ -45,6 +45,19 @@ def joint_size(cluster: Cluster, rows: int) -> int:
     return len(cluster.configurations) * size * (6 * size + 3 * rows)
 
 
+def component_log_weights(
+    cluster: Cluster, device: torch.device
+) -> Float[Tensor, " configurations"]:
+    """Return the log-weights of the components of mixtures, which gradients may be asked of."""
+    total = torch.zeros(len(cluster.configurations), dtype=torch.float64, device=device)
+    for form in cluster.forms:
+        if form.log_weights is not None:
+            own = cluster.configurations[:, cluster.model.number[form.child.name]]
+            each = form.log_weights.to(device).double().reshape(-1)
+            total = total + each[torch.from_numpy(own.copy()).to(device)]
+    return total
+
+
 def joint_normal(
     cluster: Cluster, values: Float[Tensor, "elements rows"], device: torch.device
 ) -> JointNormal:

@@ -14,7 +14,7 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.gaussian.clusters import Cluster, check_memory
 from mmgraph.inference.gaussian.model import gaussian_model
-from mmgraph.inference.gaussian.moment_form import joint_size, moments
+from mmgraph.inference.gaussian.moment_form import component_log_weights, joint_size, moments
 from mmgraph.inference.gaussian.patterns import Patterns, value_tensors
 
 REPEATED = 1e6
@@ -74,13 +74,12 @@ def answered(
     UnderflowError
         If doubles do not hold them.
     """
-    weights = torch.from_numpy(cluster.log_weights).unsqueeze(-1)
     if device is not None:
         numbers = joint_size(cluster, len(patterns.order))
         check_memory(cluster.scope, cluster.sizes, numbers, memory_budget)
         values = value_tensors(evidence, cluster.model.variables)[patterns.order].T
         made = moments(cluster, patterns, values, device, list(wanted))
-        logs = made.log_density + weights.to(made.log_density)
+        logs = made.log_density + component_log_weights(cluster, device).unsqueeze(-1)
         variances = made.covariances.diagonal(dim1=-2, dim2=-1).movedim(-1, 1)
         return ClusterAnswers(logs, made.means, variances, made.covariances)
     found = cluster.answers(patterns, np.array(wanted, np.int64), covariances, memory_budget)
@@ -89,6 +88,7 @@ def answered(
         log_density = log_density + REPEATED * found.repeated
     arrays = (log_density, found.means, found.variances, found.covariances)
     logs, *others = map(torch.from_numpy, arrays)
+    weights = torch.from_numpy(cluster.log_weights).unsqueeze(-1)
     return ClusterAnswers(logs + weights, *others)
 
 

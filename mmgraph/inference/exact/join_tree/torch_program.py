@@ -218,7 +218,7 @@ class ForwardPass:
         Of a maximum or a draw it is one at the assignment found. An impossible row has zeros.
         """
         finite = torch.where(torch.isneginf(log_total), 0.0, log_total).sum()
-        if not finite.requires_grad:
+        if not finite.requires_grad or not self.ones:
             return {scope: torch.zeros_like(one) for scope, one in self.ones.items()}
         gradients = torch.autograd.grad(
             finite, list(self.ones.values()), create_graph=self.differentiable, allow_unused=True
