@@ -14,7 +14,13 @@ from torch import Tensor
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.gaussian.clusters import Cluster
-from mmgraph.inference.gaussian.mixtures import Belief, clusters_with, component_weights, model_of
+from mmgraph.inference.gaussian.mixtures import (
+    Belief,
+    clusters_with,
+    component_weights,
+    mean_of_components,
+    model_of,
+)
 from mmgraph.inference.gaussian.patterns import Patterns
 from mmgraph.inference.gaussian.tensors import ClusterAnswers, answered
 
@@ -99,7 +105,7 @@ def _within(
     """The moments of elements of one cluster."""
     weights = component_weights(cluster, answers.log_weights, patterns, belief)
     means = answers.means.permute(2, 0, 1)
-    mean = (weights.unsqueeze(-1) * means).sum(1)
+    mean = mean_of_components(weights, means)
     away = means - mean.unsqueeze(1)
     weighted = weights.unsqueeze(-1) * away
     pattern = torch.from_numpy(patterns.pattern_of).to(means.device)

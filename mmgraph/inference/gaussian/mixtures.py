@@ -245,7 +245,16 @@ def component_weights(
 def _mean(mixture: Mixture) -> Float[Tensor, "rows elements"]:
     if mixture.weights.shape[1] == 1:
         return mixture.means[:, 0]
-    return (mixture.weights.unsqueeze(-1) * mixture.means).sum(1)
+    return mean_of_components(mixture.weights, mixture.means)
+
+
+def mean_of_components(
+    weights: Float[Tensor, "rows components"], means: Float[Tensor, "rows components elements"]
+) -> Float[Tensor, "rows elements"]:
+    """Return the means of mixtures: of components that agree, as observed values do, exactly."""
+    heaviest = weights.argmax(1)[:, None, None].expand(-1, 1, means.shape[2])
+    base = means.gather(1, heaviest)
+    return base.squeeze(1) + (weights.unsqueeze(-1) * (means - base)).sum(1)
 
 
 def _variance(mixture: Mixture) -> Float[Tensor, "rows elements"]:
