@@ -191,18 +191,29 @@ def _suitable_answer(question: Question) -> Any:
         exactly = question._replace(options={**options, "memory_budget": budget})
         try:
             return _call_with_known(tree, exactly)
-        except (TreewidthError, UnderflowError):
+        except (TreewidthError, UnderflowError) as error:
             if name == "map_query" and subject[0] is not None:
                 raise  # a marginal MAP has no approximate method
+            if row_factors(graph):
+                try:
+                    return _approximate_answer(question)
+                except MmgraphError:  # what does not fit is what others take, too
+                    raise error from None
         except NotConjugateError:
             if name != "query":
                 raise
             return _call_with_known(METHODS["nuts"], question)
-    if name == "query":
+    return _approximate_answer(question)
+
+
+def _approximate_answer(question: Question) -> Any:
+    """The answer of the approximate method that suits the question."""
+    if question.name == "query":
         return _best_marginals(question)
-    if name == "sample":
+    if question.name == "sample":
         return _call_with_known(METHODS["gibbs"], question)
-    return _call_with_known(METHODS[_best_assignment_method(graph, device)], question)
+    method = _best_assignment_method(question.graph, question.device)
+    return _call_with_known(METHODS[method], question)
 
 
 def _asks_for_draws(graph: FactorGraph, names: Iterable[str] | None) -> bool:
