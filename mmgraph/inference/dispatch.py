@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -23,7 +24,7 @@ from mmgraph.inference.exact.tabulation import tabulated
 from mmgraph.inference.exact.unrolling import MOST_ELEMENTS
 from mmgraph.inference.field.centring import Centred
 from mmgraph.inference.field.discrete_part import discrete_part, with_real_variables
-from mmgraph.inference.gaussian.model import row_factors
+from mmgraph.inference.gaussian.model import linear_factors, row_factors
 from mmgraph.inference.methods import METHODS, Method, check_method, checked_device
 from mmgraph.inference.model_variables import (
     has_compact_factors,
@@ -94,7 +95,12 @@ def _call(method: Method, question: Question) -> Any:
     """Ask a method, one that knows no continuous parents about what is left without them."""
     if method.exact or not row_factors(question.graph):
         return _called(method, question)
-    return _called(method, question) if method.takes_real else _without_real(method, question)
+    if method.name != "gibbs":
+        return _called(method, question) if method.takes_real else _without_real(method, question)
+    if linear_factors(question.graph) and not is_elsewhere(question.device):
+        with contextlib.suppress(TreewidthError):  # it also draws discrete variables one by one
+            return _called(method, question)
+    return _without_real(method, question)
 
 
 def _without_real(method: Method, question: Question) -> Any:
@@ -208,12 +214,13 @@ def _suitable_answer(question: Question) -> Any:
 
 def _approximate_answer(question: Question) -> Any:
     """The answer of the approximate method that suits the question."""
-    if question.name == "query":
+    graph = question.graph
+    if question.name == "query" and not linear_factors(graph):
         return _best_marginals(question)
-    if question.name == "sample":
+    if question.name != "map_query":
         return _call_with_known(METHODS["gibbs"], question)
-    method = _best_assignment_method(question.graph, question.device)
-    return _call_with_known(METHODS[method], question)
+    near = discrete_part(graph, question.evidence).graph if row_factors(graph) else graph
+    return _call_with_known(METHODS[_best_assignment_method(near, question.device)], question)
 
 
 def _asks_for_draws(graph: FactorGraph, names: Iterable[str] | None) -> bool:
@@ -272,7 +279,7 @@ def _check_auto_options(question: Question) -> None:
     if question.options:
         methods = _APPROXIMATE[question.name]
         if question.name == "query" and not all(f.is_tabular for f in question.graph.factors):
-            methods = (*methods, "nuts")
+            methods = (*methods, "nuts", "gibbs")
         for method in methods:
             check_types(METHODS[method].function(question.name), question.options)
             names |= set(METHODS[method].parameters(question.name))

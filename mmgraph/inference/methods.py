@@ -172,7 +172,7 @@ _ALL = (
         options={"structure": "chains"},
         variant_of="mean_field",
     ),
-    Method("gibbs", _GIBBS, view="field", seeded=True),
+    Method("gibbs", _GIBBS, view="field", takes_real=True, seeded=True),
     Method("parallel_tempering", _TEMPERING, view="field", seeded=True),
     Method("annealed_importance_sampling", _ANNEALING, view="field", seeded=True),
     Method(

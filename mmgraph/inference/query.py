@@ -19,6 +19,7 @@ from mmgraph.inference.exact.impossible_evidence import with_barred_element
 from mmgraph.inference.exact.single_row import planned_row, single_row
 from mmgraph.inference.gaussian.draws import gaussian_draws
 from mmgraph.inference.gaussian.joint_moments import JointMoments
+from mmgraph.inference.gaussian.model import linear_factors
 from mmgraph.inference.numerics.counted_random import placed_generator
 from mmgraph.inference.numerics.shortfall import warn_unless_converged
 from mmgraph.inference.options import (
@@ -56,7 +57,8 @@ def query(
         ``auto`` is exact where that fits the memory budget: the compiled junction tree on the CPU,
         and the same tree run by torch on a GPU or where a table or a soft evidence asks for
         gradients; arrays are unrolled to their elements. Where it does not fit,
-        ``belief_propagation``, or ``tree_reweighted`` where that does not converge. Others:
+        ``belief_propagation``, or ``tree_reweighted`` where that does not converge, and on mixed
+        networks ``gibbs``. Others:
         ``enumeration``, ``torch``, ``mean_field``, ``gibbs``, ``parallel_tempering``,
         ``annealed_importance_sampling``; with real variables ``nuts`` and ``svi`` (extra
         ``interop``), of which ``auto`` takes the former where a :class:`~mmgraph.PyroNode` has real
@@ -278,7 +280,8 @@ def sample(
     rows = Evidence.of(evidence, model.variables)
     drawn = _answer("sample", model, rows, (draws, generator), method, device, options)
     values = {name: tensor.cpu() for name, tensor in drawn.items()}
-    values |= gaussian_draws(model, rows, values, draws, generator)
+    if any(f.child is not None and f.child.name not in values for f in linear_factors(model)):
+        values |= gaussian_draws(model, rows, values, draws, generator)
     for factor in model.factors:
         if factor.child is None or factor.child.is_discrete or factor.child.name in values:
             continue

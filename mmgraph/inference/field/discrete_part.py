@@ -111,9 +111,11 @@ def with_row_tables(
     tables = [*tables, *(table for table in told if table is not None)]
     leaves = [RowLeaf(row, table.scope, table.values) for table in tables]
     variables = [v for n, v in graph.variables.items() if n not in gone]
-    made = FactorGraph([*variables, row], [*(f for f in graph.factors if f not in apart), *leaves])
+    variables += [row] if leaves else []
+    made = FactorGraph(variables, [*(f for f in graph.factors if f not in apart), *leaves])
     values = {n: t for n, t in evidence.values.items() if n not in gone}
-    values[name] = torch.arange(evidence.batch, dtype=torch.float64)
+    if leaves:
+        values[name] = torch.arange(evidence.batch, dtype=torch.float64)
     return DiscretePart(made, replace(evidence, variables=made.variables, values=values))
 
 

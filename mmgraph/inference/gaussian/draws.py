@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from mmgraph.graph.evidence import Evidence
@@ -39,27 +39,54 @@ def gaussian_draws(
         return {}
     count = evidence.batch * draws
     values = np.repeat(values_of(evidence, model.variables), draws, axis=0)
-    configurations = np.zeros((count, len(model.forms)), np.int64)
-    for i, form in enumerate(model.forms):
-        for v in form.discrete:
-            states = codes[v.name].reshape(-1).cpu().numpy()
-            configurations[:, i] = configurations[:, i] * v.cardinality + states
+    configurations = state_numbers(model, {n: t.reshape(-1) for n, t in codes.items()}, count)
     if any(form.log_weights is not None for form in model.forms):
         _draw_components(model, evidence, codes, configurations, draws, generator)
     noise = torch.randn(count, model.elements, generator=generator, dtype=torch.float64).numpy()
-    drawn = _drawn(model, values, configurations, noise)
+    elements = np.arange(model.elements)
+    drawn = configuration_answers(model, values, configurations, elements, noise)[0]
+    return by_variable(model, drawn, evidence.batch)
+
+
+def by_variable(
+    model: GaussianModel, values: Float64[np.ndarray, "rows elements"], batch: int
+) -> dict[str, Tensor]:
+    """Return values of all elements by variable, ``(batch, draws, *shape)``."""
     made, at = {}, 0
     for v in model.variables:
-        part = torch.from_numpy(drawn[:, at : at + v.size].copy())
-        made[v.name] = part.reshape(evidence.batch, draws, *v.shape)
+        part = torch.from_numpy(values[:, at : at + v.size].copy())
+        made[v.name] = part.reshape(batch, -1, *v.shape)
         at += v.size
     return made
 
 
-def _drawn(
-    model: GaussianModel, values: np.ndarray, configurations: np.ndarray, noise: np.ndarray
-) -> np.ndarray:
-    """Draws of all elements, in rows whose configurations are known."""
+def state_numbers(
+    model: GaussianModel, codes: Mapping[str, Tensor], rows: int
+) -> Int64[np.ndarray, "rows factors"]:
+    """Return which joint state the discrete parents of each factor are in."""
+    numbers = np.zeros((rows, len(model.forms)), np.int64)
+    for i, form in enumerate(model.forms):
+        for v in form.discrete:
+            numbers[:, i] = numbers[:, i] * v.cardinality + codes[v.name].cpu().numpy()
+    return numbers
+
+
+def configuration_answers(
+    model: GaussianModel,
+    values: Float64[np.ndarray, "rows elements"],
+    configurations: Int64[np.ndarray, "rows factors"],
+    wanted: Int64[np.ndarray, " wanted"],
+    noise: Float64[np.ndarray, "rows elements"] | None = None,
+) -> tuple[Float64[np.ndarray, "rows wanted"], Float64[np.ndarray, "rows wanted"]]:
+    """Return means and variances of elements in rows whose configurations are known.
+
+    Parameters
+    ----------
+    values : array
+        What is observed; NaN where missing.
+    noise : array, optional
+        Standard normal numbers that make the means draws, without variances.
+    """
     keys = np.concatenate([~np.isnan(values), configurations], axis=1)
     distinct, group = np.unique(keys, axis=0, return_inverse=True)
     group = group.ravel()
@@ -70,12 +97,12 @@ def _drawn(
         np.concatenate([[0], np.cumsum(np.bincount(group))]),
         np.stack([number, number + 1], 1),
     )
-    rows = len(values)
+    rows, spread = len(values), noise is None
     answers = Answers(
         np.empty((1, rows)),
         np.zeros((1, rows), np.int64),
-        np.empty((1, model.elements, rows)),
-        np.empty((0, 0, 0)),
+        np.empty((1, len(wanted), rows)),
+        np.empty((1 if spread else 0, len(wanted), len(distinct))),
         np.empty((0, 0, 0, 0)),
     )
     answer_groups(
@@ -85,15 +112,15 @@ def _drawn(
         np.ascontiguousarray(distinct[:, model.elements :]),
         groups,
         np.ascontiguousarray(values[order].T),
-        np.arange(model.elements),
-        np.ascontiguousarray(noise[order].T),
+        wanted,
+        np.empty((0, rows)) if noise is None else np.ascontiguousarray(noise[order].T),
         bool(model.equations.may_be_exact.any()),
         answers,
     )
-    refuse_overflow(model, answers, np.arange(model.elements))
-    drawn = np.empty_like(values)
-    drawn[order] = answers.means[0].T
-    return drawn
+    refuse_overflow(model, answers, wanted)
+    means = np.empty((rows, len(wanted)))
+    means[order] = answers.means[0].T
+    return means, answers.variances[0].T[group] if spread else np.zeros((rows, 0))
 
 
 def _draw_components(

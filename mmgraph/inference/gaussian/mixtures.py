@@ -47,7 +47,7 @@ class Mixture(NamedTuple):
     variances: Float[Tensor, "rows components elements"]
 
 
-class _Block(NamedTuple):
+class Block(NamedTuple):
     """The mixtures of the wanted elements of a cluster, as those of one variable.
 
     ``place`` is where each element of the model stands.
@@ -74,7 +74,7 @@ class MixtureMarginals:
     device : torch.device or None
     memory_budget : int or None
         See :func:`~mmgraph.inference.gaussian.tensors.answered`.
-    blocks : dict of str to list of _Block
+    blocks : dict of str to list of Block
         What has been computed, by variable.
     log_density : Tensor of shape (batch,) or None
         That of the linear Gaussian variables, where nothing is discrete and it has been computed.
@@ -86,7 +86,7 @@ class MixtureMarginals:
     belief: Belief
     device: torch.device | None = None
     memory_budget: int | None = None
-    blocks: dict[str, list[_Block]] = field(default_factory=dict)
+    blocks: dict[str, list[Block]] = field(default_factory=dict)
     log_density: Float[Tensor, " batch"] | None = None
 
     def mean(self, name: str) -> Float[Tensor, "batch *shape"]:
@@ -152,7 +152,7 @@ class MixtureMarginals:
         """
         model = model_of(self.graph, name)
         asked = [n for n in self.names if n in model.place]
-        blocks: dict[str, list[_Block]] = {}
+        blocks: dict[str, list[Block]] = {}
         together = asked if model.is_purely_continuous else [name]
         for rows, clusters in clusters_with(model, self.evidence, together, self.memory_budget):
             for cluster in clusters:
@@ -170,7 +170,7 @@ class MixtureMarginals:
             if sum(len(block.rows) for block in parts) == self.evidence.batch:
                 self.blocks[n] = parts
 
-    def _block(self, cluster: Cluster, patterns: Patterns, names: Sequence[str]) -> _Block:
+    def _block(self, cluster: Cluster, patterns: Patterns, names: Sequence[str]) -> Block:
         elements = [e for n in names for e in cluster.model.elements_of(n)]
         answers = answered(
             cluster,
@@ -186,7 +186,7 @@ class MixtureMarginals:
             self.log_density = answers.log_weights[0][back]
         weights = component_weights(cluster, answers.log_weights, patterns, self.belief)
         pattern = torch.from_numpy(patterns.pattern_of[order]).to(back.device)
-        return _Block(
+        return Block(
             patterns.order[order],
             weights[back],
             answers.means.permute(2, 0, 1)[back],

@@ -14,6 +14,7 @@ from torch import Tensor
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.inference.field.backend import backend_of
+from mmgraph.inference.gaussian.model import gaussian_model
 from mmgraph.inference.model_variables import named_variables
 from mmgraph.inference.numerics.counted_random import random_keys
 from mmgraph.inference.numerics.diagnostics import LEAST_DRAWS
@@ -31,6 +32,7 @@ from mmgraph.inference.sampling.gibbs_chains import ChainRecord, run_chains
 from mmgraph.inference.sampling.gibbs_program import ConditionedProgram, gibbs_program
 from mmgraph.inference.sampling.gibbs_start import starting_states
 from mmgraph.inference.sampling.gibbs_torch import gibbs_torch
+from mmgraph.inference.sampling.mixed.blocked_gibbs import blocked_gibbs, blocked_samples
 from mmgraph.inference.sampling.schedule import ChainOptions, Schedule
 
 
@@ -55,17 +57,24 @@ def gibbs(
     "Parallel Gibbs sampling: from colored fields to thin junction trees", section 3). Marginals are
     means of the conditional distributions that states were drawn from.
 
+    In mixed networks all discrete variables are drawn at once, by a join tree, given the continuous
+    ones, and these given the discrete; continuous variables that depend on few discrete ones are
+    summed out. Means and densities of continuous variables are means of those given each draw of
+    the discrete ones.
+
     Where factors have hard zeros, single elements may be unable to get from one part of the
     possible states to another: chains are then not ergodic. Parallel tempering crosses hard zeros.
 
     Parameters
     ----------
     graph : FactorGraph
-        Arrays, tables over any number of variables, and continuous leaves.
+        Arrays, tables over any number of variables, continuous leaves, and linear Gaussian
+        variables (on the CPU).
     evidence : Evidence
         Each row gets chains of its own.
     variables : str or sequence of str, optional
-        The marginals wanted; by default those of all discrete variables.
+        The marginals wanted; by default those of all discrete variables, and of continuous ones
+        (without R-hat) when they are asked for.
     draws : int
         Sweeps recorded of each chain.
     burn_in : int, optional
@@ -105,13 +114,18 @@ def gibbs(
     ------
     ZeroProbabilityError
         If a row of evidence is impossible.
+    GraphError
+        If a continuous variable without noise would freeze the chains.
     MmgraphError
         If a number is not positive, or no start of positive probability was found.
     """
     began = time.perf_counter()
     evidence = Evidence.of(evidence, graph.variables)
-    names = named_variables(graph, variables)
     schedule = options.schedule(options.thinning)
+    model = gaussian_model(graph)
+    if model is not None:
+        return blocked_gibbs(graph, model, evidence, variables, options, schedule)
+    names = named_variables(graph, variables)
     backend = backend_of(graph, options.device)
     if backend.kernels:
         answer = answer_by_rows(graph, evidence, names, options, schedule, run_chains)
@@ -162,6 +176,10 @@ def gibbs_samples(
     """
     evidence = Evidence.of(evidence, graph.variables)
     schedule = samples_schedule(draws, burn_in, chains, thinning, threads)
+    model = gaussian_model(graph)
+    if model is not None:
+        made = blocked_samples(graph, model, evidence, draws, generator, schedule)
+        return made if evidence.batch > 1 else {name: drawn[0] for name, drawn in made.items()}
     backend = backend_of(graph, device)
     if not backend.kernels:
         return gibbs_torch(graph, evidence, schedule, generator, backend.place).samples(draws)

@@ -190,14 +190,14 @@ def test_decisions_need_the_continuous_variables():
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda net, evidence: mm.query(net, evidence, ["z0"]),
-        lambda net, evidence: mm.query(net, evidence, ["x0"]),
-        lambda net, evidence: mm.query(net, {}, ["y"]),
         lambda net, evidence: mm.query(net, evidence, ["z0"], method="junction_tree"),
+        lambda net, evidence: mm.query(net, evidence, ["x0"], method="junction_tree"),
+        lambda net, evidence: mm.query(net, {}, ["y"], method="junction_tree"),
+        lambda net, evidence: mm.query(net, evidence, ["z0"], method="mean_field"),
         lambda net, evidence: mm.query(net, evidence, ["z0"], method="torch"),
         lambda net, evidence: mm.joint_moments(net, ["x0"], evidence),
         lambda net, evidence: mm.log_partition(net, evidence),
-        lambda net, evidence: mm.sample(net, 2, evidence),
+        lambda net, evidence: mm.sample(net, 2, evidence, method="junction_tree"),
         lambda net, evidence: mm.map_query(net, evidence, ["z0"]),
     ],
 )
@@ -207,6 +207,15 @@ def test_strong_trees_that_do_not_fit_are_refused_before_they_take_memory(count,
     with pytest.raises(TreewidthError, match=rf"join {count} discrete parents \(z0, z1, .*nuts"):
         ask(many_parents(count), {"y": 1.0})
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kilobytes
+
+
+def test_strong_trees_that_do_not_fit_are_sampled_instead():
+    net, evidence = many_parents(20), {"y": 1.0}
+    seed = torch.Generator().manual_seed(0)
+    posterior = mm.query(net, evidence, ["z0", "x0"], draws=20, generator=seed)
+    assert (posterior.method, posterior.exact) == ("gibbs", False)
+    assert bool(posterior.mean("x0").isfinite().all())
+    assert mm.sample(net, 2, evidence, seed, burn_in=5)["x0"].shape == (2,)
 
 
 def test_budgets_hold_for_strong_trees_and_sizes_are_said():
