@@ -164,3 +164,15 @@ def test_what_does_not_fit_is_refused_before_it_is_listed(monkeypatch):
     rows["x7"] = [None, 1.0]  # patterns apart have small clusters
     monkeypatch.setattr(clusters, "FEW_CONFIGURATIONS", 1)
     mm.query(net, rows)
+
+
+@pytest.mark.parametrize("method", ["belief_propagation", "mean_field", "gibbs"])
+def test_mixed_networks_on_a_device(cuda, method):
+    net, evidence = chain_of_two(), {"y": [0.3, 1.5]}
+    options = {"generator": torch.Generator().manual_seed(0)} if method == "gibbs" else {}
+    found = mm.query(net, evidence, method=method, device=cuda, **options)
+    truth = mm.query(net, evidence, method="junction_tree")
+    for name in ("a", "b"):
+        torch.testing.assert_close(
+            found.marginal(name).cpu(), truth.marginal(name), rtol=0, atol=0.1
+        )
