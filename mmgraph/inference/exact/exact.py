@@ -23,7 +23,7 @@ from mmgraph.inference.exact.unrolling import unrolled
 from mmgraph.inference.gaussian.joint_moments import JointMoments, moments_of
 from mmgraph.inference.gaussian.mixtures import Belief, MixtureMarginals
 from mmgraph.inference.gaussian.model import gaussian_model, single_leaves
-from mmgraph.inference.gaussian.tensors import without_repeats
+from mmgraph.inference.gaussian.tables import without_penalties
 from mmgraph.inference.model_variables import (
     has_discrete_variables,
     needs_unrolling,
@@ -72,7 +72,7 @@ def marginals(
         fields = _of_real_variables(graph, evidence, real.log_density)
     else:
         fields = module.marginals(scalar.graph, elements, scalar.names(variables), **options)
-    fields["log_weight"] = without_repeats(graph, fields["log_weight"])
+    fields["log_weight"] = without_penalties(graph, evidence, fields["log_weight"])
     model_variables: Mapping[str, Variable] = graph.variables
     if scalar.graph is not graph:
         answer = Posterior(scalar.graph.variables, method=method, **fields)
@@ -242,7 +242,7 @@ def log_evidence(
     total: Tensor = _MODULES[method].log_evidence(
         scalar.graph, scalar.evidence(evidence), **options
     )
-    return torch.as_tensor(without_repeats(graph, total))
+    return torch.as_tensor(without_penalties(graph, evidence, total))
 
 
 def spread(graph: FactorGraph, evidence: Evidence) -> float:

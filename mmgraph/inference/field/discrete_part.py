@@ -20,8 +20,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.gaussian.mixtures import Belief, MixtureMarginals
 from mmgraph.inference.gaussian.model import row_factors
-from mmgraph.inference.gaussian.tables import cluster_tables
-from mmgraph.inference.gaussian.tensors import without_repeats
+from mmgraph.inference.gaussian.tables import cluster_tables, without_penalties
 from mmgraph.inference.model_variables import normal_variables
 from mmgraph.inference.posterior import Posterior
 
@@ -148,18 +147,18 @@ def with_real_variables(
         posterior,
         model_variables=graph.variables,
         moments=posterior.moments if names is None else posterior.moments.of(names),
-        log_weight=_counted(graph, posterior.log_weight),
-        bound=None if posterior.bound is None else without_repeats(graph, posterior.bound),
+        log_weight=_unpenalised(graph, evidence, posterior.log_weight),
+        bound=_unpenalised(graph, evidence, posterior.bound),
         is_normalised=graph.is_normalised,
         real=real if real.names else None,
     )
 
 
-def _counted(graph: FactorGraph, log_weight: Any) -> Any:
-    """Log-weights without what stands for infinite densities, when they are asked for."""
+def _unpenalised(graph: FactorGraph, evidence: Evidence, log_weight: Any) -> Any:
+    """Log-weights as :func:`without_penalties`; of a function, when it is called; or None."""
     if callable(log_weight):
-        return lambda: without_repeats(graph, log_weight())
-    return None if log_weight is None else without_repeats(graph, log_weight)
+        return lambda: without_penalties(graph, evidence, log_weight())
+    return None if log_weight is None else without_penalties(graph, evidence, log_weight)
 
 
 def _belief(evidence: Evidence, marginals: Mapping[str, Tensor], method: str) -> Belief:

@@ -51,12 +51,10 @@ class Patterns:
 
     def some(self, patterns: Int64[np.ndarray, " some"]) -> Patterns:
         """Return the rows of some patterns."""
-        counts = np.diff(self.first)
-        rows = np.flatnonzero(np.isin(self.pattern_of, patterns))
-        first = np.concatenate([[0], np.cumsum(counts[np.sort(patterns)])])
-        return Patterns(
-            self.order[rows], self.observed[np.sort(patterns)], first, self.values[:, rows]
-        )
+        ends = [(self.first[p], self.first[p + 1]) for p in patterns]
+        rows = np.concatenate([np.arange(begin, end) for begin, end in ends])
+        first = np.concatenate([[0], np.cumsum([end - begin for begin, end in ends])])
+        return Patterns(self.order[rows], self.observed[patterns], first, self.values[:, rows])
 
 
 def patterns_of(values: Float64[np.ndarray, "rows elements"]) -> Patterns:

@@ -28,7 +28,7 @@ from mmgraph.inference.gaussian.model import (
     single_leaves,
 )
 from mmgraph.inference.gaussian.patterns import Patterns, patterns_of, values_of
-from mmgraph.inference.gaussian.tensors import answered
+from mmgraph.inference.gaussian.tensors import PENALTY, answered, fewer_repeats
 
 
 class RowClusters(NamedTuple):
@@ -122,6 +122,31 @@ def cluster_tables(
             add_table(tables, cluster, rows, logs, evidence.batch)
     for scope, table in tables.items():
         yield LogTable(scope, table)
+
+
+def without_penalties(
+    graph: FactorGraph, evidence: Evidence, log_weight: Float[Tensor, " batch"] | np.ndarray
+) -> Tensor | np.ndarray:
+    """Return log-weights without what impossible configurations took off those that are possible.
+
+    See ``PENALTY``; the weights are those of all rows of the evidence.
+    """
+    model = gaussian_model(graph)
+    if model is None or not model.equations.may_be_exact.any():
+        return log_weight
+    logs = torch.as_tensor(log_weight).detach()
+    low = (logs.isfinite() & (logs < -PENALTY / 2)).nonzero().flatten().cpu().numpy()
+    if not len(low):
+        return log_weight
+    penalised = np.zeros(len(low), np.bool_)
+    some = evidence.rows(low)
+    for rows, clusters in row_clusters(model, patterns_of(values_of(some, model.variables))):
+        for cluster in clusters:
+            penalised[rows.order] |= fewer_repeats(cluster.answers(rows)).any(0)
+    added = torch.zeros_like(logs)
+    places = torch.from_numpy(low[penalised]).to(logs.device)
+    added[places] = PENALTY * (-logs[places] / PENALTY).round()
+    return log_weight + (added if isinstance(log_weight, Tensor) else added.numpy())
 
 
 def add_table(

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mmgraph.graph.evidence import Evidence
-from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.inference.gaussian.answers import Answers
 from mmgraph.inference.gaussian.clusters import Cluster, check_memory
-from mmgraph.inference.gaussian.model import gaussian_model
 from mmgraph.inference.gaussian.moment_form import component_log_weights, joint_size, moments
 from mmgraph.inference.gaussian.patterns import Patterns, value_tensors
 
-REPEATED = 1e6
-"""Nats for an observation that a configuration foretells without noise.
+PENALTY = 2.0**24
+"""Nats that a configuration loses for each observation that another one foretells without noise.
 
-Its density there is infinite: however small the probability of such a configuration is, those that
-foretell less are ruled out by it, and count where it is impossible. Other logarithms are smaller.
+The density of such an observation is infinite there. Whatever their other probabilities are, a
+configuration that foretells fewer has no share in the posterior, unless those that foretell more
+are impossible; :func:`~mmgraph.inference.gaussian.tables.without_penalties` then takes this off.
 """
 
 
@@ -85,18 +85,15 @@ def answered(
     found = cluster.answers(patterns, np.array(wanted, np.int64), covariances, memory_budget)
     log_density = found.log_density
     if cluster.is_exact:
-        log_density = log_density + REPEATED * found.repeated
+        log_density = log_density - PENALTY * fewer_repeats(found)
     arrays = (log_density, found.means, found.variances, found.covariances)
     logs, *others = map(torch.from_numpy, arrays)
     weights = torch.from_numpy(cluster.log_weights).unsqueeze(-1)
     return ClusterAnswers(logs + weights, *others)
 
 
-def without_repeats(graph: FactorGraph, log_weight: Any) -> Any:
-    """Return log-weights without what stands for densities that are infinite."""
-    model = gaussian_model(graph) if not callable(log_weight) else None
-    if model is None or not model.equations.may_be_exact.any():
-        return log_weight
-    logs = torch.as_tensor(log_weight)
-    repeats = (logs / REPEATED).round()
-    return torch.where(logs.isfinite(), logs - REPEATED * repeats, logs)
+def fewer_repeats(answers: Answers) -> Int64[np.ndarray, "configurations rows"]:
+    """Return how many observations fewer each configuration foretells than another possible one."""
+    possible = answers.log_density > -np.inf
+    most = np.where(possible, answers.repeated, 0).max(0, initial=0)
+    return np.where(possible, most - answers.repeated, 0)
