@@ -1,4 +1,4 @@
-"""Observations that others foretell without noise: infinite densities, kept apart from large ones."""
+"""Observations that others foretell without noise: infinite densities, apart from large ones."""
 
 from __future__ import annotations
 
