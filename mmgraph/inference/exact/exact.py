@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import EvidenceError, UnderflowError
@@ -125,12 +125,27 @@ def _belief(
 ) -> tuple[Belief, torch.device | None]:
     """The function of joint posteriors, and the device of densities if torch is to compute them."""
     method = method_on(graph, evidence, device)
-    belief = partial(
-        joint, graph, evidence, method=method, memory_budget=memory_budget, device=device
-    )
+    belief = row_belief(graph, evidence, method, memory_budget, device)
     if method != "torch":
         return belief, None
     return belief, tables_device(graph) if device == "auto" else torch.device(device)
+
+
+def row_belief(
+    graph: FactorGraph,
+    evidence: Evidence,
+    method: str,
+    memory_budget: int | None = None,
+    device: str = "auto",
+) -> Belief:
+    """Return the function of the joint posterior of some discrete variables in some rows."""
+
+    def belief(names: Sequence[str], rows: Int64[np.ndarray, " rows"]) -> Tensor:
+        every = len(rows) == evidence.batch and bool((rows == np.arange(len(rows))).all())
+        some = evidence if every else evidence.rows(rows)
+        return joint(graph, some, names, method, memory_budget, device)
+
+    return belief
 
 
 def joint_moments(

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import UnknownVariableError
@@ -164,7 +165,7 @@ def _unpenalised(graph: FactorGraph, evidence: Evidence, log_weight: Any) -> Any
 def _belief(evidence: Evidence, marginals: Mapping[str, Tensor], method: str) -> Belief:
     """Joint distributions of a method that knows marginals: one free variable and known ones."""
 
-    def belief(names: Iterable[str]) -> Tensor:
+    def belief(names: Iterable[str], rows: Int64[np.ndarray, " rows"]) -> Tensor:
         names = list(names)
         free = torch.zeros(evidence.batch, dtype=torch.int64)
         joint = torch.ones(evidence.batch, 1, dtype=torch.float64)
@@ -178,6 +179,6 @@ def _belief(evidence: Evidence, marginals: Mapping[str, Tensor], method: str) ->
                 f"'{method}' knows no joint distribution of {', '.join(names)}, on which the "
                 "density of continuous variables depends; 'junction_tree' and 'gibbs' do"
             )
-        return joint.reshape(-1, *(marginals[n].shape[-1] for n in names))
+        return joint.reshape(-1, *(marginals[n].shape[-1] for n in names))[torch.from_numpy(rows)]
 
     return belief

@@ -39,8 +39,12 @@ class JointMoments(NamedTuple):
 
 
 class _Block(NamedTuple):
-    """Elements in one cluster, of some rows: their means around the whole mean, by state."""
+    """Elements in one cluster, of some rows: their means around the whole mean, by state.
 
+    ``group`` numbers the model that the cluster is of, and the missing patterns of its rows.
+    """
+
+    group: tuple[int, int]
     rows: Int64[np.ndarray, " rows"]
     scope: tuple[str, ...]
     columns: list[int]
@@ -69,11 +73,13 @@ def moments_of(
     covariance = mean.new_zeros(evidence.batch, size, size)
     blocks: list[_Block] = []
     models = {id(m): m for m in (model_of(graph, name) for name in names)}
-    for model in models.values():
+    for number, model in enumerate(models.values()):
         inside = [n for n in names if model_of(graph, n) is model]
-        for patterns, clusters in clusters_with(model, evidence, inside, memory_budget):
+        groups = clusters_with(model, evidence, inside, memory_budget)
+        for group, (patterns, clusters) in enumerate(groups):
             for cluster in clusters:
-                here = [n for n in inside if model.place[n] in set(cluster.ranked.tolist())]
+                children = {form.child.name for form in cluster.forms}
+                here = [n for n in inside if n in children]
                 if here:
                     elements = [e for n in here for e in model.elements_of(n)]
                     at = [c for n in here for c in columns[n]]
@@ -86,9 +92,11 @@ def moments_of(
                     index = (rows[:, None, None], torch.tensor(at)[:, None], torch.tensor(at))
                     covariance[index] = part.covariance
                     scope = tuple(v.name for v in cluster.scope)
-                    blocks.append(_Block(patterns.order, scope, at, part.deviations))
+                    place = (number, group)
+                    blocks.append(_Block(place, patterns.order, scope, at, part.deviations))
     for one, other in itertools.combinations(blocks, 2):
-        if one.scope and other.scope and not set(one.columns) & set(other.columns):
+        apart = one.group[0] == other.group[0] and one.group[1] != other.group[1]
+        if one.scope and other.scope and not apart:
             _add_between(covariance, one, other, belief)
     return JointMoments(mean, covariance)
 
@@ -108,8 +116,14 @@ def _within(
     mean = mean_of_components(weights, means)
     away = means - mean.unsqueeze(1)
     weighted = weights.unsqueeze(-1) * away
-    pattern = torch.from_numpy(patterns.pattern_of).to(means.device)
-    within = torch.einsum("rc,crvw->rvw", weights, answers.covariances[:, pattern])
+    # Pattern by pattern: spread out over the rows, covariances of all components are too many.
+    counts = np.diff(patterns.first).tolist()
+    within = torch.cat(
+        [
+            torch.einsum("rc,cvw->rvw", part, answers.covariances[:, i])
+            for i, part in enumerate(weights.split(counts))
+        ]
+    )
     states = weights.reshape(len(weights), *cluster.states, -1)
     by_state = weighted.reshape(*states.shape, means.shape[-1]).sum(-2)
     chance = states.sum(-1, keepdim=True)
@@ -120,9 +134,11 @@ def _within(
 def _add_between(covariance: Tensor, one: _Block, other: _Block, belief: Belief) -> None:
     """Add covariances of elements of two clusters, through the discrete parents of both."""
     rows, first, second = np.intersect1d(one.rows, other.rows, return_indices=True)
+    if not len(rows):
+        return
     names = list(dict.fromkeys((*one.scope, *other.scope)))
     axis = {name: i + 1 for i, name in enumerate(names)}
-    chances = belief(names)[torch.from_numpy(rows)].to(covariance.device)
+    chances = belief(names, rows).to(covariance.device)
     row, left, right = 0, len(names) + 1, len(names) + 2
     between = torch.einsum(
         one.deviations[torch.from_numpy(first)],

@@ -27,8 +27,8 @@ NUMBERS_AT_ONCE = 1 << 24
 _BISECTIONS = 100
 """Halvings after which an interval is as short as doubles tell."""
 
-Belief = Callable[[Sequence[str]], Float[Tensor, "batch *states"]]
-"""The joint posterior of some discrete variables, in all rows of the evidence."""
+Belief = Callable[[Sequence[str], Int64[np.ndarray, " rows"]], Float[Tensor, "rows *states"]]
+"""The joint posterior of some discrete variables, in some rows of the evidence."""
 
 
 class Mixture(NamedTuple):
@@ -74,6 +74,8 @@ class MixtureMarginals:
     device : torch.device or None
     memory_budget : int or None
         See :func:`~mmgraph.inference.gaussian.tensors.answered`.
+    patterns : dict of int to Patterns
+        The rows by what they lack, for each model that was asked, by its identity.
     blocks : dict of str to list of Block
         What has been computed, by variable.
     log_density : Tensor of shape (batch,) or None
@@ -86,11 +88,12 @@ class MixtureMarginals:
     belief: Belief
     device: torch.device | None = None
     memory_budget: int | None = None
+    patterns: dict[int, Patterns] = field(default_factory=dict)
     blocks: dict[str, list[Block]] = field(default_factory=dict)
     log_density: Float[Tensor, " batch"] | None = None
 
     def mean(self, name: str) -> Float[Tensor, "batch *shape"]:
-        """See :class:`~mmgraph.inference.real_marginals.RealMarginals`; so below."""
+        """Return the expected value."""
         return self._of_rows(name, _mean)
 
     def variance(self, name: str) -> Float[Tensor, "batch *shape"]:
@@ -151,15 +154,18 @@ class MixtureMarginals:
         more of these.
         """
         model = model_of(self.graph, name)
-        asked = [n for n in self.names if n in model.place]
+        if id(model) not in self.patterns:
+            self.patterns[id(model)] = patterns_of(values_of(self.evidence, model.variables))
         blocks: dict[str, list[Block]] = {}
-        together = asked if model.is_purely_continuous else [name]
-        for rows, clusters in clusters_with(model, self.evidence, together, self.memory_budget):
+        together = [n for n in self.names if n in model.place]
+        wanted = model.elements_among(together if model.is_purely_continuous else [name])
+        patterns = self.patterns[id(model)]
+        for rows, clusters in row_clusters(model, patterns, wanted, self.memory_budget):
             for cluster in clusters:
-                inside = set(cluster.ranked.tolist())
-                names = [n for n in asked if model.place[n] in inside]
-                if name not in names:
+                children = [form.child.name for form in cluster.forms]
+                if name not in children:
                     continue
+                names = [n for n in children if n in self.names]
                 size = sum(len(model.elements_of(n)) for n in names)
                 if size * len(cluster.configurations) * len(rows.order) > NUMBERS_AT_ONCE:
                     names = [name]
@@ -216,11 +222,8 @@ def clusters_with(
     memory_budget: int | None = None,
 ) -> list[RowClusters]:
     """Return the clusters of what is observed and of some variables, for groups of rows."""
-    wanted = np.zeros(model.elements, np.bool_)
-    for n in names:
-        wanted[list(model.elements_of(n))] = True
     patterns = patterns_of(values_of(evidence, model.variables))
-    return row_clusters(model, patterns, wanted, memory_budget)
+    return row_clusters(model, patterns, model.elements_among(names), memory_budget)
 
 
 def component_weights(
@@ -233,8 +236,7 @@ def component_weights(
     if not cluster.scope:
         states = log_weights.new_ones(log_weights.shape[1], 1)
     else:
-        joint = belief([v.name for v in cluster.scope])
-        states = joint[torch.from_numpy(patterns.order).to(joint.device)].flatten(1)
+        states = belief([v.name for v in cluster.scope], patterns.order).flatten(1)
     if len(cluster.sizes) == len(cluster.scope):
         return states.to(log_weights.device)
     by_component = log_weights.T.reshape(len(states), math.prod(cluster.states), -1)

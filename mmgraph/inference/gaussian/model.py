@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import TopologicalSorter
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import NotConjugateError, UnknownVariableError
@@ -89,6 +89,13 @@ class GaussianModel:
         """Return the elements of a variable."""
         first = self.place[name]
         return range(first, first + self._sizes[name])
+
+    def elements_among(self, names: Iterable[str]) -> Bool[np.ndarray, " elements"]:
+        """Return which elements are those of some variables."""
+        among = np.zeros(self.elements, np.bool_)
+        for name in names:
+            among[self.place[name] : self.place[name] + self._sizes[name]] = True
+        return among
 
     @cached_property
     def number(self) -> dict[str, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +20,7 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.leaves.continuous import ContinuousLeaf, continuous_leaves
 from mmgraph.graph.leaves.gaussian_moments import GaussianStatistics
 from mmgraph.graph.leaves.linear_gaussian import LinearGaussian
-from mmgraph.inference.exact.exact import joint
+from mmgraph.inference.exact.exact import joint, row_belief
 from mmgraph.inference.exact.junction_tree import factor_beliefs
 from mmgraph.inference.exact.torch_contraction import factor_beliefs as torch_factor_beliefs
 from mmgraph.inference.gaussian.family_moments import family_moments
@@ -179,14 +178,7 @@ def _add_regressions(
     check_leaves(graph.factors, group.evidence)
     number = {f.child.name: i for i, f in enumerate(factors)}
     method = "torch" if is_elsewhere(device) else "junction_tree"
-    belief = partial(
-        joint,
-        graph,
-        group.evidence,
-        method=method,
-        memory_budget=memory_budget,
-        device=device or "auto",
-    )
+    belief = row_belief(graph, group.evidence, method, memory_budget, device or "auto")
     for family in family_moments(graph, group.evidence, belief) if factors else ():
         i = number.get(family.child)
         if i is None:  # a leaf that is someone's parent: its own statistics are those of leaves

@@ -35,11 +35,14 @@ class DrawnMixtures(MixtureMarginals):
         super().__init__(graph, evidence, names, self._share)
         self.model, self.record = model, record
 
-    def _share(self, names: Sequence[str]) -> Float[Tensor, "batch *states"]:
+    def _share(
+        self, names: Sequence[str], rows: Int64[np.ndarray, " rows"]
+    ) -> Float[Tensor, "rows *states"]:
         """How often draws are in each joint state of some variables."""
         sizes = [self.graph.variables[n].cardinality for n in names]
         codes = [
-            self.record.trace[n].swapaxes(0, 1).reshape(self.evidence.batch, -1) for n in names
+            self.record.trace[n].swapaxes(0, 1).reshape(self.evidence.batch, -1)[rows]
+            for n in names
         ]
         cells = torch.from_numpy(np.ravel_multi_index(codes, sizes))
         counts = torch.zeros(len(cells), math.prod(sizes), dtype=torch.float64)
