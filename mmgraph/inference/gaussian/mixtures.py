@@ -20,12 +20,10 @@ from mmgraph.inference.gaussian.model import GaussianModel, gaussian_model, leaf
 from mmgraph.inference.gaussian.patterns import Patterns, patterns_of, values_of
 from mmgraph.inference.gaussian.tables import RowClusters, row_clusters
 from mmgraph.inference.gaussian.tensors import answered
+from mmgraph.inference.numerics.mixture_quantiles import mixture_quantiles
 
 NUMBERS_AT_ONCE = 1 << 24
 """Means that are computed together with those asked for, since their cost is shared."""
-
-_BISECTIONS = 100
-"""Halvings after which an interval is as short as doubles tell."""
 
 Belief = Callable[[Sequence[str], Int64[np.ndarray, " rows"]], Float[Tensor, "rows *states"]]
 """The joint posterior of some discrete variables, in some rows of the evidence."""
@@ -110,7 +108,7 @@ class MixtureMarginals:
         self, name: str, levels: Float[Tensor, " levels"]
     ) -> Float[Tensor, "batch *shape levels"]:
         """Return quantiles."""
-        return self._of_rows(name, lambda mixture: _quantile(mixture, levels), (len(levels),))
+        return self._of_rows(name, lambda m: _quantile(m, levels), (len(levels),))
 
     def _of_rows(
         self, name: str, answer: Callable[[Mixture], Tensor], tail: tuple[int, ...] = ()
@@ -287,19 +285,4 @@ def _quantile(
     mixture: Mixture, levels: Float[Tensor, " levels"]
 ) -> Float[Tensor, "rows elements levels"]:
     levels = levels.to(mixture.means)
-    deviations = mixture.variances.sqrt().unsqueeze(-1)
-    means = mixture.means.unsqueeze(-1)
-    each = means + deviations * torch.special.ndtri(levels)
-    if mixture.weights.shape[1] == 1:
-        return each.squeeze(1)
-    weights = mixture.weights[..., None, None]
-    low = each.masked_fill(weights == 0, torch.inf).amin(1)
-    high = each.masked_fill(weights == 0, -torch.inf).amax(1)
-    for _ in range(_BISECTIONS):
-        middle = 0.5 * (low + high)
-        away = middle.unsqueeze(1) - means
-        below = torch.special.ndtr(away / deviations)
-        below = torch.where(deviations > 0, below, (away >= 0).to(below))
-        reached = (weights * below).sum(1) >= levels
-        low, high = torch.where(reached, low, middle), torch.where(reached, middle, high)
-    return high
+    return mixture_quantiles(mixture.weights, mixture.means, mixture.variances, levels)

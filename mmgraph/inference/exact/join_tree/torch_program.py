@@ -159,7 +159,7 @@ class ForwardPass:
         log_values = log_values.to(device=self.device, dtype=self.dtype)
         if self.in_logarithms:
             return log_values
-        top = log_values.detach().flatten(1).amax(1)
+        top = log_values.detach().reshape(len(log_values), -1).amax(1)
         top = torch.where(torch.isneginf(top), 0.0, top)
         self.log_scale = self.log_scale + top
         # What underflows here is below what ``is_trusted`` trusts.
