@@ -158,7 +158,9 @@ class MixtureMarginals:
         together = [n for n in self.names if n in model.place]
         wanted = model.elements_among(together if model.is_purely_continuous else [name])
         patterns = self.patterns[id(model)]
-        for rows, clusters in row_clusters(model, patterns, wanted, self.memory_budget):
+        for rows, clusters in row_clusters(
+            model, patterns, self.evidence, wanted, self.memory_budget
+        ):
             for cluster in clusters:
                 children = [form.child.name for form in cluster.forms]
                 if name not in children:
@@ -221,7 +223,7 @@ def clusters_with(
 ) -> list[RowClusters]:
     """Return the clusters of what is observed and of some variables, for groups of rows."""
     patterns = patterns_of(values_of(evidence, model.variables))
-    return row_clusters(model, patterns, model.elements_among(names), memory_budget)
+    return row_clusters(model, patterns, evidence, model.elements_among(names), memory_budget)
 
 
 def component_weights(

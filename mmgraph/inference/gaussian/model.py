@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from graphlib import TopologicalSorter
 
@@ -89,6 +89,12 @@ class GaussianModel:
         """Return the elements of a variable."""
         first = self.place[name]
         return range(first, first + self._sizes[name])
+
+    def given(self, states: Mapping[str, int]) -> GaussianModel:
+        """Return the model in which some discrete parents are in known states."""
+        forms = tuple(_form_given(form, states) for form in self.forms)
+        parts = [_equations(form, self.place) for form in forms]
+        return replace(self, forms=forms, equations=_joined(parts))
 
     def elements_among(self, names: Iterable[str]) -> Bool[np.ndarray, " elements"]:
         """Return which elements are those of some variables."""
@@ -231,6 +237,27 @@ def _model_of(forms: Sequence[LinearForm]) -> GaussianModel:
         _starts([len(p) for p in parents]),
         np.array([p for some in parents for p in some], np.int64),
         np.array(list(sorter.static_order()), np.int64),
+    )
+
+
+def _form_given(form: LinearForm, states: Mapping[str, int]) -> LinearForm:
+    """The densities in which some discrete parents are in known states."""
+    if not any(v.name in states for v in form.discrete):
+        return form
+    sizes = [v.cardinality for v in form.discrete]
+    numbers = torch.arange(math.prod(sizes)).reshape(sizes)
+    left = numbers[tuple(states.get(v.name, slice(None)) for v in form.discrete)].reshape(-1)
+    rows, weights = left, form.log_weights
+    if weights is not None:
+        components = weights.shape[-1]
+        rows = (left.unsqueeze(1) * components + torch.arange(components)).flatten()
+        weights = weights[left.to(weights.device)]
+    return form._replace(
+        discrete=tuple(v for v in form.discrete if v.name not in states),
+        coefficients=form.coefficients[rows.to(form.coefficients.device)],
+        intercept=form.intercept[rows.to(form.intercept.device)],
+        covariance=form.covariance[rows.to(form.covariance.device)],
+        log_weights=weights,
     )
 
 

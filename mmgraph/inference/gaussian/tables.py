@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor import LogTable
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
@@ -41,21 +41,60 @@ class RowClusters(NamedTuple):
 def row_clusters(
     model: GaussianModel,
     patterns: Patterns,
+    evidence: Evidence,
     wanted: Bool[np.ndarray, " elements"] | None = None,
     memory_budget: int | None = None,
 ) -> list[RowClusters]:
     """Return the clusters of all rows, of each pattern by itself where those of all are large.
+
+    Where those are large still, of the rows that observe the same states of discrete parents: an
+    observed one then has no part in the configurations.
 
     Raises
     ------
     TreewidthError
         If the configurations of a cluster do not fit the memory budget.
     """
-    groups = pattern_groups(model, patterns, wanted)
-    return [
-        RowClusters(rows, [cluster_of(model, part, memory_budget) for part in parts])
-        for rows, parts in groups
-    ]
+    made = []
+    for rows, parts in pattern_groups(model, patterns, wanted):
+        if max((configuration_count(model, p) for p in parts), default=0) <= FEW_CONFIGURATIONS:
+            groups = [(model, rows)]
+        else:
+            groups = list(_with_observed_states(model, rows, parts, evidence))
+        for reduced, some in groups:
+            clusters = [cluster_of(reduced, part, memory_budget) for part in parts]
+            made.append(RowClusters(some, clusters))
+    return made
+
+
+def _with_observed_states(
+    model: GaussianModel,
+    patterns: Patterns,
+    parts: Sequence[Int64[np.ndarray, " factors"]],
+    evidence: Evidence,
+) -> Iterator[tuple[GaussianModel, Patterns]]:
+    """Yield groups of rows of a pattern, with the equations given the states that they observe."""
+    parents = {v.name for part in parts for f in part for v in model.forms[f].discrete}
+    columns = [i for i, name in enumerate(evidence.columns) if name in parents]
+    if not columns:
+        yield model, patterns
+        return
+    codes = evidence.codes[patterns.order][:, columns]
+    keys, group = np.unique(codes, axis=0, return_inverse=True)
+    for k, key in enumerate(keys):
+        states = {
+            evidence.columns[c]: int(code)
+            for c, code in zip(columns, key, strict=True)
+            if code != MISSING
+        }
+        rows = np.flatnonzero(group.ravel() == k)
+        some = Patterns(
+            patterns.order[rows],
+            patterns.observed,
+            np.array([0, len(rows)]),
+            np.ascontiguousarray(patterns.values[:, rows]),
+        )
+        yield model.given(states), some
 
 
 def pattern_groups(
@@ -114,7 +153,7 @@ def cluster_tables(
         return
     patterns = patterns_of(values_of(evidence, model.variables))
     tables: dict[tuple[Variable, ...], Tensor] = {}
-    for rows, clusters in row_clusters(model, patterns, None, memory_budget):
+    for rows, clusters in row_clusters(model, patterns, evidence, None, memory_budget):
         for cluster in clusters:
             logs = answered(
                 cluster, rows, evidence, device, memory_budget=memory_budget
@@ -140,7 +179,8 @@ def without_penalties(
         return log_weight
     penalised = np.zeros(len(low), np.bool_)
     some = evidence.rows(low)
-    for rows, clusters in row_clusters(model, patterns_of(values_of(some, model.variables))):
+    patterns = patterns_of(values_of(some, model.variables))
+    for rows, clusters in row_clusters(model, patterns, some):
         for cluster in clusters:
             penalised[rows.order] |= fewer_repeats(cluster.answers(rows)).any(0)
     added = torch.zeros_like(logs)
