@@ -278,7 +278,8 @@ def _check_auto_options(question: Question) -> None:
     names = {"exact_budget", "memory_budget"}
     if question.options:
         methods = _APPROXIMATE[question.name]
-        if question.name == "query" and not all(f.is_tabular for f in question.graph.factors):
+        real = any(not v.is_discrete for v in question.graph.variables.values())
+        if question.name == "query" and real:
             methods = (*methods, "nuts", "gibbs")
         for method in methods:
             check_types(METHODS[method].function(question.name), question.options)

@@ -30,10 +30,12 @@ from mmgraph.spatial.weight_search import chosen_weights
 _QUICK = 1 << 26
 """The bytes that exact inference may take under ``method="auto"``; beyond, it takes too long."""
 
-MARGINAL_METHODS = tuple(method.name for method in methods_for("query"))
-"""What finds the marginals."""
+_MARGINALS = tuple(method for method in methods_for("query") if not method.takes_real)
 
-BY_MARGINALS = tuple(method.name for method in methods_for("query") if not method.exact)
+MARGINAL_METHODS = tuple(method.name for method in _MARGINALS)
+"""What finds the marginals; not what samples real variables, since all sensors are observed."""
+
+BY_MARGINALS = tuple(method.name for method in _MARGINALS if not method.exact)
 """What finds labels by approximate marginals."""
 
 LABEL_METHODS = (
