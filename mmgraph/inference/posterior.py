@@ -343,7 +343,8 @@ class Posterior(DeepCopied):
             value: Tensor = getattr(self.real, what)(name)
             return value
         if name not in self.marginals:
-            hint = suggestion(name, self.variables)
+            asked = name in self.model_variables
+            hint = ": it was not asked for" if asked else suggestion(name, self.variables)
             raise UnknownVariableError(f"the posterior holds no mean of {name!r}{hint}")
         if self.model_variables[name].family != "bernoulli":
             raise UnknownVariableError(f"the states of '{name}' are no numbers, so it has no mean")
@@ -354,7 +355,9 @@ class Posterior(DeepCopied):
         return self.marginal(name).argmax(-1)
 
     def entropy(self) -> Float[Tensor, " batch"]:
-        """Return the entropy in nats of the joint distribution of all unobserved variables.
+        """Return the entropy in nats of all unobserved discrete variables, of their joint one.
+
+        Continuous ones have no part in it.
 
         Raises
         ------
@@ -383,9 +386,10 @@ class Posterior(DeepCopied):
             import pandas
         real = [n for n in self.variables if n not in self.marginals]
         moments = ((n, self.mean(n), self.variance(n)) for n in real)
-        lines: list[tuple[object, ...]] = list(marginal_lines(self.marginals, self.model_variables))
-        lines += real_lines(moments, self.model_variables)
         columns = ["row", "variable", "state", "probability", "mean", "variance"]
+        rest = (None, None) if real else ()
+        lines = [(*m, *rest) for m in marginal_lines(self.marginals, self.model_variables)]
+        lines += real_lines(moments, self.model_variables)
         return pandas.DataFrame(lines, columns=columns if real else columns[:4])
 
     def __repr__(self) -> str:

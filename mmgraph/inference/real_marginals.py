@@ -55,6 +55,8 @@ def at_points(
     if tensor.ndim > 1 or bool(tensor.isnan().any()):
         raise EvidenceError(f"'{name}': a {what} is asked for at a number, or at a row of them")
     if what == "quantile" and not bool(((tensor > 0) & (tensor < 1)).all()):
-        raise EvidenceError(f"'{name}': the level of a quantile lies between 0 and 1, not {points}")
+        raise EvidenceError(
+            f"'{name}': the level of a quantile lies strictly between 0 and 1, not at {points}"
+        )
     values: Tensor = getattr(real, what)(name, tensor.reshape(-1))
     return values if tensor.ndim else values.squeeze(-1)

@@ -205,6 +205,11 @@ def check_observed(graph: FactorGraph, evidence: Evidence) -> None:
     for variable in model.variables if model is not None else ():
         values = evidence.values.get(variable.name)
         if values is None or bool(values.isnan().any()):
+            if not has_discrete_variables(graph):
+                raise EvidenceError(
+                    f"'{variable.name}' is continuous, and nothing is discrete: the most probable "
+                    "values are the means that query gives"
+                )
             raise EvidenceError(
                 f"'{variable.name}' is continuous and not observed in every row: the densities of "
                 "assignments of different states cannot be compared. Name the discrete variables "
