@@ -127,7 +127,7 @@ class BayesianNetwork(PredictingNetwork):
         ----------
         data : pandas.DataFrame, mapping of str to array, or path of a CSV or Parquet file
         edges : iterable of (parent, child)
-            Of columns, or of latent variables that ``states`` names.
+            Of columns, or of latent variables that ``states`` or ``continuous`` names.
         method, **options
             As for :meth:`fit`, ``missing`` and ``encoding`` among them.
         states : mapping, optional
@@ -142,7 +142,7 @@ class BayesianNetwork(PredictingNetwork):
             edges: ``bins={"age": 5, "weight": [0, 50, 70, 90, inf]}``. Their states are intervals,
             and a number is read as the one that holds it, here and in evidence.
         continuous : sequence of str, optional
-            Columns that are continuous whatever their cells are.
+            Columns that are continuous whatever their cells are; or latent variables.
 
         Warns
         -----

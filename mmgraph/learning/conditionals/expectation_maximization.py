@@ -37,6 +37,10 @@ from mmgraph.learning.conditionals.few_rows import (
     warn_of_few_rows_of_regression,
 )
 from mmgraph.learning.conditionals.initial_parameters import initial_factors
+from mmgraph.learning.conditionals.latent_measurements import (
+    latent_measurements,
+    with_scale_of,
+)
 from mmgraph.learning.conditionals.parameters import (
     Updatable,
     check_learnable,
@@ -212,27 +216,39 @@ class _Run:
         self.pseudo_counts = {
             f.scope: self.prior.counts(f) for f in self.graph.factors if type(f) is TableFactor
         }
+        self.holds_scales = self.options.shrinkage is None
+        self.latent = latent_measurements(self.graph.factors, self.rows, self.options.floor)
 
     def initial_factors(self, state: RestartState) -> list[Factor]:
         """Return the parameters that the restart begins with that runs or comes next.
 
         Regressions that are shrunk as the data asks have settled a little.
         """
+        self.holds_scales = self.options.shrinkage is None
         if self.how.start == "current":
             return list(self.graph.factors)
         number, how = state.number, self.how
         source = torch.Generator().manual_seed(state.seeds[number])
         factors, statistics = initial_factors(
-            self.plain, self.rows, self.options, source, number > 0, how.memory_budget, how.device
+            self.plain,
+            self.rows,
+            self.options,
+            source,
+            number > 0,
+            how.memory_budget,
+            how.device,
+            self.latent,
         )
         factors = self.maximisation(factors, statistics)
         if self.options.shrinkage is None and regressions(factors):
             # What the first E-step takes for noise would be held against all that come after it.
             rows = self.prior.equivalent_sample_size or _SETTLING_ROWS
+            self.holds_scales = False
             for _ in range(_SETTLING):
                 statistics = self.expectation(factors)
                 self.hold_priors(statistics, replace(self.prior, equivalent_sample_size=rows))
                 factors = self.maximisation(factors, statistics)
+            self.holds_scales = True
         return factors
 
     def hold_priors(self, statistics: Expectation, prior: Prior | None = None) -> None:
@@ -291,7 +307,10 @@ class _Run:
         if isinstance(factor, ContinuousLeaf):
             return factor.updated(statistics, shrinkage, self.options.floor)
         if isinstance(factor, LinearGaussian):
-            return fitted_regression(factor, statistics, shrinkage, self.options.floor)
+            learned = fitted_regression(factor, statistics, shrinkage, self.options.floor)
+            if factor.child.name in self.latent and self.holds_scales:
+                return with_scale_of(learned, factor, statistics.weights)
+            return learned
         if type(factor) is TableFactor:
             unseen = factor.values.detach().double().cpu()
             return fitted_table(factor, statistics, self.pseudo_counts[factor.scope], unseen)[0]

@@ -108,7 +108,10 @@ def _fitted_to_complete(
 
 def _warn_of_latent(graph: FactorGraph, chunks: Iterable[CodedRows]) -> None:
     """Warn of variables that no row observes: a column that is missing, or called otherwise?"""
-    observed = {name for chunk in chunks for name in chunk.evidence().observed()}
+    observed: set[str] = set()
+    for chunk in chunks:
+        evidence = chunk.evidence()
+        observed |= {name for name in evidence.observed() if evidence.tells(name)}
     latent = [name for name in graph.variables if name not in observed]
     if latent:
         warn_caller(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,6 +39,7 @@ def initial_factors(
     random_tables: bool,
     memory_budget: int | None,
     device: str | None = None,
+    latent: Collection[str] = (),
 ) -> tuple[list[Factor], Expectation]:
     """Return the graph's factors before the first M-step, and the statistics for it.
 
@@ -48,7 +49,8 @@ def initial_factors(
     leans to the prototypes that it resembles in the variables next to the latent one: k-means++
     seeding (Arthur & Vassilvitskii 2007) of a random posterior. Continuous leaves are started
     (``initialised``) from the first chunk, in which each must have a value, and so are linear
-    Gaussian distributions; parametric tables start as they are.
+    Gaussian distributions (those of ``latent`` parents at random, ``initial_regression``);
+    parametric tables start as they are.
     """
     initial = {
         id(f): _table(f, generator if random_tables else None)
@@ -79,7 +81,9 @@ def initial_factors(
     for factor in linear:
         names = [v.name for v in factor.discrete_parents]
         share = weighted_beliefs(plain, first, names, memory_budget, device)
-        initial[id(factor)] = initial_regression(factor, first.evidence.values, share, options)
+        initial[id(factor)] = initial_regression(
+            factor, first.evidence.values, share, options, latent, generator
+        )
     unmoved = replace(
         statistics, moments=[None for _ in leaves], regressions=[None for _ in linear]
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -70,17 +70,23 @@ def initial_regression(
     values: Mapping[str, Tensor],
     share: Float[Tensor, "rows *states"],
     options: LeafOptions,
+    latent: Collection[str] = (),
+    generator: torch.Generator | None = None,
 ) -> LinearGaussian:
     """Return a first distribution by the rows that have a family's real values, for EM to start at.
 
     Where none has them all, it does not depend on the continuous parents; where none has the
-    child, it is the distribution that the factor is.
+    child, it is the distribution that the factor is. A latent variable has the noise of a unit.
+    Coefficients of latent parents are random, in units of the child's noise: at zero they would
+    explain nothing, and stay there for ever.
     """
+    if factor.child.name in latent:
+        return _with_random_slopes(_of_unit_noise(factor), latent, generator)
     rows = len(share)
     columns = [
         rows_of(v, values[v.name]).double()
-        if v.name in values
-        else torch.full((rows, v.size), math.nan, dtype=torch.float64)
+        if v.name in values and v.name not in latent
+        else torch.full((rows, v.size), 0.0 if v.name in latent else math.nan, dtype=torch.float64)
         for v in (*factor.continuous_parents, factor.child)
     ]
     weights, regressors = share.reshape(rows, -1), sum(v.size for v in factor.continuous_parents)
@@ -93,8 +99,36 @@ def initial_regression(
             nothing = table.new_zeros(1, 1, table.shape[1], table.shape[1])
             means = table[there].unsqueeze(1).expand(-1, weights.shape[1], -1)
             statistics = RegressionStatistics.expected(regressors, weights[there], means, nothing)
-            return fitted_regression(factor, statistics, options.shrinkage, options.floor)
+            learned = fitted_regression(factor, statistics, options.shrinkage, options.floor)
+            return _with_random_slopes(learned, latent, generator)
     return factor
+
+
+def _of_unit_noise(factor: LinearGaussian) -> LinearGaussian:
+    """The distribution about zero whose features are independent, with variance 1."""
+    noise = torch.ones_like(factor.intercept)
+    if factor.variance.ndim > noise.ndim:
+        noise = torch.diag_embed(noise)
+    slopes, levels = torch.zeros_like(factor.coefficients), torch.zeros_like(factor.intercept)
+    return LinearGaussian(factor.child, factor.scope[:-1], slopes, levels, noise)
+
+
+def _with_random_slopes(
+    factor: LinearGaussian, latent: Collection[str], generator: torch.Generator | None
+) -> LinearGaussian:
+    """Normal coefficients of latent parents, alike in all configurations of the discrete ones."""
+    hidden = [v.name in latent for v in factor.continuous_parents for _ in range(v.size)]
+    if not any(hidden):
+        return factor
+    form = factor.linear_form()
+    d, q = form.coefficients.shape[1:]
+    noise = form.covariance.diagonal(dim1=-2, dim2=-1).mean(0).sqrt().unsqueeze(1)
+    drawn = noise * torch.randn(d, q, generator=generator, dtype=torch.float64)
+    slopes = torch.where(torch.tensor(hidden), drawn, form.coefficients.double())
+    slopes = slopes.reshape(factor.coefficients.shape)
+    return LinearGaussian(
+        factor.child, factor.scope[:-1], slopes, factor.intercept, factor.variance
+    )
 
 
 def check_observed(name: str, chunk: CodedRows) -> None:

@@ -42,17 +42,18 @@ def skeleton(
     if variables is not None:
         table = table.select([variables] if isinstance(variables, str) else variables)
     named = [continuous] if isinstance(continuous, str) else list(continuous or ())
-    latent = [n for n in states if n not in table.columns]
+    latent = [n for n in dict.fromkeys((*states, *named)) if n not in table.columns]
+    unused = [n for n in latent if not any(n in edge for edge in edges)]
     modelled = (*table.columns, *latent)
     for what, names in (
         ("an edge", [n for edge in edges for n in edge]),
-        ("states", [n for n in latent if not any(n in edge for edge in edges)]),
+        ("states", [n for n in unused if n in states]),
         ("modalities", list(modalities)),
         ("bins", list(bins)),
-        ("continuous", named),
+        ("continuous", [n for n in unused if n not in states]),
     ):
         for name in names:
-            if name not in modelled or what == "states":
+            if name not in modelled or name in unused:
                 raise UnknownVariableError(
                     f"{what} names '{name}', which is no column of {table.origin}"
                     f"{suggestion(name, table.columns)}"
