@@ -8,7 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmgraph.graph.errors import LearningError
 from mmgraph.graph.leaves.feature_spread import FeatureSpread
+from mmgraph.graph.leaves.gaussian_moments import raised
 from mmgraph.graph.leaves.linear_gaussian import LinearGaussian
 from mmgraph.graph.leaves.shrinkage import AMPLE
 from mmgraph.learning.regression.statistics import RegressionStatistics
@@ -127,7 +129,12 @@ class RegressionPrior:
         """Return what, added to an expected log-likelihood, is greatest at the fit by this prior.
 
         It is the logarithm of a density, without its constants, and of an improper one where the
-        intercept has no prior.
+        intercept has no prior. Variances below the floor count as the floor.
+
+        Raises
+        ------
+        LearningError
+            If a variance is zero, and so is the floor.
         """
         if self.is_flat:
             return 0.0
@@ -136,11 +143,21 @@ class RegressionPrior:
         slopes = form.coefficients * self.units[:q] / self.units[q:].unsqueeze(1)
         level = form.intercept - self.origin[q:] + form.coefficients @ self.origin[:q]
         covariance = form.covariance / self.units[q:].unsqueeze(1) / self.units[q:]
+        covariance = raised(
+            "full", covariance, covariance.new_ones(len(self.units) - q), self.floor
+        )
         apart = torch.cat([(level / self.units[q:]).unsqueeze(-1), slopes], -1) - self.centre
         rows = apart.new_full((1 + q,), self.slope_rows)
         rows[0] = self.intercept_rows
         scatter = (apart * rows) @ apart.mT + self.covariance_rows * self.covariance
         degrees = self.degrees_added(q) + self.degrees_back(q)
-        precision = torch.linalg.inv(covariance)
-        fit = (precision * scatter).sum((-2, -1)) + degrees * torch.logdet(covariance)
+        root, failed = torch.linalg.cholesky_ex(covariance)
+        if bool(failed.any()):
+            place = factor.place_of(int(failed.nonzero()[0]))
+            raise LearningError(
+                f"the variance of '{factor.child.name}' is zero{place and f' at ({place})'}, and "
+                "so is the floor: give a floor above 0, or start where variances are positive"
+            )
+        log_determinant = 2 * root.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        fit = (torch.cholesky_inverse(root) * scatter).sum((-2, -1)) + degrees * log_determinant
         return float(-0.5 * fit.sum())

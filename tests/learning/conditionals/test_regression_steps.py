@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import mmgraph as mm
+from mmgraph.graph.errors import LearningError
 from mmgraph.learning.regression.fit import fitted_regression
 from mmgraph.learning.regression.prior import RegressionPrior
 from mmgraph.learning.regression.shrinkage import advised_prior
@@ -74,3 +75,16 @@ def test_held_priors_count_as_no_more_rows_than_are_ample():
     strengths = ("intercept_rows", "slope_rows", "covariance_rows")
     assert max(getattr(prior, name) for name in strengths) > 20
     assert max(getattr(prior.held(), name) for name in strengths) == 20
+
+
+def test_em_from_a_network_without_noise_raises_it_to_the_floor_or_names_the_variable():
+    x = np.linspace(-1.0, 1.0, 30)
+    data = {"x": x, "y": np.where(np.arange(30) % 5 == 0, np.nan, 2 * x + 1)}
+    root = mm.LinearGaussian(X, [], [], 0.0, 1.0)
+    net = mm.BayesianNetwork([X, Y], [root, mm.LinearGaussian(Y, [X], [2.0], 1.0, 0.0)])
+    with pytest.raises(LearningError, match="the variance of 'y' is zero"):
+        net.fit(data, "em", start="current", floor=0.0)
+    net.fit(data, "em", start="current")
+    fitted = net.distribution("y")
+    np.testing.assert_allclose(fitted.coefficients, [2.0], rtol=1e-4)
+    assert 0 < float(fitted.variance) < 1e-5
