@@ -16,6 +16,7 @@ from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.errors import GraphError, UnknownVariableError
 from mmgraph.graph.factor import Factor, LinearForm
 from mmgraph.graph.leaves.continuous_data import rows_of, state_indices
+from mmgraph.graph.leaves.unit_factors import AGREEMENT, unit_factors
 from mmgraph.graph.variable import Variable, named_states
 
 _LOG_TWO_PI = math.log(2 * math.pi)
@@ -74,13 +75,14 @@ class LinearGaussian(Factor):
         self.child = child
         self._check_variables()
         d, q = child.size, sum(v.size for v in self.continuous_parents)
-        own = child.shape
+        shape = child.shape
         states = tuple(v.cardinality for v in self.discrete_parents)
-        self.coefficients = self._checked(coefficients, "coefficients", (*states, *own, q))
-        self.intercept = self._checked(intercept, "intercept", (*states, *own))
+        self.coefficients = self._checked(coefficients, "coefficients", (*states, *shape, q))
+        self.intercept = self._checked(intercept, "intercept", (*states, *shape))
         noise = float_tensor(variance, f"the variance of {self!r}")
-        shape = (*states, *own, *own) if noise.ndim > len(states) + len(own) else (*states, *own)
-        self.variance = self._checked(noise, "variance", shape)
+        is_matrix = noise.ndim > len(states) + len(shape)
+        noise_shape = (*states, *shape, *shape) if is_matrix else (*states, *shape)
+        self.variance = self._checked(noise, "variance", noise_shape)
         numbers = (self.coefficients, self.intercept, self.variance)
         device = self.coefficients.device
         precision = functools.reduce(torch.promote_types, (t.dtype for t in numbers))
@@ -182,37 +184,39 @@ class LinearGaussian(Factor):
     def energy(self, assignment: Mapping[str, Tensor]) -> Float[Tensor, " batch"]:
         """Return minus the log-density of each row, see :meth:`Factor.energy`.
 
-        Where the child is a function of its parents the energy is 0, and infinite elsewhere.
+        Elements of the child that are functions of its parents and of those before them add 0
+        where they are as the functions say, and an infinite energy elsewhere.
         """
-        rows, means, covariances = self._moments(assignment)
-        values, vectors = torch.linalg.eigh(covariances)
-        projected = (vectors.mT @ (rows - means).unsqueeze(-1)).squeeze(-1)
-        scale = values.amax(-1, keepdim=True).clamp_min(0.0)
-        fixed = values <= 1e-14 * scale + (scale == 0)
-        kept = torch.where(fixed, 1.0, values)
-        terms = 0.5 * (projected.square() / kept + kept.log() + _LOG_TWO_PI)
-        near = projected.abs() <= 1e-9 * (1.0 + rows.abs().amax(-1, keepdim=True))
-        return torch.where(fixed, torch.where(near, 0.0, torch.inf), terms).sum(-1)
-
-    def _moments(self, assignment: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Values of the child, its mean given the parents and its covariance, row by row."""
         for v in self.scope:
             if v.name not in assignment:
                 raise UnknownVariableError(f"{self!r} needs the values of '{v.name}'")
         rows = rows_of(self.child, assignment[self.child.name]).to(self.coefficients)
-        return rows, *self._given_parents(assignment, len(rows))
+        form, state, regressors = self._parent_values(assignment, len(rows))
+        inverse, variances = (t.to(rows) for t in unit_factors(form.covariance.double()))
+        matrices = (inverse, inverse @ form.coefficients, inverse @ form.intercept.unsqueeze(-1))
+        columns = (rows, regressors, torch.ones_like(rows[:, :1]))
+        terms = [
+            matrix[state].abs() @ column.detach().abs().unsqueeze(-1)
+            for matrix, column in zip(matrices, columns, strict=True)
+        ]
+        size = torch.cat(terms, -1).sum(-1)
+        away = (rows - _means(form, state, regressors)).unsqueeze(-1)
+        residual, variance = (inverse[state] @ away).squeeze(-1), variances[state]
+        exact = variance == 0
+        spread = torch.where(exact, 1.0, variance)
+        normal = 0.5 * (residual.square() / spread + spread.log() + _LOG_TWO_PI)
+        holds = torch.where(residual.abs() <= AGREEMENT * size, 0.0, torch.inf)
+        return torch.where(exact, holds, normal).sum(-1)
 
-    def _given_parents(
+    def _parent_values(
         self, values: Mapping[str, Tensor], rows: int
-    ) -> tuple[Float[Tensor, "rows features"], Float[Tensor, "rows features features"]]:
+    ) -> tuple[LinearForm, Int64[Tensor, " rows"], Float[Tensor, "rows regressors"]]:
+        """The regressions, which of them each row is about, and its continuous parents."""
         form = self.linear_form()
         state = state_indices(form.discrete, values, rows).to(self.coefficients.device)
-        means = form.intercept[state]
-        if form.continuous:
-            parts = [rows_of(v, values[v.name]).to(means) for v in form.continuous]
-            regressors = torch.cat([p.expand(rows, -1) for p in parts], 1)
-            means = means + (form.coefficients[state] @ regressors.unsqueeze(-1)).squeeze(-1)
-        return means, form.covariance[state]
+        parts = [rows_of(v, values[v.name]).to(self.coefficients) for v in form.continuous]
+        empty = self.coefficients.new_empty(rows, 0)
+        return form, state, torch.cat([empty, *(p.expand(rows, -1) for p in parts)], 1)
 
     @torch.no_grad()
     def sample(
@@ -236,9 +240,21 @@ class LinearGaussian(Factor):
         if rows is None:
             lengths = (len(parent_values[v.name]) for v in self.parents if v.name in parent_values)
             rows = max(lengths, default=1)
-        means, covariances = self._given_parents(parent_values, rows)
-        values, vectors = torch.linalg.eigh(covariances)
+        form, state, regressors = self._parent_values(parent_values, rows)
+        means = _means(form, state, regressors)
+        inverse, variances = (t.to(means) for t in unit_factors(form.covariance.double()))
         noise = torch.randn(means.shape, generator=generator, dtype=means.dtype).to(means)
-        spread = values.clamp_min(0.0).sqrt() * noise
-        drawn = means + (vectors @ spread.unsqueeze(-1)).squeeze(-1)
+        spread = (variances[state].sqrt() * noise).unsqueeze(-1)
+        steps = torch.linalg.solve_triangular(
+            inverse[state], spread, upper=False, unitriangular=True
+        )
+        drawn = means + steps.squeeze(-1)
         return drawn.reshape(rows, *self.child.shape)
+
+
+def _means(
+    form: LinearForm, state: Int64[Tensor, " rows"], regressors: Float[Tensor, "rows regressors"]
+) -> Float[Tensor, "rows features"]:
+    """The mean of each row, in whose configuration the regression of its parents is."""
+    slopes = form.coefficients[state]
+    return form.intercept[state] + (slopes @ regressors.unsqueeze(-1)).squeeze(-1)

@@ -6,15 +6,13 @@ import math
 
 import numpy as np
 
+from mmgraph.graph.leaves.unit_factors import AGREEMENT
 from mmgraph.inference.numerics.compiling import inlined, uncounted
 
 HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 
 ROUNDING = 1e-11
 """A coefficient that is this small beside the terms it is the sum of is zero."""
-
-AGREEMENT = 1e-9
-"""So near, beside its terms, an equation without noise and unknowns holds."""
 
 
 @inlined

@@ -9,14 +9,13 @@ from functools import cached_property
 from graphlib import TopologicalSorter
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float64, Int64
-from torch import Tensor
 
 from mmgraph.graph.errors import NotConjugateError, UnknownVariableError
 from mmgraph.graph.factor import Factor, LinearForm
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.leaves.normal_leaf import NormalLeaf
+from mmgraph.graph.leaves.unit_factors import unit_factors
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.gaussian.equation_rows import HALF_LOG_TWO_PI
 from mmgraph.inference.gaussian.fronts import Equations
@@ -24,9 +23,6 @@ from mmgraph.inference.numerics.elimination_order import best_elimination_order
 
 _NO_NOISE = 1.5e-154
 """The root of the smallest double that has all its digits: a smaller variance is zero."""
-
-_SINGULAR = 1e-13
-"""A variance given other elements that is this small beside the whole one is zero."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,16 +268,20 @@ the constant last."""
 
 def _equations(form: LinearForm, place: dict[str, int]) -> _Part:
     """The equations of one factor, each in noise that is independent of the others'."""
-    numbers = (form.coefficients, form.intercept, form.covariance)
-    slopes, intercept, covariance = (t.detach().cpu().double().numpy() for t in numbers)
+    numbers = (form.coefficients, form.intercept)
+    slopes, intercept = (t.detach().cpu().double().numpy() for t in numbers)
+    covariance = form.covariance.detach().cpu().double()
     features = form.child.size
     regressors = [place[v.name] + i for v in form.continuous for i in range(v.size)]
     own = [place[form.child.name] + i for i in range(features)]
     if features == 1:
-        variances, whole = covariance[:, :, 0], np.concatenate([-slopes, intercept[..., None]], 2)
+        variances, whole = (
+            covariance[:, :, 0].numpy(),
+            np.concatenate([-slopes, intercept[..., None]], 2),
+        )
         part = np.concatenate([np.ones((len(slopes), 1)), whole[:, 0]], 1)
-        return np.sqrt(variances), [(own + regressors, part)]
-    inverse, variances = _unit_factors(covariance)
+        return np.sqrt(covariance[:, :, 0].numpy()), [(own + regressors, part)]
+    inverse, variances = (t.numpy() for t in unit_factors(covariance))
     right = inverse @ np.concatenate([-slopes, intercept[..., None]], 2)
     equations = []
     for i in range(features):
@@ -290,34 +290,6 @@ def _equations(form: LinearForm, place: dict[str, int]) -> _Part:
         columns = own + regressors
         equations.append(([columns[j] for j in used], part[:, [*used, part.shape[1] - 1]]))
     return np.sqrt(variances), equations
-
-
-def _unit_factors(
-    covariance: Float64[np.ndarray, "configurations n n"],
-) -> tuple[np.ndarray, Float64[np.ndarray, "configurations n"]]:
-    """Inverses of the unit triangular factors ``L`` of ``L D Lᵀ``, and the variances ``D``.
-
-    A covariance may be singular: a variance is then zero.
-    """
-    left = covariance.copy()
-    whole = np.diagonal(covariance, axis1=1, axis2=2)
-    variances = np.zeros_like(whole)
-    lower = np.broadcast_to(np.eye(left.shape[1]), left.shape).copy()
-    for j in range(left.shape[1]):
-        here = left[:, j, j]
-        variances[:, j] = np.where(here > _SINGULAR * whole[:, j], here, 0.0)
-        positive = variances[:, j] > 0
-        scale = np.where(positive, variances[:, j], 1.0)[:, None]
-        lower[:, j + 1 :, j] = np.where(positive[:, None], left[:, j + 1 :, j] / scale, 0.0)
-        column = lower[:, j + 1 :, j]
-        left[:, j + 1 :, j + 1 :] -= (
-            column[:, :, None] * column[:, None, :] * variances[:, j, None, None]
-        )
-    identity = torch.eye(left.shape[1], dtype=torch.float64).expand(len(left), -1, -1)
-    inverse: Tensor = torch.linalg.solve_triangular(
-        torch.from_numpy(lower), identity, upper=False, unitriangular=True
-    )
-    return inverse.numpy(), variances
 
 
 def _joined(parts: Sequence[_Part]) -> Equations:
