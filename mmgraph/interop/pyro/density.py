@@ -263,9 +263,3 @@ class RealDensity:
 def _masked(table: Float[Tensor, "rows *states"], rows: Bool[Tensor, " rows"]) -> Tensor:
     """A table that says nothing of rows without a mark."""
     return torch.where(rows.reshape(-1, *(1,) * (table.ndim - 1)), table, 0.0)
-
-
-def check_shared(graph: FactorGraph, shared: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of variables that rows share, each of which the graph must have."""
-    names = (shared,) if isinstance(shared, str) else tuple(shared)
-    return tuple(graph.variable(name).name for name in names)

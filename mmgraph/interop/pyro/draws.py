@@ -103,10 +103,10 @@ def answer_of_draws(
         trace = drawn.reshape(len(drawn), draws, chains, *drawn.shape[2:])
         r_hat[name], size[name] = _mixing(trace, draws, chains)
     marginals = {name: table.mean(1) for name, table in probabilities.items()}
-    found = DrawnMarginals(values)
-    means = {name: found.mean(name) for name in values}
-    variances = {name: found.variance(name) for name in values}
-    return DrawnAnswer(Moments(marginals, means, variances), found, r_hat, size)
+    real_marginals = DrawnMarginals(values)
+    means = {name: real_marginals.mean(name) for name in values}
+    variances = {name: real_marginals.variance(name) for name in values}
+    return DrawnAnswer(Moments(marginals, means, variances), real_marginals, r_hat, size)
 
 
 def _at_all_draws(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmgraph.graph.errors import EvidenceError, GraphError, needs
+from mmgraph.graph.errors import GraphError, needs
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.exact.unrolling import Unrolled, unrolled
-from mmgraph.interop.pyro.density import check_shared
-from mmgraph.interop.pyro.distributions import dense_log_table, distribution_of
+from mmgraph.interop.pyro.distributions import dense_log_table, distribution_maker
 from mmgraph.interop.pyro.node import PyroNode
+from mmgraph.interop.pyro.shared import check_shared, shared_value
 from mmgraph.interop.pyro.supports import Interval, node_interval
 
 
@@ -51,14 +51,16 @@ def to_pyro(model: FactorGraph, shared: Sequence[str] = ()) -> Callable[..., dic
     -------
     callable
         ``program(evidence, rows)`` takes evidence as :func:`mmgraph.query` does, and without
-        evidence a number of rows; it returns the values by variable.
+        evidence a number of rows; it returns the values by variable. Tables and coefficients are
+        read once: of a model that is learned further make another program.
 
     Raises
     ------
     MissingExtraError
         If Pyro is not installed.
     GraphError
-        If a variance is zero, a leaf is tempered, or a real variable has no distribution.
+        If a variance is zero, a leaf is tempered, a real variable has no distribution, or a shared
+        one is discrete or has a parent that is not shared.
 
     Examples
     --------
@@ -72,16 +74,14 @@ def to_pyro(model: FactorGraph, shared: Sequence[str] = ()) -> Callable[..., dic
         import pyro  # noqa: F401
     form = unrolled(model)
     names = check_shared(model, shared)
-    order = _ordered(form.graph, names)
-    for factor in form.graph.factors:
-        if factor.child is None and not factor.is_tabular:
-            raise GraphError(f"{factor!r} joins real variables without a direction")
+    sites = [_Site(v, f) for v, f in _ordered(form.graph, names)]
+    tables = _undirected(form.graph)
 
     def program(evidence: object = None, rows: int = 1) -> dict[str, Tensor]:
         observed = Evidence.of(evidence, model.variables)
         if evidence is None and rows > 1:
             observed = observed.rows(np.zeros(rows, np.int64))
-        return _Run(form, observed, names).values_at(order)
+        return _Run(form, observed, names).values_at(sites, tables)
 
     return program
 
@@ -95,6 +95,8 @@ def _ordered(graph: FactorGraph, shared: Sequence[str]) -> list[tuple[Variable, 
             raise GraphError(f"the real variable '{name}' has no distribution")
         parents.setdefault(name, [])
     for name in shared:
+        if graph.variables[name].is_discrete:
+            raise GraphError(f"'{name}' is discrete, and cannot be shared by the rows")
         for parent in parents[name]:
             if parent not in shared:
                 raise GraphError(
@@ -107,34 +109,67 @@ def _ordered(graph: FactorGraph, shared: Sequence[str]) -> list[tuple[Variable, 
     return [(graph.variables[n], by_child.get(n)) for n in order]
 
 
+def _undirected(graph: FactorGraph) -> dict[str, tuple[tuple[str, ...], Tensor]]:
+    """The scopes and log-tables of factors without a child, by the names of their sites."""
+    tables = {}
+    for i, factor in enumerate(graph.factors):
+        if factor.child is None:
+            if not factor.is_tabular:
+                raise GraphError(f"{factor!r} joins real variables without a direction")
+            scope = tuple(v.name for v in factor.scope)
+            tables[f"factor {i}"] = (scope, dense_log_table(factor))
+    return tables
+
+
+class _Site:
+    """A variable, its factor (None in a random field), and what makes its distribution."""
+
+    def __init__(self, variable: Variable, factor: Factor | None) -> None:
+        self.variable, self.factor = variable, factor
+        self.maker = None if factor is None else distribution_maker(factor)
+
+    def distribution(self, values: Mapping[str, Tensor]) -> Any:
+        """Return the variable's distribution, where all states are alike without a factor."""
+        import pyro.distributions as dist
+
+        if self.maker is None:
+            flat = torch.zeros(self.variable.cardinality, dtype=torch.float64)
+            return dist.Categorical(logits=flat)
+        return self.maker(values)
+
+    def interval(self, made: Any) -> Interval:
+        """Return where the values of a real variable lie under its distribution."""
+        if isinstance(self.factor, PyroNode):
+            return node_interval(self.factor, made.support)
+        return Interval()
+
+
 class _Run:
     """One run of the program: the values so far, and what is observed."""
 
     def __init__(self, form: Unrolled, evidence: Evidence, shared: Sequence[str]) -> None:
         import pyro
 
-        self.graph = form.graph
         self.shared = shared
         self.evidence = form.evidence(evidence)
         self.plate: Any = pyro.plate("rows", evidence.batch, dim=-1)
         self.values: dict[str, Tensor] = {}
 
-    def values_at(self, order: Sequence[tuple[Variable, Factor | None]]) -> dict[str, Tensor]:
+    def values_at(
+        self, sites: Sequence[_Site], tables: Mapping[str, tuple[tuple[str, ...], Tensor]]
+    ) -> dict[str, Tensor]:
         """Visit all sites and factors; return the values."""
         import pyro
         from pyro.ops.indexing import Vindex
 
-        for variable, factor in order:
-            if variable.is_discrete:
-                self._discrete(variable, factor)
+        for site in sites:
+            if site.variable.is_discrete:
+                self._discrete(site)
             else:
-                assert factor is not None
-                self._real(variable, factor)
-        for i, factor in enumerate(self.graph.factors):
-            if factor.child is None:
-                codes = tuple(self.values[v.name] for v in factor.scope)
-                with self.plate:
-                    pyro.factor(f"factor {i}", Vindex(dense_log_table(factor))[codes])
+                self._real(site)
+        for name, (scope, table) in tables.items():
+            with self.plate:
+                pyro.factor(name, Vindex(table)[tuple(self.values[n] for n in scope)])
         return self.values
 
     def _within(self, name: str) -> AbstractContextManager[Any]:
@@ -143,16 +178,12 @@ class _Run:
 
         return contextlib.nullcontext() if name in self.shared else self.plate
 
-    def _discrete(self, variable: Variable, factor: Factor | None) -> None:
+    def _discrete(self, site: _Site) -> None:
         import pyro
-        import pyro.distributions as dist
         from pyro.ops.indexing import Vindex
 
-        name = variable.name
-        if name in self.shared:
-            raise GraphError(f"'{name}' is discrete, and cannot be shared by the rows")
-        flat = torch.zeros(variable.cardinality, dtype=torch.float64)
-        made = distribution_of(factor, self.values) if factor else dist.Categorical(logits=flat)
+        name = site.variable.name
+        made = site.distribution(self.values)
         codes = self.evidence.hard(name)
         with self.plate as rows:
             if codes is not None and bool((codes >= 0).all()):
@@ -162,61 +193,52 @@ class _Run:
                 if codes is not None:
                     allowed = (codes < 0) | (value == codes)
                     pyro.factor(f"{name} observed", torch.where(allowed, 0.0, -math.inf).double())
-            if factor is None:  # other factors say all, and this nothing
-                pyro.factor(
-                    f"{name} base", torch.full_like(value, math.log(len(flat)), dtype=flat.dtype)
-                )
+            if site.factor is None:  # other factors say all, and this nothing
+                log_states = math.log(site.variable.cardinality)
+                pyro.factor(f"{name} base", torch.full_like(value, log_states, dtype=torch.float64))
             if name in self.evidence.soft:
                 pyro.factor(f"{name} soft", Vindex(self.evidence.soft[name])[rows, value])
         self.values[name] = value.long()
 
-    def _real(self, variable: Variable, factor: Factor) -> None:
+    def _real(self, site: _Site) -> None:
         import pyro
 
-        name = variable.name
-        made = distribution_of(factor, self.values)
-        observed = self._observed(name)
+        name = site.variable.name
+        made = site.distribution(self.values)
+        observed = self._observed(site.variable)
         missing = None if observed is None else observed.isnan()
         if observed is None or missing is None or bool(missing.all()):
-            self.values[name] = self._open(variable, factor, made)
+            self.values[name] = self._open(site, made)
             return
         value = observed
         if bool(missing.any()):
             count = [int(missing.sum())]
-            numbers = _with_density_one(f"{name} missing", _interval(factor, made), count)
+            numbers = _with_density_one(f"{name} missing", site.interval(made), count)
             value = observed.masked_scatter(missing, numbers)
         self.values[name] = value
         with self._within(name):
             pyro.sample(name, made, obs=value)
 
-    def _open(self, variable: Variable, factor: Factor, made: Any) -> Tensor:
+    def _open(self, site: _Site, made: Any) -> Tensor:
         """A variable that is not observed: one value for all states that are enumerated."""
         import pyro
 
-        name, shape = variable.name, variable.shape
+        name, shape = site.variable.name, site.variable.shape
         is_enumerated = len(made.batch_shape) > (name not in self.shared)
         with self._within(name):
             if not is_enumerated:
                 value: Tensor = pyro.sample(name, made)
                 return value
-            value = _with_density_one(name, _interval(factor, made), shape)
+            value = _with_density_one(name, site.interval(made), shape)
             pyro.factor(f"{name} density", made.log_prob(value))
         return value
 
-    def _observed(self, name: str) -> Tensor | None:
-        values = self.evidence.values.get(name)
+    def _observed(self, variable: Variable) -> Tensor | None:
+        values = self.evidence.values.get(variable.name)
         if values is None:
             return None
         values = values.double()
-        if name not in self.shared:
-            return values
-        if not bool(torch.isclose(values, values[:1], equal_nan=True).all()):
-            raise EvidenceError(f"'{name}' is shared by the rows, and observed at several values")
-        return values[0]
-
-
-def _interval(factor: Factor, made: Any) -> Interval:
-    return node_interval(factor, made.support) if isinstance(factor, PyroNode) else Interval()
+        return shared_value(variable, values)[0] if variable.name in self.shared else values
 
 
 def _with_density_one(name: str, interval: Interval, shape: Sequence[int]) -> Tensor:

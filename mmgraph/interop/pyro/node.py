@@ -97,7 +97,7 @@ class PyroNode(Factor):
         """No: it has real values, or parents that have."""
         return False
 
-    def given(self, values: Mapping[str, Shaped[Tensor, "..."]]) -> Distribution:
+    def conditional(self, values: Mapping[str, Shaped[Tensor, "..."]]) -> Distribution:
         """Return the distribution of the child given the values of its parents, one a row.
 
         Raises
@@ -105,12 +105,12 @@ class PyroNode(Factor):
         GraphError
             If the function fails, or returns no distribution.
         """
-        own = len(self.child.shape)
+        rank = len(self.child.shape)
         arguments = {}
         for v in self.parents:
             value = values[v.name]
             value = value if v.is_discrete else value.double()
-            more = 0 if v.shape else own
+            more = 0 if v.shape else rank
             arguments[v.name] = value.reshape((*value.shape, *(1,) * more))
         try:
             made: Distribution = self.distribution(**arguments)
@@ -125,7 +125,7 @@ class PyroNode(Factor):
     ) -> Float[Tensor, " rows"]:
         """Return the log-density of each row, whose values are known to lie in the support."""
         child = values[self.child.name]
-        made = self.given(values)
+        made = self.conditional(values)
         made._validate_args = False  # the support is checked by what calls this
         return self._summed(made.log_prob(child.double()), child)
 
@@ -141,7 +141,7 @@ class PyroNode(Factor):
     def inside(self, values: Mapping[str, Tensor]) -> Bool[Tensor, "rows *shape"]:
         """Return whether the child's values (or whole events) lie in the support."""
         child = values[self.child.name].double()
-        support: Any = self.given(values).support
+        support: Any = self.conditional(values).support
         inside: Tensor = support.check(child)
         return inside
 
@@ -166,10 +166,10 @@ class PyroNode(Factor):
         EvidenceError
             If a value lies outside of the support.
         """
-        known = self._rows_with_child(evidence)
-        if not bool(known.any()):
+        has_child = self._rows_with_child(evidence)
+        if not bool(has_child.any()):
             return None
-        rows = known.nonzero().squeeze(1)
+        rows = has_child.nonzero().squeeze(1)
         values: dict[str, Tensor] = {}
         for v in self.scope:
             if not v.is_discrete:
@@ -225,12 +225,12 @@ class PyroNode(Factor):
         # Of several configurations all must hold the value: supports do not tell states apart.
         at = (~inside).nonzero()[0].tolist()
         row, element = at[0] // max(1, len(child) // len(places)), at[1:]
-        made = self.given(values)
+        made = self.conditional(values)
         number = child[tuple(at)]
-        told = f"{float(number):g}" if number.ndim == 0 else str(number.tolist())
+        text = f"{float(number):g}" if number.ndim == 0 else str(number.tolist())
         raise EvidenceError(
             f"evidence for '{self.child.name}' lies outside the support of its distribution in "
-            f"{place_of(self.child, [int(places[row]), *element])}: {told} under "
+            f"{place_of(self.child, [int(places[row]), *element])}: {text} under "
             f"{type(made).__name__}, whose support is {made.support}"
         )
 
@@ -255,7 +255,7 @@ class PyroNode(Factor):
         if rows is None:
             lengths = (len(parent_values[v.name]) for v in self.parents if v.name in parent_values)
             rows = max(lengths, default=1)
-        made = self.given(parent_values)
+        made = self.conditional(parent_values)
         shape = (*made.batch_shape, *made.event_shape)
         wanted = (rows, *self.child.shape)
         lacking = wanted[: len(wanted) - len(shape)] if len(shape) < len(wanted) else ()

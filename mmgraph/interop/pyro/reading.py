@@ -65,11 +65,11 @@ def from_pyro(program: Callable[..., Any], *args: Any, **kwargs: Any) -> Bayesia
     with needs("interop", "pyro-ppl", "reading a Pyro program"):
         from pyro.infer.inspect import get_dependencies
     runs = _Runs(program, args, kwargs)
-    told: Any = get_dependencies(program, args, kwargs)["prior_dependencies"]
+    dependencies: Any = get_dependencies(program, args, kwargs)["prior_dependencies"]
     variables = {name: _variable(name, site) for name, site in runs.sites.items()}
     factors = []
     for name, child in variables.items():
-        parents = [v for n, v in variables.items() if n in told[name] and n != name]
+        parents = [v for n, v in variables.items() if n in dependencies[name] and n != name]
         reader = _table if child.is_discrete else _linear
         try:
             factors.append(reader(runs, child, parents))
@@ -88,9 +88,9 @@ class _Runs:
         self._free = poutine.uncondition(program)
         self._args, self._kwargs = args, kwargs
         self.sites: dict[str, Any] = {}
-        self.sites = self.given({})
+        self.sites = self.sites_at({})
 
-    def given(self, values: Mapping[str, Tensor]) -> dict[str, Any]:
+    def sites_at(self, values: Mapping[str, Tensor]) -> dict[str, Any]:
         """Return the sites of a run with these values, which have the sites' shapes."""
         from pyro import poutine
         from pyro.poutine.subsample_messenger import _Subsample
@@ -153,7 +153,7 @@ def _table(runs: _Runs, child: Variable, parents: Sequence[Variable]) -> Factor:
         )
     rows = []
     for values in _configurations(child, parents):
-        fn = _unmasked(runs.given(values)[child.name]["fn"])
+        fn = _unmasked(runs.sites_at(values)[child.name]["fn"])
         probs = fn.probs.detach().double().reshape(-1)
         rows.append(torch.cat([1 - probs, probs]) if type(fn).__name__ == "Bernoulli" else probs)
     shape = [v.cardinality for v in (*parents, child)]
@@ -167,13 +167,13 @@ def _linear(runs: _Runs, child: Variable, parents: Sequence[Variable]) -> Factor
     nothing = {v.name: torch.zeros(v.shape) for v in real}
     coefficients, intercepts, spreads = [], [], []
     for values in _configurations(child, discrete):
-        fn = runs.given({**values, **nothing})[child.name]["fn"]
+        fn = runs.sites_at({**values, **nothing})[child.name]["fn"]
         mean = _mean(fn, child)
         slopes = []
         for v in real:
             for unit in torch.eye(v.size):
                 at = {**values, **nothing, v.name: unit.reshape(v.shape)}
-                slopes.append(_mean(runs.given(at)[child.name]["fn"], child) - mean)
+                slopes.append(_mean(runs.sites_at(at)[child.name]["fn"], child) - mean)
         intercepts.append(mean)
         coefficients.append(torch.stack(slopes, -1) if slopes else mean.new_zeros(*mean.shape, 0))
         spreads.append(_spread(fn, child))
@@ -207,19 +207,19 @@ def _compare(runs: _Runs, variables: Mapping[str, Variable], factors: Sequence[F
                 values[name] = torch.randint(v.cardinality, (), generator=generator)
             else:
                 values[name] = 3 * torch.randn(v.shape, generator=generator)
-        sites = runs.given(values)
+        sites = runs.sites_at(values)
         rows = {n: v.double() if not variables[n].is_discrete else v for n, v in values.items()}
         rows = {n: v.unsqueeze(0) for n, v in rows.items()}
         for factor in factors:
             assert factor.child is not None
             site = sites[factor.child.name]
-            told = float(site["fn"].log_prob(site["value"]).sum())
+            stated = float(site["fn"].log_prob(site["value"]).sum())
             read = -float(factor.energy(rows))
-            same = told == read or abs(told - read) <= _TOLERANCE * (1 + abs(told))
+            same = stated == read or abs(stated - read) <= _TOLERANCE * (1 + abs(stated))
             if not same:
                 names = ", ".join(v.name for v in factor.parents) or "nothing"
                 raise FormatError(
                     f"the site '{factor.child.name}' is not linear in {names}, or depends on more: "
-                    f"its log-density is {told:g} where the network's is {read:g} (a program must "
-                    "not branch on values)"
+                    f"its log-density is {stated:g} where the network's is {read:g} (a program "
+                    "must not branch on values)"
                 )

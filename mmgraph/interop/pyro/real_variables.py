@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -10,10 +11,11 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from mmgraph.graph.errors import EvidenceError, GraphError
+from mmgraph.graph.errors import GraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.interop.pyro.shared import shared_value
 
 
 class RealVariables:
@@ -105,9 +107,7 @@ class RealVariables:
         values = values.detach().cpu().double()
         if name not in self.shared:
             return values.expand(self.rows, *shape).clone()
-        if not bool(torch.isclose(values, values[:1], equal_nan=True).all()):
-            raise EvidenceError(f"'{name}' is shared by the rows, and observed at several values")
-        return values[:1].clone()
+        return shared_value(graph.variables[name], values).clone()
 
     def _speaking(
         self,
@@ -117,21 +117,25 @@ class RealVariables:
         asked: Collection[str],
     ) -> dict[Factor, Bool[Tensor, " rows"]]:
         speaks: dict[Factor, Tensor] = {}
+        scopes = Counter(v.name for f in graph.factors for v in f.scope)
+        children: dict[str, list[Factor]] = {name: [] for name in self.order}
         for factor in factors:
+            for v in factor.parents:
+                if not v.is_discrete:
+                    children[v.name].append(factor)
             child = factor.child
             if child is not None and child.is_discrete:
                 codes = evidence.hard(child.name)
                 rows = torch.zeros(self.rows, dtype=torch.bool) if codes is None else codes >= 0
-                is_alone = all(child not in f.scope for f in graph.factors if f is not factor)
+                is_alone = scopes[child.name] == 1
                 if child.name in asked or child.name in evidence.soft or not is_alone:
                     rows = torch.ones_like(rows)
                 speaks[factor] = rows
         for name in reversed(self.order):
-            told = ~self.observed[name].isnan()
-            rows = told.reshape(len(told), -1).any(-1).expand(self.rows)
-            for factor, other in list(speaks.items()):
-                if any(v.name == name for v in factor.scope):
-                    rows = rows | other
+            observed = ~self.observed[name].isnan()
+            rows = observed.reshape(len(observed), -1).any(-1).expand(self.rows)
+            for factor in children[name]:
+                rows = rows | speaks[factor]
             if name in self.shared:
                 rows = rows.any().expand(self.rows)
             speaks[self.factor[name]] = rows
@@ -159,14 +163,12 @@ class RealVariables:
     def left_out(self, names: Sequence[str]) -> list[str]:
         """Return which variables must be drawn so that all of ``names`` have values, in order."""
         wanted: set[str] = set()
+        needed = set(names)
         for name in reversed(self.order):
             open_rows = self.observed[name].isnan() & ~self.sampled[name]
-            if not bool(open_rows.any()):
-                continue
-            if name in names or any(
-                p.name == name for child in wanted for p in self.factor[child].parents
-            ):
+            if name in needed and bool(open_rows.any()):
                 wanted.add(name)
+                needed.update(v.name for v in self.factor[name].parents)
         return [n for n in self.order if n in wanted]
 
     def drawn(
@@ -182,23 +184,19 @@ class RealVariables:
 
         Where ``values`` hold what is observed or sampled, that stays.
         """
-        drawn: dict[str, Tensor] = {}
+        so_far = dict(values or {})
         for name in names:
             factor: Any = self.factor[name]
-            parents = {}
-            for v in factor.parents:
-                there = codes if v.is_discrete else {**(values or {}), **drawn}
-                parents[v.name] = there[v.name]
+            parents = {v.name: (codes if v.is_discrete else so_far)[v.name] for v in factor.parents}
             made = factor.sample(parents, generator, rows=rows).double()
             if name in self.shared:
                 by_row = made.reshape(self.rows, draws, *made.shape[1:])
                 made = by_row[:1].expand_as(by_row).reshape(made.shape)
-            told = ~self.observed[name].isnan()
+            missing = self.observed[name].isnan()
             if values is None:
-                observed = self.observed[name].expand(made.shape)
-                made = torch.where(observed.isnan(), made, observed)
+                made = torch.where(missing, made, self.observed[name].expand(made.shape))
             elif name in values:
-                held = (told | self.sampled[name]).expand(self.rows, *told.shape[1:])
+                held = (~missing | self.sampled[name]).expand(self.rows, *missing.shape[1:])
                 made = torch.where(held.repeat_interleave(draws, 0), values[name], made)
-            drawn[name] = made
-        return drawn
+            so_far[name] = made
+        return {name: so_far[name] for name in names}

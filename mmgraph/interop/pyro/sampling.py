@@ -18,8 +18,9 @@ from mmgraph.inference.numerics.diagnostics import LEAST_DRAWS, R_HAT_LIMIT, r_h
 from mmgraph.inference.options import keyword_options
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.sampling.schedule import check_least
-from mmgraph.interop.pyro.density import RealDensity, check_shared
+from mmgraph.interop.pyro.density import RealDensity
 from mmgraph.interop.pyro.draws import answer_of_draws, asked_names
+from mmgraph.interop.pyro.shared import check_shared
 
 STARTS_TRIED = 100
 """Draws from the prior, one of which must have a positive density."""
@@ -40,16 +41,19 @@ class NutsOptions:
     dense: bool = False
     progress: bool = False
 
-    def warm_up(self) -> int:
-        """Return the draws before the first recorded; MmgraphError names a wrong option."""
+    def check(self) -> None:
+        """Raise MmgraphError naming the option that is wrong."""
         check_least(draws=self.draws, chains=self.chains, tree_depth=self.tree_depth)
-        burn_in = self.draws // 2 if self.burn_in is None else self.burn_in
-        check_least(0, burn_in=burn_in)
+        check_least(0, burn_in=self.warm_up)
         if not 0 < self.target_acceptance < 1:
             raise MmgraphError(
                 f"target_acceptance lies between 0 and 1, not {self.target_acceptance}"
             )
-        return burn_in
+
+    @property
+    def warm_up(self) -> int:
+        """The draws before the first that is recorded."""
+        return self.draws // 2 if self.burn_in is None else self.burn_in
 
 
 @keyword_options(NutsOptions)
@@ -117,14 +121,14 @@ def nuts(
         If a value lies outside of its support, or evidence is impossible.
     """
     began = time.perf_counter()
-    burn_in = options.warm_up()
+    options.check()
     discrete, real = asked_names(graph, variables)
     shared = check_shared(graph, options.shared)
     density = RealDensity(graph, evidence, discrete, shared, options.generator)
-    points, divergences, acceptance = _all_chains(density, options, burn_in)
+    points, divergences, acceptance = _all_chains(density, options)
     answer = answer_of_draws(density, points, discrete, real)
     enough = options.draws >= LEAST_DRAWS
-    sweeps = burn_in + options.draws
+    sweeps = options.warm_up + options.draws
     shortfall = r_hat_shortfall("nuts", answer.r_hat, options.r_hat_limit, sweeps, enough)
     diverged = int(divergences.sum())
     if diverged and not shortfall:
@@ -153,7 +157,7 @@ def nuts(
 
 
 def _all_chains(
-    density: RealDensity, options: NutsOptions, burn_in: int
+    density: RealDensity, options: NutsOptions
 ) -> tuple[Float[Tensor, "draws chains size"], Tensor, Tensor]:
     """The draws of all chains, and how often each diverged and accepted."""
     if not density.size:  # no real number is open
@@ -165,7 +169,7 @@ def _all_chains(
         start = _possible_start(density)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            chains.append(_chain(density, start, options, burn_in))
+            chains.append(_chain(density, start, options))
         if options.progress:
             print(f"nuts: chain {chain + 1} of {options.chains}", flush=True)
     points, divergences, acceptance = zip(*chains, strict=True)
@@ -184,7 +188,7 @@ def _possible_start(density: RealDensity) -> Float[Tensor, " size"]:
 
 
 def _chain(
-    density: RealDensity, start: Float[Tensor, " size"], options: NutsOptions, burn_in: int
+    density: RealDensity, start: Float[Tensor, " size"], options: NutsOptions
 ) -> tuple[Float[Tensor, "draws size"], int, float]:
     """The draws of one chain, how many of its transitions diverged, and what share accepted."""
     with needs("interop", "pyro-ppl", "sampling by NUTS"):
@@ -200,12 +204,12 @@ def _chain(
     kernel.initial_params = {"point": start}
     points = start.new_empty(options.draws, density.size)
     with pyro.validation_enabled(False):
-        kernel.setup(burn_in)
+        kernel.setup(options.warm_up)
         parameters = kernel.initial_params
-        for draw in range(-burn_in, options.draws):
+        for draw in range(-options.warm_up, options.draws):
             parameters = kernel.sample(parameters)
             if draw >= 0:
                 points[draw] = parameters["point"].detach()
-        told = kernel.diagnostics()
+        course = kernel.diagnostics()
         kernel.cleanup()
-    return points, len(told["divergences"]), float(told["acceptance rate"])
+    return points, len(course["divergences"]), float(course["acceptance rate"])

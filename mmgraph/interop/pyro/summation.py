@@ -14,11 +14,15 @@ from torch import Tensor
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor, LogTable
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.memory_budget import default_memory_budget
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.exact import torch_contraction
 
 MOST_CONFIGURATIONS = 1 << 12
 """Configurations of the variables that real values speak of, up to which these are listed."""
+
+LISTED_SHARE = 8
+"""What part of the memory budget the lists of all rows, and their gradients, may take."""
 
 _ROWS_AT_ONCE = 1 << 12
 
@@ -52,7 +56,7 @@ class DiscreteSum:
     """The sum over all discrete variables, of tables that change with real values.
 
     The join tree sums out what the changing tables do not speak of once; the configurations of the
-    others are listed where they are few.
+    others are listed where they are few and fit the memory for all rows.
 
     Parameters
     ----------
@@ -98,10 +102,22 @@ class DiscreteSum:
         self._listed = tuple(v for v in discrete if v in spoken)
         self._table: Tensor | None = None
         weight = torch_contraction.marginals(before, self.evidence, ())["log_weight"].detach()
-        if math.prod(v.cardinality for v in self._listed) <= MOST_CONFIGURATIONS:
+        if self._can_list(len(scopes)):
             names = [v.name for v in self._listed]
             joint = torch_contraction.joint_distribution(before, self.evidence, names).detach()
             self._table = joint.log() + weight.reshape(-1, *(1,) * (joint.ndim - 1))
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether configurations are listed, rather than summed along a join tree each time."""
+        return self._table is not None
+
+    def _can_list(self, tables: int) -> bool:
+        """Whether the configurations are few, and fit for all rows and a sum for each table."""
+        configurations = math.prod(v.cardinality for v in self._listed)
+        size = 8 * self.evidence.batch * configurations * (1 + tables)
+        fits = size <= default_memory_budget() // LISTED_SHARE
+        return configurations <= MOST_CONFIGURATIONS and fits
 
     def log_weight(self, tables: Sequence[Float[Tensor, "batch *states"]]) -> Tensor:
         """Return the logarithm of the sum of every row, given the changing tables."""

@@ -60,7 +60,7 @@ def interval_of(factor: Factor, values: Sequence[Mapping[str, Tensor]], rows: in
     intervals = set()
     for numbers in values:
         spread, _ = configurations(factor.scope, numbers, rows)
-        intervals.add(node_interval(factor, factor.given(spread).support))
+        intervals.add(node_interval(factor, factor.conditional(spread).support))
     if len(intervals) > 1:
         raise _moving(factor)
     return intervals.pop()

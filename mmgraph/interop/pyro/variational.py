@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import MmgraphError, check_choice, needs
@@ -19,9 +19,10 @@ from mmgraph.inference.numerics.shortfall import shortfall
 from mmgraph.inference.options import keyword_options
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.sampling.schedule import check_least
-from mmgraph.interop.pyro.density import RealDensity, check_shared
+from mmgraph.interop.pyro.density import RealDensity
 from mmgraph.interop.pyro.draws import answer_of_draws, asked_names
 from mmgraph.interop.pyro.node import PyroNode
+from mmgraph.interop.pyro.shared import check_shared
 
 GUIDES = ("diagonal", "full")
 
@@ -54,8 +55,21 @@ class Fit(NamedTuple):
     """A normal distribution of a point without bounds, and the bound at every step."""
 
     mean: Float[Tensor, " size"]
-    root: Float[Tensor, "size size"]  # the lower Cholesky factor of its covariance
+    root: Tensor  # the lower Cholesky factor (size, size) of its covariance, or deviations (size,)
     trace: Float[Tensor, " steps"]
+
+    def points(self, noise: Float[Tensor, "draws size"]) -> Float[Tensor, "draws size"]:
+        """Return the draws that standard normal noise makes."""
+        return self.mean + (noise * self.root if self.root.ndim == 1 else noise @ self.root.mT)
+
+    def entropies(self, group: Int64[Tensor, " size"], groups: int) -> Float[Tensor, " groups"]:
+        """Return the entropy of the elements of each group, zero of one without any."""
+        sizes = group.bincount(minlength=groups)
+        entropies = 0.5 * sizes * (1 + math.log(2 * math.pi))
+        if self.root.ndim == 1:
+            return entropies.to(self.root.dtype).index_add(0, group, self.root.log())
+        blocks = [self.root[places] for places in group.argsort().split(sizes.tolist())]
+        return entropies + torch.stack([0.5 * torch.logdet(b @ b.mT) for b in blocks])
 
 
 @keyword_options(SviOptions)
@@ -101,7 +115,7 @@ def svi(
     Posterior
         ``bound`` (and ``log_partition``, a lower bound) is the mean over draws of the guide, of
         which ``diagnostics["bound"]`` has the ``"standard_error"`` by row and the ``"trace"`` over
-        the steps, summed over the rows. With shared variables it is not known by row, and
+        the steps, summed over the rows. With shared variables there is none by row, and
         ``diagnostics["bound"]["total"]`` holds that of all.
 
     Raises
@@ -121,7 +135,7 @@ def svi(
         noise = torch.randn(options.draws, density.size, dtype=torch.float64)
     if options.learn:  # what modules say when they do not change has been computed before
         density = RealDensity(graph, evidence, discrete, shared, options.generator)
-    points = fit.mean + noise @ fit.root.mT
+    points = fit.points(noise)
     answer = answer_of_draws(density, points.unsqueeze(1), discrete, real)
     bound, error, total = _bound(density, fit, points)
     short, rise = _shortfall(fit.trace, options, density.rows)
@@ -147,7 +161,7 @@ def svi(
 def _nothing(options: SviOptions) -> Fit:
     """The fit where no real number is open."""
     empty = torch.zeros(0, dtype=torch.float64)
-    return Fit(empty, torch.zeros(0, 0, dtype=torch.float64), torch.zeros(options.steps).double())
+    return Fit(empty, empty, torch.zeros(options.steps).double())
 
 
 def _fitted(density: RealDensity, graph: FactorGraph, options: SviOptions) -> Fit:
@@ -185,7 +199,7 @@ def _fitted(density: RealDensity, graph: FactorGraph, options: SviOptions) -> Fi
         normal = guide.get_posterior()
     if options.guide == "full":
         return Fit(normal.loc.detach(), normal.scale_tril.detach(), trace)
-    return Fit(normal.mean.detach(), torch.diag_embed(normal.stddev.detach()), trace)
+    return Fit(normal.mean.detach(), normal.stddev.detach(), trace)
 
 
 def _open_parameters(graph: FactorGraph) -> list[torch.nn.Parameter]:
@@ -212,25 +226,16 @@ def _bound(
             weight, common = density.log_density(point)
             weights.append(weight)
             commons.append(common)
-    all_weights, covariance = torch.stack(weights), fit.root @ fit.root.mT
+    all_weights = torch.stack(weights)
     error = all_weights.std(0, correction=0) / len(weights) ** 0.5
-    bound, common = all_weights.mean(0), torch.stack(commons).mean()
-    for row in range(density.rows):
-        own = [
-            s.begin + (s.row == row).nonzero().squeeze(1)
-            for s in density.segments
-            if s.name not in density.shared
-        ]
-        bound[row] += _entropy(covariance, torch.cat(own)) if own else 0.0
-    once = [torch.arange(s.begin, s.end) for s in density.segments if s.name in density.shared]
-    common = common + (_entropy(covariance, torch.cat(once)) if once else 0.0)
-    return bound, error, bound.sum() + common
-
-
-def _entropy(covariance: Float[Tensor, "size size"], places: Tensor) -> Float[Tensor, ""]:
-    """The entropy of some of the variables of a normal distribution."""
-    block = covariance[places][:, places]
-    return 0.5 * (len(places) * (1 + math.log(2 * math.pi)) + torch.logdet(block))
+    rows = [
+        torch.full_like(s.row, density.rows) if s.name in density.shared else s.row
+        for s in density.segments
+    ]
+    group = torch.cat(rows) if rows else torch.zeros(0, dtype=torch.int64)
+    entropies = fit.entropies(group, density.rows + 1)  # what the rows share is the last group
+    bound = all_weights.mean(0) + entropies[:-1]
+    return bound, error, bound.sum() + torch.stack(commons).mean() + entropies[-1]
 
 
 def _shortfall(trace: Float[Tensor, " steps"], options: SviOptions, rows: int) -> tuple[str, float]:
@@ -241,7 +246,5 @@ def _shortfall(trace: Float[Tensor, " steps"], options: SviOptions, rows: int) -
     rise = max(abs(float(after.mean() - before.mean())) - 2 * noise, 0.0)
     if not math.isfinite(rise):
         return "svi: the bound is not finite; a smaller learning_rate may help", math.inf
-    told = shortfall(
-        "svi", "rise of the bound", rise, options.tolerance * rows, len(trace), "steps"
-    )
-    return told, rise
+    limit = options.tolerance * rows
+    return shortfall("svi", "rise of the bound", rise, limit, len(trace), "steps"), rise

@@ -46,6 +46,16 @@ def test_rows_have_the_log_evidence_of_their_completions(most, monkeypatch):
             assert slope[i].item() == pytest.approx(((above - below) / 2e-5).item(), abs=1e-5)
 
 
+def test_lists_of_configurations_that_do_not_fit_are_left_to_the_join_tree(monkeypatch):
+    listed = density_of(chain(), ROWS)
+    monkeypatch.setattr(summation, "default_memory_budget", lambda: 100)
+    summed = density_of(chain(), ROWS)
+    assert listed.sum.is_listed
+    assert not summed.sum.is_listed
+    point = listed.start()
+    torch.testing.assert_close(summed.log_density(point), listed.log_density(point))
+
+
 def test_rows_that_no_observation_touches_are_left_out():
     density = density_of(counts(), {"n": [3.0, None], "x": [None, None]})
     assert [(s.name, s.row.tolist()) for s in density.segments] == [("x", [0])]

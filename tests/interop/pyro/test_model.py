@@ -14,6 +14,7 @@ from torch.distributions import Gamma, Poisson, Uniform
 
 import mmgraph as mm
 from mmgraph.graph.errors import EvidenceError, GraphError
+from mmgraph.interop.pyro import distributions
 from tests.inference.spatial_models import ising_grid
 from tests.interop.pyro.mixed_networks import chain, chain_posterior, counts, real
 
@@ -147,14 +148,38 @@ def test_what_pyro_cannot_take_is_refused():
     leaf = mm.GaussianLeaf(
         x, [k], [[0.0], [1.0]], [[1.0], [1.0]], covariance="diagonal", weight=0.5
     )
-    tempered = mm.to_pyro(mm.BayesianNetwork([k, x], [prior, leaf]))
     with pytest.raises(GraphError, match="no distribution that Pyro has"):
-        tempered()
+        mm.to_pyro(mm.BayesianNetwork([k, x], [prior, leaf]))
     start = mm.LinearGaussian(x, [], [], 0.0, 1.0)
     copy = mm.BayesianNetwork([x, y], [start, mm.LinearGaussian(y, [x], [1.0], 0.0, 0.0)])
     with pytest.raises(GraphError, match="'y' is a function of its parents"):
-        mm.to_pyro(copy)()
+        mm.to_pyro(copy)
     with pytest.raises(GraphError, match="'x' has no distribution"):
         mm.to_pyro(mm.FactorGraph([k, x], [prior]))
     with pytest.raises(GraphError, match="'k' is discrete"):
-        mm.to_pyro(mm.BayesianNetwork([k], [prior]), shared=["k"])()
+        mm.to_pyro(mm.BayesianNetwork([k], [prior]), shared=["k"])
+
+
+def test_tables_and_roots_are_prepared_once(monkeypatch):
+    calls = []
+    for name in ("noise_roots", "dense_log_table"):
+        ordinary = getattr(distributions, name)
+        counted = lambda *a, name=name, f=ordinary: (calls.append(name), f(*a))[1]  # noqa: E731
+        monkeypatch.setattr(distributions, name, counted)
+    program = mm.to_pyro(chain())
+    assert calls == ["dense_log_table", "noise_roots", "noise_roots"]
+    for evidence, rows in [({"z": [1.0, None], "c": [0, 1]}, 2), (None, 3)]:
+        log_joint(program, evidence, rows)
+    assert len(calls) == 3
+
+
+def test_shared_values_are_taken_from_the_rows_that_have_them():
+    rate, n = real("rate"), real("n")
+    prior = mm.PyroNode(rate, [], lambda: Gamma(2.0, 1.0))
+    net = mm.BayesianNetwork([rate, n], [prior, mm.PyroNode(n, [rate], lambda rate: Poisson(rate))])
+    program = mm.to_pyro(net, shared=["rate"])
+    rows = {"rate": [None, 2.5], "n": [3.0, 0.0]}
+    expected = log_joint(program, {"rate": [2.5, 2.5], "n": [3.0, 0.0]})
+    assert log_joint(program, rows) == pytest.approx(expected)
+    with pytest.raises(EvidenceError, match=r"1.0 in row 0, 1.000001 in row 2"):
+        program({"rate": [1.0, None, 1.000001]})

@@ -6,10 +6,11 @@ import math
 
 import pytest
 import torch
-from torch.distributions import Gamma, Normal, Poisson
+from torch.distributions import Gamma, MultivariateNormal, Normal, Poisson
 
 import mmgraph as mm
 from mmgraph.graph.errors import ConvergenceWarning, MmgraphError
+from mmgraph.interop.pyro.variational import Fit
 from tests.interop.pyro.mixed_networks import chain, chain_posterior, real, seeded
 
 
@@ -113,6 +114,38 @@ def test_modules_are_learned_where_that_is_asked_for():
     # The likelihood of y ~ N(0, 1 + slope²) is highest where 1 + slope² = 12.5.
     assert abs(module.slope.item()) == pytest.approx(11.5**0.5, abs=0.7)
     assert after.bound.sum() > before.bound.sum() + 5
+
+
+def test_entropies_are_those_of_the_marginals_of_each_group():
+    generator = seeded()
+    root = torch.randn(6, 6, generator=generator).double().tril() + 3 * torch.eye(6).double()
+    group = torch.tensor([2, 0, 2, 3, 0, 2])
+    trace, mean = torch.zeros(8), torch.zeros(6).double()
+    covariance = root @ root.mT
+    expected = [
+        MultivariateNormal(mean[group == i], covariance[group == i][:, group == i]).entropy()
+        if bool((group == i).any())
+        else torch.zeros(()).double()
+        for i in range(5)
+    ]
+    torch.testing.assert_close(Fit(mean, root, trace).entropies(group, 5), torch.stack(expected))
+    deviations = root.diagonal()
+    diagonal = Fit(mean, deviations, trace)
+    full = Fit(mean, torch.diag_embed(deviations), trace)
+    torch.testing.assert_close(diagonal.entropies(group, 5), full.entropies(group, 5))
+    noise = torch.randn(4, 6, generator=generator).double()
+    torch.testing.assert_close(diagonal.points(noise), full.points(noise))
+
+
+def test_a_diagonal_guide_of_many_rows_takes_no_square_of_memory_or_time():
+    size = 400_000  # a square of it would take 1.2 TiB, a scan by row minutes
+    deviations = torch.full((size,), 2.0).double()
+    group = torch.arange(size) % 200_000
+    entropies = Fit(torch.zeros(size).double(), deviations, torch.zeros(8)).entropies(
+        group, 200_000
+    )
+    expected = 2 * Normal(torch.zeros(1).double(), 2.0).entropy()
+    torch.testing.assert_close(entropies, expected.expand(200_000))
 
 
 def test_fits_that_were_cut_short_say_so():
