@@ -9,6 +9,7 @@ from functools import cached_property
 from graphlib import TopologicalSorter
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float64, Int64
 
 from mmgraph.graph.errors import NotConjugateError, UnknownVariableError
