@@ -17,7 +17,9 @@ from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.leaves.linear_gaussian import LinearGaussian
 from mmgraph.learning.conditionals.parameters import CompleteStatistics
 from mmgraph.learning.conditionals.priors import LeafOptions, Prior
+from mmgraph.learning.regression.estimated_centre import with_estimated_centre
 from mmgraph.learning.regression.fit import regression_posterior
+from mmgraph.learning.regression.prior import RegressionPrior
 
 
 class FixedParametersWarning(UserWarning):
@@ -132,7 +134,8 @@ def parameter_posterior(
 
     Those of tables are Dirichlet: with the pseudo-counts of the prior, or where it has none uniform
     ones, of which the learned table is the mode. Those of linear Gaussian distributions are
-    Normal-inverse-gamma (-Wishart), by the prior whose strength the data says.
+    Normal-inverse-gamma (-Wishart), by the prior whose strength the data says; what configurations
+    of discrete parents have in common is as uncertain as their rows leave it.
 
     Parameters
     ----------
@@ -170,7 +173,10 @@ def parameter_posterior(
             rows = statistics.regressions[i]
             shrinkage = options.of_regression(factor, rows, prior)
             posterior = regression_posterior(factor, rows, shrinkage, options.floor)
-            parts[name] = posterior.check_proper()
+            posterior = posterior.check_proper()
+            if isinstance(shrinkage, RegressionPrior) and not prior.equivalent_sample_size:
+                posterior = with_estimated_centre(posterior, rows)
+            parts[name] = posterior
         else:
             parts[name] = FixedParameters(factor)
             fixed.append(repr(factor))
