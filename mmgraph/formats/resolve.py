@@ -22,7 +22,7 @@ from mmgraph.formats.uai import read_uai, write_uai
 from mmgraph.formats.xml.xdsl import read_xdsl
 from mmgraph.formats.xml.xdsl_writer import write_xdsl
 from mmgraph.formats.xml.xmlbif import read_xmlbif, write_xmlbif
-from mmgraph.graph.errors import FormatError, MissingExtraError
+from mmgraph.graph.errors import FormatError, MissingExtraError, warn_caller
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.storage.whole_files import checked_path, unknown_suffix
 from mmgraph.networks.bayesian_network import BayesianNetwork
@@ -130,6 +130,10 @@ def _read_file(path: Path) -> FactorGraph:
     raise unknown_suffix(path, suffix, READERS)
 
 
+class PosteriorWarning(UserWarning):
+    """A posterior of parameters that a file does not hold."""
+
+
 def write(net: FactorGraph | ConditionalRandomField | Any, path: str | os.PathLike[str]) -> None:
     """Write a model in the format that the suffix asks for.
 
@@ -144,6 +148,11 @@ def write(net: FactorGraph | ConditionalRandomField | Any, path: str | os.PathLi
         A name that ends in ``.bif``, ``.net``, ``.xmlbif``, ``.xml``, ``.bifxml``, ``.xdsl``,
         ``.json``, ``.uai`` (each perhaps followed by ``.gz``) or ``.mmgraph``. Nothing half written
         is left there.
+
+    Warns
+    -----
+    PosteriorWarning
+        If a posterior of parameters is not written.
 
     Raises
     ------
@@ -168,6 +177,12 @@ def write(net: FactorGraph | ConditionalRandomField | Any, path: str | os.PathLi
         WRITERS[suffix](net, path)
     else:
         raise unknown_suffix(path, suffix, (*WRITERS, ".uai", NATIVE_SUFFIX))
+    if isinstance(net, BayesianNetwork) and net.parameter_posterior is not None:
+        warn_caller(
+            f"{path}: no format holds the posterior of the parameters: the distributions are "
+            "written as they were fitted; fit(…, posterior=True) makes it anew",
+            PosteriorWarning,
+        )
 
 
 def _write_other(net: object, path: Path, in_native: bool) -> None:

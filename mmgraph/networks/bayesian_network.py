@@ -193,10 +193,16 @@ class BayesianNetwork(PredictingNetwork):
         return self.replace_distributions(forced)
 
     def replace_distributions(self, distributions: Mapping[str, Factor]) -> Self:
-        """Return the network with the distributions of some variables exchanged."""
-        return self.with_factors(
+        """Return the network with the distributions of some variables exchanged.
+
+        Those are taken as known by the posterior of the parameters, which the others keep.
+        """
+        made = self.with_factors(
             distributions.get(name, self._by_child[name]) for name in self.variables
         )
+        if self.parameter_posterior is not None:
+            made.parameter_posterior = self.parameter_posterior.with_fixed(distributions)
+        return made
 
     def fit(self, data: object, method: str = "auto", **options: Any) -> Self:
         """Learn the parameters of all distributions, in place.

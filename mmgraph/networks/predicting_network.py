@@ -88,7 +88,7 @@ class PredictingNetwork(DirectedNetwork):
         UnknownVariableError, ZeroProbabilityError, TreewidthError
             As :func:`mmgraph.query` does.
         """
-        if sampled_answers.is_asked(parameters):
+        if sampled_answers.is_asked(parameters, options):
             return sampled_answers.predict(
                 self, self.sample_parameters, data, variables, impossible, **options
             )
@@ -107,7 +107,7 @@ class PredictingNetwork(DirectedNetwork):
         Parameters and errors are those of :meth:`predict`; ``impossible="nan"`` fills rows of
         probability zero with NaN, ``extra="ignore"`` passes over columns that are no variables.
         """
-        if sampled_answers.is_asked(parameters):
+        if sampled_answers.is_asked(parameters, options):
             return sampled_answers.predict_proba(
                 self, self.sample_parameters, data, variable, impossible, **options
             )

@@ -15,6 +15,7 @@ from mmgraph.graph.errors import LearningError, UnknownVariableError, suggestion
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.leaves.linear_gaussian import LinearGaussian
+from mmgraph.inference.options import check_type
 from mmgraph.learning.conditionals.parameters import CompleteStatistics
 from mmgraph.learning.conditionals.priors import LeafOptions, Prior
 from mmgraph.learning.regression.estimated_centre import with_estimated_centre
@@ -64,6 +65,7 @@ class DirichletPosterior:
 
     def sample(self, generator: torch.Generator | None = None) -> TableFactor:
         """Return a table drawn from the posterior."""
+        check_type("generator", generator, "torch.Generator | None")
         # Gamma(a) is Gamma(a + 1) times a power of a uniform number, whose logarithm is finite.
         gamma = torch._standard_gamma(self.counts + 1, generator=generator)
         uniform = torch.rand(self.counts.shape, generator=generator, dtype=torch.float64)
@@ -119,8 +121,14 @@ class ParameterPosterior(Mapping[str, DistributionPosterior]):
     def __len__(self) -> int:
         return len(self._parts)
 
+    def with_fixed(self, distributions: Mapping[str, Factor]) -> ParameterPosterior:
+        """Return the posterior with some distributions in the place of others, taken as known."""
+        fixed = {name: FixedParameters(factor) for name, factor in distributions.items()}
+        return ParameterPosterior({**self._parts, **fixed})
+
     def sample(self, generator: torch.Generator | None = None) -> list[Factor]:
         """Return all distributions with parameters drawn from their posteriors."""
+        check_type("generator", generator, "torch.Generator | None")
         return [part.sample(generator) for part in self._parts.values()]
 
 

@@ -49,10 +49,18 @@ class Intervals(NamedTuple):
     high: Float64[np.ndarray, "rows ..."]
 
 
-def is_asked(parameters: str) -> bool:
-    """Whether parameters are to be drawn; EvidenceError if the word is neither."""
+def is_asked(parameters: str, options: Mapping[str, Any]) -> bool:
+    """Whether parameters are to be drawn; EvidenceError if the word is neither,
+
+    or if they are not, and options say how they should be.
+    """
     check_choice("parameters", parameters, ("fitted", "sample"), EvidenceError)
-    return parameters == "sample"
+    if parameters == "sample":
+        return True
+    for option in fields(Sampling):
+        if option.name in options:
+            raise EvidenceError(f"'{option.name}' goes with parameters=\"sample\"")
+    return False
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from torch import Tensor
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.leaves.gaussian_moments import raised
 from mmgraph.graph.leaves.linear_gaussian import LinearGaussian
+from mmgraph.inference.options import check_type
 from mmgraph.learning.regression.prior import RegressionPrior
 from mmgraph.learning.regression.spectrum import Spectrum
 from mmgraph.learning.regression.statistics import RegressionStatistics
@@ -135,6 +136,7 @@ class RegressionPosterior:
     @torch.no_grad()
     def sample(self, generator: torch.Generator | None = None) -> LinearGaussian:
         """Return the distribution with parameters drawn from the posterior."""
+        check_type("generator", generator, "torch.Generator | None")
         count, d, columns = self.location.shape
         noise = torch.randn(count, columns, d, generator=generator, dtype=torch.float64)
         factor = self._inverse_wishart_roots(generator)

@@ -9,7 +9,14 @@ import torch
 from scipy import stats
 
 import mmgraph as mm
-from mmgraph.graph.errors import LearningError, NotFittedError, UnknownVariableError
+from mmgraph.formats.resolve import PosteriorWarning
+from mmgraph.graph.errors import (
+    EvidenceError,
+    LearningError,
+    MmgraphError,
+    NotFittedError,
+    UnknownVariableError,
+)
 from mmgraph.learning.conditionals.parameter_posterior import FixedParametersWarning
 
 EDGES = [("soil", "height"), ("water", "height"), ("soil", "frost")]
@@ -126,3 +133,38 @@ def test_other_distributions_stay_as_they_were_fitted():
     drawn = net.sample_parameters()
     assert drawn.distribution("height") is net.distribution("height")
     assert net.parameter_posterior["height"].mean() is net.distribution("height")
+
+
+def test_interventions_are_certain_and_the_other_distributions_keep_their_posteriors():
+    net = mm.BayesianNetwork.from_data(frame(), EDGES, posterior=True)
+    forced = net.do(soil="sand")
+    drawn = forced.sample_parameters(torch.Generator().manual_seed(0))
+    assert drawn.distribution("soil").values.tolist() == [0, 1]
+    assert bool((drawn.distribution("frost").values != net.distribution("frost").values).any())
+    assert len(net.parameter_posterior) == len(forced.parameter_posterior) == 4
+    assert list(forced.parameter_posterior) == list(net.parameter_posterior)
+    sets = forced.predict({"water": [3.0]}, "height", parameters="sample", draws=20)
+    assert float(sets.low[0]) < float(sets.high[0])
+
+
+@pytest.mark.parametrize("name", ["frost", "height"])
+def test_generators_are_checked(name):
+    net = mm.BayesianNetwork.from_data(frame(), EDGES, posterior=True)
+    for posterior in (net.parameter_posterior, net.parameter_posterior[name]):
+        with pytest.raises(MmgraphError, match=r"generator.*torch\.Generator\(\)\.manual_seed"):
+            posterior.sample(3)
+
+
+@pytest.mark.parametrize("option", ["draws", "level", "generator"])
+def test_options_of_drawn_parameters_name_what_they_go_with(option):
+    net = mm.BayesianNetwork.from_data(frame(), EDGES, posterior=True)
+    for ask in (net.predict, net.predict_proba):
+        with pytest.raises(EvidenceError, match=f"'{option}' goes with parameters=\"sample\""):
+            ask(frame(3), "frost", **{option: 5})
+
+
+def test_files_without_the_posterior_are_warned_of(tmp_path):
+    net = mm.BayesianNetwork.from_data(frame(), EDGES, posterior=True)
+    with pytest.warns(PosteriorWarning, match="no format holds the posterior"):
+        mm.write(net, tmp_path / "net.mmgraph")
+    assert mm.read(tmp_path / "net.mmgraph").parameter_posterior is None

@@ -93,7 +93,7 @@ def test_bad_questions_are_refused(net, frame):
         ({"parameters": "sample", "draws": 0}, "draws must be a whole number"),
         ({"parameters": "sample", "generator": 3}, "'generator' is torch.Generator"),
         ({"parameters": "sample", "lines": 3}, "no option 'lines'"),
-        ({"draws": 3}, "no option 'draws'"),
+        ({"draws": 3}, "'draws' goes with parameters="),
     ):
         with pytest.raises(MmgraphError, match=message):
             net.predict(rows, "y", **options)
