@@ -126,7 +126,8 @@ class PredictingNetwork(DirectedNetwork):
         Parameters
         ----------
         data : pandas.DataFrame, mapping, path or Evidence
-            Variables without a column are filled in, too.
+            Variables without a column are filled in, too; with ``extra="ignore"`` columns that are
+            no variables stay as they are.
         draws : int
             0 for the expected values of real variables and the likeliest states of others, each by
             itself; else how many completed data sets to draw, all cells of a row together.

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from mmgraph.data.table import CHUNK_ROWS
+from mmgraph.data.encoding import columns_of
+from mmgraph.data.table import CHUNK_ROWS, Table
+from mmgraph.data.tables import open_table
 from mmgraph.graph.column_reader import is_frame
+from mmgraph.graph.element_evidence import elements_in
 from mmgraph.graph.errors import EvidenceError, needs
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
@@ -49,16 +53,11 @@ def impute(
     evidence = list(evidence_chunks(graph, data, (), reading))
     if draws:
         each = [list(_drawn(graph, part, draws, generator)) for part in evidence]
-        return [_completed(graph, data, _joined([part[i] for part in each])) for i in range(draws)]
-    filled = _joined([_expected(graph, part, None) for part in evidence])
-    mean = _completed(graph, data, filled)
-    if level is None:
-        return mean
-    ends = []
-    for quantile in ((1 - level) / 2, (1 + level) / 2):
-        parts = [_expected(graph, part, quantile) for part in evidence]
-        ends.append(_completed(graph, data, _joined(parts)))
-    return Intervals(mean, *ends)
+        joined = (_joined([part[i] for part in each]) for i in range(draws))
+        return [_completed(graph, data, filled, reading) for filled in joined]
+    parts = [_expected(graph, rows, level) for part in evidence for rows in _chunks(part)]
+    answers = [_completed(graph, data, _joined(same), reading) for same in zip(*parts, strict=True)]
+    return answers[0] if level is None else Intervals(*answers)
 
 
 def _chunks(evidence: Evidence) -> Iterator[Evidence]:
@@ -66,26 +65,32 @@ def _chunks(evidence: Evidence) -> Iterator[Evidence]:
         yield evidence.rows(slice(first, first + CHUNK_ROWS))
 
 
-def _expected(graph: FactorGraph, evidence: Evidence, quantile: float | None) -> dict[str, _Filled]:
-    """Means (or quantiles) of real variables and the likeliest states of others, where missing."""
-    parts = []
-    for rows in _chunks(evidence):
-        known = {name: _observed(rows, v) for name, v in graph.variables.items()}
-        names = [name for name, (_, missing) in known.items() if missing.any()]
-        if names:
-            posterior = query(graph, rows, names)
-        for name in names:
-            v = graph.variables[name]
-            if v.is_discrete:
-                guess = label_array(v)[posterior.mode(name).cpu().numpy()]
-            elif quantile is None:
-                guess = posterior.mean(name).detach().cpu().numpy()
-            else:
-                guess = posterior.quantile(name, quantile).detach().cpu().numpy()
-            cells, missing = known[name]
-            known[name] = _Filled(np.where(missing, guess, cells), missing)
-        parts.append(known)
-    return _joined(parts)
+def _expected(
+    graph: FactorGraph, evidence: Evidence, level: float | None
+) -> list[dict[str, _Filled]]:
+    """Means of real variables, or means and ends of intervals, and the likeliest states of others.
+
+    They stand where cells are missing.
+    """
+    observed = {name: _observed(evidence, v) for name, v in graph.variables.items()}
+    names = [name for name, (_, missing) in observed.items() if missing.any()]
+    answers = [dict(observed) for _ in range(1 if level is None else 3)]
+    if not names:
+        return answers
+    posterior = query(graph, evidence, names)
+    for name in names:
+        v, (cells, missing) = graph.variables[name], observed[name]
+        guesses: list[Any]
+        if v.is_discrete:
+            guesses = [label_array(v)[posterior.mode(name).cpu().numpy()]] * len(answers)
+        else:
+            guesses = [posterior.mean(name).detach().cpu().numpy()]
+            if level is not None:
+                ends = posterior.quantile(name, [(1 - level) / 2, (1 + level) / 2])
+                guesses += list(ends.detach().movedim(-1, 0).cpu().numpy())
+        for answer, guess in zip(answers, guesses, strict=True):
+            answer[name] = _Filled(np.where(missing, guess, cells), missing)
+    return answers
 
 
 def _drawn(
@@ -127,13 +132,25 @@ def _joined(parts: list[dict[str, _Filled]]) -> dict[str, _Filled]:
     }
 
 
-def _completed(graph: FactorGraph, data: object, filled: Mapping[str, _Filled]) -> Any:
-    """The data with its missing cells filled in: a frame, or arrays by variable for a mapping."""
+def _completed(
+    graph: FactorGraph, data: object, filled: Mapping[str, _Filled], reading: Mapping[str, Any]
+) -> Any:
+    """The data with its missing cells filled in: a frame, or arrays by variable for a mapping.
+
+    Columns that are no variables stay as they are.
+    """
     if isinstance(data, Mapping):
-        return {name: part.cells for name, part in filled.items()}
+        elements = elements_in(data, graph.variables)
+        others = {name: cells for name, cells in data.items() if name not in elements}
+        return {**others, **{name: part.cells for name, part in filled.items()}}
     with needs("data", "pandas", "a completed data frame"):
         import pandas
-    frame: Any = data.copy() if is_frame(data) else pandas.DataFrame()  # type: ignore[attr-defined]
+    if is_frame(data):
+        frame: Any = data.copy()  # type: ignore[attr-defined]
+    elif isinstance(data, str | os.PathLike | Table):
+        frame = pandas.DataFrame(_other_columns(graph, open_table(data, **reading)))
+    else:
+        frame = pandas.DataFrame()
     labels = {str(label): label for label in frame.columns}
     for name, part in filled.items():
         rows = len(part.cells)
@@ -145,6 +162,17 @@ def _completed(graph: FactorGraph, data: object, filled: Mapping[str, _Filled]) 
                 frame[element] = cells
             elif missing.any():
                 column = frame[labels[element]]
-                kept = column if part.cells.dtype.kind != "f" else column.astype(np.float64)
-                frame[labels[element]] = kept.where(~missing, cells)
+                column = column if part.cells.dtype.kind != "f" else column.astype(np.float64)
+                frame[labels[element]] = column.where(~missing, cells)
     return frame
+
+
+def _other_columns(graph: FactorGraph, table: Table) -> dict[str, list[Any]]:
+    """The cells of a table's columns that are no variables, as they are."""
+    places = columns_of(table, graph.variables)
+    others = table.select([c for c in table.columns if c not in places])
+    cells: dict[str, list[Any]] = {name: [] for name in others.columns}
+    for chunk in others.chunks(CHUNK_ROWS) if cells else ():
+        for name, column in chunk.items():
+            cells[name] += list(column)
+    return cells

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import mmgraph as mm
+from mmgraph.learning.prediction import imputation
 
 pandas = pytest.importorskip("pandas")
 
@@ -96,6 +97,35 @@ def test_other_containers_and_absent_columns(tmp_path):
     assert {"g", "y", "v[0]", "v[1]"} <= set(narrow.columns)
     one = net.impute({"x": [0.3]}, draws=2)
     assert [float(d["x"][0]) for d in one] == [0.3, 0.3]
+
+
+def test_columns_that_are_no_variables_stay(tmp_path):
+    net, (_, gaps) = line(), table(rows=4)
+    noted = gaps.assign(note=["one", "two", "three", "four"])
+    assert net.impute(noted, extra="ignore")["note"].tolist() == noted["note"].tolist()
+    noted.to_csv(tmp_path / "noted.csv", index=False)
+    filled = net.impute(tmp_path / "noted.csv", level=0.9, extra="ignore")
+    for part in filled:
+        assert part["note"].tolist() == noted["note"].tolist()
+        assert not part.isna().any().any()
+    cells = {"note": ["p", "q"], "v[0]": [0.5, None], "v[1]": [None, None]}
+    arrays = net.impute(cells, extra="ignore")
+    assert set(arrays) == {"note", *net.variables}
+    assert arrays["note"] == ["p", "q"]
+    assert arrays["v"][0, 0] == 0.5
+    drawn = net.impute(cells, draws=1, extra="ignore")
+    assert drawn[0]["note"] == ["p", "q"]
+
+
+def test_one_posterior_answers_for_means_and_intervals(monkeypatch):
+    net, (_, gaps), asked = line(), table(rows=5), []
+    ask = imputation.query
+    monkeypatch.setattr(imputation, "query", lambda *a: (asked.append(a), ask(*a))[1])
+    filled = net.impute(gaps, level=0.5)
+    assert len(asked) == 1
+    posterior, lacks = mm.query(net, gaps), gaps["v[1]"].isna().to_numpy()
+    np.testing.assert_allclose(filled.low["v[1]"][lacks], posterior.quantile("v", 0.25)[lacks, 1])
+    np.testing.assert_allclose(filled.high["v[1]"][lacks], posterior.quantile("v", 0.75)[lacks, 1])
 
 
 @pytest.mark.parametrize(
