@@ -73,7 +73,23 @@ class DirichletPosterior:
         return self._table(log.softmax(self._axis))
 
     def interval(self, level: float = 0.95) -> Float64[np.ndarray, "*states ends"]:
-        """Return central intervals of the probabilities, each by itself."""
+        """Return central intervals of the probabilities, each by itself.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            How probable it is that a probability lies within, by itself.
+
+        Returns
+        -------
+        ndarray, shape (*states, 2)
+            The axes are those of the table, the last one is that of the lower and the upper end.
+
+        Raises
+        ------
+        LearningError
+            If the level does not lie between 0 and 1.
+        """
         from scipy import stats
 
         if not 0 < level < 1:

@@ -89,9 +89,9 @@ class RegressionPosterior:
         of the prior where nothing is known of it.
         """
         rows = self.degrees + self.prior.degrees_back(self.location.shape[-1] - 1)
-        known = rows > 1e-9
-        covariance = self.scatter / torch.where(known, rows, 1.0)[:, None, None]
-        covariance = torch.where(known[:, None, None], covariance, self.prior.covariance)
+        counted = rows > 1e-9
+        covariance = self.scatter / torch.where(counted, rows, 1.0)[:, None, None]
+        covariance = torch.where(counted[:, None, None], covariance, self.prior.covariance)
         unit = covariance.new_ones(covariance.shape[-1])
         return self._restored(self.location, raised("full", covariance, unit, self.prior.floor))
 
@@ -114,7 +114,7 @@ class RegressionPosterior:
         )
 
     def check_proper(self) -> RegressionPosterior:
-        """Return the posterior itself, or raise LearningError where it is no distribution: where.
+        """Return the posterior itself if it is a distribution in every configuration.
 
         Raises
         ------
@@ -170,7 +170,9 @@ class RegressionPosterior:
         return made
 
     def interval(self, level: float = 0.95) -> dict[str, Any]:
-        """Return central intervals of intercept, coefficients and variances: see the keys.
+        """Return central intervals of intercept, coefficients and variances.
+
+        A variance is not below the floor of the prior, as in draws.
 
         Parameters
         ----------
@@ -180,8 +182,14 @@ class RegressionPosterior:
         Returns
         -------
         dict of str to ndarray
-            ``intercept``, ``coefficients`` and ``variance`` (of each feature), in the shapes of the
-            distribution's, with a last axis of two ends.
+            ``intercept`` and ``variance`` (of each feature), of shape ``(*states, *features, 2)``,
+            and ``coefficients``, ``(*states, *features, regressors, 2)``: the last axis is that of
+            the lower and the upper end. In the units of the variables.
+
+        Raises
+        ------
+        LearningError
+            If the level does not lie between 0 and 1.
         """
         from scipy import stats
 
@@ -204,7 +212,7 @@ class RegressionPosterior:
         ends = np.stack([centre - reach, centre + reach], -1)
         chi = stats.chi2.ppf([1 - tail, tail], degrees[:, None])[:, None, :]
         variances = scale[:, :, None] * degrees[:, None, None] / chi
-        variances = variances * units[q:, None].square().numpy()
+        variances = np.maximum(variances, self.prior.floor) * units[q:, None].square().numpy()
         template = self.factor
         return {
             "intercept": ends[:, :, 0].reshape(*template.intercept.shape, 2),

@@ -109,6 +109,19 @@ def test_draws_have_the_intervals_and_the_mean(features, independent):
     assert torch.equal(again.coefficients, draws[0].coefficients)
 
 
+def test_variances_of_an_exact_fit_are_the_floor_in_draws_and_intervals():
+    x = np.linspace(0.0, 1.0, 20)
+    posterior = regression_posterior(LINE, statistics_of(x, 2 * x + 1))
+    source = torch.Generator().manual_seed(0)
+    drawn = np.array([float(posterior.sample(source).variance) for _ in range(600)])
+    low, high = posterior.interval(0.9)["variance"]
+    least = posterior.prior.floor * float(posterior.prior.units[1]) ** 2
+    assert drawn.min() == pytest.approx(least)
+    assert low == pytest.approx(np.quantile(drawn, 0.05), rel=0.15)
+    assert high == pytest.approx(np.quantile(drawn, 0.95), rel=0.15)
+    assert least <= low <= high
+
+
 def test_its_mean_is_the_fit():
     x, y = line(9)
     data = statistics_of(x, y)
