@@ -23,7 +23,11 @@ from mmgraph.inference.exact.layer_summation import AUTO_TERMS, check_few_terms,
 from mmgraph.inference.exact.tabulation import tabulated
 from mmgraph.inference.exact.unrolling import MOST_ELEMENTS
 from mmgraph.inference.field.centring import Centred
-from mmgraph.inference.field.discrete_part import discrete_part, with_real_variables
+from mmgraph.inference.field.discrete_part import (
+    check_joint_beliefs,
+    discrete_part,
+    with_real_variables,
+)
 from mmgraph.inference.gaussian.model import linear_factors, row_factors
 from mmgraph.inference.methods import METHODS, Method, check_method, checked_device
 from mmgraph.inference.model_variables import (
@@ -111,7 +115,9 @@ def _without_real(method: Method, question: Question) -> Any:
         exact.check_observed(graph, evidence)
     device = tables_device(graph) if exact.wants_torch(graph, evidence) else None
     near = question._replace(**discrete_part(graph, evidence, device)._asdict())
-    if any(n in normal_variables(graph) for n in asked or ()):
+    real = [n for n in asked or () if n in normal_variables(graph)]
+    if real:
+        check_joint_beliefs(graph, evidence, real, method.name)
         near = near._replace(subject=(None,))
     result = _called(method, near)
     if isinstance(result, Posterior):

@@ -5,7 +5,7 @@ Methods that know discrete variables and leaves alone are asked about that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -19,7 +19,12 @@ from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor import Factor, LogTable
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.variable import Variable
-from mmgraph.inference.gaussian.mixtures import Belief, MixtureMarginals
+from mmgraph.inference.gaussian.mixtures import (
+    Belief,
+    MixtureMarginals,
+    clusters_with,
+    model_of,
+)
 from mmgraph.inference.gaussian.model import row_factors
 from mmgraph.inference.gaussian.tables import cluster_tables, without_penalties
 from mmgraph.inference.model_variables import normal_variables
@@ -103,12 +108,12 @@ def with_row_tables(
     """Return a graph with tables of rows in the place of distributions with real parents."""
     apart = row_factors(graph)
     gone = {f.child.name for f in apart if f.child is not None and not f.child.is_discrete}
-    told = [f.likelihood(evidence) for f in graph.factors if f.needs_values]
+    likelihoods = [f.likelihood(evidence) for f in graph.factors if f.needs_values]
     name = "row"
     while name in graph.variables:
         name = f"evidence_{name}"
     row = Variable(name, family="gaussian")
-    tables = [*tables, *(table for table in told if table is not None)]
+    tables = [*tables, *(table for table in likelihoods if table is not None)]
     leaves = [RowLeaf(row, table.scope, table.values) for table in tables]
     variables = [v for n, v in graph.variables.items() if n not in gone]
     variables += [row] if leaves else []
@@ -137,7 +142,7 @@ def with_real_variables(
     Raises
     ------
     UnknownVariableError
-        If the density of one that is named depends on a joint distribution that is not known.
+        If the density of one that is named depends on a joint distribution that the method lacks.
     """
     normal = normal_variables(graph)
     asked = {} if names is None else {n: None for n in names if n in normal}
@@ -162,23 +167,50 @@ def _unpenalised(graph: FactorGraph, evidence: Evidence, log_weight: Any) -> Any
     return None if log_weight is None else without_penalties(graph, evidence, log_weight)
 
 
-def _belief(evidence: Evidence, marginals: Mapping[str, Tensor], method: str) -> Belief:
-    """Joint distributions of a method that knows marginals: one free variable and known ones."""
+def check_joint_beliefs(
+    graph: FactorGraph, evidence: Evidence, names: Iterable[str], method: str
+) -> None:
+    """Check that marginals of discrete variables tell the densities of some continuous ones.
 
-    def belief(names: Iterable[str], rows: Int64[np.ndarray, " rows"]) -> Tensor:
-        names = list(names)
-        free = torch.zeros(evidence.batch, dtype=torch.int64)
-        joint = torch.ones(evidence.batch, 1, dtype=torch.float64)
+    Raises
+    ------
+    UnknownVariableError
+        If a density depends on several discrete variables that a row does not observe.
+    """
+    for name in names:
+        model = model_of(graph, name)
+        for patterns, clusters in clusters_with(model, evidence, [name]):
+            for cluster in clusters:
+                if model.place[name] in cluster.ranked:
+                    scope = [v.name for v in cluster.scope]
+                    _check_one_free(evidence, scope, patterns.order, method)
+
+
+def _check_one_free(
+    evidence: Evidence, names: Sequence[str], rows: Int64[np.ndarray, " rows"], method: str
+) -> None:
+    """Check that no row leaves more than one of some discrete variables free."""
+    free = np.zeros(len(rows), np.int64)
+    for name in names:
+        codes = evidence.hard(name)
+        free += 1 if codes is None else codes.cpu().numpy()[rows] == MISSING
+    if (free > 1).any():
+        others = "'junction_tree' does" if method == "gibbs" else "'junction_tree' and 'gibbs' do"
+        raise UnknownVariableError(
+            f"'{method}' knows no joint distribution of {', '.join(names)}, on which the "
+            f"density of continuous variables depends; {others}"
+        )
+
+
+def _belief(evidence: Evidence, marginals: Mapping[str, Tensor], method: str) -> Belief:
+    """Joint distributions of a method that has marginals: one free variable, others observed."""
+
+    def belief(names: Sequence[str], rows: Int64[np.ndarray, " rows"]) -> Tensor:
+        _check_one_free(evidence, names, rows, method)
+        joint, places = torch.ones(len(rows), 1, dtype=torch.float64), torch.from_numpy(rows)
         for name in names:
-            codes = evidence.hard(name)
-            free += 1 if codes is None else (codes == MISSING).cpu()
-            each = marginals[name].cpu().double()
+            each = marginals[name].cpu().double().expand(evidence.batch, -1)[places]
             joint = (joint.unsqueeze(-1) * each.unsqueeze(1)).flatten(1)
-        if bool((free > 1).any()):
-            raise UnknownVariableError(
-                f"'{method}' knows no joint distribution of {', '.join(names)}, on which the "
-                "density of continuous variables depends; 'junction_tree' and 'gibbs' do"
-            )
-        return joint.reshape(-1, *(marginals[n].shape[-1] for n in names))[torch.from_numpy(rows)]
+        return joint.reshape(-1, *(marginals[n].shape[-1] for n in names))
 
     return belief

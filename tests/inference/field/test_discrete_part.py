@@ -8,6 +8,8 @@ import torch
 
 import mmgraph as mm
 from mmgraph.graph.errors import EvidenceError, MmgraphError, TreewidthError
+from mmgraph.inference import dispatch
+from mmgraph.inference.field.discrete_part import check_joint_beliefs
 from mmgraph.inference.gaussian import clusters
 from mmgraph.inference.methods import METHODS
 from tests.inference.gaussian.mixed_networks import as_evidence, random_mixed, rows_with_gaps
@@ -125,6 +127,17 @@ def test_messages_are_exact_on_trees_of_clusters():
     assert set(found.variables) == {"x", "a"}
     torch.testing.assert_close(found.mean("x"), truth.mean("x"))
     torch.testing.assert_close(found.quantile("x", 0.9), truth.quantile("x", 0.9))
+
+
+def test_densities_that_need_joint_beliefs_are_refused_before_the_method_runs(monkeypatch):
+    net, evidence = chain_of_two(), {"y": [0.3, 1.5], "b": [mm.index(1), None]}
+    monkeypatch.setattr(dispatch, "_called", lambda *_: pytest.fail("the method was called"))
+    with pytest.raises(MmgraphError, match=r"of a, b,.*; 'junction_tree' and 'gibbs' do$"):
+        mm.query(net, evidence, ["x"], method="mean_field")
+    rows = mm.Evidence.of(evidence, net.variables)
+    with pytest.raises(MmgraphError, match=r"'gibbs' knows no joint.*; 'junction_tree' does$"):
+        check_joint_beliefs(net, rows, ["x"], "gibbs")
+    check_joint_beliefs(net, rows.rows(slice(0, 1)), ["x"], "gibbs")
 
 
 def test_gradients_go_through_what_is_summed_out():
