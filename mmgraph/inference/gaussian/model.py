@@ -274,21 +274,21 @@ def _equations(form: LinearForm, place: dict[str, int]) -> _Part:
     covariance = form.covariance.detach().cpu().double()
     features = form.child.size
     regressors = [place[v.name] + i for v in form.continuous for i in range(v.size)]
-    own = [place[form.child.name] + i for i in range(features)]
+    child = [place[form.child.name] + i for i in range(features)]
     if features == 1:
         variances, whole = (
             covariance[:, :, 0].numpy(),
             np.concatenate([-slopes, intercept[..., None]], 2),
         )
         part = np.concatenate([np.ones((len(slopes), 1)), whole[:, 0]], 1)
-        return np.sqrt(covariance[:, :, 0].numpy()), [(own + regressors, part)]
+        return np.sqrt(covariance[:, :, 0].numpy()), [(child + regressors, part)]
     inverse, variances = (t.numpy() for t in unit_factors(covariance))
     right = inverse @ np.concatenate([-slopes, intercept[..., None]], 2)
     equations = []
     for i in range(features):
         part = np.concatenate([inverse[:, i], right[:, i]], 1)
         used = [j for j in range(part.shape[1] - 1) if j == i or part[:, j].any()]
-        columns = own + regressors
+        columns = child + regressors
         equations.append(([columns[j] for j in used], part[:, [*used, part.shape[1] - 1]]))
     return np.sqrt(variances), equations
 

@@ -52,9 +52,9 @@ def component_log_weights(
     total = torch.zeros(len(cluster.configurations), dtype=torch.float64, device=device)
     for form in cluster.forms:
         if form.log_weights is not None:
-            own = cluster.configurations[:, cluster.model.number[form.child.name]]
+            configuration = cluster.configurations[:, cluster.model.number[form.child.name]]
             each = form.log_weights.to(device).double().reshape(-1)
-            total = total + each[torch.from_numpy(own.copy()).to(device)]
+            total = total + each[torch.from_numpy(configuration.copy()).to(device)]
     return total
 
 
@@ -71,16 +71,16 @@ def joint_normal(
     noise, intercept = torch.zeros_like(slopes), slopes.new_zeros(count, size, rows)
     for f in factors:
         form = model.forms[f]
-        own = torch.from_numpy(cluster.configurations[:, f].copy()).to(device)
-        coefficients = form.coefficients.to(device).double()[own]
+        configuration = torch.from_numpy(cluster.configurations[:, f].copy()).to(device)
+        coefficients = form.coefficients.to(device).double()[configuration]
         at = torch.tensor([place[e] for e in model.elements_of(form.child.name)], device=device)
         regressors = [e for v in form.continuous for e in model.elements_of(v.name)]
         inside = [i for i, e in enumerate(regressors) if e in place]
         outside = [i for i, e in enumerate(regressors) if e not in place]
         columns = torch.tensor([place[regressors[i]] for i in inside], device=device).long()
         slopes[:, at[:, None], columns] = coefficients[..., inside]
-        noise[:, at[:, None], at] = form.covariance.to(device).double()[own]
-        constant = form.intercept.to(device).double()[own].unsqueeze(-1)
+        noise[:, at[:, None], at] = form.covariance.to(device).double()[configuration]
+        constant = form.intercept.to(device).double()[configuration].unsqueeze(-1)
         fixed = values[[regressors[i] for i in outside]].to(device)
         part = (constant + coefficients[..., outside] @ fixed).expand(count, len(at), rows)
         intercept = intercept.index_add(1, at, part)
@@ -114,8 +114,8 @@ def moments(
     wanted = wanted or []
     densities, means, covariances = [], [], []
     for i, (first, last) in enumerate(zip(patterns.first[:-1], patterns.first[1:], strict=True)):
-        seen = patterns.observed[i]
-        observed = [k for k, e in enumerate(joint.elements) if seen[e]]
+        is_observed = patterns.observed[i]
+        observed = [k for k, e in enumerate(joint.elements) if is_observed[e]]
         here = values[:, first:last].to(device)
         mean = joint.means[:, :, first:last]
         factor, failed = torch.linalg.cholesky_ex(joint.covariances[:, observed][:, :, observed])
@@ -133,9 +133,11 @@ def moments(
         cross = torch.linalg.solve_triangular(
             factor, joint.covariances[:, observed][:, :, columns], upper=False
         )
-        given = mean[:, columns] + cross.mT @ white
-        fixed = torch.tensor([bool(seen[e]) for e in wanted], dtype=torch.bool, device=device)
-        means.append(torch.where(fixed[:, None], here[wanted].nan_to_num(), given))
+        conditional = mean[:, columns] + cross.mT @ white
+        fixed = torch.tensor(
+            [bool(is_observed[e]) for e in wanted], dtype=torch.bool, device=device
+        )
+        means.append(torch.where(fixed[:, None], here[wanted].nan_to_num(), conditional))
         left = joint.covariances[:, columns][:, :, columns] - cross.mT @ cross
         covariances.append(left.masked_fill(fixed | fixed[:, None], 0.0))
     return Moments(torch.cat(densities, 1), torch.cat(means, 2), torch.stack(covariances, 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -43,33 +43,17 @@ def skeleton(
         table = table.select([variables] if isinstance(variables, str) else variables)
     named = [continuous] if isinstance(continuous, str) else list(continuous or ())
     latent = [n for n in dict.fromkeys((*states, *named)) if n not in table.columns]
-    unused = [n for n in latent if not any(n in edge for edge in edges)]
-    modelled = (*table.columns, *latent)
-    for what, names in (
-        ("an edge", [n for edge in edges for n in edge]),
-        ("states", [n for n in unused if n in states]),
-        ("modalities", list(modalities)),
-        ("bins", list(bins)),
-        ("continuous", [n for n in unused if n not in states]),
-    ):
-        for name in names:
-            if name not in modelled or name in unused:
-                raise UnknownVariableError(
-                    f"{what} names '{name}', which is no column of {table.origin}"
-                    f"{suggestion(name, table.columns)}"
-                )
-    for name in bins:
-        if name in states:
-            raise LearningError(f"'{name}' is given both states and bins")
-    for name in named:
-        if name in states or name in bins:
-            raise LearningError(f"'{name}' is continuous, and given states or bins")
+    ends = [n for edge in edges for n in edge]
+    arguments = {"an edge": ends, "states": states, "modalities": modalities, "bins": bins}
+    connected = (*table.columns, *(n for n in latent if n in ends))
+    _check_names(table, connected, {**arguments, "continuous": named})
+    _check_kinds(states, bins, named)
     open_ = [n for n in table.columns if n not in states and n not in bins and n not in named]
     real = {*named, *measured_columns(table, open_)}
     states = {**states, **binned_states(table.select(bins), bins)}
     states |= states_in(table, [n for n in open_ if n not in real])
     made: dict[str, Variable] = {}
-    for name in modelled:
+    for name in (*table.columns, *latent):
         modality = modalities.get(name)
         if name in real:
             made[name] = Variable(name, family="gaussian", modality=modality)
@@ -84,6 +68,31 @@ def skeleton(
         ],
         table,
     )
+
+
+def _check_names(
+    table: Table, names: Collection[str], arguments: Mapping[str, Iterable[str]]
+) -> None:
+    """Check that what arguments name is among some names, or say which is no column."""
+    for what, named in arguments.items():
+        for name in named:
+            if name not in names:
+                raise UnknownVariableError(
+                    f"{what} names '{name}', which is no column of {table.origin}"
+                    f"{suggestion(name, table.columns)}"
+                )
+
+
+def _check_kinds(
+    states: Collection[str], bins: Collection[str], continuous: Collection[str]
+) -> None:
+    """Check that no column is said to be of two kinds."""
+    for name in bins:
+        if name in states:
+            raise LearningError(f"'{name}' is given both states and bins")
+    for name in continuous:
+        if name in states or name in bins:
+            raise LearningError(f"'{name}' is continuous, and given states or bins")
 
 
 def _checked_edges(edges: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

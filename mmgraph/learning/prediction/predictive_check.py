@@ -129,7 +129,7 @@ def predictive_check(
     check_count(draws, "draws")
     check_type("generator", generator, "torch.Generator | None")
     rows = encode(read_with(data, reading), graph.variables)
-    observed = {name: table for name, table in _columns(rows).items() if _is_seen(table)}
+    observed = {name: table for name, table in _columns(rows).items() if _is_observed(table)}
     if not observed:
         raise LearningError("the data have no cell of any variable: there is nothing to compare")
     drawn: list[list[float]] = []
@@ -141,10 +141,12 @@ def predictive_check(
             made = np.where(np.isnan(table), np.nan, made)
             values += [v for _, _, v in _statistics(graph.variables[name], made)]
         drawn.append(values)
-    told = [s for n, table in observed.items() for s in _statistics(graph.variables[n], table)]
+    statistics = [
+        s for n, table in observed.items() for s in _statistics(graph.variables[n], table)
+    ]
     replicated = np.array(drawn).T
     return PredictiveCheck(
-        tuple(Comparison(*s, part) for s, part in zip(told, replicated, strict=True)), draws
+        tuple(Comparison(*s, part) for s, part in zip(statistics, replicated, strict=True)), draws
     )
 
 
@@ -157,7 +159,7 @@ def _columns(rows: CodedRows) -> dict[str, Float64[np.ndarray, "rows *shape"]]:
     return columns | {n: v.double().cpu().numpy() for n, v in rows.values.items()}
 
 
-def _is_seen(table: np.ndarray) -> bool:
+def _is_observed(table: np.ndarray) -> bool:
     return not bool(np.isnan(table).all(0).any())
 
 
