@@ -92,7 +92,7 @@ def test_pyros_own_sampler_runs_the_program():
     evidence = {"z": [z for z, _ in rows], "c": [c for _, c in rows]}
     with torch.random.fork_rng():
         pyro.set_rng_seed(3)
-        chains = MCMC(NUTS(mm.to_pyro(chain())), 120, 50, disable_progbar=True)
+        chains = MCMC(NUTS(mm.to_pyro(chain()), max_tree_depth=4), 120, 50, disable_progbar=True)
         chains.run(evidence)
     draws = chains.get_samples()
     assert draws["x"].shape == (120, 2)

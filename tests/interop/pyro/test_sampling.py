@@ -89,8 +89,8 @@ def test_mixed_rows_of_several_patterns_agree_with_sums_over_a_grid():
         chain(),
         {"z": [z for z, _ in rows], "c": [c for _, c in rows]},
         method="nuts",
-        draws=400,
-        burn_in=100,
+        draws=250,
+        burn_in=80,
         chains=2,
         generator=seeded(),
     )
@@ -113,10 +113,10 @@ def test_eight_schools_have_their_published_posterior():
         {"y": SCHOOLS},
         ["mu", "tau"],
         method="nuts",
-        draws=500,
-        burn_in=150,
+        draws=300,
+        burn_in=100,
         chains=2,
-        target_acceptance=0.9,
+        target_acceptance=0.85,
         generator=seeded(3),
     )
     # posteriordb, eight_schools-eight_schools_noncentered
@@ -151,8 +151,8 @@ def test_gaussian_networks_agree_with_dense_conditioning():
         net,
         {"x2": value[0], "x5": value[1]},
         method="nuts",
-        draws=300,
-        burn_in=100,
+        draws=250,
+        burn_in=80,
         chains=2,
         generator=seeded(2),
     )
