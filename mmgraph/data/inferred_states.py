@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from mmgraph.data.column_codes import real_values
-from mmgraph.data.schema.kinds import are_measurements, is_number
+from mmgraph.data.schema.kinds import are_measurements, is_number, not_numbers
 from mmgraph.data.table import CHUNK_ROWS, Table
 from mmgraph.graph.column_reader import factorised, plain_array, spelling, spellings
 from mmgraph.graph.errors import LearningError, warn_caller
 from mmgraph.graph.state_labels import number_spelled, plain_cell
+from mmgraph.graph.value_evidence import number_in
 from mmgraph.graph.variable import Label, Variable
 
 MANY_STATES = 20
@@ -76,6 +77,27 @@ def states_in(
             states[name] = _sorted_labels(name, labels, table, constant)
             _warn_of_many(name, states[name], rows, table.origin, remedy)
     return states
+
+
+def check_no_texts(table: Table, columns: Collection[str]) -> None:
+    """Raise LearningError if one of some columns that should hold numbers begins with texts alone.
+
+    That is, in the first chunk of its rows; a text among numbers is told of where it is read.
+    """
+    hidden = spellings(table.missing_cells())
+    for chunk in itertools.islice(table.chunks(CHUNK_ROWS), 1):
+        for name in columns:
+            column = np.asarray(plain_array(chunk[name]))
+            if column.ndim != 1 or column.dtype.kind not in "OUT":
+                continue
+            cells = dict.fromkeys(c for c in column if isinstance(c, str))
+            texts = [str(c) for c in cells if c and spelling(c) not in hidden]
+            others = any(not isinstance(c, str) and c is not None and c == c for c in column)
+            if texts and not others and not any(map(is_number, texts)):
+                raise LearningError(
+                    f"the column '{name}' of {table.origin} holds texts ({texts[0]!r}), and is not "
+                    "continuous: leave it out of `continuous`, and they are its states"
+                )
 
 
 def measured_columns(
@@ -207,6 +229,8 @@ def _sorted_labels(
                 f"into bins ({_offer(name)}), or give it a continuous leaf"
             )
         read = [int(x) for x in read]
+    if not constant:
+        _refuse_numbers_with_texts(name, labels, table)
     if len(read) == 1 and not constant:
         raise LearningError(
             f"the column '{name}' of {table.origin} is constant ({read[0]!r} in every row): its "
@@ -214,6 +238,28 @@ def _sorted_labels(
         )
     same_kind = len({type(x) for x in read}) == 1
     return tuple(sorted(read) if same_kind else sorted(read, key=str))
+
+
+def _refuse_numbers_with_texts(name: str, labels: Collection[Any], table: Table) -> None:
+    """Raise LearningError if labels are fractions but for a few: which, and in which row."""
+    others = not_numbers(labels)
+    if not others:
+        return
+    numbers = np.array([number_in(str(cell)) for cell in labels if is_number(cell)])
+    if not bool((numbers != np.floor(numbers)).any()):
+        return
+    first, where = 0, ""
+    for chunk in table.chunks(CHUNK_ROWS):
+        places, cells = factorised(Variable(name, 1), plain_array(chunk[name]))
+        if others[0] in list(cells):
+            where = table.place(first + int((places == list(cells).index(others[0])).argmax()))
+            break
+        first += len(places)
+    cell = plain_cell(others[0])
+    raise LearningError(
+        f"{where}: the column '{name}' holds numbers, but for {cell!r}: if it stands for a missing "
+        f"cell, say missing=[{cell!r}]; if all of them are states, name them in `states`"
+    )
 
 
 def _label(cell: Any) -> Label:

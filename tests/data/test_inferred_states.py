@@ -12,7 +12,6 @@ import torch
 import mmgraph as mm
 from mmgraph.data.inferred_states import BinsWarning, ManyStatesWarning, measured_columns
 from mmgraph.graph.errors import (
-    EvidenceError,
     LearningError,
     UnknownStateError,
     UnknownVariableError,
@@ -190,7 +189,48 @@ def test_the_user_says_what_is_continuous_and_what_is_not():
             mm.BayesianNetwork.from_data(frame, [], continuous="age", **option)
     with pytest.raises(UnknownVariableError, match=r"continuous names 'agee'.* mean 'age'"):
         mm.BayesianNetwork.from_data(frame, [], continuous=["agee"])
-    with pytest.raises(EvidenceError, match="'ill' is no number"):
+    with pytest.raises(LearningError, match="'ill' of the data frame holds texts"):
         mm.BayesianNetwork.from_data(frame, [], continuous=["ill"])
     with pytest.raises(LearningError, match="has the same value"):
         mm.BayesianNetwork.from_data(frame.assign(x=2.5), [])
+
+
+@pytest.mark.parametrize("kind", ["frame", "file"])
+@pytest.mark.parametrize("edge", [("x", "y"), ("y", "x")])
+def test_a_text_among_fractions_is_told_with_its_row(kind, edge, tmp_path):
+    source = np.random.default_rng(0)
+    x = source.normal(size=40).astype(object)
+    x[3] = "n/a"
+    data = pd.DataFrame({"x": x, "y": source.normal(size=40)})
+    where = "row 3"
+    if kind == "file":
+        data.to_csv(tmp_path / "xy.csv", index=False)
+        data, where = tmp_path / "xy.csv", "line 5"
+    message = rf"{where}: the column 'x' holds numbers, but for 'n/a': .* missing=\['n/a'\]"
+    with pytest.raises(LearningError, match=message):
+        mm.BayesianNetwork.from_data(data, [edge])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        net = mm.BayesianNetwork.from_data(data, [edge], missing=["n/a"])
+    assert not net.variable("x").is_discrete
+
+
+def test_texts_and_whole_numbers_may_be_states():
+    cells = [str(number) for number in range(1, 16)] + ["X", "Y"]
+    net = mm.BayesianNetwork.from_data({"chromosome": cells * 3}, [])
+    assert net.variable("chromosome").cardinality == 17
+
+
+def test_texts_are_not_continuous():
+    data = {"sex": ["m", "f", None, "m"], "y": [1.5, 2.5, 3.0, 0.1]}
+    with pytest.raises(LearningError, match=r"'sex' of the arrays holds texts \('m'\)"):
+        mm.BayesianNetwork.from_data(data, [("y", "sex")], continuous=["sex"])
+
+
+def test_few_whole_numbers_may_be_called_continuous():
+    source = np.random.default_rng(0)
+    data = {"cells": np.arange(8) * 3, "y": source.normal(size=8)}
+    with pytest.raises(LearningError, match=r"measures something: continuous=\['cells'\]"):
+        mm.BayesianNetwork.from_data(data, [("y", "cells")])
+    net = mm.BayesianNetwork.from_data(data, [("y", "cells")], continuous=["cells"])
+    assert not net.variable("cells").is_discrete

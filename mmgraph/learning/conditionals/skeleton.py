@@ -8,7 +8,13 @@ from typing import Any
 
 import torch
 
-from mmgraph.data.inferred_states import Bins, binned_states, measured_columns, states_in
+from mmgraph.data.inferred_states import (
+    Bins,
+    binned_states,
+    check_no_texts,
+    measured_columns,
+    states_in,
+)
 from mmgraph.data.table import Table
 from mmgraph.data.tables import open_table
 from mmgraph.graph.errors import LearningError, UnknownVariableError, suggestion
@@ -49,6 +55,7 @@ def skeleton(
     _check_names(table, connected, {**arguments, "continuous": named})
     _check_kinds(states, bins, named)
     open_ = [n for n in table.columns if n not in states and n not in bins and n not in named]
+    check_no_texts(table, [n for n in named if n in table.columns])
     real = {*named, *measured_columns(table, open_)}
     states = {**states, **binned_states(table.select(bins), bins)}
     states |= states_in(table, [n for n in open_ if n not in real])
@@ -125,10 +132,16 @@ def _uninformed(parents: Sequence[Variable], child: Variable) -> Factor:
         )
     if real:
         name = real[0].name
+        numbers = all(type(label) is int for label in child.labels)
+        cure = (
+            f"; if '{child.name}' measures something: continuous=['{child.name}']"
+            if numbers
+            else ""
+        )
         raise LearningError(
             f"the edge {name} -> {child.name}: '{name}' is continuous, and no parent of "
             f"'{child.name}', which has states. Put '{name}' into bins (bins={{'{name}': 5}}), or "
-            "turn the edge around; if its numbers are labels, name them in `states`"
+            f"turn the edge around; if its numbers are labels, name them in `states`{cure}"
         )
     states.append(child.cardinality)
     _check_size(f"the table of '{child.name}'", len(parents), math.prod(states))
