@@ -250,13 +250,14 @@ def test_a_prior_of_so_many_rows_counts_as_they_would():
 def test_units_of_a_column_change_no_prediction(seed, powers, shrinkage, count):
     x, y, k = simulated(seed, 40, 2, count)
     scale = 10.0 ** np.array(powers)
-    there = {"k": torch.as_tensor(k)}
     means = []
     for unit in (np.ones(3), scale):
         u, v = x * unit[:2], y * unit[2]
         fit = fitted_regression(template(2, count), statistics_of(u, v, k, count), shrinkage)
-        given_x = {f"x{i}": torch.as_tensor(u[:, i]) for i in range(2)}
-        mean, noise = fit._given_parents({**there, **given_x}, len(x))
+        form, state = fit.linear_form(), torch.as_tensor(k)
+        rows = torch.as_tensor(u).unsqueeze(-1)
+        mean = form.intercept[state] + (form.coefficients[state] @ rows).squeeze(-1)
+        noise = form.covariance[state]
         means.append((mean / unit[2], noise / unit[2] ** 2))
     for plain, scaled in zip(*means, strict=True):
         np.testing.assert_allclose(scaled, plain, atol=1e-8 * y.std())
