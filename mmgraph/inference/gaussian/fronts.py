@@ -116,25 +116,14 @@ def fronts_of(equations, members, ranked, observed, position):  # type: ignore[n
             exact[front] += equations.may_be_exact[e]
             for j in range(equations.first[e], equations.first[e + 1]):
                 other = position[equations.columns[j]]
-                if other > front and seen[other] != front:
-                    seen[other] = front
-                    if at == len(columns):
-                        columns = _doubled(columns)
-                    columns[at] = other
-                    at += 1
+                columns, at = _with_column(columns, at, other, front, seen)
         rows[front] = own_first[front + 1] - own_first[front]
         below = child[front]
         while below >= 0:
             rows[front] += message_first[below + 1] - message_first[below]
             exact[front] += exact[below]
             for j in range(first[below], first[below + 1]):
-                other = columns[j]
-                if other > front and seen[other] != front:
-                    seen[other] = front
-                    if at == len(columns):
-                        columns = _doubled(columns)
-                    columns[at] = other
-                    at += 1
+                columns, at = _with_column(columns, at, columns[j], front, seen)
             below = sibling[below]
         width = at - first[front]
         _sort(columns, first[front], at)
@@ -193,6 +182,18 @@ def _sort(array, begin, end):  # type: ignore[no-untyped-def]
             array[j] = array[j - 1]
             j -= 1
         array[j] = number
+
+
+@inlined
+def _with_column(columns, at, other, front, seen):  # type: ignore[no-untyped-def]
+    """Add a later element to the columns of a front, once; return them and how many there are."""
+    if other > front and seen[other] != front:
+        seen[other] = front
+        if at == len(columns):
+            columns = _doubled(columns)
+        columns[at] = other
+        at += 1
+    return columns, at
 
 
 @compiled
