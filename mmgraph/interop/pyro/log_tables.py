@@ -12,14 +12,12 @@ from torch import Tensor
 
 from mmgraph.graph.errors import GraphError
 from mmgraph.graph.factor import Factor, LinearForm
+from mmgraph.graph.leaves.unit_factors import unit_factors
 from mmgraph.interop.pyro.configurations import configurations
 from mmgraph.interop.pyro.node import PyroNode
 
 if TYPE_CHECKING:
     LogTableOf = Callable[[Mapping[str, Tensor], int], Tensor]
-
-LEAST_VARIANCE = 1e-14
-"""The smallest eigenvalue of a covariance, relative to the largest, below which it is singular."""
 
 
 def log_table_of(factor: Factor) -> LogTableOf:
@@ -48,14 +46,17 @@ def _minus_energy(factor: Factor) -> Callable[[Mapping[str, Tensor]], Tensor]:
 
 def noise_roots(factor: Factor, form: LinearForm) -> Float[Tensor, "configurations d d"]:
     """Return the lower Cholesky factors of the covariances, or raise GraphError if one has none."""
-    covariance = form.covariance.detach().double()
-    spread = torch.linalg.eigvalsh(covariance)
-    if bool((spread[:, 0] <= LEAST_VARIANCE * spread[:, -1].clamp_min(0.0)).any()):
+    inverse, variances = unit_factors(form.covariance.detach().double())
+    if bool((variances == 0).any()):
         raise GraphError(
             f"{factor!r}: a variance is zero, so that '{form.child.name}' is a function of its "
             "parents and has no density; put the function into its children"
         )
-    return torch.linalg.cholesky(covariance)
+    deviations = torch.diag_embed(variances.sqrt())
+    root: Tensor = torch.linalg.solve_triangular(
+        inverse, deviations, upper=False, unitriangular=True
+    )
+    return root
 
 
 class _NormalTable:
