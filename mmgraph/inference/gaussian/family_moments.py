@@ -50,25 +50,36 @@ class FamilyMoments(NamedTuple):
 
 
 def family_moments(
-    graph: FactorGraph, evidence: Evidence, belief: Belief
+    graph: FactorGraph, evidence: Evidence, belief: Belief, memory_budget: int | None = None
 ) -> Iterator[FamilyMoments]:
     """Yield the moments of all linear Gaussian distributions, for groups of rows.
 
     Parameters
     ----------
     belief : callable
-        The joint posterior of some discrete variables, ``(batch, *states)``.
+        The joint posterior of some discrete variables in some rows, ``(rows, *states)``.
+    memory_budget : int, optional
+        Of each cluster, in bytes.
+
+    Raises
+    ------
+    TreewidthError
+        If a cluster does not fit it.
     """
     model = gaussian_model(graph)
     if model is None:
         return
-    for patterns, clusters in clusters_with(model, evidence, list(model.place)):
+    for patterns, clusters in clusters_with(model, evidence, list(model.place), memory_budget):
         for cluster in clusters:
-            yield from _of_cluster(cluster, patterns, evidence, belief)
+            yield from _of_cluster(cluster, patterns, evidence, belief, memory_budget)
 
 
 def _of_cluster(
-    cluster: Cluster, patterns: Patterns, evidence: Evidence, belief: Belief
+    cluster: Cluster,
+    patterns: Patterns,
+    evidence: Evidence,
+    belief: Belief,
+    memory_budget: int | None,
 ) -> Iterator[FamilyMoments]:
     model = cluster.model
     families = {
@@ -80,7 +91,8 @@ def _of_cluster(
     whole = sorted({e for elements in families.values() for e in elements})
     numbers = len(cluster.configurations) * len(patterns.observed) * len(whole) ** 2
     together = numbers <= _NUMBERS_AT_ONCE
-    shared = answered(cluster, patterns, evidence, None, whole if together else (), True)
+    wanted = whole if together else ()
+    shared = answered(cluster, patterns, evidence, None, wanted, True, memory_budget)
     weights = component_weights(cluster, shared.log_weights, patterns, belief)
     for form, elements in zip(cluster.forms, families.values(), strict=True):
         if together:
@@ -89,7 +101,7 @@ def _of_cluster(
                 means=shared.means[:, at], covariances=shared.covariances[:, :, at][..., at]
             )
         else:
-            answers = answered(cluster, patterns, evidence, None, elements, True)
+            answers = answered(cluster, patterns, evidence, None, elements, True, memory_budget)
         own = cluster.configurations[:, model.number[form.child.name]]
         yield _by_own_configuration(form.child.name, patterns, weights, answers, own)
 

@@ -179,7 +179,7 @@ def _add_regressions(
     number = {f.child.name: i for i, f in enumerate(factors)}
     method = "torch" if is_elsewhere(device) else "junction_tree"
     belief = row_belief(graph, group.evidence, method, memory_budget, device or "auto")
-    for family in family_moments(graph, group.evidence, belief) if factors else ():
+    for family in family_moments(graph, group.evidence, belief, memory_budget) if factors else ():
         i = number.get(family.child)
         if i is None:  # a leaf that is someone's parent: its own statistics are those of leaves
             continue
