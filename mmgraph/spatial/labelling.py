@@ -30,10 +30,10 @@ from mmgraph.spatial.weight_search import chosen_weights
 _QUICK = 1 << 26
 """The bytes that exact inference may take under ``method="auto"``; beyond, it takes too long."""
 
-_MARGINALS = tuple(method for method in methods_for("query") if not method.takes_real)
+_MARGINALS = tuple(m for m in methods_for("query") if m.name not in ("nuts", "svi"))
 
 MARGINAL_METHODS = tuple(method.name for method in _MARGINALS)
-"""What finds the marginals; not what samples real variables, since all sensors are observed."""
+"""What finds the marginals; not Pyro's methods for real variables, since sensors are observed."""
 
 BY_MARGINALS = tuple(method.name for method in _MARGINALS if not method.exact)
 """What finds labels by approximate marginals."""
