@@ -69,15 +69,11 @@ class _Task(NamedTuple):
     configuration : array of shape (factors,)
         Which of its configurations each factor is in.
     values : array of shape (elements, rows)
-    exact : bool
-        Whether an equation may be without noise. Behind the numbers of each equation then stand the
-        sums of the sizes of the terms that each is made of.
     """
 
     position: Int64[np.ndarray, " elements"]
     configuration: Int64[np.ndarray, " factors"]
     values: Float64[np.ndarray, "elements rows"]
-    exact: bool
 
 
 class _Workspace(NamedTuple):
@@ -118,8 +114,11 @@ def eliminated(equations, fronts, position, configuration, values, exact, densit
 
     Parameters
     ----------
-    position, configuration, values, exact
+    position, configuration, values
         See ``_Task``.
+    exact : bool
+        Whether an equation may be without noise. Behind the numbers of such a one stand the sums of
+        the sizes of the terms that each is made of.
     density : Density
         Written.
 
@@ -149,7 +148,7 @@ def eliminated(equations, fronts, position, configuration, values, exact, densit
         np.empty(fronts.message_first[count], np.bool_),
     )
     made = Conditionals(np.empty(fronts.first[count]), np.empty((count, batch)), np.empty(count))
-    task = _Task(position, configuration, values, exact)
+    task = _Task(position, configuration, values)
     _eliminate_all(equations, fronts, task, work, made, density)
     return made
 
@@ -229,9 +228,8 @@ def _gather(equations, fronts, front, task, work):  # type: ignore[no-untyped-de
         for i in range(work.lengths[below]):
             row = softs + hards
             at = read_message(fronts, below, at, work, row, width, span)
-            if task.exact:
-                at = read_sizes(fronts, below, at, work, row, width, span)
             if work.without_noise[first + i]:
+                at = read_sizes(fronts, below, at, work, row, width, span)
                 work.hard[hards] = row
                 hards += 1
             else:
@@ -289,8 +287,6 @@ def _pass_on(fronts, front, task, work, start, softs, hards, density):  # type: 
     first, sent, at = fronts.message_first[front], 0, work.offset[front]
     for i in range(start, last):
         at = write_message(work, at, work.soft[i], 1, span)
-        if task.exact:
-            at = write_message(work, at, work.soft[i], span + 1, 2 * span)
         work.without_noise[first + sent] = False
         sent += 1
     for i in range(hards):

@@ -23,11 +23,12 @@ def write_equation(equations, e, task, work, row, width):  # type: ignore[no-unt
     state = task.configuration[equations.factor[e]]
     constant_place = equations.constant_place[e] + state
     constant = equations.constants[constant_place]
+    exact = equations.is_exact[constant_place]
     for j in range(width):
         matrix[row, j] = 0.0
     for j in range(width, span):
         matrix[row, j] = constant
-    if task.exact:
+    if exact:
         for j in range(span, 2 * span):
             matrix[row, j] = abs(constant)
     first = equations.first[e]
@@ -42,10 +43,10 @@ def write_equation(equations, e, task, work, row, width):  # type: ignore[no-unt
         elif coefficient != 0.0:
             for b in range(batch):
                 matrix[row, width + b] -= coefficient * task.values[element, b]
-            if task.exact:
+            if exact:
                 for b in range(batch):
                     matrix[row, span + width + b] += abs(coefficient * task.values[element, b])
-    if task.exact:
+    if exact:
         for j in range(width):
             matrix[row, span + j] = abs(matrix[row, j])
     return constant_place

@@ -73,11 +73,6 @@ class GaussianModel:
         return np.array(list(self.place.values()), np.int64)
 
     @cached_property
-    def has_vectors(self) -> bool:
-        """Whether a variable has several elements."""
-        return self.elements > len(self.forms)
-
-    @cached_property
     def is_purely_continuous(self) -> bool:
         """Whether no distribution depends on anything discrete."""
         return not any(f.discrete or f.log_weights is not None for f in self.forms)
