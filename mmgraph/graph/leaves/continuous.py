@@ -12,7 +12,12 @@ from torch import Tensor
 
 from mmgraph.graph.errors import EvidenceError, GraphError, LearningError, UnknownVariableError
 from mmgraph.graph.factor import Factor, LogTable
-from mmgraph.graph.leaves.continuous_data import flat_responsibilities, rows_of, state_indices
+from mmgraph.graph.leaves.continuous_data import (
+    flat_responsibilities,
+    row_count,
+    rows_of,
+    state_indices,
+)
 from mmgraph.graph.leaves.covariance_prior import CovariancePrior
 from mmgraph.graph.leaves.gaussian_density import Normals, rows_per_block
 from mmgraph.graph.leaves.gaussian_moments import (
@@ -146,8 +151,7 @@ class ContinuousLeaf(NormalLeaf):
             How many to draw; needed only where there are no parents to say so (default 1).
         """
         if rows is None:
-            states = (parent_codes[v.name] for v in self.scope[:-1] if v.name in parent_codes)
-            rows = max(map(len, states), default=1)
+            rows = row_count(self.scope[:-1], parent_codes)
         drawn = self._draw(self._states(parent_codes, rows), generator)
         return drawn.reshape(rows, *self.child.shape)
 

@@ -36,6 +36,11 @@ def rows_of(child: Variable, values: Tensor) -> Float[Tensor, "rows features"]:
     return rows
 
 
+def row_count(parents: Sequence[Variable], values: Mapping[str, Tensor]) -> int:
+    """Return how many rows there are for parents, at most; 1 where none of them has any."""
+    return max((len(values[v.name]) for v in parents if v.name in values), default=1)
+
+
 def state_indices(
     parents: Sequence[Variable], codes: Mapping[str, Tensor], rows: int
 ) -> Int64[Tensor, " rows"]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from mmgraph.graph.arrays import float_tensor
 from mmgraph.graph.errors import GraphError, UnknownVariableError
 from mmgraph.graph.factor import Factor, LinearForm
-from mmgraph.graph.leaves.continuous_data import rows_of, state_indices
+from mmgraph.graph.leaves.continuous_data import row_count, rows_of, state_indices
 from mmgraph.graph.leaves.unit_factors import AGREEMENT, unit_factors
 from mmgraph.graph.variable import Variable, named_states
 
@@ -238,8 +238,7 @@ class LinearGaussian(Factor):
             How many to draw; needed only where there are no parents to say so (default 1).
         """
         if rows is None:
-            lengths = (len(parent_values[v.name]) for v in self.parents if v.name in parent_values)
-            rows = max(lengths, default=1)
+            rows = row_count(self.parents, parent_values)
         form, state, regressors = self._parent_values(parent_values, rows)
         means = _means(form, state, regressors)
         inverse, variances = (t.to(means) for t in unit_factors(form.covariance.double()))

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmgraph.graph.errors import EvidenceError, GraphError, NotConjugateError, UnknownVariableError
 from mmgraph.graph.factor import Factor, LogTable
+from mmgraph.graph.leaves.continuous_data import row_count
 from mmgraph.graph.value_evidence import place_of
 from mmgraph.graph.variable import Variable
 from mmgraph.interop.pyro.configurations import configurations
@@ -253,8 +254,7 @@ class PyroNode(Factor):
             How many to draw; needed only where there are no parents to say so (default 1).
         """
         if rows is None:
-            lengths = (len(parent_values[v.name]) for v in self.parents if v.name in parent_values)
-            rows = max(lengths, default=1)
+            rows = row_count(self.parents, parent_values)
         made = self.conditional(parent_values)
         shape = (*made.batch_shape, *made.event_shape)
         wanted = (rows, *self.child.shape)
