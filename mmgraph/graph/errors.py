@@ -116,6 +116,10 @@ class LearningError(MmgraphError, ValueError):
     """Data from which the parameters asked for cannot be learned."""
 
 
+class CausalError(MmgraphError, ValueError):
+    """A causal question that has no meaning in its graph: an effect of a variable on itself."""
+
+
 class NotFittedError(MmgraphError, ValueError, AttributeError):
     """A prediction asked of an estimator that has learned nothing yet.
 

@@ -1,0 +1,1 @@
+"""Causal graphs, effects, counterfactuals, and what each modality tells of a target."""

@@ -1,0 +1,1 @@
+"""Directed acyclic graphs with bidirected edges for hidden common causes, and their readers."""
