@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mmgraph.causal.model import CausalModel
     from mmgraph.comparison.held_out import cross_validate
     from mmgraph.data.folds import folds, nested_folds
     from mmgraph.data.multimodal_data import MultimodalData
@@ -82,6 +83,7 @@ _HOMES = {
     "BayesianNetworkClassifier": "mmgraph.predictors.bayesian_network_classifier",
     "BiasFactor": "mmgraph.graph.factors.bias",
     "BilinearFactor": "mmgraph.graph.factors.bilinear",
+    "CausalModel": "mmgraph.causal.model",
     "ConditionalRandomField": "mmgraph.networks.random_fields.conditional_random_field",
     "DeepBoltzmannMachine": "mmgraph.networks.boltzmann.deep",
     "Deterministic": "mmgraph.graph.conditionals.deterministic_and_softmax",
@@ -149,6 +151,7 @@ __all__ = [
     "BayesianNetworkClassifier",
     "BiasFactor",
     "BilinearFactor",
+    "CausalModel",
     "ConditionalRandomField",
     "DeepBoltzmannMachine",
     "Deterministic",
