@@ -1,0 +1,1 @@
+"""Tables that exceed the memory of one process: their distinct rows, counted as they stream."""
