@@ -1,0 +1,1 @@
+"""Directed acyclic graphs and their equivalence classes, as arrays of bool [parent, child]."""
