@@ -10,6 +10,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mmgraph.causal.modalities.information.by_modality import information_by_modality
+    from mmgraph.causal.modalities.information.partial_information import partial_information
+    from mmgraph.causal.modalities.information.value_of_information import value_of_information
     from mmgraph.causal.model import CausalModel
     from mmgraph.comparison.held_out import cross_validate
     from mmgraph.data.folds import folds, nested_folds
@@ -130,6 +133,7 @@ _HOMES = {
     "from_pgmpy": "mmgraph.interop.pgmpy",
     "from_pyro": "mmgraph.interop.pyro.reading",
     "index": "mmgraph.graph.state_labels",
+    "information_by_modality": "mmgraph.causal.modalities.information.by_modality",
     "joint": "mmgraph.inference.query",
     "joint_moments": "mmgraph.inference.query",
     "learn_parameters": "mmgraph.learning.conditionals.parameters",
@@ -137,12 +141,14 @@ _HOMES = {
     "map_query": "mmgraph.inference.query",
     "nested_folds": "mmgraph.data.folds",
     "open_table": "mmgraph.data.tables",
+    "partial_information": "mmgraph.causal.modalities.information.partial_information",
     "query": "mmgraph.inference.query",
     "read": "mmgraph.formats.resolve",
     "sample": "mmgraph.inference.query",
     "soft": "mmgraph.graph.soft_evidence",
     "to_pgmpy": "mmgraph.interop.pgmpy",
     "to_pyro": "mmgraph.interop.pyro.model",
+    "value_of_information": "mmgraph.causal.modalities.information.value_of_information",
     "write": "mmgraph.formats.resolve",
 }
 
@@ -198,6 +204,7 @@ __all__ = [
     "from_pgmpy",
     "from_pyro",
     "index",
+    "information_by_modality",
     "joint",
     "joint_moments",
     "learn_parameters",
@@ -205,12 +212,14 @@ __all__ = [
     "map_query",
     "nested_folds",
     "open_table",
+    "partial_information",
     "query",
     "read",
     "sample",
     "soft",
     "to_pgmpy",
     "to_pyro",
+    "value_of_information",
     "write",
 ]
 

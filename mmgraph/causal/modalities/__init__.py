@@ -1,0 +1,1 @@
+"""What each modality tells of a target, what its absence costs, and which one to acquire next."""

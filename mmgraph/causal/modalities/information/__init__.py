@@ -1,0 +1,1 @@
+"""Information in arrays: entropies, decompositions, Shapley values, and the value of tests."""

@@ -1,0 +1,273 @@
+"""What tests are worth before a decision: each alone, in sets, and one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from math import prod
+
+import numpy as np
+from jaxtyping import Float64
+
+from mmgraph.causal.modalities.information.tables import conditional_table, joint_table
+from mmgraph.graph.arrays import float_array
+from mmgraph.graph.errors import MmgraphError, UnknownVariableError, suggestion
+from mmgraph.graph.memory_budget import check_required, default_memory_budget
+
+_MOST_HISTORIES = 500_000
+Outcomes = frozenset[tuple[str, int]]
+"""The outcomes of the tests that are done."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What to do now, and then: a test, or an action where no test is worth its costs.
+
+    Attributes
+    ----------
+    value : float
+        The expected utility, less the costs of tests that are still to be done.
+    test : str or None
+        The test to do.
+    action : int or None
+        The action to take, where there is no test to do.
+    after : dict of int to Policy
+        How to go on by the outcome of the test; outcomes of probability zero are left out.
+    """
+
+    value: float
+    test: str | None
+    action: int | None
+    after: dict[int, Policy] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class ValueOfInformation:
+    """What tests are worth before a decision, in units of utility.
+
+    Attributes
+    ----------
+    prior_value : float
+        The expected utility of the best action without any test.
+    action : int
+        That action.
+    perfect : float
+        How much more could be expected if the state were known (EVPI): the most that any test is
+        worth.
+    of : dict of str to float
+        How much more is expected after each test (EVSI), its costs not counted.
+    net : dict of str to float
+        The same, less the costs.
+    best : str or None
+        The test of largest net value (myopic), if one is positive.
+    """
+
+    prior_value: float
+    action: int
+    perfect: float
+    of: dict[str, float]
+    net: dict[str, float]
+    best: str | None
+    _decision: _Decision = field(repr=False)
+
+    def of_set(self, tests: Iterable[str]) -> float:
+        """Return what several tests are worth when all are done, their costs not counted.
+
+        Raises
+        ------
+        UnknownVariableError
+            If there is no such test.
+        """
+        return self._decision.gain(tests)
+
+    def look_ahead(self, tests: int | None = None) -> Policy:
+        """Return the best way to do tests one after the other, each chosen by what came before.
+
+        Exact, by dynamic programming over the outcomes of tests.
+
+        Parameters
+        ----------
+        tests : int, optional
+            How many may be done at most; by default all.
+        """
+        return self._decision.policy(tests)
+
+    @property
+    def policy(self) -> Policy:
+        """The best way to do any number of tests one after the other."""
+        return self.look_ahead()
+
+
+def value_of_information(
+    prior: object,
+    utility: object,
+    tests: Mapping[str | tuple[str, ...], object],
+    costs: Mapping[str, float] | None = None,
+) -> ValueOfInformation:
+    """Return what tests are worth before an action is chosen.
+
+    Parameters
+    ----------
+    prior : array (states,)
+        The probabilities of the states.
+    utility : array (actions, states)
+        What each action yields in each state.
+    tests : mapping
+        By name the table ``(states, outcomes)`` of a test's outcomes given each state. Tests are
+        independent given the state; those that are not stand together under a tuple of names, with
+        a table ``(states, outcomes, outcomes, ...)``.
+    costs : mapping of str to float, optional
+        Of tests, in units of utility; by default none.
+
+    Raises
+    ------
+    MmgraphError
+        If prior or tables are no distributions, shapes do not fit (whose), a test is named twice,
+        or a utility or a cost is not finite.
+    UnknownVariableError
+        If there is no test to a cost.
+
+    References
+    ----------
+    Raiffa and Schlaifer (1961), "Applied Statistical Decision Theory", chapter 4.
+
+    Examples
+    --------
+    >>> worth = mm.value_of_information([.7, .3], [[0, 0], [-1, 2]], {"scan": [[.9, .1], [.2, .8]]})
+    >>> worth.of["scan"], worth.perfect  # doctest: +SKIP
+    """
+    decision = _Decision(prior, utility, tests, costs or {})
+    of = {name: decision.gain([name]) for name in decision.costs}
+    net = {name: value - decision.costs[name] for name, value in of.items()}
+    best = max(net, key=net.__getitem__, default=None)
+    expected = decision.utility @ decision.prior
+    return ValueOfInformation(
+        float(expected.max()),
+        int(expected.argmax()),
+        max(float(decision.utility.max(0) @ decision.prior - expected.max()), 0.0),
+        of,
+        net,
+        best if best is not None and net[best] > 0 else None,
+        decision,
+    )
+
+
+class _Decision:
+    """A decision under uncertainty, and tests that may come before it."""
+
+    def __init__(
+        self,
+        prior: object,
+        utility: object,
+        tests: Mapping[str | tuple[str, ...], object],
+        costs: Mapping[str, float],
+    ) -> None:
+        self.prior = joint_table(prior, "the prior", 1)
+        states = len(self.prior)
+        self.utility: Float64[np.ndarray, "actions states"]
+        self.utility = float_array(utility, "the utility", MmgraphError)
+        if self.utility.ndim != 2 or self.utility.shape[1] != states or not len(self.utility):
+            raise MmgraphError(
+                f"the utility has an axis of actions and one of {states} states, not the shape "
+                f"{self.utility.shape}"
+            )
+        if not np.isfinite(self.utility).all():
+            raise MmgraphError("the utility is not finite everywhere")
+        self.blocks: list[tuple[tuple[str, ...], Float64[np.ndarray, "states *outcomes"]]] = []
+        for key, numbers in tests.items():
+            names = (key,) if isinstance(key, str) else tuple(key)
+            what = f"the table of {', '.join(map(repr, names))}"
+            table = conditional_table(numbers, what, states, len(names))
+            self.blocks.append((names, table))
+        listed = [name for names, _ in self.blocks for name in names]
+        for name in listed:
+            if listed.count(name) > 1:
+                raise MmgraphError(f"the test '{name}' is given twice")
+        self.costs = self._costs(costs, listed)
+        self._known: dict[tuple[Outcomes, int], Policy] = {}
+
+    def _costs(self, costs: Mapping[str, float], listed: list[str]) -> dict[str, float]:
+        self._check(costs, listed)
+        for name, cost in costs.items():
+            if not np.isfinite(cost):
+                raise MmgraphError(f"the cost of '{name}' is {cost!r}, not a finite number")
+        return {name: float(costs.get(name, 0.0)) for name in listed}
+
+    @staticmethod
+    def _check(names: Iterable[str], tests: Iterable[str]) -> None:
+        tests = list(tests)
+        for name in names:
+            if name not in tests:
+                raise UnknownVariableError(f"there is no test '{name}'{suggestion(name, tests)}")
+
+    def gain(self, tests: Iterable[str]) -> float:
+        """Return how much more is expected after some tests; never negative."""
+        chosen = [tests] if isinstance(tests, str) else list(tests)
+        self._check(chosen, self.costs)
+        sizes = [self._outcomes(name) for name in chosen]
+        check_required(
+            f"the outcomes of {len(chosen)} tests with {len(self.prior)} states",
+            16 * (len(self.prior) + len(self.utility)) * prod(sizes),
+            default_memory_budget(),
+            "Ask for fewer tests at once",
+        )
+        joint = self.prior[:, None]  # of states and the outcomes of all tests
+        for names, table in self.blocks:
+            others = tuple(1 + i for i, name in enumerate(names) if name not in chosen)
+            outcomes = table.sum(others).reshape(len(table), -1)
+            joint = (joint[:, :, None] * outcomes[:, None, :]).reshape(len(joint), -1)
+        after = (self.utility @ joint).max(0).sum()
+        return max(float(after - (self.utility @ self.prior).max()), 0.0)
+
+    def policy(self, tests: int | None) -> Policy:
+        """Return the best policy of so many tests at most."""
+        most = len(self.costs) if tests is None else tests
+        if most < 0:
+            raise MmgraphError(f"the number of tests is at least 0, not {most}")
+        counts = np.ones(1)  # of histories, by their length
+        for name in self.costs:
+            counts = np.convolve(counts, [1, self._outcomes(name)])
+        if (histories := counts[: most + 1].sum()) > _MOST_HISTORIES:
+            raise MmgraphError(
+                f"{histories:,.0f} outcomes of up to {most} tests are too many to look ahead; "
+                "look fewer tests ahead"
+            )
+        return self._best(frozenset(), most)
+
+    def _best(self, done: Outcomes, left: int) -> Policy:
+        """The best policy after some outcomes, weighted by how probable these are."""
+        if (done, left) in self._known:
+            return self._known[done, left]
+        weights = self._weights(done)
+        expected = self.utility @ weights / weights.sum()
+        best = Policy(float(expected.max()), None, int(expected.argmax()))
+        rest = [name for name in self.costs if name not in dict(done)] if left else []
+        for name in rest:
+            after = {
+                outcome: self._best(done | {(name, outcome)}, left - 1)
+                for outcome in range(self._outcomes(name))
+                if self._weights(done | {(name, outcome)}).sum() > 0
+            }
+            value = sum(
+                self._weights(done | {(name, outcome)}).sum() * further.value
+                for outcome, further in after.items()
+            )
+            value = float(value / weights.sum()) - self.costs[name]
+            if value > best.value + 1e-12 * abs(best.value):
+                best = Policy(value, name, None, after)
+        self._known[done, left] = best
+        return best
+
+    def _outcomes(self, test: str) -> int:
+        names, table = next(block for block in self.blocks if test in block[0])
+        return table.shape[1 + names.index(test)]
+
+    def _weights(self, done: Outcomes) -> Float64[np.ndarray, " states"]:
+        """The probability of each state together with the outcomes."""
+        outcome = dict(done)
+        weights = self.prior
+        for names, table in self.blocks:
+            places = tuple(outcome.get(name, slice(None)) for name in names)
+            part = table[(slice(None), *places)]
+            weights = weights * part.reshape(len(part), -1).sum(1)
+        return weights
