@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     )
     from mmgraph.networks.random_fields.markov_random_field import MarkovRandomField
     from mmgraph.predictors.bayesian_network_classifier import BayesianNetworkClassifier
+    from mmgraph.predictors.discretizer import Discretizer
     from mmgraph.predictors.leaves.encoder import EncoderLeaf
     from mmgraph.predictors.leaves.torch_module import TorchLeaf
     from mmgraph.predictors.leaves.words import WordsLeaf
@@ -90,6 +91,7 @@ _HOMES = {
     "ConditionalRandomField": "mmgraph.networks.random_fields.conditional_random_field",
     "DeepBoltzmannMachine": "mmgraph.networks.boltzmann.deep",
     "Deterministic": "mmgraph.graph.conditionals.deterministic_and_softmax",
+    "Discretizer": "mmgraph.predictors.discretizer",
     "EncoderLeaf": "mmgraph.predictors.leaves.encoder",
     "Evidence": "mmgraph.graph.evidence",
     "Factor": "mmgraph.graph.factor",
@@ -161,6 +163,7 @@ __all__ = [
     "ConditionalRandomField",
     "DeepBoltzmannMachine",
     "Deterministic",
+    "Discretizer",
     "EncoderLeaf",
     "Evidence",
     "Factor",

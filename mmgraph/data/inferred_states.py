@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from mmgraph.data.column_codes import real_values
+from mmgraph.data.discretisation.column_numbers import column_numbers
+from mmgraph.data.discretisation.cut_points import quantile_cuts
+from mmgraph.data.discretisation.intervals import interval_labels
 from mmgraph.data.schema.kinds import are_measurements, is_number, not_numbers
 from mmgraph.data.table import CHUNK_ROWS, Table
 from mmgraph.graph.column_reader import factorised, plain_array, spelling, spellings
@@ -27,10 +29,6 @@ Bins = Mapping[str, int | Sequence[float]]
 
 class ManyStatesWarning(UserWarning):
     """A column whose distinct cells are so many that they are hardly states."""
-
-
-class BinsWarning(UserWarning):
-    """Fewer bins than were asked for."""
 
 
 def states_in(
@@ -159,59 +157,25 @@ def binned_states(
     A number of bins asks for as many that hold equally many rows (fewer where values repeat), the
     outer ones open; a sequence gives the edges, ``-inf`` and ``inf`` among them if wanted.
     """
-    values: dict[str, list[np.ndarray]] = {name: [] for name in bins}
     counted = [name for name, wanted in bins.items() if isinstance(wanted, int | np.integer)]
-    first = 0
-    for chunk in table.chunks(chunk_rows) if counted else ():
-        for name in counted:
-            variable = Variable(name, family="gaussian")
-            column: Any = chunk[name]
-            if getattr(column, "dtype", None) == np.float32:  # as their cells are read later
-                column = [plain_cell(cell) for cell in np.asarray(column)]
-            values[name].append(real_values(variable, [column], table, first).numpy())
-        first += len(next(iter(chunk.values())))
-    return {name: _intervals(name, wanted, values[name]) for name, wanted in bins.items()}
+    values = column_numbers(table, counted, chunk_rows)
+    return {name: _intervals(name, wanted, values.get(name)) for name, wanted in bins.items()}
 
 
 def _intervals(
-    name: str, bins: int | Sequence[float], values: Sequence[np.ndarray]
+    name: str, bins: int | Sequence[float], values: np.ndarray | None
 ) -> tuple[str, ...]:
-    """Labels ``[low, high)``; the last one is closed where it is finite."""
-    if isinstance(bins, int | np.integer) and not isinstance(bins, bool):
-        present = np.concatenate([*values, np.empty(0)])
-        present = present[~np.isnan(present)]
-        if bins < 2 or len(np.unique(present)) < 2:
-            raise LearningError(
-                f"'{name}' cannot be put into {bins} bins: at least two bins, and two distinct "
-                "values, are needed"
-            )
-        # An edge at the smallest value would leave the first bin empty: it moves to the next one.
-        inner = np.quantile(present, np.arange(1, bins) / bins, method="higher")
-        inner = np.unique(np.maximum(inner, np.unique(present)[1]))
-        edges = [-math.inf, *inner.tolist(), math.inf]
-        if len(edges) - 1 < bins:
-            warn_caller(
-                f"'{name}' is put into {len(edges) - 1} bins, not {bins}: many of its values are "
-                "the same",
-                BinsWarning,
-            )
-    else:
-        try:
-            edges = [] if isinstance(bins, bool) else [float(edge) for edge in bins]
-        except (TypeError, ValueError):
-            edges = []
-        if len(edges) < 3 or any(not a < b for a, b in itertools.pairwise(edges)):
-            raise LearningError(f"the edges of '{name}' are three or more that rise, not {bins!r}")
-    labels = []
-    for low, high in itertools.pairwise(edges):
-        left = "(" if math.isinf(low) else "["
-        right = "]" if high == edges[-1] and not math.isinf(high) else ")"
-        labels.append(f"{left}{_plain(low)}, {_plain(high)}{right}")
-    return tuple(labels)
-
-
-def _plain(number: float) -> str:
-    return spelling(number) if math.isfinite(number) else str(number)
+    """The labels of bins that hold equally many numbers, or lie between edges."""
+    wanted: Any = bins
+    if values is not None and not isinstance(bins, bool):
+        return interval_labels([-math.inf, *quantile_cuts(name, values, wanted), math.inf])
+    try:
+        edges = [float(edge) for edge in wanted]
+    except (TypeError, ValueError):
+        edges = []
+    if len(edges) < 3 or any(not a < b for a, b in itertools.pairwise(edges)):
+        raise LearningError(f"the edges of '{name}' are three or more that rise, not {bins!r}")
+    return interval_labels(edges)
 
 
 def _sorted_labels(

@@ -28,6 +28,17 @@ _EXPERIMENTS = {
     "pma": 913,
     "b2camp": 707,
 }
+# What each reagent acts on among the proteins measured, by Sachs et al. (2005). LY294002 inhibits
+# the kinase PI3K, which is not measured: it sets no protein, as in the interventional table of
+# bnlearn (R), whose 1,800 rows without a target are three experiments; Wang et al. (2017) say PIP3.
+_TARGETS = {
+    "akt_inhibitor": "pakts473",
+    "g0076": "PKC",
+    "psitectorigenin": "PIP2",
+    "u0126": "pmek",
+    "pma": "PKC",
+    "b2camp": "PKA",
+}
 _NETWORK_NAMES = {
     "praf": "Raf",
     "pmek": "Mek",
@@ -41,6 +52,25 @@ _NETWORK_NAMES = {
     "P38": "P38",
     "pjnk": "Jnk",
 }
+_PUBLISHED = (
+    ("PKC", "praf"),
+    ("PKC", "pmek"),
+    ("PKC", "PKA"),
+    ("PKC", "P38"),
+    ("PKC", "pjnk"),
+    ("PKA", "praf"),
+    ("PKA", "pmek"),
+    ("PKA", "p44/42"),
+    ("PKA", "pakts473"),
+    ("PKA", "P38"),
+    ("PKA", "pjnk"),
+    ("praf", "pmek"),
+    ("pmek", "p44/42"),
+    ("p44/42", "pakts473"),
+    ("plcg", "PIP3"),
+    ("plcg", "PIP2"),
+    ("PIP3", "PIP2"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,20 +86,28 @@ class Sachs:
     experiments : tuple of str
         Names of the nine conditions by reagent: ``g0076`` inhibits PKC, ``psitectorigenin`` PIP2,
         ``u0126`` MEK; ``pma`` activates PKC, ``b2camp`` PKA. The first two are general stimuli.
+    interventions : array of str, shape (7466,)
+        The column that each cell's experiment sets, empty where none: neither the general stimuli
+        nor ``ly294002``, which inhibits a kinase (PI3K) that is not measured.
     consensus_edges : tuple of (cause, effect)
-        The graph of accepted links, by column name.
+        The graph of accepted links, by column name; among them a cycle of PIP2, PIP3 and plcg.
     consensus_source : str
         Which of the published versions :attr:`consensus_edges` is.
+    published_edges : tuple of (cause, effect)
+        The acyclic graph that Sachs et al. (2005) report in figure 3, 17 edges: that of the network
+        ``sachs`` of the bnlearn repository, which most comparisons take as the consensus.
     network_names : dict of str to str
         Name of each column in the network ``sachs`` of the bnlearn repository, whose graph has 17
-        edges and differs in the direction of some.
+        edges (:attr:`published_edges`) and differs in the direction of some.
     """
 
     frame: pd.DataFrame
     experiment: NDArray[np.int64]
     experiments: tuple[str, ...]
+    interventions: NDArray[np.object_]
     consensus_edges: tuple[Edge, ...]
     consensus_source: str
+    published_edges: tuple[Edge, ...]
     network_names: dict[str, str]
 
 
@@ -78,13 +116,16 @@ def load() -> Sachs:
     frame = read_table("sachs", "cyto_full_data.csv")
     target = read_table("sachs", "cyto_full_target.csv")
     sizes = list(_EXPERIMENTS.values())
+    targets = [_TARGETS.get(name, "") for name in _EXPERIMENTS]
     if len(frame) != sum(sizes):
         raise DatasetError(f"cyto_full_data.csv has {len(frame)} rows, {sum(sizes)} expected")
     return Sachs(
         frame=frame,
         experiment=np.repeat(np.arange(len(sizes)), sizes),
         experiments=tuple(_EXPERIMENTS),
+        interventions=np.repeat(np.array(targets, object), sizes),
         consensus_edges=tuple(zip(target["Cause"], target["Effect"], strict=True)),
         consensus_source="cyto_full_target.csv of cdt 0.6.0, 18 edges",
+        published_edges=_PUBLISHED,
         network_names=dict(_NETWORK_NAMES),
     )

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 import mmgraph as mm
-from mmgraph.data.inferred_states import BinsWarning, ManyStatesWarning, measured_columns
+from mmgraph.data.discretisation.cut_points import BinsWarning
+from mmgraph.data.inferred_states import ManyStatesWarning, measured_columns
 from mmgraph.graph.errors import (
     LearningError,
     UnknownStateError,

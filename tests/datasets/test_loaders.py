@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+import mmgraph as mm
 from mmgraph import datasets
 from mmgraph.graph.errors import MissingExtraError
 
@@ -49,6 +50,17 @@ def test_sachs() -> None:
     assert "18" in data.consensus_source
     assert {end for edge in data.consensus_edges for end in edge} <= set(data.frame.columns)
     assert tuple(data.network_names) == tuple(data.frame.columns)
+    network = mm.read("sachs")
+    arcs = {(p.name, f.child.name) for f in network.factors for p in f.parents}
+    named = [(data.network_names[a], data.network_names[b]) for a, b in data.published_edges]
+    assert len(named) == 17
+    assert set(named) == arcs
+    cells = dict(zip(*np.unique(data.interventions, return_counts=True), strict=True))
+    assert cells == {"": 853 + 902 + 848, "pakts473": 911, "PKC": 723 + 913, "PIP2": 810} | {
+        "pmek": 799,
+        "PKA": 707,
+    }
+    assert (data.interventions[data.experiment == data.experiments.index("b2camp")] == "PKA").all()
 
 
 @pytest.mark.slow
