@@ -1,0 +1,1 @@
+"""Scores of a variable given its parents, compiled: tables, regressions, and a memo of both."""

@@ -1,0 +1,1 @@
+"""Searches for the graph of best score, and constraint-based ones."""
