@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from mmgraph.comparison.cross_validation import CrossValidation, cross_validations
-from mmgraph.comparison.noise import figures_with_noise
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.graph.errors import needs
+from mmgraph.learning.prediction.noise import figures_with_noise
 from mmgraph.networks.boltzmann.answers import PriorWarning
 from mmgraph.predictors.predictor import Predictor
 from mmgraph.predictors.row_predictor import warn_of_prior
@@ -47,8 +47,8 @@ class HeldOut:
     def figures(self) -> list[dict[str, Any]]:
         """Return the figures of each set of modalities, log-loss first, each with its noise.
 
-        As :func:`~mmgraph.comparison.noise.figures_with_noise`. Of a grouped split standard errors
-        are over groups.
+        As :func:`~mmgraph.learning.prediction.noise.figures_with_noise`. Of a grouped split
+        standard errors are over groups.
         """
         tested = self.split.tested
         data = self.split.data.rows(tested)

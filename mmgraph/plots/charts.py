@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Int
 
-from mmgraph.comparison.metrics import BINS, ReliabilityBins, reliability_bins
 from mmgraph.graph.errors import MmgraphError
+from mmgraph.learning.prediction.metrics import BINS, ReliabilityBins, reliability_bins
 from mmgraph.plots.figures import INK, PALETTE, as_chart, colour_bar, legend, name_axes, new_figure
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import pytest
 from sklearn.metrics import log_loss
 
 import mmgraph as mm
-from mmgraph.comparison.noise import standard_error
 from mmgraph.data.leak_alarm import LeakWarning
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.graph.errors import LearningError, MmgraphError, UnknownVariableError
+from mmgraph.learning.prediction.noise import standard_error
 from mmgraph.networks.boltzmann.answers import PriorWarning
 
 ROWS, SETS = 40, (("number", "noise"), ("number",), ("noise",))

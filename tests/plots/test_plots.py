@@ -9,8 +9,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import mmgraph as mm
-from mmgraph.comparison.metrics import expected_calibration_error
 from mmgraph.graph.errors import FormatError, MmgraphError
+from mmgraph.learning.prediction.metrics import expected_calibration_error
 from mmgraph.plots import confusion_matrix, draw_network, network, reliability_diagram, save
 
 

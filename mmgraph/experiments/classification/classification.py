@@ -14,7 +14,6 @@ import numpy as np
 
 from mmgraph.comparison.cross_validation import CrossValidation
 from mmgraph.comparison.held_out import situations
-from mmgraph.comparison.noise import figures_with_noise
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.experiments.classification.data import load_data, warn_of_empty
 from mmgraph.experiments.classification.declaration import (
@@ -24,6 +23,7 @@ from mmgraph.experiments.classification.declaration import (
 from mmgraph.experiments.cross_validated import CrossValidatedJob
 from mmgraph.experiments.job import Answer, Step, StepProgress
 from mmgraph.experiments.reader import Names, Reader
+from mmgraph.learning.prediction.noise import figures_with_noise
 from mmgraph.networks.boltzmann.answers import PriorWarning
 from mmgraph.predictors.multimodal_classifier import MultimodalClassifier
 
@@ -80,8 +80,8 @@ class ClassificationJob(CrossValidatedJob):
     """A classification and its rows; its last step is the model of all rows, kept in a file.
 
     A row of the results has ``split``, ``groups``, ``given``, ``method`` and the figures of
-    :func:`~mmgraph.comparison.noise.figures_with_noise`. The last row of each split, ``given``
-    nothing, has those of the shares of the classes among the training rows.
+    :func:`~mmgraph.learning.prediction.noise.figures_with_noise`. The last row of each split,
+    ``given`` nothing, has those of the shares of the classes among the training rows.
     """
 
     kind = "classification"

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from mmgraph.comparison.noise import standard_error
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.experiments.cross_validated import CrossValidatedJob
 from mmgraph.experiments.gaussian_network.data import Measurements, load_measurements, values_of
@@ -20,6 +19,7 @@ from mmgraph.experiments.gaussian_network.declaration import (
 )
 from mmgraph.experiments.gaussian_network.fold import Fold, key, situations, summary_of_choices
 from mmgraph.experiments.job import Answer, StepProgress
+from mmgraph.learning.prediction.noise import standard_error
 
 
 def job(name: str | os.PathLike[str], directory: Path | None) -> GaussianNetworkJob:

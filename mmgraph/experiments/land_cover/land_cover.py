@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from mmgraph.comparison.metrics import label_metrics
 from mmgraph.experiments.job import Answer, Job, Step, StepProgress
 from mmgraph.experiments.land_cover.declaration import (
     LandCoverDeclaration,
@@ -28,6 +27,7 @@ from mmgraph.experiments.land_cover.experiment import (
 )
 from mmgraph.experiments.land_cover.splits import Split, make_split
 from mmgraph.graph.errors import DatasetError, MmgraphError, suggestion
+from mmgraph.learning.prediction.metrics import label_metrics
 
 FIGURES = ("overall_accuracy", "average_accuracy", "kappa")
 

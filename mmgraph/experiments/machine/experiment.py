@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from mmgraph.comparison.noise import figures_with_noise, standard_error
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.experiments.cross_validated import CrossValidatedJob
 from mmgraph.experiments.job import Answer, StepProgress
 from mmgraph.experiments.machine.data import check_images, load_data
 from mmgraph.experiments.machine.declaration import MachineDeclaration, read_machine
 from mmgraph.experiments.machine.fold import FittedMachine, fit_machine, fit_scales, run_fold
+from mmgraph.learning.prediction.noise import figures_with_noise, standard_error
 
 MACHINE = "machine.mmgraph"
 """Where the first fold's machine lies in the directory of a run."""
@@ -33,8 +33,8 @@ class MachineJob(CrossValidatedJob):
     """A machine and its rows; a fold that was interrupted goes on from its last epoch.
 
     A row of the results has ``split`` and ``given``, and besides the figures of
-    :func:`~mmgraph.comparison.noise.figures_with_noise`; or ``imputed`` and ``mean_squared_error``
-    in the units of the data; or ``representation`` and ``accuracy``.
+    :func:`~mmgraph.learning.prediction.noise.figures_with_noise`; or ``imputed`` and
+    ``mean_squared_error`` in the units of the data; or ``representation`` and ``accuracy``.
     """
 
     kind = "boltzmann_machine"

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score
 
-from mmgraph.comparison.metrics import label_metrics
 from mmgraph.experiments import experiment
 from mmgraph.experiments.land_cover import land_cover
 from mmgraph.experiments.land_cover.declaration import read_land_cover
 from mmgraph.experiments.land_cover.experiment import Experiment, cloud, situations
 from mmgraph.graph.errors import DatasetError, FormatError, MmgraphError
+from mmgraph.learning.prediction.metrics import label_metrics
 from tests.experiments.scenes import small_scene
 
 SMALL = """

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmgraph.comparison.metrics import classification_metrics, expected_calibration_error
-from mmgraph.comparison.noise import (
+from mmgraph.graph.errors import MmgraphError
+from mmgraph.learning.prediction.metrics import classification_metrics, expected_calibration_error
+from mmgraph.learning.prediction.noise import (
     calibration_error_by_chance,
     figures_with_noise,
     standard_error,
 )
-from mmgraph.graph.errors import MmgraphError
 
 
 def test_the_standard_error_over_rows_is_the_usual_one():

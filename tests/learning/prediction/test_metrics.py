@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, log_loss
 
-from mmgraph.comparison.metrics import (
+from mmgraph.graph.errors import MmgraphError
+from mmgraph.learning.prediction.metrics import (
     classification_metrics,
     expected_calibration_error,
     reliability_bins,
 )
-from mmgraph.graph.errors import MmgraphError
 
 
 def test_against_scikit_learn():

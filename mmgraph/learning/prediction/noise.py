@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
-from mmgraph.comparison.metrics import (
+from mmgraph.learning.prediction.metrics import (
     BINS,
     calibration_bins,
     check_probabilities,
