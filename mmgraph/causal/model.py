@@ -8,6 +8,7 @@ from typing import Any
 import networkx as nx
 
 from mmgraph.causal.graph.causal_graph import CausalGraph, Edge
+from mmgraph.causal.identification.answer import Identification, identify
 from mmgraph.networks.bayesian_network import BayesianNetwork
 
 
@@ -111,6 +112,26 @@ class CausalModel:
             f"CausalModel({len(graph.nodes)} nodes, {graph.directed.number_of_edges()} directed, "
             f"{graph.bidirected.number_of_edges()} bidirected edges)"
         )
+
+    def identify(
+        self,
+        outcome: Sequence[str] | str,
+        do: Sequence[str] | str = (),
+        given: Sequence[str] | str = (),
+    ) -> Identification:
+        """Return whether and how the observed joint determines P(outcome | do(do), given).
+
+        Complete, by the algorithms ID and IDC (Shpitser and Pearl 2006): the answer holds a
+        formula, or a hedge where none exists. Not to be identifiable is an answer, and no error.
+
+        Raises
+        ------
+        CausalError
+            If a variable is named twice, an outcome is set, or a variable is latent.
+        UnknownVariableError
+            If a name is no node; with the nearest name.
+        """
+        return identify(self.graph, outcome, do, given, self.network)
 
     def to_networkx(self) -> nx.MultiDiGraph:
         """Return the graph as multigraph of networkx.
