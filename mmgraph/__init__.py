@@ -10,6 +10,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mmgraph.causal.counterfactuals.mediation import mediation
+    from mmgraph.causal.counterfactuals.nested import effect_through
+    from mmgraph.causal.counterfactuals.structural_model import StructuralModel
+    from mmgraph.causal.counterfactuals.table_bounds import counterfactual_bounds
     from mmgraph.causal.modalities.information.by_modality import information_by_modality
     from mmgraph.causal.modalities.information.partial_information import partial_information
     from mmgraph.causal.modalities.information.value_of_information import value_of_information
@@ -120,6 +124,7 @@ _HOMES = {
     "Samples": "mmgraph.inference.samples",
     "Schema": "mmgraph.data.schema.schema",
     "Softmax": "mmgraph.graph.conditionals.deterministic_and_softmax",
+    "StructuralModel": "mmgraph.causal.counterfactuals.structural_model",
     "TableFactor": "mmgraph.graph.factors.table",
     "Tabulated": "mmgraph.graph.interaction",
     "TorchLeaf": "mmgraph.predictors.leaves.torch_module",
@@ -128,7 +133,9 @@ _HOMES = {
     "UnaryFactor": "mmgraph.graph.factors.unary",
     "Variable": "mmgraph.graph.variable",
     "WordsLeaf": "mmgraph.predictors.leaves.words",
+    "counterfactual_bounds": "mmgraph.causal.counterfactuals.table_bounds",
     "cross_validate": "mmgraph.comparison.held_out",
+    "effect_through": "mmgraph.causal.counterfactuals.nested",
     "expectation_maximization": "mmgraph.learning.conditionals.expectation_maximization",
     "expected_family_counts": "mmgraph.inference.exact.family_counts",
     "folds": "mmgraph.data.folds",
@@ -141,6 +148,7 @@ _HOMES = {
     "learn_parameters": "mmgraph.learning.conditionals.parameters",
     "log_partition": "mmgraph.inference.query",
     "map_query": "mmgraph.inference.query",
+    "mediation": "mmgraph.causal.counterfactuals.mediation",
     "nested_folds": "mmgraph.data.folds",
     "open_table": "mmgraph.data.tables",
     "partial_information": "mmgraph.causal.modalities.information.partial_information",
@@ -192,6 +200,7 @@ __all__ = [
     "Samples",
     "Schema",
     "Softmax",
+    "StructuralModel",
     "TableFactor",
     "Tabulated",
     "TorchLeaf",
@@ -200,7 +209,9 @@ __all__ = [
     "UnaryFactor",
     "Variable",
     "WordsLeaf",
+    "counterfactual_bounds",
     "cross_validate",
+    "effect_through",
     "expectation_maximization",
     "expected_family_counts",
     "folds",
@@ -213,6 +224,7 @@ __all__ = [
     "learn_parameters",
     "log_partition",
     "map_query",
+    "mediation",
     "nested_folds",
     "open_table",
     "partial_information",

@@ -1,0 +1,1 @@
+"""What would have been: several worlds that share their causes, and effects along paths."""
