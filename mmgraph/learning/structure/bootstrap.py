@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float64, Shaped
 
 from mmgraph.graph.errors import LearningError
 from mmgraph.learning.kept_state import KeptState
-from mmgraph.learning.structure.graphs.equivalence import Adjacency
+from mmgraph.learning.structure.graphs.equivalence import Adjacency, without_cycles
 
 Weights = Float64[np.ndarray, " rows"]
 Shares = Float64[np.ndarray, "parents children"]
@@ -96,16 +96,7 @@ def consensus(frequencies: Frequencies, threshold: float | None = None) -> tuple
     candidates = np.argwhere(np.triu(edges >= threshold - 1e-9))
     directed = [(a, b) if arcs[a, b] >= arcs[b, a] else (b, a) for a, b in candidates]
     directed.sort(key=lambda arc: (-edges[arc], -arcs[arc]))
-    graph = np.zeros(arcs.shape, dtype=bool)
-    reaches = np.eye(len(arcs), dtype=bool)
-    for a, b in directed:
-        if reaches[b, a]:
-            a, b = b, a
-            if arcs[a, b] == 0:
-                continue
-        graph[a, b] = True
-        reaches |= reaches[:, a, None] & reaches[None, b]
-    return graph, float(threshold)
+    return without_cycles(directed, arcs > 0), float(threshold)
 
 
 def bootstrap(

@@ -116,6 +116,21 @@ def extension(graph: PartialGraph, constraints: Constraints | None = None) -> Ad
     return dag
 
 
+def without_cycles(arcs: Iterable[tuple[int, int]], may_be: Adjacency) -> Adjacency:
+    """Return the acyclic graph of arcs that are added in their order.
+
+    An arc that would close a cycle is reversed where the reverse may be, and left out otherwise.
+    """
+    graph = np.zeros(may_be.shape, dtype=bool)
+    reaches = np.eye(len(may_be), dtype=bool)
+    for arc in arcs:
+        a, b = arc[::-1] if reaches[arc[::-1]] else arc
+        if may_be[a, b]:
+            graph[a, b] = True
+            reaches |= reaches[:, a, None] & reaches[None, b]
+    return graph
+
+
 def structural_hamming_distance(first: PartialGraph, second: PartialGraph) -> int:
     """Return the number of pairs of nodes between which two graphs say different things.
 
