@@ -12,11 +12,13 @@ from mmgraph.plots.label_maps import energy_trace, label_map, uncertainty_map
 from mmgraph.plots.machines import image_grid, training_curves
 from mmgraph.plots.network import draw_network
 from mmgraph.plots.predictive_checks import predictive_checks
+from mmgraph.plots.structure import draw_structure
 
 __all__ = [
     "confusion_matrix",
     "disparity_maps",
     "draw_network",
+    "draw_structure",
     "energy_trace",
     "image_grid",
     "label_map",

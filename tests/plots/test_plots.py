@@ -11,7 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 import mmgraph as mm
 from mmgraph.graph.errors import FormatError, MmgraphError
 from mmgraph.learning.prediction.metrics import expected_calibration_error
-from mmgraph.plots import confusion_matrix, draw_network, network, reliability_diagram, save
+from mmgraph.plots import confusion_matrix, draw_network, reliability_diagram, save
+from mmgraph.plots.graph_shapes import Drawing, shapes
 
 
 def small_network() -> mm.BayesianNetwork:
@@ -146,18 +147,12 @@ def test_bad_input(tmp_path: Path):
 
 
 def test_names_of_several_lines_have_taller_boxes_that_arrows_touch():
-    cause, leaf = mm.Variable("class", ("a", "b")), mm.Variable("one\ntwo\nthree $x$", ("c", "d"))
-    net = mm.BayesianNetwork(
-        [cause, leaf],
-        [
-            mm.TableFactor((cause,), np.full(2, 0.5), child=cause),
-            mm.TableFactor((cause, leaf), np.full((2, 2), 0.5), child=leaf),
-        ],
-    )
-    nodes, courses = network._shapes(net)
-    upper, lower = nodes["class"], nodes[leaf.name]
+    leaf = "one\ntwo\nthree $x$"
+    drawing = Drawing({"class": None, leaf: None}, {("class", leaf): "->"})
+    nodes, courses = shapes(drawing)
+    upper, lower = nodes["class"], nodes[leaf]
     assert lower.height > upper.height
-    course = courses["class", leaf.name]
+    course = courses["class", leaf]
     np.testing.assert_allclose(course[0][1], upper.y - upper.height / 2)
     np.testing.assert_allclose(course[-1][1], lower.y + lower.height / 2)
     assert course[-1][1] < course[0][1] - 0.3
