@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 
 from mmgraph.causal.graph.causal_graph import CausalGraph, Edge
+from mmgraph.causal.graph.dagitty import read_dagitty
 from mmgraph.causal.identification.answer import Identification, identify
+from mmgraph.graph.errors import CausalError
+from mmgraph.interop.causal_graphs import to_gml, to_pgmpy_dag
 from mmgraph.networks.bayesian_network import BayesianNetwork
+
+if TYPE_CHECKING:
+    from pgmpy.base import DAG
 
 
 class CausalModel:
@@ -38,6 +45,11 @@ class CausalModel:
     network : BayesianNetwork or None
         Where numbers come from if no table and no data are given; its variables may be more than
         the observed ones.
+    latent : frozenset of str
+        Variables that were projected out of the graph.
+    roles : dict of str to tuple of str
+        What a dagitty text says of variables: ``exposure``, ``outcome``, ``latent``, ``adjusted``,
+        ``selected``. They are for the reader: no question takes them as asked.
     """
 
     def __init__(
@@ -47,26 +59,17 @@ class CausalModel:
         bidirected: Iterable[Edge] = (),
         modalities: Mapping[str, str] | None = None,
     ) -> None:
-        self._take(CausalGraph(nodes, directed, bidirected), modalities or {}, None)
-
-    def _take(
-        self, graph: CausalGraph, modalities: Mapping[str, str], network: BayesianNetwork | None
-    ) -> None:
-        graph.check_nodes(modalities, "modalities")
-        self.graph = graph
-        self.modalities = dict(modalities)
-        self.network = network
+        self.graph = CausalGraph(nodes, directed, bidirected)
+        self.graph.check_nodes(modalities or {}, "modalities")
+        self.modalities = dict(modalities or {})
+        self.network: BayesianNetwork | None = None
+        self.latent: frozenset[str] = frozenset()
+        self.roles: dict[str, tuple[str, ...]] = {}
 
     @classmethod
-    def _of(
-        cls,
-        graph: CausalGraph,
-        modalities: Mapping[str, str] | None = None,
-        network: BayesianNetwork | None = None,
-    ) -> CausalModel:
-        model = cls.__new__(cls)
-        model._take(graph, modalities or {}, network)
-        return model
+    def _of(cls, graph: CausalGraph, modalities: Mapping[str, str] | None = None) -> CausalModel:
+        edges = graph.directed.edges, graph.bidirected.edges
+        return cls(graph.nodes, *edges, modalities=modalities)
 
     @classmethod
     def from_network(cls, net: BayesianNetwork, latent: Collection[str] = ()) -> CausalModel:
@@ -86,20 +89,59 @@ class CausalModel:
         """
         graph = CausalGraph.projected(list(net.variables), net.edges, latent)
         named = {n: net.variables[n].modality for n in graph.nodes}
-        return cls._of(graph, {n: m for n, m in named.items() if m is not None}, net)
+        model = cls._of(graph, {n: m for n, m in named.items() if m is not None})
+        model.network, model.latent = net, frozenset(latent)
+        return model
 
     @classmethod
     def from_structure(cls, found: Any) -> CausalModel:
         """Return the model of a learned structure's edges: every common cause is observed.
 
+        After FCI it is that of its PAG, ``<->`` being a hidden common cause.
+
         Parameters
         ----------
         found : LearnedStructure
             What :func:`mmgraph.learn_structure` returns: ``names``, ``edges`` and, where it has
-            them, ``modalities``.
+            them, ``pag`` and ``modalities``.
+
+        Raises
+        ------
+        CausalError
+            If the PAG leaves open which way an edge runs (which).
         """
         modalities = {n: m for n, m in (getattr(found, "modalities", None) or {}).items() if m}
-        return cls(found.names, found.edges, modalities=modalities)
+        pag = getattr(found, "pag", None)
+        if pag is None:
+            return cls(found.names, found.edges, modalities=modalities)
+        for edge in pag:
+            if edge[1] not in ("->", "<-", "<->"):
+                raise CausalError(f"the PAG leaves open what {' '.join(edge)} is: say it in edges")
+        arrows = [(b, a) if mark == "<-" else (a, b) for a, mark, b in pag if mark != "<->"]
+        return cls(found.names, arrows, [(a, b) for a, m, b in pag if m == "<->"], modalities)
+
+    @classmethod
+    def from_dagitty(
+        cls, source: str | PathLike[str], modalities: Mapping[str, str] | None = None
+    ) -> CausalModel:
+        """Return the model of a dagitty text, its latent variables projected out.
+
+        Parameters
+        ----------
+        source : str or path
+            A text such as ``"dag { x -> {y z}; x <-> z }"``, a path, or the name of a published
+            graph that pgmpy ships: ``"Acid_1996"``, ``"Shrier_2008"``, …
+        modalities : mapping of str to str, optional
+
+        Raises
+        ------
+        FormatError
+            If it is no such text (line, and what was expected), or there is no such file or name.
+        """
+        found = read_dagitty(source)
+        model = cls._of(found.graph, modalities)
+        model.roles, model.latent = found.roles, frozenset(found.roles.get("latent", ()))
+        return model
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -131,6 +173,9 @@ class CausalModel:
         UnknownVariableError
             If a name is no node; with the nearest name.
         """
+        for what, names in (("outcome", outcome), ("do", do), ("given", given)):
+            for name in self.latent.intersection([names] if isinstance(names, str) else names):
+                raise CausalError(f"{what} names '{name}', which is latent: nobody observes it")
         return identify(self.graph, outcome, do, given, self.network)
 
     def to_networkx(self) -> nx.MultiDiGraph:
@@ -146,3 +191,13 @@ class CausalModel:
         for a, b in self.graph.bidirected.edges:
             made.add_edges_from([(a, b), (b, a)], kind="bidirected")
         return made
+
+    def to_dowhy(self) -> str:
+        """Return the graph in GML, for ``dowhy.CausalModel(graph=…)``; hidden causes are nodes."""
+        return to_gml(self.nodes, self.graph.directed.edges, self.graph.bidirected.edges)
+
+    def to_pgmpy(self) -> DAG:
+        """Return the graph as ``DAG`` of pgmpy, hidden causes being its latents (``interop``)."""
+        graph = self.graph
+        edges = graph.directed.edges, graph.bidirected.edges
+        return to_pgmpy_dag(self.nodes, *edges, self.modalities)

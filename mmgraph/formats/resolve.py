@@ -209,7 +209,7 @@ def _suffix(path: Path) -> str:
 
 def known_names() -> list[str]:
     """Return the names of all networks that :func:`read` finds by name."""
-    return sorted({name for folder in _folders() for name in _names_in(folder)})
+    return sorted({name for folder in model_folders() for name in _names_in(folder)})
 
 
 def _names_in(folder: Path) -> Iterator[str]:
@@ -221,7 +221,8 @@ def _names_in(folder: Path) -> Iterator[str]:
             yield path.name.removesuffix(".gz").removesuffix(".bif").removesuffix(".json")
 
 
-def _folders() -> Iterator[Path]:
+def model_folders() -> Iterator[Path]:
+    """Yield the folders of the files that are known by name: mmgraph's models, then pgmpy's."""
     yield models_directory()
     # Importing pgmpy would take seconds; its files lie where its specification says.
     try:
@@ -236,7 +237,7 @@ def _known(path: Path, name: str) -> Path | None:
     """Return the place of a network that is known by a bare name."""
     if path.name != name:
         return None
-    for folder in _folders():
+    for folder in model_folders():
         for suffix in _MODEL_SUFFIXES:
             candidate = folder / f"{name}{suffix}"
             if is_native(candidate) or (suffix in _MODEL_FILES and candidate.is_file()):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 import mmgraph as mm
-from mmgraph.graph.errors import GraphError, UnknownVariableError
+from mmgraph.graph.errors import CausalError, GraphError, UnknownVariableError
 
 
 def test_a_network_gives_its_graph_and_latent_variables_are_projected_out():
@@ -29,6 +29,17 @@ def test_a_learned_structure_gives_its_edges():
     model = mm.CausalModel.from_structure(found)
     assert (model.nodes, model.modalities) == (("a", "b"), {"a": "sound"})
     assert list(model.graph.directed.edges) == [("a", "b")]
+
+
+def test_a_partial_ancestral_graph_gives_hidden_causes_or_says_what_is_open():
+    found = SimpleNamespace(names=("a", "b", "c"), edges=[("a", "b")], pag=[("b", "<-", "a")])
+    found.pag.append(("b", "<->", "c"))
+    model = mm.CausalModel.from_structure(found)
+    assert list(model.graph.directed.edges) == [("a", "b")]
+    assert list(model.graph.bidirected.edges) == [("b", "c")]
+    found.pag.append(("a", "o->", "c"))
+    with pytest.raises(CausalError, match="leaves open what a o-> c is"):
+        mm.CausalModel.from_structure(found)
 
 
 def test_networkx_gets_both_kinds_of_edges():

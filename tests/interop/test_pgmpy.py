@@ -75,7 +75,7 @@ NAMES = {
 
 def bundled(name: str) -> Path:
     return next(
-        place for folder in resolve._folders() if (place := folder / f"{name}.json").is_file()
+        place for folder in resolve.model_folders() if (place := folder / f"{name}.json").is_file()
     )
 
 
