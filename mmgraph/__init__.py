@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from mmgraph.learning.conditionals.expectation_maximization import expectation_maximization
     from mmgraph.learning.conditionals.parameters import learn_parameters
     from mmgraph.learning.conditionals.priors import Prior
+    from mmgraph.learning.structure.learn_structure import learn_structure
     from mmgraph.networks.bayesian_network import BayesianNetwork
     from mmgraph.networks.boltzmann.deep import DeepBoltzmannMachine
     from mmgraph.networks.boltzmann.layers import Pathway
@@ -146,6 +147,7 @@ _HOMES = {
     "joint": "mmgraph.inference.query",
     "joint_moments": "mmgraph.inference.query",
     "learn_parameters": "mmgraph.learning.conditionals.parameters",
+    "learn_structure": "mmgraph.learning.structure.learn_structure",
     "log_partition": "mmgraph.inference.query",
     "map_query": "mmgraph.inference.query",
     "mediation": "mmgraph.causal.counterfactuals.mediation",
@@ -222,6 +224,7 @@ __all__ = [
     "joint",
     "joint_moments",
     "learn_parameters",
+    "learn_structure",
     "log_partition",
     "map_query",
     "mediation",

@@ -92,7 +92,7 @@ class CodedTable:
         if chunk_rows < 1:
             raise LearningError(f"a chunk has at least one row, not {chunk_rows}")
         self.table, self.variables, self.chunk_rows = table, variables, chunk_rows
-        self._weights = None if weights is None else _checked_weights(weights)
+        self._weights = None if weights is None else checked_weights(weights)
         self._elements = _matched(table, variables)
         self._coded: list[CodedRows] | None = None
 
@@ -195,10 +195,10 @@ def coded_chunks(
             raise LearningError("chunks of coded rows have weights of their own; give none beside")
         return data
     if isinstance(data, CodedRows):
-        rows = data if weights is None else replace(data, weights=_checked_weights(weights))
+        rows = data if weights is None else replace(data, weights=checked_weights(weights))
         return [rows]
     if isinstance(data, Evidence):
-        return [_of_evidence(data, None if weights is None else _checked_weights(weights))]
+        return [_of_evidence(data, None if weights is None else checked_weights(weights))]
     table = open_table(data)
     if chunk_rows is None:
         chunk_rows = 1 << 62 if table.in_memory else CHUNK_ROWS
@@ -221,7 +221,8 @@ def _of_evidence(evidence: Evidence, weights: np.ndarray | None) -> CodedRows:
     )
 
 
-def _checked_weights(weights: object) -> np.ndarray:
+def checked_weights(weights: object) -> np.ndarray:
+    """Return weights, one a row, or raise LearningError if one is negative or not finite."""
     array = float_array(weights, "weights are numbers, one a row", LearningError)
     if array.ndim != 1:
         raise LearningError(f"weights have one axis, of rows; these have shape {array.shape}")

@@ -57,6 +57,8 @@ class StructureData:
         The number of the experiment that a row comes from; -1 where nothing was set.
     is_set : bool array, shape (experiments, variables)
         The variables that each experiment set.
+    groups : int64 array, shape (rows,), optional
+        Rows of one group belong together: they are drawn and left out together.
     """
 
     variables: tuple[Variable, ...]
@@ -65,6 +67,22 @@ class StructureData:
     weights: Float64[np.ndarray, " rows"]
     experiment: Int64[np.ndarray, " rows"]
     is_set: Bool[np.ndarray, "experiments variables"]
+    groups: Int64[np.ndarray, " rows"] | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the variables."""
+        return tuple(v.name for v in self.variables)
+
+    @property
+    def targets(self) -> list[list[int]]:
+        """The variables that each experiment set, by number."""
+        return [np.flatnonzero(row).tolist() for row in self.is_set]
+
+    @property
+    def always_set(self) -> Bool[np.ndarray, " variables"]:
+        """Which variables were set in every row."""
+        return np.vstack([self.is_set, np.zeros(len(self.variables), bool)])[self.experiment].all(0)
 
     @property
     def is_discrete(self) -> bool:
@@ -92,7 +110,7 @@ class StructureData:
         score: str = "bic",
         strength: float = 1.0,
         weights: Float64[np.ndarray, " rows"] | None = None,
-        held_out: Bool[np.ndarray, " rows"] | None = None,
+        held_out: Float64[np.ndarray, " rows"] | None = None,
     ) -> ScoredRows:
         """Return the records that compiled searches take.
 
@@ -105,8 +123,9 @@ class StructureData:
             The score's parameter (``ScoredRows.strength``).
         weights : array, optional
             Multiplicities instead of the rows' own, as a bootstrap draws them.
-        held_out : array of bool, optional
-            Rows that the score "held-out" is the log-likelihood of.
+        held_out : array, optional
+            How many of each row the score "held-out" is the log-likelihood of; the others are
+            learned from.
 
         Raises
         ------
@@ -121,8 +140,8 @@ class StructureData:
             default_memory_budget(),
             "Learn from fewer rows, or put measurements into bins: only distinct rows count then",
         )
-        trained = sets * weights if held_out is None else sets * weights * ~held_out
-        held = np.zeros((0, len(weights))) if held_out is None else sets * weights * held_out
+        trained = sets * (weights if held_out is None else weights - held_out)
+        held = np.zeros((0, len(weights))) if held_out is None else sets * held_out
         values, log_scale = self._standardised(weights)
         bits, first_bit, counted = self._bits(weights, sets, allowed=held_out is None)
         totals = np.maximum(trained.sum(1), 1.0)

@@ -1,0 +1,261 @@
+"""Learning the graph of a Bayesian network from a table, with how sure of it the rows make us."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+
+from mmgraph.data.encoding import READING
+from mmgraph.graph.errors import LearningError, check_choice, suggestion
+from mmgraph.learning.structure.bootstrap import bootstrap as bootstrapped
+from mmgraph.learning.structure.constraints import Constraints, Edge
+from mmgraph.learning.structure.graphs.equivalence import Adjacency, cpdag
+from mmgraph.learning.structure.learned_structure import LearnedStructure
+from mmgraph.learning.structure.problem import SCORES, StructureData
+from mmgraph.learning.structure.reading import MISSING_CELLS, check_cells, structure_data
+from mmgraph.learning.structure.searches.best_graph import SEARCHES, FoundGraph, best_graph
+
+_KINDS = ("states", "modalities", "variables", "bins", "continuous", "groups", "weights")
+_CONSTRAINTS = ("max_parents", "roots", "leaves")
+
+_STRENGTHS = {"bdeu": 1.0, "bds": 1.0, "bge": 1.0, "held-out": 1.0}
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """The options of :func:`learn_structure` that say how to search; see there."""
+
+    restarts: int | None = None
+    strength: float | None = None
+    held_out: float = 0.3
+    missing: str = "raise"
+    start: Sequence[Edge] = ()
+    threshold: float | None = None
+    threads: int | None = None
+    checkpoint: str | PathLike[str] | None = None
+    progress: Callable[[int, int], object] | None = None
+
+
+def learn_structure(
+    data: object,
+    *,
+    score: str = "bic",
+    method: str = "auto",
+    tiers: Iterable[Iterable[str]] = (),
+    required: Iterable[Edge] = (),
+    forbidden: Iterable[Edge] = (),
+    interventions: str | None = None,
+    bootstrap: int = 0,
+    generator: torch.Generator | None = None,
+    **options: Any,
+) -> LearnedStructure:
+    """Return the graph that a table supports best, and how sure that is.
+
+    Columns of labels become discrete variables, measurements continuous ones, as for
+    ``BayesianNetwork.from_data``; a graph over both kinds is that of a conditional linear Gaussian
+    network, without edges from measurements to labels.
+
+    Parameters
+    ----------
+    data : pandas or Dask DataFrame, mapping of str to array, path, or MultimodalData
+    score : str, optional
+        "bic" and "aic" (all tables); "held-out", the log-likelihood of rows left out; "bdeu", "bds"
+        (Scutari 2016) and "k2" of discrete tables; "bge" of continuous ones. Natural logarithms;
+        higher is better.
+    method : str, optional
+        "exact" (up to 20 variables), "orders" (Andrews et al. 2023, with restarts), "tabu",
+        "climb", "ges", or "pc" and "fci" (extra ``discovery``). By default "exact" up to 10
+        variables, "orders" up to 300, else "tabu"; the answer says which.
+    tiers, required, forbidden : optional
+        Of variables or whole modalities, see :meth:`Constraints.of`.
+    interventions : str, optional
+        The column that names the variable that a row's experiment set, empty where none (several
+        between commas). A variable's own score skips the rows in which it was set.
+    bootstrap : int, optional
+        How many times to learn anew from resampled rows, for the ``confidence`` of edges. Rows of
+        an experiment are resampled among themselves.
+    generator : torch.Generator, optional
+        The source of randomness: of restarts, held-out rows and the bootstrap.
+    states, modalities, variables, bins, continuous
+        What the columns are, as for ``BayesianNetwork.from_data``; so are ``missing_cells`` (what
+        stands for a missing cell), ``encoding``, ``separator`` and ``decimal``.
+    groups, weights : str
+        Columns that say which rows belong together (a person, a recording), and how often each
+        counts; weights may be an array.
+    max_parents, roots, leaves
+        See :meth:`Constraints.of`.
+    missing : {"raise", "available", "em"}
+        What to do about missing cells: refuse them, score a family by the rows that have it
+        (discrete tables; Bodewes and Scutari 2021), or structural EM (Friedman 1998).
+    strength : float
+        Equivalent sample size of "bdeu" and "bds", pseudo-count a cell of "held-out", rows that the
+        prior mean of "bge" counts for; by default 1.
+    held_out : float
+        The share of rows (or groups) that "held-out" scores; by default .3.
+    restarts : int
+        See :func:`best_graph`; by default some 25, fewer where rows are many.
+    start : sequence of (cause, effect)
+        Edges to start from.
+    threshold : float
+        The share from which on an edge is in the consensus graph; by default it is chosen.
+    threads, checkpoint, progress
+        Of the bootstrap, see :func:`mmgraph.learning.structure.bootstrap.bootstrap`.
+
+    Raises
+    ------
+    UnknownVariableError
+        If a column, variable or modality is named that is not there; with the nearest name.
+    IncompleteDataError
+        If cells are missing, unless ``missing`` says what to do.
+    LearningError
+        If constraints contradict each other, the score does not fit the variables, a column is
+        constant, or an option is unknown.
+    MemoryBudgetError
+        If the rows, or the tables of the exact search, would not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> cause = np.random.default_rng(0).integers(0, 2, 500)
+    >>> effect = np.where(np.random.default_rng(1).random(500) < 0.9, cause, 1 - cause)
+    >>> learn_structure({"rain": cause, "wet": effect}, tiers=[["rain"], ["wet"]]).edges
+    [('rain', 'wet')]
+    """
+    began = time.perf_counter()
+    reading, kinds, limits, search = _sorted_options(options)
+    check_choice("score", score, SCORES, LearningError)
+    check_choice("method", method, SEARCHES, LearningError)
+    rows = structure_data(data, interventions, reading=reading, **kinds)
+    check_cells(rows, search.missing)
+    rows.check_score(score)
+    modalities = {v.name: v.modality for v in rows.variables}
+    constraints = Constraints.of(
+        rows.names, modalities, tiers=tiers, required=required, forbidden=forbidden, **limits
+    )
+    seeds = torch.randint(2**31, (2,), generator=generator).tolist()
+    learner = _Learner(rows, constraints, score, method, search, seeds)
+    best = learner.best()
+    learned = LearnedStructure.of_graph(
+        constraints,
+        best.adjacency,
+        rows.targets,
+        score=best.score,
+        method=f"{best.method}; {score}",
+        trace=best.trace,
+        modalities=modalities,
+    )
+    if bootstrap:
+        frequencies = learner.bootstrap(bootstrap, generator)
+        learned = learned.with_frequencies(frequencies, search.threshold)
+    return replace(learned, seconds=time.perf_counter() - began)
+
+
+def _sorted_options(
+    options: Mapping[str, Any],
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], SearchOptions]:
+    """Options of reading, of kinds of columns, of constraints and of the search."""
+    of_search = [f.name for f in fields(SearchOptions)]
+    names = {"missing_cells": "missing"} | {n: n for n in READING if n not in ("missing", "extra")}
+    allowed = (*names, *_KINDS, *_CONSTRAINTS, *of_search)
+    for name in options:
+        if name not in allowed:
+            raise LearningError(
+                f"there is no option {name!r}{suggestion(name, allowed)} (there are: "
+                f"{', '.join(allowed)})"
+            )
+    search = SearchOptions(**{n: v for n, v in options.items() if n in of_search})
+    check_choice("missing", search.missing, MISSING_CELLS, LearningError)
+    if not 0 < search.held_out < 1:
+        raise LearningError(f"held_out is a share of the rows, not {search.held_out!r}")
+    return (
+        {names[n]: v for n, v in options.items() if n in names},
+        {n: v for n, v in options.items() if n in _KINDS},
+        {n: v for n, v in options.items() if n in _CONSTRAINTS},
+        search,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Learner:
+    """The search on the rows, or on a sample of them."""
+
+    data: StructureData
+    constraints: Constraints
+    score: str
+    method: str
+    options: SearchOptions
+    seeds: Sequence[int]
+    strength: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        strength = self.options.strength
+        if strength is None:
+            strength = _STRENGTHS.get(self.score, 1.0)
+        if not strength > 0:
+            raise LearningError(f"the strength of a score is positive, not {strength!r}")
+        object.__setattr__(self, "strength", float(strength))
+
+    def best(self, weights: Float64[np.ndarray, " rows"] | None = None) -> FoundGraph:
+        """The best graph on the rows, or on so many of each."""
+        weights = self.data.weights if weights is None else weights
+        rows = self.data.scored_rows(
+            self.constraints, self.score, self.strength, weights, self._held_out(weights)
+        )
+        return best_graph(rows, self.method, self.options.restarts, self.seeds[0], self._start())
+
+    def bootstrap(self, replicates: int, generator: torch.Generator | None) -> Any:
+        """The shares of arcs in graphs of resampled rows."""
+        weights = self.data.weights
+        each = np.arange(len(weights))
+        share = weights
+        if self.data.groups is None and bool((weights == np.floor(weights)).all()):
+            # Rows that are alike are held once; each of them is drawn by itself.
+            each, share = np.repeat(each, weights.astype(np.int64)), np.ones_like(weights)
+
+        def search(drawn: Float64[np.ndarray, " rows"]) -> Adjacency:
+            counts = np.bincount(each, drawn, len(weights)) * share
+            graph = self.best(counts).adjacency
+            return cpdag(graph, self.constraints, self.data.targets).marks
+
+        return bootstrapped(
+            search,
+            len(each),
+            replicates,
+            generator,
+            groups=None if self.data.groups is None else self.data.groups[each],
+            strata=self.data.experiment[each] if len(self.data.is_set) else None,
+            threads=self.options.threads,
+            progress=self.options.progress,
+            checkpoint=self.options.checkpoint,
+            belongs_to={"score": self.score, "method": self.method, "names": self.data.names},
+        )
+
+    def _start(self) -> Adjacency | None:
+        """The graph to start from."""
+        if not self.options.start:
+            return None
+        places = {name: i for i, name in enumerate(self.constraints.names)}
+        graph = self.constraints.required.copy()
+        for cause, effect in self.options.start:
+            graph[places[cause], places[effect]] = True
+        self.constraints.check(graph, "the graph to start from")
+        return graph
+
+    def _held_out(
+        self, weights: Float64[np.ndarray, " rows"]
+    ) -> Float64[np.ndarray, " rows"] | None:
+        """How many of each row, or whole groups of rows, the score is the likelihood of."""
+        if self.score != "held-out":
+            return None
+        random, share = np.random.default_rng(self.seeds[1]), self.options.held_out
+        if self.data.groups is None and bool((weights == np.floor(weights)).all()):
+            return random.binomial(weights.astype(np.int64), share).astype(np.float64)
+        units = np.arange(len(weights)) if self.data.groups is None else self.data.groups
+        return weights * (random.random(int(units.max()) + 1) < share)[units]
