@@ -139,6 +139,7 @@ def learn_structure(
     constraints = Constraints.of(
         rows.names, modalities, tiers=tiers, required=required, forbidden=forbidden, **limits
     )
+    constraints = rows.possible(constraints)
     seeds = torch.randint(2**31, (2,), generator=generator).tolist()
     learner = _Learner(rows, constraints, score, method, search, seeds)
     best = learner.best()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, Integer, UInt64
@@ -104,6 +104,23 @@ class StructureData:
                 f"{' or '.join(_LIKELIHOODS)}, or put '{name}' into bins (mm.Discretizer)"
             )
 
+    def possible(self, constraints: Constraints) -> Constraints:
+        """Return constraints without edges from measurements to labels, which no score has.
+
+        Raises
+        ------
+        LearningError
+            If such an edge is required.
+        """
+        discrete = np.array([v.is_discrete for v in self.variables])
+        impossible = ~discrete[:, None] & discrete[None, :]
+        for cause, effect in np.argwhere(constraints.required & impossible):
+            raise LearningError(
+                f"the edge {self.names[cause]} -> {self.names[effect]} is required, from "
+                f"measurements to labels: put '{self.names[cause]}' into bins, or turn the edge"
+            )
+        return replace(constraints, allowed=constraints.allowed & ~impossible)
+
     def scored_rows(
         self,
         constraints: Constraints,
@@ -117,6 +134,7 @@ class StructureData:
         Parameters
         ----------
         constraints : Constraints
+            As :meth:`possible` gives them.
         score : str, optional
             One of ``SCORES``.
         strength : float, optional
@@ -168,17 +186,12 @@ class StructureData:
             first_bit=first_bit,
             counted=counted,
             complete=not bool((self.codes < 0).any()),
-            allowed=np.ascontiguousarray(constraints.allowed & self._possible()),
+            allowed=np.ascontiguousarray(constraints.allowed),
             required=np.ascontiguousarray(constraints.required),
             max_parents=constraints.max_parents,
             kind=SCORES[score],
             strength=float(strength),
         )
-
-    def _possible(self) -> Bool[np.ndarray, "parents children"]:
-        """Edges that a conditional linear Gaussian network can have: none to states from values."""
-        discrete = np.array([v.is_discrete for v in self.variables])
-        return ~(~discrete[:, None] & discrete[None, :])
 
     def _row_sets(
         self,
