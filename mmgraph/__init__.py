@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from mmgraph.causal.modalities.information.partial_information import partial_information
     from mmgraph.causal.modalities.information.value_of_information import value_of_information
     from mmgraph.causal.model import CausalModel
+    from mmgraph.causal.sensitivity.e_value import e_value
+    from mmgraph.causal.sensitivity.omitted_variable import (
+        OmittedVariableBias,
+        omitted_variable_bias,
+    )
+    from mmgraph.causal.sensitivity.table_sensitivity import table_sensitivity
     from mmgraph.comparison.held_out import cross_validate
     from mmgraph.data.folds import folds, nested_folds
     from mmgraph.data.multimodal_data import MultimodalData
@@ -115,6 +121,7 @@ _HOMES = {
     "MultimodalRegressor": "mmgraph.predictors.multimodal_regressor",
     "NoisyMax": "mmgraph.graph.conditionals.noisy_max",
     "NoisyOr": "mmgraph.graph.conditionals.noisy_or",
+    "OmittedVariableBias": "mmgraph.causal.sensitivity.omitted_variable",
     "PairwiseFactor": "mmgraph.graph.factors.edges",
     "Pathway": "mmgraph.networks.boltzmann.layers",
     "Posterior": "mmgraph.inference.posterior",
@@ -136,6 +143,7 @@ _HOMES = {
     "WordsLeaf": "mmgraph.predictors.leaves.words",
     "counterfactual_bounds": "mmgraph.causal.counterfactuals.table_bounds",
     "cross_validate": "mmgraph.comparison.held_out",
+    "e_value": "mmgraph.causal.sensitivity.e_value",
     "effect_through": "mmgraph.causal.counterfactuals.nested",
     "expectation_maximization": "mmgraph.learning.conditionals.expectation_maximization",
     "expected_family_counts": "mmgraph.inference.exact.family_counts",
@@ -152,12 +160,14 @@ _HOMES = {
     "map_query": "mmgraph.inference.query",
     "mediation": "mmgraph.causal.counterfactuals.mediation",
     "nested_folds": "mmgraph.data.folds",
+    "omitted_variable_bias": "mmgraph.causal.sensitivity.omitted_variable",
     "open_table": "mmgraph.data.tables",
     "partial_information": "mmgraph.causal.modalities.information.partial_information",
     "query": "mmgraph.inference.query",
     "read": "mmgraph.formats.resolve",
     "sample": "mmgraph.inference.query",
     "soft": "mmgraph.graph.soft_evidence",
+    "table_sensitivity": "mmgraph.causal.sensitivity.table_sensitivity",
     "to_pgmpy": "mmgraph.interop.pgmpy",
     "to_pyro": "mmgraph.interop.pyro.model",
     "value_of_information": "mmgraph.causal.modalities.information.value_of_information",
@@ -192,6 +202,7 @@ __all__ = [
     "MultimodalRegressor",
     "NoisyMax",
     "NoisyOr",
+    "OmittedVariableBias",
     "PairwiseFactor",
     "Pathway",
     "Posterior",
@@ -213,6 +224,7 @@ __all__ = [
     "WordsLeaf",
     "counterfactual_bounds",
     "cross_validate",
+    "e_value",
     "effect_through",
     "expectation_maximization",
     "expected_family_counts",
@@ -229,12 +241,14 @@ __all__ = [
     "map_query",
     "mediation",
     "nested_folds",
+    "omitted_variable_bias",
     "open_table",
     "partial_information",
     "query",
     "read",
     "sample",
     "soft",
+    "table_sensitivity",
     "to_pgmpy",
     "to_pyro",
     "value_of_information",
