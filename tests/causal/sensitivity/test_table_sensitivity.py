@@ -169,7 +169,8 @@ def test_questions_that_are_none():
     sure = with_row(net, "a", (), [1.0, 0.0])
     with pytest.raises(ZeroProbabilityError, match="a"):
         mm.table_sensitivity(sure, {"b": 1}, {"a": 1})
-    real = mm.BayesianNetwork.from_data({"x": [0.5, 1.5, 1.25, 1.75], "k": [0, 1, 0, 1]}, [("k", "x")])
+    rows = {"x": [0.5, 1.5, 1.25, 1.75], "k": [0, 1, 0, 1]}
+    real = mm.BayesianNetwork.from_data(rows, [("k", "x")])
     with pytest.raises(GraphError, match="'x' has no table"):
         mm.table_sensitivity(real, {"k": 1}, {"x": 1.0}, variables=["x"])
     assert list(mm.table_sensitivity(real, {"k": 1}, {"x": 1.0}).derivatives) == ["k"]
