@@ -145,7 +145,12 @@ def discrete_family(rows, child, parents, gains):
     rest = (states, rows.kind, rows.strength, rows.totals[here], rows.complete)
     score = table_score(counts, held, group_count, *rest)
     if len(gains):
-        _gains_of_leaving(rows, parents, counts, held, score, rest, gains)
+        if rows.complete:
+            _gains_of_leaving(rows, parents, counts, held, score, rest, gains)
+        else:  # fewer variables are known together in more rows
+            for parent in parents:
+                fewer = parents[parents != parent]
+                gains[parent] = discrete_family(rows, child, fewer, np.empty(0)) - score
         joining = _that_may_join(rows, child, parents, cells, score)
         size = 0
         for v in joining:
