@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 
+from mmgraph.causal.counterfactuals.structural_model import StructuralModel
+from mmgraph.causal.counterfactuals.table_bounds import CounterfactualBounds, counterfactual_bounds
+from mmgraph.causal.counterfactuals.worlds import World
 from mmgraph.causal.graph.causal_graph import CausalGraph, Edge
 from mmgraph.causal.graph.dagitty import read_dagitty
 from mmgraph.causal.identification.answer import Identification, identify
@@ -177,6 +180,38 @@ class CausalModel:
             for name in self.latent.intersection([names] if isinstance(names, str) else names):
                 raise CausalError(f"{what} names '{name}', which is latent: nobody observes it")
         return identify(self.graph, outcome, do, given, self.network)
+
+    def counterfactual(
+        self, query: Sequence[World], given: Sequence[World] = (), coupling: str | None = None
+    ) -> CounterfactualBounds:
+        """Return the probability of events in some worlds given events in others, or its bounds.
+
+        Parameters
+        ----------
+        query, given : sequence of (do, event)
+            As for :meth:`~mmgraph.StructuralModel.probability`, of one row.
+        coupling : {"monotone", "gumbel_max"}, optional
+            Take one structural model that has the network's tables, as
+            :meth:`~mmgraph.StructuralModel.from_network` says; by default bounds over all of them.
+            Where functions are known, ask a :class:`~mmgraph.StructuralModel` itself.
+
+        Raises
+        ------
+        CausalError
+            If the model has no network, or as :func:`mmgraph.counterfactual_bounds`, whose other
+            errors are raised, too.
+        """
+        if self.network is None:
+            raise CausalError(
+                "a graph alone has no numbers: counterfactuals need CausalModel.from_network, or a "
+                "StructuralModel"
+            )
+        if coupling is None:
+            return counterfactual_bounds(self.network, query, given)
+        p = StructuralModel.from_network(self.network, coupling).probability(query, given)
+        if not isinstance(p, float):
+            raise CausalError("the events are of one row; a StructuralModel answers many at once")
+        return CounterfactualBounds(p, p, True, ())
 
     def to_networkx(self) -> nx.MultiDiGraph:
         """Return the graph as multigraph of networkx.

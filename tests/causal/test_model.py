@@ -42,6 +42,20 @@ def test_a_partial_ancestral_graph_gives_hidden_causes_or_says_what_is_open():
         mm.CausalModel.from_structure(found)
 
 
+def test_counterfactuals_are_bounded_or_those_of_a_coupling():
+    net = mm.BayesianNetwork.from_tables(
+        [("x", "y")], {"x": [0.4, 0.6], "y": [[0.7, 0.3], [0.2, 0.8]]}
+    )
+    model = mm.CausalModel.from_network(net)
+    asked = [({"x": 0}, {"y": 0})], [({}, {"x": 1, "y": 1})]
+    assert model.counterfactual(*asked)[:2] == pytest.approx((0.625, 0.875))
+    assert model.counterfactual(*asked, coupling="monotone")[:2] == pytest.approx((0.625, 0.625))
+    with pytest.raises(CausalError, match="one row"):
+        model.counterfactual([({}, {"y": [0, 1]})], coupling="monotone")
+    with pytest.raises(CausalError, match="no numbers"):
+        mm.CausalModel(["x"]).counterfactual([({}, {"x": 1})])
+
+
 def test_networkx_gets_both_kinds_of_edges():
     model = mm.CausalModel(["x", "y"], [("x", "y")], [("x", "y")], {"x": "image"})
     graph = model.to_networkx()
