@@ -101,7 +101,7 @@ def consensus(frequencies: Frequencies, threshold: float | None = None) -> tuple
 
 def bootstrap(
     search: Callable[[Weights], Adjacency],
-    rows: int,
+    rows: int | Weights,
     replicates: int,
     generator: torch.Generator | None = None,
     *,
@@ -123,7 +123,9 @@ def bootstrap(
         Takes how often each row was drawn, float64, and returns the graph, as bool [parent, child];
         True both ways is an undirected edge. Several threads call it at once, which is of use
         where it lets go of Python's lock, as compiled code does.
-    rows, replicates : int
+    rows : int or float64 array, shape (rows,)
+        How many there are; or how often each counts, where equal rows are put together.
+    replicates : int
     generator : torch.Generator, optional
         The source of the seeds.
     groups : array, shape (rows,), optional
@@ -142,18 +144,20 @@ def bootstrap(
     Raises
     ------
     LearningError
-        If a number is out of range, or a group lies in several strata.
+        If a number is out of range, no row counts, or a group lies in several strata.
     FormatError
         If the checkpoint belongs to another call.
     """
-    for what, number in (("rows", rows), ("replicates", replicates), ("threads", threads or 1)):
+    weights = np.ones(rows) if isinstance(rows, int) and rows > 0 else np.atleast_1d(rows)
+    total = float(weights.sum())
+    for what, number in (("rows", total), ("replicates", replicates), ("threads", threads or 1)):
         if number < 1:
-            raise LearningError(f"a bootstrap's {what} are at least 1, not {number}")
-    draws = _Draws(rows, groups, strata)
+            raise LearningError(f"a bootstrap's {what} are at least 1, not {number:g}")
+    draws = _Draws(weights, groups, strata)
     run = _Replicates(replicates, generator)
     storage = None
     if checkpoint is not None:
-        settings = {"rows": rows, "replicates": replicates, **(belongs_to or {})}
+        settings = {"rows": total, "replicates": replicates, **(belongs_to or {})}
         storage = KeptState(str(checkpoint), "bootstrap", settings, "bootstrap")
         run.load(storage)
     threads = threads or torch.get_num_threads()
@@ -190,34 +194,37 @@ def bootstrap(
 class _Draws:
     """Draws rows, or whole groups of them, with replacement and within strata."""
 
-    def __init__(self, rows: int, groups: Labels | None, strata: Labels | None) -> None:
+    def __init__(self, weights: Weights, groups: Labels | None, strata: Labels | None) -> None:
         for what, labels in (("groups", groups), ("strata", strata)):
-            if labels is not None and len(labels) != rows:
-                raise LearningError(f"there are {len(labels)} labels of {what} for {rows} rows")
-        self.group_of_row: np.ndarray | None = None
-        units = rows
+            if labels is not None and len(labels) != len(weights):
+                raise LearningError(
+                    f"there are {len(labels)} labels of {what} for {len(weights)} rows"
+                )
+        self.row_weights: Weights | None = None
+        units = np.asarray(weights, dtype=np.float64)
         if groups is not None:
             _, first, self.group_of_row = np.unique(groups, return_index=True, return_inverse=True)
-            units = len(first)
+            self.row_weights, units = units, np.ones(len(first))
             if strata is not None:
                 astray = np.flatnonzero(strata != strata[first][self.group_of_row])
                 if len(astray):
                     raise LearningError(f"the group '{groups[astray[0]]}' lies in several strata")
                 strata = strata[first]
-        self.units = units
-        self.strata = [np.arange(units)]
+        self.units = len(units)
+        members = [np.arange(self.units)]
         if strata is not None:
-            _, number = np.unique(strata, return_inverse=True)
-            self.strata = [np.flatnonzero(number == i) for i in range(int(number.max()) + 1)]
+            members = [np.flatnonzero(strata == label) for label in np.unique(strata)]
+        self.strata = [(m, round(units[m].sum()), units[m] / units[m].sum()) for m in members]
 
     def weights(self, seed: int) -> Weights:
         """How often each row is drawn."""
         random = np.random.default_rng(seed)
         counts = np.zeros(self.units)
-        for members in self.strata:
-            drawn = random.integers(0, len(members), len(members))
-            counts[members] = np.bincount(drawn, minlength=len(members))
-        return counts if self.group_of_row is None else counts[self.group_of_row]
+        for members, number, shares in self.strata:
+            counts[members] = random.multinomial(number, shares)
+        if self.row_weights is None:
+            return counts
+        return counts[self.group_of_row] * self.row_weights
 
 
 class _Replicates:

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Bool, Int, Shaped
+from jaxtyping import Float64, Int
 
 from mmgraph.graph.errors import GraphError, LearningError, check_choice, needs
 from mmgraph.learning.structure.constraints import Constraints
@@ -20,6 +20,7 @@ from mmgraph.learning.structure.graphs.equivalence import (
     without_cycles,
 )
 from mmgraph.learning.structure.learned_structure import Edge, LearnedStructure
+from mmgraph.learning.structure.problem import StructureData
 
 Method = Literal["pc", "fci"]
 Marks = Int[np.ndarray, "variables variables"]
@@ -36,10 +37,10 @@ _QUIET = Lock()
 
 
 def learn_by_tests(
-    values: Shaped[np.ndarray, "rows variables"],
-    discrete: Bool[np.ndarray, " variables"],
+    data: StructureData,
     constraints: Constraints,
     *,
+    weights: Float64[np.ndarray, " rows"] | None = None,
     method: Method = "pc",
     test: str = "auto",
     alpha: float = 0.05,
@@ -54,12 +55,12 @@ def learn_by_tests(
 
     Parameters
     ----------
-    values : array, shape (rows, variables)
-        State indices, or real numbers; all cells observed.
-    discrete : array of bool, shape (variables,)
-        Which columns hold states.
+    data : StructureData
+        Without missing cells and without experiments.
     constraints : Constraints
         They have no bound on the number of parents, which tests cannot keep.
+    weights : array, optional
+        Multiplicities instead of the rows' own, as a bootstrap draws them; whole numbers.
     method : {"pc", "fci"}
     test : {"auto", "chi_square", "g_square", "fisher_z"}
         The first two for states (any real column is refused), the last for real numbers with
@@ -75,7 +76,7 @@ def learn_by_tests(
         Without causal-learn (the extra ``discovery``).
     LearningError
         If a column is constant, lacks a cell or follows from others, columns do not suit the test,
-        or there are too few rows.
+        there are too few rows, or experiments among them.
     """
     start = time.perf_counter()
     with needs("discovery", "causal-learn", f"{method.upper()}"):
@@ -83,69 +84,87 @@ def learn_by_tests(
     check_choice("method", method, ("pc", "fci"), LearningError)
     check_choice("test", test, ("auto", *TESTS), LearningError)
     if test == "auto":
-        test = "chi_square" if discrete.all() else "fisher_z"
-    _check(values, discrete, constraints, test, alpha)
-    data = np.ascontiguousarray(values, dtype=np.int64 if test != "fisher_z" else np.float64)
+        test = "chi_square" if data.is_discrete else "fisher_z"
+    columns = _columns(data, data.weights if weights is None else weights)
+    _check(columns, data, constraints, test, alpha)
+    rows = np.ascontiguousarray(columns.T, dtype=np.int64 if data.is_discrete else np.float64)
     said = f"{method.upper()} with the {_TITLES[test]} test at {alpha:g}"
     if method == "pc":
-        marks = _pc(data, constraints, TESTS[test], alpha)
+        marks = _pc(rows, constraints, TESTS[test], alpha)
         dag, said = _directed(marks, constraints, said)
         found = LearnedStructure.of_graph(constraints, dag, score=None, method=said, **attributes)
     else:
-        marks = _fci(data, constraints, TESTS[test], alpha)
+        marks = _fci(rows, constraints, TESTS[test], alpha)
         found = _of_marks(constraints.names, marks, said, attributes)
     return replace(found, seconds=time.perf_counter() - start)
 
 
+def _columns(
+    data: StructureData, weights: Float64[np.ndarray, " rows"]
+) -> Float64[np.ndarray, "variables rows"]:
+    """All columns, each row as often as it counts."""
+    times = weights.astype(np.int64)
+    if (times != weights).any():
+        raise LearningError("PC and FCI count whole rows: weights are whole numbers for them")
+    states, values = iter(data.codes), iter(data.values)
+    columns = [next(states if v.is_discrete else values) for v in data.variables]
+    return np.repeat(np.array(columns, dtype=np.float64), times, axis=1)
+
+
 def _check(
-    values: np.ndarray,
-    discrete: Bool[np.ndarray, " variables"],
+    columns: Float64[np.ndarray, "variables rows"],
+    data: StructureData,
     constraints: Constraints,
     test: str,
     alpha: float,
 ) -> None:
     """Refuse what the tests cannot be asked of."""
-    names = constraints.names
     if isinstance(alpha, bool) or not 0 < alpha < 1:
         raise LearningError(f"alpha lies between 0 and 1, not at {alpha!r}")
-    if constraints.max_parents < len(names) - 1:
-        raise LearningError(
-            "PC and FCI cannot bound the number of parents; leave max_parents out, or search by a "
-            "score"
-        )
-    unsuited = ~discrete if test != "fisher_z" else discrete
-    if unsuited.any():
-        kind, other = ("continuous", "discrete") if test != "fisher_z" else ("discrete", "real")
-        columns = ", ".join(f"'{names[i]}'" for i in np.flatnonzero(unsuited))
-        raise LearningError(
-            f"the {_TITLES[test]} test needs {other} columns, and these are {kind}: {columns}; "
-            "discretise the continuous ones, or search by a score"
-        )
-    for name, column, is_discrete in zip(names, values.T, discrete, strict=True):
-        lacking = (column < 0) if is_discrete else ~np.isfinite(column.astype(float))
-        if lacking.any():
-            row = int(np.flatnonzero(lacking)[0])
+    for what, asked in (
+        ("max_parents", constraints.max_parents < len(constraints.names) - 1),
+        ("interventions", data.is_set.any()),
+    ):
+        if asked:
             raise LearningError(
-                f"'{name}' has no value in row {row}, and the tests of PC and FCI need every cell"
+                f"PC and FCI cannot heed {what}; leave them out, or search by a score"
+            )
+    real = test == "fisher_z"
+    unsuited = ", ".join(f"'{v.name}'" for v in data.variables if v.is_discrete == real)
+    if unsuited:
+        needed, kind = ("continuous", "discrete") if real else ("discrete", "continuous")
+        raise LearningError(
+            f"the {_TITLES[test]} test needs {needed} columns, and these are {kind}: {unsuited}; "
+            "put the continuous ones into bins (mm.Discretizer), or search by a score"
+        )
+    for variable, column in zip(data.variables, columns, strict=True):
+        lacking = column < 0 if variable.is_discrete else ~np.isfinite(column)
+        if lacking.any():
+            raise LearningError(
+                f"'{variable.name}' lacks {lacking.sum()} of {len(column)} cells, and the tests of "
+                "PC and FCI need every one"
             )
         if (column == column[:1]).all():
-            raise LearningError(f"'{name}' is constant: no test can say what it depends on")
-    if test == "fisher_z":
-        _check_linear_dependence(values, names)
+            raise LearningError(
+                f"'{variable.name}' is constant: no test can say what it depends on"
+            )
+    if real:
+        _check_linear_dependence(columns, constraints.names)
 
 
-def _check_linear_dependence(values: np.ndarray, names: tuple[str, ...]) -> None:
-    if len(values) < len(names) + 4:
+def _check_linear_dependence(
+    columns: Float64[np.ndarray, "variables rows"], names: tuple[str, ...]
+) -> None:
+    rows = columns.shape[1]
+    if rows < len(names) + 4:
         raise LearningError(
             f"Fisher's z test needs at least {len(names) + 4} rows for {len(names)} columns, "
-            f"not {len(values)}"
+            f"not {rows}"
         )
-    spectrum, vectors = np.linalg.eigh(np.corrcoef(values.astype(float), rowvar=False))
+    spectrum, vectors = np.linalg.eigh(np.corrcoef(columns))
     if spectrum[0] < _DEPENDENT:
-        columns = ", ".join(f"'{names[i]}'" for i in np.flatnonzero(np.abs(vectors[:, 0]) > 1e-4))
-        raise LearningError(
-            f"these columns determine one another: {columns}; leave one of them out"
-        )
+        some = ", ".join(f"'{names[i]}'" for i in np.flatnonzero(np.abs(vectors[:, 0]) > 1e-4))
+        raise LearningError(f"these columns determine one another: {some}; leave one of them out")
 
 
 def _pc(data: np.ndarray, constraints: Constraints, test: str, alpha: float) -> Marks:

@@ -49,6 +49,23 @@ def test_an_undirected_edge_counts_half_for_either_direction():
     assert bootstrap(lambda _: either, 3, 4).arcs.tolist() == [[0, 0.5], [0.5, 0]]
 
 
+def test_equal_rows_are_drawn_as_often_as_they_count():
+    drawn = []
+
+    def search(weights):
+        drawn.append(weights)
+        return np.zeros((2, 2), dtype=bool)
+
+    bootstrap(search, np.array([1.0, 0.0, 6.0, 3.0]), 400, seeded(), threads=1)
+    assert all(w.sum() == 10 and w[1] == 0 for w in drawn)
+    np.testing.assert_allclose(np.mean(drawn, axis=0), [1, 0, 6, 3], atol=0.3)
+    np.testing.assert_allclose(np.var(drawn, axis=0), [0.9, 0, 2.4, 2.1], rtol=0.25)
+    drawn.clear()
+    strata = np.array(["a", "b", "b", "a"])
+    bootstrap(search, np.array([1.0, 2.0, 6.0, 3.0]), 20, seeded(), strata=strata, threads=1)
+    assert all(w[0] + w[3] == 4 and w[1] + w[2] == 8 for w in drawn)
+
+
 def test_whole_groups_and_strata_are_drawn():
     groups = np.array(list("aaaabbbcccccdd"))
     strata = np.array([0] * 7 + [1] * 7)
@@ -111,7 +128,7 @@ def failing(weights):
     raise LearningError("no such thing")
 
 
-@pytest.mark.parametrize("numbers", [(0, 3), (3, 0)])
+@pytest.mark.parametrize("numbers", [(0, 3), (3, 0), (np.zeros(4), 3)])
 def test_numbers_out_of_range_are_refused(numbers):
     with pytest.raises(LearningError, match="at least 1, not 0"):
         bootstrap(strongest, *numbers)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from mmgraph.graph.errors import LearningError, MissingExtraError
+from mmgraph.graph.variable import Variable
 from mmgraph.learning.structure.constraint_based import learn_by_tests
 from mmgraph.learning.structure.constraints import Constraints
 from mmgraph.learning.structure.graphs.equivalence import (
@@ -12,6 +13,7 @@ from mmgraph.learning.structure.graphs.equivalence import (
     cpdag,
     structural_hamming_distance,
 )
+from mmgraph.learning.structure.problem import StructureData
 from tests.learning.structure.every_graph import random_dag
 
 NAMES = ("a", "b", "c", "d", "e")
@@ -49,13 +51,31 @@ Y = graph("ac", "bc", "cd")
 
 
 def find(values, discrete=REAL, method="pc", alpha=0.01, test="auto", **constraints):
+    weights = constraints.pop("weights", None)
     return learn_by_tests(
-        values,
-        discrete,
+        table(values, discrete),
         Constraints.of(NAMES[: len(discrete)], **constraints),
+        weights=weights,
         method=method,
         alpha=alpha,
         test=test,
+    )
+
+
+def table(values, discrete, experiments=()):
+    is_set = np.zeros((len(experiments), len(discrete)), dtype=bool)
+    for row, column in enumerate(experiments):
+        is_set[row, column] = True
+    return StructureData(
+        tuple(
+            Variable(n, 3) if d else Variable(n, family="gaussian")
+            for n, d in zip(NAMES, discrete, strict=False)
+        ),
+        values[:, discrete].T.astype(np.int64),
+        values[:, ~discrete].T,
+        np.ones(len(values)),
+        np.full(len(values), len(experiments) - 1),
+        is_set,
     )
 
 
@@ -146,12 +166,12 @@ def spoiled(column, value, row=slice(None)):
     ("values", "options", "message"),
     [
         (spoiled(1, 3.0), {}, "'b' is constant"),
-        (spoiled(1, np.nan, 7), {}, "'b' has no value in row 7"),
+        (spoiled(1, np.nan, 7), {}, "'b' lacks 1 of 50 cells"),
         (linear(CHAIN, 50), {"test": "chi_square"}, "needs discrete columns.*'a', 'b', 'c'"),
         (linear(CHAIN, 50), {"test": "kernel"}, "unknown test 'kernel'"),
         (linear(CHAIN, 50), {"method": "ges"}, "unknown method 'ges'"),
         (linear(CHAIN, 50), {"alpha": 1.0}, "alpha lies between 0 and 1"),
-        (linear(CHAIN, 50), {"max_parents": 2}, "bound the number of parents"),
+        (linear(CHAIN, 50), {"max_parents": 2}, "cannot heed max_parents"),
         (linear(CHAIN, 8), {}, "at least 9 rows for 5 columns, not 8"),
         (
             np.column_stack([linear(CHAIN, 50)[:, :4], linear(CHAIN, 50)[:, :2].sum(1)]),
@@ -161,14 +181,29 @@ def spoiled(column, value, row=slice(None)):
         (
             np.zeros((9, 5)),
             {"discrete": np.array([True, True, False, True, True])},
-            "needs real columns, and these are discrete: 'a', 'b', 'd', 'e'",
+            "needs continuous columns, and these are discrete: 'a', 'b', 'd', 'e'",
         ),
-        (np.arange(50).reshape(10, 5) - 2, {"discrete": STATES}, "'a' has no value in row 0"),
+        (np.arange(50).reshape(10, 5) - 2, {"discrete": STATES}, "'a' lacks 1 of 10 cells"),
     ],
 )
 def test_tables_that_do_not_suit_are_refused(values, options, message):
     with pytest.raises(LearningError, match=message):
         find(values, **options)
+
+
+def test_experiments_and_parts_of_rows_are_refused():
+    with pytest.raises(LearningError, match="cannot heed interventions"):
+        learn_by_tests(table(linear(CHAIN, 50), REAL, experiments=[2]), Constraints.of(NAMES))
+    with pytest.raises(LearningError, match="whole numbers"):
+        find(linear(CHAIN, 50), weights=np.full(50, 0.5))
+
+
+def test_rows_count_as_often_as_their_weights_say():
+    values = noisy_states(1500)
+    twice = find(np.repeat(values, 2, axis=0), STATES)
+    assert find(values, STATES, weights=np.full(1500, 2.0)).cpdag == twice.cpdag
+    some = np.arange(1500) % 2 == 0
+    assert find(values, STATES, weights=1.0 * some).cpdag == find(values[some], STATES).cpdag
 
 
 def test_without_causal_learn_the_extra_is_named(monkeypatch):
