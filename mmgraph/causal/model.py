@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 
+from mmgraph.causal.adjustment import adjustment_sets, front_door, instruments, optimal_set
+from mmgraph.causal.adjustment.back_door import Names
 from mmgraph.causal.counterfactuals.structural_model import StructuralModel
 from mmgraph.causal.counterfactuals.table_bounds import CounterfactualBounds, counterfactual_bounds
 from mmgraph.causal.counterfactuals.worlds import World
@@ -212,6 +214,53 @@ class CausalModel:
         if not isinstance(p, float):
             raise CausalError("the events are of one row; a StructuralModel answers many at once")
         return CounterfactualBounds(p, p, True, ())
+
+    def adjustment_sets(
+        self,
+        treatments: Names,
+        outcomes: Names,
+        minimal: bool = True,
+        latent: Names = (),
+        required: Names = (),
+    ) -> list[frozenset[str]]:
+        """Return all (minimal) sets whose adjustment gives the effect; empty if there is none.
+
+        As :func:`mmgraph.causal.adjustment.adjustment_sets.adjustment_sets` of the graph.
+        """
+        return adjustment_sets.adjustment_sets(
+            self.graph, treatments, outcomes, minimal, latent, required
+        )
+
+    def optimal_adjustment_set(
+        self, treatments: Names, outcomes: Names, latent: Names = (), minimal: bool = False
+    ) -> frozenset[str] | None:
+        """Return the adjustment set of the most precise estimate, or that of the minimal ones.
+
+        None if there is none: see
+        :func:`mmgraph.causal.adjustment.optimal_set.optimal_adjustment_set` and, for the minimal
+        ones, :func:`mmgraph.causal.adjustment.adjustment_sets.minimal_adjustment_set`.
+        """
+        if minimal:
+            return adjustment_sets.minimal_adjustment_set(self.graph, treatments, outcomes, latent)
+        return optimal_set.optimal_adjustment_set(self.graph, treatments, outcomes, latent)
+
+    def front_door_sets(
+        self, treatments: Names, outcomes: Names, minimal: bool = True, latent: Names = ()
+    ) -> list[frozenset[str]]:
+        """Return all (minimal) front-door sets; empty if there is none.
+
+        As :func:`mmgraph.causal.adjustment.front_door.front_door_sets` of the graph.
+        """
+        return front_door.front_door_sets(self.graph, treatments, outcomes, minimal, latent)
+
+    def instruments(
+        self, treatment: str, outcome: str, latent: Names = (), ancestral: bool = True
+    ) -> list[tuple[str, frozenset[str]]]:
+        """Return instruments of the effect, each with the set to condition on; empty if none.
+
+        As :func:`mmgraph.causal.adjustment.instruments.instruments` of the graph.
+        """
+        return instruments.instruments(self.graph, treatment, outcome, latent, ancestral)
 
     def to_networkx(self) -> nx.MultiDiGraph:
         """Return the graph as multigraph of networkx.

@@ -69,3 +69,16 @@ def test_wrong_graphs_are_refused():
         mm.CausalModel(["x"], modalities={"z": "image"})
     with pytest.raises(GraphError, match="x -> y -> x"):
         mm.CausalModel(["x", "y"], [("x", "y"), ("y", "x")])
+
+
+def test_the_model_answers_which_variables_to_adjust_for():
+    model = mm.CausalModel(
+        ["z", "c", "w", "x", "m", "y"],
+        [("z", "x"), ("c", "x"), ("c", "y"), ("x", "m"), ("m", "y"), ("w", "y")],
+    )
+    assert model.adjustment_sets("x", "y") == [{"c"}]
+    assert model.optimal_adjustment_set("x", "y") == {"c", "w"}
+    assert model.optimal_adjustment_set("x", "y", minimal=True) == {"c"}
+    assert model.front_door_sets("x", "y") == [{"m"}]
+    assert model.adjustment_sets("x", "y", latent=["c"]) == []
+    assert model.instruments("x", "y", latent=["c"]) == [("z", frozenset())]

@@ -8,6 +8,7 @@ from itertools import combinations
 
 import networkx as nx
 
+from mmgraph.causal.graph.separation import Adjacency, bits
 from mmgraph.graph.errors import GraphError, UnknownVariableError, suggestion
 
 Edge = tuple[str, str]
@@ -96,6 +97,16 @@ class CausalGraph:
             [(a, b) for a, b in combinations(observed, 2) if frozenset((a, b)) in pairs],
         )
 
+    def projected_on(self, observed: Collection[str]) -> CausalGraph:
+        """Return the latent projection on some of the nodes, as :meth:`projected`."""
+        causes = {f"{a} <-> {b}": (a, b) for a, b in self.bidirected.edges}
+        some = set(observed)
+        return CausalGraph.projected(
+            [*self.nodes, *causes],
+            [*self.directed.edges, *((c, end) for c, pair in causes.items() for end in pair)],
+            [*causes, *(n for n in self.nodes if n not in some)],
+        )
+
     def check_nodes(self, names: Iterable[str], what: str) -> None:
         """Check that names are nodes; ``what`` says in messages where they stand."""
         for name in names:
@@ -106,8 +117,9 @@ class CausalGraph:
     @cached_property
     def topological_order(self) -> tuple[str, ...]:
         """The nodes, causes first; in their given order where the edges leave it open."""
-        place = {n: i for i, n in enumerate(self.nodes)}
-        return tuple(nx.lexicographical_topological_sort(self.directed, key=place.__getitem__))
+        return tuple(
+            nx.lexicographical_topological_sort(self.directed, key=self._place.__getitem__)
+        )
 
     def parents(self, node: str) -> tuple[str, ...]:
         """Return the direct causes of a node, in the order of the nodes."""
@@ -162,5 +174,32 @@ class CausalGraph:
         self, first: Iterable[str], second: Iterable[str], given: Iterable[str] = ()
     ) -> bool:
         """Return whether two sets of nodes are m-separated by a third (Richardson 2003)."""
-        graph = self.with_latent_nodes()
-        return nx.is_d_separator(graph, set(first), set(second), set(given))
+        one, other, known = map(self.mask, (first, second, given))
+        for a, b in combinations((one, other, known), 2):
+            if a & b:
+                raise GraphError(f"{sorted(self.named(a & b))} stand in two of the three sets")
+        return not self.adjacency.connected(one, known) & other
+
+    @cached_property
+    def adjacency(self) -> Adjacency:
+        """The edges as bit masks, a bit a node in their order."""
+        place = self._place
+        return Adjacency.of_edges(
+            len(self.nodes),
+            [(place[a], place[b]) for a, b in self.directed.edges],
+            [(place[a], place[b]) for a, b in self.bidirected.edges],
+        )
+
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {n: i for i, n in enumerate(self.nodes)}
+
+    def mask(self, nodes: Iterable[str], what: str = "the question") -> int:
+        """Return a set of nodes as bit mask; ``what`` says in messages where they stand."""
+        nodes = tuple(nodes)
+        self.check_nodes(nodes, what)
+        return sum(1 << self._place[n] for n in set(nodes))
+
+    def named(self, mask: int) -> frozenset[str]:
+        """Return the nodes of a bit mask."""
+        return frozenset(self.nodes[i] for i in bits(mask))

@@ -1,0 +1,1 @@
+"""Which variables to adjust for: back-door and front-door sets, instruments."""
