@@ -112,8 +112,21 @@ def product(factors: Iterable[Expression]) -> Expression:
         first, second = pair
         flat[flat.index(second)] = Probability(second.outcomes + first.outcomes, second.given)
         flat.remove(first)
+    for quotient in [f for f in flat if isinstance(f, Ratio)]:
+        flat = _cancelled(flat, quotient)
     flat.sort(key=lambda f: isinstance(f, Sum))  # so that few need brackets
     return flat[0] if len(flat) == 1 else Product(tuple(flat))
+
+
+def _cancelled(factors: list[Expression], quotient: Ratio) -> list[Expression]:
+    """The factors with a quotient among them, without those that its denominator holds too."""
+    below = list(_factors(quotient.denominator))
+    others = [f for f in factors if f is not quotient]
+    for factor in list(below):
+        if factor in others:
+            others.remove(factor)
+            below.remove(factor)
+    return [*others, *_factors(ratio(quotient.numerator, product(below)))]
 
 
 def _chained(factors: Collection[Expression]) -> tuple[Probability, Probability] | None:

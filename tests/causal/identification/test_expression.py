@@ -42,6 +42,8 @@ def test_ratios_cancel_and_become_conditional():
     assert ratio(common, ONE) == common
     total = Sum(("w",), common)
     assert ratio(P(("y",)), total) == Ratio(P(("y",)), total)
+    assert product([total, Ratio(P(("y",)), total)]) == P(("y",))
+    assert product([total, Ratio(P(("y",)), Product((total, total)))]) == Ratio(P(("y",)), total)
 
 
 def test_a_summed_variable_whose_name_is_taken_gets_a_prime():
