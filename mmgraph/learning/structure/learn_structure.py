@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from os import PathLike
 from typing import Any
 
@@ -15,17 +15,24 @@ from jaxtyping import Float64
 from mmgraph.data.encoding import READING
 from mmgraph.graph.errors import LearningError, check_choice, suggestion
 from mmgraph.learning.structure.bootstrap import bootstrap as bootstrapped
+from mmgraph.learning.structure.constraint_based import learn_by_tests
 from mmgraph.learning.structure.constraints import Constraints, Edge
-from mmgraph.learning.structure.graphs.equivalence import Adjacency, cpdag
+from mmgraph.learning.structure.graphs.equivalence import Adjacency
 from mmgraph.learning.structure.learned_structure import LearnedStructure
 from mmgraph.learning.structure.problem import SCORES, StructureData
 from mmgraph.learning.structure.reading import MISSING_CELLS, check_cells, structure_data
-from mmgraph.learning.structure.searches.best_graph import SEARCHES, FoundGraph, best_graph
+from mmgraph.learning.structure.scores.records import ScoredRows
+from mmgraph.learning.structure.searches.best_graph import (
+    SEARCHES,
+    FoundGraph,
+    best_graph,
+    graph_score,
+)
 
 _KINDS = ("states", "modalities", "variables", "bins", "continuous", "groups", "weights")
 _CONSTRAINTS = ("max_parents", "roots", "leaves")
 
-_STRENGTHS = {"bdeu": 1.0, "bds": 1.0, "bge": 1.0, "held-out": 1.0}
+_BY_TESTS = ("pc", "fci")
 
 
 @dataclass(frozen=True)
@@ -33,9 +40,11 @@ class SearchOptions:
     """The options of :func:`learn_structure` that say how to search; see there."""
 
     restarts: int | None = None
-    strength: float | None = None
+    strength: float = 1.0
     held_out: float = 0.3
     missing: str = "raise"
+    alpha: float = 0.05
+    test: str = "auto"
     start: Sequence[Edge] = ()
     threshold: float | None = None
     threads: int | None = None
@@ -99,6 +108,8 @@ def learn_structure(
         prior mean of "bge" counts for; by default 1.
     held_out : float
         The share of rows (or groups) that "held-out" scores; by default .3.
+    alpha, test
+        Of "pc" and "fci", see :func:`mmgraph.learning.structure.constraint_based.learn_by_tests`.
     restarts : int
         See :func:`best_graph`; by default some 25, fewer where rows are many.
     start : sequence of (cause, effect)
@@ -131,7 +142,7 @@ def learn_structure(
     began = time.perf_counter()
     reading, kinds, limits, search = _sorted_options(options)
     check_choice("score", score, SCORES, LearningError)
-    check_choice("method", method, SEARCHES, LearningError)
+    check_choice("method", method, (*SEARCHES, *_BY_TESTS), LearningError)
     rows = structure_data(data, interventions, reading=reading, **kinds)
     check_cells(rows, search.missing)
     rows.check_score(score)
@@ -142,16 +153,7 @@ def learn_structure(
     constraints = rows.possible(constraints)
     seeds = torch.randint(2**31, (2,), generator=generator).tolist()
     learner = _Learner(rows, constraints, score, method, search, seeds)
-    best = learner.best()
-    learned = LearnedStructure.of_graph(
-        constraints,
-        best.adjacency,
-        rows.targets,
-        score=best.score,
-        method=f"{best.method}; {score}",
-        trace=best.trace,
-        modalities=modalities,
-    )
+    learned = replace(learner.learned(rows.weights), modalities=modalities)
     if bootstrap:
         frequencies = learner.bootstrap(bootstrap, generator)
         learned = learned.with_frequencies(frequencies, search.threshold)
@@ -173,6 +175,8 @@ def _sorted_options(
             )
     search = SearchOptions(**{n: v for n, v in options.items() if n in of_search})
     check_choice("missing", search.missing, MISSING_CELLS, LearningError)
+    if not search.strength > 0:
+        raise LearningError(f"the strength of a score is positive, not {search.strength!r}")
     if not 0 < search.held_out < 1:
         raise LearningError(f"held_out is a share of the rows, not {search.held_out!r}")
     return (
@@ -193,37 +197,68 @@ class _Learner:
     method: str
     options: SearchOptions
     seeds: Sequence[int]
-    strength: float = field(init=False)
 
-    def __post_init__(self) -> None:
-        strength = self.options.strength
-        if strength is None:
-            strength = _STRENGTHS.get(self.score, 1.0)
-        if not strength > 0:
-            raise LearningError(f"the strength of a score is positive, not {strength!r}")
-        object.__setattr__(self, "strength", float(strength))
-
-    def best(self, weights: Float64[np.ndarray, " rows"] | None = None) -> FoundGraph:
-        """The best graph on the rows, or on so many of each."""
-        weights = self.data.weights if weights is None else weights
-        rows = self.data.scored_rows(
-            self.constraints, self.score, self.strength, weights, self._held_out(weights)
+    def learned(self, weights: Float64[np.ndarray, " rows"]) -> LearnedStructure:
+        """The structure that so many of each row support."""
+        if self.method in _BY_TESTS:
+            return self._by_tests(weights)
+        best = self._best(weights)
+        return LearnedStructure.of_graph(
+            self.constraints,
+            best.adjacency,
+            self.data.targets,
+            score=best.score,
+            method=f"{best.method}; {self.score}",
+            trace=best.trace,
         )
+
+    def _best(self, weights: Float64[np.ndarray, " rows"]) -> FoundGraph:
+        """The graph of best score."""
+        rows = self._scored(weights)
         return best_graph(rows, self.method, self.options.restarts, self.seeds[0], self._start())
+
+    def _scored(self, weights: Float64[np.ndarray, " rows"]) -> ScoredRows:
+        held_out = self._held_out(weights)
+        strength = self.options.strength
+        return self.data.scored_rows(self.constraints, self.score, strength, weights, held_out)
+
+    def _by_tests(self, weights: Float64[np.ndarray, " rows"]) -> LearnedStructure:
+        """What PC or FCI finds; of PC's graph the score is said, too."""
+        if len(self.data.is_set):
+            raise LearningError(
+                f"method='{self.method}' takes no interventions; the searches by a score do"
+            )
+        if not self.data.has_whole(weights):
+            raise LearningError(f"method='{self.method}' takes no weights that are not whole")
+        discrete = np.array([v.is_discrete for v in self.data.variables])
+        values = np.empty((len(weights), len(discrete)))
+        values[:, discrete], values[:, ~discrete] = self.data.codes.T, self.data.values.T
+        each = np.repeat(np.arange(len(weights)), weights.astype(np.int64))
+        options = self.options
+        learned = learn_by_tests(
+            values[each],
+            discrete,
+            self.constraints,
+            method="pc" if self.method == "pc" else "fci",
+            test=options.test,
+            alpha=options.alpha,
+        )
+        if self.method == "fci":
+            return learned
+        return replace(learned, score=graph_score(self._scored(weights), learned.adjacency))
 
     def bootstrap(self, replicates: int, generator: torch.Generator | None) -> Any:
         """The shares of arcs in graphs of resampled rows."""
         weights = self.data.weights
         each = np.arange(len(weights))
         share = weights
-        if self.data.groups is None and bool((weights == np.floor(weights)).all()):
+        if self.data.groups is None and self.data.has_whole(weights):
             # Rows that are alike are held once; each of them is drawn by itself.
             each, share = np.repeat(each, weights.astype(np.int64)), np.ones_like(weights)
 
         def search(drawn: Float64[np.ndarray, " rows"]) -> Adjacency:
             counts = np.bincount(each, drawn, len(weights)) * share
-            graph = self.best(counts).adjacency
-            return cpdag(graph, self.constraints, self.data.targets).marks
+            return self.learned(counts).marks
 
         return bootstrapped(
             search,
@@ -256,7 +291,7 @@ class _Learner:
         if self.score != "held-out":
             return None
         random, share = np.random.default_rng(self.seeds[1]), self.options.held_out
-        if self.data.groups is None and bool((weights == np.floor(weights)).all()):
+        if self.data.groups is None and self.data.has_whole(weights):
             return random.binomial(weights.astype(np.int64), share).astype(np.float64)
         units = np.arange(len(weights)) if self.data.groups is None else self.data.groups
         return weights * (random.random(int(units.max()) + 1) < share)[units]

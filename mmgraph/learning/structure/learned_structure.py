@@ -103,6 +103,24 @@ class LearnedStructure:
         )
 
     @property
+    def adjacency(self) -> Adjacency:
+        """The graph as an array [parent, child], in the order of the names."""
+        return self._array(self.edges)
+
+    @property
+    def marks(self) -> Adjacency:
+        """Which way each edge may run in equivalent graphs, as an array; both where either way."""
+        directed, undirected = self.cpdag
+        return self._array((*directed, *undirected, *((b, a) for a, b in undirected)))
+
+    def _array(self, edges: Iterable[Edge]) -> Adjacency:
+        places = {name: i for i, name in enumerate(self.names)}
+        array = np.zeros((len(self.names),) * 2, bool)
+        for cause, effect in edges:
+            array[places[cause], places[effect]] = True
+        return array
+
+    @property
     def edge_confidence(self) -> dict[frozenset[str], float] | None:
         """The share of replicates with an edge between two variables, whichever way it runs."""
         if self.confidence is None:

@@ -84,6 +84,11 @@ class StructureData:
         """Which variables were set in every row."""
         return np.vstack([self.is_set, np.zeros(len(self.variables), bool)])[self.experiment].all(0)
 
+    @staticmethod
+    def has_whole(weights: Float64[np.ndarray, " rows"]) -> bool:
+        """Whether weights are whole numbers: so many rows that are alike."""
+        return bool((weights == np.floor(weights)).all())
+
     @property
     def is_discrete(self) -> bool:
         """Whether no variable is continuous."""
@@ -235,8 +240,7 @@ class StructureData:
         """Return a bit a row for each state and each set, and each variable's first state."""
         cards = [v.cardinality for v in self.variables if v.is_discrete]
         first = np.cumsum([0, *cards])
-        whole = bool((weights == np.floor(weights)).all())
-        if not (allowed and whole and len(cards) and self._bit_bytes(weights)):
+        if not (allowed and self.has_whole(weights) and len(cards) and self._bit_bytes(weights)):
             return np.zeros((0, 0), np.uint64), first[:-1], np.zeros((len(sets), 0), np.uint64)
         each = np.repeat(np.arange(len(weights)), weights.astype(np.int64))
         bits = np.stack(
