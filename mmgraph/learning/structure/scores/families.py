@@ -1,9 +1,15 @@
-"""The score of any family, remembered."""
+"""The score of any family, remembered.
+
+Searches are compiled, too, but do not call the scores: they look families up in a memo and come
+back for those that it lacks. So neither is compiled into the other, and tables without measurements
+never wait for the compilation of regressions.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
+from mmgraph.learning.structure.scores.records import Memo, ScoredRows
 from mmgraph.learning.structure.scores.regressions import continuous_family
 from mmgraph.learning.structure.scores.tables import compiled, discrete_family
 
@@ -21,46 +27,47 @@ def change_parent(key, v):
 
 
 @compiled
-def family_score(rows, child, key, gains):
-    """The score of a child given the parents in a key; gains of changes are written to ``gains``.
+def parents_in(key, count):
+    """The numbers of the parents in a key, of so many variables."""
+    parents = np.empty(count, np.int64)
+    filled = 0
+    for v in range(count):
+        if has_parent(key, v):
+            parents[filled] = v
+            filled += 1
+    return parents[:filled]
+
+
+def family_score(rows: ScoredRows, child: int, key: np.ndarray, gains: np.ndarray) -> float:
+    """Return the score of a child given the parents in a key; gains of changes are written.
 
     ``gains`` has an entry a variable, or none at all where only the score is asked.
     """
-    parents = np.empty(len(rows.states), np.int64)
-    count = 0
-    for v in range(len(rows.states)):
-        if has_parent(key, v):
-            parents[count] = v
-            count += 1
-    if len(gains):
-        gains[:] = -np.inf
-    if rows.states[child] > 0:
-        return discrete_family(rows, child, parents[:count], gains)
-    return continuous_family(rows, child, parents[:count], gains)
+    gains[:] = -np.inf
+    score = discrete_family if rows.states[child] > 0 else continuous_family
+    return float(score(rows, child, parents_in(key, len(rows.states)), gains))
 
 
-@compiled
-def remembered(rows, memo, child, key):
-    """Where the memo holds a family; it is scored if it is new. The key's last word is set."""
-    key[-1] = np.uint64(child + 1)
-    slot, there = _slot(memo, key)
+def remembered(rows: ScoredRows, memo: Memo, child: int, key: np.ndarray) -> int:
+    """Return where the memo holds a family, which is scored if it is new; sets the key's child."""
+    slot, there = slot_of(memo, child, key)
     if there:
-        return slot
+        return int(slot)
     if 2 * memo.counters[0] > len(memo.scores):
         memo.keys[:] = 0
         memo.counters[0] = 0
-        slot, there = _slot(memo, key)
-    memo.keys[slot] = key
-    memo.counters[0] += 1
-    memo.counters[1] += 1
+        slot, there = slot_of(memo, child, key)
+    memo.counters[:] += 1
     memo.scores[slot] = family_score(rows, child, key, memo.gains[slot])
-    return slot
+    memo.keys[slot] = key
+    return int(slot)
 
 
 @compiled
-def _slot(memo, key):
-    """Where a key is, or would be put, and whether it is there."""
+def slot_of(memo, child, key):
+    """Where a family is in the memo, or would be put, and whether it is there."""
     slots, last = len(memo.scores), len(key) - 1
+    key[last] = np.uint64(child + 1)
     mixed = np.uint64(0x9E3779B97F4A7C15)
     for word in key:
         mixed = (mixed ^ word) * np.uint64(0xBF58476D1CE4E5B9)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from mmgraph.learning.structure.graphs.equivalence import Adjacency
 from mmgraph.learning.structure.scores.families import change_parent, remembered
+from mmgraph.learning.structure.scores.records import Memo, ScoredRows
 from mmgraph.learning.structure.scores.tables import compiled
 
 ADD, REMOVE, TURN = range(3)
@@ -17,8 +19,9 @@ LEAST_GAIN = 1e-9
 """Gains up to this, in nats, are rounding."""
 
 
-@compiled
-def climb(rows, memo, adjacency, tabu, patience):
+def climb(
+    rows: ScoredRows, memo: Memo, adjacency: Adjacency, tabu: int = 0, patience: int = 0
+) -> float:
     """Improve a graph in place, and return its score.
 
     A pair of variables is left alone for ``tabu`` changes after one of its own; after ``patience``
@@ -29,56 +32,53 @@ def climb(rows, memo, adjacency, tabu, patience):
     gains = np.empty((count, count))  # by child, then parent
     score = 0.0
     for child in range(count):
-        for v in range(count):
-            if adjacency[v, child]:
-                change_parent(keys[child], v)
+        for v in np.flatnonzero(adjacency[:, child]):
+            change_parent(keys[child], v)
         slot = remembered(rows, memo, child, keys[child])
         gains[child] = memo.gains[slot]
         score += memo.scores[slot]
-    parents = adjacency.sum(0)
     free_from = np.zeros((count, count), np.int64)
     best, best_score = adjacency.copy(), score
     step, without = 0, 0
     while without <= patience:
         step += 1
-        gain, x, y, change = _best_change(rows, adjacency, parents, gains, free_from, step)
+        gain, x, y, change = _best_change(
+            rows.allowed, rows.required, rows.max_parents, adjacency, gains, free_from, step
+        )
         if x < 0 or (gain <= LEAST_GAIN and patience == 0):
             break
         score += gain
         free_from[x, y] = free_from[y, x] = step + 1 + tabu
         adjacency[x, y] = change == ADD
-        change_parent(keys[y], x)
-        parents[y] += 1 if change == ADD else -1
-        gains[y] = memo.gains[remembered(rows, memo, y, keys[y])]
-        if change == TURN:
-            adjacency[y, x] = True
-            change_parent(keys[x], y)
-            parents[x] += 1
-            gains[x] = memo.gains[remembered(rows, memo, x, keys[x])]
+        adjacency[y, x] = change == TURN
+        for parent, child in ((x, y), (y, x))[: 2 if change == TURN else 1]:
+            change_parent(keys[child], parent)
+            gains[child] = memo.gains[remembered(rows, memo, child, keys[child])]
         without += 1
         if score > best_score + LEAST_GAIN:
             best_score, without = score, 0
             best[:] = adjacency
     adjacency[:] = best
-    return best_score
+    return float(best_score)
 
 
 @compiled
-def _best_change(rows, adjacency, parents, gains, free_from, step):
+def _best_change(allowed, required, max_parents, adjacency, gains, free_from, step):
     """The change that gains most among those that are allowed now: gain, parent, child, kind."""
-    count = len(parents)
+    count = len(adjacency)
+    parents = adjacency.sum(0)
     best, best_x, best_y, best_change = -np.inf, -1, -1, ADD
     stack, seen = np.empty(count, np.int64), np.empty(count, np.bool_)
     for y in range(count):
         for x in range(count):
-            if x == y or free_from[x, y] > step or rows.required[x, y]:
+            if x == y or free_from[x, y] > step or required[x, y]:
                 continue
             gain = gains[y, x]
             if adjacency[x, y]:
                 if gain > best:
                     best, best_x, best_y, best_change = gain, x, y, REMOVE
                 gain += gains[x, y]
-                if gain > best and rows.allowed[y, x] and parents[x] < rows.max_parents:
+                if gain > best and allowed[y, x] and parents[x] < max_parents:
                     adjacency[x, y] = False
                     if not reaches(adjacency, x, y, stack, seen):
                         best, best_x, best_y, best_change = gain, x, y, TURN
@@ -86,8 +86,8 @@ def _best_change(rows, adjacency, parents, gains, free_from, step):
             elif (
                 gain > best
                 and not adjacency[y, x]
-                and rows.allowed[x, y]
-                and parents[y] < rows.max_parents
+                and allowed[x, y]
+                and parents[y] < max_parents
                 and not reaches(adjacency, y, x, stack, seen)
             ):
                 best, best_x, best_y, best_change = gain, x, y, ADD

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from mmgraph.graph.memory_budget import check_required, default_memory_budget
-from mmgraph.learning.structure.scores.families import family_score
+from mmgraph.learning.structure.scores.families import change_parent, family_score
 from mmgraph.learning.structure.scores.records import AIC, BIC, ScoredRows, key_words
 from mmgraph.learning.structure.scores.tables import compiled
 
@@ -48,42 +48,41 @@ def family_scores(rows: ScoredRows) -> np.ndarray:
     """
     count = len(rows.states)
     scores = np.full((count, 1 << max(count - 1, 0)), -np.inf)
+    key, no_gains = np.zeros(key_words(count), np.uint64), np.empty(0)
     for child in range(count):
-        _score_sets(rows, child, key_words(count), scores[child])
+        price = _price(rows, child)
+        for some in range(scores.shape[1]):
+            legal, states = _key_of_set(rows.states, rows.allowed, rows.required, child, some, key)
+            # A likelihood is at most 1; the empty set comes first.
+            hopeless = price > 0 and some > 0 and -price * states <= scores[child, 0]
+            if legal and some.bit_count() <= rows.max_parents and not hopeless:
+                scores[child, some] = family_score(rows, child, key, no_gains)
     return scores
 
 
+def _price(rows: ScoredRows, child: int) -> float:
+    """What a state of the parents costs a discrete child."""
+    if rows.states[child] == 0 or rows.kind not in (BIC, AIC):
+        return 0.0
+    total = float(rows.totals[rows.rows_of[child]])
+    return (math.log(total) / 2 if rows.kind == BIC else 1.0) * (int(rows.states[child]) - 1)
+
+
 @compiled
-def _score_sets(rows, child, words, scores):
-    """Score all sets of parents of one child."""
-    others = np.empty(len(rows.states) - 1, np.int64)
-    count = 0
-    for v in range(len(rows.states)):
-        if v != child:
-            others[count] = v
-            count += 1
-    price = 0.0
-    if rows.states[child] > 0 and rows.kind == BIC:
-        price = 0.5 * math.log(rows.totals[rows.rows_of[child]]) * (rows.states[child] - 1)
-    elif rows.states[child] > 0 and rows.kind == AIC:
-        price = rows.states[child] - 1.0
-    no_gains = np.empty(0)
-    for some in range(len(scores)):
-        key = np.zeros(words, np.uint64)
-        groups, parents, legal = 1.0, 0, True
-        for i in range(count):
-            v = others[i]
-            if some >> i & 1:
-                key[v >> 6] |= np.uint64(1) << np.uint64(v & 63)
-                groups *= rows.states[v]
-                parents += 1
-                legal = legal and rows.allowed[v, child]
-            else:
-                legal = legal and not rows.required[v, child]
-        # A likelihood is at most 1; the empty set comes first.
-        hopeless = price > 0 and some > 0 and -price * groups <= scores[0]
-        if legal and parents <= rows.max_parents and not hopeless:
-            scores[some] = family_score(rows, child, key, no_gains)
+def _key_of_set(states, allowed, required, child, some, key):
+    """Write the key of a set of the child's others; whether it is allowed, and its configurations."""
+    key[:] = 0
+    legal, configurations = True, 1.0
+    for v in range(len(states)):
+        if v == child:
+            continue
+        if some >> (v if v < child else v - 1) & 1:
+            change_parent(key, v)
+            legal = legal and allowed[v, child]
+            configurations *= states[v]
+        else:
+            legal = legal and not required[v, child]
+    return legal, configurations
 
 
 @compiled

@@ -8,132 +8,161 @@ paper hold is in the memo of families.
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
 
-from mmgraph.learning.structure.scores.families import change_parent, has_parent, remembered
+import numpy as np
+from jaxtyping import Int64
+
+from mmgraph.learning.structure.graphs.equivalence import Adjacency
+from mmgraph.learning.structure.scores.families import (
+    change_parent,
+    has_parent,
+    remembered,
+    slot_of,
+)
+from mmgraph.learning.structure.scores.records import Memo, ScoredRows
 from mmgraph.learning.structure.scores.tables import compiled
 from mmgraph.learning.structure.searches.climbing import LEAST_GAIN
+
+Order = Int64[np.ndarray, " variables"]
 
 _LEAST_IMPROVEMENT = 1e-6
 """An order is left only for one that is better by so much, in nats: sums differ by rounding."""
 
 
-@compiled
-def improve_order(rows, memo, order, turns):
+def improve_order(rows: ScoredRows, memo: Memo, order: Order, turns: Order) -> float:
     """Move variables of an order in place while that helps, and return its score.
 
     ``turns`` is the order in which variables get their turn. A score of ``-inf`` means that a
     required parent stands behind its child.
     """
-    count = len(order)
-    key = np.zeros(memo.keys.shape[1], np.uint64)
-    before = np.zeros(count, np.bool_)
-    score = 0.0
-    for v in order:
-        score += _grow_and_shrink(rows, memo, v, before, key)
-        before[v] = True
+    score = _order_scores(rows, memo, order)[0].sum()
     improved = True
     while improved:
         improved = False
         for v in turns:
-            best, place = _best_place(rows, memo, order, v, key)
+            best, place = _best_place(rows, memo, order, v)
             if best > score + _LEAST_IMPROVEMENT:
                 score, improved = best, True
-                _move(order, v, place)
-    return score
+                order[:] = np.insert(order[order != v], place, v)
+    return float(score)
 
 
-@compiled
-def _best_place(rows, memo, order, moved, key):
+def graph_of_order(rows: ScoredRows, memo: Memo, order: Order) -> Adjacency:
+    """Return the graph in which each variable has the parents that it takes from those before."""
+    return _order_scores(rows, memo, order)[1]
+
+
+def _order_scores(rows: ScoredRows, memo: Memo, order: Order) -> tuple[np.ndarray, Adjacency]:
+    """The score of each variable in an order, and the graph of all."""
+    scores, adjacency = np.empty(len(order)), np.zeros((len(order),) * 2, bool)
+    limits = (rows.required, rows.max_parents)
+    _complete(
+        rows, memo, lambda at, key: _trace_order(memo, limits, order, scores, adjacency, at, key)
+    )
+    return scores, adjacency
+
+
+def _best_place(rows: ScoredRows, memo: Memo, order: Order, moved: int) -> tuple[float, int]:
     """The best score of an order with one variable moved, and the place it then stands at."""
-    count = len(order)
     rest = order[order != moved]
+    scores = np.zeros((3, len(order)))
+    limits = (rows.required, rows.max_parents)
+    _complete(rows, memo, lambda at, key: _trace_places(memo, limits, rest, moved, scores, at, key))
+    own, without, beside = scores
+    behind = np.append(np.cumsum(beside[-2::-1])[::-1], 0.0)
+    ahead = np.append(0.0, np.cumsum(without[:-1]))
+    totals = ahead + own + behind
+    place = int(np.argmax(totals > totals.max() - LEAST_GAIN))
+    return float(totals[place]), place
+
+
+def _complete(
+    rows: ScoredRows, memo: Memo, trace: Callable[[int, np.ndarray], tuple[int, bool]]
+) -> None:
+    """Go on with a trace, and score the family that it comes back for, until it is at its end."""
+    key = np.zeros(memo.keys.shape[1], np.uint64)
+    at, done = 0, False
+    while not done:
+        at, done = trace(at, key)
+        if not done:
+            remembered(rows, memo, int(key[-1]) - 1, key)
+
+
+@compiled
+def _trace_order(memo, limits, order, scores, adjacency, at, key):
+    """Score each variable of an order from ``at`` on, and write its parents, until a family lacks."""
+    count = len(order)
     before = np.zeros(count, np.bool_)
-    own, without, beside = np.empty(count), np.empty(count), np.empty(count)
-    for i in range(count):
-        own[i] = _grow_and_shrink(rows, memo, moved, before, key)
-        if i < count - 1:
-            without[i] = _grow_and_shrink(rows, memo, rest[i], before, key)
-            before[moved] = True
-            beside[i] = _grow_and_shrink(rows, memo, rest[i], before, key)
+    before[order[:at]] = True
+    while at < count:
+        score, known = _grow_and_shrink(memo, limits, order[at], before, key)
+        if not known:
+            return at, False
+        scores[at] = score
+        for u in range(count):
+            adjacency[u, order[at]] = has_parent(key, u)
+        before[order[at]] = True
+        at += 1
+    return at, True
+
+
+@compiled
+def _trace_places(memo, limits, rest, moved, scores, at, key):
+    """Score one variable at each place among the others, and these without it and beside it.
+
+    ``scores`` has a row for each, by place; it is filled from ``at`` on, until a family lacks.
+    """
+    count = len(rest) + 1
+    before = np.zeros(count, np.bool_)
+    before[rest[: at // 3]] = True
+    while at < 3 * count:
+        place, what = at // 3, at % 3
+        if what == 0 or place < count - 1:
+            child = moved if what == 0 else rest[place]
+            before[moved] = what == 2
+            score, known = _grow_and_shrink(memo, limits, child, before, key)
             before[moved] = False
-            before[rest[i]] = True
-    best, place = -np.inf, 0
-    behind = np.zeros(count)  # sums of scores with the moved variable in front; -inf is legal
-    for i in range(count - 2, -1, -1):
-        behind[i] = behind[i + 1] + beside[i]
-    ahead = 0.0
-    for i in range(count):
-        total = ahead + own[i] + behind[i]
-        if total > best + LEAST_GAIN:
-            best, place = total, i
-        if i < count - 1:
-            ahead += without[i]
-    return best, place
+            if not known:
+                return at, False
+            scores[what, place] = score
+            if what == 2:
+                before[child] = True
+        at += 1
+    return at, True
 
 
 @compiled
-def _move(order, v, place):
-    """Put a variable at a place of the order."""
-    at = 0
-    while order[at] != v:
-        at += 1
-    while at < place:
-        order[at] = order[at + 1]
-        at += 1
-    while at > place:
-        order[at] = order[at - 1]
-        at -= 1
-    order[place] = v
+def _grow_and_shrink(memo, limits, child, before, key):
+    """The score of a child with the parents it takes from those before it, which ``key`` then has.
 
-
-@compiled
-def _grow_and_shrink(rows, memo, child, before, key):
-    """Write the parents that a child takes from those before it to a key, and return the score."""
+    Second is whether the memo knows all families on the way; if not, ``key`` is the first it lacks.
+    """
+    required, most = limits
     count = len(before)
     key[:] = 0
     parents = 0
     for v in range(count):
-        if rows.required[v, child]:
+        if required[v, child]:
             if not before[v]:
-                return -np.inf
+                return -np.inf, True
             change_parent(key, v)
             parents += 1
+    growing = True
     while True:
-        slot = remembered(rows, memo, child, key)
-        if parents >= rows.max_parents:
-            break
+        slot, known = slot_of(memo, child, key)
+        if not known:
+            return 0.0, False
         gains = memo.gains[slot]
-        best, joining = LEAST_GAIN, -1
+        best, chosen = LEAST_GAIN, -1
         for v in range(count):
-            if gains[v] > best and before[v] and not has_parent(key, v):
-                best, joining = gains[v], v
-        if joining < 0:
-            break
-        change_parent(key, joining)
-        parents += 1
-    while True:
-        slot = remembered(rows, memo, child, key)
-        gains = memo.gains[slot]
-        best, leaving = LEAST_GAIN, -1
-        for v in range(count):
-            if gains[v] > best and has_parent(key, v) and not rows.required[v, child]:
-                best, leaving = gains[v], v
-        if leaving < 0:
-            return memo.scores[slot]
-        change_parent(key, leaving)
-
-
-@compiled
-def graph_of_order(rows, memo, order):
-    """The graph in which each variable has the parents that it takes from those before it."""
-    count = len(order)
-    adjacency = np.zeros((count, count), np.bool_)
-    key = np.zeros(memo.keys.shape[1], np.uint64)
-    before = np.zeros(count, np.bool_)
-    for v in order:
-        _grow_and_shrink(rows, memo, v, before, key)
-        for u in range(count):
-            adjacency[u, v] = has_parent(key, u)
-        before[v] = True
-    return adjacency
+            changes = has_parent(key, v) != growing and not required[v, child]
+            if gains[v] > best and changes and (before[v] or not growing):
+                best, chosen = gains[v], v
+        if chosen >= 0 and not (growing and parents >= most):
+            change_parent(key, chosen)
+            parents += 1
+        elif growing:
+            growing = False
+        else:
+            return memo.scores[slot], True
