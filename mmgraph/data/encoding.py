@@ -101,6 +101,11 @@ class CodedTable:
         """The variables that the table has columns of."""
         return tuple(self._elements)
 
+    @property
+    def is_weighted(self) -> bool:
+        """Whether rows count unequally."""
+        return self._weights is not None
+
     def __iter__(self) -> Iterator[CodedRows]:
         """Yield the rows, of which there must be some and, if there are weights, as many."""
         if self._coded is not None:

@@ -58,7 +58,7 @@ def states_in(
             column = chunk[name]
             rows += len(column) if name == next(iter(columns)) else 0
             categories = getattr(getattr(column, "dtype", None), "categories", None)
-            if categories is not None and table.in_memory and len(categories):
+            if categories is not None and len(categories) and table.has_all_categories(name):
                 declared[name] = tuple(c for c in categories.tolist() if spelling(c) not in hidden)
             else:
                 _, cells = factorised(Variable(name, 1), plain_array(column))

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Collection, Iterator
 from typing import Any, Self
 
-from mmgraph.graph.errors import UnknownVariableError, suggestion
+from mmgraph.graph.errors import LearningError, UnknownVariableError, suggestion
 
 CHUNK_ROWS = 100_000
 """How many rows are read at once where nothing else is asked for."""
@@ -18,6 +18,16 @@ def said_so(option: str, value: str) -> str:
     """Return the words for an option of reading, in Python and at the command line."""
     python = f"[{value!r}]" if option == "missing" else repr(value)
     return f"{option}={python}, at the command line --read {shlex.quote(f'{option}={value}')}"
+
+
+def column_labels(frame: Any, origin: str) -> dict[str, Any]:
+    """Return the labels of a data frame's columns by their names; LearningError if one repeats."""
+    labels = {str(label): label for label in frame.columns}
+    if len(labels) != len(frame.columns):
+        names = [str(label) for label in frame.columns]
+        twice = next(n for n in names if names.count(n) > 1)
+        raise LearningError(f"{origin} has two columns called '{twice}'")
+    return labels
 
 
 class Table(abc.ABC):
@@ -49,6 +59,10 @@ class Table(abc.ABC):
     def place(self, row: int) -> str:
         """Return the words for a row, for messages."""
         return f"{self.origin}, row {row}"
+
+    def has_all_categories(self, column: str) -> bool:
+        """Whether the categories of a categorical column are the same in all chunks."""
+        return self.in_memory
 
     def missing_cells(self, labels: Collection[object] = ()) -> tuple[object, ...]:
         """Return what stands for a missing cell: of text an empty one too, unless it is a label."""

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from mmgraph.data.beyond_memory.partitioned_table import PartitionedTable
 from mmgraph.data.csv_table import CsvTable
-from mmgraph.data.table import Table
-from mmgraph.graph.column_reader import is_frame, plain_array, spellings
+from mmgraph.data.table import Table, column_labels
+from mmgraph.graph.column_reader import is_frame, is_partitioned, plain_array, spellings
 from mmgraph.graph.errors import FormatError, LearningError, UnknownVariableError, needs
 from mmgraph.graph.evidence import check_extra
 from mmgraph.graph.state_labels import Index
@@ -29,12 +30,8 @@ class _FrameTable(Table):
 
     def __init__(self, frame: Any) -> None:
         self._frame = frame
-        self._labels = {str(label): label for label in frame.columns}
+        self._labels = column_labels(frame, self.origin)
         self.columns = tuple(self._labels)
-        if len(self.columns) != len(frame.columns):
-            names = [str(c) for c in frame.columns]
-            twice = next(n for n in names if names.count(n) > 1)
-            raise LearningError(f"the data frame has two columns called '{twice}'")
 
     def chunks(self, rows: int) -> Iterator[dict[str, Any]]:
         for start in range(0, len(self._frame), rows):
@@ -137,7 +134,7 @@ def open_table(
 
     Parameters
     ----------
-    data : pandas.DataFrame, mapping of str to array, Samples, Table, or path
+    data : pandas.DataFrame, dask.dataframe.DataFrame, mapping of str to array, Samples, Table, path
         A path ends in ``.csv``, ``.tsv`` (both perhaps followed by ``.gz``), ``.parquet`` or
         ``.pq``.
     missing : collection of cells
@@ -194,6 +191,8 @@ def _table(data: object, of_text: Mapping[str, str | None]) -> Table:
         raise FormatError(f"{path}: a table's file name ends in {', '.join((*_TEXT, *_PARQUET))}")
     if is_frame(data):
         return _FrameTable(data)
+    if is_partitioned(data):
+        return PartitionedTable(data)
     if callable(columns := getattr(data, "columns", None)):  # samples, rows of several modalities
         return _ArraysTable(columns(), getattr(data, "origin", "the samples"))
     if isinstance(data, Mapping):

@@ -273,7 +273,12 @@ def missing_as_none(column: object, missing: Collection[object]) -> object:
 
 def is_frame(data: object) -> bool:
     """Whether this is a data frame, told without importing pandas."""
-    return hasattr(data, "columns") and hasattr(data, "iloc")
+    return hasattr(data, "columns") and hasattr(data, "iloc") and not is_partitioned(data)
+
+
+def is_partitioned(data: object) -> bool:
+    """Whether this is a Dask data frame, told without importing Dask."""
+    return hasattr(data, "map_partitions") and hasattr(data, "columns")
 
 
 def spellings(missing: Collection[object]) -> set[str]:

@@ -125,7 +125,7 @@ class BayesianNetwork(PredictingNetwork):
 
         Parameters
         ----------
-        data : pandas.DataFrame, mapping of str to array, or path of a CSV or Parquet file
+        data : frame of pandas or Dask, mapping of str to array, or path of a CSV or Parquet file
         edges : iterable of (parent, child)
             Of columns, or of latent variables that ``states`` or ``continuous`` names.
         method, **options
@@ -212,7 +212,7 @@ class BayesianNetwork(PredictingNetwork):
 
         Parameters
         ----------
-        data : pandas.DataFrame, mapping of str to array, path of a CSV or Parquet file, or Evidence
+        data : frame of pandas or Dask, mapping of str to array, path of CSV or Parquet, or Evidence
             A variable without a column, or a cell without a value (None, NaN, empty in a file, -1
             where that is no label), is missing.
         method : {"auto", "maximum_likelihood", "bdeu", "dirichlet", "em"}

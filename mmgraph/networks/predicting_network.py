@@ -9,10 +9,17 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
+from mmgraph.graph.column_reader import is_partitioned
 from mmgraph.graph.errors import NotFittedError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.variable import Variable
-from mmgraph.learning.prediction import imputation, prediction, predictive_check, sampled_answers
+from mmgraph.learning.prediction import (
+    imputation,
+    partitioned,
+    prediction,
+    predictive_check,
+    sampled_answers,
+)
 from mmgraph.networks.directed_network import DirectedNetwork
 
 if TYPE_CHECKING:
@@ -51,13 +58,14 @@ class PredictingNetwork(DirectedNetwork):
         impossible: str = "raise",
         parameters: str = "fitted",
         **options: Any,
-    ) -> np.ndarray | pandas.DataFrame | Intervals:
+    ) -> np.ndarray | pandas.DataFrame | Intervals | Any:
         """Return the most probable label of some variables, each by its marginal, in every row.
 
         Parameters
         ----------
-        data : pandas.DataFrame, mapping, path or Evidence
-            What is known. Columns of the variables to predict are not looked at.
+        data : frame of pandas or Dask, mapping, path or Evidence
+            What is known. Columns of the variables to predict are not looked at. Of a Dask data
+            frame answers are one, or a series, computed when asked, errors included.
         variables : str or sequence of str, optional
             By default the discrete variables of which the data says nothing.
         impossible : {"raise", "nan"}
@@ -92,6 +100,8 @@ class PredictingNetwork(DirectedNetwork):
             return sampled_answers.predict(
                 self, self.sample_parameters, data, variables, impossible, **options
             )
+        if is_partitioned(data):
+            return partitioned.predicted_partitions(self, data, variables, impossible, **options)
         return prediction.predict(self, data, variables, impossible, **options)
 
     def predict_proba(
@@ -101,15 +111,20 @@ class PredictingNetwork(DirectedNetwork):
         impossible: str = "raise",
         parameters: str = "fitted",
         **options: Any,
-    ) -> Float64[np.ndarray, "rows states"] | Intervals:
+    ) -> Float64[np.ndarray, "rows states"] | Intervals | Any:
         """Return the posterior of a variable in every row; its own column is not looked at.
 
         Parameters and errors are those of :meth:`predict`; ``impossible="nan"`` fills rows of
-        probability zero with NaN, ``extra="ignore"`` passes over columns that are no variables.
+        probability zero with NaN, ``extra="ignore"`` passes over columns that are no variables. Of
+        a Dask data frame the answer is one with a column for each state, by its label.
         """
         if sampled_answers.is_asked(parameters, options):
             return sampled_answers.predict_proba(
                 self, self.sample_parameters, data, variable, impossible, **options
+            )
+        if is_partitioned(data):
+            return partitioned.partitioned_probabilities(
+                self, data, variable, impossible, **options
             )
         return prediction.predict_proba(self, data, variable, impossible, **options)
 

@@ -7,13 +7,15 @@ table of any length takes the memory of its distinct rows, and one pass.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numba
 import numpy as np
 from jaxtyping import Float64, Integer, UInt64
 
+from mmgraph.data.beyond_memory.partitions import are_partitioned, reduced
 from mmgraph.data.column_codes import code_type
 from mmgraph.data.encoding import CodedRows, coded_chunks
 from mmgraph.data.table import CHUNK_ROWS
@@ -57,7 +59,7 @@ def distinct_rows(
 
     Parameters
     ----------
-    data : pandas.DataFrame, mapping of str to array, path, Table, CodedTable, CodedRows or Evidence
+    data : frame of pandas or Dask, mapping of str to array, path, Table, CodedTable or CodedRows
     variables : mapping of str to Variable
         Discrete variables; the columns of the answer are in their order.
     weights : array-like, optional
@@ -78,17 +80,36 @@ def distinct_rows(
     for name, variable in variables.items():
         if not variable.is_discrete:
             raise LearningError(f"'{name}' is continuous: rows of states alone are told apart")
-    gathered = _DistinctWords(
-        {name: variable.cardinality for name, variable in variables.items()},
-        default_memory_budget() if memory_budget is None else memory_budget,
-    )
-    for rows in coded_chunks(data, variables, chunk_rows, weights):
+    budget = default_memory_budget() if memory_budget is None else memory_budget
+    chunks = coded_chunks(data, variables, chunk_rows, weights)
+    gather = partial(_gathered, variables, budget)
+    if are_partitioned(chunks):
+        return reduced(chunks, gather, partial(_joined, gather, variables))
+    return gather(chunks)
+
+
+def _gathered(
+    variables: Mapping[str, Variable], memory_budget: int, chunks: Iterable[CodedRows]
+) -> DistinctRows:
+    """The distinct rows of coded chunks."""
+    gathered = _DistinctWords({n: v.cardinality for n, v in variables.items()}, memory_budget)
+    for rows in chunks:
         for name in variables:
             if name not in rows.columns:
                 raise LearningError(f"the data has no column '{name}'")
         for start in range(0, len(rows), CHUNK_ROWS):
             gathered.add(rows, slice(start, min(start + CHUNK_ROWS, len(rows))))
     return gathered.unpacked()
+
+
+def _joined(
+    gather: Callable[[Iterable[CodedRows]], DistinctRows],
+    variables: Mapping[str, Variable],
+    one: DistinctRows,
+    other: DistinctRows,
+) -> DistinctRows:
+    names = tuple(variables)
+    return gather(CodedRows(variables, names, p.codes, weights=p.weights) for p in (one, other))
 
 
 def distinct_rows_bytes(distinct: int, variables: Mapping[str, Variable]) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from mmgraph.data.beyond_memory.partitions import are_partitioned, reduced
 from mmgraph.data.encoding import CodedRows, coded_chunks
 from mmgraph.data.table import CHUNK_ROWS
 from mmgraph.graph.errors import LearningError, warn_caller
@@ -116,7 +119,8 @@ def learn_parameters(
     ----------
     graph : FactorGraph
         Conditional distributions only.
-    data : pandas.DataFrame, mapping of str to array, path, CodedTable, CodedRows or Evidence
+    data : frame of pandas or Dask, mapping of str to array, path, CodedTable, CodedRows or Evidence
+        Partitions of a Dask data frame are counted where they are, by the cluster's workers.
     prior : Prior, optional
         Pseudo-counts of the tables.
     options : LeafOptions, optional
@@ -227,10 +231,41 @@ def complete_statistics(
     IncompleteDataError
         If a column or a cell is missing, or a leaf is a mixture.
     """
-    statistics = CompleteStatistics(tuple(graph.factors))
+    factors, leaves = tuple(graph.factors), {}
+    if are_partitioned(chunks):
+        if any(_starts_with_rows(factor) for factor in factors):
+            leaves = _statistics(factors, {}, options, device, itertools.islice(chunks, 1)).leaves
+        total = reduced(chunks, partial(_statistics, factors, leaves, options, device), _merged)
+        return replace(total, factors=factors, leaves=leaves)  # over this process's variables
+    return _statistics(factors, leaves, options, device, chunks)
+
+
+def _starts_with_rows(factor: Factor) -> bool:
+    """Whether moments of a leaf are taken about what its first rows are like."""
+    return isinstance(factor, ContinuousLeaf) and not isinstance(factor, LinearGaussian)
+
+
+def _statistics(
+    factors: tuple[Factor, ...],
+    leaves: Mapping[int, ContinuousLeaf],
+    options: LeafOptions,
+    device: torch.device | str | None,
+    chunks: Iterable[CodedRows],
+) -> CompleteStatistics:
+    statistics = CompleteStatistics(factors, leaves=dict(leaves))
     for chunk in chunks:
         statistics.add(chunk, options, device)
     return statistics
+
+
+def _merged(one: CompleteStatistics, other: CompleteStatistics) -> CompleteStatistics:
+    """What the rows of both say; their leaves started from the same rows."""
+    total = CompleteStatistics(one.factors, leaves=one.leaves)
+    for part in (one, other):
+        _add(total.counts, part.counts)
+        _add(total.moments, part.moments)
+        _add(total.regressions, part.regressions)
+    return total
 
 
 def fitted_factors(

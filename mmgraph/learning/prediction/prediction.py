@@ -21,7 +21,7 @@ from mmgraph.data.encoding import (
 )
 from mmgraph.data.table import Table
 from mmgraph.data.tables import open_table
-from mmgraph.graph.column_reader import is_frame
+from mmgraph.graph.column_reader import is_frame, is_partitioned
 from mmgraph.graph.errors import (
     EvidenceError,
     UnknownVariableError,
@@ -170,7 +170,7 @@ def evidence_chunks(
     graph: FactorGraph, data: object, targets: Sequence[str], reading: Mapping[str, Any]
 ) -> Iterator[Evidence]:
     """Yield the rows chunk by chunk; what they say of the targets is not even read."""
-    if isinstance(data, str | os.PathLike | Table):
+    if isinstance(data, str | os.PathLike | Table) or is_partitioned(data):
         table = open_table(data, **checked_reading(reading))
         others = table.select([c for c in table.columns if c not in targets])
         yield from (chunk.evidence() for chunk in coded_chunks(others, graph.variables))
