@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mmgraph.causal.counterfactuals.nested import effect_through
     from mmgraph.causal.counterfactuals.structural_model import StructuralModel
     from mmgraph.causal.counterfactuals.table_bounds import counterfactual_bounds
+    from mmgraph.causal.modalities.analyse import analyse_modalities
     from mmgraph.causal.modalities.information.by_modality import information_by_modality
     from mmgraph.causal.modalities.information.partial_information import partial_information
     from mmgraph.causal.modalities.information.value_of_information import value_of_information
@@ -141,6 +142,7 @@ _HOMES = {
     "UnaryFactor": "mmgraph.graph.factors.unary",
     "Variable": "mmgraph.graph.variable",
     "WordsLeaf": "mmgraph.predictors.leaves.words",
+    "analyse_modalities": "mmgraph.causal.modalities.analyse",
     "counterfactual_bounds": "mmgraph.causal.counterfactuals.table_bounds",
     "cross_validate": "mmgraph.comparison.held_out",
     "e_value": "mmgraph.causal.sensitivity.e_value",
@@ -222,6 +224,7 @@ __all__ = [
     "UnaryFactor",
     "Variable",
     "WordsLeaf",
+    "analyse_modalities",
     "counterfactual_bounds",
     "cross_validate",
     "e_value",

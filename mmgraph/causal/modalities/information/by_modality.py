@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from math import comb
 from typing import Any
 
@@ -76,50 +77,52 @@ def information_by_modality(
     called = tuple(range(count)) if names is None else tuple(names)
     if len(called) != count or len(set(called)) < count:
         raise MmgraphError(f"{count} sources are to have a name each, not {list(called)}")
-    told = {s: mutual_information(part) for s, part in _margins(table, called)}
+    told = {s: mutual_information(part) for s, part in subset_margins(table, called)}
     told[frozenset()] = 0.0
-    every = frozenset(called)
+    every, weights = frozenset(called), shapley_weights(called)
     return ModalityInformation(
         called,
         told,
-        shapley_values(told, called),
+        np.array([sum(w * told[s] for s, w in weights[name].items()) for name in called]),
         np.array([max(told[every] - told[every - {name}], 0.0) for name in called]),
-        _o_information(table),
+        o_information(table),
     )
 
 
-def shapley_values(
-    values: Mapping[frozenset[Any], float], players: Sequence[Hashable]
-) -> Float64[np.ndarray, " players"]:
-    """Return the Shapley value of each player from the value of each set of them."""
+def shapley_weights(
+    players: Sequence[Hashable],
+) -> dict[Hashable, dict[frozenset[Any], float]]:
+    """Return by player what the value of each set of players weighs in the player's share."""
     count = len(players)
-    shares = np.zeros(count)
-    for members, value in values.items():
-        size = len(members)
-        for place, player in enumerate(players):
-            if player in members:
-                shares[place] += value / (count * comb(count - 1, size - 1))
-            else:
-                shares[place] -= value / (count * comb(count - 1, size))
-    return shares
+    sets = [frozenset(s) for size in range(count + 1) for s in combinations(players, size)]
+    return {
+        player: {
+            members: 1 / (count * comb(count - 1, len(members) - 1))
+            if player in members
+            else -1 / (count * comb(count - 1, len(members)))
+            for members in sets
+        }
+        for player in players
+    }
 
 
-def _margins(
+def subset_margins(
     table: np.ndarray,
     names: Sequence[Hashable],
     axis: int | None = None,
     members: frozenset[Any] = frozenset(),
 ) -> Iterator[tuple[frozenset[Any], np.ndarray]]:
-    """Each set of sources with its margin, the target last; sums are shared among sets."""
+    """Yield each set of sources with its margin, the target last; sums are shared among sets."""
     axis = len(names) - 1 if axis is None else axis
     if axis < 0:
         yield members, table
         return
-    yield from _margins(table, names, axis - 1, members | {names[axis]})
-    yield from _margins(table.sum(axis), names, axis - 1, members)
+    yield from subset_margins(table, names, axis - 1, members | {names[axis]})
+    yield from subset_margins(table.sum(axis), names, axis - 1, members)
 
 
-def _o_information(table: np.ndarray) -> float:
+def o_information(table: np.ndarray) -> float:
+    """Return the O-information of all axes of a table, in bits."""
     axes = range(table.ndim)
     total = (table.ndim - 2) * entropy(table)
     for axis in axes:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import prod
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
+from scipy.special import xlogy
 
 from mmgraph.causal.modalities.information.tables import conditional_table, joint_table
 from mmgraph.graph.arrays import float_array
@@ -43,7 +45,7 @@ class Policy:
 
 @dataclass(frozen=True, eq=False)
 class ValueOfInformation:
-    """What tests are worth before a decision, in units of utility.
+    """What tests are worth before a decision, in units of utility, or in bits.
 
     Attributes
     ----------
@@ -69,6 +71,7 @@ class ValueOfInformation:
     net: dict[str, float]
     best: str | None
     _decision: _Decision = field(repr=False)
+    _tests: int | None = field(default=None, repr=False)
 
     def of_set(self, tests: Iterable[str]) -> float:
         """Return what several tests are worth when all are done, their costs not counted.
@@ -94,15 +97,16 @@ class ValueOfInformation:
 
     @property
     def policy(self) -> Policy:
-        """The best way to do any number of tests one after the other."""
-        return self.look_ahead()
+        """The best way to do tests one after the other, as many as were asked for."""
+        return self.look_ahead(self._tests)
 
 
 def value_of_information(
     prior: object,
     utility: object,
-    tests: Mapping[str | tuple[str, ...], object],
+    tests: Mapping[Any, object],
     costs: Mapping[str, float] | None = None,
+    lookahead: int | None = None,
 ) -> ValueOfInformation:
     """Return what tests are worth before an action is chosen.
 
@@ -110,14 +114,17 @@ def value_of_information(
     ----------
     prior : array (states,)
         The probabilities of the states.
-    utility : array (actions, states)
-        What each action yields in each state.
+    utility : array (actions, states), or None
+        What each action yields in each state. None is the logarithmic score in bits: a test is
+        worth the information that it gives about the state, and an action names a state.
     tests : mapping
         By name the table ``(states, outcomes)`` of a test's outcomes given each state. Tests are
         independent given the state; those that are not stand together under a tuple of names, with
         a table ``(states, outcomes, outcomes, ...)``.
     costs : mapping of str to float, optional
         Of tests, in units of utility; by default none.
+    lookahead : int, optional
+        How many tests ``policy`` looks ahead; by default all.
 
     Raises
     ------
@@ -140,15 +147,15 @@ def value_of_information(
     of = {name: decision.gain([name]) for name in decision.costs}
     net = {name: value - decision.costs[name] for name, value in of.items()}
     best = max(net, key=net.__getitem__, default=None)
-    expected = decision.utility @ decision.prior
     return ValueOfInformation(
-        float(expected.max()),
-        int(expected.argmax()),
-        max(float(decision.utility.max(0) @ decision.prior - expected.max()), 0.0),
+        decision.value(decision.prior),
+        decision.action(decision.prior),
+        max(decision.value(np.diag(decision.prior)) - decision.value(decision.prior), 0.0),
         of,
         net,
         best if best is not None and net[best] > 0 else None,
         decision,
+        lookahead,
     )
 
 
@@ -159,25 +166,16 @@ class _Decision:
         self,
         prior: object,
         utility: object,
-        tests: Mapping[str | tuple[str, ...], object],
+        tests: Mapping[Any, object],
         costs: Mapping[str, float],
     ) -> None:
         self.prior = joint_table(prior, "the prior", 1)
-        states = len(self.prior)
-        self.utility: Float64[np.ndarray, "actions states"]
-        self.utility = float_array(utility, "the utility", MmgraphError)
-        if self.utility.ndim != 2 or self.utility.shape[1] != states or not len(self.utility):
-            raise MmgraphError(
-                f"the utility has an axis of actions and one of {states} states, not the shape "
-                f"{self.utility.shape}"
-            )
-        if not np.isfinite(self.utility).all():
-            raise MmgraphError("the utility is not finite everywhere")
+        self.utility = None if utility is None else _checked_utility(utility, len(self.prior))
         self.blocks: list[tuple[tuple[str, ...], Float64[np.ndarray, "states *outcomes"]]] = []
         for key, numbers in tests.items():
             names = (key,) if isinstance(key, str) else tuple(key)
             what = f"the table of {', '.join(map(repr, names))}"
-            table = conditional_table(numbers, what, states, len(names))
+            table = conditional_table(numbers, what, len(self.prior), len(names))
             self.blocks.append((names, table))
         listed = [name for names, _ in self.blocks for name in names]
         for name in listed:
@@ -185,6 +183,18 @@ class _Decision:
                 raise MmgraphError(f"the test '{name}' is given twice")
         self.costs = self._costs(costs, listed)
         self._known: dict[tuple[Outcomes, int], Policy] = {}
+
+    def value(self, joint: Float64[np.ndarray, "states *outcomes"]) -> float:
+        """Return the best expected utility, from probabilities of states and outcomes together."""
+        if self.utility is None:
+            total = joint.sum(0)
+            return float((xlogy(joint, joint).sum() - xlogy(total, total).sum()) / np.log(2))
+        return float((self.utility @ joint).max(0).sum())
+
+    def action(self, weights: Float64[np.ndarray, " states"]) -> int:
+        """Return the best action; of the logarithmic score the likeliest state."""
+        expected = weights if self.utility is None else self.utility @ weights
+        return int(expected.argmax())
 
     def _costs(self, costs: Mapping[str, float], listed: list[str]) -> dict[str, float]:
         self._check(costs, listed)
@@ -207,7 +217,7 @@ class _Decision:
         sizes = [self._outcomes(name) for name in chosen]
         check_required(
             f"the outcomes of {len(chosen)} tests with {len(self.prior)} states",
-            16 * (len(self.prior) + len(self.utility)) * prod(sizes),
+            32 * len(self.prior) * prod(sizes),
             default_memory_budget(),
             "Ask for fewer tests at once",
         )
@@ -216,8 +226,7 @@ class _Decision:
             others = tuple(1 + i for i, name in enumerate(names) if name not in chosen)
             outcomes = table.sum(others).reshape(len(table), -1)
             joint = (joint[:, :, None] * outcomes[:, None, :]).reshape(len(joint), -1)
-        after = (self.utility @ joint).max(0).sum()
-        return max(float(after - (self.utility @ self.prior).max()), 0.0)
+        return max(self.value(joint) - self.value(self.prior), 0.0)
 
     def policy(self, tests: int | None) -> Policy:
         """Return the best policy of so many tests at most."""
@@ -239,8 +248,7 @@ class _Decision:
         if (done, left) in self._known:
             return self._known[done, left]
         weights = self._weights(done)
-        expected = self.utility @ weights / weights.sum()
-        best = Policy(float(expected.max()), None, int(expected.argmax()))
+        best = Policy(self.value(weights) / float(weights.sum()), None, self.action(weights))
         rest = [name for name in self.costs if name not in dict(done)] if left else []
         for name in rest:
             after = {
@@ -271,3 +279,15 @@ class _Decision:
             part = table[(slice(None), *places)]
             weights = weights * part.reshape(len(part), -1).sum(1)
         return weights
+
+
+def _checked_utility(utility: object, states: int) -> Float64[np.ndarray, "actions states"]:
+    table = float_array(utility, "the utility", MmgraphError)
+    if table.ndim != 2 or table.shape[1] != states or not len(table):
+        raise MmgraphError(
+            f"the utility has an axis of actions and one of {states} states, not the shape "
+            f"{table.shape}"
+        )
+    if not np.isfinite(table).all():
+        raise MmgraphError("the utility is not finite everywhere")
+    return table

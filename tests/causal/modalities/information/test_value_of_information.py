@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mmgraph as mm
+from mmgraph.causal.modalities.information.tables import entropy, mutual_information
 from mmgraph.graph.errors import MemoryBudgetError, MmgraphError, UnknownVariableError
 
 
@@ -88,6 +89,16 @@ def test_a_perfect_test_is_worth_what_the_truth_is_and_bought_below_it():
     dear = mm.value_of_information([0.7, 0.3], [[0, 0], [-1, 2]], perfect, {"truth": 0.61})
     assert dear.best is None
     assert dear.policy.test is None
+
+
+def test_by_the_logarithmic_score_a_test_is_worth_its_information():
+    generator = np.random.default_rng(2)
+    prior, table = generator.dirichlet(np.ones(3)), generator.dirichlet(np.ones(4), 3)
+    worth = mm.value_of_information(prior, None, {"scan": table}, {"scan": 0.01}, lookahead=1)
+    assert worth.of["scan"] == pytest.approx(mutual_information((prior[:, None] * table).T))
+    assert worth.perfect == pytest.approx(entropy(prior))
+    assert worth.policy.value == pytest.approx(worth.prior_value + worth.net["scan"])
+    assert worth.action == prior.argmax()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,341 @@
+"""Analyses of what modalities tell: of networks, of predictors, and of predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from itertools import combinations
+from typing import Any, Literal
+
+import networkx as nx
+import numpy as np
+import torch
+from jaxtyping import Float64, Int64
+
+from mmgraph.causal.modalities.acquisition import network_tests, predictor_tests
+from mmgraph.causal.modalities.analysis import Loss, ModalityAnalysis, Tests
+from mmgraph.causal.modalities.belief_cells import cells_of, pair_information, table_of_cells
+from mmgraph.causal.modalities.information.by_modality import (
+    MOST_SOURCES,
+    o_information,
+    shapley_weights,
+)
+from mmgraph.causal.modalities.information.partial_information import PartialInformation
+from mmgraph.causal.modalities.information.tables import mutual_information
+from mmgraph.causal.modalities.modality_graph import modality_graph
+from mmgraph.causal.modalities.network_beliefs import NetworkBeliefs, variables_by_modality
+from mmgraph.causal.modalities.predictor_beliefs import PredictorBeliefs
+from mmgraph.causal.modalities.set_figures import AllSets, Members, RowSets, TableSets
+from mmgraph.data.groups import coded_groups
+from mmgraph.data.modality_rows import ModalityRows
+from mmgraph.graph.column_reader import is_frame
+from mmgraph.graph.errors import MmgraphError, UnknownVariableError
+from mmgraph.graph.memory_budget import check_required, default_memory_budget
+from mmgraph.graph.state_labels import Label
+from mmgraph.networks.bayesian_network import BayesianNetwork
+
+Beliefs = Float64[np.ndarray, "rows states"]
+
+_EXACT_CELLS, _ROW_CELLS = 20, 12
+"""Of each source in a decomposition."""
+
+
+def analyse_modalities(
+    model: Any,
+    target: str,
+    data: object = None,
+    *,
+    by: Literal["modality", "variable"] = "modality",
+    modalities: Mapping[str, Sequence[str]] | Sequence[str] | None = None,
+    groups: object = None,
+    structure: Any = None,
+    method: Literal["auto", "exact", "samples"] = "auto",
+    draws: int | None = None,
+    generator: torch.Generator | None = None,
+) -> ModalityAnalysis:
+    """Return what each modality tells of a target, alone, in sets, and given the others.
+
+    Without data a network is asked about itself: exactly by its joint distribution where that
+    fits, and else by rows drawn from it. With data figures are those of its answers to these
+    rows: information is how far the log-loss falls below the entropy of the target's shares, in
+    expectation a lower bound of what the modalities hold.
+
+    Parameters
+    ----------
+    model : BayesianNetwork or fitted predictor
+        Discrete or mixed; or what answers ``predict_proba(data, given=modalities)`` and has
+        ``classes_``, which needs data.
+    target : str
+        A variable with states.
+    data : data frame, path, mapping or MultimodalData, optional
+        Rows with the target that the model has not learned from; cells may be missing. Of a
+        predictor a frame or MultimodalData.
+    by : {"modality", "variable"}
+        What is looked at together; variables without a modality never are.
+    modalities : mapping of str to sequence of str, or sequence of str, optional
+        The variables of each modality, in the place of the network's own; of a predictor the names.
+    groups : sequence or str, optional
+        What each row belongs to, or the column of the frame that says so: standard errors are over
+        groups. By default those of MultimodalData.
+    structure : LearnedStructure, optional
+        Its ``confidence`` in arcs is that of the graph of modalities.
+    method : {"auto", "exact", "samples"}
+        How a network is asked about itself.
+    draws : int, optional
+        How many rows are drawn; by default from 1,000 to 20,000, the fewer the more sets there are.
+    generator : torch.Generator, optional
+        Of draws; by default one of seed 0.
+
+    Raises
+    ------
+    UnknownVariableError, LearningError, EvidenceError
+        If there is no such target, a row lacks it, or data do not fit the model.
+    MmgraphError
+        If no variable has a modality, the target has no states, a predictor comes without data, or
+        ``exact`` does not fit.
+
+    Examples
+    --------
+    >>> mm.analyse_modalities(net, "diagnosis").to_frame()            # doctest: +SKIP
+    >>> mm.analyse_modalities(classifier, "activity", held_out_rows)  # doctest: +SKIP
+    """
+    generator = generator or torch.Generator().manual_seed(0)
+    if not isinstance(model, BayesianNetwork):
+        return _of_predictor(model, target, data, modalities, groups)
+    if modalities is not None and not isinstance(modalities, Mapping):
+        raise MmgraphError("modalities of a network are a mapping, of each its variables")
+    members = variables_by_modality(model, target, by, modalities)
+    network = NetworkBeliefs(model, target, members)
+    names = tuple(members)
+    sets = (
+        _own_sets(network, names, method, draws, generator)
+        if data is None
+        else _sets_of_rows(network, names, data, groups)
+    )
+    arcs = model.edges if structure is None else structure.edges
+    confidence = getattr(structure, "confidence", None)
+    graph = modality_graph(members, target, arcs, model, confidence)
+
+    def tests(row: Any) -> tuple[Any, dict[Any, Any]]:
+        return network_tests(network, row, torch.Generator().manual_seed(0))
+
+    return _analysis(target, network.states, names, sets, graph, tests)
+
+
+def analyse_predictions(
+    target: str,
+    states: Sequence[Label],
+    predicted: Mapping[Iterable[str], Beliefs],
+    codes: Int64[np.ndarray, " rows"],
+    groups: Int64[np.ndarray, " rows"] | None = None,
+) -> ModalityAnalysis:
+    """Return what modalities tell by predictions that are there, as of held-out rows.
+
+    Parameters
+    ----------
+    target : str
+    states : sequence of labels
+    predicted : mapping of tuple of str to array (rows, states)
+        Probabilities by the modalities looked at: of each single one and of all together, and of
+        all sets where Shapley values are wanted.
+    codes : array (rows,)
+        The state in each row.
+    groups : array (rows,), optional
+        Which rows belong together.
+
+    Raises
+    ------
+    MmgraphError
+        If a single modality, all but one or all together are not predicted (which).
+    """
+    beliefs = {frozenset(members): table for members, table in predicted.items()}
+    names = tuple(dict.fromkeys(name for members in predicted for name in members))
+    for members in _sets_asked(names, few=True):
+        if members and members not in beliefs:
+            raise MmgraphError(f"there is no prediction from {' + '.join(sorted(members))}")
+    beliefs[frozenset()] = _shares(codes, len(states))
+    sets = RowSets(names, beliefs, codes, groups)
+    return _analysis(target, tuple(states), names, sets, _star(names, target, sets), None)
+
+
+def _of_predictor(
+    model: Any, target: str, data: object, modalities: Any, groups: object
+) -> ModalityAnalysis:
+    if not callable(getattr(model, "predict_proba", None)):
+        raise MmgraphError(
+            f"a {type(model).__name__} is no Bayesian network, and has no predict_proba"
+        )
+    if data is None:
+        raise MmgraphError("what a predictor tells is asked of rows: name data with the target")
+    predictor = PredictorBeliefs(model, target, modalities, data)
+    sets = _sets_of_rows(predictor, predictor.names, data, groups)
+    return _analysis(
+        target,
+        predictor.states,
+        predictor.names,
+        sets,
+        _star(predictor.names, target, sets),
+        partial(predictor_tests, predictor, sets),
+    )
+
+
+def _own_sets(
+    network: NetworkBeliefs,
+    names: tuple[str, ...],
+    method: str,
+    draws: int | None,
+    generator: torch.Generator,
+) -> AllSets:
+    """The figures of a network about itself."""
+    if method not in ("auto", "exact", "samples"):
+        raise MmgraphError(f"the method is 'auto', 'exact' or 'samples', not {method!r}")
+    if method != "samples" and len(names) <= MOST_SOURCES:
+        table = network.table(names)
+        if table is not None:
+            return TableSets(table, names)
+    if method == "exact":
+        raise MmgraphError(
+            "the joint distribution of target and modalities is too large, or a variable has no "
+            "states; method='samples' draws from it"
+        )
+    asked = _sets_asked(names)
+    count = draws or min(20_000, max(1_000, 400_000 // len(asked)))
+    rows = network.draws(count, generator)
+    return RowSets(names, _believed(network, rows, count, asked))
+
+
+def _sets_of_rows(
+    model: NetworkBeliefs | PredictorBeliefs, names: tuple[str, ...], data: Any, groups: object
+) -> RowSets:
+    """The figures of a model's answers to rows of data."""
+    if isinstance(groups, str):
+        if not is_frame(data) or groups not in data.columns:
+            raise UnknownVariableError(f"the rows are no frame with a column '{groups}' of groups")
+        groups, data = data[groups], data.drop(columns=groups)
+    rows, codes = model.read(data)
+    belongs = None
+    if groups is not None:
+        belongs = coded_groups("group", groups).codes
+        if len(belongs) != len(codes):
+            raise MmgraphError(f"{len(codes)} rows have {len(belongs)} groups")
+    elif isinstance(data, ModalityRows) and data.groups is not None:
+        belongs = data.groups.codes
+    beliefs = _believed(model, rows, len(codes), _sets_asked(names))
+    beliefs[frozenset()] = _shares(codes, len(model.states))
+    return RowSets(names, beliefs, codes, belongs)
+
+
+def _believed(
+    model: NetworkBeliefs | PredictorBeliefs, rows: Any, count: int, asked: Sequence[Members]
+) -> dict[Members, Beliefs]:
+    check_required(
+        f"what is believed of {count} rows by {len(asked)} sets of modalities",
+        8 * count * len(asked) * (len(model.states) + 3),
+        default_memory_budget(),
+        "Take fewer rows",
+    )
+    return {members: model.beliefs(rows, members) for members in asked}
+
+
+def _sets_asked(names: Sequence[str], few: bool = False) -> list[Members]:
+    """All sets of up to 12 modalities; else nothing, each alone, all but one, and all."""
+    every = frozenset(names)
+    if len(names) <= MOST_SOURCES and not few:
+        sizes = range(len(names) + 1)
+        return [frozenset(c) for size in sizes for c in combinations(names, size)]
+    some = [frozenset(), *(frozenset([n]) for n in names), *(every - {n} for n in names), every]
+    return list(dict.fromkeys(some))
+
+
+def _shares(codes: Int64[np.ndarray, " rows"], states: int) -> Beliefs:
+    """The shares of the states, in every row."""
+    shares = np.bincount(codes, minlength=states) / len(codes)
+    return np.tile(shares, (len(codes), 1))
+
+
+def _star(names: Sequence[str], target: str, sets: AllSets) -> nx.DiGraph:
+    """The graph of a model that says nothing of how modalities hang together."""
+    graph: nx.DiGraph = nx.DiGraph()
+    for name in names:
+        told = sets.figures[frozenset([name])].information.value
+        graph.add_edge(name, target, arcs=[], strength=max(told, 0.0), confidence=None)
+    return graph
+
+
+def _analysis(
+    target: str,
+    states: tuple[Label, ...],
+    names: tuple[str, ...],
+    sets: AllSets,
+    graph: nx.DiGraph,
+    tests: Tests | None,
+) -> ModalityAnalysis:
+    every = frozenset(names)
+    without = {name: {every: 1.0, every - {name}: -1.0} for name in names}
+    given_others = {n: sets.combined("information", w) for n, w in without.items()}
+    loss = {
+        name: Loss(
+            sets.combined("accuracy", weights),
+            sets.combined("information", {s: w * float(np.log(2)) for s, w in weights.items()}),
+            sets.figures[every - {name}].calibration_error - sets.figures[every].calibration_error,
+        )
+        for name, weights in without.items()
+    }
+    is_whole = len(sets.figures) == 2 ** len(names)
+    shares = shapley_weights(names) if is_whole else {}
+    return ModalityAnalysis(
+        target,
+        states,
+        names,
+        *sets.basis,
+        sets.target_entropy,
+        sets.figures,
+        given_others,
+        {str(n): sets.combined("information", w) for n, w in shares.items()} if is_whole else None,
+        loss,
+        {pair: _pair(sets, pair) for pair in combinations(names, 2)} if is_whole else {},
+        _o_information(sets, names),
+        graph,
+        tests,
+    )
+
+
+def _pair(sets: AllSets, pair: tuple[str, str]) -> PartialInformation:
+    """The decomposition of two modalities, in cells of beliefs where they have many."""
+    if isinstance(sets, TableSets):
+        first, second = (_merged(sets.margin(frozenset([name]))) for name in pair)
+        return pair_information(first, second, sets.figures[frozenset(pair)].information.value)
+    assert isinstance(sets, RowSets)
+    if sets.codes is None:
+        truth = sets.beliefs[frozenset(pair)]
+        together = sets.figures[frozenset(pair)].information.value
+    else:
+        truth = sets.truth(frozenset(pair))
+        together = mutual_information(_cell_table(sets, frozenset(pair), truth))
+    first, second = (_cell_table(sets, frozenset([name]), truth) for name in pair)
+    return pair_information(first, second, together)
+
+
+def _merged(table: Float64[np.ndarray, "outcomes states"]) -> np.ndarray:
+    """A source's table with the target, outcomes of near beliefs as one."""
+    table = table[table.any(1)]
+    weights = table.sum(1)
+    cells = cells_of(table / weights[:, None], weights, _EXACT_CELLS)
+    return table_of_cells(cells, table)
+
+
+def _cell_table(sets: RowSets, members: Members, truth: Beliefs) -> np.ndarray:
+    count = len(truth)
+    # Of labels that are counted each cell needs some: five rows for each state and pair of cells.
+    many = _ROW_CELLS if sets.codes is None else int((count / 5 / truth.shape[1]) ** 0.5)
+    many = min(max(many, 2, min(truth.shape[1], 8)), _ROW_CELLS)
+    return table_of_cells(cells_of(sets.beliefs[members], np.ones(count), many), truth)
+
+
+def _o_information(sets: AllSets, names: Sequence[str]) -> float | None:
+    if isinstance(sets, TableSets):
+        return o_information(sets.table)
+    if len(names) != 2:
+        return None
+    told = {s: figures.information.value for s, figures in sets.figures.items()}
+    return sum(told[frozenset([n])] for n in names) - told[frozenset(names)]
