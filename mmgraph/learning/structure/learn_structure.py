@@ -13,11 +13,12 @@ import torch
 from jaxtyping import Float64
 
 from mmgraph.data.encoding import READING
-from mmgraph.graph.errors import LearningError, check_choice, suggestion
+from mmgraph.graph.errors import LearningError, UnknownVariableError, check_choice, suggestion
+from mmgraph.learning.structure.bootstrap import Frequencies
 from mmgraph.learning.structure.bootstrap import bootstrap as bootstrapped
 from mmgraph.learning.structure.constraint_based import learn_by_tests
 from mmgraph.learning.structure.constraints import Constraints, Edge
-from mmgraph.learning.structure.graphs.equivalence import Adjacency
+from mmgraph.learning.structure.graphs.equivalence import Adjacency, topological_order
 from mmgraph.learning.structure.learned_structure import LearnedStructure
 from mmgraph.learning.structure.problem import SCORES, StructureData
 from mmgraph.learning.structure.reading import MISSING_CELLS, check_cells, structure_data
@@ -224,21 +225,11 @@ class _Learner:
 
     def _by_tests(self, weights: Float64[np.ndarray, " rows"]) -> LearnedStructure:
         """What PC or FCI finds; of PC's graph the score is said, too."""
-        if len(self.data.is_set):
-            raise LearningError(
-                f"method='{self.method}' takes no interventions; the searches by a score do"
-            )
-        if not self.data.has_whole(weights):
-            raise LearningError(f"method='{self.method}' takes no weights that are not whole")
-        discrete = np.array([v.is_discrete for v in self.data.variables])
-        values = np.empty((len(weights), len(discrete)))
-        values[:, discrete], values[:, ~discrete] = self.data.codes.T, self.data.values.T
-        each = np.repeat(np.arange(len(weights)), weights.astype(np.int64))
         options = self.options
         learned = learn_by_tests(
-            values[each],
-            discrete,
+            self.data,
             self.constraints,
+            weights=weights,
             method="pc" if self.method == "pc" else "fci",
             test=options.test,
             alpha=options.alpha,
@@ -247,26 +238,18 @@ class _Learner:
             return learned
         return replace(learned, score=graph_score(self._scored(weights), learned.adjacency))
 
-    def bootstrap(self, replicates: int, generator: torch.Generator | None) -> Any:
+    def bootstrap(self, replicates: int, generator: torch.Generator | None) -> Frequencies:
         """The shares of arcs in graphs of resampled rows."""
-        weights = self.data.weights
-        each = np.arange(len(weights))
-        share = weights
-        if self.data.groups is None and self.data.has_whole(weights):
-            # Rows that are alike are held once; each of them is drawn by itself.
-            each, share = np.repeat(each, weights.astype(np.int64)), np.ones_like(weights)
-
-        def search(drawn: Float64[np.ndarray, " rows"]) -> Adjacency:
-            counts = np.bincount(each, drawn, len(weights)) * share
-            return self.learned(counts).marks
-
+        weights, is_set = self.data.weights, len(self.data.is_set) > 0
+        whole = self.data.has_whole(weights)
+        share = np.ones_like(weights) if whole else weights
         return bootstrapped(
-            search,
-            len(each),
+            lambda drawn: self.learned(drawn * share).marks,
+            weights if whole else len(weights),
             replicates,
             generator,
-            groups=None if self.data.groups is None else self.data.groups[each],
-            strata=self.data.experiment[each] if len(self.data.is_set) else None,
+            groups=self.data.groups,
+            strata=self.data.experiment if is_set else None,
             threads=self.options.threads,
             progress=self.options.progress,
             checkpoint=self.options.checkpoint,
@@ -280,8 +263,13 @@ class _Learner:
         places = {name: i for i, name in enumerate(self.constraints.names)}
         graph = self.constraints.required.copy()
         for cause, effect in self.options.start:
+            for name in (cause, effect):
+                if name not in places:
+                    hint = suggestion(name, places)
+                    raise UnknownVariableError(f"start names '{name}', which is no variable{hint}")
             graph[places[cause], places[effect]] = True
         self.constraints.check(graph, "the graph to start from")
+        topological_order(graph)
         return graph
 
     def _held_out(

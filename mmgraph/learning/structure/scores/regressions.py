@@ -8,92 +8,165 @@ configuration of the discrete parents. BGe is the marginal likelihood under a no
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float64, Int64
 
-from mmgraph.learning.structure.scores.records import BGE, BIC, HELD_OUT, MAX_CELLS
+from mmgraph.learning.structure.scores.records import (
+    AIC,
+    BGE,
+    BIC,
+    HELD_OUT,
+    MAX_CELLS,
+    ScoredRows,
+)
 from mmgraph.learning.structure.scores.tables import compiled
+
+Variables = Int64[np.ndarray, " places"]
+Moments = Float64[np.ndarray, "configurations m m"]
+Gains = Float64[np.ndarray, " variables"]
 
 _COLLINEAR = 1e-10
 """A variable of which others leave a smaller share of the squares than this adds nothing."""
 
 
-@compiled
-def continuous_family(rows, child, parents, gains):
-    """The score of a continuous child, and what it gains by changes, as ``discrete_family``.
+class _Scale(NamedTuple):
+    """How the regressions of one child are scored.
+
+    Attributes
+    ----------
+    kind : int
+    strength : float
+    total : float
+        Sum of the weights of the rows that count for it.
+    variables : int
+    price : float
+        What a parameter costs.
+    """
+
+    kind: int
+    strength: float
+    total: float
+    variables: int
+    price: float
+
+
+def continuous_family(rows: ScoredRows, child: int, parents: Variables, gains: Gains) -> float:
+    """Return the score of a continuous child, and what it gains by changes, as discrete families.
 
     ``parents`` are numbers of variables of both kinds.
     """
-    members, configuration, configurations = _split(rows, child, parents)
-    size = rows.moments.shape[1]
-    if configurations * size * size > MAX_CELLS * 4 or configurations > MAX_CELLS:
+    family = _Family(rows, child, parents)
+    if not family.fits(family.configurations):
         return -np.inf
-    y = rows.place[child] + 1
-    moments, held = _moments_by_configuration(rows, child, configuration, configurations)
-    score = _score(rows, child, moments, held, members, y)
+    score = family.score(family.members)
     if len(gains):
-        _gains_of_leaving(rows, child, parents, moments, held, members, score, gains)
+        family.write_gains(score, gains)
+    # The rows' values were divided by their scale, which takes from every density.
+    return score - family.counted * float(rows.log_scale[child])
+
+
+class _Family:
+    """A child's regressions on its parents, one in each configuration of the discrete ones."""
+
+    def __init__(self, rows: ScoredRows, child: int, parents: Variables) -> None:
+        self.rows, self.child = rows, child
+        self.here = int(rows.rows_of[child])
+        self.y = int(rows.place[child]) + 1
+        self.parents = parents
+        self.discrete = [int(p) for p in parents if rows.states[p] > 0]
+        continuous = [int(p) for p in parents if rows.states[p] == 0]
+        self.members = np.array([0, *(rows.place[continuous] + 1)], np.int64)
+        total = float(rows.totals[self.here])
+        price = {BIC: 0.5 * math.log(total), AIC: 1.0}.get(rows.kind, 0.0)
+        self.scale = _Scale(rows.kind, rows.strength, total, len(rows.states), price)
+        self.configurations = math.prod(int(rows.states[p]) for p in self.discrete)
+        if self.fits(self.configurations):
+            self.number = np.zeros(rows.weights.shape[1], np.int64)
+            for p in self.discrete:
+                self.number = self.number * rows.states[p] + rows.codes[rows.place[p]]
+            self.moments, self.held = self._moments()
+
+    def fits(self, configurations: int) -> bool:
+        """Whether moments of all variables in so many configurations may be taken."""
+        return configurations * self.rows.moments[0].size <= 4 * MAX_CELLS
+
+    @property
+    def counted(self) -> float:
+        """The weight of the rows that are scored; BGe's scatter matrix has none of its own."""
+        if self.rows.kind == HELD_OUT:
+            return float(self.held[:, 0, 0].sum())
+        return float(self.rows.totals[self.here])
+
+    def score(self, members: Variables) -> float:
+        """The score, but for the scale of the values, of a regression on some of the variables."""
+        return float(_score(self.scale, self.moments, self.held, members, self.y))
+
+    def write_gains(self, score: float, gains: Gains) -> None:
+        """Write what the score gains by each change of the parents."""
+        rows, allowed = self.rows, self.rows.allowed[:, self.child]
+        self._write_gains_of_leaving(score, gains)
+        joining = np.flatnonzero(allowed & ~np.isin(np.arange(len(allowed)), self.parents))
+        continuous = joining[rows.states[joining] == 0]
         if rows.kind == HELD_OUT:
-            _gains_one_by_one(rows, child, moments, held, members, score, gains)
-        else:
-            _gains_of_continuous(rows, child, moments, members, score, gains)
-        for v in range(len(rows.states)):
-            if rows.allowed[v, child] and rows.states[v] > 0 and v not in parents:
-                more = configurations * rows.states[v]
-                if more * size * size <= MAX_CELLS * 4:
-                    codes = rows.codes[rows.place[v]]
-                    finer = configuration * np.int32(rows.states[v]) + codes
-                    gains[v] = _score_of_finer(rows, child, finer, more, members) - score
-    return score
+            for v in continuous:
+                gains[v] = self.score(np.append(self.members, rows.place[v] + 1)) - score
+        elif len(continuous):
+            by_place = _gains_of_all(self.scale, self.moments, self.members, self.y)
+            gains[continuous] = by_place[rows.place[continuous] + 1]
+        places = np.append(self.members, self.y)
+        for v in joining[rows.states[joining] > 0]:
+            if self.fits(self.configurations * int(rows.states[v])):
+                number = self.number * rows.states[v] + rows.codes[rows.place[v]]
+                size = self.configurations * int(rows.states[v])
+                moments, held = self._sums(number, size, places)
+                members = np.arange(len(self.members))
+                gains[v] = _score(self.scale, moments, held, members, len(members)) - score
+
+    def _write_gains_of_leaving(self, score: float, gains: Gains) -> None:
+        """As ``write_gains``, of parents that leave; a discrete one's states are summed out."""
+        rows = self.rows
+        states = [int(rows.states[p]) for p in self.discrete]
+        for v in self.parents:
+            if rows.states[v] == 0:
+                gains[v] = self.score(self.members[self.members != rows.place[v] + 1]) - score
+            else:
+                axis = self.discrete.index(v)
+                moments, held = (
+                    m.reshape(*states, *m.shape[1:]).sum(axis).reshape(-1, *m.shape[1:])
+                    for m in (self.moments, self.held)
+                )
+                gains[v] = _score(self.scale, moments, held, self.members, self.y) - score
+
+    def _moments(self) -> tuple[Moments, Moments]:
+        """Moments of all variables by configuration: of the rows learned from, and held out."""
+        rows, here = self.rows, slice(self.here, self.here + 1)
+        if not self.discrete:
+            held = rows.held_out_moments if rows.kind == HELD_OUT else rows.moments
+            return rows.moments[here], held[here]
+        return self._sums(self.number, self.configurations, np.arange(len(rows.values) + 1))
+
+    def _sums(self, number: Variables, size: int, places: Variables) -> tuple[Moments, Moments]:
+        rows = self.rows
+        moments = _moments(rows.values, rows.weights[self.here], number, size, places)
+        if rows.kind != HELD_OUT:
+            return moments, moments
+        return moments, _moments(rows.values, rows.held_out[self.here], number, size, places)
 
 
 @compiled
-def _split(rows, child, parents):
-    """Places of (1, continuous parents) among the moments, and the configuration of each row."""
-    members = np.zeros(len(parents) + 1, np.int64)
-    count = 1
-    configuration = np.zeros(rows.codes.shape[1], np.int32)
-    configurations = 1
-    for parent in parents:
-        if rows.states[parent] == 0:
-            members[count] = rows.place[parent] + 1
-            count += 1
-        elif configurations <= MAX_CELLS:
-            configurations *= rows.states[parent]
-            codes = rows.codes[rows.place[parent]]
-            states = np.int32(rows.states[parent])
-            for i in range(len(configuration)):
-                configuration[i] = configuration[i] * states + codes[i]
-    return members[:count], configuration, configurations
-
-
-@compiled
-def _moments_by_configuration(rows, child, configuration, configurations):
-    """Moments of all continuous variables, of the rows scored on and of those held out."""
-    here = rows.rows_of[child]
-    held_out = rows.kind == HELD_OUT
-    if configurations == 1:
-        moments = rows.moments[here : here + 1]
-        return moments, rows.held_out_moments[here : here + 1] if held_out else moments
-    every = np.arange(rows.moments.shape[1])
-    moments = _moments(rows, rows.weights[here], configuration, configurations, every)
-    if not held_out:
-        return moments, moments
-    return moments, _moments(rows, rows.held_out[here], configuration, configurations, every)
-
-
-@compiled
-def _moments(rows, weights, configuration, configurations, members):
+def _moments(values, weights, number, configurations, places):
     """Sums of products of some of (1, *values) over the rows of each configuration."""
-    size = len(members)
+    size = len(places)
     moments = np.zeros((configurations, size, size))
     row = np.empty(size)
     for i in range(len(weights)):
         if weights[i] == 0:
             continue
         for a in range(size):
-            row[a] = 1.0 if members[a] == 0 else rows.values[members[a] - 1, i]
-        into = moments[configuration[i]]
+            row[a] = 1.0 if places[a] == 0 else values[places[a] - 1, i]
+        into = moments[number[i]]
         for a in range(size):
             scaled = weights[i] * row[a]
             for b in range(a + 1):
@@ -106,33 +179,19 @@ def _moments(rows, weights, configuration, configurations, members):
 
 
 @compiled
-def _score(rows, child, moments, held, members, y):
+def _score(scale, moments, held, members, y):
     """The score of the regression of ``y`` on ``members``, over all configurations."""
-    score, total = 0.0, rows.totals[rows.rows_of[child]]
-    pooled = len(moments) == 1
+    score = -scale.price * len(moments) * (len(members) + 1)
     for q in range(len(moments)):
         factor, residual, log_det = _eliminate(moments[q], members, y)
-        if rows.kind == BGE:
-            score += _marginal(rows, child, len(members) - 1, log_det, residual)
-        elif rows.kind == HELD_OUT:
-            score += _held_out(moments[q], held[q], members, y, factor, residual, rows.strength)
+        if scale.kind == BGE:
+            score += _marginal(scale, len(members) - 1, log_det, residual)
+        elif scale.kind == HELD_OUT:
+            score += _held_out(moments[q], held[q], members, y, factor, residual, scale.strength)
         else:
+            pooled = len(moments) == 1
             score += _likelihood(moments[q][0, 0], residual, moments[q][y, y], pooled)
-    # The rows' values were divided by their scale, which takes from every density.
-    counted = total
-    if rows.kind == HELD_OUT:
-        counted = 0.0
-        for q in range(len(held)):
-            counted += held[q][0, 0]
-    elif rows.kind != BGE:
-        score -= _price(rows, child) * len(moments) * (len(members) + 1)
-    return score - counted * rows.log_scale[child]
-
-
-@compiled
-def _price(rows, child):
-    """What a parameter costs."""
-    return 0.5 * math.log(rows.totals[rows.rows_of[child]]) if rows.kind == BIC else 1.0
+    return score
 
 
 @compiled
@@ -186,10 +245,9 @@ def _likelihood(count, residual, squares, pooled):
 
 
 @compiled
-def _marginal(rows, child, parents, log_det, residual):
+def _marginal(scale, parents, log_det, residual):
     """BGe of one family, from the posterior's scatter matrix."""
-    total, strength = rows.totals[rows.rows_of[child]], rows.strength
-    variables = float(len(rows.states))
+    total, strength, variables = scale.total, scale.strength, float(scale.variables)
     freedom = variables + strength + 1.0
     prior = strength * (freedom - variables - 1.0) / (strength + 1.0)
     half = 0.5 * (freedom - variables + parents + 1.0)
@@ -224,17 +282,15 @@ def _held_out(moments, held, members, y, factor, residual, strength):
 
 
 @compiled
-def _gains_of_continuous(rows, child, moments, members, score, gains):
-    """What each continuous variable gains by joining, from partial covariances of all at once."""
-    y = rows.place[child] + 1
-    gains_by_place = np.zeros(moments.shape[1])
+def _gains_of_all(scale, moments, members, y):
+    """What each continuous variable gains by joining, by place, from partial covariances."""
+    gains = np.zeros(moments.shape[1])
     pooled = len(moments) == 1
     for q in range(len(moments)):
         table = moments[q]
         factor, residual, log_det = _eliminate(table, members, y)
-        before = 0.0
-        if rows.kind == BGE:
-            before = _marginal(rows, child, len(members) - 1, log_det, residual)
+        if scale.kind == BGE:
+            before = _marginal(scale, len(members) - 1, log_det, residual)
         else:
             before = _likelihood(table[0, 0], residual, table[y, y], pooled)
         for x in range(1, table.shape[0]):
@@ -244,70 +300,12 @@ def _gains_of_continuous(rows, child, moments, members, score, gains):
                 product -= factor[k, x] * factor[k, y]
             if square <= _COLLINEAR * table[x, x]:
                 if pooled:
-                    gains_by_place[x] = -np.inf
+                    gains[x] = -np.inf
                 continue
             left = max(residual - product**2 / square, 0.0)
-            if rows.kind == BGE:
-                grown = log_det + math.log(square)
-                after = _marginal(rows, child, len(members), grown, left)
+            if scale.kind == BGE:
+                after = _marginal(scale, len(members), log_det + math.log(square), left)
             else:
                 after = _likelihood(table[0, 0], left, table[y, y], pooled)
-            gains_by_place[x] += after - before
-    price = 0.0 if rows.kind == BGE else _price(rows, child) * len(moments)
-    for v in range(len(rows.states)):
-        if rows.states[v] == 0 and rows.allowed[v, child]:
-            x = rows.place[v] + 1
-            if x not in members:
-                gains[v] = gains_by_place[x] - price
-
-
-@compiled
-def _gains_one_by_one(rows, child, moments, held, members, score, gains):
-    """As ``_gains_of_continuous``, each by a regression of its own."""
-    for v in range(len(rows.states)):
-        if rows.states[v] == 0 and rows.allowed[v, child]:
-            x = rows.place[v] + 1
-            if x not in members:
-                more = np.append(members, x)
-                y = rows.place[child] + 1
-                gains[v] = _score(rows, child, moments, held, more, y) - score
-
-
-@compiled
-def _gains_of_leaving(rows, child, parents, moments, held, members, score, gains):
-    """What the score gains by each parent's leaving; a discrete one's states are summed out."""
-    y = rows.place[child] + 1
-    inner = 1
-    for at in range(len(parents) - 1, -1, -1):
-        v = parents[at]
-        if rows.states[v] == 0:
-            fewer = members[members != rows.place[v] + 1]
-            gains[v] = _score(rows, child, moments, held, fewer, y) - score
-        else:
-            summed = _summed(moments, rows.states[v], inner)
-            summed_held = _summed(held, rows.states[v], inner) if rows.kind == HELD_OUT else summed
-            gains[v] = _score(rows, child, summed, summed_held, members, y) - score
-            inner *= rows.states[v]
-
-
-@compiled
-def _summed(moments, states, inner):
-    """Moments summed over the states of one discrete parent."""
-    fewer = np.zeros((len(moments) // states, moments.shape[1], moments.shape[2]))
-    for outer in range(len(moments) // (states * inner)):
-        for s in range(states):
-            for j in range(inner):
-                fewer[outer * inner + j] += moments[(outer * states + s) * inner + j]
-    return fewer
-
-
-@compiled
-def _score_of_finer(rows, child, configuration, configurations, members):
-    """The score where one more discrete parent splits the configurations."""
-    here = rows.rows_of[child]
-    places = np.append(members, rows.place[child] + 1)
-    moments = _moments(rows, rows.weights[here], configuration, configurations, places)
-    held = moments
-    if rows.kind == HELD_OUT:
-        held = _moments(rows, rows.held_out[here], configuration, configurations, places)
-    return _score(rows, child, moments, held, np.arange(len(members)), len(members))
+            gains[x] += after - before
+    return gains - scale.price * len(moments)

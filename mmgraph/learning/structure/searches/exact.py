@@ -70,7 +70,7 @@ def _price(rows: ScoredRows, child: int) -> float:
 
 @compiled
 def _key_of_set(states, allowed, required, child, some, key):
-    """Write the key of a set of the child's others; whether it is allowed, and its configurations."""
+    """Write the key of a set of the child's others; whether it is allowed, its configurations."""
     key[:] = 0
     legal, configurations = True, 1.0
     for v in range(len(states)):

@@ -91,7 +91,7 @@ def _complete(
 
 @compiled
 def _trace_order(memo, limits, order, scores, adjacency, at, key):
-    """Score each variable of an order from ``at`` on, and write its parents, until a family lacks."""
+    """Score variables of an order from ``at`` on, and write their parents, until a family lacks."""
     count = len(order)
     before = np.zeros(count, np.bool_)
     before[order[:at]] = True
