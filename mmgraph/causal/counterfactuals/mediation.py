@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from mmgraph.graph.arrays import float_array
+from mmgraph.graph.arrays import float_array, whole_numbers
 from mmgraph.graph.errors import CausalError, GraphError
 from mmgraph.networks.conditional_tables import ROW_SUM_TOLERANCE
 
@@ -142,12 +142,12 @@ def mediation(
     if weights.shape != (len(mean),):
         raise GraphError(f"confounder has shape {weights.shape}, not {(len(mean),)}")
     _check_probabilities(weights, "confounder", sums=True)
-    for state in treatment:
+    levels = whole_numbers(treatment, "treatment", CausalError).tolist()
+    if len(levels) != 2 or levels[0] == levels[1]:
+        raise CausalError(f"the treatment changes from one state to another, not by {treatment!r}")
+    for state in levels:
         if not 0 <= state < mean.shape[1]:
             raise CausalError(f"the treatment has {mean.shape[1]} states, and no state {state}")
-    if treatment[0] == treatment[1]:
-        raise CausalError(f"the treatment changes from state {treatment[0]} to itself")
-    levels = list(treatment)
     means = np.einsum("w,wxm,wzm->xz", weights, mean[:, levels], mediator[:, levels])
     direct = np.einsum("w,wm->m", weights, mean[:, levels[1]] - mean[:, levels[0]])
     return MediationEffects(means, direct)

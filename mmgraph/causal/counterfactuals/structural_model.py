@@ -15,7 +15,7 @@ from mmgraph.causal.counterfactuals.couplings import check_coupling, coupled
 from mmgraph.causal.counterfactuals.mediation import MediationEffects
 from mmgraph.causal.counterfactuals.nested import mediated, numeric_states
 from mmgraph.causal.counterfactuals.worlds import Copy, Do, ParallelWorlds, World, at_inputs
-from mmgraph.graph.arrays import float_array, whole_numbers
+from mmgraph.graph.arrays import whole_numbers
 from mmgraph.graph.conditionals.deterministic_and_softmax import Deterministic
 from mmgraph.graph.errors import CausalError, GraphError, UnknownVariableError, suggestion
 from mmgraph.graph.factor import Factor
@@ -24,7 +24,7 @@ from mmgraph.graph.variable import Variable
 from mmgraph.inference.query import sample
 from mmgraph.inference.samples import Samples
 from mmgraph.networks.bayesian_network import BayesianNetwork
-from mmgraph.networks.conditional_tables import check_acyclic
+from mmgraph.networks.conditional_tables import as_table, check_acyclic
 
 Mechanism = tuple[Sequence[str], Any]
 """The parents of a variable, and its states by theirs: a table or a function of their labels."""
@@ -111,7 +111,7 @@ class StructuralModel:
         graph.add_nodes_from(names)
         graph.add_edges_from((p, child) for child in endogenous for p in parents[child])
         check_acyclic(graph)
-        priors = {n: float_array(p, f"the distribution of '{n}'") for n, p in exogenous.items()}
+        priors = {n: torch.as_tensor(as_table(n, p)).detach() for n, p in exogenous.items()}
         tables = {n: table for n, (_, table) in endogenous.items()}
         self.variables: dict[str, Variable] = {}
         for name in names:
@@ -164,6 +164,10 @@ class StructuralModel:
         kept = {n: v.states if v.states is not None else () for n, v in network.variables.items()}
         modalities = {n: v.modality for n, v in network.variables.items() if v.modality}
         return cls(exogenous, endogenous, kept, modalities)
+
+    def __repr__(self) -> str:
+        counts = len(self.exogenous), len(self._tables)
+        return f"StructuralModel({counts[0]} exogenous, {counts[1]} endogenous variables)"
 
     def _distribution(self, copy: Copy, child: Variable, inputs: list[Variable]) -> Factor:
         if copy.state is not None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from mmgraph.graph.arrays import float_array
 from mmgraph.graph.errors import CausalError, check_choice
 
 
@@ -85,6 +86,7 @@ def e_value(
         raise CausalError(f"standard_deviation is a positive number, not {standard_deviation!r}")
 
     def risk_ratio(number: float, name: str) -> float:
+        number = float(float_array(number, name, CausalError))
         if not (math.isfinite(number) and (is_difference or number > 0)):
             raise CausalError(f"{name}: {number!r} is no {measure.replace('_', ' ')}")
         scaled = number / standard_deviation if is_difference else number
@@ -94,6 +96,8 @@ def e_value(
     ratio = risk_ratio(estimate, "estimate") / reference
     limit = None
     if interval is not None:
+        if len(interval) != 2:
+            raise CausalError(f"an interval has two ends, not {len(interval)}")
         low, high = interval
         if not low <= estimate <= high:
             raise CausalError(f"the interval ({low}, {high}) does not hold the estimate {estimate}")

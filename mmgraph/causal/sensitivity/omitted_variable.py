@@ -265,6 +265,9 @@ def omitted_variable_bias(
     y, d = (_numbers(data[name], name) for name in (outcome, treatment))
     blocks = {name: _block(data[name], name) for name in covariates}
     rows = len(y)
+    for name, block in (*blocks.items(), (treatment, d)):
+        if len(block) != rows:
+            raise CausalError(f"the column '{name}' has {len(block)} cells, '{outcome}' has {rows}")
     full = np.column_stack([d, np.ones(rows), *blocks.values()])
     rank = int(np.linalg.matrix_rank(full))
     freedom = rows - rank
@@ -281,6 +284,8 @@ def omitted_variable_bias(
     of_treatment, of_outcome = rest(d), rest(y, treated=True)
     if of_treatment <= 1e-12 * float(d @ d):
         raise CausalError(f"the covariates determine the treatment '{treatment}'")
+    if of_outcome <= 1e-12 * float(y @ y):
+        raise CausalError(f"treatment and covariates determine the outcome '{outcome}'")
     estimate = float(np.linalg.lstsq(full, y, rcond=None)[0][0])
     error = math.sqrt(of_outcome / freedom / of_treatment)
     shares = {}

@@ -69,7 +69,8 @@ def test_a_binary_mediator_is_told_by_one_probability(mediator):
         (([[[1, 2]] * 2] * 3, [[0.5, 0.4]] * 3), CausalError, "3 states of the confounder"),
         (([[[1, 2]] * 2] * 3, [[0.5, 0.4]] * 3, [0.5, 0.5]), GraphError, "confounder has shape"),
         (([[1, 2]] * 2, [0.5, 0.4], None, (0, 2)), CausalError, "no state 2"),
-        (([[1, 2]] * 2, [0.5, 0.4], None, (1, 1)), CausalError, "itself"),
+        (([[1, 2]] * 2, [0.5, 0.4], None, (1, 1)), CausalError, "one state to another"),
+        (([[1, 2]] * 2, [0.5, 0.4], None, ("a", "b")), CausalError, "treatment"),
     ],
 )
 def test_tables_that_are_none(arguments, error, message):

@@ -204,6 +204,7 @@ X_Y = {"x": (["u"], [0, 1]), "y": (["x"], [0, 1])}
         ({"u": [0.5, 0.5]}, {"x": (["u"], [0, 1, 1])}, GraphError, "'x'.*shape"),
         ({"u": [0.5, 0.5]}, {"x": (["u"], [0, -1])}, GraphError, "'x'.*-1 at"),
         ({"u": [0.5, 0.5]}, {"x": (["u"], [0, 0.5])}, GraphError, "'x'"),
+        ({"u": 0.5}, X_Y, GraphError, "'u' is a single number"),
         ({"u": [0.5, 0.6]}, X_Y, GraphError, "'u'.*sums to 1.1"),
         ({"x": [0.5, 0.5], "u": [1.0]}, X_Y, GraphError, "'x' is both"),
         ({"noise": [0.5, 0.5]}, {"x": (["nois"], [0, 1])}, UnknownVariableError, "mean 'noise'"),

@@ -52,6 +52,8 @@ def test_nothing_is_needed_where_the_null_is_there():
         ({"estimate": -1.0}, "risk ratio"),
         ({"estimate": math.nan}, "risk ratio"),
         ({"estimate": 2.0, "interval": (2.5, 3.0)}, "hold the estimate"),
+        ({"estimate": 2.0, "interval": (1.0,)}, "two ends"),
+        ({"estimate": "x"}, "estimate"),
         ({"estimate": 2.0, "measure": "risk_ration"}, "'risk_ratio'"),
         ({"estimate": 2.0, "standard_deviation": 0.0}, "standard_deviation"),
     ],

@@ -117,6 +117,10 @@ def test_what_is_no_regression():
         ask(frame.assign(x0=2 * frame.d + 1), "y", "d", ["x0"])
     with pytest.raises(CausalError, match="3 rows"):
         ask(frame[:3], "y", "d")
+    with pytest.raises(CausalError, match="determine the outcome 'y'"):
+        ask(frame.assign(y=frame.d), "y", "d")
+    with pytest.raises(CausalError, match="'d' has 2 cells"):
+        ask({"y": [1, 2, 4], "d": [1, 2]}, "y", "d")
     bias = mm.OmittedVariableBias(1.0, 0.5, 30, {("x",): (0.6, 0.2)})
     with pytest.raises(CausalError, match="2 times as strong as x"):
         bias.benchmark("x", 2)
