@@ -27,7 +27,7 @@ from mmgraph.graph.conditionals.deterministic_and_softmax import Deterministic
 from mmgraph.graph.errors import CausalError, MmgraphError, ZeroProbabilityError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.memory_budget import check_required, default_memory_budget
+from mmgraph.graph.memory_budget import check_required
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.query import joint, log_partition
 from mmgraph.networks.bayesian_network import BayesianNetwork
@@ -67,7 +67,7 @@ def counterfactual_bounds(
     network: BayesianNetwork,
     query: Sequence[World],
     given: Sequence[World] = (),
-    memory_budget: int | None = None,
+    memory_budget: int = 1 << 24,
 ) -> CounterfactualBounds:
     """Return bounds of the probability of events in some worlds, given events in others.
 
@@ -83,8 +83,8 @@ def counterfactual_bounds(
         Of scalar discrete variables, without hidden causes but those among its variables.
     query, given : sequence of (do, event)
         As for :meth:`StructuralModel.probability`, one row.
-    memory_budget : int, optional
-        In bytes, of the programme; by default half of the memory.
+    memory_budget : int, default 16 MiB
+        In bytes, of the programme. Its time is what grows: one of 100 MiB takes minutes.
 
     Raises
     ------
@@ -111,10 +111,9 @@ def counterfactual_bounds(
     if not listed:
         p = answers.probability(worlds, answers.sliced_tables(network), query, given)
         return CounterfactualBounds(float(p), float(p), True, ())
-    budget = default_memory_budget() if memory_budget is None else memory_budget
-    responses = [_response(worlds, names, budget) for names in listed.values()]
+    responses = [_response(worlds, names, memory_budget) for names in listed.values()]
     shared = list(dict.fromkeys(s for r in responses for s in r.shared if isinstance(s, str)))
-    _check_size(worlds, responses, shared, budget)
+    _check_size(worlds, responses, shared, memory_budget)
     program = _Program(network, worlds, responses, shared)
     lower, upper = program.bounds(condition, whole)
     return CounterfactualBounds(lower, upper, len(listed) == 1, tuple(listed))
