@@ -82,7 +82,7 @@ def learn_structure(
     method : str, optional
         "exact" (up to 20 variables), "orders" (Andrews et al. 2023, with restarts), "tabu",
         "climb", "ges", or "pc" and "fci" (extra ``discovery``). By default "exact" up to 10
-        variables, "orders" up to 300, else "tabu"; the answer says which.
+        variables, "orders" up to 500, else "tabu"; the answer says which.
     tiers, required, forbidden : optional
         Of variables or whole modalities, see :meth:`Constraints.of`.
     interventions : str, optional

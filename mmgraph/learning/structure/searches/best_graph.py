@@ -19,11 +19,11 @@ from mmgraph.learning.structure.searches.orders import graph_of_order, improve_o
 SEARCHES = ("auto", "exact", "orders", "tabu", "climb")
 
 _EXACT_VARIABLES = 10
-_ORDERED_VARIABLES = 300
+_ORDERED_VARIABLES = 500
 
 _TABU, _PATIENCE = 10, 15
 
-_ROWS_OF_ALL_RESTARTS = 10_000
+_ROWS_OF_ALL_RESTARTS, _VARIABLES_OF_ALL_RESTARTS = 10_000, 80
 _RESTARTS, _FEWEST_RESTARTS = 25, 6
 
 _FIRST_MOVES = 3
@@ -64,7 +64,7 @@ def best_graph(
     ----------
     rows : ScoredRows
     method : str, optional
-        One of ``SEARCHES``; "auto" is exact up to 10 variables, "orders" up to 300, then "tabu".
+        One of ``SEARCHES``; "auto" is exact up to 10 variables, "orders" up to 500, then "tabu".
     restarts : int, optional
         How many times in a row "orders" and "tabu" start anew from a disturbed best graph without
         finding a better one; by default 25 of an order search, fewer where rows are many, and none
@@ -128,9 +128,11 @@ def graph_score(rows: ScoredRows, adjacency: Adjacency) -> float:
 
 
 def _usual_restarts(rows: ScoredRows) -> int:
-    """Fewer where rows are many: the search takes longer, and has fewer local optima."""
-    share = _ROWS_OF_ALL_RESTARTS / max(rows.weights.shape[1], 1)
-    return max(_FEWEST_RESTARTS, min(_RESTARTS, round(_RESTARTS * share)))
+    """Fewer where a restart takes longer: with the rows, and the square of the variables."""
+    rows_of_all = max(rows.weights.shape[1] / _ROWS_OF_ALL_RESTARTS, 1.0)
+    variables_of_all = max(len(rows.states) / _VARIABLES_OF_ALL_RESTARTS, 1.0)
+    fewest = max(round(_FEWEST_RESTARTS / variables_of_all), 1)
+    return max(fewest, round(_RESTARTS / rows_of_all / variables_of_all**2))
 
 
 class _Search:
