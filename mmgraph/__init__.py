@@ -10,6 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mmgraph.causal.bounds.causation import necessity_sufficiency_bounds
+    from mmgraph.causal.bounds.instrument import instrument_bounds
     from mmgraph.causal.counterfactuals.mediation import mediation
     from mmgraph.causal.counterfactuals.nested import effect_through
     from mmgraph.causal.counterfactuals.structural_model import StructuralModel
@@ -154,6 +156,7 @@ _HOMES = {
     "from_pyro": "mmgraph.interop.pyro.reading",
     "index": "mmgraph.graph.state_labels",
     "information_by_modality": "mmgraph.causal.modalities.information.by_modality",
+    "instrument_bounds": "mmgraph.causal.bounds.instrument",
     "joint": "mmgraph.inference.query",
     "joint_moments": "mmgraph.inference.query",
     "learn_parameters": "mmgraph.learning.conditionals.parameters",
@@ -161,6 +164,7 @@ _HOMES = {
     "log_partition": "mmgraph.inference.query",
     "map_query": "mmgraph.inference.query",
     "mediation": "mmgraph.causal.counterfactuals.mediation",
+    "necessity_sufficiency_bounds": "mmgraph.causal.bounds.causation",
     "nested_folds": "mmgraph.data.folds",
     "omitted_variable_bias": "mmgraph.causal.sensitivity.omitted_variable",
     "open_table": "mmgraph.data.tables",
@@ -236,6 +240,7 @@ __all__ = [
     "from_pyro",
     "index",
     "information_by_modality",
+    "instrument_bounds",
     "joint",
     "joint_moments",
     "learn_parameters",
@@ -243,6 +248,7 @@ __all__ = [
     "log_partition",
     "map_query",
     "mediation",
+    "necessity_sufficiency_bounds",
     "nested_folds",
     "omitted_variable_bias",
     "open_table",

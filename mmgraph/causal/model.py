@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 
 from mmgraph.causal.adjustment import adjustment_sets, front_door, instruments, optimal_set
-from mmgraph.causal.adjustment.back_door import Names
+from mmgraph.causal.adjustment.back_door import Names, as_names
+from mmgraph.causal.bounds.effect import EffectBounds, effect_bounds
 from mmgraph.causal.counterfactuals.structural_model import StructuralModel
 from mmgraph.causal.counterfactuals.table_bounds import CounterfactualBounds, counterfactual_bounds
 from mmgraph.causal.counterfactuals.worlds import World
@@ -214,6 +215,14 @@ class CausalModel:
         if not isinstance(p, float):
             raise CausalError("the events are of one row; a StructuralModel answers many at once")
         return CounterfactualBounds(p, p, True, ())
+
+    def bounds(self, outcome: Names, do: Names, joint: Any) -> EffectBounds:
+        """Return sharp bounds of P(outcome | do(do)), where ``identify`` finds no formula.
+
+        As :func:`mmgraph.causal.bounds.effect.effect_bounds` of the graph: ``joint`` is an array,
+        an axis a node in the order of ``nodes``.
+        """
+        return effect_bounds(self.graph, as_names(outcome), as_names(do), joint)
 
     def adjustment_sets(
         self,

@@ -1,0 +1,1 @@
+"""What data leave open: sharp bounds of effects and of probabilities of causation."""
