@@ -18,6 +18,7 @@ import typer
 from mmgraph.cli import labelling, models, queries, runs, sampling
 from mmgraph.cli.common import SeveralValues, say
 from mmgraph.cli.interruption import Interrupted
+from mmgraph.cli.tables.learn import learn
 from mmgraph.cli.tables.new import new
 from mmgraph.cli.tables.predict import predict
 from mmgraph.cli.tables.schema import schema
@@ -72,6 +73,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "convert": models.convert,
     "schema": schema,
     "new": new,
+    "learn": learn,
     "predict": predict,
     "datasets": runs.list_datasets,
 }

@@ -82,7 +82,7 @@ def structure_data(
         raise LearningError(f"{table.origin} has {len(names)} variables; a graph needs two")
     variables, _, modelled = skeleton(table.select(names), (), variables=names, **kinds)
     if isinstance(weights, str):
-        weights = _weights_column(table, weights)
+        weights = weights_column(table, weights)
     experiment, is_set = _experiments(table, interventions, modelled.columns)
     columns = table.select([*names, *(v.name for v in experiment)])
     by_name = {v.name: v for v in (*variables, *experiment)}
@@ -123,7 +123,7 @@ def _column(table: Table, name: str) -> np.ndarray:
     return np.concatenate([np.asarray(plain_array(chunk[name])) for chunk in chunks])
 
 
-def _weights_column(table: Table, name: str) -> Float64[np.ndarray, " rows"]:
+def weights_column(table: Table, name: str) -> Float64[np.ndarray, " rows"]:
     """The weights in a column."""
     chunks = table.select([name]).chunks(CHUNK_ROWS)
     weight = Variable(name, family="gaussian")
