@@ -1,4 +1,4 @@
-"""The command line ``mmgraph``: run, infer, map, sample, fit, label, schema, predict and so on.
+"""The command line ``mmgraph``: run, infer, map, sample, fit, label, schema, learn and so on.
 
 The commands import what they need when they run, so that help and wrong arguments answer at once.
 """
