@@ -10,13 +10,20 @@ from jaxtyping import Int64
 
 from mmgraph.graph.errors import LearningError, check_choice
 from mmgraph.learning.structure.graphs.equivalence import Adjacency, topological_order
+from mmgraph.learning.structure.graphs.kernels import extend
 from mmgraph.learning.structure.scores.families import change_parent, family_score
 from mmgraph.learning.structure.scores.records import Memo, ScoredRows, empty_memo, key_words
 from mmgraph.learning.structure.searches.climbing import climb
+from mmgraph.learning.structure.searches.equivalence_search import (
+    PHASES,
+    check_classes,
+    class_of,
+    improve_class,
+)
 from mmgraph.learning.structure.searches.exact import MOST_VARIABLES, exact_graph
 from mmgraph.learning.structure.searches.orders import graph_of_order, improve_order
 
-SEARCHES = ("auto", "exact", "orders", "tabu", "climb")
+SEARCHES = ("auto", "exact", "orders", "tabu", "climb", "ges")
 
 _EXACT_VARIABLES = 10
 _ORDERED_VARIABLES = 500
@@ -71,15 +78,15 @@ def best_graph(
         of a tabu search.
     seed : int, optional
     start : array of bool, optional
-        Where "orders", "tabu" and "climb" begin; by default the required edges alone.
+        Where all but "exact" begin; by default the required edges alone.
     progress : callable, optional
         Called with each step's name and the best score so far.
 
     Raises
     ------
     LearningError
-        If the method is unknown, "exact" has too many variables, or required edges make a family
-        that is too large to score.
+        If the method is unknown, "exact" has too many variables, "ges" has constraints or what else
+        makes equivalent graphs unequal, or required edges make a family that is too large to score.
     """
     check_choice("method", method, SEARCHES, LearningError)
     count = len(rows.states)
@@ -101,6 +108,10 @@ def best_graph(
         score = graph_score(rows, adjacency)
         return FoundGraph(adjacency, score, "exact: the best of all graphs", [("exact", score)])
     search = _Search(rows, seed, progress)
+    if method == "ges":
+        check_classes(rows)
+        search.improve_classes(begin)
+        return search.found("greedy equivalence search")
     if method == "climb":
         search.climb(begin, 0, 0, "climbing")
         return search.found("hill climbing")
@@ -135,6 +146,20 @@ def _usual_restarts(rows: ScoredRows) -> int:
     return max(fewest, round(_RESTARTS / rows_of_all / variables_of_all**2))
 
 
+def _causes_first(
+    order: Int64[np.ndarray, " variables"], required: Adjacency
+) -> Int64[np.ndarray, " variables"]:
+    """An order in which variables wait for those that they must have for parents."""
+    if not required.any():
+        return order
+    rest, legal = list(order), []
+    while rest:
+        v = next(v for v in rest if not required[rest, v].any())
+        rest.remove(v)
+        legal.append(v)
+    return np.array(legal)
+
+
 class _Search:
     """The best graph so far, and what is known of families."""
 
@@ -151,7 +176,21 @@ class _Search:
 
     def climb(self, adjacency: Adjacency, tabu: int, patience: int, step: str) -> None:
         """Improve a graph by single edges, and keep it if it is the best."""
-        score = climb(self.rows, self.memo, adjacency, tabu, patience)
+        self._keep(step, adjacency, climb(self.rows, self.memo, adjacency, tabu, patience))
+
+    def improve_classes(self, adjacency: Adjacency) -> None:
+        """Improve the class of a graph until no kind of change helps any more."""
+        marks = class_of(adjacency)
+        self._keep("start", adjacency, graph_score(self.rows, adjacency))
+        idle, turn = 0, 0
+        while idle < len(PHASES):
+            phase = turn % len(PHASES)
+            helped = improve_class(self.rows, self.memo, marks, phase)
+            idle, turn = 0 if helped else idle + 1, turn + 1
+            graph = extend(marks)[0]
+            self._keep(PHASES[phase], graph, graph_score(self.rows, graph))
+
+    def _keep(self, step: str, adjacency: Adjacency, score: float) -> None:
         if score > self.score + 1e-6:
             self.best, self.score, self._failures = adjacency, score, -1
             self.trace.append((step, float(score)))
@@ -181,7 +220,7 @@ class _Search:
         for _ in range(_FIRST_MOVES + self._failures):
             v = self.random.integers(len(order))
             order = np.insert(order[order != v], self.random.integers(len(order)), v)
-        return order
+        return _causes_first(order, self.rows.required)
 
     def found(self, method: str) -> FoundGraph:
         """The best graph, with its score summed anew."""
