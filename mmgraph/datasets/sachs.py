@@ -28,9 +28,8 @@ _EXPERIMENTS = {
     "pma": 913,
     "b2camp": 707,
 }
-# What each reagent acts on among the proteins measured, by Sachs et al. (2005). LY294002 inhibits
-# the kinase PI3K, which is not measured: it sets no protein, as in the interventional table of
-# bnlearn (R), whose 1,800 rows without a target are three experiments; Wang et al. (2017) say PIP3.
+# What each reagent acts on among the proteins measured. LY294002 inhibits the kinase PI3K, which is
+# not measured, so that it sets no protein here; others take PIP3, which that kinase makes, for it.
 _TARGETS = {
     "akt_inhibitor": "pakts473",
     "g0076": "PKC",
