@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mmgraph.causal.counterfactuals.nested import effect_through
     from mmgraph.causal.counterfactuals.structural_model import StructuralModel
     from mmgraph.causal.counterfactuals.table_bounds import counterfactual_bounds
+    from mmgraph.causal.missing_data.mcar import mcar_test
+    from mmgraph.causal.missing_data.recoverability import recoverable
     from mmgraph.causal.modalities.analyse import analyse_modalities
     from mmgraph.causal.modalities.information.by_modality import information_by_modality
     from mmgraph.causal.modalities.information.partial_information import partial_information
@@ -163,6 +165,7 @@ _HOMES = {
     "learn_structure": "mmgraph.learning.structure.learn_structure",
     "log_partition": "mmgraph.inference.query",
     "map_query": "mmgraph.inference.query",
+    "mcar_test": "mmgraph.causal.missing_data.mcar",
     "mediation": "mmgraph.causal.counterfactuals.mediation",
     "necessity_sufficiency_bounds": "mmgraph.causal.bounds.causation",
     "nested_folds": "mmgraph.data.folds",
@@ -171,6 +174,7 @@ _HOMES = {
     "partial_information": "mmgraph.causal.modalities.information.partial_information",
     "query": "mmgraph.inference.query",
     "read": "mmgraph.formats.resolve",
+    "recoverable": "mmgraph.causal.missing_data.recoverability",
     "sample": "mmgraph.inference.query",
     "soft": "mmgraph.graph.soft_evidence",
     "table_sensitivity": "mmgraph.causal.sensitivity.table_sensitivity",
@@ -247,6 +251,7 @@ __all__ = [
     "learn_structure",
     "log_partition",
     "map_query",
+    "mcar_test",
     "mediation",
     "necessity_sufficiency_bounds",
     "nested_folds",
@@ -255,6 +260,7 @@ __all__ = [
     "partial_information",
     "query",
     "read",
+    "recoverable",
     "sample",
     "soft",
     "table_sensitivity",

@@ -17,6 +17,7 @@ from mmgraph.causal.counterfactuals.worlds import World
 from mmgraph.causal.graph.causal_graph import CausalGraph, Edge
 from mmgraph.causal.graph.dagitty import read_dagitty
 from mmgraph.causal.identification.answer import Identification, identify
+from mmgraph.causal.missing_data.recoverability import Recovery, recoverable
 from mmgraph.graph.errors import CausalError
 from mmgraph.interop.causal_graphs import to_gml, to_pgmpy_dag
 from mmgraph.networks.bayesian_network import BayesianNetwork
@@ -270,6 +271,16 @@ class CausalModel:
         As :func:`mmgraph.causal.adjustment.instruments.instruments` of the graph.
         """
         return instruments.instruments(self.graph, treatment, outcome, latent, ancestral)
+
+    def recoverable(
+        self, outcomes: Sequence[str] | str, given: Sequence[str] | str = (), prefix: str = "R_"
+    ) -> Recovery:
+        """Return whether rows with missing cells determine P(outcomes | given), and how.
+
+        As :func:`mmgraph.recoverable` of the graph, whose node ``R_x`` says whether ``x`` is
+        observed.
+        """
+        return recoverable(self.graph, outcomes, given, prefix)
 
     def to_networkx(self) -> nx.MultiDiGraph:
         """Return the graph as multigraph of networkx.

@@ -1,0 +1,1 @@
+"""Cells that are missing: are they so at random, and what can still be answered."""
