@@ -8,7 +8,7 @@ from mmgraph.causal.adjustment.back_door import Effect, Names
 from mmgraph.causal.graph.causal_graph import CausalGraph
 from mmgraph.causal.graph.separation import bits, reached, union
 
-MOST_PATHS = 10_000
+MOST_PATHS = 1_000
 """Collider paths that are looked at to decide optimality with hidden common causes."""
 
 
