@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mmgraph.data.multimodal_data import MultimodalData
     from mmgraph.data.schema.schema import Schema
     from mmgraph.data.tables import open_table
+    from mmgraph.experiments.analysis.report import write_report
     from mmgraph.formats.resolve import read, write
     from mmgraph.graph.conditionals.deterministic_and_softmax import Deterministic, Softmax
     from mmgraph.graph.conditionals.noisy_max import NoisyMax
@@ -182,6 +183,7 @@ _HOMES = {
     "to_pyro": "mmgraph.interop.pyro.model",
     "value_of_information": "mmgraph.causal.modalities.information.value_of_information",
     "write": "mmgraph.formats.resolve",
+    "write_report": "mmgraph.experiments.analysis.report",
 }
 
 __all__ = [
@@ -268,6 +270,7 @@ __all__ = [
     "to_pyro",
     "value_of_information",
     "write",
+    "write_report",
 ]
 
 

@@ -16,6 +16,7 @@ from typing import Annotated, NoReturn, TextIO
 import typer
 
 from mmgraph.cli import labelling, models, queries, runs, sampling
+from mmgraph.cli.causal.analyse import analyse
 from mmgraph.cli.common import SeveralValues, say
 from mmgraph.cli.interruption import Interrupted
 from mmgraph.cli.tables.learn import learn
@@ -75,6 +76,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "new": new,
     "learn": learn,
     "predict": predict,
+    "analyse": analyse,
     "datasets": runs.list_datasets,
 }
 for _name, _command in _COMMANDS.items():

@@ -204,7 +204,7 @@ def _legend_handles(drawing: Drawing) -> list[Patch | Line2D]:
     if drawing.widths:
         for share in (1.0, 0.5):
             line: dict[str, Any] = {"color": _LINE, "linewidth": 0.9 * _relative(share)}
-            handles.append(Line2D([], [], **line, label=f"in {share:.0%} of replicates"))
+            handles.append(Line2D([], [], **line, label=drawing.width_words.format(share)))
     return handles
 
 

@@ -43,6 +43,8 @@ class Drawing:
         Whether edges run downwards, in which case they have no cycle; by forces otherwise.
     widths : mapping of (str, str) to float, optional
         Of edges, from 0 to 1.
+    width_words : str
+        What the legend says of a width, with the share's place.
     """
 
     modalities: Mapping[str, str | None]
@@ -50,6 +52,7 @@ class Drawing:
     square: frozenset[str] = frozenset()
     layered: bool = True
     widths: Mapping[Edge, float] = field(default_factory=dict)
+    width_words: str = "in {:.0%} of replicates"
 
     @property
     def order(self) -> tuple[str, ...]:

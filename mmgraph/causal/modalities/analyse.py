@@ -104,6 +104,7 @@ def analyse_modalities(
         return _of_predictor(model, target, data, modalities, groups)
     if modalities is not None and not isinstance(modalities, Mapping):
         raise MmgraphError("modalities of a network are a mapping, of each its variables")
+    model.variable(target)
     members = variables_by_modality(model, target, by, modalities)
     network = NetworkBeliefs(model, target, members)
     names = tuple(members)
@@ -293,11 +294,17 @@ def _analysis(
         given_others,
         {str(n): sets.combined("information", w) for n, w in shares.items()} if is_whole else None,
         loss,
-        {pair: _pair(sets, pair) for pair in combinations(names, 2)} if is_whole else {},
+        _pairs(sets, names) if is_whole else {},
         _o_information(sets, names),
         graph,
         tests,
     )
+
+
+def _pairs(sets: AllSets, names: Sequence[str]) -> dict[tuple[str, str], PartialInformation]:
+    """The decompositions of all pairs, those that tell most first."""
+    pairs = {pair: _pair(sets, pair) for pair in combinations(names, 2)}
+    return dict(sorted(pairs.items(), key=lambda item: -item[1].total))
 
 
 def _pair(sets: AllSets, pair: tuple[str, str]) -> PartialInformation:

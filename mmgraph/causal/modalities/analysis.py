@@ -61,8 +61,9 @@ class ModalityAnalysis:
     missing : dict of str to Loss
         What is lost without a modality.
     pairs : dict of (str, str) to PartialInformation
-        What is redundant, unique and synergistic in two modalities (BROJA). Not exactly: in cells
-        of near beliefs. None of more than 12.
+        What is redundant, unique and synergistic in two modalities (BROJA), those that tell most
+        first. Beliefs by many outcomes, by draws and by rows are in cells of near ones. None of
+        more than 12.
     o_information : float or None
         Of the modalities and the target: positive where redundancy prevails. None where there is
         no exact joint distribution of more than two.

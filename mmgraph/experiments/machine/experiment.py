@@ -15,6 +15,7 @@ from mmgraph.experiments.job import Answer, StepProgress
 from mmgraph.experiments.machine.data import check_images, load_data
 from mmgraph.experiments.machine.declaration import MachineDeclaration, read_machine
 from mmgraph.experiments.machine.fold import FittedMachine, fit_machine, fit_scales, run_fold
+from mmgraph.formats.resolve import read, write
 from mmgraph.learning.prediction.noise import figures_with_noise, standard_error
 
 MACHINE = "machine.mmgraph"
@@ -73,11 +74,9 @@ class MachineJob(CrossValidatedJob):
         if is_first:
             self._first = fitted
             if self.directory is not None:
-                import mmgraph
-
                 # Before the answer is kept: a first fold that is kept has its machine.
                 self.directory.mkdir(parents=True, exist_ok=True)
-                mmgraph.write(fitted.machine, self.directory / MACHINE)
+                write(fitted.machine, self.directory / MACHINE)
         arrays = run_fold(self.declaration, fitted, train, test)
         return Answer(arrays, fitted.machine.fit_report.history)
 
@@ -85,9 +84,7 @@ class MachineJob(CrossValidatedJob):
         """Return the machine of the first fold, from its file if this run has not fitted it."""
         if self._first is None:
             assert self.directory is not None
-            import mmgraph
-
-            machine: Any = mmgraph.read(self.directory / MACHINE)
+            machine: Any = read(self.directory / MACHINE)
             split = self.splits[0]
             train = split.data.rows(split.folds[0][0])
             self._first = FittedMachine(machine, fit_scales(self.declaration, train))

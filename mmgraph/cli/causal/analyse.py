@@ -1,0 +1,214 @@
+"""The command that says which modality matters: analyse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mmgraph.cli.common import (
+    JsonOption,
+    ReadOption,
+    StepLines,
+    directory_option,
+    list_written,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+)
+from mmgraph.cli.interruption import keeps
+from mmgraph.cli.outputs import check_directory, check_drawing, check_file
+from mmgraph.graph.errors import FormatError, MmgraphError
+
+if TYPE_CHECKING:
+    from mmgraph.causal.modalities.analysis import ModalityAnalysis
+
+
+def analyse(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A ready classification in models/ or its .toml, a table with a target, a "
+            "network, or a classifier that was saved."
+        ),
+    ],
+    target: Annotated[str | None, typer.Option(help="What is to be told.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Rows by which a network or a classifier is judged.")
+    ] = None,
+    schema: Annotated[
+        Path | None, typer.Option(help="What a table's columns are; default: as they suggest.")
+    ] = None,
+    by: Annotated[str, typer.Option(help="modality or variable, of a network.")] = "modality",
+    report: Annotated[
+        Path | None, typer.Option(help="The page to write (.html); its figures go to .json.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        directory_option("Directory of what a run keeps; default: SOURCE_run."),
+    ] = None,
+    folds: Annotated[int | None, typer.Option(min=1, help="Run only the first folds.")] = None,
+    read: ReadOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which modality matters: what each tells of a target, alone, in sets, given the others.
+
+    Of a ready model or a table a classifier is cross-validated, with rows split at random and,
+    where rows belong together, with whole groups left out; what was kept of a run is taken up. Of
+    a network it is the joint distribution that tells, or the answers to the rows of --data.
+
+    Example: mmgraph analyse home_activities --report page.html
+
+    Example: mmgraph analyse asia --target lung --by variable
+    """
+    from mmgraph.experiments.reader import TABLES
+
+    if report is not None:
+        check_file(report, (".html",))
+        check_drawing()
+    if source.lower().endswith(TABLES):
+        analyses, files = _of_table(Path(source), target, schema, read, output, folds, report)
+    elif source.endswith(".toml") or _is_ready_model(source):
+        analyses, files = _of_ready_model(source, output, folds, report)
+    else:
+        analyses, files = _of_model(source, target, data, by, report)
+    if as_json:
+        print_json({name or "analysis": one.to_dict() for name, one in analyses.items()})
+    else:
+        _print(analyses)
+    list_written(files)
+
+
+def _print(analyses: Mapping[str, ModalityAnalysis]) -> None:
+    from mmgraph.experiments.analysis.words import compared, in_words
+
+    for name, analysis in analyses.items():
+        if name:
+            typer.echo(f"{name}:")
+        typer.echo(repr(analysis))
+        if len(analysis.states) > 2:
+            _print_states(analysis)
+        typer.echo(in_words(analysis) + "\n")
+    if text := compared(analyses):
+        typer.echo(text)
+
+
+def _print_states(analysis: ModalityAnalysis) -> None:
+    singles = [analysis.sets[frozenset([name])] for name in analysis.names]
+    shown = [*singles, analysis.whole] if len(singles) > 1 else singles
+    rows = [
+        [str(state), *(str(figures.by_state[place]) for figures in shown)]
+        for place, state in enumerate(analysis.states)
+    ]
+    heads = [*(f.members[0] for f in singles), *(["together"] if len(singles) > 1 else [])]
+    print_table([analysis.target, *heads], rows, "bits when the target is in each state")
+
+
+def _is_ready_model(name: str) -> bool:
+    from mmgraph.experiments.reader import find_declaration
+
+    try:
+        find_declaration(name)
+    except FormatError:
+        return False
+    return True
+
+
+def _of_ready_model(
+    name: str, output: Path | None, folds: int | None, page: Path | None
+) -> tuple[dict[str, ModalityAnalysis], list[str]]:
+    from mmgraph.experiments.analysis.held_out_analysis import analyse_ready_model
+    from mmgraph.experiments.experiment import kind_of
+    from mmgraph.experiments.reader import find_declaration
+
+    if (kind := kind_of(name)) != "classification":
+        raise MmgraphError(f"{name} is of the kind '{kind}'; classifications are analysed")
+    directory = output or Path(f"{find_declaration(name).stem}_run")
+    return _with_progress(analyse_ready_model, name, directory, folds, page)
+
+
+def _of_table(
+    path: Path,
+    target: str | None,
+    schema: Path | None,
+    read: list[str] | None,
+    output: Path | None,
+    folds: int | None,
+    page: Path | None,
+) -> tuple[dict[str, ModalityAnalysis], list[str]]:
+    from mmgraph.cli.tables.schema import table_reading
+    from mmgraph.data.multimodal_data import MultimodalData
+    from mmgraph.data.schema.schema import Schema
+    from mmgraph.experiments.analysis.held_out_analysis import analyse_rows
+    from mmgraph.experiments.classification.data import check_labels
+
+    reading = table_reading(read)
+    described = Schema.read(schema) if schema else Schema.guess(path, target, **reading)
+    if schema is None:
+        say(
+            f"{path} is read by what its columns suggest: `mmgraph schema {path}` writes that down "
+            "to be corrected"
+        )
+    if target is not None and described.target != target:
+        raise MmgraphError(f"the target of {schema} is {described.target}, not {target}")
+    table = described.open(path, **reading)
+    rows = MultimodalData.read(table, described)
+    check_labels(rows, table)
+    name = path.name.split(".")[0]
+    return _with_progress(analyse_rows, rows, output or Path(f"{name}_run"), folds, page)
+
+
+def _with_progress(
+    analysed: Any, subject: Any, directory: Path, folds: int | None, page: Path | None
+) -> tuple[dict[str, ModalityAnalysis], list[str]]:
+    check_directory(directory)
+    check_drawing()
+    lines = StepLines()
+    with (
+        keeps(directory, parts=("steps", "checkpoints")),
+        progress_bar("loading the data", None) as (bar, task),
+    ):
+
+        def progress(done: int, total: int, text: str) -> None:
+            bar.update(task, description=text, completed=done, total=total)
+            lines(done, total, text)
+
+        analyses, report = analysed(subject, directory, folds, progress, page)
+    titles = {
+        split["split"]: f"Split at random ({report['rows']} rows)"
+        if split["left_out"] is None
+        else f"With each {split['left_out']} left out"
+        for split in report["analyses"]
+    }
+    return {titles[split]: one for split, one in analyses.items()}, report["files"]
+
+
+def _of_model(
+    name: str, target: str | None, data: Path | None, by: str, page: Path | None
+) -> tuple[dict[str, ModalityAnalysis], list[str]]:
+    import mmgraph as mm
+    from mmgraph.experiments.analysis.report import write_report
+    from mmgraph.experiments.analysis.what_if import what_if_table
+
+    if by not in ("modality", "variable"):
+        raise MmgraphError(f"--by is modality or variable, not {by!r}")
+    model: Any = mm.read(name)
+    is_network = isinstance(model, mm.BayesianNetwork)
+    schema = getattr(model, "schema_", None)
+    target = target or (schema.target if schema is not None else None)
+    if target is None:
+        raise MmgraphError("which variable is to be told? --target NAME")
+    rows: Any = data
+    if data is not None and not is_network:
+        if schema is None:
+            raise MmgraphError(f"{name} learned from arrays: it is analysed in Python")
+        rows = mm.MultimodalData.read(data, schema, partial=True)
+    analysis = mm.analyse_modalities(model, target, rows, by=by)  # type: ignore[arg-type]
+    files = []
+    if page is not None:
+        table = what_if_table(model, target) if is_network else None
+        files = write_report(analysis, page, what_if=table)
+    return {"": analysis}, files

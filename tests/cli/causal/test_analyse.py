@@ -1,0 +1,84 @@
+"""The command analyse: of networks, of tables and of what it cannot analyse."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import mmgraph as mm
+
+
+@pytest.fixture
+def network(tmp_path):
+    tables = {"ill": [0.7, 0.3], "scan": [[0.9, 0.1], [0.2, 0.8]], "pain": [[0.6, 0.4], [0.3, 0.7]]}
+    net = mm.BayesianNetwork.from_tables([("ill", "scan"), ("ill", "pain")], tables)
+    path = tmp_path / "net.bif"
+    mm.write(net, path)
+    return net, path
+
+
+def test_a_network_is_analysed_by_its_joint_distribution_and_by_rows(mmgraph, network, tmp_path):
+    net, path = network
+    page = tmp_path / "page.html"
+    arguments = ("analyse", path, "--target", "ill", "--by", "variable")
+    code, out, err = mmgraph(*arguments, "--report", page)
+    assert code == 0, err
+    assert "exact, by the model's joint distribution" in out
+    assert "The modality that is missed most is scan" in out
+    assert "What would be if" in page.read_text(encoding="utf-8")
+    assert f"wrote {page}" in err
+    code, out, _ = mmgraph(*arguments, "--json")
+    content = json.loads(out)["analysis"]
+    exact = mm.analyse_modalities(net, "ill", by="variable")
+    assert content["given_others"]["scan"]["value"] == exact.given_others["scan"].value
+    rows = tmp_path / "rows.csv"
+    frame = mm.sample(net, 200, generator=torch.Generator().manual_seed(0)).to_frame()
+    frame.to_csv(rows, index=False)
+    code, out, err = mmgraph(*arguments, "--data", rows, "--json")
+    assert code == 0, err
+    assert json.loads(out)["analysis"]["rows"] == 200
+
+
+def test_a_table_is_analysed_in_both_splits_and_per_state(mmgraph, tmp_path, monkeypatch):
+    quick = {"leaves": "logistic", "joint": (), "inner_folds": 2, "budget": 60.0}
+    home = "mmgraph.experiments.classification.declaration"
+    monkeypatch.setattr(f"{home}.classifier_defaults", lambda: quick)
+    generator = np.random.default_rng(1)
+    kind = generator.integers(0, 3, 90)
+    columns = {f"a_{i}": kind + generator.normal(0, 1, 90) for i in range(2)}
+    columns |= {"b_0": generator.normal(0, 1, 90), "kind": np.array(["x", "y", "z"])[kind]}
+    path = tmp_path / "rows.csv"
+    pd.DataFrame(columns).to_csv(path, index=False)
+    schema = mm.Schema.of_modalities({"a": ["a_0", "a_1"], "b": ["b_0"]}, target="kind")
+    described = tmp_path / "schema.toml"
+    described.write_text(schema.to_toml("made up"))
+    output = tmp_path / "kept"
+    arguments = ("analyse", path, "--schema", described, "--output", output, "--folds", 2)
+    code, out, err = mmgraph(*arguments)
+    assert code == 0, err
+    assert "Split at random (90 rows)" in out
+    assert "bits when the target is in each state" in out
+    assert (output / "analysis.html").exists()
+    code, out, err = mmgraph(*arguments, "--target", "b_0")
+    assert code == 2
+    assert "is kind, not b_0" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("asia",), "--target NAME"),
+        (("asia", "--target", "lnug"), "did you mean 'lung'"),
+        (("asia", "--target", "lung"), "no variable of the network has a modality"),
+        (("asia", "--target", "lung", "--by", "colour"), "not 'colour'"),
+        (("digits_six_views_",), "digits_six_views_"),
+        (("indian_pines",), "of the kind 'land_cover'"),
+        (("asia", "--target", "lung", "--report", "page.pdf"), "page.pdf"),
+    ],
+)
+def test_what_cannot_be_analysed_is_said_in_a_line(mmgraph, arguments, message):
+    code, _, err = mmgraph("analyse", *arguments)
+    assert code == 2
+    assert message in err
