@@ -82,7 +82,7 @@ class SearchOptions:
         str, typer.Option(help="bic, aic, bdeu, bds, k2, bge or held-out (by likelihood).")
     ] = "bic"
     method: Annotated[
-        str, typer.Option(help="auto, or a search: exact, orders, tabu, climb, pc, fci.")
+        str, typer.Option(help="auto, or a search: exact, orders, tabu, climb, ges, pc, fci.")
     ] = "auto"
     interventions: Annotated[
         str | None,
