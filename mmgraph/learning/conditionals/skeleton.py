@@ -70,7 +70,7 @@ def skeleton(
     return (
         list(made.values()),
         [
-            _uninformed([made[p] for p, c in edges if c == name], variable)
+            uninformed([made[p] for p, c in edges if c == name], variable)
             for name, variable in made.items()
         ],
         table,
@@ -114,8 +114,8 @@ def _checked_edges(edges: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return checked
 
 
-def _uninformed(parents: Sequence[Variable], child: Variable) -> Factor:
-    """A distribution of the kind that the variables call for."""
+def uninformed(parents: Sequence[Variable], child: Variable) -> Factor:
+    """Return a distribution that says nothing, of the kind that the variables call for."""
     real = [v for v in parents if not v.is_discrete]
     states = [v.cardinality for v in parents if v.is_discrete]
     if not child.is_discrete:
