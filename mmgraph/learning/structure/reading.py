@@ -66,7 +66,8 @@ def structure_data(
         kinds = {**kinds, "modalities": {**_modalities(data), **(kinds.get("modalities") or {})}}
         weights = data.weights if weights is None else weights
         groups = data.groups.name if groups is None and data.groups is not None else groups
-        data = data.columns()
+        cells = data.columns()
+        data = {n: c for n, c in cells.items() if n == groups or n in _variables(data)}
     table = open_table(data, **(reading or {}))
     roles = {"interventions": interventions, "groups": groups}
     roles["weights"] = weights if isinstance(weights, str) else None
@@ -115,6 +116,12 @@ def _modalities(data: MultimodalData) -> dict[str, str]:
         for modality, block in data.blocks.items()
         for column in block.labelled(modality)
     }
+
+
+def _variables(data: MultimodalData) -> set[str]:
+    """The columns that are variables: those of modalities, and the target."""
+    target = set() if data.outcome is None else {data.target.name}
+    return {*_modalities(data), *target}
 
 
 def _column(table: Table, name: str) -> np.ndarray:

@@ -187,3 +187,17 @@ def test_measurements_are_refused_where_states_are_needed():
     frame = chain().assign(dose=np.random.default_rng(0).normal(size=600))
     with pytest.raises(LearningError, match="'dose' is continuous; take bic or aic"):
         mm.learn_structure(frame, score="bdeu")
+
+
+def test_rows_of_modalities_bring_groups_and_weights_that_are_no_variables():
+    frame = chain(200)
+    data = mm.MultimodalData.of(
+        {"genome": frame[["gene"]], "image": frame[["scan"]]},
+        target=frame["note"],
+        groups=np.arange(200) // 10,
+        weights=np.ones(200),
+        times=np.arange(200.0),
+    )
+    learned = mm.learn_structure(data, tiers=[["genome"], ["image"]])
+    assert len(learned.names) == 3
+    assert learned.modalities["scan"] == "image"
