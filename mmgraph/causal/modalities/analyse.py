@@ -45,7 +45,7 @@ def analyse_modalities(
     target: str,
     data: object = None,
     *,
-    by: Literal["modality", "variable"] = "modality",
+    by: Literal["modality", "variable"] | None = None,
     modalities: Mapping[str, Sequence[str]] | Sequence[str] | None = None,
     groups: object = None,
     structure: Any = None,
@@ -70,8 +70,9 @@ def analyse_modalities(
     data : data frame, path, mapping or MultimodalData, optional
         Rows with the target that the model has not learned from; cells may be missing. Of a
         predictor a frame or MultimodalData.
-    by : {"modality", "variable"}
-        What is looked at together; variables without a modality never are.
+    by : {"modality", "variable"}, optional
+        What is looked at together: by default modalities, or single variables where none has one.
+        Variables without a modality are never looked at beside those that have one.
     modalities : mapping of str to sequence of str, or sequence of str, optional
         The variables of each modality, in the place of the network's own; of a predictor the names.
     groups : sequence or str, optional

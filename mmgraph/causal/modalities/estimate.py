@@ -26,7 +26,7 @@ class Estimate(NamedTuple):
 
     def __str__(self) -> str:
         noise = f" ± {self.standard_error:.3f}" if self.standard_error else ""
-        return f"{self.value:.3f}{noise}"
+        return f"{self.value:z.3f}{noise}"
 
 
 def exactly(value: float) -> Estimate:

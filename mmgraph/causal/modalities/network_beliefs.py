@@ -28,7 +28,7 @@ _MOST_CELLS = 2**22
 def variables_by_modality(
     net: BayesianNetwork,
     target: str,
-    by: str,
+    by: str | None,
     modalities: Mapping[str, Sequence[str] | str] | None,
 ) -> dict[str, tuple[str, ...]]:
     """Return what is looked at together: the variables of each modality, or each variable.
@@ -52,12 +52,15 @@ def variables_by_modality(
             if listed.count(name) > 1:
                 raise MmgraphError(f"the variable '{name}' stands twice in the modalities")
         return {modality: members for modality, members in groups.items() if members}
-    if by == "variable":
-        return {name: (name,) for name in net.variables if name != target}
+    if by not in ("modality", "variable", None):
+        raise MmgraphError(f"what is looked at is by 'modality' or 'variable', not by {by!r}")
+    others = [name for name in net.variables if name != target]
+    if by == "variable" or (by is None and all(net.variable(n).modality is None for n in others)):
+        return {name: (name,) for name in others}
     groups = {}
-    for name, variable in net.variables.items():
-        if name != target and variable.modality is not None:
-            groups[variable.modality] = (*groups.get(variable.modality, ()), name)
+    for name in others:
+        if (modality := net.variable(name).modality) is not None:
+            groups[modality] = (*groups.get(modality, ()), name)
     if not groups:
         raise MmgraphError(
             "no variable of the network has a modality: name them by "

@@ -42,7 +42,10 @@ def analyse(
     schema: Annotated[
         Path | None, typer.Option(help="What a table's columns are; default: as they suggest.")
     ] = None,
-    by: Annotated[str, typer.Option(help="modality or variable, of a network.")] = "modality",
+    by: Annotated[
+        str | None,
+        typer.Option(help="modality or variable, of a network; default: modality if there is one."),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(help="The page to write (.html); its figures go to .json.")
     ] = None,
@@ -62,7 +65,7 @@ def analyse(
 
     Example: mmgraph analyse home_activities --report page.html
 
-    Example: mmgraph analyse asia --target lung --by variable
+    Example: mmgraph analyse asia --target lung
     """
     from mmgraph.experiments.reader import TABLES
 
@@ -97,14 +100,21 @@ def _print(analyses: Mapping[str, ModalityAnalysis]) -> None:
 
 
 def _print_states(analysis: ModalityAnalysis) -> None:
-    singles = [analysis.sets[frozenset([name])] for name in analysis.names]
-    shown = [*singles, analysis.whole] if len(singles) > 1 else singles
+    """What is told by state; of two modalities also what each adds to the other."""
+    singles = {name: analysis.sets[frozenset([name])] for name in analysis.names}
+    shown = singles | ({"together": analysis.whole} if len(singles) > 1 else {})
     rows = [
-        [str(state), *(str(figures.by_state[place]) for figures in shown)]
+        [str(state), *(str(figures.by_state[place]) for figures in shown.values())]
         for place, state in enumerate(analysis.states)
     ]
-    heads = [*(f.members[0] for f in singles), *(["together"] if len(singles) > 1 else [])]
-    print_table([analysis.target, *heads], rows, "bits when the target is in each state")
+    heads = [analysis.target, *shown]
+    if len(singles) == 2:
+        heads += [f"{name} adds" for name in analysis.names]
+        for place, row in enumerate(rows):
+            whole = analysis.whole.by_state[place].value
+            others = reversed([f.by_state[place].value for f in singles.values()])
+            row += [f"{whole - other:z.3f}" for other in others]
+    print_table(heads, rows, "bits when the target is in each state")
 
 
 def _is_ready_model(name: str) -> bool:
@@ -187,14 +197,12 @@ def _with_progress(
 
 
 def _of_model(
-    name: str, target: str | None, data: Path | None, by: str, page: Path | None
+    name: str, target: str | None, data: Path | None, by: str | None, page: Path | None
 ) -> tuple[dict[str, ModalityAnalysis], list[str]]:
     import mmgraph as mm
     from mmgraph.experiments.analysis.report import write_report
     from mmgraph.experiments.analysis.what_if import what_if_table
 
-    if by not in ("modality", "variable"):
-        raise MmgraphError(f"--by is modality or variable, not {by!r}")
     model: Any = mm.read(name)
     is_network = isinstance(model, mm.BayesianNetwork)
     schema = getattr(model, "schema_", None)

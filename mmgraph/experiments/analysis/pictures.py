@@ -116,9 +116,9 @@ def modality_picture(analysis: ModalityAnalysis) -> Picture:
         marks[ends] = "<>" if (b, a) in marks else "->"
         widths[ends] = max(widths.get(ends, 0.0), (edge[key] or 0.0) / scale)
     nodes = {n: n if n in analysis.names else None for n in graph.nodes}
-    words: dict[str, Any] = {} if is_sure else {"width_words": f"{{:.0%}} of {largest:.2f} bits"}
+    words = "in {:.0%} of replicates" if is_sure else f"{{:.0%}} of {largest:.2f} bits"
     layered = nx.is_directed_acyclic_graph(graph)
-    drawing = Drawing(nodes, marks, layered=layered, widths=widths, **words)
+    drawing = Drawing(nodes, marks, layered=layered, widths=widths, width_words=words)
     said = "; ".join(f"{a} to {b} {_number(d[key])}" for a, b, d in graph.edges(data=True))
     what = (
         "the largest share of bootstrap replicates that have one of the arcs that it stands for"

@@ -296,7 +296,8 @@ def test_what_does_not_fit_is_refused_by_name(net, options, error, message):
 def test_models_that_cannot_be_asked_are_refused():
     bare = mm.BayesianNetwork.from_tables([], {"a": [0.5, 0.5], "y": [0.5, 0.5]})
     with pytest.raises(MmgraphError, match="no variable of the network has a modality"):
-        mm.analyse_modalities(bare, "y")
+        mm.analyse_modalities(bare, "y", by="modality")
+    assert mm.analyse_modalities(bare, "y").names == ("a",)
     with pytest.raises(MmgraphError, match="has no predict_proba"):
         mm.analyse_modalities(object(), "y")
     model = TableLookup(pd.DataFrame({"a": [0], "b": [1], "t": ["n"]}))

@@ -71,8 +71,8 @@ def test_a_table_is_analysed_in_both_splits_and_per_state(mmgraph, tmp_path, mon
     [
         (("asia",), "--target NAME"),
         (("asia", "--target", "lnug"), "did you mean 'lung'"),
-        (("asia", "--target", "lung"), "no variable of the network has a modality"),
-        (("asia", "--target", "lung", "--by", "colour"), "not 'colour'"),
+        (("asia", "--target", "lung", "--by", "modality"), "no variable of the network has a"),
+        (("asia", "--target", "lung", "--by", "colour"), "not by 'colour'"),
         (("digits_six_views_",), "digits_six_views_"),
         (("indian_pines",), "of the kind 'land_cover'"),
         (("asia", "--target", "lung", "--report", "page.pdf"), "page.pdf"),
