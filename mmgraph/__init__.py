@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mmgraph.causal.counterfactuals.nested import effect_through
     from mmgraph.causal.counterfactuals.structural_model import StructuralModel
     from mmgraph.causal.counterfactuals.table_bounds import counterfactual_bounds
+    from mmgraph.causal.estimation.effect import Effect
     from mmgraph.causal.missing_data.mcar import mcar_test
     from mmgraph.causal.missing_data.recoverability import recoverable
     from mmgraph.causal.modalities.analyse import analyse_modalities
@@ -109,6 +110,7 @@ _HOMES = {
     "DeepBoltzmannMachine": "mmgraph.networks.boltzmann.deep",
     "Deterministic": "mmgraph.graph.conditionals.deterministic_and_softmax",
     "Discretizer": "mmgraph.predictors.discretizer",
+    "Effect": "mmgraph.causal.estimation.effect",
     "EncoderLeaf": "mmgraph.predictors.leaves.encoder",
     "Evidence": "mmgraph.graph.evidence",
     "Factor": "mmgraph.graph.factor",
@@ -196,6 +198,7 @@ __all__ = [
     "DeepBoltzmannMachine",
     "Deterministic",
     "Discretizer",
+    "Effect",
     "EncoderLeaf",
     "Evidence",
     "Factor",

@@ -14,6 +14,8 @@ from mmgraph.causal.bounds.effect import EffectBounds, effect_bounds
 from mmgraph.causal.counterfactuals.structural_model import StructuralModel
 from mmgraph.causal.counterfactuals.table_bounds import CounterfactualBounds, counterfactual_bounds
 from mmgraph.causal.counterfactuals.worlds import World
+from mmgraph.causal.estimation import effects
+from mmgraph.causal.estimation.effect import Effect
 from mmgraph.causal.graph.causal_graph import CausalGraph, Edge
 from mmgraph.causal.graph.dagitty import read_dagitty
 from mmgraph.causal.identification.answer import Identification, identify
@@ -281,6 +283,92 @@ class CausalModel:
         observed.
         """
         return recoverable(self.graph, outcomes, given, prefix)
+
+    def effect(
+        self,
+        outcome: str | Mapping[str, Any],
+        do: str | Mapping[str, Any],
+        baseline: Mapping[str, Any] | None = None,
+        given: Mapping[str, Any] | None = None,
+        data: object = None,
+        method: str = "auto",
+        kind: str = "average",
+        through: object = None,
+        **options: Any,
+    ) -> Effect:
+        """Return what setting variables changes in the mean of an outcome.
+
+        Without ``data`` exact, from the model's network; with it an estimate with an interval, by
+        whatever the graph allows: the adjustment set of least variance, the front door, the formula
+        of the ID algorithm, or an instrument (which assumes more, as the answer says). Where the
+        graph allows none, the answer holds bounds instead of a number.
+
+        Parameters
+        ----------
+        outcome : str or {str: state}
+            A variable; with a state the effect is on its probability. By default that of numbers
+            (or labels that are numbers) is on the mean, of two states on the probability of the
+            last; ``scores`` gives each state a number.
+        do : {str: state or number}, or str
+            What is set; a name alone stands for its last of two states, or for one unit more.
+        baseline : {str: state or number}, optional
+            What that is compared with; by default the other one of two states.
+        given : {str: state}, optional
+            The part of the population in which the effect is asked for (``kind="conditional"``).
+        data : pandas.DataFrame, mapping of str to array, or path, optional
+            Complete rows. Continuous columns are adjusted for by regressions.
+        method : str
+            ``auto``; ``plug_in``, ``inverse_weighting``, ``doubly_robust`` and ``regression`` of an
+            adjustment set (with states alone the first three are one number); ``front_door``,
+            ``formula`` or ``instrument``.
+        kind : str
+            ``average``, ``conditional``, ``controlled direct`` (mediators are set, by a mapping
+            ``through``), ``natural direct``, ``natural indirect``, or ``through``: how much of the
+            effect runs through some mediators, which is the natural indirect effect, with the
+            others as ``parts``.
+        through : str, sequence of str, or {str: state}, optional
+            Modalities or variables; by default all mediators.
+        **options
+            ``by`` (variables: the effect in each of their strata) and ``scores``; of data
+            ``adjustment`` (a set of one's own, checked), ``learner`` (``"linear"``, ``"boosting"``,
+            or a pair of scikit-learn estimators, of outcome and treatment; cross-fitted),
+            ``empty`` (strata without one of the treatments: ``"raise"``, ``"drop"`` for the effect
+            in the overlap, ``"bounds"``), ``weights`` and ``groups`` (columns, or a value a row;
+            rows of a group depend on one another), ``interval`` (``"analytical"``,
+            ``"percentile"``, ``"BCa"``), ``level`` (.95), ``draws`` of the bootstrap (1000) and
+            ``generator``.
+
+        Raises
+        ------
+        CausalError
+            If the question has no meaning: an effect of a variable on itself, a latent variable,
+            an option or a method that does not fit.
+        UnknownVariableError, UnknownStateError, EvidenceError
+            If a name is no node or column, or a state is none of the variable's.
+        LearningError
+            If the rows do not tell: a constant treatment, a stratum without one of the treatments
+            (which), a missing cell, too few rows.
+
+        References
+        ----------
+        Hahn (1998), "On the role of the propensity score in efficient semiparametric estimation of
+        average treatment effects"; Chernozhukov et al. (2018), "Double/debiased machine learning".
+        """
+        return effects.effect(
+            self.graph,
+            self.modalities,
+            self.network,
+            self.latent,
+            outcome,
+            do,
+            data,
+            baseline=baseline,
+            given=given,
+            method=method,
+            kind=kind,
+            through=through,
+            **options,
+        )
 
     def to_networkx(self) -> nx.MultiDiGraph:
         """Return the graph as multigraph of networkx.

@@ -1,4 +1,4 @@
-"""The command line ``mmgraph``: run, infer, map, sample, fit, label, schema, learn and so on.
+"""The command line ``mmgraph``: run, infer, map, sample, fit, learn, effect and so on.
 
 The commands import what they need when they run, so that help and wrong arguments answer at once.
 """
@@ -17,6 +17,8 @@ import typer
 
 from mmgraph.cli import labelling, models, queries, runs, sampling
 from mmgraph.cli.causal.analyse import analyse
+from mmgraph.cli.causal.effect import effect
+from mmgraph.cli.causal.identify import identify
 from mmgraph.cli.common import SeveralValues, say
 from mmgraph.cli.interruption import Interrupted
 from mmgraph.cli.tables.learn import learn
@@ -77,6 +79,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "learn": learn,
     "predict": predict,
     "analyse": analyse,
+    "identify": identify,
+    "effect": effect,
     "datasets": runs.list_datasets,
 }
 for _name, _command in _COMMANDS.items():

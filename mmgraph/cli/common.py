@@ -48,7 +48,10 @@ RowsOutput = Annotated[
     Path | None,
     typer.Option(help="A table (.csv, .csv.gz, .parquet) with a line for each row of evidence."),
 ]
-_SEVERAL = ("--evidence", "-e", "--query", "-q", "--read", "--given")
+_SEVERAL = (
+    *("--evidence", "-e", "--query", "-q", "--read", "--given"),
+    *("--do", "--baseline", "--by", "--through", "--latent", "--on"),
+)
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 

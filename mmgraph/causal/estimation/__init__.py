@@ -1,0 +1,1 @@
+"""Effects of interventions: exactly from networks, and from data with intervals."""

@@ -1,0 +1,1 @@
+"""Estimators of effects: functions of the weights of rows, and their intervals."""
