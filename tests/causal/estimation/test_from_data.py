@@ -32,7 +32,7 @@ def test_rows_with_the_frequencies_of_a_model_have_its_effects():
     ways = Counter()
     for seed in range(24):
         random = np.random.default_rng(seed)
-        model = random_model(random, 4 + seed % 3)
+        model = random_model(random, 4 + seed % 2)
         full = FullModel.random(model, random)
         x, y, z = random.permutation(model.nodes)[:3].tolist()
         given = {z: 0} if seed % 2 else {}

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from mmgraph.causal.estimation.estimators import tables
+from mmgraph.causal.estimation.estimators.contrast import contrast
+from mmgraph.causal.estimation.estimators.intervals import IntervalSettings, estimates
+from mmgraph.causal.estimation.estimators.sample import read_sample
 from mmgraph.graph.errors import CausalError, LearningError, MmgraphError
-from tests.causal.estimation.tables_of_models import arrows, binary
+from tests.causal.estimation.tables_of_models import arrows, binary, rows_of
+from tests.causal.identification.full_models import FullModel
 
 
 def back_door(random: np.random.Generator, rows: int) -> dict[str, np.ndarray]:
@@ -44,18 +50,43 @@ DESIGNS = {
 }
 
 
-@pytest.mark.slow  # 500 simulations a design: what a coverage to within a percent takes
-@pytest.mark.parametrize("design", DESIGNS)
-def test_intervals_cover_as_often_as_they_say(design: str):
-    text, draw, truth = DESIGNS[design]
-    model, random = arrows(text), np.random.default_rng(2)
-    kinds = ["analytical"] if design == "instrument" else ["analytical", "BCa"]
-    for kind in kinds:
-        covered = 0
-        for _ in range(500):
-            effect = model.effect("y", "x", data=draw(random, 1000), interval=kind, draws=300)
-            covered += effect.interval[0] <= truth <= effect.interval[1]
-        assert 0.93 <= covered / 500 <= 0.97, kind
+SIMULATIONS = 500
+
+
+@pytest.mark.slow  # 500 simulations: what a coverage to within a percent takes
+@pytest.mark.parametrize("kind", ["analytical", "BCa"])
+@pytest.mark.parametrize(
+    ("design", "by"),
+    [
+        ("back-door", lambda sample, compared: tables.back_door(sample, compared, ["z", "w"])[0]),
+        ("front-door", lambda sample, compared: tables.front_door(sample, compared, ["m"])[0]),
+    ],
+)
+def test_intervals_of_tables_cover_as_often_as_they_say(design: str, by, kind: str):
+    model, random = arrows(DESIGNS[design][0]), np.random.default_rng(2)
+    full = FullModel.random(model, np.random.default_rng(7))
+    means = full.answer(["y"], ["x"], [])[:, 1]
+    joint = full.joint()
+    sample = read_sample(rows_of(joint, model.nodes), model.nodes)
+    compared = contrast(sample.variables, {"y": 1}, {"x": 1}, {"x": 0})
+    functional = by(sample, compared)
+    settings = IntervalSettings(kind, draws=300, generator=torch.Generator().manual_seed(0))
+    drawn = random.multinomial(2000, joint.reshape(-1), SIMULATIONS)
+    covered = 0
+    for counts in torch.from_numpy(drawn.astype(np.float64)):
+        found = estimates(functional, replace(sample, counts=counts), settings)
+        covered += found.low[0] <= means[1] - means[0] <= found.high[0]
+    assert 0.93 <= covered / SIMULATIONS <= 0.97
+
+
+@pytest.mark.slow
+def test_intervals_of_instruments_cover_as_often_as_they_say():
+    text, draw, truth = DESIGNS["instrument"]
+    model, random, covered = arrows(text), np.random.default_rng(2), 0
+    for _ in range(SIMULATIONS):
+        low, high = model.effect("y", "x", data=draw(random, 500)).interval
+        covered += low <= truth <= high
+    assert 0.93 <= covered / SIMULATIONS <= 0.97
 
 
 @pytest.mark.parametrize("design", ["back-door", "front-door", "instrument"])
