@@ -29,6 +29,7 @@ from mmgraph.learning.structure.searches.best_graph import (
     best_graph,
     graph_score,
 )
+from mmgraph.learning.structure.structural_em import structural_em
 
 _KINDS = ("states", "modalities", "variables", "bins", "continuous", "groups", "weights")
 _CONSTRAINTS = ("max_parents", "roots", "leaves")
@@ -102,8 +103,10 @@ def learn_structure(
     max_parents, roots, leaves
         See :meth:`Constraints.of`.
     missing : {"raise", "available", "em"}
-        What to do about missing cells: refuse them, score a family by the rows that have it
-        (discrete tables; Bodewes and Scutari 2021), or structural EM (Friedman 1998).
+        What to do about missing cells: refuse them; score a family by the rows that have it
+        (discrete tables; Balov 2013), which is quick, but takes chance differences between those
+        rows for edges where many cells are missing; or structural EM (Friedman 1998), whose score
+        is BIC of the cells that are there.
     strength : float
         Equivalent sample size of "bdeu" and "bds", pseudo-count a cell of "held-out", rows that the
         prior mean of "bge" counts for; by default 1.
@@ -203,7 +206,12 @@ class _Learner:
         """The structure that so many of each row support."""
         if self.method in _BY_TESTS:
             return self._by_tests(weights)
-        best = self._best(weights)
+        data = replace(self.data, weights=weights)
+        if self.options.missing == "em" and data.is_incomplete:
+            random = torch.Generator().manual_seed(self.seeds[1])
+            best = structural_em(data, self.constraints, self._best, random)
+        else:
+            best = self._best(data, self._start())
         return LearnedStructure.of_graph(
             self.constraints,
             best.adjacency,
@@ -213,15 +221,14 @@ class _Learner:
             trace=best.trace,
         )
 
-    def _best(self, weights: Float64[np.ndarray, " rows"]) -> FoundGraph:
-        """The graph of best score."""
-        rows = self._scored(weights)
-        return best_graph(rows, self.method, self.options.restarts, self.seeds[0], self._start())
+    def _best(self, data: StructureData, start: Adjacency | None) -> FoundGraph:
+        """The graph of best score on some rows."""
+        rows = self._scored(data)
+        return best_graph(rows, self.method, self.options.restarts, self.seeds[0], start)
 
-    def _scored(self, weights: Float64[np.ndarray, " rows"]) -> ScoredRows:
-        held_out = self._held_out(weights)
-        strength = self.options.strength
-        return self.data.scored_rows(self.constraints, self.score, strength, weights, held_out)
+    def _scored(self, data: StructureData) -> ScoredRows:
+        strength, held_out = self.options.strength, self._held_out(data)
+        return data.scored_rows(self.constraints, self.score, strength, held_out=held_out)
 
     def _by_tests(self, weights: Float64[np.ndarray, " rows"]) -> LearnedStructure:
         """What PC or FCI finds; of PC's graph the score is said, too."""
@@ -236,7 +243,10 @@ class _Learner:
         )
         if self.method == "fci":
             return learned
-        return replace(learned, score=graph_score(self._scored(weights), learned.adjacency))
+        return replace(
+            learned,
+            score=graph_score(self._scored(replace(self.data, weights=weights)), learned.adjacency),
+        )
 
     def bootstrap(self, replicates: int, generator: torch.Generator | None) -> Frequencies:
         """The shares of arcs in graphs of resampled rows."""
@@ -272,14 +282,13 @@ class _Learner:
         topological_order(graph)
         return graph
 
-    def _held_out(
-        self, weights: Float64[np.ndarray, " rows"]
-    ) -> Float64[np.ndarray, " rows"] | None:
+    def _held_out(self, data: StructureData) -> Float64[np.ndarray, " rows"] | None:
         """How many of each row, or whole groups of rows, the score is the likelihood of."""
         if self.score != "held-out":
             return None
         random, share = np.random.default_rng(self.seeds[1]), self.options.held_out
-        if self.data.groups is None and self.data.has_whole(weights):
+        weights, groups = data.weights, data.groups
+        if groups is None and data.has_whole(weights):
             return random.binomial(weights.astype(np.int64), share).astype(np.float64)
-        units = np.arange(len(weights)) if self.data.groups is None else self.data.groups
+        units = np.arange(len(weights)) if groups is None else groups
         return weights * (random.random(int(units.max()) + 1) < share)[units]

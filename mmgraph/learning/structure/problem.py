@@ -90,6 +90,11 @@ class StructureData:
         return bool((weights == np.floor(weights)).all())
 
     @property
+    def is_incomplete(self) -> bool:
+        """Whether a cell is missing."""
+        return bool((self.codes < 0).any() or np.isnan(self.values).any())
+
+    @property
     def is_discrete(self) -> bool:
         """Whether no variable is continuous."""
         return not len(self.values)
@@ -131,7 +136,6 @@ class StructureData:
         constraints: Constraints,
         score: str = "bic",
         strength: float = 1.0,
-        weights: Float64[np.ndarray, " rows"] | None = None,
         held_out: Float64[np.ndarray, " rows"] | None = None,
     ) -> ScoredRows:
         """Return the records that compiled searches take.
@@ -144,8 +148,6 @@ class StructureData:
             One of ``SCORES``.
         strength : float, optional
             The score's parameter (``ScoredRows.strength``).
-        weights : array, optional
-            Multiplicities instead of the rows' own, as a bootstrap draws them.
         held_out : array, optional
             How many of each row the score "held-out" is the log-likelihood of; the others are
             learned from.
@@ -155,7 +157,7 @@ class StructureData:
         MemoryBudgetError
             If the arrays would not fit; before any is made.
         """
-        weights = self.weights if weights is None else weights
+        weights = self.weights
         sets, rows_of = self._row_sets()
         check_required(
             f"{len(weights):,} rows of {len(self.variables)} variables",

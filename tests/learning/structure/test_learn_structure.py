@@ -133,9 +133,10 @@ def test_missing_cells_are_refused_or_scored_where_known():
     frame.loc[::7, "scan"] = None
     with pytest.raises(IncompleteDataError, match="'scan' is missing in 86 of 600 rows"):
         mm.learn_structure(frame)
-    learned = mm.learn_structure(frame, missing="available")
-    pairs = {frozenset(e) for e in learned.edges}
-    assert {frozenset(("gene", "scan")), frozenset(("scan", "note"))} <= pairs
+    for missing in ("available", "em"):
+        learned = mm.learn_structure(frame, missing=missing, generator=seeded())
+        pairs = {frozenset(e) for e in learned.edges}
+        assert {frozenset(("gene", "scan")), frozenset(("scan", "note"))} <= pairs
 
 
 @pytest.mark.parametrize(
