@@ -90,7 +90,7 @@ def _print(analyses: Mapping[str, ModalityAnalysis]) -> None:
 
     for name, analysis in analyses.items():
         if name:
-            typer.echo(f"{name}:")
+            typer.echo(f"{name[:1].upper()}{name[1:]}:")
         typer.echo(repr(analysis))
         if len(analysis.states) > 2:
             _print_states(analysis)
@@ -187,12 +187,7 @@ def _with_progress(
             lines(done, total, text)
 
         analyses, report = analysed(subject, directory, folds, progress, page)
-    titles = {
-        split["split"]: f"Split at random ({report['rows']} rows)"
-        if split["left_out"] is None
-        else f"With each {split['left_out']} left out"
-        for split in report["analyses"]
-    }
+    titles = {split["split"]: split["title"] for split in report["analyses"]}
     return {titles[split]: one for split, one in analyses.items()}, report["files"]
 
 

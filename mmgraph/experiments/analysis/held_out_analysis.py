@@ -74,19 +74,23 @@ class AnalysisJob(ClassificationJob):
     def report(self, answers: Mapping[str, Answer]) -> dict[str, Any]:
         """Return the analysis of each split, and what was run."""
         self.analyses = {split.split: self.analysis(split, answers) for split in self.splits}
-        groups = {split.split: split.groups for split in self.splits}
+        titles = self._titles
         report = super().report(answers)
         del report["results"]
         return report | {
             "analyses": [
-                {"split": split, "left_out": groups[split], **analysis.to_dict()}
+                {"split": split, "title": titles[split], **analysis.to_dict()}
                 for split, analysis in self.analyses.items()
             ]
         }
 
+    @property
+    def _titles(self) -> dict[str, str]:
+        return {split.split: _split_title(split) for split in self.splits}
+
     def draw(self, directory: Path, answers: Mapping[str, Answer]) -> list[str]:
         """Write the page, and its figures as JSON."""
-        titles = {split.split: _split_title(split) for split in self.splits}
+        titles = self._titles
         analyses = {titles[name]: analysis for name, analysis in self.analyses.items()}
         title = self.declaration.title or f"What tells {self.data.target.name}"
         return write_report(analyses, self.page or directory / PAGE, title=title)
