@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any, Self
 from mmgraph.data.encoding import READING, read_with
 from mmgraph.data.inferred_states import Bins
 from mmgraph.data.tables import open_table
-from mmgraph.graph.errors import GraphError, UnknownVariableError
+from mmgraph.graph.errors import GraphError, LearningError, UnknownVariableError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
 from mmgraph.learning.conditionals import fitting
 from mmgraph.learning.conditionals.skeleton import skeleton
+from mmgraph.learning.structure.network_parameters import network_parameters
+from mmgraph.learning.structure.reading import structure_data
 from mmgraph.networks.conditional_tables import as_table, checked_by_child, forced_distribution
 from mmgraph.networks.predicting_network import PredictingNetwork
 
 if TYPE_CHECKING:
     from mmgraph.learning.conditionals.em_records import EMReport
+    from mmgraph.learning.structure.learned_structure import LearnedStructure
 
 
 class BayesianNetwork(PredictingNetwork):
@@ -162,6 +165,61 @@ class BayesianNetwork(PredictingNetwork):
             table, edges, states, modalities, variables, bins, continuous
         )
         return cls(made, uninformed).fit(table, method, **options)
+
+    @classmethod
+    def from_structure(
+        cls,
+        structure: LearnedStructure,
+        data: object,
+        method: str = "auto",
+        *,
+        interventions: str | None = None,
+        consensus: bool = False,
+        weights: object = None,
+        **options: Any,
+    ) -> Self:
+        """Build from a learned structure, with parameters from the rows that it was learned from.
+
+        Parameters
+        ----------
+        structure : LearnedStructure
+        data : pandas or Dask DataFrame, mapping of str to array, path, or MultimodalData
+            Columns that are no variables of the structure are passed over.
+        method, **options
+            As for :meth:`fit`; and ``states``, ``bins``, ``continuous`` of :meth:`from_data`.
+        interventions : str, optional
+            The column that names what a row's experiment set, as for
+            :func:`mmgraph.learn_structure`: a variable's distribution skips the rows that set it.
+        consensus : bool
+            Take the averaged graph of the bootstrap, not the best one.
+        weights : str or array-like, optional
+            A column, or how often each row counts.
+
+        Raises
+        ------
+        UnknownVariableError
+            If a column is not there, or a variable that an experiment set.
+        LearningError
+            If the structure is a partial ancestral graph, or has no consensus and that is asked
+            for; if a variable was set in every row; or as for :meth:`fit`.
+        IncompleteDataError
+            If cells are missing and there are interventions.
+        """
+        edges = structure.consensus if consensus else structure.edges
+        if edges is None or structure.pag is not None:
+            what = "no consensus: learn it with bootstrap=200" if edges is None else "no directions"
+            raise LearningError(f"a structure by {structure.method} has {what}")
+        options = {"extra": "ignore", **options}
+        reading = {k: options.pop(k) for k in READING if k in options}
+        kinds: dict[str, Any] = {
+            k: options.pop(k) for k in ("states", "bins", "continuous") if k in options
+        }
+        kinds |= {"variables": structure.names, "modalities": structure.modalities}
+        rows = structure_data(data, interventions, weights=weights, reading=reading, **kinds)
+        fitted = network_parameters(rows, edges, method, **options)
+        net = cls(rows.variables, fitted.factors)
+        net.fit_report, net.parameter_posterior = fitted.report, fitted.posterior
+        return net
 
     def do(
         self, interventions: Mapping[str, object] | None = None, **named: object
