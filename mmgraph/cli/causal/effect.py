@@ -26,7 +26,8 @@ class EffectOptions:
         list[str], typer.Option(help="NAME=STATE or NAME=NUMBER: what is set, one or several.")
     ]
     on: Annotated[
-        str, typer.Option(help="The outcome: NAME for its mean, NAME=STATE for a probability.")
+        list[str],
+        typer.Option(help="The outcome: NAME for its mean, NAME=STATE for a probability."),
     ]
     baseline: Annotated[
         list[str] | None,
@@ -36,7 +37,8 @@ class EffectOptions:
         list[str] | None, typer.Option(help="NAME=STATE: the part of the population meant.")
     ] = None
     by: Annotated[
-        list[str] | None, typer.Option(help="Variables: the effect in each of their strata.")
+        list[str] | None,
+        typer.Option(help="A variable, as often as needed: the effect in each stratum."),
     ] = None
     through: Annotated[
         list[str] | None,
@@ -45,7 +47,9 @@ class EffectOptions:
 
     def ask(self, model: CausalModel, **options: Any) -> Effect:
         """Return the effect in a model."""
-        name, equals, state = self.on.partition("=")
+        if len(self.on) > 1:
+            raise CausalError(f"an effect has one outcome; --on names {', '.join(self.on)}")
+        name, equals, state = self.on[0].partition("=")
         return model.effect(
             {name: state} if equals else name,
             settings(model, self.do, "--do"),

@@ -108,6 +108,7 @@ def test_the_effect_in_rows(mmgraph, rows: Path):
         (("--do", "smok=yes", "--on", "dysp"), "did you mean 'smoke'"),
         (("--do", "smoke=yes", "smoke=no", "--on", "dysp"), "sets 'smoke' twice"),
         (("--do", "smoke=yes", "--on", "smoke"), "on itself"),
+        (("--do", "smoke=yes", "--on", "dysp", "xray"), "one outcome; --on names dysp, xray"),
         (("--do", "smoke=yes", "--on", "dysp", "--latent", "dysp"), "latent"),
         (("--do", "smoke=yes", "--on", "dysp", "--read", "missing=x"), "no --data"),
         (("--do", "smoke=yes", "--on", "dysp", "--data", "none.csv"), "none.csv"),
