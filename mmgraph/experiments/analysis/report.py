@@ -8,8 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmgraph.causal.counterfactuals.mediation import MediationEffects
+from mmgraph.causal.estimation.effect import Effect
 from mmgraph.causal.modalities.analysis import ModalityAnalysis
 from mmgraph.causal.modalities.estimate import Estimate
+from mmgraph.experiments.analysis.effects import EffectLine, effect_lines
 from mmgraph.experiments.analysis.pictures import (
     Picture,
     decomposition_bars,
@@ -35,7 +38,7 @@ def write_report(
     path: str | os.PathLike[str],
     *,
     title: str | None = None,
-    effects: Mapping[str, Any] | None = None,
+    effects: Mapping[str, Effect | MediationEffects | float] | None = None,
     what_if: Mapping[str, Sequence[float]] | None = None,
     structure: LearnedStructure | None = None,
 ) -> list[str]:
@@ -53,9 +56,8 @@ def write_report(
     path : str or path
         A name that ends in ``.html``; the figures go to the same name in ``.json``.
     title : str, optional
-    effects : mapping of str to Effect or number, optional
-        What each effect is called: what has a ``value`` and, if known, ``low`` and ``high`` (or an
-        ``interval`` of the two) is drawn with its interval.
+    effects : mapping of str to Effect, MediationEffects or float, optional
+        By what they are called; their parts, direct and indirect, are shown as well.
     what_if : mapping of str to sequence of float, optional
         The distribution of the target under each intervention.
     structure : LearnedStructure, optional
@@ -71,7 +73,7 @@ def write_report(
     FormatError
         If the ending is another, or the place cannot be written.
     MmgraphError
-        If a distribution has not one number for each state, or an effect has no value.
+        If a distribution has not one number for each state, or what stands for an effect is none.
     MissingExtraError
         If jinja2 or matplotlib is not installed.
     """
@@ -83,7 +85,7 @@ def write_report(
         raise MmgraphError("there is no analysis to report")
     first = next(iter(analyses.values()))
     title = title or f"Which modality tells of {first.target}"
-    estimates = {name: _estimate(name, effect) for name, effect in (effects or {}).items()}
+    lines = list(effect_lines(effects or {}))
     table = {key: _distribution(key, row, first) for key, row in (what_if or {}).items()}
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -92,8 +94,8 @@ def write_report(
         title=title,
         compared=compared(analyses),
         parts=[_part(name, one) for name, one in analyses.items()],
-        effects=_effects(estimates),
-        effect_rows=[(name, _shown(e), _ends(e)) for name, e in estimates.items()],
+        effects=_effects(lines),
+        effect_rows=[_cells(line) for line in lines],
         states=[str(state) for state in first.states],
         what_if=table,
         structure=None if structure is None else structure_picture(structure),
@@ -102,7 +104,7 @@ def write_report(
         "title": title,
         "words": " ".join(filter(None, [*map(in_words, analyses.values()), compared(analyses)])),
         "analyses": {name or "analysis": one.to_dict() for name, one in analyses.items()},
-        "effects": {name: e._asdict() for name, e in estimates.items()},
+        "effects": [line._asdict() for line in lines],
         "what_if": table,
         "arcs": [] if structure is None else _arcs(structure),
     }
@@ -146,28 +148,11 @@ def _part(name: str, analysis: ModalityAnalysis) -> dict[str, Any]:
     }
 
 
-def _effects(estimates: Mapping[str, Estimate]) -> Picture | None:
-    if not estimates:
+def _effects(lines: Sequence[EffectLine]) -> Picture | None:
+    drawn = [(line.name, line.estimate) for line in lines if line.estimate is not None]
+    if not drawn:
         return None
-    return interval_bars(
-        list(estimates.items()), "effect", "Effects, with their intervals where they are known."
-    )
-
-
-def _estimate(name: str, effect: Any) -> Estimate:
-    """An effect as an estimate: a number, or what has a value and the ends of an interval."""
-    value = getattr(effect, "value", effect)
-    ends = getattr(effect, "interval", None) or (
-        getattr(effect, "low", None),
-        getattr(effect, "high", None),
-    )
-    try:
-        number, low, high = float(value), *(None if e is None else float(e) for e in ends)
-    except (TypeError, ValueError):
-        raise MmgraphError(f"the effect '{name}' has no value: {effect!r}") from None
-    if low is None or high is None:
-        return Estimate(number, None)
-    return Estimate(number, getattr(effect, "standard_error", None) or high - low, low, high)
+    return interval_bars(drawn, "effect", "Effects, with intervals where they are known.")
 
 
 def _distribution(name: str, row: Sequence[float], analysis: ModalityAnalysis) -> list[float]:
@@ -193,7 +178,8 @@ def _shown(estimate: Estimate, scale: float = 1.0) -> str:
     return f"{scale * estimate.value:z.{places}f}{noise}"
 
 
-def _ends(estimate: Estimate) -> str:
-    if estimate.low is None or estimate.high is None:
-        return ""
-    return f"{estimate.low:.3f} to {estimate.high:.3f}"
+def _cells(line: EffectLine) -> tuple[str, str, str, str]:
+    value = "not a number" if line.value is None else f"{line.value:z.3f}"
+    known = [end for end in (line.low, line.high) if end is not None]
+    ends = f"{known[0]:.3f} to {known[1]:.3f}" if len(known) == 2 else ""
+    return line.name, value, ends, line.method

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 
 import mmgraph as mm
+from mmgraph.causal.estimation.effect import Effect
 from mmgraph.causal.modalities.analyse import analyse_predictions
 from mmgraph.experiments.analysis.words import compared, in_words
 from mmgraph.graph.errors import FormatError, MmgraphError
 
 pytestmark = pytest.mark.usefixtures("rendered")
+MEANS = [[[0.1, 0.9], [0.5, 1.0]]]  # of the outcome, by confounder, treatment and mediator
+PROBABILITIES = [[[0.8, 0.2], [0.2, 0.8]]]  # of the mediator
 
 
 def of_predictions(seed, sure, groups=None):
@@ -75,11 +78,14 @@ def test_the_page_stands_alone_and_its_pictures_are_text(analyses, tmp_path):
         modalities={"x": "lab", "y": None},
         method="hill climbing",
     )
+    about = {"method": "back-door", "estimand": "x on y", "latex": ""}
+    direct = Effect("natural direct", None, **about, bounds=(0.1, 0.2))
+    effect = Effect("average", 0.5, **about, interval=(0.4, 0.6), parts={"natural direct": direct})
     files = mm.write_report(
         analyses,
         path,
         title="What <tells>",
-        effects={"x on y": SimpleNamespace(value=0.5, low=0.4, high=0.6), "z on y": 0.1},
+        effects={"x on y": effect, "x by image": mm.mediation(MEANS, PROBABILITIES), "z": 0.1},
         what_if={"x set to 0": [0.2, 0.3, 0.5]},
         structure=learned,
     )
@@ -102,7 +108,11 @@ def test_the_page_stands_alone_and_its_pictures_are_text(analyses, tmp_path):
     content = json.loads((tmp_path / "page.json").read_text())
     assert files == [str(path), str(tmp_path / "page.json")]
     assert set(content["analyses"]) == set(analyses)
-    assert content["effects"]["x on y"]["low"] == 0.4
+    lines = {line["name"]: line for line in content["effects"]}
+    assert lines["x on y"]["low"] == 0.4
+    assert lines["x on y: natural direct"]["value"] is None
+    assert "not a number" in text
+    assert lines["x by image: total effect"]["value"] == pytest.approx(0.9 - 0.26)
     assert content["arcs"] == [{"from": "x", "to": "y", "confidence": 0.8}]
     assert content["words"].startswith("There are 1.5")
 
@@ -138,7 +148,8 @@ def test_words_say_the_numbers_and_how_splits_differ(analyses):
     [
         ({"path": "page.pdf"}, FormatError, "page.pdf"),
         ({"what_if": {"x": [1.0]}}, MmgraphError, "'x' has 1 numbers; act has 3 states"),
-        ({"effects": {"x": object()}}, MmgraphError, "the effect 'x' has no value"),
+        ({"effects": {"x": object()}}, MmgraphError, "'x' is no effect"),
+        ({"effects": {"x": float("nan")}}, MmgraphError, "'x' is no effect"),
     ],
 )
 def test_what_cannot_be_reported_is_refused(analyses, tmp_path, options, error, message):
