@@ -146,10 +146,10 @@ def _usual_restarts(rows: ScoredRows) -> int:
     return max(fewest, round(_RESTARTS / rows_of_all / variables_of_all**2))
 
 
-def _causes_first(
+def causes_first(
     order: Int64[np.ndarray, " variables"], required: Adjacency
 ) -> Int64[np.ndarray, " variables"]:
-    """An order in which variables wait for those that they must have for parents."""
+    """Return an order in which variables wait for those that they must have for parents."""
     if not required.any():
         return order
     rest, legal = list(order), []
@@ -220,7 +220,7 @@ class _Search:
         for _ in range(_FIRST_MOVES + self._failures):
             v = self.random.integers(len(order))
             order = np.insert(order[order != v], self.random.integers(len(order)), v)
-        return _causes_first(order, self.rows.required)
+        return causes_first(order, self.rows.required)
 
     def found(self, method: str) -> FoundGraph:
         """The best graph, with its score summed anew."""

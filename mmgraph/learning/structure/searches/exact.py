@@ -40,11 +40,12 @@ def exact_graph(rows: ScoredRows) -> np.ndarray:
     return _best_graph(scores, np.asarray(rows.required))
 
 
-def family_scores(rows: ScoredRows) -> np.ndarray:
+def family_scores(rows: ScoredRows, margin: float = 0.0) -> np.ndarray:
     """Return every family's score, shape (variables, sets of the others).
 
     Bit ``i`` of a set stands for the ``i``-th variable other than the child. Sets that are not
-    allowed, and those whose price alone exceeds what they can win, score ``-inf``.
+    allowed, and those whose price alone exceeds what they can win (by ``margin``, in nats), score
+    ``-inf``.
     """
     count = len(rows.states)
     scores = np.full((count, 1 << max(count - 1, 0)), -np.inf)
@@ -54,7 +55,7 @@ def family_scores(rows: ScoredRows) -> np.ndarray:
         for some in range(scores.shape[1]):
             legal, states = _key_of_set(rows.states, rows.allowed, rows.required, child, some, key)
             # A likelihood is at most 1; the empty set comes first.
-            hopeless = price > 0 and some > 0 and -price * states <= scores[child, 0]
+            hopeless = price > 0 and some > 0 and -price * states <= scores[child, 0] - margin
             if legal and some.bit_count() <= rows.max_parents and not hopeless:
                 scores[child, some] = family_score(rows, child, key, no_gains)
     return scores
