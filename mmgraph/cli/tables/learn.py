@@ -33,7 +33,8 @@ from mmgraph.graph.errors import EvidenceError, MmgraphError, SchemaError
 if TYPE_CHECKING:
     from mmgraph.data.schema.schema import Schema
     from mmgraph.data.table import Table
-    from mmgraph.learning.structure.learned_structure import Edge, LearnedStructure
+    from mmgraph.learning.structure.constraints import Edge
+    from mmgraph.learning.structure.learned_structure import LearnedStructure
     from mmgraph.networks.bayesian_network import BayesianNetwork
 
 _STATES = ("categorical", "ordinal")

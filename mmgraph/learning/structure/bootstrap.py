@@ -45,11 +45,6 @@ class Frequencies:
         """The share of graphs with an edge between two nodes, whichever way it runs."""
         return self.arcs + self.arcs.T
 
-    @property
-    def directions(self) -> Shares:
-        """Of the graphs with an edge between two nodes, the share in which it runs this way."""
-        return self.arcs / np.where(self.edges > 0, self.edges, 1.0)
-
     def confidence(self, names: tuple[str, ...]) -> dict[tuple[str, str], float]:
         """Return the share of each arc that was there at all, the most frequent first."""
         places = np.argwhere(self.arcs > 0)
@@ -69,18 +64,22 @@ class Frequencies:
         return float(shares[shares > 0.5].min(initial=1.0))
 
 
-def consensus(frequencies: Frequencies, threshold: float | None = None) -> tuple[Adjacency, float]:
+def consensus(
+    frequencies: Frequencies, threshold: float | None = None, max_parents: int | None = None
+) -> tuple[Adjacency, float]:
     """Return the averaged graph, which is acyclic, and its threshold.
 
     It has the edges whose share is the threshold or more, in their more frequent direction. They
     are added by decreasing share; one that would close a cycle is reversed where it ever ran so,
-    and left out otherwise.
+    and left out otherwise, as is one to a node that has its most parents.
 
     Parameters
     ----------
     frequencies : Frequencies
     threshold : float, optional
         Above 0, at most 1; by default :meth:`Frequencies.chosen_threshold`.
+    max_parents : int, optional
+        The most parents of a node; by default as many as there are.
 
     Raises
     ------
@@ -96,7 +95,7 @@ def consensus(frequencies: Frequencies, threshold: float | None = None) -> tuple
     candidates = np.argwhere(np.triu(edges >= threshold - 1e-9))
     directed = [(a, b) if arcs[a, b] >= arcs[b, a] else (b, a) for a, b in candidates]
     directed.sort(key=lambda arc: (-edges[arc], -arcs[arc]))
-    return without_cycles(directed, arcs > 0), float(threshold)
+    return without_cycles(directed, arcs > 0, max_parents), float(threshold)
 
 
 def bootstrap(
@@ -204,7 +203,8 @@ class _Draws:
         units = np.asarray(weights, dtype=np.float64)
         if groups is not None:
             _, first, self.group_of_row = np.unique(groups, return_index=True, return_inverse=True)
-            self.row_weights, units = units, np.ones(len(first))
+            self.row_weights = units
+            units = (np.bincount(self.group_of_row, units) > 0).astype(np.float64)
             if strata is not None:
                 astray = np.flatnonzero(strata != strata[first][self.group_of_row])
                 if len(astray):
@@ -213,7 +213,7 @@ class _Draws:
         self.units = len(units)
         members = [np.arange(self.units)]
         if strata is not None:
-            members = [np.flatnonzero(strata == label) for label in np.unique(strata)]
+            members = [np.flatnonzero(strata == label) for label in np.unique(strata[units > 0])]
         self.strata = [(m, round(units[m].sum()), units[m] / units[m].sum()) for m in members]
 
     def weights(self, seed: int) -> Weights:

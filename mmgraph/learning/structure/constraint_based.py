@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64, Int
 
 from mmgraph.graph.errors import GraphError, LearningError, check_choice, needs
-from mmgraph.learning.structure.constraints import Constraints
+from mmgraph.learning.structure.constraints import Constraints, Edge
 from mmgraph.learning.structure.graphs import kernels
 from mmgraph.learning.structure.graphs.equivalence import (
     Adjacency,
@@ -19,7 +19,7 @@ from mmgraph.learning.structure.graphs.equivalence import (
     extension,
     without_cycles,
 )
-from mmgraph.learning.structure.learned_structure import Edge, LearnedStructure
+from mmgraph.learning.structure.learned_structure import LearnedStructure
 from mmgraph.learning.structure.problem import StructureData
 
 Method = Literal["pc", "fci"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
@@ -11,13 +12,11 @@ import numpy as np
 
 from mmgraph.graph.errors import needs
 from mmgraph.learning.structure.bootstrap import Frequencies, consensus
-from mmgraph.learning.structure.constraints import Constraints
+from mmgraph.learning.structure.constraints import Constraints, Edge
 from mmgraph.learning.structure.graphs.equivalence import Adjacency, cpdag
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Edge = tuple[str, str]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,7 +41,9 @@ class LearnedStructure:
     pag : list of (str, str, str), optional
         The partial ancestral graph of FCI: triples such as ``("x", "o->", "y")``.
     confidence : dict of (cause, effect) to float, optional
-        The share of bootstrap replicates whose graph has the arc.
+        The share of bootstrap replicates whose graph has the arc; an edge that may run either way
+        in a replicate's class counts half for either direction. After FCI an edge of a replicate's
+        PAG runs towards its only arrowhead, and either way where it has none or two.
     threshold : float, optional
         The share from which on an edge is in the consensus.
     consensus : list of (cause, effect), optional
@@ -87,14 +88,19 @@ class LearnedStructure:
         return cls(names=names, edges=named(names, adjacency), cpdag=classes, **attributes)
 
     def with_frequencies(
-        self, frequencies: Frequencies, threshold: float | None = None
+        self,
+        frequencies: Frequencies,
+        threshold: float | None = None,
+        *,
+        max_parents: int | None = None,
     ) -> LearnedStructure:
         """Return the structure with the confidence of a bootstrap and its consensus graph.
 
         ``threshold`` is the least share of an edge there; by default it is chosen, see
         :meth:`mmgraph.learning.structure.bootstrap.Frequencies.chosen_threshold`.
+        ``max_parents`` is the most parents of a variable there.
         """
-        graph, threshold = consensus(frequencies, threshold)
+        graph, threshold = consensus(frequencies, threshold, max_parents)
         return replace(
             self,
             confidence=frequencies.confidence(self.names),
@@ -109,7 +115,14 @@ class LearnedStructure:
 
     @property
     def marks(self) -> Adjacency:
-        """Which way each edge may run in equivalent graphs, as an array; both where either way."""
+        """Which way each edge may run in equivalent graphs, as an array; both where either way.
+
+        An edge of a PAG runs towards its only arrowhead, and both ways where it has none or two.
+        """
+        if self.pag is not None:
+            ways = [(a, b) for a, mark, b in self.pag if mark[-1] == ">" or mark[0] != "<"]
+            ways += [(b, a) for a, mark, b in self.pag if mark[0] == "<" or mark[-1] != ">"]
+            return self._array(ways)
         directed, undirected = self.cpdag
         return self._array((*directed, *undirected, *((b, a) for a, b in undirected)))
 
@@ -120,7 +133,7 @@ class LearnedStructure:
             array[places[cause], places[effect]] = True
         return array
 
-    @property
+    @cached_property
     def edge_confidence(self) -> dict[frozenset[str], float] | None:
         """The share of replicates with an edge between two variables, whichever way it runs."""
         if self.confidence is None:
@@ -159,13 +172,16 @@ class LearnedStructure:
             Columns ``cause``, ``effect`` (in the direction of the graph, of the consensus, or else
             the more frequent one), their modalities (empty where none), ``in_graph``,
             ``directed`` (the edge runs this way in every equivalent graph) and, after a bootstrap,
-            ``in_consensus``, ``confidence`` (of the arc), ``edge_confidence`` (of the edge).
+            ``in_consensus`` and ``confidence`` (of the arc), ``edge_confidence`` (of the edge).
+            After FCI also ``mark``: the edge of the PAG, such as ``"o->"``, from the first to the
+            second (which need not be cause and effect), empty where a replicate alone has it.
         """
         with needs("data", "pandas", "a frame of edges"):
             import pandas as pd
         confidence, either_way = self.confidence or {}, self.edge_confidence or {}
         pairs: dict[frozenset[str], Edge] = {}
-        for edge in (*self.edges, *(self.consensus or ()), *confidence):
+        marks = {(a, b): mark for a, mark, b in self.pag or ()}
+        for edge in (*marks, *self.edges, *(self.consensus or ()), *confidence):
             pairs.setdefault(frozenset(edge), edge)
         rows = []
         for pair, (cause, effect) in pairs.items():
@@ -177,12 +193,16 @@ class LearnedStructure:
                 "in_graph": (cause, effect) in self.edges,
                 "directed": (cause, effect) in self.cpdag[0],
             }
+            if self.pag is not None:
+                row["mark"] = marks.get((cause, effect), "")
             if self.confidence is not None:
                 row["in_consensus"] = (cause, effect) in (self.consensus or ())
                 row["confidence"] = confidence.get((cause, effect), 0.0)
                 row["edge_confidence"] = either_way.get(pair, 0.0)
             rows.append(row)
         columns = ["cause", "effect", "cause_modality", "effect_modality", "in_graph", "directed"]
+        if self.pag is not None:
+            columns.append("mark")
         if self.confidence is not None:
             columns += ["in_consensus", "confidence", "edge_confidence"]
         return pd.DataFrame(rows, columns=columns)
@@ -191,7 +211,8 @@ class LearnedStructure:
         """Return the graph; nodes have a ``modality``, edges ``directed`` and ``confidence``.
 
         ``directed`` says whether an edge runs this way in every equivalent graph; the confidence is
-        the arc's, and there after a bootstrap only.
+        the arc's, and there after a bootstrap only. After FCI it has the edges that the PAG says
+        run from cause to effect, and none that ends in a circle or in two arrowheads.
         """
         graph: nx.DiGraph = nx.DiGraph()
         for name in self.names:

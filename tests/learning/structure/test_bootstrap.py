@@ -41,7 +41,6 @@ def test_shares_are_those_of_the_replicates_whatever_the_threads():
     share = one.arcs[0, 1]
     assert one.confidence(("a", "b", "c", "d"))["a", "b"] == share > 0.5
     assert one.edges[1, 0] == share
-    assert one.directions[0, 1] == 1.0
 
 
 def test_an_undirected_edge_counts_half_for_either_direction():
@@ -64,6 +63,12 @@ def test_equal_rows_are_drawn_as_often_as_they_count():
     strata = np.array(["a", "b", "b", "a"])
     bootstrap(search, np.array([1.0, 2.0, 6.0, 3.0]), 20, seeded(), strata=strata, threads=1)
     assert all(w[0] + w[3] == 4 and w[1] + w[2] == 8 for w in drawn)
+    drawn.clear()
+    bootstrap(search, np.array([1.0, 0.0, 0.0, 3.0]), 20, seeded(), strata=strata, threads=1)
+    assert all(w[0] + w[3] == 4 and w[1] == w[2] == 0 for w in drawn)
+    strata = np.array(["a", "b", "b", "c"])
+    bootstrap(search, np.array([1.0, 0.0, 0.0, 3.0]), 2, seeded(), strata=strata, threads=1)
+    assert drawn[-1].tolist() == [1, 0, 0, 3]
 
 
 def test_whole_groups_and_strata_are_drawn():
@@ -83,6 +88,9 @@ def test_whole_groups_and_strata_are_drawn():
     assert all(len(set(w[groups == g])) == 1 for w in drawn for g in "abcd")
     assert all(w[[0, 4, 7, 12]].sum() == 4 for w in drawn)
     assert any(w[[0, 4]].sum() != 2 for w in drawn)
+    drawn.clear()
+    bootstrap(search, 1.0 * (groups != "c"), 40, seeded(), groups=groups, threads=1)
+    assert all(w[[0, 4, 12]].sum() == 3 and w[7] == 0 for w in drawn)
     drawn.clear()
     bootstrap(search, 14, 20, seeded(), groups=groups, strata=strata, threads=1)
     assert all(w[[0, 4]].sum() == 2 for w in drawn)
@@ -163,6 +171,18 @@ def test_a_consensus_is_acyclic_and_has_the_frequent_edges(arcs, threshold):
     assert (arcs[graph] > 0).all()
     either_way = (arcs > 0) & (arcs.T > 0) & (frequencies.edges >= threshold)
     assert (graph | graph.T)[either_way].all()
+
+
+@given(shares, st.integers(0, 3))
+def test_a_consensus_gives_no_node_more_than_its_most_parents(arcs, most):
+    np.fill_diagonal(arcs, 0)
+    free, _ = consensus(Frequencies(arcs, 40), 0.1)
+    graph, _ = consensus(Frequencies(arcs, 40), 0.1, most)
+    assert graph.sum(0).max() <= most
+    if free.sum(0).max() <= most:
+        assert (graph == free).all()
+    arcs = np.array([[0, 0, 0.7], [0, 0, 0.9], [0.2, 0.1, 0]])
+    assert np.argwhere(consensus(Frequencies(arcs, 10), 0.1, 1)[0]).tolist() == [[1, 2]]
 
 
 def test_a_consensus_reverses_or_leaves_out_what_closes_a_cycle():

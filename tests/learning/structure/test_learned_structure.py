@@ -1,6 +1,9 @@
-import numpy as np
+from dataclasses import replace
 
-from mmgraph.learning.structure.bootstrap import Frequencies
+import numpy as np
+import torch
+
+from mmgraph.learning.structure.bootstrap import Frequencies, bootstrap
 from mmgraph.learning.structure.constraints import Constraints
 from mmgraph.learning.structure.learned_structure import LearnedStructure
 
@@ -57,6 +60,40 @@ def test_a_bootstrap_adds_confidence_and_a_consensus():
     assert frame.edge_confidence.tolist() == [0.8, 0.9, 0.0, 0.1]
     assert frame.cause_modality.tolist() == ["genome", "image", "", "genome"]
     assert "consensus: 2 edges with a confidence of 0.8 or more" in repr(found)
+
+
+def test_a_consensus_keeps_to_the_most_parents():
+    arcs = np.zeros((4, 4))
+    arcs[:3, 3] = 0.5, 0.7, 0.6
+    found = structure(max_parents=2).with_frequencies(Frequencies(arcs, 10), 0.1, max_parents=2)
+    assert found.consensus == [("tumour", "age"), ("diagnosis", "age")]
+
+
+PAG = [
+    ("gene", "o->", "tumour"),
+    ("tumour", "<->", "diagnosis"),
+    ("gene", "o-o", "age"),
+    ("age", "-->", "diagnosis"),
+]
+
+
+def test_the_edges_of_a_partial_ancestral_graph_count_in_a_bootstrap():
+    edges = [("age", "diagnosis")]
+    found = LearnedStructure(NAMES, edges, None, "FCI", (edges, []), pag=PAG)
+    ways = [[0, 1], [0, 3], [1, 2], [2, 1], [3, 0], [3, 2]]
+    assert np.argwhere(found.marks).tolist() == ways
+    frame = found.to_frame()
+    assert list(zip(frame.cause, frame["mark"], frame.effect, strict=True)) == PAG
+    assert frame.in_graph.tolist() == frame.directed.tolist() == [False, False, False, True]
+    assert list(found.to_networkx().edges) == edges
+    seed = torch.Generator().manual_seed(0)
+    found = found.with_frequencies(bootstrap(lambda _: found.marks, 9, 4, seed))
+    assert found.confidence["gene", "tumour"] == 1.0
+    assert found.confidence["tumour", "diagnosis"] == 0.5
+    assert set(map(frozenset, found.consensus)) == {frozenset((a, b)) for a, _, b in PAG}
+    frame = replace(found, confidence={("age", "tumour"): 0.1}).to_frame()
+    assert frame["mark"].tolist() == [mark for _, mark, _ in PAG] + [""]
+    assert "mark" not in structure().to_frame()
 
 
 def test_other_forms():

@@ -116,16 +116,20 @@ def extension(graph: PartialGraph, constraints: Constraints | None = None) -> Ad
     return dag
 
 
-def without_cycles(arcs: Iterable[tuple[int, int]], may_be: Adjacency) -> Adjacency:
+def without_cycles(
+    arcs: Iterable[tuple[int, int]], may_be: Adjacency, max_parents: int | None = None
+) -> Adjacency:
     """Return the acyclic graph of arcs that are added in their order.
 
-    An arc that would close a cycle is reversed where the reverse may be, and left out otherwise.
+    An arc that would close a cycle is reversed where the reverse may be, and left out otherwise; so
+    is one to a node that has ``max_parents`` parents.
     """
+    most = len(may_be) if max_parents is None else max_parents
     graph = np.zeros(may_be.shape, dtype=bool)
     reaches = np.eye(len(may_be), dtype=bool)
     for arc in arcs:
         a, b = arc[::-1] if reaches[arc[::-1]] else arc
-        if may_be[a, b]:
+        if may_be[a, b] and graph[:, b].sum() < most:
             graph[a, b] = True
             reaches |= reaches[:, a, None] & reaches[None, b]
     return graph
