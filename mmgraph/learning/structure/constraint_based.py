@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
+from collections.abc import Sequence
 from threading import Lock
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Int
+from jaxtyping import Bool, Float64, Int
 
 from mmgraph.graph.errors import GraphError, LearningError, check_choice, needs
 from mmgraph.learning.structure.constraints import Constraints, Edge
@@ -22,7 +21,6 @@ from mmgraph.learning.structure.graphs.equivalence import (
 from mmgraph.learning.structure.learned_structure import LearnedStructure
 from mmgraph.learning.structure.problem import StructureData
 
-Method = Literal["pc", "fci"]
 Marks = Int[np.ndarray, "variables variables"]
 """What stands at the end of an edge: ``marks[a, b]`` at b's, 0 where there is no edge."""
 
@@ -41,10 +39,10 @@ def learn_by_tests(
     constraints: Constraints,
     *,
     weights: Float64[np.ndarray, " rows"] | None = None,
-    method: Method = "pc",
+    method: str = "pc",
     test: str = "auto",
     alpha: float = 0.05,
-    **attributes: Any,
+    isolate_constant: bool = False,
 ) -> LearnedStructure:
     """Return the structure that PC or FCI finds, with the constraints enforced.
 
@@ -67,8 +65,9 @@ def learn_by_tests(
         linear dependence; ``"auto"`` takes the chi-square test where all columns are discrete.
     alpha : float, default 0.05
         A dependence counts where its p-value is at most this.
-    **attributes
-        Of the record, such as ``modalities``.
+    isolate_constant : bool, default False
+        Whether a constant column has its required edges and no others, as a bootstrap needs where a
+        rare state is not drawn; it is refused otherwise.
 
     Raises
     ------
@@ -78,25 +77,29 @@ def learn_by_tests(
         If a column is constant, lacks a cell or follows from others, columns do not suit the test,
         there are too few rows, or experiments among them.
     """
-    start = time.perf_counter()
-    with needs("discovery", "causal-learn", f"{method.upper()}"):
+    with needs("discovery", "causal-learn", method.upper()):
         import causallearn  # noqa: F401
-    check_choice("method", method, ("pc", "fci"), LearningError)
     check_choice("test", test, ("auto", *TESTS), LearningError)
     if test == "auto":
         test = "chi_square" if data.is_discrete else "fisher_z"
     columns = _columns(data, data.weights if weights is None else weights)
-    _check(columns, data, constraints, test, alpha)
-    rows = np.ascontiguousarray(columns.T, dtype=np.int64 if data.is_discrete else np.float64)
+    varying = (columns != columns[:, :1]).any(1)
+    _check(columns, varying | isolate_constant, data, constraints, test, alpha)
+    marks = np.zeros(constraints.allowed.shape, dtype=np.int64)
+    places: list[int] = np.flatnonzero(varying).tolist()
+    if len(places) > 1:
+        if test == "fisher_z":
+            _check_linear_dependence(columns[places], [constraints.names[i] for i in places])
+        kind = np.int64 if data.is_discrete else np.float64
+        rows = np.ascontiguousarray(columns[places].T, dtype=kind)
+        asked = rows, TESTS[test], alpha
+        some = _pc(places, constraints, *asked) if method == "pc" else _fci(*asked)
+        marks[np.ix_(places, places)] = some
     said = f"{method.upper()} with the {_TITLES[test]} test at {alpha:g}"
     if method == "pc":
-        marks = _pc(rows, constraints, TESTS[test], alpha)
         dag, said = _directed(marks, constraints, said)
-        found = LearnedStructure.of_graph(constraints, dag, score=None, method=said, **attributes)
-    else:
-        marks = _fci(rows, constraints, TESTS[test], alpha)
-        found = _of_marks(constraints.names, marks, said, attributes)
-    return replace(found, seconds=time.perf_counter() - start)
+        return LearnedStructure.of_graph(constraints, dag, score=None, method=said)
+    return _of_marks(constraints.names, _constrained(marks, constraints), said)
 
 
 def _columns(
@@ -113,6 +116,7 @@ def _columns(
 
 def _check(
     columns: Float64[np.ndarray, "variables rows"],
+    allowed: Bool[np.ndarray, " variables"],
     data: StructureData,
     constraints: Constraints,
     test: str,
@@ -137,23 +141,21 @@ def _check(
             f"the {_TITLES[test]} test needs {needed} columns, and these are {kind}: {unsuited}; "
             "put the continuous ones into bins (mm.Discretizer), or search by a score"
         )
-    for variable, column in zip(data.variables, columns, strict=True):
+    for variable, column, is_allowed in zip(data.variables, columns, allowed, strict=True):
         lacking = column < 0 if variable.is_discrete else ~np.isfinite(column)
         if lacking.any():
             raise LearningError(
                 f"'{variable.name}' lacks {lacking.sum()} of {len(column)} cells, and the tests of "
                 "PC and FCI need every one"
             )
-        if (column == column[:1]).all():
+        if not is_allowed:
             raise LearningError(
                 f"'{variable.name}' is constant: no test can say what it depends on"
             )
-    if real:
-        _check_linear_dependence(columns, constraints.names)
 
 
 def _check_linear_dependence(
-    columns: Float64[np.ndarray, "variables rows"], names: tuple[str, ...]
+    columns: Float64[np.ndarray, "variables rows"], names: list[str]
 ) -> None:
     rows = columns.shape[1]
     if rows < len(names) + 4:
@@ -167,8 +169,14 @@ def _check_linear_dependence(
         raise LearningError(f"these columns determine one another: {some}; leave one of them out")
 
 
-def _pc(data: np.ndarray, constraints: Constraints, test: str, alpha: float) -> Marks:
-    """Run PC; what is forbidden one way, or required, directs edges within.
+def _pc(
+    places: Sequence[int],
+    constraints: Constraints,
+    data: np.ndarray,
+    test: str,
+    alpha: float,
+) -> Marks:
+    """Run PC on columns; what is forbidden one way, or required, directs edges within.
 
     A pair of which both ways are forbidden is left to the tests: causal-learn would take it to be
     independent without any condition, and so make a collider of each common neighbour.
@@ -178,7 +186,7 @@ def _pc(data: np.ndarray, constraints: Constraints, test: str, alpha: float) -> 
 
     barred = ~constraints.allowed & constraints.allowed.T
     knowledge = BackgroundKnowledge()
-    place = {str(i): i for i in range(data.shape[1])}
+    place = {str(i): i for i in places}
 
     def looked_up(table: Adjacency) -> Any:
         return lambda a, b: bool(table[place[a.get_name()], place[b.get_name()]])
@@ -215,13 +223,8 @@ def _directed(marks: Marks, constraints: Constraints, said: str) -> tuple[Adjace
         return dag, f"{said}; its directions contradict each other, the first were kept"
 
 
-def _fci(data: np.ndarray, constraints: Constraints, test: str, alpha: float) -> Marks:
-    """Run FCI, and mark what the constraints say.
-
-    causal-learn is not told of them: it would read a forbidden edge as its reverse, which a hidden
-    common cause can make as well. An arrowhead is all that follows, and Zhang's first two rules
-    (2008) take it further.
-    """
+def _fci(data: np.ndarray, test: str, alpha: float) -> Marks:
+    """Run FCI, which is not told of constraints, see :func:`_constrained`."""
     from causallearn.search.ConstraintBased import FCI
 
     names = [str(i) for i in range(data.shape[1])]
@@ -231,7 +234,16 @@ def _fci(data: np.ndarray, constraints: Constraints, test: str, alpha: float) ->
             graph, _ = FCI.fci(data, test, float(alpha), show_progress=False, node_names=names)
         finally:
             del FCI.print
-    marks = np.asarray(graph.graph).T.astype(np.int64)
+    return np.asarray(graph.graph).T.astype(np.int64)
+
+
+def _constrained(marks: Marks, constraints: Constraints) -> Marks:
+    """Mark in place what the constraints say of a partial ancestral graph.
+
+    causal-learn is not told of them: it would read a forbidden edge as its reverse, which a hidden
+    common cause can make as well. An arrowhead is all that follows, and Zhang's first two rules
+    (2008) take it further.
+    """
     marks[~constraints.allowed & ~constraints.allowed.T] = 0
     marks[(marks != 0) & ~constraints.allowed.T] = _ARROW
     marks[constraints.required] = _ARROW
@@ -256,9 +268,7 @@ def _follow_arrows(marks: Marks) -> None:
             marks[a, further & (marks[a] == _CIRCLE)] = _ARROW  # rule 2: a -> b *-> c
 
 
-def _of_marks(
-    names: tuple[str, ...], marks: Marks, said: str, attributes: dict[str, Any]
-) -> LearnedStructure:
+def _of_marks(names: tuple[str, ...], marks: Marks, said: str) -> LearnedStructure:
     """The structure of a partial ancestral graph."""
     pag: list[tuple[str, str, str]] = []
     edges: dict[tuple[int, int], list[Edge]] = {(_TAIL, _ARROW): [], (_TAIL, _TAIL): []}
@@ -278,5 +288,4 @@ def _of_marks(
         method=said,
         cpdag=(directed, undirected),
         pag=pag,
-        **attributes,
     )

@@ -93,7 +93,8 @@ class Constraints:
             why = next(w for w, bar in bars if np.broadcast_to(bar, must.shape)[cause, effect])
             edge = f"{reader.names[cause]} -> {reader.names[effect]}"
             raise LearningError(f"the required edge {edge} contradicts {why}")
-        _check_acyclic(reader.names, must)
+        if cycle := cycle_in_words(must, reader.names):
+            raise LearningError(f"the required edges have a cycle: {cycle}")
         return cls(reader.names, allowed, must, _most_parents(reader.names, must, max_parents))
 
     def __post_init__(self) -> None:
@@ -216,11 +217,13 @@ def _several(entries: Iterable[Any] | str) -> Iterable[Any]:
     return (entries,) if isinstance(entries, str) else entries
 
 
-def _check_acyclic(names: Sequence[str], required: Bool[np.ndarray, "parents children"]) -> None:
-    graph = nx.from_numpy_array(required, create_using=nx.DiGraph)
-    if not nx.is_directed_acyclic_graph(graph):
-        cycle = [names[a] for a, _ in nx.find_cycle(graph)]
-        raise LearningError(f"the required edges have a cycle: {' -> '.join([*cycle, cycle[0]])}")
+def cycle_in_words(adjacency: Bool[np.ndarray, "parents children"], names: Sequence[str]) -> str:
+    """Return a cycle such as ``"a -> b -> a"``, and an empty text where there is none."""
+    try:
+        edges = nx.find_cycle(nx.from_numpy_array(adjacency, create_using=nx.DiGraph))
+    except nx.NetworkXNoCycle:
+        return ""
+    return " -> ".join(names[a] for a, _ in [*edges, edges[0]])
 
 
 def _most_parents(

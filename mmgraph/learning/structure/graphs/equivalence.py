@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-import networkx as nx
 import numpy as np
 from jaxtyping import Bool, Int64
 
 from mmgraph.graph.errors import GraphError
-from mmgraph.learning.structure.constraints import Constraints
+from mmgraph.learning.structure.constraints import Constraints, cycle_in_words
 from mmgraph.learning.structure.graphs import kernels
 
 Adjacency = Bool[np.ndarray, "parents children"]
@@ -33,19 +32,20 @@ class PartialGraph(NamedTuple):
         return self.directed | self.undirected
 
 
-def topological_order(adjacency: Adjacency) -> Int64[np.ndarray, " nodes"]:
+def topological_order(
+    adjacency: Adjacency, names: Sequence[str] | None = None
+) -> Int64[np.ndarray, " nodes"]:
     """Return the nodes of a directed acyclic graph, parents first.
 
     Raises
     ------
     GraphError
-        If there is a cycle; with the numbers of its nodes.
+        If there is a cycle; with the names of its nodes, or else their numbers.
     """
     order = kernels.parents_first(np.ascontiguousarray(adjacency, dtype=bool))
     if len(order) < len(adjacency):
-        graph = nx.from_numpy_array(adjacency, create_using=nx.DiGraph)
-        cycle = [str(a) for a, _ in nx.find_cycle(graph)]
-        raise GraphError(f"the edges have a cycle: {' -> '.join([*cycle, cycle[0]])}")
+        cycle = cycle_in_words(adjacency, names or [str(a) for a in range(len(adjacency))])
+        raise GraphError(f"the edges have a cycle: {cycle}")
     return order
 
 
@@ -78,7 +78,7 @@ def cpdag(
         If the graph has a cycle.
     """
     dag = np.ascontiguousarray(adjacency, dtype=bool)
-    topological_order(dag)
+    topological_order(dag, None if constraints is None else constraints.names)
     compelled = np.zeros_like(dag)
     if constraints is not None:
         compelled |= constraints.required | ~constraints.allowed.T

@@ -116,8 +116,10 @@ def test_cycles_are_named():
     cycle = np.roll(np.eye(3, dtype=bool), 1, axis=1)
     with pytest.raises(GraphError, match="0 -> 1 -> 2 -> 0"):
         topological_order(cycle)
-    with pytest.raises(GraphError, match="cycle"):
-        cpdag(cycle)
+    with pytest.raises(GraphError, match="a -> b -> c -> a"):
+        topological_order(cycle, "abc")
+    with pytest.raises(GraphError, match="x -> y -> z -> x"):
+        cpdag(cycle, Constraints.of("xyz"))
 
 
 def test_distances_count_pairs():
