@@ -84,7 +84,7 @@ def run(
         report = run_experiment(model, results, folds=folds, progress=progress)
     if as_json:
         keys = ("model", "title", "kind", "rows", "target", "classes", "folds", "seconds",
-                "results", "leaves", "chosen", "leak")  # fmt: skip
+                "results", "leaves", "chosen", "leak", "effect", "words")  # fmt: skip
         print_json({key: report[key] for key in keys if key in report})
         return
     columns = _COLUMNS.get(report["kind"]) or tuple(report["results"][0])
@@ -105,6 +105,8 @@ def run(
         typer.echo(f"In the split 'grouped' whole groups are left out (here: {what}).")
     if "leaves" in report:
         typer.echo(f"Leaves of the saved model: {leaf_words(report['leaves'])}.")
+    for sentence in report.get("words", ()):
+        typer.echo(textwrap.fill(sentence))
     list_written(report["files"])
     if fitted := [file for file in report["files"] if Path(file).name == "model.mmgraph"]:
         say(f"`mmgraph predict {fitted[0]} ROWS.csv` answers for other rows")

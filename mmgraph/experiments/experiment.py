@@ -19,6 +19,7 @@ KINDS = {
     "gaussian_network": "mmgraph.experiments.gaussian_network.experiment",
     "land_cover": "mmgraph.experiments.land_cover.land_cover",
     "stereo": "mmgraph.experiments.stereo.stereo_pair",
+    "structure": "mmgraph.experiments.structure.experiment",
 }
 """The module of each kind; its function ``job`` makes a :class:`~mmgraph.experiments.job.Job`."""
 

@@ -1,0 +1,1 @@
+"""Ready models: the graph of measurements that experiments have acted on."""
