@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Self
 
@@ -140,7 +140,12 @@ class Discretizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         numbers = numbers_of(data, cut)
         units = {**units_of(data), **(self.units or {})}
         self.intervals_ = discretised(
-            numbers, self.method, self._bins_of(cut), self.initial_bins, codes, units
+            numbers,
+            self.method,
+            self._bins_of(cut),
+            _whole("initial_bins", self.initial_bins),
+            codes,
+            units,
         )
         self._remember(names if X is data else None, len(names))
         return self
@@ -170,9 +175,7 @@ class Discretizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         for name in cut:
             if name not in bins:
                 raise LearningError(f"bins names no number for '{name}'")
-            if isinstance(bins[name], bool) or not isinstance(bins[name], int | np.integer):
-                raise LearningError(f"bins of '{name}' are a whole number, not {bins[name]!r}")
-        return {name: int(bins[name]) for name in cut}
+        return {name: _whole(f"bins of '{name}'", bins[name]) for name in cut}
 
     def _remember(self, names: Sequence[str] | None, count: int) -> None:
         self.n_features_in_ = count
@@ -251,7 +254,7 @@ class Discretizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             "names": [] if names is None else names.tolist(),
             "intervals": [asdict(record) for record in self.intervals_.values()],
         }
-        return json.dumps(state, indent=2, ensure_ascii=False)
+        return json.dumps(state, indent=2, ensure_ascii=False, default=_plain)
 
     @classmethod
     def from_json(cls, text: str) -> Discretizer:
@@ -276,6 +279,24 @@ class Discretizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         made.intervals_ = {record.name: record for record in records}
         made._remember(state.names("names") or None, state.get("features", int))
         return made
+
+
+def _whole(what: str, number: object) -> int:
+    """A number of bins."""
+    if isinstance(number, bool) or not isinstance(number, int | np.integer):
+        raise LearningError(f"{what} are a whole number, not {number!r}")
+    return int(number)
+
+
+def _plain(setting: object) -> object:
+    """A setting as JSON has it: numbers and arrays of numpy as Python's, any mapping as a dict."""
+    if isinstance(setting, np.generic | np.ndarray):
+        return setting.tolist()
+    if isinstance(setting, Mapping):
+        return dict(setting)
+    if isinstance(setting, Iterable):
+        return list(setting)
+    raise LearningError(f"the setting {setting!r} cannot be written as JSON")
 
 
 def _intervals(item: JsonObject) -> Intervals:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -149,6 +150,17 @@ def test_json_keeps_settings_and_cuts():
             mm.Discretizer.from_json(text)
 
 
+def test_json_takes_settings_of_numpy():
+    columns = np.array(["height", "weight"])
+    for bins in (np.int64(4), MappingProxyType({"height": np.int8(2), "weight": 3})):
+        fitted = mm.Discretizer("hartemink", bins, columns, initial_bins=np.int32(20)).fit(FRAME)
+        again = mm.Discretizer.from_json(fitted.to_json())
+        assert again.get_params() == fitted.get_params() | {"columns": ["height", "weight"]}
+        assert again.intervals_ == fitted.intervals_
+    with pytest.raises(errors.LearningError, match="> cannot be written as JSON"):
+        fitted.set_params(target=object()).to_json()
+
+
 def with_cell(name: str, value: object) -> pd.DataFrame:
     return FRAME.assign(**{name: [value, *FRAME[name][1:]]})
 
@@ -165,6 +177,7 @@ def with_cell(name: str, value: object) -> pd.DataFrame:
         ({"encode": "onehot"}, FRAME, errors.LearningError, "unknown encode 'onehot'"),
         ({"bins": 1}, FRAME, errors.LearningError, "'height' cannot be put into 1 bins"),
         ({"bins": 2.5}, FRAME, errors.LearningError, "bins of 'height' are a whole number"),
+        ({"initial_bins": "a"}, FRAME, errors.LearningError, "initial_bins are a whole number"),
         ({"bins": {"height": 2}}, FRAME, errors.LearningError, "bins names no number for 'weight'"),
         ({"units": {"size": "m"}}, FRAME, errors.UnknownVariableError, "no column 'size'"),
         ({"method": "entropy"}, FRAME, errors.LearningError, "takes a target"),

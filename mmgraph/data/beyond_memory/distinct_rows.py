@@ -67,8 +67,7 @@ def distinct_rows(
     chunk_rows : int, optional
         How many rows are read at once; by default 100,000 of a file, and all that is in memory.
     memory_budget : int, optional
-        Bytes that the distinct rows may take (by default half of the machine's memory), see
-        :func:`distinct_rows_bytes`.
+        Bytes that the distinct rows may take, by default half of the machine's memory.
 
     Raises
     ------
@@ -110,11 +109,6 @@ def _joined(
 ) -> DistinctRows:
     names = tuple(variables)
     return gather(CodedRows(variables, names, p.codes, weights=p.weights) for p in (one, other))
-
-
-def distinct_rows_bytes(distinct: int, variables: Mapping[str, Variable]) -> int:
-    """Return the bytes that so many distinct rows take at most, while they are gathered."""
-    return _bytes(distinct, [v.cardinality for v in variables.values()])
 
 
 def _bytes(distinct: int, cardinalities: list[int]) -> int:

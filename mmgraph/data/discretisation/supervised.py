@@ -89,7 +89,8 @@ def _cut_places(ordered, running):
         below, classes_below = _bits(running[place] - running[begin])
         above, classes_above = _bits(running[end] - running[place])
         # Equation 12: the cost of naming the classes on either side, and the place of the cut.
-        cost = np.log2(3.0**classes - 2) - (
+        naming = classes * np.log2(3.0) + np.log1p(-2 * 3.0**-classes) / np.log(2.0)
+        cost = naming - (
             classes * whole / rows
             - classes_below * below / (place - begin)
             - classes_above * above / (end - place)

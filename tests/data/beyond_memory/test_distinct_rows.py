@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mmgraph as mm
-from mmgraph.data.beyond_memory.distinct_rows import distinct_rows, distinct_rows_bytes
+from mmgraph.data.beyond_memory.distinct_rows import distinct_rows
 from mmgraph.data.encoding import CodedRows
 from mmgraph.graph import errors
 
@@ -62,7 +62,7 @@ def test_a_file_in_chunks_and_a_frame_agree(tmp_path):
 def test_more_distinct_rows_than_the_budget_are_refused():
     model = variables(100, 100)
     codes = np.stack(np.divmod(np.arange(10_000), 100), axis=1)
-    enough = distinct_rows_bytes(10_000, model)
+    enough = 10_000 * (2 * (8 + 8) + 4 * 8 + 2)  # words and weights, slots, codes
     assert len(distinct_rows(columns(model, codes), model, memory_budget=enough).codes) == 10_000
     with pytest.raises(errors.MemoryBudgetError, match=r"more than 9,999 distinct rows of 2 col"):
         distinct_rows(columns(model, codes), model, memory_budget=enough - 1)

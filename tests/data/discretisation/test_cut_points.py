@@ -164,6 +164,12 @@ def test_entropy_cuts_are_those_of_the_recursion(seed, classes, rows):
     assert places == [set(np.flatnonzero(values < cut)) for cut in expected]
 
 
+def test_entropy_cuts_for_any_number_of_classes():
+    for classes in (640, 700):  # 3**647 is more than the largest float
+        target = np.arange(2 * classes) % classes
+        assert entropy_cuts("x", 1.0 * (target >= classes // 2), target, classes) == [0.5]
+
+
 def test_entropy_leaves_out_rows_without_target_and_says_what_tells_nothing():
     values = np.array([*range(50), np.nan], float)
     target = np.array([0] * 20 + [-1] * 10 + [1] * 21)
