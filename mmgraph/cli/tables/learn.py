@@ -71,7 +71,7 @@ class EdgeOptions:
             "forbidden": _pairs("--forbidden", self.forbidden or ()),
         }
         if self.tier:  # a schema may have some, too
-            options["tiers"] = [tier.split(",") for tier in self.tier]
+            options["tiers"] = [[name.strip() for name in tier.split(",")] for tier in self.tier]
         return options | ({} if self.max_parents is None else {"max_parents": self.max_parents})
 
 
@@ -143,6 +143,8 @@ def learn(
         if path is not None:
             check(path)
     if search.checkpoint is not None:
+        if not search.bootstrap:
+            raise MmgraphError("--checkpoint keeps a bootstrap: say how many with --bootstrap")
         check_directory(search.checkpoint)
     table, options = _table(data, schema, read)
     options |= edges.options() | search.options()
@@ -157,7 +159,7 @@ def learn(
         learned = mmgraph.learn_structure(table, **options, generator=generator, progress=progress)
         if output is not None:
             bar.update(task, description="fitting the network")
-            mmgraph.write(_network(table, options, learned.edges), output)
+            mmgraph.write(_network(table, options, learned), output)
     if picture is not None:
         from mmgraph.plots import draw_structure
 
@@ -213,28 +215,24 @@ def _said_by_schema(table: Table, schema: Schema) -> dict[str, Any]:
 
 def _check_output(table: Table, options: dict[str, Any], output: Path) -> None:
     """Refuse a file that no network of this table can be written to, before the search."""
-    if "interventions" in options:
-        raise MmgraphError(
-            "--output fits a network to all rows, and in some a variable was set: leave one of "
-            "--output and --interventions out"
-        )
+    from mmgraph.learning.structure.learned_structure import LearnedStructure
+
     if options["method"] == "fci":
         raise MmgraphError("--output needs a directed graph, and FCI leaves edges open")
-    check_model_file(_network(table, options, ()), output)
+    others = {options[k] for k in ("interventions", "groups", "weights") if k in options}
+    names = tuple(n for n in options.get("variables", table.columns) if n not in others)
+    modalities = options.get("modalities", {})
+    edgeless = LearnedStructure(names, [], None, "no search", ([], []), modalities=modalities)
+    check_model_file(_network(table, options, edgeless), output)
 
 
-def _network(table: Table, options: dict[str, Any], edges: Iterable[Edge]) -> BayesianNetwork:
-    """The network of some edges, fitted to the table."""
-    from mmgraph.learning.structure.reading import weights_column
+def _network(table: Table, options: dict[str, Any], structure: LearnedStructure) -> BayesianNetwork:
+    """The network of a structure, each variable from the rows in which it was not set."""
     from mmgraph.networks.bayesian_network import BayesianNetwork
 
-    named = ("states", "modalities", "continuous")
-    kinds: dict[str, Any] = {k: options[k] for k in named if k in options}
-    others = {options[k] for k in ("groups", "weights") if k in options}
-    kinds["variables"] = [n for n in options.get("variables", table.columns) if n not in others]
-    if "weights" in options:
-        kinds["weights"] = weights_column(table, options["weights"])
-    return BayesianNetwork.from_data(table, edges, **kinds)
+    known = ("states", "continuous", "interventions", "weights")
+    said: dict[str, Any] = {k: options[k] for k in known if k in options}
+    return BayesianNetwork.from_structure(structure, table, **said)
 
 
 def _record(learned: LearnedStructure) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import mmgraph as mm
@@ -51,7 +52,7 @@ def test_a_graph_is_listed(mmgraph, rows: Path):
     assert code == 0
     assert "3 edges of 4 variables, score -" in out
     assert out.count("--") == 3
-    code, out, _ = mmgraph("learn", "plain.csv", "--tier", "snp", "--tier", "tumour,texture,ill")
+    code, out, _ = mmgraph("learn", "plain.csv", "--tier", "snp", "--tier", "tumour, texture ,ill")
     assert out.count("->") == 3
 
 
@@ -101,6 +102,7 @@ def test_files_are_written(mmgraph, rows: Path):
         (["--picture", "net.gif"], ".gif"),
         (["--output", "net.bif", "--method", "fci"], "FCI leaves edges open"),
         (["--output", "net.txt"], "net.txt"),
+        (["--checkpoint", "kept"], "--checkpoint keeps a bootstrap"),
     ],
 )
 def test_what_does_not_fit_is_said_in_one_line(mmgraph, rows: Path, options, message):
@@ -111,11 +113,19 @@ def test_what_does_not_fit_is_said_in_one_line(mmgraph, rows: Path, options, mes
     assert err.count("\n") == 1
 
 
-def test_experiments_and_kinds_that_no_graph_has_are_refused(mmgraph, rows: Path):
+def test_a_network_is_fitted_to_the_rows_in_which_a_variable_was_not_set(mmgraph, rows: Path):
+    code, _, err = mmgraph("learn", "rows.csv", "--schema", "schema.toml", "--output", "net.bif")
+    assert (code, err) == (0, "wrote net.bif\n")
+    frame = pd.read_csv("rows.csv", keep_default_na=False)
+    network = mm.read("net.bif")
+    assert sorted(map(list, network.edges)) == sorted(EDGES)
+    share = (frame.snp[frame.set == ""] == "y").mean()
+    assert share != (frame.snp == "y").mean()
+    np.testing.assert_allclose(mm.query(network).marginals["snp"], [1 - share, share])
+
+
+def test_kinds_that_no_graph_has_are_refused(mmgraph, rows: Path):
     ask = ("learn", "rows.csv", "--schema", "schema.toml")
-    code, _, err = mmgraph(*ask, "--output", "net.bif")
-    assert code == 2
-    assert "--interventions" in err
     schema = SCHEMA.replace('texture = { modality = "image", kind = "categorical"', "texture = {")
     schema = schema.replace("texture = {", 'texture = { modality = "image", kind = "text"')
     (rows / "schema.toml").write_text(schema)
