@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from mmgraph.causal.adjustment.back_door import as_names
 from mmgraph.causal.estimation import wording
 from mmgraph.causal.estimation.effect import Effect
 from mmgraph.causal.estimation.estimators import formulas, tables
@@ -68,7 +69,9 @@ def estimated_effect(
     if asked.kind in MEDIATED:
         if asked.by:
             raise CausalError("mediated effects by stratum: ask for each with given={…}")
-        closed = mediation_set(asked.graph, asked.treatments, asked.through, asked.outcome_name)
+        closed = mediation_set(
+            asked.graph, asked.treatments, asked.through, asked.outcome_name, asked.given
+        )
         task = EstimationTask.read(asked, known, data, options, closed or ())
         effect = mediated_effect(task, closed)
     else:
@@ -84,14 +87,14 @@ def estimated_effect(
 
 def _way(asked: EffectQuestion, options: EstimationOptions) -> Strategy | None:
     treatments = (*asked.treatments, *asked.controls)
+    given = (*asked.given, *asked.by)
     if options.adjustment is None:
-        given = (*asked.given, *asked.by)
         return strategy(asked.graph, treatments, asked.outcome_name, given, options.method)
     if options.method not in ("auto", *ADJUSTING):
         raise CausalError(f"the method '{options.method}' adjusts for nothing")
-    names = [options.adjustment] if isinstance(options.adjustment, str) else options.adjustment
+    names = as_names(options.adjustment)
     asked.graph.check_nodes(names, "adjustment")
-    return checked_adjustment(asked.graph, treatments, asked.outcome_name, names)
+    return checked_adjustment(asked.graph, treatments, asked.outcome_name, names, given)
 
 
 def _by_strata(task: EstimationTask, way: Strategy | None) -> Effect:

@@ -34,7 +34,6 @@ def mediated_effect(task: EstimationTask, adjustment: tuple[str, ...] | None) ->
         )
     task = task.where_given()
     sample, contrast = task.sample, task.contrast
-    adjustment = tuple(n for n in adjustment if n not in asked.given)
     said: tuple[str, ...] = (_CROSS_WORLD,)
     method = "the mediation formula"
     broken: list[dict[str, Any]] = []

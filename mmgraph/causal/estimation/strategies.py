@@ -103,12 +103,16 @@ def _back_door(
         if best is None:
             best = minimal_adjustment_set(graph, treatments, outcome)
         return None if best is None else Strategy("back_door", _in_order(graph, best))
-    # What the treatment moves has another distribution once that is set.
-    moved = graph.descendants(treatments) - {outcome, *treatments}
+    moved = _moved(graph, treatments, outcome)
     if moved.intersection(given):
         return None
     best = minimal_adjustment_set(graph, treatments, outcome, tuple(moved), tuple(given))
     return None if best is None else Strategy("back_door", _in_order(graph, best - set(given)))
+
+
+def _moved(graph: CausalGraph, treatments: Sequence[str], outcome: str) -> set[str]:
+    """What has another distribution once the treatments are set, without the outcome."""
+    return graph.descendants(treatments) - {outcome, *treatments}
 
 
 def _front_door(
@@ -137,17 +141,22 @@ def _instrument(
 
 
 def mediation_set(
-    graph: CausalGraph, treatments: Sequence[str], mediators: Sequence[str], outcome: str
+    graph: CausalGraph,
+    treatments: Sequence[str],
+    mediators: Sequence[str],
+    outcome: str,
+    given: Collection[str] = (),
 ) -> tuple[str, ...] | None:
     """Return what makes natural effects computable by adjustment; None where nothing does.
 
-    A set of variables that the treatments do not move, which closes all back doors from treatments
-    to mediators and outcome, and with the treatments those from mediators to outcome (Pearl 2001;
-    Imai, Keele and Tingley 2010).
+    A set of variables that the treatments do not move, which together with those given closes all
+    back doors from treatments to mediators and outcome, and with the treatments those from
+    mediators to outcome (Pearl 2001; Imai, Keele and Tingley 2010).
     """
     moved = graph.descendants([*treatments, outcome])
 
     def holds(names: Collection[str]) -> bool:
+        names = {*names, *given}
         ends = [*mediators, outcome]
         return graph.without_edges(out_of=treatments).separated(
             treatments, ends, names
@@ -156,8 +165,9 @@ def mediation_set(
         )
 
     parents = {p for n in (*treatments, *mediators, outcome) for p in graph.parents(n)}
-    ancestors = graph.ancestors([*treatments, *mediators, outcome])
+    ancestors = graph.ancestors([*treatments, *mediators, outcome, *given])
     for candidates in (parents - moved, ancestors - moved, set(graph.nodes) - moved):
+        candidates -= set(given)
         if not holds(candidates):
             continue
         chosen = set(candidates)
@@ -169,18 +179,29 @@ def mediation_set(
 
 
 def checked_adjustment(
-    graph: CausalGraph, treatments: Sequence[str], outcome: str, names: Collection[str]
+    graph: CausalGraph,
+    treatments: Sequence[str],
+    outcome: str,
+    names: Collection[str],
+    given: Collection[str] = (),
 ) -> Strategy:
-    """Return the strategy of an adjustment set that a user chose.
+    """Return the strategy of an adjustment set that a user chose, beside what is given.
 
     Raises
     ------
     CausalError
         If the set is not valid.
     """
-    if not is_adjustment_set(graph, treatments, outcome, names):
+    moved = _moved(graph, treatments, outcome) if given else set()
+    if bad := moved.intersection((*names, *given)):
+        raise CausalError(
+            f"the treatment moves {', '.join(_in_order(graph, bad))}: where something is given, no "
+            "adjustment gives the effect in rows that are chosen or weighted by it"
+        )
+    if not is_adjustment_set(graph, treatments, outcome, {*names, *given}):
+        where = f" where {', '.join(given)} is given" if given else ""
         raise CausalError(
             f"adjusting for {', '.join(names) or 'nothing'} does not give the effect of "
-            f"{', '.join(treatments)} on {outcome} in this graph"
+            f"{', '.join(treatments)} on {outcome} in this graph{where}"
         )
-    return Strategy("back_door", _in_order(graph, names))
+    return Strategy("back_door", _in_order(graph, set(names).difference(given)))

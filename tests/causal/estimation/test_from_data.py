@@ -212,6 +212,22 @@ def test_chosen_sets_are_checked(confounded: pd.DataFrame):
     for chosen in (["z"], ["z", "w", "v"]):
         with pytest.raises(CausalError, match="does not give the effect"):
             model.effect("y", "x", data=confounded, adjustment=chosen)
+
+
+def test_an_adjustment_of_ones_own_is_checked_with_what_is_given():
+    model = arrows("a>x a>z b>z b>y x>y x>d")
+    full = FullModel.random(model, np.random.default_rng(1))
+    data = rows_of(full.joint(), model.nodes)
+    asked = {"data": data, "weights": "weight"}
+    assert model.effect("y", "x", **asked, adjustment=[]).identifiable
+    for stratum in ({"given": {"z": 1}}, {"by": "z"}):
+        with pytest.raises(CausalError, match="where z is given"):
+            model.effect("y", "x", **asked, **stratum, adjustment=[])
+        assert model.effect("y", "x", **asked, **stratum, adjustment="b").identifiable
+        with pytest.raises(CausalError, match="the treatment moves d"):
+            model.effect("y", "x", **asked, **stratum, adjustment=["b", "d"])
+    with pytest.raises(CausalError, match="the treatment moves d"):
+        model.effect("y", "x", **asked, given={"d": 1}, adjustment=[])
     with pytest.raises(CausalError, match=r"allows no front_door.*back_door"):
         model.effect("y", "x", data=confounded, method="front_door")
 

@@ -19,9 +19,8 @@ def exact(text: str, seed: int) -> tuple[mm.CausalModel, dict]:
     model = arrows(text)
     full = FullModel.random(model, np.random.default_rng(seed))
     edges = [(p, c) for c in model.nodes for p in full.parents[c]]
-    net = mm.BayesianNetwork.from_tables(
-        edges, full.tables, modalities={"m": "image", "k": "image"}
-    )
+    images = {n: "image" for n in model.nodes if n in "mk"}
+    net = mm.BayesianNetwork.from_tables(edges, full.tables, modalities=images)
     return mm.CausalModel.from_network(net), rows_of(full.joint(), model.nodes)
 
 
@@ -89,3 +88,14 @@ def test_states_of_mediators_need_rows_under_both_treatments():
     alone = {name: column[w == 0] for name, column in data.items() if name != "w"}
     other = arrows("x>m m>y x>y").effect("y", "x", data=alone, through="m")
     assert float(rest) == pytest.approx(float(other), abs=1e-12)
+
+
+def test_a_collider_that_is_given_opens_a_back_door():
+    asked = {"kind": "natural direct", "given": {"z": 1}, "weights": "weight"}
+    model, data = exact("a>x a>z b>z b>y x>m m>y", 3)
+    effect = model.effect({"y": 1}, {"x": 1}, {"x": 0}, data=data, **asked)
+    assert effect.adjustment in (("a",), ("b",))
+    assert float(effect) == pytest.approx(0.0, abs=1e-12)
+    hidden = arrows("x-z z-y x>m m>y")
+    assert not hidden.effect("y", "x", data=data, **asked).identifiable
+    assert hidden.effect("y", "x", data=data, **asked | {"given": None}).identifiable
