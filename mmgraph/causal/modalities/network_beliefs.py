@@ -12,7 +12,13 @@ import torch
 from jaxtyping import Float64, Int64
 
 from mmgraph.data.modality_rows import ModalityRows
-from mmgraph.graph.errors import EvidenceError, MmgraphError, TreewidthError, UnknownVariableError
+from mmgraph.graph.errors import (
+    EvidenceError,
+    MmgraphError,
+    TreewidthError,
+    UnknownVariableError,
+    suggestion,
+)
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.state_labels import MISSING, index
 from mmgraph.inference.query import joint, query, sample
@@ -127,10 +133,11 @@ class NetworkBeliefs:
         Raises
         ------
         EvidenceError
-            If a row has no target (which), or none has.
+            If a row has no target (which), or none has, or there is no column of a modality (which).
         """
         if isinstance(data, ModalityRows):
             evidence = Evidence.of(data, self.net.variables)
+            self._check_columns(evidence, data)
             reader = self.net.variable(self.target)
             codes = np.array([reader.code(label) for label in data.target.labels])[data.codes]
             return evidence, codes
@@ -142,7 +149,19 @@ class NetworkBeliefs:
         codes = labels.numpy()
         if (codes == MISSING).any():
             raise EvidenceError(f"row {int((codes == MISSING).argmax())} has no '{self.target}'")
+        self._check_columns(evidence, data)
         return evidence, codes
+
+    def _check_columns(self, evidence: Evidence, data: object) -> None:
+        """Refuse rows that lack a modality altogether: it would seem to tell nothing."""
+        columns = data if isinstance(data, Mapping) else getattr(data, "columns", ())
+        for modality, members in self.groups.items():
+            if set(members).isdisjoint(evidence.observed()):
+                hint = next(filter(None, (suggestion(name, columns) for name in members)), "")
+                raise EvidenceError(
+                    f"the data have no column of '{modality}' ({', '.join(members)}){hint}; what "
+                    "is to be looked at is named by modalities={…}"
+                )
 
     def row(self, cells: object) -> Evidence:
         """Return a row as evidence; what it says of the target is not looked at."""

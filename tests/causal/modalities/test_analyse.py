@@ -15,6 +15,7 @@ from mmgraph.causal.modalities.information.tables import mutual_information
 from mmgraph.graph.errors import EvidenceError, LearningError, MmgraphError, UnknownVariableError
 from mmgraph.learning.prediction.metrics import classification_metrics
 
+ROWS = {name: [0, 1] for name in ("smoke", "xray", "dysp", "lung")}
 MODALITIES = {"history": ["smoke", "asia"], "image": ["xray"], "signs": ["dysp", "bronc"]}
 
 
@@ -285,7 +286,13 @@ def test_more_than_twelve_are_analysed_without_all_sets():
         ({"data": {"xray": [0, 1]}}, EvidenceError, "nothing of the target 'lung'"),
         ({"data": {"xray": [0, 1], "lung": [None, 1]}}, EvidenceError, "row 0 has no 'lung'"),
         ({"data": {"lung": [0, 1]}, "groups": "person"}, UnknownVariableError, "'person'"),
-        ({"data": {"lung": [0, 1]}, "groups": [1]}, MmgraphError, "2 rows have 1 groups"),
+        ({"data": ROWS, "groups": [1]}, MmgraphError, "2 rows have 1 groups"),
+        ({"data": {"lung": [0, 1]}}, EvidenceError, r"no column of 'history' \(asia, smoke\)"),
+        (
+            {"data": {"smoke": [0, 1], "dysp": [0, 1], "xrya": [0, 1], "lung": [0, 1]}},
+            EvidenceError,
+            r"no column of 'image' \(xray\); did you mean 'xrya'",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(net, options, error, message):
