@@ -220,10 +220,10 @@ class CausalModel:
         return CounterfactualBounds(p, p, True, ())
 
     def bounds(self, outcome: Names, do: Names, joint: Any) -> EffectBounds:
-        """Return sharp bounds of P(outcome | do(do)), where ``identify`` finds no formula.
+        """Return bounds of P(outcome | do(do)), where ``identify`` finds no formula.
 
         As :func:`mmgraph.causal.bounds.effect.effect_bounds` of the graph: ``joint`` is an array,
-        an axis a node in the order of ``nodes``.
+        an axis a node in the order of ``nodes``; ``sharp`` says whether no narrower bounds hold.
         """
         return effect_bounds(self.graph, as_names(outcome), as_names(do), joint)
 

@@ -15,7 +15,7 @@ from mmgraph.causal.graph.causal_graph import CausalGraph
 from mmgraph.causal.identification import evaluation
 from mmgraph.causal.identification.algorithm import identified
 from mmgraph.causal.identification.hedge import Hedge
-from mmgraph.graph.errors import CausalError
+from mmgraph.graph.errors import CausalError, MemoryBudgetError
 
 Array = Float64[np.ndarray, "*states"]
 _WHAT = "the joint table"
@@ -23,7 +23,7 @@ _WHAT = "the joint table"
 
 @dataclass(frozen=True)
 class EffectBounds:
-    """Sharp bounds of each probability P(outcomes | do).
+    """Bounds of each probability P(outcomes | do).
 
     Attributes
     ----------
@@ -32,23 +32,28 @@ class EffectBounds:
         the effect.
     open_nodes : tuple of str
         The nodes whose responses the joint leaves open, in causal order; none if it is determined.
+    sharp : bool
+        Whether models of the graph reach both ends; else these hold, and may be wider than needed.
     """
 
     lower: Array
     upper: Array
     open_nodes: tuple[str, ...]
+    sharp: bool = True
 
 
 def effect_bounds(
     graph: CausalGraph, outcomes: Sequence[str], do: Sequence[str], joint: Any
 ) -> EffectBounds:
-    """Return sharp bounds of P(outcomes | do(do)) over all models of a graph that have a joint.
+    """Return bounds of P(outcomes | do(do)) over all models of a graph that have a joint.
 
     The effect is a sum of products of one factor for each district of the outcomes' causes (Tian
     and Pearl 2002). Where one of these is not identifiable and its nodes all share hidden causes
     pairwise, it is linear in the distribution of their responses, which the joint restricts
     linearly: the bounds are those of a linear programme (Sachs, Jonzon, Gabriel and Sjölander
-    2022). What they share may be one hidden cause of all.
+    2022). What they share may be one hidden cause of all. Further nodes that they share hidden
+    causes with tell of their responses, too: where not all of these share hidden causes pairwise,
+    or their responses are too many, the bounds are not sharp.
 
     Parameters
     ----------
@@ -91,12 +96,26 @@ def effect_bounds(
         value = value.reshape(value.shape[: len(axes)])
         return EffectBounds(value, value, ())
     inner, hull = openings[0]
-    _check_linear(graph, hull)
-    table = _factor(graph, hull, source)
-    ordered = ([n for n in graph.topological_order if n in some] for some in (inner, hull))
-    question = _Open(graph, sizes, *ordered)
-    lower, upper = question.ends(weights, table, [*do, *outcomes])
-    return EffectBounds(lower, upper, tuple(question.hull))
+    if apart := _apart(graph, hull):
+        raise CausalError(
+            f"bounds need a linear programme, and this one is not: of {_listed(graph, hull)}, "
+            f"'{apart[0]}' and '{apart[1]}' share no hidden cause, so that their responses are "
+            "independent"
+        )
+    whole = next(d for d in graph.districts() if d >= hull)
+
+    def ends(nodes: set[str]) -> tuple[Array, Array, tuple[str, ...]]:
+        ordered = ([n for n in graph.topological_order if n in some] for some in (inner, nodes))
+        question = _Open(graph, sizes, *ordered)
+        table = _factor(graph, nodes, source)
+        return *question.ends(weights, table, [*do, *outcomes]), tuple(question.hull)
+
+    try:
+        return EffectBounds(*ends(whole), _apart(graph, whole) is None)
+    except MemoryBudgetError:
+        if whole == hull:
+            raise
+    return EffectBounds(*ends(hull), sharp=False)
 
 
 def _check(graph: CausalGraph, outcomes: tuple[str, ...], do: tuple[str, ...]) -> None:
@@ -141,13 +160,10 @@ def _factor(graph: CausalGraph, nodes: set[str], source: evaluation.Source) -> A
     return value.reshape([next(shape) if n in nodes or n in set_ else 1 for n in graph.nodes])
 
 
-def _check_linear(graph: CausalGraph, hull: set[str]) -> None:
-    for a, b in combinations([n for n in graph.nodes if n in hull], 2):
-        if not graph.bidirected.has_edge(a, b):
-            raise CausalError(
-                f"bounds need a linear programme, and this one is not: of {_listed(graph, hull)}, "
-                f"'{a}' and '{b}' share no hidden cause, so that their responses are independent"
-            )
+def _apart(graph: CausalGraph, nodes: set[str]) -> tuple[str, str] | None:
+    """Return two of some nodes that share no hidden cause."""
+    pairs = combinations([n for n in graph.nodes if n in nodes], 2)
+    return next((pair for pair in pairs if not graph.bidirected.has_edge(*pair)), None)
 
 
 @dataclass(frozen=True)

@@ -134,3 +134,33 @@ def test_what_is_not_linear_too_large_or_impossible_is_refused():
         MODELS["bow"].bounds("w", "x", uniform.sum((2, 3)))
     with pytest.raises(CausalError, match="no outcomes"):
         MODELS["bow"].bounds([], "x", uniform.sum((2, 3)))
+
+
+@pytest.mark.parametrize("text", ["xw yw", "yw"])
+def test_what_shares_hidden_causes_with_the_open_nodes_narrows_the_bounds(text):
+    """They are those of the instrument in each of its states, sharp if it shares with all."""
+    edges = [("z", "x"), ("x", "y")]
+    model = mm.CausalModel("zxyw", edges, [("x", "y"), *map(tuple, text.split())])
+    sizes = dict.fromkeys("zxyw", 2)
+    joint = simulated(model, sizes, 4, "zxyw")
+    bounds = model.bounds("y", "x", joint)
+    lower = np.zeros((2, 2))
+    for w in range(2):
+        within = joint[..., w]
+        known = mm.instrument_bounds(within / within.sum((1, 2), keepdims=True))
+        lower += within.sum() * known.lower
+    assert np.allclose(bounds.lower, lower, atol=1e-6)
+    wider = mm.CausalModel("zxy", edges, [("x", "y")]).bounds("y", "x", joint.sum(3))
+    assert (bounds.lower - wider.lower).max() > 1e-3
+    assert (bounds.lower <= simulated(model, sizes, 4, ["y"], ["x"]) + 1e-6).all()
+    assert bounds.sharp == (text == "xw yw")
+
+
+def test_bounds_leave_out_what_has_too_many_responses_and_are_not_sharp():
+    edges = [("x", "y"), ("x", "w"), ("y", "w")]
+    model = mm.CausalModel("xyw", edges, [("x", "y"), ("y", "w"), ("x", "w")])
+    joint = np.random.default_rng(0).dirichlet(np.ones(36)).reshape(3, 3, 4)
+    bounds = model.bounds("y", "x", joint)
+    assert not bounds.sharp
+    assert bounds.open_nodes == ("x", "y")
+    assert np.allclose(bounds.lower, joint.sum(2), atol=1e-6)
