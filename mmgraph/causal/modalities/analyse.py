@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import networkx as nx
 import numpy as np
@@ -14,30 +14,28 @@ from jaxtyping import Float64, Int64
 
 from mmgraph.causal.modalities.acquisition import network_tests, predictor_tests
 from mmgraph.causal.modalities.analysis import Loss, ModalityAnalysis, Tests
-from mmgraph.causal.modalities.belief_cells import cells_of, pair_information, table_of_cells
 from mmgraph.causal.modalities.information.by_modality import (
     MOST_SOURCES,
     o_information,
     shapley_weights,
 )
-from mmgraph.causal.modalities.information.partial_information import PartialInformation
-from mmgraph.causal.modalities.information.tables import mutual_information
 from mmgraph.causal.modalities.modality_graph import modality_graph
 from mmgraph.causal.modalities.network_beliefs import NetworkBeliefs, variables_by_modality
+from mmgraph.causal.modalities.pair_decompositions import pair_decompositions
 from mmgraph.causal.modalities.predictor_beliefs import PredictorBeliefs
 from mmgraph.causal.modalities.set_figures import AllSets, Members, RowSets, TableSets
 from mmgraph.data.groups import coded_groups
 from mmgraph.data.modality_rows import ModalityRows
+from mmgraph.graph.arrays import float_array, whole_numbers
 from mmgraph.graph.column_reader import is_frame
-from mmgraph.graph.errors import MmgraphError, UnknownVariableError
+from mmgraph.graph.errors import LearningError, MmgraphError, UnknownVariableError, check_choice
 from mmgraph.graph.memory_budget import check_required, default_memory_budget
 from mmgraph.graph.state_labels import Label
+from mmgraph.inference.options import check_count
 from mmgraph.networks.bayesian_network import BayesianNetwork
 
 Beliefs = Float64[np.ndarray, "rows states"]
-
-_EXACT_CELLS, _ROW_CELLS = 20, 12
-"""Of each source in a decomposition."""
+Method = Literal["auto", "exact", "samples"]
 
 
 def analyse_modalities(
@@ -49,7 +47,7 @@ def analyse_modalities(
     modalities: Mapping[str, Sequence[str]] | Sequence[str] | None = None,
     groups: object = None,
     structure: Any = None,
-    method: Literal["auto", "exact", "samples"] = "auto",
+    method: Method = "auto",
     draws: int | None = None,
     generator: torch.Generator | None = None,
 ) -> ModalityAnalysis:
@@ -92,8 +90,9 @@ def analyse_modalities(
     UnknownVariableError, LearningError, EvidenceError
         If there is no such target, a row lacks it, or data do not fit the model.
     MmgraphError
-        If no variable has a modality, the target has no states, a predictor comes without data, or
-        ``exact`` does not fit.
+        If there is no modality, one is called like the target, the target has no states, a
+        predictor comes without data, an option has no use, rows have weights, or ``exact`` does
+        not fit.
 
     Examples
     --------
@@ -101,12 +100,21 @@ def analyse_modalities(
     >>> mm.analyse_modalities(classifier, "activity", held_out_rows)  # doctest: +SKIP
     """
     generator = generator or torch.Generator().manual_seed(0)
+    check_choice("method", method, get_args(Method), MmgraphError)
+    if draws is not None:
+        check_count(draws, "draws")
+    own = {"method": None if method == "auto" else method, "draws": draws}
     if not isinstance(model, BayesianNetwork):
+        _check_unused({"by": by, "structure": structure} | own, "a predictor")
         return _of_predictor(model, target, data, modalities, groups)
     if modalities is not None and not isinstance(modalities, Mapping):
         raise MmgraphError("modalities of a network are a mapping, of each its variables")
+    if data is not None:
+        _check_unused(own, "a network that is asked about data")
     model.variable(target)
     members = variables_by_modality(model, target, by, modalities)
+    listed = {name for some in members.values() for name in some}
+    _check_names(tuple(members), target, model.variables.keys() - listed)
     network = NetworkBeliefs(model, target, members)
     names = tuple(members)
     sets = (
@@ -148,15 +156,28 @@ def analyse_predictions(
     Raises
     ------
     MmgraphError
-        If a single modality, all but one or all together are not predicted (which).
+        If a single modality, all but one or all together are not predicted (which), a table has
+        another shape, a code is no state (of which row), or groups are not one a row.
     """
-    beliefs = {frozenset(members): table for members, table in predicted.items()}
+    codes = _checked_codes(codes, len(states))
+    beliefs = {}
+    for members, table in predicted.items():
+        if isinstance(members, str):
+            raise MmgraphError(f"predictions are by tuples of modalities, not by {members!r}")
+        what = f"the prediction from {' + '.join(members)}"
+        beliefs[frozenset(members)] = numbers = float_array(table, what, MmgraphError)
+        if numbers.shape != (len(codes), len(states)):
+            raise MmgraphError(
+                f"{what} has shape {numbers.shape}, not one of {len(codes)} rows and "
+                f"{len(states)} states"
+            )
     names = tuple(dict.fromkeys(name for members in predicted for name in members))
     for members in _sets_asked(names, few=True):
         if members and members not in beliefs:
             raise MmgraphError(f"there is no prediction from {' + '.join(sorted(members))}")
+    _check_names(names, target)
     beliefs[frozenset()] = _shares(codes, len(states))
-    sets = RowSets(names, beliefs, codes, groups)
+    sets = RowSets(names, beliefs, codes, None if groups is None else _groups(groups, len(codes)))
     return _analysis(target, tuple(states), names, sets, _star(names, target, sets), None)
 
 
@@ -170,6 +191,7 @@ def _of_predictor(
     if data is None:
         raise MmgraphError("what a predictor tells is asked of rows: name data with the target")
     predictor = PredictorBeliefs(model, target, modalities, data)
+    _check_names(predictor.names, target)
     sets = _sets_of_rows(predictor, predictor.names, data, groups)
     return _analysis(
         target,
@@ -189,8 +211,11 @@ def _own_sets(
     generator: torch.Generator,
 ) -> AllSets:
     """The figures of a network about itself."""
-    if method not in ("auto", "exact", "samples"):
-        raise MmgraphError(f"the method is 'auto', 'exact' or 'samples', not {method!r}")
+    if method == "exact" and len(names) > MOST_SOURCES:
+        raise MmgraphError(
+            f"{len(names)} modalities have too many sets for method='exact', which takes up to "
+            f"{MOST_SOURCES}"
+        )
     if method != "samples" and len(names) <= MOST_SOURCES:
         table = network.table(names)
         if table is not None:
@@ -214,17 +239,66 @@ def _sets_of_rows(
         if not is_frame(data) or groups not in data.columns:
             raise UnknownVariableError(f"the rows are no frame with a column '{groups}' of groups")
         groups, data = data[groups], data.drop(columns=groups)
+    check_no_weights(data)
     rows, codes = model.read(data)
     belongs = None
     if groups is not None:
-        belongs = coded_groups("group", groups).codes
-        if len(belongs) != len(codes):
-            raise MmgraphError(f"{len(codes)} rows have {len(belongs)} groups")
+        belongs = _groups(groups, len(codes))
     elif isinstance(data, ModalityRows) and data.groups is not None:
         belongs = data.groups.codes
     beliefs = _believed(model, rows, len(codes), _sets_asked(names))
     beliefs[frozenset()] = _shares(codes, len(model.states))
     return RowSets(names, beliefs, codes, belongs)
+
+
+def check_no_weights(data: object) -> None:
+    """Refuse rows with weights, which no figure of an analysis takes.
+
+    Raises
+    ------
+    LearningError
+        If there are weights.
+    """
+    if isinstance(data, ModalityRows) and data.weights is not None:
+        raise LearningError(
+            f"the rows of {data.origin} have weights, and an analysis counts all rows alike; read "
+            "them without"
+        )
+
+
+def _groups(groups: object, rows: int) -> Int64[np.ndarray, " rows"]:
+    belongs = coded_groups("group", groups).codes
+    if belongs.shape != (rows,):
+        raise MmgraphError(f"{rows} rows have {belongs.size} groups")
+    return belongs
+
+
+def _checked_codes(codes: object, states: int) -> Int64[np.ndarray, " rows"]:
+    checked = whole_numbers(codes, "the codes of the target", MmgraphError).numpy()
+    if checked.ndim != 1 or not len(checked):
+        raise MmgraphError(f"the codes of the target have shape {checked.shape}, not one of rows")
+    wrong = (checked < 0) | (checked >= states)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise MmgraphError(f"row {row}: the code {checked[row]} is none of {states} states")
+    return checked
+
+
+def _check_unused(options: Mapping[str, Any], what: str) -> None:
+    """Refuse options that are given and would be ignored."""
+    for name, value in options.items():
+        if value is not None:
+            raise MmgraphError(f"{what} has no use for {name}={value!r}")
+
+
+def _check_names(names: Sequence[str], target: str, others: Collection[str] = ()) -> None:
+    """Refuse what would be one node of the graph of modalities, and is two things."""
+    for name in names:
+        if name == target or name in others:
+            what = "the target" if name == target else "a variable outside it"
+            raise MmgraphError(f"'{name}' is a modality and {what}: rename one of them")
+        if names.count(name) > 1:
+            raise MmgraphError(f"the modality '{name}' is named twice")
 
 
 def _believed(
@@ -295,49 +369,11 @@ def _analysis(
         given_others,
         {str(n): sets.combined("information", w) for n, w in shares.items()} if is_whole else None,
         loss,
-        _pairs(sets, names) if is_whole else {},
+        pair_decompositions(sets, names) if is_whole else {},
         _o_information(sets, names),
         graph,
         tests,
     )
-
-
-def _pairs(sets: AllSets, names: Sequence[str]) -> dict[tuple[str, str], PartialInformation]:
-    """The decompositions of all pairs, those that tell most first."""
-    pairs = {pair: _pair(sets, pair) for pair in combinations(names, 2)}
-    return dict(sorted(pairs.items(), key=lambda item: -item[1].total))
-
-
-def _pair(sets: AllSets, pair: tuple[str, str]) -> PartialInformation:
-    """The decomposition of two modalities, in cells of beliefs where they have many."""
-    if isinstance(sets, TableSets):
-        first, second = (_merged(sets.margin(frozenset([name]))) for name in pair)
-        return pair_information(first, second, sets.figures[frozenset(pair)].information.value)
-    assert isinstance(sets, RowSets)
-    if sets.codes is None:
-        truth = sets.beliefs[frozenset(pair)]
-        together = sets.figures[frozenset(pair)].information.value
-    else:
-        truth = sets.truth(frozenset(pair))
-        together = mutual_information(_cell_table(sets, frozenset(pair), truth))
-    first, second = (_cell_table(sets, frozenset([name]), truth) for name in pair)
-    return pair_information(first, second, together)
-
-
-def _merged(table: Float64[np.ndarray, "outcomes states"]) -> np.ndarray:
-    """A source's table with the target, outcomes of near beliefs as one."""
-    table = table[table.any(1)]
-    weights = table.sum(1)
-    cells = cells_of(table / weights[:, None], weights, _EXACT_CELLS)
-    return table_of_cells(cells, table)
-
-
-def _cell_table(sets: RowSets, members: Members, truth: Beliefs) -> np.ndarray:
-    count = len(truth)
-    # Of labels that are counted each cell needs some: five rows for each state and pair of cells.
-    many = _ROW_CELLS if sets.codes is None else int((count / 5 / truth.shape[1]) ** 0.5)
-    many = min(max(many, 2, min(truth.shape[1], 8)), _ROW_CELLS)
-    return table_of_cells(cells_of(sets.beliefs[members], np.ones(count), many), truth)
 
 
 def _o_information(sets: AllSets, names: Sequence[str]) -> float | None:

@@ -28,13 +28,14 @@ def modality_graph(
     An edge stands for the arcs from variables of one to those of the other: ``arcs`` lists them,
     ``strength`` is the largest information in bits between the ends of one (None where the network
     does not say), ``confidence`` the largest share of bootstrap replicates that have one. Edges
-    may run both ways. What is in no modality stands for itself.
+    are in the order of their first arcs, and may run both ways. What is in no modality stands
+    for itself.
     """
     home = {name: modality for modality, members in groups.items() for name in members}
     graph: nx.DiGraph = nx.DiGraph()
     graph.add_nodes_from(groups)
     graph.add_node(target)
-    for a, b in {*arcs} | {*(confidence or {})}:
+    for a, b in dict.fromkeys(arcs):
         ends = home.get(a, a), home.get(b, b)
         if ends[0] == ends[1]:
             continue

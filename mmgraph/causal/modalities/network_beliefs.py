@@ -46,9 +46,11 @@ def variables_by_modality(
     UnknownVariableError
         If a modality that is given names what is no variable, or the target.
     MmgraphError
-        If no variable has a modality, or one stands in two.
+        If there is no modality, one is empty, or a variable stands in two.
     """
     if modalities is not None:
+        if not modalities or by == "variable":
+            raise MmgraphError(f"by={by!r}, modalities={modalities!r}: what is to be looked at?")
         groups = {m: (v,) if isinstance(v, str) else tuple(v) for m, v in modalities.items()}
         listed = [name for members in groups.values() for name in members]
         for name in listed:
@@ -57,7 +59,9 @@ def variables_by_modality(
                 raise UnknownVariableError(f"the target '{name}' stands in a modality, too")
             if listed.count(name) > 1:
                 raise MmgraphError(f"the variable '{name}' stands twice in the modalities")
-        return {modality: members for modality, members in groups.items() if members}
+        if empty := [modality for modality, members in groups.items() if not members]:
+            raise MmgraphError(f"the modality '{empty[0]}' has no variables")
+        return groups
     if by not in ("modality", "variable", None):
         raise MmgraphError(f"what is looked at is by 'modality' or 'variable', not by {by!r}")
     others = [name for name in net.variables if name != target]
@@ -133,7 +137,7 @@ class NetworkBeliefs:
         Raises
         ------
         EvidenceError
-            If a row has no target (which), or none has, or there is no column of a modality (which).
+            If a row has no target (which), or none has, or a modality has no column (which).
         """
         if isinstance(data, ModalityRows):
             evidence = Evidence.of(data, self.net.variables)

@@ -41,7 +41,7 @@ class PredictorBeliefs:
                 "the predictor does not say which modalities it looks at: name them by "
                 "modalities=[…]"
             )
-        self.names = tuple(modalities)
+        self.names = (modalities,) if isinstance(modalities, str) else tuple(modalities)
         self.states = tuple(np.asarray(model.classes_).tolist())
 
     def beliefs(self, rows: Any, modalities: Iterable[str]) -> Float64[np.ndarray, "rows classes"]:

@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from mmgraph.causal.modalities.analyse import analyse_predictions
+from mmgraph.causal.modalities.analyse import analyse_predictions, check_no_weights
 from mmgraph.causal.modalities.analysis import ModalityAnalysis
 from mmgraph.comparison.cross_validation import CrossValidation
 from mmgraph.data.multimodal_data import MultimodalData
@@ -49,6 +49,7 @@ class AnalysisJob(ClassificationJob):
         data: MultimodalData,
         page: Path | None = None,
     ) -> None:
+        check_no_weights(data)
         sets = modality_sets(data.modalities)
         if not {frozenset(s) for s in sets} <= {frozenset(s) for s in declaration.given}:
             declaration = replace(declaration, given=sets)

@@ -202,7 +202,7 @@ def test_modalities_are_contracted_to_a_graph_with_strength_and_confidence(net, 
     )
     graph = mm.analyse_modalities(net, "lung", structure=learned).graph
     assert graph.edges["history", "lung"]["confidence"] == 0.9
-    assert graph.edges["image", "lung"]["confidence"] == 0.2
+    assert list(graph.edges) == [("history", "lung")]  # xray -> lung is no arc of the structure
     assert not graph.has_edge("signs", "signs")
 
 
@@ -273,6 +273,8 @@ def test_more_than_twelve_are_analysed_without_all_sets():
     assert not analysis.pairs
     assert len(analysis.sets) == 30
     assert json.loads(analysis.to_json())["shapley"] is None
+    with pytest.raises(MmgraphError, match="14 modalities have too many sets for method='exact'"):
+        mm.analyse_modalities(net, "y", by="variable", method="exact")
 
 
 @pytest.mark.parametrize(
@@ -282,7 +284,16 @@ def test_more_than_twelve_are_analysed_without_all_sets():
         ({"modalities": {"a": ["lung"]}}, UnknownVariableError, "target 'lung'"),
         ({"modalities": {"a": ["xray"], "b": ["xray"]}}, MmgraphError, "'xray' stands twice"),
         ({"modalities": ["history"]}, MmgraphError, "are a mapping"),
+        ({"modalities": {}}, MmgraphError, "what is to be looked at"),
+        ({"modalities": {"a": ["xray"]}, "by": "variable"}, MmgraphError, "by='variable'"),
+        ({"modalities": {"a": ["xray"], "b": []}}, MmgraphError, "'b' has no variables"),
+        ({"modalities": {"lung": ["xray"]}}, MmgraphError, "'lung' is a modality and the target"),
+        ({"modalities": {"tub": ["xray"]}}, MmgraphError, "'tub' is a modality and a variable"),
         ({"method": "guess"}, MmgraphError, "'guess'"),
+        ({"method": "guess", "data": ROWS}, MmgraphError, "'guess'"),
+        ({"method": "samples", "data": ROWS}, MmgraphError, "no use for method='samples'"),
+        ({"draws": 5, "data": ROWS}, MmgraphError, "no use for draws=5"),
+        ({"draws": 0}, MmgraphError, "draws"),
         ({"data": {"xray": [0, 1]}}, EvidenceError, "nothing of the target 'lung'"),
         ({"data": {"xray": [0, 1], "lung": [None, 1]}}, EvidenceError, "row 0 has no 'lung'"),
         ({"data": {"lung": [0, 1]}, "groups": "person"}, UnknownVariableError, "'person'"),
@@ -314,5 +325,32 @@ def test_models_that_cannot_be_asked_are_refused():
         mm.analyse_modalities(model, "t", pd.DataFrame({"a": [0], "b": [1]}))
     with pytest.raises(LearningError, match=r"row 1.*'maybe'"):
         mm.analyse_modalities(model, "t", pd.DataFrame({"a": [0, 1], "b": 1, "t": ["n", "maybe"]}))
+    for option in ({"by": "variable"}, {"method": "exact"}, {"draws": 9}, {"structure": "s"}):
+        with pytest.raises(MmgraphError, match=f"a predictor has no use for {next(iter(option))}"):
+            mm.analyse_modalities(model, "t", pd.DataFrame({"a": [0], "t": ["n"]}), **option)
+    with pytest.raises(MmgraphError, match="'a' is a modality and the target"):
+        mm.analyse_modalities(model, "a", pd.DataFrame({"a": [0], "t": ["n"]}))
+    numbers = {name: [[0.0], [1.0]] for name in "ab"}
+    rows = mm.MultimodalData.of(numbers, ["n", "y"], name="t", weights=[1, 2])
+    with pytest.raises(LearningError, match="have weights"):
+        mm.analyse_modalities(model, "t", rows)
     with pytest.raises(MmgraphError, match="no prediction from b"):
         analyse_predictions("t", "ny", {("a",): np.eye(2), ("a", "b"): np.eye(2)}, np.arange(2))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"predicted": {"ab": np.eye(2)}}, "not by 'ab'"),
+        ({"predicted": {("a",): np.ones((2, 3)) / 3}}, r"from a has shape \(2, 3\)"),
+        ({"predicted": {("t",): np.eye(2)}}, "'t' is a modality and the target"),
+        ({"codes": [0, 3]}, "row 1: the code 3"),
+        ({"codes": [-1, 0]}, "row 0: the code -1"),
+        ({"codes": []}, r"shape \(0,\)"),
+        ({"groups": [1]}, "2 rows have 1 groups"),
+    ],
+)
+def test_predictions_that_do_not_fit_are_refused_by_name(options, message):
+    fitting = {"predicted": {("a",): np.eye(2)}, "codes": [0, 1]}
+    with pytest.raises(MmgraphError, match=message):
+        analyse_predictions("t", "ny", **(fitting | options))

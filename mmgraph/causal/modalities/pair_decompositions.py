@@ -1,0 +1,57 @@
+"""The partial information decomposition of each pair of modalities, in cells of beliefs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+from jaxtyping import Float64
+
+from mmgraph.causal.modalities.belief_cells import cells_of, pair_information, table_of_cells
+from mmgraph.causal.modalities.information.partial_information import PartialInformation
+from mmgraph.causal.modalities.information.tables import mutual_information
+from mmgraph.causal.modalities.set_figures import AllSets, Beliefs, Members, RowSets, TableSets
+
+_EXACT_CELLS, _ROW_CELLS = 20, 12
+"""Of each source in a decomposition."""
+
+
+def pair_decompositions(
+    sets: AllSets, names: Sequence[str]
+) -> dict[tuple[str, str], PartialInformation]:
+    """Return the decompositions of all pairs, those that tell most first."""
+    pairs = {pair: _pair(sets, pair) for pair in combinations(names, 2)}
+    return dict(sorted(pairs.items(), key=lambda item: -item[1].total))
+
+
+def _pair(sets: AllSets, pair: tuple[str, str]) -> PartialInformation:
+    """The decomposition of two modalities, in cells of beliefs where they have many."""
+    if isinstance(sets, TableSets):
+        first, second = (_merged(sets.margin(frozenset([name]))) for name in pair)
+        return pair_information(first, second, sets.figures[frozenset(pair)].information.value)
+    assert isinstance(sets, RowSets)
+    if sets.codes is None:
+        truth = sets.beliefs[frozenset(pair)]
+        together = sets.figures[frozenset(pair)].information.value
+    else:
+        truth = sets.truth(frozenset(pair))
+        together = mutual_information(_cell_table(sets, frozenset(pair), truth))
+    first, second = (_cell_table(sets, frozenset([name]), truth) for name in pair)
+    return pair_information(first, second, together)
+
+
+def _merged(table: Float64[np.ndarray, "outcomes states"]) -> np.ndarray:
+    """A source's table with the target, outcomes of near beliefs as one."""
+    table = table[table.any(1)]
+    weights = table.sum(1)
+    cells = cells_of(table / weights[:, None], weights, _EXACT_CELLS)
+    return table_of_cells(cells, table)
+
+
+def _cell_table(sets: RowSets, members: Members, truth: Beliefs) -> np.ndarray:
+    count = len(truth)
+    # Of labels that are counted each cell needs some: five rows for each state and pair of cells.
+    many = _ROW_CELLS if sets.codes is None else int((count / 5 / truth.shape[1]) ** 0.5)
+    many = min(max(many, 2, min(truth.shape[1], 8)), _ROW_CELLS)
+    return table_of_cells(cells_of(sets.beliefs[members], np.ones(count), many), truth)
