@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from os import PathLike
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float64
 
-from mmgraph.data.encoding import READING
 from mmgraph.graph.errors import LearningError, UnknownVariableError, check_choice, suggestion
 from mmgraph.learning.structure.bootstrap import Frequencies
 from mmgraph.learning.structure.bootstrap import bootstrap as bootstrapped
@@ -20,38 +19,21 @@ from mmgraph.learning.structure.constraint_based import learn_by_tests
 from mmgraph.learning.structure.constraints import Constraints, Edge
 from mmgraph.learning.structure.graphs.equivalence import Adjacency, topological_order
 from mmgraph.learning.structure.learned_structure import LearnedStructure
+from mmgraph.learning.structure.options import SearchOptions, check_count, sorted_options
 from mmgraph.learning.structure.problem import SCORES, StructureData
-from mmgraph.learning.structure.reading import MISSING_CELLS, check_cells, structure_data
+from mmgraph.learning.structure.reading import check_cells, structure_data
 from mmgraph.learning.structure.scores.records import ScoredRows
 from mmgraph.learning.structure.searches.best_graph import (
     SEARCHES,
     FoundGraph,
     best_graph,
+    child_score,
     graph_score,
 )
+from mmgraph.learning.structure.searches.order_averaging import averaged_arcs
 from mmgraph.learning.structure.structural_em import structural_em
 
-_KINDS = ("states", "modalities", "variables", "bins", "continuous", "groups", "weights")
-_CONSTRAINTS = ("max_parents", "roots", "leaves")
-
 _BY_TESTS = ("pc", "fci")
-
-
-@dataclass(frozen=True)
-class SearchOptions:
-    """The options of :func:`learn_structure` that say how to search; see there."""
-
-    restarts: int | None = None
-    strength: float = 1.0
-    held_out: float = 0.3
-    missing: str = "raise"
-    alpha: float = 0.05
-    test: str = "auto"
-    start: Sequence[Edge] = ()
-    threshold: float | None = None
-    threads: int | None = None
-    checkpoint: str | PathLike[str] | None = None
-    progress: Callable[[int, int], object] | None = None
 
 
 def learn_structure(
@@ -93,10 +75,15 @@ def learn_structure(
         How many times to learn anew from resampled rows, for the ``confidence`` of edges. Rows of
         an experiment are resampled among themselves.
     generator : torch.Generator, optional
-        The source of randomness: of restarts, held-out rows and the bootstrap.
+        The source of randomness: of restarts, held-out rows and the bootstrap; by default one with
+        the seed 0.
     states, modalities, variables, bins, continuous
         What the columns are, as for ``BayesianNetwork.from_data``; so are ``missing_cells`` (what
         stands for a missing cell), ``encoding``, ``separator`` and ``decimal``.
+    confidence : {"bootstrap", "orders"}
+        How sure edges are: by the bootstrap, or by their posterior probability over all orders of
+        the variables (Koivisto and Sood 2004; drawn orders above 12 variables, Friedman and Koller
+        2003), if the score is a logarithm of one.
     groups, weights : str
         Columns that say which rows belong together (a person, a recording), and how often each
         counts; weights may be an array.
@@ -144,51 +131,33 @@ def learn_structure(
     [('rain', 'wet')]
     """
     began = time.perf_counter()
-    reading, kinds, limits, search = _sorted_options(options)
+    reading, kinds, limits, search = sorted_options(options)
+    check_count("bootstrap", bootstrap)
     check_choice("score", score, SCORES, LearningError)
     check_choice("method", method, (*SEARCHES, *_BY_TESTS), LearningError)
-    rows = structure_data(data, interventions, reading=reading, **kinds)
+    # Structural EM draws the missing cells of each row by itself.
+    merge = search.missing != "em"
+    rows = structure_data(data, interventions, reading=reading, merge=merge, **kinds)
     check_cells(rows, search.missing)
     rows.check_score(score)
+    if score == "held-out" and search.missing == "em" and rows.is_incomplete:
+        raise LearningError(
+            "the score 'held-out' cannot be had of rows completed by draws: take 'bic'"
+        )
     modalities = {v.name: v.modality for v in rows.variables}
     constraints = Constraints.of(
         rows.names, modalities, tiers=tiers, required=required, forbidden=forbidden, **limits
     )
     constraints = rows.possible(constraints)
+    if generator is None:
+        generator = torch.Generator().manual_seed(0)
     seeds = torch.randint(2**31, (2,), generator=generator).tolist()
     learner = _Learner(rows, constraints, score, method, search, seeds)
     learned = replace(learner.learned(rows.weights), modalities=modalities)
-    if bootstrap:
-        frequencies = learner.bootstrap(bootstrap, generator)
+    if bootstrap or search.confidence == "orders":
+        frequencies = learner.frequencies(bootstrap, generator)
         learned = learned.with_frequencies(frequencies, search.threshold)
     return replace(learned, seconds=time.perf_counter() - began)
-
-
-def _sorted_options(
-    options: Mapping[str, Any],
-) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], SearchOptions]:
-    """Options of reading, of kinds of columns, of constraints and of the search."""
-    of_search = [f.name for f in fields(SearchOptions)]
-    names = {"missing_cells": "missing"} | {n: n for n in READING if n not in ("missing", "extra")}
-    allowed = (*names, *_KINDS, *_CONSTRAINTS, *of_search)
-    for name in options:
-        if name not in allowed:
-            raise LearningError(
-                f"there is no option {name!r}{suggestion(name, allowed)} (there are: "
-                f"{', '.join(allowed)})"
-            )
-    search = SearchOptions(**{n: v for n, v in options.items() if n in of_search})
-    check_choice("missing", search.missing, MISSING_CELLS, LearningError)
-    if not search.strength > 0:
-        raise LearningError(f"the strength of a score is positive, not {search.strength!r}")
-    if not 0 < search.held_out < 1:
-        raise LearningError(f"held_out is a share of the rows, not {search.held_out!r}")
-    return (
-        {names[n]: v for n, v in options.items() if n in names},
-        {n: v for n, v in options.items() if n in _KINDS},
-        {n: v for n, v in options.items() if n in _CONSTRAINTS},
-        search,
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,6 +193,13 @@ class _Learner:
     def _best(self, data: StructureData, start: Adjacency | None) -> FoundGraph:
         """The graph of best score on some rows."""
         rows = self._scored(data)
+        begin = self.constraints.required if start is None else start
+        for child, name in enumerate(data.names):
+            if not np.isfinite(child_score(rows, begin, child)):
+                raise LearningError(
+                    f"'{name}' cannot be scored with the {begin[:, child].sum()} parents that it "
+                    "starts from: they have too many states, or rows are too few"
+                )
         return best_graph(rows, self.method, self.options.restarts, self.seeds[0], start)
 
     def _scored(self, data: StructureData) -> ScoredRows:
@@ -248,8 +224,14 @@ class _Learner:
             score=graph_score(self._scored(replace(self.data, weights=weights)), learned.adjacency),
         )
 
-    def bootstrap(self, replicates: int, generator: torch.Generator | None) -> Frequencies:
-        """The shares of arcs in graphs of resampled rows."""
+    def frequencies(self, replicates: int, generator: torch.Generator) -> Frequencies:
+        """The shares of arcs in graphs of resampled rows, or their probabilities over orders."""
+        if self.options.confidence == "orders":
+            if replicates:
+                raise LearningError("confidence='orders' resamples no rows: leave bootstrap out")
+            if self.data.is_incomplete:
+                raise LearningError("confidence='orders' is for rows without missing cells")
+            return averaged_arcs(self._scored(self.data), seed=self.seeds[0])
         weights, is_set = self.data.weights, len(self.data.is_set) > 0
         whole = self.data.has_whole(weights)
         share = np.ones_like(weights) if whole else weights
@@ -263,8 +245,27 @@ class _Learner:
             threads=self.options.threads,
             progress=self.options.progress,
             checkpoint=self.options.checkpoint,
-            belongs_to={"score": self.score, "method": self.method, "names": self.data.names},
+            belongs_to=self._identity(),
         )
+
+    def _identity(self) -> dict[str, Any]:
+        """What a bootstrap depends on, for its checkpoints."""
+        data, limits = self.data, self.constraints
+        arrays = (data.codes, data.values, data.weights, data.experiment, data.is_set, data.groups)
+        digest = hashlib.sha256()
+        for array in (*arrays, limits.allowed, limits.required):
+            digest.update(np.ascontiguousarray([] if array is None else array).tobytes())
+        told = {"threads", "checkpoint", "progress", "threshold"}
+        options = {f.name: getattr(self.options, f.name) for f in fields(self.options)}
+        return {
+            "score": self.score,
+            "method": self.method,
+            "names": data.names,
+            "rows and constraints": digest.hexdigest(),
+            "max_parents": limits.max_parents,
+            "options": {name: value for name, value in options.items() if name not in told},
+            "seeds": list(self.seeds),
+        }
 
     def _start(self) -> Adjacency | None:
         """The graph to start from."""
@@ -286,9 +287,24 @@ class _Learner:
         """How many of each row, or whole groups of rows, the score is the likelihood of."""
         if self.score != "held-out":
             return None
-        random, share = np.random.default_rng(self.seeds[1]), self.options.held_out
-        weights, groups = data.weights, data.groups
-        if groups is None and data.has_whole(weights):
-            return random.binomial(weights.astype(np.int64), share).astype(np.float64)
+        weights, whole = data.weights, data.has_whole(data.weights)
+        shares = self._held_out_shares()
+        held = weights * shares
+        if self.data.groups is None and whole:
+            # Copies that a bootstrap draws of one row stay on one side.
+            held = np.random.default_rng(self.seeds[1]).binomial(weights.astype(np.int64), shares)
+        if not 0 < held.sum() < weights.sum():
+            raise LearningError(
+                "the score 'held-out' needs rows on both sides: there are too few rows or groups, "
+                f"or held_out={self.options.held_out:g} is too near an end"
+            )
+        return held.astype(np.float64)
+
+    def _held_out_shares(self) -> Float64[np.ndarray, " rows"]:
+        """The share of each row's copies that is held out, in every replicate."""
+        random, share = np.random.default_rng(self.seeds[1] + 1), self.options.held_out
+        weights, groups = self.data.weights, self.data.groups
+        if groups is None and self.data.has_whole(weights):
+            return random.binomial(weights.astype(np.int64), share) / np.maximum(weights, 1)
         units = np.arange(len(weights)) if groups is None else groups
-        return weights * (random.random(int(units.max()) + 1) < share)[units]
+        return (random.random(int(units.max()) + 1) < share)[units].astype(np.float64)

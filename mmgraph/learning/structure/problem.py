@@ -36,8 +36,11 @@ SCORES = {
 _LIKELIHOODS = ("bic", "aic", "held-out")
 """The scores that tables of continuous, or of continuous and discrete, variables have."""
 
-_MOST_BITS = 1 << 33
-"""Rows are kept as bits, too, while these are no more."""
+_MOST_COPIES = 16
+"""Rows are kept as bits, too, if they count at most so often on average."""
+
+_FEW_STATES = 16
+"""Variables of more states have no bits: going through the rows is quicker."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,13 +79,15 @@ class StructureData:
 
     @property
     def targets(self) -> list[list[int]]:
-        """The variables that each experiment set, by number."""
-        return [np.flatnonzero(row).tolist() for row in self.is_set]
+        """The variables that each experiment with rows set, by number."""
+        made = np.unique(self.experiment[self.weights > 0])
+        return [np.flatnonzero(self.is_set[e]).tolist() for e in made if e >= 0]
 
     @property
     def always_set(self) -> Bool[np.ndarray, " variables"]:
         """Which variables were set in every row."""
-        return np.vstack([self.is_set, np.zeros(len(self.variables), bool)])[self.experiment].all(0)
+        by_experiment = np.vstack([self.is_set, np.zeros(len(self.variables), bool)])
+        return by_experiment[self.experiment[self.weights > 0]].all(0)
 
     @staticmethod
     def has_whole(weights: Float64[np.ndarray, " rows"]) -> bool:
@@ -168,7 +173,8 @@ class StructureData:
         trained = sets * (weights if held_out is None else weights - held_out)
         held = np.zeros((0, len(weights))) if held_out is None else sets * held_out
         values, log_scale = self._standardised(weights)
-        bits, first_bit, counted = self._bits(weights, sets, allowed=held_out is None)
+        with_bits = held_out is None and self._has_bits(weights)
+        bits, first_bit, counted = self._bits(weights if with_bits else 0 * weights, sets)
         totals = np.maximum(trained.sum(1), 1.0)
         moments = np.stack([_moments(values, w) for w in trained])
         if score == "bge":
@@ -218,41 +224,47 @@ class StructureData:
             return np.zeros((0, len(weights))), log_scale
         total = weights.sum()
         centred = self.values - ((self.values @ weights) / total)[:, None]
-        scale = np.sqrt((centred**2 @ weights) / total)
+        largest = np.abs(centred).max(1)
+        largest[largest == 0] = 1.0
+        # Squares of what is left of tiny or huge units would leave the range of doubles.
+        centred /= largest[:, None]
+        spread = np.sqrt((centred**2 @ weights) / total)
         continuous = [i for i, v in enumerate(self.variables) if not v.is_discrete]
-        scale[scale == 0] = 1.0  # in a bootstrap sample; what is constant in all rows is refused
-        log_scale[continuous] = np.log(scale)
-        return centred / scale[:, None], log_scale
+        spread[spread == 0] = 1.0  # in a bootstrap sample; what is constant in all rows is refused
+        log_scale[continuous] = np.log(spread) + np.log(largest)
+        return centred / spread[:, None], log_scale
+
+    def _has_bits(self, weights: Float64[np.ndarray, " rows"]) -> bool:
+        """Whether rows are kept as bits, too: where they count a small whole number of times."""
+        return self.has_whole(weights) and 0 < weights.sum() <= _MOST_COPIES * len(weights)
 
     def _bit_bytes(self, weights: Float64[np.ndarray, " rows"]) -> int:
-        states = sum(v.cardinality for v in self.variables if v.is_discrete)
-        bits = int(weights.sum()) * states
-        return bits // 8 if bits <= _MOST_BITS else 0
+        """How much bits take, and the index by which they are made."""
+        if not self._has_bits(weights):
+            return 0
+        states = [v.cardinality for v in self.variables if v.is_discrete]
+        few = [n for n in states if n <= _FEW_STATES]
+        return int(weights.sum()) * (8 + sum(few) // 8)
 
     def _bits(
-        self,
-        weights: Float64[np.ndarray, " rows"],
-        sets: Float64[np.ndarray, "sets rows"],
-        allowed: bool,
+        self, weights: Float64[np.ndarray, " rows"], sets: Float64[np.ndarray, "sets rows"]
     ) -> tuple[
         UInt64[np.ndarray, "states words"],
         Int64[np.ndarray, " discrete"],
         UInt64[np.ndarray, "sets words"],
     ]:
         """Return a bit a row for each state and each set, and each variable's first state."""
-        cards = [v.cardinality for v in self.variables if v.is_discrete]
-        first = np.cumsum([0, *cards])
-        if not (allowed and self.has_whole(weights) and len(cards) and self._bit_bytes(weights)):
-            return np.zeros((0, 0), np.uint64), first[:-1], np.zeros((len(sets), 0), np.uint64)
+        states = np.array([v.cardinality for v in self.variables if v.is_discrete], np.int64)
+        few = states <= _FEW_STATES
+        first = np.where(few, np.cumsum(states * few) - states * few, -1)
         each = np.repeat(np.arange(len(weights)), weights.astype(np.int64))
-        bits = np.stack(
-            [
-                _packed(codes[each] == s)
-                for codes, c in zip(self.codes, cards, strict=True)
-                for s in range(c)
-            ]
-        )
-        return bits, first[:-1], np.stack([_packed(some[each] > 0) for some in sets])
+        words = (len(each) + 63) // 64
+        bits = np.zeros((int((states * few).sum()), words), np.uint64)
+        for codes, row, count in zip(self.codes[few], first[few], states[few], strict=True):
+            cells = codes[each]
+            for s in range(count):
+                bits[row + s] = _packed(cells == s)
+        return bits, first, np.stack([_packed(some[each] > 0) for some in sets])
 
 
 def _packed(marks: Bool[np.ndarray, " rows"]) -> UInt64[np.ndarray, " words"]:

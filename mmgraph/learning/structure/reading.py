@@ -18,8 +18,9 @@ from mmgraph.data.inferred_states import ManyStatesWarning, states_in
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.table import CHUNK_ROWS, Table
 from mmgraph.data.tables import open_table
-from mmgraph.graph.column_reader import plain_array
+from mmgraph.graph.column_reader import plain_array, spelling, spellings
 from mmgraph.graph.errors import LearningError, UnknownVariableError, suggestion
+from mmgraph.graph.state_labels import is_missing
 from mmgraph.graph.variable import Variable
 from mmgraph.learning.conditionals.skeleton import skeleton
 from mmgraph.learning.counts import IncompleteDataError
@@ -37,6 +38,7 @@ def structure_data(
     groups: str | None = None,
     weights: object = None,
     reading: Mapping[str, Any] | None = None,
+    merge: bool = True,
     **kinds: Any,
 ) -> StructureData:
     """Return the rows of a table as a graph is learned from them.
@@ -51,6 +53,9 @@ def structure_data(
         A column, or how often each row counts.
     reading : mapping, optional
         How to read the table, as for ``mm.open_table``.
+    merge : bool, optional
+        Whether equal rows of states become one that counts as often; rows of groups, with
+        measurements, or whose weights are not whole numbers stay apart.
     **kinds
         ``states``, ``modalities``, ``variables``, ``bins`` and ``continuous``, as for
         ``BayesianNetwork.from_data``.
@@ -78,7 +83,7 @@ def structure_data(
                 f"{role} names '{column}', which is no column of {table.origin}{hint}"
             )
     asked = kinds.pop("variables", None) or table.columns
-    names = [n for n in asked if n not in roles.values()]
+    names = [n for n in ([asked] if isinstance(asked, str) else asked) if n not in roles.values()]
     if len(names) < 2:
         raise LearningError(f"{table.origin} has {len(names)} variables; a graph needs two")
     variables, _, modelled = skeleton(table.select(names), (), variables=names, **kinds)
@@ -88,7 +93,8 @@ def structure_data(
     columns = table.select([*names, *(v.name for v in experiment)])
     by_name = {v.name: v for v in (*variables, *experiment)}
     values, group_of_row = np.zeros((0, 0)), None
-    if groups is None and all(v.is_discrete for v in variables):
+    merge = merge and groups is None and all(v.is_discrete for v in variables)
+    if merge and (weights is None or StructureData.has_whole(checked_weights(weights))):
         codes, each = distinct_rows(columns, by_name, weights=weights)
     else:
         rows = encode(columns, by_name)
@@ -132,9 +138,11 @@ def _column(table: Table, name: str) -> np.ndarray:
 
 def weights_column(table: Table, name: str) -> Float64[np.ndarray, " rows"]:
     """The weights in a column."""
-    chunks = table.select([name]).chunks(CHUNK_ROWS)
-    weight = Variable(name, family="gaussian")
-    read = [real_values(weight, [chunk[name]], table, 0).numpy() for chunk in chunks]
+    weight, first = Variable(name, family="gaussian"), 0
+    read: list[np.ndarray] = []
+    for chunk in table.select([name]).chunks(CHUNK_ROWS):
+        read.append(real_values(weight, [chunk[name]], table, first).numpy())
+        first += len(read[-1])
     return np.concatenate(read)
 
 
@@ -154,12 +162,14 @@ def _experiments(
     """The column of experiments as a variable, and which variables each of its labels set."""
     if column is None:
         return [], np.zeros((0, len(names)), bool)
+    if not _has_cells(table, column):
+        return [], np.zeros((0, len(names)), bool)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ManyStatesWarning)
         labels = states_in(table.select([column]), [column], constant=True)[column]
     is_set = np.zeros((len(labels), len(names)), bool)
-    for experiment, label in enumerate(map(str, labels)):
-        targets = [label] if label in names else [t for t in _SEPARATORS.split(label) if t.strip()]
+    for experiment, label in enumerate(str(label).strip() for label in labels):
+        targets = [label] if label in names else [t for t in _SEPARATORS.split(label) if t]
         for target in targets:
             if target not in names:
                 raise UnknownVariableError(
@@ -170,19 +180,29 @@ def _experiments(
     return [Variable(column, labels)], is_set
 
 
+def _has_cells(table: Table, column: str) -> bool:
+    """Whether a column has a cell that is not missing."""
+    hidden = spellings(table.missing_cells())
+    return any(
+        not is_missing(cell) and spelling(cell) not in hidden
+        for chunk in table.select([column]).chunks(CHUNK_ROWS)
+        for cell in set(np.asarray(plain_array(chunk[column]), object).tolist())
+    )
+
+
 def check_cells(data: StructureData, missing: str) -> None:
     """Refuse constant measurements, and missing cells where nothing is said of them (by column).
 
     Raises
     ------
     IncompleteDataError
-        If cells are missing, and ``missing`` says to raise, or is "available" and they are of a
-        continuous variable.
+        If cells are missing, and ``missing`` says to raise, or is "available" and a variable is
+        continuous.
     LearningError
         If a measurement is constant, a weight is not positive anywhere, or a variable is set in
         every row.
     """
-    lacking = {}
+    lacking: dict[str, float] = {}
     discrete = [v.name for v in data.variables if v.is_discrete]
     continuous = [v.name for v in data.variables if not v.is_discrete]
     for name, codes in zip(discrete, data.codes, strict=True):
@@ -194,12 +214,14 @@ def check_cells(data: StructureData, missing: str) -> None:
             raise LearningError(
                 f"the column '{name}' is constant: it can have no edges; leave it out"
             )
-    if not data.weights.sum() > 0:
-        raise LearningError("the weights of all rows are zero")
+    total = float(data.weights.sum())
+    if total < 2:
+        raise LearningError(
+            f"the weights of all rows are zero or sum to {total:g}: a weight says how often a row "
+            "counts, so that they sum to the number of rows"
+        )
     for name in lacking:
-        if lacking[name] and (
-            missing == "raise" or (missing == "available" and name in continuous)
-        ):
+        if lacking[name] and (missing == "raise" or (missing == "available" and continuous)):
             cure = "missing='em' learns from incomplete rows"
             if not continuous:
                 cure += ", missing='available' from those that a score needs"

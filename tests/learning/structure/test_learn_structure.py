@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import mmgraph as mm
-from mmgraph.graph.errors import LearningError, UnknownVariableError
+from mmgraph.graph.errors import FormatError, LearningError, UnknownVariableError
 from mmgraph.learning.counts import IncompleteDataError
 from mmgraph.learning.structure.constraints import Constraints
 from mmgraph.learning.structure.graphs.equivalence import cpdag, structural_hamming_distance
@@ -157,8 +157,11 @@ def test_missing_cells_are_refused_or_scored_where_known():
         ({"start": [("gene", "scann")]}, UnknownVariableError, "did you mean 'scan'"),
         ({"strength": 0.0}, LearningError, "positive, not 0.0"),
         ({"held_out": 2}, LearningError, "share of the rows, not 2"),
+        ({"restarts": "a"}, LearningError, "restarts is a whole number from 0 on, not 'a'"),
+        ({"bootstrap": 1.5}, LearningError, "bootstrap is a whole number from 0 on, not 1.5"),
+        ({"threshold": 1.5}, LearningError, "at most 1, not 1.5"),
+        ({"score": "held-out", "held_out": 1e-9}, LearningError, "rows on both sides"),
         ({"variables": ["gene"]}, LearningError, "has 1 variables; a graph needs two"),
-        ({"weights": np.zeros(600)}, LearningError, "weights of all rows are zero"),
         ({"method": "pc", "weights": np.full(600, 0.5)}, LearningError, "whole"),
     ],
 )
@@ -202,3 +205,85 @@ def test_rows_of_modalities_bring_groups_and_weights_that_are_no_variables():
     learned = mm.learn_structure(data, tiers=[["genome"], ["image"]])
     assert len(learned.names) == 3
     assert learned.modalities["scan"] == "image"
+
+
+def independent(rows, columns=6, states=2, seed=0):
+    random = np.random.default_rng(seed)
+    return pd.DataFrame({f"v{i}": random.integers(0, states, rows) for i in range(columns)})
+
+
+def test_chance_differences_between_known_rows_are_no_edges():
+    frame = independent(1000, 10).astype(object)
+    frame = frame.mask(np.random.default_rng(1).random(frame.shape) < 0.3)
+    assert len(mm.learn_structure(frame, missing="available").edges) <= 2
+    with pytest.raises(LearningError, match="take 'tabu' or 'climb', or missing='em'"):
+        mm.learn_structure(frame, missing="available", method="orders")
+
+
+def test_rows_of_few_patterns_are_completed_by_many_draws():
+    random = np.random.default_rng(0)
+    x = random.integers(0, 2, 20_000)
+    y = np.where(random.random(20_000) < 0.55, x, 1 - x).astype(object)
+    z = random.integers(0, 2, 20_000).astype(object)
+    y[random.random(20_000) < 0.5] = None
+    z[random.random(20_000) < 0.5] = None
+    learned = mm.learn_structure({"x": x, "y": y, "z": z}, missing="em")
+    assert [frozenset(e) for e in learned.edges] == [frozenset("xy")]
+
+
+def test_weights_that_are_not_whole_leave_rows_single():
+    frame = chain(300).assign(alone=np.random.default_rng(5).integers(0, 2, 300))
+    whole = mm.learn_structure(frame, bootstrap=30)
+    other = mm.learn_structure(frame, bootstrap=30, weights=np.full(300, 1.0 + 1e-9))
+    for pair, share in other.edge_confidence.items():
+        assert share == pytest.approx(whole.edge_confidence.get(pair, 0.0), abs=0.25)
+
+
+def test_replicates_are_not_scored_by_copies_of_what_they_learned_from():
+    learned = mm.learn_structure(independent(300, 6, 3), score="held-out", bootstrap=10)
+    assert sum(learned.confidence.values()) <= 2 * len(learned.edges)
+
+
+@pytest.mark.parametrize("total", [0.0, 1.0])
+def test_weights_that_are_shares_are_refused(total):
+    with pytest.raises(LearningError, match=f"zero or sum to {total:g}"):
+        mm.learn_structure(chain(), weights=np.full(600, total / 600))
+
+
+def test_experiments_without_rows_say_nothing():
+    frame = chain(400).drop(columns="note")
+    column = pd.Categorical([""] * 400, categories=["", "gene"])
+    learned = mm.learn_structure(frame.assign(by=column), interventions="by")
+    assert len(learned.cpdag[1]) == 1
+    nothing = mm.learn_structure(frame.assign(by=np.nan), interventions="by")
+    assert nothing.cpdag == learned.cpdag
+
+
+def test_checkpoints_of_other_rows_or_options_are_refused(tmp_path):
+    options = {"bootstrap": 3, "checkpoint": tmp_path / "kept"}
+    once = mm.learn_structure(chain(), **options)
+    assert mm.learn_structure(chain(), **options).confidence == once.confidence
+    for frame, other in ((chain(seed=1), {}), (chain(), {"forbidden": [("gene", "scan")]})):
+        with pytest.raises(FormatError, match="rows and constraints"):
+            mm.learn_structure(frame, **options, **other)
+
+
+def test_without_a_generator_answers_are_the_same():
+    options = {"score": "held-out", "bootstrap": 3}
+    first, second = (mm.learn_structure(chain(100), **options) for _ in range(2))
+    assert (first.score, first.confidence) == (second.score, second.confidence)
+
+
+def test_units_do_not_change_the_graph():
+    random = np.random.default_rng(0)
+    x = random.normal(size=300)
+    y = x + random.normal(size=300)
+    for unit in (1.0, 1e-200, 1e200):
+        assert len(mm.learn_structure({"x": x * unit, "y": y}).edges) == 1
+
+
+def test_probabilities_over_orders_are_confidence():
+    learned = mm.learn_structure(chain(), confidence="orders", score="bdeu")
+    assert learned.edge_confidence[frozenset(("gene", "scan"))] == pytest.approx(1.0, abs=1e-6)
+    with pytest.raises(LearningError, match="leave bootstrap out"):
+        mm.learn_structure(chain(), confidence="orders", bootstrap=5)

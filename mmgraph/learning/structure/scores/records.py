@@ -40,10 +40,10 @@ class ScoredRows(NamedTuple):
     moments, held_out_moments : float64, shape (sets, 1 + continuous, 1 + continuous)
         Weighted sums of products of (1, *values); for BGe the posterior's scatter matrix.
     bits : uint64, shape (states of all discrete variables, words)
-        A bit for each row (as often as it counts) in which a variable has a state; no words where
-        weights are no small whole numbers.
+        A bit for each row (as often as it counts) in which a variable of few states has a state; no
+        words where weights are no small whole numbers.
     first_bit : int64, shape (discrete,)
-        The row of each variable's first state in ``bits``.
+        The row of each variable's first state in ``bits``; -1 where it has more states.
     counted : uint64, shape (sets, words)
         A bit for each row that counts.
     complete : bool

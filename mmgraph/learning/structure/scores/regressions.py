@@ -21,7 +21,7 @@ from mmgraph.learning.structure.scores.records import (
     MAX_CELLS,
     ScoredRows,
 )
-from mmgraph.learning.structure.scores.tables import compiled
+from mmgraph.learning.structure.scores.tables import compiled, parents_of_set
 
 Variables = Int64[np.ndarray, " places"]
 Moments = Float64[np.ndarray, "configurations m m"]
@@ -65,6 +65,24 @@ def continuous_family(rows: ScoredRows, child: int, parents: Variables, gains: G
         family.write_gains(score, gains)
     # The rows' values were divided by their scale, which takes from every density.
     return score - family.counted * float(rows.log_scale[child])
+
+
+def score_regressions(rows: ScoredRows, child: int, scores: Float64[np.ndarray, " sets"]) -> None:
+    """Score all sets of parents of a variable in a table without discrete ones, in place."""
+    family = _Family(rows, child, np.empty(0, np.int64))
+    limits = (rows.allowed[:, child], rows.required[:, child], rows.max_parents)
+    offset = family.counted * float(rows.log_scale[child])
+    _score_sets(family.scale, family.moments, family.held, limits, child, offset, scores)
+
+
+@compiled
+def _score_sets(scale, moments, held, limits, child, offset, scores):
+    for some in range(len(scores)):
+        parents, legal = parents_of_set(limits, child, some)
+        if legal:
+            members = np.zeros(len(parents) + 1, np.int64)
+            members[1:] = parents + 1  # all variables are continuous: a place is a number
+            scores[some] = _score(scale, moments, held, members, child + 1) - offset
 
 
 class _Family:
@@ -181,17 +199,22 @@ def _moments(values, weights, number, configurations, places):
 @compiled
 def _score(scale, moments, held, members, y):
     """The score of the regression of ``y`` on ``members``, over all configurations."""
-    score = -scale.price * len(moments) * (len(members) + 1)
-    for q in range(len(moments)):
-        factor, residual, log_det = _eliminate(moments[q], members, y)
+    size = len(moments)
+    counts, residuals, squares = np.empty(size), np.empty(size), np.empty(size)
+    marginal = 0.0
+    for q in range(size):
+        factor, residuals[q], log_det = _eliminate(moments[q], members, y)
+        counts[q], squares[q] = moments[q][0, 0], moments[q][y, y]
         if scale.kind == BGE:
-            score += _marginal(scale, len(members) - 1, log_det, residual)
+            marginal += _marginal(scale, len(members) - 1, log_det, residuals[q])
         elif scale.kind == HELD_OUT:
-            score += _held_out(moments[q], held[q], members, y, factor, residual, scale.strength)
-        else:
-            pooled = len(moments) == 1
-            score += _likelihood(moments[q][0, 0], residual, moments[q][y, y], pooled)
-    return score
+            squares[q] = _held_out_squares(held[q], members, y, factor)
+    if scale.kind == BGE:
+        return marginal
+    if scale.kind == HELD_OUT:
+        return _held_out(counts, residuals, held[:, 0, 0], squares, len(members), scale.strength)
+    likelihood = _likelihood(counts, residuals, squares.sum(), len(members))
+    return likelihood - scale.price * size * (len(members) + 1)
 
 
 @compiled
@@ -229,19 +252,36 @@ def _eliminate(moments, members, y):
 
 
 @compiled
-def _likelihood(count, residual, squares, pooled):
-    """Log-likelihood of a regression's rows, at the variance that fits them best.
+def _pooled(counts, residuals, coefficients):
+    """The variance of a regression's residuals over all configurations; negative: too few rows.
 
-    In one of several configurations a row of the child's own variance (1: values are standardised)
-    is added to those that estimate it, since few rows leave none.
+    Half as many rows as parameters, and fewer, fit themselves.
     """
-    if count <= 0:
-        return 0.0
-    if pooled:
-        variance = max(residual, 1e-12 * squares, 1e-300) / count
-        return -0.5 * count * (math.log(2 * math.pi * variance) + 1.0)
-    variance = (residual + 1.0) / (count + 1.0)
-    return -0.5 * (count * math.log(2 * math.pi * variance) + residual / variance)
+    total = counts.sum()
+    if 2 * len(counts) * (coefficients + 1) > total:
+        return -1.0
+    return residuals.sum() / (total - len(counts) * coefficients)
+
+
+@compiled
+def _likelihood(counts, residuals, squares, coefficients):
+    """Log-likelihood of a regression's rows, each configuration at the variance that fits it best.
+
+    To those of several configurations one row of the pooled variance is added, since few rows may
+    leave none. Few rows in all score ``-inf``.
+    """
+    pooled = _pooled(counts, residuals, coefficients)
+    if pooled < 0:
+        return -np.inf
+    least = max(1e-12 * squares / counts.sum(), 1e-300)
+    added = 1.0 if len(counts) > 1 else 0.0
+    total = 0.0
+    for q in range(len(counts)):
+        if counts[q] > 0:
+            variance = max((residuals[q] + added * pooled) / (counts[q] + added), least)
+            spread = residuals[q] / variance if variance > least else counts[q]
+            total -= 0.5 * (counts[q] * math.log(2 * math.pi * variance) + spread)
+    return total
 
 
 @compiled
@@ -259,12 +299,8 @@ def _marginal(scale, parents, log_det, residual):
 
 
 @compiled
-def _held_out(moments, held, members, y, factor, residual, strength):
-    """Log-likelihood of held-out rows at the regression of the others."""
-    count = held[0, 0]
-    if count <= 0:
-        return 0.0
-    variance = (residual + strength) / (moments[0, 0] + strength)
+def _held_out_squares(held, members, y, factor):
+    """Squares of what the regression of other rows leaves of ``y`` in the held-out ones."""
     size = len(members)
     slopes = np.zeros(size)
     for k in range(size - 1, -1, -1):
@@ -278,34 +314,53 @@ def _held_out(moments, held, members, y, factor, residual, strength):
         squares -= 2.0 * slopes[a] * held[members[a], y]
         for b in range(size):
             squares += slopes[a] * slopes[b] * held[members[a], members[b]]
-    return -0.5 * (count * math.log(2 * math.pi * variance) + squares / variance)
+    return squares
+
+
+@compiled
+def _held_out(counts, residuals, held_counts, squares, coefficients, strength):
+    """Log-likelihood of held-out rows; ``strength`` rows of the pooled variance are added."""
+    pooled = _pooled(counts, residuals, coefficients)
+    if pooled < 0:
+        return -np.inf
+    total = 0.0
+    for q in range(len(counts)):
+        if held_counts[q] > 0:
+            variance = (residuals[q] + strength * pooled) / (counts[q] + strength)
+            variance = max(variance, 1e-12)
+            total -= 0.5 * (
+                held_counts[q] * math.log(2 * math.pi * variance) + squares[q] / variance
+            )
+    return total
 
 
 @compiled
 def _gains_of_all(scale, moments, members, y):
     """What each continuous variable gains by joining, by place, from partial covariances."""
-    gains = np.zeros(moments.shape[1])
-    pooled = len(moments) == 1
-    for q in range(len(moments)):
+    configurations, size = len(moments), moments.shape[1]
+    counts, squares = moments[:, 0, 0].copy(), moments[:, y, y].sum()
+    residuals, left = np.empty(configurations), np.empty((size, configurations))
+    gains = np.zeros(size)
+    for q in range(configurations):
         table = moments[q]
-        factor, residual, log_det = _eliminate(table, members, y)
-        if scale.kind == BGE:
-            before = _marginal(scale, len(members) - 1, log_det, residual)
-        else:
-            before = _likelihood(table[0, 0], residual, table[y, y], pooled)
-        for x in range(1, table.shape[0]):
+        factor, residuals[q], log_det = _eliminate(table, members, y)
+        for x in range(1, size):
             square, product = table[x, x], table[x, y]
             for k in range(len(members)):
                 square -= factor[k, x] ** 2
                 product -= factor[k, x] * factor[k, y]
-            if square <= _COLLINEAR * table[x, x]:
-                if pooled:
-                    gains[x] = -np.inf
-                continue
-            left = max(residual - product**2 / square, 0.0)
-            if scale.kind == BGE:
-                after = _marginal(scale, len(members), log_det + math.log(square), left)
-            else:
-                after = _likelihood(table[0, 0], left, table[y, y], pooled)
-            gains[x] += after - before
-    return gains - scale.price * len(moments)
+            left[x, q] = residuals[q]
+            if square > _COLLINEAR * table[x, x]:
+                left[x, q] = max(residuals[q] - product**2 / square, 0.0)
+                if scale.kind == BGE:
+                    grown = log_det + math.log(square)
+                    gains[x] += _marginal(scale, len(members), grown, left[x, q])
+                    gains[x] -= _marginal(scale, len(members) - 1, log_det, residuals[q])
+            elif configurations == 1:
+                gains[x] = -np.inf
+    if scale.kind != BGE:
+        before = _likelihood(counts, residuals, squares, len(members))
+        for x in range(1, size):
+            gains[x] += _likelihood(counts, left[x], squares, len(members) + 1) - before
+        gains -= scale.price * configurations
+    return gains

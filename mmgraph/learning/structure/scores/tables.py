@@ -58,7 +58,7 @@ def _shared(first, second):
 def table_score(counts, held_out, groups, states, kind, strength, total, complete):
     """The score of a table of counts, in which the cells of each state of the parents lie together.
 
-    Where cells are missing, the likelihood of the rows that have all of them stands for all rows.
+    Where cells are missing, the score of the rows that have all of them stands for that of all.
     """
     score, counted = 0.0, 0.0
     if kind in (BIC, AIC):
@@ -71,8 +71,8 @@ def table_score(counts, held_out, groups, states, kind, strength, total, complet
             if mass > 0:
                 counted += mass
                 score -= mass * math.log(mass)
-        price = 0.5 * math.log(total) if kind == BIC else 1.0
-        score = _of_all_rows(score, counted, total, complete) - price * groups * (states - 1)
+        price = 0.5 * math.log(max(counted, 1.0)) if kind == BIC else 1.0
+        score = _of_all_rows(score - price * groups * (states - 1), counted, total, complete)
     elif kind == HELD_OUT:
         for g in range(groups):
             mass = 0.0
@@ -145,32 +145,81 @@ def discrete_family(rows, child, parents, gains):
     rest = (states, rows.kind, rows.strength, rows.totals[here], rows.complete)
     score = table_score(counts, held, group_count, *rest)
     if len(gains):
-        if rows.complete:
-            _gains_of_leaving(rows, parents, counts, held, score, rest, gains)
-        else:  # fewer variables are known together in more rows
-            for parent in parents:
-                fewer = parents[parents != parent]
-                gains[parent] = discrete_family(rows, child, fewer, np.empty(0)) - score
+        _gains_of_leaving(rows, parents, counts, held, score, rest, gains)
         joining = _that_may_join(rows, child, parents, cells, score)
-        size = 0
+        few = _with_few_states(rows, child, parents, joining, counts, len(cell))
+        if len(few):
+            _gains_by_bits(rows, child, parents, few, counts, score, rest, gains)
         for v in joining:
-            size += rows.states[v]
-        filled = 0
-        for c in range(cells):
-            filled += counts[c] > 0
-        by_bits = _NS_PER_WORD * filled * rows.bits.shape[1] * size
-        if 0 < by_bits < _NS_PER_ROW * len(joining) * len(cell):
-            _gains_by_bits(rows, child, parents, joining, counts, score, rest, gains)
-        else:
-            for v in joining:
-                codes = rows.codes[rows.place[v]]
-                more = _joint_histogram(cell, codes, weights, cells, rows.states[v])
-                more_held = more
-                if rows.kind == HELD_OUT:
-                    more_held = _joint_histogram(cell, codes, held_weights, cells, rows.states[v])
-                groups = group_count * rows.states[v]
-                gains[v] = table_score(more, more_held, groups, *rest) - score
+            if v in few:
+                continue
+            codes = rows.codes[rows.place[v]]
+            more = _joint_histogram(cell, codes, weights, cells, rows.states[v])
+            more_held = more
+            if rows.kind == HELD_OUT:
+                more_held = _joint_histogram(cell, codes, held_weights, cells, rows.states[v])
+            gains[v] = _gain(more, more_held, cells, score, rest)
     return score
+
+
+@compiled
+def _gain(more, more_held, cells, score, rest):
+    """What a variable gains by joining; in ``more`` its states move slowest.
+
+    Where cells are missing, both families are scored on the rows that have all of the larger one:
+    on different rows, chance alone would tell them apart.
+    """
+    states, complete = rest[0], rest[-1]
+    after = table_score(more, more_held, len(more) // states, *rest)
+    if complete:
+        return after - score
+    fewer = np.zeros(cells)
+    for c in range(len(more)):
+        fewer[c % cells] += more[c]
+    return after - table_score(fewer, fewer, cells // states, *rest)
+
+
+@compiled
+def _with_few_states(rows, child, parents, joining, counts, size):
+    """The variables that may join whose counts are had sooner from bits than from the rows."""
+    none = joining[:0]
+    if rows.bits.shape[1] == 0 or rows.first_bit[rows.place[child]] < 0:
+        return none
+    for parent in parents:
+        if rows.first_bit[rows.place[parent]] < 0:
+            return none
+    few = np.empty(len(joining), np.int64)
+    number, states, filled = 0, 0, 0
+    for v in joining:
+        if rows.first_bit[rows.place[v]] >= 0:
+            few[number] = v
+            number += 1
+            states += rows.states[v]
+    for c in range(len(counts)):
+        filled += counts[c] > 0
+    by_bits = _NS_PER_WORD * filled * rows.bits.shape[1] * states
+    return few[:number] if by_bits < _NS_PER_ROW * number * size else none
+
+
+@compiled
+def parents_of_set(limits, child, some):
+    """The parents in a set, bit ``i`` the ``i``-th variable but the child, and whether they may be.
+
+    ``limits`` are what may and must be a parent, and how many there may be.
+    """
+    allowed, required, most = limits
+    parents = np.empty(len(allowed), np.int64)
+    count, legal = 0, True
+    for v in range(len(allowed)):
+        if v == child:
+            continue
+        if some >> (v if v < child else v - 1) & 1:
+            parents[count] = v
+            count += 1
+            legal = legal and allowed[v]
+        else:
+            legal = legal and not required[v]
+    return parents[:count], legal and count <= most
 
 
 @compiled
@@ -218,7 +267,10 @@ def _joint_histogram(cell, codes, weights, cells, states):
 
 @compiled
 def _gains_of_leaving(rows, parents, counts, held, score, rest, gains):
-    """What the score gains by each parent's leaving: its axis is summed out of the counts."""
+    """What the score gains by each parent's leaving: its axis is summed out of the counts.
+
+    So the rows are the same where cells are missing, too, as they are in ``_gain``.
+    """
     cells, inner = len(counts), rest[0]
     for at in range(len(parents) - 1, -1, -1):
         states = rows.states[parents[at]]
@@ -288,7 +340,7 @@ def _gains_by_bits(rows, child, parents, joining, counts, score, rest, gains):
                 tables[begin[i] + last, c] = _shared(mask, rows.bits[first + last])
     for i in range(len(joining)):
         table = tables[begin[i] : begin[i + 1]].reshape(-1)
-        gains[joining[i]] = table_score(table, table, len(table) // rest[0], *rest) - score
+        gains[joining[i]] = _gain(table, table, cells, score, rest)
 
 
 @compiled

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -63,7 +62,6 @@ def best_graph(
     restarts: int | None = None,
     seed: int = 0,
     start: Adjacency | None = None,
-    progress: Callable[[str, float], object] | None = None,
 ) -> FoundGraph:
     """Return the best graph that a search finds.
 
@@ -78,36 +76,22 @@ def best_graph(
         of a tabu search.
     seed : int, optional
     start : array of bool, optional
-        Where all but "exact" begin; by default the required edges alone.
-    progress : callable, optional
-        Called with each step's name and the best score so far.
+        Where all but "exact" begin, a graph that has a score; by default the required edges alone.
 
     Raises
     ------
     LearningError
         If the method is unknown, "exact" has too many variables, "ges" has constraints or what else
-        makes equivalent graphs unequal, or required edges make a family that is too large to score.
+        makes equivalent graphs unequal, or cells are missing and the method is none for that.
     """
     check_choice("method", method, SEARCHES, LearningError)
-    count = len(rows.states)
+    method = _chosen(method, rows)
     begin = np.array(rows.required if start is None else start)
-    if not np.isfinite(graph_score(rows, begin)):
-        raise LearningError(
-            "the edges to start from give a variable more parents than can be scored"
-        )
-    if method == "auto":
-        method = "exact" if count <= _EXACT_VARIABLES else "orders"
-        method = "tabu" if count > _ORDERED_VARIABLES else method
     if method == "exact":
-        if count > MOST_VARIABLES:
-            raise LearningError(
-                f"method='exact' is for up to {MOST_VARIABLES} variables, and there are {count}: "
-                "take method='orders'"
-            )
         adjacency = exact_graph(rows)
         score = graph_score(rows, adjacency)
         return FoundGraph(adjacency, score, "exact: the best of all graphs", [("exact", score)])
-    search = _Search(rows, seed, progress)
+    search = _Search(rows, seed)
     if method == "ges":
         check_classes(rows)
         search.improve_classes(begin)
@@ -127,15 +111,37 @@ def best_graph(
     return search.found("orders improved by moves of one variable, then a tabu search")
 
 
+def _chosen(method: str, rows: ScoredRows) -> str:
+    """The search that is meant, checked to be one for these rows."""
+    count = len(rows.states)
+    if method == "auto":
+        method = "exact" if count <= _EXACT_VARIABLES else "orders"
+        if count > _ORDERED_VARIABLES or not rows.complete:
+            method = "tabu"
+    if not rows.complete and method not in ("tabu", "climb"):
+        raise LearningError(
+            f"method='{method}' compares scores of different rows where cells are missing; take "
+            "'tabu' or 'climb', or missing='em'"
+        )
+    if method == "exact" and count > MOST_VARIABLES:
+        raise LearningError(
+            f"method='exact' is for up to {MOST_VARIABLES} variables, and there are {count}: "
+            "take method='orders'"
+        )
+    return method
+
+
 def graph_score(rows: ScoredRows, adjacency: Adjacency) -> float:
     """Return the score of a graph, the sum of its families'."""
-    total = 0.0
-    for child in range(len(adjacency)):
-        key = np.zeros(key_words(len(adjacency)), np.uint64)
-        for parent in np.flatnonzero(adjacency[:, child]):
-            change_parent(key, parent)
-        total += family_score(rows, child, key, np.empty(0))
-    return total
+    return sum(child_score(rows, adjacency, child) for child in range(len(adjacency)))
+
+
+def child_score(rows: ScoredRows, adjacency: Adjacency, child: int) -> float:
+    """Return what one variable adds to the score of a graph; ``-inf`` if it cannot be scored."""
+    key = np.zeros(key_words(len(adjacency)), np.uint64)
+    for parent in np.flatnonzero(adjacency[:, child]):
+        change_parent(key, parent)
+    return family_score(rows, child, key, np.empty(0))
 
 
 def _usual_restarts(rows: ScoredRows) -> int:
@@ -163,10 +169,8 @@ def causes_first(
 class _Search:
     """The best graph so far, and what is known of families."""
 
-    def __init__(
-        self, rows: ScoredRows, seed: int, progress: Callable[[str, float], object] | None
-    ) -> None:
-        self.rows, self.progress = rows, progress
+    def __init__(self, rows: ScoredRows, seed: int) -> None:
+        self.rows = rows
         self.random = np.random.default_rng(seed)
         self.memo: Memo = empty_memo(len(rows.states))
         self.best: Adjacency = np.array(rows.required)
@@ -194,8 +198,6 @@ class _Search:
         if score > self.score + 1e-6:
             self.best, self.score, self._failures = adjacency, score, -1
             self.trace.append((step, float(score)))
-        if self.progress is not None:
-            self.progress(step, float(self.score))
 
     def improve(self, order: Int64[np.ndarray, " variables"]) -> None:
         """Improve an order, then its graph."""

@@ -25,9 +25,13 @@ def climb(
     """Improve a graph in place, and return its score.
 
     A pair of variables is left alone for ``tabu`` changes after one of its own; after ``patience``
-    changes without a better graph the search ends. Required edges must be in the graph.
+    changes without a better graph the search ends. Required edges must be in the graph. Where cells
+    are missing, gains are those of different rows and need not add up: it ends without a gain, or
+    at a graph that it has seen.
     """
     count = len(rows.states)
+    patience = patience if rows.complete else 0
+    seen = set()
     keys = np.zeros((count, memo.keys.shape[1]), np.uint64)
     gains = np.empty((count, count))  # by child, then parent
     score = 0.0
@@ -51,6 +55,10 @@ def climb(
         free_from[x, y] = free_from[y, x] = step + 1 + tabu
         adjacency[x, y] = change == ADD
         adjacency[y, x] = change == TURN
+        if not rows.complete:
+            if (code := adjacency.tobytes()) in seen:
+                break
+            seen.add(code)
         for parent, child in ((x, y), (y, x))[: 2 if change == TURN else 1]:
             change_parent(keys[child], parent)
             gains[child] = memo.gains[remembered(rows, memo, child, keys[child])]

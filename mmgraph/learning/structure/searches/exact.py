@@ -15,7 +15,8 @@ import numpy as np
 from mmgraph.graph.memory_budget import check_required, default_memory_budget
 from mmgraph.learning.structure.scores.families import change_parent, family_score
 from mmgraph.learning.structure.scores.records import AIC, BIC, ScoredRows, key_words
-from mmgraph.learning.structure.scores.tables import compiled
+from mmgraph.learning.structure.scores.regressions import score_regressions
+from mmgraph.learning.structure.scores.tables import compiled, discrete_family, parents_of_set
 
 MOST_VARIABLES = 20
 """More take too long: twice the families for every variable."""
@@ -49,41 +50,51 @@ def family_scores(rows: ScoredRows, margin: float = 0.0) -> np.ndarray:
     """
     count = len(rows.states)
     scores = np.full((count, 1 << max(count - 1, 0)), -np.inf)
-    key, no_gains = np.zeros(key_words(count), np.uint64), np.empty(0)
     for child in range(count):
-        price = _price(rows, child)
-        for some in range(scores.shape[1]):
-            legal, states = _key_of_set(rows.states, rows.allowed, rows.required, child, some, key)
-            # A likelihood is at most 1; the empty set comes first.
-            hopeless = price > 0 and some > 0 and -price * states <= scores[child, 0] - margin
-            if legal and some.bit_count() <= rows.max_parents and not hopeless:
-                scores[child, some] = family_score(rows, child, key, no_gains)
+        if rows.states[child] > 0:
+            _score_tables(rows, child, _price(rows, child), scores[child])
+        elif (rows.states == 0).all():
+            score_regressions(rows, child, scores[child])
+        else:
+            _score_families(rows, child, scores[child])
     return scores
 
 
 def _price(rows: ScoredRows, child: int) -> float:
     """What a state of the parents costs a discrete child."""
-    if rows.states[child] == 0 or rows.kind not in (BIC, AIC):
+    if rows.kind not in (BIC, AIC):
         return 0.0
     total = float(rows.totals[rows.rows_of[child]])
     return (math.log(total) / 2 if rows.kind == BIC else 1.0) * (int(rows.states[child]) - 1)
 
 
+def _score_families(rows: ScoredRows, child: int, scores: np.ndarray) -> None:
+    """Score sets of parents of both kinds one by one."""
+    key, no_gains = np.zeros(key_words(len(rows.states)), np.uint64), np.empty(0)
+    limits = (rows.allowed[:, child], rows.required[:, child], rows.max_parents)
+    for some in range(len(scores)):
+        parents, legal = parents_of_set(limits, child, some)
+        if legal:
+            key[:] = 0
+            for v in parents:
+                change_parent(key, v)
+            scores[some] = family_score(rows, child, key, no_gains)
+
+
 @compiled
-def _key_of_set(states, allowed, required, child, some, key):
-    """Write the key of a set of the child's others; whether it is allowed, its configurations."""
-    key[:] = 0
-    legal, configurations = True, 1.0
-    for v in range(len(states)):
-        if v == child:
-            continue
-        if some >> (v if v < child else v - 1) & 1:
-            change_parent(key, v)
-            legal = legal and allowed[v, child]
-            configurations *= states[v]
-        else:
-            legal = legal and not required[v, child]
-    return legal, configurations
+def _score_tables(rows, child, price, scores):
+    """Score all sets of parents of a discrete child."""
+    no_gains = np.empty(0)
+    limits = (rows.allowed[:, child], rows.required[:, child], rows.max_parents)
+    for some in range(len(scores)):
+        parents, legal = parents_of_set(limits, child, some)
+        configurations = 1.0
+        for v in parents:
+            configurations *= rows.states[v]
+        # A likelihood is at most 1; the empty set comes first.
+        hopeless = price > 0 and some > 0 and -price * configurations <= scores[0]
+        if legal and not hopeless:
+            scores[some] = discrete_family(rows, child, parents, no_gains)
 
 
 @compiled

@@ -41,9 +41,9 @@ def referee(score, strength, codes, weights, child, parents, everything=None):
             cell = 1.0 if score == "k2" else strength / (shared * len(counts))
             value += gammaln(cell * len(counts)) - gammaln(cell * len(counts) + counts.sum())
             value += (gammaln(cell + counts) - gammaln(cell)).sum()
-    value *= total / weights[known].sum()
-    price = {"bic": math.log(total) / 2, "aic": 1.0}.get(score, 0.0)
-    return value - price * configurations * (STATES[child] - 1)
+    counted = weights[known].sum()
+    price = {"bic": math.log(counted) / 2, "aic": 1.0}.get(score, 0.0)
+    return (value - price * configurations * (STATES[child] - 1)) * total / counted
 
 
 @given(
@@ -67,7 +67,10 @@ def test_scores_and_gains_are_those_of_the_definition(seed, score, child, chosen
     assert value == pytest.approx(referee(score, strength, codes, weights, child, parents))
     for v in set(range(4)) - {child}:
         changed = sorted(set(parents) ^ {v})
-        gain = referee(score, strength, codes, weights, child, changed) - value
+        # Both families are scored on the rows that have all of the larger one.
+        full = (codes[[*parents, v, child]] >= 0).all(0)
+        same = (score, strength, codes, weights * full, child)
+        gain = referee(*same, changed, weights.sum()) - referee(*same, parents, weights.sum())
         # A parent whose price alone is more than can be won is not looked at.
         assert gains[v] == pytest.approx(gain, abs=1e-8) or (gains[v] == -np.inf and gain < 0)
 
