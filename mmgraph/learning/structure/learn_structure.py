@@ -156,7 +156,9 @@ def learn_structure(
     learned = replace(learner.learned(rows.weights), modalities=modalities)
     if bootstrap or search.confidence == "orders":
         frequencies = learner.frequencies(bootstrap, generator)
-        learned = learned.with_frequencies(frequencies, search.threshold)
+        learned = learned.with_frequencies(
+            frequencies, search.threshold, max_parents=constraints.max_parents
+        )
     return replace(learned, seconds=time.perf_counter() - began)
 
 
@@ -207,22 +209,20 @@ class _Learner:
         return data.scored_rows(self.constraints, self.score, strength, held_out=held_out)
 
     def _by_tests(self, weights: Float64[np.ndarray, " rows"]) -> LearnedStructure:
-        """What PC or FCI finds; of PC's graph the score is said, too."""
-        options = self.options
+        """What PC or FCI finds; of PC's graph on all rows the score is said, too."""
+        all_rows = weights is self.data.weights
         learned = learn_by_tests(
             self.data,
             self.constraints,
             weights=weights,
-            method="pc" if self.method == "pc" else "fci",
-            test=options.test,
-            alpha=options.alpha,
+            method=self.method,
+            test=self.options.test,
+            alpha=self.options.alpha,
+            isolate_constant=not all_rows,
         )
-        if self.method == "fci":
+        if self.method == "fci" or not all_rows:
             return learned
-        return replace(
-            learned,
-            score=graph_score(self._scored(replace(self.data, weights=weights)), learned.adjacency),
-        )
+        return replace(learned, score=graph_score(self._scored(self.data), learned.adjacency))
 
     def frequencies(self, replicates: int, generator: torch.Generator) -> Frequencies:
         """The shares of arcs in graphs of resampled rows, or their probabilities over orders."""
@@ -280,7 +280,7 @@ class _Learner:
                     raise UnknownVariableError(f"start names '{name}', which is no variable{hint}")
             graph[places[cause], places[effect]] = True
         self.constraints.check(graph, "the graph to start from")
-        topological_order(graph)
+        topological_order(graph, self.constraints.names)
         return graph
 
     def _held_out(self, data: StructureData) -> Float64[np.ndarray, " rows"] | None:

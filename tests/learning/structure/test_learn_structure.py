@@ -287,3 +287,13 @@ def test_probabilities_over_orders_are_confidence():
     assert learned.edge_confidence[frozenset(("gene", "scan"))] == pytest.approx(1.0, abs=1e-6)
     with pytest.raises(LearningError, match="leave bootstrap out"):
         mm.learn_structure(chain(), confidence="orders", bootstrap=5)
+
+
+def test_what_cannot_be_scored_is_named():
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(3, 2)), columns=["a", "b"])
+    with pytest.raises(LearningError, match="'a' cannot be scored with the 0 parents"):
+        mm.learn_structure(frame)
+    wide = independent(40, 12, 8)
+    start = [(f"v{i}", "v0") for i in range(1, 12)]
+    with pytest.raises(LearningError, match="'v0' cannot be scored with the 11 parents"):
+        mm.learn_structure(wide, start=start)

@@ -57,15 +57,13 @@ def test_the_same_seed_finds_the_same_graph_and_says_how():
     codes = random.integers(0, 3, (15, 80))
     codes[1:] = np.where(random.random((14, 80)) < 0.5, codes[:-1], codes[1:])
     rows = records(data(codes, states=(3,) * 15), "aic")
-    steps = []
-    found = best_graph(rows, seed=1, progress=lambda step, score: steps.append((step, score)))
+    found = best_graph(rows, seed=1)
     again = best_graph(rows, seed=1)
     assert (found.adjacency == again.adjacency).all()
     assert found.trace == again.trace
     scores = [score for _, score in found.trace]
     assert scores == sorted(scores)
     assert scores[-1] == pytest.approx(found.score)
-    assert len(steps) >= len(scores)
     assert "order" in found.method
     assert "restarts" in found.method
     better = best_graph(rows, "climb", start=found.adjacency)
@@ -79,8 +77,3 @@ def test_bad_input_is_refused_by_name():
     many = records(data(np.zeros((21, 3), int), states=(2,) * 21), "bic")
     with pytest.raises(LearningError, match=r"up to 20 variables, and there are 21.*orders"):
         best_graph(many, "exact")
-    large = records(data(np.zeros((12, 3), int), states=(4,) * 12), "bic")
-    start = np.zeros((12, 12), bool)
-    start[1:, 0] = True
-    with pytest.raises(LearningError, match="more parents than can be scored"):
-        best_graph(large, "climb", start=start)

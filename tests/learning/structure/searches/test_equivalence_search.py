@@ -138,5 +138,5 @@ def test_experiments_and_missing_cells_are_refused():
     with pytest.raises(LearningError, match="experiments"):
         best_graph(records(rows, "bic"), "ges")
     codes[0, 0] = -1
-    with pytest.raises(LearningError, match="missing cells"):
+    with pytest.raises(LearningError, match="cells are missing"):
         best_graph(records(data(codes, states=(2, 2, 2)), "bic"), "ges")
