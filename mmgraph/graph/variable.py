@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -230,6 +230,13 @@ class Variable:
             and self.shape == other.shape
             and self.family == other.family
         )
+
+
+def unused_name(name: str, taken: Collection[str]) -> str:
+    """Return a name, with a prime, or several, where it is taken."""
+    while name in taken:
+        name += "'"
+    return name
 
 
 def named_states(variables: Iterable[Variable], codes: Iterable[int]) -> str:

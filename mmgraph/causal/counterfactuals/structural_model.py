@@ -20,7 +20,7 @@ from mmgraph.graph.conditionals.deterministic_and_softmax import Deterministic
 from mmgraph.graph.errors import CausalError, GraphError, UnknownVariableError, suggestion
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factors.table import TableFactor
-from mmgraph.graph.variable import Variable
+from mmgraph.graph.variable import Variable, unused_name
 from mmgraph.inference.query import sample
 from mmgraph.inference.samples import Samples
 from mmgraph.networks.bayesian_network import BayesianNetwork
@@ -158,7 +158,7 @@ class StructuralModel:
         for name in network.topological_order():
             table = answers.table_of(network, name)
             prior, functions = coupled(name, table, coupling)
-            noise = f"noise({name})"
+            noise = unused_name(f"noise({name})", network.variables)
             exogenous[noise] = prior
             endogenous[name] = ((noise, *network.parents(name)), functions)
         kept = {n: v.states if v.states is not None else () for n, v in network.variables.items()}

@@ -28,7 +28,7 @@ from mmgraph.graph.errors import CausalError, MmgraphError, ZeroProbabilityError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.memory_budget import check_required
-from mmgraph.graph.variable import Variable
+from mmgraph.graph.variable import Variable, unused_name
 from mmgraph.inference.query import joint, log_partition
 from mmgraph.networks.bayesian_network import BayesianNetwork
 
@@ -177,7 +177,8 @@ class _Program:
     ) -> None:
         self.network, self.worlds, self.responses = network, worlds, responses
         self.shared = shared
-        self.axes = {f"response({r.variable.name})": r for r in responses}
+        taken = worlds.copies
+        self.axes = {unused_name(f"response({r.variable.name})", taken): r for r in responses}
         self.by_copy = {name: axis for axis, r in self.axes.items() for name in r.copies}
         self.sizes = [worlds.variables[worlds.copies[s].variable].cardinality for s in shared]
 

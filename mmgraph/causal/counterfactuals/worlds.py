@@ -18,7 +18,7 @@ from mmgraph.graph.errors import (
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.state_labels import MISSING, index
-from mmgraph.graph.variable import Variable
+from mmgraph.graph.variable import Variable, unused_name
 from mmgraph.inference.possible_rows import named_rows
 from mmgraph.networks.bayesian_network import BayesianNetwork
 
@@ -156,9 +156,10 @@ class ParallelWorlds:
 
     def _named(self, copy: Copy, name: str) -> str:
         """The name of a copy, which is new unless another world has the same one."""
-        name = self._names.setdefault(copy, name)
-        self.copies[name] = copy
-        return name
+        if copy not in self._names:
+            self._names[copy] = name = unused_name(name, self.copies)
+            self.copies[name] = copy
+        return self._names[copy]
 
     def copy_of(self, name: str, do: Do) -> str:
         """Return the copy of a variable in a world; of one that is set, a constant."""

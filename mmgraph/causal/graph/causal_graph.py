@@ -10,8 +10,20 @@ import networkx as nx
 
 from mmgraph.causal.graph.separation import Adjacency, bits
 from mmgraph.graph.errors import GraphError, UnknownVariableError, suggestion
+from mmgraph.graph.variable import unused_name
 
 Edge = tuple[str, str]
+
+
+def hidden_causes(nodes: Collection[str], pairs: Iterable[Edge]) -> dict[str, Edge]:
+    """Return names that no node has for what each pair of nodes shares, with the pair."""
+    causes: dict[str, Edge] = {}
+    taken = set(nodes)
+    for a, b in pairs:
+        name = unused_name(f"{a} <-> {b}", taken)
+        causes[name] = (a, b)
+        taken.add(name)
+    return causes
 
 
 class CausalGraph:
@@ -99,7 +111,7 @@ class CausalGraph:
 
     def projected_on(self, observed: Collection[str]) -> CausalGraph:
         """Return the latent projection on some of the nodes, as :meth:`projected`."""
-        causes = {f"{a} <-> {b}": (a, b) for a, b in self.bidirected.edges}
+        causes = hidden_causes(self.nodes, self.bidirected.edges)
         some = set(observed)
         return CausalGraph.projected(
             [*self.nodes, *causes],

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 
-from mmgraph.causal.graph.causal_graph import CausalGraph, Edge
+from mmgraph.causal.graph.causal_graph import CausalGraph, Edge, hidden_causes
 from mmgraph.formats.files import read_text
 from mmgraph.formats.resolve import model_folders
 from mmgraph.formats.text import Token, TokenReader
@@ -126,9 +126,8 @@ class _Parser:
         if end.kind != "end":
             reader.fail(end.start, f"expected nothing after the last '}}', found {end}")
         latent = [*self.roles.get("latent", {})]
-        hidden = [(f"{a} <-> {b}", a, b) for a, b in map(sorted, self.bidirected)]
-        arrows = [*self.directed, *((h, n) for h, *pair in hidden for n in pair)]
-        causes = [h for h, *_ in hidden]
+        causes = hidden_causes(self.nodes, ((a, b) for a, b in map(sorted, self.bidirected)))
+        arrows = [*self.directed, *((h, n) for h, pair in causes.items() for n in pair)]
         try:
             graph = CausalGraph.projected([*self.nodes, *causes], arrows, [*latent, *causes])
         except GraphError as error:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from mmgraph.graph.variable import unused_name
+
 Names = Mapping[str, str]
 """What variables are called: a summed one gets a prime where its name is taken."""
 
@@ -263,11 +265,8 @@ def _written(expression: Expression, names: Names, style: _Style) -> str:
         names = dict(names)
         taken = set(names.values())
         for variable in expression.over:
-            called = variable
-            while called in taken:
-                called += "'"
-            names[variable] = called
-            taken.add(called)
+            names[variable] = unused_name(variable, taken)
+            taken.add(names[variable])
         return style.total(listed(expression.over), _written(expression.body, names, style))
     assert isinstance(expression, Ratio)
     return style.quotient(

@@ -116,3 +116,18 @@ def test_what_cannot_be_bounded():
         mm.counterfactual_bounds(sure, [({}, {"y": 1})], impossible)
     with pytest.raises(ZeroProbabilityError, match="every model"):
         mm.counterfactual_bounds(sure, [({"x": 1}, {"y": 1})], impossible)
+
+
+def test_variables_may_be_called_like_copies_responses_and_noise():
+    tables = {"x": [0.5, 0.5], "y": [[[0.8, 0.2], [0.3, 0.7]], [[0.4, 0.6], [0.1, 0.9]]]}
+
+    def answers(name: str):
+        net = mm.BayesianNetwork.from_tables([("x", "y"), (name, "y")], tables | {name: [0.3, 0.7]})
+        worlds = [({"x": 1}, {"y": 1}), ({"x": 0}, {"y": 0, name: 1})]
+        bounds = mm.counterfactual_bounds(net, worlds)
+        monotone = mm.StructuralModel.from_network(net, "monotone").probability(worlds)
+        return bounds.lower, bounds.upper, monotone
+
+    plain = answers("z")
+    for name in ("y(x=1)", "response(y)", "noise(y)"):
+        assert answers(name) == pytest.approx(plain, abs=1e-9)

@@ -50,3 +50,8 @@ def test_an_edge_to_what_is_no_node_names_the_nearest():
         UnknownVariableError, match="'imag', which is no node; did you mean 'image'"
     ):
         CausalGraph(["image", "y"], [("imag", "y")])
+
+
+def test_nodes_may_be_called_like_a_hidden_cause():
+    graph = CausalGraph(["a", "b", "a <-> b"], [("a <-> b", "b")], [("a", "b")])
+    assert list(graph.projected_on(["a", "b"]).bidirected.edges) == [("a", "b")]

@@ -86,3 +86,9 @@ def test_published_graphs_are_read_as_pgmpy_reads_them():
 def test_errors_say_where_and_what_was_expected(text, message):
     with pytest.raises(FormatError, match=message):
         read_dagitty(text)
+
+
+def test_a_variable_may_be_called_like_a_hidden_cause():
+    graph = read_dagitty('dag { a <-> b; "a <-> b" -> b }').graph
+    assert graph.nodes == ("a", "b", "a <-> b")
+    assert list(graph.bidirected.edges) == [("a", "b")]
