@@ -115,10 +115,10 @@ def read(name_or_path: str | os.PathLike[str]) -> Any:
         return read_native(place) if place.is_dir() else _read_file(place)
     if is_directory:
         raise FormatError(f"{path} is a directory without a network.json")
-    if (models_directory() / f"{name}.toml").is_file():
-        raise FormatError(f"'{name}' is a ready model to be fitted: mmgraph run {name}")
     if name in BUNDLED:
         raise MissingExtraError("interop", "pgmpy", f"the network '{name}'")
+    if (models_directory() / f"{name}.toml").is_file():
+        raise FormatError(f"'{name}' is a ready model to be fitted: mmgraph run {name}")
     names = dict.fromkeys((*known_names(), *BUNDLED))
     raise FormatError(f"there is no file and no network called '{name}'{nearest(name, names)}")
 

@@ -138,6 +138,7 @@ def test_no_format_needs_another_package(tmp_path):
 def test_without_pgmpy_there_are_the_models_alone(models, monkeypatch):
     monkeypatch.setattr(resolve, "find_spec", lambda _: None)
     write_bif(sprinkler(), models / "garden.bif")
+    (models / "sachs.toml").write_text("")  # a ready model of this name is another thing
     assert known_names() == ["garden"]
     for name in BUNDLED:
         with pytest.raises(MissingExtraError, match=f"'{name}' needs .*mmgraph.interop.") as raised:
