@@ -56,7 +56,8 @@ def analyse_modalities(
     Without data a network is asked about itself: exactly by its joint distribution where that
     fits, and else by rows drawn from it. With data figures are those of its answers to these
     rows: information is how far the log-loss falls below the entropy of the target's shares, in
-    expectation a lower bound of what the modalities hold.
+    expectation a lower bound of what the modalities hold: what a model cannot express (synergy, of
+    one that adds modalities up) is missed.
 
     Parameters
     ----------

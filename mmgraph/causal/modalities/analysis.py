@@ -62,8 +62,10 @@ class ModalityAnalysis:
         What is lost without a modality.
     pairs : dict of (str, str) to PartialInformation
         What is redundant, unique and synergistic in two modalities (BROJA), those that tell most
-        first. Beliefs by many outcomes, by draws and by rows are in cells of near ones. None of
-        more than 12.
+        first; atoms add up to the information in ``sets``, or to zero where that is negative.
+        Beliefs by many outcomes, by draws and by rows are in cells of near ones, which say how much
+        of the lesser information is redundant. None of more than 12 modalities, and of fewer than
+        20 rows of data a state.
     o_information : float or None
         Of the modalities and the target: positive where redundancy prevails. None where there is
         no exact joint distribution of more than two.
@@ -299,6 +301,10 @@ class ModalityAnalysis:
             lines.append(
                 f"  {a} and {b}: redundant {atoms.redundant:.3f}, {a} alone {atoms.unique[0]:.3f}, "
                 f"{b} alone {atoms.unique[1]:.3f}, synergy {atoms.synergy:.3f}"
+            )
+        if self.pairs and self.method == "data":
+            lines.append(
+                "  (in pairs bits of log-loss are parted by counts of rows in cells of beliefs)"
             )
         return "\n".join(lines)
 

@@ -6,6 +6,8 @@ a cell. Cells tell less than beliefs, never more.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float64, Int64
 
@@ -16,6 +18,7 @@ from mmgraph.causal.modalities.information.tables import mutual_information
 Beliefs = Float64[np.ndarray, "rows states"]
 
 _ROUNDS = 50
+_ROUNDING = 1e-12
 
 
 def cells_of(
@@ -68,23 +71,29 @@ def table_of_cells(
 def pair_information(
     first: Float64[np.ndarray, "cells states"],
     second: Float64[np.ndarray, "cells states"],
-    together: float,
+    told: Sequence[float],
 ) -> PartialInformation:
     """Return the BROJA decomposition of two sources from the table of each with the target.
 
-    Union information depends on these tables alone; ``together`` is what both tell in bits, and no
-    less than that counts as synergy.
+    ``told`` is what the first tells, the second and both, in bits: atoms add up to it, negative
+    figures as zero. Of the tables, whose own information may be less (cells) or more (counts of few
+    rows), is taken which share of the lesser information is redundant.
     """
     target = first.sum(0)
     first, second = (t[t.any(1)][:, target > 0] for t in (first, second))
     target = target[target > 0]
     least = least_information(first[:, None, :] * (second / second.sum(0))[None, :, :])
     one, two = mutual_information(first), mutual_information(second)
-    union = float(np.clip(mutual_information(least.table), max(one, two), one + two))
+    shared = one + two - mutual_information(least.table)
+    first_alone, second_alone, both = (max(bits, 0.0) for bits in told)
+    lesser, greater = sorted((first_alone, second_alone))
+    scale = lesser / min(one, two) if min(one, two) > _ROUNDING else 0.0
+    redundant = float(np.clip(shared * scale, max(lesser + greater - both, 0.0), None))
+    redundant = min(redundant, lesser)
     return PartialInformation(
-        max(one + two - union, 0.0),
-        (union - two, union - one),
-        max(together - union, 0.0),
+        redundant,
+        (first_alone - redundant, second_alone - redundant),
+        max(both - (lesser + greater - redundant), 0.0),
         "broja",
-        least.gap / float(np.log(2)),
+        least.gap * scale / float(np.log(2)),
     )

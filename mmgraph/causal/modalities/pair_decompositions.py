@@ -10,35 +10,37 @@ from jaxtyping import Float64
 
 from mmgraph.causal.modalities.belief_cells import cells_of, pair_information, table_of_cells
 from mmgraph.causal.modalities.information.partial_information import PartialInformation
-from mmgraph.causal.modalities.information.tables import mutual_information
 from mmgraph.causal.modalities.set_figures import AllSets, Beliefs, Members, RowSets, TableSets
 
 _EXACT_CELLS, _ROW_CELLS = 20, 12
 """Of each source in a decomposition."""
+_ROWS_PER_STATE = 20
+"""Five for each state and pair of cells, of which there are four at least."""
 
 
 def pair_decompositions(
     sets: AllSets, names: Sequence[str]
 ) -> dict[tuple[str, str], PartialInformation]:
-    """Return the decompositions of all pairs, those that tell most first."""
+    """Return the decompositions of all pairs, those that tell most first; of few rows none."""
+    if isinstance(sets, RowSets) and sets.codes is not None:
+        rows, states = sets.beliefs[frozenset()].shape
+        if rows < _ROWS_PER_STATE * states:
+            return {}
     pairs = {pair: _pair(sets, pair) for pair in combinations(names, 2)}
     return dict(sorted(pairs.items(), key=lambda item: -item[1].total))
 
 
 def _pair(sets: AllSets, pair: tuple[str, str]) -> PartialInformation:
     """The decomposition of two modalities, in cells of beliefs where they have many."""
+    singles = [frozenset([name]) for name in pair]
+    told = [sets.figures[s].information.value for s in (*singles, frozenset(pair))]
     if isinstance(sets, TableSets):
-        first, second = (_merged(sets.margin(frozenset([name]))) for name in pair)
-        return pair_information(first, second, sets.figures[frozenset(pair)].information.value)
-    assert isinstance(sets, RowSets)
-    if sets.codes is None:
-        truth = sets.beliefs[frozenset(pair)]
-        together = sets.figures[frozenset(pair)].information.value
+        first, second = (_merged(sets.margin(single)) for single in singles)
     else:
+        assert isinstance(sets, RowSets)
         truth = sets.truth(frozenset(pair))
-        together = mutual_information(_cell_table(sets, frozenset(pair), truth))
-    first, second = (_cell_table(sets, frozenset([name]), truth) for name in pair)
-    return pair_information(first, second, together)
+        first, second = (_cell_table(sets, single, truth) for single in singles)
+    return pair_information(first, second, told)
 
 
 def _merged(table: Float64[np.ndarray, "outcomes states"]) -> np.ndarray:

@@ -251,6 +251,27 @@ def test_predictors_are_asked_with_each_set_of_modalities():
         again.acquire(frame[:1])
 
 
+def test_pairs_of_rows_add_up_to_the_log_loss_and_need_rows():
+    generator = np.random.default_rng(0)
+    codes = np.arange(60) % 2
+    sets = [("a",), ("b",), ("a", "b")]
+    noise = {s: np.stack([p := generator.random(60), 1 - p], 1) for s in sets}
+    assert analyse_predictions("t", "ny", noise, codes).pairs["a", "b"].total == 0
+    sure = np.where(np.eye(2)[codes] == 1, 0.9, 0.1)
+    wrong = analyse_predictions("t", "ny", dict.fromkeys(sets, 1 - sure), codes)
+    assert wrong.pairs["a", "b"].total == 0
+    mixed = {("a",): sure, ("b",): noise["b",] / 4 + sure * 3 / 4}
+    mixed["a", "b"] = sure**2 / (sure**2).sum(1, keepdims=True)
+    analysis = analyse_predictions("t", "ny", mixed, codes)
+    atoms = analysis.pairs["a", "b"]
+    for name, unique in zip("ab", atoms.unique, strict=True):
+        assert atoms.redundant + unique == pytest.approx(analysis.information[name].value)
+    assert atoms.total == pytest.approx(analysis.whole.information.value)
+    assert "log-loss are parted by counts" in repr(analysis)
+    few = {s: table[:39] for s, table in mixed.items()}
+    assert not analyse_predictions("t", "ny", few, codes[:39]).pairs
+
+
 def test_frames_and_json_hold_every_figure(exact):
     frame = exact.to_frame()
     assert frame.loc["image", "information"] == exact.information["image"].value
