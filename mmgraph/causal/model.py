@@ -18,6 +18,7 @@ from mmgraph.causal.estimation import effects
 from mmgraph.causal.estimation.effect import Effect
 from mmgraph.causal.graph.causal_graph import CausalGraph, Edge
 from mmgraph.causal.graph.dagitty import read_dagitty
+from mmgraph.causal.graph.learned_edges import learned_edges
 from mmgraph.causal.identification.answer import Identification, identify
 from mmgraph.causal.missing_data.recoverability import Recovery, recoverable
 from mmgraph.graph.errors import CausalError
@@ -103,31 +104,33 @@ class CausalModel:
         return model
 
     @classmethod
-    def from_structure(cls, found: Any) -> CausalModel:
+    def from_structure(cls, found: Any, orient: Collection[Edge] = ()) -> CausalModel:
         """Return the model of a learned structure's edges: every common cause is observed.
 
-        After FCI it is that of its PAG, ``<->`` being a hidden common cause.
+        Edges that may run either way run as in the structure's graph, with a warning. After FCI it
+        is the model of the PAG, ``<->`` being a hidden common cause.
 
         Parameters
         ----------
         found : LearnedStructure
             What :func:`mmgraph.learn_structure` returns: ``names``, ``edges`` and, where it has
-            them, ``pag`` and ``modalities``.
+            them, ``cpdag``, ``pag`` and ``modalities``.
+        orient : collection of (cause, effect), optional
+            Which way edges run that may run either way; ``found.edges`` takes all as they are.
 
         Raises
         ------
         CausalError
-            If the PAG leaves open which way an edge runs (which).
+            If the PAG leaves open which way an edge runs (which), or ``orient`` names one that the
+            data do not leave open.
+
+        Warns
+        -----
+        OpenDirectionWarning
+            If edges may run either way, and ``orient`` does not say which (they are named).
         """
         modalities = {n: m for n, m in (getattr(found, "modalities", None) or {}).items() if m}
-        pag = getattr(found, "pag", None)
-        if pag is None:
-            return cls(found.names, found.edges, modalities=modalities)
-        for edge in pag:
-            if edge[1] not in ("->", "<-", "<->"):
-                raise CausalError(f"the PAG leaves open what {' '.join(edge)} is: say it in edges")
-        arrows = [(b, a) if mark == "<-" else (a, b) for a, mark, b in pag if mark != "<->"]
-        return cls(found.names, arrows, [(a, b) for a, m, b in pag if m == "<->"], modalities)
+        return cls(found.names, *learned_edges(found, orient), modalities)
 
     @classmethod
     def from_dagitty(

@@ -186,6 +186,10 @@ class UselessLabelsWarning(UserWarning):
     """A machine that predicts labels it has learned from no better than by their frequencies."""
 
 
+class OpenDirectionWarning(UserWarning):
+    """Edges of a causal graph whose direction the data leave open; names them."""
+
+
 class ConvergenceWarning(UserWarning):
     """An iterative method that ended before it converged; names the method, and by how much."""
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from types import SimpleNamespace
 
 import pytest
 
 import mmgraph as mm
-from mmgraph.graph.errors import CausalError, GraphError, UnknownVariableError
+from mmgraph.graph.errors import (
+    CausalError,
+    GraphError,
+    OpenDirectionWarning,
+    UnknownVariableError,
+)
 
 
 def test_a_network_gives_its_graph_and_latent_variables_are_projected_out():
@@ -29,6 +35,21 @@ def test_a_learned_structure_gives_its_edges():
     model = mm.CausalModel.from_structure(found)
     assert (model.nodes, model.modalities) == (("a", "b"), {"a": "sound"})
     assert list(model.graph.directed.edges) == [("a", "b")]
+
+
+def test_edges_that_may_run_either_way_are_named_or_said():
+    found = SimpleNamespace(names=tuple("abcd"), edges=[("a", "b"), ("b", "c"), ("d", "c")])
+    found.cpdag = ([("b", "c"), ("d", "c")], [("a", "b")])
+    with pytest.warns(OpenDirectionWarning, match="^a -> b: the data"):
+        assert mm.CausalModel.from_structure(found).nodes == found.names
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = mm.CausalModel.from_structure(found, orient=[("b", "a")])
+        assert ("b", "a") in model.graph.directed.edges
+        model = mm.CausalModel.from_structure(found, orient=found.edges)
+        assert list(model.graph.directed.edges) == found.edges
+    with pytest.raises(CausalError, match="orient names c -> b"):
+        mm.CausalModel.from_structure(found, orient=[("c", "b")])
 
 
 def test_a_partial_ancestral_graph_gives_hidden_causes_or_says_what_is_open():
