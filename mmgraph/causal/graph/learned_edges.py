@@ -30,7 +30,7 @@ def _oriented(found: Any, orient: Collection[Edge]) -> list[Edge]:
     """The directed edges, those that may run either way as the user or the structure says."""
     _, undirected = getattr(found, "cpdag", None) or ((), ())
     either = set(map(frozenset, undirected))
-    chosen = {frozenset(edge): tuple(edge) for edge in orient}
+    chosen = {frozenset((a, b)): (a, b) for a, b in orient}
     for pair, (a, b) in chosen.items():
         if pair not in either and (a, b) not in found.edges:
             raise CausalError(f"orient names {a} -> {b}, and no edge of the structure can run so")
@@ -42,4 +42,4 @@ def _oriented(found: Any, orient: Collection[Edge]) -> list[Edge]:
             "orient=structure.edges to take them so",
             OpenDirectionWarning,
         )
-    return [chosen.get(frozenset(edge), tuple(edge)) for edge in found.edges]
+    return [chosen.get(frozenset((a, b)), (a, b)) for a, b in found.edges]
