@@ -12,7 +12,13 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
-from mmgraph.graph.errors import LearningError, UnknownVariableError, check_choice, suggestion
+from mmgraph.graph.errors import (
+    LearningError,
+    UnknownVariableError,
+    check_choice,
+    suggestion,
+    warn_caller,
+)
 from mmgraph.learning.structure.bootstrap import Frequencies
 from mmgraph.learning.structure.bootstrap import bootstrap as bootstrapped
 from mmgraph.learning.structure.constraint_based import learn_by_tests
@@ -34,6 +40,12 @@ from mmgraph.learning.structure.searches.order_averaging import averaged_arcs
 from mmgraph.learning.structure.structural_em import structural_em
 
 _BY_TESTS = ("pc", "fci")
+
+_SHOWN = 5
+
+
+class ImpossibleEdgesWarning(UserWarning):
+    """Edges that are allowed, and that no network of these kinds of variables can have."""
 
 
 def learn_structure(
@@ -110,6 +122,11 @@ def learn_structure(
     threads, checkpoint, progress
         Of the bootstrap, see :func:`mmgraph.learning.structure.bootstrap.bootstrap`.
 
+    Warns
+    -----
+    ImpossibleEdgesWarning
+        If edges from measurements to labels are allowed; they are not looked for.
+
     Raises
     ------
     UnknownVariableError
@@ -133,6 +150,8 @@ def learn_structure(
     began = time.perf_counter()
     reading, kinds, limits, search = sorted_options(options)
     check_count("bootstrap", bootstrap)
+    if search.threshold is not None and not bootstrap and search.confidence != "orders":
+        raise LearningError("a threshold is one of confidence: say bootstrap=…, too")
     check_choice("score", score, SCORES, LearningError)
     check_choice("method", method, (*SEARCHES, *_BY_TESTS), LearningError)
     # Structural EM draws the missing cells of each row by itself.
@@ -148,9 +167,13 @@ def learn_structure(
     constraints = Constraints.of(
         rows.names, modalities, tiers=tiers, required=required, forbidden=forbidden, **limits
     )
-    constraints = rows.possible(constraints)
+    possible = rows.possible(constraints)
+    _warn_of_impossible(constraints, possible)
+    constraints = possible
     if generator is None:
         generator = torch.Generator().manual_seed(0)
+    elif not isinstance(generator, torch.Generator):
+        raise LearningError(f"the generator is a torch.Generator, not {generator!r}")
     seeds = torch.randint(2**31, (2,), generator=generator).tolist()
     learner = _Learner(rows, constraints, score, method, search, seeds)
     learned = replace(learner.learned(rows.weights), modalities=modalities)
@@ -160,6 +183,22 @@ def learn_structure(
             frequencies, search.threshold, max_parents=constraints.max_parents
         )
     return replace(learned, seconds=time.perf_counter() - began)
+
+
+def _warn_of_impossible(wanted: Constraints, possible: Constraints) -> None:
+    """Warn of edges from measurements to labels, which the constraints allow and no score has."""
+    lost = [
+        f"{wanted.names[a]} -> {wanted.names[b]}"
+        for a, b in np.argwhere(wanted.allowed & ~possible.allowed)
+    ]
+    if lost:
+        more = f" and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else ""
+        warn_caller(
+            "no edge is looked for from measurements to labels, which a conditional linear "
+            f"Gaussian network cannot have: {', '.join(lost[:_SHOWN])}{more}; put the measurements "
+            "into bins (mm.Discretizer, or bins=), or forbid these edges",
+            ImpossibleEdgesWarning,
+        )
 
 
 @dataclass(frozen=True, eq=False)

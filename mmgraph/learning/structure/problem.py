@@ -223,11 +223,14 @@ class StructureData:
         if not len(self.values):
             return np.zeros((0, len(weights))), log_scale
         total = weights.sum()
-        centred = self.values - ((self.values @ weights) / total)[:, None]
-        largest = np.abs(centred).max(1)
+        # Sums and squares of tiny or huge units would leave the range of doubles.
+        largest = np.abs(self.values).max(1)
         largest[largest == 0] = 1.0
-        # Squares of what is left of tiny or huge units would leave the range of doubles.
-        centred /= largest[:, None]
+        centred = self.values / largest[:, None]
+        centred -= ((centred @ weights) / total)[:, None]
+        spread = np.abs(centred).max(1)
+        largest, centred = largest * spread, centred / np.where(spread > 0, spread, 1.0)[:, None]
+        largest[spread == 0] = 1.0
         spread = np.sqrt((centred**2 @ weights) / total)
         continuous = [i for i, v in enumerate(self.variables) if not v.is_discrete]
         spread[spread == 0] = 1.0  # in a bootstrap sample; what is constant in all rows is refused

@@ -212,7 +212,7 @@ def check_cells(data: StructureData, missing: str) -> None:
         known = values[~np.isnan(values)]
         if not len(known) or known.min() == known.max():
             raise LearningError(
-                f"the column '{name}' is constant: it can have no edges; leave it out"
+                f"the column '{name}' is constant: it can have no edges; leave it out (variables=)"
             )
     total = float(data.weights.sum())
     if total < 2:

@@ -8,6 +8,7 @@ from mmgraph.graph.errors import FormatError, LearningError, UnknownVariableErro
 from mmgraph.learning.counts import IncompleteDataError
 from mmgraph.learning.structure.constraints import Constraints
 from mmgraph.learning.structure.graphs.equivalence import cpdag, structural_hamming_distance
+from mmgraph.learning.structure.learn_structure import ImpossibleEdgesWarning
 from mmgraph.learning.structure.reading import structure_data
 from mmgraph.learning.structure.scores.records import empty_memo
 from mmgraph.learning.structure.searches.climbing import climb
@@ -85,7 +86,9 @@ def test_mixed_tables_make_conditional_linear_gaussian_networks():
     first = label * 2.0 + random.normal(size=500)
     second = first - label + random.normal(size=500)
     frame = pd.DataFrame({"second": second, "label": label, "first": first})
-    learned = mm.learn_structure(frame)
+    with pytest.warns(ImpossibleEdgesWarning, match="second -> label, first -> label"):
+        learned = mm.learn_structure(frame)
+    assert mm.learn_structure(frame, roots=["label"]).edges == learned.edges
     assert ("label", "first") in learned.cpdag[0]
     net = mm.BayesianNetwork.from_data(frame, learned.edges)
     assert np.isfinite(net.score(frame))
@@ -160,6 +163,8 @@ def test_missing_cells_are_refused_or_scored_where_known():
         ({"restarts": "a"}, LearningError, "restarts is a whole number from 0 on, not 'a'"),
         ({"bootstrap": 1.5}, LearningError, "bootstrap is a whole number from 0 on, not 1.5"),
         ({"threshold": 1.5}, LearningError, "at most 1, not 1.5"),
+        ({"threshold": 0.5}, LearningError, "say bootstrap="),
+        ({"generator": 0}, LearningError, "a torch.Generator, not 0"),
         ({"score": "held-out", "held_out": 1e-9}, LearningError, "rows on both sides"),
         ({"variables": ["gene"]}, LearningError, "has 1 variables; a graph needs two"),
         ({"method": "pc", "weights": np.full(600, 0.5)}, LearningError, "whole"),
@@ -278,8 +283,9 @@ def test_units_do_not_change_the_graph():
     random = np.random.default_rng(0)
     x = random.normal(size=300)
     y = x + random.normal(size=300)
-    for unit in (1.0, 1e-200, 1e200):
+    for unit in (1.0, 1e-200, 1e200, 1e307):
         assert len(mm.learn_structure({"x": x * unit, "y": y}).edges) == 1
+    assert len(mm.learn_structure({"x": x + 1e9, "y": y}).edges) == 1
 
 
 def test_probabilities_over_orders_are_confidence():
