@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import mmgraph as mm
+import mmgraph.experiments.classification.template
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import mmgraph.experiments.classification.template  # noqa: F401 (binds defaults that tests replace)
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.experiments.analysis.held_out_analysis import (
     AnalysisJob,
