@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import mmgraph.experiments.classification.template  # noqa: F401 (binds defaults that tests replace)
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.experiments.analysis.held_out_analysis import (
     AnalysisJob,
@@ -14,6 +13,7 @@ from mmgraph.experiments.analysis.held_out_analysis import (
     analyse_rows,
     modality_sets,
 )
+from mmgraph.experiments.classification import template  # noqa: F401 (binds defaults that tests replace)
 from mmgraph.experiments.experiment import run
 from mmgraph.graph.errors import LearningError
 
