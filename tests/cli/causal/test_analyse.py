@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import mmgraph as mm
-import mmgraph.experiments.classification.template
+from mmgraph.experiments.classification import template  # noqa: F401 (binds defaults that tests replace)
 
 
 @pytest.fixture
