@@ -12,7 +12,6 @@ from mmgraph.causal.modalities.belief_cells import cells_of
 from mmgraph.causal.modalities.network_beliefs import NetworkBeliefs
 from mmgraph.causal.modalities.predictor_beliefs import PredictorBeliefs
 from mmgraph.causal.modalities.set_figures import RowSets
-from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.evidence import Evidence
 
 CELLS = 8
@@ -74,9 +73,8 @@ def predictor_tests(
     What a modality would say are cells of the beliefs by it alone, counted in the rows of the
     analysis with half a row more in each; given the class it is taken to be independent of others.
     """
-    if len(row) != 1:
-        raise MmgraphError(f"one row was expected, and {len(row)} are given")
-    lacking = [m for m in beliefs.names if _lacks(row, m, beliefs)]
+    row = beliefs.row(row)
+    lacking = [m for m in beliefs.names if beliefs.lacks(row, m)]
     had = [m for m in beliefs.names if m not in lacking]
     tests = {}
     for modality in lacking:
@@ -86,18 +84,6 @@ def predictor_tests(
         counts = np.stack([np.bincount(cells, c) for c in truth.T], 1).T + 0.5
         tests[modality] = counts / counts.sum(1, keepdims=True)
     return beliefs.beliefs(row, had)[0], tests
-
-
-def _lacks(row: Any, modality: str, beliefs: PredictorBeliefs) -> bool:
-    """Whether a row says nothing of a modality."""
-    blocks = getattr(row, "blocks", None)
-    if blocks is not None:
-        return modality not in blocks or bool(blocks[modality].missing.all())
-    schema = getattr(beliefs.model, "schema_", None)
-    if schema is None:
-        raise MmgraphError("a row of a predictor that learned from MultimodalData is such, too")
-    columns = [name for name in schema.modalities[modality] if name in row.columns]
-    return not columns or bool(row[columns].isna().all(axis=None))
 
 
 def _counted(cells: Sequence[np.ndarray], truth: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import combinations
 from typing import Any, Literal, get_args
@@ -14,6 +15,14 @@ from jaxtyping import Float64, Int64
 
 from mmgraph.causal.modalities.acquisition import network_tests, predictor_tests
 from mmgraph.causal.modalities.analysis import Loss, ModalityAnalysis, Tests
+from mmgraph.causal.modalities.checks import (
+    check_names,
+    check_no_weights,
+    check_unused,
+    check_varied,
+    checked_codes,
+    checked_groups,
+)
 from mmgraph.causal.modalities.information.by_modality import (
     MOST_SOURCES,
     o_information,
@@ -24,11 +33,10 @@ from mmgraph.causal.modalities.network_beliefs import NetworkBeliefs, variables_
 from mmgraph.causal.modalities.pair_decompositions import pair_decompositions
 from mmgraph.causal.modalities.predictor_beliefs import PredictorBeliefs
 from mmgraph.causal.modalities.set_figures import AllSets, Members, RowSets, TableSets
-from mmgraph.data.groups import coded_groups
 from mmgraph.data.modality_rows import ModalityRows
-from mmgraph.graph.arrays import float_array, whole_numbers
+from mmgraph.graph.arrays import float_array
 from mmgraph.graph.column_reader import is_frame
-from mmgraph.graph.errors import LearningError, MmgraphError, UnknownVariableError, check_choice
+from mmgraph.graph.errors import MmgraphError, UnknownVariableError, check_choice
 from mmgraph.graph.memory_budget import check_required, default_memory_budget
 from mmgraph.graph.state_labels import Label
 from mmgraph.inference.options import check_count
@@ -57,7 +65,8 @@ def analyse_modalities(
     fits, and else by rows drawn from it. With data figures are those of its answers to these
     rows: information is how far the log-loss falls below the entropy of the target's shares, in
     expectation a lower bound of what the modalities hold: what a model cannot express (synergy, of
-    one that adds modalities up) is missed.
+    one that adds modalities up) is missed. Each modality doubles the time, up to 12 of them, of
+    which all sets are looked at.
 
     Parameters
     ----------
@@ -104,18 +113,22 @@ def analyse_modalities(
     check_choice("method", method, get_args(Method), MmgraphError)
     if draws is not None:
         check_count(draws, "draws")
+        if draws == 1:
+            raise MmgraphError("a single draw tells nothing of the noise; draw more")
     own = {"method": None if method == "auto" else method, "draws": draws}
     if not isinstance(model, BayesianNetwork):
-        _check_unused({"by": by, "structure": structure} | own, "a predictor")
+        check_unused({"by": by, "structure": structure} | own, "a predictor")
         return _of_predictor(model, target, data, modalities, groups)
     if modalities is not None and not isinstance(modalities, Mapping):
         raise MmgraphError("modalities of a network are a mapping, of each its variables")
-    if data is not None:
-        _check_unused(own, "a network that is asked about data")
+    if data is None:
+        check_unused({"groups": groups}, "a network without data")
+    else:
+        check_unused(own, "a network that is asked about data")
     model.variable(target)
     members = variables_by_modality(model, target, by, modalities)
     listed = {name for some in members.values() for name in some}
-    _check_names(tuple(members), target, model.variables.keys() - listed)
+    check_names(tuple(members), target, model.variables.keys() - listed)
     network = NetworkBeliefs(model, target, members)
     names = tuple(members)
     sets = (
@@ -160,7 +173,7 @@ def analyse_predictions(
         If a single modality, all but one or all together are not predicted (which), a table has
         another shape, a code is no state (of which row), or groups are not one a row.
     """
-    codes = _checked_codes(codes, len(states))
+    codes = checked_codes(codes, len(states))
     beliefs = {}
     for members, table in predicted.items():
         if isinstance(members, str):
@@ -172,19 +185,25 @@ def analyse_predictions(
                 f"{what} has shape {numbers.shape}, not one of {len(codes)} rows and "
                 f"{len(states)} states"
             )
-    names = tuple(dict.fromkeys(name for members in predicted for name in members))
+    order = sorted(predicted, key=lambda members: -len(tuple(members)))  # of the whole set
+    names = tuple(dict.fromkeys(name for members in order for name in members))
     for members in _sets_asked(names, few=True):
         if members and members not in beliefs:
             raise MmgraphError(f"there is no prediction from {' + '.join(sorted(members))}")
-    _check_names(names, target)
+    check_names(names, target)
+    check_varied(target, states, codes)
     beliefs[frozenset()] = _shares(codes, len(states))
-    sets = RowSets(names, beliefs, codes, None if groups is None else _groups(groups, len(codes)))
+    sets = RowSets(
+        names, beliefs, codes, None if groups is None else checked_groups(groups, len(codes))
+    )
     return _analysis(target, tuple(states), names, sets, _star(names, target, sets), None)
 
 
 def _of_predictor(
     model: Any, target: str, data: object, modalities: Any, groups: object
 ) -> ModalityAnalysis:
+    if isinstance(model, str | os.PathLike):
+        raise MmgraphError(f"{str(model)!r} is to be read first: mm.read({str(model)!r})")
     if not callable(getattr(model, "predict_proba", None)):
         raise MmgraphError(
             f"a {type(model).__name__} is no Bayesian network, and has no predict_proba"
@@ -192,7 +211,7 @@ def _of_predictor(
     if data is None:
         raise MmgraphError("what a predictor tells is asked of rows: name data with the target")
     predictor = PredictorBeliefs(model, target, modalities, data)
-    _check_names(predictor.names, target)
+    check_names(predictor.names, target)
     sets = _sets_of_rows(predictor, predictor.names, data, groups)
     return _analysis(
         target,
@@ -242,64 +261,15 @@ def _sets_of_rows(
         groups, data = data[groups], data.drop(columns=groups)
     check_no_weights(data)
     rows, codes = model.read(data)
+    check_varied(model.target, model.states, codes)
     belongs = None
     if groups is not None:
-        belongs = _groups(groups, len(codes))
+        belongs = checked_groups(groups, len(codes))
     elif isinstance(data, ModalityRows) and data.groups is not None:
         belongs = data.groups.codes
     beliefs = _believed(model, rows, len(codes), _sets_asked(names))
     beliefs[frozenset()] = _shares(codes, len(model.states))
     return RowSets(names, beliefs, codes, belongs)
-
-
-def check_no_weights(data: object) -> None:
-    """Refuse rows with weights, which no figure of an analysis takes.
-
-    Raises
-    ------
-    LearningError
-        If there are weights.
-    """
-    if isinstance(data, ModalityRows) and data.weights is not None:
-        raise LearningError(
-            f"the rows of {data.origin} have weights, and an analysis counts all rows alike; read "
-            "them without"
-        )
-
-
-def _groups(groups: object, rows: int) -> Int64[np.ndarray, " rows"]:
-    belongs = coded_groups("group", groups).codes
-    if belongs.shape != (rows,):
-        raise MmgraphError(f"{rows} rows have {belongs.size} groups")
-    return belongs
-
-
-def _checked_codes(codes: object, states: int) -> Int64[np.ndarray, " rows"]:
-    checked = whole_numbers(codes, "the codes of the target", MmgraphError).numpy()
-    if checked.ndim != 1 or not len(checked):
-        raise MmgraphError(f"the codes of the target have shape {checked.shape}, not one of rows")
-    wrong = (checked < 0) | (checked >= states)
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise MmgraphError(f"row {row}: the code {checked[row]} is none of {states} states")
-    return checked
-
-
-def _check_unused(options: Mapping[str, Any], what: str) -> None:
-    """Refuse options that are given and would be ignored."""
-    for name, value in options.items():
-        if value is not None:
-            raise MmgraphError(f"{what} has no use for {name}={value!r}")
-
-
-def _check_names(names: Sequence[str], target: str, others: Collection[str] = ()) -> None:
-    """Refuse what would be one node of the graph of modalities, and is two things."""
-    for name in names:
-        if name == target or name in others:
-            what = "the target" if name == target else "a variable outside it"
-            raise MmgraphError(f"'{name}' is a modality and {what}: rename one of them")
-        if names.count(name) > 1:
-            raise MmgraphError(f"the modality '{name}' is named twice")
 
 
 def _believed(

@@ -103,7 +103,7 @@ class ModalityAnalysis:
         self,
         row: object,
         costs: Mapping[str, float] | None = None,
-        lookahead: int = 1,
+        lookahead: int | None = 1,
         utility: object = None,
     ) -> ValueOfInformation:
         """Return what it is worth to acquire each modality that a row lacks.
@@ -114,23 +114,25 @@ class ModalityAnalysis:
             One row, by what it has; of a predictor a frame or MultimodalData.
         costs : mapping of str to float, optional
             Of modalities, in units of utility.
-        lookahead : int
-            How many modalities ``policy`` acquires at most, each chosen by what came before.
+        lookahead : int or None
+            How many modalities ``policy`` acquires at most, each chosen by what came before; None
+            for all.
         utility : array (actions, states), optional
             What each action yields in each state of the target; by default bits of information.
 
         Returns
         -------
         ValueOfInformation
-            ``best`` is the modality to acquire next; ``perfect`` what the target itself would be
-            worth. Of a network exact where tables fit, else of draws given the row. Of a
-            predictor what a modality would say is counted in the rows of the analysis, and taken
-            to be independent of other modalities given the target.
+            ``best`` is the modality to acquire next by ``policy``; ``perfect`` what the target
+            itself would be worth. Of a network exact where tables fit, else of draws given the row.
+            Of a predictor what a modality would say is counted in the rows of the analysis, and
+            taken to be independent of other modalities given the target.
 
         Raises
         ------
         MmgraphError
-            If the analysis is of predictions without a model.
+            If the analysis is of predictions without a model, the row says what the target is, or
+            as :func:`~mmgraph.value_of_information`.
         """
         if self._tests is None:
             raise MmgraphError(

@@ -137,7 +137,7 @@ class NetworkBeliefs:
         Raises
         ------
         EvidenceError
-            If a row has no target (which), or none has, or a modality has no column (which).
+            If a row has no target (which), or none has, or all rows lack a modality (which).
         """
         if isinstance(data, ModalityRows):
             evidence = Evidence.of(data, self.net.variables)
@@ -160,18 +160,20 @@ class NetworkBeliefs:
         """Refuse rows that lack a modality altogether: it would seem to tell nothing."""
         columns = data if isinstance(data, Mapping) else getattr(data, "columns", ())
         for modality, members in self.groups.items():
-            if set(members).isdisjoint(evidence.observed()):
+            if not any(evidence.tells(name) for name in members):
                 hint = next(filter(None, (suggestion(name, columns) for name in members)), "")
                 raise EvidenceError(
-                    f"the data have no column of '{modality}' ({', '.join(members)}){hint}; what "
-                    "is to be looked at is named by modalities={…}"
+                    f"the data say nothing of '{modality}' ({', '.join(members)}){hint}; what is "
+                    "to be looked at is named by modalities={…}"
                 )
 
     def row(self, cells: object) -> Evidence:
-        """Return a row as evidence; what it says of the target is not looked at."""
+        """Return a row, which does not say what the target is, as evidence."""
         evidence = Evidence.of(cells, self.net.variables)
         if evidence.batch != 1:
             raise EvidenceError(f"one row was expected, and {evidence.batch} are given")
+        if evidence.tells(self.target):
+            raise EvidenceError(f"the row says what '{self.target}' is: nothing is left to tell")
         return _only(evidence, {name for members in self.groups.values() for name in members})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -18,6 +19,15 @@ _ROWS_PER_STATE = 20
 """Five for each state and pair of cells, of which there are four at least."""
 
 
+class Pairs(dict[tuple[str, str], PartialInformation]):
+    """Decompositions by pair, which may be asked for in either order."""
+
+    def __missing__(self, pair: tuple[str, str]) -> PartialInformation:
+        if isinstance(pair, tuple) and (turned := self.get(pair[::-1])) is not None:
+            return replace(turned, unique=turned.unique[::-1])
+        raise KeyError(pair)
+
+
 def pair_decompositions(
     sets: AllSets, names: Sequence[str]
 ) -> dict[tuple[str, str], PartialInformation]:
@@ -25,9 +35,9 @@ def pair_decompositions(
     if isinstance(sets, RowSets) and sets.codes is not None:
         rows, states = sets.beliefs[frozenset()].shape
         if rows < _ROWS_PER_STATE * states:
-            return {}
+            return Pairs()
     pairs = {pair: _pair(sets, pair) for pair in combinations(names, 2)}
-    return dict(sorted(pairs.items(), key=lambda item: -item[1].total))
+    return Pairs(sorted(pairs.items(), key=lambda item: -item[1].total))
 
 
 def _pair(sets: AllSets, pair: tuple[str, str]) -> PartialInformation:

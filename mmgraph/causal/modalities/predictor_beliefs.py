@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -11,8 +12,11 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from mmgraph.data.modality_rows import ModalityRows
-from mmgraph.graph.column_reader import is_frame
-from mmgraph.graph.errors import LearningError, MmgraphError, suggestion
+from mmgraph.data.multimodal_data import MultimodalData
+from mmgraph.graph.column_reader import codes, is_frame
+from mmgraph.graph.errors import LearningError, MmgraphError, needs, suggestion
+from mmgraph.graph.state_labels import MISSING
+from mmgraph.graph.variable import Variable
 from mmgraph.networks.boltzmann.answers import PriorWarning
 
 
@@ -34,6 +38,10 @@ class PredictorBeliefs:
         self, model: AnyPredictor, target: str, modalities: Iterable[str] | None, data: object
     ) -> None:
         self.model, self.target = model, target
+        if isinstance(modalities, Mapping):
+            raise MmgraphError(
+                "modalities of a predictor are names: it says what their columns are"
+            )
         if modalities is None:
             modalities = getattr(model, "modalities_", None) or getattr(data, "modalities", None)
         if not modalities:
@@ -57,10 +65,15 @@ class PredictorBeliefs:
         Raises
         ------
         LearningError
-            If there is no column of the target, or a label is none of the classes (which).
+            If there is no column of the target, a row lacks it (which), or all rows a modality.
+        UnknownStateError
+            If a label is none of the classes (of which row).
         """
+        schema = getattr(self.model, "schema_", None)
+        if isinstance(data, str | os.PathLike) and schema is not None:
+            data = MultimodalData.read(data, schema, partial=True)
         if isinstance(data, ModalityRows):
-            labels = np.array([str(label) for label in data.target.labels])[data.codes]
+            labels: Any = np.array(data.target.labels, object)[data.codes]
             rows: Any = replace(data, outcome=None)
         elif is_frame(data):
             columns = [str(name) for name in data.columns]
@@ -68,18 +81,64 @@ class PredictorBeliefs:
                 hint = suggestion(self.target, columns)
                 raise LearningError(f"the rows have no column '{self.target}'{hint}")
             place = columns.index(self.target)
-            labels = np.array([str(cell) for cell in data.iloc[:, place]])
+            labels = data.iloc[:, place]
             rows = data.iloc[:, [i for i in range(len(columns)) if i != place]]
         else:
             raise LearningError(
                 "rows of a predictor are a data frame or MultimodalData, with the target, not "
                 f"{type(data).__name__}"
             )
-        classes = [str(label) for label in self.states]
-        unknown = ~np.isin(labels, classes)
-        if unknown.any():
-            row = int(unknown.argmax())
+        classes = codes(Variable(self.target, self.states), labels, lambda row: f"row {row}")
+        if (classes == MISSING).any():
+            raise LearningError(f"row {int((classes == MISSING).argmax())} has no '{self.target}'")
+        if len(classes) and (isinstance(data, ModalityRows) or schema is not None):
+            for modality in self.names:
+                if self.lacks(rows, modality):
+                    raise LearningError(f"the rows say nothing of the modality '{modality}'")
+        return rows, classes
+
+    def lacks(self, rows: Any, modality: str) -> bool:
+        """Return whether rows say nothing of a modality.
+
+        Raises
+        ------
+        LearningError
+            If the predictor does not say which columns of a frame are the modality's.
+        """
+        if isinstance(rows, ModalityRows):
+            return modality not in rows.blocks or bool(rows.blocks[modality].missing.all())
+        schema = getattr(self.model, "schema_", None)
+        if schema is None:
             raise LearningError(
-                f"row {row}: the label {labels[row]!r} is none of the classes {', '.join(classes)}"
+                f"a {type(self.model).__name__} has no schema_, which says what the columns of "
+                f"'{modality}' are: give MultimodalData"
             )
-        return rows, np.array([classes.index(label) for label in labels], np.int64)
+        columns = [name for name in schema.modalities.get(modality, ()) if name in rows.columns]
+        return not columns or bool(rows[columns].isna().all(axis=None))
+
+    def row(self, cells: Any) -> Any:
+        """Return one row as the predictor takes it, of which the target is not told.
+
+        Raises
+        ------
+        LearningError
+            If there is another number of rows, or the target is told.
+        """
+        if isinstance(cells, Mapping) or (hasattr(cells, "to_dict") and not is_frame(cells)):
+            with needs("data", "pandas", "a row by name"):
+                import pandas
+            cells = pandas.DataFrame([dict(cells)])
+        if not isinstance(cells, ModalityRows) and not is_frame(cells):
+            raise LearningError(
+                "a row of a predictor is a mapping, a data frame or MultimodalData of one row, not "
+                f"{type(cells).__name__}"
+            )
+        if len(cells) != 1:
+            raise LearningError(f"one row was expected, and {len(cells)} are given")
+        if isinstance(cells, ModalityRows):
+            is_told = cells.outcome is not None and bool((cells.outcome.labels != MISSING).any())
+        else:
+            is_told = self.target in cells and bool(cells[self.target].notna().any())
+        if is_told:
+            raise LearningError(f"the row says what '{self.target}' is: nothing is left to tell")
+        return cells

@@ -9,8 +9,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from mmgraph.causal.modalities.analyse import analyse_predictions, check_no_weights
+from mmgraph.causal.modalities.analyse import analyse_predictions
 from mmgraph.causal.modalities.analysis import ModalityAnalysis
+from mmgraph.causal.modalities.checks import check_no_weights
 from mmgraph.comparison.cross_validation import CrossValidation
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.experiments.analysis.report import write_report

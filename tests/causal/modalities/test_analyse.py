@@ -12,7 +12,13 @@ import torch
 import mmgraph as mm
 from mmgraph.causal.modalities.analyse import analyse_predictions
 from mmgraph.causal.modalities.information.tables import mutual_information
-from mmgraph.graph.errors import EvidenceError, LearningError, MmgraphError, UnknownVariableError
+from mmgraph.graph.errors import (
+    EvidenceError,
+    LearningError,
+    MmgraphError,
+    UnknownStateError,
+    UnknownVariableError,
+)
 from mmgraph.learning.prediction.metrics import classification_metrics
 
 ROWS = {name: [0, 1] for name in ("smoke", "xray", "dysp", "lung")}
@@ -75,6 +81,7 @@ def test_exact_figures_are_those_of_the_joint_distribution(net, exact):
     assert exact.o_information == pytest.approx(answer.o_information)
     first = mm.partial_information(joint.sum(2))
     pair = exact.pairs["history", "image"]
+    assert exact.pairs["image", "history"].unique == pair.unique[::-1]
     assert (pair.redundant, *pair.unique, pair.synergy) == pytest.approx(
         (first.redundant, *first.unique, first.synergy), abs=1e-8
     )
@@ -181,7 +188,9 @@ def test_what_to_acquire_is_exact_given_what_a_row_has(net, exact):
     assert worth.net["signs"] == pytest.approx(worth.of["signs"] - 0.01)
     both = mm.joint(net, ["smoke", "asia", "dysp", "bronc", "lung"], {"xray": 1})[0].numpy()
     assert worth.of_set(["history", "signs"]) == pytest.approx(mutual_information(both))
-    assert worth.policy.test == "history"
+    assert worth.policy.test == worth.best == "history"
+    with pytest.raises(EvidenceError, match="says what 'lung' is"):
+        exact.acquire({"lung": 1})
     assert {further.test for further in worth.policy.after.values()} == {"signs"}
     operate = exact.acquire({"xray": 1}, utility=[[0, 0], [-1, 1]])
     belief = joint.sum((0, 1))
@@ -238,6 +247,15 @@ def test_predictors_are_asked_with_each_set_of_modalities():
     assert analysis.graph.edges["a", "t"]["strength"] == analysis.information["a"].value
     worth = analysis.acquire(pd.DataFrame({"b": [1]}))
     assert list(worth.of) == ["a"]
+    assert analysis.acquire({"b": 1}).of == worth.of
+    assert analysis.acquire(pd.Series({"b": 1, "t": None})).of == worth.of
+    for row, message in (
+        ({"b": 1, "t": "n"}, "says what 't' is"),
+        (frame[:2], "one row was expected, and 2"),
+        ([1, 2], "not list"),
+    ):
+        with pytest.raises(LearningError, match=message):
+            analysis.acquire(row)
     assert worth.of["a"] == pytest.approx(analysis.given_others["a"].value, abs=0.1)
     both = {
         members: model.predict_proba(frame[200:], members)
@@ -315,15 +333,20 @@ def test_more_than_twelve_are_analysed_without_all_sets():
         ({"method": "samples", "data": ROWS}, MmgraphError, "no use for method='samples'"),
         ({"draws": 5, "data": ROWS}, MmgraphError, "no use for draws=5"),
         ({"draws": 0}, MmgraphError, "draws"),
+        ({"draws": 1}, MmgraphError, "a single draw"),
+        ({"groups": [0, 1]}, MmgraphError, "no use for groups"),
+        ({"data": ROWS | {"xray": [None, None]}}, EvidenceError, "nothing of 'image'"),
+        ({"data": ROWS | {"lung": [1, 1]}}, LearningError, "'lung' is 1 in every row"),
+        ({"data": {name: [0] for name in ROWS}}, LearningError, "two rows"),
         ({"data": {"xray": [0, 1]}}, EvidenceError, "nothing of the target 'lung'"),
         ({"data": {"xray": [0, 1], "lung": [None, 1]}}, EvidenceError, "row 0 has no 'lung'"),
         ({"data": {"lung": [0, 1]}, "groups": "person"}, UnknownVariableError, "'person'"),
         ({"data": ROWS, "groups": [1]}, MmgraphError, "2 rows have 1 groups"),
-        ({"data": {"lung": [0, 1]}}, EvidenceError, r"no column of 'history' \(asia, smoke\)"),
+        ({"data": {"lung": [0, 1]}}, EvidenceError, r"say nothing of 'history' \(asia, smoke\)"),
         (
             {"data": {"smoke": [0, 1], "dysp": [0, 1], "xrya": [0, 1], "lung": [0, 1]}},
             EvidenceError,
-            r"no column of 'image' \(xray\); did you mean 'xrya'",
+            r"say nothing of 'image' \(xray\); did you mean 'xrya'",
         ),
     ],
 )
@@ -344,7 +367,17 @@ def test_models_that_cannot_be_asked_are_refused():
         mm.analyse_modalities(model, "t")
     with pytest.raises(LearningError, match="no column 't'"):
         mm.analyse_modalities(model, "t", pd.DataFrame({"a": [0], "b": [1]}))
-    with pytest.raises(LearningError, match=r"row 1.*'maybe'"):
+    with pytest.raises(LearningError, match="row 1 has no 't'"):
+        mm.analyse_modalities(model, "t", pd.DataFrame({"a": [0, 1], "b": 1, "t": ["n", None]}))
+    with pytest.raises(LearningError, match="nothing of the modality 'b'"):
+        mm.analyse_modalities(model, "t", pd.DataFrame({"a": [0, 1], "t": ["n", "y"]}))
+    with pytest.raises(LearningError, match="two rows at least, and 0"):
+        mm.analyse_modalities(model, "t", pd.DataFrame({"a": [0], "b": [0], "t": ["n"]})[:0])
+    with pytest.raises(MmgraphError, match="of a predictor are names"):
+        mm.analyse_modalities(model, "t", pd.DataFrame({"t": ["n"]}), modalities={"a": ["a"]})
+    with pytest.raises(MmgraphError, match=r"mm.read\('alarm'\)"):
+        mm.analyse_modalities("alarm", "t")
+    with pytest.raises(UnknownStateError, match=r"row 1.*'maybe'"):
         mm.analyse_modalities(model, "t", pd.DataFrame({"a": [0, 1], "b": 1, "t": ["n", "maybe"]}))
     for option in ({"by": "variable"}, {"method": "exact"}, {"draws": 9}, {"structure": "s"}):
         with pytest.raises(MmgraphError, match=f"a predictor has no use for {next(iter(option))}"):
@@ -375,3 +408,16 @@ def test_predictions_that_do_not_fit_are_refused_by_name(options, message):
     fitting = {"predicted": {("a",): np.eye(2)}, "codes": [0, 1]}
     with pytest.raises(MmgraphError, match=message):
         analyse_predictions("t", "ny", **(fitting | options))
+
+
+def test_labels_of_a_predictor_are_read_as_cells_are():
+    model = TableLookup(pd.DataFrame({"a": [0, 1], "b": [0, 1], "t": [0, 1]}))
+    model.classes_ = np.array([0, 1])
+    frame = pd.DataFrame({"a": [0, 1, 1], "b": [1, 0, 1], "t": [0.0, 1.0, 1.0]})
+    assert mm.analyse_modalities(model, "t", frame).rows == 3
+    whole = mm.analyse_modalities(model, "t", frame.astype({"t": int}))
+    assert mm.analyse_modalities(model, "t", frame).information == whole.information
+    model.schema_ = None
+    unknown = mm.analyse_modalities(model, "t", frame)
+    with pytest.raises(LearningError, match="has no schema_"):
+        unknown.acquire(frame[["a"]][:1])

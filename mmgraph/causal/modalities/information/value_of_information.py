@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import prod
@@ -61,7 +62,8 @@ class ValueOfInformation:
     net : dict of str to float
         The same, less the costs.
     best : str or None
-        The test of largest net value (myopic), if one is positive.
+        The test to do first, as ``policy`` says: by default that of largest net value (myopic),
+        if one is positive.
     """
 
     prior_value: float
@@ -71,7 +73,7 @@ class ValueOfInformation:
     net: dict[str, float]
     best: str | None
     _decision: _Decision = field(repr=False)
-    _tests: int | None = field(default=None, repr=False)
+    _tests: int | None = field(default=1, repr=False)
 
     def of_set(self, tests: Iterable[str]) -> float:
         """Return what several tests are worth when all are done, their costs not counted.
@@ -106,7 +108,7 @@ def value_of_information(
     utility: object,
     tests: Mapping[Any, object],
     costs: Mapping[str, float] | None = None,
-    lookahead: int | None = None,
+    lookahead: int | None = 1,
 ) -> ValueOfInformation:
     """Return what tests are worth before an action is chosen.
 
@@ -123,14 +125,16 @@ def value_of_information(
         a table ``(states, outcomes, outcomes, ...)``.
     costs : mapping of str to float, optional
         Of tests, in units of utility; by default none.
-    lookahead : int, optional
-        How many tests ``policy`` looks ahead; by default all.
+    lookahead : int or None
+        How many tests ``best`` and ``policy`` look ahead, None for all: two, of which either alone
+        tells nothing, are worth their costs only so.
 
     Raises
     ------
     MmgraphError
         If prior or tables are no distributions, shapes do not fit (whose), a test is named twice,
-        or a utility or a cost is not finite.
+        a utility or a cost is not finite or a cost negative, or there are too many outcomes to look
+        so far ahead.
     UnknownVariableError
         If there is no test to a cost.
 
@@ -143,17 +147,22 @@ def value_of_information(
     >>> worth = mm.value_of_information([.7, .3], [[0, 0], [-1, 2]], {"scan": [[.9, .1], [.2, .8]]})
     >>> worth.of["scan"], worth.perfect  # doctest: +SKIP
     """
+    _check_count("lookahead", lookahead, 1)
     decision = _Decision(prior, utility, tests, costs or {})
     of = {name: decision.gain([name]) for name in decision.costs}
     net = {name: value - decision.costs[name] for name, value in of.items()}
     best = max(net, key=net.__getitem__, default=None)
+    if best is not None and net[best] <= 0:
+        best = None
+    if lookahead != 1:
+        best = decision.policy(lookahead).test
     return ValueOfInformation(
         decision.value(decision.prior),
         decision.action(decision.prior),
         max(decision.value(np.diag(decision.prior)) - decision.value(decision.prior), 0.0),
         of,
         net,
-        best if best is not None and net[best] > 0 else None,
+        best,
         decision,
         lookahead,
     )
@@ -172,10 +181,12 @@ class _Decision:
         self.prior = joint_table(prior, "the prior", 1)
         self.utility = None if utility is None else _checked_utility(utility, len(self.prior))
         self.blocks: list[tuple[tuple[str, ...], Float64[np.ndarray, "states *outcomes"]]] = []
-        for key, numbers in tests.items():
-            names = (key,) if isinstance(key, str) else tuple(key)
+        for key, outcomes in tests.items():
+            names = key if isinstance(key, tuple) else (key,)
+            if not all(isinstance(name, str) for name in names):
+                raise MmgraphError(f"a test's name is a text, or several in a tuple, not {key!r}")
             what = f"the table of {', '.join(map(repr, names))}"
-            table = conditional_table(numbers, what, len(self.prior), len(names))
+            table = conditional_table(outcomes, what, len(self.prior), len(names))
             self.blocks.append((names, table))
         listed = [name for names, _ in self.blocks for name in names]
         for name in listed:
@@ -199,8 +210,8 @@ class _Decision:
     def _costs(self, costs: Mapping[str, float], listed: list[str]) -> dict[str, float]:
         self._check(costs, listed)
         for name, cost in costs.items():
-            if not np.isfinite(cost):
-                raise MmgraphError(f"the cost of '{name}' is {cost!r}, not a finite number")
+            if not isinstance(cost, numbers.Real) or not 0 <= cost < np.inf:
+                raise MmgraphError(f"the cost of '{name}' is {cost!r}, not a number from zero up")
         return {name: float(costs.get(name, 0.0)) for name in listed}
 
     @staticmethod
@@ -231,8 +242,7 @@ class _Decision:
     def policy(self, tests: int | None) -> Policy:
         """Return the best policy of so many tests at most."""
         most = len(self.costs) if tests is None else tests
-        if most < 0:
-            raise MmgraphError(f"the number of tests is at least 0, not {most}")
+        _check_count("the number of tests", most, 0)
         counts = np.ones(1)  # of histories, by their length
         for name in self.costs:
             counts = np.convolve(counts, [1, self._outcomes(name)])
@@ -279,6 +289,11 @@ class _Decision:
             part = table[(slice(None), *places)]
             weights = weights * part.reshape(len(part), -1).sum(1)
         return weights
+
+
+def _check_count(what: str, count: object, least: int) -> None:
+    if count is not None and (not isinstance(count, numbers.Integral) or count < least):
+        raise MmgraphError(f"{what} is a whole number, at least {least}, not {count!r}")
 
 
 def _checked_utility(utility: object, states: int) -> Float64[np.ndarray, "actions states"]:

@@ -67,10 +67,10 @@ def test_dependent_tests_stand_together_and_may_be_worth_something_only_so():
     for first, second in np.ndindex(2, 2):
         table[first ^ second, first, second] = 0.5
     worth = mm.value_of_information(
-        [0.5, 0.5], np.eye(2), {("a", "b"): table}, {"a": 0.1, "b": 0.1}
+        [0.5, 0.5], np.eye(2), {("a", "b"): table}, {"a": 0.1, "b": 0.1}, lookahead=2
     )
     assert worth.of == pytest.approx({"a": 0, "b": 0})
-    assert worth.best is None
+    assert worth.best == "a"
     assert worth.of_set(["a", "b"]) == pytest.approx(worth.perfect) == pytest.approx(0.5)
     policy = worth.policy
     assert policy.value == pytest.approx(0.8)
@@ -112,6 +112,11 @@ def test_by_the_logarithmic_score_a_test_is_worth_its_information():
         ({"tests": {"a": np.eye(2), ("a", "b"): np.full((2, 2, 2), 0.25)}}, MmgraphError, "twice"),
         ({"costs": {"scna": 1}}, UnknownVariableError, "did you mean 'scan'"),
         ({"costs": {"scan": np.nan}}, MmgraphError, "cost of 'scan'"),
+        ({"costs": {"scan": None}}, MmgraphError, "cost of 'scan' is None"),
+        ({"costs": {"scan": -1}}, MmgraphError, "cost of 'scan' is -1"),
+        ({"tests": {0: np.eye(2)}}, MmgraphError, "not 0"),
+        ({"lookahead": 1.5}, MmgraphError, "lookahead.*1.5"),
+        ({"lookahead": -1}, MmgraphError, "lookahead.*-1"),
     ],
 )
 def test_bad_decisions_are_refused_by_name(change, error, message):
@@ -126,7 +131,9 @@ def test_sets_too_large_for_memory_or_for_looking_ahead_are_refused():
     with pytest.raises(MemoryBudgetError, match="40 tests"):
         worth.of_set(tests)
     with pytest.raises(MmgraphError, match="too many to look ahead"):
-        _ = worth.policy
+        mm.value_of_information([0.5, 0.5], np.eye(2), tests, lookahead=None)
+    with pytest.raises(MmgraphError, match="whole number, at least 0"):
+        worth.look_ahead(1.5)
     with pytest.raises(UnknownVariableError, match="there is no test 'x'"):
         worth.of_set(["x"])
     assert worth.look_ahead(1).test is None
