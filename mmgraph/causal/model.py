@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 
 from mmgraph.causal.adjustment import adjustment_sets, front_door, instruments, optimal_set
-from mmgraph.causal.adjustment.back_door import Names, as_names
 from mmgraph.causal.bounds.effect import EffectBounds, effect_bounds
 from mmgraph.causal.counterfactuals.structural_model import StructuralModel
 from mmgraph.causal.counterfactuals.table_bounds import CounterfactualBounds, counterfactual_bounds
 from mmgraph.causal.counterfactuals.worlds import World
 from mmgraph.causal.estimation import effects
 from mmgraph.causal.estimation.effect import Effect
-from mmgraph.causal.graph.causal_graph import CausalGraph, Edge
+from mmgraph.causal.graph.causal_graph import CausalGraph, Edge, Names, as_names
 from mmgraph.causal.graph.dagitty import read_dagitty
 from mmgraph.causal.graph.learned_edges import learned_edges
 from mmgraph.causal.identification.answer import Identification, identify
@@ -82,13 +81,13 @@ class CausalModel:
         return cls(graph.nodes, *edges, modalities=modalities)
 
     @classmethod
-    def from_network(cls, net: BayesianNetwork, latent: Collection[str] = ()) -> CausalModel:
+    def from_network(cls, net: BayesianNetwork, latent: Names = ()) -> CausalModel:
         """Return the model of a Bayesian network, whose exact answers give the numbers.
 
         Parameters
         ----------
         net : BayesianNetwork
-        latent : collection of str, optional
+        latent : str or collection of str, optional
             Variables that nobody observes: they are projected out of the graph (Verma and Pearl
             1990), and stay in the network.
 
@@ -100,15 +99,16 @@ class CausalModel:
         graph = CausalGraph.projected(list(net.variables), net.edges, latent)
         named = {n: net.variables[n].modality for n in graph.nodes}
         model = cls._of(graph, {n: m for n, m in named.items() if m is not None})
-        model.network, model.latent = net, frozenset(latent)
+        model.network, model.latent = net, frozenset(as_names(latent))
         return model
 
     @classmethod
     def from_structure(cls, found: Any, orient: Collection[Edge] = ()) -> CausalModel:
         """Return the model of a learned structure's edges: every common cause is observed.
 
-        Edges that may run either way run as in the structure's graph, with a warning. After FCI it
-        is the model of the PAG, ``<->`` being a hidden common cause.
+        Edges that may run either way run as in the structure's graph, and an
+        ``OpenDirectionWarning`` names them unless ``orient`` does. After FCI it is the model of the
+        PAG, ``<->`` being a hidden common cause.
 
         Parameters
         ----------
@@ -123,11 +123,6 @@ class CausalModel:
         CausalError
             If the PAG leaves open which way an edge runs (which), or ``orient`` names one that the
             data do not leave open.
-
-        Warns
-        -----
-        OpenDirectionWarning
-            If edges may run either way, and ``orient`` does not say which (they are named).
         """
         modalities = {n: m for n, m in (getattr(found, "modalities", None) or {}).items() if m}
         return cls(found.names, *learned_edges(found, orient), modalities)
@@ -186,7 +181,7 @@ class CausalModel:
             If a name is no node; with the nearest name.
         """
         for what, names in (("outcome", outcome), ("do", do), ("given", given)):
-            for name in self.latent.intersection([names] if isinstance(names, str) else names):
+            for name in self.latent.intersection(as_names(names)):
                 raise CausalError(f"{what} names '{name}', which is latent: nobody observes it")
         return identify(self.graph, outcome, do, given, self.network)
 
@@ -230,6 +225,10 @@ class CausalModel:
         """
         return effect_bounds(self.graph, as_names(outcome), as_names(do), joint)
 
+    def _of_nodes(self, latent: Names) -> list[str]:
+        """Of variables that are not measured, those that the graph has not lost already."""
+        return [name for name in as_names(latent) if name not in self.latent]
+
     def adjustment_sets(
         self,
         treatments: Names,
@@ -243,7 +242,7 @@ class CausalModel:
         As :func:`mmgraph.causal.adjustment.adjustment_sets.adjustment_sets` of the graph.
         """
         return adjustment_sets.adjustment_sets(
-            self.graph, treatments, outcomes, minimal, latent, required
+            self.graph, treatments, outcomes, minimal, self._of_nodes(latent), required
         )
 
     def optimal_adjustment_set(
@@ -255,9 +254,10 @@ class CausalModel:
         :func:`mmgraph.causal.adjustment.optimal_set.optimal_adjustment_set` and, for the minimal
         ones, :func:`mmgraph.causal.adjustment.adjustment_sets.minimal_adjustment_set`.
         """
+        asked = self.graph, treatments, outcomes, self._of_nodes(latent)
         if minimal:
-            return adjustment_sets.minimal_adjustment_set(self.graph, treatments, outcomes, latent)
-        return optimal_set.optimal_adjustment_set(self.graph, treatments, outcomes, latent)
+            return adjustment_sets.minimal_adjustment_set(*asked)
+        return optimal_set.optimal_adjustment_set(*asked)
 
     def front_door_sets(
         self, treatments: Names, outcomes: Names, minimal: bool = True, latent: Names = ()
@@ -266,7 +266,8 @@ class CausalModel:
 
         As :func:`mmgraph.causal.adjustment.front_door.front_door_sets` of the graph.
         """
-        return front_door.front_door_sets(self.graph, treatments, outcomes, minimal, latent)
+        hidden = self._of_nodes(latent)
+        return front_door.front_door_sets(self.graph, treatments, outcomes, minimal, hidden)
 
     def instruments(
         self, treatment: str, outcome: str, latent: Names = (), ancestral: bool = True
@@ -275,7 +276,8 @@ class CausalModel:
 
         As :func:`mmgraph.causal.adjustment.instruments.instruments` of the graph.
         """
-        return instruments.instruments(self.graph, treatment, outcome, latent, ancestral)
+        hidden = self._of_nodes(latent)
+        return instruments.instruments(self.graph, treatment, outcome, hidden, ancestral)
 
     def recoverable(
         self, outcomes: Sequence[str] | str, given: Sequence[str] | str = (), prefix: str = "R_"

@@ -26,6 +26,8 @@ def test_a_network_gives_its_graph_and_latent_variables_are_projected_out():
     assert list(model.graph.bidirected.edges) == [("x", "y")]
     assert model.modalities == {"x": "image"}
     assert model.network is net
+    assert mm.CausalModel.from_network(net, latent="u").latent == {"u"}
+    assert model.adjustment_sets("x", "y", latent="u") == []
     with pytest.raises(UnknownVariableError, match="'v'"):
         mm.CausalModel.from_network(net, latent=["v"])
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from itertools import islice
 
-from mmgraph.causal.adjustment.back_door import Effect, Names, as_names
-from mmgraph.causal.graph.causal_graph import CausalGraph
+from mmgraph.causal.adjustment.back_door import Effect
+from mmgraph.causal.graph.causal_graph import CausalGraph, Names, as_names
 from mmgraph.graph.errors import CausalError
 
 

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
-from mmgraph.causal.graph.causal_graph import CausalGraph
+from mmgraph.causal.graph.causal_graph import CausalGraph, Names, as_names
 from mmgraph.causal.graph.separation import reached
 from mmgraph.causal.graph.separators import Separation
 from mmgraph.graph.errors import CausalError
-
-Names = str | Collection[str]
-
-
-def as_names(names: Names) -> tuple[str, ...]:
-    """Return one name or several as tuple."""
-    return (names,) if isinstance(names, str) else tuple(names)
 
 
 @dataclass(frozen=True)

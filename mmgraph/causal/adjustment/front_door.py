@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from mmgraph.causal.adjustment.back_door import Effect, Names
-from mmgraph.causal.graph.causal_graph import CausalGraph
+from mmgraph.causal.adjustment.back_door import Effect
+from mmgraph.causal.graph.causal_graph import CausalGraph, Names
 from mmgraph.causal.graph.separation import bits, reached
 from mmgraph.graph.errors import CausalError
 

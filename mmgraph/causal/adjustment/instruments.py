@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mmgraph.causal.adjustment.back_door import Effect, Names
-from mmgraph.causal.graph.causal_graph import CausalGraph
+from mmgraph.causal.adjustment.back_door import Effect
+from mmgraph.causal.graph.causal_graph import CausalGraph, Names
 from mmgraph.causal.graph.separation import bits
 from mmgraph.causal.graph.separators import Separation
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import islice
 
-from mmgraph.causal.adjustment.back_door import Effect, Names
-from mmgraph.causal.graph.causal_graph import CausalGraph
+from mmgraph.causal.adjustment.back_door import Effect
+from mmgraph.causal.graph.causal_graph import CausalGraph, Names
 from mmgraph.causal.graph.separation import bits, reached, union
 
 MOST_PATHS = 1_000

@@ -33,7 +33,7 @@ class MediationEffects:
 
     @property
     def total_effect(self) -> float:
-        """E[Y(treated)] - E[Y(control)]; ``natural_direct - reverse_natural_indirect``."""
+        """E[Y(treated)] - E[Y(control)]."""
         return float(self.means[1, 1] - self.means[0, 0])
 
     @property
@@ -47,16 +47,6 @@ class MediationEffects:
         return float(self.means[0, 1] - self.means[0, 0])
 
     @property
-    def reverse_natural_direct(self) -> float:
-        """E[Y(control, M(treated))] - E[Y(treated)], of the change from treated to control."""
-        return float(self.means[0, 1] - self.means[1, 1])
-
-    @property
-    def reverse_natural_indirect(self) -> float:
-        """E[Y(treated, M(control))] - E[Y(treated)], of the change from treated to control."""
-        return float(self.means[1, 0] - self.means[1, 1])
-
-    @property
     def proportion_mediated(self) -> float:
         """``1 - natural_direct / total_effect``: the share that would be lost with the mediators.
 
@@ -65,23 +55,9 @@ class MediationEffects:
         CausalError
             If there is no total effect.
         """
-        return 1.0 - self.natural_direct / self._total()
-
-    @property
-    def proportion_sufficient(self) -> float:
-        """``natural_indirect / total_effect``: the share that the mediators bring by themselves.
-
-        Raises
-        ------
-        CausalError
-            If there is no total effect.
-        """
-        return self.natural_indirect / self._total()
-
-    def _total(self) -> float:
         if self.total_effect == 0:
             raise CausalError("the total effect is zero, and no share of it is mediated")
-        return self.total_effect
+        return 1.0 - self.natural_direct / self.total_effect
 
     def __repr__(self) -> str:
         return (

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from mmgraph.causal.adjustment.back_door import as_names
 from mmgraph.causal.estimation import wording
 from mmgraph.causal.estimation.effect import Effect
 from mmgraph.causal.estimation.estimators import formulas, tables
@@ -36,6 +35,7 @@ from mmgraph.causal.estimation.task import (
     EstimationTask,
     refuse_empty,
 )
+from mmgraph.causal.graph.causal_graph import as_names
 from mmgraph.causal.identification.answer import identify
 from mmgraph.causal.identification.expression import variables_of
 from mmgraph.graph.errors import CausalError, LearningError

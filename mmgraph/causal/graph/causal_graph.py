@@ -15,6 +15,14 @@ from mmgraph.graph.variable import unused_name
 Edge = tuple[str, str]
 
 
+Names = str | Collection[str]
+
+
+def as_names(names: Names) -> tuple[str, ...]:
+    """Return one name or several as tuple."""
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
 def hidden_causes(nodes: Collection[str], pairs: Iterable[Edge]) -> dict[str, Edge]:
     """Return names that no node has for what each pair of nodes shares, with the pair."""
     causes: dict[str, Edge] = {}
@@ -40,8 +48,8 @@ class CausalGraph:
     Raises
     ------
     GraphError
-        If a node or an edge is given twice, an edge joins a node to itself, or the directed edges
-        have a cycle (which one).
+        If a node is named by what is no text, a node or an edge is given twice, an edge joins a
+        node to itself, or the directed edges have a cycle (which one).
     UnknownVariableError
         If an edge names what is no node; with the nearest name.
     """
@@ -53,6 +61,9 @@ class CausalGraph:
         bidirected: Iterable[Edge] = (),
     ) -> None:
         self.nodes = tuple(nodes)
+        for name in self.nodes:
+            if not isinstance(name, str):
+                raise GraphError(f"nodes are named by texts, not by {name!r}")
         if len(set(self.nodes)) < len(self.nodes):
             twice = next(n for n in self.nodes if self.nodes.count(n) > 1)
             raise GraphError(f"the node '{twice}' is given twice")
@@ -69,6 +80,12 @@ class CausalGraph:
             cycle = [a for a, _ in nx.find_cycle(self.directed)]
             raise GraphError(f"the edges have a cycle: {' -> '.join([*cycle, cycle[0]])}")
 
+    def __repr__(self) -> str:
+        alone = nx.isolates(nx.compose(self.directed.to_undirected(), self.bidirected))
+        edges = [f"{a} -> {b}" for a, b in self.directed.edges]
+        edges += [f"{a} <-> {b}" for a, b in self.bidirected.edges]
+        return f"CausalGraph({', '.join([*alone, *edges])})"
+
     def _add(self, graph: nx.Graph, edge: Edge, arrow: str) -> None:
         if isinstance(edge, str) or len(edge) != 2:
             raise GraphError(f"the edge {edge!r} is not a pair of nodes")
@@ -81,7 +98,7 @@ class CausalGraph:
 
     @classmethod
     def projected(
-        cls, nodes: Sequence[str], directed: Iterable[Edge], latent: Collection[str]
+        cls, nodes: Sequence[str], directed: Iterable[Edge], latent: Names
     ) -> CausalGraph:
         """Return the latent projection of a DAG on its observed nodes (Verma and Pearl 1990).
 
@@ -89,8 +106,8 @@ class CausalGraph:
         where an observed node reaches another through latent nodes alone, there is a directed one.
         """
         whole = cls(nodes, directed)
-        whole.check_nodes(latent, "latent")
-        hidden = set(latent)
+        hidden = set(as_names(latent))
+        whole.check_nodes(as_names(latent), "latent")
         observed = [n for n in whole.nodes if n not in hidden]
         through_latent: nx.DiGraph = nx.DiGraph(
             e for e in whole.directed.edges if hidden.intersection(e[:1])
@@ -153,8 +170,7 @@ class CausalGraph:
         some = set(nodes)
         return CausalGraph(
             [n for n in self.nodes if n in some],
-            self.directed.subgraph(some).edges,
-            self.bidirected.subgraph(some).edges,
+            *([e for e in g.edges if some.issuperset(e)] for g in (self.directed, self.bidirected)),
         )
 
     def without_edges(

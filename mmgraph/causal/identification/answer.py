@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
 
-from mmgraph.causal.graph.causal_graph import CausalGraph
+from mmgraph.causal.graph.causal_graph import CausalGraph, as_names
 from mmgraph.causal.identification import evaluation
 from mmgraph.causal.identification.algorithm import identified
 from mmgraph.causal.identification.expression import Expression, latex_name, variables_of
@@ -17,7 +17,7 @@ from mmgraph.graph.errors import CausalError
 from mmgraph.graph.factor_graph import FactorGraph
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Identification:
     """Whether and how the joint of the observed variables determines P(outcome | do(do), given).
 
@@ -36,8 +36,8 @@ class Identification:
     given: tuple[str, ...]
     estimand: Expression | None
     hedge: Hedge | None
-    _nodes: tuple[str, ...] = field(repr=False)
-    _network: FactorGraph | None = field(default=None, repr=False)
+    _nodes: tuple[str, ...]
+    _network: FactorGraph | None = None
 
     @property
     def identifiable(self) -> bool:
@@ -47,6 +47,8 @@ class Identification:
     def __str__(self) -> str:
         query = self._query(" | ", "do({})", str)
         return f"{query} = {self.estimand}" if self.identifiable else f"{query}: not identifiable"
+
+    __repr__ = __str__
 
     def latex(self) -> str:
         """Return the equation of the query and its estimand, in LaTeX for math mode."""
@@ -85,6 +87,11 @@ class Identification:
             :meth:`mmgraph.BayesianNetwork.fit` takes), of which frequencies count, and the states
             are the model's network's, or else the sorted labels of a column. None is the network
             of the model.
+
+        Notes
+        -----
+        Where being given comes to the same as being set, a state that never happens has the value
+        of setting it, if the formula needs no rows with it.
 
         Raises
         ------
@@ -125,7 +132,7 @@ def identify(
     ``network`` is what the answer is evaluated on by default. Errors are those of
     :meth:`mmgraph.CausalModel.identify`.
     """
-    asked = {"outcome": _names(outcome), "do": _names(do), "given": _names(given)}
+    asked = {"outcome": as_names(outcome), "do": as_names(do), "given": as_names(given)}
     if not asked["outcome"]:
         raise CausalError("there is no outcome to ask about")
     place: dict[str, str] = {}
@@ -141,10 +148,6 @@ def identify(
     return Identification(
         asked["outcome"], asked["do"], asked["given"], estimand, hedge, graph.nodes, network
     )
-
-
-def _names(names: Sequence[str] | str) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _clash(name: str, first: str, second: str) -> str:

@@ -26,6 +26,7 @@ from mmgraph.causal.identification.expression import (
 from mmgraph.data.encoding import coded_chunks
 from mmgraph.data.inferred_states import measured_columns, states_in
 from mmgraph.data.tables import open_table
+from mmgraph.graph.arrays import float_array
 from mmgraph.graph.errors import CausalError
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.memory_budget import check_required
@@ -52,7 +53,7 @@ class Source(NamedTuple):
 
 def of_table(table: object, nodes: Sequence[str]) -> Source:
     """Return the source that sums an array of the joint, an axis a node."""
-    values = np.asarray(table, dtype=np.float64)
+    values = float_array(table, "the joint table", CausalError)
     if values.ndim != len(nodes):
         raise CausalError(
             f"the joint table has {values.ndim} axes, the model {len(nodes)} nodes "

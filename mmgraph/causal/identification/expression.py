@@ -217,7 +217,7 @@ class _Style:
 def latex_name(name: str) -> str:
     r"""Return a variable's name for LaTeX: upright if longer than a letter, primes kept."""
     bare = name.rstrip("'")
-    escaped = re.sub(r"([#$%&_{}])", r"\\\1", re.sub(r"[\\^~]", "-", bare))
+    escaped = re.sub(r"([#$%&_{} ])", r"\\\1", re.sub(r"[\\^~]", "-", bare))
     return (escaped if len(bare) == 1 else rf"\mathrm{{{escaped}}}") + name[len(bare) :]
 
 

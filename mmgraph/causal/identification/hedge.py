@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import networkx as nx
@@ -10,7 +10,7 @@ import networkx as nx
 from mmgraph.causal.graph.causal_graph import CausalGraph
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Hedge:
     """Two C-forests with the same roots, the inner one free of the variables that are set.
 
@@ -43,6 +43,9 @@ class Hedge:
             f"what setting {_listed(self.do)} does to {_listed(self.roots)}"
         )
 
+    def __repr__(self) -> str:
+        return self.words()
+
 
 def _listed(names: Collection[str]) -> str:
     *some, last = names
@@ -57,28 +60,27 @@ def hedge(
     Every node of the outer one leads to one of the inner within it, and no node of the inner is
     set: what line 5 of the algorithm ID finds.
     """
+    outer, inner = ([n for n in graph.nodes if n in some] for some in (outer, inner))
     joined_inner = _bidirected_tree(graph, inner, ())
-    children = graph.directed.subgraph(inner)
-    roots = [n for n in graph.nodes if n in inner and not children.out_degree(n)]
-    inside = _towards(children.predecessors, roots)
-    whole = graph.directed.subgraph(outer)
-    around = inside | _towards(whole.predecessors, inner)
+    roots = [n for n in inner if not set(graph.directed.successors(n)).intersection(inner)]
+    inside = _towards(graph, inner, roots)
+    around = inside | _towards(graph, outer, inner)
     joined = _bidirected_tree(graph, outer, joined_inner)
     return Hedge(
-        CausalGraph([n for n in graph.nodes if n in outer], around.items(), joined),
-        CausalGraph([n for n in graph.nodes if n in inner], inside.items(), joined_inner),
+        CausalGraph(outer, around.items(), joined),
+        CausalGraph(inner, inside.items(), joined_inner),
         tuple(roots),
-        tuple(n for n in graph.nodes if n in outer and n in do),
+        tuple(n for n in outer if n in do),
     )
 
 
-def _towards(causes: Callable[[str], Iterable[str]], ends: Collection[str]) -> dict[str, str]:
+def _towards(graph: CausalGraph, within: Collection[str], ends: Sequence[str]) -> dict[str, str]:
     """The next node on a shortest way to one of some ends, of each node that leads there."""
     onward: dict[str, str] = {}
     reached = list(ends)
     for node in reached:
-        for cause in causes(node):
-            if cause not in onward and cause not in ends:
+        for cause in graph.parents(node):
+            if cause in within and cause not in onward and cause not in ends:
                 onward[cause] = node
                 reached.append(cause)
     return onward
@@ -90,7 +92,9 @@ def _bidirected_tree(
     """The edges of a spanning tree of some nodes, ``first`` among them."""
     tree: nx.Graph = nx.Graph(first)
     kept = list(first)
-    for a, b in graph.bidirected.subgraph(nodes).edges:
+    for a, b in graph.bidirected.edges:
+        if a not in nodes or b not in nodes:
+            continue
         tree.add_nodes_from((a, b))
         if not nx.has_path(tree, a, b):
             tree.add_edge(a, b)

@@ -29,7 +29,8 @@ class EValue(NamedTuple):
 
 
 def _hazard_to_risk(ratio: float) -> float:
-    return (1 - 0.5 ** math.sqrt(ratio)) / (1 - 0.5 ** math.sqrt(1 / ratio))
+    above, below = (math.expm1(-math.log(2) * math.sqrt(r)) for r in (ratio, 1 / ratio))
+    return above / below
 
 
 _TO_RISK_RATIO: dict[str, tuple[Callable[[float], float], Callable[[float], float]]] = {
@@ -85,28 +86,42 @@ def e_value(
     if not 0 < standard_deviation < math.inf:
         raise CausalError(f"standard_deviation is a positive number, not {standard_deviation!r}")
 
-    def risk_ratio(number: float, name: str) -> float:
-        number = float(float_array(number, name, CausalError))
+    def risk_ratio(number: float, name: str, reference: float = 1.0) -> float:
         if not (math.isfinite(number) and (is_difference or number > 0)):
             raise CausalError(f"{name}: {number!r} is no {measure.replace('_', ' ')}")
         scaled = number / standard_deviation if is_difference else number
-        return _TO_RISK_RATIO[measure][0 if rare else 1](scaled)
+        try:
+            ratio = _TO_RISK_RATIO[measure][0 if rare else 1](scaled) / reference
+        except (OverflowError, ZeroDivisionError):
+            ratio = math.inf
+        if not 0 < ratio < math.inf or 1 / ratio == math.inf:
+            raise CausalError(f"{name}: {number!r} is beyond all risk ratios that are numbers")
+        return ratio
 
-    reference = risk_ratio(null, "null")
-    ratio = risk_ratio(estimate, "estimate") / reference
+    reference = risk_ratio(_number(null, "null"), "null")
+    estimate = _number(estimate, "estimate")
+    ratio = risk_ratio(estimate, "estimate", reference)
     limit = None
     if interval is not None:
-        if len(interval) != 2:
-            raise CausalError(f"an interval has two ends, not {len(interval)}")
-        low, high = interval
+        ends = float_array(interval, "interval", CausalError)
+        if ends.shape != (2,):
+            raise CausalError(f"an interval has two ends, not the shape {ends.shape}")
+        low, high = ends.tolist()
         if not low <= estimate <= high:
             raise CausalError(f"the interval ({low}, {high}) does not hold the estimate {estimate}")
-        low, high = (risk_ratio(end, "interval") / reference for end in (low, high))
+        low, high = (risk_ratio(end, "interval", reference) for end in (low, high))
         limit = 1.0 if low <= 1 <= high else _bound(low if ratio > 1 else high)
     return EValue(_bound(ratio), limit, ratio)
+
+
+def _number(number: object, name: str) -> float:
+    array = float_array(number, name, CausalError)
+    if array.ndim:
+        raise CausalError(f"{name} is one number, not an array of shape {array.shape}")
+    return float(array)
 
 
 def _bound(ratio: float) -> float:
     """The least strength of both ties of a confounder that makes a ratio of one (Ding 2016)."""
     ratio = max(ratio, 1 / ratio)
-    return ratio + math.sqrt(ratio * (ratio - 1))
+    return ratio + math.sqrt(ratio) * math.sqrt(ratio - 1)

@@ -12,6 +12,7 @@ from jaxtyping import Float64
 from scipy import stats
 
 from mmgraph.graph.errors import CausalError, UnknownVariableError, suggestion
+from mmgraph.graph.state_labels import is_missing
 
 
 class Benchmark(NamedTuple):
@@ -153,31 +154,6 @@ class OmittedVariableBias:
         exact = np.where(estimate == 0, 0.0, np.copysign(np.inf, estimate))
         return _plain(np.divide(estimate, error, out=exact, where=error > 0))
 
-    def contours(
-        self, most: float = 0.4, points: int = 100, quantity: str = "estimate"
-    ) -> tuple[Float64[np.ndarray, " points"], Float64[np.ndarray, "points points"]]:
-        """Return a grid of both shares and what is left at each pair, for a contour picture.
-
-        Parameters
-        ----------
-        most : float
-            The largest share.
-        points : int
-            Of the grid, in both directions.
-        quantity : {"estimate", "t"}
-
-        Returns
-        -------
-        shares : ndarray, shape (points,)
-        values : ndarray, shape (points, points)
-            Axes the treatment's share, the outcome's share.
-        """
-        if quantity not in ("estimate", "t"):
-            raise CausalError(f"contours are of 'estimate' or 't', not {quantity!r}")
-        shares = np.linspace(0, most, points)
-        adjusted = self.adjusted_estimate if quantity == "estimate" else self.adjusted_t
-        return shares, adjusted(shares[:, None], shares[None, :])
-
     def benchmark(
         self,
         covariates: str | Sequence[str],
@@ -291,7 +267,8 @@ def omitted_variable_bias(
     shares = {}
     for group in (*((n,) for n in covariates), *(tuple(g) for g in groups)):
         less = (rest(d, group), rest(y, group, treated=True))
-        shares[group] = (1 - of_treatment / less[0], 1 - of_outcome / less[1])
+        # Rounding must not make them negative.
+        shares[group] = (max(0.0, 1 - of_treatment / less[0]), max(0.0, 1 - of_outcome / less[1]))
     return OmittedVariableBias(estimate, error, freedom, shares)
 
 
@@ -311,7 +288,7 @@ def _block(column: Any, name: str) -> Float64[np.ndarray, "rows columns"]:
     if array.dtype.kind in "biuf":
         return _numbers(array, name)[:, None]
     cells = array.astype(object).tolist()
-    if any(c is None or c != c for c in cells):
+    if any(map(is_missing, cells)):
         raise CausalError(f"the column '{name}' has a missing cell")
     labels = sorted(set(map(str, cells)))
     return np.array([[str(c) == label for label in labels[1:]] for c in cells], float)

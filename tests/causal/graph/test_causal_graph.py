@@ -35,6 +35,7 @@ def test_the_projection_joins_what_a_latent_node_causes():
         (["a", "a"], [], [], "'a' is given twice"),
         (["a", "b"], [("a", "b"), ("a", "b")], [], "a -> b is given twice"),
         (["a", "b"], [], [("a", "b"), ("b", "a")], "b <-> a is given twice"),
+        ([1, 2], [(1, 2)], [], "named by texts, not by 1"),
         (["a"], [("a", "a")], [], "joins a node to itself"),
         (["a", "b"], [("a", "b"), ("b", "a")], [], "a -> b -> a"),
         (["a", "b"], ["ab"], [], "'ab' is not a pair"),

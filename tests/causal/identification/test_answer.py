@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -17,6 +21,28 @@ def test_an_identifiable_effect_says_its_formula():
     given = mm.CausalModel("xyz", [("x", "y"), ("z", "y")]).identify("y", "x", "z")
     assert str(given) == "P(y | do(x), z) = P(y | x, z)"
     assert given.words().startswith("the probability of y when x is set given z is")
+    blank = mm.CausalModel(["a b", "y"], [("a b", "y")]).identify("y", "a b")
+    assert r"\mathrm{a\ b}" in blank.latex()
+
+
+@pytest.mark.slow  # two processes that import everything
+def test_the_hedge_is_the_same_in_every_run():
+    code = (
+        "from mmgraph.causal.model import CausalModel as M;"
+        "n = [f'v{i}' for i in range(7)];"
+        "m = M(n, [(a, 'v6') for a in n[:6]], [(a, b) for a in n for b in n if a < b]);"
+        "h = m.identify('v6', n[:3]).hedge; print(h.forest, h.inner, h)"
+    )
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in "12"
+    ]
+    assert runs[0] == runs[1]
 
 
 def test_what_is_not_identifiable_says_why_and_is_not_evaluated():
@@ -26,6 +52,9 @@ def test_what_is_not_identifiable_says_why_and_is_not_evaluated():
     assert "not identifiable" in answer.latex()
     assert "hidden common causes join x and y" in answer.words()
     assert answer.hedge.roots == ("y",)
+    assert repr(answer) == str(answer)
+    assert repr(answer.hedge) == answer.hedge.words()
+    assert repr(answer.hedge.forest) == "CausalGraph(x -> y, x <-> y)"
     with pytest.raises(CausalError, match="hidden common causes join x and y"):
         answer.evaluate(np.full((2, 2), 0.25))
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import mmgraph as mm
 from mmgraph.causal.identification import evaluation
@@ -107,6 +108,11 @@ def test_tables_that_are_no_joint_are_refused(net):
         answer.evaluate(np.full((2, 2, 2), 0.0625))
     with pytest.raises(CausalError, match="holds nan at z = 0, x = 1, y = 0"):
         answer.evaluate(np.array([[[0.5, 0.5], [np.nan, 0.0]]]))
+    for wrong in ([{"z": 0}], [[0.5], [0.25, 0.25]]):
+        with pytest.raises(CausalError):
+            answer.evaluate(wrong)
+    uniform = torch.full((2, 2, 2), 0.125, requires_grad=True)
+    assert np.allclose(answer.evaluate(uniform), 0.5)
 
 
 def test_data_that_do_not_fit_are_refused(net):

@@ -46,6 +46,13 @@ def test_nothing_is_needed_where_the_null_is_there():
     assert mm.e_value(1.4, null=1.2).estimate == pytest.approx(mm.e_value(1.4 / 1.2).estimate)
 
 
+def test_large_ratios_keep_their_figures():
+    root_of_hazard = 1e20
+    ratio = mm.e_value(1e40, measure="hazard_ratio").risk_ratio
+    assert ratio == pytest.approx(root_of_hazard / math.log(2))
+    assert mm.e_value(1e200).estimate == pytest.approx(2e200)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -53,6 +60,11 @@ def test_nothing_is_needed_where_the_null_is_there():
         ({"estimate": math.nan}, "risk ratio"),
         ({"estimate": 2.0, "interval": (2.5, 3.0)}, "hold the estimate"),
         ({"estimate": 2.0, "interval": (1.0,)}, "two ends"),
+        ({"estimate": 2.0, "interval": (0.3, None)}, "hold the estimate"),
+        ({"estimate": 2.0, "interval": 3.0}, "two ends"),
+        ({"estimate": [2.0, 3.0]}, "one number"),
+        ({"estimate": 1000, "measure": "mean_difference"}, "1000.0 is beyond all risk ratios"),
+        ({"estimate": -1000, "measure": "mean_difference"}, "-1000.0 is beyond"),
         ({"estimate": "x"}, "estimate"),
         ({"estimate": 2.0, "measure": "risk_ration"}, "'risk_ratio'"),
         ({"estimate": 2.0, "standard_deviation": 0.0}, "standard_deviation"),
