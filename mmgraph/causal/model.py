@@ -339,7 +339,8 @@ class CausalModel:
             or a pair of scikit-learn estimators, of outcome and treatment; cross-fitted),
             ``empty`` (strata without one of the treatments: ``"raise"``, ``"drop"`` for the effect
             in the overlap, ``"bounds"``), ``weights`` and ``groups`` (columns, or a value a row;
-            rows of a group depend on one another), ``interval`` (``"analytical"``,
+            rows of a group depend on one another), ``interventions`` (the column that names what an
+            experiment set: rows in which it does are left out), ``interval`` (``"analytical"``,
             ``"percentile"``, ``"BCa"``), ``level`` (.95), ``draws`` of the bootstrap (1000) and
             ``generator``.
 

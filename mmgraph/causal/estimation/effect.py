@@ -55,6 +55,8 @@ class Effect:
         Strata without one of the treatments.
     rows : int or None
         How many rows were used; None where the answer is exact.
+    set_rows : int
+        How many more were left out, as something was set in them.
     effective_sample_size : float or None
         Kish's, of the weights that balance the treatments.
     diagnostics : dict of str to float
@@ -78,6 +80,7 @@ class Effect:
     assumptions: tuple[str, ...] = ()
     violations: tuple[Violation, ...] = ()
     rows: int | None = None
+    set_rows: int = 0
     effective_sample_size: float | None = None
     diagnostics: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
@@ -133,6 +136,7 @@ class Effect:
                 for v in self.violations
             ],
             "rows": self.rows,
+            "set_rows": self.set_rows,
             "effective_sample_size": self.effective_sample_size,
             "diagnostics": dict(self.diagnostics),
             "parts": {name: part.record() for name, part in self.parts.items()},
@@ -165,6 +169,8 @@ class Effect:
             lines[-1] += f", {self.rows} rows"
             if self.effective_sample_size is not None:
                 lines[-1] += f" (as good as {self.effective_sample_size:.0f})"
+        if self.set_rows:
+            lines[-1] += f"; {self.set_rows} in which something was set are left out"
         lines += [f"  {name}: {mean:.4g}" for name, mean in self.means.items()]
         lines += [f"  {name}: {part._number()}" for name, part in self.parts.items()]
         lines += [f"  {name}: {number:.4g}" for name, number in self.diagnostics.items()]

@@ -18,7 +18,7 @@ from mmgraph.graph.errors import CausalError, suggestion
 from mmgraph.networks.bayesian_network import BayesianNetwork
 
 _ASKING = ("kind", "through", "given", "by", "baseline", "scores")
-_ESTIMATING = ("method", "learner", "empty", "adjustment", "weights", "groups")
+_ESTIMATING = ("method", "learner", "empty", "adjustment", "weights", "groups", "interventions")
 _INTERVALS = ("interval", "level", "draws", "generator")
 
 

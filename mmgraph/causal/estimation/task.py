@@ -37,6 +37,7 @@ class EstimationOptions:
     adjustment: Sequence[str] | None = None
     weights: object = None
     groups: object = None
+    interventions: str | None = None
     settings: IntervalSettings = field(default_factory=IntervalSettings)
 
 
@@ -61,7 +62,9 @@ class EstimationTask:
         names = tuple(dict.fromkeys((*asked.names, *asked.through, *more)))
         # Learners are fitted on rows, some of which are left out.
         distinct = options.learner in (None, "linear")
-        sample = read_sample(data, names, known, options.weights, options.groups, distinct=distinct)
+        sample = read_sample(
+            data, names, known, options.weights, options.groups, distinct, options.interventions
+        )
         for name in asked.treatments:
             sample.check_varies(name)
         return cls(asked, sample, options)
@@ -100,6 +103,7 @@ class EstimationTask:
             estimand=wording.in_words(asked.kind, self.contrast, asked.through, asked.given),
             latex=wording.query(self.contrast, asked.given, asked.through, asked.kind),
             rows=self.sample.rows,
+            set_rows=self.sample.set_rows,
             level=self.options.settings.level,
         )
 

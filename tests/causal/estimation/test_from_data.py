@@ -270,3 +270,15 @@ def test_collinear_and_separating_columns_are_refused(confounded: pd.DataFrame):
     split = confounded.assign(c=confounded.x + 0.01 * confounded.c)
     with pytest.raises(LearningError, match="without error"):
         arrows("c>x c>y x>y").effect("y", "x", data=split)
+
+
+def test_rows_in_which_something_was_set_are_left_out(confounded: pd.DataFrame):
+    forced = confounded.assign(set="x;z", y=1 - confounded.y)
+    pooled = pd.concat([forced, confounded.assign(set=""), forced.assign(set=" y + z ")])
+    effect = arrows(CONFOUNDED).effect("y", "x", data=pooled, interventions="set")
+    assert float(effect) == float(arrows(CONFOUNDED).effect("y", "x", data=confounded))
+    assert (effect.rows, effect.set_rows) == (4000, 8000)
+    assert "8000 in which something was set are left out" in repr(effect)
+    for data, message in ((forced, "every row"), (confounded, "'set'")):
+        with pytest.raises((LearningError, UnknownVariableError), match=message):
+            arrows(CONFOUNDED).effect("y", "x", data=data, interventions="set")

@@ -18,9 +18,9 @@ from mmgraph.data.inferred_states import measured_columns, states_in
 from mmgraph.data.reading import check_weights
 from mmgraph.data.table import Table
 from mmgraph.data.tables import open_table
-from mmgraph.graph.column_reader import plain_array
+from mmgraph.graph.column_reader import plain_array, spelling, spellings
 from mmgraph.graph.errors import CausalError, LearningError
-from mmgraph.graph.state_labels import MISSING
+from mmgraph.graph.state_labels import MISSING, is_missing
 from mmgraph.graph.variable import Variable
 
 
@@ -39,6 +39,8 @@ class Sample:
         What each of them weighs.
     groups : Tensor, optional
         The group of those rows: like rows of several groups are told apart.
+    set_rows : int
+        How many rows of the table were left out, as something was set in them.
     """
 
     variables: Mapping[str, Variable]
@@ -46,6 +48,7 @@ class Sample:
     counts: Float64[Tensor, " cells"]
     row_weights: Float64[Tensor, " cells"]
     groups: Int64[Tensor, " cells"] | None = None
+    set_rows: int = 0
 
     @property
     def weights(self) -> Float64[Tensor, " cells"]:
@@ -139,10 +142,12 @@ def read_sample(
     weights: object = None,
     groups: object = None,
     distinct: bool = True,
+    interventions: str | None = None,
 ) -> Sample:
     """Return some columns of a table as distinct rows, or unless ``distinct`` as its rows.
 
-    ``weights`` and ``groups`` are columns of the table by name, or a value a row.
+    ``weights`` and ``groups`` are columns of the table by name, or a value a row. Rows in which the
+    column ``interventions`` names something are left out.
 
     Raises
     ------
@@ -153,23 +158,41 @@ def read_sample(
     table = open_table(data)
     variables = variables_in(table, names, known or {})
     rows = encode(table.select(names), variables)
+    untouched = _untouched(table, interventions, len(rows))
     columns = {}
     for name in names:
         if variables[name].is_discrete:
-            columns[name] = torch.from_numpy(rows.column(name).astype(np.int64))
+            columns[name] = torch.from_numpy(rows.column(name).astype(np.int64)[untouched])
             missing = columns[name] == MISSING
         else:
-            columns[name] = rows.values[name]
+            columns[name] = rows.values[name][torch.from_numpy(untouched)]
             missing = columns[name].isnan()
         if bool(missing.any()):
-            where = table.place(int(missing.double().argmax()))
+            where = table.place(int(untouched[int(missing.double().argmax())]))
             raise LearningError(
                 f"{where}: '{name}' is missing; leave such rows out, or impute them (net.impute)"
             )
-    row_weights = _weights(table, weights, len(rows))
-    grouped = None if groups is None else _groups(table, groups, len(rows))
+    row_weights = _weights(table, weights, len(rows))[untouched]
+    grouped = None if groups is None else _groups(table, groups, len(rows))[untouched]
     distinct = distinct and all(variables[name].is_discrete for name in names)
-    return _gathered(variables, columns, row_weights, grouped, distinct)
+    made = _gathered(variables, columns, row_weights, grouped, distinct)
+    return replace(made, set_rows=len(rows) - len(untouched))
+
+
+def _untouched(table: Table, interventions: str | None, rows: int) -> Int64[np.ndarray, " rows"]:
+    """The rows in which nothing was set: their cell is missing, or holds but separators."""
+    if interventions is None:
+        return np.arange(rows)
+    hidden = spellings(table.missing_cells())
+    cells = np.asarray(_column(table, interventions), object).tolist()
+    untouched = [
+        row
+        for row, cell in enumerate(cells)
+        if is_missing(cell) or spelling(cell) in hidden or not str(cell).strip(",;+ \t")
+    ]
+    if not untouched:
+        raise LearningError(f"'{interventions}' says that something was set in every row")
+    return np.array(untouched)
 
 
 def _column(table: Table, what: object) -> Any:
