@@ -25,6 +25,8 @@ from jaxtyping import Bool, Float64
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.special import logsumexp, xlogy
 
+from mmgraph.graph.memory_budget import check_required, default_memory_budget
+
 Table = Float64[np.ndarray, "first second target"]
 Pairs = Float64[np.ndarray, "first second"]
 
@@ -136,7 +138,20 @@ def least_information(table: Table) -> LeastTable:
     ----------
     table : array (first, second, target)
         Without states of probability zero.
+
+    Raises
+    ------
+    MemoryBudgetError
+        If the equations of a step would take more than half of the machine's memory.
     """
+    first, second, target = table.shape
+    multipliers = (first + second) * target
+    check_required(
+        f"BROJA's equations of {multipliers:,} multipliers",
+        8 * (6 * multipliers**2 + 4 * first * second * target**2),
+        default_memory_budget(),
+        "Merge states that are alike",
+    )
     margins = _Margins(table)
     best = min([table, margins.independent()], key=_objective)
     bound = -np.inf

@@ -68,6 +68,14 @@ def partial_information(table: object, measure: Measure = "broja") -> PartialInf
     ------
     MmgraphError
         If there is no such measure, or the table has not three axes or is no distribution.
+    MemoryBudgetError
+        If the equations of ``broja`` would take more than half of the machine's memory.
+
+    Notes
+    -----
+    With ``n = (first + second) * target`` a step of ``broja`` solves ``n`` equations: time grows
+    with ``n**3`` and memory with ``n**2``. 30 x 30 x 15 takes about a second, 60 x 60 x 30 a minute
+    or two and 630 MB.
 
     Examples
     --------

@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 import mmgraph as mm
 from mmgraph.causal.modalities.information.broja import least_information
 from mmgraph.causal.modalities.information.tables import mutual_information
-from mmgraph.graph.errors import MmgraphError
+from mmgraph.graph.errors import MemoryBudgetError, MmgraphError
 
 
 def of_function(function, first=2, second=2):
@@ -221,3 +221,9 @@ def test_closed_forms_agree_with_sums_over_their_terms(seed):
 def test_what_is_no_joint_distribution_is_refused(table, measure, message):
     with pytest.raises(MmgraphError, match=message):
         mm.partial_information(table, measure)
+
+
+def test_broja_of_tables_too_large_for_memory_is_refused():
+    table = np.full((200, 200, 200), 1 / 200**3)
+    with pytest.raises(MemoryBudgetError, match="80,000 multipliers"):
+        mm.partial_information(table)
