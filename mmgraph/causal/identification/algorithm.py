@@ -12,6 +12,7 @@ from typing import Protocol
 
 from mmgraph.causal.graph.causal_graph import CausalGraph
 from mmgraph.causal.identification.expression import (
+    Average,
     Expression,
     Probability,
     product,
@@ -40,9 +41,7 @@ def identified(
         return hedge(graph, error.outer, error.inner, do)
     formula = ratio(joint, summed(outcomes, joint)) if given else joint
     further = task.in_order(formula.free.difference(outcomes, do, given))
-    if not further:
-        return formula
-    return summed(further, product((Probability(further), formula)))
+    return Average.of(formula, further) if further else formula
 
 
 def _exchangeable(

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from mmgraph.causal.identification.expression import (
+    Average,
     Expression,
     Probability,
     Product,
@@ -174,7 +175,10 @@ class _Evaluation:
             names = tuple(dict.fromkeys((*above.names, *below.names)))
             return _Values(names, _divided(above.along(names), below.along(names)))
         if isinstance(formula, Sum):
-            return self._summed(formula)
+            made = self._summed(formula)
+            if isinstance(formula, Average) and np.isnan(made.array).any():
+                return self._averaged(formula) or made
+            return made
         assert isinstance(formula, Product)
         return self._product([self.values(f) for f in formula.factors])
 
@@ -194,6 +198,18 @@ class _Evaluation:
             factors.append(_Values(names, joined.array.sum(axis=axis)))
             rest.remove(variable)
         return self._product(factors)
+
+    def _averaged(self, formula: Average) -> _Values | None:
+        """The mean over states at which the formula is defined throughout; None if at none."""
+        values, weights = self.values(formula.formula), self.values(Probability(formula.over))
+        rest = tuple(n for n in values.names if n not in formula.over)
+        array, weight = values.along((*formula.over, *rest)), weights.along(formula.over)
+        axes = tuple(range(weight.ndim))
+        weight = weight * ~np.isnan(array).any(axis=tuple(range(weight.ndim, array.ndim)))
+        if not weight.any():
+            return None
+        weight = (weight / weight.sum()).reshape(*weight.shape, *[1] * len(rest))
+        return _Values(rest, (weight * np.nan_to_num(array)).sum(axis=axes))
 
     def _product(self, factors: Sequence[_Values]) -> _Values:
         names = tuple(dict.fromkeys(n for f in factors for n in f.names))
@@ -221,8 +237,8 @@ class _Evaluation:
         empty = formula.given if isinstance(formula, Probability) else sorted(formula.free)
         stratum = ", ".join(f"{n} = {self.source.states[n][at[n]]!s}" for n in empty)
         return (
-            f"the formula needs {formula} at {stratum}, which has probability zero: the effect is "
-            "not determined there"
+            f"the formula needs {formula} at {stratum}, which has probability zero: it does not "
+            "say what the effect is there"
         )
 
     def _parts(

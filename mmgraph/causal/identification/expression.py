@@ -74,6 +74,22 @@ class Sum(Expression):
 
 
 @dataclass(frozen=True)
+class Average(Sum):
+    """The mean of a formula that has one value at all states of some variables.
+
+    ``body`` is it times the probability of these states; where it needs strata that are empty at
+    some of them, the mean is that of the others.
+    """
+
+    formula: Expression
+
+    @classmethod
+    def of(cls, formula: Expression, over: tuple[str, ...]) -> Average:
+        """Return the mean over some free variables."""
+        return cls(over, product((Probability(over), formula)), formula)
+
+
+@dataclass(frozen=True)
 class Ratio(Expression):
     """A quotient."""
 

@@ -100,6 +100,24 @@ def test_an_empty_stratum_within_a_ratio_is_named():
         answer.evaluate(joint)
 
 
+def test_states_at_which_a_formula_is_undefined_have_no_part_in_its_mean():
+    """The napkin, where r = 2 rules out x = 1: its other states tell the effect."""
+    edges = [("u", "w"), ("u", "x"), ("v", "w"), ("v", "y"), ("w", "r"), ("r", "x"), ("x", "y")]
+    rng = np.random.default_rng(0)
+
+    def table(*shape: int) -> np.ndarray:
+        return rng.dirichlet(np.ones(shape[-1]), shape[:-1])
+
+    tables = {"u": table(2), "v": table(2), "w": table(2, 2, 2), "r": table(2, 3)}
+    tables |= {"x": table(2, 3, 2), "y": table(2, 2, 2)}
+    tables["x"][:, 2] = [1, 0]
+    net = mm.BayesianNetwork.from_tables(edges, tables)
+    model = mm.CausalModel.from_network(net, latent=["u", "v"])
+    value = model.identify("y", "x").evaluate()
+    truth = [mm.joint(net.do({"x": x}), ["y"])[0].numpy() for x in (0, 1)]
+    np.testing.assert_allclose(value, truth, atol=1e-12)
+
+
 def test_tables_that_are_no_joint_are_refused(net):
     answer = mm.CausalModel.from_network(net).identify("y", "x")
     with pytest.raises(CausalError, match="2 axes, the model 3 nodes"):
