@@ -88,8 +88,7 @@ class CausalModel:
         ----------
         net : BayesianNetwork
         latent : str or collection of str, optional
-            Variables that nobody observes: they are projected out of the graph (Verma and Pearl
-            1990), and stay in the network.
+            Variables that nobody observes: they stay in the network, and are no nodes.
 
         Raises
         ------
@@ -113,8 +112,7 @@ class CausalModel:
         Parameters
         ----------
         found : LearnedStructure
-            What :func:`mmgraph.learn_structure` returns: ``names``, ``edges`` and, where it has
-            them, ``cpdag``, ``pag`` and ``modalities``.
+            What :func:`mmgraph.learn_structure` returns.
         orient : collection of (cause, effect), optional
             Which way edges run that may run either way; ``found.edges`` takes all as they are.
 

@@ -21,7 +21,7 @@ from mmgraph.causal.estimation.estimators.violations import (
     violations,
 )
 from mmgraph.causal.estimation.mediated import mediated_effect
-from mmgraph.causal.estimation.question import MEDIATED, EffectQuestion
+from mmgraph.causal.estimation.question import MEDIATED, EffectQuestion, check_strata
 from mmgraph.causal.estimation.strategies import (
     ADJUSTING,
     Strategy,
@@ -102,9 +102,15 @@ def _by_strata(task: EstimationTask, way: Strategy | None) -> Effect:
     asked = task.asked
     kind = "conditional" if asked.kind == "average" else asked.kind
     parts = {}
-    for states in task.sample.strata(asked.by)[1]:
+    check_strata(task.sample.variables, asked.by)
+    rows = task.where_given().sample if asked.given else task.sample
+    for states in rows.where(rows.weights > 0).strata(asked.by)[1]:
         question = replace(asked, by=(), given={**asked.given, **states}, kind=kind)
-        parts[words(states)] = _effect(replace(task, asked=question), way)
+        stratum = replace(task, asked=question)
+        try:
+            parts[words(states)] = _effect(stratum, way)
+        except LearningError as error:
+            parts[words(states)] = stratum.where_given().unanswered(str(error))
     whole = replace(task, asked=replace(asked, kind=kind))
     return replace(whole.unanswered(f"strata of {', '.join(asked.by)}"), parts=parts)
 

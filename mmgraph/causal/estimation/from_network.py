@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -13,8 +14,8 @@ from mmgraph.causal.estimation import wording
 from mmgraph.causal.estimation.effect import Effect
 from mmgraph.causal.estimation.estimators.contrast import Contrast, contrast, words
 from mmgraph.causal.estimation.mediated import no_mediated_effect, with_parts
-from mmgraph.causal.estimation.question import MEDIATED, EffectQuestion
-from mmgraph.graph.errors import CausalError
+from mmgraph.causal.estimation.question import MEDIATED, EffectQuestion, check_strata
+from mmgraph.graph.errors import CausalError, ZeroProbabilityError
 from mmgraph.graph.leaves.linear_gaussian import LinearGaussian
 from mmgraph.inference.query import query
 from mmgraph.networks.bayesian_network import BayesianNetwork
@@ -74,10 +75,15 @@ def _by_strata(asked: EffectQuestion, compared: Contrast, network: BayesianNetwo
         raise CausalError("mediated effects by stratum: ask for each with given={…}")
     kind = "conditional" if asked.kind == "average" else asked.kind
     parts = {}
+    check_strata(network.variables, asked.by)
     for states in product(*(network.variable(name).labels for name in asked.by)):
         stratum = dict(zip(asked.by, states, strict=True))
         question = replace(asked, by=(), given=dict(asked.given) | stratum, kind=kind)
-        parts[words(stratum)] = _effect(question, compared, network)
+        # A stratum that never occurs has no effect; if none does, what is given is impossible.
+        with suppress(ZeroProbabilityError):
+            parts[words(stratum)] = _effect(question, compared, network)
+    if not parts:
+        return _effect(asked, compared, network)
     return Effect(
         kind=kind,
         estimate=None,

@@ -11,6 +11,7 @@ import networkx as nx
 from mmgraph.causal.estimation.estimators.contrast import outcome_of
 from mmgraph.causal.graph.causal_graph import CausalGraph
 from mmgraph.graph.errors import CausalError, UnknownVariableError, check_choice, suggestion
+from mmgraph.graph.variable import Variable
 
 KINDS = (
     "average",
@@ -154,6 +155,13 @@ def _mediators(asked: EffectQuestion, through: Any, latent: Collection[str]) -> 
             raise UnknownVariableError(f"through names '{name}', no variable or modality{hint}")
         listed += variables
     return tuple(n for n in dict.fromkeys(listed) if n in on_paths)
+
+
+def check_strata(variables: Mapping[str, Variable], names: Collection[str]) -> None:
+    """Raise CausalError if a variable has no states to tell strata by."""
+    for name in names:
+        if not variables[name].is_discrete:
+            raise CausalError(f"'{name}' is continuous, and has no strata: put it into bins")
 
 
 def between(graph: CausalGraph, treatments: Collection[str], outcome: str) -> set[str]:

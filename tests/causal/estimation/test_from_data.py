@@ -151,6 +151,13 @@ def test_strata_and_parts_of_the_population(confounded: pd.DataFrame):
     assert float(given) == pytest.approx(float(alone), abs=1e-12)
     with pytest.raises(CausalError, match="is no number: strata of z"):
         float(effect)
+    lacking = confounded[(confounded.z == 1) | (confounded.x == 1)]
+    parts = model.effect("y", "x", data=lacking, by="z").parts
+    assert float(parts["z=1"]) == pytest.approx(float(alone), abs=1e-12)
+    assert not parts["z=0"].identifiable
+    assert "'x' is constant" in parts["z=0"].method
+    with pytest.raises(CausalError, match="'c' is continuous, and has no strata: put"):
+        arrows(f"{CONFOUNDED} c>y").effect("y", "x", data=confounded, by="c")
 
 
 def test_states_that_count_and_scores(confounded: pd.DataFrame):

@@ -7,7 +7,12 @@ import pytest
 import torch
 
 import mmgraph as mm
-from mmgraph.graph.errors import CausalError, UnknownStateError, UnknownVariableError
+from mmgraph.graph.errors import (
+    CausalError,
+    UnknownStateError,
+    UnknownVariableError,
+    ZeroProbabilityError,
+)
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +150,16 @@ def test_answers_are_read_by_people_and_programs(asia: mm.CausalModel):
     np.testing.assert_allclose(frame["estimate"][0], float(effect))
     with pytest.raises(CausalError, match="no total effect"):
         asia.effect({"dysp": "yes"}, {"smoke": "yes"}).share  # noqa: B018
+
+
+def test_strata_that_never_occur_are_left_out(asia: mm.CausalModel, linear: mm.CausalModel):
+    effect = asia.effect({"dysp": "yes"}, {"smoke": "yes"}, by=["lung", "either"])
+    assert set(effect.parts) == {
+        "lung=yes, either=yes",
+        "lung=no, either=yes",
+        "lung=no, either=no",
+    }
+    with pytest.raises(ZeroProbabilityError):
+        asia.effect("dysp", "smoke", given={"lung": "yes", "either": "no"}, by="asia")
+    with pytest.raises(CausalError, match=r"'z' is continuous.*into bins"):
+        linear.effect("y", {"x": 1.0}, {"x": 0.0}, by="z")
