@@ -175,8 +175,6 @@ class CausalModel:
         ------
         CausalError
             If a variable is named twice, an outcome is set, or a variable is latent.
-        UnknownVariableError
-            If a name is no node; with the nearest name.
         """
         for what, names in (("outcome", outcome), ("do", do), ("given", given)):
             for name in self.latent.intersection(as_names(names)):
@@ -282,8 +280,7 @@ class CausalModel:
     ) -> Recovery:
         """Return whether rows with missing cells determine P(outcomes | given), and how.
 
-        As :func:`mmgraph.recoverable` of the graph, whose node ``R_x`` says whether ``x`` is
-        observed.
+        As :func:`mmgraph.recoverable` of the graph; its node ``R_x``: whether ``x`` is observed.
         """
         return recoverable(self.graph, outcomes, given, prefix)
 

@@ -14,7 +14,7 @@ from mmgraph.causal.estimation.estimators.contrast import words
 from mmgraph.causal.estimation.estimators.instruments import WEAK, InstrumentRegression
 from mmgraph.causal.estimation.estimators.intervals import Estimates, Functional
 from mmgraph.causal.estimation.estimators.learners import LEAST_PROBABILITY, cross_fitted
-from mmgraph.causal.estimation.estimators.regressions import adjusted, linear_effects
+from mmgraph.causal.estimation.estimators.regressions import adjusted, design, linear_effects
 from mmgraph.causal.estimation.estimators.violations import (
     Violation,
     check_positivity,
@@ -202,7 +202,7 @@ def _by_regression(task: EstimationTask, way: Strategy, latex: str) -> Effect:
         )
     return _answer(
         task,
-        task.infer(functional),
+        task.infer(functional, 2 * design(sample, way.adjustment).shape[1]),
         name,
         latex,
         adjustment=way.adjustment,
@@ -222,7 +222,8 @@ def _by_line(task: EstimationTask, way: Strategy, latex: str) -> Effect:
             "methods compare states: put it into bins"
         )
     functional = linear_effects(task.sample, task.contrast, (), way.adjustment)
-    total = task.infer(lambda weights: functional(weights)[:, :1])
+    terms = len(task.contrast.treatments) + design(task.sample, way.adjustment).shape[1]
+    total = task.infer(lambda weights: functional(weights)[:, :1], terms)
     return _answer(
         task, total, "linear regression", latex, adjustment=way.adjustment, assumptions=(STRAIGHT,)
     )
@@ -233,7 +234,8 @@ def _by_front_door(task: EstimationTask, way: Strategy) -> Effect:
     latex = wording.front_door(contrast, way.through)
     if not sample.is_discrete((*contrast.treatments, *way.through)):
         functional = linear_effects(sample, contrast, way.through, ())
-        found = task.infer(lambda weights: functional(weights)[:, 2:])
+        terms = len(contrast.treatments) + design(sample, way.through).shape[1]
+        found = task.infer(lambda weights: functional(weights)[:, 2:], terms)
         name = f"linear regressions at the front door {', '.join(way.through)}"
         return _answer(task, found, name, latex, assumptions=(STRAIGHT,))
     functional, lacking = tables.front_door(sample, contrast, way.through)

@@ -9,7 +9,7 @@ from mmgraph.causal.estimation import wording
 from mmgraph.causal.estimation.effect import Effect
 from mmgraph.causal.estimation.estimators import tables
 from mmgraph.causal.estimation.estimators.contrast import Contrast
-from mmgraph.causal.estimation.estimators.regressions import linear_effects
+from mmgraph.causal.estimation.estimators.regressions import design, linear_effects
 from mmgraph.causal.estimation.question import EffectQuestion
 from mmgraph.causal.estimation.task import STRAIGHT, EstimationTask, refuse_empty
 from mmgraph.graph.errors import CausalError
@@ -37,6 +37,7 @@ def mediated_effect(task: EstimationTask, adjustment: tuple[str, ...] | None) ->
     said: tuple[str, ...] = (_CROSS_WORLD,)
     method = "the mediation formula"
     broken: list[dict[str, Any]] = []
+    terms = 0
     if sample.is_discrete((*contrast.treatments, *asked.through, *adjustment)):
         functional, broken, inside = tables.mediated(sample, contrast, asked.through, adjustment)
         if task.options.empty != "drop" or not bool(inside.any()):
@@ -44,7 +45,8 @@ def mediated_effect(task: EstimationTask, adjustment: tuple[str, ...] | None) ->
     else:
         functional = linear_effects(sample, contrast, asked.through, adjustment)
         said, method = (_CROSS_WORLD, STRAIGHT), "linear regressions"
-    found = task.infer(functional)
+        terms = len(contrast.treatments) + design(sample, (*asked.through, *adjustment)).shape[1]
+    found = task.infer(functional, terms)
     parts = {}
     for place, name in enumerate(("total", "natural direct", "natural indirect")):
         mediators = () if name == "total" else asked.through

@@ -89,9 +89,9 @@ class EstimationTask:
             asked.controls,
         )
 
-    def infer(self, functional: Functional) -> Estimates:
-        """Return quantities with their intervals."""
-        return estimates(functional, self.sample, self.options.settings)
+    def infer(self, functional: Functional, terms: int = 0) -> Estimates:
+        """Return quantities with their intervals, after a regression of so many terms."""
+        return estimates(functional, self.sample, self.options.settings, terms)
 
     def unanswered(self, why: str) -> Effect:
         """Return an answer without a number."""

@@ -289,3 +289,20 @@ def test_rows_in_which_something_was_set_are_left_out(confounded: pd.DataFrame):
     for data, message in ((forced, "every row"), (confounded, "'set'")):
         with pytest.raises((LearningError, UnknownVariableError), match=message):
             arrows(CONFOUNDED).effect("y", "x", data=data, interventions="set")
+
+
+def test_offsets_change_nothing_and_columns_that_determine_each_other_are_named():
+    random = np.random.default_rng(0)
+    c, d = random.normal(size=(2, 60))
+    x = c + random.normal(size=60)
+    data = {"c": c, "d": d, "x": x, "y": 2 * x + c + d + random.normal(size=60)}
+    model = arrows("c>x c>y d>x d>y x>y")
+    plain = model.effect("y", "x", data=data)
+    for moved in (data | {"x": x + 1e9}, data | {"x": x * 1e-12}):
+        other = model.effect("y", {"x": 1.0}, {"x": 0.0}, data=moved)
+        scale = 1e12 if moved["x"].std() < 1e-6 else 1.0
+        assert float(other) == pytest.approx(scale * float(plain), rel=1e-5)
+    with pytest.raises(LearningError, match=r"^x, c: among 60 rows linear combinations"):
+        model.effect("y", "x", data=data | {"x": 3 * c + 1})
+    with pytest.raises(LearningError, match="'y' has numbers beyond"):
+        model.effect("y", "x", data=data | {"y": data["y"] * 1e200})

@@ -9,10 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 
 from mmgraph.causal.estimation.estimators import tables
 from mmgraph.causal.estimation.estimators.contrast import contrast
-from mmgraph.causal.estimation.estimators.intervals import IntervalSettings, estimates
+from mmgraph.causal.estimation.estimators.intervals import (
+    FewGroupsWarning,
+    IntervalSettings,
+    estimates,
+)
 from mmgraph.causal.estimation.estimators.sample import read_sample
 from mmgraph.graph.errors import CausalError, LearningError, MmgraphError
 from tests.causal.estimation.tables_of_models import arrows, binary, rows_of
@@ -139,3 +144,16 @@ def test_levels_widen_and_settings_are_checked():
     tiny = {"x": np.array([0, 1]), "y": np.array([0, 1])}
     with pytest.raises(LearningError, match="bootstrap samples"):
         arrows("x>y").effect("y", "x", data=tiny, interval="percentile")
+
+
+def test_few_groups_and_few_rows_have_wide_intervals_and_few_groups_a_warning():
+    random = np.random.default_rng(0)
+    x, group = random.normal(size=30), np.repeat([0, 1, 2], 10)
+    data = {"x": x, "y": x + random.normal(size=30) + group, "g": group}
+    model = arrows("x>y")
+    with pytest.warns(FewGroupsWarning, match="3 groups are few"):
+        grouped = model.effect("y", "x", data=data, groups="g")
+    few = model.effect("y", "x", data={name: column[:6] for name, column in data.items()})
+    for effect, free in ((grouped, 2), (few, 4)):
+        half = stats.t.ppf(0.975, free) * effect.standard_error
+        assert effect.interval[1] - float(effect) == pytest.approx(half)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from mmgraph.causal.estimation.estimators.sample import Sample
+from mmgraph.causal.estimation.estimators.sample import Sample, standardised
 from mmgraph.graph.errors import CausalError, EvidenceError
 from mmgraph.graph.value_evidence import value_tensor
 from mmgraph.graph.variable import Label, Variable
@@ -78,8 +78,9 @@ class Contrast:
             sample.check_varies(name)
             variable, column = sample.variables[name], sample.columns[name]
             if not variable.is_discrete:
-                columns.append(column)
-                steps.append(float(self.active[name]) - float(self.baseline[name]))
+                centred, scale = standardised(column)
+                columns.append(centred)
+                steps.append((float(self.active[name]) - float(self.baseline[name])) / scale)
                 continue
             states = [variable.code(s[name]) for s in (self.baseline, self.active)]
             if states[0] != states[1] and not bool(torch.isin(column, torch.tensor(states)).all()):

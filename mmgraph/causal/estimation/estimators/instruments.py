@@ -95,13 +95,15 @@ class InstrumentRegression:
         """Coefficients of ``square b^2 - 2 cross b + constant <= 0``, of one instrument."""
         sample = self.sample
         left = self._residuals(sample.weights[None])[0]
+        free = sample.rows - self.controls.shape[1] - 1.0
         scores = (left[:, :1] * left[:, 1:] * sample.row_weights[:, None]).numpy()
         repeats = sample.counts.numpy()
         if sample.groups is not None:
             scores = sums_by_group(scores * repeats[:, None], sample.groups.numpy())
             repeats = np.ones(len(scores))
+            free = len(scores) - 1.0
         total = repeats @ scores
-        critical = stats.chi2.ppf(level, 1)
+        critical = stats.f.ppf(level, 1, free)
         form = np.outer(total, total) - critical * (scores.T * repeats) @ scores
         return float(form[0, 0]), float(form[0, 1]), float(form[1, 1])
 

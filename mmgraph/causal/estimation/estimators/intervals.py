@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr, ndtri, stdtrit
 from torch import Tensor
 
 from mmgraph.causal.estimation.estimators.sample import Sample
-from mmgraph.graph.errors import CausalError, LearningError, check_choice
+from mmgraph.graph.errors import CausalError, LearningError, check_choice, warn_caller
 from mmgraph.inference.options import check_count
 
 Functional = Callable[[Float64[Tensor, "batch cells"]], Float64[Tensor, "batch quantities"]]
@@ -31,6 +31,12 @@ _CELLS_AT_ONCE = 2_000_000
 """Numbers of a batch of bootstrap weights, 16 MB."""
 _DEFINED_SHARE = 0.9
 """Of bootstrap samples, for an interval to be made of them."""
+_FEWEST_GROUPS = 10
+"""With fewer, standard errors from groups are too small (Cameron, Gelbach and Miller 2008)."""
+
+
+class FewGroupsWarning(UserWarning):
+    """An interval from few groups, which is too narrow; says how many."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +65,13 @@ class Estimates:
     high: Float64[np.ndarray, " quantities"]
 
 
-def estimates(functional: Functional, sample: Sample, settings: IntervalSettings) -> Estimates:
+def estimates(
+    functional: Functional, sample: Sample, settings: IntervalSettings, terms: int = 0
+) -> Estimates:
     """Return a functional's values at a sample, with standard errors and intervals.
+
+    Analytical ones are normal; with groups they have Student's quantiles of one degree of freedom
+    less than groups, and after a regression of so many ``terms`` those of its residuals.
 
     Raises
     ------
@@ -75,8 +86,18 @@ def estimates(functional: Functional, sample: Sample, settings: IntervalSettings
     if units < 2:
         raise LearningError("an interval needs at least two rows, or groups of them")
     errors = np.sqrt((repeats[:, None] * by_unit**2).sum(0) * units / (units - 1))
+    if not np.isfinite(errors).all():
+        raise LearningError("the numbers are too large to compute a standard error: scale them")
+    if sample.groups is not None and units < _FEWEST_GROUPS:
+        warn_caller(
+            f"{units:g} groups are few: intervals may be too narrow below {_FEWEST_GROUPS}",
+            FewGroupsWarning,
+        )
     tail = ndtri(0.5 + settings.level / 2)
     if settings.kind == "analytical":
+        if sample.groups is not None or terms:
+            free = units - 1 if sample.groups is not None else max(units - terms, 1)
+            tail = stdtrit(free, 0.5 + settings.level / 2)
         return Estimates(values, errors, values - tail * errors, values + tail * errors)
     drawn = bootstrap(functional, sample, settings)
     errors = drawn.std(0, ddof=1)

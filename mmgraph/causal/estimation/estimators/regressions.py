@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mmgraph.causal.estimation.estimators.contrast import Contrast
 from mmgraph.causal.estimation.estimators.intervals import Functional
-from mmgraph.causal.estimation.estimators.sample import Sample
+from mmgraph.causal.estimation.estimators.sample import Sample, standardised
 from mmgraph.graph.errors import LearningError
 
 Batch = Float64[Tensor, "batch cells"]
@@ -36,24 +36,40 @@ def design(sample: Sample, names: Sequence[str], intercept: bool = True) -> Matr
     """
     rows = len(sample.counts)
     columns = [torch.ones(rows, 1, dtype=torch.float64)] if intercept else []
+    owners = ["the constant"] * intercept
     for name in names:
         column = sample.columns[name]
         if sample.variables[name].is_discrete:
             present = torch.unique(column[sample.weights > 0])
             columns.append((column[:, None] == present[None, 1:]).double())
         else:
-            spread = column.std() if len(column) > 1 else torch.zeros(())
-            scale = spread if float(spread) > 0 else 1.0
-            columns.append(((column - column.mean()) / scale)[:, None])
+            columns.append(standardised(column)[0][:, None])
+        owners += [name] * columns[-1].shape[1]
     if not columns:
         return torch.empty(rows, 0, dtype=torch.float64)
     matrix = torch.cat(columns, 1)
-    if matrix.shape[1] and int(torch.linalg.matrix_rank(matrix)) < matrix.shape[1]:
-        raise LearningError(
-            f"{', '.join(names)}: among {sample.rows} rows some are constant, or linear "
-            "combinations of others; leave one out"
-        )
+    refuse_dependent(matrix, owners, sample.rows)
     return matrix
+
+
+def refuse_dependent(matrix: Matrix, owners: Sequence[str], rows: int) -> None:
+    """Raise LearningError if columns are linear combinations of others, with their names."""
+    if not matrix.shape[1]:
+        return
+    _, sizes, directions = torch.linalg.svd(torch.linalg.qr(matrix, mode="r").R)
+    sizes = torch.cat([sizes, sizes.new_zeros(matrix.shape[1] - len(sizes))])
+    vanishing = sizes <= sizes[0] * max(matrix.shape) * torch.finfo(matrix.dtype).eps
+    used = (directions[vanishing].abs() > _TOLERANCE**0.5).any(0).tolist()
+    names = list(
+        dict.fromkeys(owner for owner, is_used in zip(owners, used, strict=True) if is_used)
+    )
+    if len(names) == 1:
+        raise LearningError(f"'{names[0]}' is constant among {rows} rows: leave it out")
+    if names:
+        raise LearningError(
+            f"{', '.join(names)}: among {rows} rows linear combinations of one another; leave one "
+            "out"
+        )
 
 
 def _gram(matrix: Matrix, weights: Batch) -> Float64[Tensor, "batch columns columns"]:
@@ -184,10 +200,10 @@ def linear_effects(
     base = torch.cat([treatments, design(sample, adjustment)], 1)
     middle = design(sample, mediators, intercept=False)
     whole = torch.cat([base, middle], 1)
-    if int(torch.linalg.matrix_rank(whole)) < whole.shape[1]:
-        raise LearningError(
-            "treatments, mediators and what is adjusted for are linear combinations of one another"
-        )
+    owners = [*contrast.treatments, "the constant"]
+    for name in (*adjustment, *mediators):
+        owners += [name] * design(sample, [name], intercept=False).shape[1]
+    refuse_dependent(whole, owners, sample.rows)
     values = contrast.values(sample)[:, None]
     count = len(steps)
 

@@ -23,6 +23,8 @@ from mmgraph.graph.errors import CausalError, LearningError
 from mmgraph.graph.state_labels import MISSING, is_missing
 from mmgraph.graph.variable import Variable
 
+_LARGEST = 1e100
+
 
 @dataclass(frozen=True, eq=False)
 class Sample:
@@ -114,6 +116,14 @@ class Sample:
         ]
 
 
+def standardised(column: Float64[Tensor, " cells"]) -> tuple[Float64[Tensor, " cells"], float]:
+    """Return numbers less their mean, in their standard deviation, and that (1 if they are one)."""
+    spread = float(column.std()) if len(column) > 1 else 0.0
+    centred = column - column.mean()
+    scale = spread if spread > 0 else 1.0
+    return centred / scale, scale
+
+
 def variables_in(
     table: Table, names: Sequence[str], known: Mapping[str, Variable]
 ) -> dict[str, Variable]:
@@ -167,6 +177,10 @@ def read_sample(
         else:
             columns[name] = rows.values[name][torch.from_numpy(untouched)]
             missing = columns[name].isnan()
+            if float(columns[name].nan_to_num().abs().max()) > _LARGEST:
+                raise LearningError(
+                    f"'{name}' has numbers beyond {_LARGEST:g}, whose squares overflow: scale it"
+                )
         if bool(missing.any()):
             where = table.place(int(untouched[int(missing.double().argmax())]))
             raise LearningError(
