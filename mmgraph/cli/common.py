@@ -50,7 +50,7 @@ RowsOutput = Annotated[
 ]
 _SEVERAL = (
     *("--evidence", "-e", "--query", "-q", "--read", "--given"),
-    *("--do", "--baseline", "--through", "--latent", "--on"),
+    *("--do", "--baseline", "--through", "--latent", "--on", "--by"),
 )
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 

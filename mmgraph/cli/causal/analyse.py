@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,11 +44,15 @@ def analyse(
         Path | None, typer.Option(help="What a table's columns are; default: as they suggest.")
     ] = None,
     by: Annotated[
-        str | None,
-        typer.Option(help="modality or variable, of a network; default: modality if there is one."),
+        list[str] | None,
+        typer.Option(
+            help="Of a network: modality (the default if there is one), variable, or modalities "
+            "by name, image=xray,ct, as often as needed."
+        ),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(help="The page to write (.html); its figures go to .json.")
+        Path | None,
+        typer.Option(help="The page to write (.html); its figures go to the same name in .json."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -72,10 +77,14 @@ def analyse(
     if report is not None:
         check_file(report, (".html",))
         check_drawing()
-    if source.lower().endswith(TABLES):
+    is_table = source.lower().endswith(TABLES)
+    is_declared = not is_table and (source.endswith(".toml") or _is_ready_model(source))
+    if (is_table or is_declared) and by:
+        raise MmgraphError(f"{source} is no network, which --by is of")
+    if is_table:
         analyses, files = _of_table(Path(source), target, schema, read, output, folds, report)
-    elif source.endswith(".toml") or _is_ready_model(source):
-        analyses, files = _of_ready_model(source, output, folds, report)
+    elif is_declared:
+        analyses, files = _of_ready_model(source, target, output, folds, report)
     else:
         analyses, files = _of_model(source, target, data, by, report)
     if as_json:
@@ -91,9 +100,11 @@ def _print(analyses: Mapping[str, ModalityAnalysis]) -> None:
     for name, analysis in analyses.items():
         if name:
             typer.echo(f"{name[:1].upper()}{name[1:]}:")
-        typer.echo(repr(analysis))
+        typer.echo(table := repr(analysis))
         if len(analysis.states) > 2:
             _print_states(analysis)
+        if "±" in table:
+            typer.echo("After ± is one standard error.")
         typer.echo(in_words(analysis) + "\n")
     if text := compared(analyses):
         typer.echo(text)
@@ -128,7 +139,7 @@ def _is_ready_model(name: str) -> bool:
 
 
 def _of_ready_model(
-    name: str, output: Path | None, folds: int | None, page: Path | None
+    name: str, target: str | None, output: Path | None, folds: int | None, page: Path | None
 ) -> tuple[dict[str, ModalityAnalysis], list[str]]:
     from mmgraph.experiments.analysis.held_out_analysis import analyse_ready_model
     from mmgraph.experiments.experiment import kind_of
@@ -137,7 +148,8 @@ def _of_ready_model(
     if (kind := kind_of(name)) != "classification":
         raise MmgraphError(f"{name} is of the kind '{kind}'; classifications are analysed")
     directory = output or Path(f"{find_declaration(name).stem}_run")
-    return _with_progress(analyse_ready_model, name, directory, folds, page)
+    analysed = partial(analyse_ready_model, target=target)
+    return _with_progress(analysed, name, directory, folds, page)
 
 
 def _of_table(
@@ -183,6 +195,11 @@ def _with_progress(
     ):
 
         def progress(done: int, total: int, text: str) -> None:
+            if bar.tasks[task].total is None:
+                say(
+                    f"{total} steps, each of which learns a classifier: of some thousand rows they "
+                    f"take minutes together; {directory} keeps what is done"
+                )
             bar.update(task, description=text, completed=done, total=total)
             lines(done, total, text)
 
@@ -192,7 +209,11 @@ def _with_progress(
 
 
 def _of_model(
-    name: str, target: str | None, data: Path | None, by: str | None, page: Path | None
+    name: str,
+    target: str | None,
+    data: Path | None,
+    by: list[str] | None,
+    page: Path | None,
 ) -> tuple[dict[str, ModalityAnalysis], list[str]]:
     import mmgraph as mm
     from mmgraph.experiments.analysis.report import write_report
@@ -201,17 +222,40 @@ def _of_model(
     model: Any = mm.read(name)
     is_network = isinstance(model, mm.BayesianNetwork)
     schema = getattr(model, "schema_", None)
-    target = target or (schema.target if schema is not None else None)
+    learned = schema.target if schema is not None else None
+    target = target or learned
     if target is None:
         raise MmgraphError("which variable is to be told? --target NAME")
+    if not is_network and learned not in (None, target):
+        raise MmgraphError(f"the target of {name} is {learned}, not {target}")
+    if by == ["modality"] and is_network and not model.modalities:
+        raise MmgraphError(
+            f"no variable of {name} has a modality: name them by --by "
+            "image=VARIABLE,VARIABLE, or ask --by variable"
+        )
     rows: Any = data
     if data is not None and not is_network:
         if schema is None:
             raise MmgraphError(f"{name} learned from arrays: it is analysed in Python")
         rows = mm.MultimodalData.read(data, schema, partial=True)
-    analysis = mm.analyse_modalities(model, target, rows, by=by)  # type: ignore[arg-type]
+    looked_at: Any = _looked_at(by) if by else {}
+    analysis = mm.analyse_modalities(model, target, rows, **looked_at)
     files = []
     if page is not None:
         table = what_if_table(model, target) if is_network else None
         files = write_report(analysis, page, what_if=table)
     return {"": analysis}, files
+
+
+def _looked_at(by: list[str]) -> dict[str, Any]:
+    """A kind, or the variables of each modality that is named as in image=xray,ct."""
+    if len(by) == 1 and "=" not in by[0]:
+        return {"by": by[0]}
+    modalities: dict[str, list[str]] = {}
+    for text in by:
+        name, _, members = (part.strip() for part in text.partition("="))
+        listed = [member.strip() for member in members.split(",")]
+        if not name or not all(listed):
+            raise MmgraphError(f"--by {text!r} is not as in image=xray,ct")
+        modalities[name] = modalities.get(name, []) + listed
+    return {"modalities": modalities}

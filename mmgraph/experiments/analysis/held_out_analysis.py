@@ -23,6 +23,7 @@ from mmgraph.experiments.classification.declaration import ClassificationDeclara
 from mmgraph.experiments.cross_validated import CrossValidatedJob
 from mmgraph.experiments.job import Answer, Progress, Step, run_job
 from mmgraph.experiments.reader import Names
+from mmgraph.graph.errors import MmgraphError
 
 PAGE = "analysis.html"
 _ALL_SETS = 5
@@ -104,6 +105,7 @@ def analyse_ready_model(
     folds: int | None = None,
     progress: Progress | None = None,
     page: Path | None = None,
+    target: str | None = None,
 ) -> tuple[dict[str, ModalityAnalysis], dict[str, Any]]:
     """Return the analysis of each split of a classification that is declared, and the report.
 
@@ -111,8 +113,12 @@ def analyse_ready_model(
     ------
     FormatError, DatasetError, LearningError
         As :func:`mmgraph.experiments.experiment.run`.
+    MmgraphError
+        If the target that is declared is not the one asked for, if one is.
     """
     declaration, data = declared_rows(name)
+    if target not in (None, data.target.name):
+        raise MmgraphError(f"the target of {name} is {data.target.name}, not {target}")
     return _analysed(AnalysisJob(declaration, directory, data, page), folds, progress)
 
 
@@ -125,7 +131,7 @@ def analyse_rows(
 ) -> tuple[dict[str, ModalityAnalysis], dict[str, Any]]:
     """Return the analysis of each split of rows with a target, as told by the default classifier.
 
-    ``folds`` is how many there are. Raises as :func:`analyse_ready_model`.
+    ``folds`` is how many of the usual ones are run. Raises as :func:`analyse_ready_model`.
     """
     from mmgraph.experiments.classification.data import check_rows
     from mmgraph.experiments.classification.declaration import classifier_defaults
@@ -135,10 +141,10 @@ def analyse_rows(
     declaration = ClassificationDeclaration(
         name="analysis",
         title=f"What tells {data.target.name}",
-        folds=folds or most_folds(data),
+        folds=most_folds(data),
         **classifier_defaults(),
     )
-    return _analysed(AnalysisJob(declaration, directory, data, page), None, progress)
+    return _analysed(AnalysisJob(declaration, directory, data, page), folds, progress)
 
 
 def _analysed(

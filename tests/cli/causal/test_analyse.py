@@ -61,18 +61,51 @@ def test_a_table_is_analysed_in_both_splits_and_per_state(mmgraph, tmp_path, mon
     assert code == 0, err
     assert "Rows split at random:" in out
     assert "bits when the target is in each state" in out
+    assert "After ± is one standard error." in out
+    assert "steps, each of which learns a classifier" in err
     assert (output / "analysis.html").exists()
     code, out, err = mmgraph(*arguments, "--target", "b_0")
     assert code == 2
     assert "is kind, not b_0" in err
+    code, _, err = mmgraph(*arguments[:-1], 1)
+    assert code == 0, err
+    code, _, err = mmgraph(*arguments, "--by", "variable")
+    assert code == 2
+    assert "no network, which --by is of" in err
+
+
+def test_a_classifier_tells_of_its_own_target_alone(mmgraph, tmp_path):
+    rows, kept = tmp_path / "rows.csv", tmp_path / "kept.mmgraph"
+    frame = pd.DataFrame({"a": np.arange(40.0), "b": np.arange(40) % 3.0, "kind": ["x", "y"] * 20})
+    frame.to_csv(rows, index=False)
+    schema = mm.Schema.of_modalities({"a": ["a"], "b": ["b"]}, target="kind")
+    quick = {"leaves": "logistic", "joint": (), "folds": 2, "budget": 60.0}
+    mm.MultimodalClassifier(**quick).fit(mm.MultimodalData.read(rows, schema)).save(kept)
+    code, out, err = mmgraph("analyse", kept, "--data", rows)
+    assert code == 0, err
+    assert "of 'kind'" in out
+    code, _, err = mmgraph("analyse", kept, "--data", rows, "--target", "a")
+    assert code == 2
+    assert f"the target of {kept} is kind, not a" in err
+
+
+def test_modalities_of_a_network_are_named_at_the_command_line(mmgraph):
+    options = ("--by", "image=xray", "history=smoke,asia")
+    code, out, err = mmgraph("analyse", "asia", "--target", "lung", *options, "--json")
+    assert code == 0, err
+    modalities = {"image": ["xray"], "history": ["smoke", "asia"]}
+    exact = mm.analyse_modalities(mm.read("asia"), "lung", modalities=modalities)
+    assert json.loads(out)["analysis"]["sets"] == exact.to_dict()["sets"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("home_activities", "--target", "lung"), "the target of home_activities is class"),
+        (("asia", "--target", "lung", "--by", "image="), "is not as in image=xray,ct"),
         (("asia",), "--target NAME"),
         (("asia", "--target", "lnug"), "did you mean 'lung'"),
-        (("asia", "--target", "lung", "--by", "modality"), "no variable of the network has a"),
+        (("asia", "--target", "lung", "--by", "modality"), "name them by --by image="),
         (("asia", "--target", "lung", "--by", "colour"), "not by 'colour'"),
         (("digits_six_views_",), "digits_six_views_"),
         (("indian_pines",), "of the kind 'land_cover'"),
