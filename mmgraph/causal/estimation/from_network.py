@@ -15,6 +15,7 @@ from mmgraph.causal.estimation.effect import Effect
 from mmgraph.causal.estimation.estimators.contrast import Contrast, contrast, words
 from mmgraph.causal.estimation.mediated import no_mediated_effect, with_parts
 from mmgraph.causal.estimation.question import MEDIATED, EffectQuestion, check_strata
+from mmgraph.causal.graph.causal_graph import CausalGraph
 from mmgraph.graph.errors import CausalError, ZeroProbabilityError
 from mmgraph.graph.leaves.linear_gaussian import LinearGaussian
 from mmgraph.inference.query import query
@@ -152,7 +153,7 @@ def _by_lines(
     """The same where all causes of the outcome are linear: mediators are set to their means."""
     (treatment,) = compared.treatments
     name = compared.outcome.name
-    for cause in (*_ancestors(network, name), name):
+    for cause in CausalGraph(list(network.variables), network.edges).ancestors([name]):
         is_linear = isinstance(network.distribution(cause), LinearGaussian)
         if not is_linear and cause != treatment:
             raise CausalError(
@@ -175,14 +176,3 @@ def _by_lines(
         mean(active, baseline) - untouched,
         mean(baseline, active) - untouched,
     )
-
-
-def _ancestors(network: BayesianNetwork, name: str) -> list[str]:
-    found: dict[str, None] = {}
-    waiting = [name]
-    while waiting:
-        for parent in network.parents(waiting.pop()):
-            if parent not in found:
-                found[parent] = None
-                waiting.append(parent)
-    return list(found)

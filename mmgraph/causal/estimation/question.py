@@ -6,8 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import networkx as nx
-
+from mmgraph.causal.adjustment.back_door import Effect as PathsOf
 from mmgraph.causal.estimation.estimators.contrast import outcome_of
 from mmgraph.causal.graph.causal_graph import CausalGraph
 from mmgraph.graph.errors import CausalError, UnknownVariableError, check_choice, suggestion
@@ -166,7 +165,4 @@ def check_strata(variables: Mapping[str, Variable], names: Collection[str]) -> N
 
 def between(graph: CausalGraph, treatments: Collection[str], outcome: str) -> set[str]:
     """Return the nodes inside of directed paths from treatments to an outcome."""
-    cut = graph.directed.copy()
-    cut.remove_edges_from([(a, b) for a, b in graph.directed.edges if b in treatments])
-    behind = set().union(*(nx.descendants(cut, name) for name in treatments))
-    return (behind & nx.ancestors(cut, outcome)) - set(treatments)
+    return set(graph.named(PathsOf.of(graph, treatments, outcome).causal)) - {outcome}

@@ -7,10 +7,11 @@ distributions" (UAI 2006). Both are complete.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from mmgraph.causal.graph.causal_graph import CausalGraph
+from mmgraph.causal.graph.separation import Masks, reached
 from mmgraph.causal.identification.expression import (
     Average,
     Expression,
@@ -92,7 +93,9 @@ class _Joint:
     def conditional(self, name: str) -> Expression:
         """Given the variable's district among those before it, and the parents of that, alone."""
         before = self.order[: self.order.index(name) + 1]
-        district = _reached([name], self.graph.bidirected.adj, set(before))
+        district = _within(
+            self.graph, self.graph.adjacency.spouses, [name], self.graph.mask(before)
+        )
         causes = district.union(*(self.graph.directed.pred[n] for n in district))
         return Probability((name,), tuple(n for n in before if n in causes and n != name))
 
@@ -131,18 +134,9 @@ class _Chain:
         return _Chain(self.factors, self.hidden.union(n for n in self.order if n not in names))
 
 
-def _reached(
-    starts: Iterable[str], neighbours: Mapping[str, Iterable[str]], within: Collection[str]
-) -> set[str]:
-    """The nodes that edges lead to from some nodes, these included, through ``within`` alone."""
-    reached = set(starts)
-    waiting = list(reached)
-    while waiting:
-        for node in neighbours[waiting.pop()]:
-            if node in within and node not in reached:
-                reached.add(node)
-                waiting.append(node)
-    return reached
+def _within(graph: CausalGraph, steps: Masks, starts: Collection[str], some: int) -> set[str]:
+    """The nodes that steps lead to from some nodes, these included, through others alone."""
+    return set(graph.named(reached(steps, graph.mask(starts), some)))
 
 
 class _Identification:
@@ -156,15 +150,15 @@ class _Identification:
         return tuple(n for n in self.graph.nodes if n in names)
 
     def _ancestors(self, nodes: Collection[str], within: Collection[str]) -> set[str]:
-        return _reached(nodes, self.graph.directed.pred, within)
+        parents = self.graph.adjacency.parents
+        return _within(self.graph, parents, nodes, self.graph.mask(within))
 
     def _districts(self, nodes: Sequence[str]) -> list[set[str]]:
         districts: list[set[str]] = []
-        rest = set(nodes)
+        within, spouses = self.graph.mask(nodes), self.graph.adjacency.spouses
         for node in nodes:
-            if node in rest:
-                districts.append(_reached([node], self.graph.bidirected.adj, rest))
-                rest -= districts[-1]
+            if not any(node in d for d in districts):
+                districts.append(_within(self.graph, spouses, [node], within))
         return districts
 
     def effect(self, outcomes: set[str], do: set[str], given: _Distribution) -> Expression:
