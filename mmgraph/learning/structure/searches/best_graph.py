@@ -30,7 +30,7 @@ _ORDERED_VARIABLES = 500
 _TABU, _PATIENCE = 10, 15
 
 _ROWS_OF_ALL_RESTARTS, _VARIABLES_OF_ALL_RESTARTS = 10_000, 80
-_RESTARTS, _FEWEST_RESTARTS = 25, 6
+_RESTARTS, _FEWEST_RESTARTS = 25, 3
 
 _FIRST_MOVES = 3
 """Variables that the first restart moves to another place; each further one moves one more."""
