@@ -169,32 +169,28 @@ class ModalityAnalysis:
         }
         if of not in makers:
             raise MmgraphError(f"a frame is of {', '.join(makers)}, not of {of!r}")
-        first, lines = makers[of]
-        return pandas.DataFrame(lines()).set_index(first)
+        first, make = makers[of]
+        lines = [_in_columns(line) for line in make()]
+        return pandas.DataFrame(lines, columns=None if lines else [first]).set_index(first)
 
     def _modality_lines(self) -> list[dict[str, Any]]:
-        lines = []
-        for name in self.names:
-            loss = self.missing[name]
-            line = {
-                "modality": name,
-                **_columns("information", self.information[name]),
-                **_columns("given_others", self.given_others[name]),
-            }
-            if self.shapley is not None:
-                line |= _columns("shapley", self.shapley[name])
-            line |= _columns("accuracy_lost", loss.accuracy)
-            line |= _columns("log_loss_lost", loss.log_loss)
-            lines.append(line | {"calibration_error_lost": loss.calibration_error})
-        return lines
+        kinds = {"information": self.information, "given_others": self.given_others}
+        if self.shapley is not None:
+            kinds["shapley"] = self.shapley
+        return [
+            {"modality": name}
+            | {kind: estimates[name] for kind, estimates in kinds.items()}
+            | {f"{kind}_lost": lost for kind, lost in self.missing[name]._asdict().items()}
+            for name in self.names
+        ]
 
     def _set_lines(self) -> list[dict[str, Any]]:
         return [
             {
                 "set": " + ".join(figures.members) or "nothing",
-                **_columns("information", figures.information),
-                **_columns("accuracy", figures.accuracy),
-                **_columns("log_loss", figures.log_loss),
+                "information": figures.information,
+                "accuracy": figures.accuracy,
+                "log_loss": figures.log_loss,
                 "calibration_error": figures.calibration_error,
             }
             for figures in self.sets.values()
@@ -203,16 +199,7 @@ class ModalityAnalysis:
     def _state_lines(self) -> list[dict[str, Any]]:
         shown = [f for f in self.sets.values() if len(f.members) in (1, len(self.names))]
         return [
-            {
-                "state": str(state),
-                **{
-                    key: value
-                    for figures in shown
-                    for key, value in _columns(
-                        " + ".join(figures.members), figures.by_state[place]
-                    ).items()
-                },
-            }
+            {"state": str(state)} | {" + ".join(f.members): f.by_state[place] for f in shown}
             for place, state in enumerate(self.states)
         ]
 
@@ -240,26 +227,13 @@ class ModalityAnalysis:
             "groups": self.groups,
             "entropy": self.entropy,
             "sets": [
-                {
-                    "modalities": list(figures.members),
-                    "information": figures.information._asdict(),
-                    "by_state": [e._asdict() for e in figures.by_state],
-                    "accuracy": figures.accuracy._asdict(),
-                    "log_loss": figures.log_loss._asdict(),
-                    "calibration_error": figures.calibration_error,
-                }
-                for figures in self.sets.values()
+                {"modalities": list(f.members)}
+                | {kind: _plain(v) for kind, v in vars(f).items() if kind != "members"}
+                for f in self.sets.values()
             ],
-            "given_others": {name: e._asdict() for name, e in self.given_others.items()},
-            "shapley": self.shapley and {name: e._asdict() for name, e in self.shapley.items()},
-            "missing": {
-                name: {
-                    "accuracy": loss.accuracy._asdict(),
-                    "log_loss": loss.log_loss._asdict(),
-                    "calibration_error": loss.calibration_error,
-                }
-                for name, loss in self.missing.items()
-            },
+            "given_others": _plain(self.given_others),
+            "shapley": _plain(self.shapley),
+            "missing": {name: _plain(loss._asdict()) for name, loss in self.missing.items()},
             "pairs": [
                 {"modalities": list(pair), **vars(atoms)} for pair, atoms in self.pairs.items()
             ],
@@ -311,5 +285,22 @@ class ModalityAnalysis:
         return "\n".join(lines)
 
 
-def _columns(name: str, estimate: Estimate) -> dict[str, float | None]:
-    return {name: estimate.value, f"{name}_standard_error": estimate.standard_error}
+def _plain(figures: Any) -> Any:
+    """Figures with estimates as mappings."""
+    if isinstance(figures, Estimate):
+        return figures._asdict()
+    if isinstance(figures, dict):
+        return {name: _plain(figure) for name, figure in figures.items()}
+    return [_plain(figure) for figure in figures] if isinstance(figures, tuple) else figures
+
+
+def _in_columns(line: dict[str, Any]) -> dict[str, Any]:
+    """A line of a frame, each estimate as two columns."""
+    columns: dict[str, Any] = {}
+    for name, figure in line.items():
+        if isinstance(figure, Estimate):
+            columns[name] = figure.value
+            columns[f"{name}_standard_error"] = figure.standard_error
+        else:
+            columns[name] = figure
+    return columns

@@ -43,7 +43,12 @@ class PredictorBeliefs:
                 "modalities of a predictor are names: it says what their columns are"
             )
         if modalities is None:
-            modalities = getattr(model, "modalities_", None) or getattr(data, "modalities", None)
+            looked_at: Any = getattr(model, "modalities_", None) or getattr(data, "modalities", ())
+            schema = getattr(model, "schema_", None)
+            order = () if schema is None else tuple(schema.modalities)
+            modalities = sorted(
+                looked_at, key=lambda m: order.index(m) if m in order else len(order)
+            )
         if not modalities:
             raise MmgraphError(
                 "the predictor does not say which modalities it looks at: name them by "

@@ -219,7 +219,7 @@ class TableLookup:
     """A predictor by shares of training rows, of columns a and b as modalities."""
 
     def __init__(self, frame):
-        self.frame, self.classes_, self.modalities_ = frame, np.array(["n", "y"]), ("a", "b")
+        self.frame, self.classes_, self.modalities_ = frame, np.array(["n", "y"]), ("b", "a")
         self.schema_ = mm.Schema.of_modalities(
             {"a": ["a"], "b": ["b"]}, {"a": "categorical", "b": "categorical"}
         )
@@ -287,7 +287,9 @@ def test_pairs_of_rows_add_up_to_the_log_loss_and_need_rows():
     assert atoms.total == pytest.approx(analysis.whole.information.value)
     assert "log-loss are parted by counts" in repr(analysis)
     few = {s: table[:39] for s, table in mixed.items()}
-    assert not analyse_predictions("t", "ny", few, codes[:39]).pairs
+    unparted = analyse_predictions("t", "ny", few, codes[:39])
+    assert not unparted.pairs
+    assert unparted.to_frame("pairs").empty
 
 
 def test_frames_and_json_hold_every_figure(exact):
