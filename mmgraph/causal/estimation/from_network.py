@@ -153,7 +153,8 @@ def _by_lines(
     """The same where all causes of the outcome are linear: mediators are set to their means."""
     (treatment,) = compared.treatments
     name = compared.outcome.name
-    for cause in CausalGraph(list(network.variables), network.edges).ancestors([name]):
+    graph = CausalGraph(list(network.variables), network.edges)
+    for cause in graph.subgraph(graph.ancestors([name])).nodes:
         is_linear = isinstance(network.distribution(cause), LinearGaussian)
         if not is_linear and cause != treatment:
             raise CausalError(

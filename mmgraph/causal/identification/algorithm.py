@@ -93,9 +93,7 @@ class _Joint:
     def conditional(self, name: str) -> Expression:
         """Given the variable's district among those before it, and the parents of that, alone."""
         before = self.order[: self.order.index(name) + 1]
-        district = _within(
-            self.graph, self.graph.adjacency.spouses, [name], self.graph.mask(before)
-        )
+        district = _within(self.graph, self.graph.adjacency.spouses, [name], before)
         causes = district.union(*(self.graph.directed.pred[n] for n in district))
         return Probability((name,), tuple(n for n in before if n in causes and n != name))
 
@@ -134,9 +132,11 @@ class _Chain:
         return _Chain(self.factors, self.hidden.union(n for n in self.order if n not in names))
 
 
-def _within(graph: CausalGraph, steps: Masks, starts: Collection[str], some: int) -> set[str]:
+def _within(
+    graph: CausalGraph, steps: Masks, starts: Collection[str], some: Collection[str]
+) -> set[str]:
     """The nodes that steps lead to from some nodes, these included, through others alone."""
-    return set(graph.named(reached(steps, graph.mask(starts), some)))
+    return set(graph.named(reached(steps, graph.mask(starts), graph.mask(some))))
 
 
 class _Identification:
@@ -151,14 +151,14 @@ class _Identification:
 
     def _ancestors(self, nodes: Collection[str], within: Collection[str]) -> set[str]:
         parents = self.graph.adjacency.parents
-        return _within(self.graph, parents, nodes, self.graph.mask(within))
+        return _within(self.graph, parents, nodes, within)
 
     def _districts(self, nodes: Sequence[str]) -> list[set[str]]:
         districts: list[set[str]] = []
-        within, spouses = self.graph.mask(nodes), self.graph.adjacency.spouses
+        spouses = self.graph.adjacency.spouses
         for node in nodes:
             if not any(node in d for d in districts):
-                districts.append(_within(self.graph, spouses, [node], within))
+                districts.append(_within(self.graph, spouses, [node], nodes))
         return districts
 
     def effect(self, outcomes: set[str], do: set[str], given: _Distribution) -> Expression:

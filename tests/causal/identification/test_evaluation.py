@@ -90,6 +90,12 @@ def test_an_empty_stratum_is_named():
     np.testing.assert_allclose(answer.evaluate(joint / joint.sum()), [[0.5, 0.5], [0.5, 0.5]])
 
 
+def test_what_is_given_and_never_happens_is_answered_as_if_it_were_set():
+    joint = np.array([[[0.4, 0.1], [0.2, 0.3]], [[0.0, 0.0], [0.0, 0.0]]])  # z, x, y
+    value = mm.CausalModel("zxy", [("z", "x"), ("x", "y")]).identify("y", "x", "z").evaluate(joint)
+    np.testing.assert_allclose(value[:, 1], [[0.8, 0.2], [0.4, 0.6]])
+
+
 def test_an_empty_stratum_within_a_ratio_is_named():
     # The napkin w -> r -> x -> y, where x = 1 never happens.
     edges = [("w", "r"), ("r", "x"), ("x", "y")]
