@@ -160,7 +160,7 @@ def _by_lines(
             raise CausalError(
                 f"'{cause}' has states or a density of its own beside continuous variables: what "
                 "runs through mediators is computed in networks of states alone, or of linear "
-                "Gaussian variables"
+                "Gaussian variables; from rows (data=, --data) it is estimated in others, too"
             )
     if asked.given:
         raise CausalError("mediated effects of continuous variables are averages: nothing is given")

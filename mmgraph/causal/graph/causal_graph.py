@@ -60,6 +60,8 @@ class CausalGraph:
         directed: Iterable[Edge] = (),
         bidirected: Iterable[Edge] = (),
     ) -> None:
+        if hasattr(nodes, "cpdag"):
+            raise GraphError("a learned structure becomes a model by CausalModel.from_structure")
         self.nodes = tuple(nodes)
         for name in self.nodes:
             if not isinstance(name, str):

@@ -54,6 +54,10 @@ class Source(NamedTuple):
 
 def of_table(table: object, nodes: Sequence[str]) -> Source:
     """Return the source that sums an array of the joint, an axis a node."""
+    if hasattr(table, "columns"):
+        raise CausalError(
+            "the joint table is an array of probabilities, an axis a node, and no frame of rows"
+        )
     values = float_array(table, "the joint table", CausalError)
     if values.ndim != len(nodes):
         raise CausalError(

@@ -190,7 +190,12 @@ class OmittedVariableBias:
         if treatment >= 1 or tie >= 1:
             raise CausalError(f"no confounder is {times:g} times as strong as {', '.join(names)}")
         ratio = (math.sqrt(k_y) + math.sqrt(tie)) / math.sqrt(1 - tie)
-        outcome = min(ratio**2 * with_outcome / (1 - with_outcome), 1.0)
+        outcome = ratio**2 * with_outcome / (1 - with_outcome)
+        if outcome > 1:
+            raise CausalError(
+                f"no confounder is {k_y:g} times as strong as {', '.join(names)} with the outcome: "
+                f"it would explain {outcome:.3g} of a variance of 1"
+            )
         return Benchmark(
             names,
             times,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from mmgraph.graph.errors import CausalError, GraphError, needs
+from mmgraph.graph.errors import CausalError, NotTabularError, needs
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.variable import Variable
@@ -258,8 +258,8 @@ def table_sensitivity(
     ------
     CausalError
         If nothing is asked, or a variable is both asked and given.
-    GraphError
-        If a variable that is named has no table.
+    NotTabularError
+        If a variable that is named has no table, or none has one.
     ZeroProbabilityError
         If what is given is impossible.
     UnknownVariableError, UnknownStateError
@@ -286,12 +286,16 @@ def table_sensitivity(
     p_asked = math.exp(float(log_partition(network, whole)[0]))
     if variables is None:
         variables = [n for n in network.variables if _table(network, n) is not None]
+        if not variables:
+            raise NotTabularError(
+                f"'{next(iter(network.variables))}' has no table, nor have others"
+            )
     scopes, tables = {}, {}
     by_asked, by_given = {}, {}
     for name in variables:
         table = _table(network, name)
         if table is None:
-            raise GraphError(f"'{name}' has no table")
+            raise NotTabularError(f"'{name}' has no table")
         factor = network.distribution(name)
         scopes[name], tables[name] = (*factor.parents, network.variable(name)), table
         even = np.full(table.shape, 1 / table.shape[-1])

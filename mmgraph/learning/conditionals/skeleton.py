@@ -42,6 +42,10 @@ def skeleton(
     """
     table = open_table(data)
     states, modalities, bins = states or {}, modalities or {}, bins or {}
+    if hasattr(edges, "cpdag"):
+        raise LearningError(
+            "a learned structure becomes a network by BayesianNetwork.from_structure"
+        )
     edges = _checked_edges(edges)
     if not isinstance(bins, Mapping):
         raise LearningError(f"bins are given by column, as in bins={{'age': 5}}, not {bins!r}")

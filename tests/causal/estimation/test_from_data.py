@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from mmgraph.graph.errors import CausalError, LearningError, UnknownVariableError
+import mmgraph as mm
+from mmgraph.graph.errors import CausalError, GraphError, LearningError, UnknownVariableError
 from tests.causal.estimation.tables_of_models import arrows, binary, rows_of
 from tests.causal.identification.full_models import FullModel, random_model
 
@@ -306,3 +307,18 @@ def test_offsets_change_nothing_and_columns_that_determine_each_other_are_named(
         model.effect("y", "x", data=data | {"x": 3 * c + 1})
     with pytest.raises(LearningError, match="'y' has numbers beyond"):
         model.effect("y", "x", data=data | {"y": data["y"] * 1e200})
+
+
+def test_messages_say_the_way_that_works(confounded: pd.DataFrame):
+    model = arrows(CONFOUNDED)
+    with pytest.raises(LearningError, match=r"from_network\(net\).effect.*mm.recoverable"):
+        model.effect("y", "x", data=confounded.assign(z=confounded.z.where(confounded.z == 0)))
+    with pytest.raises(LearningError, match="the column 'text' is to hold numbers"):
+        model.effect("y", "x", data=confounded.assign(text="heavy"), weights="text")
+    with pytest.raises(CausalError, match="no frame of rows"):
+        arrows("x>y x-y").bounds("y", "x", confounded[["x", "y"]])
+    found = mm.learn_structure(confounded[["x", "y"]])
+    with pytest.raises(GraphError, match=r"CausalModel.from_structure"):
+        mm.CausalModel(found)
+    with pytest.raises(LearningError, match=r"BayesianNetwork.from_structure"):
+        mm.BayesianNetwork.from_data(confounded[["x", "y"]], found)

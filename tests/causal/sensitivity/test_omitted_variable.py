@@ -129,6 +129,8 @@ def test_what_is_no_regression():
     bias = mm.OmittedVariableBias(1.0, 0.5, 30, {("x",): (0.6, 0.2)})
     with pytest.raises(CausalError, match="2 times as strong as x"):
         bias.benchmark("x", 2)
+    with pytest.raises(CausalError, match="9 times as strong as x with the outcome"):
+        bias.benchmark("x", 0.1, times_outcome=9)
     with pytest.raises(UnknownVariableError, match="z"):
         bias.benchmark("z")
     with pytest.raises(CausalError, match="below 1"):

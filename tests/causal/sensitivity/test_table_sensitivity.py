@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 import mmgraph as mm
-from mmgraph.graph.errors import CausalError, GraphError, ZeroProbabilityError
+from mmgraph.graph.errors import (
+    CausalError,
+    GraphError,
+    NotTabularError,
+    ZeroProbabilityError,
+)
 
 PARENTS = {"a": "", "b": "a", "c": "a", "d": "bc"}
 SIZES = {"a": 2, "b": 3, "c": 2, "d": 3}
@@ -174,6 +179,9 @@ def test_questions_that_are_none():
     with pytest.raises(GraphError, match="'x' has no table"):
         mm.table_sensitivity(real, {"k": 1}, {"x": 1.0}, variables=["x"])
     assert list(mm.table_sensitivity(real, {"k": 1}, {"x": 1.0}).derivatives) == ["k"]
+    lines = mm.BayesianNetwork.from_data({"x": rows["x"], "y": [0.5, 2.5, 1.5, 1.0]}, [("x", "y")])
+    with pytest.raises(NotTabularError, match="'x' has no table"):
+        mm.table_sensitivity(lines, {"y": 1.0}, {"x": 1.0})
     found = mm.table_sensitivity(net, {"a": 1})
     for ask in (found.entries_reaching, found.rows_reaching):
         with pytest.raises(CausalError, match=r"1\.5"):

@@ -184,7 +184,9 @@ def read_sample(
         if bool(missing.any()):
             where = table.place(int(untouched[int(missing.double().argmax())]))
             raise LearningError(
-                f"{where}: '{name}' is missing; leave such rows out, or impute them (net.impute)"
+                f"{where}: '{name}' is missing. A network learns from such rows "
+                "(BayesianNetwork.from_data(rows, edges)), CausalModel.from_network(net).effect "
+                "needs no data; mm.recoverable says whether the rows determine the effect"
             )
     row_weights = _weights(table, weights, len(rows))[untouched]
     grouped = None if groups is None else _groups(table, groups, len(rows))[untouched]
@@ -220,7 +222,11 @@ def _column(table: Table, what: object) -> Any:
 def _weights(table: Table, weights: object, rows: int) -> Float64[np.ndarray, " rows"]:
     if weights is None:
         return np.ones(rows)
-    array = np.asarray(_column(table, weights)).astype(np.float64)
+    try:
+        array = np.asarray(_column(table, weights)).astype(np.float64)
+    except (TypeError, ValueError):
+        called = f"the column '{weights}'" if isinstance(weights, str) else "weights"
+        raise LearningError(f"{called} is to hold numbers, which weigh rows") from None
     if array.shape != (rows,):
         raise LearningError(f"weights of shape {array.shape} for {rows} rows")
     check_weights(array, lambda row: f"{table.place(row)}: the weight")
