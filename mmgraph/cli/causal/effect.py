@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmgraph.cli.causal.models import CausalModelName, Latent, read_causal_model, settings
+from mmgraph.cli.causal.models import CausalModelName, Latent, names_in, read_causal_model, settings
 from mmgraph.cli.common import JsonOption, ReadOption, Seed, print_json, print_table, spread
 from mmgraph.cli.evidence import reading
 from mmgraph.graph.errors import CausalError
@@ -38,11 +38,13 @@ class EffectOptions:
     ] = None
     by: Annotated[
         list[str] | None,
-        typer.Option(help="A variable, as often as needed: the effect in each stratum."),
+        typer.Option(help="Variables, with commas or one by one: the effect in each stratum."),
     ] = None
     through: Annotated[
         list[str] | None,
-        typer.Option(help="Modalities or variables: how much of the effect runs through them."),
+        typer.Option(
+            help="Modalities or variables, with commas or one by one: what runs through them."
+        ),
     ] = None
 
     def ask(self, model: CausalModel, **options: Any) -> Effect:
@@ -55,8 +57,8 @@ class EffectOptions:
             settings(model, self.do, "--do"),
             settings(model, self.baseline, "--baseline") or None,
             settings(model, self.given, "--given") or None,
-            through=self.through,
-            by=self.by or (),
+            through=names_in(self.through) or None,
+            by=names_in(self.by),
             **options,
         )
 
@@ -92,6 +94,12 @@ class DataOptions:
         if self.data is None:
             if self.read:
                 raise CausalError("--read says how a file is read, and there is no --data")
+            for option, value, plain in (
+                ("--empty", self.empty, "raise"),
+                ("--interval", self.interval, "analytical"),
+            ):
+                if value != plain:
+                    raise CausalError(f"{option} is of rows, and there is no --data")
             return {"method": self.method}
         return {
             "method": self.method,

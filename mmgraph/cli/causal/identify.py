@@ -8,6 +8,7 @@ import typer
 
 from mmgraph.cli.causal.models import CausalModelName, Latent, read_causal_model
 from mmgraph.cli.common import JsonOption, print_json, print_record
+from mmgraph.graph.errors import CausalError
 
 
 def identify(
@@ -26,6 +27,11 @@ def identify(
     is an answer: it tells which hidden causes forbid it.
     """
     causal = read_causal_model(model, latent)
+    for option, names in (("--do", do), ("--on", on), ("--given", given or ())):
+        for name in names:
+            start, equals, end = name.partition("=")
+            if equals and name not in causal.nodes and start in causal.nodes:
+                raise CausalError(f"{option} {name}: identify asks for variables, without ={end}")
     answer = causal.identify(on, do, given or ())
     record: dict[str, Any] = {
         "model": model,

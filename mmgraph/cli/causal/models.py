@@ -42,6 +42,8 @@ def read_causal_model(name: str, latent: Sequence[str] | None) -> CausalModel:
     is_text = "{" in name or Path(name).suffix.lower() in _DAGITTY
     if is_text or (not Path(name).exists() and name in published_graphs()):
         return _without(mmgraph.CausalModel.from_dagitty(name), latent or ())
+    if Path(name).suffix.lower() in (".csv", ".parquet"):
+        raise FormatError(f"{name} holds rows, which go to --data: MODEL is a network or a graph")
     network = mmgraph.read(name)
     if not isinstance(network, mmgraph.BayesianNetwork):
         raise FormatError(f"{name} is no Bayesian network, and so says nothing of causes")
@@ -59,6 +61,11 @@ def _without(model: CausalModel, latent: Sequence[str]) -> CausalModel:
     made = mmgraph.CausalModel(graph.nodes, graph.directed.edges, graph.bidirected.edges)
     made.latent = model.latent.union(latent)
     return made
+
+
+def names_in(arguments: Sequence[str] | None) -> list[str]:
+    """Return the names that options list, several of one option between commas."""
+    return [name.strip() for argument in arguments or () for name in argument.split(",")]
 
 
 def settings(model: CausalModel, arguments: Sequence[str] | None, option: str) -> dict[str, Any]:

@@ -322,3 +322,10 @@ def test_messages_say_the_way_that_works(confounded: pd.DataFrame):
         mm.CausalModel(found)
     with pytest.raises(LearningError, match=r"BayesianNetwork.from_structure"):
         mm.BayesianNetwork.from_data(confounded[["x", "y"]], found)
+
+
+def test_a_treatment_of_three_states_is_compared_with_one_of_them(confounded: pd.DataFrame):
+    with pytest.raises(CausalError, match="'w' has 3 states: say which is set"):
+        arrows("w>y").effect("y", "w", data=confounded)
+    with pytest.raises(CausalError, match="--baseline w=…"):
+        arrows("w>y").effect("y", {"w": 1}, data=confounded)

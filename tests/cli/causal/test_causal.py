@@ -112,6 +112,7 @@ def test_the_effect_in_rows(mmgraph, rows: Path):
         (("--do", "smoke=yes", "--on", "dysp", "--latent", "dysp"), "latent"),
         (("--do", "smoke=yes", "--on", "dysp", "--read", "missing=x"), "no --data"),
         (("--do", "smoke=yes", "--on", "dysp", "--data", "none.csv"), "none.csv"),
+        (("--do", "smoke=yes", "--on", "dysp", "--interval", "BCa"), "--interval is of rows"),
     ],
 )
 def test_wrong_questions_are_refused_in_a_line(mmgraph, arguments, message):
@@ -128,6 +129,21 @@ def test_models_that_say_nothing_of_causes_are_refused(mmgraph, tmp_path: Path):
     code, _, err = mmgraph("identify", "dag { x -> y }", "--do", "x", "--on", "y", "--latent", "w")
     assert code == 2
     assert "'w'" in err
+    code, _, err = mmgraph("effect", "rows.csv", "--do", "x=1", "--on", "y")
+    assert code == 2
+    assert "rows.csv holds rows, which go to --data" in err
     code, _, err = mmgraph("effect", "dag { x -> y }", "--do", "x=1", "--on", "y")
     assert code == 2
     assert "give data" in err
+
+
+def test_names_between_commas_and_states_where_names_are_asked(mmgraph):
+    question = ("effect", "asia", "--do", "smoke=yes", "--on", "dysp=yes", "--json")
+    for option, names in (("--by", ("asia", "tub")), ("--through", ("bronc", "lung"))):
+        once = json.loads(mmgraph(*question, option, ", ".join(names))[1])
+        twice = json.loads(mmgraph(*question, option, names[0], option, names[1])[1])
+        assert once["parts"].keys() == twice["parts"].keys()
+        assert once["estimate"] == twice["estimate"]
+    code, _, err = mmgraph("identify", "asia", "--do", "smoke=yes", "--on", "dysp")
+    assert code == 2
+    assert "without =yes" in err

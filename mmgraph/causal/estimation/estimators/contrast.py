@@ -159,6 +159,11 @@ def _by_name(
     """The settings that a treatment's name alone stands for: its last state, or one unit more."""
     if not variable.is_discrete:
         return {variable.name: 1.0}, baseline or {variable.name: 0.0}
+    if variable.cardinality > 2 and not baseline:
+        raise CausalError(
+            f"'{variable.name}' has {variable.cardinality} states: say which is set, and which it "
+            f"is compared with: do={{'{variable.name}': …}}, baseline={{'{variable.name}': …}}"
+        )
     return {variable.name: variable.labels[-1]}, baseline or {}
 
 
@@ -180,7 +185,8 @@ def _setting(variable: Variable, value: object) -> Label:
 def _other_state(variable: Variable, state: Label) -> Label:
     if not variable.is_discrete or variable.cardinality != 2:
         raise CausalError(
-            f"what is {variable.name}={state} compared with? Say baseline={{'{variable.name}': …}}"
+            f"what is {variable.name}={state} compared with? Say baseline={{'{variable.name}': …}} "
+            f"(--baseline {variable.name}=…)"
         )
     return next(label for label in variable.labels if label != state)
 
