@@ -111,8 +111,15 @@ LEARNERS: dict[str, Callable[[Any], Learner]] = {
 """What makes of rows, loaded, a call that learns the edges of a graph."""
 
 
-@pytest.mark.parametrize(("name", "seed"), SAMPLES)
-@pytest.mark.parametrize("learner", LEARNERS)
+RUNS = [
+    (name, seed, learner)
+    for name, seed in SAMPLES
+    for learner in LEARNERS
+    if learner != "pgmpy climbing" or (name, seed) == ("alarm", 0)  # it takes some ten seconds
+]
+
+
+@pytest.mark.parametrize(("name", "seed", "learner"), RUNS)
 def test_structure(benchmark, name, seed, learner):
     frame, rows = sample(name, seed)
     learn = LEARNERS[learner](frame)
