@@ -14,7 +14,13 @@ from jaxtyping import Float64, Int64
 from mmgraph.data.modality_rows import ModalityRows
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.graph.column_reader import codes, is_frame
-from mmgraph.graph.errors import LearningError, MmgraphError, needs, suggestion
+from mmgraph.graph.errors import (
+    LearningError,
+    MmgraphError,
+    UnknownVariableError,
+    needs,
+    suggestion,
+)
 from mmgraph.graph.state_labels import MISSING
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.boltzmann.answers import PriorWarning
@@ -55,6 +61,11 @@ class PredictorBeliefs:
                 "modalities=[…]"
             )
         self.names = (modalities,) if isinstance(modalities, str) else tuple(modalities)
+        listed: Any = getattr(getattr(model, "schema_", None), "modalities", None)
+        for name in self.names if listed else ():
+            if name not in listed:
+                hint = suggestion(name, listed)
+                raise UnknownVariableError(f"the predictor has no modality '{name}'{hint}")
         self.states = tuple(np.asarray(model.classes_).tolist())
 
     def beliefs(self, rows: Any, modalities: Iterable[str]) -> Float64[np.ndarray, "rows classes"]:

@@ -377,6 +377,8 @@ def test_models_that_cannot_be_asked_are_refused():
         mm.analyse_modalities(model, "t", pd.DataFrame({"a": [0], "b": [0], "t": ["n"]})[:0])
     with pytest.raises(MmgraphError, match="of a predictor are names"):
         mm.analyse_modalities(model, "t", pd.DataFrame({"t": ["n"]}), modalities={"a": ["a"]})
+    with pytest.raises(UnknownVariableError, match="has no modality 'A'; did you mean 'a'"):
+        mm.analyse_modalities(model, "t", pd.DataFrame({"t": ["n"]}), modalities=["A"])
     with pytest.raises(MmgraphError, match=r"mm.read\('alarm'\)"):
         mm.analyse_modalities("alarm", "t")
     with pytest.raises(UnknownStateError, match=r"row 1.*'maybe'"):
