@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas
 
 Bounds = tuple[float, float]
+_UNKNOWN = "not identifiable"
 
 
 @dataclass(frozen=True, repr=False)
@@ -154,15 +155,18 @@ class Effect:
                 "effect": [name or self.kind for name in named],
                 "estimate": [e.estimate for e in named.values()],
                 "standard_error": [e.standard_error for e in named.values()],
+                "lower": [(e.bounds or (None,))[0] for e in named.values()],
+                "upper": [(e.bounds or (None,))[-1] for e in named.values()],
                 "low": [(e.interval or e.bounds or (None,))[0] for e in named.values()],
                 "high": [(e.interval or e.bounds or (None,))[-1] for e in named.values()],
                 "rows": [e.rows for e in named.values()],
-                "method": [e.method for e in named.values()],
+                "method": [e._short_method for e in named.values()],
             }
         )
 
     def __repr__(self) -> str:
-        lines = [f"{self.estimand}: {self._number()}", f"  by {self.method}"]
+        by = "" if self._short_method == _UNKNOWN else "by "
+        lines = [f"{self.estimand}: {self._number()}", f"  {by}{self.method}"]
         if self.adjustment:
             lines[-1] += f", adjusted for {', '.join(self.adjustment)}"
         if self.rows is not None:
@@ -173,16 +177,27 @@ class Effect:
             lines[-1] += f"; {self.set_rows} in which something was set are left out"
         lines += [f"  {name}: {mean:.4g}" for name, mean in self.means.items()]
         lines += [f"  {name}: {part._number()}" for name, part in self.parts.items()]
-        lines += [f"  {name}: {number:.4g}" for name, number in self.diagnostics.items()]
+        lines += [
+            f"  {name.replace('_', ' ')}: {number:.4g}" for name, number in self.diagnostics.items()
+        ]
         lines += [f"  assumes that {text}" for text in self.assumptions]
         lines += [f"  {violation}" for violation in self.violations]
         return "\n".join(lines)
 
+    @property
+    def _short_method(self) -> str:
+        """The method, without what stands in the way of one."""
+        return _UNKNOWN if self.method.startswith(_UNKNOWN) else self.method
+
     def _number(self) -> str:
         """The estimate with its interval, or the bounds, in a few words."""
         if self.estimate is None:
-            known = f"in {_range(self.bounds)}" if self.bounds else self.method
-            return known if self.bounds or not self.parts else "by stratum"
+            if self.bounds is None:
+                return "by stratum" if self.parts else self._short_method
+            text = f"in {_range(self.bounds)}"
+            if self.interval is None:
+                return text
+            return f"{text}, with {100 * self.level:g}% intervals {_range(self.interval)}"
         text = f"{self.estimate:.4g}"
         if self.interval is not None:
             text += f", {100 * self.level:g}% interval {_range(self.interval)}"

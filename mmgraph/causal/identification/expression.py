@@ -26,6 +26,8 @@ class Expression:
     def __str__(self) -> str:
         return _written(self, {n: n for n in self.free}, _PLAIN)
 
+    __repr__ = __str__
+
     def latex(self) -> str:
         """Return the formula in LaTeX, for math mode."""
         return _written(self, {n: n for n in self.free}, _LATEX)
@@ -35,7 +37,7 @@ class Expression:
         return _written(self, {n: n for n in self.free}, _WORDS)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Probability(Expression):
     """P(outcomes | given) of the observational joint."""
 
@@ -48,7 +50,7 @@ class Probability(Expression):
         return frozenset((*self.outcomes, *self.given))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Product(Expression):
     """The product of factors; one, if there is none."""
 
@@ -60,7 +62,7 @@ class Product(Expression):
         return frozenset().union(*(f.free for f in self.factors))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sum(Expression):
     """The sum of a formula over all states of some variables."""
 
@@ -89,7 +91,7 @@ class Average(Sum):
         return cls(over, product((Probability(over), formula)), formula)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ratio(Expression):
     """A quotient."""
 

@@ -63,6 +63,11 @@ class Recovery:
     outcomes: tuple[str, ...]
     given: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        verdict = {True: "recoverable", False: "not recoverable", None: "not known"}
+        formula = "" if self.estimand is None else f"\n  {self.estimand}"
+        return f"{verdict[self.recoverable]}: {self.reason}{formula}"
+
     def evaluate(self, data: object) -> Float64[np.ndarray, "*states"]:
         """Return P(outcomes | given) from rows, axes given, then outcomes; states are sorted.
 

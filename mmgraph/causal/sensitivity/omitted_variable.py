@@ -80,6 +80,14 @@ class OmittedVariableBias:
         if self.degrees_of_freedom < 2:
             raise CausalError(f"{self.degrees_of_freedom} degrees of freedom are too few")
 
+    def __repr__(self) -> str:
+        return (
+            f"effect {self.estimate:.4g} (error {self.standard_error:.4g}, t {self.t:.4g}, "
+            f"{self.degrees_of_freedom} degrees of freedom)\n"
+            f"  robustness value {self.robustness_value():.4g}, of its significance at 0.05 "
+            f"{self.robustness_value(level=0.05):.4g}"
+        )
+
     @property
     def t(self) -> float:
         """The estimate in standard errors."""

@@ -329,3 +329,22 @@ def test_a_treatment_of_three_states_is_compared_with_one_of_them(confounded: pd
         arrows("w>y").effect("y", "w", data=confounded)
     with pytest.raises(CausalError, match="--baseline w=…"):
         arrows("w>y").effect("y", {"w": 1}, data=confounded)
+
+
+def test_answers_read_as_text(confounded: pd.DataFrame):
+    bow = arrows("x>y x-y")
+    effect = bow.effect("y", "x", data=confounded)
+    first, second = repr(effect).splitlines()[:2]
+    assert "95% intervals" in first
+    assert second.startswith("  not identifiable: hidden")
+    assert repr(effect).count("hidden common") == 1
+    row = effect.to_frame().iloc[0]
+    assert (row.lower, row.upper, row.method) == (*effect.bounds, "not identifiable")
+    adjusted = arrows("c>x c>y x>y").effect("y", "x", data=confounded)
+    assert "smallest probability: 0." in repr(adjusted)
+    formula = arrows("x>y").identify("y", "x").estimand
+    assert repr(formula) == str(formula) == "P(y | x)"
+    survey = mm.CausalModel(["x", "y", "R_x"], [("x", "y")])
+    assert repr(survey.recoverable("x")).startswith("recoverable: ")
+    bias = mm.omitted_variable_bias(confounded, "v", "x", ["c"])
+    assert "robustness value 0." in repr(bias)
