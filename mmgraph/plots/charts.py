@@ -10,7 +10,16 @@ from jaxtyping import Int
 
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.learning.prediction.metrics import BINS, ReliabilityBins, reliability_bins
-from mmgraph.plots.figures import INK, PALETTE, as_chart, colour_bar, legend, name_axes, new_figure
+from mmgraph.plots.figures import (
+    INK,
+    PALETTE,
+    as_chart,
+    colour_bar,
+    legend,
+    name_axes,
+    new_figure,
+    plain,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,7 +77,7 @@ def confusion_matrix(
     if len(names) <= _MOST_NUMBERS:
         _write_counts(axes, counts, shares)
     ticks = range(len(names))
-    texts = [str(name) for name in names]
+    texts = [plain(name) for name in names]
     slanted: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
     axes.set_xticks(ticks, texts, **(slanted if max(map(len, texts)) > _SHORT else {}))
     axes.set_yticks(ticks, texts)
@@ -83,7 +92,9 @@ def confusion_matrix(
     colour_bar(figure, image, axes, "share of the true class", shrink=0.8)
     accuracy = float(np.trace(counts) / counts.sum())
     measured = f"accuracy {accuracy:.1%} of {counts.sum():,} rows"
-    axes.set_title(f"{title}\n{measured}" if title else measured, color=INK, fontsize=11, pad=10)
+    axes.set_title(
+        plain(f"{title}\n{measured}") if title else measured, color=INK, fontsize=11, pad=10
+    )
     return figure
 
 
@@ -158,7 +169,7 @@ def reliability_diagram(
         label = f"{name} ({error})" if name else error
         few = curve.counts < _FEW
         firm = np.ma.masked_where(few, curve.accuracy)
-        upper.plot(curve.confidence, firm, linewidth=1.8, label=label, **style)
+        upper.plot(curve.confidence, firm, linewidth=1.8, label=plain(label), **style)
         hollow = {**style, "markerfacecolor": "white", "linestyle": "none"}
         upper.plot(curve.confidence[few], curve.accuracy[few], **hollow)
         lower.plot(curve.confidence, curve.counts, linewidth=1.2, **style)

@@ -49,7 +49,7 @@ def show_image(axes: Any, picture: Any, title: str | None = None, **style: Any) 
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
     if title is not None:
-        axes.set_title(title, color=INK, fontsize=11)
+        axes.set_title(plain(title), color=INK, fontsize=11)
     return drawn
 
 
@@ -61,6 +61,11 @@ def colour_bar(figure: Figure, drawn: Any, axes: Any, label: str, **place: float
     bar.outline.set_visible(False)
 
 
+def plain(text: object) -> str:
+    """Return a text in which matplotlib reads no mathematics."""
+    return str(text).replace("$", r"\$")
+
+
 def legend(place: Any, **style: Any) -> None:
     """Write the legend of axes or of a figure, without a frame."""
     place.legend(frameon=False, labelcolor=INK, **style)
@@ -69,7 +74,7 @@ def legend(place: Any, **style: Any) -> None:
 def entitle(figure: Figure, title: str | None, size: float = 12) -> None:
     """Write a title, if there is one, above everything."""
     if title:
-        figure.suptitle(title, color=INK, fontsize=size)
+        figure.suptitle(plain(title), color=INK, fontsize=size)
 
 
 def name_axes(axes: Any, x: str, y: str) -> None:

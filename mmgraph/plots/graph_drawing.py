@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmgraph.graph.storage.whole_files import checked_suffix
-from mmgraph.plots.figures import INK, PALETTE, SUFFIXES, legend, lighter, new_figure, save
+from mmgraph.plots.figures import INK, PALETTE, SUFFIXES, legend, lighter, new_figure, plain, save
 from mmgraph.plots.graph_shapes import FONT, MOST_LABELS, Course, Drawing, Edge, Node, shapes, shown
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def draw_graph(
     else:
         _draw_legend(figure, drawing, loc="lower center")
     if title is not None:
-        axes.set_title(title, color=INK, fontsize=12)
+        axes.set_title(plain(title), color=INK, fontsize=12)
     if path is not None:
         save(figure, path)
     return figure
@@ -195,7 +195,7 @@ def _legend_handles(drawing: Drawing) -> list[Patch | Line2D]:
             facecolor=lighter(colour, 0.62),
             edgecolor=colour,
             hatch=hatch,
-            label=modality or "no modality",
+            label=shown(modality or "no modality"),
         )
         for modality, (colour, hatch) in styles.items()
     ]

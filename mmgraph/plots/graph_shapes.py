@@ -10,6 +10,7 @@ import networkx as nx
 import numpy as np
 from jaxtyping import Float
 
+from mmgraph.plots.figures import plain
 from mmgraph.plots.layout import Point, layered_layout
 
 MOST_LABELS = 200
@@ -158,7 +159,7 @@ def _label_size(name: str) -> tuple[float, float]:
 def shown(name: str) -> str:
     """A name, its lines shortened and without mathematics for matplotlib."""
     lines = [line if len(line) <= 24 else f"{line[:23]}…" for line in name.split("\n")]
-    return "\n".join(lines).replace("$", r"\$")
+    return plain("\n".join(lines))
 
 
 def _node(drawing: Drawing, name: str, place: Point, size: tuple[float, float]) -> Node:

@@ -20,9 +20,10 @@ from mmgraph.experiments.analysis.pictures import (
     interval_bars,
     modality_picture,
     state_bars,
+    strongest,
     structure_picture,
 )
-from mmgraph.experiments.analysis.words import compared, in_words
+from mmgraph.experiments.analysis.words import compared, in_words, unit, units
 from mmgraph.graph.errors import MmgraphError, needs
 from mmgraph.graph.storage.whole_files import checked_suffix, write_text
 
@@ -54,7 +55,8 @@ def write_report(
     analysis : ModalityAnalysis, or mapping of str to ModalityAnalysis
         Several are compared: of random rows, and of whole groups left out.
     path : str or path
-        A name that ends in ``.html``; the figures go to the same name in ``.json``.
+        A name that ends in ``.html``; the figures go to the same name in ``.json``. What is there
+        is replaced.
     title : str, optional
     effects : mapping of str to Effect, MediationEffects or float, optional
         By what they are called; their parts, direct and indirect, are shown as well.
@@ -90,10 +92,11 @@ def write_report(
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    scale = max(map(strongest, analyses.values()))
     page = environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         title=title,
         compared=compared(analyses),
-        parts=[_part(name, one) for name, one in analyses.items()],
+        parts=[_part(name, one, scale) for name, one in analyses.items()],
         effects=_effects(lines),
         effect_rows=[_cells(line) for line in lines],
         states=[str(state) for state in first.states],
@@ -114,13 +117,15 @@ def write_report(
     return [str(path), str(figures)]
 
 
-def _part(name: str, analysis: ModalityAnalysis) -> dict[str, Any]:
+def _part(name: str, analysis: ModalityAnalysis, scale: float) -> dict[str, Any]:
     """What the template shows of an analysis."""
     ordered = sorted(analysis.sets.values(), key=lambda f: (len(f.members), f.members))
     return {
         "name": name,
         "words": in_words(analysis),
-        "graph": modality_picture(analysis),
+        "unit": unit(analysis),
+        "units": units(analysis),
+        "graph": modality_picture(analysis, scale),
         "bars": information_bars(analysis),
         "states": state_bars(analysis),
         "pairs": decomposition_bars(analysis),
@@ -129,7 +134,7 @@ def _part(name: str, analysis: ModalityAnalysis) -> dict[str, Any]:
                 f"without {modality}",
                 _shown(loss.accuracy, 100),
                 _shown(loss.log_loss),
-                f"{-loss.calibration_error:+.3f}",
+                f"{loss.calibration_error:z.3f}",
             )
             for modality, loss in analysis.missing.items()
         ],
@@ -173,7 +178,7 @@ def _arcs(structure: LearnedStructure) -> list[dict[str, Any]]:
 def _shown(estimate: Estimate, scale: float = 1.0) -> str:
     places = 1 if scale == 100 else 3
     noise = ""
-    if estimate.standard_error:
+    if estimate.standard_error and scale * estimate.standard_error >= 0.5 * 10**-places:
         noise = f" ± {scale * estimate.standard_error:.{places}f}"
     return f"{scale * estimate.value:z.{places}f}{noise}"
 
@@ -181,5 +186,5 @@ def _shown(estimate: Estimate, scale: float = 1.0) -> str:
 def _cells(line: EffectLine) -> tuple[str, str, str, str]:
     value = "not a number" if line.value is None else f"{line.value:z.3f}"
     known = [end for end in (line.low, line.high) if end is not None]
-    ends = f"{known[0]:.3f} to {known[1]:.3f}" if len(known) == 2 else ""
+    ends = f"{known[0]:z.3f} to {known[1]:z.3f}" if len(known) == 2 else ""
     return line.name, value, ends, line.method

@@ -27,7 +27,7 @@ def test_a_network_is_analysed_by_its_joint_distribution_and_by_rows(mmgraph, ne
     code, out, err = mmgraph(*arguments, "--report", page)
     assert code == 0, err
     assert "exact, by the model's joint distribution" in out
-    assert "The modality that is missed most is scan" in out
+    assert "The variable that is missed most is scan" in out
     assert "What would be if" in page.read_text(encoding="utf-8")
     assert f"wrote {page}" in err
     code, out, _ = mmgraph(*arguments, "--json")

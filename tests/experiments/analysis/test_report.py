@@ -12,6 +12,7 @@ import pytest
 import mmgraph as mm
 from mmgraph.causal.estimation.effect import Effect
 from mmgraph.causal.modalities.analyse import analyse_predictions
+from mmgraph.experiments.analysis.pictures import information_bars, state_bars
 from mmgraph.experiments.analysis.words import compared, in_words
 from mmgraph.graph.errors import FormatError, MmgraphError
 
@@ -136,11 +137,70 @@ def test_words_say_the_numbers_and_how_splits_differ(analyses):
     assert f"Once a<b> is known, c & d adds {before.given_others['c & d'].value:.2f}" in text
     assert "in 90 rows in 3 groups" in in_words(after)
     change = compared(analyses)
-    assert (
-        f"falls from {before.whole.information.value:.2f} to {after.whole.information.value:.2f}"
-        in change
-    )
+    told = [one.whole.information.value for one in (before, after)]
+    assert f"tell goes from {told[0]:.2f} to {told[1]:.2f} bits" in change
     assert compared({"": before}) == ""
+
+
+def test_words_leave_out_what_is_nothing():
+    sure = np.full((4, 2), 0.5)
+    one = analyse_predictions("y", ["n", "p"], {("a",): sure}, np.array([0, 1, 0, 1]))
+    text = in_words(one)
+    assert "a tells 0.00 bits, 0% of that" in text
+    assert "ogether" not in text
+    assert "parentheses" not in text
+    even = {("a",): sure, ("b",): sure, ("a", "b"): sure}
+    both = in_words(analyse_predictions("y", ["n", "p"], even, np.array([0, 1, 0, 1])))
+    assert "No single modality is missed" in both
+    assert "missed most" not in both
+    wrong = analyse_predictions(
+        "y", ["n", "p"], {("a",): sure * [0.4, 1.6]}, np.array([0, 1, 0, 1])
+    )
+    assert "Below zero" in in_words(wrong)
+    by_variable = in_words(mm.analyse_modalities(mm.read("asia"), "lung"))
+    assert "and 1 other less" in by_variable
+    assert "The variable that is missed most is either" in by_variable
+
+
+@pytest.mark.filterwarnings("error")
+def test_names_are_drawn_as_they_are_short_and_one_scale_serves_all_graphs(tmp_path):
+    generator = np.random.default_rng(0)
+    codes = generator.integers(0, 2, 60)
+    names = (r"$\alpha_$", "n" * 100)
+    parts = {}
+    for title, share in (("one", 0.9), ("two", 0.7)):
+        right = np.where(generator.random(60) < 0.8, codes, 1 - codes)
+        table = np.full((60, 2), 1 - share)
+        table[np.arange(60), right] = share
+        tables = {names[:1]: table, names[1:]: np.full((60, 2), 0.5), names: table}
+        parts[title] = analyse_predictions("y", ["$s_$", "p"], tables, codes)
+    mm.write_report(parts, tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    alternatives = re.findall('aria-label="([^"]*)"', text)
+    assert max(map(len, alternatives)) <= 300
+    pictures = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
+    drawn = [re.sub('aria-label="[^"]*"', "", picture) for picture in pictures]
+    assert not any(names[1] in picture for picture in drawn)
+    assert any(names[0] in picture for picture in drawn)
+    widest = max(one.information[names[0]].value for one in parts.values())
+    assert text.count(f"100% of {widest:.2f} bits") == 2
+    assert "it says nothing of causes" in text
+    assert text.count("min-width") == len(pictures) + 1
+    assert "only in the first" in text
+
+
+def test_of_many_variables_the_first_are_drawn():
+    tables = {"y": [0.5, 0.5]}
+    for place in range(20):
+        share = 0.5 + place / 50
+        tables[f"x{place}"] = [[share, 1 - share], [1 - share, share]]
+    net = mm.BayesianNetwork.from_tables([("y", name) for name in tables if name != "y"], tables)
+    analysis = mm.analyse_modalities(net, "y", method="samples", draws=200)
+    bars = information_bars(analysis)
+    assert "5 other variables, which tell less" in bars.caption
+    assert ">x19<" in bars.svg.replace("\n", "")
+    assert ">x0<" not in bars.svg
+    assert "14 other variables" in state_bars(analysis).caption
 
 
 @pytest.mark.parametrize(
