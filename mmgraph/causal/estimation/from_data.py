@@ -247,6 +247,10 @@ def _by_front_door(task: EstimationTask, way: Strategy) -> Effect:
 def _by_formula(task: EstimationTask, way: Strategy) -> Effect:
     assert way.formula is not None
     asked = task.asked
+    moved = asked.graph.descendants(task.contrast.treatments)
+    if task.contrast.scores is None and moved.isdisjoint((asked.outcome_name, *asked.given)):
+        none = task.unanswered("the graph: no causal path leads to the outcome")
+        return replace(none, estimate=0.0, latex=f"{none.latex} = 0")
     if task.contrast.scores is None:
         raise CausalError(
             f"the effect is given by a formula over states, and '{asked.outcome_name}' is "

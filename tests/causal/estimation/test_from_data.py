@@ -348,3 +348,9 @@ def test_answers_read_as_text(confounded: pd.DataFrame):
     assert repr(survey.recoverable("x")).startswith("recoverable: ")
     bias = mm.omitted_variable_bias(confounded, "v", "x", ["c"])
     assert "robustness value 0." in repr(bias)
+
+
+def test_without_a_causal_path_there_is_no_effect_on_a_measurement(confounded: pd.DataFrame):
+    effect = arrows("v>x").effect("v", "x", data=confounded)
+    assert (float(effect), effect.interval) == (0.0, None)
+    assert "no causal path" in repr(effect)
