@@ -136,6 +136,9 @@ def _answer(task: EstimationTask, found: Estimates, method: str, latex: str, **m
     if len(found.values) == 3:
         states = (task.contrast.active, task.contrast.baseline)
         means = {words(s): float(v) for s, v in zip(states, found.values[1:], strict=True)}
+    numbers = task.contrast.values(task.sample)[task.sample.weights > 0]
+    if bool((numbers == numbers[0]).all()):
+        method += f"; {task.contrast.measure} is the same in every row used"
     made = task.answer(found, method)
     return replace(made, latex=f"{made.latex} = {latex}", means=means, **more)
 

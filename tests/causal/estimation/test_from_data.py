@@ -354,3 +354,10 @@ def test_without_a_causal_path_there_is_no_effect_on_a_measurement(confounded: p
     effect = arrows("v>x").effect("v", "x", data=confounded)
     assert (float(effect), effect.interval) == (0.0, None)
     assert "no causal path" in repr(effect)
+
+
+def test_a_constant_outcome_is_said(confounded: pd.DataFrame):
+    model = arrows("c>x c>y x>y")
+    effect = model.effect("y", "x", data=confounded.assign(y=1.0), method="regression")
+    assert float(effect) == pytest.approx(0.0, abs=1e-9)
+    assert "the mean of y is the same in every row used" in repr(effect)
