@@ -45,6 +45,9 @@ def effect(
             raise CausalError("the model is a graph without numbers: give data")
         if options.get("method", "auto") != "auto":
             raise CausalError(f"the method '{options['method']}' is one of data, and there is none")
+        for name in (*_ESTIMATING[1:], *_INTERVALS):
+            if options.get(name) is not None:
+                raise CausalError(f"{name} is of estimates from data, and there is none")
         return effect_in_network(asked, network)
     settings = IntervalSettings(
         options.get("interval", "analytical"),

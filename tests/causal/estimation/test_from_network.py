@@ -163,3 +163,10 @@ def test_strata_that_never_occur_are_left_out(asia: mm.CausalModel, linear: mm.C
         asia.effect("dysp", "smoke", given={"lung": "yes", "either": "no"}, by="asia")
     with pytest.raises(CausalError, match=r"'z' is continuous.*into bins"):
         linear.effect("y", {"x": 1.0}, {"x": 0.0}, by="z")
+
+
+@pytest.mark.parametrize("option", ["interval", "groups", "adjustment", "interventions"])
+def test_options_of_data_are_refused_without_data(option: str):
+    asia = mm.CausalModel.from_network(mm.read("asia"))
+    with pytest.raises(CausalError, match=f"{option} is of estimates from data"):
+        asia.effect({"dysp": "yes"}, {"smoke": "yes"}, **{option: "x"})
