@@ -8,7 +8,16 @@ import numpy as np
 
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.learning.prediction.predictive_check import Comparison, PredictiveCheck
-from mmgraph.plots.figures import INK, PALETTE, as_chart, entitle, legend, name_axes, new_figure
+from mmgraph.plots.figures import (
+    INK,
+    PALETTE,
+    as_chart,
+    entitle,
+    legend,
+    name_axes,
+    new_figure,
+    plain,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,7 +73,7 @@ def predictive_checks(
                 "label": label,
             }
             axes.plot(points[chosen], places[chosen], marker="o", **style)
-    names = [f"{c.variable}: {c.statistic}" for c in shown]
+    names = [plain(f"{c.variable}: {c.statistic}") for c in shown]
     axes.set_yticks(places, names, fontsize=9)
     axes.set_ylim(-0.7, len(shown) - 0.3)
     for place, comparison in zip(places, shown, strict=True):

@@ -156,3 +156,9 @@ def test_names_of_several_lines_have_taller_boxes_that_arrows_touch():
     np.testing.assert_allclose(course[0][1], upper.y - upper.height / 2)
     np.testing.assert_allclose(course[-1][1], lower.y + lower.height / 2)
     assert course[-1][1] < course[0][1] - 0.3
+
+
+def test_labels_and_titles_are_no_mathematics():
+    figure = confusion_matrix([0, 1, 1], [0, 1, 0], [r"$\alpha_$", "b"], title="$x_$")
+    FigureCanvasAgg(figure).draw()  # mathematics that cannot be read raises here
+    assert figure.axes[0].get_yticklabels()[0].get_text() == r"\$\alpha_\$"
