@@ -80,9 +80,10 @@ def strategy(
         kind = "back_door" if method in ADJUSTING else method
         found = ways[kind](graph, treatments, outcome, given)
         if found is None and (other := strategy(graph, treatments, outcome, given, "auto")):
+            allowed = ADJUSTING if other.kind == "back_door" else (other.kind,)
             raise CausalError(
                 f"the graph allows no {method} for the effect of {', '.join(treatments)} on "
-                f"{outcome}; it does allow {other.kind}"
+                f"{outcome}; it does allow {' or '.join(allowed)}"
             )
         return found
     for way in ways.values():

@@ -236,7 +236,7 @@ def test_an_adjustment_of_ones_own_is_checked_with_what_is_given():
             model.effect("y", "x", **asked, **stratum, adjustment=["b", "d"])
     with pytest.raises(CausalError, match="the treatment moves d"):
         model.effect("y", "x", **asked, given={"d": 1}, adjustment=[])
-    with pytest.raises(CausalError, match=r"allows no front_door.*back_door"):
+    with pytest.raises(CausalError, match=r"allows no front_door.*plug_in"):
         model.effect("y", "x", data=confounded, method="front_door")
 
 
@@ -361,3 +361,8 @@ def test_a_constant_outcome_is_said(confounded: pd.DataFrame):
     effect = model.effect("y", "x", data=confounded.assign(y=1.0), method="regression")
     assert float(effect) == pytest.approx(0.0, abs=1e-9)
     assert "the mean of y is the same in every row used" in repr(effect)
+
+
+def test_a_method_that_the_graph_lacks_is_answered_with_those_it_has(confounded: pd.DataFrame):
+    with pytest.raises(CausalError, match=r"allows no front_door .* does allow plug_in or"):
+        arrows(CONFOUNDED).effect("y", "x", data=confounded, method="front_door")
