@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from mmgraph.cli.common import StepLines, progress_bar
+from mmgraph.cli.outputs import check_directory, check_drawing
 
 
 class Interrupted(Exception):
@@ -39,3 +42,21 @@ def keeps(
         raise Interrupted(
             f"what was done is kept in {directory}: run the same command again to go on"
         ) from None
+
+
+@contextmanager
+def steps_kept(directory: Path) -> Iterator[Callable[[int, int, str], None]]:
+    """Check a directory that keeps what is done; yield what tells of steps, by a bar or in lines."""
+    check_directory(directory)
+    check_drawing()
+    lines = StepLines()
+    with (
+        keeps(directory, parts=("steps", "checkpoints")),
+        progress_bar("loading the data", None) as (bar, task),
+    ):
+
+        def progress(done: int, total: int, text: str) -> None:
+            bar.update(task, description=text, completed=done, total=total)
+            lines(done, total, text)
+
+        yield progress

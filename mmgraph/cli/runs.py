@@ -11,16 +11,13 @@ import typer
 
 from mmgraph.cli.common import (
     JsonOption,
-    StepLines,
     directory_option,
     list_written,
     print_json,
     print_table,
-    progress_bar,
     say,
 )
-from mmgraph.cli.interruption import keeps
-from mmgraph.cli.outputs import check_directory, check_drawing
+from mmgraph.cli.interruption import steps_kept
 from mmgraph.cli.tables.classifiers import leaf_words
 
 _COLUMNS = {
@@ -69,18 +66,7 @@ def run(
     from mmgraph.experiments.reader import find_declaration
 
     results = output or Path(f"{find_declaration(model).stem}_run")
-    check_directory(results)
-    check_drawing()
-    lines = StepLines()
-    with (
-        keeps(results, parts=("steps", "checkpoints")),
-        progress_bar("loading the data", None) as (bar, task),
-    ):
-
-        def progress(done: int, total: int, text: str) -> None:
-            bar.update(task, description=text, completed=done, total=total)
-            lines(done, total, text)
-
+    with steps_kept(results) as progress:
         report = run_experiment(model, results, folds=folds, progress=progress)
     if as_json:
         keys = ("model", "title", "kind", "rows", "target", "classes", "folds", "seconds",

@@ -12,16 +12,14 @@ import typer
 from mmgraph.cli.common import (
     JsonOption,
     ReadOption,
-    StepLines,
     directory_option,
     list_written,
     print_json,
     print_table,
-    progress_bar,
     say,
 )
-from mmgraph.cli.interruption import keeps
-from mmgraph.cli.outputs import check_directory, check_drawing, check_file
+from mmgraph.cli.interruption import steps_kept
+from mmgraph.cli.outputs import check_file
 from mmgraph.graph.errors import FormatError, MmgraphError
 
 if TYPE_CHECKING:
@@ -186,22 +184,18 @@ def _of_table(
 def _with_progress(
     analysed: Any, subject: Any, directory: Path, folds: int | None, page: Path | None
 ) -> tuple[dict[str, ModalityAnalysis], list[str]]:
-    check_directory(directory)
-    check_drawing()
-    lines = StepLines()
-    with (
-        keeps(directory, parts=("steps", "checkpoints")),
-        progress_bar("loading the data", None) as (bar, task),
-    ):
+    begun = False
+    with steps_kept(directory) as tell:
 
         def progress(done: int, total: int, text: str) -> None:
-            if bar.tasks[task].total is None:
+            nonlocal begun
+            if not begun:
                 say(
                     f"{total} steps, each of which learns a classifier: of some thousand rows they "
                     f"take minutes together; {directory} keeps what is done"
                 )
-            bar.update(task, description=text, completed=done, total=total)
-            lines(done, total, text)
+            begun = True
+            tell(done, total, text)
 
         analyses, report = analysed(subject, directory, folds, progress, page)
     titles = {split["split"]: split["title"] for split in report["analyses"]}
