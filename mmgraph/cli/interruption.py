@@ -46,7 +46,7 @@ def keeps(
 
 @contextmanager
 def steps_kept(directory: Path) -> Iterator[Callable[[int, int, str], None]]:
-    """Check a directory that keeps what is done; yield what tells of steps, by a bar or in lines."""
+    """Check a directory that keeps what is done; yield what tells of steps, in a bar or lines."""
     check_directory(directory)
     check_drawing()
     lines = StepLines()

@@ -19,7 +19,7 @@ from mmgraph.cli.common import (
     say,
 )
 from mmgraph.cli.interruption import steps_kept
-from mmgraph.cli.outputs import check_file
+from mmgraph.cli.outputs import check_drawing, check_file
 from mmgraph.graph.errors import FormatError, MmgraphError
 
 if TYPE_CHECKING:
