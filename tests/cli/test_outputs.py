@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import mmgraph as mm
-from mmgraph.cli import image_files, models, runs
+from mmgraph.cli import image_files, interruption, models
 from mmgraph.cli.outputs import check_directory, check_file, check_model_file
 from mmgraph.experiments import experiment
 from mmgraph.graph.errors import FormatError
@@ -142,4 +142,4 @@ def test_what_can_be_written_passes(tmp_path: Path):
     check_model_file(mm.read("asia"), tmp_path / "x.mmgraph")
     assert [path.name for path in tmp_path.iterdir()] == ["x.mmgraph"]
     assert models.check_model_file is check_model_file
-    assert runs.check_directory is check_directory
+    assert interruption.check_directory is check_directory
