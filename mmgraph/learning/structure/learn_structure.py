@@ -102,10 +102,10 @@ def learn_structure(
     max_parents, roots, leaves
         See :meth:`Constraints.of`.
     missing : {"raise", "available", "em"}
-        What to do about missing cells: refuse them; score a family by the rows that have it
-        (discrete tables; Balov 2013), which is quick, but takes chance differences between those
-        rows for edges where many cells are missing; or structural EM (Friedman 1998), whose score
-        is BIC of the cells that are there.
+        What to do about missing cells: refuse them; score families by the rows that have them, two
+        that are compared by the rows that have both (discrete tables, by "tabu" or "climb"); or
+        structural EM (Friedman 1998), whose score is BIC of the cells that are there, and which
+        finds more.
     strength : float
         Equivalent sample size of "bdeu" and "bds", pseudo-count a cell of "held-out", rows that the
         prior mean of "bge" counts for; by default 1.
