@@ -108,7 +108,7 @@ class _Family:
 
     def fits(self, configurations: int) -> bool:
         """Whether moments of all variables in so many configurations may be taken."""
-        return configurations * self.rows.moments[0].size <= 4 * MAX_CELLS
+        return configurations == 1 or configurations * self.rows.moments[0].size <= 4 * MAX_CELLS
 
     @property
     def counted(self) -> float:
@@ -253,9 +253,9 @@ def _eliminate(moments, members, y):
 
 @compiled
 def _pooled(counts, residuals, coefficients):
-    """The variance of a regression's residuals over all configurations; negative: too few rows.
+    """The variance of a regression's residuals over all configurations.
 
-    Half as many rows as parameters, and fewer, fit themselves.
+    It is negative where parameters are more than half as many as rows: they would fit themselves.
     """
     total = counts.sum()
     if 2 * len(counts) * (coefficients + 1) > total:
