@@ -232,10 +232,10 @@ class Variable:
         )
 
 
-def unused_name(name: str, taken: Collection[str]) -> str:
-    """Return a name, with a prime, or several, where it is taken."""
+def unused_name(name: str, taken: Collection[str], mark: str = "'") -> str:
+    """Return a name, with a mark, or several, where it is taken."""
     while name in taken:
-        name += "'"
+        name += mark
     return name
 
 

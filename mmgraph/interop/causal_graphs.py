@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from mmgraph.graph.errors import needs
+from mmgraph.graph.variable import unused_name
 
 if TYPE_CHECKING:
     from pgmpy.base import DAG
@@ -14,14 +15,16 @@ if TYPE_CHECKING:
 Edges = Iterable[tuple[str, str]]
 
 
-def hidden_causes(nodes: Sequence[str], bidirected: Edges) -> dict[str, tuple[str, str]]:
-    """Return a name that is no node's for the hidden cause of each pair."""
+def hidden_causes(
+    nodes: Iterable[str], bidirected: Edges, name: str = "U_{}_{}", mark: str = "_"
+) -> dict[str, tuple[str, str]]:
+    """Return names that no node has for the hidden cause of each pair; a taken one gets marks."""
     causes: dict[str, tuple[str, str]] = {}
+    taken = set(nodes)
     for a, b in bidirected:
-        name = f"U_{a}_{b}"
-        while name in nodes or name in causes:
-            name += "_"
-        causes[name] = (a, b)
+        cause = unused_name(name.format(a, b), taken, mark)
+        causes[cause] = (a, b)
+        taken.add(cause)
     return causes
 
 

@@ -48,9 +48,17 @@ def connected(dag, start, end, given):
     return any(is_open(dag, path, given) for path in paths(dag, start, end))
 
 
+def with_latent_nodes(graph):
+    """The DAG in which each bidirected edge is a latent node ("latent", a, b)."""
+    dag = graph.directed.copy()
+    for a, b in graph.bidirected.edges:
+        dag.add_edges_from([(("latent", a, b), a), (("latent", a, b), b)])
+    return dag
+
+
 def linear_covariance(graph, generator):
     """The covariance of the nodes of a random linear Gaussian model of a graph, as a dict."""
-    dag = graph.with_latent_nodes()
+    dag = with_latent_nodes(graph)
     order = list(nx.topological_sort(dag))
     weights = np.zeros((len(order), len(order)))
     for a, b in dag.edges:

@@ -10,28 +10,20 @@ import networkx as nx
 
 from mmgraph.causal.graph.separation import Adjacency, bits
 from mmgraph.graph.errors import GraphError, UnknownVariableError, suggestion
-from mmgraph.graph.variable import unused_name
+from mmgraph.interop.causal_graphs import hidden_causes
 
 Edge = tuple[str, str]
 
 
 Names = str | Collection[str]
 
+HIDDEN_CAUSE = ("{} <-> {}", "'")
+"""How a hidden cause of two nodes is called, and what is put after it where that is a node."""
+
 
 def as_names(names: Names) -> tuple[str, ...]:
     """Return one name or several as tuple."""
     return (names,) if isinstance(names, str) else tuple(names)
-
-
-def hidden_causes(nodes: Collection[str], pairs: Iterable[Edge]) -> dict[str, Edge]:
-    """Return names that no node has for what each pair of nodes shares, with the pair."""
-    causes: dict[str, Edge] = {}
-    taken = set(nodes)
-    for a, b in pairs:
-        name = unused_name(f"{a} <-> {b}", taken)
-        causes[name] = (a, b)
-        taken.add(name)
-    return causes
 
 
 class CausalGraph:
@@ -130,7 +122,7 @@ class CausalGraph:
 
     def projected_on(self, observed: Collection[str]) -> CausalGraph:
         """Return the latent projection on some of the nodes, as :meth:`projected`."""
-        causes = hidden_causes(self.nodes, self.bidirected.edges)
+        causes = hidden_causes(self.nodes, self.bidirected.edges, *HIDDEN_CAUSE)
         some = set(observed)
         return CausalGraph.projected(
             [*self.nodes, *causes],
@@ -192,13 +184,6 @@ class CausalGraph:
     def districts(self) -> list[set[str]]:
         """Return the components of the bidirected edges, which partition the nodes."""
         return [set(c) for c in nx.connected_components(self.bidirected)]
-
-    def with_latent_nodes(self) -> nx.DiGraph:
-        """Return the DAG in which each bidirected edge is a latent node ``("latent", a, b)``."""
-        graph = self.directed.copy()
-        for a, b in self.bidirected.edges:
-            graph.add_edges_from([(("latent", a, b), a), (("latent", a, b), b)])
-        return graph
 
     def separated(
         self, first: Iterable[str], second: Iterable[str], given: Iterable[str] = ()

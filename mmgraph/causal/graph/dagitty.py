@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 
-from mmgraph.causal.graph.causal_graph import CausalGraph, Edge, hidden_causes
+from mmgraph.causal.graph.causal_graph import HIDDEN_CAUSE, CausalGraph, Edge
 from mmgraph.formats.files import read_text
 from mmgraph.formats.resolve import model_folders
 from mmgraph.formats.text import Token, TokenReader
 from mmgraph.graph.errors import FormatError, GraphError, MissingExtraError, suggestion
+from mmgraph.interop.causal_graphs import hidden_causes
 
 ROLES = ("exposure", "outcome", "latent", "adjusted", "selected")
 """The attributes of nodes that say something; others, positions among them, are passed over."""
@@ -126,7 +127,8 @@ class _Parser:
         if end.kind != "end":
             reader.fail(end.start, f"expected nothing after the last '}}', found {end}")
         latent = [*self.roles.get("latent", {})]
-        causes = hidden_causes(self.nodes, ((a, b) for a, b in map(sorted, self.bidirected)))
+        pairs = ((a, b) for a, b in map(sorted, self.bidirected))
+        causes = hidden_causes(self.nodes, pairs, *HIDDEN_CAUSE)
         arrows = [*self.directed, *((h, n) for h, pair in causes.items() for n in pair)]
         try:
             graph = CausalGraph.projected([*self.nodes, *causes], arrows, [*latent, *causes])

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mmgraph.data.encoding import READING
-from mmgraph.graph.errors import LearningError, check_choice, suggestion
+from mmgraph.data.encoding import READING, checked_reading
+from mmgraph.graph.errors import LearningError, check_choice
 from mmgraph.learning.structure.constraints import Edge
 from mmgraph.learning.structure.reading import MISSING_CELLS
 
@@ -70,12 +70,7 @@ def sorted_options(
     of_search = [f.name for f in fields(SearchOptions)]
     names = {"missing_cells": "missing"} | {n: n for n in READING if n not in ("missing", "extra")}
     allowed = (*names, *_KINDS, *_CONSTRAINTS, *of_search)
-    for name in options:
-        if name not in allowed:
-            raise LearningError(
-                f"there is no option {name!r}{suggestion(name, allowed)} (there are: "
-                f"{', '.join(allowed)})"
-            )
+    checked_reading(options, allowed)
     search = SearchOptions(**{n: v for n, v in options.items() if n in of_search})
     search.check()
     return (

@@ -68,11 +68,13 @@ def structure_data(
         If there are no rows, or a column is constant or cannot be read.
     """
     if isinstance(data, MultimodalData):
-        kinds = {**kinds, "modalities": {**_modalities(data), **(kinds.get("modalities") or {})}}
+        modalities = _modalities(data)
+        kinds = {**kinds, "modalities": {**modalities, **(kinds.get("modalities") or {})}}
         weights = data.weights if weights is None else weights
         groups = data.groups.name if groups is None and data.groups is not None else groups
-        cells = data.columns()
-        data = {n: c for n, c in cells.items() if n == groups or n in _variables(data)}
+        target = None if data.outcome is None else data.target.name
+        kept = {*modalities, target, groups}  # and no times and weights
+        data = {n: c for n, c in data.columns().items() if n in kept}
     table = open_table(data, **(reading or {}))
     roles = {"interventions": interventions, "groups": groups}
     roles["weights"] = weights if isinstance(weights, str) else None
@@ -122,12 +124,6 @@ def _modalities(data: MultimodalData) -> dict[str, str]:
         for modality, block in data.blocks.items()
         for column in block.labelled(modality)
     }
-
-
-def _variables(data: MultimodalData) -> set[str]:
-    """The columns that are variables: those of modalities, and the target."""
-    target = set() if data.outcome is None else {data.target.name}
-    return {*_modalities(data), *target}
 
 
 def _column(table: Table, name: str) -> np.ndarray:

@@ -22,12 +22,13 @@ from tests.causal.random_graphs import (
     paths,
     random_graph,
     subsets,
+    with_latent_nodes,
 )
 
 
 def valid_sets(graph, treatments, outcomes, latent=()):
     """All adjustment sets by their definition: no paths but the proper causal ones are open."""
-    dag = graph.with_latent_nodes()
+    dag = with_latent_nodes(graph)
     proper = [
         path
         for x in treatments

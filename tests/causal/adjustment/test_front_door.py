@@ -9,12 +9,19 @@ from hypothesis import strategies as st
 from mmgraph.causal.adjustment.front_door import front_door_set, front_door_sets
 from mmgraph.causal.graph.causal_graph import CausalGraph
 from mmgraph.graph.errors import CausalError
-from tests.causal.random_graphs import is_directed, is_open, paths, random_graph, subsets
+from tests.causal.random_graphs import (
+    is_directed,
+    is_open,
+    paths,
+    random_graph,
+    subsets,
+    with_latent_nodes,
+)
 
 
 def satisfies(graph, x, y, chosen):
     """The front-door criterion, path by path."""
-    dag = graph.with_latent_nodes()
+    dag = with_latent_nodes(graph)
 
     def back_doors(start, end):
         return [p for p in paths(dag, start, end) if dag.has_edge(p[1], p[0])]

@@ -12,12 +12,13 @@ from tests.causal.random_graphs import (
     paths,
     random_graph,
     subsets,
+    with_latent_nodes,
 )
 
 
 def conditional_instruments(graph, x, y):
     """All pairs by their definition, path by path."""
-    dag = graph.with_latent_nodes()
+    dag = with_latent_nodes(graph)
     causal = {n for p in paths(dag, x, y) if is_directed(dag, p) for n in p[1:]}
     forbidden = causal.union({x, y}, *(nx.descendants(dag, n) for n in causal))
     without = dag.copy()
@@ -57,7 +58,7 @@ def test_they_give_the_total_effect_of_linear_models(seed):
     graph = random_graph(generator, 6, 0.35, 0.2)
     x, y = graph.topological_order[-3], graph.topological_order[-1]
     covariance, total = linear_covariance(graph, generator)
-    order = list(nx.topological_sort(graph.with_latent_nodes()))
+    order = list(nx.topological_sort(with_latent_nodes(graph)))
     for z, w in instruments(graph, x, y):
         top = partial_covariance(covariance, graph.nodes, z, y, w)
         bottom = partial_covariance(covariance, graph.nodes, z, x, w)

@@ -4,12 +4,13 @@ import pytest
 
 import mmgraph as mm
 from mmgraph.graph.errors import CausalError, GraphError, UnknownVariableError
+from tests.causal.random_graphs import with_latent_nodes
 
 
 def simulated(graph, count, seed):
     """Rows of two states from a random model of an m-graph, whole and with missing cells."""
     generator = np.random.default_rng(seed)
-    dag = graph.with_latent_nodes()
+    dag = with_latent_nodes(graph)
     order = [*(n for n in dag if isinstance(n, tuple)), *graph.topological_order]
     columns = {}
     for node in order:

@@ -8,6 +8,7 @@ configuration of the discrete parents. BGe is the marginal likelihood under a no
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -60,9 +61,11 @@ def continuous_family(rows: ScoredRows, child: int, parents: Variables, gains: G
     family = _Family(rows, child, parents)
     if not family.fits(family.configurations):
         return -np.inf
-    score = family.score(family.members)
     if len(gains):
+        score = family.score(family.members)
         family.write_gains(score, gains)
+    else:
+        score = family.score_in(family.number, family.configurations)
     # The rows' values were divided by their scale, which takes from every density.
     return score - family.counted * float(rows.log_scale[child])
 
@@ -72,7 +75,7 @@ def score_regressions(rows: ScoredRows, child: int, scores: Float64[np.ndarray, 
     family = _Family(rows, child, np.empty(0, np.int64))
     limits = (rows.allowed[:, child], rows.required[:, child], rows.max_parents)
     offset = family.counted * float(rows.log_scale[child])
-    _score_sets(family.scale, family.moments, family.held, limits, child, offset, scores)
+    _score_sets(family.scale, *family.moments, limits, child, offset, scores)
 
 
 @compiled
@@ -100,11 +103,9 @@ class _Family:
         price = {BIC: 0.5 * math.log(total), AIC: 1.0}.get(rows.kind, 0.0)
         self.scale = _Scale(rows.kind, rows.strength, total, len(rows.states), price)
         self.configurations = math.prod(int(rows.states[p]) for p in self.discrete)
-        if self.fits(self.configurations):
-            self.number = np.zeros(rows.weights.shape[1], np.int64)
-            for p in self.discrete:
-                self.number = self.number * rows.states[p] + rows.codes[rows.place[p]]
-            self.moments, self.held = self._moments()
+        self.number = np.zeros(rows.weights.shape[1], np.int64)
+        for p in self.discrete:
+            self.number = self.number * rows.states[p] + rows.codes[rows.place[p]]
 
     def fits(self, configurations: int) -> bool:
         """Whether moments of all variables in so many configurations may be taken."""
@@ -114,12 +115,20 @@ class _Family:
     def counted(self) -> float:
         """The weight of the rows that are scored; BGe's scatter matrix has none of its own."""
         if self.rows.kind == HELD_OUT:
-            return float(self.held[:, 0, 0].sum())
+            return float(self.rows.held_out[self.here].sum())
         return float(self.rows.totals[self.here])
 
     def score(self, members: Variables) -> float:
         """The score, but for the scale of the values, of a regression on some of the variables."""
-        return float(_score(self.scale, self.moments, self.held, members, self.y))
+        return float(_score(self.scale, *self.moments, members, self.y))
+
+    def score_in(self, number: Variables, configurations: int) -> float:
+        """As ``score`` of the members, in configurations of any discrete parents."""
+        if configurations == 1:
+            return self.score(self.members)
+        moments = self._sums(number, configurations, np.append(self.members, self.y))
+        size = len(self.members)
+        return float(_score(self.scale, *moments, np.arange(size), size))
 
     def write_gains(self, score: float, gains: Gains) -> None:
         """Write what the score gains by each change of the parents."""
@@ -131,16 +140,13 @@ class _Family:
             for v in continuous:
                 gains[v] = self.score(np.append(self.members, rows.place[v] + 1)) - score
         elif len(continuous):
-            by_place = _gains_of_all(self.scale, self.moments, self.members, self.y)
+            by_place = _gains_of_all(self.scale, self.moments[0], self.members, self.y)
             gains[continuous] = by_place[rows.place[continuous] + 1]
-        places = np.append(self.members, self.y)
         for v in joining[rows.states[joining] > 0]:
-            if self.fits(self.configurations * int(rows.states[v])):
+            configurations = self.configurations * int(rows.states[v])
+            if self.fits(configurations):
                 number = self.number * rows.states[v] + rows.codes[rows.place[v]]
-                size = self.configurations * int(rows.states[v])
-                moments, held = self._sums(number, size, places)
-                members = np.arange(len(self.members))
-                gains[v] = _score(self.scale, moments, held, members, len(members)) - score
+                gains[v] = self.score_in(number, configurations) - score
 
     def _write_gains_of_leaving(self, score: float, gains: Gains) -> None:
         """As ``write_gains``, of parents that leave; a discrete one's states are summed out."""
@@ -153,11 +159,12 @@ class _Family:
                 axis = self.discrete.index(v)
                 moments, held = (
                     m.reshape(*states, *m.shape[1:]).sum(axis).reshape(-1, *m.shape[1:])
-                    for m in (self.moments, self.held)
+                    for m in self.moments
                 )
                 gains[v] = _score(self.scale, moments, held, self.members, self.y) - score
 
-    def _moments(self) -> tuple[Moments, Moments]:
+    @cached_property
+    def moments(self) -> tuple[Moments, Moments]:
         """Moments of all variables by configuration: of the rows learned from, and held out."""
         rows, here = self.rows, slice(self.here, self.here + 1)
         if not self.discrete:
