@@ -1,0 +1,89 @@
+"""What is kept of a comparison: what each model says of held-out rows, in each condition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+
+class Condition(NamedTuple):
+    """In what the question differs from the plain one, of rows as they are.
+
+    Attributes
+    ----------
+    kind : str
+        ``"none"``; ``"refitted"`` (the same kind of model fitted on the given modalities alone);
+        ``"noise"`` (Gaussian, on one modality at test time), ``"cells"`` and ``"rows"`` (cells of
+        it, or it in whole rows, dropped at random); ``"labels"`` (a share of the training rows).
+    modality : str
+        Which one is disturbed.
+    level : float
+        Standard deviations of noise, or a share.
+    """
+
+    kind: str = "none"
+    modality: str = ""
+    level: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What one model says of the tested rows of one split, in one condition.
+
+    Attributes
+    ----------
+    model : str
+        As it was asked for.
+    family : str
+        ``"graphical"``, ``"deep"``, ``"hybrid"`` or ``"reference"``.
+    split : str
+        ``"random"`` or ``"grouped"``.
+    given : tuple of str
+        The modalities that were there.
+    condition : Condition
+    probabilities : ndarray, shape (tested rows, classes)
+        Rows as in :attr:`Tested.rows`.
+    costs : mapping of str to float
+        Of the plain condition: ``train_seconds`` (CPU), ``rows_per_second``, ``peak_bytes``,
+        ``parameters``; means over folds.
+    settings : tuple of mapping
+        Of each fold, what the inner folds have chosen.
+    """
+
+    model: str
+    family: str
+    split: str
+    given: tuple[str, ...]
+    condition: Condition
+    probabilities: Float64[np.ndarray, "rows classes"]
+    costs: Mapping[str, float] = field(default_factory=dict)
+    settings: tuple[Mapping[str, object], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """The rows of one split that were tested.
+
+    Attributes
+    ----------
+    split : str
+    rows : ndarray
+        Their places in the data, in the order of the folds.
+    codes, folds : ndarray, shape (rows,)
+        The class of each, and its fold.
+    groups : ndarray or None
+        What each belongs to, where folds are of whole groups.
+    training_rows : tuple of int
+        How many rows each fold learned from.
+    """
+
+    split: str
+    rows: Int64[np.ndarray, " rows"]
+    codes: Int64[np.ndarray, " rows"]
+    folds: Int64[np.ndarray, " rows"]
+    groups: Int64[np.ndarray, " rows"] | None
+    training_rows: tuple[int, ...]

@@ -1,0 +1,1 @@
+"""Nets of several modalities, any of which may be missing."""

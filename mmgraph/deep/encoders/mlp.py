@@ -1,0 +1,44 @@
+"""Perceptrons of the cells of a row, one after another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from mmgraph.deep.encoders.encoder import Encoder
+from mmgraph.deep.inputs.cells import Cells
+from mmgraph.deep.packs.layers import Codes, PackedPerceptron
+from mmgraph.deep.packs.pack import Pack
+
+
+class MLP(Encoder):
+    """A perceptron of all cells of a row, and of which are there.
+
+    Parameters
+    ----------
+    hidden : tuple of int
+        The widths of hidden layers.
+    dropout : float
+        The share of hidden units that are left out in a step.
+    """
+
+    axes = (1, 2, 3, 4)
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        width: int,
+        pack: Pack,
+        hidden: tuple[int, ...] = (128,),
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__(shape, width, pack)
+        self.width = width
+        self.layers = PackedPerceptron((2 * math.prod(shape), *hidden, width), pack, dropout)
+
+    def forward(self, cells: Cells) -> Codes:
+        """Return the code of each row, as each member has it."""
+        values, there = cells.values.flatten(1), cells.there.flatten(1).to(cells.values.dtype)
+        return self.layers(torch.cat([values, there - 1], 1))

@@ -1,0 +1,1 @@
+"""From the codes of modalities to scores of classes."""

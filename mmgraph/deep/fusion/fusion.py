@@ -1,0 +1,68 @@
+"""What every fusion is: from the codes of modalities, of which any may be missing, to scores."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from mmgraph.deep.packs.layers import Codes
+from mmgraph.deep.packs.pack import Pack
+
+Present = Mapping[str, Bool[Tensor, " rows"]]
+"""Which rows have each modality."""
+
+
+class Scores(NamedTuple):
+    """What a net says of rows.
+
+    Attributes
+    ----------
+    fused : Tensor, shape (members, rows, outputs)
+        By all modalities that are there: logits of classes, or a mean.
+    single : dict of str to Tensor
+        By each modality alone, where the fusion has heads of them, which are trained, too; of rows
+        without it anything.
+    """
+
+    fused: Float[Tensor, "members rows outputs"]
+    single: dict[str, Float[Tensor, "members rows outputs"]]
+
+
+class Fusion(nn.Module, abc.ABC):
+    """A net from the codes of modalities to scores.
+
+    Parameters
+    ----------
+    widths : mapping of str to int
+        Of the code of each modality.
+    outputs : int
+        How many classes.
+    pack : Pack
+    width : int
+        Of hidden layers.
+    dropout : float
+        The share of hidden units that are left out in a step.
+    """
+
+    encodes: bool = True
+    """Whether modalities have encoders; if not, codes are their cells, and which are there."""
+    space: int = 0
+    """The width of the joint representation; 0 where there is none."""
+
+    @abc.abstractmethod
+    def __init__(
+        self, widths: Mapping[str, int], outputs: int, pack: Pack, width: int, dropout: float
+    ) -> None:
+        super().__init__()
+
+    @abc.abstractmethod
+    def forward(self, codes: Mapping[str, Codes], present: Present) -> Scores:
+        """Return the scores of rows by what is there of them."""
+
+    def joint(self, codes: Mapping[str, Codes], present: Present) -> Codes:
+        """Return the joint representation, ``(members, rows, space)``, where there is one."""
+        raise NotImplementedError

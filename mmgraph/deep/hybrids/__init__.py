@@ -1,0 +1,1 @@
+"""Nets that speak to a network or a random field, trained through its inference."""

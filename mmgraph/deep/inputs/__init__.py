@@ -1,0 +1,1 @@
+"""Rows of modalities as tensors, with what is there of them."""

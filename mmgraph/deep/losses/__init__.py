@@ -1,0 +1,1 @@
+"""What nets are trained to make small: within a modality, between modalities, of the task."""

@@ -1,0 +1,1 @@
+"""Layers of several members at once: an ensemble in one batched product."""
