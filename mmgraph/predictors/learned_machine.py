@@ -12,13 +12,13 @@ from jaxtyping import Float64
 
 from mmgraph.data.blocks.block import Block, Features
 from mmgraph.data.blocks.columns import Columns
+from mmgraph.data.blocks.preparation import Preparation
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.state_labels import index
 from mmgraph.graph.variable import Variable
 from mmgraph.networks.boltzmann.layers import Pathway
 from mmgraph.networks.boltzmann.multimodal import MultimodalDeepBoltzmannMachine
-from mmgraph.predictors.leaves.preparation import Preparation
 
 LABELS = "labels"
 _CATEGORICAL = "categorical"

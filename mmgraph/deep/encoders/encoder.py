@@ -34,6 +34,8 @@ class Encoder(nn.Module, abc.ABC):
 
     axes: ClassVar[Sequence[int]]
     """How many axes the cells of a row may have."""
+    reads_sequences: ClassVar[bool] = False
+    """Whether it takes sequences of any length, whose shape is ``(0, channels)``."""
     width: int
 
     @abc.abstractmethod

@@ -6,6 +6,7 @@ import abc
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -50,6 +51,8 @@ class Fusion(nn.Module, abc.ABC):
 
     encodes: bool = True
     """Whether modalities have encoders; if not, codes are their cells, and which are there."""
+    trains_fused: bool = True
+    """Whether the fused scores are trained; if not, those of single modalities alone are."""
     space: int = 0
     """The width of the joint representation; 0 where there is none."""
 
@@ -66,3 +69,18 @@ class Fusion(nn.Module, abc.ABC):
     def joint(self, codes: Mapping[str, Codes], present: Present) -> Codes:
         """Return the joint representation, ``(members, rows, space)``, where there is one."""
         raise NotImplementedError
+
+
+def shown(present: Present, like: Tensor) -> Float[Tensor, "modalities 1 rows 1"]:
+    """Return one where a modality is there, zero where not, in the precision of a tensor."""
+    return torch.stack(list(present.values())).to(like.dtype)[:, None, :, None]
+
+
+def masked(codes: Mapping[str, Codes], present: Present) -> list[Tensor]:
+    """Return codes that are zero where missing, and which modalities are there, ``(…, 1)`` each."""
+    tensors = []
+    for modality, code in codes.items():
+        there = present[modality][None, :, None].to(code.dtype)
+        # A product would keep what is not finite.
+        tensors += [code.masked_fill(there == 0, 0.0), there.expand(len(code), -1, -1)]
+    return tensors

@@ -15,8 +15,9 @@ class Cells(NamedTuple):
     Attributes
     ----------
     values : Tensor, shape (rows, *shape)
-        On one scale, zero where missing. ``shape`` is ``(features,)`` of columns, ``(channels,
-        height, width)`` or other axes of arrays, and ``(steps, channels)`` of sequences.
+        On one scale, zero where missing. ``shape`` is ``(features,)`` of columns, ``(height,
+        width)``, ``(height, width, channels)`` or other axes of arrays, and ``(steps, channels)``
+        of sequences.
     there : Tensor of bool, shape (rows, *shape)
         Which cells are there.
     lengths : Tensor or None

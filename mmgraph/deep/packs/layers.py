@@ -17,7 +17,7 @@ Codes = Float[Tensor, "members rows width"]
 class PackedLinear(nn.Module):
     """An affine map of each member.
 
-    Rows without an axis of members are the same for all of them.
+    Rows without an axis of members, or one of length one, are the same for all of them.
     """
 
     def __init__(self, inputs: int, outputs: int, pack: Pack) -> None:
@@ -27,8 +27,7 @@ class PackedLinear(nn.Module):
 
     def forward(self, rows: Tensor) -> Codes:
         """Return ``(members, rows, outputs)`` of ``([members,] rows, inputs)``."""
-        if rows.ndim == 2:
-            rows = rows.expand(len(self.weight), *rows.shape)
+        rows = rows.expand(len(self.weight), *rows.shape[-2:])
         return torch.baddbmm(self.bias, rows, self.weight)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from mmgraph.data.blocks.block import Features
-from mmgraph.predictors.leaves.preparation import Preparation
+from mmgraph.data.blocks.preparation import Preparation
 
 
 @dataclass(frozen=True, eq=False)

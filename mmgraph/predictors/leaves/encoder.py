@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from mmgraph.data.blocks.block import Features
+from mmgraph.data.blocks.preparation import Preparation
 from mmgraph.graph.errors import LearningError
 from mmgraph.predictors.leaves.leaf import (
     FittedLeaf,
@@ -17,7 +18,6 @@ from mmgraph.predictors.leaves.leaf import (
     of_all_states,
     scaled_likelihoods,
 )
-from mmgraph.predictors.leaves.preparation import Preparation
 
 
 @dataclass(frozen=True)

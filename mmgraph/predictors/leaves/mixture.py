@@ -12,11 +12,11 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from mmgraph.data.blocks.block import Features
+from mmgraph.data.blocks.preparation import Preparation
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.leaves.gaussian_mixture import GaussianMixtureLeaf
 from mmgraph.graph.variable import Variable
 from mmgraph.predictors.leaves.leaf import FittedLeaf, Leaf, LeafRows
-from mmgraph.predictors.leaves.preparation import Preparation
 
 _ROWS_OF_A_CLUSTER = 10
 _MOST_DIRECTIONS = 40

@@ -13,9 +13,9 @@ from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 from mmgraph.data.blocks.block import Features
+from mmgraph.data.blocks.preparation import Preparation
 from mmgraph.graph.errors import LearningError
 from mmgraph.predictors.leaves.leaf import FittedLeaf, Leaf, LeafRows
-from mmgraph.predictors.leaves.preparation import Preparation
 from mmgraph.predictors.leaves.training import network_inputs, train
 
 _LEAST_PROBABILITY = 1e-6

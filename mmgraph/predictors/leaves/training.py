@@ -9,8 +9,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mmgraph.data.blocks.block import Features
+from mmgraph.data.blocks.preparation import Preparation
 from mmgraph.predictors.leaves.leaf import LeafRows
-from mmgraph.predictors.leaves.preparation import Preparation
 
 _LARGEST = 3.0
 """Scaled features beyond it are taken to lie there."""

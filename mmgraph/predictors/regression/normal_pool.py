@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.optimize import minimize
 
+from mmgraph.data.blocks.preparation import Preparation
 from mmgraph.data.folds import Fold
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.graph.errors import needs
-from mmgraph.predictors.leaves.preparation import Preparation
 from mmgraph.predictors.modality_sets import modality_sets, numbers_of, rows_with
 from mmgraph.predictors.regression.densities import NormalDensities
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmgraph.data.blocks.preparation import Preparation
 from mmgraph.formats.json_object import JsonObject, shown
 from mmgraph.graph.errors import FormatError
 from mmgraph.graph.leaves.gaussian_mixture import GaussianMixtureLeaf
@@ -18,7 +19,6 @@ from mmgraph.predictors.leaves.leaf import FittedLeaf, Leaf
 from mmgraph.predictors.leaves.mixture import FittedMixture, MixtureLeaf, density_scope
 from mmgraph.predictors.leaves.module_layers import layers_of, recipe_of
 from mmgraph.predictors.leaves.perceptrons import FittedPerceptrons, PerceptronsLeaf
-from mmgraph.predictors.leaves.preparation import Preparation
 from mmgraph.predictors.leaves.tables import FittedTables, TablesLeaf
 from mmgraph.predictors.leaves.torch_module import FittedModule, TorchLeaf
 from mmgraph.predictors.leaves.words import FittedWords, WordsLeaf, vectoriser

@@ -1,4 +1,4 @@
-"""Features as leaves see them: on one scale, missing ones filled in by those that are there."""
+"""Features as models see them: on one scale, missing ones filled in by those that are there."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Preparation:
         return preparation
 
     def scaled(self, features: Features) -> Features:
-        """Return rows on the scale of leaves; missing values are NaN still.
+        """Return rows on one scale; missing values are NaN still.
 
         Raises
         ------
@@ -101,7 +101,7 @@ class Preparation:
         return _on_scale(self.scale, table) if table.shape[1] else table
 
     def forward(self, features: Features) -> Features:
-        """Return rows as leaves see them, without missing values."""
+        """Return rows on one scale, without missing values."""
         return self._filled(self.scaled(features))
 
     def _with_factors(self, filled: Features, count: int) -> Preparation:

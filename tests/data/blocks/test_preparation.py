@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
-from mmgraph.predictors.leaves.preparation import Preparation
+from mmgraph.data.blocks.preparation import Preparation
 
 NAN = np.nan
 

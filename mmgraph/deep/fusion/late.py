@@ -1,0 +1,36 @@
+"""Late fusion: a head of each modality, whose answers are averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from mmgraph.deep.fusion.fusion import Fusion, Present, Scores, shown
+from mmgraph.deep.packs.layers import Codes, PackedLinear
+from mmgraph.deep.packs.pack import Pack
+
+
+class LateFusion(Fusion):
+    """A head of each modality; probabilities are the mean of those by what is there.
+
+    Heads are trained by themselves, so that a modality is told from alone as well as a net of it
+    alone would.
+    """
+
+    trains_fused = False
+
+    def __init__(
+        self, widths: Mapping[str, int], outputs: int, pack: Pack, width: int, dropout: float
+    ) -> None:
+        super().__init__(widths, outputs, pack, width, dropout)
+        self.heads = nn.ModuleList(PackedLinear(w, outputs, pack) for w in widths.values())
+
+    def forward(self, codes: Mapping[str, Codes], present: Present) -> Scores:
+        """Return the scores of rows by what is there of them."""
+        single = {m: head(codes[m]) for m, head in zip(codes, self.heads, strict=True)}
+        logs = torch.stack([scores.log_softmax(-1) for scores in single.values()])
+        fused = torch.logsumexp(logs + shown(present, logs).log(), 0)
+        # Without any modality all classes are alike.
+        return Scores(fused.masked_fill(fused.isneginf(), 0.0), single)
