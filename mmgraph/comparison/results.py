@@ -87,3 +87,55 @@ class Tested:
     folds: Int64[np.ndarray, " rows"]
     groups: Int64[np.ndarray, " rows"] | None
     training_rows: tuple[int, ...]
+
+
+class Failure(NamedTuple):
+    """A fit, or a question to it, that ended with an error.
+
+    Attributes
+    ----------
+    model, split : str
+    fold : int
+        From 0 on.
+    message : str
+        What the error says.
+    given : tuple of str
+        The modalities that were there; none where the fit failed.
+    condition : Condition
+    """
+
+    model: str
+    split: str
+    fold: int
+    message: str
+    given: tuple[str, ...] = ()
+    condition: Condition = Condition()
+
+
+@dataclass(frozen=True)
+class About:
+    """What was compared, and how.
+
+    Attributes
+    ----------
+    title, target : str
+    classes, modalities : tuple of str
+    rows : int
+        Of the data.
+    groups : str or None
+        What a group is, where rows belong together.
+    folds, inner_folds, seed : int
+    settings : mapping of str to tuple of mapping
+        By model, those that the inner folds choose from; fewer than two where nothing is chosen.
+    """
+
+    title: str
+    target: str
+    classes: tuple[str, ...]
+    modalities: tuple[str, ...]
+    rows: int
+    groups: str | None
+    folds: int
+    inner_folds: int
+    seed: int
+    settings: Mapping[str, tuple[Mapping[str, object], ...]] = field(default_factory=dict)

@@ -1,13 +1,9 @@
-"""Pictures of an analysis, each as SVG whose text is text, with words for those who cannot see."""
+"""Pictures of an analysis."""
 
 from __future__ import annotations
 
-import io
-import re
-import textwrap
 from collections.abc import Sequence
-from html import escape
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 
@@ -17,6 +13,7 @@ from mmgraph.experiments.analysis.words import unit, units
 from mmgraph.plots.figures import INK, PALETTE, as_chart, legend, name_axes, new_figure
 from mmgraph.plots.graph_drawing import draw_graph
 from mmgraph.plots.graph_shapes import Drawing, shown
+from mmgraph.plots.pages.picture import Picture, as_svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,17 +25,6 @@ _BAR = 0.8
 _MOST_STATES = 20
 _MOST_NAMES, _MOST_SERIES, _MOST_PAIRS = 15, 6, 10
 """Of names those are drawn that tell most."""
-_ALTERNATIVE = 300
-"""Characters of a description."""
-_READABLE = 0.8
-"""How far a picture shrinks, before it is scrolled instead."""
-
-
-class Picture(NamedTuple):
-    """A picture with its caption and a description in words."""
-
-    svg: str
-    caption: str
 
 
 def information_bars(analysis: ModalityAnalysis) -> Picture:
@@ -54,7 +40,7 @@ def information_bars(analysis: ModalityAnalysis) -> Picture:
     lines = any(_has_line(s[n]) for s in series.values() for n in names)
     whole = _number(analysis.whole.information.value)
     return Picture(
-        _svg(
+        as_svg(
             figure,
             f"Bars of information about {analysis.target} in bits; together {whole}; alone: {told}",
         ),
@@ -82,7 +68,7 @@ def state_bars(analysis: ModalityAnalysis) -> Picture:
     drawn = [e for estimates in series.values() for e in estimates]
     below = " Below zero, answers foretell the state worse than its share of the rows does."
     return Picture(
-        _svg(figure, f"Bars of bits by state of {analysis.target}; all together: {said}"),
+        as_svg(figure, f"Bars of bits by state of {analysis.target}; all together: {said}"),
         f"What is told when {analysis.target} is in each of its states; on average over the rows "
         f"these are the bits above.{_LINES if any(map(_has_line, drawn)) else ''}"
         f"{below if any(e.value < 0 for e in drawn) and analysis.method == 'data' else ''}"
@@ -116,7 +102,7 @@ def decomposition_bars(analysis: ModalityAnalysis) -> Picture | None:
         for (a, b), p in pairs.items()
     )
     return Picture(
-        _svg(figure, f"Stacked bars of partial information in bits. {said}"),
+        as_svg(figure, f"Stacked bars of partial information in bits. {said}"),
         f"Partial information of pairs of {units(analysis)} (BROJA): what either tells, only one, "
         f"and only both.{_left_out(len(analysis.pairs) - len(pairs), 'pairs')}",
     )
@@ -145,7 +131,7 @@ def modality_picture(analysis: ModalityAnalysis, scale: float | None = None) -> 
     edges = sorted(graph.edges(data=True), key=lambda edge: -(edge[2][key] or 0.0))
     said = "; ".join(f"{a} to {b} {_number(d[key])}" for a, b, d in edges)
     return Picture(
-        _svg(draw_graph(drawing), f"Graph of {units(analysis)}, by {key}: {said}"),
+        as_svg(draw_graph(drawing), f"Graph of {units(analysis)}, by {key}: {said}"),
         f"{units(analysis).capitalize()} and {analysis.target}. {_meaning(analysis, is_sure)}",
     )
 
@@ -181,7 +167,7 @@ def structure_picture(structure: LearnedStructure) -> Picture:
     said = ", ".join(f"{a} to {b}" for a, b in structure.edges)
     sure = "" if structure.confidence is None else " An edge is as wide as bootstraps agree on it."
     return Picture(
-        _svg(draw_structure(structure), f"Graph of variables: {said}"),
+        as_svg(draw_structure(structure), f"Graph of variables: {said}"),
         f"{structure.method[:1].upper()}{structure.method[1:]}.{sure}",
     )
 
@@ -190,7 +176,7 @@ def interval_bars(rows: Sequence[tuple[str, Estimate]], unit: str, caption: str)
     """Return a bar a row, with its interval."""
     figure = _bars([name for name, _ in rows], {"": [e for _, e in rows]}, unit)
     said = ", ".join(f"{name} {estimate.value:.3g}" for name, estimate in rows)
-    return Picture(_svg(figure, f"Bars: {said}"), caption)
+    return Picture(as_svg(figure, f"Bars: {said}"), caption)
 
 
 def _telling_most(analysis: ModalityAnalysis, most: int) -> list[str]:
@@ -244,25 +230,3 @@ def _finish(figure: Figure, axes: Any, unit: str, series: Sequence[str]) -> None
 
 def _number(value: float | None) -> str:
     return "unknown" if value is None else f"{value:z.2f}"
-
-
-def _svg(figure: Figure, description: str) -> str:
-    """SVG to stand in a page: as wide as there is room, text as text, with its description."""
-    from matplotlib import rc_context
-
-    buffer = io.StringIO()
-    style: Any = {"svg.fonttype": "none", "svg.hashsalt": description}
-    with rc_context(style):
-        figure.savefig(
-            buffer, format="svg", bbox_inches="tight", pad_inches=0.1, metadata={"Date": None}
-        )
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, count=1, flags=re.DOTALL)
-    head, rest = text.split(">", 1)
-    width = re.search(r'width="([\d.]+)pt"', head)
-    pixels = float(width[1]) * 4 / 3 if width else 0.0
-    limits = f"max-width:{pixels:.0f}px;min-width:{_READABLE * pixels:.0f}px" if width else ""
-    head = re.sub(r'\s(width|height)="[^"]*"', "", head)
-    said = escape(textwrap.shorten(description, _ALTERNATIVE, placeholder=" …"), quote=True)
-    return f'{head} role="img" aria-label="{said}" style="{limits}">{rest}'

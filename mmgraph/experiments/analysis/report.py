@@ -14,7 +14,6 @@ from mmgraph.causal.modalities.analysis import ModalityAnalysis
 from mmgraph.causal.modalities.estimate import Estimate
 from mmgraph.experiments.analysis.effects import EffectLine, effect_lines
 from mmgraph.experiments.analysis.pictures import (
-    Picture,
     decomposition_bars,
     information_bars,
     interval_bars,
@@ -24,8 +23,10 @@ from mmgraph.experiments.analysis.pictures import (
     structure_picture,
 )
 from mmgraph.experiments.analysis.words import compared, in_words, unit, units
-from mmgraph.graph.errors import MmgraphError, needs
+from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.storage.whole_files import checked_suffix, write_text
+from mmgraph.plots.pages.page import render
+from mmgraph.plots.pages.picture import Picture
 
 if TYPE_CHECKING:
     from mmgraph.learning.structure.learned_structure import LearnedStructure
@@ -79,8 +80,6 @@ def write_report(
     MissingExtraError
         If jinja2 or matplotlib is not installed.
     """
-    with needs("report", "jinja2", "a report"):
-        import jinja2
     checked_suffix(path, (".html",))
     analyses = {"": analysis} if isinstance(analysis, ModalityAnalysis) else dict(analysis)
     if not analyses:
@@ -89,11 +88,9 @@ def write_report(
     title = title or f"Which modality tells of {first.target}"
     lines = list(effect_lines(effects or {}))
     table = {key: _distribution(key, row, first) for key, row in (what_if or {}).items()}
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     scale = max(map(strongest, analyses.values()))
-    page = environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+    page = render(
+        _TEMPLATE,
         title=title,
         compared=compared(analyses),
         parts=[_part(name, one, scale) for name, one in analyses.items()],

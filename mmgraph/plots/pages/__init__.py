@@ -1,0 +1,1 @@
+"""What HTML pages have in common: a style, the frame of a template, pictures as SVG."""
