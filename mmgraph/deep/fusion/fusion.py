@@ -27,10 +27,13 @@ class Scores(NamedTuple):
     single : dict of str to Tensor
         By each modality alone, where the fusion has heads of them, which are trained, too; of rows
         without it anything.
+    shares : Tensor or None, shape (modalities + 1, members)
+        How much each of ``single``, and ``fused`` at the end, counts in training; None: equally.
     """
 
     fused: Float[Tensor, "members rows outputs"]
     single: dict[str, Float[Tensor, "members rows outputs"]]
+    shares: Float[Tensor, "scores members"] | None = None
 
 
 class Fusion(nn.Module, abc.ABC):

@@ -31,6 +31,7 @@ class LateFusion(Fusion):
         """Return the scores of rows by what is there of them."""
         single = {m: head(codes[m]) for m, head in zip(codes, self.heads, strict=True)}
         logs = torch.stack([scores.log_softmax(-1) for scores in single.values()])
-        fused = torch.logsumexp(logs + shown(present, logs).log(), 0)
-        # Without any modality all classes are alike.
-        return Scores(fused.masked_fill(fused.isneginf(), 0.0), single)
+        there = shown(present, logs) > 0
+        # Without any modality all classes are alike, and gradients finite.
+        otherwise = torch.where(there.any(0), -torch.inf, 0.0).to(logs.dtype)
+        return Scores(torch.logsumexp(logs.where(there, otherwise), 0), single)
