@@ -35,9 +35,10 @@ class LowRankFusion(Fusion):
     ) -> None:
         super().__init__(widths, outputs, pack, width, dropout)
         self.space, self.rank = width, rank
-        self.factors = nn.ModuleList(PackedLinear(w, rank * width, pack) for w in widths.values())
-        for factor in self.factors:
+        factors = [PackedLinear(w, rank * width, pack) for w in widths.values()]
+        for factor in factors:
             nn.init.ones_(factor.bias)
+        self.factors = nn.ModuleList(factors)
         self.norm = PackedNorm(width, pack)
         self.head = nn.Sequential(PackedDropout(dropout, pack), PackedLinear(width, outputs, pack))
 
