@@ -1,0 +1,1 @@
+"""What a comparison shows: figures by model and condition, differences, words, the page."""

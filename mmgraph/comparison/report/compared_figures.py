@@ -1,0 +1,180 @@
+"""The figures of a comparison, from what each model says of the tested rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from mmgraph.comparison.report.differences import Difference, difference_of
+from mmgraph.comparison.results import About, Answers, Condition, Failure, Tested
+from mmgraph.graph.errors import MmgraphError, check_choice, suggestion
+from mmgraph.learning.prediction.noise import figures_with_noise
+
+PLAIN = Condition()
+PRIOR = "prior"
+"""The model that knows the shares of the classes alone."""
+_COSTS = ("train_seconds", "rows_per_second", "peak_bytes", "parameters")
+
+Given = tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ComparedFigures:
+    """What models have said of held-out rows, with all figures of it.
+
+    Parameters
+    ----------
+    about : About
+        What was compared, and how.
+    tested : tuple of Tested
+        The tested rows of each split.
+    answers : tuple of Answers
+        By model, split, modalities and condition, each once.
+    failures : tuple of Failure
+        What could not be fitted or asked.
+
+    Raises
+    ------
+    MmgraphError
+        If there are no answers, one is there twice, or one is not of the tested rows and classes.
+    """
+
+    about: About
+    tested: tuple[Tested, ...]
+    answers: tuple[Answers, ...]
+    failures: tuple[Failure, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.answers:
+            raise MmgraphError(f"no model has answered: {self._failed()}")
+        if len(self._by_key) < len(self.answers):
+            raise MmgraphError("a model answers twice in the same condition")
+        classes = len(self.about.classes)
+        for one in self.answers:
+            shape = (len(self.of_split(one.split).rows), classes)
+            if one.probabilities.shape != shape:
+                raise MmgraphError(
+                    f"'{one.model}' answers an array of shape {one.probabilities.shape} in the "
+                    f"split '{one.split}'; {shape} was expected"
+                )
+
+    def _failed(self) -> str:
+        return "; ".join(f"{f.model}: {f.message}" for f in self.failures) or "none was asked"
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that answer, in the order in which they were asked for."""
+        return tuple(dict.fromkeys(one.model for one in self.answers))
+
+    @property
+    def families(self) -> dict[str, str]:
+        """The family of each model."""
+        return {one.model: one.family for one in self.answers}
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits, in the order in which they were made."""
+        return tuple(one.split for one in self.tested)
+
+    @property
+    def all_modalities(self) -> Given:
+        """What is given where nothing is left out."""
+        return self.about.modalities
+
+    def of_split(self, split: str) -> Tested:
+        """Return the tested rows of a split."""
+        check_choice("split", split, self.splits, MmgraphError)
+        return next(one for one in self.tested if one.split == split)
+
+    def find(
+        self, model: str, split: str, given: Given | None = None, condition: Condition = PLAIN
+    ) -> Answers | None:
+        """Return what a model says given some modalities, by default all; None if it was not asked.
+
+        The order of modalities does not matter.
+        """
+        modalities = self.all_modalities if given is None else given
+        return self._by_key.get((model, split, frozenset(modalities), condition))
+
+    @cached_property
+    def _by_key(self) -> dict[tuple[str, str, frozenset[str], Condition], Answers]:
+        return {(a.model, a.split, frozenset(a.given), a.condition): a for a in self.answers}
+
+    def conditions(self, kind: str) -> Iterator[Answers]:
+        """Return the answers in conditions of a kind."""
+        return (one for one in self.answers if one.condition.kind == kind)
+
+    def sets(self, split: str) -> tuple[Given, ...]:
+        """The sets of modalities that models were asked of rows as they are, the largest first."""
+        asked = dict.fromkeys(
+            tuple(m for m in self.all_modalities if m in one.given)
+            for one in self.conditions("none")
+            if one.split == split
+        )
+        return tuple(sorted(asked, key=lambda given: -len(given)))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the figures of each model, split, set of modalities and condition.
+
+        Returns
+        -------
+        list of dict
+            ``model``, ``family``, ``split``, ``given`` (a list), ``condition``, ``modality`` and
+            ``level`` (see :class:`~mmgraph.comparison.results.Condition`); the figures with their
+            standard errors, of a grouped split over groups; and in the plain condition the costs:
+            ``train_seconds`` of CPU time, ``rows_per_second``, ``peak_bytes``, ``parameters``, None
+            where they were not measured.
+        """
+        return [dict(row) for row in self._rows.values()]
+
+    @cached_property
+    def _rows(self) -> dict[int, dict[str, Any]]:
+        return {id(one): self._row(one) for one in self.answers}
+
+    def row(self, answers: Answers) -> dict[str, Any]:
+        """Return the row of :meth:`rows` of one of the answers."""
+        return self._rows[id(answers)]
+
+    def _row(self, one: Answers) -> dict[str, Any]:
+        tested = self.of_split(one.split)
+        plain = one.condition == PLAIN
+        return {
+            "model": one.model,
+            "family": one.family,
+            "split": one.split,
+            "given": list(one.given),
+            "condition": one.condition.kind,
+            "modality": one.condition.modality or None,
+            "level": one.condition.level,
+            **figures_with_noise(one.probabilities, tested.codes, tested.groups),
+            **{key: one.costs.get(key) if plain else None for key in _COSTS},
+        }
+
+    def difference(self, a: Answers, b: Answers, metric: str = "log_loss") -> Difference:
+        """Return how answers ``a`` differ from ``b`` in the same split, kept once computed."""
+        key = (id(a), id(b), metric)
+        if key not in self._differences:
+            self._differences[key] = difference_of(a, b, self.of_split(a.split), metric)
+        return self._differences[key]
+
+    @cached_property
+    def _differences(self) -> dict[tuple[int, int, str], Difference]:
+        return {}
+
+    def checked_model(self, model: str) -> str:
+        """Return the name of a model that answers, or refuse it."""
+        if model not in self.models:
+            hint = suggestion(model, self.models) or f" (known: {', '.join(self.models)})"
+            raise MmgraphError(f"no model is called '{model}'{hint}")
+        return model
+
+    def answers_given_all(self, split: str, families: tuple[str, ...] = ()) -> list[Answers]:
+        """Return what models of some families, by default all, say given everything, best first.
+
+        Best is by log-loss.
+        """
+        asked = [self.find(model, split) for model in self.models]
+        chosen = [one for one in asked if one and (not families or one.family in families)]
+        return sorted(chosen, key=lambda one: float(self.row(one)["log_loss"]))
