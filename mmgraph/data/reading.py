@@ -309,6 +309,12 @@ def block_of(modality: str, given: Any) -> Block:
             return Texts(tuple(given))
         if any(np.ndim(cell) for cell in given if cell is not None):
             lengths = {np.shape(cell) for cell in given if cell is not None}
+            if len(lengths) > 1 and max(map(len, lengths)) > 2:
+                first, other = sorted(lengths)[:2]
+                raise LearningError(
+                    f"arrays of a modality are of one shape; '{modality}' has some of shape "
+                    f"{first}, and some of {other}"
+                )
             if len(lengths) > 1 or any(np.ndim(cell) == 2 for cell in given if cell is not None):
                 return Sequences.of(modality, given)
             nothing = np.full(lengths.pop(), np.nan)

@@ -186,6 +186,11 @@ def test_continuous_targets_and_missing_ones():
         ({"x": [[1.0]]}, {"groups": ["a", "b"]}, "groups of the data: 2 rows, where"),
         ({"x": [[1.0]]}, {"weights": [-1.0]}, "the weight of row 0 of the data is -1; weights are"),
         ({"x": [np.ones((2, 2)), np.ones((2, 3))]}, {}, "'x', row 1: a sequence has shape"),
+        (
+            {"x": [None, np.ones((4, 4, 3)), np.ones((4, 5, 3))]},
+            {},
+            r"one shape; 'x' has some of shape \(4, 4, 3\), and some of \(4, 5, 3\)",
+        ),
     ],
 )
 def test_what_is_no_data(modalities, options, message):

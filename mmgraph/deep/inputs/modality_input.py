@@ -16,6 +16,7 @@ from mmgraph.data.blocks.preparation import Preparation
 from mmgraph.data.blocks.sequences_and_texts import Sequences
 from mmgraph.data.modality_rows import ModalityRows
 from mmgraph.deep.inputs.cells import Cells
+from mmgraph.deep.inputs.image_axes import has_channels_first
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.memory_budget import check_required, default_memory_budget
 
@@ -69,8 +70,9 @@ class ChannelsInput:
     size : tuple of int
         The shape of arrays; ``(0, channels)`` of sequences.
     mean, deviation : ndarray
-        Of each channel (the last axis of sequences, and of arrays with three axes or more), or of
-        all elements together. What does not vary has deviation 0, and is not looked at.
+        Of each channel (the last axis of sequences, and of arrays with three axes or more; the
+        first one of images that have channels there), or of all elements together. What does not
+        vary has deviation 0, and is not looked at.
     """
 
     size: tuple[int, ...]
@@ -82,7 +84,8 @@ class ChannelsInput:
         """Return the scale of rows that are to be learned from."""
         if isinstance(block, Arrays):
             size = block.values.shape[1:]
-            table = block.values.reshape(-1, size[-1] if len(size) > 2 else 1)
+            values = np.moveaxis(block.values, 1, -1) if has_channels_first(size) else block.values
+            table = values.reshape(-1, values.shape[-1] if len(size) > 2 else 1)
         else:
             size = (0, block.channels or 1)
             rows = [value for value in block.values if value is not None]
@@ -125,8 +128,10 @@ class ChannelsInput:
 
     def _scaled(self, values: np.ndarray) -> np.ndarray:
         """Values on one scale, NaN where missing or of a channel that does not vary."""
-        scale = np.where(self.deviation > 0, self.deviation, np.nan)
-        return (values - self.mean) / scale
+        scale, mean = np.where(self.deviation > 0, self.deviation, np.nan), self.mean
+        if has_channels_first(self.size):
+            scale, mean = scale[:, None, None], mean[:, None, None]
+        return (values - mean) / scale
 
 
 ModalityInput = ColumnsInput | ChannelsInput

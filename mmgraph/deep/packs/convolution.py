@@ -1,0 +1,65 @@
+"""Packed layers of maps: convolutions of all members in one product, and their normalisation."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mmgraph.deep.packs.layers import Codes
+from mmgraph.deep.packs.pack import Pack
+
+Maps = Float[Tensor, "rows member_channels *space"]
+"""Channels of each row over one axis or more, those of the first member first."""
+
+
+class PackedConvolution(nn.Module):
+    """A convolution of each member, over one axis or two, which keeps their lengths.
+
+    All members are one convolution of as many groups, which on small maps is two to five times as
+    fast as products of patches. Maps with the channels of one member are the same for all of them.
+
+    Parameters
+    ----------
+    size : tuple of int
+        Of the kernel along each axis, odd.
+    """
+
+    def __init__(self, inputs: int, outputs: int, size: tuple[int, ...], pack: Pack) -> None:
+        super().__init__()
+        cells = inputs * math.prod(size)
+        self.weight = nn.Parameter(pack.initial(outputs, inputs, *size, inputs=cells))
+        self.bias = nn.Parameter(pack.initial(outputs, inputs=cells))
+        self.padding = [length // 2 for length in size]
+
+    def forward(self, maps: Maps) -> Maps:
+        """Return ``(rows, members * outputs, *space)`` of maps of each member, or of all."""
+        groups = maps.shape[1] // self.weight.shape[2]
+        convolve = nn.functional.conv1d if maps.ndim == 3 else nn.functional.conv2d
+        weight, bias = self.weight.flatten(0, 1), self.bias.flatten()
+        return convolve(maps, weight, bias, padding=self.padding, groups=groups)
+
+
+class PackedMapNorm(nn.Module):
+    """Normalisation of all maps of a row and a member, with a scale of each channel.
+
+    Group normalisation (Wu and He 2018) with a group for each member: a row's maps do not depend on
+    the other rows.
+    """
+
+    def __init__(self, channels: int, pack: Pack) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(pack.members, channels))
+        self.bias = nn.Parameter(torch.zeros(pack.members, channels))
+
+    def forward(self, maps: Maps) -> Maps:
+        """Return maps of mean 0 and variance 1, scaled and moved."""
+        weight, bias = self.weight.flatten(), self.bias.flatten()
+        return nn.functional.group_norm(maps, len(self.weight), weight, bias)
+
+
+def codes_of_maps(maps: Maps, members: int) -> Codes:
+    """Return all numbers of a row's maps one after another, ``(members, rows, numbers)``."""
+    return maps.reshape(len(maps), members, -1).transpose(0, 1)
