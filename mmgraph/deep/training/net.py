@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mmgraph.deep.encoders.named import ENCODERS
+from mmgraph.deep.encoders.named import encoder_kind
 from mmgraph.deep.fusion.fusion import Present, Scores
 from mmgraph.deep.fusion.named import FUSIONS
 from mmgraph.deep.inputs.cells import Cells
@@ -82,11 +82,7 @@ class Net(nn.Module):
 
     def _encoder(self, modality: str, shape: tuple[int, ...]) -> Any:
         name, options = self.design.encoders[modality]
-        kind = named(f"encoder of '{modality}'", name, ENCODERS)
-        if len(shape) not in kind.axes or (0 in shape and not kind.reads_sequences):
-            raise LearningError(
-                f"the encoder '{name}' does not take the rows of '{modality}', of shape {shape}"
-            )
+        kind = encoder_kind(modality, name, shape)
         return kind(shape, self.design.width, self.pack, **options)
 
     def codes(self, cells: Mapping[str, Cells]) -> dict[str, Codes]:
