@@ -79,6 +79,8 @@ class Tested:
         What each belongs to, where folds are of whole groups.
     training_rows : tuple of int
         How many rows each fold learned from.
+    absent : tuple of tuple of str
+        Of each fold, the classes that are in none of these.
     """
 
     split: str
@@ -87,10 +89,14 @@ class Tested:
     folds: Int64[np.ndarray, " rows"]
     groups: Int64[np.ndarray, " rows"] | None
     training_rows: tuple[int, ...]
+    absent: tuple[tuple[str, ...], ...] = ()
 
 
 class Failure(NamedTuple):
     """A fit, or a question to it, that ended with an error.
+
+    The answers to the rows of this fold are the shares of the classes among its training rows then,
+    if there are answers of another fold; else there are none.
 
     Attributes
     ----------

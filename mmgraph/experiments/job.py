@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmgraph.experiments.kept_steps import KeptSteps
 from mmgraph.experiments.reader import ReadyModel
+from mmgraph.learning.kept_steps import KeptSteps, digest
 
 Progress = Callable[[int, int, str], None]
 """Called with the parts done, the parts in all, and what is being done."""
@@ -127,8 +125,4 @@ def _scratch(directory: Path | None, mark: str, step: str) -> Iterator[Path | No
 
 def fingerprint(declaration: Any, arrays: Iterable[np.ndarray]) -> str:
     """Return a digest of a declaration (a dataclass) and of data."""
-    digest = hashlib.sha256(json.dumps(asdict(declaration), sort_keys=True).encode())
-    for array in arrays:
-        digest.update(repr((array.shape, array.dtype.str)).encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
+    return digest(asdict(declaration), arrays)

@@ -13,7 +13,7 @@ import pytest
 import mmgraph as mm
 from mmgraph.cli import common, image_files, machines, models
 from mmgraph.experiments import experiment
-from mmgraph.experiments.kept_steps import KeptSteps
+from mmgraph.learning.kept_steps import KeptSteps
 
 
 class Bar:

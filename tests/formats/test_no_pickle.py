@@ -17,8 +17,8 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
 
 import mmgraph as mm
-from mmgraph.experiments.kept_steps import KeptSteps
 from mmgraph.graph.errors import MmgraphError
+from mmgraph.learning.kept_steps import KeptSteps
 from mmgraph.predictors.leaves.encoder import EncoderLeaf
 
 _watched: list[list[object]] = []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmgraph.experiments.kept_steps import KeptSteps
+from mmgraph.learning.kept_steps import KeptSteps
 
 
 def test_steps_are_kept_with_their_notes(tmp_path: Path):

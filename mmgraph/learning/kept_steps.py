@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,3 +51,12 @@ class KeptSteps:
     def _state(self, directory: Path, step: str) -> KeptState:
         belongs_to = {"declaration and data": self.fingerprint}
         return KeptState(directory / "steps", "run", belongs_to, step)
+
+
+def digest(document: object, arrays: Iterable[np.ndarray]) -> str:
+    """Return a digest of what JSON can hold, and of arrays."""
+    total = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
+    for array in arrays:
+        total.update(repr((array.shape, array.dtype.str)).encode())
+        total.update(np.ascontiguousarray(array).tobytes())
+    return total.hexdigest()
