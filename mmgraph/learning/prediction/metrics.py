@@ -10,7 +10,8 @@ from scipy.special import ndtr
 
 from mmgraph.graph.errors import MmgraphError
 
-_SMALLEST_PROBABILITY = 1e-15
+SMALLEST_PROBABILITY = 1e-15
+"""What the probability of a label counts as, if it is less."""
 BINS = 15
 """How many bins of confidence the calibration error is taken over."""
 
@@ -36,7 +37,7 @@ def negative_log_likelihoods(
 ) -> Float[np.ndarray, " rows"]:
     """Return each row's minus log-probability of its label; a certain mistake stays finite."""
     likelihood = probabilities[np.arange(len(labels)), labels]
-    return -np.log(np.maximum(likelihood, _SMALLEST_PROBABILITY))
+    return -np.log(np.maximum(likelihood, SMALLEST_PROBABILITY))
 
 
 def calibration_bins(

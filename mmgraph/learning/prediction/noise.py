@@ -69,7 +69,16 @@ def calibration_error_by_chance(
     """
     check_probabilities(probabilities, probabilities.argmax(1))
     confidence = probabilities.max(1)
+    right = right_by_chance(confidence, bins, draws, seed)
+    expected = np.bincount(calibration_bins(confidence, bins), confidence, bins)
+    return np.abs(right - expected).sum(1) / len(confidence)
+
+
+def right_by_chance(
+    confidence: Float[np.ndarray, " rows"], bins: int = BINS, draws: int = DRAWS, seed: int = SEED
+) -> Float[np.ndarray, "draws bins"]:
+    """Return how many predictions of each bin of confidence are right, drawn again and again."""
     member = np.eye(bins)[calibration_bins(confidence, bins)]
     # Of a label drawn from a row only matters whether it is the most probable one.
     hits = np.random.default_rng(seed).random((draws, len(confidence))) < confidence
-    return np.abs((hits - confidence) @ member).sum(1) / len(confidence)
+    return hits @ member
