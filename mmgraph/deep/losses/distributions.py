@@ -1,0 +1,75 @@
+"""Losses between the distributions of modalities' codes, whose rows need no pairs."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from mmgraph.deep.losses.between import BetweenModalities, centred
+from mmgraph.deep.losses.loss import MemberLosses
+from mmgraph.deep.packs.layers import Codes
+
+_SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)
+
+
+class MeanDiscrepancy(BetweenModalities):
+    """The squared maximum mean discrepancy (MMD) of codes, by Gaussian kernels of five widths.
+
+    Gretton et al. (2012), "A kernel two-sample test"; widths around the mean squared distance of
+    rows, as Long et al. (2015), "Learning transferable features with deep adaptation networks".
+    """
+
+    def of_pair(
+        self,
+        first: Codes,
+        second: Codes,
+        has_first: Bool[Tensor, " rows"],
+        has_second: Bool[Tensor, " rows"],
+        weights: Float[Tensor, " rows"],
+    ) -> MemberLosses:
+        """Return the loss of two modalities."""
+        one, other = _shares(weights, has_first), _shares(weights, has_second)
+        codes, signed = torch.cat([first, second], 1), torch.cat([one, -other])
+        squares = codes.square().sum(-1)
+        distances = squares[:, :, None] + squares[:, None] - 2 * codes @ codes.mT
+        distances = distances.clamp(min=0)
+        shares = signed.abs() / 2
+        mean = (shares @ (distances.detach() @ shares).mT)[:, None, None]
+        mean = mean.clamp(min=torch.finfo(mean.dtype).tiny ** 0.5)
+        kernels = torch.stack([(-distances / (scale * mean)).exp() for scale in _SCALES]).mean(0)
+        enough = (has_first.any() & has_second.any()).to(codes.dtype)
+        return enough * ((kernels @ signed) @ signed)
+
+
+class Coral(BetweenModalities):
+    """The squared difference of the covariances of codes, over four times their squared width.
+
+    Sun and Saenko (2016), "Deep CORAL: correlation alignment for deep domain adaptation".
+    """
+
+    def of_pair(
+        self,
+        first: Codes,
+        second: Codes,
+        has_first: Bool[Tensor, " rows"],
+        has_second: Bool[Tensor, " rows"],
+        weights: Float[Tensor, " rows"],
+    ) -> MemberLosses:
+        """Return the loss of two modalities."""
+        covariances = []
+        for codes, there in ((first, has_first), (second, has_second)):
+            shares = _shares(weights, there)
+            rows = centred(codes, shares)
+            covariances.append(rows.mT @ (rows * shares[:, None]))
+        enough = (has_first.any() & has_second.any()).to(first.dtype)
+        apart = (covariances[0] - covariances[1]).square().sum((1, 2))
+        return enough * apart / (4 * first.shape[-1] ** 2)
+
+
+def _shares(
+    weights: Float[Tensor, " rows"], there: Bool[Tensor, " rows"]
+) -> Float[Tensor, " rows"]:
+    """The share of each row among those that are there; zero of others."""
+    counted = weights * there
+    return counted / counted.sum().clamp(min=torch.finfo(counted.dtype).tiny)

@@ -1,0 +1,144 @@
+"""What every loss is: a number of each member, from what a net makes of rows; sums of losses."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from mmgraph.deep.fusion.fusion import Present, Scores
+from mmgraph.deep.inputs.cells import Cells
+from mmgraph.deep.packs.layers import Codes
+from mmgraph.deep.packs.pack import Pack
+
+MemberLosses = Float[Tensor, " members"]
+RowLosses = Float[Tensor, "members rows"]
+
+
+class NetOutput(NamedTuple):
+    """What a net makes of rows, and what these are.
+
+    Attributes
+    ----------
+    cells : mapping of str to Cells
+        Of each modality, as the net saw them.
+    present : mapping of str to Tensor of bool, shape (rows,)
+        Which rows have each modality.
+    codes : mapping of str to Tensor, shape (members, rows, width)
+        Of each modality; of rows without it anything finite.
+    weights : Tensor, shape (rows,)
+        How much each row counts, 1 on average.
+    scores : Scores, optional
+    targets : Tensor, optional
+        Shares of classes, ``(rows, classes)``, or numbers, ``(rows, outputs)``.
+    encode : callable, optional
+        From other cells of these rows to codes.
+    """
+
+    cells: Mapping[str, Cells]
+    present: Present
+    codes: Mapping[str, Codes]
+    weights: Float[Tensor, " rows"]
+    scores: Scores | None = None
+    targets: Float[Tensor, "rows outputs"] | None = None
+    encode: Callable[[Mapping[str, Cells]], Mapping[str, Codes]] | None = None
+
+
+class Loss(nn.Module, abc.ABC):
+    """A loss of each member; ``a + 0.1 * b`` is one, too."""
+
+    def prepare(
+        self, shapes: Mapping[str, tuple[int, ...]], widths: Mapping[str, int], pack: Pack
+    ) -> None:
+        """Make the parameters that the loss has, for cells and codes of these sizes.
+
+        Raises
+        ------
+        LearningError
+            If the loss does not take such modalities.
+        """
+
+    @abc.abstractmethod
+    def forward(self, output: NetOutput) -> MemberLosses:
+        """Return the loss of each member, a mean over all rows."""
+
+    def __add__(self, other: Loss) -> Loss:
+        return WeightedSum([*self._terms(), *other._terms()])
+
+    def __mul__(self, factor: float) -> Loss:
+        return WeightedSum([(loss, factor * own) for loss, own in self._terms()])
+
+    __rmul__ = __mul__
+
+    def _terms(self) -> list[tuple[Loss, float]]:
+        return [(self, 1.0)]
+
+
+class WeightedSum(Loss):
+    """Losses with fixed weights."""
+
+    def __init__(self, terms: list[tuple[Loss, float]]) -> None:
+        super().__init__()
+        self.losses = nn.ModuleList(loss for loss, _ in terms)
+        self.factors = [factor for _, factor in terms]
+
+    def prepare(
+        self, shapes: Mapping[str, tuple[int, ...]], widths: Mapping[str, int], pack: Pack
+    ) -> None:
+        """Make the parameters of each."""
+        for loss, _ in self._terms():
+            loss.prepare(shapes, widths, pack)
+
+    def forward(self, output: NetOutput) -> MemberLosses:
+        """Return the weighted sum of the losses of each member."""
+        return torch.stack([factor * loss(output) for loss, factor in self._terms()]).sum(0)
+
+    def _terms(self) -> list[tuple[Loss, float]]:
+        return list(zip(self.losses, self.factors, strict=True))  # type: ignore[arg-type]
+
+
+class UncertaintyWeighted(Loss):
+    """Negative log-likelihoods, each over a variance that is learned with the net.
+
+    A loss ``L`` counts as ``L / v + log(v) / 2``: Kendall, Gal and Cipolla (2018), "Multi-task
+    learning using uncertainty to weigh losses for scene geometry and semantics".
+
+    Parameters
+    ----------
+    *losses : Loss
+    """
+
+    def __init__(self, *losses: Loss) -> None:
+        super().__init__()
+        self.losses = nn.ModuleList(losses)
+
+    def prepare(
+        self, shapes: Mapping[str, tuple[int, ...]], widths: Mapping[str, int], pack: Pack
+    ) -> None:
+        """Make variances of 1, and the parameters of each loss."""
+        self.log_variances = nn.Parameter(torch.zeros(len(self.losses), pack.members))
+        for loss in self.losses:
+            loss.prepare(shapes, widths, pack)  # type: ignore[operator]
+
+    def forward(self, output: NetOutput) -> MemberLosses:
+        """Return the weighted sum of the losses of each member."""
+        losses = torch.stack([loss(output) for loss in self.losses])
+        return (losses * (-self.log_variances).exp() + self.log_variances / 2).sum(0)
+
+
+def precise(tensor: Tensor) -> Tensor:
+    """Return a tensor in single precision, where it has but half of that."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def row_mean(
+    losses: RowLosses, weights: Float[Tensor, " rows"], counted: Bool[Tensor, " rows"] | None = None
+) -> MemberLosses:
+    """Return weighted means over all rows, to which those that do not count add nothing."""
+    if counted is not None:
+        losses = losses.masked_fill(~counted, 0.0)
+    return (losses * weights).sum(-1) / max(losses.shape[-1], 1)

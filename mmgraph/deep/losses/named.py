@@ -1,0 +1,51 @@
+"""The losses by name, and sums of these."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+
+from mmgraph.deep.losses.between import Contrastive, Correlation, Cosine
+from mmgraph.deep.losses.distributions import Coral, MeanDiscrepancy
+from mmgraph.deep.losses.loss import Loss, WeightedSum
+from mmgraph.deep.losses.within import MaskedPrediction, Reconstruction
+from mmgraph.graph.errors import LearningError, suggestion
+
+LOSSES: Mapping[str, type[Loss]] = {
+    "reconstruction": Reconstruction,
+    "masked_prediction": MaskedPrediction,
+    "contrastive": Contrastive,
+    "cosine": Cosine,
+    "deep_cca": Correlation,
+    "mmd": MeanDiscrepancy,
+    "coral": Coral,
+}
+
+
+def sum_of_losses(losses: Sequence[str | Loss] | Mapping[str, float] | Loss) -> Loss:
+    """Return losses as one that no net has used, whatever of them is given.
+
+    Parameters
+    ----------
+    losses : sequence, mapping of str to float, or Loss
+        Names or losses, which count equally; names with what they are multiplied by; or a loss.
+
+    Raises
+    ------
+    LearningError
+        If a name is none of a loss.
+    """
+    if isinstance(losses, Loss):
+        return copy.deepcopy(losses)
+    weighted = losses if isinstance(losses, Mapping) else dict.fromkeys(losses, 1.0)
+    return WeightedSum([(_loss(given), factor) for given, factor in weighted.items()])
+
+
+def _loss(given: str | Loss) -> Loss:
+    if isinstance(given, Loss):
+        return copy.deepcopy(given)
+    if given not in LOSSES:
+        raise LearningError(
+            f"a loss is one of {', '.join(LOSSES)}, not '{given}'{suggestion(given, LOSSES)}"
+        )
+    return LOSSES[given]()
