@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mmgraph.comparison.held_out import cross_validate
     from mmgraph.data.folds import folds, nested_folds
     from mmgraph.data.multimodal_data import MultimodalData
+    from mmgraph.data.recordings.windows import windows
     from mmgraph.data.schema.schema import Schema
     from mmgraph.data.tables import open_table
     from mmgraph.experiments.analysis.report import write_report
@@ -184,6 +185,7 @@ _HOMES = {
     "to_pgmpy": "mmgraph.interop.pgmpy",
     "to_pyro": "mmgraph.interop.pyro.model",
     "value_of_information": "mmgraph.causal.modalities.information.value_of_information",
+    "windows": "mmgraph.data.recordings.windows",
     "write": "mmgraph.formats.resolve",
     "write_report": "mmgraph.experiments.analysis.report",
 }
@@ -272,6 +274,7 @@ __all__ = [
     "to_pgmpy",
     "to_pyro",
     "value_of_information",
+    "windows",
     "write",
     "write_report",
 ]

@@ -2,7 +2,7 @@
 
 >>> from mmgraph import datasets
 >>> sorted(datasets.catalog())[:2]
-['bnlearn', 'digits_six_views']
+['basic_motions', 'bnlearn']
 """
 
 from mmgraph.datasets.catalog import load

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from mmgraph.datasets.entries import entry
 
 if TYPE_CHECKING:
+    from mmgraph.datasets.basic_motions import BasicMotions
     from mmgraph.datasets.bnlearn import BundledNetworks
     from mmgraph.datasets.digits_six_views import DigitsSixViews
     from mmgraph.datasets.home_activities import HomeActivities
     from mmgraph.datasets.indian_pines import IndianPines
     from mmgraph.datasets.motorcycle_stereo import MotorcycleStereo
     from mmgraph.datasets.sachs import Sachs
+    from mmgraph.datasets.smartwatch_exercises import SmartwatchExercises
 
 
 @overload
@@ -28,6 +30,10 @@ def load(name: Literal["indian_pines"]) -> IndianPines: ...
 def load(name: Literal["motorcycle_stereo"]) -> MotorcycleStereo: ...
 @overload
 def load(name: Literal["sachs"]) -> Sachs: ...
+@overload
+def load(name: Literal["smartwatch_exercises"]) -> SmartwatchExercises: ...
+@overload
+def load(name: Literal["basic_motions"]) -> BasicMotions: ...
 @overload
 def load(name: str) -> Any: ...
 

@@ -1,0 +1,1 @@
+"""Recordings of sequences, from which rows are cut."""
