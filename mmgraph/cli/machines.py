@@ -24,7 +24,7 @@ def fit_machine(
     from mmgraph.experiments.machine.data import load_data, read_rows
     from mmgraph.experiments.machine.declaration import read_machine
     from mmgraph.experiments.machine.fold import fit_machine as fit
-    from mmgraph.learning.boltzmann.training.data_parallel import Processes
+    from mmgraph.learning.training.data_parallel import Processes
 
     declaration = read_machine(model)
     visible = mmgraph.Variable("visible", shape=(1,), family="bernoulli")

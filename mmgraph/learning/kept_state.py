@@ -18,7 +18,7 @@ from torch import Tensor
 from mmgraph.graph.errors import FormatError
 from mmgraph.graph.storage.whole_files import write_bytes
 
-VERSION = "3"
+VERSION = "4"
 _EARLIER = "state.json"
 """The file of versions before this one."""
 
@@ -134,6 +134,16 @@ class KeptState:
                 before, now = there.get(name, "nothing"), current.get(name, "nothing")
                 if before != now:
                     self.refuse(f"the {what} '{name}' was {before}, and is {now}")
+
+
+def prefixed(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return tensors whose names begin with a prefix."""
+    return {prefix + name: tensor for name, tensor in tensors.items()}
+
+
+def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with a prefix, by the rest of these names."""
+    return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
 
 
 def _checksum(document: str, tensors: Mapping[str, Tensor]) -> str:

@@ -25,12 +25,12 @@ from torch import Tensor
 
 import mmgraph as mm
 from mmgraph.inference.field.clamping import Clamped
-from mmgraph.learning.boltzmann.objective import RandomBlocks
 from mmgraph.learning.boltzmann.objectives.contrastive_divergence import ContrastiveDivergence
 from mmgraph.learning.boltzmann.parameters import BoltzmannParameters
 from mmgraph.learning.boltzmann.settings import TrainingSettings
-from mmgraph.learning.boltzmann.training.learner import Ascent
+from mmgraph.learning.boltzmann.training.steps import Ascent
 from mmgraph.learning.boltzmann.training_rows import TrainingRows
+from mmgraph.learning.training.random_blocks import RandomBlocks
 
 THREADS = min(2, os.cpu_count() or 1)
 BATCH, ROWS, ROUNDS, STEPS = 100, 1000, 12, 20

@@ -23,6 +23,7 @@ from mmgraph.graph.factors.bias import BiasFactor, biases
 from mmgraph.graph.factors.bilinear import BilinearFactor, bilinear_factors
 from mmgraph.graph.factors.layers import LayerFactor, layer_factors
 from mmgraph.inference.pairwise.colouring import Masks, colour_masks
+from mmgraph.learning.kept_state import part
 
 Natural = list[tuple[Tensor, ...]]
 """The tensors of every factor, in the order of the graph."""
@@ -72,16 +73,6 @@ def natural_named(prefix: str, tensors: Mapping[str, Tensor], device: torch.devi
         i, j = map(int, place.split(":"))
         rows.setdefault(i, {})[j] = tensor.to(device).clone()
     return [tuple(row[j] for j in sorted(row)) for _, row in sorted(rows.items())]
-
-
-def prefixed(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Return tensors whose names begin with a prefix."""
-    return {prefix + name: tensor for name, tensor in tensors.items()}
-
-
-def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Return the tensors whose names begin with a prefix, by the rest of these names."""
-    return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
 
 
 class Phase(NamedTuple):

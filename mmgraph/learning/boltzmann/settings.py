@@ -1,43 +1,27 @@
-"""How a Boltzmann machine is trained: every option of the loop, checked."""
+"""How a Boltzmann machine is trained: every option beyond those of the loop, checked."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, fields
-from numbers import Real
-from typing import Any, Literal, TypeVar, cast
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
-from mmgraph.graph.errors import LearningError, check_choice, suggestion
+from mmgraph.graph.errors import LearningError, check_choice
+from mmgraph.learning.training.options import check_options, check_whole
+from mmgraph.learning.training.settings import LoopSettings
 
-Record = TypeVar("Record")
-Schedule = Literal["constant", "linear", "cosine"]
-SCHEDULES: tuple[Schedule, ...] = ("constant", "linear", "cosine")
 OPTIMISERS = ("sgd", "adam")
-MONITORS = (
-    "pseudo_likelihood", "reconstruction_error", "free_energy", "free_energy_gap",
-    "log_likelihood",
-)  # fmt: skip
-"""What early stopping may look at; of the validation rows where there are any."""
-_FALLING = ("reconstruction_error", "free_energy", "free_energy_gap")
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
-    """The options of training.
+class TrainingSettings(LoopSettings):
+    """The options of training: those of :class:`LoopSettings`, and what machines have beside them.
+
+    Of blocks, each has chains, too. Monitors are those of the validation rows where there are any.
 
     Parameters
     ----------
-    epochs : int, default 50
-    batch_size : int, default 100
-        Of all processes together.
     optimiser : {"sgd", "adam"}
         Adam's weight decay is decoupled (Loshchilov and Hutter 2019).
-    learning_rate : float, default 0.01
-    schedule : {"constant", "linear", "cosine"}
-        How the rate falls, to zero at the end.
-    warm_up_epochs : float, default 0
-        Over which the rate rises from zero.
     momentum : float in [0, 1), default 0.5
         Of gradient descent; Adam's first moment decays by it if it is not zero, else by 0.9.
     squared_momentum : float in [0, 1), default 0.999
@@ -72,23 +56,12 @@ class TrainingSettings:
         it may swap.
     persistent : bool, default True
         Whether chains go on from step to step, or begin at the data (contrastive divergence).
-    blocks : int, default 2
-        Blocks of rows and chains, with random numbers of their own; processes take whole blocks.
-    seed : int, default 0
     monitor_rows : int, default 500
         Rows, of training and of validation, that the monitors look at.
     likelihood_epochs : tuple of int, default ()
         Epochs after which annealed importance sampling estimates the log-likelihood.
     likelihood_steps, likelihood_chains : int
         Of annealed importance sampling.
-    stopping_monitor : str, optional
-        What early stopping watches; the best epoch's parameters are then the result.
-    patience : int, default 5
-        Epochs without a better value after which training stops.
-    checkpoint_epochs : int, default 1
-        Epochs between two checkpoints.
-    checkpoint_steps : int, optional
-        Steps between two more checkpoints.
 
     Raises
     ------
@@ -96,12 +69,12 @@ class TrainingSettings:
         If an option is out of its range; the message names it.
     """
 
-    epochs: int = 50
-    batch_size: int = 100
+    rising: ClassVar[tuple[str, ...]] = ("pseudo_likelihood", "log_likelihood")
+    falling: ClassVar[tuple[str, ...]] = (
+        "reconstruction_error", "free_energy", "free_energy_gap",
+    )  # fmt: skip
+
     optimiser: Literal["sgd", "adam"] = "sgd"
-    learning_rate: float = 0.01
-    schedule: Schedule = "constant"
-    warm_up_epochs: float = 0.0
     momentum: float = 0.5
     squared_momentum: float = 0.999
     gradient_bound: float | None = None
@@ -118,115 +91,22 @@ class TrainingSettings:
     tolerance: float = 0.0
     temperatures: tuple[float, ...] = (1.0,)
     persistent: bool = True
-    blocks: int = 2
-    seed: int = 0
     monitor_rows: int = 500
     likelihood_epochs: tuple[int, ...] = ()
     likelihood_steps: int = 1000
     likelihood_chains: int = 100
-    stopping_monitor: str | None = None
-    patience: int = 5
-    checkpoint_epochs: int = 1
-    checkpoint_steps: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_whole(
-            self, "epochs", "batch_size", "chains", "gibbs_steps", "mean_field_steps", "blocks",
-            "monitor_rows", "likelihood_steps", "likelihood_chains", "patience",
-            "checkpoint_epochs",
+            self, "chains", "gibbs_steps", "mean_field_steps", "monitor_rows", "likelihood_steps",
+            "likelihood_chains",
         )  # fmt: skip
-        check_whole(self, "seed", least=0)
-        if self.checkpoint_steps is not None:
-            check_whole(self, "checkpoint_steps")
         check_choice("optimiser", self.optimiser, OPTIMISERS, LearningError)
-        check_choice("schedule", self.schedule, SCHEDULES, LearningError)
-        if self.stopping_monitor is not None:
-            check_choice("stopping_monitor", self.stopping_monitor, MONITORS, LearningError)
-        check_options(self, "[0, inf)", "warm_up_epochs", "weight_decay", "sparsity_cost",
-                      "tolerance")  # fmt: skip
-        check_options(self, "(0, inf)", "learning_rate", "norm_bound", "gradient_bound")
+        check_options(self, "[0, inf)", "weight_decay", "sparsity_cost", "tolerance")
+        check_options(self, "(0, inf)", "norm_bound", "gradient_bound")
         check_options(self, "[0, 1)", "momentum", "squared_momentum", "averaging")
         check_options(self, "(0, 1)", "sparsity_target")
         check_options(self, "(0, 1]", "centring_rate")
-        if self.batch_size < self.blocks:
-            raise LearningError(
-                f"batch_size {self.batch_size} is less than the {self.blocks} blocks that share it"
-            )
         object.__setattr__(self, "temperatures", tuple(map(float, self.temperatures)))
         object.__setattr__(self, "likelihood_epochs", tuple(map(int, self.likelihood_epochs)))
-
-    @classmethod
-    def of(cls, options: Mapping[str, Any]) -> TrainingSettings:
-        """Return settings from a mapping, such as a table of a file, as :func:`record_of`."""
-        return record_of(cls, options, "training")
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the options as JSON has them."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-
-    def rate(self, step: int, steps_per_epoch: int) -> float:
-        """Return the learning rate of a step, counted from 0."""
-        total, warm = self.epochs * steps_per_epoch, self.warm_up_epochs * steps_per_epoch
-        if step < warm:
-            return self.learning_rate * (step + 1) / (math.floor(warm) + 1)
-        done = (step - warm) / max(total - warm, 1)
-        if self.schedule == "linear":
-            return self.learning_rate * (1 - done)
-        if self.schedule == "cosine":
-            return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
-        return self.learning_rate
-
-    def is_better(self, value: float, best: float | None) -> bool:
-        """Whether the watched monitor improves on its best value."""
-        if best is None:
-            return math.isfinite(value)
-        return value < best if self.stopping_monitor in _FALLING else value > best
-
-
-def option_names(kind: type) -> list[str]:
-    """Return the options of a record (a dataclass)."""
-    return [field.name for field in fields(kind)]
-
-
-def check_names(
-    options: Collection[str], known: Collection[str], where: str, kind: str = "option"
-) -> None:
-    """Check that options are known; the message says the nearest known one."""
-    for name in options:
-        if name not in known:
-            raise LearningError(f"{where} has no {kind} {name!r}{suggestion(name, known)}")
-
-
-def record_of(kind: type[Record], options: Mapping[str, Any], where: str) -> Record:
-    """Return a record made from a mapping, or say which option is unknown, missing or wrong."""
-    check_names(options, option_names(kind), where)
-    try:
-        return kind(**options)
-    except TypeError as error:
-        raise LearningError(f"{where}: {error}") from None
-
-
-def check_whole(record: object, *names: str, least: int = 1) -> None:
-    """Check that options are whole numbers, not below the least."""
-    for name in names:
-        value = getattr(record, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise LearningError(f"{name} must be a whole number from {least} on, not {value!r}")
-
-
-def check_number(what: str, value: object, interval: str) -> None:
-    """Check that a number lies in an interval such as ``"[0, 1)"``."""
-    low, high = (float(end) for end in interval[1:-1].split(","))
-    plain = isinstance(value, Real) and not isinstance(value, bool)
-    here = float(cast(Real, value)) if plain else math.nan
-    above = low < here if interval[0] == "(" else low <= here
-    below = here < high if interval[-1] == ")" else here <= high
-    if not (above and below):
-        raise LearningError(f"{what} must lie in {interval}, not {value!r}")
-
-
-def check_options(record: object, interval: str, *names: str) -> None:
-    """Check that options of a record lie in an interval; None is no number that must."""
-    for name in names:
-        if getattr(record, name) is not None:
-            check_number(name, getattr(record, name), interval)

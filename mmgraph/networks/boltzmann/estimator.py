@@ -39,7 +39,7 @@ from mmgraph.networks.boltzmann.options import (
 
 if TYPE_CHECKING:
     from mmgraph.learning.boltzmann.settings import TrainingSettings
-    from mmgraph.learning.boltzmann.training.loop import Progress
+    from mmgraph.learning.training.loop import Progress
 
 
 class BoltzmannEstimator(BoltzmannMachine):

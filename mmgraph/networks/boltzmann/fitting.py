@@ -17,10 +17,11 @@ from mmgraph.learning.boltzmann.objectives.fine_tuning import FineTuning
 from mmgraph.learning.boltzmann.objectives.multi_prediction import MultiPrediction
 from mmgraph.learning.boltzmann.parameters import copied, natural_of, same_natural, write_natural
 from mmgraph.learning.boltzmann.training.initial_parameters import write_initial_parameters
-from mmgraph.learning.boltzmann.training.learner import ObjectiveMaker
-from mmgraph.learning.boltzmann.training.loop import Progress, TrainingReport, train
+from mmgraph.learning.boltzmann.training.loop import train
 from mmgraph.learning.boltzmann.training.pretraining import pretrain
+from mmgraph.learning.boltzmann.training.steps import ObjectiveMaker
 from mmgraph.learning.boltzmann.training_rows import TrainingRows, document_lengths
+from mmgraph.learning.training.loop import Progress, TrainingReport
 from mmgraph.networks.boltzmann.layers import Layers
 from mmgraph.networks.boltzmann.options import FitOptions
 from mmgraph.networks.boltzmann.parameters import MachineParameters

@@ -36,7 +36,7 @@ from mmgraph.networks.boltzmann.options import check_option_names
 from mmgraph.networks.boltzmann.parameters import MachineParameters
 
 if TYPE_CHECKING:
-    from mmgraph.learning.boltzmann.training.loop import TrainingReport
+    from mmgraph.learning.training.loop import TrainingReport
 
 
 class BoltzmannMachine(MachineParameters):

@@ -16,11 +16,8 @@ from mmgraph.learning.boltzmann.objectives.prediction_settings import (
     PredictionSettings,
     prediction_rows,
 )
-from mmgraph.learning.boltzmann.settings import (
-    TrainingSettings,
-    check_names,
-    option_names,
-)
+from mmgraph.learning.boltzmann.settings import TrainingSettings
+from mmgraph.learning.training.options import check_names, option_names
 from mmgraph.networks.boltzmann.layers import Layers
 
 OBJECTIVES = ("contrastive_divergence", "multi_prediction", "fine_tuning")

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mmgraph.inference.numerics.diagnostics import split_r_hat
-from mmgraph.learning.boltzmann.parameters import part
+from mmgraph.learning.kept_state import part
 
 _OCCUPANCY_RATE = 0.02
 _SATURATED = 0.01

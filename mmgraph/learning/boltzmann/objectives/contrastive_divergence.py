@@ -21,11 +21,13 @@ from mmgraph.inference.field.block_gibbs import States, swap_neighbours, sweep
 from mmgraph.inference.field.clamping import Clamped
 from mmgraph.inference.field.coordinate_ascent import inferred
 from mmgraph.inference.field.view import FieldView
-from mmgraph.learning.boltzmann.objective import MEAN, Objective, RandomBlocks
+from mmgraph.learning.boltzmann.objective import MEAN, Objective
 from mmgraph.learning.boltzmann.objectives.chains import ChainRecord
-from mmgraph.learning.boltzmann.parameters import BoltzmannParameters, Phase, part
+from mmgraph.learning.boltzmann.parameters import BoltzmannParameters, Phase
 from mmgraph.learning.boltzmann.settings import TrainingSettings
 from mmgraph.learning.boltzmann.training_rows import elementwise
+from mmgraph.learning.kept_state import part
+from mmgraph.learning.training.random_blocks import RandomBlocks
 
 
 class ContrastiveDivergence(Objective):

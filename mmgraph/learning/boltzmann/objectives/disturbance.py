@@ -13,7 +13,7 @@ from torch import Tensor
 from mmgraph.graph.errors import LearningError, check_choice
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.field.clamping import Clamped
-from mmgraph.learning.boltzmann.settings import check_number, check_options
+from mmgraph.learning.training.options import check_number, check_options
 
 Blend = Literal["towards", "difference"]
 BLENDS: tuple[Blend, ...] = ("towards", "difference")

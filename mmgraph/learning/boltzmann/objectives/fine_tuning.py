@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mmgraph.graph.errors import MmgraphError
-from mmgraph.learning.boltzmann.objective import RandomBlocks
 from mmgraph.learning.boltzmann.objectives.hiding import HidingDistribution
 from mmgraph.learning.boltzmann.objectives.multi_prediction import (
     MultiPrediction,
     PredictionSettings,
 )
 from mmgraph.learning.boltzmann.parameters import BoltzmannParameters
+from mmgraph.learning.training.random_blocks import RandomBlocks
 
 
 class FineTuning(MultiPrediction):

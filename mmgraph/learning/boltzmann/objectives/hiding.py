@@ -14,7 +14,7 @@ from mmgraph.graph.errors import LearningError, UnknownVariableError, suggestion
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.field.clamping import Clamped
 from mmgraph.learning.boltzmann.objectives.disturbance import Disturbance
-from mmgraph.learning.boltzmann.settings import check_number, check_options
+from mmgraph.learning.training.options import check_number, check_options
 
 
 class Given(NamedTuple):

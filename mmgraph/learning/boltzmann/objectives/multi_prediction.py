@@ -22,7 +22,7 @@ from mmgraph.inference.field.coordinate_ascent import ascend, observed_last
 from mmgraph.inference.field.initial_means import uninformed_means
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.pairwise.colouring import Masks
-from mmgraph.learning.boltzmann.objective import MEAN, Objective, RandomBlocks
+from mmgraph.learning.boltzmann.objective import MEAN, Objective
 from mmgraph.learning.boltzmann.objectives.hiding import HiddenBatch, hide, joined
 from mmgraph.learning.boltzmann.objectives.prediction_settings import (
     PredictionRows,
@@ -30,6 +30,7 @@ from mmgraph.learning.boltzmann.objectives.prediction_settings import (
 )
 from mmgraph.learning.boltzmann.parameters import BoltzmannParameters
 from mmgraph.learning.boltzmann.training_rows import TrainingRows
+from mmgraph.learning.training.random_blocks import RandomBlocks
 
 
 class MultiPrediction(Objective):

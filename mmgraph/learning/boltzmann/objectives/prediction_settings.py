@@ -11,12 +11,7 @@ import torch
 from mmgraph.graph.errors import LearningError
 from mmgraph.learning.boltzmann.objectives.disturbance import Disturbance
 from mmgraph.learning.boltzmann.objectives.hiding import HidingDistribution
-from mmgraph.learning.boltzmann.settings import (
-    check_number,
-    check_options,
-    check_whole,
-    record_of,
-)
+from mmgraph.learning.training.options import check_number, check_options, check_whole, record_of
 
 ROWS, SHARE = "rows", "share"
 

@@ -1,8 +1,8 @@
-"""A machine that learns: its parameters, what they maximise, and steps on rows of data."""
+"""A machine as what the loop of training trains: its monitors, and what it must not end as."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,260 +10,155 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import LearningError
-from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.inference.field.coordinate_ascent import inferred
-from mmgraph.learning.boltzmann.objective import MEAN, Objective, RandomBlocks, block_sizes
+from mmgraph.graph.factors.layers import layer_factors
 from mmgraph.learning.boltzmann.objectives.contrastive_divergence import ContrastiveDivergence
 from mmgraph.learning.boltzmann.parameters import (
-    BoltzmannParameters,
     Natural,
     copied,
     named,
     natural_named,
     natural_of,
-    part,
-    prefixed,
+    write_natural,
 )
 from mmgraph.learning.boltzmann.settings import TrainingSettings
-from mmgraph.learning.boltzmann.training.data_parallel import Processes
-from mmgraph.learning.boltzmann.training_rows import TrainingRows, document_lengths
+from mmgraph.learning.boltzmann.training.divergence import divergence, log_likelihood_ceiling
+from mmgraph.learning.boltzmann.training.monitors import Monitors
+from mmgraph.learning.boltzmann.training.steps import Steps
+from mmgraph.learning.boltzmann.training_rows import TrainingRows
+from mmgraph.learning.training.learner import Learner
 
-ObjectiveMaker = Callable[[BoltzmannParameters, RandomBlocks], Objective]
-
-_LARGEST_PARAMETER = 1e4
-"""A parameter beyond this has run away: no unit's log-odds need it."""
-_ASCENT, _OBJECTIVE = "ascent:", "objective:"
-
-
-def read_rows(graph: FactorGraph, rows: object) -> TrainingRows:
-    """Return rows as they are, or read what evidence is read from for a machine."""
-    if isinstance(rows, TrainingRows):
-        return rows
-    tensor = natural_of(graph)[0][0]
-    return TrainingRows.of(graph, Evidence.of(rows, graph.variables), tensor.device, tensor.dtype)
+_NATURAL, _START, _BEGAN = "natural", "start", "began"
 
 
-class Learner:
-    """The parameters of a machine, an objective and an optimiser.
+class MachineLearner(Learner):
+    """Steps of a machine on rows, while a few of these, and of others, are watched.
 
-    Layers that are not observed are hidden. Lengths of documents are as of
-    :meth:`TrainingRows.lengths`.
+    Attributes
+    ----------
+    start : Natural
+        The parameters that training began with.
+    began : float or None
+        The log-likelihood at most of a row by these; None where other things are maximised.
     """
 
-    def __init__(
-        self,
-        graph: FactorGraph,
-        settings: TrainingSettings,
-        objective: ObjectiveMaker | None,
-        observed: Iterable[str],
-        lengths: Mapping[str, Tensor],
-        processes: Processes | None = None,
-    ) -> None:
-        self.settings, self.processes = settings, processes or Processes()
-        self.parameters = BoltzmannParameters(graph)
-        self._local_blocks = self.processes.blocks(settings.blocks)
-        random = RandomBlocks(
-            settings.blocks, settings.seed, self.parameters.device, self._local_blocks
-        )
-        self.objective: Objective = (
-            ContrastiveDivergence(self.parameters, settings, random, lengths)
-            if objective is None
-            else objective(self.parameters, random)
-        )
-        words = document_lengths(graph, lengths)
-        self.ascent = Ascent(self.parameters, settings, observed, words)
+    kind = "a machine"
 
-    def centre(self, rows: TrainingRows, some: TrainingRows) -> None:
-        """Move centres to the means over rows; over some rows, those of hidden layers."""
-        if self.settings.centring:
-            with torch.no_grad():
-                view, means = inferred(
-                    self.parameters.working(), some.clamped, self.settings.mean_field_steps
-                )
-            hidden = {n: m.mean(0) for n, m in means.items() if n not in view.clamped}
-            self.parameters.recentre({**hidden, **rows.means()})
+    def __init__(
+        self, graph: FactorGraph, data: TrainingRows, validation: TrainingRows | None, steps: Steps
+    ) -> None:
+        self.graph, self.data, self.steps = graph, data, steps
+        self.rows, self.processes, self.settings = data.count, steps.processes, steps.settings
+        self.watch = Monitors(
+            _first(data, self.settings),
+            validation and _first(validation, self.settings),
+            self.settings.mean_field_steps,
+        )
+        self.start: Natural = []
+        self.began: float | None = None
+        discrete = any(graph.variables[n].is_discrete for n in data.clamped)
+        _check_stopping(self.settings, validation is not None, discrete)
+
+    def belongs_to(self) -> dict[str, dict[str, Any]]:
+        """Return the layers and connections, the objective, and checksums of the rows."""
+        return {
+            "layer or connection": _structure_of(self.graph),
+            "option": {"objective": self.steps.objective.described()},
+            "training rows of": dict(self.data.fingerprint()),
+        }
+
+    def begin(self) -> None:
+        """Centre the units, and keep what training begins with."""
+        self.steps.centre(self.data, self.watch.rows)
+        parameters, seed = self.steps.parameters, self.settings.seed
+        self.start = copied(parameters.natural())
+        if isinstance(self.steps.objective, ContrastiveDivergence):
+            self.began = log_likelihood_ceiling(parameters.working(), self.watch.rows, seed)
 
     def step(
-        self, rows: TrainingRows, index: Int64[Tensor, " batch"], rate: float
+        self, index: Int64[Tensor, " rows"], rate: float, share: float
     ) -> dict[str, float | Tensor]:
-        """Take a step on this process's share of some rows; return its monitors times its rows."""
-        sizes, local = block_sizes(len(index), self.settings.blocks), self._local_blocks
-        start = sum(sizes[: local.start])
-        index = index[start : start + sum(sizes[b] for b in local)]
-        self.objective.row_share = share = len(index) / sum(sizes)
-        gradients, monitors = self.objective.gradients(rows.batch(index))
-        self.processes.check()
-        self.ascent.step(self.processes.added(gradients, share), rate)
-        return {name: value * len(index) for name, value in monitors.items()}
+        """Take a step; return the objective's monitors times the rows."""
+        return self.steps.step(self.data, index, rate, share)
+
+    def monitors(self, epoch: int, averages: Mapping[str, float]) -> dict[str, float]:
+        """Return the monitors of :meth:`Monitors.of`, the objective's, and the log-likelihood."""
+        settings, seed = self.settings, self.settings.seed + epoch
+        monitors = self.watch.of(self.graph, seed) | dict(averages)
+        if epoch in settings.likelihood_epochs:
+            steps, chains = settings.likelihood_steps, settings.likelihood_chains
+            monitors.update(self.watch.log_likelihood(self.graph, steps, chains, seed))
+        return monitors | self.steps.objective.report()
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Return the natural parameters of the machine."""
+        return named(_NATURAL, natural_of(self.graph))
+
+    def result(self) -> dict[str, Tensor]:
+        """Return the natural parameters that training has come to."""
+        return named(_NATURAL, self.steps.ascent.result())
+
+    def take(self, result: Mapping[str, Tensor]) -> None:
+        """Give the machine these natural parameters."""
+        super().take(result)
+        self.graph.numbers_changed()
 
     def check_sound(self, when: str, remaining: str) -> None:
-        """Refuse parameters that have run away; the message says when, and what remains."""
-        if not self.ascent.is_sound(_LARGEST_PARAMETER):
-            raise LearningError(
-                f"training diverged in {when}: a parameter is infinite, NaN or beyond "
-                f"{_LARGEST_PARAMETER:g}; the model has the parameters of the {remaining}. A lower "
-                "learning_rate, or a norm_bound, may help"
-            )
+        """Refuse parameters that have run away."""
+        self.steps.check_sound(when, remaining)
 
-    def state(self) -> dict[str, Tensor]:
-        """Return what the next step depends on, with the chains of all processes."""
-        objective = self.processes.gathered(self.objective.state(), self.settings.blocks)
-        return prefixed(self.ascent.state(), _ASCENT) | prefixed(objective, _OBJECTIVE)
-
-    def load(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from a state."""
-        device = self.parameters.device
-        self.ascent.load(part(state, _ASCENT))
-        self.objective.load({k: t.to(device) for k, t in part(state, _OBJECTIVE).items()})
-
-
-class Ascent:
-    """Steps uphill of the parameters, by the settings.
-
-    Gradients of biases and weights of word counts are divided by the mean length of documents: they
-    grow with it, and steps that suit short documents are too long for long ones.
-    """
-
-    def __init__(
-        self,
-        parameters: BoltzmannParameters,
-        settings: TrainingSettings,
-        observed: Iterable[str],
-        lengths: Mapping[str, float] | None = None,
-    ) -> None:
-        self.parameters, self.settings = parameters, settings
-        self._shares = _shares_of_words(parameters, lengths or {})
-        tensors = parameters.tensors
-        self._weights = [k for k in tensors if k in parameters.joints]
-        others = [k for k in tensors if k not in parameters.joints]
-        groups = [
-            {"params": [tensors[k] for k in self._weights], "weight_decay": settings.weight_decay},
-            {"params": [tensors[k] for k in others], "weight_decay": 0.0},
-        ]
-        if not settings.weight_decay:
-            groups = [{"params": list(tensors.values())}]  # one group is quicker than two
-        common: dict[str, Any] = {"lr": 1.0, "maximize": True, "fused": True}
-        betas = settings.momentum or 0.9, settings.squared_momentum
-        self._optimiser: torch.optim.Optimizer = (
-            torch.optim.SGD(groups, momentum=settings.momentum, **common)
-            if settings.optimiser == "sgd"
-            else torch.optim.AdamW(groups, betas=betas, **common)
-        )
-        self._into = self._incoming(set(observed))
-        self._averages: Natural | None = None
-        self._averaged = 0
-
-    def _incoming(self, observed: set[str]) -> dict[str, int]:
-        """The axis of the hidden units that each matrix of weights leads into.
-
-        It is the second end, unless that is an observed layer and the first is not.
-        """
-        ends = {k: [v.name in observed for v in f.scope] for k, f in self.parameters.joints.items()}
-        return {key: 0 if observes == [False, True] else 1 for key, observes in ends.items()}
-
-    @torch.no_grad()
-    def step(self, gradients: Mapping[str, Tensor], rate: float) -> None:
-        """Go one step along gradients; entries ``"mean:NAME"`` move centres."""
-        settings, parameters = self.settings, self.parameters
-        means = {k.removeprefix(MEAN): t for k, t in gradients.items() if k.startswith(MEAN)}
-        for key, tensor in parameters.tensors.items():
-            gradient = gradients[key]
-            if key in self._shares:
-                gradient = gradient * self._shares[key]
-            name = key.removeprefix("bias:")
-            if settings.sparsity_cost and key.startswith("bias:") and name in means:
-                pull = settings.sparsity_target - means[name]
-                gradient = gradient + settings.sparsity_cost * pull
-            tensor.grad = gradient
-        if settings.gradient_bound is not None:
-            torch.nn.utils.clip_grad_norm_(parameters.tensors.values(), settings.gradient_bound)
-        for group in self._optimiser.param_groups:
-            group["lr"] = rate
-        self._optimiser.step()
-        if settings.norm_bound is not None:
-            for key in self._weights:
-                self._bound(key, settings.norm_bound)
-        if settings.centring:
-            rate = settings.centring_rate
-            parameters.recentre(
-                {n: parameters.centres[n].lerp(mean, rate) for n, mean in means.items()}
-            )
-        parameters.changed()
-        if settings.averaging:
-            self._average()
-
-    def _bound(self, key: str, longest: float) -> None:
-        """Shorten the weights into each hidden unit that are too long together."""
-        weights, joint = self.parameters.tensors[key], self.parameters.joints[key]
-        rows = self.parameters.centres[joint.scope[0].name].numel()
-        matrix = weights.reshape(rows, -1)
-        weights.copy_(torch.renorm(matrix, 2, self._into[key], longest).reshape(weights.shape))
-
-    def _average(self) -> None:
-        """Let the moving averages follow the natural parameters."""
-        natural = natural_of(self.parameters.working())
-        if self._averages is None:
-            self._averages = copied(natural)
+    def check_result(self, result: Mapping[str, Tensor]) -> None:
+        """Refuse a machine that finds the rows less likely than biases alone do."""
+        if self.began is None:
             return
-        # Early averages are those of few steps, so that the random start is soon forgotten.
-        self._averaged += 1
-        decay = min(self.settings.averaging, self._averaged / (self._averaged + 9))
-        for averages, row in zip(self._averages, natural, strict=True):
-            for average, tensor in zip(averages, row, strict=True):
-                average.lerp_(tensor, 1 - decay)
-
-    def result(self) -> Natural:
-        """Return the natural parameters that training has come to: averages, if there are any."""
-        return self._averages or natural_of(self.parameters.working())
+        self.take(result)
+        reason = divergence(self.graph, self.watch.rows, self.began, self.settings.seed)
+        if reason:
+            write_natural(self.graph, self.start)
+            raise LearningError(
+                f"training diverged: {reason}; the model has the parameters that training began "
+                "with. A lower learning_rate, or more gibbs_steps, may help"
+            )
 
     def state(self) -> dict[str, Tensor]:
-        """Return parameters, centres, averages and the optimiser's tensors."""
-        state = {f"parameter:{k}": t.detach() for k, t in self.parameters.tensors.items()}
-        state.update({f"centre:{n}": c for n, c in self.parameters.centres.items()})
-        for key, tensor in self.parameters.tensors.items():
-            for name, value in self._optimiser.state.get(tensor, {}).items():
-                if isinstance(value, Tensor):
-                    state[f"optimiser:{name}:{key}"] = value
-        if self._averages is not None:
-            state["averaged"] = torch.tensor(self._averaged)
-        return state | named("average", self._averages or [])
+        """Return what the next step depends on, and what training began with."""
+        state = self.steps.state() | named(_START, self.start)
+        if self.began is not None:
+            state[_BEGAN] = torch.tensor(self.began, dtype=torch.float64)
+        return state
 
-    @torch.no_grad()
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a state."""
-        parameters = self.parameters
-        saved = part(state, "optimiser:")
-        for key, tensor in parameters.tensors.items():
-            tensor.copy_(state[f"parameter:{key}"])
-            # Copies have the alignment that fast kernels, and equal roundings, ask for.
-            moments = {
-                name.removesuffix(f":{key}"): value.to(tensor.device).clone()
-                for name, value in saved.items()
-                if name.partition(":")[2] == key
-            }
-            if moments:
-                self._optimiser.state[tensor] = moments
-        for name, centre in parameters.centres.items():
-            centre.copy_(state[f"centre:{name}"])
-        parameters.changed()
-        self._averaged = int(state.get("averaged", torch.tensor(0)))
-        self._averages = natural_named("average", state, parameters.device) or None
-
-    @torch.no_grad()
-    def is_sound(self, largest: float) -> bool:
-        """Whether every parameter is finite, and none is larger than any sensible one."""
-        tops = [t.detach().abs().amax() for t in self.parameters.tensors.values()]
-        return bool(torch.stack(tops).amax() <= largest)  # NaN is not
+        self.steps.load(state)
+        self.start = natural_named(_START, state, self.steps.parameters.device)
+        self.began = float(state[_BEGAN]) if _BEGAN in state else None
 
 
-def _shares_of_words(
-    parameters: BoltzmannParameters, lengths: Mapping[str, float]
-) -> dict[str, float]:
-    """What one word's share is of the gradients that whole documents make."""
-    shares = {f"bias:{name}": 1 / length for name, length in lengths.items()}
-    for key, joint in parameters.joints.items():
-        for variable in joint.scope:
-            if variable.name in lengths:
-                shares[key] = shares.get(key, 1.0) / lengths[variable.name]
-    return shares
+def _structure_of(graph: FactorGraph) -> dict[str, Any]:
+    """The layers and connections of a machine, as JSON has them."""
+    structure: dict[str, Any] = {}
+    for name, variable in graph.variables.items():
+        structure[name] = [variable.family, variable.cardinality, list(variable.shape)]
+    for factor in layer_factors(graph.factors):
+        key = f"{type(factor).__name__} of {' and '.join(v.name for v in factor.scope)}"
+        structure[key] = [[str(t.dtype).removeprefix("torch."), *t.shape] for t in factor.tensors()]
+    return structure
+
+
+def _first(rows: TrainingRows, settings: TrainingSettings) -> TrainingRows:
+    """A few rows, drawn once."""
+    if rows.count <= settings.monitor_rows:
+        return rows
+    generator = torch.Generator().manual_seed(settings.seed)
+    return rows.some(torch.randperm(rows.count, generator=generator)[: settings.monitor_rows])
+
+
+def _check_stopping(settings: TrainingSettings, has_validation: bool, discrete: bool) -> None:
+    lacking = {
+        "pseudo_likelihood": not discrete and "no discrete layer is observed",
+        "free_energy_gap": not has_validation and "there are no validation rows",
+        "log_likelihood": not settings.likelihood_epochs and "likelihood_epochs is empty",
+    }
+    watched = settings.stopping_monitor
+    if reason := lacking.get(watched or ""):
+        raise LearningError(f"{watched} is watched, but {reason}")

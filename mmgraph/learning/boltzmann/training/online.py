@@ -9,13 +9,14 @@ from torch import Tensor
 
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.learning.boltzmann.objective import batch_sizes, epoch_order
 from mmgraph.learning.boltzmann.objectives.contrastive_divergence import ContrastiveDivergence
-from mmgraph.learning.boltzmann.parameters import part, prefixed, with_natural, write_natural
+from mmgraph.learning.boltzmann.parameters import with_natural, write_natural
 from mmgraph.learning.boltzmann.settings import TrainingSettings
 from mmgraph.learning.boltzmann.training.divergence import divergence, independent_log_likelihood
-from mmgraph.learning.boltzmann.training.learner import Learner, ObjectiveMaker
+from mmgraph.learning.boltzmann.training.steps import ObjectiveMaker, Steps
 from mmgraph.learning.boltzmann.training_rows import TrainingRows
+from mmgraph.learning.kept_state import part, prefixed
+from mmgraph.learning.training.order import batch_sizes, epoch_order
 
 _FAR = 10.0
 """Nats a row, and as much again as biases alone give, that a batch may be less likely at least."""
@@ -41,16 +42,16 @@ class OnlineTraining:
     ) -> None:
         self.graph, self.settings, self.batches = graph, settings, 0
         self._lengths = rows.lengths() if state is None else part(state, _LENGTHS)
-        self.learner = Learner(graph, settings, objective, observed, self._lengths)
+        self.steps = Steps(graph, settings, objective, observed, self._lengths)
         if state is None:
-            self.learner.centre(rows, rows)
+            self.steps.centre(rows, rows)
         else:
             self.batches = int(state["batches"])
-            self.learner.load(state)
+            self.steps.load(state)
 
     def state(self) -> dict[str, Tensor]:
         """Return what the next batch depends on, as copies."""
-        state = prefixed(self._lengths, _LENGTHS) | self.learner.state()
+        state = prefixed(self._lengths, _LENGTHS) | self.steps.state()
         copies = {name: tensor.detach().clone() for name, tensor in state.items()}
         return copies | {"batches": torch.tensor(self.batches)}
 
@@ -63,10 +64,10 @@ class OnlineTraining:
         order = epoch_order(settings.seed, self.batches, rows.count)
         sizes = batch_sizes(rows.count, settings.batch_size, settings.blocks)
         for index in order.split(sizes):
-            self.learner.step(rows, index, rate)
-        self.learner.check_sound(f"batch {self.batches + 1}", "batch before")
+            self.steps.step(rows, index, rate)
+        self.steps.check_sound(f"batch {self.batches + 1}", "batch before")
         self.batches += 1
-        result = self.learner.ascent.result()
+        result = self.steps.ascent.result()
         if self.batches & (self.batches - 1) == 0:  # 1, 2, 4, …: so that it costs little
             factors = with_natural(self.graph, result)
             self._check_likely(FactorGraph(self.graph.variables.values(), factors), rows)
@@ -77,7 +78,7 @@ class OnlineTraining:
 
         Far, since these are fitted to the batch, which may differ from those before.
         """
-        if not isinstance(self.learner.objective, ContrastiveDivergence):
+        if not isinstance(self.steps.objective, ContrastiveDivergence):
             return
         alone = independent_log_likelihood(reached, rows)
         initial = alone - abs(alone) - _FAR

@@ -31,13 +31,15 @@ from mmgraph.graph.factors.bilinear import BilinearFactor, bilinear_factors
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.field.clamping import Clamped
 from mmgraph.inference.field.coordinate_ascent import inferred
-from mmgraph.learning.boltzmann.objective import MEAN, RandomBlocks
+from mmgraph.learning.boltzmann.objective import MEAN
 from mmgraph.learning.boltzmann.objectives.contrastive_divergence import ContrastiveDivergence
 from mmgraph.learning.boltzmann.parameters import BoltzmannParameters
 from mmgraph.learning.boltzmann.settings import TrainingSettings
-from mmgraph.learning.boltzmann.training.learner import read_rows
-from mmgraph.learning.boltzmann.training.loop import TrainingReport, train
+from mmgraph.learning.boltzmann.training.loop import train
+from mmgraph.learning.boltzmann.training.steps import read_rows
 from mmgraph.learning.boltzmann.training_rows import TrainingRows
+from mmgraph.learning.training.loop import TrainingReport
+from mmgraph.learning.training.random_blocks import RandomBlocks
 
 StageProgress = Callable[[str, int, Mapping[str, float]], None]
 _ROWS_AT_ONCE = 1000

@@ -7,10 +7,10 @@ import torch
 
 from mmgraph.graph.errors import LearningError
 from mmgraph.inference.field.clamping import Clamped
-from mmgraph.learning.boltzmann.objective import RandomBlocks
 from mmgraph.learning.boltzmann.objectives.contrastive_divergence import ContrastiveDivergence
 from mmgraph.learning.boltzmann.parameters import BoltzmannParameters, Phase
 from mmgraph.learning.boltzmann.settings import TrainingSettings
+from mmgraph.learning.training.random_blocks import RandomBlocks
 from tests.learning.boltzmann_machines import (
     all_values,
     data_of,

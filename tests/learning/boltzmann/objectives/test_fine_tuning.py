@@ -11,11 +11,12 @@ from mmgraph.inference.field.coordinate_ascent import observed_last
 from mmgraph.inference.field.initial_means import uninformed_means
 from mmgraph.inference.field.view import FieldView
 from mmgraph.inference.mean_field.mean_field import ascend
-from mmgraph.learning.boltzmann.objective import MEAN, RandomBlocks
+from mmgraph.learning.boltzmann.objective import MEAN
 from mmgraph.learning.boltzmann.objectives.fine_tuning import FineTuning
 from mmgraph.learning.boltzmann.objectives.hiding import HidingDistribution
 from mmgraph.learning.boltzmann.objectives.multi_prediction import PredictionSettings
 from mmgraph.learning.boltzmann.parameters import BoltzmannParameters
+from mmgraph.learning.training.random_blocks import RandomBlocks
 from tests.learning.multimodal_machines import (
     VISIBLE,
     multimodal_machine,

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file
 
 from mmgraph.graph.errors import LearningError
-from mmgraph.learning.boltzmann.objective import batch_sizes, block_sizes
-from mmgraph.learning.boltzmann.training.data_parallel import Processes
+from mmgraph.learning.training.data_parallel import Processes
+from mmgraph.learning.training.order import batch_sizes, block_sizes
 from tests.learning.boltzmann_runs import kept_state, main, run, tensors_of
 from tests.processes import start
 

@@ -13,8 +13,8 @@ from mmgraph.inference.field.clamping import Clamped
 from mmgraph.learning.boltzmann.objective import MEAN, Objective
 from mmgraph.learning.boltzmann.parameters import BoltzmannParameters
 from mmgraph.learning.boltzmann.settings import TrainingSettings
-from mmgraph.learning.boltzmann.training.learner import Ascent
 from mmgraph.learning.boltzmann.training.loop import train
+from mmgraph.learning.boltzmann.training.steps import Ascent
 from mmgraph.learning.boltzmann.training_rows import TrainingRows
 from tests.learning.boltzmann_machines import data_of, log_likelihood, machine
 from tests.learning.boltzmann_runs import tensors_of

@@ -9,14 +9,17 @@ from __future__ import annotations
 import atexit
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+from jaxtyping import Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import LearningError
+from mmgraph.learning.training.order import block_sizes
 
 _MESSAGE_BYTES = 1024
 _BLOCK = "block:"
@@ -68,6 +71,22 @@ class Processes:
             )
         each = count // self.count
         return range(self.rank * each, (self.rank + 1) * each)
+
+    def rows(self, batch: Int64[Tensor, " batch"], blocks: int) -> Int64[Tensor, " rows"]:
+        """Return the rows of a batch, cut into blocks, that are this process's."""
+        sizes, local = block_sizes(len(batch), blocks), self.blocks(blocks)
+        start = sum(sizes[: local.start])
+        return batch[start : start + sum(sizes[b] for b in local)]
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Let an error that stops one of the processes, up to the very end, stop the others too."""
+        try:
+            yield
+            self.check()
+        except BaseException as error:
+            self.check(error)
+            raise
 
     def check(self, error: BaseException | None = None) -> None:
         """Wait for the others; raise LearningError with the message of the first that has failed.

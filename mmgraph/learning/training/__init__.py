@@ -1,0 +1,1 @@
+"""The loop by which machines and nets learn: batches, random numbers, processes, checkpoints."""

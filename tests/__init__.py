@@ -1,0 +1,1 @@
+"""The tests; a package, lest the ``tests`` that another distribution installs hide it."""
