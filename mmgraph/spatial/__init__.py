@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         LabellingWarning,
         label_image,
     )
+    from mmgraph.spatial.patches import image_patches, principal_bands
     from mmgraph.spatial.unaries import ArrayUnary, GaussianMixtureUnary, ModuleUnary, Unary
 
 _NAMES = {
@@ -32,6 +33,7 @@ _NAMES = {
     "images.reading": "read_georeference read_image read_sensors",
     "images.writing": "write_array write_labels",
     "labelling": "FullyLabelledWarning Labelling LabellingWarning label_image",
+    "patches": "image_patches principal_bands",
     "unaries": "ArrayUnary GaussianMixtureUnary ModuleUnary Unary",
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
