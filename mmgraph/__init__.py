@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     )
     from mmgraph.networks.random_fields.markov_random_field import MarkovRandomField
     from mmgraph.predictors.bayesian_network_classifier import BayesianNetworkClassifier
+    from mmgraph.predictors.deep.deep_classifier import DeepClassifier
     from mmgraph.predictors.discretizer import Discretizer
     from mmgraph.predictors.leaves.encoder import EncoderLeaf
     from mmgraph.predictors.leaves.torch_module import TorchLeaf
@@ -109,6 +110,7 @@ _HOMES = {
     "CausalModel": "mmgraph.causal.model",
     "ConditionalRandomField": "mmgraph.networks.random_fields.conditional_random_field",
     "DeepBoltzmannMachine": "mmgraph.networks.boltzmann.deep",
+    "DeepClassifier": "mmgraph.predictors.deep.deep_classifier",
     "Deterministic": "mmgraph.graph.conditionals.deterministic_and_softmax",
     "Discretizer": "mmgraph.predictors.discretizer",
     "Effect": "mmgraph.causal.estimation.effect",
@@ -198,6 +200,7 @@ __all__ = [
     "CausalModel",
     "ConditionalRandomField",
     "DeepBoltzmannMachine",
+    "DeepClassifier",
     "Deterministic",
     "Discretizer",
     "Effect",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -24,10 +24,11 @@ class TemperedClassifier(RowClassifier):
     """A classifier that tempers the answers of one model of all modalities.
 
     The likelihood of each set of modalities that depend on each other given the target has a power,
-    at most one, under which held-out training rows are told best; powers are learned anew for each
-    set of modalities that are there.
+    at most :attr:`largest_power`, under which held-out training rows are told best; powers are
+    learned anew for each set of modalities that are there.
     """
 
+    largest_power: ClassVar[float] = 1.0
     temper: bool
     folds: int
     prior_: Float64[np.ndarray, " classes"]
@@ -123,7 +124,7 @@ class TemperedClassifier(RowClassifier):
                 torch.as_tensor(self._codes),
                 counts=torch.as_tensor(counts),
             )
-            powers[usable] = learned.numpy().clip(max=1.0)
+            powers[usable] = learned.numpy().clip(max=self.largest_power)
 
             def log_loss(trial: np.ndarray) -> float:
                 table = log_softmax(log_prior + np.tensordot(trial, said, 1), axis=1)

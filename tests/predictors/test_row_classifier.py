@@ -36,9 +36,10 @@ def rows() -> tuple[pd.DataFrame, np.ndarray]:
     return frame, labels
 
 
-@pytest.fixture(params=["pooled", "network", "wrapped", "machine"])
+@pytest.fixture(params=["pooled", "network", "wrapped", "machine", "deep"])
 def classifier(request):
     return {
+        "deep": mm.DeepClassifier(MODALITIES, members=2, width=4, training={"epochs": 1}),
         "machine": mm.MachineClassifier(MODALITIES, hidden=3, joint=2, epochs=1, folds=2),
         "pooled": mm.MultimodalClassifier(MODALITIES, leaves=("logistic",), joint=(), folds=2),
         "network": mm.BayesianNetworkClassifier(MODALITIES, folds=2),

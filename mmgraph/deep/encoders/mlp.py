@@ -9,6 +9,7 @@ import torch
 
 from mmgraph.deep.encoders.encoder import Encoder
 from mmgraph.deep.inputs.cells import Cells
+from mmgraph.deep.packs.embedding import PackedPeriodic
 from mmgraph.deep.packs.layers import Codes, PackedPerceptron
 from mmgraph.deep.packs.pack import Pack
 
@@ -18,6 +19,9 @@ class MLP(Encoder):
 
     Parameters
     ----------
+    frequencies : int
+        Of how many frequencies' waves each cell is seen, beside its value; see
+        :class:`~mmgraph.deep.packs.embedding.PackedPeriodic`.
     hidden : tuple of int
         The widths of hidden layers.
     dropout : float
@@ -31,14 +35,21 @@ class MLP(Encoder):
         shape: Sequence[int],
         width: int,
         pack: Pack,
-        hidden: tuple[int, ...] = (128,),
-        dropout: float = 0.1,
+        frequencies: int = 8,
+        hidden: Sequence[int] = (128,),
+        dropout: float = 0.3,
     ) -> None:
         super().__init__(shape, width, pack)
-        self.width = width
-        self.layers = PackedPerceptron((2 * math.prod(shape), *hidden, width), pack, dropout)
+        self.width, cells = width, math.prod(shape)
+        self.waves = PackedPeriodic(cells, pack, frequencies) if frequencies else None
+        inputs = cells * (2 + (0 if self.waves is None else self.waves.width))
+        self.layers = PackedPerceptron((inputs, *hidden, width), pack, dropout)
 
     def forward(self, cells: Cells) -> Codes:
         """Return the code of each row, as each member has it."""
         values, there = cells.values.flatten(1), cells.there.flatten(1).to(cells.values.dtype)
-        return self.layers(torch.cat([values, there - 1], 1))
+        plain = torch.cat([values, there - 1], 1)
+        if self.waves is None:
+            return self.layers(plain)
+        waves = self.waves(values, cells.there.flatten(1))
+        return self.layers(torch.cat([plain.expand(len(waves), -1, -1), waves], -1))

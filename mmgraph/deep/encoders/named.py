@@ -1,8 +1,9 @@
-"""The encoders by name."""
+"""The encoders by name, and which modality has which."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mmgraph.deep.encoders.encoder import Encoder
 from mmgraph.deep.encoders.image_cnn import ImageCNN
@@ -11,6 +12,37 @@ from mmgraph.graph.errors import LearningError, suggestion
 
 ENCODERS: Mapping[str, tuple[type[Encoder], ...]] = {"mlp": (MLP,), "cnn": (ImageCNN,)}
 """Of each name the encoders that may be meant: the first one that takes the cells is."""
+
+EncoderName = str | tuple[str, Mapping[str, Any]]
+EncoderNames = EncoderName | Mapping[str, EncoderName]
+"""A name, or with options, of all modalities or of each."""
+
+
+def chosen_encoders(
+    shapes: Mapping[str, tuple[int, ...]], names: EncoderNames
+) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return the name and the options of each modality's encoder.
+
+    Raises
+    ------
+    LearningError
+        If a modality that is named is not there, or as :func:`encoder_kind`.
+    """
+    if isinstance(names, Mapping):
+        for modality in names:
+            if modality not in shapes:
+                raise LearningError(
+                    f"there is no modality '{modality}' to be encoded{suggestion(modality, shapes)}"
+                )
+    chosen = {}
+    for modality, shape in shapes.items():
+        entry = names.get(modality, "auto") if isinstance(names, Mapping) else names
+        name, options = (entry, {}) if isinstance(entry, str) else entry
+        if name == "auto":
+            name = "mlp" if len(shape) == 1 else "cnn"
+        encoder_kind(modality, name, shape)
+        chosen[modality] = (name, dict(options))
+    return chosen
 
 
 def encoder_kind(modality: str, name: str, shape: Sequence[int]) -> type[Encoder]:

@@ -28,7 +28,7 @@ class Scores(NamedTuple):
         By each modality alone, where the fusion has heads of them, which are trained, too; of rows
         without it anything.
     shares : Tensor or None, shape (modalities + 1, members)
-        How much each of ``single``, and ``fused`` at the end, counts in training; None: equally.
+        How much each of ``single``, and ``fused`` at the end, counts in training; None: by options.
     """
 
     fused: Float[Tensor, "members rows outputs"]

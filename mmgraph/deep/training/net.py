@@ -67,6 +67,9 @@ class Net(nn.Module):
 
     def __init__(self, design: NetDesign, generator: torch.Generator) -> None:
         super().__init__()
+        for name in ("members", "width"):
+            if getattr(design, name) < 1:
+                raise LearningError(f"{name} is at least one, not {getattr(design, name)}")
         self.design, self.pack = design, Pack(design.members, generator)
         kind = named("fusion", design.fusion, FUSIONS)
         self.modalities = tuple(design.shapes)

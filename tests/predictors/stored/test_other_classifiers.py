@@ -32,7 +32,12 @@ from tests.predictors.stored.test_classifiers import (
 
 MACHINE = {"hidden": (4, 3), "joint": 3, "epochs": 1, "folds": 2}
 WRAPPED = make_pipeline(StandardScaler(), LogisticRegression())
+NET = {"members": 2, "width": 4, "training": {"epochs": 1}}
 CLASSIFIERS: dict[str, Any] = {
+    "late net": mm.DeepClassifier(MODALITIES, **NET),
+    "joint net": mm.DeepClassifier(
+        MODALITIES, encoders={"genes": ("mlp", {"frequencies": 2})}, fusion="joint", folds=0, **NET
+    ),
     "network": mm.BayesianNetworkClassifier(MODALITIES, folds=2),
     "edges": mm.BayesianNetworkClassifier(
         MODALITIES, edges=[("y", "stage"), ("y", "age"), ("stage", "age"), ("stage", "g1")],

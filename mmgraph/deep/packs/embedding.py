@@ -1,0 +1,52 @@
+"""Numbers as several smooth functions of them, by which perceptrons tell fine differences."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from mmgraph.deep.packs.layers import Codes
+from mmgraph.deep.packs.pack import Pack
+
+
+class PackedPeriodic(nn.Module):
+    """Each feature's sines and cosines of frequencies that are learned, mapped and rectified.
+
+    A feature that is missing has an embedding of its own, which is learned.
+
+    Parameters
+    ----------
+    features, frequencies, width : int
+        How many there are, of each feature; and how many numbers embed a feature.
+    scale : float
+        The deviation of initial frequencies, in cycles per standard deviation of a feature.
+
+    References
+    ----------
+    Gorishniy, Rubachev and Babenko (2022), "On embeddings for numerical features in tabular deep
+    learning", section 3.3.
+    """
+
+    def __init__(
+        self, features: int, pack: Pack, frequencies: int = 8, width: int = 8, scale: float = 0.1
+    ) -> None:
+        super().__init__()
+        self.width, inputs = width, 2 * frequencies
+        normal = torch.randn(pack.members, features, frequencies, generator=pack.generator)
+        self.frequencies = nn.Parameter(scale * normal)
+        self.weight = nn.Parameter(pack.initial(features, inputs, width, inputs=inputs))
+        self.bias = nn.Parameter(pack.initial(features, width, inputs=inputs))
+        self.missing = nn.Parameter(torch.zeros(pack.members, features, width))
+
+    def forward(
+        self, values: Float[Tensor, "rows features"], there: Bool[Tensor, "rows features"]
+    ) -> Codes:
+        """Return ``(members, rows, features * width)``."""
+        angles = 2 * math.pi * values[None, :, :, None] * self.frequencies[:, None]
+        waves = torch.cat([angles.sin(), angles.cos()], -1)
+        mapped = torch.einsum("mrfi,mfiw->mrfw", waves, self.weight) + self.bias[:, None]
+        shown = there[None, :, :, None]
+        return torch.where(shown, mapped.relu(), self.missing[:, None]).flatten(2)

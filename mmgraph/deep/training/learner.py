@@ -1,0 +1,207 @@
+"""How nets learn to tell classes: steps on rows, in the loop that machines learn by, too."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from mmgraph.data.modality_rows import ModalityRows
+from mmgraph.deep.inputs.modality_input import ModalityInput, cells_of
+from mmgraph.deep.training.augmentation import augmented
+from mmgraph.deep.training.learned_net import LearnedNet
+from mmgraph.deep.training.net import Net, NetDesign, presence
+from mmgraph.deep.training.options import NetTraining
+from mmgraph.learning.kept_state import part, prefixed
+from mmgraph.learning.training.data_parallel import Processes
+from mmgraph.learning.training.learner import Learner
+from mmgraph.learning.training.loop import Progress, run_loop
+from mmgraph.learning.training.random_blocks import RandomBlocks
+
+
+class NetLearner(Learner):
+    """A net, AdamW, and the rows that it learns from.
+
+    Members are trained on the same batches; their losses are added, so that each has the gradients
+    that it would have alone.
+    """
+
+    kind: ClassVar[str] = "a net"
+
+    def __init__(
+        self,
+        learned: LearnedNet,
+        data: ModalityRows,
+        options: NetTraining,
+        processes: Processes,
+    ) -> None:
+        self.net, self.options, self.processes = learned.net, options, processes
+        self.rows, device = len(data), learned.device
+        self.cells = {m: c.to(device) for m, c in cells_of(data, learned.inputs).items()}
+        codes = torch.as_tensor(data.codes)
+        self.labels = torch.nn.functional.one_hot(codes, self.net.design.outputs).float().to(device)
+        counts = torch.as_tensor(data.counts, dtype=torch.float32)
+        self.weights = (counts / counts.mean()).to(device)
+        self.random = RandomBlocks(
+            options.blocks, options.seed, device, processes.blocks(options.blocks)
+        )
+        self.net.pack.noise = self.random
+        groups: list[dict[str, Any]] = [
+            {"params": [], "weight_decay": options.decay},
+            {"params": [], "weight_decay": 0.0},
+        ]
+        for name, parameter in self.net.named_parameters():
+            groups[is_scale(name, parameter)]["params"].append(parameter)
+        self.optimiser = torch.optim.AdamW(groups, lr=1.0, fused=True)
+
+    def belongs_to(self) -> dict[str, dict[str, Any]]:
+        """Return the shapes of parameters, the design, and checksums of the rows."""
+        return {
+            "parameter": {name: list(p.shape) for name, p in self.parameters().items()},
+            "option": self.net.design.as_dict(),
+            "training rows of": self._checksums(),
+        }
+
+    def _checksums(self) -> dict[str, int]:
+        tensors = {m: (c.values, c.there) for m, c in self.cells.items()}
+        tensors |= {"labels": (self.labels, self.weights)}
+        checksums = {"rows": self.rows}
+        for name, parts in tensors.items():
+            total = 0
+            for tensor in parts:
+                total = zlib.crc32(tensor.cpu().contiguous().numpy().data.cast("B"), total)
+            checksums[name] = total
+        return checksums
+
+    def step(
+        self, index: Int64[Tensor, " rows"], rate: float, share: float
+    ) -> dict[str, float | Tensor]:
+        """Take a step on rows, and return their losses, summed over rows, of a member."""
+        index = index.to(self.labels.device)
+        cells = {modality: one.rows(index) for modality, one in self.cells.items()}
+        fusion = self.net.fusion
+        cells, labels = augmented(
+            cells, self.labels[index], self.options, fusion.trains_fused, self.random
+        )
+        self.net.train()
+        with torch.enable_grad():
+            losses = self._losses(cells, labels, self.weights[index])
+            gradients = torch.autograd.grad(
+                losses.sum(), list(self.net.parameters()), allow_unused=True
+            )
+        named = {
+            name: torch.zeros_like(p) if g is None else g
+            for (name, p), g in zip(self.net.named_parameters(), gradients, strict=True)
+        }
+        self.processes.check()
+        summed = self.processes.added(named, share)
+        for name, parameter in self.net.named_parameters():
+            parameter.grad = summed[name]
+        bound = self.options.gradient_bound * self.net.pack.members**0.5
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), bound)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.step()
+        return {"loss": losses.detach().mean() * len(index)}
+
+    def _losses(
+        self, cells: Mapping[str, Any], labels: Tensor, weights: Tensor
+    ) -> Float[Tensor, " members"]:
+        """The loss of each member: of the fused scores, and of those of single modalities."""
+        scores, there = self.net(cells), presence(cells)
+        losses = [
+            self._entropies(single, labels, weights * there[modality])
+            for modality, single in scores.single.items()
+        ]
+        fused = self.net.fusion.trains_fused
+        shares = [self.options.single_weight if fused else 1.0] * len(losses)
+        if fused:
+            losses.append(self._entropies(scores.fused, labels, weights))
+            shares.append(1.0)
+        counted = torch.tensor(shares, device=labels.device)[:, None]
+        return (torch.stack(losses) * (counted if scores.shares is None else scores.shares)).sum(0)
+
+    def _entropies(
+        self, scores: Tensor, labels: Tensor, weights: Tensor
+    ) -> Float[Tensor, " members"]:
+        """The mean cross-entropy of each member's scores, with smoothed labels."""
+        smoothed = labels.lerp(torch.full_like(labels, 1 / labels.shape[1]), self.options.smoothing)
+        losses = -(scores.float().log_softmax(-1) * smoothed).sum(-1)
+        # What is not there may be anything, but has no weight.
+        return (losses.masked_fill(weights == 0, 0.0) * weights).sum(1) / len(labels)
+
+    def parameters(self) -> Mapping[str, Tensor]:
+        """Return the net's parameters by name."""
+        return {name: p.detach() for name, p in self.net.named_parameters()}
+
+    def state(self) -> dict[str, Tensor]:
+        """Return parameters, the optimiser's tensors and the generators."""
+        state = dict(self.parameters())
+        for name, parameter in self.net.named_parameters():
+            for key, value in self.optimiser.state.get(parameter, {}).items():
+                state[f"optimiser:{key}:{name}"] = value
+        random = self.processes.gathered(self.random.state(), self.options.blocks)
+        return state | prefixed(random, "random:")
+
+    @torch.no_grad()
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a state."""
+        moments = part(state, "optimiser:")
+        for name, parameter in self.net.named_parameters():
+            parameter.copy_(state[name])
+            # Clones have the alignment that fast kernels, and equal roundings, ask for.
+            self.optimiser.state[parameter] = {
+                key.removesuffix(f":{name}"): value.to(parameter.device).clone()
+                for key, value in moments.items()
+                if key.partition(":")[2] == name
+            }
+        self.random.load(part(state, "random:"))
+
+
+def is_scale(name: str, parameter: Tensor) -> bool:
+    """Whether a parameter is a bias or a scale, which do not decay."""
+    return name.endswith("bias") or parameter.numel() == len(parameter) * parameter.shape[-1]
+
+
+def learn_net(
+    design: NetDesign,
+    inputs: Mapping[str, ModalityInput],
+    data: ModalityRows,
+    options: NetTraining,
+    *,
+    device: str | torch.device = "cpu",
+    directory: Path | None = None,
+    progress: Progress | None = None,
+) -> LearnedNet:
+    """Return a net that has learned to tell the target of rows.
+
+    Parameters
+    ----------
+    options : NetTraining
+        Its seed draws initial parameters and all that is random in steps.
+    device : str or torch.device
+        Where it is trained, and stays.
+    directory : path, optional
+        Where checkpoints are kept.
+    progress : callable, optional
+        Called after each epoch with its number and monitors.
+
+    Raises
+    ------
+    LearningError
+        If training diverges (in which epoch), or an encoder does not take such rows.
+    FormatError
+        If the directory keeps another training.
+    """
+    generator = torch.Generator().manual_seed(options.seed)
+    learned = LearnedNet(Net(design, generator).to(device), inputs)
+    learner = NetLearner(learned, data, options, Processes.of_environment(learned.device))
+    run_loop(learner, options, directory=directory, progress=progress)
+    learned.net.pack.noise = None
+    learned.net.eval().requires_grad_(False)
+    return learned

@@ -1,0 +1,60 @@
+"""How nets are trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mmgraph.learning.training.options import check_options
+from mmgraph.learning.training.settings import LoopSettings, Schedule
+
+
+@dataclass(frozen=True)
+class NetTraining(LoopSettings):
+    """How a net is trained: the options of :class:`LoopSettings`, and those of AdamW's steps.
+
+    Parameters
+    ----------
+    decay : float
+        The decay of weights (Loshchilov and Hutter 2019), not of biases and normalisation.
+    hiding : float
+        The share of rows of which some modalities are hidden in a step, at random, so that the net
+        learns to answer without them; for fusions whose fused scores are trained.
+    single_weight : float
+        The weight of the losses of heads of single modalities, where the fused scores have one.
+    smoothing : float
+        What share of each label is spread over all classes (Szegedy et al. 2016).
+    noise : float
+        The deviation of noise that is added to columns, in those of the training rows.
+    mixing : float
+        Up to what share two rows, and their labels, are mixed (Zhang et al. 2018, "mixup").
+    gradient_bound : float
+        The longest gradient, of all members together for each of them.
+    """
+
+    epochs: int = 60
+    batch_size: int = 64
+    learning_rate: float = 5e-3
+    schedule: Schedule = "cosine"
+    warm_up_epochs: float = 5.0
+    blocks: int = 1
+    decay: float = 1e-2
+    hiding: float = 0.5
+    single_weight: float = 0.3
+    smoothing: float = 0.0
+    noise: float = 0.2
+    mixing: float = 0.0
+    gradient_bound: float = 5.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_options(self, "[0, 1]", "hiding", "mixing")
+        check_options(self, "[0, 1)", "smoothing")
+        check_options(self, "[0, inf)", "decay", "noise", "single_weight")
+        check_options(self, "(0, inf)", "gradient_bound")
+
+    @classmethod
+    def read(cls, options: NetTraining | Mapping[str, Any] | None) -> NetTraining:
+        """Return options as they are, or those that a mapping names; as :meth:`of`."""
+        return options if isinstance(options, NetTraining) else cls.of(options or {})

@@ -1,0 +1,1 @@
+"""Nets that tell a target, whatever modalities are there."""

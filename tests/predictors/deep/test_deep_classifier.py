@@ -1,0 +1,93 @@
+"""Deep fusion as a classifier: missing modalities, members, powers, bad input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import mmgraph as mm
+from mmgraph.deep.fusion.named import FUSIONS
+from mmgraph.graph.errors import FormatError, LearningError
+from mmgraph.networks.boltzmann.answers import PriorWarning
+from tests.predictors.test_machine_classifier import MODALITIES, log_loss, patients
+
+SMALL = {"members": 2, "width": 16, "training": {"epochs": 15, "batch_size": 32}}
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_one_net_tells_by_any_modality(fusion):
+    clf = mm.DeepClassifier(MODALITIES, fusion=fusion, **SMALL).fit(*patients())
+    frame, labels = patients(300, seed=1)
+    for given in (None, ["clinical"], ["genes"]):
+        assert log_loss(clf.predict_proba(frame, given), labels) < (0.5 if given is None else 0.65)
+        names = MODALITIES if given is None else given
+        columns = [c for m in names for c in MODALITIES[m]]
+        np.testing.assert_allclose(
+            clf.predict_proba(frame[columns]), clf.predict_proba(frame, given), atol=1e-12
+        )
+
+
+def test_answers_are_the_mean_of_the_members_and_repeat():
+    frame, labels = patients()
+    clf = mm.DeepClassifier(MODALITIES, fusion="joint", folds=0, **SMALL).fit(frame, labels)
+    again = clone(clf).fit(frame, labels)
+    table = clf.predict_proba(frame)
+    np.testing.assert_array_equal(again.predict_proba(frame), table)
+    other = clone(clf).set_params(random_state=1).fit(frame, labels)
+    assert np.abs(other.predict_proba(frame) - table).max() > 1e-3
+    assert clf.net_.net.design.members == 2
+
+
+def test_a_checkpoint_holds_each_net_and_is_gone_on_from(tmp_path):
+    frame, labels = patients()
+    options = {**SMALL, "checkpoint": tmp_path}
+    clf = mm.DeepClassifier(MODALITIES, **options).fit(frame, labels)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["all", "part_0", "part_1"]
+    again = mm.DeepClassifier(MODALITIES, **options).fit(frame, labels)
+    np.testing.assert_array_equal(again.predict_proba(frame), clf.predict_proba(frame))
+    with pytest.raises(FormatError, match=r"the parameter .* was"):
+        mm.DeepClassifier(MODALITIES, **options | {"width": 8}).fit(frame, labels)
+
+
+def test_rows_of_which_nothing_is_there_get_the_shares():
+    frame, labels = patients()
+    frame.loc[::3, MODALITIES["genes"]] = np.nan
+    frame.loc[1::3, MODALITIES["clinical"]] = np.nan
+    frame.loc[:4] = np.nan
+    clf = mm.DeepClassifier(MODALITIES, folds=0, **SMALL).fit(frame, labels)
+    with pytest.warns(PriorWarning):
+        table = clf.predict_proba(frame[:5])
+    np.testing.assert_allclose(table, np.tile([0.5, 0.5], (5, 1)), atol=0.01)
+    test, truth = patients(300, seed=1)
+    assert log_loss(clf.predict_proba(test), truth) < 0.55
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fusion": "latte"}, "the fusion is none of .*'latte'"),
+        ({"encoders": "mlpp"}, "the encoder of 'clinical' is none of .*'mlpp'"),
+        ({"encoders": {"sound": "mlp"}}, "no modality 'sound' to be encoded"),
+        ({"encoders": "cnn"}, "'cnn' does not take the rows of 'clinical'"),
+        ({"training": {"epoch": 3}}, "no option 'epoch'"),
+        ({"training": {"hiding": 2.0}}, "hiding must lie in"),
+        ({"folds": 1}, "two folds or more, or none"),
+        ({"members": 0}, "members"),
+        ({"width": 0}, "width"),
+    ],
+)
+def test_unknown_options_are_named(options, message):
+    with pytest.raises(LearningError, match=message):
+        mm.DeepClassifier(MODALITIES, **options).fit(*patients())
+
+
+@parametrize_with_checks(
+    [mm.DeepClassifier(members=2, width=8, training={"epochs": 10}, folds=0)],
+    expected_failed_checks=lambda _: {
+        "check_sample_weight_equivalence_on_dense_data": "rows are dealt into batches as they are",
+    },
+)
+def test_scikit_learn_finds_nothing_wrong(estimator, check):
+    check(estimator)
