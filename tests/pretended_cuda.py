@@ -282,6 +282,8 @@ def _moved(name: str, x: Tensor, rest: list[Any], options: dict[str, Any]) -> Te
             device, rest[i] = argument.device, argument.dtype
             break
     options.pop("non_blocking", None)
+    if rest[:1] == [None]:
+        rest = rest[2:]  # modules pass no precision, and whether to wait
     if device is not None and _is_cuda(device) != isinstance(x, PretendedTensor):
         x = _ToDevice.apply(x) if _is_cuda(device) else _ToHost.apply(x)
     return Tensor.to(x, *rest, **options) if rest or options else x

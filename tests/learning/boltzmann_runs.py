@@ -11,7 +11,6 @@ after the last step. In ``threads`` mode each tells which threads it has when it
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import sys
 import time
@@ -74,16 +73,6 @@ def run(directory: str | None, mode: str = "", settings: TrainingSettings = SETT
     report = train(graph, rows_of(graph), rows_of(graph, 30), settings, objective, progress,
                    checkpoint=directory)  # fmt: skip
     return graph, report
-
-
-def kept_state(directory) -> dict:
-    """What a directory keeps of a training beside tensors; nothing before the first state."""
-    try:  # one read: the file may be replaced at any moment
-        content = (Path(directory) / "state.safetensors").read_bytes()
-    except FileNotFoundError:
-        return {}
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    return json.loads(header["__metadata__"]["document"])
 
 
 def tensors_of(graph) -> dict[str, torch.Tensor]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import time
 from dataclasses import replace
 
 import pytest
@@ -14,23 +12,15 @@ from safetensors.torch import load_file, save_file
 from mmgraph.graph.errors import FormatError
 from mmgraph.learning.boltzmann.training.loop import train
 from tests.learning.boltzmann_machines import machine
-from tests.learning.boltzmann_runs import SETTINGS, kept_state, main, rows_of, run, tensors_of
-from tests.processes import start
+from tests.learning.boltzmann_runs import SETTINGS, main, rows_of, run, tensors_of
+from tests.processes import kept_training, kill_within_training, start
 
 
 def test_training_killed_twice_gives_the_same_weights(tmp_path):
     directory, result = tmp_path / "run", tmp_path / "result"
-    for wanted in (1, 2):
+    for epoch in (1, 2):
         process = start(main, directory, result, "slow", errors=tmp_path / "errors")
-        until = time.monotonic() + 60
-        while time.monotonic() < until:  # until some more of it is done
-            if kept_state(directory).get("epoch", 0) >= wanted:
-                break
-            assert process.exitcode is None
-            time.sleep(0.005)
-        process.kill()
-        process.join()
-        assert process.exitcode == -signal.SIGKILL
+        kill_within_training(process, directory, epoch)
     assert not result.with_suffix(".0").exists()
     process = start(main, directory, result, errors=tmp_path / "errors")
     process.join(60)
@@ -116,7 +106,7 @@ def test_a_write_that_is_cut_off_leaves_the_state_before(tmp_path, monkeypatch):
     with pytest.raises(FormatError, match="no space left"):
         train(graph, rows_of(graph), None, settings, checkpoint=tmp_path)
     monkeypatch.setattr(os, "replace", real)
-    assert kept_state(tmp_path)["epoch"] == 1
+    assert kept_training(tmp_path)["epoch"] == 1
     report = train(graph, rows_of(graph), None, settings, checkpoint=tmp_path)
     assert (
         report.history

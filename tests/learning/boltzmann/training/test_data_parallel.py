@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,39 +11,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from mmgraph.graph.errors import LearningError
-from mmgraph.learning.training.data_parallel import Processes
-from mmgraph.learning.training.order import batch_sizes, block_sizes
-from tests.learning.boltzmann_runs import kept_state, main, run, tensors_of
-from tests.processes import start
+from tests.learning.boltzmann_runs import main, run, tensors_of
+from tests.processes import environments, kept_training, together
 
 ROOT = Path(__file__).parents[4]
 SCRIPT = Path(__file__).parents[2] / "boltzmann_runs.py"
 
 
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
-
-
-def environments() -> list[dict[str, str]]:
-    """What torchrun tells each of two processes."""
-    group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    return [{**group, "RANK": rank, "LOCAL_RANK": rank} for rank in "01"]
-
-
-def together(tmp_path, mode=""):
-    """Run two processes; return their exit codes and what they said."""
-    arguments = (tmp_path / "run", tmp_path / "result", mode)
-    files = [tmp_path / f"errors{rank}" for rank in range(2)]
-    processes = [
-        start(main, *arguments, errors=file, environment=environment)
-        for file, environment in zip(files, environments(), strict=True)
-    ]
-    for process in processes:
-        process.join(90)
-    return [process.exitcode for process in processes], [file.read_text() for file in files]
+def run_together(tmp_path, mode=""):
+    return together(main, tmp_path / "run", tmp_path / "result", mode, errors=tmp_path)
 
 
 def as_interpreters(tmp_path, mode):
@@ -79,7 +54,7 @@ def test_what_one_process_began_two_go_on_with(tmp_path):
     whole, _ = run(None)
     with pytest.raises(KeyboardInterrupt):
         run(str(tmp_path / "run"), "stop")
-    codes, said = together(tmp_path)
+    codes, said = run_together(tmp_path)
     assert codes == [0, 0], said
     found = load_file(tmp_path / "result.0")
     for name, tensor in tensors_of(whole).items():
@@ -87,15 +62,15 @@ def test_what_one_process_began_two_go_on_with(tmp_path):
 
 
 def test_an_error_of_one_process_stops_the_other(tmp_path):
-    codes, said = together(tmp_path, "fail")
+    codes, said = run_together(tmp_path, "fail")
     assert codes == [3, 3], said
     assert "LearningError: process 1 stopped: MmgraphError: the disk of this process" in said[0]
     assert "MmgraphError: the disk of this process is full" in said[1]
-    assert kept_state(tmp_path / "run")
+    assert kept_training(tmp_path / "run")
 
 
 def test_an_error_after_the_last_step_stops_all(tmp_path):
-    codes, said = together(tmp_path, "end")
+    codes, said = run_together(tmp_path, "end")
     assert codes == [3, 3], said
     assert "MmgraphError: the disk of the leading process is full" in said[0]
     assert "LearningError: process 0 stopped: MmgraphError: the disk of the leading" in said[1]
@@ -105,18 +80,3 @@ def test_a_process_that_dies_stops_the_other_which_leaves_no_thread(tmp_path):
     codes, said = as_interpreters(tmp_path, "threads die")
     assert codes == [3, 9], said
     assert "LearningError: process 0: another process is gone" in said[0]
-
-
-def test_blocks_are_shared_alike_or_not_at_all():
-    assert list(Processes(1, 2).blocks(4)) == [2, 3]
-    with pytest.raises(LearningError, match="2 blocks of chains cannot be shared by 3 processes"):
-        Processes(0, 3).blocks(2)
-
-
-def test_sizes_of_blocks_and_batches():
-    assert block_sizes(7, 3) == [3, 2, 2]
-    assert batch_sizes(105, 20, 2) == [20, 20, 20, 20, 20, 5]
-    assert batch_sizes(101, 20, 2) == [20, 20, 20, 20, 21]
-    assert batch_sizes(7, 20, 2) == [7]
-    with pytest.raises(LearningError, match="1 rows cannot be cut into 2 blocks"):
-        batch_sizes(1, 20, 2)
