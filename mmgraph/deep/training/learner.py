@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from mmgraph.deep.training.augmentation import augmented
 from mmgraph.deep.training.learned_net import LearnedNet
 from mmgraph.deep.training.net import Net, NetDesign, presence
 from mmgraph.deep.training.options import NetTraining
+from mmgraph.deep.training.step_memory import check_step_memory
 from mmgraph.learning.kept_state import part, prefixed
 from mmgraph.learning.training.data_parallel import Processes
 from mmgraph.learning.training.learner import Learner
@@ -32,6 +33,8 @@ class NetLearner(Learner):
     """
 
     kind: ClassVar[str] = "a net"
+    mixes_on: ClassVar[Collection[str]] = ("cuda",)
+    """The kinds of devices on which products may be in half precision: CPUs are slower by it."""
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class NetLearner(Learner):
         self.random = RandomBlocks(
             options.blocks, options.seed, device, processes.blocks(options.blocks)
         )
+        check_step_memory(self.net, self.cells, min(options.batch_size, self.rows))
         self.net.pack.noise = self.random
         groups: list[dict[str, Any]] = [
             {"params": [], "weight_decay": options.decay},
@@ -113,7 +117,10 @@ class NetLearner(Learner):
         self, cells: Mapping[str, Any], labels: Tensor, weights: Tensor
     ) -> Float[Tensor, " members"]:
         """The loss of each member: of the fused scores, and of those of single modalities."""
-        scores, there = self.net(cells), presence(cells)
+        there, place = presence(cells), self.labels.device.type
+        mixes = self.options.mixed_precision and place in self.mixes_on
+        with torch.autocast(place, torch.bfloat16, enabled=mixes):
+            scores = self.net(cells)
         losses = [
             self._entropies(single, labels, weights * there[modality])
             for modality, single in scores.single.items()

@@ -31,6 +31,8 @@ class NetTraining(LoopSettings):
         Up to what share two rows, and their labels, are mixed (Zhang et al. 2018, "mixup").
     gradient_bound : float
         The longest gradient, of all members together for each of them.
+    mixed_precision : bool
+        Whether products of matrices are in bfloat16 on GPUs; all else is in single precision.
     """
 
     epochs: int = 60
@@ -46,6 +48,7 @@ class NetTraining(LoopSettings):
     noise: float = 0.2
     mixing: float = 0.0
     gradient_bound: float = 5.0
+    mixed_precision: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -12,14 +12,14 @@ import time
 from pathlib import Path
 
 import numpy as np
-from mmgraph.deep.training.learned_net import LearnedNet
-from mmgraph.deep.training.learner import NetLearner, learn_net
-from mmgraph.deep.training.options import NetTraining
 from safetensors.torch import save_file
 
 import mmgraph as mm
 from mmgraph.deep.inputs.modality_input import fitted_inputs
+from mmgraph.deep.training.learned_net import LearnedNet
+from mmgraph.deep.training.learner import NetLearner, learn_net
 from mmgraph.deep.training.net import NetDesign
+from mmgraph.deep.training.options import NetTraining
 from mmgraph.graph.errors import MmgraphError
 
 ROWS = 70
