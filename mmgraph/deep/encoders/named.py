@@ -8,9 +8,17 @@ from typing import Any
 from mmgraph.deep.encoders.encoder import Encoder
 from mmgraph.deep.encoders.image_cnn import ImageCNN
 from mmgraph.deep.encoders.mlp import MLP
+from mmgraph.deep.encoders.rnn import RNN
+from mmgraph.deep.encoders.sequence_cnn import SequenceCNN
+from mmgraph.deep.encoders.transformer import Transformer
 from mmgraph.graph.errors import LearningError, suggestion
 
-ENCODERS: Mapping[str, tuple[type[Encoder], ...]] = {"mlp": (MLP,), "cnn": (ImageCNN,)}
+ENCODERS: Mapping[str, tuple[type[Encoder], ...]] = {
+    "mlp": (MLP,),
+    "cnn": (ImageCNN, SequenceCNN),
+    "rnn": (RNN,),
+    "transformer": (Transformer,),
+}
 """Of each name the encoders that may be meant: the first one that takes the cells is."""
 
 EncoderName = str | tuple[str, Mapping[str, Any]]

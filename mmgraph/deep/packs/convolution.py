@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from mmgraph.deep.packs.layers import Codes
@@ -16,7 +16,7 @@ Maps = Float[Tensor, "rows member_channels *space"]
 
 
 class PackedConvolution(nn.Module):
-    """A convolution of each member, over one axis or two, which keeps their lengths.
+    """A convolution of each member, over one axis or two, which keeps or divides their lengths.
 
     All members are one convolution of as many groups, which on small maps is two to five times as
     fast as products of patches. Maps with the channels of one member are the same for all of them.
@@ -25,21 +25,25 @@ class PackedConvolution(nn.Module):
     ----------
     size : tuple of int
         Of the kernel along each axis, odd.
+    stride : int
+        By what lengths are divided, and rounded up.
     """
 
-    def __init__(self, inputs: int, outputs: int, size: tuple[int, ...], pack: Pack) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, size: tuple[int, ...], pack: Pack, stride: int = 1
+    ) -> None:
         super().__init__()
         cells = inputs * math.prod(size)
         self.weight = nn.Parameter(pack.initial(outputs, inputs, *size, inputs=cells))
         self.bias = nn.Parameter(pack.initial(outputs, inputs=cells))
-        self.padding = [length // 2 for length in size]
+        self.padding, self.stride = [length // 2 for length in size], stride
 
     def forward(self, maps: Maps) -> Maps:
         """Return ``(rows, members * outputs, *space)`` of maps of each member, or of all."""
         groups = maps.shape[1] // self.weight.shape[2]
         convolve = nn.functional.conv1d if maps.ndim == 3 else nn.functional.conv2d
         weight, bias = self.weight.flatten(0, 1), self.bias.flatten()
-        return convolve(maps, weight, bias, padding=self.padding, groups=groups)
+        return convolve(maps, weight, bias, self.stride, self.padding, groups=groups)
 
 
 class PackedMapNorm(nn.Module):
@@ -54,10 +58,28 @@ class PackedMapNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(pack.members, channels))
         self.bias = nn.Parameter(torch.zeros(pack.members, channels))
 
-    def forward(self, maps: Maps) -> Maps:
-        """Return maps of mean 0 and variance 1, scaled and moved."""
+    def forward(self, maps: Maps, there: Bool[Tensor, "rows *space"] | None = None) -> Maps:
+        """Return maps of mean 0 and variance 1, scaled and moved, of which some may be outside.
+
+        Outside, where they are not there, they have no influence, and are zero.
+        """
         weight, bias = self.weight.flatten(), self.bias.flatten()
-        return nn.functional.group_norm(maps, len(self.weight), weight, bias)
+        if there is None:
+            return nn.functional.group_norm(maps, len(self.weight), weight, bias)
+        inside = there[:, None].to(maps.dtype)
+        own = (maps * inside).unflatten(1, self.weight.shape).flatten(2)
+        cells = inside.flatten(1).sum(1).clamp(min=1)[:, None, None] * self.weight.shape[1]
+        centred = own - own.sum(2, keepdim=True) / cells
+        centred = centred.view(maps.shape) * inside
+        squares = centred.unflatten(1, self.weight.shape).flatten(2).square()
+        scale = (
+            (squares.sum(2, keepdim=True) / cells + 1e-5)
+            .rsqrt()
+            .repeat_interleave(self.weight.shape[1], 1)
+        )
+        ones = (1,) * (maps.ndim - 2)
+        scaled = centred * scale.reshape(len(maps), -1, *ones)
+        return (scaled * weight.view(-1, *ones) + bias.view(-1, *ones)) * inside
 
 
 def codes_of_maps(maps: Maps, members: int) -> Codes:
