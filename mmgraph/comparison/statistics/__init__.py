@@ -1,0 +1,1 @@
+"""Whether differences between models are more than chance: in rows, folds, and data sets."""
