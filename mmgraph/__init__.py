@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         omitted_variable_bias,
     )
     from mmgraph.causal.sensitivity.table_sensitivity import table_sensitivity
+    from mmgraph.comparison.compare import compare
     from mmgraph.comparison.held_out import cross_validate
     from mmgraph.data.folds import folds, nested_folds
     from mmgraph.data.multimodal_data import MultimodalData
@@ -154,6 +155,7 @@ _HOMES = {
     "WordsLeaf": "mmgraph.predictors.leaves.words",
     "analyse_modalities": "mmgraph.causal.modalities.analyse",
     "counterfactual_bounds": "mmgraph.causal.counterfactuals.table_bounds",
+    "compare": "mmgraph.comparison.compare",
     "cross_validate": "mmgraph.comparison.held_out",
     "e_value": "mmgraph.causal.sensitivity.e_value",
     "effect_through": "mmgraph.causal.counterfactuals.nested",
@@ -243,6 +245,7 @@ __all__ = [
     "Variable",
     "WordsLeaf",
     "analyse_modalities",
+    "compare",
     "counterfactual_bounds",
     "cross_validate",
     "e_value",

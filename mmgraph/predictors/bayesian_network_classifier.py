@@ -159,8 +159,7 @@ class BayesianNetworkClassifier(TemperedClassifier):
             self.network_, self.target_ = self.network, self.target
             self._places, codes = self._states_of_network(data)
         else:
-            learning = NetworkLearning(self.edges, self.equivalent_sample_size, self.shrinkage)
-            self.network_, self.target_ = learning.learned(data), data.target.name
+            self.network_, self.target_ = self._learned(data), data.target.name
             self._places = np.arange(data.target.cardinality)
             telling_modalities(data)  # for its warnings
         told = modalities_told(data, self.network_, self.target_)
@@ -171,9 +170,14 @@ class BayesianNetworkClassifier(TemperedClassifier):
         self.prior_ = self._prior(self.network_)
         if self.temper and self.network is None:
             warn_of_groups(data)
-            self._hold_out(data, self.random_state, learning.learned)
+            self._hold_out(data, self.random_state, self._learned)
         elif self.temper:
             self._keep_held_out([(self.network_, data)], codes)
+
+    def _learned(self, data: MultimodalData) -> BayesianNetwork:
+        """The network of some rows, where none is given."""
+        learning = NetworkLearning(self.edges, self.equivalent_sample_size, self.shrinkage)
+        return learning.learned(data)
 
     @property
     def _model(self) -> BayesianNetwork:

@@ -1,0 +1,1 @@
+"""In what a question differs from the plain one: modalities left out, noise, few labels."""

@@ -1,0 +1,1 @@
+"""What can be compared, by name, each with the settings that it is tuned over."""

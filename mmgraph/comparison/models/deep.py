@@ -1,0 +1,25 @@
+"""How deep and hybrid models that are compared are made; each builder takes a seed and settings."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from mmgraph.predictors.predictor import Predictor
+
+
+def deep(seed: int, fusion: str, **options: Any) -> Predictor:
+    """Return a net of all modalities, fused so."""
+    from mmgraph.predictors.deep.deep_classifier import DeepClassifier
+
+    return DeepClassifier(fusion=fusion, random_state=seed, **options)
+
+
+def hybrid(seed: int, **options: Any) -> Predictor:
+    """Return encoders as soft evidence of a network, trained end to end."""
+    made = _class("mmgraph.predictors.deep.hybrid_classifier", "HybridClassifier")
+    return made(random_state=seed, **options)
+
+
+def _class(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(module), name)

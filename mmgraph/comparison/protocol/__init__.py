@@ -1,0 +1,1 @@
+"""Nested folds, their fits in processes of one thread, and what of them is kept."""

@@ -1,0 +1,179 @@
+"""The fits of a comparison: what each model learns from in each fold, and what it is asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmgraph.comparison.conditions.disturbance import disturbances
+from mmgraph.comparison.conditions.few_labels import SHARES, few_labels
+from mmgraph.comparison.cross_validation import CrossValidation
+from mmgraph.comparison.held_out import Situation
+from mmgraph.comparison.models.named import ModelKind, Setting
+from mmgraph.comparison.protocol.task import Task
+from mmgraph.comparison.results import Condition
+from mmgraph.data.blocks.columns import Columns
+from mmgraph.data.multimodal_data import MultimodalData
+from mmgraph.graph.errors import MmgraphError, needs
+from mmgraph.learning.kept_steps import digest
+from mmgraph.predictors.pooling.fitting import inner_folds
+
+CONDITIONS = ("subsets", "refitted", "noise", "labels")
+"""What may be asked beside all modalities as they are."""
+INNER_FOLDS = 3
+PLAIN = Condition()
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What is compared, and how.
+
+    Attributes
+    ----------
+    kinds : tuple of ModelKind
+    splits : tuple of CrossValidation
+    sets : tuple of tuple of str
+        The modalities that are there at test time; all of them come first.
+    conditions : collection of str
+        Of :data:`CONDITIONS`.
+    seed : int
+        Of models, inner folds, what is disturbed, and which rows are few.
+    tune : bool
+        Whether inner folds choose settings.
+    directory : Path, optional
+        Where outcomes are kept, by digests of all that they depend on.
+    """
+
+    kinds: tuple[ModelKind, ...]
+    splits: tuple[CrossValidation, ...]
+    sets: tuple[Situation, ...]
+    conditions: Collection[str]
+    seed: int
+    tune: bool
+    directory: Path | None
+
+    @property
+    def modalities(self) -> Situation:
+        """All of them."""
+        return self.sets[0]
+
+    def settings(self, kind: ModelKind) -> tuple[Setting, ...]:
+        """Return the settings of a model that are tried."""
+        return kind.settings if self.tune else kind.settings[:1]
+
+    def fits(self, kind: ModelKind) -> int:
+        """Return how many fits a model takes in all."""
+        tried = len(self.settings(kind))
+        inner = 0 if tried < 2 else tried * INNER_FOLDS
+        in_fold = 1 + len(self._sets_refitted) + len(self._shares)
+        return sum(len(split.folds) for split in self.splits) * (in_fold + inner)
+
+    @property
+    def _sets_refitted(self) -> Sequence[Situation]:
+        return self.sets[1:] if "refitted" in self.conditions else ()
+
+    @property
+    def _shares(self) -> Sequence[float]:
+        return SHARES if "labels" in self.conditions else ()
+
+    def inner(self, kind: ModelKind, split: int, fold: int) -> list[Task]:
+        """Return the fits by which a setting is chosen: of each setting, one in each inner fold.
+
+        Inner folds are of the training rows alone, and of whole groups where outer ones are.
+        """
+        training, _ = self.splits[split].folds[fold]
+        parts = inner_folds(self.splits[split].data.rows(training), INNER_FOLDS, self.seed)
+        return [
+            self._task(
+                (kind, setting), (split, fold), f"setting {number + 1}, inner fold {part + 1}",
+                (training[learned], training[held]), Condition(),
+            )
+            for number, setting in enumerate(kind.settings)
+            for part, (learned, held) in enumerate(parts)
+        ]  # fmt: skip
+
+    def outer(self, kind: ModelKind, setting: Setting, split: int, fold: int) -> list[Task]:
+        """Return the fits whose answers count: of all rows and modalities first."""
+        chosen, place = (kind, setting), (split, fold)
+        data, rows = self.splits[split].data, self.splits[split].folds[fold]
+        plain = self._task(chosen, place, "", rows, Condition())
+        asked = [(given, PLAIN) for given in self.sets]
+        if "noise" in self.conditions:
+            asked += [(self.modalities, condition) for condition in disturbances(data)]
+        tasks = [self._keyed(replace(plain, questions=tuple(asked)))]
+        for given in self._sets_refitted:
+            what = f"refitted on {', '.join(given)}"
+            tasks.append(self._task(chosen, place, what, rows, Condition("refitted"), given))
+        training, test = rows
+        for share in self._shares:
+            # Few labels are too few to choose by: the default setting learns from them.
+            few = training[few_labels(data.rows(training), share, self.seed)]
+            condition = Condition("labels", "", share)
+            default = (kind, kind.settings[0])
+            tasks.append(self._task(default, place, f"{share:.0%} of rows", (few, test), condition))
+        return tasks
+
+    def _task(
+        self,
+        chosen: tuple[ModelKind, Setting],
+        place: tuple[int, int],
+        what: str,
+        rows: tuple[np.ndarray, np.ndarray],
+        condition: Condition,
+        given: Situation | None = None,
+    ) -> Task:
+        (kind, setting), (split, fold) = chosen, place
+        modalities = self.modalities if given is None else given
+        where = self.splits[split].fold_name(fold)
+        name = re.sub(r"\W+", "_", f"{kind.name}_{self.splits[split].step(fold)}_{what}")
+        return self._keyed(
+            Task(
+                name.rstrip("_"), ", ".join(filter(None, (kind.name, where, what))), kind.name,
+                kind.predictor(setting, self.seed), split, fold, *rows, modalities,
+                ((modalities, condition),), self.seed + fold,
+            )
+        )  # fmt: skip
+
+    def _keyed(self, task: Task) -> Task:
+        """The task with the digest of all that its answers depend on, where these are kept."""
+        if self.directory is None:
+            return task
+        document = {
+            "data": self._data_digests[task.split], "model": _object_digest(task.predictor),
+            "modalities": task.modalities, "questions": task.questions, "seed": task.seed,
+        }  # fmt: skip
+        total = digest(document, [task.training, task.test])
+        return replace(task, name=f"{task.name[:120]}_{total[:12]}", digest=total)
+
+    @cached_property
+    def _data_digests(self) -> tuple[str, ...]:
+        """Of the data of each split: the rows, and what their columns and labels are called."""
+        return tuple(_data_digest(split.data) for split in self.splits)
+
+
+def _data_digest(data: MultimodalData) -> str:
+    names = {m: block.parts(m) for m, block in data.blocks.items() if isinstance(block, Columns)}
+    kinds = [type(block).__name__ for block in data.blocks.values()]
+    target = [data.target.name, *data.target.labels]
+    return digest([data.modalities, kinds, names, target], data.arrays())
+
+
+def _object_digest(predictor: Any) -> str:
+    """Of a predictor that has not learned: its class and parameters."""
+    with needs("data", "scikit-learn", "comparisons"):
+        from joblib import hash as object_hash
+
+    try:
+        kind = f"{type(predictor).__module__}.{type(predictor).__qualname__}"
+        return f"{kind} {object_hash(predictor)}"
+    except Exception as error:
+        raise MmgraphError(
+            f"{type(predictor).__name__} cannot be told from others of its kind ({error}), so that "
+            "what it answers cannot be kept: compare without a directory"
+        ) from None

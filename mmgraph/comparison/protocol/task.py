@@ -1,0 +1,159 @@
+"""One fit of a comparison, and what is asked of it: the unit of work, and of what is kept."""
+
+from __future__ import annotations
+
+import copy
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from mmgraph.comparison.conditions.disturbance import LEVELS, disturbed
+from mmgraph.comparison.held_out import Situation
+from mmgraph.comparison.results import Condition
+from mmgraph.data.multimodal_data import MultimodalData
+from mmgraph.graph.errors import LearningError, MissingExtraError, MmgraphError
+
+Question = tuple[Situation, Condition]
+"""The modalities that are there at test time, and what is disturbed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A model, the rows that it learns from, and questions about those that it is tested on.
+
+    Attributes
+    ----------
+    name : str
+        Of its file; it begins with the model, split and fold.
+    text : str
+        What progress says.
+    model : str
+    predictor : Predictor
+        Not yet fitted; a copy learns.
+    split : int
+        The place of its data among those of the splits.
+    fold : int
+    training, test : ndarray
+        Rows of these data.
+    modalities : tuple of str
+        Those that the model is fitted to.
+    questions : tuple of Question
+    seed : int
+        Of what is disturbed.
+    digest : str
+        Of all that the answers depend on.
+    """
+
+    name: str
+    text: str
+    model: str
+    predictor: Any = field(repr=False)
+    split: int
+    fold: int
+    training: Int64[np.ndarray, " training"]
+    test: Int64[np.ndarray, " test"]
+    modalities: Situation
+    questions: tuple[Question, ...]
+    seed: int
+    digest: str = ""
+
+
+class Outcome(NamedTuple):
+    """What a task came to.
+
+    Attributes
+    ----------
+    tables : ndarray, shape (questions, test rows, classes)
+        The probabilities, zero of questions that failed; of a fit that failed there are none.
+    costs : mapping of str to float
+        ``train_seconds`` of CPU time, ``rows_per_second``.
+    failures : mapping of int to str
+        Why a question, by its place, is not answered; of the fit -1.
+    lasting : bool
+        Whether failures would be the same another time.
+    """
+
+    tables: Float64[np.ndarray, "questions rows classes"]
+    costs: Mapping[str, float]
+    failures: Mapping[int, str]
+    lasting: bool = True
+
+
+FIT = -1
+"""The place of the fit among what may fail."""
+
+
+def outcome_of(task: Task, data: MultimodalData) -> Outcome:
+    """Fit the model of a task, and ask it; what fails is named, and the rest goes on."""
+    data = _with_modalities(data, task.modalities)
+    training, test = data.rows(task.training), data.rows(task.test)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they count the rows of a fold
+        began = time.process_time()
+        try:
+            fitted = copy.deepcopy(task.predictor).fit(training)
+        except Exception as error:
+            return Outcome(np.zeros((0, 0, 0)), {}, {FIT: _said(error)}, _lasts(error))
+        train_seconds = time.process_time() - began
+        shape = (len(task.questions), len(test), data.target.cardinality)
+        tables, failures, lasting = np.zeros(shape), {}, True
+        seconds = []
+        for place, (given, condition) in enumerate(task.questions):
+            try:
+                rows = test
+                if condition.kind in LEVELS:
+                    rows = disturbed(test, condition, training, task.seed)
+                began = time.process_time()
+                said = fitted.predict_proba(rows, given=given)
+                seconds.append(time.process_time() - began)
+                tables[place] = _checked(said, fitted, data)
+            except Exception as error:
+                failures[place] = _said(error)
+                lasting &= _lasts(error)
+    # What is learned when a set of modalities is first asked for is learning still: the quickest
+    # answers are those that learn nothing.
+    rate = len(test) / max(min(seconds, default=np.inf), 1e-6)
+    costs = {"train_seconds": train_seconds, "rows_per_second": rate}
+    return Outcome(tables, costs, failures, lasting)
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, MmgraphError) else f"{type(error).__name__}: {error}"
+
+
+def _lasts(error: Exception) -> bool:
+    """Whether an error is of the model and the data, not of what is installed, or unforeseen."""
+    return isinstance(error, MmgraphError) and not isinstance(error, MissingExtraError)
+
+
+def _with_modalities(data: MultimodalData, modalities: Situation) -> MultimodalData:
+    """Data that have some modalities alone, as if the others had never been measured."""
+    if modalities == data.modalities:
+        return data
+    return replace(data, blocks={m: data.blocks[m] for m in modalities})
+
+
+def _checked(said: Any, fitted: Any, data: MultimodalData) -> Float64[np.ndarray, "rows classes"]:
+    """Probabilities in the order of the target's labels; a class that a model does not know has
+    none.
+    """
+    labels = list(map(str, data.target.labels))
+    classes = [str(label) for label in np.asarray(getattr(fitted, "classes_", labels)).tolist()]
+    table = np.asarray(said, np.float64)
+    if table.ndim != 2 or table.shape[1] != len(classes):
+        raise LearningError(f"answers are of shape {table.shape}, not (rows, {len(classes)})")
+    unknown = [label for label in classes if label not in labels]
+    if unknown:
+        raise LearningError(f"it tells the class '{unknown[0]}', none of {', '.join(labels)}")
+    wrong = np.flatnonzero(~np.isfinite(table).all(1) | (table < 0).any(1) | (table.sum(1) <= 0))
+    if len(wrong):
+        answer = table[wrong[0]].tolist()
+        raise LearningError(f"test row {wrong[0]} is answered by {answer}, no probabilities")
+    placed = np.zeros((len(table), len(labels)))
+    placed[:, [labels.index(label) for label in classes]] = table / table.sum(1, keepdims=True)
+    return placed
