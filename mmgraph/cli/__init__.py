@@ -20,6 +20,7 @@ from mmgraph.cli.causal.analyse import analyse
 from mmgraph.cli.causal.effect import effect
 from mmgraph.cli.causal.identify import identify
 from mmgraph.cli.common import SeveralValues, say
+from mmgraph.cli.comparison.compare import compare
 from mmgraph.cli.interruption import Interrupted
 from mmgraph.cli.tables.learn import learn
 from mmgraph.cli.tables.new import new
@@ -78,6 +79,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "new": new,
     "learn": learn,
     "predict": predict,
+    "compare": compare,
     "analyse": analyse,
     "identify": identify,
     "effect": effect,

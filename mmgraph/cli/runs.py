@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +20,7 @@ from mmgraph.cli.common import (
 from mmgraph.cli.interruption import steps_kept
 from mmgraph.cli.tables.classifiers import leaf_words
 
-_COLUMNS = {
+COLUMNS = {
     "boltzmann_machine": (
         "split", "given", "imputed", "representation", "accuracy",
         "expected_calibration_error", "calibration_error_by_chance", "mean_squared_error",
@@ -28,6 +28,10 @@ _COLUMNS = {
     "classification": (
         "split", "given", "log_loss", "accuracy", "expected_calibration_error",
         "debiased_calibration_error", "calibration_error_by_chance",
+    ),
+    "comparison": (
+        "split", "model", "given", "log_loss", "accuracy", "debiased_calibration_error",
+        "train_seconds",
     ),
     "gaussian_network": ("split", "model", "experiment", "log_likelihood", "rmse", "r_squared"),
     "land_cover": (
@@ -73,17 +77,12 @@ def run(
                 "results", "leaves", "chosen", "leak", "effect", "words")  # fmt: skip
         print_json({key: report[key] for key in keys if key in report})
         return
-    columns = _COLUMNS.get(report["kind"]) or tuple(report["results"][0])
+    # Of a comparison, rows as they are: noise and few labels stand in its page.
+    rows = [row for row in report["results"] if row.get("condition", "none") == "none"]
+    columns = COLUMNS.get(report["kind"]) or tuple(rows[0])
     if report["kind"] == "boltzmann_machine":  # whose rows are of several kinds
-        columns = tuple(c for c in columns if any(c in row for row in report["results"]))
-    if {row.get("split") for row in report["results"]} == {"random"}:
-        columns = tuple(c for c in columns if c != "split")
-    print_table(
-        [_heading(column) for column in columns],
-        [[_cell(row, column) for column in columns] for row in report["results"]],
-        _title(report),
-        pad_edge=False,
-    )
+        columns = tuple(c for c in columns if any(c in row for row in rows))
+    print_rows(columns, rows, _title(report))
     if "calibration_error_by_chance" in columns:
         typer.echo(_NOTE)
     for groups in dict.fromkeys(row["groups"] for row in report["results"] if row.get("groups")):
@@ -96,6 +95,18 @@ def run(
     list_written(report["files"])
     if fitted := [file for file in report["files"] if Path(file).name == "model.mmgraph"]:
         say(f"`mmgraph predict {fitted[0]} ROWS.csv` answers for other rows")
+
+
+def print_rows(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], title: str) -> None:
+    """Print some figures of rows of results, without the split where there is one alone."""
+    if {row.get("split") for row in rows} == {"random"}:
+        columns = tuple(column for column in columns if column != "split")
+    print_table(
+        [_heading(column) for column in columns],
+        [[_cell(row, column) for column in columns] for row in rows],
+        title,
+        pad_edge=False,
+    )
 
 
 def _title(report: Mapping[str, Any]) -> str:

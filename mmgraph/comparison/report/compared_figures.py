@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from mmgraph.comparison.report.differences import Difference, difference_of
+from mmgraph.comparison.report.differences import ROPE, Difference, PairedRows
 from mmgraph.comparison.results import About, Answers, Condition, Failure, Tested
 from mmgraph.graph.errors import MmgraphError, check_choice, suggestion
-from mmgraph.learning.prediction.noise import figures_with_noise
+from mmgraph.learning.prediction.prediction_figures import prediction_figures
 
 PLAIN = Condition()
 PRIOR = "prior"
 """The model that knows the shares of the classes alone."""
+DISTURBED = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "brier_score")
+"""The figures of conditions other than the plain one."""
 _COSTS = ("train_seconds", "rows_per_second", "peak_bytes", "parameters")
 
 Given = tuple[str, ...]
@@ -140,6 +142,7 @@ class ComparedFigures:
     def _row(self, one: Answers) -> dict[str, Any]:
         tested = self.of_split(one.split)
         plain = one.condition == PLAIN
+        metrics = None if plain else DISTURBED
         return {
             "model": one.model,
             "family": one.family,
@@ -148,20 +151,26 @@ class ComparedFigures:
             "condition": one.condition.kind,
             "modality": one.condition.modality or None,
             "level": one.condition.level,
-            **figures_with_noise(one.probabilities, tested.codes, tested.groups),
+            **prediction_figures(one.probabilities, tested.codes, tested.groups, metrics),
             **{key: one.costs.get(key) if plain else None for key in _COSTS},
         }
 
-    def difference(self, a: Answers, b: Answers, metric: str = "log_loss") -> Difference:
+    def difference(
+        self, a: Answers, b: Answers, metric: str = "log_loss", rope: float = ROPE
+    ) -> Difference:
         """Return how answers ``a`` differ from ``b`` in the same split, kept once computed."""
-        key = (id(a), id(b), metric)
+        key = (id(a), id(b), metric, rope)
         if key not in self._differences:
-            self._differences[key] = difference_of(a, b, self.of_split(a.split), metric)
+            self._differences[key] = self._paired[a.split].difference(a, b, metric, rope)
         return self._differences[key]
 
     @cached_property
-    def _differences(self) -> dict[tuple[int, int, str], Difference]:
+    def _differences(self) -> dict[tuple[int, int, str, float], Difference]:
         return {}
+
+    @cached_property
+    def _paired(self) -> dict[str, PairedRows]:
+        return {one.split: PairedRows(one) for one in self.tested}
 
     def checked_model(self, model: str) -> str:
         """Return the name of a model that answers, or refuse it."""
@@ -178,3 +187,23 @@ class ComparedFigures:
         asked = [self.find(model, split) for model in self.models]
         chosen = [one for one in asked if one and (not families or one.family in families)]
         return sorted(chosen, key=lambda one: float(self.row(one)["log_loss"]))
+
+    def pareto_front(self, split: str) -> list[str]:
+        """Return the models that none is both quicker to fit than and better by log-loss.
+
+        Of those whose seconds were measured, the quickest first.
+        """
+        points = {
+            one.model: (one.costs["train_seconds"], float(self.row(one)["log_loss"]))
+            for one in self.answers_given_all(split)
+            if "train_seconds" in one.costs
+        }
+        front = [
+            model
+            for model, (seconds, loss) in points.items()
+            if not any(
+                other[0] <= seconds and other[1] <= loss and other != (seconds, loss)
+                for other in points.values()
+            )
+        ]
+        return sorted(front, key=lambda model: points[model])

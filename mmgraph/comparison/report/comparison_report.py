@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import json
+import os
+from pathlib import Path
 from typing import Any
 
 from mmgraph.comparison.report.compared_figures import ComparedFigures
-from mmgraph.comparison.report.differences import METRICS, ROPE, Difference, difference_of
+from mmgraph.comparison.report.differences import METRICS, ROPE, Difference
+from mmgraph.comparison.report.page import content, page
+from mmgraph.comparison.report.words import paragraphs
 from mmgraph.graph.errors import MmgraphError, needs
+from mmgraph.graph.storage.whole_files import checked_suffix, write_text
 
 _SHOWN = ("model", "accuracy", "log_loss", "debiased_calibration_error", "train_seconds")
 
@@ -65,17 +71,57 @@ class ComparisonReport(ComparedFigures):
             import pandas
         if self.checked_model(a) == self.checked_model(b):
             raise MmgraphError(f"'{a}' differs from itself in nothing")
-        lines = [_line(one) for one in self._pair(a, b, rope)]
-        return pandas.DataFrame(lines)
+        records = [one.as_record() for one in self._pair(a, b, rope)]
+        return pandas.DataFrame([{**r, "given": ", ".join(r["given"])} for r in records])
 
     def _pair(self, a: str, b: str, rope: float) -> list[Difference]:
         """The differences of two models wherever both were asked of rows as they are."""
         places = [(split, given) for split in self.splits for given in self.sets(split)]
         return [
-            difference_of(one, other, self.of_split(split), metric, rope)
+            self.difference(one, other, metric, rope)
             for (split, given), metric in itertools.product(places, METRICS)
             if (one := self.find(a, split, given)) and (other := self.find(b, split, given))
         ]
+
+    def words(self) -> list[str]:
+        """Return paragraphs about each split, costs and failures, put together from the numbers.
+
+        They say which models are best and which cannot be told apart from these, where graphical
+        models lose, where fusion loses to its best part, what is lost when modalities are missing
+        or disturbed, and what is not calibrated.
+        """
+        return paragraphs(self)
+
+    def to_json(self) -> str:
+        """Return every number as JSON: rows, differences, curves, Shapley values and so on."""
+        return json.dumps(content(self), indent=1, allow_nan=False) + "\n"
+
+    def write(self, path: str | os.PathLike[str]) -> list[str]:
+        """Write the page, one file that works offline, prints and reads on a telephone.
+
+        Parameters
+        ----------
+        path : str or path
+            A name that ends in ``.html``; all numbers go to the same name in ``.json``. What is
+            there is replaced.
+
+        Returns
+        -------
+        list of str
+            The files written.
+
+        Raises
+        ------
+        FormatError
+            If the ending is another, or the place cannot be written.
+        MissingExtraError
+            If jinja2 or matplotlib is not installed.
+        """
+        checked_suffix(path, (".html",))
+        files = {Path(path): page(self), Path(path).with_suffix(".json"): self.to_json()}
+        for file, text in files.items():
+            write_text(file, text)
+        return [str(file) for file in files]
 
     def __repr__(self) -> str:
         lines = []
@@ -89,12 +135,6 @@ class ComparisonReport(ComparedFigures):
                 for line in cells
             ]
         return "\n".join(lines)
-
-
-def _line(one: Difference) -> dict[str, Any]:
-    verdict = {1: f"{one.a} is better", -1: f"{one.b} is better", 0: "cannot be told apart"}
-    line = {**one._asdict(), "given": ", ".join(one.given), "verdict": verdict[one.verdict]}
-    return {key: value for key, value in line.items() if key not in ("units", "grouped")}
 
 
 def _cell(value: object) -> str:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
-from scipy import stats
+from jaxtyping import Float, Float64
 
 from mmgraph.comparison.results import Answers, Tested
+from mmgraph.comparison.statistics.folds import (
+    check_rope,
+    corrected_t_test,
+    correlated_t_posterior,
+)
 from mmgraph.graph.errors import MmgraphError, check_choice
 from mmgraph.learning.prediction.metrics import negative_log_likelihoods
 
@@ -71,60 +76,89 @@ class Difference(NamedTuple):
         sure = not self.grouped or self.units >= FEW_GROUPS or (self.p_value or 1.0) < _BELOW
         return METRICS[self.metric] * int(np.sign(self.difference)) if outside and sure else 0
 
+    def as_record(self) -> dict[str, Any]:
+        """Return the fields but for the resampled units, and the verdict in words."""
+        words = {1: f"{self.a} is better", -1: f"{self.b} is better"}
+        record = {**self._asdict(), "verdict": words.get(self.verdict, "cannot be told apart")}
+        return {key: value for key, value in record.items() if key not in ("units", "grouped")}
 
-def difference_of(
-    a: Answers, b: Answers, tested: Tested, metric: str = "log_loss", rope: float = ROPE
-) -> Difference:
-    """Return how answers ``a`` to the tested rows differ from answers ``b``.
 
-    Raises
-    ------
-    MmgraphError
-        If there is no such metric, or the region of equivalence is negative.
+class PairedRows:
+    """The tested rows of a split, by which answers are compared; samples of them are drawn once.
+
+    Samples are those of a bootstrap over rows or, of a grouped split, over groups. All answers are
+    compared in the same ones, so that the interval of a difference of two means comes from the
+    means of each.
     """
-    check_choice("metric", metric, METRICS, MmgraphError)
-    if not rope >= 0:
-        raise MmgraphError(f"the region of practical equivalence cannot be {rope} wide")
-    apart = row_values(a, tested, metric) - row_values(b, tested, metric)
-    low, high, units = _interval(apart, tested.groups)
-    return Difference(
-        *(a.split, a.given, metric, a.model, b.model, float(apart.mean()), low, high),
-        *_over_folds(METRICS[metric] * apart, tested, rope),
-        units,
-        tested.groups is not None,
-    )
 
+    def __init__(self, tested: Tested, draws: int = _DRAWS, seed: int = _SEED) -> None:
+        self.tested, self.draws, self.seed = tested, draws, seed
+        groups = tested.groups
+        index = (
+            np.arange(len(tested.rows))
+            if groups is None
+            else np.unique(groups, return_inverse=True)[1]
+        )
+        self._index, self.units = index, int(index.max()) + 1
+        self._means: dict[tuple[int, str], tuple[Answers, np.ndarray]] = {}
 
-def _interval(
-    apart: Float[np.ndarray, " rows"], groups: Int[np.ndarray, " rows"] | None
-) -> tuple[float, float, int]:
-    """The interval of a mean by bootstrap over rows or groups, and how many there are."""
-    place = np.arange(len(apart)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    sizes, sums = np.bincount(place), np.bincount(place, apart)
-    units = len(sizes)
-    drawn = np.random.default_rng(_SEED).multinomial(units, np.full(units, 1 / units), _DRAWS)
-    low, high = np.quantile((drawn @ sums) / (drawn @ sizes), (0.025, 0.975))
-    return float(low), float(high), units
+    def difference(
+        self, a: Answers, b: Answers, metric: str = "log_loss", rope: float = ROPE
+    ) -> Difference:
+        """Return how answers ``a`` differ from answers ``b``.
 
+        Raises
+        ------
+        MmgraphError
+            If there is no such metric, or the region of equivalence is negative.
+        """
+        check_choice("metric", metric, METRICS, MmgraphError)
+        check_rope(rope)
+        apart = row_values(a, self.tested, metric) - row_values(b, self.tested, metric)
+        samples = self._sampled(a, metric) - self._sampled(b, metric)
+        low, high = np.quantile(samples, (0.025, 0.975))
+        return Difference(
+            *(a.split, a.given, metric, a.model, b.model, float(apart.mean())),
+            *(float(low), float(high)),
+            *self._over_folds(METRICS[metric] * apart, rope),
+            self.units,
+            self.tested.groups is not None,
+        )
 
-def _over_folds(
-    better: Float[np.ndarray, " rows"], tested: Tested, rope: float
-) -> tuple[float | None, float | None, float | None, float | None]:
-    """The p-value of the corrected t-test, and the chances that it is better, the same, worse."""
-    numbers = np.unique(tested.folds)
-    if len(numbers) < 2:
-        return None, None, None, None
-    folds = np.array([better[tested.folds == number].mean() for number in numbers])
-    spread = folds.std(ddof=1)
-    if spread == 0:
-        mean = folds.mean()
-        chances = (float(mean > rope), float(abs(mean) <= rope), float(mean < -rope))
-        return float(mean == 0), *chances
-    ratio = len(tested.rows) / len(numbers) / np.mean(tested.training_rows)
-    student = stats.t(len(folds) - 1, folds.mean(), spread * np.sqrt(1 / len(folds) + ratio))
-    below, above = float(student.cdf(-rope)), float(student.sf(rope))
-    p_value = 2 * min(float(student.cdf(0)), float(student.sf(0)))
-    return p_value, above, 1 - below - above, below
+    def _sampled(self, answers: Answers, metric: str) -> Float[np.ndarray, " draws"]:
+        """The mean of what rows add to a metric, in each sample."""
+        key = (id(answers), metric)
+        if key not in self._means:  # the answers are kept, too, lest others get their identity
+            sums = np.bincount(self._index, row_values(answers, self.tested, metric))
+            self._means[key] = answers, (self._counts @ sums) / self._sizes
+        return self._means[key][1]
+
+    @cached_property
+    def _counts(self) -> Float64[np.ndarray, "draws units"]:
+        """How often each row, or group, is in each sample."""
+        generator = np.random.default_rng(self.seed)
+        drawn = generator.integers(self.units, size=(self.draws, self.units))
+        drawn += np.arange(self.draws)[:, None] * self.units
+        counts = np.bincount(drawn.ravel(), minlength=self.draws * self.units)
+        return counts.reshape(self.draws, self.units).astype(np.float64)
+
+    @cached_property
+    def _sizes(self) -> Float64[np.ndarray, " draws"]:
+        return self._counts @ np.bincount(self._index)
+
+    def _over_folds(
+        self, better: Float[np.ndarray, " rows"], rope: float
+    ) -> tuple[float | None, float | None, float | None, float | None]:
+        """The p-value of the corrected t-test, and the chances of better, the same, worse."""
+        numbers, fold, counts = np.unique(
+            self.tested.folds, return_inverse=True, return_counts=True
+        )
+        if len(numbers) < 2:
+            return None, None, None, None
+        means = np.bincount(fold, better) / counts
+        ratio = float(counts.mean() / np.mean(self.tested.training_rows))
+        p_value = corrected_t_test(means, ratio).p_value
+        return p_value, *correlated_t_posterior(means, ratio, rope)
 
 
 def row_values(answers: Answers, tested: Tested, metric: str) -> Float[np.ndarray, " rows"]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from mmgraph.causal.modalities.analysis import ModalityAnalysis
 from mmgraph.causal.modalities.estimate import Estimate
+from mmgraph.plots.pages.wording import counted, listed
 
 _NEGLIGIBLE = 0.005
 """Bits that are not worth a sentence."""
@@ -34,14 +35,14 @@ def in_words(analysis: ModalityAnalysis) -> str:
     share = whole.information.value / analysis.entropy if analysis.entropy > 0 else 0.0
     parts = [
         f"There are {analysis.entropy:.2f} bits to tell about {analysis.target}, "
-        f"{_basis(analysis)}. {'Together ' if several else ''}{_listed(order)} "
+        f"{_basis(analysis)}. {'Together ' if several else ''}{listed(order)} "
         f"tell{'' if several else 's'} {_with_interval(whole.information)} bits, "
         f"{max(share, 0):.0%} of that, and name{'' if several else 's'} the right state in "
         f"{whole.accuracy.value:.1%} of cases."
     ]
     if several:
         alone = [f"{name} {_with_interval(analysis.information[name])}" for name in order[:_FEW]]
-        more = "" if len(order) <= _FEW else f", and {_counted(len(order) - _FEW, 'other')} less"
+        more = "" if len(order) <= _FEW else f", and {counted(len(order) - _FEW, 'other')} less"
         parts.append(f"Alone, in bits: {', '.join(alone)}{more}.")
         parts += _additions(analysis, order)
     for (a, b), atoms in list(analysis.pairs.items())[:3]:
@@ -78,7 +79,7 @@ def compared(analyses: Mapping[str, ModalityAnalysis]) -> str:
             for name in before.names[:_FEW]
         ]
         if len(before.names) > _FEW:
-            changes.append(f"and {_counted(len(before.names) - _FEW, 'other')}")
+            changes.append(f"and {counted(len(before.names) - _FEW, 'other')}")
         told = [_bits(one.whole.information.value) for one in (before, after)]
         parts.append(
             f"With {title} instead of {first}, what all {units(after)} tell goes from {told[0]} "
@@ -88,7 +89,7 @@ def compared(analyses: Mapping[str, ModalityAnalysis]) -> str:
         worse = [n for n in after.names if after.information[n].value < -_NEGLIGIBLE]
         if worse:
             parts.append(
-                f"Alone, {_listed(worse)} there tell{'s' if len(worse) == 1 else ''} less than "
+                f"Alone, {listed(worse)} there tell{'s' if len(worse) == 1 else ''} less than "
                 "nothing: the model is surer than new rows allow."
             )
     return " ".join(parts)
@@ -105,7 +106,7 @@ def _additions(analysis: ModalityAnalysis, order: list[str]) -> list[str]:
         )
     needless = [n for n in order if abs(given[n].value) < _NEGLIGIBLE]
     if needless:
-        parts.append(f"Next to nothing is added to the others by {_listed(needless)}.")
+        parts.append(f"Next to nothing is added to the others by {listed(needless)}.")
     dearest = max(order, key=lambda name: given[name].value)
     if given[dearest].value < _NEGLIGIBLE:
         return [
@@ -125,13 +126,9 @@ def _basis(analysis: ModalityAnalysis) -> str:
     if analysis.method == "exact":
         return "by the model's joint distribution"
     if analysis.method == "samples":
-        return f"by {_counted(analysis.rows, 'draw')} from the model"
-    groups = "" if analysis.groups is None else f" in {_counted(analysis.groups, 'group')}"
-    return f"in {_counted(analysis.rows, 'row')}{groups}"
-
-
-def _counted(count: int | None, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+        return f"by {counted(analysis.rows or 0, 'draw')} from the model"
+    groups = "" if analysis.groups is None else f" in {counted(analysis.groups, 'group')}"
+    return f"in {counted(analysis.rows or 0, 'row')}{groups}"
 
 
 def _bits(value: float) -> str:
@@ -148,9 +145,3 @@ def _with_interval(estimate: Estimate) -> str:
     if not _has_interval(estimate):
         return _bits(estimate.value)
     return f"{_bits(estimate.value)} ({estimate.low:z.2f} to {estimate.high:z.2f})"
-
-
-def _listed(names: list[str]) -> str:
-    if len(names) > _FEW:
-        names = [*names[:_FEW], _counted(len(names) - _FEW, "other")]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

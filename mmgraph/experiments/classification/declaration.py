@@ -107,7 +107,7 @@ def read_classification(reader: Reader) -> ClassificationDeclaration:
             raise reader.error(f"there is no table '{table}' any more: {replacement}")
     reader.only("kind", "title", "data", "classifier", "validation", "report")
     declared = reader.declaration(ClassificationDeclaration)
-    _check_source(reader, declared)
+    check_source(reader, declared)
     defaults = classifier_defaults()
     unsaid = {n: value for n, value in defaults.items() if getattr(declared, n) in (None, 0)}
     return replace(declared, **unsaid)
@@ -126,8 +126,8 @@ def classifier_defaults() -> dict[str, Any]:
     }
 
 
-def _check_source(reader: Reader, declared: ClassificationDeclaration) -> None:
-    """Refuse rows of nowhere or of two places, and what a schema says already."""
+def check_source(reader: Reader, declared: ClassificationDeclaration) -> None:
+    """Refuse rows of nowhere or of two places, and what a schema says already, as a FormatError."""
     if bool(declared.dataset) == bool(declared.file):
         what = "names both" if declared.file else "needs one of the two"
         raise reader.error(

@@ -1,22 +1,25 @@
 """What a comparison's report says of made-up answers: figures, differences, what is refused."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
 
 from mmgraph.comparison.report.comparison_report import ComparisonReport
 from mmgraph.comparison.results import Condition
+from mmgraph.comparison.statistics.paired_bootstrap import paired_bootstrap
 from mmgraph.graph.errors import MmgraphError
 from tests.comparison.report import made_up
 
 ALL = ", ".join(made_up.MODALITIES)
 
 
-def report(*, groups: int = 0, **others) -> ComparisonReport:
+@cache
+def report(groups: int = 0) -> ComparisonReport:
     split = "grouped" if groups else "random"
     rows, found = made_up.full(split, groups)
-    return ComparisonReport(made_up.about(**others), (rows,), tuple(found))
+    return ComparisonReport(made_up.about(), (rows,), tuple(found))
 
 
 def test_rows_have_figures_of_each_condition_and_costs_of_the_plain_one():
@@ -42,14 +45,14 @@ def test_rows_have_figures_of_each_condition_and_costs_of_the_plain_one():
 
 @pytest.mark.parametrize("groups", [0, 40])
 def test_differences_are_paired_and_signed(groups):
-    pairs = report(groups=groups).differences("network", "late_fusion")
+    pairs = report(groups).differences("network", "late_fusion")
     assert len(pairs) == 2 * 3  # metrics by sets of modalities
     line = pairs[(pairs.metric == "accuracy") & (pairs.given == ALL)].iloc[0]
     assert line.low < line.difference < line.high < 0
     assert line.difference == pytest.approx(-0.1, abs=0.03)
     assert line.verdict == "late_fusion is better"
     assert line.better + line.equivalent + line.worse == pytest.approx(1)
-    other = report(groups=groups).differences("late_fusion", "network")
+    other = report(groups).differences("late_fusion", "network")
     turned = other[(other.metric == "accuracy") & (other.given == ALL)].iloc[0]
     assert turned.difference == -line.difference
     assert turned.worse == pytest.approx(line.better)
@@ -118,3 +121,17 @@ def test_a_condition_is_found_whatever_the_order_of_modalities():
     one = made.find("network", "random", ("movement", "sound"))
     assert one is made.find("network", "random")
     assert made.find("network", "random", None, Condition("noise", "sound", 9.0)) is None
+
+
+@pytest.mark.parametrize("groups", [0, 40])
+def test_intervals_are_those_of_the_paired_bootstrap_of_tables(groups):
+    made, split = report(groups), "grouped" if groups else "random"
+    rows = made.of_split(split)
+    tables = {m: made.find(m, split).probabilities for m in ("network", "late_fusion")}
+    for metric in ("log_loss", "accuracy"):
+        one = made.difference(made.find("network", split), made.find("late_fusion", split), metric)
+        referee = paired_bootstrap(tables, rows.codes, rows.groups, metric=metric, draws=2000)
+        other = referee["network", "late_fusion"]
+        assert one.difference == pytest.approx(other.value)
+        noise = 0.1 * (other.high - other.low)
+        assert [one.low, one.high] == pytest.approx([other.low, other.high], abs=noise)

@@ -1,0 +1,307 @@
+"""What a comparison shows, in sentences that are put together from its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mmgraph.comparison.report.compared_figures import PRIOR, ComparedFigures
+from mmgraph.comparison.report.differences import FEW_GROUPS, Difference
+from mmgraph.comparison.report.robustness import LABELS, at_highest_level
+from mmgraph.comparison.results import Answers, Condition
+from mmgraph.plots.pages.wording import counted, listed
+
+_Z = 1.96
+_HOW = {
+    "noise": "With Gaussian noise of {level:g} standard deviations in {modality}",
+    "cells": "With {level:.0%} of the cells of {modality} dropped",
+    "rows": "With {modality} missing in {level:.0%} of the rows",
+}
+_SAME = 0.95
+"""How probable it is, at least, that a difference makes none in practice, where it is said."""
+_DOING = {-1: "lose", 1: "do better", 0: "cannot be told apart"}
+
+
+def paragraphs(figures: ComparedFigures) -> list[str]:
+    """Return paragraphs on each split, by theme, and one on costs and failures."""
+    themes = (_overall, _by_family, _missing, _trusted)
+    parts = [theme(figures, split) for split in figures.splits for theme in themes]
+    texts = [" ".join(sentences) for sentences in [*parts, _costs(figures), _failures(figures)]]
+    return [text for text in texts if text]
+
+
+def _overall(figures: ComparedFigures, split: str) -> Iterator[str]:
+    tested = figures.of_split(split)
+    units = len(set(tested.groups)) if tested.groups is not None else 0
+    whole = f", whole groups ({figures.about.groups}: {units}) left out" if units else ""
+    yield f"Split {split}{whole}, {counted(len(tested.rows), 'row')} tested."
+    yield from _best(figures, split)
+    if 0 < units < FEW_GROUPS:
+        yield (
+            f"With {units} groups, intervals over groups are too narrow to be believed alone: "
+            "models are told apart here only where the corrected t-test over folds agrees."
+        )
+
+
+def _by_family(figures: ComparedFigures, split: str) -> Iterator[str]:
+    for families, others in (
+        (("graphical",), ("deep",)),
+        (("graphical",), ("reference",)),
+        (("hybrid",), ("graphical", "deep")),
+        (("deep",), ("reference",)),
+    ):
+        yield from _families(figures, split, families, others)
+
+
+def _missing(figures: ComparedFigures, split: str) -> Iterator[str]:
+    yield from _fusion(figures, split)
+    yield from _refitted(figures, split)
+
+
+def _trusted(figures: ComparedFigures, split: str) -> Iterator[str]:
+    yield from _disturbed(figures, split)
+    yield from _few_labels(figures, split)
+    yield from _calibration(figures, split)
+
+
+def _best(figures: ComparedFigures, split: str) -> Iterator[str]:
+    ranked = figures.answers_given_all(split)
+    if not ranked:
+        return
+    best, others = ranked[0], ranked[1:]
+    row = figures.row(best)
+    yield (
+        f"With {_modalities(figures.all_modalities)} given, {best.model} has the lowest log-loss, "
+        f"{_interval(row['log_loss'], row['log_loss_standard_error'])}; its accuracy is "
+        f"{_interval(row['accuracy'], row['accuracy_standard_error'])}."
+    )
+    alike = _alike(figures, best, others)
+    apart = [one.model for one in others if one.model not in alike]
+    if alike:
+        yield f"{listed(alike)} cannot be told apart from it by log-loss."
+    if apart:
+        yield f"Worse by log-loss {'is' if len(apart) == 1 else 'are'} {listed(apart)}."
+
+
+def _alike(figures: ComparedFigures, best: Answers, others: Sequence[Answers]) -> list[str]:
+    """The models that cannot be told apart from the best by log-loss."""
+    return [one.model for one in others if not figures.difference(one, best).verdict]
+
+
+def _families(
+    figures: ComparedFigures, split: str, families: tuple[str, ...], others: tuple[str, ...]
+) -> Iterator[str]:
+    """How the best of some families does beside the best of others, given all and given parts."""
+    ones = [a for a in figures.answers_given_all(split, families) if a.model != PRIOR]
+    rest = [a for a in figures.answers_given_all(split, others) if a.model != PRIOR]
+    if not ones or not rest:
+        return
+    one, other = ones[0], rest[0]
+    what, against = _plural(families).capitalize(), _plural(others)
+    clauses = []
+    for metric, name in (("log_loss", "log-loss"), ("accuracy", "accuracy")):
+        apart = figures.difference(one, other, metric)
+        values = f"{_value(figures, one, metric)} against {_value(figures, other, metric)}"
+        clauses.append(f"{_DOING[apart.verdict]} in {name}, {values}, {_by(apart)}{_same(apart)}")
+    yield (
+        f"{what} against {against} ({one.model} and {other.model}, the best of each by log-loss): "
+        f"they {'; they '.join(clauses)}."
+    )
+    yield from _parts(figures, split, [a.model for a in ones], [a.model for a in rest])
+
+
+def _parts(figures: ComparedFigures, split: str, ones: list[str], rest: list[str]) -> Iterator[str]:
+    """The same where modalities are missing, the best of each chosen anew."""
+    told: dict[int, list[str]] = {1: [], 0: [], -1: []}
+    for given in figures.sets(split):
+        if not given or given == figures.all_modalities:
+            continue
+        pair = [_best_of(figures, split, given, models) for models in (ones, rest)]
+        if pair[0] is None or pair[1] is None:
+            continue
+        apart = figures.difference(pair[0], pair[1])
+        told[apart.verdict].append(f"{_modalities(given)} ({apart.a} and {apart.b}, {_by(apart)})")
+    for verdict, doing in _DOING.items():
+        if told[verdict]:
+            yield f"By log-loss they {doing} given only {listed(told[verdict], comma=';')}."
+
+
+def _best_of(
+    figures: ComparedFigures, split: str, given: tuple[str, ...], models: Sequence[str]
+) -> Answers | None:
+    asked = [a for model in models if (a := figures.find(model, split, given))]
+    return min(asked, key=lambda one: float(figures.row(one)["log_loss"]), default=None)
+
+
+def _fusion(figures: ComparedFigures, split: str) -> Iterator[str]:
+    """Which models are worse, given everything, than given their best part."""
+    told: dict[int, list[str]] = {1: [], 0: [], -1: []}
+    for whole in figures.answers_given_all(split):
+        parts = [
+            part
+            for modality in figures.all_modalities
+            for condition in (Condition(), Condition("refitted"))
+            if (part := figures.find(whole.model, split, (modality,), condition))
+        ]
+        if whole.model == PRIOR or len(figures.all_modalities) < 2 or not parts:
+            continue
+        best = min(parts, key=lambda part: float(figures.row(part)["log_loss"]))
+        apart = figures.difference(whole, best)
+        fitted = " when fitted to it alone" if best.condition.kind == "refitted" else ""
+        told[apart.verdict].append(f"{whole.model} ({best.given[0]}{fitted}, {_by(apart)})")
+    if told[-1]:
+        yield (
+            "Fusion loses to its best part (which, and by how much log-loss): "
+            f"{listed(told[-1], comma=';')}."
+        )
+    if told[0]:
+        yield (
+            "Fusion and its best part cannot be told apart by log-loss: "
+            f"{listed(told[0], comma=';')}."
+        )
+    if told[1]:
+        yield f"Fusion is better than its best part: {listed(told[1], comma=';')}."
+
+
+def _refitted(figures: ComparedFigures, split: str) -> Iterator[str]:
+    """What is lost by asking one fit of a part, beside the same model fitted to it."""
+    pairs = [
+        figures.difference(plain, refitted)
+        for refitted in figures.conditions("refitted")
+        if refitted.split == split
+        and (plain := figures.find(refitted.model, split, refitted.given))
+    ]
+    if not pairs:
+        return
+    worse, same = (sorted(p for p in pairs if p.verdict == v) for v in (-1, 0))
+    better = len(pairs) - len(worse) - len(same)
+    yield (
+        f"Asked of fewer modalities, the one fit is worse by log-loss than the same model fitted "
+        f"to them in {len(worse)} of {counted(len(pairs), 'case')}, better in {better}, and "
+        f"cannot be told apart in {len(same)}."
+    )
+    if worse:
+        worst = max(worse, key=lambda pair: pair.difference)
+        yield f"Most is lost by {worst.a} given {_modalities(worst.given)}, {_by(worst)}."
+
+
+def _disturbed(figures: ComparedFigures, split: str) -> Iterator[str]:
+    """Who holds out at the highest level of each disturbance, and who falls below the prior."""
+    kinds = dict.fromkeys(a.condition[:2] for a in figures.answers if a.split == split)
+    for kind, modality in kinds:
+        if kind not in _HOW:
+            continue
+        asked = at_highest_level(figures, split, kind, modality)
+        level = asked[0].condition.level
+        best, *others = sorted(asked, key=lambda one: float(figures.row(one)["log_loss"]))
+        alike = _alike(figures, best, others)
+        beside = f", not to be told apart from {listed(alike)}" if alike else ""
+        yield (
+            f"{_HOW[kind].format(level=level, modality=modality)}, {best.model} has the lowest "
+            f"log-loss, {_value(figures, best, 'log_loss')}{beside}."
+        )
+        prior = figures.find(PRIOR, split)
+        if prior is not None:
+            below = [a.model for a in asked if figures.difference(a, prior).verdict < 0]
+            if below:
+                yield f"Worse there than the shares of the classes alone: {listed(below)}."
+
+
+def _few_labels(figures: ComparedFigures, split: str) -> Iterator[str]:
+    there = [a for a in figures.conditions(LABELS) if a.split == split]
+    if not there:
+        return
+    least = min(a.condition.level for a in there)
+    asked = [a for a in there if a.condition.level == least]
+    best, *others = sorted(asked, key=lambda one: float(figures.row(one)["log_loss"]))
+    alike = _alike(figures, best, others)
+    beside = f"; {listed(alike)} cannot be told apart from it" if alike else ""
+    yield (
+        f"Fitted to {100 * least:.3g}% of the training rows, {best.model} has the lowest log-loss, "
+        f"{_value(figures, best, 'log_loss')}{beside}."
+    )
+
+
+def _calibration(figures: ComparedFigures, split: str) -> Iterator[str]:
+    off, fine = [], []
+    for one in figures.answers_given_all(split):
+        row = figures.row(one)
+        error = row["expected_calibration_error"]
+        limit = row["expected_calibration_error_by_chance_95"]
+        if error > limit:
+            off.append(f"{one.model} ({error:.3f}; by chance up to {limit:.3f})")
+        else:
+            fine.append(one.model)
+    if off:
+        yield (
+            "The calibration error is larger than chance makes it in 95 of 100 cases for "
+            f"{listed(off, comma=';')}."
+        )
+    if fine:
+        yield f"No miscalibration is shown for {listed(fine)}."
+
+
+def _costs(figures: ComparedFigures) -> Iterator[str]:
+    for split in figures.splits[:1]:
+        ranked = [a for a in figures.answers_given_all(split) if "train_seconds" in a.costs]
+        if len(ranked) < 2:
+            return
+        quick = min(ranked, key=lambda one: one.costs["train_seconds"])
+        best = ranked[0]
+        yield (
+            f"A fit takes {best.model} {_seconds(best)} of CPU time, and {quick.model}, the "
+            f"quickest, {_seconds(quick)}."
+            if quick is not best
+            else f"{best.model}, the best, is also the quickest to fit: {_seconds(best)}."
+        )
+        front = figures.pareto_front(split)
+        yield (
+            "No model is both quicker to fit and better by log-loss than "
+            f"{'this' if len(front) == 1 else 'any of these'}: {listed(front)}."
+        )
+
+
+def _failures(figures: ComparedFigures) -> Iterator[str]:
+    if figures.failures:
+        models = list(dict.fromkeys(failure.model for failure in figures.failures))
+        yield (
+            f"{counted(len(figures.failures), 'fit or question', 'fits or questions')} ended with "
+            f"an error, of {listed(models)}; the shares of the classes stand in where other folds "
+            "were answered."
+        )
+
+
+def _same(apart: Difference) -> str:
+    if apart.equivalent is None or apart.equivalent < _SAME:
+        return ""
+    return f"; with probability {apart.equivalent:.2f} that makes no difference in practice"
+
+
+def _by(apart: Difference) -> str:
+    """A distance with its interval."""
+    low, high = (apart.low, apart.high) if apart.difference >= 0 else (-apart.high, -apart.low)
+    how = "by" if apart.verdict else "differing by"
+    return f"{how} {abs(apart.difference):.3f} ({low:z.3f} to {high:z.3f})"
+
+
+def _value(figures: ComparedFigures, one: Answers, metric: str) -> str:
+    return f"{figures.row(one)[metric]:.3f}"
+
+
+def _interval(value: float, error: float | None) -> str:
+    if error is None:
+        return f"{value:.3f}"
+    return f"{value:.3f} ({value - _Z * error:z.3f} to {value + _Z * error:.3f})"
+
+
+def _seconds(one: Answers) -> str:
+    return f"{one.costs['train_seconds']:.3g} s"
+
+
+def _modalities(given: Sequence[str]) -> str:
+    return listed(given) if given else "nothing"
+
+
+def _plural(families: tuple[str, ...]) -> str:
+    if families == ("reference",):
+        return "references"
+    return f"{' or '.join(families)} models"

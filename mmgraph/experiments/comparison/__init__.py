@@ -1,0 +1,1 @@
+"""Ready comparisons: which models, on which data, in which conditions."""
