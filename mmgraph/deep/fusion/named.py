@@ -12,6 +12,7 @@ from mmgraph.deep.fusion.hybrid import HybridFusion
 from mmgraph.deep.fusion.joint import JointFusion
 from mmgraph.deep.fusion.late import LateFusion
 from mmgraph.deep.fusion.low_rank import LowRankFusion
+from mmgraph.deep.fusion.network import NetworkFusion
 
 FUSIONS: Mapping[str, type[Fusion]] = {
     "early": EarlyFusion,
@@ -21,6 +22,7 @@ FUSIONS: Mapping[str, type[Fusion]] = {
     "attention": AttentionFusion,
     "low_rank": LowRankFusion,
     "gradient_blending": GradientBlending,
+    "network": NetworkFusion,
 }
 
 PAIRED: Mapping[str, tuple[str, str]] = {
