@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float64
-from scipy.special import ndtri
 
 from mmgraph.data.blocks.block import Features
 from mmgraph.graph.errors import LearningError, needs
@@ -133,6 +132,8 @@ class Preparation:
 
 def _on_scale(scale: Any, table: Features) -> Features:
     """Rows as a fitted scale has them: of quantiles as scikit-learn's, all columns at once."""
+    from scipy.special import ndtri  # which nets without columns need not wait for
+
     if not hasattr(scale, "quantiles_"):
         return np.asarray(scale.transform(table), np.float64).clip(-_FARTHEST, _FARTHEST)
     shares = np.empty(table.shape)
