@@ -66,6 +66,12 @@ class Loss(nn.Module, abc.ABC):
     def forward(self, output: NetOutput) -> MemberLosses:
         """Return the loss of each member, a mean over all rows."""
 
+    def extra_repr(self) -> str:
+        """Return the options, by which checkpoints know the loss."""
+        plain = {k: v for k, v in vars(self).items() if isinstance(v, int | float | str | list)}
+        plain.pop("training")
+        return ", ".join(f"{name}={value!r}" for name, value in plain.items() if name[0] != "_")
+
     def __add__(self, other: Loss) -> Loss:
         return WeightedSum([*self._terms(), *other._terms()])
 

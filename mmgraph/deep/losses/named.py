@@ -21,14 +21,12 @@ LOSSES: Mapping[str, type[Loss]] = {
     "coral": Coral,
 }
 
+LossNames = Sequence[str | Loss] | Mapping[str, float] | Loss
+"""Names or losses, which count equally; names with what they are multiplied by; or one loss."""
 
-def sum_of_losses(losses: Sequence[str | Loss] | Mapping[str, float] | Loss) -> Loss:
+
+def sum_of_losses(losses: LossNames) -> Loss:
     """Return losses as one that no net has used, whatever of them is given.
-
-    Parameters
-    ----------
-    losses : sequence, mapping of str to float, or Loss
-        Names or losses, which count equally; names with what they are multiplied by; or a loss.
 
     Raises
     ------
