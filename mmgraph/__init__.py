@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mmgraph.data.recordings.windows import windows
     from mmgraph.data.schema.schema import Schema
     from mmgraph.data.tables import open_table
+    from mmgraph.deep.representations.representation import MultimodalRepresentation
     from mmgraph.experiments.analysis.report import write_report
     from mmgraph.formats.resolve import read, write
     from mmgraph.graph.conditionals.deterministic_and_softmax import Deterministic, Softmax
@@ -131,6 +132,7 @@ _HOMES = {
     "MultimodalData": "mmgraph.data.multimodal_data",
     "MultimodalDeepBoltzmannMachine": "mmgraph.networks.boltzmann.multimodal",
     "MultimodalRegressor": "mmgraph.predictors.multimodal_regressor",
+    "MultimodalRepresentation": "mmgraph.deep.representations.representation",
     "NoisyMax": "mmgraph.graph.conditionals.noisy_max",
     "NoisyOr": "mmgraph.graph.conditionals.noisy_or",
     "OmittedVariableBias": "mmgraph.causal.sensitivity.omitted_variable",
@@ -222,6 +224,7 @@ __all__ = [
     "MultimodalData",
     "MultimodalDeepBoltzmannMachine",
     "MultimodalRegressor",
+    "MultimodalRepresentation",
     "NoisyMax",
     "NoisyOr",
     "OmittedVariableBias",

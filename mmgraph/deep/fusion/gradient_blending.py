@@ -22,6 +22,13 @@ class GradientBlending(HybridFusion):
 
     Wang, Tran and Feiszli (2020), "What makes training multi-modal classification networks hard?".
     Their losses count as :meth:`measure` last said, equally at first.
+
+    Attributes
+    ----------
+    shares : Tensor, shape (modalities + 1, members)
+        How much each head counts, and the trunk at the end.
+    measured : Tensor, shape (2, modalities + 1, members)
+        Their losses before training, on rows that are learned from and on others.
     """
 
     shares: Losses
@@ -41,7 +48,9 @@ class GradientBlending(HybridFusion):
         return Scores(self.trunk(codes, present).fused, single, self.shares)
 
     def measure(self, training: Losses, held_out: Losses) -> None:
-        """Weigh heads by what they learned since this was last called.
+        """Weigh heads by what they learned since this was first called.
+
+        Differences of two epochs late in training would be noise.
 
         Parameters
         ----------
@@ -49,10 +58,11 @@ class GradientBlending(HybridFusion):
             The loss of each modality's head, and of the trunk, on rows that are learned from and
             on rows that are not.
         """
-        before, after = self.measured.clone(), torch.stack([training, held_out])
-        self.measured.copy_(after)
-        if before.isfinite().all():
-            self.shares.copy_(blending_weights(before, after, self.shares))
+        now = torch.stack([training, held_out])
+        if self.measured.isnan().any():
+            self.measured.copy_(now)
+        else:
+            self.shares.copy_(blending_weights(self.measured, now, self.shares))
 
 
 def blending_weights(

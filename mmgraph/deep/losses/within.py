@@ -42,7 +42,7 @@ class Decoder(nn.Module):
         self, codes: Codes, cells: Cells, counted: Bool[Tensor, "rows *shape"]
     ) -> RowLosses:
         """Return half the mean squared error of each row's cells that count; 0 of none."""
-        values, counted = cells.values, counted & cells.there
+        codes, values, counted = precise(codes), cells.values, counted & cells.there
         if cells.lengths is None:
             told = self.layers(codes)
         else:
@@ -60,7 +60,7 @@ class Decoder(nn.Module):
             )
             told = self.layers(inputs.flatten(1, 2)).reshape(members, rows, -1)
         counts = counted.flatten(1).to(values.dtype)
-        errors = (precise(told) - values.flatten(1)).square() * counts
+        errors = (told - values.flatten(1)).square() * counts
         return errors.sum(-1) / counts.sum(-1).clamp(min=1) / 2
 
 

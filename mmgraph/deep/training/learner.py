@@ -9,13 +9,17 @@ from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmgraph.data.modality_rows import ModalityRows
+from mmgraph.deep.fusion.named import FUSIONS
+from mmgraph.deep.inputs.cells import Cells
 from mmgraph.deep.inputs.modality_input import ModalityInput, cells_of
+from mmgraph.deep.losses.loss import Loss, NetOutput
+from mmgraph.deep.losses.task import CrossEntropy, TaskLoss
 from mmgraph.deep.training.augmentation import augmented
 from mmgraph.deep.training.learned_net import LearnedNet
-from mmgraph.deep.training.net import Net, NetDesign, presence
+from mmgraph.deep.training.net import Net, NetDesign, named, presence
 from mmgraph.deep.training.options import NetTraining
 from mmgraph.deep.training.step_memory import check_step_memory
 from mmgraph.learning.kept_state import part, prefixed
@@ -42,12 +46,12 @@ class NetLearner(Learner):
         data: ModalityRows,
         options: NetTraining,
         processes: Processes,
+        loss: Loss,
     ) -> None:
         self.net, self.options, self.processes = learned.net, options, processes
         self.rows, device = len(data), learned.device
         self.cells = {m: c.to(device) for m, c in cells_of(data, learned.inputs).items()}
-        codes = torch.as_tensor(data.codes)
-        self.labels = torch.nn.functional.one_hot(codes, self.net.design.outputs).float().to(device)
+        self.labels = shares_of_classes(data, self.net.design.outputs).to(device)
         counts = torch.as_tensor(data.counts, dtype=torch.float32)
         self.weights = (counts / counts.mean()).to(device)
         self.random = RandomBlocks(
@@ -55,11 +59,13 @@ class NetLearner(Learner):
         )
         check_step_memory(self.net, self.cells, min(options.batch_size, self.rows))
         self.net.pack.noise = self.random
+        loss.prepare(self.net.design.shapes, self.net.widths, self.net.pack)
+        self.loss = loss.to(device)
         groups: list[dict[str, Any]] = [
             {"params": [], "weight_decay": options.decay},
             {"params": [], "weight_decay": 0.0},
         ]
-        for name, parameter in self.net.named_parameters():
+        for name, parameter in self._trained().items():
             groups[is_scale(name, parameter)]["params"].append(parameter)
         self.optimiser = torch.optim.AdamW(groups, lr=1.0, fused=True)
 
@@ -67,7 +73,7 @@ class NetLearner(Learner):
         """Return the shapes of parameters, the design, and checksums of the rows."""
         return {
             "parameter": {name: list(p.shape) for name, p in self.parameters().items()},
-            "option": self.net.design.as_dict(),
+            "option": self.net.design.as_dict() | {"loss": repr(self.loss)},
             "training rows of": self._checksums(),
         }
 
@@ -88,68 +94,56 @@ class NetLearner(Learner):
         """Take a step on rows, and return their losses, summed over rows, of a member."""
         index = index.to(self.labels.device)
         cells = {modality: one.rows(index) for modality, one in self.cells.items()}
-        fusion = self.net.fusion
-        cells, labels = augmented(
-            cells, self.labels[index], self.options, fusion.trains_fused, self.random
-        )
+        hides = self.net.fusion.trains_fused
+        seen, labels = augmented(cells, self.labels[index], self.options, hides, self.random)
         self.net.train()
+        trained, place = self._trained(), self.labels.device.type
+        mixes = self.options.mixed_precision and place in self.mixes_on
         with torch.enable_grad():
-            losses = self._losses(cells, labels, self.weights[index])
-            gradients = torch.autograd.grad(
-                losses.sum(), list(self.net.parameters()), allow_unused=True
-            )
+            with torch.autocast(place, torch.bfloat16, enabled=mixes):
+                output = self.output(seen, cells, labels, self.weights[index])
+            losses = self.loss(output)
+            gradients = torch.autograd.grad(losses.sum(), list(trained.values()), allow_unused=True)
         named = {
             name: torch.zeros_like(p) if g is None else g
-            for (name, p), g in zip(self.net.named_parameters(), gradients, strict=True)
+            for (name, p), g in zip(trained.items(), gradients, strict=True)
         }
         self.processes.check()
         summed = self.processes.added(named, share)
-        for name, parameter in self.net.named_parameters():
+        for name, parameter in trained.items():
             parameter.grad = summed[name]
         bound = self.options.gradient_bound * self.net.pack.members**0.5
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), bound)
+        torch.nn.utils.clip_grad_norm_(list(trained.values()), bound)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.step()
         return {"loss": losses.detach().mean() * len(index)}
 
-    def _losses(
-        self, cells: Mapping[str, Any], labels: Tensor, weights: Tensor
-    ) -> Float[Tensor, " members"]:
-        """The loss of each member: of the fused scores, and of those of single modalities."""
-        there, place = presence(cells), self.labels.device.type
-        mixes = self.options.mixed_precision and place in self.mixes_on
-        with torch.autocast(place, torch.bfloat16, enabled=mixes):
-            scores = self.net(cells)
-        losses = [
-            self._entropies(single, labels, weights * there[modality])
-            for modality, single in scores.single.items()
-        ]
-        fused = self.net.fusion.trains_fused
-        shares = [self.options.single_weight if fused else 1.0] * len(losses)
-        if fused:
-            losses.append(self._entropies(scores.fused, labels, weights))
-            shares.append(1.0)
-        counted = torch.tensor(shares, device=labels.device)[:, None]
-        return (torch.stack(losses) * (counted if scores.shares is None else scores.shares)).sum(0)
+    def output(
+        self,
+        seen: Mapping[str, Cells],
+        cells: Mapping[str, Cells],
+        labels: Float[Tensor, "rows classes"],
+        weights: Float[Tensor, " rows"],
+    ) -> NetOutput:
+        """Return what the net makes of rows as the step sees them, ``cells`` as they are."""
+        codes, there = self.net.codes(seen), presence(seen)
+        scores = self.net.fusion(codes, there)
+        return NetOutput(seen, there, codes, weights, scores, labels, self.net.codes)
 
-    def _entropies(
-        self, scores: Tensor, labels: Tensor, weights: Tensor
-    ) -> Float[Tensor, " members"]:
-        """The mean cross-entropy of each member's scores, with smoothed labels."""
-        smoothed = labels.lerp(torch.full_like(labels, 1 / labels.shape[1]), self.options.smoothing)
-        losses = -(scores.float().log_softmax(-1) * smoothed).sum(-1)
-        # What is not there may be anything, but has no weight.
-        return (losses.masked_fill(weights == 0, 0.0) * weights).sum(1) / len(labels)
+    def _trained(self) -> dict[str, nn.Parameter]:
+        """The parameters of the net, and of its loss."""
+        of_loss = {f"loss:{name}": p for name, p in self.loss.named_parameters()}
+        return dict(self.net.named_parameters()) | of_loss
 
     def parameters(self) -> Mapping[str, Tensor]:
-        """Return the net's parameters by name."""
-        return {name: p.detach() for name, p in self.net.named_parameters()}
+        """Return the parameters of the net and its loss by name."""
+        return {name: p.detach() for name, p in self._trained().items()}
 
     def state(self) -> dict[str, Tensor]:
         """Return parameters, the optimiser's tensors and the generators."""
         state = dict(self.parameters())
-        for name, parameter in self.net.named_parameters():
+        for name, parameter in self._trained().items():
             for key, value in self.optimiser.state.get(parameter, {}).items():
                 state[f"optimiser:{key}:{name}"] = value
         random = self.processes.gathered(self.random.state(), self.options.blocks)
@@ -159,7 +153,7 @@ class NetLearner(Learner):
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a state."""
         moments = part(state, "optimiser:")
-        for name, parameter in self.net.named_parameters():
+        for name, parameter in self._trained().items():
             parameter.copy_(state[name])
             # Clones have the alignment that fast kernels, and equal roundings, ask for.
             self.optimiser.state[parameter] = {
@@ -175,22 +169,41 @@ def is_scale(name: str, parameter: Tensor) -> bool:
     return name.endswith("bias") or parameter.numel() == len(parameter) * parameter.shape[-1]
 
 
+def task_loss(fusion: str, options: NetTraining) -> TaskLoss:
+    """Return the cross-entropy of fused scores, where they are trained, and of single ones."""
+    fused = named("fusion", fusion, FUSIONS).trains_fused
+    return CrossEntropy(options.smoothing, options.single_weight if fused else 1.0, fused)
+
+
+def shares_of_classes(data: ModalityRows, classes: int) -> Float[Tensor, "rows classes"]:
+    """Return one for the class of each row, and zero throughout of rows without a target."""
+    if data.outcome is None:
+        return torch.zeros(len(data), classes)
+    return torch.nn.functional.one_hot(torch.as_tensor(data.codes), classes).float()
+
+
 def learn_net(
     design: NetDesign,
     inputs: Mapping[str, ModalityInput],
     data: ModalityRows,
     options: NetTraining,
     *,
+    loss: Loss | None = None,
+    kind: type[NetLearner] = NetLearner,
     device: str | torch.device = "cpu",
     directory: Path | None = None,
     progress: Progress | None = None,
 ) -> LearnedNet:
-    """Return a net that has learned to tell the target of rows.
+    """Return a net that has learned from rows.
 
     Parameters
     ----------
     options : NetTraining
         Its seed draws initial parameters and all that is random in steps.
+    loss : Loss, optional
+        By default how badly it tells the target, see :func:`task_loss`.
+    kind : type of NetLearner
+        Whose steps these are.
     device : str or torch.device
         Where it is trained, and stays.
     directory : path, optional
@@ -207,7 +220,8 @@ def learn_net(
     """
     generator = torch.Generator().manual_seed(options.seed)
     learned = LearnedNet(Net(design, generator).to(device), inputs)
-    learner = NetLearner(learned, data, options, Processes.of_environment(learned.device))
+    loss = task_loss(design.fusion, options) if loss is None else loss
+    learner = kind(learned, data, options, Processes.of_environment(learned.device), loss)
     run_loop(learner, options, directory=directory, progress=progress)
     learned.net.pack.noise = None
     learned.net.eval().requires_grad_(False)

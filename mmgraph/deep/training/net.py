@@ -73,14 +73,15 @@ class Net(nn.Module):
         self.design, self.pack = design, Pack(design.members, generator)
         kind = named("fusion", design.fusion, FUSIONS)
         self.modalities = tuple(design.shapes)
-        encoders, widths = [], {}
+        encoders = []
+        self.widths: dict[str, int] = {}
         for modality, shape in design.shapes.items():
             encoder = self._encoder(modality, shape) if kind.encodes else _Cells(shape)
             encoders.append(encoder)
-            widths[modality] = encoder.width
+            self.widths[modality] = encoder.width
         self.encoders = nn.ModuleList(encoders)
         self.fusion = kind(
-            widths, design.outputs, self.pack, design.width, design.dropout, **design.options
+            self.widths, design.outputs, self.pack, design.width, design.dropout, **design.options
         )
 
     def _encoder(self, modality: str, shape: tuple[int, ...]) -> Any:

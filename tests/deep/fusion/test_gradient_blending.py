@@ -26,7 +26,7 @@ def test_where_no_head_gains_weights_stay():
     assert weights[:, 1].tolist() == [1, 0, 0]
 
 
-def test_shares_change_with_the_second_measurement_and_are_kept():
+def test_shares_are_of_what_was_learned_since_the_first_measurement():
     pack = Pack(2, torch.Generator().manual_seed(0))
     fusion = GradientBlending({"a": 3, "b": 2}, 4, pack, 8, 0.0)
     codes = {"a": torch.randn(2, 5, 3), "b": torch.randn(2, 5, 2)}
@@ -37,6 +37,9 @@ def test_shares_change_with_the_second_measurement_and_are_kept():
     torch.testing.assert_close(fusion.shares, equal)
     fusion.measure(torch.full((3, 2), 0.5), torch.tensor([[0.7, 0.7], [0.9, 0.9], [1.0, 1.0]]))
     assert (fusion.shares[0] > fusion.shares[1]).all()
+    last = fusion.shares.clone()
+    fusion.measure(torch.full((3, 2), 0.5), torch.tensor([[0.7, 0.7], [0.9, 0.9], [1.0, 1.0]]))
+    torch.testing.assert_close(fusion.shares, last)
     torch.testing.assert_close(fusion.shares.sum(0), torch.ones(2))
     other = GradientBlending({"a": 3, "b": 2}, 4, pack, 8, 0.0)
     other.load_state_dict(fusion.state_dict())
