@@ -63,11 +63,11 @@ class BlendingLearner(NetLearner):
         return super().monitors(epoch, averages)
 
     def _measure(self) -> None:
-        held_out = self._losses(self.held_out, self.held_out_labels)
-        self.fusion.measure(self._losses(self.cells, self.labels), held_out)
+        held_out = self._measured(self.held_out, self.held_out_labels)
+        self.fusion.measure(self._measured(self.cells, self.labels), held_out)
 
     @torch.no_grad()
-    def _losses(self, cells: Mapping[str, Cells], labels: Tensor) -> Losses:
+    def _measured(self, cells: Mapping[str, Cells], labels: Tensor) -> Losses:
         """The loss of each head on rows, as the net answers."""
         self.net.eval()
         total = torch.zeros_like(self.fusion.shares)

@@ -97,12 +97,9 @@ class NetLearner(Learner):
         hides = self.net.fusion.trains_fused
         seen, labels = augmented(cells, self.labels[index], self.options, hides, self.random)
         self.net.train()
-        trained, place = self._trained(), self.labels.device.type
-        mixes = self.options.mixed_precision and place in self.mixes_on
+        trained = self._trained()
         with torch.enable_grad():
-            with torch.autocast(place, torch.bfloat16, enabled=mixes):
-                output = self.output(seen, cells, labels, self.weights[index])
-            losses = self.loss(output)
+            losses = self._losses(seen, cells, labels, self.weights[index])
             gradients = torch.autograd.grad(losses.sum(), list(trained.values()), allow_unused=True)
         named = {
             name: torch.zeros_like(p) if g is None else g
@@ -118,6 +115,15 @@ class NetLearner(Learner):
             group["lr"] = rate
         self.optimiser.step()
         return {"loss": losses.detach().mean() * len(index)}
+
+    def _losses(self, *rows: Any) -> Float[Tensor, " members"]:
+        """The loss of each member, from what :meth:`output` says of rows."""
+        place = self.labels.device.type
+        mixes = self.options.mixed_precision and place in self.mixes_on
+        with torch.autocast(place, torch.bfloat16, enabled=mixes):
+            output = self.output(*rows)
+        losses: Tensor = self.loss(output)
+        return losses
 
     def output(
         self,
