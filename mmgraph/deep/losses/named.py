@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from mmgraph.deep.losses.between import Contrastive, Correlation, Cosine
 from mmgraph.deep.losses.distributions import Coral, MeanDiscrepancy
 from mmgraph.deep.losses.loss import Loss, WeightedSum
+from mmgraph.deep.losses.metric import MetricLoss
 from mmgraph.deep.losses.within import MaskedPrediction, Reconstruction
 from mmgraph.graph.errors import LearningError, suggestion
 
@@ -22,7 +23,10 @@ LOSSES: Mapping[str, type[Loss]] = {
 }
 
 LossNames = Sequence[str | Loss] | Mapping[str, float] | Loss
-"""Names or losses, which count equally; names with what they are multiplied by; or one loss."""
+"""Names or losses, which count equally; names with what they are multiplied by; or one loss.
+
+Names that end in ``Loss`` are of pytorch-metric-learning.
+"""
 
 
 def sum_of_losses(losses: LossNames) -> Loss:
@@ -42,6 +46,8 @@ def sum_of_losses(losses: LossNames) -> Loss:
 def _loss(given: str | Loss) -> Loss:
     if isinstance(given, Loss):
         return copy.deepcopy(given)
+    if given.endswith("Loss"):
+        return MetricLoss(given)
     if given not in LOSSES:
         raise LearningError(
             f"a loss is one of {', '.join(LOSSES)}, not '{given}'{suggestion(given, LOSSES)}"

@@ -79,7 +79,6 @@ class MultimodalRepresentation:
         How nets are trained; by default in batches of 256.
     checkpoint : path, optional
         A directory from which interrupted training goes on.
-    device : str
     random_state : int
 
     Attributes

@@ -16,12 +16,14 @@ from mmgraph.deep.fusion.named import FUSIONS
 from mmgraph.deep.inputs.cells import Cells
 from mmgraph.deep.inputs.modality_input import ModalityInput, cells_of
 from mmgraph.deep.losses.loss import Loss, NetOutput
+from mmgraph.deep.losses.named import sum_of_losses
 from mmgraph.deep.losses.task import CrossEntropy, TaskLoss
 from mmgraph.deep.training.augmentation import augmented
 from mmgraph.deep.training.learned_net import LearnedNet
 from mmgraph.deep.training.net import Net, NetDesign, named, presence
 from mmgraph.deep.training.options import NetTraining
 from mmgraph.deep.training.step_memory import check_step_memory
+from mmgraph.graph.errors import LearningError
 from mmgraph.learning.kept_state import part, prefixed
 from mmgraph.learning.training.data_parallel import Processes
 from mmgraph.learning.training.learner import Learner
@@ -207,7 +209,8 @@ def learn_net(
     options : NetTraining
         Its seed draws initial parameters and all that is random in steps.
     loss : Loss, optional
-        By default how badly it tells the target, see :func:`task_loss`.
+        By default how badly it tells the target, see :func:`task_loss`; those that options name
+        are added.
     kind : type of NetLearner
         Whose steps these are.
     device : str or torch.device
@@ -227,6 +230,12 @@ def learn_net(
     generator = torch.Generator().manual_seed(options.seed)
     learned = LearnedNet(Net(design, generator).to(device), inputs)
     loss = task_loss(design.fusion, options) if loss is None else loss
+    if options.losses:
+        if not FUSIONS[design.fusion].encodes:
+            raise LearningError(
+                f"{design.fusion} fusion makes no codes of modalities, of which losses are"
+            )
+        loss = loss + sum_of_losses(options.losses)
     learner = kind(learned, data, options, Processes.of_environment(learned.device), loss)
     run_loop(learner, options, directory=directory, progress=progress)
     learned.net.pack.noise = None

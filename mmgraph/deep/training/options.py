@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,9 @@ class NetTraining(LoopSettings):
         The deviation of noise that is added to columns, in those of the training rows.
     mixing : float
         Up to what share two rows, and their labels, are mixed (Zhang et al. 2018, "mixup").
+    losses : sequence of str, or mapping of str to float
+        What is made small, too: names of :data:`~mmgraph.deep.losses.named.LOSSES` or of losses of
+        pytorch-metric-learning, with factors where a mapping gives them.
     gradient_bound : float
         The longest gradient, of all members together for each of them.
     mixed_precision : bool
@@ -47,6 +50,7 @@ class NetTraining(LoopSettings):
     smoothing: float = 0.0
     noise: float = 0.2
     mixing: float = 0.0
+    losses: Sequence[str] | Mapping[str, float] = ()
     gradient_bound: float = 5.0
     mixed_precision: bool = True
 

@@ -16,11 +16,9 @@ from mmgraph.data.folds import warn_of_groups
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.deep.encoders.named import EncoderNames, chosen_encoders
 from mmgraph.deep.inputs.modality_input import fitted_inputs
-from mmgraph.deep.losses.loss import Loss
-from mmgraph.deep.losses.named import LossNames, sum_of_losses
 from mmgraph.deep.training.blending import learner_kind
 from mmgraph.deep.training.learned_net import LearnedNet
-from mmgraph.deep.training.learner import learn_net, task_loss
+from mmgraph.deep.training.learner import learn_net
 from mmgraph.deep.training.net import NetDesign
 from mmgraph.deep.training.options import NetTraining
 from mmgraph.graph.errors import LearningError
@@ -60,9 +58,6 @@ class DeepClassifier(TemperedClassifier):
         How many nets answer together.
     width : int
         How wide codes, and the fusion's hidden layers, are.
-    losses : sequence of str or Loss, mapping of str to float, or Loss
-        What is made small beside the loss of the task: names of
-        :data:`~mmgraph.deep.losses.named.LOSSES`, with factors where a mapping gives them.
     training : NetTraining or mapping, optional
         How it is trained, e.g. ``{"epochs": 100}``; see
         :class:`~mmgraph.deep.training.options.NetTraining`.
@@ -118,7 +113,6 @@ class DeepClassifier(TemperedClassifier):
         fusion: str = "late",
         members: int = 5,
         width: int = 128,
-        losses: LossNames = (),
         training: NetTraining | Mapping[str, Any] | None = None,
         folds: int = 2,
         checkpoint: str | os.PathLike[str] | None = None,
@@ -130,7 +124,6 @@ class DeepClassifier(TemperedClassifier):
         self.fusion = fusion
         self.members = members
         self.width = width
-        self.losses = losses
         self.training = training
         self.folds = folds
         self.checkpoint = checkpoint
@@ -184,15 +177,11 @@ class DeepClassifier(TemperedClassifier):
         )
         kept = None if self.checkpoint is None else Path(self.checkpoint) / part
         options = replace(NetTraining.read(self.training), seed=seed)
-        if self.losses and self.fusion == "early":
-            raise LearningError("early fusion makes no codes of modalities, of which losses are")
-        loss: Loss = task_loss(self.fusion, options)
         return learn_net(
             design,
             inputs,
             data,
             options,
-            loss=loss + sum_of_losses(self.losses) if self.losses else loss,
             kind=learner_kind(self.fusion),
             device=self.device,
             directory=kept,

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from mmgraph.deep.inputs.modality_input import ChannelsInput, ColumnsInput, ModalityInput
-from mmgraph.deep.losses.loss import Loss
-from mmgraph.deep.losses.named import LOSSES
 from mmgraph.deep.training.learned_net import LearnedNet
 from mmgraph.deep.training.net import Net, NetDesign
 from mmgraph.deep.training.options import NetTraining
@@ -57,7 +54,6 @@ def write_model(classifier: DeepClassifier, path: str | os.PathLike[str]) -> Non
         "fusion": classifier.fusion,
         "members": int(classifier.members),
         "width": int(classifier.width),
-        "losses": _losses_entry(classifier, path),
         "training": training.as_dict() if isinstance(training, NetTraining) else training,
         "is_record": isinstance(training, NetTraining),
         "folds": int(classifier.folds),
@@ -108,7 +104,6 @@ def restored_model(document: JsonObject, path: Path, size_limit: int) -> DeepCla
             members=entry.get("members", int),
             width=entry.get("width", int),
             training=_restored_training(entry),
-            losses=_restored_losses(entry),
             folds=entry.get("folds", int),
             random_state=None if seed is None else entry.get("random_state", int),
         )
@@ -190,26 +185,6 @@ def _restored_training(entry: JsonObject) -> Any:
     options = entry.get("training", dict)
     record = NetTraining.of(options)
     return record if entry.get("is_record", bool) else options
-
-
-def _losses_entry(classifier: DeepClassifier, path: Path) -> list[Any] | dict[str, float]:
-    """The parameter of that name, as JSON has it."""
-    losses = classifier.losses
-    objects = [losses] if isinstance(losses, Loss) else [x for x in losses if isinstance(x, Loss)]
-    if objects:
-        raise FormatError(
-            f"{path}: the loss {type(objects[0]).__name__} is an object, which files do not keep: "
-            "fit with names of losses"
-        )
-    return dict(losses) if isinstance(losses, Mapping) else list(losses)  # type: ignore[arg-type]
-
-
-def _restored_losses(entry: JsonObject) -> Any:
-    """The parameter of that name, none of files that lack it."""
-    losses = entry.members.get("losses", [])
-    if not isinstance(losses, list | dict) or any(name not in LOSSES for name in losses):
-        raise FormatError(f"{entry.where}: losses are names, not {losses!r:.60}")
-    return losses if isinstance(losses, dict) else tuple(losses)
 
 
 def _restored_encoders(entry: JsonObject) -> Any:
