@@ -19,6 +19,7 @@ from mmgraph.deep.packs.convolution import (
 )
 from mmgraph.deep.packs.layers import Codes, PackedDropout, PackedLinear, PackedNorm
 from mmgraph.deep.packs.pack import Pack
+from mmgraph.learning.training.options import check_number
 
 LARGEST_GRID = 4
 """The most places along an axis that the affine map tells apart."""
@@ -42,6 +43,11 @@ class ImageCNN(Encoder):
         By how many degrees at most it is turned.
     scaling : float
         By which share at most it is made larger or smaller.
+
+    Raises
+    ------
+    LearningError
+        If dropout or scaling lie outside [0, 1), or a shift or rotation is negative.
     """
 
     axes = (2, 3)
@@ -58,6 +64,10 @@ class ImageCNN(Encoder):
         scaling: float = 0.0,
     ) -> None:
         super().__init__(shape, width, pack)
+        check_number("dropout of a CNN", dropout, "[0, 1)")
+        for what, most in (("shift", shift), ("rotation", rotation)):
+            check_number(f"{what} of images", most, "[0, inf)")
+        check_number("scaling of images", scaling, "[0, 1)")
         self.width, self.members = width, pack.members
         count, *size = _channels_first(torch.empty(1, *shape)).shape[1:]
         moved = shift or rotation or scaling

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from mmgraph.deep.encoders.rnn import RNN
 from mmgraph.deep.encoders.sequence_cnn import SequenceCNN
 from mmgraph.deep.encoders.transformer import Transformer
 from mmgraph.graph.errors import LearningError, suggestion
+from mmgraph.learning.training.options import check_names
 
 ENCODERS: Mapping[str, tuple[type[Encoder], ...]] = {
     "mlp": (MLP,),
@@ -34,7 +36,8 @@ def chosen_encoders(
     Raises
     ------
     LearningError
-        If a modality that is named is not there, or as :func:`encoder_kind`.
+        If a modality that is named is not there, an encoder lacks an option that is given, or as
+        :func:`encoder_kind`.
     """
     if isinstance(names, Mapping):
         for modality in names:
@@ -48,7 +51,9 @@ def chosen_encoders(
         name, options = (entry, {}) if isinstance(entry, str) else entry
         if name == "auto":
             name = "mlp" if len(shape) == 1 else "cnn"
-        encoder_kind(modality, name, shape)
+        kind = encoder_kind(modality, name, shape)
+        known = list(inspect.signature(kind).parameters)[3:]  # behind shape, width and pack
+        check_names(options, known, f"the encoder '{name}' of '{modality}'")
         chosen[modality] = (name, dict(options))
     return chosen
 

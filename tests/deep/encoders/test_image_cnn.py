@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mmgraph.deep.encoders.image_cnn import ImageCNN, SmallMoves
 from mmgraph.deep.inputs.cells import Cells
 from mmgraph.deep.packs.pack import Pack
+from mmgraph.graph.errors import LearningError
 
 
 class SeededNoise:
@@ -141,3 +142,17 @@ def test_images_are_moved_in_training_alone_and_each_member_sees_others():
     resting = net.eval()(cells)
     torch.testing.assert_close(resting[0], resting[1])
     assert torch.equal(resting, net(cells))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scaling": 1.0}, r"scaling of images must lie in \[0, 1\)"),
+        ({"shift": -1.0}, "shift of images must lie in"),
+        ({"rotation": float("nan")}, "rotation of images must lie in"),
+        ({"dropout": "much"}, "dropout of a CNN must lie in"),
+    ],
+)
+def test_moves_that_cannot_be_made(options, message):
+    with pytest.raises(LearningError, match=message):
+        ImageCNN((9, 8), 4, pack_of(1), **options)

@@ -6,7 +6,7 @@ import pytest
 
 from mmgraph.deep.encoders.image_cnn import ImageCNN
 from mmgraph.deep.encoders.mlp import MLP
-from mmgraph.deep.encoders.named import encoder_kind
+from mmgraph.deep.encoders.named import chosen_encoders, encoder_kind
 from mmgraph.graph.errors import LearningError
 
 
@@ -29,3 +29,13 @@ def test_the_first_encoder_that_takes_the_cells(name, shape, kind):
 def test_no_encoder(name, shape, message):
     with pytest.raises(LearningError, match=message):
         encoder_kind("photo", name, shape)
+
+
+def test_options_that_an_encoder_does_not_have():
+    shapes = {"photo": (5, 4), "lab": (3,)}
+    assert chosen_encoders(shapes, {"photo": ("cnn", {"shift": 1.0})}) == {
+        "photo": ("cnn", {"shift": 1.0}),
+        "lab": ("mlp", {}),
+    }
+    with pytest.raises(LearningError, match=r"'cnn' of 'photo' has no option 'shfit'.*'shift'"):
+        chosen_encoders(shapes, {"photo": ("cnn", {"shfit": 1.0})})
