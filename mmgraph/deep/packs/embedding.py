@@ -15,6 +15,7 @@ from mmgraph.deep.packs.pack import Pack
 class PackedPeriodic(nn.Module):
     """Each feature's sines and cosines of frequencies that are learned, mapped and rectified.
 
+    Members share the frequencies, and have maps of their own.
     A feature that is missing has an embedding of its own, which is learned.
 
     Parameters
@@ -31,11 +32,11 @@ class PackedPeriodic(nn.Module):
     """
 
     def __init__(
-        self, features: int, pack: Pack, frequencies: int = 8, width: int = 8, scale: float = 0.1
+        self, features: int, pack: Pack, frequencies: int = 8, width: int = 6, scale: float = 0.1
     ) -> None:
         super().__init__()
         self.width, inputs = width, 2 * frequencies
-        normal = torch.randn(pack.members, features, frequencies, generator=pack.generator)
+        normal = torch.randn(features, frequencies, generator=pack.generator)
         self.frequencies = nn.Parameter(scale * normal)
         self.weight = nn.Parameter(pack.initial(features, inputs, width, inputs=inputs))
         self.bias = nn.Parameter(pack.initial(features, width, inputs=inputs))
@@ -45,8 +46,11 @@ class PackedPeriodic(nn.Module):
         self, values: Float[Tensor, "rows features"], there: Bool[Tensor, "rows features"]
     ) -> Codes:
         """Return ``(members, rows, features * width)``."""
-        angles = 2 * math.pi * values[None, :, :, None] * self.frequencies[:, None]
+        angles = 2 * math.pi * values.T[..., None] * self.frequencies[:, None]
         waves = torch.cat([angles.sin(), angles.cos()], -1)
-        mapped = torch.einsum("mrfi,mfiw->mrfw", waves, self.weight) + self.bias[:, None]
-        shown = there[None, :, :, None]
-        return torch.where(shown, mapped.relu(), self.missing[:, None]).flatten(2)
+        # One product a feature, of all members side by side.
+        maps = self.weight.permute(1, 2, 0, 3).flatten(2)
+        biases, missing = (t.transpose(0, 1).flatten(1)[:, None] for t in (self.bias, self.missing))
+        mapped = torch.baddbmm(biases, waves, maps).relu()
+        embedded = torch.where(there.T[..., None], mapped, missing)
+        return embedded.unflatten(2, (-1, self.width)).permute(2, 1, 0, 3).flatten(2)
