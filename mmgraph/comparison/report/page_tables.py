@@ -174,7 +174,7 @@ def cost_table(figures: ComparedFigures, split: str) -> PageTable:
         lines.append(
             [
                 text(row["model"]),
-                number(row["train_seconds"], ".3g"),
+                _seconds(row["train_seconds"]),
                 number(row["rows_per_second"], ",.0f"),
                 number(None if peak is None else peak / 1e6, ",.0f"),
                 number(row["parameters"], ",.0f"),
@@ -191,7 +191,7 @@ def settings_table(figures: ComparedFigures, split: str) -> PageTable:
     for one in figures.answers_given_all(split):
         tried = len(figures.about.settings.get(one.model, ()))
         chosen = Counter(map(setting_words, one.settings))
-        if any(one.settings):
+        if tried > 1 or any(one.settings):
             told = "; ".join(f"{words} ({counted(n, 'fold')})" for words, n in chosen.items())
             lines.append([text(one.model), number(tried or None, "d"), text(told)])
     return PageTable("Chosen by inner folds", ["model", "tried", "chosen"], lines)
@@ -236,6 +236,15 @@ def text(words: str) -> Cell:
 def number(value: float | None, form: str = ".3f") -> Cell:
     """Return a cell of a number, empty where there is none."""
     return Cell("", "") if value is None else Cell(format(value, form), value)
+
+
+def _seconds(value: float | None) -> Cell:
+    return number(value) if value is None else Cell(seconds_words(value), value)
+
+
+def seconds_words(value: float) -> str:
+    """Return seconds to three places that count."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _given(given: Given) -> str:

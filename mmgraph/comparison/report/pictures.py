@@ -179,6 +179,8 @@ def cost_points(figures: ComparedFigures, split: str) -> Picture | None:
             shown(one.model), points[one.model], (5, 4), textcoords="offset points", fontsize=9
         )
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
     axes.margins(x=0.15)
     as_chart(axes)
     name_axes(axes, "CPU seconds of a fit", "log-loss (nats)")

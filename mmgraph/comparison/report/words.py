@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from mmgraph.comparison.report.compared_figures import PRIOR, ComparedFigures
 from mmgraph.comparison.report.differences import FEW_GROUPS, Difference
+from mmgraph.comparison.report.page_tables import seconds_words
 from mmgraph.comparison.report.robustness import LABELS, at_highest_level
 from mmgraph.comparison.results import Answers, Condition
 from mmgraph.plots.pages.wording import counted, listed
@@ -294,7 +295,7 @@ def _interval(value: float, error: float | None) -> str:
 
 
 def _seconds(one: Answers) -> str:
-    return f"{one.costs['train_seconds']:.3g} s"
+    return f"{seconds_words(one.costs['train_seconds'])} s"
 
 
 def _modalities(given: Sequence[str]) -> str:
