@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64
+from scipy.linalg import solve_triangular
+from scipy.special import softmax
 
+from mmgraph.data.blocks.block import Features
 from mmgraph.data.blocks.columns import Columns
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.graph.errors import LearningError
+from mmgraph.graph.state_labels import index
 from mmgraph.graph.variable import Variable
+from mmgraph.inference.query import joint_moments, query
 from mmgraph.learning.structure.learn_structure import learn_structure
 from mmgraph.networks.bayesian_network import BayesianNetwork
 from mmgraph.predictors.bayesian_network_classifier import BayesianNetworkClassifier
@@ -74,6 +82,70 @@ class LearnedNetworkClassifier(BayesianNetworkClassifier):
             **kinds,
         )
         return BayesianNetwork.from_structure(structure, rows, **kinds)
+
+    def _answers(
+        self, model: BayesianNetwork, data: MultimodalData, names: Collection[str]
+    ) -> Float64[np.ndarray, "rows classes"]:
+        """As of the base class; where all columns are measurements, by a normal density a class."""
+        densities = model.cached(_class_densities, self.target_)
+        if densities is None:
+            return super()._answers(model, data, names)
+        values = {
+            name: column
+            for modality in names
+            for name, column in zip(
+                data.blocks[modality].parts(modality), data.numbers(modality).T, strict=True
+            )
+        }
+        absent = np.full(len(data), np.nan)
+        table = np.stack([values.get(name, absent) for name in densities.names], 1)
+        return np.asarray(softmax(densities.log_joint(table), axis=1))
+
+
+@dataclass(frozen=True, eq=False)
+class _ClassDensities:
+    """The normal density of all columns within each class, and the share of each class."""
+
+    names: tuple[str, ...]
+    log_prior: Float64[np.ndarray, " classes"]
+    means: Float64[np.ndarray, "classes columns"]
+    covariances: Float64[np.ndarray, "classes columns columns"]
+
+    def log_joint(self, table: Features) -> Float64[np.ndarray, "rows classes"]:
+        """Log P(class, what is there of a row)."""
+        scores = np.tile(self.log_prior, (len(table), 1))
+        patterns, which = np.unique(~np.isnan(table), axis=0, return_inverse=True)
+        for number, there in enumerate(patterns):
+            rows = np.flatnonzero(which.reshape(-1) == number)
+            for state, (mean, covariance) in enumerate(
+                zip(self.means, self.covariances, strict=True)
+            ):
+                root = np.linalg.cholesky(covariance[np.ix_(there, there)])
+                centred = (table[np.ix_(rows, there)] - mean[there]).T
+                scaled = solve_triangular(root, centred, lower=True)
+                scores[rows, state] -= 0.5 * (scaled**2).sum(0) + np.log(np.diag(root)).sum()
+        return scores
+
+
+def _class_densities(network: BayesianNetwork, target: str) -> _ClassDensities | None:
+    """What a network says of its measurements within each class; None where a column has states.
+
+    Asked for once: row by row the network would be eliminated anew.
+    """
+    names = tuple(name for name in network.variables if name != target)
+    if any(network.variables[name].is_discrete for name in names):
+        return None
+    states = index(np.arange(network.variables[target].cardinality))
+    mean, covariance = joint_moments(network, names, {target: states})
+    prior = query(network, {}, [target]).marginal(target).reshape(-1).numpy()
+    with np.errstate(divide="ignore"):
+        log_prior = np.log(prior)
+    table = covariance.numpy()
+    # Columns that repeat others leave no variance: to rounding there is none at all.
+    least = 1e-9 * np.diagonal(table, axis1=1, axis2=2)
+    return _ClassDensities(
+        names, log_prior, mean.numpy(), table + least[:, None] * np.eye(len(names))
+    )
 
 
 def _varying_columns(data: MultimodalData) -> dict[str, tuple[Variable, np.ndarray]]:
