@@ -55,7 +55,7 @@ class LearnedNetworkClassifier(BayesianNetworkClassifier):
         *,
         max_parents: int = 3,
         temper: bool = True,
-        folds: int = 3,
+        folds: int = 2,
         random_state: int = 0,
     ) -> None:
         super().__init__(modalities, temper=temper, folds=folds, random_state=random_state)
