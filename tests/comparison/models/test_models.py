@@ -154,10 +154,10 @@ def test_stacked_scores_are_of_machines_that_have_not_seen_the_group(
 
 def test_a_learned_network_has_the_edges_that_the_rows_ask_for():
     random = np.random.default_rng(0)
-    codes = np.arange(300) % 2
-    shared = random.normal(size=300)
-    x = np.stack([shared + codes, shared + 0.2 * random.normal(size=300)], 1)
-    rows = MultimodalData.of({"pair": x, "alone": random.normal(size=(300, 1))}, codes)
+    codes = np.arange(160) % 2
+    shared = random.normal(size=160)
+    x = np.stack([shared + codes, shared + 0.2 * random.normal(size=160)], 1)
+    rows = MultimodalData.of({"pair": x, "alone": random.normal(size=(160, 1))}, codes)
     fitted = LearnedNetworkClassifier().fit(rows)
     edges = {tuple(edge) for edge in fitted.network_.edges}
     pair, target = ("pair[0]", "pair[1]"), rows.target.name
@@ -173,7 +173,7 @@ def test_a_learned_network_has_the_edges_that_the_rows_ask_for():
         ours = fitted._answers(fitted.network_, some, given)
         np.testing.assert_allclose(ours, by_query, rtol=1e-5)
     texts = MultimodalData.of({"note": ["a", "b"] * 4}, [0, 1] * 4)
-    with pytest.raises(LearningError, match="'note' of the data is of texts"):
+    with pytest.raises(LearningError, match="'note' is of texts; a network"):
         LearnedNetworkClassifier().fit(texts)
 
 
