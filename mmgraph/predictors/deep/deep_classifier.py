@@ -15,6 +15,7 @@ from mmgraph.data.blocks.sequences_and_texts import Texts
 from mmgraph.data.folds import warn_of_groups
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.deep.encoders.named import EncoderNames, chosen_encoders
+from mmgraph.deep.fusion.named import PAIRED
 from mmgraph.deep.inputs.modality_input import fitted_inputs
 from mmgraph.deep.training.blending import learner_kind
 from mmgraph.deep.training.learned_net import LearnedNet
@@ -53,7 +54,8 @@ class DeepClassifier(TemperedClassifier):
         with options. ``"auto"`` are perceptrons of columns, and convolutions of arrays and
         sequences.
     fusion : str
-        A name of :data:`~mmgraph.deep.fusion.named.FUSIONS`.
+        A name of :data:`~mmgraph.deep.fusion.named.FUSIONS`; or ``"multimodal_cnn"`` or
+        ``"multimodal_rnn"``: feature maps or hidden states of arrays and sequences that are merged.
     members : int
         How many nets answer together.
     width : int
@@ -167,10 +169,14 @@ class DeepClassifier(TemperedClassifier):
         """A net of some rows, whose state is kept under the name of the part."""
         inputs = fitted_inputs(data, tuple(modalities))
         shapes = {modality: made.shape for modality, made in inputs.items()}
+        encoder, fusion = PAIRED.get(self.fusion, ("", self.fusion))
+        encoders = self.encoders
+        if encoder and encoders == "auto":
+            encoders = {m: encoder for m, shape in shapes.items() if len(shape) > 1}
         design = NetDesign(
             shapes,
-            chosen_encoders(shapes, self.encoders),
-            self.fusion,
+            chosen_encoders(shapes, encoders),
+            fusion,
             data.target.cardinality,
             self.members,
             self.width,
@@ -182,7 +188,7 @@ class DeepClassifier(TemperedClassifier):
             inputs,
             data,
             options,
-            kind=learner_kind(self.fusion),
+            kind=learner_kind(fusion),
             device=self.device,
             directory=kept,
         )

@@ -110,3 +110,22 @@ def test_unknown_options_are_named(options, message):
 )
 def test_scikit_learn_finds_nothing_wrong(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder"), [("multimodal_cnn", "cnn"), ("multimodal_rnn", "rnn")]
+)
+def test_feature_maps_and_hidden_states_are_merged_by_name(encoder):
+    draws, labels = np.random.default_rng(0), np.arange(40) % 2
+    data = mm.MultimodalData.of(
+        {
+            "sound": [draws.normal(y, 0.3, (6 + i % 3, 2)) for i, y in enumerate(labels)],
+            "lab": draws.normal(labels[:, None], 1.0, (40, 2)),
+        },
+        labels,
+    )
+    name, training = f"multimodal_{encoder}", {"epochs": 3}
+    clf = mm.DeepClassifier(fusion=name, members=1, width=8, folds=0, training=training)
+    design = clf.fit(data).net_.net.design
+    assert design.fusion == "joint"
+    assert [kind for kind, _ in design.encoders.values()] == [encoder, "mlp"]
