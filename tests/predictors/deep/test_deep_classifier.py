@@ -112,9 +112,7 @@ def test_scikit_learn_finds_nothing_wrong(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize(
-    ("name", "encoder"), [("multimodal_cnn", "cnn"), ("multimodal_rnn", "rnn")]
-)
+@pytest.mark.parametrize("encoder", ["cnn", "rnn"])
 def test_feature_maps_and_hidden_states_are_merged_by_name(encoder):
     draws, labels = np.random.default_rng(0), np.arange(40) % 2
     data = mm.MultimodalData.of(
