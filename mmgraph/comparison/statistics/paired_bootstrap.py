@@ -11,11 +11,7 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from mmgraph.causal.estimation.estimators.intervals import (
-    Functional,
-    IntervalSettings,
-    estimates,
-)
+from mmgraph.causal.estimation.estimators.intervals import IntervalSettings, estimates
 from mmgraph.causal.estimation.estimators.sample import Sample
 from mmgraph.graph.errors import MmgraphError, check_choice
 from mmgraph.learning.prediction.weighted_metrics import METRICS, Predictions
@@ -77,44 +73,51 @@ def paired_bootstrap(
     FewGroupsWarning
         If there are fewer than ten groups, of which intervals are too narrow.
     """
-    check_choice("metric", metric, METRICS, MmgraphError)
     asked: list[Contrast] = [*tables] if contrasts is None else [*contrasts]
     if contrasts is None:
         asked += combinations(tables, 2)
     if not asked:
         return {}
-    for contrast in asked:
-        for name in (contrast,) if isinstance(contrast, str) else contrast:
+    names = list(tables)
+    combined = np.zeros((len(names), len(asked)))
+    for column, contrast in enumerate(asked):
+        pair = (contrast,) if isinstance(contrast, str) else contrast
+        for name, sign in zip(pair, (1, -1), strict=False):
             check_choice("model", name, tables, MmgraphError)
-    functional = _contrasts(metric, {m: Predictions.of(t, codes) for m, t in tables.items()}, asked)
+            combined[names.index(name), column] += sign
+    settings = IntervalSettings(kind, level, draws, torch.Generator().manual_seed(seed))
+    intervals = combined_intervals(
+        [tables[name] for name in names], codes, groups, combined, metric, settings
+    )
+    return dict(zip(asked, intervals, strict=True))
+
+
+def combined_intervals(
+    tables: Sequence[Float[np.ndarray, "rows classes"]],
+    codes: Int[np.ndarray, " rows"],
+    groups: Int[np.ndarray, " rows"] | None,
+    combined: Float64[np.ndarray, "tables combinations"],
+    metric: str,
+    settings: IntervalSettings,
+) -> list[Interval]:
+    """Return intervals of sums of a metric of several tables, each weighted by a column.
+
+    Parameters and errors are those of :func:`paired_bootstrap`.
+    """
+    check_choice("metric", metric, METRICS, MmgraphError)
+    used = np.abs(combined).sum(1) > 0
+    predictions = [
+        Predictions.of(table, codes) for table, here in zip(tables, used, strict=True) if here
+    ]
+    columns = torch.from_numpy(combined[used])
+
+    def functional(weights: Float64[Tensor, "batch rows"]) -> Float64[Tensor, "batch combinations"]:
+        return torch.stack([METRICS[metric](one, weights) for one in predictions], 1) @ columns
+
     ones = torch.ones(len(codes), dtype=torch.float64)
     if not bool(functional(ones[None]).isfinite().all()):
         raise MmgraphError(f"'{metric}' is not defined: all {len(codes)} rows are of one class")
     units = None if groups is None else torch.from_numpy(np.unique(groups, return_inverse=True)[1])
-    generator = torch.Generator().manual_seed(seed)
-    settings = IntervalSettings(kind, level, draws, generator)
     made = estimates(functional, Sample({}, {}, ones, ones, units), settings)
-    columns = (made.values, made.errors, made.low, made.high)
-    return {
-        contrast: Interval(*(float(column[i]) for column in columns))
-        for i, contrast in enumerate(asked)
-    }
-
-
-def _contrasts(
-    metric: str, predictions: Mapping[str, Predictions], asked: Sequence[Contrast]
-) -> Functional:
-    """The metric of models and its differences, from the weights of rows."""
-    names = list(dict.fromkeys(n for c in asked for n in ((c,) if isinstance(c, str) else c)))
-    signs = torch.zeros(len(names), len(asked), dtype=torch.float64)
-    for column, contrast in enumerate(asked):
-        first, *second = (contrast,) if isinstance(contrast, str) else contrast
-        signs[names.index(first), column] += 1
-        for name in second:
-            signs[names.index(name), column] -= 1
-
-    def functional(weights: Float64[Tensor, "batch rows"]) -> Float64[Tensor, "batch contrasts"]:
-        figures = [METRICS[metric](predictions[name], weights) for name in names]
-        return torch.stack(figures, 1) @ signs
-
-    return functional
+    ends = zip(made.values, made.errors, made.low, made.high, strict=True)
+    return [Interval(*map(float, interval)) for interval in ends]

@@ -1,0 +1,1 @@
+"""What models cost: seconds, memory, parameters; which are worth it."""
