@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from mmgraph.comparison.results import Answers, Tested
+from mmgraph.comparison.statistics.robustness import effective_robustness, relative_robustness
 from mmgraph.graph.errors import MmgraphError
 
 
@@ -70,14 +69,12 @@ def robustness(
             f"'{model}' has no answers under '{kind}' of '{modality}': compare with "
             'conditions=("noise",)'
         )
-    span = levels[-1] - levels[0]
-    relative = float(np.trapezoid(curve, levels) / span)
+    relative = relative_robustness(levels, curve)
     effective = None
     if baseline is not None:
         others, other = _curve(answers, tested, baseline, kind, modality)
         if others == levels:
-            above = np.subtract(curve, curve[0]) - np.subtract(other, other[0])
-            effective = float(np.trapezoid(above, levels) / span)
+            effective = effective_robustness(levels, curve, other)
     return Robustness(levels, curve, relative, effective)
 
 

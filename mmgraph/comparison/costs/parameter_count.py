@@ -14,8 +14,8 @@ from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import TableFactor
 
 _NO_PARAMETERS = (str, bytes, bool, int, float, complex, type, MultimodalData, np.random.Generator)
-_BESIDE = frozenset({"classes_", "training_rows_", "_held_out"})
-"""Attributes of predictors that no answer is computed from: labels, rows, models of inner folds."""
+_BESIDE = frozenset({"classes_", "training_rows_", "_held_out", "held_out"})
+"""Attributes of predictors that are no parameters: labels, rows, what inner folds have said."""
 
 
 def parameter_count(predictor: object) -> int:

@@ -6,12 +6,14 @@ Taori et al. (2020), "Measuring robustness to natural distribution shifts in ima
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float, Float64
 
 from mmgraph.graph.errors import MmgraphError
 
-Curve = Float[np.ndarray, " levels"]
+Curve = Sequence[float] | Float[np.ndarray, " levels"]
 
 
 def relative_robustness(levels: Curve, values: Curve) -> float:
