@@ -56,4 +56,4 @@ def test_the_first_fold(benchmark: Any, digits: Any, views: tuple[str, ...]):
             figures[given] = accuracy, float(-np.log(right).mean())
             print(f"\n{'+'.join(given)}: accuracy {accuracy:.4f}, log-loss {figures[given][1]:.4f}")
     benchmark.extra_info.update({"+".join(given): pair for given, pair in figures.items()})
-    assert figures[views][0] >= (0.95 if benchmark.disabled else 0.985)
+    assert figures[views][0] >= (0.95 if benchmark.disabled else 0.975)
