@@ -95,6 +95,7 @@ if TYPE_CHECKING:
     from mmgraph.networks.random_fields.markov_random_field import MarkovRandomField
     from mmgraph.predictors.bayesian_network_classifier import BayesianNetworkClassifier
     from mmgraph.predictors.deep.deep_classifier import DeepClassifier
+    from mmgraph.predictors.deep.hybrid_classifier import HybridClassifier
     from mmgraph.predictors.discretizer import Discretizer
     from mmgraph.predictors.leaves.encoder import EncoderLeaf
     from mmgraph.predictors.leaves.torch_module import TorchLeaf
@@ -123,6 +124,7 @@ _HOMES = {
     "GaussianLeaf": "mmgraph.graph.leaves.gaussian",
     "GaussianMixtureLeaf": "mmgraph.graph.leaves.gaussian_mixture",
     "GridFactor": "mmgraph.graph.factors.grid",
+    "HybridClassifier": "mmgraph.predictors.deep.hybrid_classifier",
     "LabelledImage": "mmgraph.networks.random_fields.conditional_random_field",
     "LinearGaussian": "mmgraph.graph.leaves.linear_gaussian",
     "MachineClassifier": "mmgraph.predictors.machine_classifier",
@@ -215,6 +217,7 @@ __all__ = [
     "GaussianLeaf",
     "GaussianMixtureLeaf",
     "GridFactor",
+    "HybridClassifier",
     "LabelledImage",
     "LinearGaussian",
     "MachineClassifier",

@@ -52,6 +52,7 @@ GRAPH_KINDS: dict[str, type[FactorGraph]] = {
 PREDICTORS = {
     "Bayesian network classifier": "mmgraph.predictors.stored.network_classifiers",
     "deep classifier": "mmgraph.predictors.stored.deep_classifiers",
+    "hybrid classifier": "mmgraph.predictors.stored.hybrid_classifiers",
     "machine classifier": "mmgraph.predictors.stored.machine_classifiers",
     "missing modality classifier": "mmgraph.predictors.stored.missing_modality_classifiers",
     "multimodal classifier": "mmgraph.predictors.stored.classifiers",

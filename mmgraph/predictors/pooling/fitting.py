@@ -94,7 +94,7 @@ def fit_pooled(
             data.codes,
             log_shares(data.codes, data.counts, data.target.cardinality),
             data.counts,
-            *_worth(data),
+            *leaf_worth(data),
             frozenset(place for place, leaf in enumerate(leaves) if leaf in plain),
         )
         if said.is_plain():
@@ -244,8 +244,8 @@ def _one_thread_each() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _worth(data: MultimodalData) -> tuple[float, float]:
-    """How many independent rows there are, and how many groups: without any, as many as rows.
+def leaf_worth(data: MultimodalData) -> tuple[float, float]:
+    """Return how many independent rows and groups there are: without groups, as many as rows.
 
     Of groups rows are ten each, unless they have fewer. Rows of unequal weights are fewer (Kish
     1965, "Survey sampling", section 11.7).

@@ -99,11 +99,11 @@ def restored_model(document: JsonObject, path: Path, size_limit: int) -> DeepCla
     try:
         classifier = DeepClassifier(
             restored_modalities(entry),
-            encoders=_restored_encoders(entry),
+            encoders=restored_encoders(entry),
             fusion=entry.get("fusion", str),
             members=entry.get("members", int),
             width=entry.get("width", int),
-            training=_restored_training(entry),
+            training=restored_training(entry),
             folds=entry.get("folds", int),
             random_state=None if seed is None else entry.get("random_state", int),
         )
@@ -178,7 +178,7 @@ def _restored_input(parts: Parts) -> ModalityInput:
     return made
 
 
-def _restored_training(entry: JsonObject) -> Any:
+def restored_training(entry: JsonObject) -> Any:
     """The parameter of that name, as it was: a record, a mapping or nothing."""
     if entry.members.get("training") is None:
         return None
@@ -187,7 +187,7 @@ def _restored_training(entry: JsonObject) -> Any:
     return record if entry.get("is_record", bool) else options
 
 
-def _restored_encoders(entry: JsonObject) -> Any:
+def restored_encoders(entry: JsonObject) -> Any:
     """The parameter of that name: lists of JSON are pairs."""
     names = entry.get("encoders", object)
     if isinstance(names, list):

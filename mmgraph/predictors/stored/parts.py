@@ -21,7 +21,7 @@ from mmgraph.formats.native.directory import (
 from mmgraph.graph.errors import FormatError
 from mmgraph.predictors.stored.trusted_objects import packed, unpacked
 
-_OBJECTS = "objects.skops"
+OBJECTS = "objects.skops"
 
 
 @dataclass
@@ -145,7 +145,7 @@ def write_parts(path: Path, kind: str, parts: Parts) -> None:
     FormatError
         If an object holds what is not trusted, or the place cannot be written.
     """
-    files = {_OBJECTS: packed(parts.objects, f"the {kind}")} if parts.objects else {}
+    files = {OBJECTS: packed(parts.objects, f"the {kind}")} if parts.objects else {}
     write_document(path, {"kind": kind, **parts.settings}, parts.numbers, files)
 
 
@@ -160,7 +160,7 @@ def read_parts(document: JsonObject, path: Path, size_limit: int) -> Parts:
     file = path / PARAMETERS
     numbers = tensors_of(checked_bytes(document, file, size_limit), file)
     objects: dict[str, Any] = {}
-    if _OBJECTS in document.get(DIGESTS, dict):
-        file = path / _OBJECTS
+    if OBJECTS in document.get(DIGESTS, dict):
+        file = path / OBJECTS
         objects = unpacked(checked_bytes(document, file, size_limit), str(file), size_limit)
     return Parts(document.members, numbers, objects, document.where)
