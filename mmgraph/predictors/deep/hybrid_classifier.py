@@ -33,6 +33,8 @@ from mmgraph.predictors.row_classifier import RowClassifier
 
 FUSION_OF = {"end_to_end": "network", "part_by_part": "late"}
 """How encoders are joined while they are trained."""
+WIDTH = 96
+"""How wide codes are."""
 LEAST_PROBABILITY = 1e-6
 GRAPHICAL = (*AUTO, "exhaustive_trees")
 """The leaves that ``auto`` stands for."""
@@ -105,21 +107,13 @@ class HybridClassifier(RowClassifier):
         How encoders are trained.
     members : int
         How many nets speak together, in one batched product.
-    width : int
-        How wide codes are.
     options : NetTraining or mapping, optional
         Of the training of encoders, e.g. ``{"epochs": 100}``.
     folds : int
         How many times leaves and encoders are fitted to a part of the rows, to learn the powers.
-    budget : float
-        Seconds for the leaves, as of :class:`MultimodalClassifier`.
-    n_jobs : int, optional
-        How many leaves are fitted at a time.
     checkpoint : path, optional
         A directory where the state of the encoders' training is kept, from which the same call
         goes on after an interruption, to the same numbers.
-    device : str
-        Where encoders are trained.
     random_state : int, RandomState or None
         The seed; of None another one at each fit.
 
@@ -147,6 +141,8 @@ class HybridClassifier(RowClassifier):
 
     file_kind: ClassVar[str] = "hybrid classifier"
     """The name of the kind in files."""
+    budget: ClassVar[float] = 600.0
+    """The seconds for graphical leaves, as of :class:`MultimodalClassifier`."""
 
     def __init__(
         self,
@@ -157,13 +153,9 @@ class HybridClassifier(RowClassifier):
         joint: LeafNames = "auto",
         training: Literal["end_to_end", "part_by_part"] = "end_to_end",
         members: int = 5,
-        width: int = 96,
         options: NetTraining | Mapping[str, Any] | None = None,
         folds: int = 5,
-        budget: float = 600.0,
-        n_jobs: int | None = -1,
         checkpoint: str | os.PathLike[str] | None = None,
-        device: str = "cpu",
         random_state: Any = 0,
     ) -> None:
         self.modalities = modalities
@@ -172,13 +164,9 @@ class HybridClassifier(RowClassifier):
         self.joint = joint
         self.training = training
         self.members = members
-        self.width = width
         self.options = options
         self.folds = folds
-        self.budget = budget
-        self.n_jobs = n_jobs
         self.checkpoint = checkpoint
-        self.device = device
         self.random_state = random_state
 
     def _learn(self, data: MultimodalData) -> None:
@@ -222,7 +210,7 @@ class HybridClassifier(RowClassifier):
             return (), np.zeros((0, len(data), data.target.cardinality))
         names = GRAPHICAL if self.leaves == "auto" else self.leaves
         placed = placed_leaves(data, names, self.joint)
-        pooled = fit_pooled(data, placed, self.folds, seed, budget=self.budget, jobs=self.n_jobs)
+        pooled = fit_pooled(data, placed, self.folds, seed, budget=self.budget, jobs=-1)
         return pooled.leaves, pooled.held_out.log_likelihoods
 
     def _encoded(
@@ -237,11 +225,11 @@ class HybridClassifier(RowClassifier):
             FUSION_OF[self.training],
             data.target.cardinality,
             self.members,
-            self.width,
+            WIDTH,
         )
         kept = None if self.checkpoint is None else Path(self.checkpoint) / part
         options = replace(NetTraining.read(self.options or _OPTIONS), seed=seed)
-        return learn_net(design, inputs, data, options, device=self.device, directory=kept)
+        return learn_net(design, inputs, data, options, directory=kept)
 
     @property
     def modalities_(self) -> tuple[str, ...]:

@@ -90,7 +90,6 @@ def _parameters(classifier: HybridClassifier, files: dict[str, bytes]) -> dict[s
         "encoders": classifier.encoders,
         "hybrid_training": classifier.training,
         "members": int(classifier.members),
-        "width": int(classifier.width),
         "training": options.as_dict() if isinstance(options, NetTraining) else options,
         "is_record": isinstance(options, NetTraining),
     }
@@ -118,10 +117,8 @@ def restored_model(document: JsonObject, path: Path, size_limit: int) -> HybridC
             joint=pooled.joint,
             training=entry.get("hybrid_training", str),
             members=entry.get("members", int),
-            width=entry.get("width", int),
             options=restored_training(entry),
             folds=pooled.folds,
-            budget=pooled.budget,
             random_state=pooled.random_state,
         )
         model = _restored(parts, document)

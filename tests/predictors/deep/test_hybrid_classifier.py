@@ -14,7 +14,7 @@ from mmgraph.networks.boltzmann.answers import PriorWarning
 from tests.predictors.test_machine_classifier import MODALITIES, log_loss, patients
 
 SMALL = {
-    "members": 2, "width": 16, "folds": 2, "leaves": ["logistic"], "joint": (), "n_jobs": 1,
+    "members": 2, "folds": 2, "leaves": ["logistic"], "joint": (),
     "options": {"epochs": 5, "batch_size": 64, "learning_rate": 0.02},
 }  # fmt: skip
 
