@@ -52,10 +52,15 @@ class Sequences(Block):
         rows: list[np.ndarray | None] = []
         channels = None
         for number, given in enumerate(values):
-            if given is None or np.size(np.asarray(given, object)) == 0:
+            if given is None:
                 rows.append(None)
                 continue
             array = finite_numbers(f"{modality}, row {number}", given)
+            if not array.size:
+                raise LearningError(
+                    f"'{modality}', row {number}: the sequence has length zero; a missing one is "
+                    "None"
+                )
             array = array[:, None] if array.ndim == 1 else array
             if array.ndim != 2 or (channels is not None and array.shape[1] != channels):
                 raise LearningError(

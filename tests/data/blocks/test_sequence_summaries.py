@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import mmgraph as mm
 from mmgraph.data.blocks.sequence_summaries import SUMMARIES, summaries
 from mmgraph.data.blocks.sequences_and_texts import Sequences
+from mmgraph.graph.errors import LearningError
 
 NAN = float("nan")
 
@@ -87,3 +88,10 @@ def test_blocks_of_sequences_keep_their_channels():
     assert data.without("s").numbers("s").shape == whole.shape
     assert Sequences((None,)).join([data.blocks["s"]]).numbers().shape == (4, whole.shape[1])
     assert Sequences((None,)).numbers().shape == (1, 1 + len(SUMMARIES))
+
+
+def test_a_sequence_of_length_zero_is_named():
+    with pytest.raises(LearningError, match="'s', row 1: the sequence has length zero"):
+        mm.MultimodalData.of({"s": [np.ones((2, 2)), np.ones((0, 2))]})
+    with pytest.raises(LearningError, match="'s', row 0: the sequence has length zero"):
+        mm.MultimodalData.of({"s": [[], [[1.0], [2.0]]]})
