@@ -11,7 +11,6 @@ import numpy as np
 from mmgraph.data.groups import GroupsDeclaration, groups_of
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.reading import Outcome
-from mmgraph.data.recordings.windows import windows
 from mmgraph.data.schema.schema import Schema
 from mmgraph.experiments.reader import Reader, ReadyModel, entry
 from mmgraph.graph.errors import DatasetError, LearningError, suggestion
@@ -24,20 +23,17 @@ class RowsModel(ReadyModel):
 
     ``label_column`` holds the target where the data set is a table. ``groups`` are rows that belong
     together, by a column or by the first row of each block: the model is then cross-validated over
-    whole groups, too. Sequences are cut into windows of so many seconds, one beginning at every
-    ``window_step`` (by default they do not overlap); whole ones are the rows where that is 0.
+    whole groups, too.
     """
 
     label_column: str = entry("", table="data", key="target")
     groups: GroupsDeclaration | None = entry(None, table="data", read=Reader.groups)
-    window: float = entry(0.0, within=(0, 1e6), table="data")
-    window_step: float = entry(0.0, within=(0, 1e6), table="data")
 
 
 def load_rows(
     declaration: RowsModel, target: str = "", modalities: Sequence[str] = ()
 ) -> MultimodalData:
-    """Load a data set of rows: a table, or aligned views or sequences with labels.
+    """Load a data set of rows: a table, or aligned views with labels.
 
     The target is called so, by default as its column; its labels are texts then. The modalities are
     by default all. A schema says what a table of such rows looks like.
@@ -46,8 +42,7 @@ def load_rows(
 
     dataset = declaration.dataset
     loaded: Any = datasets.load(dataset)
-    kinds = ("views", "sequences", "features")
-    tables: Mapping[str, Any] = next(filter(None, (getattr(loaded, k, {}) for k in kinds)), {})
+    tables: Mapping[str, Any] = getattr(loaded, "views", None) or getattr(loaded, "features", {})
     for modality in modalities:
         if modality not in tables:
             hint = suggestion(modality, tables)
@@ -55,27 +50,15 @@ def load_rows(
     if not tables:
         raise DatasetError(f"'{dataset}' is no data set of modalities with a target")
     tables = {m: tables[m] for m in modalities or tables}
-    name = target or declaration.label_column or "label"
     if hasattr(loaded, "views"):
-        data = _rows_of_views(tables, loaded.labels, name)
-    elif hasattr(loaded, "sequences"):
-        data = MultimodalData.of(tables, loaded.labels, name=name)
+        data = _rows_of_views(tables, loaded.labels, target or declaration.label_column or "label")
     else:
         data = _rows_of_table(loaded.frame, tables, declaration)
         if target:
             renamed = Variable(target, tuple(map(str, data.target.labels)))
             data = replace(data, outcome=Outcome(renamed, data.codes), schema=None)
     groups = groups_of(loaded, declaration.groups, dataset, len(data))
-    return _windowed(replace(data, groups=groups, origin=f"'{dataset}'"), declaration, loaded)
-
-
-def _windowed(data: MultimodalData, declaration: RowsModel, loaded: Any) -> MultimodalData:
-    if not declaration.window:
-        return data
-    if not hasattr(loaded, "rate"):
-        raise DatasetError(f"{data.origin} have no rate, by which windows in seconds are cut")
-    seconds = declaration.window, declaration.window_step or declaration.window
-    return windows(data, *(round(s * loaded.rate) for s in seconds)).data
+    return replace(data, groups=groups, origin=f"'{dataset}'")
 
 
 def _rows_of_views(tables: Mapping[str, Any], labels: Any, name: str) -> MultimodalData:

@@ -50,20 +50,3 @@ def test_data_without_modalities(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(datasets, "load", lambda name: SimpleNamespace(frame=None))
     with pytest.raises(DatasetError, match="'views' is no data set of modalities with a target"):
         load_rows(MODEL)
-
-
-def test_sequences_are_cut_into_windows_of_seconds(monkeypatch: pytest.MonkeyPatch):
-    recordings = {"wrist": [np.arange(8.0)[:, None], np.arange(5.0)[:, None]]}
-    loaded = SimpleNamespace(
-        sequences=recordings, labels=np.array(["run", "rest"]), groups={"person": [1, 0]}, rate=2.0
-    )
-    monkeypatch.setattr(datasets, "load", lambda name: loaded)
-    assert load_rows(MODEL).block("wrist").parts("wrist") == ("wrist[0]",)
-    declared = RowsModel("m", "A model", "walks", groups="person", window=2.0, window_step=1.0)
-    data = load_rows(declared)
-    assert data.row_names.tolist() == ["0/0", "0/1", "0/2", "1/0"]
-    assert (data.groups.name, data.groups.codes.tolist()) == ("person", [1, 1, 1, 0])
-    assert data.target.labels[data.codes[0]] == "run"
-    del loaded.rate
-    with pytest.raises(DatasetError, match="'walks' have no rate"):
-        load_rows(declared)

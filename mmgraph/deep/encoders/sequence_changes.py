@@ -27,7 +27,8 @@ class SmallChanges(nn.Module):
     shift : float
         By which share of their length at most they are moved in time.
     rotation : float
-        By how many degrees at most the axes of a sensor are turned, three channels at a time.
+        By how many degrees at most three channels, which are taken to be the axes of a sensor, are
+        turned; others are not.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class SmallChanges(nn.Module):
         speed: float = 0.1,
         shift: float = 0.2,
         scaling: float = 0.1,
-        rotation: float = 0.0,
+        rotation: float = 20.0,
     ) -> None:
         super().__init__()
         self.speed, self.shift, self.scaling = math.log1p(speed), shift, math.log1p(scaling)
@@ -65,16 +66,12 @@ class SmallChanges(nn.Module):
         known = there[rows, before] & there[rows, after]
         moved = torch.lerp(values[rows, before], values[rows, after], part) * known
         moved = moved * (self.scaling * scale).exp()[..., None, None]
-        return (self._turned(moved, torch.stack(axes, -1)), known)
+        return self._turned(moved, torch.stack(axes, -1)), known
 
     def _turned(self, values: Series, axes: Float[Tensor, "members rows 3"]) -> Series:
-        channels = values.shape[-1]
-        if not self.angle or channels % 3:
+        if not self.angle or values.shape[-1] != 3:
             return values
         x, y, z = (self.angle * axes / math.sqrt(3)).unbind(-1)
         none = torch.zeros_like(x)
         turn = torch.stack([none, -z, y, z, none, -x, -y, x, none], -1).unflatten(-1, (3, 3))
-        turned = (
-            values.unflatten(-1, (channels // 3, 3)) @ torch.linalg.matrix_exp(turn)[:, :, None]
-        )
-        return turned.flatten(-2)
+        return values @ torch.linalg.matrix_exp(turn)
