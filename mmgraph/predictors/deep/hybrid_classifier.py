@@ -23,7 +23,7 @@ from mmgraph.deep.training.options import NetTraining
 from mmgraph.graph.errors import LearningError, check_choice
 from mmgraph.predictors.inputs import Modalities, seed_of
 from mmgraph.predictors.leaves.leaf import log_shares
-from mmgraph.predictors.leaves.named import AUTO, LeafNames
+from mmgraph.predictors.leaves.named import LeafNames
 from mmgraph.predictors.modality_sets import asked_modalities, modality_sets
 from mmgraph.predictors.pooling.fitting import fit_pooled, inner_folds, leaf_worth
 from mmgraph.predictors.pooling.placement import placed_leaves, telling_modalities
@@ -36,8 +36,6 @@ FUSION_OF = {"end_to_end": "network", "part_by_part": "late"}
 WIDTH = 96
 """How wide codes are."""
 LEAST_PROBABILITY = 1e-6
-GRAPHICAL = (*AUTO, "exhaustive_trees")
-"""The leaves that ``auto`` stands for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +99,7 @@ class HybridClassifier(RowClassifier):
     encoders : str, or mapping of str to str or (str, dict)
         As of :class:`DeepClassifier`.
     leaves, joint : str or sequence
-        Graphical leaves, as of :class:`MultimodalClassifier`; ``()`` are none. ``"auto"`` are those
-        of that class, and forests that weigh every feature at each split.
+        Graphical leaves, as of :class:`MultimodalClassifier`; ``()`` are none.
     training : {"end_to_end", "part_by_part"}
         How encoders are trained.
     members : int
@@ -208,8 +205,7 @@ class HybridClassifier(RowClassifier):
         """Graphical leaves, and what they said of rows that they had not seen."""
         if not isinstance(self.leaves, str | Mapping) and not tuple(self.leaves):  # type: ignore[arg-type]
             return (), np.zeros((0, len(data), data.target.cardinality))
-        names = GRAPHICAL if self.leaves == "auto" else self.leaves
-        placed = placed_leaves(data, names, self.joint)
+        placed = placed_leaves(data, self.leaves, self.joint)
         pooled = fit_pooled(data, placed, self.folds, seed, budget=self.budget, jobs=-1)
         return pooled.leaves, pooled.held_out.log_likelihoods
 

@@ -31,7 +31,6 @@ LEAVES: Mapping[str, Leaf] = {
     "mixture": MixtureLeaf(),
     "trees": EncoderLeaf(ExtraTreesClassifier(200, min_samples_leaf=3)),
     "greedy_trees": EncoderLeaf(ExtraTreesClassifier(200, max_features=0.5)),
-    "exhaustive_trees": EncoderLeaf(ExtraTreesClassifier(300, max_features=1.0)),
     "kernel": _kernel(10.0, quantiles=False),
     "quantile_kernel": _kernel(3.0, quantiles=True),
     "perceptrons": PerceptronsLeaf(),
