@@ -73,7 +73,8 @@ class Difference(NamedTuple):
         t-test must agree.
         """
         outside = self.low > 0 or self.high < 0
-        sure = not self.grouped or self.units >= FEW_GROUPS or (self.p_value or 1.0) < _BELOW
+        folds_agree = self.p_value is not None and self.p_value < _BELOW
+        sure = not self.grouped or self.units >= FEW_GROUPS or folds_agree
         return METRICS[self.metric] * int(np.sign(self.difference)) if outside and sure else 0
 
     def as_record(self) -> dict[str, Any]:

@@ -80,7 +80,20 @@ def test_few_groups_say_nothing_unless_folds_agree():
         made_up.about(), (rows,), (a, replace(b, probabilities=table))
     ).differences("a", "b")
     assert "cannot be told apart" in set(unsure.verdict)
+    assert set(sure.verdict) == {"b is better"}
     assert sure.p_value.max() < unsure.p_value.min()
+
+
+def test_folds_that_agree_perfectly_are_evidence():
+    rows = made_up.split_rows(groups=3)
+    table = np.full((len(rows.codes), 3), 0.25)
+    table[np.arange(len(rows.codes)), rows.codes] = 0.5
+    a = replace(made_up.answers("a", 0.7, rows), probabilities=np.full(table.shape, 1 / 3))
+    b = replace(a, model="b", probabilities=table)
+    pairs = ComparisonReport(made_up.about(), (rows,), (a, b)).differences("a", "b")
+    (line,) = pairs[pairs.metric == "log_loss"].to_dict("records")
+    assert line["p_value"] == pytest.approx(0, abs=1e-12)
+    assert line["verdict"] == "b is better"
 
 
 def test_the_short_table_has_the_best_first():
